@@ -1,0 +1,32 @@
+//! A payment link: the URL a shop sends its payer to.
+
+use super::{Amount, Currency, PaymentId, Secret};
+
+/// What a link is to say. Values are kept as the operator wrote them and encoded when the link is built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkRequest {
+    /// The shop's unique id of the payment (`transactionKey`).
+    pub id: PaymentId,
+    /// In the settlement currency.
+    pub amount: Amount,
+    /// Settlement currency.
+    pub currency: Currency,
+    /// What the payer reads: an order's description.
+    pub name: Option<String>,
+    /// The payer's e-mail address.
+    pub email: Option<String>,
+    /// The only currency the payer may pay in.
+    pub force_currency: Option<Currency>,
+    /// Whether to ask the provider for a payment token and put it in; with an e-mail address it spares the
+    /// payer the e-mail verification. Asking is a call that writes.
+    pub with_token: bool,
+}
+
+/// A finished link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PaymentLink {
+    /// The whole URL. It may hold a payment token, which is for the payer alone.
+    pub url: Secret,
+    /// The URL as it may be shown: a payment token in it is replaced by `…`.
+    pub shown: String,
+}

@@ -1,0 +1,31 @@
+//! The nouns: plain data every layer speaks in. No I/O, no clock, no network.
+//!
+//! Besides `std` and `serde` it leans on three small libraries of plain values: `jiff` (instants and
+//! how they are printed), `rust_decimal` (exact arithmetic) and `secrecy` (memory wiped on drop).
+
+pub mod account;
+pub mod amount;
+pub mod budget;
+pub mod curl;
+pub mod exchange;
+pub mod id;
+pub mod inert;
+pub mod link;
+pub mod op;
+pub mod payment;
+pub mod problem;
+pub mod secret;
+pub mod simulate;
+pub mod time;
+
+pub use account::{Account, CredentialStatus, Environment, ProviderId};
+pub use amount::{Amount, Currency};
+pub use budget::BudgetGauge;
+pub use exchange::{Body, Exchange, ExchangeId, Outcome};
+pub use id::{AccountId, PaymentId, RequestId};
+pub use link::{LinkRequest, PaymentLink};
+pub use op::{Answer, Op, RawReply};
+pub use payment::{Comparison, Estimate, Expected, Observation, Payment, PaymentState, Watch};
+pub use problem::{Problem, ProblemKind};
+pub use secret::Secret;
+pub use time::{Now, WallTime};

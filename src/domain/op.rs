@@ -1,0 +1,80 @@
+//! All that can be asked of an account, and all that comes back.
+
+use super::{Amount, Currency, Estimate, LinkRequest, Payment, PaymentId, PaymentLink, Secret};
+
+/// One thing to ask of one account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Op {
+    /// Are the credentials good? The cheapest call that changes nothing.
+    Verify,
+    /// What became of a payment (Kanga: CHECK PAYMENT).
+    CheckPayment(PaymentId),
+    /// What a sum is worth in other currencies (Kanga: GET PRICE ESTIMATE).
+    Estimate {
+        /// Settlement currency.
+        token: Currency,
+        /// How much of it.
+        quantity: Amount,
+    },
+    /// A token for one payment link (Kanga: CREATE PAYMENT TOKEN).
+    CreatePaymentToken,
+    /// The URL a payer is sent to (Kanga: START PAYMENT). Asks the provider only if it is to hold a token.
+    PaymentLink(LinkRequest),
+    /// The provider's test of the signature (Kanga: TEST); needs no account.
+    TestSignature,
+    /// Any call, authorised.
+    Raw {
+        /// `GET`, `POST`, …
+        method: String,
+        /// From the root of the account's first API endpoint, with its query: `/api/v2/test`.
+        path: String,
+        /// Sent as it is, unless the provider's scheme adds fields to it (Kanga: `appId`, `nonce`).
+        body: Option<String>,
+        /// What a call to this path does, where the provider's catalogue knows.
+        writes: bool,
+    },
+}
+
+impl Op {
+    /// Whether it changes anything at the provider. Such a call is never repeated blindly, and on a
+    /// production account it must be armed first.
+    #[must_use]
+    pub fn writes(&self) -> bool {
+        match self {
+            Self::CreatePaymentToken => true,
+            Self::PaymentLink(link) => link.with_token,
+            Self::Raw { writes, .. } => *writes,
+            Self::Verify | Self::CheckPayment(_) | Self::Estimate { .. } | Self::TestSignature => {
+                false
+            }
+        }
+    }
+}
+
+/// What came back for an [`Op`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The credentials are good.
+    Verified,
+    /// The payment asked for.
+    Payment(Payment),
+    /// The prices asked for.
+    Estimate(Estimate),
+    /// A payment token, good for one link.
+    PaymentToken(Secret),
+    /// The link asked for.
+    Link(PaymentLink),
+    /// The signature was accepted.
+    SignatureAccepted,
+    /// Whatever a raw call brought.
+    Raw(RawReply),
+}
+
+/// The reply to [`Op::Raw`], whatever its status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawReply {
+    /// HTTP status.
+    pub status: u16,
+    /// The body as received. Hostile until made inert.
+    pub body: Vec<u8>,
+}

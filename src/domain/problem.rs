@@ -1,0 +1,80 @@
+//! A failure as it is told: what happened, to which account, and what to do next.
+
+use std::fmt;
+
+/// What sort of failure it is. Decides the exit code and the `kind` in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ProblemKind {
+    /// The command line or a typed value is wrong.
+    Usage,
+    /// The config file, or a secret it names, is wrong.
+    Config,
+    /// The provider refused the credentials.
+    Refused,
+    /// The provider does not know the thing asked for.
+    NotFound,
+    /// No connection, no answer in time, or the connection broke.
+    Unreachable,
+    /// The provider failed or turned the request away (4xx, 5xx).
+    Failing,
+    /// The provider's answer makes no sense.
+    Nonsense,
+    /// No slot is free in the rate budget and waiting was ruled out.
+    Budget,
+    /// What was waited for did not come in time.
+    TimedOut,
+    /// Stopped by the operator.
+    Interrupted,
+    /// This machine's own trouble: a file, a port, the terminal.
+    Local,
+}
+
+impl ProblemKind {
+    /// The word in JSON.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Usage => "usage",
+            Self::Config => "config",
+            Self::Refused => "credentials_refused",
+            Self::NotFound => "not_found",
+            Self::Unreachable => "unreachable",
+            Self::Failing => "provider_failing",
+            Self::Nonsense => "bad_answer",
+            Self::Budget => "budget_exhausted",
+            Self::TimedOut => "timed_out",
+            Self::Interrupted => "interrupted",
+            Self::Local => "local",
+        }
+    }
+}
+
+/// A failure, told so that the operator knows what to do. Holds no secret; text from outside is inert.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// What sort of failure it is.
+    pub kind: ProblemKind,
+    /// What happened, and to which account.
+    pub message: String,
+    /// What to do next; may be empty.
+    pub hint: String,
+}
+
+impl Problem {
+    /// A failure with its next step.
+    #[must_use]
+    pub fn new(kind: ProblemKind, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            hint: hint.into(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+impl std::error::Error for Problem {}

@@ -1,0 +1,122 @@
+//! What can be made to happen in the embedded simulator.
+
+use std::time::Duration;
+
+use super::PaymentId;
+
+/// A fault the simulator plays on API calls until it is set to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fault {
+    /// All is well.
+    #[default]
+    None,
+    /// Every answer comes this much later.
+    Latency(Duration),
+    /// 429 Too Many Requests, with or without `Retry-After` in seconds.
+    TooManyRequests {
+        /// Seconds in `Retry-After`; `None` leaves the header out.
+        retry_after: Option<u32>,
+    },
+    /// 503 Service Unavailable.
+    ServerError,
+    /// 502 with an HTML page, as a proxy in front would answer.
+    Html,
+    /// 200 with a JSON body that ends half-way.
+    TornBody,
+    /// The request is carried out (its nonce is taken) and the connection closes without an answer.
+    LostReply,
+}
+
+impl Fault {
+    /// Every fault with its usual measure, in the order shown.
+    pub const ALL: [Self; 7] = [
+        Self::None,
+        Self::Latency(Duration::from_millis(1500)),
+        Self::TooManyRequests {
+            retry_after: Some(2),
+        },
+        Self::ServerError,
+        Self::Html,
+        Self::TornBody,
+        Self::LostReply,
+    ];
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Latency(_) => "latency",
+            Self::TooManyRequests { .. } => "429",
+            Self::ServerError => "5xx",
+            Self::Html => "html",
+            Self::TornBody => "torn",
+            Self::LostReply => "lost-reply",
+        }
+    }
+
+    /// What it does, for people.
+    #[must_use]
+    pub fn describe(self) -> &'static str {
+        match self {
+            Self::None => "answers at once, correctly",
+            Self::Latency(_) => "every answer comes late",
+            Self::TooManyRequests { .. } => "429 Too Many Requests",
+            Self::ServerError => "503 Service Unavailable",
+            Self::Html => "502 with an HTML page",
+            Self::TornBody => "JSON that ends half-way",
+            Self::LostReply => "carried out, but the reply is lost",
+        }
+    }
+
+    /// Reads a name as [`Fault::name`] writes it.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|fault| fault.name() == name)
+    }
+}
+
+/// One thing to make happen in the simulator.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Play this fault from now on.
+    SetFault(Fault),
+    /// Move the simulator's clock on.
+    Advance(Duration),
+    /// What the payer does on the checkout page.
+    Payer {
+        /// Which payment.
+        payment: PaymentId,
+        /// What happens to it.
+        act: PayerAct,
+    },
+}
+
+/// What a payer, or bad luck, can do to a payment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PayerAct {
+    /// The full amount, from a Kanga account: settles within seconds.
+    Pay,
+    /// The full amount, on-chain: takes days of the simulator's clock.
+    PayOnChain,
+    /// A part of the amount; the payment stays ACTIVE and waits for more.
+    PayPart,
+    /// More than the amount; ends FINALIZED, the surplus is returned.
+    Overpay,
+    /// Calls the payment off.
+    Cancel,
+    /// The payment goes wrong.
+    Fail,
+}
+
+impl PayerAct {
+    /// Every act with its name on the command line and in the checkout page's form.
+    pub const ALL: [(Self, &'static str); 6] = [
+        (Self::Pay, "pay"),
+        (Self::PayOnChain, "pay-on-chain"),
+        (Self::PayPart, "pay-part"),
+        (Self::Overpay, "overpay"),
+        (Self::Cancel, "cancel"),
+        (Self::Fail, "fail"),
+    ];
+}

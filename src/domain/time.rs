@@ -1,0 +1,152 @@
+//! Instants, and how times and durations are printed.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+
+/// A wall-clock instant: milliseconds since the Unix epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct WallTime(pub i64);
+
+/// One reading of the time: a monotonic part, for measuring, and the wall clock, for showing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// Since the process began; never goes back.
+    pub mono: Duration,
+    /// May jump either way.
+    pub wall: WallTime,
+}
+
+impl Now {
+    /// This instant moved on by `by`, on both clocks.
+    #[must_use]
+    pub fn plus(self, by: Duration) -> Self {
+        Self {
+            mono: self.mono + by,
+            wall: self.wall.plus(by),
+        }
+    }
+}
+
+impl WallTime {
+    fn timestamp(self) -> Timestamp {
+        Timestamp::from_millisecond(self.0).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// This instant moved on by `by`.
+    #[must_use]
+    pub fn plus(self, by: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)),
+        )
+    }
+
+    /// How long after `earlier`; zero where it is not after.
+    #[must_use]
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
+    }
+
+    /// RFC 3339 in UTC with milliseconds: `2026-11-22T02:54:26.120Z`. For JSON and export.
+    #[must_use]
+    pub fn rfc3339(self) -> String {
+        jiff::fmt::strtime::format(
+            "%Y-%m-%dT%H:%M:%S.%3fZ",
+            &self.timestamp().to_zoned(TimeZone::UTC),
+        )
+        .unwrap_or_default()
+    }
+
+    /// `02:54:26` in `zone`.
+    #[must_use]
+    pub fn clock(self, zone: &TimeZone) -> String {
+        self.strftime("%H:%M:%S", zone)
+    }
+
+    /// `2026-11-22 02:54:26` in `zone`.
+    #[must_use]
+    pub fn date_and_clock(self, zone: &TimeZone) -> String {
+        self.strftime("%Y-%m-%d %H:%M:%S", zone)
+    }
+
+    fn strftime(self, format: &str, zone: &TimeZone) -> String {
+        jiff::fmt::strtime::format(format, &self.timestamp().to_zoned(zone.clone()))
+            .unwrap_or_default()
+    }
+}
+
+/// A duration in at most four characters, for a column: `now`, `42s`, `7m`, `3h`, `12d`.
+#[must_use]
+pub fn coarse(duration: Duration) -> String {
+    match duration.as_secs() {
+        0 => "now".into(),
+        s @ 1..60 => format!("{s}s"),
+        s @ 60..3_600 => format!("{}m", s / 60),
+        s @ 3_600..86_400 => format!("{}h", s / 3_600),
+        s => format!("{}d", s / 86_400),
+    }
+}
+
+/// A duration in two units, for a sentence: `42 s`, `7 min 5 s`, `3 h 12 min`, `12 d 4 h`.
+#[must_use]
+pub fn fine(duration: Duration) -> String {
+    match duration.as_secs() {
+        s @ 0..60 => format!("{s} s"),
+        s @ 60..3_600 => format!("{} min {} s", s / 60, s % 60),
+        s @ 3_600..86_400 => format!("{} h {} min", s / 3_600, s % 3_600 / 60),
+        s => format!("{} d {} h", s / 86_400, s % 86_400 / 3_600),
+    }
+}
+
+/// Why a text is not a duration.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not a duration; write a number and a unit, like 30s, 10m, 2h or 1h30m")]
+pub struct DurationError(String);
+
+/// Reads a duration as users write them: `30s`, `10m`, `1h30m`, `250ms`.
+///
+/// # Errors
+/// If it has no unit, is negative, or is no duration at all.
+pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
+    let refuse = || DurationError(super::inert::quoted(text, 40));
+    let signed: SignedDuration = text.trim().parse().map_err(|_| refuse())?;
+    Duration::try_from(signed).map_err(|_| refuse())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_printed_for_machines_and_people() {
+        let at = WallTime(1_795_316_066_120);
+        assert_eq!(at.rfc3339(), "2026-11-22T02:54:26.120Z");
+        assert_eq!(at.clock(&TimeZone::UTC), "02:54:26");
+        assert_eq!(at.date_and_clock(&TimeZone::UTC), "2026-11-22 02:54:26");
+        assert_eq!(WallTime(-5).rfc3339(), "1969-12-31T23:59:59.995Z");
+    }
+
+    #[test]
+    fn durations_are_short_in_columns_and_clear_in_sentences() {
+        let seconds = Duration::from_secs;
+        let shown = |s| (coarse(seconds(s)), fine(seconds(s)));
+        assert_eq!(shown(0), ("now".into(), "0 s".into()));
+        assert_eq!(shown(59), ("59s".into(), "59 s".into()));
+        assert_eq!(shown(425), ("7m".into(), "7 min 5 s".into()));
+        assert_eq!(shown(11_520), ("3h".into(), "3 h 12 min".into()));
+        assert_eq!(shown(1_051_200), ("12d".into(), "12 d 4 h".into()));
+    }
+
+    #[test]
+    fn durations_are_read_with_units_only() {
+        assert_eq!(parse_duration("10m"), Ok(Duration::from_mins(10)));
+        assert_eq!(parse_duration("1h30m"), Ok(Duration::from_mins(90)));
+        assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
+        for bad in ["", "10", "-5s", "soon", "5 parsecs"] {
+            assert!(parse_duration(bad).is_err(), "{bad:?}");
+        }
+    }
+}

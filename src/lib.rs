@@ -1,0 +1,7 @@
+//! tilldeck: a terminal console for merchant accounts.
+
+pub mod domain;
+
+pub mod clock;
+
+pub mod tui;

@@ -1,0 +1,53 @@
+//! All the console may ask of the world. Plain, comparable data; `runtime/perform` does it.
+
+use crate::domain::{AccountId, ExchangeId, Op, RequestId, Secret, Watch, simulate};
+
+use super::msg::WatchKey;
+
+/// One thing to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Ask an account; [`super::Msg::Answered`] brings the answer under the same number.
+    Ask {
+        /// Chosen by the console, never used twice.
+        request: RequestId,
+        /// Whom to ask.
+        account: AccountId,
+        /// What to ask.
+        op: Op,
+        /// Whether nobody waits for it (polling): it goes behind all else and leaves part of the budget free.
+        background: bool,
+    },
+    /// Stop a request; nothing more is heard of it. What was sent was sent.
+    Cancel(RequestId),
+    /// Keep this payment on the watch list beyond this run (again with other expectations replaces).
+    Watch(Watch),
+    /// Take this payment off the watch list.
+    Unwatch(WatchKey),
+    /// Bring exchanges older than `before`, newest first, whose method, path, account, status or body has `filter`.
+    LoadLog {
+        /// `None` begins with the newest.
+        before: Option<ExchangeId>,
+        /// Without case; empty takes all.
+        filter: String,
+        /// At most so many.
+        limit: usize,
+    },
+    /// Put a text on the terminal's clipboard.
+    Copy {
+        /// The text; it may be a link with a payment token in it.
+        text: Secret,
+        /// What it is, for the confirmation: "the payment link".
+        what: &'static str,
+    },
+    /// Open a page in the operator's browser.
+    Browse(Secret),
+    /// Make something happen in the embedded simulator.
+    Simulate(simulate::Command),
+    /// Ring the terminal's bell, once.
+    Bell,
+    /// Stop, as Ctrl-Z does in a shell.
+    Suspend,
+    /// Leave.
+    Quit,
+}

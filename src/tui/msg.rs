@@ -1,0 +1,108 @@
+//! All that can happen to the console: keys, size, time, and facts from outside. Plain, comparable data.
+
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+use ratatui::crossterm::event::{KeyEvent, MouseEvent};
+
+use crate::domain::{
+    AccountId, Answer, BudgetGauge, CredentialStatus, Exchange, Observation, PaymentId, Problem,
+    RequestId, Watch,
+};
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Msg {
+    /// A key was pressed or repeated.
+    Key(KeyEvent),
+    /// Text was pasted (bracketed paste). Hostile until made inert.
+    Paste(String),
+    /// The mouse did something.
+    Mouse(MouseEvent),
+    /// The terminal has this size now (also sent once before the first frame).
+    Resized {
+        /// Columns.
+        width: u16,
+        /// Rows.
+        height: u16,
+    },
+    /// The instant asked for by `next_wake` has come.
+    Woke,
+    /// Everything behind the screen is up: from now on effects are performed.
+    Ready(Ready),
+    /// Nothing behind the screen could be started; the console shows why and can only be left.
+    NotReady(Problem),
+    /// The answer to [`super::Effect::Ask`]. A request that was cancelled brings none.
+    Answered {
+        /// The number given in the effect.
+        request: RequestId,
+        /// What came back.
+        result: Result<Answer, Problem>,
+    },
+    /// A request of ours waits: for a slot in the rate budget, for another call with the same key, or
+    /// until it is tried again. In a few words; `None` once it goes on.
+    Waiting {
+        /// Which request.
+        request: RequestId,
+        /// "for a slot", "until tried again in 2 s", …
+        why: Option<String>,
+    },
+    /// One try of one request has ended and is recorded.
+    Exchange(Arc<Exchange>),
+    /// A budget changed.
+    Budget {
+        /// Whose.
+        account: AccountId,
+        /// How it stands at this instant.
+        gauge: BudgetGauge,
+    },
+    /// Older exchanges, newest first, asked for by [`super::Effect::LoadLog`]; fewer than asked for means
+    /// that there are no more.
+    Log(Result<Vec<Arc<Exchange>>, Problem>),
+    /// Something the operator should know that is no answer to a question: "the ledger cannot be written", …
+    Notice(Notice),
+    /// A text went to the clipboard, a page was opened, or the simulator did as told; in words.
+    Done(Result<String, Problem>),
+}
+
+/// What is known once everything behind the screen is up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ready {
+    /// The operator's time zone.
+    pub zone: TimeZone,
+    /// What each account's credentials were known to be when the program last ran.
+    pub credentials: Vec<(AccountId, CredentialStatus)>,
+    /// The payments to watch, with what was seen of them before, oldest first.
+    pub watches: Vec<(Watch, Vec<Observation>)>,
+    /// The latest exchanges, newest first.
+    pub log: Vec<Arc<Exchange>>,
+    /// Accounts whose credentials may be verified without being asked (embedded ones).
+    pub verify: Vec<AccountId>,
+    /// The simulator's address (`http://127.0.0.1:PORT`), where one is running.
+    pub simulator: Option<String>,
+}
+
+/// One line for the operator, shown until it is dismissed or replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// How bad it is.
+    pub level: Level,
+    /// A stable name: a notice replaces the one before it of the same name ("ledger", "clock shop").
+    pub about: String,
+    /// One sentence, inert.
+    pub text: String,
+}
+
+/// How bad a notice is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Good to know.
+    Info,
+    /// Something works less well than it should.
+    Warning,
+    /// Something does not work.
+    Error,
+}
+
+/// Names one payment on the watch list.
+pub type WatchKey = (AccountId, PaymentId);
