@@ -1,6 +1,6 @@
 //! The only reader of the time; and a hand-driven clock for tests.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::domain::{Now, WallTime};
@@ -55,7 +55,7 @@ impl Clock {
                     wall: WallTime(i64::try_from(wall.as_millis()).unwrap_or(i64::MAX)),
                 }
             }
-            Source::Hand(at) => *at.lock().expect("no holder of this lock can panic"),
+            Source::Hand(at) => *at.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
 }
@@ -73,7 +73,7 @@ pub struct Hand(Arc<Mutex<Now>>);
 impl Hand {
     /// Moves both clocks on.
     pub fn advance(&self, by: Duration) {
-        let mut at = self.0.lock().expect("no holder of this lock can panic");
+        let mut at = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         *at = at.plus(by);
     }
 

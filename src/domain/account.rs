@@ -56,7 +56,7 @@ pub struct Account {
     pub environment: Environment,
     /// Host and port of its first API endpoint: "api.kanga.exchange", "127.0.0.1:9000".
     pub host: String,
-    /// Where its secret comes from, in words: "env KANGA_API_SECRET", "keyring shop", "built in". Never the secret.
+    /// Where its secret comes from, in words: "env `KANGA_API_SECRET`", "keyring shop", "built in". Never the secret.
     pub secret_source: String,
     /// Whether calls need an access token that expires (OAuth 2.0).
     pub uses_access_tokens: bool,
