@@ -1,0 +1,3 @@
+//! Tokens and signatures.
+
+pub mod sign;

@@ -1,0 +1,123 @@
+//! `account`: which credentials there are, and whether they are good.
+
+use serde_json::json;
+
+use super::args::AccountCommand;
+use super::output::{Closed, Out, Table, Tone, plain, toned};
+use super::{Context, Exit, how};
+use crate::deck::{Deck, credential_status};
+use crate::domain::{Account, CredentialStatus, Environment, Op, time};
+
+pub async fn run(command: &AccountCommand, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
+    match command {
+        AccountCommand::List => list(context, deck, out).await,
+        AccountCommand::Verify { name, signature } => {
+            let name = name.as_deref().or(context.account());
+            verify(name, *signature, context, deck, out).await
+        }
+    }
+}
+
+fn environment_tone(environment: Environment) -> Tone {
+    if environment.is_live() { Tone::Warn } else { Tone::Dim }
+}
+
+async fn list(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
+    let remembered = deck.remembered_credentials().await;
+    let now = context.clock.now().wall;
+    let mut table = Table::default();
+    let mut any = false;
+    for account in deck.accounts().filter(|account| context.account().is_none_or(|name| name == account.id.as_str())) {
+        any = true;
+        let status = remembered.iter().find(|(id, _)| *id == account.id).map(|(_, status)| status);
+        let (word, at, tone) = match status {
+            Some(CredentialStatus::Good { at }) => ("good", Some(*at), Tone::Good),
+            Some(CredentialStatus::Refused { at, .. }) => ("refused", Some(*at), Tone::Bad),
+            Some(CredentialStatus::Unreachable { at, .. }) => ("unreachable", Some(*at), Tone::Warn),
+            Some(CredentialStatus::Untested | CredentialStatus::Verifying) | None => ("untested", None, Tone::Dim),
+        };
+        if out.json {
+            out.object(&json!({
+                "account": account.id,
+                "provider": account.provider.0,
+                "environment": account.environment.as_str(),
+                "host": account.host,
+                "secret_source": account.secret_source,
+                "status": word,
+                "verified_at": at.map(crate::domain::WallTime::rfc3339),
+            }))?;
+            continue;
+        }
+        let when = at.map_or(String::new(), |at| format!(" {} ago", time::coarse(now.since(at))));
+        table.row([
+            toned(account.id.as_str(), Tone::Strong),
+            plain(account.provider_title),
+            toned(account.environment.as_str(), environment_tone(account.environment)),
+            plain(account.host.as_str()),
+            toned(account.secret_source.as_str(), Tone::Dim),
+            toned(format!("{word}{when}"), tone),
+        ]);
+    }
+    if !any && !out.json {
+        out.say(&format!(
+            "profile {} has no such account; add one to the config file (`tilldeck config init` writes an example)",
+            context.profile.name
+        ));
+    }
+    table.lines(out).iter().try_for_each(|line| out.line(line))?;
+    Ok(Exit::Done)
+}
+
+async fn verify(
+    name: Option<&str>,
+    signature: bool,
+    context: &Context,
+    deck: &Deck,
+    out: &Out,
+) -> Result<Exit, Closed> {
+    let accounts: Vec<Account> = match name {
+        Some(name) => match deck.pick(Some(name), None) {
+            Ok(account) => vec![account.clone()],
+            Err(problem) => return context.fail(&problem, out),
+        },
+        None => deck.accounts().cloned().collect(),
+    };
+    if accounts.is_empty() {
+        out.say(&format!("profile {} has no accounts to verify", context.profile.name));
+    }
+    let mut exit = Exit::Done;
+    for account in accounts {
+        let op = if signature { Op::TestSignature } else { Op::Verify };
+        let result = deck.ask(&account.id, op, how(false)).await;
+        let now = context.clock.now().wall;
+        let (word, tone, glyph) = match credential_status(&result, now) {
+            CredentialStatus::Good { .. } if signature => ("signature accepted", Tone::Good, "✓"),
+            CredentialStatus::Good { .. } => ("good", Tone::Good, "✓"),
+            CredentialStatus::Refused { .. } => ("refused", Tone::Bad, "✗"),
+            _ => ("unreachable", Tone::Warn, "!"),
+        };
+        match result {
+            Err(problem) => exit = exit.and(context.fail(&problem, out)?),
+            Ok(_) if out.json => out.object(&json!({
+                "account": account.id,
+                "provider": account.provider.0,
+                "environment": account.environment.as_str(),
+                "status": word,
+                "verified_at": now.rfc3339(),
+            }))?,
+            Ok(_) => {}
+        }
+        if !out.json {
+            let mut table = Table::default();
+            table.row([
+                toned(glyph, tone),
+                toned(account.id.as_str(), Tone::Strong),
+                plain(account.provider_title),
+                toned(account.environment.as_str(), environment_tone(account.environment)),
+                toned(word, tone),
+            ]);
+            table.lines(out).iter().try_for_each(|line| out.line(line))?;
+        }
+    }
+    Ok(exit)
+}

@@ -1,0 +1,365 @@
+//! The command line as it may be written. Names here are a contract: scripts depend on them.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use super::output::Color;
+use crate::domain::simulate::Fault;
+use crate::domain::{Amount, Currency, PaymentId, PaymentState, simulate, time};
+
+const EXITS: &str = "\
+Exit codes:
+  0  done, and every expectation held
+  1  an expectation did not hold (state, amount, currency)
+  2  usage or configuration
+  3  credentials refused
+  4  not found
+  5  provider unreachable, failing or answering nonsense
+  6  budget exhausted and --no-wait given
+  7  --wait ran out of time
+130  interrupted
+
+Without a config file everything works on the embedded sandbox, which needs no key and no network.";
+
+/// A terminal console for merchant accounts: credentials, payments, prices, and every outbound request.
+///
+/// Without a command it opens the console.
+#[derive(Debug, Parser)]
+#[command(name = "tilldeck", version, after_help = EXITS, max_term_width = 100)]
+pub struct Arguments {
+    /// Settings for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Settings for every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Profile of the config file ("sandbox" is built in).
+    #[arg(long, global = true, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Config file, else `TILLDECK_CONFIG`, else the platform's config folder.
+    #[arg(long, global = true, value_name = "PATH")]
+    pub config: Option<PathBuf>,
+    /// State folder, else `TILLDECK_STATE_DIR`, else the platform's.
+    #[arg(long, global = true, value_name = "PATH")]
+    pub state_dir: Option<PathBuf>,
+    /// Account; may be left out where only one fits.
+    #[arg(long, global = true, value_name = "NAME")]
+    pub account: Option<String>,
+    /// One JSON object a line on standard output.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// When to colour.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
+    pub color: Color,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Say what became of payments (Kanga CHECK PAYMENT).
+    Check(Check),
+    /// Say what a sum is worth in other currencies (Kanga GET PRICE ESTIMATE).
+    Estimate {
+        /// Settlement currency; case matters.
+        #[arg(value_parser = currency)]
+        token: Currency,
+        /// How much of it.
+        #[arg(value_parser = amount)]
+        quantity: Amount,
+    },
+    /// Build the URL a payer is sent to (Kanga START PAYMENT).
+    Link(Link),
+    /// Show and verify credentials.
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Send any call through the gate, authorised; body to stdout, status line to stderr.
+    Request(Request),
+    /// Run the embedded providers for other programs, or make something happen in them.
+    #[command(subcommand)]
+    Sandbox(SandboxCommand),
+    /// Show the outbound requests that the ledger has kept.
+    Log(Log),
+    /// The config file.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print a completion script.
+    Completions {
+        /// For which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page.
+    Man,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// The shop's ids of the payments.
+    #[arg(required = true, value_parser = payment_id, value_name = "ID")]
+    pub ids: Vec<PaymentId>,
+    /// Exit with 1 unless the payment is in this state.
+    #[arg(long, value_parser = state, value_name = "STATE")]
+    pub expect: Option<PaymentState>,
+    /// Exit with 1 unless the amount equals this one, by value.
+    #[arg(long, value_parser = amount, requires = "currency")]
+    pub amount: Option<Amount>,
+    /// Exit with 1 unless the currency is this one; case matters.
+    #[arg(long, value_parser = currency, requires = "amount")]
+    pub currency: Option<Currency>,
+    /// Ask again until the payment is in this state.
+    #[arg(long, value_parser = state, value_name = "STATE")]
+    pub wait: Option<PaymentState>,
+    /// Give up waiting after this long (30s, 10m, 1h30m).
+    #[arg(long, value_parser = duration, default_value = "10m", requires = "wait", value_name = "TIME")]
+    pub timeout: Duration,
+}
+
+/// `link`.
+#[derive(Debug, Args)]
+pub struct Link {
+    /// The shop's unique id of the payment.
+    #[arg(long, value_parser = payment_id)]
+    pub id: PaymentId,
+    /// What is to be paid.
+    #[arg(long, value_parser = amount)]
+    pub amount: Amount,
+    /// Settlement currency; case matters.
+    #[arg(long, value_parser = currency)]
+    pub currency: Currency,
+    /// What the payer reads.
+    #[arg(long)]
+    pub name: Option<String>,
+    /// The payer's e-mail address.
+    #[arg(long, value_parser = email)]
+    pub email: Option<String>,
+    /// The only currency the payer may pay in.
+    #[arg(long, value_parser = currency)]
+    pub force_currency: Option<Currency>,
+    /// Ask Kanga for a payment token and put it in; with --email it spares the payer the verification.
+    #[arg(long)]
+    pub with_token: bool,
+    /// Print the URL as a QR code too.
+    #[arg(long)]
+    pub qr: bool,
+}
+
+/// `account`.
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    /// List the profile's accounts.
+    List,
+    /// Ask the provider whether the credentials are good, by the cheapest call that changes nothing.
+    Verify {
+        /// Only this account; all without it.
+        name: Option<String>,
+        /// Test the signature alone, with the provider's published test key (Kanga TEST).
+        #[arg(long)]
+        signature: bool,
+    },
+}
+
+/// `request`.
+#[derive(Debug, Args)]
+pub struct Request {
+    /// Account.
+    #[arg(value_name = "ACCOUNT")]
+    pub of: String,
+    /// HTTP method.
+    #[arg(value_parser = method)]
+    pub method: String,
+    /// Path with its query, from the root of the account's first API endpoint.
+    pub path: String,
+    /// Body: text, @FILE, or - for standard input.
+    #[arg(long, value_name = "BODY", allow_hyphen_values = true)]
+    pub data: Option<String>,
+    /// Do not ask before a call that writes.
+    #[arg(long)]
+    pub yes: bool,
+    /// Exit with 6 instead of waiting for a slot in the rate budget.
+    #[arg(long)]
+    pub no_wait: bool,
+}
+
+/// `sandbox`.
+#[derive(Debug, Subcommand)]
+pub enum SandboxCommand {
+    /// Run the embedded providers until interrupted; prints their URL first.
+    Serve {
+        /// Where to listen; loopback only. Port 0 takes any free one.
+        #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR")]
+        bind: SocketAddr,
+        /// Same seed, same world.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// How many times faster than real time its clock runs.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        speed: u32,
+        /// Where payment callbacks are sent; loopback only.
+        #[arg(long, value_name = "URL")]
+        callback_url: Option<String>,
+    },
+    /// Make something happen in a running sandbox.
+    Trigger {
+        /// URL that `sandbox serve` printed.
+        #[arg(long, value_name = "URL")]
+        url: String,
+        /// What.
+        #[command(subcommand)]
+        what: Trigger,
+    },
+}
+
+/// `sandbox trigger`.
+#[derive(Debug, Subcommand)]
+pub enum Trigger {
+    /// Play a fault on every API call from now on: none, latency, 429, 5xx, html, torn, lost-reply.
+    Fault {
+        /// Which.
+        #[arg(value_parser = fault)]
+        fault: Fault,
+    },
+    /// Move the sandbox's clock on.
+    Advance {
+        /// By this much (90s, 1h, 25h).
+        #[arg(value_parser = duration)]
+        by: Duration,
+    },
+    /// Act as the payer: pay, pay-on-chain, pay-part, overpay, cancel, fail.
+    Payer {
+        /// Which payment.
+        #[arg(value_parser = payment_id)]
+        id: PaymentId,
+        /// What happens.
+        #[arg(value_parser = act)]
+        act: simulate::PayerAct,
+    },
+}
+
+/// `log`.
+#[derive(Debug, Args)]
+pub struct Log {
+    /// Go on printing what comes.
+    #[arg(long, short)]
+    pub follow: bool,
+    /// Only what is newer than this (30s, 1h).
+    #[arg(long, value_parser = duration, value_name = "TIME")]
+    pub since: Option<Duration>,
+    /// The newest so many.
+    #[arg(long, default_value_t = 200, value_name = "COUNT")]
+    pub limit: usize,
+    /// Whole exchanges, redacted, in this format.
+    #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "follow")]
+    pub export: Option<Export>,
+}
+
+/// Formats of `log --export`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Export {
+    /// HTTP Archive 1.2.
+    Har,
+    /// One JSON object a line.
+    Ndjson,
+    /// Shell commands, with placeholders for secrets.
+    Curl,
+}
+
+/// `config`.
+#[derive(Debug, Subcommand)]
+pub enum ConfigCommand {
+    /// Write a commented example where the config file belongs; never over an existing one.
+    Init,
+    /// Print where the config file is, or would be.
+    Path,
+    /// Check the config file and that every secret it names can be read.
+    Check,
+}
+
+fn amount(text: &str) -> Result<Amount, String> {
+    Amount::typed(text).map_err(|error| error.to_string())
+}
+
+fn currency(text: &str) -> Result<Currency, String> {
+    Currency::new(text).map_err(|error| error.to_string())
+}
+
+fn payment_id(text: &str) -> Result<PaymentId, String> {
+    PaymentId::new(text).map_err(|error| error.to_string())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    time::parse_duration(text).map_err(|error| error.to_string())
+}
+
+fn state(text: &str) -> Result<PaymentState, String> {
+    match PaymentState::from_word(&text.to_ascii_uppercase()) {
+        PaymentState::Unknown(_) => {
+            let known: Vec<&str> = PaymentState::KNOWN.iter().map(PaymentState::as_str).collect::<Vec<_>>();
+            Err(format!("there is no such state; the states are {}", known.join(", ")))
+        }
+        state => Ok(state),
+    }
+}
+
+fn fault(text: &str) -> Result<Fault, String> {
+    Fault::from_name(text).ok_or_else(|| {
+        let names: Vec<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
+        format!("there is no such fault; the faults are {}", names.join(", "))
+    })
+}
+
+fn act(text: &str) -> Result<simulate::PayerAct, String> {
+    simulate::PayerAct::ALL.iter().find(|(_, name)| *name == text).map(|(act, _)| *act).ok_or_else(|| {
+        let names: Vec<&str> = simulate::PayerAct::ALL.iter().map(|(_, name)| *name).collect();
+        format!("there is no such act; the acts are {}", names.join(", "))
+    })
+}
+
+fn method(text: &str) -> Result<String, String> {
+    let method = text.to_ascii_uppercase();
+    if ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(&method.as_str()) {
+        Ok(method)
+    } else {
+        Err("the methods are GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".into())
+    }
+}
+
+fn email(text: &str) -> Result<String, String> {
+    let plausible = text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty());
+    if plausible && text.len() <= 254 && !text.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        Ok(text.to_owned())
+    } else {
+        Err("this is not an e-mail address, like payer@example.com".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn bad_values_are_refused_with_reasons() {
+        for bad in ["1e5", "-1", "1,5", "", &"9".repeat(60)] {
+            let refusal = Arguments::try_parse_from(["tilldeck", "estimate", "EMT", "--", bad]).unwrap_err();
+            assert_eq!(refusal.exit_code(), 2, "{bad}");
+            assert!(refusal.to_string().contains("amount"), "{refusal}");
+        }
+        let refusal = Arguments::try_parse_from(["tilldeck", "check", "A", "--expect", "PAID"]).unwrap_err();
+        assert!(refusal.to_string().contains("FINALIZED"), "{refusal}");
+        assert!(Arguments::try_parse_from(["tilldeck", "check", "A", "--amount", "1"]).is_err(), "needs a currency");
+        assert!(Arguments::try_parse_from(["tilldeck", "check"]).is_err());
+    }
+}

@@ -1,0 +1,129 @@
+//! `config`: where the config file is, an example of it, and whether it is right.
+
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+
+use serde_json::json;
+
+use super::args::{ConfigCommand, Global};
+use super::output::{Closed, Out, Table, Tone, plain, toned};
+use super::{Exit, load, local, locations};
+use crate::config::EXAMPLE;
+use crate::deck;
+use crate::domain::{Problem, ProblemKind, inert};
+
+pub fn run(command: &ConfigCommand, global: &Global, out: &Out) -> Result<Exit, Closed> {
+    let path = match locations(global).config_file() {
+        Ok(path) => path,
+        Err(error) => return fail(&local(&error.to_string()), out),
+    };
+    let shown = inert::cut(&path.to_string_lossy(), 400);
+    match command {
+        ConfigCommand::Path => {
+            if out.json {
+                out.object(&json!({ "path": shown, "exists": path.exists() }))?;
+            } else {
+                out.line(&shown)?;
+                if !path.exists() {
+                    out.say("there is no such file yet; `tilldeck config init` writes an example");
+                }
+            }
+            Ok(Exit::Done)
+        }
+        ConfigCommand::Init => {
+            let written = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| {
+                std::fs::OpenOptions::new()
+                    .write(true)
+                    .create_new(true)
+                    .mode(0o600)
+                    .open(&path)
+                    .and_then(|mut file| file.write_all(EXAMPLE.as_bytes()))
+            });
+            match written {
+                Ok(()) if out.json => out.object(&json!({ "path": shown, "written": true }))?,
+                Ok(()) => {
+                    out.line(&shown)?;
+                    out.say("written; edit it, then run `tilldeck config check`");
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                    let problem = Problem::new(
+                        ProblemKind::Config,
+                        format!("{shown} exists already and was left as it is"),
+                        "edit it, or move it away first",
+                    );
+                    return fail(&problem, out);
+                }
+                Err(error) => return fail(&Problem::new(ProblemKind::Config, format!("{shown} cannot be written: {error}"), "choose another place with --config"), out),
+            }
+            Ok(Exit::Done)
+        }
+        ConfigCommand::Check => check(global, &shown, out),
+    }
+}
+
+fn fail(problem: &Problem, out: &Out) -> Result<Exit, Closed> {
+    out.problem(problem)?;
+    Ok(problem.kind.into())
+}
+
+fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, Closed> {
+    let config = match load(global) {
+        Ok(config) => config,
+        Err(error) => return error.tell(out).map(|()| Exit::Usage),
+    };
+    if config.path.is_none() && !out.json {
+        out.say(&format!("there is no config file at {path}; the built-in profile sandbox is used"));
+    }
+    let mut exit = Exit::Done;
+    let mut table = Table::default();
+    for profile in config.profiles() {
+        for (account, settings) in deck::accounts(profile).iter().zip(&profile.accounts) {
+            let mut failed = false;
+            for (key, source) in &settings.secrets {
+                let resolved = source.resolve(&|name: &str| std::env::var(name).ok());
+                match resolved {
+                    Ok(resolved) => {
+                        if let Some(warning) = resolved.warning {
+                            out.tell(Tone::Warn, "warning:", &format!("account {}: {key}: {warning}", account.id));
+                        }
+                    }
+                    Err(error) => {
+                        failed = true;
+                        let problem = Problem::new(
+                            ProblemKind::Config,
+                            format!("profile {}, account {}: {key} cannot be read: {error}", profile.name, account.id),
+                            error.hint(),
+                        );
+                        exit = exit.and(fail(&problem, out)?);
+                    }
+                }
+            }
+            if out.json {
+                out.object(&json!({
+                    "profile": profile.name,
+                    "account": account.id,
+                    "provider": account.provider.0,
+                    "environment": account.environment.as_str(),
+                    "host": account.host,
+                    "secret_source": account.secret_source,
+                    "ok": !failed,
+                }))?;
+                continue;
+            }
+            let (glyph, tone) = if failed { ("✗", Tone::Bad) } else { ("✓", Tone::Good) };
+            table.row([
+                toned(glyph, tone),
+                toned(format!("{}/{}", profile.name, account.id), Tone::Strong),
+                plain(account.provider_title),
+                plain(account.environment.as_str()),
+                plain(account.host.as_str()),
+                toned(account.secret_source.as_str(), Tone::Dim),
+            ]);
+        }
+    }
+    table.lines(out).iter().try_for_each(|line| out.line(line))?;
+    if exit == Exit::Done && !out.json {
+        out.say(&format!("the config is right; the default profile is {}", config.default_profile));
+    }
+    Ok(exit)
+}

@@ -1,0 +1,54 @@
+//! `estimate`: what a sum is worth in other currencies.
+
+use serde_json::{Map, json};
+
+use super::output::{Closed, Out, Table, Tone, plain, toned};
+use super::{Context, Exit, how};
+use crate::deck::Deck;
+use crate::domain::{Amount, Answer, Currency, Op};
+
+pub async fn run(
+    token: &Currency,
+    quantity: &Amount,
+    context: &Context,
+    deck: &Deck,
+    out: &Out,
+) -> Result<Exit, Closed> {
+    let account = match deck.pick(context.account(), Some("kanga")) {
+        Ok(account) => account.id.clone(),
+        Err(problem) => return context.fail(&problem, out),
+    };
+    let op = Op::Estimate { token: token.clone(), quantity: quantity.clone() };
+    let mut estimate = match deck.ask(&account, op, how(false)).await {
+        Ok(Answer::Estimate(estimate)) => estimate,
+        Ok(other) => unreachable!("an estimate is answered with prices, not {other:?}"),
+        Err(problem) => return context.fail(&problem, out),
+    };
+    // The provider's order changes from call to call; a steady one can be read and compared.
+    estimate.prices.sort_by(|a, b| a.currency.cmp(&b.currency));
+    if out.json {
+        let prices: Map<_, _> =
+            estimate.prices.iter().map(|price| (price.currency.to_string(), json!(price.amount))).collect();
+        out.object(&json!({
+            "account": account,
+            "token": estimate.token,
+            "quantity": estimate.quantity,
+            "prices": prices,
+            "quoted_at": estimate.quoted_at.rfc3339(),
+        }))?;
+        return Ok(Exit::Done);
+    }
+    let whole = |text: &str| text.split('.').next().map_or(0, str::len);
+    let widest = estimate.prices.iter().map(|price| whole(price.amount.as_str())).max().unwrap_or(0);
+    let mut table = Table::default();
+    for price in &estimate.prices {
+        let text = price.amount.as_str();
+        // The points stand under each other.
+        let aligned = format!("{}{text}", " ".repeat(widest - whole(text)));
+        let note = if price.currency == estimate.token { "settlement currency" } else { "" };
+        table.row([toned(price.currency.as_str(), Tone::Strong), plain(aligned), toned(note, Tone::Dim)]);
+    }
+    out.say(&format!("{} {} is worth, at {account}:", estimate.quantity, estimate.token));
+    table.lines(out).iter().try_for_each(|line| out.line(line))?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,56 @@
+//! `link`: the URL a payer is sent to.
+
+use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
+use serde_json::json;
+
+use super::args::Link;
+use super::output::{Closed, Out};
+use super::{Context, Exit, how};
+use crate::deck::Deck;
+use crate::domain::{Answer, LinkRequest, Op, Problem, ProblemKind};
+
+pub async fn run(args: &Link, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
+    let account = match deck.pick(context.account(), Some("kanga")) {
+        Ok(account) => account.id.clone(),
+        Err(problem) => return context.fail(&problem, out),
+    };
+    let request = LinkRequest {
+        id: args.id.clone(),
+        amount: args.amount.clone(),
+        currency: args.currency.clone(),
+        name: args.name.clone(),
+        email: args.email.clone(),
+        force_currency: args.force_currency.clone(),
+        with_token: args.with_token,
+    };
+    let link = match deck.ask(&account, Op::PaymentLink(request), how(false)).await {
+        Ok(Answer::Link(link)) => link,
+        Ok(other) => unreachable!("a link is answered with a link, not {other:?}"),
+        Err(problem) => return context.fail(&problem, out),
+    };
+    // The whole link, token included, is what was asked for: it is made to be given to the payer.
+    let url = link.url.expose();
+    if out.json {
+        out.object(&json!({ "account": account, "id": args.id, "url": url }))?;
+    } else {
+        out.line(url)?;
+    }
+    if args.qr {
+        match QrCode::with_error_correction_level(url, EcLevel::L) {
+            Ok(code) if out.json => drop(code),
+            Ok(code) => out.line(&code.render::<Dense1x2>().quiet_zone(true).build())?,
+            Err(_) => {
+                let problem = Problem::new(
+                    ProblemKind::Usage,
+                    format!("account {account}: the link is too long for a QR code ({} characters)", url.len()),
+                    "shorten --name, or leave out --qr",
+                );
+                return context.fail(&problem, out);
+            }
+        }
+    }
+    if deck.simulator_url().is_some() && !out.json {
+        out.say("note: this page belongs to the simulator inside this command and is gone with it; run `tilldeck sandbox serve`, or open the console, to visit one");
+    }
+    Ok(Exit::Done)
+}

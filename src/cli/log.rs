@@ -1,0 +1,96 @@
+//! `log`: the outbound requests that the ledger has kept.
+
+use std::time::Duration;
+
+use super::args::{Export, Log};
+use super::output::{Closed, Out, Table, Tone, plain, toned};
+use super::{Context, Exit, export, local};
+use crate::deck::Deck;
+use crate::domain::{AccountId, Exchange, ExchangeId, Outcome, WallTime};
+use crate::ledger::{LogQuery, Status};
+
+/// How often `--follow` looks for more.
+const LOOK: Duration = Duration::from_millis(300);
+
+pub async fn run(args: &Log, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
+    let ledger = deck.ledger();
+    if let Status::Degraded { why } = ledger.status().await {
+        return context.fail(&local(&format!("the ledger cannot be read: {why}")), out);
+    }
+    let account = match context.account().map(AccountId::new).transpose() {
+        Ok(account) => account,
+        Err(error) => return context.fail(&local(&error.to_string()), out),
+    };
+    let now = context.clock.now().wall;
+    let mut query = LogQuery {
+        since: args.since.map(|since| WallTime(now.0.saturating_sub(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))),
+        account,
+        limit: args.limit.max(1),
+        bodies: args.export.is_some(),
+        ..LogQuery::default()
+    };
+    let mut rows = match ledger.log(query.clone()).await {
+        Ok(rows) => rows,
+        Err(error) => return context.fail(&local(&format!("the ledger cannot be read: {error}")), out),
+    };
+    rows.reverse();
+    if let Some(format) = args.export {
+        match format {
+            Export::Har => out.line(&export::har(&rows))?,
+            Export::Ndjson => rows.iter().try_for_each(|row| out.object(&export::whole(row)))?,
+            Export::Curl => rows.iter().try_for_each(|row| out.line(&export::curl(row)))?,
+        }
+        return Ok(Exit::Done);
+    }
+    if rows.is_empty() && !args.follow && !out.json {
+        out.say("the ledger has no such requests yet");
+    }
+    let zone = jiff::tz::TimeZone::system();
+    print(&rows, &zone, out)?;
+    while args.follow {
+        if let Some(last) = rows.last() {
+            query.after = Some(last.id);
+        } else if query.after.is_none() {
+            query.after = Some(ExchangeId(0));
+        }
+        tokio::time::sleep(LOOK).await;
+        query.since = None;
+        match ledger.log(query.clone()).await {
+            Ok(more) if more.is_empty() => {}
+            Ok(mut more) => {
+                more.reverse();
+                print(&more, &zone, out)?;
+                rows = more;
+            }
+            Err(error) => return context.fail(&local(&format!("the ledger cannot be read: {error}")), out),
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn print(rows: &[Exchange], zone: &jiff::tz::TimeZone, out: &Out) -> Result<(), Closed> {
+    if out.json {
+        return rows.iter().try_for_each(|row| out.object(&export::summary(row)));
+    }
+    let mut table = Table::default();
+    for row in rows {
+        let stamp = row.at.date_and_clock(zone);
+        let (status, tone) = match &row.outcome {
+            Outcome::Status(status @ 0..400) => (status.to_string(), Tone::Good),
+            Outcome::Status(status) => (status.to_string(), Tone::Bad),
+            Outcome::Failed(why) => (why.clone(), Tone::Bad),
+        };
+        let attempt = if row.attempt > 1 { format!("try {}", row.attempt) } else { String::new() };
+        table.row([
+            toned(stamp, Tone::Dim),
+            plain(row.account.as_str()),
+            plain(row.method.as_str()),
+            plain(row.path()),
+            toned(status, tone),
+            plain(format!("{:>5} ms", row.took.as_millis())),
+            plain(format!("{:>6} B", row.response_body.bytes)),
+            toned(attempt, Tone::Warn),
+        ]);
+    }
+    table.lines(out).iter().try_for_each(|line| out.line(line))
+}

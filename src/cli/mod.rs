@@ -1,0 +1,269 @@
+//! The command line: arguments, dispatch, exit codes. The only place that prints.
+
+mod account;
+mod args;
+mod check;
+mod config;
+mod console;
+mod estimate;
+mod export;
+mod link;
+mod log;
+pub mod output;
+mod request;
+mod sandbox;
+
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{CommandFactory as _, Parser as _};
+
+use args::{Arguments, Command, Global, SandboxCommand};
+use output::{Closed, Color, Out};
+
+use crate::clock::Clock;
+use crate::config::{Config, Locations, Profile};
+use crate::deck::{Deck, Options};
+use crate::domain::{Problem, ProblemKind, RequestId, inert};
+use crate::net::{How, Timeouts};
+use crate::providers;
+
+/// How a command ended. The numbers are a contract.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    Done = 0,
+    Expectation = 1,
+    Usage = 2,
+    Refused = 3,
+    NotFound = 4,
+    Provider = 5,
+    Budget = 6,
+    TimedOut = 7,
+    Interrupted = 130,
+}
+
+impl Exit {
+    /// The exit of several things done: the first error, else a failed expectation, else 0.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Done, other) => other,
+            (Self::Expectation, other) if other != Self::Done => other,
+            (first, _) => first,
+        }
+    }
+}
+
+impl From<ProblemKind> for Exit {
+    fn from(kind: ProblemKind) -> Self {
+        match kind {
+            ProblemKind::Usage | ProblemKind::Config | ProblemKind::Local => Self::Usage,
+            ProblemKind::Refused => Self::Refused,
+            ProblemKind::NotFound => Self::NotFound,
+            ProblemKind::Unreachable | ProblemKind::Failing | ProblemKind::Nonsense => Self::Provider,
+            ProblemKind::Budget => Self::Budget,
+            ProblemKind::TimedOut => Self::TimedOut,
+            ProblemKind::Interrupted => Self::Interrupted,
+        }
+    }
+}
+
+/// What every command is given.
+struct Context {
+    global: Global,
+    config: Config,
+    profile: Profile,
+    clock: Clock,
+}
+
+impl Context {
+    fn account(&self) -> Option<&str> {
+        self.global.account.as_deref()
+    }
+
+    fn fail(&self, problem: &Problem, out: &Out) -> Result<Exit, Closed> {
+        out.problem(problem)?;
+        Ok(problem.kind.into())
+    }
+
+    fn options(&self) -> Result<Options, Problem> {
+        Ok(Options {
+            state_dir: locations(&self.global).state_dir().map_err(|error| local(&error.to_string()))?,
+            clock: self.clock.clone(),
+            timeouts: Timeouts::default(),
+            events: None,
+            env: Arc::new(|name| std::env::var(name).ok()),
+        })
+    }
+
+    async fn deck(&self) -> Result<Deck, Problem> {
+        Deck::open(&self.profile, self.options()?).await
+    }
+}
+
+fn local(message: &str) -> Problem {
+    Problem::new(ProblemKind::Local, message, "")
+}
+
+fn locations(global: &Global) -> Locations {
+    Locations::new(global.config.clone(), global.state_dir.clone(), |name| std::env::var_os(name))
+}
+
+/// A request somebody waits for.
+fn how(no_wait: bool) -> How {
+    How { request: RequestId(0), background: false, no_wait }
+}
+
+/// Runs the program with these arguments (the first is its name).
+///
+/// # Errors
+/// What went wrong inside the program itself; everything expected is told and becomes an exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> color_eyre::Result<ExitCode> {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let exit = match Arguments::try_parse_from(&arguments) {
+        Ok(parsed) => run(parsed)?,
+        Err(error) => misused(&error, &arguments),
+    };
+    Ok(ExitCode::from(exit as u8))
+}
+
+/// Help and version are no errors. What was typed may be pasted from anywhere, so it is shown inert.
+fn misused(error: &clap::Error, arguments: &[OsString]) -> Exit {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return Exit::Done;
+    }
+    let text = error.render().to_string();
+    let text = inert::block(text.trim_end());
+    let out = Out::new(arguments.iter().any(|argument| argument == "--json"), Color::Auto);
+    if out.json {
+        let message = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default().to_owned();
+        let _ = out.problem(&Problem::new(ProblemKind::Usage, message, "`tilldeck --help` shows what is accepted"));
+    } else {
+        out.say(&text);
+    }
+    Exit::Usage
+}
+
+fn run(arguments: Arguments) -> color_eyre::Result<Exit> {
+    let out = Out::new(arguments.global.json, arguments.global.color);
+    let done = match arguments.command {
+        // These work without a config file, or on a broken one.
+        Some(Command::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "tilldeck", &mut script);
+            out.bytes(&script).map(|()| Exit::Done)
+        }
+        Some(Command::Man) => {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
+            out.bytes(&page).map(|()| Exit::Done)
+        }
+        Some(Command::Config(command)) => config::run(&command, &arguments.global, &out),
+        Some(Command::Sandbox(SandboxCommand::Serve { bind, seed, speed, callback_url })) => {
+            let options = sandbox::Serve { bind, seed, speed, callback_url };
+            block_on(sandbox::serve(options, &arguments.global, &out), &out)?
+        }
+        command => match context(arguments.global) {
+            Ok(context) => match command {
+                None => return console::run(&context, &out),
+                Some(command) => block_on(dispatch(command, &context, &out), &out)?,
+            },
+            Err(failure) => failure.tell(&out).map(|()| Exit::Usage),
+        },
+    };
+    // A reader that has seen enough is no error.
+    Ok(done.unwrap_or(Exit::Done))
+}
+
+async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit, Closed> {
+    let deck = match context.deck().await {
+        Ok(deck) => deck,
+        Err(problem) => return context.fail(&problem, out),
+    };
+    let done = match command {
+        Command::Check(args) => check::run(&args, context, &deck, out).await,
+        Command::Estimate { token, quantity } => estimate::run(&token, &quantity, context, &deck, out).await,
+        Command::Link(args) => link::run(&args, context, &deck, out).await,
+        Command::Account(command) => account::run(&command, context, &deck, out).await,
+        Command::Request(args) => request::run(&args, context, &deck, out).await,
+        Command::Log(args) => log::run(&args, context, &deck, out).await,
+        Command::Sandbox(SandboxCommand::Trigger { url, what }) => sandbox::trigger(&url, &what, context, &deck, out).await,
+        Command::Sandbox(SandboxCommand::Serve { .. })
+        | Command::Config(_)
+        | Command::Completions { .. }
+        | Command::Man => unreachable!("these need no deck and are done before one is opened"),
+    };
+    deck.close().await;
+    done
+}
+
+/// Runs a command until it is done or interrupted. One thread is enough: a command waits, mostly.
+fn block_on(
+    command: impl Future<Output = Result<Exit, Closed>>,
+    out: &Out,
+) -> color_eyre::Result<Result<Exit, Closed>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(async {
+        tokio::select! {
+            done = command => done,
+            _ = tokio::signal::ctrl_c() => {
+                out.problem(&Problem::new(ProblemKind::Interrupted, "interrupted", "")).map(|()| Exit::Interrupted)
+            }
+        }
+    });
+    // A password manager that still waits for its user must not hold up the exit.
+    runtime.shutdown_background();
+    Ok(done)
+}
+
+/// Why the config cannot be used: with its own snippet, or in words.
+enum Misconfigured {
+    Config(crate::config::ConfigError),
+    Other(Problem),
+}
+
+impl Misconfigured {
+    fn tell(&self, out: &Out) -> Result<(), Closed> {
+        match self {
+            Self::Other(problem) => out.problem(problem),
+            Self::Config(error) if out.json => {
+                out.problem(&Problem::new(ProblemKind::Config, error.to_string(), error.hint()))
+            }
+            Self::Config(error) => {
+                out.say(error.render(out.color_err).trim_end());
+                Ok(())
+            }
+        }
+    }
+}
+
+fn load(global: &Global) -> Result<Config, Misconfigured> {
+    crate::config::load(&locations(global), &providers::specs()).map_err(Misconfigured::Config)
+}
+
+fn context(global: Global) -> Result<Context, Misconfigured> {
+    let config = load(&global)?;
+    let profile = config.profile(global.profile.as_deref()).map_err(Misconfigured::Config)?.clone();
+    Ok(Context { global, config, profile, clock: Clock::system() })
+}
+
+/// Whether somebody is there to be asked.
+fn can_ask() -> bool {
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_error_decides_the_exit_and_outweighs_an_expectation() {
+        assert_eq!(Exit::Done.and(Exit::Done), Exit::Done);
+        assert_eq!(Exit::Done.and(Exit::Expectation), Exit::Expectation);
+        assert_eq!(Exit::Expectation.and(Exit::Done), Exit::Expectation);
+        assert_eq!(Exit::Expectation.and(Exit::NotFound), Exit::NotFound);
+        assert_eq!(Exit::NotFound.and(Exit::Provider), Exit::NotFound);
+    }
+}

@@ -1,0 +1,111 @@
+//! `request`: any call through the gate, authorised.
+
+use std::io::{IsTerminal as _, Read as _, Write as _};
+
+use serde_json::json;
+
+use super::args::Request;
+use super::output::{Closed, Out, Tone};
+use super::{Context, Exit, can_ask, how};
+use crate::deck::Deck;
+use crate::domain::{Account, Answer, Op, Problem, ProblemKind, inert};
+
+/// The most that is read as a body.
+const DATA_MAX: u64 = 1024 * 1024;
+
+pub async fn run(args: &Request, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
+    match ask(args, context, deck, out).await {
+        Ok((account, status, body)) => {
+            let judged = deck.judge_raw(&account.id, &crate::domain::RawReply { status, body: body.clone() });
+            if out.json {
+                out.object(&json!({
+                    "account": account.id,
+                    "method": args.method,
+                    "path": args.path,
+                    "status": status,
+                    "body": String::from_utf8_lossy(&body),
+                }))?;
+            } else if std::io::stdout().is_terminal() {
+                out.line(inert::block(&String::from_utf8_lossy(&body)).trim_end())?;
+            } else {
+                out.bytes(&body)?;
+            }
+            match judged {
+                Ok(()) => Ok(Exit::Done),
+                Err(problem) if out.json => Ok(problem.kind.into()),
+                Err(problem) => context.fail(&problem, out),
+            }
+        }
+        Err(problem) => context.fail(&problem, out),
+    }
+}
+
+async fn ask(
+    args: &Request,
+    context: &Context,
+    deck: &Deck,
+    out: &Out,
+) -> Result<(Account, u16, Vec<u8>), Problem> {
+    let account = deck.pick(Some(&args.of), None)?.clone();
+    let body = args.data.as_deref().map(data).transpose()?;
+    let writes = deck.writes(&account.id, &args.method, &args.path)?;
+    if writes && !args.yes {
+        confirm(args, &account)?;
+    }
+    let op = Op::Raw { method: args.method.clone(), path: args.path.clone(), body, writes };
+    let began = context.clock.now().mono;
+    let Answer::Raw(raw) = deck.ask(&account.id, op, how(args.no_wait)).await? else {
+        unreachable!("a raw call is answered raw");
+    };
+    let took = context.clock.now().mono.saturating_sub(began);
+    let tone = if raw.status < 400 { Tone::Good } else { Tone::Bad };
+    let status = format!("HTTP {}", raw.status);
+    out.tell(tone, &status, &format!("{} ms, {} bytes, account {}", took.as_millis(), raw.body.len(), account.id));
+    Ok((account, raw.status, raw.body))
+}
+
+fn data(text: &str) -> Result<String, Problem> {
+    let trouble = |what: String| Problem::new(ProblemKind::Usage, what, "give --data TEXT, --data @FILE, or --data - for standard input");
+    let read = |reader: &mut dyn std::io::Read, what: &str| {
+        let mut bytes = Vec::new();
+        reader.take(DATA_MAX + 1).read_to_end(&mut bytes).map_err(|error| trouble(format!("{what} cannot be read: {error}")))?;
+        if bytes.len() as u64 > DATA_MAX {
+            return Err(trouble(format!("{what} is larger than {} KiB", DATA_MAX / 1024)));
+        }
+        String::from_utf8(bytes).map_err(|_| trouble(format!("{what} is not UTF-8 text")))
+    };
+    if text == "-" {
+        return read(&mut std::io::stdin().lock(), "standard input");
+    }
+    match text.strip_prefix('@') {
+        None => Ok(text.to_owned()),
+        Some(path) => {
+            let shown = inert::quoted(path, 120);
+            let mut file = std::fs::File::open(path).map_err(|error| trouble(format!("{shown} cannot be opened: {error}")))?;
+            read(&mut file, &shown)
+        }
+    }
+}
+
+/// A write asks first where somebody can answer; elsewhere it needs `--yes`.
+fn confirm(args: &Request, account: &Account) -> Result<(), Problem> {
+    let call = format!("{} {}", args.method, inert::cut(&args.path, 120));
+    if !can_ask() {
+        return Err(Problem::new(
+            ProblemKind::Usage,
+            format!("account {}: {call} may write, and nobody is there to confirm it", account.id),
+            "add --yes if it is meant",
+        ));
+    }
+    let live = if account.environment.is_live() { " (LIVE: real money)" } else { "" };
+    let mut stderr = std::io::stderr().lock();
+    let _ = write!(stderr, "{call} may write at account {}{live}. Send it? [y/N] ", account.id);
+    let _ = stderr.flush();
+    let mut answer = String::new();
+    let read = std::io::stdin().read_line(&mut answer);
+    if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
+        Ok(())
+    } else {
+        Err(Problem::new(ProblemKind::Interrupted, format!("account {}: nothing was sent", account.id), ""))
+    }
+}

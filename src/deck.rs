@@ -1,0 +1,522 @@
+//! A profile made to work: accounts with their sessions, the ledger, the embedded simulator. The only
+//! wiring; console, command line and tests all stand on it.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Url;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use crate::clock::Clock;
+use crate::config::{AccountConfig, Profile, SecretSource};
+use crate::domain::payment::Expected;
+use crate::domain::{
+    Account, AccountId, Answer, CredentialStatus, Environment, Observation, Op, PaymentId, Problem, ProblemKind,
+    ProviderId, RequestId, Secret, Watch, simulate,
+};
+use crate::ledger::{KeyHash, Ledger, Retention};
+use crate::net::{
+    self, Authorise, BoxFuture, Call, Content, Event, Gate, HeaderText, How, Limit, NetError, Repeat, Reply, Sealed, Session,
+    Timeouts, redact,
+};
+use crate::providers::{self, Client, Credentials, Manifest, REGISTRY, ReadSecret};
+use crate::sandbox::{self, Sandbox};
+
+/// What a deck is opened with.
+pub struct Options {
+    /// Where the ledger is.
+    pub state_dir: PathBuf,
+    /// Tells the time.
+    pub clock: Clock,
+    /// How long a request may take.
+    pub timeouts: Timeouts,
+    /// Who hears of each exchange.
+    pub events: Option<mpsc::Sender<Event>>,
+    /// Where a secret's environment variable is looked up.
+    pub env: Env,
+}
+
+/// Looks up an environment variable.
+pub type Env = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// One account at work.
+struct Desk {
+    account: Account,
+    manifest: &'static Manifest,
+    client: Arc<dyn Client>,
+    session: Session,
+    read_secret: ReadSecret,
+}
+
+/// A profile at work.
+pub struct Deck {
+    profile: String,
+    desks: Vec<Desk>,
+    gate: Arc<Gate>,
+    ledger: Ledger,
+    clock: Clock,
+    simulator: Option<Sandbox>,
+}
+
+/// The accounts of a profile, as they can be shown before anything is opened.
+#[must_use]
+pub fn accounts(profile: &Profile) -> Vec<Account> {
+    if profile.built_in {
+        return REGISTRY.iter().map(|manifest| embedded_account(manifest, "this program")).collect();
+    }
+    profile.accounts.iter().filter_map(|config| Some(account(config, providers::by_name(config.provider)?))).collect()
+}
+
+fn embedded_account(manifest: &Manifest, host: &str) -> Account {
+    Account {
+        id: AccountId::new(manifest.id.0).expect("a provider's short name is a fine account name"),
+        provider: manifest.id,
+        provider_title: manifest.title,
+        environment: Environment::Embedded,
+        host: host.to_owned(),
+        secret_source: "built in".into(),
+        uses_access_tokens: manifest.uses_access_tokens,
+    }
+}
+
+fn account(config: &AccountConfig, manifest: &Manifest) -> Account {
+    Account {
+        id: config.id.clone(),
+        provider: manifest.id,
+        provider_title: manifest.title,
+        environment: environment(config),
+        host: endpoints(config, manifest).first().map(|(_, url)| net::http::authority(url)).unwrap_or_default(),
+        secret_source: config.secrets.values().next().map(SecretSource::describe).unwrap_or_default(),
+        uses_access_tokens: manifest.uses_access_tokens,
+    }
+}
+
+fn environment(config: &AccountConfig) -> Environment {
+    if config.environment == Environment::Sandbox.as_str() { Environment::Sandbox } else { Environment::Production }
+}
+
+fn endpoints(config: &AccountConfig, manifest: &Manifest) -> Vec<(&'static str, Url)> {
+    let environment = environment(config);
+    manifest
+        .endpoints
+        .iter()
+        .filter(|endpoint| endpoint.environment == environment)
+        .filter_map(|endpoint| {
+            let url = config.endpoints.get(endpoint.name).map_or(endpoint.url, String::as_str);
+            Some((endpoint.name, Url::parse(url).ok()?))
+        })
+        .collect()
+}
+
+impl Deck {
+    /// Opens a profile. The ledger opens behind this; secrets are read at first use.
+    ///
+    /// # Errors
+    /// If the embedded simulator cannot be started.
+    pub async fn open(profile: &Profile, options: Options) -> Result<Self, Problem> {
+        let Options { state_dir, clock, timeouts, events, env } = options;
+        let ledger = Ledger::start(state_dir, clock.clone(), Retention::default());
+        let gate = Arc::new(Gate::new(ledger.clone(), clock.clone(), timeouts, events));
+        let simulator = if profile.built_in { Some(start_simulator(&clock).await?) } else { None };
+        let desk = |account: Account, manifest: &'static Manifest, endpoints: Vec<(&'static str, Url)>, texts, read: ReadSecret, limit| {
+            let client = (manifest.connect)(Credentials {
+                texts,
+                read_secret: read.clone(),
+                endpoints: endpoints.clone(),
+                ledger: ledger.clone(),
+                clock: clock.clone(),
+            });
+            let session = Session::new(gate.clone(), account.clone(), endpoints, limit);
+            Desk { account, manifest, client, session, read_secret: read }
+        };
+        let desks = if let Some(simulator) = &simulator {
+            let base = Url::parse(&simulator.base_url()).expect("a loopback address makes a URL");
+            REGISTRY
+                .iter()
+                .map(|manifest| {
+                    let texts = manifest.spec.keys.iter().filter_map(|key| Some((key.name, embedded(manifest, key.name)?.to_owned()))).collect();
+                    let endpoints = manifest.spec.endpoints.iter().map(|name| (*name, base.clone())).collect::<Vec<_>>();
+                    let limit = limit(manifest, None, &endpoints, manifest.id.0);
+                    desk(embedded_account(manifest, &net::http::authority(&base)), manifest, endpoints, texts, embedded_secret(manifest), limit)
+                })
+                .collect()
+        } else {
+            profile
+                .accounts
+                .iter()
+                .filter_map(|config| {
+                    let manifest = providers::by_name(config.provider)?;
+                    let endpoints = endpoints(config, manifest);
+                    let credentials = config.texts.values().next().map_or("", String::as_str);
+                    let limit = limit(manifest, Some(config), &endpoints, credentials);
+                    Some(desk(account(config, manifest), manifest, endpoints, config.texts.clone(), configured_secret(config, env.clone()), limit))
+                })
+                .collect()
+        };
+        Ok(Self { profile: profile.name.clone(), desks, gate, ledger, clock, simulator })
+    }
+
+    /// The accounts at work, in the config's order.
+    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
+        self.desks.iter().map(|desk| &desk.account)
+    }
+
+    /// What survives this process.
+    #[must_use]
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The simulator's address, where one is running.
+    #[must_use]
+    pub fn simulator_url(&self) -> Option<String> {
+        self.simulator.as_ref().map(Sandbox::base_url)
+    }
+
+    fn desk(&self, id: &AccountId) -> Result<&Desk, Problem> {
+        self.desks.iter().find(|desk| desk.account.id == *id).ok_or_else(|| self.no_account(id.as_str()))
+    }
+
+    fn no_account(&self, name: &str) -> Problem {
+        let names: Vec<&str> = self.desks.iter().map(|desk| desk.account.id.as_str()).collect();
+        Problem::new(
+            ProblemKind::Usage,
+            format!("profile {} has no account {}", self.profile, crate::domain::inert::quoted(name, 64)),
+            if names.is_empty() {
+                "it has none at all: add one to the config file (`tilldeck config init` writes an example)".to_owned()
+            } else {
+                format!("its accounts are: {}", names.join(", "))
+            },
+        )
+    }
+
+    /// The account called `name`; without a name, the only account of `provider`.
+    ///
+    /// # Errors
+    /// If there is no such account, it is another provider's, or there are several to choose from.
+    pub fn pick(&self, name: Option<&str>, provider: Option<&str>) -> Result<&Account, Problem> {
+        let is_theirs = |account: &Account| provider.is_none_or(|provider| account.provider.0 == provider);
+        if let Some(name) = name {
+            let account = self.accounts().find(|account| account.id.as_str() == name).ok_or_else(|| self.no_account(name))?;
+            return if is_theirs(account) {
+                Ok(account)
+            } else {
+                Err(Problem::new(
+                    ProblemKind::Usage,
+                    format!("account {name} is a {} account; this command is for {}", account.provider_title, provider.unwrap_or_default()),
+                    "name another account with --account",
+                ))
+            };
+        }
+        let mut theirs = self.accounts().filter(|account| is_theirs(account));
+        match (theirs.next(), theirs.next()) {
+            (Some(only), None) => Ok(only),
+            (None, _) => Err(Problem::new(
+                ProblemKind::Usage,
+                format!("profile {} has no {} account", self.profile, provider.unwrap_or_default()),
+                "add one to the config file, or choose another profile with --profile",
+            )),
+            (Some(first), Some(second)) => Err(Problem::new(
+                ProblemKind::Usage,
+                format!("profile {} has several such accounts: {}, {}, …", self.profile, first.id, second.id),
+                "name one with --account",
+            )),
+        }
+    }
+
+    /// Asks an account.
+    ///
+    /// # Errors
+    /// Tells what happened, to which account, and what to do next.
+    pub async fn ask(&self, account: &AccountId, op: Op, how: How) -> Result<Answer, Problem> {
+        let desk = self.desk(account)?;
+        let result = match &op {
+            Op::PaymentLink(link) => {
+                let token = if link.with_token {
+                    match self.perform(desk, &Op::CreatePaymentToken, how).await? {
+                        Answer::PaymentToken(token) => Some(token),
+                        _ => None,
+                    }
+                } else {
+                    None
+                };
+                desk.client.link(link, token.as_ref()).map(Answer::Link).map_err(|error| desk.problem(error))
+            }
+            op => self.perform(desk, op, how).await,
+        };
+        self.remember(desk, &op, &result).await;
+        result
+    }
+
+    async fn perform(&self, desk: &Desk, op: &Op, how: How) -> Result<Answer, Problem> {
+        let ask = async {
+            let call = desk.client.call(op)?;
+            let reply = desk.session.send(&call, desk.client.as_ref(), how).await?;
+            desk.client.answer(op, &reply, reply.at)
+        };
+        ask.await.map_err(|error| desk.problem(error))
+    }
+
+    /// Keeps what outlives this run. The simulator's world does not, so nothing of it is kept.
+    async fn remember(&self, desk: &Desk, op: &Op, result: &Result<Answer, Problem>) {
+        if desk.account.environment == Environment::Embedded {
+            return;
+        }
+        let at = self.clock.now().wall;
+        match (op, result) {
+            (_, Ok(Answer::Payment(payment))) => {
+                let observation = Observation { at, payment: payment.clone() };
+                self.ledger.observe(&self.profile, &desk.account.id, &observation).await;
+            }
+            (Op::Verify, result) => {
+                let status = credential_status(result, at);
+                self.ledger.remember_credentials(&self.profile, &desk.account.id, &status).await;
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a raw call to this path of this account writes.
+    ///
+    /// # Errors
+    /// If there is no such account.
+    pub fn writes(&self, account: &AccountId, method: &str, path: &str) -> Result<bool, Problem> {
+        Ok(self.desk(account)?.manifest.writes(method, path))
+    }
+
+    /// The kind and words of what the provider itself says in a raw reply (a failure inside a 200).
+    ///
+    /// # Errors
+    /// The provider's failure.
+    pub fn judge_raw(&self, account: &AccountId, raw: &crate::domain::RawReply) -> Result<(), Problem> {
+        let desk = self.desk(account)?;
+        desk.client.judge(raw).map_err(|error| desk.problem(error))
+    }
+
+    /// Reads every secret of an account, to see that it can be read.
+    ///
+    /// # Errors
+    /// Why one cannot be read.
+    pub async fn read_secrets(&self, account: &AccountId) -> Result<(), Problem> {
+        let desk = self.desk(account)?;
+        for key in desk.manifest.spec.secrets().filter(|key| key.required) {
+            (desk.read_secret)(key.name).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes something happen in the embedded simulator; says what, in words.
+    ///
+    /// # Errors
+    /// If none is running, or the command does not fit.
+    pub fn simulate(&self, command: &simulate::Command) -> Result<String, Problem> {
+        let refuse = |why: String| Problem::new(ProblemKind::Usage, why, "");
+        let simulator = self.simulator.as_ref().ok_or_else(|| refuse("no simulator is running in this profile".into()))?;
+        simulator.command(command).map_err(refuse)
+    }
+
+    /// Makes something happen in a simulator that runs elsewhere on this machine; says what, in words.
+    ///
+    /// # Errors
+    /// If it cannot be reached, or refuses.
+    pub async fn trigger(&self, url: &str, command: &simulate::Command) -> Result<String, Problem> {
+        let account = AccountId::new("simulator").expect("a plain word is a fine account name");
+        let base = Url::parse(url).ok().filter(net::is_loopback).ok_or_else(|| {
+            Problem::new(
+                ProblemKind::Usage,
+                format!("{} is not the URL of a sandbox on this machine", crate::domain::inert::quoted(url, 80)),
+                "give the URL that `tilldeck sandbox serve` printed",
+            )
+        })?;
+        let call = sandbox::control::call(command);
+        let session = Session::new(
+            self.gate.clone(),
+            Account {
+                id: account.clone(),
+                provider: ProviderId("simulator"),
+                provider_title: "the sandbox",
+                environment: Environment::Embedded,
+                host: net::http::authority(&base),
+                secret_source: String::new(),
+                uses_access_tokens: false,
+            },
+            vec![("control", base)],
+            None,
+        );
+        let how = How { request: RequestId(0), background: false, no_wait: false };
+        let call = Call {
+            method: "POST".into(),
+            endpoint: "control",
+            path: call.path,
+            body: Content::Text(call.json),
+            repeat: Repeat::Never,
+        };
+        let reply = session.send(&call, &Unsigned, how).await.map_err(|error| error.problem(&account))?;
+        let said = String::from_utf8_lossy(&reply.body);
+        let said = crate::domain::inert::cut(said.trim(), 200);
+        if reply.status < 300 {
+            Ok(said)
+        } else {
+            Err(Problem::new(ProblemKind::Usage, format!("the sandbox refused: {said}"), ""))
+        }
+    }
+
+    /// The payments to watch, with what was seen of each before.
+    pub async fn watches(&self) -> Vec<(Watch, Vec<Observation>)> {
+        if let Some(simulator) = &self.simulator {
+            let since = self.clock.now().wall;
+            return simulator
+                .seeded()
+                .into_iter()
+                .filter_map(|(provider, id, expected): (&str, PaymentId, Expected)| {
+                    let account = AccountId::new(provider).ok()?;
+                    Some((Watch { account, id, expected: Some(expected), since }, Vec::new()))
+                })
+                .collect();
+        }
+        let mut watches = Vec::new();
+        for watch in self.ledger.watches(&self.profile).await {
+            let seen = self.ledger.observations(&self.profile, &watch.account, &watch.id).await;
+            watches.push((watch, seen));
+        }
+        watches
+    }
+
+    /// Keeps a payment on the watch list beyond this run.
+    pub async fn watch(&self, watch: &Watch) {
+        if self.simulator.is_none() {
+            self.ledger.watch(&self.profile, watch).await;
+        }
+    }
+
+    /// Takes a payment off the watch list.
+    pub async fn unwatch(&self, account: &AccountId, id: &PaymentId) {
+        if self.simulator.is_none() {
+            self.ledger.unwatch(&self.profile, account, id).await;
+        }
+    }
+
+    /// What each account's credentials were when they were last verified.
+    pub async fn remembered_credentials(&self) -> Vec<(AccountId, CredentialStatus)> {
+        if self.simulator.is_some() { Vec::new() } else { self.ledger.recall_credentials(&self.profile).await }
+    }
+
+    /// Stops the simulator and waits until the ledger has written all.
+    pub async fn close(self) {
+        if let Some(simulator) = self.simulator {
+            simulator.stop().await;
+        }
+        self.ledger.flush().await;
+    }
+}
+
+impl Desk {
+    fn problem(&self, error: providers::ApiError) -> Problem {
+        error.problem(&self.account.id, self.account.provider_title)
+    }
+}
+
+/// What a verification says of the credentials.
+#[must_use]
+pub fn credential_status(result: &Result<Answer, Problem>, at: crate::domain::WallTime) -> CredentialStatus {
+    match result {
+        Ok(_) => CredentialStatus::Good { at },
+        Err(problem) if matches!(problem.kind, ProblemKind::Refused | ProblemKind::Config) => {
+            CredentialStatus::Refused { at, why: problem.message.clone() }
+        }
+        Err(problem) => CredentialStatus::Unreachable { at, why: problem.message.clone() },
+    }
+}
+
+/// Sends a body as it is; the simulator's control needs no key.
+struct Unsigned;
+
+impl Authorise for Unsigned {
+    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+        let body = match &call.body {
+            Content::Text(text) => text.clone().into(),
+            Content::Empty | Content::Fields(_) => bytes::Bytes::new(),
+        };
+        let headers = vec![("content-type", HeaderText::Open("application/json".into()))];
+        Box::pin(async move { Ok(Sealed { headers, body, permit: None }) })
+    }
+
+    fn is_stale(&self, _reply: &Reply) -> bool {
+        false
+    }
+}
+
+async fn start_simulator(clock: &Clock) -> Result<Sandbox, Problem> {
+    let trouble = |error: String| {
+        Problem::new(
+            ProblemKind::Local,
+            format!("the embedded simulator could not be started: {error}"),
+            "it needs one free port on 127.0.0.1; with a config file, --profile chooses real accounts",
+        )
+    };
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(|error| trouble(error.to_string()))?;
+    let options = sandbox::Options { clock: clock.clone(), ..sandbox::Options::default() };
+    serve(listener, options).await.map_err(trouble)
+}
+
+/// Starts the simulator of every provider on `listener`.
+///
+/// # Errors
+/// In words, why it could not be started.
+pub async fn serve(listener: TcpListener, options: sandbox::Options) -> Result<Sandbox, String> {
+    let dialects = REGISTRY.iter().map(|manifest| (manifest.dialect)()).collect();
+    sandbox::start(listener, dialects, options).await.map_err(|error| error.to_string())
+}
+
+fn embedded(manifest: &Manifest, key: &str) -> Option<&'static str> {
+    manifest.embedded.iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
+}
+
+fn embedded_secret(manifest: &'static Manifest) -> ReadSecret {
+    Arc::new(move |key| {
+        Box::pin(async move {
+            let secret = Secret::new(embedded(manifest, key).unwrap_or_default());
+            redact::learn(&secret, key);
+            Ok(secret)
+        })
+    })
+}
+
+fn configured_secret(config: &AccountConfig, env: Env) -> ReadSecret {
+    let sources = config.secrets.clone();
+    let account = config.id.clone();
+    Arc::new(move |key| {
+        let (source, env, account) = (sources.get(key).cloned(), env.clone(), account.clone());
+        Box::pin(async move {
+            let told = |message: String, hint: String| {
+                Problem::new(ProblemKind::Config, format!("account {account}: {message}"), hint)
+            };
+            let Some(source) = source else {
+                return Err(told(format!("{key} is not set"), format!("set {key} of account {account} in the config")));
+            };
+            // A password manager or the keyring may take seconds, and blocks.
+            let resolved = tokio::task::spawn_blocking(move || source.resolve(&*env)).await;
+            match resolved {
+                Ok(Ok(resolved)) => {
+                    redact::learn(&resolved.secret, key);
+                    Ok(resolved.secret)
+                }
+                Ok(Err(error)) => Err(told(format!("{key} cannot be read: {error}"), error.hint())),
+                Err(_) => Err(told(format!("{key} cannot be read: reading it crashed"), String::new())),
+            }
+        })
+    })
+}
+
+fn limit(manifest: &Manifest, config: Option<&AccountConfig>, endpoints: &[(&'static str, Url)], credentials: &str) -> Option<Limit> {
+    let (requests, period): (u32, Duration) = match config.and_then(|config| config.budget.as_ref()) {
+        Some(budget) => (budget.requests, budget.period),
+        None => manifest.limit?,
+    };
+    let host = endpoints.first().map(|(_, url)| net::http::authority(url)).unwrap_or_default();
+    let scope = KeyHash::of(&host, credentials).to_string();
+    Some(Limit { scope, requests, period })
+}

@@ -1,0 +1,92 @@
+//! What passes the gate: a [`Call`] before authorising, [`Sealed`] bytes that are sent as they are, a [`Reply`].
+
+use std::any::Any;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+
+use crate::domain::{RawReply, Secret, WallTime};
+
+/// One request in the provider's terms, not yet authorised.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Call {
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// Which of the account's endpoints: "api".
+    pub endpoint: &'static str,
+    /// Joined to the endpoint; begins with `/`, may have a query.
+    pub path: String,
+    /// What is sent.
+    pub body: Content,
+    /// Whether it may be sent again when it is not known what became of it.
+    pub repeat: Repeat,
+}
+
+/// A body before authorising.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Content {
+    /// None.
+    Empty,
+    /// A JSON object, to which authorising may add fields. Serialised once, then.
+    Fields(Map<String, Value>),
+    /// Exactly this text.
+    Text(String),
+}
+
+/// Whether a call may be sent again when it is not known what became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// It changes nothing; sending it twice is harmless.
+    Safe,
+    /// It writes: sent again only where it is certain that nothing was carried out.
+    Never,
+}
+
+/// The final bytes of one try. What is signed here is what is sent.
+pub struct Sealed {
+    /// Added to the request, in order.
+    pub headers: Vec<(&'static str, HeaderText)>,
+    /// Sent unchanged.
+    pub body: Bytes,
+    /// Kept until the reply was seen: a place in a queue, a lock.
+    pub permit: Option<Box<dyn Any + Send>>,
+}
+
+/// A header's value: open, or secret.
+#[derive(Debug, Clone)]
+pub enum HeaderText {
+    /// May be shown.
+    Open(String),
+    /// Never shown; also taught to the redactor.
+    Secret(Secret),
+}
+
+/// One whole reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// HTTP status.
+    pub status: u16,
+    /// In the order received; bytes that are not UTF-8 are replaced.
+    pub headers: Vec<(String, String)>,
+    /// After decompression.
+    pub body: Bytes,
+    /// From sending until the head.
+    pub to_head: Duration,
+    /// When its end was seen.
+    pub at: WallTime,
+}
+
+impl Reply {
+    /// A header's first value, by name without case.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
+    /// This reply as it is handed to whoever asked for a raw call.
+    #[must_use]
+    pub fn into_raw(self) -> RawReply {
+        RawReply { status: self.status, body: self.body.to_vec() }
+    }
+}

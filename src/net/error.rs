@@ -1,0 +1,194 @@
+//! Why no reply came through the gate, and what the operator can do about it.
+
+use std::time::Duration;
+
+use crate::domain::{AccountId, Problem, ProblemKind, inert, time};
+
+/// Why no reply came. Holds no secret and no full URL; text from outside is inert.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NetError {
+    /// The URL leads to a host that is not one of the account's endpoints.
+    #[error("the path leads to {host}, which is not one of the account's endpoints")]
+    ForeignHost {
+        /// Where it led.
+        host: String,
+    },
+    /// Plain http to another machine.
+    #[error("{host} would be asked over plain http, where anyone on the way can read and change it")]
+    PlainHttp {
+        /// The host.
+        host: String,
+    },
+    /// Not a URL.
+    #[error("{0} is not a path that can be joined to the account's endpoint")]
+    BadPath(String),
+    /// The name has no address.
+    #[error("the name {host} could not be looked up")]
+    Dns {
+        /// The host.
+        host: String,
+    },
+    /// Nobody listens there.
+    #[error("{host} refused the connection")]
+    ConnectionRefused {
+        /// The host.
+        host: String,
+    },
+    /// The connection broke before the reply's end.
+    #[error("the connection to {host} broke {when}")]
+    Broken {
+        /// The host.
+        host: String,
+        /// "before the reply came", "in the middle of the reply".
+        when: &'static str,
+    },
+    /// The certificate or the handshake is not acceptable.
+    #[error("no trusted TLS connection to {host}: {why}")]
+    Tls {
+        /// The host.
+        host: String,
+        /// The TLS library's words.
+        why: String,
+    },
+    /// TLS could not be set up on this machine.
+    #[error("TLS cannot be used on this machine: {0}")]
+    NoTls(String),
+    /// No reply within the limit.
+    #[error("{host} did not {what} within {}", time::fine(*.limit))]
+    TimedOut {
+        /// The host.
+        host: String,
+        /// "accept the connection", "answer".
+        what: &'static str,
+        /// The limit.
+        limit: Duration,
+    },
+    /// The reply sends elsewhere. Redirects are not followed: a signed request is for one host.
+    #[error("{host} answered {status} and points to {to}; redirects are not followed")]
+    Redirected {
+        /// The host.
+        host: String,
+        /// HTTP status.
+        status: u16,
+        /// Where it points.
+        to: String,
+    },
+    /// The body is larger than is read.
+    #[error("the answer of {host} is larger than {} MiB and was not read to its end", .limit / 1_048_576)]
+    TooLarge {
+        /// The host.
+        host: String,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// Anything else the HTTP library tells.
+    #[error("the exchange with {host} failed: {why}")]
+    Other {
+        /// The host.
+        host: String,
+        /// The library's words.
+        why: String,
+    },
+    /// No slot is free and waiting was ruled out.
+    #[error("the rate budget of {limit} requests in {} is used up{}", time::fine(*.period), .next.map(|n| format!("; the next slot frees in {}", time::fine(n))).unwrap_or_default())]
+    BudgetExhausted {
+        /// Slots there are.
+        limit: u32,
+        /// The window.
+        period: Duration,
+        /// Until the next slot frees, where that is known.
+        next: Option<Duration>,
+    },
+    /// The call could not be authorised.
+    #[error("{0}")]
+    Unauthorised(Problem),
+}
+
+impl NetError {
+    /// A few words for the log's status column.
+    #[must_use]
+    pub fn in_brief(&self) -> &'static str {
+        match self {
+            Self::ForeignHost { .. } | Self::PlainHttp { .. } | Self::BadPath(_) => "not sent",
+            Self::Dns { .. } => "no such host",
+            Self::ConnectionRefused { .. } => "refused connection",
+            Self::Broken { .. } => "connection broke",
+            Self::Tls { .. } | Self::NoTls(_) => "TLS failed",
+            Self::TimedOut { .. } => "timed out",
+            Self::Redirected { .. } => "redirect",
+            Self::TooLarge { .. } => "too large",
+            Self::Other { .. } => "failed",
+            Self::BudgetExhausted { .. } => "no slot",
+            Self::Unauthorised(_) => "not authorised",
+        }
+    }
+
+    /// Whether nothing can have been carried out at the other end, so that even a write may be repeated.
+    #[must_use]
+    pub fn surely_not_sent(&self) -> bool {
+        matches!(self, Self::Dns { .. } | Self::ConnectionRefused { .. } | Self::Tls { .. })
+            || matches!(self, Self::TimedOut { what, .. } if *what == CONNECTING)
+    }
+
+    /// Told to the operator of `account`.
+    #[must_use]
+    pub fn problem(self, account: &AccountId) -> Problem {
+        let (kind, hint) = match &self {
+            Self::ForeignHost { .. } | Self::BadPath(_) => (
+                ProblemKind::Usage,
+                "give a path that begins with `/`; it is joined to the account's first API endpoint".to_owned(),
+            ),
+            Self::PlainHttp { .. } => (
+                ProblemKind::Config,
+                "use an https:// endpoint; plain http is allowed to this machine (127.0.0.1) only".to_owned(),
+            ),
+            Self::Dns { .. } => (
+                ProblemKind::Unreachable,
+                format!("check the network, and `endpoints` of account {account} in the config"),
+            ),
+            Self::ConnectionRefused { .. } => (
+                ProblemKind::Unreachable,
+                format!("check that the server runs, and `endpoints` of account {account} in the config"),
+            ),
+            Self::Broken { .. } | Self::Other { .. } => {
+                (ProblemKind::Unreachable, "try again; if it stays, ask the provider".to_owned())
+            }
+            Self::TimedOut { .. } => (
+                ProblemKind::Unreachable,
+                "the call may have been carried out; checking again is safe".to_owned(),
+            ),
+            Self::Tls { .. } => (
+                ProblemKind::Unreachable,
+                "someone may be in between, or this machine's clock or CA certificates are wrong; nothing was sent"
+                    .to_owned(),
+            ),
+            Self::NoTls(_) => (
+                ProblemKind::Local,
+                "install the system's CA certificates (package ca-certificates)".to_owned(),
+            ),
+            Self::Redirected { .. } => (
+                ProblemKind::Failing,
+                format!("if the provider has moved, set the new host in `endpoints` of account {account}"),
+            ),
+            Self::TooLarge { .. } => (
+                ProblemKind::Nonsense,
+                format!("check `endpoints` of account {account}: this does not look like the provider"),
+            ),
+            Self::BudgetExhausted { .. } => {
+                (ProblemKind::Budget, "leave out --no-wait to wait for the slot".to_owned())
+            }
+            Self::Unauthorised(problem) => return problem.clone(),
+        };
+        Problem::new(kind, format!("account {account}: {self}"), hint)
+    }
+}
+
+/// What a time-out while connecting is said to have interrupted.
+pub(super) const CONNECTING: &str = "accept the connection";
+/// What a time-out after connecting is said to have interrupted.
+pub(super) const ANSWERING: &str = "answer";
+
+/// Words of a library or a peer, fit for an error.
+pub(super) fn foreign_words(text: &str) -> String {
+    inert::cut(text, 160)
+}

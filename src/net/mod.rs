@@ -1,0 +1,269 @@
+//! The gate: the only way out. [`Session::send`] is the ordered list of checks every request passes.
+
+pub mod budget;
+pub mod call;
+pub mod error;
+pub mod http;
+pub mod record;
+pub mod redact;
+pub mod retry;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Url;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use tokio::sync::mpsc;
+
+pub use budget::Limit;
+pub use call::{Call, Content, HeaderText, Repeat, Reply, Sealed};
+pub use error::NetError;
+pub use http::{Http, Timeouts};
+
+use crate::clock::Clock;
+use crate::domain::{Account, AccountId, BudgetGauge, Exchange, RequestId, WallTime, inert};
+use crate::ledger::Ledger;
+
+/// A boxed future, for traits that are used as objects.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// Turns a call into its final bytes: adds keys, nonces, signatures. One per account.
+pub trait Authorise: Send + Sync {
+    /// Seals one try. Called anew for each try, since a nonce serves once.
+    ///
+    /// # Errors
+    /// If the secret cannot be read or no nonce can be had.
+    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>>;
+
+    /// Whether this reply means that the authorisation was stale (a nonce overtaken by another program),
+    /// so that one more try with a fresh one is worth it. Nothing was carried out then.
+    fn is_stale(&self, reply: &Reply) -> bool;
+}
+
+/// What the gate tells while it works.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// One try has ended and is recorded.
+    Exchange(Arc<Exchange>),
+    /// A request waits; `None` once it goes on.
+    Waiting(RequestId, Option<String>),
+    /// A budget changed.
+    Budget(AccountId, BudgetGauge),
+    /// This machine's clock is ahead of the provider's by at least so much.
+    ClockAhead(AccountId, Duration),
+}
+
+/// A clock that is ahead by more than this is warned about: nonces from the future would lock out the
+/// shop's own integration that shares the key.
+pub const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(2);
+
+/// What all sessions share: the connection pool, the ledger, the clock, and who listens.
+pub struct Gate {
+    http: Http,
+    ledger: Ledger,
+    clock: Clock,
+    events: Option<mpsc::Sender<Event>>,
+    queues: budget::Queues,
+}
+
+impl Gate {
+    /// A gate; nothing is opened yet.
+    #[must_use]
+    pub fn new(ledger: Ledger, clock: Clock, timeouts: Timeouts, events: Option<mpsc::Sender<Event>>) -> Self {
+        Self {
+            http: Http::new(timeouts, clock.clone()),
+            ledger,
+            clock,
+            events,
+            queues: budget::Queues::default(),
+        }
+    }
+
+    async fn tell(&self, event: Event) {
+        if let Some(events) = &self.events {
+            // Nobody listening any more means that the program is leaving.
+            let _ = events.send(event).await;
+        }
+    }
+}
+
+/// How one request is to be treated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct How {
+    /// Under which number the waiting is told.
+    pub request: RequestId,
+    /// Whether it goes behind all else and leaves part of the budget free.
+    pub background: bool,
+    /// Whether to give up at once where no slot is free.
+    pub no_wait: bool,
+}
+
+/// The gate bound to one account.
+pub struct Session {
+    gate: Arc<Gate>,
+    account: Account,
+    endpoints: Vec<(&'static str, Url)>,
+    limit: Option<Limit>,
+}
+
+impl Session {
+    /// A session for `account`, whose calls may go to `endpoints` and nowhere else.
+    #[must_use]
+    pub fn new(
+        gate: Arc<Gate>,
+        account: Account,
+        endpoints: Vec<(&'static str, Url)>,
+        limit: Option<Limit>,
+    ) -> Self {
+        Self { gate, account, endpoints, limit }
+    }
+
+    /// Sends `call`, in this order: host allowed, slot taken, authorised and sealed, sent, recorded
+    /// redacted, tried again or returned.
+    ///
+    /// # Errors
+    /// If no whole reply came. A reply with an error status is a reply.
+    pub async fn send(&self, call: &Call, authorise: &dyn Authorise, how: How) -> Result<Reply, NetError> {
+        let url = self.resolve(call)?;
+        let began = self.gate.clock.now().mono;
+        let mut waits = retry::waits();
+        let mut renewed = false;
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
+            let tried = self.attempt(call, &url, authorise, how, attempt).await?;
+            if let Ok(reply) = &tried {
+                if !renewed && authorise.is_stale(reply) {
+                    renewed = true;
+                    continue;
+                }
+                if (300..400).contains(&reply.status) && reply.status != 304 {
+                    let to = reply.header("location").unwrap_or("nowhere");
+                    return Err(NetError::Redirected {
+                        host: http::authority(&url),
+                        status: reply.status,
+                        to: inert::cut(&redact::header("location", to), 120),
+                    });
+                }
+            }
+            let Some(asked) = retry::again(call.repeat, &tried) else { return tried };
+            let elapsed = self.gate.clock.now().mono.saturating_sub(began);
+            let Some(wait) = waits.next().map(|own| asked.map_or(own, |asked| asked.max(own))) else { return tried };
+            if how.no_wait && asked.is_some() || elapsed > retry::LAST_START {
+                return tried;
+            }
+            let why = match &tried {
+                Ok(reply) => format!("{} answered; tried again in {} ms", reply.status, wait.as_millis()),
+                Err(error) => format!("{}; tried again in {} ms", error.in_brief(), wait.as_millis()),
+            };
+            self.gate.tell(Event::Waiting(how.request, Some(why))).await;
+            tokio::time::sleep(wait).await;
+            self.gate.tell(Event::Waiting(how.request, None)).await;
+        }
+    }
+
+    /// One try; the outer error is one that no further try can mend.
+    async fn attempt(
+        &self,
+        call: &Call,
+        url: &Url,
+        authorise: &dyn Authorise,
+        how: How,
+        attempt: u32,
+    ) -> Result<Result<Reply, NetError>, NetError> {
+        let gate = &self.gate;
+        let slot = budget::take(gate, &self.account.id, self.limit.as_ref(), how).await?;
+        let sealed = match authorise.authorise(call).await {
+            Ok(sealed) => sealed,
+            Err(error) => {
+                slot.unused(gate).await;
+                return Err(error);
+            }
+        };
+        let headers = headers(&sealed);
+        let at = gate.clock.now().wall;
+        let tried = gate.http.send(&call.method, url, headers.clone(), sealed.body.clone()).await;
+        let seen = gate.clock.now().wall;
+        // The next call of this key may go once this one's reply was seen.
+        drop(sealed.permit);
+        slot.seen(gate, seen).await;
+        let sent = record::Sent { account: &self.account, call, url, headers: &headers, body: &sealed.body, at, attempt };
+        let exchange = gate.ledger.record(record::exchange(&sent, &tried)).await;
+        gate.tell(Event::Exchange(Arc::new(exchange))).await;
+        if let Ok(reply) = &tried.result {
+            self.compare_clocks(at, reply).await;
+        }
+        Ok(tried.result)
+    }
+
+    fn resolve(&self, call: &Call) -> Result<Url, NetError> {
+        let bad = || NetError::BadPath(inert::quoted(&call.path, 80));
+        let (_, base) =
+            self.endpoints.iter().find(|(name, _)| *name == call.endpoint).ok_or_else(bad)?;
+        if !call.path.starts_with('/') || call.path.contains(|c: char| c.is_control() || c == '\\' || c == ' ') {
+            return Err(bad());
+        }
+        let path_only = call.path.split(['?', '#']).next().unwrap_or_default();
+        let climbs = percent_encoding::percent_decode_str(path_only)
+            .decode_utf8_lossy()
+            .split(['/', '\\'])
+            .any(|part| part == "..");
+        if climbs {
+            return Err(bad());
+        }
+        let joined = format!("{}{}", base.as_str().trim_end_matches('/'), call.path);
+        let url = Url::parse(&joined).map_err(|_| bad())?;
+        if url.host() != base.host() || url.port_or_known_default() != base.port_or_known_default() {
+            return Err(NetError::ForeignHost { host: http::authority(&url) });
+        }
+        match url.scheme() {
+            "https" => Ok(url),
+            "http" if is_loopback(&url) => Ok(url),
+            _ => Err(NetError::PlainHttp { host: http::authority(&url) }),
+        }
+    }
+
+    async fn compare_clocks(&self, sent: WallTime, reply: &Reply) {
+        let date = reply.header("date").and_then(|text| httpdate::parse_http_date(text).ok());
+        let Some(date) = date.and_then(|date| date.duration_since(std::time::UNIX_EPOCH).ok()) else { return };
+        // The header has whole seconds: up to 999 ms of what looks like a lead is rounding.
+        let latest = WallTime(i64::try_from(date.as_millis()).unwrap_or(i64::MAX).saturating_add(999));
+        let ahead = sent.since(latest);
+        if ahead > CLOCK_AHEAD_MAX {
+            self.gate.tell(Event::ClockAhead(self.account.id.clone(), ahead)).await;
+        }
+    }
+}
+
+/// Whether the URL's host is this machine.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host_str() {
+        Some("localhost") => true,
+        Some(host) => host
+            .trim_matches(['[', ']'])
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback()),
+        None => false,
+    }
+}
+
+fn headers(sealed: &Sealed) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in &sealed.headers {
+        let (text, secret) = match value {
+            HeaderText::Open(text) => (text.as_str(), false),
+            HeaderText::Secret(secret) => {
+                redact::learn(secret, name);
+                (secret.expose(), true)
+            }
+        };
+        // A secret with a line break in it makes no header; the provider then refuses the call.
+        if let (Ok(name), Ok(mut value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(text)) {
+            value.set_sensitive(secret);
+            map.append(name, value);
+        }
+    }
+    map
+}

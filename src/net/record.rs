@@ -1,0 +1,111 @@
+//! One try, as it may be kept and shown: made here, through the redactor, and nowhere else.
+
+use reqwest::header::HeaderMap;
+
+use super::call::Call;
+use super::http::Tried;
+use super::redact;
+use crate::domain::exchange::BODY_KEPT_MAX;
+use crate::domain::{Account, Body, Exchange, ExchangeId, Outcome, WallTime, inert};
+
+/// Headers of a reply beyond this many are not kept.
+const HEADERS_KEPT_MAX: usize = 64;
+/// Longer header values are cut.
+const HEADER_KEPT_MAX: usize = 2_000;
+
+/// What was sent in one try.
+pub struct Sent<'a> {
+    /// Whose call it was.
+    pub account: &'a Account,
+    /// The call before authorising.
+    pub call: &'a Call,
+    /// Where it went.
+    pub url: &'a reqwest::Url,
+    /// The final headers.
+    pub headers: &'a HeaderMap,
+    /// The final body.
+    pub body: &'a [u8],
+    /// When it left.
+    pub at: WallTime,
+    /// 1 for the first try.
+    pub attempt: u32,
+}
+
+/// The try as an [`Exchange`] without a number yet.
+#[must_use]
+pub fn exchange(sent: &Sent<'_>, tried: &Tried) -> Exchange {
+    let (response_headers, response_body, to_head) = match (&tried.result, &tried.head) {
+        (Ok(reply), _) => (reply.headers.clone(), kept(&reply.body), Some(reply.to_head)),
+        (Err(_), Some((_, headers))) => (headers.clone(), Body::default(), None),
+        (Err(_), None) => (Vec::new(), Body::default(), None),
+    };
+    Exchange {
+        id: ExchangeId(0),
+        account: sent.account.id.clone(),
+        provider: sent.account.provider.to_string(),
+        environment: sent.account.environment.as_str().to_owned(),
+        at: sent.at,
+        method: sent.call.method.clone(),
+        url: redact::url(sent.url),
+        attempt: sent.attempt,
+        outcome: match &tried.result {
+            Ok(reply) => Outcome::Status(reply.status),
+            Err(error) => Outcome::Failed(match &tried.head {
+                Some((status, _)) => format!("{status}, {}", error.in_brief()),
+                None => error.in_brief().to_owned(),
+            }),
+        },
+        to_head,
+        took: tried.took,
+        request_headers: sent
+            .headers
+            .iter()
+            .map(|(name, value)| {
+                (name.to_string(), redact::header(name.as_str(), &String::from_utf8_lossy(value.as_bytes())))
+            })
+            .collect(),
+        request_body: kept(sent.body),
+        response_headers: response_headers
+            .iter()
+            .take(HEADERS_KEPT_MAX)
+            .map(|(name, value)| (name.clone(), inert::cut(&redact::header(name, value), HEADER_KEPT_MAX)))
+            .collect(),
+        response_body,
+    }
+}
+
+/// A body, redacted whole and then cut: a secret that straddles the cut must not survive by half.
+fn kept(bytes: &[u8]) -> Body {
+    // What lies far behind the cut cannot reach back over it; looking at all of 8 MiB would cost time.
+    let near = &bytes[..bytes.len().min(BODY_KEPT_MAX + 64 * 1024)];
+    let mut text = redact::body(&String::from_utf8_lossy(near));
+    let cut = bytes.len() > near.len() || text.len() > BODY_KEPT_MAX;
+    if text.len() > BODY_KEPT_MAX {
+        text.truncate(text.floor_char_boundary(BODY_KEPT_MAX));
+    }
+    Body { text, bytes: bytes.len() as u64, cut }
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_bounded_bodies_are_cut_with_the_cut_shown() {
+        let whole = kept(b"short");
+        assert_eq!((whole.text.as_str(), whole.bytes, whole.cut), ("short", 5, false));
+        let long = kept("ż".repeat(400_000).as_bytes());
+        assert!(long.text.len() <= BODY_KEPT_MAX);
+        assert_eq!((long.bytes, long.cut), (800_000, true));
+        let exact = kept(&vec![b'x'; BODY_KEPT_MAX]);
+        assert!(!exact.cut);
+    }
+
+    #[test]
+    fn a_secret_across_the_cut_is_redacted_first() {
+        let mut body = vec![b' '; BODY_KEPT_MAX - 30];
+        body.extend_from_slice(br#"{"paymentToken":"PLANTEDPLANTEDPLANTEDPLANTED"}"#);
+        assert!(!kept(&body).text.contains("PLANT"));
+    }
+}

@@ -1,0 +1,293 @@
+//! Kanga's calls: operation to call, reply to answer, and the payment link. No I/O.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::{Map, Value};
+
+use super::auth::{INVALID_CREDENTIALS, Signer};
+use super::wire::{Field, Flat};
+use crate::domain::payment::Price;
+use crate::domain::{
+    Amount, Answer, Currency, Estimate, LinkRequest, Op, Payment, PaymentId, PaymentLink, PaymentState, RawReply,
+    Secret, WallTime, inert,
+};
+use crate::net::{Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, Sealed, redact};
+use crate::providers::{ApiError, Client, Credentials};
+
+/// GET PRICE ESTIMATE, on the API host as in Kanga's sample call (no `/v2`).
+pub const ESTIMATE: &str = "/api/tpg/price/estimate";
+/// The same as in the heading, on the payment page's host.
+pub const ESTIMATE_ALSO: &str = "/tpg/price/estimate";
+/// CREATE PAYMENT TOKEN.
+pub const CREATE: &str = "/api/v2/tpg/create/payment";
+/// CHECK PAYMENT.
+pub const CHECK: &str = "/api/v2/tpg/transaction";
+/// TEST.
+pub const TEST: &str = "/api/v2/test";
+
+/// Transaction id not found.
+const NOT_FOUND: &str = "9001";
+
+/// The unreserved characters of RFC 3986; all else is percent-encoded in a link.
+const LINK_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// One account at Kanga.
+struct Kanga {
+    signer: Signer,
+}
+
+/// Makes the client of one account.
+pub fn connect(credentials: Credentials) -> Arc<dyn Client> {
+    Arc::new(Kanga { signer: Signer::new(credentials) })
+}
+
+impl Authorise for Kanga {
+    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+        self.signer.authorise(call)
+    }
+    fn is_stale(&self, reply: &Reply) -> bool {
+        self.signer.is_stale(reply)
+    }
+}
+
+impl Client for Kanga {
+    fn call(&self, op: &Op) -> Result<Call, ApiError> {
+        let post = |path: &str, fields: &[(&str, &str)], repeat| Call {
+            method: "POST".into(),
+            endpoint: "api",
+            path: path.into(),
+            body: Content::Fields(
+                fields.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect::<Map<_, _>>(),
+            ),
+            repeat,
+        };
+        Ok(match op {
+            Op::Verify => post(CHECK, &[("id", &probe()?)], Repeat::Safe),
+            Op::CheckPayment(id) => post(CHECK, &[("id", id.as_str())], Repeat::Safe),
+            Op::Estimate { token, quantity } => {
+                post(ESTIMATE, &[("token", token.as_str()), ("quantity", quantity.as_str())], Repeat::Safe)
+            }
+            Op::CreatePaymentToken => post(CREATE, &[], Repeat::Never),
+            Op::TestSignature => post(TEST, &[], Repeat::Safe),
+            Op::PaymentLink(_) => return Err(ApiError::Unsupported("a link is built here, not asked for".into())),
+            Op::Raw { method, path, body, writes } => Call {
+                method: method.clone(),
+                endpoint: "api",
+                path: path.clone(),
+                body: body.clone().map_or(Content::Empty, Content::Text),
+                repeat: if *writes { Repeat::Never } else { Repeat::Safe },
+            },
+        })
+    }
+
+    fn answer(&self, op: &Op, reply: &Reply, at: WallTime) -> Result<Answer, ApiError> {
+        if let Op::Raw { .. } = op {
+            return Ok(Answer::Raw(reply.clone().into_raw()));
+        }
+        let answer = read(reply)?;
+        match op {
+            Op::Estimate { token, quantity } if answer.get("result").is_none() => {
+                Ok(Answer::Estimate(estimate(token, quantity, &answer, at)?))
+            }
+            Op::Verify => match outcome(&answer, reply, "the payment") {
+                // A random id that is not known proves key, secret and nonce; one that is known does, too.
+                Ok(()) | Err(ApiError::NotFound { .. }) => Ok(Answer::Verified),
+                Err(error) => Err(error),
+            },
+            Op::CheckPayment(id) => {
+                outcome(&answer, reply, &format!("payment {id}"))?;
+                Ok(Answer::Payment(payment(id, &answer)?))
+            }
+            Op::CreatePaymentToken => {
+                outcome(&answer, reply, "this call")?;
+                let token = Secret::new(text(&answer, "paymentToken")?);
+                redact::learn(&token, "paymentToken");
+                Ok(Answer::PaymentToken(token))
+            }
+            Op::TestSignature => outcome(&answer, reply, "this call").map(|()| Answer::SignatureAccepted),
+            Op::Estimate { token, .. } => {
+                outcome(&answer, reply, &format!("the currency {token}"))?;
+                Err(ApiError::Nonsense { what: "it has a `result` but no prices".into() })
+            }
+            Op::PaymentLink(_) | Op::Raw { .. } => {
+                Err(ApiError::Unsupported("there is nothing to read in this answer".into()))
+            }
+        }
+    }
+
+    fn judge(&self, raw: &RawReply) -> Result<(), ApiError> {
+        let reply = Reply {
+            status: raw.status,
+            headers: Vec::new(),
+            body: raw.body.clone().into(),
+            to_head: std::time::Duration::ZERO,
+            at: WallTime(0),
+        };
+        match serde_json::from_slice::<Flat>(&reply.body) {
+            Ok(answer) if answer.get("result").is_some() => outcome(&answer, &reply, "what was asked for"),
+            Ok(_) | Err(_) if reply.status >= 400 => Err(failing(reply.status, &reply)),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    fn link(&self, link: &LinkRequest, token: Option<&Secret>) -> Result<PaymentLink, ApiError> {
+        let mut url = format!("{}/tpg/payment/{}?", self.signer.endpoint("pay"), encode(self.signer.api_key()));
+        let mut add = |name: &str, value: &str| {
+            if !url.ends_with('?') {
+                url.push('&');
+            }
+            let _ = write!(url, "{name}={}", encode(value));
+        };
+        add("currency", link.currency.as_str());
+        add("amount", link.amount.as_str());
+        add("transactionKey", link.id.as_str());
+        for (name, value) in [("name", &link.name), ("email", &link.email)] {
+            if let Some(value) = value {
+                add(name, value);
+            }
+        }
+        if let Some(currency) = &link.force_currency {
+            add("forceCurrency", currency.as_str());
+        }
+        let mut shown = url.clone();
+        if let Some(token) = token {
+            let _ = write!(url, "&paymentToken={}", encode(token.expose()));
+            shown.push_str("&paymentToken=…");
+        }
+        Ok(PaymentLink { url: Secret::new(url), shown })
+    }
+}
+
+fn encode(value: &str) -> String {
+    utf8_percent_encode(value, LINK_VALUE).to_string()
+}
+
+/// An id that no shop has given to a payment.
+fn probe() -> Result<String, ApiError> {
+    let mut bytes = [0_u8; 12];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| ApiError::Unsupported(format!("this machine gives no random numbers: {error}")))?;
+    Ok(bytes.iter().fold("tilldeck-verify-".to_owned(), |mut id, byte| {
+        let _ = write!(id, "{byte:02x}");
+        id
+    }))
+}
+
+/// The answer as an object. A status is looked at only where the body is not Kanga's: Kanga does not
+/// document which status a failure has.
+fn read(reply: &Reply) -> Result<Flat, ApiError> {
+    let status = reply.status;
+    match serde_json::from_slice::<Flat>(&reply.body) {
+        Ok(answer) if status < 400 || answer.get("result").is_some() => Ok(answer),
+        Ok(_) | Err(_) if status >= 400 => Err(failing(status, reply)),
+        Ok(_) => Err(ApiError::Nonsense { what: format!("status {status}") }),
+        Err(_) if status == 204 || reply.body.is_empty() => {
+            Err(ApiError::Nonsense { what: format!("it is empty (status {status})") })
+        }
+        Err(_) if looks_like_html(&reply.body) => {
+            Err(ApiError::Nonsense { what: format!("it is an HTML page, not JSON (status {status})") })
+        }
+        Err(error) => Err(ApiError::Nonsense { what: format!("it is not the JSON that was expected: {}", inert::cut(&error.to_string(), 120)) }),
+    }
+}
+
+fn looks_like_html(body: &[u8]) -> bool {
+    body.trim_ascii_start().first() == Some(&b'<')
+}
+
+fn failing(status: u16, reply: &Reply) -> ApiError {
+    match status {
+        401 | 403 => ApiError::Refused {
+            code: format!("status {status}"),
+            hint: "check api_key and api_secret against TPG > TPG API in the web account".into(),
+        },
+        404 => ApiError::NotFound {
+            what: "this path (status 404)".into(),
+            hint: "check `endpoints` of the account in the config".into(),
+        },
+        429 => ApiError::Failing {
+            what: match reply.header("retry-after") {
+                Some(after) => format!("turned the request away: too many requests (429), retry after {}", inert::cut(after, 40)),
+                None => "turned the request away: too many requests (429)".into(),
+            },
+            hint: "another program may be using this key; wait a minute and try again".into(),
+        },
+        500.. => ApiError::Failing {
+            what: format!("is failing (status {status})"),
+            hint: "try again later; nothing can be concluded about the payment".into(),
+        },
+        _ => ApiError::Failing {
+            what: format!("turned the request away (status {status})"),
+            hint: "`tilldeck log` shows the exchange".into(),
+        },
+    }
+}
+
+fn text<'a>(answer: &'a Flat, name: &str) -> Result<&'a str, ApiError> {
+    match answer.get(name) {
+        Some(Field::Text(text)) => Ok(text),
+        Some(Field::Number(_)) => Err(ApiError::Nonsense { what: format!("`{name}` is a number where a string is due") }),
+        Some(Field::Other(what)) => Err(ApiError::Nonsense { what: format!("`{name}` is {what} where a string is due") }),
+        None => Err(ApiError::Nonsense { what: format!("`{name}` is missing") }),
+    }
+}
+
+/// Reads `result` and, where it is not "ok", `code`.
+fn outcome(answer: &Flat, reply: &Reply, asked: &str) -> Result<(), ApiError> {
+    match text(answer, "result")? {
+        "ok" if reply.status < 400 => Ok(()),
+        "ok" => Err(failing(reply.status, reply)),
+        "fail" => Err(match answer.get("code") {
+            Some(Field::Number(code)) if code == INVALID_CREDENTIALS => ApiError::Refused {
+                code: format!("code {INVALID_CREDENTIALS}, twice, the second time with a fresh nonce"),
+                hint: "either api_key and api_secret do not belong together, or another program has used a nonce \
+                       from the future with this key: compare both with TPG > TPG API, and check the clocks"
+                    .into(),
+            },
+            Some(Field::Number(code)) if code == NOT_FOUND => ApiError::NotFound {
+                what: format!("{asked} (code {NOT_FOUND})"),
+                hint: "a payment is known once its payer has opened the payment page; check the id, or ask again later".into(),
+            },
+            code => ApiError::Failing {
+                what: match code {
+                    Some(Field::Number(code)) => format!("turned the request away (code {})", inert::cut(code, 20)),
+                    Some(Field::Text(code)) => format!("turned the request away (code {})", inert::quoted(code, 20)),
+                    Some(Field::Other(_)) | None => "turned the request away without a code".into(),
+                },
+                hint: "check the values sent; `tilldeck log` shows the exchange".into(),
+            },
+        }),
+        other => Err(ApiError::Nonsense { what: format!("`result` is {}", inert::quoted(other, 40)) }),
+    }
+}
+
+fn payment(id: &PaymentId, answer: &Flat) -> Result<Payment, ApiError> {
+    let nonsense = |what: String| ApiError::Nonsense { what };
+    let state = text(answer, "state")?;
+    if state.is_empty() {
+        return Err(nonsense("`state` is empty".into()));
+    }
+    Ok(Payment {
+        id: id.clone(),
+        currency: Currency::new(text(answer, "currency")?).map_err(|e| nonsense(e.to_string()))?,
+        amount: Amount::received(text(answer, "amount")?).map_err(|e| nonsense(e.to_string()))?,
+        state: PaymentState::from_word(state),
+    })
+}
+
+fn estimate(token: &Currency, quantity: &Amount, answer: &Flat, at: WallTime) -> Result<Estimate, ApiError> {
+    let nonsense = |what: String| ApiError::Nonsense { what };
+    let mut prices = Vec::with_capacity(answer.0.len());
+    for (name, _) in &answer.0 {
+        prices.push(Price {
+            currency: Currency::new(name.as_str()).map_err(|e| nonsense(e.to_string()))?,
+            amount: Amount::received(text(answer, name)?).map_err(|e| nonsense(e.to_string()))?,
+        });
+    }
+    if prices.is_empty() {
+        return Err(nonsense("it has no prices".into()));
+    }
+    Ok(Estimate { token: token.clone(), quantity: quantity.clone(), prices, quoted_at: at })
+}

@@ -1,0 +1,131 @@
+//! Kanga's authorisation: the key in every call, a nonce and a signature in every call but the estimate.
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use tokio::sync::OnceCell;
+
+use super::{api, settings, wire};
+use crate::auth::sign;
+use crate::domain::{Problem, ProblemKind, Secret};
+use crate::ledger::KeyHash;
+use crate::net::{Authorise, BoxFuture, Call, Content, HeaderText, NetError, Reply, Sealed, redact};
+use crate::providers::Credentials;
+
+/// The API key and secret of the TEST call, published by Kanga.
+const TEST_KEY: &str = "TEST";
+const TEST_SECRET: &str = "8B2EFBECA2BEBB2C413BCFD7915E9209D80F3F4222042B31DD9D605E39F2035F";
+
+/// Kanga's code for refused credentials, and for a nonce that is not higher than the last.
+pub const INVALID_CREDENTIALS: &str = "9000";
+
+/// Signs one account's calls.
+pub struct Signer {
+    api_key: Secret,
+    nonces: KeyHash,
+    secret: OnceCell<Secret>,
+    credentials: Credentials,
+}
+
+impl Signer {
+    /// Reads nothing yet.
+    pub fn new(credentials: Credentials) -> Self {
+        let api_key = Secret::new(credentials.texts.get(settings::API_KEY).cloned().unwrap_or_default());
+        let nonces = KeyHash::of("kanga", api_key.expose());
+        redact::learn(&api_key, settings::API_KEY);
+        Self { api_key, nonces, secret: OnceCell::new(), credentials }
+    }
+
+    /// The API key.
+    pub fn api_key(&self) -> &str {
+        self.api_key.expose()
+    }
+
+    /// The base of an endpoint's URL, without a slash at its end.
+    pub fn endpoint(&self, name: &str) -> &str {
+        self.credentials
+            .endpoints
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map_or("", |(_, url)| url.as_str().trim_end_matches('/'))
+    }
+
+    async fn secret(&self) -> Result<&Secret, NetError> {
+        self.secret
+            .get_or_try_init(|| (self.credentials.read_secret)(settings::API_SECRET))
+            .await
+            .map_err(NetError::Unauthorised)
+    }
+
+    async fn seal(&self, call: &Call) -> Result<Sealed, NetError> {
+        let mut fields = match &call.body {
+            Content::Empty => Map::new(),
+            Content::Fields(fields) => fields.clone(),
+            Content::Text(text) => match serde_json::from_str(text) {
+                Ok(Value::Object(fields)) => fields,
+                Ok(_) | Err(_) => return Err(NetError::Unauthorised(not_an_object())),
+            },
+        };
+        let path = call.path.split(['?', '#']).next().unwrap_or(&call.path);
+        if matches!(path, api::ESTIMATE | api::ESTIMATE_ALSO) {
+            fields.entry("shopToken").or_insert_with(|| self.api_key().into());
+            return Ok(sealed(&fields, None, None));
+        }
+        if path == api::TEST {
+            fields.insert("appId".into(), TEST_KEY.into());
+            let now = self.credentials.clock.now().wall.0;
+            fields.entry("nonce").or_insert_with(|| now.into());
+            return Ok(sealed(&fields, Some(&Secret::new(TEST_SECRET)), None));
+        }
+        let secret = self.secret().await?;
+        let mut lane = self.credentials.ledger.lane(&self.nonces).await.map_err(|error| storage(&error))?;
+        let now = self.credentials.clock.now().wall;
+        let nonce = lane.next_nonce(now).await.map_err(|error| storage(&error))?;
+        fields.insert("appId".into(), self.api_key().into());
+        fields.insert("nonce".into(), nonce.into());
+        Ok(sealed(&fields, Some(secret), Some(Box::new(lane))))
+    }
+}
+
+/// Serialises once: these bytes are signed, and these are sent.
+fn sealed(
+    fields: &Map<String, Value>,
+    secret: Option<&Secret>,
+    permit: Option<Box<dyn std::any::Any + Send>>,
+) -> Sealed {
+    let body = Bytes::from(serde_json::to_vec(fields).expect("a map of JSON values is JSON"));
+    let mut headers = vec![("content-type", HeaderText::Open("application/json".into()))];
+    if let Some(secret) = secret {
+        let signature = Secret::new(sign::hmac_sha512_hex(secret, &body));
+        headers.push(("API-Sig", HeaderText::Secret(signature)));
+    }
+    Sealed { headers, body, permit }
+}
+
+fn not_an_object() -> Problem {
+    Problem::new(
+        ProblemKind::Usage,
+        "the body is not a JSON object, which Kanga needs to add `appId` and `nonce` to",
+        "give --data '{\"id\": \"…\"}', or leave it out",
+    )
+}
+
+fn storage(error: &crate::ledger::LedgerError) -> NetError {
+    NetError::Unauthorised(Problem::new(
+        ProblemKind::Local,
+        format!("no nonce could be had: {error}"),
+        "another tilldeck may be waiting for an answer with the same key; try again",
+    ))
+}
+
+impl Authorise for Signer {
+    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+        Box::pin(self.seal(call))
+    }
+
+    fn is_stale(&self, reply: &Reply) -> bool {
+        serde_json::from_slice::<wire::Flat>(&reply.body).is_ok_and(|answer| {
+            answer.get("result") == Some(&wire::Field::Text("fail".into()))
+                && answer.get("code") == Some(&wire::Field::Number(INVALID_CREDENTIALS.into()))
+        })
+    }
+}

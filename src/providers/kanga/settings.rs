@@ -1,0 +1,20 @@
+//! Kanga's keys in the config file.
+
+use crate::config::{KeyKind, KeySpec, ProviderSpec};
+
+/// Names the shop in every call and in the payment page's URL.
+pub const API_KEY: &str = "api_key";
+/// Signs calls.
+pub const API_SECRET: &str = "api_secret";
+
+/// What an account section may hold.
+pub const SPEC: ProviderSpec = ProviderSpec {
+    name: "kanga",
+    title: "Kanga TPG",
+    keys: &[
+        KeySpec { name: API_KEY, kind: KeyKind::Text, required: true, about: "the API key, from TPG > TPG API" },
+        KeySpec { name: API_SECRET, kind: KeyKind::Secret, required: true, about: "the API secret, from the same page" },
+    ],
+    environments: &["production"],
+    endpoints: &["api", "pay"],
+};

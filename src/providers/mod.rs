@@ -1,0 +1,135 @@
+//! The providers, all shaped alike. A further one is `mod x;` and `&x::MANIFEST` in [`REGISTRY`].
+
+pub mod error;
+pub mod kanga;
+
+#[cfg(test)]
+mod contract;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use error::ApiError;
+
+use crate::config::ProviderSpec;
+use crate::domain::{Answer, Environment, LinkRequest, Op, PaymentLink, ProviderId, RawReply, Secret, WallTime};
+use crate::ledger::Ledger;
+use crate::net::{Authorise, BoxFuture, Call, Reply};
+use crate::sandbox::Dialect;
+
+/// Every provider this version speaks to.
+pub static REGISTRY: &[&Manifest] = &[&kanga::MANIFEST];
+
+/// What a provider is, as data.
+pub struct Manifest {
+    /// Short name, as in the config file.
+    pub id: ProviderId,
+    /// Name for people.
+    pub title: &'static str,
+    /// Its keys in the config file.
+    pub spec: ProviderSpec,
+    /// Host of each endpoint in each environment; the first API endpoint first.
+    pub endpoints: &'static [Endpoint],
+    /// The rate limit it is kept to: requests and the window.
+    pub limit: Option<(u32, Duration)>,
+    /// Whether calls need an access token that expires.
+    pub uses_access_tokens: bool,
+    /// Each documented call.
+    pub catalogue: &'static [Documented],
+    /// Makes the client of one account.
+    pub connect: fn(Credentials) -> Arc<dyn Client>,
+    /// Its part of the embedded simulator.
+    pub dialect: fn() -> Box<dyn Dialect>,
+    /// The simulator's account: its texts and its secrets by key.
+    pub embedded: &'static [(&'static str, &'static str)],
+}
+
+/// One endpoint of a provider.
+pub struct Endpoint {
+    /// Its name in the config file: "api".
+    pub name: &'static str,
+    /// Which environment.
+    pub environment: Environment,
+    /// Its URL.
+    pub url: &'static str,
+}
+
+/// One documented call.
+pub struct Documented {
+    /// HTTP method.
+    pub method: &'static str,
+    /// Path.
+    pub path: &'static str,
+    /// Whether it changes anything.
+    pub writes: bool,
+    /// What it is for.
+    pub about: &'static str,
+}
+
+/// Reads one of the account's secrets, at first use.
+pub type ReadSecret = Arc<dyn Fn(&'static str) -> BoxFuture<'static, Result<Secret, crate::domain::Problem>> + Send + Sync>;
+
+/// What a client is made from.
+pub struct Credentials {
+    /// A key of the config file that is no secret.
+    pub texts: std::collections::BTreeMap<&'static str, String>,
+    /// Reads a secret by its key.
+    pub read_secret: ReadSecret,
+    /// Where the payer's page is: the base of links.
+    pub endpoints: Vec<(&'static str, reqwest::Url)>,
+    /// Keeps the nonces.
+    pub ledger: Ledger,
+    /// Tells the time for nonces.
+    pub clock: crate::clock::Clock,
+}
+
+/// One account at one provider: operation to call, reply to answer. Both without I/O.
+pub trait Client: Authorise {
+    /// The call that asks `op`.
+    ///
+    /// # Errors
+    /// If the provider has no such call, or a value cannot be sent.
+    fn call(&self, op: &Op) -> Result<Call, ApiError>;
+
+    /// What `reply` says to `op`.
+    ///
+    /// # Errors
+    /// If the provider refused or failed, or the reply makes no sense.
+    fn answer(&self, op: &Op, reply: &Reply, at: WallTime) -> Result<Answer, ApiError>;
+
+    /// What the provider itself says in a raw reply: a failure may stand inside a 200.
+    ///
+    /// # Errors
+    /// The provider's failure.
+    fn judge(&self, raw: &RawReply) -> Result<(), ApiError>;
+
+    /// The link a payer is sent to, with a payment token if one is given.
+    ///
+    /// # Errors
+    /// If the provider has no links.
+    fn link(&self, link: &LinkRequest, token: Option<&Secret>) -> Result<PaymentLink, ApiError>;
+}
+
+/// A provider by its short name.
+#[must_use]
+pub fn by_name(name: &str) -> Option<&'static Manifest> {
+    REGISTRY.iter().copied().find(|manifest| manifest.id.0 == name)
+}
+
+impl Manifest {
+    /// Whether a call writes: as documented; one that is not is taken to write unless it is a GET or HEAD.
+    #[must_use]
+    pub fn writes(&self, method: &str, path: &str) -> bool {
+        let path = path.split(['?', '#']).next().unwrap_or(path);
+        self.catalogue
+            .iter()
+            .find(|call| call.method == method && call.path == path)
+            .map_or(!matches!(method, "GET" | "HEAD" | "OPTIONS"), |call| call.writes)
+    }
+}
+
+/// What every provider's account needs in the config file.
+#[must_use]
+pub fn specs() -> Vec<&'static ProviderSpec> {
+    REGISTRY.iter().map(|manifest| &manifest.spec).collect()
+}

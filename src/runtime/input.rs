@@ -1,0 +1,34 @@
+//! Terminal events to messages, on a thread of its own: a blocking read loses no key that comes together
+//! with a resize, as the asynchronous reader does.
+
+use ratatui::crossterm::event::{self, Event, KeyEventKind, MouseEventKind};
+use tokio::sync::mpsc;
+
+use crate::tui::Msg;
+
+/// Reads until the terminal or the receiver is gone.
+pub fn start(messages: mpsc::Sender<Msg>) -> std::io::Result<()> {
+    std::thread::Builder::new()
+        .name("input".into())
+        .stack_size(256 * 1024)
+        .spawn(move || {
+            while let Ok(event) = event::read() {
+                if let Some(message) = message(event)
+                    && messages.blocking_send(message).is_err()
+                {
+                    return;
+                }
+            }
+        })
+        .map(drop)
+}
+
+fn message(event: Event) -> Option<Msg> {
+    match event {
+        Event::Key(key) if key.kind != KeyEventKind::Release => Some(Msg::Key(key)),
+        Event::Mouse(mouse) if mouse.kind != MouseEventKind::Moved => Some(Msg::Mouse(mouse)),
+        Event::Paste(text) => Some(Msg::Paste(text)),
+        Event::Resize(width, height) => Some(Msg::Resized { width, height }),
+        Event::Key(_) | Event::Mouse(_) | Event::FocusGained | Event::FocusLost => None,
+    }
+}

@@ -1,0 +1,276 @@
+//! The shell around the console: waits, updates, performs, draws if something changed.
+
+mod input;
+mod perform;
+mod tasks;
+pub mod terminal;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::clock::Clock;
+use crate::config::Profile;
+use crate::deck::{Deck, Options};
+use crate::domain::{AccountId, Environment, Problem};
+use crate::ledger::Status;
+use crate::net::Event;
+use crate::tui::msg::{Level, Notice, Ready};
+use crate::tui::{self, Effect, Model, Msg};
+use tasks::Tasks;
+use terminal::Entered;
+
+/// How many exchanges the log begins with.
+const LOG_FIRST: usize = 200;
+/// How many messages are taken before a frame is drawn: a flood must not starve the screen.
+const MESSAGES_A_FRAME: usize = 256;
+/// How long the ledger may take to write its last rows when the console is left.
+const CLOSING: Duration = Duration::from_secs(2);
+
+/// What the console runs on.
+pub struct Start {
+    /// The console before its first frame.
+    pub model: Model,
+    /// The profile to open behind it.
+    pub profile: Profile,
+    /// What it is opened with; `events` is set here.
+    pub options: Options,
+    /// Whether accounts on real hosts are verified without being asked.
+    pub verify_on_start: bool,
+}
+
+/// How the console ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// The operator left.
+    Left,
+    /// Interrupted by a signal.
+    Interrupted,
+}
+
+/// Runs the console until it is left. The first frame is drawn before anything else is touched: the
+/// ledger, the network, the secrets, the simulator, even the threads.
+///
+/// # Errors
+/// If there is no terminal, or it goes away.
+pub fn run(mut start: Start) -> io::Result<Ended> {
+    let mut entered = Entered::new(start.model.mouse_wanted())?;
+    let size = entered.screen.size()?;
+    let now = start.options.clock.now();
+    let mut effects = tui::update(&mut start.model, now, Msg::Resized { width: size.width, height: size.height });
+    entered.screen.draw(|frame| tui::view(&start.model, now, frame))?;
+    start.model.take_dirty();
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let (messages, inbox) = mpsc::channel(1024);
+    input::start(messages.clone())?;
+    let ended = runtime.block_on(async {
+        let console = Console { entered, model: start.model, clock: start.options.clock.clone(), messages, inbox };
+        let opening = Opening { profile: start.profile, options: start.options, verify: start.verify_on_start };
+        console.run(opening, &mut effects).await
+    });
+    runtime.shutdown_background();
+    ended
+}
+
+struct Console {
+    entered: Entered,
+    model: Model,
+    clock: Clock,
+    messages: mpsc::Sender<Msg>,
+    inbox: mpsc::Receiver<Msg>,
+}
+
+impl Console {
+    async fn run(mut self, opening: Opening, effects: &mut Vec<Effect>) -> io::Result<Ended> {
+        let mut signals = Signals::new()?;
+        let mut tasks = Tasks::default();
+        let (opened_to, mut opened) = mpsc::channel(1);
+        tasks.start(opening.open(self.messages.clone(), opened_to));
+        let mut deck: Option<Arc<Deck>> = None;
+        let mut early = Vec::new();
+        let ended = 'run: loop {
+            for effect in effects.drain(..) {
+                match effect {
+                    Effect::Quit => break 'run Ended::Left,
+                    Effect::Suspend => {
+                        self.entered.suspend()?;
+                        let size = self.entered.screen.size()?;
+                        let _ = self.messages.try_send(Msg::Resized { width: size.width, height: size.height });
+                    }
+                    Effect::Bell => self.entered.bell()?,
+                    Effect::Copy { text, what } => {
+                        self.entered.copy(text.expose())?;
+                        let done = Ok(format!("{what} was handed to the terminal's clipboard"));
+                        let _ = self.messages.try_send(Msg::Done(done));
+                    }
+                    effect => match &deck {
+                        Some(deck) => perform::perform(effect, deck, &mut tasks, &self.messages),
+                        None => early.push(effect),
+                    },
+                }
+            }
+            let now = self.clock.now();
+            if self.model.take_dirty() {
+                self.entered.screen.draw(|frame| tui::view(&self.model, now, frame))?;
+            }
+            let wake = self.model.next_wake(now);
+            tokio::select! {
+                message = self.inbox.recv() => {
+                    let Some(message) = message else { break Ended::Left };
+                    effects.extend(tui::update(&mut self.model, self.clock.now(), message));
+                    for _ in 0..MESSAGES_A_FRAME {
+                        let Ok(message) = self.inbox.try_recv() else { break };
+                        effects.extend(tui::update(&mut self.model, self.clock.now(), message));
+                    }
+                }
+                Some(open) = opened.recv() => {
+                    deck = Some(open);
+                    effects.append(&mut early);
+                }
+                () = sleep(wake) => effects.extend(tui::update(&mut self.model, self.clock.now(), Msg::Woke)),
+                ended = signals.any() => break ended,
+            }
+        };
+        // The screen first: what follows may take a moment.
+        drop(self.entered);
+        tasks.stop().await;
+        if let Some(deck) = deck.and_then(Arc::into_inner) {
+            let _ = tokio::time::timeout(CLOSING, deck.close()).await;
+        }
+        Ok(ended)
+    }
+}
+
+async fn sleep(wake: Option<Duration>) {
+    match wake {
+        Some(wake) => tokio::time::sleep(wake).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What happens behind the first frame.
+struct Opening {
+    profile: Profile,
+    options: Options,
+    verify: bool,
+}
+
+impl Opening {
+    async fn open(self, messages: mpsc::Sender<Msg>, opened: mpsc::Sender<Arc<Deck>>) {
+        let (events_to, events) = mpsc::channel(256);
+        let options = Options { events: Some(events_to), ..self.options };
+        let deck = match Deck::open(&self.profile, options).await {
+            Ok(deck) => Arc::new(deck),
+            Err(problem) => {
+                let _ = messages.send(Msg::NotReady(problem)).await;
+                return;
+            }
+        };
+        tokio::spawn(relay(events, messages.clone()));
+        let ready = ready(&deck, self.verify, &messages).await;
+        let follow = follow_ledger(deck.ledger().clone(), messages.clone());
+        let _ = opened.send(deck).await;
+        let _ = messages.send(Msg::Ready(ready)).await;
+        follow.await;
+    }
+}
+
+async fn ready(deck: &Arc<Deck>, verify: bool, messages: &mpsc::Sender<Msg>) -> Ready {
+    let zone = tokio::task::spawn_blocking(jiff::tz::TimeZone::system);
+    let log = match perform::log(deck, None, String::new(), LOG_FIRST).await {
+        Ok(log) => log,
+        Err(problem) => {
+            let _ = messages.send(Msg::Log(Err(problem))).await;
+            Vec::new()
+        }
+    };
+    let unasked = |environment: Environment| verify || environment == Environment::Embedded;
+    let verify: Vec<AccountId> =
+        deck.accounts().filter(|account| unasked(account.environment)).map(|account| account.id.clone()).collect();
+    Ready {
+        credentials: deck.remembered_credentials().await,
+        watches: deck.watches().await,
+        log,
+        verify,
+        simulator: deck.simulator_url(),
+        zone: zone.await.unwrap_or(jiff::tz::TimeZone::UTC),
+    }
+}
+
+async fn relay(mut events: mpsc::Receiver<Event>, messages: mpsc::Sender<Msg>) {
+    while let Some(event) = events.recv().await {
+        if messages.send(perform::hear(event)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Tells the operator when the ledger cannot keep what it should, and when it can again.
+async fn follow_ledger(ledger: crate::ledger::Ledger, messages: mpsc::Sender<Msg>) {
+    let mut changes = ledger.changes();
+    let mut told = false;
+    loop {
+        let status = ledger.status().await;
+        let (level, text) = match &status {
+            Status::Ready if told => (Level::Info, "the ledger can be written again".to_owned()),
+            Status::Ready => (Level::Info, String::new()),
+            Status::SetAside { to, why } => (
+                Level::Warning,
+                format!("the ledger was set aside as {} ({why}); a new one was begun", to.display()),
+            ),
+            Status::Degraded { why } => (
+                Level::Error,
+                format!("the ledger cannot be written ({why}): nothing is kept, and other tilldecks are not seen"),
+            ),
+        };
+        if !text.is_empty() {
+            told = true;
+            let notice = Notice { level, about: "ledger".into(), text };
+            if messages.send(Msg::Notice(notice)).await.is_err() {
+                return;
+            }
+        }
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Signals that end the console.
+struct Signals {
+    interrupt: tokio::signal::unix::Signal,
+    terminate: tokio::signal::unix::Signal,
+    hang_up: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
+    }
+
+    async fn any(&mut self) -> Ended {
+        tokio::select! {
+            _ = self.interrupt.recv() => Ended::Interrupted,
+            _ = self.terminate.recv() => Ended::Interrupted,
+            _ = self.hang_up.recv() => Ended::Interrupted,
+        }
+    }
+}
+
+/// A failure to use the terminal, told.
+#[must_use]
+pub fn no_terminal(error: &io::Error) -> Problem {
+    Problem::new(
+        crate::domain::ProblemKind::Local,
+        format!("the console needs a terminal: {error}"),
+        "run it in one, or use a command: `tilldeck --help` lists them",
+    )
+}

@@ -1,0 +1,88 @@
+//! Effect to task to message; one arm each, no decisions.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::tasks::Tasks;
+use crate::deck::Deck;
+use crate::domain::{ExchangeId, Problem, ProblemKind, Secret, inert, time};
+use crate::ledger::LogQuery;
+use crate::net::{Event, How};
+use crate::tui::msg::{Level, Notice};
+use crate::tui::{Effect, Msg};
+
+/// Starts what `effect` asks for; its outcome comes as a message. What concerns the terminal itself is
+/// done by the loop and never comes here.
+pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &mpsc::Sender<Msg>) {
+    let deck = deck.clone();
+    let messages = messages.clone();
+    match effect {
+        Effect::Ask { request, account, op, background } => tasks.start_request(request, async move {
+            let result = deck.ask(&account, op, How { request, background, no_wait: false }).await;
+            let _ = messages.send(Msg::Answered { request, result }).await;
+        }),
+        Effect::Cancel(request) => tasks.cancel(request),
+        Effect::Watch(watch) => tasks.start(async move { deck.watch(&watch).await }),
+        Effect::Unwatch((account, id)) => tasks.start(async move { deck.unwatch(&account, &id).await }),
+        Effect::LoadLog { before, filter, limit } => tasks.start(async move {
+            let _ = messages.send(Msg::Log(log(&deck, before, filter, limit).await)).await;
+        }),
+        Effect::Browse(url) => tasks.start(async move {
+            let _ = messages.send(Msg::Done(browse(url).await)).await;
+        }),
+        Effect::Simulate(command) => tasks.start(async move {
+            let _ = messages.send(Msg::Done(deck.simulate(&command))).await;
+        }),
+        Effect::Copy { .. } | Effect::Bell | Effect::Suspend | Effect::Quit => {}
+    }
+}
+
+/// Exchanges with their bodies, newest first.
+pub async fn log(
+    deck: &Deck,
+    before: Option<ExchangeId>,
+    filter: String,
+    limit: usize,
+) -> Result<Vec<Arc<crate::domain::Exchange>>, Problem> {
+    let query = LogQuery { before, filter, limit, bodies: true, ..LogQuery::default() };
+    match deck.ledger().log(query).await {
+        Ok(rows) => Ok(rows.into_iter().map(Arc::new).collect()),
+        Err(error) => Err(Problem::new(
+            ProblemKind::Local,
+            format!("older requests cannot be read: {error}"),
+            "what this run sends is shown all the same",
+        )),
+    }
+}
+
+async fn browse(url: Secret) -> Result<String, Problem> {
+    let opened = tokio::task::spawn_blocking(move || open::that_detached(url.expose())).await;
+    match opened {
+        Ok(Ok(())) => Ok("the page was handed to the browser".into()),
+        Ok(Err(error)) => Err(Problem::new(
+            ProblemKind::Local,
+            format!("no browser could be started: {}", inert::cut(&error.to_string(), 120)),
+            "copy the link instead",
+        )),
+        Err(_) => Err(Problem::new(ProblemKind::Local, "no browser could be started", "copy the link instead")),
+    }
+}
+
+/// What the gate tells, as the console hears it.
+pub fn hear(event: Event) -> Msg {
+    match event {
+        Event::Exchange(exchange) => Msg::Exchange(exchange),
+        Event::Waiting(request, why) => Msg::Waiting { request, why },
+        Event::Budget(account, gauge) => Msg::Budget { account, gauge },
+        Event::ClockAhead(account, by) => Msg::Notice(Notice {
+            level: Level::Warning,
+            about: format!("clock {account}"),
+            text: format!(
+                "this machine's clock is {} ahead of {account}'s provider: nonces made from it could lock out a shop \
+                 that shares the key; set the clock",
+                time::fine(by)
+            ),
+        }),
+    }
+}

@@ -1,0 +1,46 @@
+//! What is in flight, by its number: cancelled one by one, or all at the end.
+
+use std::collections::HashMap;
+
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::domain::RequestId;
+
+/// Tasks in flight.
+#[derive(Default)]
+pub struct Tasks {
+    all: JoinSet<()>,
+    by_request: HashMap<RequestId, AbortHandle>,
+}
+
+impl Tasks {
+    /// Starts a task that cannot be cancelled by number.
+    pub fn start(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.reap();
+        self.all.spawn(task);
+    }
+
+    /// Starts the task of a request.
+    pub fn start_request(&mut self, request: RequestId, task: impl Future<Output = ()> + Send + 'static) {
+        self.reap();
+        let handle = self.all.spawn(task);
+        self.by_request.insert(request, handle);
+    }
+
+    /// Stops the task of a request, if it still runs.
+    pub fn cancel(&mut self, request: RequestId) {
+        if let Some(handle) = self.by_request.remove(&request) {
+            handle.abort();
+        }
+    }
+
+    /// Stops all.
+    pub async fn stop(mut self) {
+        self.all.shutdown().await;
+    }
+
+    fn reap(&mut self) {
+        while self.all.try_join_next().is_some() {}
+        self.by_request.retain(|_, handle| !handle.is_finished());
+    }
+}

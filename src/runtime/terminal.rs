@@ -1,0 +1,107 @@
+//! The terminal: entered, left, and given back whatever happens.
+
+use std::io::{self, BufWriter, Stdout, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use base64::Engine as _;
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::terminal::{disable_raw_mode, enable_raw_mode};
+
+/// What is drawn on: one write for a frame rather than one for each cell.
+pub type Screen = Terminal<CrosstermBackend<BufWriter<Stdout>>>;
+
+/// Alternate screen, hidden cursor, bracketed paste.
+const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l\u{1b}[?2004h";
+/// Clicks and the wheel, in the SGR form. Not the motion in between: nothing here follows the pointer.
+const MOUSE: &str = "\u{1b}[?1000h\u{1b}[?1006h";
+/// All of it undone, the cursor shown, colours reset.
+const LEAVE: &str = "\u{1b}[?1006l\u{1b}[?1000l\u{1b}[?2004l\u{1b}[0m\u{1b}[?1049l\u{1b}[?25h";
+
+static ENTERED: AtomicBool = AtomicBool::new(false);
+
+/// Takes the terminal; it is given back when this is dropped.
+pub struct Entered {
+    /// To draw on.
+    pub screen: Screen,
+    mouse: bool,
+}
+
+impl Entered {
+    /// Takes the terminal.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn new(mouse: bool) -> io::Result<Self> {
+        take(mouse)?;
+        let writer = BufWriter::with_capacity(64 * 1024, io::stdout());
+        match Terminal::new(CrosstermBackend::new(writer)) {
+            Ok(screen) => Ok(Self { screen, mouse }),
+            Err(error) => {
+                give_back();
+                Err(error)
+            }
+        }
+    }
+
+    /// Gives the terminal back for a while, stops the process as Ctrl-Z does, and takes it again after.
+    ///
+    /// # Errors
+    /// If the terminal cannot be taken again.
+    pub fn suspend(&mut self) -> io::Result<()> {
+        give_back();
+        // The whole group, as the terminal itself would: a parent that runs us must stop, too.
+        rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
+        take(self.mouse)?;
+        self.screen.clear()
+    }
+
+    /// Puts `text` on the terminal's clipboard (OSC 52), which works over ssh, too.
+    ///
+    /// # Errors
+    /// If the terminal is gone.
+    pub fn copy(&mut self, text: &str) -> io::Result<()> {
+        self.write(&format!("\u{1b}]52;c;{}\u{7}", base64::engine::general_purpose::STANDARD.encode(text)))
+    }
+
+    /// Rings the bell.
+    ///
+    /// # Errors
+    /// If the terminal is gone.
+    pub fn bell(&mut self) -> io::Result<()> {
+        self.write("\u{7}")
+    }
+
+    fn write(&mut self, text: &str) -> io::Result<()> {
+        let writer = self.screen.backend_mut();
+        io::Write::write_all(writer, text.as_bytes())?;
+        io::Write::flush(writer)
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+fn take(mouse: bool) -> io::Result<()> {
+    enable_raw_mode()?;
+    ENTERED.store(true, Ordering::SeqCst);
+    let mut stdout = io::stdout();
+    stdout.write_all(ENTER.as_bytes())?;
+    if mouse {
+        stdout.write_all(MOUSE.as_bytes())?;
+    }
+    stdout.flush()
+}
+
+/// Gives the terminal back, if it was taken. May be called from a panic.
+pub fn give_back() {
+    if ENTERED.swap(false, Ordering::SeqCst) {
+        let _ = disable_raw_mode();
+        let mut stdout = io::stdout();
+        let _ = stdout.write_all(LEAVE.as_bytes());
+        let _ = stdout.flush();
+    }
+}

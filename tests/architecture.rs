@@ -1,0 +1,129 @@
+//! The layers hold: each folder uses only what it may know. Reads the `use crate::` lines and paths.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each layer with what it may know besides itself. `net::*` may be narrowed to one module: `config::secret`.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("clock", &["domain"]),
+    ("config", &["domain"]),
+    ("ledger", &["domain", "clock"]),
+    ("net", &["domain", "clock", "ledger"]),
+    ("auth", &["domain", "clock", "config", "ledger", "net"]),
+    ("http_server", &[]),
+    ("sandbox", &["domain", "clock", "http_server"]),
+    ("providers", &["domain", "clock", "config", "ledger", "net", "auth", "http_server", "sandbox"]),
+    ("deck", &["domain", "clock", "config", "ledger", "net", "auth", "http_server", "sandbox", "providers"]),
+    ("tui", &["domain"]),
+    ("runtime", &["domain", "clock", "config", "ledger", "net", "deck", "tui"]),
+    ("cli", &[
+        "domain", "clock", "config", "ledger", "net", "sandbox", "providers", "deck", "tui", "runtime",
+    ]),
+];
+
+fn rust_files(folder: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push(path);
+        }
+    }
+}
+
+/// The first segments after `crate::`, also inside `use crate::{a, b::c}`.
+fn used(source: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for (at, _) in source.match_indices("crate::") {
+        let before = source[..at].chars().next_back();
+        if before.is_some_and(|c| c.is_alphanumeric() || c == '_') {
+            continue;
+        }
+        let rest = &source[at + "crate::".len()..];
+        if let Some(list) = rest.strip_prefix('{') {
+            let mut depth = 0;
+            let mut word = String::new();
+            for c in list.chars() {
+                match c {
+                    '{' => depth += 1,
+                    '}' if depth == 0 => break,
+                    '}' => depth -= 1,
+                    ',' if depth == 0 => found.push(std::mem::take(&mut word)),
+                    c if depth == 0 => word.push(c),
+                    _ => {}
+                }
+            }
+            found.push(word);
+        } else {
+            found.push(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+        }
+    }
+    found
+        .into_iter()
+        .map(|path| path.trim().split("::").next().unwrap_or_default().to_owned())
+        .filter(|segment| !segment.is_empty())
+        .collect()
+}
+
+#[test]
+fn each_layer_uses_only_what_it_may_know() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let layers: BTreeMap<&str, &[&str]> = LAYERS.iter().copied().collect();
+    let mut files = Vec::new();
+    rust_files(&root, &mut files);
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for file in files {
+        let inside = file.strip_prefix(&root).unwrap();
+        let layer = inside.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs");
+        if matches!(layer, "main" | "lib") {
+            continue;
+        }
+        let Some(known) = layers.get(layer) else {
+            wrong.push(format!("{} is in no layer", inside.display()));
+            continue;
+        };
+        for other in used(&fs::read_to_string(&file).unwrap()) {
+            seen += 1;
+            if other != layer && layers.contains_key(other.as_str()) && !known.contains(&other.as_str()) {
+                wrong.push(format!("{} uses crate::{other}, which {layer} may not know", inside.display()));
+            }
+        }
+    }
+    assert!(seen > 100, "the check reads the code ({seen} uses found)");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_order_of_layers_is_the_order_in_lib_rs() {
+    let lib = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
+    let order: Vec<&str> =
+        lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    assert_eq!(order, LAYERS.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    for (name, known) in LAYERS {
+        let place = order.iter().position(|layer| layer == name).unwrap();
+        assert!(known.iter().all(|other| order.iter().position(|layer| layer == other).unwrap() < place), "{name}");
+    }
+}
+
+#[test]
+fn only_the_gate_owns_the_http_client_and_only_the_command_line_prints() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    rust_files(&root, &mut files);
+    for file in files {
+        let source = fs::read_to_string(&file).unwrap();
+        let inside = file.strip_prefix(&root).unwrap().display().to_string();
+        if inside != "net/http.rs" {
+            assert!(!source.contains("reqwest::Client"), "{inside} makes an HTTP client");
+        }
+        if !inside.starts_with("cli/") && inside != "main.rs" {
+            for print in ["println!", "eprint!", "print!("] {
+                assert!(!source.contains(print), "{inside} prints");
+            }
+        }
+    }
+}
