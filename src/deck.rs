@@ -11,8 +11,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
-use crate::config::{AccountConfig, Profile, SecretSource};
-use crate::domain::payment::Expected;
+use crate::config::{AccountConfig, Environ, Profile, SecretSource};
 use crate::domain::{
     Account, AccountId, Answer, CredentialStatus, Environment, Observation, Op, PaymentId, Problem, ProblemKind,
     ProviderId, RequestId, Secret, Watch, simulate,
@@ -36,11 +35,8 @@ pub struct Options {
     /// Who hears of each exchange.
     pub events: Option<mpsc::Sender<Event>>,
     /// Where a secret's environment variable is looked up.
-    pub env: Env,
+    pub environ: Environ,
 }
-
-/// Looks up an environment variable.
-pub type Env = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
 /// One account at work.
 struct Desk {
@@ -48,7 +44,6 @@ struct Desk {
     manifest: &'static Manifest,
     client: Arc<dyn Client>,
     session: Session,
-    read_secret: ReadSecret,
 }
 
 /// A profile at work.
@@ -117,20 +112,20 @@ impl Deck {
     /// # Errors
     /// If the embedded simulator cannot be started.
     pub async fn open(profile: &Profile, options: Options) -> Result<Self, Problem> {
-        let Options { state_dir, clock, timeouts, events, env } = options;
+        let Options { state_dir, clock, timeouts, events, environ } = options;
         let ledger = Ledger::start(state_dir, clock.clone(), Retention::default());
         let gate = Arc::new(Gate::new(ledger.clone(), clock.clone(), timeouts, events));
         let simulator = if profile.built_in { Some(start_simulator(&clock).await?) } else { None };
         let desk = |account: Account, manifest: &'static Manifest, endpoints: Vec<(&'static str, Url)>, texts, read: ReadSecret, limit| {
             let client = (manifest.connect)(Credentials {
                 texts,
-                read_secret: read.clone(),
+                read_secret: read,
                 endpoints: endpoints.clone(),
                 ledger: ledger.clone(),
                 clock: clock.clone(),
             });
             let session = Session::new(gate.clone(), account.clone(), endpoints, limit);
-            Desk { account, manifest, client, session, read_secret: read }
+            Desk { account, manifest, client, session }
         };
         let desks = if let Some(simulator) = &simulator {
             let base = Url::parse(&simulator.base_url()).expect("a loopback address makes a URL");
@@ -152,7 +147,7 @@ impl Deck {
                     let endpoints = endpoints(config, manifest);
                     let credentials = config.texts.values().next().map_or("", String::as_str);
                     let limit = limit(manifest, Some(config), &endpoints, credentials);
-                    Some(desk(account(config, manifest), manifest, endpoints, config.texts.clone(), configured_secret(config, env.clone()), limit))
+                    Some(desk(account(config, manifest), manifest, endpoints, config.texts.clone(), configured_secret(config, environ.clone()), limit))
                 })
                 .collect()
         };
@@ -296,18 +291,6 @@ impl Deck {
         desk.client.judge(raw).map_err(|error| desk.problem(error))
     }
 
-    /// Reads every secret of an account, to see that it can be read.
-    ///
-    /// # Errors
-    /// Why one cannot be read.
-    pub async fn read_secrets(&self, account: &AccountId) -> Result<(), Problem> {
-        let desk = self.desk(account)?;
-        for key in desk.manifest.spec.secrets().filter(|key| key.required) {
-            (desk.read_secret)(key.name).await?;
-        }
-        Ok(())
-    }
-
     /// Makes something happen in the embedded simulator; says what, in words.
     ///
     /// # Errors
@@ -368,12 +351,13 @@ impl Deck {
     pub async fn watches(&self) -> Vec<(Watch, Vec<Observation>)> {
         if let Some(simulator) = &self.simulator {
             let since = self.clock.now().wall;
-            return simulator
-                .seeded()
-                .into_iter()
-                .filter_map(|(provider, id, expected): (&str, PaymentId, Expected)| {
-                    let account = AccountId::new(provider).ok()?;
-                    Some((Watch { account, id, expected: Some(expected), since }, Vec::new()))
+            return self
+                .accounts()
+                .flat_map(|account| {
+                    simulator.seeded(account.provider.0).into_iter().map(|(id, expected)| {
+                        let watch = Watch { account: account.id.clone(), id, expected: Some(expected), since };
+                        (watch, Vec::new())
+                    })
                 })
                 .collect();
         }
@@ -458,8 +442,7 @@ async fn start_simulator(clock: &Clock) -> Result<Sandbox, Problem> {
         )
     };
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(|error| trouble(error.to_string()))?;
-    let options = sandbox::Options { clock: clock.clone(), ..sandbox::Options::default() };
-    serve(listener, options).await.map_err(trouble)
+    serve(listener, sandbox::Options::new(clock.clone())).await.map_err(trouble)
 }
 
 /// Starts the simulator of every provider on `listener`.
@@ -485,11 +468,11 @@ fn embedded_secret(manifest: &'static Manifest) -> ReadSecret {
     })
 }
 
-fn configured_secret(config: &AccountConfig, env: Env) -> ReadSecret {
+fn configured_secret(config: &AccountConfig, environ: Environ) -> ReadSecret {
     let sources = config.secrets.clone();
     let account = config.id.clone();
     Arc::new(move |key| {
-        let (source, env, account) = (sources.get(key).cloned(), env.clone(), account.clone());
+        let (source, environ, account) = (sources.get(key).cloned(), environ.clone(), account.clone());
         Box::pin(async move {
             let told = |message: String, hint: String| {
                 Problem::new(ProblemKind::Config, format!("account {account}: {message}"), hint)
@@ -498,13 +481,13 @@ fn configured_secret(config: &AccountConfig, env: Env) -> ReadSecret {
                 return Err(told(format!("{key} is not set"), format!("set {key} of account {account} in the config")));
             };
             // A password manager or the keyring may take seconds, and blocks.
-            let resolved = tokio::task::spawn_blocking(move || source.resolve(&*env)).await;
+            let resolved = tokio::task::spawn_blocking(move || source.resolve(&environ)).await;
             match resolved {
                 Ok(Ok(resolved)) => {
                     redact::learn(&resolved.secret, key);
                     Ok(resolved.secret)
                 }
-                Ok(Err(error)) => Err(told(format!("{key} cannot be read: {error}"), error.hint())),
+                Ok(Err(error)) => Err(told(format!("{key} cannot be read: {error}"), String::new())),
                 Err(_) => Err(told(format!("{key} cannot be read: reading it crashed"), String::new())),
             }
         })

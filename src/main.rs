@@ -12,7 +12,9 @@ fn main() -> color_eyre::Result<ExitCode> {
 /// A panic gives the terminal back first, and its report passes the redactor like all that leaves.
 fn hooks() -> color_eyre::Result<()> {
     let plain = color_eyre::config::Theme::new();
-    let (panic, error) = color_eyre::config::HookBuilder::blank().theme(plain).into_hooks();
+    let (panic, error) = color_eyre::config::HookBuilder::blank()
+        .theme(plain)
+        .into_hooks();
     error.install()?;
     std::panic::set_hook(Box::new(move |info| {
         terminal::give_back();

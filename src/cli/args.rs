@@ -205,6 +205,9 @@ pub enum SandboxCommand {
         /// Where payment callbacks are sent; loopback only.
         #[arg(long, value_name = "URL")]
         callback_url: Option<String>,
+        /// File that keeps nonces and payments, so that a restart goes on where it stopped.
+        #[arg(long, value_name = "PATH")]
+        keep: Option<PathBuf>,
     },
     /// Make something happen in a running sandbox.
     Trigger {

@@ -7,15 +7,14 @@ use serde_json::json;
 
 use super::args::{ConfigCommand, Global};
 use super::output::{Closed, Out, Table, Tone, plain, toned};
-use super::{Exit, load, local, locations};
-use crate::config::EXAMPLE;
+use super::{Exit, load, locations, misconfigured};
+use crate::config::{ConfigPath, EXAMPLE, Environ};
 use crate::deck;
 use crate::domain::{Problem, ProblemKind, inert};
 
 pub fn run(command: &ConfigCommand, global: &Global, out: &Out) -> Result<Exit, Closed> {
-    let path = match locations(global).config_file() {
-        Ok(path) => path,
-        Err(error) => return fail(&local(&error.to_string()), out),
+    let Some(ConfigPath { path, .. }) = locations(global).config_file() else {
+        return fail(&Problem::new(ProblemKind::Local, "this system names no folder for config files", "name a file with --config"), out);
     };
     let shown = inert::cut(&path.to_string_lossy(), 400);
     match command {
@@ -69,18 +68,19 @@ fn fail(problem: &Problem, out: &Out) -> Result<Exit, Closed> {
 fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, Closed> {
     let config = match load(global) {
         Ok(config) => config,
-        Err(error) => return error.tell(out).map(|()| Exit::Usage),
+        Err(error) => return misconfigured(&error, out),
     };
     if config.path.is_none() && !out.json {
         out.say(&format!("there is no config file at {path}; the built-in profile sandbox is used"));
     }
+    let environ = Environ::process();
     let mut exit = Exit::Done;
     let mut table = Table::default();
-    for profile in config.profiles() {
+    for profile in &config.profiles {
         for (account, settings) in deck::accounts(profile).iter().zip(&profile.accounts) {
             let mut failed = false;
             for (key, source) in &settings.secrets {
-                let resolved = source.resolve(&|name: &str| std::env::var(name).ok());
+                let resolved = source.resolve(&environ);
                 match resolved {
                     Ok(resolved) => {
                         if let Some(warning) = resolved.warning {
@@ -92,7 +92,7 @@ fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, Closed> {
                         let problem = Problem::new(
                             ProblemKind::Config,
                             format!("profile {}, account {}: {key} cannot be read: {error}", profile.name, account.id),
-                            error.hint(),
+                            "",
                         );
                         exit = exit.and(fail(&problem, out)?);
                     }

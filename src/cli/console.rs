@@ -29,7 +29,7 @@ pub fn run(context: &Context, out: &Out) -> color_eyre::Result<Exit> {
             ascii: ui.ascii || !speaks_unicode(),
             mouse: ui.mouse,
             reduced_motion: ui.reduced_motion,
-            keys: ui.keys.iter().map(|(action, keys)| (action.clone(), keys.chords.clone())).collect(),
+            keys: ui.keys.iter().map(|(action, keys)| (action.clone(), keys.keys.clone())).collect(),
         },
     };
     let model = match Model::new(setup) {

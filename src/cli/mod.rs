@@ -16,7 +16,6 @@ mod sandbox;
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{CommandFactory as _, Parser as _};
 
@@ -24,7 +23,7 @@ use args::{Arguments, Command, Global, SandboxCommand};
 use output::{Closed, Color, Out};
 
 use crate::clock::Clock;
-use crate::config::{Config, Locations, Profile};
+use crate::config::{Config, ConfigError, Environ, Locations, Profile};
 use crate::deck::{Deck, Options};
 use crate::domain::{Problem, ProblemKind, RequestId, inert};
 use crate::net::{How, Timeouts};
@@ -89,11 +88,11 @@ impl Context {
 
     fn options(&self) -> Result<Options, Problem> {
         Ok(Options {
-            state_dir: locations(&self.global).state_dir().map_err(|error| local(&error.to_string()))?,
+            state_dir: locations(&self.global).state_folder().map_err(|error| local(&error.to_string()))?,
             clock: self.clock.clone(),
             timeouts: Timeouts::default(),
             events: None,
-            env: Arc::new(|name| std::env::var(name).ok()),
+            environ: Environ::process(),
         })
     }
 
@@ -107,7 +106,7 @@ fn local(message: &str) -> Problem {
 }
 
 fn locations(global: &Global) -> Locations {
-    Locations::new(global.config.clone(), global.state_dir.clone(), |name| std::env::var_os(name))
+    Locations::of_process(global.config.clone(), global.state_dir.clone())
 }
 
 /// A request somebody waits for.
@@ -161,16 +160,16 @@ fn run(arguments: Arguments) -> color_eyre::Result<Exit> {
             out.bytes(&page).map(|()| Exit::Done)
         }
         Some(Command::Config(command)) => config::run(&command, &arguments.global, &out),
-        Some(Command::Sandbox(SandboxCommand::Serve { bind, seed, speed, callback_url })) => {
-            let options = sandbox::Serve { bind, seed, speed, callback_url };
-            block_on(sandbox::serve(options, &arguments.global, &out), &out)?
+        Some(Command::Sandbox(SandboxCommand::Serve { bind, seed, speed, callback_url, keep })) => {
+            let options = sandbox::Serve { bind, seed, speed, callback_url, keep };
+            block_on(sandbox::serve(options, &out), &out)?
         }
         command => match context(arguments.global) {
             Ok(context) => match command {
                 None => return console::run(&context, &out),
                 Some(command) => block_on(dispatch(command, &context, &out), &out)?,
             },
-            Err(failure) => failure.tell(&out).map(|()| Exit::Usage),
+            Err(error) => misconfigured(&error, &out),
         },
     };
     // A reader that has seen enough is no error.
@@ -218,34 +217,23 @@ fn block_on(
     Ok(done)
 }
 
-/// Why the config cannot be used: with its own snippet, or in words.
-enum Misconfigured {
-    Config(crate::config::ConfigError),
-    Other(Problem),
-}
-
-impl Misconfigured {
-    fn tell(&self, out: &Out) -> Result<(), Closed> {
-        match self {
-            Self::Other(problem) => out.problem(problem),
-            Self::Config(error) if out.json => {
-                out.problem(&Problem::new(ProblemKind::Config, error.to_string(), error.hint()))
-            }
-            Self::Config(error) => {
-                out.say(error.render(out.color_err).trim_end());
-                Ok(())
-            }
-        }
+/// A config error: the snippet for people, an object for scripts.
+fn misconfigured(error: &ConfigError, out: &Out) -> Result<Exit, Closed> {
+    if out.json {
+        out.problem(&Problem::new(ProblemKind::Config, error.to_string(), error.hint()))?;
+    } else {
+        out.say(error.render(out.color_err).trim_end());
     }
+    Ok(Exit::Usage)
 }
 
-fn load(global: &Global) -> Result<Config, Misconfigured> {
-    crate::config::load(&locations(global), &providers::specs()).map_err(Misconfigured::Config)
+fn load(global: &Global) -> Result<Config, ConfigError> {
+    crate::config::load(&locations(global), &providers::SPECS)
 }
 
-fn context(global: Global) -> Result<Context, Misconfigured> {
+fn context(global: Global) -> Result<Context, ConfigError> {
     let config = load(&global)?;
-    let profile = config.profile(global.profile.as_deref()).map_err(Misconfigured::Config)?.clone();
+    let profile = config.profile(global.profile.as_deref())?.clone();
     Ok(Context { global, config, profile, clock: Clock::system() })
 }
 

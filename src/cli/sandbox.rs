@@ -1,13 +1,14 @@
 //! `sandbox`: the embedded providers for other programs, and what can be made to happen in them.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::args::{Global, Trigger};
+use super::args::Trigger;
 use super::output::{Closed, Out, Tone};
-use super::{Context, Exit, local, locations};
+use super::{Context, Exit, local};
 use crate::clock::Clock;
 use crate::deck::{self, Deck};
 use crate::domain::{Problem, ProblemKind, simulate};
@@ -20,9 +21,10 @@ pub struct Serve {
     pub seed: u64,
     pub speed: u32,
     pub callback_url: Option<String>,
+    pub keep: Option<PathBuf>,
 }
 
-pub async fn serve(serve: Serve, global: &Global, out: &Out) -> Result<Exit, Closed> {
+pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, Closed> {
     let fail = |problem: &Problem| out.problem(problem).map(|()| Exit::from(problem.kind));
     if !serve.bind.ip().is_loopback() {
         return fail(&Problem::new(
@@ -41,18 +43,12 @@ pub async fn serve(serve: Serve, global: &Global, out: &Out) -> Result<Exit, Clo
             ));
         }
     };
-    // Nonces must survive a restart, as at the provider: a client that goes back is refused.
-    let keep = match locations(global).state_dir() {
-        Ok(folder) => folder.join("sandbox").join(format!("world-{}.json", serve.seed)),
-        Err(error) => return fail(&local(&error.to_string())),
-    };
     let options = sandbox::Options {
         seed: serve.seed,
         speed: serve.speed,
         clock: Clock::system(),
         callback_url: serve.callback_url,
-        keep: Some(keep),
-        ..sandbox::Options::default()
+        keep: serve.keep
     };
     let running = match deck::serve(listener, options).await {
         Ok(running) => running,

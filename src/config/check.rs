@@ -48,7 +48,7 @@ type Entry<'t, 'a> = (
 pub(super) fn check(
     path: &Path,
     text: &str,
-    specs: &'static [ProviderSpec],
+    specs: &'static [&'static ProviderSpec],
 ) -> Result<Config, ConfigError> {
     let (source, table) = file::parse(path, text, &all_names(specs))?;
     let checker = Checker {
@@ -64,7 +64,7 @@ pub(super) fn check(
     checker.config(path, &root)
 }
 
-pub(super) fn all_names(specs: &[ProviderSpec]) -> Vec<&'static str> {
+pub(super) fn all_names(specs: &[&ProviderSpec]) -> Vec<&'static str> {
     let fixed = [&ROOT[..], &PROFILE, &ACCOUNT, &BUDGET, &CALLBACKS, &UI];
     let of_providers = specs.iter().flat_map(|spec| {
         let keys = spec.keys.iter().map(|key| key.name);
@@ -200,7 +200,7 @@ impl<'t, 'a> Table<'t, 'a> {
 
 struct Checker<'s, 'a> {
     source: &'s Source<'a>,
-    specs: &'static [ProviderSpec],
+    specs: &'static [&'static ProviderSpec],
 }
 
 impl Checker<'_, '_> {
@@ -416,7 +416,7 @@ impl Checker<'_, '_> {
                 format!("add provider = \"…\"; known: {}", names.join(", ")),
             ));
         };
-        let found = self.specs.iter().find(|spec| spec.name == name.value);
+        let found = self.specs.iter().find(|spec| spec.name == name.value).copied();
         found.ok_or_else(|| self.unknown("provider", "provider", &name.span, name.value, &names))
     }
 

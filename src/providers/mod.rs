@@ -3,10 +3,9 @@
 pub mod error;
 pub mod kanga;
 
-#[cfg(test)]
-mod contract;
 
-use std::sync::Arc;
+
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 pub use error::ApiError;
@@ -19,6 +18,10 @@ use crate::sandbox::Dialect;
 
 /// Every provider this version speaks to.
 pub static REGISTRY: &[&Manifest] = &[&kanga::MANIFEST];
+
+/// What every provider's account needs in the config file.
+pub static SPECS: LazyLock<Vec<&'static ProviderSpec>> =
+    LazyLock::new(|| REGISTRY.iter().map(|manifest| &manifest.spec).collect());
 
 /// What a provider is, as data.
 pub struct Manifest {
@@ -128,8 +131,3 @@ impl Manifest {
     }
 }
 
-/// What every provider's account needs in the config file.
-#[must_use]
-pub fn specs() -> Vec<&'static ProviderSpec> {
-    REGISTRY.iter().map(|manifest| &manifest.spec).collect()
-}

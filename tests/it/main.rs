@@ -1,0 +1,11 @@
+//! Whole errands: the real program, the real loop, real loopback HTTP. One binary, since each links all.
+
+mod architecture;
+mod bad_input;
+mod cli;
+mod deck;
+mod peer;
+mod program;
+mod promises;
+mod pty;
+mod secrets;

@@ -1,0 +1,164 @@
+//! A server that does as it is told, to the byte: for what no well-behaved server can be made to do.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// What the peer does with one request.
+#[derive(Clone)]
+pub enum Act {
+    /// Sends these bytes and closes.
+    Bytes(Vec<u8>),
+    /// Closes at once with a reset.
+    Reset,
+    /// Answers nothing until the client has gone.
+    Silence,
+    /// Sends this head, then so many bytes of body.
+    Flood(String, u64),
+}
+
+/// A reply with this status, these header lines and this body.
+pub fn reply(status: &str, headers: &str, body: &str) -> Act {
+    Act::Bytes(
+        format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+            .into_bytes(),
+    )
+}
+
+/// A 200 with this JSON.
+pub fn json(body: &str) -> Act {
+    reply("200 OK", "Content-Type: application/json\r\n", body)
+}
+
+/// One request as it came.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    pub head: String,
+    pub body: String,
+}
+
+impl Seen {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (n, value) = line.split_once(':')?;
+            n.eq_ignore_ascii_case(name).then_some(value.trim())
+        })
+    }
+}
+
+/// A running peer; it plays its acts in order, the last one again and again.
+pub struct Peer {
+    pub url: String,
+    pub seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+impl Peer {
+    pub fn start(acts: Vec<Act>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let all = seen.clone();
+        std::thread::spawn(move || {
+            for (number, stream) in listener.incoming().enumerate() {
+                let act = acts[number.min(acts.len() - 1)].clone();
+                let all = all.clone();
+                std::thread::spawn(move || {
+                    if let Ok(stream) = stream {
+                        let _ = serve(stream, &act, &all);
+                    }
+                });
+            }
+        });
+        Self { url, seen }
+    }
+
+    pub fn requests(&self) -> Vec<Seen> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+fn serve(mut stream: TcpStream, act: &Act, all: &Mutex<Vec<Seen>>) -> std::io::Result<()> {
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    let request = read_request(&mut stream)?;
+    all.lock().unwrap().push(request);
+    match act {
+        Act::Bytes(bytes) => stream.write_all(bytes)?,
+        Act::Reset => {
+            // Unread bytes at closing make the kernel send a reset rather than an orderly end.
+            stream.set_nonblocking(false)?;
+        }
+        Act::Silence => {
+            let mut rest = [0; 64];
+            while stream.read(&mut rest)? > 0 {}
+        }
+        Act::Flood(head, bytes) => {
+            stream.write_all(head.as_bytes())?;
+            let chunk = vec![b' '; 64 * 1024];
+            let mut left = *bytes;
+            while left > 0 {
+                let now = left.min(chunk.len() as u64);
+                stream.write_all(&chunk[..usize::try_from(now).unwrap()])?;
+                left -= now;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn read_request(stream: &mut TcpStream) -> std::io::Result<Seen> {
+    let mut bytes = Vec::new();
+    let mut chunk = [0; 4096];
+    loop {
+        if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
+            let seen = Seen { head, body: String::new() };
+            let length: usize = seen.header("content-length").and_then(|n| n.parse().ok()).unwrap_or(0);
+            while bytes.len() < end + 4 + length {
+                let n = stream.read(&mut chunk)?;
+                if n == 0 {
+                    break;
+                }
+                bytes.extend_from_slice(&chunk[..n]);
+            }
+            return Ok(Seen { body: String::from_utf8_lossy(&bytes[end + 4..]).into_owned(), ..seen });
+        }
+        let n = stream.read(&mut chunk)?;
+        if n == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        bytes.extend_from_slice(&chunk[..n]);
+    }
+}
+
+/// A port that nobody listens on.
+pub fn closed_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// A TLS server with a certificate nobody vouches for; it answers nothing.
+pub fn untrusted_tls() -> (String, Receiver<()>) {
+    let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("https://{}", listener.local_addr().unwrap());
+    let (ended, end) = channel();
+    let config = Arc::new(config);
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            let mut connection = rustls::ServerConnection::new(config.clone()).unwrap();
+            let _ = connection.complete_io(&mut stream);
+            let _ = ended.send(());
+        }
+    });
+    (url, end)
+}
