@@ -4,4 +4,6 @@ pub mod domain;
 
 pub mod clock;
 
+pub mod http_server;
+
 pub mod tui;
