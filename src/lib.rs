@@ -6,4 +6,8 @@ pub mod clock;
 
 pub mod http_server;
 
+pub mod sandbox;
+
+pub mod providers;
+
 pub mod tui;

@@ -1,0 +1,3 @@
+//! Kanga TPG.
+
+pub mod sandbox;

@@ -1,0 +1,3 @@
+//! The payment providers, one folder each.
+
+pub mod kanga;
