@@ -6,6 +6,8 @@ mod payment;
 mod prices;
 mod seeds;
 mod signed;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
