@@ -90,6 +90,8 @@ pub enum Command {
         /// What happens to it.
         act: PayerAct,
     },
+    /// Send the payment's latest callback once more, as a provider may.
+    RepeatCallback(PaymentId),
 }
 
 /// What a payer, or bad luck, can do to a payment.
@@ -119,4 +121,12 @@ impl PayerAct {
         (Self::Cancel, "cancel"),
         (Self::Fail, "fail"),
     ];
+
+    /// Reads a name as [`PayerAct::ALL`] gives it.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find_map(|(act, known)| (known == name).then_some(act))
+    }
 }

@@ -1,0 +1,517 @@
+//! Kanga TPG as the sandbox plays it: its routes, its calls and what it remembers. It is written from the
+//! provider's documentation alone and shares no code with the client it is there to test.
+
+mod checkout;
+mod payment;
+mod prices;
+mod seeds;
+mod signed;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use fastrand::Rng;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use crate::domain::simulate::PayerAct;
+use crate::domain::{Expected, PaymentId, WallTime};
+use crate::http_server::{Request, Response, respond, text};
+use crate::sandbox::outbox::{Letter, Outbox};
+use crate::sandbox::world::scatter;
+use crate::sandbox::{About, Dialect, World};
+
+use payment::Payment;
+use signed::Fields;
+
+/// The API key of the sandbox's shop.
+pub const API_KEY: &str = "SANDBOX-KANGA-KEY";
+/// The API secret of the sandbox's shop. It protects nothing.
+pub const API_SECRET: &str = "SANDBOX-KANGA-SECRET-THAT-PROTECTS-NOTHING";
+/// The API key of another shop, whose payments the first one must not see.
+pub const OTHER_API_KEY: &str = "SANDBOX-KANGA-OTHER-KEY";
+/// The API secret of the other shop. It protects nothing either.
+pub const OTHER_API_SECRET: &str = "SANDBOX-KANGA-OTHER-SECRET-THAT-PROTECTS-NOTHING";
+
+/// The key and secret of the documented test call; both are public.
+const TEST_KEY: &str = "TEST";
+const TEST_SECRET: &str = "8B2EFBECA2BEBB2C413BCFD7915E9209D80F3F4222042B31DD9D605E39F2035F";
+
+const CREDENTIALS: Option<u16> = Some(9000);
+const NOT_FOUND: Option<u16> = Some(9001);
+
+/// How long a refused callback waits before it is tried again, by how often it was tried.
+const CALLBACK_WAITS: [Duration; 3] = [
+    Duration::from_mins(15),
+    Duration::from_hours(1),
+    Duration::from_hours(6),
+];
+
+/// What is remembered is bounded.
+const PAYMENTS_MAX: usize = 1_000;
+const TOKENS_MAX: usize = 1_000;
+
+const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+/// A shop that has an account.
+#[derive(Debug)]
+struct Shop {
+    name: &'static str,
+    key: &'static str,
+    secret: &'static str,
+}
+
+const SHOPS: [Shop; 2] = [
+    Shop {
+        name: "Sandbox Shop",
+        key: API_KEY,
+        secret: API_SECRET,
+    },
+    Shop {
+        name: "Other Sandbox Shop",
+        key: OTHER_API_KEY,
+        secret: OTHER_API_SECRET,
+    },
+];
+
+/// Where the documentation leaves a choice.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// How long a payment token is good for, in the world's time.
+    pub token_life: Duration,
+    /// Whether a signature in upper-case hex is accepted.
+    pub upper_case_signatures: bool,
+    /// Whether `{"result":"fail"}` comes with HTTP status 400 and not with 200.
+    pub failures_are_400: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            token_life: Duration::from_mins(15),
+            upper_case_signatures: false,
+            failures_are_400: false,
+        }
+    }
+}
+
+/// The simulated provider.
+#[derive(Debug, Default)]
+pub struct Kanga {
+    rules: Rules,
+    memory: Mutex<Memory>,
+}
+
+/// All it remembers. What is skipped does not survive a restart: tokens are secrets.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Memory {
+    /// The last accepted nonce by shop.
+    nonces: BTreeMap<String, u64>,
+    payments: Vec<Payment>,
+    outbox: Outbox,
+    tokens_issued: u64,
+    #[serde(skip)]
+    tokens: VecDeque<Token>,
+    #[serde(skip)]
+    estimates: u64,
+    #[serde(skip)]
+    seeded: Vec<(PaymentId, Expected)>,
+    #[serde(skip)]
+    revision: u64,
+}
+
+struct Token {
+    shop: &'static str,
+    value: String,
+    expires: WallTime,
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+impl Kanga {
+    /// Plays by these rules.
+    #[must_use]
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            memory: Mutex::default(),
+        }
+    }
+
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fail(&self, code: Option<u16>) -> Response {
+        let mut body = Map::new();
+        body.insert("result".into(), "fail".into());
+        if let Some(code) = code {
+            body.insert("code".into(), code.into());
+        }
+        let status = if self.rules.failures_are_400 {
+            StatusCode::BAD_REQUEST
+        } else {
+            StatusCode::OK
+        };
+        json_response(status, &body.into())
+    }
+
+    /// Lets a signed call in and takes its nonce.
+    fn admit(&self, request: &Request, memory: &mut Memory) -> Option<(&'static Shop, Fields)> {
+        let body = request.body();
+        // The signature tells the shop: nothing is parsed before one of the secrets fits.
+        let shop = SHOPS.iter().find(|shop| {
+            let upper_case = self.rules.upper_case_signatures;
+            signed::is_signed(request.headers(), body, shop.secret, upper_case)
+        })?;
+        let fields = Fields::read(body)?;
+        if fields.text("appId")? != shop.key {
+            return None;
+        }
+        let nonce = fields.integer("nonce")?;
+        let last = memory.nonces.get(shop.name);
+        if last.is_some_and(|last| nonce <= *last) {
+            return None;
+        }
+        memory.nonces.insert(shop.name.to_owned(), nonce);
+        memory.revision += 1;
+        Some((shop, fields))
+    }
+
+    fn estimate(&self, request: &Request, world: &World) -> Response {
+        let fields = Fields::read(request.body());
+        let Some(fields) = fields else {
+            return self.fail(None);
+        };
+        let known = |key: &str| SHOPS.iter().any(|shop| shop.key == key);
+        if !fields.text("shopToken").is_some_and(known) {
+            return self.fail(CREDENTIALS);
+        }
+        let (Some(token), Some(quantity)) = (fields.text("token"), fields.text("quantity")) else {
+            return self.fail(None);
+        };
+        let lived = world.now().since(world.start());
+        let Some(mut prices) = prices::estimate(world.seed(), lived, token, quantity) else {
+            return self.fail(None);
+        };
+        // The order of an object's keys means nothing, and here it never stays the same.
+        let turn = {
+            let mut memory = self.memory();
+            memory.estimates += 1;
+            memory.estimates
+        };
+        let mut rng = Rng::with_seed(scatter(world.seed(), "estimate order", turn));
+        rng.shuffle(&mut prices);
+        let prices: Map<_, _> = prices
+            .into_iter()
+            .map(|(code, price)| (code.to_owned(), Value::String(price)))
+            .collect();
+        json_response(StatusCode::OK, &prices.into())
+    }
+
+    fn create_token(&self, request: &Request, world: &World) -> Response {
+        let memory = &mut *self.memory();
+        let Some((shop, _)) = self.admit(request, memory) else {
+            return self.fail(CREDENTIALS);
+        };
+        memory.tokens_issued += 1;
+        let turn = memory.tokens_issued;
+        let mut rng = Rng::with_seed(scatter(world.seed(), "payment token", turn));
+        let value: String = (0..32).map(|_| rng.alphanumeric()).collect();
+        let now = world.now();
+        memory.tokens.retain(|token| token.expires > now);
+        if memory.tokens.len() >= TOKENS_MAX {
+            memory.tokens.pop_front();
+        }
+        memory.tokens.push_back(Token {
+            shop: shop.name,
+            value: value.clone(),
+            expires: now.plus(self.rules.token_life),
+        });
+        let body = json!({ "result": "ok", "paymentToken": value });
+        json_response(StatusCode::OK, &body)
+    }
+
+    fn check(&self, request: &Request, world: &World) -> Response {
+        let memory = &mut *self.memory();
+        let Some((shop, fields)) = self.admit(request, memory) else {
+            return self.fail(CREDENTIALS);
+        };
+        let id = fields.text("id").unwrap_or_default();
+        let Some(payment) = memory.payment(shop, id) else {
+            return self.fail(NOT_FOUND);
+        };
+        let body = json!({
+            "result": "ok",
+            "currency": payment.currency,
+            "amount": payment.amount,
+            "state": payment.standing(world.now()).state.as_str(),
+        });
+        json_response(StatusCode::OK, &body)
+    }
+
+    fn test(&self, request: &Request) -> Response {
+        let body = request.body();
+        let upper_case = self.rules.upper_case_signatures;
+        let good = signed::is_signed(request.headers(), body, TEST_SECRET, upper_case)
+            && Fields::read(body).is_some_and(|fields| {
+                fields.text("appId") == Some(TEST_KEY)
+                    && fields.integer("nonce").is_some()
+                    && fields.is_absent_or("param1", |value| value.is_i64() || value.is_u64())
+                    && fields.is_absent_or("param2", Value::is_string)
+            });
+        if good {
+            json_response(StatusCode::OK, &json!({ "result": "ok" }))
+        } else {
+            self.fail(None)
+        }
+    }
+}
+
+impl Memory {
+    fn payment(&self, shop: &Shop, id: &str) -> Option<&Payment> {
+        let mut all = self.payments.iter();
+        all.find(|payment| payment.shop == shop.name && payment.id == id)
+    }
+
+    fn payment_mut(&mut self, shop: &Shop, id: &str) -> Option<&mut Payment> {
+        let mut all = self.payments.iter_mut();
+        all.find(|payment| payment.shop == shop.name && payment.id == id)
+    }
+
+    /// Uses a payment token up. `false` if it is unknown, used, expired or another shop's.
+    fn redeem(&mut self, shop: &Shop, value: &str, now: WallTime) -> bool {
+        let mut tokens = self.tokens.iter();
+        let good =
+            |token: &Token| token.value == value && token.shop == shop.name && token.expires > now;
+        let Some(place) = tokens.position(good) else {
+            return false;
+        };
+        self.tokens.remove(place);
+        true
+    }
+
+    /// Notes the changes of state there have been, and puts a callback in the post for each.
+    fn report(&mut self, world: &World) {
+        let now = world.now();
+        for payment in &mut self.payments {
+            let changes = payment.changes(now);
+            for change in changes.iter().skip(payment.reported) {
+                if world.callback_url().is_some() {
+                    self.outbox.post(query(&payment.id), change.at);
+                }
+                self.revision += 1;
+            }
+            payment.reported = changes.len();
+        }
+    }
+}
+
+fn query(id: &str) -> String {
+    format!("transactionKey={}", utf8_percent_encode(id, QUERY_VALUE))
+}
+
+fn json_response(status: StatusCode, body: &Value) -> Response {
+    respond(status, "application/json", body.to_string())
+}
+
+fn only(method: &'static str) -> Response {
+    let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n");
+    let allow = HeaderValue::from_static(method);
+    refusal.headers_mut().insert(header::ALLOW, allow);
+    refusal
+}
+
+fn did(act: PayerAct) -> &'static str {
+    match act {
+        PayerAct::Pay => "paid in full; it settles within seconds",
+        PayerAct::PayOnChain => "paid on-chain; it settles in about two days",
+        PayerAct::PayPart => "paid in part; it waits for the rest",
+        PayerAct::Overpay => "overpaid; it settles within seconds and the surplus goes back",
+        PayerAct::Cancel => "being called off",
+        PayerAct::Fail => "failed",
+    }
+}
+
+impl Dialect for Kanga {
+    fn provider(&self) -> &'static str {
+        "kanga"
+    }
+
+    fn about(&self) -> About {
+        About {
+            title: "Kanga TPG",
+            keys: SHOPS.iter().map(|shop| (shop.name, shop.key)).collect(),
+            routes: &[
+                ("POST", "/api/tpg/price/estimate", "GET PRICE ESTIMATE"),
+                ("POST", "/tpg/price/estimate", "the same, at its other URL"),
+                ("POST", "/api/v2/tpg/create/payment", "CREATE PAYMENT TOKEN"),
+                ("POST", "/api/v2/tpg/transaction", "CHECK PAYMENT"),
+                ("POST", "/api/v2/test", "TEST"),
+                (
+                    "GET",
+                    "/tpg/payment/<API_KEY>?currency=&amount=&transactionKey=",
+                    "START PAYMENT, the checkout page",
+                ),
+            ],
+        }
+    }
+
+    fn begin(&self, world: &World, kept: Option<Value>, same_seed: bool) -> Result<(), String> {
+        let mut memory: Memory = match kept {
+            Some(kept) => serde_json::from_value(kept).map_err(|error| error.to_string())?,
+            None => Memory::default(),
+        };
+        let shop = &SHOPS[0];
+        let seeded = seeds::payments(world.seed(), world.start(), shop.name);
+        if !same_seed {
+            memory.payments.retain(|payment| !payment.seeded);
+        }
+        for (mut payment, expected) in seeded {
+            let id = PaymentId::new(payment.id.as_str()).map_err(|error| error.to_string())?;
+            memory.seeded.push((id, expected));
+            if memory.payment(shop, &payment.id).is_none() {
+                // What happened before the world began is not news.
+                payment.reported = payment.changes(world.start()).len();
+                memory.payments.push(payment);
+            }
+        }
+        *self.memory() = memory;
+        Ok(())
+    }
+
+    fn claims(&self, path: &str) -> bool {
+        ["/api/v2/", "/api/tpg/", "/tpg/"]
+            .iter()
+            .any(|prefix| path.starts_with(prefix))
+    }
+
+    fn is_api(&self, path: &str) -> bool {
+        path.starts_with("/api/") || path == "/tpg/price/estimate"
+    }
+
+    fn answer(&self, request: &Request, world: &World) -> Response {
+        let path = request.uri().path();
+        if let Some(rest) = path.strip_prefix("/tpg/payment/") {
+            let page = checkout::answer(self, rest, request, world);
+            self.memory().report(world);
+            return page;
+        }
+        let call = match path {
+            "/api/tpg/price/estimate" | "/tpg/price/estimate" => Self::estimate,
+            "/api/v2/tpg/create/payment" => Self::create_token,
+            "/api/v2/tpg/transaction" => Self::check,
+            "/api/v2/test" => |kanga: &Self, request: &Request, _: &World| kanga.test(request),
+            _ => return text(StatusCode::NOT_FOUND, "Not Found\n"),
+        };
+        if request.method() != Method::POST {
+            return only("POST");
+        }
+        call(self, request, world)
+    }
+
+    fn act(&self, id: &PaymentId, act: PayerAct, world: &World) -> Option<Result<String, String>> {
+        let memory = &mut *self.memory();
+        let now = world.now();
+        let shop = SHOPS
+            .iter()
+            .find(|shop| memory.payment(shop, id.as_str()).is_some())?;
+        let payment = memory.payment_mut(shop, id.as_str())?;
+        if let Err(why) = payment.act(now, act.into()) {
+            let state = payment.standing(now).state;
+            return Some(Err(format!("{id} is {state}. {why}")));
+        }
+        memory.revision += 1;
+        memory.report(world);
+        Some(Ok(format!("{id}: {}", did(act))))
+    }
+
+    fn repeat_callback(&self, id: &PaymentId, world: &World) -> Option<Result<String, String>> {
+        let memory = &mut *self.memory();
+        SHOPS
+            .iter()
+            .find(|shop| memory.payment(shop, id.as_str()).is_some())?;
+        if world.callback_url().is_none() {
+            return Some(Err("no callback URL is set for the sandbox".into()));
+        }
+        memory.outbox.post(query(id.as_str()), world.now());
+        memory.revision += 1;
+        Some(Ok(format!("{id}: its callback goes out once more")))
+    }
+
+    fn seeded(&self) -> Vec<(PaymentId, Expected)> {
+        self.memory().seeded.clone()
+    }
+
+    fn state(&self, world: &World) -> Value {
+        let memory = self.memory();
+        let now = world.now();
+        let payments = memory.payments.iter().map(|payment| {
+            let standing = payment.standing(now);
+            json!({
+                "shop": payment.shop,
+                "id": payment.id,
+                "currency": payment.currency,
+                "amount": payment.amount,
+                "state": standing.state.as_str(),
+                "since": standing.since.rfc3339(),
+                "paid_thousandths": standing.paid + standing.surplus,
+            })
+        });
+        let callbacks = memory.outbox.waiting().iter().map(|letter| {
+            json!({
+                "query": letter.query,
+                "tries": letter.tries,
+                "next": letter.next.rfc3339(),
+                "status": letter.status,
+            })
+        });
+        json!({
+            "payments": payments.collect::<Vec<_>>(),
+            "callbacks_waiting": callbacks.collect::<Vec<_>>(),
+            "last_nonces": memory.nonces,
+        })
+    }
+
+    fn revision(&self) -> u64 {
+        self.memory().revision
+    }
+
+    fn kept(&self) -> Value {
+        serde_json::to_value(&*self.memory()).expect("its maps have text keys")
+    }
+
+    fn due(&self, world: &World) -> Vec<Letter> {
+        let mut memory = self.memory();
+        memory.report(world);
+        memory.outbox.due(world.now())
+    }
+
+    fn next_due(&self, world: &World) -> Option<WallTime> {
+        let memory = self.memory();
+        let now = world.now();
+        let changes = memory.payments.iter().filter_map(|p| p.next_change(now));
+        changes.chain(memory.outbox.next()).min()
+    }
+
+    fn tried(&self, letter: u64, status: Option<u16>, world: &World) {
+        let mut memory = self.memory();
+        memory
+            .outbox
+            .tried(letter, world.now(), status, &CALLBACK_WAITS);
+        memory.revision += 1;
+    }
+}

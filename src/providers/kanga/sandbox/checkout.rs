@@ -1,0 +1,567 @@
+//! START PAYMENT: the page a payer sees and the forms on it. What they do to a payment is decided elsewhere.
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use rust_decimal::Decimal;
+
+use crate::domain::simulate::PayerAct;
+use crate::domain::{Amount, PaymentId, PaymentState, WallTime, time};
+use crate::http_server::{Request, Response, text};
+use crate::sandbox::World;
+use crate::sandbox::control::is_foreign;
+use crate::sandbox::page::{self, Html};
+
+use super::payment::{Act, Payment, Standing, WHOLE};
+use super::{Kanga, Memory, PAYMENTS_MAX, SHOPS, Shop, only, prices};
+
+const EMAIL_MAX: usize = 254;
+const TITLE_MAX: usize = 200;
+
+/// Answers below `/tpg/payment/`; `rest` is what follows that.
+pub(super) fn answer(kanga: &Kanga, rest: &str, request: &Request, world: &World) -> Response {
+    let (key, act) = match rest.split_once('/') {
+        Some((key, act)) => (key, Some(act)),
+        None => (rest, None),
+    };
+    let Some(shop) = SHOPS.iter().find(|shop| shop.key == key) else {
+        let words = "No shop has this API key.";
+        return notice(StatusCode::NOT_FOUND, "Unknown shop", words, None);
+    };
+    let memory = &mut *kanga.memory();
+    match (act, request.method()) {
+        (None, &Method::GET) => start(memory, shop, request, world, true),
+        // Whoever only looks does not open a payment.
+        (None, &Method::HEAD) => start(memory, shop, request, world, false),
+        (None, _) => only("GET, HEAD"),
+        (Some(act), &Method::POST) => perform(memory, shop, act, request, world),
+        (Some(_), _) => only("POST"),
+    }
+}
+
+/// What the payment link says.
+struct Link {
+    currency: String,
+    amount: String,
+    id: PaymentId,
+    title: Option<String>,
+    email: Option<String>,
+    token: Option<String>,
+    forced: Option<String>,
+}
+
+impl Link {
+    fn read(query: &str) -> Result<Self, String> {
+        let mut fields = Form::read(query.as_bytes())?;
+        let currency = fields.required("currency")?;
+        let amount = fields.required("amount")?;
+        let id = fields.required("transactionKey")?;
+        let forced = fields.take("forceCurrency").filter(|code| !code.is_empty());
+        for code in [Some(&currency), forced.as_ref()].into_iter().flatten() {
+            if !prices::codes().any(|known| known == code) {
+                let known: Vec<_> = prices::codes().collect();
+                let known = known.join(", ");
+                return Err(format!("{code} is no currency here; there are {known}."));
+            }
+        }
+        let amount = Amount::typed(&amount).map_err(|error| format!("{error}."))?;
+        Ok(Self {
+            currency,
+            amount: amount.as_str().to_owned(),
+            id: PaymentId::new(id).map_err(|error| format!("{error}."))?,
+            title: fields.take("name").filter(|title| !title.is_empty()),
+            email: fields.take("email").filter(|email| is_email(email)),
+            token: fields.take("paymentToken"),
+            forced,
+        })
+    }
+}
+
+/// Names and values, each name once.
+struct Form(Vec<(String, String)>);
+
+impl Form {
+    fn read(text: &[u8]) -> Result<Self, String> {
+        let pairs: Vec<(String, String)> =
+            serde_urlencoded::from_bytes(text).map_err(|_| "It is not readable.".to_owned())?;
+        for (at, (name, _)) in pairs.iter().enumerate() {
+            if pairs[..at].iter().any(|(earlier, _)| earlier == name) {
+                return Err(format!("{name} is given twice."));
+            }
+        }
+        Ok(Self(pairs))
+    }
+
+    fn take(&mut self, name: &str) -> Option<String> {
+        let place = self.0.iter().position(|(known, _)| known == name)?;
+        Some(self.0.swap_remove(place).1)
+    }
+
+    fn required(&mut self, name: &str) -> Result<String, String> {
+        let value = self.take(name).filter(|value| !value.is_empty());
+        value.ok_or_else(|| format!("{name} is missing."))
+    }
+}
+
+fn is_email(text: &str) -> bool {
+    let halves = text.split_once('@');
+    text.len() <= EMAIL_MAX
+        && halves.is_some_and(|(who, host)| !who.is_empty() && !host.is_empty())
+        && !text.contains(char::is_whitespace)
+}
+
+fn start(
+    memory: &mut Memory,
+    shop: &Shop,
+    request: &Request,
+    world: &World,
+    opens: bool,
+) -> Response {
+    let now = world.now();
+    let link = match Link::read(request.uri().query().unwrap_or_default()) {
+        Ok(link) => link,
+        Err(words) => return notice(StatusCode::BAD_REQUEST, "Unusable link", &words, None),
+    };
+    let known = memory.payment(shop, link.id.as_str());
+    if let Some(known) = known {
+        let amount = Amount::received(&known.amount).ok();
+        let same = known.currency == link.currency && amount == Amount::received(&link.amount).ok();
+        if !same {
+            let words =
+                "The shop has used this payment's id already, for another amount or currency.";
+            return notice(StatusCode::CONFLICT, "Another payment", words, None);
+        }
+    } else {
+        if memory.payments.len() >= PAYMENTS_MAX {
+            let words = "This sandbox holds as many payments as it can.";
+            return notice(StatusCode::SERVICE_UNAVAILABLE, "Full", words, None);
+        }
+        let (id, currency, amount) = (link.id.as_str(), &link.currency, &link.amount);
+        let mut opened = Payment::new(shop.name, id, currency, amount, now);
+        let title = link.title.as_deref();
+        opened.title = title.map(|title| title.chars().take(TITLE_MAX).collect());
+        opened.forced.clone_from(&link.forced);
+        if !opens {
+            let html = checkout(&opened, shop, world, None);
+            return page::page(StatusCode::OK, &html);
+        }
+        memory.payments.push(opened);
+        memory.revision += 1;
+    }
+    let mut word = None;
+    let standing = memory
+        .payment(shop, link.id.as_str())
+        .map(|payment| payment.standing(now));
+    let unverified = standing.is_some_and(|standing| standing.state == PaymentState::New);
+    if let (true, true, Some(token)) = (opens, unverified, &link.token) {
+        let redeemed = link.email.is_some() && memory.redeem(shop, token, now);
+        if !redeemed {
+            word = Some(
+                "The payment token does not spare you this step: it is unknown, used or expired, or the link has no e-mail address.",
+            );
+        } else if let Some(payment) = memory.payment_mut(shop, link.id.as_str()) {
+            // It is NEW, so it can be verified.
+            let _ = payment.act(now, Act::Verify);
+            memory.revision += 1;
+        }
+    }
+    let Some(payment) = memory.payment_mut(shop, link.id.as_str()) else {
+        return text(StatusCode::INTERNAL_SERVER_ERROR, "");
+    };
+    if opens && payment.email.is_none() {
+        payment.email = link.email;
+    }
+    page::page(StatusCode::OK, &checkout(payment, shop, world, word))
+}
+
+fn perform(
+    memory: &mut Memory,
+    shop: &Shop,
+    act: &str,
+    request: &Request,
+    world: &World,
+) -> Response {
+    if is_foreign(request) {
+        let words = "A page of another site sent this form.";
+        return notice(StatusCode::FORBIDDEN, "Refused", words, None);
+    }
+    let bad = |words: &str, back| notice(StatusCode::BAD_REQUEST, "Not done", words, back);
+    let mut form = match Form::read(request.body()) {
+        Ok(form) => form,
+        Err(words) => return bad(&words, None),
+    };
+    let id = form.take("transactionKey").unwrap_or_default();
+    let Some(payment) = memory.payment_mut(shop, &id) else {
+        let words = "The shop has no payment with this id.";
+        return notice(StatusCode::NOT_FOUND, "Unknown payment", words, None);
+    };
+    let back = address(shop, payment);
+    let deed = match act {
+        "verify" => match form.take("email").filter(|email| is_email(email)) {
+            Some(email) => {
+                payment.email = Some(email);
+                Act::Verify
+            }
+            None => return bad("This is no e-mail address.", Some(&back)),
+        },
+        "choose" => {
+            let code = form.take("currency").unwrap_or_default();
+            if !offered(payment).any(|known| known == code) {
+                return bad("This payment cannot be made in that currency.", Some(&back));
+            }
+            Act::Choose(code)
+        }
+        name => match PayerAct::from_name(name) {
+            Some(act) => act.into(),
+            None => {
+                return notice(
+                    StatusCode::NOT_FOUND,
+                    "Not done",
+                    "There is no such act.",
+                    None,
+                );
+            }
+        },
+    };
+    if let Err(words) = payment.act(world.now(), deed) {
+        return notice(StatusCode::CONFLICT, "Not done", words, Some(&back));
+    }
+    memory.revision += 1;
+    let mut response = text(StatusCode::SEE_OTHER, "");
+    if let Ok(location) = HeaderValue::from_str(&back) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
+}
+
+/// The page of a payment that exists.
+fn address(shop: &Shop, payment: &Payment) -> String {
+    let query = [
+        ("currency", &payment.currency),
+        ("amount", &payment.amount),
+        ("transactionKey", &payment.id),
+    ];
+    let query = serde_urlencoded::to_string(query).expect("pairs of text");
+    format!("/tpg/payment/{}?{query}", shop.key)
+}
+
+fn offered(payment: &Payment) -> impl Iterator<Item = &'static str> {
+    let forced = payment.forced.as_deref();
+    prices::codes().filter(move |code| forced.is_none_or(|forced| forced == *code))
+}
+
+fn notice(status: StatusCode, title: &str, words: &str, back: Option<&str>) -> Response {
+    let back = back.map_or_else(Html::default, |back| {
+        Html::fill(
+            "<p><a href=\"{{back}}\">Back to the payment</a></p>\n",
+            &[("back", Html::text(back))],
+        )
+    });
+    let html = Html::fill(
+        include_str!("../../../../assets/sandbox/notice.html"),
+        &[
+            ("styles", page::styles()),
+            ("title", Html::text(title)),
+            ("words", Html::text(words)),
+            ("back", back),
+        ],
+    );
+    page::page(status, &html)
+}
+
+fn checkout(payment: &Payment, shop: &Shop, world: &World, word: Option<&str>) -> Html {
+    let now = world.now();
+    let standing = payment.standing(now);
+    let view = View {
+        payment,
+        shop,
+        standing: &standing,
+        seed: world.seed(),
+        lived: now.since(world.start()),
+        now,
+    };
+    let state = &standing.state;
+    let tone = match state {
+        PaymentState::Finalized => "good",
+        PaymentState::Canceled | PaymentState::Failed => "bad",
+        _ => "",
+    };
+    let wrap = |markup, text: &str| Html::fill(markup, &[("text", Html::text(text))]);
+    let optional =
+        |markup, text: Option<&str>| text.map_or_else(Html::default, |t| wrap(markup, t));
+    Html::fill(
+        include_str!("../../../../assets/sandbox/checkout.html"),
+        &[
+            ("styles", page::styles()),
+            ("refresh", refresh(state)),
+            ("shop", Html::text(shop.name)),
+            ("amount", Html::text(&payment.amount)),
+            ("currency", Html::text(&payment.currency)),
+            ("id", Html::text(&payment.id)),
+            (
+                "title",
+                optional("<p>{{text}}</p>\n", payment.title.as_deref()),
+            ),
+            (
+                "notice",
+                optional("<div class=\"notice\">{{text}}</div>\n", word),
+            ),
+            ("tone", Html::text(tone)),
+            ("state", Html::text(state.as_str())),
+            ("meaning", Html::text(meaning(&standing))),
+            ("track", track(state)),
+            ("paid", Html::text(&view.paid())),
+            ("outstanding", Html::text(&view.outstanding())),
+            ("facts", view.facts()),
+            ("step", view.step()),
+        ],
+    )
+}
+
+fn refresh(state: &PaymentState) -> Html {
+    Html::markup(match state {
+        state if state.is_final() => "",
+        // Somebody may be typing an address: the page must not wipe it every other second.
+        PaymentState::New => "<meta http-equiv=\"refresh\" content=\"30\">\n",
+        _ => "<meta http-equiv=\"refresh\" content=\"2\">\n",
+    })
+}
+
+fn meaning(standing: &Standing) -> &'static str {
+    match &standing.state {
+        PaymentState::New => "Your e-mail address is to be verified first.",
+        PaymentState::Active if standing.sent => "Your payment is on its way.",
+        PaymentState::Active if standing.paid > 0 => {
+            "A part has arrived; the payment waits for the rest."
+        }
+        PaymentState::Active => "The payment waits for your money.",
+        PaymentState::Processing if standing.on_chain => {
+            "Your payment was seen on the chain and waits to be confirmed. This can take days."
+        }
+        PaymentState::Processing => "Your payment was seen and is being confirmed.",
+        PaymentState::Finalizing => "Your payment is confirmed and goes to the shop.",
+        PaymentState::Finalized if standing.surplus > 0 => {
+            "The shop has the money. What you paid too much goes back to you."
+        }
+        PaymentState::Finalized => "The shop has the money.",
+        PaymentState::Cancelling => "The payment is being called off.",
+        PaymentState::Canceled if standing.paid > 0 => {
+            "The payment was called off. What you paid goes back to you."
+        }
+        PaymentState::Canceled => "The payment was called off.",
+        PaymentState::Failed => "The payment went wrong.",
+        PaymentState::Unknown(_) => "",
+    }
+}
+
+fn track(state: &PaymentState) -> Html {
+    let called_off = [
+        PaymentState::New,
+        PaymentState::Cancelling,
+        PaymentState::Canceled,
+    ];
+    let failed = [PaymentState::New, PaymentState::Failed];
+    let steps: &[PaymentState] = match state {
+        PaymentState::Cancelling | PaymentState::Canceled => &called_off,
+        PaymentState::Failed => &failed,
+        _ => &PaymentState::TRACK,
+    };
+    let here = steps.iter().position(|step| step == state);
+    Html::join(steps.iter().enumerate().map(|(at, step)| {
+        let markup = match here {
+            Some(here) if at < here => "<li class=\"done\">✓ {{step}}</li>\n",
+            Some(here) if at == here => "<li class=\"now\" aria-current=\"step\">{{step}}</li>\n",
+            _ => "<li>{{step}}</li>\n",
+        };
+        Html::fill(markup, &[("step", Html::text(step.as_str()))])
+    }))
+}
+
+/// A payment at one instant, as the page shows it.
+struct View<'a> {
+    payment: &'a Payment,
+    shop: &'a Shop,
+    standing: &'a Standing,
+    seed: u64,
+    lived: Duration,
+    now: WallTime,
+}
+
+impl View<'_> {
+    /// So many thousandths of the amount; `None` where it has more digits than exact arithmetic holds.
+    fn share(&self, thousandths: u32) -> Option<Decimal> {
+        let amount = Decimal::from_str_exact(&self.payment.amount).ok()?;
+        let share = amount.checked_mul(Decimal::new(i64::from(thousandths), 3))?;
+        Some(share.normalize())
+    }
+
+    fn paid(&self) -> String {
+        let Payment {
+            amount, currency, ..
+        } = self.payment;
+        let thousandths = self.standing.paid + self.standing.surplus;
+        match self.share(thousandths) {
+            _ if thousandths == 0 => format!("nothing of {amount} {currency}"),
+            _ if thousandths == WHOLE => format!("{amount} {currency}"),
+            Some(paid) => format!("{paid} of {amount} {currency}"),
+            None => format!("{thousandths} thousandths of {amount} {currency}"),
+        }
+    }
+
+    fn outstanding(&self) -> String {
+        let left = WHOLE - self.standing.paid;
+        if left == 0 || self.standing.state.is_final() {
+            return "nothing".into();
+        }
+        let code = self.paying_in();
+        match self.price(left, code) {
+            Some(price) => format!("{price} {code}"),
+            None => format!("{left} thousandths of the amount"),
+        }
+    }
+
+    fn paying_in(&self) -> &str {
+        let chosen = self.standing.paying_in.as_deref();
+        let forced = self.payment.forced.as_deref();
+        chosen.or(forced).unwrap_or(&self.payment.currency)
+    }
+
+    fn price(&self, thousandths: u32, code: &str) -> Option<Decimal> {
+        let share = self.share(thousandths)?;
+        prices::quote(self.seed, self.lived, &self.payment.currency, share, code)
+    }
+
+    fn facts(&self) -> Html {
+        let fact = |name: &'static str, value: &str| {
+            Html::fill(
+                "<dt>{{name}}</dt><dd>{{value}}</dd>\n",
+                &[("name", Html::text(name)), ("value", Html::text(value))],
+            )
+        };
+        let mut facts = Vec::new();
+        if let Some(email) = &self.payment.email {
+            facts.push(fact("Receipt to", email));
+        }
+        let state = &self.standing.state;
+        if matches!(state, PaymentState::New | PaymentState::Active) && !self.standing.sent {
+            let left = self.payment.deadline().since(self.now);
+            facts.push(fact("Called off unless paid within", &time::fine(left)));
+        }
+        Html::join(facts)
+    }
+
+    fn step(&self) -> Html {
+        let open = !self.standing.sent;
+        let pieces = match &self.standing.state {
+            PaymentState::New => vec![
+                self.verify(),
+                Html::markup("<h2>Or</h2>\n"),
+                self.grid(vec![self.cancel(), self.fail()]),
+            ],
+            PaymentState::Active if open => vec![
+                Html::markup("<h2>Pay in</h2>\n"),
+                self.grid(
+                    offered(self.payment)
+                        .map(|code| self.choice(code))
+                        .collect(),
+                ),
+                Html::markup("<h2>Pay</h2>\n"),
+                self.grid(vec![
+                    self.button(
+                        "pay",
+                        "main",
+                        "Pay from a Kanga account",
+                        "settles within seconds",
+                    ),
+                    self.button("pay-on-chain", "", "Pay on-chain", "takes days"),
+                    self.button("pay-part", "", "Pay a part", "two fifths of what is left"),
+                    self.button("overpay", "", "Overpay", "5 % too much"),
+                ]),
+                Html::markup("<h2>Or</h2>\n"),
+                self.grid(vec![self.cancel(), self.fail()]),
+            ],
+            PaymentState::Active | PaymentState::Processing => vec![
+                Html::markup("<h2>Or</h2>\n"),
+                self.grid(vec![self.cancel(), self.fail()]),
+            ],
+            PaymentState::Finalizing => {
+                vec![Html::markup("<h2>Or</h2>\n"), self.grid(vec![self.fail()])]
+            }
+            _ => Vec::new(),
+        };
+        Html::join(pieces)
+    }
+
+    #[expect(clippy::unused_self, reason = "it reads like its neighbours")]
+    fn grid(&self, buttons: Vec<Html>) -> Html {
+        Html::fill(
+            "<div class=\"grid\">\n{{buttons}}</div>\n",
+            &[("buttons", Html::join(buttons))],
+        )
+    }
+
+    fn form(&self, act: &'static str, inside: Html) -> Html {
+        Html::fill(
+            "<form method=\"post\" action=\"/tpg/payment/{{key}}/{{act}}\"><input type=\"hidden\" name=\"transactionKey\" value=\"{{id}}\">{{inside}}</form>\n",
+            &[
+                ("key", Html::text(self.shop.key)),
+                ("act", Html::text(act)),
+                ("id", Html::text(&self.payment.id)),
+                ("inside", inside),
+            ],
+        )
+    }
+
+    fn button(&self, act: &'static str, class: &'static str, words: &str, about: &str) -> Html {
+        let button = Html::fill(
+            "<button class=\"{{class}}\">{{words}}<small>{{about}}</small></button>",
+            &[
+                ("class", Html::text(class)),
+                ("words", Html::text(words)),
+                ("about", Html::text(about)),
+            ],
+        );
+        self.form(act, button)
+    }
+
+    fn cancel(&self) -> Html {
+        self.button("cancel", "danger", "Cancel", "as the payer may")
+    }
+
+    fn fail(&self) -> Html {
+        self.button("fail", "danger", "Let it fail", "as bad luck may")
+    }
+
+    fn verify(&self) -> Html {
+        let email = self.payment.email.as_deref().unwrap_or("payer@example.com");
+        let inside = Html::fill(
+            "<label for=\"email\">E-mail address</label><input id=\"email\" name=\"email\" type=\"email\" required maxlength=\"254\" value=\"{{email}}\"><button class=\"main\">Verify<small>no mail is sent; the address counts as verified</small></button>",
+            &[("email", Html::text(email))],
+        );
+        Html::join([
+            Html::markup("<h2>Your address</h2>\n"),
+            self.form("verify", inside),
+        ])
+    }
+
+    fn choice(&self, code: &'static str) -> Html {
+        let price = self.price(WHOLE - self.standing.paid, code);
+        let class = if code == self.paying_in() {
+            "chosen"
+        } else {
+            ""
+        };
+        let inside = Html::fill(
+            "<button class=\"{{class}}\" name=\"currency\" value=\"{{code}}\">{{code}}<small>{{price}}</small></button>",
+            &[
+                ("class", Html::text(class)),
+                ("code", Html::text(code)),
+                (
+                    "price",
+                    Html::text(&price.map_or_else(String::new, |price| price.to_string())),
+                ),
+            ],
+        );
+        self.form("choose", inside)
+    }
+}

@@ -1,0 +1,461 @@
+//! One simulated payment. Where it stands is computed from what was done to it and a given time; nothing
+//! here waits, asks the time or knows HTTP.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::simulate::PayerAct;
+use crate::domain::{PaymentState, WallTime};
+
+/// A payment not paid in full after this long is called off.
+pub(super) const LIFE: Duration = Duration::from_hours(24);
+
+/// Parts of a payment are counted in thousandths, so that no amount is ever rounded.
+pub(super) const WHOLE: u32 = 1000;
+
+const CANCELLING: Duration = Duration::from_secs(3);
+const INSTANT: Pace = Pace::seconds(1, 4, 7);
+const ON_CHAIN: Pace = Pace::seconds(5, 2 * 86_400, 2 * 86_400 + 600);
+const SURPLUS: u32 = 50;
+
+/// How long after the payer acted the payment is seen, confirmed and settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Pace {
+    seen: Duration,
+    confirmed: Duration,
+    settled: Duration,
+}
+
+impl Pace {
+    pub(super) const fn seconds(seen: u64, confirmed: u64, settled: u64) -> Self {
+        Self {
+            seen: Duration::from_secs(seen),
+            confirmed: Duration::from_secs(confirmed),
+            settled: Duration::from_secs(settled),
+        }
+    }
+}
+
+/// What is done to a payment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Act {
+    /// The payer's e-mail address is verified.
+    Verify,
+    /// The payer chooses the currency to pay in.
+    Choose(String),
+    /// The rest is paid, or a little more than that.
+    Rest {
+        on_chain: bool,
+        surplus: u32,
+        pace: Pace,
+    },
+    /// A part is paid.
+    Part,
+    /// It is called off, which takes this long.
+    Cancel(Duration),
+    /// It goes wrong.
+    Fail,
+}
+
+impl From<PayerAct> for Act {
+    fn from(act: PayerAct) -> Self {
+        let rest = |on_chain, surplus, pace| Self::Rest {
+            on_chain,
+            surplus,
+            pace,
+        };
+        match act {
+            PayerAct::Pay => rest(false, 0, INSTANT),
+            PayerAct::PayOnChain => rest(true, 0, ON_CHAIN),
+            PayerAct::PayPart => Self::Part,
+            PayerAct::Overpay => rest(false, SURPLUS, INSTANT),
+            PayerAct::Cancel => Self::Cancel(CANCELLING),
+            PayerAct::Fail => Self::Fail,
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Deed {
+    at: WallTime,
+    act: Act,
+}
+
+/// One payment as the provider keeps it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Payment {
+    /// The shop's name; its key is not kept.
+    pub(super) shop: String,
+    pub(super) id: String,
+    /// Settlement currency.
+    pub(super) currency: String,
+    /// As the payment link said it.
+    pub(super) amount: String,
+    pub(super) title: Option<String>,
+    /// The payer's address. Not kept: it is somebody's.
+    #[serde(skip)]
+    pub(super) email: Option<String>,
+    pub(super) forced: Option<String>,
+    pub(super) opened: WallTime,
+    /// Whether the world began with it.
+    pub(super) seeded: bool,
+    /// How many changes of state were reported to the shop, or had nobody to be reported to.
+    pub(super) reported: usize,
+    deeds: Vec<Deed>,
+}
+
+/// A change of state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) at: WallTime,
+    pub(super) state: PaymentState,
+}
+
+/// Where a payment stands at one instant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) state: PaymentState,
+    /// When it came to this state.
+    pub(super) since: WallTime,
+    /// Thousandths of the amount that were paid, at most [`WHOLE`].
+    pub(super) paid: u32,
+    /// Thousandths paid beyond the amount.
+    pub(super) surplus: u32,
+    /// What the payer chose to pay in.
+    pub(super) paying_in: Option<String>,
+    pub(super) on_chain: bool,
+    /// Whether the payer has sent everything, seen or not.
+    pub(super) sent: bool,
+}
+
+impl Payment {
+    pub(super) fn new(
+        shop: &str,
+        id: &str,
+        currency: &str,
+        amount: &str,
+        opened: WallTime,
+    ) -> Self {
+        Self {
+            shop: shop.to_owned(),
+            id: id.to_owned(),
+            currency: currency.to_owned(),
+            amount: amount.to_owned(),
+            title: None,
+            email: None,
+            forced: None,
+            opened,
+            seeded: false,
+            reported: 0,
+            deeds: Vec::new(),
+        }
+    }
+
+    /// Writes down what is done at `at`, now or later, whether or not it will then be possible.
+    pub(super) fn script(&mut self, at: WallTime, act: Act) {
+        let place = self.deeds.partition_point(|deed| deed.at <= at);
+        self.deeds.insert(place, Deed { at, act });
+    }
+
+    /// Does something to it now.
+    ///
+    /// # Errors
+    /// Why it cannot be done, as a sentence.
+    pub(super) fn act(&mut self, now: WallTime, act: Act) -> Result<(), &'static str> {
+        let mut run = self.run(now);
+        run.apply(now, &act)?;
+        self.script(now, act);
+        Ok(())
+    }
+
+    /// Where it stands.
+    pub(super) fn standing(&self, now: WallTime) -> Standing {
+        self.run(now).standing
+    }
+
+    /// Every change of state up to `until`.
+    pub(super) fn changes(&self, until: WallTime) -> Vec<Change> {
+        self.run(until).changes
+    }
+
+    /// The next change of state after `now`.
+    pub(super) fn next_change(&self, now: WallTime) -> Option<WallTime> {
+        let all = self.run(WallTime(i64::MAX)).changes;
+        all.into_iter().map(|change| change.at).find(|at| *at > now)
+    }
+
+    /// When it is called off if not paid by then.
+    pub(super) fn deadline(&self) -> WallTime {
+        self.opened.plus(LIFE)
+    }
+
+    fn run(&self, until: WallTime) -> Run {
+        let mut run = Run {
+            standing: Standing {
+                state: PaymentState::New,
+                since: self.opened,
+                paid: 0,
+                surplus: 0,
+                paying_in: None,
+                on_chain: false,
+                sent: false,
+            },
+            ahead: VecDeque::new(),
+            changes: Vec::new(),
+            deadline: self.deadline(),
+        };
+        for deed in self.deeds.iter().filter(|deed| deed.at <= until) {
+            run.pass(deed.at);
+            // A scripted act that something else forestalled does nothing.
+            let _ = run.apply(deed.at, &deed.act);
+        }
+        run.pass(until);
+        run
+    }
+}
+
+/// A payment's life being gone through once.
+struct Run {
+    standing: Standing,
+    ahead: VecDeque<Change>,
+    changes: Vec<Change>,
+    deadline: WallTime,
+}
+
+impl Run {
+    fn pass(&mut self, until: WallTime) {
+        loop {
+            match self.ahead.front() {
+                Some(change) if change.at <= until => {
+                    let change = self.ahead.pop_front().expect("it was just seen");
+                    self.enter(change.at, change.state);
+                }
+                None if self.is_payable() && self.deadline <= until => {
+                    self.call_off(self.deadline, CANCELLING);
+                }
+                _ => return,
+            }
+        }
+    }
+
+    fn enter(&mut self, at: WallTime, state: PaymentState) {
+        self.standing.state = state.clone();
+        self.standing.since = at;
+        self.changes.push(Change { at, state });
+    }
+
+    fn call_off(&mut self, at: WallTime, takes: Duration) {
+        self.enter(at, PaymentState::Cancelling);
+        let state = PaymentState::Canceled;
+        self.ahead = VecDeque::from([Change {
+            at: at.plus(takes),
+            state,
+        }]);
+    }
+
+    fn is_payable(&self) -> bool {
+        matches!(
+            self.standing.state,
+            PaymentState::New | PaymentState::Active
+        ) && !self.standing.sent
+    }
+
+    fn open_for_paying(&mut self, at: WallTime) -> Result<(), &'static str> {
+        if self.standing.sent && !self.standing.state.is_final() {
+            return Err("The full amount is on its way already.");
+        }
+        if !self.is_payable() {
+            return Err("It takes no more money.");
+        }
+        if self.standing.state == PaymentState::New {
+            self.enter(at, PaymentState::Active);
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, at: WallTime, act: &Act) -> Result<(), &'static str> {
+        use PaymentState::{Active, Failed, Finalized, Finalizing, New, Processing};
+        match act {
+            Act::Verify if self.standing.state == New => self.enter(at, Active),
+            Act::Verify => return Err("The e-mail address is verified already."),
+            Act::Choose(currency) if self.is_payable() => {
+                self.standing.paying_in = Some(currency.clone());
+            }
+            Act::Choose(_) => return Err("The currency can no longer be changed."),
+            Act::Rest {
+                on_chain,
+                surplus,
+                pace,
+            } => {
+                self.open_for_paying(at)?;
+                let standing = &mut self.standing;
+                standing.paid = WHOLE;
+                standing.surplus = *surplus;
+                standing.on_chain = *on_chain;
+                standing.sent = true;
+                self.ahead = [
+                    (pace.seen, Processing),
+                    (pace.confirmed, Finalizing),
+                    (pace.settled, Finalized),
+                ]
+                .map(|(after, state)| Change {
+                    at: at.plus(after),
+                    state,
+                })
+                .into();
+            }
+            Act::Part => {
+                self.open_for_paying(at)?;
+                let outstanding = WHOLE - self.standing.paid;
+                // The last thousandth is left for `Rest`, which is what settles a payment.
+                let part = (outstanding * 2 / 5).clamp(u32::from(outstanding > 1), outstanding);
+                self.standing.paid += part;
+            }
+            Act::Cancel(takes) => match self.standing.state {
+                New | Active | Processing => self.call_off(at, *takes),
+                _ => return Err("It can no longer be called off."),
+            },
+            Act::Fail => match self.standing.state {
+                New | Active | Processing | Finalizing => {
+                    self.ahead.clear();
+                    self.enter(at, Failed);
+                }
+                _ => return Err("It can no longer fail."),
+            },
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OPENED: WallTime = WallTime(1_000_000);
+
+    fn at(seconds: u64) -> WallTime {
+        OPENED.plus(Duration::from_secs(seconds))
+    }
+
+    fn payment(acts: &[(u64, PayerAct)]) -> Payment {
+        let mut payment = Payment::new("shop", "A-1", "EMT", "3000", OPENED);
+        for (seconds, act) in acts {
+            payment.act(at(*seconds), (*act).into()).unwrap();
+        }
+        payment
+    }
+
+    fn life(payment: &Payment) -> Vec<(u64, String)> {
+        let changes = payment.changes(WallTime(i64::MAX)).into_iter();
+        changes
+            .map(|c| (c.at.since(OPENED).as_secs(), c.state.to_string()))
+            .collect()
+    }
+
+    fn told(life: &[(u64, &str)]) -> Vec<(u64, String)> {
+        life.iter()
+            .map(|(at, state)| (*at, (*state).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn point_9_the_instant_path_takes_seconds() {
+        let paid = payment(&[(10, PayerAct::Pay)]);
+        let expected = [
+            (10, "ACTIVE"),
+            (11, "PROCESSING"),
+            (14, "FINALIZING"),
+            (17, "FINALIZED"),
+        ];
+        assert_eq!(life(&paid), told(&expected));
+        assert_eq!(paid.standing(at(9)).state, PaymentState::New);
+        assert_eq!(paid.standing(at(13)).state, PaymentState::Processing);
+        assert_eq!(paid.standing(at(100_000)).state, PaymentState::Finalized);
+    }
+
+    #[test]
+    fn point_9_the_on_chain_path_takes_days_and_outlives_the_24_hours() {
+        let paid = payment(&[(10, PayerAct::PayOnChain)]);
+        assert_eq!(paid.standing(at(90_000)).state, PaymentState::Processing);
+        assert_eq!(paid.standing(at(3 * 86_400)).state, PaymentState::Finalized);
+    }
+
+    #[test]
+    fn point_9_a_part_stays_active_until_the_rest_is_paid() {
+        let mut paid = payment(&[(10, PayerAct::PayPart), (20, PayerAct::PayPart)]);
+        let standing = paid.standing(at(4_000));
+        assert_eq!((standing.state, standing.paid), (PaymentState::Active, 640));
+        paid.act(at(5_000), PayerAct::Pay.into()).unwrap();
+        assert_eq!(paid.standing(at(5_007)).state, PaymentState::Finalized);
+        let many: Vec<_> = (0..50).map(|s| (s, PayerAct::PayPart)).collect();
+        assert_eq!(
+            payment(&many).standing(at(60)).state,
+            PaymentState::Active,
+            "parts alone never settle"
+        );
+    }
+
+    #[test]
+    fn point_9_an_overpayment_ends_finalized() {
+        let standing = payment(&[(0, PayerAct::Overpay)]).standing(at(60));
+        assert_eq!(standing.state, PaymentState::Finalized);
+        assert_eq!((standing.paid, standing.surplus), (WHOLE, 50));
+    }
+
+    #[test]
+    fn point_9_the_payer_cancels_by_way_of_cancelling() {
+        let off = payment(&[(5, PayerAct::Cancel)]);
+        assert_eq!(life(&off), told(&[(5, "CANCELLING"), (8, "CANCELED")]));
+        let mut settled = payment(&[(0, PayerAct::Pay)]);
+        assert!(settled.act(at(60), PayerAct::Cancel.into()).is_err());
+    }
+
+    #[test]
+    fn point_9_an_unpaid_payment_is_cancelled_at_24_hours() {
+        let expected = [(86_400, "CANCELLING"), (86_403, "CANCELED")];
+        assert_eq!(life(&payment(&[])), told(&expected));
+        let part = payment(&[(10, PayerAct::PayPart)]);
+        assert_eq!(life(&part)[1..], told(&expected));
+        let mut late = part.clone();
+        assert!(late.act(at(86_400), PayerAct::Pay.into()).is_err());
+        let just = payment(&[(86_399, PayerAct::Pay)]);
+        assert_eq!(just.standing(at(90_000)).state, PaymentState::Finalized);
+    }
+
+    #[test]
+    fn point_9_any_open_payment_can_fail_and_stays_failed() {
+        let failed = payment(&[(0, PayerAct::Pay), (5, PayerAct::Fail)]);
+        assert_eq!(failed.standing(at(100_000)).state, PaymentState::Failed);
+        let mut done = payment(&[(0, PayerAct::Pay)]);
+        assert!(done.act(at(60), PayerAct::Fail.into()).is_err());
+    }
+
+    #[test]
+    fn nothing_is_paid_twice() {
+        let mut paid = payment(&[(0, PayerAct::PayOnChain)]);
+        for act in [PayerAct::Pay, PayerAct::PayPart, PayerAct::Overpay] {
+            assert!(paid.act(at(1), act.into()).is_err(), "{act:?}");
+        }
+    }
+
+    #[test]
+    fn what_happens_now_forestalls_what_was_scripted_for_later() {
+        let mut scripted = payment(&[]);
+        scripted.script(at(100), PayerAct::Pay.into());
+        scripted.act(at(50), PayerAct::Cancel.into()).unwrap();
+        assert_eq!(scripted.standing(at(200)).state, PaymentState::Canceled);
+    }
+
+    #[test]
+    fn states_only_reach_what_lies_ahead() {
+        for (act, _) in PayerAct::ALL {
+            let mut state = PaymentState::New;
+            for change in payment(&[(10, act)]).changes(WallTime(i64::MAX)) {
+                assert!(state.can_reach(&change.state), "{state} {}", change.state);
+                state = change.state;
+            }
+        }
+    }
+}

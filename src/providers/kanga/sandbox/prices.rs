@@ -1,0 +1,161 @@
+//! Simulated prices: exact decimals that wander a little as the world's time passes. Pure.
+
+use std::time::Duration;
+
+use rust_decimal::Decimal;
+
+use crate::sandbox::world::scatter;
+
+/// Every currency that can be paid in or settled in, and what one of it is worth in EMT as the world
+/// begins. The first four reproduce the documentation's sample for 3000 EMT.
+const COINS: [(&str, &str); 7] = [
+    ("EMT", "1"),
+    ("BTC", "2060000"),
+    ("ETH", "45109.489"),
+    ("oPLN", "76.617902"),
+    ("USDT", "298.35"),
+    ("MFT", "3.0647"),
+    ("oEUR", "327.92"),
+];
+
+/// What the payer pays on top.
+const MARGIN: Decimal = Decimal::from_parts(103, 0, 0, false, 2);
+
+/// How far prices wander over which time, in hundred-thousandths.
+const WAVES: [(Duration, i64); 4] = [
+    (Duration::from_secs(20), 60),
+    (Duration::from_mins(10), 250),
+    (Duration::from_hours(2), 900),
+    (Duration::from_hours(24), 2_500),
+];
+
+/// The currencies, in a fixed order.
+pub(super) fn codes() -> impl Iterator<Item = &'static str> {
+    COINS.iter().map(|(code, _)| *code)
+}
+
+/// What `quantity` of `token` costs in every currency, `lived` after the world began. `None` for an
+/// unknown currency, a quantity that is no positive number, or one beyond exact arithmetic.
+pub(super) fn estimate(
+    seed: u64,
+    lived: Duration,
+    token: &str,
+    quantity: &str,
+) -> Option<Vec<(&'static str, String)>> {
+    let quantity = quantity_of(quantity)?;
+    codes()
+        .map(|code| Some((code, quote(seed, lived, token, quantity, code)?.to_string())))
+        .collect()
+}
+
+/// What `quantity` of `token` costs in `code`.
+pub(super) fn quote(
+    seed: u64,
+    lived: Duration,
+    token: &str,
+    quantity: Decimal,
+    code: &str,
+) -> Option<Decimal> {
+    let value = quantity.checked_mul(MARGIN)?;
+    let price = if token == code {
+        value
+    } else {
+        value
+            .checked_mul(worth(seed, lived, token)?)?
+            .checked_div(worth(seed, lived, code)?)?
+    };
+    let price = price.round_sf(8)?.normalize();
+    (!price.is_zero()).then_some(price)
+}
+
+/// Reads a positive decimal as a shop sends it: digits and at most one point.
+pub(super) fn quantity_of(text: &str) -> Option<Decimal> {
+    let amount = crate::domain::Amount::typed(text).ok()?;
+    if amount.as_str() != text {
+        return None;
+    }
+    Decimal::from_str_exact(text).ok()
+}
+
+fn worth(seed: u64, lived: Duration, code: &str) -> Option<Decimal> {
+    let (_, base) = COINS.iter().find(|(known, _)| *known == code)?;
+    let base = Decimal::from_str_exact(base).expect("the table holds decimals");
+    if code == "EMT" {
+        return Some(base);
+    }
+    let drift = drift(seed, code, lived) - drift(seed, code, Duration::ZERO);
+    base.checked_mul(Decimal::new(100_000 + drift, 5))
+}
+
+/// Waves of noise on top of one another: it looks like a walk, yet any instant is computed alone.
+fn drift(seed: u64, code: &str, lived: Duration) -> i64 {
+    let wave = |(length, height): (Duration, i64)| {
+        let length = length.as_millis();
+        let point = |n: u128| {
+            let n = u64::try_from(n).unwrap_or(u64::MAX);
+            let spread = u64::try_from(2 * height + 1).expect("heights are positive");
+            // The spread sets the waves apart from one another.
+            let hash = scatter(seed ^ (spread << 32), code, n) % spread;
+            i64::try_from(hash).expect("it is below the spread") - height
+        };
+        let (n, into) = (lived.as_millis() / length, lived.as_millis() % length);
+        let (from, to) = (point(n), point(n + 1));
+        let share = |of: i64| of * i64::try_from(into).unwrap_or(0);
+        from + share(to - from) / i64::try_from(length).unwrap_or(i64::MAX)
+    };
+    WAVES.into_iter().map(wave).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn priced(lived: Duration, token: &str, quantity: &str) -> Option<Vec<(&'static str, String)>> {
+        estimate(1, lived, token, quantity)
+    }
+
+    #[test]
+    fn point_5_the_world_begins_with_the_documented_sample() {
+        let prices = priced(Duration::ZERO, "EMT", "3000").unwrap();
+        let of = |code| &prices.iter().find(|(known, _)| *known == code).unwrap().1;
+        assert_eq!(of("EMT"), "3090", "3 % in the settlement currency itself");
+        assert_eq!(of("BTC"), "0.0015");
+        assert_eq!(&of("ETH")[..6], "0.0685");
+        assert_eq!(&of("oPLN")[..5], "40.33");
+    }
+
+    #[test]
+    fn point_5_prices_drift_with_the_clock_within_bounds() {
+        let btc = |lived| {
+            let prices = priced(lived, "oPLN", "1000").unwrap();
+            quantity_of(&prices[1].1).unwrap()
+        };
+        let first = btc(Duration::ZERO);
+        assert_eq!(first, btc(Duration::ZERO), "same seed, same instant");
+        let mut different = 0;
+        for minutes in 1..2_000 {
+            let later = btc(Duration::from_mins(minutes * 7));
+            different += u32::from(later != first);
+            assert!(later > first / Decimal::TWO && later < first * Decimal::TWO);
+        }
+        assert!(different > 1_900);
+        assert!(btc(Duration::MAX) > Decimal::ZERO);
+    }
+
+    #[test]
+    fn point_5_token_and_quantity_are_checked() {
+        let estimate = |token: &str, quantity: &str| priced(Duration::ZERO, token, quantity);
+        for bad in ["", "0", "-1", "1e3", "1,5", "abc", ".5", " 1", "0.000", "٣"] {
+            assert_eq!(estimate("EMT", bad), None, "{bad}");
+        }
+        assert_eq!(estimate("emt", "1"), None, "case matters");
+        assert_eq!(estimate("EMT", &"9".repeat(36)), None);
+        assert_eq!(estimate("BTC", "79228162514264337593543950335"), None);
+        for (_, price) in estimate("EMT", "0.00000001").unwrap() {
+            assert!(
+                price.bytes().all(|b| b.is_ascii_digit() || b == b'.'),
+                "{price} is in plain digits"
+            );
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! What makes a call a good one: the signature over its bytes, then its JSON, read strictly. Knows no
+//! state; nonces are compared elsewhere.
+
+use std::fmt;
+
+use axum::http::HeaderMap;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::Value;
+use sha2::Sha512;
+
+const HEADER: &str = "api-sig";
+const HEX_DIGITS: usize = 128;
+
+/// Whether the header carries the HMAC-SHA512 of `body` under `secret`, the secret taken as text.
+pub(super) fn is_signed(headers: &HeaderMap, body: &[u8], secret: &str, upper_case: bool) -> bool {
+    let mut values = headers.get_all(HEADER).iter();
+    let (Some(value), None) = (values.next(), values.next()) else {
+        return false;
+    };
+    let Some(signature) = unhex(value.as_bytes(), upper_case) else {
+        return false;
+    };
+    let mut mac =
+        Hmac::<Sha512>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
+    mac.update(body);
+    // Compares in constant time.
+    mac.verify_slice(&signature).is_ok()
+}
+
+fn unhex(text: &[u8], upper_case: bool) -> Option<Vec<u8>> {
+    let digit = |b: u8| match b {
+        b'0'..=b'9' => Some(b - b'0'),
+        b'a'..=b'f' => Some(b - b'a' + 10),
+        b'A'..=b'F' if upper_case => Some(b - b'A' + 10),
+        _ => None,
+    };
+    if text.len() != HEX_DIGITS {
+        return None;
+    }
+    text.chunks_exact(2)
+        .map(|pair| Some(digit(pair[0])? << 4 | digit(pair[1])?))
+        .collect()
+}
+
+/// A JSON object of plain values. A key given twice, a nested value or anything behind the object is refused:
+/// two readers could understand such a body differently.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Fields(Vec<(String, Value)>);
+
+impl Fields {
+    pub(super) fn read(body: &[u8]) -> Option<Self> {
+        serde_json::from_slice(body).ok()
+    }
+
+    fn get(&self, name: &str) -> Option<&Value> {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value)
+    }
+
+    pub(super) fn text(&self, name: &str) -> Option<&str> {
+        self.get(name)?.as_str()
+    }
+
+    /// A non-negative integer: no text, no sign, no fraction, no exponent.
+    pub(super) fn integer(&self, name: &str) -> Option<u64> {
+        self.get(name)?.as_u64()
+    }
+
+    pub(super) fn is_absent_or(&self, name: &str, good: impl Fn(&Value) -> bool) -> bool {
+        self.get(name).is_none_or(good)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fields {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Strict;
+        impl<'de> Visitor<'de> for Strict {
+            type Value = Fields;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of plain values")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+                let mut fields = Fields(Vec::new());
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    if value.is_object() || value.is_array() {
+                        return Err(A::Error::custom("a nested value"));
+                    }
+                    if fields.get(&name).is_some() {
+                        return Err(A::Error::custom("a key given twice"));
+                    }
+                    fields.0.push((name, value));
+                }
+                Ok(fields)
+            }
+        }
+        from.deserialize_map(Strict)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::{TEST_KEY, TEST_SECRET};
+    use super::*;
+    use axum::http::HeaderValue;
+
+    pub(in super::super) const VECTOR: &str = "19626ab50989ecae16031cf6f90c90203d38b1d17797960d38551b80c37449c118e60050f941077c491ff50bdf48d21841a9379026b10903100708745f6c9a12";
+    const BODY: &str = r#"{"appId":"TEST","nonce":1234}"#;
+
+    pub(in super::super) fn sign(body: &str, secret: &[u8]) -> String {
+        use std::fmt::Write as _;
+        let mut mac = Hmac::<Sha512>::new_from_slice(secret).unwrap();
+        mac.update(body.as_bytes());
+        let mut hex = String::new();
+        for byte in mac.finalize().into_bytes() {
+            write!(hex, "{byte:02x}").unwrap();
+        }
+        hex
+    }
+
+    fn header(signature: &str) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert("API-Sig", HeaderValue::from_str(signature).unwrap());
+        headers
+    }
+
+    fn accepted(signature: &str) -> bool {
+        is_signed(&header(signature), BODY.as_bytes(), TEST_SECRET, false)
+    }
+
+    #[test]
+    fn point_1_the_official_vector_is_accepted() {
+        assert_eq!(TEST_KEY, "TEST");
+        assert_eq!(sign(BODY, TEST_SECRET.as_bytes()), VECTOR);
+        assert!(accepted(VECTOR));
+    }
+
+    #[test]
+    fn point_1_the_three_wrong_ways_are_refused_for_the_right_body() {
+        let spaced = sign(r#"{"appId":"TEST", "nonce":1234}"#, TEST_SECRET.as_bytes());
+        assert!(spaced.starts_with("69c7bcf0a97ce852"));
+        let swapped = sign(r#"{"nonce":1234,"appId":"TEST"}"#, TEST_SECRET.as_bytes());
+        assert!(swapped.starts_with("b8958041b9403a62"));
+        let decoded: Vec<u8> = (0..TEST_SECRET.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&TEST_SECRET[at..at + 2], 16).unwrap())
+            .collect();
+        let hex_decoded = sign(BODY, &decoded);
+        assert!(hex_decoded.starts_with("372c2b0ca7d7979d"));
+        for wrong in [&spaced, &swapped, &hex_decoded] {
+            assert!(!accepted(wrong));
+        }
+        let swapped_body = br#"{"nonce":1234,"appId":"TEST"}"#;
+        assert!(
+            is_signed(&header(&swapped), swapped_body, TEST_SECRET, false),
+            "order is free, the bytes must match"
+        );
+    }
+
+    #[test]
+    fn point_1_upper_case_hex_is_a_switch_and_off() {
+        let upper = header(&VECTOR.to_uppercase());
+        assert!(!is_signed(&upper, BODY.as_bytes(), TEST_SECRET, false));
+        assert!(is_signed(&upper, BODY.as_bytes(), TEST_SECRET, true));
+    }
+
+    #[test]
+    fn point_1_a_missing_doubled_or_torn_signature_is_refused() {
+        assert!(!is_signed(
+            &HeaderMap::new(),
+            BODY.as_bytes(),
+            TEST_SECRET,
+            false
+        ));
+        let mut doubled = header(VECTOR);
+        doubled.append(HEADER, HeaderValue::from_static(VECTOR));
+        assert!(!is_signed(&doubled, BODY.as_bytes(), TEST_SECRET, false));
+        for torn in ["", &VECTOR[..126], &format!("{VECTOR}00")] {
+            assert!(!accepted(torn));
+        }
+    }
+
+    #[test]
+    fn point_2_duplicate_keys_nested_values_and_trailing_bytes_are_refused() {
+        for bad in [
+            r#"{"appId":"A","nonce":1,"nonce":2}"#,
+            r#"{"appId":"A","\u0061ppId":"B"}"#,
+            r#"{"appId":"A","nonce":{"a":1}}"#,
+            r#"{"appId":"A"}x"#,
+            r#"{"appId":"A"}{}"#,
+            r#"{"appId":"A""#,
+            r#"["appId"]"#,
+            "\u{feff}{}",
+            "",
+        ] {
+            assert_eq!(Fields::read(bad.as_bytes()), None, "{bad}");
+        }
+        let fields = Fields::read(b" {\"nonce\": 5, \"appId\":\"A\", \"x\":null}\n").unwrap();
+        assert_eq!(
+            (fields.integer("nonce"), fields.text("appId")),
+            (Some(5), Some("A"))
+        );
+    }
+
+    #[test]
+    fn point_4_a_nonce_is_a_non_negative_integer() {
+        let nonce = |text: &str| {
+            let body = format!(r#"{{"nonce":{text}}}"#);
+            Fields::read(body.as_bytes()).and_then(|fields| fields.integer("nonce"))
+        };
+        assert_eq!(nonce("1571776939000"), Some(1_571_776_939_000));
+        assert_eq!(nonce("18446744073709551615"), Some(u64::MAX));
+        for bad in [
+            "-1",
+            "1.0",
+            "1e3",
+            "\"5\"",
+            "null",
+            "true",
+            "18446744073709551616",
+        ] {
+            assert_eq!(nonce(bad), None, "{bad}");
+        }
+    }
+}

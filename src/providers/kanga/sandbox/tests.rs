@@ -1,0 +1,792 @@
+//! The twelve points of a faithful simulator, over real loopback HTTP with a hand-driven clock.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::signed::tests::{VECTOR, sign};
+use super::*;
+use crate::clock::{Clock, Hand};
+use crate::domain::simulate::{Command, Fault};
+use crate::http_server::tests::raw;
+use crate::http_server::{Limits, Outcome, Server};
+use crate::sandbox::{Options, Sandbox, start};
+
+const CHECK: &str = "/api/v2/tpg/transaction";
+const CREATE: &str = "/api/v2/tpg/create/payment";
+
+struct Bench {
+    sandbox: Sandbox,
+    hand: Hand,
+    to: SocketAddr,
+}
+
+#[derive(Debug)]
+struct Seen {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Seen {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("JSON: {self:?}"))
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (known, value) = line.split_once(": ")?;
+            known.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+}
+
+async fn bench_with(rules: Rules, change: impl FnOnce(&mut Options)) -> Bench {
+    let (clock, hand) = Clock::by_hand(WallTime(1_795_316_066_000));
+    let mut options = Options::new(clock);
+    change(&mut options);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = listener.local_addr().unwrap();
+    let sandbox = start(listener, vec![Box::new(Kanga::new(rules))], options)
+        .await
+        .unwrap();
+    Bench { sandbox, hand, to }
+}
+
+async fn bench() -> Bench {
+    bench_with(Rules::default(), |_| {}).await
+}
+
+impl Bench {
+    async fn raw(&self, method: &str, target: &str, headers: &str, body: &str) -> Option<Seen> {
+        let wire = format!(
+            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+            self.to,
+            body.len()
+        );
+        let all = raw(self.to, wire.as_bytes()).await.unwrap_or_default();
+        let all = String::from_utf8(all).unwrap();
+        let (head, body) = all.split_once("\r\n\r\n")?;
+        Some(Seen {
+            status: head[9..12].parse().unwrap(),
+            head: head.to_owned(),
+            body: body.to_owned(),
+        })
+    }
+
+    async fn get(&self, target: &str) -> Seen {
+        self.raw("GET", target, "", "").await.unwrap()
+    }
+
+    async fn form(&self, target: &str, body: &str) -> Seen {
+        self.raw("POST", target, "", body).await.unwrap()
+    }
+
+    async fn signed(&self, path: &str, body: &str, secret: &str) -> Option<Seen> {
+        let headers = format!("API-Sig: {}\r\n", sign(body, secret.as_bytes()));
+        self.raw("POST", path, &headers, body).await
+    }
+
+    async fn create(&self, nonce: u64) -> Value {
+        let body = json!({ "appId": API_KEY, "nonce": nonce }).to_string();
+        self.signed(CREATE, &body, API_SECRET).await.unwrap().json()
+    }
+
+    async fn check(&self, id: &str, nonce: u64) -> Value {
+        let body = json!({ "id": id, "appId": API_KEY, "nonce": nonce }).to_string();
+        self.signed(CHECK, &body, API_SECRET).await.unwrap().json()
+    }
+
+    async fn estimate(&self, token: &str, quantity: &str) -> Seen {
+        let body = json!({ "token": token, "quantity": quantity, "shopToken": API_KEY });
+        self.form("/api/tpg/price/estimate", &body.to_string())
+            .await
+    }
+
+    async fn act(&self, id: &str, act: &str) -> Seen {
+        let target = format!("/tpg/payment/{API_KEY}/{act}");
+        self.form(&target, &format!("transactionKey={id}")).await
+    }
+
+    fn pass(&self, seconds: u64) {
+        self.hand.advance(Duration::from_secs(seconds));
+    }
+}
+
+fn link(rest: &str) -> String {
+    format!("/tpg/payment/{API_KEY}?{rest}")
+}
+
+fn refused(code: u16) -> Value {
+    json!({ "result": "fail", "code": code })
+}
+
+#[tokio::test]
+async fn point_1_signature_is_over_the_raw_body_and_comes_before_anything_else() {
+    let bench = bench().await;
+    let official = r#"{"appId":"TEST","nonce":1234}"#;
+    let headers = format!("API-Sig: {VECTOR}\r\n");
+    let seen = bench
+        .raw("POST", "/api/v2/test", &headers, official)
+        .await
+        .unwrap();
+    assert_eq!(seen.json(), json!({ "result": "ok" }));
+    assert_eq!(seen.header("content-type"), Some("application/json"));
+    let spaced = official.replace(',', ", ");
+    let seen = bench
+        .raw("POST", "/api/v2/test", &headers, &spaced)
+        .await
+        .unwrap();
+    assert_eq!(seen.json(), json!({ "result": "fail" }));
+    let unsigned = bench.form(CREATE, "not even JSON").await;
+    assert_eq!((unsigned.status, unsigned.json()), (200, refused(9000)));
+    let body = json!({ "appId": API_KEY, "nonce": 1 }).to_string();
+    let wrong = bench.signed(CREATE, &body, "another secret").await.unwrap();
+    assert_eq!(wrong.json(), refused(9000));
+}
+
+#[tokio::test]
+async fn point_2_header_case_and_content_type_are_free_and_the_json_is_strict() {
+    let bench = bench().await;
+    let body = format!("{{\"nonce\": 1,\n \"appId\":\"{API_KEY}\"}}");
+    let headers = format!(
+        "aPi-SiG: {}\r\nContent-Type: application/x-www-form-urlencoded\r\n",
+        sign(&body, API_SECRET.as_bytes())
+    );
+    let seen = bench.raw("POST", CREATE, &headers, &body).await.unwrap();
+    assert_eq!(seen.json()["result"], "ok");
+    for bad in [
+        format!("{{\"appId\":\"{API_KEY}\",\"nonce\":2,\"nonce\":3}}"),
+        format!("{{\"appId\":\"{API_KEY}\",\"nonce\":2}}x"),
+    ] {
+        let seen = bench.signed(CREATE, &bad, API_SECRET).await.unwrap();
+        assert_eq!(seen.json(), refused(9000), "{bad}");
+    }
+    assert_eq!(bench.get(CHECK).await.status, 405);
+}
+
+#[tokio::test]
+async fn point_3_an_unknown_app_id_is_refused() {
+    let bench = bench().await;
+    for key in ["SOMEBODY", OTHER_API_KEY, "TEST"] {
+        let body = json!({ "appId": key, "nonce": 1 }).to_string();
+        let seen = bench.signed(CREATE, &body, API_SECRET).await.unwrap();
+        assert_eq!(seen.json(), refused(9000), "{key}");
+    }
+    let body = json!({ "appId": API_KEY, "nonce": 1 }).to_string();
+    for secret in [API_SECRET, TEST_SECRET] {
+        let seen = bench.signed("/api/v2/test", &body, secret).await.unwrap();
+        assert_eq!(seen.json(), json!({ "result": "fail" }));
+    }
+}
+
+#[tokio::test]
+async fn point_4_a_nonce_is_greater_than_the_last_accepted_one_across_calls() {
+    let bench = bench().await;
+    assert_eq!(bench.create(100).await["result"], "ok");
+    assert_eq!(bench.check("ORDER-1005", 100).await, refused(9000), "equal");
+    assert_eq!(bench.check("ORDER-1005", 99).await, refused(9000), "lower");
+    assert_eq!(bench.check("ORDER-1005", 101).await["result"], "ok");
+    let forged = json!({ "appId": API_KEY, "nonce": 500 }).to_string();
+    bench.signed(CREATE, &forged, "wrong").await;
+    assert_eq!(
+        bench.create(102).await["result"],
+        "ok",
+        "a failed signature does not move it"
+    );
+    for nonce in ["\"103\"", "-103", "103.5"] {
+        let body = format!("{{\"appId\":\"{API_KEY}\",\"nonce\":{nonce}}}");
+        let seen = bench.signed(CREATE, &body, API_SECRET).await.unwrap();
+        assert_eq!(seen.json(), refused(9000), "{nonce}");
+    }
+    let other = json!({ "appId": OTHER_API_KEY, "nonce": 1 }).to_string();
+    let seen = bench
+        .signed(CREATE, &other, OTHER_API_SECRET)
+        .await
+        .unwrap();
+    assert_eq!(seen.json()["result"], "ok", "each key has its own");
+    let test = r#"{"appId":"TEST","nonce":5}"#;
+    for _ in 0..2 {
+        let seen = bench
+            .signed("/api/v2/test", test, TEST_SECRET)
+            .await
+            .unwrap();
+        assert_eq!(seen.json()["result"], "ok", "TEST ignores the order");
+    }
+}
+
+#[tokio::test]
+async fn point_4_what_is_kept_survives_a_restart_without_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sandbox.json");
+    let keep = |path: &Path| {
+        let path = path.to_owned();
+        move |options: &mut Options| options.keep = Some(path)
+    };
+    let first = bench_with(Rules::default(), keep(&path)).await;
+    let page = link("currency=EMT&amount=12.50&transactionKey=A-1&email=payer@example.com");
+    assert_eq!(first.get(&page).await.status, 200);
+    let token = first.create(1_000).await["paymentToken"].clone();
+    first.pass(60);
+    first.act("A-1", "pay-part").await;
+    first.sandbox.stop().await;
+
+    let text = std::fs::read_to_string(&path).unwrap();
+    let secrets = [API_KEY, API_SECRET, "payer@", token.as_str().unwrap()];
+    for secret in secrets {
+        assert!(!text.contains(secret), "{secret}");
+    }
+    let second = bench_with(Rules::default(), keep(&path)).await;
+    assert_eq!(second.create(1_000).await, refused(9000));
+    let kept = second.check("A-1", 1_001).await;
+    assert_eq!(kept["state"], "ACTIVE");
+    assert_eq!(
+        second.check("ORDER-1001", 1_002).await["state"],
+        "FINALIZED",
+        "the world went on from where it was"
+    );
+    assert_ne!(
+        second.create(1_003).await["paymentToken"],
+        token,
+        "no token is given out twice"
+    );
+    second.sandbox.stop().await;
+
+    let other_seed = |options: &mut Options| {
+        keep(&path)(options);
+        options.seed = 2;
+    };
+    let third = bench_with(Rules::default(), other_seed).await;
+    assert_eq!(third.check("ORDER-1001", 1_004).await["state"], "NEW");
+    assert_eq!(third.check("A-1", 1_005).await["state"], "ACTIVE");
+
+    std::fs::write(&path, "{}").unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut options = Options::new(Clock::system());
+    keep(&path)(&mut options);
+    let Err(error) = start(listener, vec![Box::new(Kanga::default())], options).await else {
+        panic!("it started on a foreign file");
+    };
+    assert!(error.to_string().contains("sandbox.json"), "{error}");
+}
+
+#[tokio::test]
+async fn point_5_estimates_are_unsigned_decimal_strings_in_no_fixed_order() {
+    let bench = bench().await;
+    let first = bench.estimate("EMT", "3000").await;
+    let prices = first.json();
+    assert_eq!(prices["EMT"], "3090");
+    assert_eq!(prices["BTC"], "0.0015");
+    let mut orders = std::collections::HashSet::new();
+    for _ in 0..8 {
+        let again = bench.estimate("EMT", "3000").await;
+        assert_eq!(again.json(), prices, "the clock stands still");
+        orders.insert(again.body);
+    }
+    assert!(orders.len() > 1);
+    bench.pass(600);
+    let later = bench.estimate("EMT", "3000").await.json();
+    assert_eq!(later["EMT"], "3090");
+    assert_ne!(later["BTC"], prices["BTC"]);
+
+    let both = json!({ "token": "oPLN", "quantity": "10", "shopToken": API_KEY }).to_string();
+    let heading = bench.form("/tpg/price/estimate", &both).await;
+    let sample = bench.form("/api/tpg/price/estimate", &both).await;
+    assert_eq!(heading.json(), sample.json());
+    for (token, quantity) in [
+        ("XXX", "1"),
+        ("EMT", "-1"),
+        ("EMT", "1e3"),
+        ("EMT", "1,5"),
+        ("EMT", ""),
+    ] {
+        let seen = bench.estimate(token, quantity).await;
+        assert_eq!(seen.json()["result"], "fail", "{token} {quantity}");
+    }
+    let number = json!({ "token": "EMT", "quantity": 1, "shopToken": API_KEY }).to_string();
+    let stranger = json!({ "token": "EMT", "quantity": "1", "shopToken": "X" }).to_string();
+    for bad in [number, stranger] {
+        let seen = bench.form("/api/tpg/price/estimate", &bad).await;
+        assert_eq!(seen.json()["result"], "fail", "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn point_6_a_payment_token_is_good_once_and_for_a_while() {
+    let bench = bench().await;
+    let token = bench.create(1).await["paymentToken"].clone();
+    let token = token.as_str().unwrap();
+    assert_eq!(token.len(), 32);
+    assert!(token.bytes().all(|b| b.is_ascii_alphanumeric()));
+    let page = |id: &str, token: &str| {
+        link(&format!(
+            "currency=EMT&amount=1&transactionKey={id}&email=a@b.example&paymentToken={token}"
+        ))
+    };
+    assert!(bench.get(&page("T-1", token)).await.body.contains("ACTIVE"));
+    assert!(
+        bench.get(&page("T-1", token)).await.body.contains("ACTIVE"),
+        "the page may be loaded again"
+    );
+    let again = bench.get(&page("T-2", token)).await.body;
+    assert!(again.contains("NEW") && again.contains("used or expired"));
+
+    let late = bench.create(2).await["paymentToken"].clone();
+    bench.pass(15 * 60);
+    let seen = bench.get(&page("T-3", late.as_str().unwrap())).await.body;
+    assert!(seen.contains("NEW") && seen.contains("used or expired"));
+}
+
+#[tokio::test]
+async fn point_7_the_start_page_opens_a_payment_once() {
+    let bench = bench().await;
+    let page = link("currency=oPLN&amount=10.00&transactionKey=A%2017&name=Tea");
+    assert_eq!(bench.check("A 17", 1).await, refused(9001), "not yet");
+    let head = bench.raw("HEAD", &page, "", "").await.unwrap();
+    assert_eq!((head.status, head.body.as_str()), (200, ""));
+    assert_eq!(bench.check("A 17", 2).await, refused(9001), "only looked");
+    let seen = bench.get(&page).await;
+    assert_eq!(seen.status, 200);
+    assert!(seen.body.contains("no money moves") && seen.body.contains("Tea"));
+    assert!(!seen.body.contains("<script"));
+    let expected = json!({ "result": "ok", "currency": "oPLN", "amount": "10.00", "state": "NEW" });
+    assert_eq!(bench.check("A 17", 3).await, expected);
+
+    let same = link("currency=oPLN&amount=10&transactionKey=A+17");
+    assert_eq!(bench.get(&same).await.status, 200, "equal by value");
+    for other in ["currency=oPLN&amount=11", "currency=EMT&amount=10.00"] {
+        let page = link(&format!("{other}&transactionKey=A%2017"));
+        assert_eq!(bench.get(&page).await.status, 409, "{other}");
+    }
+    for bad in [
+        "amount=1&transactionKey=B",
+        "currency=EMT&transactionKey=B",
+        "currency=EMT&amount=1",
+        "currency=EMT&amount=1e3&transactionKey=B",
+        "currency=XXX&amount=1&transactionKey=B",
+        "currency=EMT&amount=1&amount=2&transactionKey=B",
+        "currency=EMT&amount=1&transactionKey=%1b",
+        "currency=EMT&amount=1&transactionKey=B&forceCurrency=XXX",
+    ] {
+        assert_eq!(bench.get(&link(bad)).await.status, 400, "{bad}");
+    }
+    let unknown = "/tpg/payment/SOMEBODY?currency=EMT&amount=1&transactionKey=B";
+    assert_eq!(bench.get(unknown).await.status, 404);
+    let tampered = link("currency=EMT&amount=0.01&transactionKey=DEAR");
+    assert_eq!(bench.get(&tampered).await.status, 200);
+    bench.act("DEAR", "pay").await;
+    bench.pass(10);
+    let seen = bench.check("DEAR", 4).await;
+    assert_eq!(
+        (&seen["amount"], &seen["state"]),
+        (&json!("0.01"), &json!("FINALIZED"))
+    );
+}
+
+#[tokio::test]
+async fn point_7_force_currency_limits_the_choice() {
+    let bench = bench().await;
+    let page = link("currency=EMT&amount=10&transactionKey=F-1&forceCurrency=ETH");
+    bench.get(&page).await;
+    let verify = format!("/tpg/payment/{API_KEY}/verify");
+    let seen = bench
+        .form(&verify, "transactionKey=F-1&email=a%40b.example")
+        .await;
+    assert_eq!(seen.status, 303);
+    let body = bench.get(seen.header("location").unwrap()).await.body;
+    assert!(body.contains("value=\"ETH\"") && !body.contains("value=\"BTC\""));
+    let choose = format!("/tpg/payment/{API_KEY}/choose");
+    let seen = bench.form(&choose, "transactionKey=F-1&currency=BTC").await;
+    assert_eq!(seen.status, 400);
+    let seen = bench.form(&choose, "transactionKey=F-1&currency=ETH").await;
+    assert_eq!(seen.status, 303);
+}
+
+#[tokio::test]
+async fn point_7_a_hostile_name_stays_text() {
+    let bench = bench().await;
+    let hostile = "%3Cscript%3Ealert(1)%3C%2Fscript%3E%22%27%1b%5B2J%7B%7Bstep%7D%7D";
+    let id = "%22%3E%3Cimg%20src=x%3E";
+    let page = link(&format!(
+        "currency=EMT&amount=1&transactionKey={id}&name={hostile}&email=%3Cb%3E@x"
+    ));
+    let seen = bench.get(&page).await;
+    assert_eq!(seen.status, 200);
+    assert!(!seen.body.contains("<script") && !seen.body.contains("<img"));
+    assert!(!seen.body.contains("<b>@") && !seen.body.contains('\u{1b}'));
+    assert!(seen.body.contains("&lt;script&gt;alert(1)"));
+    let policy = seen.header("content-security-policy").unwrap();
+    assert!(policy.starts_with("default-src 'none'"));
+}
+
+#[tokio::test]
+async fn point_8_check_knows_the_shops_own_payments_only() {
+    let bench = bench().await;
+    assert_eq!(bench.check("NOPE", 1).await, refused(9001));
+    assert_eq!(
+        bench.check("NOPE", 1).await,
+        refused(9000),
+        "9001 took its nonce"
+    );
+    let expected =
+        json!({ "result": "ok", "currency": "EMT", "amount": "3000", "state": "FINALIZED" });
+    assert_eq!(bench.check("ORDER-1005", 2).await, expected);
+    let body = json!({ "id": "ORDER-1005", "appId": OTHER_API_KEY, "nonce": 1 }).to_string();
+    let other = bench.signed(CHECK, &body, OTHER_API_SECRET).await.unwrap();
+    assert_eq!(other.json(), refused(9001));
+    let missing = json!({ "appId": API_KEY, "nonce": 3 }).to_string();
+    let seen = bench.signed(CHECK, &missing, API_SECRET).await.unwrap();
+    assert_eq!(seen.json(), refused(9001));
+}
+
+#[tokio::test]
+async fn point_8_failures_can_come_with_status_400() {
+    let rules = Rules {
+        failures_are_400: true,
+        ..Rules::default()
+    };
+    let bench = bench_with(rules, |_| {}).await;
+    let seen = bench.form(CHECK, "{}").await;
+    assert_eq!((seen.status, seen.json()), (400, refused(9000)));
+}
+
+#[tokio::test]
+async fn point_9_states_follow_the_clock_and_what_the_payer_does() {
+    let bench = bench().await;
+    let mut nonce = 0;
+    let mut seen = Vec::new();
+    for _ in 0..70 {
+        nonce += 1;
+        let state = bench.check("ORDER-1001", nonce).await["state"].clone();
+        if seen.last() != Some(&state) {
+            seen.push(state);
+        }
+        bench.pass(1);
+    }
+    let way = ["NEW", "ACTIVE", "PROCESSING", "FINALIZING", "FINALIZED"];
+    assert_eq!(seen, way);
+
+    bench
+        .get(&link("currency=BTC&amount=0.01&transactionKey=P"))
+        .await;
+    for act in ["pay-part", "pay-on-chain"] {
+        assert_eq!(bench.act("P", act).await.status, 303, "{act}");
+    }
+    bench.pass(86_400);
+    assert_eq!(bench.check("P", 1_000).await["state"], "PROCESSING");
+    assert_eq!(bench.act("P", "pay").await.status, 409);
+    let foreign = bench
+        .raw(
+            "POST",
+            &format!("/tpg/payment/{API_KEY}/cancel"),
+            "Origin: https://evil.example\r\n",
+            "transactionKey=P",
+        )
+        .await
+        .unwrap();
+    assert_eq!(foreign.status, 403);
+    let own = format!("Origin: http://{}\r\n", bench.to);
+    let target = format!("/tpg/payment/{API_KEY}/cancel");
+    let seen = bench.raw("POST", &target, &own, "transactionKey=P").await;
+    assert_eq!(seen.unwrap().status, 303);
+    assert_eq!(bench.check("P", 1_001).await["state"], "CANCELLING");
+    bench.pass(3);
+    assert_eq!(bench.check("P", 1_002).await["state"], "CANCELED");
+    assert_eq!(bench.check("ORDER-1004", 1_003).await["state"], "CANCELED");
+}
+
+struct Shop10 {
+    server: Server,
+    seen: Arc<Mutex<Vec<String>>>,
+    status: Arc<Mutex<StatusCode>>,
+}
+
+async fn shop() -> Shop10 {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let status = Arc::new(Mutex::new(StatusCode::OK));
+    let (heard, says) = (seen.clone(), status.clone());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = Server::start(listener, Limits::default(), move |request| {
+        heard.lock().unwrap().push(format!(
+            "{} {} {}",
+            request.method(),
+            request.uri(),
+            request.body().len()
+        ));
+        let status = *says.lock().unwrap();
+        async move { Outcome::Answer(text(status, "")) }
+    })
+    .unwrap();
+    Shop10 {
+        server,
+        seen,
+        status,
+    }
+}
+
+impl Shop10 {
+    fn heard(&self) -> Vec<String> {
+        std::mem::take(&mut *self.seen.lock().unwrap())
+    }
+
+    fn answers(&self, status: StatusCode) {
+        *self.status.lock().unwrap() = status;
+    }
+
+    async fn bench(&self, path: &str) -> Bench {
+        let url = format!("http://{}{path}", self.server.address());
+        bench_with(Rules::default(), |options| {
+            options.callback_url = Some(url);
+        })
+        .await
+    }
+}
+
+#[tokio::test]
+async fn point_10_one_callback_for_each_change_of_state_with_the_id_alone() {
+    let shop = shop().await;
+    let bench = shop.bench("/hook?a=1").await;
+    bench.sandbox.pump().await;
+    assert_eq!(shop.heard(), [""; 0], "what is past is not news");
+    bench.pass(6);
+    bench.sandbox.pump().await;
+    let one = "GET /hook?a=1&transactionKey=ORDER-1001 0";
+    assert_eq!(shop.heard(), [one]);
+    bench.sandbox.pump().await;
+    assert_eq!(shop.heard(), [""; 0], "200 ends it");
+    bench.pass(60);
+    bench.sandbox.pump().await;
+    let mut heard = shop.heard();
+    heard.retain(|line| line.contains("ORDER-1001"));
+    assert_eq!(
+        heard, [one; 3],
+        "each change is told, also when several are due"
+    );
+
+    bench
+        .get(&link("currency=EMT&amount=1&transactionKey=a%26b%20%23"))
+        .await;
+    bench.act("a%26b%20%23", "pay-part").await;
+    bench.sandbox.pump().await;
+    assert!(
+        shop.heard()
+            .contains(&"GET /hook?a=1&transactionKey=a%26b%20%23 0".to_owned())
+    );
+    let repeat = Command::RepeatCallback(PaymentId::new("ORDER-1005").unwrap());
+    bench.sandbox.command(&repeat).unwrap();
+    bench.sandbox.pump().await;
+    assert!(shop.heard()[0].contains("ORDER-1005"));
+}
+
+#[tokio::test]
+async fn point_10_a_refused_callback_comes_again_after_15_minutes_1_hour_and_6_hours() {
+    let shop = shop().await;
+    let bench = shop.bench("/hook").await;
+    let tries = |heard: Vec<String>| {
+        let one = "GET /hook?transactionKey=ORDER-1003 0";
+        heard.iter().filter(|line| *line == one).count()
+    };
+    bench.sandbox.pump().await;
+    let repeat = Command::RepeatCallback(PaymentId::new("ORDER-1003").unwrap());
+    shop.answers(StatusCode::NO_CONTENT);
+    bench.sandbox.command(&repeat).unwrap();
+    bench.sandbox.pump().await;
+    assert_eq!(tries(shop.heard()), 1, "204 is not 200");
+    for (wait, status) in [
+        (15 * 60, StatusCode::CREATED),
+        (3_600, StatusCode::FOUND),
+        (6 * 3_600, StatusCode::INTERNAL_SERVER_ERROR),
+    ] {
+        bench.pass(wait - 1);
+        bench.sandbox.pump().await;
+        assert_eq!(tries(shop.heard()), 0, "too early");
+        shop.answers(status);
+        bench.pass(1);
+        bench.sandbox.pump().await;
+        assert_eq!(tries(shop.heard()), 1, "after {wait} s");
+    }
+    bench.pass(20 * 3_600);
+    bench.sandbox.pump().await;
+    assert_eq!(tries(shop.heard()), 0, "silence after four tries");
+    shop.answers(StatusCode::OK);
+    bench.pass(2 * 86_400);
+    bench.sandbox.pump().await;
+    assert_eq!(tries(shop.heard()), 2, "later changes are still told");
+}
+
+#[tokio::test]
+async fn point_10_callbacks_go_out_by_themselves_and_to_this_machine_only() {
+    let shop = shop().await;
+    let bench = shop.bench("/hook").await;
+    let pay = Command::Payer {
+        payment: PaymentId::new("ORDER-1001").unwrap(),
+        act: PayerAct::Pay,
+    };
+    assert!(bench.sandbox.command(&pay).unwrap().contains("ORDER-1001"));
+    let arrived = async {
+        while shop.heard().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), arrived)
+        .await
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut options = Options::new(Clock::system());
+    options.callback_url = Some("http://shop.example/hook".into());
+    let refused = start(listener, vec![Box::new(Kanga::default())], options).await;
+    assert!(refused.is_err());
+}
+
+#[tokio::test]
+async fn point_11_faults_are_played_on_api_calls_alone() {
+    let bench = bench().await;
+    let set = |fault| bench.sandbox.command(&Command::SetFault(fault)).unwrap();
+    set(Fault::TooManyRequests {
+        retry_after: Some(7),
+    });
+    let seen = bench.form(CHECK, "").await;
+    assert_eq!((seen.status, seen.header("retry-after")), (429, Some("7")));
+    set(Fault::TooManyRequests { retry_after: None });
+    assert_eq!(bench.form(CHECK, "").await.header("retry-after"), None);
+    set(Fault::ServerError);
+    assert_eq!(bench.form("/tpg/price/estimate", "").await.status, 503);
+    set(Fault::Html);
+    let seen = bench.form(CREATE, "").await;
+    assert!(seen.status == 502 && seen.body.contains("<html>"));
+    let page = link("currency=EMT&amount=1&transactionKey=A");
+    assert_eq!(bench.get(&page).await.status, 200);
+    assert_eq!(bench.get("/_control/state").await.status, 200);
+    set(Fault::TornBody);
+    let torn = bench.estimate("EMT", "1").await;
+    assert!(torn.status == 200 && serde_json::from_str::<Value>(&torn.body).is_err());
+    set(Fault::Latency(Duration::from_millis(1)));
+    assert_eq!(bench.estimate("EMT", "1").await.status, 200);
+    set(Fault::None);
+    assert_eq!(bench.create(1).await["result"], "ok");
+}
+
+#[tokio::test]
+async fn point_11_a_lost_reply_takes_the_nonce() {
+    let bench = bench().await;
+    let lose = Command::SetFault(Fault::LostReply);
+    bench.sandbox.command(&lose).unwrap();
+    let body = json!({ "appId": API_KEY, "nonce": 50 }).to_string();
+    assert!(bench.signed(CREATE, &body, API_SECRET).await.is_none());
+    bench
+        .sandbox
+        .command(&Command::SetFault(Fault::None))
+        .unwrap();
+    assert_eq!(bench.create(50).await, refused(9000));
+    assert_eq!(bench.create(51).await["result"], "ok");
+}
+
+#[tokio::test]
+async fn point_11_a_clock_set_back_moves_neither_states_nor_nonces() {
+    let bench = bench().await;
+    bench.pass(60);
+    assert_eq!(
+        bench.check("ORDER-1001", 10_000).await["state"],
+        "FINALIZED"
+    );
+    bench.hand.set_wall(WallTime(0));
+    assert_eq!(bench.check("ORDER-1001", 9_999).await, refused(9000));
+    assert_eq!(
+        bench.check("ORDER-1001", 10_001).await["state"],
+        "FINALIZED"
+    );
+    let date = bench.get("/").await;
+    assert_eq!(
+        date.header("date"),
+        Some("Thu, 01 Jan 1970 00:00:00 GMT"),
+        "Date tells the injected clock's time"
+    );
+}
+
+#[tokio::test]
+async fn point_12_no_secret_is_ever_shown() {
+    let bench = bench().await;
+    let token = bench.create(1).await["paymentToken"].clone();
+    let page = bench
+        .get(&link(&format!(
+            "currency=EMT&amount=1&transactionKey=A&email=a@b.example&paymentToken={}",
+            token.as_str().unwrap()
+        )))
+        .await;
+    let index = bench.get("/").await;
+    let state = bench.get("/_control/state").await;
+    assert!(index.body.contains(API_KEY) && index.body.contains("/api/v2/tpg/transaction"));
+    assert!(!state.body.contains(API_KEY));
+    let kanga = Kanga::default();
+    kanga.memory().tokens.push_back(Token {
+        shop: "shop",
+        value: token.as_str().unwrap().to_owned(),
+        expires: WallTime(0),
+    });
+    let debug = format!("{kanga:?}");
+    for shown in [&page.body, &index.body, &state.body, &debug] {
+        for secret in [
+            API_SECRET,
+            OTHER_API_SECRET,
+            TEST_SECRET,
+            token.as_str().unwrap(),
+        ] {
+            assert!(!shown.contains(secret), "{secret} in {shown}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn things_are_made_to_happen_over_http_but_not_by_other_sites() {
+    let bench = bench().await;
+    let seen = bench
+        .form("/_control/payer", r#"{"payment":"ORDER-1004","act":"pay"}"#)
+        .await;
+    assert_eq!(seen.status, 200, "{seen:?}");
+    assert!(seen.json()["message"].as_str().unwrap().contains("settles"));
+    let seen = bench.form("/_control/advance", "seconds=10").await;
+    assert_eq!(seen.status, 200);
+    assert_eq!(bench.check("ORDER-1004", 1).await["state"], "FINALIZED");
+    let again = bench
+        .form("/_control/payer", "payment=ORDER-1004&act=pay")
+        .await;
+    assert_eq!(again.status, 422);
+    let words = again.json()["message"].as_str().unwrap().to_owned();
+    assert!(words.contains("ORDER-1004 is FINALIZED"), "{words}");
+    let unknown = bench.form("/_control/payer", "payment=X&act=pay").await;
+    assert_eq!(unknown.status, 422);
+    let callback = bench.form("/_control/callback", "payment=ORDER-1001").await;
+    assert_eq!(callback.status, 422, "nobody is to be called");
+    for origin in ["https://evil.example", "null"] {
+        let headers = format!("Origin: {origin}\r\n");
+        let seen = bench
+            .raw("POST", "/_control/fault", &headers, "name=html")
+            .await
+            .unwrap();
+        assert_eq!(seen.status, 403, "{origin}");
+    }
+    assert_eq!(bench.get("/_control/fault").await.status, 405);
+    assert_eq!(bench.get("/_control/nope").await.status, 404);
+    assert_eq!(bench.get("/nope").await.status, 404);
+    assert_eq!(bench.get("/api/v2/nope").await.status, 404);
+    let state = bench.get("/_control/state").await.json();
+    assert_eq!(state["fault"]["name"], "none");
+    let payments = state["providers"]["kanga"]["payments"].as_array().unwrap();
+    assert_eq!(payments.len(), bench.sandbox.seeded("kanga").len());
+}
+
+#[tokio::test]
+async fn same_seed_same_world_over_http() {
+    let with = |seed| bench_with(Rules::default(), move |options| options.seed = seed);
+    let (a, b, c) = (with(5).await, with(5).await, with(6).await);
+    let state = async |bench: &Bench| bench.get("/_control/state").await.json();
+    assert_eq!(state(&a).await, state(&b).await);
+    assert_ne!(state(&a).await["providers"], state(&c).await["providers"]);
+    assert_eq!(a.create(1).await, b.create(1).await);
+    assert_eq!(a.sandbox.seeded("kanga"), b.sandbox.seeded("kanga"));
+}

@@ -1,0 +1,332 @@
+//! Making things happen over HTTP: the control routes read into commands, the state as JSON, and the
+//! index page. Carries nothing out itself.
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, Method, StatusCode, header};
+use serde_json::{Map, Value, json};
+
+use crate::domain::simulate::{Command, Fault, PayerAct};
+use crate::domain::{PaymentId, inert};
+use crate::http_server::{Request, Response, respond};
+
+use super::page::{self, Html};
+use super::{About, Dialect, World};
+
+/// Where the control routes are.
+pub const PREFIX: &str = "/_control/";
+
+/// Every control route: method, path, fields, what it does.
+const ROUTES: [(&str, &str, &str, &str); 5] = [
+    ("GET", "/_control/state", "", "this world as JSON"),
+    (
+        "POST",
+        "/_control/fault",
+        "name, ms, retry_after",
+        "plays a fault on API calls: none, latency, 429, 5xx, html, torn, lost-reply",
+    ),
+    (
+        "POST",
+        "/_control/advance",
+        "seconds",
+        "moves this world's clock on",
+    ),
+    (
+        "POST",
+        "/_control/payer",
+        "payment, act",
+        "what the payer does: pay, pay-on-chain, pay-part, overpay, cancel, fail",
+    ),
+    (
+        "POST",
+        "/_control/callback",
+        "payment",
+        "sends the payment's latest callback once more",
+    ),
+];
+
+/// Whether a page of another site sent this. Browsers name the site in `Origin` with every POST.
+#[must_use]
+pub fn is_foreign(request: &Request) -> bool {
+    let mut origins = request.headers().get_all(header::ORIGIN).iter();
+    let host = request.headers().get(header::HOST);
+    let own = |origin: &HeaderValue| {
+        host.is_some_and(|host| origin.as_bytes() == [b"http://", host.as_bytes()].concat())
+    };
+    !origins.all(own)
+}
+
+/// Reads a request to a control route.
+///
+/// # Errors
+/// With the response that refuses it.
+pub fn command(request: &Request) -> Result<Command, Box<Response>> {
+    let refuse = |status, words: &str| Box::new(refusal(status, words));
+    let path = request.uri().path();
+    if !ROUTES.iter().any(|(_, known, ..)| *known == path) {
+        return Err(refuse(StatusCode::NOT_FOUND, "no such control route"));
+    }
+    if request.method() != Method::POST {
+        let mut refused = refuse(StatusCode::METHOD_NOT_ALLOWED, "this takes POST");
+        let allow = HeaderValue::from_static("POST");
+        refused.headers_mut().insert(header::ALLOW, allow);
+        return Err(refused);
+    }
+    if is_foreign(request) {
+        return Err(refuse(
+            StatusCode::FORBIDDEN,
+            "a page of another site may not do this",
+        ));
+    }
+    let route = path.trim_start_matches(PREFIX);
+    parse(route, request.body()).map_err(|words| refuse(StatusCode::BAD_REQUEST, &words))
+}
+
+fn parse(route: &str, body: &[u8]) -> Result<Command, String> {
+    let fields = Fields::read(body)?;
+    match route {
+        "fault" => {
+            let name = fields.required("name")?;
+            let usual = Fault::from_name(name).ok_or_else(|| {
+                let known = Fault::ALL.map(Fault::name).join(", ");
+                format!("{} is no fault; they are {known}", inert::quoted(name, 40))
+            })?;
+            Ok(Command::SetFault(match usual {
+                Fault::Latency(_) if fields.get("ms").is_some() => {
+                    let ms: u32 = fields.number("ms")?;
+                    Fault::Latency(Duration::from_millis(u64::from(ms)))
+                }
+                Fault::TooManyRequests { .. } => match fields.get("retry_after") {
+                    None => usual,
+                    Some("none") => Fault::TooManyRequests { retry_after: None },
+                    Some(_) => Fault::TooManyRequests {
+                        retry_after: Some(fields.number("retry_after")?),
+                    },
+                },
+                _ => usual,
+            }))
+        }
+        "advance" => Ok(Command::Advance(Duration::from_secs(
+            fields.number("seconds")?,
+        ))),
+        "payer" => {
+            let name = fields.required("act")?;
+            let act = PayerAct::from_name(name).ok_or_else(|| {
+                let known = PayerAct::ALL.map(|(_, name)| name).join(", ");
+                format!("{} is no act; they are {known}", inert::quoted(name, 40))
+            })?;
+            Ok(Command::Payer {
+                payment: fields.payment()?,
+                act,
+            })
+        }
+        "callback" => Ok(Command::RepeatCallback(fields.payment()?)),
+        _ => Err("this takes no POST".into()),
+    }
+}
+
+/// The fields of a form or of a flat JSON object.
+struct Fields(Vec<(String, String)>);
+
+impl Fields {
+    fn read(body: &[u8]) -> Result<Self, String> {
+        if body.trim_ascii_start().starts_with(b"{") {
+            let object: Map<String, Value> =
+                serde_json::from_slice(body).map_err(|error| format!("not JSON: {error}"))?;
+            let texts = object.into_iter().map(|(name, value)| match value {
+                Value::String(text) => (name, text),
+                other => (name, other.to_string()),
+            });
+            return Ok(Self(texts.collect()));
+        }
+        serde_urlencoded::from_bytes(body)
+            .map(Self)
+            .map_err(|_| "neither a form nor a JSON object".into())
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        let found = self.0.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    fn required(&self, name: &str) -> Result<&str, String> {
+        self.get(name)
+            .ok_or_else(|| format!("the field `{name}` is missing"))
+    }
+
+    fn number<N: std::str::FromStr>(&self, name: &str) -> Result<N, String> {
+        let text = self.required(name)?;
+        text.parse().map_err(|_| {
+            format!(
+                "`{name}` is a whole number, not {}",
+                inert::quoted(text, 40)
+            )
+        })
+    }
+
+    fn payment(&self) -> Result<PaymentId, String> {
+        PaymentId::new(self.required("payment")?).map_err(|error| error.to_string())
+    }
+}
+
+/// The answer to a command that was carried out, or not.
+#[must_use]
+pub fn report(result: Result<String, String>) -> Response {
+    match result {
+        Ok(words) => answer(StatusCode::OK, &json!({ "ok": true, "message": words })),
+        Err(words) => refusal(StatusCode::UNPROCESSABLE_ENTITY, &words),
+    }
+}
+
+fn refusal(status: StatusCode, words: &str) -> Response {
+    answer(status, &json!({ "ok": false, "message": words }))
+}
+
+fn answer(status: StatusCode, value: &Value) -> Response {
+    respond(status, "application/json", format!("{value}\n"))
+}
+
+/// This world as JSON, without keys, secrets and tokens.
+#[must_use]
+pub fn state(world: &World, dialects: &[Box<dyn Dialect>]) -> Response {
+    let fault = world.fault();
+    let providers: Map<_, _> = dialects
+        .iter()
+        .map(|dialect| (dialect.provider().to_owned(), dialect.state(world)))
+        .collect();
+    let value = json!({
+        "schema": 1,
+        "now": world.now().rfc3339(),
+        "seed": world.seed(),
+        "fault": { "name": fault.name(), "is": fault.describe() },
+        "providers": providers,
+    });
+    answer(StatusCode::OK, &value)
+}
+
+/// The page that says what this server is.
+#[must_use]
+pub fn index(base: &str, world: &World, dialects: &[Box<dyn Dialect>]) -> Response {
+    let rows = |rows: Vec<[&str; 3]>| {
+        Html::join(rows.into_iter().map(|cells| {
+            let [a, b, c] = cells.map(Html::text);
+            Html::fill(
+                "<tr><td>{{a}}</td><td><code>{{b}}</code></td><td>{{c}}</td></tr>\n",
+                &[("a", a), ("b", b), ("c", c)],
+            )
+        }))
+    };
+    let providers = Html::join(dialects.iter().map(|dialect| {
+        let About {
+            title,
+            keys,
+            routes,
+        } = dialect.about();
+        let keys = keys
+            .into_iter()
+            .map(|(name, key)| [name, key, "the API key"]);
+        let routes = routes
+            .iter()
+            .map(|(method, path, what)| [*method, *path, *what]);
+        Html::fill(
+            "<h2>{{title}}</h2>\n<table>\n{{keys}}{{routes}}</table>\n",
+            &[
+                ("title", Html::text(title)),
+                ("keys", rows(keys.collect())),
+                ("routes", rows(routes.collect())),
+            ],
+        )
+    }));
+    let controls = ROUTES.iter().map(|(method, path, fields, what)| {
+        let what = if fields.is_empty() {
+            (*what).to_owned()
+        } else {
+            format!("{what} (fields: {fields})")
+        };
+        (*method, *path, what)
+    });
+    let controls: Vec<_> = controls.collect();
+    let controls = controls
+        .iter()
+        .map(|(method, path, what)| [*method, *path, what.as_str()]);
+    let html = Html::fill(
+        include_str!("../../assets/sandbox/index.html"),
+        &[
+            ("styles", page::styles()),
+            ("base", Html::text(base)),
+            ("now", Html::text(&world.now().rfc3339())),
+            ("seed", Html::text(&world.seed().to_string())),
+            ("fault", Html::text(world.fault().describe())),
+            ("providers", providers),
+            ("controls", rows(controls.collect())),
+        ],
+    );
+    page::page(StatusCode::OK, &html)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forms_and_json_are_read_into_the_same_commands() {
+        let id = PaymentId::new("ORDER-1001").unwrap();
+        let table = [
+            (
+                "fault",
+                "name=latency&ms=20",
+                Command::SetFault(Fault::Latency(Duration::from_millis(20))),
+            ),
+            (
+                "fault",
+                r#"{"name":"429","retry_after":7}"#,
+                Command::SetFault(Fault::TooManyRequests {
+                    retry_after: Some(7),
+                }),
+            ),
+            (
+                "fault",
+                "name=429&retry_after=none",
+                Command::SetFault(Fault::TooManyRequests { retry_after: None }),
+            ),
+            (
+                "advance",
+                r#" {"seconds":86400}"#,
+                Command::Advance(Duration::from_hours(24)),
+            ),
+            (
+                "payer",
+                "payment=ORDER-1001&act=pay-on-chain",
+                Command::Payer {
+                    payment: id.clone(),
+                    act: PayerAct::PayOnChain,
+                },
+            ),
+            (
+                "callback",
+                "payment=ORDER-1001",
+                Command::RepeatCallback(id),
+            ),
+        ];
+        for (route, body, command) in table {
+            assert_eq!(parse(route, body.as_bytes()), Ok(command), "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_command_is_said() {
+        let table = [
+            ("fault", "", "the field `name` is missing"),
+            ("fault", "name=boom", "`boom` is no fault"),
+            ("advance", "seconds=-1", "whole number"),
+            ("payer", "payment=A&act=dance", "`dance` is no act"),
+            ("callback", "payment=", "the payment id is empty"),
+            ("state", "", "takes no POST"),
+            ("advance", "{", "not JSON"),
+        ];
+        for (route, body, words) in table {
+            let error = parse(route, body.as_bytes()).unwrap_err();
+            assert!(error.contains(words), "{error}");
+        }
+    }
+}

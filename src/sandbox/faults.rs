@@ -1,0 +1,48 @@
+//! Faults as they look on the wire. Knows neither what was asked nor who answers.
+
+use axum::http::{HeaderValue, StatusCode, header};
+
+use crate::domain::simulate::Fault;
+use crate::http_server::{Outcome, Response, respond, text};
+
+const BAD_GATEWAY: &str = "<!DOCTYPE html>\n<html><head><title>502 Bad Gateway</title></head>\n<body><center><h1>502 Bad Gateway</h1></center><hr><center>gateway</center></body></html>\n";
+
+/// What is answered in place of carrying the request out.
+#[must_use]
+pub fn instead(fault: Fault) -> Option<Response> {
+    match fault {
+        Fault::TooManyRequests { retry_after } => {
+            let mut refusal = text(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests\n");
+            if let Some(seconds) = retry_after {
+                let seconds = HeaderValue::from(seconds);
+                refusal.headers_mut().insert(header::RETRY_AFTER, seconds);
+            }
+            Some(refusal)
+        }
+        Fault::ServerError => Some(text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "Service Unavailable\n",
+        )),
+        Fault::Html => Some(respond(
+            StatusCode::BAD_GATEWAY,
+            "text/html; charset=utf-8",
+            BAD_GATEWAY,
+        )),
+        Fault::None | Fault::Latency(_) | Fault::TornBody | Fault::LostReply => None,
+    }
+}
+
+/// What the fault makes of the reply to a request that was carried out.
+pub async fn play(fault: Fault, reply: Response) -> Outcome {
+    match fault {
+        Fault::Latency(late) => {
+            tokio::time::sleep(late).await;
+            Outcome::Answer(reply)
+        }
+        Fault::TornBody => Outcome::Answer(reply.map(|body| body.slice(..body.len() / 2))),
+        Fault::LostReply => Outcome::HangUp,
+        Fault::None | Fault::TooManyRequests { .. } | Fault::ServerError | Fault::Html => {
+            Outcome::Answer(reply)
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The file that survives a restart. Written whole and put in place by renaming; knows not what it holds.
+
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::domain::WallTime;
+
+const VERSION: u32 = 1;
+
+/// What is kept. No secret is ever part of it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Kept {
+    version: u32,
+    /// The seed of the world that was kept.
+    pub seed: u64,
+    /// The time that world had come to.
+    pub now: WallTime,
+    /// What each provider keeps, by its short name.
+    pub dialects: Map<String, Value>,
+}
+
+impl Kept {
+    /// What is to be kept.
+    #[must_use]
+    pub fn new(seed: u64, now: WallTime, dialects: Map<String, Value>) -> Self {
+        Self {
+            version: VERSION,
+            seed,
+            now,
+            dialects,
+        }
+    }
+}
+
+/// Reads what an earlier run kept; `None` where there was none.
+///
+/// # Errors
+/// If the file cannot be read or was not written by [`Keeper::keep`].
+pub async fn read(path: &Path) -> io::Result<Option<Kept>> {
+    let text = match tokio::fs::read(path).await {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let kept: Kept = serde_json::from_slice(&text).map_err(io::Error::other)?;
+    if kept.version == VERSION {
+        Ok(Some(kept))
+    } else {
+        Err(io::Error::other("it is of another version"))
+    }
+}
+
+/// Writes the file, one writer at a time.
+#[derive(Debug)]
+pub struct Keeper {
+    path: PathBuf,
+    written: Mutex<u64>,
+}
+
+impl Keeper {
+    /// Will write to `path`.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self {
+            path,
+            written: Mutex::new(0),
+        }
+    }
+
+    /// Writes what `snapshot` gives, unless nothing changed since the last write. Both are asked while
+    /// other writers wait, so an older state never replaces a newer one.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn keep(
+        &self,
+        revision: impl FnOnce() -> u64,
+        snapshot: impl FnOnce() -> Kept,
+    ) -> io::Result<()> {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        let revision = revision();
+        if *written == revision {
+            return Ok(());
+        }
+        let text = serde_json::to_vec(&snapshot()).map_err(io::Error::other)?;
+        let folder = match self.path.parent() {
+            Some(folder) if !folder.as_os_str().is_empty() => folder,
+            _ => Path::new("."),
+        };
+        let mut file = tempfile::NamedTempFile::new_in(folder)?;
+        file.write_all(&text)?;
+        file.persist(&self.path).map_err(|error| error.error)?;
+        *written = revision;
+        Ok(())
+    }
+}

@@ -1,0 +1,112 @@
+//! HTML put together so that text from outside cannot become markup. Knows no page.
+
+use std::fmt::Write as _;
+
+use axum::http::{HeaderValue, StatusCode, header};
+
+use crate::domain::inert;
+use crate::http_server::{Response, respond};
+
+/// A piece of markup. Text gets into it through [`Html::text`] alone.
+#[derive(Debug, Clone, Default)]
+pub struct Html(String);
+
+impl Html {
+    /// Markup of our own.
+    #[must_use]
+    pub fn markup(markup: &'static str) -> Self {
+        Self(markup.to_owned())
+    }
+
+    /// Any text: escaped for element content and quoted attributes; control and invisible characters are
+    /// spelled out.
+    #[must_use]
+    pub fn text(text: &str) -> Self {
+        let mut out = String::with_capacity(text.len());
+        for c in inert::line(text).chars() {
+            match c {
+                '&' => out.push_str("&amp;"),
+                '<' => out.push_str("&lt;"),
+                '>' => out.push_str("&gt;"),
+                '"' => out.push_str("&quot;"),
+                '\'' => out.push_str("&#39;"),
+                c => {
+                    let _ = write!(out, "{c}");
+                }
+            }
+        }
+        Self(out)
+    }
+
+    /// Fills a template: each `{{name}}` becomes its piece. What was filled in is not looked at again.
+    #[must_use]
+    pub fn fill(template: &'static str, pieces: &[(&str, Self)]) -> Self {
+        let mut out = String::with_capacity(template.len() * 2);
+        let mut rest = template;
+        while let Some((before, after)) = rest.split_once("{{") {
+            out.push_str(before);
+            let (name, after) = after.split_once("}}").unwrap_or((after, ""));
+            if let Some((_, piece)) = pieces.iter().find(|(known, _)| *known == name) {
+                out.push_str(&piece.0);
+            }
+            rest = after;
+        }
+        out.push_str(rest);
+        Self(out)
+    }
+
+    /// Pieces one after another.
+    #[must_use]
+    pub fn join(pieces: impl IntoIterator<Item = Self>) -> Self {
+        Self(pieces.into_iter().map(|piece| piece.0).collect())
+    }
+
+    /// The finished markup.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Styles every page shares, light and dark.
+#[must_use]
+pub fn styles() -> Html {
+    Html::markup(include_str!("../../assets/sandbox/style.css"))
+}
+
+/// A page as a response that runs no script, loads nothing and is shown in no frame.
+#[must_use]
+pub fn page(status: StatusCode, html: &Html) -> Response {
+    let mut response = respond(
+        status,
+        "text/html; charset=utf-8",
+        html.0.clone().into_bytes(),
+    );
+    let policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+    let headers = response.headers_mut();
+    let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
+    set(header::CONTENT_SECURITY_POLICY, policy);
+    set(header::CACHE_CONTROL, "no-store");
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    // `no-referrer` would make browsers send `Origin: null` with the page's own forms.
+    set(header::REFERRER_POLICY, "same-origin");
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_never_becomes_markup_and_a_filled_piece_is_not_filled_again() {
+        let hostile = Html::text("<script>'\"&{{b}}\u{202e}");
+        let filled = Html::fill(
+            "<p title=\"{{a}}\">{{b}}{{none}}</p>",
+            &[("a", hostile), ("b", Html::markup("<i>"))],
+        );
+        assert_eq!(
+            filled.as_str(),
+            "<p title=\"&lt;script&gt;&#39;&quot;&amp;{{b}}\\u{202e}\"><i></p>"
+        );
+    }
+}

@@ -1,0 +1,170 @@
+//! What every embedded provider shares: the seed, the time of the simulated world, and the fault being
+//! played. Knows no provider.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::domain::simulate::Fault;
+use crate::domain::{Now, WallTime};
+
+/// The most one command moves the world's clock on.
+pub const ADVANCE_MAX: Duration = Duration::from_hours(366 * 24);
+
+/// The simulated world. Its time is computed from the injected clock: nothing in it runs by itself.
+#[derive(Debug)]
+pub struct World {
+    clock: Clock,
+    opened: Now,
+    start: WallTime,
+    speed: u32,
+    seed: u64,
+    callback_url: Option<String>,
+    moved: Mutex<Moved>,
+}
+
+/// What commands change.
+#[derive(Debug, Default, Clone, Copy)]
+struct Moved {
+    advanced: Duration,
+    fault: Fault,
+}
+
+impl World {
+    /// A world that begins now, but never before `resumed`, the time an earlier run had come to.
+    #[must_use]
+    pub fn new(
+        clock: Clock,
+        seed: u64,
+        speed: u32,
+        callback_url: Option<String>,
+        resumed: Option<WallTime>,
+    ) -> Self {
+        let opened = clock.now();
+        Self {
+            start: resumed.map_or(opened.wall, |at| at.max(opened.wall)),
+            clock,
+            opened,
+            speed,
+            seed,
+            callback_url,
+            moved: Mutex::default(),
+        }
+    }
+
+    /// The world's time. It never goes back, whatever the wall clock does.
+    #[must_use]
+    pub fn now(&self) -> WallTime {
+        let real = self.clock.now().mono.saturating_sub(self.opened.mono);
+        let lived = real.saturating_mul(self.speed);
+        self.start.plus(lived).plus(self.moved().advanced)
+    }
+
+    /// When the world began.
+    #[must_use]
+    pub fn start(&self) -> WallTime {
+        self.start
+    }
+
+    /// The wall clock outside the world, which `Date` headers tell.
+    #[must_use]
+    pub fn outside(&self) -> WallTime {
+        self.clock.now().wall
+    }
+
+    /// How long the driver of the world may sleep for `ahead` of world time; `None` where it stands still.
+    #[must_use]
+    pub fn outside_span(&self, ahead: Duration) -> Option<Duration> {
+        ahead.checked_div(self.speed)
+    }
+
+    /// What everything random is derived from.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Where changes are reported to, if anywhere.
+    #[must_use]
+    pub fn callback_url(&self) -> Option<&str> {
+        self.callback_url.as_deref()
+    }
+
+    /// Moves the time on.
+    ///
+    /// # Errors
+    /// If it is more than [`ADVANCE_MAX`] at once.
+    pub fn advance(&self, by: Duration) -> Result<(), String> {
+        if by > ADVANCE_MAX {
+            return Err("the clock moves on by at most 366 days at once".into());
+        }
+        let mut moved = self.moved();
+        moved.advanced = moved.advanced.saturating_add(by);
+        Ok(())
+    }
+
+    /// The fault being played.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        self.moved().fault
+    }
+
+    /// Plays this fault from now on.
+    pub fn set_fault(&self, fault: Fault) {
+        self.moved().fault = fault;
+    }
+
+    fn moved(&self) -> MutexGuard<'_, Moved> {
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A number that depends on nothing but its arguments and looks random.
+#[must_use]
+pub fn scatter(seed: u64, name: &str, at: u64) -> u64 {
+    // FNV-1a over the name, then the finisher of SplitMix64.
+    let named = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, b| {
+        (hash ^ u64::from(b)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let mut z = seed
+        .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        .wrapping_add(named)
+        .wrapping_add(at.wrapping_mul(0xd1b5_4a32_d192_ed03));
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_worlds_time_is_elapsed_time_times_speed_plus_what_was_advanced() {
+        let (clock, hand) = Clock::by_hand(WallTime(1_000));
+        let world = World::new(clock, 1, 60, None, None);
+        assert_eq!(world.now(), WallTime(1_000));
+        hand.advance(Duration::from_secs(2));
+        assert_eq!(world.now(), WallTime(121_000));
+        world.advance(Duration::from_hours(1)).unwrap();
+        assert_eq!(world.now(), WallTime(3_721_000));
+        hand.set_wall(WallTime(0));
+        assert_eq!(
+            world.now(),
+            WallTime(3_721_000),
+            "a wall clock set back moves nothing"
+        );
+        assert!(world.advance(Duration::MAX).is_err());
+    }
+
+    #[test]
+    fn a_world_resumed_does_not_go_back() {
+        let (clock, _) = Clock::by_hand(WallTime(1_000));
+        let later = World::new(clock.clone(), 1, 1, None, Some(WallTime(9_000)));
+        assert_eq!(later.now(), WallTime(9_000));
+        assert_eq!(
+            World::new(clock, 1, 1, None, Some(WallTime(3))).now(),
+            WallTime(1_000)
+        );
+    }
+}
