@@ -264,11 +264,12 @@ impl Deck {
         match (op, result) {
             (_, Ok(Answer::Payment(payment))) => {
                 let observation = Observation { at, payment: payment.clone() };
-                self.ledger.observe(&self.profile, &desk.account.id, &observation).await;
+                // What cannot be kept is told by the ledger's own status; the answer stands all the same.
+                let _ = self.ledger.observe(&desk.account.id, &self.profile, &observation).await;
             }
             (Op::Verify, result) => {
                 let status = credential_status(result, at);
-                self.ledger.remember_credentials(&self.profile, &desk.account.id, &status).await;
+                let _ = self.ledger.remember_credentials(&self.profile, &desk.account.id, &status).await;
             }
             _ => {}
         }
@@ -314,7 +315,7 @@ impl Deck {
                 "give the URL that `tilldeck sandbox serve` printed",
             )
         })?;
-        let call = sandbox::control::call(command);
+        let (path, json) = sandbox::control::post(command);
         let session = Session::new(
             self.gate.clone(),
             Account {
@@ -333,13 +334,12 @@ impl Deck {
         let call = Call {
             method: "POST".into(),
             endpoint: "control",
-            path: call.path,
-            body: Content::Text(call.json),
+            path,
+            body: Content::Text(json),
             repeat: Repeat::Never,
         };
         let reply = session.send(&call, &Unsigned, how).await.map_err(|error| error.problem(&account))?;
-        let said = String::from_utf8_lossy(&reply.body);
-        let said = crate::domain::inert::cut(said.trim(), 200);
+        let said = crate::domain::inert::cut(&sandbox::control::words(&reply.body), 200);
         if reply.status < 300 {
             Ok(said)
         } else {
@@ -362,8 +362,8 @@ impl Deck {
                 .collect();
         }
         let mut watches = Vec::new();
-        for watch in self.ledger.watches(&self.profile).await {
-            let seen = self.ledger.observations(&self.profile, &watch.account, &watch.id).await;
+        for watch in self.ledger.watches(&self.profile).await.unwrap_or_default() {
+            let seen = self.ledger.observations(&self.profile, &watch.account, &watch.id).await.unwrap_or_default();
             watches.push((watch, seen));
         }
         watches
@@ -372,20 +372,28 @@ impl Deck {
     /// Keeps a payment on the watch list beyond this run.
     pub async fn watch(&self, watch: &Watch) {
         if self.simulator.is_none() {
-            self.ledger.watch(&self.profile, watch).await;
+            let _ = self.ledger.watch(&self.profile, watch).await;
         }
     }
 
     /// Takes a payment off the watch list.
     pub async fn unwatch(&self, account: &AccountId, id: &PaymentId) {
         if self.simulator.is_none() {
-            self.ledger.unwatch(&self.profile, account, id).await;
+            let _ = self.ledger.unwatch(&self.profile, account, id).await;
         }
     }
 
     /// What each account's credentials were when they were last verified.
     pub async fn remembered_credentials(&self) -> Vec<(AccountId, CredentialStatus)> {
-        if self.simulator.is_some() { Vec::new() } else { self.ledger.recall_credentials(&self.profile).await }
+        let mut known = Vec::new();
+        if self.simulator.is_none() {
+            for account in self.accounts() {
+                if let Ok(status) = self.ledger.recall_credentials(&self.profile, &account.id).await {
+                    known.push((account.id.clone(), status));
+                }
+            }
+        }
+        known
     }
 
     /// Stops the simulator and waits until the ledger has written all.
@@ -500,6 +508,6 @@ fn limit(manifest: &Manifest, config: Option<&AccountConfig>, endpoints: &[(&'st
         None => manifest.limit?,
     };
     let host = endpoints.first().map(|(_, url)| net::http::authority(url)).unwrap_or_default();
-    let scope = KeyHash::of(&host, credentials).to_string();
+    let scope = KeyHash::of(&host, credentials).as_str().to_owned();
     Some(Limit { scope, requests, period })
 }

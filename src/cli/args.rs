@@ -244,6 +244,12 @@ pub enum Trigger {
         #[arg(value_parser = act)]
         act: simulate::PayerAct,
     },
+    /// Send a payment's latest callback once more.
+    Callback {
+        /// Which payment.
+        #[arg(value_parser = payment_id)]
+        id: PaymentId,
+    },
 }
 
 /// `log`.

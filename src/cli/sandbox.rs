@@ -99,6 +99,7 @@ pub async fn trigger(url: &str, what: &Trigger, context: &Context, deck: &Deck, 
         Trigger::Fault { fault } => simulate::Command::SetFault(*fault),
         Trigger::Advance { by } => simulate::Command::Advance(*by),
         Trigger::Payer { id, act } => simulate::Command::Payer { payment: id.clone(), act: *act },
+        Trigger::Callback { id } => simulate::Command::RepeatCallback(id.clone()),
     };
     match deck.trigger(url, &command).await {
         Ok(happened) if out.json => out.object(&json!({ "happened": happened })).map(|()| Exit::Done),

@@ -59,9 +59,11 @@ pub(super) async fn take<'a>(
         let next = if behind {
             None
         } else {
-            match gate.ledger.take_slot(&limit.scope, limit.requests, limit.period, reserve).await {
-                Slot::Granted(id) => break id,
-                Slot::Full { next_free } => next_free,
+            let flight = gate.http.timeouts().whole;
+            match gate.ledger.take_slot(&limit.scope, limit.requests, limit.period, reserve, flight).await {
+                Ok(Slot::Granted(id)) => break id,
+                Ok(Slot::Full { next_free }) => next_free,
+                Err(error) => return Err(NetError::Uncounted(error.to_string())),
             }
         };
         if how.no_wait {
@@ -106,7 +108,7 @@ async fn tell_gauge(gate: &Gate, account: &AccountId, limit: &Limit) {
     if gate.events.is_none() {
         return;
     }
-    let (used, next_free) = gate.ledger.budget(&limit.scope, limit.requests, limit.period).await;
+    let Ok((used, next_free)) = gate.ledger.budget(&limit.scope, limit.requests, limit.period).await else { return };
     let waiting = gate.queues.interactive.load(Ordering::Relaxed) + gate.queues.background.load(Ordering::Relaxed);
     let gauge = BudgetGauge { used, limit: limit.requests, period: limit.period, next_free, waiting };
     gate.tell(Event::Budget(account.clone(), gauge)).await;

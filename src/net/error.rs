@@ -99,6 +99,9 @@ pub enum NetError {
         /// Until the next slot frees, where that is known.
         next: Option<Duration>,
     },
+    /// The slots could not be counted, so nothing was sent.
+    #[error("the rate budget cannot be counted, so nothing was sent: {0}")]
+    Uncounted(String),
     /// The call could not be authorised.
     #[error("{0}")]
     Unauthorised(Problem),
@@ -118,7 +121,7 @@ impl NetError {
             Self::Redirected { .. } => "redirect",
             Self::TooLarge { .. } => "too large",
             Self::Other { .. } => "failed",
-            Self::BudgetExhausted { .. } => "no slot",
+            Self::BudgetExhausted { .. } | Self::Uncounted(_) => "no slot",
             Self::Unauthorised(_) => "not authorised",
         }
     }
@@ -177,6 +180,7 @@ impl NetError {
             Self::BudgetExhausted { .. } => {
                 (ProblemKind::Budget, "leave out --no-wait to wait for the slot".to_owned())
             }
+            Self::Uncounted(_) => (ProblemKind::Local, "`tilldeck --state-dir` can name another folder".to_owned()),
             Self::Unauthorised(problem) => return problem.clone(),
         };
         Problem::new(kind, format!("account {account}: {self}"), hint)

@@ -210,13 +210,13 @@ async fn relay(mut events: mpsc::Receiver<Event>, messages: mpsc::Sender<Msg>) {
 
 /// Tells the operator when the ledger cannot keep what it should, and when it can again.
 async fn follow_ledger(ledger: crate::ledger::Ledger, messages: mpsc::Sender<Msg>) {
-    let mut changes = ledger.changes();
+    let mut changes = ledger.status_changes();
     let mut told = false;
     loop {
         let status = ledger.status().await;
         let (level, text) = match &status {
             Status::Ready if told => (Level::Info, "the ledger can be written again".to_owned()),
-            Status::Ready => (Level::Info, String::new()),
+            Status::Ready | Status::Opening => (Level::Info, String::new()),
             Status::SetAside { to, why } => (
                 Level::Warning,
                 format!("the ledger was set aside as {} ({why}); a new one was begun", to.display()),

@@ -32,6 +32,6 @@ pub static MANIFEST: Manifest = Manifest {
         Documented { method: "POST", path: api::TEST, writes: false, about: "test of the signature" },
     ],
     connect: api::connect,
-    dialect: sandbox::dialect,
+    dialect: || Box::new(sandbox::Kanga::default()),
     embedded: &[(settings::API_KEY, sandbox::API_KEY), (settings::API_SECRET, sandbox::API_SECRET)],
 };
