@@ -3,6 +3,9 @@
 pub mod error;
 pub mod kanga;
 
+#[cfg(test)]
+mod contract;
+
 
 
 use std::sync::{Arc, LazyLock};
