@@ -79,10 +79,7 @@ impl Hand {
 
     /// Sets the wall clock alone, either way, as a user or NTP may.
     pub fn set_wall(&self, wall: WallTime) {
-        self.0
-            .lock()
-            .expect("no holder of this lock can panic")
-            .wall = wall;
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).wall = wall;
     }
 }
 

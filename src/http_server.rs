@@ -65,7 +65,7 @@ impl Default for Limits {
         Self {
             body: 1 << 20,
             connections: 128,
-            silence: Duration::from_secs(60),
+            silence: Duration::from_mins(1),
             hosts: Hosts::Loopback,
         }
     }

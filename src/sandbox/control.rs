@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::simulate::{Command, Fault, PayerAct};
 use crate::domain::{PaymentId, inert};
-use crate::http_server::{Request, Response, respond};
+use crate::http_server::{Request, Response, respond, text};
 
 use super::page::{self, Html};
 use super::{About, Dialect, World};
@@ -28,7 +28,7 @@ const ROUTES: [(&str, &str, &str, &str); 5] = [
     (
         "POST",
         "/_control/advance",
-        "seconds",
+        "seconds or ms",
         "moves this world's clock on",
     ),
     (
@@ -54,6 +54,56 @@ pub fn is_foreign(request: &Request) -> bool {
         host.is_some_and(|host| origin.as_bytes() == [b"http://", host.as_bytes()].concat())
     };
     !origins.all(own)
+}
+
+/// A command as a request to a sandbox that runs elsewhere: POST this JSON to this path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// One of the control routes.
+    pub path: String,
+    /// The body.
+    pub json: String,
+}
+
+/// The request that [`command`] reads as this command.
+#[must_use]
+pub fn call(command: &Command) -> Call {
+    let (route, fields) = match command {
+        Command::SetFault(fault) => {
+            let mut fields = json!({ "name": fault.name() });
+            match fault {
+                Fault::Latency(late) => fields["ms"] = millis(*late),
+                Fault::TooManyRequests { retry_after: None } => fields["retry_after"] = NONE.into(),
+                Fault::TooManyRequests {
+                    retry_after: Some(seconds),
+                } => fields["retry_after"] = (*seconds).into(),
+                Fault::None
+                | Fault::ServerError
+                | Fault::Html
+                | Fault::TornBody
+                | Fault::LostReply => {}
+            }
+            ("fault", fields)
+        }
+        Command::Advance(by) => ("advance", json!({ "ms": millis(*by) })),
+        Command::Payer { payment, act } => {
+            let mut names = PayerAct::ALL.into_iter();
+            let name = names.find_map(|(known, name)| (known == *act).then_some(name));
+            ("payer", json!({ "payment": payment, "act": name }))
+        }
+        Command::RepeatCallback(payment) => ("callback", json!({ "payment": payment })),
+    };
+    Call {
+        path: format!("{PREFIX}{route}"),
+        json: fields.to_string(),
+    }
+}
+
+/// Says that a 429 comes without `Retry-After`.
+const NONE: &str = "none";
+
+fn millis(span: Duration) -> Value {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX).into()
 }
 
 /// Reads a request to a control route.
@@ -126,12 +176,11 @@ fn parse(route: &str, body: &[u8]) -> Result<Command, String> {
             })?;
             Ok(Command::SetFault(match usual {
                 Fault::Latency(_) if fields.get("ms").is_some() => {
-                    let ms: u32 = fields.number("ms")?;
-                    Fault::Latency(Duration::from_millis(u64::from(ms)))
+                    Fault::Latency(Duration::from_millis(fields.number("ms")?))
                 }
                 Fault::TooManyRequests { .. } => match fields.get("retry_after") {
                     None => usual,
-                    Some("none") => Fault::TooManyRequests { retry_after: None },
+                    Some(NONE) => Fault::TooManyRequests { retry_after: None },
                     Some(_) => Fault::TooManyRequests {
                         retry_after: Some(fields.number("retry_after")?),
                     },
@@ -139,9 +188,11 @@ fn parse(route: &str, body: &[u8]) -> Result<Command, String> {
                 _ => usual,
             }))
         }
-        "advance" => Ok(Command::Advance(Duration::from_secs(
-            fields.number("seconds")?,
-        ))),
+        "advance" => Ok(Command::Advance(if fields.get("ms").is_some() {
+            Duration::from_millis(fields.number("ms")?)
+        } else {
+            Duration::from_secs(fields.number("seconds")?)
+        })),
         "payer" => {
             let name = fields.required("act")?;
             let act = PayerAct::from_name(name).ok_or_else(|| {
@@ -206,17 +257,13 @@ impl Fields {
 #[must_use]
 pub fn report(result: Result<String, String>) -> Response {
     match result {
-        Ok(words) => answer(StatusCode::OK, &json!({ "ok": true, "message": words })),
+        Ok(words) => text(StatusCode::OK, &format!("{words}\n")),
         Err(words) => refusal(StatusCode::UNPROCESSABLE_ENTITY, &words),
     }
 }
 
 fn refusal(status: StatusCode, words: &str) -> Response {
-    answer(status, &json!({ "ok": false, "message": words }))
-}
-
-fn answer(status: StatusCode, value: &Value) -> Response {
-    respond(status, "application/json", format!("{value}\n"))
+    text(status, &format!("{words}\n"))
 }
 
 /// This world as JSON, without keys, secrets and tokens.
@@ -234,7 +281,7 @@ pub fn state(world: &World, dialects: &[Box<dyn Dialect>]) -> Response {
         "fault": { "name": fault.name(), "is": fault.describe() },
         "providers": providers,
     });
-    answer(StatusCode::OK, &value)
+    respond(StatusCode::OK, "application/json", format!("{value}\n"))
 }
 
 /// The page that says what this server is.
@@ -343,6 +390,27 @@ mod tests {
         ];
         for (route, body, command) in table {
             assert_eq!(parse(route, body.as_bytes()), Ok(command), "{body}");
+        }
+    }
+
+    #[test]
+    fn every_command_survives_the_way_over_http() {
+        let id = PaymentId::new("A \"17\"").unwrap();
+        let faults = Fault::ALL.map(Command::SetFault);
+        let acts = PayerAct::ALL.map(|(act, _)| Command::Payer {
+            payment: id.clone(),
+            act,
+        });
+        let others = [
+            Command::SetFault(Fault::Latency(Duration::from_millis(7))),
+            Command::SetFault(Fault::TooManyRequests { retry_after: None }),
+            Command::Advance(Duration::from_millis(1_500)),
+            Command::RepeatCallback(id.clone()),
+        ];
+        for command in faults.into_iter().chain(acts).chain(others) {
+            let call = call(&command);
+            let route = call.path.strip_prefix(PREFIX).unwrap();
+            assert_eq!(parse(route, call.json.as_bytes()), Ok(command), "{call:?}");
         }
     }
 

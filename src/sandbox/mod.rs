@@ -57,12 +57,22 @@ impl Options {
     }
 }
 
+impl Default for Options {
+    /// As [`Options::new`], by the system's clock.
+    fn default() -> Self {
+        Self::new(Clock::system())
+    }
+}
+
 /// Why the sandbox did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The listener is of no use.
     #[error("the sandbox cannot serve its port: {0}")]
     Listener(#[source] io::Error),
+    /// The listener is open to other machines.
+    #[error("the sandbox listens on loopback only, its keys being public; bind it to 127.0.0.1")]
+    Exposed,
     /// The callback URL is of another machine, or not plain http.
     #[error(
         "the sandbox sends callbacks to http:// URLs of this machine only, like http://127.0.0.1:8787/callbacks/shop"
@@ -148,42 +158,39 @@ struct Inner {
     posting: Mutex<()>,
 }
 
-/// Starts the embedded providers on `listener`, which is to be bound to loopback.
+/// Starts the embedded providers on `listener`.
 ///
 /// # Errors
-/// If the listener, the callback URL or the kept file is unusable.
+/// If the listener is open to other machines, or it, the callback URL or the kept file is unusable.
 pub async fn start(
     listener: TcpListener,
     dialects: Vec<Box<dyn Dialect>>,
     options: Options,
 ) -> Result<Sandbox, StartError> {
     let address = listener.local_addr().map_err(StartError::Listener)?;
-    let Options {
-        seed,
-        speed,
-        clock,
-        callback_url,
-        keep,
-    } = options;
-    if callback_url
+    if !address.ip().is_loopback() {
+        return Err(StartError::Exposed);
+    }
+    if options
+        .callback_url
         .as_deref()
         .is_some_and(|url| !http_server::is_local_url(url))
     {
         return Err(StartError::CallbackUrl);
     }
     let unreadable = |why: String| StartError::Keep {
-        path: keep.clone().unwrap_or_default(),
+        path: options.keep.clone().unwrap_or_default(),
         why,
     };
-    let mut kept = match &keep {
+    let mut kept = match &options.keep {
         Some(path) => keep::read(path)
             .await
             .map_err(|error| unreadable(error.to_string()))?,
         None => None,
     };
     let resumed = kept.as_ref().map(|kept| kept.now);
-    let same_seed = kept.as_ref().is_some_and(|kept| kept.seed == seed);
-    let world = World::new(clock, seed, speed, callback_url, resumed);
+    let same_seed = kept.as_ref().is_some_and(|kept| kept.seed == options.seed);
+    let world = World::new(&options, resumed);
     for dialect in &dialects {
         let own = kept
             .as_mut()
@@ -195,7 +202,7 @@ pub async fn start(
     let inner = Arc::new(Inner {
         world,
         dialects,
-        keeper: keep.map(Keeper::new),
+        keeper: options.keep.map(Keeper::new),
         base: format!("http://{address}"),
         changed: Notify::new(),
         posting: Mutex::default(),
@@ -222,14 +229,15 @@ impl Sandbox {
         self.inner.base.clone()
     }
 
-    /// The payments one provider's part of the world began with, and what the shop expects of each.
+    /// The payments the world began with: provider, id, and what the shop expects of each.
     #[must_use]
-    pub fn seeded(&self, provider: &str) -> Vec<(PaymentId, Expected)> {
+    pub fn seeded(&self) -> Vec<(&'static str, PaymentId, Expected)> {
         let dialects = self.inner.dialects.iter();
-        dialects
-            .filter(|dialect| dialect.provider() == provider)
-            .flat_map(|dialect| dialect.seeded())
-            .collect()
+        let seeded = dialects.flat_map(|dialect| {
+            let seeded = dialect.seeded().into_iter();
+            seeded.map(|(id, expected)| (dialect.provider(), id, expected))
+        });
+        seeded.collect()
     }
 
     /// The time of the simulated world.

@@ -8,6 +8,8 @@ use crate::clock::Clock;
 use crate::domain::simulate::Fault;
 use crate::domain::{Now, WallTime};
 
+use super::Options;
+
 /// The most one command moves the world's clock on.
 pub const ADVANCE_MAX: Duration = Duration::from_hours(366 * 24);
 
@@ -33,21 +35,15 @@ struct Moved {
 impl World {
     /// A world that begins now, but never before `resumed`, the time an earlier run had come to.
     #[must_use]
-    pub fn new(
-        clock: Clock,
-        seed: u64,
-        speed: u32,
-        callback_url: Option<String>,
-        resumed: Option<WallTime>,
-    ) -> Self {
-        let opened = clock.now();
+    pub fn new(options: &Options, resumed: Option<WallTime>) -> Self {
+        let opened = options.clock.now();
         Self {
             start: resumed.map_or(opened.wall, |at| at.max(opened.wall)),
-            clock,
+            clock: options.clock.clone(),
             opened,
-            speed,
-            seed,
-            callback_url,
+            speed: options.speed,
+            seed: options.seed,
+            callback_url: options.callback_url.clone(),
             moved: Mutex::default(),
         }
     }
@@ -139,10 +135,18 @@ pub fn scatter(seed: u64, name: &str, at: u64) -> u64 {
 mod tests {
     use super::*;
 
+    fn world(clock: Clock, speed: u32, resumed: Option<WallTime>) -> World {
+        let options = Options {
+            speed,
+            ..Options::new(clock)
+        };
+        World::new(&options, resumed)
+    }
+
     #[test]
     fn the_worlds_time_is_elapsed_time_times_speed_plus_what_was_advanced() {
         let (clock, hand) = Clock::by_hand(WallTime(1_000));
-        let world = World::new(clock, 1, 60, None, None);
+        let world = world(clock, 60, None);
         assert_eq!(world.now(), WallTime(1_000));
         hand.advance(Duration::from_secs(2));
         assert_eq!(world.now(), WallTime(121_000));
@@ -160,11 +164,8 @@ mod tests {
     #[test]
     fn a_world_resumed_does_not_go_back() {
         let (clock, _) = Clock::by_hand(WallTime(1_000));
-        let later = World::new(clock.clone(), 1, 1, None, Some(WallTime(9_000)));
+        let later = world(clock.clone(), 1, Some(WallTime(9_000)));
         assert_eq!(later.now(), WallTime(9_000));
-        assert_eq!(
-            World::new(clock, 1, 1, None, Some(WallTime(3))).now(),
-            WallTime(1_000)
-        );
+        assert_eq!(world(clock, 1, Some(WallTime(3))).now(), WallTime(1_000));
     }
 }

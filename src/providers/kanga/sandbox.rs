@@ -141,6 +141,12 @@ impl std::fmt::Debug for Token {
     }
 }
 
+/// The provider for the sandbox, by the usual rules.
+#[must_use]
+pub fn dialect() -> Box<dyn Dialect> {
+    Box::new(Kanga::default())
+}
+
 impl Kanga {
     /// Plays by these rules.
     #[must_use]

@@ -148,7 +148,7 @@ fn start(
         memory.payments.push(opened);
         memory.revision += 1;
     }
-    let mut word = None;
+    let mut remark = None;
     let standing = memory
         .payment(shop, link.id.as_str())
         .map(|payment| payment.standing(now));
@@ -156,7 +156,7 @@ fn start(
     if let (true, true, Some(token)) = (opens, unverified, &link.token) {
         let redeemed = link.email.is_some() && memory.redeem(shop, token, now);
         if !redeemed {
-            word = Some(
+            remark = Some(
                 "The payment token does not spare you this step: it is unknown, used or expired, or the link has no e-mail address.",
             );
         } else if let Some(payment) = memory.payment_mut(shop, link.id.as_str()) {
@@ -171,7 +171,7 @@ fn start(
     if opens && payment.email.is_none() {
         payment.email = link.email;
     }
-    page::page(StatusCode::OK, &checkout(payment, shop, world, word))
+    page::page(StatusCode::OK, &checkout(payment, shop, world, remark))
 }
 
 fn perform(
@@ -269,7 +269,7 @@ fn notice(status: StatusCode, title: &str, words: &str, back: Option<&str>) -> R
     page::page(status, &html)
 }
 
-fn checkout(payment: &Payment, shop: &Shop, world: &World, word: Option<&str>) -> Html {
+fn checkout(payment: &Payment, shop: &Shop, world: &World, remark: Option<&str>) -> Html {
     let now = world.now();
     let standing = payment.standing(now);
     let view = View {
@@ -304,7 +304,7 @@ fn checkout(payment: &Payment, shop: &Shop, world: &World, word: Option<&str>) -
             ),
             (
                 "notice",
-                optional("<div class=\"notice\">{{text}}</div>\n", word),
+                optional("<div class=\"notice\">{{text}}</div>\n", remark),
             ),
             ("tone", Html::text(tone)),
             ("state", Html::text(state.as_str())),
@@ -459,7 +459,9 @@ impl View<'_> {
                 self.grid(vec![self.cancel(), self.fail()]),
             ],
             PaymentState::Active if open => vec![
-                Html::markup("<h2>Pay in</h2>\n"),
+                Html::markup(
+                    "<h2>Pay in</h2>\n<p class=\"soft\">Prices move, and include 3 % on top.</p>\n",
+                ),
                 self.grid(
                     offered(self.payment)
                         .map(|code| self.choice(code))
