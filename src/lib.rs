@@ -4,4 +4,6 @@ pub mod domain;
 
 pub mod clock;
 
+pub mod config;
+
 pub mod tui;

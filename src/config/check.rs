@@ -1,0 +1,679 @@
+//! As written to checked. Every error names file, line and key, and shows no value: a secret may have been
+//! written in any place. A value is only named where it is close to one of the known words.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::ops::Range;
+use std::path::Path;
+use std::time::Duration;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use crate::domain::{AccountId, inert, time};
+
+use super::file::{self, Source, nearest};
+use super::{
+    AccountConfig, BudgetOverride, Callbacks, Config, ConfigError, KeyBinding, KeyKind, KeySpec,
+    Profile, ProviderSpec, SANDBOX, SecretSource, Theme, Ui,
+};
+
+const ROOT: [&str; 4] = ["default_profile", "profiles", "callbacks", "ui"];
+const PROFILE: [&str; 1] = ["accounts"];
+const ACCOUNT: [&str; 4] = ["provider", "environment", "endpoints", "budget"];
+const BUDGET: [&str; 3] = ["requests", "period", "reads"];
+const CALLBACKS: [&str; 1] = ["bind"];
+const UI: [&str; 6] = [
+    "theme",
+    "ascii",
+    "mouse",
+    "reduced_motion",
+    "verify_on_start",
+    "keys",
+];
+const SOURCES: [&str; 4] = ["env", "file", "command", "keyring"];
+
+/// A longer window is surely a mistake, and would be kept in the ledger all the while.
+const PERIOD_MAX: Duration = Duration::from_hours(24);
+
+const FOUR_WAYS: &str = "write where the secret is, not the secret itself: { env = \"NAME\" }, { file = \"~/path\" }, \
+     { command = [\"pass\", \"show\", \"name\"] } or { keyring = \"name\" }";
+
+type Entry<'t, 'a> = (
+    &'t Spanned<std::borrow::Cow<'a, str>>,
+    &'t Spanned<DeValue<'a>>,
+);
+
+/// Checks a file's text.
+pub(super) fn check(
+    path: &Path,
+    text: &str,
+    specs: &'static [ProviderSpec],
+) -> Result<Config, ConfigError> {
+    let (source, table) = file::parse(path, text, &all_names(specs))?;
+    let checker = Checker {
+        source: &source,
+        specs,
+    };
+    let root = Table {
+        source: &source,
+        entries: table.get_ref(),
+        span: 0..0,
+        title: String::new(),
+    };
+    checker.config(path, &root)
+}
+
+pub(super) fn all_names(specs: &[ProviderSpec]) -> Vec<&'static str> {
+    let fixed = [&ROOT[..], &PROFILE, &ACCOUNT, &BUDGET, &CALLBACKS, &UI];
+    let of_providers = specs.iter().flat_map(|spec| {
+        let keys = spec.keys.iter().map(|key| key.name);
+        keys.chain(spec.endpoints.iter().copied())
+    });
+    fixed.concat().into_iter().chain(of_providers).collect()
+}
+
+/// A table of the file, and what it is called in errors.
+struct Table<'t, 'a> {
+    source: &'t Source<'a>,
+    entries: &'t DeTable<'a>,
+    /// Where to point if something is missing.
+    span: Range<usize>,
+    /// " in account `shop`", or nothing for the whole file.
+    title: String,
+}
+
+/// A value that has the right type, and where it is.
+struct Found<T> {
+    value: T,
+    span: Range<usize>,
+}
+
+impl<'t, 'a> Table<'t, 'a> {
+    /// In the order of the file.
+    fn in_order(&self) -> Vec<Entry<'t, 'a>> {
+        let mut entries: Vec<_> = self.entries.iter().collect();
+        entries.sort_by_key(|(key, _)| key.span().start);
+        entries
+    }
+
+    /// Refuses all other keys.
+    fn only(&self, known: &[&'static str]) -> Result<(), ConfigError> {
+        for (key, _) in self.in_order() {
+            let written = key.get_ref().as_ref();
+            if known.contains(&written) {
+                continue;
+            }
+            let shown = inert::quoted(written, 64);
+            let hint = match nearest(written, known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known keys here: {}", known.join(", ")),
+            };
+            let message = format!("unknown key {shown}{}", self.title);
+            return Err(self.source.error(key.span(), message, hint));
+        }
+        Ok(())
+    }
+
+    fn get(&self, name: &str) -> Option<Entry<'t, 'a>> {
+        self.entries
+            .iter()
+            .find(|(key, _)| key.get_ref().as_ref() == name)
+    }
+
+    fn wrong_type(&self, entry: Entry<'t, 'a>, wanted: &str) -> ConfigError {
+        let (key, value) = entry;
+        let name = inert::quoted(key.get_ref(), 64);
+        let given = match value.get_ref() {
+            DeValue::Integer(_) | DeValue::Float(_) => "a number",
+            DeValue::String(_) => "a string",
+            DeValue::Boolean(_) => "true or false",
+            DeValue::Datetime(_) => "a date",
+            DeValue::Array(_) => "a list",
+            DeValue::Table(_) => "a table",
+        };
+        self.source.error(
+            key.span(),
+            format!("{name}{} is {given}", self.title),
+            format!("it must be {wanted}"),
+        )
+    }
+
+    fn string(&self, name: &str) -> Result<Option<Found<&'t str>>, ConfigError> {
+        let Some(entry) = self.get(name) else {
+            return Ok(None);
+        };
+        match entry.1.get_ref() {
+            DeValue::String(text) => Ok(Some(Found {
+                value: text.as_ref(),
+                span: entry.1.span(),
+            })),
+            _ => Err(self.wrong_type(entry, "a string, in quotes")),
+        }
+    }
+
+    fn boolean(&self, name: &str, default: bool) -> Result<bool, ConfigError> {
+        let Some(entry) = self.get(name) else {
+            return Ok(default);
+        };
+        let value = entry.1.get_ref().as_bool();
+        value.ok_or_else(|| self.wrong_type(entry, "true or false, without quotes"))
+    }
+
+    fn count(&self, name: &str) -> Result<Option<u32>, ConfigError> {
+        let Some(entry) = self.get(name) else {
+            return Ok(None);
+        };
+        let wanted = "a whole number of at least 1";
+        let Some(number) = entry.1.get_ref().as_integer() else {
+            return Err(self.wrong_type(entry, wanted));
+        };
+        match u32::from_str_radix(number.as_str(), number.radix()) {
+            Ok(count) if count > 0 => Ok(Some(count)),
+            _ => Err(self.source.error(
+                entry.1.span(),
+                format!("`{name}`{} is out of range", self.title),
+                format!("it must be {wanted}"),
+            )),
+        }
+    }
+
+    fn table(&self, name: &str, title: String) -> Result<Option<Table<'t, 'a>>, ConfigError> {
+        let Some(entry) = self.get(name) else {
+            return Ok(None);
+        };
+        self.as_table(entry, title).map(Some)
+    }
+
+    fn as_table(&self, entry: Entry<'t, 'a>, title: String) -> Result<Table<'t, 'a>, ConfigError> {
+        match entry.1.get_ref() {
+            DeValue::Table(entries) => Ok(Table {
+                source: self.source,
+                entries,
+                span: entry.0.span(),
+                title,
+            }),
+            _ => Err(self.wrong_type(entry, "a table")),
+        }
+    }
+}
+
+struct Checker<'s, 'a> {
+    source: &'s Source<'a>,
+    specs: &'static [ProviderSpec],
+}
+
+impl Checker<'_, '_> {
+    fn config(&self, path: &Path, root: &Table<'_, '_>) -> Result<Config, ConfigError> {
+        root.only(&ROOT)?;
+        let mut config = Config {
+            path: Some(path.to_owned()),
+            ..Config::default()
+        };
+        if let Some(callbacks) = root.table("callbacks", " in [callbacks]".into())? {
+            config.callbacks = self.callbacks(&callbacks)?;
+        }
+        if let Some(ui) = root.table("ui", " in [ui]".into())? {
+            config.ui = self.ui(&ui)?;
+        }
+        if let Some(profiles) = root.table("profiles", " in [profiles]".into())? {
+            self.profiles(&profiles, &mut config)?;
+        }
+        if let Some(default) = root.string("default_profile")? {
+            if let Err(error) = config.profile(Some(default.value)) {
+                return Err(self.source.error(
+                    default.span,
+                    "`default_profile` names a profile that does not exist",
+                    error.hint(),
+                ));
+            }
+            default.value.clone_into(&mut config.default_profile);
+        }
+        Ok(config)
+    }
+
+    fn callbacks(&self, table: &Table<'_, '_>) -> Result<Callbacks, ConfigError> {
+        table.only(&CALLBACKS)?;
+        let Some(bind) = table.string("bind")? else {
+            return Ok(Callbacks::default());
+        };
+        let bind: SocketAddr = bind.value.parse().map_err(|_| {
+            self.source.error(
+                bind.span,
+                "`bind` in [callbacks] is not an address and port",
+                "write numbers, like \"127.0.0.1:8787\" or \"[::1]:8787\"",
+            )
+        })?;
+        Ok(Callbacks { bind })
+    }
+
+    fn ui(&self, table: &Table<'_, '_>) -> Result<Ui, ConfigError> {
+        table.only(&UI)?;
+        let default = Ui::default();
+        let theme = match table.string("theme")? {
+            None => default.theme,
+            Some(theme) => match theme.value {
+                "auto" => Theme::Auto,
+                "dark" => Theme::Dark,
+                "light" => Theme::Light,
+                other => {
+                    let known = ["auto", "dark", "light"];
+                    return Err(self.unknown("theme", "theme", &theme.span, other, &known));
+                }
+            },
+        };
+        Ok(Ui {
+            theme,
+            ascii: table.boolean("ascii", default.ascii)?,
+            mouse: table.boolean("mouse", default.mouse)?,
+            reduced_motion: table.boolean("reduced_motion", default.reduced_motion)?,
+            verify_on_start: table.boolean("verify_on_start", default.verify_on_start)?,
+            keys: match table.table("keys", " in [ui.keys]".into())? {
+                None => BTreeMap::new(),
+                Some(keys) => self.key_bindings(&keys)?,
+            },
+        })
+    }
+
+    fn key_bindings(
+        &self,
+        table: &Table<'_, '_>,
+    ) -> Result<BTreeMap<String, KeyBinding>, ConfigError> {
+        let wanted = "a key like \"ctrl-r\", or a list of them";
+        let mut bindings = BTreeMap::new();
+        for entry in table.in_order() {
+            let keys: Option<Vec<_>> = match entry.1.get_ref() {
+                DeValue::String(key) => Some(vec![key.to_string()]),
+                DeValue::Array(keys) => {
+                    let text =
+                        |key: &Spanned<DeValue<'_>>| key.get_ref().as_str().map(str::to_owned);
+                    keys.iter().map(text).collect()
+                }
+                _ => None,
+            };
+            let keys = keys.ok_or_else(|| table.wrong_type(entry, wanted))?;
+            let place = self.source.place(entry.0.span());
+            bindings.insert(entry.0.get_ref().to_string(), KeyBinding { keys, place });
+        }
+        Ok(bindings)
+    }
+
+    fn profiles(&self, table: &Table<'_, '_>, config: &mut Config) -> Result<(), ConfigError> {
+        for entry in table.in_order() {
+            let name = entry.0.get_ref().as_ref();
+            let span = entry.0.span();
+            if name.eq_ignore_ascii_case(SANDBOX) {
+                return Err(self.source.error(
+                    span,
+                    "the profile `sandbox` is built in and takes no accounts of yours",
+                    "give this profile another name",
+                ));
+            }
+            if AccountId::new(name).is_err() {
+                return Err(self.source.error(
+                    span,
+                    "this is no name for a profile",
+                    "1 to 64 letters, digits, `-`, `_` and `.` are accepted",
+                ));
+            }
+            let known = config.profiles.iter();
+            if known
+                .clone()
+                .any(|known| known.name.eq_ignore_ascii_case(name))
+            {
+                return Err(self.source.error(
+                    span,
+                    format!("the profile `{name}` is there twice, in other letters"),
+                    "give one of them another name",
+                ));
+            }
+            let profile = table.as_table(entry, format!(" in profile `{name}`"))?;
+            profile.only(&PROFILE)?;
+            let accounts = match profile.table("accounts", format!(" in profile `{name}`"))? {
+                Some(accounts) => self.accounts(&accounts)?,
+                None => Vec::new(),
+            };
+            if accounts.is_empty() {
+                config
+                    .warnings
+                    .push(format!("the profile `{name}` has no accounts"));
+            }
+            config.profiles.push(Profile {
+                name: name.to_owned(),
+                built_in: false,
+                accounts,
+            });
+        }
+        Ok(())
+    }
+
+    fn accounts(&self, table: &Table<'_, '_>) -> Result<Vec<AccountConfig>, ConfigError> {
+        let mut accounts: Vec<AccountConfig> = Vec::new();
+        for entry in table.in_order() {
+            let span = entry.0.span();
+            let id = AccountId::new(entry.0.get_ref().as_ref()).map_err(|error| {
+                self.source.error(
+                    span.clone(),
+                    error.to_string(),
+                    "1 to 64 letters, digits, `-`, `_` and `.` are accepted",
+                )
+            })?;
+            let same = |other: &&AccountConfig| other.id.as_str().eq_ignore_ascii_case(id.as_str());
+            if let Some(other) = accounts.iter().find(same) {
+                return Err(self.source.error(
+                    span,
+                    format!("the accounts `{}` and `{id}` differ only in case", other.id),
+                    "give one of them another name",
+                ));
+            }
+            let account = table.as_table(entry, format!(" in account `{id}`"))?;
+            accounts.push(self.account(id, &account)?);
+        }
+        Ok(accounts)
+    }
+
+    fn account(&self, id: AccountId, table: &Table<'_, '_>) -> Result<AccountConfig, ConfigError> {
+        let spec = self.provider(&id, table)?;
+        let keys = spec.keys.iter().map(|key| key.name);
+        let known: Vec<_> = ACCOUNT.into_iter().chain(keys).collect();
+        table.only(&known)?;
+        let mut account = AccountConfig {
+            environment: self.environment(spec, table)?,
+            provider: spec.name,
+            texts: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+            endpoints: self.endpoints(&id, spec, table)?,
+            budget: self.budget(&id, table)?,
+            id,
+        };
+        for key in spec.keys {
+            match (table.get(key.name), key.kind) {
+                (None, _) if key.required => return Err(self.missing(spec, key, table)),
+                (None, _) => {}
+                (Some(_), KeyKind::Text) => {
+                    let text = self.text(key, table)?;
+                    account.texts.insert(key.name, text);
+                }
+                (Some(entry), KeyKind::Secret) => {
+                    let source = self.secret(entry, table)?;
+                    account.secrets.insert(key.name, source);
+                }
+            }
+        }
+        Ok(account)
+    }
+
+    fn provider(
+        &self,
+        id: &AccountId,
+        table: &Table<'_, '_>,
+    ) -> Result<&'static ProviderSpec, ConfigError> {
+        let names: Vec<_> = self.specs.iter().map(|spec| spec.name).collect();
+        let Some(name) = table.string("provider")? else {
+            return Err(self.source.error(
+                table.span.clone(),
+                format!("account `{id}` has no `provider`"),
+                format!("add provider = \"…\"; known: {}", names.join(", ")),
+            ));
+        };
+        let found = self.specs.iter().find(|spec| spec.name == name.value);
+        found.ok_or_else(|| self.unknown("provider", "provider", &name.span, name.value, &names))
+    }
+
+    fn environment(
+        &self,
+        spec: &ProviderSpec,
+        table: &Table<'_, '_>,
+    ) -> Result<String, ConfigError> {
+        let Some(name) = table.string("environment")? else {
+            let default = spec.environments.first();
+            return Ok((*default.expect("each provider has an environment")).to_owned());
+        };
+        if spec.environments.contains(&name.value) {
+            return Ok(name.value.to_owned());
+        }
+        let what = format!("environment of {}", spec.title);
+        Err(self.unknown(
+            "environment",
+            &what,
+            &name.span,
+            name.value,
+            spec.environments,
+        ))
+    }
+
+    /// A word that is not among the known ones.
+    fn unknown(
+        &self,
+        key: &str,
+        what: &str,
+        span: &Range<usize>,
+        written: &str,
+        known: &[&'static str],
+    ) -> ConfigError {
+        let list = format!("known: {}", known.join(", "));
+        match nearest(written, known.iter().copied()) {
+            Some(near) => self.source.error(
+                span.clone(),
+                format!(
+                    "`{key}` names an unknown {what}: {}",
+                    inert::quoted(written, 40)
+                ),
+                format!("did you mean `{near}`? {list}"),
+            ),
+            None => self.source.error(
+                span.clone(),
+                format!("`{key}` names an unknown {what}"),
+                list,
+            ),
+        }
+    }
+
+    fn missing(&self, spec: &ProviderSpec, key: &KeySpec, table: &Table<'_, '_>) -> ConfigError {
+        let how = match key.kind {
+            KeyKind::Text => format!("add {} = \"…\"", key.name),
+            KeyKind::Secret => format!("add {} = …, and {FOUR_WAYS}", key.name),
+        };
+        self.source.error(
+            table.span.clone(),
+            format!("`{}` is missing{}", key.name, table.title),
+            format!("{} needs {}: {how}", spec.title, key.about),
+        )
+    }
+
+    fn text(&self, key: &KeySpec, table: &Table<'_, '_>) -> Result<String, ConfigError> {
+        let text = table.string(key.name)?.expect("the caller found the key");
+        // It goes into requests as it is; a stray line break would be signed and refused.
+        let plain = !text.value.is_empty()
+            && text.value.trim() == text.value
+            && !text.value.contains(char::is_control);
+        if !plain {
+            return Err(self.source.error(
+                text.span,
+                format!(
+                    "`{}`{} is empty or has stray characters",
+                    key.name, table.title
+                ),
+                "write it on one line, without spaces around it",
+            ));
+        }
+        Ok(text.value.to_owned())
+    }
+
+    fn secret(
+        &self,
+        entry: Entry<'_, '_>,
+        table: &Table<'_, '_>,
+    ) -> Result<SecretSource, ConfigError> {
+        let key = entry.0.get_ref().as_ref();
+        let refuse = |span: Range<usize>, what: &str| {
+            let message = format!("`{key}`{} {what}", table.title);
+            self.source.error(span, message, FOUR_WAYS)
+        };
+        let DeValue::Table(ways) = entry.1.get_ref() else {
+            return Err(refuse(
+                entry.0.span(),
+                "is a secret and may not stand in the config file",
+            ));
+        };
+        let ways = Table {
+            source: self.source,
+            entries: ways,
+            span: entry.0.span(),
+            title: format!(" of the secret `{key}`{}", table.title),
+        };
+        ways.only(&SOURCES)?;
+        let mut given = ways.in_order().into_iter();
+        let (Some(way), None) = (given.next(), given.next()) else {
+            return Err(refuse(entry.0.span(), "must name exactly one source"));
+        };
+        let empty = || refuse(way.0.span(), &format!("has an empty `{}`", way.0.get_ref()));
+        let name = way.0.get_ref().as_ref();
+        if name == "command" {
+            let words = match way.1.get_ref() {
+                DeValue::Array(words) => words
+                    .iter()
+                    .map(|word| word.get_ref().as_str().map(str::to_owned))
+                    .collect::<Option<Vec<_>>>(),
+                _ => None,
+            };
+            let wanted =
+                "a list of strings, the program and its arguments: [\"pass\", \"show\", \"name\"]";
+            let words = words.ok_or_else(|| ways.wrong_type(way, wanted))?;
+            let usable = words
+                .first()
+                .is_some_and(|program| !program.trim().is_empty())
+                && words.iter().all(|word| !word.contains('\0'));
+            return if usable {
+                Ok(SecretSource::Command { words })
+            } else {
+                Err(empty())
+            };
+        }
+        let text = ways.string(name)?.expect("the key was just seen").value;
+        if text.trim().is_empty() || text.contains('\0') {
+            return Err(empty());
+        }
+        match name {
+            "env" if text.contains(['=', ' ']) => Err(refuse(
+                way.0.span(),
+                "has an `env` that is no variable's name",
+            )),
+            "env" => Ok(SecretSource::Env { name: text.into() }),
+            "keyring" => Ok(SecretSource::Keyring { name: text.into() }),
+            _ => Ok(SecretSource::File {
+                written: text.into(),
+                base: self
+                    .source
+                    .path
+                    .parent()
+                    .unwrap_or(Path::new(""))
+                    .to_owned(),
+            }),
+        }
+    }
+
+    fn endpoints(
+        &self,
+        id: &AccountId,
+        spec: &ProviderSpec,
+        table: &Table<'_, '_>,
+    ) -> Result<BTreeMap<&'static str, String>, ConfigError> {
+        let title = format!(" in `endpoints` of account `{id}`");
+        let mut endpoints = BTreeMap::new();
+        let Some(table) = table.table("endpoints", title)? else {
+            return Ok(endpoints);
+        };
+        table.only(spec.endpoints)?;
+        for name in spec.endpoints {
+            let Some(written) = table.string(name)? else {
+                continue;
+            };
+            let url = endpoint_url(written.value).map_err(|why| {
+                let message = format!("`{name}`{} {why}", table.title);
+                let hint = "write it like \"https://api.example.com\"; plain http is for this machine only";
+                self.source.error(written.span, message, hint)
+            })?;
+            endpoints.insert(*name, url);
+        }
+        Ok(endpoints)
+    }
+
+    fn budget(
+        &self,
+        id: &AccountId,
+        table: &Table<'_, '_>,
+    ) -> Result<Option<BudgetOverride>, ConfigError> {
+        let Some(table) = table.table("budget", format!(" in `budget` of account `{id}`"))? else {
+            return Ok(None);
+        };
+        table.only(&BUDGET)?;
+        let missing = |name: &str, example: &str| {
+            let message = format!("`{name}` is missing{}", table.title);
+            self.source.error(
+                table.span.clone(),
+                message,
+                format!("add {name} = {example}"),
+            )
+        };
+        let requests = table
+            .count("requests")?
+            .ok_or_else(|| missing("requests", "1000"))?;
+        let period = table
+            .string("period")?
+            .ok_or_else(|| missing("period", "\"60s\""))?;
+        let length = time::parse_duration(period.value)
+            .ok()
+            .filter(|length| !length.is_zero() && *length <= PERIOD_MAX);
+        let length = length.ok_or_else(|| {
+            self.source.error(
+                period.span,
+                format!(
+                    "`period`{} is not a length of time up to a day",
+                    table.title
+                ),
+                "write a number and a unit, like \"60s\" or \"1m\"",
+            )
+        })?;
+        Ok(Some(BudgetOverride {
+            requests,
+            period: length,
+            reads: table.count("reads")?,
+        }))
+    }
+}
+
+/// Checks an endpoint's URL; gives it normalised and without a slash at its end.
+fn endpoint_url(written: &str) -> Result<String, &'static str> {
+    // The parser would drop some of these silently.
+    if written.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\') {
+        return Err("has a space or another character no URL has");
+    }
+    let url = reqwest::Url::parse(written).map_err(|_| "is not an absolute URL")?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err("is neither http nor https");
+    }
+    let host = url.host_str().filter(|host| !host.is_empty());
+    let host = host.ok_or("has no host")?;
+    if !url.username().is_empty() || url.password().is_some() || written.contains('@') {
+        return Err("has a user name or password in it");
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("has a query or a fragment");
+    }
+    if url.port() == Some(0) {
+        return Err("has the port 0");
+    }
+    if url.scheme() == "http" && !is_loopback(host) {
+        return Err("sends credentials over plain http to another machine");
+    }
+    Ok(url.as_str().trim_end_matches('/').to_owned())
+}
+
+fn is_loopback(host: &str) -> bool {
+    let bare = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || bare
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|ip| ip.is_loopback())
+}

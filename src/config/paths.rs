@@ -1,0 +1,202 @@
+//! Where the config file and the state folder are. Looks at the environment it is given, never at the process's.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::ConfigError;
+
+/// The environment variables, as a value: the process's own, or a test's.
+#[derive(Clone)]
+pub struct Environ(Arc<Lookup>);
+
+type Lookup = dyn Fn(&str) -> Option<OsString> + Send + Sync;
+
+impl Environ {
+    /// The process's own.
+    #[must_use]
+    pub fn process() -> Self {
+        Self(Arc::new(|name| std::env::var_os(name)))
+    }
+
+    /// These and no others.
+    #[must_use]
+    pub fn of<const N: usize>(variables: [(&str, &str); N]) -> Self {
+        let variables = variables.map(|(name, value)| (name.to_owned(), OsString::from(value)));
+        Self(Arc::new(move |name| {
+            let found = variables.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value.clone())
+        }))
+    }
+
+    /// A variable's value; one that is empty counts as not set.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<OsString> {
+        (self.0)(name).filter(|value| !value.is_empty())
+    }
+}
+
+impl fmt::Debug for Environ {
+    /// Variables may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Environ(…)")
+    }
+}
+
+/// Where to look: what the command line says, then the environment, then the platform's folders.
+#[derive(Debug, Clone)]
+pub struct Locations {
+    /// `--config`.
+    pub config: Option<PathBuf>,
+    /// `--state-dir`.
+    pub state: Option<PathBuf>,
+    /// Asked for `TILLDECK_CONFIG` and `TILLDECK_STATE_DIR`.
+    pub environ: Environ,
+    /// The platform's config folder for this program, if it has one.
+    pub platform_config: Option<PathBuf>,
+    /// The platform's state folder for this program, if it has one.
+    pub platform_state: Option<PathBuf>,
+}
+
+/// The config file to read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigPath {
+    /// Where it is, or would be.
+    pub path: PathBuf,
+    /// Whether somebody named it, so that it must exist.
+    pub named: bool,
+}
+
+impl Locations {
+    /// With the process's environment and the platform's folders.
+    #[must_use]
+    pub fn of_process(config: Option<PathBuf>, state: Option<PathBuf>) -> Self {
+        let folders = directories::ProjectDirs::from("", "", "tilldeck");
+        let folders = folders.as_ref();
+        let state_folder =
+            |f: &directories::ProjectDirs| f.state_dir().unwrap_or(f.data_dir()).to_owned();
+        Self {
+            config,
+            state,
+            environ: Environ::process(),
+            platform_config: folders.map(|f| f.config_dir().to_owned()),
+            platform_state: folders.map(state_folder),
+        }
+    }
+
+    /// The config file: `--config`, else `TILLDECK_CONFIG`, else `config.toml` in the platform's folder.
+    /// `None` where the platform has no such folder.
+    #[must_use]
+    pub fn config_file(&self) -> Option<ConfigPath> {
+        let named = |path| ConfigPath { path, named: true };
+        let by_variable = || self.environ.get("TILLDECK_CONFIG").map(PathBuf::from);
+        self.config
+            .clone()
+            .or_else(by_variable)
+            .map(named)
+            .or_else(|| {
+                Some(ConfigPath {
+                    path: self.platform_config.as_ref()?.join("config.toml"),
+                    named: false,
+                })
+            })
+    }
+
+    /// The state folder: `--state-dir`, else `TILLDECK_STATE_DIR`, else the platform's.
+    ///
+    /// # Errors
+    /// If nobody names one and the platform has none.
+    pub fn state_folder(&self) -> Result<PathBuf, ConfigError> {
+        self.state
+            .clone()
+            .or_else(|| self.environ.get("TILLDECK_STATE_DIR").map(PathBuf::from))
+            .or_else(|| self.platform_state.clone())
+            .ok_or_else(|| {
+                ConfigError::of_nothing(
+                    "this system names no folder for the state of programs",
+                    "name one with --state-dir or TILLDECK_STATE_DIR",
+                )
+            })
+    }
+}
+
+/// A path as written in the config file: `~/` is the home folder, a relative one starts at `base`.
+/// `None` where the home folder is needed and unknown.
+pub(super) fn expand(written: &str, base: &Path, environ: &Environ) -> Option<PathBuf> {
+    let Some(below_home) = written.strip_prefix("~/") else {
+        return Some(base.join(written));
+    };
+    let home = environ.get("HOME").map(PathBuf::from).or_else(|| {
+        directories::BaseDirs::new().map(|directories| directories.home_dir().to_owned())
+    })?;
+    Some(home.join(below_home))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn locations(config: Option<&str>, environ: Environ) -> Locations {
+        Locations {
+            config: config.map(PathBuf::from),
+            state: None,
+            environ,
+            platform_config: Some("/platform/config".into()),
+            platform_state: Some("/platform/state".into()),
+        }
+    }
+
+    #[test]
+    fn an_argument_goes_before_a_variable_and_that_before_the_platform() {
+        let set = || {
+            Environ::of([
+                ("TILLDECK_CONFIG", "/env/c.toml"),
+                ("TILLDECK_STATE_DIR", "/env/s"),
+            ])
+        };
+        let path = |l: &Locations| {
+            let found = l.config_file().unwrap();
+            (found.path.to_str().unwrap().to_owned(), found.named)
+        };
+        let all = locations(Some("/arg/c.toml"), set());
+        assert_eq!(path(&all), ("/arg/c.toml".into(), true));
+        let some = locations(None, set());
+        assert_eq!(path(&some), ("/env/c.toml".into(), true));
+        assert_eq!(some.state_folder().unwrap(), PathBuf::from("/env/s"));
+        let none = locations(None, Environ::of([("TILLDECK_CONFIG", "")]));
+        assert_eq!(path(&none), ("/platform/config/config.toml".into(), false));
+        assert_eq!(
+            none.state_folder().unwrap(),
+            PathBuf::from("/platform/state")
+        );
+        let nowhere = Locations {
+            platform_config: None,
+            platform_state: None,
+            ..none
+        };
+        assert_eq!(nowhere.config_file(), None);
+        assert!(
+            nowhere
+                .state_folder()
+                .unwrap_err()
+                .hint()
+                .contains("--state-dir")
+        );
+    }
+
+    #[test]
+    fn home_and_the_config_files_folder_are_filled_in() {
+        let environ = Environ::of([("HOME", "/home/op")]);
+        let expanded = |written| expand(written, Path::new("/etc/tilldeck"), &environ).unwrap();
+        assert_eq!(
+            expanded("~/.secrets/k"),
+            PathBuf::from("/home/op/.secrets/k")
+        );
+        assert_eq!(
+            expanded("secrets/k"),
+            PathBuf::from("/etc/tilldeck/secrets/k")
+        );
+        assert_eq!(expanded("/run/k"), PathBuf::from("/run/k"));
+    }
+}

@@ -1,0 +1,479 @@
+//! Where a secret comes from, and getting it from there. Blocks: callers put it on a thread of its own.
+//! A secret is never written in the config file, never an argument, and never in an error.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use secrecy::zeroize::Zeroizing;
+
+use crate::domain::{Secret, inert};
+
+use super::paths::{self, Environ};
+
+/// No key or password is longer; a larger file is a wrong path.
+const SIZE_MAX: u64 = 64 * 1024;
+
+/// How long a command may take. Long enough for a password manager that unlocks by itself.
+const COMMAND_LIMIT: Duration = Duration::from_secs(10);
+
+/// How long the keyring may take; a daemon that hangs must not hold up the program.
+#[cfg(feature = "keyring")]
+const KEYRING_LIMIT: Duration = Duration::from_secs(3);
+
+/// Where a secret comes from.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SecretSource {
+    /// An environment variable.
+    Env {
+        /// Its name.
+        name: String,
+    },
+    /// A file that holds the secret and nothing else.
+    File {
+        /// As written: `~/` is the home folder.
+        written: String,
+        /// The config file's folder, where a relative path starts.
+        base: PathBuf,
+    },
+    /// A command that prints the secret.
+    Command {
+        /// The program and its arguments; no shell reads them.
+        words: Vec<String>,
+    },
+    /// An entry of the system's keyring, of the service "tilldeck".
+    Keyring {
+        /// The entry's name.
+        name: String,
+    },
+}
+
+/// A secret, as it came.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The secret.
+    pub secret: Secret,
+    /// Something the operator should mend.
+    pub warning: Option<String>,
+}
+
+/// Why a secret could not be had. Never holds any of it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum SecretError {
+    /// The variable is not set, or empty.
+    #[error("the environment variable {0} is not set; set it before starting tilldeck")]
+    NotSet(String),
+    /// It holds nothing.
+    #[error("the secret from {0} is empty; put the secret there")]
+    Empty(String),
+    /// It is not text.
+    #[error("the secret from {0} is not UTF-8 text; store it as plain text")]
+    NotText(String),
+    /// It has a line break inside.
+    #[error("the secret from {0} has more than one line; store the secret alone, on one line")]
+    ManyLines(String),
+    /// It is far too long.
+    #[error("the secret from {0} is longer than 64 KiB; is this the right place?")]
+    TooLong(String),
+    /// There is no such file.
+    #[error("{0} does not exist; create it with the secret in it and mode 0600")]
+    NoFile(String),
+    /// It is a folder, a pipe or a device.
+    #[error("{0} is not a regular file; name a file that holds the secret alone")]
+    NotAFile(String),
+    /// It may not be read.
+    #[error("{0} may not be read; make it readable for you alone (chmod 600)")]
+    Forbidden(String),
+    /// Reading failed otherwise.
+    #[error("{source_name} cannot be read: {why}")]
+    Unreadable {
+        /// Where the secret should come from.
+        source_name: String,
+        /// The system's words.
+        why: String,
+    },
+    /// The path begins with `~/` and there is no home folder.
+    #[error("{0} is in the home folder, which is unknown; set HOME or write the whole path")]
+    NoHome(String),
+    /// The program is not there.
+    #[error("{0} cannot be started: {1}; is it installed and on the PATH?")]
+    NotStarted(String, String),
+    /// The program failed.
+    #[error("{source_name} failed ({status}){said}; run the command by hand to see why")]
+    Failed {
+        /// Where the secret should come from.
+        source_name: String,
+        /// Its exit status.
+        status: String,
+        /// The first line it wrote to stderr, inert, after a colon; or nothing.
+        said: String,
+    },
+    /// The program or the keyring took too long.
+    #[error("{0} gave no answer within {1} s; unlock it first, then try again")]
+    TimedOut(String, u64),
+    /// The keyring has no such entry.
+    #[error("the keyring has no entry {0} of the service tilldeck; store the secret there first")]
+    NoEntry(String),
+    /// The keyring cannot be used.
+    #[error("{0} cannot be read: {1}; unlock the keyring, or use env, file or command")]
+    Keyring(String, String),
+    /// This build has no keyring.
+    #[error("{0} cannot be read: this build has no keyring; use env, file or command")]
+    NoKeyring(String),
+}
+
+impl fmt::Debug for SecretSource {
+    /// As [`SecretSource::describe`]: a command's arguments may say more than they should.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SecretSource({})", self.describe())
+    }
+}
+
+impl SecretSource {
+    /// In a few words: "env `KANGA_API_SECRET`" without the quotes, "command pass". Never a command's arguments.
+    #[must_use]
+    pub fn describe(&self) -> String {
+        let (kind, name) = match self {
+            Self::Env { name } => ("env", name.as_str()),
+            Self::File { written, .. } => ("file", written.as_str()),
+            Self::Command { words } => ("command", words.first().map_or("", String::as_str)),
+            Self::Keyring { name } => ("keyring", name.as_str()),
+        };
+        format!("{kind} {}", inert::cut(name, 120))
+    }
+
+    /// Gets the secret. Blocks: up to 10 s for a command, 3 s for the keyring.
+    ///
+    /// # Errors
+    /// If there is none, or it cannot be one. Each error says what to do.
+    pub fn resolve(&self, environ: &Environ) -> Result<Resolved, SecretError> {
+        let plain = |secret| Resolved {
+            secret,
+            warning: None,
+        };
+        let shown = self.describe();
+        match self {
+            Self::Env { name } => {
+                let value = environ
+                    .get(name)
+                    .ok_or_else(|| SecretError::NotSet(inert::cut(name, 120)))?;
+                let value = value.into_encoded_bytes();
+                checked(&Zeroizing::new(value), shown).map(plain)
+            }
+            Self::File { written, base } => {
+                let path = paths::expand(written, base, environ)
+                    .ok_or_else(|| SecretError::NoHome(shown.clone()))?;
+                from_file(&path, shown)
+            }
+            Self::Command { words } => {
+                checked(&output(words, &shown, COMMAND_LIMIT)?, shown).map(plain)
+            }
+            Self::Keyring { name } => checked(&from_keyring(name, &shown)?, shown).map(plain),
+        }
+    }
+}
+
+/// Without the line break at its end, if it can be a secret at all.
+fn checked(bytes: &[u8], source: String) -> Result<Secret, SecretError> {
+    if bytes.len() as u64 > SIZE_MAX {
+        return Err(SecretError::TooLong(source));
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return Err(SecretError::NotText(source));
+    };
+    let text = text.trim_end_matches(['\r', '\n']);
+    if text.trim().is_empty() {
+        return Err(SecretError::Empty(source));
+    }
+    if text.contains(['\r', '\n', '\0']) {
+        return Err(SecretError::ManyLines(source));
+    }
+    Ok(Secret::new(text))
+}
+
+fn from_file(path: &Path, shown: String) -> Result<Resolved, SecretError> {
+    let failed = |error: &std::io::Error| match error.kind() {
+        ErrorKind::NotFound => SecretError::NoFile(shown.clone()),
+        ErrorKind::PermissionDenied => SecretError::Forbidden(shown.clone()),
+        _ => SecretError::Unreadable {
+            source_name: shown.clone(),
+            why: error.to_string(),
+        },
+    };
+    // Asked before opening: opening a pipe would wait for its writer.
+    let about = std::fs::metadata(path).map_err(|error| failed(&error))?;
+    if !about.is_file() {
+        return Err(SecretError::NotAFile(shown));
+    }
+    let file = File::open(path).map_err(|error| failed(&error))?;
+    let bytes = read_bounded(file).map_err(|error| failed(&error))?;
+    let warning = readable_by_others(&about)
+        .then(|| format!("{shown} can be read by other users; run chmod 600 on it"));
+    Ok(Resolved {
+        secret: checked(&bytes, shown)?,
+        warning,
+    })
+}
+
+#[cfg(unix)]
+fn readable_by_others(about: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt as _;
+    about.permissions().mode() & 0o077 != 0
+}
+
+#[cfg(not(unix))]
+fn readable_by_others(_: &std::fs::Metadata) -> bool {
+    false
+}
+
+/// At most one byte more than a secret may have. The buffer is never moved, so no copy stays behind.
+fn read_bounded(from: impl Read) -> std::io::Result<Zeroizing<Vec<u8>>> {
+    let room = usize::try_from(SIZE_MAX + 1).expect("64 KiB fit");
+    let mut bytes = Zeroizing::new(Vec::with_capacity(room));
+    from.take(SIZE_MAX + 1).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// What a command prints.
+fn output(
+    words: &[String],
+    shown: &str,
+    limit: Duration,
+) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    let not_started =
+        |error: &std::io::Error| SecretError::NotStarted(shown.to_owned(), error.to_string());
+    let (program, arguments) = words
+        .split_first()
+        .ok_or_else(|| SecretError::Empty(shown.to_owned()))?;
+    let mut child = Command::new(program)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| not_started(&error))?;
+    let out = read_aside(child.stdout.take());
+    let err = read_aside(child.stderr.take());
+    let gone = || SecretError::TimedOut(shown.to_owned(), limit.as_secs());
+    let Ok(printed) = out.recv_timeout(limit) else {
+        end(&mut child);
+        return Err(gone());
+    };
+    if printed.len() as u64 > SIZE_MAX {
+        // It may still be printing, and its status would only tell of the broken pipe.
+        end(&mut child);
+        return Err(SecretError::TooLong(shown.to_owned()));
+    }
+    let Some(status) = wait_briefly(&mut child, limit) else {
+        end(&mut child);
+        return Err(gone());
+    };
+    if !status.success() {
+        let complaint = err
+            .recv_timeout(Duration::from_millis(200))
+            .unwrap_or_default();
+        let complaint = String::from_utf8_lossy(&complaint);
+        let first = complaint.lines().find(|line| !line.trim().is_empty());
+        return Err(SecretError::Failed {
+            source_name: shown.to_owned(),
+            status: status.to_string(),
+            said: first.map_or_else(String::new, |line| format!(": {}", inert::cut(line, 200))),
+        });
+    }
+    Ok(printed)
+}
+
+fn read_aside(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Zeroizing<Vec<u8>>> {
+    let (send, receive) = mpsc::channel();
+    if let Some(pipe) = pipe {
+        std::thread::spawn(move || {
+            let _ = send.send(read_bounded(pipe).unwrap_or_default());
+        });
+    }
+    receive
+}
+
+/// A program that has closed its output ends at once, or never: looked at every 5 ms.
+fn wait_briefly(child: &mut Child, limit: Duration) -> Option<std::process::ExitStatus> {
+    const PAUSE: Duration = Duration::from_millis(5);
+    for _ in 0..=limit.as_millis() / PAUSE.as_millis() {
+        match child.try_wait() {
+            Ok(None) => std::thread::sleep(PAUSE),
+            Ok(status) => return status,
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+fn end(child: &mut Child) {
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+#[cfg(not(feature = "keyring"))]
+fn from_keyring(_: &str, shown: &str) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    Err(SecretError::NoKeyring(shown.to_owned()))
+}
+
+#[cfg(feature = "keyring")]
+fn from_keyring(name: &str, shown: &str) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+    let (send, receive) = mpsc::channel();
+    let entry = name.to_owned();
+    // A thread of its own: the store may block for ever, and must not be called inside a runtime.
+    std::thread::spawn(move || {
+        let _ = send.send(keyring_entry(&entry));
+    });
+    let answer = receive
+        .recv_timeout(KEYRING_LIMIT)
+        .map_err(|_| SecretError::TimedOut(shown.to_owned(), KEYRING_LIMIT.as_secs()))?;
+    answer.map_err(|error| match error {
+        keyring_core::Error::NoEntry => SecretError::NoEntry(inert::quoted(name, 120)),
+        keyring_core::Error::BadEncoding(_) => SecretError::NotText(shown.to_owned()),
+        // Some of the others carry what was stored, so only the kinds known to be words are shown.
+        keyring_core::Error::PlatformFailure(why) | keyring_core::Error::NoStorageAccess(why) => {
+            SecretError::Keyring(shown.to_owned(), inert::cut(&why.to_string(), 200))
+        }
+        _ => SecretError::Keyring(shown.to_owned(), "the keyring refused".to_owned()),
+    })
+}
+
+#[cfg(feature = "keyring")]
+fn keyring_entry(name: &str) -> Result<Zeroizing<Vec<u8>>, keyring_core::Error> {
+    use keyring_core::api::CredentialStoreApi as _;
+    #[cfg(target_os = "macos")]
+    let store = apple_native_keyring_store::keychain::Store::new()?;
+    #[cfg(windows)]
+    let store = windows_native_keyring_store::Store::new()?;
+    #[cfg(all(unix, not(target_os = "macos")))]
+    let store = dbus_secret_service_keyring_store::Store::new()?;
+    let entry = store.build("tilldeck", name, None)?;
+    Ok(Zeroizing::new(entry.get_password()?.into_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(name: &str) -> SecretSource {
+        SecretSource::Env { name: name.into() }
+    }
+
+    fn file(folder: &Path, written: &str) -> SecretSource {
+        SecretSource::File {
+            written: written.into(),
+            base: folder.into(),
+        }
+    }
+
+    fn command(words: &[&str]) -> SecretSource {
+        SecretSource::Command {
+            words: words.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    fn value(source: &SecretSource, environ: &Environ) -> String {
+        let resolved = source.resolve(environ).unwrap();
+        resolved.secret.expose().to_owned()
+    }
+
+    fn refusal(source: &SecretSource) -> String {
+        let environ = Environ::of([("BLANK", "  "), ("LINES", "planted\nplanted")]);
+        let error = source.resolve(&environ).unwrap_err();
+        assert!(!format!("{error} {error:?}").contains("planted"), "{error}");
+        error.to_string()
+    }
+
+    #[test]
+    fn a_variable_is_trimmed_and_must_hold_something() {
+        let environ = Environ::of([("KEY", "planted\r\n")]);
+        assert_eq!(value(&env("KEY"), &environ), "planted");
+        assert_eq!(
+            refusal(&env("KEY")),
+            "the environment variable KEY is not set; set it before starting tilldeck"
+        );
+        assert!(refusal(&env("BLANK")).contains("is empty"));
+        assert!(refusal(&env("LINES")).contains("more than one line"));
+    }
+
+    #[test]
+    fn a_file_is_read_from_home_or_beside_the_config() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path();
+        let write = |name: &str, bytes: &[u8]| std::fs::write(at.join(name), bytes).unwrap();
+        write("good", b"planted\n");
+        write("empty", b"\n");
+        write("bytes", b"planted\xff");
+        write("large", &[b'x'; 70_000]);
+        let home = Environ::of([("HOME", at.to_str().unwrap())]);
+        assert_eq!(value(&file(at, "good"), &home), "planted");
+        assert_eq!(
+            value(&file(Path::new("/nowhere"), "~/good"), &home),
+            "planted"
+        );
+        assert!(refusal(&file(at, "empty")).contains("is empty"));
+        assert!(refusal(&file(at, "bytes")).contains("not UTF-8"));
+        assert!(refusal(&file(at, "large")).contains("64 KiB"));
+        assert!(refusal(&file(at, "missing")).contains("does not exist"));
+        assert!(refusal(&file(at, ".")).contains("not a regular file"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_others_can_read_is_warned_of() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        std::fs::write(&path, "planted").unwrap();
+        let warning = |mode| {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let resolved = file(folder.path(), "key").resolve(&Environ::of([]));
+            resolved.unwrap().warning
+        };
+        assert_eq!(warning(0o600), None);
+        assert_eq!(
+            warning(0o644).unwrap(),
+            "file key can be read by other users; run chmod 600 on it"
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_command_runs_without_a_shell_and_shows_only_its_complaint() {
+        let none = Environ::of([]);
+        assert_eq!(value(&command(&["echo", "$HOME; x"]), &none), "$HOME; x");
+        let failing = [
+            "sh",
+            "-c",
+            "echo planted; printf 'no \\033[31mstore\\nmore' >&2; exit 3",
+        ];
+        let said = refusal(&command(&failing));
+        assert!(
+            said.starts_with("command sh failed (exit status: 3): no \\u{1b}[31mstore;"),
+            "{said}"
+        );
+        assert!(refusal(&command(&["true"])).contains("is empty"));
+        assert!(refusal(&command(&["/no/such/program"])).contains("cannot be started"));
+        assert!(refusal(&command(&["sh", "-c", "yes planted"])).contains("64 KiB"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_command_that_hangs_is_ended() {
+        let words = ["sleep".to_owned(), "600".to_owned()];
+        let error = output(&words, "command sleep", Duration::from_millis(20)).unwrap_err();
+        assert!(matches!(error, SecretError::TimedOut(..)));
+    }
+
+    #[test]
+    fn no_description_shows_a_commands_arguments() {
+        let source = command(&["pass", "show", "planted"]);
+        assert_eq!(source.describe(), "command pass");
+        assert_eq!(format!("{source:?}"), "SecretSource(command pass)");
+        assert_eq!(env("KANGA_API_SECRET").describe(), "env KANGA_API_SECRET");
+    }
+}
