@@ -408,7 +408,7 @@ mod tests {
         write("good", b"planted\n");
         write("empty", b"\n");
         write("bytes", b"planted\xff");
-        write("large", &[b'x'; 70_000]);
+        write("large", &vec![b'x'; 70_000]);
         let home = Environ::of([("HOME", at.to_str().unwrap())]);
         assert_eq!(value(&file(at, "good"), &home), "planted");
         assert_eq!(

@@ -1,0 +1,75 @@
+//! The last verdict on each account's credentials, with its instant; so that the next start can show it
+//! before anybody is asked. Never the credentials.
+
+use rusqlite::{OptionalExtension as _, Row};
+
+use crate::domain::{AccountId, CredentialStatus, WallTime};
+
+use super::{Ledger, LedgerError};
+
+impl Ledger {
+    /// Keeps a verdict. That there is none yet is not kept: the last one still tells more.
+    ///
+    /// # Errors
+    /// If it cannot be kept.
+    pub async fn remember_credentials(
+        &self,
+        profile: &str,
+        account: &AccountId,
+        status: &CredentialStatus,
+    ) -> Result<(), LedgerError> {
+        let (word, at, why) = match status {
+            CredentialStatus::Untested | CredentialStatus::Verifying => return Ok(()),
+            CredentialStatus::Good { at } => ("good", *at, String::new()),
+            CredentialStatus::Refused { at, why } => ("refused", *at, why.clone()),
+            CredentialStatus::Unreachable { at, why } => ("unreachable", *at, why.clone()),
+        };
+        let (profile, account) = (profile.to_owned(), account.clone());
+        self.ask(move |store| {
+            store.write(|conn| {
+                conn.prepare_cached(
+                    "INSERT INTO credentials (profile, account, status, at, why) VALUES (?1, ?2, ?3, ?4, ?5)
+                     ON CONFLICT DO UPDATE SET status = excluded.status, at = excluded.at, why = excluded.why",
+                )?
+                .execute((&profile, account.as_str(), word, at.0, &why))
+            })
+        })
+        .await
+        .map(drop)
+    }
+
+    /// The last verdict; [`CredentialStatus::Untested`] where there is none.
+    ///
+    /// # Errors
+    /// If the ledger has stopped or cannot be read.
+    pub async fn recall_credentials(
+        &self,
+        profile: &str,
+        account: &AccountId,
+    ) -> Result<CredentialStatus, LedgerError> {
+        let (profile, account) = (profile.to_owned(), account.clone());
+        self.ask(move |store| {
+            store.read(|conn| {
+                let found = conn
+                    .prepare_cached(
+                        "SELECT status, at, why FROM credentials WHERE profile = ?1 AND account = ?2",
+                    )?
+                    .query_row((&profile, account.as_str()), verdict)
+                    .optional()?;
+                Ok(found.unwrap_or(CredentialStatus::Untested))
+            })
+        })
+        .await
+    }
+}
+
+fn verdict(row: &Row<'_>) -> rusqlite::Result<CredentialStatus> {
+    let at = WallTime(row.get(1)?);
+    let why = row.get(2)?;
+    Ok(match row.get::<_, String>(0)?.as_str() {
+        "good" => CredentialStatus::Good { at },
+        "refused" => CredentialStatus::Refused { at, why },
+        "unreachable" => CredentialStatus::Unreachable { at, why },
+        _ => CredentialStatus::Untested,
+    })
+}

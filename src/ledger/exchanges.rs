@@ -1,0 +1,263 @@
+//! What went out and came back, already redacted; the newest are kept. A window on it is read at a time.
+
+use std::time::Duration;
+
+use rusqlite::types::{Type, Value};
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params_from_iter};
+
+use crate::domain::{AccountId, Body, Exchange, ExchangeId, Outcome, WallTime};
+
+use super::writer::Store;
+use super::{Ledger, LedgerError};
+
+/// More words than this in a filter are not looked for.
+const WORDS_MAX: usize = 8;
+
+/// What a row takes beside its texts.
+const ROW_BYTES: usize = 200;
+
+const COLUMNS: &str = "id, account, provider, environment, at, method, url, attempt, status, failure, to_head, took, \
+     request_bytes, request_cut, response_bytes, response_cut";
+const TEXTS: &str = "request_headers, response_headers, request_body, response_body";
+const NO_TEXTS: &str = "'[]', '[]', '', ''";
+
+/// Which exchanges to read. The default asks for none; set a limit.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct LogQuery {
+    /// Only older ones than this.
+    pub before: Option<ExchangeId>,
+    /// Only newer ones than this; the limit then leaves out the newest, so that a follower misses none.
+    pub after: Option<ExchangeId>,
+    /// Only those that left at this instant or later.
+    pub since: Option<WallTime>,
+    /// Only this account's.
+    pub account: Option<AccountId>,
+    /// Only those in which each of these words is found: in method, URL, status, failure or account, in
+    /// upper or lower case.
+    pub filter: String,
+    /// At most this many.
+    pub limit: usize,
+    /// Whether headers and bodies are wanted; without, both are empty, and only the bodies' sizes are told.
+    pub bodies: bool,
+}
+
+impl Ledger {
+    /// Keeps an exchange and gives it back with its id. Where it cannot be kept, the id is negative.
+    pub async fn record(&self, exchange: Exchange) -> Exchange {
+        let kept = exchange.clone();
+        let id = self.ask(move |store| Ok(record(store, &kept))).await;
+        Exchange {
+            id: id.unwrap_or(ExchangeId(-1)),
+            ..exchange
+        }
+    }
+
+    /// The newest first.
+    ///
+    /// # Errors
+    /// If the ledger has stopped or cannot be read.
+    pub async fn log(&self, query: LogQuery) -> Result<Vec<Exchange>, LedgerError> {
+        self.ask(move |store| store.read(|conn| log(conn, &query)))
+            .await
+    }
+
+    /// One exchange in full, if it is still kept.
+    ///
+    /// # Errors
+    /// If the ledger has stopped or cannot be read.
+    pub async fn exchange(&self, id: ExchangeId) -> Result<Option<Exchange>, LedgerError> {
+        self.ask(move |store| {
+            store.read(|conn| {
+                conn.prepare_cached(&format!(
+                    "SELECT {COLUMNS}, {TEXTS} FROM exchanges WHERE id = ?1"
+                ))?
+                .query_row([id.0], from_row)
+                .optional()
+            })
+        })
+        .await
+    }
+}
+
+fn record(store: &mut Store, exchange: &Exchange) -> ExchangeId {
+    store.recorded += 1;
+    let id = (!store.is_kept()).then(|| store.unkept_id());
+    let stored = store.write(|conn| insert(conn, id, exchange));
+    ExchangeId(stored.unwrap_or_else(|_| store.unkept_id()))
+}
+
+fn insert(conn: &Connection, id: Option<i64>, exchange: &Exchange) -> rusqlite::Result<i64> {
+    let headers = |pairs: &[(String, String)]| {
+        serde_json::to_string(pairs).expect("pairs of texts can be written as JSON")
+    };
+    let nanos = |length: Duration| i64::try_from(length.as_nanos()).unwrap_or(i64::MAX);
+    let count = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    let (status, failure) = match &exchange.outcome {
+        Outcome::Status(status) => (Some(*status), None),
+        Outcome::Failed(why) => (None, Some(why.as_str())),
+    };
+    let (request_headers, response_headers) = (
+        headers(&exchange.request_headers),
+        headers(&exchange.response_headers),
+    );
+    let texts = [
+        &exchange.url,
+        &request_headers,
+        &response_headers,
+        &exchange.request_body.text,
+        &exchange.response_body.text,
+    ];
+    let size = ROW_BYTES + texts.iter().map(|text| text.len()).sum::<usize>();
+    conn.prepare_cached(
+        "INSERT INTO exchanges (id, size, account, provider, environment, at, method, url, attempt, status, failure,
+             to_head, took, request_bytes, request_cut, response_bytes, response_cut,
+             request_headers, response_headers, request_body, response_body)
+         VALUES (:id, :size, :account, :provider, :environment, :at, :method, :url, :attempt, :status, :failure,
+             :to_head, :took, :request_bytes, :request_cut, :response_bytes, :response_cut,
+             :request_headers, :response_headers, :request_body, :response_body)",
+    )?
+    .execute(named_params! {
+        ":id": id,
+        ":size": i64::try_from(size).unwrap_or(i64::MAX),
+        ":account": exchange.account.as_str(),
+        ":provider": exchange.provider,
+        ":environment": exchange.environment,
+        ":at": exchange.at.0,
+        ":method": exchange.method,
+        ":url": exchange.url,
+        ":attempt": exchange.attempt,
+        ":status": status,
+        ":failure": failure,
+        ":to_head": exchange.to_head.map(nanos),
+        ":took": nanos(exchange.took),
+        ":request_bytes": count(exchange.request_body.bytes),
+        ":request_cut": exchange.request_body.cut,
+        ":response_bytes": count(exchange.response_body.bytes),
+        ":response_cut": exchange.response_body.cut,
+        ":request_headers": request_headers,
+        ":response_headers": response_headers,
+        ":request_body": exchange.request_body.text,
+        ":response_body": exchange.response_body.text,
+    })?;
+    Ok(conn.last_insert_rowid())
+}
+
+fn log(conn: &Connection, query: &LogQuery) -> rusqlite::Result<Vec<Exchange>> {
+    let mut conditions = String::from("1");
+    let mut values: Vec<Value> = Vec::new();
+    let mut require = |condition: &str, value: Value| {
+        conditions.push_str(" AND ");
+        conditions.push_str(condition);
+        values.push(value);
+    };
+    if let Some(ExchangeId(id)) = query.before {
+        require("id < ?", id.into());
+    }
+    if let Some(ExchangeId(id)) = query.after {
+        require("id > ?", id.into());
+    }
+    if let Some(WallTime(at)) = query.since {
+        require("at >= ?", at.into());
+    }
+    if let Some(account) = &query.account {
+        require("account = ?", account.as_str().to_owned().into());
+    }
+    for word in query.filter.split_whitespace().take(WORDS_MAX) {
+        let pattern = word
+            .replace('\\', "\\\\")
+            .replace('%', "\\%")
+            .replace('_', "\\_");
+        require(
+            "method || ' ' || url || ' ' || coalesce(status, failure, '') || ' ' || account LIKE ? ESCAPE '\\'",
+            format!("%{pattern}%").into(),
+        );
+    }
+    let texts = if query.bodies { TEXTS } else { NO_TEXTS };
+    let order = if query.after.is_some() { "ASC" } else { "DESC" };
+    values.push(i64::try_from(query.limit).unwrap_or(i64::MAX).into());
+    let mut found: Vec<Exchange> = conn
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS}, {texts} FROM exchanges WHERE {conditions} ORDER BY id {order} LIMIT ?"
+        ))?
+        .query_map(params_from_iter(values), from_row)?
+        .collect::<Result<_, _>>()?;
+    found.sort_by_key(|exchange| std::cmp::Reverse(exchange.id));
+    Ok(found)
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Exchange> {
+    let length = |nanos: i64| Duration::from_nanos(nanos.unsigned_abs());
+    let headers = |column: usize| -> rusqlite::Result<Vec<(String, String)>> {
+        let text: String = row.get(column)?;
+        serde_json::from_str(&text).map_err(|error| malformed(column, error))
+    };
+    let body = |bytes: usize, text: usize| -> rusqlite::Result<Body> {
+        Ok(Body {
+            text: row.get(text)?,
+            bytes: row.get::<_, i64>(bytes)?.unsigned_abs(),
+            cut: row.get(bytes + 1)?,
+        })
+    };
+    let outcome = match row.get(8)? {
+        Some(status) => Outcome::Status(status),
+        None => Outcome::Failed(row.get::<_, Option<String>>(9)?.unwrap_or_default()),
+    };
+    Ok(Exchange {
+        id: ExchangeId(row.get(0)?),
+        account: account(row, 1)?,
+        provider: row.get(2)?,
+        environment: row.get(3)?,
+        at: WallTime(row.get(4)?),
+        method: row.get(5)?,
+        url: row.get(6)?,
+        attempt: row.get(7)?,
+        outcome,
+        to_head: row.get::<_, Option<i64>>(10)?.map(length),
+        took: length(row.get(11)?),
+        request_headers: headers(16)?,
+        request_body: body(12, 18)?,
+        response_headers: headers(17)?,
+        response_body: body(14, 19)?,
+    })
+}
+
+/// An account's name from a column.
+pub(super) fn account(row: &Row<'_>, column: usize) -> rusqlite::Result<AccountId> {
+    AccountId::new(row.get::<_, String>(column)?).map_err(|error| malformed(column, error))
+}
+
+/// A text that this program cannot have written.
+pub(super) fn malformed(
+    column: usize,
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
+}
+
+impl Store {
+    /// Drops what is too old or too much. If that fails, the next time does more.
+    pub(super) fn prune(&mut self) {
+        self.recorded = 0;
+        let now = self.clock.now().wall.0;
+        let age = i64::try_from(self.limits.age.as_millis()).unwrap_or(i64::MAX);
+        let count = i64::try_from(self.limits.count).unwrap_or(i64::MAX);
+        let bytes = i64::try_from(self.limits.bytes).unwrap_or(i64::MAX);
+        let _ = self.write(|conn| {
+            conn.execute(
+                "DELETE FROM exchanges WHERE at < ?1",
+                [now.saturating_sub(age)],
+            )?;
+            conn.execute(
+                "DELETE FROM exchanges WHERE id <= (SELECT id FROM exchanges ORDER BY id DESC LIMIT 1 OFFSET ?1)",
+                [count],
+            )?;
+            conn.execute(
+                "DELETE FROM exchanges WHERE id <= (
+                     SELECT max(id) FROM (SELECT id, sum(size) OVER (ORDER BY id DESC) AS held FROM exchanges)
+                     WHERE held > ?1)",
+                [bytes],
+            )?;
+            conn.execute_batch("PRAGMA incremental_vacuum(2000)")
+        });
+    }
+}

@@ -1,0 +1,234 @@
+//! The ledger's folder and file: made for the user alone, opened by one process at a time, set aside if
+//! they cannot be used. Blocks; only the ledger's thread comes here.
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+use crate::clock::Clock;
+
+use super::{Status, schema};
+
+const FILE: &str = "ledger.db";
+
+/// How long another process may take to open the file before this one goes on without.
+const OPENING_LIMIT: Duration = Duration::from_secs(5);
+
+/// Which file was opened, whatever its name is now.
+pub(super) type Identity = (u64, u64);
+
+/// An open ledger.
+pub(super) struct Opened {
+    pub(super) conn: Connection,
+    /// `None` where it is in memory only.
+    pub(super) file: Option<Identity>,
+    pub(super) status: Status,
+}
+
+/// Why a file cannot be used.
+enum Refusal {
+    Damaged(String),
+    Newer(String),
+    Trouble(String),
+}
+
+/// Opens the file in `folder`, making both if need be; without them, a ledger in memory. A file that is
+/// `damaged` is set aside first, unless somebody already did.
+pub(super) fn open(folder: &Path, clock: &Clock, damaged: Option<(Identity, String)>) -> Opened {
+    open_file(folder, clock, damaged).unwrap_or_else(|why| Opened {
+        conn: in_memory(),
+        file: None,
+        status: Status::Degraded {
+            why: format!("{}: {why}", folder.display()),
+        },
+    })
+}
+
+fn in_memory() -> Connection {
+    let conn = Connection::open_in_memory().expect("SQLite opens memory without any file");
+    schema::migrate(&conn).expect("the tables fit into an empty database");
+    conn
+}
+
+fn open_file(
+    folder: &Path,
+    clock: &Clock,
+    damaged: Option<(Identity, String)>,
+) -> Result<Opened, String> {
+    make_folder(folder).map_err(|error| error.to_string())?;
+    let _held = lock(&folder.join("ledger.lock"))?;
+    let path = folder.join(FILE);
+    let mut status = Status::Ready;
+    if let Some((file, why)) = damaged
+        && identity(&path) == Some(file)
+    {
+        status = set_aside(&path, "damaged", why, clock)?;
+    }
+    loop {
+        private_file(&path).map_err(|error| error.to_string())?;
+        let (kind, why) = match connect(&path) {
+            Ok(conn) => {
+                return Ok(Opened {
+                    conn,
+                    file: identity(&path),
+                    status,
+                });
+            }
+            Err(Refusal::Trouble(why)) => return Err(why),
+            Err(Refusal::Damaged(why)) => ("damaged", why),
+            Err(Refusal::Newer(why)) => ("newer", why),
+        };
+        if status != Status::Ready {
+            return Err(why);
+        }
+        status = set_aside(&path, kind, why, clock)?;
+    }
+}
+
+fn connect(path: &Path) -> Result<Connection, Refusal> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags)?;
+    conn.busy_timeout(Duration::from_secs(5))?;
+    conn.set_prepared_statement_cache_capacity(64);
+    // Closing must not delete `ledger.db-wal` by name: the file may have been set aside by another process
+    // meanwhile, and the name may be its successor's.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    let application: i32 = conn.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version = schema::version(&conn)?;
+    let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
+    let empty = application == 0 && version == 0 && tables == 0;
+    if application != schema::APPLICATION_ID && !empty {
+        return Err(Refusal::Damaged("it is not a ledger".into()));
+    }
+    if version > schema::NEWEST {
+        return Err(Refusal::Newer(format!(
+            "it has version {version}, made by a newer tilldeck; this one knows {}",
+            schema::NEWEST
+        )));
+    }
+    if empty {
+        // Only before the first table can a file learn to shrink.
+        conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    }
+    let mode: String =
+        conn.pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(Refusal::Trouble(
+            "its file system cannot share a database between processes".into(),
+        ));
+    }
+    conn.pragma_update(None, "synchronous", "NORMAL")?;
+    conn.pragma_update(None, "journal_size_limit", 8 * 1024 * 1024)?;
+    schema::migrate(&conn)?;
+    Ok(conn)
+}
+
+impl From<rusqlite::Error> for Refusal {
+    fn from(error: rusqlite::Error) -> Self {
+        if is_damage(&error) {
+            Self::Damaged(error.to_string())
+        } else {
+            Self::Trouble(error.to_string())
+        }
+    }
+}
+
+/// Whether the file's content is at fault.
+pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
+    let code = error.sqlite_error_code();
+    matches!(
+        code,
+        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
+    )
+}
+
+/// Moves the file and its companions out of the way.
+fn set_aside(path: &Path, kind: &str, why: String, clock: &Clock) -> Result<Status, String> {
+    let stamp: String = clock.now().wall.date_and_clock(&jiff::tz::TimeZone::UTC);
+    let stamp = stamp.replace(['-', ':'], "").replace(' ', "-");
+    let named = |number: u32| {
+        let again = if number == 1 {
+            String::new()
+        } else {
+            format!("-{number}")
+        };
+        path.with_file_name(format!("{FILE}.{kind}-{stamp}{again}"))
+    };
+    let to = (1..1000)
+        .map(named)
+        .find(|to| !to.exists())
+        .ok_or("there are too many damaged ledgers beside it")?;
+    fs::rename(path, &to).map_err(|error| error.to_string())?;
+    for companion in ["-wal", "-shm"] {
+        // Either may be missing.
+        let _ = fs::rename(with_suffix(path, companion), with_suffix(&to, companion));
+    }
+    Ok(Status::SetAside { to, why })
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+/// Waits for the other process that is opening; the lock goes with the file, or with the process.
+fn lock(path: &Path) -> Result<File, String> {
+    const PAUSE: Duration = Duration::from_millis(10);
+    let file = private_file(path).map_err(|error| error.to_string())?;
+    for _ in 0..OPENING_LIMIT.as_millis() / PAUSE.as_millis() {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            Err(TryLockError::Error(error)) => return Err(error.to_string()),
+        }
+    }
+    Err("another process has been opening the ledger for too long".into())
+}
+
+/// Makes a folder for the user alone. One that exists is left as it is: it may be the user's own choice.
+pub(super) fn make_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder)
+}
+
+/// Opens a file for the user alone, making it if need be. SQLite gives its companions the same mode.
+pub(super) fn private_file(path: &Path) -> std::io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path)?;
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        if file.metadata()?.permissions().mode() & 0o077 != 0 {
+            file.set_permissions(fs::Permissions::from_mode(0o600))?;
+        }
+    }
+    Ok(file)
+}
+
+/// Which file has the ledger's name now.
+pub(super) fn present(folder: &Path) -> Option<Identity> {
+    identity(&folder.join(FILE))
+}
+
+#[cfg(unix)]
+fn identity(path: &Path) -> Option<Identity> {
+    use std::os::unix::fs::MetadataExt as _;
+    let about = fs::metadata(path).ok()?;
+    Some((about.dev(), about.ino()))
+}
+
+/// Elsewhere an open file can be neither renamed nor replaced.
+#[cfg(not(unix))]
+fn identity(_: &Path) -> Option<Identity> {
+    Some((0, 0))
+}

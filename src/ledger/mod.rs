@@ -1,0 +1,181 @@
+//! What must survive a crash or be shared by several processes of one user, in an embedded SQLite file.
+//! A [`Ledger`] is a handle: one thread owns the file, and each call is a job for it. It knows no provider,
+//! no secret and no screen.
+
+mod credentials;
+mod exchanges;
+mod files;
+mod nonces;
+mod payments;
+mod schema;
+mod slots;
+mod writer;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::sync::{oneshot, watch};
+
+use crate::clock::Clock;
+
+pub use exchanges::LogQuery;
+pub use nonces::{KeyHash, Lane};
+pub use slots::{Slot, SlotId};
+
+use writer::{Job, Store};
+
+/// How much of the past is kept. Nonces, slots and watches are never dropped by it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retention {
+    /// Exchanges older than this go.
+    pub age: Duration,
+    /// The oldest exchanges go until the rest is no larger.
+    pub bytes: u64,
+    /// The oldest exchanges go until there are no more.
+    pub count: u64,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            age: Duration::from_hours(30 * 24),
+            bytes: 64 * 1024 * 1024,
+            count: 100_000,
+        }
+    }
+}
+
+/// How the ledger fares.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// Not open yet. [`Ledger::status`] waits until it is.
+    Opening,
+    /// All is kept.
+    Ready,
+    /// The old file could not be used and was moved; a fresh one is in its place, and all is kept there.
+    SetAside {
+        /// Where the old file is now.
+        to: PathBuf,
+        /// What was wrong with it.
+        why: String,
+    },
+    /// What is new is not kept beyond this run, and other processes cannot be coordinated with: they share
+    /// neither nonces nor the rate budget with this one.
+    Degraded {
+        /// What is wrong, and with which folder.
+        why: String,
+    },
+}
+
+/// Why the ledger did not do what was asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LedgerError {
+    /// The file cannot be written at present.
+    #[error("the ledger cannot be written: {0}; make room or name another folder with --state-dir")]
+    NotKept(String),
+    /// The file cannot be read, or a row in it makes no sense.
+    #[error("the ledger cannot be read: {0}; move ledger.db away to start afresh")]
+    Unreadable(String),
+    /// The thread that owns the file has ended.
+    #[error("the ledger has stopped; start tilldeck again")]
+    Stopped,
+    /// Another process has kept the key to itself for too long.
+    #[error(
+        "another tilldeck has held this API key for over {0} s; end it, or let it go on if it is suspended"
+    )]
+    LaneBusy(u64),
+    /// There is no higher nonce.
+    #[error(
+        "the last nonce of this API key is the highest there is; make a new key at the provider"
+    )]
+    NoncesExhausted,
+}
+
+/// A handle of the ledger. Clones share one thread and one file.
+#[derive(Clone)]
+pub struct Ledger(Arc<Shared>);
+
+struct Shared {
+    jobs: mpsc::Sender<Job>,
+    status: watch::Receiver<Status>,
+    folder: PathBuf,
+    lanes: Mutex<HashMap<KeyHash, Arc<tokio::sync::Mutex<()>>>>,
+    #[cfg(test)]
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+}
+
+impl std::fmt::Debug for Ledger {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Ledger({})", self.0.folder.display())
+    }
+}
+
+impl Ledger {
+    /// Returns at once; a thread opens the file in `folder`. It always comes to be usable: if need be
+    /// without keeping anything, which [`Ledger::status`] tells.
+    #[must_use]
+    pub fn start(folder: PathBuf, clock: Clock, limits: Retention) -> Self {
+        let (jobs, queue) = mpsc::channel();
+        let (tell, status) = watch::channel(Status::Opening);
+        let there = folder.clone();
+        let thread = std::thread::Builder::new()
+            .name("ledger".to_owned())
+            .spawn(move || writer::run(Store::open(there, clock, limits, tell), &queue));
+        // Without its thread, every call answers `Stopped`.
+        #[cfg(not(test))]
+        drop(thread);
+        Self(Arc::new(Shared {
+            jobs,
+            status,
+            folder,
+            lanes: Mutex::default(),
+            #[cfg(test)]
+            thread: Mutex::new(thread.ok()),
+        }))
+    }
+
+    /// How it fares, once it is open.
+    pub async fn status(&self) -> Status {
+        let mut status = self.0.status.clone();
+        let open = status.wait_for(|status| *status != Status::Opening).await;
+        match open {
+            Ok(status) => status.clone(),
+            Err(_) => Status::Degraded {
+                why: LedgerError::Stopped.to_string(),
+            },
+        }
+    }
+
+    /// Tells each change: opening, writing fails, writing works again.
+    #[must_use]
+    pub fn status_changes(&self) -> watch::Receiver<Status> {
+        self.0.status.clone()
+    }
+
+    /// Returns when all that was asked before is done.
+    pub async fn flush(&self) {
+        let _ = self.ask(|_| Ok(())).await;
+    }
+
+    /// Puts a job in the queue; it is done even if nobody waits for its answer.
+    async fn ask<T: Send + 'static>(
+        &self,
+        job: impl FnOnce(&mut Store) -> Result<T, LedgerError> + Send + 'static,
+    ) -> Result<T, LedgerError> {
+        let (answer, answered) = oneshot::channel();
+        self.tell(move |store| {
+            let _ = answer.send(job(store));
+        });
+        answered.await.unwrap_or(Err(LedgerError::Stopped))
+    }
+
+    fn tell(&self, job: impl FnOnce(&mut Store) + Send + 'static) {
+        let _ = self.0.jobs.send(Box::new(job));
+    }
+}
+
+#[cfg(test)]
+mod tests;

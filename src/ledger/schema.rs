@@ -1,0 +1,85 @@
+//! The tables, version by version. A released step is never changed; a new version is one more step.
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+/// Says in the file's head whose it is: "tdck".
+pub(super) const APPLICATION_ID: i32 = 0x7464_636b;
+
+/// What leads from each version to the next; the first from an empty file to version 1.
+const STEPS: [&str; 1] = [include_str!("schema/1.sql")];
+
+/// The version of this program.
+pub(super) const NEWEST: usize = STEPS.len();
+
+/// Brings the file up to [`NEWEST`], in one transaction.
+pub(super) fn migrate(conn: &Connection) -> rusqlite::Result<()> {
+    migrate_by(conn, &STEPS)
+}
+
+fn migrate_by(conn: &Connection, steps: &[&str]) -> rusqlite::Result<()> {
+    if version(conn)? >= steps.len() {
+        return Ok(());
+    }
+    let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
+    for step in steps.iter().skip(version(&change)?) {
+        change.execute_batch(step)?;
+    }
+    let reached = i32::try_from(steps.len()).expect("there are few versions");
+    change.pragma_update(None, "user_version", reached)?;
+    change.pragma_update(None, "application_id", APPLICATION_ID)?;
+    change.commit()
+}
+
+pub(super) fn version(conn: &Connection) -> rusqlite::Result<usize> {
+    let version: i32 = conn.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    // A negative one was never ours; it counts as newer than all.
+    Ok(usize::try_from(version).unwrap_or(usize::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_version_leads_to_the_newest_and_keeps_its_rows() {
+        for from in 1..=NEWEST {
+            let conn = Connection::open_in_memory().unwrap();
+            migrate_by(&conn, &STEPS[..from]).unwrap();
+            assert_eq!(version(&conn), Ok(from));
+            conn.execute("INSERT INTO nonces (key, last) VALUES ('k', 7)", [])
+                .unwrap();
+            migrate(&conn).unwrap();
+            migrate(&conn).unwrap();
+            assert_eq!(version(&conn), Ok(NEWEST));
+            let last: i64 = conn
+                .query_row("SELECT last FROM nonces", [], |row| row.get(0))
+                .unwrap();
+            assert_eq!(last, 7);
+        }
+    }
+
+    #[test]
+    fn a_later_step_runs_once_on_an_older_file() {
+        let later = [STEPS[0], "ALTER TABLE nonces ADD COLUMN note TEXT"];
+        let conn = Connection::open_in_memory().unwrap();
+        migrate(&conn).unwrap();
+        migrate_by(&conn, &later).unwrap();
+        migrate_by(&conn, &later).unwrap();
+        conn.execute(
+            "INSERT INTO nonces (key, last, note) VALUES ('k', 7, 'n')",
+            [],
+        )
+        .unwrap();
+        assert_eq!(version(&conn), Ok(2));
+    }
+
+    #[test]
+    fn a_step_that_fails_changes_nothing() {
+        let broken = [STEPS[0], "CREATE TABLE more (a); CREATE TABLE more (a)"];
+        let conn = Connection::open_in_memory().unwrap();
+        migrate(&conn).unwrap();
+        assert!(migrate_by(&conn, &broken).is_err());
+        assert_eq!(version(&conn), Ok(1));
+        assert!(!conn.table_exists(None, "more").unwrap());
+    }
+}

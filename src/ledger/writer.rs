@@ -1,0 +1,221 @@
+//! The one thread that owns the file. Takes jobs in order, sleeps while there are none, and sees to it
+//! that a damaged or full file never stops the program.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode};
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+
+use super::files::{self, Identity, Opened};
+use super::slots::{self, Loose};
+use super::{LedgerError, Retention, Status, nonces};
+
+/// One thing to do.
+pub(super) type Job = Box<dyn FnOnce(&mut Store) + Send>;
+
+/// What is old is dropped when the first burst of work is over, and then after this many exchanges.
+const PRUNE_EVERY: u32 = 512;
+const FIRST_REST: Duration = Duration::from_secs(1);
+
+/// Does jobs until the last handle is gone.
+pub(super) fn run(mut store: Store, jobs: &Receiver<Job>) {
+    let mut rested = false;
+    let mut used = false;
+    loop {
+        let job = if used && !rested {
+            match jobs.recv_timeout(FIRST_REST) {
+                Ok(job) => job,
+                Err(RecvTimeoutError::Timeout) => {
+                    rested = true;
+                    store.prune();
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        } else {
+            match jobs.recv() {
+                Ok(job) => job,
+                Err(_) => return,
+            }
+        };
+        job(&mut store);
+        used = true;
+        if store.recorded >= PRUNE_EVERY {
+            store.prune();
+        }
+    }
+}
+
+/// The file, and what this process knows beyond it.
+pub(super) struct Store {
+    pub(super) clock: Clock,
+    pub(super) limits: Retention,
+    /// The last nonce of each key as given out here, for when the file cannot be written.
+    pub(super) nonces: HashMap<String, i64>,
+    /// Slots that are not in the file.
+    pub(super) loose: Vec<Loose>,
+    /// Exchanges since the last pruning.
+    pub(super) recorded: u32,
+    /// Counts the files this process has had.
+    pub(super) era: u32,
+    conn: Connection,
+    file: Option<Identity>,
+    folder: PathBuf,
+    tell: watch::Sender<Status>,
+    /// What the status goes back to when writing works again.
+    opened_as: Status,
+    failing: bool,
+    last_unkept: i64,
+}
+
+impl Store {
+    pub(super) fn open(
+        folder: PathBuf,
+        clock: Clock,
+        limits: Retention,
+        tell: watch::Sender<Status>,
+    ) -> Self {
+        let Opened { conn, file, status } = files::open(&folder, &clock, None);
+        tell.send_replace(status.clone());
+        Self {
+            clock,
+            limits,
+            nonces: HashMap::new(),
+            loose: Vec::new(),
+            recorded: 0,
+            era: 0,
+            conn,
+            file,
+            folder,
+            tell,
+            opened_as: status,
+            failing: false,
+            // Negative, and growing with time like those that are kept.
+            last_unkept: -1_000_000_000_000,
+        }
+    }
+
+    /// Whether there is a file at all.
+    pub(super) fn is_kept(&self) -> bool {
+        self.file.is_some()
+    }
+
+    /// A number for something that is not in the file.
+    pub(super) fn unkept_id(&mut self) -> i64 {
+        self.last_unkept += 1;
+        self.last_unkept
+    }
+
+    /// Changes the file. `job` may run twice: once more on a fresh file if this one proves damaged.
+    pub(super) fn write<T>(
+        &mut self,
+        job: impl Fn(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
+        let result = self.attempt(job);
+        match result {
+            Ok(done) => {
+                if self.failing {
+                    self.failing = false;
+                    self.tell.send_replace(self.opened_as.clone());
+                }
+                Ok(done)
+            }
+            Err(error) if is_trouble(&error) => {
+                let why = error.to_string();
+                if !self.failing && self.is_kept() {
+                    self.failing = true;
+                    self.tell.send_replace(Status::Degraded {
+                        why: format!("{}: {why}", self.folder.display()),
+                    });
+                }
+                Err(LedgerError::NotKept(why))
+            }
+            Err(error) => Err(LedgerError::Unreadable(error.to_string())),
+        }
+    }
+
+    /// [`Store::write`], and survives a power cut once it has returned.
+    pub(super) fn write_durably<T>(
+        &mut self,
+        job: impl Fn(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
+        self.write(|conn| {
+            conn.pragma_update(None, "synchronous", "FULL")?;
+            let done = job(conn);
+            conn.pragma_update(None, "synchronous", "NORMAL")?;
+            done
+        })
+    }
+
+    /// Reads the file.
+    pub(super) fn read<T>(
+        &mut self,
+        job: impl Fn(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, LedgerError> {
+        self.attempt(job)
+            .map_err(|error| LedgerError::Unreadable(error.to_string()))
+    }
+
+    fn attempt<T>(
+        &mut self,
+        job: impl Fn(&Connection) -> rusqlite::Result<T>,
+    ) -> rusqlite::Result<T> {
+        self.follow_file();
+        match (job(&self.conn), self.file) {
+            (Err(error), Some(file)) if files::is_damage(&error) => {
+                self.reopen(Some((file, error.to_string())));
+                job(&self.conn)
+            }
+            (result, _) => result,
+        }
+    }
+
+    /// Another process may have set the file aside, or the user may have removed it.
+    pub(super) fn follow_file(&mut self) {
+        if self.is_kept() && files::present(&self.folder) != self.file {
+            self.reopen(None);
+        }
+    }
+
+    fn reopen(&mut self, damaged: Option<(Identity, String)>) {
+        // What must not be forgotten is taken along. Each process takes all of it: too much is harmless.
+        let slots = slots::carried(&self.conn, self.era).unwrap_or_default();
+        self.loose.extend(slots);
+        for (key, last) in nonces::carried(&self.conn).unwrap_or_default() {
+            let known = self.nonces.entry(key).or_insert(last);
+            *known = last.max(*known);
+        }
+        self.era += 1;
+        let opened = files::open(&self.folder, &self.clock, damaged);
+        self.conn = opened.conn;
+        self.file = opened.file;
+        self.opened_as = opened.status.clone();
+        self.failing = false;
+        self.tell.send_replace(opened.status);
+    }
+}
+
+/// Whether writing failed for a reason outside the file's content. One that stays busy for all of its
+/// time-out is held by a process that is stuck, and must not stop this one.
+fn is_trouble(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(
+            ErrorCode::DiskFull
+                | ErrorCode::SystemIoFailure
+                | ErrorCode::ReadOnly
+                | ErrorCode::CannotOpen
+                | ErrorCode::PermissionDenied
+                | ErrorCode::DatabaseBusy
+                | ErrorCode::DatabaseLocked
+                | ErrorCode::FileLockingProtocolFailed
+                | ErrorCode::NoLargeFileSupport
+                | ErrorCode::OutOfMemory
+        )
+    )
+}
