@@ -315,7 +315,7 @@ impl Deck {
                 "give the URL that `tilldeck sandbox serve` printed",
             )
         })?;
-        let (path, json) = sandbox::control::post(command);
+        let sandbox::control::Call { path, json } = sandbox::control::call(command);
         let session = Session::new(
             self.gate.clone(),
             Account {
@@ -339,7 +339,7 @@ impl Deck {
             repeat: Repeat::Never,
         };
         let reply = session.send(&call, &Unsigned, how).await.map_err(|error| error.problem(&account))?;
-        let said = crate::domain::inert::cut(&sandbox::control::words(&reply.body), 200);
+        let said = crate::domain::inert::cut(String::from_utf8_lossy(&reply.body).trim(), 200);
         if reply.status < 300 {
             Ok(said)
         } else {
@@ -351,13 +351,11 @@ impl Deck {
     pub async fn watches(&self) -> Vec<(Watch, Vec<Observation>)> {
         if let Some(simulator) = &self.simulator {
             let since = self.clock.now().wall;
-            return self
-                .accounts()
-                .flat_map(|account| {
-                    simulator.seeded(account.provider.0).into_iter().map(|(id, expected)| {
-                        let watch = Watch { account: account.id.clone(), id, expected: Some(expected), since };
-                        (watch, Vec::new())
-                    })
+            let seeded = simulator.seeded().into_iter();
+            return seeded
+                .filter_map(|(provider, id, expected)| {
+                    let account = AccountId::new(provider).ok()?;
+                    Some((Watch { account, id, expected: Some(expected), since }, Vec::new()))
                 })
                 .collect();
         }

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const SPECS: &[ProviderSpec] = &[ProviderSpec {
+const SPECS: &[&ProviderSpec] = &[&ProviderSpec {
     name: "kanga",
     title: "Kanga TPG",
     keys: &[

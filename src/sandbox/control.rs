@@ -132,39 +132,6 @@ pub fn command(request: &Request) -> Result<Command, Box<Response>> {
     parse(route, request.body()).map_err(|words| refuse(StatusCode::BAD_REQUEST, &words))
 }
 
-/// A command as another process sends it: the path, and a JSON object.
-#[must_use]
-pub fn post(command: &Command) -> (String, String) {
-    let (route, fields) = match command {
-        Command::SetFault(fault) => {
-            let mut fields = json!({ "name": fault.name() });
-            match fault {
-                Fault::Latency(by) => fields["ms"] = json!(u64::try_from(by.as_millis()).unwrap_or(u64::MAX)),
-                Fault::TooManyRequests { retry_after: Some(seconds) } => fields["retry_after"] = json!(seconds),
-                Fault::TooManyRequests { retry_after: None } => fields["retry_after"] = json!("none"),
-                _ => {}
-            }
-            ("fault", fields)
-        }
-        Command::Advance(by) => ("advance", json!({ "seconds": by.as_secs() })),
-        Command::Payer { payment, act } => {
-            let known = PayerAct::ALL.into_iter().find(|(known, _)| known == act);
-            ("payer", json!({ "payment": payment, "act": known.map(|(_, name)| name) }))
-        }
-        Command::RepeatCallback(payment) => ("callback", json!({ "payment": payment })),
-    };
-    (format!("{PREFIX}{route}"), fields.to_string())
-}
-
-/// The words in the answer to a command.
-#[must_use]
-pub fn words(body: &[u8]) -> String {
-    serde_json::from_slice::<Value>(body)
-        .ok()
-        .and_then(|answer| answer.get("message")?.as_str().map(str::to_owned))
-        .unwrap_or_else(|| String::from_utf8_lossy(body).trim().to_owned())
-}
-
 fn parse(route: &str, body: &[u8]) -> Result<Command, String> {
     let fields = Fields::read(body)?;
     match route {
