@@ -13,13 +13,13 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Environ, Profile, SecretSource};
 use crate::domain::{
-    Account, AccountId, Answer, CredentialStatus, Environment, Observation, Op, PaymentId, Problem, ProblemKind,
-    ProviderId, RequestId, Secret, Watch, simulate,
+    Account, AccountId, Answer, CredentialStatus, Environment, Observation, Op, PaymentId, Problem,
+    ProblemKind, ProviderId, RequestId, Secret, Watch, simulate,
 };
 use crate::ledger::{KeyHash, Ledger, Retention};
 use crate::net::{
-    self, Authorise, BoxFuture, Call, Content, Event, Gate, HeaderText, How, Limit, NetError, Repeat, Reply, Sealed, Session,
-    Timeouts, redact,
+    self, Authorise, BoxFuture, Call, Content, Event, Gate, HeaderText, How, Limit, NetError,
+    Repeat, Reply, Sealed, Session, Timeouts, redact,
 };
 use crate::providers::{self, Client, Credentials, Manifest, REGISTRY, ReadSecret};
 use crate::sandbox::{self, Sandbox};
@@ -60,9 +60,16 @@ pub struct Deck {
 #[must_use]
 pub fn accounts(profile: &Profile) -> Vec<Account> {
     if profile.built_in {
-        return REGISTRY.iter().map(|manifest| embedded_account(manifest, "this program")).collect();
+        return REGISTRY
+            .iter()
+            .map(|manifest| embedded_account(manifest, "this program"))
+            .collect();
     }
-    profile.accounts.iter().filter_map(|config| Some(account(config, providers::by_name(config.provider)?))).collect()
+    profile
+        .accounts
+        .iter()
+        .filter_map(|config| Some(account(config, providers::by_name(config.provider)?)))
+        .collect()
 }
 
 fn embedded_account(manifest: &Manifest, host: &str) -> Account {
@@ -83,14 +90,26 @@ fn account(config: &AccountConfig, manifest: &Manifest) -> Account {
         provider: manifest.id,
         provider_title: manifest.title,
         environment: environment(config),
-        host: endpoints(config, manifest).first().map(|(_, url)| net::http::authority(url)).unwrap_or_default(),
-        secret_source: config.secrets.values().next().map(SecretSource::describe).unwrap_or_default(),
+        host: endpoints(config, manifest)
+            .first()
+            .map(|(_, url)| net::http::authority(url))
+            .unwrap_or_default(),
+        secret_source: config
+            .secrets
+            .values()
+            .next()
+            .map(SecretSource::describe)
+            .unwrap_or_default(),
         uses_access_tokens: manifest.uses_access_tokens,
     }
 }
 
 fn environment(config: &AccountConfig) -> Environment {
-    if config.environment == Environment::Sandbox.as_str() { Environment::Sandbox } else { Environment::Production }
+    if config.environment == Environment::Sandbox.as_str() {
+        Environment::Sandbox
+    } else {
+        Environment::Production
+    }
 }
 
 fn endpoints(config: &AccountConfig, manifest: &Manifest) -> Vec<(&'static str, Url)> {
@@ -100,7 +119,10 @@ fn endpoints(config: &AccountConfig, manifest: &Manifest) -> Vec<(&'static str, 
         .iter()
         .filter(|endpoint| endpoint.environment == environment)
         .filter_map(|endpoint| {
-            let url = config.endpoints.get(endpoint.name).map_or(endpoint.url, String::as_str);
+            let url = config
+                .endpoints
+                .get(endpoint.name)
+                .map_or(endpoint.url, String::as_str);
             Some((endpoint.name, Url::parse(url).ok()?))
         })
         .collect()
@@ -112,11 +134,26 @@ impl Deck {
     /// # Errors
     /// If the embedded simulator cannot be started.
     pub async fn open(profile: &Profile, options: Options) -> Result<Self, Problem> {
-        let Options { state_dir, clock, timeouts, events, environ } = options;
+        let Options {
+            state_dir,
+            clock,
+            timeouts,
+            events,
+            environ,
+        } = options;
         let ledger = Ledger::start(state_dir, clock.clone(), Retention::default());
         let gate = Arc::new(Gate::new(ledger.clone(), clock.clone(), timeouts, events));
-        let simulator = if profile.built_in { Some(start_simulator(&clock).await?) } else { None };
-        let desk = |account: Account, manifest: &'static Manifest, endpoints: Vec<(&'static str, Url)>, texts, read: ReadSecret, limit| {
+        let simulator = if profile.built_in {
+            Some(start_simulator(&clock).await?)
+        } else {
+            None
+        };
+        let desk = |account: Account,
+                    manifest: &'static Manifest,
+                    endpoints: Vec<(&'static str, Url)>,
+                    texts,
+                    read: ReadSecret,
+                    limit| {
             let client = (manifest.connect)(Credentials {
                 texts,
                 read_secret: read,
@@ -125,17 +162,41 @@ impl Deck {
                 clock: clock.clone(),
             });
             let session = Session::new(gate.clone(), account.clone(), endpoints, limit);
-            Desk { account, manifest, client, session }
+            Desk {
+                account,
+                manifest,
+                client,
+                session,
+            }
         };
         let desks = if let Some(simulator) = &simulator {
             let base = Url::parse(&simulator.base_url()).expect("a loopback address makes a URL");
             REGISTRY
                 .iter()
                 .map(|manifest| {
-                    let texts = manifest.spec.keys.iter().filter_map(|key| Some((key.name, embedded(manifest, key.name)?.to_owned()))).collect();
-                    let endpoints = manifest.spec.endpoints.iter().map(|name| (*name, base.clone())).collect::<Vec<_>>();
+                    let texts = manifest
+                        .spec
+                        .keys
+                        .iter()
+                        .filter_map(|key| {
+                            Some((key.name, embedded(manifest, key.name)?.to_owned()))
+                        })
+                        .collect();
+                    let endpoints = manifest
+                        .spec
+                        .endpoints
+                        .iter()
+                        .map(|name| (*name, base.clone()))
+                        .collect::<Vec<_>>();
                     let limit = limit(manifest, None, &endpoints, manifest.id.0);
-                    desk(embedded_account(manifest, &net::http::authority(&base)), manifest, endpoints, texts, embedded_secret(manifest), limit)
+                    desk(
+                        embedded_account(manifest, &net::http::authority(&base)),
+                        manifest,
+                        endpoints,
+                        texts,
+                        embedded_secret(manifest),
+                        limit,
+                    )
                 })
                 .collect()
         } else {
@@ -147,11 +208,25 @@ impl Deck {
                     let endpoints = endpoints(config, manifest);
                     let credentials = config.texts.values().next().map_or("", String::as_str);
                     let limit = limit(manifest, Some(config), &endpoints, credentials);
-                    Some(desk(account(config, manifest), manifest, endpoints, config.texts.clone(), configured_secret(config, environ.clone()), limit))
+                    Some(desk(
+                        account(config, manifest),
+                        manifest,
+                        endpoints,
+                        config.texts.clone(),
+                        configured_secret(config, environ.clone()),
+                        limit,
+                    ))
                 })
                 .collect()
         };
-        Ok(Self { profile: profile.name.clone(), desks, gate, ledger, clock, simulator })
+        Ok(Self {
+            profile: profile.name.clone(),
+            desks,
+            gate,
+            ledger,
+            clock,
+            simulator,
+        })
     }
 
     /// The accounts at work, in the config's order.
@@ -172,14 +247,25 @@ impl Deck {
     }
 
     fn desk(&self, id: &AccountId) -> Result<&Desk, Problem> {
-        self.desks.iter().find(|desk| desk.account.id == *id).ok_or_else(|| self.no_account(id.as_str()))
+        self.desks
+            .iter()
+            .find(|desk| desk.account.id == *id)
+            .ok_or_else(|| self.no_account(id.as_str()))
     }
 
     fn no_account(&self, name: &str) -> Problem {
-        let names: Vec<&str> = self.desks.iter().map(|desk| desk.account.id.as_str()).collect();
+        let names: Vec<&str> = self
+            .desks
+            .iter()
+            .map(|desk| desk.account.id.as_str())
+            .collect();
         Problem::new(
             ProblemKind::Usage,
-            format!("profile {} has no account {}", self.profile, crate::domain::inert::quoted(name, 64)),
+            format!(
+                "profile {} has no account {}",
+                self.profile,
+                crate::domain::inert::quoted(name, 64)
+            ),
             if names.is_empty() {
                 "it has none at all: add one to the config file (`tilldeck config init` writes an example)".to_owned()
             } else {
@@ -193,15 +279,23 @@ impl Deck {
     /// # Errors
     /// If there is no such account, it is another provider's, or there are several to choose from.
     pub fn pick(&self, name: Option<&str>, provider: Option<&str>) -> Result<&Account, Problem> {
-        let is_theirs = |account: &Account| provider.is_none_or(|provider| account.provider.0 == provider);
+        let is_theirs =
+            |account: &Account| provider.is_none_or(|provider| account.provider.0 == provider);
         if let Some(name) = name {
-            let account = self.accounts().find(|account| account.id.as_str() == name).ok_or_else(|| self.no_account(name))?;
+            let account = self
+                .accounts()
+                .find(|account| account.id.as_str() == name)
+                .ok_or_else(|| self.no_account(name))?;
             return if is_theirs(account) {
                 Ok(account)
             } else {
                 Err(Problem::new(
                     ProblemKind::Usage,
-                    format!("account {name} is a {} account; this command is for {}", account.provider_title, provider.unwrap_or_default()),
+                    format!(
+                        "account {name} is a {} account; this command is for {}",
+                        account.provider_title,
+                        provider.unwrap_or_default()
+                    ),
                     "name another account with --account",
                 ))
             };
@@ -211,12 +305,19 @@ impl Deck {
             (Some(only), None) => Ok(only),
             (None, _) => Err(Problem::new(
                 ProblemKind::Usage,
-                format!("profile {} has no {} account", self.profile, provider.unwrap_or_default()),
+                format!(
+                    "profile {} has no {} account",
+                    self.profile,
+                    provider.unwrap_or_default()
+                ),
                 "add one to the config file, or choose another profile with --profile",
             )),
             (Some(first), Some(second)) => Err(Problem::new(
                 ProblemKind::Usage,
-                format!("profile {} has several such accounts: {}, {}, …", self.profile, first.id, second.id),
+                format!(
+                    "profile {} has several such accounts: {}, {}, …",
+                    self.profile, first.id, second.id
+                ),
                 "name one with --account",
             )),
         }
@@ -238,7 +339,10 @@ impl Deck {
                 } else {
                     None
                 };
-                desk.client.link(link, token.as_ref()).map(Answer::Link).map_err(|error| desk.problem(error))
+                desk.client
+                    .link(link, token.as_ref())
+                    .map(Answer::Link)
+                    .map_err(|error| desk.problem(error))
             }
             op => self.perform(desk, op, how).await,
         };
@@ -263,13 +367,22 @@ impl Deck {
         let at = self.clock.now().wall;
         match (op, result) {
             (_, Ok(Answer::Payment(payment))) => {
-                let observation = Observation { at, payment: payment.clone() };
+                let observation = Observation {
+                    at,
+                    payment: payment.clone(),
+                };
                 // What cannot be kept is told by the ledger's own status; the answer stands all the same.
-                let _ = self.ledger.observe(&desk.account.id, &self.profile, &observation).await;
+                let _ = self
+                    .ledger
+                    .observe(&desk.account.id, &self.profile, &observation)
+                    .await;
             }
             (Op::Verify, result) => {
                 let status = credential_status(result, at);
-                let _ = self.ledger.remember_credentials(&self.profile, &desk.account.id, &status).await;
+                let _ = self
+                    .ledger
+                    .remember_credentials(&self.profile, &desk.account.id, &status)
+                    .await;
             }
             _ => {}
         }
@@ -287,7 +400,11 @@ impl Deck {
     ///
     /// # Errors
     /// The provider's failure.
-    pub fn judge_raw(&self, account: &AccountId, raw: &crate::domain::RawReply) -> Result<(), Problem> {
+    pub fn judge_raw(
+        &self,
+        account: &AccountId,
+        raw: &crate::domain::RawReply,
+    ) -> Result<(), Problem> {
         let desk = self.desk(account)?;
         desk.client.judge(raw).map_err(|error| desk.problem(error))
     }
@@ -298,7 +415,10 @@ impl Deck {
     /// If none is running, or the command does not fit.
     pub fn simulate(&self, command: &simulate::Command) -> Result<String, Problem> {
         let refuse = |why: String| Problem::new(ProblemKind::Usage, why, "");
-        let simulator = self.simulator.as_ref().ok_or_else(|| refuse("no simulator is running in this profile".into()))?;
+        let simulator = self
+            .simulator
+            .as_ref()
+            .ok_or_else(|| refuse("no simulator is running in this profile".into()))?;
         simulator.command(command).map_err(refuse)
     }
 
@@ -308,13 +428,19 @@ impl Deck {
     /// If it cannot be reached, or refuses.
     pub async fn trigger(&self, url: &str, command: &simulate::Command) -> Result<String, Problem> {
         let account = AccountId::new("simulator").expect("a plain word is a fine account name");
-        let base = Url::parse(url).ok().filter(net::is_loopback).ok_or_else(|| {
-            Problem::new(
-                ProblemKind::Usage,
-                format!("{} is not the URL of a sandbox on this machine", crate::domain::inert::quoted(url, 80)),
-                "give the URL that `tilldeck sandbox serve` printed",
-            )
-        })?;
+        let base = Url::parse(url)
+            .ok()
+            .filter(net::is_loopback)
+            .ok_or_else(|| {
+                Problem::new(
+                    ProblemKind::Usage,
+                    format!(
+                        "{} is not the URL of a sandbox on this machine",
+                        crate::domain::inert::quoted(url, 80)
+                    ),
+                    "give the URL that `tilldeck sandbox serve` printed",
+                )
+            })?;
         let sandbox::control::Call { path, json } = sandbox::control::call(command);
         let session = Session::new(
             self.gate.clone(),
@@ -330,7 +456,11 @@ impl Deck {
             vec![("control", base)],
             None,
         );
-        let how = How { request: RequestId(0), background: false, no_wait: false };
+        let how = How {
+            request: RequestId(0),
+            background: false,
+            no_wait: false,
+        };
         let call = Call {
             method: "POST".into(),
             endpoint: "control",
@@ -338,12 +468,19 @@ impl Deck {
             body: Content::Text(json),
             repeat: Repeat::Never,
         };
-        let reply = session.send(&call, &Unsigned, how).await.map_err(|error| error.problem(&account))?;
+        let reply = session
+            .send(&call, &Unsigned, how)
+            .await
+            .map_err(|error| error.problem(&account))?;
         let said = crate::domain::inert::cut(String::from_utf8_lossy(&reply.body).trim(), 200);
         if reply.status < 300 {
             Ok(said)
         } else {
-            Err(Problem::new(ProblemKind::Usage, format!("the sandbox refused: {said}"), ""))
+            Err(Problem::new(
+                ProblemKind::Usage,
+                format!("the sandbox refused: {said}"),
+                "",
+            ))
         }
     }
 
@@ -355,13 +492,25 @@ impl Deck {
             return seeded
                 .filter_map(|(provider, id, expected)| {
                     let account = AccountId::new(provider).ok()?;
-                    Some((Watch { account, id, expected: Some(expected), since }, Vec::new()))
+                    Some((
+                        Watch {
+                            account,
+                            id,
+                            expected: Some(expected),
+                            since,
+                        },
+                        Vec::new(),
+                    ))
                 })
                 .collect();
         }
         let mut watches = Vec::new();
         for watch in self.ledger.watches(&self.profile).await.unwrap_or_default() {
-            let seen = self.ledger.observations(&self.profile, &watch.account, &watch.id).await.unwrap_or_default();
+            let seen = self
+                .ledger
+                .observations(&self.profile, &watch.account, &watch.id)
+                .await
+                .unwrap_or_default();
             watches.push((watch, seen));
         }
         watches
@@ -386,7 +535,11 @@ impl Deck {
         let mut known = Vec::new();
         if self.simulator.is_none() {
             for account in self.accounts() {
-                if let Ok(status) = self.ledger.recall_credentials(&self.profile, &account.id).await {
+                if let Ok(status) = self
+                    .ledger
+                    .recall_credentials(&self.profile, &account.id)
+                    .await
+                {
                     known.push((account.id.clone(), status));
                 }
             }
@@ -411,13 +564,22 @@ impl Desk {
 
 /// What a verification says of the credentials.
 #[must_use]
-pub fn credential_status(result: &Result<Answer, Problem>, at: crate::domain::WallTime) -> CredentialStatus {
+pub fn credential_status(
+    result: &Result<Answer, Problem>,
+    at: crate::domain::WallTime,
+) -> CredentialStatus {
     match result {
         Ok(_) => CredentialStatus::Good { at },
         Err(problem) if matches!(problem.kind, ProblemKind::Refused | ProblemKind::Config) => {
-            CredentialStatus::Refused { at, why: problem.message.clone() }
+            CredentialStatus::Refused {
+                at,
+                why: problem.message.clone(),
+            }
         }
-        Err(problem) => CredentialStatus::Unreachable { at, why: problem.message.clone() },
+        Err(problem) => CredentialStatus::Unreachable {
+            at,
+            why: problem.message.clone(),
+        },
     }
 }
 
@@ -431,7 +593,13 @@ impl Authorise for Unsigned {
             Content::Empty | Content::Fields(_) => bytes::Bytes::new(),
         };
         let headers = vec![("content-type", HeaderText::Open("application/json".into()))];
-        Box::pin(async move { Ok(Sealed { headers, body, permit: None }) })
+        Box::pin(async move {
+            Ok(Sealed {
+                headers,
+                body,
+                permit: None,
+            })
+        })
     }
 
     fn is_stale(&self, _reply: &Reply) -> bool {
@@ -447,8 +615,12 @@ async fn start_simulator(clock: &Clock) -> Result<Sandbox, Problem> {
             "it needs one free port on 127.0.0.1; with a config file, --profile chooses real accounts",
         )
     };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(|error| trouble(error.to_string()))?;
-    serve(listener, sandbox::Options::new(clock.clone())).await.map_err(trouble)
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        .await
+        .map_err(|error| trouble(error.to_string()))?;
+    serve(listener, sandbox::Options::new(clock.clone()))
+        .await
+        .map_err(trouble)
 }
 
 /// Starts the simulator of every provider on `listener`.
@@ -456,12 +628,21 @@ async fn start_simulator(clock: &Clock) -> Result<Sandbox, Problem> {
 /// # Errors
 /// In words, why it could not be started.
 pub async fn serve(listener: TcpListener, options: sandbox::Options) -> Result<Sandbox, String> {
-    let dialects = REGISTRY.iter().map(|manifest| (manifest.dialect)()).collect();
-    sandbox::start(listener, dialects, options).await.map_err(|error| error.to_string())
+    let dialects = REGISTRY
+        .iter()
+        .map(|manifest| (manifest.dialect)())
+        .collect();
+    sandbox::start(listener, dialects, options)
+        .await
+        .map_err(|error| error.to_string())
 }
 
 fn embedded(manifest: &Manifest, key: &str) -> Option<&'static str> {
-    manifest.embedded.iter().find(|(name, _)| *name == key).map(|(_, value)| *value)
+    manifest
+        .embedded
+        .iter()
+        .find(|(name, _)| *name == key)
+        .map(|(_, value)| *value)
 }
 
 fn embedded_secret(manifest: &'static Manifest) -> ReadSecret {
@@ -478,13 +659,21 @@ fn configured_secret(config: &AccountConfig, environ: Environ) -> ReadSecret {
     let sources = config.secrets.clone();
     let account = config.id.clone();
     Arc::new(move |key| {
-        let (source, environ, account) = (sources.get(key).cloned(), environ.clone(), account.clone());
+        let (source, environ, account) =
+            (sources.get(key).cloned(), environ.clone(), account.clone());
         Box::pin(async move {
             let told = |message: String, hint: String| {
-                Problem::new(ProblemKind::Config, format!("account {account}: {message}"), hint)
+                Problem::new(
+                    ProblemKind::Config,
+                    format!("account {account}: {message}"),
+                    hint,
+                )
             };
             let Some(source) = source else {
-                return Err(told(format!("{key} is not set"), format!("set {key} of account {account} in the config")));
+                return Err(told(
+                    format!("{key} is not set"),
+                    format!("set {key} of account {account} in the config"),
+                ));
             };
             // A password manager or the keyring may take seconds, and blocks.
             let resolved = tokio::task::spawn_blocking(move || source.resolve(&environ)).await;
@@ -493,19 +682,38 @@ fn configured_secret(config: &AccountConfig, environ: Environ) -> ReadSecret {
                     redact::learn(&resolved.secret, key);
                     Ok(resolved.secret)
                 }
-                Ok(Err(error)) => Err(told(format!("{key} cannot be read: {error}"), String::new())),
-                Err(_) => Err(told(format!("{key} cannot be read: reading it crashed"), String::new())),
+                Ok(Err(error)) => Err(told(
+                    format!("{key} cannot be read: {error}"),
+                    String::new(),
+                )),
+                Err(_) => Err(told(
+                    format!("{key} cannot be read: reading it crashed"),
+                    String::new(),
+                )),
             }
         })
     })
 }
 
-fn limit(manifest: &Manifest, config: Option<&AccountConfig>, endpoints: &[(&'static str, Url)], credentials: &str) -> Option<Limit> {
-    let (requests, period): (u32, Duration) = match config.and_then(|config| config.budget.as_ref()) {
+fn limit(
+    manifest: &Manifest,
+    config: Option<&AccountConfig>,
+    endpoints: &[(&'static str, Url)],
+    credentials: &str,
+) -> Option<Limit> {
+    let (requests, period): (u32, Duration) = match config.and_then(|config| config.budget.as_ref())
+    {
         Some(budget) => (budget.requests, budget.period),
         None => manifest.limit?,
     };
-    let host = endpoints.first().map(|(_, url)| net::http::authority(url)).unwrap_or_default();
+    let host = endpoints
+        .first()
+        .map(|(_, url)| net::http::authority(url))
+        .unwrap_or_default();
     let scope = KeyHash::of(&host, credentials).as_str().to_owned();
-    Some(Limit { scope, requests, period })
+    Some(Limit {
+        scope,
+        requests,
+        period,
+    })
 }

@@ -8,7 +8,12 @@ use super::{Context, Exit, how};
 use crate::deck::{Deck, credential_status};
 use crate::domain::{Account, CredentialStatus, Environment, Op, time};
 
-pub async fn run(command: &AccountCommand, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
+pub async fn run(
+    command: &AccountCommand,
+    context: &Context,
+    deck: &Deck,
+    out: &Out,
+) -> Result<Exit, Closed> {
     match command {
         AccountCommand::List => list(context, deck, out).await,
         AccountCommand::Verify { name, signature } => {
@@ -19,7 +24,11 @@ pub async fn run(command: &AccountCommand, context: &Context, deck: &Deck, out: 
 }
 
 fn environment_tone(environment: Environment) -> Tone {
-    if environment.is_live() { Tone::Warn } else { Tone::Dim }
+    if environment.is_live() {
+        Tone::Warn
+    } else {
+        Tone::Dim
+    }
 }
 
 async fn list(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
@@ -27,14 +36,25 @@ async fn list(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed>
     let now = context.clock.now().wall;
     let mut table = Table::default();
     let mut any = false;
-    for account in deck.accounts().filter(|account| context.account().is_none_or(|name| name == account.id.as_str())) {
+    for account in deck.accounts().filter(|account| {
+        context
+            .account()
+            .is_none_or(|name| name == account.id.as_str())
+    }) {
         any = true;
-        let status = remembered.iter().find(|(id, _)| *id == account.id).map(|(_, status)| status);
+        let status = remembered
+            .iter()
+            .find(|(id, _)| *id == account.id)
+            .map(|(_, status)| status);
         let (word, at, tone) = match status {
             Some(CredentialStatus::Good { at }) => ("good", Some(*at), Tone::Good),
             Some(CredentialStatus::Refused { at, .. }) => ("refused", Some(*at), Tone::Bad),
-            Some(CredentialStatus::Unreachable { at, .. }) => ("unreachable", Some(*at), Tone::Warn),
-            Some(CredentialStatus::Untested | CredentialStatus::Verifying) | None => ("untested", None, Tone::Dim),
+            Some(CredentialStatus::Unreachable { at, .. }) => {
+                ("unreachable", Some(*at), Tone::Warn)
+            }
+            Some(CredentialStatus::Untested | CredentialStatus::Verifying) | None => {
+                ("untested", None, Tone::Dim)
+            }
         };
         if out.json {
             out.object(&json!({
@@ -48,11 +68,16 @@ async fn list(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed>
             }))?;
             continue;
         }
-        let when = at.map_or(String::new(), |at| format!(" {} ago", time::coarse(now.since(at))));
+        let when = at.map_or(String::new(), |at| {
+            format!(" {} ago", time::coarse(now.since(at)))
+        });
         table.row([
             toned(account.id.as_str(), Tone::Strong),
             plain(account.provider_title),
-            toned(account.environment.as_str(), environment_tone(account.environment)),
+            toned(
+                account.environment.as_str(),
+                environment_tone(account.environment),
+            ),
             plain(account.host.as_str()),
             toned(account.secret_source.as_str(), Tone::Dim),
             toned(format!("{word}{when}"), tone),
@@ -64,7 +89,10 @@ async fn list(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed>
             context.profile.name
         ));
     }
-    table.lines(out).iter().try_for_each(|line| out.line(line))?;
+    table
+        .lines(out)
+        .iter()
+        .try_for_each(|line| out.line(line))?;
     Ok(Exit::Done)
 }
 
@@ -83,11 +111,18 @@ async fn verify(
         None => deck.accounts().cloned().collect(),
     };
     if accounts.is_empty() {
-        out.say(&format!("profile {} has no accounts to verify", context.profile.name));
+        out.say(&format!(
+            "profile {} has no accounts to verify",
+            context.profile.name
+        ));
     }
     let mut exit = Exit::Done;
     for account in accounts {
-        let op = if signature { Op::TestSignature } else { Op::Verify };
+        let op = if signature {
+            Op::TestSignature
+        } else {
+            Op::Verify
+        };
         let result = deck.ask(&account.id, op, how(false)).await;
         let now = context.clock.now().wall;
         let (word, tone, glyph) = match credential_status(&result, now) {
@@ -113,10 +148,16 @@ async fn verify(
                 toned(glyph, tone),
                 toned(account.id.as_str(), Tone::Strong),
                 plain(account.provider_title),
-                toned(account.environment.as_str(), environment_tone(account.environment)),
+                toned(
+                    account.environment.as_str(),
+                    environment_tone(account.environment),
+                ),
                 toned(word, tone),
             ]);
-            table.lines(out).iter().try_for_each(|line| out.line(line))?;
+            table
+                .lines(out)
+                .iter()
+                .try_for_each(|line| out.line(line))?;
         }
     }
     Ok(exit)

@@ -310,8 +310,14 @@ fn duration(text: &str) -> Result<Duration, String> {
 fn state(text: &str) -> Result<PaymentState, String> {
     match PaymentState::from_word(&text.to_ascii_uppercase()) {
         PaymentState::Unknown(_) => {
-            let known: Vec<&str> = PaymentState::KNOWN.iter().map(PaymentState::as_str).collect::<Vec<_>>();
-            Err(format!("there is no such state; the states are {}", known.join(", ")))
+            let known: Vec<&str> = PaymentState::KNOWN
+                .iter()
+                .map(PaymentState::as_str)
+                .collect::<Vec<_>>();
+            Err(format!(
+                "there is no such state; the states are {}",
+                known.join(", ")
+            ))
         }
         state => Ok(state),
     }
@@ -320,15 +326,25 @@ fn state(text: &str) -> Result<PaymentState, String> {
 fn fault(text: &str) -> Result<Fault, String> {
     Fault::from_name(text).ok_or_else(|| {
         let names: Vec<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
-        format!("there is no such fault; the faults are {}", names.join(", "))
+        format!(
+            "there is no such fault; the faults are {}",
+            names.join(", ")
+        )
     })
 }
 
 fn act(text: &str) -> Result<simulate::PayerAct, String> {
-    simulate::PayerAct::ALL.iter().find(|(_, name)| *name == text).map(|(act, _)| *act).ok_or_else(|| {
-        let names: Vec<&str> = simulate::PayerAct::ALL.iter().map(|(_, name)| *name).collect();
-        format!("there is no such act; the acts are {}", names.join(", "))
-    })
+    simulate::PayerAct::ALL
+        .iter()
+        .find(|(_, name)| *name == text)
+        .map(|(act, _)| *act)
+        .ok_or_else(|| {
+            let names: Vec<&str> = simulate::PayerAct::ALL
+                .iter()
+                .map(|(_, name)| *name)
+                .collect();
+            format!("there is no such act; the acts are {}", names.join(", "))
+        })
 }
 
 fn method(text: &str) -> Result<String, String> {
@@ -341,8 +357,13 @@ fn method(text: &str) -> Result<String, String> {
 }
 
 fn email(text: &str) -> Result<String, String> {
-    let plausible = text.split_once('@').is_some_and(|(name, host)| !name.is_empty() && !host.is_empty());
-    if plausible && text.len() <= 254 && !text.contains(|c: char| c.is_control() || c.is_whitespace()) {
+    let plausible = text
+        .split_once('@')
+        .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty());
+    if plausible
+        && text.len() <= 254
+        && !text.contains(|c: char| c.is_control() || c.is_whitespace())
+    {
         Ok(text.to_owned())
     } else {
         Err("this is not an e-mail address, like payer@example.com".into())
@@ -362,13 +383,18 @@ mod tests {
     #[test]
     fn bad_values_are_refused_with_reasons() {
         for bad in ["1e5", "-1", "1,5", "", &"9".repeat(60)] {
-            let refusal = Arguments::try_parse_from(["tilldeck", "estimate", "EMT", "--", bad]).unwrap_err();
+            let refusal =
+                Arguments::try_parse_from(["tilldeck", "estimate", "EMT", "--", bad]).unwrap_err();
             assert_eq!(refusal.exit_code(), 2, "{bad}");
             assert!(refusal.to_string().contains("amount"), "{refusal}");
         }
-        let refusal = Arguments::try_parse_from(["tilldeck", "check", "A", "--expect", "PAID"]).unwrap_err();
+        let refusal =
+            Arguments::try_parse_from(["tilldeck", "check", "A", "--expect", "PAID"]).unwrap_err();
         assert!(refusal.to_string().contains("FINALIZED"), "{refusal}");
-        assert!(Arguments::try_parse_from(["tilldeck", "check", "A", "--amount", "1"]).is_err(), "needs a currency");
+        assert!(
+            Arguments::try_parse_from(["tilldeck", "check", "A", "--amount", "1"]).is_err(),
+            "needs a currency"
+        );
         assert!(Arguments::try_parse_from(["tilldeck", "check"]).is_err());
     }
 }

@@ -9,7 +9,8 @@ use super::output::{Closed, Out, Table, Tone, plain, state_look, toned};
 use super::{Context, Exit, how};
 use crate::deck::Deck;
 use crate::domain::{
-    AccountId, Answer, Comparison, Expected, Op, Payment, PaymentId, PaymentState, Problem, ProblemKind, WallTime, time,
+    AccountId, Answer, Comparison, Expected, Op, Payment, PaymentId, PaymentState, Problem,
+    ProblemKind, WallTime, time,
 };
 
 /// The first wait between two checks, and the longest.
@@ -20,22 +21,52 @@ pub async fn run(args: &Check, context: &Context, deck: &Deck, out: &Out) -> Res
         Ok(account) => account.id.clone(),
         Err(problem) => return context.fail(&problem, out),
     };
-    let expected = args.amount.clone().zip(args.currency.clone()).map(|(amount, currency)| Expected { amount, currency });
+    let expected = args
+        .amount
+        .clone()
+        .zip(args.currency.clone())
+        .map(|(amount, currency)| Expected { amount, currency });
     let deadline = context.clock.now().mono + args.timeout;
     let mut exit = Exit::Done;
     for id in &args.ids {
         let result = match &args.wait {
-            Some(goal) => wait(id, goal, &account, deadline, args.timeout, context, deck, out).await,
+            Some(goal) => {
+                wait(
+                    id,
+                    goal,
+                    &account,
+                    deadline,
+                    args.timeout,
+                    context,
+                    deck,
+                    out,
+                )
+                .await
+            }
             None => ask(id, &account, deck).await,
         };
         let this = match result {
             Ok(payment) => {
                 let failings = failings(&payment, args, expected.as_ref());
-                show(&payment, &account, context.clock.now().wall, expected.as_ref(), out)?;
+                show(
+                    &payment,
+                    &account,
+                    context.clock.now().wall,
+                    expected.as_ref(),
+                    out,
+                )?;
                 for failing in &failings {
-                    out.tell(Tone::Warn, "expectation:", &format!("payment {id}: {failing}"));
+                    out.tell(
+                        Tone::Warn,
+                        "expectation:",
+                        &format!("payment {id}: {failing}"),
+                    );
                 }
-                if failings.is_empty() { Exit::Done } else { Exit::Expectation }
+                if failings.is_empty() {
+                    Exit::Done
+                } else {
+                    Exit::Expectation
+                }
             }
             Err(problem) => context.fail(&problem, out)?,
         };
@@ -45,7 +76,10 @@ pub async fn run(args: &Check, context: &Context, deck: &Deck, out: &Out) -> Res
 }
 
 async fn ask(id: &PaymentId, account: &AccountId, deck: &Deck) -> Result<Payment, Problem> {
-    match deck.ask(account, Op::CheckPayment(id.clone()), how(false)).await? {
+    match deck
+        .ask(account, Op::CheckPayment(id.clone()), how(false))
+        .await?
+    {
         Answer::Payment(payment) => Ok(payment),
         other => unreachable!("a check is answered with a payment, not {other:?}"),
     }
@@ -53,7 +87,10 @@ async fn ask(id: &PaymentId, account: &AccountId, deck: &Deck) -> Result<Payment
 
 /// Asks until the payment is in the state, or never will be. A payment not known yet may become known,
 /// and a provider that fails may recover, so both are waited out.
-#[expect(clippy::too_many_arguments, reason = "they are the command's own, unpacked")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "they are the command's own, unpacked"
+)]
 async fn wait(
     id: &PaymentId,
     goal: &PaymentState,
@@ -68,12 +105,17 @@ async fn wait(
     let mut last: Option<String> = None;
     loop {
         let seen = match ask(id, account, deck).await {
-            Ok(payment) if payment.state == *goal || !payment.state.can_reach(goal) => return Ok(payment),
+            Ok(payment) if payment.state == *goal || !payment.state.can_reach(goal) => {
+                return Ok(payment);
+            }
             Ok(payment) => format!("it is {}", payment.state),
             Err(problem)
                 if matches!(
                     problem.kind,
-                    ProblemKind::NotFound | ProblemKind::Unreachable | ProblemKind::Failing | ProblemKind::Nonsense
+                    ProblemKind::NotFound
+                        | ProblemKind::Unreachable
+                        | ProblemKind::Failing
+                        | ProblemKind::Nonsense
                 ) =>
             {
                 problem.message
@@ -81,14 +123,21 @@ async fn wait(
             Err(problem) => return Err(problem),
         };
         if last.as_ref() != Some(&seen) {
-            out.tell(Tone::Dim, "waiting:", &format!("payment {id} for {goal}: {seen}"));
+            out.tell(
+                Tone::Dim,
+                "waiting:",
+                &format!("payment {id} for {goal}: {seen}"),
+            );
             pause = WAITS.0;
         }
         let left = deadline.saturating_sub(context.clock.now().mono);
         if left.is_zero() {
             return Err(Problem::new(
                 ProblemKind::TimedOut,
-                format!("account {account}: payment {id} did not come to {goal} within {}; {seen}", time::fine(timeout)),
+                format!(
+                    "account {account}: payment {id} did not come to {goal} within {}; {seen}",
+                    time::fine(timeout)
+                ),
                 "give more time with --timeout, or check again later",
             ));
         }
@@ -110,10 +159,16 @@ fn failings(payment: &Payment, args: &Check, expected: Option<&Expected>) -> Vec
         match payment.compare(Some(expected)) {
             Comparison::Matches | Comparison::NotCompared => {}
             Comparison::OtherCurrency => {
-                failings.push(format!("currency {} was expected, it is {}", expected.currency, payment.currency));
+                failings.push(format!(
+                    "currency {} was expected, it is {}",
+                    expected.currency, payment.currency
+                ));
             }
             Comparison::Less | Comparison::More => {
-                failings.push(format!("amount {} was expected, it is {}", expected.amount, payment.amount));
+                failings.push(format!(
+                    "amount {} was expected, it is {}",
+                    expected.amount, payment.amount
+                ));
             }
         }
     }
@@ -122,7 +177,11 @@ fn failings(payment: &Payment, args: &Check, expected: Option<&Expected>) -> Vec
 
 /// Paid is only what is FINALIZED, and as expected where something was expected.
 fn is_paid(payment: &Payment, expected: Option<&Expected>) -> bool {
-    payment.state.is_paid() && matches!(payment.compare(expected), Comparison::Matches | Comparison::NotCompared)
+    payment.state.is_paid()
+        && matches!(
+            payment.compare(expected),
+            Comparison::Matches | Comparison::NotCompared
+        )
 }
 
 fn show(

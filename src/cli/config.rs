@@ -14,7 +14,14 @@ use crate::domain::{Problem, ProblemKind, inert};
 
 pub fn run(command: &ConfigCommand, global: &Global, out: &Out) -> Result<Exit, Closed> {
     let Some(ConfigPath { path, .. }) = locations(global).config_file() else {
-        return fail(&Problem::new(ProblemKind::Local, "this system names no folder for config files", "name a file with --config"), out);
+        return fail(
+            &Problem::new(
+                ProblemKind::Local,
+                "this system names no folder for config files",
+                "name a file with --config",
+            ),
+            out,
+        );
     };
     let shown = inert::cut(&path.to_string_lossy(), 400);
     match command {
@@ -30,14 +37,17 @@ pub fn run(command: &ConfigCommand, global: &Global, out: &Out) -> Result<Exit, 
             Ok(Exit::Done)
         }
         ConfigCommand::Init => {
-            let written = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| {
-                std::fs::OpenOptions::new()
-                    .write(true)
-                    .create_new(true)
-                    .mode(0o600)
-                    .open(&path)
-                    .and_then(|mut file| file.write_all(EXAMPLE.as_bytes()))
-            });
+            let written = path
+                .parent()
+                .map_or(Ok(()), std::fs::create_dir_all)
+                .and_then(|()| {
+                    std::fs::OpenOptions::new()
+                        .write(true)
+                        .create_new(true)
+                        .mode(0o600)
+                        .open(&path)
+                        .and_then(|mut file| file.write_all(EXAMPLE.as_bytes()))
+                });
             match written {
                 Ok(()) if out.json => out.object(&json!({ "path": shown, "written": true }))?,
                 Ok(()) => {
@@ -52,7 +62,16 @@ pub fn run(command: &ConfigCommand, global: &Global, out: &Out) -> Result<Exit, 
                     );
                     return fail(&problem, out);
                 }
-                Err(error) => return fail(&Problem::new(ProblemKind::Config, format!("{shown} cannot be written: {error}"), "choose another place with --config"), out),
+                Err(error) => {
+                    return fail(
+                        &Problem::new(
+                            ProblemKind::Config,
+                            format!("{shown} cannot be written: {error}"),
+                            "choose another place with --config",
+                        ),
+                        out,
+                    );
+                }
             }
             Ok(Exit::Done)
         }
@@ -71,7 +90,9 @@ fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, Closed> {
         Err(error) => return misconfigured(&error, out),
     };
     if config.path.is_none() && !out.json {
-        out.say(&format!("there is no config file at {path}; the built-in profile sandbox is used"));
+        out.say(&format!(
+            "there is no config file at {path}; the built-in profile sandbox is used"
+        ));
     }
     let environ = Environ::process();
     let mut exit = Exit::Done;
@@ -84,14 +105,21 @@ fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, Closed> {
                 match resolved {
                     Ok(resolved) => {
                         if let Some(warning) = resolved.warning {
-                            out.tell(Tone::Warn, "warning:", &format!("account {}: {key}: {warning}", account.id));
+                            out.tell(
+                                Tone::Warn,
+                                "warning:",
+                                &format!("account {}: {key}: {warning}", account.id),
+                            );
                         }
                     }
                     Err(error) => {
                         failed = true;
                         let problem = Problem::new(
                             ProblemKind::Config,
-                            format!("profile {}, account {}: {key} cannot be read: {error}", profile.name, account.id),
+                            format!(
+                                "profile {}, account {}: {key} cannot be read: {error}",
+                                profile.name, account.id
+                            ),
                             "",
                         );
                         exit = exit.and(fail(&problem, out)?);
@@ -110,7 +138,11 @@ fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, Closed> {
                 }))?;
                 continue;
             }
-            let (glyph, tone) = if failed { ("✗", Tone::Bad) } else { ("✓", Tone::Good) };
+            let (glyph, tone) = if failed {
+                ("✗", Tone::Bad)
+            } else {
+                ("✓", Tone::Good)
+            };
             table.row([
                 toned(glyph, tone),
                 toned(format!("{}/{}", profile.name, account.id), Tone::Strong),
@@ -121,9 +153,15 @@ fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, Closed> {
             ]);
         }
     }
-    table.lines(out).iter().try_for_each(|line| out.line(line))?;
+    table
+        .lines(out)
+        .iter()
+        .try_for_each(|line| out.line(line))?;
     if exit == Exit::Done && !out.json {
-        out.say(&format!("the config is right; the default profile is {}", config.default_profile));
+        out.say(&format!(
+            "the config is right; the default profile is {}",
+            config.default_profile
+        ));
     }
     Ok(exit)
 }

@@ -18,7 +18,10 @@ pub async fn run(
         Ok(account) => account.id.clone(),
         Err(problem) => return context.fail(&problem, out),
     };
-    let op = Op::Estimate { token: token.clone(), quantity: quantity.clone() };
+    let op = Op::Estimate {
+        token: token.clone(),
+        quantity: quantity.clone(),
+    };
     let mut estimate = match deck.ask(&account, op, how(false)).await {
         Ok(Answer::Estimate(estimate)) => estimate,
         Ok(other) => unreachable!("an estimate is answered with prices, not {other:?}"),
@@ -27,8 +30,11 @@ pub async fn run(
     // The provider's order changes from call to call; a steady one can be read and compared.
     estimate.prices.sort_by(|a, b| a.currency.cmp(&b.currency));
     if out.json {
-        let prices: Map<_, _> =
-            estimate.prices.iter().map(|price| (price.currency.to_string(), json!(price.amount))).collect();
+        let prices: Map<_, _> = estimate
+            .prices
+            .iter()
+            .map(|price| (price.currency.to_string(), json!(price.amount)))
+            .collect();
         out.object(&json!({
             "account": account,
             "token": estimate.token,
@@ -39,16 +45,35 @@ pub async fn run(
         return Ok(Exit::Done);
     }
     let whole = |text: &str| text.split('.').next().map_or(0, str::len);
-    let widest = estimate.prices.iter().map(|price| whole(price.amount.as_str())).max().unwrap_or(0);
+    let widest = estimate
+        .prices
+        .iter()
+        .map(|price| whole(price.amount.as_str()))
+        .max()
+        .unwrap_or(0);
     let mut table = Table::default();
     for price in &estimate.prices {
         let text = price.amount.as_str();
         // The points stand under each other.
         let aligned = format!("{}{text}", " ".repeat(widest - whole(text)));
-        let note = if price.currency == estimate.token { "settlement currency" } else { "" };
-        table.row([toned(price.currency.as_str(), Tone::Strong), plain(aligned), toned(note, Tone::Dim)]);
+        let note = if price.currency == estimate.token {
+            "settlement currency"
+        } else {
+            ""
+        };
+        table.row([
+            toned(price.currency.as_str(), Tone::Strong),
+            plain(aligned),
+            toned(note, Tone::Dim),
+        ]);
     }
-    out.say(&format!("{} {} is worth, at {account}:", estimate.quantity, estimate.token));
-    table.lines(out).iter().try_for_each(|line| out.line(line))?;
+    out.say(&format!(
+        "{} {} is worth, at {account}:",
+        estimate.quantity, estimate.token
+    ));
+    table
+        .lines(out)
+        .iter()
+        .try_for_each(|line| out.line(line))?;
     Ok(Exit::Done)
 }

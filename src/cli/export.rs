@@ -36,12 +36,16 @@ pub fn summary(exchange: &Exchange) -> Value {
 /// One exchange with headers and bodies.
 pub fn whole(exchange: &Exchange) -> Value {
     let mut object = summary(exchange);
-    let side = |headers: &[(String, String)], body: &Body| {
-        json!({ "headers": headers, "body": body.text, "body_cut": body.cut })
-    };
+    let side = |headers: &[(String, String)], body: &Body| json!({ "headers": headers, "body": body.text, "body_cut": body.cut });
     if let Value::Object(fields) = &mut object {
-        fields.insert("request".into(), side(&exchange.request_headers, &exchange.request_body));
-        fields.insert("response".into(), side(&exchange.response_headers, &exchange.response_body));
+        fields.insert(
+            "request".into(),
+            side(&exchange.request_headers, &exchange.request_body),
+        );
+        fields.insert(
+            "response".into(),
+            side(&exchange.response_headers, &exchange.response_body),
+        );
     }
     object
 }
@@ -52,7 +56,12 @@ pub fn curl(exchange: &Exchange) -> String {
         Outcome::Status(status) => status.to_string(),
         Outcome::Failed(why) => why.clone(),
     };
-    format!("# {} {} -> {outcome}\n{}\n", exchange.at.rfc3339(), exchange.account, curl_command::command(exchange))
+    format!(
+        "# {} {} -> {outcome}\n{}\n",
+        exchange.at.rfc3339(),
+        exchange.account,
+        curl_command::command(exchange)
+    )
 }
 
 /// Exchanges as one HTTP Archive.
@@ -69,10 +78,17 @@ pub fn har(exchanges: &[Exchange]) -> String {
 
 fn har_entry(exchange: &Exchange) -> Value {
     let pairs = |pairs: &[(String, String)]| {
-        pairs.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect::<Vec<_>>()
+        pairs
+            .iter()
+            .map(|(name, value)| json!({ "name": name, "value": value }))
+            .collect::<Vec<_>>()
     };
     let header = |headers: &[(String, String)], name: &str| {
-        headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value).to_owned()
+        headers
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map_or("", |(_, value)| value)
+            .to_owned()
     };
     let query: Vec<(String, String)> = exchange
         .url
@@ -149,9 +165,17 @@ mod tests {
                 ("host".into(), "api.kanga.exchange".into()),
                 ("api-sig".into(), "<api-sig>".into()),
             ],
-            request_body: Body { text: r#"{"id":"it's"}"#.into(), bytes: 13, cut: false },
+            request_body: Body {
+                text: r#"{"id":"it's"}"#.into(),
+                bytes: 13,
+                cut: false,
+            },
             response_headers: vec![("content-type".into(), "application/json".into())],
-            response_body: Body { text: "{}".into(), bytes: 2, cut: false },
+            response_body: Body {
+                text: "{}".into(),
+                bytes: 2,
+                cut: false,
+            },
         }
     }
 
@@ -160,16 +184,25 @@ mod tests {
         let archive: Value = serde_json::from_str(&har(&[exchange()])).unwrap();
         let entry = &archive["log"]["entries"][0];
         assert_eq!(entry["startedDateTime"], "2026-11-22T02:54:26.120Z");
-        assert_eq!(entry["request"]["queryString"], json!([{ "name": "a", "value": "1 2" }]));
+        assert_eq!(
+            entry["request"]["queryString"],
+            json!([{ "name": "a", "value": "1 2" }])
+        );
         assert_eq!(entry["request"]["postData"]["mimeType"], "application/json");
-        assert_eq!(entry["timings"], json!({ "send": 0, "wait": 30, "receive": 11 }));
+        assert_eq!(
+            entry["timings"],
+            json!({ "send": 0, "wait": 30, "receive": 11 })
+        );
     }
 
     #[test]
     fn an_exchange_is_exported_as_curl_with_placeholders() {
         let command = curl(&exchange());
         assert!(command.contains("-H 'api-sig: <api-sig>'"), "{command}");
-        assert!(command.contains(r#"--data-raw '{"id":"it'\''s"}'"#), "{command}");
+        assert!(
+            command.contains(r#"--data-raw '{"id":"it'\''s"}'"#),
+            "{command}"
+        );
         assert!(!command.contains("-H 'host"), "{command}");
     }
 }

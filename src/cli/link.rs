@@ -23,7 +23,10 @@ pub async fn run(args: &Link, context: &Context, deck: &Deck, out: &Out) -> Resu
         force_currency: args.force_currency.clone(),
         with_token: args.with_token,
     };
-    let link = match deck.ask(&account, Op::PaymentLink(request), how(false)).await {
+    let link = match deck
+        .ask(&account, Op::PaymentLink(request), how(false))
+        .await
+    {
         Ok(Answer::Link(link)) => link,
         Ok(other) => unreachable!("a link is answered with a link, not {other:?}"),
         Err(problem) => return context.fail(&problem, out),
@@ -42,7 +45,10 @@ pub async fn run(args: &Link, context: &Context, deck: &Deck, out: &Out) -> Resu
             Err(_) => {
                 let problem = Problem::new(
                     ProblemKind::Usage,
-                    format!("account {account}: the link is too long for a QR code ({} characters)", url.len()),
+                    format!(
+                        "account {account}: the link is too long for a QR code ({} characters)",
+                        url.len()
+                    ),
                     "shorten --name, or leave out --qr",
                 );
                 return context.fail(&problem, out);

@@ -23,7 +23,12 @@ pub async fn run(args: &Log, context: &Context, deck: &Deck, out: &Out) -> Resul
     };
     let now = context.clock.now().wall;
     let mut query = LogQuery {
-        since: args.since.map(|since| WallTime(now.0.saturating_sub(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))),
+        since: args.since.map(|since| {
+            WallTime(
+                now.0
+                    .saturating_sub(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)),
+            )
+        }),
         account,
         limit: args.limit.max(1),
         bodies: args.export.is_some(),
@@ -31,14 +36,20 @@ pub async fn run(args: &Log, context: &Context, deck: &Deck, out: &Out) -> Resul
     };
     let mut rows = match ledger.log(query.clone()).await {
         Ok(rows) => rows,
-        Err(error) => return context.fail(&local(&format!("the ledger cannot be read: {error}")), out),
+        Err(error) => {
+            return context.fail(&local(&format!("the ledger cannot be read: {error}")), out);
+        }
     };
     rows.reverse();
     if let Some(format) = args.export {
         match format {
             Export::Har => out.line(&export::har(&rows))?,
-            Export::Ndjson => rows.iter().try_for_each(|row| out.object(&export::whole(row)))?,
-            Export::Curl => rows.iter().try_for_each(|row| out.line(&export::curl(row)))?,
+            Export::Ndjson => rows
+                .iter()
+                .try_for_each(|row| out.object(&export::whole(row)))?,
+            Export::Curl => rows
+                .iter()
+                .try_for_each(|row| out.line(&export::curl(row)))?,
         }
         return Ok(Exit::Done);
     }
@@ -62,7 +73,9 @@ pub async fn run(args: &Log, context: &Context, deck: &Deck, out: &Out) -> Resul
                 print(&more, &zone, out)?;
                 rows = more;
             }
-            Err(error) => return context.fail(&local(&format!("the ledger cannot be read: {error}")), out),
+            Err(error) => {
+                return context.fail(&local(&format!("the ledger cannot be read: {error}")), out);
+            }
         }
     }
     Ok(Exit::Done)
@@ -70,7 +83,9 @@ pub async fn run(args: &Log, context: &Context, deck: &Deck, out: &Out) -> Resul
 
 fn print(rows: &[Exchange], zone: &jiff::tz::TimeZone, out: &Out) -> Result<(), Closed> {
     if out.json {
-        return rows.iter().try_for_each(|row| out.object(&export::summary(row)));
+        return rows
+            .iter()
+            .try_for_each(|row| out.object(&export::summary(row)));
     }
     let mut table = Table::default();
     for row in rows {
@@ -80,7 +95,11 @@ fn print(rows: &[Exchange], zone: &jiff::tz::TimeZone, out: &Out) -> Result<(), 
             Outcome::Status(status) => (status.to_string(), Tone::Bad),
             Outcome::Failed(why) => (why.clone(), Tone::Bad),
         };
-        let attempt = if row.attempt > 1 { format!("try {}", row.attempt) } else { String::new() };
+        let attempt = if row.attempt > 1 {
+            format!("try {}", row.attempt)
+        } else {
+            String::new()
+        };
         table.row([
             toned(stamp, Tone::Dim),
             plain(row.account.as_str()),

@@ -60,7 +60,9 @@ impl From<ProblemKind> for Exit {
             ProblemKind::Usage | ProblemKind::Config | ProblemKind::Local => Self::Usage,
             ProblemKind::Refused => Self::Refused,
             ProblemKind::NotFound => Self::NotFound,
-            ProblemKind::Unreachable | ProblemKind::Failing | ProblemKind::Nonsense => Self::Provider,
+            ProblemKind::Unreachable | ProblemKind::Failing | ProblemKind::Nonsense => {
+                Self::Provider
+            }
             ProblemKind::Budget => Self::Budget,
             ProblemKind::TimedOut => Self::TimedOut,
             ProblemKind::Interrupted => Self::Interrupted,
@@ -88,7 +90,9 @@ impl Context {
 
     fn options(&self) -> Result<Options, Problem> {
         Ok(Options {
-            state_dir: locations(&self.global).state_folder().map_err(|error| local(&error.to_string()))?,
+            state_dir: locations(&self.global)
+                .state_folder()
+                .map_err(|error| local(&error.to_string()))?,
             clock: self.clock.clone(),
             timeouts: Timeouts::default(),
             events: None,
@@ -111,7 +115,11 @@ fn locations(global: &Global) -> Locations {
 
 /// A request somebody waits for.
 fn how(no_wait: bool) -> How {
-    How { request: RequestId(0), background: false, no_wait }
+    How {
+        request: RequestId(0),
+        background: false,
+        no_wait,
+    }
 }
 
 /// Runs the program with these arguments (the first is its name).
@@ -135,10 +143,22 @@ fn misused(error: &clap::Error, arguments: &[OsString]) -> Exit {
     }
     let text = error.render().to_string();
     let text = inert::block(text.trim_end());
-    let out = Out::new(arguments.iter().any(|argument| argument == "--json"), Color::Auto);
+    let out = Out::new(
+        arguments.iter().any(|argument| argument == "--json"),
+        Color::Auto,
+    );
     if out.json {
-        let message = text.trim_start_matches("error: ").split("\n\n").next().unwrap_or_default().to_owned();
-        let _ = out.problem(&Problem::new(ProblemKind::Usage, message, "`tilldeck --help` shows what is accepted"));
+        let message = text
+            .trim_start_matches("error: ")
+            .split("\n\n")
+            .next()
+            .unwrap_or_default()
+            .to_owned();
+        let _ = out.problem(&Problem::new(
+            ProblemKind::Usage,
+            message,
+            "`tilldeck --help` shows what is accepted",
+        ));
     } else {
         out.say(&text);
     }
@@ -160,8 +180,20 @@ fn run(arguments: Arguments) -> color_eyre::Result<Exit> {
             out.bytes(&page).map(|()| Exit::Done)
         }
         Some(Command::Config(command)) => config::run(&command, &arguments.global, &out),
-        Some(Command::Sandbox(SandboxCommand::Serve { bind, seed, speed, callback_url, keep })) => {
-            let options = sandbox::Serve { bind, seed, speed, callback_url, keep };
+        Some(Command::Sandbox(SandboxCommand::Serve {
+            bind,
+            seed,
+            speed,
+            callback_url,
+            keep,
+        })) => {
+            let options = sandbox::Serve {
+                bind,
+                seed,
+                speed,
+                callback_url,
+                keep,
+            };
             block_on(sandbox::serve(options, &out), &out)?
         }
         command => match context(arguments.global) {
@@ -183,12 +215,16 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
     };
     let done = match command {
         Command::Check(args) => check::run(&args, context, &deck, out).await,
-        Command::Estimate { token, quantity } => estimate::run(&token, &quantity, context, &deck, out).await,
+        Command::Estimate { token, quantity } => {
+            estimate::run(&token, &quantity, context, &deck, out).await
+        }
         Command::Link(args) => link::run(&args, context, &deck, out).await,
         Command::Account(command) => account::run(&command, context, &deck, out).await,
         Command::Request(args) => request::run(&args, context, &deck, out).await,
         Command::Log(args) => log::run(&args, context, &deck, out).await,
-        Command::Sandbox(SandboxCommand::Trigger { url, what }) => sandbox::trigger(&url, &what, context, &deck, out).await,
+        Command::Sandbox(SandboxCommand::Trigger { url, what }) => {
+            sandbox::trigger(&url, &what, context, &deck, out).await
+        }
         Command::Sandbox(SandboxCommand::Serve { .. })
         | Command::Config(_)
         | Command::Completions { .. }
@@ -203,7 +239,9 @@ fn block_on(
     command: impl Future<Output = Result<Exit, Closed>>,
     out: &Out,
 ) -> color_eyre::Result<Result<Exit, Closed>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let done = runtime.block_on(async {
         tokio::select! {
             done = command => done,
@@ -220,7 +258,11 @@ fn block_on(
 /// A config error: the snippet for people, an object for scripts.
 fn misconfigured(error: &ConfigError, out: &Out) -> Result<Exit, Closed> {
     if out.json {
-        out.problem(&Problem::new(ProblemKind::Config, error.to_string(), error.hint()))?;
+        out.problem(&Problem::new(
+            ProblemKind::Config,
+            error.to_string(),
+            error.hint(),
+        ))?;
     } else {
         out.say(error.render(out.color_err).trim_end());
     }
@@ -234,7 +276,12 @@ fn load(global: &Global) -> Result<Config, ConfigError> {
 fn context(global: Global) -> Result<Context, ConfigError> {
     let config = load(&global)?;
     let profile = config.profile(global.profile.as_deref())?.clone();
-    Ok(Context { global, config, profile, clock: Clock::system() })
+    Ok(Context {
+        global,
+        config,
+        profile,
+        clock: Clock::system(),
+    })
 }
 
 /// Whether somebody is there to be asked.

@@ -91,7 +91,10 @@ impl Out {
     /// If the reader has gone.
     pub fn bytes(&self, bytes: &[u8]) -> Result<(), Closed> {
         let mut stdout = io::stdout().lock();
-        stdout.write_all(bytes).and_then(|()| stdout.flush()).map_err(|_| Closed)
+        stdout
+            .write_all(bytes)
+            .and_then(|()| stdout.flush())
+            .map_err(|_| Closed)
     }
 
     /// A line to standard output.
@@ -182,7 +185,12 @@ pub struct Table {
 impl Table {
     /// Adds a row of cells.
     pub fn row<const N: usize>(&mut self, cells: [(String, Option<Tone>); N]) {
-        self.rows.push(cells.into_iter().map(|(text, tone)| (inert::cut(&text, 120), tone)).collect());
+        self.rows.push(
+            cells
+                .into_iter()
+                .map(|(text, tone)| (inert::cut(&text, 120), tone))
+                .collect(),
+        );
     }
 
     /// The rows as lines, the last column unpadded.
@@ -191,7 +199,14 @@ impl Table {
         use unicode_width::UnicodeWidthStr as _;
         let columns = self.rows.iter().map(Vec::len).max().unwrap_or(0);
         let widths: Vec<usize> = (0..columns)
-            .map(|i| self.rows.iter().filter_map(|row| row.get(i)).map(|(text, _)| text.width()).max().unwrap_or(0))
+            .map(|i| {
+                self.rows
+                    .iter()
+                    .filter_map(|row| row.get(i))
+                    .map(|(text, _)| text.width())
+                    .max()
+                    .unwrap_or(0)
+            })
             .collect();
         self.rows
             .iter()
@@ -239,9 +254,16 @@ mod tests {
         let mut table = Table::default();
         table.row([toned("✓", Tone::Good), plain("漢字"), plain("x")]);
         table.row([toned("✗", Tone::Bad), plain("abcdef"), plain("y")]);
-        let plain_out = Out { json: false, color: false, color_err: false };
+        let plain_out = Out {
+            json: false,
+            color: false,
+            color_err: false,
+        };
         assert_eq!(table.lines(&plain_out), ["✓  漢字    x", "✗  abcdef  y"]);
-        let colored = Out { color: true, ..plain_out };
+        let colored = Out {
+            color: true,
+            ..plain_out
+        };
         assert_eq!(table.lines(&colored)[0], "\u{1b}[32m✓\u{1b}[0m  漢字    x");
     }
 
@@ -249,6 +271,13 @@ mod tests {
     fn hostile_text_is_inert_in_rows() {
         let mut table = Table::default();
         table.row([plain("a\u{1b}[2Jb\nc")]);
-        assert_eq!(table.lines(&Out { json: false, color: false, color_err: false }), ["a\\u{1b}[2Jb\\nc"]);
+        assert_eq!(
+            table.lines(&Out {
+                json: false,
+                color: false,
+                color_err: false
+            }),
+            ["a\\u{1b}[2Jb\\nc"]
+        );
     }
 }

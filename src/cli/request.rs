@@ -13,10 +13,21 @@ use crate::domain::{Account, Answer, Op, Problem, ProblemKind, inert};
 /// The most that is read as a body.
 const DATA_MAX: u64 = 1024 * 1024;
 
-pub async fn run(args: &Request, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
+pub async fn run(
+    args: &Request,
+    context: &Context,
+    deck: &Deck,
+    out: &Out,
+) -> Result<Exit, Closed> {
     match ask(args, context, deck, out).await {
         Ok((account, status, body)) => {
-            let judged = deck.judge_raw(&account.id, &crate::domain::RawReply { status, body: body.clone() });
+            let judged = deck.judge_raw(
+                &account.id,
+                &crate::domain::RawReply {
+                    status,
+                    body: body.clone(),
+                },
+            );
             if out.json {
                 out.object(&json!({
                     "account": account.id,
@@ -52,25 +63,55 @@ async fn ask(
     if writes && !args.yes {
         confirm(args, &account)?;
     }
-    let op = Op::Raw { method: args.method.clone(), path: args.path.clone(), body, writes };
+    let op = Op::Raw {
+        method: args.method.clone(),
+        path: args.path.clone(),
+        body,
+        writes,
+    };
     let began = context.clock.now().mono;
     let Answer::Raw(raw) = deck.ask(&account.id, op, how(args.no_wait)).await? else {
         unreachable!("a raw call is answered raw");
     };
     let took = context.clock.now().mono.saturating_sub(began);
-    let tone = if raw.status < 400 { Tone::Good } else { Tone::Bad };
+    let tone = if raw.status < 400 {
+        Tone::Good
+    } else {
+        Tone::Bad
+    };
     let status = format!("HTTP {}", raw.status);
-    out.tell(tone, &status, &format!("{} ms, {} bytes, account {}", took.as_millis(), raw.body.len(), account.id));
+    out.tell(
+        tone,
+        &status,
+        &format!(
+            "{} ms, {} bytes, account {}",
+            took.as_millis(),
+            raw.body.len(),
+            account.id
+        ),
+    );
     Ok((account, raw.status, raw.body))
 }
 
 fn data(text: &str) -> Result<String, Problem> {
-    let trouble = |what: String| Problem::new(ProblemKind::Usage, what, "give --data TEXT, --data @FILE, or --data - for standard input");
+    let trouble = |what: String| {
+        Problem::new(
+            ProblemKind::Usage,
+            what,
+            "give --data TEXT, --data @FILE, or --data - for standard input",
+        )
+    };
     let read = |reader: &mut dyn std::io::Read, what: &str| {
         let mut bytes = Vec::new();
-        reader.take(DATA_MAX + 1).read_to_end(&mut bytes).map_err(|error| trouble(format!("{what} cannot be read: {error}")))?;
+        reader
+            .take(DATA_MAX + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|error| trouble(format!("{what} cannot be read: {error}")))?;
         if bytes.len() as u64 > DATA_MAX {
-            return Err(trouble(format!("{what} is larger than {} KiB", DATA_MAX / 1024)));
+            return Err(trouble(format!(
+                "{what} is larger than {} KiB",
+                DATA_MAX / 1024
+            )));
         }
         String::from_utf8(bytes).map_err(|_| trouble(format!("{what} is not UTF-8 text")))
     };
@@ -81,7 +122,8 @@ fn data(text: &str) -> Result<String, Problem> {
         None => Ok(text.to_owned()),
         Some(path) => {
             let shown = inert::quoted(path, 120);
-            let mut file = std::fs::File::open(path).map_err(|error| trouble(format!("{shown} cannot be opened: {error}")))?;
+            let mut file = std::fs::File::open(path)
+                .map_err(|error| trouble(format!("{shown} cannot be opened: {error}")))?;
             read(&mut file, &shown)
         }
     }
@@ -93,19 +135,34 @@ fn confirm(args: &Request, account: &Account) -> Result<(), Problem> {
     if !can_ask() {
         return Err(Problem::new(
             ProblemKind::Usage,
-            format!("account {}: {call} may write, and nobody is there to confirm it", account.id),
+            format!(
+                "account {}: {call} may write, and nobody is there to confirm it",
+                account.id
+            ),
             "add --yes if it is meant",
         ));
     }
-    let live = if account.environment.is_live() { " (LIVE: real money)" } else { "" };
+    let live = if account.environment.is_live() {
+        " (LIVE: real money)"
+    } else {
+        ""
+    };
     let mut stderr = std::io::stderr().lock();
-    let _ = write!(stderr, "{call} may write at account {}{live}. Send it? [y/N] ", account.id);
+    let _ = write!(
+        stderr,
+        "{call} may write at account {}{live}. Send it? [y/N] ",
+        account.id
+    );
     let _ = stderr.flush();
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);
     if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
         Ok(())
     } else {
-        Err(Problem::new(ProblemKind::Interrupted, format!("account {}: nothing was sent", account.id), ""))
+        Err(Problem::new(
+            ProblemKind::Interrupted,
+            format!("account {}: nothing was sent", account.id),
+            "",
+        ))
     }
 }

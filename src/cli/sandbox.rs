@@ -29,7 +29,10 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, Closed> {
     if !serve.bind.ip().is_loopback() {
         return fail(&Problem::new(
             ProblemKind::Usage,
-            format!("the sandbox does not listen on {}: its keys are public", serve.bind.ip()),
+            format!(
+                "the sandbox does not listen on {}: its keys are public",
+                serve.bind.ip()
+            ),
             "bind it to 127.0.0.1 or [::1]",
         ));
     }
@@ -48,7 +51,7 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, Closed> {
         speed: serve.speed,
         clock: Clock::system(),
         callback_url: serve.callback_url,
-        keep: serve.keep
+        keep: serve.keep,
     };
     let running = match deck::serve(listener, options).await {
         Ok(running) => running,
@@ -59,8 +62,14 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, Closed> {
         let accounts: Vec<_> = REGISTRY
             .iter()
             .map(|manifest| {
-                let mut account = serde_json::Map::from_iter([("provider".to_owned(), json!(manifest.id.0))]);
-                account.extend(manifest.embedded.iter().map(|(key, value)| ((*key).to_owned(), json!(value))));
+                let mut account =
+                    serde_json::Map::from_iter([("provider".to_owned(), json!(manifest.id.0))]);
+                account.extend(
+                    manifest
+                        .embedded
+                        .iter()
+                        .map(|(key, value)| ((*key).to_owned(), json!(value))),
+                );
                 account
             })
             .collect();
@@ -68,10 +77,18 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, Closed> {
     } else {
         out.line(&url)?;
         for manifest in REGISTRY {
-            let keys: Vec<String> = manifest.embedded.iter().map(|(key, value)| format!("{key} = {value}")).collect();
+            let keys: Vec<String> = manifest
+                .embedded
+                .iter()
+                .map(|(key, value)| format!("{key} = {value}"))
+                .collect();
             out.tell(Tone::Strong, manifest.title, &keys.join("  "));
         }
-        out.tell(Tone::Dim, "control", &format!("tilldeck sandbox trigger --url {url} fault 429"));
+        out.tell(
+            Tone::Dim,
+            "control",
+            &format!("tilldeck sandbox trigger --url {url} fault 429"),
+        );
         out.say("Ctrl-C stops it");
     }
     let stopped = wait_for_stop().await;
@@ -94,15 +111,26 @@ async fn wait_for_stop() -> Exit {
     }
 }
 
-pub async fn trigger(url: &str, what: &Trigger, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
+pub async fn trigger(
+    url: &str,
+    what: &Trigger,
+    context: &Context,
+    deck: &Deck,
+    out: &Out,
+) -> Result<Exit, Closed> {
     let command = match what {
         Trigger::Fault { fault } => simulate::Command::SetFault(*fault),
         Trigger::Advance { by } => simulate::Command::Advance(*by),
-        Trigger::Payer { id, act } => simulate::Command::Payer { payment: id.clone(), act: *act },
+        Trigger::Payer { id, act } => simulate::Command::Payer {
+            payment: id.clone(),
+            act: *act,
+        },
         Trigger::Callback { id } => simulate::Command::RepeatCallback(id.clone()),
     };
     match deck.trigger(url, &command).await {
-        Ok(happened) if out.json => out.object(&json!({ "happened": happened })).map(|()| Exit::Done),
+        Ok(happened) if out.json => out
+            .object(&json!({ "happened": happened }))
+            .map(|()| Exit::Done),
         Ok(happened) => out.line(&happened).map(|()| Exit::Done),
         Err(problem) => context.fail(&problem, out),
     }

@@ -48,11 +48,7 @@ type Entry<'t, 'a> = (
 pub(super) fn check(
     path: &Path,
     text: &str,
-<<<<<<< HEAD
     specs: &'static [&'static ProviderSpec],
-=======
-    specs: &'static [ProviderSpec],
->>>>>>> store
 ) -> Result<Config, ConfigError> {
     let (source, table) = file::parse(path, text, &all_names(specs))?;
     let checker = Checker {
@@ -68,11 +64,7 @@ pub(super) fn check(
     checker.config(path, &root)
 }
 
-<<<<<<< HEAD
 pub(super) fn all_names(specs: &[&ProviderSpec]) -> Vec<&'static str> {
-=======
-pub(super) fn all_names(specs: &[ProviderSpec]) -> Vec<&'static str> {
->>>>>>> store
     let fixed = [&ROOT[..], &PROFILE, &ACCOUNT, &BUDGET, &CALLBACKS, &UI];
     let of_providers = specs.iter().flat_map(|spec| {
         let keys = spec.keys.iter().map(|key| key.name);
@@ -208,11 +200,7 @@ impl<'t, 'a> Table<'t, 'a> {
 
 struct Checker<'s, 'a> {
     source: &'s Source<'a>,
-<<<<<<< HEAD
     specs: &'static [&'static ProviderSpec],
-=======
-    specs: &'static [ProviderSpec],
->>>>>>> store
 }
 
 impl Checker<'_, '_> {
@@ -428,11 +416,11 @@ impl Checker<'_, '_> {
                 format!("add provider = \"…\"; known: {}", names.join(", ")),
             ));
         };
-<<<<<<< HEAD
-        let found = self.specs.iter().find(|spec| spec.name == name.value).copied();
-=======
-        let found = self.specs.iter().find(|spec| spec.name == name.value);
->>>>>>> store
+        let found = self
+            .specs
+            .iter()
+            .find(|spec| spec.name == name.value)
+            .copied();
         found.ok_or_else(|| self.unknown("provider", "provider", &name.span, name.value, &names))
     }
 

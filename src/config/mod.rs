@@ -234,11 +234,10 @@ impl Config {
 ///
 /// # Errors
 /// If a file that was named does not exist, cannot be read, or anything in it is wrong.
-<<<<<<< HEAD
-pub fn load(locations: &Locations, specs: &'static [&'static ProviderSpec]) -> Result<Config, ConfigError> {
-=======
-pub fn load(locations: &Locations, specs: &'static [ProviderSpec]) -> Result<Config, ConfigError> {
->>>>>>> store
+pub fn load(
+    locations: &Locations,
+    specs: &'static [&'static ProviderSpec],
+) -> Result<Config, ConfigError> {
     let Some(ConfigPath { path, named }) = locations.config_file() else {
         return Ok(Config::default());
     };

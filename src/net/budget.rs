@@ -50,8 +50,17 @@ pub(super) async fn take<'a>(
     limit: Option<&'a Limit>,
     how: How,
 ) -> Result<Taken<'a>, NetError> {
-    let Some(limit) = limit else { return Ok(Taken { account, limit: None }) };
-    let queue = if how.background { &gate.queues.background } else { &gate.queues.interactive };
+    let Some(limit) = limit else {
+        return Ok(Taken {
+            account,
+            limit: None,
+        });
+    };
+    let queue = if how.background {
+        &gate.queues.background
+    } else {
+        &gate.queues.interactive
+    };
     let mut waiting = None;
     let taken = loop {
         let reserve = if how.background { limit.reserve() } else { 0 };
@@ -60,14 +69,22 @@ pub(super) async fn take<'a>(
             None
         } else {
             let flight = gate.http.timeouts().whole;
-            match gate.ledger.take_slot(&limit.scope, limit.requests, limit.period, reserve, flight).await {
+            match gate
+                .ledger
+                .take_slot(&limit.scope, limit.requests, limit.period, reserve, flight)
+                .await
+            {
                 Ok(Slot::Granted(id)) => break id,
                 Ok(Slot::Full { next_free }) => next_free,
                 Err(error) => return Err(NetError::Uncounted(error.to_string())),
             }
         };
         if how.no_wait {
-            return Err(NetError::BudgetExhausted { limit: limit.requests, period: limit.period, next });
+            return Err(NetError::BudgetExhausted {
+                limit: limit.requests,
+                period: limit.period,
+                next,
+            });
         }
         if waiting.is_none() {
             waiting = Some(InQueue::enter(queue));
@@ -78,13 +95,20 @@ pub(super) async fn take<'a>(
             gate.tell(Event::Waiting(how.request, Some(why))).await;
             tell_gauge(gate, account, limit).await;
         }
-        tokio::time::sleep(next.unwrap_or(LOOK_AGAIN).clamp(Duration::from_millis(1), LOOK_AGAIN)).await;
+        tokio::time::sleep(
+            next.unwrap_or(LOOK_AGAIN)
+                .clamp(Duration::from_millis(1), LOOK_AGAIN),
+        )
+        .await;
     };
     if waiting.take().is_some() {
         gate.tell(Event::Waiting(how.request, None)).await;
     }
     tell_gauge(gate, account, limit).await;
-    Ok(Taken { account, limit: Some((limit, taken)) })
+    Ok(Taken {
+        account,
+        limit: Some((limit, taken)),
+    })
 }
 
 impl Taken<'_> {
@@ -108,9 +132,22 @@ async fn tell_gauge(gate: &Gate, account: &AccountId, limit: &Limit) {
     if gate.events.is_none() {
         return;
     }
-    let Ok((used, next_free)) = gate.ledger.budget(&limit.scope, limit.requests, limit.period).await else { return };
-    let waiting = gate.queues.interactive.load(Ordering::Relaxed) + gate.queues.background.load(Ordering::Relaxed);
-    let gauge = BudgetGauge { used, limit: limit.requests, period: limit.period, next_free, waiting };
+    let Ok((used, next_free)) = gate
+        .ledger
+        .budget(&limit.scope, limit.requests, limit.period)
+        .await
+    else {
+        return;
+    };
+    let waiting = gate.queues.interactive.load(Ordering::Relaxed)
+        + gate.queues.background.load(Ordering::Relaxed);
+    let gauge = BudgetGauge {
+        used,
+        limit: limit.requests,
+        period: limit.period,
+        next_free,
+        waiting,
+    };
     gate.tell(Event::Budget(account.clone(), gauge)).await;
 }
 

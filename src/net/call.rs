@@ -81,12 +81,18 @@ impl Reply {
     /// A header's first value, by name without case.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// This reply as it is handed to whoever asked for a raw call.
     #[must_use]
     pub fn into_raw(self) -> RawReply {
-        RawReply { status: self.status, body: self.body.to_vec() }
+        RawReply {
+            status: self.status,
+            body: self.body.to_vec(),
+        }
     }
 }

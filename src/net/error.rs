@@ -14,7 +14,9 @@ pub enum NetError {
         host: String,
     },
     /// Plain http to another machine.
-    #[error("{host} would be asked over plain http, where anyone on the way can read and change it")]
+    #[error(
+        "{host} would be asked over plain http, where anyone on the way can read and change it"
+    )]
     PlainHttp {
         /// The host.
         host: String,
@@ -129,8 +131,10 @@ impl NetError {
     /// Whether nothing can have been carried out at the other end, so that even a write may be repeated.
     #[must_use]
     pub fn surely_not_sent(&self) -> bool {
-        matches!(self, Self::Dns { .. } | Self::ConnectionRefused { .. } | Self::Tls { .. })
-            || matches!(self, Self::TimedOut { what, .. } if *what == CONNECTING)
+        matches!(
+            self,
+            Self::Dns { .. } | Self::ConnectionRefused { .. } | Self::Tls { .. }
+        ) || matches!(self, Self::TimedOut { what, .. } if *what == CONNECTING)
     }
 
     /// Told to the operator of `account`.

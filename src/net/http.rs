@@ -25,7 +25,10 @@ pub struct Timeouts {
 
 impl Default for Timeouts {
     fn default() -> Self {
-        Self { connect: Duration::from_secs(5), whole: Duration::from_secs(10) }
+        Self {
+            connect: Duration::from_secs(5),
+            whole: Duration::from_secs(10),
+        }
     }
 }
 
@@ -52,7 +55,12 @@ impl Http {
     /// offline simulator must open on a machine that has none.
     #[must_use]
     pub fn new(timeouts: Timeouts, clock: Clock) -> Self {
-        Self { timeouts, clock, plain: Mutex::new(None), tls: Mutex::new(None) }
+        Self {
+            timeouts,
+            clock,
+            plain: Mutex::new(None),
+            tls: Mutex::new(None),
+        }
     }
 
     /// The limits in force.
@@ -68,7 +76,10 @@ impl Http {
         if let Some(client) = slot.as_ref() {
             return Ok(client.clone());
         }
-        #[expect(clippy::disallowed_methods, reason = "the one place that builds an HTTP client")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the one place that builds an HTTP client"
+        )]
         let builder = Client::builder()
             .user_agent(concat!("tilldeck/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
@@ -83,7 +94,9 @@ impl Http {
         } else {
             builder.https_only(true)
         };
-        let client = builder.build().map_err(|error| NetError::NoTls(deepest(&error)))?;
+        let client = builder
+            .build()
+            .map_err(|error| NetError::NoTls(deepest(&error)))?;
         Ok(slot.insert(client).clone())
     }
 
@@ -95,56 +108,96 @@ impl Http {
         let result = async {
             let client = self.client(url)?;
             let host = authority(url);
-            let method =
-                Method::from_bytes(method.as_bytes()).map_err(|_| NetError::BadPath(foreign_words(method)))?;
+            let method = Method::from_bytes(method.as_bytes())
+                .map_err(|_| NetError::BadPath(foreign_words(method)))?;
             let mut request = client.request(method, url.clone()).headers(headers);
             if !body.is_empty() {
                 request = request.body(body);
             }
-            let mut response = request.send().await.map_err(|error| self.classify(&error, &host, "before the reply came"))?;
+            let mut response = request
+                .send()
+                .await
+                .map_err(|error| self.classify(&error, &host, "before the reply came"))?;
             let to_head = self.clock.now().mono.saturating_sub(began);
             let status = response.status().as_u16();
             let headers: Vec<(String, String)> = response
                 .headers()
                 .iter()
-                .map(|(name, value)| (name.to_string(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+                .map(|(name, value)| {
+                    (
+                        name.to_string(),
+                        String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                    )
+                })
                 .collect();
             head = Some((status, headers.clone()));
             let mut body = BytesMut::new();
-            while let Some(chunk) =
-                response.chunk().await.map_err(|error| self.classify(&error, &host, "in the middle of the reply"))?
+            while let Some(chunk) = response
+                .chunk()
+                .await
+                .map_err(|error| self.classify(&error, &host, "in the middle of the reply"))?
             {
                 if (body.len() + chunk.len()) as u64 > REPLY_MAX {
-                    return Err(NetError::TooLarge { host, limit: REPLY_MAX });
+                    return Err(NetError::TooLarge {
+                        host,
+                        limit: REPLY_MAX,
+                    });
                 }
                 body.extend_from_slice(&chunk);
             }
-            Ok(Reply { status, headers, body: body.freeze(), to_head, at: self.clock.now().wall })
+            Ok(Reply {
+                status,
+                headers,
+                body: body.freeze(),
+                to_head,
+                at: self.clock.now().wall,
+            })
         }
         .await;
-        Tried { result, head, took: self.clock.now().mono.saturating_sub(began) }
+        Tried {
+            result,
+            head,
+            took: self.clock.now().mono.saturating_sub(began),
+        }
     }
 
     fn classify(&self, error: &reqwest::Error, host: &str, when: &'static str) -> NetError {
         let host = host.to_owned();
         if error.is_timeout() {
             return if error.is_connect() {
-                NetError::TimedOut { host, what: CONNECTING, limit: self.timeouts.connect }
+                NetError::TimedOut {
+                    host,
+                    what: CONNECTING,
+                    limit: self.timeouts.connect,
+                }
             } else {
-                NetError::TimedOut { host, what: ANSWERING, limit: self.timeouts.whole }
+                NetError::TimedOut {
+                    host,
+                    what: ANSWERING,
+                    limit: self.timeouts.whole,
+                }
             };
         }
         let mut cause = error.source();
         let mut io = None;
         while let Some(inner) = cause {
             if inner.downcast_ref::<rustls::Error>().is_some() {
-                return NetError::Tls { host, why: foreign_words(&inner.to_string()) };
+                return NetError::Tls {
+                    host,
+                    why: foreign_words(&inner.to_string()),
+                };
             }
             if let Some(inner) = inner.downcast_ref::<std::io::Error>() {
                 io = Some(inner.kind());
                 // What a TLS stream reports is wrapped in an I/O error that hides its cause from `source`.
-                if let Some(tls) = inner.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>()) {
-                    return NetError::Tls { host, why: foreign_words(&tls.to_string()) };
+                if let Some(tls) = inner
+                    .get_ref()
+                    .and_then(|e| e.downcast_ref::<rustls::Error>())
+                {
+                    return NetError::Tls {
+                        host,
+                        why: foreign_words(&tls.to_string()),
+                    };
                 }
             }
             if inner.to_string().starts_with("dns error") {
@@ -154,8 +207,14 @@ impl Http {
         }
         match io {
             Some(std::io::ErrorKind::ConnectionRefused) => NetError::ConnectionRefused { host },
-            _ if error.is_connect() => NetError::Other { host, why: deepest(error) },
-            _ if error.is_builder() => NetError::Other { host, why: deepest(error) },
+            _ if error.is_connect() => NetError::Other {
+                host,
+                why: deepest(error),
+            },
+            _ if error.is_builder() => NetError::Other {
+                host,
+                why: deepest(error),
+            },
             _ => NetError::Broken { host, when },
         }
     }
@@ -177,5 +236,9 @@ fn deepest(error: &reqwest::Error) -> String {
     while let Some(inner) = cause.source() {
         cause = inner;
     }
-    if error.source().is_none() { "the request could not be made".into() } else { foreign_words(&cause.to_string()) }
+    if error.source().is_none() {
+        "the request could not be made".into()
+    } else {
+        foreign_words(&cause.to_string())
+    }
 }

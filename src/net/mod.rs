@@ -70,7 +70,12 @@ pub struct Gate {
 impl Gate {
     /// A gate; nothing is opened yet.
     #[must_use]
-    pub fn new(ledger: Ledger, clock: Clock, timeouts: Timeouts, events: Option<mpsc::Sender<Event>>) -> Self {
+    pub fn new(
+        ledger: Ledger,
+        clock: Clock,
+        timeouts: Timeouts,
+        events: Option<mpsc::Sender<Event>>,
+    ) -> Self {
         Self {
             http: Http::new(timeouts, clock.clone()),
             ledger,
@@ -116,7 +121,12 @@ impl Session {
         endpoints: Vec<(&'static str, Url)>,
         limit: Option<Limit>,
     ) -> Self {
-        Self { gate, account, endpoints, limit }
+        Self {
+            gate,
+            account,
+            endpoints,
+            limit,
+        }
     }
 
     /// Sends `call`, in this order: host allowed, slot taken, authorised and sealed, sent, recorded
@@ -124,7 +134,12 @@ impl Session {
     ///
     /// # Errors
     /// If no whole reply came. A reply with an error status is a reply.
-    pub async fn send(&self, call: &Call, authorise: &dyn Authorise, how: How) -> Result<Reply, NetError> {
+    pub async fn send(
+        &self,
+        call: &Call,
+        authorise: &dyn Authorise,
+        how: How,
+    ) -> Result<Reply, NetError> {
         let url = self.resolve(call)?;
         let began = self.gate.clock.now().mono;
         let mut waits = retry::waits();
@@ -147,15 +162,30 @@ impl Session {
                     });
                 }
             }
-            let Some(asked) = retry::again(call.repeat, &tried) else { return tried };
+            let Some(asked) = retry::again(call.repeat, &tried) else {
+                return tried;
+            };
             let elapsed = self.gate.clock.now().mono.saturating_sub(began);
-            let Some(wait) = waits.next().map(|own| asked.map_or(own, |asked| asked.max(own))) else { return tried };
+            let Some(wait) = waits
+                .next()
+                .map(|own| asked.map_or(own, |asked| asked.max(own)))
+            else {
+                return tried;
+            };
             if how.no_wait && asked.is_some() || elapsed > retry::LAST_START {
                 return tried;
             }
             let why = match &tried {
-                Ok(reply) => format!("{} answered; tried again in {} ms", reply.status, wait.as_millis()),
-                Err(error) => format!("{}; tried again in {} ms", error.in_brief(), wait.as_millis()),
+                Ok(reply) => format!(
+                    "{} answered; tried again in {} ms",
+                    reply.status,
+                    wait.as_millis()
+                ),
+                Err(error) => format!(
+                    "{}; tried again in {} ms",
+                    error.in_brief(),
+                    wait.as_millis()
+                ),
             };
             self.gate.tell(Event::Waiting(how.request, Some(why))).await;
             tokio::time::sleep(wait).await;
@@ -183,12 +213,23 @@ impl Session {
         };
         let headers = headers(&sealed);
         let at = gate.clock.now().wall;
-        let tried = gate.http.send(&call.method, url, headers.clone(), sealed.body.clone()).await;
+        let tried = gate
+            .http
+            .send(&call.method, url, headers.clone(), sealed.body.clone())
+            .await;
         let seen = gate.clock.now().wall;
         // The next call of this key may go once this one's reply was seen.
         drop(sealed.permit);
         slot.seen(gate, seen).await;
-        let sent = record::Sent { account: &self.account, call, url, headers: &headers, body: &sealed.body, at, attempt };
+        let sent = record::Sent {
+            account: &self.account,
+            call,
+            url,
+            headers: &headers,
+            body: &sealed.body,
+            at,
+            attempt,
+        };
         let exchange = gate.ledger.record(record::exchange(&sent, &tried)).await;
         gate.tell(Event::Exchange(Arc::new(exchange))).await;
         if let Ok(reply) = &tried.result {
@@ -199,9 +240,16 @@ impl Session {
 
     fn resolve(&self, call: &Call) -> Result<Url, NetError> {
         let bad = || NetError::BadPath(inert::quoted(&call.path, 80));
-        let (_, base) =
-            self.endpoints.iter().find(|(name, _)| *name == call.endpoint).ok_or_else(bad)?;
-        if !call.path.starts_with('/') || call.path.contains(|c: char| c.is_control() || c == '\\' || c == ' ') {
+        let (_, base) = self
+            .endpoints
+            .iter()
+            .find(|(name, _)| *name == call.endpoint)
+            .ok_or_else(bad)?;
+        if !call.path.starts_with('/')
+            || call
+                .path
+                .contains(|c: char| c.is_control() || c == '\\' || c == ' ')
+        {
             return Err(bad());
         }
         let path_only = call.path.split(['?', '#']).next().unwrap_or_default();
@@ -214,24 +262,40 @@ impl Session {
         }
         let joined = format!("{}{}", base.as_str().trim_end_matches('/'), call.path);
         let url = Url::parse(&joined).map_err(|_| bad())?;
-        if url.host() != base.host() || url.port_or_known_default() != base.port_or_known_default() {
-            return Err(NetError::ForeignHost { host: http::authority(&url) });
+        if url.host() != base.host() || url.port_or_known_default() != base.port_or_known_default()
+        {
+            return Err(NetError::ForeignHost {
+                host: http::authority(&url),
+            });
         }
         match url.scheme() {
             "https" => Ok(url),
             "http" if is_loopback(&url) => Ok(url),
-            _ => Err(NetError::PlainHttp { host: http::authority(&url) }),
+            _ => Err(NetError::PlainHttp {
+                host: http::authority(&url),
+            }),
         }
     }
 
     async fn compare_clocks(&self, sent: WallTime, reply: &Reply) {
-        let date = reply.header("date").and_then(|text| httpdate::parse_http_date(text).ok());
-        let Some(date) = date.and_then(|date| date.duration_since(std::time::UNIX_EPOCH).ok()) else { return };
+        let date = reply
+            .header("date")
+            .and_then(|text| httpdate::parse_http_date(text).ok());
+        let Some(date) = date.and_then(|date| date.duration_since(std::time::UNIX_EPOCH).ok())
+        else {
+            return;
+        };
         // The header has whole seconds: up to 999 ms of what looks like a lead is rounding.
-        let latest = WallTime(i64::try_from(date.as_millis()).unwrap_or(i64::MAX).saturating_add(999));
+        let latest = WallTime(
+            i64::try_from(date.as_millis())
+                .unwrap_or(i64::MAX)
+                .saturating_add(999),
+        );
         let ahead = sent.since(latest);
         if ahead > CLOCK_AHEAD_MAX {
-            self.gate.tell(Event::ClockAhead(self.account.id.clone(), ahead)).await;
+            self.gate
+                .tell(Event::ClockAhead(self.account.id.clone(), ahead))
+                .await;
         }
     }
 }
@@ -260,7 +324,8 @@ fn headers(sealed: &Sealed) -> HeaderMap {
             }
         };
         // A secret with a line break in it makes no header; the provider then refuses the call.
-        if let (Ok(name), Ok(mut value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(text)) {
+        if let (Ok(name), Ok(mut value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(text))
+        {
             value.set_sensitive(secret);
             map.append(name, value);
         }

@@ -35,7 +35,11 @@ pub struct Sent<'a> {
 #[must_use]
 pub fn exchange(sent: &Sent<'_>, tried: &Tried) -> Exchange {
     let (response_headers, response_body, to_head) = match (&tried.result, &tried.head) {
-        (Ok(reply), _) => (reply.headers.clone(), kept(&reply.body), Some(reply.to_head)),
+        (Ok(reply), _) => (
+            reply.headers.clone(),
+            kept(&reply.body),
+            Some(reply.to_head),
+        ),
         (Err(_), Some((_, headers))) => (headers.clone(), Body::default(), None),
         (Err(_), None) => (Vec::new(), Body::default(), None),
     };
@@ -61,14 +65,22 @@ pub fn exchange(sent: &Sent<'_>, tried: &Tried) -> Exchange {
             .headers
             .iter()
             .map(|(name, value)| {
-                (name.to_string(), redact::header(name.as_str(), &String::from_utf8_lossy(value.as_bytes())))
+                (
+                    name.to_string(),
+                    redact::header(name.as_str(), &String::from_utf8_lossy(value.as_bytes())),
+                )
             })
             .collect(),
         request_body: kept(sent.body),
         response_headers: response_headers
             .iter()
             .take(HEADERS_KEPT_MAX)
-            .map(|(name, value)| (name.clone(), inert::cut(&redact::header(name, value), HEADER_KEPT_MAX)))
+            .map(|(name, value)| {
+                (
+                    name.clone(),
+                    inert::cut(&redact::header(name, value), HEADER_KEPT_MAX),
+                )
+            })
             .collect(),
         response_body,
     }
@@ -83,9 +95,12 @@ fn kept(bytes: &[u8]) -> Body {
     if text.len() > BODY_KEPT_MAX {
         text.truncate(text.floor_char_boundary(BODY_KEPT_MAX));
     }
-    Body { text, bytes: bytes.len() as u64, cut }
+    Body {
+        text,
+        bytes: bytes.len() as u64,
+        cut,
+    }
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -94,7 +109,10 @@ mod tests {
     #[test]
     fn memory_is_bounded_bodies_are_cut_with_the_cut_shown() {
         let whole = kept(b"short");
-        assert_eq!((whole.text.as_str(), whole.bytes, whole.cut), ("short", 5, false));
+        assert_eq!(
+            (whole.text.as_str(), whole.bytes, whole.cut),
+            ("short", 5, false)
+        );
         let long = kept("ż".repeat(400_000).as_bytes());
         assert!(long.text.len() <= BODY_KEPT_MAX);
         assert_eq!((long.bytes, long.cut), (800_000, true));

@@ -83,7 +83,10 @@ pub fn learn(value: &Secret, name: &'static str) {
     let mut forms: Vec<String> = [
         text.to_owned(),
         utf8_percent_encode(text, NON_ALPHANUMERIC).to_string(),
-        serde_urlencoded::to_string([("", text)]).unwrap_or_default().trim_start_matches('=').to_owned(),
+        serde_urlencoded::to_string([("", text)])
+            .unwrap_or_default()
+            .trim_start_matches('=')
+            .to_owned(),
         escaped.trim_matches('"').to_owned(),
         STANDARD.encode(text),
         STANDARD_NO_PAD.encode(text),
@@ -95,7 +98,11 @@ pub fn learn(value: &Secret, name: &'static str) {
     forms.retain(|form| form.len() >= KNOWN_MIN);
     forms.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     forms.dedup();
-    known.push(Known { value: value.clone(), forms: forms.into_iter().map(Secret::new).collect(), name });
+    known.push(Known {
+        value: value.clone(),
+        forms: forms.into_iter().map(Secret::new).collect(),
+        name,
+    });
 }
 
 /// `text` with every known value replaced, in whatever form it stands.
@@ -121,7 +128,10 @@ fn placeholder(name: &str) -> String {
 /// A header's value as it may be shown.
 #[must_use]
 pub fn header(name: &str, value: &str) -> String {
-    if HEADERS.iter().any(|secret| name.eq_ignore_ascii_case(secret)) {
+    if HEADERS
+        .iter()
+        .any(|secret| name.eq_ignore_ascii_case(secret))
+    {
         return placeholder(name);
     }
     // Location and Link carry URLs, whose query may carry tokens.
@@ -146,8 +156,11 @@ pub fn body(text: &str) -> String {
 }
 
 fn is_secret_field(name: &str) -> bool {
-    let plain: String =
-        name.chars().filter(|c| !matches!(c, '_' | '-')).map(|c| c.to_ascii_lowercase()).collect();
+    let plain: String = name
+        .chars()
+        .filter(|c| !matches!(c, '_' | '-'))
+        .map(|c| c.to_ascii_lowercase())
+        .collect();
     FIELDS.contains(&plain.as_str())
 }
 
@@ -196,7 +209,10 @@ fn string_literal(text: &str, quote: usize) -> (String, usize) {
             '"' => {
                 let end = quote + 1 + i + 1;
                 let raw = &text[quote..end];
-                return (serde_json::from_str(raw).unwrap_or_else(|_| raw.trim_matches('"').to_owned()), end);
+                return (
+                    serde_json::from_str(raw).unwrap_or_else(|_| raw.trim_matches('"').to_owned()),
+                    end,
+                );
             }
             _ => {}
         }
@@ -205,7 +221,10 @@ fn string_literal(text: &str, quote: usize) -> (String, usize) {
 }
 
 fn skip_space(text: &str, from: usize) -> usize {
-    from + text[from..].bytes().take_while(u8::is_ascii_whitespace).count()
+    from + text[from..]
+        .bytes()
+        .take_while(u8::is_ascii_whitespace)
+        .count()
 }
 
 /// Where the JSON value that begins at `from` ends; a torn one ends with the text.
@@ -214,7 +233,9 @@ fn value_end(text: &str, from: usize) -> usize {
         return string_literal(text, from).1;
     }
     if !text[from..].starts_with(['{', '[']) {
-        return text[from..].find([',', '}', ']', '\n', '\r']).map_or(text.len(), |i| from + i);
+        return text[from..]
+            .find([',', '}', ']', '\n', '\r'])
+            .map_or(text.len(), |i| from + i);
     }
     let mut depth = 0_usize;
     let mut at = from;
@@ -246,8 +267,12 @@ fn pairs(text: &str) -> Cow<'_, str> {
         if equals < copied {
             continue;
         }
-        let begins = |c: char| matches!(c, '&' | '?' | ';' | '#' | '"' | '\'' | '<' | '>') || c.is_whitespace();
-        let start = text[..equals].rfind(begins).map_or(0, |i| i + text[i..].chars().next().map_or(1, char::len_utf8));
+        let begins = |c: char| {
+            matches!(c, '&' | '?' | ';' | '#' | '"' | '\'' | '<' | '>') || c.is_whitespace()
+        };
+        let start = text[..equals].rfind(begins).map_or(0, |i| {
+            i + text[i..].chars().next().map_or(1, char::len_utf8)
+        });
         let name = percent_decode_str(&text[start..equals]).decode_utf8_lossy();
         if !is_secret_field(&name) {
             continue;
@@ -277,30 +302,71 @@ mod tests {
             body(r#"{ "id" : "A-17",  "appId":"KEY-abc", "nonce":1E2, "appId" : "again" }"#),
             r#"{ "id" : "A-17",  "appId":"<appId>", "nonce":1E2, "appId" : "<appId>" }"#
         );
-        assert_eq!(body(r#"{"payment_token": 12345, "x":1}"#), r#"{"payment_token": <payment_token>, "x":1}"#);
-        assert_eq!(body(r#"{"access_token":{"a":["}",1]},"x":1}"#), r#"{"access_token":<access_token>,"x":1}"#);
-        assert_eq!(body(r#"{"a\u0070pId":"KEY"}"#), r#"{"a\u0070pId":"<appId>"}"#);
-        assert_eq!(body(r#"{"token":"EMT","quantity":"3000"}"#), r#"{"token":"EMT","quantity":"3000"}"#);
+        assert_eq!(
+            body(r#"{"payment_token": 12345, "x":1}"#),
+            r#"{"payment_token": <payment_token>, "x":1}"#
+        );
+        assert_eq!(
+            body(r#"{"access_token":{"a":["}",1]},"x":1}"#),
+            r#"{"access_token":<access_token>,"x":1}"#
+        );
+        assert_eq!(
+            body(r#"{"a\u0070pId":"KEY"}"#),
+            r#"{"a\u0070pId":"<appId>"}"#
+        );
+        assert_eq!(
+            body(r#"{"token":"EMT","quantity":"3000"}"#),
+            r#"{"token":"EMT","quantity":"3000"}"#
+        );
     }
 
     #[test]
     fn torn_and_strange_bodies_are_redacted_too() {
-        assert_eq!(body(r#"{"result":"ok","paymentToken":"abcde"#), r#"{"result":"ok","paymentToken":"<paymentToken>""#);
+        assert_eq!(
+            body(r#"{"result":"ok","paymentToken":"abcde"#),
+            r#"{"result":"ok","paymentToken":"<paymentToken>""#
+        );
         assert_eq!(body(r#"{"secret":["a","b"#), r#"{"secret":<secret>"#);
-        assert_eq!(body("grant_type=client_credentials&client_secret=s%20x&a=b"), "grant_type=client_credentials&client_secret=<client_secret>&a=b");
-        assert_eq!(body("client%5Fsecret=abc"), "client%5Fsecret=<client_secret>");
-        for text in ["", "\"", "\\", "{\"secret\":", "=", "zażółć=\"secret\"", "{\"secret\":]}", "\"secret\":}"] {
+        assert_eq!(
+            body("grant_type=client_credentials&client_secret=s%20x&a=b"),
+            "grant_type=client_credentials&client_secret=<client_secret>&a=b"
+        );
+        assert_eq!(
+            body("client%5Fsecret=abc"),
+            "client%5Fsecret=<client_secret>"
+        );
+        for text in [
+            "",
+            "\"",
+            "\\",
+            "{\"secret\":",
+            "=",
+            "zażółć=\"secret\"",
+            "{\"secret\":]}",
+            "\"secret\":}",
+        ] {
             let _ = body(text);
         }
     }
 
     #[test]
     fn urls_and_headers_are_redacted_by_name() {
-        let address = reqwest::Url::parse("https://user:pw@h/p?currency=BTC&paymentToken=LRmV%41&x=1#f").unwrap();
-        assert_eq!(url(&address), "https://h/p?currency=BTC&paymentToken=<paymentToken>&x=1#f");
+        let address =
+            reqwest::Url::parse("https://user:pw@h/p?currency=BTC&paymentToken=LRmV%41&x=1#f")
+                .unwrap();
+        assert_eq!(
+            url(&address),
+            "https://h/p?currency=BTC&paymentToken=<paymentToken>&x=1#f"
+        );
         assert_eq!(header("Api-Sig", "19626ab5"), "<Api-Sig>");
-        assert_eq!(header("location", "https://h/?access_token=abc"), "https://h/?access_token=<access_token>");
-        assert_eq!(header("content-type", "text/html; charset=utf-8"), "text/html; charset=utf-8");
+        assert_eq!(
+            header("location", "https://h/?access_token=abc"),
+            "https://h/?access_token=<access_token>"
+        );
+        assert_eq!(
+            header("content-type", "text/html; charset=utf-8"),
+            "text/html; charset=utf-8"
+        );
     }
 
     #[test]

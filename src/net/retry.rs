@@ -34,16 +34,20 @@ pub fn waits() -> impl Iterator<Item = Duration> + Send {
 pub fn again(repeat: Repeat, tried: &Result<Reply, NetError>) -> Option<Option<Duration>> {
     match tried {
         Ok(reply) => {
-            let asked = reply.header("retry-after").and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+            let asked = reply
+                .header("retry-after")
+                .and_then(|text| text.trim().parse().ok())
+                .map(Duration::from_secs);
             let turned_away = reply.status == 429;
             let passing = matches!(reply.status, 502..=504) && repeat == Repeat::Safe;
-            ((turned_away || passing) && asked.is_none_or(|wait| wait <= RETRY_AFTER_MAX)).then_some(asked)
+            ((turned_away || passing) && asked.is_none_or(|wait| wait <= RETRY_AFTER_MAX))
+                .then_some(asked)
         }
-        Err(error @ (NetError::ConnectionRefused { .. } | NetError::TimedOut { .. } | NetError::Broken { .. }))
-            if repeat == Repeat::Safe || error.surely_not_sent() =>
-        {
-            Some(None)
-        }
+        Err(
+            error @ (NetError::ConnectionRefused { .. }
+            | NetError::TimedOut { .. }
+            | NetError::Broken { .. }),
+        ) if repeat == Repeat::Safe || error.surely_not_sent() => Some(None),
         Err(_) => None,
     }
 }
@@ -53,7 +57,10 @@ mod tests {
     use super::*;
 
     fn reply(status: u16, retry_after: Option<&str>) -> Result<Reply, NetError> {
-        let headers = retry_after.map(|value| ("Retry-After".to_owned(), value.to_owned())).into_iter().collect();
+        let headers = retry_after
+            .map(|value| ("Retry-After".to_owned(), value.to_owned()))
+            .into_iter()
+            .collect();
         Ok(Reply {
             status,
             headers,
@@ -64,17 +71,38 @@ mod tests {
     }
 
     fn lost() -> Result<Reply, NetError> {
-        Err(NetError::Broken { host: "h".into(), when: "before the reply came" })
+        Err(NetError::Broken {
+            host: "h".into(),
+            when: "before the reply came",
+        })
     }
 
     #[test]
     fn a_write_is_never_repeated_blindly() {
         assert_eq!(again(Repeat::Never, &lost()), None);
         assert_eq!(again(Repeat::Never, &reply(503, None)), None);
-        let timed_out = |what| Err(NetError::TimedOut { host: "h".into(), what, limit: Duration::from_secs(5) });
-        assert_eq!(again(Repeat::Never, &timed_out(super::super::error::ANSWERING)), None);
-        assert_eq!(again(Repeat::Never, &timed_out(super::super::error::CONNECTING)), Some(None));
-        assert_eq!(again(Repeat::Never, &Err(NetError::ConnectionRefused { host: "h".into() })), Some(None));
+        let timed_out = |what| {
+            Err(NetError::TimedOut {
+                host: "h".into(),
+                what,
+                limit: Duration::from_secs(5),
+            })
+        };
+        assert_eq!(
+            again(Repeat::Never, &timed_out(super::super::error::ANSWERING)),
+            None
+        );
+        assert_eq!(
+            again(Repeat::Never, &timed_out(super::super::error::CONNECTING)),
+            Some(None)
+        );
+        assert_eq!(
+            again(
+                Repeat::Never,
+                &Err(NetError::ConnectionRefused { host: "h".into() })
+            ),
+            Some(None)
+        );
         assert_eq!(again(Repeat::Never, &reply(429, None)), Some(None));
     }
 
@@ -82,18 +110,32 @@ mod tests {
     fn a_read_is_repeated_when_the_trouble_may_pass() {
         assert_eq!(again(Repeat::Safe, &lost()), Some(None));
         assert_eq!(again(Repeat::Safe, &reply(503, None)), Some(None));
-        assert_eq!(again(Repeat::Safe, &reply(429, Some("2"))), Some(Some(Duration::from_secs(2))));
-        assert_eq!(again(Repeat::Safe, &reply(429, Some("600"))), None, "too long to wait unseen");
+        assert_eq!(
+            again(Repeat::Safe, &reply(429, Some("2"))),
+            Some(Some(Duration::from_secs(2)))
+        );
+        assert_eq!(
+            again(Repeat::Safe, &reply(429, Some("600"))),
+            None,
+            "too long to wait unseen"
+        );
         for final_status in [200, 400, 401, 404, 500] {
             assert_eq!(again(Repeat::Safe, &reply(final_status, None)), None);
         }
-        assert_eq!(again(Repeat::Safe, &Err(NetError::Dns { host: "h".into() })), None);
+        assert_eq!(
+            again(Repeat::Safe, &Err(NetError::Dns { host: "h".into() })),
+            None
+        );
     }
 
     #[test]
     fn waits_grow_and_are_bounded_in_number() {
         let waits: Vec<Duration> = waits().collect();
         assert_eq!(waits.len(), TRIES_MAX - 1);
-        assert!(waits.iter().all(|wait| *wait >= Duration::from_millis(200) && *wait <= Duration::from_secs(5)));
+        assert!(
+            waits
+                .iter()
+                .all(|wait| *wait >= Duration::from_millis(200) && *wait <= Duration::from_secs(5))
+        );
     }
 }

@@ -27,17 +27,45 @@ impl Bench {
         let clock = Clock::system();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let dialects = vec![(manifest.dialect)()];
-        let sandbox = sandbox::start(listener, dialects, sandbox::Options::new(clock.clone())).await.unwrap();
+        let sandbox = sandbox::start(listener, dialects, sandbox::Options::new(clock.clone()))
+            .await
+            .unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let ledger = Ledger::start(folder.path().to_owned(), clock.clone(), Retention::default());
+        let ledger = Ledger::start(
+            folder.path().to_owned(),
+            clock.clone(),
+            Retention::default(),
+        );
         let base = reqwest::Url::parse(&sandbox.base_url()).unwrap();
-        let endpoints: Vec<_> = manifest.spec.endpoints.iter().map(|name| (*name, base.clone())).collect();
-        let value = |key: &str| manifest.embedded.iter().find(|(name, _)| *name == key).unwrap().1;
-        let texts = manifest.spec.keys.iter().filter(|key| key.kind == KeyKind::Text);
+        let endpoints: Vec<_> = manifest
+            .spec
+            .endpoints
+            .iter()
+            .map(|name| (*name, base.clone()))
+            .collect();
+        let value = |key: &str| {
+            manifest
+                .embedded
+                .iter()
+                .find(|(name, _)| *name == key)
+                .unwrap()
+                .1
+        };
+        let texts = manifest
+            .spec
+            .keys
+            .iter()
+            .filter(|key| key.kind == KeyKind::Text);
         let client = (manifest.connect)(Credentials {
-            texts: texts.map(|key| (key.name, value(key.name).to_owned())).collect(),
+            texts: texts
+                .map(|key| (key.name, value(key.name).to_owned()))
+                .collect(),
             read_secret: Arc::new(move |key| {
-                let secret = if wrong { "another-secret-altogether".into() } else { value(key).to_owned() };
+                let secret = if wrong {
+                    "another-secret-altogether".into()
+                } else {
+                    value(key).to_owned()
+                };
                 Box::pin(async move { Ok(Secret::new(secret)) })
             }),
             endpoints: endpoints.clone(),
@@ -54,11 +82,20 @@ impl Bench {
             uses_access_tokens: manifest.uses_access_tokens,
         };
         let gate = Arc::new(Gate::new(ledger, clock, Timeouts::default(), None));
-        Self { client, session: Session::new(gate, account, endpoints, None), sandbox, _folder: folder }
+        Self {
+            client,
+            session: Session::new(gate, account, endpoints, None),
+            sandbox,
+            _folder: folder,
+        }
     }
 
     async fn verify(&self) -> Result<Answer, ApiError> {
-        let how = How { request: RequestId(1), background: false, no_wait: true };
+        let how = How {
+            request: RequestId(1),
+            background: false,
+            no_wait: true,
+        };
         let call = self.client.call(&Op::Verify)?;
         let reply = self.session.send(&call, self.client.as_ref(), how).await?;
         self.client.answer(&Op::Verify, &reply, reply.at)
@@ -69,7 +106,12 @@ impl Bench {
 async fn good_credentials_are_verified() {
     for manifest in REGISTRY {
         let bench = Bench::new(manifest, false).await;
-        assert_eq!(bench.verify().await, Ok(Answer::Verified), "{}", manifest.title);
+        assert_eq!(
+            bench.verify().await,
+            Ok(Answer::Verified),
+            "{}",
+            manifest.title
+        );
     }
 }
 
@@ -78,7 +120,11 @@ async fn wrong_credentials_are_refused_and_called_so() {
     for manifest in REGISTRY {
         let bench = Bench::new(manifest, true).await;
         let refused = bench.verify().await;
-        assert!(matches!(refused, Err(ApiError::Refused { .. })), "{}: {refused:?}", manifest.title);
+        assert!(
+            matches!(refused, Err(ApiError::Refused { .. })),
+            "{}: {refused:?}",
+            manifest.title
+        );
     }
 }
 
@@ -87,7 +133,12 @@ async fn faults_say_nothing_of_the_credentials() {
     for manifest in REGISTRY {
         let bench = Bench::new(manifest, false).await;
         for (fault, nonsense) in [
-            (Fault::TooManyRequests { retry_after: Some(600) }, false),
+            (
+                Fault::TooManyRequests {
+                    retry_after: Some(600),
+                },
+                false,
+            ),
             (Fault::TooManyRequests { retry_after: None }, false),
             (Fault::ServerError, false),
             (Fault::TornBody, true),
@@ -99,8 +150,18 @@ async fn faults_say_nothing_of_the_credentials() {
                 other => panic!("{}, {fault:?}: {other:?}", manifest.title),
             }
         }
-        bench.sandbox.command(&Command::SetFault(Fault::Latency(Duration::from_millis(30)))).unwrap();
-        assert_eq!(bench.verify().await, Ok(Answer::Verified), "late is good enough: {}", manifest.title);
+        bench
+            .sandbox
+            .command(&Command::SetFault(Fault::Latency(Duration::from_millis(
+                30,
+            ))))
+            .unwrap();
+        assert_eq!(
+            bench.verify().await,
+            Ok(Answer::Verified),
+            "late is good enough: {}",
+            manifest.title
+        );
     }
 }
 
@@ -108,16 +169,35 @@ async fn faults_say_nothing_of_the_credentials() {
 fn manifests_are_complete() {
     for manifest in REGISTRY {
         assert_eq!(manifest.id.0, manifest.spec.name);
-        assert!(manifest.limit.is_none_or(|(requests, period)| requests > 0 && !period.is_zero()));
+        assert!(
+            manifest
+                .limit
+                .is_none_or(|(requests, period)| requests > 0 && !period.is_zero())
+        );
         for key in manifest.spec.keys.iter().filter(|key| key.required) {
-            assert!(manifest.embedded.iter().any(|(name, _)| *name == key.name), "the simulator has no {}", key.name);
+            assert!(
+                manifest.embedded.iter().any(|(name, _)| *name == key.name),
+                "the simulator has no {}",
+                key.name
+            );
         }
         for name in manifest.spec.endpoints {
-            assert!(manifest.endpoints.iter().any(|endpoint| endpoint.name == *name), "{name} has no URL");
+            assert!(
+                manifest
+                    .endpoints
+                    .iter()
+                    .any(|endpoint| endpoint.name == *name),
+                "{name} has no URL"
+            );
         }
         for endpoint in manifest.endpoints {
             assert!(endpoint.url.starts_with("https://"), "{}", endpoint.url);
         }
-        assert!(manifest.catalogue.iter().all(|call| call.path.starts_with('/') && !call.about.is_empty()));
+        assert!(
+            manifest
+                .catalogue
+                .iter()
+                .all(|call| call.path.starts_with('/') && !call.about.is_empty())
+        );
     }
 }

@@ -6,15 +6,15 @@ pub mod kanga;
 #[cfg(test)]
 mod contract;
 
-
-
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 pub use error::ApiError;
 
 use crate::config::ProviderSpec;
-use crate::domain::{Answer, Environment, LinkRequest, Op, PaymentLink, ProviderId, RawReply, Secret, WallTime};
+use crate::domain::{
+    Answer, Environment, LinkRequest, Op, PaymentLink, ProviderId, RawReply, Secret, WallTime,
+};
 use crate::ledger::Ledger;
 use crate::net::{Authorise, BoxFuture, Call, Reply};
 use crate::sandbox::Dialect;
@@ -73,7 +73,11 @@ pub struct Documented {
 }
 
 /// Reads one of the account's secrets, at first use.
-pub type ReadSecret = Arc<dyn Fn(&'static str) -> BoxFuture<'static, Result<Secret, crate::domain::Problem>> + Send + Sync>;
+pub type ReadSecret = Arc<
+    dyn Fn(&'static str) -> BoxFuture<'static, Result<Secret, crate::domain::Problem>>
+        + Send
+        + Sync,
+>;
 
 /// What a client is made from.
 pub struct Credentials {
@@ -119,7 +123,10 @@ pub trait Client: Authorise {
 /// A provider by its short name.
 #[must_use]
 pub fn by_name(name: &str) -> Option<&'static Manifest> {
-    REGISTRY.iter().copied().find(|manifest| manifest.id.0 == name)
+    REGISTRY
+        .iter()
+        .copied()
+        .find(|manifest| manifest.id.0 == name)
 }
 
 impl Manifest {
@@ -130,7 +137,8 @@ impl Manifest {
         self.catalogue
             .iter()
             .find(|call| call.method == method && call.path == path)
-            .map_or(!matches!(method, "GET" | "HEAD" | "OPTIONS"), |call| call.writes)
+            .map_or(!matches!(method, "GET" | "HEAD" | "OPTIONS"), |call| {
+                call.writes
+            })
     }
 }
-

@@ -59,16 +59,38 @@ pub fn run(mut start: Start) -> io::Result<Ended> {
     let mut entered = Entered::new(start.model.mouse_wanted())?;
     let size = entered.screen.size()?;
     let now = start.options.clock.now();
-    let mut effects = tui::update(&mut start.model, now, Msg::Resized { width: size.width, height: size.height });
-    entered.screen.draw(|frame| tui::view(&start.model, now, frame))?;
+    let mut effects = tui::update(
+        &mut start.model,
+        now,
+        Msg::Resized {
+            width: size.width,
+            height: size.height,
+        },
+    );
+    entered
+        .screen
+        .draw(|frame| tui::view(&start.model, now, frame))?;
     start.model.take_dirty();
 
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
     let (messages, inbox) = mpsc::channel(1024);
     input::start(messages.clone())?;
     let ended = runtime.block_on(async {
-        let console = Console { entered, model: start.model, clock: start.options.clock.clone(), messages, inbox };
-        let opening = Opening { profile: start.profile, options: start.options, verify: start.verify_on_start };
+        let console = Console {
+            entered,
+            model: start.model,
+            clock: start.options.clock.clone(),
+            messages,
+            inbox,
+        };
+        let opening = Opening {
+            profile: start.profile,
+            options: start.options,
+            verify: start.verify_on_start,
+        };
         console.run(opening, &mut effects).await
     });
     runtime.shutdown_background();
@@ -98,7 +120,10 @@ impl Console {
                     Effect::Suspend => {
                         self.entered.suspend()?;
                         let size = self.entered.screen.size()?;
-                        let _ = self.messages.try_send(Msg::Resized { width: size.width, height: size.height });
+                        let _ = self.messages.try_send(Msg::Resized {
+                            width: size.width,
+                            height: size.height,
+                        });
                     }
                     Effect::Bell => self.entered.bell()?,
                     Effect::Copy { text, what } => {
@@ -114,7 +139,9 @@ impl Console {
             }
             let now = self.clock.now();
             if self.model.take_dirty() {
-                self.entered.screen.draw(|frame| tui::view(&self.model, now, frame))?;
+                self.entered
+                    .screen
+                    .draw(|frame| tui::view(&self.model, now, frame))?;
             }
             let wake = self.model.next_wake(now);
             tokio::select! {
@@ -161,7 +188,10 @@ struct Opening {
 impl Opening {
     async fn open(self, messages: mpsc::Sender<Msg>, opened: mpsc::Sender<Arc<Deck>>) {
         let (events_to, events) = mpsc::channel(256);
-        let options = Options { events: Some(events_to), ..self.options };
+        let options = Options {
+            events: Some(events_to),
+            ..self.options
+        };
         let deck = match Deck::open(&self.profile, options).await {
             Ok(deck) => Arc::new(deck),
             Err(problem) => {
@@ -188,8 +218,11 @@ async fn ready(deck: &Arc<Deck>, verify: bool, messages: &mpsc::Sender<Msg>) -> 
         }
     };
     let unasked = |environment: Environment| verify || environment == Environment::Embedded;
-    let verify: Vec<AccountId> =
-        deck.accounts().filter(|account| unasked(account.environment)).map(|account| account.id.clone()).collect();
+    let verify: Vec<AccountId> = deck
+        .accounts()
+        .filter(|account| unasked(account.environment))
+        .map(|account| account.id.clone())
+        .collect();
     Ready {
         credentials: deck.remembered_credentials().await,
         watches: deck.watches().await,
@@ -219,16 +252,25 @@ async fn follow_ledger(ledger: crate::ledger::Ledger, messages: mpsc::Sender<Msg
             Status::Ready | Status::Opening => (Level::Info, String::new()),
             Status::SetAside { to, why } => (
                 Level::Warning,
-                format!("the ledger was set aside as {} ({why}); a new one was begun", to.display()),
+                format!(
+                    "the ledger was set aside as {} ({why}); a new one was begun",
+                    to.display()
+                ),
             ),
             Status::Degraded { why } => (
                 Level::Error,
-                format!("the ledger cannot be written ({why}): nothing is kept, and other tilldecks are not seen"),
+                format!(
+                    "the ledger cannot be written ({why}): nothing is kept, and other tilldecks are not seen"
+                ),
             ),
         };
         if !text.is_empty() {
             told = true;
-            let notice = Notice { level, about: "ledger".into(), text };
+            let notice = Notice {
+                level,
+                about: "ledger".into(),
+                text,
+            };
             if messages.send(Msg::Notice(notice)).await.is_err() {
                 return;
             }

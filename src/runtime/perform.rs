@@ -18,15 +18,38 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
     let deck = deck.clone();
     let messages = messages.clone();
     match effect {
-        Effect::Ask { request, account, op, background } => tasks.start_request(request, async move {
-            let result = deck.ask(&account, op, How { request, background, no_wait: false }).await;
+        Effect::Ask {
+            request,
+            account,
+            op,
+            background,
+        } => tasks.start_request(request, async move {
+            let result = deck
+                .ask(
+                    &account,
+                    op,
+                    How {
+                        request,
+                        background,
+                        no_wait: false,
+                    },
+                )
+                .await;
             let _ = messages.send(Msg::Answered { request, result }).await;
         }),
         Effect::Cancel(request) => tasks.cancel(request),
         Effect::Watch(watch) => tasks.start(async move { deck.watch(&watch).await }),
-        Effect::Unwatch((account, id)) => tasks.start(async move { deck.unwatch(&account, &id).await }),
-        Effect::LoadLog { before, filter, limit } => tasks.start(async move {
-            let _ = messages.send(Msg::Log(log(&deck, before, filter, limit).await)).await;
+        Effect::Unwatch((account, id)) => {
+            tasks.start(async move { deck.unwatch(&account, &id).await })
+        }
+        Effect::LoadLog {
+            before,
+            filter,
+            limit,
+        } => tasks.start(async move {
+            let _ = messages
+                .send(Msg::Log(log(&deck, before, filter, limit).await))
+                .await;
         }),
         Effect::Browse(url) => tasks.start(async move {
             let _ = messages.send(Msg::Done(browse(url).await)).await;
@@ -45,7 +68,13 @@ pub async fn log(
     filter: String,
     limit: usize,
 ) -> Result<Vec<Arc<crate::domain::Exchange>>, Problem> {
-    let query = LogQuery { before, filter, limit, bodies: true, ..LogQuery::default() };
+    let query = LogQuery {
+        before,
+        filter,
+        limit,
+        bodies: true,
+        ..LogQuery::default()
+    };
     match deck.ledger().log(query).await {
         Ok(rows) => Ok(rows.into_iter().map(Arc::new).collect()),
         Err(error) => Err(Problem::new(
@@ -62,10 +91,17 @@ async fn browse(url: Secret) -> Result<String, Problem> {
         Ok(Ok(())) => Ok("the page was handed to the browser".into()),
         Ok(Err(error)) => Err(Problem::new(
             ProblemKind::Local,
-            format!("no browser could be started: {}", inert::cut(&error.to_string(), 120)),
+            format!(
+                "no browser could be started: {}",
+                inert::cut(&error.to_string(), 120)
+            ),
             "copy the link instead",
         )),
-        Err(_) => Err(Problem::new(ProblemKind::Local, "no browser could be started", "copy the link instead")),
+        Err(_) => Err(Problem::new(
+            ProblemKind::Local,
+            "no browser could be started",
+            "copy the link instead",
+        )),
     }
 }
 

@@ -21,7 +21,11 @@ impl Tasks {
     }
 
     /// Starts the task of a request.
-    pub fn start_request(&mut self, request: RequestId, task: impl Future<Output = ()> + Send + 'static) {
+    pub fn start_request(
+        &mut self,
+        request: RequestId,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
         self.reap();
         let handle = self.all.spawn(task);
         self.by_request.insert(request, handle);

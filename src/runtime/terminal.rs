@@ -61,7 +61,10 @@ impl Entered {
     /// # Errors
     /// If the terminal is gone.
     pub fn copy(&mut self, text: &str) -> io::Result<()> {
-        self.write(&format!("\u{1b}]52;c;{}\u{7}", base64::engine::general_purpose::STANDARD.encode(text)))
+        self.write(&format!(
+            "\u{1b}]52;c;{}\u{7}",
+            base64::engine::general_purpose::STANDARD.encode(text)
+        ))
     }
 
     /// Rings the bell.

@@ -10,8 +10,8 @@ use super::auth::{INVALID_CREDENTIALS, Signer};
 use super::wire::{Field, Flat};
 use crate::domain::payment::Price;
 use crate::domain::{
-    Amount, Answer, Currency, Estimate, LinkRequest, Op, Payment, PaymentId, PaymentLink, PaymentState, RawReply,
-    Secret, WallTime, inert,
+    Amount, Answer, Currency, Estimate, LinkRequest, Op, Payment, PaymentId, PaymentLink,
+    PaymentState, RawReply, Secret, WallTime, inert,
 };
 use crate::net::{Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, Sealed, redact};
 use crate::providers::{ApiError, Client, Credentials};
@@ -31,7 +31,11 @@ pub const TEST: &str = "/api/v2/test";
 const NOT_FOUND: &str = "9001";
 
 /// The unreserved characters of RFC 3986; all else is percent-encoded in a link.
-const LINK_VALUE: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const LINK_VALUE: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// One account at Kanga.
 struct Kanga {
@@ -40,7 +44,9 @@ struct Kanga {
 
 /// Makes the client of one account.
 pub fn connect(credentials: Credentials) -> Arc<dyn Client> {
-    Arc::new(Kanga { signer: Signer::new(credentials) })
+    Arc::new(Kanga {
+        signer: Signer::new(credentials),
+    })
 }
 
 impl Authorise for Kanga {
@@ -59,20 +65,34 @@ impl Client for Kanga {
             endpoint: "api",
             path: path.into(),
             body: Content::Fields(
-                fields.iter().map(|(name, value)| ((*name).to_owned(), Value::from(*value))).collect::<Map<_, _>>(),
+                fields
+                    .iter()
+                    .map(|(name, value)| ((*name).to_owned(), Value::from(*value)))
+                    .collect::<Map<_, _>>(),
             ),
             repeat,
         };
         Ok(match op {
             Op::Verify => post(CHECK, &[("id", &probe()?)], Repeat::Safe),
             Op::CheckPayment(id) => post(CHECK, &[("id", id.as_str())], Repeat::Safe),
-            Op::Estimate { token, quantity } => {
-                post(ESTIMATE, &[("token", token.as_str()), ("quantity", quantity.as_str())], Repeat::Safe)
-            }
+            Op::Estimate { token, quantity } => post(
+                ESTIMATE,
+                &[("token", token.as_str()), ("quantity", quantity.as_str())],
+                Repeat::Safe,
+            ),
             Op::CreatePaymentToken => post(CREATE, &[], Repeat::Never),
             Op::TestSignature => post(TEST, &[], Repeat::Safe),
-            Op::PaymentLink(_) => return Err(ApiError::Unsupported("a link is built here, not asked for".into())),
-            Op::Raw { method, path, body, writes } => Call {
+            Op::PaymentLink(_) => {
+                return Err(ApiError::Unsupported(
+                    "a link is built here, not asked for".into(),
+                ));
+            }
+            Op::Raw {
+                method,
+                path,
+                body,
+                writes,
+            } => Call {
                 method: method.clone(),
                 endpoint: "api",
                 path: path.clone(),
@@ -106,14 +126,18 @@ impl Client for Kanga {
                 redact::learn(&token, "paymentToken");
                 Ok(Answer::PaymentToken(token))
             }
-            Op::TestSignature => outcome(&answer, reply, "this call").map(|()| Answer::SignatureAccepted),
+            Op::TestSignature => {
+                outcome(&answer, reply, "this call").map(|()| Answer::SignatureAccepted)
+            }
             Op::Estimate { token, .. } => {
                 outcome(&answer, reply, &format!("the currency {token}"))?;
-                Err(ApiError::Nonsense { what: "it has a `result` but no prices".into() })
+                Err(ApiError::Nonsense {
+                    what: "it has a `result` but no prices".into(),
+                })
             }
-            Op::PaymentLink(_) | Op::Raw { .. } => {
-                Err(ApiError::Unsupported("there is nothing to read in this answer".into()))
-            }
+            Op::PaymentLink(_) | Op::Raw { .. } => Err(ApiError::Unsupported(
+                "there is nothing to read in this answer".into(),
+            )),
         }
     }
 
@@ -126,14 +150,20 @@ impl Client for Kanga {
             at: WallTime(0),
         };
         match serde_json::from_slice::<Flat>(&reply.body) {
-            Ok(answer) if answer.get("result").is_some() => outcome(&answer, &reply, "what was asked for"),
+            Ok(answer) if answer.get("result").is_some() => {
+                outcome(&answer, &reply, "what was asked for")
+            }
             Ok(_) | Err(_) if reply.status >= 400 => Err(failing(reply.status, &reply)),
             Ok(_) | Err(_) => Ok(()),
         }
     }
 
     fn link(&self, link: &LinkRequest, token: Option<&Secret>) -> Result<PaymentLink, ApiError> {
-        let mut url = format!("{}/tpg/payment/{}?", self.signer.endpoint("pay"), encode(self.signer.api_key()));
+        let mut url = format!(
+            "{}/tpg/payment/{}?",
+            self.signer.endpoint("pay"),
+            encode(self.signer.api_key())
+        );
         let mut add = |name: &str, value: &str| {
             if !url.ends_with('?') {
                 url.push('&');
@@ -156,7 +186,10 @@ impl Client for Kanga {
             let _ = write!(url, "&paymentToken={}", encode(token.expose()));
             shown.push_str("&paymentToken=…");
         }
-        Ok(PaymentLink { url: Secret::new(url), shown })
+        Ok(PaymentLink {
+            url: Secret::new(url),
+            shown,
+        })
     }
 }
 
@@ -167,12 +200,15 @@ fn encode(value: &str) -> String {
 /// An id that no shop has given to a payment.
 fn probe() -> Result<String, ApiError> {
     let mut bytes = [0_u8; 12];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| ApiError::Unsupported(format!("this machine gives no random numbers: {error}")))?;
-    Ok(bytes.iter().fold("tilldeck-verify-".to_owned(), |mut id, byte| {
-        let _ = write!(id, "{byte:02x}");
-        id
-    }))
+    getrandom::fill(&mut bytes).map_err(|error| {
+        ApiError::Unsupported(format!("this machine gives no random numbers: {error}"))
+    })?;
+    Ok(bytes
+        .iter()
+        .fold("tilldeck-verify-".to_owned(), |mut id, byte| {
+            let _ = write!(id, "{byte:02x}");
+            id
+        }))
 }
 
 /// The answer as an object. A status is looked at only where the body is not Kanga's: Kanga does not
@@ -182,14 +218,21 @@ fn read(reply: &Reply) -> Result<Flat, ApiError> {
     match serde_json::from_slice::<Flat>(&reply.body) {
         Ok(answer) if status < 400 || answer.get("result").is_some() => Ok(answer),
         Ok(_) | Err(_) if status >= 400 => Err(failing(status, reply)),
-        Ok(_) => Err(ApiError::Nonsense { what: format!("status {status}") }),
-        Err(_) if status == 204 || reply.body.is_empty() => {
-            Err(ApiError::Nonsense { what: format!("it is empty (status {status})") })
-        }
-        Err(_) if looks_like_html(&reply.body) => {
-            Err(ApiError::Nonsense { what: format!("it is an HTML page, not JSON (status {status})") })
-        }
-        Err(error) => Err(ApiError::Nonsense { what: format!("it is not the JSON that was expected: {}", inert::cut(&error.to_string(), 120)) }),
+        Ok(_) => Err(ApiError::Nonsense {
+            what: format!("status {status}"),
+        }),
+        Err(_) if status == 204 || reply.body.is_empty() => Err(ApiError::Nonsense {
+            what: format!("it is empty (status {status})"),
+        }),
+        Err(_) if looks_like_html(&reply.body) => Err(ApiError::Nonsense {
+            what: format!("it is an HTML page, not JSON (status {status})"),
+        }),
+        Err(error) => Err(ApiError::Nonsense {
+            what: format!(
+                "it is not the JSON that was expected: {}",
+                inert::cut(&error.to_string(), 120)
+            ),
+        }),
     }
 }
 
@@ -209,7 +252,10 @@ fn failing(status: u16, reply: &Reply) -> ApiError {
         },
         429 => ApiError::Failing {
             what: match reply.header("retry-after") {
-                Some(after) => format!("turned the request away: too many requests (429), retry after {}", inert::cut(after, 40)),
+                Some(after) => format!(
+                    "turned the request away: too many requests (429), retry after {}",
+                    inert::cut(after, 40)
+                ),
                 None => "turned the request away: too many requests (429)".into(),
             },
             hint: "another program may be using this key; wait a minute and try again".into(),
@@ -228,9 +274,15 @@ fn failing(status: u16, reply: &Reply) -> ApiError {
 fn text<'a>(answer: &'a Flat, name: &str) -> Result<&'a str, ApiError> {
     match answer.get(name) {
         Some(Field::Text(text)) => Ok(text),
-        Some(Field::Number(_)) => Err(ApiError::Nonsense { what: format!("`{name}` is a number where a string is due") }),
-        Some(Field::Other(what)) => Err(ApiError::Nonsense { what: format!("`{name}` is {what} where a string is due") }),
-        None => Err(ApiError::Nonsense { what: format!("`{name}` is missing") }),
+        Some(Field::Number(_)) => Err(ApiError::Nonsense {
+            what: format!("`{name}` is a number where a string is due"),
+        }),
+        Some(Field::Other(what)) => Err(ApiError::Nonsense {
+            what: format!("`{name}` is {what} where a string is due"),
+        }),
+        None => Err(ApiError::Nonsense {
+            what: format!("`{name}` is missing"),
+        }),
     }
 }
 
@@ -277,7 +329,12 @@ fn payment(id: &PaymentId, answer: &Flat) -> Result<Payment, ApiError> {
     })
 }
 
-fn estimate(token: &Currency, quantity: &Amount, answer: &Flat, at: WallTime) -> Result<Estimate, ApiError> {
+fn estimate(
+    token: &Currency,
+    quantity: &Amount,
+    answer: &Flat,
+    at: WallTime,
+) -> Result<Estimate, ApiError> {
     let nonsense = |what: String| ApiError::Nonsense { what };
     let mut prices = Vec::with_capacity(answer.0.len());
     for (name, _) in &answer.0 {
@@ -289,5 +346,10 @@ fn estimate(token: &Currency, quantity: &Amount, answer: &Flat, at: WallTime) ->
     if prices.is_empty() {
         return Err(nonsense("it has no prices".into()));
     }
-    Ok(Estimate { token: token.clone(), quantity: quantity.clone(), prices, quoted_at: at })
+    Ok(Estimate {
+        token: token.clone(),
+        quantity: quantity.clone(),
+        prices,
+        quoted_at: at,
+    })
 }

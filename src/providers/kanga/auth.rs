@@ -8,7 +8,9 @@ use super::{api, settings, wire};
 use crate::auth::sign;
 use crate::domain::{Problem, ProblemKind, Secret};
 use crate::ledger::KeyHash;
-use crate::net::{Authorise, BoxFuture, Call, Content, HeaderText, NetError, Reply, Sealed, redact};
+use crate::net::{
+    Authorise, BoxFuture, Call, Content, HeaderText, NetError, Reply, Sealed, redact,
+};
 use crate::providers::Credentials;
 
 /// The API key and secret of the TEST call, published by Kanga.
@@ -29,10 +31,21 @@ pub struct Signer {
 impl Signer {
     /// Reads nothing yet.
     pub fn new(credentials: Credentials) -> Self {
-        let api_key = Secret::new(credentials.texts.get(settings::API_KEY).cloned().unwrap_or_default());
+        let api_key = Secret::new(
+            credentials
+                .texts
+                .get(settings::API_KEY)
+                .cloned()
+                .unwrap_or_default(),
+        );
         let nonces = KeyHash::of("kanga", api_key.expose());
         redact::learn(&api_key, settings::API_KEY);
-        Self { api_key, nonces, secret: OnceCell::new(), credentials }
+        Self {
+            api_key,
+            nonces,
+            secret: OnceCell::new(),
+            credentials,
+        }
     }
 
     /// The API key.
@@ -67,7 +80,9 @@ impl Signer {
         };
         let path = call.path.split(['?', '#']).next().unwrap_or(&call.path);
         if matches!(path, api::ESTIMATE | api::ESTIMATE_ALSO) {
-            fields.entry("shopToken").or_insert_with(|| self.api_key().into());
+            fields
+                .entry("shopToken")
+                .or_insert_with(|| self.api_key().into());
             return Ok(sealed(&fields, None, None));
         }
         if path == api::TEST {
@@ -77,9 +92,17 @@ impl Signer {
             return Ok(sealed(&fields, Some(&Secret::new(TEST_SECRET)), None));
         }
         let secret = self.secret().await?;
-        let mut lane = self.credentials.ledger.lane(&self.nonces).await.map_err(|error| storage(&error))?;
+        let mut lane = self
+            .credentials
+            .ledger
+            .lane(&self.nonces)
+            .await
+            .map_err(|error| storage(&error))?;
         let now = self.credentials.clock.now().wall;
-        let nonce = lane.next_nonce(now).await.map_err(|error| storage(&error))?;
+        let nonce = lane
+            .next_nonce(now)
+            .await
+            .map_err(|error| storage(&error))?;
         fields.insert("appId".into(), self.api_key().into());
         fields.insert("nonce".into(), nonce.into());
         Ok(sealed(&fields, Some(secret), Some(Box::new(lane))))
@@ -98,7 +121,11 @@ fn sealed(
         let signature = Secret::new(sign::hmac_sha512_hex(secret, &body));
         headers.push(("API-Sig", HeaderText::Secret(signature)));
     }
-    Sealed { headers, body, permit }
+    Sealed {
+        headers,
+        body,
+        permit,
+    }
 }
 
 fn not_an_object() -> Problem {

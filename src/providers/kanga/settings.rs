@@ -12,8 +12,18 @@ pub const SPEC: ProviderSpec = ProviderSpec {
     name: "kanga",
     title: "Kanga TPG",
     keys: &[
-        KeySpec { name: API_KEY, kind: KeyKind::Text, required: true, about: "the API key, from TPG > TPG API" },
-        KeySpec { name: API_SECRET, kind: KeyKind::Secret, required: true, about: "the API secret, from the same page" },
+        KeySpec {
+            name: API_KEY,
+            kind: KeyKind::Text,
+            required: true,
+            about: "the API key, from TPG > TPG API",
+        },
+        KeySpec {
+            name: API_SECRET,
+            kind: KeyKind::Secret,
+            required: true,
+            about: "the API secret, from the same page",
+        },
     ],
     environments: &["production"],
     endpoints: &["api", "pay"],

@@ -23,7 +23,10 @@ pub struct Flat(pub Vec<(String, Field)>);
 impl Flat {
     /// A field by its exact name.
     pub fn get(&self, name: &str) -> Option<&Field> {
-        self.0.iter().find(|(n, _)| n == name).map(|(_, field)| field)
+        self.0
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, field)| field)
     }
 }
 
