@@ -1,7 +1,348 @@
-//! What is on screen and how it changes; pure.
+//! What is on screen and how it changes; pure. `Model`, `update`, `view`: the program on one page,
+//! routing only.
 
+mod act;
+mod chrome;
 pub mod effect;
+mod facts;
+mod keys;
+mod layout;
 pub mod msg;
+mod overlays;
+mod panes;
+mod pointer;
+pub mod setup;
+mod store;
+mod theme;
+mod watched;
+mod widgets;
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use ratatui::Frame;
+use ratatui::crossterm::event::{KeyEvent, KeyEventKind, MouseEventKind};
+use ratatui::layout::Rect;
+
+use crate::domain::Now;
 
 pub use effect::Effect;
 pub use msg::Msg;
+pub use setup::{Setup, ThemeChoice, UiOptions};
+
+use keys::{Action, Keymap, Scope};
+use layout::{Areas, Arrangement, Spread, arrange};
+use overlays::Overlay;
+use panes::{Hand, Look, Pane};
+use store::{Phase, Store};
+use theme::Theme;
+use widgets::boxes::Framed;
+use widgets::form::Typed;
+
+/// All that is on screen and all that it follows from.
+#[derive(Debug)]
+pub struct Model {
+    profile: String,
+    options: UiOptions,
+    theme: Theme,
+    keymap: Keymap,
+    screen: Rect,
+    focus: Pane,
+    spread: Spread,
+    overlay: Overlay,
+    store: Store,
+    credentials: panes::credentials::State,
+    payments: panes::payments::State,
+    estimates: panes::estimates::State,
+    requests: panes::requests::State,
+    dirty: bool,
+}
+
+impl Model {
+    /// The console before anything has happened.
+    ///
+    /// # Errors
+    /// Says which key override cannot be taken.
+    pub fn new(setup: Setup) -> Result<Self, String> {
+        Ok(Self {
+            profile: setup.profile,
+            theme: Theme::new(&setup.ui),
+            keymap: Keymap::new(&setup.ui.keys)?,
+            options: setup.ui,
+            screen: Rect::new(0, 0, 80, 24),
+            focus: Pane::Payments,
+            spread: Spread::All,
+            overlay: Overlay::None,
+            store: Store::new(setup.accounts),
+            credentials: panes::credentials::State::default(),
+            payments: panes::payments::State::default(),
+            estimates: panes::estimates::State::default(),
+            requests: panes::requests::State::default(),
+            dirty: true,
+        })
+    }
+
+    /// Whether the terminal should report the mouse.
+    #[must_use]
+    pub fn mouse_wanted(&self) -> bool {
+        self.options.mouse
+    }
+
+    /// Whether anything on screen may have changed since this was asked last.
+    pub fn take_dirty(&mut self) -> bool {
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// How long until the screen must change, or something be asked, by itself. `None` while idle.
+    #[must_use]
+    pub fn next_wake(&self, now: Now) -> Option<Duration> {
+        let still = self.options.reduced_motion;
+        let dues = self
+            .store
+            .payments
+            .iter()
+            .filter_map(watched::Watched::due)
+            .chain(self.estimates.due())
+            .filter(|_| self.store.is_ready());
+        let armed = self.store.accounts.iter().filter_map(|k| k.armed(now));
+        let mut wakes: Vec<Duration> = dues.map(|due| due.saturating_sub(now.mono)).collect();
+        // The minutes left are on screen; the last of them ends the arming.
+        wakes.extend(armed.map(|left| {
+            let into = left.as_millis().saturating_sub(1) % 60_000 + 1;
+            Duration::from_millis(u64::try_from(into).unwrap_or(1))
+        }));
+        if let Arrangement::Console(areas) = self.arranged(self.screen) {
+            for pane in Pane::ALL {
+                if !areas.pane(pane).is_empty() {
+                    wakes.extend(match pane {
+                        Pane::Credentials => {
+                            panes::credentials::State::changes_in(&self.store, now)
+                        }
+                        Pane::Tokens => None,
+                        Pane::Payments => {
+                            panes::payments::State::changes_in(&self.store, now, still)
+                        }
+                        Pane::Estimates => self.estimates.changes_in(now, still),
+                        Pane::Requests => panes::requests::State::changes_in(&self.store, now),
+                    });
+                }
+            }
+        }
+        wakes
+            .into_iter()
+            .min()
+            .map(|wake| wake.max(Duration::from_millis(1)))
+    }
+
+    fn arranged(&self, screen: Rect) -> Arrangement {
+        arrange(screen, self.focus, self.spread, self.store.accounts.len())
+    }
+
+    fn areas(&self) -> Option<Areas> {
+        match self.arranged(self.screen) {
+            Arrangement::Console(areas) => Some(areas),
+            Arrangement::TooSmall(_) => None,
+        }
+    }
+
+    /// The innermost scope keys are heard in.
+    fn scope(&self) -> Scope {
+        if self.can_only_be_left() {
+            return self.focus.scope();
+        }
+        self.overlay.scope().unwrap_or(self.focus.scope())
+    }
+
+    /// Nothing can be seen to work with.
+    fn can_only_be_left(&self) -> bool {
+        matches!(self.store.phase, Phase::Failed(_)) || self.areas().is_none()
+    }
+
+    fn look(&self, now: Now, focused: bool) -> Look<'_> {
+        Look {
+            store: &self.store,
+            theme: &self.theme,
+            keymap: &self.keymap,
+            now,
+            focused,
+            still: self.options.reduced_motion,
+        }
+    }
+
+    /// One pane's state and what it may touch, apart from each other.
+    fn hand<'a>(store: &'a mut Store, now: Now, out: &'a mut Vec<Effect>) -> Hand<'a> {
+        Hand { store, out, now }
+    }
+}
+
+/// Takes in one thing that happened and says what is to be done about it.
+pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
+    let mut out = Vec::new();
+    match msg {
+        Msg::Key(key) => heard_key(model, now, &key, &mut out),
+        Msg::Paste(text) => model.paste(&text),
+        Msg::Mouse(mouse) => {
+            if matches!(
+                mouse.kind,
+                MouseEventKind::Moved | MouseEventKind::Drag(_) | MouseEventKind::Up(_)
+            ) {
+                return out;
+            }
+            model.pointed(mouse, now, &mut out);
+        }
+        Msg::Resized { width, height } => model.resized(width, height),
+        Msg::Woke => model.dirty = true,
+        fact => {
+            model.dirty = true;
+            model.heard(fact, now, &mut out);
+        }
+    }
+    let before = out.len();
+    model.store.poll(now, &mut out);
+    model
+        .estimates
+        .poll(&mut Model::hand(&mut model.store, now, &mut out));
+    model.dirty |= out.len() > before;
+    out
+}
+
+fn heard_key(model: &mut Model, now: Now, key: &KeyEvent, out: &mut Vec<Effect>) {
+    if key.kind == KeyEventKind::Release {
+        return;
+    }
+    if let Some(action) = model.keymap.action(model.scope(), key) {
+        if model.can_only_be_left()
+            && !matches!(action, Action::Quit | Action::Leave | Action::Suspend)
+        {
+            return;
+        }
+        model.dirty = true;
+        model.store.flash = None;
+        model.act(action, now, out);
+        return;
+    }
+    if model.can_only_be_left() {
+        return;
+    }
+    match model.overlay.typed(key) {
+        Typed::Nothing => {
+            if let Overlay::Filter(input) = &mut model.overlay
+                && widgets::form::edit(input, key)
+            {
+                let filter = input.value().to_owned();
+                model.requests.set_filter(&filter);
+                model.dirty = true;
+            }
+        }
+        Typed::Changed => {
+            model.dirty = true;
+            model.form_changed(now);
+        }
+        Typed::Locked => {
+            model.dirty = true;
+            model.arm_for_form();
+        }
+    }
+}
+
+/// Draws the console. Pure: whatever the size, and whatever the size was at the last update.
+pub fn view(model: &Model, now: Now, frame: &mut Frame) {
+    let screen = frame.area();
+    let areas = match model.arranged(screen) {
+        Arrangement::TooSmall(area) => {
+            chrome::draw_too_small(model.look(now, false), area, frame.buffer_mut());
+            model.theme.finish(frame.buffer_mut());
+            return;
+        }
+        Arrangement::Console(areas) => areas,
+    };
+    let buf = frame.buffer_mut();
+    let look = model.look(now, false);
+    chrome::draw_header(&model.profile, look, areas.header, buf);
+    let mut cursor = None;
+    if let Phase::Failed(problem) = &model.store.phase {
+        chrome::draw_failed(problem, look, areas.body, buf);
+    } else {
+        if !areas.tabs.is_empty() {
+            chrome::draw_tabs(model.focus, look, areas.tabs, buf);
+        }
+        for pane in Pane::ALL {
+            cursor = cursor.or(draw_pane(model, pane, areas.pane(pane), now, buf));
+        }
+        chrome::draw_notice(look, areas.notice, buf);
+        let over = Rect {
+            height: screen.height - 1,
+            ..screen
+        };
+        cursor = model.overlay.view(look, over, buf).or(cursor);
+    }
+    chrome::draw_footer(model, now, areas.footer, buf);
+    model.theme.finish(buf);
+    if let Some(at) = cursor.filter(|at| screen.contains(*at)) {
+        frame.set_cursor_position(at);
+    }
+}
+
+fn draw_pane(
+    model: &Model,
+    pane: Pane,
+    area: Rect,
+    now: Now,
+    buf: &mut ratatui::buffer::Buffer,
+) -> Option<ratatui::layout::Position> {
+    if area.is_empty() {
+        return None;
+    }
+    let focused = model.focus == pane;
+    let look = model.look(now, focused);
+    let note = match pane {
+        Pane::Requests => model.requests.note(look),
+        Pane::Payments if !model.store.payments.is_empty() => Some((
+            format!("{} watched", model.store.payments.len()),
+            theme::Tone::Dim,
+        )),
+        _ => None,
+    };
+    let inner = Framed {
+        theme: &model.theme,
+        focused,
+        live: model.store.is_live(),
+        title: &pane.title(),
+        note: note.as_ref().map(|(text, tone)| (text.as_str(), *tone)),
+    }
+    .draw(area, buf);
+    let inner = padded(inner);
+    match pane {
+        Pane::Credentials => model.credentials.view(look, inner, buf),
+        Pane::Tokens => panes::tokens::view(look, inner, buf),
+        Pane::Payments => model.payments.view(look, inner, buf),
+        Pane::Estimates => model.estimates.view(look, inner, buf),
+        Pane::Requests => {
+            let typing = match &model.overlay {
+                Overlay::Filter(input) => Some(input),
+                _ => None,
+            };
+            return model
+                .requests
+                .view(look, typing, inner, buf)
+                .map(|x| ratatui::layout::Position::new(x, inner.y));
+        }
+    }
+    None
+}
+
+/// A column of air where there are columns to spare.
+fn padded(inner: Rect) -> Rect {
+    if inner.width < 50 {
+        return inner;
+    }
+    Rect {
+        x: inner.x + 1,
+        width: inner.width - 2,
+        ..inner
+    }
+}

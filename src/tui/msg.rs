@@ -7,7 +7,7 @@ use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 
 use crate::domain::{
     AccountId, Answer, BudgetGauge, CredentialStatus, Exchange, Observation, PaymentId, Problem,
-    RequestId, Watch,
+    RequestId, Watch, simulate,
 };
 
 /// One thing that happened.
@@ -61,8 +61,15 @@ pub enum Msg {
     Log(Result<Vec<Arc<Exchange>>, Problem>),
     /// Something the operator should know that is no answer to a question: "the ledger cannot be written", …
     Notice(Notice),
-    /// A text went to the clipboard, a page was opened, or the simulator did as told; in words.
+    /// A text went to the clipboard or a page was opened; in words.
     Done(Result<String, Problem>),
+    /// What came of [`super::Effect::Simulate`].
+    Simulated {
+        /// What was to happen.
+        command: simulate::Command,
+        /// What happened, in words.
+        result: Result<String, Problem>,
+    },
 }
 
 /// What is known once everything behind the screen is up.

@@ -1,0 +1,552 @@
+//! What each action does: opens a window, moves, or is handed to its pane.
+
+use ratatui::layout::Rect;
+use tui_input::Input;
+
+use super::keys::{Action, TABLE};
+use super::layout::Spread;
+use super::msg::Level;
+use super::overlays::{
+    Overlay, add_watch, arm, exchange, help, link_form, palette, quote_form, sandbox,
+};
+use super::panes::{self, Pane, step};
+use super::store::Purpose;
+use super::widgets::form::paste;
+use super::widgets::list::Step;
+use super::{Effect, Model, padded};
+use crate::domain::{AccountId, Environment, Expected, Now, Op, Secret, Watch, curl};
+
+impl Model {
+    pub(super) fn act(&mut self, action: Action, now: Now, out: &mut Vec<Effect>) {
+        if let Some(step) = step(action) {
+            self.step(step, now, out);
+            return;
+        }
+        match action {
+            Action::Leave => out.push(Effect::Quit),
+            Action::Suspend => out.push(Effect::Suspend),
+            Action::Quit => self.quit(out),
+            Action::ConfirmQuit => out.push(Effect::Quit),
+            Action::Close | Action::Back | Action::Stay => self.close(now, out),
+            Action::Escape => self.escape(now, out),
+            Action::Zoom => {
+                self.spread = match self.spread {
+                    Spread::All => Spread::Zoomed,
+                    Spread::Zoomed => Spread::All,
+                };
+            }
+            Action::NextPane => self.focus = self.focus.next(),
+            Action::PreviousPane => self.focus = self.focus.previous(),
+            Action::FocusCredentials => self.focus = Pane::Credentials,
+            Action::FocusTokens => self.focus = Pane::Tokens,
+            Action::FocusPayments => self.focus = Pane::Payments,
+            Action::FocusEstimates => self.focus = Pane::Estimates,
+            Action::FocusRequests => self.focus = Pane::Requests,
+            Action::NextField | Action::PreviousField => {
+                if let Some(form) = self.overlay.form() {
+                    if action == Action::NextField {
+                        form.next();
+                    } else {
+                        form.previous();
+                    }
+                }
+            }
+            Action::Submit => self.submit(now, out),
+            Action::Choose => {
+                if let Overlay::Palette(state) = &self.overlay {
+                    let chosen = state.chosen();
+                    self.overlay = Overlay::None;
+                    if let Some(action) = chosen {
+                        self.act(action, now, out);
+                    }
+                }
+            }
+            Action::ChooseDown | Action::ChooseUp => {
+                if let Overlay::Palette(state) = &mut self.overlay {
+                    state.step(if action == Action::ChooseDown {
+                        Step::Down(1)
+                    } else {
+                        Step::Up(1)
+                    });
+                }
+            }
+            Action::CopyCurl | Action::CopyBody => self.copy_exchange(action, out),
+            Action::CopyLink | Action::OpenLink | Action::WatchLink => self.use_link(action, out),
+            Action::Play => {
+                if let Overlay::Sandbox(state) = &self.overlay
+                    && let Some(command) = state.chosen()
+                {
+                    out.push(Effect::Simulate(command));
+                }
+            }
+            Action::Help => self.overlay = Overlay::Help(help::State::new(self.scope())),
+            Action::Palette => self.open_palette(now),
+            Action::Filter => {
+                self.overlay = Overlay::Filter(Input::new(self.requests.filter().to_owned()));
+            }
+            Action::OpenExchange => {
+                if let Some(exchange) = self.requests.selected() {
+                    let screen = self.overlay_screen();
+                    self.overlay =
+                        Overlay::Exchange(exchange::State::new(exchange.clone(), screen));
+                }
+            }
+            _ if !self.store.is_ready() => self
+                .store
+                .flash(Level::Info, "still opening; try again in a moment"),
+            _ => self.act_when_ready(action, now, out),
+        }
+    }
+
+    /// What asks something of the world behind the screen.
+    fn act_when_ready(&mut self, action: Action, now: Now, out: &mut Vec<Effect>) {
+        match action {
+            Action::Link => {
+                let (accounts, at) = self.offered_accounts();
+                let may = accounts
+                    .get(at)
+                    .and_then(|account| self.store.known(account))
+                    .is_some_and(|known| known.may_write(now));
+                if accounts.is_empty() {
+                    self.store
+                        .flash(Level::Warning, "this profile has no accounts");
+                } else {
+                    self.overlay = Overlay::LinkForm(link_form::State::new(accounts, at, may));
+                }
+            }
+            Action::AddWatch => self.open_add_watch(""),
+            Action::Quote => {
+                let (accounts, at) = self.offered_accounts();
+                if !accounts.is_empty() {
+                    let last = self.estimates.question.as_ref();
+                    self.overlay = Overlay::Quote(quote_form::State::new(accounts, at, last));
+                }
+            }
+            Action::Sandbox => {
+                if self.store.simulator.is_some() {
+                    let payment = self.payments.selected(&self.store).filter(|watched| {
+                        self.store
+                            .known(&watched.watch.account)
+                            .is_some_and(|k| k.account.environment == Environment::Embedded)
+                    });
+                    let payment = payment.map(|watched| watched.watch.id.clone());
+                    self.overlay = Overlay::Sandbox(sandbox::State::new(payment));
+                } else {
+                    self.store
+                        .flash(Level::Info, "no simulator runs in this profile");
+                }
+            }
+            Action::Arm => self.toggle_arming(now),
+            Action::CopyId => {
+                if let Some(watched) = self.payments.selected(&self.store) {
+                    out.push(Effect::Copy {
+                        text: Secret::new(watched.watch.id.as_str()),
+                        what: "the payment id",
+                    });
+                }
+            }
+            Action::Verify | Action::VerifyAll => self
+                .credentials
+                .act(action, &mut Self::hand(&mut self.store, now, out)),
+            Action::Check | Action::RemoveWatch | Action::UndoRemove => self
+                .payments
+                .act(action, &mut Self::hand(&mut self.store, now, out)),
+            Action::Refresh | Action::AutoRefresh => self
+                .estimates
+                .act(action, &mut Self::hand(&mut self.store, now, out)),
+            Action::LoadOlder | Action::KeepFilter => {
+                if action == Action::KeepFilter {
+                    self.overlay = Overlay::None;
+                }
+                self.requests
+                    .act(action, &mut Self::hand(&mut self.store, now, out));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether an action would do anything now; footer and palette leave the others out.
+    pub(super) fn can(&self, action: Action, now: Now) -> bool {
+        let payment = self.payments.selected(&self.store);
+        let ready = self.store.is_ready();
+        match action {
+            Action::Check => ready && payment.is_some_and(|w| w.asking.is_none()),
+            Action::RemoveWatch | Action::CopyId => ready && payment.is_some(),
+            Action::UndoRemove => ready && self.payments.can_undo(),
+            Action::AddWatch | Action::Link | Action::Quote | Action::Verify => {
+                ready && !self.store.accounts.is_empty()
+            }
+            Action::VerifyAll => ready && self.store.accounts.len() > 1,
+            Action::Arm => {
+                ready
+                    && self
+                        .credentials
+                        .selected(&self.store)
+                        .is_some_and(|known| known.account.environment.is_live())
+            }
+            Action::Refresh | Action::AutoRefresh => ready && self.estimates.question.is_some(),
+            Action::OpenExchange => self.requests.selected().is_some(),
+            Action::LoadOlder => self.requests.can_load(&self.store),
+            Action::Sandbox => ready && self.store.simulator.is_some(),
+            _ => {
+                let _ = now;
+                true
+            }
+        }
+    }
+
+    fn offered_accounts(&self) -> (Vec<AccountId>, usize) {
+        let accounts = self
+            .store
+            .accounts
+            .iter()
+            .map(|known| known.id().clone())
+            .collect();
+        (accounts, self.credentials.list.selected)
+    }
+
+    fn quit(&mut self, out: &mut Vec<Effect>) {
+        if self.store.in_flight().any(|asked| asked.writes) {
+            self.overlay = Overlay::QuitAsk;
+        } else {
+            out.push(Effect::Quit);
+        }
+    }
+
+    fn close(&mut self, now: Now, out: &mut Vec<Effect>) {
+        match std::mem::take(&mut self.overlay) {
+            Overlay::LinkForm(mut form) => {
+                if let link_form::Stage::Asked(request, _) = form.stage {
+                    self.store.cancel(request, out);
+                    form.stage = link_form::Stage::Filling;
+                    self.overlay = Overlay::LinkForm(form);
+                }
+            }
+            Overlay::Arm(arm::State {
+                resume: Some(form), ..
+            }) => self.overlay = Overlay::LinkForm(*form),
+            Overlay::Filter(_) => self.requests.set_filter(""),
+            _ => {}
+        }
+        self.form_changed(now);
+    }
+
+    fn escape(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if self.store.notices.pop().is_some() {
+            return;
+        }
+        let hand = &mut Self::hand(&mut self.store, now, out);
+        let cancelled = match self.focus {
+            Pane::Credentials => self.credentials.cancel(hand),
+            Pane::Payments => self.payments.cancel(hand),
+            Pane::Estimates => self.estimates.cancel(hand),
+            Pane::Tokens | Pane::Requests => false,
+        };
+        if cancelled {
+            self.store.flash(Level::Info, "called off");
+        } else if self.focus == Pane::Requests && !self.requests.filter().is_empty() {
+            self.requests.set_filter("");
+        } else {
+            self.spread = Spread::All;
+        }
+    }
+
+    fn open_palette(&mut self, now: Now) {
+        let chain = self.scope().chain();
+        let offered = TABLE
+            .iter()
+            .filter(|row| {
+                // From elsewhere a pane's own actions would act on what is not in sight.
+                chain.contains(&row.scope)
+                    && step(row.action).is_none()
+                    && !matches!(row.action, Action::Palette | Action::Escape)
+                    && self.can(row.action, now)
+            })
+            .map(|row| row.action)
+            .collect();
+        self.overlay = Overlay::Palette(palette::State::new(offered));
+    }
+
+    fn open_add_watch(&mut self, id: &str) {
+        let (accounts, at) = self.offered_accounts();
+        if accounts.is_empty() {
+            self.store
+                .flash(Level::Warning, "this profile has no accounts");
+        } else {
+            self.overlay = Overlay::AddWatch(add_watch::State::new(accounts, at, id));
+        }
+    }
+
+    fn toggle_arming(&mut self, now: Now) {
+        let Some(account) = self
+            .credentials
+            .selected(&self.store)
+            .map(|k| k.id().clone())
+        else {
+            return;
+        };
+        let Some(known) = self.store.known_mut(&account) else {
+            return;
+        };
+        if !known.account.environment.is_live() {
+            let text = format!("{account} is not a live account; it needs no arming");
+            self.store.flash(Level::Info, text);
+        } else if known.armed(now).is_some() {
+            known.disarm();
+            self.store
+                .flash(Level::Info, format!("{account} is disarmed"));
+        } else {
+            self.overlay = Overlay::Arm(arm::State::new(account, None));
+        }
+    }
+
+    /// The locked switch of the link form was pressed.
+    pub(super) fn arm_for_form(&mut self) {
+        if let Overlay::LinkForm(form) = &self.overlay
+            && let Some(account) = form.account().cloned()
+        {
+            let resume = Some(Box::new(form.clone()));
+            self.overlay = Overlay::Arm(arm::State::new(account, resume));
+        }
+    }
+
+    /// Another account may have been chosen, or an arming have run out.
+    pub(super) fn form_changed(&mut self, now: Now) {
+        if let Overlay::LinkForm(form) = &mut self.overlay {
+            let may = form
+                .account()
+                .and_then(|account| self.store.known(account))
+                .is_some_and(|known| known.may_write(now));
+            form.allow_writes(may);
+        }
+    }
+
+    fn submit(&mut self, now: Now, out: &mut Vec<Effect>) {
+        self.form_changed(now);
+        match &mut self.overlay {
+            Overlay::AddWatch(form) => {
+                if let Some(watch) = form.submit(now.wall) {
+                    self.overlay = Overlay::None;
+                    self.focus = Pane::Payments;
+                    self.payments
+                        .watch(watch, &mut Self::hand(&mut self.store, now, out));
+                }
+            }
+            Overlay::Quote(form) => {
+                if let Some(question) = form.submit() {
+                    self.overlay = Overlay::None;
+                    self.estimates
+                        .ask(question, &mut Self::hand(&mut self.store, now, out));
+                }
+            }
+            Overlay::LinkForm(form) => {
+                if matches!(form.stage, link_form::Stage::Asked(..)) {
+                    return;
+                }
+                if let Some((account, link)) = form.submit() {
+                    let op = Op::PaymentLink(link.clone());
+                    let request = self.store.ask(account, op, Purpose::Link, false, out);
+                    form.stage = link_form::Stage::Asked(request, link);
+                }
+            }
+            Overlay::Arm(form) => {
+                if form.submit() {
+                    let account = form.account.clone();
+                    let resume = form.resume.take();
+                    if let Some(known) = self.store.known_mut(&account) {
+                        known.arm(now);
+                    }
+                    self.store.flash(
+                        Level::Warning,
+                        format!("{account} is armed for ten minutes"),
+                    );
+                    self.overlay = match resume {
+                        Some(mut form) => {
+                            form.unlock();
+                            Overlay::LinkForm(*form)
+                        }
+                        None => Overlay::None,
+                    };
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn copy_exchange(&mut self, action: Action, out: &mut Vec<Effect>) {
+        let Overlay::Exchange(state) = &self.overlay else {
+            return;
+        };
+        out.push(if action == Action::CopyCurl {
+            Effect::Copy {
+                text: Secret::new(curl::command(&state.exchange)),
+                what: "the request as a curl command",
+            }
+        } else {
+            Effect::Copy {
+                text: Secret::new(state.body()),
+                what: "the body",
+            }
+        });
+    }
+
+    fn use_link(&mut self, action: Action, out: &mut Vec<Effect>) {
+        let Overlay::LinkResult(state) = &self.overlay else {
+            return;
+        };
+        match action {
+            Action::CopyLink => out.push(Effect::Copy {
+                text: state.link.url.clone(),
+                what: "the payment link",
+            }),
+            Action::OpenLink => out.push(Effect::Browse(state.link.url.clone())),
+            _ => {
+                let (account, id) = (state.account.clone(), state.request.id.clone());
+                let at = self
+                    .store
+                    .payments
+                    .iter()
+                    .position(|w| w.watch.account == account && w.watch.id == id);
+                if let Some(at) = at {
+                    self.payments.list.selected = at;
+                }
+                self.focus = Pane::Payments;
+                self.overlay = Overlay::None;
+            }
+        }
+    }
+
+    /// A finished link is watched from the start, with what it asks for as the expectation.
+    pub(super) fn watch_link(
+        &mut self,
+        account: &AccountId,
+        link: &crate::domain::LinkRequest,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        let watch = Watch {
+            account: account.clone(),
+            id: link.id.clone(),
+            expected: Some(Expected {
+                amount: link.amount.clone(),
+                currency: link.currency.clone(),
+            }),
+            since: now.wall,
+        };
+        self.payments
+            .watch(watch, &mut Self::hand(&mut self.store, now, out));
+    }
+
+    pub(super) fn step(&mut self, step: Step, now: Now, out: &mut Vec<Effect>) {
+        let screen = self.overlay_screen();
+        match &mut self.overlay {
+            Overlay::Exchange(state) => state.step(step, screen),
+            Overlay::Help(state) => state.step(step, screen, &self.keymap),
+            Overlay::Sandbox(state) => state.step(step, screen),
+            Overlay::Palette(state) => state.step(step),
+            Overlay::None => self.step_pane(step, now, out),
+            _ => {}
+        }
+    }
+
+    fn step_pane(&mut self, step: Step, now: Now, out: &mut Vec<Effect>) {
+        let list = self.list_area(self.focus);
+        let height = list.height;
+        match self.focus {
+            Pane::Credentials => {
+                let len = self.store.accounts.len();
+                self.credentials.list.step(step, len, height);
+            }
+            Pane::Tokens => {}
+            Pane::Payments => {
+                let len = self.store.payments.len();
+                self.payments.list.step(step, len, height);
+            }
+            Pane::Estimates => {
+                let len = self.estimates.rows();
+                self.estimates.list.step(step, len, height);
+            }
+            Pane::Requests => {
+                self.requests
+                    .step(step, height, &mut Self::hand(&mut self.store, now, out));
+            }
+        }
+    }
+
+    /// Where a pane's rows lie.
+    pub(super) fn list_area(&self, pane: Pane) -> Rect {
+        let Some(areas) = self.areas() else {
+            return Rect::default();
+        };
+        let area = areas.pane(pane);
+        if area.width < 3 || area.height < 3 {
+            return Rect::default();
+        }
+        let inner = padded(Rect {
+            x: area.x + 1,
+            y: area.y + 1,
+            width: area.width - 2,
+            height: area.height - 2,
+        });
+        match pane {
+            Pane::Credentials => panes::credentials::list_area(inner, self.store.accounts.len()),
+            Pane::Payments => panes::payments::parts(inner).list,
+            Pane::Requests => panes::requests::list_area(inner),
+            Pane::Tokens | Pane::Estimates => inner,
+        }
+    }
+
+    /// Windows leave the footer free.
+    pub(super) fn overlay_screen(&self) -> Rect {
+        Rect {
+            height: self.screen.height.saturating_sub(1),
+            ..self.screen
+        }
+    }
+
+    pub(super) fn paste(&mut self, text: &str) {
+        self.dirty = true;
+        match &mut self.overlay {
+            Overlay::None => {
+                let id = text.trim().lines().next().unwrap_or("");
+                if self.focus == Pane::Payments && self.store.is_ready() && !id.is_empty() {
+                    self.open_add_watch(id);
+                }
+            }
+            Overlay::Filter(input) => {
+                paste(input, text);
+                let filter = input.value().to_owned();
+                self.requests.set_filter(&filter);
+            }
+            Overlay::Palette(state) => state.paste(text),
+            overlay => {
+                if let Some(form) = overlay.form() {
+                    form.paste(text);
+                }
+            }
+        }
+    }
+
+    pub(super) fn resized(&mut self, width: u16, height: u16) {
+        self.screen = Rect::new(0, 0, width, height);
+        self.dirty = true;
+        let screen = self.overlay_screen();
+        if let Overlay::Exchange(state) = &mut self.overlay {
+            state.resized(screen);
+        }
+        for pane in Pane::ALL {
+            let height = self.list_area(pane).height;
+            match pane {
+                Pane::Credentials => {
+                    let len = self.store.accounts.len();
+                    self.credentials.list.settle(len, height);
+                }
+                Pane::Payments => {
+                    let len = self.store.payments.len();
+                    self.payments.list.settle(len, height);
+                }
+                Pane::Tokens | Pane::Estimates | Pane::Requests => {}
+            }
+        }
+    }
+}

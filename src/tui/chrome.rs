@@ -1,0 +1,227 @@
+//! What lies around the panes: header, tabs, notice and footer.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::Model;
+use super::keys::{Action, TABLE};
+use super::msg::Level;
+use super::panes::{Look, Pane, step};
+use super::theme::{Tone, badge};
+use super::widgets::text::{Pen, below, fit, paragraph, width};
+use crate::domain::simulate::Fault;
+use crate::domain::{Environment, Now, Problem};
+
+pub fn draw_header(profile: &str, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+    let (store, theme) = (look.store, look.theme);
+    let dim = theme.style(Tone::Dim);
+    let alerts = store.alerts(look.now);
+    let (right, tone) = match alerts {
+        0 => (String::new(), Tone::Dim),
+        1 => ("! 1 alert ".to_owned(), Tone::Warn),
+        n => (format!("! {n} alerts "), Tone::Warn),
+    };
+    Pen::new(buf, area, 0).flush(&right, theme.bold(tone));
+
+    let mut pen = Pen::new(buf, area, 0);
+    pen.keep(width(&right) + 1)
+        .text(" tilldeck ", theme.bold(Tone::Accent))
+        .text("› ", dim)
+        .text(profile, theme.bold(Tone::Plain))
+        .skip(1);
+    for environment in [
+        Environment::Production,
+        Environment::Sandbox,
+        Environment::Embedded,
+    ] {
+        let has = |known: &super::store::Known| known.account.environment == environment;
+        if store.accounts.iter().any(has) {
+            let (word, tone) = badge(environment);
+            let word = match environment {
+                Environment::Production => format!(" {word} real money "),
+                _ => format!(" {word} "),
+            };
+            pen.skip(1).text(&word, theme.badge(tone));
+        }
+    }
+    for known in &store.accounts {
+        if let Some(left) = known.armed(look.now) {
+            let minutes = left.as_secs().div_ceil(60);
+            let text = format!(" ARMED {} {minutes} min ", known.id());
+            pen.skip(1).text(&text, theme.badge(Tone::Warn));
+        }
+    }
+    if store.fault != Fault::None {
+        let text = format!(" fault {}: {} ", store.fault.name(), store.fault.describe());
+        pen.skip(1).text(&text, theme.badge(Tone::Warn));
+    }
+    if !store.is_ready() {
+        pen.skip(2).text("opening…", dim);
+    } else if let Some(address) = &store.simulator {
+        pen.skip(2).text("simulator at ", dim).text(address, dim);
+    }
+}
+
+pub fn draw_tabs(focus: Pane, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+    let theme = look.theme;
+    let mut pen = Pen::new(buf, area, 0);
+    for pane in Pane::ALL {
+        let style = match (pane == focus, theme.has_color()) {
+            (true, true) => theme.badge(Tone::Accent),
+            (true, false) => theme.badge(Tone::Plain),
+            (false, _) => theme.style(Tone::Dim),
+        };
+        pen.text(&tab(pane, area.width), style);
+    }
+}
+
+/// The pane whose tab is drawn at this column.
+pub fn tab_at(area: Rect, x: u16) -> Option<Pane> {
+    let mut from = area.x;
+    Pane::ALL.into_iter().find(|pane| {
+        let till = from + width(&tab(*pane, area.width));
+        let here = (from..till).contains(&x);
+        from = till;
+        here
+    })
+}
+
+fn tab(pane: Pane, room: u16) -> String {
+    let whole: u16 = Pane::ALL.iter().map(|pane| width(&pane.title()) + 2).sum();
+    let title = pane.title();
+    if room >= whole {
+        format!(" {title} ")
+    } else {
+        format!(" {} ", fit(&title, (room / 5).saturating_sub(2)))
+    }
+}
+
+/// The latest word to the operator, laid over the lowest frame line.
+pub fn draw_notice(look: Look<'_>, area: Rect, buf: &mut Buffer) {
+    let (store, theme) = (look.store, look.theme);
+    let (level, text, key) = match (&store.flash, store.notices.last()) {
+        (Some(flash), _) => (flash.level, &flash.text, String::new()),
+        (None, Some(notice)) => {
+            let more = match store.notices.len() {
+                1 => String::new(),
+                n => format!(", {} more", n - 1),
+            };
+            let key = format!(" {} dismisses{more} ", look.key(Action::Escape));
+            (notice.level, &notice.text, key)
+        }
+        (None, None) => return,
+    };
+    let (glyph, tone) = match level {
+        Level::Info => ("•", Tone::Accent),
+        Level::Warning => ("!", Tone::Warn),
+        Level::Error => ("✘", Tone::Bad),
+    };
+    for x in area.left()..area.right() {
+        if let Some(cell) = buf.cell_mut((x, area.y)) {
+            cell.reset();
+        }
+    }
+    Pen::new(buf, area, 0).flush(&key, theme.style(Tone::Dim));
+    let mut pen = Pen::new(buf, area, 0);
+    pen.keep(width(&key))
+        .text(" ", theme.style(tone))
+        .text(glyph, theme.bold(tone))
+        .skip(1)
+        .text(text, theme.bold(tone));
+}
+
+/// Only what a key would do now: the window's or pane's own keys first, the way to the rest at the right.
+pub fn draw_footer(model: &Model, now: Now, area: Rect, buf: &mut Buffer) {
+    let look = model.look(now, false);
+    let theme = look.theme;
+    let chain = model.scope().chain();
+    let failed = matches!(model.store.phase, super::store::Phase::Failed(_));
+    let has_global = chain.contains(&super::keys::Scope::Global);
+    let ends: &[Action] = match (failed, has_global) {
+        (true, _) => &[Action::Quit],
+        (false, true) => &[Action::Help, Action::Quit],
+        (false, false) => &[Action::Close],
+    };
+    let entry = |action: Action| -> Option<(String, &'static str)> {
+        let row = TABLE.iter().find(|row| row.action == action)?;
+        let key = look.key(action);
+        (!key.is_empty() && !row.short.is_empty()).then_some((key, row.short))
+    };
+    let right: Vec<_> = ends.iter().filter_map(|action| entry(*action)).collect();
+    let taken: u16 = right
+        .iter()
+        .map(|(key, word)| width(key) + width(word) + 3)
+        .sum();
+    let mut pen = Pen::new(buf, area, 0);
+    pen.keep(taken).skip(1);
+    if !failed {
+        let entries = chain.iter().flat_map(|scope| {
+            TABLE
+                .iter()
+                .filter(move |row| row.scope == *scope && !row.short.is_empty())
+        });
+        for row in entries {
+            if ends.contains(&row.action)
+                || step(row.action).is_some()
+                || !model.can(row.action, now)
+            {
+                continue;
+            }
+            let Some((key, word)) = entry(row.action) else {
+                continue;
+            };
+            if width(&key) + width(word) + 3 > pen.left() {
+                break;
+            }
+            pen.text(&key, theme.bold(Tone::Accent))
+                .skip(1)
+                .text(word, theme.style(Tone::Dim))
+                .skip(2);
+        }
+    }
+    let mut pen = Pen::new(
+        buf,
+        Rect {
+            x: area.right().saturating_sub(taken),
+            width: taken.min(area.width),
+            ..area
+        },
+        0,
+    );
+    for (key, word) in right {
+        pen.text(&key, theme.bold(Tone::Accent))
+            .skip(1)
+            .text(word, theme.style(Tone::Dim))
+            .skip(2);
+    }
+}
+
+/// Nothing behind the screen could be started.
+pub fn draw_failed(problem: &Problem, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+    let theme = look.theme;
+    let area = Rect {
+        x: area.x + 2.min(area.width),
+        width: area.width.saturating_sub(4),
+        ..below(area, area.height / 4)
+    };
+    let mut left = area;
+    Pen::new(buf, left, 0)
+        .text("✘ ", theme.bold(Tone::Bad))
+        .text("tilldeck could not start", theme.bold(Tone::Bad));
+    left = below(left, 2);
+    let rows = paragraph(buf, left, &problem.message, theme.style(Tone::Plain));
+    left = below(left, rows + 1);
+    let rows = paragraph(buf, left, &problem.hint, theme.style(Tone::Dim));
+    let text = format!("{} leaves.", look.key(Action::Quit));
+    paragraph(buf, below(left, rows + 1), &text, theme.style(Tone::Dim));
+}
+
+pub fn draw_too_small(look: Look<'_>, area: Rect, buf: &mut Buffer) {
+    let text = format!(
+        "too small: {}x{}, needs 40x10. {} quits",
+        area.width,
+        area.height,
+        look.key(Action::Quit)
+    );
+    Pen::new(buf, area, 0).text(&text, look.theme.style(Tone::Plain));
+}

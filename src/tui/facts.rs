@@ -1,0 +1,225 @@
+//! What comes from outside, taken in: readiness, answers, exchanges, budgets, notices.
+
+use super::msg::{Level, Notice, Ready};
+use super::overlays::{Overlay, link_form, link_result};
+use super::panes::Pane;
+use super::panes::estimates::Question;
+use super::store::{Phase, Purpose, told};
+use super::watched::{Heard, Watched};
+use super::{Effect, Model, Msg};
+use crate::domain::simulate::Command;
+use crate::domain::{
+    AccountId, Amount, Answer, CredentialStatus, Currency, Environment, Now, Payment, PaymentId,
+    Problem, ProblemKind, RequestId,
+};
+
+/// What an embedded account is asked first, so that the pane shows what it is for.
+const FIRST_QUOTE: (&str, &str) = ("3000", "EMT");
+
+impl Model {
+    pub(super) fn heard(&mut self, msg: Msg, now: Now, out: &mut Vec<Effect>) {
+        match msg {
+            Msg::Ready(ready) => self.ready(ready, now, out),
+            Msg::NotReady(problem) => self.store.phase = Phase::Failed(problem),
+            Msg::Answered { request, result } => self.answered(request, result, now, out),
+            Msg::Waiting { request, why } => self.store.waits(request, why),
+            Msg::Exchange(exchange) => self.requests.push(exchange),
+            Msg::Budget { account, gauge } => {
+                if let Some(known) = self.store.known_mut(&account) {
+                    known.heard_budget(gauge, now);
+                }
+            }
+            Msg::Log(result) => self
+                .requests
+                .loaded(result, &mut Self::hand(&mut self.store, now, out)),
+            Msg::Notice(notice) => self.store.notice(notice),
+            Msg::Done(Ok(words)) => self.store.flash(Level::Info, words),
+            Msg::Done(Err(problem)) => self.store.flash(Level::Error, told(&problem)),
+            Msg::Simulated { command, result } => self.simulated(&command, result, now),
+            Msg::Key(_) | Msg::Paste(_) | Msg::Mouse(_) | Msg::Resized { .. } | Msg::Woke => {}
+        }
+    }
+
+    fn ready(&mut self, ready: Ready, now: Now, out: &mut Vec<Effect>) {
+        self.store.phase = Phase::Ready;
+        self.store.zone = ready.zone;
+        self.store.simulator = ready.simulator;
+        for (account, status) in ready.credentials {
+            if let Some(known) = self.store.known_mut(&account) {
+                // A verification that was under way when the program last stopped says nothing.
+                known.status = match status {
+                    CredentialStatus::Verifying => CredentialStatus::Untested,
+                    other => other,
+                };
+            }
+        }
+        self.store.payments = ready
+            .watches
+            .into_iter()
+            .filter(|(watch, _)| self.store.known(&watch.account).is_some())
+            .map(|(watch, seen)| Watched::new(watch, seen, now))
+            .collect();
+        self.store
+            .payments
+            .sort_by_key(|watched| std::cmp::Reverse(watched.watch.since));
+        self.requests.begin(ready.log);
+        for account in ready.verify {
+            self.store.verify(&account, out);
+        }
+        let embedded = self
+            .store
+            .accounts
+            .iter()
+            .find(|known| known.account.environment == Environment::Embedded)
+            .map(|known| known.id().clone());
+        if let Some(account) = embedded
+            && let (Ok(quantity), Ok(token)) =
+                (Amount::typed(FIRST_QUOTE.0), Currency::new(FIRST_QUOTE.1))
+        {
+            let question = Question {
+                account,
+                token,
+                quantity,
+            };
+            self.estimates
+                .ask(question, &mut Self::hand(&mut self.store, now, out));
+        }
+    }
+
+    fn answered(
+        &mut self,
+        request: RequestId,
+        result: Result<Answer, Problem>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        // One that was called off and had an answer under way all the same.
+        let Some(asked) = self.store.answered(request) else {
+            return;
+        };
+        match asked.purpose {
+            Purpose::Verify => {
+                if let Some(known) = self.store.known_mut(&asked.account) {
+                    known.verifying = None;
+                }
+                let outcome = result.as_ref().map(|_| ());
+                self.store.judge(&asked.account, outcome, now);
+            }
+            Purpose::Check(id) => {
+                let result = match result {
+                    Ok(Answer::Payment(payment)) => Ok(payment),
+                    Ok(_) => Err(nonsense()),
+                    Err(problem) => Err(problem),
+                };
+                self.checked(&asked.account, &id, result, now, out);
+            }
+            Purpose::Quote => self.estimates.heard(match result {
+                Ok(Answer::Estimate(quote)) => Ok(quote),
+                Ok(_) => Err(nonsense()),
+                Err(problem) => Err(problem),
+            }),
+            Purpose::Link => self.linked(&asked.account, request, result, now, out),
+        }
+    }
+
+    fn checked(
+        &mut self,
+        account: &AccountId,
+        id: &PaymentId,
+        result: Result<Payment, Problem>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        let verifying = self
+            .store
+            .known(account)
+            .is_some_and(|known| known.verifying.is_some());
+        // The call is signed: its fate tells of the credentials too, where it tells anything.
+        match &result {
+            Ok(_) if !verifying => self.store.judge(account, Ok(()), now),
+            Err(problem)
+                if !verifying
+                    && matches!(problem.kind, ProblemKind::Refused | ProblemKind::NotFound) =>
+            {
+                self.store.judge(account, Err(problem), now);
+            }
+            _ => {}
+        }
+        let Some(watched) = self.store.payment_mut(account, id) else {
+            return;
+        };
+        if watched.heard(result, now) == Heard::Ended {
+            let (tone, words) = watched.verdict(now);
+            let notice = Notice {
+                level: match tone {
+                    super::theme::Tone::Good => Level::Info,
+                    super::theme::Tone::Bad => Level::Error,
+                    _ => Level::Warning,
+                },
+                about: format!("payment {account} {id}"),
+                text: format!("{id}: {words}"),
+            };
+            self.store.notice(notice);
+            out.push(Effect::Bell);
+        }
+    }
+
+    fn linked(
+        &mut self,
+        account: &AccountId,
+        request: RequestId,
+        result: Result<Answer, Problem>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        let Overlay::LinkForm(form) = &mut self.overlay else {
+            return;
+        };
+        let link = match &form.stage {
+            link_form::Stage::Asked(asked, link) if *asked == request => link.clone(),
+            _ => return,
+        };
+        match result {
+            Ok(Answer::Link(done)) => {
+                self.watch_link(account, &link, now, out);
+                self.focus = Pane::Payments;
+                self.overlay =
+                    Overlay::LinkResult(link_result::State::new(account.clone(), link, done));
+            }
+            Ok(_) => form.stage = link_form::Stage::Failed(nonsense()),
+            Err(problem) => form.stage = link_form::Stage::Failed(problem),
+        }
+    }
+
+    fn simulated(&mut self, command: &Command, result: Result<String, Problem>, now: Now) {
+        match result {
+            Err(problem) => self.store.flash(Level::Error, told(&problem)),
+            Ok(words) => {
+                self.store.flash(Level::Info, words);
+                match command {
+                    Command::SetFault(fault) => self.store.fault = *fault,
+                    Command::Advance(_) | Command::Payer { .. } => {
+                        for watched in &mut self.store.payments {
+                            let touched = match command {
+                                Command::Payer { payment, .. } => watched.watch.id == *payment,
+                                _ => true,
+                            };
+                            if touched {
+                                watched.stir(now);
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// An answer to another question than was asked; only a fault of ours makes one.
+fn nonsense() -> Problem {
+    Problem::new(
+        ProblemKind::Nonsense,
+        "the answer does not fit the question",
+        "",
+    )
+}

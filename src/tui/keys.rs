@@ -1,0 +1,510 @@
+//! The key table: where a key is heard, what it does, how it is called. Footer, help, palette and the
+//! overrides of the config file come from it; it knows nothing of panes' insides.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+/// Where a key is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Scope {
+    Always,
+    Global,
+    Nav,
+    Credentials,
+    Tokens,
+    Payments,
+    Estimates,
+    Requests,
+    Overlay,
+    Reader,
+    Form,
+    Palette,
+    Filter,
+    Exchange,
+    LinkResult,
+    Help,
+    Sandbox,
+    QuitAsk,
+}
+
+impl Scope {
+    /// Every scope that can be the innermost one.
+    pub const LEAVES: [Self; 13] = [
+        Self::Credentials,
+        Self::Tokens,
+        Self::Payments,
+        Self::Estimates,
+        Self::Requests,
+        Self::Form,
+        Self::Palette,
+        Self::Filter,
+        Self::Exchange,
+        Self::LinkResult,
+        Self::Help,
+        Self::Sandbox,
+        Self::QuitAsk,
+    ];
+
+    /// The scopes a key is looked up in, innermost first, while this one is the innermost.
+    pub fn chain(self) -> &'static [Self] {
+        use Scope as S;
+        match self {
+            S::Credentials => &[S::Credentials, S::Nav, S::Global, S::Always],
+            S::Tokens => &[S::Tokens, S::Nav, S::Global, S::Always],
+            S::Payments => &[S::Payments, S::Nav, S::Global, S::Always],
+            S::Estimates => &[S::Estimates, S::Nav, S::Global, S::Always],
+            S::Requests => &[S::Requests, S::Nav, S::Global, S::Always],
+            S::Form => &[S::Form, S::Overlay, S::Always],
+            S::Palette => &[S::Palette, S::Overlay, S::Always],
+            S::Filter => &[S::Filter, S::Overlay, S::Always],
+            S::Exchange => &[S::Exchange, S::Nav, S::Reader, S::Overlay, S::Always],
+            S::LinkResult => &[S::LinkResult, S::Nav, S::Reader, S::Overlay, S::Always],
+            S::Help => &[S::Help, S::Nav, S::Reader, S::Overlay, S::Always],
+            S::Sandbox => &[S::Sandbox, S::Nav, S::Reader, S::Overlay, S::Always],
+            S::QuitAsk => &[S::QuitAsk, S::Overlay, S::Always],
+            S::Global | S::Nav | S::Overlay | S::Reader | S::Always => &[S::Always],
+        }
+    }
+
+    /// Whether plain letters are text here.
+    fn takes_text(self) -> bool {
+        matches!(
+            self,
+            Self::Form | Self::Palette | Self::Filter | Self::Overlay | Self::Always
+        )
+    }
+
+    /// Its heading in the help.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Always => "Anywhere",
+            Self::Global => "Console",
+            Self::Nav => "Moving",
+            Self::Credentials => "Credentials",
+            Self::Tokens => "Tokens",
+            Self::Payments => "Payments",
+            Self::Estimates => "Estimates",
+            Self::Requests => "Requests",
+            Self::Overlay | Self::Reader => "Windows",
+            Self::Form => "Forms",
+            Self::Palette => "Palette",
+            Self::Filter => "Filter",
+            Self::Exchange => "Exchange",
+            Self::LinkResult => "Payment link",
+            Self::Help => "Help",
+            Self::Sandbox => "Simulator",
+            Self::QuitAsk => "Quit",
+        }
+    }
+}
+
+/// One row of the table.
+pub struct Binding {
+    pub scope: Scope,
+    pub action: Action,
+    /// What the config file and the palette call it.
+    pub name: &'static str,
+    pub keys: &'static [&'static str],
+    /// One word for the footer; empty where it is left out.
+    pub short: &'static str,
+    pub help: &'static str,
+}
+
+macro_rules! table {
+    ($($scope:ident $action:ident $name:literal [$($key:literal)*] $short:literal $help:literal;)*) => {
+        /// All a key can do.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Action { $($action),* }
+
+        /// Every key there is, in the order of footer and help.
+        pub const TABLE: &[Binding] = &[$(Binding {
+            scope: Scope::$scope, action: Action::$action, name: $name,
+            keys: &[$($key),*], short: $short, help: $help,
+        }),*];
+    };
+}
+
+table! {
+    Credentials Verify "verify" ["v" "enter"] "verify" "verify the selected account: the cheapest call that changes nothing";
+    Credentials VerifyAll "verify-all" ["V"] "verify all" "verify every account";
+    Credentials Arm "arm" ["A"] "arm" "arm a live account for calls that write, or disarm it";
+
+    Payments Check "check" ["c" "enter"] "check" "ask for the selected payment's state now";
+    Payments AddWatch "add" ["a"] "add" "watch a payment (or just paste its id)";
+    Payments RemoveWatch "remove" ["d"] "remove" "stop watching the selected payment";
+    Payments UndoRemove "undo" ["u"] "undo" "take the last removal back";
+    Payments CopyId "copy-id" ["y"] "copy id" "copy the selected payment's id";
+
+    Estimates Quote "quote" ["e" "enter"] "ask" "choose the sum to be quoted";
+    Estimates Refresh "refresh" ["r"] "refresh" "ask for the same quote again";
+    Estimates AutoRefresh "auto-refresh" ["t"] "auto" "ask again every 30 s, or stop doing so";
+
+    Requests OpenExchange "open" ["enter"] "open" "read the selected request and its reply";
+    Requests Filter "filter" ["/"] "filter" "show only requests that contain a text";
+    Requests LoadOlder "older" ["o"] "older" "bring older requests from the ledger";
+
+    Exchange CopyCurl "copy-curl" ["y"] "copy as curl" "copy the request as a curl command, secrets replaced";
+    Exchange CopyBody "copy-body" ["b"] "copy body" "copy the reply's body (the request's where there is none)";
+
+    LinkResult CopyLink "copy-link" ["y"] "copy" "copy the link";
+    LinkResult OpenLink "open-link" ["o"] "open" "open the link in the browser";
+    LinkResult WatchLink "watch-link" ["w" "enter"] "watch" "go to this payment in the watch list";
+
+    Sandbox Play "play" ["enter"] "do it" "make the selected thing happen in the simulator";
+
+    QuitAsk ConfirmQuit "confirm-quit" ["y"] "quit anyway" "quit although a call that writes is under way";
+    QuitAsk Stay "stay" ["n"] "stay" "wait for it";
+
+    Form Submit "submit" ["enter"] "done" "check the form and go on";
+    Form NextField "next-field" ["tab" "down"] "next" "next field";
+    Form PreviousField "previous-field" ["shift-tab" "up"] "back" "previous field";
+
+    Palette Choose "choose" ["enter"] "do it" "do the selected action";
+    Palette ChooseDown "choose-down" ["down" "ctrl-n"] "" "next action";
+    Palette ChooseUp "choose-up" ["up" "ctrl-p"] "" "previous action";
+
+    Filter KeepFilter "keep-filter" ["enter"] "keep" "keep the filter, and look for it in older requests too";
+
+    Overlay Close "close" ["esc"] "close" "close the window";
+    Reader Back "back" ["q"] "" "close the window";
+
+    Nav Down "down" ["j" "down"] "" "one row down";
+    Nav Up "up" ["k" "up"] "" "one row up";
+    Nav PageDown "page-down" ["pgdn" "ctrl-d"] "" "one page down";
+    Nav PageUp "page-up" ["pgup" "ctrl-u"] "" "one page up";
+    Nav Top "top" ["g" "home"] "" "first row";
+    Nav Bottom "bottom" ["G" "end"] "" "last row; in the request log, follow it";
+
+    Global Link "link" ["l"] "link" "build a payment link";
+    Global Sandbox "sandbox" ["S"] "simulator" "faults, clock and payer of the embedded simulator";
+    Global Zoom "zoom" ["f"] "zoom" "give the focused pane the whole screen, or all panes their place";
+    Global NextPane "next-pane" ["tab" "right"] "" "next pane";
+    Global PreviousPane "previous-pane" ["shift-tab" "left" "h"] "" "previous pane";
+    Global FocusCredentials "credentials" ["1"] "" "to the credentials";
+    Global FocusTokens "tokens" ["2"] "" "to the tokens";
+    Global FocusPayments "payments" ["3"] "" "to the payments";
+    Global FocusEstimates "estimates" ["4"] "" "to the estimates";
+    Global FocusRequests "requests" ["5"] "" "to the request log";
+    Global Escape "escape" ["esc"] "" "dismiss the notice; else cancel what the selection asks; else undo filter and zoom";
+    Global Palette "palette" [":" "ctrl-p"] "" "find an action by its name";
+    Global Help "help" ["?"] "help" "this list";
+    Global Quit "quit" ["q"] "quit" "leave; asks first only while a call that writes is under way";
+
+    Always Leave "leave" ["ctrl-c"] "" "leave at once";
+    Always Suspend "suspend" ["ctrl-z"] "" "back to the shell; `fg` returns";
+}
+
+/// One key with its modifiers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Chord {
+    code: KeyCode,
+    modifiers: KeyModifiers,
+}
+
+impl Chord {
+    /// Shift is part of the character, and Shift-Tab is one key, whatever the terminal calls them.
+    pub fn of(key: &KeyEvent) -> Self {
+        let mut modifiers =
+            key.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
+        let code = match key.code {
+            KeyCode::BackTab => {
+                modifiers |= KeyModifiers::SHIFT;
+                KeyCode::Tab
+            }
+            KeyCode::Char(c) => {
+                let shifted = modifiers.contains(KeyModifiers::SHIFT);
+                modifiers -= KeyModifiers::SHIFT;
+                KeyCode::Char(if shifted { c.to_ascii_uppercase() } else { c })
+            }
+            other => other,
+        };
+        Self { code, modifiers }
+    }
+
+    fn is_text(self) -> bool {
+        matches!(self.code, KeyCode::Char(_))
+            && !self
+                .modifiers
+                .intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
+    }
+
+    /// Reads `ctrl-p`, `shift-tab`, `G`, `f5`.
+    fn parse(text: &str) -> Option<Self> {
+        let mut modifiers = KeyModifiers::NONE;
+        let mut rest = text;
+        while let Some((modifier, after)) = rest.split_once('-').filter(|(_, r)| !r.is_empty()) {
+            modifiers |= match modifier.to_ascii_lowercase().as_str() {
+                "ctrl" => KeyModifiers::CONTROL,
+                "alt" => KeyModifiers::ALT,
+                "shift" => KeyModifiers::SHIFT,
+                _ => return None,
+            };
+            rest = after;
+        }
+        let mut letters = rest.chars();
+        let code = match (letters.next(), letters.next()) {
+            (Some(c), None) => KeyCode::Char(c),
+            _ => match rest.to_ascii_lowercase().as_str() {
+                "enter" => KeyCode::Enter,
+                "esc" => KeyCode::Esc,
+                "tab" => KeyCode::Tab,
+                "space" => KeyCode::Char(' '),
+                "up" => KeyCode::Up,
+                "down" => KeyCode::Down,
+                "left" => KeyCode::Left,
+                "right" => KeyCode::Right,
+                "pgup" => KeyCode::PageUp,
+                "pgdn" => KeyCode::PageDown,
+                "home" => KeyCode::Home,
+                "end" => KeyCode::End,
+                "backspace" => KeyCode::Backspace,
+                "delete" => KeyCode::Delete,
+                "insert" => KeyCode::Insert,
+                other => KeyCode::F(
+                    other
+                        .strip_prefix('f')?
+                        .parse()
+                        .ok()
+                        .filter(|n| (1..=24).contains(n))?,
+                ),
+            },
+        };
+        Some(Self::of(&KeyEvent::new(code, modifiers)))
+    }
+}
+
+impl fmt::Display for Chord {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (modifier, name) in [
+            (KeyModifiers::CONTROL, "Ctrl-"),
+            (KeyModifiers::ALT, "Alt-"),
+            (KeyModifiers::SHIFT, "Shift-"),
+        ] {
+            if self.modifiers.contains(modifier) {
+                f.write_str(name)?;
+            }
+        }
+        match self.code {
+            KeyCode::Char(' ') => f.write_str("Space"),
+            KeyCode::Char(c) if self.modifiers.contains(KeyModifiers::CONTROL) => {
+                write!(f, "{}", c.to_ascii_uppercase())
+            }
+            KeyCode::Char(c) => write!(f, "{c}"),
+            KeyCode::Enter => f.write_str("Enter"),
+            KeyCode::Esc => f.write_str("Esc"),
+            KeyCode::Tab => f.write_str("Tab"),
+            KeyCode::Up => f.write_str("↑"),
+            KeyCode::Down => f.write_str("↓"),
+            KeyCode::Left => f.write_str("←"),
+            KeyCode::Right => f.write_str("→"),
+            KeyCode::PageUp => f.write_str("PgUp"),
+            KeyCode::PageDown => f.write_str("PgDn"),
+            KeyCode::Home => f.write_str("Home"),
+            KeyCode::End => f.write_str("End"),
+            KeyCode::Backspace => f.write_str("Backspace"),
+            KeyCode::Delete => f.write_str("Delete"),
+            KeyCode::Insert => f.write_str("Insert"),
+            KeyCode::F(n) => write!(f, "F{n}"),
+            _ => f.write_str("?"),
+        }
+    }
+}
+
+/// The table with the operator's overrides, ready to be asked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Keymap {
+    heard: HashMap<(Scope, Chord), Action>,
+    shown: HashMap<Action, Vec<Chord>>,
+}
+
+impl Keymap {
+    /// # Errors
+    /// Says which override names no action, no key, or a key that is taken.
+    pub fn new(overrides: &BTreeMap<String, Vec<String>>) -> Result<Self, String> {
+        if let Some(unknown) = overrides
+            .keys()
+            .find(|name| TABLE.iter().all(|row| row.name != name.as_str()))
+        {
+            return Err(format!(
+                "`{}` is no action; `?` in the console lists all of them",
+                crate::domain::inert::cut(unknown, 40)
+            ));
+        }
+        let mut map = Self {
+            heard: HashMap::new(),
+            shown: HashMap::new(),
+        };
+        for row in TABLE {
+            let chords = match overrides.get(row.name) {
+                None => row
+                    .keys
+                    .iter()
+                    .map(|key| Chord::parse(key).expect("the table's keys are tested"))
+                    .collect(),
+                Some(keys) => overridden(row, keys)?,
+            };
+            for chord in &chords {
+                map.heard.insert((row.scope, *chord), row.action);
+            }
+            map.shown.insert(row.action, chords);
+        }
+        map.check()?;
+        Ok(map)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        for row in TABLE {
+            for other in TABLE.iter().filter(|other| {
+                other.action != row.action && heard_together(row.scope, other.scope)
+            }) {
+                let clash = self
+                    .all(row.action)
+                    .iter()
+                    .find(|c| self.all(other.action).contains(c));
+                if let Some(chord) = clash {
+                    return Err(format!(
+                        "the key {chord} is set for both `{}` and `{}`",
+                        row.name, other.name
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a key does while `leaf` is the innermost scope.
+    pub fn action(&self, leaf: Scope, key: &KeyEvent) -> Option<Action> {
+        let chord = Chord::of(key);
+        leaf.chain()
+            .iter()
+            .find_map(|scope| self.heard.get(&(*scope, chord)).copied())
+    }
+
+    /// Every key of an action.
+    pub fn all(&self, action: Action) -> &[Chord] {
+        self.shown.get(&action).map_or(&[], Vec::as_slice)
+    }
+
+    /// The key to show for an action, empty where it has none.
+    pub fn first(&self, action: Action) -> String {
+        self.all(action)
+            .first()
+            .map(Chord::to_string)
+            .unwrap_or_default()
+    }
+}
+
+fn overridden(row: &Binding, keys: &[String]) -> Result<Vec<Chord>, String> {
+    let shown = |key: &str| crate::domain::inert::quoted(key, 40);
+    let chords: Vec<Chord> = keys
+        .iter()
+        .map(|key| {
+            Chord::parse(key).ok_or_else(|| {
+                format!(
+                    "{} (for `{}`) is no key; write x, G, f5, enter, ctrl-p or shift-tab",
+                    shown(key),
+                    row.name
+                )
+            })
+        })
+        .collect::<Result<_, _>>()?;
+    if row.scope.takes_text() && chords.iter().any(|chord| chord.is_text()) {
+        return Err(format!(
+            "`{}` works where text is typed, so its key needs Ctrl, Alt or a name of its own",
+            row.name
+        ));
+    }
+    if chords.is_empty() && row.action == Action::Leave {
+        return Err("`leave` needs a key, or there would be no sure way out".into());
+    }
+    Ok(chords)
+}
+
+fn heard_together(a: Scope, b: Scope) -> bool {
+    Scope::LEAVES
+        .iter()
+        .any(|leaf| leaf.chain().contains(&a) && leaf.chain().contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_no_clash_and_no_unreadable_key() {
+        let map = Keymap::new(&BTreeMap::new()).unwrap();
+        for leaf in Scope::LEAVES {
+            let mut taken: HashMap<Chord, &str> = HashMap::new();
+            for row in TABLE.iter().filter(|r| leaf.chain().contains(&r.scope)) {
+                for chord in map.all(row.action) {
+                    let before = taken.insert(*chord, row.name);
+                    assert_eq!(before, None, "{chord} in {leaf:?}: {}", row.name);
+                    assert!(
+                        !(leaf.takes_text() && chord.is_text()),
+                        "{chord} cannot be typed in {leaf:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn names_are_unique_and_made_for_a_config_file() {
+        for (at, row) in TABLE.iter().enumerate() {
+            assert!(
+                row.name
+                    .bytes()
+                    .all(|b| b.is_ascii_lowercase() || b == b'-')
+            );
+            assert!(!row.help.is_empty() && !row.keys.is_empty());
+            assert!(
+                TABLE[at + 1..].iter().all(|other| other.name != row.name),
+                "{}",
+                row.name
+            );
+        }
+    }
+
+    #[test]
+    fn overrides_are_checked() {
+        let with = |name: &str, keys: &[&str]| {
+            Keymap::new(&BTreeMap::from([(
+                name.to_owned(),
+                keys.iter().map(ToString::to_string).collect(),
+            )]))
+            .map(|_| ())
+        };
+        assert_eq!(with("check", &["f5", "ctrl-k"]), Ok(()));
+        assert_eq!(
+            with("chek", &["x"]).unwrap_err(),
+            "`chek` is no action; `?` in the console lists all of them"
+        );
+        assert_eq!(
+            with("check", &["hyper-x"]).unwrap_err(),
+            "`hyper-x` (for `check`) is no key; write x, G, f5, enter, ctrl-p or shift-tab"
+        );
+        assert_eq!(
+            with("check", &["a"]).unwrap_err(),
+            "the key a is set for both `check` and `add`"
+        );
+        assert_eq!(
+            with("check", &["q"]).unwrap_err(),
+            "the key q is set for both `check` and `quit`"
+        );
+        assert!(with("submit", &["x"]).unwrap_err().contains("typed"));
+        assert!(with("leave", &[]).is_err());
+    }
+
+    #[test]
+    fn a_terminal_may_report_shift_either_way() {
+        let upper = KeyEvent::new(KeyCode::Char('G'), KeyModifiers::NONE);
+        let kitty = KeyEvent::new(KeyCode::Char('g'), KeyModifiers::SHIFT);
+        assert_eq!(Chord::of(&upper), Chord::of(&kitty));
+        let back = KeyEvent::new(KeyCode::BackTab, KeyModifiers::SHIFT);
+        assert_eq!(Some(Chord::of(&back)), Chord::parse("shift-tab"));
+        assert_eq!(Chord::parse("ctrl-p").unwrap().to_string(), "Ctrl-P");
+        assert_eq!(Chord::parse("-").unwrap().to_string(), "-");
+    }
+}

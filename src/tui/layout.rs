@@ -1,0 +1,142 @@
+//! Size and focus to named areas; view draws in them, update scrolls by them.
+
+use ratatui::layout::Rect;
+
+use super::panes::Pane;
+
+/// Below this there is one line that says so.
+const SMALLEST: (u16, u16) = (40, 10);
+/// From here on all five panes are seen at once.
+const WHOLE: (u16, u16) = (76, 22);
+
+/// Where everything goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arrangement {
+    /// One line on the whole screen.
+    TooSmall(Rect),
+    /// Everything else.
+    Console(Areas),
+}
+
+/// The areas of a screen that is large enough. A pane that is not seen has an empty one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Areas {
+    pub header: Rect,
+    /// The panes' names, where only one is seen.
+    pub tabs: Rect,
+    pub body: Rect,
+    pub panes: [Rect; 5],
+    /// Over the lowest frame line, so that a notice moves nothing.
+    pub notice: Rect,
+    pub footer: Rect,
+}
+
+impl Areas {
+    pub fn pane(&self, pane: Pane) -> Rect {
+        self.panes[pane.index()]
+    }
+}
+
+/// Whether one pane has the whole body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spread {
+    All,
+    Zoomed,
+}
+
+pub fn arrange(screen: Rect, focus: Pane, spread: Spread, accounts: usize) -> Arrangement {
+    if screen.width < SMALLEST.0 || screen.height < SMALLEST.1 {
+        return Arrangement::TooSmall(screen);
+    }
+    let row = |y: u16| Rect {
+        y: screen.y + y,
+        height: 1,
+        ..screen
+    };
+    let whole = spread == Spread::All && screen.width >= WHOLE.0 && screen.height >= WHOLE.1;
+    let top = if whole { 1 } else { 2 };
+    let body = Rect {
+        y: screen.y + top,
+        height: screen.height - top - 1,
+        ..screen
+    };
+    let panes = if whole {
+        deck(body, accounts)
+    } else {
+        let mut panes = [Rect::default(); 5];
+        panes[focus.index()] = body;
+        panes
+    };
+    Arrangement::Console(Areas {
+        header: row(0),
+        tabs: if whole { Rect::default() } else { row(1) },
+        body,
+        panes,
+        notice: Rect {
+            x: screen.x + 1,
+            width: screen.width - 2,
+            ..row(screen.height - 2)
+        },
+        footer: row(screen.height - 1),
+    })
+}
+
+/// Payments at the left, the quieter panes in a column beside them, the log along the bottom.
+fn deck(body: Rect, accounts: usize) -> [Rect; 5] {
+    let log = (u32::from(body.height) * 32 / 100).clamp(8, 22);
+    let log = u16::try_from(log).unwrap_or(8);
+    let side = (u32::from(body.width) * 38 / 100).clamp(32, 72);
+    let side = u16::try_from(side).unwrap_or(32);
+    let upper = body.height - log;
+    let accounts = u16::try_from(accounts.clamp(1, 40)).unwrap_or(40);
+    let (tokens, detail) = if upper < 20 { (3, 1) } else { (5, 5) };
+    let credentials = (2 + accounts + detail).clamp(4, upper.saturating_sub(tokens) / 2);
+    let column = |y: u16, height: u16| Rect {
+        x: body.right() - side,
+        y: body.y + y,
+        width: side,
+        height,
+    };
+    [
+        column(0, credentials),
+        column(credentials, tokens),
+        Rect {
+            width: body.width - side,
+            height: upper,
+            ..body
+        },
+        column(credentials + tokens, upper - credentials - tokens),
+        Rect {
+            y: body.y + upper,
+            height: log,
+            ..body
+        },
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn panes_tile_the_body_at_every_size() {
+        for width in 1..=250 {
+            for height in 1..=80 {
+                for accounts in [0, 1, 9] {
+                    let screen = Rect::new(0, 0, width, height);
+                    let Arrangement::Console(areas) =
+                        arrange(screen, Pane::Payments, Spread::All, accounts)
+                    else {
+                        continue;
+                    };
+                    let area: u32 = areas.panes.iter().map(|pane| pane.area()).sum();
+                    assert_eq!(area, areas.body.area(), "{width}x{height}");
+                    for pane in areas.panes.iter().filter(|pane| !pane.is_empty()) {
+                        assert_eq!(pane.intersection(areas.body), *pane);
+                        assert!(pane.height >= 3 && pane.width >= 20, "{width}x{height}");
+                    }
+                }
+            }
+        }
+    }
+}

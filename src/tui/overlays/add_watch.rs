@@ -1,0 +1,86 @@
+//! The form that puts a payment on the watch list.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::draw_form;
+use crate::domain::{AccountId, Amount, Currency, Expected, PaymentId, WallTime, Watch};
+use crate::tui::panes::Look;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::form::{Field, Form};
+
+/// The form and the accounts it offers.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub form: Form,
+    accounts: Vec<AccountId>,
+}
+
+const ID: usize = 0;
+const AMOUNT: usize = 1;
+const CURRENCY: usize = 2;
+const ACCOUNT: usize = 3;
+
+impl State {
+    pub fn new(accounts: Vec<AccountId>, at: usize, id: &str) -> Self {
+        let mut fields = vec![
+            Field::text("Payment id", "the shop's own id of it", id),
+            Field::text("Expected", "amount to be paid, optional", ""),
+            Field::text("Currency", "of that amount, like EMT", ""),
+        ];
+        if accounts.len() > 1 {
+            let names = accounts.iter().map(ToString::to_string).collect();
+            fields.push(Field::choice("Account", names, at));
+        }
+        let mut form = Form::new(fields);
+        if !id.is_empty() {
+            form.at = AMOUNT;
+        }
+        Self { form, accounts }
+    }
+
+    /// The watch it makes, or errors beside its fields.
+    pub fn submit(&mut self, now: WallTime) -> Option<Watch> {
+        let chosen = self.form.fields.get(ACCOUNT).map_or(0, Field::chosen);
+        let fields = &mut self.form.fields;
+        let id = PaymentId::new(fields[ID].typed());
+        fields[ID].error = id.as_ref().err().map(ToString::to_string);
+        let (amount, currency) = (fields[AMOUNT].typed(), fields[CURRENCY].typed());
+        let expected = if amount.is_empty() && currency.is_empty() {
+            None
+        } else {
+            let amount = Amount::typed(amount);
+            let currency = Currency::new(currency);
+            fields[AMOUNT].error = amount.as_ref().err().map(ToString::to_string);
+            fields[CURRENCY].error = currency.as_ref().err().map(ToString::to_string);
+            amount
+                .ok()
+                .zip(currency.ok())
+                .map(|(amount, currency)| Expected { amount, currency })
+        };
+        if self.form.to_error() {
+            return None;
+        }
+        Some(Watch {
+            account: self.accounts.get(chosen)?.clone(),
+            id: id.ok()?,
+            expected,
+            since: now,
+        })
+    }
+
+    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        draw_form(
+            &self.form,
+            look,
+            (
+                "Watch a payment",
+                "With an expected amount, PAID is said only where amount and currency are right.",
+                Tone::Dim,
+            ),
+            look.store.is_live(),
+            screen,
+            buf,
+        )
+    }
+}

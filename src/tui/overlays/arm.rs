@@ -1,0 +1,51 @@
+//! Arms a live account for calls that write, by typing its name.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::{draw_form, link_form};
+use crate::domain::AccountId;
+use crate::tui::panes::Look;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::form::{Field, Form};
+
+/// The account, and the form to go back to.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub form: Form,
+    pub account: AccountId,
+    pub resume: Option<Box<link_form::State>>,
+}
+
+impl State {
+    pub fn new(account: AccountId, resume: Option<Box<link_form::State>>) -> Self {
+        Self {
+            form: Form::new(vec![Field::text("Account", "its name, in full", "")]),
+            account,
+            resume,
+        }
+    }
+
+    /// Whether the name was typed.
+    pub fn submit(&mut self) -> bool {
+        let field = &mut self.form.fields[0];
+        let right = field.typed() == self.account.as_str();
+        field.error = (!right).then(|| format!("type {} to arm it", self.account));
+        right
+    }
+
+    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        let note = format!(
+            "{} moves real money. Type its name to allow calls that write for ten minutes.",
+            self.account
+        );
+        draw_form(
+            &self.form,
+            look,
+            ("Arm a LIVE account", &note, Tone::Live),
+            true,
+            screen,
+            buf,
+        )
+    }
+}

@@ -1,0 +1,162 @@
+//! The form that builds a payment link. Checks field by field; asking is not its business.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::draw_form;
+use crate::domain::{AccountId, Amount, Currency, LinkRequest, PaymentId, Problem, RequestId};
+use crate::tui::panes::Look;
+use crate::tui::store::told;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::form::{Field, Form, Switch, Value};
+
+/// How far it is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stage {
+    Filling,
+    Asked(RequestId, LinkRequest),
+    Failed(Problem),
+}
+
+/// The form and the accounts it offers.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub form: Form,
+    accounts: Vec<AccountId>,
+    pub stage: Stage,
+}
+
+const ID: usize = 0;
+const AMOUNT: usize = 1;
+const CURRENCY: usize = 2;
+const NAME: usize = 3;
+const EMAIL: usize = 4;
+const FORCE: usize = 5;
+const TOKEN: usize = 6;
+const ACCOUNT: usize = 7;
+
+impl State {
+    pub fn new(accounts: Vec<AccountId>, at: usize, may_write: bool) -> Self {
+        let mut fields = vec![
+            Field::text("Payment id", "the shop's unique id, like ORDER-1042", ""),
+            Field::text("Amount", "to be settled, like 25.00", ""),
+            Field::text("Currency", "settlement currency, like EMT", ""),
+            Field::text("Description", "what the payer reads, optional", ""),
+            Field::text("E-mail", "the payer's, optional", ""),
+            Field::text("Pay only in", "a currency, optional", ""),
+            Field::switch(
+                "Payment token",
+                "with an e-mail: spares its check",
+                if may_write {
+                    Switch::Off
+                } else {
+                    Switch::Locked
+                },
+            ),
+        ];
+        if accounts.len() > 1 {
+            let names = accounts.iter().map(ToString::to_string).collect();
+            fields.push(Field::choice("Account", names, at));
+        }
+        Self {
+            form: Form::new(fields),
+            accounts,
+            stage: Stage::Filling,
+        }
+    }
+
+    pub fn account(&self) -> Option<&AccountId> {
+        let chosen = self.form.fields.get(ACCOUNT).map_or(0, Field::chosen);
+        self.accounts.get(chosen)
+    }
+
+    /// Whether a token may be asked for, as things stand with the account now chosen.
+    pub fn allow_writes(&mut self, may_write: bool) {
+        if let Value::Switch(switch) = &mut self.form.fields[TOKEN].value {
+            *switch = match (*switch, may_write) {
+                (_, false) => Switch::Locked,
+                (Switch::Locked, true) => Switch::Off,
+                (other, true) => other,
+            };
+        }
+    }
+
+    /// Turns the token on, after the account was armed for it.
+    pub fn unlock(&mut self) {
+        self.form.fields[TOKEN].value = Value::Switch(Switch::On);
+    }
+
+    /// The link it describes, or errors beside its fields.
+    pub fn submit(&mut self) -> Option<(AccountId, LinkRequest)> {
+        let fields = &mut self.form.fields;
+        let id = PaymentId::new(fields[ID].typed());
+        fields[ID].error = id.as_ref().err().map(ToString::to_string);
+        let amount = Amount::typed(fields[AMOUNT].typed());
+        fields[AMOUNT].error = amount.as_ref().err().map(ToString::to_string);
+        let currency = Currency::new(fields[CURRENCY].typed());
+        fields[CURRENCY].error = currency.as_ref().err().map(ToString::to_string);
+        let force = optional(fields[FORCE].typed())
+            .map(Currency::new)
+            .transpose();
+        fields[FORCE].error = force.as_ref().err().map(ToString::to_string);
+        let email = optional(fields[EMAIL].typed());
+        fields[EMAIL].error = email.as_deref().and_then(bad_email);
+        let name = optional(fields[NAME].typed());
+        let with_token = fields[TOKEN].is_on();
+        if self.form.to_error() {
+            return None;
+        }
+        let link = LinkRequest {
+            id: id.ok()?,
+            amount: amount.ok()?,
+            currency: currency.ok()?,
+            name,
+            email,
+            force_currency: force.ok()?,
+            with_token,
+        };
+        Some((self.account()?.clone(), link))
+    }
+
+    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        let failure;
+        let (note, tone) = match &self.stage {
+            Stage::Filling => (
+                "The payment is watched from the moment its link is made.",
+                Tone::Dim,
+            ),
+            Stage::Asked(request, _) => {
+                failure = match look.store.waiting_for(Some(*request)) {
+                    Some(why) => format!("building the link, waits {why}; Esc calls it off"),
+                    None => "building the link…; Esc calls it off".into(),
+                };
+                (failure.as_str(), Tone::Busy)
+            }
+            Stage::Failed(problem) => {
+                failure = told(problem);
+                (failure.as_str(), Tone::Bad)
+            }
+        };
+        let live = self
+            .account()
+            .and_then(|account| look.store.known(account))
+            .is_some_and(|known| known.account.environment.is_live());
+        let title = if live {
+            "Payment link, LIVE: real money"
+        } else {
+            "Payment link"
+        };
+        draw_form(&self.form, look, (title, note, tone), live, screen, buf)
+    }
+}
+
+fn optional(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn bad_email(text: &str) -> Option<String> {
+    let good = text.split_once('@').is_some_and(|(name, host)| {
+        !name.is_empty() && !host.is_empty() && !host.contains('@') && !text.contains(' ')
+    });
+    (!good).then(|| "an e-mail address has a name, an @ and a host".to_owned())
+}

@@ -1,0 +1,203 @@
+//! A finished link: its text and its QR code. The text never shows a payment token; the code holds it,
+//! since a payer scans it.
+
+use qrcode::{Color as Module, EcLevel, QrCode};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::{Color, Style};
+
+use crate::domain::{AccountId, LinkRequest, PaymentLink};
+use crate::tui::keys::Action;
+use crate::tui::panes::Look;
+use crate::tui::theme::{Theme, Tone};
+use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::text::{Pen, below, cells, paragraph, wrap};
+
+/// Light modules around a code, as its standard asks for; two where there is no room for four.
+const QUIET: [usize; 2] = [4, 2];
+
+/// The link and its code.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub account: AccountId,
+    pub request: LinkRequest,
+    pub link: PaymentLink,
+    code: Option<Code>,
+}
+
+/// A QR code's modules, row by row; `true` is dark.
+#[derive(Clone)]
+struct Code {
+    side: usize,
+    dark: Vec<bool>,
+}
+
+impl std::fmt::Debug for Code {
+    /// The modules spell the link, token and all.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Code({} modules a side)", self.side)
+    }
+}
+
+impl State {
+    pub fn new(account: AccountId, request: LinkRequest, link: PaymentLink) -> Self {
+        let code = QrCode::with_error_correction_level(link.url.expose(), EcLevel::L)
+            .ok()
+            .map(|code| Code {
+                side: code.width(),
+                dark: code
+                    .to_colors()
+                    .into_iter()
+                    .map(|module| module == Module::Dark)
+                    .collect(),
+            });
+        Self {
+            account,
+            request,
+            link,
+            code,
+        }
+    }
+
+    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
+        let theme = look.theme;
+        let live = look
+            .store
+            .known(&self.account)
+            .is_some_and(|known| known.account.environment.is_live());
+        let wide = screen.width.min(96);
+        let text = wrap(&self.link.shown, wide.saturating_sub(4).max(1));
+        let (_, code_rows) = self
+            .code
+            .as_ref()
+            .map_or((0, 0), |code| code.size(theme, 4));
+        let height = cells(text.len()) + 7 + code_rows.max(3);
+        let inner = window(
+            buf,
+            screen,
+            theme,
+            &format!("Link for {}", self.request.id),
+            (wide, height),
+            live,
+        );
+        let mut left = inner;
+        Pen::new(buf, left, 0)
+            .text(self.request.amount.as_str(), theme.bold(Tone::Plain))
+            .text(" ", theme.style(Tone::Plain))
+            .text(self.request.currency.as_str(), theme.bold(Tone::Plain))
+            .text(" to ", theme.style(Tone::Dim))
+            .text(self.account.as_str(), theme.style(Tone::Dim))
+            .text(", watched from now on", theme.style(Tone::Dim));
+        left = below(left, 1);
+        let rows = paragraph(buf, left, &self.link.shown, theme.style(Tone::Accent));
+        left = below(left, rows);
+        if self.request.with_token {
+            let rows = paragraph(
+                buf,
+                left,
+                "Copied, opened and scanned it holds a payment token (here …): give it to the payer alone.",
+                theme.style(Tone::Warn),
+            );
+            left = below(left, rows);
+        }
+        self.draw_code(look, left, screen, buf);
+    }
+
+    fn draw_code(&self, look: Look<'_>, area: Rect, screen: Rect, buf: &mut Buffer) {
+        let theme = look.theme;
+        let dim = theme.style(Tone::Dim);
+        let Some(code) = &self.code else {
+            paragraph(buf, area, "The link is too long for a QR code.", dim);
+            return;
+        };
+        if theme.is_ascii() && !theme.has_color() {
+            let text = format!(
+                "A QR code needs colours or Unicode. {} copies the link.",
+                look.key(Action::CopyLink)
+            );
+            paragraph(buf, area, &text, dim);
+            return;
+        }
+        for quiet in QUIET {
+            let (wide, high) = code.size(theme, quiet);
+            if wide <= area.width && high <= area.height {
+                let at = Rect {
+                    x: area.x + (area.width - wide) / 2,
+                    y: area.y + (area.height - high).min(1),
+                    width: wide,
+                    height: high,
+                };
+                code.draw(theme, quiet, at, buf);
+                return;
+            }
+        }
+        let (wide, high) = code.size(theme, QUIET[1]);
+        let text = format!(
+            "Too small for the QR code: it needs about {} by {} cells, and this is {} by {}. {} copies the link, {} opens it.",
+            wide + 4,
+            high + (screen.height - area.height),
+            screen.width,
+            screen.height,
+            look.key(Action::CopyLink),
+            look.key(Action::OpenLink)
+        );
+        paragraph(buf, below(area, 1), &text, dim);
+    }
+}
+
+impl Code {
+    /// Columns and rows it takes on screen.
+    fn size(&self, theme: &Theme, quiet: usize) -> (u16, u16) {
+        let side = self.side + 2 * quiet;
+        if theme.is_ascii() {
+            (cells(side * 2), cells(side))
+        } else {
+            (cells(side), cells(side.div_ceil(2)))
+        }
+    }
+
+    fn is_dark(&self, x: usize, y: usize, quiet: usize) -> bool {
+        let at = |place: usize| place.checked_sub(quiet).filter(|at| *at < self.side);
+        match (at(x), at(y)) {
+            (Some(x), Some(y)) => self.dark[y * self.side + x],
+            _ => false,
+        }
+    }
+
+    /// Dark on light whatever the theme: many scanners do not read the reverse.
+    fn draw(&self, theme: &Theme, quiet: usize, area: Rect, buf: &mut Buffer) {
+        let black = Color::Rgb(0, 0, 0);
+        let white = Color::Rgb(255, 255, 255);
+        for row in 0..area.height {
+            for column in 0..area.width {
+                let (x, y) = (usize::from(column), usize::from(row));
+                let Some(cell) = buf.cell_mut((area.x + column, area.y + row)) else {
+                    continue;
+                };
+                if theme.is_ascii() {
+                    let dark = self.is_dark(x / 2, y, quiet);
+                    cell.set_symbol(" ").set_style(Style::new().bg(if dark {
+                        black
+                    } else {
+                        white
+                    }));
+                    continue;
+                }
+                let upper = self.is_dark(x, y * 2, quiet);
+                let lower = self.is_dark(x, y * 2 + 1, quiet);
+                // Without colours ink is light on a dark terminal and dark on a light one.
+                let inked = |dark: bool| dark == (theme.has_color() || theme.is_light());
+                let symbol = match (inked(upper), inked(lower)) {
+                    (true, true) => "█",
+                    (true, false) => "▀",
+                    (false, true) => "▄",
+                    (false, false) => " ",
+                };
+                cell.set_symbol(symbol);
+                if theme.has_color() {
+                    cell.set_style(Style::new().fg(black).bg(white));
+                }
+            }
+        }
+    }
+}

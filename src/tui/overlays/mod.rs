@@ -1,0 +1,174 @@
+//! What may lie over the panes: one at a time, an enum and not a set of switches.
+
+pub mod add_watch;
+pub mod arm;
+pub mod exchange;
+pub mod help;
+pub mod json;
+pub mod link_form;
+pub mod link_result;
+pub mod palette;
+pub mod quote_form;
+pub mod sandbox;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use tui_input::Input;
+
+use super::keys::{Action, Scope};
+use super::panes::Look;
+use super::theme::Tone;
+use super::widgets::boxes::window;
+use super::widgets::form::{Form, Typed};
+use super::widgets::text::{below, paragraph};
+use ratatui::crossterm::event::KeyEvent;
+
+/// What is open.
+#[derive(Debug, Clone, Default)]
+pub enum Overlay {
+    #[default]
+    None,
+    AddWatch(add_watch::State),
+    Arm(arm::State),
+    Exchange(exchange::State),
+    /// The filter of the request log, typed in its pane.
+    Filter(Input),
+    Help(help::State),
+    LinkForm(link_form::State),
+    LinkResult(link_result::State),
+    Palette(palette::State),
+    Quote(quote_form::State),
+    QuitAsk,
+    Sandbox(sandbox::State),
+}
+
+impl Overlay {
+    /// The scope keys are heard in while it is open.
+    pub fn scope(&self) -> Option<Scope> {
+        Some(match self {
+            Self::None => return None,
+            Self::AddWatch(_) | Self::Arm(_) | Self::LinkForm(_) | Self::Quote(_) => Scope::Form,
+            Self::Exchange(_) => Scope::Exchange,
+            Self::Filter(_) => Scope::Filter,
+            Self::Help(_) => Scope::Help,
+            Self::LinkResult(_) => Scope::LinkResult,
+            Self::Palette(_) => Scope::Palette,
+            Self::QuitAsk => Scope::QuitAsk,
+            Self::Sandbox(_) => Scope::Sandbox,
+        })
+    }
+
+    /// The form in it, if it is one.
+    pub fn form(&mut self) -> Option<&mut Form> {
+        match self {
+            Self::AddWatch(state) => Some(&mut state.form),
+            Self::Arm(state) => Some(&mut state.form),
+            Self::LinkForm(state) => Some(&mut state.form),
+            Self::Quote(state) => Some(&mut state.form),
+            _ => None,
+        }
+    }
+
+    /// Takes a key that is no action; whether the screen changed.
+    pub fn typed(&mut self, key: &KeyEvent) -> Typed {
+        match self {
+            Self::Palette(state) => state.key(key),
+            _ => self.form().map_or(Typed::Nothing, |form| form.key(key)),
+        }
+    }
+
+    /// Draws what is open over `screen`; gives the cursor.
+    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        match self {
+            Self::None | Self::Filter(_) => None,
+            Self::AddWatch(state) => state.view(look, screen, buf),
+            Self::Arm(state) => state.view(look, screen, buf),
+            Self::Exchange(state) => {
+                state.view(look, screen, buf);
+                None
+            }
+            Self::Help(state) => {
+                state.view(look, screen, buf);
+                None
+            }
+            Self::LinkForm(state) => state.view(look, screen, buf),
+            Self::LinkResult(state) => {
+                state.view(look, screen, buf);
+                None
+            }
+            Self::Palette(state) => state.view(look, screen, buf),
+            Self::Quote(state) => state.view(look, screen, buf),
+            Self::QuitAsk => {
+                draw_quit(look, screen, buf);
+                None
+            }
+            Self::Sandbox(state) => {
+                state.view(look, screen, buf);
+                None
+            }
+        }
+    }
+}
+
+fn draw_quit(look: Look<'_>, screen: Rect, buf: &mut Buffer) {
+    let inner = window(
+        buf,
+        screen,
+        look.theme,
+        "Quit",
+        (56, 7),
+        look.store.is_live(),
+    );
+    let rows = paragraph(
+        buf,
+        inner,
+        "A call that writes was sent and is not answered yet. Left now, its answer is lost.",
+        look.theme.style(Tone::Plain),
+    );
+    let keys = format!(
+        "{} quits anyway, {} stays.",
+        look.key(Action::ConfirmQuit),
+        look.key(Action::Stay)
+    );
+    paragraph(
+        buf,
+        below(inner, rows + 1),
+        &keys,
+        look.theme.style(Tone::Dim),
+    );
+}
+
+/// A window with a form and a line under it, as all forms here look.
+pub fn draw_form(
+    form: &Form,
+    look: Look<'_>,
+    (title, note, tone): (&str, &str, Tone),
+    live: bool,
+    screen: Rect,
+    buf: &mut Buffer,
+) -> Option<Position> {
+    let wide = 72.min(screen.width);
+    let lines = super::widgets::text::wrap(note, wide.saturating_sub(4).max(1));
+    let rows = super::widgets::text::cells(lines.len());
+    let inner = window(
+        buf,
+        screen,
+        look.theme,
+        title,
+        (wide, form.height() + rows + 5),
+        live,
+    );
+    // A blank row above, one between, where there is room for them.
+    let spare = inner.height.saturating_sub(form.height() + rows);
+    let air = u16::from(spare >= 2);
+    let fields = Rect {
+        height: inner
+            .height
+            .saturating_sub(rows.min(inner.height.saturating_sub(1)) + air * 2),
+        ..below(inner, air)
+    };
+    let cursor = form.draw(buf, fields, look.theme);
+    let under = below(inner, air * 2 + fields.height.min(form.height()));
+    paragraph(buf, under, note, look.theme.style(tone));
+    cursor
+}

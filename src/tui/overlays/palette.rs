@@ -1,0 +1,115 @@
+//! Finds an action by its name.
+
+use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::KeyEvent;
+use ratatui::layout::{Position, Rect};
+use tui_input::Input;
+
+use crate::tui::keys::{Action, Binding};
+use crate::tui::panes::Look;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::form::{Typed, draw_input, edit, paste};
+use crate::tui::widgets::list::{List, Step};
+use crate::tui::widgets::text::{Pen, below};
+
+/// Rows of choices seen at once.
+const ROWS: u16 = 12;
+
+/// What was typed, and what it may mean.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub input: Input,
+    list: List,
+    /// What can be done now, in the order of the key table.
+    offered: Vec<Action>,
+}
+
+impl State {
+    pub fn new(offered: Vec<Action>) -> Self {
+        Self {
+            input: Input::default(),
+            list: List::default(),
+            offered,
+        }
+    }
+
+    pub fn key(&mut self, key: &KeyEvent) -> Typed {
+        if edit(&mut self.input, key) {
+            self.list = List::default();
+            Typed::Changed
+        } else {
+            Typed::Nothing
+        }
+    }
+
+    pub fn paste(&mut self, text: &str) {
+        paste(&mut self.input, text);
+        self.list = List::default();
+    }
+
+    pub fn step(&mut self, step: Step) {
+        let len = self.found().count();
+        self.list.step(step, len, ROWS);
+    }
+
+    pub fn chosen(&self) -> Option<Action> {
+        self.found()
+            .nth(self.list.selected)
+            .map(|binding| binding.action)
+    }
+
+    fn found(&self) -> impl Iterator<Item = &'static Binding> {
+        crate::tui::keys::TABLE.iter().filter(|binding| {
+            self.offered.contains(&binding.action)
+                && (is_subsequence(self.input.value(), binding.name)
+                    || binding.help.contains(self.input.value()))
+        })
+    }
+
+    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        let theme = look.theme;
+        let found: Vec<&Binding> = self.found().collect();
+        let inner = window(
+            buf,
+            screen,
+            theme,
+            "Do",
+            (80, ROWS + 4),
+            look.store.is_live(),
+        );
+        let mut pen = Pen::new(buf, inner, 0);
+        pen.text("› ", theme.bold(Tone::Accent));
+        let x = draw_input(&mut pen, &self.input, "name of an action", theme);
+        let area = below(inner, 2);
+        if found.is_empty() {
+            Pen::new(buf, area, 0).text("nothing is called so", theme.style(Tone::Dim));
+        }
+        for (row, at) in (0..).zip(self.list.window(found.len(), area.height)) {
+            let binding = found[at];
+            Pen::new(buf, area, row)
+                .cell(binding.name, 18, theme.bold(Tone::Plain))
+                .skip(1)
+                .right(&look.key(binding.action), 9, theme.style(Tone::Accent))
+                .skip(2)
+                .text(binding.help, theme.style(Tone::Dim));
+            if at == self.list.selected {
+                let line = Rect {
+                    y: area.y + row,
+                    height: 1,
+                    ..area
+                };
+                buf.set_style(line, theme.selected(true));
+            }
+        }
+        (!inner.is_empty()).then(|| Position::new(x, inner.y))
+    }
+}
+
+/// Whether the letters of `part` occur in `text` in their order, without case.
+fn is_subsequence(part: &str, text: &str) -> bool {
+    let mut letters = text.chars();
+    part.chars()
+        .filter(|c| !c.is_whitespace())
+        .all(|wanted| letters.any(|c| c == wanted.to_ascii_lowercase()))
+}

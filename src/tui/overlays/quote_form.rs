@@ -1,0 +1,75 @@
+//! The form that asks for a quote.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::draw_form;
+use crate::domain::{AccountId, Amount, Currency};
+use crate::tui::panes::Look;
+use crate::tui::panes::estimates::Question;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::form::{Field, Form};
+
+/// The form and the accounts it offers.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub form: Form,
+    accounts: Vec<AccountId>,
+}
+
+const QUANTITY: usize = 0;
+const TOKEN: usize = 1;
+const ACCOUNT: usize = 2;
+
+impl State {
+    pub fn new(accounts: Vec<AccountId>, at: usize, last: Option<&Question>) -> Self {
+        let (quantity, token) = last.map_or(("", ""), |question| {
+            (question.quantity.as_str(), question.token.as_str())
+        });
+        let mut fields = vec![
+            Field::text("Quantity", "how much is to be settled, like 3000", quantity),
+            Field::text("Token", "settlement currency, like EMT", token),
+        ];
+        if accounts.len() > 1 {
+            let names = accounts.iter().map(ToString::to_string).collect();
+            fields.push(Field::choice("Account", names, at));
+        }
+        Self {
+            form: Form::new(fields),
+            accounts,
+        }
+    }
+
+    /// The question it makes, or errors beside its fields.
+    pub fn submit(&mut self) -> Option<Question> {
+        let chosen = self.form.fields.get(ACCOUNT).map_or(0, Field::chosen);
+        let fields = &mut self.form.fields;
+        let quantity = Amount::typed(fields[QUANTITY].typed());
+        let token = Currency::new(fields[TOKEN].typed());
+        fields[QUANTITY].error = quantity.as_ref().err().map(ToString::to_string);
+        fields[TOKEN].error = token.as_ref().err().map(ToString::to_string);
+        if self.form.to_error() {
+            return None;
+        }
+        Some(Question {
+            account: self.accounts.get(chosen)?.clone(),
+            token: token.ok()?,
+            quantity: quantity.ok()?,
+        })
+    }
+
+    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        draw_form(
+            &self.form,
+            look,
+            (
+                "Ask for a quote",
+                "The provider answers with the price in every currency a payer may pay in.",
+                Tone::Dim,
+            ),
+            look.store.is_live(),
+            screen,
+            buf,
+        )
+    }
+}

@@ -1,0 +1,196 @@
+//! Every account: environment, where its secret lives, and whether it is good.
+
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{Hand, Look, age_changes_in};
+use crate::domain::{AccountId, CredentialStatus, Now, WallTime};
+use crate::tui::keys::Action;
+use crate::tui::store::{Known, Store};
+use crate::tui::theme::{Tone, badge};
+use crate::tui::widgets::list::List;
+use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
+
+/// What is selected.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct State {
+    pub list: List,
+}
+
+impl State {
+    pub fn selected<'a>(&self, store: &'a Store) -> Option<&'a Known> {
+        store.accounts.get(self.list.selected)
+    }
+
+    fn selected_id(&self, store: &Store) -> Option<AccountId> {
+        self.selected(store).map(|known| known.id().clone())
+    }
+
+    pub fn act(&mut self, action: Action, hand: &mut Hand<'_>) {
+        match action {
+            Action::Verify => {
+                if let Some(account) = self.selected_id(hand.store) {
+                    hand.store.verify(&account, hand.out);
+                }
+            }
+            Action::VerifyAll => {
+                let all: Vec<_> = hand.store.accounts.iter().map(|k| k.id().clone()).collect();
+                for account in all {
+                    hand.store.verify(&account, hand.out);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Calls off what the selection asks; whether there was anything.
+    pub fn cancel(&mut self, hand: &mut Hand<'_>) -> bool {
+        let Some(known) = hand.store.accounts.get_mut(self.list.selected) else {
+            return false;
+        };
+        let Some(request) = known.verifying.take() else {
+            return false;
+        };
+        hand.store.cancel(request, hand.out);
+        true
+    }
+
+    /// Until the pane must change by itself.
+    pub fn changes_in(store: &Store, now: Now) -> Option<Duration> {
+        store
+            .accounts
+            .iter()
+            .filter(|known| known.verifying.is_none())
+            .filter_map(|known| verified_at(&known.status))
+            .map(|at| age_changes_in(at, now))
+            .min()
+    }
+
+    pub fn view(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+        let accounts = &look.store.accounts;
+        if accounts.is_empty() {
+            paragraph(
+                buf,
+                area,
+                "This profile has no accounts. `tilldeck account add` makes one.",
+                look.theme.style(Tone::Dim),
+            );
+            return;
+        }
+        let list = list_area(area, accounts.len());
+        let names = accounts
+            .iter()
+            .map(|known| width(known.id().as_str()))
+            .max()
+            .unwrap_or(0)
+            .min(area.width.saturating_sub(24).max(6));
+        for (row, at) in (0..).zip(self.list.window(accounts.len(), list.height)) {
+            draw_row(&accounts[at], names, look, list, row, buf);
+            if at == self.list.selected && accounts.len() > 1 {
+                let line = Rect {
+                    y: list.y + row,
+                    height: 1,
+                    ..list
+                };
+                buf.set_style(line, look.theme.selected(look.focused));
+            }
+        }
+        if let Some(known) = self.selected(look.store) {
+            draw_detail(known, look, below(area, list.height), buf);
+        }
+    }
+}
+
+/// The rows of the list: all accounts, with at least a line left for the selected one's detail.
+pub fn list_area(area: Rect, accounts: usize) -> Rect {
+    Rect {
+        height: cells(accounts).min(area.height.saturating_sub(1).max(1)),
+        ..area
+    }
+}
+
+fn draw_row(known: &Known, names: u16, look: Look<'_>, area: Rect, row: u16, buf: &mut Buffer) {
+    let theme = look.theme;
+    let (word, tone) = badge(known.account.environment);
+    let (glyph, status, status_tone) = status(known, look);
+    let mut pen = Pen::new(buf, area, row);
+    pen.text(glyph, theme.bold(status_tone))
+        .skip(1)
+        .cell(known.id().as_str(), names, theme.style(Tone::Plain))
+        .skip(1)
+        .cell(&format!(" {word} "), 6, theme.badge(tone))
+        .skip(1)
+        .text(&status, theme.style(status_tone));
+}
+
+fn draw_detail(known: &Known, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+    let theme = look.theme;
+    let dim = theme.style(Tone::Dim);
+    let account = &known.account;
+    let mut left = area;
+    if left.height > 4 {
+        left = below(left, 1);
+    }
+    if let CredentialStatus::Refused { why, .. } | CredentialStatus::Unreachable { why, .. } =
+        &known.status
+    {
+        let mut room = left;
+        room.height = if left.height > 5 {
+            left.height - 2
+        } else {
+            left.height
+        };
+        let tone = match known.status {
+            CredentialStatus::Refused { .. } => Tone::Bad,
+            _ => Tone::Warn,
+        };
+        let rows = paragraph(buf, room, why, theme.style(tone));
+        left = below(left, rows);
+    }
+    if let Some(left_armed) = known.armed(look.now) {
+        let minutes = left_armed.as_secs().div_ceil(60);
+        Pen::new(buf, left, 0).text(
+            &format!("ARMED for {minutes} min: calls that write are allowed"),
+            theme.bold(Tone::Live),
+        );
+        left = below(left, 1);
+    }
+    Pen::new(buf, left, 0)
+        .text(account.provider_title, dim)
+        .text(" at ", dim)
+        .text(&account.host, dim);
+    Pen::new(buf, left, 1)
+        .text("secret ", dim)
+        .text(&account.secret_source, dim);
+}
+
+fn verified_at(status: &CredentialStatus) -> Option<WallTime> {
+    match status {
+        CredentialStatus::Untested | CredentialStatus::Verifying => None,
+        CredentialStatus::Good { at }
+        | CredentialStatus::Refused { at, .. }
+        | CredentialStatus::Unreachable { at, .. } => Some(*at),
+    }
+}
+
+fn status(known: &Known, look: Look<'_>) -> (&'static str, String, Tone) {
+    if known.verifying.is_some() {
+        let word = match look.store.waiting_for(known.verifying) {
+            Some(why) => format!("waits {why}"),
+            None => "verifying".into(),
+        };
+        return ("◌", word, Tone::Busy);
+    }
+    let (glyph, word, tone) = match known.status {
+        CredentialStatus::Untested | CredentialStatus::Verifying => ("○", "untested", Tone::Dim),
+        CredentialStatus::Good { .. } => ("✔", "good", Tone::Good),
+        CredentialStatus::Refused { .. } => ("✘", "refused", Tone::Bad),
+        CredentialStatus::Unreachable { .. } => ("!", "unreachable", Tone::Warn),
+    };
+    let when = verified_at(&known.status)
+        .map(|at| format!(" {}", look.ago(at)))
+        .unwrap_or_default();
+    (glyph, format!("{word}{when}"), tone)
+}

@@ -1,0 +1,277 @@
+//! Quotes and how they moved.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{Hand, Look, age_changes_in, tick};
+use crate::domain::payment::Price;
+use crate::domain::{AccountId, Amount, Currency, Estimate, Now, Op, Problem, RequestId};
+use crate::tui::keys::Action;
+use crate::tui::store::{Purpose, told};
+use crate::tui::theme::Tone;
+use crate::tui::widgets::bar::sparkline;
+use crate::tui::widgets::list::List;
+use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
+
+/// Quotes kept, for the sparkline.
+const HISTORY_MAX: usize = 48;
+const AUTO_EVERY: Duration = Duration::from_secs(30);
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    pub account: AccountId,
+    pub token: Currency,
+    pub quantity: Amount,
+}
+
+/// Whether it is asked by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Auto {
+    #[default]
+    Off,
+    /// Next at this monotonic instant.
+    On(Duration),
+}
+
+/// The question and the quotes so far.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct State {
+    pub list: List,
+    pub question: Option<Question>,
+    /// Oldest first.
+    quotes: VecDeque<Estimate>,
+    asking: Option<RequestId>,
+    trouble: Option<Problem>,
+    auto: Auto,
+}
+
+impl State {
+    pub fn rows(&self) -> usize {
+        self.quotes.back().map_or(0, |quote| quote.prices.len())
+    }
+
+    /// Begins with another question.
+    pub fn ask(&mut self, question: Question, hand: &mut Hand<'_>) {
+        if self.question.as_ref() != Some(&question) {
+            self.quotes.clear();
+            self.question = Some(question);
+        }
+        self.cancel(hand);
+        self.refresh(false, hand);
+    }
+
+    fn refresh(&mut self, background: bool, hand: &mut Hand<'_>) {
+        let Some(question) = self.question.clone().filter(|_| self.asking.is_none()) else {
+            return;
+        };
+        let op = Op::Estimate {
+            token: question.token,
+            quantity: question.quantity,
+        };
+        self.asking =
+            Some(
+                hand.store
+                    .ask(question.account, op, Purpose::Quote, background, hand.out),
+            );
+        if self.auto != Auto::Off {
+            self.auto = Auto::On(hand.now.mono + AUTO_EVERY);
+        }
+    }
+
+    pub fn act(&mut self, action: Action, hand: &mut Hand<'_>) {
+        match action {
+            Action::Refresh => self.refresh(false, hand),
+            Action::AutoRefresh => {
+                self.auto = match self.auto {
+                    Auto::Off => Auto::On(hand.now.mono + AUTO_EVERY),
+                    Auto::On(_) => Auto::Off,
+                };
+            }
+            _ => {}
+        }
+    }
+
+    /// Asks again where its time has come.
+    pub fn poll(&mut self, hand: &mut Hand<'_>) {
+        if self.due().is_some_and(|due| due <= hand.now.mono) {
+            self.refresh(true, hand);
+        }
+    }
+
+    pub fn due(&self) -> Option<Duration> {
+        match self.auto {
+            Auto::On(due) if self.asking.is_none() && self.question.is_some() => Some(due),
+            _ => None,
+        }
+    }
+
+    pub fn heard(&mut self, result: Result<Estimate, Problem>) {
+        self.asking = None;
+        match result {
+            Ok(mut quote) => {
+                self.trouble = None;
+                // The provider's order varies from answer to answer.
+                quote.prices.sort_by(|a, b| a.currency.cmp(&b.currency));
+                if self.quotes.len() == HISTORY_MAX {
+                    self.quotes.pop_front();
+                }
+                self.quotes.push_back(quote);
+            }
+            Err(problem) => self.trouble = Some(problem),
+        }
+    }
+
+    /// Calls the question off; whether one was under way.
+    pub fn cancel(&mut self, hand: &mut Hand<'_>) -> bool {
+        let Some(request) = self.asking.take() else {
+            return false;
+        };
+        hand.store.cancel(request, hand.out);
+        true
+    }
+
+    /// Until the pane must change by itself.
+    pub fn changes_in(&self, now: Now, still: bool) -> Option<Duration> {
+        let age = self
+            .quotes
+            .back()
+            .map(|quote| age_changes_in(quote.quoted_at, now));
+        let count = self.due().filter(|_| !still).map(|_| tick(now));
+        age.into_iter().chain(count).min()
+    }
+
+    pub fn view(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+        let Some(question) = &self.question else {
+            let text = format!(
+                "Nothing is quoted. Press {} in this pane to ask what a sum costs in other currencies.",
+                look.key(Action::Quote)
+            );
+            paragraph(buf, area, &text, look.theme.style(Tone::Dim));
+            return;
+        };
+        self.draw_question(question, look, area, buf);
+        let mut left = below(area, 1);
+        if let Some(problem) = &self.trouble {
+            let room = Rect {
+                height: left.height.min(if left.height > 6 { 3 } else { 1 }),
+                ..left
+            };
+            let rows = paragraph(buf, room, &told(problem), look.theme.style(Tone::Bad));
+            left = below(left, rows);
+        }
+        let Some(quote) = self.quotes.back() else {
+            if self.trouble.is_none() {
+                let word = match look.store.waiting_for(self.asking) {
+                    Some(why) => format!("waits {why}"),
+                    None if self.asking.is_some() => "asking…".into(),
+                    None => "not asked yet".into(),
+                };
+                Pen::new(buf, left, 0).text(&word, look.theme.style(Tone::Dim));
+            }
+            return;
+        };
+        if left.height > 7 {
+            left = below(left, 1);
+        }
+        self.draw_prices(quote, look, left, buf);
+    }
+
+    fn draw_question(&self, question: &Question, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+        let theme = look.theme;
+        let mut right = String::new();
+        let mut tone = Tone::Dim;
+        match (self.quotes.back(), &self.trouble, self.asking) {
+            (Some(quote), Some(_), _) => {
+                right = format!("stale, {}", look.ago(quote.quoted_at));
+                tone = Tone::Warn;
+            }
+            (Some(quote), None, _) => right = look.ago(quote.quoted_at),
+            (None, ..) => {}
+        }
+        if let Some(due) = self.due() {
+            let gap = if right.is_empty() { "" } else { " · " };
+            right = format!("{right}{gap}next {}", look.until(due));
+        }
+        let mut pen = Pen::new(buf, area, 0);
+        let keep = width(&right) + 1;
+        pen.keep(keep)
+            .text(question.quantity.as_str(), theme.bold(Tone::Plain))
+            .text(" ", theme.style(Tone::Plain))
+            .text(question.token.as_str(), theme.bold(Tone::Plain));
+        if pen.left() > 8 && look.store.accounts.len() > 1 {
+            pen.text(" at ", theme.style(Tone::Dim))
+                .text(question.account.as_str(), theme.style(Tone::Dim));
+        }
+        Pen::new(buf, area, 0).flush(&right, theme.style(tone));
+    }
+
+    fn draw_prices(&self, quote: &Estimate, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+        let theme = look.theme;
+        let before = self.quotes.len().checked_sub(2).map(|at| &self.quotes[at]);
+        let stale = self.trouble.is_some();
+        let currency = quote
+            .prices
+            .iter()
+            .map(|price| width(price.currency.as_str()))
+            .max()
+            .unwrap_or(0)
+            .clamp(4, 10);
+        let widest = quote
+            .prices
+            .iter()
+            .map(|price| width(price.amount.as_str()))
+            .max()
+            .unwrap_or(0);
+        let price_width = widest.clamp(6, area.width.saturating_sub(currency + 9).clamp(6, 40));
+        for (row, at) in (0..).zip(self.list.window(quote.prices.len(), area.height)) {
+            let price = &quote.prices[at];
+            let change = before
+                .and_then(|before| find(before, &price.currency))
+                .and_then(|earlier| price.amount.change_since(&earlier.amount));
+            let (shown, tone) = match change {
+                None => (String::new(), Tone::Dim),
+                Some(change) => (
+                    change.to_string(),
+                    match change.direction() {
+                        std::cmp::Ordering::Greater => Tone::Warn,
+                        std::cmp::Ordering::Less => Tone::Good,
+                        std::cmp::Ordering::Equal => Tone::Dim,
+                    },
+                ),
+            };
+            let main = if stale { Tone::Dim } else { Tone::Plain };
+            let mut pen = Pen::new(buf, area, row);
+            pen.cell(price.currency.as_str(), currency, theme.style(Tone::Dim))
+                .skip(1)
+                .right(price.amount.as_str(), price_width, theme.style(main))
+                .right(&shown, 9, theme.style(tone))
+                .skip(1);
+            let room = pen.left().min(cells(HISTORY_MAX));
+            let seen = self
+                .quotes
+                .iter()
+                .filter_map(|quote| find(quote, &price.currency))
+                .map(|price| &price.amount);
+            pen.text(&sparkline(seen, room), theme.style(Tone::Accent));
+            if at == self.list.selected && look.focused {
+                let line = Rect {
+                    y: area.y + row,
+                    height: 1,
+                    ..area
+                };
+                buf.set_style(line, theme.selected(true));
+            }
+        }
+    }
+}
+
+fn find<'a>(quote: &'a Estimate, currency: &Currency) -> Option<&'a Price> {
+    quote
+        .prices
+        .iter()
+        .find(|price| price.currency == *currency)
+}

@@ -1,0 +1,165 @@
+//! The list of panes. Each is one file with its state, its keys and its drawing; panes do not know
+//! each other.
+
+pub mod credentials;
+pub mod estimates;
+pub mod payments;
+pub mod requests;
+pub mod tokens;
+pub mod track;
+
+use std::time::Duration;
+
+use super::Effect;
+use super::keys::{Action, Keymap, Scope};
+use super::store::Store;
+use super::theme::Theme;
+use super::widgets::list::Step;
+use crate::domain::{Now, WallTime, time};
+
+/// One of the five.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pane {
+    Credentials,
+    Tokens,
+    Payments,
+    Estimates,
+    Requests,
+}
+
+impl Pane {
+    /// In the order of their digits.
+    pub const ALL: [Self; 5] = [
+        Self::Credentials,
+        Self::Tokens,
+        Self::Payments,
+        Self::Estimates,
+        Self::Requests,
+    ];
+
+    pub fn index(self) -> usize {
+        match self {
+            Self::Credentials => 0,
+            Self::Tokens => 1,
+            Self::Payments => 2,
+            Self::Estimates => 3,
+            Self::Requests => 4,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Credentials => "Credentials",
+            Self::Tokens => "Tokens",
+            Self::Payments => "Payments",
+            Self::Estimates => "Estimates",
+            Self::Requests => "Requests",
+        }
+    }
+
+    pub fn title(self) -> String {
+        format!("{} {}", self.index() + 1, self.name())
+    }
+
+    pub fn scope(self) -> Scope {
+        match self {
+            Self::Credentials => Scope::Credentials,
+            Self::Tokens => Scope::Tokens,
+            Self::Payments => Scope::Payments,
+            Self::Estimates => Scope::Estimates,
+            Self::Requests => Scope::Requests,
+        }
+    }
+
+    pub fn next(self) -> Self {
+        Self::ALL[(self.index() + 1) % 5]
+    }
+
+    pub fn previous(self) -> Self {
+        Self::ALL[(self.index() + 4) % 5]
+    }
+}
+
+/// What a pane is drawn from, besides its own state.
+#[derive(Clone, Copy)]
+pub struct Look<'a> {
+    pub store: &'a Store,
+    pub theme: &'a Theme,
+    pub keymap: &'a Keymap,
+    pub now: Now,
+    pub focused: bool,
+    /// Countdowns stand still.
+    pub still: bool,
+}
+
+impl Look<'_> {
+    /// The key of an action, as in "press v".
+    pub fn key(&self, action: Action) -> String {
+        self.keymap.first(action)
+    }
+
+    /// `2m ago`, `just now`.
+    pub fn ago(&self, at: WallTime) -> String {
+        match age(at, self.now).as_str() {
+            "now" => "just now".into(),
+            age => format!("{age} ago"),
+        }
+    }
+
+    /// Until a monotonic instant: `4s`, or the clock time where nothing may move.
+    pub fn until(&self, due: Duration) -> String {
+        let left = due.saturating_sub(self.now.mono);
+        if self.still {
+            return self.now.wall.plus(left).clock(&self.store.zone);
+        }
+        format!("{}s", left.as_millis().div_ceil(1000))
+    }
+}
+
+/// What a pane may change and ask, besides its own state.
+pub struct Hand<'a> {
+    pub store: &'a mut Store,
+    pub out: &'a mut Vec<Effect>,
+    pub now: Now,
+}
+
+/// An age in a column. Whole minutes, so that an idle screen changes once a minute at most.
+pub fn age(at: WallTime, now: Now) -> String {
+    let age = now.wall.since(at);
+    if age < Duration::from_mins(1) {
+        return "now".into();
+    }
+    time::coarse(age)
+}
+
+/// Until [`age`] reads differently.
+pub fn age_changes_in(at: WallTime, now: Now) -> Duration {
+    let age = now.wall.since(at);
+    let unit = if age < Duration::from_hours(1) {
+        Duration::from_mins(1)
+    } else {
+        Duration::from_hours(1)
+    };
+    let into = u64::try_from(age.as_millis() % unit.as_millis()).unwrap_or(0);
+    // A clock that was set back would make this an instant long past; look again in a minute.
+    unit.saturating_sub(Duration::from_millis(into))
+        .max(Duration::from_millis(10))
+}
+
+/// Until the next whole second, on which all countdowns tick together.
+pub fn tick(now: Now) -> Duration {
+    Duration::from_secs(1) - Duration::from_nanos(u64::from(now.mono.subsec_nanos()))
+}
+
+/// The moves every list has in common.
+pub fn step(action: Action) -> Option<Step> {
+    Some(match action {
+        Action::Up => Step::Up(1),
+        Action::Down => Step::Down(1),
+        Action::PageUp => Step::PageUp,
+        Action::PageDown => Step::PageDown,
+        Action::Top => Step::Top,
+        Action::Bottom => Step::Bottom,
+        _ => return None,
+    })
+}

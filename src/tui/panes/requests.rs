@@ -1,0 +1,532 @@
+//! The outbound log, a window over the ledger, under the budget gauge.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use tui_input::Input;
+
+use super::{Hand, Look};
+use crate::domain::{Exchange, ExchangeId, Now, Outcome, Problem, time};
+use crate::tui::Effect;
+use crate::tui::keys::Action;
+use crate::tui::msg::Level;
+use crate::tui::store::{Store, told};
+use crate::tui::theme::{Theme, Tone};
+use crate::tui::widgets::bar::gauge;
+use crate::tui::widgets::form::draw_input;
+use crate::tui::widgets::list::{List, Step};
+use crate::tui::widgets::text::{Pen, below, fit, width};
+
+/// Rows kept while the latest are followed.
+const ROWS_MAX: usize = 500;
+/// Rows kept while older ones are being read.
+const ROWS_READ_MAX: usize = 2000;
+/// Rows brought at once.
+const LOAD: usize = 200;
+
+/// Whether the last row is kept in sight.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Follow {
+    #[default]
+    Following,
+    /// So many came since.
+    Paused(usize),
+}
+
+/// A question to the ledger that is under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Load {
+    before: Option<ExchangeId>,
+    filter: String,
+}
+
+/// Whether the ledger has older rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Older {
+    Perhaps,
+    None,
+}
+
+/// The rows and where we are in them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct State {
+    list: List,
+    /// Oldest first.
+    rows: VecDeque<Arc<Exchange>>,
+    /// Those of them, and of the ledger, that have the filter's text; oldest first.
+    found: VecDeque<Arc<Exchange>>,
+    filter: String,
+    follow: Follow,
+    older: Older,
+    loading: Option<Load>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            list: List::default(),
+            rows: VecDeque::new(),
+            found: VecDeque::new(),
+            filter: String::new(),
+            follow: Follow::Following,
+            older: Older::Perhaps,
+            loading: None,
+        }
+    }
+}
+
+impl State {
+    /// The rows on screen, or all that are loaded.
+    fn shown(&self) -> &VecDeque<Arc<Exchange>> {
+        if self.filter.is_empty() {
+            &self.rows
+        } else {
+            &self.found
+        }
+    }
+
+    pub fn selected(&self) -> Option<&Arc<Exchange>> {
+        self.shown().get(self.list.selected)
+    }
+
+    pub fn filter(&self) -> &str {
+        &self.filter
+    }
+
+    pub fn can_load(&self, store: &Store) -> bool {
+        store.is_ready()
+            && self.loading.is_none()
+            && self.older == Older::Perhaps
+            && self.shown().len() < ROWS_READ_MAX
+    }
+
+    /// The latest rows as the ledger gave them, newest first.
+    pub fn begin(&mut self, newest_first: Vec<Arc<Exchange>>) {
+        self.rows = newest_first.into_iter().take(ROWS_MAX).rev().collect();
+        self.to_end();
+    }
+
+    fn to_end(&mut self) {
+        self.follow = Follow::Following;
+        while self.rows.len() > ROWS_MAX {
+            self.rows.pop_front();
+            self.older = Older::Perhaps;
+        }
+        self.list.selected = self.shown().len().saturating_sub(1);
+    }
+
+    /// One more exchange.
+    pub fn push(&mut self, exchange: Arc<Exchange>) {
+        let seen = self.filter.is_empty() || matches(&exchange, &self.filter);
+        if !self.filter.is_empty() && seen {
+            self.found.push_back(exchange.clone());
+        }
+        self.rows.push_back(exchange);
+        let max = match self.follow {
+            Follow::Following => ROWS_MAX,
+            Follow::Paused(_) => ROWS_READ_MAX,
+        };
+        let unfiltered = self.filter.is_empty();
+        let mut dropped = 0;
+        if self.rows.len() > max {
+            self.rows.pop_front();
+            dropped += usize::from(unfiltered);
+            self.older = Older::Perhaps;
+        }
+        if self.found.len() > max {
+            self.found.pop_front();
+            dropped += usize::from(!unfiltered);
+            self.older = Older::Perhaps;
+        }
+        match &mut self.follow {
+            Follow::Following => self.list.selected = self.shown().len().saturating_sub(1),
+            Follow::Paused(new) => {
+                *new += usize::from(seen);
+                self.list.selected = self.list.selected.saturating_sub(dropped);
+            }
+        }
+    }
+
+    pub fn step(&mut self, step: Step, height: u16, hand: &mut Hand<'_>) {
+        let len = self.shown().len();
+        let at_top = self.list.selected == 0;
+        self.list.step(step, len, height);
+        if self.list.selected + 1 >= len {
+            self.to_end();
+        } else if self.follow == Follow::Following {
+            self.follow = Follow::Paused(0);
+        }
+        if at_top && matches!(step, Step::Up(_) | Step::PageUp | Step::Top) {
+            self.load_older(hand);
+        }
+        self.list.settle(self.shown().len(), height);
+    }
+
+    /// Puts the selection on the row drawn at `row`.
+    pub fn point(&mut self, row: u16, height: u16) {
+        let at = self.list.window(self.shown().len(), height).start + usize::from(row);
+        if at < self.shown().len() {
+            self.list.selected = at;
+            if at + 1 < self.shown().len() && self.follow == Follow::Following {
+                self.follow = Follow::Paused(0);
+            } else if at + 1 == self.shown().len() {
+                self.to_end();
+            }
+        }
+    }
+
+    fn load_older(&mut self, hand: &mut Hand<'_>) {
+        if self.can_load(hand.store) {
+            let before = self
+                .shown()
+                .iter()
+                .map(|exchange| exchange.id)
+                .find(|id| id.0 >= 0);
+            self.load(before, hand);
+        }
+    }
+
+    fn load(&mut self, before: Option<ExchangeId>, hand: &mut Hand<'_>) {
+        let filter = self.filter.clone();
+        hand.out.push(Effect::LoadLog {
+            before,
+            filter: filter.clone(),
+            limit: LOAD,
+        });
+        self.loading = Some(Load { before, filter });
+    }
+
+    /// Older rows from the ledger, newest first.
+    pub fn loaded(&mut self, result: Result<Vec<Arc<Exchange>>, Problem>, hand: &mut Hand<'_>) {
+        let Some(load) = self.loading.take() else {
+            return;
+        };
+        if load.filter != self.filter {
+            // Asked for a text that is no longer looked for.
+            if !self.filter.is_empty() {
+                self.load(None, hand);
+            }
+            return;
+        }
+        let rows = match result {
+            Ok(rows) => rows,
+            Err(problem) => {
+                hand.store.flash(Level::Error, told(&problem));
+                return;
+            }
+        };
+        self.older = if rows.len() < LOAD {
+            Older::None
+        } else {
+            Older::Perhaps
+        };
+        let shown = if self.filter.is_empty() {
+            &mut self.rows
+        } else {
+            &mut self.found
+        };
+        let mut added = 0;
+        for row in rows {
+            let known = shown.iter().any(|have| have.id == row.id);
+            if !known && shown.len() < ROWS_READ_MAX {
+                // What is older than the oldest goes in front of it; a filtered answer may also fill gaps.
+                let place = shown.partition_point(|have| have.id.0 >= 0 && have.id < row.id);
+                if place <= self.list.selected {
+                    added += 1;
+                }
+                shown.insert(place, row);
+            }
+        }
+        self.list.selected = match self.follow {
+            Follow::Following => self.shown().len().saturating_sub(1),
+            Follow::Paused(_) => (self.list.selected + added).min(self.shown().len() - 1),
+        };
+    }
+
+    /// Shows only rows with this text.
+    pub fn set_filter(&mut self, filter: &str) {
+        self.filter = filter.trim().to_owned();
+        self.found = if self.filter.is_empty() {
+            VecDeque::new()
+        } else {
+            self.rows
+                .iter()
+                .filter(|exchange| matches(exchange, &self.filter))
+                .cloned()
+                .collect()
+        };
+        self.older = Older::Perhaps;
+        self.follow = Follow::Following;
+        self.list.selected = self.shown().len().saturating_sub(1);
+    }
+
+    pub fn act(&mut self, action: Action, hand: &mut Hand<'_>) {
+        match action {
+            Action::LoadOlder => {
+                if self.follow == Follow::Following && !self.shown().is_empty() {
+                    self.follow = Follow::Paused(0);
+                }
+                self.load_older(hand);
+            }
+            Action::KeepFilter if !self.filter.is_empty() && self.loading.is_none() => {
+                self.load(None, hand);
+            }
+            _ => {}
+        }
+    }
+
+    /// Until the budget line must change by itself.
+    pub fn changes_in(store: &Store, now: Now) -> Option<Duration> {
+        let resets = store
+            .accounts
+            .iter()
+            .filter_map(|known| known.budget_changes_in(now));
+        let counts = store
+            .accounts
+            .iter()
+            .filter_map(|known| known.budget(now))
+            .filter(|gauge| gauge.used >= gauge.limit && gauge.next_free.is_some())
+            .map(|_| super::tick(now));
+        resets.chain(counts).min()
+    }
+
+    /// What the title says at its right.
+    pub fn note(&self, look: Look<'_>) -> Option<(String, Tone)> {
+        match self.follow {
+            Follow::Paused(new) => Some((
+                format!("paused, {new} new — {} to follow", look.key(Action::Bottom)),
+                Tone::Warn,
+            )),
+            Follow::Following if !self.filter.is_empty() => Some((
+                format!("{} with `{}`", self.found.len(), fit(&self.filter, 24)),
+                Tone::Accent,
+            )),
+            Follow::Following => None,
+        }
+    }
+
+    /// Draws the pane; `typing` is the filter being typed. Gives the cursor's column in it.
+    pub fn view(
+        &self,
+        look: Look<'_>,
+        typing: Option<&Input>,
+        area: Rect,
+        buf: &mut Buffer,
+    ) -> Option<u16> {
+        let theme = look.theme;
+        let cursor = if let Some(input) = typing {
+            let mut pen = Pen::new(buf, area, 0);
+            pen.text("filter / ", theme.bold(Tone::Accent));
+            Some(draw_input(
+                &mut pen,
+                input,
+                "method, path, account, status or body",
+                theme,
+            ))
+        } else {
+            draw_budget(look, area, buf);
+            None
+        };
+        let list = list_area(area);
+        let rows = self.shown();
+        if rows.is_empty() {
+            let word = if !look.store.is_ready() {
+                "Opening the ledger…"
+            } else if self.loading.is_some() {
+                "Looking in the ledger…"
+            } else if self.filter.is_empty() {
+                "Nothing was sent yet. Every request appears here, secrets replaced."
+            } else {
+                "No request has this text."
+            };
+            Pen::new(buf, list, 0).text(word, theme.style(Tone::Dim));
+        }
+        for (row, at) in (0..).zip(self.list.window(rows.len(), list.height)) {
+            draw_row(&rows[at], look, list, row, buf);
+            if at == self.list.selected && look.focused {
+                let line = Rect {
+                    y: list.y + row,
+                    height: 1,
+                    ..list
+                };
+                buf.set_style(line, theme.selected(true));
+            }
+        }
+        cursor
+    }
+}
+
+/// The rows lie under the budget line.
+pub fn list_area(area: Rect) -> Rect {
+    below(area, 1)
+}
+
+fn matches(exchange: &Exchange, filter: &str) -> bool {
+    let status = match &exchange.outcome {
+        Outcome::Status(status) => status.to_string(),
+        Outcome::Failed(why) => why.clone(),
+    };
+    [
+        exchange.method.as_str(),
+        exchange.path(),
+        exchange.account.as_str(),
+        &status,
+        &exchange.request_body.text,
+        &exchange.response_body.text,
+    ]
+    .iter()
+    .any(|text| contains(text, filter))
+}
+
+/// Without the case of ASCII letters, and without a copy of a body that may be large.
+fn contains(text: &str, part: &str) -> bool {
+    text.as_bytes()
+        .windows(part.len().max(1))
+        .any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
+}
+
+fn draw_budget(look: Look<'_>, area: Rect, buf: &mut Buffer) {
+    let theme = look.theme;
+    let dim = theme.style(Tone::Dim);
+    let in_flight = look.store.in_flight().count();
+    let waiting = look
+        .store
+        .in_flight()
+        .find_map(|asked| Some((asked, asked.waiting.as_deref()?)));
+    let (right, tone) = match (in_flight, waiting) {
+        (0, _) => (String::new(), Tone::Dim),
+        (n, None) => (format!("{n} in flight"), Tone::Busy),
+        (n, Some((asked, why))) => (
+            format!("{n} in flight, {} waits {why}", asked.account),
+            Tone::Warn,
+        ),
+    };
+    let right = fit(&right, area.width / 2).into_owned();
+    Pen::new(buf, area, 0).flush(&right, theme.style(tone));
+    let mut pen = Pen::new(buf, area, 0);
+    pen.keep(width(&right) + 1);
+    let mut first = true;
+    for known in &look.store.accounts {
+        if !first {
+            pen.text("   ", dim);
+        }
+        first = false;
+        pen.text(known.id().as_str(), theme.style(Tone::Plain));
+        let Some(gauge_now) = known.budget(look.now) else {
+            pen.text(" no limit set", dim);
+            continue;
+        };
+        let full = gauge_now.used >= gauge_now.limit;
+        let (used, free) = gauge(
+            gauge_now.used,
+            gauge_now.limit,
+            if area.width >= 90 { 12 } else { 6 },
+        );
+        let tone = match (full, gauge_now.used > gauge_now.limit / 10 * 9) {
+            (true, _) => Tone::Bad,
+            (false, true) => Tone::Warn,
+            (false, false) => Tone::Good,
+        };
+        pen.text(" ", dim)
+            .text(&used, theme.style(tone))
+            .text(&free, dim)
+            .text(
+                &format!(" {}/{}", gauge_now.used, gauge_now.limit),
+                theme.style(if full { Tone::Bad } else { Tone::Plain }),
+            )
+            .text(&format!(" per {}", time::fine(gauge_now.period)), dim);
+        if let (true, Some(left)) = (full, gauge_now.next_free) {
+            pen.text(
+                &format!(", next slot in {} s", left.as_millis().div_ceil(1000)),
+                theme.style(Tone::Warn),
+            );
+        }
+        if gauge_now.waiting > 0 {
+            pen.text(
+                &format!(", {} waiting", gauge_now.waiting),
+                theme.style(Tone::Warn),
+            );
+        }
+    }
+}
+
+/// How an outcome is told in a row.
+pub fn outcome(exchange: &Exchange) -> (&'static str, String, Tone) {
+    match &exchange.outcome {
+        Outcome::Status(status) => {
+            let (glyph, tone) = match status {
+                0..300 => ("✔", Tone::Good),
+                300..400 => ("→", Tone::Warn),
+                429 => ("!", Tone::Warn),
+                400..500 => ("✘", Tone::Bad),
+                _ => ("✘", Tone::Bad),
+            };
+            (glyph, status.to_string(), tone)
+        }
+        Outcome::Failed(why) => ("✘", why.clone(), Tone::Bad),
+    }
+}
+
+fn draw_row(exchange: &Exchange, look: Look<'_>, area: Rect, row: u16, buf: &mut Buffer) {
+    let theme: &Theme = look.theme;
+    let dim = theme.style(Tone::Dim);
+    let (glyph, word, tone) = outcome(exchange);
+    let wide = area.width >= 90;
+    let mut right: Vec<(String, u16, Tone)> =
+        vec![(format!("{} ms", exchange.took.as_millis()), 10, Tone::Dim)];
+    if wide {
+        right.push((size(exchange.response_body.bytes), 9, Tone::Dim));
+    }
+    let tries = if exchange.attempt > 1 {
+        format!("try {}", exchange.attempt)
+    } else {
+        String::new()
+    };
+    right.push((tries, 7, Tone::Warn));
+    let keep: u16 = right.iter().map(|(_, wide, _)| wide).sum();
+    let mut pen = Pen::new(buf, area, row);
+    pen.keep(keep)
+        .cell(&exchange.at.clock(&look.store.zone), 8, dim)
+        .skip(1)
+        .text(glyph, theme.bold(tone))
+        .skip(1);
+    // A failure's words follow the path, so that the columns stay where they are.
+    let (status, failure) = match exchange.outcome {
+        Outcome::Status(_) => (word.as_str(), ""),
+        Outcome::Failed(_) => ("—", word.as_str()),
+    };
+    pen.cell(status, 3, theme.style(tone)).skip(1);
+    if look.store.accounts.len() > 1 {
+        pen.cell(exchange.account.as_str(), if wide { 12 } else { 8 }, dim)
+            .skip(1);
+    }
+    pen.cell(&exchange.method, 4, dim)
+        .skip(1)
+        .text(exchange.path(), theme.style(Tone::Plain))
+        .skip(2)
+        .text(failure, theme.style(tone));
+    let mut pen = Pen::new(
+        buf,
+        Rect {
+            x: area.right().saturating_sub(keep).max(area.x),
+            width: keep.min(area.width),
+            ..area
+        },
+        row,
+    );
+    for (text, wide, tone) in &right {
+        pen.right(text, *wide, theme.style(*tone));
+    }
+}
+
+/// A size in at most eight characters.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} B"),
+        10_000..10_000_000 => format!("{} kB", bytes / 1_000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
+}

@@ -1,0 +1,273 @@
+//! The way of one payment as a line of stations. Draws what it is given; knows no list and no key.
+
+use jiff::tz::TimeZone;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::domain::{Observation, PaymentState, WallTime};
+use crate::tui::theme::{Theme, Tone};
+use crate::tui::widgets::text::{Pen, cells, width};
+
+/// How a station stands to where the payment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// Been there, seen.
+    Seen(WallTime),
+    /// Been there between two looks.
+    Passed,
+    /// Is there.
+    Here(WallTime),
+    Ahead,
+}
+
+/// One state on the way.
+#[derive(Debug, PartialEq, Eq)]
+struct Station {
+    state: PaymentState,
+    place: Place,
+}
+
+/// The stations: the good way, or as far as it was gone and then the way off it.
+fn stations(seen: &[Observation]) -> Vec<Station> {
+    let first = |state: &PaymentState| {
+        seen.iter()
+            .find(|observation| observation.payment.state == *state)
+            .map(|observation| observation.at)
+    };
+    let on_track = |state: &PaymentState| PaymentState::TRACK.iter().position(|s| s == state);
+    let latest = seen.last().map(|observation| &observation.payment.state);
+    let furthest = seen
+        .iter()
+        .filter_map(|observation| on_track(&observation.payment.state))
+        .max();
+    let place = |at: usize, state: &PaymentState| match (first(state), furthest) {
+        (Some(when), _) if latest == Some(state) => Place::Here(when),
+        (Some(when), _) => Place::Seen(when),
+        (None, Some(furthest)) if at < furthest => Place::Passed,
+        (None, _) => Place::Ahead,
+    };
+    let off: &[PaymentState] = match latest {
+        Some(PaymentState::Cancelling | PaymentState::Canceled) => {
+            &[PaymentState::Cancelling, PaymentState::Canceled]
+        }
+        Some(PaymentState::Failed) => &[PaymentState::Failed],
+        _ => &[],
+    };
+    let gone = if off.is_empty() {
+        PaymentState::TRACK.len()
+    } else {
+        furthest.map_or(1, |at| at + 1)
+    };
+    let mut way: Vec<Station> = PaymentState::TRACK[..gone]
+        .iter()
+        .enumerate()
+        .map(|(at, state)| Station {
+            state: state.clone(),
+            place: place(at, state),
+        })
+        .collect();
+    for state in off {
+        let place = match first(state) {
+            Some(when) if latest == Some(state) => Place::Here(when),
+            Some(when) => Place::Seen(when),
+            None if latest == Some(&PaymentState::Canceled) => Place::Passed,
+            None => Place::Ahead,
+        };
+        way.push(Station {
+            state: state.clone(),
+            place,
+        });
+    }
+    if !off.is_empty() {
+        for station in &mut way {
+            if station.place == Place::Ahead && !off.contains(&station.state) {
+                station.place = Place::Passed;
+            }
+        }
+    }
+    way
+}
+
+/// Draws the line, its words and, where there is room, its times; gives the rows used.
+pub fn draw(
+    seen: &[Observation],
+    tone: Tone,
+    theme: &Theme,
+    zone: &TimeZone,
+    area: Rect,
+    buf: &mut Buffer,
+) -> u16 {
+    let way = stations(seen);
+    let words: u16 = way
+        .iter()
+        .map(|station| width(station.state.as_str()))
+        .sum();
+    let gaps = cells(way.len()).saturating_sub(1).max(1);
+    let spare = area.width.saturating_sub(words) / gaps;
+    if spare == 0 || area.height < 2 {
+        draw_short(&way, tone, theme, area, buf);
+        return 1;
+    }
+    let gap = spare.min(12);
+    // The shortest word and its gap hold a clock time from here on.
+    let times = gap >= 6 && area.height > 2;
+    for (at, station) in way.iter().enumerate() {
+        let before: u16 = way[..at]
+            .iter()
+            .map(|station| width(station.state.as_str()) + gap)
+            .sum();
+        let cell = Rect {
+            x: area.x + before,
+            width: area.width.saturating_sub(before),
+            ..area
+        };
+        let (glyph, own, word, when) = look_of(station, tone, zone);
+        let word_style = match station.place {
+            Place::Here(_) => theme.bold(own),
+            _ => theme.style(word),
+        };
+        let mut pen = Pen::new(buf, cell, 0);
+        pen.text(glyph, theme.bold(own));
+        if let Some(next) = way.get(at + 1) {
+            let ahead = next.place == Place::Ahead;
+            let line = if ahead { "┄" } else { "━" };
+            let length = width(station.state.as_str()) + gap - 1;
+            pen.text(
+                &line.repeat(usize::from(length)),
+                theme.style(if ahead { Tone::Dim } else { tone }),
+            );
+        }
+        Pen::new(buf, cell, 1).text(station.state.as_str(), word_style);
+        if times {
+            Pen::new(buf, cell, 2).text(&when, theme.style(Tone::Dim));
+        }
+    }
+    if times { 3 } else { 2 }
+}
+
+fn look_of(station: &Station, tone: Tone, zone: &TimeZone) -> (&'static str, Tone, Tone, String) {
+    match station.place {
+        Place::Seen(when) => ("●", tone, Tone::Plain, when.clock(zone)),
+        Place::Passed => ("○", tone, Tone::Dim, "not seen".into()),
+        Place::Here(when) => {
+            let glyph = match station.state {
+                PaymentState::Canceled => "×",
+                PaymentState::Failed => "✘",
+                PaymentState::Finalized => "●",
+                _ => "◉",
+            };
+            (glyph, tone, Tone::Plain, when.clock(zone))
+        }
+        Place::Ahead => ("○", Tone::Dim, Tone::Dim, String::new()),
+    }
+}
+
+fn draw_short(way: &[Station], tone: Tone, theme: &Theme, area: Rect, buf: &mut Buffer) {
+    let mut pen = Pen::new(buf, area, 0);
+    for (at, station) in way.iter().enumerate() {
+        let ahead = station.place == Place::Ahead;
+        let own = if ahead { Tone::Dim } else { tone };
+        if at > 0 {
+            pen.text(if ahead { "┄" } else { "━" }, theme.style(own));
+        }
+        let glyph = match station.place {
+            Place::Seen(_) => "●",
+            Place::Here(_) => "◉",
+            Place::Passed | Place::Ahead => "○",
+        };
+        pen.text(glyph, theme.style(own));
+    }
+    if let Some(here) = way
+        .iter()
+        .find(|station| matches!(station.place, Place::Here(_)))
+    {
+        pen.skip(1).text(here.state.as_str(), theme.bold(tone));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Amount, Currency, Payment, PaymentId};
+
+    fn seen(states: &[&str]) -> Vec<Observation> {
+        (0..)
+            .zip(states)
+            .map(|(at, state)| Observation {
+                at: WallTime(at),
+                payment: Payment {
+                    id: PaymentId::new("A-17").unwrap(),
+                    currency: Currency::new("EMT").unwrap(),
+                    amount: Amount::received("25.00").unwrap(),
+                    state: PaymentState::from_word(state),
+                },
+            })
+            .collect()
+    }
+
+    fn told(states: &[&str]) -> Vec<String> {
+        stations(&seen(states))
+            .iter()
+            .map(|station| {
+                let mark = match station.place {
+                    Place::Seen(_) => '+',
+                    Place::Passed => '-',
+                    Place::Here(_) => '!',
+                    Place::Ahead => '.',
+                };
+                format!("{mark}{}", station.state)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn states_between_two_looks_are_passed_not_seen() {
+        assert_eq!(
+            told(&["NEW", "PROCESSING"]),
+            [
+                "+NEW",
+                "-ACTIVE",
+                "!PROCESSING",
+                ".FINALIZING",
+                ".FINALIZED"
+            ]
+        );
+        assert_eq!(
+            told(&[]),
+            [
+                ".NEW",
+                ".ACTIVE",
+                ".PROCESSING",
+                ".FINALIZING",
+                ".FINALIZED"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_payment_called_off_leaves_the_track_where_it_stood() {
+        assert_eq!(
+            told(&["NEW", "ACTIVE", "CANCELED"]),
+            ["+NEW", "+ACTIVE", "-CANCELLING", "!CANCELED"]
+        );
+        assert_eq!(
+            told(&["ACTIVE", "CANCELLING"]),
+            ["-NEW", "+ACTIVE", "!CANCELLING", ".CANCELED"]
+        );
+        assert_eq!(told(&["FAILED"]), ["-NEW", "!FAILED"]);
+    }
+
+    #[test]
+    fn an_unknown_state_moves_nothing() {
+        assert_eq!(
+            told(&["ACTIVE", "SETTLED"]),
+            [
+                "-NEW",
+                "+ACTIVE",
+                ".PROCESSING",
+                ".FINALIZING",
+                ".FINALIZED"
+            ]
+        );
+    }
+}

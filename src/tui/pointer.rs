@@ -1,0 +1,96 @@
+//! The mouse: a click focuses and selects, the wheel moves the selection under it.
+
+use ratatui::crossterm::event::{MouseEvent, MouseEventKind};
+use ratatui::layout::{Position, Rect};
+
+use super::overlays::Overlay;
+use super::panes::Pane;
+use super::widgets::list::Step;
+use super::{Effect, Model, chrome};
+use crate::domain::Now;
+
+/// Rows the wheel moves at once.
+const WHEEL: usize = 3;
+
+impl Model {
+    pub(super) fn pointed(&mut self, mouse: MouseEvent, now: Now, out: &mut Vec<Effect>) {
+        let at = Position::new(mouse.column, mouse.row);
+        let step = match mouse.kind {
+            MouseEventKind::ScrollDown => Step::Down(WHEEL),
+            MouseEventKind::ScrollUp => Step::Up(WHEEL),
+            MouseEventKind::Down(_) => {
+                if matches!(self.overlay, Overlay::None) {
+                    self.clicked(at);
+                }
+                return;
+            }
+            _ => return,
+        };
+        if matches!(self.overlay, Overlay::None) {
+            let Some(pane) = self.pane_at(at) else {
+                return;
+            };
+            self.focus = pane;
+        }
+        self.dirty = true;
+        self.step(step, now, out);
+    }
+
+    fn pane_at(&self, at: Position) -> Option<Pane> {
+        let areas = self.areas()?;
+        Pane::ALL
+            .into_iter()
+            .find(|pane| areas.pane(*pane).contains(at))
+    }
+
+    fn clicked(&mut self, at: Position) {
+        let Some(areas) = self.areas() else {
+            return;
+        };
+        if areas.tabs.contains(at) {
+            if let Some(pane) = chrome::tab_at(areas.tabs, at.x) {
+                self.focus = pane;
+                self.dirty = true;
+            }
+            return;
+        }
+        let Some(pane) = self.pane_at(at) else {
+            return;
+        };
+        self.dirty = true;
+        self.focus = pane;
+        let list = self.list_area(pane);
+        if list.contains(at) {
+            self.select(pane, at.y - list.y, list);
+        }
+    }
+
+    fn select(&mut self, pane: Pane, row: u16, list: Rect) {
+        let pick = |from: std::ops::Range<usize>| {
+            let at = from.start + usize::from(row);
+            from.contains(&at).then_some(at)
+        };
+        match pane {
+            Pane::Credentials => {
+                let window = self
+                    .credentials
+                    .list
+                    .window(self.store.accounts.len(), list.height);
+                if let Some(at) = pick(window) {
+                    self.credentials.list.selected = at;
+                }
+            }
+            Pane::Payments => {
+                let window = self
+                    .payments
+                    .list
+                    .window(self.store.payments.len(), list.height);
+                if let Some(at) = pick(window) {
+                    self.payments.list.selected = at;
+                }
+            }
+            Pane::Requests => self.requests.point(row, list.height),
+            Pane::Tokens | Pane::Estimates => {}
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! What the console is given before its first frame. Knows nothing of where it was written down.
+
+use std::collections::BTreeMap;
+
+use crate::domain::Account;
+
+/// Everything the first frame is drawn from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setup {
+    /// The profile's name.
+    pub profile: String,
+    /// Its accounts, in the order of the config file.
+    pub accounts: Vec<Account>,
+    /// How the operator likes it.
+    pub ui: UiOptions,
+}
+
+/// How the operator likes the console to look and listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UiOptions {
+    /// Which set of colours.
+    pub theme: ThemeChoice,
+    /// Whether colours are used at all (`NO_COLOR` turns them off).
+    pub color: bool,
+    /// Whether only ASCII may be drawn.
+    pub ascii: bool,
+    /// Whether the mouse is listened to.
+    pub mouse: bool,
+    /// Nothing here moves by itself except countdowns; with this they stand still and show the clock time instead.
+    pub reduced_motion: bool,
+    /// Keys by action name, in place of the built-in ones.
+    pub keys: BTreeMap<String, Vec<String>>,
+}
+
+impl Default for UiOptions {
+    fn default() -> Self {
+        Self {
+            theme: ThemeChoice::Auto,
+            color: true,
+            ascii: false,
+            mouse: true,
+            reduced_motion: false,
+            keys: BTreeMap::new(),
+        }
+    }
+}
+
+/// Which set of colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ThemeChoice {
+    /// The terminal's own sixteen colours, readable on dark and on light.
+    #[default]
+    Auto,
+    /// Tuned for a dark background.
+    Dark,
+    /// Tuned for a light background.
+    Light,
+}

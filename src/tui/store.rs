@@ -1,0 +1,338 @@
+//! Last known facts per account, their age, and what is in flight. Knows no pane and no screen.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::domain::simulate::Fault;
+use crate::domain::{
+    Account, AccountId, BudgetGauge, CredentialStatus, Now, Op, PaymentId, Problem, ProblemKind,
+    RequestId,
+};
+
+use super::Effect;
+use super::msg::{Level, Notice};
+use super::watched::Watched;
+
+/// How long a live account stays armed.
+pub const ARMED_FOR: Duration = Duration::from_mins(10);
+/// Notices kept; the oldest go first.
+const NOTICES_MAX: usize = 20;
+
+/// How far everything behind the screen has come.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Phase {
+    Opening,
+    Ready,
+    Failed(Problem),
+}
+
+/// One account and what is known of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    pub account: Account,
+    pub status: CredentialStatus,
+    pub verifying: Option<RequestId>,
+    budget: Option<(BudgetGauge, Duration)>,
+    armed_until: Option<Duration>,
+}
+
+/// What a request was made for; its answer goes there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Purpose {
+    Verify,
+    Check(PaymentId),
+    Quote,
+    Link,
+}
+
+/// One request that has not been answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InFlight {
+    pub account: AccountId,
+    pub purpose: Purpose,
+    pub writes: bool,
+    /// What it waits for, where it does.
+    pub waiting: Option<String>,
+}
+
+/// A short word on what a key did; gone with the next key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flash {
+    pub level: Level,
+    pub text: String,
+}
+
+/// All facts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Store {
+    pub phase: Phase,
+    pub zone: TimeZone,
+    pub accounts: Vec<Known>,
+    /// Newest first.
+    pub payments: Vec<Watched>,
+    pub simulator: Option<String>,
+    pub fault: Fault,
+    pub notices: Vec<Notice>,
+    pub flash: Option<Flash>,
+    in_flight: BTreeMap<RequestId, InFlight>,
+    last_request: u64,
+}
+
+impl Store {
+    pub fn new(accounts: Vec<Account>) -> Self {
+        Self {
+            phase: Phase::Opening,
+            zone: TimeZone::UTC,
+            accounts: accounts
+                .into_iter()
+                .map(|account| Known {
+                    account,
+                    status: CredentialStatus::Untested,
+                    verifying: None,
+                    budget: None,
+                    armed_until: None,
+                })
+                .collect(),
+            payments: Vec::new(),
+            simulator: None,
+            fault: Fault::None,
+            notices: Vec::new(),
+            flash: None,
+            in_flight: BTreeMap::new(),
+            last_request: 0,
+        }
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.phase == Phase::Ready
+    }
+
+    pub fn known(&self, account: &AccountId) -> Option<&Known> {
+        self.accounts
+            .iter()
+            .find(|known| known.account.id == *account)
+    }
+
+    pub fn known_mut(&mut self, account: &AccountId) -> Option<&mut Known> {
+        self.accounts
+            .iter_mut()
+            .find(|known| known.account.id == *account)
+    }
+
+    /// Whether any account of the profile moves real money.
+    pub fn is_live(&self) -> bool {
+        self.accounts
+            .iter()
+            .any(|known| known.account.environment.is_live())
+    }
+
+    pub fn payment_mut(&mut self, account: &AccountId, id: &PaymentId) -> Option<&mut Watched> {
+        self.payments
+            .iter_mut()
+            .find(|watched| watched.watch.account == *account && watched.watch.id == *id)
+    }
+
+    /// Sends a question on its way.
+    pub fn ask(
+        &mut self,
+        account: AccountId,
+        op: Op,
+        purpose: Purpose,
+        background: bool,
+        out: &mut Vec<Effect>,
+    ) -> RequestId {
+        self.last_request += 1;
+        let request = RequestId(self.last_request);
+        self.in_flight.insert(
+            request,
+            InFlight {
+                account: account.clone(),
+                purpose,
+                writes: op.writes(),
+                waiting: None,
+            },
+        );
+        out.push(Effect::Ask {
+            request,
+            account,
+            op,
+            background,
+        });
+        request
+    }
+
+    pub fn verify(&mut self, account: &AccountId, out: &mut Vec<Effect>) {
+        let idle = self
+            .known(account)
+            .is_some_and(|known| known.verifying.is_none());
+        if idle {
+            let request = self.ask(account.clone(), Op::Verify, Purpose::Verify, false, out);
+            if let Some(known) = self.known_mut(account) {
+                known.verifying = Some(request);
+            }
+        }
+    }
+
+    /// Asks for a payment, unless that is under way.
+    pub fn check(&mut self, at: usize, background: bool, out: &mut Vec<Effect>) {
+        let Some(watched) = self.payments.get(at).filter(|w| w.asking.is_none()) else {
+            return;
+        };
+        let watch = watched.watch.clone();
+        let op = Op::CheckPayment(watch.id.clone());
+        let request = self.ask(watch.account, op, Purpose::Check(watch.id), background, out);
+        self.payments[at].asked(request);
+    }
+
+    /// Asks for every payment whose time has come.
+    pub fn poll(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if !self.is_ready() {
+            return;
+        }
+        for at in 0..self.payments.len() {
+            if self.payments[at].due().is_some_and(|due| due <= now.mono) {
+                self.check(at, true, out);
+            }
+        }
+    }
+
+    /// Takes a request off the list; `None` where it was cancelled or never made.
+    pub fn answered(&mut self, request: RequestId) -> Option<InFlight> {
+        self.in_flight.remove(&request)
+    }
+
+    pub fn cancel(&mut self, request: RequestId, out: &mut Vec<Effect>) {
+        if self.in_flight.remove(&request).is_some() {
+            out.push(Effect::Cancel(request));
+        }
+    }
+
+    pub fn waits(&mut self, request: RequestId, why: Option<String>) {
+        if let Some(asked) = self.in_flight.get_mut(&request) {
+            asked.waiting = why;
+        }
+    }
+
+    pub fn in_flight(&self) -> impl DoubleEndedIterator<Item = &InFlight> {
+        self.in_flight.values()
+    }
+
+    pub fn waiting_for(&self, request: Option<RequestId>) -> Option<&str> {
+        self.in_flight.get(&request?)?.waiting.as_deref()
+    }
+
+    /// What an answer to a signed call says of the credentials.
+    pub fn judge(&mut self, account: &AccountId, outcome: Result<(), &Problem>, now: Now) {
+        let at = now.wall;
+        if let Some(known) = self.known_mut(account) {
+            known.status = match outcome {
+                Ok(()) => CredentialStatus::Good { at },
+                Err(problem) => match problem.kind {
+                    ProblemKind::NotFound => CredentialStatus::Good { at },
+                    ProblemKind::Refused | ProblemKind::Config => CredentialStatus::Refused {
+                        at,
+                        why: told(problem),
+                    },
+                    _ => CredentialStatus::Unreachable {
+                        at,
+                        why: told(problem),
+                    },
+                },
+            };
+        }
+    }
+
+    pub fn notice(&mut self, notice: Notice) {
+        self.notices.retain(|old| old.about != notice.about);
+        if self.notices.len() == NOTICES_MAX {
+            self.notices.remove(0);
+        }
+        self.notices.push(notice);
+    }
+
+    pub fn flash(&mut self, level: Level, text: impl Into<String>) {
+        self.flash = Some(Flash {
+            level,
+            text: text.into(),
+        });
+    }
+
+    /// What calls for a look: accounts that do not work, payments that are not as they should be, notices.
+    pub fn alerts(&self, now: Now) -> usize {
+        let accounts = self.accounts.iter().filter(|known| {
+            matches!(
+                known.status,
+                CredentialStatus::Refused { .. } | CredentialStatus::Unreachable { .. }
+            )
+        });
+        let payments = self.payments.iter().filter(|w| w.is_alarming(now));
+        let notices = self.notices.iter().filter(|n| n.level > Level::Info);
+        accounts.count() + payments.count() + notices.count()
+    }
+}
+
+impl Known {
+    pub fn id(&self) -> &AccountId {
+        &self.account.id
+    }
+
+    pub fn heard_budget(&mut self, gauge: BudgetGauge, now: Now) {
+        self.budget = Some((gauge, now.mono));
+    }
+
+    /// The budget as it must stand now: after a whole period without news, nothing of it is used.
+    pub fn budget(&self, now: Now) -> Option<BudgetGauge> {
+        let (gauge, heard) = self.budget.as_ref()?;
+        let age = now.mono.saturating_sub(*heard);
+        let mut gauge = gauge.clone();
+        if age >= gauge.period && gauge.waiting == 0 {
+            gauge.used = 0;
+        }
+        gauge.next_free = gauge
+            .next_free
+            .and_then(|left| left.checked_sub(age))
+            .filter(|left| !left.is_zero());
+        Some(gauge)
+    }
+
+    /// Until the gauge on screen must change by itself.
+    pub fn budget_changes_in(&self, now: Now) -> Option<Duration> {
+        let (gauge, heard) = self.budget.as_ref()?;
+        let age = now.mono.saturating_sub(*heard);
+        (gauge.used > 0)
+            .then(|| gauge.period.saturating_sub(age))
+            .filter(|left| !left.is_zero())
+    }
+
+    /// How long it stays armed; `None` where it is not.
+    pub fn armed(&self, now: Now) -> Option<Duration> {
+        self.armed_until?
+            .checked_sub(now.mono)
+            .filter(|left| !left.is_zero())
+    }
+
+    pub fn arm(&mut self, now: Now) {
+        self.armed_until = Some(now.mono + ARMED_FOR);
+    }
+
+    pub fn disarm(&mut self) {
+        self.armed_until = None;
+    }
+
+    /// Whether it may be asked for something that writes.
+    pub fn may_write(&self, now: Now) -> bool {
+        !self.account.environment.is_live() || self.armed(now).is_some()
+    }
+}
+
+/// A problem with its next step, as one sentence or two.
+pub fn told(problem: &Problem) -> String {
+    let end = if problem.hint.is_empty() { "" } else { ". " };
+    format!(
+        "{}{end}{}",
+        problem.message.trim_end_matches('.'),
+        problem.hint
+    )
+}

@@ -1,0 +1,363 @@
+//! Accounts, payments and exchanges for tests, a keyboard, and a screen that can be read.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::msg::Ready;
+use super::{Effect, Model, Msg, Setup, UiOptions, update, view};
+use crate::domain::payment::Price;
+use crate::domain::{
+    Account, AccountId, Amount, Answer, Body, Currency, Environment, Estimate, Exchange,
+    ExchangeId, Expected, Now, Observation, Outcome, Payment, PaymentId, PaymentState, ProviderId,
+    RequestId, WallTime, Watch,
+};
+
+/// 2026-11-22 02:54:26 UTC.
+pub const START: WallTime = WallTime(1_795_316_066_000);
+
+pub fn second(at: u64) -> Now {
+    Now {
+        mono: Duration::from_secs(at),
+        wall: START.plus(Duration::from_secs(at)),
+    }
+}
+
+pub fn shop() -> AccountId {
+    AccountId::new("kanga").unwrap()
+}
+
+pub fn id(text: &str) -> PaymentId {
+    PaymentId::new(text).unwrap()
+}
+
+pub fn amount(text: &str) -> Amount {
+    Amount::received(text).unwrap()
+}
+
+pub fn currency(text: &str) -> Currency {
+    Currency::new(text).unwrap()
+}
+
+pub fn account(name: &str, environment: Environment) -> Account {
+    let embedded = environment == Environment::Embedded;
+    Account {
+        id: AccountId::new(name).unwrap(),
+        provider: ProviderId("kanga"),
+        provider_title: "Kanga TPG",
+        environment,
+        host: if embedded {
+            "127.0.0.1:41207"
+        } else {
+            "api.kanga.exchange"
+        }
+        .into(),
+        secret_source: if embedded {
+            "built in"
+        } else {
+            "env KANGA_API_SECRET"
+        }
+        .into(),
+        uses_access_tokens: false,
+    }
+}
+
+pub fn sandbox_setup() -> Setup {
+    Setup {
+        profile: "sandbox".into(),
+        accounts: vec![account("kanga", Environment::Embedded)],
+        ui: UiOptions::default(),
+    }
+}
+
+pub fn live_setup() -> Setup {
+    Setup {
+        profile: "live".into(),
+        accounts: vec![
+            account("shop", Environment::Production),
+            account("outlet", Environment::Production),
+            account("trial", Environment::Sandbox),
+        ],
+        ui: UiOptions::default(),
+    }
+}
+
+pub fn watch(text: &str, expected: Option<&str>) -> Watch {
+    Watch {
+        account: shop(),
+        id: id(text),
+        expected: expected.map(|sum| Expected {
+            amount: amount(sum),
+            currency: currency("EMT"),
+        }),
+        since: START,
+    }
+}
+
+pub fn payment(text: &str, sum: &str, state: &str) -> Payment {
+    Payment {
+        id: id(text),
+        currency: currency("EMT"),
+        amount: amount(sum),
+        state: PaymentState::from_word(state),
+    }
+}
+
+/// Observations ten minutes apart, the last one ten minutes before the start.
+pub fn seen(text: &str, sum: &str, states: &[&str]) -> Vec<Observation> {
+    let first = START.0 - 600_000 * i64::try_from(states.len()).unwrap();
+    (0..)
+        .zip(states)
+        .map(|(at, state)| Observation {
+            at: WallTime(first + at * 600_000),
+            payment: payment(text, sum, state),
+        })
+        .collect()
+}
+
+pub fn exchange(at: i64, path: &str, outcome: Outcome) -> Arc<Exchange> {
+    let body = |text: &str| Body {
+        text: text.into(),
+        bytes: u64::try_from(text.len()).unwrap(),
+        cut: false,
+    };
+    let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    Arc::new(Exchange {
+        id: ExchangeId(at),
+        account: shop(),
+        provider: "kanga".into(),
+        environment: "embedded".into(),
+        at: START.plus(Duration::from_millis(u64::try_from(at).unwrap() * 1_370)),
+        method: "POST".into(),
+        url: format!("http://127.0.0.1:41207{path}"),
+        attempt: 1,
+        outcome,
+        to_head: Some(Duration::from_millis(11)),
+        took: Duration::from_millis(12),
+        request_headers: vec![
+            pair("content-type", "application/json"),
+            pair("api-sig", "‹signature›"),
+        ],
+        request_body: body(r#"{"id":"ORDER-1042","appId":"‹api key›","nonce":1795316066000}"#),
+        response_headers: vec![pair("content-type", "application/json")],
+        response_body: body(
+            r#"{"result":"ok","currency":"EMT","amount":"25.00","state":"ACTIVE"}"#,
+        ),
+    })
+}
+
+pub fn quote(at: u64, prices: &[(&str, &str)]) -> Estimate {
+    Estimate {
+        token: currency("EMT"),
+        quantity: amount("3000"),
+        prices: prices
+            .iter()
+            .map(|(code, sum)| Price {
+                currency: currency(code),
+                amount: amount(sum),
+            })
+            .collect(),
+        quoted_at: second(at).wall,
+    }
+}
+
+pub fn readiness(watches: Vec<(Watch, Vec<Observation>)>, log: Vec<Arc<Exchange>>) -> Ready {
+    Ready {
+        zone: TimeZone::UTC,
+        credentials: Vec::new(),
+        watches,
+        log,
+        verify: vec![shop()],
+        simulator: Some("http://127.0.0.1:41207".into()),
+    }
+}
+
+/// Four payments in different states, some requests, quotes that moved.
+pub fn busy() -> Model {
+    let mut model = sized(sandbox_setup(), 120, 40);
+    let watches = vec![
+        (
+            watch("ORDER-1042", Some("25.00")),
+            seen("ORDER-1042", "25.00", &["NEW", "ACTIVE", "PROCESSING"]),
+        ),
+        (
+            watch("ORDER-1041", Some("120")),
+            seen(
+                "ORDER-1041",
+                "120.00",
+                &["NEW", "ACTIVE", "PROCESSING", "FINALIZING", "FINALIZED"],
+            ),
+        ),
+        (
+            watch("ORDER-1040", Some("25.00")),
+            seen("ORDER-1040", "2.50", &["ACTIVE", "FINALIZED"]),
+        ),
+        (
+            watch("SUBSCRIPTION-2026-11-a7f3", None),
+            seen(
+                "SUBSCRIPTION-2026-11-a7f3",
+                "9.99",
+                &["NEW", "ACTIVE", "CANCELLING", "CANCELED"],
+            ),
+        ),
+        (watch("ORDER-1043", Some("4.20")), Vec::new()),
+    ];
+    let log = (1..=9)
+        .rev()
+        .map(|at| {
+            let outcome = match at {
+                4 => Outcome::Status(429),
+                6 => Outcome::Failed("timed out after 10 s".into()),
+                _ => Outcome::Status(200),
+            };
+            exchange(at, "/api/v2/tpg/transaction", outcome)
+        })
+        .collect();
+    let asked = update(&mut model, second(0), Msg::Ready(readiness(watches, log)));
+    let prices: &[&[(&str, &str)]] = &[
+        &[
+            ("oPLN", "40.33"),
+            ("BTC", "0.0015"),
+            ("EMT", "3090"),
+            ("ETH", "0.0685"),
+        ],
+        &[
+            ("BTC", "0.00152"),
+            ("EMT", "3090"),
+            ("oPLN", "40.10"),
+            ("ETH", "0.0691"),
+        ],
+        &[
+            ("EMT", "3090"),
+            ("BTC", "0.00151"),
+            ("ETH", "0.0702"),
+            ("oPLN", "40.52"),
+        ],
+    ];
+    for effect in asked {
+        if let Effect::Ask { request, op, .. } = effect {
+            let result = match op {
+                crate::domain::Op::Verify => Ok(Answer::Verified),
+                crate::domain::Op::Estimate { .. } => Ok(Answer::Estimate(quote(0, prices[0]))),
+                crate::domain::Op::CheckPayment(id) if id.as_str() == "ORDER-1043" => {
+                    Err(crate::domain::Problem::new(
+                        crate::domain::ProblemKind::NotFound,
+                        "kanga does not know ORDER-1043 (9001)",
+                        "",
+                    ))
+                }
+                crate::domain::Op::CheckPayment(_) => Ok(Answer::Payment(payment(
+                    "ORDER-1042",
+                    "25.00",
+                    "PROCESSING",
+                ))),
+                _ => continue,
+            };
+            answer(&mut model, second(0), request, result);
+        }
+    }
+    for (at, prices) in (1..).zip(&prices[1..]) {
+        model.focus = super::Pane::Estimates;
+        if let Some(Effect::Ask { request, .. }) = press(&mut model, "r", second(at)).pop() {
+            let result = Ok(Answer::Estimate(quote(at, prices)));
+            answer(&mut model, second(at), request, result);
+        }
+    }
+    model.focus = super::Pane::Payments;
+    update(
+        &mut model,
+        second(2),
+        Msg::Budget {
+            account: shop(),
+            gauge: crate::domain::BudgetGauge {
+                used: 12,
+                limit: 100,
+                period: Duration::from_mins(1),
+                next_free: None,
+                waiting: 0,
+            },
+        },
+    );
+    model
+}
+
+pub fn sized(setup: Setup, width: u16, height: u16) -> Model {
+    let mut model = Model::new(setup).unwrap();
+    update(&mut model, second(0), Msg::Resized { width, height });
+    model
+}
+
+pub fn answer(
+    model: &mut Model,
+    now: Now,
+    request: RequestId,
+    result: Result<Answer, crate::domain::Problem>,
+) -> Vec<Effect> {
+    update(model, now, Msg::Answered { request, result })
+}
+
+/// Presses keys one after another: each character, or one named key (`<enter>`).
+pub fn press(model: &mut Model, keys: &str, now: Now) -> Vec<Effect> {
+    let mut out = Vec::new();
+    let mut rest = keys;
+    while let Some(c) = rest.chars().next() {
+        let (code, modifiers, used) = match rest.split_once('>') {
+            Some((name, _)) if c == '<' => {
+                let (code, modifiers) = match &name[1..] {
+                    "enter" => (KeyCode::Enter, KeyModifiers::NONE),
+                    "esc" => (KeyCode::Esc, KeyModifiers::NONE),
+                    "tab" => (KeyCode::Tab, KeyModifiers::NONE),
+                    "up" => (KeyCode::Up, KeyModifiers::NONE),
+                    "down" => (KeyCode::Down, KeyModifiers::NONE),
+                    "ctrl-c" => (KeyCode::Char('c'), KeyModifiers::CONTROL),
+                    "ctrl-z" => (KeyCode::Char('z'), KeyModifiers::CONTROL),
+                    other => panic!("no key {other}"),
+                };
+                (code, modifiers, name.len() + 1)
+            }
+            _ => (KeyCode::Char(c), KeyModifiers::NONE, c.len_utf8()),
+        };
+        rest = &rest[used..];
+        out.extend(update(model, now, Msg::Key(KeyEvent::new(code, modifiers))));
+    }
+    out
+}
+
+pub fn drawn(model: &Model, now: Now, width: u16, height: u16) -> Buffer {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
+    terminal.draw(|frame| view(model, now, frame)).unwrap();
+    terminal.backend().buffer().clone()
+}
+
+/// The screen as lines of text.
+pub fn screen(model: &Model, now: Now, width: u16, height: u16) -> String {
+    let buf = drawn(model, now, width, height);
+    let mut out = String::new();
+    for y in 0..height {
+        let mut skip = 0;
+        let mut line = String::new();
+        for x in 0..width {
+            if skip > 0 {
+                skip -= 1;
+                continue;
+            }
+            let symbol = buf[(x, y)].symbol();
+            skip = unicode_width::UnicodeWidthStr::width(symbol).saturating_sub(1);
+            line.push_str(symbol);
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
+}
+
+/// A model resized, then its screen.
+pub fn resized_screen(model: &mut Model, now: Now, width: u16, height: u16) -> String {
+    update(model, now, Msg::Resized { width, height });
+    screen(model, now, width, height)
+}

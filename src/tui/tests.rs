@@ -1,0 +1,153 @@
+//! Whole screens as text, and promises that no single pane can keep.
+
+use insta::assert_snapshot;
+
+use super::testing::*;
+use super::*;
+use crate::domain::*;
+
+mod behaviour;
+mod promises;
+
+#[test]
+fn the_first_frame_says_what_is_being_opened() {
+    let mut model = sized(sandbox_setup(), 120, 40);
+    assert_snapshot!(
+        "opening_80x24",
+        resized_screen(&mut model, second(0), 80, 24)
+    );
+}
+
+#[test]
+fn a_busy_sandbox_at_every_size() {
+    let mut model = busy();
+    for (width, height) in [(200, 60), (120, 40), (80, 24), (60, 15), (44, 11), (30, 5)] {
+        let text = resized_screen(&mut model, second(4), width, height);
+        assert_snapshot!(format!("busy_{width}x{height}"), text);
+    }
+}
+
+#[test]
+fn nothing_watched_and_nothing_sent() {
+    let mut model = sized(sandbox_setup(), 120, 40);
+    update(
+        &mut model,
+        second(0),
+        Msg::Ready(readiness(Vec::new(), Vec::new())),
+    );
+    assert_snapshot!("empty_120x40", screen(&model, second(0), 120, 40));
+}
+
+#[test]
+fn live_accounts_that_do_not_work() {
+    let mut model = live();
+    assert_snapshot!("live_trouble_120x40", screen(&model, second(130), 120, 40));
+    assert_snapshot!(
+        "live_trouble_80x24",
+        resized_screen(&mut model, second(130), 80, 24)
+    );
+}
+
+/// Three accounts in three kinds of trouble.
+fn live() -> Model {
+    let mut model = sized(live_setup(), 120, 40);
+    let mut ready = readiness(Vec::new(), Vec::new());
+    ready.simulator = None;
+    ready.verify = Vec::new();
+    let name = |text: &str| AccountId::new(text).unwrap();
+    ready.credentials = vec![
+        (
+            name("shop"),
+            CredentialStatus::Refused {
+                at: second(0).wall,
+                why: "Kanga refused the key or the nonce (9000). Check the secret in KANGA_API_SECRET, and whether another program uses this key with a clock ahead of ours".into(),
+            },
+        ),
+        (
+            name("outlet"),
+            CredentialStatus::Good { at: second(0).wall },
+        ),
+        (
+            name("trial"),
+            CredentialStatus::Unreachable {
+                at: second(0).wall,
+                why: "no connection to api.kanga.exchange".into(),
+            },
+        ),
+    ];
+    update(&mut model, second(0), Msg::Ready(ready));
+    update(
+        &mut model,
+        second(0),
+        Msg::Notice(msg::Notice {
+            level: msg::Level::Warning,
+            about: "clock shop".into(),
+            text: "This machine's clock is 4 s ahead of Kanga's: nonces from the future would lock the shop's own integration out".into(),
+        }),
+    );
+    model
+}
+
+#[test]
+fn windows() {
+    let mut model = busy();
+    let now = second(4);
+    press(&mut model, "?", now);
+    assert_snapshot!("help_120x40", screen(&model, now, 120, 40));
+    press(&mut model, "<esc>:ver", now);
+    assert_snapshot!("palette_80x24", screen(&model, now, 80, 24));
+    press(&mut model, "<esc>S", now);
+    assert_snapshot!("sandbox_80x24", resized_screen(&mut model, now, 80, 24));
+    press(&mut model, "<esc>5<enter>", now);
+    assert_snapshot!("exchange_80x24", screen(&model, now, 80, 24));
+    press(&mut model, "<esc>3a", now);
+    update(&mut model, now, Msg::Paste("ORDER-1099\n".into()));
+    press(&mut model, "<tab>1,5<enter>", now);
+    assert_snapshot!("add_watch_80x24", screen(&model, now, 80, 24));
+    press(&mut model, "<esc>4e", now);
+    assert_snapshot!("quote_80x24", screen(&model, now, 80, 24));
+    press(&mut model, "<esc>5k/trans", now);
+    assert_snapshot!("filter_80x24", screen(&model, now, 80, 24));
+}
+
+#[test]
+fn a_link_and_its_code() {
+    let mut model = busy();
+    let now = second(4);
+    press(&mut model, "lA 1<tab>1e5<enter>", now);
+    assert_snapshot!("link_form_80x24", resized_screen(&mut model, now, 80, 24));
+    behaviour::make_link(&mut model, now);
+    assert_snapshot!("link_80x24", screen(&model, now, 80, 24));
+    assert_snapshot!("link_120x40", resized_screen(&mut model, now, 120, 40));
+}
+
+#[test]
+fn a_console_that_could_not_start() {
+    let mut model = sized(sandbox_setup(), 80, 24);
+    let problem = Problem::new(
+        ProblemKind::Local,
+        "the ledger /home/ops/.local/state/tilldeck/ledger.db cannot be opened: disk full",
+        "free some space, or name another folder with --state-dir",
+    );
+    update(&mut model, second(0), Msg::NotReady(problem));
+    assert_snapshot!("failed_80x24", screen(&model, second(0), 80, 24));
+    assert_eq!(press(&mut model, "alS?:", second(0)), []);
+    assert_eq!(press(&mut model, "q", second(0)), [Effect::Quit]);
+}
+
+#[test]
+fn ascii_screens_are_ascii() {
+    let mut setup = sandbox_setup();
+    setup.ui.ascii = true;
+    setup.ui.color = false;
+    let mut model = busy();
+    model.theme = Theme::new(&setup.ui);
+    model.options = setup.ui;
+    let text = screen(&model, second(4), 120, 40);
+    assert!(text.is_ascii());
+    assert_snapshot!("ascii_120x40", text);
+    for keys in ["?", "<esc>S", "<esc>5<enter>"] {
+        press(&mut model, keys, second(4));
+        assert!(screen(&model, second(4), 80, 24).is_ascii(), "{keys}");
+    }
+}

@@ -1,0 +1,427 @@
+//! Keys and facts in, effects out.
+
+use std::time::Duration;
+
+use super::*;
+use crate::domain::simulate::{Command, Fault, PayerAct};
+
+fn ready(watches: Vec<(Watch, Vec<Observation>)>) -> (Model, Vec<Effect>) {
+    let mut model = sized(sandbox_setup(), 120, 40);
+    let mut readiness = readiness(watches, Vec::new());
+    readiness.verify = Vec::new();
+    let effects = update(&mut model, second(0), Msg::Ready(readiness));
+    (model, effects)
+}
+
+fn check_of(effects: &[Effect]) -> Option<(RequestId, bool)> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Ask {
+            request,
+            op: Op::CheckPayment(_),
+            background,
+            ..
+        } => Some((*request, *background)),
+        _ => None,
+    })
+}
+
+fn open_payment() -> Vec<(Watch, Vec<Observation>)> {
+    vec![(
+        watch("A-17", Some("25.00")),
+        seen("A-17", "25.00", &["NEW"]),
+    )]
+}
+
+/// Fills the link form in and answers it.
+pub fn make_link(model: &mut Model, now: Now) -> Vec<Effect> {
+    press(model, "<esc>lORDER-2000<tab>25.00<tab>EMT", now);
+    let mut effects = press(model, "<enter>", now);
+    let request = match effects.first() {
+        Some(Effect::Ask { request, .. }) => *request,
+        other => panic!("{other:?}"),
+    };
+    let url = |token: &str| {
+        format!(
+            "http://127.0.0.1:41207/tpg/payment/8B2EFBECA2BEBB2C413BCFD7?currency=EMT&amount=25.00&transactionKey=ORDER-2000&paymentToken={token}"
+        )
+    };
+    let link = PaymentLink {
+        url: Secret::new(url("planted-token-xoLcXoC5spJA1PVZ")),
+        shown: url("…"),
+    };
+    effects.extend(answer(model, now, request, Ok(Answer::Link(link))));
+    effects
+}
+
+#[test]
+fn c_asks_for_the_selected_payment_once() {
+    let (mut model, effects) = ready(open_payment());
+    let (first, background) = check_of(&effects).unwrap();
+    assert!(background, "opening the console is no hurry");
+    assert_eq!(press(&mut model, "c", second(0)), [], "one is under way");
+    let still = Ok(Answer::Payment(payment("A-17", "25.00", "NEW")));
+    answer(&mut model, second(1), first, still);
+    assert_eq!(
+        press(&mut model, "c", second(2)),
+        [Effect::Ask {
+            request: RequestId(first.0 + 1),
+            account: shop(),
+            op: Op::CheckPayment(id("A-17")),
+            background: false,
+        }]
+    );
+}
+
+#[test]
+fn polls_slow_down_until_something_changes_and_stop_at_the_end() {
+    let (mut model, effects) = ready(open_payment());
+    let mut request = check_of(&effects).unwrap().0;
+    let mut now = second(0);
+    let mut waits = Vec::new();
+    for _ in 0..9 {
+        let result = Ok(Answer::Payment(payment("A-17", "25.00", "NEW")));
+        answer(&mut model, now, request, result);
+        let due = model.store.payments[0].due().unwrap();
+        waits.push((due - now.mono).as_secs());
+        now = now.plus(due - now.mono);
+        request = check_of(&update(&mut model, now, Msg::Woke)).unwrap().0;
+    }
+    assert_eq!(waits, [7, 11, 16, 25, 37, 56, 60, 60, 60]);
+
+    let active = Ok(Answer::Payment(payment("A-17", "25.00", "ACTIVE")));
+    assert_eq!(answer(&mut model, now, request, active), []);
+    let due = model.store.payments[0].due().unwrap();
+    assert_eq!(
+        (due - now.mono).as_secs(),
+        5,
+        "a change brings the pace back"
+    );
+
+    now = now.plus(Duration::from_secs(5));
+    request = check_of(&update(&mut model, now, Msg::Woke)).unwrap().0;
+    let done = Ok(Answer::Payment(payment("A-17", "25.0", "FINALIZED")));
+    assert_eq!(answer(&mut model, now, request, done), [Effect::Bell]);
+    assert_eq!(model.store.payments[0].due(), None);
+    assert!(model.store.payments[0].is_paid());
+    assert_eq!(
+        model.store.notices[0].text,
+        "A-17: PAID: expected 25.00 EMT, received 25.0 EMT"
+    );
+    assert_eq!(
+        update(&mut model, now.plus(Duration::from_hours(1)), Msg::Woke),
+        []
+    );
+}
+
+#[test]
+fn an_id_nobody_knows_yet_is_no_error() {
+    let (mut model, _) = ready(Vec::new());
+    let effects = press(&mut model, "aA-18<enter>", second(0));
+    assert_eq!(
+        effects[0],
+        Effect::Watch(Watch {
+            since: START,
+            ..watch("A-18", None)
+        })
+    );
+    let request = check_of(&effects).unwrap().0;
+    let unknown = || Err(Problem::new(ProblemKind::NotFound, "not known (9001)", ""));
+    answer(&mut model, second(1), request, unknown());
+    assert_eq!(model.store.alerts(second(1)), 0);
+    let (tone, words) = model.store.payments[0].verdict(second(1));
+    assert_eq!(tone, theme::Tone::Plain);
+    assert!(words.starts_with("not known yet"), "{words}");
+    let later = second(700);
+    let request = check_of(&update(&mut model, later, Msg::Woke)).unwrap().0;
+    answer(&mut model, later, request, unknown());
+    assert_eq!(model.store.alerts(later), 1);
+    let due = model.store.payments[0].due().unwrap();
+    assert_eq!((due - later.mono).as_secs(), 300);
+}
+
+#[test]
+fn an_underpaid_order_is_not_delivered() {
+    let (model, _) = ready(vec![(
+        watch("A-17", Some("25.00")),
+        seen("A-17", "2.50", &["FINALIZED"]),
+    )]);
+    let watched = &model.store.payments[0];
+    assert!(!watched.is_paid());
+    assert_eq!(
+        watched.verdict(second(0)),
+        (
+            theme::Tone::Bad,
+            "expected 25.00 EMT, received 2.50 EMT: less than expected — do not deliver".into()
+        )
+    );
+}
+
+#[test]
+fn what_is_removed_can_be_brought_back() {
+    let (mut model, _) = ready(open_payment());
+    assert_eq!(
+        press(&mut model, "d", second(1)),
+        [
+            Effect::Cancel(RequestId(2)),
+            Effect::Unwatch((shop(), id("A-17")))
+        ]
+    );
+    assert!(model.store.payments.is_empty());
+    let effects = press(&mut model, "u", second(2));
+    assert_eq!(effects[0], Effect::Watch(watch("A-17", Some("25.00"))));
+    assert!(check_of(&effects).is_some());
+    assert_eq!(model.store.payments[0].seen().len(), 1);
+}
+
+#[test]
+fn a_cancelled_request_is_not_heard() {
+    let (mut model, effects) = ready(open_payment());
+    let request = check_of(&effects).unwrap().0;
+    assert_eq!(
+        press(&mut model, "<esc>", second(1)),
+        [Effect::Cancel(request)]
+    );
+    let late = Ok(Answer::Payment(payment("A-17", "25.00", "FINALIZED")));
+    assert_eq!(answer(&mut model, second(2), request, late), []);
+    assert!(!model.store.payments[0].is_final());
+}
+
+#[test]
+fn a_pasted_id_opens_the_form() {
+    let (mut model, _) = ready(Vec::new());
+    update(
+        &mut model,
+        second(0),
+        Msg::Paste("  A-19\u{1b}[2J\nmore".into()),
+    );
+    let effects = press(&mut model, "25<tab>EMT<enter>", second(0));
+    let Effect::Watch(made) = &effects[0] else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(made.id, id("A-19[2J"));
+    assert_eq!(made.expected.as_ref().unwrap().amount, amount("25"));
+}
+
+#[test]
+fn a_link_is_checked_field_by_field_then_watched() {
+    let (mut model, _) = ready(Vec::new());
+    assert_eq!(press(&mut model, "l<enter>", second(0)), []);
+    let shown = screen(&model, second(0), 80, 24);
+    assert!(shown.contains("the payment id is empty"), "{shown}");
+    let effects = make_link(&mut model, second(1));
+    let Effect::Ask {
+        op: Op::PaymentLink(link),
+        background: false,
+        ..
+    } = &effects[0]
+    else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(link.amount, amount("25.00"));
+    assert!(!link.with_token);
+    let Effect::Watch(made) = &effects[1] else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(made.expected.as_ref().unwrap().currency, currency("EMT"));
+    let copied = press(&mut model, "y", second(2));
+    assert!(matches!(&copied[0], Effect::Copy { text, .. } if text.expose().contains("planted")));
+    assert!(matches!(
+        press(&mut model, "o", second(2))[0],
+        Effect::Browse(_)
+    ));
+}
+
+#[test]
+fn a_live_account_is_armed_before_it_writes() {
+    let mut model = super::live();
+    let fill = "lA-1<tab>5<tab>EMT<tab><tab><tab><tab> ";
+    press(&mut model, fill, second(0));
+    assert!(
+        matches!(model.overlay, Overlay::Arm(_)),
+        "{:?}",
+        model.overlay
+    );
+    press(&mut model, "shp<enter>", second(0));
+    assert!(matches!(model.overlay, Overlay::Arm(_)), "a wrong name");
+    press(&mut model, "<esc>", second(0));
+    press(&mut model, " shop<enter>", second(0));
+    assert!(screen(&model, second(0), 120, 40).contains("ARMED shop 10 min"));
+    let effects = press(&mut model, "<enter>", second(1));
+    assert!(
+        matches!(&effects[0], Effect::Ask { op, .. } if op.writes()),
+        "{effects:?}"
+    );
+    assert_eq!(
+        press(&mut model, "<esc><esc>", second(1)),
+        [Effect::Cancel(RequestId(1))]
+    );
+    // Ten minutes later the switch is locked again, and what was on is off.
+    press(&mut model, fill, second(601));
+    assert!(matches!(model.overlay, Overlay::Arm(_)));
+}
+
+#[test]
+fn an_arming_that_ran_out_while_the_form_was_open_sends_nothing_that_writes() {
+    let mut model = super::live();
+    press(
+        &mut model,
+        "lA-1<tab>5<tab>EMT<tab><tab><tab><tab> ",
+        second(0),
+    );
+    press(&mut model, "shop<enter>", second(0));
+    let effects = press(&mut model, "<enter>", second(601));
+    assert!(
+        effects
+            .iter()
+            .all(|effect| !matches!(effect, Effect::Ask { op, .. } if op.writes())),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn quitting_asks_only_while_something_is_written() {
+    let (mut model, _) = ready(open_payment());
+    assert_eq!(press(&mut model, "q", second(0)), [Effect::Quit]);
+    press(
+        &mut model,
+        "lA-1<tab>5<tab>EMT<tab><tab><tab><tab> <enter>",
+        second(0),
+    );
+    assert_eq!(press(&mut model, "<ctrl-c>", second(0)), [Effect::Quit]);
+    assert_eq!(press(&mut model, "<ctrl-z>", second(0)), [Effect::Suspend]);
+    model.overlay = Overlay::None;
+    assert_eq!(press(&mut model, "q", second(0)), []);
+    assert_eq!(press(&mut model, "n", second(0)), []);
+    assert_eq!(press(&mut model, "qy", second(0)), [Effect::Quit]);
+}
+
+#[test]
+fn the_simulator_does_as_told_and_the_payment_is_looked_at() {
+    let (mut model, effects) = ready(open_payment());
+    let request = check_of(&effects).unwrap().0;
+    let still = Ok(Answer::Payment(payment("A-17", "25.00", "NEW")));
+    answer(&mut model, second(0), request, still);
+    let command = Command::Payer {
+        payment: id("A-17"),
+        act: PayerAct::Pay,
+    };
+    assert_eq!(
+        press(&mut model, "S<enter>", second(1)),
+        [Effect::Simulate(command.clone())]
+    );
+    let done = Msg::Simulated {
+        command,
+        result: Ok("A-17 is being paid".into()),
+    };
+    assert!(check_of(&update(&mut model, second(1), done)).is_some());
+    let fault = Command::SetFault(Fault::ServerError);
+    update(
+        &mut model,
+        second(2),
+        Msg::Simulated {
+            command: fault,
+            result: Ok("503 from now on".into()),
+        },
+    );
+    press(&mut model, "<esc>", second(2));
+    assert!(screen(&model, second(2), 120, 40).contains("fault 5xx: 503 Service Unavailable"));
+}
+
+#[test]
+fn the_log_pauses_and_follows() {
+    let mut model = busy();
+    press(&mut model, "5kk", second(4));
+    for at in 20..23 {
+        let new = exchange(at, "/api/v2/tpg/transaction", Outcome::Status(200));
+        update(&mut model, second(4), Msg::Exchange(new));
+    }
+    let shown = screen(&model, second(4), 120, 40);
+    assert!(shown.contains("paused, 3 new — G to follow"), "{shown}");
+    press(&mut model, "G", second(4));
+    assert!(!screen(&model, second(4), 120, 40).contains("paused"));
+    assert_eq!(model.requests.selected().unwrap().id, ExchangeId(22));
+}
+
+#[test]
+fn older_requests_come_when_the_top_is_passed() {
+    let mut model = busy();
+    assert_eq!(
+        press(&mut model, "5gk", second(4)),
+        [Effect::LoadLog {
+            before: Some(ExchangeId(1)),
+            filter: String::new(),
+            limit: 200
+        }]
+    );
+    update(&mut model, second(4), Msg::Log(Ok(Vec::new())));
+    assert_eq!(press(&mut model, "k", second(4)), [], "there are no more");
+}
+
+#[test]
+fn a_filter_is_live_and_asks_the_ledger_when_kept() {
+    let mut model = busy();
+    assert_eq!(press(&mut model, "5/TIMED", second(4)), []);
+    assert_eq!(model.requests.selected().unwrap().id, ExchangeId(6));
+    assert_eq!(
+        press(&mut model, "<enter>", second(4)),
+        [Effect::LoadLog {
+            before: None,
+            filter: "TIMED".into(),
+            limit: 200
+        }]
+    );
+    press(&mut model, "<esc>", second(4));
+    assert_eq!(model.requests.filter(), "");
+}
+
+#[test]
+fn quotes_refresh_by_themselves_only_when_told_to() {
+    let mut model = busy();
+    assert_eq!(update(&mut model, second(3), Msg::Woke), []);
+    press(&mut model, "4t", second(4));
+    assert!(screen(&model, second(4), 120, 40).contains("next 30s"));
+    let effects = update(&mut model, second(34), Msg::Woke);
+    assert!(effects.iter().any(|effect| matches!(
+        effect,
+        Effect::Ask {
+            op: Op::Estimate { .. },
+            background: true,
+            ..
+        }
+    )));
+}
+
+#[test]
+fn mouse_moves_draw_nothing_and_a_click_focuses() {
+    use ratatui::crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+    let mut model = busy();
+    let mouse = |kind, column, row| {
+        Msg::Mouse(MouseEvent {
+            kind,
+            column,
+            row,
+            modifiers: KeyModifiers::NONE,
+        })
+    };
+    model.take_dirty();
+    update(&mut model, second(3), mouse(MouseEventKind::Moved, 5, 5));
+    assert!(!model.take_dirty());
+    let press = MouseEventKind::Down(MouseButton::Left);
+    update(&mut model, second(3), mouse(press, 5, 36));
+    assert_eq!(model.focus, Pane::Requests);
+    update(&mut model, second(3), mouse(press, 5, 5));
+    assert_eq!(
+        (model.focus, model.payments.list.selected),
+        (Pane::Payments, 2)
+    );
+    assert!(model.take_dirty());
+}
+
+#[test]
+fn before_it_is_ready_nothing_is_asked() {
+    let mut model = sized(sandbox_setup(), 120, 40);
+    for keys in ["c", "a", "l", "1v", "4r", "5o", "S"] {
+        assert_eq!(press(&mut model, keys, second(0)), [], "{keys}");
+    }
+    assert_eq!(model.next_wake(second(0)), None);
+}

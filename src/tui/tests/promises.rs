@@ -1,0 +1,226 @@
+//! What holds whatever happens: no panic at any size, no secret on any screen, no wake-up without cause.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use ratatui::crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent};
+
+use super::*;
+use crate::tui::keys::TABLE;
+
+#[test]
+fn an_idle_console_sleeps() {
+    let mut model = sized(sandbox_setup(), 120, 40);
+    let mut ready = readiness(
+        vec![(watch("A-17", None), seen("A-17", "1", &["FINALIZED"]))],
+        Vec::new(),
+    );
+    ready.verify = Vec::new();
+    for effect in update(&mut model, second(0), Msg::Ready(ready)) {
+        if let Effect::Ask { request, .. } = effect {
+            press(&mut model, "4<esc>3", second(0));
+            let _ = request;
+        }
+    }
+    assert_eq!(model.next_wake(second(0)), None);
+    assert_eq!(model.next_wake(second(90_000)), None);
+}
+
+#[test]
+fn countdowns_tick_only_where_they_are_seen() {
+    let mut model = busy();
+    let now = second(4);
+    assert!(model.next_wake(now).unwrap() <= Duration::from_secs(1));
+    press(&mut model, "5f", now);
+    let due = model.next_wake(now).unwrap();
+    assert!(
+        due > Duration::from_secs(1),
+        "only the poll itself: {due:?}"
+    );
+    model.options.reduced_motion = true;
+    press(&mut model, "f", now);
+    assert!(model.next_wake(now).unwrap() > Duration::from_secs(1));
+}
+
+#[test]
+fn every_action_of_the_table_is_safe_everywhere() {
+    for row in TABLE {
+        for keys in ["", "l", "a", "4e", "?", ":", "S", "5<enter>", "5/x"] {
+            let mut model = busy();
+            press(&mut model, keys, second(4));
+            let mut out = Vec::new();
+            model.act(row.action, second(4), &mut out);
+            drawn(&model, second(4), 80, 24);
+        }
+    }
+}
+
+#[test]
+fn a_links_token_is_on_no_screen() {
+    let mut model = busy();
+    super::behaviour::make_link(&mut model, second(4));
+    let mut seen = String::new();
+    for (width, height) in [(200, 60), (80, 24), (50, 12)] {
+        seen += &resized_screen(&mut model, second(4), width, height);
+    }
+    press(&mut model, "y", second(4));
+    seen += &screen(&model, second(4), 200, 60);
+    press(&mut model, "w", second(4));
+    seen += &screen(&model, second(4), 200, 60);
+    seen += &format!("{model:?}");
+    assert!(!seen.contains("planted"));
+    assert!(!seen.contains("xoLcXoC5"));
+}
+
+#[test]
+fn hostile_words_stay_words() {
+    let mut model = busy();
+    let bad = "\u{1b}[2J\u{202e}\u{7}evil\n";
+    update(
+        &mut model,
+        second(4),
+        Msg::Notice(msg::Notice {
+            level: msg::Level::Error,
+            about: "x".into(),
+            text: bad.into(),
+        }),
+    );
+    let mut hostile = (*exchange(30, "/x\u{1b}]0;t\u{7}", Outcome::Failed(bad.into()))).clone();
+    hostile.method = bad.into();
+    hostile.response_body.text = bad.into();
+    hostile.response_headers = vec![(bad.into(), bad.into())];
+    update(&mut model, second(4), Msg::Exchange(hostile.into()));
+    let mut text = screen(&model, second(4), 200, 60);
+    press(&mut model, "5G<enter>", second(4));
+    text += &screen(&model, second(4), 200, 60);
+    assert!(text.chars().all(|c| c == '\n' || !inert::is_hostile(c)));
+}
+
+/// One random thing that may happen.
+#[derive(Debug, Clone)]
+enum Happening {
+    Key(KeyCode, KeyModifiers),
+    Paste(String),
+    Mouse(MouseEventKind, u16, u16),
+    Resize(u16, u16),
+    Wait(u64),
+    AnswerLast(u8),
+    Exchange(i64),
+    Log(i64),
+    Notice(String),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let key = prop_oneof![
+        8 => proptest::char::range(' ', '~').prop_map(KeyCode::Char),
+        1 => Just(KeyCode::Char('漢')),
+        6 => proptest::sample::select(vec![
+            KeyCode::Enter, KeyCode::Esc, KeyCode::Tab, KeyCode::BackTab, KeyCode::Up, KeyCode::Down,
+            KeyCode::Left, KeyCode::Right, KeyCode::PageUp, KeyCode::PageDown, KeyCode::Home,
+            KeyCode::End, KeyCode::Backspace, KeyCode::Delete,
+        ]),
+    ];
+    let modifiers = prop_oneof![
+        9 => Just(KeyModifiers::NONE),
+        1 => Just(KeyModifiers::CONTROL),
+        1 => Just(KeyModifiers::SHIFT),
+    ];
+    let mouse = proptest::sample::select(vec![
+        MouseEventKind::Down(MouseButton::Left),
+        MouseEventKind::ScrollDown,
+        MouseEventKind::ScrollUp,
+        MouseEventKind::Moved,
+    ]);
+    prop_oneof![
+        12 => (key, modifiers).prop_map(|(code, with)| Happening::Key(code, with)),
+        1 => "\\PC{0,40}".prop_map(Happening::Paste),
+        2 => (mouse, 0..250_u16, 0..80_u16).prop_map(|(kind, x, y)| Happening::Mouse(kind, x, y)),
+        2 => (1..=250_u16, 1..=80_u16).prop_map(|(x, y)| Happening::Resize(x, y)),
+        2 => (0..400_u64).prop_map(Happening::Wait),
+        3 => any::<u8>().prop_map(Happening::AnswerLast),
+        1 => (1..1000_i64).prop_map(Happening::Exchange),
+        1 => (1..1000_i64).prop_map(Happening::Log),
+        1 => "\\PC{0,200}".prop_map(Happening::Notice),
+    ]
+}
+
+fn some_answer(of: &Op, which: u8) -> Result<Answer, Problem> {
+    let problem = |kind| Err(Problem::new(kind, "it failed \u{1b}[0m", "try again"));
+    match (which % 4, of) {
+        (0, _) => problem(ProblemKind::Unreachable),
+        (1, _) => problem(ProblemKind::NotFound),
+        (_, Op::Verify) => Ok(Answer::Verified),
+        (_, Op::CheckPayment(id)) => Ok(Answer::Payment(Payment {
+            id: id.clone(),
+            currency: currency("EMT"),
+            amount: amount(
+                "1".repeat(usize::from(which))
+                    .as_str()
+                    .get(..60)
+                    .unwrap_or("1"),
+            ),
+            state: PaymentState::KNOWN[usize::from(which) % 8].clone(),
+        })),
+        (_, Op::Estimate { .. }) => Ok(Answer::Estimate(quote(0, &[("BTC", "0.1")]))),
+        (_, Op::PaymentLink(_)) => Ok(Answer::Link(PaymentLink {
+            url: Secret::new("https://pay.example/planted-token"),
+            shown: "https://pay.example/…".into(),
+        })),
+        _ => problem(ProblemKind::Nonsense),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
+    #[test]
+    fn nothing_panics_at_any_size(
+        happenings in proptest::collection::vec(happening(), 1..60),
+        (width, height) in (1..=250_u16, 1..=80_u16),
+    ) {
+        let mut model = busy();
+        let mut now = second(4);
+        let mut asked: Vec<(RequestId, Op)> = Vec::new();
+        update(&mut model, now, Msg::Resized { width, height });
+        let mut at = (width, height);
+        for happening in happenings {
+            let msg = match happening {
+                Happening::Key(code, with) => {
+                    Msg::Key(ratatui::crossterm::event::KeyEvent::new(code, with))
+                }
+                Happening::Paste(text) => Msg::Paste(text),
+                Happening::Mouse(kind, column, row) => Msg::Mouse(MouseEvent {
+                    kind, column, row, modifiers: KeyModifiers::NONE,
+                }),
+                Happening::Resize(width, height) => {
+                    at = (width, height);
+                    Msg::Resized { width, height }
+                }
+                Happening::Wait(seconds) => {
+                    now = now.plus(Duration::from_secs(seconds));
+                    Msg::Woke
+                }
+                Happening::AnswerLast(which) => match asked.pop() {
+                    Some((request, op)) => Msg::Answered { request, result: some_answer(&op, which) },
+                    None => Msg::Woke,
+                },
+                Happening::Exchange(id) => Msg::Exchange(exchange(id, "/x", Outcome::Status(503))),
+                Happening::Log(id) => {
+                    Msg::Log(Ok(vec![exchange(id, "/old", Outcome::Failed("x".into()))]))
+                }
+                Happening::Notice(text) => Msg::Notice(msg::Notice {
+                    level: msg::Level::Warning, about: text.clone(), text,
+                }),
+            };
+            for effect in update(&mut model, now, msg) {
+                if let Effect::Ask { request, op, .. } = effect {
+                    prop_assert!(asked.iter().all(|(other, _)| *other != request));
+                    asked.push((request, op));
+                }
+            }
+            drawn(&model, now, at.0, at.1);
+            // The terminal may have another size than the last event said.
+            drawn(&model, now, width, height);
+            model.next_wake(now);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The frames of panes and windows.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::widgets::{Block, Clear, Widget as _};
+
+use super::text::{Pen, width};
+use crate::tui::theme::{Theme, Tone};
+
+/// How a pane is framed.
+pub struct Framed<'a> {
+    pub theme: &'a Theme,
+    pub focused: bool,
+    /// Whether real money is within reach.
+    pub live: bool,
+    pub title: &'a str,
+    /// At the right of the title, with its tone.
+    pub note: Option<(&'a str, Tone)>,
+}
+
+impl Framed<'_> {
+    /// Draws the frame and gives what lies within.
+    pub fn draw(&self, area: Rect, buf: &mut Buffer) -> Rect {
+        let block = Block::bordered()
+            .border_type(self.theme.border_type(self.focused))
+            .border_style(self.theme.border(self.focused, self.live));
+        let inner = block.inner(area);
+        block.render(area, buf);
+        if area.width < 6 {
+            return inner;
+        }
+        let top = Rect {
+            x: area.x + 2,
+            width: area.width - 4,
+            height: 1,
+            ..area
+        };
+        let style = match (self.focused, self.theme.has_color()) {
+            (true, true) if self.live => self.theme.bold(Tone::Live),
+            (true, true) => self.theme.bold(Tone::Accent),
+            (true, false) => self.theme.badge(Tone::Accent),
+            (false, _) => self.theme.style(Tone::Plain),
+        };
+        let mut pen = Pen::new(buf, top, 0);
+        pen.text(&format!(" {} ", self.title), style);
+        if let Some((note, tone)) = self.note {
+            let note = format!(" {note} ");
+            if width(&note) < pen.left() {
+                pen.flush(&note, self.theme.style(tone));
+            }
+        }
+        inner
+    }
+}
+
+/// A window in the middle of `screen`, at most `width` by `height`, cleared and framed; gives what lies within.
+pub fn window(
+    buf: &mut Buffer,
+    screen: Rect,
+    theme: &Theme,
+    title: &str,
+    (width, height): (u16, u16),
+    live: bool,
+) -> Rect {
+    let area = centred(screen, width, height);
+    Clear.render(area, buf);
+    let inner = Framed {
+        theme,
+        focused: true,
+        live,
+        title,
+        note: None,
+    }
+    .draw(area, buf);
+    // One column of air on either side where there is room for it.
+    if inner.width > 20 {
+        Rect {
+            x: inner.x + 1,
+            width: inner.width - 2,
+            ..inner
+        }
+    } else {
+        inner
+    }
+}
+
+pub fn centred(screen: Rect, width: u16, height: u16) -> Rect {
+    let (width, height) = (width.min(screen.width), height.min(screen.height));
+    Rect {
+        x: screen.x + (screen.width - width) / 2,
+        y: screen.y + (screen.height - height) / 2,
+        width,
+        height,
+    }
+}

@@ -1,0 +1,356 @@
+//! A form: labelled fields that are typed in, chosen or switched. Knows no account and no check; the
+//! one who shows it says what is wrong.
+
+use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::layout::{Position, Rect};
+use tui_input::{Input, InputRequest};
+
+use super::text::{Pen, below, cells, paragraph, width};
+use crate::domain::inert;
+use crate::tui::theme::{Theme, Tone};
+
+/// The most characters a field holds; more than any accepted value has.
+const TYPED_MAX: usize = 512;
+
+/// What a field holds.
+#[derive(Debug, Clone)]
+pub enum Value {
+    Text(Input),
+    Choice { options: Vec<String>, at: usize },
+    Switch(Switch),
+}
+
+/// A yes or no.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Switch {
+    Off,
+    On,
+    /// Cannot be turned on as things stand.
+    Locked,
+}
+
+/// One line of a form.
+#[derive(Debug, Clone)]
+pub struct Field {
+    pub label: &'static str,
+    /// Beside an empty or chosen value.
+    pub hint: String,
+    pub value: Value,
+    pub error: Option<String>,
+}
+
+impl Field {
+    pub fn text(label: &'static str, hint: &str, value: &str) -> Self {
+        Self {
+            label,
+            hint: hint.into(),
+            value: Value::Text(Input::new(typeable(value, TYPED_MAX))),
+            error: None,
+        }
+    }
+
+    pub fn choice(label: &'static str, options: Vec<String>, at: usize) -> Self {
+        Self {
+            label,
+            hint: String::new(),
+            value: Value::Choice { options, at },
+            error: None,
+        }
+    }
+
+    pub fn switch(label: &'static str, hint: &str, value: Switch) -> Self {
+        Self {
+            label,
+            hint: hint.into(),
+            value: Value::Switch(value),
+            error: None,
+        }
+    }
+
+    pub fn typed(&self) -> &str {
+        match &self.value {
+            Value::Text(input) => input.value().trim(),
+            Value::Choice { .. } | Value::Switch(_) => "",
+        }
+    }
+
+    pub fn chosen(&self) -> usize {
+        match self.value {
+            Value::Choice { at, .. } => at,
+            Value::Text(_) | Value::Switch(_) => 0,
+        }
+    }
+
+    pub fn is_on(&self) -> bool {
+        matches!(self.value, Value::Switch(Switch::On))
+    }
+}
+
+/// What a key did to a form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Typed {
+    Nothing,
+    Changed,
+    /// A locked switch was pressed.
+    Locked,
+}
+
+/// Some fields, one of them in hand.
+#[derive(Debug, Clone)]
+pub struct Form {
+    pub fields: Vec<Field>,
+    pub at: usize,
+}
+
+impl Form {
+    pub fn new(fields: Vec<Field>) -> Self {
+        Self { fields, at: 0 }
+    }
+
+    pub fn next(&mut self) {
+        self.at = (self.at + 1) % self.fields.len().max(1);
+    }
+
+    pub fn previous(&mut self) {
+        self.at = self
+            .at
+            .checked_sub(1)
+            .unwrap_or(self.fields.len().saturating_sub(1));
+    }
+
+    /// To the first field with an error; whether there is one.
+    pub fn to_error(&mut self) -> bool {
+        let found = self.fields.iter().position(|field| field.error.is_some());
+        self.at = found.unwrap_or(self.at);
+        found.is_some()
+    }
+
+    pub fn key(&mut self, key: &KeyEvent) -> Typed {
+        let Some(field) = self.fields.get_mut(self.at) else {
+            return Typed::Nothing;
+        };
+        let plain = !key
+            .modifiers
+            .intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
+        match &mut field.value {
+            Value::Text(input) => {
+                if edit(input, key) {
+                    field.error = None;
+                    return Typed::Changed;
+                }
+                Typed::Nothing
+            }
+            Value::Choice { options, at } if plain => {
+                let len = options.len().max(1);
+                match key.code {
+                    KeyCode::Char(' ') | KeyCode::Right => *at = (*at + 1) % len,
+                    KeyCode::Left => *at = (*at + len - 1) % len,
+                    _ => return Typed::Nothing,
+                }
+                field.error = None;
+                Typed::Changed
+            }
+            Value::Switch(switch) if plain && key.code == KeyCode::Char(' ') => {
+                *switch = match switch {
+                    Switch::Locked => return Typed::Locked,
+                    Switch::Off => Switch::On,
+                    Switch::On => Switch::Off,
+                };
+                field.error = None;
+                Typed::Changed
+            }
+            Value::Choice { .. } | Value::Switch(_) => Typed::Nothing,
+        }
+    }
+
+    pub fn paste(&mut self, text: &str) {
+        if let Some(field) = self.fields.get_mut(self.at)
+            && let Value::Text(input) = &mut field.value
+        {
+            paste(input, text);
+            field.error = None;
+        }
+    }
+
+    /// Rows it takes: one a field, one more under each error.
+    pub fn height(&self) -> u16 {
+        cells(
+            self.fields.len()
+                + self
+                    .fields
+                    .iter()
+                    .filter(|field| field.error.is_some())
+                    .count(),
+        )
+    }
+
+    /// Draws the fields; where there is not room for all, the one in hand is seen. Gives the cursor.
+    pub fn draw(&self, buf: &mut Buffer, area: Rect, theme: &Theme) -> Option<Position> {
+        let label = self
+            .fields
+            .iter()
+            .map(|field| width(field.label))
+            .max()
+            .unwrap_or(0);
+        let rows_to = |at: usize| {
+            cells(
+                self.fields[..at]
+                    .iter()
+                    .map(|field| 1 + usize::from(field.error.is_some()))
+                    .sum(),
+            )
+        };
+        let first = (0..=self.at)
+            .find(|first| {
+                rows_to((self.at + 1).min(self.fields.len())) - rows_to(*first) <= area.height
+            })
+            .unwrap_or(self.at);
+        let mut cursor = None;
+        let mut left = area;
+        for (at, field) in self.fields.iter().enumerate().skip(first) {
+            if left.is_empty() {
+                break;
+            }
+            let here = at == self.at;
+            let mut pen = Pen::new(buf, left, 0);
+            let style = if here {
+                theme.bold(Tone::Accent)
+            } else {
+                theme.style(Tone::Dim)
+            };
+            pen.text(if here { "▸ " } else { "  " }, style)
+                .cell(field.label, label + 2, style);
+            if let Some(at) = draw_value(&mut pen, field, here, theme) {
+                cursor = Some(Position::new(at, left.y));
+            }
+            left = below(left, 1);
+            if let Some(error) = &field.error {
+                let mut under = left;
+                under.height = under.height.min(1);
+                let indent = (label + 4).min(under.width / 3);
+                under.x += indent;
+                under.width -= indent;
+                paragraph(buf, under, error, theme.style(Tone::Bad));
+                left = below(left, 1);
+            }
+        }
+        cursor
+    }
+}
+
+fn draw_value(pen: &mut Pen<'_>, field: &Field, here: bool, theme: &Theme) -> Option<u16> {
+    match &field.value {
+        Value::Text(input) if here => return Some(draw_input(pen, input, &field.hint, theme)),
+        Value::Text(input) if input.value().is_empty() => {
+            pen.text(&field.hint, theme.style(Tone::Dim));
+        }
+        Value::Text(input) => {
+            pen.text(input.value(), theme.style(Tone::Plain));
+        }
+        Value::Choice { options, at } => {
+            let word = options.get(*at).map_or("", String::as_str);
+            pen.text(word, theme.style(Tone::Plain));
+            if here && options.len() > 1 {
+                pen.text("  Space: another", theme.style(Tone::Dim));
+            }
+        }
+        Value::Switch(switch) => {
+            let (word, tone) = match switch {
+                Switch::Off => ("no", Tone::Plain),
+                Switch::On => ("yes", Tone::Good),
+                Switch::Locked => ("locked", Tone::Live),
+            };
+            pen.text(word, theme.style(tone));
+            let key = match (here, switch) {
+                (true, Switch::Locked) => "  Space: arm the account first",
+                (true, _) => "  Space: change",
+                (false, _) => "",
+            };
+            pen.text(key, theme.style(Tone::Dim));
+            if !field.hint.is_empty() {
+                pen.text("  ", theme.style(Tone::Dim))
+                    .text(&field.hint, theme.style(Tone::Dim));
+            }
+        }
+    }
+    None
+}
+
+/// One line being typed, scrolled so that the cursor is seen; gives the cursor's column.
+pub fn draw_input(pen: &mut Pen<'_>, input: &Input, hint: &str, theme: &Theme) -> u16 {
+    let from = pen.x();
+    let room = usize::from(pen.left()).saturating_sub(1);
+    if input.value().is_empty() {
+        pen.text(hint, theme.style(Tone::Dim));
+        return from;
+    }
+    let scrolled = input.visual_scroll(room);
+    let mut hidden = 0;
+    let shown: String = input
+        .value()
+        .chars()
+        .skip_while(|c| {
+            let skip = hidden < scrolled;
+            hidden += unicode_width::UnicodeWidthChar::width(*c).unwrap_or(0);
+            skip
+        })
+        .collect();
+    pen.text(&shown, theme.style(Tone::Plain));
+    from + cells(input.visual_cursor().saturating_sub(scrolled).min(room))
+}
+
+/// The usual keys of one typed line; whether it changed.
+pub fn edit(input: &mut Input, key: &KeyEvent) -> bool {
+    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    let alt = key.modifiers.contains(KeyModifiers::ALT);
+    let request = match (key.code, control, alt) {
+        (KeyCode::Char(c), false, false)
+            if !inert::is_hostile(c) && input.value().len() < TYPED_MAX =>
+        {
+            let c = if key.modifiers.contains(KeyModifiers::SHIFT) {
+                c.to_ascii_uppercase()
+            } else {
+                c
+            };
+            InputRequest::InsertChar(c)
+        }
+        (KeyCode::Backspace, false, false) | (KeyCode::Char('h'), true, false) => {
+            InputRequest::DeletePrevChar
+        }
+        (KeyCode::Backspace, _, _) | (KeyCode::Char('w'), true, false) => {
+            InputRequest::DeletePrevWord
+        }
+        (KeyCode::Delete, _, _) => InputRequest::DeleteNextChar,
+        (KeyCode::Left, false, false) => InputRequest::GoToPrevChar,
+        (KeyCode::Right, false, false) => InputRequest::GoToNextChar,
+        (KeyCode::Left, _, _) => InputRequest::GoToPrevWord,
+        (KeyCode::Right, _, _) => InputRequest::GoToNextWord,
+        (KeyCode::Home, _, _) | (KeyCode::Char('a'), true, false) => InputRequest::GoToStart,
+        (KeyCode::End, _, _) | (KeyCode::Char('e'), true, false) => InputRequest::GoToEnd,
+        (KeyCode::Char('u'), true, false) => InputRequest::DeleteFromStart,
+        (KeyCode::Char('k'), true, false) => InputRequest::DeleteTillEnd,
+        _ => return false,
+    };
+    input.handle(request);
+    true
+}
+
+/// Puts a pasted text in at the cursor: its first line, without what could not be typed.
+pub fn paste(input: &mut Input, text: &str) {
+    let room = TYPED_MAX.saturating_sub(input.value().len());
+    for c in typeable(text, room).chars() {
+        input.handle(InputRequest::InsertChar(c));
+    }
+}
+
+fn typeable(text: &str, max: usize) -> String {
+    text.trim()
+        .lines()
+        .next()
+        .unwrap_or("")
+        .chars()
+        .filter(|c| !inert::is_hostile(*c))
+        .take(max)
+        .collect()
+}

@@ -1,0 +1,93 @@
+//! Which row is selected and which rows are seen. Knows how many there are, not what they are.
+
+use std::ops::Range;
+
+/// A selection in a list that scrolls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct List {
+    pub selected: usize,
+    offset: usize,
+}
+
+impl List {
+    /// The rows that are seen in `height`, the selected one among them.
+    pub fn window(self, len: usize, height: u16) -> Range<usize> {
+        let height = usize::from(height);
+        if height == 0 || len == 0 {
+            return 0..0;
+        }
+        let selected = self.selected.min(len - 1);
+        let offset = self
+            .offset
+            .min(len.saturating_sub(height))
+            .min(selected)
+            .max((selected + 1).saturating_sub(height));
+        offset..(offset + height).min(len)
+    }
+
+    /// Remembers where the window lies after a move.
+    pub fn settle(&mut self, len: usize, height: u16) {
+        self.selected = self.selected.min(len.saturating_sub(1));
+        self.offset = self.window(len, height).start;
+    }
+
+    pub fn step(&mut self, by: Step, len: usize, height: u16) {
+        let page = usize::from(height.max(2)) - 1;
+        self.selected = match by {
+            Step::Up(n) => self.selected.saturating_sub(n),
+            Step::Down(n) => self.selected.saturating_add(n),
+            Step::PageUp => self.selected.saturating_sub(page),
+            Step::PageDown => self.selected.saturating_add(page),
+            Step::Top => 0,
+            Step::Bottom => usize::MAX,
+        };
+        self.settle(len, height);
+    }
+}
+
+/// A move in a list or a text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Up(usize),
+    Down(usize),
+    PageUp,
+    PageDown,
+    Top,
+    Bottom,
+}
+
+impl Step {
+    /// Where a text of `len` rows, seen through `height`, is scrolled to.
+    pub fn scroll(self, from: usize, len: usize, height: u16) -> usize {
+        let page = usize::from(height.max(2)) - 1;
+        let last = len.saturating_sub(usize::from(height));
+        match self {
+            Self::Up(n) => from.min(last).saturating_sub(n),
+            Self::Down(n) => from.saturating_add(n).min(last),
+            Self::PageUp => from.min(last).saturating_sub(page),
+            Self::PageDown => from.saturating_add(page).min(last),
+            Self::Top => 0,
+            Self::Bottom => last,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_selected_row_is_always_seen() {
+        let mut list = List::default();
+        list.step(Step::Bottom, 100, 10);
+        assert_eq!((list.selected, list.window(100, 10)), (99, 90..100));
+        list.step(Step::Up(3), 100, 10);
+        assert_eq!(list.window(100, 10), 90..100, "the window stays");
+        list.step(Step::PageUp, 100, 10);
+        assert_eq!((list.selected, list.window(100, 10)), (87, 87..97));
+        assert_eq!(list.window(100, 1), 87..88);
+        assert_eq!(list.window(3, 10), 0..3, "a list that has shrunk");
+        assert_eq!(list.window(0, 10), 0..0);
+        assert_eq!(list.window(100, 0), 0..0);
+    }
+}

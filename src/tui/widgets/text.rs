@@ -1,0 +1,215 @@
+//! Text on cells: cut, wrapped, aligned. Everything drawn passes here and is inert afterwards.
+
+use std::borrow::Cow;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use crate::domain::inert;
+
+/// A count as a number of cells.
+pub fn cells(count: usize) -> u16 {
+    u16::try_from(count).unwrap_or(u16::MAX)
+}
+
+pub fn width(text: &str) -> u16 {
+    cells(text.width())
+}
+
+/// The text in at most `max` cells, inert, with `…` where it was cut.
+pub fn fit(text: &str, max: u16) -> Cow<'_, str> {
+    // A megabyte in one field must not be walked for the sake of eighty cells.
+    let enough = usize::from(max).saturating_mul(8).saturating_add(64);
+    let head = match text.char_indices().nth(enough) {
+        None => text,
+        Some((at, _)) => &text[..at],
+    };
+    let inert = inert::line(head);
+    if head.len() == text.len() && inert.width() <= usize::from(max) {
+        return inert;
+    }
+    if max == 0 {
+        return Cow::Borrowed("");
+    }
+    let mut out = String::new();
+    let mut used = 0;
+    for c in inert.chars() {
+        let wide = c.width().unwrap_or(0);
+        if used + wide > usize::from(max) - 1 {
+            break;
+        }
+        used += wide;
+        out.push(c);
+    }
+    out.push('…');
+    Cow::Owned(out)
+}
+
+/// Words in lines of at most `max` cells; a word longer than a line is broken.
+pub fn wrap(text: &str, max: u16) -> Vec<String> {
+    let max = usize::from(max.max(1));
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    let mut used = 0;
+    for word in inert::line(text).split(' ') {
+        let wide = word.width();
+        if used > 0 && used + 1 + wide > max {
+            lines.push(std::mem::take(&mut line));
+            used = 0;
+        } else if used > 0 {
+            line.push(' ');
+            used += 1;
+        }
+        for c in word.chars() {
+            let wide = c.width().unwrap_or(0);
+            if used + wide > max {
+                lines.push(std::mem::take(&mut line));
+                used = 0;
+            }
+            line.push(c);
+            used += wide;
+        }
+    }
+    lines.push(line);
+    lines
+}
+
+/// Writes along one row, from left to right, never beyond its end.
+pub struct Pen<'a> {
+    buf: &'a mut Buffer,
+    x: u16,
+    y: u16,
+    end: u16,
+}
+
+impl<'a> Pen<'a> {
+    /// On row `row` of `area`, counted from its top; a row outside draws nothing.
+    pub fn new(buf: &'a mut Buffer, area: Rect, row: u16) -> Self {
+        let area = area.intersection(buf.area);
+        let inside = row < area.height;
+        Self {
+            buf,
+            x: area.x,
+            y: area.y.saturating_add(row),
+            end: if inside { area.right() } else { area.x },
+        }
+    }
+
+    /// Cells left.
+    pub fn left(&self) -> u16 {
+        self.end.saturating_sub(self.x)
+    }
+
+    pub fn x(&self) -> u16 {
+        self.x
+    }
+
+    pub fn skip(&mut self, by: u16) -> &mut Self {
+        self.x = self.x.saturating_add(by).min(self.end);
+        self
+    }
+
+    /// Keeps the last `by` cells of the row free.
+    pub fn keep(&mut self, by: u16) -> &mut Self {
+        self.end = self.end.saturating_sub(by).max(self.x);
+        self
+    }
+
+    pub fn text(&mut self, text: &str, style: Style) -> &mut Self {
+        let left = self.left();
+        if left > 0 {
+            let text = fit(text, left);
+            let (x, _) = self
+                .buf
+                .set_stringn(self.x, self.y, &text, usize::from(left), style);
+            self.x = x.min(self.end);
+        }
+        self
+    }
+
+    /// In a column of `width` cells, at its left.
+    pub fn cell(&mut self, text: &str, width: u16, style: Style) -> &mut Self {
+        let width = width.min(self.left());
+        let next = self.x + width;
+        if width > 0 {
+            self.buf
+                .set_stringn(self.x, self.y, fit(text, width), usize::from(width), style);
+        }
+        self.x = next;
+        self
+    }
+
+    /// In a column of `width` cells, at its right.
+    pub fn right(&mut self, text: &str, width: u16, style: Style) -> &mut Self {
+        let width = width.min(self.left());
+        let next = self.x + width;
+        if width > 0 {
+            let text = fit(text, width);
+            let at = next - self::width(&text).min(width);
+            self.buf
+                .set_stringn(at, self.y, &text, usize::from(width), style);
+        }
+        self.x = next;
+        self
+    }
+
+    /// At the very right of what is left.
+    pub fn flush(&mut self, text: &str, style: Style) -> &mut Self {
+        let left = self.left();
+        self.right(text, left, style)
+    }
+}
+
+/// Wrapped text in `area`; says how many rows it took.
+pub fn paragraph(buf: &mut Buffer, area: Rect, text: &str, style: Style) -> u16 {
+    if area.is_empty() || text.is_empty() {
+        return 0;
+    }
+    let lines = wrap(text, area.width);
+    let rows = cells(lines.len());
+    for (row, line) in (0..area.height).zip(&lines) {
+        let mut pen = Pen::new(buf, area, row);
+        if row + 1 == area.height && rows > area.height {
+            pen.text(&format!("{line} …"), style);
+        } else {
+            pen.text(line, style);
+        }
+    }
+    rows.min(area.height)
+}
+
+/// `area` without its first `rows` rows.
+pub fn below(area: Rect, rows: u16) -> Rect {
+    let rows = rows.min(area.height);
+    Rect {
+        y: area.y + rows,
+        height: area.height - rows,
+        ..area
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_text_is_cut_by_cells_not_characters() {
+        assert_eq!(fit("abcdef", 4), "abc…");
+        assert_eq!(fit("漢字漢字", 5), "漢字…");
+        assert_eq!(fit("漢字漢字", 4), "漢…");
+        assert_eq!(fit("漢字", 4), "漢字");
+        assert_eq!(fit("a\u{1b}b", 20), "a\\u{1b}b");
+        assert_eq!(fit("abc", 0), "");
+        assert_eq!(fit(&"x".repeat(10_000_000), 3), "xx…");
+    }
+
+    #[test]
+    fn words_wrap_and_long_words_break() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
+        assert_eq!(wrap("", 3), [""]);
+        assert_eq!(wrap("a\nb", 9), ["a\\nb"]);
+    }
+}
