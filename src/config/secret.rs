@@ -64,8 +64,8 @@ pub struct Resolved {
 /// Why a secret could not be had. Never holds any of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
-    /// The variable is not set, or empty.
-    #[error("the environment variable {0} is not set; set it before starting tilldeck")]
+    /// There is no such variable, or it is empty.
+    #[error("the environment variable {0} is not set or empty; set it before starting tilldeck")]
     NotSet(String),
     /// It holds nothing.
     #[error("the secret from {0} is empty; put the secret there")]
@@ -394,7 +394,7 @@ mod tests {
         assert_eq!(value(&env("KEY"), &environ), "planted");
         assert_eq!(
             refusal(&env("KEY")),
-            "the environment variable KEY is not set; set it before starting tilldeck"
+            "the environment variable KEY is not set or empty; set it before starting tilldeck"
         );
         assert!(refusal(&env("BLANK")).contains("is empty"));
         assert!(refusal(&env("LINES")).contains("more than one line"));

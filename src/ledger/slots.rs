@@ -3,8 +3,8 @@
 //! it begins, can hold more than the limit. Never waits; says how long to.
 //!
 //! The window is held against the wall clock, the only one that processes share. A clock set back frees no
-//! slot early: all are then held for at most one more period. One set forward by some seconds frees slots
-//! that many seconds early, which nothing in a file can tell from time that has passed.
+//! slot early: all are then held for one more request and period at most. One set forward by some seconds
+//! frees slots that many seconds early, which nothing in a file can tell from time that has passed.
 
 use std::time::Duration;
 
@@ -204,14 +204,19 @@ fn take_in_file(
     change
         .prepare_cached("DELETE FROM slots WHERE scope = ?1 AND free_at <= ?2")?
         .execute((scope, now))?;
-    // Only a clock that was set back makes this true. All replies were seen before this instant, so one
-    // period from now is late enough, and soon enough not to block for as long as the clock was set back.
-    change
-        .prepare_cached(
-            "UPDATE slots SET free_at = ?2 + period + iif(seen_at IS NULL, flight, 0)
-             WHERE scope = ?1 AND free_at > ?2 + period + iif(seen_at IS NULL, flight, 0)",
-        )?
-        .execute((scope, now))?;
+    let last: Option<i64> = change
+        .prepare_cached("SELECT max(free_at) FROM slots WHERE scope = ?1")?
+        .query_row([scope], |row| row.get(0))?;
+    if last.is_some_and(|last| last > now + terms.flight + terms.period) {
+        // The clock was set back. All replies were seen before this instant, so one period from now is late
+        // enough, and soon enough not to block for as long as the clock was set back.
+        change
+            .prepare_cached(
+                "UPDATE slots SET free_at = ?2 + period + iif(seen_at IS NULL, flight, 0)
+                 WHERE scope = ?1 AND free_at > ?2 + period + iif(seen_at IS NULL, flight, 0)",
+            )?
+            .execute((scope, now))?;
+    }
     let in_use = used(&change, scope, now)? + loose.len();
     let taken = if let Some(over) = in_use.checked_sub(terms.open_to_all()) {
         Taken::Full(nth_free(&change, scope, now, loose, over)?)

@@ -547,6 +547,24 @@ async fn only_old_exchanges_are_dropped() {
 }
 
 #[tokio::test]
+async fn exchanges_are_dropped_without_being_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Retention {
+        count: 6,
+        ..Retention::default()
+    };
+    let ledger = Ledger::start(folder.path().to_owned(), clock().0, limits);
+    for _ in 0..1_100 {
+        ledger.record(exchange("https://x.example")).await;
+    }
+    let all = LogQuery {
+        limit: 2_000,
+        ..LogQuery::default()
+    };
+    assert!(ledger.log(all).await.unwrap().len() < 6 + 512);
+}
+
+#[tokio::test]
 async fn an_observation_is_kept_only_where_something_changed() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = start(folder.path());

@@ -55,7 +55,8 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
             let _ = messages.send(Msg::Done(browse(url).await)).await;
         }),
         Effect::Simulate(command) => tasks.start(async move {
-            let _ = messages.send(Msg::Done(deck.simulate(&command))).await;
+            let result = deck.simulate(&command);
+            let _ = messages.send(Msg::Simulated { command, result }).await;
         }),
         Effect::Copy { .. } | Effect::Bell | Effect::Suspend | Effect::Quit => {}
     }

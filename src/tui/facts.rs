@@ -198,11 +198,12 @@ impl Model {
                 self.store.flash(Level::Info, words);
                 match command {
                     Command::SetFault(fault) => self.store.fault = *fault,
-                    Command::Advance(_) | Command::Payer { .. } => {
+                    Command::Advance(_) | Command::Payer { .. } | Command::RepeatCallback(_) => {
                         for watched in &mut self.store.payments {
                             let touched = match command {
                                 Command::Payer { payment, .. } => watched.watch.id == *payment,
-                                _ => true,
+                                Command::RepeatCallback(payment) => watched.watch.id == *payment,
+                                Command::Advance(_) | Command::SetFault(_) => true,
                             };
                             if touched {
                                 watched.stir(now);

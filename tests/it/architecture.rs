@@ -14,13 +14,53 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("auth", &["domain", "clock", "config", "ledger", "net"]),
     ("http_server", &[]),
     ("sandbox", &["domain", "clock", "http_server"]),
-    ("providers", &["domain", "clock", "config", "ledger", "net", "auth", "http_server", "sandbox"]),
-    ("deck", &["domain", "clock", "config", "ledger", "net", "auth", "http_server", "sandbox", "providers"]),
+    (
+        "providers",
+        &[
+            "domain",
+            "clock",
+            "config",
+            "ledger",
+            "net",
+            "auth",
+            "http_server",
+            "sandbox",
+        ],
+    ),
+    (
+        "deck",
+        &[
+            "domain",
+            "clock",
+            "config",
+            "ledger",
+            "net",
+            "auth",
+            "http_server",
+            "sandbox",
+            "providers",
+        ],
+    ),
     ("tui", &["domain"]),
-    ("runtime", &["domain", "clock", "config", "ledger", "net", "deck", "tui"]),
-    ("cli", &[
-        "domain", "clock", "config", "ledger", "net", "sandbox", "providers", "deck", "tui", "runtime",
-    ]),
+    (
+        "runtime",
+        &["domain", "clock", "config", "ledger", "net", "deck", "tui"],
+    ),
+    (
+        "cli",
+        &[
+            "domain",
+            "clock",
+            "config",
+            "ledger",
+            "net",
+            "sandbox",
+            "providers",
+            "deck",
+            "tui",
+            "runtime",
+        ],
+    ),
 ];
 
 fn rust_files(folder: &Path, into: &mut Vec<PathBuf>) {
@@ -58,12 +98,22 @@ fn used(source: &str) -> Vec<String> {
             }
             found.push(word);
         } else {
-            found.push(rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect());
+            found.push(
+                rest.chars()
+                    .take_while(|c| c.is_alphanumeric() || *c == '_')
+                    .collect(),
+            );
         }
     }
     found
         .into_iter()
-        .map(|path| path.trim().split("::").next().unwrap_or_default().to_owned())
+        .map(|path| {
+            path.trim()
+                .split("::")
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        })
         .filter(|segment| !segment.is_empty())
         .collect()
 }
@@ -78,7 +128,14 @@ fn each_layer_uses_only_what_it_may_know() {
     let mut seen = 0;
     for file in files {
         let inside = file.strip_prefix(&root).unwrap();
-        let layer = inside.components().next().unwrap().as_os_str().to_str().unwrap().trim_end_matches(".rs");
+        let layer = inside
+            .components()
+            .next()
+            .unwrap()
+            .as_os_str()
+            .to_str()
+            .unwrap()
+            .trim_end_matches(".rs");
         if matches!(layer, "main" | "lib") {
             continue;
         }
@@ -88,8 +145,14 @@ fn each_layer_uses_only_what_it_may_know() {
         };
         for other in used(&fs::read_to_string(&file).unwrap()) {
             seen += 1;
-            if other != layer && layers.contains_key(other.as_str()) && !known.contains(&other.as_str()) {
-                wrong.push(format!("{} uses crate::{other}, which {layer} may not know", inside.display()));
+            if other != layer
+                && layers.contains_key(other.as_str())
+                && !known.contains(&other.as_str())
+            {
+                wrong.push(format!(
+                    "{} uses crate::{other}, which {layer} may not know",
+                    inside.display()
+                ));
             }
         }
     }
@@ -100,12 +163,22 @@ fn each_layer_uses_only_what_it_may_know() {
 #[test]
 fn the_order_of_layers_is_the_order_in_lib_rs() {
     let lib = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).unwrap();
-    let order: Vec<&str> =
-        lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
-    assert_eq!(order, LAYERS.iter().map(|(name, _)| *name).collect::<Vec<_>>());
+    let order: Vec<&str> = lib
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'))
+        .collect();
+    assert_eq!(
+        order,
+        LAYERS.iter().map(|(name, _)| *name).collect::<Vec<_>>()
+    );
     for (name, known) in LAYERS {
         let place = order.iter().position(|layer| layer == name).unwrap();
-        assert!(known.iter().all(|other| order.iter().position(|layer| layer == other).unwrap() < place), "{name}");
+        assert!(
+            known
+                .iter()
+                .all(|other| order.iter().position(|layer| layer == other).unwrap() < place),
+            "{name}"
+        );
     }
 }
 
@@ -118,7 +191,10 @@ fn only_the_gate_owns_the_http_client_and_only_the_command_line_prints() {
         let source = fs::read_to_string(&file).unwrap();
         let inside = file.strip_prefix(&root).unwrap().display().to_string();
         if inside != "net/http.rs" {
-            assert!(!source.contains("reqwest::Client"), "{inside} makes an HTTP client");
+            assert!(
+                !source.contains("reqwest::Client"),
+                "{inside} makes an HTTP client"
+            );
         }
         if !inside.starts_with("cli/") && inside != "main.rs" {
             for print in ["println!", "eprint!", "print!("] {

@@ -11,7 +11,11 @@ fn fails(place: &Place, arguments: &[&str], code: i32, kind: &str, says: &[&str]
     let words = place.run(arguments);
     assert_eq!(words.code, code, "{arguments:?}: {words:?}");
     for said in says {
-        assert!(words.err.contains(said), "{arguments:?} does not say {said:?}: {}", words.err);
+        assert!(
+            words.err.contains(said),
+            "{arguments:?} does not say {said:?}: {}",
+            words.err
+        );
     }
     let with_json = place.run(&[arguments, &["--json"]].concat());
     assert_eq!(with_json.code, code, "{arguments:?} --json: {with_json:?}");
@@ -21,7 +25,10 @@ fn fails(place: &Place, arguments: &[&str], code: i32, kind: &str, says: &[&str]
     assert!(object["error"]["message"].is_string() && object["error"]["hint"].is_string());
     for ran in [&words, &with_json] {
         assert!(!ran.all().contains(API_SECRET), "{ran:?}");
-        assert!(!ran.all().contains('\u{1b}'), "no escape codes outside a terminal: {ran:?}");
+        assert!(
+            !ran.all().contains('\u{1b}'),
+            "no escape codes outside a terminal: {ran:?}"
+        );
     }
     words
 }
@@ -30,7 +37,13 @@ fn fails(place: &Place, arguments: &[&str], code: i32, kind: &str, says: &[&str]
 fn check_fails(act: Act, code: i32, kind: &str, says: &[&str]) {
     let peer = Peer::start(vec![act]);
     let place = Place::with_shop(&peer.url);
-    fails(&place, &["check", "A-17"], code, kind, &[&["account shop"], says].concat());
+    fails(
+        &place,
+        &["check", "A-17"],
+        code,
+        kind,
+        &[&["account shop"], says].concat(),
+    );
 }
 
 fn config_fails(text: &str, says: &[&str]) -> Ran {
@@ -43,7 +56,13 @@ const SHOP: &str = "[profiles.live.accounts.shop]\nprovider = \"kanga\"\napi_key
 #[test]
 fn a_config_that_is_named_but_missing() {
     let place = Place::new();
-    fails(&place, &["account", "list", "--config", "/nonexistent/config.toml"], 2, "config", &["/nonexistent/config.toml"]);
+    fails(
+        &place,
+        &["account", "list", "--config", "/nonexistent/config.toml"],
+        2,
+        "config",
+        &["/nonexistent/config.toml"],
+    );
 }
 
 #[test]
@@ -51,24 +70,44 @@ fn a_config_that_cannot_be_read() {
     let place = Place::new();
     std::fs::create_dir(place.path().join("folder")).unwrap();
     let folder = place.path().join("folder").display().to_string();
-    fails(&place, &["account", "list", "--config", &folder], 2, "config", &["folder"]);
+    fails(
+        &place,
+        &["account", "list", "--config", &folder],
+        2,
+        "config",
+        &["folder"],
+    );
     std::fs::write(place.config_path(), b"default_profile = \"\xff\xfe\"").unwrap();
     fails(&place, &["account", "list"], 2, "config", &["UTF-8"]);
 }
 
 #[test]
 fn an_unknown_key_or_provider() {
-    config_fails("defualt_profile = \"x\"\n", &["defualt_profile", "default_profile", "config.toml:1"]);
-    config_fails("[profiles.live.accounts.shop]\nprovider = \"kangaroo\"\n", &["kangaroo", "kanga", ":2"]);
-    config_fails(&format!("{SHOP}api_secret = {{ env = \"X\" }}\nshcret = 1\n"), &["shcret", ":5"]);
+    config_fails(
+        "defualt_profile = \"x\"\n",
+        &["defualt_profile", "default_profile", "config.toml:1"],
+    );
+    config_fails(
+        "[profiles.live.accounts.shop]\nprovider = \"kangaroo\"\n",
+        &["kangaroo", "kanga", ":2"],
+    );
+    config_fails(
+        &format!("{SHOP}api_secret = {{ env = \"X\" }}\nshcret = 1\n"),
+        &["shcret", ":5"],
+    );
 }
 
 #[test]
 fn a_duplicate_account() {
-    config_fails(&format!("{SHOP}api_secret = {{ env = \"X\" }}\n{SHOP}"), &["shop"]);
+    config_fails(
+        &format!("{SHOP}api_secret = {{ env = \"X\" }}\n{SHOP}"),
+        &["shop"],
+    );
     let other_case = SHOP.replace("accounts.shop", "accounts.SHOP");
     config_fails(
-        &format!("{SHOP}api_secret = {{ env = \"X\" }}\n{other_case}api_secret = {{ env = \"X\" }}\n"),
+        &format!(
+            "{SHOP}api_secret = {{ env = \"X\" }}\n{other_case}api_secret = {{ env = \"X\" }}\n"
+        ),
         &["SHOP", "shop"],
     );
 }
@@ -92,24 +131,93 @@ fn a_secret_that_is_empty_or_cannot_be_read() {
         ))
     };
     let place = with("{ env = \"NOT_SET_ANYWHERE\" }");
-    fails(&place, &["check", "A"], 2, "config", &["account shop", "NOT_SET_ANYWHERE", "set it"]);
+    fails(
+        &place,
+        &["check", "A"],
+        2,
+        "config",
+        &["account shop", "NOT_SET_ANYWHERE", "set it"],
+    );
     let place = with("{ file = \"empty\" }");
     std::fs::write(place.path().join("empty"), "\n").unwrap();
-    fails(&place, &["check", "A"], 2, "config", &["account shop", "empty"]);
-    fails(&with("{ file = \"missing\" }"), &["check", "A"], 2, "config", &["account shop", "missing"]);
-    fails(&with("{ command = [\"false\"] }"), &["check", "A"], 2, "config", &["account shop", "command false", "failed"]);
-    fails(&with("{ command = [\"no-such-program-anywhere\"] }"), &["check", "A"], 2, "config", &["account shop"]);
+    fails(
+        &place,
+        &["check", "A"],
+        2,
+        "config",
+        &["account shop", "empty"],
+    );
+    fails(
+        &with("{ file = \"missing\" }"),
+        &["check", "A"],
+        2,
+        "config",
+        &["account shop", "missing"],
+    );
+    fails(
+        &with("{ command = [\"false\"] }"),
+        &["check", "A"],
+        2,
+        "config",
+        &["account shop", "command false", "failed"],
+    );
+    fails(
+        &with("{ command = [\"no-such-program-anywhere\"] }"),
+        &["check", "A"],
+        2,
+        "config",
+        &["account shop"],
+    );
     let place = with("{ file = \"missing\" }");
-    fails(&place, &["config", "check"], 2, "config", &["profile live", "account shop", "missing"]);
-    assert!(peer.requests().is_empty(), "nothing was sent without a secret");
+    fails(
+        &place,
+        &["config", "check"],
+        2,
+        "config",
+        &["profile live", "account shop", "missing"],
+    );
+    assert!(
+        peer.requests().is_empty(),
+        "nothing was sent without a secret"
+    );
 }
 
 #[test]
 fn a_bad_amount() {
     let place = Place::new();
-    for (amount, said) in [("1e5", "exponent"), ("-1", "negative"), ("1,5", "comma"), (&"9".repeat(60), "60 digits"), ("", "empty"), ("\u{1b}[31m1", "not an amount")] {
-        fails(&place, &["link", "--id", "A", "--currency", "BTC", &format!("--amount={amount}")], 2, "usage", &["amount", said]);
-        fails(&place, &["estimate", "EMT", "--json", "--", amount][..].iter().filter(|a| **a != "--json").copied().collect::<Vec<_>>(), 2, "usage", &[said]);
+    for (amount, said) in [
+        ("1e5", "exponent"),
+        ("-1", "negative"),
+        ("1,5", "comma"),
+        (&"9".repeat(60), "60 digits"),
+        ("", "empty"),
+        ("\u{1b}[31m1", "not an amount"),
+    ] {
+        fails(
+            &place,
+            &[
+                "link",
+                "--id",
+                "A",
+                "--currency",
+                "BTC",
+                &format!("--amount={amount}"),
+            ],
+            2,
+            "usage",
+            &["amount", said],
+        );
+        fails(
+            &place,
+            &["estimate", "EMT", "--json", "--", amount][..]
+                .iter()
+                .filter(|a| **a != "--json")
+                .copied()
+                .collect::<Vec<_>>(),
+            2,
+            "usage",
+            &[said],
+        );
     }
 }
 
@@ -130,7 +238,9 @@ fn a_bad_payment_id() {
 #[test]
 fn http_to_a_foreign_host() {
     config_fails(
-        &format!("{SHOP}api_secret = {{ env = \"X\" }}\nendpoints = {{ api = \"http://kanga.dev\" }}\n"),
+        &format!(
+            "{SHOP}api_secret = {{ env = \"X\" }}\nendpoints = {{ api = \"http://kanga.dev\" }}\n"
+        ),
         &["http", "https", "kanga.dev"],
     );
 }
@@ -139,8 +249,22 @@ fn http_to_a_foreign_host() {
 fn a_path_that_leads_elsewhere() {
     let peer = Peer::start(vec![json("{}")]);
     let place = Place::with_shop(&peer.url);
-    for path in ["http://127.0.0.1:1/x", "@127.0.0.1/x", "api/v2/test", "/../x", "/%2e%2e/x", "/a\\..\\b", "/a b"] {
-        fails(&place, &["request", "shop", "GET", path], 2, "usage", &["account shop", "path"]);
+    for path in [
+        "http://127.0.0.1:1/x",
+        "@127.0.0.1/x",
+        "api/v2/test",
+        "/../x",
+        "/%2e%2e/x",
+        "/a\\..\\b",
+        "/a b",
+    ] {
+        fails(
+            &place,
+            &["request", "shop", "GET", path],
+            2,
+            "usage",
+            &["account shop", "path"],
+        );
     }
     assert!(peer.requests().is_empty());
 }
@@ -155,110 +279,264 @@ fn a_redirect_to_a_foreign_host_and_301_to_http() {
         &["302", "redirects are not followed", "endpoints"],
     );
     check_fails(
-        reply("301 Moved Permanently", "Location: http://api.kanga.exchange/\r\n", ""),
+        reply(
+            "301 Moved Permanently",
+            "Location: http://api.kanga.exchange/\r\n",
+            "",
+        ),
         5,
         "provider_failing",
         &["301", "http://api.kanga.exchange/"],
     );
-    assert!(foreign.requests().is_empty(), "the signed request went nowhere else");
+    assert!(
+        foreign.requests().is_empty(),
+        "the signed request went nowhere else"
+    );
 }
 
 #[test]
 fn invalid_tls() {
     let (url, handshake) = untrusted_tls();
     let place = Place::with_shop(&url);
-    fails(&place, &["check", "A-17"], 5, "unreachable", &["account shop", "TLS", "nothing was sent"]);
+    fails(
+        &place,
+        &["check", "A-17"],
+        5,
+        "unreachable",
+        &["account shop", "TLS", "nothing was sent"],
+    );
     assert!(handshake.recv_timeout(Duration::from_secs(5)).is_ok());
 }
 
 #[test]
 fn a_name_that_cannot_be_looked_up() {
     let place = Place::with_shop("https://api.kanga.invalid");
-    fails(&place, &["check", "A-17"], 5, "unreachable", &["account shop", "api.kanga.invalid", "looked up"]);
+    fails(
+        &place,
+        &["check", "A-17"],
+        5,
+        "unreachable",
+        &["account shop", "api.kanga.invalid", "looked up"],
+    );
 }
 
 #[test]
 fn a_refused_connection() {
     let place = Place::with_shop(&format!("http://127.0.0.1:{}", closed_port()));
-    fails(&place, &["check", "A-17"], 5, "unreachable", &["account shop", "refused", "endpoints"]);
+    fails(
+        &place,
+        &["check", "A-17"],
+        5,
+        "unreachable",
+        &["account shop", "refused", "endpoints"],
+    );
 }
 
 #[test]
 fn a_connection_that_breaks() {
-    check_fails(Act::Reset, 5, "unreachable", &["broke before the reply came"]);
+    check_fails(
+        Act::Reset,
+        5,
+        "unreachable",
+        &["broke before the reply came"],
+    );
     check_fails(
         Act::Bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"result\"".to_vec()),
         5,
         "unreachable",
         &["in the middle of the reply"],
     );
-    check_fails(Act::Bytes(b"220 smtp ready\r\n".to_vec()), 5, "unreachable", &[]);
+    check_fails(
+        Act::Bytes(b"220 smtp ready\r\n".to_vec()),
+        5,
+        "unreachable",
+        &[],
+    );
 }
 
 #[test]
 fn answers_that_make_no_sense() {
-    check_fails(reply("204 No Content", "", ""), 5, "bad_answer", &["empty", "204"]);
-    check_fails(json(""), 5, "bad_answer", &["empty"]);
-    check_fails(reply("200 OK", "Content-Type: text/html\r\n", "<html>maintenance</html>"), 5, "bad_answer", &["HTML"]);
-    check_fails(json(r#"{"result":"ok","curr"#), 5, "bad_answer", &["JSON"]);
-    check_fails(json(r#"{"currency":"BTC","amount":"0.01","state":"FINALIZED"}"#), 5, "bad_answer", &["`result` is missing"]);
-    check_fails(json(r#"{"result":"ok","currency":"BTC","amount":0.01,"state":"FINALIZED"}"#), 5, "bad_answer", &["`amount` is a number"]);
-    check_fails(json(r#"{"result":"ok","currency":"BTC","amount":"1e5","state":"NEW"}"#), 5, "bad_answer", &["exponent"]);
     check_fails(
-        json(r#"{"result":"ok","currency":"BTC","amount":"0.01","state":"FAILED","state":"FINALIZED"}"#),
+        reply("204 No Content", "", ""),
+        5,
+        "bad_answer",
+        &["empty", "204"],
+    );
+    check_fails(json(""), 5, "bad_answer", &["empty"]);
+    check_fails(
+        reply(
+            "200 OK",
+            "Content-Type: text/html\r\n",
+            "<html>maintenance</html>",
+        ),
+        5,
+        "bad_answer",
+        &["HTML"],
+    );
+    check_fails(json(r#"{"result":"ok","curr"#), 5, "bad_answer", &["JSON"]);
+    check_fails(
+        json(r#"{"currency":"BTC","amount":"0.01","state":"FINALIZED"}"#),
+        5,
+        "bad_answer",
+        &["`result` is missing"],
+    );
+    check_fails(
+        json(r#"{"result":"ok","currency":"BTC","amount":0.01,"state":"FINALIZED"}"#),
+        5,
+        "bad_answer",
+        &["`amount` is a number"],
+    );
+    check_fails(
+        json(r#"{"result":"ok","currency":"BTC","amount":"1e5","state":"NEW"}"#),
+        5,
+        "bad_answer",
+        &["exponent"],
+    );
+    check_fails(
+        json(
+            r#"{"result":"ok","currency":"BTC","amount":"0.01","state":"FAILED","state":"FINALIZED"}"#,
+        ),
         5,
         "bad_answer",
         &["`state` stands twice"],
     );
-    check_fails(json(r#"{"result":"ok","currency":"BTC","amount":"0.01"}"#), 5, "bad_answer", &["`state` is missing"]);
+    check_fails(
+        json(r#"{"result":"ok","currency":"BTC","amount":"0.01"}"#),
+        5,
+        "bad_answer",
+        &["`state` is missing"],
+    );
     check_fails(json(r#"["ok"]"#), 5, "bad_answer", &[]);
     check_fails(json(r#"{"result":"maybe"}"#), 5, "bad_answer", &["`maybe`"]);
-    check_fails(json("{\"result\":\"\\u001b[2Jboo\"}"), 5, "bad_answer", &["\\u{1b}[2Jboo"]);
+    check_fails(
+        json("{\"result\":\"\\u001b[2Jboo\"}"),
+        5,
+        "bad_answer",
+        &["\\u{1b}[2Jboo"],
+    );
 }
 
 #[test]
 fn a_provider_that_fails() {
-    check_fails(reply("500 Oops", "", "boo"), 5, "provider_failing", &["failing", "500"]);
-    check_fails(reply("400 Bad Request", "", "boo"), 5, "provider_failing", &["400"]);
-    check_fails(reply("401 Unauthorized", "", ""), 3, "credentials_refused", &["401", "api_secret"]);
+    check_fails(
+        reply("500 Oops", "", "boo"),
+        5,
+        "provider_failing",
+        &["failing", "500"],
+    );
+    check_fails(
+        reply("400 Bad Request", "", "boo"),
+        5,
+        "provider_failing",
+        &["400"],
+    );
+    check_fails(
+        reply("401 Unauthorized", "", ""),
+        3,
+        "credentials_refused",
+        &["401", "api_secret"],
+    );
     check_fails(reply("404 Not Found", "", ""), 4, "not_found", &["404"]);
-    check_fails(json(r#"{"result":"fail","code":9000}"#), 3, "credentials_refused", &["9000", "nonce", "api_secret"]);
-    check_fails(json(r#"{"result":"fail","code":9001}"#), 4, "not_found", &["payment A-17", "9001"]);
-    check_fails(reply("400 Bad Request", "", r#"{"result":"fail","code":9001}"#), 4, "not_found", &["9001"]);
-    check_fails(json(r#"{"result":"fail"}"#), 5, "provider_failing", &["without a code"]);
-    check_fails(reply("429 Too Many Requests", "Retry-After: 600\r\n", ""), 5, "provider_failing", &["429", "600"]);
+    check_fails(
+        json(r#"{"result":"fail","code":9000}"#),
+        3,
+        "credentials_refused",
+        &["9000", "nonce", "api_secret"],
+    );
+    check_fails(
+        json(r#"{"result":"fail","code":9001}"#),
+        4,
+        "not_found",
+        &["payment A-17", "9001"],
+    );
+    check_fails(
+        reply("400 Bad Request", "", r#"{"result":"fail","code":9001}"#),
+        4,
+        "not_found",
+        &["9001"],
+    );
+    check_fails(
+        json(r#"{"result":"fail"}"#),
+        5,
+        "provider_failing",
+        &["without a code"],
+    );
+    check_fails(
+        reply("429 Too Many Requests", "Retry-After: 600\r\n", ""),
+        5,
+        "provider_failing",
+        &["429", "600"],
+    );
 }
 
 #[test]
 fn a_body_of_50_mb() {
     let head = "HTTP/1.1 200 OK\r\nContent-Length: 52428800\r\nConnection: close\r\n\r\n";
-    check_fails(Act::Flood(head.into(), 52_428_800), 5, "bad_answer", &["larger than 8 MiB", "endpoints"]);
+    check_fails(
+        Act::Flood(head.into(), 52_428_800),
+        5,
+        "bad_answer",
+        &["larger than 8 MiB", "endpoints"],
+    );
 }
 
 #[test]
 fn an_unknown_state_is_tolerated_and_is_not_paid() {
-    let peer = Peer::start(vec![json(r#"{"result":"ok","currency":"BTC","amount":"0.01","state":"SETT\u001bLED"}"#)]);
+    let peer = Peer::start(vec![json(
+        r#"{"result":"ok","currency":"BTC","amount":"0.01","state":"SETT\u001bLED"}"#,
+    )]);
     let place = Place::with_shop(&peer.url);
     let ran = place.run(&["check", "A-17", "--json"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     let object = ran.object();
-    assert_eq!((&object["paid"], &object["final"]), (&false.into(), &false.into()));
+    assert_eq!(
+        (&object["paid"], &object["final"]),
+        (&false.into(), &false.into())
+    );
     let ran = place.run(&["check", "A-17"]);
-    assert!(ran.out.contains("SETT\\u{1b}LED") && ran.out.contains("not paid yet"), "{ran:?}");
+    assert!(
+        ran.out.contains("SETT\\u{1b}LED") && ran.out.contains("not paid yet"),
+        "{ran:?}"
+    );
 }
 
 #[test]
 fn a_body_that_is_not_json_where_json_is_due() {
     let peer = Peer::start(vec![json("{}")]);
     let place = Place::with_shop(&peer.url);
-    fails(&place, &["request", "shop", "POST", "/api/v2/tpg/transaction", "--data", "id=A"], 2, "usage", &["JSON object"]);
+    fails(
+        &place,
+        &[
+            "request",
+            "shop",
+            "POST",
+            "/api/v2/tpg/transaction",
+            "--data",
+            "id=A",
+        ],
+        2,
+        "usage",
+        &["JSON object"],
+    );
     assert!(peer.requests().is_empty());
 }
 
 #[test]
 fn an_account_or_profile_that_is_not_there() {
     let place = Place::with_shop("http://127.0.0.1:9");
-    fails(&place, &["check", "A", "--account", "shup"], 2, "usage", &["`shup`", "shop"]);
-    fails(&place, &["check", "A", "--profile", "lief"], 2, "config", &["lief", "live"]);
+    fails(
+        &place,
+        &["check", "A", "--account", "shup"],
+        2,
+        "usage",
+        &["`shup`", "shop"],
+    );
+    fails(
+        &place,
+        &["check", "A", "--profile", "lief"],
+        2,
+        "config",
+        &["lief", "live"],
+    );
     fails(&place, &["nonsense"], 2, "usage", &["nonsense"]);
 }

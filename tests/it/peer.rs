@@ -22,8 +22,11 @@ pub enum Act {
 /// A reply with this status, these header lines and this body.
 pub fn reply(status: &str, headers: &str, body: &str) -> Act {
     Act::Bytes(
-        format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
-            .into_bytes(),
+        format!(
+            "HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\nConnection: close\r\n\r\n{body}",
+            body.len()
+        )
+        .into_bytes(),
     )
 }
 
@@ -113,8 +116,14 @@ fn read_request(stream: &mut TcpStream) -> std::io::Result<Seen> {
     loop {
         if let Some(end) = bytes.windows(4).position(|window| window == b"\r\n\r\n") {
             let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
-            let seen = Seen { head, body: String::new() };
-            let length: usize = seen.header("content-length").and_then(|n| n.parse().ok()).unwrap_or(0);
+            let seen = Seen {
+                head,
+                body: String::new(),
+            };
+            let length: usize = seen
+                .header("content-length")
+                .and_then(|n| n.parse().ok())
+                .unwrap_or(0);
             while bytes.len() < end + 4 + length {
                 let n = stream.read(&mut chunk)?;
                 if n == 0 {
@@ -122,7 +131,10 @@ fn read_request(stream: &mut TcpStream) -> std::io::Result<Seen> {
                 }
                 bytes.extend_from_slice(&chunk[..n]);
             }
-            return Ok(Seen { body: String::from_utf8_lossy(&bytes[end + 4..]).into_owned(), ..seen });
+            return Ok(Seen {
+                body: String::from_utf8_lossy(&bytes[end + 4..]).into_owned(),
+                ..seen
+            });
         }
         let n = stream.read(&mut chunk)?;
         if n == 0 {
@@ -134,7 +146,11 @@ fn read_request(stream: &mut TcpStream) -> std::io::Result<Seen> {
 
 /// A port that nobody listens on.
 pub fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// A TLS server with a certificate nobody vouches for; it answers nothing.
