@@ -70,6 +70,9 @@ impl Http {
     }
 
     fn client(&self, url: &Url) -> Result<Client, NetError> {
+        // Not needed for plain http, but the library asks for it whatever the scheme. A second call is
+        // refused and changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let plain = url.scheme() == "http";
         let slot = if plain { &self.plain } else { &self.tls };
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);

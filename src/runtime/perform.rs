@@ -23,20 +23,33 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
             account,
             op,
             background,
-        } => tasks.start_request(request, async move {
-            let result = deck
-                .ask(
-                    &account,
-                    op,
-                    How {
-                        request,
-                        background,
-                        no_wait: false,
-                    },
-                )
-                .await;
-            let _ = messages.send(Msg::Answered { request, result }).await;
-        }),
+        } => {
+            let answered = messages.clone();
+            let named = account.clone();
+            let ask = async move {
+                let result = deck
+                    .ask(
+                        &account,
+                        op,
+                        How {
+                            request,
+                            background,
+                            no_wait: false,
+                        },
+                    )
+                    .await;
+                let _ = answered.send(Msg::Answered { request, result }).await;
+            };
+            let crashed = async move {
+                let result = Err(Problem::new(
+                    ProblemKind::Local,
+                    format!("account {named}: a fault in tilldeck ended this request"),
+                    "what was sent was sent; the fault is told when the console is left",
+                ));
+                let _ = messages.send(Msg::Answered { request, result }).await;
+            };
+            tasks.start_request(request, ask, crashed);
+        }
         Effect::Cancel(request) => tasks.cancel(request),
         Effect::Watch(watch) => tasks.start(async move { deck.watch(&watch).await }),
         Effect::Unwatch((account, id)) => {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use tokio::task::{AbortHandle, JoinSet};
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::domain::RequestId;
 
@@ -20,14 +21,20 @@ impl Tasks {
         self.all.spawn(task);
     }
 
-    /// Starts the task of a request.
+    /// Starts the task of a request; `crashed` follows it if it panics, so that nobody waits for ever.
     pub fn start_request(
         &mut self,
         request: RequestId,
         task: impl Future<Output = ()> + Send + 'static,
+        crashed: impl Future<Output = ()> + Send + 'static,
     ) {
         self.reap();
-        let handle = self.all.spawn(task);
+        let handle = self.all.spawn(async move {
+            let guarded = AbortOnDropHandle::new(tokio::spawn(task));
+            if guarded.await.is_err_and(|error| error.is_panic()) {
+                crashed.await;
+            }
+        });
         self.by_request.insert(request, handle);
     }
 

@@ -99,6 +99,12 @@ fn take(mouse: bool) -> io::Result<()> {
     stdout.flush()
 }
 
+/// Whether the terminal is taken at present.
+#[must_use]
+pub fn is_taken() -> bool {
+    ENTERED.load(Ordering::SeqCst)
+}
+
 /// Gives the terminal back, if it was taken. May be called from a panic.
 pub fn give_back() {
     if ENTERED.swap(false, Ordering::SeqCst) {
