@@ -126,6 +126,9 @@ fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, Closed> {
                     }
                 }
             }
+            if out.json && failed {
+                continue;
+            }
             if out.json {
                 out.object(&json!({
                     "profile": profile.name,

@@ -90,14 +90,19 @@ pub fn coarse(duration: Duration) -> String {
     }
 }
 
-/// A duration in two units, for a sentence: `42 s`, `7 min 5 s`, `3 h 12 min`, `12 d 4 h`.
+/// A duration in at most two units, for a sentence: `42 s`, `7 min 5 s`, `3 h`, `12 d 4 h`.
 #[must_use]
 pub fn fine(duration: Duration) -> String {
+    let two = |large: u64, unit: &str, small: u64, rest: &str| match small {
+        0 => format!("{large} {unit}"),
+        small => format!("{large} {unit} {small} {rest}"),
+    };
     match duration.as_secs() {
+        0 if !duration.is_zero() => format!("{} ms", duration.as_millis()),
         s @ 0..60 => format!("{s} s"),
-        s @ 60..3_600 => format!("{} min {} s", s / 60, s % 60),
-        s @ 3_600..86_400 => format!("{} h {} min", s / 3_600, s % 3_600 / 60),
-        s => format!("{} d {} h", s / 86_400, s % 86_400 / 3_600),
+        s @ 60..3_600 => two(s / 60, "min", s % 60, "s"),
+        s @ 3_600..86_400 => two(s / 3_600, "h", s % 3_600 / 60, "min"),
+        s => two(s / 86_400, "d", s % 86_400 / 3_600, "h"),
     }
 }
 
@@ -136,6 +141,8 @@ mod tests {
         assert_eq!(shown(0), ("now".into(), "0 s".into()));
         assert_eq!(shown(59), ("59s".into(), "59 s".into()));
         assert_eq!(shown(425), ("7m".into(), "7 min 5 s".into()));
+        assert_eq!(shown(60), ("1m".into(), "1 min".into()));
+        assert_eq!(fine(Duration::from_millis(400)), "400 ms");
         assert_eq!(shown(11_520), ("3h".into(), "3 h 12 min".into()));
         assert_eq!(shown(1_051_200), ("12d".into(), "12 d 4 h".into()));
     }

@@ -181,32 +181,26 @@ impl Http {
                 }
             };
         }
-        let mut cause = error.source();
+        let mut cause: Option<&(dyn std::error::Error + 'static)> = error.source();
         let mut io = None;
         while let Some(inner) = cause {
-            if inner.downcast_ref::<rustls::Error>().is_some() {
+            if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
                 return NetError::Tls {
                     host,
-                    why: foreign_words(&inner.to_string()),
+                    why: foreign_words(&tls.to_string()),
                 };
-            }
-            if let Some(inner) = inner.downcast_ref::<std::io::Error>() {
-                io = Some(inner.kind());
-                // What a TLS stream reports is wrapped in an I/O error that hides its cause from `source`.
-                if let Some(tls) = inner
-                    .get_ref()
-                    .and_then(|e| e.downcast_ref::<rustls::Error>())
-                {
-                    return NetError::Tls {
-                        host,
-                        why: foreign_words(&tls.to_string()),
-                    };
-                }
             }
             if inner.to_string().starts_with("dns error") {
                 return NetError::Dns { host };
             }
-            cause = inner.source();
+            cause = match inner.downcast_ref::<std::io::Error>() {
+                // An I/O error hides what it wraps from `source`; a TLS error may be wrapped twice.
+                Some(outer) => {
+                    io = Some(outer.kind());
+                    outer.get_ref().map(|wrapped| wrapped as _)
+                }
+                None => inner.source(),
+            };
         }
         match io {
             Some(std::io::ErrorKind::ConnectionRefused) => NetError::ConnectionRefused { host },

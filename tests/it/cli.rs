@@ -1,1 +1,687 @@
-//! x
+//! The commands as the contract says, in words and as JSON, against the simulator and against peers.
+
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::peer::{Peer, json as ok, reply};
+use crate::program::{API_KEY, API_SECRET, Place, Ran, Served};
+
+const FINALIZED: &str = r#"{"result":"ok","currency":"BTC","amount":"0.010","state":"FINALIZED"}"#;
+const ACTIVE: &str = r#"{"result":"ok","currency":"BTC","amount":"0.010","state":"ACTIVE"}"#;
+const UNKNOWN: &str = r#"{"result":"fail","code":9001}"#;
+
+#[test]
+fn check_says_what_became_of_a_payment() {
+    let peer = Peer::start(vec![ok(FINALIZED)]);
+    let place = Place::with_shop(&peer.url);
+    let ran = place.run(&["check", "A-17", "--json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let mut object = ran.object();
+    let checked_at = object
+        .as_object_mut()
+        .unwrap()
+        .remove("checked_at")
+        .unwrap();
+    assert!(checked_at.as_str().unwrap().ends_with('Z'), "{checked_at}");
+    assert_eq!(
+        object,
+        json!({"schema":1,"account":"shop","id":"A-17","state":"FINALIZED","paid":true,"final":true,"currency":"BTC","amount":"0.010"})
+    );
+    let keys: Vec<&String> = object.as_object().unwrap().keys().collect();
+    assert_eq!(
+        keys,
+        [
+            "schema", "account", "id", "state", "paid", "final", "currency", "amount"
+        ]
+    );
+    let words = place.run(&["check", "A-17"]);
+    assert_eq!((words.code, words.err.as_str()), (0, ""));
+    for said in ["FINALIZED", "paid", "0.010 BTC", "A-17", "shop"] {
+        assert!(words.out.contains(said), "{words:?}");
+    }
+}
+
+#[test]
+fn signed_bytes_are_sent_bytes() {
+    let peer = Peer::start(vec![ok(FINALIZED)]);
+    let place = Place::with_shop(&peer.url);
+    place.run(&["check", "A-17"]);
+    let seen = &peer.requests()[0];
+    assert!(
+        seen.head
+            .starts_with("POST /api/v2/tpg/transaction HTTP/1.1"),
+        "{}",
+        seen.head
+    );
+    assert_eq!(seen.header("content-type"), Some("application/json"));
+    let body: Value = serde_json::from_str(&seen.body).unwrap();
+    assert_eq!(
+        (&body["id"], &body["appId"]),
+        (&"A-17".into(), &API_KEY.into())
+    );
+    assert!(
+        body["nonce"].as_i64().unwrap() > 1_700_000_000_000,
+        "milliseconds"
+    );
+    let expected = tilldeck::auth::sign::hmac_sha512_hex(
+        &tilldeck::domain::Secret::new(API_SECRET),
+        seen.body.as_bytes(),
+    );
+    assert_eq!(seen.header("api-sig"), Some(expected.as_str()));
+}
+
+#[test]
+fn check_holds_expectations() {
+    let peer = Peer::start(vec![ok(FINALIZED)]);
+    let place = Place::with_shop(&peer.url);
+    let code = |more: &[&str]| {
+        let ran = place.run(&[&["check", "A-17"], more].concat());
+        (ran.code, ran.err)
+    };
+    assert_eq!(code(&["--expect", "finalized"]).0, 0);
+    assert_eq!(
+        code(&["--amount", "0.01", "--currency", "BTC"]).0,
+        0,
+        "by value"
+    );
+    let (exit, said) = code(&["--expect", "ACTIVE"]);
+    assert!(
+        exit == 1 && said.contains("state ACTIVE was expected, it is FINALIZED"),
+        "{said}"
+    );
+    let (exit, said) = code(&["--amount", "0.02", "--currency", "BTC"]);
+    assert!(
+        exit == 1 && said.contains("amount 0.02 was expected, it is 0.010"),
+        "{said}"
+    );
+    let (exit, said) = code(&["--amount", "0.01", "--currency", "btc"]);
+    assert!(
+        exit == 1 && said.contains("currency btc was expected, it is BTC"),
+        "{said}"
+    );
+    let ran = place.run(&[
+        "check",
+        "A-17",
+        "--amount",
+        "0.02",
+        "--currency",
+        "BTC",
+        "--json",
+    ]);
+    assert_eq!(
+        (ran.code, &ran.object()["paid"]),
+        (1, &false.into()),
+        "FINALIZED, but not what was expected"
+    );
+}
+
+#[test]
+fn check_takes_many_ids_and_the_first_error_decides() {
+    let peer = Peer::start(vec![ok(FINALIZED), ok(UNKNOWN), ok(ACTIVE)]);
+    let place = Place::with_shop(&peer.url);
+    let ran = place.run(&["check", "A", "B", "C", "--expect", "FINALIZED", "--json"]);
+    let objects = ran.objects();
+    assert_eq!(objects.len(), 3, "one line for each: {ran:?}");
+    assert_eq!(objects[0]["id"], "A");
+    assert_eq!(objects[1]["error"]["kind"], "not_found");
+    assert_eq!(objects[2]["state"], "ACTIVE");
+    assert_eq!(ran.code, 4);
+}
+
+#[test]
+fn check_waits_until_the_state_is_reached() {
+    let peer = Peer::start(vec![ok(UNKNOWN), ok(ACTIVE), ok(FINALIZED)]);
+    let place = Place::with_shop(&peer.url);
+    let ran = place.run(&["check", "A-17", "--wait", "FINALIZED", "--timeout", "20s"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.err.contains("it is ACTIVE"), "{ran:?}");
+}
+
+#[test]
+fn check_gives_up_waiting_in_time_and_for_good() {
+    let peer = Peer::start(vec![ok(ACTIVE)]);
+    let place = Place::with_shop(&peer.url);
+    let ran = place.run(&[
+        "check",
+        "A-17",
+        "--wait",
+        "FINALIZED",
+        "--timeout",
+        "100ms",
+        "--json",
+    ]);
+    assert_eq!(
+        (ran.code, &ran.object()["error"]["kind"]),
+        (7, &"timed_out".into()),
+        "{ran:?}"
+    );
+    let peer = Peer::start(vec![ok(&FINALIZED.replace("FINALIZED", "CANCELED"))]);
+    let place = Place::with_shop(&peer.url);
+    let ran = place.run(&["check", "A-17", "--wait", "FINALIZED"]);
+    assert_eq!(ran.code, 1, "it will never be: {ran:?}");
+}
+
+#[test]
+fn estimate_gives_exact_texts() {
+    let peer = Peer::start(vec![ok(r#"{"oPLN":"40.330","BTC":"0.0015","EMT":"3090"}"#)]);
+    let place = Place::with_shop(&peer.url);
+    let mut object = place.run(&["estimate", "EMT", "3000", "--json"]).object();
+    object.as_object_mut().unwrap().remove("quoted_at").unwrap();
+    assert_eq!(
+        object,
+        json!({"schema":1,"account":"shop","token":"EMT","quantity":"3000","prices":{"BTC":"0.0015","EMT":"3090","oPLN":"40.330"}})
+    );
+    let seen = &peer.requests()[0];
+    assert!(
+        seen.head.starts_with("POST /api/tpg/price/estimate"),
+        "{}",
+        seen.head
+    );
+    assert_eq!(seen.header("api-sig"), None, "the estimate is unsigned");
+    assert_eq!(
+        seen.body,
+        format!(r#"{{"token":"EMT","quantity":"3000","shopToken":"{API_KEY}"}}"#)
+    );
+}
+
+#[test]
+fn a_link_has_every_value_percent_encoded() {
+    let peer = Peer::start(vec![ok(r#"{"result":"ok","paymentToken":"tok/en+1"}"#)]);
+    let place = Place::with_shop(&peer.url);
+    let base = [
+        "link",
+        "--id",
+        "A 17/b&c=d?#",
+        "--amount",
+        "25.00",
+        "--currency",
+        "oPLN",
+        "--name",
+        "Zamówienie 100%",
+        "--email",
+        "payer+1@example.com",
+        "--force-currency",
+        "ETH",
+    ];
+    let ran = place.run(&base);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(
+        ran.out.trim(),
+        format!(
+            "{}/tpg/payment/{API_KEY}?currency=oPLN&amount=25.00&transactionKey=A%2017%2Fb%26c%3Dd%3F%23\
+             &name=Zam%C3%B3wienie%20100%25&email=payer%2B1%40example.com&forceCurrency=ETH",
+            peer.url
+        )
+    );
+    assert!(peer.requests().is_empty(), "a link needs no call");
+    let ran = place.run(&[&base[..], &["--with-token", "--json"]].concat());
+    assert!(
+        ran.object()["url"]
+            .as_str()
+            .unwrap()
+            .ends_with("&paymentToken=tok%2Fen%2B1"),
+        "{ran:?}"
+    );
+    assert_eq!(peer.requests().len(), 1);
+    let qr = place.run(&[
+        "link",
+        "--id",
+        "A",
+        "--amount",
+        "1",
+        "--currency",
+        "BTC",
+        "--qr",
+    ]);
+    assert!(
+        qr.out.lines().count() > 10 && qr.out.contains('█'),
+        "{qr:?}"
+    );
+}
+
+#[test]
+fn accounts_are_listed_and_verified() {
+    let peer = Peer::start(vec![ok(UNKNOWN)]);
+    let place = Place::with_shop(&peer.url);
+    let listed = place.run(&["account", "list", "--json"]).object();
+    assert_eq!(
+        listed,
+        json!({"schema":1,"account":"shop","provider":"kanga","environment":"production",
+               "host":peer.url.trim_start_matches("http://"),"secret_source":"env TEST_API_SECRET",
+               "status":"untested","verified_at":null})
+    );
+    let ran = place.run(&["account", "verify", "shop"]);
+    assert_eq!(ran.code, 0, "9001 proves key and secret: {ran:?}");
+    assert!(ran.out.contains("good"), "{ran:?}");
+    assert_eq!(
+        place.run(&["account", "list", "--json"]).object()["status"],
+        "good",
+        "remembered"
+    );
+    let refusing = Peer::start(vec![ok(r#"{"result":"fail","code":9000}"#)]);
+    let place = Place::with_shop(&refusing.url);
+    assert_eq!(place.run(&["account", "verify"]).code, 3);
+    assert_eq!(refusing.requests().len(), 2, "one retry with a fresh nonce");
+}
+
+#[test]
+fn a_write_is_confirmed_or_not_sent() {
+    let peer = Peer::start(vec![ok(r#"{"result":"ok","paymentToken":"abc"}"#)]);
+    let place = Place::with_shop(&peer.url);
+    let create = ["request", "shop", "POST", "/api/v2/tpg/create/payment"];
+    let ran = place.run(&create);
+    assert!(ran.code == 2 && ran.err.contains("--yes"), "{ran:?}");
+    assert!(peer.requests().is_empty());
+    let ran = place.run(&[&create[..], &["--yes"]].concat());
+    assert_eq!(
+        (ran.code, ran.out.as_str()),
+        (0, r#"{"result":"ok","paymentToken":"abc"}"#),
+        "{ran:?}"
+    );
+    assert!(ran.err.starts_with("HTTP 200"), "{ran:?}");
+    let read = place.run(&[
+        "request",
+        "shop",
+        "POST",
+        "/api/v2/tpg/transaction",
+        "--data",
+        r#"{"id":"A"}"#,
+    ]);
+    assert_eq!(read.code, 0, "a documented read asks nothing: {read:?}");
+}
+
+#[test]
+fn a_raw_call_takes_its_body_from_text_file_or_standard_input() {
+    let peer = Peer::start(vec![ok(UNKNOWN)]);
+    let place = Place::with_shop(&peer.url);
+    let file = place.path().join("body.json");
+    std::fs::write(&file, r#"{"id":"from-file"}"#).unwrap();
+    let path = "/api/v2/tpg/transaction";
+    let ran = place.run(&[
+        "request",
+        "shop",
+        "POST",
+        path,
+        "--data",
+        &format!("@{}", file.display()),
+    ]);
+    assert_eq!(ran.code, 4, "the provider's own word: {ran:?}");
+    let mut child = place
+        .command(&["request", "shop", "POST", path, "--data", "-", "--json"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    std::io::Write::write_all(&mut child.stdin.take().unwrap(), br#"{"id":"from-stdin"}"#).unwrap();
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    assert_eq!(ran.object()["body"], UNKNOWN);
+    let bodies: Vec<String> = peer.requests().into_iter().map(|seen| seen.body).collect();
+    assert!(
+        bodies[0].contains("from-file") && bodies[1].contains("from-stdin"),
+        "{bodies:?}"
+    );
+}
+
+#[test]
+fn a_full_budget_is_exit_6_or_a_wait() {
+    let peer = Peer::start(vec![ok(FINALIZED)]);
+    let config = |period: &str| {
+        format!(
+            "default_profile = \"live\"\n[profiles.live.accounts.shop]\nprovider = \"kanga\"\napi_key = \"{API_KEY}\"\n\
+             api_secret = {{ env = \"TEST_API_SECRET\" }}\nendpoints = {{ api = \"{}\" }}\nbudget = {{ requests = 2, period = \"{period}\" }}\n",
+            peer.url
+        )
+    };
+    let place = Place::with_config(&config("60s"));
+    let request = [
+        "request",
+        "shop",
+        "POST",
+        "/api/v2/tpg/transaction",
+        "--data",
+        r#"{"id":"A"}"#,
+        "--no-wait",
+        "--json",
+    ];
+    assert_eq!(place.run(&request).code, 0);
+    assert_eq!(place.run(&request).code, 0);
+    let ran = place.run(&request);
+    assert_eq!(
+        (ran.code, &ran.object()["error"]["kind"]),
+        (6, &"budget_exhausted".into()),
+        "what a finished process used still counts"
+    );
+    assert_eq!(peer.requests().len(), 2);
+    let place = Place::with_config(&config("300ms"));
+    for _ in 0..3 {
+        assert_eq!(place.run(&["check", "A"]).code, 0, "waits for its slot");
+    }
+}
+
+#[test]
+fn the_log_shows_what_was_sent() {
+    let peer = Peer::start(vec![
+        ok(FINALIZED),
+        reply("503 Busy", "", "<busy>"),
+        ok(ACTIVE),
+    ]);
+    let place = Place::with_shop(&peer.url);
+    place.run(&["check", "A-17"]);
+    place.run(&["check", "B-18"]);
+    let rows = place.run(&["log", "--json"]).objects();
+    let told: Vec<_> = rows
+        .iter()
+        .map(|row| (row["status"].clone(), row["attempt"].clone()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (json!(200), json!(1)),
+            (json!(503), json!(1)),
+            (json!(200), json!(2))
+        ],
+        "oldest first"
+    );
+    assert!(
+        rows.iter()
+            .all(|row| row["schema"] == 1 && row["account"] == "shop" && row["method"] == "POST")
+    );
+    let words = place.run(&["log"]);
+    assert!(
+        words.out.lines().count() == 3 && words.out.contains("/api/v2/tpg/transaction"),
+        "{words:?}"
+    );
+    assert_eq!(
+        place
+            .run(&["log", "--limit", "1", "--json"])
+            .objects()
+            .len(),
+        1
+    );
+    assert!(
+        place
+            .run(&["log", "--account", "other", "--json"])
+            .out
+            .is_empty()
+    );
+    let whole = place.run(&["log", "--export", "ndjson"]).objects();
+    assert!(
+        whole[0]["request"]["body"]
+            .as_str()
+            .unwrap()
+            .contains("A-17")
+    );
+    let curl = place.run(&["log", "--export", "curl"]).out;
+    assert!(
+        curl.contains("curl -X POST") && curl.contains("api-sig: <api-sig>"),
+        "{curl}"
+    );
+    let har: Value = serde_json::from_str(&place.run(&["log", "--export", "har"]).out).unwrap();
+    assert_eq!(har["log"]["entries"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn the_log_can_be_followed() {
+    let peer = Peer::start(vec![ok(FINALIZED)]);
+    let place = Place::with_shop(&peer.url);
+    place.run(&["check", "before"]);
+    let mut child = place
+        .command(&["log", "--follow", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let first: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    place.run(&["check", "after"]);
+    let second: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+    assert!(second["id"].as_i64() > first["id"].as_i64());
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let place = Place::new();
+    let mut child = place
+        .command(&["man"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut some = [0; 16];
+    child.stdout.take().unwrap().read_exact(&mut some).unwrap();
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
+}
+
+#[test]
+fn the_config_is_written_found_and_checked() {
+    let place = Place::new();
+    let path = place.path().join("sub/config.toml");
+    let shown = path.display().to_string();
+    assert_eq!(
+        place
+            .run(&["config", "path", "--config", &shown, "--json"])
+            .object(),
+        json!({"schema":1,"path":shown,"exists":false})
+    );
+    assert_eq!(
+        place
+            .run(&["config", "init", "--config", &shown])
+            .out
+            .trim(),
+        shown
+    );
+    assert_eq!(
+        std::fs::read_to_string(&path).unwrap(),
+        tilldeck::config::EXAMPLE
+    );
+    let again = place.run(&["config", "init", "--config", &shown]);
+    assert!(
+        again.code == 2 && again.err.contains("left as it is"),
+        "{again:?}"
+    );
+    let mode =
+        std::os::unix::fs::PermissionsExt::mode(&std::fs::metadata(&path).unwrap().permissions());
+    assert_eq!(mode & 0o777, 0o600);
+    let checked = place
+        .command(&["config", "check", "--config", &shown])
+        .env("KANGA_API_SECRET", "x-y-z")
+        .output()
+        .unwrap();
+    assert!(checked.status.success(), "{checked:?}");
+}
+
+#[test]
+fn without_any_config_everything_works_on_the_sandbox() {
+    let place = Place::new();
+    for arguments in [
+        &[
+            "check",
+            "ORDER-1005",
+            "--expect",
+            "FINALIZED",
+            "--amount",
+            "3000",
+            "--currency",
+            "EMT",
+        ][..],
+        &["estimate", "EMT", "3000"],
+        &[
+            "link",
+            "--id",
+            "A",
+            "--amount",
+            "1",
+            "--currency",
+            "BTC",
+            "--with-token",
+        ],
+        &["account", "list"],
+        &["account", "verify"],
+        &["account", "verify", "--signature"],
+        &["request", "kanga", "POST", "/api/v2/test"],
+        &["log"],
+        &["config", "check"],
+        &["completions", "bash"],
+        &["man"],
+        &["--version"],
+        &["--help"],
+    ] {
+        let ran = place.run(arguments);
+        assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
+        assert!(!ran.all().is_empty());
+    }
+    assert_eq!(
+        place
+            .run(&[
+                "check",
+                "ORDER-1006",
+                "--amount",
+                "899",
+                "--currency",
+                "oPLN"
+            ])
+            .code,
+        1,
+        "tampered with"
+    );
+    assert_eq!(place.run(&["check", "NOBODY-KNOWS"]).code, 4);
+}
+
+#[test]
+fn a_served_sandbox_can_be_made_to_misbehave() {
+    let serving = Place::new();
+    let served = Served::start(&serving, &["--speed", "100"]);
+    let place = Place::with_config(&format!(
+        "default_profile = \"test\"\n[profiles.test.accounts.shop]\nprovider = \"kanga\"\napi_key = \"SANDBOX-KANGA-KEY\"\n\
+         api_secret = {{ env = \"SANDBOX_SECRET\" }}\nendpoints = {{ api = \"{0}\", pay = \"{0}\" }}\n",
+        served.url
+    ));
+    let run = |arguments: &[&str]| -> Ran {
+        let mut command = place.command(arguments);
+        command.env(
+            "SANDBOX_SECRET",
+            "SANDBOX-KANGA-SECRET-THAT-PROTECTS-NOTHING",
+        );
+        command.output().unwrap().into()
+    };
+    let ran = run(&[
+        "check",
+        "ORDER-1001",
+        "--wait",
+        "FINALIZED",
+        "--timeout",
+        "20s",
+    ]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    for (fault, code) in [
+        ("html", 5),
+        ("torn", 5),
+        ("lost-reply", 5),
+        ("429", 5),
+        ("5xx", 5),
+        ("none", 0),
+    ] {
+        let set = run(&["sandbox", "trigger", "--url", &served.url, "fault", fault]);
+        assert_eq!(set.code, 0, "{set:?}");
+        let ran = run(&["check", "ORDER-1005"]);
+        assert_eq!(ran.code, code, "{fault}: {ran:?}");
+    }
+    assert_eq!(
+        run(&[
+            "sandbox",
+            "trigger",
+            "--url",
+            &served.url,
+            "payer",
+            "NOPE",
+            "pay"
+        ])
+        .code,
+        2
+    );
+    assert_eq!(
+        run(&[
+            "sandbox",
+            "trigger",
+            "--url",
+            "http://example.com",
+            "fault",
+            "none"
+        ])
+        .code,
+        2
+    );
+}
+
+#[test]
+fn twelve_checks_at_once_with_one_key_use_twelve_nonces() {
+    let serving = Place::new();
+    let served = Served::start(&serving, &[]);
+    let place = Place::with_config(&format!(
+        "default_profile = \"test\"\n[profiles.test.accounts.shop]\nprovider = \"kanga\"\napi_key = \"SANDBOX-KANGA-KEY\"\n\
+         api_secret = {{ env = \"SANDBOX_SECRET\" }}\nendpoints = {{ api = \"{0}\", pay = \"{0}\" }}\n",
+        served.url
+    ));
+    let children: Vec<_> = (0..12)
+        .map(|_| {
+            place
+                .command(&["check", "ORDER-1005", "--json"])
+                .env(
+                    "SANDBOX_SECRET",
+                    "SANDBOX-KANGA-SECRET-THAT-PROTECTS-NOTHING",
+                )
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap()
+        })
+        .collect();
+    for child in children {
+        let ran: Ran = child.wait_with_output().unwrap().into();
+        assert_eq!(ran.code, 0, "{ran:?}");
+    }
+    let rows = place.run(&["log", "--export", "ndjson"]).objects();
+    assert_eq!(
+        rows.len(),
+        12,
+        "no nonce was overtaken, so nothing had to be sent twice"
+    );
+    let nonces: BTreeSet<i64> = rows
+        .iter()
+        .map(|row| {
+            let body: Value =
+                serde_json::from_str(row["request"]["body"].as_str().unwrap()).unwrap();
+            body["nonce"].as_i64().unwrap()
+        })
+        .collect();
+    assert_eq!(nonces.len(), 12);
+}
+
+#[test]
+fn an_interrupted_command_says_so() {
+    let peer = Peer::start(vec![ok(ACTIVE)]);
+    let place = Place::with_shop(&peer.url);
+    let child = place
+        .command(&["check", "A", "--wait", "FINALIZED", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while peer.requests().is_empty() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    assert_eq!(
+        (ran.code, &ran.object()["error"]["kind"]),
+        (130, &"interrupted".into()),
+        "{ran:?}"
+    );
+}
