@@ -56,7 +56,9 @@ impl Model {
                 if let Overlay::Palette(state) = &self.overlay {
                     let chosen = state.chosen();
                     self.overlay = Overlay::None;
-                    if let Some(action) = chosen {
+                    if let Some((scope, action)) = chosen {
+                        // What another pane's action acts on is to be seen.
+                        self.focus = Pane::of(scope).unwrap_or(self.focus);
                         self.act(action, now, out);
                     }
                 }
@@ -252,12 +254,11 @@ impl Model {
     }
 
     fn open_palette(&mut self, now: Now) {
-        let chain = self.scope().chain();
+        let here = self.scope().chain();
         let offered = TABLE
             .iter()
             .filter(|row| {
-                // From elsewhere a pane's own actions would act on what is not in sight.
-                chain.contains(&row.scope)
+                (here.contains(&row.scope) || Pane::of(row.scope).is_some())
                     && step(row.action).is_none()
                     && !matches!(row.action, Action::Palette | Action::Escape)
                     && self.can(row.action, now)

@@ -151,3 +151,35 @@ fn ascii_screens_are_ascii() {
         assert!(screen(&model, second(4), 80, 24).is_ascii(), "{keys}");
     }
 }
+
+/// Writes screens with their colours under `target/screens`, to be looked at with `cat`.
+#[test]
+#[ignore = "for looking at, not for checking"]
+fn colours_to_look_at() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/target/screens");
+    std::fs::create_dir_all(folder).unwrap();
+    for (name, theme) in [
+        ("auto", ThemeChoice::Auto),
+        ("dark", ThemeChoice::Dark),
+        ("light", ThemeChoice::Light),
+    ] {
+        let ui = UiOptions {
+            theme,
+            ..UiOptions::default()
+        };
+        let mut model = busy();
+        model.theme = Theme::new(&ui);
+        let text = testing::ansi(&model, second(4), 120, 40);
+        std::fs::write(format!("{folder}/busy-{name}"), text).unwrap();
+        press(&mut model, "S", second(4));
+        let text = testing::ansi(&model, second(4), 120, 40);
+        std::fs::write(format!("{folder}/sandbox-{name}"), text).unwrap();
+        behaviour::make_link(&mut model, second(4));
+        let text = testing::ansi(&model, second(4), 120, 40);
+        std::fs::write(format!("{folder}/link-{name}"), text).unwrap();
+        let mut model = live();
+        model.theme = Theme::new(&ui);
+        let text = testing::ansi(&model, second(130), 120, 40);
+        std::fs::write(format!("{folder}/live-{name}"), text).unwrap();
+    }
+}

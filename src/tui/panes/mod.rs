@@ -71,6 +71,11 @@ impl Pane {
         }
     }
 
+    /// The pane whose own keys are heard in a scope.
+    pub fn of(scope: Scope) -> Option<Self> {
+        Self::ALL.into_iter().find(|pane| pane.scope() == scope)
+    }
+
     pub fn next(self) -> Self {
         Self::ALL[(self.index() + 1) % 5]
     }

@@ -361,6 +361,11 @@ impl State {
 
 /// The rows lie under the budget line.
 pub fn list_area(area: Rect) -> Rect {
+    // Beyond this the eye no longer finds the end of a row.
+    let area = Rect {
+        width: area.width.min(140),
+        ..area
+    };
     below(area, 1)
 }
 
@@ -416,7 +421,9 @@ fn draw_budget(look: Look<'_>, area: Rect, buf: &mut Buffer) {
         first = false;
         pen.text(known.id().as_str(), theme.style(Tone::Plain));
         let Some(gauge_now) = known.budget(look.now) else {
-            pen.text(" no limit set", dim);
+            if look.store.is_ready() {
+                pen.text(" no limit set", dim);
+            }
             continue;
         };
         let full = gauge_now.used >= gauge_now.limit;
@@ -437,7 +444,7 @@ fn draw_budget(look: Look<'_>, area: Rect, buf: &mut Buffer) {
                 &format!(" {}/{}", gauge_now.used, gauge_now.limit),
                 theme.style(if full { Tone::Bad } else { Tone::Plain }),
             )
-            .text(&format!(" per {}", time::fine(gauge_now.period)), dim);
+            .text(&format!(" per {}", period(gauge_now.period)), dim);
         if let (true, Some(left)) = (full, gauge_now.next_free) {
             pen.text(
                 &format!(", next slot in {} s", left.as_millis().div_ceil(1000)),
@@ -519,6 +526,15 @@ fn draw_row(exchange: &Exchange, look: Look<'_>, area: Rect, row: u16, buf: &mut
     );
     for (text, wide, tone) in &right {
         pen.right(text, *wide, theme.style(*tone));
+    }
+}
+
+fn period(length: Duration) -> String {
+    match length.as_secs() {
+        1 => "second".into(),
+        60 => "minute".into(),
+        3_600 => "hour".into(),
+        _ => time::fine(length),
     }
 }
 

@@ -220,7 +220,7 @@ proptest! {
             drawn(&model, now, at.0, at.1);
             // The terminal may have another size than the last event said.
             drawn(&model, now, width, height);
-            model.next_wake(now);
+            let _ = model.next_wake(now);
         }
     }
 }
