@@ -261,7 +261,11 @@ pub fn busy() -> Model {
             answer(&mut model, second(0), request, result);
         }
     }
-    for (at, prices) in (1..).zip(&prices[1..]) {
+    quote_again(model, &prices[1..])
+}
+
+fn quote_again(mut model: Model, prices: &[&[(&str, &str)]]) -> Model {
+    for (at, prices) in (1..).zip(prices) {
         model.focus = super::Pane::Estimates;
         if let Some(Effect::Ask { request, .. }) = press(&mut model, "r", second(at)).pop() {
             let result = Ok(Answer::Estimate(quote(at, prices)));

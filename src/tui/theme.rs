@@ -235,6 +235,7 @@ pub fn badge(environment: Environment) -> (&'static str, Tone) {
     }
 }
 
+#[expect(clippy::match_same_arms, reason = "one line a family of glyphs")]
 fn ascii(glyph: char) -> &'static str {
     match glyph {
         '─' | '┄' | '—' | '–' | '╌' => "-",

@@ -58,7 +58,7 @@ impl State {
                 .zip(currency.ok())
                 .map(|(amount, currency)| Expected { amount, currency })
         };
-        if self.form.to_error() {
+        if self.form.find_error() {
             return None;
         }
         Some(Watch {

@@ -103,7 +103,7 @@ impl State {
         fields[EMAIL].error = email.as_deref().and_then(bad_email);
         let name = optional(fields[NAME].typed());
         let with_token = fields[TOKEN].is_on();
-        if self.form.to_error() {
+        if self.form.find_error() {
             return None;
         }
         let link = LinkRequest {

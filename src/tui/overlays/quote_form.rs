@@ -48,7 +48,7 @@ impl State {
         let token = super::currency(fields[TOKEN].typed());
         fields[QUANTITY].error = quantity.as_ref().err().map(ToString::to_string);
         fields[TOKEN].error = token.as_ref().err().cloned();
-        if self.form.to_error() {
+        if self.form.find_error() {
             return None;
         }
         Some(Question {

@@ -153,7 +153,7 @@ pub fn age_changes_in(at: WallTime, now: Now) -> Duration {
 
 /// Until the next whole second, on which all countdowns tick together.
 pub fn tick(now: Now) -> Duration {
-    Duration::from_secs(1) - Duration::from_nanos(u64::from(now.mono.subsec_nanos()))
+    Duration::from_secs(1).saturating_sub(Duration::from_nanos(now.mono.subsec_nanos().into()))
 }
 
 /// The moves every list has in common.

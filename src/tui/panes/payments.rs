@@ -41,19 +41,15 @@ impl State {
             .iter()
             .position(|w| w.watch.account == watch.account && w.watch.id == watch.id);
         hand.out.push(Effect::Watch(watch.clone()));
-        self.list.selected = match place {
-            Some(at) => {
-                let known = &mut hand.store.payments[at];
-                known.watch.expected = watch.expected;
-                known.stir(hand.now);
-                at
-            }
-            None => {
-                let new = Watched::new(watch, Vec::new(), hand.now);
-                hand.store.payments.insert(0, new);
-                0
-            }
-        };
+        if let Some(at) = place {
+            let known = &mut hand.store.payments[at];
+            known.watch.expected = watch.expected;
+            known.stir(hand.now);
+        } else {
+            let new = Watched::new(watch, Vec::new(), hand.now);
+            hand.store.payments.insert(0, new);
+        }
+        self.list.selected = place.unwrap_or(0);
     }
 
     pub fn act(&mut self, action: Action, hand: &mut Hand<'_>) {

@@ -106,10 +106,10 @@ impl State {
     /// The latest rows as the ledger gave them, newest first.
     pub fn begin(&mut self, newest_first: Vec<Arc<Exchange>>) {
         self.rows = newest_first.into_iter().take(ROWS_MAX).rev().collect();
-        self.to_end();
+        self.go_to_end();
     }
 
-    fn to_end(&mut self) {
+    fn go_to_end(&mut self) {
         self.follow = Follow::Following;
         while self.rows.len() > ROWS_MAX {
             self.rows.pop_front();
@@ -155,7 +155,7 @@ impl State {
         let at_top = self.list.selected == 0;
         self.list.step(step, len, height);
         if self.list.selected + 1 >= len {
-            self.to_end();
+            self.go_to_end();
         } else if self.follow == Follow::Following {
             self.follow = Follow::Paused(0);
         }
@@ -173,7 +173,7 @@ impl State {
             if at + 1 < self.shown().len() && self.follow == Follow::Following {
                 self.follow = Follow::Paused(0);
             } else if at + 1 == self.shown().len() {
-                self.to_end();
+                self.go_to_end();
             }
         }
     }
@@ -248,7 +248,7 @@ impl State {
 
     /// Shows only rows with this text.
     pub fn set_filter(&mut self, filter: &str) {
-        self.filter = filter.trim().to_owned();
+        filter.trim().clone_into(&mut self.filter);
         self.found = if self.filter.is_empty() {
             VecDeque::new()
         } else {
@@ -468,7 +468,6 @@ pub fn outcome(exchange: &Exchange) -> (&'static str, String, Tone) {
                 0..300 => ("✔", Tone::Good),
                 300..400 => ("→", Tone::Warn),
                 429 => ("!", Tone::Warn),
-                400..500 => ("✘", Tone::Bad),
                 _ => ("✘", Tone::Bad),
             };
             (glyph, status.to_string(), tone)

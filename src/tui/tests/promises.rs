@@ -67,7 +67,7 @@ fn a_links_token_is_on_no_screen() {
     seen += &screen(&model, second(4), 200, 60);
     press(&mut model, "w", second(4));
     seen += &screen(&model, second(4), 200, 60);
-    seen += &format!("{model:?}");
+    seen.push_str(&format!("{model:?}"));
     assert!(!seen.contains("planted"));
     assert!(!seen.contains("xoLcXoC5"));
 }

@@ -131,7 +131,7 @@ impl Form {
     }
 
     /// To the first field with an error; whether there is one.
-    pub fn to_error(&mut self) -> bool {
+    pub fn find_error(&mut self) -> bool {
         let found = self.fields.iter().position(|field| field.error.is_some());
         self.at = found.unwrap_or(self.at);
         found.is_some()
