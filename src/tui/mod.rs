@@ -274,6 +274,10 @@ pub fn view(model: &Model, now: Now, frame: &mut Frame) {
             cursor = cursor.or(draw_pane(model, pane, areas.pane(pane), now, buf));
         }
         chrome::draw_notice(look, areas.notice, buf);
+        if !matches!(model.overlay, Overlay::None | Overlay::Filter(_)) {
+            buf.set_style(areas.tabs, model.theme.behind_window());
+            buf.set_style(areas.body, model.theme.behind_window());
+        }
         let over = Rect {
             height: screen.height - 1,
             ..screen

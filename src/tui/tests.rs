@@ -48,6 +48,33 @@ fn live_accounts_that_do_not_work() {
     );
 }
 
+#[test]
+fn a_provider_that_cannot_be_reached() {
+    let mut model = busy();
+    let problem = || {
+        Problem::new(
+            ProblemKind::Unreachable,
+            "kanga cannot be reached: connection refused",
+            "check the network; the question is repeated by itself",
+        )
+    };
+    for keys in ["c", "4r", "1v"] {
+        for effect in press(&mut model, keys, second(4)) {
+            if let Effect::Ask { request, .. } = effect {
+                answer(&mut model, second(4), request, Err(problem()));
+            }
+        }
+    }
+    press(&mut model, "3", second(4));
+    assert_snapshot!("offline_120x40", screen(&model, second(4), 120, 40));
+    assert_snapshot!(
+        "offline_80x24",
+        resized_screen(&mut model, second(4), 80, 24)
+    );
+    let shown = resized_screen(&mut model, second(4), 120, 40);
+    assert!(shown.contains("stale, just now") && shown.contains("0.00151"));
+}
+
 /// Three accounts in three kinds of trouble.
 fn live() -> Model {
     let mut model = sized(live_setup(), 120, 40);

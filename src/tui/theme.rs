@@ -193,6 +193,16 @@ impl Theme {
         }
     }
 
+    /// Laid over everything a window does not cover.
+    pub fn behind_window(&self) -> Style {
+        let dim = match (self.has_color(), self.palette.border.fg) {
+            (true, Some(grey)) => Style::new().fg(grey),
+            _ => Style::new().fg(Color::Reset).add_modifier(Modifier::DIM),
+        };
+        dim.bg(Color::Reset)
+            .remove_modifier(Modifier::BOLD | Modifier::REVERSED)
+    }
+
     pub fn border(&self, focused: bool, live: bool) -> Style {
         match (focused, live) {
             (true, true) => self.bold(Tone::Live),

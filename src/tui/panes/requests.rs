@@ -481,17 +481,16 @@ fn draw_row(exchange: &Exchange, look: Look<'_>, area: Rect, row: u16, buf: &mut
     let dim = theme.style(Tone::Dim);
     let (glyph, word, tone) = outcome(exchange);
     let wide = area.width >= 90;
-    let mut right: Vec<(String, u16, Tone)> =
-        vec![(format!("{} ms", exchange.took.as_millis()), 10, Tone::Dim)];
-    if wide {
-        right.push((size(exchange.response_body.bytes), 9, Tone::Dim));
-    }
     let tries = if exchange.attempt > 1 {
         format!("try {}", exchange.attempt)
     } else {
         String::new()
     };
-    right.push((tries, 7, Tone::Warn));
+    let took = format!("{} ms", exchange.took.as_millis());
+    let mut right = vec![(tries, 7, Tone::Warn), (took, 10, Tone::Dim)];
+    if wide {
+        right.push((size(exchange.response_body.bytes), 9, Tone::Dim));
+    }
     let keep: u16 = right.iter().map(|(_, wide, _)| wide).sum();
     let mut pen = Pen::new(buf, area, row);
     pen.keep(keep)
