@@ -23,10 +23,9 @@ impl Model {
             return;
         }
         match action {
-            Action::Leave => out.push(Effect::Quit),
             Action::Suspend => out.push(Effect::Suspend),
             Action::Quit => self.quit(out),
-            Action::ConfirmQuit => out.push(Effect::Quit),
+            Action::Leave | Action::ConfirmQuit => out.push(Effect::Quit),
             Action::Close | Action::Back | Action::Stay => self.close(now, out),
             Action::Escape => self.escape(now, out),
             Action::Zoom => {
@@ -56,7 +55,9 @@ impl Model {
                 if let Overlay::Palette(state) = &self.overlay {
                     let chosen = state.chosen();
                     self.overlay = Overlay::None;
-                    if let Some(action) = chosen {
+                    if let Some((scope, action)) = chosen {
+                        // What another pane's action acts on is to be seen.
+                        self.focus = Pane::of(scope).unwrap_or(self.focus);
                         self.act(action, now, out);
                     }
                 }
@@ -252,12 +253,11 @@ impl Model {
     }
 
     fn open_palette(&mut self, now: Now) {
-        let chain = self.scope().chain();
+        let here = self.scope().chain();
         let offered = TABLE
             .iter()
             .filter(|row| {
-                // From elsewhere a pane's own actions would act on what is not in sight.
-                chain.contains(&row.scope)
+                (here.contains(&row.scope) || Pane::of(row.scope).is_some())
                     && step(row.action).is_none()
                     && !matches!(row.action, Action::Palette | Action::Escape)
                     && self.can(row.action, now)
@@ -349,28 +349,32 @@ impl Model {
                     form.stage = link_form::Stage::Asked(request, link);
                 }
             }
-            Overlay::Arm(form) => {
-                if form.submit() {
-                    let account = form.account.clone();
-                    let resume = form.resume.take();
-                    if let Some(known) = self.store.known_mut(&account) {
-                        known.arm(now);
-                    }
-                    self.store.flash(
-                        Level::Warning,
-                        format!("{account} is armed for ten minutes"),
-                    );
-                    self.overlay = match resume {
-                        Some(mut form) => {
-                            form.unlock();
-                            Overlay::LinkForm(*form)
-                        }
-                        None => Overlay::None,
-                    };
-                }
-            }
+            Overlay::Arm(_) => self.submit_arming(now),
             _ => {}
         }
+    }
+
+    fn submit_arming(&mut self, now: Now) {
+        let Overlay::Arm(form) = &mut self.overlay else {
+            return;
+        };
+        if !form.submit() {
+            return;
+        }
+        let account = form.account.clone();
+        let resume = form.resume.take();
+        if let Some(known) = self.store.known_mut(&account) {
+            known.arm(now);
+        }
+        let words = format!("{account} is armed for ten minutes");
+        self.store.flash(Level::Warning, words);
+        self.overlay = match resume {
+            Some(mut form) => {
+                form.unlock();
+                Overlay::LinkForm(*form)
+            }
+            None => Overlay::None,
+        };
     }
 
     fn copy_exchange(&mut self, action: Action, out: &mut Vec<Effect>) {

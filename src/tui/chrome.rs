@@ -55,7 +55,7 @@ pub fn draw_header(profile: &str, look: Look<'_>, area: Rect, buf: &mut Buffer) 
         let text = format!(" fault {}: {} ", store.fault.name(), store.fault.describe());
         pen.skip(1).text(&text, theme.badge(Tone::Warn));
     }
-    if !store.is_ready() {
+    if store.phase == super::store::Phase::Opening {
         pen.skip(2).text("opening…", dim);
     } else if let Some(address) = &store.simulator {
         pen.skip(2).text("simulator at ", dim).text(address, dim);
@@ -218,7 +218,7 @@ pub fn draw_failed(problem: &Problem, look: Look<'_>, area: Rect, buf: &mut Buff
 
 pub fn draw_too_small(look: Look<'_>, area: Rect, buf: &mut Buffer) {
     let text = format!(
-        "too small: {}x{}, needs 40x10. {} quits",
+        "{}x{} is too small; {} quits",
         area.width,
         area.height,
         look.key(Action::Quit)

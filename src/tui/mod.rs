@@ -274,11 +274,19 @@ pub fn view(model: &Model, now: Now, frame: &mut Frame) {
             cursor = cursor.or(draw_pane(model, pane, areas.pane(pane), now, buf));
         }
         chrome::draw_notice(look, areas.notice, buf);
+        if !matches!(model.overlay, Overlay::None | Overlay::Filter(_)) {
+            buf.set_style(areas.tabs, model.theme.behind_window());
+            buf.set_style(areas.body, model.theme.behind_window());
+        }
         let over = Rect {
             height: screen.height - 1,
             ..screen
         };
         cursor = model.overlay.view(look, over, buf).or(cursor);
+        // What a key did in a window is told over the window.
+        if model.store.flash.is_some() {
+            chrome::draw_notice(look, areas.notice, buf);
+        }
     }
     chrome::draw_footer(model, now, areas.footer, buf);
     model.theme.finish(buf);
@@ -337,12 +345,14 @@ fn draw_pane(
 
 /// A column of air where there are columns to spare.
 fn padded(inner: Rect) -> Rect {
-    if inner.width < 50 {
-        return inner;
-    }
+    let (left, both) = match inner.width {
+        0..26 => (0, 0),
+        26..60 => (1, 1),
+        _ => (1, 2),
+    };
     Rect {
-        x: inner.x + 1,
-        width: inner.width - 2,
+        x: inner.x + left,
+        width: inner.width - both,
         ..inner
     }
 }

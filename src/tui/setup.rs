@@ -16,6 +16,10 @@ pub struct Setup {
 }
 
 /// How the operator likes the console to look and listen.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent wishes, as they stand in the config file"
+)]
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UiOptions {
     /// Which set of colours.

@@ -327,12 +327,14 @@ impl Known {
     }
 }
 
-/// A problem with its next step, as one sentence or two.
+/// A problem with its next step, as sentences.
 pub fn told(problem: &Problem) -> String {
-    let end = if problem.hint.is_empty() { "" } else { ". " };
-    format!(
-        "{}{end}{}",
-        problem.message.trim_end_matches('.'),
-        problem.hint
-    )
+    let mut out = problem.message.trim_end_matches('.').to_owned();
+    let mut hint = problem.hint.chars();
+    if let Some(first) = hint.next() {
+        out.push_str(". ");
+        out.extend(first.to_uppercase());
+        out.push_str(hint.as_str());
+    }
+    out
 }

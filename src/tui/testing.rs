@@ -261,7 +261,11 @@ pub fn busy() -> Model {
             answer(&mut model, second(0), request, result);
         }
     }
-    for (at, prices) in (1..).zip(&prices[1..]) {
+    quote_again(model, &prices[1..])
+}
+
+fn quote_again(mut model: Model, prices: &[&[(&str, &str)]]) -> Model {
+    for (at, prices) in (1..).zip(prices) {
         model.focus = super::Pane::Estimates;
         if let Some(Effect::Ask { request, .. }) = press(&mut model, "r", second(at)).pop() {
             let result = Ok(Answer::Estimate(quote(at, prices)));
@@ -360,4 +364,51 @@ pub fn screen(model: &Model, now: Now, width: u16, height: u16) -> String {
 pub fn resized_screen(model: &mut Model, now: Now, width: u16, height: u16) -> String {
     update(model, now, Msg::Resized { width, height });
     screen(model, now, width, height)
+}
+
+/// The screen with its colours, for a terminal.
+pub fn ansi(model: &Model, now: Now, width: u16, height: u16) -> String {
+    use ratatui::style::{Color, Modifier};
+    use std::fmt::Write as _;
+    let buf = drawn(model, now, width, height);
+    let mut out = String::from("\x1b[H\x1b[2J");
+    for y in 0..height {
+        let _ = write!(out, "\x1b[{};1H", y + 1);
+        let mut skip = 0;
+        for x in 0..width {
+            if skip > 0 {
+                skip -= 1;
+                continue;
+            }
+            let cell = &buf[(x, y)];
+            out.push_str("\x1b[0");
+            for (modifier, code) in [
+                (Modifier::BOLD, 1),
+                (Modifier::DIM, 2),
+                (Modifier::REVERSED, 7),
+            ] {
+                if cell.modifier.contains(modifier) {
+                    let _ = write!(out, ";{code}");
+                }
+            }
+            for (color, ground) in [(cell.fg, 30), (cell.bg, 40)] {
+                let _ = match color {
+                    Color::Black => write!(out, ";{ground}"),
+                    Color::Red => write!(out, ";{}", ground + 1),
+                    Color::Green => write!(out, ";{}", ground + 2),
+                    Color::Yellow => write!(out, ";{}", ground + 3),
+                    Color::Blue => write!(out, ";{}", ground + 4),
+                    Color::Magenta => write!(out, ";{}", ground + 5),
+                    Color::Cyan => write!(out, ";{}", ground + 6),
+                    Color::Indexed(n) => write!(out, ";{};5;{n}", ground + 8),
+                    Color::Rgb(r, g, b) => write!(out, ";{};2;{r};{g};{b}", ground + 8),
+                    _ => Ok(()),
+                };
+            }
+            out.push('m');
+            out.push_str(cell.symbol());
+            skip = unicode_width::UnicodeWidthStr::width(cell.symbol()).saturating_sub(1);
+        }
+    }
+    out + "\x1b[0m"
 }

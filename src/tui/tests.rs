@@ -48,6 +48,33 @@ fn live_accounts_that_do_not_work() {
     );
 }
 
+#[test]
+fn a_provider_that_cannot_be_reached() {
+    let mut model = busy();
+    let problem = || {
+        Problem::new(
+            ProblemKind::Unreachable,
+            "kanga cannot be reached: connection refused",
+            "check the network; the question is repeated by itself",
+        )
+    };
+    for keys in ["c", "4r", "1v"] {
+        for effect in press(&mut model, keys, second(4)) {
+            if let Effect::Ask { request, .. } = effect {
+                answer(&mut model, second(4), request, Err(problem()));
+            }
+        }
+    }
+    press(&mut model, "3", second(4));
+    assert_snapshot!("offline_120x40", screen(&model, second(4), 120, 40));
+    assert_snapshot!(
+        "offline_80x24",
+        resized_screen(&mut model, second(4), 80, 24)
+    );
+    let shown = resized_screen(&mut model, second(4), 120, 40);
+    assert!(shown.contains("stale, just now") && shown.contains("0.00151"));
+}
+
 /// Three accounts in three kinds of trouble.
 fn live() -> Model {
     let mut model = sized(live_setup(), 120, 40);
@@ -149,5 +176,37 @@ fn ascii_screens_are_ascii() {
     for keys in ["?", "<esc>S", "<esc>5<enter>"] {
         press(&mut model, keys, second(4));
         assert!(screen(&model, second(4), 80, 24).is_ascii(), "{keys}");
+    }
+}
+
+/// Writes screens with their colours under `target/screens`, to be looked at with `cat`.
+#[test]
+#[ignore = "for looking at, not for checking"]
+fn colours_to_look_at() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/target/screens");
+    std::fs::create_dir_all(folder).unwrap();
+    for (name, theme) in [
+        ("auto", ThemeChoice::Auto),
+        ("dark", ThemeChoice::Dark),
+        ("light", ThemeChoice::Light),
+    ] {
+        let ui = UiOptions {
+            theme,
+            ..UiOptions::default()
+        };
+        let mut model = busy();
+        model.theme = Theme::new(&ui);
+        let text = testing::ansi(&model, second(4), 120, 40);
+        std::fs::write(format!("{folder}/busy-{name}"), text).unwrap();
+        press(&mut model, "S", second(4));
+        let text = testing::ansi(&model, second(4), 120, 40);
+        std::fs::write(format!("{folder}/sandbox-{name}"), text).unwrap();
+        behaviour::make_link(&mut model, second(4));
+        let text = testing::ansi(&model, second(4), 120, 40);
+        std::fs::write(format!("{folder}/link-{name}"), text).unwrap();
+        let mut model = live();
+        model.theme = Theme::new(&ui);
+        let text = testing::ansi(&model, second(130), 120, 40);
+        std::fs::write(format!("{folder}/live-{name}"), text).unwrap();
     }
 }

@@ -56,7 +56,8 @@ struct Palette {
     live: Color,
     sim: Color,
     selected: Style,
-    on_badge: Color,
+    /// None: whatever the terminal's background is.
+    on_badge: Option<Color>,
 }
 
 /// The terminal's own colours: they follow the operator's palette, so `DIM` in place of a grey that
@@ -71,8 +72,13 @@ const AUTO: Palette = Palette {
     bad: Color::Red,
     live: Color::Magenta,
     sim: Color::Cyan,
-    selected: Style::new().add_modifier(Modifier::REVERSED),
-    on_badge: Color::Black,
+    // One ground for the whole row: reversed, its colours would become a patchwork.
+    selected: Style::new()
+        .fg(Color::Reset)
+        .bg(Color::Reset)
+        .add_modifier(Modifier::REVERSED)
+        .remove_modifier(Modifier::DIM),
+    on_badge: None,
 };
 
 const DARK: Palette = Palette {
@@ -86,7 +92,7 @@ const DARK: Palette = Palette {
     live: Color::Indexed(213),
     sim: Color::Indexed(80),
     selected: Style::new().bg(Color::Indexed(238)),
-    on_badge: Color::Indexed(16),
+    on_badge: Some(Color::Indexed(16)),
 };
 
 const LIGHT: Palette = Palette {
@@ -100,7 +106,7 @@ const LIGHT: Palette = Palette {
     live: Color::Indexed(90),
     sim: Color::Indexed(24),
     selected: Style::new().bg(Color::Indexed(254)),
-    on_badge: Color::Indexed(231),
+    on_badge: Some(Color::Indexed(231)),
 };
 
 impl Theme {
@@ -169,12 +175,12 @@ impl Theme {
 
     /// A word on a coloured ground.
     pub fn badge(&self, tone: Tone) -> Style {
-        match self.style(tone).fg {
-            Some(ground) => Style::new()
-                .fg(self.palette.on_badge)
-                .bg(ground)
-                .add_modifier(Modifier::BOLD),
-            None => Style::new().add_modifier(Modifier::BOLD | Modifier::REVERSED),
+        match (self.style(tone).fg, self.palette.on_badge) {
+            (Some(ground), Some(ink)) => {
+                Style::new().fg(ink).bg(ground).add_modifier(Modifier::BOLD)
+            }
+            (Some(ground), None) => Style::new().fg(ground).add_modifier(Modifier::REVERSED),
+            (None, _) => Style::new().add_modifier(Modifier::BOLD | Modifier::REVERSED),
         }
     }
 
@@ -185,6 +191,16 @@ impl Theme {
             (false, true) => Style::new().add_modifier(Modifier::REVERSED),
             (_, false) => Style::new(),
         }
+    }
+
+    /// Laid over everything a window does not cover.
+    pub fn behind_window(&self) -> Style {
+        let dim = match (self.has_color(), self.palette.border.fg) {
+            (true, Some(grey)) => Style::new().fg(grey),
+            _ => Style::new().fg(Color::Reset).add_modifier(Modifier::DIM),
+        };
+        dim.bg(Color::Reset)
+            .remove_modifier(Modifier::BOLD | Modifier::REVERSED)
     }
 
     pub fn border(&self, focused: bool, live: bool) -> Style {
@@ -229,6 +245,7 @@ pub fn badge(environment: Environment) -> (&'static str, Tone) {
     }
 }
 
+#[expect(clippy::match_same_arms, reason = "one line a family of glyphs")]
 fn ascii(glyph: char) -> &'static str {
     match glyph {
         '─' | '┄' | '—' | '–' | '╌' => "-",

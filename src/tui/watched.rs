@@ -214,6 +214,9 @@ impl Watched {
             (Comparison::NotCompared, true) if self.watch.expected.is_none() => {
                 ("·", "not compared", Tone::Dim)
             }
+            (Comparison::NotCompared, false) if self.watch.expected.is_some() => {
+                ("·", "is expected", Tone::Dim)
+            }
             (Comparison::NotCompared, _) => ("", "", Tone::Dim),
         }
     }

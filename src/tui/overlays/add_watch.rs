@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::draw_form;
-use crate::domain::{AccountId, Amount, Currency, Expected, PaymentId, WallTime, Watch};
+use crate::domain::{AccountId, Amount, Expected, PaymentId, WallTime, Watch};
 use crate::tui::panes::Look;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
@@ -50,15 +50,15 @@ impl State {
             None
         } else {
             let amount = Amount::typed(amount);
-            let currency = Currency::new(currency);
+            let currency = super::currency(currency);
             fields[AMOUNT].error = amount.as_ref().err().map(ToString::to_string);
-            fields[CURRENCY].error = currency.as_ref().err().map(ToString::to_string);
+            fields[CURRENCY].error = currency.as_ref().err().cloned();
             amount
                 .ok()
                 .zip(currency.ok())
                 .map(|(amount, currency)| Expected { amount, currency })
         };
-        if self.form.to_error() {
+        if self.form.find_error() {
             return None;
         }
         Some(Watch {

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::draw_form;
-use crate::domain::{AccountId, Amount, Currency, LinkRequest, PaymentId, Problem, RequestId};
+use crate::domain::{AccountId, Amount, LinkRequest, PaymentId, Problem, RequestId};
 use crate::tui::panes::Look;
 use crate::tui::store::told;
 use crate::tui::theme::Tone;
@@ -93,17 +93,17 @@ impl State {
         fields[ID].error = id.as_ref().err().map(ToString::to_string);
         let amount = Amount::typed(fields[AMOUNT].typed());
         fields[AMOUNT].error = amount.as_ref().err().map(ToString::to_string);
-        let currency = Currency::new(fields[CURRENCY].typed());
-        fields[CURRENCY].error = currency.as_ref().err().map(ToString::to_string);
+        let currency = super::currency(fields[CURRENCY].typed());
+        fields[CURRENCY].error = currency.as_ref().err().cloned();
         let force = optional(fields[FORCE].typed())
-            .map(Currency::new)
+            .map(|code| super::currency(&code))
             .transpose();
-        fields[FORCE].error = force.as_ref().err().map(ToString::to_string);
+        fields[FORCE].error = force.as_ref().err().cloned();
         let email = optional(fields[EMAIL].typed());
         fields[EMAIL].error = email.as_deref().and_then(bad_email);
         let name = optional(fields[NAME].typed());
         let with_token = fields[TOKEN].is_on();
-        if self.form.to_error() {
+        if self.form.find_error() {
             return None;
         }
         let link = LinkRequest {

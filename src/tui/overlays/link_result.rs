@@ -67,11 +67,18 @@ impl State {
             .is_some_and(|known| known.account.environment.is_live());
         let wide = screen.width.min(96);
         let text = wrap(&self.link.shown, wide.saturating_sub(4).max(1));
-        let (_, code_rows) = self
+        let above = cells(text.len()) + if self.request.with_token { 3 } else { 1 };
+        let code_rows = self
             .code
             .as_ref()
-            .map_or((0, 0), |code| code.size(theme, 4));
-        let height = cells(text.len()) + 7 + code_rows.max(3);
+            .and_then(|code| {
+                QUIET
+                    .map(|quiet| code.size(theme, quiet))
+                    .into_iter()
+                    .find(|(w, h)| w + 4 <= screen.width && above + h + 2 <= screen.height)
+            })
+            .map_or(3, |(_, rows)| rows);
+        let height = above + code_rows + 3;
         let inner = window(
             buf,
             screen,
@@ -100,10 +107,10 @@ impl State {
             );
             left = below(left, rows);
         }
-        self.draw_code(look, left, screen, buf);
+        self.draw_code(look, above, left, screen, buf);
     }
 
-    fn draw_code(&self, look: Look<'_>, area: Rect, screen: Rect, buf: &mut Buffer) {
+    fn draw_code(&self, look: Look<'_>, above: u16, area: Rect, screen: Rect, buf: &mut Buffer) {
         let theme = look.theme;
         let dim = theme.style(Tone::Dim);
         let Some(code) = &self.code else {
@@ -132,12 +139,14 @@ impl State {
             }
         }
         let (wide, high) = code.size(theme, QUIET[1]);
+        // The frame, the lines above the code, and the footer.
+        let rows_beside = above + 3;
         let text = format!(
             "Too small for the QR code: it needs about {} by {} cells, and this is {} by {}. {} copies the link, {} opens it.",
             wide + 4,
-            high + (screen.height - area.height),
+            high + rows_beside,
             screen.width,
-            screen.height,
+            screen.height + 1,
             look.key(Action::CopyLink),
             look.key(Action::OpenLink)
         );

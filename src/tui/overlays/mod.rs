@@ -12,8 +12,11 @@ pub mod quote_form;
 pub mod sandbox;
 
 use ratatui::buffer::Buffer;
+use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect};
 use tui_input::Input;
+
+use crate::domain::Currency;
 
 use super::keys::{Action, Scope};
 use super::panes::Look;
@@ -21,7 +24,6 @@ use super::theme::Tone;
 use super::widgets::boxes::window;
 use super::widgets::form::{Form, Typed};
 use super::widgets::text::{below, paragraph};
-use ratatui::crossterm::event::KeyEvent;
 
 /// What is open.
 #[derive(Debug, Clone, Default)]
@@ -138,6 +140,14 @@ fn draw_quit(look: Look<'_>, screen: Rect, buf: &mut Buffer) {
     );
 }
 
+/// What was typed as a currency, or what to write instead.
+fn currency(text: &str) -> Result<Currency, String> {
+    if text.is_empty() {
+        return Err("the currency is missing; write its code, like EMT or BTC".into());
+    }
+    Currency::new(text).map_err(|error| error.to_string())
+}
+
 /// A window with a form and a line under it, as all forms here look.
 pub fn draw_form(
     form: &Form,
@@ -147,19 +157,19 @@ pub fn draw_form(
     screen: Rect,
     buf: &mut Buffer,
 ) -> Option<Position> {
-    let wide = 72.min(screen.width);
-    let lines = super::widgets::text::wrap(note, wide.saturating_sub(4).max(1));
-    let rows = super::widgets::text::cells(lines.len());
+    let wide = 76.min(screen.width);
+    let room = wide.saturating_sub(4).max(1);
+    let rows = super::widgets::text::cells(super::widgets::text::wrap(note, room).len());
     let inner = window(
         buf,
         screen,
         look.theme,
         title,
-        (wide, form.height() + rows + 5),
+        (wide, form.height(room) + rows + 5),
         live,
     );
     // A blank row above, one between, where there is room for them.
-    let spare = inner.height.saturating_sub(form.height() + rows);
+    let spare = inner.height.saturating_sub(form.height(inner.width) + rows);
     let air = u16::from(spare >= 2);
     let fields = Rect {
         height: inner
@@ -168,7 +178,7 @@ pub fn draw_form(
         ..below(inner, air)
     };
     let cursor = form.draw(buf, fields, look.theme);
-    let under = below(inner, air * 2 + fields.height.min(form.height()));
+    let under = below(inner, air * 2 + fields.height.min(form.height(inner.width)));
     paragraph(buf, under, note, look.theme.style(tone));
     cursor
 }

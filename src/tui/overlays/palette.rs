@@ -5,7 +5,7 @@ use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
-use crate::tui::keys::{Action, Binding};
+use crate::tui::keys::{Action, Binding, Scope};
 use crate::tui::panes::Look;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
@@ -53,10 +53,10 @@ impl State {
         self.list.step(step, len, ROWS);
     }
 
-    pub fn chosen(&self) -> Option<Action> {
+    pub fn chosen(&self) -> Option<(Scope, Action)> {
         self.found()
             .nth(self.list.selected)
-            .map(|binding| binding.action)
+            .map(|binding| (binding.scope, binding.action))
     }
 
     fn found(&self) -> impl Iterator<Item = &'static Binding> {

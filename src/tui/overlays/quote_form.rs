@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::draw_form;
-use crate::domain::{AccountId, Amount, Currency};
+use crate::domain::{AccountId, Amount};
 use crate::tui::panes::Look;
 use crate::tui::panes::estimates::Question;
 use crate::tui::theme::Tone;
@@ -45,10 +45,10 @@ impl State {
         let chosen = self.form.fields.get(ACCOUNT).map_or(0, Field::chosen);
         let fields = &mut self.form.fields;
         let quantity = Amount::typed(fields[QUANTITY].typed());
-        let token = Currency::new(fields[TOKEN].typed());
+        let token = super::currency(fields[TOKEN].typed());
         fields[QUANTITY].error = quantity.as_ref().err().map(ToString::to_string);
-        fields[TOKEN].error = token.as_ref().err().map(ToString::to_string);
-        if self.form.to_error() {
+        fields[TOKEN].error = token.as_ref().err().cloned();
+        if self.form.find_error() {
             return None;
         }
         Some(Question {

@@ -13,12 +13,13 @@ use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{Pen, cells};
 
-const ADVANCES: [(Duration, &str); 3] = [
-    (Duration::from_mins(1), "1 minute on"),
-    (Duration::from_hours(1), "1 hour on"),
+const ADVANCES: [(Duration, &str, &str); 3] = [
+    (Duration::from_mins(1), "+1 min", "one minute later"),
+    (Duration::from_hours(1), "+1 h", "one hour later"),
     (
         Duration::from_hours(25),
-        "25 hours on: past the limit for paying",
+        "+25 h",
+        "past the day a payer has for paying",
     ),
 ];
 
@@ -75,7 +76,7 @@ impl State {
         rows.push(Row::Heading("Its clock".into()));
         rows.extend(
             ADVANCES
-                .map(|(by, words)| Row::Choice(Command::Advance(by), "advance", words.to_owned())),
+                .map(|(by, name, words)| Row::Choice(Command::Advance(by), name, words.to_owned())),
         );
         rows
     }

@@ -121,8 +121,13 @@ fn draw_row(known: &Known, names: u16, look: Look<'_>, area: Rect, row: u16, buf
         .cell(known.id().as_str(), names, theme.style(Tone::Plain))
         .skip(1)
         .cell(&format!(" {word} "), 6, theme.badge(tone))
-        .skip(1)
-        .text(&status, theme.style(status_tone));
+        .skip(1);
+    let status = if width(&status) > pen.left() {
+        status.replace(" just now", " now").replace(" ago", "")
+    } else {
+        status
+    };
+    pen.text(&status, theme.style(status_tone));
 }
 
 fn draw_detail(known: &Known, look: Look<'_>, area: Rect, buf: &mut Buffer) {
@@ -146,7 +151,12 @@ fn draw_detail(known: &Known, look: Look<'_>, area: Rect, buf: &mut Buffer) {
             CredentialStatus::Refused { .. } => Tone::Bad,
             _ => Tone::Warn,
         };
-        let rows = paragraph(buf, room, why, theme.style(tone));
+        let rows = if look.store.accounts.len() > 1 {
+            let text = format!("{}: {why}", known.id());
+            paragraph(buf, room, &text, theme.style(tone))
+        } else {
+            paragraph(buf, room, why, theme.style(tone))
+        };
         left = below(left, rows);
     }
     if let Some(left_armed) = known.armed(look.now) {

@@ -10,7 +10,7 @@ use super::{Hand, Look, age_changes_in, tick};
 use crate::domain::payment::Price;
 use crate::domain::{AccountId, Amount, Currency, Estimate, Now, Op, Problem, RequestId};
 use crate::tui::keys::Action;
-use crate::tui::store::{Purpose, told};
+use crate::tui::store::{Phase, Purpose, told};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::bar::sparkline;
 use crate::tui::widgets::list::List;
@@ -146,6 +146,10 @@ impl State {
 
     pub fn view(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
         let Some(question) = &self.question else {
+            if look.store.phase == Phase::Opening {
+                Pen::new(buf, area, 0).text("Opening…", look.theme.style(Tone::Dim));
+                return;
+            }
             let text = format!(
                 "Nothing is quoted. Press {} in this pane to ask what a sum costs in other currencies.",
                 look.key(Action::Quote)

@@ -71,6 +71,11 @@ impl Pane {
         }
     }
 
+    /// The pane whose own keys are heard in a scope.
+    pub fn of(scope: Scope) -> Option<Self> {
+        Self::ALL.into_iter().find(|pane| pane.scope() == scope)
+    }
+
     pub fn next(self) -> Self {
         Self::ALL[(self.index() + 1) % 5]
     }
@@ -148,7 +153,7 @@ pub fn age_changes_in(at: WallTime, now: Now) -> Duration {
 
 /// Until the next whole second, on which all countdowns tick together.
 pub fn tick(now: Now) -> Duration {
-    Duration::from_secs(1) - Duration::from_nanos(u64::from(now.mono.subsec_nanos()))
+    Duration::from_secs(1).saturating_sub(Duration::from_nanos(now.mono.subsec_nanos().into()))
 }
 
 /// The moves every list has in common.

@@ -41,19 +41,15 @@ impl State {
             .iter()
             .position(|w| w.watch.account == watch.account && w.watch.id == watch.id);
         hand.out.push(Effect::Watch(watch.clone()));
-        self.list.selected = match place {
-            Some(at) => {
-                let known = &mut hand.store.payments[at];
-                known.watch.expected = watch.expected;
-                known.stir(hand.now);
-                at
-            }
-            None => {
-                let new = Watched::new(watch, Vec::new(), hand.now);
-                hand.store.payments.insert(0, new);
-                0
-            }
-        };
+        if let Some(at) = place {
+            let known = &mut hand.store.payments[at];
+            known.watch.expected = watch.expected;
+            known.stir(hand.now);
+        } else {
+            let new = Watched::new(watch, Vec::new(), hand.now);
+            hand.store.payments.insert(0, new);
+        }
+        self.list.selected = place.unwrap_or(0);
     }
 
     pub fn act(&mut self, action: Action, hand: &mut Hand<'_>) {
@@ -248,13 +244,19 @@ impl Columns {
         let fixed = STATE + account + amount + currency + mark + AGE + next;
         // A space after every column but the last.
         let gaps = 5 + u16::from(account > 0);
+        let named = payments
+            .iter()
+            .map(|w| width(w.watch.id.as_str()))
+            .max()
+            .unwrap_or(0)
+            .max(16);
         Self {
             account,
             amount,
             currency,
             mark,
             next,
-            id: total.saturating_sub(fixed + gaps),
+            id: total.saturating_sub(fixed + gaps).min(named),
         }
     }
 
@@ -298,10 +300,20 @@ impl Columns {
             )
             .skip(1);
         }
-        let (amount, currency) = watched.latest().map_or(("", ""), |payment| {
-            (payment.amount.as_str(), payment.currency.as_str())
-        });
-        pen.right(amount, self.amount, theme.style(Tone::Plain))
+        let (amount, currency, tone) = match (watched.latest(), &watched.watch.expected) {
+            (Some(payment), _) => (
+                payment.amount.as_str(),
+                payment.currency.as_str(),
+                Tone::Plain,
+            ),
+            (None, Some(expected)) => (
+                expected.amount.as_str(),
+                expected.currency.as_str(),
+                Tone::Dim,
+            ),
+            (None, None) => ("", "", Tone::Dim),
+        };
+        pen.right(amount, self.amount, theme.style(tone))
             .skip(1)
             .cell(currency, self.currency, theme.style(Tone::Dim))
             .skip(1);
@@ -327,8 +339,14 @@ impl Columns {
 
 /// What never changes again is dated, not aged, so that it need not be redrawn.
 fn clock_short(at: WallTime, look: Look<'_>) -> String {
-    let clock = at.clock(&look.store.zone);
-    clock.get(..5).unwrap_or(&clock).to_owned()
+    let at = at.date_and_clock(&look.store.zone);
+    let today = look.now.wall.date_and_clock(&look.store.zone);
+    let part = if at.get(..10) == today.get(..10) {
+        11..16
+    } else {
+        5..10
+    };
+    at.get(part).unwrap_or(&at).to_owned()
 }
 
 fn next_word(watched: &Watched, look: Look<'_>) -> (String, Tone) {

@@ -106,10 +106,10 @@ impl State {
     /// The latest rows as the ledger gave them, newest first.
     pub fn begin(&mut self, newest_first: Vec<Arc<Exchange>>) {
         self.rows = newest_first.into_iter().take(ROWS_MAX).rev().collect();
-        self.to_end();
+        self.go_to_end();
     }
 
-    fn to_end(&mut self) {
+    fn go_to_end(&mut self) {
         self.follow = Follow::Following;
         while self.rows.len() > ROWS_MAX {
             self.rows.pop_front();
@@ -155,7 +155,7 @@ impl State {
         let at_top = self.list.selected == 0;
         self.list.step(step, len, height);
         if self.list.selected + 1 >= len {
-            self.to_end();
+            self.go_to_end();
         } else if self.follow == Follow::Following {
             self.follow = Follow::Paused(0);
         }
@@ -173,7 +173,7 @@ impl State {
             if at + 1 < self.shown().len() && self.follow == Follow::Following {
                 self.follow = Follow::Paused(0);
             } else if at + 1 == self.shown().len() {
-                self.to_end();
+                self.go_to_end();
             }
         }
     }
@@ -248,7 +248,7 @@ impl State {
 
     /// Shows only rows with this text.
     pub fn set_filter(&mut self, filter: &str) {
-        self.filter = filter.trim().to_owned();
+        filter.trim().clone_into(&mut self.filter);
         self.found = if self.filter.is_empty() {
             VecDeque::new()
         } else {
@@ -361,6 +361,11 @@ impl State {
 
 /// The rows lie under the budget line.
 pub fn list_area(area: Rect) -> Rect {
+    // Beyond this the eye no longer finds the end of a row.
+    let area = Rect {
+        width: area.width.min(140),
+        ..area
+    };
     below(area, 1)
 }
 
@@ -416,7 +421,9 @@ fn draw_budget(look: Look<'_>, area: Rect, buf: &mut Buffer) {
         first = false;
         pen.text(known.id().as_str(), theme.style(Tone::Plain));
         let Some(gauge_now) = known.budget(look.now) else {
-            pen.text(" no limit set", dim);
+            if look.store.is_ready() {
+                pen.text(" no limit set", dim);
+            }
             continue;
         };
         let full = gauge_now.used >= gauge_now.limit;
@@ -437,7 +444,7 @@ fn draw_budget(look: Look<'_>, area: Rect, buf: &mut Buffer) {
                 &format!(" {}/{}", gauge_now.used, gauge_now.limit),
                 theme.style(if full { Tone::Bad } else { Tone::Plain }),
             )
-            .text(&format!(" per {}", time::fine(gauge_now.period)), dim);
+            .text(&format!(" per {}", period(gauge_now.period)), dim);
         if let (true, Some(left)) = (full, gauge_now.next_free) {
             pen.text(
                 &format!(", next slot in {} s", left.as_millis().div_ceil(1000)),
@@ -461,7 +468,6 @@ pub fn outcome(exchange: &Exchange) -> (&'static str, String, Tone) {
                 0..300 => ("✔", Tone::Good),
                 300..400 => ("→", Tone::Warn),
                 429 => ("!", Tone::Warn),
-                400..500 => ("✘", Tone::Bad),
                 _ => ("✘", Tone::Bad),
             };
             (glyph, status.to_string(), tone)
@@ -475,17 +481,16 @@ fn draw_row(exchange: &Exchange, look: Look<'_>, area: Rect, row: u16, buf: &mut
     let dim = theme.style(Tone::Dim);
     let (glyph, word, tone) = outcome(exchange);
     let wide = area.width >= 90;
-    let mut right: Vec<(String, u16, Tone)> =
-        vec![(format!("{} ms", exchange.took.as_millis()), 10, Tone::Dim)];
-    if wide {
-        right.push((size(exchange.response_body.bytes), 9, Tone::Dim));
-    }
     let tries = if exchange.attempt > 1 {
         format!("try {}", exchange.attempt)
     } else {
         String::new()
     };
-    right.push((tries, 7, Tone::Warn));
+    let took = format!("{} ms", exchange.took.as_millis());
+    let mut right = vec![(tries, 7, Tone::Warn), (took, 10, Tone::Dim)];
+    if wide {
+        right.push((size(exchange.response_body.bytes), 9, Tone::Dim));
+    }
     let keep: u16 = right.iter().map(|(_, wide, _)| wide).sum();
     let mut pen = Pen::new(buf, area, row);
     pen.keep(keep)
@@ -519,6 +524,15 @@ fn draw_row(exchange: &Exchange, look: Look<'_>, area: Rect, row: u16, buf: &mut
     );
     for (text, wide, tone) in &right {
         pen.right(text, *wide, theme.style(*tone));
+    }
+}
+
+fn period(length: Duration) -> String {
+    match length.as_secs() {
+        1 => "second".into(),
+        60 => "minute".into(),
+        3_600 => "hour".into(),
+        _ => time::fine(length),
     }
 }
 

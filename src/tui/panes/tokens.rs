@@ -16,7 +16,7 @@ pub fn view(look: Look<'_>, area: Rect, buf: &mut Buffer) {
         .map(|known| known.id().as_str())
         .collect();
     if using.is_empty() {
-        let short = "None needed: requests are signed.";
+        let short = "none: each call is signed";
         let long = "No account here uses access tokens.";
         let tight = area.height < 2;
         let rows = paragraph(

@@ -108,7 +108,7 @@ pub fn draw(
         draw_short(&way, tone, theme, area, buf);
         return 1;
     }
-    let gap = spare.min(12);
+    let gap = spare.min(18);
     // The shortest word and its gap hold a clock time from here on.
     let times = gap >= 6 && area.height > 2;
     for (at, station) in way.iter().enumerate() {

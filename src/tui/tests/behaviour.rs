@@ -82,8 +82,8 @@ fn polls_slow_down_until_something_changes_and_stop_at_the_end() {
         let result = Ok(Answer::Payment(payment("A-17", "25.00", "NEW")));
         answer(&mut model, now, request, result);
         let due = model.store.payments[0].due().unwrap();
-        waits.push((due - now.mono).as_secs());
-        now = now.plus(due - now.mono);
+        waits.push(due.saturating_sub(now.mono).as_secs());
+        now = now.plus(due.saturating_sub(now.mono));
         request = check_of(&update(&mut model, now, Msg::Woke)).unwrap().0;
     }
     assert_eq!(waits, [7, 11, 16, 25, 37, 56, 60, 60, 60]);
@@ -92,7 +92,7 @@ fn polls_slow_down_until_something_changes_and_stop_at_the_end() {
     assert_eq!(answer(&mut model, now, request, active), []);
     let due = model.store.payments[0].due().unwrap();
     assert_eq!(
-        (due - now.mono).as_secs(),
+        due.saturating_sub(now.mono).as_secs(),
         5,
         "a change brings the pace back"
     );
@@ -136,7 +136,7 @@ fn an_id_nobody_knows_yet_is_no_error() {
     answer(&mut model, later, request, unknown());
     assert_eq!(model.store.alerts(later), 1);
     let due = model.store.payments[0].due().unwrap();
-    assert_eq!((due - later.mono).as_secs(), 300);
+    assert_eq!(due.saturating_sub(later.mono).as_secs(), 300);
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn a_links_token_is_on_no_screen() {
     seen += &screen(&model, second(4), 200, 60);
     press(&mut model, "w", second(4));
     seen += &screen(&model, second(4), 200, 60);
-    seen += &format!("{model:?}");
+    seen.push_str(&format!("{model:?}"));
     assert!(!seen.contains("planted"));
     assert!(!seen.contains("xoLcXoC5"));
 }
@@ -220,7 +220,7 @@ proptest! {
             drawn(&model, now, at.0, at.1);
             // The terminal may have another size than the last event said.
             drawn(&model, now, width, height);
-            model.next_wake(now);
+            let _ = model.next_wake(now);
         }
     }
 }

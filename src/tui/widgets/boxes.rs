@@ -2,6 +2,7 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
+use ratatui::style::{Color, Modifier, Style};
 use ratatui::widgets::{Block, Clear, Widget as _};
 
 use super::text::{Pen, width};
@@ -41,12 +42,16 @@ impl Framed<'_> {
             (true, false) => self.theme.badge(Tone::Accent),
             (false, _) => self.theme.style(Tone::Plain),
         };
+        // The frame's own style would shine through.
+        let bare = Style::new()
+            .fg(Color::Reset)
+            .remove_modifier(Modifier::DIM | Modifier::BOLD);
         let mut pen = Pen::new(buf, top, 0);
-        pen.text(&format!(" {} ", self.title), style);
+        pen.text(&format!(" {} ", self.title), bare.patch(style));
         if let Some((note, tone)) = self.note {
             let note = format!(" {note} ");
             if width(&note) < pen.left() {
-                pen.flush(&note, self.theme.style(tone));
+                pen.flush(&note, bare.patch(self.theme.style(tone)));
             }
         }
         inner

@@ -6,12 +6,14 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::{Position, Rect};
 use tui_input::{Input, InputRequest};
 
-use super::text::{Pen, below, cells, paragraph, width};
+use super::text::{Pen, below, cells, paragraph, width, wrap};
 use crate::domain::inert;
 use crate::tui::theme::{Theme, Tone};
 
 /// The most characters a field holds; more than any accepted value has.
 const TYPED_MAX: usize = 512;
+/// Columns an error stands in from its field.
+const ERROR_INDENT: u16 = 4;
 
 /// What a field holds.
 #[derive(Debug, Clone)]
@@ -82,6 +84,15 @@ impl Field {
         }
     }
 
+    fn height(&self, width: u16) -> u16 {
+        let room = width.saturating_sub(ERROR_INDENT).max(1);
+        let error = self
+            .error
+            .as_ref()
+            .map_or(0, |error| wrap(error, room).len().min(2));
+        1 + cells(error)
+    }
+
     pub fn is_on(&self) -> bool {
         matches!(self.value, Value::Switch(Switch::On))
     }
@@ -120,7 +131,7 @@ impl Form {
     }
 
     /// To the first field with an error; whether there is one.
-    pub fn to_error(&mut self) -> bool {
+    pub fn find_error(&mut self) -> bool {
         let found = self.fields.iter().position(|field| field.error.is_some());
         self.at = found.unwrap_or(self.at);
         found.is_some()
@@ -173,16 +184,9 @@ impl Form {
         }
     }
 
-    /// Rows it takes: one a field, one more under each error.
-    pub fn height(&self) -> u16 {
-        cells(
-            self.fields.len()
-                + self
-                    .fields
-                    .iter()
-                    .filter(|field| field.error.is_some())
-                    .count(),
-        )
+    /// Rows it takes: one a field, and its error's under it.
+    pub fn height(&self, width: u16) -> u16 {
+        self.fields.iter().map(|field| field.height(width)).sum()
     }
 
     /// Draws the fields; where there is not room for all, the one in hand is seen. Gives the cursor.
@@ -193,13 +197,11 @@ impl Form {
             .map(|field| width(field.label))
             .max()
             .unwrap_or(0);
-        let rows_to = |at: usize| {
-            cells(
-                self.fields[..at]
-                    .iter()
-                    .map(|field| 1 + usize::from(field.error.is_some()))
-                    .sum(),
-            )
+        let rows_to = |at: usize| -> u16 {
+            self.fields[..at]
+                .iter()
+                .map(|field| field.height(area.width))
+                .sum()
         };
         let first = (0..=self.at)
             .find(|first| {
@@ -226,13 +228,16 @@ impl Form {
             }
             left = below(left, 1);
             if let Some(error) = &field.error {
-                let mut under = left;
-                under.height = under.height.min(1);
-                let indent = (label + 4).min(under.width / 3);
-                under.x += indent;
-                under.width -= indent;
+                let rows = field.height(area.width) - 1;
+                let indent = ERROR_INDENT.min(left.width);
+                let under = Rect {
+                    x: left.x + indent,
+                    width: left.width - indent,
+                    height: left.height.min(rows),
+                    ..left
+                };
                 paragraph(buf, under, error, theme.style(Tone::Bad));
-                left = below(left, 1);
+                left = below(left, rows);
             }
         }
         cursor
