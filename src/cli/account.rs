@@ -106,7 +106,7 @@ async fn verify(
     let accounts: Vec<Account> = match name {
         Some(name) => match deck.pick(Some(name), None) {
             Ok(account) => vec![account.clone()],
-            Err(problem) => return context.fail(&problem, out),
+            Err(problem) => return out.fail(&problem),
         },
         None => deck.accounts().cloned().collect(),
     };
@@ -132,7 +132,7 @@ async fn verify(
             _ => ("unreachable", Tone::Warn, "!"),
         };
         match result {
-            Err(problem) => exit = exit.and(context.fail(&problem, out)?),
+            Err(problem) => exit = exit.and(out.fail(&problem)?),
             Ok(_) if out.json => out.object(&json!({
                 "account": account.id,
                 "provider": account.provider.0,

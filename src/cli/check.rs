@@ -19,7 +19,7 @@ const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs
 pub async fn run(args: &Check, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
     let account = match deck.pick(context.account(), Some("kanga")) {
         Ok(account) => account.id.clone(),
-        Err(problem) => return context.fail(&problem, out),
+        Err(problem) => return out.fail(&problem),
     };
     let expected = args
         .amount
@@ -68,7 +68,7 @@ pub async fn run(args: &Check, context: &Context, deck: &Deck, out: &Out) -> Res
                     Exit::Expectation
                 }
             }
-            Err(problem) => context.fail(&problem, out)?,
+            Err(problem) => out.fail(&problem)?,
         };
         exit = exit.and(this);
     }

@@ -14,14 +14,11 @@ use crate::domain::{Problem, ProblemKind, inert};
 
 pub fn run(command: &ConfigCommand, global: &Global, out: &Out) -> Result<Exit, Closed> {
     let Some(ConfigPath { path, .. }) = locations(global).config_file() else {
-        return fail(
-            &Problem::new(
-                ProblemKind::Local,
-                "this system names no folder for config files",
-                "name a file with --config",
-            ),
-            out,
-        );
+        return out.fail(&Problem::new(
+            ProblemKind::Local,
+            "this system names no folder for config files",
+            "name a file with --config",
+        ));
     };
     let shown = inert::cut(&path.to_string_lossy(), 400);
     match command {
@@ -60,28 +57,20 @@ pub fn run(command: &ConfigCommand, global: &Global, out: &Out) -> Result<Exit, 
                         format!("{shown} exists already and was left as it is"),
                         "edit it, or move it away first",
                     );
-                    return fail(&problem, out);
+                    return out.fail(&problem);
                 }
                 Err(error) => {
-                    return fail(
-                        &Problem::new(
-                            ProblemKind::Config,
-                            format!("{shown} cannot be written: {error}"),
-                            "choose another place with --config",
-                        ),
-                        out,
-                    );
+                    return out.fail(&Problem::new(
+                        ProblemKind::Config,
+                        format!("{shown} cannot be written: {error}"),
+                        "choose another place with --config",
+                    ));
                 }
             }
             Ok(Exit::Done)
         }
         ConfigCommand::Check => check(global, &shown, out),
     }
-}
-
-fn fail(problem: &Problem, out: &Out) -> Result<Exit, Closed> {
-    out.problem(problem)?;
-    Ok(problem.kind.into())
 }
 
 fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, Closed> {
@@ -122,7 +111,7 @@ fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, Closed> {
                             ),
                             "",
                         );
-                        exit = exit.and(fail(&problem, out)?);
+                        exit = exit.and(out.fail(&problem)?);
                     }
                 }
             }

@@ -16,7 +16,7 @@ pub async fn run(
 ) -> Result<Exit, Closed> {
     let account = match deck.pick(context.account(), Some("kanga")) {
         Ok(account) => account.id.clone(),
-        Err(problem) => return context.fail(&problem, out),
+        Err(problem) => return out.fail(&problem),
     };
     let op = Op::Estimate {
         token: token.clone(),
@@ -25,7 +25,7 @@ pub async fn run(
     let mut estimate = match deck.ask(&account, op, how(false)).await {
         Ok(Answer::Estimate(estimate)) => estimate,
         Ok(other) => unreachable!("an estimate is answered with prices, not {other:?}"),
-        Err(problem) => return context.fail(&problem, out),
+        Err(problem) => return out.fail(&problem),
     };
     // The provider's order changes from call to call; a steady one can be read and compared.
     estimate.prices.sort_by(|a, b| a.currency.cmp(&b.currency));

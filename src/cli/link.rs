@@ -12,7 +12,7 @@ use crate::domain::{Answer, LinkRequest, Op, Problem, ProblemKind};
 pub async fn run(args: &Link, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
     let account = match deck.pick(context.account(), Some("kanga")) {
         Ok(account) => account.id.clone(),
-        Err(problem) => return context.fail(&problem, out),
+        Err(problem) => return out.fail(&problem),
     };
     let request = LinkRequest {
         id: args.id.clone(),
@@ -29,7 +29,7 @@ pub async fn run(args: &Link, context: &Context, deck: &Deck, out: &Out) -> Resu
     {
         Ok(Answer::Link(link)) => link,
         Ok(other) => unreachable!("a link is answered with a link, not {other:?}"),
-        Err(problem) => return context.fail(&problem, out),
+        Err(problem) => return out.fail(&problem),
     };
     // The whole link, token included, is what was asked for: it is made to be given to the payer.
     let url = link.url.expose();
@@ -51,7 +51,7 @@ pub async fn run(args: &Link, context: &Context, deck: &Deck, out: &Out) -> Resu
                     ),
                     "shorten --name, or leave out --qr",
                 );
-                return context.fail(&problem, out);
+                return out.fail(&problem);
             }
         }
     }

@@ -15,11 +15,11 @@ const LOOK: Duration = Duration::from_millis(300);
 pub async fn run(args: &Log, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
     let ledger = deck.ledger();
     if let Status::Degraded { why } = ledger.status().await {
-        return context.fail(&local(&format!("the ledger cannot be read: {why}")), out);
+        return out.fail(&local(&format!("the ledger cannot be read: {why}")));
     }
     let account = match context.account().map(AccountId::new).transpose() {
         Ok(account) => account,
-        Err(error) => return context.fail(&local(&error.to_string()), out),
+        Err(error) => return out.fail(&local(&error.to_string())),
     };
     let now = context.clock.now().wall;
     let mut query = LogQuery {
@@ -37,7 +37,7 @@ pub async fn run(args: &Log, context: &Context, deck: &Deck, out: &Out) -> Resul
     let mut rows = match ledger.log(query.clone()).await {
         Ok(rows) => rows,
         Err(error) => {
-            return context.fail(&local(&format!("the ledger cannot be read: {error}")), out);
+            return out.fail(&local(&format!("the ledger cannot be read: {error}")));
         }
     };
     rows.reverse();
@@ -58,7 +58,10 @@ pub async fn run(args: &Log, context: &Context, deck: &Deck, out: &Out) -> Resul
     }
     let zone = jiff::tz::TimeZone::system();
     print(&rows, &zone, out)?;
-    while args.follow {
+    if !args.follow {
+        return Ok(Exit::Done);
+    }
+    loop {
         if let Some(last) = rows.last() {
             query.after = Some(last.id);
         } else if query.after.is_none() {
@@ -74,11 +77,10 @@ pub async fn run(args: &Log, context: &Context, deck: &Deck, out: &Out) -> Resul
                 rows = more;
             }
             Err(error) => {
-                return context.fail(&local(&format!("the ledger cannot be read: {error}")), out);
+                return out.fail(&local(&format!("the ledger cannot be read: {error}")));
             }
         }
     }
-    Ok(Exit::Done)
 }
 
 fn print(rows: &[Exchange], zone: &jiff::tz::TimeZone, out: &Out) -> Result<(), Closed> {

@@ -83,11 +83,6 @@ impl Context {
         self.global.account.as_deref()
     }
 
-    fn fail(&self, problem: &Problem, out: &Out) -> Result<Exit, Closed> {
-        out.problem(problem)?;
-        Ok(problem.kind.into())
-    }
-
     fn options(&self) -> Result<Options, Problem> {
         Ok(Options {
             state_dir: locations(&self.global)
@@ -102,6 +97,14 @@ impl Context {
 
     async fn deck(&self) -> Result<Deck, Problem> {
         Deck::open(&self.profile, self.options()?).await
+    }
+}
+
+impl Out {
+    /// Tells a failure; gives the exit code that goes with it.
+    fn fail(&self, problem: &Problem) -> Result<Exit, Closed> {
+        self.problem(problem)?;
+        Ok(problem.kind.into())
     }
 }
 
@@ -211,7 +214,7 @@ fn run(arguments: Arguments) -> color_eyre::Result<Exit> {
 async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit, Closed> {
     let deck = match context.deck().await {
         Ok(deck) => deck,
-        Err(problem) => return context.fail(&problem, out),
+        Err(problem) => return out.fail(&problem),
     };
     let done = match command {
         Command::Check(args) => check::run(&args, context, &deck, out).await,
@@ -223,7 +226,7 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
         Command::Request(args) => request::run(&args, context, &deck, out).await,
         Command::Log(args) => log::run(&args, context, &deck, out).await,
         Command::Sandbox(SandboxCommand::Trigger { url, what }) => {
-            sandbox::trigger(&url, &what, context, &deck, out).await
+            sandbox::trigger(&url, &what, &deck, out).await
         }
         Command::Sandbox(SandboxCommand::Serve { .. })
         | Command::Config(_)

@@ -41,7 +41,7 @@ impl Color {
 pub struct Closed;
 
 /// Standard output and standard error, with the format asked for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Out {
     /// One JSON object a line.
     pub json: bool,
@@ -262,7 +262,7 @@ mod tests {
         assert_eq!(table.lines(&plain_out), ["✓  漢字    x", "✗  abcdef  y"]);
         let colored = Out {
             color: true,
-            ..plain_out
+            ..plain_out.clone()
         };
         assert_eq!(table.lines(&colored)[0], "\u{1b}[32m✓\u{1b}[0m  漢字    x");
     }

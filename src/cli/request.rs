@@ -44,10 +44,10 @@ pub async fn run(
             match judged {
                 Ok(()) => Ok(Exit::Done),
                 Err(problem) if out.json => Ok(problem.kind.into()),
-                Err(problem) => context.fail(&problem, out),
+                Err(problem) => out.fail(&problem),
             }
         }
-        Err(problem) => context.fail(&problem, out),
+        Err(problem) => out.fail(&problem),
     }
 }
 

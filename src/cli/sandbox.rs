@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 
 use super::args::Trigger;
 use super::output::{Closed, Out, Tone};
-use super::{Context, Exit, local};
+use super::{Exit, local};
 use crate::clock::Clock;
 use crate::deck::{self, Deck};
 use crate::domain::{Problem, ProblemKind, simulate};
@@ -25,9 +25,8 @@ pub struct Serve {
 }
 
 pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, Closed> {
-    let fail = |problem: &Problem| out.problem(problem).map(|()| Exit::from(problem.kind));
     if !serve.bind.ip().is_loopback() {
-        return fail(&Problem::new(
+        return out.fail(&Problem::new(
             ProblemKind::Usage,
             format!(
                 "the sandbox does not listen on {}: its keys are public",
@@ -39,7 +38,7 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, Closed> {
     let listener = match TcpListener::bind(serve.bind).await {
         Ok(listener) => listener,
         Err(error) => {
-            return fail(&Problem::new(
+            return out.fail(&Problem::new(
                 ProblemKind::Local,
                 format!("{} cannot be listened on: {error}", serve.bind),
                 "choose another port, or port 0 for any free one",
@@ -55,7 +54,7 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, Closed> {
     };
     let running = match deck::serve(listener, options).await {
         Ok(running) => running,
-        Err(error) => return fail(&local(&format!("the sandbox cannot be started: {error}"))),
+        Err(error) => return out.fail(&local(&format!("the sandbox cannot be started: {error}"))),
     };
     let url = running.base_url();
     if out.json {
@@ -99,25 +98,18 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, Closed> {
 /// SIGINT counts as an interruption, SIGTERM as the regular end of a service.
 async fn wait_for_stop() -> Exit {
     use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
+    if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+        tokio::select! {
             _ = tokio::signal::ctrl_c() => Exit::Interrupted,
             _ = terminate.recv() => Exit::Done,
-        },
-        Err(_) => {
-            let _ = tokio::signal::ctrl_c().await;
-            Exit::Interrupted
         }
+    } else {
+        let _ = tokio::signal::ctrl_c().await;
+        Exit::Interrupted
     }
 }
 
-pub async fn trigger(
-    url: &str,
-    what: &Trigger,
-    context: &Context,
-    deck: &Deck,
-    out: &Out,
-) -> Result<Exit, Closed> {
+pub async fn trigger(url: &str, what: &Trigger, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
     let command = match what {
         Trigger::Fault { fault } => simulate::Command::SetFault(*fault),
         Trigger::Advance { by } => simulate::Command::Advance(*by),
@@ -132,6 +124,6 @@ pub async fn trigger(
             .object(&json!({ "happened": happened }))
             .map(|()| Exit::Done),
         Ok(happened) => out.line(&happened).map(|()| Exit::Done),
-        Err(problem) => context.fail(&problem, out),
+        Err(problem) => out.fail(&problem),
     }
 }

@@ -90,7 +90,7 @@ impl Http {
             .retry(reqwest::retry::never())
             .connect_timeout(self.timeouts.connect)
             .timeout(self.timeouts.whole)
-            .pool_idle_timeout(Duration::from_secs(60));
+            .pool_idle_timeout(Duration::from_mins(1));
         let builder = if plain {
             // To loopback only: no proxy can be meant, and no certificates are needed.
             builder.no_proxy().tls_certs_only(std::iter::empty())

@@ -4,6 +4,7 @@
 //! forms. Works on text as it is, torn JSON included; never re-serialises, so what is left is faithful.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::sync::{PoisonError, RwLock};
 
 use base64::Engine as _;
@@ -92,7 +93,7 @@ pub fn learn(value: &Secret, name: &'static str) {
         STANDARD_NO_PAD.encode(text),
         URL_SAFE.encode(text),
         URL_SAFE_NO_PAD.encode(text),
-        text.bytes().map(|b| format!("{b:02x}")).collect(),
+        hex(text),
     ]
     .into();
     forms.retain(|form| form.len() >= KNOWN_MIN);
@@ -103,6 +104,13 @@ pub fn learn(value: &Secret, name: &'static str) {
         forms: forms.into_iter().map(Secret::new).collect(),
         name,
     });
+}
+
+fn hex(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
 }
 
 /// `text` with every known value replaced, in whatever form it stands.
@@ -381,7 +389,7 @@ mod tests {
             serde_json::to_string(value).unwrap(),
             STANDARD.encode(value),
             URL_SAFE_NO_PAD.encode(value),
-            value.bytes().map(|b| format!("{b:02x}")).collect(),
+            hex(value),
         ];
         for form in forms {
             let shown = scrub(&form).into_owned();

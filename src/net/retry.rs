@@ -56,18 +56,18 @@ pub fn again(repeat: Repeat, tried: &Result<Reply, NetError>) -> Option<Option<D
 mod tests {
     use super::*;
 
-    fn reply(status: u16, retry_after: Option<&str>) -> Result<Reply, NetError> {
+    fn reply(status: u16, retry_after: Option<&str>) -> Reply {
         let headers = retry_after
             .map(|value| ("Retry-After".to_owned(), value.to_owned()))
             .into_iter()
             .collect();
-        Ok(Reply {
+        Reply {
             status,
             headers,
             body: bytes::Bytes::new(),
             to_head: Duration::ZERO,
             at: crate::domain::WallTime(0),
-        })
+        }
     }
 
     fn lost() -> Result<Reply, NetError> {
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn a_write_is_never_repeated_blindly() {
         assert_eq!(again(Repeat::Never, &lost()), None);
-        assert_eq!(again(Repeat::Never, &reply(503, None)), None);
+        assert_eq!(again(Repeat::Never, &Ok(reply(503, None))), None);
         let timed_out = |what| {
             Err(NetError::TimedOut {
                 host: "h".into(),
@@ -103,24 +103,24 @@ mod tests {
             ),
             Some(None)
         );
-        assert_eq!(again(Repeat::Never, &reply(429, None)), Some(None));
+        assert_eq!(again(Repeat::Never, &Ok(reply(429, None))), Some(None));
     }
 
     #[test]
     fn a_read_is_repeated_when_the_trouble_may_pass() {
         assert_eq!(again(Repeat::Safe, &lost()), Some(None));
-        assert_eq!(again(Repeat::Safe, &reply(503, None)), Some(None));
+        assert_eq!(again(Repeat::Safe, &Ok(reply(503, None))), Some(None));
         assert_eq!(
-            again(Repeat::Safe, &reply(429, Some("2"))),
+            again(Repeat::Safe, &Ok(reply(429, Some("2")))),
             Some(Some(Duration::from_secs(2)))
         );
         assert_eq!(
-            again(Repeat::Safe, &reply(429, Some("600"))),
+            again(Repeat::Safe, &Ok(reply(429, Some("600")))),
             None,
             "too long to wait unseen"
         );
         for final_status in [200, 400, 401, 404, 500] {
-            assert_eq!(again(Repeat::Safe, &reply(final_status, None)), None);
+            assert_eq!(again(Repeat::Safe, &Ok(reply(final_status, None))), None);
         }
         assert_eq!(
             again(Repeat::Safe, &Err(NetError::Dns { host: "h".into() })),

@@ -53,7 +53,7 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
         Effect::Cancel(request) => tasks.cancel(request),
         Effect::Watch(watch) => tasks.start(async move { deck.watch(&watch).await }),
         Effect::Unwatch((account, id)) => {
-            tasks.start(async move { deck.unwatch(&account, &id).await })
+            tasks.start(async move { deck.unwatch(&account, &id).await });
         }
         Effect::LoadLog {
             before,

@@ -201,8 +201,8 @@ impl Model {
                     Command::Advance(_) | Command::Payer { .. } | Command::RepeatCallback(_) => {
                         for watched in &mut self.store.payments {
                             let touched = match command {
-                                Command::Payer { payment, .. } => watched.watch.id == *payment,
-                                Command::RepeatCallback(payment) => watched.watch.id == *payment,
+                                Command::Payer { payment, .. }
+                                | Command::RepeatCallback(payment) => watched.watch.id == *payment,
                                 Command::Advance(_) | Command::SetFault(_) => true,
                             };
                             if touched {

@@ -31,7 +31,7 @@ pub static MANIFEST: Manifest = Manifest {
     ],
     // Kanga publishes no limit. Clients in the field answer 429 with back-off; this keeps a runaway
     // script from ever getting there.
-    limit: Some((600, Duration::from_secs(60))),
+    limit: Some((600, Duration::from_mins(1))),
     uses_access_tokens: false,
     catalogue: &[
         Documented {

@@ -1,5 +1,7 @@
 //! What holds whatever happens: no panic at any size, no secret on any screen, no wake-up without cause.
 
+use std::fmt::Write as _;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -67,7 +69,7 @@ fn a_links_token_is_on_no_screen() {
     seen += &screen(&model, second(4), 200, 60);
     press(&mut model, "w", second(4));
     seen += &screen(&model, second(4), 200, 60);
-    seen.push_str(&format!("{model:?}"));
+    write!(seen, "{model:?}").expect("a String takes all");
     assert!(!seen.contains("planted"));
     assert!(!seen.contains("xoLcXoC5"));
 }
