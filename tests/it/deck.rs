@@ -1,1 +1,496 @@
-//! x
+//! A deck in this process, against peers to the byte and with a clock driven by hand.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tilldeck::clock::{Clock, Hand};
+use tilldeck::config::{self, Environ, Locations};
+use tilldeck::deck::{Deck, Options};
+use tilldeck::domain::{
+    AccountId, Amount, Answer, Currency, LinkRequest, Op, PaymentId, PaymentState, Problem,
+    ProblemKind, RequestId, WallTime,
+};
+use tilldeck::ledger::Status;
+use tilldeck::net::{Event, How, Timeouts};
+use tilldeck::providers::SPECS;
+use tokio::sync::mpsc;
+
+use crate::peer::{Act, Peer, json, reply};
+use crate::program::{API_SECRET, Place};
+
+const START: WallTime = WallTime(1_795_316_066_000);
+const NOT_KNOWN: &str = r#"{"result":"fail","code":9001}"#;
+const REFUSED: &str = r#"{"result":"fail","code":9000}"#;
+const ACTIVE: &str = r#"{"result":"ok","currency":"BTC","amount":"0.01","state":"ACTIVE"}"#;
+
+pub struct Bench {
+    pub deck: Deck,
+    pub hand: Hand,
+    pub events: mpsc::Receiver<Event>,
+}
+
+/// A deck on the place's config, or on the sandbox without one.
+pub async fn open(place: &Place, timeouts: Timeouts) -> Bench {
+    let (clock, hand) = Clock::by_hand(START);
+    let path = place.config_path();
+    let locations = Locations {
+        config: path.exists().then_some(path),
+        state: Some(place.state()),
+        environ: Environ::of([("TEST_API_SECRET", API_SECRET)]),
+        platform_config: None,
+        platform_state: None,
+    };
+    let config = config::load(&locations, &SPECS).unwrap();
+    let profile = config.profile(None).unwrap();
+    let (to, events) = mpsc::channel(1024);
+    let options = Options {
+        state_dir: locations.state_folder().unwrap(),
+        clock,
+        timeouts,
+        events: Some(to),
+        environ: locations.environ.clone(),
+    };
+    Bench {
+        deck: Deck::open(profile, options).await.unwrap(),
+        hand,
+        events,
+    }
+}
+
+pub fn shop() -> AccountId {
+    AccountId::new("shop").unwrap()
+}
+
+pub fn how() -> How {
+    How {
+        request: RequestId(1),
+        background: false,
+        no_wait: false,
+    }
+}
+
+fn check(id: &str) -> Op {
+    Op::CheckPayment(PaymentId::new(id).unwrap())
+}
+
+async fn ask(bench: &Bench, op: Op) -> Result<Answer, Problem> {
+    bench.deck.ask(&shop(), op, how()).await
+}
+
+fn nonces(peer: &Peer) -> Vec<i64> {
+    let nonce = |body: &str| {
+        serde_json::from_str::<Value>(body).unwrap()["nonce"]
+            .as_i64()
+            .unwrap()
+    };
+    peer.requests()
+        .iter()
+        .map(|seen| nonce(&seen.body))
+        .collect()
+}
+
+const SHORT: Timeouts = Timeouts {
+    connect: Duration::from_millis(500),
+    whole: Duration::from_millis(60),
+};
+
+#[tokio::test]
+async fn a_time_out_names_the_account_and_says_what_is_safe() {
+    let peer = Peer::start(vec![Act::Silence]);
+    let bench = open(&Place::with_shop(&peer.url), SHORT).await;
+    let problem = ask(&bench, check("A-17")).await.unwrap_err();
+    assert_eq!(problem.kind, ProblemKind::Unreachable);
+    assert!(
+        problem.message.starts_with("account shop: ") && problem.message.contains("did not answer"),
+        "{problem}"
+    );
+    assert!(
+        problem.hint.contains("checking again is safe"),
+        "{}",
+        problem.hint
+    );
+    assert_eq!(peer.requests().len(), 3, "a check may be repeated");
+}
+
+#[tokio::test]
+async fn a_nonce_is_never_reused_and_never_runs_ahead() {
+    let peer = Peer::start(vec![json(ACTIVE)]);
+    let place = Place::with_shop(&peer.url);
+    let bench = open(&place, Timeouts::default()).await;
+    for _ in 0..3 {
+        ask(&bench, check("A")).await.unwrap();
+    }
+    assert_eq!(
+        nonces(&peer),
+        [START.0, START.0 + 1, START.0 + 2],
+        "the clock stands still, the nonces grow"
+    );
+    bench.hand.set_wall(WallTime(START.0 - 3_600_000));
+    ask(&bench, check("A")).await.unwrap();
+    assert_eq!(
+        nonces(&peer)[3],
+        START.0 + 3,
+        "a clock set back an hour changes nothing"
+    );
+    bench.hand.set_wall(WallTime(START.0 + 60_000));
+    ask(&bench, check("A")).await.unwrap();
+    assert_eq!(
+        nonces(&peer)[4],
+        START.0 + 60_000,
+        "never ahead of the clock without need"
+    );
+    bench.deck.close().await;
+    let again = open(&place, Timeouts::default()).await;
+    ask(&again, check("A")).await.unwrap();
+    assert_eq!(
+        nonces(&peer)[5],
+        START.0 + 60_001,
+        "the last one outlives the process"
+    );
+}
+
+#[tokio::test]
+async fn a_nonce_is_stored_before_it_is_sent() {
+    let peer = Peer::start(vec![Act::Silence]);
+    let place = Place::with_shop(&peer.url);
+    let bench = open(&place, Timeouts::default()).await;
+    {
+        let asking = ask(&bench, check("A"));
+        let seen = async {
+            while peer.requests().is_empty() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::select! { _ = asking => panic!("nothing answers"), () = seen => {} }
+    }
+    // The process "dies" here: the call is dropped unanswered, and another ledger opens the same folder.
+    let peer_after = Peer::start(vec![json(ACTIVE)]);
+    std::fs::write(
+        place.config_path(),
+        std::fs::read_to_string(place.config_path())
+            .unwrap()
+            .replace(&peer.url, &peer_after.url),
+    )
+    .unwrap();
+    let after = open(&place, Timeouts::default()).await;
+    ask(&after, check("A")).await.unwrap();
+    assert!(nonces(&peer_after)[0] > nonces(&peer)[0]);
+}
+
+#[tokio::test]
+async fn after_a_lost_reply_the_next_nonce_is_higher() {
+    let peer = Peer::start(vec![Act::Reset, json(ACTIVE)]);
+    let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+    ask(&bench, check("A")).await.unwrap();
+    let nonces = nonces(&peer);
+    assert!(nonces.len() == 2 && nonces[1] > nonces[0], "{nonces:?}");
+}
+
+#[tokio::test]
+async fn a_refused_nonce_is_tried_once_more_and_then_both_causes_are_named() {
+    let peer = Peer::start(vec![json(REFUSED), json(ACTIVE)]);
+    let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+    ask(&bench, check("A")).await.unwrap();
+    assert_eq!(peer.requests().len(), 2);
+    let peer = Peer::start(vec![json(REFUSED)]);
+    let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+    let problem = ask(&bench, check("A")).await.unwrap_err();
+    assert_eq!(
+        (problem.kind, peer.requests().len()),
+        (ProblemKind::Refused, 2)
+    );
+    assert!(
+        problem.hint.contains("api_secret") && problem.hint.contains("nonce"),
+        "{}",
+        problem.hint
+    );
+}
+
+#[tokio::test]
+async fn calls_of_one_key_go_out_one_after_another() {
+    let peer = Peer::start(vec![json(ACTIVE)]);
+    let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+    let asks: Vec<_> = (0..16).map(|_| ask(&bench, check("A"))).collect();
+    let mut set = Vec::new();
+    for asked in asks {
+        set.push(asked);
+    }
+    for result in join_all(set).await {
+        result.unwrap();
+    }
+    let nonces = nonces(&peer);
+    assert!(
+        nonces.len() == 16 && nonces.is_sorted(),
+        "in the order of their nonces: {nonces:?}"
+    );
+}
+
+/// Polls all together; the futures borrow, so they cannot be spawned.
+async fn join_all<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
+    use std::task::Poll;
+    let mut all: Vec<_> = futures
+        .into_iter()
+        .map(|future| (Box::pin(future), None))
+        .collect();
+    std::future::poll_fn(|context| {
+        let mut pending = false;
+        for (future, done) in &mut all {
+            if done.is_none() {
+                match future.as_mut().poll(context) {
+                    Poll::Ready(value) => *done = Some(value),
+                    Poll::Pending => pending = true,
+                }
+            }
+        }
+        if pending {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    })
+    .await;
+    all.into_iter().map(|(_, done)| done.unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_write_is_not_repeated_after_a_lost_reply() {
+    let peer = Peer::start(vec![Act::Reset]);
+    let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+    let problem = ask(&bench, Op::CreatePaymentToken).await.unwrap_err();
+    assert_eq!(
+        (problem.kind, peer.requests().len()),
+        (ProblemKind::Unreachable, 1)
+    );
+    let peer = Peer::start(vec![reply("503 Busy", "", ""), json("{}")]);
+    let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+    ask(&bench, Op::CreatePaymentToken).await.unwrap_err();
+    assert_eq!(peer.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn a_passing_failure_of_a_read_is_waited_out_and_retry_after_is_obeyed() {
+    let peer = Peer::start(vec![
+        reply("503 Busy", "", ""),
+        reply("429 Slow", "Retry-After: 1\r\n", ""),
+        json(ACTIVE),
+    ]);
+    let mut bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+    ask(&bench, check("A")).await.unwrap();
+    let mut waits = Vec::new();
+    while let Ok(event) = bench.events.try_recv() {
+        if let Event::Waiting(RequestId(1), Some(why)) = event {
+            waits.push(why);
+        }
+    }
+    assert!(waits[0].starts_with("503 answered"), "{waits:?}");
+    assert!(
+        waits[1].starts_with("429 answered; tried again in 1"),
+        "{waits:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_clock_ahead_of_the_providers_is_told() {
+    let dated = |ahead: i64| {
+        let seconds = u64::try_from(START.0 / 1000 - ahead).unwrap();
+        let date = httpdate::fmt_http_date(std::time::UNIX_EPOCH + Duration::from_secs(seconds));
+        reply("200 OK", &format!("Date: {date}\r\n"), ACTIVE)
+    };
+    for (ahead, told) in [(-30, false), (0, false), (2, false), (4, true), (60, true)] {
+        let peer = Peer::start(vec![dated(ahead)]);
+        let mut bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+        ask(&bench, check("A")).await.unwrap();
+        let mut warned = false;
+        while let Ok(event) = bench.events.try_recv() {
+            warned |= matches!(event, Event::ClockAhead(..));
+        }
+        assert_eq!(warned, told, "{ahead} s ahead");
+    }
+}
+
+#[tokio::test]
+async fn every_exchange_is_recorded_and_published() {
+    let peer = Peer::start(vec![Act::Reset, json(ACTIVE)]);
+    let mut bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+    ask(&bench, check("A")).await.unwrap();
+    let mut published = Vec::new();
+    while let Ok(event) = bench.events.try_recv() {
+        if let Event::Exchange(exchange) = event {
+            published.push(exchange);
+        }
+    }
+    let query = tilldeck::ledger::LogQuery {
+        limit: 10,
+        bodies: true,
+        ..Default::default()
+    };
+    let mut recorded = bench.deck.ledger().log(query).await.unwrap();
+    recorded.reverse();
+    assert_eq!(
+        published.iter().map(|e| (**e).clone()).collect::<Vec<_>>(),
+        recorded
+    );
+    assert_eq!(
+        recorded.iter().map(|e| e.attempt).collect::<Vec<_>>(),
+        [1, 2]
+    );
+}
+
+#[tokio::test]
+async fn a_state_folder_that_cannot_be_used_degrades_and_the_answer_still_comes() {
+    let peer = Peer::start(vec![json(ACTIVE)]);
+    let place = Place::with_shop(&peer.url);
+    std::fs::write(place.state(), "a file where the folder belongs").unwrap();
+    let bench = open(&place, Timeouts::default()).await;
+    ask(&bench, check("A")).await.unwrap();
+    ask(&bench, check("A")).await.unwrap();
+    assert!(matches!(
+        bench.deck.ledger().status().await,
+        Status::Degraded { .. }
+    ));
+    let nonces = nonces(&peer);
+    assert!(nonces[1] > nonces[0]);
+}
+
+#[tokio::test]
+async fn all_six_calls_and_the_link_against_the_simulator() {
+    let place = Place::new();
+    let bench = open(&place, Timeouts::default()).await;
+    let kanga = AccountId::new("kanga").unwrap();
+    let ask = |op| bench.deck.ask(&kanga, op, how());
+    assert_eq!(ask(Op::Verify).await, Ok(Answer::Verified));
+    assert_eq!(ask(Op::TestSignature).await, Ok(Answer::SignatureAccepted));
+    let (token, quantity) = (
+        Currency::new("EMT").unwrap(),
+        Amount::typed("3000").unwrap(),
+    );
+    let Ok(Answer::Estimate(estimate)) = ask(Op::Estimate { token, quantity }).await else {
+        panic!("no estimate")
+    };
+    assert!(
+        estimate
+            .prices
+            .iter()
+            .any(|p| p.currency.as_str() == "EMT" && p.amount.as_str() == "3090"),
+        "never 1:1"
+    );
+    let Ok(Answer::PaymentToken(token)) = ask(Op::CreatePaymentToken).await else {
+        panic!("no token")
+    };
+    assert_eq!(token.expose().len(), 32);
+    let link = LinkRequest {
+        id: PaymentId::new("NEW-1").unwrap(),
+        amount: Amount::typed("25").unwrap(),
+        currency: Currency::new("EMT").unwrap(),
+        name: None,
+        email: Some("payer@example.com".into()),
+        force_currency: None,
+        with_token: true,
+    };
+    let Ok(Answer::Link(link)) = ask(Op::PaymentLink(link)).await else {
+        panic!("no link")
+    };
+    assert!(
+        !link.shown.contains("paymentToken=") || link.shown.ends_with("paymentToken=…"),
+        "{}",
+        link.shown
+    );
+    let unknown = ask(check("NEW-1")).await.unwrap_err();
+    assert_eq!(
+        unknown.kind,
+        ProblemKind::NotFound,
+        "known once its payer has opened the page"
+    );
+    visit(link.url.expose()).await;
+    let Ok(Answer::Payment(payment)) = ask(check("NEW-1")).await else {
+        panic!("no payment")
+    };
+    assert_eq!(
+        (payment.state, payment.amount.as_str()),
+        (PaymentState::Active, "25"),
+        "e-mail and token: no verification"
+    );
+    bench.deck.close().await;
+}
+
+/// Opens a page as a browser would, over a connection of its own.
+async fn visit(url: &str) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let rest = url.strip_prefix("http://").unwrap();
+    let (host, path) = rest.split_once('/').unwrap();
+    let mut stream = tokio::net::TcpStream::connect(host).await.unwrap();
+    let request = format!("GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut page = String::new();
+    stream.read_to_string(&mut page).await.unwrap();
+    assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+}
+
+#[tokio::test]
+async fn background_asks_leave_part_of_the_budget_free() {
+    let peer = Peer::start(vec![json(ACTIVE)]);
+    let place = Place::with_shop(&peer.url);
+    let config = std::fs::read_to_string(place.config_path()).unwrap();
+    std::fs::write(
+        place.config_path(),
+        format!("{config}budget = {{ requests = 3, period = \"1h\" }}\n"),
+    )
+    .unwrap();
+    let bench = open(&place, Timeouts::default()).await;
+    let quick = |background| How {
+        request: RequestId(1),
+        background,
+        no_wait: true,
+    };
+    for _ in 0..2 {
+        bench
+            .deck
+            .ask(&shop(), check("A"), quick(true))
+            .await
+            .unwrap();
+    }
+    let held = bench
+        .deck
+        .ask(&shop(), check("A"), quick(true))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        held.kind,
+        ProblemKind::Budget,
+        "the last slot is not for polling"
+    );
+    bench
+        .deck
+        .ask(&shop(), check("A"), quick(false))
+        .await
+        .unwrap();
+    let full = bench
+        .deck
+        .ask(&shop(), check("A"), quick(false))
+        .await
+        .unwrap_err();
+    assert_eq!((full.kind, peer.requests().len()), (ProblemKind::Budget, 3));
+    bench.hand.advance(Duration::from_hours(1));
+    bench
+        .deck
+        .ask(&shop(), check("A"), quick(false))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn verification_survives_the_process_and_an_unknown_id_proves_the_key() {
+    let peer = Peer::start(vec![json(NOT_KNOWN)]);
+    let place = Place::with_shop(&peer.url);
+    let bench = open(&place, Timeouts::default()).await;
+    assert_eq!(ask(&bench, Op::Verify).await, Ok(Answer::Verified));
+    let body: Value = serde_json::from_str(&peer.requests()[0].body).unwrap();
+    assert!(body["id"].as_str().unwrap().starts_with("tilldeck-verify-"));
+    bench.deck.close().await;
+    let again = open(&place, Timeouts::default()).await;
+    let known = again.deck.remembered_credentials().await;
+    assert!(
+        matches!(known[0].1, tilldeck::domain::CredentialStatus::Good { .. }),
+        "{known:?}"
+    );
+}

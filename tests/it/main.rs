@@ -6,6 +6,5 @@ mod cli;
 mod deck;
 mod peer;
 mod program;
-mod promises;
 mod pty;
 mod secrets;
