@@ -368,9 +368,9 @@ pub fn resized_screen(model: &mut Model, now: Now, width: u16, height: u16) -> S
 
 /// The screen with its colours, for a terminal.
 pub fn ansi(model: &Model, now: Now, width: u16, height: u16) -> String {
-    let light = model.theme.is_light();
     use ratatui::style::{Color, Modifier};
     use std::fmt::Write as _;
+    let light = model.theme.is_light();
     let buf = drawn(model, now, width, height);
     let mut out = String::from("\x1b[H\x1b[2J");
     for y in 0..height {
