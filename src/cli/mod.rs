@@ -7,6 +7,7 @@ mod config;
 mod console;
 mod estimate;
 mod export;
+pub mod fault;
 mod link;
 mod log;
 pub mod output;

@@ -21,7 +21,7 @@ pub fn line(text: &str) -> Cow<'_, str> {
     escape(text, |_| false)
 }
 
-/// Text of several lines: line feeds and tabs stay, all else as in [`line`]. A carriage return before a
+/// Text of several lines: line feeds and tabs stay, all else as in [`line()`]. A carriage return before a
 /// line feed is dropped.
 #[must_use]
 pub fn block(text: &str) -> Cow<'_, str> {

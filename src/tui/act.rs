@@ -3,18 +3,14 @@
 use ratatui::layout::Rect;
 use tui_input::Input;
 
-use super::keys::{Action, TABLE};
+use super::keys::Action;
 use super::layout::Spread;
 use super::msg::Level;
-use super::overlays::{
-    Overlay, add_watch, arm, exchange, help, link_form, palette, quote_form, sandbox,
-};
+use super::overlays::{Overlay, arm, exchange, help, link_form, quote_form, sandbox};
 use super::panes::{self, Pane, step};
-use super::store::Purpose;
-use super::widgets::form::paste;
 use super::widgets::list::Step;
 use super::{Effect, Model, padded};
-use crate::domain::{AccountId, Environment, Expected, Now, Op, Secret, Watch, curl};
+use crate::domain::{Environment, Now, Secret};
 
 impl Model {
     pub(super) fn act(&mut self, action: Action, now: Now, out: &mut Vec<Effect>) {
@@ -196,16 +192,6 @@ impl Model {
         }
     }
 
-    fn offered_accounts(&self) -> (Vec<AccountId>, usize) {
-        let accounts = self
-            .store
-            .accounts
-            .iter()
-            .map(|known| known.id().clone())
-            .collect();
-        (accounts, self.credentials.list.selected)
-    }
-
     fn quit(&mut self, out: &mut Vec<Effect>) {
         if self.store.in_flight().any(|asked| asked.writes) {
             self.overlay = Overlay::QuitAsk;
@@ -250,195 +236,6 @@ impl Model {
         } else {
             self.spread = Spread::All;
         }
-    }
-
-    fn open_palette(&mut self, now: Now) {
-        let here = self.scope().chain();
-        let offered = TABLE
-            .iter()
-            .filter(|row| {
-                (here.contains(&row.scope) || Pane::of(row.scope).is_some())
-                    && step(row.action).is_none()
-                    && !matches!(row.action, Action::Palette | Action::Escape)
-                    && self.can(row.action, now)
-            })
-            .map(|row| row.action)
-            .collect();
-        self.overlay = Overlay::Palette(palette::State::new(offered));
-    }
-
-    fn open_add_watch(&mut self, id: &str) {
-        let (accounts, at) = self.offered_accounts();
-        if accounts.is_empty() {
-            self.store
-                .flash(Level::Warning, "this profile has no accounts");
-        } else {
-            self.overlay = Overlay::AddWatch(add_watch::State::new(accounts, at, id));
-        }
-    }
-
-    fn toggle_arming(&mut self, now: Now) {
-        let Some(account) = self
-            .credentials
-            .selected(&self.store)
-            .map(|k| k.id().clone())
-        else {
-            return;
-        };
-        let Some(known) = self.store.known_mut(&account) else {
-            return;
-        };
-        if !known.account.environment.is_live() {
-            let text = format!("{account} is not a live account; it needs no arming");
-            self.store.flash(Level::Info, text);
-        } else if known.armed(now).is_some() {
-            known.disarm();
-            self.store
-                .flash(Level::Info, format!("{account} is disarmed"));
-        } else {
-            self.overlay = Overlay::Arm(arm::State::new(account, None));
-        }
-    }
-
-    /// The locked switch of the link form was pressed.
-    pub(super) fn arm_for_form(&mut self) {
-        if let Overlay::LinkForm(form) = &self.overlay
-            && let Some(account) = form.account().cloned()
-        {
-            let resume = Some(Box::new(form.clone()));
-            self.overlay = Overlay::Arm(arm::State::new(account, resume));
-        }
-    }
-
-    /// Another account may have been chosen, or an arming have run out.
-    pub(super) fn form_changed(&mut self, now: Now) {
-        if let Overlay::LinkForm(form) = &mut self.overlay {
-            let may = form
-                .account()
-                .and_then(|account| self.store.known(account))
-                .is_some_and(|known| known.may_write(now));
-            form.allow_writes(may);
-        }
-    }
-
-    fn submit(&mut self, now: Now, out: &mut Vec<Effect>) {
-        self.form_changed(now);
-        match &mut self.overlay {
-            Overlay::AddWatch(form) => {
-                if let Some(watch) = form.submit(now.wall) {
-                    self.overlay = Overlay::None;
-                    self.focus = Pane::Payments;
-                    self.payments
-                        .watch(watch, &mut Self::hand(&mut self.store, now, out));
-                }
-            }
-            Overlay::Quote(form) => {
-                if let Some(question) = form.submit() {
-                    self.overlay = Overlay::None;
-                    self.estimates
-                        .ask(question, &mut Self::hand(&mut self.store, now, out));
-                }
-            }
-            Overlay::LinkForm(form) => {
-                if matches!(form.stage, link_form::Stage::Asked(..)) {
-                    return;
-                }
-                if let Some((account, link)) = form.submit() {
-                    let op = Op::PaymentLink(link.clone());
-                    let request = self.store.ask(account, op, Purpose::Link, false, out);
-                    form.stage = link_form::Stage::Asked(request, link);
-                }
-            }
-            Overlay::Arm(_) => self.submit_arming(now),
-            _ => {}
-        }
-    }
-
-    fn submit_arming(&mut self, now: Now) {
-        let Overlay::Arm(form) = &mut self.overlay else {
-            return;
-        };
-        if !form.submit() {
-            return;
-        }
-        let account = form.account.clone();
-        let resume = form.resume.take();
-        if let Some(known) = self.store.known_mut(&account) {
-            known.arm(now);
-        }
-        let words = format!("{account} is armed for ten minutes");
-        self.store.flash(Level::Warning, words);
-        self.overlay = match resume {
-            Some(mut form) => {
-                form.unlock();
-                Overlay::LinkForm(*form)
-            }
-            None => Overlay::None,
-        };
-    }
-
-    fn copy_exchange(&mut self, action: Action, out: &mut Vec<Effect>) {
-        let Overlay::Exchange(state) = &self.overlay else {
-            return;
-        };
-        out.push(if action == Action::CopyCurl {
-            Effect::Copy {
-                text: Secret::new(curl::command(&state.exchange)),
-                what: "the request as a curl command",
-            }
-        } else {
-            Effect::Copy {
-                text: Secret::new(state.body()),
-                what: "the body",
-            }
-        });
-    }
-
-    fn use_link(&mut self, action: Action, out: &mut Vec<Effect>) {
-        let Overlay::LinkResult(state) = &self.overlay else {
-            return;
-        };
-        match action {
-            Action::CopyLink => out.push(Effect::Copy {
-                text: state.link.url.clone(),
-                what: "the payment link",
-            }),
-            Action::OpenLink => out.push(Effect::Browse(state.link.url.clone())),
-            _ => {
-                let (account, id) = (state.account.clone(), state.request.id.clone());
-                let at = self
-                    .store
-                    .payments
-                    .iter()
-                    .position(|w| w.watch.account == account && w.watch.id == id);
-                if let Some(at) = at {
-                    self.payments.list.selected = at;
-                }
-                self.focus = Pane::Payments;
-                self.overlay = Overlay::None;
-            }
-        }
-    }
-
-    /// A finished link is watched from the start, with what it asks for as the expectation.
-    pub(super) fn watch_link(
-        &mut self,
-        account: &AccountId,
-        link: &crate::domain::LinkRequest,
-        now: Now,
-        out: &mut Vec<Effect>,
-    ) {
-        let watch = Watch {
-            account: account.clone(),
-            id: link.id.clone(),
-            expected: Some(Expected {
-                amount: link.amount.clone(),
-                currency: link.currency.clone(),
-            }),
-            since: now.wall,
-        };
-        self.payments
-            .watch(watch, &mut Self::hand(&mut self.store, now, out));
     }
 
     pub(super) fn step(&mut self, step: Step, now: Now, out: &mut Vec<Effect>) {
@@ -505,29 +302,6 @@ impl Model {
         Rect {
             height: self.screen.height.saturating_sub(1),
             ..self.screen
-        }
-    }
-
-    pub(super) fn paste(&mut self, text: &str) {
-        self.dirty = true;
-        match &mut self.overlay {
-            Overlay::None => {
-                let id = text.trim().lines().next().unwrap_or("");
-                if self.focus == Pane::Payments && self.store.is_ready() && !id.is_empty() {
-                    self.open_add_watch(id);
-                }
-            }
-            Overlay::Filter(input) => {
-                paste(input, text);
-                let filter = input.value().to_owned();
-                self.requests.set_filter(&filter);
-            }
-            Overlay::Palette(state) => state.paste(text),
-            overlay => {
-                if let Some(form) = overlay.form() {
-                    form.paste(text);
-                }
-            }
         }
     }
 

@@ -196,6 +196,41 @@ table! {
     Always Suspend "suspend" ["ctrl-z"] "" "back to the shell; `fg` returns";
 }
 
+/// One row of the key table as it is printed outside the console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRow {
+    /// Where the keys are heard: "Payments".
+    pub place: &'static str,
+    /// The action's name, as the config file writes it.
+    pub action: &'static str,
+    /// Its keys without overrides: "c, Enter".
+    pub keys: String,
+    /// What it does.
+    pub help: &'static str,
+}
+
+/// The whole key table without overrides, for the README and the manual.
+#[must_use]
+pub fn key_rows() -> Vec<KeyRow> {
+    TABLE
+        .iter()
+        .map(|row| {
+            let keys: Vec<String> = row
+                .keys
+                .iter()
+                .filter_map(|key| Chord::parse(key))
+                .map(|chord| chord.to_string())
+                .collect();
+            KeyRow {
+                place: row.scope.title(),
+                action: row.name,
+                keys: keys.join(", "),
+                help: row.help,
+            }
+        })
+        .collect()
+}
+
 /// One key with its modifiers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Chord {

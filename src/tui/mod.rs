@@ -16,6 +16,7 @@ mod store;
 mod theme;
 mod watched;
 mod widgets;
+mod windows;
 
 #[cfg(test)]
 mod testing;
@@ -31,6 +32,7 @@ use ratatui::layout::Rect;
 use crate::domain::Now;
 
 pub use effect::Effect;
+pub use keys::{KeyRow, key_rows};
 pub use msg::Msg;
 pub use setup::{Setup, ThemeChoice, UiOptions};
 
@@ -195,7 +197,10 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
             model.pointed(mouse, now, &mut out);
         }
         Msg::Resized { width, height } => model.resized(width, height),
-        Msg::Woke => model.dirty = true,
+        Msg::Woke => {
+            model.dirty = true;
+            model.form_changed(now);
+        }
         fact => {
             model.dirty = true;
             model.heard(fact, now, &mut out);

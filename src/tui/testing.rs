@@ -370,6 +370,7 @@ pub fn resized_screen(model: &mut Model, now: Now, width: u16, height: u16) -> S
 pub fn ansi(model: &Model, now: Now, width: u16, height: u16) -> String {
     use ratatui::style::{Color, Modifier};
     use std::fmt::Write as _;
+    let light = model.theme.is_light();
     let buf = drawn(model, now, width, height);
     let mut out = String::from("\x1b[H\x1b[2J");
     for y in 0..height {
@@ -381,7 +382,11 @@ pub fn ansi(model: &Model, now: Now, width: u16, height: u16) -> String {
                 continue;
             }
             let cell = &buf[(x, y)];
-            out.push_str("\x1b[0");
+            out.push_str(if light {
+                "\x1b[0;38;5;16;48;5;231"
+            } else {
+                "\x1b[0"
+            });
             for (modifier, code) in [
                 (Modifier::BOLD, 1),
                 (Modifier::DIM, 2),

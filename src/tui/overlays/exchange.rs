@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use super::json;
 use crate::domain::{Body, Exchange, Outcome, inert};
 use crate::tui::panes::Look;
-use crate::tui::panes::requests::{outcome, size};
+use crate::tui::panes::request_rows::{outcome, size};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::Step;

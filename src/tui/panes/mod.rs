@@ -4,6 +4,7 @@
 pub mod credentials;
 pub mod estimates;
 pub mod payments;
+pub mod request_rows;
 pub mod requests;
 pub mod tokens;
 pub mod track;
