@@ -27,7 +27,7 @@ Without a config file everything works on the embedded sandbox, which needs no k
 /// A terminal console for merchant accounts: credentials, payments, prices, and every outbound request.
 ///
 /// Without a command it opens the console.
-#[derive(Debug, Parser)]
+#[derive(Debug, Default, Parser)]
 #[command(name = "tilldeck", version, after_help = EXITS, max_term_width = 100)]
 pub struct Arguments {
     /// Settings for every command.
@@ -39,7 +39,7 @@ pub struct Arguments {
 }
 
 /// Settings for every command.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub struct Global {
     /// Profile of the config file ("sandbox" is built in).
     #[arg(long, global = true, value_name = "NAME")]
@@ -378,6 +378,12 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn no_arguments_are_the_defaults() {
+        let parsed = Arguments::try_parse_from(["tilldeck"]).unwrap();
+        assert_eq!(format!("{parsed:?}"), format!("{:?}", Arguments::default()));
     }
 
     #[test]

@@ -132,9 +132,13 @@ fn how(no_wait: bool) -> How {
 /// What went wrong inside the program itself; everything expected is told and becomes an exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> color_eyre::Result<ExitCode> {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let exit = match Arguments::try_parse_from(&arguments) {
-        Ok(parsed) => run(parsed)?,
-        Err(error) => misused(&error, &arguments),
+    let exit = match arguments.len() {
+        // Building the table of all commands takes longer than drawing the first frame.
+        0 | 1 => run(Arguments::default())?,
+        _ => match Arguments::try_parse_from(&arguments) {
+            Ok(parsed) => run(parsed)?,
+            Err(error) => misused(&error, &arguments),
+        },
     };
     Ok(ExitCode::from(exit as u8))
 }

@@ -177,10 +177,10 @@ table! {
     Nav Top "top" ["g" "home"] "" "first row";
     Nav Bottom "bottom" ["G" "end"] "" "last row; in the request log, follow it";
 
-    Global Link "link" ["l"] "link" "build a payment link";
+    Global Link "link" ["L"] "link" "build a payment link";
     Global Sandbox "sandbox" ["S"] "simulator" "faults, clock and payer of the embedded simulator";
     Global Zoom "zoom" ["f"] "zoom" "give the focused pane the whole screen, or all panes their place";
-    Global NextPane "next-pane" ["tab" "right"] "" "next pane";
+    Global NextPane "next-pane" ["tab" "right" "l"] "" "next pane";
     Global PreviousPane "previous-pane" ["shift-tab" "left" "h"] "" "previous pane";
     Global FocusCredentials "credentials" ["1"] "" "to the credentials";
     Global FocusTokens "tokens" ["2"] "" "to the tokens";

@@ -141,7 +141,7 @@ fn windows() {
 fn a_link_and_its_code() {
     let mut model = busy();
     let now = second(4);
-    press(&mut model, "lA 1<tab>1e5<enter>", now);
+    press(&mut model, "LA 1<tab>1e5<enter>", now);
     assert_snapshot!("link_form_80x24", resized_screen(&mut model, now, 80, 24));
     behaviour::make_link(&mut model, now);
     assert_snapshot!("link_80x24", screen(&model, now, 80, 24));

@@ -7,4 +7,5 @@ mod deck;
 mod peer;
 mod program;
 mod pty;
+mod readme;
 mod secrets;

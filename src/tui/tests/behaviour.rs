@@ -34,7 +34,7 @@ fn open_payment() -> Vec<(Watch, Vec<Observation>)> {
 
 /// Fills the link form in and answers it.
 pub fn make_link(model: &mut Model, now: Now) -> Vec<Effect> {
-    press(model, "<esc>lORDER-2000<tab>25.00<tab>EMT", now);
+    press(model, "<esc>LORDER-2000<tab>25.00<tab>EMT", now);
     let mut effects = press(model, "<enter>", now);
     let request = match effects.first() {
         Some(Effect::Ask { request, .. }) => *request,
@@ -205,7 +205,7 @@ fn a_pasted_id_opens_the_form() {
 #[test]
 fn a_link_is_checked_field_by_field_then_watched() {
     let (mut model, _) = ready(Vec::new());
-    assert_eq!(press(&mut model, "l<enter>", second(0)), []);
+    assert_eq!(press(&mut model, "L<enter>", second(0)), []);
     let shown = screen(&model, second(0), 80, 24);
     assert!(shown.contains("the payment id is empty"), "{shown}");
     let effects = make_link(&mut model, second(1));
@@ -234,7 +234,7 @@ fn a_link_is_checked_field_by_field_then_watched() {
 #[test]
 fn a_live_account_is_armed_before_it_writes() {
     let mut model = super::live();
-    let fill = "lA-1<tab>5<tab>EMT<tab><tab><tab><tab> ";
+    let fill = "LA-1<tab>5<tab>EMT<tab><tab><tab><tab> ";
     press(&mut model, fill, second(0));
     assert!(
         matches!(model.overlay, Overlay::Arm(_)),
@@ -265,7 +265,7 @@ fn an_arming_that_ran_out_while_the_form_was_open_sends_nothing_that_writes() {
     let mut model = super::live();
     press(
         &mut model,
-        "lA-1<tab>5<tab>EMT<tab><tab><tab><tab> ",
+        "LA-1<tab>5<tab>EMT<tab><tab><tab><tab> ",
         second(0),
     );
     press(&mut model, "shop<enter>", second(0));
@@ -284,7 +284,7 @@ fn quitting_asks_only_while_something_is_written() {
     assert_eq!(press(&mut model, "q", second(0)), [Effect::Quit]);
     press(
         &mut model,
-        "lA-1<tab>5<tab>EMT<tab><tab><tab><tab> <enter>",
+        "LA-1<tab>5<tab>EMT<tab><tab><tab><tab> <enter>",
         second(0),
     );
     assert_eq!(press(&mut model, "<ctrl-c>", second(0)), [Effect::Quit]);
@@ -420,7 +420,7 @@ fn mouse_moves_draw_nothing_and_a_click_focuses() {
 #[test]
 fn before_it_is_ready_nothing_is_asked() {
     let mut model = sized(sandbox_setup(), 120, 40);
-    for keys in ["c", "a", "l", "1v", "4r", "5o", "S"] {
+    for keys in ["c", "a", "L", "1v", "4r", "5o", "S"] {
         assert_eq!(press(&mut model, keys, second(0)), [], "{keys}");
     }
     assert_eq!(model.next_wake(second(0)), None);

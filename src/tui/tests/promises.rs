@@ -45,7 +45,7 @@ fn countdowns_tick_only_where_they_are_seen() {
 #[test]
 fn every_action_of_the_table_is_safe_everywhere() {
     for row in TABLE {
-        for keys in ["", "l", "a", "4e", "?", ":", "S", "5<enter>", "5/x"] {
+        for keys in ["", "L", "a", "4e", "?", ":", "S", "5<enter>", "5/x"] {
             let mut model = busy();
             press(&mut model, keys, second(4));
             let mut out = Vec::new();
