@@ -60,7 +60,7 @@ fn screen(c: &mut Criterion) {
         });
     });
     c.bench_function("a console from nothing", |b| {
-        b.iter_batched(|| (), |()| console(), BatchSize::SmallInput)
+        b.iter_batched(|| (), |()| console(), BatchSize::SmallInput);
     });
 }
 
@@ -108,15 +108,15 @@ fn bytes(c: &mut Criterion) {
     let body =
         br#"{"id":"ORDER34H773A1","appId":"V7JM4R4361E80SfSEEffxlhJb2C1d","nonce":1700000000000}"#;
     c.bench_function("signature of a check", |b| {
-        b.iter(|| sign::hmac_sha512_hex(&secret, black_box(body)))
+        b.iter(|| sign::hmac_sha512_hex(&secret, black_box(body)));
     });
     let small = String::from_utf8_lossy(body).into_owned();
     let large = small.repeat(3_000);
     c.bench_function("redact a small body", |b| {
-        b.iter(|| redact::body(black_box(&small)))
+        b.iter(|| redact::body(black_box(&small)));
     });
     c.bench_function("redact a body of 256 KiB", |b| {
-        b.iter(|| redact::body(black_box(&large)))
+        b.iter(|| redact::body(black_box(&large)));
     });
 }
 
