@@ -466,6 +466,7 @@ impl Deck {
             endpoint: "control",
             path,
             body: Content::Text(json),
+            about: "simulator control".into(),
             repeat: Repeat::Never,
         };
         let reply = session

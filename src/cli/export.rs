@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::domain::{Body, Exchange, Outcome, curl as curl_command};
+use crate::domain::{Body, Exchange, Outcome, curl as curl_command, inert};
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
@@ -24,6 +24,7 @@ pub fn summary(exchange: &Exchange) -> Value {
         "at": exchange.at.rfc3339(),
         "method": exchange.method,
         "url": exchange.url,
+        "about": exchange.about,
         "attempt": exchange.attempt,
         "status": status,
         "error": error,
@@ -57,9 +58,10 @@ pub fn curl(exchange: &Exchange) -> String {
         Outcome::Failed(why) => why.clone(),
     };
     format!(
-        "# {} {} -> {outcome}\n{}\n",
+        "# {} {} {} -> {outcome}\n{}\n",
         exchange.at.rfc3339(),
         exchange.account,
+        inert::line(&exchange.about),
         curl_command::command(exchange)
     )
 }
@@ -156,6 +158,7 @@ mod tests {
             at: WallTime(1_795_316_066_120),
             method: "POST".into(),
             url: "https://api.kanga.exchange/api/v2/tpg/transaction?a=1%202".into(),
+            about: "A-17".into(),
             attempt: 2,
             outcome: Outcome::Status(200),
             to_head: Some(Duration::from_millis(30)),

@@ -31,6 +31,8 @@ pub struct Exchange {
     pub method: String,
     /// The whole URL, secrets in it replaced.
     pub url: String,
+    /// What it was for, in a few words: "ORDER-1001", "3000 EMT"; may be empty.
+    pub about: String,
     /// 1 for the first try.
     pub attempt: u32,
     /// What came of it.

@@ -36,6 +36,20 @@ pub enum Op {
 }
 
 impl Op {
+    /// What it is about, in a few words, for a row of the log: "ORDER-1001", "3000 EMT".
+    #[must_use]
+    pub fn about(&self) -> String {
+        match self {
+            Self::Verify => "are the credentials good?".into(),
+            Self::CheckPayment(id) => id.to_string(),
+            Self::Estimate { token, quantity } => format!("{quantity} {token}"),
+            Self::CreatePaymentToken => "a payment token".into(),
+            Self::PaymentLink(link) => link.id.to_string(),
+            Self::TestSignature => "is the signature right?".into(),
+            Self::Raw { .. } => String::new(),
+        }
+    }
+
     /// Whether it changes anything at the provider. Such a call is never repeated blindly, and on a
     /// production account it must be armed first.
     #[must_use]

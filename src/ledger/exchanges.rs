@@ -16,8 +16,8 @@ const WORDS_MAX: usize = 8;
 /// What a row takes beside its texts.
 const ROW_BYTES: usize = 200;
 
-const COLUMNS: &str = "id, account, provider, environment, at, method, url, attempt, status, failure, to_head, took, \
-     request_bytes, request_cut, response_bytes, response_cut";
+const COLUMNS: &str = "id, account, provider, environment, at, method, url, about, attempt, status, failure, to_head, \
+     took, request_bytes, request_cut, response_bytes, response_cut";
 const TEXTS: &str = "request_headers, response_headers, request_body, response_body";
 const NO_TEXTS: &str = "'[]', '[]', '', ''";
 
@@ -102,6 +102,7 @@ fn insert(conn: &Connection, id: Option<i64>, exchange: &Exchange) -> rusqlite::
     );
     let texts = [
         &exchange.url,
+        &exchange.about,
         &request_headers,
         &response_headers,
         &exchange.request_body.text,
@@ -109,11 +110,11 @@ fn insert(conn: &Connection, id: Option<i64>, exchange: &Exchange) -> rusqlite::
     ];
     let size = ROW_BYTES + texts.iter().map(|text| text.len()).sum::<usize>();
     conn.prepare_cached(
-        "INSERT INTO exchanges (id, size, account, provider, environment, at, method, url, attempt, status, failure,
-             to_head, took, request_bytes, request_cut, response_bytes, response_cut,
+        "INSERT INTO exchanges (id, size, account, provider, environment, at, method, url, about, attempt, status,
+             failure, to_head, took, request_bytes, request_cut, response_bytes, response_cut,
              request_headers, response_headers, request_body, response_body)
-         VALUES (:id, :size, :account, :provider, :environment, :at, :method, :url, :attempt, :status, :failure,
-             :to_head, :took, :request_bytes, :request_cut, :response_bytes, :response_cut,
+         VALUES (:id, :size, :account, :provider, :environment, :at, :method, :url, :about, :attempt, :status,
+             :failure, :to_head, :took, :request_bytes, :request_cut, :response_bytes, :response_cut,
              :request_headers, :response_headers, :request_body, :response_body)",
     )?
     .execute(named_params! {
@@ -125,6 +126,7 @@ fn insert(conn: &Connection, id: Option<i64>, exchange: &Exchange) -> rusqlite::
         ":at": exchange.at.0,
         ":method": exchange.method,
         ":url": exchange.url,
+        ":about": exchange.about,
         ":attempt": exchange.attempt,
         ":status": status,
         ":failure": failure,
@@ -168,7 +170,7 @@ fn log(conn: &Connection, query: &LogQuery) -> rusqlite::Result<Vec<Exchange>> {
             .replace('%', "\\%")
             .replace('_', "\\_");
         require(
-            "method || ' ' || url || ' ' || coalesce(status, failure, '') || ' ' || account LIKE ? ESCAPE '\\'",
+            "method || ' ' || url || ' ' || coalesce(status, failure, '') || ' ' || account || ' ' || about LIKE ? ESCAPE '\\'",
             format!("%{pattern}%").into(),
         );
     }
@@ -198,9 +200,9 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Exchange> {
             cut: row.get(bytes + 1)?,
         })
     };
-    let outcome = match row.get(8)? {
+    let outcome = match row.get(9)? {
         Some(status) => Outcome::Status(status),
-        None => Outcome::Failed(row.get::<_, Option<String>>(9)?.unwrap_or_default()),
+        None => Outcome::Failed(row.get::<_, Option<String>>(10)?.unwrap_or_default()),
     };
     Ok(Exchange {
         id: ExchangeId(row.get(0)?),
@@ -210,14 +212,15 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Exchange> {
         at: WallTime(row.get(4)?),
         method: row.get(5)?,
         url: row.get(6)?,
-        attempt: row.get(7)?,
+        about: row.get(7)?,
+        attempt: row.get(8)?,
         outcome,
-        to_head: row.get::<_, Option<i64>>(10)?.map(length),
-        took: length(row.get(11)?),
-        request_headers: headers(16)?,
-        request_body: body(12, 18)?,
-        response_headers: headers(17)?,
-        response_body: body(14, 19)?,
+        to_head: row.get::<_, Option<i64>>(11)?.map(length),
+        took: length(row.get(12)?),
+        request_headers: headers(17)?,
+        request_body: body(13, 19)?,
+        response_headers: headers(18)?,
+        response_body: body(15, 20)?,
     })
 }
 

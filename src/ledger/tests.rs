@@ -64,6 +64,7 @@ fn exchange(url: &str) -> Exchange {
         at: START,
         method: "POST".into(),
         url: url.into(),
+        about: "A-17".into(),
         attempt: 1,
         outcome: Outcome::Status(200),
         to_head: Some(Duration::from_nanos(1_234_567)),

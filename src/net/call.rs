@@ -19,6 +19,8 @@ pub struct Call {
     pub path: String,
     /// What is sent.
     pub body: Content,
+    /// What it is for, in a few words, for the log.
+    pub about: String,
     /// Whether it may be sent again when it is not known what became of it.
     pub repeat: Repeat,
 }

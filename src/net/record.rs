@@ -51,6 +51,7 @@ pub fn exchange(sent: &Sent<'_>, tried: &Tried) -> Exchange {
         at: sent.at,
         method: sent.call.method.clone(),
         url: redact::url(sent.url),
+        about: redact::scrub(&sent.call.about).into_owned(),
         attempt: sent.attempt,
         outcome: match &tried.result {
             Ok(reply) => Outcome::Status(reply.status),

@@ -135,6 +135,7 @@ pub fn exchange(at: i64, path: &str, outcome: Outcome) -> Arc<Exchange> {
         at: START.plus(Duration::from_millis(u64::try_from(at).unwrap() * 1_370)),
         method: "POST".into(),
         url: format!("http://127.0.0.1:41207{path}"),
+        about: "ORDER-1042".into(),
         attempt: 1,
         outcome,
         to_head: Some(Duration::from_millis(11)),

@@ -24,6 +24,7 @@ CREATE TABLE exchanges (
     at               INTEGER NOT NULL,
     method           TEXT NOT NULL,
     url              TEXT NOT NULL,
+    about            TEXT NOT NULL, -- what it was for
     attempt          INTEGER NOT NULL,
     status           INTEGER,       -- one of these two
     failure          TEXT,

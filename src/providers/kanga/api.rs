@@ -70,6 +70,7 @@ impl Client for Kanga {
                     .map(|(name, value)| ((*name).to_owned(), Value::from(*value)))
                     .collect::<Map<_, _>>(),
             ),
+            about: op.about(),
             repeat,
         };
         Ok(match op {
@@ -97,6 +98,7 @@ impl Client for Kanga {
                 endpoint: "api",
                 path: path.clone(),
                 body: body.clone().map_or(Content::Empty, Content::Text),
+                about: op.about(),
                 repeat: if *writes { Repeat::Never } else { Repeat::Safe },
             },
         })

@@ -128,9 +128,11 @@ pub fn draw_row(exchange: &Exchange, look: Look<'_>, area: Rect, row: u16, buf: 
     }
     pen.cell(&exchange.method, 4, dim)
         .skip(1)
-        .text(exchange.path(), theme.style(Tone::Plain))
+        .text(exchange.path(), dim)
         .skip(2)
-        .text(failure, theme.style(tone));
+        .text(failure, theme.style(tone))
+        .skip(if failure.is_empty() { 0 } else { 2 })
+        .text(&exchange.about, theme.style(Tone::Plain));
     let mut pen = Pen::new(
         buf,
         Rect {

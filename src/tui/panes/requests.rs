@@ -378,6 +378,7 @@ fn matches(exchange: &Exchange, filter: &str) -> bool {
         exchange.method.as_str(),
         exchange.path(),
         exchange.account.as_str(),
+        exchange.about.as_str(),
         &status,
         &exchange.request_body.text,
         &exchange.response_body.text,
