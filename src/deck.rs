@@ -378,7 +378,7 @@ impl Deck {
                     .await;
             }
             (Op::Verify, result) => {
-                let status = credential_status(result, at);
+                let status = CredentialStatus::after(result.as_ref().map(|_| ()), at);
                 let _ = self
                     .ledger
                     .remember_credentials(&self.profile, &desk.account.id, &status)
@@ -560,27 +560,6 @@ impl Deck {
 impl Desk {
     fn problem(&self, error: providers::ApiError) -> Problem {
         error.problem(&self.account.id, self.account.provider_title)
-    }
-}
-
-/// What a verification says of the credentials.
-#[must_use]
-pub fn credential_status(
-    result: &Result<Answer, Problem>,
-    at: crate::domain::WallTime,
-) -> CredentialStatus {
-    match result {
-        Ok(_) => CredentialStatus::Good { at },
-        Err(problem) if matches!(problem.kind, ProblemKind::Refused | ProblemKind::Config) => {
-            CredentialStatus::Refused {
-                at,
-                why: problem.message.clone(),
-            }
-        }
-        Err(problem) => CredentialStatus::Unreachable {
-            at,
-            why: problem.message.clone(),
-        },
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::args::AccountCommand;
 use super::output::{Closed, Out, Table, Tone, plain, toned};
 use super::{Context, Exit, how};
-use crate::deck::{Deck, credential_status};
+use crate::deck::Deck;
 use crate::domain::{Account, CredentialStatus, Environment, Op, time};
 
 pub async fn run(
@@ -20,6 +20,15 @@ pub async fn run(
             let name = name.as_deref().or(context.account());
             verify(name, *signature, context, deck, out).await
         }
+    }
+}
+
+fn tone_of(status: &CredentialStatus) -> Tone {
+    match status {
+        CredentialStatus::Untested | CredentialStatus::Verifying => Tone::Dim,
+        CredentialStatus::Good { .. } => Tone::Good,
+        CredentialStatus::Refused { .. } | CredentialStatus::Unreadable { .. } => Tone::Bad,
+        CredentialStatus::Unreachable { .. } => Tone::Warn,
     }
 }
 
@@ -46,16 +55,8 @@ async fn list(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed>
             .iter()
             .find(|(id, _)| *id == account.id)
             .map(|(_, status)| status);
-        let (word, at, tone) = match status {
-            Some(CredentialStatus::Good { at }) => ("good", Some(*at), Tone::Good),
-            Some(CredentialStatus::Refused { at, .. }) => ("refused", Some(*at), Tone::Bad),
-            Some(CredentialStatus::Unreachable { at, .. }) => {
-                ("unreachable", Some(*at), Tone::Warn)
-            }
-            Some(CredentialStatus::Untested | CredentialStatus::Verifying) | None => {
-                ("untested", None, Tone::Dim)
-            }
-        };
+        let (word, at) = status.map_or(("untested", None), |status| (status.word(), status.at()));
+        let tone = status.map_or(Tone::Dim, tone_of);
         if out.json {
             out.object(&json!({
                 "account": account.id,
@@ -125,11 +126,16 @@ async fn verify(
         };
         let result = deck.ask(&account.id, op, how(false)).await;
         let now = context.clock.now().wall;
-        let (word, tone, glyph) = match credential_status(&result, now) {
-            CredentialStatus::Good { .. } if signature => ("signature accepted", Tone::Good, "✓"),
-            CredentialStatus::Good { .. } => ("good", Tone::Good, "✓"),
-            CredentialStatus::Refused { .. } => ("refused", Tone::Bad, "✗"),
-            _ => ("unreachable", Tone::Warn, "!"),
+        let status = CredentialStatus::after(result.as_ref().map(|_| ()), now);
+        let tone = tone_of(&status);
+        let word = match status {
+            CredentialStatus::Good { .. } if signature => "signature accepted",
+            _ => status.word(),
+        };
+        let glyph = match tone {
+            Tone::Good => "✓",
+            Tone::Bad => "✗",
+            _ => "!",
         };
         match result {
             Err(problem) => exit = exit.and(out.fail(&problem)?),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{AccountId, WallTime};
+use super::{AccountId, Problem, ProblemKind, WallTime};
 
 /// A provider's short name, as written in the config file: `kanga`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -74,11 +74,18 @@ pub enum CredentialStatus {
         /// When the answer arrived.
         at: WallTime,
     },
-    /// The provider refused them, or the secret could not be read.
+    /// The provider refused them.
     Refused {
         /// When the answer arrived.
         at: WallTime,
         /// The provider's or our own words, inert.
+        why: String,
+    },
+    /// The secret could not be read on this machine, so nobody was asked.
+    Unreadable {
+        /// When it was tried.
+        at: WallTime,
+        /// What is wrong, inert.
         why: String,
     },
     /// No usable answer came, which says nothing about the credentials.
@@ -88,4 +95,58 @@ pub enum CredentialStatus {
         /// What went wrong, inert.
         why: String,
     },
+}
+
+impl CredentialStatus {
+    /// What the outcome of a verification says.
+    #[must_use]
+    pub fn after(outcome: Result<(), &Problem>, at: WallTime) -> Self {
+        match outcome {
+            Ok(()) => Self::Good { at },
+            Err(problem) => {
+                let why = problem.message.clone();
+                match problem.kind {
+                    ProblemKind::Refused => Self::Refused { at, why },
+                    ProblemKind::Config => Self::Unreadable { at, why },
+                    _ => Self::Unreachable { at, why },
+                }
+            }
+        }
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Untested => "untested",
+            Self::Verifying => "verifying",
+            Self::Good { .. } => "good",
+            Self::Refused { .. } => "refused",
+            Self::Unreadable { .. } => "unreadable",
+            Self::Unreachable { .. } => "unreachable",
+        }
+    }
+
+    /// When it was found out.
+    #[must_use]
+    pub fn at(&self) -> Option<WallTime> {
+        match self {
+            Self::Untested | Self::Verifying => None,
+            Self::Good { at }
+            | Self::Refused { at, .. }
+            | Self::Unreadable { at, .. }
+            | Self::Unreachable { at, .. } => Some(*at),
+        }
+    }
+
+    /// Why it is not good.
+    #[must_use]
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Self::Untested | Self::Verifying | Self::Good { .. } => None,
+            Self::Refused { why, .. }
+            | Self::Unreadable { why, .. }
+            | Self::Unreachable { why, .. } => Some(why),
+        }
+    }
 }

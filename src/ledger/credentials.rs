@@ -18,12 +18,8 @@ impl Ledger {
         account: &AccountId,
         status: &CredentialStatus,
     ) -> Result<(), LedgerError> {
-        let (word, at, why) = match status {
-            CredentialStatus::Untested | CredentialStatus::Verifying => return Ok(()),
-            CredentialStatus::Good { at } => ("good", *at, String::new()),
-            CredentialStatus::Refused { at, why } => ("refused", *at, why.clone()),
-            CredentialStatus::Unreachable { at, why } => ("unreachable", *at, why.clone()),
-        };
+        let Some(at) = status.at() else { return Ok(()) };
+        let (word, why) = (status.word(), status.why().unwrap_or_default().to_owned());
         let (profile, account) = (profile.to_owned(), account.clone());
         self.ask(move |store| {
             store.write(|conn| {
@@ -69,6 +65,7 @@ fn verdict(row: &Row<'_>) -> rusqlite::Result<CredentialStatus> {
     Ok(match row.get::<_, String>(0)?.as_str() {
         "good" => CredentialStatus::Good { at },
         "refused" => CredentialStatus::Refused { at, why },
+        "unreadable" => CredentialStatus::Unreadable { at, why },
         "unreachable" => CredentialStatus::Unreachable { at, why },
         _ => CredentialStatus::Untested,
     })

@@ -100,6 +100,11 @@ impl Ledger {
         self.tell(move |store| release(store, id, seen_at.0));
     }
 
+    /// Gives back a slot under which nothing was sent.
+    pub fn return_slot(&self, id: SlotId) {
+        self.tell(move |store| discard(store, id));
+    }
+
     /// How many slots of `scope` are used, and if that is all of `limit`, until the next is free (where that
     /// is known).
     ///

@@ -120,11 +120,12 @@ impl Taken<'_> {
         }
     }
 
-    /// Nothing was sent. The slot is freed like any other: giving it back early would need certainty that
-    /// nothing left, and a refused secret is no reason to send more.
+    /// The call could not be authorised, so nothing was sent, and the slot is free at once.
     pub(super) async fn unused(self, gate: &Gate) {
-        let now = gate.clock.now().wall;
-        self.seen(gate, now).await;
+        if let Some((limit, id)) = self.limit {
+            gate.ledger.return_slot(id);
+            tell_gauge(gate, self.account, limit).await;
+        }
     }
 }
 

@@ -137,10 +137,7 @@ impl Model {
         // The call is signed: its fate tells of the credentials too, where it tells anything.
         match &result {
             Ok(_) if !verifying => self.store.judge(account, Ok(()), now),
-            Err(problem)
-                if !verifying
-                    && matches!(problem.kind, ProblemKind::Refused | ProblemKind::NotFound) =>
-            {
+            Err(problem) if !verifying && problem.kind == ProblemKind::Refused => {
                 self.store.judge(account, Err(problem), now);
             }
             _ => {}

@@ -7,8 +7,7 @@ use jiff::tz::TimeZone;
 
 use crate::domain::simulate::Fault;
 use crate::domain::{
-    Account, AccountId, BudgetGauge, CredentialStatus, Now, Op, PaymentId, Problem, ProblemKind,
-    RequestId,
+    Account, AccountId, BudgetGauge, CredentialStatus, Now, Op, PaymentId, Problem, RequestId,
 };
 
 use super::Effect;
@@ -225,22 +224,8 @@ impl Store {
 
     /// What an answer to a signed call says of the credentials.
     pub fn judge(&mut self, account: &AccountId, outcome: Result<(), &Problem>, now: Now) {
-        let at = now.wall;
         if let Some(known) = self.known_mut(account) {
-            known.status = match outcome {
-                Ok(()) => CredentialStatus::Good { at },
-                Err(problem) => match problem.kind {
-                    ProblemKind::NotFound => CredentialStatus::Good { at },
-                    ProblemKind::Refused | ProblemKind::Config => CredentialStatus::Refused {
-                        at,
-                        why: told(problem),
-                    },
-                    _ => CredentialStatus::Unreachable {
-                        at,
-                        why: told(problem),
-                    },
-                },
-            };
+            known.status = CredentialStatus::after(outcome, now.wall);
         }
     }
 
@@ -261,12 +246,10 @@ impl Store {
 
     /// What calls for a look: accounts that do not work, payments that are not as they should be, notices.
     pub fn alerts(&self, now: Now) -> usize {
-        let accounts = self.accounts.iter().filter(|known| {
-            matches!(
-                known.status,
-                CredentialStatus::Refused { .. } | CredentialStatus::Unreachable { .. }
-            )
-        });
+        let accounts = self
+            .accounts
+            .iter()
+            .filter(|known| known.status.why().is_some());
         let payments = self.payments.iter().filter(|w| w.is_alarming(now));
         let notices = self.notices.iter().filter(|n| n.level > Level::Info);
         accounts.count() + payments.count() + notices.count()

@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{Hand, Look, age_changes_in};
-use crate::domain::{AccountId, CredentialStatus, Now, WallTime};
+use crate::domain::{AccountId, CredentialStatus, Now};
 use crate::tui::keys::Action;
 use crate::tui::store::{Known, Store};
 use crate::tui::theme::{Tone, badge};
@@ -63,7 +63,7 @@ impl State {
             .accounts
             .iter()
             .filter(|known| known.verifying.is_none())
-            .filter_map(|known| verified_at(&known.status))
+            .filter_map(|known| known.status.at())
             .map(|at| age_changes_in(at, now))
             .min()
     }
@@ -138,9 +138,7 @@ fn draw_detail(known: &Known, look: Look<'_>, area: Rect, buf: &mut Buffer) {
     if left.height > 4 {
         left = below(left, 1);
     }
-    if let CredentialStatus::Refused { why, .. } | CredentialStatus::Unreachable { why, .. } =
-        &known.status
-    {
+    if let Some(why) = known.status.why() {
         let mut room = left;
         room.height = if left.height > 5 {
             left.height - 2
@@ -148,15 +146,10 @@ fn draw_detail(known: &Known, look: Look<'_>, area: Rect, buf: &mut Buffer) {
             left.height
         };
         let tone = match known.status {
-            CredentialStatus::Refused { .. } => Tone::Bad,
-            _ => Tone::Warn,
+            CredentialStatus::Unreachable { .. } => Tone::Warn,
+            _ => Tone::Bad,
         };
-        let rows = if look.store.accounts.len() > 1 {
-            let text = format!("{}: {why}", known.id());
-            paragraph(buf, room, &text, theme.style(tone))
-        } else {
-            paragraph(buf, room, why, theme.style(tone))
-        };
+        let rows = paragraph(buf, room, why, theme.style(tone));
         left = below(left, rows);
     }
     if let Some(left_armed) = known.armed(look.now) {
@@ -176,15 +169,6 @@ fn draw_detail(known: &Known, look: Look<'_>, area: Rect, buf: &mut Buffer) {
         .text(&account.secret_source, dim);
 }
 
-fn verified_at(status: &CredentialStatus) -> Option<WallTime> {
-    match status {
-        CredentialStatus::Untested | CredentialStatus::Verifying => None,
-        CredentialStatus::Good { at }
-        | CredentialStatus::Refused { at, .. }
-        | CredentialStatus::Unreachable { at, .. } => Some(*at),
-    }
-}
-
 fn status(known: &Known, look: Look<'_>) -> (&'static str, String, Tone) {
     if known.verifying.is_some() {
         let word = match look.store.waiting_for(known.verifying) {
@@ -193,13 +177,16 @@ fn status(known: &Known, look: Look<'_>) -> (&'static str, String, Tone) {
         };
         return ("◌", word, Tone::Busy);
     }
-    let (glyph, word, tone) = match known.status {
-        CredentialStatus::Untested | CredentialStatus::Verifying => ("○", "untested", Tone::Dim),
-        CredentialStatus::Good { .. } => ("✔", "good", Tone::Good),
-        CredentialStatus::Refused { .. } => ("✘", "refused", Tone::Bad),
-        CredentialStatus::Unreachable { .. } => ("!", "unreachable", Tone::Warn),
+    let (glyph, tone) = match known.status {
+        CredentialStatus::Untested | CredentialStatus::Verifying => ("○", Tone::Dim),
+        CredentialStatus::Good { .. } => ("✔", Tone::Good),
+        CredentialStatus::Refused { .. } | CredentialStatus::Unreadable { .. } => ("✘", Tone::Bad),
+        CredentialStatus::Unreachable { .. } => ("!", Tone::Warn),
     };
-    let when = verified_at(&known.status)
+    let word = known.status.word();
+    let when = known
+        .status
+        .at()
         .map(|at| format!(" {}", look.ago(at)))
         .unwrap_or_default();
     (glyph, format!("{word}{when}"), tone)
