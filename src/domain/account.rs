@@ -104,7 +104,7 @@ impl CredentialStatus {
         match outcome {
             Ok(()) => Self::Good { at },
             Err(problem) => {
-                let why = problem.message.clone();
+                let why = problem.told();
                 match problem.kind {
                     ProblemKind::Refused => Self::Refused { at, why },
                     ProblemKind::Config => Self::Unreadable { at, why },

@@ -61,6 +61,19 @@ pub struct Problem {
 }
 
 impl Problem {
+    /// What happened and what to do next, as one text.
+    #[must_use]
+    pub fn told(&self) -> String {
+        let mut out = self.message.trim_end_matches('.').to_owned();
+        let mut hint = self.hint.chars();
+        if let Some(first) = hint.next() {
+            out.push_str(". ");
+            out.extend(first.to_uppercase());
+            out.push_str(hint.as_str());
+        }
+        out
+    }
+
     /// A failure with its next step.
     #[must_use]
     pub fn new(kind: ProblemKind, message: impl Into<String>, hint: impl Into<String>) -> Self {

@@ -4,7 +4,7 @@ use super::msg::{Level, Notice, Ready};
 use super::overlays::{Overlay, link_form, link_result};
 use super::panes::Pane;
 use super::panes::estimates::Question;
-use super::store::{Phase, Purpose, told};
+use super::store::{Phase, Purpose};
 use super::watched::{Heard, Watched};
 use super::{Effect, Model, Msg};
 use crate::domain::simulate::Command;
@@ -34,7 +34,7 @@ impl Model {
                 .loaded(result, &mut Self::hand(&mut self.store, now, out)),
             Msg::Notice(notice) => self.store.notice(notice),
             Msg::Done(Ok(words)) => self.store.flash(Level::Info, words),
-            Msg::Done(Err(problem)) => self.store.flash(Level::Error, told(&problem)),
+            Msg::Done(Err(problem)) => self.store.flash(Level::Error, problem.told()),
             Msg::Simulated { command, result } => self.simulated(&command, result, now),
             Msg::Key(_) | Msg::Paste(_) | Msg::Mouse(_) | Msg::Resized { .. } | Msg::Woke => {}
         }
@@ -190,7 +190,7 @@ impl Model {
 
     fn simulated(&mut self, command: &Command, result: Result<String, Problem>, now: Now) {
         match result {
-            Err(problem) => self.store.flash(Level::Error, told(&problem)),
+            Err(problem) => self.store.flash(Level::Error, problem.told()),
             Ok(words) => {
                 self.store.flash(Level::Info, words);
                 match command {

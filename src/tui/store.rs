@@ -309,15 +309,3 @@ impl Known {
         !self.account.environment.is_live() || self.armed(now).is_some()
     }
 }
-
-/// A problem with its next step, as sentences.
-pub fn told(problem: &Problem) -> String {
-    let mut out = problem.message.trim_end_matches('.').to_owned();
-    let mut hint = problem.hint.chars();
-    if let Some(first) = hint.next() {
-        out.push_str(". ");
-        out.extend(first.to_uppercase());
-        out.push_str(hint.as_str());
-    }
-    out
-}

@@ -6,7 +6,6 @@ use ratatui::layout::{Position, Rect};
 use super::draw_form;
 use crate::domain::{AccountId, Amount, LinkRequest, PaymentId, Problem, RequestId};
 use crate::tui::panes::Look;
-use crate::tui::store::told;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form, Switch, Value};
 
@@ -133,7 +132,7 @@ impl State {
                 (failure.as_str(), Tone::Busy)
             }
             Stage::Failed(problem) => {
-                failure = told(problem);
+                failure = problem.told();
                 (failure.as_str(), Tone::Bad)
             }
         };

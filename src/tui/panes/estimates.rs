@@ -10,7 +10,7 @@ use super::{Hand, Look, age_changes_in, tick};
 use crate::domain::payment::Price;
 use crate::domain::{AccountId, Amount, Currency, Estimate, Now, Op, Problem, RequestId};
 use crate::tui::keys::Action;
-use crate::tui::store::{Phase, Purpose, told};
+use crate::tui::store::{Phase, Purpose};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::bar::sparkline;
 use crate::tui::widgets::list::List;
@@ -164,7 +164,7 @@ impl State {
                 height: left.height.min(if left.height > 6 { 3 } else { 1 }),
                 ..left
             };
-            let rows = paragraph(buf, room, &told(problem), look.theme.style(Tone::Bad));
+            let rows = paragraph(buf, room, &problem.told(), look.theme.style(Tone::Bad));
             left = below(left, rows);
         }
         let Some(quote) = self.quotes.back() else {

@@ -11,7 +11,7 @@ use crate::domain::{Now, WallTime, Watch};
 use crate::tui::Effect;
 use crate::tui::keys::Action;
 use crate::tui::msg::Level;
-use crate::tui::store::{Phase, Store, told};
+use crate::tui::store::{Phase, Store};
 use crate::tui::theme::Tone;
 use crate::tui::watched::{Trouble, Watched};
 use crate::tui::widgets::list::List;
@@ -404,7 +404,7 @@ fn draw_detail(watched: &Watched, look: Look<'_>, area: Rect, buf: &mut Buffer) 
             height: left.height.saturating_sub(1).max(1),
             ..left
         };
-        let rows = paragraph(buf, room, &told(problem), theme.style(Tone::Bad));
+        let rows = paragraph(buf, room, &problem.told(), theme.style(Tone::Bad));
         left = below(left, rows);
     }
     let line = standing(watched, look);

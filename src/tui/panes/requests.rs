@@ -14,7 +14,7 @@ use crate::domain::{Exchange, ExchangeId, Now, Outcome, Problem};
 use crate::tui::Effect;
 use crate::tui::keys::Action;
 use crate::tui::msg::Level;
-use crate::tui::store::{Store, told};
+use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::draw_input;
 use crate::tui::widgets::list::{List, Step};
@@ -214,7 +214,7 @@ impl State {
         let rows = match result {
             Ok(rows) => rows,
             Err(problem) => {
-                hand.store.flash(Level::Error, told(&problem));
+                hand.store.flash(Level::Error, problem.told());
                 return;
             }
         };
