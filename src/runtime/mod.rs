@@ -51,11 +51,20 @@ pub enum Ended {
 }
 
 /// Runs the console until it is left. The first frame is drawn before anything else is touched: the
-/// ledger, the network, the secrets, the simulator, even the threads.
+/// ledger, the network, the secrets, the simulator. Only the signals come first: one that finds nobody
+/// listening would leave the terminal as it is.
 ///
 /// # Errors
 /// If there is no terminal, or it goes away.
 pub fn run(mut start: Start) -> io::Result<Ended> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::new()?
+    };
     let mut entered = Entered::new(start.model.mouse_wanted())?;
     let size = entered.screen.size()?;
     let now = start.options.clock.now();
@@ -72,10 +81,6 @@ pub fn run(mut start: Start) -> io::Result<Ended> {
         .draw(|frame| tui::view(&start.model, now, frame))?;
     start.model.take_dirty();
 
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
     let (messages, inbox) = mpsc::channel(1024);
     input::start(messages.clone())?;
     let ended = runtime.block_on(async {
@@ -85,6 +90,7 @@ pub fn run(mut start: Start) -> io::Result<Ended> {
             clock: start.options.clock.clone(),
             messages,
             inbox,
+            signals,
         };
         let opening = Opening {
             profile: start.profile,
@@ -103,11 +109,11 @@ struct Console {
     clock: Clock,
     messages: mpsc::Sender<Msg>,
     inbox: mpsc::Receiver<Msg>,
+    signals: Signals,
 }
 
 impl Console {
     async fn run(mut self, opening: Opening, effects: &mut Vec<Effect>) -> io::Result<Ended> {
-        let mut signals = Signals::new()?;
         let mut tasks = Tasks::default();
         let (opened_to, mut opened) = mpsc::channel(1);
         tasks.start(opening.open(self.messages.clone(), opened_to));
@@ -158,7 +164,7 @@ impl Console {
                     effects.append(&mut early);
                 }
                 () = sleep(wake) => effects.extend(tui::update(&mut self.model, self.clock.now(), Msg::Woke)),
-                ended = signals.any() => break ended,
+                ended = self.signals.any() => break ended,
             }
         };
         // The screen first: what follows may take a moment.

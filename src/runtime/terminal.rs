@@ -15,6 +15,8 @@ pub type Screen = Terminal<CrosstermBackend<BufWriter<Stdout>>>;
 const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l\u{1b}[?2004h";
 /// Clicks and the wheel, in the SGR form. Not the motion in between: nothing here follows the pointer.
 const MOUSE: &str = "\u{1b}[?1000h\u{1b}[?1006h";
+/// Everything on the screen wiped.
+const CLEAR: &str = "\u{1b}[0m\u{1b}[2J";
 /// All of it undone, the cursor shown, colours reset.
 const LEAVE: &str = "\u{1b}[?1006l\u{1b}[?1000l\u{1b}[?2004l\u{1b}[0m\u{1b}[?1049l\u{1b}[?25h";
 
@@ -34,8 +36,7 @@ impl Entered {
     /// If there is none.
     pub fn new(mouse: bool) -> io::Result<Self> {
         take(mouse)?;
-        let writer = BufWriter::with_capacity(64 * 1024, io::stdout());
-        match Terminal::new(CrosstermBackend::new(writer)) {
+        match blank() {
             Ok(screen) => Ok(Self { screen, mouse }),
             Err(error) => {
                 give_back();
@@ -53,7 +54,10 @@ impl Entered {
         // The whole group, as the terminal itself would: a parent that runs us must stop, too.
         rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
         take(self.mouse)?;
-        self.screen.clear()
+        // Not `clear`: it asks the terminal where the cursor is, and the answer goes to the input thread.
+        self.write(CLEAR)?;
+        self.screen = blank()?;
+        Ok(())
     }
 
     /// Puts `text` on the terminal's clipboard (OSC 52), which works over ssh, too.
@@ -86,6 +90,12 @@ impl Drop for Entered {
     fn drop(&mut self) {
         give_back();
     }
+}
+
+/// A screen on which nothing is drawn yet.
+fn blank() -> io::Result<Screen> {
+    let writer = BufWriter::with_capacity(64 * 1024, io::stdout());
+    Terminal::new(CrosstermBackend::new(writer))
 }
 
 fn take(mouse: bool) -> io::Result<()> {
