@@ -5,7 +5,7 @@ use super::msg::Level;
 use super::overlays::{Overlay, add_watch, arm, link_form, palette};
 use super::panes::{Pane, step};
 use super::store::Purpose;
-use super::widgets::form::paste;
+use super::widgets::form::{first_line, paste};
 use super::{Effect, Model};
 use crate::domain::{AccountId, Expected, LinkRequest, Now, Op, Secret, Watch, curl};
 
@@ -211,24 +211,31 @@ impl Model {
 
     pub(super) fn paste(&mut self, text: &str) {
         self.dirty = true;
-        match &mut self.overlay {
+        let (id, more) = first_line(text);
+        let taken = match &mut self.overlay {
             Overlay::None => {
-                let id = text.trim().lines().next().unwrap_or("");
-                if self.focus == Pane::Payments && self.store.is_ready() && !id.is_empty() {
+                let wanted =
+                    self.focus == Pane::Payments && self.store.is_ready() && !id.is_empty();
+                if wanted {
                     self.open_add_watch(id);
                 }
+                wanted
             }
             Overlay::Filter(input) => {
                 paste(input, text);
                 let filter = input.value().to_owned();
                 self.requests.set_filter(&filter);
+                true
             }
-            Overlay::Palette(state) => state.paste(text),
-            overlay => {
-                if let Some(form) = overlay.form() {
-                    form.paste(text);
-                }
+            Overlay::Palette(state) => {
+                state.paste(text);
+                true
             }
+            overlay => overlay.form().is_some_and(|form| form.paste(text)),
+        };
+        if taken && more {
+            let words = "only the first line of what was pasted was taken";
+            self.store.flash(Level::Warning, words);
         }
     }
 }

@@ -189,16 +189,13 @@ fn a_cancelled_request_is_not_heard() {
 #[test]
 fn a_pasted_id_opens_the_form() {
     let (mut model, _) = ready(Vec::new());
-    update(
-        &mut model,
-        second(0),
-        Msg::Paste("  A-19\u{1b}[2J\nmore".into()),
-    );
+    update(&mut model, second(0), Msg::Paste("  A-19\rmore".into()));
+    assert!(screen(&model, second(0), 80, 24).contains("only the first line"));
     let effects = press(&mut model, "25<tab>EMT<enter>", second(0));
     let Effect::Watch(made) = &effects[0] else {
         panic!("{effects:?}");
     };
-    assert_eq!(made.id, id("A-19[2J"));
+    assert_eq!(made.id, id("A-19"));
     assert_eq!(made.expected.as_ref().unwrap().amount, amount("25"));
 }
 

@@ -10,8 +10,11 @@ use super::text::{Pen, below, cells, paragraph, width, wrap};
 use crate::domain::inert;
 use crate::tui::theme::{Theme, Tone};
 
-/// The most characters a field holds; more than any accepted value has.
-const TYPED_MAX: usize = 512;
+/// The most characters a field holds: far more than any accepted value has, so that a text that is too
+/// long is refused with its length rather than cut unnoticed.
+const TYPED_MAX: usize = 16 * 1024;
+/// Stands in a pasted text where a character could not be typed: seen, and refused by every check.
+const UNTYPEABLE: char = '\u{fffd}';
 /// Columns an error stands in from its field.
 const ERROR_INDENT: u16 = 4;
 
@@ -175,13 +178,16 @@ impl Form {
         }
     }
 
-    pub fn paste(&mut self, text: &str) {
+    /// Whether the field in hand takes text.
+    pub fn paste(&mut self, text: &str) -> bool {
         if let Some(field) = self.fields.get_mut(self.at)
             && let Value::Text(input) = &mut field.value
         {
             paste(input, text);
             field.error = None;
+            return true;
         }
+        false
     }
 
     /// Rows it takes: one a field, and its error's under it.
@@ -341,21 +347,54 @@ pub fn edit(input: &mut Input, key: &KeyEvent) -> bool {
     true
 }
 
-/// Puts a pasted text in at the cursor: its first line, without what could not be typed.
+/// Puts a pasted text in at the cursor: its first line. What could not be typed is marked, not dropped:
+/// without it an id would be another one.
 pub fn paste(input: &mut Input, text: &str) {
-    let room = TYPED_MAX.saturating_sub(input.value().len());
-    for c in typeable(text, room).chars() {
-        input.handle(InputRequest::InsertChar(c));
+    let value = input.value();
+    let pasted = typeable(text, TYPED_MAX.saturating_sub(value.chars().count()));
+    let at = input.cursor();
+    let split = value
+        .char_indices()
+        .nth(at)
+        .map_or(value.len(), |(place, _)| place);
+    let (before, after) = value.split_at(split);
+    let cursor = at + pasted.chars().count();
+    *input = Input::new(format!("{before}{pasted}{after}")).with_cursor(cursor);
+}
+
+/// The first line of a pasted text, and whether there are more. Terminals send line feeds as returns.
+pub fn first_line(text: &str) -> (&str, bool) {
+    let text = text.trim();
+    match text.split_once(['\r', '\n']) {
+        Some((first, _)) => (first.trim_end(), true),
+        None => (text, false),
     }
 }
 
 fn typeable(text: &str, max: usize) -> String {
-    text.trim()
-        .lines()
-        .next()
-        .unwrap_or("")
+    first_line(text)
+        .0
         .chars()
-        .filter(|c| !inert::is_hostile(*c))
+        .map(|c| if inert::is_hostile(c) { UNTYPEABLE } else { c })
         .take(max)
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_paste_goes_in_at_the_cursor_and_loses_nothing_unseen() {
+        let mut input = Input::new("ażd".into()).with_cursor(2);
+        paste(&mut input, "  b\u{1b}[c\rnext line");
+        assert_eq!(
+            (input.value(), input.cursor()),
+            ("ażb\u{fffd}[cd", 6),
+            "behind what was pasted"
+        );
+        paste(&mut input, &"漢".repeat(20_000));
+        assert_eq!(input.value().chars().count(), TYPED_MAX);
+        assert!(input.value().ends_with("漢d"));
+    }
 }
