@@ -85,10 +85,17 @@ pub enum Answer {
 }
 
 /// The reply to [`Op::Raw`], whatever its status.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct RawReply {
     /// HTTP status.
     pub status: u16,
     /// The body as received. Hostile until made inert.
     pub body: Vec<u8>,
+}
+
+impl std::fmt::Debug for RawReply {
+    /// Without the body: it is as received, secrets and all.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "RawReply({}, {} bytes)", self.status, self.body.len())
+    }
 }

@@ -319,7 +319,7 @@ fn headers(sealed: &Sealed) -> HeaderMap {
         let (text, secret) = match value {
             HeaderText::Open(text) => (text.as_str(), false),
             HeaderText::Secret(secret) => {
-                redact::learn(secret, name);
+                redact::learn_passing(secret, name);
                 (secret.expose(), true)
             }
         };

@@ -9,7 +9,7 @@ use std::sync::{PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
-use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
 use crate::domain::Secret;
 
@@ -53,57 +53,146 @@ const FIELDS: [&str; 20] = [
 /// Shorter values are redacted by name only: replacing them everywhere would garble all else.
 const KNOWN_MIN: usize = 4;
 
-/// The most values that are remembered; the oldest learnt gives way. Configured secrets are taught first
-/// at each use, so they stay.
-const KNOWN_MAX: usize = 256;
+/// So many first characters of a known value at the very end of a body are taken for it.
+const BEGUN_MIN: usize = 6;
+
+/// The most passing values that are remembered; the oldest gives way. Configured secrets stay: a busy hour
+/// of signatures must not push the secret out that made them.
+const PASSING_MAX: usize = 256;
 
 struct Known {
     value: Secret,
     forms: Vec<Secret>,
     name: &'static str,
+    passing: bool,
 }
 
 static KNOWN: RwLock<Vec<Known>> = RwLock::new(Vec::new());
 
-/// Makes a secret value known: from now on it is replaced by `<name>` wherever text leaves.
+/// Makes a configured secret known: from now on it is replaced by `<name>` wherever text leaves.
 pub fn learn(value: &Secret, name: &'static str) {
-    let text = value.expose();
-    if text.len() < KNOWN_MIN {
+    remember(value, name, false);
+}
+
+/// Makes a value known that serves once or for a while: a signature, a token.
+pub fn learn_passing(value: &Secret, name: &'static str) {
+    remember(value, name, true);
+}
+
+fn remember(value: &Secret, name: &'static str, passing: bool) {
+    if value.expose().len() < KNOWN_MIN {
         return;
     }
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
     if let Some(at) = known.iter().position(|k| k.value == *value) {
-        let kept = known.remove(at);
+        let mut kept = known.remove(at);
+        kept.passing &= passing;
         known.push(kept);
         return;
     }
-    if known.len() >= KNOWN_MAX {
-        known.remove(0);
+    if known.iter().filter(|k| k.passing).count() >= PASSING_MAX
+        && let Some(oldest) = known.iter().position(|k| k.passing)
+    {
+        known.remove(oldest);
     }
-    let escaped = serde_json::to_string(text).unwrap_or_default();
-    let mut forms: Vec<String> = [
+    known.push(Known {
+        value: value.clone(),
+        forms: forms(value.expose()),
+        name,
+        passing,
+    });
+}
+
+/// What a value becomes in URLs, forms, JSON, HTML and headers, longest first.
+fn forms(text: &str) -> Vec<Secret> {
+    let escaped = |text: &str| {
+        let json = serde_json::to_string(text).expect("text is JSON");
+        json[1..json.len() - 1].to_owned()
+    };
+    let json = escaped(text);
+    let percent = utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let component = utf8_percent_encode(text, COMPONENT).to_string();
+    let form = serde_urlencoded::to_string([("", text)]).unwrap_or_default();
+    let mut forms = vec![
         text.to_owned(),
-        utf8_percent_encode(text, NON_ALPHANUMERIC).to_string(),
-        serde_urlencoded::to_string([("", text)])
-            .unwrap_or_default()
-            .trim_start_matches('=')
-            .to_owned(),
-        escaped.trim_matches('"').to_owned(),
+        lower_escapes(&percent),
+        lower_escapes(&component),
+        percent,
+        component,
+        form.trim_start_matches('=').to_owned(),
+        // As PHP and Python write JSON unless told otherwise.
+        ascii(&json.replace('/', r"\/")),
+        json.replace('/', r"\/"),
+        ascii(&json),
+        // As text in other JSON.
+        escaped(&json),
+        escaped(&ascii(&json)),
+        escaped(&ascii(&json.replace('/', r"\/"))),
+        html(text, "&#39;"),
+        html(text, "&#x27;").replace('/', "&#x2F;"),
+        json,
         STANDARD.encode(text),
         STANDARD_NO_PAD.encode(text),
         URL_SAFE.encode(text),
         URL_SAFE_NO_PAD.encode(text),
         hex(text),
-    ]
-    .into();
+        hex(text).to_ascii_uppercase(),
+    ];
     forms.retain(|form| form.len() >= KNOWN_MIN);
     forms.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     forms.dedup();
-    known.push(Known {
-        value: value.clone(),
-        forms: forms.into_iter().map(Secret::new).collect(),
-        name,
-    });
+    forms.into_iter().map(Secret::new).collect()
+}
+
+/// What `encodeURIComponent` leaves as it is.
+const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
+
+/// Percent escapes with small letters: `%2f`.
+fn lower_escapes(text: &str) -> String {
+    let mut digits = 0;
+    text.chars()
+        .map(|c| {
+            let escaped = digits > 0;
+            digits = if c == '%' {
+                2
+            } else {
+                digits - i32::from(escaped)
+            };
+            if escaped { c.to_ascii_lowercase() } else { c }
+        })
+        .collect()
+}
+
+/// Everything beyond ASCII as `\u` escapes.
+fn ascii(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c.is_ascii() {
+            out.push(c);
+        } else {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+    out
+}
+
+fn html(text: &str, apostrophe: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', apostrophe)
 }
 
 fn hex(text: &str) -> String {
@@ -160,7 +249,39 @@ pub fn url(url: &reqwest::Url) -> String {
 /// A body as it may be shown.
 #[must_use]
 pub fn body(text: &str) -> String {
-    scrub(&pairs(&json_fields(text))).into_owned()
+    let mut shown = scrub(&pairs(&inner_json_fields(&json_fields(text)))).into_owned();
+    scrub_end(&mut shown);
+    shown
+}
+
+/// A torn body may end within a known value: so much of one as can be recognised is replaced, too.
+fn scrub_end(text: &mut String) {
+    let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
+    for secret in known.iter() {
+        for form in &secret.forms {
+            let form = form.expose();
+            let begun = (BEGUN_MIN..form.len())
+                .rev()
+                .find(|len| text.as_bytes().ends_with(&form.as_bytes()[..*len]));
+            if let Some(from) = begun.map(|len| text.len() - len)
+                && text.is_char_boundary(from)
+            {
+                text.truncate(from);
+                text.push_str(&placeholder(secret.name));
+                return;
+            }
+        }
+    }
+}
+
+/// A field's value as it may be shown.
+#[must_use]
+pub fn field<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
+    if is_secret_field(name) {
+        Cow::Owned(placeholder(name))
+    } else {
+        scrub(value)
+    }
 }
 
 fn is_secret_field(name: &str) -> bool {
@@ -199,6 +320,45 @@ fn json_fields(text: &str) -> Cow<'_, str> {
             copied = end;
         }
         at = end;
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(&text[copied..]);
+    Cow::Owned(out)
+}
+
+/// Replaces the values of secret fields in JSON that stands, escaped, in a JSON string: somebody else's
+/// answer, handed on in an error.
+fn inner_json_fields(text: &str) -> Cow<'_, str> {
+    const QUOTE: &str = "\\\"";
+    let mut out = String::new();
+    let mut copied = 0;
+    for (quote, _) in text.match_indices(QUOTE) {
+        let name = quote + QUOTE.len();
+        let Some(end) = text[name..].find(QUOTE).map(|i| name + i) else {
+            break;
+        };
+        let colon = skip_space(text, end + QUOTE.len());
+        if name < copied || !text[colon..].starts_with(':') || !is_secret_field(&text[name..end]) {
+            continue;
+        }
+        let value = skip_space(text, colon + 1);
+        let (from, stops): (usize, &[char]) = match text[value..].strip_prefix(QUOTE) {
+            Some(_) => (value + QUOTE.len(), &['"']),
+            None => (value, &['"', ',', '}', '\\']),
+        };
+        // What is escaped within the inner string ends in more backslashes than one.
+        let till = text[from..]
+            .match_indices(stops)
+            .find(|(at, _)| !text[from..from + at].ends_with(r"\\"))
+            .map_or(text.len(), |(at, _)| from + at);
+        let till = from + text[from..till].trim_end_matches('\\').len();
+        if from < till {
+            out.push_str(&text[copied..from]);
+            out.push_str(&placeholder(&text[name..end]));
+            copied = till;
+        }
     }
     if copied == 0 {
         return Cow::Borrowed(text);
@@ -329,6 +489,26 @@ mod tests {
     }
 
     #[test]
+    fn json_within_json_is_redacted_too() {
+        let inner = r#"{ "access_token" : "a\"b}c", "id":7, "otp":123456, "x":"otp" }"#;
+        let outer = serde_json::json!({ "error": format!("upstream said {inner}") }).to_string();
+        assert_eq!(
+            body(&outer),
+            r#"{"error":"upstream said { \"access_token\" : \"<access_token>\", \"id\":7, \"otp\":<otp>, \"x\":\"otp\" }"}"#
+        );
+        assert_eq!(body(r#"\"secret\":\"abc"#), r#"\"secret\":\"<secret>"#);
+        assert_eq!(body(r#"{"a":"\"secret\":"}"#), r#"{"a":"\"secret\":"}"#);
+        for text in [
+            "\\\"",
+            "\\\"secret\\\"",
+            "\\\"secret\\\":\\",
+            "\\\"otp\\\": ż",
+        ] {
+            let _ = body(text);
+        }
+    }
+
+    #[test]
     fn torn_and_strange_bodies_are_redacted_too() {
         assert_eq!(
             body(r#"{"result":"ok","paymentToken":"abcde"#),
@@ -397,5 +577,47 @@ mod tests {
             assert!(!shown.contains("planted/Secret"), "{shown}");
         }
         assert_eq!(scrub("abc"), "abc", "too short to be replaced everywhere");
+    }
+
+    #[test]
+    fn a_known_value_that_a_torn_body_ends_in_is_replaced() {
+        learn(&Secret::new("tOrn-żecret-value"), "torn");
+        assert_eq!(body("x tOrn-ż"), "x <torn>");
+        assert_eq!(body("x tOrn-żecret-valu"), "x <torn>");
+        assert_eq!(
+            body("x tOrn"),
+            "x tOrn",
+            "too short to be told from other words"
+        );
+        assert_eq!(body("tOrn-ż x"), "tOrn-ż x");
+    }
+
+    #[test]
+    fn other_peoples_encodings_are_known_too() {
+        learn(&Secret::new("k%Z/é<&>'~!\"9"), "encoded");
+        for form in [
+            r#"k%Z\/\u00e9<&>'~!\"9"#,
+            r#"k%Z/\u00e9<&>'~!\"9"#,
+            r#"k%Z\/é<&>'~!\"9"#,
+            "k%25Z%2F%C3%A9%3C%26%3E'~!%229",
+            "k%25Z%2f%c3%a9%3c%26%3e'~!%229",
+            "k%Z/é&lt;&amp;&gt;&#39;~!&quot;9",
+            "k%Z&#x2F;é&lt;&amp;&gt;&#x27;~!&quot;9",
+            "6B255A2FC3A93C263E277E212239",
+        ] {
+            assert_eq!(scrub(form), "<encoded>", "{form}");
+        }
+    }
+
+    #[test]
+    fn a_configured_secret_outlives_any_number_of_signatures() {
+        learn(&Secret::new("a-configured-secret"), "kept");
+        learn_passing(&Secret::new("a-configured-secret"), "kept");
+        for number in 0..PASSING_MAX + 10 {
+            learn_passing(&Secret::new(format!("signature-{number:06}")), "signature");
+        }
+        assert_eq!(scrub("a-configured-secret"), "<kept>");
+        assert_eq!(scrub("signature-000265"), "<signature>");
+        assert_eq!(scrub("signature-000000"), "signature-000000");
     }
 }

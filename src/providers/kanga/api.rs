@@ -125,7 +125,7 @@ impl Client for Kanga {
             Op::CreatePaymentToken => {
                 outcome(&answer, reply, "this call")?;
                 let token = Secret::new(text(&answer, "paymentToken")?);
-                redact::learn(&token, "paymentToken");
+                redact::learn_passing(&token, "paymentToken");
                 Ok(Answer::PaymentToken(token))
             }
             Op::TestSignature => {
@@ -232,7 +232,7 @@ fn read(reply: &Reply) -> Result<Flat, ApiError> {
         Err(error) => Err(ApiError::Nonsense {
             what: format!(
                 "it is not the JSON that was expected: {}",
-                inert::cut(&error.to_string(), 120)
+                inert::cut(&redact::scrub(&error.to_string()), 120)
             ),
         }),
     }
@@ -256,7 +256,7 @@ fn failing(status: u16, reply: &Reply) -> ApiError {
             what: match reply.header("retry-after") {
                 Some(after) => format!(
                     "turned the request away: too many requests (429), retry after {}",
-                    inert::cut(after, 40)
+                    inert::cut(&redact::scrub(after), 40)
                 ),
                 None => "turned the request away: too many requests (429)".into(),
             },
@@ -306,15 +306,31 @@ fn outcome(answer: &Flat, reply: &Reply, asked: &str) -> Result<(), ApiError> {
             },
             code => ApiError::Failing {
                 what: match code {
-                    Some(Field::Number(code)) => format!("turned the request away (code {})", inert::cut(code, 20)),
-                    Some(Field::Text(code)) => format!("turned the request away (code {})", inert::quoted(code, 20)),
+                    Some(Field::Number(code)) => format!("turned the request away (code {})", inert::cut(&redact::scrub(code), 20)),
+                    Some(Field::Text(code)) => format!("turned the request away (code {})", inert::quoted(&redact::scrub(code), 20)),
                     Some(Field::Other(_)) | None => "turned the request away without a code".into(),
                 },
                 hint: "check the values sent; `tilldeck log` shows the exchange".into(),
             },
         }),
-        other => Err(ApiError::Nonsense { what: format!("`result` is {}", inert::quoted(other, 40)) }),
+        other => Err(ApiError::Nonsense { what: format!("`result` is {}", inert::quoted(&redact::scrub(other), 40)) }),
     }
+}
+
+/// Any word may be a currency.
+fn currency(text: &str) -> Result<Currency, ApiError> {
+    Currency::new(redact::scrub(text)).map_err(|error| ApiError::Nonsense {
+        what: error.to_string(),
+    })
+}
+
+/// What is none is quoted in the error, cut: a secret in it must be replaced before that.
+fn amount(name: &str, text: &str) -> Result<Amount, ApiError> {
+    Amount::received(text)
+        .or_else(|_| Amount::received(&redact::field(name, text)))
+        .map_err(|error| ApiError::Nonsense {
+            what: error.to_string(),
+        })
 }
 
 fn payment(id: &PaymentId, answer: &Flat) -> Result<Payment, ApiError> {
@@ -325,9 +341,10 @@ fn payment(id: &PaymentId, answer: &Flat) -> Result<Payment, ApiError> {
     }
     Ok(Payment {
         id: id.clone(),
-        currency: Currency::new(text(answer, "currency")?).map_err(|e| nonsense(e.to_string()))?,
-        amount: Amount::received(text(answer, "amount")?).map_err(|e| nonsense(e.to_string()))?,
-        state: PaymentState::from_word(state),
+        currency: currency(text(answer, "currency")?)?,
+        amount: amount("amount", text(answer, "amount")?)?,
+        // Any word may be a state.
+        state: PaymentState::from_word(&redact::scrub(state)),
     })
 }
 
@@ -341,8 +358,8 @@ fn estimate(
     let mut prices = Vec::with_capacity(answer.0.len());
     for (name, _) in &answer.0 {
         prices.push(Price {
-            currency: Currency::new(name.as_str()).map_err(|e| nonsense(e.to_string()))?,
-            amount: Amount::received(text(answer, name)?).map_err(|e| nonsense(e.to_string()))?,
+            currency: currency(name)?,
+            amount: amount(name, text(answer, name)?)?,
         });
     }
     if prices.is_empty() {
