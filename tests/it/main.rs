@@ -9,3 +9,4 @@ mod program;
 mod pty;
 mod readme;
 mod secrets;
+mod terminal;

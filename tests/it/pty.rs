@@ -1,1 +1,653 @@
-//! x
+//! The program in a terminal, as its user has it: opened, typed at, resized, stopped, killed.
+
+use std::io::{Read as _, Write as _};
+use std::process::Command;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::peer::{Peer, json};
+use crate::program::Place;
+use crate::terminal::{Terminal, copied};
+
+const FINALIZED: &str = r#"{"result":"ok","currency":"BTC","amount":"0.010","state":"FINALIZED"}"#;
+const PANES: [&str; 5] = [
+    "1 Credentials",
+    "2 Tokens",
+    "3 Payments",
+    "4 Estimates",
+    "5 Requests",
+];
+
+/// The console on this place, up and ready.
+fn console(place: &Place, size: (u16, u16)) -> Terminal {
+    let terminal = Terminal::start(&place.command(&[]), size);
+    terminal.sees("tilldeck ›");
+    terminal.sees_no("opening…");
+    terminal
+}
+
+#[test]
+fn it_opens_on_the_sandbox_without_any_config_at_every_size() {
+    let place = Place::new();
+    let mut terminal = console(&place, (120, 40));
+    for pane in PANES {
+        terminal.sees(&format!("─ {pane} ─"));
+    }
+    terminal.sees("SIM");
+    terminal.sees("simulator at http://127.0.0.1:");
+    terminal.sees("ORDER-1005");
+    terminal.resize((80, 24));
+    for pane in PANES {
+        terminal.sees(&format!("─ {pane} ─"));
+    }
+    terminal.resize((60, 15));
+    terminal.sees("1 Credent…  2 Tokens  3 Payments  4 Estimat…  5 Requests");
+    terminal.sees("─ 3 Payments ─");
+    terminal.sees_no("─ 1 Credentials ─");
+    terminal.send("5");
+    terminal.sees("─ 5 Requests ─");
+    terminal.resize((39, 9));
+    terminal.sees("39x9 is too small; q quits");
+    terminal.send("q");
+    assert_eq!((terminal.ended(), terminal.kept()), (0, Vec::new()));
+}
+
+/// A terminal that was given back whole after this exit code.
+fn given_back(mut terminal: Terminal, code: u32) {
+    let ended = terminal.ended();
+    assert_eq!((ended, terminal.kept()), (code, Vec::new()));
+}
+
+#[test]
+fn the_terminal_comes_back_after_q() {
+    let place = Place::new();
+    let mut terminal = console(&place, (80, 24));
+    terminal.send("q");
+    given_back(terminal, 0);
+}
+
+#[test]
+fn the_terminal_comes_back_after_ctrl_c_wherever_it_is_pressed() {
+    for before in ["", "?", "a", "l", ":", "5/", "S"] {
+        let place = Place::new();
+        let mut terminal = console(&place, (80, 24));
+        terminal.send(before);
+        terminal.send("\u{3}");
+        given_back(terminal, 0);
+    }
+}
+
+#[test]
+fn the_terminal_comes_back_after_a_signal() {
+    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+        let place = Place::new();
+        let terminal = console(&place, (80, 24));
+        terminal.signal(signal);
+        given_back(terminal, 130);
+    }
+}
+
+#[test]
+fn the_terminal_comes_back_after_a_signal_at_the_first_byte() {
+    for _ in 0..8 {
+        for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+            let place = Place::new();
+            let terminal = Terminal::start(&place.command(&[]), (80, 24));
+            terminal.wait_for_bytes("the first byte", |bytes| !bytes.is_empty());
+            terminal.signal(signal);
+            given_back(terminal, 130);
+        }
+    }
+}
+
+/// Names what [`a_child_in_a_terminal`] is to do.
+const CHILD: &str = "TILLDECK_TEST_CHILD";
+const PLANTED: &str = "planted/secret+of-a-panic==";
+
+/// This binary again, doing what cannot be made to happen from outside.
+fn child(what: &str) -> Terminal {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "pty::a_child_in_a_terminal", "--ignored"])
+        .args(["--nocapture", "--test-threads=1"])
+        .env(CHILD, what);
+    Terminal::start(&command, (100, 30))
+}
+
+#[test]
+#[ignore = "the child of the tests below; does nothing without them"]
+fn a_child_in_a_terminal() {
+    use std::thread::Builder;
+    use tilldeck::cli::fault;
+    use tilldeck::domain::Secret;
+    use tilldeck::net::redact;
+    use tilldeck::runtime::terminal::Entered;
+    let Ok(what) = std::env::var(CHILD) else {
+        return;
+    };
+    fault::install_hooks().unwrap();
+    redact::learn(&Secret::new(PLANTED), "planted");
+    let enter = || {
+        let mut entered = Entered::new(true).unwrap();
+        entered
+            .screen
+            .draw(|frame| frame.render_widget("entered", frame.area()))
+            .unwrap();
+        entered
+    };
+    let named = |name: &str| Builder::new().name(name.into());
+    let failed = match what.as_str() {
+        // The harness runs tests in threads of its own; the hook goes by the name of the thread.
+        "panics" => named("main")
+            .spawn(move || {
+                let _entered = enter();
+                panic!("it went wrong over {PLANTED}");
+            })
+            .unwrap()
+            .join(),
+        "panics behind the screen" => {
+            let mut entered = enter();
+            let behind = named("worker").spawn(|| panic!("a task went wrong over {PLANTED}"));
+            let joined = behind.unwrap().join();
+            entered
+                .screen
+                .draw(|frame| frame.render_widget("still here", frame.area()))
+                .unwrap();
+            let mut line = String::new();
+            std::io::stdin().read_line(&mut line).unwrap();
+            drop(entered);
+            fault::tell_kept();
+            joined
+        }
+        _ => {
+            let fails = move || -> color_eyre::Result<()> {
+                let _entered = enter();
+                Err(color_eyre::eyre::eyre!("the screen is gone"))
+            };
+            eprintln!("told after: {}", fails().unwrap_err());
+            Ok(())
+        }
+    };
+    std::process::exit(if failed.is_err() { 101 } else { 2 });
+}
+
+#[test]
+fn the_terminal_comes_back_after_an_error() {
+    let mut terminal = child("fails");
+    assert_eq!(terminal.ended(), 2);
+    assert_eq!(terminal.kept(), Vec::<String>::new());
+    assert!(terminal.screen().contains("told after: the screen is gone"));
+}
+
+#[test]
+fn the_terminal_comes_back_after_a_panic_and_its_report_holds_no_secret() {
+    let mut terminal = child("panics");
+    assert_eq!(terminal.ended(), 101);
+    assert_eq!(terminal.kept(), Vec::<String>::new());
+    let screen = terminal.screen();
+    assert!(screen.contains("it went wrong over <planted>"), "{screen}");
+    assert!(screen.contains("This is a fault in tilldeck."), "{screen}");
+    assert!(!terminal.all_seen().contains(PLANTED));
+}
+
+#[test]
+fn a_panic_behind_the_screen_leaves_it_standing_and_is_told_without_its_secret_in_the_end() {
+    let mut terminal = child("panics behind the screen");
+    terminal.sees("still here");
+    terminal.wait_for("the screen to stand", vt100::Screen::alternate_screen);
+    terminal.sees_no("went wrong");
+    terminal.send("\r\n");
+    assert_eq!(terminal.ended(), 101);
+    assert_eq!(terminal.kept(), Vec::<String>::new());
+    let screen = terminal.screen();
+    assert!(
+        screen.contains("a task went wrong over <planted>"),
+        "{screen}"
+    );
+    assert!(!terminal.all_seen().contains(PLANTED));
+}
+
+#[test]
+fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_brings_the_screen_back() {
+    let place = Place::new();
+    let inner = place.command(&[]);
+    // As in life: a shell with job control, the console one of its jobs.
+    let mut shell = Command::new("sh");
+    shell.args([
+        "-c",
+        "set -m; \"$0\"; echo \"stopped $?\"; read line; fg; echo \"left $?\"",
+    ]);
+    shell.arg(inner.get_program());
+    for (name, value) in inner.get_envs() {
+        shell.env(name, value.unwrap_or_default());
+    }
+    let mut terminal = Terminal::start(&shell, (80, 24));
+    terminal.sees("tilldeck ›");
+    terminal.sees_no("opening…");
+    terminal.send("\u{1a}");
+    terminal.sees("stopped 1");
+    assert_eq!(terminal.kept(), Vec::<String>::new());
+    terminal.resize((120, 40));
+    terminal.send("\n");
+    for pane in PANES {
+        terminal.sees(&format!("─ {pane} ─"));
+    }
+    terminal.wait_for("mouse, paste and screen taken again", |screen| {
+        screen.alternate_screen()
+            && screen.bracketed_paste()
+            && screen.mouse_protocol_mode() != vt100::MouseProtocolMode::None
+    });
+    terminal.send("?");
+    terminal.sees("─ Keys ─");
+    terminal.send("\u{1b}");
+    terminal.sees_no("─ Keys ─");
+    terminal.send("q");
+    terminal.sees("left 0");
+    given_back(terminal, 0);
+}
+
+#[test]
+fn ctrl_z_where_no_shell_could_bring_it_back_changes_nothing() {
+    let place = Place::new();
+    let mut terminal = console(&place, (80, 24));
+    terminal.send("\u{1a}?");
+    terminal.sees("─ Keys ─");
+    terminal.send("qq");
+    given_back(terminal, 0);
+}
+
+#[test]
+fn keys_that_come_together_with_a_resize_are_not_lost() {
+    let place = Place::new();
+    let mut terminal = console(&place, (120, 40));
+    terminal.send("a");
+    terminal.sees("Watch a payment");
+    let id: String = ('a'..='z').chain('A'..='Z').collect();
+    for (at, key) in (0..).zip(id.chars()) {
+        terminal.resize((90 + at % 30, 30 + at % 10));
+        terminal.send(&key.to_string());
+        terminal.resize((91 + at % 30, 30 + at % 10));
+    }
+    terminal.sees(&id);
+    terminal.send("\u{3}");
+    given_back(terminal, 0);
+}
+
+#[test]
+fn a_resize_storm_kills_nothing() {
+    let place = Place::new();
+    let mut terminal = console(&place, (120, 40));
+    let sizes = (0..240_u32).map(|at| {
+        let mixed = at.wrapping_mul(2_654_435_761);
+        (1 + mixed % 250, 1 + (mixed >> 12) % 80)
+    });
+    let corners = [
+        (1, 1),
+        (250, 80),
+        (1, 80),
+        (250, 1),
+        (2, 2),
+        (40, 10),
+        (39, 10),
+        (40, 9),
+    ];
+    for ((columns, rows), key) in corners
+        .into_iter()
+        .chain(sizes)
+        .zip("?\u{1b}12345\tfl\u{1b}S\u{1b}:\u{1b}".chars().cycle())
+    {
+        let cells = |count| u16::try_from(count).unwrap();
+        terminal.resize((cells(columns), cells(rows)));
+        terminal.send(&key.to_string());
+    }
+    terminal.send("\u{1b}");
+    terminal.resize((120, 40));
+    terminal.sees("tilldeck ›");
+    terminal.send("\u{3}");
+    given_back(terminal, 0);
+}
+
+#[test]
+fn a_paste_of_3000_bytes_arrives_whole() {
+    let place = Place::new();
+    let mut terminal = console(&place, (120, 40));
+    terminal.paste(&"p".repeat(3000));
+    terminal.sees("Watch a payment");
+    terminal.send("\r");
+    terminal.send("\r");
+    terminal.sees("the payment id has 3000 characters; at most 256 are accepted");
+    terminal.send("\u{1b}");
+    terminal.sees_no("Watch a payment");
+    // From a terminal that does not bracket pastes, it comes as so many keys.
+    terminal.send("a");
+    terminal.sees("Watch a payment");
+    terminal.send(&"k".repeat(3000));
+    terminal.send("\r");
+    terminal.sees("the payment id has 3000 characters; at most 256 are accepted");
+    terminal.send("\u{3}");
+    given_back(terminal, 0);
+}
+
+#[test]
+fn an_idle_console_writes_nothing() {
+    let peer = Peer::start(vec![json(FINALIZED)]);
+    let place = Place::with_shop(&peer.url);
+    let mut terminal = console(&place, (80, 24));
+    terminal.paste("A-17");
+    terminal.sees("Watch a payment");
+    terminal.send("\r");
+    terminal.sees("FINALIZED");
+    terminal.send("2f");
+    terminal.sees("No account here uses access tokens.");
+    terminal.sees_no("FINALIZED");
+    // The last frame's last bytes may come apart from it.
+    let settled = (0..100).any(|_| {
+        terminal
+            .writes_within(Duration::from_millis(200))
+            .is_empty()
+    });
+    assert!(settled);
+    assert_eq!(
+        String::from_utf8_lossy(&terminal.writes_within(Duration::from_millis(1500))),
+        ""
+    );
+    terminal.send("q");
+    given_back(terminal, 0);
+}
+
+#[test]
+fn live_is_marked_on_the_first_screen_and_a_write_is_absent_until_armed() {
+    let peer = Peer::start(vec![json(
+        r#"{"result":"ok","paymentToken":"planted-payment-token"}"#,
+    )]);
+    let place = Place::with_shop(&peer.url);
+    let mut terminal = Terminal::start(&place.command(&[]), (100, 30));
+    terminal.sees("tilldeck ›");
+    assert!(
+        terminal
+            .screen()
+            .lines()
+            .next()
+            .unwrap()
+            .contains("LIVE real money")
+    );
+    terminal.sees_no("opening…");
+    assert!(peer.requests().is_empty(), "nothing is asked unasked");
+    terminal.send("l");
+    terminal.sees("Payment link, LIVE: real money");
+    terminal.send("A-17\t25\tBTC\t\tpayer@example.com\t\t");
+    terminal.sees("locked");
+    terminal.sees("arm the account first");
+    terminal.send(" ");
+    terminal.sees("shop moves real money.");
+    terminal.send("shp\r");
+    terminal.sees("type shop to arm it");
+    terminal.send("\u{1b}");
+    terminal.sees_no("type shop to arm it");
+    terminal.sees("locked");
+    terminal.send("\r");
+    terminal.sees("Link for A-17");
+    terminal.send("\u{1b}");
+    terminal.sees_no("Link for A-17");
+    assert!(
+        peer.requests()
+            .iter()
+            .all(|seen| !seen.head.contains("create/payment"))
+    );
+    terminal.send("lA-18\t25\tBTC\t\tpayer@example.com\t\t shop\r");
+    terminal.sees("ARMED shop");
+    terminal.sees("yes");
+    terminal.send("\r");
+    terminal.sees("Link for A-18");
+    assert!(
+        peer.requests()
+            .iter()
+            .any(|seen| seen.head.contains("/api/v2/tpg/create/payment"))
+    );
+    terminal.send("\u{3}");
+    given_back_without(
+        terminal,
+        &["planted-payment-token", crate::program::API_SECRET],
+    );
+}
+
+fn given_back_without(mut terminal: Terminal, secrets: &[&str]) {
+    let ended = terminal.ended();
+    assert_eq!((ended, terminal.kept()), (0, Vec::new()));
+    let all = terminal.all_seen();
+    for secret in secrets {
+        assert!(!all.contains(secret), "{secret}");
+    }
+}
+
+#[test]
+fn hostile_ids_pasted_into_the_form_are_refused_in_words_and_nothing_is_lost() {
+    let place = Place::new();
+    let mut terminal = console(&place, (120, 40));
+    for (pasted, told) in [
+        ("A\u{1b}[2J-1", "the payment id has U+FFFD at position 2"),
+        ("A\u{202e}1", "the payment id has U+FFFD at position 2"),
+        ("A-1\u{7}", "the payment id has U+FFFD at position 4"),
+        ("zamówienie", "the payment id has U+00F3 at position 4"),
+        ("\u{1f4a9}", "the payment id has U+1F4A9 at position 1"),
+    ] {
+        terminal.send("a");
+        terminal.sees("Watch a payment");
+        terminal.paste(pasted);
+        terminal.send("\r");
+        terminal.sees(told);
+        terminal.send("\u{1b}");
+        terminal.sees_no("Watch a payment");
+    }
+    terminal.paste("FIRST-1\rSECOND-2\r");
+    terminal.sees("only the first line of what was pasted was taken");
+    terminal.paste(&"9".repeat(10_000));
+    terminal.send("\r");
+    terminal.sees("the amount has 10000 digits");
+    terminal.send("\u{1b}");
+    terminal.sees_no("Watch a payment");
+    terminal.paste(&"x".repeat(10_000));
+    terminal.sees("Watch a payment");
+    // What was typed into the other fields outlives the refusal.
+    terminal.send("7.50\tEMT\r");
+    terminal.sees("the payment id has 10000 characters; at most 256 are accepted");
+    terminal.send("\u{15}ORDER-77\r");
+    terminal.sees_no("Watch a payment");
+    terminal.sees("ORDER-77 ");
+    terminal.sees("7.50 EMT");
+    terminal.send("\u{3}");
+    given_back(terminal, 0);
+}
+
+/// A form on a page: where it goes, its hidden fields, and the named button in it.
+#[derive(Debug)]
+struct PageForm {
+    action: String,
+    fields: Vec<(String, String)>,
+}
+
+/// The forms of a page, read as a browser would: each field with its value, the button's among them.
+fn forms(page: &str) -> Vec<PageForm> {
+    let value = |tag: &str, name: &str| {
+        let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
+        Some(rest.split('"').next()?.replace("&amp;", "&"))
+    };
+    page.split("<form ")
+        .skip(1)
+        .map(|form| {
+            let form = form.split("</form>").next().unwrap();
+            let fields = form
+                .split('<')
+                .filter(|tag| tag.starts_with("input ") || tag.starts_with("button "))
+                .filter_map(|tag| Some((value(tag, "name")?, value(tag, "value")?)))
+                .collect();
+            PageForm {
+                action: value(&format!(" {form}"), "action").unwrap(),
+                fields,
+            }
+        })
+        .collect()
+}
+
+/// A payer's browser: one connection a request, forms sent as the page says.
+struct Payer {
+    host: String,
+    page: String,
+}
+
+impl Payer {
+    fn open(url: &str) -> Self {
+        let rest = url.strip_prefix("http://").unwrap();
+        let (host, path) = rest.split_once('/').unwrap();
+        let mut payer = Self {
+            host: host.to_owned(),
+            page: String::new(),
+        };
+        payer.page = payer.ask("GET", &format!("/{path}"), "");
+        assert!(payer.page.starts_with("HTTP/1.1 200"), "{}", payer.page);
+        payer
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &str) -> String {
+        let mut stream = std::net::TcpStream::connect(&self.host).unwrap();
+        let host = &self.host;
+        let length = body.len();
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: {host}\r\nOrigin: http://{host}\r\nConnection: close\r\n\
+             Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {length}\r\n\r\n{body}"
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// Sends the form that goes to `.../act` and holds these values, and follows where that leads.
+    fn submit(&mut self, act: &str, holds: &[(&str, &str)]) {
+        let found = forms(&self.page);
+        let form = found
+            .iter()
+            .find(|form| {
+                let has = |(name, value): &(&str, &str)| {
+                    form.fields.iter().any(|(n, v)| n == name && v == value)
+                };
+                form.action.ends_with(&format!("/{act}")) && holds.iter().all(has)
+            })
+            .unwrap_or_else(|| panic!("no form {act} with {holds:?} in {found:?}"));
+        let body = serde_urlencoded::to_string(&form.fields).unwrap();
+        let answer = self.ask("POST", &form.action, &body);
+        assert!(answer.starts_with("HTTP/1.1 303"), "{act}: {answer}");
+        let location = answer
+            .lines()
+            .find_map(|line| line.strip_prefix("location: "))
+            .unwrap();
+        self.page = self.ask("GET", location, "");
+        assert!(self.page.starts_with("HTTP/1.1 200"), "{}", self.page);
+    }
+}
+
+/// What was last handed to the terminal's clipboard.
+fn clipboard(bytes: &[u8]) -> Option<String> {
+    copied(bytes).pop()
+}
+
+#[test]
+fn by_keys_alone_a_payment_is_estimated_linked_paid_and_seen_finalized() {
+    let place = Place::new();
+    let mut terminal = console(&place, (120, 40));
+    terminal.send("4e");
+    terminal.sees("Ask for a quote");
+    terminal.send("\u{15}250\t\u{15}EMT\r");
+    terminal.sees_no("Ask for a quote");
+    terminal.sees("250 EMT");
+    terminal.sees("257.5");
+    terminal.sees("POST /api/tpg/price/estimate");
+
+    terminal.send("l");
+    terminal.sees("Payment link");
+    terminal.send("ERRAND-1\t250\tEMT\tA blue bicycle\t\toPLN\r");
+    terminal.sees("Link for ERRAND-1");
+    terminal.send("y");
+    terminal.sees("the payment link was handed to the terminal's clipboard");
+    let bytes = terminal.wait_for_bytes("the clipboard", |bytes| clipboard(bytes).is_some());
+    let url = clipboard(&bytes).unwrap();
+    assert!(
+        terminal.screen().contains(&url[..60]),
+        "{url}: what is copied is what is shown"
+    );
+    terminal.send("\u{1b}");
+    terminal.sees_no("Link for ERRAND-1");
+
+    let mut payer = Payer::open(&url);
+    assert!(payer.page.contains("A blue bicycle") && payer.page.contains("<b>NEW</b>"));
+    payer.submit("verify", &[("email", "payer@example.com")]);
+    payer.submit("choose", &[("currency", "oPLN")]);
+    terminal.send("3gc");
+    terminal.wait_for("ERRAND-1 to be seen ACTIVE", |screen| {
+        row(screen, "ACTIVE", "ERRAND-1")
+    });
+    payer.submit("pay", &[]);
+    // The simulator's clock, not ours, brings the payment to its end.
+    terminal.send("S");
+    terminal.sees("The payer of ERRAND-1");
+    terminal.send("Gkk\r");
+    terminal.send("\u{1b}");
+    terminal.sees_no("The payer of ERRAND-1");
+    terminal.send("c");
+    terminal.wait_for("ERRAND-1 to be seen PAID", |screen| {
+        row(screen, "PAID", "ERRAND-1")
+    });
+    terminal.sees("PAID: expected 250 EMT, received 250 EMT");
+    terminal.sees("POST /api/v2/tpg/transaction");
+
+    // With a token and an address, the page asks for no address.
+    terminal.send("l");
+    terminal.sees("Payment link");
+    terminal.send("ERRAND-2\t20\tEMT\t\tpayer@example.com\t\t \r");
+    terminal.sees("Link for ERRAND-2");
+    terminal.sees("paymentToken=…");
+    terminal.send("y");
+    let bytes = terminal.wait_for_bytes("the clipboard", |bytes| {
+        clipboard(bytes).is_some_and(|url| url.contains("paymentToken="))
+    });
+    let url = clipboard(&bytes).unwrap();
+    let (_, token) = url.split_once("paymentToken=").unwrap();
+    let payer = Payer::open(&url);
+    assert!(payer.page.contains("<b>ACTIVE</b>"), "{}", payer.page);
+    terminal.send("w5");
+    terminal.sees("POST /api/v2/tpg/create/payment");
+    // The exchange that made the token, read whole.
+    terminal.send("/create\r\r");
+    terminal.sees("Reply");
+    terminal.sees("\"paymentToken\": \"<paymentToken>\"");
+    terminal.send("\u{1b}");
+    terminal.sees_no("Reply");
+    terminal.send("f?");
+    terminal.sees("─ Keys ─");
+    terminal.send("\u{3}");
+    let ended = terminal.ended();
+    assert_eq!((ended, terminal.kept()), (0, Vec::new()));
+    let seen = terminal.rows_seen();
+    for secret in [
+        "SANDBOX-KANGA-SECRET",
+        &token[..12],
+        &token[token.len() - 12..],
+    ] {
+        assert!(!seen.contains(secret), "{secret} was on screen");
+    }
+    let signature = |row: &str| {
+        row.split(|c: char| !c.is_ascii_hexdigit())
+            .any(|word| word.len() >= 40)
+    };
+    assert!(!seen.lines().any(signature), "a signature was on screen");
+}
+
+/// Whether one row has both.
+fn row(screen: &vt100::Screen, a: &str, b: &str) -> bool {
+    let (_, columns) = screen.size();
+    screen
+        .rows(0, columns.get())
+        .any(|row| row.contains(a) && row.contains(b))
+}

@@ -1,0 +1,338 @@
+//! A program in a pseudo-terminal: typed at, resized, signalled, and its screen read. Nothing here sleeps:
+//! whoever waits is woken by what the program writes, or by its end.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::num::NonZeroU16;
+use std::process::Command;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use portable_pty::{CommandBuilder, MasterPty, PtySize, SlavePty, native_pty_system};
+use rustix::process::{Pid, Signal, kill_process};
+use vt100::{MouseProtocolMode, Screen};
+
+/// How long anything may take. Only a failing test waits so long.
+pub const LIMIT: Duration = Duration::from_secs(20);
+
+/// A terminal and the program in it.
+pub struct Terminal {
+    master: Box<dyn MasterPty + Send>,
+    writer: Box<dyn std::io::Write + Send>,
+    /// Held while the program runs: how it left the terminal can be asked only as long as one end is open.
+    slave: Option<Box<dyn SlavePty + Send>>,
+    pid: Pid,
+    before: String,
+    after: Option<String>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Default)]
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    parser: vt100::Parser,
+    /// Every byte the program wrote.
+    bytes: Vec<u8>,
+    /// Every row that was ever on screen.
+    rows: BTreeSet<String>,
+    ended: Option<u32>,
+    /// All that was written has been read.
+    drained: bool,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        let parser = vt100::Parser::new(cells(24), cells(80), 0);
+        Self {
+            parser,
+            bytes: Vec::new(),
+            rows: BTreeSet::new(),
+            ended: None,
+            drained: false,
+        }
+    }
+}
+
+impl State {
+    fn look(&mut self) {
+        let (_, columns) = self.parser.screen().size();
+        for row in self.parser.screen().rows(0, columns.get()) {
+            if !self.rows.contains(&row) {
+                self.rows.insert(row);
+            }
+        }
+    }
+}
+
+fn cells(count: u16) -> NonZeroU16 {
+    NonZeroU16::new(count.max(1)).unwrap()
+}
+
+fn size((cols, rows): (u16, u16)) -> PtySize {
+    PtySize {
+        rows,
+        cols,
+        pixel_width: 0,
+        pixel_height: 0,
+    }
+}
+
+impl Terminal {
+    /// Starts a command, with the environment it names and no other, in a terminal of so many columns and rows.
+    pub fn start(command: &Command, columns_and_rows: (u16, u16)) -> Self {
+        let pair = native_pty_system().openpty(size(columns_and_rows)).unwrap();
+        let mut builder = CommandBuilder::new(command.get_program());
+        builder.args(command.get_args());
+        builder.env_clear();
+        builder.env("TERM", "xterm-256color");
+        builder.env("LANG", "C.UTF-8");
+        for (name, value) in command.get_envs() {
+            if let Some(value) = value {
+                builder.env(name, value);
+            }
+        }
+        let shared = Arc::new(Shared::default());
+        shared
+            .lock()
+            .parser
+            .set_size(cells(columns_and_rows.1), cells(columns_and_rows.0));
+        let before = modes(pair.master.as_ref());
+        let mut reader = pair.master.try_clone_reader().unwrap();
+        let writer = pair.master.take_writer().unwrap();
+        let mut child = pair.slave.spawn_command(builder).unwrap();
+        let pid = i32::try_from(child.process_id().unwrap()).unwrap();
+        let reading = shared.clone();
+        std::thread::spawn(move || {
+            let mut chunk = [0; 16 * 1024];
+            while let Ok(n @ 1..) = reader.read(&mut chunk) {
+                let mut state = reading.lock();
+                state.parser.process(&chunk[..n]);
+                state.bytes.extend_from_slice(&chunk[..n]);
+                state.look();
+                reading.changed.notify_all();
+            }
+            reading.lock().drained = true;
+            reading.changed.notify_all();
+        });
+        let waiting = shared.clone();
+        std::thread::spawn(move || {
+            let code = child.wait().unwrap().exit_code();
+            waiting.lock().ended = Some(code);
+            waiting.changed.notify_all();
+        });
+        Self {
+            master: pair.master,
+            writer,
+            slave: Some(pair.slave),
+            pid: Pid::from_raw(pid).unwrap(),
+            before,
+            after: None,
+            shared,
+        }
+    }
+
+    /// Types text, or sends the bytes of keys.
+    pub fn send(&mut self, keys: &str) {
+        self.writer.write_all(keys.as_bytes()).unwrap();
+        self.writer.flush().unwrap();
+    }
+
+    /// Pastes as a terminal does that was asked to bracket it.
+    pub fn paste(&mut self, text: &str) {
+        self.send(&format!("\u{1b}[200~{text}\u{1b}[201~"));
+    }
+
+    pub fn resize(&mut self, columns_and_rows: (u16, u16)) {
+        let mut state = self.shared.lock();
+        state
+            .parser
+            .set_size(cells(columns_and_rows.1), cells(columns_and_rows.0));
+        self.master.resize(size(columns_and_rows)).unwrap();
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid, signal).unwrap();
+    }
+
+    /// Waits until the screen is as wanted; says what it waits for if that does not come.
+    pub fn wait_for(&self, what: &str, wanted: impl Fn(&Screen) -> bool) {
+        let done = |state: &State| wanted(state.parser.screen());
+        let state = self.wait(|state| done(state) || state.ended.is_some());
+        assert!(
+            done(&state),
+            "waited for {what}; ended: {:?}; on screen:\n{}",
+            state.ended,
+            picture(state.parser.screen())
+        );
+    }
+
+    /// Waits until this text is on one row.
+    pub fn sees(&self, text: &str) {
+        self.wait_for(&format!("{text:?}"), |screen| shows(screen, text));
+    }
+
+    /// Waits until this text is on no row.
+    pub fn sees_no(&self, text: &str) {
+        self.wait_for(&format!("no {text:?}"), |screen| !shows(screen, text));
+    }
+
+    /// What the program has written by the time it is as wanted.
+    pub fn wait_for_bytes(&self, what: &str, wanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+        let state = self.wait(|state| wanted(&state.bytes) || state.ended.is_some());
+        assert!(wanted(&state.bytes), "waited for {what}");
+        state.bytes.clone()
+    }
+
+    /// Waits for the program's end and its last byte; gives its exit code.
+    pub fn ended(&mut self) -> u32 {
+        let state = self.wait(|state| state.ended.is_some());
+        let code = state.ended.unwrap_or_else(|| {
+            panic!(
+                "it has not ended; on screen:\n{}",
+                picture(state.parser.screen())
+            )
+        });
+        drop(state);
+        self.after = Some(modes(self.master.as_ref()));
+        // With its last writer gone, the reader comes to the end.
+        self.slave = None;
+        assert!(self.wait(|state| state.drained).drained);
+        code
+    }
+
+    /// Whether bytes were written in so long a time. The one wait that is for the clock.
+    pub fn writes_within(&self, time: Duration) -> Vec<u8> {
+        let state = self.shared.lock();
+        let before = state.bytes.len();
+        let (state, _) = self
+            .shared
+            .changed
+            .wait_timeout_while(state, time, |state| state.bytes.len() == before)
+            .unwrap();
+        state.bytes[before..].to_vec()
+    }
+
+    /// How the terminal differs from how it was before the program; empty if it was given back whole.
+    pub fn kept(&self) -> Vec<String> {
+        let mut kept = Vec::new();
+        let given_back = |state: &State| {
+            let screen = state.parser.screen();
+            !screen.alternate_screen()
+                && !screen.hide_cursor()
+                && !screen.bracketed_paste()
+                && screen.mouse_protocol_mode() == MouseProtocolMode::None
+        };
+        let state = self.wait(|state| given_back(state) || state.drained);
+        let screen = state.parser.screen();
+        for (what, is) in [
+            ("alternate screen", screen.alternate_screen()),
+            ("hidden cursor", screen.hide_cursor()),
+            ("bracketed paste", screen.bracketed_paste()),
+            (
+                "mouse",
+                screen.mouse_protocol_mode() != MouseProtocolMode::None,
+            ),
+        ] {
+            if is {
+                kept.push(what.to_owned());
+            }
+        }
+        let now = match &self.after {
+            Some(after) => after.clone(),
+            None => modes(self.master.as_ref()),
+        };
+        if now != self.before {
+            kept.push(format!("modes: {} became {now}", self.before));
+        }
+        kept
+    }
+
+    /// The screen as text.
+    pub fn screen(&self) -> String {
+        picture(self.shared.lock().parser.screen())
+    }
+
+    /// Every row that was ever on screen, and every byte that was written, as text.
+    pub fn all_seen(&self) -> String {
+        let state = self.shared.lock();
+        let mut all = String::from_utf8_lossy(&state.bytes).into_owned();
+        for row in &state.rows {
+            let _ = writeln!(all, "{row}");
+        }
+        all
+    }
+
+    /// What was handed to the clipboard (OSC 52), in order.
+    pub fn copied(&self) -> Vec<String> {
+        copied(&self.shared.lock().bytes)
+    }
+
+    /// Every row that was ever on screen.
+    pub fn rows_seen(&self) -> String {
+        let rows: Vec<String> = self.shared.lock().rows.iter().cloned().collect();
+        rows.join("\n")
+    }
+
+    fn wait(&self, until: impl Fn(&State) -> bool) -> MutexGuard<'_, State> {
+        let state = self.shared.lock();
+        self.shared
+            .changed
+            .wait_timeout_while(state, LIMIT, |state| !until(state))
+            .unwrap()
+            .0
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if self
+            .shared
+            .state
+            .lock()
+            .is_ok_and(|state| state.ended.is_none())
+        {
+            let _ = kill_process(self.pid, Signal::KILL);
+        }
+    }
+}
+
+/// What these bytes hand to the clipboard.
+pub fn copied(bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(bytes);
+    text.split("\u{1b}]52;c;")
+        .skip(1)
+        .filter_map(|rest| {
+            let decoded = STANDARD.decode(rest.split_once('\u{7}')?.0).unwrap();
+            Some(String::from_utf8(decoded).unwrap())
+        })
+        .collect()
+}
+
+/// Whether this text is on one row.
+pub fn shows(screen: &Screen, text: &str) -> bool {
+    let (_, columns) = screen.size();
+    screen.rows(0, columns.get()).any(|row| row.contains(text))
+}
+
+pub fn picture(screen: &Screen) -> String {
+    let (_, columns) = screen.size();
+    screen.rows(0, columns.get()).collect::<Vec<_>>().join("\n")
+}
+
+/// Raw or not, echo or not, as the kernel keeps it.
+fn modes(master: &dyn MasterPty) -> String {
+    format!("{:?}", master.get_termios().unwrap())
+}
