@@ -335,8 +335,10 @@ pub fn press(model: &mut Model, keys: &str, now: Now) -> Vec<Effect> {
 
 pub fn drawn(model: &Model, now: Now, width: u16, height: u16) -> Buffer {
     let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-    terminal.draw(|frame| view(model, now, frame)).unwrap();
-    terminal.backend().buffer().clone()
+    // Not `draw`: comparing with the frame before and printing the difference are ratatui's, and slow here.
+    let mut frame = terminal.get_frame();
+    view(model, now, &mut frame);
+    frame.buffer_mut().clone()
 }
 
 /// The screen as lines of text.

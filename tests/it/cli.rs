@@ -134,11 +134,17 @@ fn check_takes_many_ids_and_the_first_error_decides() {
 
 #[test]
 fn check_waits_until_the_state_is_reached() {
-    let peer = Peer::start(vec![ok(UNKNOWN), ok(ACTIVE), ok(FINALIZED)]);
-    let place = Place::with_shop(&peer.url);
-    let ran = place.run(&["check", "A-17", "--wait", "FINALIZED", "--timeout", "20s"]);
-    assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(ran.err.contains("it is ACTIVE"), "{ran:?}");
+    std::thread::scope(|scope| {
+        for (first, told) in [(UNKNOWN, "does not know"), (ACTIVE, "it is ACTIVE")] {
+            scope.spawn(move || {
+                let peer = Peer::start(vec![ok(first), ok(FINALIZED)]);
+                let place = Place::with_shop(&peer.url);
+                let ran = place.run(&["check", "A-17", "--wait", "FINALIZED", "--timeout", "20s"]);
+                assert_eq!(ran.code, 0, "{ran:?}");
+                assert!(ran.err.contains(told), "{ran:?}");
+            });
+        }
+    });
 }
 
 #[test]
@@ -553,89 +559,99 @@ fn without_any_config_everything_works_on_the_sandbox() {
     assert_eq!(place.run(&["check", "NOBODY-KNOWS"]).code, 4);
 }
 
-#[test]
-fn a_served_sandbox_can_be_made_to_misbehave() {
-    let serving = Place::new();
-    let served = Served::start(&serving, &["--speed", "100"]);
-    let place = Place::with_config(&format!(
-        "default_profile = \"test\"\n[profiles.test.accounts.shop]\nprovider = \"kanga\"\napi_key = \"SANDBOX-KANGA-KEY\"\n\
-         api_secret = {{ env = \"SANDBOX_SECRET\" }}\nendpoints = {{ api = \"{0}\", pay = \"{0}\" }}\n",
-        served.url
-    ));
-    let run = |arguments: &[&str]| -> Ran {
-        let mut command = place.command(arguments);
+/// A served sandbox, and a place whose account "shop" is there.
+struct Simulated {
+    served: Served,
+    place: Place,
+    _serving: Place,
+}
+
+impl Simulated {
+    fn start(more: &[&str]) -> Self {
+        let serving = Place::new();
+        let served = Served::start(&serving, more);
+        let place = Place::with_config(&format!(
+            "default_profile = \"test\"\n[profiles.test.accounts.shop]\nprovider = \"kanga\"\napi_key = \"SANDBOX-KANGA-KEY\"\n\
+             api_secret = {{ env = \"SANDBOX_SECRET\" }}\nendpoints = {{ api = \"{0}\", pay = \"{0}\" }}\n",
+            served.url
+        ));
+        Self {
+            served,
+            place,
+            _serving: serving,
+        }
+    }
+
+    fn command(&self, arguments: &[&str]) -> std::process::Command {
+        let mut command = self.place.command(arguments);
         command.env(
             "SANDBOX_SECRET",
             "SANDBOX-KANGA-SECRET-THAT-PROTECTS-NOTHING",
         );
-        command.output().unwrap().into()
-    };
-    let ran = run(&[
-        "check",
-        "ORDER-1001",
-        "--wait",
-        "FINALIZED",
-        "--timeout",
-        "20s",
-    ]);
-    assert_eq!(ran.code, 0, "{ran:?}");
-    for (fault, code) in [
-        ("html", 5),
-        ("torn", 5),
-        ("lost-reply", 5),
-        ("429", 5),
-        ("5xx", 5),
-        ("none", 0),
-    ] {
-        let set = run(&["sandbox", "trigger", "--url", &served.url, "fault", fault]);
-        assert_eq!(set.code, 0, "{set:?}");
-        let ran = run(&["check", "ORDER-1005"]);
-        assert_eq!(ran.code, code, "{fault}: {ran:?}");
+        command
     }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        self.command(arguments).output().unwrap().into()
+    }
+
+    fn trigger(&self, what: &[&str]) -> Ran {
+        let url = self.served.url.as_str();
+        self.run(&[&["sandbox", "trigger", "--url", url], what].concat())
+    }
+}
+
+#[test]
+fn a_served_sandbox_can_be_made_to_misbehave() {
+    let plays = |fault: &str, code: i32| {
+        let simulated = Simulated::start(&[]);
+        for (fault, code) in [(fault, code), ("none", 0)] {
+            let set = simulated.trigger(&["fault", fault]);
+            assert_eq!(set.code, 0, "{set:?}");
+            // A raw call can be told not to wait as long as the provider asks.
+            let path = "/api/v2/tpg/transaction";
+            let raw = ["request", "shop", "POST", path, "--no-wait", "--data"];
+            let ran = if fault == "429" {
+                simulated.run(&[&raw[..], &[r#"{"id":"ORDER-1005"}"#]].concat())
+            } else {
+                simulated.run(&["check", "ORDER-1005"])
+            };
+            assert_eq!(ran.code, code, "{fault}: {ran:?}");
+        }
+    };
+    // All at once: what is tried again waits for real.
+    std::thread::scope(|scope| {
+        for fault in ["html", "torn", "lost-reply", "429", "5xx"] {
+            scope.spawn(move || plays(fault, 5));
+        }
+    });
+    let simulated = Simulated::start(&[]);
+    assert_eq!(simulated.trigger(&["payer", "NOPE", "pay"]).code, 2);
+    let foreign = ["--url", "http://example.com", "fault", "none"];
     assert_eq!(
-        run(&[
-            "sandbox",
-            "trigger",
-            "--url",
-            &served.url,
-            "payer",
-            "NOPE",
-            "pay"
-        ])
-        .code,
-        2
-    );
-    assert_eq!(
-        run(&[
-            "sandbox",
-            "trigger",
-            "--url",
-            "http://example.com",
-            "fault",
-            "none"
-        ])
-        .code,
+        simulated
+            .run(&[&["sandbox", "trigger"], &foreign[..]].concat())
+            .code,
         2
     );
 }
 
 #[test]
+fn a_served_sandboxs_clock_can_run_fast() {
+    let simulated = Simulated::start(&["--speed", "100"]);
+    let wait = ["--wait", "FINALIZED", "--timeout", "20s"];
+    let ran = simulated.run(&[&["check", "ORDER-1001"], &wait[..]].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+}
+
+#[test]
 fn twelve_checks_at_once_with_one_key_use_twelve_nonces() {
-    let serving = Place::new();
-    let served = Served::start(&serving, &[]);
-    let place = Place::with_config(&format!(
-        "default_profile = \"test\"\n[profiles.test.accounts.shop]\nprovider = \"kanga\"\napi_key = \"SANDBOX-KANGA-KEY\"\n\
-         api_secret = {{ env = \"SANDBOX_SECRET\" }}\nendpoints = {{ api = \"{0}\", pay = \"{0}\" }}\n",
-        served.url
-    ));
+    let simulated = Simulated::start(&[]);
+    let place = &simulated.place;
     let children: Vec<_> = (0..12)
         .map(|_| {
-            place
+            simulated
                 .command(&["check", "ORDER-1005", "--json"])
-                .env(
-                    "SANDBOX_SECRET",
-                    "SANDBOX-KANGA-SECRET-THAT-PROTECTS-NOTHING",
-                )
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped())
                 .spawn()
