@@ -69,7 +69,7 @@ fn the_terminal_comes_back_after_q() {
 
 #[test]
 fn the_terminal_comes_back_after_ctrl_c_wherever_it_is_pressed() {
-    for before in ["", "?", "a", "l", ":", "5/", "S"] {
+    for before in ["", "?", "a", "L", ":", "5/", "S"] {
         let place = Place::new();
         let mut terminal = console(&place, (80, 24));
         terminal.send(before);
@@ -295,7 +295,7 @@ fn a_resize_storm_kills_nothing() {
     for ((columns, rows), key) in corners
         .into_iter()
         .chain(sizes)
-        .zip("?\u{1b}12345\tfl\u{1b}S\u{1b}:\u{1b}".chars().cycle())
+        .zip("?\u{1b}12345\tfL\u{1b}S\u{1b}:\u{1b}".chars().cycle())
     {
         let cells = |count| u16::try_from(count).unwrap();
         terminal.resize((cells(columns), cells(rows)));
@@ -374,7 +374,7 @@ fn live_is_marked_on_the_first_screen_and_a_write_is_absent_until_armed() {
     );
     terminal.sees_no("opening…");
     assert!(peer.requests().is_empty(), "nothing is asked unasked");
-    terminal.send("l");
+    terminal.send("L");
     terminal.sees("Payment link, LIVE: real money");
     terminal.send("A-17\t25\tBTC\t\tpayer@example.com\t\t");
     terminal.sees("locked");
@@ -395,7 +395,7 @@ fn live_is_marked_on_the_first_screen_and_a_write_is_absent_until_armed() {
             .iter()
             .all(|seen| !seen.head.contains("create/payment"))
     );
-    terminal.send("lA-18\t25\tBTC\t\tpayer@example.com\t\t shop\r");
+    terminal.send("LA-18\t25\tBTC\t\tpayer@example.com\t\t shop\r");
     terminal.sees("ARMED shop");
     terminal.sees("yes");
     terminal.send("\r");
@@ -565,7 +565,7 @@ fn by_keys_alone_a_payment_is_estimated_linked_paid_and_seen_finalized() {
     terminal.sees("257.5");
     terminal.sees("POST /api/tpg/price/estimate");
 
-    terminal.send("l");
+    terminal.send("L");
     terminal.sees("Payment link");
     terminal.send("ERRAND-1\t250\tEMT\tA blue bicycle\t\toPLN\r");
     terminal.sees("Link for ERRAND-1");
@@ -603,7 +603,7 @@ fn by_keys_alone_a_payment_is_estimated_linked_paid_and_seen_finalized() {
     terminal.sees("POST /api/v2/tpg/transaction");
 
     // With a token and an address, the page asks for no address.
-    terminal.send("l");
+    terminal.send("L");
     terminal.sees("Payment link");
     terminal.send("ERRAND-2\t20\tEMT\t\tpayer@example.com\t\t \r");
     terminal.sees("Link for ERRAND-2");
