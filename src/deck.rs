@@ -13,8 +13,8 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Environ, Profile, SecretSource};
 use crate::domain::{
-    Account, AccountId, Answer, CredentialStatus, Environment, Observation, Op, PaymentId, Problem,
-    ProblemKind, ProviderId, RequestId, Secret, Watch, simulate,
+    Account, AccountId, Answer, BudgetGauge, CredentialStatus, Environment, Observation, Op,
+    PaymentId, Problem, ProblemKind, ProviderId, RequestId, Secret, Watch, simulate,
 };
 use crate::ledger::{KeyHash, Ledger, Retention};
 use crate::net::{
@@ -240,6 +240,25 @@ impl Deck {
         &self.ledger
     }
 
+    /// How each account's budget stands.
+    pub async fn gauges(&self) -> Vec<(AccountId, BudgetGauge)> {
+        let mut gauges = Vec::new();
+        for desk in &self.desks {
+            if let Some(limit) = desk.session.limit()
+                && let Some(gauge) = self.gate.gauge(limit).await
+            {
+                gauges.push((desk.account.id.clone(), gauge));
+            }
+        }
+        gauges
+    }
+
+    /// The account whose provider's clock was seen to be behind this machine's, and by how much.
+    #[must_use]
+    pub fn clock_ahead(&self) -> Option<(AccountId, Duration)> {
+        self.gate.clock_ahead()
+    }
+
     /// The simulator's address, where one is running.
     #[must_use]
     pub fn simulator_url(&self) -> Option<String> {
@@ -394,6 +413,25 @@ impl Deck {
     /// If there is no such account.
     pub fn writes(&self, account: &AccountId, method: &str, path: &str) -> Result<bool, Problem> {
         Ok(self.desk(account)?.manifest.writes(method, path))
+    }
+
+    /// Whether a call to this path of this account could be sent at all.
+    ///
+    /// # Errors
+    /// If the path leads elsewhere.
+    pub fn could_send(&self, account: &AccountId, path: &str) -> Result<(), Problem> {
+        let desk = self.desk(account)?;
+        let op = Op::Raw {
+            method: "GET".into(),
+            path: path.to_owned(),
+            body: None,
+            writes: false,
+        };
+        let call = desk.client.call(&op).map_err(|error| desk.problem(error))?;
+        desk.session
+            .resolve(&call)
+            .map(drop)
+            .map_err(|error| desk.problem(error.into()))
     }
 
     /// The kind and words of what the provider itself says in a raw reply (a failure inside a 200).

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::args::{ConfigCommand, Global};
 use super::output::{Closed, Out, Table, Tone, plain, toned};
-use super::{Exit, load, locations, misconfigured};
+use super::{Exit, console, load, locations, misconfigured};
 use crate::config::{ConfigPath, EXAMPLE, Environ};
 use crate::deck;
 use crate::domain::{Problem, ProblemKind, inert};
@@ -82,6 +82,14 @@ fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, Closed> {
         out.say(&format!(
             "there is no config file at {path}; the built-in profile sandbox is used"
         ));
+    }
+    let chosen = config.profile(global.profile.as_deref());
+    let chosen = match chosen {
+        Ok(profile) => profile,
+        Err(error) => return misconfigured(&error, out),
+    };
+    if let Err(problem) = console::model(&config, chosen, out) {
+        return out.fail(&problem);
     }
     let environ = Environ::process();
     let mut exit = Exit::Done;

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use super::output::Out;
 use super::{Context, Exit, local};
-use crate::config;
+use crate::config::{self, Config, Profile};
 use crate::deck;
 use crate::domain::{Problem, ProblemKind};
 use crate::runtime::{self, Ended, Start};
@@ -21,10 +21,36 @@ pub fn run(context: &Context, out: &Out) -> color_eyre::Result<Exit> {
             "standard input or output is none",
         )));
     }
-    let ui = &context.config.ui;
+    let model = match model(&context.config, &context.profile, out) {
+        Ok(model) => model,
+        Err(problem) => return fail(&problem),
+    };
+    let options = match context.options() {
+        Ok(options) => options,
+        Err(problem) => return fail(&problem),
+    };
+    let start = Start {
+        model,
+        profile: context.profile.clone(),
+        options,
+        verify_on_start: context.config.ui.verify_on_start,
+    };
+    match runtime::run(start) {
+        Ok(Ended::Left) => Ok(Exit::Done),
+        Ok(Ended::Interrupted) => Ok(Exit::Interrupted),
+        Err(error) => fail(&local(&format!("the terminal went away: {error}"))),
+    }
+}
+
+/// The console of a profile before its first frame.
+///
+/// # Errors
+/// If the config binds keys that are none, or to actions that are none, or twice.
+pub fn model(config: &Config, profile: &Profile, out: &Out) -> Result<Model, Problem> {
+    let ui = &config.ui;
     let setup = Setup {
-        profile: context.profile.name.clone(),
-        accounts: deck::accounts(&context.profile),
+        profile: profile.name.clone(),
+        accounts: deck::accounts(profile),
         ui: UiOptions {
             theme: match ui.theme {
                 config::Theme::Auto => ThemeChoice::Auto,
@@ -42,37 +68,14 @@ pub fn run(context: &Context, out: &Out) -> color_eyre::Result<Exit> {
                 .collect(),
         },
     };
-    let model = match Model::new(setup) {
-        Ok(model) => model,
-        Err(why) => {
-            let path = context
-                .config
-                .path
-                .as_ref()
-                .map(|path| path.display().to_string())
-                .unwrap_or_default();
-            return fail(&Problem::new(
-                ProblemKind::Config,
-                format!("{path}: [ui.keys]: {why}"),
-                "`?` in the console shows every action and its keys",
-            ));
-        }
-    };
-    let options = match context.options() {
-        Ok(options) => options,
-        Err(problem) => return fail(&problem),
-    };
-    let start = Start {
-        model,
-        profile: context.profile.clone(),
-        options,
-        verify_on_start: ui.verify_on_start,
-    };
-    match runtime::run(start) {
-        Ok(Ended::Left) => Ok(Exit::Done),
-        Ok(Ended::Interrupted) => Ok(Exit::Interrupted),
-        Err(error) => fail(&local(&format!("the terminal went away: {error}"))),
-    }
+    Model::new(setup).map_err(|why| {
+        let path = config.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        Problem::new(
+            ProblemKind::Config,
+            format!("{path}: [ui.keys]: {why}"),
+            "the README lists every action with its keys; leave the line out to have the built-in ones",
+        )
+    })
 }
 
 /// Whether the locale's encoding is UTF-8; without any locale most terminals are.

@@ -33,30 +33,42 @@ pub async fn run(args: &Link, context: &Context, deck: &Deck, out: &Out) -> Resu
     };
     // The whole link, token included, is what was asked for: it is made to be given to the payer.
     let url = link.url.expose();
+    let qr = match qr(url, args.qr) {
+        Ok(qr) => qr,
+        Err(()) => {
+            return out.fail(&Problem::new(
+                ProblemKind::Usage,
+                format!(
+                    "account {account}: the link is too long for a QR code ({} characters)",
+                    url.len()
+                ),
+                "shorten --name, or leave out --qr",
+            ));
+        }
+    };
     if out.json {
-        out.object(&json!({ "account": account, "id": args.id, "url": url }))?;
+        let mut fields = json!({ "account": account, "id": args.id, "url": url });
+        if let Some(qr) = qr {
+            fields["qr"] = qr.lines().collect();
+        }
+        out.object(&fields)?;
     } else {
         out.line(url)?;
-    }
-    if args.qr {
-        match QrCode::with_error_correction_level(url, EcLevel::L) {
-            Ok(code) if out.json => drop(code),
-            Ok(code) => out.line(&code.render::<Dense1x2>().quiet_zone(true).build())?,
-            Err(_) => {
-                let problem = Problem::new(
-                    ProblemKind::Usage,
-                    format!(
-                        "account {account}: the link is too long for a QR code ({} characters)",
-                        url.len()
-                    ),
-                    "shorten --name, or leave out --qr",
-                );
-                return out.fail(&problem);
-            }
+        if let Some(qr) = qr {
+            out.line(&qr)?;
         }
     }
     if deck.simulator_url().is_some() && !out.json {
         out.say("note: this page belongs to the simulator inside this command and is gone with it; run `tilldeck sandbox serve`, or open the console, to visit one");
     }
     Ok(Exit::Done)
+}
+
+/// The QR code as lines of half blocks, if it is wanted.
+fn qr(url: &str, wanted: bool) -> Result<Option<String>, ()> {
+    if !wanted {
+        return Ok(None);
+    }
+    let code = QrCode::with_error_correction_level(url, EcLevel::L).map_err(drop)?;
+    Ok(Some(code.render::<Dense1x2>().quiet_zone(true).build()))
 }

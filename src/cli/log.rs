@@ -34,10 +34,19 @@ pub async fn run(args: &Log, context: &Context, deck: &Deck, out: &Out) -> Resul
         bodies: args.export.is_some(),
         ..LogQuery::default()
     };
+    // Where following begins, whether or not the newest is among those shown.
+    let newest = LogQuery {
+        limit: 1,
+        ..LogQuery::default()
+    };
+    let newest = match ledger.log(newest).await {
+        Ok(rows) => rows.first().map_or(ExchangeId(0), |row| row.id),
+        Err(error) => return out.fail(&local(&error.to_string())),
+    };
     let mut rows = match ledger.log(query.clone()).await {
         Ok(rows) => rows,
         Err(error) => {
-            return out.fail(&local(&format!("the ledger cannot be read: {error}")));
+            return out.fail(&local(&error.to_string()));
         }
     };
     rows.reverse();
@@ -61,12 +70,9 @@ pub async fn run(args: &Log, context: &Context, deck: &Deck, out: &Out) -> Resul
     if !args.follow {
         return Ok(Exit::Done);
     }
+    let mut last = rows.last().map_or(newest, |row| row.id.max(newest));
     loop {
-        if let Some(last) = rows.last() {
-            query.after = Some(last.id);
-        } else if query.after.is_none() {
-            query.after = Some(ExchangeId(0));
-        }
+        query.after = Some(last);
         tokio::time::sleep(LOOK).await;
         query.since = None;
         match ledger.log(query.clone()).await {
@@ -74,10 +80,10 @@ pub async fn run(args: &Log, context: &Context, deck: &Deck, out: &Out) -> Resul
             Ok(mut more) => {
                 more.reverse();
                 print(&more, &zone, out)?;
-                rows = more;
+                last = more.last().map_or(last, |row| row.id);
             }
             Err(error) => {
-                return out.fail(&local(&format!("the ledger cannot be read: {error}")));
+                return out.fail(&local(&error.to_string()));
             }
         }
     }

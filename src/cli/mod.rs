@@ -21,14 +21,16 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 
 use args::{Arguments, Command, Global, SandboxCommand};
-use output::{Closed, Color, Out};
+use output::{Closed, Color, Out, Tone};
 
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Environ, Locations, Profile};
 use crate::deck::{Deck, Options};
 use crate::domain::{Problem, ProblemKind, RequestId, inert};
+use crate::ledger::Status;
 use crate::net::{How, Timeouts};
 use crate::providers;
+use crate::runtime;
 
 /// How a command ended. The numbers are a contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -221,25 +223,57 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
         Ok(deck) => deck,
         Err(problem) => return out.fail(&problem),
     };
-    let done = match command {
-        Command::Check(args) => check::run(&args, context, &deck, out).await,
-        Command::Estimate { token, quantity } => {
-            estimate::run(&token, &quantity, context, &deck, out).await
+    let work = async {
+        match command {
+            Command::Check(args) => check::run(&args, context, &deck, out).await,
+            Command::Estimate { token, quantity } => {
+                estimate::run(&token, &quantity, context, &deck, out).await
+            }
+            Command::Link(args) => link::run(&args, context, &deck, out).await,
+            Command::Account(command) => account::run(&command, context, &deck, out).await,
+            Command::Request(args) => request::run(&args, context, &deck, out).await,
+            Command::Log(args) => log::run(&args, context, &deck, out).await,
+            Command::Sandbox(SandboxCommand::Trigger { url, what }) => {
+                sandbox::trigger(&url, &what, &deck, out).await
+            }
+            Command::Sandbox(SandboxCommand::Serve { .. })
+            | Command::Config(_)
+            | Command::Completions { .. }
+            | Command::Man => unreachable!("these need no deck and are done before one is opened"),
         }
-        Command::Link(args) => link::run(&args, context, &deck, out).await,
-        Command::Account(command) => account::run(&command, context, &deck, out).await,
-        Command::Request(args) => request::run(&args, context, &deck, out).await,
-        Command::Log(args) => log::run(&args, context, &deck, out).await,
-        Command::Sandbox(SandboxCommand::Trigger { url, what }) => {
-            sandbox::trigger(&url, &what, &deck, out).await
-        }
-        Command::Sandbox(SandboxCommand::Serve { .. })
-        | Command::Config(_)
-        | Command::Completions { .. }
-        | Command::Man => unreachable!("these need no deck and are done before one is opened"),
     };
+    // Here rather than around it all: what was sent must still be recorded.
+    let done = tokio::select! {
+        done = work => done,
+        _ = tokio::signal::ctrl_c() => out.fail(&interrupted()),
+    };
+    warn(&deck, out).await;
     deck.close().await;
     done
+}
+
+/// What the operator must know besides the answer.
+async fn warn(deck: &Deck, out: &Out) {
+    match deck.ledger().status().await {
+        Status::Ready | Status::Opening => {}
+        Status::SetAside { to, why } => out.tell(
+            Tone::Warn,
+            "warning:",
+            &format!("the ledger was set aside as {} ({why}); a new one was begun", to.display()),
+        ),
+        Status::Degraded { why } => out.tell(
+            Tone::Warn,
+            "warning:",
+            &format!("the ledger cannot be written ({why}): nothing is kept, and nonces and rate budget are not shared with other tilldecks"),
+        ),
+    }
+    if let Some((account, by)) = deck.clock_ahead() {
+        out.tell(Tone::Warn, "warning:", &runtime::clock_ahead(&account, by));
+    }
+}
+
+fn interrupted() -> Problem {
+    Problem::new(ProblemKind::Interrupted, "interrupted", "")
 }
 
 /// Runs a command until it is done or interrupted. One thread is enough: a command waits, mostly.
@@ -254,7 +288,7 @@ fn block_on(
         tokio::select! {
             done = command => done,
             _ = tokio::signal::ctrl_c() => {
-                out.problem(&Problem::new(ProblemKind::Interrupted, "interrupted", "")).map(|()| Exit::Interrupted)
+                out.fail(&interrupted())
             }
         }
     });

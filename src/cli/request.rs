@@ -58,10 +58,20 @@ async fn ask(
     out: &Out,
 ) -> Result<(Account, u16, Vec<u8>), Problem> {
     let account = deck.pick(Some(&args.of), None)?.clone();
-    let body = args.data.as_deref().map(data).transpose()?;
+    let body = match args.data.clone() {
+        None => None,
+        Some(given) => {
+            let read = tokio::task::spawn_blocking(move || data(&given)).await;
+            Some(read.unwrap_or_else(|_| Err(called_off(&account)))?)
+        }
+    };
     let writes = deck.writes(&account.id, &args.method, &args.path)?;
     if writes && !args.yes {
-        confirm(args, &account)?;
+        deck.could_send(&account.id, &args.path)?;
+        let (method, path, asked) = (args.method.clone(), args.path.clone(), account.clone());
+        // Reading blocks, and Ctrl-C must be heard meanwhile.
+        let confirmed = tokio::task::spawn_blocking(move || confirm(&method, &path, &asked)).await;
+        confirmed.unwrap_or_else(|_| Err(called_off(&account)))?;
     }
     let op = Op::Raw {
         method: args.method.clone(),
@@ -130,8 +140,8 @@ fn data(text: &str) -> Result<String, Problem> {
 }
 
 /// A write asks first where somebody can answer; elsewhere it needs `--yes`.
-fn confirm(args: &Request, account: &Account) -> Result<(), Problem> {
-    let call = format!("{} {}", args.method, inert::cut(&args.path, 120));
+fn confirm(method: &str, path: &str, account: &Account) -> Result<(), Problem> {
+    let call = format!("{method} {}", inert::cut(path, 120));
     if !can_ask() {
         return Err(Problem::new(
             ProblemKind::Usage,
@@ -159,10 +169,14 @@ fn confirm(args: &Request, account: &Account) -> Result<(), Problem> {
     if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
         Ok(())
     } else {
-        Err(Problem::new(
-            ProblemKind::Interrupted,
-            format!("account {}: nothing was sent", account.id),
-            "",
-        ))
+        Err(called_off(account))
     }
+}
+
+fn called_off(account: &Account) -> Problem {
+    Problem::new(
+        ProblemKind::Interrupted,
+        format!("account {}: nothing was sent", account.id),
+        "",
+    )
 }

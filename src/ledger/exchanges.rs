@@ -52,6 +52,14 @@ impl Ledger {
         }
     }
 
+    /// Keeps an exchange without waiting for it; then `then` is given it with its id.
+    pub fn record_later(&self, exchange: Exchange, then: impl FnOnce(Exchange) + Send + 'static) {
+        self.tell(move |store| {
+            let id = record(store, &exchange);
+            then(Exchange { id, ..exchange });
+        });
+    }
+
     /// The newest first.
     ///
     /// # Errors

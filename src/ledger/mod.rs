@@ -22,7 +22,7 @@ use tokio::sync::{oneshot, watch};
 use crate::clock::Clock;
 
 pub use exchanges::LogQuery;
-pub use nonces::{KeyHash, Lane};
+pub use nonces::{KeyHash, LANE_LIMIT, Lane};
 pub use slots::{Slot, SlotId};
 
 use writer::{Job, Store};

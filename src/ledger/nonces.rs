@@ -17,7 +17,7 @@ use super::writer::Store;
 use super::{Ledger, LedgerError, files};
 
 /// Longer than any request and its retries; whoever holds the lane longer is stuck.
-const LANE_LIMIT: Duration = Duration::from_secs(90);
+pub const LANE_LIMIT: Duration = Duration::from_secs(90);
 
 /// How often a lane held by another process is tried again.
 const LANE_PAUSE: Duration = Duration::from_millis(10);

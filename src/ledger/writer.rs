@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
-use rusqlite::{Connection, ErrorCode};
+use rusqlite::Connection;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -125,7 +125,7 @@ impl Store {
                 }
                 Ok(done)
             }
-            Err(error) if is_trouble(&error) => {
+            Err(error) => {
                 let why = error.to_string();
                 if !self.failing && self.is_kept() {
                     self.failing = true;
@@ -135,7 +135,6 @@ impl Store {
                 }
                 Err(LedgerError::NotKept(why))
             }
-            Err(error) => Err(LedgerError::Unreadable(error.to_string())),
         }
     }
 
@@ -198,24 +197,4 @@ impl Store {
         self.failing = false;
         self.tell.send_replace(opened.status);
     }
-}
-
-/// Whether writing failed for a reason outside the file's content. One that stays busy for all of its
-/// time-out is held by a process that is stuck, and must not stop this one.
-fn is_trouble(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(
-            ErrorCode::DiskFull
-                | ErrorCode::SystemIoFailure
-                | ErrorCode::ReadOnly
-                | ErrorCode::CannotOpen
-                | ErrorCode::PermissionDenied
-                | ErrorCode::DatabaseBusy
-                | ErrorCode::DatabaseLocked
-                | ErrorCode::FileLockingProtocolFailed
-                | ErrorCode::NoLargeFileSupport
-                | ErrorCode::OutOfMemory
-        )
-    )
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Event, Gate, How, NetError};
 use crate::domain::{AccountId, BudgetGauge, WallTime, time};
-use crate::ledger::{Slot, SlotId};
+use crate::ledger::{LANE_LIMIT, Slot, SlotId};
 
 /// A limit as the provider publishes it or the operator set it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +68,8 @@ pub(super) async fn take<'a>(
         let next = if behind {
             None
         } else {
-            let flight = gate.http.timeouts().whole;
+            // From taking the slot to the end of the request: the wait for the key's lane is part of it.
+            let flight = LANE_LIMIT + gate.http.timeouts().whole;
             match gate
                 .ledger
                 .take_slot(&limit.scope, limit.requests, limit.period, reserve, flight)
@@ -120,6 +121,13 @@ impl Taken<'_> {
         }
     }
 
+    /// Nobody waits for the reply any more. It may still come, so the slot frees one period from now.
+    pub(super) fn given_up(self, gate: &Gate, at: WallTime) {
+        if let Some((_, id)) = self.limit {
+            gate.ledger.release_slot(id, at);
+        }
+    }
+
     /// The call could not be authorised, so nothing was sent, and the slot is free at once.
     pub(super) async fn unused(self, gate: &Gate) {
         if let Some((limit, id)) = self.limit {
@@ -133,23 +141,26 @@ async fn tell_gauge(gate: &Gate, account: &AccountId, limit: &Limit) {
     if gate.events.is_none() {
         return;
     }
-    let Ok((used, next_free)) = gate
+    if let Some(gauge) = gauge(gate, limit).await {
+        gate.tell(Event::Budget(account.clone(), gauge)).await;
+    }
+}
+
+pub(super) async fn gauge(gate: &Gate, limit: &Limit) -> Option<BudgetGauge> {
+    let counted = gate
         .ledger
         .budget(&limit.scope, limit.requests, limit.period)
-        .await
-    else {
-        return;
-    };
+        .await;
+    let (used, next_free) = counted.ok()?;
     let waiting = gate.queues.interactive.load(Ordering::Relaxed)
         + gate.queues.background.load(Ordering::Relaxed);
-    let gauge = BudgetGauge {
+    Some(BudgetGauge {
         used,
         limit: limit.requests,
         period: limit.period,
         next_free,
         waiting,
-    };
-    gate.tell(Event::Budget(account.clone(), gauge)).await;
+    })
 }
 
 /// Counts one waiting request for as long as it lives, a cancelled one too.

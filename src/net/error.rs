@@ -101,6 +101,9 @@ pub enum NetError {
         /// Until the next slot frees, where that is known.
         next: Option<Duration>,
     },
+    /// Whoever asked does not wait any more.
+    #[error("the request was called off before its reply came; it may have been carried out")]
+    CalledOff,
     /// The slots could not be counted, so nothing was sent.
     #[error("the rate budget cannot be counted, so nothing was sent: {0}")]
     Uncounted(String),
@@ -124,6 +127,7 @@ impl NetError {
             Self::TooLarge { .. } => "too large",
             Self::Other { .. } => "failed",
             Self::BudgetExhausted { .. } | Self::Uncounted(_) => "no slot",
+            Self::CalledOff => "called off",
             Self::Unauthorised(_) => "not authorised",
         }
     }
@@ -184,6 +188,7 @@ impl NetError {
             Self::BudgetExhausted { .. } => {
                 (ProblemKind::Budget, "leave out --no-wait to wait for the slot".to_owned())
             }
+            Self::CalledOff => (ProblemKind::Interrupted, String::new()),
             Self::Uncounted(_) => (ProblemKind::Local, "`tilldeck --state-dir` can name another folder".to_owned()),
             Self::Unauthorised(problem) => return problem.clone(),
         };

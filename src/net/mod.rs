@@ -9,7 +9,7 @@ pub mod redact;
 pub mod retry;
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use reqwest::Url;
@@ -22,7 +22,7 @@ pub use error::NetError;
 pub use http::{Http, Timeouts};
 
 use crate::clock::Clock;
-use crate::domain::{Account, AccountId, BudgetGauge, Exchange, RequestId, WallTime, inert};
+use crate::domain::{Account, AccountId, BudgetGauge, Exchange, Now, RequestId, WallTime, inert};
 use crate::ledger::Ledger;
 
 /// A boxed future, for traits that are used as objects.
@@ -65,6 +65,7 @@ pub struct Gate {
     clock: Clock,
     events: Option<mpsc::Sender<Event>>,
     queues: budget::Queues,
+    clock_ahead: std::sync::Mutex<Option<(AccountId, Duration)>>,
 }
 
 impl Gate {
@@ -82,7 +83,22 @@ impl Gate {
             clock,
             events,
             queues: budget::Queues::default(),
+            clock_ahead: std::sync::Mutex::default(),
         }
+    }
+
+    /// The account whose provider's clock was last seen to be behind this machine's, and by how much.
+    #[must_use]
+    pub fn clock_ahead(&self) -> Option<(AccountId, Duration)> {
+        self.clock_ahead
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// How the budget of `limit` stands.
+    pub async fn gauge(&self, limit: &Limit) -> Option<BudgetGauge> {
+        budget::gauge(self, limit).await
     }
 
     async fn tell(&self, event: Event) {
@@ -127,6 +143,12 @@ impl Session {
             endpoints,
             limit,
         }
+    }
+
+    /// The rate limit it is kept to.
+    #[must_use]
+    pub fn limit(&self) -> Option<&Limit> {
+        self.limit.as_ref()
     }
 
     /// Sends `call`, in this order: host allowed, slot taken, authorised and sealed, sent, recorded
@@ -212,7 +234,22 @@ impl Session {
             }
         };
         let headers = headers(&sealed);
-        let at = gate.clock.now().wall;
+        let began = gate.clock.now();
+        let sent = record::Sent {
+            account: &self.account,
+            call,
+            url,
+            headers: &headers,
+            body: &sealed.body,
+            at: began.wall,
+            attempt,
+        };
+        let unanswered = Unanswered {
+            gate,
+            sent: &sent,
+            began,
+            slot: Some(slot),
+        };
         let tried = gate
             .http
             .send(&call.method, url, headers.clone(), sealed.body.clone())
@@ -220,25 +257,20 @@ impl Session {
         let seen = gate.clock.now().wall;
         // The next call of this key may go once this one's reply was seen.
         drop(sealed.permit);
-        slot.seen(gate, seen).await;
-        let sent = record::Sent {
-            account: &self.account,
-            call,
-            url,
-            headers: &headers,
-            body: &sealed.body,
-            at,
-            attempt,
-        };
+        unanswered.answered().seen(gate, seen).await;
         let exchange = gate.ledger.record(record::exchange(&sent, &tried)).await;
         gate.tell(Event::Exchange(Arc::new(exchange))).await;
         if let Ok(reply) = &tried.result {
-            self.compare_clocks(at, reply).await;
+            self.compare_clocks(began.wall, reply).await;
         }
         Ok(tried.result)
     }
 
-    fn resolve(&self, call: &Call) -> Result<Url, NetError> {
+    /// Where a call would go.
+    ///
+    /// # Errors
+    /// If that is not one of the account's endpoints, or plain http to another machine.
+    pub fn resolve(&self, call: &Call) -> Result<Url, NetError> {
         let bad = || NetError::BadPath(inert::quoted(&call.path, 80));
         let (_, base) = self
             .endpoints
@@ -293,10 +325,51 @@ impl Session {
         );
         let ahead = sent.since(latest);
         if ahead > CLOCK_AHEAD_MAX {
+            *self
+                .gate
+                .clock_ahead
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some((self.account.id.clone(), ahead));
             self.gate
                 .tell(Event::ClockAhead(self.account.id.clone(), ahead))
                 .await;
         }
+    }
+}
+
+/// A request under way. Dropped before its reply, because whoever asked has called it off, it is recorded all
+/// the same: what was sent was sent.
+struct Unanswered<'a> {
+    gate: &'a Gate,
+    sent: &'a record::Sent<'a>,
+    began: Now,
+    slot: Option<budget::Taken<'a>>,
+}
+
+impl<'a> Unanswered<'a> {
+    fn answered(mut self) -> budget::Taken<'a> {
+        self.slot.take().expect("it is taken here alone")
+    }
+}
+
+impl Drop for Unanswered<'_> {
+    fn drop(&mut self) {
+        let Some(slot) = self.slot.take() else { return };
+        let now = self.gate.clock.now();
+        slot.given_up(self.gate, now.wall);
+        let tried = http::Tried {
+            result: Err(NetError::CalledOff),
+            head: None,
+            took: now.mono.saturating_sub(self.began.mono),
+        };
+        let events = self.gate.events.clone();
+        self.gate
+            .ledger
+            .record_later(record::exchange(self.sent, &tried), move |exchange| {
+                if let Some(events) = events {
+                    let _ = events.try_send(Event::Exchange(Arc::new(exchange)));
+                }
+            });
     }
 }
 

@@ -53,6 +53,9 @@ const FIELDS: [&str; 20] = [
 /// Shorter values are redacted by name only: replacing them everywhere would garble all else.
 const KNOWN_MIN: usize = 4;
 
+/// No secret field's name is longer than this, escapes included.
+const NAME_MAX: usize = 128;
+
 /// So many first characters of a known value at the very end of a body are taken for it.
 const BEGUN_MIN: usize = 6;
 
@@ -231,8 +234,8 @@ pub fn header(name: &str, value: &str) -> String {
     {
         return placeholder(name);
     }
-    // Location and Link carry URLs, whose query may carry tokens.
-    scrub(&pairs(value)).into_owned()
+    // Location and Link carry URLs, whose query may carry tokens; some carry JSON.
+    scrub(&pairs(&json_fields(value))).into_owned()
 }
 
 /// A URL as it may be shown. User info is dropped.
@@ -438,9 +441,13 @@ fn pairs(text: &str) -> Cow<'_, str> {
         let begins = |c: char| {
             matches!(c, '&' | '?' | ';' | '#' | '"' | '\'' | '<' | '>') || c.is_whitespace()
         };
-        let start = text[..equals].rfind(begins).map_or(0, |i| {
-            i + text[i..].chars().next().map_or(1, char::len_utf8)
-        });
+        // No further back than a name can be long: a body of nothing but `=` must cost no more than its length.
+        let window = text.floor_char_boundary(equals.saturating_sub(NAME_MAX));
+        let start = match text[window..equals].rfind(begins).map(|i| window + i) {
+            Some(i) => i + text[i..].chars().next().map_or(1, char::len_utf8),
+            None if window == 0 => 0,
+            None => continue,
+        };
         let name = percent_decode_str(&text[start..equals]).decode_utf8_lossy();
         if !is_secret_field(&name) {
             continue;
@@ -505,6 +512,14 @@ mod tests {
             "\\\"otp\\\": ż",
         ] {
             let _ = body(text);
+        }
+    }
+
+    #[test]
+    fn hostile_bodies_cost_no_more_than_their_length() {
+        // Each of these took minutes when every `=` or quote was looked back from.
+        for part in ["=", "a=", "\"", "\\\"", "{\"secret\":", "[{", "&secret="] {
+            let _ = body(&part.repeat(300_000 / part.len()));
         }
     }
 

@@ -19,6 +19,7 @@ use crate::ledger::Status;
 use crate::net::Event;
 use crate::tui::msg::{Level, Notice, Ready};
 use crate::tui::{self, Effect, Model, Msg};
+pub use perform::clock_ahead;
 use tasks::Tasks;
 use terminal::Entered;
 
@@ -169,9 +170,9 @@ impl Console {
         };
         // The screen first: what follows may take a moment.
         drop(self.entered);
-        tasks.stop().await;
-        if let Some(deck) = deck.and_then(Arc::into_inner) {
-            let _ = tokio::time::timeout(CLOSING, deck.close()).await;
+        let _ = tokio::time::timeout(CLOSING, tasks.stop()).await;
+        if let Some(deck) = deck {
+            let _ = tokio::time::timeout(CLOSING, deck.ledger().flush()).await;
         }
         Ok(ended)
     }
@@ -208,8 +209,12 @@ impl Opening {
         tokio::spawn(relay(events, messages.clone()));
         let ready = ready(&deck, self.verify, &messages).await;
         let follow = follow_ledger(deck.ledger().clone(), messages.clone());
+        let gauges = deck.gauges().await;
         let _ = opened.send(deck).await;
         let _ = messages.send(Msg::Ready(ready)).await;
+        for (account, gauge) in gauges {
+            let _ = messages.send(Msg::Budget { account, gauge }).await;
+        }
         follow.await;
     }
 }

@@ -1,12 +1,13 @@
 //! Effect to task to message; one arm each, no decisions.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::tasks::Tasks;
 use crate::deck::Deck;
-use crate::domain::{ExchangeId, Problem, ProblemKind, Secret, inert, time};
+use crate::domain::{AccountId, ExchangeId, Problem, ProblemKind, Secret, inert, time};
 use crate::ledger::LogQuery;
 use crate::net::{Event, How};
 use crate::tui::msg::{Level, Notice};
@@ -128,11 +129,17 @@ pub fn hear(event: Event) -> Msg {
         Event::ClockAhead(account, by) => Msg::Notice(Notice {
             level: Level::Warning,
             about: format!("clock {account}"),
-            text: format!(
-                "this machine's clock is {} ahead of {account}'s provider: nonces made from it could lock out a shop \
-                 that shares the key; set the clock",
-                time::fine(by)
-            ),
+            text: clock_ahead(&account, by),
         }),
     }
+}
+
+/// Why a clock that is ahead matters.
+#[must_use]
+pub fn clock_ahead(account: &AccountId, by: Duration) -> String {
+    format!(
+        "this machine's clock is {} ahead of {account}'s provider: nonces made from it could lock out a shop that \
+         shares the key; set the clock",
+        time::fine(by)
+    )
 }

@@ -701,3 +701,99 @@ fn an_interrupted_command_says_so() {
         "{ran:?}"
     );
 }
+
+#[test]
+fn a_ledger_that_cannot_be_written_is_told() {
+    let peer = Peer::start(vec![ok(FINALIZED)]);
+    let place = Place::with_shop(&peer.url);
+    std::fs::write(place.state(), "a file where the folder belongs").unwrap();
+    let ran = place.run(&["check", "A", "--json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.err.contains("warning: the ledger cannot be written"),
+        "{ran:?}"
+    );
+    assert_eq!(ran.object()["state"], "FINALIZED");
+}
+
+#[test]
+fn a_clock_ahead_of_the_providers_is_told() {
+    let dated = reply(
+        "200 OK",
+        "Date: Wed, 01 Jan 2020 00:00:00 GMT\r\n",
+        FINALIZED,
+    );
+    let peer = Peer::start(vec![dated]);
+    let ran = Place::with_shop(&peer.url).run(&["check", "A"]);
+    assert!(
+        ran.code == 0 && ran.err.contains("ahead of shop's provider"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn following_begins_with_what_comes() {
+    let peer = Peer::start(vec![ok(FINALIZED)]);
+    let place = Place::with_shop(&peer.url);
+    place.run(&["check", "before"]);
+    let mut child = place
+        .command(&["log", "--follow", "--since", "1ms", "--json"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // Until the follower looks, what comes may still be among what was before it.
+    let telling = std::thread::spawn(move || lines.next().unwrap().unwrap());
+    while !telling.is_finished() {
+        place.run(&["check", "after"]);
+    }
+    let told = telling.join().unwrap();
+    assert!(told.contains("after"), "{told}");
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn an_interrupted_request_is_in_the_log() {
+    let peer = Peer::start(vec![crate::peer::Act::Silence]);
+    let place = Place::with_shop(&peer.url);
+    let child = place
+        .command(&["check", "A"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while peer.requests().is_empty() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    assert_eq!(ran.code, 130, "{ran:?}");
+    assert_eq!(
+        place.run(&["log", "--json"]).object()["error"],
+        "called off"
+    );
+}
+
+#[test]
+fn keys_that_are_none_are_found_by_the_check_of_the_config() {
+    for line in ["quit = \"nonsense-key\"", "nosuch = \"x\"", "check = \"a\""] {
+        let place = Place::with_config(&format!("[ui.keys]\n{line}\n"));
+        let ran = place.run(&["config", "check"]);
+        assert!(
+            ran.code == 2 && ran.err.contains("[ui.keys]"),
+            "{line}: {ran:?}"
+        );
+    }
+}
+
+#[test]
+fn hostile_answers_cost_no_more_than_their_length() {
+    let keys: String = (0..300_000).map(|n| format!("\"k{n}\":1,")).collect();
+    for body in ["=".repeat(300_000), format!("{{{keys}\"z\":1}}")] {
+        let peer = Peer::start(vec![ok(&body)]);
+        let ran = Place::with_shop(&peer.url).run(&["check", "A"]);
+        assert_eq!(ran.code, 5, "{ran:?}");
+    }
+}

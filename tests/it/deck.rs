@@ -494,3 +494,49 @@ async fn verification_survives_the_process_and_an_unknown_id_proves_the_key() {
         "{known:?}"
     );
 }
+
+#[tokio::test]
+async fn what_is_called_off_is_recorded_all_the_same() {
+    let peer = Peer::start(vec![Act::Silence]);
+    let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+    {
+        let sent = async {
+            while peer.requests().is_empty() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        tokio::select! {
+            _ = ask(&bench, Op::CreatePaymentToken) => panic!("nothing answers"),
+            () = sent => {}
+        }
+    }
+    let query = tilldeck::ledger::LogQuery {
+        limit: 10,
+        ..Default::default()
+    };
+    let recorded = bench.deck.ledger().log(query).await.unwrap();
+    let outcome = tilldeck::domain::Outcome::Failed("called off".into());
+    assert_eq!(
+        recorded.iter().map(|e| &e.outcome).collect::<Vec<_>>(),
+        [&outcome]
+    );
+    let (_, gauge) = &bench.deck.gauges().await[0];
+    assert_eq!(gauge.used, 1, "the reply may still come");
+}
+
+#[tokio::test]
+async fn a_secret_that_cannot_be_read_takes_no_slot() {
+    let place = Place::with_shop("http://127.0.0.1:9");
+    let config = std::fs::read_to_string(place.config_path()).unwrap();
+    std::fs::write(
+        place.config_path(),
+        config.replace("TEST_API_SECRET", "NOT_SET"),
+    )
+    .unwrap();
+    let bench = open(&place, Timeouts::default()).await;
+    assert_eq!(
+        ask(&bench, check("A")).await.unwrap_err().kind,
+        ProblemKind::Config
+    );
+    assert_eq!(bench.deck.gauges().await[0].1.used, 0);
+}

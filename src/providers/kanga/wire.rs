@@ -15,6 +15,9 @@ pub enum Field {
     Other(&'static str),
 }
 
+/// Kanga's largest answer has a key for each currency; far more make no sense, and cost time.
+const FIELDS_MAX: usize = 1_000;
+
 /// A flat JSON object, in the order received; a key that stands twice is refused, since readers differ
 /// in which of the two they believe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +44,11 @@ impl<'de> Deserialize<'de> for Flat {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Flat, A::Error> {
                 let mut fields: Vec<(String, Field)> = Vec::new();
                 while let Some(name) = map.next_key::<String>()? {
+                    if fields.len() == FIELDS_MAX {
+                        return Err(de::Error::custom(format!(
+                            "it has more than {FIELDS_MAX} keys"
+                        )));
+                    }
                     if fields.iter().any(|(known, _)| *known == name) {
                         return Err(de::Error::custom(format!(
                             "the key {} stands twice",
