@@ -164,7 +164,8 @@ impl Terminal {
     /// Waits until the screen is as wanted; says what it waits for if that does not come.
     pub fn wait_for(&self, what: &str, wanted: impl Fn(&Screen) -> bool) {
         let done = |state: &State| wanted(state.parser.screen());
-        let state = self.wait(|state| done(state) || state.ended.is_some());
+        // Not given up at the program's end: its last words may still be on their way.
+        let state = self.wait(done);
         assert!(
             done(&state),
             "waited for {what}; ended: {:?}; on screen:\n{}",
@@ -185,7 +186,7 @@ impl Terminal {
 
     /// What the program has written by the time it is as wanted.
     pub fn wait_for_bytes(&self, what: &str, wanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
-        let state = self.wait(|state| wanted(&state.bytes) || state.ended.is_some());
+        let state = self.wait(|state| wanted(&state.bytes));
         assert!(wanted(&state.bytes), "waited for {what}");
         state.bytes.clone()
     }
