@@ -204,12 +204,12 @@ fn run(arguments: Arguments) -> color_eyre::Result<Exit> {
                 callback_url,
                 keep,
             };
-            block_on(sandbox::serve(options, &out), &out)?
+            block_on(sandbox::serve(options, &out))?
         }
         command => match context(arguments.global) {
             Ok(context) => match command {
                 None => return console::run(&context, &out),
-                Some(command) => block_on(dispatch(command, &context, &out), &out)?,
+                Some(command) => block_on(dispatch(command, &context, &out))?,
             },
             Err(error) => misconfigured(&error, &out),
         },
@@ -245,7 +245,9 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
     // Here rather than around it all: what was sent must still be recorded.
     let done = tokio::select! {
         done = work => done,
-        _ = tokio::signal::ctrl_c() => out.fail(&interrupted()),
+        _ = tokio::signal::ctrl_c() => {
+            out.fail(&Problem::new(ProblemKind::Interrupted, "interrupted", ""))
+        }
     };
     warn(&deck, out).await;
     deck.close().await;
@@ -272,26 +274,14 @@ async fn warn(deck: &Deck, out: &Out) {
     }
 }
 
-fn interrupted() -> Problem {
-    Problem::new(ProblemKind::Interrupted, "interrupted", "")
-}
-
-/// Runs a command until it is done or interrupted. One thread is enough: a command waits, mostly.
+/// Runs a command to its end. One thread is enough: a command waits, mostly.
 fn block_on(
     command: impl Future<Output = Result<Exit, Closed>>,
-    out: &Out,
 ) -> color_eyre::Result<Result<Exit, Closed>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    let done = runtime.block_on(async {
-        tokio::select! {
-            done = command => done,
-            _ = tokio::signal::ctrl_c() => {
-                out.fail(&interrupted())
-            }
-        }
-    });
+    let done = runtime.block_on(command);
     // A password manager that still waits for its user must not hold up the exit.
     runtime.shutdown_background();
     Ok(done)

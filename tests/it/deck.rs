@@ -16,7 +16,7 @@ use tilldeck::providers::SPECS;
 use tokio::sync::mpsc;
 
 use crate::peer::{Act, Peer, json, reply};
-use crate::program::{API_SECRET, Place};
+use crate::program::{API_KEY, API_SECRET, Place};
 
 const START: WallTime = WallTime(1_795_316_066_000);
 const NOT_KNOWN: &str = r#"{"result":"fail","code":9001}"#;
@@ -539,4 +539,33 @@ async fn a_secret_that_cannot_be_read_takes_no_slot() {
         ProblemKind::Config
     );
     assert_eq!(bench.deck.gauges().await[0].1.used, 0);
+}
+
+#[tokio::test]
+async fn the_budget_is_never_exceeded_by_calls_that_wait_for_their_keys_lane() {
+    let peer = Peer::start(vec![json(ACTIVE)]);
+    let place = Place::with_shop(&peer.url);
+    let config = std::fs::read_to_string(place.config_path()).unwrap();
+    std::fs::write(
+        place.config_path(),
+        format!("{config}budget = {{ requests = 1, period = \"1s\" }}\n"),
+    )
+    .unwrap();
+    let bench = open(&place, Timeouts::default()).await;
+    let key = tilldeck::ledger::KeyHash::of("kanga", API_KEY);
+    let lane = bench.deck.ledger().lane(&key).await.unwrap();
+    let used = async || bench.deck.gauges().await[0].1.used;
+    let (asked, ()) = tokio::join!(ask(&bench, check("A")), async {
+        while used().await == 0 {
+            tokio::task::yield_now().await;
+        }
+        // Longer than a request may last and the window together: the slot is still the waiting call's.
+        bench.hand.advance(Duration::from_secs(60));
+        assert_eq!(used().await, 1);
+        drop(lane);
+    });
+    asked.unwrap();
+    assert_eq!(used().await, 1, "freed one period after the reply");
+    bench.hand.advance(Duration::from_secs(1));
+    assert_eq!(used().await, 0);
 }
