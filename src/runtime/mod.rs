@@ -7,8 +7,10 @@ pub mod terminal;
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
@@ -52,20 +54,16 @@ pub enum Ended {
 }
 
 /// Runs the console until it is left. The first frame is drawn before anything else is touched: the
-/// ledger, the network, the secrets, the simulator. Only the signals come first: one that finds nobody
-/// listening would leave the terminal as it is.
+/// ledger, the network, the secrets, the simulator, even the threads. Only the signals come first: one that
+/// finds nobody listening would leave the terminal as it is.
 ///
 /// # Errors
 /// If there is no terminal, or it goes away.
 pub fn run(mut start: Start) -> io::Result<Ended> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
-    let signals = {
-        let _inside = runtime.enter();
-        Signals::new()?
-    };
+    let early = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, early.clone())?;
+    }
     let mut entered = Entered::new(start.model.mouse_wanted())?;
     let size = entered.screen.size()?;
     let now = start.options.clock.now();
@@ -82,6 +80,17 @@ pub fn run(mut start: Start) -> io::Result<Ended> {
         .draw(|frame| tui::view(&start.model, now, frame))?;
     start.model.take_dirty();
 
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let signals = {
+        let _inside = runtime.enter();
+        Signals::new()?
+    };
+    if early.load(Ordering::SeqCst) {
+        return Ok(Ended::Interrupted);
+    }
     let (messages, inbox) = mpsc::channel(1024);
     input::start(messages.clone())?;
     let ended = runtime.block_on(async {
