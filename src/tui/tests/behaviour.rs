@@ -187,6 +187,22 @@ fn a_cancelled_request_is_not_heard() {
 }
 
 #[test]
+fn escape_calls_off_before_it_dismisses() {
+    let (mut model, effects) = ready(open_payment());
+    let request = check_of(&effects).unwrap().0;
+    model.store.notice(msg::Notice {
+        level: msg::Level::Warning,
+        about: "ledger".into(),
+        text: "the ledger is slow".into(),
+    });
+    let cancelled = press(&mut model, "<esc>", second(1));
+    assert_eq!(cancelled, [Effect::Cancel(request)]);
+    assert_eq!(model.store.notices.len(), 1);
+    press(&mut model, "<esc>", second(1));
+    assert_eq!(model.store.notices.len(), 0);
+}
+
+#[test]
 fn a_pasted_id_opens_the_form() {
     let (mut model, _) = ready(Vec::new());
     update(&mut model, second(0), Msg::Paste("  A-19\rmore".into()));
