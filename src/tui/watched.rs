@@ -36,7 +36,7 @@ pub enum Trouble {
 pub enum Heard {
     Nothing,
     Changed,
-    /// Changed, for the last time.
+    /// Changed, for the last time, since it was last seen. What was over before anyone looked is no news.
     Ended,
 }
 
@@ -47,6 +47,8 @@ pub struct Watched {
     /// Changes only, oldest first.
     seen: Vec<Observation>,
     pub trouble: Trouble,
+    /// The provider has told of it before, be it that the id is not known.
+    told: bool,
     pub asking: Option<RequestId>,
     interval: Duration,
     due: Option<Duration>,
@@ -63,6 +65,7 @@ impl Watched {
         }
         let mut watched = Self {
             watch,
+            told: !changes.is_empty(),
             seen: changes,
             trouble: Trouble::None,
             asking: None,
@@ -139,12 +142,13 @@ impl Watched {
         let heard = match result {
             Ok(payment) => {
                 self.trouble = Trouble::None;
+                let told_before = std::mem::replace(&mut self.told, true);
                 if self.latest() == Some(&payment) {
                     self.interval = slower(self.interval).min(POLL_SLOWEST);
                     Heard::Nothing
                 } else {
                     self.interval = POLL_FIRST;
-                    let ended = payment.state.is_final();
+                    let ended = told_before && payment.state.is_final();
                     self.seen.push(Observation {
                         at: now.wall,
                         payment,
@@ -155,6 +159,7 @@ impl Watched {
             }
             Err(problem) if problem.kind == ProblemKind::NotFound && self.seen.is_empty() => {
                 self.trouble = Trouble::NotKnown;
+                self.told = true;
                 self.interval = if self.is_overdue(now) {
                     POLL_TROUBLED
                 } else {

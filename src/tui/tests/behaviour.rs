@@ -157,6 +157,28 @@ fn an_underpaid_order_is_not_delivered() {
 }
 
 #[test]
+fn only_an_end_that_was_watched_is_told() {
+    let underpaid = || Ok(Answer::Payment(payment("A-17", "2.50", "FINALIZED")));
+    let (mut model, effects) = ready(vec![(watch("A-17", Some("25.00")), Vec::new())]);
+    let request = check_of(&effects).unwrap().0;
+    assert_eq!(answer(&mut model, second(1), request, underpaid()), []);
+    assert!(model.store.notices.is_empty());
+    assert_eq!(model.store.alerts(second(1)), 1, "the row shows it");
+
+    // Not known is an answer too: what comes after it is news.
+    let (mut model, effects) = ready(vec![(watch("A-17", Some("25.00")), Vec::new())]);
+    let request = check_of(&effects).unwrap().0;
+    let unknown = Err(Problem::new(ProblemKind::NotFound, "not known (9001)", ""));
+    answer(&mut model, second(1), request, unknown);
+    let request = check_of(&press(&mut model, "c", second(2))).unwrap().0;
+    assert_eq!(
+        answer(&mut model, second(3), request, underpaid()),
+        [Effect::Bell]
+    );
+    assert_eq!(model.store.notices.len(), 1);
+}
+
+#[test]
 fn what_is_removed_can_be_brought_back() {
     let (mut model, _) = ready(open_payment());
     assert_eq!(
