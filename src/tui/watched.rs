@@ -12,10 +12,8 @@ use super::theme::Tone;
 
 /// After a change, and at first.
 const POLL_FIRST: Duration = Duration::from_secs(5);
-/// While nothing changes.
+/// While nothing changes, or the provider fails.
 const POLL_SLOWEST: Duration = Duration::from_mins(1);
-/// While the provider fails, or still does not know an id after [`UNKNOWN_IS_NORMAL`].
-const POLL_TROUBLED: Duration = Duration::from_mins(5);
 /// A provider knows an id once its payer has opened the page; so long that is no cause for concern.
 const UNKNOWN_IS_NORMAL: Duration = Duration::from_mins(10);
 /// Changes kept of one payment.
@@ -160,16 +158,12 @@ impl Watched {
             Err(problem) if problem.kind == ProblemKind::NotFound && self.seen.is_empty() => {
                 self.trouble = Trouble::NotKnown;
                 self.told = true;
-                self.interval = if self.is_overdue(now) {
-                    POLL_TROUBLED
-                } else {
-                    slower(self.interval).min(POLL_SLOWEST)
-                };
+                self.interval = slower(self.interval).min(POLL_SLOWEST);
                 Heard::Nothing
             }
             Err(problem) => {
                 self.trouble = Trouble::Failed(problem);
-                self.interval = (self.interval * 2).min(POLL_TROUBLED);
+                self.interval = (self.interval * 2).min(POLL_SLOWEST);
                 Heard::Nothing
             }
         };

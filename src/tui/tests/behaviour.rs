@@ -135,8 +135,28 @@ fn an_id_nobody_knows_yet_is_no_error() {
     let request = check_of(&update(&mut model, later, Msg::Woke)).unwrap().0;
     answer(&mut model, later, request, unknown());
     assert_eq!(model.store.alerts(later), 1);
-    let due = model.store.payments[0].due().unwrap();
-    assert_eq!(due.saturating_sub(later.mono).as_secs(), 300);
+}
+
+#[test]
+fn the_longest_wait_is_a_minute_in_trouble_too() {
+    for kind in [ProblemKind::NotFound, ProblemKind::Unreachable] {
+        let (mut model, _) = ready(Vec::new());
+        let mut request = check_of(&press(&mut model, "aA-18<enter>", second(0)))
+            .unwrap()
+            .0;
+        let mut now = second(0);
+        for _ in 0..20 {
+            answer(&mut model, now, request, Err(Problem::new(kind, "no", "")));
+            let wait = model.store.payments[0]
+                .due()
+                .unwrap()
+                .saturating_sub(now.mono);
+            assert!(wait <= Duration::from_mins(1), "{kind:?}: {wait:?}");
+            now = now.plus(wait);
+            request = check_of(&update(&mut model, now, Msg::Woke)).unwrap().0;
+        }
+        assert!(now.mono > Duration::from_mins(10));
+    }
 }
 
 #[test]
