@@ -58,7 +58,11 @@ pub fn draw_header(profile: &str, look: Look<'_>, area: Rect, buf: &mut Buffer) 
     if store.phase == super::store::Phase::Opening {
         pen.skip(2).text("opening…", dim);
     } else if let Some(address) = &store.simulator {
-        pen.skip(2).text("simulator at ", dim).text(address, dim);
+        // Part of an address leads nowhere.
+        let text = format!("simulator at {address}");
+        if width(&text) <= pen.skip(2).left() {
+            pen.text(&text, dim);
+        }
     }
 }
 
