@@ -219,9 +219,6 @@ impl Model {
     }
 
     fn escape(&mut self, now: Now, out: &mut Vec<Effect>) {
-        if self.store.notices.pop().is_some() {
-            return;
-        }
         let hand = &mut Self::hand(&mut self.store, now, out);
         let cancelled = match self.focus {
             Pane::Credentials => self.credentials.cancel(hand),
@@ -231,7 +228,12 @@ impl Model {
         };
         if cancelled {
             self.store.flash(Level::Info, "called off");
-        } else if self.focus == Pane::Requests && !self.requests.filter().is_empty() {
+            return;
+        }
+        if self.store.notices.pop().is_some() {
+            return;
+        }
+        if self.focus == Pane::Requests && !self.requests.filter().is_empty() {
             self.requests.set_filter("");
         } else {
             self.spread = Spread::All;

@@ -8,7 +8,7 @@ use super::keys::{Action, TABLE};
 use super::msg::Level;
 use super::panes::{Look, Pane, step};
 use super::theme::{Tone, badge};
-use super::widgets::text::{Pen, below, fit, paragraph, width};
+use super::widgets::text::{Pen, below, paragraph, width};
 use crate::domain::simulate::Fault;
 use crate::domain::{Environment, Now, Problem};
 
@@ -58,7 +58,11 @@ pub fn draw_header(profile: &str, look: Look<'_>, area: Rect, buf: &mut Buffer) 
     if store.phase == super::store::Phase::Opening {
         pen.skip(2).text("opening…", dim);
     } else if let Some(address) = &store.simulator {
-        pen.skip(2).text("simulator at ", dim).text(address, dim);
+        // Part of an address leads nowhere.
+        let text = format!("simulator at {address}");
+        if width(&text) <= pen.skip(2).left() {
+            pen.text(&text, dim);
+        }
     }
 }
 
@@ -71,29 +75,37 @@ pub fn draw_tabs(focus: Pane, look: Look<'_>, area: Rect, buf: &mut Buffer) {
             (true, false) => theme.badge(Tone::Plain),
             (false, _) => theme.style(Tone::Dim),
         };
-        pen.text(&tab(pane, area.width), style);
+        pen.text(&tab(pane, focus, area.width), style);
     }
 }
 
 /// The pane whose tab is drawn at this column.
-pub fn tab_at(area: Rect, x: u16) -> Option<Pane> {
+pub fn tab_at(focus: Pane, area: Rect, x: u16) -> Option<Pane> {
     let mut from = area.x;
     Pane::ALL.into_iter().find(|pane| {
-        let till = from + width(&tab(*pane, area.width));
+        let till = from + width(&tab(*pane, focus, area.width));
         let here = (from..till).contains(&x);
         from = till;
         here
     })
 }
 
-fn tab(pane: Pane, room: u16) -> String {
-    let whole: u16 = Pane::ALL.iter().map(|pane| width(&pane.title()) + 2).sum();
-    let title = pane.title();
-    if room >= whole {
-        format!(" {title} ")
+/// Whole titles where all fit, else short ones, else the focused one alone and the others' digits.
+fn tab(pane: Pane, focus: Pane, room: u16) -> String {
+    let fits = |title: fn(Pane) -> String| {
+        let whole: u16 = Pane::ALL.iter().map(|pane| width(&title(*pane)) + 2).sum();
+        whole <= room
+    };
+    let title = if fits(Pane::title) {
+        pane.title()
+    } else if fits(Pane::short_title) {
+        pane.short_title()
+    } else if pane == focus {
+        pane.title()
     } else {
-        format!(" {} ", fit(&title, (room / 5).saturating_sub(2)))
-    }
+        (pane.index() + 1).to_string()
+    };
+    format!(" {title} ")
 }
 
 /// The latest word to the operator, laid over the lowest frame line.

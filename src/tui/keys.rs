@@ -187,7 +187,7 @@ table! {
     Global FocusPayments "payments" ["3"] "" "to the payments";
     Global FocusEstimates "estimates" ["4"] "" "to the estimates";
     Global FocusRequests "requests" ["5"] "" "to the request log";
-    Global Escape "escape" ["esc"] "" "dismiss the notice; else cancel what the selection asks; else undo filter and zoom";
+    Global Escape "escape" ["esc"] "" "cancel what the selection asks; else dismiss the notice; else undo filter and zoom";
     Global Palette "palette" [":" "ctrl-p"] "" "find an action by its name";
     Global Help "help" ["?"] "help" "this list";
     Global Quit "quit" ["q"] "quit" "leave; asks first only while a call that writes is under way";

@@ -48,7 +48,7 @@ impl Model {
             return;
         };
         if areas.tabs.contains(at) {
-            if let Some(pane) = chrome::tab_at(areas.tabs, at.x) {
+            if let Some(pane) = chrome::tab_at(self.focus, areas.tabs, at.x) {
                 self.focus = pane;
                 self.dirty = true;
             }

@@ -12,10 +12,8 @@ use super::theme::Tone;
 
 /// After a change, and at first.
 const POLL_FIRST: Duration = Duration::from_secs(5);
-/// While nothing changes.
+/// While nothing changes, or the provider fails.
 const POLL_SLOWEST: Duration = Duration::from_mins(1);
-/// While the provider fails, or still does not know an id after [`UNKNOWN_IS_NORMAL`].
-const POLL_TROUBLED: Duration = Duration::from_mins(5);
 /// A provider knows an id once its payer has opened the page; so long that is no cause for concern.
 const UNKNOWN_IS_NORMAL: Duration = Duration::from_mins(10);
 /// Changes kept of one payment.
@@ -36,7 +34,7 @@ pub enum Trouble {
 pub enum Heard {
     Nothing,
     Changed,
-    /// Changed, for the last time.
+    /// Changed, for the last time, since it was last seen. What was over before anyone looked is no news.
     Ended,
 }
 
@@ -47,6 +45,8 @@ pub struct Watched {
     /// Changes only, oldest first.
     seen: Vec<Observation>,
     pub trouble: Trouble,
+    /// The provider has told of it before, be it that the id is not known.
+    told: bool,
     pub asking: Option<RequestId>,
     interval: Duration,
     due: Option<Duration>,
@@ -63,6 +63,7 @@ impl Watched {
         }
         let mut watched = Self {
             watch,
+            told: !changes.is_empty(),
             seen: changes,
             trouble: Trouble::None,
             asking: None,
@@ -139,12 +140,13 @@ impl Watched {
         let heard = match result {
             Ok(payment) => {
                 self.trouble = Trouble::None;
+                let told_before = std::mem::replace(&mut self.told, true);
                 if self.latest() == Some(&payment) {
                     self.interval = slower(self.interval).min(POLL_SLOWEST);
                     Heard::Nothing
                 } else {
                     self.interval = POLL_FIRST;
-                    let ended = payment.state.is_final();
+                    let ended = told_before && payment.state.is_final();
                     self.seen.push(Observation {
                         at: now.wall,
                         payment,
@@ -155,16 +157,13 @@ impl Watched {
             }
             Err(problem) if problem.kind == ProblemKind::NotFound && self.seen.is_empty() => {
                 self.trouble = Trouble::NotKnown;
-                self.interval = if self.is_overdue(now) {
-                    POLL_TROUBLED
-                } else {
-                    slower(self.interval).min(POLL_SLOWEST)
-                };
+                self.told = true;
+                self.interval = slower(self.interval).min(POLL_SLOWEST);
                 Heard::Nothing
             }
             Err(problem) => {
                 self.trouble = Trouble::Failed(problem);
-                self.interval = (self.interval * 2).min(POLL_TROUBLED);
+                self.interval = (self.interval * 2).min(POLL_SLOWEST);
                 Heard::Nothing
             }
         };

@@ -62,6 +62,16 @@ impl Pane {
         format!("{} {}", self.index() + 1, self.name())
     }
 
+    /// The title where there is little room.
+    pub fn short_title(self) -> String {
+        let name = match self {
+            Self::Credentials => "Creds",
+            Self::Estimates => "Quotes",
+            Self::Tokens | Self::Payments | Self::Requests => self.name(),
+        };
+        format!("{} {name}", self.index() + 1)
+    }
+
     pub fn scope(self) -> Scope {
         match self {
             Self::Credentials => Scope::Credentials,

@@ -38,10 +38,8 @@ pub fn draw_budget(look: Look<'_>, area: Rect, buf: &mut Buffer) {
         }
         first = false;
         pen.text(known.id().as_str(), theme.style(Tone::Plain));
+        // Not known is not unlimited: nothing is said.
         let Some(gauge_now) = known.budget(look.now) else {
-            if look.store.is_ready() {
-                pen.text(" no limit set", dim);
-            }
             continue;
         };
         let full = gauge_now.used >= gauge_now.limit;

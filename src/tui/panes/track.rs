@@ -148,12 +148,11 @@ pub fn draw(
 fn look_of(station: &Station, tone: Tone, zone: &TimeZone) -> (&'static str, Tone, Tone, String) {
     match station.place {
         Place::Seen(when) => ("●", tone, Tone::Plain, when.clock(zone)),
-        Place::Passed => ("○", tone, Tone::Dim, "not seen".into()),
+        Place::Passed => ("•", tone, Tone::Dim, "not seen".into()),
         Place::Here(when) => {
             let glyph = match station.state {
                 PaymentState::Canceled => "×",
                 PaymentState::Failed => "✘",
-                PaymentState::Finalized => "●",
                 _ => "◉",
             };
             (glyph, tone, Tone::Plain, when.clock(zone))
@@ -173,7 +172,8 @@ fn draw_short(way: &[Station], tone: Tone, theme: &Theme, area: Rect, buf: &mut 
         let glyph = match station.place {
             Place::Seen(_) => "●",
             Place::Here(_) => "◉",
-            Place::Passed | Place::Ahead => "○",
+            Place::Passed => "•",
+            Place::Ahead => "○",
         };
         pen.text(glyph, theme.style(own));
     }
@@ -242,6 +242,28 @@ mod tests {
                 ".FINALIZED"
             ]
         );
+    }
+
+    #[test]
+    fn passed_present_and_coming_differ_in_ascii() {
+        let theme = Theme::new(&crate::tui::UiOptions {
+            ascii: true,
+            color: false,
+            ..crate::tui::UiOptions::default()
+        });
+        for width in [100, 20] {
+            let area = Rect::new(0, 0, width, 3);
+            let mut buf = Buffer::empty(area);
+            let seen = seen(&["NEW", "PROCESSING"]);
+            draw(&seen, Tone::Busy, &theme, &TimeZone::UTC, area, &mut buf);
+            theme.finish(&mut buf);
+            let mut marks: Vec<&str> = (0..width)
+                .map(|x| buf[(x, 0)].symbol())
+                .filter(|symbol| ["*", ".", "@", "o"].contains(symbol))
+                .collect();
+            marks.truncate(5);
+            assert_eq!(marks, ["*", ".", "@", "o", "o"], "{width}");
+        }
     }
 
     #[test]

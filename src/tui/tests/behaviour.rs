@@ -135,8 +135,28 @@ fn an_id_nobody_knows_yet_is_no_error() {
     let request = check_of(&update(&mut model, later, Msg::Woke)).unwrap().0;
     answer(&mut model, later, request, unknown());
     assert_eq!(model.store.alerts(later), 1);
-    let due = model.store.payments[0].due().unwrap();
-    assert_eq!(due.saturating_sub(later.mono).as_secs(), 300);
+}
+
+#[test]
+fn the_longest_wait_is_a_minute_in_trouble_too() {
+    for kind in [ProblemKind::NotFound, ProblemKind::Unreachable] {
+        let (mut model, _) = ready(Vec::new());
+        let mut request = check_of(&press(&mut model, "aA-18<enter>", second(0)))
+            .unwrap()
+            .0;
+        let mut now = second(0);
+        for _ in 0..20 {
+            answer(&mut model, now, request, Err(Problem::new(kind, "no", "")));
+            let wait = model.store.payments[0]
+                .due()
+                .unwrap()
+                .saturating_sub(now.mono);
+            assert!(wait <= Duration::from_mins(1), "{kind:?}: {wait:?}");
+            now = now.plus(wait);
+            request = check_of(&update(&mut model, now, Msg::Woke)).unwrap().0;
+        }
+        assert!(now.mono > Duration::from_mins(10));
+    }
 }
 
 #[test]
@@ -154,6 +174,28 @@ fn an_underpaid_order_is_not_delivered() {
             "expected 25.00 EMT, received 2.50 EMT: less than expected — do not deliver".into()
         )
     );
+}
+
+#[test]
+fn only_an_end_that_was_watched_is_told() {
+    let underpaid = || Ok(Answer::Payment(payment("A-17", "2.50", "FINALIZED")));
+    let (mut model, effects) = ready(vec![(watch("A-17", Some("25.00")), Vec::new())]);
+    let request = check_of(&effects).unwrap().0;
+    assert_eq!(answer(&mut model, second(1), request, underpaid()), []);
+    assert!(model.store.notices.is_empty());
+    assert_eq!(model.store.alerts(second(1)), 1, "the row shows it");
+
+    // Not known is an answer too: what comes after it is news.
+    let (mut model, effects) = ready(vec![(watch("A-17", Some("25.00")), Vec::new())]);
+    let request = check_of(&effects).unwrap().0;
+    let unknown = Err(Problem::new(ProblemKind::NotFound, "not known (9001)", ""));
+    answer(&mut model, second(1), request, unknown);
+    let request = check_of(&press(&mut model, "c", second(2))).unwrap().0;
+    assert_eq!(
+        answer(&mut model, second(3), request, underpaid()),
+        [Effect::Bell]
+    );
+    assert_eq!(model.store.notices.len(), 1);
 }
 
 #[test]
@@ -184,6 +226,22 @@ fn a_cancelled_request_is_not_heard() {
     let late = Ok(Answer::Payment(payment("A-17", "25.00", "FINALIZED")));
     assert_eq!(answer(&mut model, second(2), request, late), []);
     assert!(!model.store.payments[0].is_final());
+}
+
+#[test]
+fn escape_calls_off_before_it_dismisses() {
+    let (mut model, effects) = ready(open_payment());
+    let request = check_of(&effects).unwrap().0;
+    model.store.notice(msg::Notice {
+        level: msg::Level::Warning,
+        about: "ledger".into(),
+        text: "the ledger is slow".into(),
+    });
+    let cancelled = press(&mut model, "<esc>", second(1));
+    assert_eq!(cancelled, [Effect::Cancel(request)]);
+    assert_eq!(model.store.notices.len(), 1);
+    press(&mut model, "<esc>", second(1));
+    assert_eq!(model.store.notices.len(), 0);
 }
 
 #[test]

@@ -43,6 +43,25 @@ fn countdowns_tick_only_where_they_are_seen() {
 }
 
 #[test]
+fn no_tab_is_cut() {
+    let mut model = busy();
+    for width in 40..76 {
+        for pane in Pane::ALL {
+            model.focus = pane;
+            let shown = resized_screen(&mut model, second(4), width, 15);
+            let tabs = shown.lines().nth(1).unwrap();
+            assert!(!tabs.contains('…'), "{width}: {tabs}");
+            let titles = [pane.title(), pane.short_title()];
+            assert!(
+                titles.iter().any(|title| tabs.contains(title)),
+                "{width}: {tabs}"
+            );
+            assert!(tabs.contains('5'), "{width}: {tabs}");
+        }
+    }
+}
+
+#[test]
 fn every_action_of_the_table_is_safe_everywhere() {
     for row in TABLE {
         for keys in ["", "L", "a", "4e", "?", ":", "S", "5<enter>", "5/x"] {
