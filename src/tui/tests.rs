@@ -149,6 +149,28 @@ fn a_link_and_its_code() {
 }
 
 #[test]
+fn a_terminal_as_large_as_told_shows_the_code() {
+    let no_room = "No room for the QR code";
+    for ascii in [false, true] {
+        let mut model = busy();
+        model.options.ascii = ascii;
+        model.theme = Theme::new(&model.options);
+        behaviour::make_link(&mut model, second(4));
+        for (width, height) in [(40, 20), (44, 60), (80, 24), (150, 20)] {
+            let shown = resized_screen(&mut model, second(4), width, height);
+            assert!(shown.contains(no_room), "{width}x{height}:\n{shown}");
+            let words: String = shown.replace(['│', '|', '\n'], " ");
+            let mut words = words.split_whitespace().skip_while(|word| *word != "least");
+            let size = words.nth(1).unwrap().trim_end_matches(';');
+            let (wide, high) = size.split_once('x').unwrap();
+            let (wide, high) = (wide.parse().unwrap(), high.parse().unwrap());
+            let shown = resized_screen(&mut model, second(4), wide, high);
+            assert!(!shown.contains(no_room), "{size}:\n{shown}");
+        }
+    }
+}
+
+#[test]
 fn a_console_that_could_not_start() {
     let mut model = sized(sandbox_setup(), 80, 24);
     let problem = Problem::new(

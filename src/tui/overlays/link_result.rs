@@ -65,7 +65,10 @@ impl State {
             .store
             .known(&self.account)
             .is_some_and(|known| known.account.environment.is_live());
-        let wide = screen.width.min(96);
+        let code_wide = |code: &Code| code.size(theme, QUIET[0]).0 + 4;
+        let wide = screen
+            .width
+            .min(self.code.as_ref().map_or(0, code_wide).max(96));
         let text = wrap(&self.link.shown, wide.saturating_sub(4).max(1));
         let above = cells(text.len()) + if self.request.with_token { 3 } else { 1 };
         let code_rows = self
@@ -142,9 +145,10 @@ impl State {
         // The frame, the lines above the code, and the footer.
         let rows_beside = above + 3;
         let text = format!(
-            "Too small for the QR code: it needs about {} by {} cells, and this is {} by {}. {} copies the link, {} opens it.",
-            wide + 4,
-            high + rows_beside,
+            "No room for the QR code: zoom out or enlarge the terminal to at least {}x{}; this is {}x{}. {} copies the link, {} opens it.",
+            // In a narrower terminal the link would take more rows.
+            (wide + 4).max(screen.width),
+            (high + rows_beside).max(screen.height + 1),
             screen.width,
             screen.height + 1,
             look.key(Action::CopyLink),

@@ -114,7 +114,7 @@ impl Look<'_> {
         self.keymap.first(action)
     }
 
-    /// `2m ago`, `just now`.
+    /// `just now`, `<1m ago`, `2m ago`.
     pub fn ago(&self, at: WallTime) -> String {
         match age(at, self.now).as_str() {
             "now" => "just now".into(),
@@ -139,25 +139,34 @@ pub struct Hand<'a> {
     pub now: Now,
 }
 
-/// An age in a column. Whole minutes, so that an idle screen changes once a minute at most.
+/// So long something has only just happened.
+const JUST_NOW: Duration = Duration::from_secs(10);
+
+/// An age in a column. Whole minutes after the first, so that an idle screen changes once a minute.
 pub fn age(at: WallTime, now: Now) -> String {
     let age = now.wall.since(at);
-    if age < Duration::from_mins(1) {
-        return "now".into();
+    if age < JUST_NOW {
+        "now".into()
+    } else if age < Duration::from_mins(1) {
+        "<1m".into()
+    } else {
+        time::coarse(age)
     }
-    time::coarse(age)
 }
 
 /// Until [`age`] reads differently.
 pub fn age_changes_in(at: WallTime, now: Now) -> Duration {
+    // None, where the clock was set back; looked at again as if it were new.
     let age = now.wall.since(at);
+    if age < JUST_NOW {
+        return JUST_NOW.saturating_sub(age).max(Duration::from_millis(10));
+    }
     let unit = if age < Duration::from_hours(1) {
         Duration::from_mins(1)
     } else {
         Duration::from_hours(1)
     };
     let into = u64::try_from(age.as_millis() % unit.as_millis()).unwrap_or(0);
-    // A clock that was set back would make this an instant long past; look again in a minute.
     unit.saturating_sub(Duration::from_millis(into))
         .max(Duration::from_millis(10))
 }
@@ -178,4 +187,31 @@ pub fn step(action: Action) -> Option<Step> {
         Action::Bottom => Step::Bottom,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::testing::second;
+
+    #[test]
+    fn an_age_is_true_and_changes_seldom() {
+        let mut now = second(0);
+        let mut told = Vec::new();
+        for _ in 0..5 {
+            told.push((now.mono.as_secs(), age(second(0).wall, now)));
+            now = now.plus(age_changes_in(second(0).wall, now));
+        }
+        let told: Vec<_> = told.iter().map(|(at, age)| (*at, age.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                (0, "now"),
+                (10, "<1m"),
+                (60, "1m"),
+                (120, "2m"),
+                (180, "3m")
+            ]
+        );
+    }
 }
