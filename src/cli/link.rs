@@ -33,18 +33,15 @@ pub async fn run(args: &Link, context: &Context, deck: &Deck, out: &Out) -> Resu
     };
     // The whole link, token included, is what was asked for: it is made to be given to the payer.
     let url = link.url.expose();
-    let qr = match qr(url, args.qr) {
-        Ok(qr) => qr,
-        Err(()) => {
-            return out.fail(&Problem::new(
-                ProblemKind::Usage,
-                format!(
-                    "account {account}: the link is too long for a QR code ({} characters)",
-                    url.len()
-                ),
-                "shorten --name, or leave out --qr",
-            ));
-        }
+    let Ok(qr) = qr(url, args.qr) else {
+        return out.fail(&Problem::new(
+            ProblemKind::Usage,
+            format!(
+                "account {account}: the link is too long for a QR code ({} characters)",
+                url.len()
+            ),
+            "shorten --name, or leave out --qr",
+        ));
     };
     if out.json {
         let mut fields = json!({ "account": account, "id": args.id, "url": url });
