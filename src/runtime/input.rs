@@ -1,7 +1,7 @@
 //! Terminal events to messages, on a thread of its own: a blocking read loses no key that comes together
 //! with a resize, as the asynchronous reader does.
 
-use ratatui::crossterm::event::{self, Event, KeyEventKind, MouseEventKind};
+use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers, MouseEventKind};
 use tokio::sync::mpsc;
 
 use crate::tui::Msg;
@@ -25,7 +25,13 @@ pub fn start(messages: mpsc::Sender<Msg>) -> std::io::Result<()> {
 
 fn message(event: Event) -> Option<Msg> {
     match event {
-        Event::Key(key) if key.kind != KeyEventKind::Release => Some(Msg::Key(key)),
+        Event::Key(mut key) if key.kind != KeyEventKind::Release => {
+            // Esc and Ctrl-C typed in one go are read as Alt-Ctrl-C; whoever types that wants out.
+            if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
+                key.modifiers.remove(KeyModifiers::ALT);
+            }
+            Some(Msg::Key(key))
+        }
         Event::Mouse(mouse) if mouse.kind != MouseEventKind::Moved => Some(Msg::Mouse(mouse)),
         Event::Paste(text) => Some(Msg::Paste(text)),
         Event::Resize(width, height) => Some(Msg::Resized { width, height }),
