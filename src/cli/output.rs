@@ -2,7 +2,6 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use serde::Serialize;
 use serde_json::json;
 
 use crate::domain::{PaymentState, Problem, inert};
@@ -234,15 +233,6 @@ pub fn plain(text: impl Into<String>) -> (String, Option<Tone>) {
 #[must_use]
 pub fn toned(text: impl Into<String>, tone: Tone) -> (String, Option<Tone>) {
     (text.into(), Some(tone))
-}
-
-/// A value as JSON.
-///
-/// # Panics
-/// Never for plain data.
-#[must_use]
-pub fn to_json(value: &impl Serialize) -> serde_json::Value {
-    serde_json::to_value(value).expect("plain data is JSON")
 }
 
 #[cfg(test)]
