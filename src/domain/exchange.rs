@@ -81,10 +81,4 @@ impl Exchange {
             .find('/')
             .map_or("/", |at| &self.url[after_scheme + at..])
     }
-
-    /// Whether a whole reply with a status below 400 came.
-    #[must_use]
-    pub fn is_ok(&self) -> bool {
-        matches!(self.outcome, Outcome::Status(status) if status < 400)
-    }
 }
