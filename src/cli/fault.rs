@@ -1,6 +1,7 @@
 //! When something goes wrong in the program itself: the terminal is given back, and what is told passes the
 //! redactor like all that leaves.
 
+use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 use crate::net::redact;
@@ -49,5 +50,9 @@ pub fn tell_kept() {
 }
 
 fn tell(report: &str) {
-    eprintln!("{report}\nThis is a fault in tilldeck. What the ledger holds is safe.");
+    // Nobody may be there to read it, and a panic within a panic aborts.
+    let _ = writeln!(
+        std::io::stderr(),
+        "{report}\nThis is a fault in tilldeck. What the ledger holds is safe."
+    );
 }

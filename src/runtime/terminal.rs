@@ -1,6 +1,7 @@
 //! The terminal: entered, left, and given back whatever happens.
 
 use std::io::{self, BufWriter, Stdout, Write as _};
+use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine as _;
@@ -24,8 +25,8 @@ static ENTERED: AtomicBool = AtomicBool::new(false);
 
 /// Takes the terminal; it is given back when this is dropped.
 pub struct Entered {
-    /// To draw on.
-    pub screen: Screen,
+    /// To draw on. Never dropped: dropping it writes to a terminal that may have hung up, and panics then.
+    pub screen: ManuallyDrop<Screen>,
     mouse: bool,
 }
 
@@ -93,9 +94,9 @@ impl Drop for Entered {
 }
 
 /// A screen on which nothing is drawn yet.
-fn blank() -> io::Result<Screen> {
+fn blank() -> io::Result<ManuallyDrop<Screen>> {
     let writer = BufWriter::with_capacity(64 * 1024, io::stdout());
-    Terminal::new(CrosstermBackend::new(writer))
+    Terminal::new(CrosstermBackend::new(writer)).map(ManuallyDrop::new)
 }
 
 fn take(mouse: bool) -> io::Result<()> {
