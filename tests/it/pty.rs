@@ -652,3 +652,31 @@ fn row(screen: &vt100::Screen, a: &str, b: &str) -> bool {
         .rows(0, columns.get())
         .any(|row| row.contains(a) && row.contains(b))
 }
+
+#[test]
+fn a_terminal_that_hangs_up_ends_the_console_in_order() {
+    let place = Place::new();
+    let size = portable_pty::PtySize {
+        rows: 24,
+        cols: 80,
+        pixel_width: 0,
+        pixel_height: 0,
+    };
+    let pair = portable_pty::native_pty_system().openpty(size).unwrap();
+    let mut builder = portable_pty::CommandBuilder::new(env!("CARGO_BIN_EXE_tilldeck"));
+    builder.env_clear();
+    builder.env("HOME", place.path());
+    builder.env("TILLDECK_STATE_DIR", place.state());
+    let mut child = pair.slave.spawn_command(builder).unwrap();
+    drop(pair.slave);
+    let mut reader = pair.master.try_clone_reader().unwrap();
+    let mut shown = Vec::new();
+    while !String::from_utf8_lossy(&shown).contains("ORDER-1001") {
+        let mut chunk = [0; 4096];
+        let n = std::io::Read::read(&mut reader, &mut chunk).unwrap();
+        shown.extend_from_slice(&chunk[..n]);
+    }
+    drop(reader);
+    drop(pair.master);
+    assert_eq!(child.wait().unwrap().exit_code(), 130, "not by an abort");
+}
