@@ -91,6 +91,9 @@ fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, Closed> {
     if let Err(problem) = console::model(&config, chosen, out) {
         return out.fail(&problem);
     }
+    for warning in &config.warnings {
+        out.tell(Tone::Warn, "warning:", warning);
+    }
     let environ = Environ::process();
     let mut exit = Exit::Done;
     let mut table = Table::default();

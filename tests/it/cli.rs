@@ -777,6 +777,17 @@ fn an_interrupted_request_is_in_the_log() {
 }
 
 #[test]
+fn what_may_not_be_meant_is_told_by_the_check_of_the_config() {
+    let ran = Place::with_config("[profiles.live]\n").run(&["config", "check"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.err
+            .contains("warning: the profile `live` has no accounts"),
+        "{ran:?}"
+    );
+}
+
+#[test]
 fn keys_that_are_none_are_found_by_the_check_of_the_config() {
     for line in ["quit = \"nonsense-key\"", "nosuch = \"x\"", "check = \"a\""] {
         let place = Place::with_config(&format!("[ui.keys]\n{line}\n"));

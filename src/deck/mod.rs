@@ -1,28 +1,28 @@
 //! A profile made to work: accounts with their sessions, the ledger, the embedded simulator. The only
 //! wiring; console, command line and tests all stand on it.
 
-use std::net::Ipv4Addr;
+mod secrets;
+mod simulator;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
-use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+
+pub use simulator::serve;
 
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Environ, Profile, SecretSource};
 use crate::domain::{
     Account, AccountId, Answer, BudgetGauge, CredentialStatus, Environment, Observation, Op,
-    PaymentId, Problem, ProblemKind, ProviderId, RequestId, Secret, Watch, simulate,
+    PaymentId, Problem, ProblemKind, Watch,
 };
 use crate::ledger::{KeyHash, Ledger, Retention};
-use crate::net::{
-    self, Authorise, BoxFuture, Call, Content, Event, Gate, HeaderText, How, Limit, NetError,
-    Repeat, Reply, Sealed, Session, Timeouts, redact,
-};
+use crate::net::{self, Event, Gate, How, Limit, Session, Timeouts};
 use crate::providers::{self, Client, Credentials, Manifest, REGISTRY, ReadSecret};
-use crate::sandbox::{self, Sandbox};
+use crate::sandbox::Sandbox;
 
 /// What a deck is opened with.
 pub struct Options {
@@ -144,7 +144,7 @@ impl Deck {
         let ledger = Ledger::start(state_dir, clock.clone(), Retention::default());
         let gate = Arc::new(Gate::new(ledger.clone(), clock.clone(), timeouts, events));
         let simulator = if profile.built_in {
-            Some(start_simulator(&clock).await?)
+            Some(simulator::start(&clock).await?)
         } else {
             None
         };
@@ -179,7 +179,7 @@ impl Deck {
                         .keys
                         .iter()
                         .filter_map(|key| {
-                            Some((key.name, embedded(manifest, key.name)?.to_owned()))
+                            Some((key.name, secrets::embedded(manifest, key.name)?.to_owned()))
                         })
                         .collect();
                     let endpoints = manifest
@@ -194,7 +194,7 @@ impl Deck {
                         manifest,
                         endpoints,
                         texts,
-                        embedded_secret(manifest),
+                        secrets::embedded_secret(manifest),
                         limit,
                     )
                 })
@@ -213,7 +213,7 @@ impl Deck {
                         manifest,
                         endpoints,
                         config.texts.clone(),
-                        configured_secret(config, environ.clone()),
+                        secrets::configured_secret(config, environ.clone()),
                         limit,
                     ))
                 })
@@ -447,82 +447,6 @@ impl Deck {
         desk.client.judge(raw).map_err(|error| desk.problem(error))
     }
 
-    /// Makes something happen in the embedded simulator; says what, in words.
-    ///
-    /// # Errors
-    /// If none is running, or the command does not fit.
-    pub fn simulate(&self, command: &simulate::Command) -> Result<String, Problem> {
-        let refuse = |why: String| Problem::new(ProblemKind::Usage, why, "");
-        let simulator = self
-            .simulator
-            .as_ref()
-            .ok_or_else(|| refuse("no simulator is running in this profile".into()))?;
-        simulator.command(command).map_err(refuse)
-    }
-
-    /// Makes something happen in a simulator that runs elsewhere on this machine; says what, in words.
-    ///
-    /// # Errors
-    /// If it cannot be reached, or refuses.
-    pub async fn trigger(&self, url: &str, command: &simulate::Command) -> Result<String, Problem> {
-        let account = AccountId::new("simulator").expect("a plain word is a fine account name");
-        let base = Url::parse(url)
-            .ok()
-            .filter(net::is_loopback)
-            .ok_or_else(|| {
-                Problem::new(
-                    ProblemKind::Usage,
-                    format!(
-                        "{} is not the URL of a sandbox on this machine",
-                        crate::domain::inert::quoted(url, 80)
-                    ),
-                    "give the URL that `tilldeck sandbox serve` printed",
-                )
-            })?;
-        let sandbox::control::Call { path, json } = sandbox::control::call(command);
-        let session = Session::new(
-            self.gate.clone(),
-            Account {
-                id: account.clone(),
-                provider: ProviderId("simulator"),
-                provider_title: "the sandbox",
-                environment: Environment::Embedded,
-                host: net::http::authority(&base),
-                secret_source: String::new(),
-                uses_access_tokens: false,
-            },
-            vec![("control", base)],
-            None,
-        );
-        let how = How {
-            request: RequestId(0),
-            background: false,
-            no_wait: false,
-        };
-        let call = Call {
-            method: "POST".into(),
-            endpoint: "control",
-            path,
-            body: Content::Text(json),
-            about: "simulator control".into(),
-            repeat: Repeat::Never,
-        };
-        let reply = session
-            .send(&call, &Unsigned, how)
-            .await
-            .map_err(|error| error.problem(&account))?;
-        let said = crate::domain::inert::cut(String::from_utf8_lossy(&reply.body).trim(), 200);
-        if reply.status < 300 {
-            Ok(said)
-        } else {
-            Err(Problem::new(
-                ProblemKind::Usage,
-                format!("the sandbox refused: {said}"),
-                "",
-            ))
-        }
-    }
-
     /// The payments to watch, with what was seen of each before.
     pub async fn watches(&self) -> Vec<(Watch, Vec<Observation>)> {
         if let Some(simulator) = &self.simulator {
@@ -599,118 +523,6 @@ impl Desk {
     fn problem(&self, error: providers::ApiError) -> Problem {
         error.problem(&self.account.id, self.account.provider_title)
     }
-}
-
-/// Sends a body as it is; the simulator's control needs no key.
-struct Unsigned;
-
-impl Authorise for Unsigned {
-    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
-        let body = match &call.body {
-            Content::Text(text) => text.clone().into(),
-            Content::Empty | Content::Fields(_) => bytes::Bytes::new(),
-        };
-        let headers = vec![("content-type", HeaderText::Open("application/json".into()))];
-        Box::pin(async move {
-            Ok(Sealed {
-                headers,
-                body,
-                permit: None,
-            })
-        })
-    }
-
-    fn is_stale(&self, _reply: &Reply) -> bool {
-        false
-    }
-}
-
-async fn start_simulator(clock: &Clock) -> Result<Sandbox, Problem> {
-    let trouble = |error: String| {
-        Problem::new(
-            ProblemKind::Local,
-            format!("the embedded simulator could not be started: {error}"),
-            "it needs one free port on 127.0.0.1; with a config file, --profile chooses real accounts",
-        )
-    };
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .await
-        .map_err(|error| trouble(error.to_string()))?;
-    serve(listener, sandbox::Options::new(clock.clone()))
-        .await
-        .map_err(trouble)
-}
-
-/// Starts the simulator of every provider on `listener`.
-///
-/// # Errors
-/// In words, why it could not be started.
-pub async fn serve(listener: TcpListener, options: sandbox::Options) -> Result<Sandbox, String> {
-    let dialects = REGISTRY
-        .iter()
-        .map(|manifest| (manifest.dialect)())
-        .collect();
-    sandbox::start(listener, dialects, options)
-        .await
-        .map_err(|error| error.to_string())
-}
-
-fn embedded(manifest: &Manifest, key: &str) -> Option<&'static str> {
-    manifest
-        .embedded
-        .iter()
-        .find(|(name, _)| *name == key)
-        .map(|(_, value)| *value)
-}
-
-fn embedded_secret(manifest: &'static Manifest) -> ReadSecret {
-    Arc::new(move |key| {
-        Box::pin(async move {
-            let secret = Secret::new(embedded(manifest, key).unwrap_or_default());
-            redact::learn(&secret, key);
-            Ok(secret)
-        })
-    })
-}
-
-fn configured_secret(config: &AccountConfig, environ: Environ) -> ReadSecret {
-    let sources = config.secrets.clone();
-    let account = config.id.clone();
-    Arc::new(move |key| {
-        let (source, environ, account) =
-            (sources.get(key).cloned(), environ.clone(), account.clone());
-        Box::pin(async move {
-            let told = |message: String, hint: String| {
-                Problem::new(
-                    ProblemKind::Config,
-                    format!("account {account}: {message}"),
-                    hint,
-                )
-            };
-            let Some(source) = source else {
-                return Err(told(
-                    format!("{key} is not set"),
-                    format!("set {key} of account {account} in the config"),
-                ));
-            };
-            // A password manager or the keyring may take seconds, and blocks.
-            let resolved = tokio::task::spawn_blocking(move || source.resolve(&environ)).await;
-            match resolved {
-                Ok(Ok(resolved)) => {
-                    redact::learn(&resolved.secret, key);
-                    Ok(resolved.secret)
-                }
-                Ok(Err(error)) => Err(told(
-                    format!("{key} cannot be read: {error}"),
-                    String::new(),
-                )),
-                Err(_) => Err(told(
-                    format!("{key} cannot be read: reading it crashed"),
-                    String::new(),
-                )),
-            }
-        })
-    })
 }
 
 fn limit(
