@@ -124,13 +124,17 @@ pub fn draw_row(exchange: &Exchange, look: Look<'_>, area: Rect, row: u16, buf: 
         pen.cell(exchange.account.as_str(), if wide { 12 } else { 8 }, dim)
             .skip(1);
     }
-    pen.cell(&exchange.method, 4, dim)
-        .skip(1)
-        .text(exchange.path(), dim)
-        .skip(2)
-        .text(failure, theme.style(tone))
-        .skip(if failure.is_empty() { 0 } else { 2 })
-        .text(&exchange.about, theme.style(Tone::Plain));
+    pen.cell(&exchange.method, 4, dim).skip(1);
+    // Where it is narrow, what tells the rows apart comes before what they share.
+    let path = (exchange.path(), dim);
+    let mut parts = vec![
+        (failure, theme.style(tone)),
+        (exchange.about.as_str(), theme.style(Tone::Plain)),
+    ];
+    parts.insert(if area.width < 70 { 2 } else { 0 }, path);
+    for (text, style) in parts.into_iter().filter(|(text, _)| !text.is_empty()) {
+        pen.text(text, style).skip(2);
+    }
     let mut pen = Pen::new(
         buf,
         Rect {
