@@ -1,6 +1,7 @@
 //! A small HTTP/1.1 server for this machine, and the one-shot GET that delivers simulated callbacks.
 //! Knows nothing of what is served; never talks to another machine.
 
+use std::fmt::Write as _;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -366,9 +367,20 @@ impl AsyncWrite for Wire {
     }
 }
 
-/// Why a GET brought no status.
+/// A request of the simulator to a program on this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Where to: plain http on this machine.
+    pub url: String,
+    /// Besides those of every request. One with a line break in it is refused.
+    pub headers: Vec<(String, String)>,
+    /// Sent by POST; without one it is a GET.
+    pub body: Option<String>,
+}
+
+/// Why a request brought no status.
 #[derive(Debug, thiserror::Error)]
-pub enum GetError {
+pub enum SendError {
     /// Not an `http://` URL of this machine.
     #[error("only http:// URLs of this machine are called, like http://127.0.0.1:8787/callbacks")]
     NotLoopback,
@@ -378,30 +390,33 @@ pub enum GetError {
     /// Nothing came in time.
     #[error("no answer in time")]
     TimedOut,
+    /// A header that would not be one line.
+    #[error("a header has a line break in it")]
+    BadHeader,
     /// What came is not HTTP/1.
     #[error("the answer is not HTTP/1.1")]
     Nonsense,
 }
 
-/// Calls `url` once and brings back the status; the answer's body is not read, redirects are not followed.
+/// Sends once and brings back the status; the answer's body is not read, redirects are not followed.
 ///
 /// # Errors
-/// If `url` is not plain http to this machine, or no status comes within `patience`.
-pub async fn get(url: &str, patience: Duration) -> Result<u16, GetError> {
-    let uri = local(url)?;
-    tokio::time::timeout(patience, exchange(&uri))
+/// If the URL is not plain http to this machine, or no status comes within `patience`.
+pub async fn send(request: &Outgoing, patience: Duration) -> Result<u16, SendError> {
+    let uri = local(&request.url)?;
+    tokio::time::timeout(patience, exchange(&uri, request))
         .await
-        .unwrap_or(Err(GetError::TimedOut))
+        .unwrap_or(Err(SendError::TimedOut))
 }
 
-/// Whether [`get`] would call `url`.
+/// Whether [`send`] would call `url`.
 #[must_use]
 pub fn is_local_url(url: &str) -> bool {
     local(url).is_ok()
 }
 
-fn local(url: &str) -> Result<Uri, GetError> {
-    let uri: Uri = url.parse().map_err(|_| GetError::NotLoopback)?;
+fn local(url: &str) -> Result<Uri, SendError> {
+    let uri: Uri = url.parse().map_err(|_| SendError::NotLoopback)?;
     let plain = uri.scheme_str() == Some("http");
     let anonymous = uri
         .authority()
@@ -409,32 +424,48 @@ fn local(url: &str) -> Result<Uri, GetError> {
     if plain && anonymous && uri.host().is_some_and(is_loopback) {
         Ok(uri)
     } else {
-        Err(GetError::NotLoopback)
+        Err(SendError::NotLoopback)
     }
 }
 
-async fn exchange(uri: &Uri) -> Result<u16, GetError> {
+async fn exchange(uri: &Uri, request: &Outgoing) -> Result<u16, SendError> {
     const HEAD_MAX: usize = 16 * 1024;
-    let host = uri.host().ok_or(GetError::NotLoopback)?;
+    let host = uri.host().ok_or(SendError::NotLoopback)?;
     // A name is not looked up: what `localhost` means here is not up to the resolver.
     let ip = literal(host).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let mut tcp = TcpStream::connect((ip, uri.port_u16().unwrap_or(80))).await?;
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     let authority = uri.authority().map_or(host, |authority| authority.as_str());
-    let head = format!(
-        "GET {target} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: tilldeck-sandbox\r\nAccept: */*\r\nConnection: close\r\n\r\n"
+    let method = if request.body.is_some() {
+        "POST"
+    } else {
+        "GET"
+    };
+    let mut wire = format!(
+        "{method} {target} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: tilldeck-sandbox\r\nAccept: */*\r\nConnection: close\r\n"
     );
-    tcp.write_all(head.as_bytes()).await?;
+    for (name, value) in &request.headers {
+        if [name, value].iter().any(|text| text.contains(['\r', '\n'])) {
+            return Err(SendError::BadHeader);
+        }
+        let _ = write!(wire, "{name}: {value}\r\n");
+    }
+    if let Some(body) = &request.body {
+        let _ = write!(wire, "Content-Length: {}\r\n\r\n{body}", body.len());
+    } else {
+        wire.push_str("\r\n");
+    }
+    tcp.write_all(wire.as_bytes()).await?;
     let mut seen = Vec::with_capacity(512);
     let mut chunk = [0; 1024];
     loop {
         let got = tcp.read(&mut chunk).await?;
         seen.extend_from_slice(&chunk[..got]);
         if let Some(end) = seen.windows(2).position(|pair| pair == b"\r\n") {
-            return status(&seen[..end]).ok_or(GetError::Nonsense);
+            return status(&seen[..end]).ok_or(SendError::Nonsense);
         }
         if got == 0 || seen.len() > HEAD_MAX {
-            return Err(GetError::Nonsense);
+            return Err(SendError::Nonsense);
         }
     }
 }
@@ -457,6 +488,14 @@ pub(crate) mod tests {
         let mut all = Vec::new();
         tcp.read_to_end(&mut all).await?;
         Ok(all)
+    }
+
+    fn get(url: &str) -> Outgoing {
+        Outgoing {
+            url: url.into(),
+            headers: Vec::new(),
+            body: None,
+        }
     }
 
     async fn server(limits: Limits) -> Server {
@@ -566,12 +605,23 @@ pub(crate) mod tests {
         let server = server(Limits::default()).await;
         let patience = Duration::from_secs(5);
         let base = format!("http://{}", server.address());
-        assert_eq!(get(&format!("{base}/x?y=1"), patience).await.unwrap(), 200);
-        assert_eq!(get(&format!("{base}/302"), patience).await.unwrap(), 302);
-        let hang_up = get(&format!("{base}/hang-up"), patience).await;
-        assert!(matches!(hang_up, Err(GetError::Io(_) | GetError::Nonsense)));
-        let never = get(&format!("{base}/never"), Duration::from_millis(20)).await;
-        assert!(matches!(never, Err(GetError::TimedOut)));
+        assert_eq!(
+            send(&get(&format!("{base}/x?y=1")), patience)
+                .await
+                .unwrap(),
+            200
+        );
+        assert_eq!(
+            send(&get(&format!("{base}/302")), patience).await.unwrap(),
+            302
+        );
+        let hang_up = send(&get(&format!("{base}/hang-up")), patience).await;
+        assert!(matches!(
+            hang_up,
+            Err(SendError::Io(_) | SendError::Nonsense)
+        ));
+        let never = send(&get(&format!("{base}/never")), Duration::from_millis(20)).await;
+        assert!(matches!(never, Err(SendError::TimedOut)));
         for bad in [
             "https://127.0.0.1/",
             "http://example.com/",
@@ -585,8 +635,8 @@ pub(crate) mod tests {
         ] {
             assert!(!is_local_url(bad), "{bad}");
             assert!(matches!(
-                get(bad, patience).await,
-                Err(GetError::NotLoopback)
+                send(&get(bad), patience).await,
+                Err(SendError::NotLoopback)
             ));
         }
     }

@@ -25,6 +25,7 @@ pub async fn run(
                 &account.id,
                 &crate::domain::RawReply {
                     status,
+                    content_type: None,
                     body: body.clone(),
                 },
             );

@@ -6,6 +6,7 @@ mod error;
 mod file;
 mod paths;
 mod secret;
+mod vault;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -17,6 +18,7 @@ use crate::domain::{AccountId, inert};
 pub use error::{ConfigError, Place};
 pub use paths::{ConfigPath, Environ, Locations};
 pub use secret::{Resolved, SecretError, SecretSource};
+pub use vault::{Vault, VaultError, VaultPlace};
 
 /// A config file with every key explained, as `config init` writes it.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");

@@ -1,8 +1,11 @@
 //! A profile made to work: accounts with their sessions, the ledger, the embedded simulator. The only
 //! wiring; console, command line and tests all stand on it.
 
+mod desk;
+mod explore;
 mod secrets;
 mod simulator;
+mod tokens;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,17 +14,19 @@ use std::time::Duration;
 use reqwest::Url;
 use tokio::sync::mpsc;
 
+pub use desk::accounts;
+use desk::{Desk, Seats};
 pub use simulator::serve;
 
 use crate::clock::Clock;
-use crate::config::{AccountConfig, Environ, Profile, SecretSource};
+use crate::config::{Environ, Profile};
 use crate::domain::{
     Account, AccountId, Answer, BudgetGauge, CredentialStatus, Environment, Observation, Op,
     PaymentId, Problem, ProblemKind, Watch,
 };
-use crate::ledger::{KeyHash, Ledger, Retention};
-use crate::net::{self, Event, Gate, How, Limit, Session, Timeouts};
-use crate::providers::{self, Client, Credentials, Manifest, REGISTRY, ReadSecret};
+use crate::ledger::{Ledger, Retention};
+use crate::net::{Event, Gate, How, Timeouts};
+use crate::providers::REGISTRY;
 use crate::sandbox::Sandbox;
 
 /// What a deck is opened with.
@@ -38,14 +43,6 @@ pub struct Options {
     pub environ: Environ,
 }
 
-/// One account at work.
-struct Desk {
-    account: Account,
-    manifest: &'static Manifest,
-    client: Arc<dyn Client>,
-    session: Session,
-}
-
 /// A profile at work.
 pub struct Deck {
     profile: String,
@@ -54,78 +51,6 @@ pub struct Deck {
     ledger: Ledger,
     clock: Clock,
     simulator: Option<Sandbox>,
-}
-
-/// The accounts of a profile, as they can be shown before anything is opened.
-#[must_use]
-pub fn accounts(profile: &Profile) -> Vec<Account> {
-    if profile.built_in {
-        return REGISTRY
-            .iter()
-            .map(|manifest| embedded_account(manifest, "this program"))
-            .collect();
-    }
-    profile
-        .accounts
-        .iter()
-        .filter_map(|config| Some(account(config, providers::by_name(config.provider)?)))
-        .collect()
-}
-
-fn embedded_account(manifest: &Manifest, host: &str) -> Account {
-    Account {
-        id: AccountId::new(manifest.id.0).expect("a provider's short name is a fine account name"),
-        provider: manifest.id,
-        provider_title: manifest.title,
-        environment: Environment::Embedded,
-        host: host.to_owned(),
-        secret_source: "built in".into(),
-        uses_access_tokens: manifest.uses_access_tokens,
-    }
-}
-
-fn account(config: &AccountConfig, manifest: &Manifest) -> Account {
-    Account {
-        id: config.id.clone(),
-        provider: manifest.id,
-        provider_title: manifest.title,
-        environment: environment(config),
-        host: endpoints(config, manifest)
-            .first()
-            .map(|(_, url)| net::http::authority(url))
-            .unwrap_or_default(),
-        secret_source: config
-            .secrets
-            .values()
-            .next()
-            .map(SecretSource::describe)
-            .unwrap_or_default(),
-        uses_access_tokens: manifest.uses_access_tokens,
-    }
-}
-
-fn environment(config: &AccountConfig) -> Environment {
-    if config.environment == Environment::Sandbox.as_str() {
-        Environment::Sandbox
-    } else {
-        Environment::Production
-    }
-}
-
-fn endpoints(config: &AccountConfig, manifest: &Manifest) -> Vec<(&'static str, Url)> {
-    let environment = environment(config);
-    manifest
-        .endpoints
-        .iter()
-        .filter(|endpoint| endpoint.environment == environment)
-        .filter_map(|endpoint| {
-            let url = config
-                .endpoints
-                .get(endpoint.name)
-                .map_or(endpoint.url, String::as_str);
-            Some((endpoint.name, Url::parse(url).ok()?))
-        })
-        .collect()
 }
 
 impl Deck {
@@ -148,75 +73,22 @@ impl Deck {
         } else {
             None
         };
-        let desk = |account: Account,
-                    manifest: &'static Manifest,
-                    endpoints: Vec<(&'static str, Url)>,
-                    texts,
-                    read: ReadSecret,
-                    limit| {
-            let client = (manifest.connect)(Credentials {
-                texts,
-                read_secret: read,
-                endpoints: endpoints.clone(),
-                ledger: ledger.clone(),
-                clock: clock.clone(),
-            });
-            let session = Session::new(gate.clone(), account.clone(), endpoints, limit);
-            Desk {
-                account,
-                manifest,
-                client,
-                session,
-            }
+        let seats = Seats {
+            gate: gate.clone(),
+            ledger: ledger.clone(),
+            clock: clock.clone(),
         };
         let desks = if let Some(simulator) = &simulator {
             let base = Url::parse(&simulator.base_url()).expect("a loopback address makes a URL");
             REGISTRY
                 .iter()
-                .map(|manifest| {
-                    let texts = manifest
-                        .spec
-                        .keys
-                        .iter()
-                        .filter_map(|key| {
-                            Some((key.name, secrets::embedded(manifest, key.name)?.to_owned()))
-                        })
-                        .collect();
-                    let endpoints = manifest
-                        .spec
-                        .endpoints
-                        .iter()
-                        .map(|name| (*name, base.clone()))
-                        .collect::<Vec<_>>();
-                    let limit = limit(manifest, None, &endpoints, manifest.id.0);
-                    desk(
-                        embedded_account(manifest, &net::http::authority(&base)),
-                        manifest,
-                        endpoints,
-                        texts,
-                        secrets::embedded_secret(manifest),
-                        limit,
-                    )
-                })
+                .map(|manifest| seats.embedded(manifest, &base))
                 .collect()
         } else {
             profile
                 .accounts
                 .iter()
-                .filter_map(|config| {
-                    let manifest = providers::by_name(config.provider)?;
-                    let endpoints = endpoints(config, manifest);
-                    let credentials = config.texts.values().next().map_or("", String::as_str);
-                    let limit = limit(manifest, Some(config), &endpoints, credentials);
-                    Some(desk(
-                        account(config, manifest),
-                        manifest,
-                        endpoints,
-                        config.texts.clone(),
-                        secrets::configured_secret(config, environ.clone()),
-                        limit,
-                    ))
-                })
+                .filter_map(|config| seats.configured(config, &environ))
                 .collect()
         };
         Ok(Self {
@@ -244,10 +116,10 @@ impl Deck {
     pub async fn gauges(&self) -> Vec<(AccountId, BudgetGauge)> {
         let mut gauges = Vec::new();
         for desk in &self.desks {
-            if let Some(limit) = desk.session.limit()
-                && let Some(gauge) = self.gate.gauge(limit).await
-            {
-                gauges.push((desk.account.id.clone(), gauge));
+            for limit in desk.session.limits() {
+                if let Some(gauge) = self.gate.gauge(limit).await {
+                    gauges.push((desk.account.id.clone(), gauge));
+                }
             }
         }
         gauges
@@ -517,33 +389,4 @@ impl Deck {
         }
         self.ledger.flush().await;
     }
-}
-
-impl Desk {
-    fn problem(&self, error: providers::ApiError) -> Problem {
-        error.problem(&self.account.id, self.account.provider_title)
-    }
-}
-
-fn limit(
-    manifest: &Manifest,
-    config: Option<&AccountConfig>,
-    endpoints: &[(&'static str, Url)],
-    credentials: &str,
-) -> Option<Limit> {
-    let (requests, period): (u32, Duration) = match config.and_then(|config| config.budget.as_ref())
-    {
-        Some(budget) => (budget.requests, budget.period),
-        None => manifest.limit?,
-    };
-    let host = endpoints
-        .first()
-        .map(|(_, url)| net::http::authority(url))
-        .unwrap_or_default();
-    let scope = KeyHash::of(&host, credentials).as_str().to_owned();
-    Some(Limit {
-        scope,
-        requests,
-        period,
-    })
 }

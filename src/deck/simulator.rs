@@ -8,7 +8,8 @@ use tokio::net::TcpListener;
 use super::Deck;
 use crate::clock::Clock;
 use crate::domain::{
-    Account, AccountId, Environment, Problem, ProblemKind, ProviderId, RequestId, inert, simulate,
+    Account, AccountId, Environment, Problem, ProblemKind, ProviderId, RequestId, Secret, inert,
+    simulate,
 };
 use crate::net::{
     self, Authorise, BoxFuture, Call, Content, HeaderText, How, NetError, Repeat, Reply, Sealed,
@@ -63,7 +64,7 @@ impl Deck {
                 uses_access_tokens: false,
             },
             vec![("control", base)],
-            None,
+            Vec::new(),
         );
         let how = How {
             request: RequestId(0),
@@ -105,16 +106,10 @@ impl Authorise for Unsigned {
             Content::Empty | Content::Fields(_) => bytes::Bytes::new(),
         };
         let headers = vec![("content-type", HeaderText::Open("application/json".into()))];
-        Box::pin(async move {
-            Ok(Sealed {
-                headers,
-                body,
-                permit: None,
-            })
-        })
+        Box::pin(async move { Ok(Sealed::new(headers, body)) })
     }
 
-    fn is_stale(&self, _reply: &Reply) -> bool {
+    fn is_stale(&self, _reply: &Reply, _token: Option<&Secret>) -> bool {
         false
     }
 }

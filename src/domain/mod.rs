@@ -6,22 +6,28 @@
 pub mod account;
 pub mod amount;
 pub mod budget;
+pub mod catalogue;
 pub mod curl;
 pub mod exchange;
+pub mod explore;
 pub mod id;
 pub mod inert;
 pub mod link;
+pub mod manage;
 pub mod op;
 pub mod payment;
 pub mod problem;
 pub mod secret;
 pub mod simulate;
 pub mod time;
+pub mod token;
 
 pub use account::{Account, CredentialStatus, Environment, ProviderId};
 pub use amount::{Amount, Currency};
-pub use budget::BudgetGauge;
+pub use budget::{BudgetGauge, Counts, Waiting};
+pub use catalogue::Documented;
 pub use exchange::{Body, Exchange, ExchangeId, Outcome};
+pub use explore::{Digest, Explored, RawCall};
 pub use id::{AccountId, PaymentId, RequestId};
 pub use link::{LinkRequest, PaymentLink};
 pub use op::{Answer, Op, RawReply};
@@ -29,3 +35,4 @@ pub use payment::{Comparison, Estimate, Expected, Observation, Payment, PaymentS
 pub use problem::{Problem, ProblemKind};
 pub use secret::Secret;
 pub use time::{Now, WallTime};
+pub use token::{TokenLife, TokenState, TokenStatus};

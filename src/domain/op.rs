@@ -89,6 +89,8 @@ pub enum Answer {
 pub struct RawReply {
     /// HTTP status.
     pub status: u16,
+    /// `Content-Type`, where there is one. Hostile until made inert.
+    pub content_type: Option<String>,
     /// The body as received. Hostile until made inert.
     pub body: Vec<u8>,
 }

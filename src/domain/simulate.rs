@@ -92,6 +92,48 @@ pub enum Command {
     },
     /// Send the payment's latest callback once more, as a provider may.
     RepeatCallback(PaymentId),
+    /// Change how one provider is played.
+    Set {
+        /// Its short name.
+        provider: String,
+        /// One of its [`Setting`]s.
+        setting: String,
+        /// The new value, as written.
+        value: String,
+    },
+    /// Make something happen at one provider.
+    Event {
+        /// Its short name.
+        provider: String,
+        /// One of its events.
+        event: String,
+        /// To what it happens; may be empty.
+        subject: String,
+    },
+}
+
+/// One thing about how a provider is played that can be changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// Its name on the command line: `token-life`.
+    pub name: &'static str,
+    /// Its value now, as it is written.
+    pub value: String,
+    /// Values to choose from or to begin with: `20s`, `3600s`.
+    pub choices: &'static [&'static str],
+    /// What it does, for people.
+    pub about: &'static str,
+}
+
+/// One thing that can be made to happen at a provider.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event {
+    /// Its name on the command line: `reset-secret`.
+    pub name: &'static str,
+    /// To what it happens: "a reservation's id"; empty where it needs nothing.
+    pub subject: &'static str,
+    /// What it does, for people.
+    pub about: &'static str,
 }
 
 /// What a payer, or bad luck, can do to a payment.

@@ -4,15 +4,19 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use super::{Event, Gate, How, NetError};
-use crate::domain::{AccountId, BudgetGauge, WallTime, time};
+use super::{Call, Event, Gate, How, NetError, Session};
+use crate::domain::{AccountId, BudgetGauge, Counts, WallTime, time};
 use crate::ledger::{LANE_LIMIT, Slot, SlotId};
 
 /// A limit as the provider publishes it or the operator set it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
-    /// What the slots are counted under: host and credentials, hashed.
+    /// What the slots are counted under: host, credentials and which calls, hashed.
     pub scope: String,
+    /// Of which endpoint it counts the calls.
+    pub endpoint: &'static str,
+    /// Which calls it counts.
+    pub counts: Counts,
     /// Slots there are.
     pub requests: u32,
     /// The window.
@@ -45,12 +49,12 @@ pub(super) struct Taken<'a> {
 
 /// Waits for a slot.
 pub(super) async fn take<'a>(
-    gate: &Gate,
-    account: &'a AccountId,
-    limit: Option<&'a Limit>,
+    session: &'a Session,
+    call: &Call,
     how: How,
 ) -> Result<Taken<'a>, NetError> {
-    let Some(limit) = limit else {
+    let (gate, account) = (&session.gate, &session.account.id);
+    let Some(limit) = session.limit(call) else {
         return Ok(Taken {
             account,
             limit: None,
@@ -93,7 +97,9 @@ pub(super) async fn take<'a>(
                 Some(next) => format!("for a slot in the rate budget, {}", time::fine(next)),
                 None => "for a slot in the rate budget".to_owned(),
             };
-            gate.tell(Event::Waiting(how.request, Some(why))).await;
+            let until = next.map(|next| gate.clock.now().mono.saturating_add(next));
+            let waits = session.waiting(call, why, until);
+            gate.tell(Event::Waiting(how.request, Some(waits))).await;
             tell_gauge(gate, account, limit).await;
         }
         tokio::time::sleep(
@@ -155,6 +161,8 @@ pub(super) async fn gauge(gate: &Gate, limit: &Limit) -> Option<BudgetGauge> {
     let waiting = gate.queues.interactive.load(Ordering::Relaxed)
         + gate.queues.background.load(Ordering::Relaxed);
     Some(BudgetGauge {
+        counts: limit.counts,
+        held: None,
         used,
         limit: limit.requests,
         period: limit.period,

@@ -49,13 +49,31 @@ pub enum Repeat {
 pub struct Sealed {
     /// Added to the request, in order.
     pub headers: Vec<(&'static str, HeaderText)>,
+    /// Added to the query, in order, percent-encoded.
+    pub query: Vec<(&'static str, HeaderText)>,
     /// Sent unchanged.
     pub body: Bytes,
     /// Kept until the reply was seen: a place in a queue, a lock.
     pub permit: Option<Box<dyn Any + Send>>,
+    /// The access token it carries, so that a refusal can be told to be of this one and not of a newer one.
+    pub token: Option<Secret>,
 }
 
-/// A header's value: open, or secret.
+impl Sealed {
+    /// A body and headers, and nothing else.
+    #[must_use]
+    pub fn new(headers: Vec<(&'static str, HeaderText)>, body: Bytes) -> Self {
+        Self {
+            headers,
+            query: Vec::new(),
+            body,
+            permit: None,
+            token: None,
+        }
+    }
+}
+
+/// The value of a header or of a parameter: open, or secret.
 #[derive(Debug, Clone)]
 pub enum HeaderText {
     /// May be shown.
@@ -94,6 +112,7 @@ impl Reply {
     pub fn into_raw(self) -> RawReply {
         RawReply {
             status: self.status,
+            content_type: self.header("content-type").map(str::to_owned),
             body: self.body.to_vec(),
         }
     }

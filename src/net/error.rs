@@ -110,6 +110,9 @@ pub enum NetError {
     /// The call could not be authorised.
     #[error("{0}")]
     Unauthorised(Problem),
+    /// What a call needs besides its slot ran out while it waited for the slot. In a noun phrase.
+    #[error("{0} ran out again and again while the request waited for a slot in the rate budget")]
+    Unprepared(&'static str),
 }
 
 impl NetError {
@@ -128,7 +131,7 @@ impl NetError {
             Self::Other { .. } => "failed",
             Self::BudgetExhausted { .. } | Self::Uncounted(_) => "no slot",
             Self::CalledOff => "called off",
-            Self::Unauthorised(_) => "not authorised",
+            Self::Unauthorised(_) | Self::Unprepared(_) => "not authorised",
         }
     }
 
@@ -190,6 +193,7 @@ impl NetError {
             }
             Self::CalledOff => (ProblemKind::Interrupted, String::new()),
             Self::Uncounted(_) => (ProblemKind::Local, "`tilldeck --state-dir` can name another folder".to_owned()),
+            Self::Unprepared(_) => (ProblemKind::Budget, "wait until the budget is freer, then try again".to_owned()),
             Self::Unauthorised(problem) => return problem.clone(),
         };
         Problem::new(kind, format!("account {account}: {self}"), hint)

@@ -22,23 +22,37 @@ pub use error::NetError;
 pub use http::{Http, Timeouts};
 
 use crate::clock::Clock;
-use crate::domain::{Account, AccountId, BudgetGauge, Exchange, Now, RequestId, WallTime, inert};
+use crate::domain::{
+    Account, AccountId, BudgetGauge, Exchange, Now, RequestId, Secret, TokenStatus, Waiting,
+    WallTime, inert,
+};
 use crate::ledger::Ledger;
 
 /// A boxed future, for traits that are used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// Turns a call into its final bytes: adds keys, nonces, signatures. One per account.
+/// Turns a call into its final bytes: adds keys, tokens, nonces, signatures. One per account.
 pub trait Authorise: Send + Sync {
-    /// Seals one try. Called anew for each try, since a nonce serves once.
+    /// Gets ready what takes requests of its own, like an access token. Called before a slot of the budget is
+    /// taken, so that nothing waits with a slot in its hand.
     ///
     /// # Errors
-    /// If the secret cannot be read or no nonce can be had.
+    /// If it cannot be had.
+    fn prepare<'a>(&'a self, _call: &'a Call, _how: How) -> BoxFuture<'a, Result<(), NetError>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    /// Seals one try. Called anew for each try, since a nonce serves once. Sends nothing itself.
+    ///
+    /// # Errors
+    /// If the secret cannot be read or no nonce can be had; [`NetError::Unprepared`] where what
+    /// [`Authorise::prepare`] got has run out meanwhile.
     fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>>;
 
-    /// Whether this reply means that the authorisation was stale (a nonce overtaken by another program),
-    /// so that one more try with a fresh one is worth it. Nothing was carried out then.
-    fn is_stale(&self, reply: &Reply) -> bool;
+    /// Whether this reply means that the authorisation was stale (a nonce overtaken by another program, a token
+    /// that was revoked), so that one more try with a fresh one is worth it. Nothing was carried out then.
+    /// `token` is the access token the try carried.
+    fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool;
 }
 
 /// What the gate tells while it works.
@@ -47,9 +61,11 @@ pub enum Event {
     /// One try has ended and is recorded.
     Exchange(Arc<Exchange>),
     /// A request waits; `None` once it goes on.
-    Waiting(RequestId, Option<String>),
+    Waiting(RequestId, Option<Waiting>),
     /// A budget changed.
     Budget(AccountId, BudgetGauge),
+    /// An account's access token changed, or its standing did.
+    Token(AccountId, TokenStatus),
     /// This machine's clock is ahead of the provider's by at least so much.
     ClockAhead(AccountId, Duration),
 }
@@ -101,7 +117,8 @@ impl Gate {
         budget::gauge(self, limit).await
     }
 
-    async fn tell(&self, event: Event) {
+    /// Tells whoever listens, in order; waits where they are behind.
+    pub async fn tell(&self, event: Event) {
         if let Some(events) = &self.events {
             // Nobody listening any more means that the program is leaving.
             let _ = events.send(event).await;
@@ -121,11 +138,12 @@ pub struct How {
 }
 
 /// The gate bound to one account.
+#[derive(Clone)]
 pub struct Session {
     gate: Arc<Gate>,
     account: Account,
     endpoints: Vec<(&'static str, Url)>,
-    limit: Option<Limit>,
+    limits: Arc<[Limit]>,
 }
 
 impl Session {
@@ -135,20 +153,39 @@ impl Session {
         gate: Arc<Gate>,
         account: Account,
         endpoints: Vec<(&'static str, Url)>,
-        limit: Option<Limit>,
+        limits: Vec<Limit>,
     ) -> Self {
         Self {
             gate,
             account,
             endpoints,
-            limit,
+            limits: limits.into(),
         }
     }
 
-    /// The rate limit it is kept to.
+    /// The gate it is bound to.
     #[must_use]
-    pub fn limit(&self) -> Option<&Limit> {
-        self.limit.as_ref()
+    pub fn gate(&self) -> &Arc<Gate> {
+        &self.gate
+    }
+
+    /// The account it is bound to.
+    #[must_use]
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// The rate limits it is kept to.
+    #[must_use]
+    pub fn limits(&self) -> &[Limit] {
+        &self.limits
+    }
+
+    /// The limit that counts `call`.
+    fn limit(&self, call: &Call) -> Option<&Limit> {
+        self.limits
+            .iter()
+            .find(|limit| limit.endpoint == call.endpoint && limit.counts.covers(&call.method))
     }
 
     /// Sends `call`, in this order: host allowed, slot taken, authorised and sealed, sent, recorded
@@ -169,9 +206,12 @@ impl Session {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let tried = self.attempt(call, &url, authorise, how, attempt).await?;
+            let Tried {
+                result: tried,
+                token,
+            } = self.attempt(call, &url, authorise, how, attempt).await?;
             if let Ok(reply) = &tried {
-                if !renewed && authorise.is_stale(reply) {
+                if !renewed && authorise.is_stale(reply, token.as_ref()) {
                     renewed = true;
                     continue;
                 }
@@ -209,7 +249,11 @@ impl Session {
                     wait.as_millis()
                 ),
             };
-            self.gate.tell(Event::Waiting(how.request, Some(why))).await;
+            let until = self.gate.clock.now().mono.saturating_add(wait);
+            let waiting = self.waiting(call, why, Some(until));
+            self.gate
+                .tell(Event::Waiting(how.request, Some(waiting)))
+                .await;
             tokio::time::sleep(wait).await;
             self.gate.tell(Event::Waiting(how.request, None)).await;
         }
@@ -223,17 +267,26 @@ impl Session {
         authorise: &dyn Authorise,
         how: How,
         attempt: u32,
-    ) -> Result<Result<Reply, NetError>, NetError> {
+    ) -> Result<Tried, NetError> {
         let gate = &self.gate;
-        let slot = budget::take(gate, &self.account.id, self.limit.as_ref(), how).await?;
-        let sealed = match authorise.authorise(call).await {
-            Ok(sealed) => sealed,
-            Err(error) => {
-                slot.unused(gate).await;
-                return Err(error);
+        let mut unprepared = 0;
+        let (slot, sealed) = loop {
+            authorise.prepare(call, how).await?;
+            let slot = budget::take(self, call, how).await?;
+            match authorise.authorise(call).await {
+                Ok(sealed) => break (slot, sealed),
+                Err(NetError::Unprepared(_)) if unprepared < UNPREPARED_MAX => {
+                    slot.unused(gate).await;
+                    unprepared += 1;
+                }
+                Err(error) => {
+                    slot.unused(gate).await;
+                    return Err(error);
+                }
             }
         };
         let headers = headers(&sealed);
+        let url = &with_query(url, &sealed);
         let began = gate.clock.now();
         let sent = record::Sent {
             account: &self.account,
@@ -263,7 +316,27 @@ impl Session {
         if let Ok(reply) = &tried.result {
             self.compare_clocks(began.wall, reply).await;
         }
-        Ok(tried.result)
+        Ok(Tried {
+            result: tried.result,
+            token: sealed.token,
+        })
+    }
+
+    /// A request of this session that waits.
+    fn waiting(&self, call: &Call, why: String, until: Option<Duration>) -> Waiting {
+        Waiting {
+            account: self.account.id.clone(),
+            method: call.method.clone(),
+            path: call
+                .path
+                .split(['?', '#'])
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
+            about: redact::scrub(&call.about).into_owned(),
+            why,
+            until,
+        }
     }
 
     /// Where a call would go.
@@ -337,6 +410,15 @@ impl Session {
     }
 }
 
+/// How often a call is prepared anew because what was prepared ran out while it waited for a slot.
+const UNPREPARED_MAX: u32 = 3;
+
+/// What one try brought.
+struct Tried {
+    result: Result<Reply, NetError>,
+    token: Option<Secret>,
+}
+
 /// A request under way. Dropped before its reply, because whoever asked has called it off, it is recorded all
 /// the same: what was sent was sent.
 struct Unanswered<'a> {
@@ -384,6 +466,27 @@ pub fn is_loopback(url: &Url) -> bool {
             .is_ok_and(|address| address.is_loopback()),
         None => false,
     }
+}
+
+/// The URL with the parameters that authorising added.
+fn with_query(url: &Url, sealed: &Sealed) -> Url {
+    let mut url = url.clone();
+    if !sealed.query.is_empty() {
+        let mut pairs = url.query_pairs_mut();
+        for (name, value) in &sealed.query {
+            pairs.append_pair(
+                name,
+                match value {
+                    HeaderText::Open(text) => text,
+                    HeaderText::Secret(secret) => {
+                        redact::learn_passing(secret, name);
+                        secret.expose()
+                    }
+                },
+            );
+        }
+    }
+    url
 }
 
 fn headers(sealed: &Sealed) -> HeaderMap {

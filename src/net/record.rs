@@ -87,8 +87,9 @@ pub fn exchange(sent: &Sent<'_>, tried: &Tried) -> Exchange {
     }
 }
 
-/// A body, redacted whole and then cut: a secret that straddles the cut must not survive by half.
-fn kept(bytes: &[u8]) -> Body {
+/// A body as it may be shown and kept, redacted whole and then cut: a secret that straddles the cut must not survive by half.
+#[must_use]
+pub fn kept(bytes: &[u8]) -> Body {
     // What lies far behind the cut cannot reach back over it; looking at all of 8 MiB would cost time.
     let near = &bytes[..bytes.len().min(BODY_KEPT_MAX + 64 * 1024)];
     let mut text = redact::body(&String::from_utf8_lossy(near));

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 use super::{ApiError, Client, Credentials, Manifest, REGISTRY};
+use crate::auth::Tokens;
 use crate::clock::Clock;
 use crate::config::KeyKind;
 use crate::domain::simulate::{Command, Fault};
@@ -56,7 +57,23 @@ impl Bench {
             .keys
             .iter()
             .filter(|key| key.kind == KeyKind::Text);
-        let client = (manifest.connect)(Credentials {
+        let account = Account {
+            id: AccountId::new("under-test").unwrap(),
+            provider: manifest.id,
+            provider_title: manifest.title,
+            environment: Environment::Embedded,
+            host: String::new(),
+            secret_source: String::new(),
+            uses_access_tokens: manifest.tokens.is_some(),
+        };
+        let gate = Arc::new(Gate::new(
+            ledger.clone(),
+            clock.clone(),
+            Timeouts::default(),
+            None,
+        ));
+        let session = Session::new(gate, account, endpoints.clone(), Vec::new());
+        let mut credentials = Credentials {
             texts: texts
                 .map(|key| (key.name, value(key.name).to_owned()))
                 .collect(),
@@ -71,20 +88,14 @@ impl Bench {
             endpoints: endpoints.clone(),
             ledger: ledger.clone(),
             clock: clock.clone(),
-        });
-        let account = Account {
-            id: AccountId::new("under-test").unwrap(),
-            provider: manifest.id,
-            provider_title: manifest.title,
-            environment: Environment::Embedded,
-            host: String::new(),
-            secret_source: String::new(),
-            uses_access_tokens: manifest.uses_access_tokens,
+            tokens: None,
         };
-        let gate = Arc::new(Gate::new(ledger, clock, Timeouts::default(), None));
+        credentials.tokens = manifest
+            .tokens
+            .map(|fetch| Tokens::new(session.clone(), fetch(&credentials), clock.clone()));
         Self {
-            client,
-            session: Session::new(gate, account, endpoints, None),
+            client: (manifest.connect)(credentials),
+            session,
             sandbox,
             _folder: folder,
         }
@@ -176,8 +187,9 @@ fn manifests_are_complete() {
         assert_eq!(manifest.id.0, manifest.spec.name);
         assert!(
             manifest
-                .limit
-                .is_none_or(|(requests, period)| requests > 0 && !period.is_zero())
+                .limits
+                .iter()
+                .all(|limit| limit.requests > 0 && !limit.period.is_zero())
         );
         for key in manifest.spec.keys.iter().filter(|key| key.required) {
             assert!(

@@ -11,9 +11,12 @@ use std::time::Duration;
 
 pub use error::ApiError;
 
+use crate::auth::{FetchToken, Tokens};
 use crate::config::ProviderSpec;
+use crate::domain::manage::Guide;
 use crate::domain::{
-    Answer, Environment, LinkRequest, Op, PaymentLink, ProviderId, RawReply, Secret, WallTime,
+    Answer, Counts, Digest, Documented, Environment, LinkRequest, Op, PaymentLink, ProviderId,
+    RawCall, RawReply, Secret, WallTime, catalogue,
 };
 use crate::ledger::Ledger;
 use crate::net::{Authorise, BoxFuture, Call, Reply};
@@ -36,10 +39,12 @@ pub struct Manifest {
     pub spec: ProviderSpec,
     /// Host of each endpoint in each environment; the first API endpoint first.
     pub endpoints: &'static [Endpoint],
-    /// The rate limit it is kept to: requests and the window.
-    pub limit: Option<(u32, Duration)>,
-    /// Whether calls need an access token that expires.
-    pub uses_access_tokens: bool,
+    /// The rate limits it is kept to.
+    pub limits: &'static [PublishedLimit],
+    /// Makes what fetches an account's access tokens, where its calls need such.
+    pub tokens: Option<MakeFetch>,
+    /// How an account is come by, from opening it to its credentials.
+    pub guide: &'static [Guide],
     /// Each documented call.
     pub catalogue: &'static [Documented],
     /// Makes the client of one account.
@@ -60,16 +65,17 @@ pub struct Endpoint {
     pub url: &'static str,
 }
 
-/// One documented call.
-pub struct Documented {
-    /// HTTP method.
-    pub method: &'static str,
-    /// Path.
-    pub path: &'static str,
-    /// Whether it changes anything.
-    pub writes: bool,
-    /// What it is for.
-    pub about: &'static str,
+/// A rate limit, as published or as kept to where none is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublishedLimit {
+    /// Of which endpoint it counts the calls.
+    pub endpoint: &'static str,
+    /// Which calls it counts.
+    pub counts: Counts,
+    /// How many in one period.
+    pub requests: u32,
+    /// The window.
+    pub period: Duration,
 }
 
 /// Reads one of the account's secrets, at first use.
@@ -79,7 +85,11 @@ pub type ReadSecret = Arc<
         + Sync,
 >;
 
+/// Makes what fetches an account's access tokens.
+pub type MakeFetch = fn(&Credentials) -> Arc<dyn FetchToken>;
+
 /// What a client is made from.
+#[derive(Clone)]
 pub struct Credentials {
     /// A key of the config file that is no secret.
     pub texts: std::collections::BTreeMap<&'static str, String>,
@@ -91,6 +101,8 @@ pub struct Credentials {
     pub ledger: Ledger,
     /// Tells the time for nonces.
     pub clock: crate::clock::Clock,
+    /// The account's access tokens, where [`Manifest::tokens`] makes such.
+    pub tokens: Option<Tokens>,
 }
 
 /// One account at one provider: operation to call, reply to answer. Both without I/O.
@@ -113,11 +125,20 @@ pub trait Client: Authorise {
     /// The provider's failure.
     fn judge(&self, raw: &RawReply) -> Result<(), ApiError>;
 
+    /// What a raw reply says in the provider's terms, where the call is one it knows how to read.
+    fn digest(&self, _call: &RawCall, _reply: &RawReply) -> Option<Digest> {
+        None
+    }
+
     /// The link a payer is sent to, with a payment token if one is given.
     ///
     /// # Errors
     /// If the provider has no links.
-    fn link(&self, link: &LinkRequest, token: Option<&Secret>) -> Result<PaymentLink, ApiError>;
+    fn link(&self, _link: &LinkRequest, _token: Option<&Secret>) -> Result<PaymentLink, ApiError> {
+        Err(ApiError::Unsupported(
+            "this provider has no payment links".into(),
+        ))
+    }
 }
 
 /// A provider by its short name.
@@ -133,10 +154,7 @@ impl Manifest {
     /// Whether a call writes: as documented; one that is not is taken to write unless it is a GET or HEAD.
     #[must_use]
     pub fn writes(&self, method: &str, path: &str) -> bool {
-        let path = path.split(['?', '#']).next().unwrap_or(path);
-        self.catalogue
-            .iter()
-            .find(|call| call.method == method && call.path == path)
+        catalogue::find(self.catalogue, method, path)
             .map_or(!matches!(method, "GET" | "HEAD" | "OPTIONS"), |call| {
                 call.writes
             })

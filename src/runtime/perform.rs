@@ -124,7 +124,8 @@ async fn browse(url: Secret) -> Result<String, Problem> {
 pub fn hear(event: Event) -> Msg {
     match event {
         Event::Exchange(exchange) => Msg::Exchange(exchange),
-        Event::Waiting(request, why) => Msg::Waiting { request, why },
+        Event::Waiting(request, waiting) => Msg::Waiting { request, waiting },
+        Event::Token(account, status) => Msg::Token { account, status },
         Event::Budget(account, gauge) => Msg::Budget { account, gauge },
         Event::ClockAhead(account, by) => Msg::Notice(Notice {
             level: Level::Warning,

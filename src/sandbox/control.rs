@@ -17,7 +17,7 @@ use super::{About, Dialect, World};
 pub const PREFIX: &str = "/_control/";
 
 /// Every control route: method, path, fields, what it does.
-const ROUTES: [(&str, &str, &str, &str); 5] = [
+const ROUTES: [(&str, &str, &str, &str); 7] = [
     ("GET", "/_control/state", "", "this world as JSON"),
     (
         "POST",
@@ -42,6 +42,18 @@ const ROUTES: [(&str, &str, &str, &str); 5] = [
         "/_control/callback",
         "payment",
         "sends the payment's latest callback once more",
+    ),
+    (
+        "POST",
+        "/_control/set",
+        "provider, setting, value",
+        "changes how a provider is played",
+    ),
+    (
+        "POST",
+        "/_control/event",
+        "provider, event, subject",
+        "makes something happen at a provider",
     ),
 ];
 
@@ -92,6 +104,22 @@ pub fn call(command: &Command) -> Call {
             ("payer", json!({ "payment": payment, "act": name }))
         }
         Command::RepeatCallback(payment) => ("callback", json!({ "payment": payment })),
+        Command::Set {
+            provider,
+            setting,
+            value,
+        } => (
+            "set",
+            json!({ "provider": provider, "setting": setting, "value": value }),
+        ),
+        Command::Event {
+            provider,
+            event,
+            subject,
+        } => (
+            "event",
+            json!({ "provider": provider, "event": event, "subject": subject }),
+        ),
     };
     Call {
         path: format!("{PREFIX}{route}"),
@@ -172,6 +200,16 @@ fn parse(route: &str, body: &[u8]) -> Result<Command, String> {
             })
         }
         "callback" => Ok(Command::RepeatCallback(fields.payment()?)),
+        "set" => Ok(Command::Set {
+            provider: fields.required("provider")?.to_owned(),
+            setting: fields.required("setting")?.to_owned(),
+            value: fields.required("value")?.to_owned(),
+        }),
+        "event" => Ok(Command::Event {
+            provider: fields.required("provider")?.to_owned(),
+            event: fields.required("event")?.to_owned(),
+            subject: fields.get("subject").unwrap_or_default().to_owned(),
+        }),
         _ => Err("this takes no POST".into()),
     }
 }

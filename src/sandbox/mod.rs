@@ -20,7 +20,7 @@ use tokio::sync::{Mutex, Notify};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::Clock;
-use crate::domain::simulate::{Command, Fault, PayerAct};
+use crate::domain::simulate::{self, Command, Fault, PayerAct};
 use crate::domain::{Expected, PaymentId, WallTime, time};
 use crate::http_server::{self, Limits, Outcome, Request, Response, Server, text};
 
@@ -119,15 +119,52 @@ pub trait Dialect: Send + Sync {
     /// Does what a payer does; `None` where it knows no such payment.
     fn act(
         &self,
-        payment: &PaymentId,
-        act: PayerAct,
-        world: &World,
-    ) -> Option<Result<String, String>>;
+        _payment: &PaymentId,
+        _act: PayerAct,
+        _world: &World,
+    ) -> Option<Result<String, String>> {
+        None
+    }
     /// Sends the payment's latest callback once more; `None` where it knows no such payment.
-    fn repeat_callback(&self, payment: &PaymentId, world: &World)
-    -> Option<Result<String, String>>;
+    fn repeat_callback(
+        &self,
+        _payment: &PaymentId,
+        _world: &World,
+    ) -> Option<Result<String, String>> {
+        None
+    }
     /// The payments the world began with and what the shop expects of each.
-    fn seeded(&self) -> Vec<(PaymentId, Expected)>;
+    fn seeded(&self) -> Vec<(PaymentId, Expected)> {
+        Vec::new()
+    }
+    /// How it is played, as far as that can be changed.
+    fn settings(&self) -> Vec<simulate::Setting> {
+        Vec::new()
+    }
+    /// Changes one of its settings, and says in words what is so from now on.
+    ///
+    /// # Errors
+    /// In words, if it has no such setting or the value does not fit.
+    fn set(&self, setting: &str, _value: &str) -> Result<String, String> {
+        Err(format!(
+            "it has no setting {}",
+            crate::domain::inert::quoted(setting, 40)
+        ))
+    }
+    /// What can be made to happen at it, besides what payers do.
+    fn events(&self) -> &'static [simulate::Event] {
+        &[]
+    }
+    /// Makes one of its events happen, and says in words what did.
+    ///
+    /// # Errors
+    /// In words, if it has no such event or the subject does not fit.
+    fn event(&self, event: &str, _subject: &str, _world: &World) -> Result<String, String> {
+        Err(format!(
+            "it has no event {}",
+            crate::domain::inert::quoted(event, 40)
+        ))
+    }
     /// Its state for people and tests, without keys, secrets and tokens.
     fn state(&self, world: &World) -> Value;
     /// A number that changes whenever [`Dialect::kept`] does.
@@ -142,11 +179,15 @@ pub trait Dialect: Send + Sync {
     fn tried(&self, letter: u64, status: Option<u16>, world: &World);
 }
 
+/// Put among a response's extensions: it leaves this much later, by the clock outside the world.
+#[derive(Debug, Clone, Copy)]
+pub struct Late(pub Duration);
+
 /// The running sandbox.
 pub struct Sandbox {
     inner: Arc<Inner>,
     server: Server,
-    postman: Option<AbortOnDropHandle<()>>,
+    postman: AbortOnDropHandle<()>,
 }
 
 struct Inner {
@@ -213,8 +254,7 @@ pub async fn start(
         async move { inner.serve(&request).await }
     })
     .map_err(StartError::Listener)?;
-    let posts = inner.world.callback_url().is_some();
-    let postman = posts.then(|| AbortOnDropHandle::new(tokio::spawn(deliver(inner.clone()))));
+    let postman = AbortOnDropHandle::new(tokio::spawn(deliver(inner.clone())));
     Ok(Sandbox {
         inner,
         server,
@@ -252,6 +292,21 @@ impl Sandbox {
     /// In words, if it cannot happen.
     pub fn command(&self, command: &Command) -> Result<String, String> {
         self.inner.command(command)
+    }
+
+    /// How each provider is played, as far as that can be changed, and what can be made to happen at it.
+    #[must_use]
+    pub fn settings(
+        &self,
+    ) -> Vec<(
+        &'static str,
+        Vec<simulate::Setting>,
+        &'static [simulate::Event],
+    )> {
+        let dialects = self.inner.dialects.iter();
+        dialects
+            .map(|dialect| (dialect.provider(), dialect.settings(), dialect.events()))
+            .collect()
     }
 
     /// Sends the callbacks that are due now, each once, and says how many. The sandbox does it by itself
@@ -314,6 +369,9 @@ impl Inner {
         if let Err(words) = self.settle() {
             return Outcome::Answer(text(StatusCode::INTERNAL_SERVER_ERROR, &words));
         }
+        if let Some(Late(by)) = reply.extensions().get() {
+            tokio::time::sleep(*by).await;
+        }
         faults::play(fault, reply).await
     }
 
@@ -328,6 +386,20 @@ impl Inner {
                 let now = self.world.now().rfc3339();
                 format!("moved on by {}; the sandbox has {now}", time::fine(*by))
             }),
+            Command::Set {
+                provider,
+                setting,
+                value,
+            } => self
+                .dialect(provider)
+                .and_then(|dialect| dialect.set(setting, value)),
+            Command::Event {
+                provider,
+                event,
+                subject,
+            } => self
+                .dialect(provider)
+                .and_then(|dialect| dialect.event(event, subject, &self.world)),
             Command::Payer { payment, act } => {
                 let mut dialects = self.dialects.iter();
                 dialects
@@ -343,6 +415,19 @@ impl Inner {
         };
         self.settle()?;
         result
+    }
+
+    fn dialect(&self, provider: &str) -> Result<&dyn Dialect, String> {
+        let mut dialects = self.dialects.iter();
+        let found = dialects.find(|dialect| dialect.provider() == provider);
+        found.map(AsRef::as_ref).ok_or_else(|| {
+            let known: Vec<_> = self.dialects.iter().map(|d| d.provider()).collect();
+            format!(
+                "the sandbox plays no {}; it plays {}",
+                crate::domain::inert::quoted(provider, 40),
+                known.join(", ")
+            )
+        })
     }
 
     /// Keeps what changed and wakes the postman.
@@ -369,16 +454,17 @@ impl Inner {
 
     async fn pump(&self) -> usize {
         const PATIENCE: Duration = Duration::from_secs(5);
-        let Some(url) = self.world.callback_url() else {
-            return 0;
-        };
         // One round at a time, or a letter would go out twice.
         let _round = self.posting.lock().await;
         let mut sent = 0;
         for dialect in &self.dialects {
             for letter in dialect.due(&self.world) {
-                let status = http_server::get(&with_query(url, &letter.query), PATIENCE).await;
-                dialect.tried(letter.number, status.ok(), &self.world);
+                let to = letter.to.as_deref().or(self.world.callback_url());
+                let status = match to {
+                    Some(url) => http_server::send(&letter.request(url), PATIENCE).await.ok(),
+                    None => None,
+                };
+                dialect.tried(letter.number, status, &self.world);
                 sent += 1;
             }
         }
@@ -388,11 +474,6 @@ impl Inner {
         }
         sent
     }
-}
-
-fn with_query(url: &str, query: &str) -> String {
-    let separator = if url.contains('?') { '&' } else { '?' };
-    format!("{url}{separator}{query}")
 }
 
 /// Sends callbacks as they fall due, until aborted.

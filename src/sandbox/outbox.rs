@@ -6,14 +6,24 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::WallTime;
+use crate::http_server::Outgoing;
 
 /// One callback that has not been taken yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Letter {
     /// Tells letters apart.
     pub number: u64,
-    /// What is added to the callback URL.
+    /// Where it goes; `None` is the callback URL the sandbox was started with.
+    #[serde(default)]
+    pub to: Option<String>,
+    /// What is added to the URL; may be empty.
     pub query: String,
+    /// Headers besides those of every request.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
+    /// Sent by POST; without one it is a GET.
+    #[serde(default)]
+    pub body: Option<String>,
     /// How often it was tried.
     pub tries: usize,
     /// When it is tried next.
@@ -29,16 +39,56 @@ pub struct Outbox {
     letters: Vec<Letter>,
 }
 
-impl Outbox {
-    /// Puts a callback in, to go out at `at`.
-    pub fn post(&mut self, query: String, at: WallTime) {
-        self.posted += 1;
-        self.letters.push(Letter {
-            number: self.posted,
+impl Letter {
+    /// A GET to the sandbox's callback URL, due at `at`.
+    #[must_use]
+    pub fn hint(query: String, at: WallTime) -> Self {
+        Self {
+            number: 0,
+            to: None,
             query,
+            headers: Vec::new(),
+            body: None,
             tries: 0,
             next: at,
             status: None,
+        }
+    }
+
+    /// A POST of this body, due at `at`.
+    #[must_use]
+    pub fn notice(to: String, headers: Vec<(String, String)>, body: String, at: WallTime) -> Self {
+        Self {
+            to: Some(to),
+            headers,
+            body: Some(body),
+            ..Self::hint(String::new(), at)
+        }
+    }
+
+    /// The request it makes to `url`.
+    #[must_use]
+    pub fn request(&self, url: &str) -> Outgoing {
+        let separator = if url.contains('?') { '&' } else { '?' };
+        Outgoing {
+            url: if self.query.is_empty() {
+                url.to_owned()
+            } else {
+                format!("{url}{separator}{}", self.query)
+            },
+            headers: self.headers.clone(),
+            body: self.body.clone(),
+        }
+    }
+}
+
+impl Outbox {
+    /// Puts a callback in, and numbers it.
+    pub fn post(&mut self, letter: Letter) {
+        self.posted += 1;
+        self.letters.push(Letter {
+            number: self.posted,
+            ..letter
         });
     }
 

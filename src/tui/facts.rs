@@ -22,7 +22,12 @@ impl Model {
             Msg::Ready(ready) => self.ready(ready, now, out),
             Msg::NotReady(problem) => self.store.phase = Phase::Failed(problem),
             Msg::Answered { request, result } => self.answered(request, result, now, out),
-            Msg::Waiting { request, why } => self.store.waits(request, why),
+            Msg::Waiting { request, waiting } => self.store.waits(request, waiting),
+            Msg::Token { account, status } => {
+                if let Some(known) = self.store.known_mut(&account) {
+                    known.token = Some(status);
+                }
+            }
             Msg::Exchange(exchange) => self.requests.push(exchange),
             Msg::Budget { account, gauge } => {
                 if let Some(known) = self.store.known_mut(&account) {
@@ -195,12 +200,13 @@ impl Model {
                 self.store.flash(Level::Info, words);
                 match command {
                     Command::SetFault(fault) => self.store.fault = *fault,
+                    Command::Set { .. } | Command::Event { .. } => {}
                     Command::Advance(_) | Command::Payer { .. } | Command::RepeatCallback(_) => {
                         for watched in &mut self.store.payments {
                             let touched = match command {
                                 Command::Payer { payment, .. }
                                 | Command::RepeatCallback(payment) => watched.watch.id == *payment,
-                                Command::Advance(_) | Command::SetFault(_) => true,
+                                _ => true,
                             };
                             if touched {
                                 watched.stir(now);

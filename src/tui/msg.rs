@@ -7,7 +7,7 @@ use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 
 use crate::domain::{
     AccountId, Answer, BudgetGauge, CredentialStatus, Exchange, Observation, PaymentId, Problem,
-    RequestId, Watch, simulate,
+    RequestId, TokenStatus, Waiting, Watch, simulate,
 };
 
 /// One thing that happened.
@@ -40,12 +40,12 @@ pub enum Msg {
         result: Result<Answer, Problem>,
     },
     /// A request of ours waits: for a slot in the rate budget, for another call with the same key, or
-    /// until it is tried again. In a few words; `None` once it goes on.
+    /// until it is tried again. `None` once it goes on.
     Waiting {
         /// Which request.
         request: RequestId,
-        /// "for a slot", "until tried again in 2 s", …
-        why: Option<String>,
+        /// What it is and what it waits for.
+        waiting: Option<Waiting>,
     },
     /// One try of one request has ended and is recorded.
     Exchange(Arc<Exchange>),
@@ -55,6 +55,13 @@ pub enum Msg {
         account: AccountId,
         /// How it stands at this instant.
         gauge: BudgetGauge,
+    },
+    /// An account's access token changed, or its standing did.
+    Token {
+        /// Whose.
+        account: AccountId,
+        /// How it stands.
+        status: TokenStatus,
     },
     /// Older exchanges, newest first, asked for by [`super::Effect::LoadLog`]; fewer than asked for means
     /// that there are no more.

@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use crate::domain::simulate::Fault;
 use crate::domain::{
     Account, AccountId, BudgetGauge, CredentialStatus, Now, Op, PaymentId, Problem, RequestId,
+    TokenStatus, Waiting,
 };
 
 use super::Effect;
@@ -33,7 +34,10 @@ pub struct Known {
     pub account: Account,
     pub status: CredentialStatus,
     pub verifying: Option<RequestId>,
-    budget: Option<(BudgetGauge, Duration)>,
+    /// Its access token, where its calls need one and anything is known of it.
+    pub token: Option<TokenStatus>,
+    /// Each budget, and when it was heard of.
+    budgets: Vec<(BudgetGauge, Duration)>,
     armed_until: Option<Duration>,
 }
 
@@ -52,8 +56,6 @@ pub struct InFlight {
     pub account: AccountId,
     pub purpose: Purpose,
     pub writes: bool,
-    /// What it waits for, where it does.
-    pub waiting: Option<String>,
 }
 
 /// A short word on what a key did; gone with the next key.
@@ -75,6 +77,8 @@ pub struct Store {
     pub fault: Fault,
     pub notices: Vec<Notice>,
     pub flash: Option<Flash>,
+    /// Every request of this process that waits, the console's own and others (a token that is renewed).
+    pub waiting: BTreeMap<RequestId, Waiting>,
     in_flight: BTreeMap<RequestId, InFlight>,
     last_request: u64,
 }
@@ -90,7 +94,8 @@ impl Store {
                     account,
                     status: CredentialStatus::Untested,
                     verifying: None,
-                    budget: None,
+                    token: None,
+                    budgets: Vec::new(),
                     armed_until: None,
                 })
                 .collect(),
@@ -99,6 +104,7 @@ impl Store {
             fault: Fault::None,
             notices: Vec::new(),
             flash: None,
+            waiting: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             last_request: 0,
         }
@@ -150,7 +156,6 @@ impl Store {
                 account: account.clone(),
                 purpose,
                 writes: op.writes(),
-                waiting: None,
             },
         );
         out.push(Effect::Ask {
@@ -199,19 +204,22 @@ impl Store {
 
     /// Takes a request off the list; `None` where it was cancelled or never made.
     pub fn answered(&mut self, request: RequestId) -> Option<InFlight> {
+        self.waiting.remove(&request);
         self.in_flight.remove(&request)
     }
 
     pub fn cancel(&mut self, request: RequestId, out: &mut Vec<Effect>) {
+        self.waiting.remove(&request);
         if self.in_flight.remove(&request).is_some() {
             out.push(Effect::Cancel(request));
         }
     }
 
-    pub fn waits(&mut self, request: RequestId, why: Option<String>) {
-        if let Some(asked) = self.in_flight.get_mut(&request) {
-            asked.waiting = why;
-        }
+    pub fn waits(&mut self, request: RequestId, waiting: Option<Waiting>) {
+        match waiting {
+            Some(waiting) => self.waiting.insert(request, waiting),
+            None => self.waiting.remove(&request),
+        };
     }
 
     pub fn in_flight(&self) -> impl DoubleEndedIterator<Item = &InFlight> {
@@ -219,7 +227,7 @@ impl Store {
     }
 
     pub fn waiting_for(&self, request: Option<RequestId>) -> Option<&str> {
-        self.in_flight.get(&request?)?.waiting.as_deref()
+        Some(self.waiting.get(&request?)?.why.as_str())
     }
 
     /// What an answer to a signed call says of the credentials.
@@ -262,31 +270,38 @@ impl Known {
     }
 
     pub fn heard_budget(&mut self, gauge: BudgetGauge, now: Now) {
-        self.budget = Some((gauge, now.mono));
+        self.budgets.retain(|(old, _)| old.counts != gauge.counts);
+        self.budgets.push((gauge, now.mono));
+        self.budgets.sort_by_key(|(gauge, _)| gauge.counts);
     }
 
-    /// The budget as it must stand now: after a whole period without news, nothing of it is used.
-    pub fn budget(&self, now: Now) -> Option<BudgetGauge> {
-        let (gauge, heard) = self.budget.as_ref()?;
-        let age = now.mono.saturating_sub(*heard);
-        let mut gauge = gauge.clone();
-        if age >= gauge.period && gauge.waiting == 0 {
-            gauge.used = 0;
-        }
-        gauge.next_free = gauge
-            .next_free
-            .and_then(|left| left.checked_sub(age))
-            .filter(|left| !left.is_zero());
-        Some(gauge)
+    /// The budgets as they must stand now: after a whole period without news, nothing of one is used.
+    pub fn budgets(&self, now: Now) -> impl Iterator<Item = BudgetGauge> + '_ {
+        self.budgets.iter().map(move |(gauge, heard)| {
+            let age = now.mono.saturating_sub(*heard);
+            let left = |left: Duration| left.checked_sub(age).filter(|left| !left.is_zero());
+            BudgetGauge {
+                used: if age >= gauge.period && gauge.waiting == 0 {
+                    0
+                } else {
+                    gauge.used
+                },
+                next_free: gauge.next_free.and_then(left),
+                held: gauge.held.and_then(left),
+                ..gauge.clone()
+            }
+        })
     }
 
-    /// Until the gauge on screen must change by itself.
+    /// Until a gauge on screen must change by itself.
     pub fn budget_changes_in(&self, now: Now) -> Option<Duration> {
-        let (gauge, heard) = self.budget.as_ref()?;
-        let age = now.mono.saturating_sub(*heard);
-        (gauge.used > 0)
-            .then(|| gauge.period.saturating_sub(age))
-            .filter(|left| !left.is_zero())
+        let changes = self.budgets.iter().filter_map(|(gauge, heard)| {
+            let age = now.mono.saturating_sub(*heard);
+            (gauge.used > 0)
+                .then(|| gauge.period.saturating_sub(age))
+                .filter(|left| !left.is_zero())
+        });
+        changes.min()
     }
 
     /// How long it stays armed; `None` where it is not.

@@ -280,6 +280,8 @@ fn quote_again(mut model: Model, prices: &[&[(&str, &str)]]) -> Model {
         Msg::Budget {
             account: shop(),
             gauge: crate::domain::BudgetGauge {
+                counts: crate::domain::Counts::All,
+                held: None,
                 used: 12,
                 limit: 100,
                 period: Duration::from_mins(1),

@@ -282,9 +282,9 @@ async fn a_passing_failure_of_a_read_is_waited_out_and_retry_after_is_obeyed() {
             waits.push(why);
         }
     }
-    assert!(waits[0].starts_with("503 answered"), "{waits:?}");
+    assert!(waits[0].why.starts_with("503 answered"), "{waits:?}");
     assert!(
-        waits[1].starts_with("429 answered; tried again in 1"),
+        waits[1].why.starts_with("429 answered; tried again in 1"),
         "{waits:?}"
     );
 }

@@ -521,6 +521,7 @@ fn planted_secrets_are_found_in_no_debug_form() {
             shown: "https://pay.example/?paymentToken=…".into(),
         }),
         Answer::Raw(RawReply {
+            content_type: None,
             status: 200,
             body: body.into(),
         }),

@@ -53,8 +53,8 @@ impl Authorise for Kanga {
     fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
         self.signer.authorise(call)
     }
-    fn is_stale(&self, reply: &Reply) -> bool {
-        self.signer.is_stale(reply)
+    fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool {
+        self.signer.is_stale(reply, token)
     }
 }
 

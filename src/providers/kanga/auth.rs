@@ -125,9 +125,8 @@ fn sealed(
         headers.push(("API-Sig", HeaderText::Secret(signature)));
     }
     Sealed {
-        headers,
-        body,
         permit,
+        ..Sealed::new(headers, body)
     }
 }
 
@@ -152,7 +151,7 @@ impl Authorise for Signer {
         Box::pin(self.seal(call))
     }
 
-    fn is_stale(&self, reply: &Reply) -> bool {
+    fn is_stale(&self, reply: &Reply, _token: Option<&Secret>) -> bool {
         serde_json::from_slice::<wire::Flat>(&reply.body).is_ok_and(|answer| {
             answer.get("result") == Some(&wire::Field::Text("fail".into()))
                 && answer.get("code") == Some(&wire::Field::Number(INVALID_CREDENTIALS.into()))

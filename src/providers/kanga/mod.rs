@@ -9,8 +9,9 @@ mod wire;
 
 use std::time::Duration;
 
-use super::{Documented, Endpoint, Manifest};
-use crate::domain::{Environment, ProviderId};
+use super::{Endpoint, Manifest, PublishedLimit};
+use crate::domain::manage::Guide;
+use crate::domain::{Counts, Documented, Environment, ProviderId};
 
 /// Kanga's registration.
 pub static MANIFEST: Manifest = Manifest {
@@ -31,30 +32,44 @@ pub static MANIFEST: Manifest = Manifest {
     ],
     // Kanga publishes no limit. Clients in the field answer 429 with back-off; this keeps a runaway
     // script from ever getting there.
-    limit: Some((600, Duration::from_mins(1))),
-    uses_access_tokens: false,
+    limits: &[PublishedLimit {
+        endpoint: "api",
+        counts: Counts::All,
+        requests: 600,
+        period: Duration::from_mins(1),
+    }],
+    tokens: None,
+    guide: GUIDE,
     catalogue: &[
         Documented {
             method: "POST",
             path: api::ESTIMATE,
+            params: &[],
+            body: Some(r#"{"token": "EMT", "quantity": "3000"}"#),
             writes: false,
             about: "price estimate, unsigned",
         },
         Documented {
             method: "POST",
             path: api::CREATE,
+            params: &[],
+            body: Some("{}"),
             writes: true,
             about: "payment token for one link",
         },
         Documented {
             method: "POST",
             path: api::CHECK,
+            params: &[],
+            body: Some(r#"{"id": "ORDER-1001"}"#),
             writes: false,
             about: "state of a payment",
         },
         Documented {
             method: "POST",
             path: api::TEST,
+            params: &[],
+            body: Some("{}"),
             writes: false,
             about: "test of the signature",
         },
@@ -66,3 +81,15 @@ pub static MANIFEST: Manifest = Manifest {
         (settings::API_SECRET, sandbox::API_SECRET),
     ],
 };
+
+/// From <https://support.kanga.exchange/guide/kanga-tpg-api/>.
+const GUIDE: &[Guide] = &[Guide {
+    title: "A merchant account and its API key",
+    steps: &[
+        "Open an account at https://kanga.exchange and have it verified.",
+        "Ask Kanga to enable TPG (Token Payment Gateway) for it.",
+        "In the web account, under TPG > TPG API, make a key: the secret is shown there.",
+        "Set the callback address there too, if payments are to be reported.",
+        "`tilldeck account add` asks for key and secret and verifies them.",
+    ],
+}];

@@ -317,7 +317,8 @@ impl Memory {
             let changes = payment.changes(now);
             for change in changes.iter().skip(payment.reported) {
                 if world.callback_url().is_some() {
-                    self.outbox.post(query(&payment.id), change.at);
+                    self.outbox
+                        .post(Letter::hint(query(&payment.id), change.at));
                 }
                 self.revision += 1;
             }
@@ -453,7 +454,9 @@ impl Dialect for Kanga {
         if world.callback_url().is_none() {
             return Some(Err("no callback URL is set for the sandbox".into()));
         }
-        memory.outbox.post(query(id.as_str()), world.now());
+        memory
+            .outbox
+            .post(Letter::hint(query(id.as_str()), world.now()));
         memory.revision += 1;
         Some(Ok(format!("{id}: its callback goes out once more")))
     }

@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::Look;
-use crate::domain::{Exchange, Outcome, time};
+use crate::domain::{BudgetGauge, Exchange, Outcome, time};
 use crate::tui::theme::{Theme, Tone};
 use crate::tui::widgets::bar::gauge;
 use crate::tui::widgets::text::{Pen, fit, width};
@@ -15,15 +15,12 @@ pub fn draw_budget(look: Look<'_>, area: Rect, buf: &mut Buffer) {
     let theme = look.theme;
     let dim = theme.style(Tone::Dim);
     let in_flight = look.store.in_flight().count();
-    let waiting = look
-        .store
-        .in_flight()
-        .find_map(|asked| Some((asked, asked.waiting.as_deref()?)));
+    let waiting = look.store.waiting.values().next();
     let (right, tone) = match (in_flight, waiting) {
         (0, _) => (String::new(), Tone::Dim),
         (n, None) => (format!("{n} in flight"), Tone::Busy),
-        (n, Some((asked, why))) => (
-            format!("{n} in flight, {} waits {why}", asked.account),
+        (n, Some(first)) => (
+            format!("{n} in flight, {} waits {}", first.account, first.why),
             Tone::Warn,
         ),
     };
@@ -39,40 +36,44 @@ pub fn draw_budget(look: Look<'_>, area: Rect, buf: &mut Buffer) {
         first = false;
         pen.text(known.id().as_str(), theme.style(Tone::Plain));
         // Not known is not unlimited: nothing is said.
-        let Some(gauge_now) = known.budget(look.now) else {
-            continue;
-        };
-        let full = gauge_now.used >= gauge_now.limit;
-        let (used, free) = gauge(
-            gauge_now.used,
-            gauge_now.limit,
-            if area.width >= 90 { 12 } else { 6 },
+        for gauge_now in known.budgets(look.now) {
+            draw_gauge(&gauge_now, look, area, &mut pen);
+        }
+    }
+}
+
+fn draw_gauge(gauge_now: &BudgetGauge, look: Look<'_>, area: Rect, pen: &mut Pen<'_>) {
+    let (theme, dim) = (look.theme, look.theme.style(Tone::Dim));
+    let full = gauge_now.used >= gauge_now.limit;
+    let (used, free) = gauge(
+        gauge_now.used,
+        gauge_now.limit,
+        if area.width >= 90 { 12 } else { 6 },
+    );
+    let tone = match (full, gauge_now.used > gauge_now.limit / 10 * 9) {
+        (true, _) => Tone::Bad,
+        (false, true) => Tone::Warn,
+        (false, false) => Tone::Good,
+    };
+    pen.text(" ", dim)
+        .text(&used, theme.style(tone))
+        .text(&free, dim)
+        .text(
+            &format!(" {}/{}", gauge_now.used, gauge_now.limit),
+            theme.style(if full { Tone::Bad } else { Tone::Plain }),
+        )
+        .text(&format!(" per {}", period(gauge_now.period)), dim);
+    if let (true, Some(left)) = (full, gauge_now.next_free) {
+        pen.text(
+            &format!(", next slot in {} s", left.as_millis().div_ceil(1000)),
+            theme.style(Tone::Warn),
         );
-        let tone = match (full, gauge_now.used > gauge_now.limit / 10 * 9) {
-            (true, _) => Tone::Bad,
-            (false, true) => Tone::Warn,
-            (false, false) => Tone::Good,
-        };
-        pen.text(" ", dim)
-            .text(&used, theme.style(tone))
-            .text(&free, dim)
-            .text(
-                &format!(" {}/{}", gauge_now.used, gauge_now.limit),
-                theme.style(if full { Tone::Bad } else { Tone::Plain }),
-            )
-            .text(&format!(" per {}", period(gauge_now.period)), dim);
-        if let (true, Some(left)) = (full, gauge_now.next_free) {
-            pen.text(
-                &format!(", next slot in {} s", left.as_millis().div_ceil(1000)),
-                theme.style(Tone::Warn),
-            );
-        }
-        if gauge_now.waiting > 0 {
-            pen.text(
-                &format!(", {} waiting", gauge_now.waiting),
-                theme.style(Tone::Warn),
-            );
-        }
+    }
+    if gauge_now.waiting > 0 {
+        pen.text(
+            &format!(", {} waiting", gauge_now.waiting),
+            theme.style(Tone::Warn),
+        );
     }
 }
 

@@ -287,7 +287,7 @@ impl State {
         let counts = store
             .accounts
             .iter()
-            .filter_map(|known| known.budget(now))
+            .flat_map(|known| known.budgets(now))
             .filter(|gauge| gauge.used >= gauge.limit && gauge.next_free.is_some())
             .map(|_| super::tick(now));
         resets.chain(counts).min()

@@ -1,0 +1,218 @@
+//! One account at work, made from its config or from the simulator's account.
+
+use std::sync::Arc;
+
+use reqwest::Url;
+
+use super::secrets;
+use crate::auth::Tokens;
+use crate::clock::Clock;
+use crate::config::{AccountConfig, Environ, Profile, SecretSource};
+use crate::domain::{Account, AccountId, Counts, Environment, Problem};
+use crate::ledger::{KeyHash, Ledger};
+use crate::net::{self, Gate, Limit, Session};
+use crate::providers::{self, Client, Credentials, Manifest, REGISTRY, ReadSecret};
+
+/// One account at work.
+pub(super) struct Desk {
+    pub(super) account: Account,
+    pub(super) manifest: &'static Manifest,
+    pub(super) client: Arc<dyn Client>,
+    pub(super) session: Session,
+    pub(super) tokens: Option<Tokens>,
+}
+
+/// What all accounts at work share.
+#[derive(Clone)]
+pub(super) struct Seats {
+    pub(super) gate: Arc<Gate>,
+    pub(super) ledger: Ledger,
+    pub(super) clock: Clock,
+}
+
+impl Seats {
+    /// The simulator's account of one provider.
+    pub(super) fn embedded(&self, manifest: &'static Manifest, base: &Url) -> Desk {
+        let texts =
+            manifest.spec.keys.iter().filter_map(|key| {
+                Some((key.name, secrets::embedded(manifest, key.name)?.to_owned()))
+            });
+        let names = manifest.spec.endpoints.iter();
+        let endpoints: Vec<_> = names.map(|name| (*name, base.clone())).collect();
+        let limits = limits(manifest, None, &endpoints, manifest.id.0);
+        let credentials = self.credentials(
+            texts.collect(),
+            secrets::embedded_secret(manifest),
+            endpoints,
+        );
+        let account = embedded_account(manifest, &net::http::authority(base));
+        self.desk(account, manifest, credentials, limits)
+    }
+
+    /// An account of the config file; `None` where its provider is not known.
+    pub(super) fn configured(&self, config: &AccountConfig, environ: &Environ) -> Option<Desk> {
+        let manifest = providers::by_name(config.provider)?;
+        let endpoints = endpoints(config, manifest);
+        let name = config.texts.values().next().map_or("", String::as_str);
+        let limits = limits(manifest, Some(config), &endpoints, name);
+        let credentials = self.credentials(
+            config.texts.clone(),
+            secrets::configured_secret(config, environ.clone()),
+            endpoints,
+        );
+        Some(self.desk(account(config, manifest), manifest, credentials, limits))
+    }
+
+    fn credentials(
+        &self,
+        texts: std::collections::BTreeMap<&'static str, String>,
+        read_secret: ReadSecret,
+        endpoints: Vec<(&'static str, Url)>,
+    ) -> Credentials {
+        Credentials {
+            texts,
+            read_secret,
+            endpoints,
+            ledger: self.ledger.clone(),
+            clock: self.clock.clone(),
+            tokens: None,
+        }
+    }
+
+    fn desk(
+        &self,
+        account: Account,
+        manifest: &'static Manifest,
+        mut credentials: Credentials,
+        limits: Vec<Limit>,
+    ) -> Desk {
+        let endpoints = credentials.endpoints.clone();
+        let session = Session::new(self.gate.clone(), account.clone(), endpoints, limits);
+        let tokens = manifest.tokens.map(|fetch| {
+            let fetch = fetch(&credentials);
+            Tokens::new(session.clone(), fetch, self.clock.clone())
+        });
+        credentials.tokens.clone_from(&tokens);
+        Desk {
+            account,
+            manifest,
+            client: (manifest.connect)(credentials),
+            session,
+            tokens,
+        }
+    }
+}
+
+impl Desk {
+    pub(super) fn problem(&self, error: providers::ApiError) -> Problem {
+        error.problem(&self.account.id, self.account.provider_title)
+    }
+}
+
+/// The limits an account is kept to: as published, or as the operator set them.
+fn limits(
+    manifest: &Manifest,
+    config: Option<&AccountConfig>,
+    endpoints: &[(&'static str, Url)],
+    credentials: &str,
+) -> Vec<Limit> {
+    let own = config.and_then(|config| config.budget.as_ref());
+    let published = manifest.limits.iter();
+    published
+        .map(|limit| {
+            let requests = match (limit.counts, own) {
+                (_, None) => limit.requests,
+                (Counts::Reads, Some(own)) => own.reads.unwrap_or(limit.requests),
+                (Counts::All | Counts::Writes, Some(own)) => own.requests,
+            };
+            let host = endpoints
+                .iter()
+                .find(|(name, _)| *name == limit.endpoint)
+                .map(|(_, url)| net::http::authority(url))
+                .unwrap_or_default();
+            let mut scope = KeyHash::of(&host, credentials).as_str().to_owned();
+            if limit.counts != Counts::All {
+                scope = format!("{scope} {}", limit.counts.word());
+            }
+            Limit {
+                scope,
+                endpoint: limit.endpoint,
+                counts: limit.counts,
+                requests,
+                period: own.map_or(limit.period, |own| own.period),
+            }
+        })
+        .collect()
+}
+
+/// The accounts of a profile, as they can be shown before anything is opened.
+#[must_use]
+pub fn accounts(profile: &Profile) -> Vec<Account> {
+    if profile.built_in {
+        return REGISTRY
+            .iter()
+            .map(|manifest| embedded_account(manifest, "this program"))
+            .collect();
+    }
+    profile
+        .accounts
+        .iter()
+        .filter_map(|config| Some(account(config, providers::by_name(config.provider)?)))
+        .collect()
+}
+
+fn embedded_account(manifest: &Manifest, host: &str) -> Account {
+    Account {
+        id: AccountId::new(manifest.id.0).expect("a provider's short name is a fine account name"),
+        provider: manifest.id,
+        provider_title: manifest.title,
+        environment: Environment::Embedded,
+        host: host.to_owned(),
+        secret_source: "built in".into(),
+        uses_access_tokens: manifest.tokens.is_some(),
+    }
+}
+
+fn account(config: &AccountConfig, manifest: &Manifest) -> Account {
+    Account {
+        id: config.id.clone(),
+        provider: manifest.id,
+        provider_title: manifest.title,
+        environment: environment(config),
+        host: endpoints(config, manifest)
+            .first()
+            .map(|(_, url)| net::http::authority(url))
+            .unwrap_or_default(),
+        secret_source: config
+            .secrets
+            .values()
+            .next()
+            .map(SecretSource::describe)
+            .unwrap_or_default(),
+        uses_access_tokens: manifest.tokens.is_some(),
+    }
+}
+
+fn environment(config: &AccountConfig) -> Environment {
+    if config.environment == Environment::Sandbox.as_str() {
+        Environment::Sandbox
+    } else {
+        Environment::Production
+    }
+}
+
+fn endpoints(config: &AccountConfig, manifest: &Manifest) -> Vec<(&'static str, Url)> {
+    let environment = environment(config);
+    manifest
+        .endpoints
+        .iter()
+        .filter(|endpoint| endpoint.environment == environment)
+        .filter_map(|endpoint| {
+            let url = config
+                .endpoints
+                .get(endpoint.name)
+                .map_or(endpoint.url, String::as_str);
+            Some((endpoint.name, Url::parse(url).ok()?))
+        })
+        .collect()
+}

@@ -1,0 +1,49 @@
+//! One call of the explorer: sent as it was put together, its reply redacted and read.
+
+use super::Deck;
+use crate::domain::{AccountId, Answer, Explored, Op, Problem, RawCall};
+use crate::net::{How, record, redact};
+
+impl Deck {
+    /// Sends a call as it was put together. A reply with an error status is an answer too.
+    ///
+    /// # Errors
+    /// If there is no such account, or no reply came.
+    pub async fn explore(
+        &self,
+        account: &AccountId,
+        call: &RawCall,
+        how: How,
+    ) -> Result<Explored, Problem> {
+        let desk = self.desk(account)?;
+        let op = Op::Raw {
+            method: call.method.clone(),
+            path: call.path.clone(),
+            body: call.body.clone(),
+            writes: desk.manifest.writes(&call.method, &call.path),
+        };
+        let began = self.clock.now().mono;
+        let Answer::Raw(raw) = self.ask(account, op, how).await? else {
+            unreachable!("a raw call is answered raw");
+        };
+        let took = self.clock.now().mono.saturating_sub(began);
+        let kept = record::kept(&raw.body);
+        Ok(Explored {
+            status: raw.status,
+            content_type: raw
+                .content_type
+                .as_deref()
+                .map(|text| redact::header("content-type", text)),
+            took,
+            bytes: raw.body.len(),
+            text: kept.text,
+            cut: kept.cut,
+            failure: desk
+                .client
+                .judge(&raw)
+                .err()
+                .map(|error| desk.problem(error).message),
+            digest: desk.client.digest(call, &raw),
+        })
+    }
+}
