@@ -11,7 +11,8 @@ use tilldeck::auth::sign;
 use tilldeck::clock::Clock;
 use tilldeck::deck;
 use tilldeck::domain::{Now, Secret, WallTime};
-use tilldeck::ledger::{KeyHash, Ledger, Retention, Slot};
+use tilldeck::ledger::{KeyHash, Ledger, Retention, Slots, Terms};
+use tilldeck::net::budget::window::{Purse, Step};
 use tilldeck::net::redact;
 use tilldeck::tui::{self, Model, Msg, Setup, UiOptions};
 
@@ -87,17 +88,39 @@ fn ledger(c: &mut Criterion) {
             })
         });
     });
-    c.bench_function("a slot taken and released", |b| {
+    c.bench_function("a slot taken and released through the ledger", |b| {
+        let terms = Terms {
+            scope: "bench".into(),
+            limit: 1_000_000,
+            period: Duration::from_millis(1),
+            reserve: 0,
+            flight: Duration::from_secs(1),
+        };
         b.iter(|| {
             runtime.block_on(async {
-                let (period, flight) = (Duration::from_millis(1), Duration::from_secs(1));
-                let taken = ledger
-                    .take_slot("bench", 1_000_000, period, 0, flight)
-                    .await;
-                if let Ok(Slot::Granted(id)) = taken {
-                    ledger.release_slot(id, clock.now().wall);
+                let taken = ledger.take_slots(terms.clone(), 1).await;
+                if let Ok(Slots::Granted(ids)) = taken {
+                    for id in ids {
+                        ledger.release_slot(id, clock.now().wall);
+                    }
                 }
             });
+        });
+    });
+    c.bench_function("a slot granted and freed in process, of 2000 in use", |b| {
+        let mut purse = Purse::new(2000, Duration::from_mins(1));
+        let mut now = AT;
+        let mut id = 0_u32;
+        b.iter(|| {
+            now.mono += Duration::from_millis(30);
+            match purse.step(now, 0, 0) {
+                Step::Go(..) => purse.seen(now),
+                Step::Take(n) => {
+                    id += n;
+                    purse.taken(id - n..id, now);
+                }
+                Step::Wait(_) => unreachable!("one is freed for each that is taken"),
+            }
         });
     });
 }

@@ -135,7 +135,7 @@ fn limits(
                 scope = format!("{scope} {}", limit.counts.word());
             }
             Limit {
-                scope,
+                scope: scope.into(),
                 endpoint: limit.endpoint,
                 counts: limit.counts,
                 requests,

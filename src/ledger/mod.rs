@@ -23,7 +23,7 @@ use crate::clock::Clock;
 
 pub use exchanges::LogQuery;
 pub use nonces::{KeyHash, LANE_LIMIT, Lane};
-pub use slots::{Slot, SlotId};
+pub use slots::{Counted, SlotId, Slots, Terms};
 
 use writer::{Job, Store};
 
@@ -103,6 +103,8 @@ struct Shared {
     status: watch::Receiver<Status>,
     folder: PathBuf,
     lanes: Mutex<HashMap<KeyHash, Arc<tokio::sync::Mutex<()>>>>,
+    /// Slots whose replies were seen, not written yet.
+    released: Arc<Mutex<Vec<(SlotId, i64)>>>,
     #[cfg(test)]
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
@@ -132,6 +134,7 @@ impl Ledger {
             status,
             folder,
             lanes: Mutex::default(),
+            released: Arc::default(),
             #[cfg(test)]
             thread: Mutex::new(thread.ok()),
         }))

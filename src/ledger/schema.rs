@@ -6,7 +6,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub(super) const APPLICATION_ID: i32 = 0x7464_636b;
 
 /// What leads from each version to the next; the first from an empty file to version 1.
-const STEPS: [&str; 1] = [include_str!("schema/1.sql")];
+const STEPS: [&str; 2] = [include_str!("schema/1.sql"), include_str!("schema/2.sql")];
 
 /// The version of this program.
 pub(super) const NEWEST: usize = STEPS.len();
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn a_later_step_runs_once_on_an_older_file() {
-        let later = [STEPS[0], "ALTER TABLE nonces ADD COLUMN note TEXT"];
+        let later = [&STEPS[..], &["ALTER TABLE nonces ADD COLUMN note TEXT"]].concat();
         let conn = Connection::open_in_memory().unwrap();
         migrate(&conn).unwrap();
         migrate_by(&conn, &later).unwrap();
@@ -70,16 +70,20 @@ mod tests {
             [],
         )
         .unwrap();
-        assert_eq!(version(&conn), Ok(2));
+        assert_eq!(version(&conn), Ok(NEWEST + 1));
     }
 
     #[test]
     fn a_step_that_fails_changes_nothing() {
-        let broken = [STEPS[0], "CREATE TABLE more (a); CREATE TABLE more (a)"];
+        let broken = [
+            &STEPS[..],
+            &["CREATE TABLE more (a); CREATE TABLE more (a)"],
+        ]
+        .concat();
         let conn = Connection::open_in_memory().unwrap();
         migrate(&conn).unwrap();
         assert!(migrate_by(&conn, &broken).is_err());
-        assert_eq!(version(&conn), Ok(1));
+        assert_eq!(version(&conn), Ok(NEWEST));
         assert!(!conn.table_exists(None, "more").unwrap());
     }
 }

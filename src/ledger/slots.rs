@@ -3,12 +3,14 @@
 //! it begins, can hold more than the limit. Never waits; says how long to.
 //!
 //! The window is held against the wall clock, the only one that processes share. A clock set back frees no
-//! slot early: all are then held for one more request and period at most. One set forward by some seconds
-//! frees slots that many seconds early, which nothing in a file can tell from time that has passed.
+//! slot early: all are then held for one more request and period at most. One set forward frees slots early,
+//! which nothing in a file can tell from time that has passed; each process therefore keeps to a window of its
+//! own besides, on a clock that no one sets.
 
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 
 use crate::domain::WallTime;
 
@@ -16,47 +18,90 @@ use super::writer::Store;
 use super::{Ledger, LedgerError};
 
 /// One slot that was taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SlotId {
     /// Which of the files this process has had; numbers begin anew in each.
     era: u32,
     id: i64,
+    scope: Arc<str>,
+    period: i64,
 }
 
-/// The answer to who asks for a slot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Slot {
-    /// Send now, then call [`Ledger::release_slot`].
-    Granted(SlotId),
+/// What slots are asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// What they are counted under.
+    pub scope: Arc<str>,
+    /// Slots there are.
+    pub limit: u32,
+    /// The window.
+    pub period: Duration,
+    /// How many are left free for more urgent callers.
+    pub reserve: u32,
+    /// How long a request can last from taking its slot. A process that dies never releases its slots: each is
+    /// freed so long and one period after it was taken.
+    pub flight: Duration,
+}
+
+/// The answer to who asks for slots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Slots {
+    /// At least one. Send, then call [`Ledger::release_slot`] for each.
+    Granted(Vec<SlotId>),
     /// None is free.
     Full {
         /// Until there is one; `None` where that depends on replies still on their way.
         next_free: Option<Duration>,
     },
+    /// Some process was told by the provider to wait so long.
+    Held(Duration),
+}
+
+/// How a budget stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// Slots taken.
+    pub used: u32,
+    /// Until the next is free, where all are taken and that is known.
+    pub next_free: Option<Duration>,
+    /// How long the provider told some process to wait.
+    pub held: Option<Duration>,
 }
 
 /// A slot that is not in the file: the file could not be written, or has been replaced.
 pub(super) struct Loose {
-    id: SlotId,
-    scope: String,
+    id: i64,
+    era: u32,
+    scope: Arc<str>,
     period: i64,
     in_flight: bool,
     free_at: i64,
 }
 
-struct Terms {
-    scope: String,
-    limit: u32,
+/// What is asked for, in the file's units.
+struct Asked {
+    terms: Terms,
     period: i64,
-    reserve: u32,
     flight: i64,
+    /// At most so many.
+    wanted: u32,
 }
 
-impl Terms {
+impl Asked {
     fn open_to_all(&self) -> usize {
-        self.limit.saturating_sub(self.reserve) as usize
+        self.terms.limit.saturating_sub(self.terms.reserve) as usize
+    }
+
+    /// How many are granted while `in_use` are taken; `None` where that is none.
+    fn grant(&self, in_use: usize) -> Option<u32> {
+        let free = self.open_to_all().checked_sub(in_use)?;
+        let free = u32::try_from(free).unwrap_or(u32::MAX);
+        Some(free.min(self.wanted.max(1))).filter(|n| *n > 0)
     }
 }
+
+/// The longest a provider's wish to be left alone is kept.
+const HOLD_MAX: i64 = 3_600_000;
 
 fn millis(duration: Duration) -> i64 {
     // Far from the end of the range, so that sums of instants and lengths cannot overflow.
@@ -64,32 +109,23 @@ fn millis(duration: Duration) -> i64 {
 }
 
 impl Ledger {
-    /// Takes a slot of `scope`, leaving `reserve` of the `limit` free for more urgent callers. A process
-    /// that dies never releases its slots: one is freed `max_flight` and one period after it was taken.
+    /// Takes at least one slot and at most `wanted`, in one go.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
-    pub async fn take_slot(
-        &self,
-        scope: &str,
-        limit: u32,
-        period: Duration,
-        reserve: u32,
-        max_flight: Duration,
-    ) -> Result<Slot, LedgerError> {
-        let terms = Terms {
-            scope: scope.to_owned(),
-            limit,
-            period: millis(period),
-            reserve,
-            flight: millis(max_flight),
+    pub async fn take_slots(&self, terms: Terms, wanted: u32) -> Result<Slots, LedgerError> {
+        let asked = Asked {
+            period: millis(terms.period),
+            flight: millis(terms.flight),
+            terms,
+            wanted,
         };
         let (answer, answered) = tokio::sync::oneshot::channel();
         self.tell(move |store| {
-            let taken = take(store, &terms);
-            if let Err(Ok(Slot::Granted(id))) = answer.send(taken) {
+            let taken = take(store, &asked);
+            if let Err(Ok(Slots::Granted(ids))) = answer.send(taken) {
                 // Whoever asked is gone and will send nothing.
-                discard(store, id);
+                discard(store, &ids);
             }
         });
         answered.await.unwrap_or(Err(LedgerError::Stopped))
@@ -97,26 +133,58 @@ impl Ledger {
 
     /// Says when the reply was seen, or the request given up: the slot stays used for one period from then.
     pub fn release_slot(&self, id: SlotId, seen_at: WallTime) {
-        self.tell(move |store| release(store, id, seen_at.0));
+        let mut waiting = self
+            .0
+            .released
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        waiting.push((id, seen_at.0));
+        if waiting.len() > 1 {
+            // The job that was put in the queue for the first of them takes them all.
+            return;
+        }
+        drop(waiting);
+        let released = self.0.released.clone();
+        self.tell(move |store| {
+            let all = std::mem::take(&mut *released.lock().unwrap_or_else(PoisonError::into_inner));
+            release(store, &all);
+        });
     }
 
-    /// Gives back a slot under which nothing was sent.
-    pub fn return_slot(&self, id: SlotId) {
-        self.tell(move |store| discard(store, id));
+    /// Gives back slots under which nothing was sent.
+    pub fn return_slots(&self, ids: Vec<SlotId>) {
+        if !ids.is_empty() {
+            self.tell(move |store| discard(store, &ids));
+        }
     }
 
-    /// How many slots of `scope` are used, and if that is all of `limit`, until the next is free (where that
-    /// is known).
+    /// From `since` on, the provider wants to be left alone for so long (an hour at most): no process takes a slot
+    /// of `scope` meanwhile.
+    pub fn hold_slots(&self, scope: Arc<str>, since: WallTime, wait: Duration) {
+        self.tell(move |store| {
+            let until = since.0.saturating_add(millis(wait).min(HOLD_MAX));
+            // Where it cannot be written, this process keeps to it all the same.
+            let _ = store.write(|conn| {
+                conn.prepare_cached(
+                    "INSERT INTO holds (scope, since, until) VALUES (?1, ?2, ?3)
+                     ON CONFLICT (scope) DO UPDATE SET since = ?2, until = max(until, ?3)",
+                )?
+                .execute((&*scope, since.0, until))
+            });
+        });
+    }
+
+    /// How the budget of `scope` stands.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
     pub async fn budget(
         &self,
-        scope: &str,
+        scope: Arc<str>,
         limit: u32,
         period: Duration,
-    ) -> Result<(u32, Option<Duration>), LedgerError> {
-        let (scope, period) = (scope.to_owned(), millis(period));
+    ) -> Result<Counted, LedgerError> {
+        let period = millis(period);
         self.ask(move |store| {
             let now = store.clock.now().wall.0;
             let loose = loose_of(store, &scope, now);
@@ -129,7 +197,11 @@ impl Ledger {
             };
             let wait = next
                 .map(|at| wait_until(at, now).min(Duration::from_millis(period.unsigned_abs())));
-            Ok((u32::try_from(used).unwrap_or(u32::MAX), wait))
+            Ok(Counted {
+                used: u32::try_from(used).unwrap_or(u32::MAX),
+                next_free: wait,
+                held: store.read(|conn| held(conn, &scope, now))?,
+            })
         })
         .await
     }
@@ -142,77 +214,89 @@ fn wait_until(at: i64, now: i64) -> Duration {
 /// When each loose slot in use is freed; `None` while in flight.
 fn loose_of(store: &mut Store, scope: &str, now: i64) -> Vec<Option<i64>> {
     store.loose.retain(|slot| slot.free_at > now);
-    let here = store.loose.iter().filter(|slot| slot.scope == scope);
+    let here = store.loose.iter().filter(|slot| &*slot.scope == scope);
     here.map(|slot| (!slot.in_flight).then_some(slot.free_at))
         .collect()
 }
 
-fn take(store: &mut Store, terms: &Terms) -> Result<Slot, LedgerError> {
+fn take(store: &mut Store, asked: &Asked) -> Result<Slots, LedgerError> {
     // First, since it may bring slots along that are not in the file.
     store.follow_file();
     let era = store.era;
     let now = store.clock.now().wall.0;
-    let loose = loose_of(store, &terms.scope, now);
-    match store.write(|conn| take_in_file(conn, terms, now, &loose)) {
+    let loose = loose_of(store, &asked.terms.scope, now);
+    let numbered = |era: u32, ids: Vec<i64>| -> Vec<SlotId> {
+        let slots = ids.into_iter().map(|id| SlotId {
+            era,
+            id,
+            scope: asked.terms.scope.clone(),
+            period: asked.period,
+        });
+        slots.collect()
+    };
+    match store.write(|conn| take_in_file(conn, asked, now, &loose)) {
         // The file proved damaged and was replaced; what could be read of it counts too.
-        Ok(Taken::Slot(id)) if store.era != era => {
-            let era = store.era;
-            discard(store, SlotId { era, id });
-            return take(store, terms);
+        Ok(Taken::Slots(ids)) if store.era != era => {
+            let taken = numbered(store.era, ids);
+            discard(store, &taken);
+            return take(store, asked);
         }
-        Ok(Taken::Slot(id)) => return Ok(Slot::Granted(SlotId { era: store.era, id })),
+        Ok(Taken::Slots(ids)) => return Ok(Slots::Granted(numbered(store.era, ids))),
         Ok(Taken::Full(next)) => return Ok(full(next, now)),
+        Ok(Taken::Held(wait)) => return Ok(Slots::Held(wait)),
         Err(LedgerError::NotKept(_)) => {}
         Err(error) => return Err(error),
     }
-    let in_file = store
-        .read(|conn| used(conn, &terms.scope, now))
-        .unwrap_or(0);
+    let scope = &asked.terms.scope;
+    let in_file = store.read(|conn| used(conn, scope, now)).unwrap_or(0);
     let in_use = in_file + loose.len();
-    if let Some(over) = in_use.checked_sub(terms.open_to_all()) {
-        let next = store.read(|conn| nth_free(conn, &terms.scope, now, &loose, over));
+    let Some(granted) = asked.grant(in_use) else {
+        let over = in_use.saturating_sub(asked.open_to_all());
+        let next = store.read(|conn| nth_free(conn, scope, now, &loose, over));
         return Ok(full(next.unwrap_or(None), now));
-    }
-    let id = SlotId {
-        era: store.era,
-        id: store.unkept_id(),
     };
-    store.loose.push(Loose {
-        id,
-        scope: terms.scope.clone(),
-        period: terms.period,
+    let ids: Vec<i64> = (0..granted).map(|_| store.unkept_id()).collect();
+    store.loose.extend(ids.iter().map(|id| Loose {
+        id: *id,
+        era: store.era,
+        scope: scope.clone(),
+        period: asked.period,
         in_flight: true,
-        free_at: now + terms.flight + terms.period,
-    });
-    Ok(Slot::Granted(id))
+        free_at: now + asked.flight + asked.period,
+    }));
+    Ok(Slots::Granted(numbered(store.era, ids)))
 }
 
 enum Taken {
-    Slot(i64),
+    Slots(Vec<i64>),
     Full(Option<i64>),
+    Held(Duration),
 }
 
-fn full(next: Option<i64>, now: i64) -> Slot {
-    Slot::Full {
+fn full(next: Option<i64>, now: i64) -> Slots {
+    Slots::Full {
         next_free: next.map(|at| wait_until(at, now)),
     }
 }
 
 fn take_in_file(
     conn: &Connection,
-    terms: &Terms,
+    asked: &Asked,
     now: i64,
     loose: &[Option<i64>],
 ) -> rusqlite::Result<Taken> {
-    let scope = terms.scope.as_str();
+    let scope = &*asked.terms.scope;
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
+    if let Some(wait) = held(&change, scope, now)? {
+        return Ok(Taken::Held(wait));
+    }
     change
         .prepare_cached("DELETE FROM slots WHERE scope = ?1 AND free_at <= ?2")?
         .execute((scope, now))?;
     let last: Option<i64> = change
         .prepare_cached("SELECT max(free_at) FROM slots WHERE scope = ?1")?
         .query_row([scope], |row| row.get(0))?;
-    if last.is_some_and(|last| last > now + terms.flight + terms.period) {
+    if last.is_some_and(|last| last > now + asked.flight + asked.period) {
         // The clock was set back. All replies were seen before this instant, so one period from now is late
         // enough, and soon enough not to block for as long as the clock was set back.
         change
@@ -223,23 +307,32 @@ fn take_in_file(
             .execute((scope, now))?;
     }
     let in_use = used(&change, scope, now)? + loose.len();
-    let taken = if let Some(over) = in_use.checked_sub(terms.open_to_all()) {
-        Taken::Full(nth_free(&change, scope, now, loose, over)?)
+    let taken = if let Some(granted) = asked.grant(in_use) {
+        let mut insert = change.prepare_cached(
+            "INSERT INTO slots (scope, period, flight, free_at) VALUES (?1, ?2, ?3, ?4)",
+        )?;
+        let free_at = now + asked.flight + asked.period;
+        let mut ids = Vec::new();
+        for _ in 0..granted {
+            insert.execute((scope, asked.period, asked.flight, free_at))?;
+            ids.push(change.last_insert_rowid());
+        }
+        Taken::Slots(ids)
     } else {
-        change
-            .prepare_cached(
-                "INSERT INTO slots (scope, period, flight, free_at) VALUES (?1, ?2, ?3, ?4)",
-            )?
-            .execute((
-                scope,
-                terms.period,
-                terms.flight,
-                now + terms.flight + terms.period,
-            ))?;
-        Taken::Slot(change.last_insert_rowid())
+        let over = in_use.saturating_sub(asked.open_to_all());
+        Taken::Full(nth_free(&change, scope, now, loose, over)?)
     };
     change.commit()?;
     Ok(taken)
+}
+
+/// How long nothing of `scope` is to be sent. A clock that was set back to before it was asked for ends it.
+fn held(conn: &Connection, scope: &str, now: i64) -> rusqlite::Result<Option<Duration>> {
+    let until: Option<i64> = conn
+        .prepare_cached("SELECT until FROM holds WHERE scope = ?1 AND since <= ?2 AND until > ?2")?
+        .query_row((scope, now), |row| row.get(0))
+        .optional()?;
+    Ok(until.map(|until| wait_until(until, now)))
 }
 
 fn used(conn: &Connection, scope: &str, now: i64) -> rusqlite::Result<usize> {
@@ -269,38 +362,56 @@ fn nth_free(
     Ok(frees.get(n).copied())
 }
 
-fn release(store: &mut Store, slot: SlotId, seen_at: i64) {
-    if let Some(loose) = store.loose.iter_mut().find(|loose| loose.id == slot) {
-        loose.in_flight = false;
-        loose.free_at = seen_at.saturating_add(loose.period);
-        return;
-    }
-    // Where this cannot be written, the slot is held for longer, as if this process had died.
-    let _ = in_file(store, slot, |conn| {
-        conn.prepare_cached("UPDATE slots SET seen_at = ?2, free_at = ?2 + period WHERE id = ?1")?
-            .execute((slot.id, seen_at))
-    });
-}
-
-fn discard(store: &mut Store, slot: SlotId) {
-    store.loose.retain(|loose| loose.id != slot);
-    let _ = in_file(store, slot, |conn| {
-        conn.prepare_cached("DELETE FROM slots WHERE id = ?1")?
-            .execute([slot.id])
-    });
-}
-
-/// Changes the slot's row, unless its number is another's in the file of today.
-fn in_file(
-    store: &mut Store,
-    slot: SlotId,
-    change: impl Fn(&Connection) -> rusqlite::Result<usize>,
-) -> Result<(), LedgerError> {
+fn release(store: &mut Store, slots: &[(SlotId, i64)]) {
     store.follow_file();
-    if slot.era == store.era {
-        store.write(change)?;
+    let mut kept = Vec::with_capacity(slots.len());
+    for (slot, seen_at) in slots {
+        let mut loose = store.loose.iter_mut();
+        if let Some(loose) = loose.find(|loose| loose.is(slot)) {
+            loose.in_flight = false;
+            loose.free_at = seen_at.saturating_add(loose.period);
+        } else if slot.era == store.era {
+            kept.push((slot, *seen_at));
+        }
     }
-    Ok(())
+    // Where this cannot be written, the slots are held for longer, as if this process had died. A row that has
+    // lapsed meanwhile (the machine slept, with the request on its way) is put back: its period begins only now.
+    let _ = store.write(|conn| {
+        let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
+        {
+            let mut release = change.prepare_cached(
+                "INSERT INTO slots (id, scope, period, flight, seen_at, free_at) VALUES (?1, ?2, ?3, 0, ?4, ?4 + ?3)
+                 ON CONFLICT (id) DO UPDATE SET seen_at = ?4, free_at = ?4 + period",
+            )?;
+            for (slot, seen_at) in &kept {
+                release.execute((slot.id, &*slot.scope, slot.period, seen_at))?;
+            }
+        }
+        change.commit()
+    });
+}
+
+fn discard(store: &mut Store, slots: &[SlotId]) {
+    store.follow_file();
+    store
+        .loose
+        .retain(|loose| !slots.iter().any(|slot| loose.is(slot)));
+    let era = store.era;
+    let _ = store.write(|conn| {
+        let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
+        for slot in slots.iter().filter(|slot| slot.era == era) {
+            change
+                .prepare_cached("DELETE FROM slots WHERE id = ?1")?
+                .execute([slot.id])?;
+        }
+        change.commit()
+    });
+}
+
+impl Loose {
+    fn is(&self, slot: &SlotId) -> bool {
+        self.id == slot.id && self.era == slot.era
+    }
 }
 
 /// The slots of a file that is being replaced, as far as they can still be read.
@@ -308,11 +419,9 @@ pub(super) fn carried(conn: &Connection, era: u32) -> rusqlite::Result<Vec<Loose
     conn.prepare("SELECT id, scope, period, seen_at IS NULL, free_at FROM slots")?
         .query_map([], |row| {
             Ok(Loose {
-                id: SlotId {
-                    era,
-                    id: row.get(0)?,
-                },
-                scope: row.get(1)?,
+                id: row.get(0)?,
+                era,
+                scope: row.get::<_, String>(1)?.into(),
                 period: row.get(2)?,
                 in_flight: row.get(3)?,
                 free_at: row.get(4)?,

@@ -198,17 +198,33 @@ fn a_key_hash_tells_providers_and_keys_apart() {
     assert_ne!(KeyHash::of("ab", "c"), KeyHash::of("a", "bc"));
 }
 
-async fn take(ledger: &Ledger, reserve: u32) -> Slot {
-    ledger
-        .take_slot("kanga", 3, MINUTE, reserve, FLIGHT)
-        .await
-        .unwrap()
+fn terms(scope: &str, limit: u32, reserve: u32) -> Terms {
+    Terms {
+        scope: scope.into(),
+        limit,
+        period: MINUTE,
+        reserve,
+        flight: FLIGHT,
+    }
 }
 
-fn granted(slot: Slot) -> SlotId {
-    match slot {
-        Slot::Granted(id) => id,
-        Slot::Full { .. } => panic!("{slot:?}"),
+fn counted(used: u32, next_free: Option<Duration>) -> Counted {
+    Counted {
+        used,
+        next_free,
+        held: None,
+    }
+}
+
+async fn take(ledger: &Ledger, reserve: u32) -> Slots {
+    let asked = ledger.take_slots(terms("kanga", 3, reserve), 1);
+    asked.await.unwrap()
+}
+
+fn granted(slots: Slots) -> SlotId {
+    match slots {
+        Slots::Granted(mut ids) if ids.len() == 1 => ids.remove(0),
+        _ => panic!("{slots:?}"),
     }
 }
 
@@ -226,7 +242,7 @@ async fn slots_are_freed_one_period_after_the_reply_was_seen() {
     let [one, two] = &processes;
     let first = granted(take(one, 0).await);
     let second = granted(take(two, 1).await);
-    let full = |next_free| Slot::Full { next_free };
+    let full = |next_free| Slots::Full { next_free };
     assert_eq!(take(two, 1).await, full(None), "one is kept free");
     granted(take(one, 0).await);
     assert_eq!(take(two, 0).await, full(None), "all in flight");
@@ -236,15 +252,21 @@ async fn slots_are_freed_one_period_after_the_reply_was_seen() {
     hand.advance(Duration::from_secs(10));
     assert_eq!(take(two, 0).await, full(Some(Duration::from_secs(50))));
     assert_eq!(take(two, 1).await, full(None), "a second one must be freed");
-    let budget = two.budget("kanga", 3, MINUTE).await;
-    assert_eq!(budget, Ok((3, Some(Duration::from_secs(50)))));
+    let budget = two.budget("kanga".into(), 3, MINUTE).await;
+    assert_eq!(budget, Ok(counted(3, Some(Duration::from_secs(50)))));
     two.release_slot(second, clock.now().wall);
     two.flush().await;
     assert_eq!(take(two, 1).await, full(Some(MINUTE)));
     hand.advance(Duration::from_secs(50));
-    assert_eq!(one.budget("kanga", 3, MINUTE).await, Ok((2, None)));
+    assert_eq!(
+        one.budget("kanga".into(), 3, MINUTE).await,
+        Ok(counted(2, None))
+    );
     granted(take(two, 0).await);
-    assert_eq!(one.budget("other", 3, MINUTE).await, Ok((0, None)));
+    assert_eq!(
+        one.budget("other".into(), 3, MINUTE).await,
+        Ok(counted(0, None))
+    );
 }
 
 #[tokio::test]
@@ -265,7 +287,7 @@ async fn a_dead_process_holds_its_slots_as_long_as_a_request_can_last() {
     close(dying);
     let next = begin();
     hand.advance(FLIGHT + Duration::from_millis(59_999));
-    assert!(matches!(take(&next, 0).await, Slot::Full { .. }));
+    assert!(matches!(take(&next, 0).await, Slots::Full { .. }));
     hand.advance(Duration::from_millis(1));
     granted(take(&next, 0).await);
 }
@@ -285,7 +307,7 @@ async fn a_clock_set_back_frees_nothing_early_and_blocks_for_one_period_at_most(
     }
     hand.advance(Duration::from_secs(59));
     hand.set_wall(WallTime(START.0 - 86_400_000));
-    let full = |seconds| Slot::Full {
+    let full = |seconds| Slots::Full {
         next_free: Some(Duration::from_secs(seconds)),
     };
     assert_eq!(take(&ledger, 0).await, full(60));
@@ -300,30 +322,49 @@ async fn the_highest_limits_do_not_overflow() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = start(folder.path());
     for _ in 0..2 {
-        let slot = ledger
-            .take_slot("s", u32::MAX, Duration::MAX, 0, Duration::MAX)
-            .await;
+        let all = Terms {
+            period: Duration::MAX,
+            flight: Duration::MAX,
+            ..terms("s", u32::MAX, 0)
+        };
+        let slot = ledger.take_slots(all, 1).await;
         let id = granted(slot.unwrap());
         ledger.release_slot(id, WallTime(i64::MAX));
     }
-    let none = ledger.take_slot("s", 0, MINUTE, 7, FLIGHT).await.unwrap();
-    assert_eq!(none, Slot::Full { next_free: None }, "no slots at all");
+    let none = ledger.take_slots(terms("s", 0, 7), 9).await.unwrap();
+    assert_eq!(none, Slots::Full { next_free: None }, "no slots at all");
     assert_eq!(ledger.status().await, Status::Ready);
 }
 
 #[derive(Debug, Clone)]
 enum Step {
-    Take { process: usize, reserve: u32 },
-    Release { nth: usize },
-    Die { nth: usize },
-    Wait { ms: u64 },
-    SetBack { ms: i64 },
-    Disk { process: usize, full: bool },
+    Take {
+        process: usize,
+        reserve: u32,
+        wanted: u32,
+    },
+    Release {
+        nth: usize,
+    },
+    Die {
+        nth: usize,
+    },
+    Wait {
+        ms: u64,
+    },
+    SetBack {
+        ms: i64,
+    },
+    Disk {
+        process: usize,
+        full: bool,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        6 => (0..2_usize, 0..2_u32).prop_map(|(process, reserve)| Step::Take { process, reserve }),
+        6 => (0..2_usize, 0..2_u32, 1..4_u32)
+            .prop_map(|(process, reserve, wanted)| Step::Take { process, reserve, wanted }),
         4 => (0..8_usize).prop_map(|nth| Step::Release { nth }),
         1 => (0..8_usize).prop_map(|nth| Step::Die { nth }),
         4 => (1..40_000_u64).prop_map(|ms| Step::Wait { ms }),
@@ -353,15 +394,17 @@ proptest! {
             for step in steps {
                 let mono = clock.now().mono;
                 match step {
-                    Step::Take { process, reserve } => {
+                    Step::Take { process, reserve, wanted } => {
                         let process = if full_disk { 0 } else { process };
-                        let slot = processes[process].take_slot("s", LIMIT, MINUTE, reserve, FLIGHT).await.unwrap();
-                        if let Slot::Granted(id) = slot {
+                        let slot = processes[process].take_slots(terms("s", LIMIT, reserve), wanted).await.unwrap();
+                        if let Slots::Granted(ids) = slot {
                             in_flight.retain(|(_, _, taken)| *taken + FLIGHT + MINUTE > mono);
                             until.retain(|end| *end > mono);
                             let open = LIMIT - reserve;
-                            assert!(in_flight.len() + until.len() < open as usize, "{in_flight:?} {until:?}");
-                            in_flight.push((process, id, mono));
+                            let used = in_flight.len() + until.len() + ids.len();
+                            assert!(used <= open as usize, "{in_flight:?} {until:?}");
+                            assert!((1..=wanted as usize).contains(&ids.len()));
+                            in_flight.extend(ids.into_iter().map(|id| (process, id, mono)));
                         }
                     }
                     Step::Release { nth } if nth < in_flight.len() => {
@@ -780,7 +823,10 @@ async fn without_a_folder_all_works_for_this_run() {
     assert_eq!(lane.next_nonce(WallTime(5)).await, Ok(6));
     let id = granted(take(&ledger, 0).await);
     ledger.release_slot(id, START);
-    assert_eq!(ledger.budget("kanga", 3, MINUTE).await, Ok((1, None)));
+    assert_eq!(
+        ledger.budget("kanga".into(), 3, MINUTE).await,
+        Ok(counted(1, None))
+    );
     let (first, second) = (
         ledger.record(exchange("https://x.example/1")).await,
         ledger.record(exchange("https://x.example/2")).await,
@@ -820,11 +866,11 @@ async fn a_full_disk_is_told_and_got_over() {
     assert_eq!(lane.next_nonce(START).await, Ok(nonce + 1));
     granted(take(&ledger, 0).await);
     granted(take(&ledger, 0).await);
-    assert!(matches!(take(&ledger, 0).await, Slot::Full { .. }));
+    assert!(matches!(take(&ledger, 0).await, Slots::Full { .. }));
     fill_disk(&ledger, false).await;
     assert!(ledger.record(large).await.id.0 > 0);
     assert_eq!(lane.next_nonce(START).await, Ok(nonce + 2));
-    assert!(matches!(take(&ledger, 0).await, Slot::Full { .. }));
+    assert!(matches!(take(&ledger, 0).await, Slots::Full { .. }));
     assert_eq!(ledger.status().await, Status::Ready);
 }
 
@@ -848,10 +894,10 @@ async fn while_nothing_can_be_written_nonces_and_slots_go_on_in_memory() {
     assert_eq!(fresh.next_nonce(WallTime(3)).await, Ok(3));
     let loose = granted(take(&ledger, 0).await);
     granted(take(&ledger, 0).await);
-    assert_eq!(take(&ledger, 0).await, Slot::Full { next_free: None });
+    assert_eq!(take(&ledger, 0).await, Slots::Full { next_free: None });
     ledger.release_slot(loose, clock.now().wall);
     ledger.release_slot(kept, clock.now().wall);
-    let full = Slot::Full {
+    let full = Slots::Full {
         next_free: Some(MINUTE),
     };
     assert_eq!(take(&ledger, 0).await, full);
@@ -885,7 +931,7 @@ async fn a_file_that_was_removed_is_made_again_and_nothing_forgotten() {
     granted(take(&other, 0).await);
     std::fs::remove_file(folder.path().join("ledger.db")).unwrap();
     let new = granted(take(&ledger, 0).await);
-    let full = |next_free| Slot::Full { next_free };
+    let full = |next_free| Slots::Full { next_free };
     assert_eq!(take(&ledger, 0).await, full(None));
     ledger.release_slot(old, clock.now().wall);
     assert_eq!(
@@ -909,12 +955,15 @@ async fn who_no_longer_waits_for_a_slot_takes_none() {
     let (hold, until) = mpsc::channel::<()>();
     ledger.tell(move |_| assert!(until.recv().is_err()));
     {
-        let mut asking = std::pin::pin!(ledger.take_slot("kanga", 3, MINUTE, 0, FLIGHT));
+        let mut asking = std::pin::pin!(ledger.take_slots(terms("kanga", 3, 0), 2));
         let asked = std::future::poll_fn(|cx| std::task::Poll::Ready(asking.as_mut().poll(cx)));
         assert!(asked.await.is_pending());
     }
     drop(hold);
-    assert_eq!(ledger.budget("kanga", 3, MINUTE).await, Ok((0, None)));
+    assert_eq!(
+        ledger.budget("kanga".into(), 3, MINUTE).await,
+        Ok(counted(0, None))
+    );
 }
 
 #[cfg(unix)]

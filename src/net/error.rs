@@ -101,6 +101,12 @@ pub enum NetError {
         /// Until the next slot frees, where that is known.
         next: Option<Duration>,
     },
+    /// The provider has answered 429 and wants to be left alone for longer than anybody waits.
+    #[error("the provider answered 429 and takes no request for another {}", time::fine(*.left))]
+    LeftAlone {
+        /// How long still.
+        left: Duration,
+    },
     /// Whoever asked does not wait any more.
     #[error("the request was called off before its reply came; it may have been carried out")]
     CalledOff,
@@ -129,7 +135,7 @@ impl NetError {
             Self::Redirected { .. } => "redirect",
             Self::TooLarge { .. } => "too large",
             Self::Other { .. } => "failed",
-            Self::BudgetExhausted { .. } | Self::Uncounted(_) => "no slot",
+            Self::BudgetExhausted { .. } | Self::LeftAlone { .. } | Self::Uncounted(_) => "no slot",
             Self::CalledOff => "called off",
             Self::Unauthorised(_) | Self::Unprepared(_) => "not authorised",
         }
@@ -191,6 +197,10 @@ impl NetError {
             Self::BudgetExhausted { .. } => {
                 (ProblemKind::Budget, "leave out --no-wait to wait for the slot".to_owned())
             }
+            Self::LeftAlone { .. } => (
+                ProblemKind::Failing,
+                "another program may be spending with these credentials; nothing is sent until then".to_owned(),
+            ),
             Self::CalledOff => (ProblemKind::Interrupted, String::new()),
             Self::Uncounted(_) => (ProblemKind::Local, "`tilldeck --state-dir` can name another folder".to_owned()),
             Self::Unprepared(_) => (ProblemKind::Budget, "wait until the budget is freer, then try again".to_owned()),

@@ -80,7 +80,7 @@ pub struct Gate {
     ledger: Ledger,
     clock: Clock,
     events: Option<mpsc::Sender<Event>>,
-    queues: budget::Queues,
+    tills: budget::Tills,
     clock_ahead: std::sync::Mutex<Option<(AccountId, Duration)>>,
 }
 
@@ -98,7 +98,7 @@ impl Gate {
             ledger,
             clock,
             events,
-            queues: budget::Queues::default(),
+            tills: budget::Tills::default(),
             clock_ahead: std::sync::Mutex::default(),
         }
     }
@@ -123,6 +123,12 @@ impl Gate {
             // Nobody listening any more means that the program is leaving.
             let _ = events.send(event).await;
         }
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        self.tills.close(&self.ledger, &self.clock);
     }
 }
 
@@ -224,6 +230,19 @@ impl Session {
                     });
                 }
             }
+            if let Ok(reply) = &tried
+                && reply.status == 429
+                && let Some(held) = budget::refused(self, call, reply)
+            {
+                if how.no_wait {
+                    return Err(self.exhausted(call, held));
+                }
+                if held > budget::HOLD_WAITED_MAX || waits.next().is_none() {
+                    return tried;
+                }
+                // The next try waits for its slot until the hold is over, where that can be seen and called off.
+                continue;
+            }
             let Some(asked) = retry::again(call.repeat, &tried) else {
                 return tried;
             };
@@ -259,6 +278,18 @@ impl Session {
         }
     }
 
+    /// The provider turned a call away for `held`, and nobody wants to wait.
+    fn exhausted(&self, call: &Call, held: Duration) -> NetError {
+        let (limit, period) = self
+            .limit(call)
+            .map_or((0, Duration::ZERO), |limit| (limit.requests, limit.period));
+        NetError::BudgetExhausted {
+            limit,
+            period,
+            next: Some(held),
+        }
+    }
+
     /// One try; the outer error is one that no further try can mend.
     async fn attempt(
         &self,
@@ -274,15 +305,10 @@ impl Session {
             authorise.prepare(call, how).await?;
             let slot = budget::take(self, call, how).await?;
             match authorise.authorise(call).await {
+                Ok(_) if slot.has_lapsed(gate.clock.now()) => {}
                 Ok(sealed) => break (slot, sealed),
-                Err(NetError::Unprepared(_)) if unprepared < UNPREPARED_MAX => {
-                    slot.unused(gate).await;
-                    unprepared += 1;
-                }
-                Err(error) => {
-                    slot.unused(gate).await;
-                    return Err(error);
-                }
+                Err(NetError::Unprepared(_)) if unprepared < UNPREPARED_MAX => unprepared += 1,
+                Err(error) => return Err(error),
             }
         };
         let headers = headers(&sealed);
@@ -307,10 +333,10 @@ impl Session {
             .http
             .send(&call.method, url, headers.clone(), sealed.body.clone())
             .await;
-        let seen = gate.clock.now().wall;
+        let seen = gate.clock.now();
         // The next call of this key may go once this one's reply was seen.
         drop(sealed.permit);
-        unanswered.answered().seen(gate, seen).await;
+        unanswered.answered().seen(seen).await;
         let exchange = gate.ledger.record(record::exchange(&sent, &tried)).await;
         gate.tell(Event::Exchange(Arc::new(exchange))).await;
         if let Ok(reply) = &tried.result {
@@ -438,7 +464,7 @@ impl Drop for Unanswered<'_> {
     fn drop(&mut self) {
         let Some(slot) = self.slot.take() else { return };
         let now = self.gate.clock.now();
-        slot.given_up(self.gate, now.wall);
+        slot.given_up(now);
         let tried = http::Tried {
             result: Err(NetError::CalledOff),
             head: None,

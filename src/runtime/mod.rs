@@ -110,7 +110,13 @@ pub fn run(mut start: Start) -> io::Result<Ended> {
         console.run(opening, &mut effects).await
     });
     runtime.shutdown_background();
-    ended
+    match ended {
+        // The terminal hung up; the signal that says so comes a moment later.
+        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
+            Ok(Ended::Interrupted)
+        }
+        ended => ended,
+    }
 }
 
 struct Console {

@@ -603,26 +603,19 @@ impl Simulated {
 
 #[test]
 fn a_served_sandbox_can_be_made_to_misbehave() {
-    let plays = |fault: &str, code: i32| {
+    let plays = |fault: &str| {
         let simulated = Simulated::start(&[]);
-        for (fault, code) in [(fault, code), ("none", 0)] {
+        for (fault, code) in [(fault, 5), ("none", 0)] {
             let set = simulated.trigger(&["fault", fault]);
             assert_eq!(set.code, 0, "{set:?}");
-            // A raw call can be told not to wait as long as the provider asks.
-            let path = "/api/v2/tpg/transaction";
-            let raw = ["request", "shop", "POST", path, "--no-wait", "--data"];
-            let ran = if fault == "429" {
-                simulated.run(&[&raw[..], &[r#"{"id":"ORDER-1005"}"#]].concat())
-            } else {
-                simulated.run(&["check", "ORDER-1005"])
-            };
+            let ran = simulated.run(&["check", "ORDER-1005"]);
             assert_eq!(ran.code, code, "{fault}: {ran:?}");
         }
     };
     // All at once: what is tried again waits for real.
     std::thread::scope(|scope| {
-        for fault in ["html", "torn", "lost-reply", "429", "5xx"] {
-            scope.spawn(move || plays(fault, 5));
+        for fault in ["html", "torn", "lost-reply", "5xx"] {
+            scope.spawn(move || plays(fault));
         }
     });
     let simulated = Simulated::start(&[]);
@@ -634,6 +627,25 @@ fn a_served_sandbox_can_be_made_to_misbehave() {
             .code,
         2
     );
+}
+
+#[test]
+fn a_429_is_obeyed_by_every_process_or_is_exit_6() {
+    let simulated = Simulated::start(&[]);
+    assert_eq!(simulated.trigger(&["fault", "429"]).code, 0);
+    let path = "/api/v2/tpg/transaction";
+    let data = r#"{"id":"ORDER-1005"}"#;
+    let raw = ["request", "shop", "POST", path, "--no-wait", "--data", data];
+    let refused = simulated.run(&raw);
+    assert_eq!(refused.code, 6, "{refused:?}");
+    assert_eq!(simulated.trigger(&["fault", "none"]).code, 0);
+    let held = simulated.run(&raw);
+    assert_eq!(
+        held.code, 6,
+        "another process, though all would be well: {held:?}"
+    );
+    let waited = simulated.run(&["check", "ORDER-1005"]);
+    assert_eq!(waited.code, 0, "{waited:?}");
 }
 
 #[test]

@@ -274,17 +274,39 @@ async fn a_passing_failure_of_a_read_is_waited_out_and_retry_after_is_obeyed() {
         reply("429 Slow", "Retry-After: 1\r\n", ""),
         json(ACTIVE),
     ]);
-    let mut bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
-    ask(&bench, check("A")).await.unwrap();
+    let Bench {
+        deck,
+        hand,
+        mut events,
+    } = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+    let how = How {
+        request: RequestId(1),
+        background: false,
+        no_wait: false,
+    };
     let mut waits = Vec::new();
-    while let Ok(event) = bench.events.try_recv() {
-        if let Event::Waiting(RequestId(1), Some(why)) = event {
-            waits.push(why);
+    let account = shop();
+    let mut asking = std::pin::pin!(deck.ask(&account, check("A"), how));
+    loop {
+        tokio::select! {
+            answered = &mut asking => break drop(answered.unwrap()),
+            Some(event) = events.recv() => {
+                let Event::Waiting(_, Some(waiting)) = event else {
+                    continue;
+                };
+                if waiting.why.contains("429") {
+                    hand.advance(Duration::from_millis(999));
+                    let early = tokio::time::timeout(Duration::from_millis(300), &mut asking).await;
+                    assert!(early.is_err(), "sent before its time");
+                    hand.advance(Duration::from_millis(1));
+                }
+                waits.push(waiting.why);
+            }
         }
     }
-    assert!(waits[0].why.starts_with("503 answered"), "{waits:?}");
+    assert!(waits[0].starts_with("503 answered"), "{waits:?}");
     assert!(
-        waits[1].why.starts_with("429 answered; tried again in 1"),
+        waits[1].starts_with("until the provider takes requests again"),
         "{waits:?}"
     );
 }

@@ -1,0 +1,178 @@
+//! What the gate costs: a burst of calls through it, side by side with the same burst over bare reqwest on the same
+//! kind of connections to the same server.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use tilldeck::clock::Clock;
+use tilldeck::domain::{Account, AccountId, Counts, Environment, ProviderId, RequestId, Secret};
+use tilldeck::http_server::{Limits, Outcome, Server, respond};
+use tilldeck::ledger::{Ledger, Retention};
+use tilldeck::net::{
+    Authorise, BoxFuture, Call, Content, Gate, HeaderText, How, Limit, NetError, Repeat, Reply,
+    Sealed, Session, Timeouts,
+};
+use tokio::task::JoinSet;
+
+const CALLS: u32 = 400;
+const AT_ONCE: u32 = 8;
+const BODY: &str = r#"{"id":"5c9b71292539a4e8f1809707","status":"ACTIVE","price":{"amount":1660,"currency":"EUR"}}"#;
+
+/// Carries a token, as most calls do.
+struct Bearer;
+
+impl Authorise for Bearer {
+    fn authorise<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+        let token = HeaderText::Secret(Secret::new(
+            "Bearer bench-token-of-a-usual-length-0123456789",
+        ));
+        let sealed = Sealed::new(vec![("authorization", token)], bytes::Bytes::new());
+        Box::pin(async move { Ok(sealed) })
+    }
+    fn is_stale(&self, _: &Reply, _: Option<&Secret>) -> bool {
+        false
+    }
+}
+
+fn session(ledger: &Ledger, clock: &Clock, base: &str) -> Session {
+    let timeouts = Timeouts::default();
+    let gate = Arc::new(Gate::new(ledger.clone(), clock.clone(), timeouts, None));
+    let account = Account {
+        id: AccountId::new("bench").expect("a plain word"),
+        provider: ProviderId("bench"),
+        provider_title: "bench",
+        environment: Environment::Embedded,
+        host: String::new(),
+        secret_source: String::new(),
+        uses_access_tokens: false,
+    };
+    let limit = Limit {
+        scope: "bench".into(),
+        endpoint: "api",
+        counts: Counts::All,
+        requests: 1_000_000,
+        period: Duration::from_secs(1),
+    };
+    let url = reqwest::Url::parse(base).expect("a URL");
+    Session::new(gate, account, vec![("api", url)], vec![limit])
+}
+
+/// Answers after a moment, as a provider that is near would.
+async fn server(after: Duration) -> Server {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .expect("a port");
+    Server::start(listener, Limits::default(), move |_| async move {
+        if !after.is_zero() {
+            tokio::time::sleep(after).await;
+        }
+        let answer = respond(axum::http::StatusCode::OK, "application/json", BODY);
+        Outcome::Answer(answer)
+    })
+    .expect("a server")
+}
+
+/// How long a burst of `CALLS` takes, `AT_ONCE` at a time.
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
+async fn burst<F, R>(one: F) -> Duration
+where
+    F: Fn() -> R + Clone + Send + 'static,
+    R: Future<Output = ()> + Send,
+{
+    let began = Instant::now();
+    let mut lanes = JoinSet::new();
+    for _ in 0..AT_ONCE {
+        let one = one.clone();
+        lanes.spawn(async move {
+            for _ in 0..CALLS / AT_ONCE {
+                one().await;
+            }
+        });
+    }
+    lanes.join_all().await;
+    began.elapsed()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the bare client is what the gate is measured against"
+)]
+fn gate(c: &mut Criterion) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let folder = tempfile::tempdir().expect("a folder");
+    let clock = Clock::system();
+    let ledger = Ledger::start(
+        folder.path().to_owned(),
+        clock.clone(),
+        Retention::default(),
+    );
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder()
+        .no_proxy()
+        .tls_certs_only(std::iter::empty())
+        .build()
+        .expect("a client");
+    let mut group = c.benchmark_group("400 calls, 8 at a time");
+    group.sample_size(20);
+    for after in [0, 2, 10] {
+        let server = runtime.block_on(server(Duration::from_millis(after)));
+        let base = format!("http://{}", server.address());
+        let url = format!("{base}/offers/1");
+        let session = session(&ledger, &clock, &base);
+        let label = format!("server answers after {after} ms");
+        group.bench_function(BenchmarkId::new("bare reqwest", &label), |b| {
+            b.iter_custom(|rounds| {
+                let mut took = Duration::ZERO;
+                for _ in 0..rounds {
+                    let (client, url) = (client.clone(), url.clone());
+                    took += runtime.block_on(burst(move || {
+                        let sent = client.get(&url).send();
+                        async move {
+                            let reply = sent.await.expect("an answer");
+                            reply.bytes().await.expect("a body");
+                        }
+                    }));
+                }
+                took
+            });
+        });
+        group.bench_function(BenchmarkId::new("through the gate", &label), |b| {
+            b.iter_custom(|rounds| {
+                let mut took = Duration::ZERO;
+                for _ in 0..rounds {
+                    let session = session.clone();
+                    took += runtime.block_on(burst(move || {
+                        let session = session.clone();
+                        async move {
+                            let call = Call {
+                                method: "GET".into(),
+                                endpoint: "api",
+                                path: "/offers/1".into(),
+                                body: Content::Empty,
+                                about: String::new(),
+                                repeat: Repeat::Safe,
+                            };
+                            let how = How {
+                                request: RequestId(1),
+                                background: false,
+                                no_wait: false,
+                            };
+                            let reply = session.send(&call, &Bearer, how).await;
+                            reply.expect("an answer");
+                        }
+                    }));
+                }
+                took
+            });
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, gate);
+criterion_main!(benches);

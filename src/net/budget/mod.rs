@@ -1,0 +1,475 @@
+//! The rate budget: a slot is taken before sending and freed one period after the reply was seen. Who goes first,
+//! and what is told of it. The arithmetic is in [`window`]; what processes share is counted in the ledger.
+
+pub mod window;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::{Call, Event, Gate, How, NetError, Reply, Session};
+use crate::clock::Clock;
+use crate::domain::{AccountId, BudgetGauge, Counts, Now, Waiting, WallTime};
+use crate::ledger::{LANE_LIMIT, Ledger, SlotId, Slots, Terms};
+use window::{Purse, READY_MAX, Step};
+
+/// A limit as the provider publishes it or the operator set it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    /// What the slots are counted under: host, credentials and which calls, hashed.
+    pub scope: Arc<str>,
+    /// Of which endpoint it counts the calls.
+    pub endpoint: &'static str,
+    /// Which calls it counts.
+    pub counts: Counts,
+    /// Slots there are.
+    pub requests: u32,
+    /// The window.
+    pub period: Duration,
+}
+
+impl Limit {
+    /// What background requests leave free: 5 %, at least one slot where there are two or more.
+    #[must_use]
+    pub fn reserve(&self) -> u32 {
+        (self.requests / 20).max(u32::from(self.requests > 1))
+    }
+}
+
+/// How often a full budget is looked at again, at most: another process may have come or gone.
+const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// Who has waited for less than this is not told of.
+const UNTOLD: Duration = Duration::from_millis(100);
+
+/// A gauge is told at most once in this time; the last change is always told.
+const GAUGE_PAUSE: Duration = Duration::from_millis(100);
+
+/// The longest a request that was answered 429 waits to be sent again. Beyond it, the operator is told instead.
+pub(super) const HOLD_WAITED_MAX: Duration = Duration::from_mins(2);
+
+/// The longest wish to be left alone that is obeyed: a header must not lock an account for days.
+const HOLD_MAX: Duration = Duration::from_hours(1);
+
+/// One scope in this process: its purse, and two queues before it.
+struct Till {
+    purse: Mutex<Purse<SlotId>>,
+    /// Fair: whoever came first is at the counter, all others of the kind wait behind.
+    interactive: tokio::sync::Mutex<()>,
+    background: tokio::sync::Mutex<()>,
+    interactive_waiting: AtomicU32,
+    background_waiting: AtomicU32,
+    /// A reply was seen, or a slot came back.
+    changed: Notify,
+    /// A task is under way that gives back what is not used.
+    sweeping: AtomicBool,
+    told: Mutex<Told>,
+}
+
+#[derive(Default)]
+struct Told {
+    at: Option<Duration>,
+    later: bool,
+}
+
+impl Till {
+    fn new(limit: &Limit) -> Self {
+        Self {
+            purse: Mutex::new(Purse::new(limit.requests, limit.period)),
+            interactive: tokio::sync::Mutex::default(),
+            background: tokio::sync::Mutex::default(),
+            interactive_waiting: AtomicU32::new(0),
+            background_waiting: AtomicU32::new(0),
+            changed: Notify::new(),
+            sweeping: AtomicBool::new(false),
+            told: Mutex::default(),
+        }
+    }
+
+    fn purse(&self) -> MutexGuard<'_, Purse<SlotId>> {
+        self.purse.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn queue(&self, background: bool) -> (&tokio::sync::Mutex<()>, &AtomicU32) {
+        if background {
+            (&self.background, &self.background_waiting)
+        } else {
+            (&self.interactive, &self.interactive_waiting)
+        }
+    }
+}
+
+/// Every scope's till.
+#[derive(Default)]
+pub(super) struct Tills(Mutex<HashMap<Arc<str>, Arc<Till>>>);
+
+impl Tills {
+    fn of(&self, limit: &Limit) -> Arc<Till> {
+        let mut tills = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        tills
+            .entry(limit.scope.clone())
+            .or_insert_with(|| Arc::new(Till::new(limit)))
+            .clone()
+    }
+
+    /// Gives back what was taken ahead: whoever comes next need not wait for it.
+    pub(super) fn close(&self, ledger: &Ledger, clock: &Clock) {
+        let tills = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for till in tills.values() {
+            ledger.return_slots(till.purse().give_back(clock.now(), true));
+        }
+    }
+}
+
+/// A slot that was taken, or none where there is no limit. Dropped before anything was sent, it goes back.
+pub(super) struct Taken<'a>(Option<Held<'a>>);
+
+struct Held<'a> {
+    session: &'a Session,
+    limit: &'a Limit,
+    till: Arc<Till>,
+    id: SlotId,
+    at: Now,
+}
+
+/// Waits for a slot.
+pub(super) async fn take<'a>(
+    session: &'a Session,
+    call: &Call,
+    how: How,
+) -> Result<Taken<'a>, NetError> {
+    let Some(limit) = session.limit(call) else {
+        return Ok(Taken(None));
+    };
+    let till = session.gate.tills.of(limit);
+    let (queue, waiting) = till.queue(how.background);
+    let wait = InQueue::enter(waiting);
+    let mut teller = Teller {
+        session,
+        call,
+        how,
+        told: false,
+    };
+    // Who does not wait does not queue: whoever is at the counter may stand there for a while.
+    let _first = if how.no_wait {
+        None
+    } else {
+        Some(teller.patiently(limit, queue.lock()).await)
+    };
+    let (id, at) = at_counter(session, limit, &till, &mut teller).await?;
+    drop(wait);
+    teller.goes_on().await;
+    sweep_later(&session.gate, &till);
+    tell_gauge(session, limit, &till).await;
+    Ok(Taken(Some(Held {
+        session,
+        limit,
+        till: till.clone(),
+        id,
+        at,
+    })))
+}
+
+/// First in its queue: until it has a slot.
+async fn at_counter(
+    session: &Session,
+    limit: &Limit,
+    till: &Till,
+    teller: &mut Teller<'_>,
+) -> Result<(SlotId, Now), NetError> {
+    let gate = &session.gate;
+    let background = teller.how.background;
+    let reserve = if background { limit.reserve() } else { 0 };
+    loop {
+        let changed = till.changed.notified();
+        let now = gate.clock.now();
+        let behind = background && till.interactive_waiting.load(Ordering::Relaxed) > 0;
+        let queued = till.queue(background).1.load(Ordering::Relaxed);
+        let (step, old) = {
+            let mut purse = till.purse();
+            let old = purse.give_back(now, false);
+            let step = if behind {
+                Step::Wait(None)
+            } else {
+                purse.step(now, reserve, queued.saturating_sub(1))
+            };
+            (step, old)
+        };
+        gate.ledger.return_slots(old);
+        let next = match step {
+            Step::Go(id, at) => return Ok((id, at)),
+            Step::Wait(next) => next,
+            Step::Take(wanted) => {
+                let terms = Terms {
+                    scope: limit.scope.clone(),
+                    limit: limit.requests,
+                    period: limit.period,
+                    reserve,
+                    // From taking the slot to the end of the request: keeping it ready and the wait for the
+                    // key's lane are part of it.
+                    flight: READY_MAX + LANE_LIMIT + gate.http.timeouts().whole,
+                };
+                match gate.ledger.take_slots(terms, wanted).await {
+                    Ok(Slots::Granted(ids)) => {
+                        till.purse().taken(ids, now);
+                        continue;
+                    }
+                    Ok(Slots::Full { next_free }) => next_free,
+                    Ok(Slots::Held(left)) => {
+                        till.purse().hold(now.mono.saturating_add(left));
+                        Some(left)
+                    }
+                    Err(error) => return Err(NetError::Uncounted(error.to_string())),
+                }
+            }
+        };
+        if teller.how.no_wait {
+            return Err(NetError::BudgetExhausted {
+                limit: limit.requests,
+                period: limit.period,
+                next,
+            });
+        }
+        let held = till.purse().held(now);
+        if let Some(left) = held.filter(|left| *left > HOLD_WAITED_MAX) {
+            return Err(NetError::LeftAlone { left });
+        }
+        teller.waits(held.is_some(), next).await;
+        tell_gauge(session, limit, till).await;
+        let pause = next
+            .unwrap_or(LOOK_AGAIN)
+            .clamp(Duration::from_millis(1), LOOK_AGAIN);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = changed => {}
+        }
+    }
+}
+
+/// Tells that one request waits, once, and that it goes on.
+struct Teller<'a> {
+    session: &'a Session,
+    call: &'a Call,
+    how: How,
+    told: bool,
+}
+
+impl Teller<'_> {
+    async fn waits(&mut self, held: bool, next: Option<Duration>) {
+        if self.told {
+            return;
+        }
+        self.told = true;
+        let why = if held {
+            "until the provider takes requests again: it answered 429"
+        } else {
+            "for a slot in the rate budget"
+        };
+        let until = next.map(|next| self.session.gate.clock.now().mono.saturating_add(next));
+        let waiting: Waiting = self.session.waiting(self.call, why.to_owned(), until);
+        let told = Event::Waiting(self.how.request, Some(waiting));
+        self.session.gate.tell(told).await;
+    }
+
+    /// Awaits a place at the counter; tells of it if that takes longer than a moment.
+    async fn patiently<T>(&mut self, limit: &Limit, place: impl Future<Output = T>) -> T {
+        let mut place = std::pin::pin!(place);
+        if let Ok(there) = tokio::time::timeout(UNTOLD, &mut place).await {
+            return there;
+        }
+        let held = {
+            let till = self.session.gate.tills.of(limit);
+            let now = self.session.gate.clock.now();
+            let mut purse = till.purse();
+            purse.held(now).is_some()
+        };
+        self.waits(held, None).await;
+        place.await
+    }
+
+    async fn goes_on(&mut self) {
+        if self.told {
+            let told = Event::Waiting(self.how.request, None);
+            self.session.gate.tell(told).await;
+        }
+    }
+}
+
+impl Taken<'_> {
+    /// Whether so much time has passed since it was taken (a machine that slept, a process that was stopped) that
+    /// other processes may count it as free.
+    pub(super) fn has_lapsed(&self, now: Now) -> bool {
+        self.0.as_ref().is_some_and(|held| {
+            let mono = now.mono.saturating_sub(held.at.mono);
+            mono.max(now.wall.since(held.at.wall)) > READY_MAX + LANE_LIMIT
+        })
+    }
+
+    /// The reply, or its absence, was seen now: the slot frees one period later.
+    pub(super) async fn seen(mut self, now: Now) {
+        if let Some(held) = self.0.take() {
+            held.release(now);
+            tell_gauge(held.session, held.limit, &held.till).await;
+        }
+    }
+
+    /// Nobody waits for the reply any more. It may still come, so the slot frees one period from now.
+    pub(super) fn given_up(mut self, now: Now) {
+        if let Some(held) = self.0.take() {
+            held.release(now);
+        }
+    }
+}
+
+impl Held<'_> {
+    fn release(&self, now: Now) {
+        self.till.purse().seen(now);
+        let ledger = &self.session.gate.ledger;
+        ledger.release_slot(self.id.clone(), now.wall);
+        self.till.changed.notify_waiters();
+    }
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        if let Some(held) = self.0.take() {
+            held.till.purse().unused();
+            let ledger = &held.session.gate.ledger;
+            ledger.return_slots(vec![held.id.clone()]);
+            held.till.changed.notify_waiters();
+        }
+    }
+}
+
+/// The provider answered 429 although a slot was free: another program spends with these credentials, or the limit
+/// is lower than is known here. Nothing is sent until the time it names has passed; where it names none, for one
+/// whole period, after which all it can have counted so far has left its window. Gives back how long that is.
+pub(super) fn refused(session: &Session, call: &Call, reply: &Reply) -> Option<Duration> {
+    let limit = session.limit(call)?;
+    let gate = &session.gate;
+    let now = gate.clock.now();
+    let wait = retry_after(reply, now.wall)
+        .unwrap_or(limit.period)
+        .min(HOLD_MAX);
+    let till = gate.tills.of(limit);
+    till.purse().hold(now.mono.saturating_add(wait));
+    gate.ledger.hold_slots(limit.scope.clone(), now.wall, wait);
+    Some(wait)
+}
+
+/// What `Retry-After` asks for: seconds, or an HTTP date.
+pub(super) fn retry_after(reply: &Reply, now: WallTime) -> Option<Duration> {
+    let text = reply.header("retry-after")?.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    let date = date.duration_since(std::time::UNIX_EPOCH).ok()?;
+    let date = WallTime(i64::try_from(date.as_millis()).ok()?);
+    Some(date.since(now))
+}
+
+/// Sees to it that what was taken ahead and is not used goes back soon.
+fn sweep_later(gate: &Arc<Gate>, till: &Arc<Till>) {
+    if !till.purse().has_ready() || till.sweeping.swap(true, Ordering::AcqRel) {
+        return;
+    }
+    let (gate, till): (Weak<Gate>, Arc<Till>) = (Arc::downgrade(gate), till.clone());
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(READY_MAX).await;
+            let Some(gate) = gate.upgrade() else { return };
+            let (old, more) = {
+                let mut purse = till.purse();
+                (purse.give_back(gate.clock.now(), false), purse.has_ready())
+            };
+            gate.ledger.return_slots(old);
+            if !more {
+                till.sweeping.store(false, Ordering::Release);
+                return;
+            }
+        }
+    });
+}
+
+/// Tells how the budget stands: at once, or shortly where that was told just now.
+async fn tell_gauge(session: &Session, limit: &Limit, till: &Till) {
+    if session.gate.events.is_none() {
+        return;
+    }
+    let now = session.gate.clock.now().mono;
+    {
+        let mut told = till.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let just_now = told
+            .at
+            .is_some_and(|at| now.saturating_sub(at) < GAUGE_PAUSE);
+        if just_now {
+            if !std::mem::replace(&mut told.later, true) {
+                tokio::spawn(tell_gauge_later(session.clone(), limit.clone()));
+            }
+            return;
+        }
+        told.at = Some(now);
+    }
+    tell_gauge_now(&session.gate, &session.account.id, limit).await;
+}
+
+async fn tell_gauge_later(session: Session, limit: Limit) {
+    tokio::time::sleep(GAUGE_PAUSE).await;
+    {
+        let till = session.gate.tills.of(&limit);
+        let mut told = till.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.later = false;
+        told.at = Some(session.gate.clock.now().mono);
+    }
+    tell_gauge_now(&session.gate, &session.account.id, &limit).await;
+}
+
+async fn tell_gauge_now(gate: &Gate, account: &AccountId, limit: &Limit) {
+    if let Some(gauge) = gauge(gate, limit).await {
+        gate.tell(Event::Budget(account.clone(), gauge)).await;
+    }
+}
+
+pub(super) async fn gauge(gate: &Gate, limit: &Limit) -> Option<BudgetGauge> {
+    let counted = gate
+        .ledger
+        .budget(limit.scope.clone(), limit.requests, limit.period)
+        .await
+        .ok()?;
+    let till = gate.tills.of(limit);
+    let now = gate.clock.now();
+    let held = till.purse().held(now).max(counted.held);
+    Some(BudgetGauge {
+        counts: limit.counts,
+        used: counted.used,
+        limit: limit.requests,
+        period: limit.period,
+        next_free: counted.next_free,
+        waiting: till.interactive_waiting.load(Ordering::Relaxed)
+            + till.background_waiting.load(Ordering::Relaxed),
+        held,
+    })
+}
+
+/// Counts one waiting request for as long as it lives, a cancelled one too.
+struct InQueue<'a>(&'a AtomicU32);
+
+impl<'a> InQueue<'a> {
+    fn enter(queue: &'a AtomicU32) -> Self {
+        queue.fetch_add(1, Ordering::Relaxed);
+        Self(queue)
+    }
+}
+
+impl Drop for InQueue<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

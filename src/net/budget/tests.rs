@@ -1,0 +1,287 @@
+//! Several processes against one simulated provider, on a clock driven by hand: random latencies, losses, orders,
+//! restarts. The purses and the ledger are the real ones; only the network is played.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::window::{Purse, Step};
+use super::{LANE_LIMIT, LOOK_AGAIN, READY_MAX};
+use crate::clock::{Clock, Hand};
+use crate::domain::{Now, WallTime};
+use crate::ledger::{Ledger, Retention, SlotId, Slots, Terms};
+
+const PERIOD: Duration = Duration::from_mins(1);
+const WHOLE: Duration = Duration::from_secs(10);
+
+/// How the network and the processes behave.
+#[derive(Debug, Clone)]
+struct Weather {
+    seed: u64,
+    limit: u32,
+    processes: usize,
+    /// The longest way there, and the longest way back, in milliseconds.
+    latency: u64,
+    /// One in so many replies is lost; 0 loses none.
+    lost: u64,
+    /// A process is killed, and another begun, this often in milliseconds; 0 kills none.
+    killed: u64,
+    periods: u32,
+}
+
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Try(usize),
+    Seen(u64),
+    Kill,
+}
+
+struct Process {
+    purse: Purse<SlotId>,
+    ledger: Ledger,
+    /// Counts its lives: what a dead one waited for never comes.
+    life: u32,
+    waiting: bool,
+}
+
+struct Play {
+    weather: Weather,
+    clock: Clock,
+    hand: Hand,
+    folder: tempfile::TempDir,
+    rng: fastrand::Rng,
+    processes: Vec<Process>,
+    agenda: BinaryHeap<Reverse<(Duration, u64, Event)>>,
+    numbered: u64,
+    in_flight: BTreeMap<u64, (usize, u32, SlotId)>,
+    /// When each request reached the provider.
+    arrived: Vec<Duration>,
+    latencies: Duration,
+}
+
+impl Play {
+    fn new(weather: Weather) -> Self {
+        let (clock, hand) = Clock::by_hand(WallTime(1_795_316_066_000));
+        let folder = tempfile::tempdir().unwrap();
+        let mut play = Self {
+            rng: fastrand::Rng::with_seed(weather.seed),
+            processes: Vec::new(),
+            agenda: BinaryHeap::new(),
+            numbered: 0,
+            in_flight: BTreeMap::new(),
+            arrived: Vec::new(),
+            latencies: Duration::ZERO,
+            weather,
+            clock,
+            hand,
+            folder,
+        };
+        for at in 0..play.weather.processes {
+            let process = play.process(0);
+            play.processes.push(process);
+            play.plan(Duration::ZERO, Event::Try(at));
+        }
+        if play.weather.killed > 0 {
+            play.plan(Duration::from_millis(play.weather.killed), Event::Kill);
+        }
+        play
+    }
+
+    fn process(&self, life: u32) -> Process {
+        Process {
+            purse: Purse::new(self.weather.limit, PERIOD),
+            ledger: Ledger::start(
+                self.folder.path().to_owned(),
+                self.clock.clone(),
+                Retention::default(),
+            ),
+            life,
+            waiting: false,
+        }
+    }
+
+    fn plan(&mut self, after: Duration, event: Event) {
+        self.numbered += 1;
+        let at = self.clock.now().mono + after;
+        self.agenda.push(Reverse((at, self.numbered, event)));
+    }
+
+    async fn run(&mut self) {
+        let end = PERIOD * self.weather.periods;
+        while let Some(Reverse((at, _, event))) = self.agenda.pop() {
+            if at > end {
+                return;
+            }
+            let ahead = at.saturating_sub(self.clock.now().mono);
+            self.hand.advance(ahead);
+            match event {
+                Event::Try(process) => self.attempt(process).await,
+                Event::Seen(request) => self.seen(request).await,
+                Event::Kill => self.kill(),
+            }
+        }
+    }
+
+    /// A process that always has something to send.
+    async fn attempt(&mut self, at: usize) {
+        loop {
+            let now = self.clock.now();
+            let old = self.processes[at].purse.give_back(now, false);
+            self.processes[at].ledger.return_slots(old);
+            let next = match self.processes[at].purse.step(now, 0, 3) {
+                Step::Go(id, _) => {
+                    self.send(at, id, now);
+                    continue;
+                }
+                Step::Wait(next) => next,
+                Step::Take(wanted) => {
+                    let terms = Terms {
+                        scope: "s".into(),
+                        limit: self.weather.limit,
+                        period: PERIOD,
+                        reserve: 0,
+                        flight: READY_MAX + LANE_LIMIT + WHOLE,
+                    };
+                    match self.processes[at].ledger.take_slots(terms, wanted).await {
+                        Ok(Slots::Granted(ids)) => {
+                            self.processes[at].purse.taken(ids, now);
+                            continue;
+                        }
+                        Ok(Slots::Full { next_free }) => next_free,
+                        other => panic!("{other:?}"),
+                    }
+                }
+            };
+            self.processes[at].waiting = true;
+            let pause = next
+                .unwrap_or(LOOK_AGAIN)
+                .clamp(Duration::from_millis(1), LOOK_AGAIN);
+            self.plan(pause, Event::Try(at));
+            return;
+        }
+    }
+
+    fn send(&mut self, at: usize, id: SlotId, now: Now) {
+        let there = Duration::from_millis(self.rng.u64(0..=self.weather.latency));
+        let back = Duration::from_millis(self.rng.u64(0..=self.weather.latency));
+        let lost = self.weather.lost > 0 && self.rng.u64(0..self.weather.lost) == 0;
+        // A reply that is lost is given up at the time-out, the request having arrived all the same.
+        let seen = if lost {
+            WHOLE
+        } else {
+            (there + back).min(WHOLE)
+        };
+        self.arrived.push(now.mono + there.min(WHOLE));
+        self.latencies += seen;
+        let request = self.numbered + 1;
+        self.in_flight
+            .insert(request, (at, self.processes[at].life, id));
+        self.plan(seen, Event::Seen(request));
+    }
+
+    async fn seen(&mut self, request: u64) {
+        let (at, life, id) = self.in_flight.remove(&request).unwrap();
+        let now = self.clock.now();
+        let process = &mut self.processes[at];
+        if process.life != life {
+            return;
+        }
+        process.purse.seen(now);
+        process.ledger.release_slot(id, now.wall);
+        process.ledger.flush().await;
+        if std::mem::take(&mut process.waiting) {
+            self.plan(Duration::ZERO, Event::Try(at));
+        }
+    }
+
+    /// As `kill -9` does: nothing is given back.
+    fn kill(&mut self) {
+        let at = self.rng.usize(0..self.processes.len());
+        let life = self.processes[at].life + 1;
+        self.processes[at] = self.process(life);
+        self.plan(Duration::ZERO, Event::Try(at));
+        self.plan(Duration::from_millis(self.weather.killed), Event::Kill);
+    }
+
+    /// No window of one period, wherever it begins, holds more than the limit.
+    fn never_over(&self) {
+        let mut arrived = self.arrived.clone();
+        arrived.sort_unstable();
+        let mut window: VecDeque<Duration> = VecDeque::new();
+        for at in arrived {
+            while window.front().is_some_and(|first| *first + PERIOD <= at) {
+                window.pop_front();
+            }
+            window.push_back(at);
+            assert!(
+                window.len() <= self.weather.limit as usize,
+                "{} requests in the period up to {at:?}",
+                window.len()
+            );
+        }
+    }
+
+    /// Each slot could have been used once in a period and a latency.
+    fn used_in_per_mille(&self) -> u128 {
+        let sent = u32::try_from(self.arrived.len()).unwrap();
+        let latency = self.latencies / sent.max(1);
+        let end = PERIOD * self.weather.periods;
+        let possible =
+            u128::from(self.weather.limit) * end.as_micros() / (PERIOD + latency).as_micros();
+        u128::from(sent) * 1000 / possible
+    }
+}
+
+fn play(weather: Weather) -> Play {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    let mut play = Play::new(weather);
+    runtime.block_on(play.run());
+    play
+}
+
+fn weather() -> impl Strategy<Value = Weather> {
+    (
+        any::<u64>(),
+        prop_oneof![1..6_u32, 60..110_u32],
+        1..4_usize,
+        prop_oneof![0..40_u64, 0..9_000_u64],
+        prop_oneof![Just(0), 2..20_u64],
+        prop_oneof![Just(0), 900..40_000_u64],
+    )
+        .prop_map(|(seed, limit, processes, latency, lost, killed)| Weather {
+            seed,
+            limit,
+            processes,
+            latency,
+            lost,
+            killed,
+            periods: 3,
+        })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn no_window_at_the_provider_ever_holds_more_than_the_limit(weather in weather()) {
+        play(weather).never_over();
+    }
+
+    /// From the first request on, three processes at once, with latencies as they come.
+    #[test]
+    fn a_saturated_sender_gets_99_per_cent_of_what_there_is(
+        seed in any::<u64>(),
+        limit in 1..40_u32,
+        processes in 1..4_usize,
+        latency in 0..3_000_u64,
+    ) {
+        let play = play(Weather { seed, limit, processes, latency, lost: 0, killed: 0, periods: 5 });
+        play.never_over();
+        let used = play.used_in_per_mille();
+        prop_assert!(used >= 990, "{used} of 1000");
+    }
+}

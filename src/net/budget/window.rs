@@ -1,0 +1,284 @@
+//! One scope's slots as this process knows them: an exact sliding window, and the slots that were taken in the
+//! ledger ahead of use. Arithmetic on given instants; never waits, never asks the time, touches no file.
+//!
+//! A slot counts from before its request is sent until one period after its reply was seen. A request reaches the
+//! provider between those two instants, so no window of one period at the provider, wherever it begins, can hold
+//! more requests than there are slots.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::domain::Now;
+
+/// The window of this process alone, on the monotonic clock: it holds whatever is done to the wall clock, by which
+/// processes share theirs.
+#[derive(Debug, Clone)]
+pub struct Window {
+    limit: u32,
+    period: Duration,
+    in_flight: u32,
+    /// When each slot whose reply was seen is free again; ascending.
+    freeing: VecDeque<Duration>,
+}
+
+impl Window {
+    /// All slots free.
+    #[must_use]
+    pub fn new(limit: u32, period: Duration) -> Self {
+        Self {
+            limit,
+            period,
+            in_flight: 0,
+            freeing: VecDeque::new(),
+        }
+    }
+
+    /// How many slots are used.
+    pub fn used(&mut self, now: Duration) -> u32 {
+        while self.freeing.front().is_some_and(|free| *free <= now) {
+            self.freeing.pop_front();
+        }
+        let freeing = u32::try_from(self.freeing.len()).unwrap_or(u32::MAX);
+        self.in_flight.saturating_add(freeing)
+    }
+
+    /// How many can be taken that leave `reserve` free.
+    pub fn room(&mut self, now: Duration, reserve: u32) -> u32 {
+        let used = self.used(now);
+        self.limit.saturating_sub(reserve).saturating_sub(used)
+    }
+
+    /// Takes a slot that leaves `reserve` free; `false` if there is none.
+    pub fn take(&mut self, now: Duration, reserve: u32) -> bool {
+        let room = self.room(now, reserve) > 0;
+        self.in_flight += u32::from(room);
+        room
+    }
+
+    /// Until a slot that leaves `reserve` free can be taken, where that does not depend on a reply.
+    pub fn next(&mut self, now: Duration, reserve: u32) -> Option<Duration> {
+        let over = (self.used(now) + 1).checked_sub(self.limit.saturating_sub(reserve))?;
+        let nth = usize::try_from(over).ok()?.checked_sub(1)?;
+        self.freeing.get(nth).map(|free| free.saturating_sub(now))
+    }
+
+    /// The reply to a request under one of the slots was seen, or it was given up.
+    pub fn seen(&mut self, now: Duration) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        // Not before the last one, should the clock given ever go back.
+        let last = self.freeing.back().copied().unwrap_or_default();
+        self.freeing
+            .push_back(now.saturating_add(self.period).max(last));
+    }
+
+    /// Nothing was sent under one of the slots.
+    pub fn unused(&mut self) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+    }
+}
+
+/// The longest a slot that was taken in the ledger is kept ready. Beyond it, it goes back: the time a request may
+/// last is counted from when the slot was taken.
+pub const READY_MAX: Duration = Duration::from_secs(1);
+
+/// Slots are taken ahead where the last ones were taken less than this ago.
+const BURST: Duration = Duration::from_millis(20);
+
+/// The most that are taken ahead at once.
+const AHEAD_MAX: u32 = 32;
+
+/// What to do for a request that asks for a slot.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step<Id> {
+    /// Send under this slot, which was taken in the ledger at that instant.
+    Go(Id, Now),
+    /// Take up to so many in the ledger, then ask again.
+    Take(u32),
+    /// Wait so long, or for a reply where that is not known; then ask again.
+    Wait(Option<Duration>),
+}
+
+/// The window of this process, and the slots it has taken in the ledger and not used yet.
+#[derive(Debug)]
+pub struct Purse<Id> {
+    window: Window,
+    ready: VecDeque<(Id, Now)>,
+    ahead: u32,
+    taken_at: Option<Duration>,
+    held_until: Option<Duration>,
+}
+
+impl<Id> Purse<Id> {
+    /// An empty one.
+    #[must_use]
+    pub fn new(limit: u32, period: Duration) -> Self {
+        Self {
+            window: Window::new(limit, period),
+            ready: VecDeque::new(),
+            ahead: 1,
+            taken_at: None,
+            held_until: None,
+        }
+    }
+
+    /// What to do for a request that leaves `reserve` free, while `queued` others wait behind it.
+    pub fn step(&mut self, now: Now, reserve: u32, queued: u32) -> Step<Id> {
+        if let Some(left) = self.held(now) {
+            return Step::Wait(Some(left));
+        }
+        let room = self.window.room(now.mono, reserve);
+        if room == 0 {
+            return Step::Wait(self.window.next(now.mono, reserve));
+        }
+        if let Some((id, at)) = self.ready.pop_front() {
+            self.window.take(now.mono, reserve);
+            return Step::Go(id, at);
+        }
+        let burst = self
+            .taken_at
+            .is_some_and(|at| now.mono.saturating_sub(at) < BURST);
+        self.ahead = if burst {
+            self.ahead.saturating_mul(2)
+        } else {
+            1
+        };
+        // A process that is killed takes its slots along for a while: let that be few of them.
+        let most = (self.window.limit / 50).clamp(1, AHEAD_MAX);
+        self.ahead = self.ahead.max(queued.saturating_add(1)).min(most);
+        self.taken_at = Some(now.mono);
+        Step::Take(self.ahead.min(room))
+    }
+
+    /// These were taken in the ledger, at that instant.
+    pub fn taken(&mut self, ids: impl IntoIterator<Item = Id>, at: Now) {
+        self.ready.extend(ids.into_iter().map(|id| (id, at)));
+    }
+
+    /// Those kept ready for too long, or all of them: they go back to the ledger.
+    pub fn give_back(&mut self, now: Now, all: bool) -> Vec<Id> {
+        let old = |at: &Now| {
+            now.mono.saturating_sub(at.mono) > READY_MAX || now.wall.since(at.wall) > READY_MAX
+        };
+        let (keep, back): (VecDeque<_>, VecDeque<_>) = std::mem::take(&mut self.ready)
+            .into_iter()
+            .partition(|(_, at)| !all && !old(at));
+        self.ready = keep;
+        back.into_iter().map(|(id, _)| id).collect()
+    }
+
+    /// Whether any are kept ready.
+    #[must_use]
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// The reply to a request was seen, or it was given up.
+    pub fn seen(&mut self, now: Now) {
+        self.window.seen(now.mono);
+    }
+
+    /// Nothing was sent under a slot.
+    pub fn unused(&mut self) {
+        self.window.unused();
+    }
+
+    /// Nothing is sent until then.
+    pub fn hold(&mut self, until: Duration) {
+        self.held_until = Some(self.held_until.map_or(until, |held| held.max(until)));
+    }
+
+    /// How long nothing is to be sent.
+    pub fn held(&mut self, now: Now) -> Option<Duration> {
+        let left = self
+            .held_until?
+            .checked_sub(now.mono)
+            .filter(|left| !left.is_zero());
+        if left.is_none() {
+            self.held_until = None;
+        }
+        left
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::WallTime;
+
+    const PERIOD: Duration = Duration::from_mins(1);
+
+    fn s(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn now(seconds: u64) -> Now {
+        Now {
+            mono: s(seconds),
+            wall: WallTime(i64::try_from(seconds).unwrap() * 1000),
+        }
+    }
+
+    #[test]
+    fn a_slot_is_free_one_period_after_its_reply_was_seen() {
+        let mut window = Window::new(2, PERIOD);
+        assert!(window.take(s(0), 0) && window.take(s(1), 0));
+        assert!(!window.take(s(2), 0));
+        assert_eq!(window.next(s(2), 0), None, "both replies are on their way");
+        window.seen(s(5));
+        assert_eq!(window.next(s(6), 0), Some(s(59)));
+        assert!(!window.take(s(64), 0));
+        assert!(window.take(s(65), 0));
+        window.unused();
+        assert_eq!(window.used(s(65)), 1);
+    }
+
+    #[test]
+    fn background_leaves_its_reserve() {
+        let mut window = Window::new(10, PERIOD);
+        let mut taken = 0;
+        while window.take(s(0), 3) {
+            taken += 1;
+        }
+        assert_eq!(taken, 7);
+        window.seen(s(1));
+        assert_eq!(window.next(s(2), 3), Some(s(59)));
+        assert_eq!(window.next(s(2), 0), None, "free now");
+        assert!(window.take(s(2), 0));
+    }
+
+    #[test]
+    fn slots_are_taken_ahead_in_a_burst_only_and_go_back_unused() {
+        let mut purse: Purse<u32> = Purse::new(2000, PERIOD);
+        assert_eq!(purse.step(now(0), 0, 0), Step::Take(1));
+        purse.taken([1], now(0));
+        assert_eq!(purse.step(now(0), 0, 0), Step::Go(1, now(0)));
+        assert_eq!(purse.step(now(0), 0, 0), Step::Take(2));
+        purse.taken([2, 3], now(0));
+        assert_eq!(purse.step(now(0), 0, 0), Step::Go(2, now(0)));
+        assert!(purse.give_back(now(1), false).is_empty());
+        assert_eq!(purse.give_back(now(2), false), [3]);
+        assert_eq!(purse.step(now(2), 0, 0), Step::Take(1), "the burst is over");
+        assert_eq!(
+            purse.step(now(9), 0, 500),
+            Step::Take(32),
+            "as many as wait, within reason"
+        );
+    }
+
+    #[test]
+    fn a_small_limit_is_never_taken_ahead() {
+        let mut purse: Purse<u32> = Purse::new(3, PERIOD);
+        for _ in 0..5 {
+            assert_eq!(purse.step(now(0), 0, 100), Step::Take(1));
+        }
+    }
+
+    #[test]
+    fn a_hold_stops_everything_until_it_is_over() {
+        let mut purse: Purse<u32> = Purse::new(10, PERIOD);
+        purse.hold(s(30));
+        purse.hold(s(20));
+        assert_eq!(purse.step(now(29), 0, 0), Step::Wait(Some(s(1))));
+        assert_eq!(purse.step(now(30), 0, 0), Step::Take(1));
+    }
+}
