@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use rusqlite::types::{Type, Value};
-use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params_from_iter};
+use rusqlite::{
+    Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, named_params,
+    params_from_iter,
+};
 
 use crate::domain::{AccountId, Body, Exchange, ExchangeId, Outcome, WallTime};
 
@@ -42,29 +45,12 @@ pub struct LogQuery {
 }
 
 impl Ledger {
-    /// Keeps an exchange and gives it back with its id. Where it cannot be kept, the id is negative.
-    pub async fn record(&self, exchange: Exchange) -> Exchange {
-        let kept = exchange.clone();
-        let id = self.ask(move |store| Ok(record(store, &kept))).await;
-        Exchange {
-            id: id.unwrap_or(ExchangeId(-1)),
-            ..exchange
-        }
-    }
-
-    /// Keeps an exchange without waiting for it; then `then` is given it with its id.
-    pub fn record_later(&self, exchange: Exchange, then: impl FnOnce(Exchange) + Send + 'static) {
-        self.tell(move |store| {
-            let id = record(store, &exchange);
-            then(Exchange { id, ..exchange });
-        });
-    }
-
     /// The newest first.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
     pub async fn log(&self, query: LogQuery) -> Result<Vec<Exchange>, LedgerError> {
+        self.catch_up();
         self.ask(move |store| store.read(|conn| log(conn, &query)))
             .await
     }
@@ -74,6 +60,7 @@ impl Ledger {
     /// # Errors
     /// If the ledger has stopped or cannot be read.
     pub async fn exchange(&self, id: ExchangeId) -> Result<Option<Exchange>, LedgerError> {
+        self.catch_up();
         self.ask(move |store| {
             store.read(|conn| {
                 conn.prepare_cached(&format!(
@@ -87,11 +74,27 @@ impl Ledger {
     }
 }
 
-fn record(store: &mut Store, exchange: &Exchange) -> ExchangeId {
-    store.recorded += 1;
-    let id = (!store.is_kept()).then(|| store.unkept_id());
-    let stored = store.write(|conn| insert(conn, id, exchange));
-    ExchangeId(stored.unwrap_or_else(|_| store.unkept_id()))
+/// Keeps exchanges in one go, and gives back their ids.
+pub(super) fn record(store: &mut Store, exchanges: &[Exchange]) -> Vec<ExchangeId> {
+    let count = u32::try_from(exchanges.len()).unwrap_or(u32::MAX);
+    store.recorded = store.recorded.saturating_add(count);
+    // Without a file, the ids say so and grow all the same.
+    let given: Vec<i64> = if store.is_kept() {
+        Vec::new()
+    } else {
+        exchanges.iter().map(|_| store.unkept_id()).collect()
+    };
+    let stored = store.write(|conn| {
+        let change = Transaction::new_unchecked(conn, TransactionBehavior::Deferred)?;
+        let mut ids = Vec::with_capacity(exchanges.len());
+        for (at, exchange) in exchanges.iter().enumerate() {
+            ids.push(insert(&change, given.get(at).copied(), exchange)?);
+        }
+        change.commit()?;
+        Ok(ids)
+    });
+    let ids = stored.unwrap_or_else(|_| exchanges.iter().map(|_| store.unkept_id()).collect());
+    ids.into_iter().map(ExchangeId).collect()
 }
 
 fn insert(conn: &Connection, id: Option<i64>, exchange: &Exchange) -> rusqlite::Result<i64> {

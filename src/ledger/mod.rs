@@ -2,6 +2,7 @@
 //! A [`Ledger`] is a handle: one thread owns the file, and each call is a job for it. It knows no provider,
 //! no secret and no screen.
 
+mod behind;
 mod credentials;
 mod exchanges;
 mod files;
@@ -21,6 +22,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::clock::Clock;
 
+use behind::Behind;
 pub use exchanges::LogQuery;
 pub use nonces::{KeyHash, LANE_LIMIT, Lane};
 pub use slots::{Counted, SlotId, Slots, Terms};
@@ -103,8 +105,7 @@ struct Shared {
     status: watch::Receiver<Status>,
     folder: PathBuf,
     lanes: Mutex<HashMap<KeyHash, Arc<tokio::sync::Mutex<()>>>>,
-    /// Slots whose replies were seen, not written yet.
-    released: Arc<Mutex<Vec<(SlotId, i64)>>>,
+    behind: Arc<Behind>,
     #[cfg(test)]
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
@@ -134,7 +135,7 @@ impl Ledger {
             status,
             folder,
             lanes: Mutex::default(),
-            released: Arc::default(),
+            behind: Arc::default(),
             #[cfg(test)]
             thread: Mutex::new(thread.ok()),
         }))
@@ -160,6 +161,7 @@ impl Ledger {
 
     /// Returns when all that was asked before is done.
     pub async fn flush(&self) {
+        self.catch_up();
         let _ = self.ask(|_| Ok(())).await;
     }
 

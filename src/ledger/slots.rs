@@ -7,7 +7,7 @@
 //! which nothing in a file can tell from time that has passed; each process therefore keeps to a window of its
 //! own besides, on a clock that no one sets.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
@@ -129,26 +129,6 @@ impl Ledger {
             }
         });
         answered.await.unwrap_or(Err(LedgerError::Stopped))
-    }
-
-    /// Says when the reply was seen, or the request given up: the slot stays used for one period from then.
-    pub fn release_slot(&self, id: SlotId, seen_at: WallTime) {
-        let mut waiting = self
-            .0
-            .released
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        waiting.push((id, seen_at.0));
-        if waiting.len() > 1 {
-            // The job that was put in the queue for the first of them takes them all.
-            return;
-        }
-        drop(waiting);
-        let released = self.0.released.clone();
-        self.tell(move |store| {
-            let all = std::mem::take(&mut *released.lock().unwrap_or_else(PoisonError::into_inner));
-            release(store, &all);
-        });
     }
 
     /// Gives back slots under which nothing was sent.
@@ -362,7 +342,7 @@ fn nth_free(
     Ok(frees.get(n).copied())
 }
 
-fn release(store: &mut Store, slots: &[(SlotId, i64)]) {
+pub(super) fn release(store: &mut Store, slots: &[(SlotId, i64)]) {
     store.follow_file();
     let mut kept = Vec::with_capacity(slots.len());
     for (slot, seen_at) in slots {
@@ -376,6 +356,9 @@ fn release(store: &mut Store, slots: &[(SlotId, i64)]) {
     }
     // Where this cannot be written, the slots are held for longer, as if this process had died. A row that has
     // lapsed meanwhile (the machine slept, with the request on its way) is put back: its period begins only now.
+    if kept.is_empty() {
+        return;
+    }
     let _ = store.write(|conn| {
         let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
         {

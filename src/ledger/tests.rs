@@ -216,6 +216,14 @@ fn counted(used: u32, next_free: Option<Duration>) -> Counted {
     }
 }
 
+/// Keeps an exchange, and gives it back with its id.
+async fn record(ledger: &Ledger, exchange: Exchange) -> Exchange {
+    let (kept_to, kept) = tokio::sync::oneshot::channel();
+    ledger.record_later(exchange, |exchange| kept_to.send(exchange).unwrap());
+    ledger.flush().await;
+    kept.await.unwrap()
+}
+
 async fn take(ledger: &Ledger, reserve: u32) -> Slots {
     let asked = ledger.take_slots(terms("kanga", 3, reserve), 1);
     asked.await.unwrap()
@@ -448,7 +456,7 @@ async fn hostile_text_comes_back_as_it_was() {
     given.request_headers = vec![(hostile.into(), hostile.into())];
     given.response_body.text = hostile.into();
     given.response_body.bytes = u64::MAX >> 1;
-    let kept = ledger.record(given.clone()).await;
+    let kept = record(&ledger, given.clone()).await;
     assert!(kept.id.0 > 0);
     given.id = kept.id;
     assert_eq!(kept, given);
@@ -476,7 +484,7 @@ async fn the_log_is_paged_and_filtered() {
             given.account = AccountId::new("other").unwrap();
             given.outcome = Outcome::Failed("Timed out".into());
         }
-        ledger.record(given).await;
+        record(&ledger, given).await;
     }
     let ids = async |query: LogQuery| -> Vec<i64> {
         let found = ledger.log(query).await.unwrap();
@@ -575,13 +583,13 @@ async fn only_old_exchanges_are_dropped() {
             .collect::<Vec<_>>()
     };
     for _ in 0..10 {
-        ledger.record(exchange("https://api.example/")).await;
+        record(&ledger, exchange("https://api.example/")).await;
     }
     assert_eq!(prune().await, [10, 9, 8, 7, 6, 5], "count");
     let mut large = exchange("https://api.example/");
     large.response_body.text = "y".repeat(4_000);
     large.at = START.plus(Duration::from_secs(50));
-    ledger.record(large).await;
+    record(&ledger, large).await;
     assert_eq!(prune().await, [11, 10, 9], "bytes");
     hand.advance(Duration::from_secs(101));
     assert_eq!(prune().await, [11], "age");
@@ -599,7 +607,7 @@ async fn exchanges_are_dropped_without_being_asked() {
     };
     let ledger = Ledger::start(folder.path().to_owned(), clock().0, limits);
     for _ in 0..1_100 {
-        ledger.record(exchange("https://x.example")).await;
+        record(&ledger, exchange("https://x.example")).await;
     }
     let all = LogQuery {
         limit: 2_000,
@@ -719,7 +727,7 @@ async fn a_damaged_file_is_set_aside_with_its_companions() {
             }
             other => panic!("{other:?}"),
         }
-        assert!(ledger.record(exchange("https://x.example")).await.id.0 > 0);
+        assert!(record(&ledger, exchange("https://x.example")).await.id.0 > 0);
     }
     assert_eq!(set_aside, 1, "the others find the fresh file");
     let there = names(at);
@@ -736,7 +744,7 @@ async fn a_file_damaged_while_open_is_replaced() {
     let (one, two) = (start(at), start(at));
     let mut lane = one.lane(&key()).await.unwrap();
     let nonce = lane.next_nonce(START).await.unwrap();
-    two.record(exchange("https://x.example")).await;
+    record(&two, exchange("https://x.example")).await;
     // Zeroes over all pages, beneath both.
     one.ask(|store| store.read(|conn| conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")))
         .await
@@ -751,7 +759,7 @@ async fn a_file_damaged_while_open_is_replaced() {
     for ledger in [&one, &two] {
         let shrink = |conn: &Connection| conn.execute_batch("PRAGMA shrink_memory");
         let _ = ledger.ask(move |store| store.read(shrink)).await;
-        assert!(ledger.record(exchange("https://x.example")).await.id.0 > 0);
+        assert!(record(&ledger, exchange("https://x.example")).await.id.0 > 0);
     }
     assert_eq!(
         lane.next_nonce(START).await,
@@ -828,8 +836,8 @@ async fn without_a_folder_all_works_for_this_run() {
         Ok(counted(1, None))
     );
     let (first, second) = (
-        ledger.record(exchange("https://x.example/1")).await,
-        ledger.record(exchange("https://x.example/2")).await,
+        record(&ledger, exchange("https://x.example/1")).await,
+        record(&ledger, exchange("https://x.example/2")).await,
     );
     assert!(first.id.0 < second.id.0 && second.id.0 < 0);
     let log = ledger
@@ -858,7 +866,7 @@ async fn a_full_disk_is_told_and_got_over() {
     changes.mark_unchanged();
     let mut large = exchange("https://x.example");
     large.response_body.text = "z".repeat(200_000);
-    let unkept = ledger.record(large.clone()).await;
+    let unkept = record(&ledger, large.clone()).await;
     assert!(unkept.id.0 < 0);
     changes.changed().await.unwrap();
     assert!(matches!(&*changes.borrow(), Status::Degraded { why } if why.contains("full")));
@@ -868,7 +876,7 @@ async fn a_full_disk_is_told_and_got_over() {
     granted(take(&ledger, 0).await);
     assert!(matches!(take(&ledger, 0).await, Slots::Full { .. }));
     fill_disk(&ledger, false).await;
-    assert!(ledger.record(large).await.id.0 > 0);
+    assert!(record(&ledger, large).await.id.0 > 0);
     assert_eq!(lane.next_nonce(START).await, Ok(nonce + 2));
     assert!(matches!(take(&ledger, 0).await, Slots::Full { .. }));
     assert_eq!(ledger.status().await, Status::Ready);
@@ -974,7 +982,7 @@ async fn folder_and_files_are_for_the_user_alone() {
     let folder = outer.path().join("state").join("tilldeck");
     let ledger = start(&folder);
     let _lane = ledger.lane(&key()).await.unwrap();
-    ledger.record(exchange("https://x.example")).await;
+    record(&ledger, exchange("https://x.example")).await;
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&folder), 0o700);
     assert_eq!(mode(&folder.join("lanes")), 0o700);

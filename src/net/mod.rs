@@ -337,8 +337,15 @@ impl Session {
         // The next call of this key may go once this one's reply was seen.
         drop(sealed.permit);
         unanswered.answered().seen(seen).await;
-        let exchange = gate.ledger.record(record::exchange(&sent, &tried)).await;
-        gate.tell(Event::Exchange(Arc::new(exchange))).await;
+        let events = gate.events.clone();
+        let exchange = record::exchange(&sent, &tried);
+        gate.ledger.record_later(exchange, move |exchange| {
+            if let Some(events) = events {
+                // On the ledger's own thread, which may wait for a listener that is behind.
+                let _ = events.blocking_send(Event::Exchange(Arc::new(exchange)));
+            }
+        });
+        gate.ledger.keep_up().await;
         if let Ok(reply) = &tried.result {
             self.compare_clocks(began.wall, reply).await;
         }

@@ -111,12 +111,17 @@ pub fn run(mut start: Start) -> io::Result<Ended> {
     });
     runtime.shutdown_background();
     match ended {
-        // The terminal hung up; the signal that says so comes a moment later.
-        Err(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
-            Ok(Ended::Interrupted)
-        }
+        Err(error) if has_hung_up(&error) => Ok(Ended::Interrupted),
         ended => ended,
     }
+}
+
+/// Whether the terminal is gone: the signal that says so may come a moment later.
+fn has_hung_up(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    [Errno::IO, Errno::NXIO]
+        .iter()
+        .any(|gone| error.raw_os_error() == Some(gone.raw_os_error()))
 }
 
 struct Console {

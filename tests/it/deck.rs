@@ -335,6 +335,7 @@ async fn every_exchange_is_recorded_and_published() {
     let peer = Peer::start(vec![Act::Reset, json(ACTIVE)]);
     let mut bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
     ask(&bench, check("A")).await.unwrap();
+    bench.deck.ledger().flush().await;
     let mut published = Vec::new();
     while let Ok(event) = bench.events.try_recv() {
         if let Event::Exchange(exchange) = event {
