@@ -5,7 +5,7 @@ mod perform;
 mod tasks;
 pub mod terminal;
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -111,17 +111,11 @@ pub fn run(mut start: Start) -> io::Result<Ended> {
     });
     runtime.shutdown_background();
     match ended {
-        Err(error) if has_hung_up(&error) => Ok(Ended::Interrupted),
+        // The terminal has hung up; the signal that says so comes a moment later. What the error says depends on
+        // which call noticed first.
+        Err(_) if !io::stdout().is_terminal() => Ok(Ended::Interrupted),
         ended => ended,
     }
-}
-
-/// Whether the terminal is gone: the signal that says so may come a moment later.
-fn has_hung_up(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    [Errno::IO, Errno::NXIO]
-        .iter()
-        .any(|gone| error.raw_os_error() == Some(gone.raw_os_error()))
 }
 
 struct Console {
