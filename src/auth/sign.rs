@@ -115,7 +115,7 @@ pub(super) fn json_object(part: &str) -> Option<Value> {
     serde_json::from_slice(&bytes).ok().filter(Value::is_object)
 }
 
-/// A NumericDate (RFC 7519, 2): seconds since 1970. What stands behind the point is left off.
+/// A `NumericDate` (RFC 7519, 2): seconds since 1970. What stands behind the point is left off.
 pub(super) fn seconds(date: &Value) -> Option<WallTime> {
     let text = date.as_number()?.to_string();
     let whole = text
