@@ -4,6 +4,7 @@
 mod check;
 mod error;
 mod file;
+mod keyring;
 mod paths;
 mod secret;
 mod vault;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use crate::domain::{AccountId, inert};
 
 pub use error::{ConfigError, Place};
+pub use keyring::{KEYRING_LIMIT, KEYRING_VARIABLE, Keyring, KeyringError};
 pub use paths::{ConfigPath, Environ, Locations};
 pub use secret::{Resolved, SecretError, SecretSource};
 pub use vault::{Vault, VaultError, VaultPlace};
