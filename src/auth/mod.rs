@@ -1,6 +1,8 @@
 //! Access tokens and signatures: who fetches a token when, and how bytes are signed.
 
 pub mod grant;
+pub mod jwt;
+pub mod lifecycle;
 pub mod sign;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -117,7 +119,7 @@ impl Tokens {
             .session
             .send(&call, shared.fetch.as_ref(), how)
             .await?;
-        let grant = grant::read(&reply, shared.session.account())?;
+        let grant = grant::read(&reply, shared.session.account()).map_err(|f| f.error)?;
         redact::learn_passing(&grant.token, "access_token");
         let status = {
             let mut held = self.held();
