@@ -25,6 +25,9 @@ pub use vault::{Vault, VaultError, VaultPlace};
 /// A config file with every key explained, as `config init` writes it.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
 
+/// The folder in the state folder where secrets are kept that no keyring takes.
+pub const VAULT: &str = "vault";
+
 /// The profile that is built in: the embedded simulator.
 pub const SANDBOX: &str = "sandbox";
 
