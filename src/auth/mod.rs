@@ -64,6 +64,8 @@ struct Held {
     kept_note: String,
     note: String,
     claims: Option<String>,
+    /// Whether the token in hand is just being put where it is kept.
+    keeping: bool,
     /// A digest of the token call that was refused.
     refused: Option<[u8; 32]>,
 }
@@ -163,9 +165,17 @@ impl Tokens {
             // A fetch that was begun for another reason may end without a token call.
             let why = self.obtain(how, Lifecycle::asked).await?;
             if why == Some(Why::Asked) {
+                self.kept().await;
                 return Ok(self.status());
             }
         }
+    }
+
+    /// Waits until it is known where the token in hand is kept.
+    async fn kept(&self) {
+        let mut changes = self.0.changed.subscribe();
+        // The sender is held by `self`, so it is there.
+        while self.held().keeping && changes.changed().await.is_ok() {}
     }
 
     /// Does what `next` tells until a good token is in hand. Says what the fetch was for that was waited for.
@@ -348,6 +358,7 @@ impl Tokens {
                 held.claims = jwt::claims(&grant.token);
                 held.note = grant.note;
                 held.refused = None;
+                held.keeping = shared.keep.is_some();
                 Ok(grant.token)
             } else {
                 Err(grant::came_too_late(account))
@@ -358,6 +369,7 @@ impl Tokens {
                 shared.changed.send_replace(());
                 if let Some(keep) = &shared.keep {
                     self.put_kept(keep, &token).await;
+                    shared.changed.send_replace(());
                 }
             }
             Err(failure) => self.fail(fetch.number, failure, Some(digest)),
@@ -399,10 +411,14 @@ impl Tokens {
     async fn put_kept(&self, keep: &Keep, token: &Secret) {
         let life = match self.held().cycle.in_hand() {
             Some((held, life)) if held == token => life,
-            _ => return,
+            _ => {
+                self.held().keeping = false;
+                return;
+            }
         };
         let put = keep.write(token, life).await;
         let mut held = self.held();
+        held.keeping = false;
         match put {
             Ok(kept) => {
                 held.kept_note = if kept == Kept::Keyring {
@@ -461,7 +477,11 @@ impl Drop for UnderWay {
 
 impl Tokens {
     fn fail_if_under_way(&self, number: u64, failure: Failure) {
-        let under_way = self.held().cycle.under_way();
+        let under_way = {
+            let mut held = self.held();
+            held.keeping = false;
+            held.cycle.under_way()
+        };
         if under_way.is_some_and(|fetch| fetch.number == number) {
             self.fail(number, failure, None);
         }
