@@ -334,7 +334,9 @@ fn words(body: &Value) -> String {
     if said.is_empty() {
         return String::new();
     }
-    let said = redact::body(&said.join(": "));
+    // As a header's value rather than a body's: a body may be torn, and then its end is taken for the beginning
+    // of a secret where it could be one.
+    let said = redact::header("error", &said.join(": "));
     format!(": {}", inert::cut(&said, 200))
 }
 

@@ -192,7 +192,7 @@ impl Tokens {
             let begin = {
                 let mut held = self.held();
                 if let Some(fetch) = waits {
-                    match held.cycle.settled(fetch.number, now) {
+                    match held.cycle.settled(fetch, now) {
                         Settled::Waiting => None,
                         Settled::Good => return Ok(Some(fetch.why)),
                         // Of an operator's own fetch alone is its failure the answer to them.
@@ -215,8 +215,8 @@ impl Tokens {
                             return Ok(None);
                         }
                         Next::GiveUp(error) => return Err(error),
-                        Next::Wait(_) => {
-                            waits = held.cycle.under_way();
+                        Next::Wait(fetch) => {
+                            waits = Some(fetch);
                             None
                         }
                         Next::Begin(fetch) => {
