@@ -343,13 +343,12 @@ fn words(body: &Value) -> String {
 /// `Retry-After` in seconds or as a date (RFC 9110, 10.2.3).
 fn retry_after(reply: &Reply) -> Option<Duration> {
     let text = reply.header("retry-after")?.trim();
-    let wait = match text.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let date = httpdate::parse_http_date(text).ok()?;
-            let date = date.duration_since(std::time::UNIX_EPOCH).ok()?;
-            WallTime(i64::try_from(date.as_millis()).ok()?).since(reply.at)
-        }
+    let wait = if let Ok(seconds) = text.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let date = httpdate::parse_http_date(text).ok()?;
+        let date = date.duration_since(std::time::UNIX_EPOCH).ok()?;
+        WallTime(i64::try_from(date.as_millis()).ok()?).since(reply.at)
     };
     Some(wait.min(RETRY_AFTER_MAX))
 }

@@ -45,7 +45,8 @@ impl Chance {
 #[must_use]
 pub fn renew_at(life: Duration, chance: Chance) -> Duration {
     let margin = (life / 10).max(MARGIN_MIN).min(life / 2);
-    life - margin - chance.part(margin / 5)
+    let early = margin + chance.part(margin / 5);
+    life.saturating_sub(early)
 }
 
 /// How long to wait after so many failures in a row (1 for the first): from half of the full wait to all of it.
@@ -214,12 +215,11 @@ impl Lifecycle {
         if !self.wanted || self.under_way.is_some() {
             return None;
         }
-        let due = match &self.token {
-            Some((_, life)) => life.renews_in(now),
-            None => {
-                self.failed.as_ref()?;
-                Duration::ZERO
-            }
+        let due = if let Some((_, life)) = &self.token {
+            life.renews_in(now)
+        } else {
+            self.failed.as_ref()?;
+            Duration::ZERO
         };
         let earliest = self.earliest().unwrap_or_default();
         Some(due.max(earliest.saturating_sub(now.mono)))

@@ -64,20 +64,11 @@ struct Bench {
 }
 
 /// How a deck is opened beyond its place.
+#[derive(Default)]
 struct With {
     timeouts: Timeouts,
     vault: Option<Vault>,
     listening: bool,
-}
-
-impl Default for With {
-    fn default() -> Self {
-        Self {
-            timeouts: Timeouts::default(),
-            vault: None,
-            listening: false,
-        }
-    }
 }
 
 async fn open(place: &Place, with: With) -> Bench {
@@ -156,6 +147,7 @@ fn bearers(gateway: &Peer) -> Vec<String> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of answers")]
 fn a_token_call_that_brings_none_is_told_with_account_words_and_exit_code() {
     let body = |status: &str, body: &str| reply(status, "Content-Type: application/json\r\n", body);
     let ok = |text: &str| body("200 OK", text);

@@ -281,6 +281,14 @@ fn what_another_process_keeps_is_taken_where_it_serves() {
         renew_at: secs(until - 60),
     };
     assert!(!cycle.found(None, at(10), Secret::new("older"), lives(500)));
+    let younger = TokenLife {
+        since: at(10),
+        ..lives(600)
+    };
+    assert!(
+        !cycle.found(None, at(10), Secret::new("one"), younger),
+        "a clock that was set back makes none younger"
+    );
     let fetch = cycle.tick(at(540)).unwrap();
     assert!(!cycle.found(Some(fetch), at(540), Secret::new("due"), lives(590)));
     assert!(!cycle.found(Some(fetch), at(540), Secret::new("due"), lives(599)));
@@ -463,12 +471,12 @@ impl History {
             life,
             renew_at: renew_at(life, NONE),
         };
-        let taken = self.cycle.found(of, self.now, token, about);
-        if taken {
+        let is_used = self.cycle.found(of, self.now, token, about);
+        if is_used {
             // Credentials that brought another process a token are good, so a failure holds nobody up.
             self.quiet_until = self.began + PAUSE;
         }
-        if taken && of.is_some() {
+        if is_used && of.is_some() {
             self.under_way = None;
         }
     }
