@@ -13,6 +13,7 @@ mod log;
 pub mod output;
 mod request;
 mod sandbox;
+mod token;
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
@@ -24,7 +25,7 @@ use args::{Arguments, Command, Global, SandboxCommand};
 use output::{Closed, Color, Out, Tone};
 
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, Environ, Locations, Profile};
+use crate::config::{self as settings, Config, ConfigError, Environ, Locations, Profile, Vault};
 use crate::deck::{Deck, Options};
 use crate::domain::{Problem, ProblemKind, RequestId, inert};
 use crate::ledger::Status;
@@ -87,10 +88,12 @@ impl Context {
     }
 
     fn options(&self) -> Result<Options, Problem> {
+        let state_dir = locations(&self.global)
+            .state_folder()
+            .map_err(|error| local(&error.to_string()))?;
         Ok(Options {
-            state_dir: locations(&self.global)
-                .state_folder()
-                .map_err(|error| local(&error.to_string()))?,
+            vault: Vault::system(state_dir.join(settings::VAULT), &Environ::process()),
+            state_dir,
             clock: self.clock.clone(),
             timeouts: Timeouts::default(),
             events: None,
@@ -231,6 +234,7 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
             }
             Command::Link(args) => link::run(&args, context, &deck, out).await,
             Command::Account(command) => account::run(&command, context, &deck, out).await,
+            Command::Token(command) => token::run(&command, context, &deck, out).await,
             Command::Request(args) => request::run(&args, context, &deck, out).await,
             Command::Log(args) => log::run(&args, context, &deck, out).await,
             Command::Sandbox(SandboxCommand::Trigger { url, what }) => {

@@ -10,3 +10,4 @@ mod pty;
 mod readme;
 mod secrets;
 mod terminal;
+mod tokens;
