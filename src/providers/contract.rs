@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 
-use super::{ApiError, Client, Credentials, Manifest, REGISTRY};
+use super::{ApiError, Client, Credentials, Manifest, REGISTRY, Verify};
 use crate::auth::Tokens;
 use crate::clock::Clock;
 use crate::config::KeyKind;
 use crate::domain::simulate::{Command, Fault};
-use crate::domain::{Account, AccountId, Answer, Environment, Op, RequestId, Secret};
+use crate::domain::{
+    Account, AccountId, Answer, Environment, Op, Problem, ProblemKind, RequestId, Secret,
+};
 use crate::ledger::{Ledger, Retention};
 use crate::net::{Gate, How, Session, Timeouts};
 use crate::sandbox::{self, Sandbox};
@@ -18,6 +20,8 @@ use crate::sandbox::{self, Sandbox};
 struct Bench {
     client: Arc<dyn Client>,
     session: Session,
+    tokens: Option<Tokens>,
+    verify: Verify,
     sandbox: Sandbox,
     _folder: tempfile::TempDir,
 }
@@ -94,6 +98,8 @@ impl Bench {
             .tokens
             .map(|fetch| Tokens::new(session.clone(), fetch(&credentials), clock.clone()));
         Self {
+            tokens: credentials.tokens.clone(),
+            verify: manifest.verify,
             client: (manifest.connect)(credentials),
             session,
             sandbox,
@@ -101,15 +107,27 @@ impl Bench {
         }
     }
 
-    async fn verify(&self) -> Result<Answer, ApiError> {
+    async fn verify(&self) -> Result<Answer, Problem> {
         let how = How {
             request: RequestId(1),
             background: false,
             no_wait: true,
         };
-        let call = self.client.call(&Op::Verify)?;
-        let reply = self.session.send(&call, self.client.as_ref(), how).await?;
-        self.client.answer(&Op::Verify, &reply, reply.at)
+        let account = self.session.account();
+        let told = |error: ApiError| error.problem(&account.id, account.provider_title);
+        if self.verify == Verify::TokenCall {
+            let tokens = self.tokens.as_ref().expect("it verifies by a token call");
+            let granted = tokens.refresh(how).await;
+            return granted
+                .map(|_| Answer::Verified)
+                .map_err(|error| told(error.into()));
+        }
+        let call = self.client.call(&Op::Verify).map_err(told)?;
+        let reply = self.session.send(&call, self.client.as_ref(), how).await;
+        let reply = reply.map_err(|error| told(error.into()))?;
+        self.client
+            .answer(&Op::Verify, &reply, reply.at)
+            .map_err(told)
     }
 }
 
@@ -132,7 +150,7 @@ async fn wrong_credentials_are_refused_and_called_so() {
         let bench = Bench::new(manifest, true).await;
         let refused = bench.verify().await;
         assert!(
-            matches!(refused, Err(ApiError::Refused { .. })),
+            matches!(&refused, Err(problem) if problem.kind == ProblemKind::Refused),
             "{}: {refused:?}",
             manifest.title
         );
@@ -158,11 +176,13 @@ async fn faults_say_nothing_of_the_credentials() {
             all.spawn(async move {
                 let bench = Bench::new(manifest, false).await;
                 bench.sandbox.command(&Command::SetFault(fault)).unwrap();
-                match bench.verify().await {
-                    Err(ApiError::Failing { .. }) if !nonsense => {}
-                    Err(ApiError::Nonsense { .. }) if nonsense => {}
-                    other => panic!("{}, {fault:?}: {other:?}", manifest.title),
-                }
+                let told = bench.verify().await.map_err(|problem| problem.kind);
+                let due = if nonsense {
+                    ProblemKind::Nonsense
+                } else {
+                    ProblemKind::Failing
+                };
+                assert_eq!(told, Err(due), "{}, {fault:?}", manifest.title);
                 bench
                     .sandbox
                     .command(&Command::SetFault(Fault::Latency(Duration::from_millis(

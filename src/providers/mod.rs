@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod kanga;
+pub mod pledg;
 
 #[cfg(test)]
 mod contract;
@@ -23,7 +24,7 @@ use crate::net::{Authorise, BoxFuture, Call, Reply};
 use crate::sandbox::Dialect;
 
 /// Every provider this version speaks to.
-pub static REGISTRY: &[&Manifest] = &[&kanga::MANIFEST];
+pub static REGISTRY: &[&Manifest] = &[&kanga::MANIFEST, &pledg::MANIFEST];
 
 /// What every provider's account needs in the config file.
 pub static SPECS: LazyLock<Vec<&'static ProviderSpec>> =
@@ -43,6 +44,8 @@ pub struct Manifest {
     pub limits: &'static [PublishedLimit],
     /// Makes what fetches an account's access tokens, where its calls need such.
     pub tokens: Option<MakeFetch>,
+    /// How [`Op::Verify`] is asked.
+    pub verify: Verify,
     /// How an account is come by, from opening it to its credentials.
     pub guide: &'static [Guide],
     /// Each documented call.
@@ -53,6 +56,15 @@ pub struct Manifest {
     pub dialect: fn() -> Box<dyn Dialect>,
     /// The simulator's account: its texts and its secrets by key.
     pub embedded: &'static [(&'static str, &'static str)],
+}
+
+/// How it is found out whether an account's credentials are good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verify {
+    /// By the call the client makes of [`Op::Verify`].
+    Call,
+    /// By fetching an access token, and nothing else: no other call is both harmless and certain.
+    TokenCall,
 }
 
 /// One endpoint of a provider.
