@@ -82,19 +82,19 @@ const SCHEDULE: &str = r#"{"amount_cents": 20000, "created": "2026-12-17"}"#;
 const CATALOGUE: &[Documented] = &[
     Documented {
         method: "POST",
-        path: "/api/users/me/merchants/{merchant_uid}/simulate_payment_schedule",
-        params: MERCHANT,
-        body: Some(SCHEDULE),
-        writes: false,
-        about: "payment schedule of one solution, open to all",
-    },
-    Documented {
-        method: "POST",
         path: "/api/merchants/{merchant_uid}/simulate_payment_schedule",
         params: MERCHANT,
         body: Some(SCHEDULE),
         writes: false,
         about: "payment schedule of one solution, with the access token",
+    },
+    Documented {
+        method: "POST",
+        path: "/api/users/me/merchants/{merchant_uid}/simulate_payment_schedule",
+        params: MERCHANT,
+        body: Some(SCHEDULE),
+        writes: false,
+        about: "payment schedule of one solution, open to all",
     },
     Documented {
         method: "POST",
