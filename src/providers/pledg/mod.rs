@@ -8,6 +8,7 @@ mod auth;
 pub mod sandbox;
 mod schedule;
 mod settings;
+mod signature;
 mod wire;
 
 use std::time::Duration;
@@ -77,6 +78,32 @@ const COMPANY: &[Param] = &[Param {
 
 const SCHEDULE: &str = r#"{"amount_cents": 20000, "created": "2026-12-17"}"#;
 
+/// What the call takes; <https://docs.pledg.co/integration/principles/settings.html> has all of it.
+const PURCHASE: &str = r#"{
+  "data": {
+    "merchantUid": "mer_00000000-0000-4000-8000-000000000001",
+    "amountCents": 20000,
+    "email": "payer@shop.example",
+    "firstName": "Jo",
+    "lastName": "Payer",
+    "reference": "ORDER-2001",
+    "title": "Two nights"
+  }
+}"#;
+
+const PURCHASE_LINK: &str = r#"{
+  "data": {
+    "merchantUid": "mer_00000000-0000-4000-8000-000000000001",
+    "amountCents": 20000,
+    "email": "payer@shop.example",
+    "firstName": "Jo",
+    "lastName": "Payer",
+    "reference": "ORDER-2002",
+    "title": "Two nights"
+  },
+  "purchase_link_settings": {"send_email": true, "email": "payer@shop.example", "send_sms": false}
+}"#;
+
 /// Every documented call but the token call, which is made by itself. "Check a purchase status" and "trigger a
 /// capture" are named by the documentation without a path, so they are not here.
 const CATALOGUE: &[Documented] = &[
@@ -103,6 +130,50 @@ const CATALOGUE: &[Documented] = &[
         body: Some(SCHEDULE),
         writes: false,
         about: "payment schedules of all solutions of a company, open to all",
+    },
+    Documented {
+        method: "POST",
+        path: "/api/purchase_link/",
+        params: &[],
+        body: Some(PURCHASE_LINK),
+        writes: true,
+        about: "purchase and its link; the body is signed with merchant_secret and sent as the signature",
+    },
+    Documented {
+        method: "POST",
+        path: "/api/payment_by_transfer",
+        params: &[],
+        body: Some(PURCHASE),
+        writes: true,
+        about: "purchase paid by transfer; the body is signed with merchant_secret and sent as the signature",
+    },
+    Documented {
+        method: "POST",
+        path: "/api/purchases/{purchase_uid}/credit_by_transfer",
+        params: &[Param {
+            name: "purchase_uid",
+            place: Place::Path,
+            required: true,
+            about: "uid of a paid purchase, pur_…",
+            example: "pur_00000000-0000-4000-8000-000000000001",
+        }],
+        body: Some(r#"{"amount_cents": 500}"#),
+        writes: true,
+        about: "refund of a part, or of all; again and again up to the total",
+    },
+    Documented {
+        method: "POST",
+        path: "/api/purchases/{purchase_uid}/release",
+        params: &[Param {
+            name: "purchase_uid",
+            place: Place::Path,
+            required: true,
+            about: "uid of a purchase whose virtual card was not debited, pur_…",
+            example: "pur_00000000-0000-4000-8000-000000000002",
+        }],
+        body: None,
+        writes: true,
+        about: "release of a virtual card, which refunds the payer; with the dashboard's login",
     },
 ];
 

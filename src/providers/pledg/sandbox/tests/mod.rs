@@ -1,18 +1,23 @@
 //! The ten points of a faithful simulator, over real loopback HTTP with a hand-driven clock.
 
 mod access;
+mod notice;
+mod purchase;
+mod robust;
 mod schedule;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::*;
+use crate::auth::sign;
 use crate::clock::{Clock, Hand};
+use crate::domain::Secret;
 use crate::domain::simulate::Command;
 use crate::http_server::tests::raw;
 use crate::sandbox::{Options, Sandbox, start};
@@ -79,6 +84,27 @@ fn debug(seen: &Seen) -> String {
     seen.json()["error"]["debug"].as_str().unwrap().to_owned()
 }
 
+fn error_type(seen: &Seen) -> String {
+    seen.json()["error"]["type"].as_str().unwrap().to_owned()
+}
+
+/// Data of a purchase of 20.00.
+fn order(reference: &str, merchant: &str) -> Value {
+    json!({ "data": {
+        "merchantUid": merchant,
+        "amountCents": 2000,
+        "email": "payer@shop.example",
+        "firstName": "Jo",
+        "lastName": "Payer",
+        "reference": reference,
+        "title": "Two nights",
+    } })
+}
+
+fn signed(payload: &Value, secret: &str) -> String {
+    sign::jwt_hs256(&Secret::new(secret), payload)
+}
+
 impl Bench {
     async fn send(&self, method: &str, target: &str, headers: &str, body: &str) -> Seen {
         let wire = format!(
@@ -126,5 +152,35 @@ impl Bench {
 
     fn pass(&self, seconds: u64) {
         self.hand.advance(Duration::from_secs(seconds));
+    }
+
+    async fn link(&self, signature: &str) -> Seen {
+        let target = format!("/api/purchase_link/?signature={signature}");
+        self.post(&target, "", "").await
+    }
+
+    async fn buy(&self, order: &Value) -> Seen {
+        self.link(&signed(order, MERCHANT_SECRET)).await
+    }
+
+    fn event(&self, event: &str, subject: &str) -> Result<String, String> {
+        self.sandbox.command(&Command::Event {
+            provider: "pledg".into(),
+            event: event.into(),
+            subject: subject.into(),
+        })
+    }
+
+    async fn state(&self) -> Value {
+        let seen = self.send("GET", "/_control/state", "", "").await;
+        seen.json()["providers"]["pledg"].clone()
+    }
+
+    /// The latest purchase of this reference.
+    async fn purchase(&self, reference: &str) -> Value {
+        let state = self.state().await;
+        let mut all = state["purchases"].as_array().unwrap().iter().rev();
+        let found = all.find(|purchase| purchase["reference"] == reference);
+        found.unwrap().clone()
     }
 }
