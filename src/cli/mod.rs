@@ -24,7 +24,7 @@ use args::{Arguments, Command, Global, SandboxCommand};
 use output::{Closed, Color, Out, Tone};
 
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, Environ, Locations, Profile};
+use crate::config::{self as settings, Config, ConfigError, Environ, Locations, Profile, Vault};
 use crate::deck::{Deck, Options};
 use crate::domain::{Problem, ProblemKind, RequestId, inert};
 use crate::ledger::Status;
@@ -87,10 +87,12 @@ impl Context {
     }
 
     fn options(&self) -> Result<Options, Problem> {
+        let state_dir = locations(&self.global)
+            .state_folder()
+            .map_err(|error| local(&error.to_string()))?;
         Ok(Options {
-            state_dir: locations(&self.global)
-                .state_folder()
-                .map_err(|error| local(&error.to_string()))?,
+            vault: Vault::system(state_dir.join(settings::VAULT), &Environ::process()),
+            state_dir,
             clock: self.clock.clone(),
             timeouts: Timeouts::default(),
             events: None,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use reqwest::Url;
 
 use super::secrets;
-use crate::auth::Tokens;
+use crate::auth::{Keep, Tokens};
 use crate::clock::Clock;
-use crate::config::{AccountConfig, Environ, Profile, SecretSource};
+use crate::config::{AccountConfig, Environ, Profile, SecretSource, Vault};
 use crate::domain::{Account, AccountId, Counts, Environment, Problem};
 use crate::ledger::{KeyHash, Ledger};
 use crate::net::{self, Gate, Limit, Session};
@@ -28,6 +28,7 @@ pub(super) struct Seats {
     pub(super) gate: Arc<Gate>,
     pub(super) ledger: Ledger,
     pub(super) clock: Clock,
+    pub(super) vault: Vault,
 }
 
 impl Seats {
@@ -89,7 +90,14 @@ impl Seats {
         let session = Session::new(self.gate.clone(), account.clone(), endpoints, limits);
         let tokens = manifest.tokens.map(|fetch| {
             let fetch = fetch(&credentials);
-            Tokens::new(session.clone(), fetch, self.clock.clone())
+            // What the simulator grants is worth nothing to the next one.
+            let keeps = account.environment != Environment::Embedded;
+            let url = session.resolve(&fetch.call()).ok().filter(|_| keeps);
+            let texts: Vec<&str> = credentials.texts.values().map(String::as_str).collect();
+            let client = texts.join("\n");
+            let keep =
+                url.map(|url| Keep::new(self.vault.clone(), self.ledger.clone(), &url, &client));
+            Tokens::kept_in(keep, session.clone(), fetch, self.clock.clone())
         });
         credentials.tokens.clone_from(&tokens);
         Desk {

@@ -13,13 +13,14 @@ use std::time::Duration;
 
 use reqwest::Url;
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 
 pub use desk::accounts;
 use desk::{Desk, Seats};
 pub use simulator::serve;
 
 use crate::clock::Clock;
-use crate::config::{Environ, Profile};
+use crate::config::{Environ, Profile, Vault};
 use crate::domain::{
     Account, AccountId, Answer, BudgetGauge, CredentialStatus, Environment, Observation, Op,
     PaymentId, Problem, ProblemKind, Watch,
@@ -41,6 +42,8 @@ pub struct Options {
     pub events: Option<mpsc::Sender<Event>>,
     /// Where a secret's environment variable is looked up.
     pub environ: Environ,
+    /// Where access tokens are kept between runs.
+    pub vault: Vault,
 }
 
 /// A profile at work.
@@ -51,6 +54,8 @@ pub struct Deck {
     ledger: Ledger,
     clock: Clock,
     simulator: Option<Sandbox>,
+    /// Renews the tokens; only where somebody listens, which a command does not.
+    _renewals: JoinSet<()>,
 }
 
 impl Deck {
@@ -65,7 +70,9 @@ impl Deck {
             timeouts,
             events,
             environ,
+            vault,
         } = options;
+        let listened_to = events.is_some();
         let ledger = Ledger::start(state_dir, clock.clone(), Retention::default());
         let gate = Arc::new(Gate::new(ledger.clone(), clock.clone(), timeouts, events));
         let simulator = if profile.built_in {
@@ -77,8 +84,9 @@ impl Deck {
             gate: gate.clone(),
             ledger: ledger.clone(),
             clock: clock.clone(),
+            vault,
         };
-        let desks = if let Some(simulator) = &simulator {
+        let desks: Vec<Desk> = if let Some(simulator) = &simulator {
             let base = Url::parse(&simulator.base_url()).expect("a loopback address makes a URL");
             REGISTRY
                 .iter()
@@ -91,6 +99,12 @@ impl Deck {
                 .filter_map(|config| seats.configured(config, &environ))
                 .collect()
         };
+        let mut renewals = JoinSet::new();
+        for tokens in desks.iter().filter_map(|desk| desk.tokens.as_ref()) {
+            if listened_to {
+                renewals.spawn(tokens.clone().renew());
+            }
+        }
         Ok(Self {
             profile: profile.name.clone(),
             desks,
@@ -98,6 +112,7 @@ impl Deck {
             ledger,
             clock,
             simulator,
+            _renewals: renewals,
         })
     }
 
@@ -247,6 +262,10 @@ impl Deck {
             return granted.map(|_| Answer::Verified);
         }
         let ask = async {
+            // A kept token would answer for credentials that are withdrawn by now.
+            if let (Op::Verify, Some(tokens)) = (op, &desk.tokens) {
+                tokens.refresh(how).await?;
+            }
             let call = desk.client.call(op)?;
             let reply = desk.session.send(&call, desk.client.as_ref(), how).await?;
             desk.client.answer(op, &reply, reply.at)
@@ -386,8 +405,16 @@ impl Deck {
         known
     }
 
+    /// Waits until the tokens that were fetched are kept, within limits.
+    pub async fn settle_tokens(&self) {
+        for tokens in self.desks.iter().filter_map(|desk| desk.tokens.as_ref()) {
+            tokens.settle().await;
+        }
+    }
+
     /// Stops the simulator and waits until the ledger has written all.
     pub async fn close(self) {
+        self.settle_tokens().await;
         if let Some(simulator) = self.simulator {
             simulator.stop().await;
         }

@@ -49,6 +49,7 @@ pub async fn open(place: &Place, timeouts: Timeouts) -> Bench {
         timeouts,
         events: Some(to),
         environ: locations.environ.clone(),
+        vault: config::Vault::files(place.state().join(config::VAULT)),
     };
     Bench {
         deck: Deck::open(profile, options).await.unwrap(),
