@@ -108,7 +108,7 @@ const UPLOAD_ID: Param = in_path(
     "the id that the upload of a file was answered with",
     "f11e0000-0000-4000-8000-000000000001",
 );
-const ALERT_ID: Param = in_path("alertId", "the alert's id", "65a1e27000000000000000a1");
+const ALERT_ID: Param = in_path("alertId", "the alert's id", "65a1e2700000000000000007");
 const CARD_ID: Param = in_path(
     "cardId",
     "the delivered key's card id (ktcId)",
