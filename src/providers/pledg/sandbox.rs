@@ -60,21 +60,17 @@ impl Pledg {
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A simulation by its path's parts, without the open prefix.
-    fn simulate(of: &str, uid: &str, request: &Request, only: Option<&Backend>) -> Response {
-        let schedule = schedule::Asked::read(request.body()).and_then(|asked| match of {
-            "merchants" => {
-                let known = access::merchant(uid)
-                    .filter(|(backend, _)| only.is_none_or(|only| only.name == backend.name));
-                let (_, merchant) = known.ok_or_else(|| unknown("merchant", uid))?;
-                Ok(asked.of(merchant))
-            }
-            _ => {
+    /// The schedule of a merchant, or those of a company.
+    fn simulate(of: &str, uid: &str, request: &Request) -> Response {
+        let schedule = schedule::Asked::read(request.body()).and_then(|asked| {
+            if of == "companies" {
                 let known = BACKENDS.iter().find(|backend| backend.company == uid);
                 let backend = known.ok_or_else(|| unknown("company", uid))?;
                 let items: Vec<Value> = backend.merchants.iter().map(|one| asked.of(one)).collect();
-                Ok(json!({ "items": items }))
+                return Ok(json!({ "items": items }));
             }
+            let (_, merchant) = access::merchant(uid).ok_or_else(|| unknown("merchant", uid))?;
+            Ok(asked.of(merchant))
         });
         answer(schedule)
     }
@@ -286,14 +282,14 @@ impl Dialect for Pledg {
                 uid,
                 "simulate_payment_schedule",
             ] => for_browsers(match *request.method() {
-                Method::POST => Self::simulate(of, uid, request, None),
+                Method::POST => Self::simulate(of, uid, request),
                 Method::OPTIONS => text(StatusCode::NO_CONTENT, ""),
                 _ => only_post(),
             }),
             ["api", "merchants", uid, "simulate_payment_schedule"] if post => {
                 match access::bearer(request.headers(), &self.memory(), world) {
                     Ok(backend) if !access::crosses(backend, uid) => {
-                        Self::simulate("merchants", uid, request, Some(backend))
+                        Self::simulate("merchants", uid, request)
                     }
                     Ok(_) => *access::unauthorised(),
                     Err(refusal) => *refusal,

@@ -118,14 +118,13 @@ impl Style {
             "amount_cents": purchase.amount + extra,
             "metadata": metadata,
         });
-        let body = match self.secret(purchase) {
-            Some(secret) => self.signed(&secret, &notice),
-            None => {
-                if self.fault == Fault::Tampered {
-                    notice["amount_cents"] = (purchase.amount + 1).into();
-                }
-                notice
+        let body = if let Some(secret) = self.secret(purchase) {
+            self.signed(&secret, &notice)
+        } else {
+            if self.fault == Fault::Tampered {
+                notice["amount_cents"] = (purchase.amount + 1).into();
             }
+            notice
         };
         let to = purchase.payment_url.clone();
         note(purchase, to, &body, now)

@@ -204,14 +204,14 @@ impl Memory {
             self.tokens.clear();
             return Ok(format!("{many} of Pledg's access tokens are void"));
         }
-        let mut words = subject.split_whitespace();
-        let (reference, word) = (words.next().unwrap_or_default(), words.next());
+        let mut given = subject.split_whitespace();
+        let (reference, further) = (given.next().unwrap_or_default(), given.next());
         let now = world.now();
         match event {
             "pay" => self.move_on(reference, PAID, now),
             "abandon" => self.move_on(reference, ABANDONED, now),
             "refuse" => {
-                let state = word.unwrap_or("SCORING_KO");
+                let state = further.unwrap_or("SCORING_KO");
                 if !purchase::is_refusal(state) {
                     let state = inert::quoted(state, 40);
                     return Err(format!("{state} is no refusal; those end in _KO"));
@@ -231,7 +231,8 @@ impl Memory {
                 Ok(format!("{reference}: the virtual card is charged"))
             }
             "status" => {
-                let status = word.and_then(|word| BACK_STATUSES.into_iter().find(|s| *s == word));
+                let status =
+                    further.and_then(|given| BACK_STATUSES.into_iter().find(|s| *s == given));
                 let status = status.ok_or_else(|| {
                     format!("give a reference and one of {}", BACK_STATUSES.join(", "))
                 })?;
