@@ -9,6 +9,8 @@ pub mod sandbox;
 mod schedule;
 mod settings;
 mod signature;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 use std::time::Duration;
