@@ -144,7 +144,6 @@ impl Bench {
             subject: subject.into(),
         })
     }
-
 }
 
 /// A documented call with its examples filled in.
