@@ -143,6 +143,12 @@ pub trait Client: Authorise {
         None
     }
 
+    /// The names of JSON fields that are secret in a raw call to this path and in its reply, besides those that are
+    /// secret everywhere.
+    fn hidden(&self, _path: &str) -> &'static [&'static str] {
+        &[]
+    }
+
     /// The link a payer is sent to, with a payment token if one is given.
     ///
     /// # Errors

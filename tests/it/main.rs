@@ -4,6 +4,7 @@ mod architecture;
 mod bad_input;
 mod cli;
 mod deck;
+mod kinguin;
 mod peer;
 mod program;
 mod pty;

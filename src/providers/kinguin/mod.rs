@@ -4,6 +4,8 @@
 mod api;
 mod auth;
 mod catalogue;
+mod digest;
+mod money;
 pub mod sandbox;
 mod settings;
 mod wire;
