@@ -64,6 +64,8 @@ struct Held {
     kept_note: String,
     note: String,
     claims: Option<String>,
+    /// Whether the token in hand is just being put where it is kept.
+    keeping: bool,
     /// A digest of the token call that was refused.
     refused: Option<[u8; 32]>,
 }
@@ -165,11 +167,19 @@ impl Tokens {
             if let Some(fetch) = waited
                 && fetch.why == Why::Asked
             {
+                self.kept().await;
                 // A token in hand that is still good is no answer to whoever asked for a new one.
                 let failed = self.held().cycle.failure_of(fetch.number);
                 return failed.map_or_else(|| Ok(self.status()), Err);
             }
         }
+    }
+
+    /// Waits until it is known where the token in hand is kept.
+    async fn kept(&self) {
+        let mut changes = self.0.changed.subscribe();
+        // The sender is held by `self`, so it is there.
+        while self.held().keeping && changes.changed().await.is_ok() {}
     }
 
     /// Does what `next` tells until a good token is in hand. Says which fetch was waited for.
@@ -352,6 +362,7 @@ impl Tokens {
                 held.claims = jwt::claims(&grant.token);
                 held.note = grant.note;
                 held.refused = None;
+                held.keeping = shared.keep.is_some();
                 Ok(grant.token)
             } else {
                 Err(grant::came_too_late(account))
@@ -362,6 +373,7 @@ impl Tokens {
                 shared.changed.send_replace(());
                 if let Some(keep) = &shared.keep {
                     self.put_kept(keep, &token).await;
+                    shared.changed.send_replace(());
                 }
             }
             Err(failure) => self.fail(fetch.number, failure, Some(digest)),
@@ -403,10 +415,14 @@ impl Tokens {
     async fn put_kept(&self, keep: &Keep, token: &Secret) {
         let life = match self.held().cycle.in_hand() {
             Some((held, life)) if held == token => life,
-            _ => return,
+            _ => {
+                self.held().keeping = false;
+                return;
+            }
         };
         let put = keep.write(token, life).await;
         let mut held = self.held();
+        held.keeping = false;
         match put {
             Ok(kept) => {
                 held.kept_note = if kept == Kept::Keyring {
@@ -465,7 +481,11 @@ impl Drop for UnderWay {
 
 impl Tokens {
     fn fail_if_under_way(&self, number: u64, failure: Failure) {
-        let under_way = self.held().cycle.under_way();
+        let under_way = {
+            let mut held = self.held();
+            held.keeping = false;
+            held.cycle.under_way()
+        };
         if under_way.is_some_and(|fetch| fetch.number == number) {
             self.fail(number, failure, None);
         }

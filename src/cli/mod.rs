@@ -13,6 +13,7 @@ mod log;
 pub mod output;
 mod request;
 mod sandbox;
+mod token;
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
@@ -233,6 +234,7 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
             }
             Command::Link(args) => link::run(&args, context, &deck, out).await,
             Command::Account(command) => account::run(&command, context, &deck, out).await,
+            Command::Token(command) => token::run(&command, context, &deck, out).await,
             Command::Request(args) => request::run(&args, context, &deck, out).await,
             Command::Log(args) => log::run(&args, context, &deck, out).await,
             Command::Sandbox(SandboxCommand::Trigger { url, what }) => {
