@@ -1,4 +1,4 @@
-//! Kinguin's documented calls. Paths are from the provider's OpenAPI text ("Sales Manager API V1") and, where that
+//! Kinguin's documented calls. Paths are from the provider's API description ("Sales Manager API V1") and, where that
 //! has none, from what public clients call. Examples work at the simulator, whatever its seed.
 
 use crate::domain::Documented;

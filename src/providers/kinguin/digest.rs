@@ -1,6 +1,8 @@
 //! Replies in Kinguin's terms: tables in which the buyer's price and the seller's are never mixed up. A key's text is
 //! in none of them.
 
+use std::fmt::Write as _;
+
 use jiff::tz::TimeZone;
 use serde::de::DeserializeOwned;
 
@@ -108,7 +110,7 @@ fn paged<T: DeserializeOwned>(
         ),
     };
     if page.more {
-        title.push_str(&format!("; next: page={}", page.number.saturating_add(1)));
+        let _ = write!(title, "; next: page={}", page.number.saturating_add(1));
     }
     Some(Digest {
         title,

@@ -1,5 +1,5 @@
 //! Kinguin: game keys sold through its marketplace. Facts are from
-//! <https://www.g2play.net/dev-portal/api-access> and the provider's OpenAPI text ("Sales Manager API V1").
+//! <https://www.g2play.net/dev-portal/api-access> and the provider's API description ("Sales Manager API V1").
 
 mod api;
 mod auth;

@@ -115,7 +115,7 @@ enum ListShape {
     /// As live clients see it.
     #[default]
     Hal,
-    /// As the OpenAPI text has it.
+    /// As the API description has it.
     Spec,
 }
 
@@ -278,12 +278,12 @@ impl Memory {
     }
 
     fn sale(&mut self, offer: &str, now: WallTime) -> Result<String, String> {
-        let seller = self.seller_of_offer(offer)?;
-        let at = self.shelves[seller].add_sale(offer, now, &self.products);
-        let shelf = &self.shelves[seller];
-        let sale = &shelf.reservations[at];
+        let whose = self.seller_of_offer(offer)?;
+        let at = self.shelves[whose].add_sale(offer, now, &self.products);
+        let own = &self.shelves[whose];
+        let sale = &own.reservations[at];
         self.webhooks
-            .sale(seller, shelf, &sale.id, &self.products, now);
+            .sale(whose, own, &sale.id, &self.products, now);
         Ok(format!(
             "reservation {} of order {} is BUYING",
             sale.id, sale.order
@@ -295,10 +295,10 @@ impl Memory {
         let (Some(id), Some(state), None) = (words.next(), words.next(), words.next()) else {
             return Err("a reservation's id and a state are needed: \"65b0… BOUGHT\"".into());
         };
-        for (seller, shelf) in self.shelves.iter_mut().enumerate() {
+        for (whose, shelf) in self.shelves.iter_mut().enumerate() {
             if let Some(at) = shelf.reservations.iter().position(|sale| sale.id == id) {
                 sales::move_on(shelf, at, state, now)?;
-                self.webhooks.sale(seller, shelf, id, &self.products, now);
+                self.webhooks.sale(whose, shelf, id, &self.products, now);
                 return Ok(format!("reservation {id} is {state}"));
             }
         }
@@ -307,7 +307,7 @@ impl Memory {
 
     fn block(&mut self, subject: &str, now: WallTime) -> Result<String, String> {
         let (id, code) = subject.split_once(' ').unwrap_or((subject, "BLOCKED"));
-        let seller = self.seller_of_offer(id)?;
+        let whose = self.seller_of_offer(id)?;
         if code.is_empty()
             || !code
                 .bytes()
@@ -318,13 +318,13 @@ impl Memory {
                 inert::quoted(code, 40)
             ));
         }
-        let shelf = &mut self.shelves[seller];
-        let at = shelf.offers.iter().position(|offer| offer.id == id);
+        let own = &mut self.shelves[whose];
+        let at = own.offers.iter().position(|offer| offer.id == id);
         let at = at.expect("the seller was found by this offer");
-        shelf.offers[at].block = Some(code.to_owned());
-        shelf.offers[at].updated = now;
-        let body = offers::one(shelf, at, &self.products).to_string();
-        self.webhooks.post(seller, "offerblocked", id, body, now);
+        own.offers[at].block = Some(code.to_owned());
+        own.offers[at].updated = now;
+        let body = offers::one(own, at, &self.products).to_string();
+        self.webhooks.post(whose, "offerblocked", id, body, now);
         Ok(format!("offer {id} is blocked: {code}"))
     }
 

@@ -202,17 +202,23 @@ struct Paged {
     /// As HAL has it.
     #[serde(deserialize_with = "lenient")]
     page: Option<Place>,
-    /// As the OpenAPI text has it for offers and keys.
+    /// As the API description has it for offers and keys.
     #[serde(deserialize_with = "lenient")]
     metadata: Option<Place>,
     #[serde(deserialize_with = "lenient")]
     last: Option<bool>,
-    /// As it has it for all else.
-    #[serde(flatten)]
-    own: Place,
+    // As it has it for all else.
+    #[serde(deserialize_with = "lenient")]
+    number: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    size: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    total_elements: Option<u64>,
+    #[serde(deserialize_with = "lenient")]
+    total_pages: Option<u64>,
 }
 
-#[derive(Default, Clone, Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 struct Place {
     #[serde(alias = "page", deserialize_with = "lenient")]
@@ -230,7 +236,12 @@ struct Place {
 pub fn page<T: DeserializeOwned>(body: &[u8]) -> Option<Page<T>> {
     let paged: Paged = serde_json::from_slice(body).ok()?;
     let is_hal = paged.embedded.is_some() || paged.links.is_some() && paged.page.is_some();
-    let place = paged.page.or(paged.metadata).unwrap_or(paged.own);
+    let place = paged.page.or(paged.metadata).unwrap_or(Place {
+        number: paged.number,
+        size: paged.size,
+        total_elements: paged.total_elements,
+        total_pages: paged.total_pages,
+    });
     let rows = match paged.embedded {
         // One list, whatever it is called.
         Some(embedded) => embedded.into_values().find_map(|value| match value {

@@ -136,7 +136,7 @@ fn row(
     cents: i64,
     wholesale: Value,
 ) -> Value {
-    json!({
+    let mut row = json!({
         "offerId": id,
         "productId": product.id,
         "sellerName": name,
@@ -145,11 +145,12 @@ fn row(
         "buyableStock": stock.to_string(),
         "status": "ACTIVE",
         "price": money(cents),
-        "wholesale": wholesale,
         "name": product.name,
         "spaActive": false,
         "sandboxExtra": true,
-    })
+    });
+    row["wholesale"] = wholesale;
+    row
 }
 
 fn in_stock(row: &Value) -> bool {

@@ -241,7 +241,7 @@ fn change(
     if let Some(declared) = get("declaredStock") {
         match declared.as_i64() {
             None | Some(..0) => {
-                wrong.push("declaredStock: must be greater than or equal to 0".into())
+                wrong.push("declaredStock: must be greater than or equal to 0".into());
             }
             Some(declared) if declared > DECLARED_MAX => {
                 wrong.push("Max declared stock has been exceeded".into());
@@ -252,7 +252,7 @@ fn change(
     if let Some(text) = get("declaredTextStock") {
         match text.as_i64() {
             None | Some(..0) => {
-                wrong.push("declaredTextStock: must be greater than or equal to 0".into())
+                wrong.push("declaredTextStock: must be greater than or equal to 0".into());
             }
             Some(text) => offer.declared_text = Some(text),
         }

@@ -60,12 +60,17 @@ pub fn all(seed: u64) -> Vec<Product> {
         .flat_map(|first| SECOND.iter().map(move |second| format!("{first} {second}")))
         .collect();
     rng.shuffle(&mut names);
-    let named = names.into_iter().take(COUNT - 1);
     let mut products = vec![product(0, "Harbour of Glass PC Key".into())];
-    products.extend(named.enumerate().map(|(at, name)| {
-        let kind = KINDS[rng.usize(..KINDS.len())];
-        product(at + 1, format!("{name} {kind}"))
-    }));
+    products.extend(
+        names
+            .into_iter()
+            .take(COUNT - 1)
+            .enumerate()
+            .map(|(at, name)| {
+                let kind = KINDS[rng.usize(..KINDS.len())];
+                product(at + 1, format!("{name} {kind}"))
+            }),
+    );
     products
 }
 

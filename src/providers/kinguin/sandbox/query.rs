@@ -134,7 +134,7 @@ impl Page {
     pub fn hal(&self, name: &str, rows: Vec<Value>) -> Map<String, Value> {
         let mut body = Map::new();
         if !rows.is_empty() {
-            body.insert("_embedded".into(), json!({ name: rows }));
+            body.insert("_embedded".into(), json!({ name: Value::from(rows) }));
         }
         let mut links = json!({ "self": { "href": self.href } });
         if let Some(next) = &self.next {
@@ -153,7 +153,7 @@ impl Page {
         body
     }
 
-    /// As the OpenAPI text has it for offers and keys.
+    /// As the API description has it for offers and keys.
     pub fn listed(&self, rows: Vec<Value>) -> Map<String, Value> {
         let mut body = Map::new();
         body.insert("content".into(), rows.into());
@@ -169,10 +169,10 @@ impl Page {
         body
     }
 
-    /// As the OpenAPI text has it for all else.
+    /// As the API description has it for all else.
     pub fn spring(&self, rows: Vec<Value>) -> Value {
         json!({
-            "content": rows,
+            "content": Value::from(rows),
             "pageable": { "pageNumber": self.number, "pageSize": self.size, "paged": true, "unpaged": false },
             "totalPages": self.pages(),
             "totalElements": self.total,

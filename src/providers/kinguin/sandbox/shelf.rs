@@ -36,6 +36,10 @@ pub struct Shelf {
 }
 
 /// One offer: one product, as many keys as there are.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are the provider's own, and any of them goes with any other"
+)]
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Offer {
     pub id: String,

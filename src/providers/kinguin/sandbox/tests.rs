@@ -4,6 +4,7 @@ mod access;
 mod selling;
 mod webhooks;
 
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -83,9 +84,9 @@ impl Bench {
             self.to
         );
         for (name, value) in headers {
-            wire.push_str(&format!("{name}: {value}\r\n"));
+            let _ = write!(wire, "{name}: {value}\r\n");
         }
-        wire.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
+        let _ = write!(wire, "Content-Length: {}\r\n\r\n{body}", body.len());
         let all = raw(self.to, wire.as_bytes()).await.unwrap();
         let all = String::from_utf8(all).unwrap();
         let (head, body) = all.split_once("\r\n\r\n").unwrap();

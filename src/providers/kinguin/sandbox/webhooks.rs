@@ -58,7 +58,7 @@ impl std::fmt::Debug for Subscription {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Sent {
     number: u64,
-    seller: usize,
+    whose: usize,
     event: String,
     body: String,
     body_id: String,
@@ -82,7 +82,7 @@ impl Webhooks {
     /// POST of the subscription: made once, changed from then on.
     pub fn subscribe(
         &mut self,
-        seller: usize,
+        whose: usize,
         request: &Request,
     ) -> Result<Response, Box<Response>> {
         let fields = offers::object(request)?;
@@ -128,17 +128,17 @@ impl Webhooks {
             }
             headers.push((name.to_owned(), value.to_owned()));
         }
-        let held = self.subscriptions[seller].get_or_insert_default();
+        let held = self.subscriptions[whose].get_or_insert_default();
         held.version += 1;
         held.endpoints = endpoints;
         held.headers = headers;
         held.blocked.clear();
-        self.subscription(seller)
+        self.subscription(whose)
     }
 
     /// GET of the subscription.
-    pub fn subscription(&self, seller: usize) -> Result<Response, Box<Response>> {
-        let Some(held) = &self.subscriptions[seller] else {
+    pub fn subscription(&self, whose: usize) -> Result<Response, Box<Response>> {
+        let Some(held) = &self.subscriptions[whose] else {
             return Err(Box::new(error(
                 StatusCode::NOT_FOUND,
                 "Subscription not found",
@@ -149,8 +149,8 @@ impl Webhooks {
             .iter()
             .map(|(name, value)| json!({ "name": name, "value": value }));
         let body = json!({
-            "id": format!("65d0000000000000000000{seller:02}"),
-            "subscriberId": format!("seller-{seller}"),
+            "id": format!("65d0000000000000000000{whose:02}"),
+            "subscriberId": format!("seller-{whose}"),
             "version": held.version,
             "endpoints": held.endpoints,
             "headers": headers.collect::<Vec<_>>(),
@@ -161,8 +161,8 @@ impl Webhooks {
     }
 
     /// GET of what was sent, the newest first.
-    pub fn requests(&self, seller: usize, request: &Request) -> Result<Response, Box<Response>> {
-        let own = self.log.iter().rev().filter(|sent| sent.seller == seller);
+    pub fn requests(&self, whose: usize, request: &Request) -> Result<Response, Box<Response>> {
+        let own = self.log.iter().rev().filter(|sent| sent.whose == whose);
         let (page, rows) = Page::of(request, &Query::of(request), own.collect())?;
         let rows = rows.into_iter().map(|sent| {
             json!({
@@ -188,13 +188,13 @@ impl Webhooks {
     /// Tells of a reservation's state as it stands.
     pub fn sale(
         &mut self,
-        seller: usize,
-        shelf: &Shelf,
+        whose: usize,
+        own: &Shelf,
         id: &str,
         products: &[Product],
         now: WallTime,
     ) {
-        let mut sales = shelf.reservations.iter();
+        let mut sales = own.reservations.iter();
         let Some(sale) = sales.find(|sale| sale.id == id) else {
             return;
         };
@@ -202,8 +202,8 @@ impl Webhooks {
             return;
         };
         let product = &products[sale.product];
-        let offer = shelf.offers.iter().find(|offer| offer.id == sale.offer);
-        let counts = shelf
+        let offer = own.offers.iter().find(|offer| offer.id == sale.offer);
+        let counts = own
             .counts()
             .get(sale.offer.as_str())
             .copied()
@@ -227,26 +227,26 @@ impl Webhooks {
             "sandboxExtra": true,
         });
         if sale.status == "DELIVERED" {
-            let key = shelf
+            let key = own
                 .keys
                 .iter()
                 .find(|key| Some(&key.id) == sale.key.as_ref());
             body["releasedStockId"] = sale.key.clone().into();
             body["releasedExternalStockId"] = key.and_then(|key| key.external.clone()).into();
         }
-        self.post(seller, event, &sale.id, body.to_string(), now);
+        self.post(whose, event, &sale.id, body.to_string(), now);
     }
 
     /// Puts a webhook in the post, where somebody wants it.
     pub fn post(
         &mut self,
-        seller: usize,
+        whose: usize,
         event: &str,
         body_id: &str,
         body: String,
         now: WallTime,
     ) -> bool {
-        let Some(held) = &self.subscriptions[seller] else {
+        let Some(held) = &self.subscriptions[whose] else {
             return false;
         };
         let url = held
@@ -266,7 +266,7 @@ impl Webhooks {
         }
         self.log.push(Sent {
             number: self.sent,
-            seller,
+            whose,
             event: event.to_owned(),
             body,
             body_id: body_id.to_owned(),
@@ -284,10 +284,10 @@ impl Webhooks {
         let mut due = self.outbox.due(now);
         for letter in &mut due {
             let mut log = self.log.iter();
-            let seller = log
+            let whose = log
                 .find(|sent| sent.letter == Some(letter.number))
-                .map(|sent| sent.seller);
-            let held = seller.and_then(|seller| self.subscriptions[seller].as_ref());
+                .map(|sent| sent.whose);
+            let held = whose.and_then(|whose| self.subscriptions[whose].as_ref());
             letter
                 .headers
                 .extend(held.into_iter().flat_map(|held| held.headers.clone()));
@@ -320,7 +320,7 @@ impl Webhooks {
             (false, _) => State::GivenUp,
         };
         if sent.state == State::GivenUp
-            && let Some(held) = &mut self.subscriptions[sent.seller]
+            && let Some(held) = &mut self.subscriptions[sent.whose]
             && !held.blocked.contains(&sent.event)
         {
             held.blocked.push(sent.event.clone());
@@ -337,12 +337,12 @@ impl Webhooks {
     }
 
     /// For people: how many of a seller's events are wanted, wait and were taken. No headers.
-    pub fn state(&self, seller: usize) -> Value {
+    pub fn state(&self, whose: usize) -> Value {
         let count = |state| {
-            let own = self.log.iter().filter(|sent| sent.seller == seller);
+            let own = self.log.iter().filter(|sent| sent.whose == whose);
             own.filter(|sent| sent.state == state).count()
         };
-        let held = self.subscriptions[seller].as_ref();
+        let held = self.subscriptions[whose].as_ref();
         json!({
             "endpoints": held.map_or(0, |held| held.endpoints.len()),
             "blocked": held.map(|held| held.blocked.clone()).unwrap_or_default(),
