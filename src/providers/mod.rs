@@ -199,3 +199,57 @@ impl Manifest {
             })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Config, EXAMPLE, Environ, Locations};
+
+    fn load(text: &str) -> Config {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, text).unwrap();
+        let locations = Locations {
+            config: Some(path),
+            state: None,
+            environ: Environ::of([]),
+            platform_config: None,
+            platform_state: None,
+        };
+        config::load(&locations, &SPECS).unwrap()
+    }
+
+    #[test]
+    fn the_examples_comments_tell_the_defaults_and_every_key_of_every_provider() {
+        // A key that is commented out begins with `#` and no space.
+        let mut uncommented = String::new();
+        for row in EXAMPLE.lines() {
+            let key = row.starts_with('#') && !row.starts_with("# ") && row.len() > 1;
+            uncommented.push_str(if key { &row[1..] } else { row });
+            uncommented.push('\n');
+        }
+        let all = load(&uncommented);
+        let default = Config::default();
+        assert_eq!(all.default_profile, default.default_profile);
+        assert_eq!(all.callbacks, default.callbacks);
+        assert!(all.ui.keys.keys().eq(["help", "quit"]));
+        let ui = config::Ui {
+            keys: std::collections::BTreeMap::new(),
+            ..all.ui.clone()
+        };
+        assert_eq!(ui, default.ui);
+        let accounts = &all.profile(Some("live")).unwrap().accounts;
+        assert!(accounts.iter().any(|account| account.budget.is_some()));
+        for spec in SPECS.iter() {
+            let account = accounts.iter().find(|one| one.provider == spec.name);
+            let account = account.unwrap_or_else(|| panic!("{} is missing", spec.name));
+            assert_eq!(account.environment, spec.environments[0]);
+            assert_eq!(account.endpoints.len(), spec.endpoints.len());
+            for key in spec.keys {
+                let set =
+                    account.texts.contains_key(key.name) || account.secrets.contains_key(key.name);
+                assert!(set, "{} of {} is not in the example", key.name, spec.name);
+            }
+        }
+    }
+}
