@@ -362,6 +362,7 @@ fn the_path_decides_how_a_call_is_authorised() {
 
 #[tokio::test]
 async fn failures_are_judged_by_status_and_words_and_made_inert() {
+    use ProblemKind::{Failing, NotFound, Refused};
     let client = bench().await.client;
     let judged = |status, body: &str| {
         let raw = RawReply {
@@ -373,7 +374,6 @@ async fn failures_are_judged_by_status_and_words_and_made_inert() {
         let judged = client.judge(&raw);
         judged.map_err(|error| error.problem(&id, "Pledg"))
     };
-    use ProblemKind::{Failing, NotFound, Refused};
     for (status, body, kind, words) in [
         (
             401,
