@@ -6,6 +6,7 @@ mod cli;
 mod deck;
 mod kinguin;
 mod peer;
+mod pledg;
 mod program;
 mod pty;
 mod readme;
