@@ -2,7 +2,7 @@
 
 use super::*;
 
-const SPECS: &[&ProviderSpec] = &[&ProviderSpec {
+const KANGA: ProviderSpec = ProviderSpec {
     name: "kanga",
     title: "Kanga TPG",
     keys: &[
@@ -21,7 +21,30 @@ const SPECS: &[&ProviderSpec] = &[&ProviderSpec {
     ],
     environments: &["production"],
     endpoints: &["api", "pay"],
-}];
+};
+
+const KINGUIN: ProviderSpec = ProviderSpec {
+    name: "kinguin",
+    title: "Kinguin",
+    keys: &[
+        KeySpec {
+            name: "client_id",
+            kind: KeyKind::Text,
+            required: true,
+            about: "the client id",
+        },
+        KeySpec {
+            name: "client_secret",
+            kind: KeyKind::Secret,
+            required: true,
+            about: "the client's secret",
+        },
+    ],
+    environments: &["production", "sandbox"],
+    endpoints: &["gateway", "token"],
+};
+
+const SPECS: &[&ProviderSpec] = &[&KANGA, &KINGUIN];
 
 fn locations(path: &std::path::Path, named: bool) -> Locations {
     Locations {
@@ -272,7 +295,7 @@ fn each_mistake_in_an_account_is_named_with_its_place() {
     );
     let (_, said, hint) = refusal(&SHOP.replace("kanga", "kagna"));
     assert!(said.contains("unknown provider: `kagna`"), "{said}");
-    assert_eq!(hint, "did you mean `kanga`? known: kanga");
+    assert_eq!(hint, "did you mean `kanga`? known: kanga, kinguin");
     let (at, said, _) = refusal(&SHOP.replace("api_key = \"public\"", ""));
     assert_eq!(
         (at.as_str(), said.as_str()),

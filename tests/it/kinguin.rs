@@ -116,6 +116,7 @@ async fn the_text_of_a_key_is_neither_in_the_log_nor_on_the_screen() {
     }
     let all = exchanges(&mut bench);
     assert_eq!(all.len(), 5, "a token call and four others");
+    assert!(all[0].0.ends_with("/auth/token"), "{}", all[0].0);
     for (_, whole) in all {
         assert!(
             !whole.contains("PLANTED") && !whole.contains("SANDBOX-KINGUIN-SECRET"),

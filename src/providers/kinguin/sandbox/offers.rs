@@ -18,7 +18,7 @@ const AMOUNT_MAX: i64 = 1_000_000;
 
 /// Money as this API writes it.
 pub fn money(cents: i64) -> Value {
-    json!({ "amount": cents, "currency": "EUR" })
+    json!({ "amount": cents, "currency": "EUR", "sandboxExtra": true })
 }
 
 /// An offer as this API writes it.

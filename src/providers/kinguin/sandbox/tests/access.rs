@@ -199,6 +199,21 @@ async fn point_2_each_client_sees_its_own_sellers_offers_alone() {
 }
 
 #[tokio::test]
+async fn point_2_a_token_of_another_simulator_is_none_here() {
+    let sandbox = bench().await;
+    let (later, _hand) = Clock::by_hand(WallTime(1_795_316_067_000));
+    let production = bench_with(|options| options.clock = later).await;
+    let merchant = format!("{API}/merchants");
+    for (bench, foreign) in [(&sandbox, &production.token), (&production, &sandbox.token)] {
+        assert_eq!(bench.get(&merchant).await.status, 200);
+        assert_eq!(
+            bench.as_client(foreign, "GET", &merchant, "").await.status,
+            401
+        );
+    }
+}
+
+#[tokio::test]
 async fn point_3_a_reset_refuses_the_old_secret_and_says_the_new_one() {
     let bench = bench().await;
     let said = bench.event("reset-secret", CLIENT_ID).unwrap();

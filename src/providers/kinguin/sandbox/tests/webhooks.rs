@@ -97,10 +97,7 @@ async fn point_9_a_change_of_state_is_told_with_the_registered_headers_and_no_si
     for (header, body) in &seen {
         assert_eq!(header, "SANDBOX-HEADER");
         assert_eq!(body["reservationId"], id);
-        assert_eq!(
-            body["priceIWTR"],
-            json!({ "amount": 1500, "currency": "EUR" })
-        );
+        assert_eq!(body["priceIWTR"]["amount"], 1500);
         assert!(body["updatedAt"].as_str().unwrap().ends_with("+0000"));
     }
     assert!(seen[1].1.get("releasedStockId").is_none());
