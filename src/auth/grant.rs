@@ -334,20 +334,21 @@ fn words(body: &Value) -> String {
     if said.is_empty() {
         return String::new();
     }
-    let said = redact::body(&said.join(": "));
+    // As a header's value rather than a body's: a body may be torn, and then its end is taken for the beginning
+    // of a secret where it could be one.
+    let said = redact::header("error", &said.join(": "));
     format!(": {}", inert::cut(&said, 200))
 }
 
 /// `Retry-After` in seconds or as a date (RFC 9110, 10.2.3).
 fn retry_after(reply: &Reply) -> Option<Duration> {
     let text = reply.header("retry-after")?.trim();
-    let wait = match text.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let date = httpdate::parse_http_date(text).ok()?;
-            let date = date.duration_since(std::time::UNIX_EPOCH).ok()?;
-            WallTime(i64::try_from(date.as_millis()).ok()?).since(reply.at)
-        }
+    let wait = if let Ok(seconds) = text.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let date = httpdate::parse_http_date(text).ok()?;
+        let date = date.duration_since(std::time::UNIX_EPOCH).ok()?;
+        WallTime(i64::try_from(date.as_millis()).ok()?).since(reply.at)
     };
     Some(wait.min(RETRY_AFTER_MAX))
 }

@@ -45,7 +45,8 @@ impl Chance {
 #[must_use]
 pub fn renew_at(life: Duration, chance: Chance) -> Duration {
     let margin = (life / 10).max(MARGIN_MIN).min(life / 2);
-    life - margin - chance.part(margin / 5)
+    let early = margin + chance.part(margin / 5);
+    life.saturating_sub(early)
 }
 
 /// How long to wait after so many failures in a row (1 for the first): from half of the full wait to all of it.
@@ -85,8 +86,8 @@ pub enum Next {
     Use(Option<Fetch>),
     /// Begin this fetch, and wait for it.
     Begin(Fetch),
-    /// Wait for the fetch of this number, which is under way.
-    Wait(u64),
+    /// Wait for this fetch, which is under way.
+    Wait(Fetch),
     /// There is none and none is fetched now, since the fetch before ended like this.
     GiveUp(NetError),
 }
@@ -174,7 +175,7 @@ impl Lifecycle {
             return Next::Use(renewal.map(|why| self.begin(now, why)));
         }
         if let Some(fetch) = self.under_way {
-            return Next::Wait(fetch.number);
+            return Next::Wait(fetch);
         }
         let mut why = Why::Needed;
         if let Some(failed) = &self.failed {
@@ -194,7 +195,7 @@ impl Lifecycle {
     pub fn asked(&mut self, now: Now) -> Next {
         self.wanted = true;
         match self.under_way {
-            Some(fetch) => Next::Wait(fetch.number),
+            Some(fetch) => Next::Wait(fetch),
             None => Next::Begin(self.begin(now, Why::Asked)),
         }
     }
@@ -214,12 +215,11 @@ impl Lifecycle {
         if !self.wanted || self.under_way.is_some() {
             return None;
         }
-        let due = match &self.token {
-            Some((_, life)) => life.renews_in(now),
-            None => {
-                self.failed.as_ref()?;
-                Duration::ZERO
-            }
+        let due = if let Some((_, life)) = &self.token {
+            life.renews_in(now)
+        } else {
+            self.failed.as_ref()?;
+            Duration::ZERO
         };
         let earliest = self.earliest().unwrap_or_default();
         Some(due.max(earliest.saturating_sub(now.mono)))
@@ -302,7 +302,9 @@ impl Lifecycle {
         let Some(left) = life.left(now) else {
             return false;
         };
-        if self.spurned.as_ref() == Some(&token) {
+        // Of the one in hand it is known how old it is; by a wall clock that was set back it would be young again.
+        let in_hand = self.token.as_ref().is_some_and(|(held, _)| *held == token);
+        if in_hand || self.spurned.as_ref() == Some(&token) {
             return false;
         }
         let left_in_hand = self.token.as_ref().and_then(|(_, life)| life.left(now));
@@ -384,26 +386,22 @@ impl Lifecycle {
         self.spurned.as_ref() == Some(token)
     }
 
-    /// Why the fetch of this number failed, where it did and is the latest.
+    /// How it stands for whoever waits for this fetch. Of one that was asked for its own outcome counts; of any
+    /// other, whether there is a good token.
     #[must_use]
-    pub fn failure_of(&self, number: u64) -> Option<NetError> {
-        let failed = self.failed.as_ref();
-        failed
-            .filter(|failed| failed.number == number)
-            .map(|failed| failed.error.clone())
-    }
-
-    /// How it stands for whoever waits for the fetch of this number.
-    #[must_use]
-    pub fn settled(&self, number: u64, now: Now) -> Settled {
-        if self.under_way.is_some_and(|fetch| fetch.number == number) {
+    pub fn settled(&self, fetch: Fetch, now: Now) -> Settled {
+        if self
+            .under_way
+            .is_some_and(|other| other.number == fetch.number)
+        {
             return Settled::Waiting;
         }
-        if self.good(now).is_some() {
-            return Settled::Good;
-        }
-        match &self.failed {
-            Some(failed) if failed.number >= number => Settled::Failed(failed.error.clone()),
+        let failed = self.failed.as_ref().filter(|f| f.number >= fetch.number);
+        match failed {
+            Some(failed) if fetch.why == Why::Asked || self.good(now).is_none() => {
+                Settled::Failed(failed.error.clone())
+            }
+            _ if self.good(now).is_some() => Settled::Good,
             _ => Settled::AskAgain,
         }
     }

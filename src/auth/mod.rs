@@ -163,14 +163,10 @@ impl Tokens {
         self.load().await;
         loop {
             // A fetch that was begun for another reason may end without a token call.
-            let waited = self.obtain(how, Lifecycle::asked).await?;
-            if let Some(fetch) = waited
-                && fetch.why == Why::Asked
-            {
+            let why = self.obtain(how, Lifecycle::asked).await?;
+            if why == Some(Why::Asked) {
                 self.kept().await;
-                // A token in hand that is still good is no answer to whoever asked for a new one.
-                let failed = self.held().cycle.failure_of(fetch.number);
-                return failed.map_or_else(|| Ok(self.status()), Err);
+                return Ok(self.status());
             }
         }
     }
@@ -182,12 +178,12 @@ impl Tokens {
         while self.held().keeping && changes.changed().await.is_ok() {}
     }
 
-    /// Does what `next` tells until a good token is in hand. Says which fetch was waited for.
+    /// Does what `next` tells until a good token is in hand. Says what the fetch was for that was waited for.
     async fn obtain(
         &self,
         how: How,
         next: impl Fn(&mut Lifecycle, Now) -> Next,
-    ) -> Result<Option<Fetch>, NetError> {
+    ) -> Result<Option<Why>, NetError> {
         let mut changes = self.0.changed.subscribe();
         let mut waits: Option<Fetch> = None;
         loop {
@@ -196,9 +192,9 @@ impl Tokens {
             let begin = {
                 let mut held = self.held();
                 if let Some(fetch) = waits {
-                    match held.cycle.settled(fetch.number, now) {
+                    match held.cycle.settled(fetch, now) {
                         Settled::Waiting => None,
-                        Settled::Good => return Ok(Some(fetch)),
+                        Settled::Good => return Ok(Some(fetch.why)),
                         // Of an operator's own fetch alone is its failure the answer to them.
                         Settled::Failed(_) if fetch.why == Why::IfReplaced && !how.background => {
                             waits = None;
@@ -219,8 +215,8 @@ impl Tokens {
                             return Ok(None);
                         }
                         Next::GiveUp(error) => return Err(error),
-                        Next::Wait(_) => {
-                            waits = held.cycle.under_way();
+                        Next::Wait(fetch) => {
+                            waits = Some(fetch);
                             None
                         }
                         Next::Begin(fetch) => {

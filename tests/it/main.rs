@@ -12,3 +12,4 @@ mod pty;
 mod readme;
 mod secrets;
 mod terminal;
+mod tokens;

@@ -119,12 +119,12 @@ fn whoever_asks_while_it_is_due_is_served_and_one_fetch_happens_behind() {
 fn callers_without_a_token_share_one_fetch() {
     let mut cycle = Lifecycle::default();
     let fetch = begun(cycle.needed(at(0), true));
-    assert_eq!(cycle.needed(at(1), false), Next::Wait(fetch.number));
-    assert_eq!(cycle.asked(at(1)), Next::Wait(fetch.number));
-    assert_eq!(cycle.settled(fetch.number, at(1)), Settled::Waiting);
+    assert_eq!(cycle.needed(at(1), false), Next::Wait(fetch));
+    assert_eq!(cycle.asked(at(1)), Next::Wait(fetch));
+    assert_eq!(cycle.settled(fetch, at(1)), Settled::Waiting);
     cycle.failed(fetch.number, at(2), failing(), FULL);
     assert_eq!(
-        cycle.settled(fetch.number, at(2)),
+        cycle.settled(fetch, at(2)),
         Settled::Failed(failing().error)
     );
     assert!(
@@ -133,7 +133,7 @@ fn callers_without_a_token_share_one_fetch() {
     );
     let again = begun(cycle.needed(at(2), false));
     assert_eq!(
-        cycle.settled(fetch.number, at(2)),
+        cycle.settled(fetch, at(2)),
         Settled::Failed(failing().error)
     );
     assert!(cycle.granted(
@@ -143,7 +143,7 @@ fn callers_without_a_token_share_one_fetch() {
         secs(60),
         NONE
     ));
-    assert_eq!(cycle.settled(fetch.number, at(3)), Settled::Good);
+    assert_eq!(cycle.settled(fetch, at(3)), Settled::Good);
 }
 
 #[test]
@@ -188,6 +188,19 @@ fn a_failed_renewal_keeps_the_token_and_waits_longer_each_time() {
 }
 
 #[test]
+fn whoever_asked_for_a_new_token_is_told_that_it_failed_though_the_old_one_is_good() {
+    let mut cycle = with_token(600);
+    let fetch = begun(cycle.asked(at(10)));
+    assert_eq!(cycle.needed(at(10), false), Next::Use(None));
+    cycle.failed(fetch.number, at(11), refusal(), FULL);
+    assert_eq!(
+        cycle.settled(fetch, at(11)),
+        Settled::Failed(refusal().error)
+    );
+    assert_eq!(cycle.good(at(11)), Some(&Secret::new("one")));
+}
+
+#[test]
 fn a_wait_the_provider_asks_for_is_kept_unless_the_operator_insists() {
     let mut cycle = Lifecycle::default();
     let fetch = begun(cycle.needed(at(0), false));
@@ -224,7 +237,7 @@ fn what_was_refused_is_fetched_again_only_with_other_credentials_or_when_asked()
     assert_eq!(look.why, Why::IfReplaced);
     cycle.not_replaced(look.number, at(601));
     assert_eq!(
-        cycle.settled(look.number, at(601)),
+        cycle.settled(look, at(601)),
         Settled::Failed(refusal().error)
     );
     assert!(matches!(cycle.needed(at(602), true), Next::GiveUp(_)));
@@ -254,7 +267,7 @@ fn a_401_drops_the_token_in_hand_and_no_other() {
         "not from the vault either"
     );
     assert!(cycle.found(Some(fetch), at(2), Secret::new("theirs"), life));
-    assert_eq!(cycle.settled(fetch.number, at(2)), Settled::Good);
+    assert_eq!(cycle.settled(fetch, at(2)), Settled::Good);
     assert_eq!(cycle.status().fetched, 1, "another process fetched it");
 }
 
@@ -268,6 +281,14 @@ fn what_another_process_keeps_is_taken_where_it_serves() {
         renew_at: secs(until - 60),
     };
     assert!(!cycle.found(None, at(10), Secret::new("older"), lives(500)));
+    let younger = TokenLife {
+        since: at(10),
+        ..lives(600)
+    };
+    assert!(
+        !cycle.found(None, at(10), Secret::new("one"), younger),
+        "a clock that was set back makes none younger"
+    );
     let fetch = cycle.tick(at(540)).unwrap();
     assert!(!cycle.found(Some(fetch), at(540), Secret::new("due"), lives(590)));
     assert!(!cycle.found(Some(fetch), at(540), Secret::new("due"), lives(599)));
@@ -307,15 +328,12 @@ fn a_token_that_came_too_late_is_none() {
         NONE
     ));
     assert_eq!(
-        cycle.settled(fetch.number, at(6)),
+        cycle.settled(fetch, at(6)),
         Settled::Waiting,
         "it is yet to fail"
     );
     cycle.failed(fetch.number, at(6), failing(), NONE);
-    assert!(matches!(
-        cycle.settled(fetch.number, at(6)),
-        Settled::Failed(_)
-    ));
+    assert!(matches!(cycle.settled(fetch, at(6)), Settled::Failed(_)));
 }
 
 #[test]
@@ -338,7 +356,7 @@ struct History {
     /// Each token granted so far: its text, when it was asked for, its life, and whether a call was refused with it.
     tokens: Vec<(String, Now, Duration, bool)>,
     under_way: Option<(Fetch, Now)>,
-    waiters: Vec<u64>,
+    waiters: Vec<Fetch>,
     /// When the latest fetch began.
     began: Duration,
     /// No fetch may begin by itself before.
@@ -409,16 +427,16 @@ impl History {
                 assert_eq!(self.in_hand(), None);
                 let after_failure = self.cycle.failed.is_some();
                 self.begins(fetch, background && after_failure);
-                self.waiters.push(fetch.number);
+                self.waiters.push(fetch);
             }
-            Next::Wait(number) => {
+            Next::Wait(fetch) => {
                 assert_eq!(
                     self.in_hand(),
                     None,
                     "made to wait with a good token in hand"
                 );
-                assert_eq!(self.under_way.map(|(fetch, _)| fetch.number), Some(number));
-                self.waiters.push(number);
+                assert_eq!(self.under_way.map(|(under_way, _)| under_way), Some(fetch));
+                self.waiters.push(fetch);
             }
             Next::GiveUp(_) => {
                 assert_eq!((self.in_hand(), self.under_way), (None, None));
@@ -430,9 +448,9 @@ impl History {
         match self.cycle.asked(self.now) {
             Next::Begin(fetch) => {
                 self.begins(fetch, false);
-                self.waiters.push(fetch.number);
+                self.waiters.push(fetch);
             }
-            Next::Wait(number) => self.waiters.push(number),
+            Next::Wait(fetch) => self.waiters.push(fetch),
             other => panic!("{other:?}"),
         }
     }
@@ -453,12 +471,12 @@ impl History {
             life,
             renew_at: renew_at(life, NONE),
         };
-        let taken = self.cycle.found(of, self.now, token, about);
-        if taken {
+        let is_used = self.cycle.found(of, self.now, token, about);
+        if is_used {
             // Credentials that brought another process a token are good, so a failure holds nobody up.
             self.quiet_until = self.began + PAUSE;
         }
-        if taken && of.is_some() {
+        if is_used && of.is_some() {
             self.under_way = None;
         }
     }
@@ -559,11 +577,11 @@ impl History {
         let under_way = self.under_way.map(|(fetch, _)| fetch.number);
         assert_eq!(self.cycle.under_way().map(|fetch| fetch.number), under_way);
         let (cycle, now) = (&self.cycle, self.now);
-        self.waiters.retain(|number| {
-            let settled = cycle.settled(*number, now);
+        self.waiters.retain(|fetch| {
+            let settled = cycle.settled(*fetch, now);
             assert_eq!(
                 settled == Settled::Waiting,
-                under_way == Some(*number),
+                under_way == Some(fetch.number),
                 "left hanging"
             );
             settled == Settled::Waiting

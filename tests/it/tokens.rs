@@ -1,0 +1,899 @@
+//! Access tokens end to end: a real deck or the real program on one side, servers that do as they are told to the
+//! byte on the other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+use tilldeck::clock::{Clock, Hand};
+use tilldeck::config::{self, Environ, Keyring, KeyringError, Locations, Vault};
+use tilldeck::deck::{Deck, Options};
+use tilldeck::domain::{
+    AccountId, Answer, Kept, Op, Problem, ProblemKind, Secret, TokenStatus, WallTime,
+};
+use tilldeck::net::{Event, Timeouts};
+use tilldeck::providers::SPECS;
+use tokio::sync::mpsc;
+
+use crate::deck::how;
+use crate::peer::{Act, Peer, closed_port, json, reply};
+use crate::program::{Place, Served};
+
+const START: WallTime = WallTime(1_795_316_066_000);
+const SECRET: &str = "planted-client-secret-0001";
+const OTHER_SECRET: &str = "planted-client-secret-0002";
+const PATH: &str = "/sales-manager-api/api/v1/merchants";
+
+fn granted(token: &str, life: u64) -> Act {
+    json(&format!(
+        r#"{{"access_token":"{token}","expires_in":{life},"token_type":"bearer","scope":null}}"#
+    ))
+}
+
+fn refused() -> Act {
+    reply(
+        "401 Unauthorized",
+        "Content-Type: application/json\r\n",
+        r#"{"error":"invalid_client","error_description":"Client authentication failed"}"#,
+    )
+}
+
+fn unauthorised() -> Act {
+    reply("401 Unauthorized", "", "")
+}
+
+/// A place whose account "keys" fetches its tokens from `token` and speaks to `gateway`; its secret is in a file.
+fn placed(token: &str, gateway: &str) -> Place {
+    let place = Place::with_config(&format!(
+        "default_profile = \"live\"\n[profiles.live.accounts.keys]\nprovider = \"kinguin\"\nenvironment = \"sandbox\"\n\
+         client_id = \"client-of-a-test\"\nclient_secret = {{ file = \"secret\" }}\n\
+         endpoints = {{ token = \"{token}/auth/token\", gateway = \"{gateway}\" }}\n"
+    ));
+    put_secret(&place, SECRET);
+    place
+}
+
+fn put_secret(place: &Place, secret: &str) {
+    std::fs::write(place.path().join("secret"), secret).unwrap();
+}
+
+struct Bench {
+    deck: Arc<Deck>,
+    hand: Hand,
+    events: Option<mpsc::Receiver<Event>>,
+}
+
+/// How a deck is opened beyond its place.
+struct With {
+    timeouts: Timeouts,
+    vault: Option<Vault>,
+    listening: bool,
+}
+
+impl Default for With {
+    fn default() -> Self {
+        Self {
+            timeouts: Timeouts::default(),
+            vault: None,
+            listening: false,
+        }
+    }
+}
+
+async fn open(place: &Place, with: With) -> Bench {
+    open_at(place, with, START).await
+}
+
+async fn open_at(place: &Place, with: With, start: WallTime) -> Bench {
+    let (clock, hand) = Clock::by_hand(start);
+    let locations = Locations {
+        config: Some(place.config_path()),
+        state: Some(place.state()),
+        environ: Environ::of([]),
+        platform_config: None,
+        platform_state: None,
+    };
+    let config = config::load(&locations, &SPECS).unwrap();
+    let (to, events) = mpsc::channel(1024);
+    let options = Options {
+        state_dir: place.state(),
+        clock,
+        timeouts: with.timeouts,
+        events: with.listening.then_some(to),
+        environ: locations.environ.clone(),
+        vault: with.vault.unwrap_or_else(|| files(place)),
+    };
+    Bench {
+        deck: Arc::new(
+            Deck::open(config.profile(None).unwrap(), options)
+                .await
+                .unwrap(),
+        ),
+        hand,
+        events: with.listening.then_some(events),
+    }
+}
+
+fn files(place: &Place) -> Vault {
+    Vault::files(place.state().join(config::VAULT))
+}
+
+fn keys() -> AccountId {
+    AccountId::new("keys").unwrap()
+}
+
+fn call(method: &str) -> Op {
+    Op::Raw {
+        method: method.into(),
+        path: PATH.into(),
+        body: None,
+        writes: method != "GET",
+    }
+}
+
+impl Bench {
+    async fn get(&self) -> Result<u16, Problem> {
+        self.send("GET").await
+    }
+
+    async fn send(&self, method: &str) -> Result<u16, Problem> {
+        match self.deck.ask(&keys(), call(method), how()).await? {
+            Answer::Raw(raw) => Ok(raw.status),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn status(&self) -> TokenStatus {
+        self.deck.tokens()[0].1.clone()
+    }
+}
+
+fn bearers(gateway: &Peer) -> Vec<String> {
+    let seen = gateway.requests();
+    seen.iter()
+        .map(|request| request.header("authorization").unwrap_or("none").to_owned())
+        .collect()
+}
+
+#[test]
+fn a_token_call_that_brings_none_is_told_with_account_words_and_exit_code() {
+    let body = |status: &str, body: &str| reply(status, "Content-Type: application/json\r\n", body);
+    let ok = |text: &str| body("200 OK", text);
+    let cases: Vec<(&str, Act, i32, &str, &str)> = vec![
+        (
+            "html",
+            reply(
+                "200 OK",
+                "Content-Type: text/html\r\n",
+                "<!DOCTYPE html><h1>Sign in</h1>",
+            ),
+            5,
+            "bad_answer",
+            "it is an HTML page",
+        ),
+        ("empty", ok(""), 5, "bad_answer", "it is empty"),
+        (
+            "torn",
+            ok(r#"{"access_token":"MWE5NjJi"#),
+            5,
+            "bad_answer",
+            "its JSON breaks off in the middle",
+        ),
+        (
+            "without",
+            ok(r#"{"expires_in":3600,"token_type":"bearer"}"#),
+            5,
+            "bad_answer",
+            "it has no access_token",
+        ),
+        (
+            "mac",
+            ok(r#"{"access_token":"t","expires_in":3600,"token_type":"mac"}"#),
+            5,
+            "bad_answer",
+            "its token_type is `mac`, and only bearer can be used",
+        ),
+        (
+            "zero",
+            ok(r#"{"access_token":"t","expires_in":0,"token_type":"bearer"}"#),
+            5,
+            "bad_answer",
+            "expires_in is 0",
+        ),
+        (
+            "negative",
+            ok(r#"{"access_token":"t","expires_in":-5,"token_type":"bearer"}"#),
+            5,
+            "bad_answer",
+            "expires_in is -5",
+        ),
+        (
+            "400 client",
+            body("400 Bad Request", r#"{"error":"invalid_client"}"#),
+            3,
+            "credentials_refused",
+            "refused the credentials (status 400: invalid_client)",
+        ),
+        (
+            "400 other",
+            body("400 Bad Request", r#"{"error":"unsupported_grant_type"}"#),
+            5,
+            "provider_failing",
+            "(status 400: unsupported_grant_type)",
+        ),
+        (
+            "401",
+            refused(),
+            3,
+            "credentials_refused",
+            "(status 401: invalid_client: Client authentication failed)",
+        ),
+        (
+            "403",
+            body(
+                "403 Forbidden",
+                r#"{"message":"\u001b[2JBlocked planted-client-secret-0001"}"#,
+            ),
+            3,
+            "credentials_refused",
+            "Blocked <client_secret>",
+        ),
+        (
+            "429",
+            reply("429 Too Many Requests", "Retry-After: 600\r\n", ""),
+            5,
+            "provider_failing",
+            "too many requests (status 429)",
+        ),
+        (
+            "500",
+            body("500 Internal Server Error", "oops"),
+            5,
+            "provider_failing",
+            "token endpoint is failing (status 500)",
+        ),
+        (
+            "503",
+            reply("503 Service Unavailable", "", "<html>"),
+            5,
+            "provider_failing",
+            "token endpoint is failing (status 503",
+        ),
+        (
+            "redirect",
+            reply(
+                "302 Found",
+                "Location: https://evil.example/?access_token=x\r\n",
+                "",
+            ),
+            5,
+            "provider_failing",
+            "redirects are not followed",
+        ),
+    ];
+    std::thread::scope(|scope| {
+        for (name, act, code, kind, words) in &cases {
+            scope.spawn(move || {
+                let token = Peer::start(vec![act.clone()]);
+                let place = placed(&token.url, "http://127.0.0.1:1");
+                let ran = place.run(&["token", "refresh", "keys", "--json"]);
+                let error = &ran.object()["error"];
+                let told = error["message"].as_str().unwrap();
+                assert_eq!(
+                    (ran.code, error["kind"].as_str().unwrap()),
+                    (*code, *kind),
+                    "{name}: {ran:?}"
+                );
+                assert!(
+                    told.starts_with("account keys: no access token: "),
+                    "{name}: {told}"
+                );
+                assert!(told.contains(words), "{name}: {told}");
+                assert!(
+                    !ran.all().contains("planted") && !ran.all().contains('\u{1b}'),
+                    "{name}: {ran:?}"
+                );
+                assert!(!error["hint"].as_str().unwrap().is_empty(), "{name}");
+                // The same by the call that needed the token: nothing of it is sent.
+                if matches!(*name, "html" | "401") {
+                    let ran = place.run(&["request", "keys", "GET", PATH, "--json"]);
+                    assert_eq!(ran.code, *code, "{name}: {ran:?}");
+                    assert!(ran.all().contains(words), "{name}: {ran:?}");
+                }
+            });
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_silent_or_absent_token_endpoint_is_told_within_its_limit() {
+    let silent = Peer::start(vec![Act::Silence]);
+    let gateway = Peer::start(vec![json("[]")]);
+    let with = With {
+        timeouts: Timeouts {
+            connect: Duration::from_millis(500),
+            whole: Duration::from_millis(60),
+        },
+        ..With::default()
+    };
+    let place = placed(&silent.url, &gateway.url);
+    let bench = open(&place, with).await;
+    let problem = bench.get().await.unwrap_err();
+    assert_eq!(problem.kind, ProblemKind::Unreachable);
+    assert!(
+        problem
+            .message
+            .starts_with("account keys: no access token: 127.0.0.1:")
+            && problem.message.ends_with("did not answer within 60 ms"),
+        "{problem:?}"
+    );
+    assert!(problem.hint.contains("endpoints.token"), "{problem:?}");
+    assert_eq!(
+        gateway.requests().len(),
+        0,
+        "nothing is sent without a token"
+    );
+}
+
+#[tokio::test]
+async fn a_token_endpoint_where_nobody_listens_is_told() {
+    let gateway = Peer::start(vec![json("[]")]);
+    let nobody = format!("http://127.0.0.1:{}", closed_port());
+    let place = placed(&nobody, &gateway.url);
+    let bench = open(&place, With::default()).await;
+    let problem = bench.get().await.unwrap_err();
+    assert_eq!(problem.kind, ProblemKind::Unreachable);
+    assert!(
+        problem.message.contains("refused the connection"),
+        "{problem:?}"
+    );
+    assert_eq!(
+        gateway.requests().len(),
+        0,
+        "nothing is sent without a token"
+    );
+}
+
+#[tokio::test]
+async fn twenty_callers_cost_one_token_call() {
+    let token = Peer::start(vec![granted("token-a", 3600)]);
+    let gateway = Peer::start(vec![json("[]")]);
+    let place = placed(&token.url, &gateway.url);
+    let bench = open(&place, With::default()).await;
+    let mut calls = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let deck = bench.deck.clone();
+        calls.spawn(async move { deck.ask(&keys(), call("GET"), how()).await });
+    }
+    while let Some(done) = calls.join_next().await {
+        done.unwrap().unwrap();
+    }
+    assert_eq!(token.requests().len(), 1);
+    assert_eq!(bearers(&gateway), vec!["Bearer token-a"; 20]);
+}
+
+#[tokio::test]
+async fn two_decks_on_one_state_folder_cost_one_token_call() {
+    let token = Peer::start(vec![granted("token-a", 3600)]);
+    let gateway = Peer::start(vec![json("[]")]);
+    let place = placed(&token.url, &gateway.url);
+    let (one, two) = (
+        open(&place, With::default()).await,
+        open(&place, With::default()).await,
+    );
+    let (first, second) = tokio::join!(one.get(), two.get());
+    assert_eq!((first, second), (Ok(200), Ok(200)));
+    assert_eq!(token.requests().len(), 1);
+    assert_eq!(one.status().fetched + two.status().fetched, 1);
+}
+
+#[test]
+fn ten_runs_of_the_program_cost_one_token_call() {
+    let token = Peer::start(vec![granted("token-a-0000000001", 3600)]);
+    let gateway = Peer::start(vec![json("[]")]);
+    let place = placed(&token.url, &gateway.url);
+    let before = place.run(&["token", "show", "--json"]).object();
+    assert_eq!(
+        (&before["state"], &before["kept"]),
+        (&"missing".into(), &"memory".into())
+    );
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                for _ in 0..3 {
+                    assert_eq!(place.run(&["request", "keys", "GET", PATH]).code, 0);
+                }
+            });
+        }
+    });
+    let printed = place.run(&["token", "print", "keys"]);
+    assert_eq!(
+        (printed.code, printed.out.as_str()),
+        (0, "token-a-0000000001\n")
+    );
+    assert_eq!(token.requests().len(), 1);
+    assert_eq!(gateway.requests().len(), 9);
+
+    let ran = place.run(&["token", "show", "keys", "--json"]);
+    let shown = ran.object();
+    assert_eq!(shown["schema"], 1);
+    assert_eq!(shown["account"], "keys");
+    assert_eq!(shown["state"], "fresh");
+    assert_eq!(shown["kept"], "file");
+    assert_eq!(shown["fetched"], 0);
+    assert_eq!(shown["failure"], Value::Null);
+    assert!(
+        (3500..=3600).contains(&shown["expires_in"].as_u64().unwrap()),
+        "{shown}"
+    );
+    let instants = ["got_at", "renews_at", "expires_at"].map(|key| shown[key].as_str().unwrap());
+    assert!(instants.is_sorted() && instants[0] < instants[1], "{shown}");
+    let people = place.run(&["token", "show"]);
+    assert!(
+        people.out.starts_with("✓  keys  Kinguin  fresh  59 min "),
+        "{people:?}"
+    );
+
+    let elsewhere = [
+        ran.all(),
+        people.all(),
+        place.run(&["log", "--export", "ndjson"]).all(),
+        place.run(&["account", "list"]).all(),
+    ];
+    for text in elsewhere {
+        assert!(
+            !text.contains("token-a-0000000001") && !text.contains("planted"),
+            "{text}"
+        );
+    }
+    for name in ["ledger.db", "ledger.db-wal"] {
+        let bytes = std::fs::read(place.state().join(name)).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(
+            !text.contains("token-a-0000000001") && !text.contains("planted"),
+            "{name}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_401_in_mid_flight_fetches_once_and_repeats_once() {
+    for method in ["GET", "POST"] {
+        let token = Peer::start(vec![granted("token-a", 3600), granted("token-b", 3600)]);
+        let gateway = Peer::start(vec![unauthorised(), json("[]")]);
+        let place = placed(&token.url, &gateway.url);
+        let bench = open(&place, With::default()).await;
+        assert_eq!(bench.send(method).await, Ok(200), "{method}");
+        assert_eq!(bearers(&gateway), ["Bearer token-a", "Bearer token-b"]);
+        assert_eq!(token.requests().len(), 2);
+        bench.deck.settle_tokens().await;
+        // What is kept is the new one.
+        let next = open(&place, With::default()).await;
+        assert_eq!(next.get().await, Ok(200));
+        assert_eq!(bearers(&gateway)[2], "Bearer token-b");
+    }
+    let token = Peer::start(vec![granted("token-a", 3600), granted("token-b", 3600)]);
+    let gateway = Peer::start(vec![unauthorised()]);
+    let place = placed(&token.url, &gateway.url);
+    let bench = open(&place, With::default()).await;
+    assert_eq!(bench.get().await, Ok(401), "a second 401 is the answer");
+    assert_eq!((token.requests().len(), gateway.requests().len()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_token_that_was_refused_is_kept_no_longer() {
+    let token = Peer::start(vec![granted("token-a", 3600), refused()]);
+    let gateway = Peer::start(vec![json("[]"), unauthorised()]);
+    let place = placed(&token.url, &gateway.url);
+    let bench = open(&place, With::default()).await;
+    bench.get().await.unwrap();
+    let problem = bench.get().await.unwrap_err();
+    assert_eq!(problem.kind, ProblemKind::Refused, "{problem:?}");
+    assert!(problem.message.starts_with("account keys: "), "{problem:?}");
+    let status = bench.status();
+    assert!(status.life.is_none() && status.failure.unwrap().refused);
+    bench.deck.settle_tokens().await;
+    let next = open(&place, With::default()).await;
+    next.deck.load_tokens().await;
+    assert_eq!(next.status().life, None);
+}
+
+#[tokio::test]
+async fn a_clock_set_back_makes_no_token_younger() {
+    let token = Peer::start(vec![granted("token-a", 3600), granted("token-b", 3600)]);
+    let gateway = Peer::start(vec![json("[]")]);
+    let place = placed(&token.url, &gateway.url);
+    let bench = open(&place, With::default()).await;
+    bench.get().await.unwrap();
+    bench.hand.advance(Duration::from_mins(10));
+    bench.hand.set_wall(WallTime(START.0 - 3_000_000));
+    bench.get().await.unwrap();
+    assert_eq!(token.requests().len(), 1, "it is as good as it was");
+    bench.hand.advance(Duration::from_mins(51));
+    bench.get().await.unwrap();
+    assert_eq!(
+        token.requests().len(),
+        2,
+        "an hour has passed, whatever the wall says"
+    );
+    assert_eq!(bearers(&gateway).last().unwrap(), "Bearer token-b");
+}
+
+#[tokio::test]
+async fn after_a_sleep_past_expiry_the_old_token_is_not_tried() {
+    let token = Peer::start(vec![granted("token-a", 600), granted("token-b", 600)]);
+    let gateway = Peer::start(vec![json("[]")]);
+    let place = placed(&token.url, &gateway.url);
+    let bench = open(&place, With::default()).await;
+    bench.get().await.unwrap();
+    // The monotonic clock stands still meanwhile.
+    bench.hand.set_wall(START.plus(Duration::from_hours(8)));
+    bench.get().await.unwrap();
+    assert_eq!(bearers(&gateway), ["Bearer token-a", "Bearer token-b"]);
+}
+
+#[tokio::test]
+async fn a_secret_replaced_while_running_is_used_at_the_next_token_call() {
+    let token = Peer::start(vec![
+        granted("token-a", 600),
+        refused(),
+        granted("token-b", 600),
+    ]);
+    let gateway = Peer::start(vec![json("[]")]);
+    let place = placed(&token.url, &gateway.url);
+    let bench = open(&place, With::default()).await;
+    bench.get().await.unwrap();
+    let problem = bench.deck.refresh_token(&keys(), how()).await.unwrap_err();
+    assert_eq!(problem.kind, ProblemKind::Refused);
+    let status = bench.status();
+    assert!(
+        status.failure.unwrap().refused && status.life.is_some(),
+        "a good token stays"
+    );
+    bench.get().await.unwrap();
+    put_secret(&place, OTHER_SECRET);
+    let status = bench.deck.refresh_token(&keys(), how()).await.unwrap();
+    assert_eq!((status.failure, status.fetched), (None, 2));
+    bench.get().await.unwrap();
+    assert_eq!(
+        bearers(&gateway),
+        ["Bearer token-a", "Bearer token-a", "Bearer token-b"]
+    );
+    let secrets: Vec<bool> = token
+        .requests()
+        .iter()
+        .map(|request| request.body.contains(OTHER_SECRET))
+        .collect();
+    assert_eq!(secrets, [false, false, true]);
+}
+
+#[tokio::test]
+async fn refused_credentials_are_not_tried_again_by_polling_until_they_are_replaced() {
+    let token = Peer::start(vec![refused(), granted("token-b", 600)]);
+    let gateway = Peer::start(vec![json("[]")]);
+    let place = placed(&token.url, &gateway.url);
+    let bench = open(&place, With::default()).await;
+    let polling = tilldeck::net::How {
+        background: true,
+        ..how()
+    };
+    for minutes in 0..4 {
+        let told = bench
+            .deck
+            .ask(&keys(), call("GET"), polling)
+            .await
+            .unwrap_err();
+        assert_eq!(told.kind, ProblemKind::Refused, "{minutes}");
+        bench.hand.advance(Duration::from_mins(1));
+    }
+    assert_eq!(token.requests().len(), 1);
+    put_secret(&place, OTHER_SECRET);
+    bench.deck.ask(&keys(), call("GET"), polling).await.unwrap();
+    assert_eq!(token.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_failed_renewal_keeps_the_token_and_says_why() {
+    let failing = reply("500 Internal Server Error", "", "");
+    let token = Peer::start(vec![
+        granted("token-a", 600),
+        failing,
+        granted("token-b", 600),
+    ]);
+    let gateway = Peer::start(vec![json("[]")]);
+    let place = placed(&token.url, &gateway.url);
+    let bench = open(&place, With::default()).await;
+    bench.get().await.unwrap();
+    bench.hand.advance(Duration::from_secs(545));
+    bench.get().await.unwrap();
+    bench.deck.settle_tokens().await;
+    let status = bench.status();
+    let failure = status.failure.clone().unwrap();
+    assert!(failure.why.contains("status 500") && !failure.refused && failure.again.is_some());
+    assert_eq!(token.requests().len(), 2);
+    bench.hand.advance(Duration::from_secs(2));
+    bench.get().await.unwrap();
+    bench.deck.settle_tokens().await;
+    bench.get().await.unwrap();
+    assert_eq!(
+        bearers(&gateway),
+        [
+            "Bearer token-a",
+            "Bearer token-a",
+            "Bearer token-a",
+            "Bearer token-b"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_verification_is_not_fooled_by_a_token_that_is_still_good() {
+    let token = Peer::start(vec![granted("token-a", 3600), refused()]);
+    let gateway = Peer::start(vec![json(r#"{"type":"MERCHANT","status":"ACTIVE"}"#)]);
+    let place = placed(&token.url, &gateway.url);
+    let bench = open(&place, With::default()).await;
+    bench.deck.ask(&keys(), Op::Verify, how()).await.unwrap();
+    let problem = bench
+        .deck
+        .ask(&keys(), Op::Verify, how())
+        .await
+        .unwrap_err();
+    assert_eq!(problem.kind, ProblemKind::Refused);
+    assert_eq!((token.requests().len(), gateway.requests().len()), (2, 1));
+}
+
+#[tokio::test]
+async fn what_is_kept_is_trusted_only_where_it_makes_sense() {
+    let ms = |by: i64| START.0 + by;
+    let kept = |asked_at: i64, life: i64| {
+        format!(r#"{{"schema":1,"access_token":"token-kept","asked_at":{asked_at},"life":{life}}}"#)
+    };
+    for (text, trusted) in [
+        (kept(ms(-60_000), 3_600_000), true),
+        (kept(ms(-3_600_000), 3_600_000), false),
+        (kept(ms(60_000), 3_600_000), false),
+        (kept(ms(-60_000), 0), false),
+        (kept(ms(-60_000), -5), false),
+        (kept(ms(-60_000), 864_000_000_000), false),
+        (kept(i64::MIN, i64::MAX), false),
+        (
+            kept(ms(-60_000), 3_600_000).replace("token-kept", r"a\nb"),
+            false,
+        ),
+        (kept(ms(-60_000), 3_600_000).replace(":1,", ":2,"), false),
+        ("{\"schema\":1,\"acc".into(), false),
+        (String::new(), false),
+    ] {
+        let token = Peer::start(vec![granted("token-new", 3600)]);
+        let gateway = Peer::start(vec![json("[]")]);
+        let place = placed(&token.url, &gateway.url);
+        let first = open(&place, With::default()).await;
+        first.get().await.unwrap();
+        first.deck.settle_tokens().await;
+        let folder = place.state().join(config::VAULT);
+        let file = std::fs::read_dir(&folder)
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path();
+        std::fs::write(&file, &text).unwrap();
+        let second = open(&place, With::default()).await;
+        second.get().await.unwrap();
+        let used = if trusted {
+            "Bearer token-kept"
+        } else {
+            "Bearer token-new"
+        };
+        assert_eq!(bearers(&gateway)[1], used, "{text}");
+        second.deck.settle_tokens().await;
+        let now = std::fs::read_to_string(&file).unwrap();
+        assert_eq!(now.contains("token-new"), !trusted, "{text} became {now}");
+    }
+}
+
+/// A keyring that does as it is told.
+#[derive(Default)]
+struct Fake {
+    entry: std::sync::Mutex<Option<Secret>>,
+    trouble: Option<KeyringError>,
+    hangs: bool,
+}
+
+impl Fake {
+    fn answer(&self) -> Result<std::sync::MutexGuard<'_, Option<Secret>>, KeyringError> {
+        if self.hangs {
+            std::thread::sleep(Duration::from_secs(5));
+        }
+        match &self.trouble {
+            Some(why) => Err(why.clone()),
+            None => Ok(self.entry.lock().unwrap()),
+        }
+    }
+}
+
+impl Keyring for Fake {
+    fn get(&self, _: &str) -> Result<Option<Secret>, KeyringError> {
+        Ok(self.answer()?.clone())
+    }
+
+    fn put(&self, _: &str, secret: &Secret) -> Result<(), KeyringError> {
+        *self.answer()? = Some(secret.clone());
+        Ok(())
+    }
+
+    fn forget(&self, _: &str) -> Result<(), KeyringError> {
+        *self.answer()? = None;
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn where_the_keyring_is_absent_locked_or_slow_a_private_file_keeps_the_token_and_says_so() {
+    let trouble = |why| Fake {
+        trouble: Some(why),
+        ..Fake::default()
+    };
+    let slow = Fake {
+        hangs: true,
+        ..Fake::default()
+    };
+    for (fake, kept, words) in [
+        (Fake::default(), Kept::Keyring, ""),
+        (
+            trouble(KeyringError::Absent("no bus".into())),
+            Kept::File,
+            "there is no keyring in this session (no bus)",
+        ),
+        (
+            trouble(KeyringError::Locked("no prompt".into())),
+            Kept::File,
+            "the keyring is locked (no prompt)",
+        ),
+        (slow, Kept::File, "the keyring gave no answer within 40 ms"),
+    ] {
+        let token = Peer::start(vec![granted("token-a", 3600), granted("token-b", 3600)]);
+        let gateway = Peer::start(vec![json("[]")]);
+        let place = placed(&token.url, &gateway.url);
+        let folder = place.state().join(config::VAULT);
+        let vault = Vault::with(folder.clone(), Arc::new(fake), Duration::from_millis(40));
+        let with = || With {
+            vault: Some(vault.clone()),
+            ..With::default()
+        };
+        let bench = open(&place, with()).await;
+        bench.get().await.unwrap();
+        bench.deck.settle_tokens().await;
+        let status = bench.status();
+        assert_eq!(
+            (status.kept, status.kept_note.as_str()),
+            (kept.clone(), words)
+        );
+        let files = std::fs::read_dir(&folder).map_or(0, Iterator::count);
+        assert_eq!(files, usize::from(kept == Kept::File), "{words}");
+        let next = open(&place, with()).await;
+        next.get().await.unwrap();
+        assert_eq!(next.status().kept, kept);
+        assert_eq!(token.requests().len(), 1, "{words}");
+    }
+}
+
+#[tokio::test]
+async fn while_the_console_listens_a_token_is_renewed_ahead_and_each_change_is_told() {
+    let token = Peer::start(vec![granted("token-a", 20), granted("token-b", 20)]);
+    let gateway = Peer::start(vec![json("[]")]);
+    let with = With {
+        listening: true,
+        ..With::default()
+    };
+    let place = placed(&token.url, &gateway.url);
+    let mut bench = open(&place, with).await;
+    let mut events = bench.events.take().unwrap();
+    bench.get().await.unwrap();
+    bench.deck.settle_tokens().await;
+    let mut told = Vec::new();
+    while let Ok(event) = events.try_recv() {
+        if let Event::Token(account, status) = event {
+            assert_eq!(account, keys());
+            told.push((status.fetching, status.fetched));
+        }
+    }
+    assert_eq!(told, [(true, 0), (false, 1)]);
+
+    // Time is made to pass for the waits too; the last tenth of 20 s would be late: half of its life is early.
+    tokio::time::pause();
+    bench.hand.advance(Duration::from_secs(11));
+    tokio::time::advance(Duration::from_secs(6)).await;
+    tokio::time::resume();
+    loop {
+        let event = tokio::time::timeout(Duration::from_secs(5), events.recv()).await;
+        if let Event::Token(_, status) = event.expect("it is renewed").unwrap()
+            && status.fetched == 2
+        {
+            assert!(!status.fetching && status.life.is_some());
+            break;
+        }
+    }
+    bench.get().await.unwrap();
+    assert_eq!(bearers(&gateway), ["Bearer token-a", "Bearer token-b"]);
+    assert_eq!(token.requests().len(), 2);
+}
+
+#[tokio::test]
+async fn a_caller_that_gives_up_leaves_the_fetch_to_the_others() {
+    let token = Peer::start(vec![granted("token-a", 3600)]);
+    let gateway = Peer::start(vec![json("[]")]);
+    let place = placed(&token.url, &gateway.url);
+    let bench = open(&place, With::default()).await;
+    let deck = bench.deck.clone();
+    let first = tokio::spawn(async move { deck.ask(&keys(), call("GET"), how()).await });
+    while !bench.status().fetching && bench.status().fetched == 0 {
+        tokio::task::yield_now().await;
+    }
+    first.abort();
+    let second = tokio::time::timeout(Duration::from_secs(5), bench.get()).await;
+    assert_eq!(second.expect("not left hanging"), Ok(200));
+    assert_eq!(token.requests().len(), 1);
+}
+
+#[test]
+fn the_token_commands_keep_their_contract_against_a_sandbox_elsewhere() {
+    let home = Place::new();
+    let served = Served::start(&home, &[]);
+    let place = Place::with_config(&format!(
+        "default_profile = \"live\"\n[profiles.live.accounts.keys]\nprovider = \"kinguin\"\nenvironment = \"sandbox\"\n\
+         client_id = \"SANDBOX-KINGUIN-CLIENT\"\nclient_secret = {{ file = \"secret\" }}\n\
+         endpoints = {{ token = \"{0}/auth/token\", gateway = \"{0}\" }}\n\
+         [profiles.live.accounts.shop]\nprovider = \"kanga\"\napi_key = \"k\"\napi_secret = {{ env = \"TEST_API_SECRET\" }}\n",
+        served.url
+    ));
+    put_secret(&place, "SANDBOX-KINGUIN-SECRET-1");
+    let refreshed = place.run(&["token", "refresh", "--json"]);
+    assert_eq!(refreshed.code, 0, "{refreshed:?}");
+    let object = refreshed.object();
+    assert_eq!(
+        (&object["state"], &object["kept"], &object["fetched"]),
+        (&"fresh".into(), &"file".into(), &1.into())
+    );
+    let printed = place.run(&["token", "print", "keys", "--json"]).object();
+    let token = printed["access_token"].as_str().unwrap();
+    assert!(token.len() > 20, "{printed}");
+    assert_eq!(printed["expires_at"], object["expires_at"]);
+    assert!(!refreshed.all().contains(token));
+    let again = place.run(&["token", "refresh", "keys"]);
+    assert!(
+        again.out.starts_with("✓  keys  Kinguin  fresh  "),
+        "{again:?}"
+    );
+    assert!(
+        again.err.contains("not kept in the system's keyring"),
+        "{again:?}"
+    );
+    let renewed = place.run(&["token", "print", "keys"]).out;
+    assert_ne!(renewed.trim(), token, "it was told to fetch another");
+
+    for (arguments, words) in [
+        (&["token", "show", "nobody"][..], "no account `nobody`"),
+        (
+            &["token", "print", "shop"],
+            "account shop: Kanga TPG uses no access tokens",
+        ),
+        (
+            &["token", "refresh", "--account", "shop"],
+            "uses no access tokens",
+        ),
+        (&["token", "print"], "NAME"),
+    ] {
+        let ran = place.run(arguments);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.err.contains(words), "{ran:?}");
+    }
+    put_secret(&place, "SANDBOX-of-someone-else");
+    let refused = place.run(&["account", "verify", "keys"]);
+    assert_eq!(
+        refused.code, 3,
+        "a kept token does not vouch for the secret: {refused:?}"
+    );
+    let still = place.run(&["request", "keys", "GET", PATH]);
+    assert_eq!(still.code, 0, "a good token stays in use: {still:?}");
+}
