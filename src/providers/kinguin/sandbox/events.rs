@@ -1,0 +1,178 @@
+//! What can be made to happen at the provider.
+
+use serde_json::{Value, json};
+
+use crate::domain::{WallTime, inert, simulate};
+
+use super::access::CLIENTS;
+use super::{Memory, offers, query, sales};
+
+/// Every event.
+pub const EVENTS: [simulate::Event; 8] = [
+    simulate::Event {
+        name: "reset-secret",
+        subject: "a client's id; without one the first",
+        about: "gives the client a new secret, says it, and refuses the old one",
+    },
+    simulate::Event {
+        name: "revoke-tokens",
+        subject: "",
+        about: "makes every access token void at once",
+    },
+    simulate::Event {
+        name: "sale",
+        subject: "an offer's id",
+        about: "a buyer begins to buy a key: a reservation in the state BUYING",
+    },
+    simulate::Event {
+        name: "reservation",
+        subject: "a reservation's id and a state",
+        about: "moves a reservation to a state, like BOUGHT or DELIVERED",
+    },
+    simulate::Event {
+        name: "block-offer",
+        subject: "an offer's id, and a reason if not BLOCKED",
+        about: "the provider blocks an offer",
+    },
+    simulate::Event {
+        name: "order",
+        subject: "a product's id",
+        about: "an order of twenty is being processed",
+    },
+    simulate::Event {
+        name: "chat",
+        subject: "what the buyer writes",
+        about: "a buyer sends a message",
+    },
+    simulate::Event {
+        name: "surprise",
+        subject: "",
+        about: "sends the endpoint of `reserve` a webhook that no documentation names",
+    },
+];
+
+impl Memory {
+    /// Makes one happen, and says what did.
+    ///
+    /// # Errors
+    /// In words, if there is no such event or the subject does not fit.
+    pub fn happen(&mut self, event: &str, subject: &str, now: WallTime) -> Result<String, String> {
+        match event {
+            "reset-secret" => {
+                let mut clients = CLIENTS.iter();
+                let client = match subject {
+                    "" => Some(0),
+                    subject => clients.position(|client| client.id == subject),
+                };
+                let client = client
+                    .ok_or_else(|| format!("it has no client {}", inert::quoted(subject, 40)))?;
+                let secret = self.access.reset(client);
+                Ok(format!(
+                    "the secret of {} is {secret} from now on; the old one is refused",
+                    CLIENTS[client].id
+                ))
+            }
+            "revoke-tokens" => Ok(format!("{} access tokens are void", self.access.revoke())),
+            "sale" => self.sale(subject, now),
+            "reservation" => self.move_on(subject, now),
+            "block-offer" => self.block(subject, now),
+            "order" => {
+                let product = self.products.iter().find(|product| product.id == subject);
+                let product = product
+                    .ok_or_else(|| format!("it has no product {}", inert::quoted(subject, 40)))?;
+                let order = "SBX-900001";
+                let body = json!({
+                    "orderId": order, "productId": product.id, "qtyOrdered": "20", "sandboxExtra": true,
+                });
+                Ok(self.notice("orderprocessing", order, &body, now))
+            }
+            "chat" => {
+                let body = json!({
+                    "senderName": "Sandbox Buyer",
+                    "message": subject,
+                    "createdAt": query::date(now),
+                    "sandboxExtra": true,
+                });
+                Ok(self.notice("chatmessage", "", &body, now))
+            }
+            "surprise" => {
+                let body =
+                    json!({ "status": "SANDBOX_UNDOCUMENTED", "updatedAt": query::date(now) });
+                Ok(self.notice("reserve", "", &body, now))
+            }
+            _ => Err(format!(
+                "it has no event {}; its events are {}",
+                inert::quoted(event, 40),
+                EVENTS.map(|event| event.name).join(", ")
+            )),
+        }
+    }
+
+    /// Whose offer this is.
+    fn seller_of_offer(&self, id: &str) -> Result<usize, String> {
+        let mut shelves = self.shelves.iter();
+        shelves
+            .position(|shelf| shelf.offers.iter().any(|offer| offer.id == id))
+            .ok_or_else(|| format!("it has no offer {}", inert::quoted(id, 40)))
+    }
+
+    fn sale(&mut self, offer: &str, now: WallTime) -> Result<String, String> {
+        let whose = self.seller_of_offer(offer)?;
+        let at = self.shelves[whose].add_sale(offer, now, &self.products);
+        let own = &self.shelves[whose];
+        let sale = &own.reservations[at];
+        self.webhooks
+            .sale(whose, own, &sale.id, &self.products, now);
+        Ok(format!(
+            "reservation {} of order {} is BUYING",
+            sale.id, sale.order
+        ))
+    }
+
+    fn move_on(&mut self, subject: &str, now: WallTime) -> Result<String, String> {
+        let mut words = subject.split_whitespace();
+        let (Some(id), Some(state), None) = (words.next(), words.next(), words.next()) else {
+            return Err("a reservation's id and a state are needed: \"65b0… BOUGHT\"".into());
+        };
+        for (whose, shelf) in self.shelves.iter_mut().enumerate() {
+            if let Some(at) = shelf.reservations.iter().position(|sale| sale.id == id) {
+                sales::move_on(shelf, at, state, now)?;
+                self.webhooks.sale(whose, shelf, id, &self.products, now);
+                return Ok(format!("reservation {id} is {state}"));
+            }
+        }
+        Err(format!("it has no reservation {}", inert::quoted(id, 40)))
+    }
+
+    fn block(&mut self, subject: &str, now: WallTime) -> Result<String, String> {
+        let (id, code) = subject.split_once(' ').unwrap_or((subject, "BLOCKED"));
+        let whose = self.seller_of_offer(id)?;
+        if code.is_empty()
+            || !code
+                .bytes()
+                .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        {
+            return Err(format!(
+                "{} is no reason; reasons are like ADMIN_DUPLICATE",
+                inert::quoted(code, 40)
+            ));
+        }
+        let own = &mut self.shelves[whose];
+        let at = own.offers.iter().position(|offer| offer.id == id);
+        let at = at.expect("the seller was found by this offer");
+        own.offers[at].block = Some(code.to_owned());
+        own.offers[at].updated = now;
+        let body = offers::one(own, at, &self.products).to_string();
+        self.webhooks.post(whose, "offerblocked", id, body, now);
+        Ok(format!("offer {id} is blocked: {code}"))
+    }
+
+    /// Sends the first seller a webhook that is of no reservation.
+    fn notice(&mut self, event: &str, id: &str, body: &Value, now: WallTime) -> String {
+        if self.webhooks.post(0, event, id, body.to_string(), now) {
+            format!("a webhook `{event}` goes out")
+        } else {
+            format!("nobody has registered an endpoint for `{event}`, so nothing goes out")
+        }
+    }
+}

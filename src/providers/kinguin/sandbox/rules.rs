@@ -1,0 +1,174 @@
+//! How the provider is played, as far as that can be changed.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::time::parse_duration;
+use crate::domain::{inert, simulate};
+
+use super::access::OverLimit;
+
+/// The longest and the shortest life a token can be given.
+const TOKEN_LIFE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_hours(24));
+
+/// The lowest and the highest limit that can be set.
+const LIMITS: (usize, usize) = (3, 100_000);
+
+const SETTINGS: [&str; 5] = [
+    "token-life",
+    "limit-writes",
+    "limit-reads",
+    "over-limit",
+    "list-shape",
+];
+
+/// In which of its two shapes a list of offers is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum ListShape {
+    /// As live clients see it.
+    #[default]
+    Hal,
+    /// As the API description has it.
+    Spec,
+}
+
+/// How the provider is played.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Rules {
+    pub token_life: Duration,
+    /// Writes and reads a minute.
+    pub limits: [usize; 2],
+    pub over_limit: OverLimit,
+    pub shape: ListShape,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            token_life: Duration::from_hours(1),
+            limits: [2_000, 4_000],
+            over_limit: OverLimit::default(),
+            shape: ListShape::default(),
+        }
+    }
+}
+
+impl Rules {
+    /// As they are listed.
+    pub fn settings(&self) -> Vec<simulate::Setting> {
+        let [token_life, writes, reads, over, shape] = SETTINGS;
+        let setting = |name, value, choices, about| simulate::Setting {
+            name,
+            value,
+            choices,
+            about,
+        };
+        vec![
+            setting(
+                token_life,
+                format!("{}s", self.token_life.as_secs()),
+                &["5s", "20s", "300s", "3600s"],
+                "how long access tokens live from now on",
+            ),
+            setting(
+                writes,
+                self.limits[0].to_string(),
+                &["3", "50", "2000"],
+                "writes a minute for each client",
+            ),
+            setting(
+                reads,
+                self.limits[1].to_string(),
+                &["3", "50", "4000"],
+                "reads a minute for each client",
+            ),
+            setting(
+                over,
+                name_of(&OverLimit::ALL, &self.over_limit),
+                &["refuse", "refuse-with-retry-after", "delay"],
+                "what becomes of calls over the limit",
+            ),
+            setting(
+                shape,
+                name_of(&SHAPES, &self.shape),
+                &["hal", "spec"],
+                "how lists of offers are written: as live clients see them, or as documented",
+            ),
+        ]
+    }
+
+    /// Changes one, and says what is so from now on.
+    ///
+    /// # Errors
+    /// In words, if there is no such setting or the value does not fit.
+    pub fn set(&mut self, setting: &str, value: &str) -> Result<String, String> {
+        let limit = || {
+            let limit = value.parse().ok();
+            let limit = limit.filter(|limit| (LIMITS.0..=LIMITS.1).contains(limit));
+            limit.ok_or_else(|| {
+                format!(
+                    "a limit is a whole number from {} to {}",
+                    LIMITS.0, LIMITS.1
+                )
+            })
+        };
+        let said = match setting {
+            "token-life" => {
+                let life = parse_duration(value).map_err(|error| error.to_string())?;
+                if !(TOKEN_LIFE.0..=TOKEN_LIFE.1).contains(&life) {
+                    return Err("an access token lives from 1s to 24h".into());
+                }
+                self.token_life = Duration::from_secs(life.as_secs());
+                format!("new access tokens live for {} s", life.as_secs())
+            }
+            "limit-writes" => {
+                self.limits[0] = limit()?;
+                format!("{value} writes a minute for each client")
+            }
+            "limit-reads" => {
+                self.limits[1] = limit()?;
+                format!("{value} reads a minute for each client")
+            }
+            "over-limit" => {
+                self.over_limit = one_of(&OverLimit::ALL, value)?;
+                format!("calls over the limit: {value}")
+            }
+            "list-shape" => {
+                self.shape = one_of(&SHAPES, value)?;
+                format!("lists of offers: {value}")
+            }
+            _ => {
+                return Err(format!(
+                    "it has no setting {}; its settings are {}",
+                    inert::quoted(setting, 40),
+                    SETTINGS.join(", ")
+                ));
+            }
+        };
+        Ok(said)
+    }
+}
+
+fn one_of<T: Copy>(all: &[(T, &'static str)], value: &str) -> Result<T, String> {
+    let mut known = all.iter();
+    let found = known.find(|(_, name)| *name == value).map(|(way, _)| *way);
+    found.ok_or_else(|| {
+        let names: Vec<&str> = all.iter().map(|(_, name)| *name).collect();
+        format!(
+            "{} is none of {}",
+            inert::quoted(value, 40),
+            names.join(", ")
+        )
+    })
+}
+
+fn name_of<T: PartialEq>(all: &[(T, &'static str)], value: &T) -> String {
+    let mut known = all.iter();
+    known
+        .find(|(way, _)| way == value)
+        .map_or("", |(_, name)| name)
+        .to_owned()
+}
+
+const SHAPES: [(ListShape, &str); 2] = [(ListShape::Hal, "hal"), (ListShape::Spec, "spec")];

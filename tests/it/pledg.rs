@@ -1,0 +1,121 @@
+//! Pledg from the command line, against a sandbox that another process serves.
+
+use serde_json::{Value, json};
+
+use crate::program::{Place, Ran, Served};
+
+const SECRETS: [(&str, &str); 3] = [
+    (
+        "API_SECRET",
+        "SANDBOX-PLEDG-API-SECRET-THAT-PROTECTS-NOTHING",
+    ),
+    (
+        "MERCHANT_SECRET",
+        "SANDBOX-PLEDG-MERCHANT-SECRET-THAT-PROTECTS-NOTHING",
+    ),
+    ("PASSWORD", "SANDBOX-PLEDG-PASSWORD-THAT-PROTECTS-NOTHING"),
+];
+const SCHEDULE: &str =
+    "/api/merchants/mer_00000000-0000-4000-8000-000000000001/simulate_payment_schedule";
+
+struct Simulated {
+    served: Served,
+    place: Place,
+    _serving: Place,
+}
+
+impl Simulated {
+    /// An account with these further keys.
+    fn start(keys: &str) -> Self {
+        let serving = Place::new();
+        let served = Served::start(&serving, &[]);
+        let place = Place::with_config(&format!(
+            "default_profile = \"test\"\n[profiles.test.accounts.later]\nprovider = \"pledg\"\nenvironment = \"sandbox\"\n\
+             api_key = \"SANDBOX-PLEDG-KEY\"\nendpoints = {{ api = \"{}\" }}\n{keys}",
+            served.url
+        ));
+        Self {
+            served,
+            place,
+            _serving: serving,
+        }
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ran {
+        let mut command = self.place.command(arguments);
+        command.envs(SECRETS);
+        command.output().unwrap().into()
+    }
+
+    fn post(&self, path: &str, data: &str) -> Ran {
+        self.run(&["request", "later", "POST", path, "--yes", "--data", data])
+    }
+
+    fn trigger(&self, what: &[&str]) -> Ran {
+        let url = self.served.url.as_str();
+        self.run(&[&["sandbox", "trigger", "--url", url], what].concat())
+    }
+}
+
+#[test]
+fn a_served_pledg_is_asked_and_played_from_the_command_line() {
+    let simulated = Simulated::start(
+        "api_secret = { env = \"API_SECRET\" }\nmerchant_secret = { env = \"MERCHANT_SECRET\" }\n\
+         dashboard_user = \"sandbox@shop.example\"\ndashboard_password = { env = \"PASSWORD\" }\n",
+    );
+    let verified = simulated.run(&["account", "verify", "later"]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+    let asked = simulated.post(
+        SCHEDULE,
+        r#"{"amount_cents": 200, "created": "2021-12-17"}"#,
+    );
+    assert_eq!(asked.code, 0, "{asked:?}");
+    let schedule: Value = serde_json::from_str(&asked.out).unwrap();
+    assert_eq!(schedule["INSTALLMENT"][0]["fees"], 2);
+
+    let order = json!({"data": {
+        "merchantUid": "mer_00000000-0000-4000-8000-000000000001", "amountCents": 2000, "reference": "R-1",
+        "email": "payer@shop.example", "firstName": "Jo", "lastName": "Payer", "title": "Two nights",
+    }})
+    .to_string();
+    let bought = simulated.post("/api/purchase_link/", &order);
+    assert_eq!(bought.code, 0, "{bought:?}");
+    let paid = simulated.trigger(&["event", "pledg", "pay", "R-1"]);
+    assert!(paid.code == 0 && paid.out.contains("PAID"), "{paid:?}");
+    let again = simulated.post("/api/purchase_link/", &order);
+    assert_eq!(again.code, 5, "a completed reference: {again:?}");
+    assert!(again.err.contains("R-1"), "{again:?}");
+    let release = "/api/purchases/pur_00000000-0000-4000-8000-000000000002/release";
+    let released = simulated.run(&["request", "later", "POST", release, "--yes"]);
+    assert_eq!(released.code, 0, "{released:?}");
+
+    let lived = simulated.trigger(&["set", "pledg", "token-life", "20s"]);
+    assert_eq!(lived.code, 0, "{lived:?}");
+    let unknown = simulated.trigger(&["event", "pledg", "pay", "R-9"]);
+    assert_eq!(unknown.code, 2, "{unknown:?}");
+
+    let log = simulated.run(&["log", "--json"]).out;
+    assert!(
+        log.contains("/api/token") && log.contains("/api/purchase_link/"),
+        "{log}"
+    );
+    for (_, secret) in SECRETS {
+        assert!(!log.contains(secret), "{log}");
+    }
+    assert!(!log.contains("eyJ"), "no token and no signature: {log}");
+}
+
+#[test]
+fn what_a_call_lacks_is_named_with_exit_code_2() {
+    let simulated = Simulated::start("");
+    let verified = simulated.run(&["account", "verify", "later"]);
+    assert_eq!(verified.code, 2, "{verified:?}");
+    let told = format!("{}{}", verified.out, verified.err);
+    assert!(
+        told.contains("api_secret") && told.contains("later"),
+        "{told}"
+    );
+    let torn = simulated.post(SCHEDULE, "{\"amount_cents\": 200,");
+    assert_eq!(torn.code, 2, "{torn:?}");
+    assert!(torn.err.contains("line 1 column"), "{torn:?}");
+}
