@@ -27,7 +27,7 @@ const HEADERS: [&str; 9] = [
 ];
 
 /// Query, form and JSON fields whose value is a secret at every provider, in lower case without `_` and `-`.
-const FIELDS: [&str; 20] = [
+const FIELDS: [&str; 21] = [
     "accesstoken",
     "refreshtoken",
     "idtoken",
@@ -48,6 +48,8 @@ const FIELDS: [&str; 20] = [
     "privatekey",
     "sessionid",
     "otp",
+    // Kinguin looks a game key up by its text.
+    "textkey",
 ];
 
 /// Shorter values are redacted by name only: replacing them everywhere would garble all else.

@@ -429,6 +429,25 @@ mod tests {
     }
 
     #[test]
+    fn no_reply_however_torn_or_huge_its_numbers_brings_a_panic() {
+        let max = u64::MAX;
+        let huge = format!(
+            r#"{{"content":[{{"price":{{"amount":{max}}},"priceIWTR":{{"amount":-9223372036854775808}},"buyableStock":1e999,"updatedAt":"+9999999-01-01T00:00:00+0000"}}],"metadata":{{"page":{max},"size":{max},"totalElements":{max},"totalPages":0}}}}"#
+        );
+        let list = format!("[{ROW},{ROW}]");
+        for call in &catalogue::CATALOGUE {
+            for body in [huge.as_str(), list.as_str(), ROW] {
+                for end in (0..body.len()).step_by(29).chain([body.len()]) {
+                    let digest = read(call.method, call.path, &body[..end]);
+                    let rows = digest.iter().flat_map(|digest| &digest.rows);
+                    let width = digest.as_ref().map_or(0, |digest| digest.columns.len());
+                    assert!(rows.into_iter().all(|row| row.len() == width));
+                }
+            }
+        }
+    }
+
+    #[test]
     fn an_empty_page_says_so() {
         let empty = r#"{"_links":{"self":{}},"page":{"number":3,"size":100,"totalElements":254}}"#;
         let digest = read("GET", &format!("{API}/offers?page=3"), empty).unwrap();

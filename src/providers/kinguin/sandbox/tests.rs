@@ -166,8 +166,11 @@ fn filled(call: &Documented) -> String {
 
 #[tokio::test]
 async fn every_documented_call_works_with_its_examples() {
-    for call in &CATALOGUE {
-        let bench = bench().await;
+    let both = [1, 77]
+        .into_iter()
+        .flat_map(|seed| CATALOGUE.iter().map(move |call| (call, seed)));
+    for (call, seed) in both {
+        let bench = bench_with(|options| options.seed = seed).await;
         let subscribed = CATALOGUE
             .iter()
             .find(|call| call.path.ends_with("subscription") && call.writes);
