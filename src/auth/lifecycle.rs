@@ -113,8 +113,6 @@ struct Failed {
     told: TokenFailure,
     /// On the monotonic clock: for what is refused, when to look whether it was replaced; else when to try again.
     not_before: Duration,
-    /// Whether the provider itself asked for the wait, so that nobody who does not insist may go sooner.
-    obeyed: bool,
 }
 
 /// The life cycle of one account's tokens.
@@ -180,7 +178,7 @@ impl Lifecycle {
         let mut why = Why::Needed;
         if let Some(failed) = &self.failed {
             let early = now.mono < failed.not_before;
-            if early && (background || failed.obeyed) {
+            if early && background {
                 return Next::GiveUp(failed.error.clone());
             }
             if background && failed.told.refused {
@@ -356,7 +354,6 @@ impl Lifecycle {
             },
             error: failure.error,
             not_before,
-            obeyed: failure.retry_after.is_some(),
         });
     }
 

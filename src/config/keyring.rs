@@ -14,7 +14,7 @@ pub const KEYRING_LIMIT: Duration = Duration::from_secs(3);
 /// Set to `off`, it keeps this program away from the keyring: for tests, servers and containers.
 pub const KEYRING_VARIABLE: &str = "TILLDECK_KEYRING";
 
-/// A store of secrets by name. May block, hang or fail; [`Ring`] is what makes it fit for use.
+/// A store of secrets by name. May block, hang or fail; it is asked with a limit, on a thread of its own.
 pub trait Keyring: Send + Sync {
     /// The entry's secret; `None` where there is no such entry.
     ///

@@ -201,7 +201,7 @@ fn whoever_asked_for_a_new_token_is_told_that_it_failed_though_the_old_one_is_go
 }
 
 #[test]
-fn a_wait_the_provider_asks_for_is_kept_unless_the_operator_insists() {
+fn a_wait_the_provider_asks_for_is_kept_by_all_but_the_operator() {
     let mut cycle = Lifecycle::default();
     let fetch = begun(cycle.needed(at(0), false));
     cycle.failed(
@@ -210,8 +210,9 @@ fn a_wait_the_provider_asks_for_is_kept_unless_the_operator_insists() {
         failure(ProblemKind::Failing, Some(secs(30))),
         NONE,
     );
-    assert!(matches!(cycle.needed(at(29), false), Next::GiveUp(_)));
-    assert_eq!(begun(cycle.asked(at(29))).why, Why::Asked);
+    assert!(matches!(cycle.needed(at(29), true), Next::GiveUp(_)));
+    assert_eq!(cycle.tick(at(29)), None);
+    assert_eq!(begun(cycle.needed(at(29), false)).why, Why::Needed);
 }
 
 #[test]
