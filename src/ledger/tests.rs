@@ -727,7 +727,7 @@ async fn a_damaged_file_is_set_aside_with_its_companions() {
             }
             other => panic!("{other:?}"),
         }
-        assert!(record(&ledger, exchange("https://x.example")).await.id.0 > 0);
+        assert!(record(ledger, exchange("https://x.example")).await.id.0 > 0);
     }
     assert_eq!(set_aside, 1, "the others find the fresh file");
     let there = names(at);
@@ -759,7 +759,7 @@ async fn a_file_damaged_while_open_is_replaced() {
     for ledger in [&one, &two] {
         let shrink = |conn: &Connection| conn.execute_batch("PRAGMA shrink_memory");
         let _ = ledger.ask(move |store| store.read(shrink)).await;
-        assert!(record(&ledger, exchange("https://x.example")).await.id.0 > 0);
+        assert!(record(ledger, exchange("https://x.example")).await.id.0 > 0);
     }
     assert_eq!(
         lane.next_nonce(START).await,

@@ -26,6 +26,7 @@ struct Bench {
     tokens: Option<Tokens>,
     sandbox: Sandbox,
     hand: Option<Hand>,
+    ledger: Ledger,
     statuses: mpsc::Receiver<Event>,
     _folder: tempfile::TempDir,
 }
@@ -118,6 +119,7 @@ impl Bench {
             session,
             sandbox,
             hand,
+            ledger,
             statuses,
             _folder: folder,
         }
@@ -160,7 +162,8 @@ impl Bench {
     }
 
     /// The statuses of all tries since last asked, in order.
-    fn statuses(&mut self) -> Vec<Outcome> {
+    async fn statuses(&mut self) -> Vec<Outcome> {
+        self.ledger.flush().await;
         let mut seen = Vec::new();
         while let Ok(event) = self.statuses.try_recv() {
             if let Event::Exchange(exchange) = event {
@@ -280,11 +283,11 @@ async fn an_expired_token_is_renewed_before_it_is_sent() {
     for manifest in REGISTRY.iter().filter(|known| known.tokens.is_some()) {
         let mut bench = Bench::by_hand(manifest).await;
         assert_eq!(bench.use_token().await, Ok(Answer::Verified));
-        let first = bench.statuses();
+        let first = bench.statuses().await;
         bench.hand.as_ref().unwrap().advance(LONG);
         assert_eq!(bench.use_token().await, Ok(Answer::Verified));
         assert_eq!(
-            bench.statuses(),
+            bench.statuses().await,
             first,
             "{}: as if for the first time",
             manifest.title
@@ -298,12 +301,12 @@ async fn a_token_that_expired_at_the_provider_alone_is_renewed_once_and_the_call
     for manifest in REGISTRY.iter().filter(|known| known.tokens.is_some()) {
         let mut bench = Bench::by_hand(manifest).await;
         assert_eq!(bench.use_token().await, Ok(Answer::Verified));
-        bench.statuses();
+        bench.statuses().await;
         // The world's clock alone moves: to the client the token looks good.
         bench.sandbox.command(&Command::Advance(LONG)).unwrap();
         assert_eq!(bench.use_token().await, Ok(Answer::Verified));
         assert_eq!(
-            bench.statuses(),
+            bench.statuses().await,
             [401, 200, 200].map(Outcome::Status),
             "{}: refused, one new token, the call once more",
             manifest.title
@@ -323,7 +326,7 @@ async fn a_revoked_token_is_renewed_once_and_the_call_repeated_once() {
             continue;
         }
         assert_eq!(bench.use_token().await, Ok(Answer::Verified));
-        bench.statuses();
+        bench.statuses().await;
         let revoke = Command::Event {
             provider: manifest.id.0.into(),
             event: "revoke-tokens".into(),
@@ -332,7 +335,7 @@ async fn a_revoked_token_is_renewed_once_and_the_call_repeated_once() {
         bench.sandbox.command(&revoke).unwrap();
         assert_eq!(bench.use_token().await, Ok(Answer::Verified));
         assert_eq!(
-            bench.statuses(),
+            bench.statuses().await,
             [401, 200, 200].map(Outcome::Status),
             "{}",
             manifest.title

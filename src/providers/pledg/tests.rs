@@ -24,6 +24,7 @@ struct Bench {
     keys: Keys,
     events: tokio::sync::mpsc::Receiver<Event>,
     hand: Hand,
+    ledger: Ledger,
     _sandbox: Sandbox,
     _folder: tempfile::TempDir,
 }
@@ -81,7 +82,7 @@ async fn bench_with(change: impl FnOnce(&mut BTreeMap<&'static str, String>)) ->
             Box::pin(async move { found.ok_or_else(missing) })
         }),
         endpoints: Vec::new(),
-        ledger,
+        ledger: ledger.clone(),
         clock: clock.clone(),
         tokens: None,
     };
@@ -95,6 +96,7 @@ async fn bench_with(change: impl FnOnce(&mut BTreeMap<&'static str, String>)) ->
         keys,
         events,
         hand,
+        ledger,
         _sandbox: sandbox,
         _folder: folder,
     }
@@ -125,7 +127,8 @@ impl Bench {
         }
     }
 
-    fn exchanges(&mut self) -> Vec<Arc<Exchange>> {
+    async fn exchanges(&mut self) -> Vec<Arc<Exchange>> {
+        self.ledger.flush().await;
         let mut seen = Vec::new();
         while let Ok(event) = self.events.try_recv() {
             if let Event::Exchange(exchange) = event {
@@ -174,6 +177,7 @@ async fn every_documented_call_works_as_its_examples_have_it() {
     }
     let told: Vec<String> = bench
         .exchanges()
+        .await
         .iter()
         .map(|one| format!("{one:?}"))
         .collect();
@@ -229,7 +233,10 @@ async fn a_call_takes_its_own_credential_and_names_the_one_that_is_missing() {
         let refused = bench.ask(path, Some(body)).await.unwrap_err();
         assert_eq!(refused.kind, ProblemKind::Config);
         assert!(refused.message.contains(missing), "{missing}: {refused}");
-        assert!(bench.exchanges().is_empty(), "{missing}: nothing goes out");
+        assert!(
+            bench.exchanges().await.is_empty(),
+            "{missing}: nothing goes out"
+        );
         let other = if path == WITH_TOKEN { OPEN } else { WITH_TOKEN };
         assert_eq!(bench.ask(other, Some(SCHEDULE)).await.unwrap().status, 200);
     }
@@ -274,7 +281,7 @@ async fn a_pair_that_makes_no_header_is_refused_before_it_is_sent() {
         let told = refused.told();
         assert!(told.contains(key) && told.contains(word), "{told}");
         assert!(!told.contains("one"), "{told}");
-        assert!(bench.exchanges().is_empty());
+        assert!(bench.exchanges().await.is_empty());
     }
 }
 
@@ -320,7 +327,7 @@ async fn what_cannot_be_meant_is_refused_before_it_is_sent() {
         assert_eq!(refused.kind, ProblemKind::Usage, "{path}: {refused}");
         assert!(refused.message.contains(words), "{words}: {refused}");
     }
-    assert!(bench.exchanges().is_empty());
+    assert!(bench.exchanges().await.is_empty());
     // Signed elsewhere: sent as it is, and refused by who can tell.
     let reply = bench.ask(&already, None).await.unwrap();
     assert_eq!(reply.status, 400);
@@ -328,7 +335,7 @@ async fn what_cannot_be_meant_is_refused_before_it_is_sent() {
         bench.client.judge(&reply),
         Err(ApiError::Refused { .. })
     ));
-    let shown = format!("{:?}", bench.exchanges());
+    let shown = format!("{:?}", bench.exchanges().await);
     assert!(
         shown.contains("signature") && !shown.contains("eyJ.eyJ.x"),
         "{shown}"
