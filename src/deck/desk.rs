@@ -37,8 +37,7 @@ impl Seats {
             manifest.spec.keys.iter().filter_map(|key| {
                 Some((key.name, secrets::embedded(manifest, key.name)?.to_owned()))
             });
-        let names = manifest.spec.endpoints.iter();
-        let endpoints: Vec<_> = names.map(|name| (*name, base.clone())).collect();
+        let endpoints = manifest.simulated(base);
         let limits = limits(manifest, None, &endpoints, manifest.id.0);
         let credentials = self.credentials(
             texts.collect(),

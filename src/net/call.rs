@@ -15,7 +15,7 @@ pub struct Call {
     pub method: String,
     /// Which of the account's endpoints: "api".
     pub endpoint: &'static str,
-    /// Joined to the endpoint; begins with `/`, may have a query.
+    /// Joined to the endpoint; begins with `/`, may have a query. `/` alone is the endpoint's own URL.
     pub path: String,
     /// What is sent.
     pub body: Content,

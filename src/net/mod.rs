@@ -365,8 +365,13 @@ impl Session {
         if climbs {
             return Err(bad());
         }
-        let joined = format!("{}{}", base.as_str().trim_end_matches('/'), call.path);
-        let url = Url::parse(&joined).map_err(|_| bad())?;
+        // `/` is the endpoint itself: one that has a path of its own gets no slash at its end.
+        let url = if call.path == "/" {
+            base.clone()
+        } else {
+            let joined = format!("{}{}", base.as_str().trim_end_matches('/'), call.path);
+            Url::parse(&joined).map_err(|_| bad())?
+        };
         if url.host() != base.host() || url.port_or_known_default() != base.port_or_known_default()
         {
             return Err(NetError::ForeignHost {

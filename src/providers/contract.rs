@@ -4,28 +4,47 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::mpsc;
 
 use super::{ApiError, Client, Credentials, Manifest, REGISTRY};
 use crate::auth::Tokens;
-use crate::clock::Clock;
+use crate::clock::{Clock, Hand};
 use crate::config::KeyKind;
 use crate::domain::simulate::{Command, Fault};
-use crate::domain::{Account, AccountId, Answer, Environment, Op, RequestId, Secret};
+use crate::domain::{
+    Account, AccountId, Answer, Environment, Op, Outcome, ProblemKind, RequestId, Secret, WallTime,
+};
 use crate::ledger::{Ledger, Retention};
-use crate::net::{Gate, How, Session, Timeouts};
+use crate::net::{Event, Gate, How, Session, Timeouts};
 use crate::sandbox::{self, Sandbox};
 
 struct Bench {
     client: Arc<dyn Client>,
     session: Session,
     sandbox: Sandbox,
+    hand: Option<Hand>,
+    statuses: mpsc::Receiver<Event>,
     _folder: tempfile::TempDir,
 }
 
 impl Bench {
     /// The provider's client on its own simulator; with `wrong`, every secret is another one.
     async fn new(manifest: &'static Manifest, wrong: bool) -> Self {
-        let clock = Clock::system();
+        Self::by(manifest, wrong, Clock::system(), None).await
+    }
+
+    /// The same, by a clock that client and simulator share and that `hand` moves.
+    async fn by_hand(manifest: &'static Manifest) -> Self {
+        let (clock, hand) = Clock::by_hand(WallTime(1_795_316_066_000));
+        Self::by(manifest, false, clock, Some(hand)).await
+    }
+
+    async fn by(
+        manifest: &'static Manifest,
+        wrong: bool,
+        clock: Clock,
+        hand: Option<Hand>,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let dialects = vec![(manifest.dialect)()];
         let sandbox = sandbox::start(listener, dialects, sandbox::Options::new(clock.clone()))
@@ -38,12 +57,7 @@ impl Bench {
             Retention::default(),
         );
         let base = reqwest::Url::parse(&sandbox.base_url()).unwrap();
-        let endpoints: Vec<_> = manifest
-            .spec
-            .endpoints
-            .iter()
-            .map(|name| (*name, base.clone()))
-            .collect();
+        let endpoints = manifest.simulated(&base);
         let value = |key: &str| {
             manifest
                 .embedded
@@ -66,11 +80,12 @@ impl Bench {
             secret_source: String::new(),
             uses_access_tokens: manifest.tokens.is_some(),
         };
+        let (events, statuses) = mpsc::channel(256);
         let gate = Arc::new(Gate::new(
             ledger.clone(),
             clock.clone(),
             Timeouts::default(),
-            None,
+            Some(events),
         ));
         let session = Session::new(gate, account, endpoints.clone(), Vec::new());
         let mut credentials = Credentials {
@@ -97,11 +112,32 @@ impl Bench {
             client: (manifest.connect)(credentials),
             session,
             sandbox,
+            hand,
+            statuses,
             _folder: folder,
         }
     }
 
-    async fn verify(&self) -> Result<Answer, ApiError> {
+    /// What the console would be told: the kind counts, whoever found it out.
+    async fn verify(&self) -> Result<Answer, ProblemKind> {
+        let account = self.session.account();
+        self.try_verify()
+            .await
+            .map_err(|error| error.problem(&account.id, account.provider_title).kind)
+    }
+
+    /// The statuses of all tries since last asked, in order.
+    fn statuses(&mut self) -> Vec<Outcome> {
+        let mut seen = Vec::new();
+        while let Ok(event) = self.statuses.try_recv() {
+            if let Event::Exchange(exchange) = event {
+                seen.push(exchange.outcome.clone());
+            }
+        }
+        seen
+    }
+
+    async fn try_verify(&self) -> Result<Answer, ApiError> {
         let how = How {
             request: RequestId(1),
             background: false,
@@ -131,11 +167,7 @@ async fn wrong_credentials_are_refused_and_called_so() {
     for manifest in REGISTRY {
         let bench = Bench::new(manifest, true).await;
         let refused = bench.verify().await;
-        assert!(
-            matches!(refused, Err(ApiError::Refused { .. })),
-            "{}: {refused:?}",
-            manifest.title
-        );
+        assert_eq!(refused, Err(ProblemKind::Refused), "{}", manifest.title);
     }
 }
 
@@ -155,30 +187,112 @@ async fn faults_say_nothing_of_the_credentials() {
             (Fault::ServerError, false),
             (Fault::TornBody, true),
         ] {
-            all.spawn(async move {
-                let bench = Bench::new(manifest, false).await;
-                bench.sandbox.command(&Command::SetFault(fault)).unwrap();
-                match bench.verify().await {
-                    Err(ApiError::Failing { .. }) if !nonsense => {}
-                    Err(ApiError::Nonsense { .. }) if nonsense => {}
-                    other => panic!("{}, {fault:?}: {other:?}", manifest.title),
+            for token_in_hand in [false, true] {
+                if token_in_hand && manifest.tokens.is_none() {
+                    continue;
                 }
-                bench
-                    .sandbox
-                    .command(&Command::SetFault(Fault::Latency(Duration::from_millis(
-                        30,
-                    ))))
-                    .unwrap();
-                assert_eq!(
-                    bench.verify().await,
-                    Ok(Answer::Verified),
-                    "late is good enough: {}",
-                    manifest.title
-                );
-            });
+                all.spawn(async move {
+                    let bench = Bench::new(manifest, false).await;
+                    if token_in_hand {
+                        assert_eq!(bench.verify().await, Ok(Answer::Verified));
+                    }
+                    bench.sandbox.command(&Command::SetFault(fault)).unwrap();
+                    let expected = if nonsense {
+                        ProblemKind::Nonsense
+                    } else {
+                        ProblemKind::Failing
+                    };
+                    assert_eq!(
+                        bench.verify().await,
+                        Err(expected),
+                        "{}, {fault:?}",
+                        manifest.title
+                    );
+                    bench
+                        .sandbox
+                        .command(&Command::SetFault(Fault::Latency(Duration::from_millis(
+                            30,
+                        ))))
+                        .unwrap();
+                    assert_eq!(
+                        bench.verify().await,
+                        Ok(Answer::Verified),
+                        "late is good enough: {}",
+                        manifest.title
+                    );
+                });
+            }
         }
     }
     all.join_all().await;
+}
+
+/// Longer than any access token lives.
+const LONG: Duration = Duration::from_hours(25);
+
+#[tokio::test]
+async fn an_expired_token_is_renewed_before_it_is_sent() {
+    for manifest in REGISTRY.iter().filter(|known| known.tokens.is_some()) {
+        let mut bench = Bench::by_hand(manifest).await;
+        assert_eq!(bench.verify().await, Ok(Answer::Verified));
+        let first = bench.statuses();
+        bench.hand.as_ref().unwrap().advance(LONG);
+        assert_eq!(bench.verify().await, Ok(Answer::Verified));
+        assert_eq!(
+            bench.statuses(),
+            first,
+            "{}: as if for the first time",
+            manifest.title
+        );
+        assert!(first.iter().all(|outcome| *outcome == Outcome::Status(200)));
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_expired_at_the_provider_alone_is_renewed_once_and_the_call_repeated_once() {
+    for manifest in REGISTRY.iter().filter(|known| known.tokens.is_some()) {
+        let mut bench = Bench::by_hand(manifest).await;
+        assert_eq!(bench.verify().await, Ok(Answer::Verified));
+        bench.statuses();
+        // The world's clock alone moves: to the client the token looks good.
+        bench.sandbox.command(&Command::Advance(LONG)).unwrap();
+        assert_eq!(bench.verify().await, Ok(Answer::Verified));
+        assert_eq!(
+            bench.statuses(),
+            [401, 200, 200].map(Outcome::Status),
+            "{}: refused, one new token, the call once more",
+            manifest.title
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_revoked_token_is_renewed_once_and_the_call_repeated_once() {
+    for manifest in REGISTRY.iter().filter(|known| known.tokens.is_some()) {
+        let mut bench = Bench::by_hand(manifest).await;
+        let known = bench.sandbox.settings();
+        if !known
+            .iter()
+            .any(|(.., events)| events.iter().any(|e| e.name == "revoke-tokens"))
+        {
+            continue;
+        }
+        assert_eq!(bench.verify().await, Ok(Answer::Verified));
+        bench.statuses();
+        let revoke = Command::Event {
+            provider: manifest.id.0.into(),
+            event: "revoke-tokens".into(),
+            subject: String::new(),
+        };
+        bench.sandbox.command(&revoke).unwrap();
+        assert_eq!(bench.verify().await, Ok(Answer::Verified));
+        assert_eq!(
+            bench.statuses(),
+            [401, 200, 200].map(Outcome::Status),
+            "{}",
+            manifest.title
+        );
+    }
 }
 
 #[test]

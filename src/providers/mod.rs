@@ -2,6 +2,7 @@
 
 pub mod error;
 pub mod kanga;
+pub mod kinguin;
 
 #[cfg(test)]
 mod contract;
@@ -23,7 +24,7 @@ use crate::net::{Authorise, BoxFuture, Call, Reply};
 use crate::sandbox::Dialect;
 
 /// Every provider this version speaks to.
-pub static REGISTRY: &[&Manifest] = &[&kanga::MANIFEST];
+pub static REGISTRY: &[&Manifest] = &[&kanga::MANIFEST, &kinguin::MANIFEST];
 
 /// What every provider's account needs in the config file.
 pub static SPECS: LazyLock<Vec<&'static ProviderSpec>> =
@@ -151,6 +152,26 @@ pub fn by_name(name: &str) -> Option<&'static Manifest> {
 }
 
 impl Manifest {
+    /// The endpoints at a simulator, each below `base` at the path it has at the provider.
+    #[must_use]
+    pub fn simulated(&self, base: &reqwest::Url) -> Vec<(&'static str, reqwest::Url)> {
+        let names = self.spec.endpoints.iter();
+        names
+            .map(|name| {
+                let own = self
+                    .endpoints
+                    .iter()
+                    .find(|endpoint| endpoint.name == *name);
+                let own = own.and_then(|endpoint| reqwest::Url::parse(endpoint.url).ok());
+                let mut url = base.clone();
+                if let Some(own) = own {
+                    url.set_path(own.path());
+                }
+                (*name, url)
+            })
+            .collect()
+    }
+
     /// Whether a call writes: as documented; one that is not is taken to write unless it is a GET or HEAD.
     #[must_use]
     pub fn writes(&self, method: &str, path: &str) -> bool {

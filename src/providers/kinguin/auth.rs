@@ -1,0 +1,171 @@
+//! Kinguin's authorisation: client id and secret in the form of the token call, the access token in every other
+//! call but the public ones.
+
+use bytes::Bytes;
+
+use super::{catalogue, settings};
+use crate::auth::{FetchToken, Tokens};
+use crate::domain::Secret;
+use crate::net::{
+    Authorise, BoxFuture, Call, Content, HeaderText, How, NetError, Repeat, Reply, Sealed, redact,
+};
+use crate::providers::{Credentials, ReadSecret};
+
+/// Makes one account's token calls.
+struct Fetch {
+    client_id: String,
+    read_secret: ReadSecret,
+}
+
+/// Makes what fetches the access tokens of one account.
+pub fn fetch(credentials: &Credentials) -> std::sync::Arc<dyn FetchToken> {
+    let client_id = credentials
+        .texts
+        .get(settings::CLIENT_ID)
+        .cloned()
+        .unwrap_or_default();
+    // A short id may be a word; it is redacted by the name of its field alone.
+    if client_id.len() >= 12 {
+        redact::learn(&Secret::new(client_id.as_str()), settings::CLIENT_ID);
+    }
+    std::sync::Arc::new(Fetch {
+        client_id,
+        read_secret: credentials.read_secret.clone(),
+    })
+}
+
+impl FetchToken for Fetch {
+    fn call(&self) -> Call {
+        Call {
+            method: "POST".into(),
+            endpoint: settings::TOKEN,
+            path: "/".into(),
+            body: Content::Empty,
+            about: "an access token".into(),
+            // A token that is never used harms nobody.
+            repeat: Repeat::Safe,
+        }
+    }
+}
+
+impl Authorise for Fetch {
+    fn authorise<'a>(&'a self, _call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+        Box::pin(async {
+            let secret = (self.read_secret)(settings::CLIENT_SECRET)
+                .await
+                .map_err(NetError::Unauthorised)?;
+            redact::learn(&secret, settings::CLIENT_SECRET);
+            let form = serde_urlencoded::to_string([
+                ("grant_type", "client_credentials"),
+                (settings::CLIENT_ID, &self.client_id),
+                (settings::CLIENT_SECRET, secret.expose()),
+            ])
+            .expect("pairs of texts make a form");
+            let kind = HeaderText::Open("application/x-www-form-urlencoded".into());
+            let accept = HeaderText::Open("application/json".into());
+            let headers = vec![("content-type", kind), ("accept", accept)];
+            Ok(Sealed::new(headers, Bytes::from(form)))
+        })
+    }
+
+    fn is_stale(&self, _reply: &Reply, _token: Option<&Secret>) -> bool {
+        false
+    }
+}
+
+/// Puts the access token into one account's calls.
+pub struct Bearer {
+    tokens: Tokens,
+}
+
+impl Bearer {
+    /// Takes the account's tokens; fetches nothing yet.
+    pub fn new(tokens: Tokens) -> Self {
+        Self { tokens }
+    }
+}
+
+impl Authorise for Bearer {
+    fn prepare<'a>(&'a self, call: &'a Call, how: How) -> BoxFuture<'a, Result<(), NetError>> {
+        Box::pin(async move {
+            if catalogue::is_public(&call.method, &call.path) {
+                return Ok(());
+            }
+            self.tokens.ready(how).await
+        })
+    }
+
+    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+        Box::pin(async move {
+            let mut headers = Vec::new();
+            let body = match &call.body {
+                Content::Empty => Bytes::new(),
+                Content::Fields(fields) => {
+                    let json = serde_json::to_vec(fields).expect("a map of JSON values is JSON");
+                    headers.push(("content-type", HeaderText::Open("application/json".into())));
+                    Bytes::from(json)
+                }
+                Content::Text(text) => {
+                    headers.push(("content-type", HeaderText::Open(content_type(text))));
+                    Bytes::from(text.clone())
+                }
+            };
+            let mut token = None;
+            if !catalogue::is_public(&call.method, &call.path) {
+                let (header, bearer) = self.tokens.bearer()?;
+                headers.push(header);
+                token = Some(bearer);
+            }
+            Ok(Sealed {
+                token,
+                ..Sealed::new(headers, body)
+            })
+        })
+    }
+
+    fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool {
+        match token {
+            Some(token) if reply.status == 401 => {
+                self.tokens.refused(token);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The content type of a body as it was put together: the upload of a file begins with its boundary, all else
+/// is JSON.
+fn content_type(body: &str) -> String {
+    let first = body.lines().next().unwrap_or_default();
+    match first.strip_prefix("--") {
+        Some(boundary) if is_boundary(boundary) => {
+            format!("multipart/form-data; boundary=\"{boundary}\"")
+        }
+        _ => "application/json".into(),
+    }
+}
+
+/// Whether this may be a boundary by RFC 2046.
+fn is_boundary(text: &str) -> bool {
+    (1..=70).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b"'()+_,-./:=?".contains(&b))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_body_tells_its_content_type() {
+        assert_eq!(content_type(r#"["a"]"#), "application/json");
+        assert_eq!(
+            content_type("--keys-7\r\nContent-Disposition: form-data"),
+            "multipart/form-data; boundary=\"keys-7\""
+        );
+        assert_eq!(content_type("--\r\n"), "application/json");
+        assert_eq!(content_type("--a\"b\r\n"), "application/json");
+    }
+}

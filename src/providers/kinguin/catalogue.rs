@@ -1,0 +1,532 @@
+//! Kinguin's documented calls. Paths are from the provider's OpenAPI text ("Sales Manager API V1") and, where that
+//! has none, from what public clients call. Examples work at the simulator, whatever its seed.
+
+use crate::domain::Documented;
+use crate::domain::catalogue::{self, Param, Place};
+
+/// "Who am I", the smallest call.
+pub const MERCHANT: &str = "/sales-manager-api/api/v1/merchants";
+/// The merchant's full record.
+pub const MERCHANT_STATUS: &str = "/sales-manager-api/api/v1/merchants/status";
+/// The merchant's offers.
+pub const OFFERS: &str = "/sales-manager-api/api/v1/offers";
+/// One offer.
+pub const OFFER: &str = "/sales-manager-api/api/v1/offers/{offerId}";
+/// The keys of one offer.
+pub const STOCK: &str = "/sales-manager-api/api/v1/offers/{offerId}/stock";
+/// One key.
+pub const STOCK_ROW: &str = "/sales-manager-api/api/v1/offers/{offerId}/stock/{stockId}";
+/// Several keys at once.
+pub const STOCK_LIST: &str = "/sales-manager-api/api/v1/offers/{offerId}/stock/list";
+/// A file of keys.
+pub const STOCK_FILE: &str = "/sales-manager-api/api/v1/offers/{offerId}/stock/file";
+/// How many offers are blocked for what.
+pub const BLOCK_REASONS: &str = "/sales-manager-api/api/v1/offers/block-reasons";
+/// What the buyer pays for what the seller wants, and the other way round.
+pub const CALCULATOR: &str = "/sales-manager-api/api/v1/offers/calculations/priceAndCommission";
+/// Keys sold.
+pub const RESERVATIONS: &str = "/sales-manager-api/api/v1/reservations";
+/// Keys sold long ago.
+pub const RESERVATIONS_ARCHIVE: &str = "/sales-manager-api/api/v1/reservations/archive";
+/// Wholesale offers of one product, whoever sells.
+pub const WHOLESALE_PRODUCT: &str =
+    "/sales-manager-api/api/v1/wholesale/product/{productId}/offers";
+/// The cheapest of them.
+pub const WHOLESALE_BEST: &str = "/sales-manager-api/api/v1/wholesale/product/{productId}/best";
+/// Wholesale offers of all products.
+pub const WHOLESALE: &str = "/sales-manager-api/api/v1/wholesale/offers";
+/// A product's lowest allowed price.
+pub const MINIMAL_PRICE: &str = "/sales-manager-api/api/v1/product/minimalPrice/{productId}";
+/// Products by words of their names.
+pub const PRODUCT_SEARCH: &str = "/library/api/v1/products/search";
+/// The product id of a shop number.
+pub const PRODUCT_BY_NUMBER: &str = "/kpc/api/v1/products/search/findByTypeAndExternalId";
+
+/// Calls that the provider documents without any authorisation: no token goes with them.
+const PUBLIC: [&str; 5] = [
+    WHOLESALE_PRODUCT,
+    WHOLESALE,
+    MINIMAL_PRICE,
+    PRODUCT_SEARCH,
+    PRODUCT_BY_NUMBER,
+];
+
+/// Whether a call goes without a token.
+pub fn is_public(method: &str, path: &str) -> bool {
+    method == "GET"
+        && catalogue::find(&CATALOGUE, method, path).is_some_and(|call| PUBLIC.contains(&call.path))
+}
+
+/// The names of JSON fields that hold game keys in this call and its reply. The key is `body` on its way up and
+/// `content` on its way down.
+pub fn hidden_fields(path: &str) -> &'static [&'static str] {
+    let path = path.split(['?', '#']).next().unwrap_or(path);
+    let stock = path
+        .strip_prefix(OFFERS)
+        .is_some_and(|rest| rest.split('/').nth(2) == Some("stock"));
+    if stock { &["body", "content"] } else { &[] }
+}
+
+const fn in_path(name: &'static str, about: &'static str, example: &'static str) -> Param {
+    Param {
+        name,
+        place: Place::Path,
+        required: true,
+        about,
+        example,
+    }
+}
+
+const fn needed(name: &'static str, about: &'static str, example: &'static str) -> Param {
+    Param {
+        name,
+        place: Place::Query,
+        required: true,
+        about,
+        example,
+    }
+}
+
+const fn optional(name: &'static str, about: &'static str, example: &'static str) -> Param {
+    Param {
+        name,
+        place: Place::Query,
+        required: false,
+        about,
+        example,
+    }
+}
+
+const OFFER_ID: Param = in_path("offerId", "the offer's id", "65a0c0de0000000000000001");
+const STOCK_ID: Param = in_path(
+    "stockId",
+    "the key's id, a UUID",
+    "57000000-0000-4000-8000-000000000001",
+);
+const UPLOAD_ID: Param = in_path(
+    "uploadId",
+    "the id that the upload of a file was answered with",
+    "f11e0000-0000-4000-8000-000000000001",
+);
+const ALERT_ID: Param = in_path("alertId", "the alert's id", "65a1e27000000000000000a1");
+const CARD_ID: Param = in_path(
+    "cardId",
+    "the delivered key's card id (ktcId)",
+    "65ca2d000000000000000001",
+);
+const PRODUCT_ID: Param = in_path("productId", "the product's id", "5c9b71292539a4e8f1809707");
+const PAGE: Param = optional("page", "which page; the first is 0", "0");
+const SIZE: Param = optional("size", "how many on a page", "25");
+const OF_PRODUCT: Param = optional(
+    "productId",
+    "only of this product",
+    "5c9b71292539a4e8f1809707",
+);
+const STATUS: Param = optional("status", "only ACTIVE or INACTIVE ones", "ACTIVE");
+const RESERVATION_STATUS: Param = optional(
+    "status",
+    "only in this state: BUYING, BOUGHT, CANCELED, DELIVERED, OUT_OF_STOCK, RETURNED, REFUNDED, REVERSED, …",
+    "BOUGHT",
+);
+const OF_OFFER: Param = optional("offerId", "only of this offer", "65a0c0de0000000000000001");
+const CREATED_FROM: Param = optional(
+    "createdDateFrom",
+    "only from this instant on",
+    "2024-03-29T10:01:42.177+0000",
+);
+const CREATED_TO: Param = optional(
+    "createdDateTo",
+    "only up to this instant",
+    "2034-03-29T10:01:42.177+0000",
+);
+
+const fn get(path: &'static str, params: &'static [Param], about: &'static str) -> Documented {
+    Documented {
+        method: "GET",
+        path,
+        params,
+        body: None,
+        writes: false,
+        about,
+    }
+}
+
+const fn write(
+    method: &'static str,
+    path: &'static str,
+    params: &'static [Param],
+    body: Option<&'static str>,
+    about: &'static str,
+) -> Documented {
+    Documented {
+        method,
+        path,
+        params,
+        body,
+        writes: true,
+        about,
+    }
+}
+
+/// Every documented call, reads first. Deleting stock is left out: the provider's change log says it was removed.
+pub static CATALOGUE: [Documented; 42] = [
+    get(MERCHANT, &[], "who am I: the merchant's type and status"),
+    get(MERCHANT_STATUS, &[], "the merchant's full record"),
+    get(
+        "/sales-manager-api/api/v1/merchants/findByName",
+        &[needed("name", "the merchant's exact name", "Sandbox Keys")],
+        "a merchant's number by name",
+    ),
+    get(
+        OFFERS,
+        &[PAGE, SIZE, OF_PRODUCT, STATUS],
+        "your offers, a page",
+    ),
+    get(OFFER, &[OFFER_ID], "one offer"),
+    get(
+        "/sales-manager-api/api/v1/offers/{offerId}/position",
+        &[
+            OFFER_ID,
+            optional("bid", "a bid to try, in cents", "25"),
+            optional("price", "a buyer's price to try, in cents", "1660"),
+        ],
+        "where the sales booster puts an offer",
+    ),
+    get(
+        STOCK,
+        &[
+            OFFER_ID,
+            PAGE,
+            SIZE,
+            optional(
+                "status",
+                "only in this state: AVAILABLE, DISABLED, DISPATCHING, DISPATCHED, REMOVED, RETURNED",
+                "AVAILABLE",
+            ),
+        ],
+        "an offer's keys, a page; the keys' text is secret",
+    ),
+    get(
+        STOCK_ROW,
+        &[OFFER_ID, STOCK_ID],
+        "one key; its text is secret",
+    ),
+    get(
+        "/sales-manager-api/api/v1/offers/{offerId}/stock/file/{uploadId}",
+        &[OFFER_ID, UPLOAD_ID],
+        "how the upload of a file of keys is getting on",
+    ),
+    get(BLOCK_REASONS, &[], "how many offers are blocked, by reason"),
+    get(
+        CALCULATOR,
+        &[
+            needed(
+                "kpcProductId",
+                "the product's id",
+                "5c9b71292539a4e8f1809707",
+            ),
+            optional(
+                "priceIWTR",
+                "what you want to receive, in cents; or give `price`",
+                "1500",
+            ),
+            optional(
+                "price",
+                "what the buyer pays, in cents; or give `priceIWTR`",
+                "1660",
+            ),
+            optional("brokerId", "who sells", "internal"),
+        ],
+        "buyer's price and what you receive (IWTR), one from the other; give one of the two",
+    ),
+    get(
+        RESERVATIONS,
+        &[
+            PAGE,
+            SIZE,
+            RESERVATION_STATUS,
+            OF_OFFER,
+            CREATED_FROM,
+            CREATED_TO,
+        ],
+        "keys sold, a page: the orders",
+    ),
+    get(
+        RESERVATIONS_ARCHIVE,
+        &[
+            PAGE,
+            SIZE,
+            RESERVATION_STATUS,
+            OF_OFFER,
+            CREATED_FROM,
+            CREATED_TO,
+        ],
+        "keys sold long ago, a page",
+    ),
+    get(
+        "/sales-manager-api/api/v1/reservations/stats",
+        &[
+            needed(
+                "createdDateFrom",
+                "from this instant on",
+                "2024-03-29T10:01:42.177+0000",
+            ),
+            CREATED_TO,
+            OF_OFFER,
+            RESERVATION_STATUS,
+        ],
+        "sales by day",
+    ),
+    get(
+        "/sales-manager-api/api/v1/reservations/csv",
+        &[RESERVATION_STATUS, OF_OFFER, CREATED_FROM, CREATED_TO],
+        "keys sold, as CSV",
+    ),
+    get(
+        "/sales-manager-api/api/v1/alerts",
+        &[PAGE, SIZE],
+        "alerts, a page: keys that were not uploaded in time",
+    ),
+    get(
+        "/sales-manager-api/api/v1/alerts/{alertId}",
+        &[ALERT_ID],
+        "one alert",
+    ),
+    get(
+        WHOLESALE_PRODUCT,
+        &[
+            PRODUCT_ID,
+            optional(
+                "outOfStock",
+                "whether to list what is out of stock, too",
+                "true",
+            ),
+        ],
+        "wholesale offers of a product, whoever sells; needs no token",
+    ),
+    get(
+        WHOLESALE_BEST,
+        &[PRODUCT_ID],
+        "the cheapest wholesale offer of a product",
+    ),
+    get(
+        WHOLESALE,
+        &[PAGE, SIZE, OF_PRODUCT],
+        "wholesale offers, a page; needs no token",
+    ),
+    get(
+        "/sales-manager-api/api/v1/wholesale/configuration",
+        &[],
+        "how your wholesale offers are shown",
+    ),
+    get(
+        MINIMAL_PRICE,
+        &[PRODUCT_ID],
+        "a product's lowest allowed price; needs no token",
+    ),
+    get(
+        PRODUCT_SEARCH,
+        &[
+            needed("active", "1: only what can be sold", "1"),
+            needed("phrase", "words of the name", "harbour"),
+        ],
+        "products by name; needs no token",
+    ),
+    get(
+        PRODUCT_BY_NUMBER,
+        &[
+            needed("type", "whose number it is", "kinguin"),
+            needed("externalId", "the product's number in the shop", "1001"),
+        ],
+        "a product's id by its number in the shop; needs no token",
+    ),
+    get(
+        "/envoy2/api/v1/requests",
+        &[PAGE, SIZE],
+        "webhooks sent, and what came of them",
+    ),
+    get(
+        "/envoy2/api/v1/subscription",
+        &[],
+        "where webhooks are sent",
+    ),
+    write(
+        "POST",
+        OFFERS,
+        &[],
+        Some(
+            r#"{"productId": "5c9b712900000000000000ff", "price": {"amount": 1500, "currency": "EUR"}, "status": "ACTIVE", "declaredStock": 0}"#,
+        ),
+        "new offer; the `price` sent is what you receive (IWTR), the one in the answer what the buyer pays",
+    ),
+    write(
+        "PUT",
+        OFFER,
+        &[OFFER_ID],
+        Some(
+            r#"{"status": "ACTIVE", "price": {"amount": 1500, "currency": "EUR"}, "declaredStock": 0}"#,
+        ),
+        "change an offer; the `price` sent is what you receive (IWTR)",
+    ),
+    write(
+        "PATCH",
+        OFFER,
+        &[OFFER_ID],
+        Some(r#"{"price": {"amount": 1500, "currency": "EUR"}}"#),
+        "change some of an offer; the `price` sent is what you receive (IWTR). Beyond three a day a change of price costs a fee",
+    ),
+    write(
+        "DELETE",
+        OFFER,
+        &[OFFER_ID],
+        None,
+        "delete an offer; not in the provider's own text",
+    ),
+    write(
+        "PATCH",
+        "/sales-manager-api/api/v1/offers/status/bulk/activate",
+        &[],
+        Some(r#"["65a0c0de0000000000000001", "65a0c0de0000000000000002"]"#),
+        "offer these for sale",
+    ),
+    write(
+        "PATCH",
+        "/sales-manager-api/api/v1/offers/status/bulk/deactivate",
+        &[],
+        Some(r#"["65a0c0de0000000000000001", "65a0c0de0000000000000002"]"#),
+        "take these off sale",
+    ),
+    write(
+        "PATCH",
+        "/sales-manager-api/api/v1/offers/wholesale/bulk",
+        &[],
+        Some(
+            r#"{"wholesale": {"name": "usual", "enabled": true, "tiers": [{"discount": 2, "level": 1}, {"discount": 4, "level": 2}, {"discount": 6, "level": 3}, {"discount": 8, "level": 4}]}, "offersIds": ["65a0c0de0000000000000001"]}"#,
+        ),
+        "wholesale discounts of several offers",
+    ),
+    write(
+        "PATCH",
+        "/sales-manager-api/api/v1/offers/favorites",
+        &[],
+        Some(r#"{"favorite": true, "offersIds": ["65a0c0de0000000000000001"]}"#),
+        "mark offers as favourites",
+    ),
+    write(
+        "POST",
+        "/sales-manager-api/api/v1/offers/{offerId}/popularity",
+        &[OFFER_ID],
+        Some(r#"{"maxBid": 25, "salesBoosterRenewal": false}"#),
+        "bid for an offer's place, in cents",
+    ),
+    write(
+        "POST",
+        STOCK,
+        &[OFFER_ID],
+        Some(r#"{"body": "SANDBOX-KEY-0001", "mimeType": "text/plain"}"#),
+        "upload one key; images as base64. With `reservationId` it answers a sale",
+    ),
+    write(
+        "POST",
+        STOCK_LIST,
+        &[OFFER_ID],
+        Some(
+            r#"[{"body": "SANDBOX-KEY-0002", "mimeType": "text/plain"}, {"body": "SANDBOX-KEY-0003", "mimeType": "text/plain"}]"#,
+        ),
+        "upload several keys",
+    ),
+    write(
+        "POST",
+        STOCK_FILE,
+        &[OFFER_ID],
+        None,
+        "upload a .txt or .zip of up to 10000 keys: a multipart body, whose first line is its boundary",
+    ),
+    write(
+        "PUT",
+        STOCK_ROW,
+        &[OFFER_ID, STOCK_ID],
+        Some(r#"{"status": "DISABLED"}"#),
+        "put a key on sale (AVAILABLE) or hold it back (DISABLED)",
+    ),
+    write(
+        "POST",
+        "/sales-manager-api/api/v1/offers/restock",
+        &[],
+        Some(
+            r#"{"orderIncrementId": "SBX-100001", "offers": [{"offerId": "65a0c0de0000000000000001", "keysNumber": 1}]}"#,
+        ),
+        "order keys anew for offers of an order",
+    ),
+    write(
+        "POST",
+        "/sales-manager-api/api/v1/returns/ktc/{cardId}",
+        &[CARD_ID],
+        None,
+        "take a delivered key back into stock",
+    ),
+    write(
+        "POST",
+        "/envoy2/api/v1/subscription",
+        &[],
+        Some(
+            r#"{"endpoints": {"reserve": "http://127.0.0.1:8787/callbacks/kinguin", "give": "http://127.0.0.1:8787/callbacks/kinguin"}, "headers": [{"name": "X-Auth-Token", "value": "SANDBOX-HEADER"}]}"#,
+        ),
+        "register or change where webhooks are sent, and the header that proves them",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_brace_of_a_path_is_a_parameter_and_every_body_is_json() {
+        for call in &CATALOGUE {
+            let braces = call.path.split('/').filter(|part| part.starts_with('{'));
+            let braces: Vec<_> = braces.map(|part| part.trim_matches(['{', '}'])).collect();
+            let params = call
+                .params
+                .iter()
+                .filter(|param| param.place == Place::Path);
+            let params: Vec<_> = params.map(|param| param.name).collect();
+            assert_eq!(braces, params, "{}", call.path);
+            if let Some(body) = call.body {
+                assert!(
+                    serde_json::from_str::<serde_json::Value>(body).is_ok(),
+                    "{body}"
+                );
+            }
+            assert_eq!(call.writes, call.method != "GET", "{}", call.path);
+        }
+    }
+
+    #[test]
+    fn what_is_public_goes_without_a_token_and_nothing_else() {
+        assert!(is_public(
+            "GET",
+            "/library/api/v1/products/search?active=1&phrase=x"
+        ));
+        assert!(is_public(
+            "GET",
+            "/sales-manager-api/api/v1/wholesale/product/5c9b/offers"
+        ));
+        assert!(!is_public(
+            "GET",
+            "/sales-manager-api/api/v1/wholesale/product/5c9b/best"
+        ));
+        assert!(!is_public("POST", "/library/api/v1/products/search"));
+        assert!(!is_public("GET", "/sales-manager-api/api/v1/offers"));
+    }
+
+    #[test]
+    fn keys_are_hidden_wherever_stock_goes() {
+        let at = |path: &str| !hidden_fields(path).is_empty();
+        assert!(at("/sales-manager-api/api/v1/offers/1/stock?page=0"));
+        assert!(at("/sales-manager-api/api/v1/offers/1/stock/list"));
+        assert!(at("/sales-manager-api/api/v1/offers/1/stock/2"));
+        assert!(!at("/sales-manager-api/api/v1/offers/1"));
+        assert!(!at("/sales-manager-api/api/v1/offers/stock"));
+        assert!(!at("/envoy2/api/v1/requests"));
+    }
+}

@@ -1,0 +1,123 @@
+//! Kinguin: game keys sold through its marketplace. Facts are from
+//! <https://www.g2play.net/dev-portal/api-access> and the provider's OpenAPI text ("Sales Manager API V1").
+
+mod api;
+mod auth;
+mod catalogue;
+pub mod sandbox;
+mod settings;
+mod wire;
+
+use std::time::Duration;
+
+use super::{Endpoint, Manifest, PublishedLimit};
+use crate::domain::manage::Guide;
+use crate::domain::{Counts, Environment, ProviderId};
+
+/// Kinguin's registration.
+pub static MANIFEST: Manifest = Manifest {
+    id: ProviderId("kinguin"),
+    title: "Kinguin",
+    spec: settings::SPEC,
+    endpoints: &[
+        Endpoint {
+            name: settings::GATEWAY,
+            environment: Environment::Production,
+            url: "https://gateway.kinguin.net",
+        },
+        Endpoint {
+            name: settings::TOKEN,
+            environment: Environment::Production,
+            url: "https://id.kinguin.net/auth/token",
+        },
+        Endpoint {
+            name: settings::GATEWAY,
+            environment: Environment::Sandbox,
+            url: "https://gateway.sandbox.kinguin.net",
+        },
+        // A guess, after the pattern of the other hosts: Kinguin never published where the sandbox's tokens come
+        // from. `endpoints` in the config overrides it.
+        Endpoint {
+            name: settings::TOKEN,
+            environment: Environment::Sandbox,
+            url: "https://id.sandbox.kinguin.net/auth/token",
+        },
+    ],
+    // The API access page counts POST, PUT, DELETE and PATCH at this host; the seller hub's page names the reads.
+    // <https://kinguin-seller-hub.document360.io/docs/publicapidocumentationv2>
+    limits: &[
+        PublishedLimit {
+            endpoint: settings::GATEWAY,
+            counts: Counts::Writes,
+            requests: 2000,
+            period: Duration::from_mins(1),
+        },
+        PublishedLimit {
+            endpoint: settings::GATEWAY,
+            counts: Counts::Reads,
+            requests: 4000,
+            period: Duration::from_mins(1),
+        },
+    ],
+    tokens: Some(auth::fetch),
+    guide: GUIDE,
+    catalogue: &catalogue::CATALOGUE,
+    connect: api::connect,
+    dialect: sandbox::dialect,
+    embedded: &[
+        (settings::CLIENT_ID, sandbox::CLIENT_ID),
+        (settings::CLIENT_SECRET, sandbox::CLIENT_SECRET),
+    ],
+};
+
+/// From <https://www.g2play.net/dev-portal/api-access>.
+const GUIDE: &[Guide] = &[
+    Guide {
+        title: "A merchant account",
+        steps: &[
+            "Open a customer account at https://www.kinguin.net.",
+            "At the bottom of the page, in the middle under \"Partnership\", follow \"Sell on kinguin\".",
+            "Choose \"Start selling\", and once more on the next page.",
+            "Fill in the form to its end, and wait until the account is verified and approved.",
+            "From then on the orange switch at the top right, next to \"Account\", leads to the merchant panel.",
+        ],
+    },
+    Guide {
+        title: "A sandbox account",
+        steps: &[
+            "Open a customer account at https://www.sandbox.kinguin.net; it is separate from the one in production.",
+            "Ask Kinguin by e-mail for a sandbox merchant account, naming the address that account was opened with.",
+            "Kinguin then grants it a merchant's rights; make a client in its panel like in production.",
+            "Kinguin has not published where the sandbox's tokens come from: ask that, too, and set it as `endpoints = { token = \"https://…\" }`.",
+        ],
+    },
+    Guide {
+        title: "Two-factor authentication, needed once before the first client",
+        steps: &[
+            "In the merchant panel's Developer section, begin to connect a client; it asks for Google Authenticator first.",
+            "Scan the QR code with the app: the account joins its list of six-digit codes.",
+            "Enter the six-digit code.",
+            "Save the recovery codes. The switch of Google Authenticator is on from then on.",
+        ],
+    },
+    Guide {
+        title: "A client (id and secret)",
+        steps: &[
+            "In the merchant panel's Developer section, choose \"CONNECT\" and give the client a name.",
+            "Choose \"NEXT\" and enter a code from Google Authenticator; for the next hour you are not asked again.",
+            "Copy the secret now: it is shown this once. Lost, it can only be reset.",
+            "Choose \"DONE\"; the client is on the list.",
+            "`tilldeck account add` asks for id and secret and verifies them.",
+        ],
+    },
+    Guide {
+        title: "Reset of a client's secret",
+        steps: &[
+            "In the merchant panel's Developer section, open the client's menu (three dots) and choose \"Reset\".",
+            "Confirm with \"YES\": the old secret must then be replaced in every program that uses it.",
+            "Enter a two-factor code from Google Authenticator; one entered within the last hour still counts.",
+            "Copy the new secret: it is shown this once. Then choose \"DONE\".",
+            "`tilldeck account rotate` takes the new secret, verifies it, and only then replaces the old one.",
+        ],
+    },
+];

@@ -1,0 +1,263 @@
+//! Who may call, and how often: clients with their secrets, access tokens, and the two sliding windows of a minute
+//! each. Everything is by the world's time.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use fastrand::Rng;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::domain::WallTime;
+use crate::http_server::{Request, Response};
+use crate::sandbox::world::scatter;
+
+use super::{error, json_response, only};
+
+/// A client of the developer section.
+pub struct Client {
+    /// Its id, which is no secret.
+    pub id: &'static str,
+    /// What its secrets begin with; the rest counts the resets.
+    secrets: &'static str,
+}
+
+/// One client of each seller.
+pub const CLIENTS: [Client; 2] = [
+    Client {
+        id: super::CLIENT_ID,
+        secrets: "SANDBOX-KINGUIN-SECRET",
+    },
+    Client {
+        id: super::OTHER_CLIENT_ID,
+        secrets: "SANDBOX-KINGUIN-OTHER-SECRET",
+    },
+];
+
+/// What is remembered is bounded.
+const TOKENS_MAX: usize = 1_000;
+
+/// The window the limits are counted in.
+pub const WINDOW: Duration = Duration::from_mins(1);
+
+/// An access token's length in the provider's sample.
+const TOKEN_LEN: usize = 86;
+
+/// Clients and the tokens they were granted. Tokens are secrets and do not survive a restart.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Access {
+    /// How often each client's secret was reset.
+    resets: [u32; 2],
+    issued: u64,
+    #[serde(skip)]
+    tokens: VecDeque<Token>,
+}
+
+struct Token {
+    client: usize,
+    value: String,
+    expires: WallTime,
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+impl Access {
+    fn secret(&self, client: usize) -> String {
+        format!("{}-{}", CLIENTS[client].secrets, self.resets[client] + 1)
+    }
+
+    /// Answers the token call.
+    pub fn grant(
+        &mut self,
+        request: &Request,
+        seed: u64,
+        life: Duration,
+        now: WallTime,
+    ) -> Response {
+        if request.method() != Method::POST {
+            return only("POST");
+        }
+        let refuse = |status, error: &str, why: &str| {
+            let body = json!({ "error": error, "error_description": why, "message": why });
+            json_response(status, &body)
+        };
+        let bad = |why: &str| refuse(StatusCode::BAD_REQUEST, "invalid_request", why);
+        let kind = request.headers().get(header::CONTENT_TYPE);
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return bad("The body must be application/x-www-form-urlencoded");
+        }
+        let Ok(form) = serde_urlencoded::from_bytes::<Vec<(String, String)>>(request.body()) else {
+            return bad("The body is not a form");
+        };
+        let field = |name: &str| {
+            let mut values = form.iter().filter(|(known, _)| known == name);
+            match (values.next(), values.next()) {
+                (Some((_, value)), None) if !value.is_empty() => Ok(value.as_str()),
+                (Some(_), Some(_)) => Err(format!("The parameter {name} stands twice")),
+                _ => Err(format!("The parameter {name} is missing")),
+            }
+        };
+        match field("grant_type") {
+            Ok("client_credentials") => {}
+            Ok(_) => {
+                let why = "Only the grant client_credentials is served";
+                return refuse(StatusCode::BAD_REQUEST, "unsupported_grant_type", why);
+            }
+            Err(why) => return bad(&why),
+        }
+        let (id, secret) = match (field("client_id"), field("client_secret")) {
+            (Ok(id), Ok(secret)) => (id, secret),
+            (Err(why), _) | (_, Err(why)) => return bad(&why),
+        };
+        let client = CLIENTS.iter().position(|client| client.id == id);
+        let Some(client) = client.filter(|client| self.secret(*client) == secret) else {
+            let why = "Client authentication failed";
+            return refuse(StatusCode::UNAUTHORIZED, "invalid_client", why);
+        };
+        let value = self.issue(client, seed, life, now);
+        let mut granted = json_response(
+            StatusCode::OK,
+            &json!({
+                "access_token": value,
+                "expires_in": life.as_secs(),
+                "token_type": "bearer",
+                "scope": null,
+            }),
+        );
+        let no_store = HeaderValue::from_static("no-store");
+        granted
+            .headers_mut()
+            .insert(header::CACHE_CONTROL, no_store);
+        granted
+    }
+
+    fn issue(&mut self, client: usize, seed: u64, life: Duration, now: WallTime) -> String {
+        self.issued += 1;
+        let mut rng = Rng::with_seed(scatter(seed, "kinguin token", self.issued));
+        let value: String = (0..TOKEN_LEN).map(|_| rng.alphanumeric()).collect();
+        self.tokens.retain(|token| token.expires > now);
+        if self.tokens.len() >= TOKENS_MAX {
+            self.tokens.pop_front();
+        }
+        self.tokens.push_back(Token {
+            client,
+            value: value.clone(),
+            expires: now.plus(life),
+        });
+        value
+    }
+
+    /// Whose token a call carries.
+    ///
+    /// # Errors
+    /// With the refusal, if there is none, or none that is good now.
+    pub fn bearer(&self, headers: &HeaderMap, now: WallTime) -> Result<usize, Box<Response>> {
+        let mut all = headers.get_all(header::AUTHORIZATION).iter();
+        let value = match (all.next(), all.next()) {
+            (Some(value), None) => value.to_str().ok(),
+            _ => None,
+        };
+        let token = value
+            .and_then(|value| value.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+            .map(|(_, token)| token.trim());
+        let client = token.and_then(|token| {
+            let mut held = self.tokens.iter();
+            held.find(|held| held.value == token && held.expires > now)
+        });
+        client.map(|held| held.client).ok_or_else(|| {
+            let mut refusal = error(
+                StatusCode::UNAUTHORIZED,
+                "Full authentication is required to access this resource",
+            );
+            let scheme = HeaderValue::from_static("Bearer");
+            let headers = refusal.headers_mut();
+            headers.insert(header::WWW_AUTHENTICATE, scheme);
+            Box::new(refusal)
+        })
+    }
+
+    /// Gives a client a new secret, as the developer section does; the old one is refused from now on. Tokens that
+    /// were granted stay good until they expire.
+    pub fn reset(&mut self, client: usize) -> String {
+        self.resets[client] += 1;
+        self.secret(client)
+    }
+
+    /// Makes every token void.
+    pub fn revoke(&mut self) -> usize {
+        let count = self.tokens.len();
+        self.tokens.clear();
+        count
+    }
+
+    /// How many tokens are good, and how many were ever granted.
+    pub fn count(&self, now: WallTime) -> (usize, u64) {
+        let good = self.tokens.iter().filter(|token| token.expires > now);
+        (good.count(), self.issued)
+    }
+}
+
+/// What becomes of calls over the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum OverLimit {
+    /// 429 and no word of when to come again.
+    #[default]
+    Refuse,
+    /// 429 with `Retry-After`.
+    RefuseWithRetryAfter,
+    /// The answer comes once the window has room.
+    Delay,
+}
+
+impl OverLimit {
+    /// Every way with its name.
+    pub const ALL: [(Self, &'static str); 3] = [
+        (Self::Refuse, "refuse"),
+        (Self::RefuseWithRetryAfter, "refuse-with-retry-after"),
+        (Self::Delay, "delay"),
+    ];
+}
+
+/// When the calls of one client were let in.
+#[derive(Debug, Default)]
+pub struct Window {
+    /// Ascending; those that wait for room stand at the instant they are let in.
+    entered: VecDeque<WallTime>,
+}
+
+impl Window {
+    /// Until there is room for one more call; zero where there is now.
+    pub fn wait(&mut self, limit: usize, now: WallTime) -> Duration {
+        while self
+            .entered
+            .front()
+            .is_some_and(|at| at.plus(WINDOW) <= now)
+        {
+            self.entered.pop_front();
+        }
+        match self.entered.len().checked_sub(limit) {
+            Some(before) => self.entered[before].plus(WINDOW).since(now),
+            None => Duration::ZERO,
+        }
+    }
+
+    /// Lets one call in, `wait` from now.
+    pub fn enter(&mut self, now: WallTime, wait: Duration) {
+        self.entered.push_back(now.plus(wait));
+    }
+
+    /// How many are in the window now, those that wait included.
+    pub fn used(&self, now: WallTime) -> usize {
+        let inside = self.entered.iter();
+        inside.filter(|at| at.plus(WINDOW) > now).count()
+    }
+}
