@@ -10,7 +10,9 @@ mod export;
 pub mod fault;
 mod link;
 mod log;
+mod manage;
 pub mod output;
+mod prompt;
 mod request;
 mod sandbox;
 
@@ -20,12 +22,12 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use args::{Arguments, Command, Global, SandboxCommand};
+use args::{AccountCommand, Arguments, Command, Global, SandboxCommand};
 use output::{Closed, Color, Out, Tone};
 
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, Environ, Locations, Profile};
-use crate::deck::{Deck, Options};
+use crate::config::{Config, ConfigError, Environ, Locations, Profile, Vault};
+use crate::deck::{self, Deck, Options};
 use crate::domain::{Problem, ProblemKind, RequestId, inert};
 use crate::ledger::Status;
 use crate::net::{How, Timeouts};
@@ -95,6 +97,7 @@ impl Context {
             timeouts: Timeouts::default(),
             events: None,
             environ: Environ::process(),
+            config: locations(&self.global).config_file().map(|file| file.path),
         })
     }
 
@@ -109,6 +112,14 @@ impl Out {
         self.problem(problem)?;
         Ok(problem.kind.into())
     }
+}
+
+/// Where tilldeck keeps the secrets it is given.
+fn vault(global: &Global) -> Result<Vault, Problem> {
+    let state = locations(global).state_folder();
+    state
+        .map(deck::vault)
+        .map_err(|error| Problem::new(ProblemKind::Config, error.to_string(), error.hint()))
 }
 
 fn local(message: &str) -> Problem {
@@ -205,6 +216,10 @@ fn run(arguments: Arguments) -> color_eyre::Result<Exit> {
                 keep,
             };
             block_on(sandbox::serve(options, &out))?
+        }
+        // Its profile, and the file, may be yet to be made.
+        Some(Command::Account(AccountCommand::Add(args))) => {
+            block_on(manage::add(&args, arguments.global, &out))?
         }
         command => match context(arguments.global) {
             Ok(context) => match command {

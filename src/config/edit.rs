@@ -96,6 +96,20 @@ impl Edit {
     }
 }
 
+/// The config as it is in the file now; as without any file where there is none.
+///
+/// # Errors
+/// If it cannot be used.
+pub fn current(
+    path: &Path,
+    specs: &'static [&'static ProviderSpec],
+) -> Result<Config, ConfigError> {
+    match file::read(path)? {
+        Some(text) => check::check(path, &text, specs),
+        None => Ok(Config::default()),
+    }
+}
+
 /// What the file would say after the edit, and whether it would be right; writes nothing.
 ///
 /// # Errors

@@ -89,6 +89,12 @@ impl Vault {
         }
     }
 
+    /// Whether a file is one of those it keeps secrets in.
+    #[must_use]
+    pub fn holds(&self, file: &Path) -> bool {
+        file.parent() == Some(&self.folder)
+    }
+
     fn path(&self, name: &str) -> PathBuf {
         self.folder.join(Path::new(name))
     }

@@ -10,6 +10,7 @@ impl Deck {
     #[must_use]
     pub fn tokens(&self) -> Vec<(AccountId, TokenStatus)> {
         self.desks
+            .all()
             .iter()
             .filter_map(|desk| Some((desk.account.id.clone(), desk.tokens.as_ref()?.status())))
             .collect()
@@ -25,7 +26,7 @@ impl Deck {
         how: How,
     ) -> Result<TokenStatus, Problem> {
         let desk = self.desk(account)?;
-        let refreshed = tokens_of(desk)?.refresh(how).await;
+        let refreshed = tokens_of(&desk)?.refresh(how).await;
         refreshed.map_err(|error| error.problem(account))
     }
 
@@ -35,7 +36,7 @@ impl Deck {
     /// If the account has no access tokens, or none can be had.
     pub async fn token(&self, account: &AccountId, how: How) -> Result<Secret, Problem> {
         let desk = self.desk(account)?;
-        let tokens = tokens_of(desk)?;
+        let tokens = tokens_of(&desk)?;
         let ready = tokens.ready(how).await;
         ready.map_err(|error| error.problem(account))?;
         tokens.current().ok_or_else(|| {
