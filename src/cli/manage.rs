@@ -10,7 +10,7 @@ use super::{Context, Exit, can_ask, how, locations, misconfigured, prompt, warn}
 use crate::clock::Clock;
 use crate::config::{Config, Environ, Profile, SANDBOX, SecretSource, edit};
 use crate::deck::{Deck, manage};
-use crate::domain::manage::{Change, Changed, Guide, NewAccount, Offer, Proof};
+use crate::domain::manage::{Change, Changed, Guide, NewAccount, Offer, Proof, leaves_open};
 use crate::domain::{
     Account, AccountId, CredentialStatus, Environment, Problem, ProblemKind, Secret, inert,
 };
@@ -74,7 +74,7 @@ async fn keep_addition(
 ) -> Result<Changed, Problem> {
     let proved = deck.prove_addition(answers, sources, how(false)).await;
     let proved = proved.map_err(|problem| {
-        if manage::says_nothing(&problem) {
+        if leaves_open(&problem) {
             let hint =
                 "nothing was kept; try again, or add --unverified to keep the account all the same";
             return Problem::new(problem.kind, problem.message, hint);

@@ -11,7 +11,7 @@ use crate::config::edit::{self, Edit, Entry};
 use crate::config::{
     AccountConfig, Config, ConfigError, KeyKind, SecretSource, VaultError, VaultPlace,
 };
-use crate::domain::manage::{Change, Changed, Need, NewAccount, Offer, Proof};
+use crate::domain::manage::{Change, Changed, Need, NewAccount, Offer, Proof, leaves_open};
 use crate::domain::{
     Account, AccountId, CredentialStatus, Environment, Op, Problem, ProblemKind, Secret,
 };
@@ -153,7 +153,7 @@ impl Deck {
             let desk = self.trial(&config, in_hand)?;
             match self.try_out(&desk, false, how).await {
                 Ok(()) => None,
-                Err(problem) if new.proof == Proof::IfReachable && says_nothing(&problem) => {
+                Err(problem) if new.proof == Proof::IfReachable && leaves_open(&problem) => {
                     Some(problem)
                 }
                 Err(problem) => return Err(not_kept(problem)),
@@ -364,26 +364,13 @@ impl Deck {
     }
 }
 
-/// Whether a failure to verify leaves open whether the credentials are good.
-#[must_use]
-pub fn says_nothing(problem: &Problem) -> bool {
-    matches!(
-        problem.kind,
-        ProblemKind::Unreachable
-            | ProblemKind::Failing
-            | ProblemKind::Nonsense
-            | ProblemKind::Budget
-            | ProblemKind::TimedOut
-    )
-}
-
 fn not_kept(problem: Problem) -> Problem {
     let hint = match problem.kind {
         ProblemKind::Refused => {
             "nothing was kept; were key and secret copied whole, and is this the right environment?"
                 .to_owned()
         }
-        _ if says_nothing(&problem) => "nothing was kept".to_owned(),
+        _ if leaves_open(&problem) => "nothing was kept".to_owned(),
         _ if problem.hint.is_empty() => "nothing was kept".to_owned(),
         _ => format!("nothing was kept; {}", problem.hint),
     };

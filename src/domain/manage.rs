@@ -1,6 +1,6 @@
 //! Accounts added, their secrets replaced, accounts removed: what is asked, and what came of it.
 
-use super::{Account, AccountId, Environment, Problem, ProviderId, Secret};
+use super::{Account, AccountId, Environment, Problem, ProblemKind, ProviderId, Secret};
 
 /// How to come by something at a provider, step by step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +70,19 @@ pub enum Proof {
     IfReachable,
     /// Nobody is asked.
     Waived,
+}
+
+/// Whether a failure to verify leaves open whether the credentials are good.
+#[must_use]
+pub fn leaves_open(problem: &Problem) -> bool {
+    matches!(
+        problem.kind,
+        ProblemKind::Unreachable
+            | ProblemKind::Failing
+            | ProblemKind::Nonsense
+            | ProblemKind::Budget
+            | ProblemKind::TimedOut
+    )
 }
 
 /// An account to be added, its secrets in hand.

@@ -74,7 +74,11 @@ impl State {
             paragraph(
                 buf,
                 area,
-                "This profile has no accounts. `tilldeck account add` makes one.",
+                &format!(
+                    "This profile has no accounts. {} adds one; {} tells how one is come by.",
+                    look.key(Action::AddAccount),
+                    look.key(Action::Guide)
+                ),
                 look.theme.style(Tone::Dim),
             );
             return;
