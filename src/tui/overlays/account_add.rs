@@ -115,8 +115,7 @@ impl State {
     pub fn failed(&mut self, problem: Problem) {
         let offered = self.form.fields.len() > self.last() + 1;
         if leaves_open(&problem) && !offered {
-            let hint = "nobody could be asked; keep it all the same";
-            let field = Field::switch(UNVERIFIED, hint, Switch::Off);
+            let field = Field::switch(UNVERIFIED, "", Switch::Off);
             self.form.fields.push(field);
             self.form.at = self.form.fields.len() - 1;
         } else if !leaves_open(&problem) && offered {
@@ -200,10 +199,14 @@ impl State {
                 (said.as_str(), Tone::Busy)
             }
             Stage::Failed(problem) => {
-                said = problem.told();
                 let tone = if leaves_open(problem) {
+                    said = format!(
+                        "{}. Try again, or choose to keep it although nobody could be asked.",
+                        problem.told()
+                    );
                     Tone::Warn
                 } else {
+                    said = problem.told();
                     Tone::Bad
                 };
                 (said.as_str(), tone)

@@ -123,5 +123,5 @@ fn text_width(screen: Rect) -> u16 {
 
 /// Rows of text: under the names of the providers and a blank line, within the frame.
 fn page(rows: usize, screen: Rect) -> u16 {
-    cells(rows).min(screen.height.saturating_sub(5)).max(1)
+    cells(rows).min(screen.height.saturating_sub(4)).max(1)
 }
