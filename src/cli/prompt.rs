@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::Write as _;
 
-use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::domain::{Problem, ProblemKind, Secret, inert};
@@ -35,34 +35,35 @@ fn put(question: &str) {
 /// # Errors
 /// If there is no terminal, or the program is to end.
 pub async fn hidden(question: &str) -> Result<Secret, Problem> {
-    let _echo = Echo::kept();
+    // Before anything else: what is not listened to ends the program at once, and leaves the terminal as it is.
+    let ends = [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ]
+    .map(signal);
+    let _echo = Echo::off();
     put(question);
     let read = tokio::task::spawn_blocking(|| rpassword::read_password().map(Secret::new));
-    // Ctrl-C is heard by whoever runs the command; these two would end the program at once, echo off.
     let ended = async {
-        match (
-            signal(SignalKind::terminate()),
-            signal(SignalKind::hangup()),
-        ) {
-            (Ok(mut terminate), Ok(mut hang_up)) => {
-                tokio::select! {
-                    _ = terminate.recv() => {}
-                    _ = hang_up.recv() => {}
-                }
-            }
-            _ => std::future::pending().await,
+        let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hang_up)] = ends else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
         }
     };
     tokio::select! {
         read = read => match read {
             Ok(Ok(secret)) => Ok(secret),
-            Ok(Err(error)) if error.kind() == std::io::ErrorKind::Interrupted => Err(interrupted()),
-            Ok(Err(error)) => Err(Problem::new(
+            Ok(Err(error)) if error.kind() != std::io::ErrorKind::Interrupted => Err(Problem::new(
                 ProblemKind::Local,
                 format!("the terminal cannot be read: {}", inert::cut(&error.to_string(), 120)),
                 "name where the secret is instead; `--help` shows how",
             )),
-            Err(_) => Err(interrupted()),
+            Ok(Err(_)) | Err(_) => Err(interrupted()),
         },
         () = ended => Err(interrupted()),
     }
@@ -76,10 +77,14 @@ pub fn interrupted() -> Problem {
 struct Echo(Option<(File, Termios)>);
 
 impl Echo {
-    fn kept() -> Self {
+    /// Shows nothing of what is typed from now on, so also of what is typed before the reader begins to read.
+    fn off() -> Self {
         let terminal = File::open("/dev/tty").ok();
         Self(terminal.and_then(|terminal| {
             let as_it_was = tcgetattr(&terminal).ok()?;
+            let mut unseen = as_it_was.clone();
+            unseen.local_modes.remove(LocalModes::ECHO);
+            tcsetattr(&terminal, OptionalActions::Now, &unseen).ok()?;
             Some((terminal, as_it_was))
         }))
     }

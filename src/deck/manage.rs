@@ -661,7 +661,7 @@ fn unkept(error: VaultError) -> Problem {
 fn place_in_words(place: &VaultPlace) -> String {
     match place {
         VaultPlace::Keyring => "the keyring".into(),
-        VaultPlace::File(path) => format!("the file {}, mode 0600", path.display()),
+        VaultPlace::File(path) => format!("a file kept by tilldeck, {}", path.display()),
     }
 }
 

@@ -55,7 +55,6 @@ impl State {
             id,
             provider_title,
             environment,
-            secret_source,
             ..
         } = &self.account;
         let live = environment.is_live();
@@ -67,7 +66,7 @@ impl State {
                     format!("{} stays,", look.key(Action::Close))
                 };
                 let note = format!(
-                    "{id} ({provider_title}, {}) goes out of the config, with its watched payments on this screen. Its secret ({secret_source}) is forgotten where tilldeck keeps it itself. {confirm} {} removes it.",
+                    "{id} ({provider_title}, {}) goes out of the config. What tilldeck keeps of its secrets is forgotten. {confirm} {} removes it.",
                     environment.as_str(),
                     look.key(Action::Submit)
                 );
