@@ -2,8 +2,9 @@
 //! places the parser tells; only what is written in other ways than as tables goes through a writer of TOML.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -235,7 +236,7 @@ fn written_beside(target: &Path, folder: &Path, text: &str) -> io::Result<tempfi
         _ => {}
     }
     let mut fresh = tempfile::NamedTempFile::new_in(folder)?;
-    fresh.write_all(text.as_bytes())?;
+    io::Write::write_all(&mut fresh, text.as_bytes())?;
     if let Ok(about) = fs::metadata(target) {
         fresh.as_file().set_permissions(about.permissions())?;
     }
@@ -312,7 +313,7 @@ fn section(entry: &Entry) -> String {
         key(entry.account.as_str())
     );
     for (name, value) in fields(entry) {
-        out.push_str(&format!("{} = {}\n", key(&name), value.to_string().trim()));
+        let _ = writeln!(out, "{} = {}", key(&name), value.to_string().trim());
     }
     out
 }

@@ -445,7 +445,7 @@ impl Office {
                 entry,
                 secrets,
                 unverified,
-            } => self.keep_addition(entry, secrets, unverified),
+            } => self.keep_addition(entry, &secrets, unverified),
             Step::Rotate {
                 account,
                 key,
@@ -459,14 +459,18 @@ impl Office {
     fn keep_addition(
         &self,
         mut entry: Entry,
-        secrets: Vec<(&'static str, Secret)>,
+        secrets: &[(&'static str, Secret)],
         unverified: Option<Problem>,
     ) -> Result<Changed, Problem> {
         let mut kept: Vec<(String, VaultPlace)> = Vec::new();
         let mut added = || {
-            for (key, secret) in &secrets {
+            for (key, secret) in secrets {
                 let name = self.free_name(&entry.account, key)?;
-                let place = self.seats.vault.put(&name, secret).map_err(unkept)?;
+                let place = self
+                    .seats
+                    .vault
+                    .put(&name, secret)
+                    .map_err(|error| unkept(&error))?;
                 let source = self.source(&name, &place);
                 kept.push((name, place));
                 let written = entry.secrets.iter_mut().find(|(known, _)| known == key);
@@ -515,8 +519,8 @@ impl Office {
         let (config, kept, todo) = match home {
             Home::Vault(name, source) => {
                 let vault = &self.seats.vault;
-                let old = vault.get(&name).map_err(unkept)?;
-                let place = vault.put(&name, secret).map_err(unkept)?;
+                let old = vault.get(&name).map_err(|error| unkept(&error))?;
+                let place = vault.put(&name, secret).map_err(|error| unkept(&error))?;
                 let now = self.source(&name, &place)?;
                 let config = if now == source {
                     config
@@ -596,7 +600,13 @@ impl Office {
         let usual = name(&self.profile, account, key);
         let others = (2..100).map(|count| format!("{usual}-{count}"));
         for name in std::iter::once(usual.clone()).chain(others) {
-            if self.seats.vault.get(&name).map_err(unkept)?.is_none() {
+            if self
+                .seats
+                .vault
+                .get(&name)
+                .map_err(|error| unkept(&error))?
+                .is_none()
+            {
                 return Ok(name);
             }
         }
@@ -650,7 +660,7 @@ impl Office {
     }
 }
 
-fn unkept(error: VaultError) -> Problem {
+fn unkept(error: &VaultError) -> Problem {
     Problem::new(
         ProblemKind::Local,
         format!("the secret cannot be kept: {error}"),

@@ -125,12 +125,14 @@ impl Model {
                 }
             }
             Overlay::Remove(form) => {
-                if !matches!(form.stage, remove::Stage::Asked(_)) && form.submit() {
-                    let account = form.account.id.clone();
-                    let change = Change::Remove(account.clone());
-                    let request = self.store.manage(account, change, out);
-                    form.stage = remove::Stage::Asked(request);
+                let waits = matches!(form.stage, remove::Stage::Asked(_));
+                if waits || !form.submit() {
+                    return;
                 }
+                let account = form.account.id.clone();
+                let change = Change::Remove(account.clone());
+                let request = self.store.manage(account, change, out);
+                form.stage = remove::Stage::Asked(request);
             }
             _ => {}
         }
@@ -221,28 +223,25 @@ impl Model {
                 let id = account.id.clone();
                 let status = CredentialStatus::Good { at: now.wall };
                 self.store.adopt(account, status);
-                match kept {
-                    Some(place) => {
-                        let text = format!("{id}: the new secret is good and in force, in {place}");
-                        (id, Level::Info, text)
-                    }
-                    None => {
-                        let text = format!(
-                            "{id}: the new secret is good and in force in this console; {todo}"
-                        );
-                        (id, Level::Warning, text)
-                    }
+                if let Some(place) = kept {
+                    let text = format!("{id}: the new secret is good and in force, in {place}");
+                    (id, Level::Info, text)
+                } else {
+                    let text = format!(
+                        "{id}: the new secret is good and in force in this console; {todo}"
+                    );
+                    (id, Level::Warning, text)
                 }
             }
             Changed::Removed { account, left } => {
                 self.store.forget(&account, out);
                 self.estimates.forget(&account);
-                let last = self.store.accounts.len().saturating_sub(1);
-                let list = &mut self.credentials.list;
-                list.selected = list.selected.min(last);
-                let last = self.store.payments.len().saturating_sub(1);
-                let list = &mut self.payments.list;
-                list.selected = list.selected.min(last);
+                for (list, left) in [
+                    (&mut self.credentials.list, self.store.accounts.len()),
+                    (&mut self.payments.list, self.store.payments.len()),
+                ] {
+                    list.selected = list.selected.min(left.saturating_sub(1));
+                }
                 if left.is_empty() {
                     let text = format!("{account} is removed");
                     (account, Level::Info, text)

@@ -131,13 +131,12 @@ impl State {
         let shown = inner.height.saturating_sub(fixed + air * 2);
         let whole = steps.len() <= usize::from(shown);
         for (row, line) in (0..shown).zip(&steps) {
-            let last = !whole && row + 1 == shown;
-            let line = if last {
+            let text = if !whole && row + 1 == shown {
                 format!("… {} shows all steps", look.key(Action::FormGuide))
             } else {
                 line.clone()
             };
-            Pen::new(buf, inner, row).text(&line, theme.style(Tone::Plain));
+            Pen::new(buf, inner, row).text(&text, theme.style(Tone::Plain));
         }
         let form = below(inner, shown.min(cells(steps.len())) + air);
         let fields = Rect {

@@ -338,7 +338,7 @@ fn the_guide_lies_over_the_form_and_gives_it_back() {
 #[test]
 fn windows_of_accounts() {
     for (width, height) in [(120, 40), (80, 24), (60, 15)] {
-        let mut shot = |name: &str, model: &mut Model| {
+        let shot = |name: &str, model: &mut Model| {
             let text = resized_screen(model, second(2), width, height);
             assert_snapshot!(format!("{name}_{width}x{height}"), text);
         };
