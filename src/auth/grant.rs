@@ -1,64 +1,356 @@
-//! The answer to a token call, read. Pure.
+//! The answer to a token call (RFC 6749, 4.4.3 and 5), read. Pure.
 
 use std::time::Duration;
 
-use serde::Deserialize;
+use rust_decimal::Decimal;
+use rust_decimal::prelude::ToPrimitive as _;
+use serde_json::Value;
 
-use crate::domain::{Account, Problem, ProblemKind, Secret};
-use crate::net::{NetError, Reply};
+use crate::domain::{Account, Problem, ProblemKind, Secret, WallTime, inert};
+use crate::net::{NetError, Reply, redact};
+
+/// The life of a token whose answer names none (RFC 6749, 5.1 leaves it to the provider's documentation, and none
+/// of those we speak to documents it): short, so that little is lost where it lives longer.
+pub const LIFE_UNKNOWN: Duration = Duration::from_mins(1);
+
+/// No token is used longer, whatever is promised: a secret that was withdrawn must not work on for days.
+pub const LIFE_MAX: Duration = Duration::from_hours(24);
+
+/// Longer tokens fit into no header that servers take.
+const TOKEN_MAX: usize = 16 * 1024;
+
+/// The longest wait that a provider may ask for.
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(1);
 
 /// What a token call granted.
+#[derive(Debug)]
 pub struct Grant {
     /// The access token.
     pub token: Secret,
     /// How long it lives from when it was asked for.
     pub life: Duration,
+    /// What was odd about the answer and how it was taken; empty where there is nothing to say.
+    pub note: String,
 }
 
-#[derive(Deserialize)]
-struct Wire {
-    access_token: String,
-    expires_in: u64,
+/// Why a token call granted nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// As it is told.
+    pub error: NetError,
+    /// How long the provider asked to wait before the next try.
+    pub retry_after: Option<Duration>,
+}
+
+impl Failure {
+    /// Whether the provider refused the credentials, so that trying the same again is no use.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(&self.error, NetError::Unauthorised(problem) if problem.kind == ProblemKind::Refused)
+    }
 }
 
 /// Reads the answer to a token call.
 ///
 /// # Errors
-/// If it grants nothing.
-pub fn read(reply: &Reply, account: &Account) -> Result<Grant, NetError> {
-    let told = |kind, what: String| {
-        NetError::Unauthorised(Problem::new(
-            kind,
-            format!("account {}: {what}", account.id),
-            "",
-        ))
-    };
-    match reply.status {
-        200 => {
-            let wire: Wire = serde_json::from_slice(&reply.body).map_err(|_| {
-                told(
-                    ProblemKind::Nonsense,
-                    "the token answer makes no sense".into(),
-                )
-            })?;
-            Ok(Grant {
-                token: Secret::new(wire.access_token),
-                life: Duration::from_secs(wire.expires_in),
-            })
+/// If it grants nothing that can be used.
+pub fn read(reply: &Reply, account: &Account) -> Result<Grant, Failure> {
+    let body = parse(&reply.body);
+    if matches!(reply.status, 200 | 201) {
+        let failed_inside = body.as_ref().is_ok_and(|body| {
+            body.get("access_token").is_none() && body.get("error").is_some_and(|e| !e.is_null())
+        });
+        if !failed_inside {
+            return body
+                .and_then(|body| granted(&body))
+                .map_err(|what| nonsense(account, &what));
         }
-        status @ (400 | 401 | 403) => Err(told(
-            ProblemKind::Refused,
+    }
+    Err(failed(reply, body.ok().as_ref(), account))
+}
+
+/// A failure of the exchange itself, told as one of the token call.
+#[must_use]
+pub fn unanswered(error: NetError, account: &Account) -> Failure {
+    let error = match error {
+        // These tell by themselves what they are about, or are not about the provider.
+        own @ (NetError::Unauthorised(_)
+        | NetError::BudgetExhausted { .. }
+        | NetError::CalledOff
+        | NetError::Uncounted(_)
+        | NetError::Unprepared(_)) => own,
+        NetError::TimedOut { .. } => NetError::Unauthorised(Problem::new(
+            ProblemKind::Unreachable,
+            no_token(account, &error.to_string()),
             format!(
-                "{} refused the credentials (status {status})",
-                account.provider_title
+                "nothing but the token call was sent, so trying again is safe; if it stays, check `endpoints.token` of account {}",
+                account.id
             ),
         )),
-        status => Err(told(
-            ProblemKind::Failing,
-            format!(
-                "{}'s token endpoint is failing (status {status})",
-                account.provider_title
-            ),
-        )),
+        other => {
+            let words = other.to_string();
+            let Problem { kind, hint, .. } = other.problem(&account.id);
+            NetError::Unauthorised(Problem::new(kind, no_token(account, &words), hint))
+        }
+    };
+    Failure {
+        error,
+        retry_after: None,
     }
 }
+
+/// A token that had already expired when its answer came.
+#[must_use]
+pub fn came_too_late(account: &Account) -> Failure {
+    told(
+        ProblemKind::Failing,
+        no_token(
+            account,
+            &format!(
+                "{} granted one that had expired when its answer came",
+                account.provider_title
+            ),
+        ),
+        "the provider answers too slowly for the life it gives; try again",
+    )
+}
+
+fn no_token(account: &Account, why: &str) -> String {
+    format!("account {}: no access token: {why}", account.id)
+}
+
+fn told(kind: ProblemKind, message: String, hint: &str) -> Failure {
+    Failure {
+        error: NetError::Unauthorised(Problem::new(kind, message, hint)),
+        retry_after: None,
+    }
+}
+
+fn nonsense(account: &Account, what: &str) -> Failure {
+    told(
+        ProblemKind::Nonsense,
+        no_token(
+            account,
+            &format!(
+                "{}'s answer to the token call makes no sense: {what}",
+                account.provider_title
+            ),
+        ),
+        &format!(
+            "check `endpoints.token` of account {}; `tilldeck log` shows the exchange",
+            account.id
+        ),
+    )
+}
+
+/// The body as a JSON object, or in words what it is instead. Never any of its text: it may hold a token.
+fn parse(body: &[u8]) -> Result<Value, String> {
+    let text = body.trim_ascii();
+    if text.is_empty() {
+        return Err("it is empty".into());
+    }
+    if text.starts_with(b"<") {
+        return Err("it is an HTML page".into());
+    }
+    match serde_json::from_slice::<Value>(text) {
+        Ok(object @ Value::Object(_)) => Ok(object),
+        Ok(_) => Err("it is no JSON object".into()),
+        Err(error) if error.is_eof() => Err("its JSON breaks off in the middle".into()),
+        Err(_) => Err("it is not JSON".into()),
+    }
+}
+
+fn granted(body: &Value) -> Result<Grant, String> {
+    let token = match body.get("access_token") {
+        None | Some(Value::Null) => return Err("it has no access_token".into()),
+        Some(Value::String(token)) => token.as_str(),
+        Some(_) => return Err("its access_token is no text".into()),
+    };
+    check_token(token)?;
+    let mut notes = Vec::new();
+    match body.get("token_type") {
+        // Required by RFC 6749, yet left out by some; bearer is all that either provider documents.
+        None | Some(Value::Null) => {
+            notes.push("the answer names no token_type; bearer is assumed".to_owned());
+        }
+        Some(Value::String(kind)) if kind.trim().eq_ignore_ascii_case("bearer") => {}
+        Some(Value::String(kind)) => {
+            let kind = redact::scrub(kind);
+            return Err(format!(
+                "its token_type is {}, and only bearer can be used",
+                inert::quoted(&kind, 40)
+            ));
+        }
+        Some(_) => return Err("its token_type is no text".into()),
+    }
+    let life = match body.get("expires_in") {
+        None | Some(Value::Null) => {
+            notes.push("the answer names no expires_in; a minute is assumed".to_owned());
+            LIFE_UNKNOWN
+        }
+        Some(value) => life(value)?,
+    };
+    if life > LIFE_MAX {
+        notes.push(format!(
+            "expires_in is {} s; the token is renewed after a day all the same",
+            life.as_secs()
+        ));
+    }
+    Ok(Grant {
+        token: Secret::new(token),
+        life: life.min(LIFE_MAX),
+        note: notes.join("; "),
+    })
+}
+
+/// Whether a text can be sent as a bearer token: visible ASCII, at least one character (RFC 6750, 2.1).
+///
+/// # Errors
+/// In words, why not.
+pub(super) fn check_token(token: &str) -> Result<(), String> {
+    if token.is_empty() {
+        return Err("its access_token is empty".into());
+    }
+    if token.len() > TOKEN_MAX {
+        return Err(format!("its access_token has {} bytes", token.len()));
+    }
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err("its access_token has characters that no header can carry".into());
+    }
+    Ok(())
+}
+
+/// Seconds, as a number or as text, whole ones: what stands behind the point is left off.
+fn life(expires_in: &Value) -> Result<Duration, String> {
+    let text = match expires_in {
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.trim().to_owned(),
+        _ => return Err("its expires_in is no number of seconds".into()),
+    };
+    let odd = || {
+        format!(
+            "its expires_in is {}, which is no number of seconds",
+            inert::quoted(&text, 40)
+        )
+    };
+    let whole = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        // More digits than fit are far beyond the most that is believed.
+        text.parse().unwrap_or(u64::MAX)
+    } else {
+        let number = Decimal::from_str_exact(&text)
+            .or_else(|_| Decimal::from_scientific(&text))
+            .map_err(|_| odd())?;
+        if number.is_sign_negative() && !number.is_zero() {
+            return Err(format!(
+                "its expires_in is {}: it would have expired before it was granted",
+                inert::cut(&text, 40)
+            ));
+        }
+        number.trunc().to_u64().unwrap_or(u64::MAX)
+    };
+    if whole == 0 {
+        return Err(format!(
+            "its expires_in is {}: the token would never be good",
+            inert::cut(&text, 40)
+        ));
+    }
+    Ok(Duration::from_secs(whole))
+}
+
+fn failed(reply: &Reply, body: Option<&Value>, account: &Account) -> Failure {
+    let provider = account.provider_title;
+    let status = reply.status;
+    let code = body.and_then(|body| text_of(body.get("error")));
+    let mut words = body.map(words).unwrap_or_default();
+    if words.is_empty() && reply.body.trim_ascii().starts_with(b"<") {
+        words = ": an HTML page, perhaps of a proxy or firewall in between".into();
+    }
+    // What RFC 6749, 5.2 has for a client that is wrong or may not do this; the other codes are of the request.
+    let of_the_client = code.is_some_and(|code| {
+        matches!(
+            code,
+            "invalid_client" | "unauthorized_client" | "invalid_grant"
+        )
+    });
+    if matches!(status, 401 | 403) || (matches!(status, 200 | 201 | 400) && of_the_client) {
+        return told(
+            ProblemKind::Refused,
+            no_token(
+                account,
+                &format!("{provider} refused the credentials (status {status}{words})"),
+            ),
+            &format!(
+                "check the client id and secret of account {0}, and that they are of its environment, {1}; then `tilldeck account verify {0}`",
+                account.id,
+                account.environment.as_str()
+            ),
+        );
+    }
+    let (what, hint) = match status {
+        429 => (
+            format!("{provider} turned the token call away: too many requests (status 429{words})"),
+            "wait, or look for another program that fetches tokens with the same credentials"
+                .to_owned(),
+        ),
+        500.. => (
+            format!("{provider}'s token endpoint is failing (status {status}{words})"),
+            "try again; if it stays, ask the provider".to_owned(),
+        ),
+        404 | 405 => (
+            format!("{provider} has no token endpoint there (status {status}{words})"),
+            format!("check `endpoints.token` of account {}", account.id),
+        ),
+        _ => (
+            format!("{provider} turned the token call away (status {status}{words})"),
+            format!(
+                "check `endpoints.token` of account {}; `tilldeck log` shows the exchange",
+                account.id
+            ),
+        ),
+    };
+    Failure {
+        retry_after: retry_after(reply),
+        ..told(ProblemKind::Failing, no_token(account, &what), &hint)
+    }
+}
+
+fn text_of(value: Option<&Value>) -> Option<&str> {
+    value?.as_str().filter(|text| !text.trim().is_empty())
+}
+
+/// What an error body says for people, inert, redacted and cut, behind a colon.
+fn words(body: &Value) -> String {
+    let mut said: Vec<&str> = Vec::new();
+    let nested = body.get("error").filter(|error| error.is_object());
+    for of in [Some(body), nested].into_iter().flatten() {
+        for name in ["error", "error_description", "message", "detail", "debug"] {
+            if let Some(text) = text_of(of.get(name))
+                && !said.contains(&text)
+            {
+                said.push(text);
+            }
+        }
+    }
+    if said.is_empty() {
+        return String::new();
+    }
+    let said = redact::body(&said.join(": "));
+    format!(": {}", inert::cut(&said, 200))
+}
+
+/// `Retry-After` in seconds or as a date (RFC 9110, 10.2.3).
+fn retry_after(reply: &Reply) -> Option<Duration> {
+    let text = reply.header("retry-after")?.trim();
+    let wait = match text.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let date = httpdate::parse_http_date(text).ok()?;
+            let date = date.duration_since(std::time::UNIX_EPOCH).ok()?;
+            WallTime(i64::try_from(date.as_millis()).ok()?).since(reply.at)
+        }
+    };
+    Some(wait.min(RETRY_AFTER_MAX))
+}
+
+#[cfg(test)]
+mod tests;

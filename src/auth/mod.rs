@@ -1,14 +1,27 @@
 //! Access tokens and signatures: who fetches a token when, and how bytes are signed.
 
 pub mod grant;
+pub mod jwt;
+pub mod keep;
+pub mod lifecycle;
 pub mod sign;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{OnceCell, watch};
+use tokio_util::task::TaskTracker;
+
+pub use keep::Keep;
+
 use crate::clock::Clock;
-use crate::domain::{Secret, TokenLife, TokenStatus};
-use crate::net::{Authorise, Call, Event, HeaderText, How, NetError, Session, redact};
+use crate::domain::{Kept, Now, RequestId, Secret, TokenStatus};
+use crate::net::{
+    Authorise, BoxFuture, Call, Event, HeaderText, How, NetError, Reply, Sealed, Session, redact,
+};
+use grant::Failure;
+use lifecycle::{Chance, Fetch, Lifecycle, Next, Settled, Why};
 
 /// A provider's part in fetching a token (OAuth 2.0, grant `client_credentials`): which call is made, and, as
 /// [`Authorise`], how client id and secret go into it. The secret is read anew for each call, so that a file that
@@ -18,6 +31,16 @@ pub trait FetchToken: Authorise {
     fn call(&self) -> Call;
 }
 
+/// How often the console looks at the time at least while a token is in hand: the monotonic clock, by which waits
+/// end, stands still while a laptop sleeps.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// How long a program that ends waits for a renewal under way, which would be lost for the next one.
+const RENEWAL_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long it waits for a token to be kept: a little longer than a keyring may take.
+const KEEPING_PATIENCE: Duration = Duration::from_secs(4);
+
 /// An account's access tokens. Cheap to clone; all clones share the one token.
 #[derive(Clone)]
 pub struct Tokens(Arc<Shared>);
@@ -26,41 +49,72 @@ struct Shared {
     session: Session,
     fetch: Arc<dyn FetchToken>,
     clock: Clock,
+    keep: Option<Keep>,
     held: Mutex<Held>,
-    fetching: tokio::sync::Mutex<()>,
+    /// Told at each change of what is held.
+    changed: watch::Sender<()>,
+    loaded: OnceCell<()>,
+    tasks: TaskTracker,
 }
 
 #[derive(Default)]
 struct Held {
-    token: Option<Secret>,
-    status: TokenStatus,
+    cycle: Lifecycle,
+    kept: Kept,
+    kept_note: String,
+    note: String,
+    claims: Option<String>,
+    /// Whether the token in hand is just being put where it is kept.
+    keeping: bool,
+    /// A digest of the token call that was refused.
+    refused: Option<[u8; 32]>,
 }
 
 impl Tokens {
-    /// Fetches nothing yet.
+    /// Fetches nothing yet, and keeps nothing beyond this process.
     #[must_use]
     pub fn new(session: Session, fetch: Arc<dyn FetchToken>, clock: Clock) -> Self {
+        Self::kept_in(None, session, fetch, clock)
+    }
+
+    /// Fetches nothing yet; what is fetched is kept in `keep`, for later runs and other processes.
+    #[must_use]
+    pub fn kept_in(
+        keep: Option<Keep>,
+        session: Session,
+        fetch: Arc<dyn FetchToken>,
+        clock: Clock,
+    ) -> Self {
         Self(Arc::new(Shared {
             session,
             fetch,
             clock,
+            keep,
             held: Mutex::default(),
-            fetching: tokio::sync::Mutex::default(),
+            changed: watch::Sender::new(()),
+            loaded: OnceCell::new(),
+            tasks: TaskTracker::new(),
         }))
     }
 
     /// How the token stands.
     #[must_use]
     pub fn status(&self) -> TokenStatus {
-        self.held().status.clone()
+        let held = self.held();
+        TokenStatus {
+            kept: held.kept.clone(),
+            kept_note: held.kept_note.clone(),
+            note: held.note.clone(),
+            claims: held.claims.clone(),
+            ..held.cycle.status()
+        }
     }
 
     /// The token in hand, if it is good at this instant. Never waits.
     #[must_use]
     pub fn current(&self) -> Option<Secret> {
-        let held = self.held();
-        held.status.left(self.0.clock.now())?;
-        held.token.clone()
+        let now = self.0.clock.now();
+        self.held().cycle.good(now).cloned()
     }
 
     /// The header that carries the token in hand, and the token.
@@ -75,19 +129,30 @@ impl Tokens {
         Ok((("authorization", HeaderText::Secret(value)), token))
     }
 
-    /// Sees to it that a good token is in hand: the one there is, else the one being fetched, else a new one.
+    /// Reads the token that was kept by an earlier run or another process, once.
+    pub async fn load(&self) {
+        self.0
+            .loaded
+            .get_or_init(|| async {
+                if let Some(keep) = &self.0.keep
+                    && self.take_kept(keep, None).await
+                {
+                    self.tell().await;
+                }
+            })
+            .await;
+    }
+
+    /// Sees to it that a good token is in hand: the one there is, else the one being fetched, else a new one. One
+    /// that is due serves at once, and is renewed behind that.
     ///
     /// # Errors
     /// If none can be had: the credentials are refused, or no usable answer came.
     pub async fn ready(&self, how: How) -> Result<(), NetError> {
-        if self.current().is_some() {
-            return Ok(());
-        }
-        let _one = self.0.fetching.lock().await;
-        if self.current().is_some() {
-            return Ok(());
-        }
-        self.fetch(how).await
+        self.load().await;
+        self.obtain(how, |cycle, now| cycle.needed(now, how.background))
+            .await
+            .map(drop)
     }
 
     /// Fetches a new token now. The one in hand serves until the new one is there, and stays if that fails.
@@ -95,52 +160,391 @@ impl Tokens {
     /// # Errors
     /// If none can be had.
     pub async fn refresh(&self, how: How) -> Result<TokenStatus, NetError> {
-        let _one = self.0.fetching.lock().await;
-        self.fetch(how).await?;
-        Ok(self.status())
+        self.load().await;
+        loop {
+            // A fetch that was begun for another reason may end without a token call.
+            let why = self.obtain(how, Lifecycle::asked).await?;
+            if why == Some(Why::Asked) {
+                self.kept().await;
+                return Ok(self.status());
+            }
+        }
+    }
+
+    /// Waits until it is known where the token in hand is kept.
+    async fn kept(&self) {
+        let mut changes = self.0.changed.subscribe();
+        // The sender is held by `self`, so it is there.
+        while self.held().keeping && changes.changed().await.is_ok() {}
+    }
+
+    /// Does what `next` tells until a good token is in hand. Says what the fetch was for that was waited for.
+    async fn obtain(
+        &self,
+        how: How,
+        next: impl Fn(&mut Lifecycle, Now) -> Next,
+    ) -> Result<Option<Why>, NetError> {
+        let mut changes = self.0.changed.subscribe();
+        let mut waits: Option<Fetch> = None;
+        loop {
+            changes.mark_unchanged();
+            let now = self.0.clock.now();
+            let begin = {
+                let mut held = self.held();
+                if let Some(fetch) = waits {
+                    match held.cycle.settled(fetch.number, now) {
+                        Settled::Waiting => None,
+                        Settled::Good => return Ok(Some(fetch.why)),
+                        // Of an operator's own fetch alone is its failure the answer to them.
+                        Settled::Failed(_) if fetch.why == Why::IfReplaced && !how.background => {
+                            waits = None;
+                            continue;
+                        }
+                        Settled::Failed(error) => return Err(error),
+                        Settled::AskAgain => {
+                            waits = None;
+                            continue;
+                        }
+                    }
+                } else {
+                    match next(&mut held.cycle, now) {
+                        Next::Use(None) => return Ok(None),
+                        Next::Use(Some(fetch)) => {
+                            drop(held);
+                            self.start(fetch, BEHIND);
+                            return Ok(None);
+                        }
+                        Next::GiveUp(error) => return Err(error),
+                        Next::Wait(_) => {
+                            waits = held.cycle.under_way();
+                            None
+                        }
+                        Next::Begin(fetch) => {
+                            waits = Some(fetch);
+                            Some(fetch)
+                        }
+                    }
+                }
+            };
+            if let Some(fetch) = begin {
+                self.start(fetch, how);
+            }
+            // The sender is held by `self`, so it is there.
+            let _ = changes.changed().await;
+        }
     }
 
     /// The provider answered 401 to this token: it is dropped, if it is still the one in hand.
     pub fn refused(&self, token: &Secret) {
-        let mut held = self.held();
-        if held.token.as_ref() == Some(token) {
-            held.token = None;
-            held.status.life = None;
+        if !self.held().cycle.refused(token) {
+            return;
+        }
+        self.0.changed.send_replace(());
+        let (tokens, spurned) = (self.clone(), token.clone());
+        self.0.tasks.spawn(async move {
+            tokens.tell().await;
+            if let Some(keep) = &tokens.0.keep {
+                // What a process keeps meanwhile is another token, and stays.
+                let _lane = keep.lane().await;
+                keep.forget(&spurned, tokens.0.clock.now()).await;
+            }
+        });
+    }
+
+    /// Forgets the token that is kept for later runs: its account, or the secret it was granted for, is no more.
+    ///
+    /// # Errors
+    /// In words, why it is still kept, or may be.
+    pub async fn forget_kept(&self) -> Result<(), String> {
+        match &self.0.keep {
+            Some(keep) => keep.forget_any().await,
+            None => Ok(()),
         }
     }
 
-    async fn fetch(&self, how: How) -> Result<(), NetError> {
-        let shared = &self.0;
-        let call = shared.fetch.call();
-        let since = shared.clock.now();
-        let reply = shared
-            .session
-            .send(&call, shared.fetch.as_ref(), how)
-            .await?;
-        let grant = grant::read(&reply, shared.session.account())?;
-        redact::learn_passing(&grant.token, "access_token");
-        let status = {
-            let mut held = self.held();
-            held.token = Some(grant.token);
-            held.status.fetched += 1;
-            held.status.life = Some(TokenLife {
-                since,
-                aged: Duration::ZERO,
-                life: grant.life,
-                renew_at: grant.life * 9 / 10,
-            });
-            held.status.clone()
+    /// Renews the token ahead of its expiry, as long as this is polled; nothing before a first one was asked for.
+    pub async fn renew(self) {
+        let mut changes = self.0.changed.subscribe();
+        self.load().await;
+        loop {
+            changes.mark_unchanged();
+            let now = self.0.clock.now();
+            let (fetch, wait) = {
+                let mut held = self.held();
+                (held.cycle.tick(now), held.cycle.wakes_in(now))
+            };
+            if let Some(fetch) = fetch {
+                self.start(fetch, BEHIND);
+            }
+            let wait = async {
+                match wait {
+                    Some(wait) => {
+                        tokio::time::sleep(wait.clamp(Duration::from_millis(1), LOOK)).await;
+                    }
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = wait => {}
+                _ = changes.changed() => {}
+            }
+        }
+    }
+
+    /// Waits until what was fetched is kept, and for a renewal under way, both within limits: for a program that
+    /// ends.
+    pub async fn settle(&self) {
+        let patience = match self.held().cycle.under_way().map(|fetch| fetch.why) {
+            None => KEEPING_PATIENCE,
+            Some(Why::Due) => RENEWAL_PATIENCE,
+            // Whoever asked for these has gone.
+            Some(Why::Needed | Why::Asked | Why::IfReplaced) => return,
         };
-        let account = shared.session.account().id.clone();
-        shared
-            .session
-            .gate()
-            .tell(Event::Token(account, status))
-            .await;
-        Ok(())
+        self.0.tasks.close();
+        let _ = tokio::time::timeout(patience, self.0.tasks.wait()).await;
+    }
+
+    /// Begins a fetch. It is nobody's own: who waits for it may give up, and it goes on for the others.
+    fn start(&self, fetch: Fetch, how: How) {
+        self.0.changed.send_replace(());
+        let under_way = UnderWay {
+            tokens: self.clone(),
+            number: fetch.number,
+        };
+        self.0.tasks.spawn(async move {
+            under_way.tokens.run(fetch, how).await;
+        });
+    }
+
+    async fn run(&self, fetch: Fetch, how: How) {
+        let shared = &self.0;
+        self.tell().await;
+        let _lane = match &shared.keep {
+            Some(keep) => {
+                let lane = keep.lane().await;
+                if fetch.why != Why::Asked && self.take_kept(keep, Some(fetch)).await {
+                    self.tell().await;
+                    return;
+                }
+                lane
+            }
+            None => None,
+        };
+        let call = shared.fetch.call();
+        let stamped = Stamped {
+            fetch: shared.fetch.as_ref(),
+            clock: &shared.clock,
+            latest: Mutex::new(None),
+        };
+        if fetch.why == Why::IfReplaced {
+            let sealed = stamped.authorise(&call).await.is_ok();
+            let refused = self.held().refused;
+            if sealed
+                && stamped
+                    .latest()
+                    .is_some_and(|(_, digest)| Some(digest) == refused)
+            {
+                let now = shared.clock.now();
+                self.held().cycle.not_replaced(fetch.number, now);
+                shared.changed.send_replace(());
+                self.tell().await;
+                return;
+            }
+        }
+        let account = shared.session.account();
+        let granted = match shared.session.send(&call, &stamped, how).await {
+            Ok(reply) => grant::read(&reply, account),
+            Err(error) => Err(grant::unanswered(error, account)),
+        };
+        let now = shared.clock.now();
+        let (sent, digest) = stamped.latest().unwrap_or((now, [0; 32]));
+        let granted = granted.and_then(|grant| {
+            redact::learn_passing(&grant.token, "access_token");
+            let mut held = self.held();
+            let (token, number) = (grant.token.clone(), fetch.number);
+            if held
+                .cycle
+                .granted(number, (sent, now), token, grant.life, chance())
+            {
+                held.claims = jwt::claims(&grant.token);
+                held.note = grant.note;
+                held.refused = None;
+                held.keeping = shared.keep.is_some();
+                Ok(grant.token)
+            } else {
+                Err(grant::came_too_late(account))
+            }
+        });
+        match granted {
+            Ok(token) => {
+                shared.changed.send_replace(());
+                if let Some(keep) = &shared.keep {
+                    self.put_kept(keep, &token).await;
+                    shared.changed.send_replace(());
+                }
+            }
+            Err(failure) => self.fail(fetch.number, failure, Some(digest)),
+        }
+        self.tell().await;
+    }
+
+    fn fail(&self, number: u64, failure: Failure, digest: Option<[u8; 32]>) {
+        let now = self.0.clock.now();
+        {
+            let mut held = self.held();
+            held.refused = digest.filter(|_| failure.is_refusal());
+            held.cycle.failed(number, now, failure, chance());
+        }
+        self.0.changed.send_replace(());
+    }
+
+    /// Takes up the kept token, if there is one that serves.
+    async fn take_kept(&self, keep: &Keep, of: Option<Fetch>) -> bool {
+        let found = keep.read(self.0.clock.now(), chance()).await;
+        let note = keep.note();
+        let mut held = self.held();
+        held.kept_note = note;
+        let Some(found) = found else { return false };
+        redact::learn_passing(&found.token, "access_token");
+        let claims = jwt::claims(&found.token);
+        let now = self.0.clock.now();
+        let taken = held.cycle.found(of, now, found.token, found.life);
+        if taken {
+            held.kept = found.kept;
+            held.note.clear();
+            held.claims = claims;
+            drop(held);
+            self.0.changed.send_replace(());
+        }
+        taken
+    }
+
+    async fn put_kept(&self, keep: &Keep, token: &Secret) {
+        let life = match self.held().cycle.in_hand() {
+            Some((held, life)) if held == token => life,
+            _ => {
+                self.held().keeping = false;
+                return;
+            }
+        };
+        let put = keep.write(token, life).await;
+        let mut held = self.held();
+        held.keeping = false;
+        match put {
+            Ok(kept) => {
+                held.kept_note = if kept == Kept::Keyring {
+                    String::new()
+                } else {
+                    keep.note()
+                };
+                held.kept = kept;
+            }
+            Err(why) => {
+                held.kept = Kept::Memory;
+                held.kept_note = format!("it cannot be kept: {why}");
+            }
+        }
+    }
+
+    async fn tell(&self) {
+        let account = self.0.session.account().id.clone();
+        let status = self.status();
+        let gate = self.0.session.gate();
+        gate.tell(Event::Token(account, status)).await;
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
         self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How a renewal goes out that nobody waits for: behind what somebody waits for.
+const BEHIND: How = How {
+    request: RequestId(0),
+    background: true,
+    no_wait: false,
+};
+
+fn chance() -> Chance {
+    Chance::new(fastrand::u32(0..=1000))
+}
+
+/// A fetch under way. If it ends without an outcome, because it crashed or the program ends, whoever waits for it
+/// is told.
+struct UnderWay {
+    tokens: Tokens,
+    number: u64,
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let failure = Failure {
+            error: NetError::CalledOff,
+            retry_after: None,
+        };
+        self.tokens.fail_if_under_way(self.number, failure);
+    }
+}
+
+impl Tokens {
+    fn fail_if_under_way(&self, number: u64, failure: Failure) {
+        let under_way = {
+            let mut held = self.held();
+            held.keeping = false;
+            held.cycle.under_way()
+        };
+        if under_way.is_some_and(|fetch| fetch.number == number) {
+            self.fail(number, failure, None);
+        }
+    }
+}
+
+/// Authorises a token call, and notes when it went out and what it was: its life counts from then.
+struct Stamped<'a> {
+    fetch: &'a dyn FetchToken,
+    clock: &'a Clock,
+    latest: Mutex<Option<(Now, [u8; 32])>>,
+}
+
+impl Stamped<'_> {
+    fn latest(&self) -> Option<(Now, [u8; 32])> {
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Authorise for Stamped<'_> {
+    fn prepare<'a>(&'a self, call: &'a Call, how: How) -> BoxFuture<'a, Result<(), NetError>> {
+        self.fetch.prepare(call, how)
+    }
+
+    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+        Box::pin(async move {
+            let sealed = self.fetch.authorise(call).await?;
+            let stamp = (self.clock.now(), digest(&sealed));
+            *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(stamp);
+            Ok(sealed)
+        })
+    }
+
+    fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool {
+        self.fetch.is_stale(reply, token)
+    }
+}
+
+/// Of all that authorising put into a call, so that replaced credentials can be told from the ones before.
+fn digest(sealed: &Sealed) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let mut part = |bytes: &[u8]| {
+        hash.update((bytes.len() as u64).to_be_bytes());
+        hash.update(bytes);
+    };
+    for (name, value) in sealed.headers.iter().chain(&sealed.query) {
+        part(name.as_bytes());
+        part(match value {
+            HeaderText::Open(text) => text.as_bytes(),
+            HeaderText::Secret(secret) => secret.expose().as_bytes(),
+        });
+    }
+    part(&sealed.body);
+    hash.finalize().into()
 }

@@ -1,11 +1,14 @@
-//! Signatures over final bytes.
+//! Signatures over final bytes: HMAC in hex, and JWTs signed with HS256 (RFC 7515, RFC 7519).
 
 use std::fmt::Write as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::Sha512;
+use serde_json::Value;
+use sha2::{Sha256, Sha512};
 
-use crate::domain::Secret;
+use crate::domain::{Secret, WallTime, inert};
 
 /// HMAC-SHA512 of `message` under the secret's own bytes (ASCII, not hex-decoded), in lower-case hex.
 #[must_use]
@@ -20,9 +23,198 @@ pub fn hmac_sha512_hex(secret: &Secret, message: &[u8]) -> String {
     hex
 }
 
+/// The header every JWT made here has, byte for byte.
+const JWT_HEADER: &str = r#"{"typ":"JWT","alg":"HS256"}"#;
+
+/// Longer texts are no JWT that a shop or a provider sends.
+const JWT_MAX: usize = 64 * 1024;
+
+/// Why a JWT is not accepted. Says nothing of its payload, which nobody has vouched for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum JwtError {
+    /// Not three parts of unpadded base64url with a JSON object in the first two.
+    #[error("this is not a signed JWT: {0}")]
+    Malformed(&'static str),
+    /// Signed in another way, or not at all.
+    #[error("it says to be signed with {0}, and only HS256 is accepted")]
+    Algorithm(String),
+    /// Another secret or other bytes.
+    #[error("its signature is not made with this secret over these bytes")]
+    Signature,
+    /// Its own time is over.
+    #[error("it expired at {}", .0.rfc3339())]
+    Expired(WallTime),
+}
+
+/// A JWT over `payload`, signed with HS256 under the secret's own bytes. Whoever has it can use it.
+#[must_use]
+pub fn jwt_hs256(secret: &Secret, payload: &Value) -> String {
+    let mut jwt = URL_SAFE_NO_PAD.encode(JWT_HEADER);
+    jwt.push('.');
+    URL_SAFE_NO_PAD.encode_string(payload.to_string(), &mut jwt);
+    let signature = jwt_mac(secret, &jwt).finalize().into_bytes();
+    jwt.push('.');
+    URL_SAFE_NO_PAD.encode_string(signature, &mut jwt);
+    jwt
+}
+
+/// The payload of a JWT whose HS256 signature is right and whose `exp`, where it has one, is still ahead.
+///
+/// The signature is checked over the text as it came, in constant time, before any of the payload is read.
+///
+/// # Errors
+/// If it is anything else.
+pub fn verify_jwt_hs256(secret: &Secret, token: &str, now: WallTime) -> Result<Value, JwtError> {
+    if token.len() > JWT_MAX {
+        return Err(JwtError::Malformed("it is longer than 64 KiB"));
+    }
+    let parts: Vec<&str> = token.split('.').collect();
+    let [header, payload, signature] = parts[..] else {
+        return Err(JwtError::Malformed("it has not exactly three parts"));
+    };
+    let header = json_object(header).ok_or(JwtError::Malformed("its header cannot be read"))?;
+    match &header["alg"] {
+        Value::String(alg) if alg == "HS256" => {}
+        Value::String(alg) => return Err(JwtError::Algorithm(inert::quoted(alg, 40))),
+        _ => return Err(JwtError::Malformed("its header names no algorithm")),
+    }
+    // RFC 7515, 4.1.11: what is critical and not understood makes the whole invalid. None is understood here.
+    if !header["crit"].is_null() {
+        return Err(JwtError::Malformed(
+            "its header asks for an extension that is not known",
+        ));
+    }
+    let signed = &token[..token.len() - signature.len() - 1];
+    let signature = URL_SAFE_NO_PAD
+        .decode(signature)
+        .map_err(|_| JwtError::Malformed("its signature is not unpadded base64url"))?;
+    jwt_mac(secret, signed)
+        .verify_slice(&signature)
+        .map_err(|_| JwtError::Signature)?;
+    let payload = json_object(payload).ok_or(JwtError::Malformed("its payload cannot be read"))?;
+    if !payload["exp"].is_null() {
+        let expires = seconds(&payload["exp"])
+            .ok_or(JwtError::Malformed("its exp is no number of seconds"))?;
+        if now >= expires {
+            return Err(JwtError::Expired(expires));
+        }
+    }
+    Ok(payload)
+}
+
+fn jwt_mac(secret: &Secret, signed: &str) -> Hmac<Sha256> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes())
+        .expect("HMAC takes a key of any length");
+    mac.update(signed.as_bytes());
+    mac
+}
+
+/// One part of a JWT: a JSON object in unpadded base64url.
+pub(super) fn json_object(part: &str) -> Option<Value> {
+    let bytes = URL_SAFE_NO_PAD.decode(part).ok()?;
+    serde_json::from_slice(&bytes).ok().filter(Value::is_object)
+}
+
+/// A `NumericDate` (RFC 7519, 2): seconds since 1970. What stands behind the point is left off.
+pub(super) fn seconds(date: &Value) -> Option<WallTime> {
+    let text = date.as_number()?.to_string();
+    let whole = text
+        .split_once('.')
+        .map_or(text.as_str(), |(whole, _)| whole);
+    let seconds: i64 = whole.parse().ok()?;
+    Some(WallTime(seconds.saturating_mul(1000)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
+
+    const JWT: &str = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJkYXRhIjp7Im1lcmNoYW50VWlkIjoibWVyX3Rlc3QiLCJhbW91bnRDZW50cyI6MjAwMCwicmVmZXJlbmNlIjoiUjEifX0.WEdj8qA0zKp9ePreqXd5bw_BmzjMy6QeGkEx4O3KnOw";
+
+    fn payload() -> Value {
+        json!({"data": {"merchantUid": "mer_test", "amountCents": 2000, "reference": "R1"}})
+    }
+
+    fn verified(token: &str) -> Result<Value, JwtError> {
+        verify_jwt_hs256(&Secret::new("SECRET"), token, WallTime(1_000_000))
+    }
+
+    /// A JWT with this header, rightly signed.
+    fn with_header(header: &str, payload: &str) -> String {
+        let signed = format!(
+            "{}.{}",
+            URL_SAFE_NO_PAD.encode(header),
+            URL_SAFE_NO_PAD.encode(payload)
+        );
+        let mac = jwt_mac(&Secret::new("SECRET"), &signed).finalize();
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.into_bytes()))
+    }
+
+    #[test]
+    fn a_jwt_is_made_byte_for_byte_and_verified_again() {
+        assert_eq!(jwt_hs256(&Secret::new("SECRET"), &payload()), JWT);
+        assert_eq!(verified(JWT), Ok(payload()));
+        // Published at jwt.io: other order in the header, another secret.
+        let published = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lIiwiaWF0IjoxNTE2MjM5MDIyfQ.SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c";
+        let secret = Secret::new("your-256-bit-secret");
+        let claims = verify_jwt_hs256(&secret, published, WallTime(0)).unwrap();
+        assert_eq!(claims["sub"], "1234567890");
+        assert_eq!(verified(published), Err(JwtError::Signature));
+    }
+
+    #[test]
+    fn what_is_not_signed_with_hs256_over_these_bytes_is_refused() {
+        let other = |at: usize, with: char| {
+            let mut text: Vec<char> = JWT.chars().collect();
+            text[at] = with;
+            text.into_iter().collect::<String>()
+        };
+        assert_eq!(verified(&other(60, 'z')), Err(JwtError::Signature));
+        let last = JWT.len() - 2;
+        assert_eq!(verified(&other(last, 'A')), Err(JwtError::Signature));
+        for alg in ["none", "None", "RS256", "HS512", "hs256"] {
+            let header = format!(r#"{{"alg":"{alg}"}}"#);
+            let told = verified(&with_header(&header, "{}")).unwrap_err();
+            assert!(matches!(&told, JwtError::Algorithm(_)), "{alg}: {told}");
+        }
+        let (signed, _) = JWT.rsplit_once('.').unwrap();
+        for malformed in [
+            String::new(),
+            "..".into(),
+            signed.into(),
+            format!("{JWT}."),
+            format!("{JWT}.e30"),
+            format!("{JWT}="),
+            format!(" {JWT}"),
+            with_header("{}", "{}"),
+            with_header(r#"{"alg":7}"#, "{}"),
+            with_header(r#"{"alg":"HS256","crit":["b64"],"b64":false}"#, "{}"),
+            with_header(JWT_HEADER, "[]"),
+            with_header(JWT_HEADER, "{"),
+            "a".repeat(JWT_MAX + 1),
+        ] {
+            let told = verified(&malformed).unwrap_err();
+            assert!(
+                matches!(told, JwtError::Malformed(_)),
+                "{malformed}: {told}"
+            );
+        }
+        assert_eq!(verified(&format!("{signed}.")), Err(JwtError::Signature));
+    }
+
+    #[test]
+    fn a_jwt_whose_time_is_over_is_refused() {
+        let until = |exp: Value| verified(&jwt_hs256(&Secret::new("SECRET"), &json!({"exp": exp})));
+        assert!(until(json!(1001)).is_ok());
+        let at = WallTime(1_000_000);
+        assert_eq!(until(json!(1000)), Err(JwtError::Expired(at)));
+        for odd in [json!("1001"), json!(true), json!([])] {
+            assert!(matches!(until(odd), Err(JwtError::Malformed(_))));
+        }
+        let fraction = with_header(JWT_HEADER, r#"{"exp":1001.75}"#);
+        assert!(verified(&fraction).is_ok());
+    }
 
     /// Published by Kanga for its TEST call.
     const SECRET: &str = "8B2EFBECA2BEBB2C413BCFD7915E9209D80F3F4222042B31DD9D605E39F2035F";

@@ -80,6 +80,9 @@ pub enum Command {
     /// Show and verify credentials; add accounts, replace their secrets, remove them.
     #[command(subcommand)]
     Account(AccountCommand),
+    /// Show, renew and print access tokens.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Send any call through the gate, authorised; body to stdout, status line to stderr.
     Request(Request),
     /// Run the embedded providers for other programs, or make something happen in them.
@@ -221,6 +224,26 @@ pub struct RemoveAccount {
     /// Do not ask first.
     #[arg(long)]
     pub yes: bool,
+}
+
+/// `token`.
+#[derive(Debug, Subcommand)]
+pub enum TokenCommand {
+    /// Say how access tokens stand, without fetching any and without their value.
+    Show {
+        /// Only this account's; all accounts' without it.
+        name: Option<String>,
+    },
+    /// Fetch a new access token, whatever there is.
+    Refresh {
+        /// Only this account's; all accounts' without it.
+        name: Option<String>,
+    },
+    /// Print an access token, fetching one if none is good. Whoever has it can act as the account.
+    Print {
+        /// Whose.
+        name: String,
+    },
 }
 
 /// `request`.

@@ -15,6 +15,7 @@ pub mod output;
 mod prompt;
 mod request;
 mod sandbox;
+mod token;
 
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
@@ -26,8 +27,8 @@ use args::{AccountCommand, Arguments, Command, Global, SandboxCommand};
 use output::{Closed, Color, Out, Tone};
 
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, Environ, Locations, Profile, Vault};
-use crate::deck::{self, Deck, Options};
+use crate::config::{self as settings, Config, ConfigError, Environ, Locations, Profile, Vault};
+use crate::deck::{Deck, Options};
 use crate::domain::{Problem, ProblemKind, RequestId, inert};
 use crate::ledger::Status;
 use crate::net::{How, Timeouts};
@@ -93,6 +94,7 @@ impl Context {
             state_dir: locations(&self.global)
                 .state_folder()
                 .map_err(|error| local(&error.to_string()))?,
+            vault: vault(&self.global)?,
             clock: self.clock.clone(),
             timeouts: Timeouts::default(),
             events: None,
@@ -117,9 +119,11 @@ impl Out {
 /// Where tilldeck keeps the secrets it is given.
 fn vault(global: &Global) -> Result<Vault, Problem> {
     let state = locations(global).state_folder();
-    state
-        .map(deck::vault)
-        .map_err(|error| Problem::new(ProblemKind::Config, error.to_string(), error.hint()))
+    let state = state.map_err(|error| local(&error.to_string()))?;
+    Ok(Vault::system(
+        state.join(settings::VAULT),
+        &Environ::process(),
+    ))
 }
 
 fn local(message: &str) -> Problem {
@@ -246,6 +250,7 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
             }
             Command::Link(args) => link::run(&args, context, &deck, out).await,
             Command::Account(command) => account::run(&command, context, &deck, out).await,
+            Command::Token(command) => token::run(&command, context, &deck, out).await,
             Command::Request(args) => request::run(&args, context, &deck, out).await,
             Command::Log(args) => log::run(&args, context, &deck, out).await,
             Command::Sandbox(SandboxCommand::Trigger { url, what }) => {

@@ -5,6 +5,7 @@ mod check;
 pub mod edit;
 mod error;
 mod file;
+mod keyring;
 mod paths;
 mod secret;
 mod vault;
@@ -17,12 +18,16 @@ use std::time::Duration;
 use crate::domain::{AccountId, inert};
 
 pub use error::{ConfigError, Place};
+pub use keyring::{KEYRING_LIMIT, KEYRING_VARIABLE, Keyring, KeyringError};
 pub use paths::{ConfigPath, Environ, Locations};
 pub use secret::{Resolved, SecretError, SecretSource};
 pub use vault::{Vault, VaultError, VaultPlace};
 
 /// A config file with every key explained, as `config init` writes it.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
+
+/// The folder in the state folder where secrets are kept that no keyring takes.
+pub const VAULT: &str = "vault";
 
 /// The profile that is built in: the embedded simulator.
 pub const SANDBOX: &str = "sandbox";

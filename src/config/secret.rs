@@ -13,6 +13,7 @@ use secrecy::zeroize::Zeroizing;
 
 use crate::domain::{Secret, inert};
 
+use super::keyring::{KeyringError, Ring};
 use super::paths::{self, Environ};
 
 /// No key or password is longer; a larger file is a wrong path.
@@ -20,10 +21,6 @@ const SIZE_MAX: u64 = 64 * 1024;
 
 /// How long a command may take. Long enough for a password manager that unlocks by itself.
 const COMMAND_LIMIT: Duration = Duration::from_secs(10);
-
-/// How long the keyring may take; a daemon that hangs must not hold up the program.
-#[cfg(feature = "keyring")]
-const KEYRING_LIMIT: Duration = Duration::from_secs(3);
 
 /// Where a secret comes from.
 #[derive(Clone, PartialEq, Eq)]
@@ -121,9 +118,9 @@ pub enum SecretError {
     /// The keyring cannot be used.
     #[error("{0} cannot be read: {1}; unlock the keyring, or use env, file or command")]
     Keyring(String, String),
-    /// This build has no keyring.
-    #[error("{0} cannot be read: this build has no keyring; use env, file or command")]
-    NoKeyring(String),
+    /// This build has no keyring, or it is switched off.
+    #[error("{0} cannot be read: {1}; use env, file or command")]
+    NoKeyring(String, &'static str),
 }
 
 impl fmt::Debug for SecretSource {
@@ -172,7 +169,9 @@ impl SecretSource {
             Self::Command { words } => {
                 checked(&output(words, &shown, COMMAND_LIMIT)?, shown).map(plain)
             }
-            Self::Keyring { name } => checked(&from_keyring(name, &shown)?, shown).map(plain),
+            Self::Keyring { name } => {
+                checked(&from_keyring(name, &shown, environ)?, shown).map(plain)
+            }
         }
     }
 }
@@ -315,44 +314,24 @@ fn end(child: &mut Child) {
     let _ = child.wait();
 }
 
-#[cfg(not(feature = "keyring"))]
-fn from_keyring(_: &str, shown: &str) -> Result<Zeroizing<Vec<u8>>, SecretError> {
-    Err(SecretError::NoKeyring(shown.to_owned()))
-}
-
-#[cfg(feature = "keyring")]
-fn from_keyring(name: &str, shown: &str) -> Result<Zeroizing<Vec<u8>>, SecretError> {
-    let (send, receive) = mpsc::channel();
+fn from_keyring(
+    name: &str,
+    shown: &str,
+    environ: &Environ,
+) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     let entry = name.to_owned();
-    // A thread of its own: the store may block for ever, and must not be called inside a runtime.
-    std::thread::spawn(move || {
-        let _ = send.send(keyring_entry(&entry));
-    });
-    let answer = receive
-        .recv_timeout(KEYRING_LIMIT)
-        .map_err(|_| SecretError::TimedOut(shown.to_owned(), KEYRING_LIMIT.as_secs()))?;
-    answer.map_err(|error| match error {
-        keyring_core::Error::NoEntry => SecretError::NoEntry(inert::quoted(name, 120)),
-        keyring_core::Error::BadEncoding(_) => SecretError::NotText(shown.to_owned()),
-        // Some of the others carry what was stored, so only the kinds known to be words are shown.
-        keyring_core::Error::PlatformFailure(why) | keyring_core::Error::NoStorageAccess(why) => {
-            SecretError::Keyring(shown.to_owned(), inert::cut(&why.to_string(), 200))
+    // Asked each time: the operator may have unlocked it since.
+    let found = Ring::system(environ).ask_anyway(move |store| store.get(&entry));
+    match found {
+        Ok(Some(secret)) => Ok(Zeroizing::new(secret.expose().as_bytes().to_vec())),
+        Ok(None) => Err(SecretError::NoEntry(inert::quoted(name, 120))),
+        Err(KeyringError::NotText) => Err(SecretError::NotText(shown.to_owned())),
+        Err(KeyringError::Slow(limit)) => {
+            Err(SecretError::TimedOut(shown.to_owned(), limit.as_secs()))
         }
-        _ => SecretError::Keyring(shown.to_owned(), "the keyring refused".to_owned()),
-    })
-}
-
-#[cfg(feature = "keyring")]
-fn keyring_entry(name: &str) -> Result<Zeroizing<Vec<u8>>, keyring_core::Error> {
-    use keyring_core::api::CredentialStoreApi as _;
-    #[cfg(target_os = "macos")]
-    let store = apple_native_keyring_store::keychain::Store::new()?;
-    #[cfg(windows)]
-    let store = windows_native_keyring_store::Store::new()?;
-    #[cfg(all(unix, not(target_os = "macos")))]
-    let store = dbus_secret_service_keyring_store::Store::new()?;
-    let entry = store.build("tilldeck", name, None)?;
-    Ok(Zeroizing::new(entry.get_password()?.into_bytes()))
+        Err(KeyringError::Off(why)) => Err(SecretError::NoKeyring(shown.to_owned(), why)),
+        Err(why) => Err(SecretError::Keyring(shown.to_owned(), why.to_string())),
+    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,20 @@
 //! Keeps secrets that tilldeck was given: in the system's keyring where one works, else in files that only
 //! the user can read. Blocks; call it from a thread that may.
 
-use std::io;
+use std::fs::{self, DirBuilder, File, Metadata};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::domain::Secret;
+use secrecy::zeroize::Zeroizing;
+
+use super::Environ;
+use super::keyring::{Keyring, KeyringError, Ring};
+use crate::domain::{Secret, inert};
+
+/// No key, password or token is longer.
+const SIZE_MAX: u64 = 64 * 1024;
 
 /// Where a secret is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,19 +36,62 @@ pub enum VaultError {
         /// The system's words.
         why: io::Error,
     },
+    /// The file or its folder is not the user's alone.
+    #[error("{path} {why}", path = path.display())]
+    Unsafe {
+        /// Which one.
+        path: PathBuf,
+        /// What is wrong with it, and what to do.
+        why: &'static str,
+    },
+    /// It may be in a keyring that cannot be asked.
+    #[error("it may still be in the keyring: {0}; unlock the keyring, then try again")]
+    Keyring(KeyringError),
+    /// Not a name.
+    #[error("{0} is not a name for a secret; use letters, digits, `-`, `_` and `.`")]
+    Name(String),
 }
 
-/// Keeps secrets by name. Cheap to clone.
+/// Keeps secrets by name. Cheap to clone; clones share what is known of the keyring.
+///
+/// A secret that stands in a file is the newest: one that goes into the keyring takes the file away.
 #[derive(Debug, Clone)]
 pub struct Vault {
     folder: PathBuf,
+    ring: Option<Arc<Ring>>,
 }
 
 impl Vault {
     /// Keeps in files in `folder` alone.
     #[must_use]
     pub fn files(folder: PathBuf) -> Self {
-        Self { folder }
+        Self { folder, ring: None }
+    }
+
+    /// Keeps in the system's keyring, else in files in `folder`. `TILLDECK_KEYRING=off` in `environ` switches
+    /// the keyring off.
+    #[must_use]
+    pub fn system(folder: PathBuf, environ: &Environ) -> Self {
+        Self {
+            folder,
+            ring: Some(Ring::system(environ)),
+        }
+    }
+
+    /// Keeps in `keyring`, which may take `limit` for each question, else in files in `folder`.
+    #[must_use]
+    pub fn with(folder: PathBuf, keyring: Arc<dyn Keyring>, limit: Duration) -> Self {
+        Self {
+            folder,
+            ring: Some(Arc::new(Ring::new(keyring, limit))),
+        }
+    }
+
+    /// Why secrets go into files rather than into the keyring, once that is known.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        let why = self.ring.as_ref()?.useless()?;
+        Some(why.to_string())
     }
 
     /// Keeps a secret under `name`, in place of the one before it: whole, or not at all. Names are of ASCII
@@ -47,45 +100,65 @@ impl Vault {
     /// # Errors
     /// If it can be kept nowhere; the one before it is there still.
     pub fn put(&self, name: &str, secret: &Secret) -> Result<VaultPlace, VaultError> {
-        use std::io::Write as _;
-        let path = self.path(name);
+        let path = self.path(name)?;
+        if let Some(ring) = &self.ring {
+            let (entry, value) = (name.to_owned(), secret.clone());
+            if ring.ask(move |store| store.put(&entry, &value)).is_ok() {
+                // A file that stayed would be taken for the newer one.
+                remove(&path)?;
+                return Ok(VaultPlace::Keyring);
+            }
+        }
         let failed = |why| VaultError::File {
             path: path.clone(),
             why,
         };
-        std::fs::create_dir_all(&self.folder).map_err(failed)?;
-        // Made with mode 0600, beside the file it replaces.
+        self.private_folder(true)?;
+        // Made with mode 0600, beside the file it replaces; a symlink of its name is replaced, not followed.
         let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
         file.write_all(secret.expose().as_bytes()).map_err(failed)?;
         file.as_file().sync_all().map_err(failed)?;
         file.persist(&path).map_err(|error| failed(error.error))?;
+        // The new name must survive a power cut as well as the bytes do.
+        #[cfg(unix)]
+        File::open(&self.folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(failed)?;
         Ok(VaultPlace::File(path))
     }
 
-    /// The secret kept under `name`, and where; `None` where there is none.
+    /// The secret kept under `name`, and where; `None` where there is none, or the keyring that may have it
+    /// cannot be asked ([`Vault::note`] says why).
     ///
     /// # Errors
     /// If there is one that cannot be read.
     pub fn get(&self, name: &str) -> Result<Option<(Secret, VaultPlace)>, VaultError> {
-        let path = self.path(name);
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Ok(Some((Secret::new(text), VaultPlace::File(path)))),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(why) => Err(VaultError::File { path, why }),
+        let path = self.path(name)?;
+        if let Some(secret) = self.read(&path)? {
+            return Ok(Some((secret, VaultPlace::File(path))));
         }
+        let Some(ring) = &self.ring else {
+            return Ok(None);
+        };
+        let entry = name.to_owned();
+        let found = ring.ask(move |store| store.get(&entry)).unwrap_or(None);
+        Ok(found.map(|secret| (secret, VaultPlace::Keyring)))
     }
 
     /// Forgets the secret kept under `name`, wherever it is; fine where there is none.
     ///
     /// # Errors
-    /// If it is still there.
+    /// If it is still there, or may be: in a keyring that is locked or hangs.
     pub fn forget(&self, name: &str) -> Result<(), VaultError> {
-        let path = self.path(name);
-        match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Err(VaultError::File { path, why: error })
-            }
-            _ => Ok(()),
+        let path = self.path(name)?;
+        remove(&path)?;
+        let Some(ring) = &self.ring else {
+            return Ok(());
+        };
+        let entry = name.to_owned();
+        match ring.ask(move |store| store.forget(&entry)) {
+            Ok(()) | Err(KeyringError::Off(_) | KeyringError::Absent(_)) => Ok(()),
+            Err(why) => Err(VaultError::Keyring(why)),
         }
     }
 
@@ -95,7 +168,127 @@ impl Vault {
         file.parent() == Some(&self.folder)
     }
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.join(Path::new(name))
+    fn path(&self, name: &str) -> Result<PathBuf, VaultError> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        if name.is_empty() || name.len() > 200 || name.starts_with('.') || !name.chars().all(plain)
+        {
+            return Err(VaultError::Name(inert::quoted(name, 80)));
+        }
+        Ok(self.folder.join(name))
+    }
+
+    /// The secret in a file, where there is such a file.
+    fn read(&self, path: &Path) -> Result<Option<Secret>, VaultError> {
+        let failed = |why| VaultError::File {
+            path: path.to_owned(),
+            why,
+        };
+        let unsafe_because = |why| VaultError::Unsafe {
+            path: path.to_owned(),
+            why,
+        };
+        let named = match fs::symlink_metadata(path) {
+            Ok(named) => named,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(why) => return Err(failed(why)),
+        };
+        // Asked before opening: opening a pipe would wait for its writer.
+        if !named.is_file() {
+            return Err(unsafe_because(
+                "is a link or no regular file, so it is not read; remove it",
+            ));
+        }
+        self.private_folder(false)?;
+        let file = File::open(path).map_err(failed)?;
+        let about = file.metadata().map_err(failed)?;
+        if !same(&named, &about) {
+            return Err(unsafe_because(
+                "was replaced while it was opened; try again",
+            ));
+        }
+        if about.len() > SIZE_MAX {
+            return Err(unsafe_because(
+                "is longer than 64 KiB, so it holds no secret; remove it",
+            ));
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            if about.permissions().mode() & 0o077 != 0 {
+                file.set_permissions(fs::Permissions::from_mode(0o600))
+                    .map_err(failed)?;
+            }
+        }
+        let room = usize::try_from(SIZE_MAX).expect("64 KiB fit");
+        // Never moved while it grows, so that no copy stays behind.
+        let mut text = Zeroizing::new(String::with_capacity(room));
+        file.take(SIZE_MAX)
+            .read_to_string(&mut text)
+            .map_err(failed)?;
+        Ok(Some(Secret::new(text.as_str())))
+    }
+
+    /// Sees to it that the folder is the user's alone, and makes it if asked to.
+    fn private_folder(&self, make: bool) -> Result<(), VaultError> {
+        let failed = |why| VaultError::File {
+            path: self.folder.clone(),
+            why,
+        };
+        let unsafe_because = |why| VaultError::Unsafe {
+            path: self.folder.clone(),
+            why,
+        };
+        if make {
+            let mut builder = DirBuilder::new();
+            builder.recursive(true);
+            #[cfg(unix)]
+            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+            builder.create(&self.folder).map_err(failed)?;
+        }
+        let about = fs::symlink_metadata(&self.folder).map_err(failed)?;
+        if !about.is_dir() {
+            return Err(unsafe_because(
+                "is a link or no folder, so no secret is kept there; remove it",
+            ));
+        }
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+            if about.uid() != rustix::process::geteuid().as_raw() {
+                return Err(unsafe_because(
+                    "belongs to another user, so no secret is kept there; name another folder with --state-dir",
+                ));
+            }
+            if about.permissions().mode() & 0o077 != 0 {
+                fs::set_permissions(&self.folder, fs::Permissions::from_mode(0o700))
+                    .map_err(failed)?;
+            }
+        }
+        Ok(())
     }
 }
+
+fn remove(path: &Path) -> Result<(), VaultError> {
+    match fs::remove_file(path) {
+        Err(why) if why.kind() != io::ErrorKind::NotFound => Err(VaultError::File {
+            path: path.to_owned(),
+            why,
+        }),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(unix)]
+fn same(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+/// Elsewhere a link needs rights that a guest of the machine has not.
+#[cfg(not(unix))]
+fn same(_: &Metadata, _: &Metadata) -> bool {
+    true
+}
+
+#[cfg(test)]
+mod tests;

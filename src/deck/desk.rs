@@ -1,12 +1,12 @@
 //! One account at work, made from its config or from the simulator's account.
 
-use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use reqwest::Url;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::secrets::{self, InHand};
-use crate::auth::Tokens;
+use crate::auth::{Keep, Tokens};
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Environ, Profile, SecretSource, Vault};
 use crate::domain::{Account, AccountId, Counts, Environment, Problem};
@@ -21,6 +21,8 @@ pub(super) struct Desk {
     pub(super) client: Arc<dyn Client>,
     pub(super) session: Session,
     pub(super) tokens: Option<Tokens>,
+    /// Renews the tokens as long as the account is at work.
+    _renewal: Option<AbortOnDropHandle<()>>,
 }
 
 /// The accounts at work, in the config's order. They come and go while others are asked, so whoever asks one holds
@@ -75,6 +77,10 @@ pub(super) struct Seats {
     pub(super) vault: Vault,
     /// Secrets that are in force for this run without being where the config says.
     pub(super) in_hand: InHand,
+    /// Whether tokens are renewed ahead of their expiry; only where somebody listens, which a command does not.
+    pub(super) renews: bool,
+    /// Whether tokens are kept for later runs; those of an account on trial are not.
+    pub(super) keeps: bool,
 }
 
 impl Seats {
@@ -133,8 +139,17 @@ impl Seats {
         let session = Session::new(self.gate.clone(), account.clone(), endpoints, limits);
         let tokens = manifest.tokens.map(|fetch| {
             let fetch = fetch(&credentials);
-            Tokens::new(session.clone(), fetch, self.clock.clone())
+            // What the simulator grants is worth nothing to the next one.
+            let keeps = self.keeps && account.environment != Environment::Embedded;
+            let url = session.resolve(&fetch.call()).ok().filter(|_| keeps);
+            let texts: Vec<&str> = credentials.texts.values().map(String::as_str).collect();
+            let client = texts.join("\n");
+            let keep =
+                url.map(|url| Keep::new(self.vault.clone(), self.ledger.clone(), &url, &client));
+            Tokens::kept_in(keep, session.clone(), fetch, self.clock.clone())
         });
+        let renewal = tokens.clone().filter(|_| self.renews);
+        let renewal = renewal.map(|tokens| AbortOnDropHandle::new(tokio::spawn(tokens.renew())));
         credentials.tokens.clone_from(&tokens);
         Desk {
             account,
@@ -142,6 +157,7 @@ impl Seats {
             client: (manifest.connect)(credentials),
             session,
             tokens,
+            _renewal: renewal,
         }
     }
 }
@@ -186,14 +202,6 @@ fn limits(
             }
         })
         .collect()
-}
-
-/// Keeps the secrets that tilldeck is given, below the state folder where the keyring cannot.
-#[must_use]
-pub fn vault(state_dir: PathBuf) -> Vault {
-    let mut folder = state_dir;
-    folder.push("secrets");
-    Vault::files(folder)
 }
 
 /// The accounts of a profile, as they can be shown before anything is opened.
@@ -251,7 +259,10 @@ fn account(config: &AccountConfig, manifest: &Manifest, vault: &Vault) -> Accoun
 pub(super) fn source_in_words(source: &SecretSource, vault: &Vault) -> String {
     match source {
         SecretSource::File { written, base } if vault.holds(&base.join(written)) => {
-            "file kept by tilldeck".into()
+            match vault.note() {
+                Some(why) => format!("file kept by tilldeck: {why}"),
+                None => "file kept by tilldeck".into(),
+            }
         }
         SecretSource::File { .. }
         | SecretSource::Env { .. }

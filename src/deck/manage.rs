@@ -72,6 +72,16 @@ enum Step {
     Remove(AccountId),
 }
 
+impl Step {
+    /// The account it changes, where there is one already.
+    fn account(&self) -> Option<&AccountId> {
+        match self {
+            Self::Add { .. } => None,
+            Self::Rotate { account, .. } | Self::Remove(account) => Some(account),
+        }
+    }
+}
+
 /// Where a secret that is replaced is at home.
 enum Home {
     /// Tilldeck keeps it itself, under this name.
@@ -243,7 +253,11 @@ impl Deck {
     /// # Errors
     /// If it cannot be kept; all is as it was then.
     pub async fn keep(&self, proved: Proved) -> Result<Changed, Problem> {
-        let changed = match proved.0 {
+        let before = proved
+            .0
+            .account()
+            .and_then(|account| self.desks.find(account));
+        let mut changed = match proved.0 {
             Step::Rotate {
                 account,
                 key,
@@ -266,8 +280,20 @@ impl Deck {
                 blocking(move || office.keep(step)).await?
             }
         };
-        if let Changed::Rotated { account, .. } = &changed {
-            self.retell_token(&account.id).await;
+        // What was granted for the old secret, or to an account that is gone, serves nobody.
+        let forgotten = match before.as_ref().and_then(|desk| desk.tokens.as_ref()) {
+            Some(tokens) => tokens.forget_kept().await,
+            None => Ok(()),
+        };
+        match &mut changed {
+            Changed::Removed { left, .. } => {
+                if let Err(why) = forgotten {
+                    let gap = if left.is_empty() { "" } else { "; " };
+                    *left += &format!("{gap}its access token is still kept: {why}");
+                }
+            }
+            Changed::Rotated { account, .. } => self.retell_token(&account.id).await,
+            Changed::Added { .. } => {}
         }
         let at = self.clock.now().wall;
         let verdict = match &changed {
@@ -340,6 +366,8 @@ impl Deck {
     fn seats_with(&self, in_hand: InHand) -> Seats {
         Seats {
             in_hand,
+            renews: false,
+            keeps: false,
             ..self.seats.clone()
         }
     }
@@ -353,12 +381,11 @@ impl Deck {
     /// Whether the provider accepts the credentials. A new secret is known to be good once a token was granted for
     /// it; of a new account the rest is asked too.
     async fn try_out(&self, desk: &Desk, secret_alone: bool, how: How) -> Result<(), Problem> {
-        if let Some(tokens) = &desk.tokens {
+        if let Some(tokens) = desk.tokens.as_ref().filter(|_| secret_alone) {
             let granted = tokens.refresh(how).await;
-            granted.map_err(|error| error.problem(&desk.account.id))?;
-            if secret_alone {
-                return Ok(());
-            }
+            return granted
+                .map(drop)
+                .map_err(|error| error.problem(&desk.account.id));
         }
         self.perform(desk, &Op::Verify, how).await.map(drop)
     }

@@ -15,14 +15,14 @@ use std::time::Duration;
 use reqwest::Url;
 use tokio::sync::mpsc;
 
+pub use desk::accounts;
 use desk::{Desk, Desks, Seats};
-pub use desk::{accounts, vault};
 pub use simulator::serve;
 
 use secrets::InHand;
 
 use crate::clock::Clock;
-use crate::config::{Environ, Profile};
+use crate::config::{Environ, Profile, Vault};
 use crate::domain::{
     Account, AccountId, Answer, BudgetGauge, CredentialStatus, Environment, Observation, Op,
     PaymentId, Problem, ProblemKind, Watch,
@@ -46,6 +46,8 @@ pub struct Options {
     pub environ: Environ,
     /// The config file, where accounts are added and removed; it need not exist.
     pub config: Option<PathBuf>,
+    /// Where secrets that tilldeck is given are kept, and access tokens between runs.
+    pub vault: Vault,
 }
 
 /// A profile at work.
@@ -73,8 +75,9 @@ impl Deck {
             events,
             environ,
             config,
+            vault,
         } = options;
-        let vault = vault(state_dir.clone());
+        let renews = events.is_some();
         let ledger = Ledger::start(state_dir, clock.clone(), Retention::default());
         let gate = Arc::new(Gate::new(ledger.clone(), clock.clone(), timeouts, events));
         let simulator = if profile.built_in {
@@ -89,8 +92,10 @@ impl Deck {
             environ,
             vault,
             in_hand: InHand::default(),
+            renews,
+            keeps: true,
         };
-        let desks = if let Some(simulator) = &simulator {
+        let desks: Vec<Desk> = if let Some(simulator) = &simulator {
             let base = Url::parse(&simulator.base_url()).expect("a loopback address makes a URL");
             REGISTRY
                 .iter()
@@ -255,6 +260,10 @@ impl Deck {
 
     async fn perform(&self, desk: &Desk, op: &Op, how: How) -> Result<Answer, Problem> {
         let ask = async {
+            // A kept token would answer for credentials that are withdrawn by now.
+            if let (Op::Verify, Some(tokens)) = (op, &desk.tokens) {
+                tokens.refresh(how).await?;
+            }
             let call = desk.client.call(op)?;
             let reply = desk.session.send(&call, desk.client.as_ref(), how).await?;
             desk.client.answer(op, &reply, reply.at)
@@ -394,8 +403,18 @@ impl Deck {
         known
     }
 
+    /// Waits until the tokens that were fetched are kept, within limits.
+    pub async fn settle_tokens(&self) {
+        for desk in self.desks.all() {
+            if let Some(tokens) = &desk.tokens {
+                tokens.settle().await;
+            }
+        }
+    }
+
     /// Stops the simulator and waits until the ledger has written all.
     pub async fn close(self) {
+        self.settle_tokens().await;
         if let Some(simulator) = self.simulator {
             simulator.stop().await;
         }

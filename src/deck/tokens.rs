@@ -6,6 +6,15 @@ use crate::domain::{AccountId, Problem, ProblemKind, Secret, TokenStatus};
 use crate::net::How;
 
 impl Deck {
+    /// Reads the tokens that earlier runs and other processes have kept.
+    pub async fn load_tokens(&self) {
+        for desk in self.desks.all() {
+            if let Some(tokens) = &desk.tokens {
+                tokens.load().await;
+            }
+        }
+    }
+
     /// How each account's access token stands, where it uses such.
     #[must_use]
     pub fn tokens(&self) -> Vec<(AccountId, TokenStatus)> {

@@ -35,4 +35,4 @@ pub use payment::{Comparison, Estimate, Expected, Observation, Payment, PaymentS
 pub use problem::{Problem, ProblemKind};
 pub use secret::Secret;
 pub use time::{Now, WallTime};
-pub use token::{TokenLife, TokenState, TokenStatus};
+pub use token::{Kept, TokenFailure, TokenLife, TokenState, TokenStatus};

@@ -133,6 +133,8 @@ pub struct TokenStatus {
     pub failure: Option<TokenFailure>,
     /// How many were fetched by this process.
     pub fetched: u32,
+    /// What was odd about the answer that granted the token in hand, and how it was taken; empty where nothing was.
+    pub note: String,
     /// Where it is kept between runs.
     pub kept: Kept,
     /// Why it is not kept in a better place, inert; empty where there is nothing to say.

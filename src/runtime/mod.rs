@@ -181,6 +181,7 @@ impl Console {
         drop(self.entered);
         let _ = tokio::time::timeout(CLOSING, tasks.stop()).await;
         if let Some(deck) = deck {
+            let _ = tokio::time::timeout(CLOSING, deck.settle_tokens()).await;
             let _ = tokio::time::timeout(CLOSING, deck.ledger().flush()).await;
         }
         Ok(ended)

@@ -50,6 +50,7 @@ pub async fn open(place: &Place, timeouts: Timeouts) -> Bench {
         events: Some(to),
         environ: locations.environ.clone(),
         config: locations.config.clone(),
+        vault: config::Vault::files(place.state().join(config::VAULT)),
     };
     Bench {
         deck: Deck::open(profile, options).await.unwrap(),

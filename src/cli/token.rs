@@ -1,0 +1,231 @@
+//! `token`: how access tokens stand, renewed on demand. `print` alone ever shows one.
+
+use serde_json::json;
+
+use super::args::TokenCommand;
+use super::output::{Closed, Out, Table, Tone, plain, toned};
+use super::{Context, Exit, how};
+use crate::deck::Deck;
+use crate::domain::{Account, Kept, Now, Problem, ProblemKind, TokenState, TokenStatus, time};
+
+pub async fn run(
+    command: &TokenCommand,
+    context: &Context,
+    deck: &Deck,
+    out: &Out,
+) -> Result<Exit, Closed> {
+    match command {
+        TokenCommand::Show { name } => show(name.as_deref(), context, deck, out).await,
+        TokenCommand::Refresh { name } => refresh(name.as_deref(), context, deck, out).await,
+        TokenCommand::Print { name } => print(name, context, deck, out).await,
+    }
+}
+
+/// The account of this name, or all that use access tokens.
+fn accounts(name: Option<&str>, context: &Context, deck: &Deck) -> Result<Vec<Account>, Problem> {
+    let Some(name) = name.or(context.account()) else {
+        let theirs = deck.accounts().filter(|account| account.uses_access_tokens);
+        return Ok(theirs.collect());
+    };
+    let account = deck.pick(Some(name), None)?;
+    if account.uses_access_tokens {
+        return Ok(vec![account]);
+    }
+    Err(Problem::new(
+        ProblemKind::Usage,
+        format!(
+            "account {name}: {} uses no access tokens; each call is signed",
+            account.provider_title
+        ),
+        "`tilldeck token show` lists the accounts that do",
+    ))
+}
+
+fn none(context: &Context, out: &Out) {
+    if !out.json {
+        out.say(&format!(
+            "profile {} has no account that uses access tokens",
+            context.profile.name
+        ));
+    }
+}
+
+async fn show(
+    name: Option<&str>,
+    context: &Context,
+    deck: &Deck,
+    out: &Out,
+) -> Result<Exit, Closed> {
+    let accounts = match accounts(name, context, deck) {
+        Ok(accounts) => accounts,
+        Err(problem) => return out.fail(&problem),
+    };
+    deck.load_tokens().await;
+    let now = context.clock.now();
+    let known = deck.tokens();
+    let mut table = Table::default();
+    for account in &accounts {
+        if let Some((_, status)) = known.iter().find(|(id, _)| *id == account.id) {
+            tell(account, status, now, &mut table, out)?;
+        }
+    }
+    if accounts.is_empty() {
+        none(context, out);
+    }
+    lines(&table, out)?;
+    explain(deck, &accounts, out);
+    Ok(Exit::Done)
+}
+
+async fn refresh(
+    name: Option<&str>,
+    context: &Context,
+    deck: &Deck,
+    out: &Out,
+) -> Result<Exit, Closed> {
+    let accounts = match accounts(name, context, deck) {
+        Ok(accounts) => accounts,
+        Err(problem) => return out.fail(&problem),
+    };
+    if accounts.is_empty() {
+        none(context, out);
+    }
+    let mut exit = Exit::Done;
+    let mut table = Table::default();
+    for account in &accounts {
+        match deck.refresh_token(&account.id, how(false)).await {
+            Ok(status) => tell(account, &status, context.clock.now(), &mut table, out)?,
+            Err(problem) => exit = exit.and(out.fail(&problem)?),
+        }
+    }
+    lines(&table, out)?;
+    explain(deck, &accounts, out);
+    Ok(exit)
+}
+
+/// Why tokens are kept where they are, once for all accounts: they share the vault.
+fn explain(deck: &Deck, accounts: &[Account], out: &Out) {
+    let known = deck.tokens();
+    let note = known
+        .iter()
+        .filter(|(id, _)| accounts.iter().any(|account| account.id == *id))
+        .map(|(_, status)| status.kept_note.as_str())
+        .find(|note| !note.is_empty());
+    if let Some(note) = note.filter(|_| !out.json) {
+        out.tell(
+            Tone::Dim,
+            "note:",
+            &format!("tokens are not kept in the system's keyring: {note}"),
+        );
+    }
+}
+
+async fn print(name: &str, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
+    let account = match accounts(Some(name), context, deck).as_deref() {
+        Ok([account]) => account.id.clone(),
+        Ok(_) => unreachable!("a name gives one account or none"),
+        Err(problem) => return out.fail(problem),
+    };
+    let token = match deck.token(&account, how(false)).await {
+        Ok(token) => token,
+        Err(problem) => return out.fail(&problem),
+    };
+    if out.json {
+        let status = deck.tokens().into_iter().find(|(id, _)| *id == account);
+        let expires_at = status
+            .and_then(|(_, status)| status.life)
+            .map(|life| life.asked_at().plus(life.life).rfc3339());
+        out.object(&json!({
+            "account": account,
+            "access_token": token.expose(),
+            "expires_at": expires_at,
+        }))?;
+    } else {
+        out.line(token.expose())?;
+    }
+    Ok(Exit::Done)
+}
+
+fn lines(table: &Table, out: &Out) -> Result<(), Closed> {
+    let lines = table.lines(out);
+    lines.iter().try_for_each(|line| out.line(line))
+}
+
+fn look(state: TokenState) -> (&'static str, Tone) {
+    match state {
+        TokenState::Fresh => ("✓", Tone::Good),
+        TokenState::Due => ("!", Tone::Warn),
+        TokenState::Refreshing => ("…", Tone::Busy),
+        TokenState::Missing => ("·", Tone::Dim),
+        TokenState::Refused => ("✗", Tone::Bad),
+        TokenState::Expired => ("✗", Tone::Warn),
+    }
+}
+
+/// One account's token: an object at once, or a row for later.
+fn tell(
+    account: &Account,
+    status: &TokenStatus,
+    now: Now,
+    table: &mut Table,
+    out: &Out,
+) -> Result<(), Closed> {
+    let state = status.state(now);
+    if out.json {
+        let life = status.life;
+        return out.object(&json!({
+            "account": account.id,
+            "provider": account.provider.0,
+            "environment": account.environment.as_str(),
+            "state": state.word(),
+            "expires_in": status.left(now).map(|left| left.as_secs()),
+            "expires_at": life.map(|life| life.asked_at().plus(life.life).rfc3339()),
+            "got_at": life.map(|life| life.asked_at().rfc3339()),
+            "renews_at": life.map(|life| life.asked_at().plus(life.renew_at).rfc3339()),
+            "kept": status.kept.word(),
+            "kept_note": said(&status.kept_note),
+            "fetched": status.fetched,
+            "note": said(&status.note),
+            "failure": status.failure.as_ref().map(|failure| json!({
+                "at": failure.at.rfc3339(),
+                "why": failure.why,
+                "refused": failure.refused,
+            })),
+        }));
+    }
+    let (glyph, tone) = look(state);
+    let left = status
+        .left(now)
+        .map_or(String::new(), |left| format!("{} left", time::fine(left)));
+    let got = status.life.map_or(String::new(), |life| {
+        format!("got {} ago", time::fine(life.age(now)))
+    });
+    let kept = match (&status.life, &status.kept) {
+        (None, _) => String::new(),
+        (Some(_), Kept::Memory) => "not kept".into(),
+        (Some(_), kept) => format!("kept in the {}", place(kept)),
+    };
+    table.row([
+        toned(glyph, tone),
+        toned(account.id.as_str(), Tone::Strong),
+        plain(account.provider_title),
+        toned(state.word(), tone),
+        plain(left),
+        toned(got, Tone::Dim),
+        toned(kept, Tone::Dim),
+        toned(status.note.as_str(), Tone::Dim),
+    ]);
+    Ok(())
+}
+
+fn place(kept: &Kept) -> &'static str {
+    match kept {
+        Kept::Memory => "memory",
+        Kept::Keyring => "keyring",
+        Kept::File => "state folder",
+    }
+}
+
+fn said(note: &str) -> Option<&str> {
+    (!note.is_empty()).then_some(note)
+}

@@ -1,0 +1,246 @@
+//! The system's keyring: asked on a thread of its own, and never waited for longer than its limit. Its store
+//! may hang, and must not be called inside an async runtime. Blocks.
+
+use std::fmt;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError, mpsc};
+use std::time::Duration;
+
+use super::Environ;
+use crate::domain::{Secret, inert, time};
+
+/// How long the system's keyring may take for one question.
+pub const KEYRING_LIMIT: Duration = Duration::from_secs(3);
+
+/// Set to `off`, it keeps this program away from the keyring: for tests, servers and containers.
+pub const KEYRING_VARIABLE: &str = "TILLDECK_KEYRING";
+
+/// A store of secrets by name. May block, hang or fail; [`Ring`] is what makes it fit for use.
+pub trait Keyring: Send + Sync {
+    /// The entry's secret; `None` where there is no such entry.
+    ///
+    /// # Errors
+    /// If the store cannot be used, or holds no text there.
+    fn get(&self, name: &str) -> Result<Option<Secret>, KeyringError>;
+
+    /// Keeps a secret in place of the one before it.
+    ///
+    /// # Errors
+    /// If the store cannot be used.
+    fn put(&self, name: &str, secret: &Secret) -> Result<(), KeyringError>;
+
+    /// Removes the entry; fine where there is none.
+    ///
+    /// # Errors
+    /// If the store cannot be used.
+    fn forget(&self, name: &str) -> Result<(), KeyringError>;
+}
+
+/// Why the keyring gave no answer. Never holds anything of what is stored there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyringError {
+    /// Switched off by the operator, or not built in.
+    #[error("{0}")]
+    Off(&'static str),
+    /// There is none on this machine, or in this session.
+    #[error("there is no keyring in this session ({0})")]
+    Absent(String),
+    /// It is there and does not open.
+    #[error("the keyring is locked ({0})")]
+    Locked(String),
+    /// It took too long.
+    #[error("the keyring gave no answer within {}", time::fine(*.0))]
+    Slow(Duration),
+    /// It refused this one question.
+    #[error("the keyring refused")]
+    Refused,
+    /// The entry is not text.
+    #[error("the keyring's entry is not text")]
+    NotText,
+}
+
+impl KeyringError {
+    /// Whether the keyring as a whole is of no use, so that the next question would fare no better.
+    #[must_use]
+    pub fn is_of_all(&self) -> bool {
+        !matches!(self, Self::Refused | Self::NotText)
+    }
+}
+
+/// A keyring with its limit. Once it was found to be of no use it is not asked again, so that a program waits
+/// for it at most once.
+pub struct Ring {
+    store: Arc<dyn Keyring>,
+    limit: Duration,
+    useless: Mutex<Option<KeyringError>>,
+}
+
+impl fmt::Debug for Ring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ring")
+            .field("useless", &self.useless())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Ring {
+    /// A keyring that may take `limit` for each question.
+    #[must_use]
+    pub fn new(store: Arc<dyn Keyring>, limit: Duration) -> Self {
+        Self {
+            store,
+            limit,
+            useless: Mutex::new(None),
+        }
+    }
+
+    /// The system's, one for the whole process; unless the environment switches it off.
+    #[must_use]
+    pub fn system(environ: &Environ) -> Arc<Self> {
+        static SYSTEM: LazyLock<Arc<Ring>> =
+            LazyLock::new(|| Arc::new(Ring::new(Arc::new(System), KEYRING_LIMIT)));
+        static OFF: LazyLock<Arc<Ring>> = LazyLock::new(|| {
+            let ring = Ring::new(Arc::new(System), KEYRING_LIMIT);
+            ring.found_useless(KeyringError::Off(
+                "the keyring is switched off by TILLDECK_KEYRING",
+            ));
+            Arc::new(ring)
+        });
+        let off = environ
+            .get(KEYRING_VARIABLE)
+            .is_some_and(|value| value.eq_ignore_ascii_case("off"));
+        if off { OFF.clone() } else { SYSTEM.clone() }
+    }
+
+    /// Why it is not asked any more.
+    #[must_use]
+    pub fn useless(&self) -> Option<KeyringError> {
+        let useless = self.useless.lock();
+        useless.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn found_useless(&self, why: KeyringError) {
+        *self.useless.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+    }
+
+    /// Asks, unless it is known to be of no use.
+    ///
+    /// # Errors
+    /// If it is, or gives no answer.
+    pub fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn Keyring) -> Result<T, KeyringError> + Send + 'static,
+    ) -> Result<T, KeyringError> {
+        match self.useless() {
+            Some(why) => Err(why),
+            None => self.ask_anyway(question),
+        }
+    }
+
+    /// Asks even where it was of no use before, since the operator may have unlocked it; not where it is off.
+    ///
+    /// # Errors
+    /// If it gives no answer.
+    pub fn ask_anyway<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&dyn Keyring) -> Result<T, KeyringError> + Send + 'static,
+    ) -> Result<T, KeyringError> {
+        if let Some(off @ KeyringError::Off(_)) = self.useless() {
+            return Err(off);
+        }
+        let (send, receive) = mpsc::channel();
+        let store = self.store.clone();
+        // A thread of its own: one that hangs is left behind, and holds up neither a runtime nor the exit.
+        let asked = std::thread::Builder::new()
+            .name("keyring".into())
+            .spawn(move || {
+                let _ = send.send(question(store.as_ref()));
+            });
+        let answer = match asked {
+            Ok(_) => receive.recv_timeout(self.limit).unwrap_or_else(|gone| {
+                Err(match gone {
+                    mpsc::RecvTimeoutError::Timeout => KeyringError::Slow(self.limit),
+                    mpsc::RecvTimeoutError::Disconnected => {
+                        KeyringError::Absent("its library failed".into())
+                    }
+                })
+            }),
+            Err(error) => Err(KeyringError::Absent(inert::cut(&error.to_string(), 120))),
+        };
+        match &answer {
+            Err(why) if why.is_of_all() => self.found_useless(why.clone()),
+            _ => *self.useless.lock().unwrap_or_else(PoisonError::into_inner) = None,
+        }
+        answer
+    }
+}
+
+/// The keyring of the platform; its entries are of the service "tilldeck".
+struct System;
+
+#[cfg(not(feature = "keyring"))]
+const NOT_BUILT: KeyringError = KeyringError::Off("this build has no keyring");
+
+#[cfg(not(feature = "keyring"))]
+impl Keyring for System {
+    fn get(&self, _: &str) -> Result<Option<Secret>, KeyringError> {
+        Err(NOT_BUILT)
+    }
+
+    fn put(&self, _: &str, _: &Secret) -> Result<(), KeyringError> {
+        Err(NOT_BUILT)
+    }
+
+    fn forget(&self, _: &str) -> Result<(), KeyringError> {
+        Err(NOT_BUILT)
+    }
+}
+
+#[cfg(feature = "keyring")]
+mod platform {
+    use keyring_core::{Entry, Error, api::CredentialStoreApi as _};
+
+    use super::{Keyring, KeyringError, Secret, System, inert};
+
+    fn entry(name: &str) -> Result<Entry, Error> {
+        #[cfg(target_os = "macos")]
+        let store = apple_native_keyring_store::keychain::Store::new()?;
+        #[cfg(windows)]
+        let store = windows_native_keyring_store::Store::new()?;
+        #[cfg(all(unix, not(target_os = "macos")))]
+        let store = dbus_secret_service_keyring_store::Store::new()?;
+        store.build("tilldeck", name, None)
+    }
+
+    /// Some errors carry what was stored, so only the kinds known to be words are shown.
+    fn told(error: Error) -> KeyringError {
+        match error {
+            Error::PlatformFailure(why) => KeyringError::Absent(inert::cut(&why.to_string(), 160)),
+            Error::NoStorageAccess(why) => KeyringError::Locked(inert::cut(&why.to_string(), 160)),
+            Error::BadEncoding(_) => KeyringError::NotText,
+            _ => KeyringError::Refused,
+        }
+    }
+
+    impl Keyring for System {
+        fn get(&self, name: &str) -> Result<Option<Secret>, KeyringError> {
+            match entry(name).and_then(|entry| entry.get_password()) {
+                Ok(text) => Ok(Some(Secret::new(text))),
+                Err(Error::NoEntry) => Ok(None),
+                Err(error) => Err(told(error)),
+            }
+        }
+
+        fn put(&self, name: &str, secret: &Secret) -> Result<(), KeyringError> {
+            entry(name)
+                .and_then(|entry| entry.set_password(secret.expose()))
+                .map_err(told)
+        }
+
+        fn forget(&self, name: &str) -> Result<(), KeyringError> {
+            match entry(name).and_then(|entry| entry.delete_credential()) {
+                Ok(()) | Err(Error::NoEntry) => Ok(()),
+                Err(error) => Err(told(error)),
+            }
+        }
+    }
+}
