@@ -384,6 +384,15 @@ impl Lifecycle {
         self.spurned.as_ref() == Some(token)
     }
 
+    /// Why the fetch of this number failed, where it did and is the latest.
+    #[must_use]
+    pub fn failure_of(&self, number: u64) -> Option<NetError> {
+        let failed = self.failed.as_ref();
+        failed
+            .filter(|failed| failed.number == number)
+            .map(|failed| failed.error.clone())
+    }
+
     /// How it stands for whoever waits for the fetch of this number.
     #[must_use]
     pub fn settled(&self, number: u64, now: Now) -> Settled {

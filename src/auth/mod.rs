@@ -163,10 +163,14 @@ impl Tokens {
         self.load().await;
         loop {
             // A fetch that was begun for another reason may end without a token call.
-            let why = self.obtain(how, Lifecycle::asked).await?;
-            if why == Some(Why::Asked) {
+            let waited = self.obtain(how, Lifecycle::asked).await?;
+            if let Some(fetch) = waited
+                && fetch.why == Why::Asked
+            {
                 self.kept().await;
-                return Ok(self.status());
+                // A token in hand that is still good is no answer to whoever asked for a new one.
+                let failed = self.held().cycle.failure_of(fetch.number);
+                return failed.map_or_else(|| Ok(self.status()), Err);
             }
         }
     }
@@ -178,12 +182,12 @@ impl Tokens {
         while self.held().keeping && changes.changed().await.is_ok() {}
     }
 
-    /// Does what `next` tells until a good token is in hand. Says what the fetch was for that was waited for.
+    /// Does what `next` tells until a good token is in hand. Says which fetch was waited for.
     async fn obtain(
         &self,
         how: How,
         next: impl Fn(&mut Lifecycle, Now) -> Next,
-    ) -> Result<Option<Why>, NetError> {
+    ) -> Result<Option<Fetch>, NetError> {
         let mut changes = self.0.changed.subscribe();
         let mut waits: Option<Fetch> = None;
         loop {
@@ -194,7 +198,7 @@ impl Tokens {
                 if let Some(fetch) = waits {
                     match held.cycle.settled(fetch.number, now) {
                         Settled::Waiting => None,
-                        Settled::Good => return Ok(Some(fetch.why)),
+                        Settled::Good => return Ok(Some(fetch)),
                         // Of an operator's own fetch alone is its failure the answer to them.
                         Settled::Failed(_) if fetch.why == Why::IfReplaced && !how.background => {
                             waits = None;

@@ -112,7 +112,11 @@ async fn verify(
             Ok(account) => vec![account],
             Err(problem) => return out.fail(&problem),
         },
-        None => deck.accounts().collect(),
+        // Who authorises by tokens signs nothing that could be tested.
+        None => deck
+            .accounts()
+            .filter(|account| !(signature && account.uses_access_tokens))
+            .collect(),
     };
     if accounts.is_empty() {
         out.say(&format!(

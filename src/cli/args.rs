@@ -330,6 +330,26 @@ pub enum Trigger {
         #[arg(value_parser = payment_id)]
         id: PaymentId,
     },
+    /// Change how a provider is played (kinguin: token-life, limit-writes, limit-reads, over-limit, list-shape).
+    Set {
+        /// Provider's short name.
+        provider: String,
+        /// Which setting; one that is not known is answered with those that are.
+        setting: String,
+        /// Its new value: 20s, 2000, delay, …
+        #[arg(allow_hyphen_values = true)]
+        value: String,
+    },
+    /// Make something happen at a provider (kinguin: reset-secret, revoke-tokens, sale, reservation, …).
+    Event {
+        /// Provider's short name.
+        provider: String,
+        /// What happens; one that is not known is answered with those that are.
+        event: String,
+        /// To what: an id, an id and a state, a text.
+        #[arg(allow_hyphen_values = true)]
+        subject: Vec<String>,
+    },
 }
 
 /// `log`.

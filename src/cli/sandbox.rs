@@ -118,6 +118,24 @@ pub async fn trigger(url: &str, what: &Trigger, deck: &Deck, out: &Out) -> Resul
             act: *act,
         },
         Trigger::Callback { id } => simulate::Command::RepeatCallback(id.clone()),
+        Trigger::Set {
+            provider,
+            setting,
+            value,
+        } => simulate::Command::Set {
+            provider: provider.clone(),
+            setting: setting.clone(),
+            value: value.clone(),
+        },
+        Trigger::Event {
+            provider,
+            event,
+            subject,
+        } => simulate::Command::Event {
+            provider: provider.clone(),
+            event: event.clone(),
+            subject: subject.join(" "),
+        },
     };
     match deck.trigger(url, &command).await {
         Ok(happened) if out.json => out

@@ -27,7 +27,7 @@ impl Deck {
             unreachable!("a raw call is answered raw");
         };
         let took = self.clock.now().mono.saturating_sub(began);
-        let kept = record::kept(&raw.body);
+        let kept = record::kept_hiding(&raw.body, desk.client.hidden(&call.path));
         Ok(Explored {
             status: raw.status,
             content_type: raw

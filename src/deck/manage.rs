@@ -289,7 +289,7 @@ impl Deck {
             Changed::Removed { left, .. } => {
                 if let Err(why) = forgotten {
                     let gap = if left.is_empty() { "" } else { "; " };
-                    *left += &format!("{gap}its access token is still kept: {why}");
+                    *left = format!("{left}{gap}its access token is still kept: {why}");
                 }
             }
             Changed::Rotated { account, .. } => self.retell_token(&account.id).await,

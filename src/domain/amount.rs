@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::fmt;
 
 use rust_decimal::Decimal;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The most digits an operator may type. A provider may send more: its text is kept whatever its length.
 pub const TYPED_DIGITS_MAX: usize = 36;
@@ -177,6 +177,33 @@ impl fmt::Debug for Amount {
     }
 }
 
+/// A whole number of cents, as some providers send money.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Cents(pub i64);
+
+impl Cents {
+    /// The sum; `None` beyond what can be counted.
+    #[must_use]
+    pub fn plus(self, other: Self) -> Option<Self> {
+        self.0.checked_add(other.0).map(Self)
+    }
+
+    /// `12.34 EUR`.
+    #[must_use]
+    pub fn euros(self) -> String {
+        format!("{self} EUR")
+    }
+}
+impl fmt::Display for Cents {
+    /// In the currency's unit, without its name: `12.34`, `-0.05`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        let cents = self.0.unsigned_abs();
+        f.pad(&format!("{sign}{}.{:02}", cents / 100, cents % 100))
+    }
+}
+
 /// A change in per cent, rounded to two places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Change(Decimal);
@@ -304,5 +331,29 @@ mod tests {
         assert_eq!(amount("1").eighth_between(&amount("1"), &amount("2")), 0);
         assert_eq!(amount("2").eighth_between(&amount("1"), &amount("2")), 7);
         assert_eq!(amount("1").eighth_between(&amount("1"), &amount("1")), 3);
+    }
+
+    #[test]
+    fn cents_are_whole_and_printed_without_a_float() {
+        let shown = [0, 5, 99, 100, 1234, -5, i64::MIN].map(|cents| Cents(cents).to_string());
+        assert_eq!(
+            shown,
+            [
+                "0.00",
+                "0.05",
+                "0.99",
+                "1.00",
+                "12.34",
+                "-0.05",
+                "-92233720368547758.08"
+            ]
+        );
+        assert_eq!(Cents(1234).euros(), "12.34 EUR");
+        assert_eq!(Cents(i64::MAX).plus(Cents(1)), None);
+        let read = |json| serde_json::from_str::<Cents>(json).ok();
+        assert_eq!(read("66"), Some(Cents(66)));
+        for bad in ["66.0", "66.5", "\"66\"", "1e2", "null"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
     }
 }

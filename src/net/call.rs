@@ -57,6 +57,9 @@ pub struct Sealed {
     pub permit: Option<Box<dyn Any + Send>>,
     /// The access token it carries, so that a refusal can be told to be of this one and not of a newer one.
     pub token: Option<Secret>,
+    /// Names of JSON fields whose texts are secret in this call and its reply, besides those that are secret
+    /// everywhere.
+    pub hidden: &'static [&'static str],
 }
 
 impl Sealed {
@@ -69,6 +72,7 @@ impl Sealed {
             body,
             permit: None,
             token: None,
+            hidden: &[],
         }
     }
 }

@@ -294,6 +294,7 @@ impl Session {
             url,
             headers: &headers,
             body: &sealed.body,
+            hidden: sealed.hidden,
             at: began.wall,
             attempt,
         };

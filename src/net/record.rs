@@ -25,6 +25,8 @@ pub struct Sent<'a> {
     pub headers: &'a HeaderMap,
     /// The final body.
     pub body: &'a [u8],
+    /// Names of JSON fields that are secret in this call and its reply.
+    pub hidden: &'static [&'static str],
     /// When it left.
     pub at: WallTime,
     /// 1 for the first try.
@@ -37,7 +39,7 @@ pub fn exchange(sent: &Sent<'_>, tried: &Tried) -> Exchange {
     let (response_headers, response_body, to_head) = match (&tried.result, &tried.head) {
         (Ok(reply), _) => (
             reply.headers.clone(),
-            kept(&reply.body),
+            kept_hiding(&reply.body, sent.hidden),
             Some(reply.to_head),
         ),
         (Err(_), Some((_, headers))) => (headers.clone(), Body::default(), None),
@@ -72,7 +74,7 @@ pub fn exchange(sent: &Sent<'_>, tried: &Tried) -> Exchange {
                 )
             })
             .collect(),
-        request_body: kept(sent.body),
+        request_body: request_body(sent),
         response_headers: response_headers
             .iter()
             .take(HEADERS_KEPT_MAX)
@@ -87,12 +89,35 @@ pub fn exchange(sent: &Sent<'_>, tried: &Tried) -> Exchange {
     }
 }
 
+/// Where something in it is secret, what is not JSON is secret as a whole: the upload of a file, most likely.
+fn request_body(sent: &Sent<'_>) -> Body {
+    let is_json = matches!(
+        sent.body.trim_ascii_start().first(),
+        None | Some(b'{' | b'[')
+    );
+    if sent.hidden.is_empty() || is_json {
+        kept_hiding(sent.body, sent.hidden)
+    } else {
+        Body {
+            text: "<body>".into(),
+            bytes: sent.body.len() as u64,
+            cut: false,
+        }
+    }
+}
+
 /// A body as it may be shown and kept, redacted whole and then cut: a secret that straddles the cut must not survive by half.
 #[must_use]
 pub fn kept(bytes: &[u8]) -> Body {
+    kept_hiding(bytes, &[])
+}
+
+/// The same, with the texts of these JSON fields redacted, too.
+#[must_use]
+pub fn kept_hiding(bytes: &[u8], hidden: &[&str]) -> Body {
     // What lies far behind the cut cannot reach back over it; looking at all of 8 MiB would cost time.
     let near = &bytes[..bytes.len().min(BODY_KEPT_MAX + 64 * 1024)];
-    let mut text = redact::body(&String::from_utf8_lossy(near));
+    let mut text = redact::body_hiding(&String::from_utf8_lossy(near), hidden);
     let cut = bytes.len() > near.len() || text.len() > BODY_KEPT_MAX;
     if text.len() > BODY_KEPT_MAX {
         text.truncate(text.floor_char_boundary(BODY_KEPT_MAX));
@@ -120,6 +145,18 @@ mod tests {
         assert_eq!((long.bytes, long.cut), (800_000, true));
         let exact = kept(&vec![b'x'; BODY_KEPT_MAX]);
         assert!(!exact.cut);
+    }
+
+    #[test]
+    fn fields_that_a_call_hides_are_redacted_where_they_are_texts() {
+        let page = br#"{"content":[{"id":"7","content":"PLANTED","mimeType":"text/plain"}],"body" : "PLANTED"}"#;
+        assert_eq!(
+            kept_hiding(page, &["content", "body"]).text,
+            r#"{"content":[{"id":"7","content":"<content>","mimeType":"text/plain"}],"body" : "<body>"}"#
+        );
+        let torn = kept_hiding(br#"{"content":[{"content":"PLAN"#, &["content"]);
+        assert!(!torn.text.contains("PLAN"), "{}", torn.text);
+        assert!(kept(page).text.contains("PLANTED"));
     }
 
     #[test]

@@ -235,7 +235,7 @@ pub fn header(name: &str, value: &str) -> String {
         return placeholder(name);
     }
     // Location and Link carry URLs, whose query may carry tokens; some carry JSON.
-    scrub(&pairs(&json_fields(value))).into_owned()
+    scrub(&pairs(&json_fields(value, &[]))).into_owned()
 }
 
 /// A URL as it may be shown. User info is dropped.
@@ -252,7 +252,14 @@ pub fn url(url: &reqwest::Url) -> String {
 /// A body as it may be shown.
 #[must_use]
 pub fn body(text: &str) -> String {
-    let mut shown = scrub(&pairs(&inner_json_fields(&json_fields(text)))).into_owned();
+    body_hiding(text, &[])
+}
+
+/// A body as it may be shown, where JSON fields of these names have secret texts, too. What is no text stays: such a
+/// name may be a list's elsewhere.
+#[must_use]
+pub fn body_hiding(text: &str, hidden: &[&str]) -> String {
+    let mut shown = scrub(&pairs(&inner_json_fields(&json_fields(text, hidden)))).into_owned();
     scrub_end(&mut shown);
     shown
 }
@@ -297,7 +304,7 @@ fn is_secret_field(name: &str) -> bool {
 }
 
 /// Replaces the values of secret fields in JSON, whole or torn.
-fn json_fields(text: &str) -> Cow<'_, str> {
+fn json_fields<'a>(text: &'a str, hidden: &[&str]) -> Cow<'a, str> {
     let mut out = String::new();
     let mut copied = 0;
     let mut at = 0;
@@ -305,10 +312,14 @@ fn json_fields(text: &str) -> Cow<'_, str> {
         let (name, after) = string_literal(text, quote);
         at = after;
         let colon = skip_space(text, after);
-        if !text[colon..].starts_with(':') || !is_secret_field(&name) {
+        if !text[colon..].starts_with(':') {
             continue;
         }
         let value = skip_space(text, colon + 1);
+        let hides = hidden.contains(&name.as_str()) && text[value..].starts_with('"');
+        if !hides && !is_secret_field(&name) {
+            continue;
+        }
         let end = value_end(text, value);
         if value < end {
             out.push_str(&text[copied..value]);

@@ -3,6 +3,7 @@
 pub mod error;
 pub mod kanga;
 pub mod kinguin;
+pub mod pledg;
 
 #[cfg(test)]
 mod contract;
@@ -24,7 +25,7 @@ use crate::net::{Authorise, BoxFuture, Call, Reply};
 use crate::sandbox::Dialect;
 
 /// Every provider this version speaks to.
-pub static REGISTRY: &[&Manifest] = &[&kanga::MANIFEST, &kinguin::MANIFEST];
+pub static REGISTRY: &[&Manifest] = &[&kanga::MANIFEST, &kinguin::MANIFEST, &pledg::MANIFEST];
 
 /// What every provider's account needs in the config file.
 pub static SPECS: LazyLock<Vec<&'static ProviderSpec>> =
@@ -44,6 +45,8 @@ pub struct Manifest {
     pub limits: &'static [PublishedLimit],
     /// Makes what fetches an account's access tokens, where its calls need such.
     pub tokens: Option<MakeFetch>,
+    /// How [`Op::Verify`] is asked.
+    pub verify: Verify,
     /// How an account is come by, from opening it to its credentials.
     pub guide: &'static [Guide],
     /// Each documented call.
@@ -54,6 +57,15 @@ pub struct Manifest {
     pub dialect: fn() -> Box<dyn Dialect>,
     /// The simulator's account: its texts and its secrets by key.
     pub embedded: &'static [(&'static str, &'static str)],
+}
+
+/// How it is found out whether an account's credentials are good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verify {
+    /// By the call the client makes of [`Op::Verify`].
+    Call,
+    /// By fetching an access token, and nothing else: no other call is both harmless and certain.
+    TokenCall,
 }
 
 /// One endpoint of a provider.
@@ -131,6 +143,12 @@ pub trait Client: Authorise {
         None
     }
 
+    /// The names of JSON fields that are secret in a raw call to this path and in its reply, besides those that are
+    /// secret everywhere.
+    fn hidden(&self, _path: &str) -> &'static [&'static str] {
+        &[]
+    }
+
     /// The link a payer is sent to, with a payment token if one is given.
     ///
     /// # Errors
@@ -179,5 +197,59 @@ impl Manifest {
             .map_or(!matches!(method, "GET" | "HEAD" | "OPTIONS"), |call| {
                 call.writes
             })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Config, EXAMPLE, Environ, Locations};
+
+    fn load(text: &str) -> Config {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        std::fs::write(&path, text).unwrap();
+        let locations = Locations {
+            config: Some(path),
+            state: None,
+            environ: Environ::of([]),
+            platform_config: None,
+            platform_state: None,
+        };
+        config::load(&locations, &SPECS).unwrap()
+    }
+
+    #[test]
+    fn the_examples_comments_tell_the_defaults_and_every_key_of_every_provider() {
+        // A key that is commented out begins with `#` and no space.
+        let mut uncommented = String::new();
+        for row in EXAMPLE.lines() {
+            let key = row.starts_with('#') && !row.starts_with("# ") && row.len() > 1;
+            uncommented.push_str(if key { &row[1..] } else { row });
+            uncommented.push('\n');
+        }
+        let all = load(&uncommented);
+        let default = Config::default();
+        assert_eq!(all.default_profile, default.default_profile);
+        assert_eq!(all.callbacks, default.callbacks);
+        assert!(all.ui.keys.keys().eq(["help", "quit"]));
+        let ui = config::Ui {
+            keys: std::collections::BTreeMap::new(),
+            ..all.ui.clone()
+        };
+        assert_eq!(ui, default.ui);
+        let accounts = &all.profile(Some("live")).unwrap().accounts;
+        assert!(accounts.iter().any(|account| account.budget.is_some()));
+        for spec in SPECS.iter() {
+            let account = accounts.iter().find(|one| one.provider == spec.name);
+            let account = account.unwrap_or_else(|| panic!("{} is missing", spec.name));
+            assert_eq!(account.environment, spec.environments[0]);
+            assert_eq!(account.endpoints.len(), spec.endpoints.len());
+            for key in spec.keys {
+                let set =
+                    account.texts.contains_key(key.name) || account.secrets.contains_key(key.name);
+                assert!(set, "{} of {} is not in the example", key.name, spec.name);
+            }
+        }
     }
 }

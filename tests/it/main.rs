@@ -5,6 +5,7 @@ mod architecture;
 mod bad_input;
 mod cli;
 mod deck;
+mod kinguin;
 mod peer;
 mod program;
 mod pty;

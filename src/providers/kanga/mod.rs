@@ -9,7 +9,7 @@ mod wire;
 
 use std::time::Duration;
 
-use super::{Endpoint, Manifest, PublishedLimit};
+use super::{Endpoint, Manifest, PublishedLimit, Verify};
 use crate::domain::manage::Guide;
 use crate::domain::{Counts, Documented, Environment, ProviderId};
 
@@ -39,6 +39,7 @@ pub static MANIFEST: Manifest = Manifest {
         period: Duration::from_mins(1),
     }],
     tokens: None,
+    verify: Verify::Call,
     guide: GUIDE,
     catalogue: &[
         Documented {

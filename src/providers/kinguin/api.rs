@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::auth::Bearer;
-use super::{catalogue, settings, wire};
+use super::{catalogue, digest, settings, wire};
 use crate::domain::catalogue::find;
-use crate::domain::{Answer, Op, RawReply, Secret, WallTime, inert};
+use crate::domain::{Answer, Digest, Op, RawCall, RawReply, Secret, WallTime, inert};
 use crate::net::{
     Authorise, BoxFuture, Call, Content, How, NetError, Repeat, Reply, Sealed, redact,
 };
@@ -90,6 +90,14 @@ impl Client for Kinguin {
             Some(refusal) => Err(refusal),
             None => Ok(()),
         }
+    }
+
+    fn digest(&self, call: &RawCall, reply: &RawReply) -> Option<Digest> {
+        digest::digest(call, reply)
+    }
+
+    fn hidden(&self, path: &str) -> &'static [&'static str] {
+        catalogue::hidden_fields(path)
     }
 }
 

@@ -118,6 +118,7 @@ impl Authorise for Bearer {
             }
             Ok(Sealed {
                 token,
+                hidden: catalogue::hidden_fields(&call.path),
                 ..Sealed::new(headers, body)
             })
         })

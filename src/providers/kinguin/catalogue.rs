@@ -1,4 +1,4 @@
-//! Kinguin's documented calls. Paths are from the provider's OpenAPI text ("Sales Manager API V1") and, where that
+//! Kinguin's documented calls. Paths are from the provider's API description ("Sales Manager API V1") and, where that
 //! has none, from what public clients call. Examples work at the simulator, whatever its seed.
 
 use crate::domain::Documented;
@@ -42,6 +42,9 @@ pub const PRODUCT_SEARCH: &str = "/library/api/v1/products/search";
 /// The product id of a shop number.
 pub const PRODUCT_BY_NUMBER: &str = "/kpc/api/v1/products/search/findByTypeAndExternalId";
 
+/// Where webhooks are sent.
+const SUBSCRIPTION: &str = "/envoy2/api/v1/subscription";
+
 /// Calls that the provider documents without any authorisation: no token goes with them.
 const PUBLIC: [&str; 5] = [
     WHOLESALE_PRODUCT,
@@ -57,14 +60,18 @@ pub fn is_public(method: &str, path: &str) -> bool {
         && catalogue::find(&CATALOGUE, method, path).is_some_and(|call| PUBLIC.contains(&call.path))
 }
 
-/// The names of JSON fields that hold game keys in this call and its reply. The key is `body` on its way up and
-/// `content` on its way down.
+/// The names of JSON fields that are secret in this call and its reply. A game key is `body` on its way up and
+/// `content` on its way down; the header that proves webhooks has a `value`.
 pub fn hidden_fields(path: &str) -> &'static [&'static str] {
     let path = path.split(['?', '#']).next().unwrap_or(path);
     let stock = path
         .strip_prefix(OFFERS)
         .is_some_and(|rest| rest.split('/').nth(2) == Some("stock"));
-    if stock { &["body", "content"] } else { &[] }
+    match path {
+        _ if stock => &["body", "content"],
+        SUBSCRIPTION => &["value"],
+        _ => &[],
+    }
 }
 
 const fn in_path(name: &'static str, about: &'static str, example: &'static str) -> Param {
@@ -108,7 +115,7 @@ const UPLOAD_ID: Param = in_path(
     "the id that the upload of a file was answered with",
     "f11e0000-0000-4000-8000-000000000001",
 );
-const ALERT_ID: Param = in_path("alertId", "the alert's id", "65a1e27000000000000000a1");
+const ALERT_ID: Param = in_path("alertId", "the alert's id", "65a1e2700000000000000007");
 const CARD_ID: Param = in_path(
     "cardId",
     "the delivered key's card id (ktcId)",
@@ -345,11 +352,7 @@ pub static CATALOGUE: [Documented; 42] = [
         &[PAGE, SIZE],
         "webhooks sent, and what came of them",
     ),
-    get(
-        "/envoy2/api/v1/subscription",
-        &[],
-        "where webhooks are sent",
-    ),
+    get(SUBSCRIPTION, &[], "where webhooks are sent"),
     write(
         "POST",
         OFFERS,
@@ -467,7 +470,7 @@ pub static CATALOGUE: [Documented; 42] = [
     ),
     write(
         "POST",
-        "/envoy2/api/v1/subscription",
+        SUBSCRIPTION,
         &[],
         Some(
             r#"{"endpoints": {"reserve": "http://127.0.0.1:8787/callbacks/kinguin", "give": "http://127.0.0.1:8787/callbacks/kinguin"}, "headers": [{"name": "X-Auth-Token", "value": "SANDBOX-HEADER"}]}"#,
@@ -520,7 +523,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_hidden_wherever_stock_goes() {
+    fn keys_and_the_headers_of_webhooks_are_hidden() {
         let at = |path: &str| !hidden_fields(path).is_empty();
         assert!(at("/sales-manager-api/api/v1/offers/1/stock?page=0"));
         assert!(at("/sales-manager-api/api/v1/offers/1/stock/list"));
@@ -528,5 +531,6 @@ mod tests {
         assert!(!at("/sales-manager-api/api/v1/offers/1"));
         assert!(!at("/sales-manager-api/api/v1/offers/stock"));
         assert!(!at("/envoy2/api/v1/requests"));
+        assert!(at("/envoy2/api/v1/subscription"));
     }
 }

@@ -1,16 +1,18 @@
 //! Kinguin: game keys sold through its marketplace. Facts are from
-//! <https://www.g2play.net/dev-portal/api-access> and the provider's OpenAPI text ("Sales Manager API V1").
+//! <https://www.g2play.net/dev-portal/api-access> and the provider's API description ("Sales Manager API V1").
 
 mod api;
 mod auth;
 mod catalogue;
+mod digest;
+mod money;
 pub mod sandbox;
 mod settings;
 mod wire;
 
 use std::time::Duration;
 
-use super::{Endpoint, Manifest, PublishedLimit};
+use super::{Endpoint, Manifest, PublishedLimit, Verify};
 use crate::domain::manage::Guide;
 use crate::domain::{Counts, Environment, ProviderId};
 
@@ -60,6 +62,7 @@ pub static MANIFEST: Manifest = Manifest {
         },
     ],
     tokens: Some(auth::fetch),
+    verify: Verify::Call,
     guide: GUIDE,
     catalogue: &catalogue::CATALOGUE,
     connect: api::connect,

@@ -1,0 +1,438 @@
+//! Replies in Kinguin's terms: tables in which the buyer's price and the seller's are never mixed up. A key's text is
+//! in none of them.
+
+use std::fmt::Write as _;
+
+use jiff::tz::TimeZone;
+use serde::de::DeserializeOwned;
+
+use super::money::{BuyerPrice, Iwtr, Money};
+use super::{catalogue, wire};
+use crate::domain::catalogue::find;
+use crate::domain::{Digest, RawCall, RawReply};
+use crate::net::redact;
+
+/// Stands where the provider says nothing, or nothing that makes sense.
+const NOTHING: &str = "–";
+
+const PRICES: &str = "\"buyer pays\" is `price` in answers; \"you receive\" is `priceIWTR` in answers and `price` in what you send";
+const KEYS: &str = "the keys themselves are secret and not shown here";
+
+const BUYER: &str = "buyer pays";
+const SELLER: &str = "you receive (IWTR)";
+
+/// What a reply says, where the call is one that is known here.
+pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
+    if !(200..300).contains(&reply.status) {
+        return None;
+    }
+    let body = reply.body.as_slice();
+    let path = find(&catalogue::CATALOGUE, &call.method, &call.path)?.path;
+    let reads = call.method == "GET";
+    let digest = match path {
+        catalogue::MERCHANT => merchant(body),
+        catalogue::MERCHANT_STATUS => merchant_record(body),
+        catalogue::OFFERS if reads => paged("offers", body, OFFER_COLUMNS, offer, PRICES),
+        catalogue::OFFERS | catalogue::OFFER => one("offer", body, OFFER_COLUMNS, offer, PRICES),
+        catalogue::STOCK if reads => paged("keys", body, KEY_COLUMNS, key, KEYS),
+        catalogue::STOCK | catalogue::STOCK_ROW => one("key", body, KEY_COLUMNS, key, KEYS),
+        catalogue::STOCK_LIST => listed("keys", body, KEY_COLUMNS, key, KEYS),
+        catalogue::RESERVATIONS | catalogue::RESERVATIONS_ARCHIVE => {
+            paged("reservations", body, SALE_COLUMNS, sale, PRICES)
+        }
+        catalogue::CALCULATOR => one(
+            "price calculator",
+            body,
+            CALCULATED_COLUMNS,
+            calculated,
+            PRICES,
+        ),
+        catalogue::PRODUCT_SEARCH => paged("products", body, PRODUCT_COLUMNS, product, ""),
+        catalogue::PRODUCT_BY_NUMBER => one("product", body, PRODUCT_COLUMNS, product, ""),
+        catalogue::MINIMAL_PRICE => one(
+            "lowest allowed price",
+            body,
+            &["product", BUYER],
+            minimal_price,
+            PRICES,
+        ),
+        catalogue::WHOLESALE_PRODUCT => {
+            listed("wholesale offers", body, WHOLESALE_COLUMNS, wholesale, "")
+        }
+        catalogue::WHOLESALE_BEST => one(
+            "best wholesale offer",
+            body,
+            WHOLESALE_COLUMNS,
+            wholesale,
+            "",
+        ),
+        catalogue::WHOLESALE => paged("wholesale offers", body, WHOLESALE_COLUMNS, wholesale, ""),
+        catalogue::BLOCK_REASONS => listed(
+            "block reasons",
+            body,
+            &["reason", "offers"],
+            block_reason,
+            "",
+        ),
+        _ => None,
+    }?;
+    Some(redacted(digest))
+}
+
+fn redacted(mut digest: Digest) -> Digest {
+    for cell in digest.rows.iter_mut().flatten() {
+        *cell = redact::scrub(cell).into_owned();
+    }
+    digest
+}
+
+type Columns = &'static [&'static str];
+
+fn paged<T: DeserializeOwned>(
+    what: &str,
+    body: &[u8],
+    columns: Columns,
+    row: fn(T) -> Vec<String>,
+    note: &'static str,
+) -> Option<Digest> {
+    let page = wire::page::<T>(body)?;
+    let count = page.rows.len() as u64;
+    let of = page
+        .total
+        .map_or_else(String::new, |total| format!(" of {total}"));
+    let before = page.number.saturating_mul(page.size.unwrap_or(count));
+    let mut title = match count {
+        0 => format!("{what}: none on page {}{of}", page.number),
+        count => format!(
+            "{what} {}-{}{of}",
+            before.saturating_add(1),
+            before.saturating_add(count)
+        ),
+    };
+    if page.more {
+        let _ = write!(title, "; next: page={}", page.number.saturating_add(1));
+    }
+    Some(Digest {
+        title,
+        columns: columns.to_vec(),
+        rows: page.rows.into_iter().map(row).collect(),
+        note,
+    })
+}
+
+fn listed<T: DeserializeOwned>(
+    what: &str,
+    body: &[u8],
+    columns: Columns,
+    row: fn(T) -> Vec<String>,
+    note: &'static str,
+) -> Option<Digest> {
+    let rows = wire::list::<T>(body)?;
+    Some(Digest {
+        title: format!("{what}: {}", rows.len()),
+        columns: columns.to_vec(),
+        rows: rows.into_iter().map(row).collect(),
+        note,
+    })
+}
+
+fn one<T: DeserializeOwned>(
+    what: &str,
+    body: &[u8],
+    columns: Columns,
+    row: fn(T) -> Vec<String>,
+    note: &'static str,
+) -> Option<Digest> {
+    Some(Digest {
+        title: what.to_owned(),
+        columns: columns.to_vec(),
+        rows: vec![row(serde_json::from_slice(body).ok()?)],
+        note,
+    })
+}
+
+fn merchant(body: &[u8]) -> Option<Digest> {
+    let row = |merchant: wire::Merchant| vec![merchant.kind, merchant.status];
+    one("merchant", body, &["type", "status"], row, "")
+}
+
+fn merchant_record(body: &[u8]) -> Option<Digest> {
+    let record: wire::MerchantRecord = serde_json::from_slice(body).ok()?;
+    let rows = [
+        ("number", number(record.id)),
+        ("name", text(record.name)),
+        ("type", text(record.kind)),
+        ("status", text(record.status)),
+        ("tier", text(record.tier_level)),
+        ("declared stock, at most", number(record.max_declared_stock)),
+        (
+            "pre-order stock, at most",
+            number(record.max_pre_order_stock),
+        ),
+        (
+            "test account",
+            text(
+                record
+                    .test_account
+                    .map(|yes| if yes { "yes" } else { "no" }.to_owned()),
+            ),
+        ),
+    ];
+    Some(Digest {
+        title: "merchant".into(),
+        columns: vec!["what", "value"],
+        rows: rows
+            .into_iter()
+            .map(|(what, value)| vec![what.to_owned(), value])
+            .collect(),
+        note: "",
+    })
+}
+
+const OFFER_COLUMNS: Columns = &[
+    "offer",
+    "name",
+    "status",
+    BUYER,
+    SELLER,
+    "buyable",
+    "sold",
+    "updated (UTC)",
+];
+
+fn offer(offer: wire::Offer) -> Vec<String> {
+    let status = match (offer.status, offer.block) {
+        (Some(status), Some(block)) => format!("{status}, blocked: {block}"),
+        (None, Some(block)) => format!("blocked: {block}"),
+        (status, None) => text(status),
+    };
+    vec![
+        text(offer.id),
+        text(offer.name),
+        status,
+        buyer(offer.price),
+        seller(offer.iwtr),
+        number(offer.buyable_stock),
+        number(offer.sold),
+        date(offer.updated_at),
+    ]
+}
+
+const KEY_COLUMNS: Columns = &["key", "status", "type", "reservation", "uploaded (UTC)"];
+
+fn key(key: wire::Key) -> Vec<String> {
+    vec![
+        text(key.id),
+        text(key.status),
+        text(key.mime_type),
+        text(key.reservation_id),
+        date(key.created_at),
+    ]
+}
+
+const SALE_COLUMNS: Columns = &[
+    "reservation",
+    "state",
+    "order",
+    "name",
+    BUYER,
+    SELLER,
+    "created (UTC)",
+];
+
+fn sale(sale: wire::Reservation) -> Vec<String> {
+    vec![
+        text(sale.id),
+        text(sale.status),
+        text(sale.order_increment_id),
+        text(sale.name),
+        buyer(sale.price),
+        seller(sale.iwtr),
+        date(sale.created_date),
+    ]
+}
+
+const CALCULATED_COLUMNS: Columns = &["rule", BUYER, SELLER, "per cent", "fixed"];
+
+fn calculated(sum: wire::Calculated) -> Vec<String> {
+    let (price, iwtr) = (BuyerPrice(sum.price.into()), Iwtr(sum.iwtr.into()));
+    vec![
+        text(sum.rule),
+        buyer(Some(price)),
+        seller(Some(iwtr)),
+        sum.percent_value
+            .map_or_else(|| NOTHING.to_owned(), |percent| format!("{percent} %")),
+        money(sum.fixed_amount.map(Money::from)),
+    ]
+}
+
+const PRODUCT_COLUMNS: Columns = &["product", "name"];
+
+fn product(product: wire::Product) -> Vec<String> {
+    vec![text(product.id), text(product.name)]
+}
+
+fn minimal_price(product: wire::Product) -> Vec<String> {
+    vec![text(product.id), buyer(product.price)]
+}
+
+const WHOLESALE_COLUMNS: Columns = &["offer", "seller", "name", BUYER, "buyable", "status"];
+
+fn wholesale(offer: wire::WholesaleOffer) -> Vec<String> {
+    let stock = offer.buyable_stock.and_then(|stock| match stock {
+        serde_json::Value::String(text) => Some(text),
+        serde_json::Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    });
+    vec![
+        text(offer.offer_id),
+        text(offer.seller_name),
+        text(offer.name),
+        buyer(offer.price),
+        text(stock),
+        text(offer.status),
+    ]
+}
+
+fn block_reason(reason: wire::BlockReason) -> Vec<String> {
+    vec![text(reason.block_reason), number(reason.count)]
+}
+
+fn text(value: Option<String>) -> String {
+    value
+        .filter(|text| !text.is_empty())
+        .unwrap_or_else(|| NOTHING.to_owned())
+}
+
+fn number(value: Option<i64>) -> String {
+    text(value.map(|number| number.to_string()))
+}
+
+fn money(value: Option<Money>) -> String {
+    text(value.map(|money| money.to_string()))
+}
+
+fn buyer(price: Option<BuyerPrice>) -> String {
+    money(price.map(|price| price.0))
+}
+
+fn seller(iwtr: Option<Iwtr>) -> String {
+    money(iwtr.map(|iwtr| iwtr.0))
+}
+
+/// A text that is no date is shown as it is.
+fn date(value: Option<String>) -> String {
+    text(value.map(|text| match wire::instant(&text) {
+        Some(at) => at.date_and_clock(&TimeZone::UTC),
+        None => text,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const API: &str = "/sales-manager-api/api/v1";
+
+    fn read(method: &str, path: &str, body: &str) -> Option<Digest> {
+        let call = RawCall {
+            method: method.into(),
+            path: path.into(),
+            body: None,
+        };
+        let reply = RawReply {
+            status: 200,
+            content_type: None,
+            body: body.as_bytes().to_vec(),
+        };
+        digest(&call, &reply)
+    }
+
+    const ROW: &str = r#"{"id":"65a0","name":"Harbour","status":"ACTIVE","block":"ADMIN_DUPLICATE","priceIWTR":{"amount":1500,"currency":"EUR"},"price":{"amount":1660,"currency":"EUR"},"buyableStock":4,"sold":9,"updatedAt":"2024-03-29T10:01:42.177+0000","content":"KEY"}"#;
+
+    fn cell<'a>(digest: &'a Digest, column: &str) -> &'a str {
+        let at = digest
+            .columns
+            .iter()
+            .position(|known| *known == column)
+            .unwrap();
+        &digest.rows[0][at]
+    }
+
+    #[test]
+    fn the_two_prices_stand_under_their_own_names_wherever_they_stand() {
+        let page = format!(
+            r#"{{"_embedded":{{"offerList":[{ROW}]}},"_links":{{"next":{{}}}},"page":{{"number":1,"size":25,"totalElements":254}}}}"#
+        );
+        let offers = format!("{API}/offers");
+        let list = read("GET", &format!("{offers}?page=1"), &page).unwrap();
+        assert_eq!(list.title, "offers 26-26 of 254; next: page=2");
+        for digest in [
+            list,
+            read("GET", &format!("{offers}/65a0"), ROW).unwrap(),
+            read("POST", &offers, ROW).unwrap(),
+            read("PATCH", &format!("{offers}/65a0"), ROW).unwrap(),
+            read("GET", &format!("{API}/reservations"), &format!(r#"{{"content":[{ROW}],"last":true}}"#)).unwrap(),
+            read(
+                "GET",
+                &format!("{offers}/calculations/priceAndCommission?price=1660"),
+                r#"{"rule":"Standard","priceIWTR":1500,"price":1660,"fixedAmount":10,"percentValue":10}"#,
+            )
+            .unwrap(),
+        ] {
+            assert_eq!(cell(&digest, "buyer pays"), "16.60 EUR", "{}", digest.title);
+            assert_eq!(cell(&digest, "you receive (IWTR)"), "15.00 EUR", "{}", digest.title);
+            assert!(digest.rows.iter().all(|row| row.len() == digest.columns.len()));
+            assert!(!digest.note.is_empty());
+        }
+        let one = read("GET", &format!("{offers}/65a0"), ROW).unwrap();
+        assert_eq!(cell(&one, "status"), "ACTIVE, blocked: ADMIN_DUPLICATE");
+        assert_eq!(cell(&one, "updated (UTC)"), "2024-03-29 10:01:42");
+    }
+
+    #[test]
+    fn a_keys_text_is_in_no_digest() {
+        let row = r#"{"id":"5700","status":"AVAILABLE","content":"PLANTED","body":"PLANTED","mimeType":"text/plain"}"#;
+        let stock = format!("{API}/offers/65a0/stock");
+        for digest in [
+            read(
+                "GET",
+                &stock,
+                &format!(r#"{{"content":[{row}],"metadata":{{}}}}"#),
+            ),
+            read("GET", &format!("{stock}/5700"), row),
+            read("POST", &stock, row),
+            read("POST", &format!("{stock}/list"), &format!("[{row}]")),
+        ] {
+            let digest = digest.unwrap();
+            assert_eq!(cell(&digest, "key"), "5700");
+            assert!(!format!("{digest:?}").contains("PLANTED"));
+        }
+    }
+
+    #[test]
+    fn nonsense_and_unknown_calls_have_no_digest() {
+        for body in ["", "7", "<html>", r#"{"page":"#, "{\"_embedded\":{}}"] {
+            assert_eq!(read("GET", &format!("{API}/offers"), body), None, "{body}");
+        }
+        assert_eq!(read("GET", "/no/such/path", "{}"), None);
+        assert_eq!(
+            read(
+                "GET",
+                &format!("{API}/offers/calculations/priceAndCommission"),
+                r#"{"price":1.5}"#
+            ),
+            None
+        );
+        let missing = read("GET", &format!("{API}/offers/65a0"), "{}").unwrap();
+        assert!(missing.rows[0].iter().all(|cell| cell == NOTHING));
+    }
+
+    #[test]
+    fn an_empty_page_says_so() {
+        let empty = r#"{"_links":{"self":{}},"page":{"number":3,"size":100,"totalElements":254}}"#;
+        let digest = read("GET", &format!("{API}/offers?page=3"), empty).unwrap();
+        assert_eq!(digest.title, "offers: none on page 3 of 254");
+        assert!(digest.rows.is_empty());
+    }
+}

@@ -1,0 +1,218 @@
+//! Reservations and alerts over HTTP, and what moves a reservation on. A reservation is one sold key.
+
+use axum::http::StatusCode;
+use serde_json::{Map, Value, json};
+
+use crate::domain::{WallTime, inert};
+use crate::http_server::{Request, Response, respond};
+
+use super::offers::{self, money};
+use super::products::Product;
+use super::query::{Page, Query, date};
+use super::shelf::{KeyStatus, Reservation, STATES, Shelf};
+use super::{bad, error, json_response};
+
+/// A reservation as this API writes it.
+fn view(sale: &Reservation, shelf: &Shelf, products: &[Product]) -> Value {
+    let product = &products[sale.product];
+    json!({
+        "id": sale.id,
+        "orderIncrementId": sale.order,
+        "itemPrice": money(sale.price),
+        "price": money(sale.price),
+        "priceIWTR": money(sale.iwtr),
+        "popularityBid": money(0),
+        "commissionRule": offers::rule(product),
+        "sellerId": shelf.seller,
+        "sellerName": shelf.name,
+        "offerId": sale.offer,
+        "productId": product.id,
+        "name": product.name,
+        "rowNumber": 1,
+        "createdDate": date(sale.created),
+        "releasedDate": sale.key.as_ref().map(|_| date(sale.updated)),
+        "releaseTryCount": i64::from(sale.key.is_some()),
+        "releasedStockId": sale.key,
+        "releasedExternalStockId": null,
+        "status": sale.status,
+        "updatedAt": date(sale.updated),
+        "sandboxExtra": "a field that no documentation names",
+    })
+}
+
+fn matching<'a>(
+    query: &Query,
+    shelf: &'a Shelf,
+    products: &[Product],
+    archived: bool,
+) -> Result<Vec<&'a Reservation>, Box<Response>> {
+    let (from, to) = (
+        query.instant("createdDateFrom")?,
+        query.instant("createdDateTo")?,
+    );
+    let is = |name: &str, value: &str| query.get(name).is_none_or(|wanted| wanted == value);
+    let mut all: Vec<_> = shelf
+        .reservations
+        .iter()
+        .filter(|sale| {
+            sale.archived == archived
+                && is("status", &sale.status)
+                && is("offerId", &sale.offer)
+                && is("productId", &products[sale.product].id)
+                && is("reservationId", &sale.id)
+                && is("orderIncrementId", &sale.order)
+                && from.is_none_or(|from| sale.created >= from)
+                && to.is_none_or(|to| sale.created <= to)
+        })
+        .collect();
+    all.sort_by_key(|sale| std::cmp::Reverse(sale.created));
+    Ok(all)
+}
+
+/// GET of reservations, the newest first.
+pub fn list(
+    request: &Request,
+    shelf: &Shelf,
+    products: &[Product],
+    archived: bool,
+) -> Result<Response, Box<Response>> {
+    let query = Query::of(request);
+    let all = matching(&query, shelf, products, archived)?;
+    let (page, rows) = Page::of(request, &query, all)?;
+    let rows = rows.into_iter().map(|sale| view(sale, shelf, products));
+    Ok(json_response(StatusCode::OK, &page.spring(rows.collect())))
+}
+
+/// GET of sales by day.
+pub fn stats(
+    request: &Request,
+    shelf: &Shelf,
+    products: &[Product],
+) -> Result<Response, Box<Response>> {
+    let query = Query::of(request);
+    if query.get("createdDateFrom").is_none() {
+        return Err(bad(&["createdDateFrom: must not be null"]));
+    }
+    let mut days = std::collections::BTreeMap::<String, (i64, i64)>::new();
+    for sale in matching(&query, shelf, products, false)? {
+        let day = days
+            .entry(sale.created.rfc3339()[..10].to_owned())
+            .or_default();
+        day.0 += sale.price;
+        day.1 += 1;
+    }
+    let days = days.into_iter().map(|(day, (price, count))| {
+        let stats = json!({
+            "dateToString": day, "price": price, "bid": 0, "count": count, "sandboxExtra": true,
+        });
+        (day, stats)
+    });
+    let days: Map<String, Value> = days.collect();
+    Ok(json_response(StatusCode::OK, &days.into()))
+}
+
+/// GET of reservations as CSV.
+pub fn csv(
+    request: &Request,
+    shelf: &Shelf,
+    products: &[Product],
+) -> Result<Response, Box<Response>> {
+    let query = Query::of(request);
+    let mut text =
+        "id,orderIncrementId,offerId,name,status,price,priceIWTR,createdDate\n".to_owned();
+    for sale in matching(&query, shelf, products, false)? {
+        let cells = [
+            &sale.id,
+            &sale.order,
+            &sale.offer,
+            &products[sale.product].name,
+            &sale.status,
+            &sale.price.to_string(),
+            &sale.iwtr.to_string(),
+            &date(sale.created),
+        ];
+        text.push_str(&cells.map(String::as_str).join(","));
+        text.push('\n');
+    }
+    Ok(respond(StatusCode::OK, "text/csv", text))
+}
+
+/// An alert there is for every key that was not uploaded in time.
+fn alerts<'a>(shelf: &'a Shelf, products: &'a [Product]) -> impl Iterator<Item = Value> + 'a {
+    let late = shelf
+        .reservations
+        .iter()
+        .filter(|sale| sale.status == "OUT_OF_STOCK");
+    late.map(|sale| {
+        json!({
+            "id": sale.id.replacen("65b00000", "65a1e270", 1),
+            "sellerId": shelf.seller,
+            "type": "STOCK_NOT_UPLOADED",
+            "status": "OPEN",
+            "createdAt": date(sale.updated),
+            "lastStatusCheck": date(sale.updated),
+            "source": view(sale, shelf, products),
+            "emailCount": 1,
+            "ignored": false,
+            "sandboxExtra": true,
+        })
+    })
+}
+
+/// GET of alerts.
+pub fn alert_list(
+    request: &Request,
+    shelf: &Shelf,
+    products: &[Product],
+) -> Result<Response, Box<Response>> {
+    let (page, rows) = Page::of(
+        request,
+        &Query::of(request),
+        alerts(shelf, products).collect(),
+    )?;
+    Ok(json_response(StatusCode::OK, &page.spring(rows)))
+}
+
+/// GET of one alert.
+pub fn alert(shelf: &Shelf, id: &str, products: &[Product]) -> Result<Response, Box<Response>> {
+    let found = alerts(shelf, products).find(|alert| alert["id"] == id);
+    let found = found.ok_or_else(|| Box::new(error(StatusCode::NOT_FOUND, "Alert not found")))?;
+    Ok(json_response(StatusCode::OK, &found))
+}
+
+/// Moves a reservation to a state; delivering takes a key from the stock.
+///
+/// # Errors
+/// In words, if there is no such state, it is there already, or no key is left.
+pub fn move_on(shelf: &mut Shelf, at: usize, state: &str, now: WallTime) -> Result<(), String> {
+    let Some((state, _)) = STATES.iter().find(|(known, _)| *known == state) else {
+        let known = STATES.map(|(state, _)| state).join(", ");
+        return Err(format!(
+            "{} is no state; they are {known}",
+            inert::quoted(state, 40)
+        ));
+    };
+    let sale = &shelf.reservations[at];
+    let (id, offer) = (sale.id.clone(), sale.offer.clone());
+    if sale.status == *state {
+        return Err(format!("{id} is {state} already"));
+    }
+    if *state == "DELIVERED" && sale.key.is_none() {
+        let mut keys = shelf.keys.iter();
+        let key = keys.position(|key| key.offer == offer && key.status == KeyStatus::Available);
+        let key =
+            key.ok_or_else(|| format!("offer {offer} has no key to deliver; upload one to {id}"))?;
+        shelf.dispatch(key, &id, now);
+    }
+    let sale = &mut shelf.reservations[at];
+    (*state).clone_into(&mut sale.status);
+    sale.updated = now;
+    if *state == "RETURNED" {
+        let key = sale.key.clone();
+        let mut keys = shelf.keys.iter_mut();
+        if let Some(key) = keys.find(|known| Some(&known.id) == key.as_ref()) {
+            key.status = KeyStatus::Returned;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,461 @@
+//! What one seller has: offers, keys, sales, and the uploads of files. Knows no HTTP.
+
+use std::collections::BTreeMap;
+
+use fastrand::Rng;
+use serde::{Deserialize, Serialize};
+
+use crate::domain::WallTime;
+use crate::sandbox::world::scatter;
+
+use super::products::Product;
+
+/// One seller.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Shelf {
+    /// The seller's number.
+    pub seller: u32,
+    /// The seller's name.
+    pub name: String,
+    /// Offers, the oldest first.
+    pub offers: Vec<Offer>,
+    /// Keys of all offers, the oldest first.
+    pub keys: Vec<Key>,
+    /// Keys sold or being sold, the oldest first.
+    pub reservations: Vec<Reservation>,
+    /// Uploads of files.
+    pub uploads: Vec<Upload>,
+    /// Orders that were restocked.
+    pub restocked: Vec<String>,
+    /// How many offers there ever were; ids are counted.
+    pub offers_made: u32,
+    /// How many keys there ever were.
+    pub keys_made: u32,
+    /// How many sales there ever were.
+    pub sales_made: u32,
+}
+
+/// One offer: one product, as many keys as there are.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are the provider's own, and any of them goes with any other"
+)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Offer {
+    pub id: String,
+    /// The product's place in the world's list.
+    pub product: usize,
+    pub named: bool,
+    pub active: bool,
+    pub block: Option<String>,
+    /// What the seller receives, in cents.
+    pub iwtr: i64,
+    pub declared: i64,
+    pub declared_text: Option<i64>,
+    /// In all, in 1, 7 and 30 days.
+    pub sold: [i64; 4],
+    pub wholesale: Option<Wholesale>,
+    pub bid: i64,
+    pub renewal: bool,
+    pub special_price: bool,
+    pub favorite: bool,
+    pub delivery: Option<String>,
+    pub updated: WallTime,
+    pub created: WallTime,
+}
+
+/// Discounts for many keys at once.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Wholesale {
+    pub name: Option<String>,
+    pub enabled: bool,
+    /// Per cent, by level from 1.
+    pub discounts: Vec<i64>,
+}
+
+/// One key. Its text is a secret: it is not kept, and begins anew as what the id gives.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Key {
+    pub id: String,
+    pub offer: String,
+    pub status: KeyStatus,
+    pub mime: String,
+    #[serde(skip)]
+    pub content: String,
+    pub request: Option<String>,
+    pub external: Option<String>,
+    pub reservation: Option<String>,
+    /// The card of a delivered key.
+    pub card: Option<String>,
+    pub created: WallTime,
+    pub dispatched: Option<WallTime>,
+}
+
+impl std::fmt::Debug for Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Key({})", self.id)
+    }
+}
+
+/// Where a key stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum KeyStatus {
+    Available,
+    Disabled,
+    Dispatched,
+    Returned,
+}
+
+impl KeyStatus {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Available => "AVAILABLE",
+            Self::Disabled => "DISABLED",
+            Self::Dispatched => "DISPATCHED",
+            Self::Returned => "RETURNED",
+        }
+    }
+}
+
+/// One key sold or being sold.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Reservation {
+    pub id: String,
+    pub order: String,
+    pub offer: String,
+    pub product: usize,
+    /// What the buyer pays, in cents.
+    pub price: i64,
+    /// What the seller receives, in cents.
+    pub iwtr: i64,
+    /// One of [`STATES`].
+    pub status: String,
+    pub key: Option<String>,
+    pub archived: bool,
+    pub created: WallTime,
+    pub updated: WallTime,
+}
+
+/// The upload of a file of keys.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Upload {
+    pub id: String,
+    pub offer: String,
+    pub status: String,
+    pub details: String,
+}
+
+/// Every state of a sale, and the webhook that tells of it.
+pub const STATES: [(&str, &str); 10] = [
+    ("BUYING", "reserve"),
+    ("BOUGHT", "give"),
+    ("CANCELED", "cancel"),
+    ("DELIVERED", "delivered"),
+    ("OUT_OF_STOCK", "outofstock"),
+    ("RETURNED", "returned"),
+    ("REFUNDED", "refunded"),
+    ("REVERSED", "reversed"),
+    ("PROCESSING_PREORDER", "processingpreorder"),
+    ("PROCESSING_INGAME", "processingingame"),
+];
+
+/// How many keys of an offer can be sold, and how many are promised.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Counts {
+    pub available: i64,
+    pub reserved: i64,
+}
+
+impl Counts {
+    /// How many a buyer can buy.
+    pub fn buyable(self, offer: &Offer) -> i64 {
+        (self.available + offer.declared - self.reserved).max(0)
+    }
+}
+
+/// A day in milliseconds.
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
+impl Shelf {
+    /// The seller `at` (0 or 1) as the world begins.
+    pub fn seeded(at: usize, seed: u64, start: WallTime, products: &[Product]) -> Self {
+        let mut shelf = Self {
+            seller: if at == 0 { 120_417 } else { 98_331 },
+            name: ["Sandbox Keys", "Other Sandbox Keys"][at].to_owned(),
+            ..Self::default()
+        };
+        let mut rng = Rng::with_seed(scatter(seed, "kinguin shelf", at as u64));
+        for product in 0..[254, 3][at] {
+            shelf.seed_offer(product, &mut rng, start, products);
+        }
+        for number in 0..[48, 2][at] {
+            shelf.seed_sale(number, &mut rng, start, products);
+        }
+        if at == 0 {
+            shelf.uploads.push(Upload {
+                id: "f11e0000-0000-4000-8000-000000000001".into(),
+                offer: shelf.offers[0].id.clone(),
+                status: "DONE".into(),
+                details: "2 keys uploaded".into(),
+            });
+        }
+        shelf
+    }
+
+    fn seed_offer(&mut self, product: usize, rng: &mut Rng, start: WallTime, products: &[Product]) {
+        let created = WallTime(start.0 - rng.i64(20 * DAY..700 * DAY));
+        let id = self.next_offer_id();
+        let sold_day = rng.i64(0..6);
+        let sold_week = sold_day + rng.i64(0..20);
+        let sold_month = sold_week + rng.i64(0..60);
+        let block = match product {
+            1 => Some("ADMIN_DUPLICATE"),
+            7 => Some("MANUAL_VERIFICATION_SOFTWARE_PRODUCT"),
+            8 => Some("STOCK_NOT_UPLOADED"),
+            _ if product > 10 && rng.u32(..40) == 0 => Some("TOO_MANY_REPORTS_24H_CNT"),
+            _ => None,
+        };
+        let stocked = match product {
+            0 => 4,
+            3 | 5 => 0,
+            1..10 => 2,
+            _ => rng.i64(0..5),
+        };
+        let wholesale = product == 0 || rng.u32(..6) == 0;
+        let floor = products[product].minimum;
+        self.offers.push(Offer {
+            id: id.clone(),
+            product,
+            named: product != 6,
+            active: product != 2 && (product < 10 || rng.u32(..8) != 0),
+            block: block.map(str::to_owned),
+            iwtr: if product == 0 {
+                1_500
+            } else {
+                floor + rng.i64(90..6_000)
+            },
+            declared: if product > 10 && rng.u32(..10) == 0 {
+                5
+            } else {
+                0
+            },
+            declared_text: None,
+            sold: [
+                sold_month + rng.i64(0..400),
+                sold_day,
+                sold_week,
+                sold_month,
+            ],
+            wholesale: wholesale.then(|| Wholesale {
+                name: Some("usual".into()),
+                enabled: true,
+                discounts: vec![2, 4, 6, 8],
+            }),
+            bid: if rng.u32(..5) == 0 { rng.i64(1..50) } else { 0 },
+            renewal: false,
+            special_price: rng.u32(..12) == 0,
+            favorite: rng.u32(..15) == 0,
+            delivery: None,
+            updated: WallTime(start.0 - rng.i64(0..20 * DAY)),
+            created,
+        });
+        for _ in 0..stocked {
+            let at = WallTime(created.0 + rng.i64(0..DAY));
+            self.add_key(&id, "text/plain", None, at);
+        }
+    }
+
+    fn seed_sale(&mut self, number: usize, rng: &mut Rng, start: WallTime, products: &[Product]) {
+        let offer = if number < 10 {
+            0
+        } else {
+            rng.usize(..self.offers.len())
+        };
+        let offer = self.offers[offer].id.clone();
+        let status = match number {
+            0 | 4 => "DELIVERED",
+            1 => "BUYING",
+            2 | 5 => "BOUGHT",
+            3 => "CANCELED",
+            6 => "OUT_OF_STOCK",
+            7 => "RETURNED",
+            8 => "REFUNDED",
+            _ => *rng
+                .choice(
+                    [
+                        "DELIVERED",
+                        "DELIVERED",
+                        "DELIVERED",
+                        "CANCELED",
+                        "REVERSED",
+                    ]
+                    .iter(),
+                )
+                .expect("the list is not empty"),
+        };
+        let archived = number >= 40;
+        let ago = if archived {
+            rng.i64(100 * DAY..300 * DAY)
+        } else {
+            rng.i64(DAY / 24..30 * DAY)
+        };
+        let created = WallTime(start.0 - ago);
+        let at = self.add_sale(&offer, created, products);
+        let sale = &mut self.reservations[at];
+        status.clone_into(&mut sale.status);
+        sale.archived = archived;
+        sale.updated = WallTime(created.0 + rng.i64(60_000..900_000));
+        if matches!(status, "DELIVERED" | "RETURNED" | "REFUNDED") {
+            let (sale, when) = (sale.id.clone(), sale.updated);
+            let key = self.add_key(&offer, "text/plain", None, created);
+            self.dispatch(key, &sale, when);
+            if status == "RETURNED" {
+                self.keys[key].status = KeyStatus::Returned;
+            }
+        }
+    }
+
+    fn next_offer_id(&mut self) -> String {
+        self.offers_made += 1;
+        let whose = u64::from(self.seller == 98_331) << 56;
+        format!("65a0c0de{:016x}", whose | u64::from(self.offers_made))
+    }
+
+    /// A new offer's place, with nothing but its product and price.
+    pub fn add_offer(&mut self, product: usize, iwtr: i64, now: WallTime) -> usize {
+        let id = self.next_offer_id();
+        self.offers.push(Offer {
+            id,
+            product,
+            named: true,
+            active: true,
+            block: None,
+            iwtr,
+            declared: 0,
+            declared_text: None,
+            sold: [0; 4],
+            wholesale: None,
+            bid: 0,
+            renewal: false,
+            special_price: false,
+            favorite: false,
+            delivery: None,
+            updated: now,
+            created: now,
+        });
+        self.offers.len() - 1
+    }
+
+    /// A new key's place; without `content`, its text is what its id gives.
+    pub fn add_key(
+        &mut self,
+        offer: &str,
+        mime: &str,
+        content: Option<String>,
+        now: WallTime,
+    ) -> usize {
+        self.keys_made += 1;
+        let whose = u32::from(self.seller == 98_331);
+        let id = format!("5700{whose:04}-0000-4000-8000-{:012}", self.keys_made);
+        self.keys.push(Key {
+            content: content.unwrap_or_else(|| derived(&id)),
+            id,
+            offer: offer.to_owned(),
+            status: KeyStatus::Available,
+            mime: mime.to_owned(),
+            request: None,
+            external: None,
+            reservation: None,
+            card: None,
+            created: now,
+            dispatched: None,
+        });
+        self.keys.len() - 1
+    }
+
+    /// A new sale's place, in the state BUYING.
+    pub fn add_sale(&mut self, offer: &str, now: WallTime, products: &[Product]) -> usize {
+        self.sales_made += 1;
+        let whose = u64::from(self.seller == 98_331) << 56;
+        let number = u64::from(self.sales_made);
+        let of = self.offers.iter().find(|known| known.id == offer);
+        let (product, iwtr) = of.map_or((0, 0), |offer| (offer.product, offer.iwtr));
+        self.reservations.push(Reservation {
+            id: format!("65b00000{:016x}", whose | number),
+            order: format!("SBX-{}", 100_000 + number),
+            offer: offer.to_owned(),
+            product,
+            price: price(&products[product], iwtr),
+            iwtr,
+            status: "BUYING".into(),
+            key: None,
+            archived: false,
+            created: now,
+            updated: now,
+        });
+        self.reservations.len() - 1
+    }
+
+    /// Delivers a key to a sale.
+    pub fn dispatch(&mut self, key: usize, sale: &str, now: WallTime) {
+        let Some(sale) = self.reservations.iter_mut().find(|known| known.id == sale) else {
+            return;
+        };
+        let key = &mut self.keys[key];
+        key.status = KeyStatus::Dispatched;
+        key.reservation = Some(sale.id.clone());
+        key.card = Some(sale.id.replacen("65b00000", "65ca2d00", 1));
+        key.dispatched = Some(now);
+        sale.key = Some(key.id.clone());
+        if let Some(offer) = self.offers.iter_mut().find(|offer| offer.id == sale.offer) {
+            for sold in &mut offer.sold {
+                *sold += 1;
+            }
+        }
+    }
+
+    /// Keys for sale and promised, by offer.
+    pub fn counts(&self) -> BTreeMap<&str, Counts> {
+        let mut counts: BTreeMap<&str, Counts> = BTreeMap::new();
+        for key in &self.keys {
+            if key.status == KeyStatus::Available {
+                counts.entry(&key.offer).or_default().available += 1;
+            }
+        }
+        for sale in &self.reservations {
+            if matches!(
+                sale.status.as_str(),
+                "BUYING" | "BOUGHT" | "PROCESSING_PREORDER"
+            ) {
+                counts.entry(&sale.offer).or_default().reserved += 1;
+            }
+        }
+        counts
+    }
+
+    /// Gives the keys, whose texts are not kept, their texts anew.
+    pub fn refill(&mut self) {
+        for key in &mut self.keys {
+            key.content = derived(&key.id);
+        }
+    }
+}
+
+/// The text of a key that nobody uploaded, or whose text was not kept.
+fn derived(id: &str) -> String {
+    let mut rng = Rng::with_seed(scatter(0, id, 0));
+    let mut group = || {
+        (0..5)
+            .map(|_| rng.alphanumeric().to_ascii_uppercase())
+            .collect::<String>()
+    };
+    format!("SANDBOX-{}-{}", group(), group())
+}
+
+/// What the buyer pays; without a rule, what the seller receives.
+pub fn price(product: &Product, iwtr: i64) -> i64 {
+    product
+        .rule
+        .as_ref()
+        .map_or(iwtr, |rule| rule.lowest_price(iwtr))
+}

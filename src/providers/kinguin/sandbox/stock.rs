@@ -1,0 +1,417 @@
+//! Keys over HTTP: listed, uploaded one by one, in lists and in files, held back, taken back.
+
+use axum::http::{StatusCode, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::domain::WallTime;
+use crate::http_server::{Request, Response};
+
+use super::products::Product;
+use super::query::{Page, Query, date};
+use super::shelf::{Key, KeyStatus, Shelf, Upload};
+use super::{Event, bad, error, json_response, offers};
+
+const KEY_MAX: usize = 200 * 1024;
+const FILE_KEYS_MAX: usize = 10_000;
+const REQUEST_ID_MAX: usize = 36;
+const UPLOADS_MAX: usize = 200;
+const MIME_TYPES: [&str; 4] = ["text/plain", "image/jpeg", "image/png", "image/gif"];
+
+/// A key as this API writes it, text and all.
+fn view(key: &Key, shelf: &Shelf, products: &[Product]) -> Value {
+    let offer = shelf.offers.iter().find(|offer| offer.id == key.offer);
+    json!({
+        "id": key.id,
+        "productId": offer.map(|offer| &products[offer.product].id),
+        "offerId": key.offer,
+        "sellerId": shelf.seller,
+        "status": key.status.word(),
+        "createdAt": date(key.created),
+        "dispatchedAt": key.dispatched.map(date),
+        "reservationId": key.reservation,
+        "ktcId": key.card,
+        "content": key.content,
+        "mimeType": key.mime,
+        "externalId": key.external,
+        "externalName": null,
+        "externalVendor": null,
+        "externalPrice": null,
+        "hidden": false,
+        "sandboxExtra": "a field that no documentation names",
+    })
+}
+
+/// GET of an offer's keys. The documentation has one shape for them, and no client is known to see another.
+pub fn list(
+    request: &Request,
+    shelf: &Shelf,
+    offer: &str,
+    products: &[Product],
+) -> Result<Response, Box<Response>> {
+    let query = Query::of(request);
+    let wanted = |key: &&Key| {
+        key.offer == offer
+            && query
+                .get("status")
+                .is_none_or(|status| status == key.status.word())
+            && query
+                .get("reservationId")
+                .is_none_or(|id| key.reservation.as_deref() == Some(id))
+    };
+    let all: Vec<&Key> = shelf.keys.iter().filter(wanted).collect();
+    let (page, rows) = Page::of(request, &query, all)?;
+    let rows = rows.into_iter().map(|key| view(key, shelf, products));
+    let mut body = page.listed(rows.collect());
+    body.insert("sandboxExtra".into(), 1.into());
+    Ok(json_response(StatusCode::OK, &body.into()))
+}
+
+fn place(shelf: &Shelf, offer: &str, id: &str) -> Result<usize, Box<Response>> {
+    let mut keys = shelf.keys.iter();
+    keys.position(|key| key.id == id && key.offer == offer)
+        .ok_or_else(|| Box::new(error(StatusCode::NOT_FOUND, "Stock not found")))
+}
+
+/// GET of one key.
+pub fn one(
+    shelf: &Shelf,
+    offer: &str,
+    id: &str,
+    products: &[Product],
+) -> Result<Response, Box<Response>> {
+    let key = &shelf.keys[place(shelf, offer, id)?];
+    Ok(json_response(StatusCode::OK, &view(key, shelf, products)))
+}
+
+/// PUT of one key: on sale, or held back.
+pub fn hold(
+    request: &Request,
+    shelf: &mut Shelf,
+    offer: &str,
+    id: &str,
+    products: &[Product],
+) -> Result<Response, Box<Response>> {
+    let at = place(shelf, offer, id)?;
+    let fields = offers::object(request)?;
+    let status = match fields.get("status").and_then(Value::as_str) {
+        Some("AVAILABLE") => KeyStatus::Available,
+        Some("DISABLED") => KeyStatus::Disabled,
+        _ => return Err(bad(&["status: must match \"^AVAILABLE|DISABLED$\""])),
+    };
+    if !matches!(
+        shelf.keys[at].status,
+        KeyStatus::Available | KeyStatus::Disabled
+    ) {
+        return Err(Box::new(error(
+            StatusCode::FORBIDDEN,
+            "A sold key cannot be changed",
+        )));
+    }
+    shelf.keys[at].status = status;
+    Ok(json_response(
+        StatusCode::OK,
+        &view(&shelf.keys[at], shelf, products),
+    ))
+}
+
+/// What one key is uploaded with, checked.
+struct Upped {
+    content: String,
+    mime: String,
+    request: Option<String>,
+    external: Option<String>,
+    sale: Option<usize>,
+}
+
+fn checked(asked: &Value, shelf: &Shelf, offer: &str) -> Result<Upped, Box<Response>> {
+    let text = |name: &str| asked.get(name).and_then(Value::as_str).map(str::to_owned);
+    let mut wrong = Vec::new();
+    let content = text("body").unwrap_or_default();
+    let mime = text("mimeType").unwrap_or_default();
+    if content.is_empty() {
+        wrong.push("body: must not be empty");
+    } else if content.len() > KEY_MAX {
+        wrong.push("Key is too big");
+    }
+    if !MIME_TYPES.contains(&mime.as_str()) {
+        wrong.push("mimeType: must be one of text/plain, image/jpeg, image/png, image/gif");
+    } else if mime != "text/plain" && STANDARD.decode(&content).is_err() {
+        wrong.push("body: an image must be base64");
+    }
+    let request = text("requestId");
+    if request
+        .as_ref()
+        .is_some_and(|id| id.is_empty() || id.len() > REQUEST_ID_MAX)
+    {
+        wrong.push("requestId: length must be between 1 and 36");
+    }
+    if !wrong.is_empty() {
+        return Err(bad(&wrong));
+    }
+    let sale = match text("reservationId") {
+        None => None,
+        Some(id) => {
+            let mut sales = shelf.reservations.iter();
+            let at = sales.position(|sale| sale.id == id && sale.offer == offer);
+            let at = at.filter(|at| {
+                let status = shelf.reservations[*at].status.as_str();
+                matches!(
+                    status,
+                    "BUYING" | "BOUGHT" | "OUT_OF_STOCK" | "PROCESSING_PREORDER"
+                )
+            });
+            let at = at.ok_or_else(|| {
+                bad(&["Invalid reservation ID (does not exist or has already been processed)"])
+            })?;
+            if shelf.reservations[at].status == "BUYING" {
+                let words = "Reservation is being proceeded by another action now. Please try again in few seconds";
+                return Err(Box::new(error(StatusCode::CONFLICT, words)));
+            }
+            Some(at)
+        }
+    };
+    let there = |key: &Key| {
+        key.offer == offer && key.content == content || request.is_some() && key.request == request
+    };
+    if shelf.keys.iter().any(there) {
+        return Err(Box::new(error(
+            StatusCode::CONFLICT,
+            "Stock already uploaded",
+        )));
+    }
+    Ok(Upped {
+        content,
+        mime,
+        request,
+        external: text("externalId"),
+        sale,
+    })
+}
+
+fn put_in(
+    upped: Upped,
+    shelf: &mut Shelf,
+    offer: &str,
+    now: WallTime,
+    events: &mut Vec<Event>,
+) -> usize {
+    let at = shelf.add_key(offer, &upped.mime, Some(upped.content), now);
+    shelf.keys[at].request = upped.request;
+    shelf.keys[at].external = upped.external;
+    if let Some(sale) = upped.sale {
+        let id = shelf.reservations[sale].id.clone();
+        shelf.dispatch(at, &id, now);
+        let sale = &mut shelf.reservations[sale];
+        "DELIVERED".clone_into(&mut sale.status);
+        sale.updated = now;
+        events.push(Event::Sale(id));
+    }
+    at
+}
+
+/// POST of one key, or of a list.
+pub fn upload(
+    request: &Request,
+    shelf: &mut Shelf,
+    offer: &str,
+    products: &[Product],
+    now: WallTime,
+    events: &mut Vec<Event>,
+) -> Result<Response, Box<Response>> {
+    let body: Value = serde_json::from_slice(request.body())
+        .map_err(|_| Box::new(error(StatusCode::BAD_REQUEST, "JSON parse error")))?;
+    let many = request.uri().path().ends_with("/list");
+    let asked = match (&body, many) {
+        (Value::Array(all), true) => all.as_slice(),
+        (Value::Object(_), false) => std::slice::from_ref(&body),
+        _ => return Err(bad(&["the body has the wrong shape"])),
+    };
+    // All or none: a list with one bad key leaves nothing behind.
+    let mut trial = shelf.clone();
+    let mut told = Vec::new();
+    let mut places = Vec::new();
+    for asked in asked {
+        let upped = checked(asked, &trial, offer)?;
+        places.push(put_in(upped, &mut trial, offer, now, &mut told));
+    }
+    *shelf = trial;
+    events.append(&mut told);
+    let rows = places
+        .into_iter()
+        .map(|at| view(&shelf.keys[at], shelf, products));
+    let mut rows: Vec<Value> = rows.collect();
+    let body = if many { rows.into() } else { rows.remove(0) };
+    Ok(json_response(StatusCode::OK, &body))
+}
+
+/// POST of a file of keys.
+pub fn upload_file(
+    request: &Request,
+    shelf: &mut Shelf,
+    offer: &str,
+    now: WallTime,
+) -> Result<Response, Box<Response>> {
+    let (name, text) =
+        file(request).ok_or_else(|| bad(&["Required part 'file' is not present"]))?;
+    let extension = name
+        .rsplit_once('.')
+        .map(|(_, extension)| extension.to_ascii_lowercase());
+    let (status, details) = match extension.as_deref() {
+        Some("txt") => {
+            let keys: Vec<&str> = text
+                .lines()
+                .map(str::trim)
+                .filter(|key| !key.is_empty())
+                .collect();
+            if keys.len() > FILE_KEYS_MAX {
+                return Err(bad(&["Too many keys in file"]));
+            }
+            if keys.iter().any(|key| key.len() > KEY_MAX) {
+                return Err(bad(&["Key is too big"]));
+            }
+            for key in &keys {
+                shelf.add_key(offer, "text/plain", Some((*key).to_owned()), now);
+            }
+            ("DONE", format!("{} keys uploaded", keys.len()))
+        }
+        Some("zip") => ("ERROR", "this sandbox opens .txt files only".to_owned()),
+        _ => return Err(bad(&["Unsupported file extension"])),
+    };
+    let upload = Upload {
+        id: format!("f11e0000-0000-4000-8000-{:012}", shelf.uploads.len() + 1),
+        offer: offer.to_owned(),
+        status: status.to_owned(),
+        details,
+    };
+    let body = upload_view(&upload);
+    if shelf.uploads.len() < UPLOADS_MAX {
+        shelf.uploads.push(upload);
+    }
+    Ok(json_response(StatusCode::OK, &body))
+}
+
+/// The file of a multipart body: its name and text.
+fn file(request: &Request) -> Option<(String, String)> {
+    let kind = request.headers().get(header::CONTENT_TYPE)?.to_str().ok()?;
+    let boundary = kind
+        .strip_prefix("multipart/form-data;")?
+        .trim()
+        .strip_prefix("boundary=")?;
+    let boundary = format!("--{}", boundary.trim_matches('"'));
+    let body = String::from_utf8_lossy(request.body());
+    body.split(boundary.as_str()).find_map(|part| {
+        let part = part.replace("\r\n", "\n");
+        let (head, text) = part.trim_start_matches('\n').split_once("\n\n")?;
+        let name = head.split("filename=\"").nth(1)?.split('"').next()?;
+        Some((name.to_owned(), text.to_owned()))
+    })
+}
+
+fn upload_view(upload: &Upload) -> Value {
+    json!({
+        "id": upload.id,
+        "status": upload.status,
+        "details": upload.details,
+        "sandboxExtra": true,
+    })
+}
+
+/// GET of how an upload is getting on.
+pub fn upload_status(shelf: &Shelf, offer: &str, id: &str) -> Result<Response, Box<Response>> {
+    let mut uploads = shelf.uploads.iter();
+    let found = uploads.find(|upload| upload.id == id && upload.offer == offer);
+    let found = found.ok_or_else(|| Box::new(error(StatusCode::NOT_FOUND, "Upload not found")))?;
+    Ok(json_response(StatusCode::OK, &upload_view(found)))
+}
+
+/// POST of an order to be restocked.
+pub fn restock(
+    request: &Request,
+    shelf: &mut Shelf,
+    now: WallTime,
+) -> Result<Response, Box<Response>> {
+    let fields = offers::object(request)?;
+    let order = fields
+        .get("orderIncrementId")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    if !shelf.reservations.iter().any(|sale| sale.order == order) {
+        return Err(Box::new(error(StatusCode::NOT_FOUND, "Order not found")));
+    }
+    if shelf.restocked.iter().any(|known| known == order) {
+        return Err(Box::new(error(
+            StatusCode::CONFLICT,
+            "Order already restocked",
+        )));
+    }
+    let mut rows = Vec::new();
+    for asked in fields
+        .get("offers")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
+        let offer = asked
+            .get("offerId")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let keys = asked.get("keysNumber").and_then(Value::as_i64);
+        let known = shelf.offers.iter().any(|known| known.id == offer);
+        let Some(keys) = keys.filter(|keys| known && (1..=100).contains(keys)) else {
+            return Err(bad(&[
+                "offers: a known offerId and a keysNumber are needed",
+            ]));
+        };
+        rows.push(json!({
+            "id": format!("{order}-{}", rows.len() + 1),
+            "orderIncrementId": order,
+            "offerId": offer,
+            "keysNumber": keys,
+            "status": "PENDING",
+            "createdAt": date(now),
+            "updatedAt": null,
+            "restockedKeys": 0,
+            "remainingToRestock": keys,
+            "cancelledKeys": 0,
+            "sandboxExtra": true,
+        }));
+    }
+    shelf.restocked.push(order.to_owned());
+    Ok(json_response(StatusCode::OK, &rows.into()))
+}
+
+/// POST of a delivered key to be taken back.
+pub fn take_back(
+    shelf: &mut Shelf,
+    card: &str,
+    now: WallTime,
+    events: &mut Vec<Event>,
+) -> Result<Response, Box<Response>> {
+    if card.len() != 24 || !card.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(Box::new(error(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "Invalid cardId",
+        )));
+    }
+    let key = shelf
+        .keys
+        .iter_mut()
+        .find(|key| key.card.as_deref() == Some(card));
+    let Some(key) = key.filter(|key| key.status == KeyStatus::Dispatched) else {
+        return Err(Box::new(error(StatusCode::NOT_FOUND, "Card not found")));
+    };
+    key.status = KeyStatus::Returned;
+    let id = key.reservation.clone();
+    let mut sales = shelf.reservations.iter_mut();
+    if let Some(sale) = sales.find(|sale| Some(&sale.id) == id.as_ref()) {
+        "RETURNED".clone_into(&mut sale.status);
+        sale.updated = now;
+        events.push(Event::Sale(sale.id.clone()));
+    }
+    Ok(json_response(
+        StatusCode::OK,
+        &json!({ "sandboxExtra": true }),
+    ))
+}

@@ -1,0 +1,379 @@
+//! The twelve points of a faithful simulator, over real loopback HTTP with a hand-driven clock.
+
+mod access;
+mod selling;
+mod webhooks;
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::clock::{Clock, Hand};
+use crate::domain::catalogue::{Documented, Place};
+use crate::domain::simulate::{Command, Fault};
+use crate::http_server::tests::raw;
+use crate::sandbox::{Options, Sandbox, start};
+
+const API: &str = "/sales-manager-api/api/v1";
+const OFFER: &str = "65a0c0de0000000000000001";
+const PRODUCT: &str = "5c9b71292539a4e8f1809707";
+
+struct Bench {
+    sandbox: Sandbox,
+    hand: Hand,
+    to: SocketAddr,
+    token: String,
+}
+
+#[derive(Debug)]
+struct Seen {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Seen {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("JSON: {self:?}"))
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (known, value) = line.split_once(": ")?;
+            known.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+
+    fn message(&self) -> String {
+        self.json()["message"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    }
+}
+
+async fn bench() -> Bench {
+    bench_with(|_| {}).await
+}
+
+async fn bench_with(change: impl FnOnce(&mut Options)) -> Bench {
+    let (clock, hand) = Clock::by_hand(WallTime(1_795_316_066_000));
+    let mut options = Options::new(clock);
+    change(&mut options);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = listener.local_addr().unwrap();
+    let sandbox = start(listener, vec![dialect()], options).await.unwrap();
+    let mut bench = Bench {
+        sandbox,
+        hand,
+        to,
+        token: String::new(),
+    };
+    bench.token = bench.grant(CLIENT_ID, CLIENT_SECRET).await;
+    bench
+}
+
+impl Bench {
+    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Seen {
+        let mut wire = format!(
+            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n",
+            self.to
+        );
+        for (name, value) in headers {
+            let _ = write!(wire, "{name}: {value}\r\n");
+        }
+        let _ = write!(wire, "Content-Length: {}\r\n\r\n{body}", body.len());
+        let all = raw(self.to, wire.as_bytes()).await.unwrap();
+        let all = String::from_utf8(all).unwrap();
+        let (head, body) = all.split_once("\r\n\r\n").unwrap();
+        Seen {
+            status: head[9..12].parse().unwrap(),
+            head: head.to_owned(),
+            body: body.to_owned(),
+        }
+    }
+
+    async fn as_client(&self, token: &str, method: &str, path: &str, body: &str) -> Seen {
+        let bearer = format!("Bearer {token}");
+        let headers = [
+            ("Authorization", bearer.as_str()),
+            ("Content-Type", "application/json"),
+        ];
+        self.send(method, path, &headers, body).await
+    }
+
+    async fn get(&self, path: &str) -> Seen {
+        self.as_client(&self.token, "GET", path, "").await
+    }
+
+    async fn write(&self, method: &str, path: &str, body: Value) -> Seen {
+        self.as_client(&self.token, method, path, &body.to_string())
+            .await
+    }
+
+    async fn token_call(&self, form: &str) -> Seen {
+        let kind = [("Content-Type", "application/x-www-form-urlencoded")];
+        self.send("POST", TOKEN_PATH, &kind, form).await
+    }
+
+    async fn grant(&self, id: &str, secret: &str) -> String {
+        let granted = self
+            .token_call(&format!(
+                "grant_type=client_credentials&client_id={id}&client_secret={secret}"
+            ))
+            .await;
+        assert_eq!(granted.status, 200, "{granted:?}");
+        granted.json()["access_token"].as_str().unwrap().to_owned()
+    }
+
+    fn set(&self, setting: &str, value: &str) -> Result<String, String> {
+        self.sandbox.command(&Command::Set {
+            provider: "kinguin".into(),
+            setting: setting.into(),
+            value: value.into(),
+        })
+    }
+
+    fn event(&self, event: &str, subject: &str) -> Result<String, String> {
+        self.sandbox.command(&Command::Event {
+            provider: "kinguin".into(),
+            event: event.into(),
+            subject: subject.into(),
+        })
+    }
+}
+
+/// A documented call with its examples filled in.
+fn filled(call: &Documented) -> String {
+    let mut path = call.path.to_owned();
+    let mut query = Vec::new();
+    for param in call.params {
+        match param.place {
+            Place::Path => path = path.replace(&format!("{{{}}}", param.name), param.example),
+            Place::Query => query.push((param.name, param.example)),
+        }
+    }
+    if query.is_empty() {
+        path
+    } else {
+        format!("{path}?{}", serde_urlencoded::to_string(query).unwrap())
+    }
+}
+
+#[tokio::test]
+async fn every_documented_call_works_with_its_examples() {
+    for call in &CATALOGUE {
+        let bench = bench().await;
+        let subscribed = CATALOGUE
+            .iter()
+            .find(|call| call.path.ends_with("subscription") && call.writes);
+        if call.path.ends_with("subscription") && !call.writes {
+            let body = subscribed.unwrap().body.unwrap();
+            bench.as_client(&bench.token, "POST", call.path, body).await;
+        }
+        let path = filled(call);
+        let seen = if call.path.ends_with("/stock/file") {
+            let bearer = format!("Bearer {}", bench.token);
+            let body = "--edge\r\nContent-Disposition: form-data; name=\"file\"; filename=\"keys.txt\"\r\n\r\nSANDBOX-A\r\nSANDBOX-B\r\n--edge--\r\n";
+            let kind = "multipart/form-data; boundary=\"edge\"";
+            let headers = [("Authorization", bearer.as_str()), ("Content-Type", kind)];
+            let seen = bench.send(call.method, &path, &headers, body).await;
+            assert_eq!(seen.json()["details"], "2 keys uploaded");
+            seen
+        } else {
+            bench
+                .as_client(
+                    &bench.token,
+                    call.method,
+                    &path,
+                    call.body.unwrap_or_default(),
+                )
+                .await
+        };
+        assert!(
+            (200..300).contains(&seen.status),
+            "{} {path}: {seen:?}",
+            call.method
+        );
+        let rows = seen.body.contains("\"content\":[]") || seen.body == "[]" || seen.body == "{}";
+        assert!(
+            !rows || call.path.contains("envoy2") || call.path.contains("archive"),
+            "an example should find something: {path}: {seen:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn point_10_every_object_has_a_field_that_no_documentation_names_and_money_is_whole() {
+    let bench = bench().await;
+    for call in CATALOGUE.iter().filter(|call| !call.writes) {
+        let seen = bench.get(&filled(call)).await;
+        if seen.status != 200 || seen.header("content-type") != Some("application/json") {
+            continue;
+        }
+        let value = seen.json();
+        assert!(
+            !value.is_object()
+                || seen.body.contains("sandboxExtra")
+                || seen.body.contains("\"content\":[]"),
+            "{}: {}",
+            call.path,
+            seen.body
+        );
+        assert!(!has_fraction(&value), "{}: {}", call.path, seen.body);
+    }
+}
+
+fn has_fraction(value: &Value) -> bool {
+    match value {
+        Value::Number(number) => number.to_string().contains('.'),
+        Value::Array(all) => all.iter().any(has_fraction),
+        Value::Object(all) => all.values().any(has_fraction),
+        _ => false,
+    }
+}
+
+#[tokio::test]
+async fn point_11_faults_are_played_on_the_token_call_and_on_api_calls() {
+    let bench = bench().await;
+    for (fault, status) in [
+        (Fault::ServerError, 503),
+        (Fault::Html, 502),
+        (Fault::TooManyRequests { retry_after: None }, 429),
+    ] {
+        bench.sandbox.command(&Command::SetFault(fault)).unwrap();
+        assert_eq!(bench.token_call("").await.status, status);
+        assert_eq!(bench.get(&format!("{API}/merchants")).await.status, status);
+    }
+    bench
+        .sandbox
+        .command(&Command::SetFault(Fault::TornBody))
+        .unwrap();
+    let torn = bench.get(&format!("{API}/offers")).await;
+    assert!(serde_json::from_str::<Value>(&torn.body).is_err());
+}
+
+#[tokio::test]
+async fn point_12_no_secret_and_no_token_is_echoed_kept_or_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kept.json");
+    let bench = bench_with(|options| options.keep = Some(path.clone())).await;
+    let planted = "PLANTED-PLANTED";
+    let refused = bench
+        .token_call(&format!(
+            "grant_type=client_credentials&client_id={CLIENT_ID}&client_secret={planted}"
+        ))
+        .await;
+    let stock = format!("{API}/offers/{OFFER}/stock");
+    let key = json!({ "body": planted, "mimeType": "text/plain" });
+    assert_eq!(bench.write("POST", &stock, key).await.status, 200);
+    let subscription = json!({
+        "endpoints": { "reserve": "http://127.0.0.1:9/" },
+        "headers": [{ "name": "X-Auth-Token", "value": planted }],
+    });
+    let seen = bench
+        .write("POST", "/envoy2/api/v1/subscription", subscription)
+        .await;
+    assert_eq!(seen.status, 200, "{seen:?}");
+    bench.event("sale", OFFER).unwrap();
+    let state = bench.send("GET", "/_control/state", &[], "").await;
+    let index = bench.send("GET", "/", &[], "").await;
+    let unknown = bench
+        .as_client(planted, "GET", &format!("{API}/merchants"), "")
+        .await;
+    let kept = std::fs::read_to_string(&path).unwrap();
+    for text in [
+        refused.body,
+        state.body,
+        index.body,
+        unknown.body,
+        unknown.head,
+        kept,
+    ] {
+        assert!(!text.contains(planted), "{text}");
+        assert!(!text.contains(CLIENT_SECRET), "{text}");
+        assert!(!text.contains(&bench.token), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_kept_survives_a_restart_but_for_tokens() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kept.json");
+    let first = bench_with(|options| options.keep = Some(path.clone())).await;
+    first.set("limit-reads", "77").unwrap();
+    first.event("revoke-tokens", "").unwrap();
+    let token = first.grant(CLIENT_ID, CLIENT_SECRET).await;
+    let offer = format!("{API}/offers/{OFFER}");
+    let price = json!({ "price": { "amount": 2_222, "currency": "EUR" } }).to_string();
+    assert_eq!(
+        first
+            .as_client(&token, "PATCH", &offer, &price)
+            .await
+            .status,
+        200
+    );
+    let said = first.event("reset-secret", "").unwrap();
+    assert!(said.contains("SANDBOX-KINGUIN-SECRET-2"), "{said}");
+    first.sandbox.stop().await;
+
+    let (clock, _hand) = Clock::by_hand(WallTime(1_795_316_066_000));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let to = listener.local_addr().unwrap();
+    let mut options = Options::new(clock);
+    options.keep = Some(path);
+    let sandbox = start(listener, vec![dialect()], options).await.unwrap();
+    let (_, hand) = Clock::by_hand(WallTime(0));
+    let again = Bench {
+        sandbox,
+        hand,
+        to,
+        token,
+    };
+    assert_eq!(again.get(&offer).await.status, 401, "tokens are not kept");
+    let token = again.grant(CLIENT_ID, "SANDBOX-KINGUIN-SECRET-2").await;
+    let seen = again.as_client(&token, "GET", &offer, "").await.json();
+    assert_eq!(seen["priceIWTR"]["amount"], 2_222);
+    let settings = &again.sandbox.settings()[0].1;
+    assert_eq!(settings[2].value, "77");
+    let keys = again
+        .as_client(&token, "GET", &format!("{offer}/stock"), "")
+        .await;
+    assert!(keys.body.contains("SANDBOX-"), "a key has a text again");
+}
+
+#[tokio::test]
+async fn settings_are_listed_as_they_are_written_and_nonsense_is_refused() {
+    let bench = bench().await;
+    for setting in bench.sandbox.settings().remove(0).1 {
+        for choice in setting.choices {
+            bench.set(setting.name, choice).unwrap();
+            let now = bench.sandbox.settings().remove(0).1;
+            let now = now.iter().find(|now| now.name == setting.name).unwrap();
+            assert_eq!(now.value, *choice, "{}", setting.name);
+        }
+        for nonsense in [
+            "",
+            "0",
+            "-1",
+            "2",
+            "1e3",
+            "\u{1b}[31m",
+            "99999999999999999999",
+        ] {
+            let refusal = bench.set(setting.name, nonsense).unwrap_err();
+            assert!(!refusal.contains('\u{1b}'), "{refusal}");
+        }
+    }
+    assert!(bench.set("speed", "1").unwrap_err().contains("token-life"));
+    assert!(
+        bench
+            .event("explode", "")
+            .unwrap_err()
+            .contains("reset-secret")
+    );
+}

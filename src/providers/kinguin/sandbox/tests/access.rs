@@ -1,0 +1,349 @@
+//! Points 1 to 4: tokens, bearers, resets, limits.
+
+use super::*;
+
+#[tokio::test]
+async fn point_1_a_token_call_is_a_form_sent_by_post_with_the_one_grant() {
+    let bench = bench().await;
+    let get = bench.send("GET", TOKEN_PATH, &[], "").await;
+    assert_eq!((get.status, get.header("allow")), (405, Some("POST")));
+    let json = [("Content-Type", "application/json")];
+    assert_eq!(
+        bench.send("POST", TOKEN_PATH, &json, "{}").await.status,
+        400
+    );
+    let id_and_secret = format!("client_id={CLIENT_ID}&client_secret={CLIENT_SECRET}");
+    for (form, status, error) in [
+        (
+            format!("grant_type=password&{id_and_secret}"),
+            400,
+            "unsupported_grant_type",
+        ),
+        (id_and_secret.clone(), 400, "invalid_request"),
+        (
+            format!("grant_type=client_credentials&client_id={CLIENT_ID}"),
+            400,
+            "invalid_request",
+        ),
+        (
+            format!("grant_type=client_credentials&client_secret={CLIENT_SECRET}"),
+            400,
+            "invalid_request",
+        ),
+        (
+            format!("grant_type=client_credentials&{id_and_secret}&client_id=x"),
+            400,
+            "invalid_request",
+        ),
+        (
+            format!("grant_type=client_credentials&client_id={CLIENT_ID}&client_secret=wrong"),
+            401,
+            "invalid_client",
+        ),
+        (
+            format!("grant_type=client_credentials&client_id=nobody&client_secret={CLIENT_SECRET}"),
+            401,
+            "invalid_client",
+        ),
+        // The secret of one client is no secret of the other.
+        (
+            format!(
+                "grant_type=client_credentials&client_id={OTHER_CLIENT_ID}&client_secret={CLIENT_SECRET}"
+            ),
+            401,
+            "invalid_client",
+        ),
+    ] {
+        let refused = bench.token_call(&form).await;
+        let body = refused.json();
+        assert_eq!(
+            (refused.status, body["error"].as_str()),
+            (status, Some(error)),
+            "{form}"
+        );
+        assert_eq!(body["error_description"], body["message"]);
+        assert!(body["message"].is_string());
+    }
+    let form = format!("grant_type=client_credentials&{id_and_secret}");
+    let granted = bench.token_call(&form).await.json();
+    let fields: Vec<_> = granted
+        .as_object()
+        .unwrap()
+        .keys()
+        .map(String::as_str)
+        .collect();
+    assert_eq!(
+        fields,
+        ["access_token", "expires_in", "token_type", "scope"]
+    );
+    assert_eq!(granted["expires_in"], 3600);
+    assert_eq!(granted["token_type"], "bearer");
+    assert!(granted["scope"].is_null());
+    assert_eq!(granted["access_token"].as_str().unwrap().len(), 86);
+}
+
+#[tokio::test]
+async fn point_1_each_call_gives_a_new_token_and_older_ones_live_to_their_own_end() {
+    let bench = bench().await;
+    let merchant = format!("{API}/merchants");
+    bench.set("token-life", "20s").unwrap();
+    let short = bench.grant(CLIENT_ID, CLIENT_SECRET).await;
+    assert_ne!(short, bench.token);
+    bench.hand.advance(Duration::from_millis(19_999));
+    assert_eq!(
+        bench.as_client(&short, "GET", &merchant, "").await.status,
+        200
+    );
+    bench.hand.advance(Duration::from_millis(1));
+    assert_eq!(
+        bench.as_client(&short, "GET", &merchant, "").await.status,
+        401
+    );
+    assert_eq!(
+        bench.get(&merchant).await.status,
+        200,
+        "the older one lives for an hour"
+    );
+}
+
+#[tokio::test]
+async fn point_2_every_seller_and_envoy2_path_wants_a_good_bearer() {
+    let bench = bench().await;
+    for path in [
+        format!("{API}/merchants"),
+        format!("{API}/offers"),
+        format!("{API}/no-such-path"),
+        "/envoy2/api/v1/requests".to_owned(),
+    ] {
+        let basic = format!("Basic {}", bench.token);
+        let bare = bench.token.clone();
+        for value in [
+            None,
+            Some("Bearer"),
+            Some("Bearer "),
+            Some("Bearer nonsense"),
+            Some(basic.as_str()),
+            Some(bare.as_str()),
+        ] {
+            let headers: Vec<_> = value
+                .into_iter()
+                .map(|value| ("Authorization", value))
+                .collect();
+            let refused = bench.send("GET", &path, &headers, "").await;
+            assert_eq!(refused.status, 401, "{path} {value:?}");
+            assert_eq!(refused.header("www-authenticate"), Some("Bearer"));
+        }
+        let twice = format!("Bearer {}", bench.token);
+        let headers = [
+            ("Authorization", twice.as_str()),
+            ("Authorization", twice.as_str()),
+        ];
+        assert_eq!(
+            bench.send("GET", &path, &headers, "").await.status,
+            401,
+            "two headers are none"
+        );
+    }
+    for scheme in ["bearer", "BEARER", "Bearer"] {
+        let value = format!("{scheme} {}", bench.token);
+        let seen = bench
+            .send(
+                "GET",
+                &format!("{API}/merchants"),
+                &[("Authorization", &value)],
+                "",
+            )
+            .await;
+        assert_eq!(seen.status, 200, "{scheme}");
+    }
+}
+
+#[tokio::test]
+async fn point_2_public_reads_are_answered_without_a_token() {
+    let bench = bench().await;
+    for path in [
+        format!("{API}/wholesale/product/{PRODUCT}/offers"),
+        format!("{API}/wholesale/offers?size=1"),
+        format!("{API}/product/minimalPrice/{PRODUCT}"),
+        "/library/api/v1/products/search?active=1&phrase=harbour".to_owned(),
+        "/kpc/api/v1/products/search/findByTypeAndExternalId?type=kinguin&externalId=1001"
+            .to_owned(),
+    ] {
+        assert_eq!(
+            bench.send("GET", &path, &[], "").await.status,
+            200,
+            "{path}"
+        );
+    }
+    let best = format!("{API}/wholesale/product/{PRODUCT}/best");
+    assert_eq!(bench.send("GET", &best, &[], "").await.status, 401);
+}
+
+#[tokio::test]
+async fn point_2_each_client_sees_its_own_sellers_offers_alone() {
+    let bench = bench().await;
+    let other = bench
+        .grant(OTHER_CLIENT_ID, "SANDBOX-KINGUIN-OTHER-SECRET-1")
+        .await;
+    let list = bench
+        .as_client(&other, "GET", &format!("{API}/offers"), "")
+        .await
+        .json();
+    assert_eq!(list["page"]["totalElements"], 3);
+    let path = format!("{API}/offers/{OFFER}");
+    assert_eq!(bench.as_client(&other, "GET", &path, "").await.status, 404);
+    assert_eq!(
+        bench.as_client(&other, "PATCH", &path, "{}").await.status,
+        403
+    );
+}
+
+#[tokio::test]
+async fn point_3_a_reset_refuses_the_old_secret_and_says_the_new_one() {
+    let bench = bench().await;
+    let said = bench.event("reset-secret", CLIENT_ID).unwrap();
+    assert!(
+        said.contains("SANDBOX-KINGUIN-SECRET-2 from now on"),
+        "{said}"
+    );
+    let form = |secret: &str| {
+        format!("grant_type=client_credentials&client_id={CLIENT_ID}&client_secret={secret}")
+    };
+    assert_eq!(bench.token_call(&form(CLIENT_SECRET)).await.status, 401);
+    assert_eq!(
+        bench
+            .token_call(&form("SANDBOX-KINGUIN-SECRET-2"))
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        bench.get(&format!("{API}/merchants")).await.status,
+        200,
+        "tokens in hand stay good"
+    );
+    bench
+        .grant(OTHER_CLIENT_ID, "SANDBOX-KINGUIN-OTHER-SECRET-1")
+        .await;
+    let said = bench.event("reset-secret", "").unwrap();
+    assert!(said.contains("SANDBOX-KINGUIN-SECRET-3"), "{said}");
+    assert!(bench.event("reset-secret", "nobody").is_err());
+}
+
+#[tokio::test]
+async fn point_4_the_window_slides_and_counts_reads_and_writes_apart_for_each_client() {
+    let bench = bench().await;
+    bench.set("limit-reads", "3").unwrap();
+    bench.set("limit-writes", "3").unwrap();
+    let (merchant, offer) = (format!("{API}/merchants"), format!("{API}/offers/{OFFER}"));
+    for _ in 0..3 {
+        assert_eq!(bench.get(&merchant).await.status, 200);
+        bench.hand.advance(Duration::from_secs(10));
+    }
+    let refused = bench.get(&merchant).await;
+    assert_eq!((refused.status, refused.header("retry-after")), (429, None));
+    for _ in 0..3 {
+        assert_eq!(
+            bench.write("PATCH", &offer, json!({})).await.status,
+            200,
+            "writes have their own"
+        );
+    }
+    assert_eq!(bench.write("PATCH", &offer, json!({})).await.status, 429);
+    let other = bench
+        .grant(OTHER_CLIENT_ID, "SANDBOX-KINGUIN-OTHER-SECRET-1")
+        .await;
+    assert_eq!(
+        bench.as_client(&other, "GET", &merchant, "").await.status,
+        200,
+        "another client"
+    );
+    // At 30 s; the first read leaves the window at 60 s, and the second not before 70 s.
+    bench.hand.advance(Duration::from_millis(29_999));
+    assert_eq!(bench.get(&merchant).await.status, 429);
+    bench.hand.advance(Duration::from_millis(1));
+    assert_eq!(bench.get(&merchant).await.status, 200);
+    assert_eq!(
+        bench.get(&merchant).await.status,
+        429,
+        "one place was free, not three"
+    );
+}
+
+#[tokio::test]
+async fn point_4_over_the_limit_retry_after_says_when_there_is_room() {
+    let bench = bench().await;
+    bench.set("limit-reads", "3").unwrap();
+    bench.set("over-limit", "refuse-with-retry-after").unwrap();
+    let merchant = format!("{API}/merchants");
+    for _ in 0..3 {
+        bench.get(&merchant).await;
+    }
+    bench.hand.advance(Duration::from_millis(17_500));
+    let refused = bench.get(&merchant).await;
+    assert_eq!(
+        (refused.status, refused.header("retry-after")),
+        (429, Some("43"))
+    );
+}
+
+#[tokio::test]
+async fn point_4_token_calls_and_public_reads_are_not_counted() {
+    let bench = bench().await;
+    bench.set("limit-writes", "3").unwrap();
+    bench.set("limit-reads", "3").unwrap();
+    for _ in 0..5 {
+        bench.grant(CLIENT_ID, CLIENT_SECRET).await;
+        let path = format!("{API}/product/minimalPrice/{PRODUCT}");
+        assert_eq!(bench.get(&path).await.status, 200);
+    }
+    assert_eq!(bench.get(&format!("{API}/merchants")).await.status, 200);
+}
+
+/// A request as the dialect itself gets it, so that a late answer need not be waited for.
+fn request(token: &str) -> Request {
+    axum::http::Request::builder()
+        .uri(format!("{API}/merchants"))
+        .header("authorization", format!("Bearer {token}"))
+        .body(bytes::Bytes::new())
+        .unwrap()
+}
+
+#[test]
+fn point_4_a_delayed_call_is_answered_once_the_window_has_room() {
+    let (clock, hand) = Clock::by_hand(WallTime(1_795_316_066_000));
+    let world = World::new(&Options::new(clock), None);
+    let kinguin = Kinguin::default();
+    kinguin.begin(&world, None, true).unwrap();
+    kinguin.set("limit-reads", "3").unwrap();
+    kinguin.set("over-limit", "delay").unwrap();
+    let life = Duration::from_hours(1);
+    let form = format!(
+        "grant_type=client_credentials&client_id={CLIENT_ID}&client_secret={CLIENT_SECRET}"
+    );
+    let call = axum::http::Request::post(TOKEN_PATH)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(bytes::Bytes::from(form))
+        .unwrap();
+    let granted = kinguin.memory().access.grant(&call, 1, life, world.now());
+    let granted: Value = serde_json::from_slice(granted.body()).unwrap();
+    let token = granted["access_token"].as_str().unwrap();
+    let late = || {
+        let answered = kinguin.answer(&request(token), &world);
+        assert_eq!(answered.status(), 200);
+        answered.extensions().get::<Late>().map(|late| late.0)
+    };
+    for _ in 0..3 {
+        assert_eq!(late(), None);
+        hand.advance(Duration::from_secs(5));
+    }
+    // At 15 s: the places of 0, 5 and 10 s are free again a minute later each.
+    assert_eq!(late(), Some(Duration::from_secs(45)));
+    assert_eq!(late(), Some(Duration::from_secs(50)));
+    assert_eq!(late(), Some(Duration::from_secs(55)));
+    assert_eq!(
+        late(),
+        Some(Duration::from_secs(105)),
+        "behind the first that waits"
+    );
+}

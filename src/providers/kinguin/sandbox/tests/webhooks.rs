@@ -1,0 +1,218 @@
+//! Point 9: webhooks, to a real receiver on this machine.
+
+use std::sync::{Arc, Mutex};
+
+use axum::http::StatusCode;
+
+use super::*;
+use crate::http_server::{Limits, Outcome, Server, text};
+
+const SUBSCRIPTION: &str = "/envoy2/api/v1/subscription";
+
+type Received = Arc<Mutex<Vec<(String, Value)>>>;
+
+/// A receiver that answers with these statuses in turn, the last of them from then on.
+async fn receiver(statuses: &'static [u16]) -> (Server, String, Received) {
+    let received = Received::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let seen = received.clone();
+    let server = Server::start(listener, Limits::default(), move |request: Request| {
+        let seen = seen.clone();
+        async move {
+            let mut seen = seen.lock().unwrap();
+            let header = request.headers().get("x-auth-token");
+            let header = header
+                .and_then(|value| value.to_str().ok())
+                .unwrap_or("none");
+            let body = serde_json::from_slice(request.body()).unwrap_or_default();
+            let status = statuses[seen.len().min(statuses.len() - 1)];
+            seen.push((header.to_owned(), body));
+            Outcome::Answer(text(StatusCode::from_u16(status).unwrap(), ""))
+        }
+    })
+    .unwrap();
+    (server, url, received)
+}
+
+impl Bench {
+    async fn subscribe(&self, url: &str, events: &[&str]) -> Seen {
+        let endpoints: serde_json::Map<_, _> = events
+            .iter()
+            .map(|event| ((*event).to_owned(), Value::from(url)))
+            .collect();
+        let headers = json!([{ "name": "X-Auth-Token", "value": "SANDBOX-HEADER" }]);
+        self.write(
+            "POST",
+            SUBSCRIPTION,
+            json!({ "endpoints": endpoints, "headers": headers }),
+        )
+        .await
+    }
+
+    /// Sends what is due, whoever comes first: the postman of the sandbox works, too.
+    async fn until(&self, received: &Received, count: usize) -> Vec<(String, Value)> {
+        for _ in 0..200 {
+            self.sandbox.pump().await;
+            let seen = received.lock().unwrap().clone();
+            if seen.len() >= count {
+                return seen;
+            }
+            tokio::task::yield_now().await;
+        }
+        panic!(
+            "{count} webhooks were expected: {:?}",
+            received.lock().unwrap()
+        );
+    }
+}
+
+#[tokio::test]
+async fn point_9_a_change_of_state_is_told_with_the_registered_headers_and_no_signature() {
+    let bench = bench().await;
+    let (_server, url, received) = receiver(&[200]).await;
+    assert_eq!(
+        bench
+            .subscribe(&url, &["reserve", "give", "delivered"])
+            .await
+            .status,
+        200
+    );
+    let said = bench.event("sale", OFFER).unwrap();
+    let id = said.split(' ').nth(1).unwrap();
+    for state in ["BOUGHT", "DELIVERED"] {
+        bench
+            .until(&received, if state == "BOUGHT" { 1 } else { 2 })
+            .await;
+        bench
+            .event("reservation", &format!("{id} {state}"))
+            .unwrap();
+    }
+    let seen = bench.until(&received, 3).await;
+    let states: Vec<_> = seen
+        .iter()
+        .map(|(_, body)| body["status"].as_str().unwrap())
+        .collect();
+    assert_eq!(states, ["BUYING", "BOUGHT", "DELIVERED"]);
+    for (header, body) in &seen {
+        assert_eq!(header, "SANDBOX-HEADER");
+        assert_eq!(body["reservationId"], id);
+        assert_eq!(
+            body["priceIWTR"],
+            json!({ "amount": 1500, "currency": "EUR" })
+        );
+        assert!(body["updatedAt"].as_str().unwrap().ends_with("+0000"));
+    }
+    assert!(seen[1].1.get("releasedStockId").is_none());
+    assert!(seen[2].1["releasedStockId"].is_string());
+    let log = bench.get("/envoy2/api/v1/requests").await.json();
+    let newest = &log["content"][0]["request"];
+    assert_eq!(newest["toSent"]["bodyId"], id);
+    assert_eq!(newest["deployAttempts"], 1);
+    let body: Value = serde_json::from_str(newest["toSent"]["body"].as_str().unwrap()).unwrap();
+    assert_eq!(body, seen[2].1, "the body is a text in the log");
+}
+
+#[tokio::test]
+async fn point_9_a_refused_webhook_goes_out_once_more_at_once_and_once_five_minutes_later() {
+    let bench = bench().await;
+    let (_server, url, received) = receiver(&[500]).await;
+    bench.subscribe(&url, &["reserve"]).await;
+    bench.event("sale", OFFER).unwrap();
+    bench.until(&received, 2).await;
+    bench.hand.advance(Duration::from_secs(299));
+    assert_eq!(
+        bench.sandbox.pump().await,
+        0,
+        "not before five minutes have passed"
+    );
+    bench.hand.advance(Duration::from_secs(1));
+    bench.until(&received, 3).await;
+    bench.hand.advance(Duration::from_mins(30));
+    assert_eq!(bench.sandbox.pump().await, 0);
+    assert_eq!(received.lock().unwrap().len(), 3, "given up");
+    let log = bench.get("/envoy2/api/v1/requests").await.json();
+    let request = &log["content"][0]["request"];
+    assert_eq!(
+        (
+            request["deployAttempts"].as_i64(),
+            request["status"].as_str()
+        ),
+        (Some(3), Some("FAILED"))
+    );
+    let held = bench.get(SUBSCRIPTION).await.json();
+    assert_eq!(held["blockedEndpoints"], json!(["reserve"]));
+    bench.event("sale", OFFER).unwrap();
+    assert_eq!(
+        bench.sandbox.pump().await,
+        0,
+        "a blocked endpoint gets nothing"
+    );
+    assert_eq!(
+        bench.subscribe(&url, &["reserve"]).await.json()["version"],
+        2
+    );
+    bench.event("sale", OFFER).unwrap();
+    bench.until(&received, 4).await;
+}
+
+#[tokio::test]
+async fn point_9_the_other_webhooks_have_their_documented_shapes() {
+    let bench = bench().await;
+    let (_server, url, received) = receiver(&[200]).await;
+    bench
+        .subscribe(
+            &url,
+            &["offerblocked", "chatmessage", "orderprocessing", "reserve"],
+        )
+        .await;
+    bench
+        .event("block-offer", &format!("{OFFER} ADMIN_TRIAL_KEYS"))
+        .unwrap();
+    bench.until(&received, 1).await;
+    bench.event("chat", "where is my key?").unwrap();
+    bench.until(&received, 2).await;
+    bench.event("order", PRODUCT).unwrap();
+    bench.until(&received, 3).await;
+    bench.event("surprise", "").unwrap();
+    let seen = bench.until(&received, 4).await;
+    assert_eq!(seen[0].1["block"], "ADMIN_TRIAL_KEYS");
+    assert_eq!(seen[1].1["message"], "where is my key?");
+    assert_eq!(seen[2].1["qtyOrdered"], "20", "the quantity is a text");
+    assert_eq!(seen[3].1["status"], "SANDBOX_UNDOCUMENTED");
+}
+
+#[tokio::test]
+async fn point_9_webhooks_go_to_this_machine_only_and_headers_are_headers() {
+    let bench = bench().await;
+    assert_eq!(bench.get(SUBSCRIPTION).await.status, 404, "none yet");
+    assert!(
+        bench
+            .event("chat", "hello")
+            .unwrap()
+            .contains("nothing goes out")
+    );
+    for url in [
+        "http://example.com/hook",
+        "https://127.0.0.1/hook",
+        "file:///etc/passwd",
+        "",
+    ] {
+        let refused = bench.subscribe(url, &["reserve"]).await;
+        assert_eq!(refused.status, 400, "{url}");
+    }
+    assert_eq!(
+        bench
+            .subscribe("http://127.0.0.1:9/", &["exploded"])
+            .await
+            .status,
+        400
+    );
+    for header in [
+        json!({ "name": "A B", "value": "x" }),
+        json!({ "name": "A", "value": "x\r\nB: y" }),
+    ] {
+        let body = json!({ "endpoints": {}, "headers": [header] });
+        assert_eq!(bench.write("POST", SUBSCRIPTION, body).await.status, 400);
+    }
+}

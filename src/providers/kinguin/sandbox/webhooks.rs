@@ -1,0 +1,354 @@
+//! Webhooks: where they are sent, what stands in them, and what came of each. They carry no signature: the headers
+//! that were registered prove them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::domain::{WallTime, inert};
+use crate::http_server::{Request, Response, is_local_url};
+use crate::sandbox::outbox::{Letter, Outbox};
+
+use super::offers::{self, money};
+use super::products::Product;
+use super::query::{Page, Query, date};
+use super::shelf::{STATES, Shelf};
+use super::{bad, error, json_response};
+
+/// A webhook that was not answered 200 is sent again at once, and once more after five minutes.
+const WAITS: [Duration; 2] = [Duration::ZERO, Duration::from_mins(5)];
+
+/// What is remembered is bounded.
+const LOG_MAX: usize = 200;
+
+/// Events besides those of a reservation's states.
+const OTHERS: [&str; 3] = ["offerblocked", "chatmessage", "orderprocessing"];
+
+/// All sellers' webhooks. Subscriptions hold the receivers' headers, which are secrets, so neither they nor letters on
+/// their way survive a restart; the log does.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Webhooks {
+    #[serde(skip)]
+    subscriptions: [Option<Subscription>; 2],
+    #[serde(skip)]
+    outbox: Outbox,
+    log: Vec<Sent>,
+    sent: u64,
+}
+
+#[derive(Default)]
+struct Subscription {
+    version: u64,
+    endpoints: BTreeMap<String, String>,
+    headers: Vec<(String, String)>,
+    blocked: Vec<String>,
+}
+
+impl std::fmt::Debug for Subscription {
+    /// Without the headers.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Subscription({} endpoints)", self.endpoints.len())
+    }
+}
+
+/// One webhook, on its way or not.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Sent {
+    number: u64,
+    whose: usize,
+    event: String,
+    body: String,
+    body_id: String,
+    at: WallTime,
+    attempts: u32,
+    status: Option<u16>,
+    state: State,
+    /// The letter that carries it; letters are counted anew after a restart.
+    #[serde(skip)]
+    letter: Option<u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum State {
+    Waiting,
+    Taken,
+    GivenUp,
+}
+
+impl Webhooks {
+    /// POST of the subscription: made once, changed from then on.
+    pub fn subscribe(
+        &mut self,
+        whose: usize,
+        request: &Request,
+    ) -> Result<Response, Box<Response>> {
+        let fields = offers::object(request)?;
+        let mut endpoints = BTreeMap::new();
+        for (event, url) in fields
+            .get("endpoints")
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
+            let known =
+                STATES.iter().any(|(_, known)| known == event) || OTHERS.contains(&event.as_str());
+            let url = url.as_str().unwrap_or_default();
+            if !known {
+                let words = format!("endpoints: there is no event {}", inert::quoted(event, 40));
+                return Err(bad(&[words]));
+            }
+            if !is_local_url(url) {
+                let words = format!(
+                    "endpoints.{event}: this sandbox sends to http:// URLs of its own machine only"
+                );
+                return Err(bad(&[words]));
+            }
+            endpoints.insert(event.clone(), url.to_owned());
+        }
+        let mut headers = Vec::new();
+        for header in fields
+            .get("headers")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            let text = |name: &str| header.get(name).and_then(Value::as_str);
+            let (Some(name), Some(value)) = (text("name"), text("value")) else {
+                return Err(bad(&["headers: name and value are needed"]));
+            };
+            let token = !name.is_empty()
+                && name
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
+            if !token || value.chars().any(char::is_control) {
+                return Err(bad(&["headers: this makes no header"]));
+            }
+            headers.push((name.to_owned(), value.to_owned()));
+        }
+        let held = self.subscriptions[whose].get_or_insert_default();
+        held.version += 1;
+        held.endpoints = endpoints;
+        held.headers = headers;
+        held.blocked.clear();
+        self.subscription(whose)
+    }
+
+    /// GET of the subscription.
+    pub fn subscription(&self, whose: usize) -> Result<Response, Box<Response>> {
+        let Some(held) = &self.subscriptions[whose] else {
+            return Err(Box::new(error(
+                StatusCode::NOT_FOUND,
+                "Subscription not found",
+            )));
+        };
+        let headers = held
+            .headers
+            .iter()
+            .map(|(name, value)| json!({ "name": name, "value": value }));
+        let body = json!({
+            "id": format!("65d0000000000000000000{whose:02}"),
+            "subscriberId": format!("seller-{whose}"),
+            "version": held.version,
+            "endpoints": held.endpoints,
+            "headers": headers.collect::<Vec<_>>(),
+            "blockedEndpoints": held.blocked,
+            "sandboxExtra": true,
+        });
+        Ok(json_response(StatusCode::OK, &body))
+    }
+
+    /// GET of what was sent, the newest first.
+    pub fn requests(&self, whose: usize, request: &Request) -> Result<Response, Box<Response>> {
+        let own = self.log.iter().rev().filter(|sent| sent.whose == whose);
+        let (page, rows) = Page::of(request, &Query::of(request), own.collect())?;
+        let rows = rows.into_iter().map(|sent| {
+            json!({
+                "id": sent.number.to_string(),
+                "event": sent.event,
+                "createdAt": date(sent.at),
+                "request": {
+                    "toSent": { "body": sent.body, "bodyId": sent.body_id },
+                    "deployAttempts": sent.attempts,
+                    "responseStatus": sent.status,
+                    "status": match sent.state {
+                        State::Waiting => "WAITING",
+                        State::Taken => "DELIVERED",
+                        State::GivenUp => "FAILED",
+                    },
+                },
+                "sandboxExtra": true,
+            })
+        });
+        Ok(json_response(StatusCode::OK, &page.spring(rows.collect())))
+    }
+
+    /// Tells of a reservation's state as it stands.
+    pub fn sale(
+        &mut self,
+        whose: usize,
+        own: &Shelf,
+        id: &str,
+        products: &[Product],
+        now: WallTime,
+    ) {
+        let mut sales = own.reservations.iter();
+        let Some(sale) = sales.find(|sale| sale.id == id) else {
+            return;
+        };
+        let Some((_, event)) = STATES.iter().find(|(state, _)| *state == sale.status) else {
+            return;
+        };
+        let product = &products[sale.product];
+        let offer = own.offers.iter().find(|offer| offer.id == sale.offer);
+        let counts = own
+            .counts()
+            .get(sale.offer.as_str())
+            .copied()
+            .unwrap_or_default();
+        let mut body = json!({
+            "name": product.name,
+            "price": money(sale.price),
+            "priceIWTR": money(sale.iwtr),
+            "commissionRule": offers::rule(product),
+            "productId": product.id,
+            "offerId": sale.offer,
+            "status": sale.status,
+            "reservationId": sale.id,
+            "availableStock": counts.available,
+            "buyableStock": offer.map_or(0, |offer| counts.buyable(offer)),
+            "declaredStock": offer.map_or(0, |offer| offer.declared),
+            "reservedStock": counts.reserved,
+            "requestedKeyType": "TEXT",
+            "updatedAt": date(sale.updated),
+            "popularityBid": money(0),
+            "sandboxExtra": true,
+        });
+        if sale.status == "DELIVERED" {
+            let key = own
+                .keys
+                .iter()
+                .find(|key| Some(&key.id) == sale.key.as_ref());
+            body["releasedStockId"] = sale.key.clone().into();
+            body["releasedExternalStockId"] = key.and_then(|key| key.external.clone()).into();
+        }
+        self.post(whose, event, &sale.id, body.to_string(), now);
+    }
+
+    /// Puts a webhook in the post, where somebody wants it.
+    pub fn post(
+        &mut self,
+        whose: usize,
+        event: &str,
+        body_id: &str,
+        body: String,
+        now: WallTime,
+    ) -> bool {
+        let Some(held) = &self.subscriptions[whose] else {
+            return false;
+        };
+        let url = held
+            .endpoints
+            .get(event)
+            .filter(|_| !held.blocked.iter().any(|blocked| blocked == event));
+        let Some(url) = url else {
+            return false;
+        };
+        let kind = ("Content-Type".to_owned(), "application/json".to_owned());
+        // The registered headers join it when it leaves: letters are kept no longer than they must.
+        self.outbox
+            .post(Letter::notice(url.clone(), vec![kind], body.clone(), now));
+        self.sent += 1;
+        if self.log.len() >= LOG_MAX {
+            self.log.remove(0);
+        }
+        self.log.push(Sent {
+            number: self.sent,
+            whose,
+            event: event.to_owned(),
+            body,
+            body_id: body_id.to_owned(),
+            at: now,
+            attempts: 0,
+            status: None,
+            state: State::Waiting,
+            letter: self.outbox.waiting().last().map(|letter| letter.number),
+        });
+        true
+    }
+
+    /// Those to be sent now, with the headers as they were registered last.
+    pub fn due(&self, now: WallTime) -> Vec<Letter> {
+        let mut due = self.outbox.due(now);
+        for letter in &mut due {
+            let mut log = self.log.iter();
+            let whose = log
+                .find(|sent| sent.letter == Some(letter.number))
+                .map(|sent| sent.whose);
+            let held = whose.and_then(|whose| self.subscriptions[whose].as_ref());
+            letter
+                .headers
+                .extend(held.into_iter().flat_map(|held| held.headers.clone()));
+        }
+        due
+    }
+
+    /// When the next one is due.
+    pub fn next(&self) -> Option<WallTime> {
+        self.outbox.next()
+    }
+
+    /// What came of sending one. Given up for good, its endpoint is blocked until it is registered anew.
+    pub fn tried(&mut self, letter: u64, status: Option<u16>, now: WallTime) {
+        self.outbox.tried(letter, now, status, &WAITS);
+        let waits = self
+            .outbox
+            .waiting()
+            .iter()
+            .any(|waiting| waiting.number == letter);
+        let mut log = self.log.iter_mut();
+        let Some(sent) = log.find(|sent| sent.letter == Some(letter)) else {
+            return;
+        };
+        sent.attempts += 1;
+        sent.status = status;
+        sent.state = match (waits, status) {
+            (true, _) => State::Waiting,
+            (false, Some(200)) => State::Taken,
+            (false, _) => State::GivenUp,
+        };
+        if sent.state == State::GivenUp
+            && let Some(held) = &mut self.subscriptions[sent.whose]
+            && !held.blocked.contains(&sent.event)
+        {
+            held.blocked.push(sent.event.clone());
+        }
+    }
+
+    /// What was on its way when it was kept is lost with its headers.
+    pub fn resume(&mut self) {
+        for sent in &mut self.log {
+            if sent.state == State::Waiting {
+                sent.state = State::GivenUp;
+            }
+        }
+    }
+
+    /// For people: how many of a seller's events are wanted, wait and were taken. No headers.
+    pub fn state(&self, whose: usize) -> Value {
+        let count = |state| {
+            let own = self.log.iter().filter(|sent| sent.whose == whose);
+            own.filter(|sent| sent.state == state).count()
+        };
+        let held = self.subscriptions[whose].as_ref();
+        json!({
+            "endpoints": held.map_or(0, |held| held.endpoints.len()),
+            "blocked": held.map(|held| held.blocked.clone()).unwrap_or_default(),
+            "waiting": count(State::Waiting),
+            "taken": count(State::Taken),
+            "given_up": count(State::GivenUp),
+        })
+    }
+}

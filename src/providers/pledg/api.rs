@@ -1,0 +1,187 @@
+//! Pledg's calls: operation to call, reply to answer. No I/O.
+
+use std::sync::Arc;
+
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+
+use super::auth::{Keys, Scheme, TokenCall, scheme};
+use super::{schedule, wire};
+use crate::auth::FetchToken;
+use crate::domain::{Answer, Digest, Op, RawCall, RawReply, Secret, WallTime, inert};
+use crate::net::{
+    Authorise, BoxFuture, Call, Content, How, NetError, Repeat, Reply, Sealed, redact,
+};
+use crate::providers::{ApiError, Client, Credentials};
+
+/// The token call, made by itself where a call needs a token.
+pub const TOKEN: &str = "/api/token";
+/// The parameter that replaces a purchase's data.
+pub const SIGNATURE: &str = "signature";
+
+/// One account at Pledg.
+struct Pledg {
+    keys: Keys,
+}
+
+/// Makes the client of one account.
+pub fn connect(credentials: Credentials) -> Arc<dyn Client> {
+    Arc::new(Pledg {
+        keys: Keys::new(credentials),
+    })
+}
+
+/// Makes what fetches an account's access tokens.
+pub fn fetch(credentials: &Credentials) -> Arc<dyn FetchToken> {
+    Arc::new(TokenCall::new(credentials.clone()))
+}
+
+impl Authorise for Pledg {
+    fn prepare<'a>(&'a self, call: &'a Call, how: How) -> BoxFuture<'a, Result<(), NetError>> {
+        self.keys.prepare(call, how)
+    }
+    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+        self.keys.authorise(call)
+    }
+    fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool {
+        self.keys.is_stale(reply, token)
+    }
+}
+
+impl Client for Pledg {
+    fn call(&self, op: &Op) -> Result<Call, ApiError> {
+        let Op::Raw {
+            method,
+            path,
+            body,
+            writes,
+        } = op
+        else {
+            return Err(ApiError::Unsupported(match op {
+                Op::Verify => "Pledg has no call that only checks credentials; an access token granted says that they are good".into(),
+                _ => "Pledg has no such call; `tilldeck request` sends any of its calls".into(),
+            }));
+        };
+        let plain = path.split(['?', '#']).next().unwrap_or(path);
+        if plain.trim_end_matches('/') == TOKEN {
+            return Err(ApiError::Unsupported(
+                "the token call is made by itself; `tilldeck token refresh` makes it now, and `tilldeck token print` shows the token".into(),
+            ));
+        }
+        let given = body.as_deref().filter(|body| !body.trim().is_empty());
+        let body = match scheme(path) {
+            Scheme::Signature => to_be_signed(path, given)?,
+            Scheme::Token | Scheme::Open | Scheme::Dashboard => match given {
+                Some(text) => {
+                    parse::<serde::de::IgnoredAny>(text)?;
+                    Content::Text(text.to_owned())
+                }
+                None => Content::Empty,
+            },
+        };
+        Ok(Call {
+            method: method.clone(),
+            endpoint: "api",
+            path: path.clone(),
+            body,
+            about: op.about(),
+            repeat: if *writes { Repeat::Never } else { Repeat::Safe },
+        })
+    }
+
+    fn answer(&self, op: &Op, reply: &Reply, _at: WallTime) -> Result<Answer, ApiError> {
+        match op {
+            Op::Raw { .. } => Ok(Answer::Raw(reply.clone().into_raw())),
+            _ => Err(ApiError::Unsupported(
+                "there is nothing to read in this answer".into(),
+            )),
+        }
+    }
+
+    fn judge(&self, raw: &RawReply) -> Result<(), ApiError> {
+        let said = wire::failure(&raw.body);
+        if raw.status < 400 && said.is_none() {
+            return Ok(());
+        }
+        Err(failing(raw.status, said.as_ref()))
+    }
+
+    fn digest(&self, call: &RawCall, reply: &RawReply) -> Option<Digest> {
+        (reply.status == 200 && schedule::is_asked(&call.path))
+            .then(|| schedule::digest(&reply.body))
+            .flatten()
+    }
+}
+
+/// The data of a purchase, which becomes the signature. One signed elsewhere stands in the path already.
+fn to_be_signed(path: &str, body: Option<&str>) -> Result<Content, ApiError> {
+    let query = path.split_once('?').map_or("", |(_, query)| query);
+    let query = query.split('#').next().unwrap_or_default();
+    let signed = query.split('&').any(|pair| {
+        let name = pair.split('=').next().unwrap_or(pair);
+        percent_decode_str(name).decode_utf8_lossy() == SIGNATURE
+    });
+    match (signed, body) {
+        (true, None) => Ok(Content::Empty),
+        (true, Some(_)) => Err(ApiError::Unsupported(
+            "the path holds a signature and there is data to be signed; leave one of the two out".into(),
+        )),
+        (false, None) => Err(ApiError::Unsupported(
+            "there is nothing to sign; give the purchase as --data '{\"data\": {\"merchantUid\": \"mer_…\", \"amountCents\": 2000, …}}'".into(),
+        )),
+        (false, Some(text)) => {
+            let settings: Map<String, Value> = parse(text)?;
+            if !settings.get("data").is_some_and(Value::is_object) {
+                return Err(ApiError::Unsupported(
+                    "the body has no `data` with the purchase's settings in it; write {\"data\": {…}}".into(),
+                ));
+            }
+            Ok(Content::Fields(settings))
+        }
+    }
+}
+
+/// The body read as JSON. The text itself is what is sent.
+fn parse<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, ApiError> {
+    serde_json::from_str(text).map_err(|error| {
+        ApiError::Unsupported(format!(
+            "the body is not the JSON that Pledg takes: {}. Nothing was sent",
+            inert::cut(&redact::scrub(&error.to_string()), 120)
+        ))
+    })
+}
+
+fn failing(status: u16, said: Option<&wire::Failure>) -> ApiError {
+    let kind = said
+        .and_then(|said| said.kind.as_deref())
+        .unwrap_or_default();
+    let words = said.map(|said| inert::cut(&redact::scrub(&said.words), 200));
+    let with = |what: String| match &words {
+        Some(words) if !words.is_empty() => format!("{what}: {words}"),
+        _ => what,
+    };
+    match (status, kind) {
+        (401 | 403, _) | (_, "invalid_client" | "error_token") => ApiError::Refused {
+            code: with(format!("status {status}")),
+            hint: "check that the credentials this call takes were issued for the account's environment: api_key and api_secret \
+                   for access tokens, dashboard_user and dashboard_password for a release, merchant_secret for a purchase"
+                .into(),
+        },
+        (404, _) | (_, "invalid_merchant_uid") => ApiError::NotFound {
+            what: with(format!("what was asked for (status {status})")),
+            hint: "check the uid, and that it is of the account's environment: staging and production share none".into(),
+        },
+        (429, _) => ApiError::Failing {
+            what: with("turned the request away: too many requests (429)".into()),
+            hint: "another program may be using this key; wait a minute and try again".into(),
+        },
+        (500.., _) | (_, "maintenance") => ApiError::Failing {
+            what: with(format!("is failing (status {status})")),
+            hint: "try again later; nothing can be concluded about a purchase".into(),
+        },
+        _ => ApiError::Failing {
+            what: with(format!("turned the request away (status {status})")),
+            hint: "check the values sent; `tilldeck log` shows the exchange".into(),
+        },
+    }
+}

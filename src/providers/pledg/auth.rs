@@ -1,0 +1,243 @@
+//! Pledg's authorisation. Which of its four ways a call takes follows from its documented path: an access token,
+//! nothing, the dashboard's login, or a signature in the query that replaces the body.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use serde_json::Value;
+
+use super::{api, settings};
+use crate::auth::{FetchToken, Tokens, sign};
+use crate::domain::{Problem, ProblemKind, Secret};
+use crate::net::{
+    Authorise, BoxFuture, Call, Content, HeaderText, How, NetError, Repeat, Reply, Sealed, redact,
+};
+use crate::providers::Credentials;
+
+/// The body of the token call, exactly.
+const GRANT: &str = "grant_type=client_credentials";
+
+/// How a call is authorised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// `Authorization: Bearer`, the access token.
+    Token,
+    /// Nothing: the calls shops make from a payer's browser.
+    Open,
+    /// `Authorization: Basic`, the dashboard's login.
+    Dashboard,
+    /// `?signature=`, a JWT that replaces the body.
+    Signature,
+}
+
+/// How a call to `path` is authorised. Nothing secret goes with a path outside the API.
+pub fn scheme(path: &str) -> Scheme {
+    let path = path.split(['?', '#']).next().unwrap_or(path);
+    let parts: Vec<&str> = path
+        .trim_start_matches('/')
+        .trim_end_matches('/')
+        .split('/')
+        .collect();
+    match parts.as_slice() {
+        ["api", "users", "me", ..] => Scheme::Open,
+        ["api", "purchase_link" | "payment_by_transfer"] => Scheme::Signature,
+        // Documented before there were access tokens: "the credentials provided by Pledg".
+        ["api", "purchases", _, "release"] => Scheme::Dashboard,
+        ["api", ..] => Scheme::Token,
+        _ => Scheme::Open,
+    }
+}
+
+/// Authorises one account's calls.
+pub struct Keys {
+    credentials: Credentials,
+}
+
+impl Keys {
+    /// Reads nothing yet.
+    pub fn new(credentials: Credentials) -> Self {
+        Self { credentials }
+    }
+
+    fn tokens(&self) -> &Tokens {
+        let tokens = self.credentials.tokens.as_ref();
+        tokens.expect("the manifest makes tokens for each account")
+    }
+
+    async fn seal(&self, call: &Call) -> Result<Sealed, NetError> {
+        match scheme(&call.path) {
+            Scheme::Open => Ok(as_json(call)),
+            Scheme::Token => {
+                let (header, token) = self.tokens().bearer()?;
+                let mut sealed = as_json(call);
+                sealed.headers.push(header);
+                sealed.token = Some(token);
+                Ok(sealed)
+            }
+            Scheme::Dashboard => {
+                let user = self.credentials.texts.get(settings::DASHBOARD_USER);
+                let user = user.ok_or_else(|| NetError::Unauthorised(no_dashboard_user()))?;
+                let password = secret(&self.credentials, settings::DASHBOARD_PASSWORD).await?;
+                let mut sealed = as_json(call);
+                sealed.headers.push(basic(
+                    (settings::DASHBOARD_USER, user),
+                    (settings::DASHBOARD_PASSWORD, &password),
+                )?);
+                Ok(sealed)
+            }
+            Scheme::Signature => match &call.body {
+                Content::Fields(settings) => {
+                    let secret = secret(&self.credentials, settings::MERCHANT_SECRET).await?;
+                    let settings = Value::Object(settings.clone());
+                    let jwt = Secret::new(sign::jwt_hs256(&secret, &settings));
+                    let mut sealed = Sealed::new(Vec::new(), Bytes::new());
+                    sealed.query.push((api::SIGNATURE, HeaderText::Secret(jwt)));
+                    Ok(sealed)
+                }
+                // Signed elsewhere: the signature stands in the path.
+                Content::Empty | Content::Text(_) => Ok(as_json(call)),
+            },
+        }
+    }
+}
+
+impl Authorise for Keys {
+    fn prepare<'a>(&'a self, call: &'a Call, how: How) -> BoxFuture<'a, Result<(), NetError>> {
+        Box::pin(async move {
+            match scheme(&call.path) {
+                Scheme::Token => self.tokens().ready(how).await,
+                Scheme::Open | Scheme::Dashboard | Scheme::Signature => Ok(()),
+            }
+        })
+    }
+
+    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+        Box::pin(self.seal(call))
+    }
+
+    fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool {
+        match token {
+            Some(token) if reply.status == 401 => {
+                self.tokens().refused(token);
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The token call of one account.
+pub struct TokenCall {
+    credentials: Credentials,
+}
+
+impl TokenCall {
+    /// Reads nothing yet.
+    pub fn new(credentials: Credentials) -> Self {
+        Self { credentials }
+    }
+
+    async fn seal(&self) -> Result<Sealed, NetError> {
+        let texts = &self.credentials.texts;
+        let key = texts.get(settings::API_KEY).map_or("", String::as_str);
+        let secret = secret(&self.credentials, settings::API_SECRET).await?;
+        let headers = vec![
+            (
+                "content-type",
+                HeaderText::Open("application/x-www-form-urlencoded".into()),
+            ),
+            basic((settings::API_KEY, key), (settings::API_SECRET, &secret))?,
+        ];
+        Ok(Sealed::new(headers, Bytes::from_static(GRANT.as_bytes())))
+    }
+}
+
+impl FetchToken for TokenCall {
+    fn call(&self) -> Call {
+        Call {
+            method: "POST".into(),
+            endpoint: "api",
+            path: api::TOKEN.into(),
+            body: Content::Text(GRANT.into()),
+            about: "an access token".into(),
+            // A token granted twice is one that nobody uses.
+            repeat: Repeat::Safe,
+        }
+    }
+}
+
+impl Authorise for TokenCall {
+    fn authorise<'a>(&'a self, _call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+        Box::pin(self.seal())
+    }
+
+    fn is_stale(&self, _reply: &Reply, _token: Option<&Secret>) -> bool {
+        false
+    }
+}
+
+/// Reads a secret anew: a file or variable that was replaced meanwhile is seen.
+async fn secret(credentials: &Credentials, key: &'static str) -> Result<Secret, NetError> {
+    (credentials.read_secret)(key)
+        .await
+        .map_err(NetError::Unauthorised)
+}
+
+/// `Authorization: Basic` of a pair, as RFC 7617 has it: not wrapped, whatever its length. User name and
+/// password come with the names of their config keys.
+fn basic(
+    (user_key, user): (&str, &str),
+    (password_key, password): (&str, &Secret),
+) -> Result<(&'static str, HeaderText), NetError> {
+    let refused = |key: &str, what: &str| {
+        NetError::Unauthorised(Problem::new(
+            ProblemKind::Config,
+            format!("{key} {what}"),
+            format!(
+                "correct {key} in the config; it goes into a header with its partner, `user:password` in base64"
+            ),
+        ))
+    };
+    if user.contains(':') {
+        return Err(refused(
+            user_key,
+            "holds a colon, which would be taken for the end of the user name",
+        ));
+    }
+    for (key, text) in [(user_key, user), (password_key, password.expose())] {
+        if text.is_empty() {
+            return Err(refused(key, "is empty"));
+        }
+        if text.contains(|c: char| c.is_control()) {
+            return Err(refused(
+                key,
+                "holds a line break or another control character",
+            ));
+        }
+    }
+    let pair = STANDARD.encode(format!("{user}:{}", password.expose()));
+    redact::learn(&Secret::new(pair.as_str()), "authorization");
+    let value = Secret::new(format!("Basic {pair}"));
+    Ok(("authorization", HeaderText::Secret(value)))
+}
+
+/// The call's body as it is, with its type.
+fn as_json(call: &Call) -> Sealed {
+    let body = match &call.body {
+        Content::Empty => return Sealed::new(Vec::new(), Bytes::new()),
+        Content::Fields(fields) => {
+            serde_json::to_vec(fields).expect("a map of JSON values is JSON")
+        }
+        Content::Text(text) => text.as_bytes().to_vec(),
+    };
+    let headers = vec![("content-type", HeaderText::Open("application/json".into()))];
+    Sealed::new(headers, body.into())
+}
+
+fn no_dashboard_user() -> Problem {
+    Problem::new(
+        ProblemKind::Config,
+        "dashboard_user is not set, and this call takes the dashboard's login",
+        "set dashboard_user and dashboard_password of the account in the config",
+    )
+}

@@ -1,0 +1,218 @@
+//! Pledg (`PledgBySofinco`): payment in instalments and deferred payment.
+//! Facts are from <https://docs.pledg.co/integration/api/authentication.html> and the pages beside it, from the
+//! older <https://github.com/pledgcorporate/ecard-doc>, and from Pledg's own shop plug-ins. Where they leave
+//! something open, the file that decides it says so.
+
+mod api;
+mod auth;
+pub mod sandbox;
+mod schedule;
+mod settings;
+mod signature;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+use std::time::Duration;
+
+use super::{Endpoint, Manifest, PublishedLimit, Verify};
+use crate::domain::catalogue::{Param, Place};
+use crate::domain::manage::Guide;
+use crate::domain::{Counts, Documented, Environment, ProviderId};
+
+/// Pledg's registration.
+pub static MANIFEST: Manifest = Manifest {
+    id: ProviderId("pledg"),
+    title: "Pledg",
+    spec: settings::SPEC,
+    endpoints: &[
+        Endpoint {
+            name: "api",
+            environment: Environment::Production,
+            url: "https://back.ecard.pledg.co",
+        },
+        // Called staging by Pledg: e-mails are sent, no money moves, cards are Stripe's test cards.
+        Endpoint {
+            name: "api",
+            environment: Environment::Sandbox,
+            url: "https://staging.back.ecard.pledg.co",
+        },
+    ],
+    // Pledg publishes no limit. This is far above what a shop needs, and keeps a runaway script from
+    // finding out where theirs is.
+    limits: &[PublishedLimit {
+        endpoint: "api",
+        counts: Counts::All,
+        requests: 600,
+        period: Duration::from_mins(1),
+    }],
+    tokens: Some(api::fetch),
+    // No path that reads an account is documented, and both schedule simulations depend on a merchant's uid.
+    verify: Verify::TokenCall,
+    guide: GUIDE,
+    catalogue: CATALOGUE,
+    connect: api::connect,
+    dialect: || Box::new(sandbox::Pledg::default()),
+    embedded: &[
+        (settings::API_KEY, sandbox::API_KEY),
+        (settings::API_SECRET, sandbox::API_SECRET),
+        (settings::MERCHANT_SECRET, sandbox::MERCHANT_SECRET),
+        (settings::DASHBOARD_USER, sandbox::DASHBOARD_USER),
+        (settings::DASHBOARD_PASSWORD, sandbox::DASHBOARD_PASSWORD),
+    ],
+};
+
+const MERCHANT: &[Param] = &[Param {
+    name: "merchant_uid",
+    place: Place::Path,
+    required: true,
+    about: "uid of one payment solution, mer_…",
+    example: "mer_00000000-0000-4000-8000-000000000001",
+}];
+
+const COMPANY: &[Param] = &[Param {
+    name: "company_uid",
+    place: Place::Path,
+    required: true,
+    about: "uid of a company with several solutions, cmp_…",
+    example: "cmp_00000000-0000-4000-8000-000000000001",
+}];
+
+const SCHEDULE: &str = r#"{"amount_cents": 20000, "created": "2026-12-17"}"#;
+
+/// What the call takes; <https://docs.pledg.co/integration/principles/settings.html> has all of it.
+const PURCHASE: &str = r#"{
+  "data": {
+    "merchantUid": "mer_00000000-0000-4000-8000-000000000001",
+    "amountCents": 20000,
+    "email": "payer@shop.example",
+    "firstName": "Jo",
+    "lastName": "Payer",
+    "reference": "ORDER-2001",
+    "title": "Two nights"
+  }
+}"#;
+
+const PURCHASE_LINK: &str = r#"{
+  "data": {
+    "merchantUid": "mer_00000000-0000-4000-8000-000000000001",
+    "amountCents": 20000,
+    "email": "payer@shop.example",
+    "firstName": "Jo",
+    "lastName": "Payer",
+    "reference": "ORDER-2002",
+    "title": "Two nights"
+  },
+  "purchase_link_settings": {"send_email": true, "email": "payer@shop.example", "send_sms": false}
+}"#;
+
+/// Every documented call but the token call, which is made by itself. "Check a purchase status" and "trigger a
+/// capture" are named by the documentation without a path, so they are not here.
+const CATALOGUE: &[Documented] = &[
+    Documented {
+        method: "POST",
+        path: "/api/merchants/{merchant_uid}/simulate_payment_schedule",
+        params: MERCHANT,
+        body: Some(SCHEDULE),
+        writes: false,
+        about: "payment schedule of one solution, with the access token",
+    },
+    Documented {
+        method: "POST",
+        path: "/api/users/me/merchants/{merchant_uid}/simulate_payment_schedule",
+        params: MERCHANT,
+        body: Some(SCHEDULE),
+        writes: false,
+        about: "payment schedule of one solution, open to all",
+    },
+    Documented {
+        method: "POST",
+        path: "/api/users/me/companies/{company_uid}/simulate_payment_schedule",
+        params: COMPANY,
+        body: Some(SCHEDULE),
+        writes: false,
+        about: "payment schedules of all solutions of a company, open to all",
+    },
+    Documented {
+        method: "POST",
+        path: "/api/purchase_link/",
+        params: &[],
+        body: Some(PURCHASE_LINK),
+        writes: true,
+        about: "purchase and its link; the body is signed with merchant_secret and sent as the signature",
+    },
+    Documented {
+        method: "POST",
+        path: "/api/payment_by_transfer",
+        params: &[],
+        body: Some(PURCHASE),
+        writes: true,
+        about: "purchase paid by transfer; the body is signed with merchant_secret and sent as the signature",
+    },
+    Documented {
+        method: "POST",
+        path: "/api/purchases/{purchase_uid}/credit_by_transfer",
+        params: &[Param {
+            name: "purchase_uid",
+            place: Place::Path,
+            required: true,
+            about: "uid of a paid purchase, pur_…",
+            example: "pur_00000000-0000-4000-8000-000000000001",
+        }],
+        body: Some(r#"{"amount_cents": 500}"#),
+        writes: true,
+        about: "refund of a part, or of all; again and again up to the total",
+    },
+    Documented {
+        method: "POST",
+        path: "/api/purchases/{purchase_uid}/release",
+        params: &[Param {
+            name: "purchase_uid",
+            place: Place::Path,
+            required: true,
+            about: "uid of a purchase whose virtual card was not debited, pur_…",
+            example: "pur_00000000-0000-4000-8000-000000000002",
+        }],
+        body: None,
+        writes: true,
+        about: "release of a virtual card, which refunds the payer; with the dashboard's login",
+    },
+];
+
+/// From <https://docs.pledg.co/integration/principles/environments.html> and
+/// <https://docs.pledg.co/integration/api/authentication.html>.
+const GUIDE: &[Guide] = &[
+    Guide {
+        title: "A staging account, for tests",
+        steps: &[
+            "Ask your contact at Pledg for access to staging; such accounts, too, are made by Pledg.",
+            "Its dashboard is at https://staging.dashboard.ecard.pledg.co: its login is dashboard_user and dashboard_password.",
+            "Write environment = \"sandbox\" in the config. Staging sends links by e-mail alone, asks for no one-time code, and moves no money.",
+            "Pay with Stripe's test cards: 4242424242424242 is good, 4000002500003155 asks for 3-D Secure, 4000000000009995 has no funds.",
+        ],
+    },
+    Guide {
+        title: "A production account",
+        steps: &[
+            "Production accounts cannot be self-made: sign a contract with Pledg, who then sets up the company and its payment solutions.",
+            "Each payment solution (in three instalments, deferred, …) has a merchant uid of its own, mer_…; a company over several has cmp_….",
+            "The dashboard is at https://dashboard.ecard.pledg.co.",
+        ],
+    },
+    Guide {
+        title: "The API key and its secret",
+        steps: &[
+            "Ask Pledg for a client API key and its secret, for staging and production each.",
+            "`tilldeck account add` asks for both and verifies them by getting an access token, which lives ten minutes.",
+            "If they are exposed by accident, tell Pledg at once.",
+        ],
+    },
+    Guide {
+        title: "The merchant secret, for signatures",
+        steps: &[
+            "It is the \"Secret Key\" in the dashboard, not the API secret.",
+            "It signs purchase links, and Pledg signs its notifications with it: without one nobody can tell a real notification from a forged one.",
+            "Set it as merchant_secret of the account.",
+        ],
+    },
+];

@@ -1,0 +1,417 @@
+//! Pledg as the sandbox plays it: its routes and what it remembers. Staging and production are both here, told
+//! apart by their credentials and uids alone, since one listener has one name: nothing of the one opens the other.
+
+mod access;
+mod notice;
+mod play;
+mod purchase;
+mod schedule;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use crate::domain::simulate::{self, PayerAct};
+use crate::domain::{PaymentId, WallTime, inert};
+use crate::http_server::{Request, Response, respond, text};
+use crate::sandbox::outbox::{Letter, Outbox};
+use crate::sandbox::{About, Dialect, World};
+
+pub use access::{API_KEY, API_SECRET, DASHBOARD_PASSWORD, DASHBOARD_USER, MERCHANT_SECRET};
+use access::{BACKENDS, Backend, Token};
+use play::Play;
+use purchase::Purchase;
+
+/// How long a token lives unless set otherwise, as documented.
+const TOKEN_LIFE: Duration = Duration::from_mins(10);
+
+/// More purchases than this are not remembered.
+const PURCHASES_MAX: usize = 1_000;
+
+/// The simulated provider.
+#[derive(Debug, Default)]
+pub struct Pledg {
+    memory: Mutex<Memory>,
+}
+
+/// All it remembers. What is skipped does not survive a restart: tokens are secrets.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Memory {
+    purchases: Vec<Purchase>,
+    purchases_made: u64,
+    outbox: Outbox,
+    tokens_issued: u64,
+    #[serde(skip)]
+    tokens: VecDeque<Token>,
+    #[serde(skip)]
+    play: Play,
+    #[serde(skip)]
+    revision: u64,
+}
+
+impl Pledg {
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The schedule of a merchant, or those of a company.
+    fn simulate(of: &str, uid: &str, request: &Request) -> Response {
+        let schedule = schedule::Asked::read(request.body()).and_then(|asked| {
+            if of == "companies" {
+                let known = BACKENDS.iter().find(|backend| backend.company == uid);
+                let backend = known.ok_or_else(|| unknown("company", uid))?;
+                let items: Vec<Value> = backend.merchants.iter().map(|one| asked.of(one)).collect();
+                return Ok(json!({ "items": items }));
+            }
+            let (_, merchant) = access::merchant(uid).ok_or_else(|| unknown("merchant", uid))?;
+            Ok(asked.of(merchant))
+        });
+        answer(schedule)
+    }
+
+    /// Makes a purchase of signed data.
+    fn purchase(&self, request: &Request, world: &World) -> Result<Value, Refusal> {
+        let now = world.now();
+        let query = request.uri().query().unwrap_or_default();
+        let data = purchase::read(query, request.body(), now)?;
+        let memory = &mut *self.memory();
+        memory.follow_scripts(now);
+        if memory.purchases.iter().any(|known| data.is_used_by(known)) {
+            return Err(data.used());
+        }
+        memory.purchases_made += 1;
+        memory.revision += 1;
+        let made = Purchase::new(data, world.seed(), memory.purchases_made, now);
+        let answer = json!({ "purchase_uid": made.uid });
+        if memory.purchases.len() >= PURCHASES_MAX {
+            memory.purchases.remove(0);
+        }
+        memory.purchases.push(made);
+        Ok(answer)
+    }
+
+    /// Refunds or releases a purchase of `backend`'s.
+    fn change(
+        &self,
+        backend: &Backend,
+        uid: &str,
+        world: &World,
+        change: impl FnOnce(&mut Purchase) -> Result<Value, Refusal>,
+    ) -> Result<Value, Refusal> {
+        let memory = &mut *self.memory();
+        memory.follow_scripts(world.now());
+        let mut all = memory.purchases.iter_mut();
+        let found = all.find(|purchase| purchase.uid == uid);
+        let found = found.ok_or_else(|| unknown("purchase", uid))?;
+        if access::crosses(backend, &found.merchant) {
+            return Err(access::unauthorised());
+        }
+        let answer = change(found)?;
+        memory.revision += 1;
+        Ok(answer)
+    }
+}
+
+/// An answer that refuses; boxed, being large.
+type Refusal = Box<Response>;
+
+fn refuse(status: StatusCode, debug: &str) -> Refusal {
+    Box::new(json_response(
+        status,
+        &json!({ "error": { "debug": debug } }),
+    ))
+}
+
+fn unknown(what: &str, uid: &str) -> Refusal {
+    let words = format!("no {what} {}", inert::quoted(uid, 60));
+    refuse(StatusCode::NOT_FOUND, &words)
+}
+
+fn json_response(status: StatusCode, body: &Value) -> Response {
+    respond(status, "application/json", body.to_string())
+}
+
+fn with(mut response: Response, name: HeaderName, value: &'static str) -> Response {
+    response
+        .headers_mut()
+        .insert(name, HeaderValue::from_static(value));
+    response
+}
+
+/// The open calls are made by browsers from shops' own pages.
+fn for_browsers(response: Response) -> Response {
+    let response = with(response, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+    let response = with(
+        response,
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        "POST, OPTIONS",
+    );
+    with(
+        response,
+        header::ACCESS_CONTROL_ALLOW_HEADERS,
+        "content-type",
+    )
+}
+
+fn answer(result: Result<Value, Refusal>) -> Response {
+    match result {
+        Ok(body) => json_response(StatusCode::OK, &body),
+        Err(refusal) => *refusal,
+    }
+}
+
+fn only_post() -> Response {
+    let refusal = text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n");
+    with(refusal, header::ALLOW, "POST")
+}
+
+fn not_found() -> Response {
+    *refuse(StatusCode::NOT_FOUND, "no such resource")
+}
+
+impl Dialect for Pledg {
+    fn provider(&self) -> &'static str {
+        "pledg"
+    }
+
+    fn about(&self) -> About {
+        About {
+            title: "Pledg",
+            keys: BACKENDS
+                .iter()
+                .map(|backend| (backend.name, backend.key))
+                .collect(),
+            routes: &[
+                ("POST", "/api/token", "access token"),
+                (
+                    "POST",
+                    "/api/merchants/<MERCHANT_UID>/simulate_payment_schedule",
+                    "payment schedule, with a token",
+                ),
+                (
+                    "POST",
+                    "/api/users/me/merchants/<MERCHANT_UID>/simulate_payment_schedule",
+                    "the same, open",
+                ),
+                (
+                    "POST",
+                    "/api/users/me/companies/<COMPANY_UID>/simulate_payment_schedule",
+                    "all schedules of a company, open",
+                ),
+                (
+                    "POST",
+                    "/api/purchase_link/?signature=",
+                    "purchase of signed data; one whose reference ends in -PAID, -ABANDONED or a state like \
+                     -SCORING_KO becomes that by itself",
+                ),
+                (
+                    "POST",
+                    "/api/payment_by_transfer?signature=",
+                    "the same, paid by transfer",
+                ),
+                (
+                    "POST",
+                    "/api/purchases/<PURCHASE_UID>/credit_by_transfer",
+                    "refund, with a token",
+                ),
+                (
+                    "POST",
+                    "/api/purchases/<PURCHASE_UID>/release",
+                    "release of a virtual card, with the dashboard's login",
+                ),
+            ],
+        }
+    }
+
+    fn begin(&self, world: &World, kept: Option<Value>, same_seed: bool) -> Result<(), String> {
+        let mut memory: Memory = match kept {
+            Some(kept) => serde_json::from_value(kept).map_err(|error| error.to_string())?,
+            None => Memory::default(),
+        };
+        if !same_seed {
+            memory.purchases.retain(|purchase| !purchase.seeded);
+        }
+        let known = |purchase: &Purchase| access::merchant(&purchase.merchant).is_some();
+        if !memory.purchases.iter().all(known) {
+            return Err("it holds a purchase of an unknown merchant".into());
+        }
+        for seed in purchase::seeds(world.start()).into_iter().rev() {
+            if !memory.purchases.iter().any(|known| known.uid == seed.uid) {
+                memory.purchases.insert(0, seed);
+            }
+        }
+        *self.memory() = memory;
+        Ok(())
+    }
+
+    fn claims(&self, path: &str) -> bool {
+        let path = path.trim_end_matches('/');
+        matches!(
+            path,
+            "/api/token" | "/api/purchase_link" | "/api/payment_by_transfer"
+        ) || ["/api/merchants/", "/api/users/me/", "/api/purchases/"]
+            .iter()
+            .any(|prefix| path.starts_with(prefix))
+    }
+
+    fn is_api(&self, _path: &str) -> bool {
+        true
+    }
+
+    fn answer(&self, request: &Request, world: &World) -> Response {
+        let path = request.uri().path();
+        let parts: Vec<&str> = path
+            .trim_start_matches('/')
+            .trim_end_matches('/')
+            .split('/')
+            .collect();
+        let post = request.method() == Method::POST;
+        match parts.as_slice() {
+            ["api", "token"] if post => access::grant(request, &mut self.memory(), world),
+            [
+                "api",
+                "users",
+                "me",
+                of @ ("merchants" | "companies"),
+                uid,
+                "simulate_payment_schedule",
+            ] => for_browsers(match *request.method() {
+                Method::POST => Self::simulate(of, uid, request),
+                Method::OPTIONS => text(StatusCode::NO_CONTENT, ""),
+                _ => only_post(),
+            }),
+            ["api", "merchants", uid, "simulate_payment_schedule"] if post => {
+                match access::bearer(request.headers(), &self.memory(), world) {
+                    Ok(backend) if !access::crosses(backend, uid) => {
+                        Self::simulate("merchants", uid, request)
+                    }
+                    Ok(_) => *access::unauthorised(),
+                    Err(refusal) => *refusal,
+                }
+            }
+            ["api", "purchase_link" | "payment_by_transfer"] if post => {
+                answer(self.purchase(request, world))
+            }
+            ["api", "purchases", uid, "credit_by_transfer"] if post => {
+                let backend = access::bearer(request.headers(), &self.memory(), world);
+                answer(backend.and_then(|backend| {
+                    self.change(backend, uid, world, |one| one.refund(request.body()))
+                }))
+            }
+            ["api", "purchases", uid, "release"] if post => {
+                let backend = access::dashboard(request.headers());
+                answer(
+                    backend.and_then(|backend| self.change(backend, uid, world, Purchase::release)),
+                )
+            }
+            ["api", "token" | "purchase_link" | "payment_by_transfer"]
+            | ["api", "merchants", _, "simulate_payment_schedule"]
+            | ["api", "purchases", _, "credit_by_transfer" | "release"] => only_post(),
+            _ => not_found(),
+        }
+    }
+
+    fn act(&self, id: &PaymentId, act: PayerAct, world: &World) -> Option<Result<String, String>> {
+        let memory = &mut *self.memory();
+        memory.follow_scripts(world.now());
+        memory.latest(id.as_str()).ok()?;
+        Some(memory.act(id.as_str(), act, world.now()))
+    }
+
+    fn repeat_callback(&self, id: &PaymentId, world: &World) -> Option<Result<String, String>> {
+        let memory = &mut *self.memory();
+        let notice = memory.latest(id.as_str()).ok()?.notice.clone();
+        let Some(notice) = notice else {
+            return Some(Err(format!("{id} has had no notification yet")));
+        };
+        memory.outbox.post(notice.letter(world.now()));
+        memory.revision += 1;
+        Some(Ok(format!("{id}: its notification goes out once more")))
+    }
+
+    fn settings(&self) -> Vec<simulate::Setting> {
+        self.memory().play.settings()
+    }
+
+    fn set(&self, setting: &str, value: &str) -> Result<String, String> {
+        self.memory().play.set(setting, value)
+    }
+
+    fn events(&self) -> &'static [simulate::Event] {
+        &play::EVENTS
+    }
+
+    fn event(&self, event: &str, subject: &str, world: &World) -> Result<String, String> {
+        let memory = &mut *self.memory();
+        memory.follow_scripts(world.now());
+        memory.happen(event, subject, world)
+    }
+
+    fn state(&self, world: &World) -> Value {
+        let memory = &mut *self.memory();
+        let now = world.now();
+        memory.follow_scripts(now);
+        let purchases = memory.purchases.iter().map(|purchase| {
+            json!({
+                "uid": purchase.uid,
+                "merchant": purchase.merchant,
+                "reference": purchase.reference,
+                "amount_cents": purchase.amount,
+                "state": purchase.state,
+                "created": purchase.created.rfc3339(),
+                "debited": purchase.debited,
+                "refunded_cents": purchase.refunded,
+            })
+        });
+        let notices = memory.outbox.waiting().iter().map(|letter| {
+            json!({
+                "tries": letter.tries,
+                "next": letter.next.rfc3339(),
+                "status": letter.status,
+            })
+        });
+        let alive = memory.tokens.iter().filter(|token| token.expires > now);
+        json!({
+            "purchases": purchases.collect::<Vec<_>>(),
+            "notifications_waiting": notices.collect::<Vec<_>>(),
+            "tokens_issued": memory.tokens_issued,
+            "tokens_alive": alive.count(),
+        })
+    }
+
+    fn revision(&self) -> u64 {
+        self.memory().revision
+    }
+
+    fn kept(&self) -> Value {
+        serde_json::to_value(&*self.memory()).expect("its maps have text keys")
+    }
+
+    fn due(&self, world: &World) -> Vec<Letter> {
+        let mut memory = self.memory();
+        memory.follow_scripts(world.now());
+        memory.outbox.due(world.now())
+    }
+
+    fn next_due(&self, _world: &World) -> Option<WallTime> {
+        let memory = self.memory();
+        memory
+            .next_script()
+            .into_iter()
+            .chain(memory.outbox.next())
+            .min()
+    }
+
+    fn tried(&self, letter: u64, status: Option<u16>, world: &World) {
+        let memory = &mut *self.memory();
+        let waits = memory.play.waits();
+        memory.outbox.tried(letter, world.now(), status, waits);
+        memory.revision += 1;
+    }
+}

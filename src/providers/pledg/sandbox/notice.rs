@@ -1,0 +1,255 @@
+//! The notifications of a purchase: the four bodies there are, signed where the merchant has a secret, and what
+//! can be wrong with them.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::access::{BACKENDS, Mode};
+use super::purchase::{self, PAID, Purchase};
+use crate::auth::sign;
+use crate::domain::{Secret, WallTime};
+use crate::providers::pledg::signature;
+use crate::sandbox::outbox::Letter;
+
+/// How much later than the notice of a payment the late error comes.
+const LATE: Duration = Duration::from_mins(1);
+
+/// A notice that was sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Sent {
+    to: String,
+    body: String,
+}
+
+impl Sent {
+    /// It, as a letter.
+    pub fn letter(&self, at: WallTime) -> Letter {
+        let headers = vec![("content-type".into(), "application/json".into())];
+        Letter::notice(self.to.clone(), headers, self.body.clone(), at)
+    }
+}
+
+/// What is wrong with each notice from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Fault {
+    #[default]
+    None,
+    /// A signed value is changed after signing: the amount of a transfer, the id in back mode.
+    Tampered,
+    /// The amount is another one, and signed as such.
+    OtherAmount,
+    WrongSecret,
+    /// Back mode.
+    LowerCase,
+    /// Back mode.
+    SwappedOrder,
+    /// A JWT's.
+    ExtraDot,
+    Duplicate,
+    /// An error notice follows that of a payment.
+    LateError,
+}
+
+impl Fault {
+    pub const ALL: [(Self, &'static str); 9] = [
+        (Self::None, "none"),
+        (Self::Tampered, "tampered"),
+        (Self::OtherAmount, "other-amount"),
+        (Self::WrongSecret, "wrong-secret"),
+        (Self::LowerCase, "lower-case"),
+        (Self::SwappedOrder, "swapped-order"),
+        (Self::ExtraDot, "extra-dot"),
+        (Self::Duplicate, "duplicate"),
+        (Self::LateError, "late-error"),
+    ];
+}
+
+/// How notices are written.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Style {
+    pub fault: Fault,
+    /// `sandbox` of back mode as the text "true" and not as a boolean.
+    pub text_booleans: bool,
+    /// Error notices with the names the newest plug-ins read, not the documented ones.
+    pub plugin_names: bool,
+}
+
+impl Style {
+    /// The letters that tell of the purchase's state; noted as its latest notice.
+    pub fn tell(self, purchase: &mut Purchase, now: WallTime) -> Vec<Letter> {
+        if purchase.state != PAID {
+            return self
+                .error(purchase, &purchase.state.clone(), now)
+                .into_iter()
+                .collect();
+        }
+        let mut letters: Vec<Letter> = match purchase.merchant().mode {
+            Mode::Transfer => self.transfer(purchase, now),
+            Mode::Back => self.back(purchase, "completed", now),
+        }
+        .into_iter()
+        .collect();
+        match self.fault {
+            Fault::Duplicate => letters.extend(letters.clone()),
+            Fault::LateError => {
+                let paid = purchase.notice.clone();
+                letters.extend(self.error(purchase, "MERCHANT_TIMEOUT_KO", now.plus(LATE)));
+                purchase.notice = paid;
+            }
+            _ => {}
+        }
+        letters
+    }
+
+    fn transfer(self, purchase: &mut Purchase, now: WallTime) -> Option<Letter> {
+        let extra = u64::from(self.fault == Fault::OtherAmount);
+        let mut metadata = purchase.metadata.clone();
+        metadata.insert("pledg_session".into(), json!({ "id": purchase.uid }));
+        let mut notice = json!({
+            "reference": purchase.reference,
+            "created": created(now),
+            "transfer_order_item_uid": purchase.uid.replacen("pur_", "tri_", 1),
+            "merchant_uid": purchase.merchant,
+            "purchase_uid": purchase.uid,
+            "amount_cents": purchase.amount + extra,
+            "metadata": metadata,
+        });
+        let body = if let Some(secret) = self.secret(purchase) {
+            self.signed(&secret, &notice)
+        } else {
+            if self.fault == Fault::Tampered {
+                notice["amount_cents"] = (purchase.amount + 1).into();
+            }
+            notice
+        };
+        let to = purchase.payment_url.clone();
+        note(purchase, to, &body, now)
+    }
+
+    /// A notice of back mode with any of its statuses.
+    pub fn back(self, purchase: &mut Purchase, status: &str, now: WallTime) -> Option<Letter> {
+        let sandbox = if self.text_booleans {
+            json!("true")
+        } else {
+            json!(true)
+        };
+        let mut notice = Map::new();
+        let mut put = |name: &str, value: Value| notice.insert(name.to_owned(), value);
+        put("created_at", now.rfc3339().into());
+        put("id", purchase.uid.replacen("pur_", "psp_", 1).into());
+        put("additional_data", json!({ "card": "virtual" }));
+        put("metadata", purchase.metadata.clone().into());
+        put("status", status.into());
+        put("sandbox", sandbox);
+        put("error", "".into());
+        put("reference", purchase.reference.clone().into());
+        if let Some(secret) = self.secret(purchase) {
+            let hash = match self.fault {
+                Fault::SwappedOrder => {
+                    let plain = |name: &&'static str| (*name, signature::plain(&notice[*name]));
+                    let fields: Vec<_> = signature::SIGNED.iter().rev().map(plain).collect();
+                    let fields = fields.iter();
+                    signature::joined(
+                        &secret,
+                        fields.map(|(name, value)| (*name, value.as_deref().unwrap_or_default())),
+                    )
+                }
+                _ => signature::back_mode(&secret, &notice).expect("all six fields are there"),
+            };
+            let hash = if self.fault == Fault::LowerCase {
+                hash.to_ascii_lowercase()
+            } else {
+                hash
+            };
+            notice.insert("signature".into(), hash.into());
+        }
+        if self.fault == Fault::Tampered {
+            notice.insert("id".into(), "psp_another".into());
+        }
+        let to = purchase.payment_url.clone();
+        note(purchase, to, &notice.into(), now)
+    }
+
+    fn error(self, purchase: &mut Purchase, state: &str, at: WallTime) -> Option<Letter> {
+        let notice = if self.plugin_names {
+            let (acceptance, why) = if purchase::is_refusal(state) {
+                ("REJECTED", json!(state))
+            } else {
+                (state, Value::Null)
+            };
+            json!({
+                "reference": purchase.reference,
+                "uid": purchase.uid,
+                "state": state,
+                "acceptance_state": acceptance,
+                "acceptance_rejection_type": why,
+            })
+        } else {
+            json!({
+                "reference": purchase.reference,
+                "purchase_state": state,
+                "purchase_uid": purchase.uid,
+            })
+        };
+        let body = match self.secret(purchase) {
+            Some(secret) => self.signed(&secret, &notice),
+            None => notice,
+        };
+        let to = purchase.error_url.clone();
+        note(purchase, to, &body, at)
+    }
+
+    /// The merchant's secret, or the one that fault puts in its place.
+    fn secret(self, purchase: &Purchase) -> Option<Secret> {
+        let own = purchase.merchant().signs?;
+        let of_the_other = BACKENDS[1].merchants[0].signs.unwrap_or_default();
+        let other = if own == of_the_other {
+            ""
+        } else {
+            of_the_other
+        };
+        let wrong = self.fault == Fault::WrongSecret;
+        Some(Secret::new(if wrong { other } else { own }))
+    }
+
+    /// `{"signature": …}` and nothing else.
+    fn signed(self, secret: &Secret, notice: &Value) -> Value {
+        let mut jwt = sign::jwt_hs256(secret, notice);
+        match self.fault {
+            Fault::ExtraDot => jwt.push('.'),
+            Fault::Tampered => {
+                let mut altered = notice.clone();
+                if let Some(amount) = notice["amount_cents"].as_u64() {
+                    altered["amount_cents"] = (amount + 1).into();
+                } else {
+                    altered["reference"] = "another".into();
+                }
+                let payload = URL_SAFE_NO_PAD.encode(altered.to_string());
+                let parts: Vec<&str> = jwt.split('.').collect();
+                jwt = [parts[0], &payload, parts[2]].join(".");
+            }
+            _ => {}
+        }
+        json!({ "signature": jwt })
+    }
+}
+
+fn note(purchase: &mut Purchase, to: Option<String>, body: &Value, at: WallTime) -> Option<Letter> {
+    let sent = Sent {
+        to: to?,
+        body: body.to_string(),
+    };
+    let letter = sent.letter(at);
+    purchase.notice = Some(sent);
+    Some(letter)
+}
+
+/// `2020-09-17 15:00:02.052177`: microseconds, and no zone.
+fn created(at: WallTime) -> String {
+    let text = at.rfc3339().replace('T', " ");
+    format!("{}000", text.trim_end_matches('Z'))
+}

@@ -1,0 +1,312 @@
+//! A purchase's life: made from signed data, then paid, refused or given up; refunded or released. Answers of
+//! calls whose answer is not documented hold the uid and the amounts, and no more.
+
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::access::{self, BACKENDS, Backend, Merchant, Mode};
+use super::notice::Sent;
+use super::{Refusal, refuse};
+use crate::auth::sign::{self, JwtError};
+use crate::domain::{Secret, WallTime, inert};
+use crate::http_server::is_local_url;
+use crate::sandbox::world::scatter;
+
+/// How long after it was made a purchase with a script does what its reference says.
+const SCRIPTED_AFTER: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// The most cents of one purchase; the documentation's largest is a hundredth of it.
+const AMOUNT_MAX: u64 = 100_000_000;
+
+/// States that are no refusal; those end in `_KO`.
+pub(super) const CREATED: &str = "CREATED";
+pub(super) const PAID: &str = "PAID";
+pub(super) const ABANDONED: &str = "ABANDONED";
+pub(super) const RELEASED: &str = "RELEASED";
+
+/// One purchase.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Purchase {
+    pub uid: String,
+    pub merchant: String,
+    pub reference: String,
+    pub amount: u64,
+    pub created: WallTime,
+    pub state: String,
+    /// Whether the virtual card was charged, after which it cannot be released.
+    pub debited: bool,
+    pub refunded: u64,
+    pub metadata: Map<String, Value>,
+    pub payment_url: Option<String>,
+    pub error_url: Option<String>,
+    /// The latest notice, to be sent once more on demand.
+    pub notice: Option<Sent>,
+    /// Whether the world began with it.
+    pub seeded: bool,
+}
+
+/// What a signature is checked to hold.
+pub(super) struct Data {
+    merchant: &'static Merchant,
+    reference: String,
+    amount: u64,
+    metadata: Map<String, Value>,
+    payment_url: Option<String>,
+    error_url: Option<String>,
+}
+
+impl Purchase {
+    /// Its payment solution.
+    pub fn merchant(&self) -> &'static Merchant {
+        let known = access::merchant(&self.merchant);
+        known.expect("purchases are made for known merchants").1
+    }
+
+    /// A new one.
+    pub fn new(data: Data, seed: u64, turn: u64, now: WallTime) -> Self {
+        Self {
+            uid: uid("pur", seed, turn),
+            merchant: data.merchant.uid.to_owned(),
+            reference: data.reference,
+            amount: data.amount,
+            created: now,
+            state: CREATED.into(),
+            debited: false,
+            refunded: 0,
+            metadata: data.metadata,
+            payment_url: data.payment_url,
+            error_url: data.error_url,
+            notice: None,
+            seeded: false,
+        }
+    }
+
+    /// What its reference's ending makes of it, and when: `…-PAID`, `…-ABANDONED`, `…-SCORING_KO`.
+    pub fn script(&self) -> Option<(WallTime, String)> {
+        if self.state != CREATED {
+            return None;
+        }
+        let (_, end) = self.reference.rsplit_once('-')?;
+        let known = matches!(end, PAID | ABANDONED) || is_refusal(end);
+        known.then(|| (self.created.plus(SCRIPTED_AFTER), end.to_owned()))
+    }
+
+    /// Refunds a part.
+    pub fn refund(&mut self, body: &[u8]) -> Result<Value, Refusal> {
+        let bad = |debug: String| refuse(StatusCode::BAD_REQUEST, &debug);
+        let amount = serde_json::from_slice::<Value>(body)
+            .ok()
+            .and_then(|body| body["amount_cents"].as_u64())
+            .filter(|amount| *amount > 0)
+            .ok_or_else(|| bad("amount_cents must be a positive integer".into()))?;
+        if self.state != PAID {
+            return Err(bad(format!("the purchase is {}, not {PAID}", self.state)));
+        }
+        let left = self.amount - self.refunded;
+        if amount > left {
+            return Err(bad(format!("only {left} cents are left to be refunded")));
+        }
+        self.refunded += amount;
+        Ok(json!({
+            "purchase_uid": self.uid,
+            "amount_cents": amount,
+            "refunded_amount_cents": self.refunded,
+        }))
+    }
+
+    /// Calls off a virtual card that was not charged, and with it the purchase.
+    pub fn release(&mut self) -> Result<Value, Refusal> {
+        let bad = |debug: &str| refuse(StatusCode::BAD_REQUEST, debug);
+        match self.state.as_str() {
+            _ if self.merchant().mode != Mode::Back => Err(bad("it has no virtual card")),
+            PAID if self.debited => Err(bad("its virtual card was debited already")),
+            PAID => {
+                self.state = RELEASED.into();
+                self.refunded = self.amount;
+                Ok(json!({ "purchase_uid": self.uid }))
+            }
+            RELEASED => Err(bad("it was released already")),
+            _ => Err(bad("it is not paid")),
+        }
+    }
+}
+
+/// Whether a word is the state of a refused purchase.
+pub(super) fn is_refusal(word: &str) -> bool {
+    let name = word.strip_suffix("_KO").unwrap_or_default();
+    !name.is_empty()
+        && name.len() <= 40
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+}
+
+/// A uid of this kind: the same world gives the same.
+pub(super) fn uid(kind: &str, seed: u64, turn: u64) -> String {
+    let (a, b) = (scatter(seed, kind, turn), scatter(seed, kind, !turn));
+    format!(
+        "{kind}_{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}",
+        a >> 32,
+        a >> 16 & 0xffff,
+        a & 0xfff,
+        b >> 50 | 0x8000,
+        b & 0xffff_ffff_ffff,
+    )
+}
+
+/// What the signature holds, checked; data without one where the merchant has no secret.
+pub(super) fn read(query: &str, body: &[u8], now: WallTime) -> Result<Data, Refusal> {
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query).unwrap_or_default();
+    let mut signatures = pairs.iter().filter(|(name, _)| name == "signature");
+    match (signatures.next(), signatures.next()) {
+        (Some((_, signature)), None) => {
+            let (payload, secret) = verified(signature, now)?;
+            data(&payload, Some(secret))
+        }
+        (None, _) => {
+            let payload = serde_json::from_slice(body);
+            data(
+                &payload.map_err(|_| invalid("there is no signature and no data"))?,
+                None,
+            )
+        }
+        (Some(_), Some(_)) => Err(invalid("there are two signatures")),
+    }
+}
+
+/// The payload, and the secret that fits. None of it is looked at before one does.
+fn verified(signature: &str, now: WallTime) -> Result<(Value, &'static str), Refusal> {
+    let mut why = None;
+    let merchants = BACKENDS.iter().flat_map(|backend| backend.merchants);
+    for secret in merchants.filter_map(|merchant| merchant.signs) {
+        match sign::verify_jwt_hs256(&Secret::new(secret), signature, now) {
+            Ok(payload) => return Ok((payload, secret)),
+            // Said only where the signature is right, so it tells more than that another is wrong.
+            Err(error @ JwtError::Expired(_)) => why = Some(error),
+            Err(error) => why = why.or(Some(error)),
+        }
+    }
+    let why = why.map_or_else(String::new, |error| error.to_string());
+    Err(typed(StatusCode::BAD_REQUEST, "error_token", &why))
+}
+
+fn data(payload: &Value, secret: Option<&str>) -> Result<Data, Refusal> {
+    let data = payload["data"].as_object();
+    let data = data.ok_or_else(|| invalid("the payload has no data"))?;
+    let text = |name: &str| data.get(name).and_then(Value::as_str);
+    let merchant = match (text("merchantUid"), text("companyUid")) {
+        (Some(uid), None) => access::merchant(uid).map(|(_, merchant)| merchant),
+        // The payer chooses one of the company's solutions; here it is the first.
+        (None, Some(uid)) => {
+            let mut backends = BACKENDS.iter();
+            let known = backends.find(|backend| backend.company == uid);
+            known.and_then(|backend| backend.merchants.first())
+        }
+        _ => return Err(invalid("either merchantUid or companyUid must be given")),
+    };
+    let merchant = merchant.ok_or_else(|| {
+        typed(
+            StatusCode::NOT_FOUND,
+            "invalid_merchant_uid",
+            "no such merchant or company",
+        )
+    })?;
+    match (merchant.signs, secret) {
+        (Some(_), None) => {
+            return Err(invalid(
+                "the merchant has a secret: the data must be signed",
+            ));
+        }
+        (own, Some(secret)) if own != Some(secret) => {
+            let words = "its signature is not made with this merchant's secret";
+            return Err(typed(StatusCode::BAD_REQUEST, "error_token", words));
+        }
+        _ => {}
+    }
+    for name in ["email", "firstName", "lastName", "reference", "title"] {
+        if text(name).is_none_or(|text| text.trim().is_empty()) {
+            return Err(invalid(&format!("the required property {name} is missing")));
+        }
+    }
+    if !text("email").is_some_and(|email| email.contains('@')) {
+        return Err(invalid("the provided property email is invalid"));
+    }
+    let amount = data.get("amountCents").and_then(Value::as_u64);
+    let amount = amount
+        .filter(|amount| (1..=AMOUNT_MAX).contains(amount))
+        .ok_or_else(|| invalid("the provided property amountCents is invalid"))?;
+    // Only this machine is ever told; another's URL and `mailto:` are taken and not used.
+    let local = |name: &str| {
+        text(name)
+            .filter(|url| is_local_url(url))
+            .map(str::to_owned)
+    };
+    Ok(Data {
+        merchant,
+        reference: text("reference").unwrap_or_default().to_owned(),
+        amount,
+        metadata: data
+            .get("metadata")
+            .and_then(Value::as_object)
+            .cloned()
+            .unwrap_or_default(),
+        payment_url: local("paymentNotificationUrl"),
+        error_url: local("errorNotificationUrl"),
+    })
+}
+
+impl Data {
+    /// Whether a purchase has used this reference up: it was completed.
+    pub fn is_used_by(&self, purchase: &Purchase) -> bool {
+        purchase.merchant == self.merchant.uid
+            && purchase.reference == self.reference
+            && matches!(purchase.state.as_str(), PAID | RELEASED)
+    }
+
+    /// What a used reference is answered.
+    pub fn used(&self) -> Refusal {
+        invalid(&format!(
+            "the reference {} belongs to a completed purchase",
+            inert::quoted(&self.reference, 60)
+        ))
+    }
+}
+
+fn invalid(words: &str) -> Refusal {
+    typed(StatusCode::BAD_REQUEST, "invalid_request_error", words)
+}
+
+fn typed(status: StatusCode, kind: &str, words: &str) -> Refusal {
+    let body = json!({ "error": { "type": kind, "debug": words } });
+    Box::new(super::json_response(status, &body))
+}
+
+/// The purchases the world begins with.
+pub(super) fn seeds(start: WallTime) -> Vec<Purchase> {
+    let [staging, production] = &BACKENDS;
+    let of = |backend: &Backend, at: usize| backend.merchants[at].uid.to_owned();
+    [
+        (1, of(staging, 0), "ORDER-3001", 20_000, PAID),
+        (2, of(staging, 1), "ORDER-3002", 14_950, PAID),
+        (3, of(staging, 0), "ORDER-3003", 7_900, CREATED),
+        (4, of(staging, 2), "ORDER-3004", 4_200, "SCORING_KO"),
+        (101, of(production, 0), "ORDER-9001", 30_550, PAID),
+    ]
+    .map(|(number, merchant, reference, amount, state)| Purchase {
+        uid: format!("pur_00000000-0000-4000-8000-{number:012}"),
+        merchant,
+        reference: reference.to_owned(),
+        amount,
+        created: start,
+        state: state.to_owned(),
+        debited: false,
+        refunded: 0,
+        metadata: Map::new(),
+        payment_url: None,
+        error_url: None,
+        notice: None,
+        seeded: true,
+    })
+    .into()
+}

@@ -1,0 +1,99 @@
+//! When a payer pays how much: the documented rules, on whole cents.
+
+use axum::http::StatusCode;
+use jiff::Span;
+use jiff::civil::Date;
+use serde_json::{Map, Value, json};
+
+use super::access::{Merchant, Plan};
+use super::{Refusal, refuse};
+
+/// More is no purchase: the documentation's largest is a hundredth of it, and the sums stay far from overflow.
+const AMOUNT_MAX: u64 = 100_000_000;
+
+/// What a simulation is asked.
+#[derive(Debug)]
+pub(super) struct Asked {
+    amount: u64,
+    created: Date,
+    second: Option<Date>,
+}
+
+impl Asked {
+    /// Reads the body; its type is not looked at, since Pledg's own plug-ins send none.
+    pub fn read(body: &[u8]) -> Result<Self, Refusal> {
+        let bad = |debug: &str| refuse(StatusCode::BAD_REQUEST, debug);
+        let body: Map<String, Value> =
+            serde_json::from_slice(body).map_err(|_| bad("the body is not a JSON object"))?;
+        let amount = body.get("amount_cents").and_then(Value::as_u64);
+        let amount = amount
+            .filter(|amount| (1..=AMOUNT_MAX).contains(amount))
+            .ok_or_else(|| bad("amount_cents must be a positive integer"))?;
+        let created = body.get("created").and_then(date);
+        let created = created.ok_or_else(|| bad("created must be a date, YYYY-MM-DD"))?;
+        let second = match body.get("second_installment_date") {
+            None | Some(Value::Null) => None,
+            Some(given) => Some(
+                date(given)
+                    .filter(|second| *second > created)
+                    .ok_or_else(|| bad("second_installment_date must be a date after created"))?,
+            ),
+        };
+        Ok(Self {
+            amount,
+            created,
+            second,
+        })
+    }
+
+    /// The schedule of one solution.
+    pub fn of(&self, merchant: &Merchant) -> Value {
+        let rate: Value = serde_json::from_str(merchant.rate).expect("a rate is a JSON number");
+        // Half a cent is rounded up.
+        let fees = (self.amount * merchant.fee + 5_000) / 10_000;
+        let part = |amount: u64, fees: u64, date: Date| json!({ "amount_cents": amount, "fees": fees, "payment_date": date.to_string() });
+        let mut schedule = Map::new();
+        match merchant.plan {
+            Plan::Installment(count) => {
+                let (each, rest) = (self.amount / count, self.amount % count);
+                let parts = (0..count).map(|at| {
+                    let first = at == 0;
+                    let (rest, fees) = if first { (rest, fees) } else { (0, 0) };
+                    part(each + rest, fees, self.date(at))
+                });
+                schedule.insert("INSTALLMENT".into(), parts.collect());
+            }
+            Plan::Deferred(days) => {
+                let due = later(self.created, Span::new().days(days));
+                schedule.insert("DEFERRED".into(), part(self.amount, fees, due));
+            }
+        }
+        schedule.insert("debit_rate".into(), rate.clone());
+        schedule.insert("taeg".into(), rate);
+        Value::Object(schedule)
+    }
+
+    /// The date of a part: whole months after the first, counted from there so that no month's end is lost on
+    /// the way; after the second, where that has a date of its own.
+    fn date(&self, at: u64) -> Date {
+        let months = |from: Date, months: u64| {
+            let months = i64::try_from(months).expect("a plan has a few parts");
+            later(from, Span::new().months(months))
+        };
+        match (at, self.second) {
+            (1.., Some(second)) => months(second, at - 1),
+            (at, _) => months(self.created, at),
+        }
+    }
+}
+
+fn later(from: Date, by: Span) -> Date {
+    from.saturating_add(by)
+}
+
+/// `2021-12-17`, in this form alone.
+fn date(given: &Value) -> Option<Date> {
+    let text = given.as_str()?;
+    let date: Date = text.parse().ok()?;
+    (date.to_string() == text).then_some(date)
+}

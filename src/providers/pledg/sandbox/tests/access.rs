@@ -1,0 +1,171 @@
+//! Points 1 to 4: tokens, pairs, and the two environments.
+
+use super::*;
+
+const BODY: &str = r#"{"amount_cents":200,"created":"2021-12-17"}"#;
+
+#[tokio::test]
+async fn point_1_a_token_is_granted_for_the_documented_call_alone() {
+    let bench = bench().await;
+    let good = format!("{FORM}{}", pair(API_KEY, API_SECRET));
+    let granted = bench.post("/api/token", &good, GRANT).await;
+    assert_eq!(granted.status, 200);
+    let answer = granted.json();
+    assert_eq!(answer["token_type"], "Bearer");
+    assert_eq!(answer["expires_in"], 600);
+    let token = answer["access_token"].as_str().unwrap();
+    assert!(token.starts_with("eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1"));
+    assert_eq!(token.split('.').count(), 3);
+
+    let got = bench.send("GET", "/api/token", &good, "").await;
+    assert_eq!((got.status, got.header("allow")), (405, Some("POST")));
+    for body in [
+        "",
+        "grant_type=password",
+        "grant_type=client_credentials&scope=all",
+        "grant_type=client_credentials\n",
+    ] {
+        let seen = bench.post("/api/token", &good, body).await;
+        let told = (seen.status, seen.json());
+        assert_eq!(told, (400, json!({ "error": "unsupported_grant_type" })));
+    }
+    let untyped = pair(API_KEY, API_SECRET);
+    assert_eq!(bench.post("/api/token", &untyped, GRANT).await.status, 400);
+    for headers in [
+        FORM.to_owned(),
+        format!("{FORM}{}", pair(API_KEY, "another")),
+        format!("{FORM}{}", pair(API_KEY, &format!("{API_SECRET}:"))),
+        format!("{FORM}Authorization: Basic %%%\r\n"),
+        format!(
+            "{FORM}{}{}",
+            pair(API_KEY, API_SECRET),
+            pair(API_KEY, API_SECRET)
+        ),
+        // As `base64` wraps it at 76 characters, put into one header line.
+        format!("{FORM}{}", {
+            let mut wrapped = pair(API_KEY, API_SECRET);
+            wrapped.insert(60, ' ');
+            wrapped
+        }),
+    ] {
+        let seen = bench.post("/api/token", &headers, GRANT).await;
+        let told = (seen.status, seen.json());
+        assert_eq!(
+            told,
+            (401, json!({ "error": "invalid_client" })),
+            "{headers}"
+        );
+        assert!(
+            seen.header("www-authenticate")
+                .unwrap()
+                .starts_with("Basic")
+        );
+    }
+}
+
+#[tokio::test]
+async fn point_2_no_credential_is_taken_in_the_place_of_another() {
+    let bench = bench().await;
+    let in_the_body = format!("{GRANT}&client_id={API_KEY}&client_secret={API_SECRET}");
+    let seen = bench.post("/api/token", FORM, &in_the_body).await;
+    assert_eq!(seen.status, 401);
+    let in_the_query = format!("/api/token?client_id={API_KEY}&client_secret={API_SECRET}");
+    assert_eq!(bench.post(&in_the_query, FORM, GRANT).await.status, 401);
+    for wrong in [
+        pair(DASHBOARD_USER, DASHBOARD_PASSWORD),
+        pair(API_KEY, MERCHANT_SECRET),
+        pair(MERCHANT, MERCHANT_SECRET),
+    ] {
+        let headers = format!("{FORM}{wrong}");
+        assert_eq!(bench.post("/api/token", &headers, GRANT).await.status, 401);
+    }
+    let key = pair(API_KEY, API_SECRET);
+    assert_eq!(bench.simulate(MERCHANT, &key, BODY).await.status, 401);
+}
+
+#[tokio::test]
+async fn point_3_a_token_is_good_until_it_expires_and_several_are_at_once() {
+    let bench = bench().await;
+    let first = bench.token().await;
+    bench.pass(300);
+    let second = bench.token().await;
+    assert_ne!(first, second);
+    for token in [&first, &second] {
+        let seen = bench.simulate(MERCHANT, &carrying(token), BODY).await;
+        assert_eq!(seen.status, 200, "both live side by side");
+    }
+    bench.pass(300);
+    let late = bench.simulate(MERCHANT, &carrying(&first), BODY).await;
+    assert_eq!(
+        (late.status, late.header("www-authenticate")),
+        (401, Some("Bearer"))
+    );
+    assert_eq!(debug(&late), "no valid access token");
+    let seen = bench.simulate(MERCHANT, &carrying(&second), BODY).await;
+    assert_eq!(seen.status, 200);
+    for bad in [
+        String::new(),
+        carrying("x"),
+        format!("Authorization: bearer{second}\r\n"),
+    ] {
+        assert_eq!(
+            bench.simulate(MERCHANT, &bad, BODY).await.status,
+            401,
+            "{bad}"
+        );
+    }
+
+    bench.set("token-life", "20s").unwrap();
+    let short = bench.token().await;
+    bench.pass(19);
+    assert_eq!(
+        bench
+            .simulate(MERCHANT, &carrying(&short), BODY)
+            .await
+            .status,
+        200
+    );
+    bench.pass(1);
+    assert_eq!(
+        bench
+            .simulate(MERCHANT, &carrying(&short), BODY)
+            .await
+            .status,
+        401
+    );
+    for bad in ["0s", "soon", "10"] {
+        assert!(bench.set("token-life", bad).is_err(), "{bad}");
+    }
+    assert!(bench.set("no-such", "1").is_err());
+}
+
+#[tokio::test]
+async fn point_4_staging_and_production_share_nothing() {
+    let bench = bench().await;
+    let production = &BACKENDS[1];
+    let live = bench.token_of(production.key, production.secret).await;
+    let staging = bench.token().await;
+    assert_eq!(
+        bench
+            .simulate(PRODUCTION, &carrying(&live), BODY)
+            .await
+            .status,
+        200
+    );
+    assert_eq!(
+        bench
+            .simulate(PRODUCTION, &carrying(&staging), BODY)
+            .await
+            .status,
+        401
+    );
+    assert_eq!(
+        bench
+            .simulate(MERCHANT, &carrying(&live), BODY)
+            .await
+            .status,
+        401
+    );
+    let crossed = format!("{FORM}{}", pair(API_KEY, production.secret));
+    assert_eq!(bench.post("/api/token", &crossed, GRANT).await.status, 401);
+}

@@ -1,0 +1,284 @@
+//! Points 8 and 9: notifications, and what can be wrong with them.
+
+use std::sync::{Arc, Mutex};
+
+use axum::http::StatusCode;
+
+use super::*;
+use crate::auth::sign::{JwtError, verify_jwt_hs256};
+use crate::domain::PaymentId;
+use crate::http_server::{Limits, Outcome, Server};
+use crate::providers::pledg::signature::back_mode;
+
+const BACK: &str = "mer_00000000-0000-4000-8000-000000000002";
+const UNSIGNED: &str = "mer_00000000-0000-4000-8000-000000000003";
+const AT: WallTime = WallTime(1_795_316_066_000);
+
+/// A shop that takes notifications, and what it was sent.
+struct Shop {
+    server: Server,
+    seen: Arc<Mutex<Vec<Value>>>,
+    answer: Arc<Mutex<StatusCode>>,
+}
+
+impl Shop {
+    async fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let answer = Arc::new(Mutex::new(StatusCode::OK));
+        let (noted, status) = (seen.clone(), answer.clone());
+        let server = Server::start(listener, Limits::default(), move |request| {
+            assert_eq!(request.method(), Method::POST);
+            assert_eq!(request.headers()["content-type"], "application/json");
+            let body = serde_json::from_slice(request.body()).unwrap();
+            noted.lock().unwrap().push(body);
+            let status = *status.lock().unwrap();
+            async move { Outcome::Answer(text(status, "")) }
+        })
+        .unwrap();
+        Self {
+            server,
+            seen,
+            answer,
+        }
+    }
+
+    fn url(&self) -> String {
+        format!("http://{}/notices?order=1", self.server.address())
+    }
+
+    fn taken(&self) -> Vec<Value> {
+        std::mem::take(&mut self.seen.lock().unwrap())
+    }
+}
+
+struct Both {
+    bench: Bench,
+    shop: Shop,
+}
+
+async fn both() -> Both {
+    // The world stands still, so that only the tests' own rounds send.
+    let bench = bench_with(|options| options.speed = 0).await;
+    Both {
+        bench,
+        shop: Shop::open().await,
+    }
+}
+
+impl Both {
+    async fn made(&self, reference: &str, merchant: &str) {
+        let mut order = order(reference, merchant);
+        order["data"]["metadata"] = json!({ "cart": 7 });
+        order["data"]["paymentNotificationUrl"] = self.shop.url().into();
+        order["data"]["errorNotificationUrl"] = self.shop.url().into();
+        let made = if merchant == UNSIGNED {
+            let body = order.to_string();
+            self.bench.post("/api/purchase_link/", "", &body).await
+        } else {
+            self.bench.buy(&order).await
+        };
+        assert_eq!(made.status, 200, "{made:?}");
+    }
+
+    /// What arrives when this happens.
+    async fn after(&self, event: &str, subject: &str) -> Vec<Value> {
+        self.bench.event(event, subject).unwrap();
+        self.arrived().await
+    }
+
+    async fn arrived(&self) -> Vec<Value> {
+        self.bench.sandbox.pump().await;
+        self.shop.taken()
+    }
+
+    async fn paid(&self, reference: &str, merchant: &str) -> Value {
+        self.made(reference, merchant).await;
+        let mut all = self.after("pay", reference).await;
+        assert_eq!(all.len(), 1, "{all:?}");
+        all.remove(0)
+    }
+}
+
+fn opened(notice: &Value) -> Result<Value, JwtError> {
+    assert_eq!(
+        notice.as_object().unwrap().len(),
+        1,
+        "the signature alone: {notice}"
+    );
+    let jwt = notice["signature"].as_str().unwrap();
+    verify_jwt_hs256(&Secret::new(MERCHANT_SECRET), jwt, AT)
+}
+
+fn hashed(notice: &Value) -> String {
+    back_mode(&Secret::new(MERCHANT_SECRET), notice.as_object().unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn point_8_a_paid_transfer_is_told_openly_or_as_a_signature_alone() {
+    let both = both().await;
+    let open = both.paid("R-1", UNSIGNED).await;
+    let signed = opened(&both.paid("R-1", MERCHANT).await).unwrap();
+    for (notice, merchant) in [(open, UNSIGNED), (signed, MERCHANT)] {
+        assert_eq!(notice["reference"], "R-1");
+        assert_eq!(notice["amount_cents"], 2000);
+        assert_eq!(notice["merchant_uid"], merchant);
+        assert_eq!(notice["created"], "2026-11-22 02:54:26.000000");
+        let tri = notice["transfer_order_item_uid"].as_str().unwrap();
+        assert!(tri.starts_with("tri_"));
+        assert!(notice["purchase_uid"].as_str().unwrap().starts_with("pur_"));
+        assert_eq!(notice["metadata"]["cart"], 7);
+        assert!(notice["metadata"]["pledg_session"].is_object());
+    }
+}
+
+#[tokio::test]
+async fn point_8_back_mode_is_hashed_with_a_boolean_or_its_word() {
+    let both = both().await;
+    let notice = both.paid("R-1", BACK).await;
+    assert_eq!(notice["sandbox"], json!(true));
+    assert_eq!(notice["status"], "completed");
+    assert_eq!(notice["error"], "");
+    assert_eq!(notice["created_at"], "2026-11-22T02:54:26.000Z");
+    assert_eq!(notice["metadata"], json!({ "cart": 7 }));
+    assert!(notice["additional_data"].is_object());
+    assert_eq!(notice["signature"], hashed(&notice));
+    both.bench.set("notice-booleans", "text").unwrap();
+    let notice = both.paid("R-2", BACK).await;
+    assert_eq!(notice["sandbox"], json!("true"));
+    assert_eq!(notice["signature"], hashed(&notice));
+    let waiting = both.after("status", "R-2 chargeback-initiated").await;
+    assert_eq!(waiting[0]["status"], "chargeback-initiated");
+    assert_eq!(waiting[0]["signature"], hashed(&waiting[0]));
+    assert!(both.bench.event("status", "R-2 paid").is_err());
+}
+
+#[tokio::test]
+async fn point_8_errors_are_told_in_both_namings() {
+    let both = both().await;
+    both.made("R-1", UNSIGNED).await;
+    let notice = both.after("refuse", "R-1 REVENUE_KO").await.remove(0);
+    let uid = notice["purchase_uid"].clone();
+    assert!(uid.as_str().unwrap().starts_with("pur_"));
+    let documented =
+        json!({"reference": "R-1", "purchase_state": "REVENUE_KO", "purchase_uid": uid});
+    assert_eq!(notice, documented);
+    both.made("R-1", MERCHANT).await;
+    let signed = both.after("refuse", "R-1").await.remove(0);
+    assert_eq!(opened(&signed).unwrap()["purchase_state"], "SCORING_KO");
+
+    both.bench.set("error-names", "plugins").unwrap();
+    both.made("R-2", UNSIGNED).await;
+    let notice = both.after("refuse", "R-2").await.remove(0);
+    assert_eq!(notice["state"], "SCORING_KO");
+    assert_eq!(notice["acceptance_state"], "REJECTED");
+    assert_eq!(notice["acceptance_rejection_type"], "SCORING_KO");
+    assert!(notice["uid"].is_string() && notice.get("purchase_uid").is_none());
+    both.made("R-3", UNSIGNED).await;
+    let notice = both.after("abandon", "R-3").await.remove(0);
+    assert_eq!(notice["acceptance_state"], "ABANDONED");
+}
+
+#[tokio::test]
+async fn point_8_only_this_machine_is_notified() {
+    let both = both().await;
+    for elsewhere in [
+        "https://shop.example/n",
+        "http://shop.example/n",
+        "mailto:shop@shop.example",
+    ] {
+        let mut order = order("R-1", MERCHANT);
+        order["data"]["paymentNotificationUrl"] = elsewhere.into();
+        assert_eq!(both.bench.buy(&order).await.status, 200);
+        assert_eq!(both.bench.sandbox.pump().await, 0);
+    }
+    let said = both.bench.event("pay", "R-1").unwrap();
+    assert!(said.contains("no notification"), "{said}");
+    assert_eq!(both.bench.sandbox.pump().await, 0);
+}
+
+#[tokio::test]
+async fn point_9_each_fault_is_what_a_receiver_must_find() {
+    let both = both().await;
+    let fault = |name: &str| both.bench.set("notice-fault", name).unwrap();
+    fault("tampered");
+    assert_eq!(
+        opened(&both.paid("R-1", MERCHANT).await),
+        Err(JwtError::Signature)
+    );
+    let back = both.paid("R-1", BACK).await;
+    assert_ne!(back["signature"], hashed(&back));
+    assert_eq!(both.paid("R-1", UNSIGNED).await["amount_cents"], 2001);
+    fault("other-amount");
+    let notice = both.paid("R-2", MERCHANT).await;
+    assert_eq!(
+        opened(&notice).unwrap()["amount_cents"],
+        2001,
+        "signed as such"
+    );
+    fault("wrong-secret");
+    assert_eq!(
+        opened(&both.paid("R-3", MERCHANT).await),
+        Err(JwtError::Signature)
+    );
+    let back = both.paid("R-3", BACK).await;
+    assert_ne!(back["signature"], hashed(&back));
+    fault("lower-case");
+    let back = both.paid("R-4", BACK).await;
+    assert_eq!(back["signature"], hashed(&back).to_ascii_lowercase());
+    fault("swapped-order");
+    let back = both.paid("R-5", BACK).await;
+    assert_ne!(back["signature"], hashed(&back));
+    fault("extra-dot");
+    let notice = both.paid("R-6", MERCHANT).await;
+    assert!(matches!(opened(&notice), Err(JwtError::Malformed(_))));
+    fault("none");
+    assert!(opened(&both.paid("R-7", MERCHANT).await).is_ok());
+    let refused = both.bench.set("notice-fault", "sometimes").unwrap_err();
+    assert!(
+        refused.contains("tampered") && refused.contains("none"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn point_9_a_notice_comes_twice_or_an_error_follows_a_payment() {
+    let both = both().await;
+    both.bench.set("notice-fault", "duplicate").unwrap();
+    both.made("R-1", MERCHANT).await;
+    let twice = both.after("pay", "R-1").await;
+    assert_eq!(twice.len(), 2);
+    assert_eq!(twice[0], twice[1]);
+
+    both.bench.set("notice-fault", "late-error").unwrap();
+    let paid = both.paid("R-2", MERCHANT).await;
+    assert_eq!(opened(&paid).unwrap()["amount_cents"], 2000);
+    let minute = Command::Advance(Duration::from_mins(1));
+    both.bench.sandbox.command(&minute).unwrap();
+    let late = opened(&both.arrived().await.remove(0)).unwrap();
+    assert_eq!(late["purchase_state"], "MERCHANT_TIMEOUT_KO");
+    assert_eq!(both.bench.purchase("R-2").await["state"], "PAID");
+
+    let again = Command::RepeatCallback(PaymentId::new("R-2").unwrap());
+    both.bench.sandbox.command(&again).unwrap();
+    assert_eq!(both.arrived().await, [paid], "byte for byte the payment's");
+}
+
+#[tokio::test]
+async fn point_9_a_receiver_that_is_down_is_tried_once_unless_switched_on() {
+    let both = both().await;
+    *both.shop.answer.lock().unwrap() = StatusCode::INTERNAL_SERVER_ERROR;
+    let minute = Command::Advance(Duration::from_mins(1));
+    both.paid("R-1", MERCHANT).await;
+    both.bench.sandbox.command(&minute).unwrap();
+    assert_eq!(both.arrived().await.len(), 0, "one try");
+    both.bench.set("notice-retries", "on").unwrap();
+    let first = both.paid("R-2", MERCHANT).await;
+    let state = both.bench.state().await;
+    assert_eq!(state["notifications_waiting"][0]["status"], 500);
+    both.bench.sandbox.command(&minute).unwrap();
+    *both.shop.answer.lock().unwrap() = StatusCode::OK;
+    assert_eq!(both.arrived().await, [first]);
+    let state = both.bench.state().await;
+    assert_eq!(state["notifications_waiting"], json!([]));
+}

@@ -1,0 +1,134 @@
+//! Point 10, what survives a restart, and what is never told.
+
+use super::*;
+use crate::domain::simulate::Fault;
+
+const BODY: &str = r#"{"amount_cents":200,"created":"2021-12-17"}"#;
+
+#[tokio::test]
+async fn point_10_faults_are_played_on_every_call() {
+    let bench = bench().await;
+    let open = format!("/api/users/me/merchants/{MERCHANT}/simulate_payment_schedule");
+    let good = format!("{FORM}{}", pair(API_KEY, API_SECRET));
+    let play = |fault| bench.sandbox.command(&Command::SetFault(fault)).unwrap();
+    for (fault, status) in [
+        (
+            Fault::TooManyRequests {
+                retry_after: Some(3),
+            },
+            429,
+        ),
+        (Fault::ServerError, 503),
+        (Fault::Html, 502),
+        (Fault::Latency(Duration::from_millis(5)), 200),
+        (Fault::None, 200),
+    ] {
+        play(fault);
+        let token = bench.post("/api/token", &good, GRANT).await;
+        let schedule = bench.post(&open, "", BODY).await;
+        assert_eq!(
+            (token.status, schedule.status),
+            (status, status),
+            "{fault:?}"
+        );
+        if status == 429 {
+            assert_eq!(schedule.header("retry-after"), Some("3"));
+        }
+        if status == 502 {
+            assert!(schedule.body.starts_with("<!DOCTYPE html>"));
+        }
+    }
+    play(Fault::TornBody);
+    let torn = bench.post(&open, "", BODY).await;
+    assert!(serde_json::from_str::<Value>(&torn.body).is_err());
+}
+
+#[tokio::test]
+async fn point_10_secrets_and_tokens_are_told_nowhere() {
+    let bench = bench().await;
+    let token = bench.token().await;
+    let login = pair(DASHBOARD_USER, DASHBOARD_PASSWORD);
+    let wrong = format!("{FORM}{}", pair(API_KEY, "SANDBOX-WRONG-SECRET"));
+    let told = [
+        bench.state().await.to_string(),
+        bench.send("GET", "/", "", "").await.body,
+        bench.post("/api/token", &wrong, GRANT).await.body,
+        bench.simulate("mer_x", &carrying(&token), BODY).await.body,
+        bench.simulate(MERCHANT, &login, BODY).await.body,
+        format!("{:?}", bench.sandbox.settings()),
+        Pledg::default().kept().to_string(),
+    ];
+    let secrets = [
+        token.as_str(),
+        API_SECRET,
+        MERCHANT_SECRET,
+        DASHBOARD_PASSWORD,
+        "SANDBOX-WRONG-SECRET",
+        BACKENDS[1].secret,
+    ];
+    for (at, text) in told.iter().enumerate() {
+        assert!(!text.is_empty());
+        for secret in secrets {
+            assert!(!text.contains(secret), "{at}: {text}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_bought_survives_a_restart_and_tokens_do_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let keep = folder.path().join("world.json");
+    let kept = |options: &mut Options| options.keep = Some(keep.clone());
+    let first = bench_with(kept).await;
+    first.buy(&order("R-1", MERCHANT)).await;
+    first.event("pay", "R-1").unwrap();
+    first.event("abandon", "ORDER-3003").unwrap();
+    let token = first.token().await;
+    let uid = first.purchase("R-1").await["uid"].clone();
+    first.sandbox.stop().await;
+    let text = std::fs::read_to_string(&keep).unwrap();
+    assert!(!text.contains(&token) && !text.contains("THAT-PROTECTS-NOTHING"));
+
+    let second = bench_with(kept).await;
+    assert_eq!(second.purchase("R-1").await["uid"], uid);
+    assert_eq!(second.purchase("R-1").await["state"], "PAID");
+    assert_eq!(second.purchase("ORDER-3003").await["state"], "ABANDONED");
+    assert_eq!(second.buy(&order("R-1", MERCHANT)).await.status, 400);
+    assert_eq!(
+        second
+            .simulate(MERCHANT, &carrying(&token), BODY)
+            .await
+            .status,
+        401
+    );
+    let purchases = second.state().await["purchases"].as_array().unwrap().len();
+    assert_eq!(purchases, 6, "what the world begins with is there once");
+    second.sandbox.stop().await;
+
+    let another = bench_with(|options| {
+        options.keep = Some(keep.clone());
+        options.seed = 2;
+    });
+    let another = another.await;
+    assert_eq!(
+        another.purchase("ORDER-3003").await["state"],
+        "CREATED",
+        "another world's"
+    );
+    assert_eq!(another.purchase("R-1").await["state"], "PAID");
+}
+
+#[tokio::test]
+async fn tokens_are_revoked_at_once() {
+    let bench = bench().await;
+    let token = bench.token().await;
+    let said = bench.event("revoke-tokens", "").unwrap();
+    assert!(said.starts_with('1'), "{said}");
+    assert_eq!(
+        bench
+            .simulate(MERCHANT, &carrying(&token), BODY)
+            .await
+            .status,
+        401
+    );
+}

@@ -1,0 +1,57 @@
+//! Pledg's keys in the config file. Three pairs and secrets that are never tried in place of each other: the
+//! API key's for the token call, the merchant's for signatures, the dashboard's for the calls that take it.
+
+use crate::config::{KeyKind, KeySpec, ProviderSpec};
+
+/// User name of the token call.
+pub const API_KEY: &str = "api_key";
+/// Password of the token call.
+pub const API_SECRET: &str = "api_secret";
+/// Signs purchases and notifications.
+pub const MERCHANT_SECRET: &str = "merchant_secret";
+/// The dashboard's login. A text: it is an e-mail address, and which login an account uses should be seen in
+/// the file.
+pub const DASHBOARD_USER: &str = "dashboard_user";
+/// The dashboard's password.
+pub const DASHBOARD_PASSWORD: &str = "dashboard_password";
+
+/// What an account section may hold. Who only signs purchases has no use for the API secret, so that each
+/// secret is asked for by the call that needs it.
+pub const SPEC: ProviderSpec = ProviderSpec {
+    name: "pledg",
+    title: "Pledg",
+    keys: &[
+        KeySpec {
+            name: API_KEY,
+            kind: KeyKind::Text,
+            required: true,
+            about: "the client API key, issued by Pledg on request",
+        },
+        KeySpec {
+            name: API_SECRET,
+            kind: KeyKind::Secret,
+            required: false,
+            about: "the secret issued with the API key; gets the access tokens",
+        },
+        KeySpec {
+            name: MERCHANT_SECRET,
+            kind: KeyKind::Secret,
+            required: false,
+            about: "the \"Secret Key\" of the dashboard; signs purchases and notifications",
+        },
+        KeySpec {
+            name: DASHBOARD_USER,
+            kind: KeyKind::Text,
+            required: false,
+            about: "the e-mail address of the dashboard's login, for the calls that take it",
+        },
+        KeySpec {
+            name: DASHBOARD_PASSWORD,
+            kind: KeyKind::Secret,
+            required: false,
+            about: "the password of the dashboard's login",
+        },
+    ],
+    environments: &["production", "sandbox"],
+    endpoints: &["api"],
+};
