@@ -2,12 +2,16 @@
 //! typed again however the question ends.
 
 use std::fs::File;
-use std::io::Write as _;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use secrecy::zeroize::Zeroizing;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::domain::{Problem, ProblemKind, Secret, inert};
+
+/// The longest line a terminal gives.
+const LINE_MAX: usize = 4096;
 
 /// Asks for a line; `None` at the end of the input.
 pub async fn line(question: &str) -> Option<String> {
@@ -44,7 +48,7 @@ pub async fn hidden(question: &str) -> Result<Secret, Problem> {
     .map(signal);
     let _echo = Echo::off();
     put(question);
-    let read = tokio::task::spawn_blocking(|| rpassword::read_password().map(Secret::new));
+    let read = tokio::task::spawn_blocking(unseen_line);
     let ended = async {
         let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hang_up)] = ends else {
             return std::future::pending().await;
@@ -57,16 +61,28 @@ pub async fn hidden(question: &str) -> Result<Secret, Problem> {
     };
     tokio::select! {
         read = read => match read {
-            Ok(Ok(secret)) => Ok(secret),
-            Ok(Err(error)) if error.kind() != std::io::ErrorKind::Interrupted => Err(Problem::new(
+            Ok(Ok(Some(secret))) => Ok(secret),
+            Ok(Ok(None)) | Err(_) => Err(interrupted()),
+            Ok(Err(error)) => Err(Problem::new(
                 ProblemKind::Local,
                 format!("the terminal cannot be read: {}", inert::cut(&error.to_string(), 120)),
                 "name where the secret is instead; `--help` shows how",
             )),
-            Ok(Err(_)) | Err(_) => Err(interrupted()),
         },
         () = ended => Err(interrupted()),
     }
+}
+
+/// A line from the terminal; `None` at its end. Leaves the terminal's modes alone: a reader that comes late would
+/// change them after they were given back.
+fn unseen_line() -> std::io::Result<Option<Secret>> {
+    // Never moved while it grows, so that no copy stays behind; a terminal gives no longer line.
+    let mut text = Zeroizing::new(String::with_capacity(LINE_MAX));
+    let room = u64::try_from(LINE_MAX).expect("4 KiB fit");
+    let read = BufReader::with_capacity(1, File::open("/dev/tty")?)
+        .take(room)
+        .read_line(&mut text)?;
+    Ok((read > 0).then(|| Secret::new(text.trim_end_matches(['\r', '\n']))))
 }
 
 pub fn interrupted() -> Problem {
@@ -84,6 +100,7 @@ impl Echo {
             let as_it_was = tcgetattr(&terminal).ok()?;
             let mut unseen = as_it_was.clone();
             unseen.local_modes.remove(LocalModes::ECHO);
+            unseen.local_modes.insert(LocalModes::ECHONL);
             tcsetattr(&terminal, OptionalActions::Now, &unseen).ok()?;
             Some((terminal, as_it_was))
         }))
