@@ -1,5 +1,7 @@
 //! Accounts added, rotated and removed in the console: forms, what they ask for, and what follows.
 
+use std::fmt::Write as _;
+
 use super::*;
 use crate::domain::manage::{Change, Changed, NewAccount, Proof};
 use crate::tui::overlays::Overlay;
@@ -214,19 +216,21 @@ fn a_secret_in_a_form_is_nowhere_to_be_seen() {
     }
     let effects = press(&mut model, "<enter>", second(1));
     let (request, _) = change_of(&effects);
-    seen += &format!("{effects:?} {model:?}");
+    write!(seen, "{effects:?} {model:?}").unwrap();
     managed(&mut model, request, Err(refused()));
-    seen += &format!("{model:?}{}", screen(&model, second(2), 120, 40));
+    write!(seen, "{model:?}{}", screen(&model, second(2), 120, 40)).unwrap();
     managed(&mut model, request, Ok(added()));
-    seen += &format!("{model:?}");
+    write!(seen, "{model:?}").unwrap();
     let mut model = ready(live_setup());
     press(&mut model, "R", second(1));
     paste(&mut model, PLANTED);
     let effects = press(&mut model, "<enter>", second(1));
-    seen += &format!(
+    write!(
+        seen,
         "{effects:?} {model:?}{}",
         screen(&model, second(1), 120, 40)
-    );
+    )
+    .unwrap();
     for piece in PLANTED.as_bytes().windows(8) {
         assert!(!seen.contains(str::from_utf8(piece).unwrap()));
     }
