@@ -9,6 +9,7 @@ use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use tilldeck::auth::sign;
 use tilldeck::clock::Clock;
+use tilldeck::config::Vault;
 use tilldeck::deck;
 use tilldeck::domain::{Now, Secret, WallTime};
 use tilldeck::ledger::{KeyHash, Ledger, Retention, Slots, Terms};
@@ -23,10 +24,13 @@ const AT: Now = Now {
 
 fn console() -> Model {
     let config = tilldeck::config::Config::default();
-    let accounts = deck::accounts(config.profile(None).expect("the sandbox is built in"));
+    let profile = config.profile(None).expect("the sandbox is built in");
+    let accounts = deck::accounts(profile, &Vault::files("vault".into()));
     let setup = Setup {
         profile: "sandbox".into(),
         accounts,
+        offers: deck::manage::offers(),
+        may_manage: false,
         ui: UiOptions::default(),
     };
     let mut model = Model::new(setup).expect("the default keys do not clash");

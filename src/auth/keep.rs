@@ -119,6 +119,19 @@ impl Keep {
         }
     }
 
+    /// Forgets whatever token is kept.
+    ///
+    /// # Errors
+    /// In words, why it is still kept, or may be.
+    pub(super) async fn forget_any(&self) -> Result<(), String> {
+        let (vault, name) = (self.vault.clone(), self.name());
+        match tokio::task::spawn_blocking(move || vault.forget(&name)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => Err(inert::cut(&error.to_string(), 200)),
+            Err(_) => Err("forgetting it crashed".into()),
+        }
+    }
+
     /// Forgets the kept token if it is this one, which is of no use any more.
     pub(super) async fn forget(&self, spurned: &Secret, now: Now) {
         let found = self.read(now, Chance::new(0)).await;

@@ -251,6 +251,17 @@ impl Tokens {
         });
     }
 
+    /// Forgets the token that is kept for later runs: its account, or the secret it was granted for, is no more.
+    ///
+    /// # Errors
+    /// In words, why it is still kept, or may be.
+    pub async fn forget_kept(&self) -> Result<(), String> {
+        match &self.0.keep {
+            Some(keep) => keep.forget_any().await,
+            None => Ok(()),
+        }
+    }
+
     /// Renews the token ahead of its expiry, as long as this is polled; nothing before a first one was asked for.
     pub async fn renew(self) {
         let mut changes = self.0.changed.subscribe();

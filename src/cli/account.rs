@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::args::AccountCommand;
 use super::output::{Closed, Out, Table, Tone, plain, toned};
-use super::{Context, Exit, how};
+use super::{Context, Exit, how, manage};
 use crate::deck::Deck;
 use crate::domain::{Account, CredentialStatus, Environment, Op, time};
 
@@ -20,6 +20,9 @@ pub async fn run(
             let name = name.as_deref().or(context.account());
             verify(name, *signature, context, deck, out).await
         }
+        AccountCommand::Rotate(args) => manage::rotate(args, context, deck, out).await,
+        AccountCommand::Remove(args) => manage::remove(args, context, deck, out).await,
+        AccountCommand::Add(_) => unreachable!("it opens a deck of its own"),
     }
 }
 
@@ -86,7 +89,7 @@ async fn list(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed>
     }
     if !any && !out.json {
         out.say(&format!(
-            "profile {} has no such account; add one to the config file (`tilldeck config init` writes an example)",
+            "profile {} has no such account; `tilldeck account add` makes one",
             context.profile.name
         ));
     }
@@ -106,14 +109,13 @@ async fn verify(
 ) -> Result<Exit, Closed> {
     let accounts: Vec<Account> = match name {
         Some(name) => match deck.pick(Some(name), None) {
-            Ok(account) => vec![account.clone()],
+            Ok(account) => vec![account],
             Err(problem) => return out.fail(&problem),
         },
         // Who authorises by tokens signs nothing that could be tested.
         None => deck
             .accounts()
             .filter(|account| !(signature && account.uses_access_tokens))
-            .cloned()
             .collect(),
     };
     if accounts.is_empty() {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::args::{ConfigCommand, Global};
 use super::output::{Closed, Out, Table, Tone, plain, toned};
-use super::{Exit, console, load, locations, misconfigured};
+use super::{Exit, console, load, locations, misconfigured, vault};
 use crate::config::{ConfigPath, EXAMPLE, Environ};
 use crate::deck;
 use crate::domain::{Problem, ProblemKind, inert};
@@ -88,7 +88,11 @@ fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, Closed> {
         Ok(profile) => profile,
         Err(error) => return misconfigured(&error, out),
     };
-    if let Err(problem) = console::model(&config, chosen, out) {
+    let vault = match vault(global) {
+        Ok(vault) => vault,
+        Err(problem) => return out.fail(&problem),
+    };
+    if let Err(problem) = console::model(&config, chosen, &vault, out) {
         return out.fail(&problem);
     }
     for warning in &config.warnings {
@@ -98,7 +102,8 @@ fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, Closed> {
     let mut exit = Exit::Done;
     let mut table = Table::default();
     for profile in &config.profiles {
-        for (account, settings) in deck::accounts(profile).iter().zip(&profile.accounts) {
+        let accounts = deck::accounts(profile, &vault);
+        for (account, settings) in accounts.iter().zip(&profile.accounts) {
             let mut failed = false;
             for (key, source) in &settings.secrets {
                 let resolved = source.resolve(&environ);

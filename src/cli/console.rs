@@ -3,8 +3,8 @@
 use std::io::IsTerminal as _;
 
 use super::output::Out;
-use super::{Context, Exit, local};
-use crate::config::{self, Config, Profile};
+use super::{Context, Exit, local, vault};
+use crate::config::{self, Config, Profile, Vault};
 use crate::deck;
 use crate::domain::{Problem, ProblemKind};
 use crate::runtime::{self, Ended, Start};
@@ -21,7 +21,11 @@ pub fn run(context: &Context, out: &Out) -> color_eyre::Result<Exit> {
             "standard input or output is none",
         )));
     }
-    let model = match model(&context.config, &context.profile, out) {
+    let vault = match vault(&context.global) {
+        Ok(vault) => vault,
+        Err(problem) => return fail(&problem),
+    };
+    let model = match model(&context.config, &context.profile, &vault, out) {
         Ok(model) => model,
         Err(problem) => return fail(&problem),
     };
@@ -46,11 +50,18 @@ pub fn run(context: &Context, out: &Out) -> color_eyre::Result<Exit> {
 ///
 /// # Errors
 /// If the config binds keys that are none, or to actions that are none, or twice.
-pub fn model(config: &Config, profile: &Profile, out: &Out) -> Result<Model, Problem> {
+pub fn model(
+    config: &Config,
+    profile: &Profile,
+    vault: &Vault,
+    out: &Out,
+) -> Result<Model, Problem> {
     let ui = &config.ui;
     let setup = Setup {
         profile: profile.name.clone(),
-        accounts: deck::accounts(profile),
+        accounts: deck::accounts(profile, vault),
+        offers: deck::manage::offers(),
+        may_manage: !profile.built_in,
         ui: UiOptions {
             theme: match ui.theme {
                 config::Theme::Auto => ThemeChoice::Auto,

@@ -10,7 +10,9 @@ mod export;
 pub mod fault;
 mod link;
 mod log;
+mod manage;
 pub mod output;
+mod prompt;
 mod request;
 mod sandbox;
 mod token;
@@ -21,7 +23,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use args::{Arguments, Command, Global, SandboxCommand};
+use args::{AccountCommand, Arguments, Command, Global, SandboxCommand};
 use output::{Closed, Color, Out, Tone};
 
 use crate::clock::Clock;
@@ -88,16 +90,16 @@ impl Context {
     }
 
     fn options(&self) -> Result<Options, Problem> {
-        let state_dir = locations(&self.global)
-            .state_folder()
-            .map_err(|error| local(&error.to_string()))?;
         Ok(Options {
-            vault: Vault::system(state_dir.join(settings::VAULT), &Environ::process()),
-            state_dir,
+            state_dir: locations(&self.global)
+                .state_folder()
+                .map_err(|error| local(&error.to_string()))?,
+            vault: vault(&self.global)?,
             clock: self.clock.clone(),
             timeouts: Timeouts::default(),
             events: None,
             environ: Environ::process(),
+            config: locations(&self.global).config_file().map(|file| file.path),
         })
     }
 
@@ -112,6 +114,16 @@ impl Out {
         self.problem(problem)?;
         Ok(problem.kind.into())
     }
+}
+
+/// Where tilldeck keeps the secrets it is given.
+fn vault(global: &Global) -> Result<Vault, Problem> {
+    let state = locations(global).state_folder();
+    let state = state.map_err(|error| local(&error.to_string()))?;
+    Ok(Vault::system(
+        state.join(settings::VAULT),
+        &Environ::process(),
+    ))
 }
 
 fn local(message: &str) -> Problem {
@@ -208,6 +220,10 @@ fn run(arguments: Arguments) -> color_eyre::Result<Exit> {
                 keep,
             };
             block_on(sandbox::serve(options, &out))?
+        }
+        // Its profile, and the file, may be yet to be made.
+        Some(Command::Account(AccountCommand::Add(args))) => {
+            block_on(manage::add(&args, arguments.global, &out))?
         }
         command => match context(arguments.global) {
             Ok(context) => match command {

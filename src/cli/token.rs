@@ -25,11 +25,11 @@ pub async fn run(
 fn accounts(name: Option<&str>, context: &Context, deck: &Deck) -> Result<Vec<Account>, Problem> {
     let Some(name) = name.or(context.account()) else {
         let theirs = deck.accounts().filter(|account| account.uses_access_tokens);
-        return Ok(theirs.cloned().collect());
+        return Ok(theirs.collect());
     };
     let account = deck.pick(Some(name), None)?;
     if account.uses_access_tokens {
-        return Ok(vec![account.clone()]);
+        return Ok(vec![account]);
     }
     Err(Problem::new(
         ProblemKind::Usage,

@@ -162,6 +162,12 @@ impl Vault {
         }
     }
 
+    /// Whether a file is one of those it keeps secrets in.
+    #[must_use]
+    pub fn holds(&self, file: &Path) -> bool {
+        file.parent() == Some(&self.folder)
+    }
+
     fn path(&self, name: &str) -> Result<PathBuf, VaultError> {
         let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
         if name.is_empty() || name.len() > 200 || name.starts_with('.') || !name.chars().all(plain)

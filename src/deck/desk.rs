@@ -1,10 +1,11 @@
 //! One account at work, made from its config or from the simulator's account.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use reqwest::Url;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::secrets;
+use super::secrets::{self, InHand};
 use crate::auth::{Keep, Tokens};
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Environ, Profile, SecretSource, Vault};
@@ -20,6 +21,50 @@ pub(super) struct Desk {
     pub(super) client: Arc<dyn Client>,
     pub(super) session: Session,
     pub(super) tokens: Option<Tokens>,
+    /// Renews the tokens as long as the account is at work.
+    _renewal: Option<AbortOnDropHandle<()>>,
+}
+
+/// The accounts at work, in the config's order. They come and go while others are asked, so whoever asks one holds
+/// on to it and not to the list.
+#[derive(Clone, Default)]
+pub(super) struct Desks(Arc<RwLock<Vec<Arc<Desk>>>>);
+
+impl Desks {
+    pub(super) fn new(desks: Vec<Desk>) -> Self {
+        Self(Arc::new(RwLock::new(
+            desks.into_iter().map(Arc::new).collect(),
+        )))
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Desk>> {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn find(&self, id: &AccountId) -> Option<Arc<Desk>> {
+        self.all().into_iter().find(|desk| desk.account.id == *id)
+    }
+
+    /// In the place of the one of this name, else at the end.
+    pub(super) fn adopt(&self, desk: Desk) {
+        let desk = Arc::new(desk);
+        let mut desks = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        match desks
+            .iter_mut()
+            .find(|old| old.account.id == desk.account.id)
+        {
+            Some(old) => *old = desk,
+            None => desks.push(desk),
+        }
+    }
+
+    pub(super) fn remove(&self, id: &AccountId) {
+        let mut desks = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        desks.retain(|desk| desk.account.id != *id);
+    }
 }
 
 /// What all accounts at work share.
@@ -28,7 +73,14 @@ pub(super) struct Seats {
     pub(super) gate: Arc<Gate>,
     pub(super) ledger: Ledger,
     pub(super) clock: Clock,
+    pub(super) environ: Environ,
     pub(super) vault: Vault,
+    /// Secrets that are in force for this run without being where the config says.
+    pub(super) in_hand: InHand,
+    /// Whether tokens are renewed ahead of their expiry; only where somebody listens, which a command does not.
+    pub(super) renews: bool,
+    /// Whether tokens are kept for later runs; those of an account on trial are not.
+    pub(super) keeps: bool,
 }
 
 impl Seats {
@@ -40,27 +92,24 @@ impl Seats {
             });
         let endpoints = manifest.simulated(base);
         let limits = limits(manifest, None, &endpoints, manifest.id.0);
-        let credentials = self.credentials(
-            texts.collect(),
-            secrets::embedded_secret(manifest),
-            endpoints,
-        );
         let account = embedded_account(manifest, &net::http::authority(base));
+        let read_secret = secrets::embedded_secret(manifest);
+        let read_secret = self.in_hand.before(&account.id, read_secret);
+        let credentials = self.credentials(texts.collect(), read_secret, endpoints);
         self.desk(account, manifest, credentials, limits)
     }
 
     /// An account of the config file; `None` where its provider is not known.
-    pub(super) fn configured(&self, config: &AccountConfig, environ: &Environ) -> Option<Desk> {
+    pub(super) fn configured(&self, config: &AccountConfig) -> Option<Desk> {
         let manifest = providers::by_name(config.provider)?;
         let endpoints = endpoints(config, manifest);
         let name = config.texts.values().next().map_or("", String::as_str);
         let limits = limits(manifest, Some(config), &endpoints, name);
-        let credentials = self.credentials(
-            config.texts.clone(),
-            secrets::configured_secret(config, environ.clone()),
-            endpoints,
-        );
-        Some(self.desk(account(config, manifest), manifest, credentials, limits))
+        let read_secret = secrets::configured_secret(config, self.environ.clone());
+        let read_secret = self.in_hand.before(&config.id, read_secret);
+        let credentials = self.credentials(config.texts.clone(), read_secret, endpoints);
+        let account = account(config, manifest, &self.vault);
+        Some(self.desk(account, manifest, credentials, limits))
     }
 
     fn credentials(
@@ -91,7 +140,7 @@ impl Seats {
         let tokens = manifest.tokens.map(|fetch| {
             let fetch = fetch(&credentials);
             // What the simulator grants is worth nothing to the next one.
-            let keeps = account.environment != Environment::Embedded;
+            let keeps = self.keeps && account.environment != Environment::Embedded;
             let url = session.resolve(&fetch.call()).ok().filter(|_| keeps);
             let texts: Vec<&str> = credentials.texts.values().map(String::as_str).collect();
             let client = texts.join("\n");
@@ -99,6 +148,8 @@ impl Seats {
                 url.map(|url| Keep::new(self.vault.clone(), self.ledger.clone(), &url, &client));
             Tokens::kept_in(keep, session.clone(), fetch, self.clock.clone())
         });
+        let renewal = tokens.clone().filter(|_| self.renews);
+        let renewal = renewal.map(|tokens| AbortOnDropHandle::new(tokio::spawn(tokens.renew())));
         credentials.tokens.clone_from(&tokens);
         Desk {
             account,
@@ -106,6 +157,7 @@ impl Seats {
             client: (manifest.connect)(credentials),
             session,
             tokens,
+            _renewal: renewal,
         }
     }
 }
@@ -154,7 +206,7 @@ fn limits(
 
 /// The accounts of a profile, as they can be shown before anything is opened.
 #[must_use]
-pub fn accounts(profile: &Profile) -> Vec<Account> {
+pub fn accounts(profile: &Profile, vault: &Vault) -> Vec<Account> {
     if profile.built_in {
         return REGISTRY
             .iter()
@@ -164,7 +216,10 @@ pub fn accounts(profile: &Profile) -> Vec<Account> {
     profile
         .accounts
         .iter()
-        .filter_map(|config| Some(account(config, providers::by_name(config.provider)?)))
+        .filter_map(|config| {
+            let manifest = providers::by_name(config.provider)?;
+            Some(account(config, manifest, vault))
+        })
         .collect()
 }
 
@@ -180,7 +235,7 @@ fn embedded_account(manifest: &Manifest, host: &str) -> Account {
     }
 }
 
-fn account(config: &AccountConfig, manifest: &Manifest) -> Account {
+fn account(config: &AccountConfig, manifest: &Manifest, vault: &Vault) -> Account {
     Account {
         id: config.id.clone(),
         provider: manifest.id,
@@ -194,9 +249,25 @@ fn account(config: &AccountConfig, manifest: &Manifest) -> Account {
             .secrets
             .values()
             .next()
-            .map(SecretSource::describe)
+            .map(|source| source_in_words(source, vault))
             .unwrap_or_default(),
         uses_access_tokens: manifest.tokens.is_some(),
+    }
+}
+
+/// Where a secret comes from; one that tilldeck keeps itself is told as such.
+pub(super) fn source_in_words(source: &SecretSource, vault: &Vault) -> String {
+    match source {
+        SecretSource::File { written, base } if vault.holds(&base.join(written)) => {
+            match vault.note() {
+                Some(why) => format!("file kept by tilldeck: {why}"),
+                None => "file kept by tilldeck".into(),
+            }
+        }
+        SecretSource::File { .. }
+        | SecretSource::Env { .. }
+        | SecretSource::Command { .. }
+        | SecretSource::Keyring { .. } => source.describe(),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod desk;
 mod explore;
+pub mod manage;
 mod secrets;
 mod simulator;
 mod tokens;
@@ -13,11 +14,12 @@ use std::time::Duration;
 
 use reqwest::Url;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 
 pub use desk::accounts;
-use desk::{Desk, Seats};
+use desk::{Desk, Desks, Seats};
 pub use simulator::serve;
+
+use secrets::InHand;
 
 use crate::clock::Clock;
 use crate::config::{Environ, Profile, Vault};
@@ -42,20 +44,22 @@ pub struct Options {
     pub events: Option<mpsc::Sender<Event>>,
     /// Where a secret's environment variable is looked up.
     pub environ: Environ,
-    /// Where access tokens are kept between runs.
+    /// The config file, where accounts are added and removed; it need not exist.
+    pub config: Option<PathBuf>,
+    /// Where secrets that tilldeck is given are kept, and access tokens between runs.
     pub vault: Vault,
 }
 
 /// A profile at work.
 pub struct Deck {
     profile: String,
-    desks: Vec<Desk>,
+    config: Option<PathBuf>,
+    desks: Desks,
+    seats: Seats,
     gate: Arc<Gate>,
     ledger: Ledger,
     clock: Clock,
     simulator: Option<Sandbox>,
-    /// Renews the tokens; only where somebody listens, which a command does not.
-    _renewals: JoinSet<()>,
 }
 
 impl Deck {
@@ -70,9 +74,10 @@ impl Deck {
             timeouts,
             events,
             environ,
+            config,
             vault,
         } = options;
-        let listened_to = events.is_some();
+        let renews = events.is_some();
         let ledger = Ledger::start(state_dir, clock.clone(), Retention::default());
         let gate = Arc::new(Gate::new(ledger.clone(), clock.clone(), timeouts, events));
         let simulator = if profile.built_in {
@@ -84,7 +89,11 @@ impl Deck {
             gate: gate.clone(),
             ledger: ledger.clone(),
             clock: clock.clone(),
+            environ,
             vault,
+            in_hand: InHand::default(),
+            renews,
+            keeps: true,
         };
         let desks: Vec<Desk> = if let Some(simulator) = &simulator {
             let base = Url::parse(&simulator.base_url()).expect("a loopback address makes a URL");
@@ -96,29 +105,25 @@ impl Deck {
             profile
                 .accounts
                 .iter()
-                .filter_map(|config| seats.configured(config, &environ))
+                .filter_map(|config| seats.configured(config))
                 .collect()
         };
-        let mut renewals = JoinSet::new();
-        for tokens in desks.iter().filter_map(|desk| desk.tokens.as_ref()) {
-            if listened_to {
-                renewals.spawn(tokens.clone().renew());
-            }
-        }
         Ok(Self {
             profile: profile.name.clone(),
-            desks,
+            config,
+            desks: Desks::new(desks),
+            seats,
             gate,
             ledger,
             clock,
             simulator,
-            _renewals: renewals,
         })
     }
 
     /// The accounts at work, in the config's order.
-    pub fn accounts(&self) -> impl Iterator<Item = &Account> {
-        self.desks.iter().map(|desk| &desk.account)
+    pub fn accounts(&self) -> impl Iterator<Item = Account> {
+        let desks = self.desks.all().into_iter();
+        desks.map(|desk| desk.account.clone())
     }
 
     /// What survives this process.
@@ -130,7 +135,7 @@ impl Deck {
     /// How each account's budget stands.
     pub async fn gauges(&self) -> Vec<(AccountId, BudgetGauge)> {
         let mut gauges = Vec::new();
-        for desk in &self.desks {
+        for desk in self.desks.all() {
             for limit in desk.session.limits() {
                 if let Some(gauge) = self.gate.gauge(limit).await {
                     gauges.push((desk.account.id.clone(), gauge));
@@ -152,18 +157,15 @@ impl Deck {
         self.simulator.as_ref().map(Sandbox::base_url)
     }
 
-    fn desk(&self, id: &AccountId) -> Result<&Desk, Problem> {
-        self.desks
-            .iter()
-            .find(|desk| desk.account.id == *id)
-            .ok_or_else(|| self.no_account(id.as_str()))
+    fn desk(&self, id: &AccountId) -> Result<Arc<Desk>, Problem> {
+        let desk = self.desks.find(id);
+        desk.ok_or_else(|| self.no_account(id.as_str()))
     }
 
     fn no_account(&self, name: &str) -> Problem {
-        let names: Vec<&str> = self
-            .desks
-            .iter()
-            .map(|desk| desk.account.id.as_str())
+        let names: Vec<String> = self
+            .accounts()
+            .map(|account| account.id.to_string())
             .collect();
         Problem::new(
             ProblemKind::Usage,
@@ -173,7 +175,7 @@ impl Deck {
                 crate::domain::inert::quoted(name, 64)
             ),
             if names.is_empty() {
-                "it has none at all: add one to the config file (`tilldeck config init` writes an example)".to_owned()
+                "it has none at all; `tilldeck account add` makes one".to_owned()
             } else {
                 format!("its accounts are: {}", names.join(", "))
             },
@@ -184,7 +186,7 @@ impl Deck {
     ///
     /// # Errors
     /// If there is no such account, it is another provider's, or there are several to choose from.
-    pub fn pick(&self, name: Option<&str>, provider: Option<&str>) -> Result<&Account, Problem> {
+    pub fn pick(&self, name: Option<&str>, provider: Option<&str>) -> Result<Account, Problem> {
         let is_theirs =
             |account: &Account| provider.is_none_or(|provider| account.provider.0 == provider);
         if let Some(name) = name {
@@ -192,7 +194,7 @@ impl Deck {
                 .accounts()
                 .find(|account| account.id.as_str() == name)
                 .ok_or_else(|| self.no_account(name))?;
-            return if is_theirs(account) {
+            return if is_theirs(&account) {
                 Ok(account)
             } else {
                 Err(Problem::new(
@@ -206,7 +208,7 @@ impl Deck {
                 ))
             };
         }
-        let mut theirs = self.accounts().filter(|account| is_theirs(account));
+        let mut theirs = self.accounts().filter(is_theirs);
         match (theirs.next(), theirs.next()) {
             (Some(only), None) => Ok(only),
             (None, _) => Err(Problem::new(
@@ -216,7 +218,7 @@ impl Deck {
                     self.profile,
                     provider.unwrap_or_default()
                 ),
-                "add one to the config file, or choose another profile with --profile",
+                "add one with `tilldeck account add`, or choose another profile with --profile",
             )),
             (Some(first), Some(second)) => Err(Problem::new(
                 ProblemKind::Usage,
@@ -238,7 +240,7 @@ impl Deck {
         let result = match &op {
             Op::PaymentLink(link) => {
                 let token = if link.with_token {
-                    match self.perform(desk, &Op::CreatePaymentToken, how).await? {
+                    match self.perform(&desk, &Op::CreatePaymentToken, how).await? {
                         Answer::PaymentToken(token) => Some(token),
                         _ => None,
                     }
@@ -250,9 +252,9 @@ impl Deck {
                     .map(Answer::Link)
                     .map_err(|error| desk.problem(error))
             }
-            op => self.perform(desk, op, how).await,
+            op => self.perform(&desk, op, how).await,
         };
-        self.remember(desk, &op, &result).await;
+        self.remember(&desk, &op, &result).await;
         result
     }
 
@@ -406,8 +408,10 @@ impl Deck {
 
     /// Waits until the tokens that were fetched are kept, within limits.
     pub async fn settle_tokens(&self) {
-        for tokens in self.desks.iter().filter_map(|desk| desk.tokens.as_ref()) {
-            tokens.settle().await;
+        for desk in self.desks.all() {
+            if let Some(tokens) = &desk.tokens {
+                tokens.settle().await;
+            }
         }
     }
 

@@ -1,11 +1,45 @@
 //! How an account's secrets are read: at first use, and taught to the redactor before anything else.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::config::{AccountConfig, Environ};
-use crate::domain::{Problem, ProblemKind, Secret};
+use crate::domain::{AccountId, Problem, ProblemKind, Secret};
 use crate::net::redact;
 use crate::providers::{Manifest, ReadSecret};
+
+/// Secrets in hand, by account and key: they go before what config and simulator say, for this run.
+#[derive(Clone, Default)]
+pub(super) struct InHand(Arc<RwLock<BTreeMap<(AccountId, String), Secret>>>);
+
+impl InHand {
+    pub(super) fn take(&self, account: &AccountId, key: &str, secret: Secret) {
+        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        held.insert((account.clone(), key.to_owned()), secret);
+    }
+
+    /// Lets go of one of an account's secrets, or of all.
+    pub(super) fn drop(&self, account: &AccountId, key: Option<&str>) {
+        let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        held.retain(|(of, name), _| of != account || key.is_some_and(|key| name != key));
+    }
+
+    /// Reads what is in hand, and as `then` does what is not.
+    pub(super) fn before(&self, account: &AccountId, then: ReadSecret) -> ReadSecret {
+        let (held, account) = (self.0.clone(), account.clone());
+        Arc::new(move |key| {
+            let held = held.read().unwrap_or_else(PoisonError::into_inner);
+            match held.get(&(account.clone(), key.to_owned())) {
+                None => then(key),
+                Some(secret) => {
+                    let secret = secret.clone();
+                    redact::learn(&secret, key);
+                    Box::pin(async move { Ok(secret) })
+                }
+            }
+        })
+    }
+}
 
 pub(super) fn embedded(manifest: &Manifest, key: &str) -> Option<&'static str> {
     manifest

@@ -8,8 +8,10 @@ use crate::net::How;
 impl Deck {
     /// Reads the tokens that earlier runs and other processes have kept.
     pub async fn load_tokens(&self) {
-        for tokens in self.desks.iter().filter_map(|desk| desk.tokens.as_ref()) {
-            tokens.load().await;
+        for desk in self.desks.all() {
+            if let Some(tokens) = &desk.tokens {
+                tokens.load().await;
+            }
         }
     }
 
@@ -17,6 +19,7 @@ impl Deck {
     #[must_use]
     pub fn tokens(&self) -> Vec<(AccountId, TokenStatus)> {
         self.desks
+            .all()
             .iter()
             .filter_map(|desk| Some((desk.account.id.clone(), desk.tokens.as_ref()?.status())))
             .collect()
@@ -32,7 +35,7 @@ impl Deck {
         how: How,
     ) -> Result<TokenStatus, Problem> {
         let desk = self.desk(account)?;
-        let refreshed = tokens_of(desk)?.refresh(how).await;
+        let refreshed = tokens_of(&desk)?.refresh(how).await;
         refreshed.map_err(|error| error.problem(account))
     }
 
@@ -42,7 +45,7 @@ impl Deck {
     /// If the account has no access tokens, or none can be had.
     pub async fn token(&self, account: &AccountId, how: How) -> Result<Secret, Problem> {
         let desk = self.desk(account)?;
-        let tokens = tokens_of(desk)?;
+        let tokens = tokens_of(&desk)?;
         let ready = tokens.ready(how).await;
         ready.map_err(|error| error.problem(account))?;
         tokens.current().ok_or_else(|| {

@@ -1,5 +1,7 @@
 //! Accounts added, their secrets replaced, accounts removed: what is asked, and what came of it.
 
+use super::{Account, AccountId, Environment, Problem, ProblemKind, ProviderId, Secret};
+
 /// How to come by something at a provider, step by step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Guide {
@@ -7,4 +9,145 @@ pub struct Guide {
     pub title: &'static str,
     /// In order, a sentence or two each.
     pub steps: &'static [&'static str],
+}
+
+impl Guide {
+    /// Whether it tells how a secret is replaced by a new one; its title says "reset" or "new secret".
+    #[must_use]
+    pub fn is_of_rotation(&self) -> bool {
+        let title = self.title.to_ascii_lowercase();
+        title.contains("reset") || title.contains("new secret")
+    }
+}
+
+/// One thing an account needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Need {
+    /// As the config file calls it: `api_key`.
+    pub key: &'static str,
+    /// What it is, as a noun phrase.
+    pub about: &'static str,
+    /// Whether it is kept out of the config file and out of sight.
+    pub secret: bool,
+    /// Whether an account must have it.
+    pub required: bool,
+}
+
+/// A provider of whom accounts can be added: what one needs, and how it is come by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// Its short name.
+    pub provider: ProviderId,
+    /// Its name for people.
+    pub title: &'static str,
+    /// Where an account may be; the first is the usual one.
+    pub environments: Vec<Environment>,
+    /// In the order they are asked for.
+    pub needs: Vec<Need>,
+    /// The endpoints whose URL can be another than the provider's own.
+    pub endpoints: &'static [&'static str],
+    /// How an account and what it needs are come by.
+    pub guide: &'static [Guide],
+}
+
+impl Offer {
+    /// The key that rotation is about where none is named: the first secret an account must have.
+    #[must_use]
+    pub fn main_secret(&self) -> Option<&'static str> {
+        let secrets = || self.needs.iter().filter(|need| need.secret);
+        let required = secrets().find(|need| need.required);
+        required.or_else(|| secrets().next()).map(|need| need.key)
+    }
+}
+
+/// How sure one must be of credentials before they are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Proof {
+    /// The provider must have accepted them.
+    #[default]
+    Needed,
+    /// The provider must not have refused them; that nobody could be asked is fine.
+    IfReachable,
+    /// Nobody is asked.
+    Waived,
+}
+
+/// Whether a failure to verify leaves open whether the credentials are good.
+#[must_use]
+pub fn leaves_open(problem: &Problem) -> bool {
+    matches!(
+        problem.kind,
+        ProblemKind::Unreachable
+            | ProblemKind::Failing
+            | ProblemKind::Nonsense
+            | ProblemKind::Budget
+            | ProblemKind::TimedOut
+    )
+}
+
+/// An account to be added, its secrets in hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAccount {
+    /// The operator's name for it.
+    pub name: AccountId,
+    /// Whose account it is.
+    pub provider: ProviderId,
+    /// What its calls can move.
+    pub environment: Environment,
+    /// What stands in the config file, by key.
+    pub texts: Vec<(&'static str, String)>,
+    /// Endpoints whose URL is another than the provider's own, by name.
+    pub endpoints: Vec<(String, String)>,
+    /// What does not, by key.
+    pub secrets: Vec<(&'static str, Secret)>,
+    /// How sure one must be of them.
+    pub proof: Proof,
+}
+
+/// One change of the profile's accounts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Verify and keep a new account.
+    Add(Box<NewAccount>),
+    /// Verify a new secret and put it in the place of the old one.
+    Rotate {
+        /// Whose.
+        account: AccountId,
+        /// Which of its secrets.
+        key: String,
+        /// The new one.
+        secret: Secret,
+    },
+    /// Take an account out of the config, and forget what was kept for it.
+    Remove(AccountId),
+}
+
+/// What came of a [`Change`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Changed {
+    /// The account is in the config.
+    Added {
+        /// As it is from now on.
+        account: Account,
+        /// Why nobody could say whether the credentials are good; `None` where they were accepted.
+        unverified: Option<Problem>,
+        /// Where each secret is kept, in words.
+        kept: Vec<(String, String)>,
+    },
+    /// The new secret is in force.
+    Rotated {
+        /// As it is from now on.
+        account: Account,
+        /// Where it is kept, in words; `None` where it is not tilldeck's to keep.
+        kept: Option<String>,
+        /// What the operator must do by hand, or know; may be empty.
+        todo: String,
+    },
+    /// The account is out of the config.
+    Removed {
+        /// Which.
+        account: AccountId,
+        /// What could not be forgotten, in words; may be empty.
+        left: String,
+    },
 }

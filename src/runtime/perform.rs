@@ -72,6 +72,38 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
             let result = deck.simulate(&command);
             let _ = messages.send(Msg::Simulated { command, result }).await;
         }),
+        Effect::Manage { request, change } => {
+            let told = messages.clone();
+            let change = async move {
+                let how = How {
+                    request,
+                    background: false,
+                    no_wait: false,
+                };
+                let result = match deck.prove(change, how).await {
+                    // What is being kept is not called off half-way, and is told in any case.
+                    Ok(proved) => {
+                        let kept = tokio::spawn(async move {
+                            let result = deck.keep(proved).await;
+                            let _ = told.send(Msg::Managed { request, result }).await;
+                        });
+                        let _ = kept.await;
+                        return;
+                    }
+                    Err(problem) => Err(problem),
+                };
+                let _ = told.send(Msg::Managed { request, result }).await;
+            };
+            let crashed = async move {
+                let result = Err(Problem::new(
+                    ProblemKind::Local,
+                    "a fault in tilldeck ended this change",
+                    "look at the config file before trying again",
+                ));
+                let _ = messages.send(Msg::Managed { request, result }).await;
+            };
+            tasks.start_request(request, change, crashed);
+        }
         Effect::Copy { .. } | Effect::Bell | Effect::Suspend | Effect::Quit => {}
     }
 }

@@ -76,6 +76,12 @@ impl Model {
                     out.push(Effect::Simulate(command));
                 }
             }
+            Action::Guide | Action::FormGuide => self.open_guide(),
+            Action::NextGuide | Action::PreviousGuide => {
+                if let Overlay::Guide(state) = &mut self.overlay {
+                    state.turn(action == Action::NextGuide);
+                }
+            }
             Action::Help => self.overlay = Overlay::Help(help::State::new(self.scope())),
             Action::Palette => self.open_palette(now),
             Action::Filter => {
@@ -134,6 +140,9 @@ impl Model {
                 }
             }
             Action::Arm => self.toggle_arming(now),
+            Action::AddAccount => self.open_add_account(),
+            Action::RotateSecret => self.open_rotation(),
+            Action::RemoveAccount => self.open_removal(),
             Action::CopyId => {
                 if let Some(watched) = self.payments.selected(&self.store) {
                     out.push(Effect::Copy {
@@ -174,6 +183,10 @@ impl Model {
                 ready && !self.store.accounts.is_empty()
             }
             Action::VerifyAll => ready && self.store.accounts.len() > 1,
+            Action::AddAccount => ready && self.may_manage,
+            Action::RotateSecret => ready && !self.store.accounts.is_empty(),
+            Action::RemoveAccount => ready && self.may_manage && !self.store.accounts.is_empty(),
+            Action::FormGuide => self.is_about_accounts(),
             Action::Arm => {
                 ready
                     && self
@@ -209,6 +222,10 @@ impl Model {
                     self.overlay = Overlay::LinkForm(form);
                 }
             }
+            overlay @ (Overlay::AddAccount(_)
+            | Overlay::Guide(_)
+            | Overlay::Remove(_)
+            | Overlay::Rotate(_)) => self.overlay = self.back_from(overlay, out),
             Overlay::Arm(arm::State {
                 resume: Some(form), ..
             }) => self.overlay = Overlay::LinkForm(*form),
@@ -244,6 +261,7 @@ impl Model {
         let screen = self.overlay_screen();
         match &mut self.overlay {
             Overlay::Exchange(state) => state.step(step, screen),
+            Overlay::Guide(state) => state.step(step, screen),
             Overlay::Help(state) => state.step(step, screen, &self.keymap),
             Overlay::Sandbox(state) => state.step(step, screen),
             Overlay::Palette(state) => state.step(step),

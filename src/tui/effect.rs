@@ -1,5 +1,6 @@
 //! All the console may ask of the world. Plain, comparable data; `runtime/perform` does it.
 
+use crate::domain::manage::Change;
 use crate::domain::{AccountId, ExchangeId, Op, RequestId, Secret, Watch, simulate};
 
 use super::msg::WatchKey;
@@ -44,6 +45,13 @@ pub enum Effect {
     Browse(Secret),
     /// Make something happen in the embedded simulator.
     Simulate(simulate::Command),
+    /// Change the profile's accounts; [`super::Msg::Managed`] tells under the same number what came of it.
+    Manage {
+        /// Chosen by the console, never used twice.
+        request: RequestId,
+        /// What is to change.
+        change: Change,
+    },
     /// Ring the terminal's bell, once.
     Bell,
     /// Stop, as Ctrl-Z does in a shell.

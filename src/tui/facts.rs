@@ -40,6 +40,7 @@ impl Model {
             Msg::Notice(notice) => self.store.notice(notice),
             Msg::Done(Ok(words)) => self.store.flash(Level::Info, words),
             Msg::Done(Err(problem)) => self.store.flash(Level::Error, problem.told()),
+            Msg::Managed { request, result } => self.managed(request, result, now, out),
             Msg::Simulated { command, result } => self.simulated(&command, result, now),
             Msg::Key(_) | Msg::Paste(_) | Msg::Mouse(_) | Msg::Resized { .. } | Msg::Woke => {}
         }
@@ -124,6 +125,7 @@ impl Model {
                 Err(problem) => Err(problem),
             }),
             Purpose::Link => self.linked(&asked.account, request, result, now, out),
+            Purpose::Manage => {}
         }
     }
 

@@ -25,13 +25,14 @@ pub enum Scope {
     Exchange,
     LinkResult,
     Help,
+    Guide,
     Sandbox,
     QuitAsk,
 }
 
 impl Scope {
     /// Every scope that can be the innermost one.
-    pub const LEAVES: [Self; 13] = [
+    pub const LEAVES: [Self; 14] = [
         Self::Credentials,
         Self::Tokens,
         Self::Payments,
@@ -43,6 +44,7 @@ impl Scope {
         Self::Exchange,
         Self::LinkResult,
         Self::Help,
+        Self::Guide,
         Self::Sandbox,
         Self::QuitAsk,
     ];
@@ -62,6 +64,7 @@ impl Scope {
             S::Exchange => &[S::Exchange, S::Nav, S::Reader, S::Overlay, S::Always],
             S::LinkResult => &[S::LinkResult, S::Nav, S::Reader, S::Overlay, S::Always],
             S::Help => &[S::Help, S::Nav, S::Reader, S::Overlay, S::Always],
+            S::Guide => &[S::Guide, S::Nav, S::Reader, S::Overlay, S::Always],
             S::Sandbox => &[S::Sandbox, S::Nav, S::Reader, S::Overlay, S::Always],
             S::QuitAsk => &[S::QuitAsk, S::Overlay, S::Always],
             S::Global | S::Nav | S::Overlay | S::Reader | S::Always => &[S::Always],
@@ -94,6 +97,7 @@ impl Scope {
             Self::Exchange => "Exchange",
             Self::LinkResult => "Payment link",
             Self::Help => "Help",
+            Self::Guide => "Guide",
             Self::Sandbox => "Simulator",
             Self::QuitAsk => "Quit",
         }
@@ -131,6 +135,11 @@ table! {
     Credentials VerifyAll "verify-all" ["V"] "verify all" "verify every account";
     Credentials Arm "arm" ["A"] "arm" "arm a live account for calls that write, or disarm it";
 
+    Credentials AddAccount "add-account" ["a"] "add" "add an account: verified first, then kept";
+    Credentials RotateSecret "rotate-secret" ["R"] "rotate" "replace the selected account's secret by a new one";
+    Credentials RemoveAccount "remove-account" ["d"] "remove" "take the selected account out of the config";
+    Credentials Guide "guide" ["i"] "guide" "how accounts and credentials are come by at each provider";
+
     Payments Check "check" ["c" "enter"] "check" "ask for the selected payment's state now";
     Payments AddWatch "add" ["a"] "add" "watch a payment (or just paste its id)";
     Payments RemoveWatch "remove" ["d"] "remove" "stop watching the selected payment";
@@ -152,6 +161,9 @@ table! {
     LinkResult OpenLink "open-link" ["o"] "open" "open the link in the browser";
     LinkResult WatchLink "watch-link" ["w" "enter"] "watch" "go to this payment in the watch list";
 
+    Guide NextGuide "next-guide" ["tab" "right" "l"] "next provider" "the next provider's guide";
+    Guide PreviousGuide "previous-guide" ["shift-tab" "left" "h"] "" "the previous provider's guide";
+
     Sandbox Play "play" ["enter"] "do it" "make the selected thing happen in the simulator";
 
     QuitAsk ConfirmQuit "confirm-quit" ["y"] "quit anyway" "quit although a call that writes is under way";
@@ -160,6 +172,8 @@ table! {
     Form Submit "submit" ["enter"] "done" "check the form and go on";
     Form NextField "next-field" ["tab" "down"] "next" "next field";
     Form PreviousField "previous-field" ["shift-tab" "up"] "back" "previous field";
+
+    Form FormGuide "form-guide" ["f1"] "guide" "in the forms of Credentials: how what is asked for is come by";
 
     Palette Choose "choose" ["enter"] "do it" "do the selected action";
     Palette ChooseDown "choose-down" ["down" "ctrl-n"] "" "next action";

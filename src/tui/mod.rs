@@ -7,6 +7,7 @@ pub mod effect;
 mod facts;
 mod keys;
 mod layout;
+mod manage;
 pub mod msg;
 mod overlays;
 mod panes;
@@ -30,6 +31,7 @@ use ratatui::crossterm::event::{KeyEvent, KeyEventKind, MouseEventKind};
 use ratatui::layout::Rect;
 
 use crate::domain::Now;
+use crate::domain::manage::Offer;
 
 pub use effect::Effect;
 pub use keys::{KeyRow, key_rows};
@@ -49,6 +51,8 @@ use widgets::form::Typed;
 #[derive(Debug)]
 pub struct Model {
     profile: String,
+    offers: Vec<Offer>,
+    may_manage: bool,
     options: UiOptions,
     theme: Theme,
     keymap: Keymap,
@@ -72,6 +76,8 @@ impl Model {
     pub fn new(setup: Setup) -> Result<Self, String> {
         Ok(Self {
             profile: setup.profile,
+            offers: setup.offers,
+            may_manage: setup.may_manage,
             theme: Theme::new(&setup.ui),
             keymap: Keymap::new(&setup.ui.keys)?,
             options: setup.ui,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use jiff::tz::TimeZone;
 use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 
+use crate::domain::manage::Changed;
 use crate::domain::{
     AccountId, Answer, BudgetGauge, CredentialStatus, Exchange, Observation, PaymentId, Problem,
     RequestId, TokenStatus, Waiting, Watch, simulate,
@@ -76,6 +77,13 @@ pub enum Msg {
         command: simulate::Command,
         /// What happened, in words.
         result: Result<String, Problem>,
+    },
+    /// What came of [`super::Effect::Manage`]. One that was called off too late still brings what was kept.
+    Managed {
+        /// The number given in the effect.
+        request: RequestId,
+        /// What is different now.
+        result: Result<Changed, Problem>,
     },
 }
 

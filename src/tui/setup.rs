@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::domain::Account;
+use crate::domain::manage::Offer;
 
 /// Everything the first frame is drawn from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +12,10 @@ pub struct Setup {
     pub profile: String,
     /// Its accounts, in the order of the config file.
     pub accounts: Vec<Account>,
+    /// The providers of whom accounts can be added, with what one needs and how it is come by.
+    pub offers: Vec<Offer>,
+    /// Whether accounts can be added and removed; the built-in profile's cannot.
+    pub may_manage: bool,
     /// How the operator likes it.
     pub ui: UiOptions,
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use crate::domain::manage::Change;
 use crate::domain::simulate::Fault;
 use crate::domain::{
     Account, AccountId, BudgetGauge, CredentialStatus, Now, Op, PaymentId, Problem, RequestId,
@@ -48,6 +49,7 @@ pub enum Purpose {
     Check(PaymentId),
     Quote,
     Link,
+    Manage,
 }
 
 /// One request that has not been answered.
@@ -88,17 +90,7 @@ impl Store {
         Self {
             phase: Phase::Opening,
             zone: TimeZone::UTC,
-            accounts: accounts
-                .into_iter()
-                .map(|account| Known {
-                    account,
-                    status: CredentialStatus::Untested,
-                    verifying: None,
-                    token: None,
-                    budgets: Vec::new(),
-                    armed_until: None,
-                })
-                .collect(),
+            accounts: accounts.into_iter().map(Known::new).collect(),
             payments: Vec::new(),
             simulator: None,
             fault: Fault::None,
@@ -148,16 +140,11 @@ impl Store {
         background: bool,
         out: &mut Vec<Effect>,
     ) -> RequestId {
-        self.last_request += 1;
-        let request = RequestId(self.last_request);
-        self.in_flight.insert(
-            request,
-            InFlight {
-                account: account.clone(),
-                purpose,
-                writes: op.writes(),
-            },
-        );
+        let request = self.began(InFlight {
+            account: account.clone(),
+            purpose,
+            writes: op.writes(),
+        });
         out.push(Effect::Ask {
             request,
             account,
@@ -165,6 +152,63 @@ impl Store {
             background,
         });
         request
+    }
+
+    fn began(&mut self, asked: InFlight) -> RequestId {
+        self.last_request += 1;
+        let request = RequestId(self.last_request);
+        self.in_flight.insert(request, asked);
+        request
+    }
+
+    /// Sends a change of the accounts on its way.
+    pub fn manage(
+        &mut self,
+        account: AccountId,
+        change: Change,
+        out: &mut Vec<Effect>,
+    ) -> RequestId {
+        let request = self.began(InFlight {
+            account,
+            purpose: Purpose::Manage,
+            writes: false,
+        });
+        out.push(Effect::Manage { request, change });
+        request
+    }
+
+    /// A new account at the end, or what is known anew of one that is there.
+    pub fn adopt(&mut self, account: Account, status: CredentialStatus) {
+        let at = self.accounts.iter().position(|k| *k.id() == account.id);
+        let known = Known {
+            status,
+            ..Known::new(account)
+        };
+        match at {
+            Some(at) => {
+                let old = &mut self.accounts[at];
+                old.account = known.account;
+                old.status = known.status;
+                old.token = None;
+            }
+            None => self.accounts.push(known),
+        }
+    }
+
+    /// Forgets an account, and calls off what it is asked.
+    pub fn forget(&mut self, account: &AccountId, out: &mut Vec<Effect>) {
+        let asked: Vec<RequestId> = self
+            .in_flight
+            .iter()
+            .filter(|(_, asked)| asked.account == *account)
+            .map(|(request, _)| *request)
+            .collect();
+        for request in asked {
+            self.cancel(request, out);
+        }
+        self.payments
+            .retain(|watched| watched.watch.account != *account);
+        self.accounts.retain(|known| known.id() != account);
     }
 
     pub fn verify(&mut self, account: &AccountId, out: &mut Vec<Effect>) {
@@ -265,6 +309,17 @@ impl Store {
 }
 
 impl Known {
+    fn new(account: Account) -> Self {
+        Self {
+            account,
+            status: CredentialStatus::Untested,
+            verifying: None,
+            token: None,
+            budgets: Vec::new(),
+            armed_until: None,
+        }
+    }
+
     pub fn id(&self) -> &AccountId {
         &self.account.id
     }

@@ -11,6 +11,7 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::msg::Ready;
 use super::{Effect, Model, Msg, Setup, UiOptions, update, view};
+use crate::domain::manage::{Guide, Need, Offer};
 use crate::domain::payment::Price;
 use crate::domain::{
     Account, AccountId, Amount, Answer, Body, Currency, Environment, Estimate, Exchange,
@@ -67,10 +68,77 @@ pub fn account(name: &str, environment: Environment) -> Account {
     }
 }
 
+/// Two providers: one with a key and a secret, one with two environments, an optional secret and a way to reset.
+pub fn offers() -> Vec<Offer> {
+    let need = |key, about, secret, required| Need {
+        key,
+        about,
+        secret,
+        required,
+    };
+    vec![
+        Offer {
+            provider: ProviderId("kanga"),
+            title: "Kanga TPG",
+            environments: vec![Environment::Production],
+            needs: vec![
+                need("api_key", "the API key", false, true),
+                need("api_secret", "the API secret", true, true),
+            ],
+            endpoints: &["api", "pay"],
+            guide: &[Guide {
+                title: "A merchant account and its API key",
+                steps: &["Open an account.", "Make a key."],
+            }],
+        },
+        Offer {
+            provider: ProviderId("kinguin"),
+            title: "Kinguin",
+            environments: vec![Environment::Production, Environment::Sandbox],
+            needs: vec![
+                need(
+                    "client_id",
+                    "the client id, from the merchant panel's Developer section",
+                    false,
+                    true,
+                ),
+                need(
+                    "client_secret",
+                    "the client's secret key, shown there once",
+                    true,
+                    true,
+                ),
+                need("other_secret", "another", true, false),
+            ],
+            endpoints: &["gateway", "token"],
+            guide: &[
+                Guide {
+                    title: "A client (id and secret)",
+                    steps: &[
+                        "In the merchant panel's Developer section, choose \"CONNECT\" and give the client a name.",
+                        "Copy the secret now: it is shown this once.",
+                    ],
+                },
+                Guide {
+                    title: "Reset of a client's secret",
+                    steps: &[
+                        "In the merchant panel's Developer section, open the client's menu (three dots) and choose \"Reset\".",
+                        "Confirm with \"YES\": the old secret must then be replaced in every program that uses it.",
+                        "Enter a two-factor code from Google Authenticator; one entered within the last hour still counts.",
+                        "Copy the new secret: it is shown this once. Then choose \"DONE\".",
+                    ],
+                },
+            ],
+        },
+    ]
+}
+
 pub fn sandbox_setup() -> Setup {
     Setup {
         profile: "sandbox".into(),
         accounts: vec![account("kanga", Environment::Embedded)],
+        offers: offers(),
+        may_manage: false,
         ui: UiOptions::default(),
     }
 }
@@ -83,6 +151,8 @@ pub fn live_setup() -> Setup {
             account("outlet", Environment::Production),
             account("trial", Environment::Sandbox),
         ],
+        offers: offers(),
+        may_manage: true,
         ui: UiOptions::default(),
     }
 }

@@ -6,6 +6,7 @@ use super::testing::*;
 use super::*;
 use crate::domain::*;
 
+mod accounts;
 mod behaviour;
 mod promises;
 

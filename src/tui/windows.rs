@@ -77,6 +77,9 @@ impl Model {
                 .is_some_and(|known| known.may_write(now));
             form.allow_writes(may);
         }
+        if let Overlay::AddAccount(form) = &mut self.overlay {
+            form.refit();
+        }
     }
 
     pub(super) fn submit(&mut self, now: Now, out: &mut Vec<Effect>) {
@@ -108,6 +111,9 @@ impl Model {
                 }
             }
             Overlay::Arm(_) => self.submit_arming(now),
+            Overlay::AddAccount(_) | Overlay::Remove(_) | Overlay::Rotate(_) => {
+                self.submit_change(out);
+            }
             _ => {}
         }
     }

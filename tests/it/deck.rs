@@ -49,6 +49,7 @@ pub async fn open(place: &Place, timeouts: Timeouts) -> Bench {
         timeouts,
         events: Some(to),
         environ: locations.environ.clone(),
+        config: locations.config.clone(),
         vault: config::Vault::files(place.state().join(config::VAULT)),
     };
     Bench {

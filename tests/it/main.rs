@@ -1,5 +1,6 @@
 //! Whole errands: the real program, the real loop, real loopback HTTP. One binary, since each links all.
 
+mod accounts;
 mod architecture;
 mod bad_input;
 mod cli;

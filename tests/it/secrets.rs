@@ -504,7 +504,7 @@ fn planted_secrets_are_found_in_no_debug_form() {
     let profile = config.profile(None).unwrap();
     let mut told = format!(
         "{config:?} {:?} {locations:?} {environ:?}",
-        deck::accounts(profile)
+        deck::accounts(profile, &config::Vault::files(place.state()))
     );
     for account in &profile.accounts {
         for source in account.secrets.values() {

@@ -1,14 +1,18 @@
 //! What may lie over the panes: one at a time, an enum and not a set of switches.
 
+pub mod account_add;
 pub mod add_watch;
 pub mod arm;
 pub mod exchange;
+pub mod guide;
 pub mod help;
 pub mod json;
 pub mod link_form;
 pub mod link_result;
 pub mod palette;
 pub mod quote_form;
+pub mod remove;
+pub mod rotate;
 pub mod sandbox;
 
 use ratatui::buffer::Buffer;
@@ -17,30 +21,35 @@ use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
 use crate::domain::Currency;
+use crate::domain::manage::Guide;
 
 use super::keys::{Action, Scope};
 use super::panes::Look;
 use super::theme::Tone;
 use super::widgets::boxes::window;
 use super::widgets::form::{Form, Typed};
-use super::widgets::text::{below, paragraph};
+use super::widgets::text::{below, cells, paragraph, wrap};
 
 /// What is open.
 #[derive(Debug, Clone, Default)]
 pub enum Overlay {
     #[default]
     None,
+    AddAccount(account_add::State),
     AddWatch(add_watch::State),
     Arm(arm::State),
     Exchange(exchange::State),
     /// The filter of the request log, typed in its pane.
     Filter(Input),
+    Guide(guide::State),
     Help(help::State),
     LinkForm(link_form::State),
     LinkResult(link_result::State),
     Palette(palette::State),
     Quote(quote_form::State),
     QuitAsk,
+    Remove(remove::State),
+    Rotate(rotate::State),
     Sandbox(sandbox::State),
 }
 
@@ -49,9 +58,16 @@ impl Overlay {
     pub fn scope(&self) -> Option<Scope> {
         Some(match self {
             Self::None => return None,
-            Self::AddWatch(_) | Self::Arm(_) | Self::LinkForm(_) | Self::Quote(_) => Scope::Form,
+            Self::AddAccount(_)
+            | Self::AddWatch(_)
+            | Self::Arm(_)
+            | Self::LinkForm(_)
+            | Self::Quote(_)
+            | Self::Remove(_)
+            | Self::Rotate(_) => Scope::Form,
             Self::Exchange(_) => Scope::Exchange,
             Self::Filter(_) => Scope::Filter,
+            Self::Guide(_) => Scope::Guide,
             Self::Help(_) => Scope::Help,
             Self::LinkResult(_) => Scope::LinkResult,
             Self::Palette(_) => Scope::Palette,
@@ -63,10 +79,13 @@ impl Overlay {
     /// The form in it, if it is one.
     pub fn form(&mut self) -> Option<&mut Form> {
         match self {
+            Self::AddAccount(state) => Some(&mut state.form),
             Self::AddWatch(state) => Some(&mut state.form),
             Self::Arm(state) => Some(&mut state.form),
             Self::LinkForm(state) => Some(&mut state.form),
             Self::Quote(state) => Some(&mut state.form),
+            Self::Remove(state) => Some(&mut state.form),
+            Self::Rotate(state) => Some(&mut state.form),
             _ => None,
         }
     }
@@ -83,9 +102,14 @@ impl Overlay {
     pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         match self {
             Self::None | Self::Filter(_) => None,
+            Self::AddAccount(state) => state.view(look, screen, buf),
             Self::AddWatch(state) => state.view(look, screen, buf),
             Self::Arm(state) => state.view(look, screen, buf),
             Self::Exchange(state) => {
+                state.view(look, screen, buf);
+                None
+            }
+            Self::Guide(state) => {
                 state.view(look, screen, buf);
                 None
             }
@@ -100,6 +124,8 @@ impl Overlay {
             }
             Self::Palette(state) => state.view(look, screen, buf),
             Self::Quote(state) => state.view(look, screen, buf),
+            Self::Remove(state) => state.view(look, screen, buf),
+            Self::Rotate(state) => state.view(look, screen, buf),
             Self::QuitAsk => {
                 draw_quit(look, screen, buf);
                 None
@@ -159,7 +185,7 @@ pub fn draw_form(
 ) -> Option<Position> {
     let wide = 76.min(screen.width);
     let room = wide.saturating_sub(4).max(1);
-    let rows = super::widgets::text::cells(super::widgets::text::wrap(note, room).len());
+    let rows = cells(wrap(note, room).len());
     let inner = window(
         buf,
         screen,
@@ -181,4 +207,19 @@ pub fn draw_form(
     let under = below(inner, air * 2 + fields.height.min(form.height(inner.width)));
     paragraph(buf, under, note, look.theme.style(tone));
     cursor
+}
+
+/// The steps of a guide, numbered and wrapped.
+fn steps_in(guide: &Guide, width: u16) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (at, step) in (1..).zip(guide.steps) {
+        let number = format!("{at}. ");
+        let indent = " ".repeat(number.len());
+        let room = width.saturating_sub(cells(number.len())).max(1);
+        for (line, text) in wrap(step, room).into_iter().enumerate() {
+            let lead = if line == 0 { &number } else { &indent };
+            lines.push(format!("{lead}{text}"));
+        }
+    }
+    lines
 }

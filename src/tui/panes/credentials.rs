@@ -74,7 +74,11 @@ impl State {
             paragraph(
                 buf,
                 area,
-                "This profile has no accounts. `tilldeck account add` makes one.",
+                &format!(
+                    "This profile has no accounts. {} adds one; {} tells how one is come by.",
+                    look.key(Action::AddAccount),
+                    look.key(Action::Guide)
+                ),
                 look.theme.style(Tone::Dim),
             );
             return;
@@ -164,9 +168,8 @@ fn draw_detail(known: &Known, look: Look<'_>, area: Rect, buf: &mut Buffer) {
         .text(account.provider_title, dim)
         .text(" at ", dim)
         .text(&account.host, dim);
-    Pen::new(buf, left, 1)
-        .text("secret ", dim)
-        .text(&account.secret_source, dim);
+    let secret = format!("secret {}", account.secret_source);
+    paragraph(buf, below(left, 1), &secret, dim);
 }
 
 fn status(known: &Known, look: Look<'_>) -> (&'static str, String, Tone) {

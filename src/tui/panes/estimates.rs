@@ -50,6 +50,17 @@ pub struct State {
 }
 
 impl State {
+    /// Quotes of an account that is gone are of no use.
+    pub fn forget(&mut self, account: &AccountId) {
+        if self
+            .question
+            .as_ref()
+            .is_some_and(|question| question.account == *account)
+        {
+            *self = Self::default();
+        }
+    }
+
     pub fn rows(&self) -> usize {
         self.quotes.back().map_or(0, |quote| quote.prices.len())
     }

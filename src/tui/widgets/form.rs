@@ -4,10 +4,11 @@
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use ratatui::layout::{Position, Rect};
+use secrecy::zeroize::Zeroizing;
 use tui_input::{Input, InputRequest};
 
 use super::text::{Pen, below, cells, paragraph, width, wrap};
-use crate::domain::inert;
+use crate::domain::{Secret, inert};
 use crate::tui::theme::{Theme, Tone};
 
 /// The most characters a field holds: far more than any accepted value has, so that a text that is too
@@ -22,8 +23,61 @@ const ERROR_INDENT: u16 = 4;
 #[derive(Debug, Clone)]
 pub enum Value {
     Text(Input),
+    Hidden(Hidden),
     Choice { options: Vec<String>, at: usize },
     Switch(Switch),
+}
+
+/// A typed text that nobody may see: no `Debug`, wiped when it goes. It is typed at its end alone, since nobody sees
+/// where else the cursor would be.
+#[derive(Clone, Default)]
+pub struct Hidden(Zeroizing<String>);
+
+impl std::fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Hidden(…)")
+    }
+}
+
+impl Hidden {
+    /// A string that grows leaves its old text behind in memory; a new one is filled instead, and the old one wiped.
+    fn add(&mut self, text: &str) {
+        let room = TYPED_MAX.saturating_sub(self.0.chars().count());
+        let end = text
+            .char_indices()
+            .nth(room)
+            .map_or(text.len(), |(at, _)| at);
+        let text = &text[..end];
+        if self.0.len() + text.len() > self.0.capacity() {
+            let mut larger = Zeroizing::new(String::with_capacity((self.0.len() + text.len()) * 2));
+            larger.push_str(&self.0);
+            self.0 = larger;
+        }
+        self.0.push_str(text);
+    }
+
+    fn key(&mut self, key: &KeyEvent) -> bool {
+        let control = key.modifiers.contains(KeyModifiers::CONTROL);
+        let alt = key.modifiers.contains(KeyModifiers::ALT);
+        match (key.code, control, alt) {
+            (KeyCode::Char(c), false, false) if !inert::is_hostile(c) => {
+                let c = if key.modifiers.contains(KeyModifiers::SHIFT) {
+                    c.to_ascii_uppercase()
+                } else {
+                    c
+                };
+                self.add(c.encode_utf8(&mut [0; 4]));
+            }
+            (KeyCode::Backspace, false, false) | (KeyCode::Char('h'), true, false) => {
+                self.0.pop();
+            }
+            (KeyCode::Backspace, _, _) | (KeyCode::Char('u' | 'w'), true, false) => {
+                *self = Self::default();
+            }
+            _ => return false,
+        }
+        true
+    }
 }
 
 /// A yes or no.
@@ -55,6 +109,16 @@ impl Field {
         }
     }
 
+    /// Whose text is not shown.
+    pub fn hidden(label: &'static str, hint: &str) -> Self {
+        Self {
+            label,
+            hint: hint.into(),
+            value: Value::Hidden(Hidden::default()),
+            error: None,
+        }
+    }
+
     pub fn choice(label: &'static str, options: Vec<String>, at: usize) -> Self {
         Self {
             label,
@@ -76,14 +140,30 @@ impl Field {
     pub fn typed(&self) -> &str {
         match &self.value {
             Value::Text(input) => input.value().trim(),
-            Value::Choice { .. } | Value::Switch(_) => "",
+            Value::Hidden(_) | Value::Choice { .. } | Value::Switch(_) => "",
         }
+    }
+
+    /// What was typed unseen, or why it cannot be a secret; `None` where nothing was.
+    pub fn secret(&self) -> Option<Result<Secret, String>> {
+        let Value::Hidden(hidden) = &self.value else {
+            return None;
+        };
+        let text = hidden.0.trim();
+        if text.is_empty() {
+            return None;
+        }
+        Some(if text.contains(UNTYPEABLE) {
+            Err("it has a character that no secret has; copy it anew".into())
+        } else {
+            Ok(Secret::new(text))
+        })
     }
 
     pub fn chosen(&self) -> usize {
         match self.value {
             Value::Choice { at, .. } => at,
-            Value::Text(_) | Value::Switch(_) => 0,
+            Value::Text(_) | Value::Hidden(_) | Value::Switch(_) => 0,
         }
     }
 
@@ -155,6 +235,13 @@ impl Form {
                 }
                 Typed::Nothing
             }
+            Value::Hidden(hidden) => {
+                if hidden.key(key) {
+                    field.error = None;
+                    return Typed::Changed;
+                }
+                Typed::Nothing
+            }
             Value::Choice { options, at } if plain => {
                 let len = options.len().max(1);
                 match key.code {
@@ -180,14 +267,16 @@ impl Form {
 
     /// Whether the field in hand takes text.
     pub fn paste(&mut self, text: &str) -> bool {
-        if let Some(field) = self.fields.get_mut(self.at)
-            && let Value::Text(input) = &mut field.value
-        {
-            paste(input, text);
-            field.error = None;
-            return true;
+        let Some(field) = self.fields.get_mut(self.at) else {
+            return false;
+        };
+        match &mut field.value {
+            Value::Text(input) => paste(input, text),
+            Value::Hidden(hidden) => hidden.add(&Zeroizing::new(typeable(text, TYPED_MAX))),
+            Value::Choice { .. } | Value::Switch(_) => return false,
         }
-        false
+        field.error = None;
+        true
     }
 
     /// Rows it takes: one a field, and its error's under it.
@@ -258,6 +347,17 @@ fn draw_value(pen: &mut Pen<'_>, field: &Field, here: bool, theme: &Theme) -> Op
         }
         Value::Text(input) => {
             pen.text(input.value(), theme.style(Tone::Plain));
+        }
+        Value::Hidden(hidden) => {
+            let from = pen.x();
+            let room = usize::from(pen.left()).saturating_sub(1);
+            let dots = hidden.0.chars().count().min(room);
+            if dots == 0 {
+                pen.text(&field.hint, theme.style(Tone::Dim));
+            } else {
+                pen.text(&"•".repeat(dots), theme.style(Tone::Plain));
+            }
+            return here.then_some(from + cells(dots));
         }
         Value::Choice { options, at } => {
             let word = options.get(*at).map_or("", String::as_str);
@@ -383,6 +483,25 @@ fn typeable(text: &str, max: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_hidden_text_is_typed_pasted_and_never_told() {
+        let mut form = Form::new(vec![Field::hidden("api_secret", "")]);
+        form.paste("planted-\nsecond line");
+        let key = |code, modifiers| KeyEvent::new(code, modifiers);
+        for c in ['é', 'x'] {
+            form.key(&key(KeyCode::Char(c), KeyModifiers::NONE));
+        }
+        form.key(&key(KeyCode::Backspace, KeyModifiers::NONE));
+        let secret = form.fields[0].secret().unwrap().unwrap();
+        assert_eq!(secret.expose(), "planted-é");
+        assert_eq!(form.fields[0].typed(), "");
+        assert!(!format!("{form:?}").contains("planted"));
+        form.key(&key(KeyCode::Char('u'), KeyModifiers::CONTROL));
+        assert!(form.fields[0].secret().is_none());
+        form.paste("a\u{202e}b");
+        assert!(form.fields[0].secret().unwrap().is_err());
+    }
 
     #[test]
     fn a_paste_goes_in_at_the_cursor_and_loses_nothing_unseen() {

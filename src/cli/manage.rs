@@ -1,0 +1,435 @@
+//! `account add`, `rotate`, `remove`: asks for what is missing, shows what is about to happen, and what came of it.
+
+mod answers;
+
+use std::path::PathBuf;
+
+use serde_json::json;
+
+use super::args::{AddAccount, Global, RemoveAccount, RotateSecret};
+use super::output::{Closed, Out, Table, Tone, plain, toned};
+use super::{Context, Exit, can_ask, how, locations, misconfigured, prompt, warn};
+use crate::clock::Clock;
+use crate::config::{Config, Environ, Profile, SANDBOX, SecretSource, edit};
+use crate::deck::{Deck, manage};
+use crate::domain::manage::{Change, Changed, Guide, NewAccount, Offer, leaves_open};
+use crate::domain::{Account, CredentialStatus, Environment, Problem, ProblemKind, Secret, inert};
+use crate::providers::SPECS;
+use answers::{answers, ask, ask_secret, one_of, say, source_of};
+
+const SOURCES: &str = "SOURCE is env:NAME, file:PATH, command:PROGRAM ARGUMENTS… or keyring:NAME; a secret itself is never an argument";
+
+fn usage(message: impl Into<String>, hint: impl Into<String>) -> Problem {
+    Problem::new(ProblemKind::Usage, message, hint)
+}
+
+/// `account add`. Opens its own deck: the profile need not exist yet.
+pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, Closed> {
+    let path = locations(&global).config_file().map(|file| file.path);
+    let config = match path.as_deref().map(|path| edit::current(path, &SPECS)) {
+        None => Config::default(),
+        Some(Ok(config)) => config,
+        Some(Err(error)) => return misconfigured(&error, out),
+    };
+    let work = async {
+        let (answers, sources) = match answers(args, &config, &global).await {
+            Ok(answers) => answers,
+            Err(problem) => return out.fail(&problem),
+        };
+        let profile = match profile_for(&config, global.profile.as_deref(), answers.environment) {
+            Ok(profile) => profile,
+            Err(problem) => return out.fail(&problem),
+        };
+        if let Err(problem) = confirm_addition(args, &answers, &profile).await {
+            return out.fail(&problem);
+        }
+        let context = Context {
+            global,
+            config,
+            profile,
+            clock: Clock::system(),
+        };
+        let deck = match context.deck().await {
+            Ok(deck) => deck,
+            Err(problem) => return out.fail(&problem),
+        };
+        let done = keep_addition(answers, sources, &deck).await;
+        let done = match done {
+            Ok(changed) => told(&changed, &context, path, out),
+            Err(problem) => out.fail(&problem),
+        };
+        warn(&deck, out).await;
+        deck.close().await;
+        done
+    };
+    tokio::select! {
+        done = work => done,
+        _ = tokio::signal::ctrl_c() => out.fail(&prompt::interrupted()),
+    }
+}
+
+async fn keep_addition(
+    answers: NewAccount,
+    sources: Vec<(&'static str, SecretSource)>,
+    deck: &Deck,
+) -> Result<Changed, Problem> {
+    let proved = deck.prove_addition(answers, sources, how(false)).await;
+    let proved = proved.map_err(|problem| {
+        if leaves_open(&problem) {
+            let hint =
+                "nothing was kept; try again, or add --unverified to keep the account all the same";
+            return Problem::new(problem.kind, problem.message, hint);
+        }
+        problem
+    })?;
+    deck.keep(proved).await
+}
+
+/// The profile a new account goes to: the one named, else the default one, else the only one, else a first one.
+fn profile_for(
+    config: &Config,
+    named: Option<&str>,
+    environment: Environment,
+) -> Result<Profile, Problem> {
+    let own: Vec<&str> = config
+        .profiles
+        .iter()
+        .filter(|profile| !profile.built_in)
+        .map(|profile| profile.name.as_str())
+        .collect();
+    let first = match environment {
+        Environment::Production => "live",
+        Environment::Sandbox | Environment::Embedded => "test",
+    };
+    let name = match (named, config.default_profile.as_str(), own.as_slice()) {
+        (Some(name), ..) => name,
+        (None, SANDBOX, []) => first,
+        (None, SANDBOX, [only]) => only,
+        (None, SANDBOX, several) => {
+            return Err(usage(
+                "it is not clear which profile the account goes to",
+                format!("name one with --profile: {}", several.join(", ")),
+            ));
+        }
+        (None, default, _) => default,
+    };
+    if name.eq_ignore_ascii_case(SANDBOX) {
+        return Err(usage(
+            "the built-in profile sandbox cannot be added to: its accounts are the simulator's",
+            "name another with --profile; one that does not exist is made",
+        ));
+    }
+    let known = config.profile(Some(name)).ok().cloned();
+    Ok(known.unwrap_or_else(|| Profile {
+        name: name.to_owned(),
+        built_in: false,
+        accounts: Vec::new(),
+    }))
+}
+
+async fn confirm_addition(
+    args: &AddAccount,
+    new: &NewAccount,
+    profile: &Profile,
+) -> Result<(), Problem> {
+    if args.yes || !can_ask() {
+        return Ok(());
+    }
+    let live = if new.environment.is_live() {
+        ", LIVE: real money"
+    } else {
+        ""
+    };
+    let question = format!(
+        "{} at {} ({}{live}) in profile {}: verify and keep it? [y/N] ",
+        new.name,
+        new.provider,
+        new.environment.as_str(),
+        profile.name
+    );
+    if matches!(ask(&question).await?.as_str(), "y" | "Y" | "yes") {
+        return Ok(());
+    }
+    Err(Problem::new(
+        ProblemKind::Interrupted,
+        "nothing was sent and nothing kept",
+        "",
+    ))
+}
+
+/// `account rotate`.
+pub async fn rotate(
+    args: &RotateSecret,
+    context: &Context,
+    deck: &Deck,
+    out: &Out,
+) -> Result<Exit, Closed> {
+    let done = async {
+        let account = deck.pick(Some(&args.name), None)?;
+        let offers = manage::offers();
+        let offer = one_of(&offers, account.provider.0)?;
+        let key = args.key.as_deref().or(offer.main_secret());
+        let key = key.ok_or_else(|| usage("this account has no secret", ""))?;
+        let secret = new_secret(args, &account, offer, key).await?;
+        let change = Change::Rotate {
+            account: account.id,
+            key: key.to_owned(),
+            secret,
+        };
+        deck.keep(deck.prove(change, how(false)).await?).await
+    };
+    match done.await {
+        Ok(changed) => told(&changed, context, None, out),
+        Err(problem) => out.fail(&problem),
+    }
+}
+
+async fn new_secret(
+    args: &RotateSecret,
+    account: &Account,
+    offer: &Offer,
+    key: &str,
+) -> Result<Secret, Problem> {
+    if let Some(from) = &args.from {
+        let source = source_of(from)?;
+        let read = tokio::task::spawn_blocking(move || source.resolve(&Environ::process()));
+        let read = read
+            .await
+            .map_err(|_| usage("the new secret cannot be read", ""))?;
+        return read.map(|resolved| resolved.secret).map_err(|error| {
+            Problem::new(
+                ProblemKind::Config,
+                format!(
+                    "account {}: the new secret cannot be read: {error}",
+                    account.id
+                ),
+                "the old secret stays",
+            )
+        });
+    }
+    if !can_ask() {
+        return Err(usage(
+            format!(
+                "account {}: nobody is there to be asked for the new secret",
+                account.id
+            ),
+            format!("give --from SOURCE; {SOURCES}"),
+        ));
+    }
+    if let Some(guide) = offer.guide.iter().find(|guide| guide.is_of_rotation()) {
+        show(guide);
+    }
+    let question = format!("new {key} of account {}", account.id);
+    let secret = ask_secret(&question, true).await?;
+    secret.ok_or_else(prompt::interrupted)
+}
+
+fn show(guide: &Guide) {
+    say(guide.title);
+    for (at, step) in (1..).zip(guide.steps) {
+        say(&format!("  {at}. {step}"));
+    }
+}
+
+/// `account remove`.
+pub async fn remove(
+    args: &RemoveAccount,
+    context: &Context,
+    deck: &Deck,
+    out: &Out,
+) -> Result<Exit, Closed> {
+    let done = async {
+        let account = deck.pick(Some(&args.name), None)?;
+        let change = Change::Remove(account.id.clone());
+        // What cannot be removed is told before anybody is asked.
+        let proved = deck.prove(change, how(false)).await?;
+        if !args.yes {
+            confirm_removal(&account).await?;
+        }
+        deck.keep(proved).await
+    };
+    match done.await {
+        Ok(changed) => told(&changed, context, None, out),
+        Err(problem) => out.fail(&problem),
+    }
+}
+
+async fn confirm_removal(account: &Account) -> Result<(), Problem> {
+    let id = &account.id;
+    if !can_ask() {
+        return Err(usage(
+            format!("account {id}: nobody is there to confirm its removal"),
+            "add --yes if it is meant",
+        ));
+    }
+    let about = format!(
+        "account {id} ({}, {}) goes out of the config, and what tilldeck keeps of its secrets is forgotten",
+        account.provider_title,
+        account.environment.as_str()
+    );
+    say(&about);
+    let meant = if account.environment.is_live() {
+        ask("it is LIVE; type its name to remove it: ").await? == id.as_str()
+    } else {
+        matches!(ask("remove it? [y/N] ").await?.as_str(), "y" | "Y" | "yes")
+    };
+    if meant {
+        return Ok(());
+    }
+    Err(Problem::new(
+        ProblemKind::Interrupted,
+        format!("account {id} stays"),
+        "",
+    ))
+}
+
+/// What came of a change: a row or an object on standard output, words on standard error.
+fn told(
+    changed: &Changed,
+    context: &Context,
+    config: Option<PathBuf>,
+    out: &Out,
+) -> Result<Exit, Closed> {
+    let profile = &context.profile.name;
+    match changed {
+        Changed::Added {
+            account,
+            unverified,
+            kept,
+        } => {
+            let at = context.clock.now().wall;
+            let status = CredentialStatus::after(unverified.as_ref().map_or(Ok(()), Err), at);
+            let config = config.map(|path| inert::cut(&path.to_string_lossy(), 400));
+            if out.json {
+                let kept: serde_json::Map<_, _> = kept
+                    .iter()
+                    .map(|(key, place)| (key.clone(), json!(place)))
+                    .collect();
+                out.object(&json!({
+                    "account": account.id,
+                    "profile": profile,
+                    "provider": account.provider.0,
+                    "environment": account.environment.as_str(),
+                    "status": status.word(),
+                    "kept": kept,
+                    "config": config,
+                }))?;
+                return Ok(Exit::Done);
+            }
+            row(account, status.word(), unverified.is_none(), out)?;
+            for (key, place) in kept {
+                out.say(&format!("{key} comes from {}", inert::line(place)));
+            }
+            out.say(&format!(
+                "the account is in profile {profile} of {}",
+                config.unwrap_or_default()
+            ));
+            if let Some(problem) = unverified {
+                out.tell(
+                    Tone::Warn,
+                    "warning:",
+                    &format!("not verified: {}", problem.told()),
+                );
+            }
+        }
+        Changed::Rotated {
+            account,
+            kept,
+            todo,
+        } => {
+            if out.json {
+                out.object(&json!({
+                    "account": account.id,
+                    "profile": profile,
+                    "status": "good",
+                    "replaced": kept.is_some(),
+                    "kept": kept,
+                    "todo": todo,
+                }))?;
+                return Ok(Exit::Done);
+            }
+            row(account, "good", true, out)?;
+            match kept {
+                Some(place) => out.say(&format!(
+                    "the new secret is in force, in {}",
+                    inert::line(place)
+                )),
+                None => out.tell(
+                    Tone::Warn,
+                    "to do:",
+                    &format!("the new secret is good, but it is not tilldeck's to replace: {todo}"),
+                ),
+            }
+        }
+        Changed::Removed { account, left } => {
+            if out.json {
+                out.object(&json!({
+                    "account": account,
+                    "profile": profile,
+                    "removed": true,
+                    "left": left,
+                }))?;
+                return Ok(Exit::Done);
+            }
+            out.line(&format!(
+                "account {account} is removed from profile {profile}"
+            ))?;
+            if !left.is_empty() {
+                out.tell(Tone::Warn, "warning:", left);
+            }
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn row(account: &Account, word: &str, good: bool, out: &Out) -> Result<(), Closed> {
+    let tone = if good { Tone::Good } else { Tone::Warn };
+    let mut table = Table::default();
+    table.row([
+        toned(if good { "✓" } else { "!" }, tone),
+        toned(account.id.as_str(), Tone::Strong),
+        plain(account.provider_title),
+        plain(account.environment.as_str()),
+        toned(word, tone),
+    ]);
+    table.lines(out).iter().try_for_each(|line| out.line(line))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profile(name: &str) -> Profile {
+        Profile {
+            name: name.into(),
+            built_in: false,
+            accounts: Vec::new(),
+        }
+    }
+
+    fn chosen(config: &Config, named: Option<&str>) -> Result<String, String> {
+        profile_for(config, named, Environment::Production)
+            .map(|profile| profile.name)
+            .map_err(|problem| problem.told())
+    }
+
+    #[test]
+    fn a_new_account_goes_to_the_profile_that_is_meant() {
+        let mut config = Config::default();
+        assert_eq!(chosen(&config, None).unwrap(), "live");
+        assert_eq!(
+            profile_for(&config, None, Environment::Sandbox)
+                .unwrap()
+                .name,
+            "test"
+        );
+        assert_eq!(chosen(&config, Some("shops")).unwrap(), "shops");
+        assert!(chosen(&config, Some("Sandbox")).is_err());
+        config.profiles.push(profile("mine"));
+        assert_eq!(chosen(&config, None).unwrap(), "mine");
+        config.profiles.push(profile("other"));
+        assert!(chosen(&config, None).unwrap_err().contains("mine, other"));
+        config.default_profile = "other".into();
+        assert_eq!(chosen(&config, None).unwrap(), "other");
+    }
+}

@@ -1,0 +1,378 @@
+//! What `account add` and `rotate` must know: from the arguments, and from the person at the terminal what they
+//! leave open.
+
+use std::path::PathBuf;
+
+use super::super::args::{AddAccount, Global};
+use super::super::output::Out;
+use super::super::{can_ask, prompt};
+use super::{SOURCES, profile_for, usage};
+use crate::config::{Config, SecretSource};
+use crate::deck::manage;
+use crate::domain::manage::{NewAccount, Offer, Proof};
+use crate::domain::{AccountId, Environment, Problem, Secret, inert};
+
+pub(super) type Answers = (NewAccount, Vec<(&'static str, SecretSource)>);
+
+/// From the arguments, and from the terminal what they leave open.
+pub(super) async fn answers(
+    args: &AddAccount,
+    config: &Config,
+    global: &Global,
+) -> Result<Answers, Problem> {
+    let offers = manage::offers();
+    let asks = can_ask();
+    let mut missing: Vec<String> = Vec::new();
+    let provider = match &args.provider {
+        Some(name) => Some(one_of(&offers, name)?),
+        None if asks => Some(ask_provider(&offers).await?),
+        None => None,
+    };
+    let Some(offer) = provider else {
+        let names: Vec<&str> = offers.iter().map(|offer| offer.provider.0).collect();
+        return Err(nobody(&[format!("--provider ({})", names.join(", "))]));
+    };
+    let given = given(args, offer)?;
+    let environment = match &args.environment {
+        Some(name) => environment_of(offer, name)?,
+        None if asks => ask_environment(offer).await?,
+        None if offer.environments.len() == 1 => offer.environments[0],
+        None => {
+            missing.push(format!("--environment ({})", names_of(offer).join(", ")));
+            offer.environments[0]
+        }
+    };
+    let is_taken = |name: &AccountId| {
+        let profile = profile_for(config, global.profile.as_deref(), environment);
+        profile.is_ok_and(|profile| {
+            let mut accounts = profile.accounts.iter();
+            accounts.any(|known| known.id.as_str().eq_ignore_ascii_case(name.as_str()))
+        })
+    };
+    let name = match &args.name {
+        Some(name) => Some(account_name(name, &is_taken)?),
+        None if asks => Some(ask_name(offer, &is_taken).await?),
+        None => {
+            missing.push("--name NAME".into());
+            None
+        }
+    };
+    let mut texts = given.texts;
+    let mut secrets = Vec::new();
+    for need in &offer.needs {
+        let has_text = texts.iter().any(|(key, _)| *key == need.key);
+        let has_source = given.sources.iter().any(|(key, _)| *key == need.key);
+        if has_text || has_source {
+            continue;
+        }
+        if !asks {
+            match (need.required, need.secret) {
+                (true, true) => missing.push(format!("--secret {}=SOURCE", need.key)),
+                (true, false) => missing.push(format!("--set {}=VALUE", need.key)),
+                (false, _) => {}
+            }
+            continue;
+        }
+        let optional = if need.required {
+            ""
+        } else {
+            " (optional, Enter leaves it out)"
+        };
+        let question = format!("{}, {}{optional}", need.key, need.about);
+        if need.secret {
+            if let Some(secret) = ask_secret(&question, need.required).await? {
+                secrets.push((need.key, secret));
+            }
+        } else if let Some(text) = ask_text(&question, need.required).await? {
+            texts.push((need.key, text));
+        }
+    }
+    let (Some(name), []) = (name, missing.as_slice()) else {
+        return Err(nobody(&missing));
+    };
+    let new = NewAccount {
+        name,
+        provider: offer.provider,
+        environment,
+        texts,
+        endpoints: given.endpoints,
+        secrets,
+        proof: if args.unverified {
+            Proof::IfReachable
+        } else {
+            Proof::Needed
+        },
+    };
+    Ok((new, given.sources))
+}
+
+fn nobody(missing: &[String]) -> Problem {
+    usage(
+        format!(
+            "nobody is there to be asked, and this is missing: {}",
+            missing.join(", ")
+        ),
+        SOURCES,
+    )
+}
+
+/// What `--set` and `--secret` say.
+struct Given {
+    texts: Vec<(&'static str, String)>,
+    sources: Vec<(&'static str, SecretSource)>,
+    endpoints: Vec<(String, String)>,
+}
+
+fn given(args: &AddAccount, offer: &Offer) -> Result<Given, Problem> {
+    let mut given = Given {
+        texts: Vec::new(),
+        sources: Vec::new(),
+        endpoints: Vec::new(),
+    };
+    let names = |secret: bool| -> String {
+        let needs = offer.needs.iter().filter(|need| need.secret == secret);
+        let names: Vec<&str> = needs.map(|need| need.key).collect();
+        names.join(", ")
+    };
+    // What stands after the `=` is not shown: it may be a secret all the same.
+    for text in &args.set {
+        let (key, value) = text.split_once('=').ok_or_else(|| {
+            usage(
+                "--set needs a key, a `=` and a value",
+                "like --set api_key=…",
+            )
+        })?;
+        if let Some(endpoint) = key.strip_prefix("endpoints.") {
+            if !offer.endpoints.contains(&endpoint) {
+                return Err(usage(
+                    format!(
+                        "{} has no endpoint {}",
+                        offer.title,
+                        inert::quoted(endpoint, 40)
+                    ),
+                    format!("its endpoints are: {}", offer.endpoints.join(", ")),
+                ));
+            }
+            given
+                .endpoints
+                .push((endpoint.to_owned(), value.to_owned()));
+            continue;
+        }
+        match offer.needs.iter().find(|need| need.key == key) {
+            Some(need) if need.secret => {
+                return Err(usage(
+                    format!("{key} is a secret and cannot be given with --set"),
+                    format!("leave it out to be asked, or give --secret {key}=SOURCE; {SOURCES}"),
+                ));
+            }
+            Some(need) => given.texts.push((need.key, value.to_owned())),
+            None => {
+                return Err(usage(
+                    format!("{} has no key {}", offer.title, inert::quoted(key, 40)),
+                    format!("its keys are: {}, endpoints.NAME", names(false)),
+                ));
+            }
+        }
+    }
+    for text in &args.secret {
+        let (key, source) = text
+            .split_once('=')
+            .ok_or_else(|| usage("--secret needs a key, a `=` and a SOURCE", SOURCES))?;
+        let need = offer
+            .needs
+            .iter()
+            .find(|need| need.secret && need.key == key);
+        let need = need.ok_or_else(|| {
+            usage(
+                format!("{} has no secret {}", offer.title, inert::quoted(key, 40)),
+                format!("its secrets are: {}", names(true)),
+            )
+        })?;
+        given.sources.push((need.key, source_of(source)?));
+    }
+    Ok(given)
+}
+
+/// A place of a secret as an argument names it.
+pub(super) fn source_of(text: &str) -> Result<SecretSource, Problem> {
+    let (way, name) = text.split_once(':').unwrap_or((text, ""));
+    if name.trim().is_empty() {
+        return Err(usage("this names no place of a secret", SOURCES));
+    }
+    Ok(match way {
+        "env" => SecretSource::Env { name: name.into() },
+        "keyring" => SecretSource::Keyring { name: name.into() },
+        "command" => SecretSource::Command {
+            words: name.split_whitespace().map(str::to_owned).collect(),
+        },
+        "file" => {
+            // A path on the command line starts where the operator is; one in the config where that is.
+            let path = PathBuf::from(name);
+            let path = if name.starts_with("~/") {
+                path
+            } else {
+                std::path::absolute(&path).unwrap_or(path)
+            };
+            let written = path.to_str().unwrap_or(name).to_owned();
+            SecretSource::File {
+                written,
+                base: PathBuf::new(),
+            }
+        }
+        _ => return Err(usage("this names no place of a secret", SOURCES)),
+    })
+}
+
+pub(super) fn one_of<'o>(offers: &'o [Offer], name: &str) -> Result<&'o Offer, Problem> {
+    let known = offers.iter().find(|offer| offer.provider.0 == name);
+    known.ok_or_else(|| {
+        let names: Vec<&str> = offers.iter().map(|offer| offer.provider.0).collect();
+        usage(
+            format!("there is no provider {}", inert::quoted(name, 40)),
+            format!("the providers are: {}", names.join(", ")),
+        )
+    })
+}
+
+fn names_of(offer: &Offer) -> Vec<&'static str> {
+    let environments = offer.environments.iter();
+    environments
+        .map(|environment| environment.as_str())
+        .collect()
+}
+
+fn environment_of(offer: &Offer, name: &str) -> Result<Environment, Problem> {
+    let mut known = offer.environments.iter().copied();
+    known
+        .find(|environment| environment.as_str() == name)
+        .ok_or_else(|| {
+            usage(
+                format!(
+                    "{} has no environment {}",
+                    offer.title,
+                    inert::quoted(name, 40)
+                ),
+                format!("there are: {}", names_of(offer).join(", ")),
+            )
+        })
+}
+
+fn account_name(text: &str, is_taken: &dyn Fn(&AccountId) -> bool) -> Result<AccountId, Problem> {
+    let name = AccountId::new(text).map_err(|error| usage(error.to_string(), ""))?;
+    if is_taken(&name) {
+        return Err(usage(
+            format!("there is an account {name} already"),
+            "choose another name, or remove that one first",
+        ));
+    }
+    Ok(name)
+}
+
+pub(super) fn say(words: &str) {
+    Out {
+        json: false,
+        color: false,
+        color_err: false,
+    }
+    .say(words);
+}
+
+pub(super) async fn ask(question: &str) -> Result<String, Problem> {
+    prompt::line(question).await.ok_or_else(prompt::interrupted)
+}
+
+async fn ask_provider(offers: &[Offer]) -> Result<&Offer, Problem> {
+    for (at, offer) in (1..).zip(offers) {
+        say(&format!("  {at}  {} ({})", offer.title, offer.provider));
+    }
+    loop {
+        let answer = ask("provider, by number or name: ").await?;
+        let by_number = answer
+            .parse::<usize>()
+            .ok()
+            .and_then(|at| at.checked_sub(1));
+        if let Some(offer) = by_number.and_then(|at| offers.get(at)) {
+            return Ok(offer);
+        }
+        match one_of(offers, &answer) {
+            Ok(offer) => return Ok(offer),
+            Err(problem) => say(&problem.told()),
+        }
+    }
+}
+
+async fn ask_environment(offer: &Offer) -> Result<Environment, Problem> {
+    if let [only] = offer.environments[..] {
+        return Ok(only);
+    }
+    let names = names_of(offer).join(" or ");
+    loop {
+        let answer = ask(&format!("environment, {names}: ")).await?;
+        match environment_of(offer, &answer) {
+            Ok(environment) => return Ok(environment),
+            Err(problem) => say(&problem.told()),
+        }
+    }
+}
+
+async fn ask_name(
+    offer: &Offer,
+    is_taken: &dyn Fn(&AccountId) -> bool,
+) -> Result<AccountId, Problem> {
+    let usual = AccountId::new(offer.provider.0).ok();
+    let usual = usual.filter(|name| !is_taken(name));
+    let shown = usual
+        .as_ref()
+        .map(|name| format!(" [{name}]"))
+        .unwrap_or_default();
+    loop {
+        let answer = ask(&format!("name of the account, yours to choose{shown}: ")).await?;
+        if let (true, Some(usual)) = (answer.is_empty(), &usual) {
+            return Ok(usual.clone());
+        }
+        match account_name(&answer, is_taken) {
+            Ok(name) => return Ok(name),
+            Err(problem) => say(&problem.told()),
+        }
+    }
+}
+
+async fn ask_text(question: &str, required: bool) -> Result<Option<String>, Problem> {
+    loop {
+        let answer = ask(&format!("{question}: ")).await?;
+        match (answer.is_empty(), required) {
+            (false, _) => return Ok(Some(answer)),
+            (true, false) => return Ok(None),
+            (true, true) => say("it is needed"),
+        }
+    }
+}
+
+pub(super) async fn ask_secret(question: &str, required: bool) -> Result<Option<Secret>, Problem> {
+    loop {
+        let secret = prompt::hidden(&format!("{question} (not shown): ")).await?;
+        match (secret.expose().trim().is_empty(), required) {
+            (false, _) => return Ok(Some(Secret::new(secret.expose().trim()))),
+            (true, false) => return Ok(None),
+            (true, true) => say("it is needed"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_argument_names_a_place_and_never_the_secret() {
+        let shown = |text: &str| source_of(text).map(|source| source.describe());
+        assert_eq!(shown("env:A_B").unwrap(), "env A_B");
+        assert_eq!(shown("command:pass show x").unwrap(), "command pass");
+        assert_eq!(shown("file:~/k").unwrap(), "file ~/k");
+        assert_eq!(shown("file:/run/k").unwrap(), "file /run/k");
+        for planted in ["planted-secret", "planted:secret", "env:", "file: "] {
+            let problem = shown(planted).unwrap_err();
+            assert!(!problem.told().contains("planted"), "{problem:?}");
+        }
+    }
+}

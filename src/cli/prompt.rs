@@ -1,0 +1,116 @@
+//! Questions to the person at the terminal. What is typed for a secret is not shown, and the terminal shows what is
+//! typed again however the question ends.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use secrecy::zeroize::Zeroizing;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::domain::{Problem, ProblemKind, Secret, inert};
+
+/// The longest line a terminal gives.
+const LINE_MAX: usize = 4096;
+
+/// Asks for a line; `None` at the end of the input.
+pub async fn line(question: &str) -> Option<String> {
+    let question = question.to_owned();
+    // Reading blocks, and Ctrl-C must be heard meanwhile.
+    let read = tokio::task::spawn_blocking(move || {
+        put(&question);
+        let mut answer = String::new();
+        match std::io::stdin().read_line(&mut answer) {
+            Ok(1..) => Some(answer.trim().to_owned()),
+            Ok(_) | Err(_) => None,
+        }
+    });
+    read.await.ok().flatten()
+}
+
+fn put(question: &str) {
+    let mut stderr = std::io::stderr().lock();
+    let _ = write!(stderr, "{question}");
+    let _ = stderr.flush();
+}
+
+/// Asks for a line that is not shown.
+///
+/// # Errors
+/// If there is no terminal, or the program is to end.
+pub async fn hidden(question: &str) -> Result<Secret, Problem> {
+    // Before anything else: what is not listened to ends the program at once, and leaves the terminal as it is.
+    let ends = [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ]
+    .map(signal);
+    let _echo = Echo::off();
+    put(question);
+    let read = tokio::task::spawn_blocking(unseen_line);
+    let ended = async {
+        let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hang_up)] = ends else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+    };
+    tokio::select! {
+        read = read => match read {
+            Ok(Ok(Some(secret))) => Ok(secret),
+            Ok(Ok(None)) | Err(_) => Err(interrupted()),
+            Ok(Err(error)) => Err(Problem::new(
+                ProblemKind::Local,
+                format!("the terminal cannot be read: {}", inert::cut(&error.to_string(), 120)),
+                "name where the secret is instead; `--help` shows how",
+            )),
+        },
+        () = ended => Err(interrupted()),
+    }
+}
+
+/// A line from the terminal; `None` at its end. Leaves the terminal's modes alone: a reader that comes late would
+/// change them after they were given back.
+fn unseen_line() -> std::io::Result<Option<Secret>> {
+    // Never moved while it grows, so that no copy stays behind; a terminal gives no longer line.
+    let mut text = Zeroizing::new(String::with_capacity(LINE_MAX));
+    let room = u64::try_from(LINE_MAX).expect("4 KiB fit");
+    let read = BufReader::with_capacity(1, File::open("/dev/tty")?)
+        .take(room)
+        .read_line(&mut text)?;
+    Ok((read > 0).then(|| Secret::new(text.trim_end_matches(['\r', '\n']))))
+}
+
+pub fn interrupted() -> Problem {
+    Problem::new(ProblemKind::Interrupted, "interrupted", "")
+}
+
+/// The terminal as it was, given back when this is dropped: a reader that is left waiting gives nothing back.
+struct Echo(Option<(File, Termios)>);
+
+impl Echo {
+    /// Shows nothing of what is typed from now on, so also of what is typed before the reader begins to read.
+    fn off() -> Self {
+        let terminal = File::open("/dev/tty").ok();
+        Self(terminal.and_then(|terminal| {
+            let as_it_was = tcgetattr(&terminal).ok()?;
+            let mut unseen = as_it_was.clone();
+            unseen.local_modes.remove(LocalModes::ECHO);
+            unseen.local_modes.insert(LocalModes::ECHONL);
+            tcsetattr(&terminal, OptionalActions::Now, &unseen).ok()?;
+            Some((terminal, as_it_was))
+        }))
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        if let Some((terminal, as_it_was)) = &self.0 {
+            let _ = tcsetattr(terminal, OptionalActions::Now, as_it_was);
+        }
+    }
+}

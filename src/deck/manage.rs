@@ -1,0 +1,454 @@
+//! Accounts added, their secrets replaced, accounts removed: proved first, then kept. The one implementation, for
+//! console and command line.
+
+mod office;
+
+use super::Deck;
+use super::desk::{Desk, Seats};
+use super::secrets::InHand;
+use crate::config::edit::{self, Edit, Entry};
+use crate::config::{AccountConfig, Config, ConfigError, KeyKind, SecretSource};
+use crate::domain::manage::{Change, Changed, Need, NewAccount, Offer, Proof, leaves_open};
+use crate::domain::{AccountId, CredentialStatus, Environment, Op, Problem, ProblemKind, Secret};
+use crate::net::{Event, How, redact};
+use crate::providers::{self, Manifest, REGISTRY, SPECS};
+use office::Office;
+
+/// The simulator's event that gives a client a new secret.
+const RESET: &str = "reset-secret";
+
+/// The providers of whom accounts can be added.
+#[must_use]
+pub fn offers() -> Vec<Offer> {
+    REGISTRY.iter().map(|manifest| offer(manifest)).collect()
+}
+
+fn offer(manifest: &Manifest) -> Offer {
+    let environments = manifest.spec.environments.iter();
+    Offer {
+        provider: manifest.id,
+        title: manifest.title,
+        environments: environments
+            .map(|name| match *name {
+                "sandbox" => Environment::Sandbox,
+                _ => Environment::Production,
+            })
+            .collect(),
+        needs: manifest
+            .spec
+            .keys
+            .iter()
+            .map(|key| Need {
+                key: key.name,
+                about: key.about,
+                secret: key.kind == KeyKind::Secret,
+                required: key.required,
+            })
+            .collect(),
+        endpoints: manifest.spec.endpoints,
+        guide: manifest.guide,
+    }
+}
+
+/// A change whose credentials were proved as far as was asked; nothing is kept yet.
+pub struct Proved(Step);
+
+enum Step {
+    Add {
+        entry: Entry,
+        secrets: Vec<(&'static str, Secret)>,
+        unverified: Option<Problem>,
+    },
+    Rotate {
+        account: AccountId,
+        key: &'static str,
+        secret: Secret,
+        home: Home,
+    },
+    Remove(AccountId),
+}
+
+impl Step {
+    /// The account it changes, where there is one already.
+    fn account(&self) -> Option<&AccountId> {
+        match self {
+            Self::Add { .. } => None,
+            Self::Rotate { account, .. } | Self::Remove(account) => Some(account),
+        }
+    }
+}
+
+/// Where a secret that is replaced is at home.
+enum Home {
+    /// Tilldeck keeps it itself, under this name.
+    Vault(String, SecretSource),
+    /// Somebody else keeps it.
+    Elsewhere(SecretSource),
+    /// In the simulator.
+    Simulator,
+}
+
+impl Deck {
+    /// Proves a change of this profile's accounts: with the secrets in hand, keeping nothing.
+    ///
+    /// # Errors
+    /// If the change cannot be made, or its secrets are refused, or nobody can be asked who must be.
+    pub async fn prove(&self, change: Change, how: How) -> Result<Proved, Problem> {
+        match change {
+            Change::Add(new) => self.prove_addition(*new, Vec::new(), how).await,
+            Change::Rotate {
+                account,
+                key,
+                secret,
+            } => self.prove_rotation(account, &key, secret, how).await,
+            Change::Remove(account) => {
+                self.only_own("removed from")?;
+                self.desk(&account)?;
+                Ok(Proved(Step::Remove(account)))
+            }
+        }
+    }
+
+    /// As [`Deck::prove`] for a new account, some of whose secrets stay where they are: `sources`.
+    ///
+    /// # Errors
+    /// As [`Deck::prove`].
+    pub async fn prove_addition(
+        &self,
+        new: NewAccount,
+        sources: Vec<(&'static str, SecretSource)>,
+        how: How,
+    ) -> Result<Proved, Problem> {
+        self.only_own("added to")?;
+        let in_hand = InHand::default();
+        let mut secrets = sources;
+        for (key, secret) in &new.secrets {
+            redact::learn(secret, key);
+            in_hand.take(&new.name, key, secret.clone());
+            // Stands in until the secret is kept and its place known.
+            let name = name(&self.profile, &new.name, key);
+            secrets.push((*key, SecretSource::Keyring { name }));
+        }
+        let order = providers::by_name(new.provider.0).map_or(&[][..], |m| m.spec.keys);
+        secrets.sort_by_key(|(key, _)| order.iter().position(|spec| spec.name == *key));
+        let entry = Entry {
+            profile: self.profile.clone(),
+            account: new.name.clone(),
+            provider: new.provider.0.to_owned(),
+            environment: new.environment.as_str().to_owned(),
+            texts: owned(new.texts),
+            secrets: owned(secrets),
+            endpoints: new.endpoints.into_iter().collect(),
+        };
+        let office = self.office()?;
+        let rehearsed = entry.clone();
+        let config = blocking(move || {
+            let edit = Edit::Add(rehearsed.clone());
+            let after = edit::rehearse(&office.config, &edit, &SPECS);
+            let after = after.map_err(|error| misconfigured(&error))?;
+            find(&after, &rehearsed.profile, &rehearsed.account)
+        })
+        .await?;
+        let unverified = if new.proof == Proof::Waived {
+            Some(Problem::new(
+                ProblemKind::Unreachable,
+                "nobody was asked",
+                "",
+            ))
+        } else {
+            let desk = self.trial(&config, in_hand)?;
+            match self.try_out(&desk, false, how).await {
+                Ok(()) => None,
+                Err(problem) if new.proof == Proof::IfReachable && leaves_open(&problem) => {
+                    Some(problem)
+                }
+                Err(problem) => return Err(not_kept(problem)),
+            }
+        };
+        Ok(Proved(Step::Add {
+            entry,
+            secrets: new.secrets,
+            unverified,
+        }))
+    }
+
+    async fn prove_rotation(
+        &self,
+        account: AccountId,
+        key: &str,
+        secret: Secret,
+        how: How,
+    ) -> Result<Proved, Problem> {
+        let desk = self.desk(&account)?;
+        let spec = desk.manifest.spec.keys.iter();
+        let key = spec
+            .filter(|spec| spec.kind == KeyKind::Secret)
+            .find(|spec| spec.name == key)
+            .map(|spec| spec.name)
+            .ok_or_else(|| no_secret(&account, key))?;
+        redact::learn(&secret, key);
+        let in_hand = InHand::default();
+        in_hand.take(&account, key, secret.clone());
+        let (trial, home) = if desk.account.environment == Environment::Embedded {
+            let mut events = (desk.manifest.dialect)().events().iter();
+            if !events.any(|event| event.name == RESET) {
+                return Err(Problem::new(
+                    ProblemKind::Usage,
+                    format!("account {account}: the simulator never changes this secret"),
+                    "it is built in; accounts of the config file can be given new ones",
+                ));
+            }
+            (
+                self.seats_with(in_hand)
+                    .embedded(desk.manifest, &self.simulated()?),
+                Home::Simulator,
+            )
+        } else {
+            let office = self.office()?;
+            let profile = self.profile.clone();
+            let of = account.clone();
+            let (config, home) = blocking(move || {
+                let config = edit::current(&office.config, &SPECS);
+                let config = config.map_err(|error| misconfigured(&error))?;
+                let config = find(&config, &profile, &of)?;
+                let source = config.secrets.get(key).cloned();
+                let source = source.ok_or_else(|| no_secret(&of, key))?;
+                let home = match office.kept_as(&config, key, &source) {
+                    Some(name) => Home::Vault(name, source),
+                    None => Home::Elsewhere(source),
+                };
+                Ok((config, home))
+            })
+            .await?;
+            (self.trial(&config, in_hand)?, home)
+        };
+        let tried = self.try_out(&trial, true, how).await;
+        // The trial's token bears the account's name, and is not the one that is in use.
+        self.retell_token(&account).await;
+        match tried {
+            Ok(()) => Ok(Proved(Step::Rotate {
+                account,
+                key,
+                secret,
+                home,
+            })),
+            Err(problem) => Err(Problem::new(
+                problem.kind,
+                problem.message,
+                if problem.kind == ProblemKind::Refused {
+                    "the old secret stays; was the new one copied whole?"
+                } else {
+                    "the old secret stays, since nobody could say whether the new one is good; try again"
+                },
+            )),
+        }
+    }
+
+    /// Keeps what was proved, and works with it from now on. What cannot be done whole is undone.
+    ///
+    /// # Errors
+    /// If it cannot be kept; all is as it was then.
+    pub async fn keep(&self, proved: Proved) -> Result<Changed, Problem> {
+        let before = proved
+            .0
+            .account()
+            .and_then(|account| self.desks.find(account));
+        let mut changed = match proved.0 {
+            Step::Rotate {
+                account,
+                key,
+                secret,
+                home: Home::Simulator,
+            } => {
+                self.seats.in_hand.take(&account, key, secret);
+                let desk = self.desk(&account)?;
+                let seated = self.seats.embedded(desk.manifest, &self.simulated()?);
+                let account = seated.account.clone();
+                self.desks.adopt(seated);
+                Changed::Rotated {
+                    account,
+                    kept: None,
+                    todo: "it is held in memory until the simulator is left".into(),
+                }
+            }
+            step => {
+                let office = self.office()?;
+                blocking(move || office.keep(step)).await?
+            }
+        };
+        // What was granted for the old secret, or to an account that is gone, serves nobody.
+        let forgotten = match before.as_ref().and_then(|desk| desk.tokens.as_ref()) {
+            Some(tokens) => tokens.forget_kept().await,
+            None => Ok(()),
+        };
+        match &mut changed {
+            Changed::Removed { left, .. } => {
+                if let Err(why) = forgotten {
+                    let gap = if left.is_empty() { "" } else { "; " };
+                    *left = format!("{left}{gap}its access token is still kept: {why}");
+                }
+            }
+            Changed::Rotated { account, .. } => self.retell_token(&account.id).await,
+            Changed::Added { .. } => {}
+        }
+        let at = self.clock.now().wall;
+        let verdict = match &changed {
+            Changed::Added {
+                account,
+                unverified,
+                ..
+            } => Some((
+                account,
+                CredentialStatus::after(unverified.as_ref().map_or(Ok(()), Err), at),
+            )),
+            Changed::Rotated { account, .. } => Some((account, CredentialStatus::Good { at })),
+            Changed::Removed { .. } => None,
+        };
+        if let Some((account, status)) = verdict
+            && account.environment != Environment::Embedded
+        {
+            // What cannot be kept is told by the ledger's own status.
+            let _ = self
+                .ledger
+                .remember_credentials(&self.profile, &account.id, &status)
+                .await;
+        }
+        Ok(changed)
+    }
+
+    async fn retell_token(&self, account: &AccountId) {
+        if let Ok(desk) = self.desk(account)
+            && let Some(tokens) = &desk.tokens
+        {
+            let event = Event::Token(account.clone(), tokens.status());
+            self.gate.tell(event).await;
+        }
+    }
+
+    fn only_own(&self, what: &str) -> Result<(), Problem> {
+        if self.simulator.is_none() {
+            return Ok(());
+        }
+        Err(Problem::new(
+            ProblemKind::Usage,
+            format!(
+                "the built-in profile sandbox cannot be {what}: its accounts are the simulator's"
+            ),
+            "choose a profile of yours with --profile; `tilldeck account add` makes the first one",
+        ))
+    }
+
+    fn office(&self) -> Result<Office, Problem> {
+        let config = self.config.clone().ok_or_else(|| {
+            Problem::new(
+                ProblemKind::Config,
+                "this system names no folder for config files",
+                "name a file with --config",
+            )
+        })?;
+        Ok(Office {
+            profile: self.profile.clone(),
+            config,
+            seats: self.seats.clone(),
+            desks: self.desks.clone(),
+        })
+    }
+
+    fn simulated(&self) -> Result<reqwest::Url, Problem> {
+        let base = self.simulator_url().and_then(|url| url.parse().ok());
+        base.ok_or_else(|| Problem::new(ProblemKind::Usage, "no simulator is running", ""))
+    }
+
+    fn seats_with(&self, in_hand: InHand) -> Seats {
+        Seats {
+            in_hand,
+            renews: false,
+            keeps: false,
+            ..self.seats.clone()
+        }
+    }
+
+    /// An account at work that nobody else sees, with the secrets in hand.
+    fn trial(&self, config: &AccountConfig, in_hand: InHand) -> Result<Desk, Problem> {
+        let desk = self.seats_with(in_hand).configured(config);
+        desk.ok_or_else(|| Problem::new(ProblemKind::Usage, "this provider is not known", ""))
+    }
+
+    /// Whether the provider accepts the credentials. A new secret is known to be good once a token was granted for
+    /// it; of a new account the rest is asked too.
+    async fn try_out(&self, desk: &Desk, secret_alone: bool, how: How) -> Result<(), Problem> {
+        if let Some(tokens) = desk.tokens.as_ref().filter(|_| secret_alone) {
+            let granted = tokens.refresh(how).await;
+            return granted
+                .map(drop)
+                .map_err(|error| error.problem(&desk.account.id));
+        }
+        self.perform(desk, &Op::Verify, how).await.map(drop)
+    }
+}
+
+fn not_kept(problem: Problem) -> Problem {
+    let hint = match problem.kind {
+        ProblemKind::Refused => {
+            "nothing was kept; were key and secret copied whole, and is this the right environment?"
+                .to_owned()
+        }
+        _ if leaves_open(&problem) => "nothing was kept".to_owned(),
+        _ if problem.hint.is_empty() => "nothing was kept".to_owned(),
+        _ => format!("nothing was kept; {}", problem.hint),
+    };
+    Problem::new(problem.kind, problem.message, hint)
+}
+
+fn no_secret(account: &AccountId, key: &str) -> Problem {
+    Problem::new(
+        ProblemKind::Usage,
+        format!(
+            "account {account} has no secret {}",
+            crate::domain::inert::quoted(key, 40)
+        ),
+        "its table in the config file names those it has",
+    )
+}
+
+fn misconfigured(error: &ConfigError) -> Problem {
+    Problem::new(ProblemKind::Config, error.to_string(), error.hint())
+}
+
+fn owned<T>(pairs: Vec<(&'static str, T)>) -> Vec<(String, T)> {
+    let pairs = pairs.into_iter();
+    pairs.map(|(key, value)| (key.to_owned(), value)).collect()
+}
+
+fn find(config: &Config, profile: &str, account: &AccountId) -> Result<AccountConfig, Problem> {
+    let profiles = config.profiles.iter();
+    let mut accounts = profiles
+        .filter(|known| known.name == profile)
+        .flat_map(|profile| &profile.accounts);
+    let found = accounts.find(|known| known.id == *account);
+    found.cloned().ok_or_else(|| {
+        Problem::new(
+            ProblemKind::Config,
+            format!("profile {profile} has no account {account} in the config file any more"),
+            "the file was changed meanwhile; look at it, then try again",
+        )
+    })
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+) -> Result<T, Problem> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| {
+        Err(Problem::new(
+            ProblemKind::Local,
+            "a fault in tilldeck ended this change",
+            "look at the config file before trying again",
+        ))
+    })
+}
+
+/// What a secret is kept under.
+fn name(profile: &str, account: &AccountId, key: &str) -> String {
+    format!("{profile}.{account}.{key}")
+}

@@ -1,0 +1,275 @@
+//! Keeps what was proved: the vault, the config file and the accounts at work change together, or not at all.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::super::desk::{Desks, Seats};
+use super::{Home, Step, find, misconfigured, name};
+use crate::config::edit::{self, Edit, Entry};
+use crate::config::{AccountConfig, Config, SecretSource, VaultError, VaultPlace};
+use crate::domain::manage::Changed;
+use crate::domain::{Account, AccountId, Problem, ProblemKind, Secret};
+use crate::providers::SPECS;
+
+/// What a change is kept with. Blocks: files are written, and the keyring may take seconds.
+pub(super) struct Office {
+    pub(super) profile: String,
+    pub(super) config: PathBuf,
+    pub(super) seats: Seats,
+    pub(super) desks: Desks,
+}
+
+impl Office {
+    pub(super) fn keep(&self, step: Step) -> Result<Changed, Problem> {
+        match step {
+            Step::Add {
+                entry,
+                secrets,
+                unverified,
+            } => self.keep_addition(entry, &secrets, unverified),
+            Step::Rotate {
+                account,
+                key,
+                secret,
+                home,
+            } => self.keep_rotation(&account, key, &secret, home),
+            Step::Remove(account) => self.keep_removal(&account),
+        }
+    }
+
+    fn keep_addition(
+        &self,
+        mut entry: Entry,
+        secrets: &[(&'static str, Secret)],
+        unverified: Option<Problem>,
+    ) -> Result<Changed, Problem> {
+        let mut kept: Vec<(String, VaultPlace)> = Vec::new();
+        let mut added = || {
+            for (key, secret) in secrets {
+                let name = self.free_name(&entry.account, key)?;
+                let place = self
+                    .seats
+                    .vault
+                    .put(&name, secret)
+                    .map_err(|error| unkept(&error))?;
+                let source = self.source(&name, &place);
+                kept.push((name, place));
+                let written = entry.secrets.iter_mut().find(|(known, _)| known == key);
+                written.expect("each secret in hand has its entry").1 = source?;
+            }
+            self.edited(&Edit::Add(entry.clone()))
+        };
+        let config = match added() {
+            Ok(config) => config,
+            Err(problem) => {
+                // What is left over is found by nobody; the next secret of this name takes another.
+                for (name, _) in kept {
+                    let _ = self.seats.vault.forget(&name);
+                }
+                return Err(problem);
+            }
+        };
+        let account = self.seat(&find(&config, &self.profile, &entry.account)?)?;
+        let places: BTreeMap<&str, &VaultPlace> = secrets
+            .iter()
+            .zip(&kept)
+            .map(|((key, _), (_, place))| (*key, place))
+            .collect();
+        let told = entry.secrets.iter().map(|(key, source)| {
+            let words = match places.get(key.as_str()) {
+                Some(place) => place_in_words(place),
+                None => source.describe(),
+            };
+            (key.clone(), words)
+        });
+        Ok(Changed::Added {
+            account,
+            unverified,
+            kept: told.collect(),
+        })
+    }
+
+    fn keep_rotation(
+        &self,
+        account: &AccountId,
+        key: &'static str,
+        secret: &Secret,
+        home: Home,
+    ) -> Result<Changed, Problem> {
+        let config = edit::current(&self.config, &SPECS).map_err(|error| misconfigured(&error))?;
+        let (config, kept, todo) = match home {
+            Home::Vault(name, source) => {
+                let vault = &self.seats.vault;
+                let old = vault.get(&name).map_err(|error| unkept(&error))?;
+                let place = vault.put(&name, secret).map_err(|error| unkept(&error))?;
+                let now = self.source(&name, &place)?;
+                let config = if now == source {
+                    config
+                } else {
+                    let edit = Edit::SetSecret {
+                        profile: self.profile.clone(),
+                        account: account.clone(),
+                        key: key.to_owned(),
+                        source: now,
+                    };
+                    self.edited(&edit).inspect_err(|_| {
+                        if let Some((old, _)) = &old {
+                            // Told by the problem either way; the new one is good, and at its old name.
+                            let _ = vault.put(&name, old);
+                        }
+                    })?
+                };
+                self.seats.in_hand.drop(account, Some(key));
+                (config, Some(place_in_words(&place)), String::new())
+            }
+            Home::Elsewhere(source) => {
+                self.seats.in_hand.take(account, key, secret.clone());
+                (config, None, by_hand(&source))
+            }
+            Home::Simulator => unreachable!("the deck itself keeps the simulator's"),
+        };
+        Ok(Changed::Rotated {
+            account: self.seat(&find(&config, &self.profile, account)?)?,
+            kept,
+            todo,
+        })
+    }
+
+    fn keep_removal(&self, account: &AccountId) -> Result<Changed, Problem> {
+        let config = edit::current(&self.config, &SPECS).map_err(|error| misconfigured(&error))?;
+        let settings = find(&config, &self.profile, account)?;
+        let names: Vec<String> = settings
+            .secrets
+            .iter()
+            .filter_map(|(key, source)| self.kept_as(&settings, key, source))
+            .collect();
+        self.edited(&Edit::Remove {
+            profile: self.profile.clone(),
+            account: account.clone(),
+        })?;
+        self.desks.remove(account);
+        self.seats.in_hand.drop(account, None);
+        let left: Vec<String> = names
+            .iter()
+            .filter_map(|name| self.seats.vault.forget(name).err())
+            .map(|error| format!("its secret is still kept: {error}"))
+            .collect();
+        Ok(Changed::Removed {
+            account: account.clone(),
+            left: left.join("; "),
+        })
+    }
+
+    fn edited(&self, edit: &Edit) -> Result<Config, Problem> {
+        edit::apply(&self.config, edit, &SPECS).map_err(|error| misconfigured(&error))
+    }
+
+    /// At work from now on.
+    fn seat(&self, config: &AccountConfig) -> Result<Account, Problem> {
+        let desk = self
+            .seats
+            .configured(config)
+            .ok_or_else(|| Problem::new(ProblemKind::Usage, "this provider is not known", ""))?;
+        let account = desk.account.clone();
+        self.desks.adopt(desk);
+        Ok(account)
+    }
+
+    /// A name under which nothing is kept: another config file, or an account that was taken out by hand, may have
+    /// left something under the usual one.
+    fn free_name(&self, account: &AccountId, key: &str) -> Result<String, Problem> {
+        let usual = name(&self.profile, account, key);
+        let others = (2..100).map(|count| format!("{usual}-{count}"));
+        for name in std::iter::once(usual.clone()).chain(others) {
+            if self
+                .seats
+                .vault
+                .get(&name)
+                .map_err(|error| unkept(&error))?
+                .is_none()
+            {
+                return Ok(name);
+            }
+        }
+        Err(Problem::new(
+            ProblemKind::Local,
+            format!("a hundred secrets are kept under names like {usual} already"),
+            "forget those that nobody uses",
+        ))
+    }
+
+    /// The name under which tilldeck itself keeps this secret; `None` where it is somebody else's to keep.
+    pub(super) fn kept_as(
+        &self,
+        config: &AccountConfig,
+        key: &str,
+        source: &SecretSource,
+    ) -> Option<String> {
+        let named = match source {
+            SecretSource::Keyring { name } => name.as_str(),
+            SecretSource::File { written, base } => {
+                let path = base.join(written);
+                if !self.seats.vault.holds(&path) {
+                    return None;
+                }
+                std::path::Path::new(written).file_name()?.to_str()?
+            }
+            SecretSource::Env { .. } | SecretSource::Command { .. } => return None,
+        };
+        let usual = name(&self.profile, &config.id, key);
+        let rest = named.strip_prefix(usual.as_str())?;
+        let ours = rest.is_empty()
+            || rest
+                .strip_prefix('-')
+                .is_some_and(|count| count.bytes().all(|b| b.is_ascii_digit()));
+        ours.then(|| named.to_owned())
+    }
+
+    fn source(&self, name: &str, place: &VaultPlace) -> Result<SecretSource, Problem> {
+        match place {
+            VaultPlace::Keyring => Ok(SecretSource::Keyring { name: name.into() }),
+            VaultPlace::File(path) => {
+                let path = std::path::absolute(path).unwrap_or_else(|_| path.clone());
+                let written = path.to_str().ok_or_else(|| {
+                    Problem::new(
+                        ProblemKind::Local,
+                        "the state folder's path is not UTF-8, so the config file cannot name it",
+                        "name another folder with --state-dir",
+                    )
+                })?;
+                Ok(SecretSource::File {
+                    written: written.to_owned(),
+                    base: self.config.parent().map(PathBuf::from).unwrap_or_default(),
+                })
+            }
+        }
+    }
+}
+
+fn unkept(error: &VaultError) -> Problem {
+    Problem::new(
+        ProblemKind::Local,
+        format!("the secret cannot be kept: {error}"),
+        "look at the state folder's permissions and the space left",
+    )
+}
+
+fn place_in_words(place: &VaultPlace) -> String {
+    match place {
+        VaultPlace::Keyring => "the keyring".into(),
+        VaultPlace::File(path) => format!("a file kept by tilldeck, {}", path.display()),
+    }
+}
+
+/// What is left to do where the secret is not tilldeck's to replace.
+fn by_hand(source: &SecretSource) -> String {
+    let shown = source.describe();
+    match source {
+        SecretSource::Env { .. } => format!("set {shown} to the new secret where you set it"),
+        SecretSource::File { .. } => format!("write the new secret to {shown}"),
+        SecretSource::Command { .. } => format!("store the new secret where {shown} reads it"),
+        SecretSource::Keyring { .. } => {
+            format!("store the new secret in {shown}, service tilldeck")
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! Accounts added, rotated and removed: the windows that ask for it, and what follows from what came of it.
+
+use super::msg::{Level, Notice};
+use super::overlays::{Overlay, account_add, guide, remove, rotate};
+use super::panes::Pane;
+use super::{Effect, Model};
+use crate::domain::manage::{Change, Changed};
+use crate::domain::{Account, CredentialStatus, Now, Problem, RequestId};
+
+impl Model {
+    fn selected_account(&self) -> Option<Account> {
+        let known = self.credentials.selected(&self.store)?;
+        Some(known.account.clone())
+    }
+
+    /// Says why not, where the profile's accounts cannot be changed.
+    fn may_manage(&mut self) -> bool {
+        if !self.may_manage {
+            self.store.flash(
+                Level::Info,
+                "the built-in sandbox has its own accounts; `tilldeck account add` makes your first one",
+            );
+        }
+        self.may_manage
+    }
+
+    pub(super) fn open_add_account(&mut self) {
+        if !self.may_manage() || self.offers.is_empty() {
+            return;
+        }
+        let taken = self.store.accounts.iter().map(|k| k.id().clone());
+        self.overlay = Overlay::AddAccount(account_add::State::new(
+            self.offers.clone(),
+            taken.collect(),
+            self.profile.clone(),
+        ));
+    }
+
+    pub(super) fn open_rotation(&mut self) {
+        let Some(account) = self.selected_account() else {
+            return;
+        };
+        let mut offers = self.offers.iter();
+        if let Some(offer) = offers.find(|offer| offer.provider == account.provider) {
+            self.overlay = Overlay::Rotate(rotate::State::new(account, offer));
+        }
+    }
+
+    pub(super) fn open_removal(&mut self) {
+        if self.may_manage()
+            && let Some(account) = self.selected_account()
+        {
+            self.overlay = Overlay::Remove(remove::State::new(account));
+        }
+    }
+
+    /// Whether what is open is about accounts, so that the guide is of use in it.
+    pub(super) fn is_about_accounts(&self) -> bool {
+        matches!(self.overlay, Overlay::AddAccount(_) | Overlay::Rotate(_))
+    }
+
+    /// The guide, over the form it was asked for in.
+    pub(super) fn open_guide(&mut self) {
+        let selected = self.selected_account().map(|account| account.provider.0);
+        let (provider, resume) = match &self.overlay {
+            Overlay::AddAccount(form) => (Some(form.offer().provider.0), true),
+            Overlay::Rotate(form) => (Some(form.account.provider.0), true),
+            Overlay::None => (selected, false),
+            _ => return,
+        };
+        let resume = resume.then(|| Box::new(self.overlay.clone()));
+        let state = guide::State::new(self.offers.clone(), provider, resume);
+        self.overlay = Overlay::Guide(state);
+    }
+
+    /// What is open once one of these windows is closed: what is under way is called off first.
+    pub(super) fn back_from(&mut self, overlay: Overlay, out: &mut Vec<Effect>) -> Overlay {
+        match overlay {
+            Overlay::Guide(state) => state.resume.map_or(Overlay::None, |overlay| *overlay),
+            Overlay::AddAccount(mut form) => {
+                let account_add::Stage::Asked(request) = form.stage else {
+                    return Overlay::None;
+                };
+                self.store.cancel(request, out);
+                form.stage = account_add::Stage::Filling;
+                Overlay::AddAccount(form)
+            }
+            Overlay::Rotate(mut form) => {
+                let rotate::Stage::Asked(request) = form.stage else {
+                    return Overlay::None;
+                };
+                self.store.cancel(request, out);
+                form.stage = rotate::Stage::Filling;
+                Overlay::Rotate(form)
+            }
+            _ => Overlay::None,
+        }
+    }
+
+    pub(super) fn submit_change(&mut self, out: &mut Vec<Effect>) {
+        match &mut self.overlay {
+            Overlay::AddAccount(form) => {
+                if matches!(form.stage, account_add::Stage::Asked(_)) {
+                    return;
+                }
+                if let Some(new) = form.submit() {
+                    let name = new.name.clone();
+                    let request = self.store.manage(name, Change::Add(Box::new(new)), out);
+                    form.stage = account_add::Stage::Asked(request);
+                }
+            }
+            Overlay::Rotate(form) => {
+                if matches!(form.stage, rotate::Stage::Asked(_)) {
+                    return;
+                }
+                if let Some(secret) = form.submit() {
+                    let account = form.account.id.clone();
+                    let change = Change::Rotate {
+                        account: account.clone(),
+                        key: form.key().to_owned(),
+                        secret,
+                    };
+                    let request = self.store.manage(account, change, out);
+                    form.stage = rotate::Stage::Asked(request);
+                }
+            }
+            Overlay::Remove(form) => {
+                let waits = matches!(form.stage, remove::Stage::Asked(_));
+                if waits || !form.submit() {
+                    return;
+                }
+                let account = form.account.id.clone();
+                let change = Change::Remove(account.clone());
+                let request = self.store.manage(account, change, out);
+                form.stage = remove::Stage::Asked(request);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn managed(
+        &mut self,
+        request: RequestId,
+        result: Result<Changed, Problem>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        // What was called off too late was kept all the same; what failed then is of no interest.
+        let waited_for = self.store.answered(request).is_some();
+        match result {
+            Ok(changed) => {
+                self.close_form_of(request);
+                self.changed(changed, now, out);
+            }
+            Err(problem) if waited_for => self.change_failed(request, problem),
+            Err(_) => {}
+        }
+    }
+
+    /// The form that waits for a request, wherever it is: the guide may lie over it.
+    fn form_of(overlay: &mut Overlay, request: RequestId) -> Option<&mut Overlay> {
+        let waits = match overlay {
+            Overlay::AddAccount(form) => form.stage == account_add::Stage::Asked(request),
+            Overlay::Rotate(form) => form.stage == rotate::Stage::Asked(request),
+            Overlay::Remove(form) => form.stage == remove::Stage::Asked(request),
+            Overlay::Guide(state) => {
+                return Self::form_of(state.resume.as_mut()?, request);
+            }
+            _ => false,
+        };
+        waits.then_some(overlay)
+    }
+
+    fn close_form_of(&mut self, request: RequestId) {
+        if Self::form_of(&mut self.overlay, request).is_some() {
+            self.overlay = Overlay::None;
+        }
+    }
+
+    fn change_failed(&mut self, request: RequestId, problem: Problem) {
+        match Self::form_of(&mut self.overlay, request) {
+            Some(Overlay::AddAccount(form)) => form.failed(problem),
+            Some(Overlay::Rotate(form)) => form.stage = rotate::Stage::Failed(problem),
+            Some(Overlay::Remove(form)) => form.stage = remove::Stage::Failed(problem),
+            _ => self.store.flash(Level::Error, problem.told()),
+        }
+    }
+
+    fn changed(&mut self, changed: Changed, now: Now, out: &mut Vec<Effect>) {
+        let (id, level, text) = match changed {
+            Changed::Added {
+                account,
+                unverified,
+                kept,
+            } => {
+                let id = account.id.clone();
+                let verdict = unverified.as_ref().map_or(Ok(()), Err);
+                let status = CredentialStatus::after(verdict, now.wall);
+                self.store.adopt(account, status);
+                self.credentials.list.selected = self.store.accounts.len() - 1;
+                self.focus = Pane::Credentials;
+                let places: Vec<String> = kept
+                    .iter()
+                    .map(|(key, place)| format!("{key} in {place}"))
+                    .collect();
+                let places = places.join(", ");
+                if unverified.is_none() {
+                    (
+                        id.clone(),
+                        Level::Info,
+                        format!("{id} is good and kept: {places}"),
+                    )
+                } else {
+                    let text = format!("{id} is kept unverified: {places}");
+                    (id, Level::Warning, text)
+                }
+            }
+            Changed::Rotated {
+                account,
+                kept,
+                todo,
+            } => {
+                let id = account.id.clone();
+                let status = CredentialStatus::Good { at: now.wall };
+                self.store.adopt(account, status);
+                if let Some(place) = kept {
+                    let text = format!("{id}: the new secret is good and in force, in {place}");
+                    (id, Level::Info, text)
+                } else {
+                    let text = format!(
+                        "{id}: the new secret is good and in force in this console; {todo}"
+                    );
+                    (id, Level::Warning, text)
+                }
+            }
+            Changed::Removed { account, left } => {
+                self.store.forget(&account, out);
+                self.estimates.forget(&account);
+                for (list, left) in [
+                    (&mut self.credentials.list, self.store.accounts.len()),
+                    (&mut self.payments.list, self.store.payments.len()),
+                ] {
+                    list.selected = list.selected.min(left.saturating_sub(1));
+                }
+                if left.is_empty() {
+                    let text = format!("{account} is removed");
+                    (account, Level::Info, text)
+                } else {
+                    let text = format!("{account} is removed; {left}");
+                    (account, Level::Warning, text)
+                }
+            }
+        };
+        self.store.notice(Notice {
+            level,
+            about: format!("account {id}"),
+            text,
+        });
+    }
+}

@@ -1,0 +1,238 @@
+//! The form that adds an account: its fields are what the chosen provider needs. Checks what can be checked here;
+//! verifying and keeping are not its business.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::draw_form;
+use crate::domain::manage::{NewAccount, Offer, Proof, leaves_open};
+use crate::domain::{AccountId, Environment, Problem, RequestId};
+use crate::tui::keys::Action;
+use crate::tui::panes::Look;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::form::{Field, Form, Switch};
+
+/// How far it is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stage {
+    Filling,
+    Asked(RequestId),
+    Failed(Problem),
+}
+
+/// The form, the providers it offers and the names that are taken.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub form: Form,
+    pub stage: Stage,
+    offers: Vec<Offer>,
+    shown: usize,
+    taken: Vec<AccountId>,
+    profile: String,
+}
+
+const PROVIDER: usize = 0;
+const ENVIRONMENT: usize = 1;
+const NAME: usize = 2;
+const NEEDS: usize = 3;
+
+const UNVERIFIED: &str = "keep unverified";
+
+impl State {
+    pub fn new(offers: Vec<Offer>, taken: Vec<AccountId>, profile: String) -> Self {
+        let mut state = Self {
+            form: Form::new(Vec::new()),
+            stage: Stage::Filling,
+            offers,
+            shown: 0,
+            taken,
+            profile,
+        };
+        state.form.fields = state.fields("");
+        state
+    }
+
+    pub fn offer(&self) -> &Offer {
+        &self.offers[self.shown]
+    }
+
+    fn fields(&self, name: &str) -> Vec<Field> {
+        let offer = self.offer();
+        let titles = self.offers.iter().map(|offer| offer.title.to_owned());
+        let environments = offer.environments.iter();
+        let mut fields = vec![
+            Field::choice("provider", titles.collect(), self.shown),
+            Field::choice(
+                "environment",
+                environments
+                    .map(|environment| environment.as_str().to_owned())
+                    .collect(),
+                0,
+            ),
+            Field::text("name", "yours to choose, like shop", name),
+        ];
+        fields.extend(offer.needs.iter().map(|need| {
+            let optional = if need.required { "" } else { ", optional" };
+            let hint = format!("{}{optional}", need.about);
+            if need.secret {
+                Field::hidden(need.key, &hint)
+            } else {
+                Field::text(need.key, &hint, "")
+            }
+        }));
+        let hint = format!(
+            "other URLs than the provider's, optional: {}",
+            offer
+                .endpoints
+                .iter()
+                .map(|name| format!("{name}=URL"))
+                .collect::<Vec<_>>()
+                .join(" ")
+        );
+        fields.push(Field::text("endpoints", &hint, ""));
+        fields
+    }
+
+    /// Another provider may have been chosen: the fields are its own from then on.
+    pub fn refit(&mut self) {
+        let chosen = self.form.fields[PROVIDER].chosen();
+        if chosen == self.shown {
+            return;
+        }
+        self.shown = chosen.min(self.offers.len() - 1);
+        let name = self.form.fields[NAME].typed().to_owned();
+        self.form.fields = self.fields(&name);
+        self.stage = Stage::Filling;
+    }
+
+    fn environment(&self) -> Environment {
+        let chosen = self.form.fields[ENVIRONMENT].chosen();
+        let known = self.offer().environments.get(chosen).copied();
+        known.unwrap_or(Environment::Production)
+    }
+
+    /// What came of it. Where nobody could be asked, it can be kept all the same; that must be chosen.
+    pub fn failed(&mut self, problem: Problem) {
+        let offered = self.form.fields.len() > self.last() + 1;
+        if leaves_open(&problem) && !offered {
+            let field = Field::switch(UNVERIFIED, "", Switch::Off);
+            self.form.fields.push(field);
+            self.form.at = self.form.fields.len() - 1;
+        } else if !leaves_open(&problem) && offered {
+            self.form.fields.pop();
+            self.form.at = self.form.at.min(self.last());
+        }
+        self.stage = Stage::Failed(problem);
+    }
+
+    /// The field of the endpoints, the last one but for the choice to keep it unverified.
+    fn last(&self) -> usize {
+        NEEDS + self.offer().needs.len()
+    }
+
+    /// The account it describes, or errors beside its fields.
+    pub fn submit(&mut self) -> Option<NewAccount> {
+        let offer = self.offer().clone();
+        let environment = self.environment();
+        let last = self.last();
+        let fields = &mut self.form.fields;
+        let name = AccountId::new(fields[NAME].typed());
+        let same = |other: &&AccountId| {
+            name.as_ref()
+                .is_ok_and(|name| other.as_str().eq_ignore_ascii_case(name.as_str()))
+        };
+        fields[NAME].error = match (&name, self.taken.iter().find(same)) {
+            (Err(error), _) => Some(error.to_string()),
+            (Ok(_), Some(other)) => Some(format!("there is an account {other} already")),
+            (Ok(_), None) => None,
+        };
+        let (mut texts, mut secrets) = (Vec::new(), Vec::new());
+        for (field, need) in fields[NEEDS..last].iter_mut().zip(&offer.needs) {
+            let missing = || format!("it is needed: {}", need.about);
+            field.error = None;
+            if need.secret {
+                match field.secret() {
+                    Some(Ok(secret)) => secrets.push((need.key, secret)),
+                    Some(Err(why)) => field.error = Some(why),
+                    None => field.error = need.required.then(missing),
+                }
+            } else if !field.typed().is_empty() {
+                texts.push((need.key, field.typed().to_owned()));
+            } else {
+                field.error = need.required.then(missing);
+            }
+        }
+        let endpoints = endpoints(fields[last].typed(), &offer);
+        fields[last].error = endpoints.as_ref().err().cloned();
+        let keep = fields.get(last + 1).is_some_and(Field::is_on);
+        if self.form.find_error() {
+            return None;
+        }
+        Some(NewAccount {
+            name: name.ok()?,
+            provider: offer.provider,
+            environment,
+            texts,
+            endpoints: endpoints.ok()?,
+            secrets,
+            proof: if keep { Proof::Waived } else { Proof::Needed },
+        })
+    }
+
+    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        let said;
+        let (note, tone) = match &self.stage {
+            Stage::Filling => {
+                said = format!(
+                    "{} asks {} whether they are good; only then they are kept. {} tells how they are come by.",
+                    look.key(Action::Submit),
+                    self.offer().title,
+                    look.key(Action::FormGuide)
+                );
+                (said.as_str(), Tone::Dim)
+            }
+            Stage::Asked(request) => {
+                said = match look.store.waiting_for(Some(*request)) {
+                    Some(why) => format!("verifying, waits {why}; Esc calls it off"),
+                    None => format!("asking {}…; Esc calls it off", self.offer().title),
+                };
+                (said.as_str(), Tone::Busy)
+            }
+            Stage::Failed(problem) => {
+                let tone = if leaves_open(problem) {
+                    said = format!(
+                        "{}. Try again, or choose to keep it although nobody could be asked.",
+                        problem.told()
+                    );
+                    Tone::Warn
+                } else {
+                    said = problem.told();
+                    Tone::Bad
+                };
+                (said.as_str(), tone)
+            }
+        };
+        let live = self.environment().is_live();
+        let title = if live {
+            format!("New account in {}, LIVE: real money", self.profile)
+        } else {
+            format!("New account in {}", self.profile)
+        };
+        draw_form(&self.form, look, (&title, note, tone), live, screen, buf)
+    }
+}
+
+/// `name=URL`, as many as there are endpoints.
+fn endpoints(text: &str, offer: &Offer) -> Result<Vec<(String, String)>, String> {
+    let mut endpoints = Vec::new();
+    for word in text.split_whitespace() {
+        let (name, url) = word
+            .split_once('=')
+            .ok_or_else(|| format!("write {}=URL", offer.endpoints.join("=URL ")))?;
+        if !offer.endpoints.contains(&name) {
+            return Err(format!("the endpoints are: {}", offer.endpoints.join(", ")));
+        }
+        endpoints.push((name.to_owned(), url.to_owned()));
+    }
+    Ok(endpoints)
+}

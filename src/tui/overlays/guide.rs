@@ -1,0 +1,127 @@
+//! How accounts and credentials are come by, provider by provider.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{Overlay, steps_in};
+use crate::domain::manage::Offer;
+use crate::tui::keys::Action;
+use crate::tui::panes::Look;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::list::Step;
+use crate::tui::widgets::text::{Pen, cells, width};
+
+/// Columns of the text where there are enough; longer lines are hard to read.
+const WIDE: u16 = 88;
+
+/// Whose guide, how far down, and what to go back to.
+#[derive(Debug, Clone)]
+pub struct State {
+    offers: Vec<Offer>,
+    at: usize,
+    scroll: usize,
+    pub resume: Option<Box<Overlay>>,
+}
+
+enum Row {
+    Title(&'static str),
+    Text(String),
+}
+
+impl State {
+    /// Opens on the guide of `provider`, where there is one of that name.
+    pub fn new(offers: Vec<Offer>, provider: Option<&str>, resume: Option<Box<Overlay>>) -> Self {
+        let at = offers
+            .iter()
+            .position(|offer| Some(offer.provider.0) == provider);
+        Self {
+            offers,
+            at: at.unwrap_or(0),
+            scroll: 0,
+            resume,
+        }
+    }
+
+    pub fn turn(&mut self, on: bool) {
+        let count = self.offers.len().max(1);
+        self.at = (self.at + if on { 1 } else { count - 1 }) % count;
+        self.scroll = 0;
+    }
+
+    fn rows(&self, width: u16) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for guide in self.offers.get(self.at).map_or(&[][..], |o| o.guide) {
+            if !rows.is_empty() {
+                rows.push(Row::Text(String::new()));
+            }
+            rows.push(Row::Title(guide.title));
+            rows.extend(steps_in(guide, width).into_iter().map(Row::Text));
+        }
+        rows
+    }
+
+    pub fn step(&mut self, step: Step, screen: Rect) {
+        let rows = self.rows(text_width(screen)).len();
+        self.scroll = step.scroll(self.scroll, rows, page(rows, screen));
+    }
+
+    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
+        let theme = look.theme;
+        let rows = self.rows(text_width(screen));
+        let page = page(rows.len(), screen);
+        let inner = window(
+            buf,
+            screen,
+            theme,
+            "Guide",
+            (WIDE, page + 4),
+            look.store.is_live(),
+        );
+        let mut pen = Pen::new(buf, inner, 0);
+        for (at, offer) in self.offers.iter().enumerate() {
+            let style = match (at == self.at, theme.has_color()) {
+                (true, true) => theme.badge(Tone::Accent),
+                (true, false) => theme.badge(Tone::Plain),
+                (false, _) => theme.style(Tone::Dim),
+            };
+            pen.text(&format!(" {} ", offer.title), style).skip(1);
+        }
+        if self.offers.len() > 1 {
+            let words = format!("{} next", look.key(Action::NextGuide));
+            if width(&words) < pen.left() {
+                pen.flush(&words, theme.style(Tone::Dim));
+            }
+        }
+        let first = self
+            .scroll
+            .min(rows.len().saturating_sub(usize::from(page)));
+        for (row, line) in (2..2 + page).zip(rows.iter().skip(first)) {
+            let mut pen = Pen::new(buf, inner, row);
+            match line {
+                Row::Title(title) => pen.text(title, theme.bold(Tone::Accent)),
+                Row::Text(text) => pen.text(text, theme.style(Tone::Plain)),
+            };
+        }
+        if rows.len() > usize::from(page) {
+            let under = Rect {
+                y: inner.bottom(),
+                height: 1,
+                ..inner
+            };
+            let last = first + usize::from(page);
+            let words = format!(" {}-{last} of {} ", first + 1, rows.len());
+            Pen::new(buf, under, 0).flush(&words, theme.style(Tone::Dim));
+        }
+    }
+}
+
+/// Columns within the window's frame and air.
+fn text_width(screen: Rect) -> u16 {
+    WIDE.min(screen.width).saturating_sub(4).max(1)
+}
+
+/// Rows of text: under the names of the providers and a blank line, within the frame.
+fn page(rows: usize, screen: Rect) -> u16 {
+    cells(rows).min(screen.height.saturating_sub(4)).max(1)
+}

@@ -1,0 +1,151 @@
+//! The form that replaces a secret, under the steps that lead to the new one.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::steps_in;
+use crate::domain::manage::{Guide, Offer, leaves_open};
+use crate::domain::{Account, Problem, RequestId, Secret};
+use crate::tui::keys::Action;
+use crate::tui::panes::Look;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::form::{Field, Form};
+use crate::tui::widgets::text::{Pen, below, cells, paragraph, wrap};
+
+/// How far it is.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stage {
+    Filling,
+    Asked(RequestId),
+    Failed(Problem),
+}
+
+/// The form, the account and the way to its new secret.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub form: Form,
+    pub stage: Stage,
+    pub account: Account,
+    keys: Vec<&'static str>,
+    guide: Option<&'static Guide>,
+}
+
+impl State {
+    pub fn new(account: Account, offer: &Offer) -> Self {
+        let secrets = offer.needs.iter().filter(|need| need.secret);
+        let keys: Vec<_> = secrets.map(|need| need.key).collect();
+        let main = offer.main_secret();
+        let at = keys.iter().position(|key| Some(*key) == main).unwrap_or(0);
+        let mut fields = vec![Field::hidden(
+            "new secret",
+            "type or paste it; it is not shown",
+        )];
+        if keys.len() > 1 {
+            let names = keys.iter().map(ToString::to_string).collect();
+            fields.push(Field::choice("which", names, at));
+        }
+        Self {
+            form: Form::new(fields),
+            stage: Stage::Filling,
+            account,
+            keys,
+            guide: offer.guide.iter().find(|guide| guide.is_of_rotation()),
+        }
+    }
+
+    pub fn key(&self) -> &'static str {
+        let at = self.form.fields.get(1).map_or(0, Field::chosen);
+        self.keys.get(at).copied().unwrap_or_default()
+    }
+
+    /// The new secret, or an error beside its field.
+    pub fn submit(&mut self) -> Option<Secret> {
+        let field = &mut self.form.fields[0];
+        match field.secret() {
+            Some(Ok(secret)) => return Some(secret),
+            Some(Err(why)) => field.error = Some(why),
+            None => field.error = Some("it is needed".into()),
+        }
+        self.form.at = 0;
+        None
+    }
+
+    fn note(&self, look: Look<'_>) -> (String, Tone) {
+        match &self.stage {
+            Stage::Filling => (
+                format!(
+                    "{} has {} verify it; only then it replaces the old {}.",
+                    look.key(Action::Submit),
+                    self.account.provider_title,
+                    self.key()
+                ),
+                Tone::Dim,
+            ),
+            Stage::Asked(request) => (
+                match look.store.waiting_for(Some(*request)) {
+                    Some(why) => format!("verifying, waits {why}; Esc calls it off"),
+                    None => format!("asking {}…; Esc calls it off", self.account.provider_title),
+                },
+                Tone::Busy,
+            ),
+            Stage::Failed(problem) if leaves_open(problem) => (problem.told(), Tone::Warn),
+            Stage::Failed(problem) => (problem.told(), Tone::Bad),
+        }
+    }
+
+    fn steps(&self, width: u16) -> Vec<String> {
+        match self.guide {
+            Some(guide) => steps_in(guide, width),
+            None => wrap(
+                &format!(
+                    "Make the new secret at {} and bring it here. The old one serves until the new one is verified.",
+                    self.account.provider_title
+                ),
+                width,
+            ),
+        }
+    }
+
+    /// The form is seen whole; of the steps as much as there is room for.
+    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        let theme = look.theme;
+        let live = self.account.environment.is_live();
+        let mark = if live { ", LIVE: real money" } else { "" };
+        let title = format!("New secret of {}{mark}", self.account.id);
+        let wide = 84.min(screen.width);
+        let room = wide.saturating_sub(4).max(1);
+        let (note, tone) = self.note(look);
+        let notes = cells(wrap(&note, room).len());
+        let steps = self.steps(room);
+        let fixed = self.form.height(room) + notes;
+        let inner = window(
+            buf,
+            screen,
+            theme,
+            &title,
+            (wide, cells(steps.len()) + fixed + 4),
+            live,
+        );
+        let air = u16::from(inner.height >= fixed + 4);
+        let shown = inner.height.saturating_sub(fixed + air * 2);
+        let whole = steps.len() <= usize::from(shown);
+        for (row, line) in (0..shown).zip(&steps) {
+            let text = if !whole && row + 1 == shown {
+                format!("… {} shows all steps", look.key(Action::FormGuide))
+            } else {
+                line.clone()
+            };
+            Pen::new(buf, inner, row).text(&text, theme.style(Tone::Plain));
+        }
+        let form = below(inner, shown.min(cells(steps.len())) + air);
+        let fields = Rect {
+            height: form.height.saturating_sub(notes).max(1).min(form.height),
+            ..form
+        };
+        let cursor = self.form.draw(buf, fields, theme);
+        let under = below(form, self.form.height(inner.width).min(fields.height) + air);
+        paragraph(buf, under, &note, theme.style(tone));
+        cursor
+    }
+}

@@ -1,0 +1,555 @@
+//! Accounts added, verified, rotated and removed through the program, against the simulator in another process.
+
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tilldeck::domain::simulate::Command;
+use tilldeck::sandbox::control;
+
+use crate::program::{Place, Ran, Served};
+use crate::terminal::Terminal;
+
+const CLIENT: &str = "SANDBOX-KINGUIN-CLIENT";
+const FIRST: &str = "SANDBOX-KINGUIN-SECRET-1";
+const SECOND: &str = "SANDBOX-KINGUIN-SECRET-2";
+const WRONG: &str = "planted-wrong-secret-5kT9";
+
+/// What a person has written, and must find again.
+const BY_HAND: &str = "# mine\n\n[ui]   # as I like it\ntheme = 'dark'\n";
+
+/// A simulator in a process of its own.
+struct Kinguin {
+    served: Served,
+}
+
+impl Kinguin {
+    fn start() -> Self {
+        Self {
+            served: Served::start(&Place::new(), &[]),
+        }
+    }
+
+    /// What an account needs besides its secret.
+    fn settings(&self) -> Vec<String> {
+        let url = &self.served.url;
+        [
+            "--provider=kinguin".to_owned(),
+            "--environment=sandbox".to_owned(),
+            "--name=keys".to_owned(),
+            format!("--set=client_id={CLIENT}"),
+            format!("--set=endpoints.gateway={url}"),
+            format!("--set=endpoints.token={url}/auth/token"),
+        ]
+        .to_vec()
+    }
+
+    /// Resets the client's secret, as its owner would in the merchant panel.
+    fn reset(&self) {
+        let call = control::call(&Command::Event {
+            provider: "kinguin".into(),
+            event: "reset-secret".into(),
+            subject: String::new(),
+        });
+        let host = self.served.url.strip_prefix("http://").unwrap();
+        let mut stream = std::net::TcpStream::connect(host).unwrap();
+        write!(
+            stream,
+            "POST {} HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{}",
+            call.path,
+            call.json.len(),
+            call.json
+        )
+        .unwrap();
+        let mut reply = String::new();
+        stream.read_to_string(&mut reply).unwrap();
+        assert!(reply.starts_with("HTTP/1.1 200"), "{reply}");
+    }
+}
+
+/// Runs the program with the secrets a test may name in its environment.
+fn run(place: &Place, arguments: &[&str]) -> Ran {
+    let mut command = place.command(arguments);
+    command.envs([("FIRST", FIRST), ("SECOND", SECOND), ("WRONG", WRONG)]);
+    command.output().unwrap().into()
+}
+
+fn with<'a>(command: &[&'a str], more: &'a [String]) -> Vec<&'a str> {
+    let more = more.iter().map(String::as_str);
+    command.iter().copied().chain(more).collect()
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+/// Where the config is made that nobody named.
+fn usual_config(place: &Place) -> PathBuf {
+    place.path().join(".config/tilldeck/config.toml")
+}
+
+/// Every byte below a folder as text, but for one file's.
+fn all_below(folder: &Path, but: &Path) -> String {
+    let mut all = String::new();
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            all += &all_below(&path, but);
+        } else if path != but {
+            let bytes = std::fs::read(&path).unwrap();
+            let _ = write!(
+                all,
+                "{}: {}",
+                path.display(),
+                String::from_utf8_lossy(&bytes)
+            );
+        }
+    }
+    all
+}
+
+#[test]
+fn a_script_adds_rotates_and_removes_an_account_whose_secret_stays_where_it_is() {
+    let kinguin = Kinguin::start();
+    let place = Place::with_config(BY_HAND);
+    let settings = kinguin.settings();
+    let add = with(
+        &[
+            "account",
+            "add",
+            "--json",
+            "--secret=client_secret=env:FIRST",
+        ],
+        &settings,
+    );
+    let added = run(&place, &add);
+    assert_eq!(added.code, 0, "{added:?}");
+    assert_eq!(
+        added.object(),
+        json!({
+            "schema": 1, "account": "keys", "profile": "test", "provider": "kinguin",
+            "environment": "sandbox", "status": "good", "kept": {"client_secret": "env FIRST"},
+            "config": place.config_path(),
+        })
+    );
+    let config = read(&place.config_path());
+    assert!(
+        config.starts_with(
+            "# mine\n\ndefault_profile = \"test\"\n\n[ui]   # as I like it\ntheme = 'dark'\n\n"
+        ),
+        "{config}"
+    );
+    assert_eq!(run(&place, &["config", "check"]).code, 0);
+    let listed = run(&place, &["account", "list", "--json"]).object();
+    assert_eq!(listed["status"], "good");
+    assert_eq!(run(&place, &["account", "verify", "keys"]).code, 0);
+
+    let again = run(&place, &add);
+    assert_eq!(again.code, 2, "{again:?}");
+    let error = &again.object()["error"];
+    assert_eq!(error["message"], "there is an account keys already");
+    assert_eq!(read(&place.config_path()), config);
+
+    let refused = run(
+        &place,
+        &["account", "rotate", "keys", "--from=env:WRONG", "--json"],
+    );
+    assert_eq!(refused.code, 3, "{refused:?}");
+    let error = &refused.object()["error"];
+    assert_eq!(error["kind"], "credentials_refused");
+    assert!(
+        error["hint"]
+            .as_str()
+            .unwrap()
+            .starts_with("the old secret stays")
+    );
+
+    kinguin.reset();
+    assert_eq!(run(&place, &["account", "verify", "keys"]).code, 3);
+    let told = run(
+        &place,
+        &["account", "rotate", "keys", "--from=env:SECOND", "--json"],
+    );
+    assert_eq!(told.code, 0, "{told:?}");
+    let told = told.object();
+    assert_eq!(
+        (&told["replaced"], &told["kept"]),
+        (&json!(false), &Value::Null)
+    );
+    assert_eq!(
+        told["todo"],
+        "set env FIRST to the new secret where you set it"
+    );
+    assert_eq!(
+        read(&place.config_path()),
+        config,
+        "not tilldeck's to replace"
+    );
+
+    let asked = run(&place, &["account", "remove", "keys"]);
+    assert_eq!(asked.code, 2, "nobody to confirm it: {asked:?}");
+    let removed = run(&place, &["account", "remove", "keys", "--yes", "--json"]);
+    assert_eq!(
+        removed.object(),
+        json!({"schema": 1, "account": "keys", "profile": "test", "removed": true, "left": ""})
+    );
+    let left = read(&place.config_path());
+    assert!(left.contains("[ui]   # as I like it\ntheme = 'dark'\n") && !left.contains("keys"));
+    assert_eq!(run(&place, &["config", "check"]).code, 0);
+    let all = format!(
+        "{}{}{}{config}{left}{}",
+        added.all(),
+        again.all(),
+        refused.all(),
+        all_below(&place.state(), Path::new(""))
+    );
+    for secret in [FIRST, SECOND, WRONG] {
+        assert!(!all.contains(secret), "{all}");
+    }
+}
+
+/// `account add` on a terminal, up to where the secret is asked for.
+fn asked_for_the_secret(place: &Place, kinguin: &Kinguin) -> Terminal {
+    let settings = kinguin.settings();
+    let endpoints: Vec<&str> = settings
+        .iter()
+        .map(String::as_str)
+        .filter(|setting| setting.contains("endpoints"))
+        .collect();
+    let command =
+        place.command(&[&["account", "add"], &endpoints[..], &["--provider=kinguin"]].concat());
+    let mut terminal = Terminal::start(&command, (160, 30));
+    terminal.sees("environment, production or sandbox:");
+    terminal.send("sandbx\rsandbox\r");
+    terminal.sees("Kinguin has no environment `sandbx`");
+    terminal.sees("name of the account, yours to choose [kinguin]:");
+    terminal.send("keys\r");
+    terminal.sees("client_id, the client id");
+    terminal.send(&format!("{CLIENT}\r"));
+    terminal.sees("client_secret, the client's secret key, shown there once (not shown):");
+    terminal
+}
+
+#[test]
+fn a_person_adds_an_account_whose_secret_tilldeck_keeps_and_rotates_it() {
+    let kinguin = Kinguin::start();
+    let place = Place::new();
+    let mut terminal = asked_for_the_secret(&place, &kinguin);
+    terminal.send(&format!("{FIRST}\r"));
+    terminal.sees("keys at kinguin (sandbox) in profile test: verify and keep it? [y/N]");
+    terminal.send("y\r");
+    assert_eq!((terminal.ended(), terminal.kept()), (0, Vec::new()));
+    terminal.sees("good");
+    let seen = terminal.all_seen();
+    let config = usual_config(&place);
+    assert_eq!(
+        (mode(&config), mode(config.parent().unwrap())),
+        (0o600, 0o700)
+    );
+    let kept = place.state().join("vault/test.keys.client_secret");
+    assert_eq!((read(&kept).as_str(), mode(&kept)), (FIRST, 0o600));
+    let listed = run(&place, &["account", "list", "--json"]).object();
+    assert_eq!(
+        listed["secret_source"],
+        "file kept by tilldeck: the keyring is switched off by TILLDECK_KEYRING"
+    );
+    assert_eq!(listed["status"], "good");
+
+    let before = read(&config);
+    let refused = run(&place, &["account", "rotate", "keys", "--from=env:WRONG"]);
+    assert_eq!(refused.code, 3, "{refused:?}");
+    assert!(refused.err.contains("the old secret stays"), "{refused:?}");
+    assert_eq!(read(&kept), FIRST);
+
+    kinguin.reset();
+    let mut rotating = Terminal::start(&place.command(&["account", "rotate", "keys"]), (160, 30));
+    rotating.sees("Reset of a client's secret");
+    rotating.sees("two-factor code");
+    rotating.sees("new client_secret of account keys (not shown):");
+    rotating.send(&format!("{SECOND}\r"));
+    assert_eq!((rotating.ended(), rotating.kept()), (0, Vec::new()));
+    rotating.sees("the new secret is in force");
+    assert_eq!((read(&kept).as_str(), mode(&kept)), (SECOND, 0o600));
+    assert_eq!(read(&config), before);
+    let verified = run(&place, &["account", "verify", "keys"]);
+    assert_eq!(verified.code, 0, "{verified:?}");
+
+    let all = format!(
+        "{seen}{}{}{}{before}{}",
+        rotating.all_seen(),
+        refused.all(),
+        verified.all(),
+        all_below(place.path(), &kept)
+    );
+    for secret in [FIRST, SECOND, WRONG] {
+        assert!(!all.contains(secret), "{all}");
+    }
+
+    let mut removing = Terminal::start(&place.command(&["account", "remove", "keys"]), (160, 30));
+    removing.sees("remove it? [y/N]");
+    removing.send("n\r");
+    assert_eq!(removing.ended(), 130);
+    assert_eq!(read(&config), before);
+    assert_eq!(run(&place, &["account", "remove", "keys", "--yes"]).code, 0);
+    assert!(!kept.exists());
+    assert!(!all_below(place.path(), Path::new("")).contains(SECOND));
+}
+
+#[test]
+fn a_hidden_question_that_is_interrupted_gives_the_terminal_back_and_keeps_nothing() {
+    let kinguin = Kinguin::start();
+    for end in [
+        None,
+        Some(Signal::TERM),
+        Some(Signal::INT),
+        Some(Signal::HUP),
+    ] {
+        let place = Place::new();
+        let mut terminal = asked_for_the_secret(&place, &kinguin);
+        match end {
+            None => terminal.send(&format!("{WRONG}\u{3}")),
+            Some(signal) => terminal.signal(signal),
+        }
+        assert_eq!(
+            (terminal.ended(), terminal.kept()),
+            (130, Vec::new()),
+            "{end:?}"
+        );
+        assert!(!terminal.all_seen().contains(&WRONG[..8]));
+        assert!(!usual_config(&place).exists());
+    }
+}
+
+#[test]
+fn what_is_missing_without_a_terminal_is_told() {
+    let place = Place::new();
+    let ran = run(&place, &["account", "add", "--provider=kinguin", "--json"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    let error = ran.object()["error"].clone();
+    assert_eq!(
+        error["message"],
+        "nobody is there to be asked, and this is missing: --environment (production, sandbox), --name NAME, \
+         --set client_id=VALUE, --secret client_secret=SOURCE"
+    );
+    assert!(
+        error["hint"]
+            .as_str()
+            .unwrap()
+            .contains("env:NAME, file:PATH")
+    );
+    let ran = run(&place, &["account", "rotate", "kinguin"]);
+    assert!(
+        ran.code == 2 && ran.err.contains("--from SOURCE"),
+        "{ran:?}"
+    );
+    for secret in [
+        "--secret=client_secret=planted-1",
+        "--set=client_secret=planted-1",
+    ] {
+        let ran = run(
+            &place,
+            &[
+                "account",
+                "add",
+                "--provider=kinguin",
+                "--environment=sandbox",
+                secret,
+            ],
+        );
+        assert_eq!(ran.code, 2);
+        assert!(!ran.all().contains("planted"), "{ran:?}");
+    }
+    assert!(!usual_config(&place).exists());
+}
+
+#[test]
+fn a_config_that_is_wrong_is_left_alone() {
+    let kinguin = Kinguin::start();
+    let broken = "[ui]\nthme = \"dark\"\n";
+    let place = Place::with_config(broken);
+    let settings = kinguin.settings();
+    let add = with(
+        &["account", "add", "--secret=client_secret=env:FIRST"],
+        &settings,
+    );
+    let ran = run(&place, &add);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.err.contains("unknown key `thme`"), "{ran:?}");
+    assert_eq!(read(&place.config_path()), broken);
+
+    let place = Place::with_config(BY_HAND);
+    let mut bad = settings.clone();
+    bad[3] = "--set=client_id= ".into();
+    let ran = run(
+        &place,
+        &with(
+            &["account", "add", "--secret=client_secret=env:FIRST"],
+            &bad,
+        ),
+    );
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.err.contains("stray characters"), "{ran:?}");
+    let ran = run(
+        &place,
+        &with(
+            &["account", "add", "--secret=client_secret=env:NOT_SET"],
+            &settings,
+        ),
+    );
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.err.contains("nothing was kept"), "{ran:?}");
+    assert_eq!(read(&place.config_path()), BY_HAND);
+}
+
+#[test]
+fn refused_is_never_kept_and_unreachable_only_if_asked_for() {
+    let kinguin = Kinguin::start();
+    let place = Place::new();
+    let settings = kinguin.settings();
+    for more in [None, Some("--unverified")] {
+        let mut add = with(
+            &["account", "add", "--secret=client_secret=env:WRONG"],
+            &settings,
+        );
+        add.extend(more);
+        let ran = run(&place, &add);
+        assert_eq!(ran.code, 3, "{ran:?}");
+        assert!(ran.err.contains("nothing was kept"), "{ran:?}");
+        assert!(!usual_config(&place).exists());
+    }
+    // Nobody listens there any more.
+    drop(kinguin);
+    let mut add = with(
+        &[
+            "account",
+            "add",
+            "--json",
+            "--secret=client_secret=env:FIRST",
+        ],
+        &settings,
+    );
+    let ran = run(&place, &add);
+    assert_eq!(ran.code, 5, "{ran:?}");
+    assert!(
+        ran.object()["error"]["hint"]
+            .as_str()
+            .unwrap()
+            .contains("--unverified")
+    );
+    assert!(!usual_config(&place).exists());
+    add.push("--unverified");
+    let ran = run(&place, &add);
+    assert_eq!(
+        (ran.code, &ran.object()["status"]),
+        (0, &json!("unreachable")),
+        "{ran:?}"
+    );
+    assert!(usual_config(&place).exists());
+}
+
+#[test]
+fn the_sandbox_is_not_added_to_or_removed_from() {
+    let place = Place::new();
+    let ran = run(&place, &["account", "remove", "kanga", "--yes"]);
+    assert!(
+        ran.code == 2 && ran.err.contains("built-in profile sandbox"),
+        "{ran:?}"
+    );
+    let ran = run(
+        &place,
+        &[
+            "--profile=sandbox",
+            "account",
+            "add",
+            "--provider=kanga",
+            "--name=x",
+            "--set=api_key=x",
+            "--secret=api_secret=env:FIRST",
+        ],
+    );
+    assert!(
+        ran.code == 2 && ran.err.contains("built-in profile sandbox"),
+        "{ran:?}"
+    );
+    let ran = run(&place, &["account", "rotate", "kanga", "--from=env:FIRST"]);
+    assert!(
+        ran.code == 2 && ran.err.contains("never changes"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn the_console_adds_rotates_and_removes_without_a_restart() {
+    let kinguin = Kinguin::start();
+    let url = &kinguin.served.url;
+    let place = Place::with_config(
+        "default_profile = \"mine\"\n# nothing here yet\n[profiles.mine]\n[ui]\nverify_on_start = false\n",
+    );
+    let before = read(&place.config_path());
+    let mut terminal = Terminal::start(&place.command(&[]), (120, 40));
+    terminal.sees("a adds one");
+    terminal.sees_no("opening…");
+    // Provider, environment, name, then what Kinguin needs.
+    terminal.send("1a");
+    terminal.sees("New account in mine");
+    terminal.send(" ");
+    terminal.sees("client_secret");
+    terminal.send("\t \tkeys\t");
+    terminal.paste(CLIENT);
+    terminal.send("\t");
+    terminal.paste(WRONG);
+    terminal.send("\t");
+    terminal.paste(&format!("gateway={url} token={url}/auth/token"));
+    terminal.send("\r");
+    terminal.sees("refused the credentials");
+    assert_eq!(read(&place.config_path()), before);
+    terminal.send("\u{1b}[A\u{15}");
+    terminal.paste(FIRST);
+    terminal.sees("••••");
+    terminal.send("\r");
+    terminal.sees("keys is good and kept");
+    terminal.sees("secret file kept by tilldeck:");
+    let kept = place.state().join("vault/mine.keys.client_secret");
+    assert_eq!(read(&kept), FIRST);
+
+    kinguin.reset();
+    terminal.send("R");
+    terminal.sees("New secret of keys");
+    terminal.paste(WRONG);
+    terminal.send("\r");
+    terminal.sees("The old secret");
+    assert_eq!(read(&kept), FIRST);
+    terminal.send("\u{15}");
+    terminal.paste(SECOND);
+    terminal.send("\r");
+    terminal.sees("the new secret is good and in force");
+    assert_eq!(read(&kept), SECOND);
+    terminal.send("v");
+    terminal.sees_no("verifying");
+    terminal.sees("✔ keys");
+
+    terminal.send("d");
+    terminal.sees("Remove keys");
+    terminal.send("\r");
+    terminal.sees("keys is removed");
+    terminal.sees("a adds one");
+    assert_eq!(read(&place.config_path()), before);
+    assert!(!kept.exists());
+    terminal.send("q");
+    assert_eq!((terminal.ended(), terminal.kept()), (0, Vec::new()));
+    let all = format!(
+        "{}{}",
+        terminal.all_seen(),
+        all_below(&place.state(), Path::new(""))
+    );
+    for secret in [FIRST, SECOND, WRONG] {
+        assert!(!all.contains(secret));
+    }
+}
