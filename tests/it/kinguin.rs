@@ -39,7 +39,8 @@ fn simulate(bench: &Bench, event: &str) -> String {
 }
 
 /// Method, URL and headers of every try since last asked, and all of it as text.
-fn exchanges(bench: &mut Bench) -> Vec<(String, String)> {
+async fn exchanges(bench: &mut Bench) -> Vec<(String, String)> {
+    bench.deck.ledger().flush().await;
     let mut seen = Vec::new();
     while let Ok(event) = bench.events.try_recv() {
         if let Event::Exchange(exchange) = event {
@@ -114,7 +115,7 @@ async fn the_text_of_a_key_is_neither_in_the_log_nor_on_the_screen() {
         assert!(!format!("{seen:?}").contains("PLANTED"), "{seen:?}");
         assert!(!seen.text.contains("SANDBOX-KEY"), "{seen:?}");
     }
-    let all = exchanges(&mut bench);
+    let all = exchanges(&mut bench).await;
     assert_eq!(all.len(), 5, "a token call and four others");
     assert!(all[0].0.ends_with("/auth/token"), "{}", all[0].0);
     for (_, whole) in all {
@@ -140,7 +141,7 @@ async fn a_body_that_is_not_json_is_not_sent_and_the_place_is_told() {
         "{}",
         problem.message
     );
-    assert!(exchanges(&mut bench).is_empty());
+    assert!(exchanges(&mut bench).await.is_empty());
     bench.deck.close().await;
 }
 
@@ -151,7 +152,7 @@ async fn public_calls_go_without_a_token_and_cost_none() {
     let path = "/library/api/v1/products/search?active=1&phrase=harbour";
     let seen = send(&bench, "GET", path, None).await.unwrap();
     assert!(seen.digest.unwrap().rows.len() == 1);
-    let all = exchanges(&mut bench);
+    let all = exchanges(&mut bench).await;
     assert_eq!(all.len(), 1);
     assert!(!all[0].1.contains("authorization"), "{}", all[0].1);
     bench.deck.close().await;

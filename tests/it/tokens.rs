@@ -92,6 +92,7 @@ async fn open_at(place: &Place, with: With, start: WallTime) -> Bench {
         timeouts: with.timeouts,
         events: with.listening.then_some(to),
         environ: locations.environ.clone(),
+        config: locations.config.clone(),
         vault: with.vault.unwrap_or_else(|| files(place)),
     };
     Bench {
