@@ -26,6 +26,7 @@ fn console() -> Model {
     let setup = Setup {
         profile: "sandbox".into(),
         accounts,
+        catalogues: Vec::new(),
         ui: UiOptions::default(),
     };
     let mut model = Model::new(setup).expect("the default keys do not clash");

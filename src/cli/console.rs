@@ -7,6 +7,7 @@ use super::{Context, Exit, local};
 use crate::config::{self, Config, Profile};
 use crate::deck;
 use crate::domain::{Problem, ProblemKind};
+use crate::providers;
 use crate::runtime::{self, Ended, Start};
 use crate::tui::{Model, Setup, ThemeChoice, UiOptions};
 
@@ -51,6 +52,10 @@ pub fn model(config: &Config, profile: &Profile, out: &Out) -> Result<Model, Pro
     let setup = Setup {
         profile: profile.name.clone(),
         accounts: deck::accounts(profile),
+        catalogues: providers::REGISTRY
+            .iter()
+            .map(|manifest| (manifest.id, manifest.catalogue))
+            .collect(),
         ui: UiOptions {
             theme: match ui.theme {
                 config::Theme::Auto => ThemeChoice::Auto,

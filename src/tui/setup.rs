@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::Account;
+use crate::domain::{Account, Documented, ProviderId};
 
 /// Everything the first frame is drawn from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,8 @@ pub struct Setup {
     pub profile: String,
     /// Its accounts, in the order of the config file.
     pub accounts: Vec<Account>,
+    /// Each provider's documented calls, for the explorer.
+    pub catalogues: Vec<(ProviderId, &'static [Documented])>,
     /// How the operator likes it.
     pub ui: UiOptions,
 }

@@ -7,8 +7,8 @@ use jiff::tz::TimeZone;
 
 use crate::domain::simulate::Fault;
 use crate::domain::{
-    Account, AccountId, BudgetGauge, CredentialStatus, Now, Op, PaymentId, Problem, RequestId,
-    TokenStatus, Waiting,
+    Account, AccountId, BudgetGauge, CredentialStatus, Now, Op, PaymentId, Problem, RawCall,
+    RequestId, TokenStatus, Waiting,
 };
 
 use super::Effect;
@@ -48,6 +48,7 @@ pub enum Purpose {
     Check(PaymentId),
     Quote,
     Link,
+    Explore,
 }
 
 /// One request that has not been answered.
@@ -163,6 +164,32 @@ impl Store {
             account,
             op,
             background,
+        });
+        request
+    }
+
+    /// Sends a call of the explorer on its way.
+    pub fn explore(
+        &mut self,
+        account: AccountId,
+        call: RawCall,
+        writes: bool,
+        out: &mut Vec<Effect>,
+    ) -> RequestId {
+        self.last_request += 1;
+        let request = RequestId(self.last_request);
+        self.in_flight.insert(
+            request,
+            InFlight {
+                account: account.clone(),
+                purpose: Purpose::Explore,
+                writes,
+            },
+        );
+        out.push(Effect::Explore {
+            request,
+            account,
+            call,
         });
         request
     }

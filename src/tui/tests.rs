@@ -7,6 +7,7 @@ use super::*;
 use crate::domain::*;
 
 mod behaviour;
+mod explorer;
 mod promises;
 
 #[test]

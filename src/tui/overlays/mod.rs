@@ -4,12 +4,13 @@ pub mod add_watch;
 pub mod arm;
 pub mod exchange;
 pub mod help;
-pub mod json;
+pub mod history;
 pub mod link_form;
 pub mod link_result;
 pub mod palette;
 pub mod quote_form;
 pub mod sandbox;
+pub mod send_ask;
 
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
@@ -36,12 +37,14 @@ pub enum Overlay {
     /// The filter of the request log, typed in its pane.
     Filter(Input),
     Help(help::State),
+    History(history::State),
     LinkForm(link_form::State),
     LinkResult(link_result::State),
     Palette(palette::State),
     Quote(quote_form::State),
     QuitAsk,
     Sandbox(sandbox::State),
+    SendAsk(send_ask::State),
 }
 
 impl Overlay {
@@ -53,10 +56,12 @@ impl Overlay {
             Self::Exchange(_) => Scope::Exchange,
             Self::Filter(_) => Scope::Filter,
             Self::Help(_) => Scope::Help,
+            Self::History(_) => Scope::History,
             Self::LinkResult(_) => Scope::LinkResult,
             Self::Palette(_) => Scope::Palette,
             Self::QuitAsk => Scope::QuitAsk,
             Self::Sandbox(_) => Scope::Sandbox,
+            Self::SendAsk(_) => Scope::SendAsk,
         })
     }
 
@@ -93,6 +98,10 @@ impl Overlay {
                 state.view(look, screen, buf);
                 None
             }
+            Self::History(state) => {
+                state.view(look, screen, buf);
+                None
+            }
             Self::LinkForm(state) => state.view(look, screen, buf),
             Self::LinkResult(state) => {
                 state.view(look, screen, buf);
@@ -105,6 +114,10 @@ impl Overlay {
                 None
             }
             Self::Sandbox(state) => {
+                state.view(look, screen, buf);
+                None
+            }
+            Self::SendAsk(state) => {
                 state.view(look, screen, buf);
                 None
             }
