@@ -87,51 +87,67 @@ pub fn rows(
     now: Now,
 ) -> (Vec<Row>, Option<usize>) {
     let mut seeker = Seeker::new(sought);
-    let mut rows = Vec::new();
-    let mut best: Option<(u32, usize)> = None;
+    let mut found = Vec::new();
     for known in &store.accounts {
-        let heading = rows.len();
-        rows.push(Row::Account(known.id().clone()));
-        let mut locked = 0;
-        let mut found = Vec::new();
+        let id = known.id();
+        let mut here = Vec::new();
         for call in catalogue(catalogues, known.account.provider) {
-            let Some((score, hits)) = seeker.look(&told(call, known.id())) else {
-                continue;
-            };
-            if is_absent(known, call.writes, now) {
-                locked += 1;
-            } else {
-                found.push((score, call, hits));
+            if let Some((score, hits)) = seeker.look(&told(call, id)) {
+                here.push((score, Some((call, hits))));
             }
         }
-        found.sort_by_key(|(score, ..)| std::cmp::Reverse(*score));
-        for (score, call, hits) in found {
+        here.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        if let Some((score, _)) = seeker.look(&format!("any other call {id}")) {
+            here.push((score, None));
+        }
+        found.push((known, here));
+    }
+    let scores = found
+        .iter()
+        .flat_map(|(_, here)| here)
+        .map(|(score, _)| *score);
+    let most = scores.max().unwrap_or(0);
+    let mut rows = Vec::new();
+    let mut best: Option<(u32, usize)> = None;
+    for (known, here) in found {
+        let id = known.id();
+        let heading = rows.len();
+        rows.push(Row::Account(id.clone()));
+        let mut locked = (0, 0);
+        // Letters strewn over a text find nearly anything.
+        for (score, call) in here.into_iter().filter(|(score, _)| score * 3 >= most * 2) {
+            let absent = call
+                .as_ref()
+                .is_some_and(|(call, _)| is_absent(known, call.writes, now));
+            if absent {
+                locked = (locked.0 + 1, score.max(locked.1));
+                continue;
+            }
             if best.is_none_or(|(most, _)| score > most) {
                 best = Some((score, rows.len()));
             }
-            rows.push(Row::Call {
-                account: known.id().clone(),
-                call,
-                hits,
+            rows.push(match call {
+                None => Row::Other(id.clone()),
+                Some((call, hits)) => Row::Call {
+                    account: id.clone(),
+                    call,
+                    hits,
+                },
             });
         }
-        if locked > 0 {
-            rows.push(Row::Locked(known.id().clone(), locked));
-        }
-        let other = format!("any other call {}", known.id());
-        if seeker.look(&other).is_some() {
-            rows.push(Row::Other(known.id().clone()));
+        if locked.0 > 0 {
+            let after = matches!(rows.last(), Some(Row::Other(_)));
+            let at = rows.len() - usize::from(after);
+            if best.is_none_or(|(most, _)| locked.1 > most) {
+                best = Some((locked.1, at));
+            }
+            rows.insert(at, Row::Locked(id.clone(), locked.0));
         }
         if rows.len() == heading + 1 {
             rows.truncate(heading);
         }
     }
-    let best = best.map(|(_, at)| at).or_else(|| first_choice(&rows));
-    (rows, best)
-}
-
-fn first_choice(rows: &[Row]) -> Option<usize> {
-    rows.iter().position(|row| !row.is_heading())
+    (rows, best.map(|(_, at)| at))
 }
 
 /// Whether a call stands behind an arming that has not been done.

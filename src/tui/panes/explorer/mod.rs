@@ -304,7 +304,8 @@ impl State {
         match action {
             Action::FindCall => {
                 self.part = Part::Calls;
-                self.typing = Typing::Find(Input::new(self.sought.clone()));
+                self.typing = Typing::Find(Input::default());
+                self.find("", hand.store, now);
             }
             Action::DropFind => {
                 self.typing = Typing::Nothing;
@@ -395,7 +396,9 @@ impl State {
     pub fn can(&self, action: Action) -> bool {
         let answer = self.answer.as_ref();
         match action {
-            Action::OpenCall | Action::SendCall | Action::SendField => self.draft().is_some(),
+            // Outside of the body the shorter key is shown.
+            Action::SendCall => self.draft().is_some_and(|draft| draft.in_body),
+            Action::OpenCall | Action::SendField => self.draft().is_some(),
             Action::CopyCommand | Action::CopyCallCurl | Action::EditCall | Action::SendAgain => {
                 self.draft().is_some()
             }

@@ -204,7 +204,11 @@ impl State {
                 .iter()
                 .filter(|row| matches!(row, Row::Call { .. }))
                 .count();
-            let note = (count > 0).then(|| format!("{count} calls"));
+            let note = match count {
+                0 => None,
+                1 => Some("1 call".to_owned()),
+                count => Some(format!("{count} calls")),
+            };
             let inner = frame(Part::Calls, parts.calls, "", note, buf);
             cursor = self.draw_calls(look, area, inner, buf);
         }
@@ -369,7 +373,9 @@ impl State {
         if let Some(asking) = &draft.asking {
             let words = match look.store.waiting.get(&asking.request) {
                 Some(waiting) => {
-                    let until = waiting.until.map(|until| format!(", {}", look.until(until)));
+                    let until = waiting
+                        .until
+                        .map(|until| format!(", {}", look.until(until)));
                     format!("waits {}{}", waiting.why, until.unwrap_or_default())
                 }
                 None => answer::sent(asking.since, look),
