@@ -91,10 +91,11 @@ fn large_answer(c: &mut Criterion) {
     }
     let mut terminal = Terminal::new(TestBackend::new(120, 40)).expect("a test screen");
     let mut again = KeyCode::Enter;
+    let model = std::cell::RefCell::new(model);
     c.bench_function("a reply of 256 KiB heard and drawn", |b| {
         b.iter_batched(
             || {
-                let effects = tui::update(&mut model, AT, key(again));
+                let effects = tui::update(&mut model.borrow_mut(), AT, key(again));
                 again = KeyCode::Char('r');
                 let request = effects.iter().find_map(|effect| match effect {
                     Effect::Explore { request, .. } => Some(*request),
@@ -115,14 +116,15 @@ fn large_answer(c: &mut Criterion) {
                 }
             },
             |heard| {
-                tui::update(&mut model, AT, heard);
+                tui::update(&mut model.borrow_mut(), AT, heard);
                 terminal
-                    .draw(|frame| tui::view(&model, AT, frame))
+                    .draw(|frame| tui::view(&model.borrow(), AT, frame))
                     .expect("a test screen");
             },
             BatchSize::PerIteration,
         );
     });
+    let mut model = model.into_inner();
     c.bench_function("a reply of 256 KiB scrolled by a page", |b| {
         let mut down = true;
         b.iter(|| {

@@ -55,25 +55,25 @@ impl State {
         let account = self.rows.iter().map(|row| width(row.account.as_str()));
         let account = account.max().unwrap_or(0).min(16);
         for (row, at) in (0..).zip(self.list.window(self.rows.len(), list.height)) {
-            let told = &self.rows[at];
+            let past = &self.rows[at];
             let mut pen = Pen::new(buf, list, row);
-            pen.text(&told.at.clock(&look.store.zone), dim)
+            pen.text(&past.at.clock(&look.store.zone), dim)
                 .skip(2)
-                .text(told.glyph, theme.bold(told.tone))
+                .text(past.glyph, theme.bold(past.tone))
                 .skip(1)
-                .cell(&told.word, 14, theme.style(told.tone))
+                .cell(&past.word, 14, theme.style(past.tone))
                 .skip(1)
-                .cell(told.account.as_str(), account, dim)
+                .cell(past.account.as_str(), account, dim)
                 .skip(1)
-                .cell(&told.method, 7, theme.bold(Tone::Plain))
-                .text(&told.path, theme.style(Tone::Plain));
+                .cell(&past.method, 7, theme.bold(Tone::Plain))
+                .text(&past.path, theme.style(Tone::Plain));
             if at == self.list.selected {
-                let line = Rect {
+                let whole = Rect {
                     y: list.y + row,
                     height: 1,
                     ..list
                 };
-                buf.set_style(line, theme.selected(true));
+                buf.set_style(whole, theme.selected(true));
             }
         }
         let note = "The last 50, kept in memory only: they are gone when the console is left.";

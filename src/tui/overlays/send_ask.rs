@@ -47,18 +47,14 @@ impl State {
         if live {
             pen.skip(1).text("real money", theme.bold(Tone::Live));
         }
-        let there = Rect {
+        let path_area = Rect {
             height: rows.min(inner.height.saturating_sub(1)),
             ..below(inner, 1)
         };
-        paragraph(buf, there, &path, theme.bold(Tone::Warn));
+        paragraph(buf, path_area, &path, theme.bold(Tone::Warn));
         let body = match &self.call.body {
             None => "no body".to_owned(),
-            Some(body) => format!(
-                "body of {} bytes, {} lines",
-                body.len(),
-                body.lines().count()
-            ),
+            Some(body) => format!("body of {} bytes", body.len()),
         };
         Pen::new(buf, inner, 1 + rows).text(&body, theme.style(Tone::Dim));
         let keys = format!(

@@ -81,7 +81,7 @@ fn offers() -> String {
         format!(
             r#"{{"id":"5f9e2c{at:02}","name":"Portal 2 Steam CD Key","price":{{"amount":{}E0,"currency":"EUR"}},"active":{},"note":null}}"#,
             900 + at * 25,
-            at % 3 != 0
+            !at.is_multiple_of(3)
         )
     };
     let all: Vec<String> = (0..25).map(offer).collect();
@@ -102,7 +102,12 @@ fn offers_digest() -> Digest {
                     "Portal 2 Steam CD Key".into(),
                     format!("{}.{:02} EUR", (900 + at * 25) / 100, at * 25 % 100),
                     format!("{}.90 EUR", 7 + at / 4),
-                    if at % 3 == 0 { "INACTIVE" } else { "ACTIVE" }.into(),
+                    if at.is_multiple_of(3) {
+                        "INACTIVE"
+                    } else {
+                        "ACTIVE"
+                    }
+                    .into(),
                 ]
             })
             .collect(),
@@ -313,12 +318,12 @@ fn a_call_is_copied_as_a_command_and_as_curl() {
     assert!(copied(&unsent).starts_with("curl -X POST 'http://127.0.0.1:41207/v1/calc"));
     assert!(copied(&unsent).contains("without the account's signature"));
     let (request, ..) = sent(&press(&mut model, "<enter><f5>", second(0))).unwrap();
-    heard(&mut model, second(1), request, Ok(explored("{}")));
     update(
         &mut model,
         second(1),
         Msg::Exchange(exchange(7, "/v1/calculations/price", Outcome::Status(200))),
     );
+    heard(&mut model, second(1), request, Ok(explored("{}")));
     let sent = press(&mut model, "Y", second(1));
     assert!(
         copied(&sent).contains("api-sig: ‹signature›"),

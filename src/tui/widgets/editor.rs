@@ -268,7 +268,9 @@ impl Editor {
         let more: Vec<String> = parts.map(str::to_owned).collect();
         let line = self.list.selected;
         self.list.selected += more.len();
-        self.lines.splice(line + 1..line + 1, more);
+        let below = self.lines.split_off(line + 1);
+        self.lines.extend(more);
+        self.lines.extend(below);
         self.at = self.line().len();
         self.line_mut().push_str(&tail);
         self.goal = None;

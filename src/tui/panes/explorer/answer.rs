@@ -98,8 +98,8 @@ impl Answer {
     }
 
     /// Lays it out for the area it will be drawn in.
-    pub fn settle(&mut self, past: &Past, area: Rect) {
-        let text = self.parts(past, area).text;
+    pub fn settle(&mut self, past: &Past, searching: bool, area: Rect) {
+        let text = self.parts(past, searching, area).text;
         (self.width, self.height) = (text.width, text.height);
         self.reader_mut().settle(text);
     }
@@ -160,7 +160,7 @@ impl Answer {
         }
     }
 
-    fn parts(&self, past: &Past, area: Rect) -> Parts {
+    fn parts(&self, past: &Past, searching: bool, area: Rect) -> Parts {
         let words = match &past.outcome {
             Ok(explored) => explored.failure.as_deref(),
             Err(_) => None,
@@ -173,7 +173,7 @@ impl Answer {
         };
         let head = cells(1 + said + table).min(area.height);
         let left = below(area, head);
-        let search = u16::from(left.height > 1);
+        let search = u16::from(searching && left.height > 1);
         Parts {
             head: Rect {
                 height: head,
@@ -204,7 +204,7 @@ impl Answer {
                 return None;
             }
         };
-        let parts = self.parts(past, area);
+        let parts = self.parts(past, typing.is_some(), area);
         let mut left = parts.head;
         let (glyph, word, tone) = past.verdict();
         Pen::new(buf, left, 0)
@@ -215,11 +215,11 @@ impl Answer {
         left = below(left, 1);
         if let Some(failure) = &explored.failure {
             let rows = cells(wrap(failure, area.width).len().min(WORDS_MAX));
-            let there = Rect {
+            let said = Rect {
                 height: rows.min(left.height),
                 ..left
             };
-            paragraph(buf, there, failure, theme.style(Tone::Bad));
+            paragraph(buf, said, failure, theme.style(Tone::Bad));
             left = below(left, rows);
         }
         if let (Some(table), Seen::Table) = (&self.table, self.seen) {
@@ -250,8 +250,8 @@ fn facts(past: &Past, explored: &Explored, look: Look<'_>) -> String {
         " · {} ms · {} · {} · {}",
         explored.took.as_millis(),
         size(bytes),
-        kind.map_or("no content type".into(), |kind| inert::cut(kind, 40)),
         past.at.clock(&look.store.zone),
+        kind.map_or("no content type".into(), |kind| inert::cut(kind, 40)),
     )
 }
 

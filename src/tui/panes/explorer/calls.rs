@@ -226,12 +226,14 @@ mod tests {
         assert_eq!(shown[0], "shop:");
         assert!(shown.contains(&"locked 2".into()), "{shown:?}");
         assert!(!shown.iter().any(|row| row.contains("PATCH")), "{shown:?}");
-        assert_eq!(found(&store, "patch shop"), ["shop:", "*locked 1"]);
+        let shown = found(&store, "patch shop");
+        assert!(shown.contains(&"*locked 1".into()), "{shown:?}");
         let shop = crate::domain::AccountId::new("shop").unwrap();
         store.known_mut(&shop).unwrap().arm(second(0));
-        assert_eq!(
-            found(&store, "patch shop"),
-            ["shop:", "*PATCH /v1/offers/{offerId}"]
+        let shown = found(&store, "patch shop");
+        assert!(
+            shown.contains(&"*PATCH /v1/offers/{offerId}".into()),
+            "{shown:?}"
         );
     }
 }

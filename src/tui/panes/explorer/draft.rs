@@ -1,12 +1,14 @@
 //! One call being put together: its parameters, its body, and the request they make.
 
+use std::sync::Arc;
+
 use ratatui::crossterm::event::KeyEvent;
 
 use crate::domain::catalogue::Place;
 use crate::domain::fill::{self, Piece};
-use crate::domain::{Account, AccountId, Documented, Environment, RawCall, RequestId};
+use crate::domain::{Account, AccountId, Documented, Environment, Exchange, RawCall, RequestId};
 use crate::tui::widgets::editor::{Edited, Editor};
-use crate::tui::widgets::form::{Field, Form, Typed};
+use crate::tui::widgets::form::{Field, Form, Typed, Value};
 use crate::tui::widgets::json;
 
 /// What a free call may be made with.
@@ -26,12 +28,14 @@ pub struct Wrong {
 }
 
 /// A call on its way.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Asking {
     pub request: RequestId,
     pub call: RawCall,
     /// When it was sent, on the monotonic clock.
     pub since: std::time::Duration,
+    /// Its last try as it went over the wire.
+    pub exchange: Option<Arc<Exchange>>,
 }
 
 /// A call, as far as it has been put together.
@@ -130,20 +134,16 @@ impl Draft {
     /// Fills in what was sent before.
     pub fn fill(&mut self, values: &[String], call: &RawCall) {
         for (field, value) in self.form.fields.iter_mut().zip(values) {
-            if let crate::tui::widgets::form::Value::Text(input) = &mut field.value {
+            if let Value::Text(input) = &mut field.value {
                 *input = value.as_str().into();
             }
             field.error = None;
         }
-        if self.call.is_none() {
-            if let crate::tui::widgets::form::Value::Choice { at, .. } =
-                &mut self.form.fields[METHOD].value
-            {
-                *at = METHODS
-                    .iter()
-                    .position(|method| *method == call.method)
-                    .unwrap_or(0);
-            }
+        if self.call.is_none()
+            && let Value::Choice { at, .. } = &mut self.form.fields[METHOD].value
+        {
+            let known = METHODS.iter().position(|method| *method == call.method);
+            *at = known.unwrap_or(0);
         }
         if let Some(body) = &mut self.body {
             body.replace(call.body.as_deref().unwrap_or_default());
@@ -153,21 +153,18 @@ impl Draft {
 
     /// The request it makes, or what is wrong with it, told beside its field.
     pub fn submit(&mut self) -> Result<RawCall, String> {
-        match self.call {
-            Some(call) => {
-                for (field, param) in self.form.fields.iter_mut().zip(call.params) {
-                    let checked = fill::check(param.place, param.required, field.typed());
-                    field.error = checked.err().map(str::to_owned);
-                }
+        if let Some(call) = self.call {
+            for (field, param) in self.form.fields.iter_mut().zip(call.params) {
+                let checked = fill::check(param.place, param.required, field.typed());
+                field.error = checked.err().map(str::to_owned);
             }
-            None => {
-                let path = &mut self.form.fields[PATH];
-                let bare = path.typed();
-                path.error =
-                    (!bare.starts_with('/') || bare.contains(char::is_whitespace)).then(|| {
-                        "a path begins with / and has no spaces; the host is the account's".into()
-                    });
-            }
+        } else {
+            let path = &mut self.form.fields[PATH];
+            let bare = path.typed();
+            let wrong = !bare.starts_with('/') || bare.contains(char::is_whitespace);
+            path.error = wrong.then(|| {
+                "a path begins with / and has no spaces; the host is the account's".into()
+            });
         }
         if self.form.find_error() {
             self.in_body = false;

@@ -155,6 +155,7 @@ impl State {
         let height = view::list_area(self.area, self).height;
         self.list.settle(self.rows.len(), height);
         let area = view::answer_area(self.area, self);
+        let searching = matches!(self.typing, Typing::Search(_));
         if let Some(past) = self.draft().and_then(|draft| self.history.get(draft.past?)) {
             if self
                 .answer
@@ -164,7 +165,7 @@ impl State {
                 self.answer = Some(Answer::new(past));
             }
             if let Some(answer) = &mut self.answer {
-                answer.settle(past, area);
+                answer.settle(past, searching, area);
             }
         } else {
             self.answer = None;
@@ -318,8 +319,8 @@ impl State {
             Action::FoundDown => self.step(Step::Down(1), hand.store),
             Action::FoundUp => self.step(Step::Up(1), hand.store),
             Action::TakeFound | Action::OpenCall => {
-                self.typing = Typing::Nothing;
                 if self.draft().is_some() {
+                    self.typing = Typing::Nothing;
                     self.part = Part::Request;
                 }
             }
@@ -394,14 +395,18 @@ impl State {
 
     /// Whether an action of the explorer would do anything now.
     pub fn can(&self, action: Action) -> bool {
-        let answer = self.answer.as_ref();
+        let asking = self.draft().is_some_and(|draft| draft.asking.is_some());
+        let read = self.past().is_some_and(|past| past.outcome.is_ok()) && !asking;
+        let answer = self.answer.as_ref().filter(|_| read);
         match action {
             // Outside of the body the shorter key is shown.
             Action::SendCall => self.draft().is_some_and(|draft| draft.in_body),
-            Action::OpenCall | Action::SendField => self.draft().is_some(),
-            Action::CopyCommand | Action::CopyCallCurl | Action::EditCall | Action::SendAgain => {
-                self.draft().is_some()
-            }
+            Action::OpenCall
+            | Action::SendField
+            | Action::CopyCommand
+            | Action::CopyCallCurl
+            | Action::EditCall => self.draft().is_some(),
+            Action::SendAgain => self.draft().is_some() && !asking,
             Action::ToAnswer => self.has_answer(),
             Action::History => !self.history.is_empty(),
             Action::ToggleDigest => answer.is_some_and(Answer::has_table),
@@ -419,6 +424,7 @@ impl State {
                 request,
                 call,
                 since: now.mono,
+                exchange: None,
             });
             self.part = Part::Answer;
         }
@@ -443,14 +449,23 @@ impl State {
                 values: draft.values().into_iter().map(str::to_owned).collect(),
                 call: asking.call,
                 outcome: result,
-                exchange: None,
+                exchange: asking.exchange,
             };
             draft.past = Some(self.history.push(past));
         }
     }
 
+    /// An exchange: perhaps that of a call under way, or of one just answered.
     pub fn saw(&mut self, exchange: &Arc<Exchange>) {
-        self.history.saw(exchange);
+        let under_way = self.drafts.iter_mut().find_map(|draft| {
+            let here = draft.account == exchange.account;
+            let asking = draft.asking.as_mut().filter(|_| here)?;
+            past::is_of(&asking.call, exchange).then_some(asking)
+        });
+        match under_way {
+            Some(asking) => asking.exchange = Some(exchange.clone()),
+            None => self.history.saw(exchange),
+        }
     }
 
     /// Calls off what the draft in hand asks; whether it asked anything.
@@ -520,11 +535,10 @@ impl State {
         let Some((part, _)) = part else {
             return;
         };
-        if part == Part::Calls || self.draft().is_some() {
-            if click || part != Part::Request {
-                self.part = part;
-                self.typing = Typing::Nothing;
-            }
+        let may = part == Part::Calls || self.draft().is_some();
+        if may && (click || part != Part::Request) {
+            self.part = part;
+            self.typing = Typing::Nothing;
         }
         if !click {
             return;

@@ -76,6 +76,11 @@ impl Past {
     }
 }
 
+/// Whether an exchange is what became of a call.
+pub fn is_of(call: &RawCall, exchange: &Exchange) -> bool {
+    call.method == exchange.method && call.path == exchange.path()
+}
+
 /// What a status means, where that is worth a word.
 fn reason(status: u16) -> &'static str {
     match status {
@@ -131,11 +136,10 @@ impl History {
 
     /// An exchange that may be the one of a call of ours.
     pub fn saw(&mut self, exchange: &Arc<Exchange>) {
-        let past = self.all.iter_mut().find(|past| {
-            past.account == exchange.account
-                && past.call.method == exchange.method
-                && past.call.path == exchange.path()
-        });
+        let past = self
+            .all
+            .iter_mut()
+            .find(|past| past.account == exchange.account && is_of(&past.call, exchange));
         if let Some(past) = past {
             past.exchange.get_or_insert_with(|| exchange.clone());
         }

@@ -275,7 +275,7 @@ impl State {
                 height: 1,
                 ..list
             };
-            self.draw_call(&self.rows[at], look, line, buf);
+            draw_call(&self.rows[at], look, line, buf);
             if at == self.list.selected {
                 let focused = look.focused && self.part == Part::Calls;
                 buf.set_style(line, theme.selected(focused));
@@ -288,72 +288,6 @@ impl State {
             }
         }
         cursor
-    }
-
-    fn draw_call(&self, row: &Row, look: Look<'_>, line: Rect, buf: &mut Buffer) {
-        let theme = look.theme;
-        let dim = theme.style(Tone::Dim);
-        let mut pen = Pen::new(buf, line, 0);
-        match row {
-            Row::Account(id) => {
-                pen.text(id.as_str(), theme.bold(Tone::Plain));
-                if let Some(known) = look.store.known(id) {
-                    let (word, tone) = badge(known.account.environment);
-                    pen.skip(1)
-                        .text(&format!(" {word} "), theme.badge(tone))
-                        .skip(1)
-                        .text(known.account.provider_title, dim);
-                    if known.armed(look.now).is_some() {
-                        pen.skip(1).text(" ARMED ", theme.badge(Tone::Warn));
-                    }
-                }
-            }
-            Row::Locked(id, count) => {
-                let calls = if *count == 1 {
-                    "1 call that writes is"
-                } else {
-                    "calls that write are"
-                };
-                let many = if *count == 1 {
-                    String::new()
-                } else {
-                    format!("{count} ")
-                };
-                let key = look.key(Action::ArmAccount);
-                pen.skip(1).text("✎ ", theme.bold(Tone::Live)).text(
-                    &format!("{many}{calls} absent; {key} arms {id}"),
-                    theme.style(Tone::Live),
-                );
-            }
-            Row::Other(_) => {
-                pen.skip(1)
-                    .text("…     ", dim)
-                    .skip(1)
-                    .text("any other call", theme.style(Tone::Plain));
-            }
-            Row::Call {
-                account,
-                call,
-                hits,
-            } => {
-                if call.writes {
-                    Pen::new(buf, line, 0).flush(WRITES, theme.style(Tone::Warn));
-                }
-                let mut pen = Pen::new(buf, line, 0);
-                pen.keep(if call.writes { width(WRITES) + 1 } else { 0 })
-                    .skip(1);
-                let tone = if call.writes { Tone::Warn } else { Tone::Good };
-                let all = told(call, account);
-                let path = call.method.chars().count() + 1;
-                let about = path + call.path.chars().count() + 1;
-                let end = about + call.about.chars().count();
-                draw_hits(&mut pen, &all, 0..path - 1, hits, tone, look);
-                pen.skip(7_u16.saturating_sub(cells(path - 1)));
-                draw_hits(&mut pen, &all, path..about - 1, hits, Tone::Plain, look);
-                pen.skip(2);
-                draw_hits(&mut pen, &all, about..end, hits, Tone::Dim, look);
-            }
-        }
     }
 
     fn draw_no_draft(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
@@ -404,6 +338,72 @@ impl State {
             _ => None,
         };
         answer.view(past, typing, look, area, buf)
+    }
+}
+
+fn draw_call(row: &Row, look: Look<'_>, line: Rect, buf: &mut Buffer) {
+    let theme = look.theme;
+    let dim = theme.style(Tone::Dim);
+    let mut pen = Pen::new(buf, line, 0);
+    match row {
+        Row::Account(id) => {
+            pen.text(id.as_str(), theme.bold(Tone::Plain));
+            if let Some(known) = look.store.known(id) {
+                let (word, tone) = badge(known.account.environment);
+                pen.skip(1)
+                    .text(&format!(" {word} "), theme.badge(tone))
+                    .skip(1)
+                    .text(known.account.provider_title, dim);
+                if known.armed(look.now).is_some() {
+                    pen.skip(1).text(" ARMED ", theme.badge(Tone::Warn));
+                }
+            }
+        }
+        Row::Locked(id, count) => {
+            let calls = if *count == 1 {
+                "1 call that writes is"
+            } else {
+                "calls that write are"
+            };
+            let many = if *count == 1 {
+                String::new()
+            } else {
+                format!("{count} ")
+            };
+            let key = look.key(Action::ArmAccount);
+            pen.skip(1).text("✎ ", theme.bold(Tone::Live)).text(
+                &format!("{many}{calls} absent; {key} arms {id}"),
+                theme.style(Tone::Live),
+            );
+        }
+        Row::Other(_) => {
+            pen.skip(1)
+                .text("…     ", dim)
+                .skip(1)
+                .text("any other call", theme.style(Tone::Plain));
+        }
+        Row::Call {
+            account,
+            call,
+            hits,
+        } => {
+            if call.writes {
+                Pen::new(buf, line, 0).flush(WRITES, theme.style(Tone::Warn));
+            }
+            let mut pen = Pen::new(buf, line, 0);
+            pen.keep(if call.writes { width(WRITES) + 1 } else { 0 })
+                .skip(1);
+            let tone = if call.writes { Tone::Warn } else { Tone::Good };
+            let all = told(call, account);
+            let path = call.method.chars().count() + 1;
+            let about = path + call.path.chars().count() + 1;
+            let end = about + call.about.chars().count();
+            draw_hits(&mut pen, &all, 0..path - 1, hits, tone, look);
+            pen.skip(7_u16.saturating_sub(cells(path - 1)));
+            draw_hits(&mut pen, &all, path..about - 1, hits, Tone::Plain, look);
+            pen.skip(2);
+            draw_hits(&mut pen, &all, about..end, hits, Tone::Dim, look);
+        }
     }
 }
 
