@@ -418,7 +418,7 @@ fn draw_hits(
 ) {
     let is_hit = |at: usize| u32::try_from(at).is_ok_and(|at| hits.binary_search(&at).is_ok());
     let text: String = all.chars().skip(range.start).take(range.len()).collect();
-    if !range.clone().any(is_hit) || width(&text) > pen.left() {
+    if !range.clone().any(is_hit) {
         pen.text(&text, look.theme.style(tone));
         return;
     }
@@ -426,7 +426,12 @@ fn draw_hits(
         .theme
         .bold(Tone::Accent)
         .add_modifier(Modifier::UNDERLINED);
+    let cut = width(&text) > pen.left();
     for (at, c) in range.zip(text.chars()) {
+        if cut && pen.left() <= cells(c.width().unwrap_or(0)) {
+            pen.text("…", look.theme.style(tone));
+            return;
+        }
         let style = if is_hit(at) {
             found
         } else {
