@@ -11,11 +11,11 @@ use tilldeck::auth::sign;
 use tilldeck::clock::Clock;
 use tilldeck::config::Vault;
 use tilldeck::deck;
-use tilldeck::domain::{Now, Secret, WallTime};
+use tilldeck::domain::{Explored, Now, Secret, WallTime};
 use tilldeck::ledger::{KeyHash, Ledger, Retention, Slots, Terms};
 use tilldeck::net::budget::window::{Purse, Step};
 use tilldeck::net::redact;
-use tilldeck::tui::{self, Model, Msg, Setup, UiOptions};
+use tilldeck::tui::{self, Effect, Model, Msg, Setup, UiOptions};
 
 const AT: Now = Now {
     mono: Duration::from_secs(1),
@@ -31,6 +31,7 @@ fn console() -> Model {
         accounts,
         offers: deck::manage::offers(),
         may_manage: false,
+        catalogues: Vec::new(),
         ui: UiOptions::default(),
     };
     let mut model = Model::new(setup).expect("the default keys do not clash");
@@ -66,6 +67,83 @@ fn screen(c: &mut Criterion) {
     });
     c.bench_function("a console from nothing", |b| {
         b.iter_batched(|| (), |()| console(), BatchSize::SmallInput);
+    });
+}
+
+/// A reply of 256 KiB in the explorer: laid out and drawn for the first time, then scrolled.
+fn large_answer(c: &mut Criterion) {
+    let offer = r#"{"id":"5f9e2c01","name":"Portal 2 Steam CD Key","price":{"amount":1250,"currency":"EUR"},"active":true,"note":null}"#;
+    let text = format!(
+        "[{}]",
+        vec![offer; 256 * 1024 / (offer.len() + 1)].join(",")
+    );
+    let key = |code| Msg::Key(KeyEvent::new(code, KeyModifiers::NONE));
+    let mut model = console();
+    tui::update(
+        &mut model,
+        AT,
+        Msg::Ready(tui::msg::Ready {
+            zone: jiff::tz::TimeZone::UTC,
+            credentials: Vec::new(),
+            watches: Vec::new(),
+            log: Vec::new(),
+            verify: Vec::new(),
+            simulator: None,
+        }),
+    );
+    for code in [KeyCode::Char('6'), KeyCode::Enter, KeyCode::Char('v')] {
+        tui::update(&mut model, AT, key(code));
+    }
+    let mut terminal = Terminal::new(TestBackend::new(120, 40)).expect("a test screen");
+    let mut again = KeyCode::Enter;
+    let model = std::cell::RefCell::new(model);
+    c.bench_function("a reply of 256 KiB heard and drawn", |b| {
+        b.iter_batched(
+            || {
+                let effects = tui::update(&mut model.borrow_mut(), AT, key(again));
+                again = KeyCode::Char('r');
+                let request = effects.iter().find_map(|effect| match effect {
+                    Effect::Explore { request, .. } => Some(*request),
+                    _ => None,
+                });
+                Msg::Explored {
+                    request: request.expect("the call is sent"),
+                    result: Ok(Explored {
+                        status: 200,
+                        content_type: Some("application/json".into()),
+                        took: Duration::from_millis(40),
+                        bytes: text.len(),
+                        text: text.clone(),
+                        cut: false,
+                        failure: None,
+                        digest: None,
+                    }),
+                }
+            },
+            |heard| {
+                tui::update(&mut model.borrow_mut(), AT, heard);
+                terminal
+                    .draw(|frame| tui::view(&model.borrow(), AT, frame))
+                    .expect("a test screen");
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    let mut model = model.into_inner();
+    c.bench_function("a reply of 256 KiB scrolled by a page", |b| {
+        let mut down = true;
+        b.iter(|| {
+            let at_end = if down {
+                KeyCode::PageDown
+            } else {
+                KeyCode::PageUp
+            };
+            down = !down;
+            tui::update(&mut model, AT, key(at_end));
+            terminal
+                .draw(|frame| tui::view(&model, AT, frame))
+                .expect("a test screen");
+        });
     });
 }
 
@@ -147,5 +225,5 @@ fn bytes(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, screen, ledger, bytes);
+criterion_group!(benches, screen, large_answer, ledger, bytes);
 criterion_main!(benches);

@@ -7,6 +7,7 @@ use super::{Context, Exit, local, vault};
 use crate::config::{self, Config, Profile, Vault};
 use crate::deck;
 use crate::domain::{Problem, ProblemKind};
+use crate::providers;
 use crate::runtime::{self, Ended, Start};
 use crate::tui::{Model, Setup, ThemeChoice, UiOptions};
 
@@ -62,6 +63,10 @@ pub fn model(
         accounts: deck::accounts(profile, vault),
         offers: deck::manage::offers(),
         may_manage: !profile.built_in,
+        catalogues: providers::REGISTRY
+            .iter()
+            .map(|manifest| (manifest.id, manifest.catalogue))
+            .collect(),
         ui: UiOptions {
             theme: match ui.theme {
                 config::Theme::Auto => ThemeChoice::Auto,

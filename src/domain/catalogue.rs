@@ -68,6 +68,14 @@ pub fn find<'a>(catalogue: &'a [Documented], method: &str, path: &str) -> Option
         .or_else(|| covering().next())
 }
 
+/// Whether a call writes: as documented; one that is not is taken to write unless it is a GET, HEAD or OPTIONS.
+#[must_use]
+pub fn writes(catalogue: &[Documented], method: &str, path: &str) -> bool {
+    find(catalogue, method, path).map_or(!matches!(method, "GET" | "HEAD" | "OPTIONS"), |call| {
+        call.writes
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::Exchange;
+use super::{Account, Exchange, RawCall};
 
 /// Headers curl makes itself.
 const MADE_BY_CURL: [&str; 4] = ["host", "content-length", "accept-encoding", "connection"];
@@ -29,6 +29,64 @@ pub fn command(exchange: &Exchange) -> String {
     out
 }
 
+/// A call that was not sent yet, with `$TOKEN` where the account's access token goes. What else the
+/// account's scheme would add is not known here, and said to be missing.
+#[must_use]
+pub fn unsent(account: &Account, call: &RawCall) -> String {
+    let host = account.host.as_str();
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
+    let scheme = match name {
+        "127.0.0.1" | "localhost" | "[::1]" => "http",
+        _ => "https",
+    };
+    let url = format!("{scheme}://{host}{}", call.path);
+    let mut out = format!("curl -X {} {}", call.method, quote(&url));
+    if account.uses_access_tokens {
+        out.push_str(" \\\n  -H \"Authorization: Bearer $TOKEN\"");
+    }
+    if let Some(body) = &call.body {
+        out.push_str(" \\\n  -H 'Content-Type: application/json'");
+        let _ = write!(out, " \\\n  --data-raw {}", quote(body));
+    }
+    if !account.uses_access_tokens {
+        out.push_str(" # without the account's signature, which is made for each call");
+    }
+    out
+}
+
+/// A call as a command of this program's own.
+#[must_use]
+pub fn own_command(profile: &str, account: &Account, call: &RawCall) -> String {
+    // Without the profile it might reach another account of the same name, perhaps a live one.
+    let mut out = format!(
+        "tilldeck --profile {} request {} {} {}",
+        word(profile),
+        word(account.id.as_str()),
+        word(&call.method),
+        word(&call.path)
+    );
+    if let Some(body) = &call.body {
+        // `@` and `-` would name a file or standard input.
+        let body = if body.starts_with('@') || body == "-" {
+            format!(" {body}")
+        } else {
+            body.clone()
+        };
+        let _ = write!(out, " --data {}", quote(&body));
+    }
+    out
+}
+
+/// Quoted only where a shell would read it otherwise.
+fn word(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | '/' | ':');
+    if !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        quote(text)
+    }
+}
+
 /// One word for a POSIX shell: single quotes, inside which nothing is special but the quote itself.
 fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
@@ -37,6 +95,56 @@ fn quote(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn account(host: &str, uses_access_tokens: bool) -> Account {
+        Account {
+            id: crate::domain::AccountId::new("shop").unwrap(),
+            provider: crate::domain::ProviderId("kanga"),
+            provider_title: "Kanga TPG",
+            environment: crate::domain::Environment::Sandbox,
+            host: host.into(),
+            secret_source: String::new(),
+            uses_access_tokens,
+        }
+    }
+
+    #[test]
+    fn a_call_that_was_not_sent_has_placeholders() {
+        let mut call = RawCall {
+            method: "GET".into(),
+            path: "/v1/offers?page=0&size=2".into(),
+            body: None,
+        };
+        assert_eq!(
+            unsent(&account("gateway.example", true), &call),
+            "curl -X GET 'https://gateway.example/v1/offers?page=0&size=2' \\\n  -H \"Authorization: Bearer $TOKEN\""
+        );
+        call.body = Some("{\"name\":\"it's\"}".into());
+        assert_eq!(
+            unsent(&account("127.0.0.1:41207", false), &call),
+            "curl -X GET 'http://127.0.0.1:41207/v1/offers?page=0&size=2' \\\n  -H 'Content-Type: application/json' \\\n  --data-raw '{\"name\":\"it'\\''s\"}' # without the account's signature, which is made for each call"
+        );
+    }
+
+    #[test]
+    fn the_command_of_our_own_reaches_the_same_account() {
+        let mut call = RawCall {
+            method: "POST".into(),
+            path: "/v1/offers".into(),
+            body: Some("{\"a\": 1}".into()),
+        };
+        let shop = account("gateway.example", true);
+        assert_eq!(
+            own_command("live", &shop, &call),
+            "tilldeck --profile live request shop POST /v1/offers --data '{\"a\": 1}'"
+        );
+        call.body = Some("@/etc/passwd".into());
+        call.path = "/v1/offers?x=$(reboot)".into();
+        assert_eq!(
+            own_command("my shop", &shop, &call),
+            "tilldeck --profile 'my shop' request shop POST '/v1/offers?x=$(reboot)' --data ' @/etc/passwd'"
+        );
+    }
 
     #[test]
     fn a_shell_reads_each_word_as_it_was() {

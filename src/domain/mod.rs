@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod curl;
 pub mod exchange;
 pub mod explore;
+pub mod fill;
 pub mod id;
 pub mod inert;
 pub mod link;

@@ -190,13 +190,10 @@ impl Manifest {
             .collect()
     }
 
-    /// Whether a call writes: as documented; one that is not is taken to write unless it is a GET or HEAD.
+    /// Whether a call writes, as its documentation has it.
     #[must_use]
     pub fn writes(&self, method: &str, path: &str) -> bool {
-        catalogue::find(self.catalogue, method, path)
-            .map_or(!matches!(method, "GET" | "HEAD" | "OPTIONS"), |call| {
-                call.writes
-            })
+        catalogue::writes(self.catalogue, method, path)
     }
 }
 

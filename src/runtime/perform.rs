@@ -42,14 +42,32 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
                 let _ = answered.send(Msg::Answered { request, result }).await;
             };
             let crashed = async move {
-                let result = Err(Problem::new(
-                    ProblemKind::Local,
-                    format!("account {named}: a fault in tilldeck ended this request"),
-                    "what was sent was sent; the fault is told when the console is left",
-                ));
+                let result = Err(crash(&named));
                 let _ = messages.send(Msg::Answered { request, result }).await;
             };
             tasks.start_request(request, ask, crashed);
+        }
+        Effect::Explore {
+            request,
+            account,
+            call,
+        } => {
+            let explored = messages.clone();
+            let named = account.clone();
+            let explore = async move {
+                let how = How {
+                    request,
+                    background: false,
+                    no_wait: false,
+                };
+                let result = deck.explore(&account, &call, how).await;
+                let _ = explored.send(Msg::Explored { request, result }).await;
+            };
+            let crashed = async move {
+                let result = Err(crash(&named));
+                let _ = messages.send(Msg::Explored { request, result }).await;
+            };
+            tasks.start_request(request, explore, crashed);
         }
         Effect::Cancel(request) => tasks.cancel(request),
         Effect::Watch(watch) => tasks.start(async move { deck.watch(&watch).await }),
@@ -106,6 +124,15 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
         }
         Effect::Copy { .. } | Effect::Bell | Effect::Suspend | Effect::Quit => {}
     }
+}
+
+/// A task of ours ended without an answer.
+fn crash(account: &AccountId) -> Problem {
+    Problem::new(
+        ProblemKind::Local,
+        format!("account {account}: a fault in tilldeck ended this request"),
+        "what was sent was sent; the fault is told when the console is left",
+    )
 }
 
 /// Exchanges with their bodies, newest first.

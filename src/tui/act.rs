@@ -3,7 +3,7 @@
 use ratatui::layout::Rect;
 use tui_input::Input;
 
-use super::keys::Action;
+use super::keys::{Action, Scope, TABLE};
 use super::layout::Spread;
 use super::msg::Level;
 use super::overlays::{Overlay, arm, exchange, help, link_form, quote_form, sandbox};
@@ -37,6 +37,8 @@ impl Model {
             Action::FocusPayments => self.focus = Pane::Payments,
             Action::FocusEstimates => self.focus = Pane::Estimates,
             Action::FocusRequests => self.focus = Pane::Requests,
+            Action::FocusExplorer => self.focus = Pane::Explorer,
+            action if is_exploring(action) => self.explore(action, now, out),
             Action::NextField | Action::PreviousField => {
                 if let Some(form) = self.overlay.form() {
                     if action == Action::NextField {
@@ -198,6 +200,12 @@ impl Model {
             Action::OpenExchange => self.requests.selected().is_some(),
             Action::LoadOlder => self.requests.can_load(&self.store),
             Action::Sandbox => ready && self.store.simulator.is_some(),
+            Action::Zoom | Action::FocusExplorer => self.focus != Pane::Explorer,
+            Action::ArmAccount => {
+                let known = self.explorer.account().and_then(|id| self.store.known(id));
+                ready && known.is_some_and(|known| known.account.environment.is_live())
+            }
+            action if is_exploring(action) => self.explorer.can(action),
             _ => {
                 let _ = now;
                 true
@@ -241,6 +249,7 @@ impl Model {
             Pane::Credentials => self.credentials.cancel(hand),
             Pane::Payments => self.payments.cancel(hand),
             Pane::Estimates => self.estimates.cancel(hand),
+            Pane::Explorer => self.explorer.cancel(hand),
             Pane::Tokens | Pane::Requests => false,
         };
         if cancelled {
@@ -248,6 +257,9 @@ impl Model {
             return;
         }
         if self.store.notices.pop().is_some() {
+            return;
+        }
+        if self.focus == Pane::Explorer && self.explorer.back(&self.store, now) {
             return;
         }
         if self.focus == Pane::Requests && !self.requests.filter().is_empty() {
@@ -263,6 +275,7 @@ impl Model {
             Overlay::Exchange(state) => state.step(step, screen),
             Overlay::Guide(state) => state.step(step, screen),
             Overlay::Help(state) => state.step(step, screen, &self.keymap),
+            Overlay::History(state) => state.step(step, screen),
             Overlay::Sandbox(state) => state.step(step, screen),
             Overlay::Palette(state) => state.step(step),
             Overlay::None => self.step_pane(step, now, out),
@@ -291,6 +304,7 @@ impl Model {
                 self.requests
                     .step(step, height, &mut Self::hand(&mut self.store, now, out));
             }
+            Pane::Explorer => self.explorer.step(step, &self.store),
         }
     }
 
@@ -313,7 +327,7 @@ impl Model {
             Pane::Credentials => panes::credentials::list_area(inner, self.store.accounts.len()),
             Pane::Payments => panes::payments::parts(inner).list,
             Pane::Requests => panes::requests::list_area(inner),
-            Pane::Tokens | Pane::Estimates => inner,
+            Pane::Tokens | Pane::Estimates | Pane::Explorer => inner,
         }
     }
 
@@ -343,8 +357,28 @@ impl Model {
                     let len = self.store.payments.len();
                     self.payments.list.settle(len, height);
                 }
-                Pane::Tokens | Pane::Estimates | Pane::Requests => {}
+                Pane::Tokens | Pane::Estimates | Pane::Requests | Pane::Explorer => {}
             }
         }
     }
+}
+
+/// Whether an action belongs to the explorer or one of its windows.
+fn is_exploring(action: Action) -> bool {
+    TABLE.iter().any(|row| {
+        row.action == action
+            && matches!(
+                row.scope,
+                Scope::Explorer
+                    | Scope::ExplorerCall
+                    | Scope::ExplorerFind
+                    | Scope::ExplorerRequest
+                    | Scope::ExplorerFields
+                    | Scope::ExplorerBody
+                    | Scope::ExplorerAnswer
+                    | Scope::ExplorerSearch
+                    | Scope::History
+                    | Scope::SendAsk
+            )
+    })
 }

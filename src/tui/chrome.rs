@@ -152,7 +152,8 @@ pub fn draw_footer(model: &Model, now: Now, area: Rect, buf: &mut Buffer) {
     let ends: &[Action] = match (failed, has_global) {
         (true, _) => &[Action::Quit],
         (false, true) => &[Action::Help, Action::Quit],
-        (false, false) => &[Action::Close],
+        (false, false) if chain.contains(&super::keys::Scope::Overlay) => &[Action::Close],
+        (false, false) => &[],
     };
     let entry = |action: Action| -> Option<(String, &'static str)> {
         let row = TABLE.iter().find(|row| row.action == action)?;

@@ -1,7 +1,7 @@
 //! All the console may ask of the world. Plain, comparable data; `runtime/perform` does it.
 
 use crate::domain::manage::Change;
-use crate::domain::{AccountId, ExchangeId, Op, RequestId, Secret, Watch, simulate};
+use crate::domain::{AccountId, ExchangeId, Op, RawCall, RequestId, Secret, Watch, simulate};
 
 use super::msg::WatchKey;
 
@@ -18,6 +18,15 @@ pub enum Effect {
         op: Op,
         /// Whether nobody waits for it (polling): it goes behind all else and leaves part of the budget free.
         background: bool,
+    },
+    /// Send a call as it was put together; [`super::Msg::Explored`] brings what came of it.
+    Explore {
+        /// Chosen by the console, never used twice.
+        request: RequestId,
+        /// With whose credentials.
+        account: AccountId,
+        /// What to send.
+        call: RawCall,
     },
     /// Stop a request; nothing more is heard of it. What was sent was sent.
     Cancel(RequestId),

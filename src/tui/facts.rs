@@ -22,13 +22,22 @@ impl Model {
             Msg::Ready(ready) => self.ready(ready, now, out),
             Msg::NotReady(problem) => self.store.phase = Phase::Failed(problem),
             Msg::Answered { request, result } => self.answered(request, result, now, out),
+            Msg::Explored { request, result } => {
+                // One that was called off and had an answer under way all the same.
+                if self.store.answered(request).is_some() {
+                    self.explorer.heard(request, result, now);
+                }
+            }
             Msg::Waiting { request, waiting } => self.store.waits(request, waiting),
             Msg::Token { account, status } => {
                 if let Some(known) = self.store.known_mut(&account) {
                     known.token = Some(status);
                 }
             }
-            Msg::Exchange(exchange) => self.requests.push(exchange),
+            Msg::Exchange(exchange) => {
+                self.explorer.saw(&exchange);
+                self.requests.push(exchange);
+            }
             Msg::Budget { account, gauge } => {
                 if let Some(known) = self.store.known_mut(&account) {
                     known.heard_budget(gauge, now);
@@ -126,6 +135,8 @@ impl Model {
             }),
             Purpose::Link => self.linked(&asked.account, request, result, now, out),
             Purpose::Manage => {}
+            // Its answer is another message.
+            Purpose::Explore => {}
         }
     }
 

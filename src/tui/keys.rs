@@ -17,6 +17,14 @@ pub enum Scope {
     Payments,
     Estimates,
     Requests,
+    Explorer,
+    ExplorerCall,
+    ExplorerFind,
+    ExplorerRequest,
+    ExplorerFields,
+    ExplorerBody,
+    ExplorerAnswer,
+    ExplorerSearch,
     Overlay,
     Reader,
     Form,
@@ -26,18 +34,26 @@ pub enum Scope {
     LinkResult,
     Help,
     Guide,
+    History,
     Sandbox,
+    SendAsk,
     QuitAsk,
 }
 
 impl Scope {
     /// Every scope that can be the innermost one.
-    pub const LEAVES: [Self; 14] = [
+    pub const LEAVES: [Self; 22] = [
         Self::Credentials,
         Self::Tokens,
         Self::Payments,
         Self::Estimates,
         Self::Requests,
+        Self::Explorer,
+        Self::ExplorerFind,
+        Self::ExplorerFields,
+        Self::ExplorerBody,
+        Self::ExplorerAnswer,
+        Self::ExplorerSearch,
         Self::Form,
         Self::Palette,
         Self::Filter,
@@ -45,7 +61,9 @@ impl Scope {
         Self::LinkResult,
         Self::Help,
         Self::Guide,
+        Self::History,
         Self::Sandbox,
+        Self::SendAsk,
         Self::QuitAsk,
     ];
 
@@ -58,6 +76,18 @@ impl Scope {
             S::Payments => &[S::Payments, S::Nav, S::Global, S::Always],
             S::Estimates => &[S::Estimates, S::Nav, S::Global, S::Always],
             S::Requests => &[S::Requests, S::Nav, S::Global, S::Always],
+            S::Explorer => &[S::Explorer, S::ExplorerCall, S::Nav, S::Global, S::Always],
+            S::ExplorerAnswer => &[
+                S::ExplorerAnswer,
+                S::ExplorerCall,
+                S::Nav,
+                S::Global,
+                S::Always,
+            ],
+            S::ExplorerFind => &[S::ExplorerFind, S::Always],
+            S::ExplorerSearch => &[S::ExplorerSearch, S::Always],
+            S::ExplorerFields => &[S::ExplorerFields, S::ExplorerRequest, S::Always],
+            S::ExplorerBody => &[S::ExplorerBody, S::ExplorerRequest, S::Always],
             S::Form => &[S::Form, S::Overlay, S::Always],
             S::Palette => &[S::Palette, S::Overlay, S::Always],
             S::Filter => &[S::Filter, S::Overlay, S::Always],
@@ -65,9 +95,17 @@ impl Scope {
             S::LinkResult => &[S::LinkResult, S::Nav, S::Reader, S::Overlay, S::Always],
             S::Help => &[S::Help, S::Nav, S::Reader, S::Overlay, S::Always],
             S::Guide => &[S::Guide, S::Nav, S::Reader, S::Overlay, S::Always],
+            S::History => &[S::History, S::Nav, S::Reader, S::Overlay, S::Always],
+            S::SendAsk => &[S::SendAsk, S::Overlay, S::Always],
             S::Sandbox => &[S::Sandbox, S::Nav, S::Reader, S::Overlay, S::Always],
             S::QuitAsk => &[S::QuitAsk, S::Overlay, S::Always],
-            S::Global | S::Nav | S::Overlay | S::Reader | S::Always => &[S::Always],
+            S::Global
+            | S::Nav
+            | S::Overlay
+            | S::Reader
+            | S::ExplorerCall
+            | S::ExplorerRequest
+            | S::Always => &[S::Always],
         }
     }
 
@@ -75,7 +113,16 @@ impl Scope {
     fn takes_text(self) -> bool {
         matches!(
             self,
-            Self::Form | Self::Palette | Self::Filter | Self::Overlay | Self::Always
+            Self::Form
+                | Self::Palette
+                | Self::Filter
+                | Self::ExplorerFind
+                | Self::ExplorerRequest
+                | Self::ExplorerFields
+                | Self::ExplorerBody
+                | Self::ExplorerSearch
+                | Self::Overlay
+                | Self::Always
         )
     }
 
@@ -90,6 +137,13 @@ impl Scope {
             Self::Payments => "Payments",
             Self::Estimates => "Estimates",
             Self::Requests => "Requests",
+            Self::Explorer | Self::ExplorerCall => "Explorer",
+            Self::ExplorerFind => "Explorer, finding",
+            Self::ExplorerRequest | Self::ExplorerFields | Self::ExplorerBody => {
+                "Explorer, request"
+            }
+            Self::ExplorerAnswer => "Explorer, answer",
+            Self::ExplorerSearch => "Explorer, searching",
             Self::Overlay | Self::Reader => "Windows",
             Self::Form => "Forms",
             Self::Palette => "Palette",
@@ -98,7 +152,9 @@ impl Scope {
             Self::LinkResult => "Payment link",
             Self::Help => "Help",
             Self::Guide => "Guide",
+            Self::History => "History",
             Self::Sandbox => "Simulator",
+            Self::SendAsk => "Sending",
             Self::QuitAsk => "Quit",
         }
     }
@@ -154,6 +210,49 @@ table! {
     Requests Filter "filter" ["/"] "filter" "show only requests that contain a text";
     Requests LoadOlder "older" ["o"] "older" "bring older requests from the ledger";
 
+    Explorer OpenCall "open-call" ["enter"] "fill in" "fill in and send the selected call";
+    Explorer FindCall "find-call" ["/"] "find" "find a call by letters of its path, purpose or account";
+
+    ExplorerFind TakeFound "take-found" ["enter"] "take" "fill in the selected call";
+    ExplorerFind FoundDown "found-down" ["down" "ctrl-n"] "" "next call";
+    ExplorerFind FoundUp "found-up" ["up" "ctrl-p"] "" "previous call";
+    ExplorerFind DropFind "drop-find" ["esc"] "all" "show all calls again";
+
+    ExplorerFields SendField "send-field" ["enter"] "send" "send the call";
+    ExplorerFields NextParam "next-param" ["down"] "" "next field";
+    ExplorerFields PreviousParam "previous-param" ["up"] "" "previous field";
+    ExplorerRequest SendCall "send" ["ctrl-s" "f5" "alt-enter" "ctrl-enter"] "send" "send the call, from the body too";
+    ExplorerRequest NextInCall "next-in-call" ["tab"] "next" "next field, behind the last the body";
+    ExplorerRequest PreviousInCall "previous-in-call" ["shift-tab"] "" "previous field";
+    ExplorerBody TidyBody "tidy" ["ctrl-t"] "indent" "indent the body";
+    ExplorerBody UndoEdit "undo-edit" ["ctrl-/" "ctrl-7" "alt-z"] "undo" "take the last change of the body back";
+    ExplorerRequest ToAnswer "answer" ["ctrl-o"] "answer" "to the answer";
+    ExplorerRequest ToCalls "calls" ["esc"] "calls" "back to the calls; calls off one that is under way";
+
+    ExplorerAnswer EditCall "edit-call" ["e" "enter"] "edit" "back to the request";
+    ExplorerAnswer SendAgain "send-again" ["r"] "again" "send the call again";
+    ExplorerAnswer Search "search" ["/"] "search" "find a text in the answer";
+    ExplorerAnswer NextMatch "next-match" ["n"] "next" "next place where it is";
+    ExplorerAnswer PreviousMatch "previous-match" ["N"] "" "previous place";
+    ExplorerAnswer ToggleDigest "table" ["d"] "table/body" "what the provider says as a table, or the body as it came";
+    ExplorerAnswer ToggleWrap "wrap" ["w"] "wrap" "wrap long lines, or scroll sideways";
+    ExplorerAnswer ScrollLeft "scroll-left" ["<"] "" "scroll left, where lines are not wrapped";
+    ExplorerAnswer ScrollRight "scroll-right" [">"] "" "scroll right";
+    ExplorerAnswer CopyAnswer "copy-answer" ["b"] "copy body" "copy the answer's body";
+
+    ExplorerSearch KeepSearch "keep-search" ["enter"] "keep" "keep what was found; n and N go on";
+    ExplorerSearch DropSearch "drop-search" ["esc"] "drop" "stop searching";
+
+    ExplorerCall CopyCommand "copy-command" ["y"] "copy" "copy the call as a tilldeck command";
+    ExplorerCall CopyCallCurl "copy-call-curl" ["Y"] "as curl" "copy the call as a curl command, secrets replaced";
+    ExplorerCall History "history" ["H"] "history" "the calls of this session, to look at or send again";
+    ExplorerCall ArmAccount "arm-account" ["A"] "arm" "arm the selected call's live account for ten minutes, or disarm it";
+
+    History Reopen "reopen" ["enter"] "open" "take up the selected call and its answer";
+
+    SendAsk ConfirmSend "confirm-send" ["y"] "send" "send the call that writes";
+    SendAsk DontSend "dont-send" ["n"] "do not" "do not send it";
+
     Exchange CopyCurl "copy-curl" ["y"] "copy as curl" "copy the request as a curl command, secrets replaced";
     Exchange CopyBody "copy-body" ["b"] "copy body" "copy the reply's body (the request's where there is none)";
 
@@ -201,7 +300,8 @@ table! {
     Global FocusPayments "payments" ["3"] "" "to the payments";
     Global FocusEstimates "estimates" ["4"] "" "to the estimates";
     Global FocusRequests "requests" ["5"] "" "to the request log";
-    Global Escape "escape" ["esc"] "" "cancel what the selection asks; else dismiss the notice; else undo filter and zoom";
+    Global FocusExplorer "explorer" ["6"] "explore" "to the explorer: any call, filled in and sent";
+    Global Escape "escape" ["esc"] "" "cancel what the selection asks; else dismiss the notice; else go back, undo filter and zoom";
     Global Palette "palette" [":" "ctrl-p"] "" "find an action by its name";
     Global Help "help" ["?"] "help" "this list";
     Global Quit "quit" ["q"] "quit" "leave; asks first only while a call that writes is under way";

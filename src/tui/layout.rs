@@ -6,7 +6,7 @@ use super::panes::Pane;
 
 /// Below this there is one line that says so.
 const SMALLEST: (u16, u16) = (40, 10);
-/// From here on all five panes are seen at once.
+/// From here on all panes but the explorer are seen at once; that one always has the whole body.
 const WHOLE: (u16, u16) = (76, 22);
 
 /// Where everything goes.
@@ -25,7 +25,7 @@ pub struct Areas {
     /// The panes' names, where only one is seen.
     pub tabs: Rect,
     pub body: Rect,
-    pub panes: [Rect; 5],
+    pub panes: [Rect; 6],
     /// Over the lowest frame line, so that a notice moves nothing.
     pub notice: Rect,
     pub footer: Rect,
@@ -53,7 +53,10 @@ pub fn arrange(screen: Rect, focus: Pane, spread: Spread, accounts: usize) -> Ar
         height: 1,
         ..screen
     };
-    let whole = spread == Spread::All && screen.width >= WHOLE.0 && screen.height >= WHOLE.1;
+    let whole = spread == Spread::All
+        && focus != Pane::Explorer
+        && screen.width >= WHOLE.0
+        && screen.height >= WHOLE.1;
     let top = if whole { 1 } else { 2 };
     let body = Rect {
         y: screen.y + top,
@@ -63,7 +66,7 @@ pub fn arrange(screen: Rect, focus: Pane, spread: Spread, accounts: usize) -> Ar
     let panes = if whole {
         deck(body, accounts)
     } else {
-        let mut panes = [Rect::default(); 5];
+        let mut panes = [Rect::default(); 6];
         panes[focus.index()] = body;
         panes
     };
@@ -82,7 +85,7 @@ pub fn arrange(screen: Rect, focus: Pane, spread: Spread, accounts: usize) -> Ar
 }
 
 /// Payments at the left, the quieter panes in a column beside them, the log along the bottom.
-fn deck(body: Rect, accounts: usize) -> [Rect; 5] {
+fn deck(body: Rect, accounts: usize) -> [Rect; 6] {
     let log = (u32::from(body.height) * 32 / 100).clamp(8, 22);
     let log = u16::try_from(log).unwrap_or(8);
     let side = (u32::from(body.width) * 38 / 100).clamp(32, 72);
@@ -111,6 +114,7 @@ fn deck(body: Rect, accounts: usize) -> [Rect; 5] {
             height: log,
             ..body
         },
+        Rect::default(),
     ]
 }
 

@@ -4,6 +4,7 @@
 mod act;
 mod chrome;
 pub mod effect;
+mod exploring;
 mod facts;
 mod keys;
 mod layout;
@@ -65,6 +66,7 @@ pub struct Model {
     payments: panes::payments::State,
     estimates: panes::estimates::State,
     requests: panes::requests::State,
+    explorer: panes::explorer::State,
     dirty: bool,
 }
 
@@ -90,6 +92,7 @@ impl Model {
             payments: panes::payments::State::default(),
             estimates: panes::estimates::State::default(),
             requests: panes::requests::State::default(),
+            explorer: panes::explorer::State::new(setup.catalogues),
             dirty: true,
         })
     }
@@ -136,6 +139,7 @@ impl Model {
                         }
                         Pane::Estimates => self.estimates.changes_in(now, still),
                         Pane::Requests => panes::requests::State::changes_in(&self.store, now),
+                        Pane::Explorer => self.explorer.changes_in(now, still),
                     });
                 }
             }
@@ -162,12 +166,24 @@ impl Model {
         if self.can_only_be_left() {
             return self.focus.scope();
         }
-        self.overlay.scope().unwrap_or(self.focus.scope())
+        self.overlay.scope().unwrap_or_else(|| match self.focus {
+            Pane::Explorer => self.explorer.scope(),
+            pane => pane.scope(),
+        })
     }
 
     /// Nothing can be seen to work with.
     fn can_only_be_left(&self) -> bool {
         matches!(self.store.phase, Phase::Failed(_)) || self.areas().is_none()
+    }
+
+    fn settle_explorer(&mut self, now: Now) {
+        if self.focus == Pane::Explorer
+            && let Some(areas) = self.areas()
+        {
+            let area = areas.pane(Pane::Explorer);
+            self.explorer.settle(&self.store, area, now);
+        }
     }
 
     fn look(&self, now: Now, focused: bool) -> Look<'_> {
@@ -192,7 +208,7 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
     let mut out = Vec::new();
     match msg {
         Msg::Key(key) => heard_key(model, now, &key, &mut out),
-        Msg::Paste(text) => model.paste(&text),
+        Msg::Paste(text) => model.paste(&text, now),
         Msg::Mouse(mouse) => {
             if matches!(
                 mouse.kind,
@@ -218,6 +234,7 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
         .estimates
         .poll(&mut Model::hand(&mut model.store, now, &mut out));
     model.dirty |= out.len() > before;
+    model.settle_explorer(now);
     out
 }
 
@@ -247,6 +264,10 @@ fn heard_key(model: &mut Model, now: Now, key: &KeyEvent, out: &mut Vec<Effect>)
                 let filter = input.value().to_owned();
                 model.requests.set_filter(&filter);
                 model.dirty = true;
+            }
+            if matches!(model.overlay, Overlay::None) && model.focus == Pane::Explorer {
+                model.store.flash = None;
+                model.dirty |= model.explorer.key(key, &mut model.store, now);
             }
         }
         Typed::Changed => {
@@ -318,6 +339,10 @@ fn draw_pane(
     }
     let focused = model.focus == pane;
     let look = model.look(now, focused);
+    if pane == Pane::Explorer {
+        // It has frames of its own.
+        return model.explorer.view(look, area, buf);
+    }
     let note = match pane {
         Pane::Requests => model.requests.note(look),
         Pane::Payments if !model.store.payments.is_empty() => Some((
@@ -350,6 +375,7 @@ fn draw_pane(
                 .view(look, typing, inner, buf)
                 .map(|x| ratatui::layout::Position::new(x, inner.y));
         }
+        Pane::Explorer => {}
     }
     None
 }

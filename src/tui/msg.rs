@@ -7,8 +7,8 @@ use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 
 use crate::domain::manage::Changed;
 use crate::domain::{
-    AccountId, Answer, BudgetGauge, CredentialStatus, Exchange, Observation, PaymentId, Problem,
-    RequestId, TokenStatus, Waiting, Watch, simulate,
+    AccountId, Answer, BudgetGauge, CredentialStatus, Exchange, Explored, Observation, PaymentId,
+    Problem, RequestId, TokenStatus, Waiting, Watch, simulate,
 };
 
 /// One thing that happened.
@@ -39,6 +39,13 @@ pub enum Msg {
         request: RequestId,
         /// What came back.
         result: Result<Answer, Problem>,
+    },
+    /// What came of [`super::Effect::Explore`]. A call that was cancelled brings nothing.
+    Explored {
+        /// The number given in the effect.
+        request: RequestId,
+        /// The reply, whatever its status; a problem where there is none.
+        result: Result<Explored, Problem>,
     },
     /// A request of ours waits: for a slot in the rate budget, for another call with the same key, or
     /// until it is tried again. `None` once it goes on.

@@ -31,6 +31,9 @@ impl Model {
                 return;
             };
             self.focus = pane;
+            if pane == Pane::Explorer {
+                self.explorer.pointed(at, false, &self.store);
+            }
         }
         self.dirty = true;
         self.step(step, now, out);
@@ -59,6 +62,10 @@ impl Model {
         };
         self.dirty = true;
         self.focus = pane;
+        if pane == Pane::Explorer {
+            self.explorer.pointed(at, true, &self.store);
+            return;
+        }
         let list = self.list_area(pane);
         if list.contains(at) {
             self.select(pane, at.y - list.y, list);
@@ -90,7 +97,7 @@ impl Model {
                 }
             }
             Pane::Requests => self.requests.point(row, list.height),
-            Pane::Tokens | Pane::Estimates => {}
+            Pane::Tokens | Pane::Estimates | Pane::Explorer => {}
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::Account;
 use crate::domain::manage::Offer;
+use crate::domain::{Account, Documented, ProviderId};
 
 /// Everything the first frame is drawn from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Setup {
     pub offers: Vec<Offer>,
     /// Whether accounts can be added and removed; the built-in profile's cannot.
     pub may_manage: bool,
+    /// Each provider's documented calls, for the explorer.
+    pub catalogues: Vec<(ProviderId, &'static [Documented])>,
     /// How the operator likes it.
     pub ui: UiOptions,
 }

@@ -8,8 +8,8 @@ use jiff::tz::TimeZone;
 use crate::domain::manage::Change;
 use crate::domain::simulate::Fault;
 use crate::domain::{
-    Account, AccountId, BudgetGauge, CredentialStatus, Now, Op, PaymentId, Problem, RequestId,
-    TokenStatus, Waiting,
+    Account, AccountId, BudgetGauge, CredentialStatus, Now, Op, PaymentId, Problem, RawCall,
+    RequestId, TokenStatus, Waiting,
 };
 
 use super::Effect;
@@ -50,6 +50,7 @@ pub enum Purpose {
     Quote,
     Link,
     Manage,
+    Explore,
 }
 
 /// One request that has not been answered.
@@ -209,6 +210,27 @@ impl Store {
         self.payments
             .retain(|watched| watched.watch.account != *account);
         self.accounts.retain(|known| known.id() != account);
+    }
+
+    /// Sends a call of the explorer on its way.
+    pub fn explore(
+        &mut self,
+        account: AccountId,
+        call: RawCall,
+        writes: bool,
+        out: &mut Vec<Effect>,
+    ) -> RequestId {
+        let request = self.began(InFlight {
+            account: account.clone(),
+            purpose: Purpose::Explore,
+            writes,
+        });
+        out.push(Effect::Explore {
+            request,
+            account,
+            call,
+        });
+        request
     }
 
     pub fn verify(&mut self, account: &AccountId, out: &mut Vec<Effect>) {

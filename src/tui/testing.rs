@@ -11,12 +11,13 @@ use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::msg::Ready;
 use super::{Effect, Model, Msg, Setup, UiOptions, update, view};
+use crate::domain::catalogue::{Param, Place};
 use crate::domain::manage::{Guide, Need, Offer};
 use crate::domain::payment::Price;
 use crate::domain::{
-    Account, AccountId, Amount, Answer, Body, Currency, Environment, Estimate, Exchange,
-    ExchangeId, Expected, Now, Observation, Outcome, Payment, PaymentId, PaymentState, ProviderId,
-    RequestId, WallTime, Watch,
+    Account, AccountId, Amount, Answer, Body, Currency, Documented, Environment, Estimate,
+    Exchange, ExchangeId, Expected, Now, Observation, Outcome, Payment, PaymentId, PaymentState,
+    ProviderId, RequestId, WallTime, Watch,
 };
 
 /// 2026-11-22 02:54:26 UTC.
@@ -133,12 +134,106 @@ pub fn offers() -> Vec<Offer> {
     ]
 }
 
+/// Calls with and without parameters and bodies, reading and writing.
+pub const CATALOGUE: &[Documented] = &[
+    Documented {
+        method: "GET",
+        path: "/v1/offers",
+        params: &[
+            param(
+                "page",
+                Place::Query,
+                false,
+                "number of the page, from 0",
+                "0",
+            ),
+            param(
+                "name",
+                Place::Query,
+                false,
+                "part of the product's name",
+                "portal",
+            ),
+        ],
+        body: None,
+        writes: false,
+        about: "your offers, page by page",
+    },
+    Documented {
+        method: "GET",
+        path: "/v1/offers/{offerId}",
+        params: &[param(
+            "offerId",
+            Place::Path,
+            true,
+            "the offer's id",
+            "5f9e2c",
+        )],
+        body: None,
+        writes: false,
+        about: "one offer",
+    },
+    Documented {
+        method: "PATCH",
+        path: "/v1/offers/{offerId}",
+        params: &[
+            param("offerId", Place::Path, true, "the offer's id", "5f9e2c"),
+            param("dryRun", Place::Query, false, "only checks", "true"),
+        ],
+        body: Some(r#"{"price": {"amount": 1250, "currency": "EUR"}, "status": "ACTIVE"}"#),
+        writes: true,
+        about: "change price or status of an offer",
+    },
+    Documented {
+        method: "POST",
+        path: "/v1/calculations/price",
+        params: &[],
+        body: Some(r#"{"price": 1E3, "productId": "5c9b"}"#),
+        writes: false,
+        about: "what the buyer pays for what you receive",
+    },
+    Documented {
+        method: "DELETE",
+        path: "/v1/offers/{offerId}/stock/{stockId}",
+        params: &[
+            param("offerId", Place::Path, true, "the offer's id", "5f9e2c"),
+            param(
+                "stockId",
+                Place::Path,
+                true,
+                "the key's id in stock",
+                "77ab",
+            ),
+        ],
+        body: None,
+        writes: true,
+        about: "take a key out of stock",
+    },
+];
+
+const fn param(
+    name: &'static str,
+    place: Place,
+    required: bool,
+    about: &'static str,
+    example: &'static str,
+) -> Param {
+    Param {
+        name,
+        place,
+        required,
+        about,
+        example,
+    }
+}
+
 pub fn sandbox_setup() -> Setup {
     Setup {
         profile: "sandbox".into(),
         accounts: vec![account("kanga", Environment::Embedded)],
         offers: offers(),
         may_manage: false,
+        catalogues: vec![(ProviderId("kanga"), CATALOGUE)],
         ui: UiOptions::default(),
     }
 }
@@ -153,6 +248,7 @@ pub fn live_setup() -> Setup {
         ],
         offers: offers(),
         may_manage: true,
+        catalogues: vec![(ProviderId("kanga"), CATALOGUE)],
         ui: UiOptions::default(),
     }
 }
@@ -391,6 +487,9 @@ pub fn press(model: &mut Model, keys: &str, now: Now) -> Vec<Effect> {
                     "tab" => (KeyCode::Tab, KeyModifiers::NONE),
                     "up" => (KeyCode::Up, KeyModifiers::NONE),
                     "down" => (KeyCode::Down, KeyModifiers::NONE),
+                    "f5" => (KeyCode::F(5), KeyModifiers::NONE),
+                    "alt-z" => (KeyCode::Char('z'), KeyModifiers::ALT),
+                    "ctrl-s" => (KeyCode::Char('s'), KeyModifiers::CONTROL),
                     "ctrl-c" => (KeyCode::Char('c'), KeyModifiers::CONTROL),
                     "ctrl-z" => (KeyCode::Char('z'), KeyModifiers::CONTROL),
                     other => panic!("no key {other}"),

@@ -8,6 +8,7 @@ use crate::domain::*;
 
 mod accounts;
 mod behaviour;
+mod explorer;
 mod promises;
 
 #[test]

@@ -36,13 +36,13 @@ impl Model {
     }
 
     pub(super) fn toggle_arming(&mut self, now: Now) {
-        let Some(account) = self
-            .credentials
-            .selected(&self.store)
-            .map(|k| k.id().clone())
-        else {
-            return;
-        };
+        let selected = self.credentials.selected(&self.store);
+        if let Some(account) = selected.map(|known| known.id().clone()) {
+            self.toggle_arming_of(account, now);
+        }
+    }
+
+    pub(super) fn toggle_arming_of(&mut self, account: AccountId, now: Now) {
         let Some(known) = self.store.known_mut(&account) else {
             return;
         };
@@ -215,10 +215,13 @@ impl Model {
         (accounts, self.credentials.list.selected)
     }
 
-    pub(super) fn paste(&mut self, text: &str) {
+    pub(super) fn paste(&mut self, text: &str, now: Now) {
         self.dirty = true;
         let (id, more) = first_line(text);
         let taken = match &mut self.overlay {
+            Overlay::None if self.focus == Pane::Explorer => {
+                self.explorer.paste(text, &mut self.store, now)
+            }
             Overlay::None => {
                 let wanted =
                     self.focus == Pane::Payments && self.store.is_ready() && !id.is_empty();

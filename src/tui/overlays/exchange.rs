@@ -5,12 +5,12 @@ use std::sync::Arc;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::json;
 use crate::domain::{Body, Exchange, Outcome, inert};
 use crate::tui::panes::Look;
 use crate::tui::panes::request_rows::{outcome, size};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::json;
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::text::{Pen, wrap};
 

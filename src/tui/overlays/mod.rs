@@ -6,7 +6,7 @@ pub mod arm;
 pub mod exchange;
 pub mod guide;
 pub mod help;
-pub mod json;
+pub mod history;
 pub mod link_form;
 pub mod link_result;
 pub mod palette;
@@ -14,6 +14,7 @@ pub mod quote_form;
 pub mod remove;
 pub mod rotate;
 pub mod sandbox;
+pub mod send_ask;
 
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
@@ -43,6 +44,7 @@ pub enum Overlay {
     Filter(Input),
     Guide(guide::State),
     Help(help::State),
+    History(history::State),
     LinkForm(link_form::State),
     LinkResult(link_result::State),
     Palette(palette::State),
@@ -51,6 +53,7 @@ pub enum Overlay {
     Remove(remove::State),
     Rotate(rotate::State),
     Sandbox(sandbox::State),
+    SendAsk(send_ask::State),
 }
 
 impl Overlay {
@@ -69,10 +72,12 @@ impl Overlay {
             Self::Filter(_) => Scope::Filter,
             Self::Guide(_) => Scope::Guide,
             Self::Help(_) => Scope::Help,
+            Self::History(_) => Scope::History,
             Self::LinkResult(_) => Scope::LinkResult,
             Self::Palette(_) => Scope::Palette,
             Self::QuitAsk => Scope::QuitAsk,
             Self::Sandbox(_) => Scope::Sandbox,
+            Self::SendAsk(_) => Scope::SendAsk,
         })
     }
 
@@ -117,6 +122,10 @@ impl Overlay {
                 state.view(look, screen, buf);
                 None
             }
+            Self::History(state) => {
+                state.view(look, screen, buf);
+                None
+            }
             Self::LinkForm(state) => state.view(look, screen, buf),
             Self::LinkResult(state) => {
                 state.view(look, screen, buf);
@@ -131,6 +140,10 @@ impl Overlay {
                 None
             }
             Self::Sandbox(state) => {
+                state.view(look, screen, buf);
+                None
+            }
+            Self::SendAsk(state) => {
                 state.view(look, screen, buf);
                 None
             }

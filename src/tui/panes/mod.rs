@@ -3,6 +3,7 @@
 
 pub mod credentials;
 pub mod estimates;
+pub mod explorer;
 pub mod payments;
 pub mod request_rows;
 pub mod requests;
@@ -18,7 +19,7 @@ use super::theme::Theme;
 use super::widgets::list::Step;
 use crate::domain::{Now, WallTime, time};
 
-/// One of the five.
+/// One of the six.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pane {
     Credentials,
@@ -26,16 +27,18 @@ pub enum Pane {
     Payments,
     Estimates,
     Requests,
+    Explorer,
 }
 
 impl Pane {
     /// In the order of their digits.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Credentials,
         Self::Tokens,
         Self::Payments,
         Self::Estimates,
         Self::Requests,
+        Self::Explorer,
     ];
 
     pub fn index(self) -> usize {
@@ -45,6 +48,7 @@ impl Pane {
             Self::Payments => 2,
             Self::Estimates => 3,
             Self::Requests => 4,
+            Self::Explorer => 5,
         }
     }
 
@@ -55,6 +59,7 @@ impl Pane {
             Self::Payments => "Payments",
             Self::Estimates => "Estimates",
             Self::Requests => "Requests",
+            Self::Explorer => "Explorer",
         }
     }
 
@@ -67,6 +72,7 @@ impl Pane {
         let name = match self {
             Self::Credentials => "Creds",
             Self::Estimates => "Quotes",
+            Self::Explorer => "Explore",
             Self::Tokens | Self::Payments | Self::Requests => self.name(),
         };
         format!("{} {name}", self.index() + 1)
@@ -79,6 +85,7 @@ impl Pane {
             Self::Payments => Scope::Payments,
             Self::Estimates => Scope::Estimates,
             Self::Requests => Scope::Requests,
+            Self::Explorer => Scope::Explorer,
         }
     }
 
@@ -88,11 +95,11 @@ impl Pane {
     }
 
     pub fn next(self) -> Self {
-        Self::ALL[(self.index() + 1) % 5]
+        Self::ALL[(self.index() + 1) % Self::ALL.len()]
     }
 
     pub fn previous(self) -> Self {
-        Self::ALL[(self.index() + 4) % 5]
+        Self::ALL[(self.index() + Self::ALL.len() - 1) % Self::ALL.len()]
     }
 }
 

@@ -190,6 +190,40 @@ fn some_answer(of: &Op, which: u8) -> Result<Answer, Problem> {
     }
 }
 
+/// A reply to a call of the explorer, or none.
+fn some_reply(which: u8) -> Result<Explored, Problem> {
+    if which.is_multiple_of(4) {
+        return Err(Problem::new(
+            ProblemKind::Unreachable,
+            "it \u{1b}failed",
+            "",
+        ));
+    }
+    let row = vec!["漢字\u{202e}".repeat(usize::from(which)); 2];
+    let text = [
+        "{\"a\":[1,{\"b\":\"\u{7}漢\"}]}",
+        "[{\"torn\":\"",
+        "<p>\n\u{9b}",
+        "",
+    ];
+    let text = text[usize::from(which) % 4].repeat(usize::from(which % 3) + 1);
+    Ok(Explored {
+        status: 199 + u16::from(which) * 2,
+        content_type: None,
+        took: Duration::from_millis(3),
+        bytes: text.len(),
+        text,
+        cut: which > 200,
+        failure: (which > 100).then(|| "no \u{1b}".repeat(usize::from(which))),
+        digest: (which > 50).then(|| Digest {
+            title: "t".into(),
+            columns: vec!["one", "two"],
+            rows: vec![row; usize::from(which % 9)],
+            note: "n",
+        }),
+    })
+}
+
 /// Some seconds' worth in a debug build, other cases each time; `PROPTEST_CASES` asks for more.
 fn cases() -> ProptestConfig {
     let usual = ProptestConfig::default();
@@ -207,10 +241,15 @@ proptest! {
     fn nothing_panics_at_any_size(
         happenings in proptest::collection::vec(happening(), 1..60),
         (width, height) in (1..=250_u16, 1..=80_u16),
+        explores in any::<bool>(),
     ) {
         let mut model = busy();
         let mut now = second(4);
         let mut asked: Vec<(RequestId, Op)> = Vec::new();
+        let mut explored: Vec<RequestId> = Vec::new();
+        if explores {
+            press(&mut model, "6", now);
+        }
         update(&mut model, now, Msg::Resized { width, height });
         let mut at = (width, height);
         for happening in happenings {
@@ -230,6 +269,10 @@ proptest! {
                     now = now.plus(Duration::from_secs(seconds));
                     Msg::Woke
                 }
+                Happening::AnswerLast(which) if !explored.is_empty() => Msg::Explored {
+                    request: explored.remove(0),
+                    result: some_reply(which),
+                },
                 Happening::AnswerLast(which) => match asked.pop() {
                     Some((request, op)) => Msg::Answered { request, result: some_answer(&op, which) },
                     None => Msg::Woke,
@@ -243,6 +286,10 @@ proptest! {
                 }),
             };
             for effect in update(&mut model, now, msg) {
+                if let Effect::Explore { request, .. } = effect {
+                    explored.push(request);
+                    continue;
+                }
                 if let Effect::Ask { request, op, .. } = effect {
                     prop_assert!(asked.iter().all(|(other, _)| *other != request));
                     asked.push((request, op));

@@ -1,0 +1,164 @@
+//! A documented call with its parameters filled in. RFC 3986: a value can be nothing but a value, so
+//! `/`, `?`, `#` and `..` in it lead nowhere else.
+
+use std::fmt::Write as _;
+
+use super::catalogue::{Documented, Place};
+
+/// A piece of a filled path, for those who draw it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Piece {
+    /// As documented, or what joins two pieces.
+    Fixed(String),
+    /// A value, percent-encoded.
+    Value(String),
+    /// A required parameter without a value: `{offerId}`.
+    Missing(String),
+}
+
+impl Piece {
+    /// Its text, as it stands in the path.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match self {
+            Self::Fixed(text) | Self::Value(text) | Self::Missing(text) => text,
+        }
+    }
+}
+
+/// The path of `call` with `values`, one for each of its parameters and in their order. An empty value is
+/// none: an optional query parameter is then left out.
+#[must_use]
+pub fn pieces(call: &Documented, values: &[&str]) -> Vec<Piece> {
+    let value = |name: &str, place: Place| {
+        call.params
+            .iter()
+            .zip(values)
+            .find(|(param, _)| param.name == name && param.place == place)
+            .map_or("", |(_, value)| value)
+    };
+    let mut out = Vec::new();
+    let mut rest = call.path;
+    while let Some((before, after)) = rest.split_once('{') {
+        let (name, after) = after.split_once('}').unwrap_or((after, ""));
+        out.push(Piece::Fixed(before.to_owned()));
+        out.push(match value(name, Place::Path) {
+            "" => Piece::Missing(format!("{{{name}}}")),
+            value => Piece::Value(encoded(value)),
+        });
+        rest = after;
+    }
+    out.push(Piece::Fixed(rest.to_owned()));
+    let mut joint = if call.path.contains('?') { '&' } else { '?' };
+    let query = call.params.iter().zip(values);
+    for (param, value) in query.filter(|(param, _)| param.place == Place::Query) {
+        if value.is_empty() && !param.required {
+            continue;
+        }
+        out.push(Piece::Fixed(format!("{joint}{}=", encoded(param.name))));
+        out.push(if value.is_empty() {
+            Piece::Missing(format!("{{{}}}", param.name))
+        } else {
+            Piece::Value(encoded(value))
+        });
+        joint = '&';
+    }
+    out.retain(|piece| !piece.text().is_empty());
+    out
+}
+
+/// Why a value cannot stand where it is to go.
+///
+/// # Errors
+/// If it is missing though the call needs it, or is a dot segment, which every URL reader takes for a
+/// step up or no step, percent-encoded or not.
+pub fn check(place: Place, required: bool, value: &str) -> Result<(), &'static str> {
+    match (place, value) {
+        (_, "") if required || place == Place::Path => Err("the call needs it"),
+        (Place::Path, "." | "..") => Err("a path cannot carry `.` or `..` as a value"),
+        _ => Ok(()),
+    }
+}
+
+/// Every byte but RFC 3986's unreserved characters percent-encoded.
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::catalogue::Param;
+
+    const fn param(name: &'static str, place: Place, required: bool) -> Param {
+        Param {
+            name,
+            place,
+            required,
+            about: "",
+            example: "",
+        }
+    }
+
+    const CALL: Documented = Documented {
+        method: "GET",
+        path: "/v1/offers/{offerId}/stock",
+        params: &[
+            param("offerId", Place::Path, true),
+            param("page", Place::Query, false),
+            param("sort by", Place::Query, false),
+            param("kind", Place::Query, true),
+        ],
+        body: None,
+        writes: false,
+        about: "",
+    };
+
+    fn path(values: &[&str]) -> String {
+        pieces(&CALL, values).iter().map(Piece::text).collect()
+    }
+
+    #[test]
+    fn a_value_stays_a_value() {
+        assert_eq!(
+            path(&["a/../b?x#y z", "0", "", "ż&=%"]),
+            "/v1/offers/a%2F..%2Fb%3Fx%23y%20z/stock?page=0&kind=%C5%BC%26%3D%25"
+        );
+        assert_eq!(
+            path(&["漢", "", "1", "k"]),
+            "/v1/offers/%E6%BC%A2/stock?sort%20by=1&kind=k"
+        );
+        assert_eq!(path(&["-._~", "", "", "k"]), "/v1/offers/-._~/stock?kind=k");
+    }
+
+    #[test]
+    fn what_is_missing_is_seen_and_what_is_optional_left_out() {
+        assert_eq!(
+            path(&["", "", "", ""]),
+            "/v1/offers/{offerId}/stock?kind={kind}"
+        );
+        assert_eq!(path(&[]), "/v1/offers/{offerId}/stock");
+        assert_eq!(pieces(&CALL, &["7"])[1], Piece::Value("7".into()));
+        assert_eq!(pieces(&CALL, &[""])[1], Piece::Missing("{offerId}".into()));
+    }
+
+    #[test]
+    fn dot_segments_cannot_be_encoded_away() {
+        for value in [".", ".."] {
+            assert!(check(Place::Path, true, value).is_err());
+            assert!(check(Place::Query, true, value).is_ok());
+        }
+        assert!(check(Place::Path, true, "..a").is_ok());
+        assert!(check(Place::Path, false, "").is_err(), "a hole in a path");
+        assert!(check(Place::Query, false, "").is_ok());
+    }
+}

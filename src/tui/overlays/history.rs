@@ -1,0 +1,82 @@
+//! The calls of this session, to be looked at or sent again.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::tui::panes::Look;
+use crate::tui::panes::explorer::past::Told;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::list::{List, Step};
+use crate::tui::widgets::text::{Pen, below, cells, width};
+
+/// The calls, newest first, and the selected one.
+#[derive(Debug, Clone)]
+pub struct State {
+    list: List,
+    rows: Vec<Told>,
+}
+
+impl State {
+    pub fn new(rows: Vec<Told>) -> Self {
+        Self {
+            list: List::default(),
+            rows,
+        }
+    }
+
+    /// The number of the selected call.
+    pub fn chosen(&self) -> Option<u64> {
+        Some(self.rows.get(self.list.selected)?.number)
+    }
+
+    pub fn step(&mut self, step: Step, screen: Rect) {
+        let height = screen.height.saturating_sub(6);
+        self.list.step(step, self.rows.len(), height);
+    }
+
+    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
+        let theme = look.theme;
+        let dim = theme.style(Tone::Dim);
+        let height = cells(self.rows.len() + 4).min(screen.height.saturating_sub(2));
+        let live = look.store.is_live();
+        let inner = window(
+            buf,
+            screen,
+            theme,
+            "Calls of this session",
+            (110, height),
+            live,
+        );
+        let list = Rect {
+            height: inner.height.saturating_sub(2),
+            ..inner
+        };
+        let account = self.rows.iter().map(|row| width(row.account.as_str()));
+        let account = account.max().unwrap_or(0).min(16);
+        for (row, at) in (0..).zip(self.list.window(self.rows.len(), list.height)) {
+            let past = &self.rows[at];
+            let mut pen = Pen::new(buf, list, row);
+            pen.text(&past.at.clock(&look.store.zone), dim)
+                .skip(2)
+                .text(past.glyph, theme.bold(past.tone))
+                .skip(1)
+                .cell(&past.word, 14, theme.style(past.tone))
+                .skip(1)
+                .cell(past.account.as_str(), account, dim)
+                .skip(1)
+                .cell(&past.method, 7, theme.bold(Tone::Plain))
+                .text(&past.path, theme.style(Tone::Plain));
+            if at == self.list.selected {
+                let whole = Rect {
+                    y: list.y + row,
+                    height: 1,
+                    ..list
+                };
+                buf.set_style(whole, theme.selected(true));
+            }
+        }
+        let note = "The last 50, kept in memory only: they are gone when the console is left.";
+        Pen::new(buf, below(inner, inner.height.saturating_sub(1)), 0).text(note, dim);
+    }
+}

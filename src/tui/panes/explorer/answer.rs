@@ -1,0 +1,426 @@
+//! What came of a call, laid out to be read: what the provider says in its own terms as a table, and the
+//! body as it came.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use tui_input::Input;
+use unicode_width::UnicodeWidthStr as _;
+
+use super::past::Past;
+use crate::domain::{Digest, Explored, inert, time};
+use crate::tui::panes::Look;
+use crate::tui::panes::request_rows::size;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::form::draw_input;
+use crate::tui::widgets::json::{self, Reading};
+use crate::tui::widgets::list::Step;
+use crate::tui::widgets::reader::Reader;
+use crate::tui::widgets::text::{Pen, below, cells, fit, paragraph, wrap};
+
+/// The widest a column of a table is drawn.
+const COLUMN_MAX: u16 = 36;
+/// Rows a failure or a hint may take.
+const WORDS_MAX: usize = 3;
+
+/// The table made of a digest.
+#[derive(Debug, Clone)]
+struct Table {
+    title: String,
+    note: &'static str,
+    heading: String,
+    rows: Reader,
+}
+
+/// Which of the two is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Seen {
+    Table,
+    Body,
+}
+
+/// An answer being read.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Which call of the history it belongs to.
+    pub number: u64,
+    /// What is said of the body: "JSON", "an HTML page".
+    note: (String, Tone),
+    table: Option<Table>,
+    body: Reader,
+    seen: Seen,
+    width: u16,
+    height: u16,
+}
+
+/// Where the parts of an answer lie.
+struct Parts {
+    head: Rect,
+    text: Rect,
+    search: Rect,
+}
+
+impl Answer {
+    pub fn new(past: &Past) -> Self {
+        let (note, body, table) = match &past.outcome {
+            Err(_) => ((String::new(), Tone::Dim), Reader::text("", true), None),
+            Ok(explored) => {
+                let (note, body) = read(explored);
+                (note, body, explored.digest.as_ref().map(table))
+            }
+        };
+        Self {
+            number: past.number,
+            note,
+            seen: if table.is_some() {
+                Seen::Table
+            } else {
+                Seen::Body
+            },
+            table,
+            body,
+            width: 0,
+            height: 0,
+        }
+    }
+
+    fn reader(&self) -> &Reader {
+        match (&self.table, self.seen) {
+            (Some(table), Seen::Table) => &table.rows,
+            _ => &self.body,
+        }
+    }
+
+    fn reader_mut(&mut self) -> &mut Reader {
+        match (&mut self.table, self.seen) {
+            (Some(table), Seen::Table) => &mut table.rows,
+            _ => &mut self.body,
+        }
+    }
+
+    /// Lays it out for the area it will be drawn in.
+    pub fn settle(&mut self, past: &Past, searching: bool, area: Rect) {
+        let text = self.parts(past, searching, area).text;
+        (self.width, self.height) = (text.width, text.height);
+        self.reader_mut().settle(text);
+    }
+
+    pub fn has_table(&self) -> bool {
+        self.table.is_some()
+    }
+
+    pub fn wraps(&self) -> bool {
+        self.reader().wraps()
+    }
+
+    pub fn is_sought(&self) -> bool {
+        !self.reader().sought().is_empty()
+    }
+
+    pub fn step(&mut self, step: Step) {
+        let height = self.height;
+        self.reader_mut().step(step, height);
+    }
+
+    pub fn sideways(&mut self, right: bool) {
+        self.reader_mut().sideways(right);
+    }
+
+    pub fn toggle_wrap(&mut self) {
+        self.reader_mut().toggle_wrap();
+    }
+
+    pub fn toggle_table(&mut self) {
+        self.seen = match self.seen {
+            Seen::Table => Seen::Body,
+            Seen::Body => Seen::Table,
+        };
+    }
+
+    pub fn sought(&self) -> &str {
+        self.reader().sought()
+    }
+
+    pub fn seek(&mut self, text: &str) {
+        let height = self.height;
+        self.reader_mut().seek(text, height);
+    }
+
+    pub fn seek_on(&mut self, forward: bool) {
+        let height = self.height;
+        self.reader_mut().seek_on(forward, height);
+    }
+
+    /// What the frame says at its right.
+    pub fn place(&self) -> Option<String> {
+        let place = self.reader().place(self.height);
+        let found = self.reader().found();
+        match (found, place) {
+            (Some(found), Some(place)) => Some(format!("{found} · {place}")),
+            (found, place) => found.or(place),
+        }
+    }
+
+    fn parts(&self, past: &Past, searching: bool, area: Rect) -> Parts {
+        let words = match &past.outcome {
+            Ok(explored) => explored.failure.as_deref(),
+            Err(_) => None,
+        };
+        let said = words.map_or(0, |words| wrap(words, area.width).len().min(WORDS_MAX));
+        let table = match (&self.table, self.seen) {
+            // The title, the columns' names, and what must be known of the figures.
+            (Some(table), Seen::Table) => 2 + usize::from(!table.note.is_empty()),
+            _ => 1,
+        };
+        let head = cells(1 + said + table).min(area.height);
+        let left = below(area, head);
+        let search = u16::from(searching && left.height > 1);
+        Parts {
+            head: Rect {
+                height: head,
+                ..area
+            },
+            text: Rect {
+                height: left.height - search,
+                ..left
+            },
+            search: below(left, left.height - search),
+        }
+    }
+
+    /// Draws it; `typing` is the text being sought. Gives the cursor.
+    pub fn view(
+        &self,
+        past: &Past,
+        typing: Option<&Input>,
+        look: Look<'_>,
+        area: Rect,
+        buf: &mut Buffer,
+    ) -> Option<Position> {
+        let theme = look.theme;
+        let explored = match &past.outcome {
+            Ok(explored) => explored,
+            Err(problem) => {
+                draw_problem(past, problem, look, area, buf);
+                return None;
+            }
+        };
+        let parts = self.parts(past, typing.is_some(), area);
+        let mut left = parts.head;
+        let (glyph, word, tone) = past.verdict();
+        Pen::new(buf, left, 0)
+            .text(glyph, theme.bold(tone))
+            .skip(1)
+            .text(&word, theme.bold(tone))
+            .text(&facts(past, explored, look), theme.style(Tone::Dim));
+        left = below(left, 1);
+        if let Some(failure) = &explored.failure {
+            let rows = cells(wrap(failure, area.width).len().min(WORDS_MAX));
+            let said = Rect {
+                height: rows.min(left.height),
+                ..left
+            };
+            paragraph(buf, said, failure, theme.style(Tone::Bad));
+            left = below(left, rows);
+        }
+        if let (Some(table), Seen::Table) = (&self.table, self.seen) {
+            Pen::new(buf, left, 0).text(&table.title, theme.bold(Tone::Plain));
+            left = below(left, 1);
+            if !table.note.is_empty() {
+                Pen::new(buf, left, 0).text(table.note, theme.style(Tone::Dim));
+                left = below(left, 1);
+            }
+            let heading: String = table.heading.chars().skip(table.rows.left()).collect();
+            Pen::new(buf, left, 0).text(&heading, theme.bold(Tone::Accent));
+        } else {
+            Pen::new(buf, left, 0).text(&self.note.0, theme.style(self.note.1));
+        }
+        self.reader().draw(parts.text, theme, buf);
+        let mut pen = Pen::new(buf, parts.search, 0);
+        let input = typing?;
+        pen.text("search / ", theme.bold(Tone::Accent));
+        let x = draw_input(&mut pen, input, "text, without case", theme);
+        Some(Position::new(x, parts.search.y))
+    }
+}
+
+fn facts(past: &Past, explored: &Explored, look: Look<'_>) -> String {
+    let bytes = u64::try_from(explored.bytes).unwrap_or(u64::MAX);
+    let kind = explored.content_type.as_deref();
+    format!(
+        " · {} ms · {} · {} · {}",
+        explored.took.as_millis(),
+        size(bytes),
+        past.at.clock(&look.store.zone),
+        kind.map_or("no content type".into(), |kind| inert::cut(kind, 40)),
+    )
+}
+
+fn draw_problem(
+    past: &Past,
+    problem: &crate::domain::Problem,
+    look: Look<'_>,
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let theme = look.theme;
+    let (glyph, word, tone) = past.verdict();
+    let at = format!(" · {}", past.at.clock(&look.store.zone));
+    Pen::new(buf, area, 0)
+        .text(glyph, theme.bold(tone))
+        .skip(1)
+        .text(&word, theme.bold(tone))
+        .text(&at, theme.style(Tone::Dim));
+    let mut left = below(area, 1);
+    let rows = paragraph(buf, left, &problem.message, theme.style(Tone::Plain));
+    left = below(left, rows);
+    paragraph(buf, left, &problem.hint, theme.style(Tone::Dim));
+}
+
+/// The body as it can be read, and what is to be known of it.
+fn read(explored: &Explored) -> ((String, Tone), Reader) {
+    let text = explored.text.as_str();
+    let kind = explored.content_type.as_deref().unwrap_or_default();
+    let kind = kind.to_ascii_lowercase();
+    let cut = if explored.cut {
+        let kept = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        format!("; cut: only the first {} are shown", size(kept))
+    } else {
+        String::new()
+    };
+    let plain = |note: &str, tone| {
+        let tone = if explored.cut { Tone::Warn } else { tone };
+        ((format!("{note}{cut}"), tone), Reader::text(text, true))
+    };
+    if explored.bytes == 0 {
+        return plain("no body", Tone::Dim);
+    }
+    // What is no UTF-8 was replaced on its way here.
+    let strange = text
+        .chars()
+        .take(4096)
+        .filter(|c| *c == '\u{fffd}' || *c == '\0')
+        .count();
+    if strange > text.len().min(4096) / 16 {
+        return plain(
+            "no text: bytes that are none are shown as \u{fffd} or escaped",
+            Tone::Warn,
+        );
+    }
+    match json::read(text) {
+        Reading::Whole(lines) => (
+            (format!("JSON, indented{cut}"), Tone::Dim),
+            Reader::json(lines),
+        ),
+        Reading::Torn(lines) if explored.cut => {
+            ((format!("JSON{cut}"), Tone::Warn), Reader::json(lines))
+        }
+        Reading::Torn(lines) => (
+            (
+                "JSON that ends too early: the reply is torn".into(),
+                Tone::Bad,
+            ),
+            Reader::json(lines),
+        ),
+        Reading::Not(why) => {
+            let page = text.trim_start().starts_with('<');
+            if kind.contains("html") || page && !kind.contains("xml") {
+                plain(
+                    "an HTML page, as a proxy or a web site answers, not an API",
+                    Tone::Warn,
+                )
+            } else if kind.contains("json") && why != "a single value" {
+                plain(&format!("said to be JSON, but it is not: {why}"), Tone::Bad)
+            } else {
+                plain("text", Tone::Dim)
+            }
+        }
+    }
+}
+
+/// Columns as wide as they need to be, one line a row.
+fn table(digest: &Digest) -> Table {
+    let cell = |text: &str| fit(text, COLUMN_MAX).into_owned();
+    let rows: Vec<Vec<String>> = digest
+        .rows
+        .iter()
+        .map(|row| row.iter().map(|text| cell(text)).collect())
+        .collect();
+    let wide: Vec<usize> = (0..digest.columns.len())
+        .map(|at| {
+            let cells = rows.iter().filter_map(|row| row.get(at));
+            let widest = cells.map(|text| text.width()).max().unwrap_or(0);
+            widest.max(digest.columns[at].width())
+        })
+        .collect();
+    let line = |cells: &mut dyn Iterator<Item = &str>| {
+        let mut out = String::new();
+        for (text, wide) in cells.zip(&wide) {
+            out.push_str(text);
+            let air = wide.saturating_sub(text.width()) + 2;
+            out.extend(std::iter::repeat_n(' ', air));
+        }
+        out.trim_end().to_owned()
+    };
+    let text: Vec<String> = rows
+        .iter()
+        .map(|row| line(&mut row.iter().map(String::as_str)))
+        .collect();
+    Table {
+        title: digest.title.clone(),
+        note: digest.note,
+        heading: line(&mut digest.columns.iter().copied()),
+        rows: Reader::text(&text.join("\n"), false),
+    }
+}
+
+/// `sent 3 s ago`, or when, where nothing may move.
+pub fn sent(since: std::time::Duration, look: Look<'_>) -> String {
+    let age = look.now.mono.saturating_sub(since);
+    if look.still {
+        let at =
+            crate::domain::WallTime(look.now.wall.0 - i64::try_from(age.as_millis()).unwrap_or(0));
+        format!("sent at {}", at.clock(&look.store.zone))
+    } else if age.as_secs() == 0 {
+        "sent".into()
+    } else {
+        format!(
+            "sent {} ago",
+            time::fine(std::time::Duration::from_secs(age.as_secs()))
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn note(text: &str, kind: &str, cut: bool) -> String {
+        let explored = Explored {
+            status: 200,
+            content_type: Some(kind.into()),
+            took: Duration::ZERO,
+            bytes: text.len(),
+            text: text.into(),
+            cut,
+            failure: None,
+            digest: None,
+        };
+        read(&explored).0.0
+    }
+
+    #[test]
+    fn a_body_is_called_what_it_is() {
+        let json = "application/json";
+        assert_eq!(note("{\"a\":1}", json, false), "JSON, indented");
+        assert!(note("{\"a\":", json, false).contains("torn"));
+        assert!(note("{\"a\":", json, true).starts_with("JSON; cut: only the first 5 B"));
+        assert!(note("<html>", "text/html", false).starts_with("an HTML page"));
+        assert!(note("<html>", json, false).starts_with("an HTML page"));
+        assert!(note("{'a'}", json, false).starts_with("said to be JSON"));
+        assert_eq!(note("", json, false), "no body");
+        assert!(note("\u{fffd}PNG\0\0\u{fffd}", "image/png", false).starts_with("no text"));
+        assert_eq!(note("true", json, false), "text");
+        assert_eq!(note("hello", "text/plain", false), "text");
+    }
+}

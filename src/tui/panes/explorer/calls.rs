@@ -1,0 +1,239 @@
+//! The list of calls: each account's documented ones and any other, found by a few letters.
+
+use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::{Config, Matcher, Utf32Str};
+
+use crate::domain::{AccountId, Documented, Now, ProviderId};
+use crate::tui::store::{Known, Store};
+
+/// Each provider's documented calls.
+pub type Catalogues = Vec<(ProviderId, &'static [Documented])>;
+
+/// What a provider has documented.
+pub fn catalogue(catalogues: &Catalogues, provider: ProviderId) -> &'static [Documented] {
+    catalogues
+        .iter()
+        .find(|(id, _)| *id == provider)
+        .map_or(&[], |(_, calls)| calls)
+}
+
+/// One row of the list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Row {
+    /// A heading.
+    Account(AccountId),
+    /// A documented call, with the letters of its [`told`] that were sought.
+    Call {
+        account: AccountId,
+        call: &'static Documented,
+        hits: Vec<u32>,
+    },
+    /// Any other call, method and path free.
+    Other(AccountId),
+    /// So many calls that write stand behind the arming of their account.
+    Locked(AccountId, usize),
+}
+
+impl Row {
+    pub fn account(&self) -> &AccountId {
+        match self {
+            Self::Account(account)
+            | Self::Call { account, .. }
+            | Self::Other(account)
+            | Self::Locked(account, _) => account,
+        }
+    }
+
+    pub fn is_heading(&self) -> bool {
+        matches!(self, Self::Account(_))
+    }
+
+    /// Whether it is the same choice, whatever was sought.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Call { account, call, .. },
+                Self::Call {
+                    account: a,
+                    call: c,
+                    ..
+                },
+            ) => account == a && is_same_call(Some(call), Some(c)),
+            (Self::Locked(account, _), Self::Locked(other, _)) => account == other,
+            _ => self == other,
+        }
+    }
+}
+
+/// Whether two are one entry of a catalogue.
+pub fn is_same_call(one: Option<&Documented>, other: Option<&Documented>) -> bool {
+    match (one, other) {
+        (None, None) => true,
+        (Some(one), Some(other)) => one.method == other.method && one.path == other.path,
+        _ => false,
+    }
+}
+
+/// What is searched of a call, and how it is written in a row.
+pub fn told(call: &Documented, account: &AccountId) -> String {
+    format!("{} {} {} {account}", call.method, call.path, call.about)
+}
+
+/// The rows, in the accounts' order, those found best first; and the best of all.
+pub fn rows(
+    store: &Store,
+    catalogues: &Catalogues,
+    sought: &str,
+    now: Now,
+) -> (Vec<Row>, Option<usize>) {
+    let mut seeker = Seeker::new(sought);
+    let mut found = Vec::new();
+    for known in &store.accounts {
+        let id = known.id();
+        let mut here = Vec::new();
+        for call in catalogue(catalogues, known.account.provider) {
+            if let Some((score, hits)) = seeker.look(&told(call, id)) {
+                here.push((score, Some((call, hits))));
+            }
+        }
+        here.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        if let Some((score, _)) = seeker.look(&format!("any other call {id}")) {
+            here.push((score, None));
+        }
+        found.push((known, here));
+    }
+    let scores = found
+        .iter()
+        .flat_map(|(_, here)| here)
+        .map(|(score, _)| *score);
+    let most = scores.max().unwrap_or(0);
+    let mut rows = Vec::new();
+    let mut best: Option<(u32, usize)> = None;
+    for (known, here) in found {
+        let id = known.id();
+        let heading = rows.len();
+        rows.push(Row::Account(id.clone()));
+        let mut locked = (0, 0);
+        // Letters strewn over a text find nearly anything.
+        for (score, call) in here.into_iter().filter(|(score, _)| score * 3 >= most * 2) {
+            let absent = call
+                .as_ref()
+                .is_some_and(|(call, _)| is_absent(known, call.writes, now));
+            if absent {
+                locked = (locked.0 + 1, score.max(locked.1));
+                continue;
+            }
+            if best.is_none_or(|(most, _)| score > most) {
+                best = Some((score, rows.len()));
+            }
+            rows.push(match call {
+                None => Row::Other(id.clone()),
+                Some((call, hits)) => Row::Call {
+                    account: id.clone(),
+                    call,
+                    hits,
+                },
+            });
+        }
+        if locked.0 > 0 {
+            let after = matches!(rows.last(), Some(Row::Other(_)));
+            let at = rows.len() - usize::from(after);
+            if best.is_none_or(|(most, _)| locked.1 > most) {
+                best = Some((locked.1, at));
+            }
+            rows.insert(at, Row::Locked(id.clone(), locked.0));
+        }
+        if rows.len() == heading + 1 {
+            rows.truncate(heading);
+        }
+    }
+    (rows, best.map(|(_, at)| at))
+}
+
+/// Whether a call stands behind an arming that has not been done.
+pub fn is_absent(known: &Known, writes: bool, now: Now) -> bool {
+    writes && !known.may_write(now)
+}
+
+struct Seeker {
+    pattern: Pattern,
+    matcher: Matcher,
+    letters: Vec<char>,
+}
+
+impl Seeker {
+    fn new(sought: &str) -> Self {
+        Self {
+            pattern: Pattern::parse(sought, CaseMatching::Ignore, Normalization::Smart),
+            matcher: Matcher::new(Config::DEFAULT.match_paths()),
+            letters: Vec::new(),
+        }
+    }
+
+    fn look(&mut self, text: &str) -> Option<(u32, Vec<u32>)> {
+        let mut hits = Vec::new();
+        let text = Utf32Str::new(text, &mut self.letters);
+        let score = self.pattern.indices(text, &mut self.matcher, &mut hits)?;
+        hits.sort_unstable();
+        hits.dedup();
+        Some((score, hits))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::testing::*;
+
+    fn found(store: &Store, sought: &str) -> Vec<String> {
+        let catalogues = vec![(ProviderId("kanga"), CATALOGUE)];
+        let (rows, best) = rows(store, &catalogues, sought, second(0));
+        let told = rows.iter().enumerate().map(|(at, row)| {
+            let mark = if Some(at) == best { "*" } else { "" };
+            match row {
+                Row::Account(id) => format!("{mark}{id}:"),
+                Row::Call { call, .. } => format!("{mark}{} {}", call.method, call.path),
+                Row::Other(_) => format!("{mark}other"),
+                Row::Locked(_, count) => format!("{mark}locked {count}"),
+            }
+        });
+        told.collect()
+    }
+
+    #[test]
+    fn a_few_letters_find_a_call() {
+        let store = Store::new(sandbox_setup().accounts);
+        assert_eq!(found(&store, "").len(), 7);
+        assert_eq!(
+            found(&store, "calcpr")[..2],
+            ["kanga:", "*POST /v1/calculations/price"]
+        );
+        assert_eq!(
+            found(&store, "patch offer")[1],
+            "*PATCH /v1/offers/{offerId}"
+        );
+        assert_eq!(
+            found(&store, "key stock")[1],
+            "*DELETE /v1/offers/{offerId}/stock/{stockId}"
+        );
+        assert_eq!(found(&store, "zzzz"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn writes_of_a_live_account_are_absent_until_it_is_armed() {
+        let mut store = Store::new(live_setup().accounts);
+        let shown = found(&store, "shop");
+        assert_eq!(shown[0], "shop:");
+        assert!(shown.contains(&"locked 2".into()), "{shown:?}");
+        assert!(!shown.iter().any(|row| row.contains("PATCH")), "{shown:?}");
+        let shown = found(&store, "patch shop");
+        assert!(shown.contains(&"*locked 1".into()), "{shown:?}");
+        let shop = crate::domain::AccountId::new("shop").unwrap();
+        store.known_mut(&shop).unwrap().arm(second(0));
+        let shown = found(&store, "patch shop");
+        assert!(
+            shown.contains(&"*PATCH /v1/offers/{offerId}".into()),
+            "{shown:?}"
+        );
+    }
+}

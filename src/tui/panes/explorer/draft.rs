@@ -1,0 +1,369 @@
+//! One call being put together: its parameters, its body, and the request they make.
+
+use std::sync::Arc;
+
+use ratatui::crossterm::event::KeyEvent;
+
+use crate::domain::catalogue::Place;
+use crate::domain::fill::{self, Piece};
+use crate::domain::{Account, AccountId, Documented, Environment, Exchange, RawCall, RequestId};
+use crate::tui::widgets::editor::{Edited, Editor};
+use crate::tui::widgets::form::{Field, Form, Typed, Value};
+use crate::tui::widgets::json;
+
+/// What a free call may be made with.
+const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
+/// The fields of a free call.
+const METHOD: usize = 0;
+const PATH: usize = 1;
+
+/// Why a body is no JSON, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wrong {
+    /// Counted from 1.
+    pub line: usize,
+    /// In bytes, counted from 1.
+    pub column: usize,
+    pub words: String,
+}
+
+/// A call on its way.
+#[derive(Debug, Clone)]
+pub struct Asking {
+    pub request: RequestId,
+    pub call: RawCall,
+    /// When it was sent, on the monotonic clock.
+    pub since: std::time::Duration,
+    /// Its last try as it went over the wire.
+    pub exchange: Option<Arc<Exchange>>,
+}
+
+/// A call, as far as it has been put together.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    pub account: AccountId,
+    /// `None`: any other call.
+    pub call: Option<&'static Documented>,
+    pub form: Form,
+    pub body: Option<Editor>,
+    pub in_body: bool,
+    pub wrong: Option<Wrong>,
+    pub asking: Option<Asking>,
+    /// What came of it last, by its number in the history.
+    pub past: Option<u64>,
+}
+
+impl Draft {
+    /// Required parameters begin with their examples only where these are sure to work and can do no
+    /// harm: at the embedded simulator.
+    pub fn new(account: &Account, call: Option<&'static Documented>) -> Self {
+        let embedded = account.environment == Environment::Embedded;
+        let (fields, body) = match call {
+            None => {
+                let methods = METHODS.map(str::to_owned).to_vec();
+                let fields = vec![
+                    Field::choice("Method", methods, 0),
+                    Field::text("Path", "from / on, with its query", "/"),
+                ];
+                (fields, Some(String::new()))
+            }
+            Some(call) => {
+                let fields = call.params.iter().map(|param| {
+                    let (need, value) = match (param.required, embedded) {
+                        (true, true) => ("required", param.example),
+                        (true, false) => ("required", ""),
+                        (false, _) => ("optional", ""),
+                    };
+                    let hint = if param.example.is_empty() {
+                        need.to_owned()
+                    } else {
+                        format!("{need}, like {}", param.example)
+                    };
+                    Field::text(param.name, &hint, value)
+                });
+                let body = call
+                    .body
+                    .map(|body| json::indented(body).unwrap_or_else(|| body.to_owned()));
+                (fields.collect(), body)
+            }
+        };
+        let mut draft = Self {
+            account: account.id.clone(),
+            call,
+            in_body: fields.is_empty() && body.is_some(),
+            form: Form::new(fields),
+            body: body.map(|text| Editor::new(&text)),
+            wrong: None,
+            asking: None,
+            past: None,
+        };
+        draft.form.at = if call.is_none() { PATH } else { 0 };
+        draft.check();
+        draft
+    }
+
+    pub fn method(&self) -> &str {
+        self.call.map_or_else(
+            || METHODS[self.form.fields[METHOD].chosen().min(METHODS.len() - 1)],
+            |call| call.method,
+        )
+    }
+
+    /// The path, as far as it is filled in.
+    pub fn path(&self) -> Vec<Piece> {
+        match self.call {
+            None => vec![Piece::Fixed(self.form.fields[PATH].typed().to_owned())],
+            Some(call) => fill::pieces(call, &self.values()),
+        }
+    }
+
+    pub fn values(&self) -> Vec<&str> {
+        self.form.fields.iter().map(Field::typed).collect()
+    }
+
+    /// The request as it stands, holes and all.
+    pub fn as_it_stands(&self) -> RawCall {
+        let body = self.body.as_ref().filter(|body| !body.is_blank());
+        RawCall {
+            method: self.method().to_owned(),
+            path: self.path().iter().map(Piece::text).collect(),
+            body: body.map(Editor::text),
+        }
+    }
+
+    /// Fills in what was sent before.
+    pub fn fill(&mut self, values: &[String], call: &RawCall) {
+        for (field, value) in self.form.fields.iter_mut().zip(values) {
+            if let Value::Text(input) = &mut field.value {
+                *input = value.as_str().into();
+            }
+            field.error = None;
+        }
+        if self.call.is_none()
+            && let Value::Choice { at, .. } = &mut self.form.fields[METHOD].value
+        {
+            let known = METHODS.iter().position(|method| *method == call.method);
+            *at = known.unwrap_or(0);
+        }
+        if let Some(body) = &mut self.body {
+            body.replace(call.body.as_deref().unwrap_or_default());
+        }
+        self.check();
+    }
+
+    /// The request it makes, or what is wrong with it, told beside its field.
+    pub fn submit(&mut self) -> Result<RawCall, String> {
+        if let Some(call) = self.call {
+            for (field, param) in self.form.fields.iter_mut().zip(call.params) {
+                let checked = fill::check(param.place, param.required, field.typed());
+                field.error = checked.err().map(str::to_owned);
+            }
+        } else {
+            let path = &mut self.form.fields[PATH];
+            let bare = path.typed();
+            let wrong = !bare.starts_with('/') || bare.contains(char::is_whitespace);
+            path.error = wrong.then(|| {
+                "a path begins with / and has no spaces; the host is the account's".into()
+            });
+        }
+        if self.form.find_error() {
+            self.in_body = false;
+            let field = &self.form.fields[self.form.at];
+            let why = field.error.as_deref().unwrap_or_default();
+            return Err(format!("{}: {why}", field.label));
+        }
+        // Only where JSON is due: another call may take another kind of body.
+        if let (Some(wrong), Some(body), true) = (&self.wrong, &mut self.body, self.call.is_some())
+        {
+            body.go_to(wrong.line.saturating_sub(1), wrong.column.saturating_sub(1));
+            self.in_body = true;
+            return Err(format!(
+                "the body is not JSON: line {}, column {}: {}",
+                wrong.line, wrong.column, wrong.words
+            ));
+        }
+        Ok(self.as_it_stands())
+    }
+
+    /// To the next field, or the body behind the last; around at the end.
+    pub fn next(&mut self, forward: bool) {
+        let last = self.form.fields.len().saturating_sub(1);
+        let has_fields = !self.form.fields.is_empty();
+        let to_body = self.body.is_some() && self.form.at == if forward { last } else { 0 };
+        if self.in_body {
+            self.in_body = !has_fields;
+            self.form.at = if forward { 0 } else { last };
+        } else if to_body {
+            self.in_body = true;
+        } else if forward {
+            self.form.next();
+        } else {
+            self.form.previous();
+        }
+    }
+
+    /// Takes a key; whether anything changed, and a word where it could not.
+    pub fn key(&mut self, key: &KeyEvent, height: u16) -> Edited {
+        if !self.in_body {
+            return match self.form.key(key) {
+                Typed::Changed => Edited::Changed,
+                Typed::Nothing | Typed::Locked => Edited::No,
+            };
+        }
+        let Some(body) = &mut self.body else {
+            return Edited::No;
+        };
+        let edited = body.key(key, height);
+        self.check_after(edited)
+    }
+
+    /// Takes a pasted text.
+    pub fn paste(&mut self, text: &str, height: u16) -> Edited {
+        match (&mut self.body, self.in_body) {
+            (Some(body), true) => {
+                let edited = body.paste(text, height);
+                self.check_after(edited)
+            }
+            _ if self.form.paste(text) => Edited::Changed,
+            _ => Edited::No,
+        }
+    }
+
+    /// Indents the body, if it is JSON.
+    pub fn tidy(&mut self) -> bool {
+        let Some(body) = &mut self.body else {
+            return false;
+        };
+        let tidied = json::indented(&body.text());
+        if let Some(text) = &tidied {
+            body.replace(text);
+        }
+        tidied.is_some()
+    }
+
+    /// Takes the last change of the body back.
+    pub fn undo(&mut self) -> bool {
+        let undone = self.in_body && self.body.as_mut().is_some_and(Editor::undo);
+        self.check();
+        undone
+    }
+
+    fn check_after(&mut self, edited: Edited) -> Edited {
+        if edited == Edited::Changed {
+            self.check();
+        }
+        edited
+    }
+
+    fn check(&mut self) {
+        let text = match &self.body {
+            Some(body) if !body.is_blank() => body.text(),
+            _ => {
+                self.wrong = None;
+                return;
+            }
+        };
+        let checked = serde_json::from_str::<serde::de::IgnoredAny>(&text);
+        self.wrong = checked.err().map(|error| {
+            let words = error.to_string();
+            let words = words.split(" at line ").next().unwrap_or_default();
+            Wrong {
+                line: error.line(),
+                column: error.column(),
+                words: words.to_owned(),
+            }
+        });
+    }
+
+    /// What is said of the field in hand.
+    pub fn about_field(&self) -> Option<String> {
+        let param = self
+            .call?
+            .params
+            .get(self.form.at)
+            .filter(|_| !self.in_body)?;
+        let place = match param.place {
+            Place::Path => "in the path",
+            Place::Query => "in the query",
+        };
+        let need = if param.required {
+            "required"
+        } else {
+            "optional"
+        };
+        let example = if param.example.is_empty() {
+            String::new()
+        } else {
+            format!(", like {}", param.example)
+        };
+        Some(format!("{}; {need}, {place}{example}", param.about))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::testing::*;
+    use ratatui::crossterm::event::{KeyCode, KeyModifiers};
+
+    fn typed(draft: &mut Draft, text: &str) {
+        for c in text.chars() {
+            draft.key(&KeyEvent::new(KeyCode::Char(c), KeyModifiers::NONE), 9);
+        }
+    }
+
+    #[test]
+    fn examples_stand_only_where_they_can_do_no_harm() {
+        let call = Some(&CATALOGUE[2]);
+        let draft = Draft::new(&account("sim", Environment::Embedded), call);
+        assert_eq!(draft.values(), ["5f9e2c", ""]);
+        let mut draft = Draft::new(&account("shop", Environment::Production), call);
+        assert_eq!(draft.values(), ["", ""]);
+        assert_eq!(draft.submit().unwrap_err(), "offerId: the call needs it");
+        assert_eq!(draft.as_it_stands().path, "/v1/offers/{offerId}");
+        typed(&mut draft, "a/b");
+        draft.next(true);
+        typed(&mut draft, "true");
+        let sent = draft.submit().unwrap();
+        assert_eq!(sent.path, "/v1/offers/a%2Fb?dryRun=true");
+        assert_eq!(
+            sent.body.as_deref(),
+            Some(
+                "{\n  \"price\": {\n    \"amount\": 1250,\n    \"currency\": \"EUR\"\n  },\n  \"status\": \"ACTIVE\"\n}"
+            )
+        );
+    }
+
+    #[test]
+    fn a_body_that_is_not_json_is_not_sent_where_json_is_due() {
+        let mut draft = Draft::new(&account("sim", Environment::Embedded), Some(&CATALOGUE[3]));
+        assert!(draft.in_body, "there is nothing else to fill in");
+        typed(&mut draft, "x");
+        assert_eq!(
+            draft.submit().unwrap_err(),
+            "the body is not JSON: line 1, column 1: expected value"
+        );
+        assert!(draft.undo());
+        assert!(draft.submit().is_ok());
+    }
+
+    #[test]
+    fn another_call_takes_method_path_and_any_body() {
+        let mut draft = Draft::new(&account("sim", Environment::Embedded), None);
+        typed(&mut draft, "v9/x?y=%20 z");
+        assert!(draft.submit().is_err());
+        for _ in 0..2 {
+            draft.key(&KeyEvent::new(KeyCode::Backspace, KeyModifiers::NONE), 9);
+        }
+        draft.next(true);
+        typed(&mut draft, "a=1");
+        draft.next(true);
+        draft.key(&KeyEvent::new(KeyCode::Right, KeyModifiers::NONE), 9);
+        let call = RawCall {
+            method: "POST".into(),
+            path: "/v9/x?y=%20".into(),
+            body: Some("a=1".into()),
+        };
+        assert_eq!(draft.submit(), Ok(call));
+    }
+}

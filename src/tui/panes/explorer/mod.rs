@@ -1,0 +1,583 @@
+//! Any call: found in the catalogue, filled in, sent through the gate, its answer read. It asks for
+//! nothing by itself, and what it remembers ends with the console.
+
+pub mod answer;
+pub mod calls;
+pub mod draft;
+pub mod past;
+mod view;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ratatui::crossterm::event::KeyEvent;
+use ratatui::layout::{Position, Rect};
+use tui_input::Input;
+
+use crate::domain::{
+    Account, AccountId, Documented, Exchange, Explored, Now, Problem, ProblemKind, RawCall,
+    RequestId, catalogue,
+};
+use crate::tui::keys::{Action, Scope};
+use crate::tui::msg::Level;
+use crate::tui::store::Store;
+use crate::tui::widgets::editor::Edited;
+use crate::tui::widgets::form;
+use crate::tui::widgets::list::{List, Step};
+
+use super::Hand;
+use answer::Answer;
+use calls::{Catalogues, Row};
+use draft::{Asking, Draft};
+use past::{History, Past};
+
+/// Drafts kept while others are looked at.
+const DRAFTS_MAX: usize = 64;
+
+/// Where the keys go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Part {
+    #[default]
+    Calls,
+    Request,
+    Answer,
+}
+
+/// What is being typed beside a draft.
+#[derive(Debug, Clone)]
+enum Typing {
+    Nothing,
+    /// Letters of a call.
+    Find(Input),
+    /// A text in the answer.
+    Search(Input),
+}
+
+/// The calls, the drafts, and the answers.
+#[derive(Debug)]
+pub struct State {
+    catalogues: Catalogues,
+    pub part: Part,
+    list: List,
+    rows: Vec<Row>,
+    sought: String,
+    /// What the rows were made from, besides the letters.
+    made_from: Option<Vec<(AccountId, bool)>>,
+    typing: Typing,
+    drafts: Vec<Draft>,
+    current: Option<usize>,
+    answer: Option<Answer>,
+    pub history: History,
+    area: Rect,
+}
+
+impl State {
+    pub fn new(catalogues: Catalogues) -> Self {
+        Self {
+            catalogues,
+            part: Part::default(),
+            list: List::default(),
+            rows: Vec::new(),
+            sought: String::new(),
+            made_from: None,
+            typing: Typing::Nothing,
+            drafts: Vec::new(),
+            current: None,
+            answer: None,
+            history: History::default(),
+            area: Rect::default(),
+        }
+    }
+
+    /// The scope keys are heard in.
+    pub fn scope(&self) -> Scope {
+        match (&self.typing, self.part) {
+            (Typing::Find(_), _) => Scope::ExplorerFind,
+            (Typing::Search(_), _) => Scope::ExplorerSearch,
+            (Typing::Nothing, Part::Calls) => Scope::Explorer,
+            (Typing::Nothing, Part::Answer) => Scope::ExplorerAnswer,
+            (Typing::Nothing, Part::Request) => {
+                if self.draft().is_some_and(|draft| draft.in_body) {
+                    Scope::ExplorerBody
+                } else {
+                    Scope::ExplorerFields
+                }
+            }
+        }
+    }
+
+    pub fn draft(&self) -> Option<&Draft> {
+        self.drafts.get(self.current?)
+    }
+
+    pub fn draft_mut(&mut self) -> Option<&mut Draft> {
+        self.drafts.get_mut(self.current?)
+    }
+
+    /// The account of what is selected.
+    pub fn account(&self) -> Option<&AccountId> {
+        match self.draft() {
+            Some(draft) => Some(&draft.account),
+            None => self.rows.get(self.list.selected).map(Row::account),
+        }
+    }
+
+    /// Whether a call of an account writes.
+    pub fn writes(&self, account: &Account, call: &RawCall) -> bool {
+        let calls = calls::catalogue(&self.catalogues, account.provider);
+        catalogue::writes(calls, &call.method, &call.path)
+    }
+
+    /// The past call whose answer belongs to the draft in hand.
+    pub fn past(&self) -> Option<&Past> {
+        self.history.get(self.draft()?.past?)
+    }
+
+    /// Makes the rows anew where accounts or their arming changed, and lays out for an area.
+    pub fn settle(&mut self, store: &Store, area: Rect, now: Now) {
+        self.area = area;
+        let from: Vec<_> = store
+            .accounts
+            .iter()
+            .map(|known| (known.id().clone(), known.may_write(now)))
+            .collect();
+        if self.made_from.as_ref() != Some(&from) {
+            self.made_from = Some(from);
+            let selected = self.rows.get(self.list.selected).cloned();
+            let (rows, best) = calls::rows(store, &self.catalogues, &self.sought, now);
+            self.rows = rows;
+            let kept = selected.and_then(|old| self.rows.iter().position(|row| row.is_same(&old)));
+            self.list.selected = kept.or(best).unwrap_or(0);
+            if kept.is_none() && self.part == Part::Calls {
+                self.open_selected(store);
+            }
+        }
+        let height = view::list_area(self.area, self).height;
+        self.list.settle(self.rows.len(), height);
+        let area = view::answer_area(self.area, self);
+        let searching = matches!(self.typing, Typing::Search(_));
+        if let Some(past) = self.draft().and_then(|draft| self.history.get(draft.past?)) {
+            if self
+                .answer
+                .as_ref()
+                .is_none_or(|answer| answer.number != past.number)
+            {
+                self.answer = Some(Answer::new(past));
+            }
+            if let Some(answer) = &mut self.answer {
+                answer.settle(past, searching, area);
+            }
+        } else {
+            self.answer = None;
+        }
+    }
+
+    /// Takes up the draft of the selected row.
+    fn open_selected(&mut self, store: &Store) {
+        let (account, call) = match self.rows.get(self.list.selected) {
+            Some(Row::Call { account, call, .. }) => (account.clone(), Some(*call)),
+            Some(Row::Other(account)) => (account.clone(), None),
+            _ => {
+                self.current = None;
+                return;
+            }
+        };
+        self.open(&account, call, store);
+    }
+
+    fn open(&mut self, account: &AccountId, call: Option<&'static Documented>, store: &Store) {
+        let known = self
+            .drafts
+            .iter()
+            .position(|draft| draft.account == *account && calls::is_same_call(draft.call, call));
+        if known.is_none() {
+            let Some(known) = store.known(account) else {
+                return;
+            };
+            if self.drafts.len() >= DRAFTS_MAX
+                && let Some(idle) = self.drafts.iter().position(|d| d.asking.is_none())
+            {
+                self.drafts.remove(idle);
+            }
+            self.drafts.push(Draft::new(&known.account, call));
+        }
+        self.current = Some(known.unwrap_or(self.drafts.len() - 1));
+    }
+
+    fn find(&mut self, sought: &str, store: &Store, now: Now) {
+        sought.trim().clone_into(&mut self.sought);
+        let (rows, best) = calls::rows(store, &self.catalogues, &self.sought, now);
+        self.rows = rows;
+        self.list = List::default();
+        self.list.selected = best.unwrap_or(0);
+        self.open_selected(store);
+    }
+
+    /// Takes a key that is no action; whether the screen changed.
+    pub fn key(&mut self, key: &KeyEvent, store: &mut Store, now: Now) -> bool {
+        let height = view::body_area(self.area, self).height;
+        match &mut self.typing {
+            Typing::Find(input) => {
+                let changed = form::edit(input, key);
+                let sought = input.value().to_owned();
+                if changed {
+                    self.find(&sought, store, now);
+                }
+                changed
+            }
+            Typing::Search(input) => {
+                let changed = form::edit(input, key);
+                let sought = input.value().to_owned();
+                if let Some(answer) = self.answer.as_mut().filter(|_| changed) {
+                    answer.seek(&sought);
+                }
+                changed
+            }
+            Typing::Nothing if self.part == Part::Request => {
+                let edited = self
+                    .draft_mut()
+                    .map_or(Edited::No, |draft| draft.key(key, height));
+                edited_flash(edited, store);
+                edited != Edited::No
+            }
+            Typing::Nothing => false,
+        }
+    }
+
+    /// Takes a pasted text; whether it went anywhere, and whether only its first line did.
+    pub fn paste(&mut self, text: &str, store: &mut Store, now: Now) -> bool {
+        let height = view::body_area(self.area, self).height;
+        match &mut self.typing {
+            Typing::Find(input) => {
+                form::paste(input, text);
+                let sought = input.value().to_owned();
+                self.find(&sought, store, now);
+                true
+            }
+            Typing::Search(input) => {
+                form::paste(input, text);
+                let sought = input.value().to_owned();
+                if let Some(answer) = &mut self.answer {
+                    answer.seek(&sought);
+                }
+                true
+            }
+            Typing::Nothing if self.part == Part::Request => {
+                let in_body = self.draft().is_some_and(|draft| draft.in_body);
+                let edited = self
+                    .draft_mut()
+                    .map_or(Edited::No, |draft| draft.paste(text, height));
+                edited_flash(edited, store);
+                edited == Edited::Changed && !in_body
+            }
+            Typing::Nothing => false,
+        }
+    }
+
+    pub fn step(&mut self, step: Step, store: &Store) {
+        match self.part {
+            Part::Calls => {
+                let height = view::list_area(self.area, self).height;
+                self.list.step(step, self.rows.len(), height);
+                let is_heading = |at: usize| self.rows.get(at).is_some_and(Row::is_heading);
+                if is_heading(self.list.selected) {
+                    let up = matches!(step, Step::Up(_) | Step::PageUp) && self.list.selected > 0;
+                    let on = if up { Step::Up(1) } else { Step::Down(1) };
+                    self.list.step(on, self.rows.len(), height);
+                }
+                self.open_selected(store);
+            }
+            Part::Answer => {
+                if let Some(answer) = &mut self.answer {
+                    answer.step(step);
+                }
+            }
+            Part::Request => {
+                if let Some(draft) = self.draft_mut().filter(|draft| !draft.in_body) {
+                    draft.next(matches!(step, Step::Down(_) | Step::PageDown));
+                }
+            }
+        }
+    }
+
+    /// What needs nothing but what is here.
+    pub fn act(&mut self, action: Action, now: Now, hand: &mut Hand<'_>) {
+        match action {
+            Action::FindCall => {
+                self.part = Part::Calls;
+                self.typing = Typing::Find(Input::default());
+                self.find("", hand.store, now);
+            }
+            Action::DropFind => {
+                self.typing = Typing::Nothing;
+                let selected = self.rows.get(self.list.selected).cloned();
+                self.find("", hand.store, now);
+                let at = selected.and_then(|old| self.rows.iter().position(|r| r.is_same(&old)));
+                self.list.selected = at.unwrap_or(self.list.selected);
+                self.open_selected(hand.store);
+            }
+            Action::FoundDown => self.step(Step::Down(1), hand.store),
+            Action::FoundUp => self.step(Step::Up(1), hand.store),
+            Action::TakeFound | Action::OpenCall => {
+                if self.draft().is_some() {
+                    self.typing = Typing::Nothing;
+                    self.part = Part::Request;
+                }
+            }
+            Action::EditCall => self.part = Part::Request,
+            Action::ToCalls => self.part = Part::Calls,
+            Action::ToAnswer => {
+                if self.has_answer() {
+                    self.part = Part::Answer;
+                } else {
+                    hand.store.flash(Level::Info, "this call was not sent yet");
+                }
+            }
+            Action::NextParam | Action::NextInCall => self.next_in_call(true),
+            Action::PreviousParam | Action::PreviousInCall => self.next_in_call(false),
+            Action::TidyBody => {
+                if let Some(draft) = self.draft_mut()
+                    && !draft.tidy()
+                {
+                    let words = "only a body that is JSON can be indented";
+                    hand.store.flash(Level::Warning, words);
+                }
+            }
+            Action::UndoEdit => {
+                if let Some(draft) = self.draft_mut()
+                    && !draft.undo()
+                {
+                    hand.store.flash(Level::Info, "nothing to take back");
+                }
+            }
+            Action::Search => {
+                if let Some(answer) = &self.answer {
+                    self.typing = Typing::Search(Input::new(answer.sought().to_owned()));
+                }
+            }
+            Action::KeepSearch => self.typing = Typing::Nothing,
+            Action::DropSearch => {
+                self.typing = Typing::Nothing;
+                if let Some(answer) = &mut self.answer {
+                    answer.seek("");
+                }
+            }
+            _ => self.act_on_answer(action),
+        }
+    }
+
+    fn act_on_answer(&mut self, action: Action) {
+        let Some(answer) = &mut self.answer else {
+            return;
+        };
+        match action {
+            Action::NextMatch => answer.seek_on(true),
+            Action::PreviousMatch => answer.seek_on(false),
+            Action::ToggleDigest => answer.toggle_table(),
+            Action::ToggleWrap => answer.toggle_wrap(),
+            Action::ScrollRight => answer.sideways(true),
+            Action::ScrollLeft => answer.sideways(false),
+            _ => {}
+        }
+    }
+
+    fn next_in_call(&mut self, forward: bool) {
+        if let Some(draft) = self.draft_mut() {
+            draft.next(forward);
+        }
+    }
+
+    /// Whether there is an answer to go to, or one on its way.
+    pub fn has_answer(&self) -> bool {
+        self.draft()
+            .is_some_and(|draft| draft.past.is_some() || draft.asking.is_some())
+    }
+
+    /// Whether an action of the explorer would do anything now.
+    pub fn can(&self, action: Action) -> bool {
+        let asking = self.draft().is_some_and(|draft| draft.asking.is_some());
+        let read = self.past().is_some_and(|past| past.outcome.is_ok()) && !asking;
+        let answer = self.answer.as_ref().filter(|_| read);
+        match action {
+            // Outside of the body the shorter key is shown.
+            Action::SendCall => self.draft().is_some_and(|draft| draft.in_body),
+            Action::OpenCall
+            | Action::SendField
+            | Action::CopyCommand
+            | Action::CopyCallCurl
+            | Action::EditCall => self.draft().is_some(),
+            Action::SendAgain => self.draft().is_some() && !asking,
+            Action::ToAnswer => self.has_answer(),
+            Action::History => !self.history.is_empty(),
+            Action::ToggleDigest => answer.is_some_and(Answer::has_table),
+            Action::ScrollLeft | Action::ScrollRight => answer.is_some_and(|a| !a.wraps()),
+            Action::NextMatch | Action::PreviousMatch => answer.is_some_and(Answer::is_sought),
+            Action::Search | Action::ToggleWrap | Action::CopyAnswer => answer.is_some(),
+            _ => true,
+        }
+    }
+
+    /// Notes that the draft's call was sent, and goes where its answer will be.
+    pub fn sent(&mut self, request: RequestId, call: RawCall, now: Now) {
+        if let Some(draft) = self.draft_mut() {
+            draft.asking = Some(Asking {
+                request,
+                call,
+                since: now.mono,
+                exchange: None,
+            });
+            self.part = Part::Answer;
+        }
+    }
+
+    pub fn heard(&mut self, request: RequestId, result: Result<Explored, Problem>, now: Now) {
+        let asked = |draft: &&mut Draft| {
+            draft
+                .asking
+                .as_ref()
+                .is_some_and(|asking| asking.request == request)
+        };
+        let Some(draft) = self.drafts.iter_mut().find(asked) else {
+            return;
+        };
+        if let Some(asking) = draft.asking.take() {
+            let past = Past {
+                number: 0,
+                at: now.wall,
+                account: draft.account.clone(),
+                documented: draft.call,
+                values: draft.values().into_iter().map(str::to_owned).collect(),
+                call: asking.call,
+                outcome: result,
+                exchange: asking.exchange,
+            };
+            draft.past = Some(self.history.push(past));
+        }
+    }
+
+    /// An exchange: perhaps that of a call under way, or of one just answered.
+    pub fn saw(&mut self, exchange: &Arc<Exchange>) {
+        let under_way = self.drafts.iter_mut().find_map(|draft| {
+            let here = draft.account == exchange.account;
+            let asking = draft.asking.as_mut().filter(|_| here)?;
+            past::is_of(&asking.call, exchange).then_some(asking)
+        });
+        match under_way {
+            Some(asking) => asking.exchange = Some(exchange.clone()),
+            None => self.history.saw(exchange),
+        }
+    }
+
+    /// Calls off what the draft in hand asks; whether it asked anything.
+    pub fn cancel(&mut self, hand: &mut Hand<'_>) -> bool {
+        let asking = self.draft().and_then(|draft| draft.asking.as_ref());
+        let Some(request) = asking.map(|asking| asking.request) else {
+            return false;
+        };
+        hand.store.cancel(request, hand.out);
+        let problem = Problem::new(
+            ProblemKind::Interrupted,
+            "You called it off. What was sent was sent: a call that writes may have been carried out.",
+            "the request log shows how far it came",
+        );
+        self.heard(request, Err(problem), hand.now);
+        true
+    }
+
+    /// One step back: to the request, to the calls, to all of them; whether there was one.
+    pub fn back(&mut self, store: &Store, now: Now) -> bool {
+        match self.part {
+            Part::Answer => self.part = Part::Request,
+            Part::Request => self.part = Part::Calls,
+            Part::Calls if !self.sought.is_empty() => self.find("", store, now),
+            Part::Calls => return false,
+        }
+        true
+    }
+
+    /// Takes up a past call and its answer.
+    pub fn reopen(&mut self, number: u64, store: &Store) {
+        let Some(past) = self.history.get(number).cloned() else {
+            return;
+        };
+        self.open(&past.account, past.documented, store);
+        if let Some(draft) = self.draft_mut() {
+            draft.fill(&past.values, &past.call);
+            draft.past = Some(number);
+            self.part = Part::Answer;
+        }
+        let row = self.rows.iter().position(|row| match row {
+            Row::Call { account, call, .. } => {
+                *account == past.account && calls::is_same_call(Some(call), past.documented)
+            }
+            Row::Other(account) => *account == past.account && past.documented.is_none(),
+            _ => false,
+        });
+        self.list.selected = row.unwrap_or(self.list.selected);
+    }
+
+    /// Until what is shown of a call under way must change by itself.
+    pub fn changes_in(&self, now: Now, still: bool) -> Option<Duration> {
+        let asking = self.draft().and_then(|draft| draft.asking.as_ref());
+        asking.filter(|_| !still).map(|_| super::tick(now))
+    }
+
+    /// A click or the wheel: the part there takes the keys, and a row under it is selected.
+    pub fn pointed(&mut self, at: Position, click: bool, store: &Store) {
+        let parts = view::parts(self.area, self);
+        let part = [
+            (Part::Calls, parts.calls),
+            (Part::Request, parts.request),
+            (Part::Answer, parts.answer),
+        ]
+        .into_iter()
+        .find(|(_, area)| area.contains(at));
+        let Some((part, _)) = part else {
+            return;
+        };
+        let may = part == Part::Calls || self.draft().is_some();
+        if may && (click || part != Part::Request) {
+            self.part = part;
+            self.typing = Typing::Nothing;
+        }
+        if !click {
+            return;
+        }
+        match part {
+            Part::Calls => {
+                let area = view::list_area(self.area, self);
+                if area.contains(at) {
+                    let row = self.list.window(self.rows.len(), area.height).start
+                        + usize::from(at.y - area.y);
+                    if self.rows.get(row).is_some_and(|row| !row.is_heading()) {
+                        self.list.selected = row;
+                        self.open_selected(store);
+                    }
+                }
+            }
+            Part::Request => {
+                let body = view::body_area(self.area, self).contains(at);
+                let fields = view::fields_area(self.area, self);
+                let row = usize::from(at.y.saturating_sub(fields.y));
+                if let Some(draft) = self.draft_mut() {
+                    if body && draft.body.is_some() {
+                        draft.in_body = true;
+                    } else if fields.contains(at) && row < draft.form.fields.len() {
+                        draft.in_body = false;
+                        draft.form.at = row;
+                    }
+                }
+            }
+            Part::Answer => {}
+        }
+    }
+}
+
+fn edited_flash(edited: Edited, store: &mut Store) {
+    if edited == Edited::Full {
+        store.flash(
+            Level::Warning,
+            "a body may have at most 1 MiB; this would be more",
+        );
+    }
+}

@@ -1,0 +1,147 @@
+//! The calls of this session and what came of them. In memory only: it ends with the console.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::domain::{
+    AccountId, Documented, Exchange, Explored, Problem, ProblemKind, RawCall, WallTime,
+};
+use crate::tui::theme::Tone;
+
+/// Calls kept.
+const KEPT_MAX: usize = 50;
+
+/// One call that was sent.
+#[derive(Debug, Clone)]
+pub struct Past {
+    pub number: u64,
+    pub at: WallTime,
+    pub account: AccountId,
+    /// `None`: any other call.
+    pub documented: Option<&'static Documented>,
+    pub values: Vec<String>,
+    pub call: RawCall,
+    pub outcome: Result<Explored, Problem>,
+    /// As it went over the wire, redacted.
+    pub exchange: Option<Arc<Exchange>>,
+}
+
+/// What is said of a past call in a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    pub number: u64,
+    pub at: WallTime,
+    pub account: AccountId,
+    pub method: String,
+    pub path: String,
+    pub glyph: &'static str,
+    pub word: String,
+    pub tone: Tone,
+}
+
+impl Past {
+    pub fn verdict(&self) -> (&'static str, String, Tone) {
+        match &self.outcome {
+            Err(problem) if problem.kind == ProblemKind::Interrupted => {
+                ("○", "called off".into(), Tone::Dim)
+            }
+            Err(problem) => ("✘", problem.kind.as_str().replace('_', " "), Tone::Bad),
+            Ok(explored) => {
+                let status = explored.status;
+                let word = match reason(status) {
+                    "" => status.to_string(),
+                    reason => format!("{status} {reason}"),
+                };
+                match status {
+                    200..300 if explored.failure.is_none() => ("✔", word, Tone::Good),
+                    200..400 => ("!", word, Tone::Warn),
+                    _ => ("✘", word, Tone::Bad),
+                }
+            }
+        }
+    }
+
+    pub fn told(&self) -> Told {
+        let (glyph, word, tone) = self.verdict();
+        Told {
+            number: self.number,
+            at: self.at,
+            account: self.account.clone(),
+            method: self.call.method.clone(),
+            path: self.call.path.clone(),
+            glyph,
+            word,
+            tone,
+        }
+    }
+}
+
+/// Whether an exchange is what became of a call.
+pub fn is_of(call: &RawCall, exchange: &Exchange) -> bool {
+    call.method == exchange.method && call.path == exchange.path()
+}
+
+/// What a status means, where that is worth a word.
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        201 => "Created",
+        202 => "Accepted",
+        204 => "No Content",
+        301 | 302 | 303 | 307 | 308 => "redirect, not followed",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        405 => "Method Not Allowed",
+        409 => "Conflict",
+        422 => "Unprocessable",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        502 => "Bad Gateway",
+        503 => "Service Unavailable",
+        504 => "Gateway Timeout",
+        _ => "",
+    }
+}
+
+/// The latest calls, newest first.
+#[derive(Debug, Clone, Default)]
+pub struct History {
+    all: VecDeque<Past>,
+    last: u64,
+}
+
+impl History {
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
+    }
+
+    pub fn get(&self, number: u64) -> Option<&Past> {
+        self.all.iter().find(|past| past.number == number)
+    }
+
+    /// Takes one more; gives its number.
+    pub fn push(&mut self, mut past: Past) -> u64 {
+        self.last += 1;
+        past.number = self.last;
+        self.all.truncate(KEPT_MAX - 1);
+        self.all.push_front(past);
+        self.last
+    }
+
+    pub fn told(&self) -> Vec<Told> {
+        self.all.iter().map(Past::told).collect()
+    }
+
+    /// An exchange that may be the one of a call of ours.
+    pub fn saw(&mut self, exchange: &Arc<Exchange>) {
+        let past = self
+            .all
+            .iter_mut()
+            .find(|past| past.account == exchange.account && is_of(&past.call, exchange));
+        if let Some(past) = past {
+            past.exchange.get_or_insert_with(|| exchange.clone());
+        }
+    }
+}

@@ -1,0 +1,562 @@
+//! Where the explorer's parts lie, and how calls and request are drawn.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::Modifier;
+use unicode_width::UnicodeWidthChar as _;
+
+use super::calls::{Row, is_absent, told};
+use super::draft::Draft;
+use super::{Part, State, Typing, answer};
+use crate::domain::catalogue;
+use crate::domain::fill::Piece;
+use crate::tui::keys::Action;
+use crate::tui::padded;
+use crate::tui::panes::Look;
+use crate::tui::theme::{Tone, badge};
+use crate::tui::widgets::boxes::Framed;
+use crate::tui::widgets::form::draw_input;
+use crate::tui::widgets::text::{Pen, below, cells, paragraph, width, wrap};
+
+/// From here on calls, request and answer are seen at once.
+const WHOLE: (u16, u16) = (100, 26);
+/// Rows a path may take.
+const PATH_ROWS: usize = 3;
+/// Rows left to a body.
+const BODY_MIN: u16 = 4;
+/// The mark of a call that writes.
+const WRITES: &str = "✎ writes";
+
+/// The frames. One that is not seen is empty.
+pub struct Parts {
+    pub calls: Rect,
+    pub request: Rect,
+    pub answer: Rect,
+}
+
+pub fn parts(area: Rect, state: &State) -> Parts {
+    let mut parts = Parts {
+        calls: Rect::default(),
+        request: Rect::default(),
+        answer: Rect::default(),
+    };
+    if area.width < WHOLE.0 || area.height < WHOLE.1 {
+        match state.part {
+            Part::Calls => parts.calls = area,
+            Part::Request => parts.request = area,
+            Part::Answer => parts.answer = area,
+        }
+        return parts;
+    }
+    let side = (area.width * 2 / 5).clamp(40, 72);
+    let right = Rect {
+        x: area.x + side,
+        width: area.width - side,
+        ..area
+    };
+    let wanted = state.draft().map_or(8, |draft| {
+        let body = draft
+            .body
+            .as_ref()
+            .map_or(0, |body| cells(body.len()).clamp(4, 14) + 2);
+        let fields = draft.form.height(right.width.saturating_sub(4));
+        8 + fields + body
+    });
+    let request = wanted.clamp(8, area.height / 2);
+    parts.calls = Rect {
+        width: side,
+        ..area
+    };
+    parts.request = Rect {
+        height: request,
+        ..right
+    };
+    parts.answer = below(right, request);
+    parts
+}
+
+fn inside(frame: Rect) -> Rect {
+    if frame.width < 3 || frame.height < 3 {
+        return Rect::default();
+    }
+    padded(Rect {
+        x: frame.x + 1,
+        y: frame.y + 1,
+        width: frame.width - 2,
+        height: frame.height - 2,
+    })
+}
+
+/// The rows lie under the line where letters are typed.
+pub fn list_area(area: Rect, state: &State) -> Rect {
+    let inner = inside(parts(area, state).calls);
+    let typed = matches!(state.typing, Typing::Find(_)) || !state.sought.is_empty();
+    below(inner, u16::from(typed))
+}
+
+pub fn answer_area(area: Rect, state: &State) -> Rect {
+    inside(parts(area, state).answer)
+}
+
+pub fn body_area(area: Rect, state: &State) -> Rect {
+    state.draft().map_or(Rect::default(), |draft| {
+        split(draft, inside(parts(area, state).request)).body
+    })
+}
+
+pub fn fields_area(area: Rect, state: &State) -> Rect {
+    state.draft().map_or(Rect::default(), |draft| {
+        split(draft, inside(parts(area, state).request)).fields
+    })
+}
+
+/// The parts of a request, from the top.
+struct Split {
+    path: Rect,
+    about: Rect,
+    fields: Rect,
+    hint: Rect,
+    heading: Rect,
+    body: Rect,
+}
+
+fn path_text(draft: &Draft) -> String {
+    draft.path().iter().map(Piece::text).collect()
+}
+
+fn split(draft: &Draft, area: Rect) -> Split {
+    let indent = cells(draft.method().len() + 1);
+    let room = area.width.saturating_sub(indent).max(1);
+    let path = path_text(draft)
+        .len()
+        .div_ceil(usize::from(room))
+        .clamp(1, PATH_ROWS);
+    let mut left = area;
+    let mut take = |rows: u16| {
+        let taken = Rect {
+            height: rows.min(left.height),
+            ..left
+        };
+        left = below(left, rows);
+        taken
+    };
+    let path = take(cells(path));
+    let about = take(1);
+    let body = draft.body.is_some();
+    let kept = if body {
+        BODY_MIN.min(area.height / 3) + 1
+    } else {
+        0
+    };
+    let wanted = draft.form.height(area.width);
+    let free = area.height.saturating_sub(path.height + 1 + kept);
+    let fields = take(
+        wanted
+            .min(free.max(1))
+            .min(if wanted == 0 { 0 } else { u16::MAX }),
+    );
+    let hinted = draft.call.is_some_and(|call| !call.params.is_empty()) && free > wanted;
+    let hint = take(u16::from(hinted));
+    let heading = take(u16::from(body));
+    Split {
+        path,
+        about,
+        fields,
+        hint,
+        heading,
+        body: if body { left } else { Rect::default() },
+    }
+}
+
+impl State {
+    /// Draws the parts that are seen; gives the cursor.
+    pub fn view(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
+        let parts = parts(area, self);
+        let whole = !parts.calls.is_empty() && !parts.request.is_empty();
+        let live = self
+            .account()
+            .and_then(|account| look.store.known(account))
+            .is_some_and(|known| known.account.environment.is_live());
+        let frame = |part: Part, area: Rect, name: &str, note: Option<String>, buf: &mut Buffer| {
+            let title = match (whole, part) {
+                (true, Part::Request | Part::Answer) => name.to_owned(),
+                (false, Part::Request | Part::Answer) => format!("6 Explorer › {name}"),
+                (_, Part::Calls) => "6 Explorer".to_owned(),
+            };
+            Framed {
+                theme: look.theme,
+                focused: look.focused && self.part == part,
+                live: if part == Part::Calls {
+                    look.store.is_live()
+                } else {
+                    live
+                },
+                title: &title,
+                note: note.as_ref().map(|note| (note.as_str(), Tone::Dim)),
+            }
+            .draw(area, buf);
+            inside(area)
+        };
+        let mut cursor = None;
+        if !parts.calls.is_empty() {
+            let count = self
+                .rows
+                .iter()
+                .filter(|row| matches!(row, Row::Call { .. }))
+                .count();
+            let note = match count {
+                0 => None,
+                1 => Some("1 call".to_owned()),
+                count => Some(format!("{count} calls")),
+            };
+            let inner = frame(Part::Calls, parts.calls, "", note, buf);
+            cursor = self.draw_calls(look, area, inner, buf);
+        }
+        if !parts.request.is_empty() {
+            let note = (!whole && self.has_answer())
+                .then(|| format!("{}: answer", look.key(Action::ToAnswer)));
+            let inner = frame(Part::Request, parts.request, "Request", note, buf);
+            let here = self.part == Part::Request;
+            match self.draft() {
+                Some(draft) => {
+                    let at = draw_request(draft, self, here, look, inner, buf);
+                    cursor = cursor.or(at.filter(|_| look.focused));
+                }
+                None => self.draw_no_draft(look, inner, buf),
+            }
+        }
+        if !parts.answer.is_empty() {
+            let asking = self.draft().is_some_and(|draft| draft.asking.is_some());
+            let note = self
+                .answer
+                .as_ref()
+                .filter(|_| !asking)
+                .and_then(answer::Answer::place);
+            let inner = frame(Part::Answer, parts.answer, "Answer", note, buf);
+            cursor = cursor.or(self.draw_answer(look, inner, buf));
+        }
+        cursor
+    }
+
+    fn draw_calls(
+        &self,
+        look: Look<'_>,
+        area: Rect,
+        inner: Rect,
+        buf: &mut Buffer,
+    ) -> Option<Position> {
+        let theme = look.theme;
+        let mut cursor = None;
+        if let Typing::Find(input) = &self.typing {
+            let mut pen = Pen::new(buf, inner, 0);
+            pen.text("find / ", theme.bold(Tone::Accent));
+            let x = draw_input(&mut pen, input, "letters of path, purpose, account", theme);
+            cursor = Some(Position::new(x, inner.y));
+        } else if !self.sought.is_empty() {
+            let text = format!(
+                "with `{}`; {} shows all",
+                self.sought,
+                look.key(Action::Escape)
+            );
+            Pen::new(buf, inner, 0).text(&text, theme.style(Tone::Accent));
+        }
+        let list = list_area(area, self);
+        if self.rows.is_empty() {
+            let words = if look.store.accounts.is_empty() {
+                "This profile has no accounts. `tilldeck account add` makes one; the sandbox profile has one of each provider."
+            } else {
+                "No call has these letters."
+            };
+            paragraph(buf, list, words, theme.style(Tone::Dim));
+        }
+        for (row, at) in (0..).zip(self.list.window(self.rows.len(), list.height)) {
+            let line = Rect {
+                y: list.y + row,
+                height: 1,
+                ..list
+            };
+            draw_call(&self.rows[at], look, line, buf);
+            if at == self.list.selected {
+                let focused = look.focused && self.part == Part::Calls;
+                buf.set_style(line, theme.selected(focused));
+                let outside = Rect {
+                    x: line.x.saturating_sub(1),
+                    width: 1,
+                    ..line
+                };
+                Pen::new(buf, outside, 0).text("▸", theme.bold(Tone::Accent));
+            }
+        }
+        cursor
+    }
+
+    fn draw_no_draft(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+        let words = match self.rows.get(self.list.selected) {
+            Some(Row::Locked(id, _)) => format!(
+                "{id} moves real money. {} arms it by its name; its calls that write are there for ten minutes then.",
+                look.key(Action::ArmAccount)
+            ),
+            _ => "Choose a call.".into(),
+        };
+        paragraph(buf, area, &words, look.theme.style(Tone::Dim));
+    }
+
+    fn draw_answer(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
+        let theme = look.theme;
+        let draft = self.draft()?;
+        if let Some(asking) = &draft.asking {
+            let words = match look.store.waiting.get(&asking.request) {
+                Some(waiting) => {
+                    let until = waiting
+                        .until
+                        .map(|until| format!(", {}", look.until(until)));
+                    format!("waits {}{}", waiting.why, until.unwrap_or_default())
+                }
+                None => answer::sent(asking.since, look),
+            };
+            Pen::new(buf, area, 0)
+                .text("◌ ", theme.bold(Tone::Busy))
+                .text(&words, theme.style(Tone::Busy));
+            let call = format!("{} {}", asking.call.method, asking.call.path);
+            paragraph(buf, below(area, 1), &call, theme.style(Tone::Dim));
+            let escape = format!("{} calls it off.", look.key(Action::Escape));
+            Pen::new(buf, area, 2 + cells(wrap(&call, area.width).len() - 1))
+                .text(&escape, theme.style(Tone::Dim));
+            return None;
+        }
+        let (Some(answer), Some(past)) = (&self.answer, self.past()) else {
+            let words = if look.store.is_ready() {
+                "Not sent yet."
+            } else {
+                "Still opening; calls can be sent in a moment."
+            };
+            Pen::new(buf, area, 0).text(words, theme.style(Tone::Dim));
+            return None;
+        };
+        let typing = match &self.typing {
+            Typing::Search(input) => Some(input),
+            _ => None,
+        };
+        answer.view(past, typing, look, area, buf)
+    }
+}
+
+fn draw_call(row: &Row, look: Look<'_>, line: Rect, buf: &mut Buffer) {
+    let theme = look.theme;
+    let dim = theme.style(Tone::Dim);
+    let mut pen = Pen::new(buf, line, 0);
+    match row {
+        Row::Account(id) => {
+            pen.text(id.as_str(), theme.bold(Tone::Plain));
+            if let Some(known) = look.store.known(id) {
+                let (word, tone) = badge(known.account.environment);
+                pen.skip(1)
+                    .text(&format!(" {word} "), theme.badge(tone))
+                    .skip(1)
+                    .text(known.account.provider_title, dim);
+                if known.armed(look.now).is_some() {
+                    pen.skip(1).text(" ARMED ", theme.badge(Tone::Warn));
+                }
+            }
+        }
+        Row::Locked(id, count) => {
+            let calls = if *count == 1 {
+                "1 call that writes is"
+            } else {
+                "calls that write are"
+            };
+            let many = if *count == 1 {
+                String::new()
+            } else {
+                format!("{count} ")
+            };
+            let key = look.key(Action::ArmAccount);
+            pen.skip(1).text("✎ ", theme.bold(Tone::Live)).text(
+                &format!("{many}{calls} absent; {key} arms {id}"),
+                theme.style(Tone::Live),
+            );
+        }
+        Row::Other(_) => {
+            pen.skip(1)
+                .text("…     ", dim)
+                .skip(1)
+                .text("any other call", theme.style(Tone::Plain));
+        }
+        Row::Call {
+            account,
+            call,
+            hits,
+        } => {
+            if call.writes {
+                Pen::new(buf, line, 0).flush(WRITES, theme.style(Tone::Warn));
+            }
+            let mut pen = Pen::new(buf, line, 0);
+            pen.keep(if call.writes { width(WRITES) + 1 } else { 0 })
+                .skip(1);
+            let tone = if call.writes { Tone::Warn } else { Tone::Good };
+            let all = told(call, account);
+            let path = call.method.chars().count() + 1;
+            let about = path + call.path.chars().count() + 1;
+            let end = about + call.about.chars().count();
+            draw_hits(&mut pen, &all, 0..path - 1, hits, tone, look);
+            pen.skip(7_u16.saturating_sub(cells(path - 1)));
+            draw_hits(&mut pen, &all, path..about - 1, hits, Tone::Plain, look);
+            pen.skip(2);
+            draw_hits(&mut pen, &all, about..end, hits, Tone::Dim, look);
+        }
+    }
+}
+
+/// Letters `range` of `all`, those that were sought among them marked.
+fn draw_hits(
+    pen: &mut Pen<'_>,
+    all: &str,
+    range: std::ops::Range<usize>,
+    hits: &[u32],
+    tone: Tone,
+    look: Look<'_>,
+) {
+    let is_hit = |at: usize| u32::try_from(at).is_ok_and(|at| hits.binary_search(&at).is_ok());
+    let text: String = all.chars().skip(range.start).take(range.len()).collect();
+    if !range.clone().any(is_hit) {
+        pen.text(&text, look.theme.style(tone));
+        return;
+    }
+    let found = look
+        .theme
+        .bold(Tone::Accent)
+        .add_modifier(Modifier::UNDERLINED);
+    let cut = width(&text) > pen.left();
+    for (at, c) in range.zip(text.chars()) {
+        if cut && pen.left() <= cells(c.width().unwrap_or(0)) {
+            pen.text("…", look.theme.style(tone));
+            return;
+        }
+        let style = if is_hit(at) {
+            found
+        } else {
+            look.theme.style(tone)
+        };
+        pen.text(c.encode_utf8(&mut [0; 4]), style);
+    }
+}
+
+fn draw_request(
+    draft: &Draft,
+    state: &State,
+    here: bool,
+    look: Look<'_>,
+    area: Rect,
+    buf: &mut Buffer,
+) -> Option<Position> {
+    let theme = look.theme;
+    let dim = theme.style(Tone::Dim);
+    let split = split(draft, area);
+    let known = look.store.known(&draft.account);
+    let writes = known.is_some_and(|known| {
+        let calls = super::calls::catalogue(&state.catalogues, known.account.provider);
+        catalogue::writes(calls, draft.method(), &path_text(draft))
+    });
+    draw_path(draft, writes, look, split.path, buf);
+
+    let mut pen = Pen::new(buf, split.about, 0);
+    if writes {
+        pen.text(WRITES, theme.bold(Tone::Warn)).skip(2);
+    }
+    pen.text(draft.account.as_str(), theme.style(Tone::Plain))
+        .skip(1);
+    if let Some(known) = known {
+        let (word, tone) = badge(known.account.environment);
+        pen.text(&format!(" {word} "), theme.badge(tone)).skip(1);
+    }
+    if known.is_some_and(|known| is_absent(known, writes, look.now)) {
+        let words = format!("not armed: sending asks for the name of {}", draft.account);
+        pen.text(&words, theme.bold(Tone::Live));
+    } else {
+        let about = draft
+            .call
+            .map_or("any call through the gate, authorised", |call| call.about);
+        pen.text(about, dim);
+    }
+
+    let mut cursor = None;
+    let form = draft.form.draw(buf, split.fields, theme);
+    if here && !draft.in_body {
+        cursor = form;
+    }
+    if let Some(about) = draft.about_field().filter(|_| here) {
+        Pen::new(buf, split.hint, 0).skip(2).text(&about, dim);
+    }
+    if let Some(body) = &draft.body {
+        let mut pen = Pen::new(buf, split.heading, 0);
+        let (mark, style) = if draft.in_body && here {
+            ("▸ ", theme.bold(Tone::Accent))
+        } else {
+            ("  ", dim)
+        };
+        pen.text(mark, style).text("Body", style).skip(2);
+        match (&draft.wrong, body.is_blank()) {
+            (_, true) => pen.text("none", dim),
+            (None, false) => pen.text("✔ ", theme.style(Tone::Good)).text("JSON", dim),
+            (Some(wrong), false) => {
+                let tone = if draft.call.is_some() {
+                    Tone::Bad
+                } else {
+                    Tone::Warn
+                };
+                let words = format!(
+                    "! not JSON: line {}, column {}: {}",
+                    wrong.line, wrong.column, wrong.words
+                );
+                pen.text(&words, theme.style(tone))
+            }
+        };
+        let at = body.draw(here && draft.in_body, split.body, theme, buf);
+        cursor = at.or(cursor);
+    }
+    cursor
+}
+
+/// Method and path; what is filled in stands out, what is missing more so.
+fn draw_path(draft: &Draft, writes: bool, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+    let theme = look.theme;
+    let tone = if writes { Tone::Warn } else { Tone::Good };
+    Pen::new(buf, area, 0).text(draft.method(), theme.bold(tone));
+    let indent = cells(draft.method().len() + 1).min(area.width);
+    let area = Rect {
+        x: area.x + indent,
+        width: area.width - indent,
+        ..area
+    };
+    let (mut row, mut used) = (0, 0);
+    let room = usize::from(area.width.max(1));
+    let rows = usize::from(area.height);
+    let all: usize = draft
+        .path()
+        .iter()
+        .map(|piece| piece.text().chars().count())
+        .sum();
+    // Of a path that is too long its end is typed at.
+    let mut skip = all.saturating_sub(room * rows);
+    for piece in draft.path() {
+        let style = match &piece {
+            Piece::Fixed(_) => theme.style(Tone::Plain),
+            Piece::Value(_) => theme.bold(Tone::Accent),
+            Piece::Missing(_) => theme.bold(Tone::Warn),
+        };
+        for c in piece.text().chars() {
+            if skip > 0 {
+                skip -= 1;
+                continue;
+            }
+            let wide = c.width().unwrap_or(0);
+            if used + wide > room {
+                (row, used) = (row + 1, 0);
+            }
+            let mut pen = Pen::new(buf, area, row);
+            pen.skip(cells(used))
+                .text(c.encode_utf8(&mut [0; 4]), style);
+            used += wide;
+        }
+    }
+}

@@ -1,0 +1,514 @@
+//! The explorer: from a few letters to an answer, its safeguards, and how it looks.
+
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use ratatui::crossterm::event::{KeyCode, KeyModifiers, MouseButton, MouseEvent};
+
+use super::*;
+use crate::tui::keys::Scope;
+
+const SIZES: [(u16, u16); 3] = [(120, 40), (80, 24), (60, 15)];
+
+fn exploring(setup: Setup) -> Model {
+    let mut model = sized(setup, 120, 40);
+    let mut ready = readiness(Vec::new(), Vec::new());
+    ready.verify = Vec::new();
+    ready.simulator = None;
+    update(&mut model, second(0), Msg::Ready(ready));
+    press(&mut model, "6", second(0));
+    model
+}
+
+fn shots(name: &str, model: &mut Model, now: Now) {
+    for (width, height) in SIZES {
+        let text = resized_screen(model, now, width, height);
+        assert_snapshot!(format!("explorer_{name}_{width}x{height}"), text);
+    }
+    update(
+        model,
+        now,
+        Msg::Resized {
+            width: 120,
+            height: 40,
+        },
+    );
+}
+
+fn sent(effects: &[Effect]) -> Option<(RequestId, AccountId, RawCall)> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::Explore {
+            request,
+            account,
+            call,
+        } => Some((*request, account.clone(), call.clone())),
+        _ => None,
+    })
+}
+
+fn explored(text: &str) -> Explored {
+    Explored {
+        status: 200,
+        content_type: Some("application/json;charset=UTF-8".into()),
+        took: Duration::from_millis(142),
+        bytes: text.len(),
+        text: text.into(),
+        cut: false,
+        failure: None,
+        digest: None,
+    }
+}
+
+fn heard(model: &mut Model, now: Now, request: RequestId, result: Result<Explored, Problem>) {
+    update(model, now, Msg::Explored { request, result });
+}
+
+/// Finds a call by letters, sends it and gives its request.
+fn send(model: &mut Model, letters: &str, now: Now) -> (RequestId, AccountId, RawCall) {
+    let effects = press(model, &format!("/{letters}<enter><enter>"), now);
+    sent(&effects).expect("the call was sent")
+}
+
+fn copied(effects: &[Effect]) -> &str {
+    match effects {
+        [Effect::Copy { text, .. }] => text.expose(),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn offers() -> String {
+    let offer = |at: u32| {
+        format!(
+            r#"{{"id":"5f9e2c{at:02}","name":"Portal 2 Steam CD Key","price":{{"amount":{}E0,"currency":"EUR"}},"active":{},"note":null}}"#,
+            900 + at * 25,
+            !at.is_multiple_of(3)
+        )
+    };
+    let all: Vec<String> = (0..25).map(offer).collect();
+    format!(
+        r#"{{"content":[{}],"page":0,"totalElements":251}}"#,
+        all.join(",")
+    )
+}
+
+fn offers_digest() -> Digest {
+    Digest {
+        title: "offers 0-24 of 251".into(),
+        columns: vec!["offer", "product", "price", "IWTR", "status"],
+        rows: (0..25_u32)
+            .map(|at| {
+                vec![
+                    format!("5f9e2c{at:02}"),
+                    "Portal 2 Steam CD Key".into(),
+                    format!("{}.{:02} EUR", (900 + at * 25) / 100, at * 25 % 100),
+                    format!("{}.90 EUR", 7 + at / 4),
+                    if at.is_multiple_of(3) {
+                        "INACTIVE"
+                    } else {
+                        "ACTIVE"
+                    }
+                    .into(),
+                ]
+            })
+            .collect(),
+        note: "price is what the buyer pays, IWTR what you receive",
+    }
+}
+
+#[test]
+fn letters_find_a_call_enter_fills_it_in_and_enter_sends_it() {
+    let mut model = exploring(sandbox_setup());
+    shots("list", &mut model, second(0));
+    press(&mut model, "/offkey", second(0));
+    shots("find", &mut model, second(0));
+    press(&mut model, "<esc>/one offer<enter>", second(0));
+    assert_eq!(model.scope(), Scope::ExplorerFields);
+    press(&mut model, "/x ?", second(0));
+    let (request, account, call) = sent(&press(&mut model, "<enter>", second(1))).unwrap();
+    assert_eq!(account, shop());
+    assert_eq!((call.method.as_str(), call.body), ("GET", None));
+    assert_eq!(call.path, "/v1/offers/5f9e2c%2Fx%20%3F");
+    shots("sent", &mut model, second(3));
+    heard(
+        &mut model,
+        second(4),
+        request,
+        Ok(explored("{\"id\":\"5f9e2c\",\"price\":1E2}")),
+    );
+    let shown = screen(&model, second(4), 120, 40);
+    assert!(
+        shown.contains("200 OK") && shown.contains("\"price\": 1E2"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_write_is_marked_and_asked_for() {
+    let mut model = exploring(sandbox_setup());
+    press(&mut model, "/patch<enter><down>true", second(0));
+    shots("request", &mut model, second(0));
+    assert_eq!(press(&mut model, "<enter>", second(0)), []);
+    for (width, height) in SIZES {
+        let text = resized_screen(&mut model, second(0), width, height);
+        assert!(
+            text.contains("PATCH /v1/offers/5f9e2c?dryRun=true"),
+            "{text}"
+        );
+        assert!(
+            text.contains("account kanga") && text.contains("y sends it"),
+            "{text}"
+        );
+    }
+    assert_snapshot!(
+        "explorer_ask_80x24",
+        resized_screen(&mut model, second(0), 80, 24)
+    );
+    assert_eq!(press(&mut model, "n", second(0)), []);
+    let (_, _, call) = sent(&press(&mut model, "<enter>y", second(0))).unwrap();
+    assert_eq!(call.path, "/v1/offers/5f9e2c?dryRun=true");
+    let quits = press(&mut model, "q", second(0));
+    assert_eq!(quits, [], "a call that writes is under way");
+}
+
+#[test]
+fn a_body_is_edited_checked_and_sent_from_where_one_is() {
+    let mut model = exploring(sandbox_setup());
+    press(&mut model, "/calc<enter>", second(0));
+    assert_eq!(model.scope(), Scope::ExplorerBody);
+    press(&mut model, "<down>x", second(0));
+    shots("body_wrong", &mut model, second(0));
+    assert_eq!(press(&mut model, "<f5>", second(0)), [], "it is no JSON");
+    let flash = model.store.flash.clone().unwrap().text;
+    assert!(flash.starts_with("the body is not JSON: line 2"), "{flash}");
+    press(&mut model, "<alt-z>", second(0));
+    let (_, _, call) = sent(&press(&mut model, "<ctrl-s>", second(0))).unwrap();
+    assert_eq!(
+        call.body.as_deref(),
+        Some("{\n  \"price\": 1E3,\n  \"productId\": \"5c9b\"\n}")
+    );
+}
+
+#[test]
+fn an_answer_is_read_as_table_and_as_body_and_searched() {
+    let mut model = exploring(sandbox_setup());
+    let (request, ..) = send(&mut model, "page by page", second(1));
+    let mut answer = explored(&offers());
+    answer.digest = Some(offers_digest());
+    heard(&mut model, second(2), request, Ok(answer));
+    shots("digest", &mut model, second(2));
+    press(&mut model, "d", second(2));
+    shots("body", &mut model, second(2));
+    press(&mut model, "/amount", second(2));
+    shots("search", &mut model, second(2));
+    press(&mut model, "<enter>nn", second(2));
+    let shown = screen(&model, second(2), 120, 40);
+    assert!(shown.contains("3 of 25"), "{shown}");
+    press(&mut model, "N", second(2));
+    assert!(screen(&model, second(2), 120, 40).contains("2 of 25"));
+    press(&mut model, "G", second(2));
+    assert!(screen(&model, second(2), 120, 40).contains("\"totalElements\": 251"));
+    assert_eq!(copied(&press(&mut model, "b", second(2))), offers());
+}
+
+#[test]
+fn trouble_is_told_and_called_off_is_called_off() {
+    let mut model = exploring(sandbox_setup());
+    let (request, ..) = send(&mut model, "one offer", second(1));
+    let problem = Problem::new(
+        ProblemKind::Unreachable,
+        "account kanga: 127.0.0.1:41207 cannot be reached: connection refused",
+        "check the network, then send it again",
+    );
+    heard(&mut model, second(2), request, Err(problem));
+    shots("error", &mut model, second(2));
+
+    let (request, ..) = sent(&press(&mut model, "r", second(3))).unwrap();
+    let mut refused = explored("<html><body>Sign in\u{1b}[2J</body></html>");
+    refused.status = 502;
+    refused.content_type = Some("text/html".into());
+    refused.failure = Some("kanga answered 502 with no code of its own".into());
+    heard(&mut model, second(4), request, Ok(refused));
+    assert_snapshot!(
+        "explorer_html_80x24",
+        resized_screen(&mut model, second(4), 80, 24)
+    );
+
+    let (request, ..) = sent(&press(&mut model, "r", second(5))).unwrap();
+    let waiting = Waiting {
+        account: shop(),
+        method: "GET".into(),
+        path: "/v1/offers/5f9e2c".into(),
+        about: String::new(),
+        why: "for a slot in the rate budget".into(),
+        until: Some(second(10).mono),
+    };
+    update(
+        &mut model,
+        second(5),
+        Msg::Waiting {
+            request,
+            waiting: Some(waiting),
+        },
+    );
+    assert!(screen(&model, second(6), 80, 24).contains("waits for a slot in the rate budget, 4s"));
+    assert_eq!(
+        press(&mut model, "<esc>", second(6)),
+        [Effect::Cancel(request)]
+    );
+    let shown = screen(&model, second(6), 80, 24);
+    assert!(
+        shown.contains("called off") && shown.contains("What was sent was sent"),
+        "{shown}"
+    );
+    heard(&mut model, second(7), request, Ok(explored("{}")));
+    assert_eq!(screen(&model, second(6), 80, 24), shown, "too late");
+}
+
+#[test]
+fn writes_of_a_live_account_are_absent_until_its_name_is_typed() {
+    let mut model = exploring(live_setup());
+    shots("unarmed", &mut model, second(0));
+    let patches = |model: &Model| screen(model, second(0), 120, 40).matches("PATCH").count();
+    assert_eq!(patches(&model), 1, "that of the account for trying");
+    press(&mut model, "A", second(0));
+    press(&mut model, "shop<enter>", second(0));
+    shots("armed", &mut model, second(0));
+    assert_eq!(patches(&model), 2);
+    press(&mut model, "/patch shop<enter>12", second(0));
+    press(&mut model, "<enter>", second(0));
+    assert!(screen(&model, second(0), 120, 40).contains("real money"));
+    // The ten minutes end while it is asked.
+    let late = second(601);
+    update(&mut model, late, Msg::Woke);
+    assert_eq!(press(&mut model, "y", late), []);
+    assert!(matches!(model.overlay, Overlay::Arm(_)));
+    press(&mut model, "<esc>", late);
+    let shown = screen(&model, late, 120, 40);
+    assert!(shown.contains("not armed"), "{shown}");
+    assert_eq!(
+        press(&mut model, "<enter>", late),
+        [],
+        "from the request neither"
+    );
+    assert!(matches!(model.overlay, Overlay::Arm(_)));
+}
+
+#[test]
+fn any_other_call_of_a_live_account_needs_arming_where_it_may_write() {
+    let mut model = exploring(live_setup());
+    press(&mut model, "/any other shop<enter>v9/things", second(0));
+    let (.., call) = sent(&press(&mut model, "<enter>", second(0))).unwrap();
+    assert_eq!(
+        (call.method.as_str(), call.path.as_str()),
+        ("GET", "/v9/things")
+    );
+    press(&mut model, "<esc>e<up> <enter>", second(0));
+    assert!(matches!(model.overlay, Overlay::Arm(_)), "POST may write");
+}
+
+#[test]
+fn a_call_is_copied_as_a_command_and_as_curl() {
+    let mut model = exploring(sandbox_setup());
+    press(&mut model, "/calc<enter><esc>", second(0));
+    assert_eq!(
+        copied(&press(&mut model, "y", second(0))),
+        "tilldeck --profile sandbox request kanga POST /v1/calculations/price --data '{\n  \"price\": 1E3,\n  \"productId\": \"5c9b\"\n}'"
+    );
+    let unsent = press(&mut model, "Y", second(0));
+    assert!(copied(&unsent).starts_with("curl -X POST 'http://127.0.0.1:41207/v1/calc"));
+    assert!(copied(&unsent).contains("without the account's signature"));
+    let (request, ..) = sent(&press(&mut model, "<enter><f5>", second(0))).unwrap();
+    update(
+        &mut model,
+        second(1),
+        Msg::Exchange(exchange(7, "/v1/calculations/price", Outcome::Status(200))),
+    );
+    heard(&mut model, second(1), request, Ok(explored("{}")));
+    let sent = press(&mut model, "Y", second(1));
+    assert!(
+        copied(&sent).contains("api-sig: ‹signature›"),
+        "as it was sent"
+    );
+}
+
+#[test]
+fn past_calls_are_taken_up_again() {
+    let mut model = exploring(sandbox_setup());
+    press(&mut model, "H", second(0));
+    assert!(matches!(model.overlay, Overlay::None), "there are none");
+    for (at, letters) in [(1, "one offer"), (2, "calc"), (3, "page by page")] {
+        let keys = if letters == "calc" { "<f5>" } else { "<enter>" };
+        let found = format!("/{letters}<enter>");
+        press(&mut model, &found, second(at));
+        let (request, ..) = sent(&press(&mut model, keys, second(at))).unwrap();
+        let mut answer = explored(&format!("{{\"call\":{at}}}"));
+        answer.status = if at == 2 { 404 } else { 200 };
+        heard(&mut model, second(at), request, Ok(answer));
+        press(&mut model, "<esc><esc><esc>", second(at));
+    }
+    press(&mut model, "H", second(4));
+    assert_snapshot!(
+        "explorer_history_80x24",
+        resized_screen(&mut model, second(4), 80, 24)
+    );
+    press(&mut model, "jj<enter>", second(4));
+    let shown = screen(&model, second(4), 80, 24);
+    assert!(shown.contains("\"call\": 1"), "{shown}");
+    let (.., call) = sent(&press(&mut model, "r", second(5))).unwrap();
+    assert_eq!(call.path, "/v1/offers/5f9e2c");
+    assert_eq!(
+        copied(&press(&mut model, "y", second(5))),
+        "tilldeck --profile sandbox request kanga GET /v1/offers/5f9e2c"
+    );
+}
+
+#[test]
+fn nothing_to_explore() {
+    let mut setup = sandbox_setup();
+    setup.accounts.clear();
+    let mut model = exploring(setup);
+    shots("empty", &mut model, second(0));
+    let mut setup = sandbox_setup();
+    setup.catalogues.clear();
+    let model = exploring(setup);
+    assert!(screen(&model, second(0), 80, 24).contains("any other call"));
+    let mut model = sized(sandbox_setup(), 80, 24);
+    press(&mut model, "6<enter>", second(0));
+    assert_eq!(
+        press(&mut model, "<enter>", second(0)),
+        [],
+        "it is still opening"
+    );
+    assert!(model.store.flash.is_some());
+}
+
+#[test]
+fn digits_and_tabs_lead_back() {
+    let mut model = exploring(sandbox_setup());
+    press(&mut model, "<tab>", second(0));
+    assert_eq!(model.focus, Pane::Credentials);
+    press(&mut model, "65", second(0));
+    assert_eq!(model.focus, Pane::Requests);
+    press(&mut model, "6<enter>1", second(0));
+    assert_eq!(model.focus, Pane::Explorer, "a digit is a value there");
+    press(&mut model, "<esc>2", second(0));
+    assert_eq!(model.focus, Pane::Tokens);
+}
+
+#[test]
+fn the_mouse_points_at_calls_fields_and_answers() {
+    let mut model = exploring(sandbox_setup());
+    let at = |model: &Model, text: &str| {
+        let shown = screen(model, second(0), 120, 40);
+        let (y, line) = shown
+            .lines()
+            .enumerate()
+            .find(|(_, line)| line.contains(text))
+            .unwrap();
+        let x = line[..line.find(text).unwrap()].chars().count();
+        (u16::try_from(x).unwrap(), u16::try_from(y).unwrap())
+    };
+    let point = |model: &mut Model, kind, text: &str| {
+        let (column, row) = at(model, text);
+        let mouse = MouseEvent {
+            kind,
+            column,
+            row,
+            modifiers: KeyModifiers::NONE,
+        };
+        update(model, second(0), Msg::Mouse(mouse));
+    };
+    let click = MouseEventKind::Down(MouseButton::Left);
+    point(&mut model, click, "PATCH");
+    point(&mut model, click, "dryRun");
+    press(&mut model, "yes", second(0));
+    assert!(screen(&model, second(0), 120, 40).contains("?dryRun=yes"));
+    point(&mut model, click, "\"currency\"");
+    assert_eq!(model.scope(), Scope::ExplorerBody);
+    point(&mut model, MouseEventKind::ScrollDown, "calculations");
+    assert_eq!(model.scope(), Scope::Explorer);
+}
+
+#[test]
+fn a_paste_of_many_lines_is_a_body_and_of_one_a_value() {
+    let mut model = exploring(sandbox_setup());
+    press(&mut model, "/calc<enter>", second(0));
+    let large = format!("[{}]", vec!["\"漢字\""; 12_000].join(",\r"));
+    update(&mut model, second(0), Msg::Paste(large));
+    assert!(model.store.flash.is_none(), "nothing was left out");
+    assert!(screen(&model, second(0), 80, 24).is_char_boundary(0));
+    press(&mut model, "<esc>/one offer<enter>", second(0));
+    update(&mut model, second(0), Msg::Paste("-9\nmore".into()));
+    let shown = screen(&model, second(0), 120, 40);
+    assert!(shown.contains("/v1/offers/5f9e2c-9"), "{shown}");
+    assert!(
+        model
+            .store
+            .flash
+            .as_ref()
+            .unwrap()
+            .text
+            .contains("first line")
+    );
+}
+
+#[test]
+fn a_call_under_way_ticks_by_the_second_and_an_idle_explorer_sleeps() {
+    let mut model = exploring(sandbox_setup());
+    let (request, ..) = send(&mut model, "one offer", second(0));
+    assert_eq!(model.next_wake(second(1)), Some(Duration::from_secs(1)));
+    model.options.reduced_motion = true;
+    assert_eq!(model.next_wake(second(1)), None);
+    assert!(screen(&model, second(2), 80, 24).contains("sent at 02:54:26"));
+    model.options.reduced_motion = false;
+    heard(&mut model, second(2), request, Ok(explored("{}")));
+    assert_eq!(model.next_wake(second(2)), None);
+}
+
+#[test]
+fn hostile_answers_stay_words_and_ascii_stays_ascii() {
+    let bad = "\u{1b}[2J\u{202e}\u{7}";
+    let mut model = exploring(sandbox_setup());
+    model.options.ascii = true;
+    model.theme = Theme::new(&model.options);
+    for text in [
+        format!("{{\"a{bad}\":\"{bad}\"}}"),
+        bad.to_owned(),
+        format!("[\"{bad}"),
+    ] {
+        press(&mut model, "<esc><esc>", second(0));
+        let (request, ..) = send(&mut model, "page by page", second(0));
+        let mut answer = explored(&text);
+        answer.content_type = Some(bad.into());
+        answer.failure = Some(bad.into());
+        answer.digest = Some(Digest {
+            title: bad.into(),
+            columns: vec!["id"],
+            rows: vec![vec![bad.repeat(40)]],
+            note: "",
+        });
+        heard(&mut model, second(0), request, Ok(answer));
+        for keys in ["", "d", "w>"] {
+            press(&mut model, keys, second(0));
+            for (width, height) in [(120, 40), (60, 15), (41, 10)] {
+                let shown = resized_screen(&mut model, second(0), width, height);
+                assert!(shown.is_ascii(), "{shown}");
+                assert!(shown.chars().all(|c| c == '\n' || !inert::is_hostile(c)));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_action_is_safe_in_every_part() {
+    for row in keys::TABLE {
+        for keys in ["", "/x", "/one<enter>", "/one<enter><enter>"] {
+            let mut model = exploring(sandbox_setup());
+            press(&mut model, keys, second(4));
+            let mut out = Vec::new();
+            model.act(row.action, second(4), &mut out);
+            update(&mut model, second(5), Msg::Key(KeyCode::Char('x').into()));
+            drawn(&model, second(5), 80, 24);
+        }
+    }
+}

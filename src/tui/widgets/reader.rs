@@ -1,0 +1,471 @@
+//! A text to be read: lines found once, drawn only where they are seen, searched, wrapped or not.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use unicode_width::{UnicodeWidthChar as _, UnicodeWidthStr as _};
+
+use super::json::{self, Ink, Kind, Line, Lines};
+use super::list::Step;
+use super::text::cells;
+use crate::domain::inert;
+use crate::tui::theme::{Theme, Tone};
+
+/// Places found at most; more are said to be more.
+const FOUND_MAX: usize = 9_999;
+/// Columns a sideways step moves.
+const SIDEWAYS: usize = 16;
+/// The deepest indentation that is drawn; what lies deeper stands as far in.
+const INDENT_MAX: u16 = 40;
+
+/// One row on screen: a line, or a part of one that is wrapped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Row {
+    from: usize,
+    to: usize,
+    indent: u16,
+    ink: Ink,
+}
+
+/// A text, and where one is in it.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    text: String,
+    lines: Vec<Line>,
+    colour: bool,
+    wraps: bool,
+    width: u16,
+    rows: Vec<Row>,
+    top: usize,
+    left: usize,
+    sought: String,
+    found: Vec<usize>,
+    at: usize,
+}
+
+impl Reader {
+    /// JSON, its letters coloured by what they belong to.
+    pub fn json(read: Lines) -> Self {
+        Self::new(read.text, read.lines, true, true)
+    }
+
+    /// Text of several lines, wrapped or not to begin with.
+    pub fn text(text: &str, wraps: bool) -> Self {
+        let text = inert::block(text).replace('\t', "    ");
+        let mut lines = Vec::new();
+        let mut from = 0;
+        for line in text.split_inclusive('\n') {
+            let bare = line.trim_end_matches('\n');
+            lines.push(Line {
+                from,
+                to: from + bare.len(),
+                indent: 0,
+            });
+            from += line.len();
+        }
+        Self::new(text, lines, false, wraps)
+    }
+
+    fn new(text: String, lines: Vec<Line>, colour: bool, wraps: bool) -> Self {
+        let mut reader = Self {
+            text,
+            lines,
+            colour,
+            wraps,
+            width: 80,
+            rows: Vec::new(),
+            top: 0,
+            left: 0,
+            sought: String::new(),
+            found: Vec::new(),
+            at: 0,
+        };
+        reader.rows = reader.laid_out(reader.width);
+        reader
+    }
+
+    /// Columns scrolled past at the left.
+    pub fn left(&self) -> usize {
+        self.left
+    }
+
+    pub fn wraps(&self) -> bool {
+        self.wraps
+    }
+
+    /// Lays the text out for an area, if it is not already.
+    pub fn settle(&mut self, area: Rect) {
+        if area.width != self.width && area.width > 0 {
+            let seen = self.rows.get(self.top).map_or(0, |row| row.from);
+            self.width = area.width;
+            self.rows = self.laid_out(area.width);
+            self.top = self.row_of(seen);
+        }
+        self.top = self
+            .top
+            .min(self.rows.len().saturating_sub(usize::from(area.height)));
+    }
+
+    pub fn toggle_wrap(&mut self) {
+        let seen = self.rows.get(self.top).map_or(0, |row| row.from);
+        self.wraps = !self.wraps;
+        self.left = 0;
+        self.rows = self.laid_out(self.width);
+        self.top = self.row_of(seen);
+    }
+
+    pub fn step(&mut self, step: Step, height: u16) {
+        self.top = step.scroll(self.top, self.rows.len(), height);
+    }
+
+    pub fn sideways(&mut self, right: bool) {
+        if self.wraps {
+            return;
+        }
+        self.left = if right {
+            (self.left + SIDEWAYS).min(self.widest().saturating_sub(1))
+        } else {
+            self.left.saturating_sub(SIDEWAYS)
+        };
+    }
+
+    fn widest(&self) -> usize {
+        let wide = |row: &Row| usize::from(row.indent) + row.to - row.from;
+        self.rows.iter().map(wide).max().unwrap_or(0)
+    }
+
+    /// `12-46 of 240`, where not all is seen.
+    pub fn place(&self, height: u16) -> Option<String> {
+        let (height, all) = (usize::from(height), self.rows.len());
+        (all > height && height > 0).then(|| {
+            let top = self.top.min(all - height);
+            format!("{}-{} of {all}", top + 1, top + height)
+        })
+    }
+
+    /// `3 of 17`, where something is sought.
+    pub fn found(&self) -> Option<String> {
+        let more = if self.found.len() == FOUND_MAX {
+            "+"
+        } else {
+            ""
+        };
+        match (self.sought.is_empty(), self.found.len()) {
+            (true, _) => None,
+            (false, 0) => Some("not found".into()),
+            (false, all) => Some(format!("{} of {all}{more}", self.at + 1)),
+        }
+    }
+
+    pub fn sought(&self) -> &str {
+        &self.sought
+    }
+
+    /// Looks for a text, without the case of ASCII letters, and goes to the first place from here on.
+    pub fn seek(&mut self, sought: &str, height: u16) {
+        sought.clone_into(&mut self.sought);
+        self.found = places(&self.text, sought);
+        let here = self.rows.get(self.top).map_or(0, |row| row.from);
+        self.at = self.found.partition_point(|at| *at < here);
+        if self.at == self.found.len() {
+            self.at = 0;
+        }
+        self.show_found(height);
+    }
+
+    /// To the next place found, or the one before; around at the ends.
+    pub fn seek_on(&mut self, forward: bool, height: u16) {
+        let all = self.found.len();
+        if all > 0 {
+            self.at = (self.at + if forward { 1 } else { all - 1 }) % all;
+            self.show_found(height);
+        }
+    }
+
+    fn show_found(&mut self, height: u16) {
+        let Some(at) = self.found.get(self.at).copied() else {
+            return;
+        };
+        let row = self.row_of(at);
+        let height = usize::from(height.max(1));
+        if row < self.top || row >= self.top + height {
+            self.top = row
+                .saturating_sub(height / 3)
+                .min(self.rows.len().saturating_sub(height));
+        }
+        if let Some(found) = self.rows.get(row).filter(|_| !self.wraps) {
+            let column =
+                usize::from(found.indent) + self.text[found.from..at.max(found.from)].width();
+            let wide = usize::from(self.width);
+            if column < self.left || column + self.sought.len() >= self.left + wide {
+                self.left = column.saturating_sub(wide / 3);
+            }
+        }
+    }
+
+    fn row_of(&self, at: usize) -> usize {
+        self.rows
+            .partition_point(|row| row.from <= at)
+            .saturating_sub(1)
+    }
+
+    fn laid_out(&self, width: u16) -> Vec<Row> {
+        let mut rows = Vec::with_capacity(self.lines.len());
+        for line in &self.lines {
+            let first = Row {
+                from: line.from,
+                to: line.to,
+                indent: line.indent.min(INDENT_MAX).min(width / 2),
+                ink: Ink::default(),
+            };
+            let text = &self.text[line.from..line.to];
+            let room = usize::from(width.saturating_sub(first.indent).max(1));
+            // A letter has at least one byte and at most two cells.
+            if !self.wraps || text.len() <= room || !text.is_ascii() && text.width() <= room {
+                rows.push(first);
+            } else {
+                self.wrap(first, width, &mut rows);
+            }
+        }
+        rows
+    }
+
+    /// A long line in rows, broken behind a space where one is near.
+    fn wrap(&self, line: Row, width: u16, rows: &mut Vec<Row>) {
+        let (mut row, mut ink, mut used) = (line, Ink::default(), 0);
+        let mut space: Option<(usize, Ink, usize)> = None;
+        for (at, c) in self.text[line.from..line.to].char_indices() {
+            let at = line.from + at;
+            let wide = c.width().unwrap_or(0);
+            let room = usize::from(width.saturating_sub(row.indent).max(1));
+            if used + wide > room && at > row.from {
+                let (from, from_ink, kept) = space
+                    .filter(|(_, _, before)| *before > room / 2)
+                    .map_or((at, ink, 0), |(from, ink, before)| {
+                        (from, ink, used - before)
+                    });
+                rows.push(Row { to: from, ..row });
+                row = Row {
+                    from,
+                    ink: from_ink,
+                    indent: (line.indent + u16::from(self.colour) * 2).min(width / 2),
+                    ..line
+                };
+                used = kept;
+                space = None;
+            }
+            if self.colour {
+                ink.step(c, &self.text[at + c.len_utf8()..]);
+            }
+            used += wide;
+            if c == ' ' {
+                space = Some((at + 1, ink, used));
+            }
+        }
+        rows.push(row);
+    }
+
+    /// Draws the rows that are seen, and no others.
+    pub fn draw(&self, area: Rect, theme: &Theme, buf: &mut Buffer) {
+        let area = area.intersection(buf.area);
+        if area.is_empty() {
+            return;
+        }
+        let other;
+        let rows = if self.width == area.width || !self.wraps {
+            &self.rows
+        } else {
+            other = self.laid_out(area.width);
+            &other
+        };
+        let height = usize::from(area.height);
+        let top = self.top.min(rows.len().saturating_sub(height));
+        for (y, row) in (area.y..area.bottom()).zip(&rows[top.min(rows.len())..]) {
+            let line = Rect {
+                y,
+                height: 1,
+                ..area
+            };
+            self.draw_row(row, line, theme, buf);
+        }
+    }
+
+    fn draw_row(&self, row: &Row, area: Rect, theme: &Theme, buf: &mut Buffer) {
+        let left = if self.wraps { 0 } else { self.left };
+        let right = left + usize::from(area.width);
+        let mut ink = row.ink;
+        let mut column = usize::from(row.indent);
+        let mut run = (String::new(), Style::new(), column);
+        let flush = |run: &mut (String, Style, usize), buf: &mut Buffer| {
+            if !run.0.is_empty() {
+                let x = area.x + cells(run.2 - left);
+                buf.set_stringn(x, area.y, &run.0, usize::from(area.right() - x), run.1);
+                run.0.clear();
+            }
+        };
+        let mut next = self
+            .found
+            .partition_point(|at| at + self.sought.len() <= row.from);
+        let mut beyond = false;
+        for (at, c) in self.text[row.from..row.to].char_indices() {
+            let at = row.from + at;
+            let wide = c.width().unwrap_or(0);
+            let kind = if self.colour {
+                ink.step(c, &self.text[at + c.len_utf8()..])
+            } else {
+                Kind::Mark
+            };
+            if column + wide > right {
+                beyond = true;
+                break;
+            }
+            while self
+                .found
+                .get(next)
+                .is_some_and(|found| found + self.sought.len() <= at)
+            {
+                next += 1;
+            }
+            let hit = self.found.get(next).is_some_and(|found| *found <= at);
+            let style = match (hit, self.colour) {
+                (true, _) if next == self.at => theme.badge(Tone::Warn),
+                (true, _) => theme.badge(Tone::Accent),
+                (false, true) => json::style(theme, kind),
+                (false, false) => theme.style(Tone::Plain),
+            };
+            if column >= left {
+                if style != run.1 {
+                    flush(&mut run, buf);
+                    run.1 = style;
+                }
+                if run.0.is_empty() {
+                    run.2 = column;
+                }
+                run.0.push(c);
+            }
+            column += wide;
+        }
+        flush(&mut run, buf);
+        let edge = theme.bold(Tone::Warn);
+        if beyond {
+            buf.set_string(area.right() - 1, area.y, "…", edge);
+        }
+        if left > 0 && row.to > row.from {
+            buf.set_string(area.x, area.y, "…", edge);
+        }
+    }
+}
+
+/// Where a text begins in another, without the case of ASCII letters; none overlaps another.
+fn places(text: &str, sought: &str) -> Vec<usize> {
+    let (text, sought) = (text.as_bytes(), sought.as_bytes());
+    let mut found = Vec::new();
+    let Some(first) = sought.first() else {
+        return found;
+    };
+    let mut at = 0;
+    while at + sought.len() <= text.len() && found.len() < FOUND_MAX {
+        if text[at].eq_ignore_ascii_case(first)
+            && text[at..at + sought.len()].eq_ignore_ascii_case(sought)
+        {
+            found.push(at);
+            at += sought.len();
+        } else {
+            at += 1;
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tui::UiOptions;
+
+    fn shown(reader: &Reader, width: u16, height: u16) -> Vec<String> {
+        let area = Rect::new(0, 0, width, height);
+        let mut buf = Buffer::empty(area);
+        reader.draw(area, &Theme::new(&UiOptions::default()), &mut buf);
+        (0..height)
+            .map(|y| {
+                let line: String = (0..width).map(|x| buf[(x, y)].symbol()).collect();
+                line.trim_end().to_owned()
+            })
+            .collect()
+    }
+
+    fn read(text: &str) -> Reader {
+        match json::read(text) {
+            json::Reading::Whole(lines) | json::Reading::Torn(lines) => Reader::json(lines),
+            json::Reading::Not(_) => Reader::text(text, true),
+        }
+    }
+
+    #[test]
+    fn long_lines_wrap_or_are_scrolled_to() {
+        let mut reader = read(r#"{"name": "one two three four", "n": 1}"#);
+        reader.settle(Rect::new(0, 0, 20, 9));
+        assert_eq!(
+            shown(&reader, 20, 5),
+            [
+                "{",
+                "  \"name\": \"one two",
+                "    three four\",",
+                "  \"n\": 1",
+                "}"
+            ]
+        );
+        reader.toggle_wrap();
+        assert_eq!(
+            shown(&reader, 20, 3),
+            ["{", "  \"name\": \"one two …", "  \"n\": 1"]
+        );
+        reader.sideways(true);
+        assert_eq!(shown(&reader, 20, 2)[1], "…o three four\",");
+        // A frame of another size than was told.
+        reader.toggle_wrap();
+        assert_eq!(
+            shown(&reader, 40, 2)[1],
+            "  \"name\": \"one two three four\","
+        );
+    }
+
+    #[test]
+    fn what_is_sought_is_found_and_seen() {
+        let text: Vec<String> = (0..500).map(|at| format!("line {at}")).collect();
+        let mut reader = read(&text.join("\n"));
+        reader.settle(Rect::new(0, 0, 30, 10));
+        reader.seek("LINE 4", 10);
+        assert_eq!(reader.found().as_deref(), Some("1 of 111"));
+        reader.seek_on(true, 10);
+        assert!(shown(&reader, 30, 10).contains(&"line 40".to_owned()));
+        reader.seek_on(false, 10);
+        reader.seek_on(false, 10);
+        assert_eq!(reader.found().as_deref(), Some("111 of 111"));
+        assert!(shown(&reader, 30, 10).contains(&"line 499".to_owned()));
+        reader.seek("nowhere", 10);
+        assert_eq!(reader.found().as_deref(), Some("not found"));
+        reader.seek("", 10);
+        assert_eq!(reader.found(), None);
+    }
+
+    #[test]
+    fn wide_letters_and_deep_nesting_stay_in_their_rows() {
+        let deep = format!("{}1{}", "[".repeat(100), "]".repeat(100));
+        for text in [
+            "{\"漢字漢字漢字漢字\": \"漢字漢字漢字漢字\"}",
+            &deep,
+            "漢字 漢字漢字漢字漢字\n\u{1b}[2J",
+        ] {
+            for width in 1..30 {
+                let mut reader = read(text);
+                reader.settle(Rect::new(0, 0, width, 7));
+                reader.seek("漢", 7);
+                shown(&reader, width, 7);
+                reader.toggle_wrap();
+                reader.sideways(true);
+                shown(&reader, width, 7);
+            }
+        }
+    }
+}
