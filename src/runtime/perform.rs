@@ -7,7 +7,9 @@ use tokio::sync::mpsc;
 
 use super::tasks::Tasks;
 use crate::deck::Deck;
-use crate::domain::{AccountId, ExchangeId, Problem, ProblemKind, Secret, inert, time};
+use crate::domain::{
+    AccountId, ExchangeId, Problem, ProblemKind, RawCall, RequestId, Secret, inert, time,
+};
 use crate::ledger::LogQuery;
 use crate::net::{Event, How};
 use crate::tui::msg::{Level, Notice};
@@ -52,22 +54,7 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
             account,
             call,
         } => {
-            let explored = messages.clone();
-            let named = account.clone();
-            let explore = async move {
-                let how = How {
-                    request,
-                    background: false,
-                    no_wait: false,
-                };
-                let result = deck.explore(&account, &call, how).await;
-                let _ = explored.send(Msg::Explored { request, result }).await;
-            };
-            let crashed = async move {
-                let result = Err(crash(&named));
-                let _ = messages.send(Msg::Explored { request, result }).await;
-            };
-            tasks.start_request(request, explore, crashed);
+            explore(request, account, call, deck, tasks, messages);
         }
         Effect::Cancel(request) => tasks.cancel(request),
         Effect::Watch(watch) => tasks.start(async move { deck.watch(&watch).await }),
@@ -133,6 +120,32 @@ fn crash(account: &AccountId) -> Problem {
         format!("account {account}: a fault in tilldeck ended this request"),
         "what was sent was sent; the fault is told when the console is left",
     )
+}
+
+fn explore(
+    request: RequestId,
+    account: AccountId,
+    call: RawCall,
+    deck: Arc<Deck>,
+    tasks: &mut Tasks,
+    messages: mpsc::Sender<Msg>,
+) {
+    let explored = messages.clone();
+    let named = account.clone();
+    let explore = async move {
+        let how = How {
+            request,
+            background: false,
+            no_wait: false,
+        };
+        let result = deck.explore(&account, &call, how).await;
+        let _ = explored.send(Msg::Explored { request, result }).await;
+    };
+    let crashed = async move {
+        let result = Err(crash(&named));
+        let _ = messages.send(Msg::Explored { request, result }).await;
+    };
+    tasks.start_request(request, explore, crashed);
 }
 
 /// Exchanges with their bodies, newest first.

@@ -134,9 +134,8 @@ impl Model {
                 Err(problem) => Err(problem),
             }),
             Purpose::Link => self.linked(&asked.account, request, result, now, out),
-            Purpose::Manage => {}
-            // Its answer is another message.
-            Purpose::Explore => {}
+            // Their answers are messages of their own.
+            Purpose::Manage | Purpose::Explore => {}
         }
     }
 
