@@ -1,5 +1,6 @@
 //! What is written behind: nobody waits for it, so a burst of it is written in one go.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -11,6 +12,9 @@ use super::{Ledger, SlotId, exchanges, slots};
 /// In a burst, what came together within this time is written at once. A single one is written without delay.
 const GATHER: Duration = Duration::from_millis(40);
 
+/// No more than this is written at once: whoever asks for a slot meanwhile must not wait for long.
+const CHUNK: usize = 16;
+
 /// More than this is not gathered: whoever adds to it waits until it is written.
 const GATHERED_MAX: usize = 1024;
 
@@ -21,7 +25,7 @@ pub(super) struct Behind(Mutex<Waiting>);
 #[derive(Default)]
 struct Waiting {
     released: Vec<(SlotId, i64)>,
-    exchanges: Vec<(Exchange, Then)>,
+    exchanges: VecDeque<(Exchange, Then)>,
     /// A job or a timer that will see to it is under way.
     planned: bool,
     /// The last were written a moment ago, or are being written: this is a burst.
@@ -36,26 +40,28 @@ impl Behind {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self, store: &mut Store) {
-        let (released, exchanges) = {
+    /// Writes some of what is waiting; whether there is more.
+    fn write(&self, store: &mut Store) -> bool {
+        let (released, exchanges, more) = {
             let mut waiting = self.lock();
-            waiting.planned = false;
-            (
-                std::mem::take(&mut waiting.released),
-                std::mem::take(&mut waiting.exchanges),
-            )
+            let some = waiting.exchanges.len().min(CHUNK);
+            let exchanges: Vec<_> = waiting.exchanges.drain(..some).collect();
+            waiting.planned = !waiting.exchanges.is_empty();
+            let released = std::mem::take(&mut waiting.released);
+            (released, exchanges, waiting.planned)
         };
         if !released.is_empty() {
             slots::release(store, &released);
         }
         if exchanges.is_empty() {
-            return;
+            return more;
         }
         let (exchanges, thens): (Vec<_>, Vec<_>) = exchanges.into_iter().unzip();
         let ids = exchanges::record(store, &exchanges);
         for ((exchange, id), then) in exchanges.into_iter().zip(ids).zip(thens) {
             then(Exchange { id, ..exchange });
         }
+        more
     }
 }
 
@@ -71,7 +77,7 @@ impl Ledger {
     /// kept.
     pub fn record_later(&self, exchange: Exchange, then: impl FnOnce(Exchange) + Send + 'static) {
         let mut waiting = self.0.behind.lock();
-        waiting.exchanges.push((exchange, Box::new(then)));
+        waiting.exchanges.push_back((exchange, Box::new(then)));
         self.plan(&mut waiting);
     }
 
@@ -83,10 +89,20 @@ impl Ledger {
         }
     }
 
-    /// Writes now what is waiting to be written.
+    /// Writes now all that is waiting to be written, ahead of whatever is asked next.
     pub(super) fn catch_up(&self) {
         let behind = self.0.behind.clone();
-        self.tell(move |store| behind.write(store));
+        self.tell(move |store| while behind.write(store) {});
+    }
+
+    /// Writes what is waiting, letting go first whoever has asked for something else meanwhile.
+    fn catch_up_in_turn(&self) {
+        let ledger = self.clone();
+        self.tell(move |store| {
+            if ledger.0.behind.write(store) {
+                ledger.catch_up_in_turn();
+            }
+        });
     }
 
     fn plan(&self, waiting: &mut Waiting) {
@@ -99,7 +115,7 @@ impl Ledger {
                 let ledger = self.clone();
                 runtime.spawn(async move {
                     tokio::time::sleep(GATHER).await;
-                    ledger.catch_up();
+                    ledger.catch_up_in_turn();
                 });
             }
             Ok(runtime) => {

@@ -69,6 +69,8 @@ struct Till {
     changed: Notify,
     /// A task is under way that gives back what is not used.
     sweeping: AtomicBool,
+    /// A task is under way that takes slots ahead.
+    refilling: AtomicBool,
     told: Mutex<Told>,
 }
 
@@ -88,6 +90,7 @@ impl Till {
             background_waiting: AtomicU32::new(0),
             changed: Notify::new(),
             sweeping: AtomicBool::new(false),
+            refilling: AtomicBool::new(false),
             told: Mutex::default(),
         }
     }
@@ -165,6 +168,7 @@ pub(super) async fn take<'a>(
     let (id, at) = at_counter(session, limit, &till, &mut teller).await?;
     drop(wait);
     teller.goes_on().await;
+    refill_behind(&session.gate, limit, &till);
     sweep_later(&session.gate, &till);
     tell_gauge(session, limit, &till).await;
     Ok(Taken(Some(Held {
@@ -206,16 +210,11 @@ async fn at_counter(
             Step::Go(id, at) => return Ok((id, at)),
             Step::Wait(next) => next,
             Step::Take(wanted) => {
-                let terms = Terms {
-                    scope: limit.scope.clone(),
-                    limit: limit.requests,
-                    period: limit.period,
-                    reserve,
-                    // From taking the slot to the end of the request: keeping it ready and the wait for the
-                    // key's lane are part of it.
-                    flight: READY_MAX + LANE_LIMIT + gate.http.timeouts().whole,
-                };
-                match gate.ledger.take_slots(terms, wanted).await {
+                match gate
+                    .ledger
+                    .take_slots(terms(gate, limit, reserve), wanted)
+                    .await
+                {
                     Ok(Slots::Granted(ids)) => {
                         till.purse().taken(ids, now);
                         continue;
@@ -373,6 +372,41 @@ pub(super) fn retry_after(reply: &Reply, now: WallTime) -> Option<Duration> {
     let date = date.duration_since(std::time::UNIX_EPOCH).ok()?;
     let date = WallTime(i64::try_from(date.as_millis()).ok()?);
     Some(date.since(now))
+}
+
+fn terms(gate: &Gate, limit: &Limit, reserve: u32) -> Terms {
+    Terms {
+        scope: limit.scope.clone(),
+        limit: limit.requests,
+        period: limit.period,
+        reserve,
+        // From taking the slot to the end of the request: keeping it ready and the wait for the key's lane are
+        // part of it.
+        flight: READY_MAX + LANE_LIMIT + gate.http.timeouts().whole,
+    }
+}
+
+/// Takes slots ahead while a burst goes on, so that its next requests find them ready. The last of the budget is
+/// left to those who ask.
+fn refill_behind(gate: &Arc<Gate>, limit: &Limit, till: &Arc<Till>) {
+    let now = gate.clock.now();
+    let reserve = limit.reserve();
+    if till.refilling.load(Ordering::Acquire) {
+        return;
+    }
+    let Some(wanted) = till.purse().refill(now, reserve) else {
+        return;
+    };
+    till.refilling.store(true, Ordering::Release);
+    let (ledger, till) = (gate.ledger.clone(), till.clone());
+    let terms = terms(gate, limit, reserve);
+    tokio::spawn(async move {
+        // What goes wrong is found again, and told, by the next request that asks.
+        if let Ok(Slots::Granted(ids)) = ledger.take_slots(terms, wanted).await {
+            till.purse().taken(ids, now);
+        }
+        till.refilling.store(false, Ordering::Release);
+    });
 }
 
 /// Sees to it that what was taken ahead and is not used goes back soon.

@@ -149,6 +149,19 @@ impl<Id> Purse<Id> {
         Step::Take(self.ahead.min(room))
     }
 
+    /// How many to take in the ledger while nobody waits for them yet: in a burst, before those kept ready run out.
+    pub fn refill(&mut self, now: Now, reserve: u32) -> Option<u32> {
+        let bursting = self.ahead > 1 && self.held(now).is_none();
+        let low = u32::try_from(self.ready.len()).unwrap_or(u32::MAX) <= self.ahead / 2;
+        let room = self.window.room(now.mono, reserve);
+        let wanted = self.ahead.min(room);
+        if !bursting || !low || wanted == 0 {
+            return None;
+        }
+        self.taken_at = Some(now.mono);
+        Some(wanted)
+    }
+
     /// These were taken in the ledger, at that instant.
     pub fn taken(&mut self, ids: impl IntoIterator<Item = Id>, at: Now) {
         self.ready.extend(ids.into_iter().map(|id| (id, at)));
