@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use super::tasks::Tasks;
 use crate::deck::Deck;
-use crate::domain::{AccountId, ExchangeId, Problem, ProblemKind, Secret, inert, time};
+use crate::domain::{AccountId, ExchangeId, Problem, ProblemKind, RequestId, Secret, inert, time};
 use crate::ledger::LogQuery;
 use crate::net::{Event, How};
 use crate::tui::msg::{Level, Notice};
@@ -42,14 +42,37 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
                 let _ = answered.send(Msg::Answered { request, result }).await;
             };
             let crashed = async move {
-                let result = Err(Problem::new(
-                    ProblemKind::Local,
-                    format!("account {named}: a fault in tilldeck ended this request"),
-                    "what was sent was sent; the fault is told when the console is left",
-                ));
+                let result = Err(crash(&named));
                 let _ = messages.send(Msg::Answered { request, result }).await;
             };
             tasks.start_request(request, ask, crashed);
+        }
+        Effect::RefreshToken { request, account } => {
+            let told = messages.clone();
+            let named = account.clone();
+            let refresh = async move {
+                let result = deck.refresh_token(&account, asked_by_hand(request)).await;
+                let result = result.map(drop);
+                let _ = told.send(Msg::Refreshed { request, result }).await;
+            };
+            let crashed = async move {
+                let result = Err(crash(&named));
+                let _ = messages.send(Msg::Refreshed { request, result }).await;
+            };
+            tasks.start_request(request, refresh, crashed);
+        }
+        Effect::TokenToCopy { request, account } => {
+            let told = messages.clone();
+            let named = account.clone();
+            let obtain = async move {
+                let result = deck.token(&account, asked_by_hand(request)).await;
+                let _ = told.send(Msg::TokenToCopy { request, result }).await;
+            };
+            let crashed = async move {
+                let result = Err(crash(&named));
+                let _ = messages.send(Msg::TokenToCopy { request, result }).await;
+            };
+            tasks.start_request(request, obtain, crashed);
         }
         Effect::Cancel(request) => tasks.cancel(request),
         Effect::Watch(watch) => tasks.start(async move { deck.watch(&watch).await }),
@@ -70,10 +93,29 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
         }),
         Effect::Simulate(command) => tasks.start(async move {
             let result = deck.simulate(&command);
+            let _ = messages.send(Msg::Simulator(deck.simulator_parts())).await;
             let _ = messages.send(Msg::Simulated { command, result }).await;
         }),
         Effect::Copy { .. } | Effect::Bell | Effect::Suspend | Effect::Quit => {}
     }
+}
+
+/// A request that the operator waits for.
+fn asked_by_hand(request: RequestId) -> How {
+    How {
+        request,
+        background: false,
+        no_wait: false,
+    }
+}
+
+/// A task of ours ended without an answer.
+fn crash(account: &AccountId) -> Problem {
+    Problem::new(
+        ProblemKind::Local,
+        format!("account {account}: a fault in tilldeck ended this request"),
+        "what was sent was sent; the fault is told when the console is left",
+    )
 }
 
 /// Exchanges with their bodies, newest first.

@@ -18,6 +18,20 @@ pub enum Effect {
         /// Whether nobody waits for it (polling): it goes behind all else and leaves part of the budget free.
         background: bool,
     },
+    /// Fetch a new access token now; [`super::Msg::Refreshed`] tells what came of it under the same number.
+    RefreshToken {
+        /// Chosen by the console, never used twice.
+        request: RequestId,
+        /// Whose.
+        account: AccountId,
+    },
+    /// Hand over an access token that is good now; [`super::Msg::TokenToCopy`] brings it.
+    TokenToCopy {
+        /// Chosen by the console, never used twice.
+        request: RequestId,
+        /// Whose.
+        account: AccountId,
+    },
     /// Stop a request; nothing more is heard of it. What was sent was sent.
     Cancel(RequestId),
     /// Keep this payment on the watch list beyond this run (again with other expectations replaces).

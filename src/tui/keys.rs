@@ -24,6 +24,8 @@ pub enum Scope {
     Filter,
     Exchange,
     LinkResult,
+    Claims,
+    CopyToken,
     Help,
     Sandbox,
     QuitAsk,
@@ -31,7 +33,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope that can be the innermost one.
-    pub const LEAVES: [Self; 13] = [
+    pub const LEAVES: [Self; 15] = [
         Self::Credentials,
         Self::Tokens,
         Self::Payments,
@@ -42,6 +44,8 @@ impl Scope {
         Self::Filter,
         Self::Exchange,
         Self::LinkResult,
+        Self::Claims,
+        Self::CopyToken,
         Self::Help,
         Self::Sandbox,
         Self::QuitAsk,
@@ -61,6 +65,8 @@ impl Scope {
             S::Filter => &[S::Filter, S::Overlay, S::Always],
             S::Exchange => &[S::Exchange, S::Nav, S::Reader, S::Overlay, S::Always],
             S::LinkResult => &[S::LinkResult, S::Nav, S::Reader, S::Overlay, S::Always],
+            S::Claims => &[S::Claims, S::Nav, S::Reader, S::Overlay, S::Always],
+            S::CopyToken => &[S::CopyToken, S::Overlay, S::Always],
             S::Help => &[S::Help, S::Nav, S::Reader, S::Overlay, S::Always],
             S::Sandbox => &[S::Sandbox, S::Nav, S::Reader, S::Overlay, S::Always],
             S::QuitAsk => &[S::QuitAsk, S::Overlay, S::Always],
@@ -93,6 +99,8 @@ impl Scope {
             Self::Filter => "Filter",
             Self::Exchange => "Exchange",
             Self::LinkResult => "Payment link",
+            Self::Claims => "Claims",
+            Self::CopyToken => "Copying a token",
             Self::Help => "Help",
             Self::Sandbox => "Simulator",
             Self::QuitAsk => "Quit",
@@ -131,6 +139,10 @@ table! {
     Credentials VerifyAll "verify-all" ["V"] "verify all" "verify every account";
     Credentials Arm "arm" ["A"] "arm" "arm a live account for calls that write, or disarm it";
 
+    Tokens RefreshToken "refresh-token" ["r"] "refresh" "fetch a new access token now; the one in hand serves until it is there";
+    Tokens CopyToken "copy-token" ["y"] "copy" "copy the selected access token, after a question";
+    Tokens Claims "claims" ["i" "enter"] "claims" "read what the token says of itself, where it is a JWT";
+
     Payments Check "check" ["c" "enter"] "check" "ask for the selected payment's state now";
     Payments AddWatch "add" ["a"] "add" "watch a payment (or just paste its id)";
     Payments RemoveWatch "remove" ["d"] "remove" "stop watching the selected payment";
@@ -145,6 +157,8 @@ table! {
     Requests Filter "filter" ["/"] "filter" "show only requests that contain a text";
     Requests LoadOlder "older" ["o"] "older" "bring older requests from the ledger";
 
+    Requests CancelWaiting "cancel-waiting" ["x"] "call off" "call the selected waiting request off; first press: go to the waiting ones";
+
     Exchange CopyCurl "copy-curl" ["y"] "copy as curl" "copy the request as a curl command, secrets replaced";
     Exchange CopyBody "copy-body" ["b"] "copy body" "copy the reply's body (the request's where there is none)";
 
@@ -153,6 +167,13 @@ table! {
     LinkResult WatchLink "watch-link" ["w" "enter"] "watch" "go to this payment in the watch list";
 
     Sandbox Play "play" ["enter"] "do it" "make the selected thing happen in the simulator";
+
+    Sandbox NextChoice "next-choice" ["right" "l"] "" "next value of the selected setting";
+    Sandbox PreviousChoice "previous-choice" ["left" "h"] "change" "previous value of the selected setting";
+    Sandbox OtherValue "other-value" ["e"] "other value" "type a value for the selected setting";
+    Sandbox NextSection "next-section" ["tab"] "next group" "to the next group of rows";
+
+    CopyToken ConfirmCopy "confirm-copy" ["y"] "copy it" "copy the access token to the clipboard";
 
     QuitAsk ConfirmQuit "confirm-quit" ["y"] "quit anyway" "quit although a call that writes is under way";
     QuitAsk Stay "stay" ["n"] "stay" "wait for it";

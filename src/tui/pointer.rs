@@ -59,6 +59,13 @@ impl Model {
         };
         self.dirty = true;
         self.focus = pane;
+        let waiting = self.request_parts().waiting;
+        if pane == Pane::Requests && waiting.contains(at) {
+            let row = at.y - waiting.y;
+            self.requests
+                .point_waiting(row, waiting.height, &self.store);
+            return;
+        }
         let list = self.list_area(pane);
         if list.contains(at) {
             self.select(pane, at.y - list.y, list);
@@ -90,7 +97,13 @@ impl Model {
                 }
             }
             Pane::Requests => self.requests.point(row, list.height),
-            Pane::Tokens | Pane::Estimates => {}
+            Pane::Tokens => {
+                let len = self.store.token_users().count();
+                if let Some(at) = pick(self.tokens.list.window(len, list.height)) {
+                    self.tokens.list.selected = at;
+                }
+            }
+            Pane::Estimates => {}
         }
     }
 }

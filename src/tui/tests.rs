@@ -7,7 +7,9 @@ use super::*;
 use crate::domain::*;
 
 mod behaviour;
+mod budgets;
 mod promises;
+mod tokens;
 
 #[test]
 fn the_first_frame_says_what_is_being_opened() {

@@ -2,6 +2,8 @@
 
 pub mod add_watch;
 pub mod arm;
+pub mod claims;
+pub mod copy_token;
 pub mod exchange;
 pub mod help;
 pub mod json;
@@ -10,6 +12,7 @@ pub mod link_result;
 pub mod palette;
 pub mod quote_form;
 pub mod sandbox;
+pub mod simulate_form;
 
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
@@ -32,6 +35,8 @@ pub enum Overlay {
     None,
     AddWatch(add_watch::State),
     Arm(arm::State),
+    Claims(claims::State),
+    CopyToken(copy_token::State),
     Exchange(exchange::State),
     /// The filter of the request log, typed in its pane.
     Filter(Input),
@@ -42,6 +47,7 @@ pub enum Overlay {
     Quote(quote_form::State),
     QuitAsk,
     Sandbox(sandbox::State),
+    SimulateForm(Box<simulate_form::State>),
 }
 
 impl Overlay {
@@ -49,7 +55,13 @@ impl Overlay {
     pub fn scope(&self) -> Option<Scope> {
         Some(match self {
             Self::None => return None,
-            Self::AddWatch(_) | Self::Arm(_) | Self::LinkForm(_) | Self::Quote(_) => Scope::Form,
+            Self::AddWatch(_)
+            | Self::Arm(_)
+            | Self::LinkForm(_)
+            | Self::Quote(_)
+            | Self::SimulateForm(_) => Scope::Form,
+            Self::Claims(_) => Scope::Claims,
+            Self::CopyToken(_) => Scope::CopyToken,
             Self::Exchange(_) => Scope::Exchange,
             Self::Filter(_) => Scope::Filter,
             Self::Help(_) => Scope::Help,
@@ -67,6 +79,7 @@ impl Overlay {
             Self::Arm(state) => Some(&mut state.form),
             Self::LinkForm(state) => Some(&mut state.form),
             Self::Quote(state) => Some(&mut state.form),
+            Self::SimulateForm(state) => Some(&mut state.form),
             _ => None,
         }
     }
@@ -85,6 +98,14 @@ impl Overlay {
             Self::None | Self::Filter(_) => None,
             Self::AddWatch(state) => state.view(look, screen, buf),
             Self::Arm(state) => state.view(look, screen, buf),
+            Self::Claims(state) => {
+                state.view(look, screen, buf);
+                None
+            }
+            Self::CopyToken(state) => {
+                state.view(look, screen, buf);
+                None
+            }
             Self::Exchange(state) => {
                 state.view(look, screen, buf);
                 None
@@ -108,6 +129,7 @@ impl Overlay {
                 state.view(look, screen, buf);
                 None
             }
+            Self::SimulateForm(state) => state.view(look, screen, buf),
         }
     }
 }

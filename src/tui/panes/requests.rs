@@ -8,9 +8,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use tui_input::Input;
 
-use super::request_rows::{draw_budget, draw_row};
+use super::budgets::{budget_rows, draw_budgets};
+use super::request_rows::{draw_row, draw_waiting};
 use super::{Hand, Look};
-use crate::domain::{Exchange, ExchangeId, Now, Outcome, Problem};
+use crate::domain::{Exchange, ExchangeId, Now, Outcome, Problem, RequestId};
 use crate::tui::Effect;
 use crate::tui::keys::Action;
 use crate::tui::msg::Level;
@@ -18,7 +19,7 @@ use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::draw_input;
 use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::text::{Pen, below, fit};
+use crate::tui::widgets::text::{Pen, below, cells, fit};
 
 /// Rows kept while the latest are followed.
 const ROWS_MAX: usize = 500;
@@ -54,6 +55,9 @@ enum Older {
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
     list: List,
+    /// The selected waiting request, where the selection is among those.
+    waiting_at: Option<RequestId>,
+    waits: List,
     /// Oldest first.
     rows: VecDeque<Arc<Exchange>>,
     /// Those of them, and of the ledger, that have the filter's text; oldest first.
@@ -68,6 +72,8 @@ impl Default for State {
     fn default() -> Self {
         Self {
             list: List::default(),
+            waiting_at: None,
+            waits: List::default(),
             rows: VecDeque::new(),
             found: VecDeque::new(),
             filter: String::new(),
@@ -89,7 +95,73 @@ impl State {
     }
 
     pub fn selected(&self) -> Option<&Arc<Exchange>> {
+        if self.waiting_at.is_some() {
+            return None;
+        }
         self.shown().get(self.list.selected)
+    }
+
+    /// The waiting request that is selected.
+    pub fn selected_waiting(&self) -> Option<RequestId> {
+        self.waiting_at
+    }
+
+    /// Puts the selection on the oldest waiting request.
+    pub fn select_waiting(&mut self, store: &Store) {
+        self.waiting_at = store.waiting.keys().next().copied();
+        self.waits = List::default();
+    }
+
+    /// A request may have gone on. The selection stays by those that wait, while there are any.
+    pub fn waiting_changed(&mut self, store: &Store) {
+        if store.waiting.is_empty() {
+            self.waiting_at = None;
+        }
+    }
+
+    /// The selected request no longer waits: the next one is selected.
+    pub fn settle_waiting(&mut self, store: &Store) {
+        if let Some(at) = self.waiting_at {
+            let next = store.waiting.keys().find(|id| **id >= at);
+            self.waiting_at = next.or(store.waiting.keys().next_back()).copied();
+        }
+    }
+
+    /// Moves among the waiting rows, and from them to the log's; whether that was all.
+    fn step_waiting(&mut self, step: Step, height: u16, store: &Store) -> bool {
+        let len = store.waiting.len();
+        let to_top = matches!(step, Step::Up(_) | Step::Top | Step::PageUp);
+        let at = match self.waiting_at {
+            Some(at) => store.waiting.keys().position(|id| *id >= at),
+            None if len > 0 && (step == Step::Top || self.list.selected == 0 && to_top) => {
+                let at = if step == Step::Top { 0 } else { len - 1 };
+                self.waits.selected = at;
+                self.waits.settle(len, height);
+                self.waiting_at = store.waiting.keys().nth(at).copied();
+                return true;
+            }
+            None => return false,
+        };
+        let at = at.unwrap_or(len.saturating_sub(1));
+        let beyond = match step {
+            Step::Down(n) => at + n >= len,
+            Step::PageDown => at + 1 >= len,
+            Step::Bottom => true,
+            Step::Up(_) | Step::PageUp | Step::Top => false,
+        };
+        if beyond {
+            self.waiting_at = None;
+            if step != Step::Bottom {
+                self.list.selected = 0;
+                self.follow = Follow::Paused(0);
+                return true;
+            }
+            return false;
+        }
+        self.waits.selected = at;
+        self.waits.step(step, len, height);
+        self.waiting_at = store.waiting.keys().nth(self.waits.selected).copied();
+        true
     }
 
     pub fn filter(&self) -> &str {
@@ -150,7 +222,12 @@ impl State {
         }
     }
 
-    pub fn step(&mut self, step: Step, height: u16, hand: &mut Hand<'_>) {
+    /// Moves in the rows laid out in `parts`.
+    pub fn step(&mut self, step: Step, parts: Parts, hand: &mut Hand<'_>) {
+        let height = parts.list.height;
+        if self.step_waiting(step, parts.waiting.height, hand.store) {
+            return;
+        }
         let len = self.shown().len();
         let at_top = self.list.selected == 0;
         self.list.step(step, len, height);
@@ -167,6 +244,7 @@ impl State {
 
     /// Puts the selection on the row drawn at `row`.
     pub fn point(&mut self, row: u16, height: u16) {
+        self.waiting_at = None;
         let at = self.list.window(self.shown().len(), height).start + usize::from(row);
         if at < self.shown().len() {
             self.list.selected = at;
@@ -175,6 +253,15 @@ impl State {
             } else if at + 1 == self.shown().len() {
                 self.go_to_end();
             }
+        }
+    }
+
+    /// Puts the selection on the waiting request drawn at `row`.
+    pub fn point_waiting(&mut self, row: u16, height: u16, store: &Store) {
+        let at = self.waits.window(store.waiting.len(), height).start + usize::from(row);
+        if let Some(id) = store.waiting.keys().nth(at) {
+            self.waits.selected = at;
+            self.waiting_at = Some(*id);
         }
     }
 
@@ -279,7 +366,7 @@ impl State {
     }
 
     /// Until the budget line must change by itself.
-    pub fn changes_in(store: &Store, now: Now) -> Option<Duration> {
+    pub fn changes_in(store: &Store, now: Now, still: bool) -> Option<Duration> {
         let resets = store
             .accounts
             .iter()
@@ -288,9 +375,19 @@ impl State {
             .accounts
             .iter()
             .flat_map(|known| known.budgets(now))
-            .filter(|gauge| gauge.used >= gauge.limit && gauge.next_free.is_some())
-            .map(|_| super::tick(now));
-        resets.chain(counts).min()
+            .filter(|gauge| gauge.held.or(gauge.next_free).is_some())
+            .map(|_| ());
+        let waits = store
+            .waiting
+            .values()
+            .filter(|waiting| waiting.until.is_some_and(|until| until > now.mono))
+            .map(|_| ());
+        let counts = counts.chain(waits).next().filter(|()| !still);
+        let traffic = store.traffic.changes_in(now, still);
+        resets
+            .chain(counts.map(|()| super::tick(now)))
+            .chain(traffic)
+            .min()
     }
 
     /// What the title says at its right.
@@ -305,6 +402,38 @@ impl State {
                 Tone::Accent,
             )),
             Follow::Following => None,
+        }
+    }
+
+    fn draw_waits(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+        let waiting = &look.store.waiting;
+        let at = self
+            .waiting_at
+            .map_or(0, |at| waiting.keys().take_while(|id| **id < at).count());
+        let mut list = self.waits;
+        list.selected = at;
+        let window = list.window(waiting.len(), area.height);
+        let hidden = waiting.len().saturating_sub(window.len());
+        let rows = waiting.iter().skip(window.start).take(window.len());
+        for (row, (id, waits)) in (0..).zip(rows) {
+            let own = look.store.asked(*id).is_some();
+            let last = row + 1 == area.height && hidden > 0;
+            draw_waiting(
+                waits,
+                (own, if last { hidden } else { 0 }),
+                look,
+                area,
+                row,
+                buf,
+            );
+            if self.waiting_at == Some(*id) {
+                let line = Rect {
+                    y: area.y + row,
+                    height: 1,
+                    ..area
+                };
+                buf.set_style(line, look.theme.selected(look.focused));
+            }
         }
     }
 
@@ -327,10 +456,14 @@ impl State {
                 theme,
             ))
         } else {
-            draw_budget(look, area, buf);
             None
         };
-        let list = list_area(area);
+        let parts = parts(area, look.store);
+        if typing.is_none() {
+            draw_budgets(look, parts.budgets, buf);
+        }
+        self.draw_waits(look, parts.waiting, buf);
+        let list = parts.list;
         let rows = self.shown();
         if rows.is_empty() {
             let word = if !look.store.is_ready() {
@@ -346,7 +479,7 @@ impl State {
         }
         for (row, at) in (0..).zip(self.list.window(rows.len(), list.height)) {
             draw_row(&rows[at], look, list, row, buf);
-            if at == self.list.selected && look.focused {
+            if at == self.list.selected && look.focused && self.waiting_at.is_none() {
                 let line = Rect {
                     y: list.y + row,
                     height: 1,
@@ -359,14 +492,36 @@ impl State {
     }
 }
 
-/// The rows lie under the budget line.
-pub fn list_area(area: Rect) -> Rect {
+/// Where things lie in the pane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parts {
+    pub budgets: Rect,
+    pub waiting: Rect,
+    pub list: Rect,
+}
+
+/// Budgets on top, in a third at most; then what waits, in half of what is left at most; then the log.
+pub fn parts(area: Rect, store: &Store) -> Parts {
     // Beyond this the eye no longer finds the end of a row.
     let area = Rect {
         width: area.width.min(140),
         ..area
     };
-    below(area, 1)
+    let most = (area.height / 3).max(1);
+    let budgets = Rect {
+        height: budget_rows(store, area.width).min(most).min(area.height),
+        ..area
+    };
+    let rest = below(area, budgets.height);
+    let waiting = Rect {
+        height: cells(store.waiting.len()).min(rest.height / 2),
+        ..rest
+    };
+    Parts {
+        budgets,
+        waiting,
+        list: below(rest, waiting.height),
+    }
 }
 
 fn matches(exchange: &Exchange, filter: &str) -> bool {
