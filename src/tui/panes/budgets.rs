@@ -86,7 +86,7 @@ pub fn draw_budgets(look: Look<'_>, area: Rect, buf: &mut Buffer) {
         let hidden = if left.height == 1 { after.len() } else { 0 };
         let more = match hidden {
             0 => String::new(),
-            n => format!("{n} more, less used"),
+            n => format!("+{n} more"),
         };
         let keep = if hidden > 0 { width(&more) + 2 } else { 0 };
         let room = left.width.saturating_sub(keep);
@@ -146,7 +146,7 @@ fn draw_traffic(look: Look<'_>, area: Rect, buf: &mut Buffer) {
         format!("{sum}/min  {second}/s")
     };
     if !look.still && area.width >= 60 {
-        let room = usize::from(pen.left().saturating_sub(width(&words) + 8));
+        let room = usize::from(pen.left().saturating_sub(width(&words) + 10));
         let shown = &minute[minute.len().saturating_sub(room)..];
         pen.text("last ", theme.style(Tone::Dim))
             .text(&format!("{}s ", shown.len()), theme.style(Tone::Dim))
@@ -175,30 +175,42 @@ fn draw_gauge(
     let mut pen = Pen::new(buf, area, 0);
     pen.cell(&name(account, gauge), names, theme.style(Tone::Plain))
         .skip(1);
+    let waiting = match gauge.waiting {
+        0 => String::new(),
+        n => format!(", {n} waiting"),
+    };
     if let Some(left) = gauge.held {
-        let words = format!(
-            "someone else is spending with these credentials: 429, goes on {}",
-            when(left, look)
-        );
-        let short = format!(
-            "429, someone else is spending; goes on {}",
-            when(left, look)
-        );
-        let words = if width(&words) + 2 > pen.left() {
-            short
-        } else {
-            words
-        };
+        let when = when(left, look);
+        let words = [
+            format!(
+                "someone else is spending with these credentials: 429, goes on {when}{waiting}"
+            ),
+            format!("429, someone else is spending; goes on {when}{waiting}"),
+            format!("429: someone else spends; on {when}"),
+        ];
+        let room = pen.left().saturating_sub(2);
         pen.text("! ", theme.bold(Tone::Warn))
-            .text(&words, theme.style(Tone::Warn));
-        waiting(gauge, look, &mut pen);
+            .text(fitting(&words, room), theme.style(Tone::Warn));
         return;
     }
     let count = format!("{}/{}", gauge.used, gauge.limit);
     let per = format!(" per {}", period(gauge.period));
+    let next = match gauge.next_free {
+        _ if !full => String::new(),
+        Some(left) => format!(", next slot {}", when(left, look)),
+        None => ", all in flight".into(),
+    };
+    // Where there is little room, what presses comes before the length of the window.
+    let per = fitting(
+        &[per, String::new()],
+        pen.left()
+            .saturating_sub(5 + width(&count) + width(&next) + width(&waiting)),
+    )
+    .to_owned();
+    let words = width(&per) + width(&next) + width(&waiting);
     let bar = pen
         .left()
-        .saturating_sub(width(&count).max(9) + width(&per) + 1)
+        .saturating_sub(width(&count).max(9) + words + 1)
         .clamp(4, 16);
     let (used, free) = eighths(gauge.used.into(), gauge.limit.into(), bar);
     pen.text(&used, theme.style(tone))
@@ -208,21 +220,15 @@ fn draw_gauge(
             &count,
             theme.style(if full { Tone::Bad } else { Tone::Plain }),
         )
-        .text(&per, dim);
-    if let (true, Some(left)) = (full, gauge.next_free) {
-        let words = format!(", next slot {}", when(left, look));
-        pen.text(&words, theme.style(Tone::Warn));
-    } else if full {
-        pen.text(", all in flight", theme.style(Tone::Warn));
-    }
-    waiting(gauge, look, &mut pen);
+        .text(&per, dim)
+        .text(&next, theme.style(Tone::Warn))
+        .text(&waiting, theme.style(Tone::Warn));
 }
 
-fn waiting(gauge: &BudgetGauge, look: Look<'_>, pen: &mut Pen<'_>) {
-    if gauge.waiting > 0 {
-        let words = format!(", {} waiting", gauge.waiting);
-        pen.text(&words, look.theme.style(Tone::Warn));
-    }
+/// The longest of these, given longest first, that there is room for; else the last.
+fn fitting(words: &[String], room: u16) -> &str {
+    let fit = words.iter().find(|words| width(words) <= room);
+    fit.or(words.last()).map_or("", String::as_str)
 }
 
 /// `in 42 s`, or `at 02:54:26` where nothing may move.

@@ -350,18 +350,18 @@ fn told(known: &Known, look: Look<'_>) -> Vec<(String, Tone)> {
         }
         None => {}
     }
-    let times = match status.fetched {
+    let history = match status.fetched {
         0 if status.life.is_some() => "taken over from an earlier run".into(),
-        0 => "never fetched in this run".into(),
-        1 => "fetched once in this run".into(),
-        n => format!("fetched once, renewed {} in this run", times(n - 1)),
+        0 => "not fetched in this run".into(),
+        1 => "fetched once".into(),
+        n => format!("renewed {}", times(n - 1)),
     };
     let result = if status.failure.is_none() && status.fetched > 0 {
-        " · last result: ok"
+        " · last result ok"
     } else {
         ""
     };
-    out.push((format!("{times}{result}"), Tone::Dim));
+    out.push((format!("{history}{result}"), Tone::Dim));
     if !status.note.is_empty() {
         out.push((status.note.clone(), Tone::Warn));
     }

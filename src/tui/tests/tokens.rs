@@ -290,7 +290,10 @@ fn claims_are_said_to_be_unverified_and_hostile_ones_are_inert() {
     press(&mut model, "i", second(1));
     let text = screen(&model, second(1), 80, 24);
     assert!(text.contains("Not verified"), "{text}");
-    assert!(text.contains("1795316666  (2026-11-22 03:04:26)"), "{text}");
+    assert!(
+        text.contains("1795316666,  (2026-11-22 03:04:26)"),
+        "{text}"
+    );
     press(&mut model, "G", second(1));
     let text = screen(&model, second(1), 44, 11);
     assert!(text.chars().all(|c| c == '\n' || !inert::is_hostile(c)));

@@ -23,9 +23,9 @@ pub fn eighths(part: u128, whole: u128, cells: u16) -> (String, String) {
     (full, "░".repeat(rest))
 }
 
-/// `▁▁▄█ ▂`: counts as columns, the highest full; nothing is a blank, something is seen.
+/// `▁▁▄█·▂`: counts as columns, the highest full; nothing is a dot, something is seen.
 pub fn columns(counts: &[u32]) -> String {
-    const HEIGHTS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    const HEIGHTS: [char; 9] = ['·', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let most = u64::from(counts.iter().copied().max().unwrap_or(0)).max(1);
     counts
         .iter()
@@ -71,8 +71,8 @@ mod tests {
 
     #[test]
     fn the_highest_column_is_full_and_one_is_seen_beside_a_thousand() {
-        assert_eq!(columns(&[0, 1, 500, 1000]), " ▁▄█");
-        assert_eq!(columns(&[0, 0]), "  ");
+        assert_eq!(columns(&[0, 1, 500, 1000]), "·▁▄█");
+        assert_eq!(columns(&[0, 0]), "··");
     }
 
     #[test]
