@@ -267,7 +267,7 @@ fn draw_row(row: &Row<'_>, here: bool, look: Look<'_>, area: Rect, at: u16, buf:
             } else {
                 setting.value.clone()
             };
-            let wide = width(&value).max(VALUES).min(28);
+            let wide = width(&value).clamp(VALUES, 28);
             pen.skip(3)
                 .cell(setting.name, NAMES - 1, plain)
                 .skip(1)

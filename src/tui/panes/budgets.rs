@@ -1,5 +1,6 @@
 //! What lies over the request log: what was sent in the last minute, and each account's rate budgets.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
@@ -55,14 +56,17 @@ pub fn draw_budgets(look: Look<'_>, area: Rect, buf: &mut Buffer) {
                 .map(move |gauge| (known.id(), gauge))
         })
         .collect();
-    // What presses first, then what is used most; else as they stand in the config.
+    let pressed = all.iter().filter(|(_, gauge)| is_pressed(gauge)).count();
+    let across = across(area.width);
+    let all_fit = pressed + (all.len() - pressed).div_ceil(across) <= usize::from(left.height);
+    // What presses first. The others keep their place, so that they can be found, unless some must be left out.
     all.sort_by_key(|(_, gauge)| {
         let used = u64::from(gauge.used) * 1000 / u64::from(gauge.limit.max(1));
-        let pressed = is_pressed(gauge);
-        (
-            std::cmp::Reverse((gauge.held.is_some(), pressed)),
-            std::cmp::Reverse(used),
-        )
+        Reverse((
+            gauge.held.is_some(),
+            is_pressed(gauge),
+            if all_fit { 0 } else { used },
+        ))
     });
     let names = all
         .iter()
@@ -70,7 +74,6 @@ pub fn draw_budgets(look: Look<'_>, area: Rect, buf: &mut Buffer) {
         .max()
         .unwrap_or(0)
         .min(24);
-    let across = across(area.width);
     let mut rest = all.as_slice();
     while let Some(((_, first), _)) = rest.split_first() {
         if left.is_empty() {

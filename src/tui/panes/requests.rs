@@ -417,10 +417,10 @@ impl State {
         let rows = waiting.iter().skip(window.start).take(window.len());
         for (row, (id, waits)) in (0..).zip(rows) {
             let own = look.store.asked(*id).is_some();
-            let last = row + 1 == area.height && hidden > 0;
+            let is_last = row + 1 == area.height && hidden > 0;
             draw_waiting(
                 waits,
-                (own, if last { hidden } else { 0 }),
+                (own, if is_last { hidden } else { 0 }),
                 look,
                 area,
                 row,

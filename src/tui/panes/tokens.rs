@@ -55,9 +55,10 @@ impl State {
             .filter_map(|known| known.token.as_ref())
             .filter_map(|status| {
                 let counts = status.left(now).is_some() || again_in(status, now).is_some();
-                match still {
-                    false => counts.then(|| tick(now)),
-                    true => changes_still(status, now),
+                if still {
+                    changes_still(status, now)
+                } else {
+                    counts.then(|| tick(now))
                 }
             })
             .min()

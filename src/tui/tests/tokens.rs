@@ -26,13 +26,13 @@ fn begun(setup: Setup, width: u16, height: u16) -> Model {
     model
 }
 
-fn failed(refused: bool, why: &str, again: Option<u64>) -> Option<TokenFailure> {
-    Some(TokenFailure {
+fn failed(refused: bool, why: &str, again: Option<u64>) -> TokenFailure {
+    TokenFailure {
         at: second(30).wall,
         why: why.into(),
         refused,
         again: again.map(Duration::from_secs),
-    })
+    }
 }
 
 /// One account in each state there is.
@@ -67,11 +67,11 @@ fn every_state() -> Model {
         0,
         "refused",
         TokenStatus {
-            failure: failed(
+            failure: Some(failed(
                 true,
                 "account refused: Kinguin refused the client id or secret (401)",
                 None,
-            ),
+            )),
             ..TokenStatus::default()
         },
     );
@@ -80,11 +80,11 @@ fn every_state() -> Model {
         0,
         "expired",
         TokenStatus {
-            failure: failed(
+            failure: Some(failed(
                 false,
                 "account expired: no connection to id.kinguin.net",
                 Some(49),
-            ),
+            )),
             kept: Kept::File,
             kept_note: "the keyring is locked".into(),
             ..token(0, 20)
@@ -317,4 +317,46 @@ fn nine_accounts_scroll_and_long_names_are_cut() {
     assert!(
         matches!(&effects[..], [Effect::RefreshToken { account, .. }] if account.as_str().ends_with('8'))
     );
+}
+
+#[test]
+fn every_size_is_drawn_with_every_window() {
+    let mut model = every_state();
+    for request in 0..40 {
+        let waiting = Waiting {
+            account: name("due"),
+            method: "POST".into(),
+            path: "/x".repeat(90),
+            about: "\u{1b}[2J".into(),
+            why: "for a slot in the rate budget".into(),
+            until: Some(Duration::from_secs(request)),
+        };
+        let msg = Msg::Waiting {
+            request: RequestId(request),
+            waiting: Some(waiting),
+        };
+        update(&mut model, second(40), msg);
+    }
+    for (account, held, used) in [("due", Some(9), 3), ("fresh", None, 9), ("last", None, 0)] {
+        let gauge = BudgetGauge {
+            counts: Counts::Writes,
+            used,
+            limit: 9,
+            period: Duration::from_millis(1_500),
+            next_free: Some(Duration::from_secs(3)),
+            waiting: used,
+            held: held.map(Duration::from_secs),
+        };
+        let account = name(account);
+        update(&mut model, second(40), Msg::Budget { account, gauge });
+    }
+    for keys in ["2", "5g", "5G", "2y", "<esc>S<tab>", "<esc>2f"] {
+        press(&mut model, keys, second(40));
+        for width in [1, 19, 40, 41, 59, 60, 76, 80, 107, 120, 200] {
+            for height in [1, 9, 10, 11, 12, 15, 22, 24, 40, 70] {
+                let text = resized_screen(&mut model, second(40), width, height);
+                assert!(text.chars().all(|c| c == '\n' || !inert::is_hostile(c)));
+            }
+        }
+    }
 }
