@@ -83,6 +83,8 @@ pub enum Command {
     /// Show, renew and print access tokens.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Say how much of each rate limit is used, when the next slot frees, and whether someone else spends.
+    Budget,
     /// Send any call through the gate, authorised; body to stdout, status line to stderr.
     Request(Request),
     /// Run the embedded providers for other programs, or make something happen in them.

@@ -2,6 +2,7 @@
 
 mod account;
 mod args;
+mod budget;
 mod check;
 mod config;
 mod console;
@@ -251,6 +252,7 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
             Command::Link(args) => link::run(&args, context, &deck, out).await,
             Command::Account(command) => account::run(&command, context, &deck, out).await,
             Command::Token(command) => token::run(&command, context, &deck, out).await,
+            Command::Budget => budget::run(context, &deck, out).await,
             Command::Request(args) => request::run(&args, context, &deck, out).await,
             Command::Log(args) => log::run(&args, context, &deck, out).await,
             Command::Sandbox(SandboxCommand::Trigger { url, what }) => {

@@ -32,6 +32,20 @@ impl Deck {
         simulator.command(command).map_err(refuse)
     }
 
+    /// How the embedded simulator plays each provider that can be played in more than one way.
+    #[must_use]
+    pub fn simulator_parts(&self) -> Vec<simulate::Part> {
+        let parts = self.simulator.iter().flat_map(Sandbox::settings);
+        parts
+            .filter(|(_, settings, events)| !settings.is_empty() || !events.is_empty())
+            .map(|(provider, settings, events)| simulate::Part {
+                provider,
+                settings,
+                events,
+            })
+            .collect()
+    }
+
     /// Makes something happen in a simulator that runs elsewhere on this machine; says what, in words.
     ///
     /// # Errors

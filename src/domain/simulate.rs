@@ -136,6 +136,17 @@ pub struct Event {
     pub about: &'static str,
 }
 
+/// How one provider is played, as far as that can be changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Its short name.
+    pub provider: &'static str,
+    /// How it is played now.
+    pub settings: Vec<Setting>,
+    /// What can be made to happen at it.
+    pub events: &'static [Event],
+}
+
 /// What a payer, or bad luck, can do to a payment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PayerAct {

@@ -225,8 +225,21 @@ impl Opening {
         let ready = ready(&deck, self.verify, &messages).await;
         let follow = follow_ledger(deck.ledger().clone(), messages.clone());
         let gauges = deck.gauges().await;
-        let _ = opened.send(deck).await;
+        let parts = deck.simulator_parts();
+        let _ = opened.send(deck.clone()).await;
         let _ = messages.send(Msg::Ready(ready)).await;
+        let _ = messages.send(Msg::Simulator(parts)).await;
+        for account in deck.accounts() {
+            // Looked at only once there is room to tell it: what changes later is told later.
+            let Ok(room) = messages.reserve().await else {
+                break;
+            };
+            let mut known = deck.tokens().into_iter();
+            if let Some((account, status)) = known.find(|(id, _)| *id == account.id) {
+                room.send(Msg::Token { account, status });
+            }
+        }
+        drop(deck);
         for (account, gauge) in gauges {
             let _ = messages.send(Msg::Budget { account, gauge }).await;
         }

@@ -56,6 +56,33 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
         } => {
             explore(request, account, call, deck, tasks, messages);
         }
+        Effect::RefreshToken { request, account } => {
+            let told = messages.clone();
+            let named = account.clone();
+            let refresh = async move {
+                let result = deck.refresh_token(&account, asked_by_hand(request)).await;
+                let result = result.map(drop);
+                let _ = told.send(Msg::Refreshed { request, result }).await;
+            };
+            let crashed = async move {
+                let result = Err(crash(&named));
+                let _ = messages.send(Msg::Refreshed { request, result }).await;
+            };
+            tasks.start_request(request, refresh, crashed);
+        }
+        Effect::TokenToCopy { request, account } => {
+            let told = messages.clone();
+            let named = account.clone();
+            let obtain = async move {
+                let result = deck.token(&account, asked_by_hand(request)).await;
+                let _ = told.send(Msg::TokenToCopy { request, result }).await;
+            };
+            let crashed = async move {
+                let result = Err(crash(&named));
+                let _ = messages.send(Msg::TokenToCopy { request, result }).await;
+            };
+            tasks.start_request(request, obtain, crashed);
+        }
         Effect::Cancel(request) => tasks.cancel(request),
         Effect::Watch(watch) => tasks.start(async move { deck.watch(&watch).await }),
         Effect::Unwatch((account, id)) => {
@@ -75,6 +102,7 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
         }),
         Effect::Simulate(command) => tasks.start(async move {
             let result = deck.simulate(&command);
+            let _ = messages.send(Msg::Simulator(deck.simulator_parts())).await;
             let _ = messages.send(Msg::Simulated { command, result }).await;
         }),
         Effect::Manage { request, change } => {
@@ -110,6 +138,15 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
             tasks.start_request(request, change, crashed);
         }
         Effect::Copy { .. } | Effect::Bell | Effect::Suspend | Effect::Quit => {}
+    }
+}
+
+/// A request that the operator waits for.
+fn asked_by_hand(request: RequestId) -> How {
+    How {
+        request,
+        background: false,
+        no_wait: false,
     }
 }
 

@@ -6,8 +6,11 @@ use tui_input::Input;
 use super::keys::{Action, Scope, TABLE};
 use super::layout::Spread;
 use super::msg::Level;
-use super::overlays::{Overlay, arm, exchange, help, link_form, quote_form, sandbox};
+use super::overlays::{
+    Overlay, arm, claims, copy_token, exchange, help, link_form, quote_form, sandbox,
+};
 use super::panes::{self, Pane, step};
+use super::store::{Known, Purpose};
 use super::widgets::list::Step;
 use super::{Effect, Model, padded};
 use crate::domain::{Environment, Now, Secret};
@@ -71,11 +74,15 @@ impl Model {
             }
             Action::CopyCurl | Action::CopyBody => self.copy_exchange(action, out),
             Action::CopyLink | Action::OpenLink | Action::WatchLink => self.use_link(action, out),
-            Action::Play => {
-                if let Overlay::Sandbox(state) = &self.overlay
-                    && let Some(command) = state.chosen()
-                {
-                    out.push(Effect::Simulate(command));
+            Action::Play
+            | Action::NextChoice
+            | Action::PreviousChoice
+            | Action::OtherValue
+            | Action::NextSection => self.play(action, out),
+            Action::Claims => {
+                let known = self.tokens.selected(&self.store);
+                if let Some(known) = known.filter(|known| has_claims(known)) {
+                    self.overlay = Overlay::Claims(claims::State::new(known.id().clone()));
                 }
             }
             Action::Guide | Action::FormGuide => self.open_guide(),
@@ -141,6 +148,23 @@ impl Model {
                         .flash(Level::Info, "no simulator runs in this profile");
                 }
             }
+            Action::RefreshToken => self
+                .tokens
+                .act(action, &mut Self::hand(&mut self.store, now, out)),
+            Action::CopyToken => {
+                if let Some(known) = self.tokens.selected(&self.store) {
+                    let account = known.id().clone();
+                    self.overlay = Overlay::CopyToken(copy_token::State { account });
+                }
+            }
+            Action::ConfirmCopy => {
+                if let Overlay::CopyToken(state) = &self.overlay {
+                    let account = state.account.clone();
+                    self.overlay = Overlay::None;
+                    self.store.ask_token(&account, Purpose::CopyToken, out);
+                }
+            }
+            Action::CancelWaiting => self.cancel_waiting(now, out),
             Action::Arm => self.toggle_arming(now),
             Action::AddAccount => self.open_add_account(),
             Action::RotateSecret => self.open_rotation(),
@@ -196,6 +220,13 @@ impl Model {
                         .selected(&self.store)
                         .is_some_and(|known| known.account.environment.is_live())
             }
+            Action::RefreshToken | Action::CopyToken => {
+                let known = self.tokens.selected(&self.store);
+                let idle = |known: &Known| self.store.token_request(known.id()).is_none();
+                ready && known.is_some_and(idle)
+            }
+            Action::Claims => self.tokens.selected(&self.store).is_some_and(has_claims),
+            Action::CancelWaiting => !self.store.waiting.is_empty(),
             Action::Refresh | Action::AutoRefresh => ready && self.estimates.question.is_some(),
             Action::OpenExchange => self.requests.selected().is_some(),
             Action::LoadOlder => self.requests.can_load(&self.store),
@@ -238,12 +269,23 @@ impl Model {
                 resume: Some(form), ..
             }) => self.overlay = Overlay::LinkForm(*form),
             Overlay::Filter(_) => self.requests.set_filter(""),
+            Overlay::SimulateForm(form) => self.overlay = Overlay::Sandbox(form.back),
             _ => {}
         }
         self.form_changed(now);
     }
 
     fn escape(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if self.focus == Pane::Requests && self.requests.selected_waiting().is_some() {
+            self.cancel_waiting(now, out);
+            return;
+        }
+        if self.focus == Pane::Tokens
+            && let Some(request) = self.tokens.asking(&self.store)
+        {
+            self.call_off(request, now, out);
+            return;
+        }
         let hand = &mut Self::hand(&mut self.store, now, out);
         let cancelled = match self.focus {
             Pane::Credentials => self.credentials.cancel(hand),
@@ -276,7 +318,8 @@ impl Model {
             Overlay::Guide(state) => state.step(step, screen),
             Overlay::Help(state) => state.step(step, screen, &self.keymap),
             Overlay::History(state) => state.step(step, screen),
-            Overlay::Sandbox(state) => state.step(step, screen),
+            Overlay::Claims(state) => state.step(step, screen, &self.store),
+            Overlay::Sandbox(state) => state.step(step, screen, &self.store),
             Overlay::Palette(state) => state.step(step),
             Overlay::None => self.step_pane(step, now, out),
             _ => {}
@@ -291,7 +334,10 @@ impl Model {
                 let len = self.store.accounts.len();
                 self.credentials.list.step(step, len, height);
             }
-            Pane::Tokens => {}
+            Pane::Tokens => {
+                let len = self.store.token_users().count();
+                self.tokens.list.step(step, len, height);
+            }
             Pane::Payments => {
                 let len = self.store.payments.len();
                 self.payments.list.step(step, len, height);
@@ -301,8 +347,9 @@ impl Model {
                 self.estimates.list.step(step, len, height);
             }
             Pane::Requests => {
+                let parts = self.request_parts();
                 self.requests
-                    .step(step, height, &mut Self::hand(&mut self.store, now, out));
+                    .step(step, parts, &mut Self::hand(&mut self.store, now, out));
             }
             Pane::Explorer => self.explorer.step(step, &self.store),
         }
@@ -310,6 +357,25 @@ impl Model {
 
     /// Where a pane's rows lie.
     pub(super) fn list_area(&self, pane: Pane) -> Rect {
+        let inner = self.inside(pane);
+        if inner.is_empty() {
+            return inner;
+        }
+        match pane {
+            Pane::Credentials => panes::credentials::list_area(inner, self.store.accounts.len()),
+            Pane::Tokens => panes::tokens::list_area(inner, self.store.token_users().count()),
+            Pane::Payments => panes::payments::parts(inner).list,
+            Pane::Requests => panes::requests::parts(inner, &self.store).list,
+            Pane::Estimates | Pane::Explorer => inner,
+        }
+    }
+
+    pub(super) fn request_parts(&self) -> panes::requests::Parts {
+        panes::requests::parts(self.inside(Pane::Requests), &self.store)
+    }
+
+    /// What lies within a pane's frame.
+    fn inside(&self, pane: Pane) -> Rect {
         let Some(areas) = self.areas() else {
             return Rect::default();
         };
@@ -317,18 +383,12 @@ impl Model {
         if area.width < 3 || area.height < 3 {
             return Rect::default();
         }
-        let inner = padded(Rect {
+        padded(Rect {
             x: area.x + 1,
             y: area.y + 1,
             width: area.width - 2,
             height: area.height - 2,
-        });
-        match pane {
-            Pane::Credentials => panes::credentials::list_area(inner, self.store.accounts.len()),
-            Pane::Payments => panes::payments::parts(inner).list,
-            Pane::Requests => panes::requests::list_area(inner),
-            Pane::Tokens | Pane::Estimates | Pane::Explorer => inner,
-        }
+        })
     }
 
     /// Windows leave the footer free.
@@ -357,7 +417,11 @@ impl Model {
                     let len = self.store.payments.len();
                     self.payments.list.settle(len, height);
                 }
-                Pane::Tokens | Pane::Estimates | Pane::Requests | Pane::Explorer => {}
+                Pane::Tokens => {
+                    let len = self.store.token_users().count();
+                    self.tokens.list.settle(len, height);
+                }
+                Pane::Estimates | Pane::Requests | Pane::Explorer => {}
             }
         }
     }
@@ -381,4 +445,11 @@ fn is_exploring(action: Action) -> bool {
                     | Scope::SendAsk
             )
     })
+}
+
+fn has_claims(known: &Known) -> bool {
+    known
+        .token
+        .as_ref()
+        .is_some_and(|status| status.claims.is_some())
 }

@@ -28,6 +28,20 @@ pub enum Effect {
         /// What to send.
         call: RawCall,
     },
+    /// Fetch a new access token now; [`super::Msg::Refreshed`] tells what came of it under the same number.
+    RefreshToken {
+        /// Chosen by the console, never used twice.
+        request: RequestId,
+        /// Whose.
+        account: AccountId,
+    },
+    /// Hand over an access token that is good now; [`super::Msg::TokenToCopy`] brings it.
+    TokenToCopy {
+        /// Chosen by the console, never used twice.
+        request: RequestId,
+        /// Whose.
+        account: AccountId,
+    },
     /// Stop a request; nothing more is heard of it. What was sent was sent.
     Cancel(RequestId),
     /// Keep this payment on the watch list beyond this run (again with other expectations replaces).

@@ -10,7 +10,7 @@ use super::{Effect, Model, Msg};
 use crate::domain::simulate::Command;
 use crate::domain::{
     AccountId, Amount, Answer, CredentialStatus, Currency, Environment, Now, Payment, PaymentId,
-    Problem, ProblemKind, RequestId,
+    Problem, ProblemKind, RequestId, Secret,
 };
 
 /// What an embedded account is asked first, so that the pane shows what it is for.
@@ -28,7 +28,12 @@ impl Model {
                     self.explorer.heard(request, result, now);
                 }
             }
-            Msg::Waiting { request, waiting } => self.store.waits(request, waiting),
+            Msg::Waiting { request, waiting } => {
+                self.store.waits(request, waiting);
+                self.requests.waiting_changed(&self.store);
+            }
+            Msg::Refreshed { request, result } => self.refreshed(request, result),
+            Msg::TokenToCopy { request, result } => self.token_to_copy(request, result, out),
             Msg::Token { account, status } => {
                 if let Some(known) = self.store.known_mut(&account) {
                     known.token = Some(status);
@@ -36,6 +41,7 @@ impl Model {
             }
             Msg::Exchange(exchange) => {
                 self.explorer.saw(&exchange);
+                self.store.traffic.sent(now);
                 self.requests.push(exchange);
             }
             Msg::Budget { account, gauge } => {
@@ -50,6 +56,7 @@ impl Model {
             Msg::Done(Ok(words)) => self.store.flash(Level::Info, words),
             Msg::Done(Err(problem)) => self.store.flash(Level::Error, problem.told()),
             Msg::Managed { request, result } => self.managed(request, result, now, out),
+            Msg::Simulator(parts) => self.store.parts = parts,
             Msg::Simulated { command, result } => self.simulated(&command, result, now),
             Msg::Key(_) | Msg::Paste(_) | Msg::Mouse(_) | Msg::Resized { .. } | Msg::Woke => {}
         }
@@ -135,7 +142,42 @@ impl Model {
             }),
             Purpose::Link => self.linked(&asked.account, request, result, now, out),
             // Their answers are messages of their own.
-            Purpose::Manage | Purpose::Explore => {}
+            Purpose::Manage | Purpose::Explore | Purpose::RefreshToken | Purpose::CopyToken => {}
+        }
+        self.requests.waiting_changed(&self.store);
+    }
+
+    fn refreshed(&mut self, request: RequestId, result: Result<(), Problem>) {
+        let Some(asked) = self.store.answered(request) else {
+            return;
+        };
+        self.requests.waiting_changed(&self.store);
+        match result {
+            Ok(()) => {
+                let words = format!("{} has a new access token", asked.account);
+                self.store.flash(Level::Info, words);
+            }
+            Err(problem) => self.store.flash(Level::Error, problem.told()),
+        }
+    }
+
+    /// Passes on to the clipboard what was asked for, unless that was called off meanwhile.
+    fn token_to_copy(
+        &mut self,
+        request: RequestId,
+        result: Result<Secret, Problem>,
+        out: &mut Vec<Effect>,
+    ) {
+        if self.store.answered(request).is_none() {
+            return;
+        }
+        self.requests.waiting_changed(&self.store);
+        match result {
+            Ok(text) => out.push(Effect::Copy {
+                text,
+                what: "the access token",
+            }),
+            Err(problem) => self.store.flash(Level::Error, problem.told()),
         }
     }
 

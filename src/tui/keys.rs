@@ -32,6 +32,8 @@ pub enum Scope {
     Filter,
     Exchange,
     LinkResult,
+    Claims,
+    CopyToken,
     Help,
     Guide,
     History,
@@ -42,7 +44,7 @@ pub enum Scope {
 
 impl Scope {
     /// Every scope that can be the innermost one.
-    pub const LEAVES: [Self; 22] = [
+    pub const LEAVES: [Self; 24] = [
         Self::Credentials,
         Self::Tokens,
         Self::Payments,
@@ -59,6 +61,8 @@ impl Scope {
         Self::Filter,
         Self::Exchange,
         Self::LinkResult,
+        Self::Claims,
+        Self::CopyToken,
         Self::Help,
         Self::Guide,
         Self::History,
@@ -93,6 +97,8 @@ impl Scope {
             S::Filter => &[S::Filter, S::Overlay, S::Always],
             S::Exchange => &[S::Exchange, S::Nav, S::Reader, S::Overlay, S::Always],
             S::LinkResult => &[S::LinkResult, S::Nav, S::Reader, S::Overlay, S::Always],
+            S::Claims => &[S::Claims, S::Nav, S::Reader, S::Overlay, S::Always],
+            S::CopyToken => &[S::CopyToken, S::Overlay, S::Always],
             S::Help => &[S::Help, S::Nav, S::Reader, S::Overlay, S::Always],
             S::Guide => &[S::Guide, S::Nav, S::Reader, S::Overlay, S::Always],
             S::History => &[S::History, S::Nav, S::Reader, S::Overlay, S::Always],
@@ -150,6 +156,8 @@ impl Scope {
             Self::Filter => "Filter",
             Self::Exchange => "Exchange",
             Self::LinkResult => "Payment link",
+            Self::Claims => "Claims",
+            Self::CopyToken => "Copying a token",
             Self::Help => "Help",
             Self::Guide => "Guide",
             Self::History => "History",
@@ -195,6 +203,9 @@ table! {
     Credentials RotateSecret "rotate-secret" ["R"] "rotate" "replace the selected account's secret by a new one";
     Credentials RemoveAccount "remove-account" ["d"] "remove" "take the selected account out of the config";
     Credentials Guide "guide" ["i"] "guide" "how accounts and credentials are come by at each provider";
+    Tokens RefreshToken "refresh-token" ["r"] "refresh" "fetch a new access token now; the one in hand serves until it is there";
+    Tokens CopyToken "copy-token" ["y"] "copy" "copy the selected access token, after a question";
+    Tokens Claims "claims" ["i" "enter"] "claims" "read what the token says of itself, where it is a JWT";
 
     Payments Check "check" ["c" "enter"] "check" "ask for the selected payment's state now";
     Payments AddWatch "add" ["a"] "add" "watch a payment (or just paste its id)";
@@ -209,6 +220,8 @@ table! {
     Requests OpenExchange "open" ["enter"] "open" "read the selected request and its reply";
     Requests Filter "filter" ["/"] "filter" "show only requests that contain a text";
     Requests LoadOlder "older" ["o"] "older" "bring older requests from the ledger";
+
+    Requests CancelWaiting "cancel-waiting" ["x"] "call off" "call the selected waiting request off; first press: go to the waiting ones";
 
     Explorer OpenCall "open-call" ["enter"] "fill in" "fill in and send the selected call";
     Explorer FindCall "find-call" ["/"] "find" "find a call by letters of its path, purpose or account";
@@ -264,6 +277,13 @@ table! {
     Guide PreviousGuide "previous-guide" ["shift-tab" "left" "h"] "" "the previous provider's guide";
 
     Sandbox Play "play" ["enter"] "do it" "make the selected thing happen in the simulator";
+
+    Sandbox NextChoice "next-choice" ["right" "l"] "" "next value of the selected setting";
+    Sandbox PreviousChoice "previous-choice" ["left" "h"] "change" "previous value of the selected setting";
+    Sandbox OtherValue "other-value" ["e"] "other value" "type a value for the selected setting";
+    Sandbox NextSection "next-section" ["tab"] "next group" "to the next group of rows";
+
+    CopyToken ConfirmCopy "confirm-copy" ["y"] "copy it" "copy the access token to the clipboard";
 
     QuitAsk ConfirmQuit "confirm-quit" ["y"] "quit anyway" "quit although a call that writes is under way";
     QuitAsk Stay "stay" ["n"] "stay" "wait for it";

@@ -44,7 +44,14 @@ pub enum Spread {
     Zoomed,
 }
 
-pub fn arrange(screen: Rect, focus: Pane, spread: Spread, accounts: usize) -> Arrangement {
+/// `tokens` of the `accounts` use access tokens.
+pub fn arrange(
+    screen: Rect,
+    focus: Pane,
+    spread: Spread,
+    accounts: usize,
+    tokens: usize,
+) -> Arrangement {
     if screen.width < SMALLEST.0 || screen.height < SMALLEST.1 {
         return Arrangement::TooSmall(screen);
     }
@@ -64,7 +71,7 @@ pub fn arrange(screen: Rect, focus: Pane, spread: Spread, accounts: usize) -> Ar
         ..screen
     };
     let panes = if whole {
-        deck(body, accounts)
+        deck(body, accounts, tokens)
     } else {
         let mut panes = [Rect::default(); 6];
         panes[focus.index()] = body;
@@ -85,14 +92,20 @@ pub fn arrange(screen: Rect, focus: Pane, spread: Spread, accounts: usize) -> Ar
 }
 
 /// Payments at the left, the quieter panes in a column beside them, the log along the bottom.
-fn deck(body: Rect, accounts: usize) -> [Rect; 6] {
+fn deck(body: Rect, accounts: usize, tokens: usize) -> [Rect; 6] {
     let log = (u32::from(body.height) * 32 / 100).clamp(8, 22);
     let log = u16::try_from(log).unwrap_or(8);
     let side = (u32::from(body.width) * 38 / 100).clamp(32, 72);
     let side = u16::try_from(side).unwrap_or(32);
     let upper = body.height - log;
     let accounts = u16::try_from(accounts.clamp(1, 40)).unwrap_or(40);
-    let (tokens, detail) = if upper < 20 { (3, 1) } else { (5, 5) };
+    let users = u16::try_from(tokens.min(40)).unwrap_or(40);
+    let (tokens, detail) = match (upper < 20, users) {
+        (true, _) => (2 + users.clamp(1, upper.saturating_sub(10).max(1)), 1),
+        (false, 0) => (5, 5),
+        // The list, and what is known of the selected one.
+        (false, _) => ((2 + users + 6).min(upper * 2 / 5), 5),
+    };
     let credentials = (2 + accounts + detail).clamp(4, upper.saturating_sub(tokens) / 2);
     let column = |y: u16, height: u16| Rect {
         x: body.right() - side,
@@ -126,10 +139,10 @@ mod tests {
     fn panes_tile_the_body_at_every_size() {
         for width in 1..=250 {
             for height in 1..=80 {
-                for accounts in [0, 1, 9] {
+                for (accounts, tokens) in [(0, 0), (1, 0), (3, 2), (9, 9)] {
                     let screen = Rect::new(0, 0, width, height);
                     let Arrangement::Console(areas) =
-                        arrange(screen, Pane::Payments, Spread::All, accounts)
+                        arrange(screen, Pane::Payments, Spread::All, accounts, tokens)
                     else {
                         continue;
                     };

@@ -2,6 +2,7 @@
 //! routing only.
 
 mod act;
+mod calling_off;
 mod chrome;
 pub mod effect;
 mod exploring;
@@ -16,6 +17,7 @@ mod pointer;
 pub mod setup;
 mod store;
 mod theme;
+mod traffic;
 mod watched;
 mod widgets;
 mod windows;
@@ -63,6 +65,7 @@ pub struct Model {
     overlay: Overlay,
     store: Store,
     credentials: panes::credentials::State,
+    tokens: panes::tokens::State,
     payments: panes::payments::State,
     estimates: panes::estimates::State,
     requests: panes::requests::State,
@@ -89,6 +92,7 @@ impl Model {
             overlay: Overlay::None,
             store: Store::new(setup.accounts),
             credentials: panes::credentials::State::default(),
+            tokens: panes::tokens::State::default(),
             payments: panes::payments::State::default(),
             estimates: panes::estimates::State::default(),
             requests: panes::requests::State::default(),
@@ -133,12 +137,14 @@ impl Model {
                         Pane::Credentials => {
                             panes::credentials::State::changes_in(&self.store, now)
                         }
-                        Pane::Tokens => None,
+                        Pane::Tokens => panes::tokens::State::changes_in(&self.store, now, still),
                         Pane::Payments => {
                             panes::payments::State::changes_in(&self.store, now, still)
                         }
                         Pane::Estimates => self.estimates.changes_in(now, still),
-                        Pane::Requests => panes::requests::State::changes_in(&self.store, now),
+                        Pane::Requests => {
+                            panes::requests::State::changes_in(&self.store, now, still)
+                        }
                         Pane::Explorer => self.explorer.changes_in(now, still),
                     });
                 }
@@ -151,7 +157,9 @@ impl Model {
     }
 
     fn arranged(&self, screen: Rect) -> Arrangement {
-        arrange(screen, self.focus, self.spread, self.store.accounts.len())
+        let accounts = self.store.accounts.len();
+        let tokens = self.store.token_users().count();
+        arrange(screen, self.focus, self.spread, accounts, tokens)
     }
 
     fn areas(&self) -> Option<Areas> {
@@ -362,7 +370,7 @@ fn draw_pane(
     let inner = padded(inner);
     match pane {
         Pane::Credentials => model.credentials.view(look, inner, buf),
-        Pane::Tokens => panes::tokens::view(look, inner, buf),
+        Pane::Tokens => model.tokens.view(look, inner, buf),
         Pane::Payments => model.payments.view(look, inner, buf),
         Pane::Estimates => model.estimates.view(look, inner, buf),
         Pane::Requests => {

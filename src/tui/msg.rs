@@ -8,7 +8,7 @@ use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 use crate::domain::manage::Changed;
 use crate::domain::{
     AccountId, Answer, BudgetGauge, CredentialStatus, Exchange, Explored, Observation, PaymentId,
-    Problem, RequestId, TokenStatus, Waiting, Watch, simulate,
+    Problem, RequestId, Secret, TokenStatus, Waiting, Watch, simulate,
 };
 
 /// One thing that happened.
@@ -71,6 +71,20 @@ pub enum Msg {
         /// How it stands.
         status: TokenStatus,
     },
+    /// What came of [`super::Effect::RefreshToken`]; how the token stands is told by [`Msg::Token`].
+    Refreshed {
+        /// The number given in the effect.
+        request: RequestId,
+        /// Why there is no new one.
+        result: Result<(), Problem>,
+    },
+    /// The token asked for by [`super::Effect::TokenToCopy`]. It goes on to the clipboard and is not kept.
+    TokenToCopy {
+        /// The number given in the effect.
+        request: RequestId,
+        /// The token.
+        result: Result<Secret, Problem>,
+    },
     /// Older exchanges, newest first, asked for by [`super::Effect::LoadLog`]; fewer than asked for means
     /// that there are no more.
     Log(Result<Vec<Arc<Exchange>>, Problem>),
@@ -78,6 +92,8 @@ pub enum Msg {
     Notice(Notice),
     /// A text went to the clipboard or a page was opened; in words.
     Done(Result<String, Problem>),
+    /// How the embedded simulator plays each provider now.
+    Simulator(Vec<simulate::Part>),
     /// What came of [`super::Effect::Simulate`].
     Simulated {
         /// What was to happen.

@@ -62,6 +62,13 @@ impl Model {
         };
         self.dirty = true;
         self.focus = pane;
+        let waiting = self.request_parts().waiting;
+        if pane == Pane::Requests && waiting.contains(at) {
+            let row = at.y - waiting.y;
+            self.requests
+                .point_waiting(row, waiting.height, &self.store);
+            return;
+        }
         if pane == Pane::Explorer {
             self.explorer.pointed(at, true, &self.store);
             return;
@@ -97,7 +104,13 @@ impl Model {
                 }
             }
             Pane::Requests => self.requests.point(row, list.height),
-            Pane::Tokens | Pane::Estimates | Pane::Explorer => {}
+            Pane::Tokens => {
+                let len = self.store.token_users().count();
+                if let Some(at) = pick(self.tokens.list.window(len, list.height)) {
+                    self.tokens.list.selected = at;
+                }
+            }
+            Pane::Estimates | Pane::Explorer => {}
         }
     }
 }

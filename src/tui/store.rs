@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::tz::TimeZone;
 
 use crate::domain::manage::Change;
-use crate::domain::simulate::Fault;
+use crate::domain::simulate::{Fault, Part};
 use crate::domain::{
     Account, AccountId, BudgetGauge, CredentialStatus, Now, Op, PaymentId, Problem, RawCall,
     RequestId, TokenStatus, Waiting,
@@ -14,6 +14,7 @@ use crate::domain::{
 
 use super::Effect;
 use super::msg::{Level, Notice};
+use super::traffic::Traffic;
 use super::watched::Watched;
 
 /// How long a live account stays armed.
@@ -51,6 +52,8 @@ pub enum Purpose {
     Link,
     Manage,
     Explore,
+    RefreshToken,
+    CopyToken,
 }
 
 /// One request that has not been answered.
@@ -78,6 +81,10 @@ pub struct Store {
     pub payments: Vec<Watched>,
     pub simulator: Option<String>,
     pub fault: Fault,
+    /// How the simulator plays each provider.
+    pub parts: Vec<Part>,
+    /// What this process sent in the last minute.
+    pub traffic: Traffic,
     pub notices: Vec<Notice>,
     pub flash: Option<Flash>,
     /// Every request of this process that waits, the console's own and others (a token that is renewed).
@@ -95,6 +102,8 @@ impl Store {
             payments: Vec::new(),
             simulator: None,
             fault: Fault::None,
+            parts: Vec::new(),
+            traffic: Traffic::default(),
             notices: Vec::new(),
             flash: None,
             waiting: BTreeMap::new(),
@@ -231,6 +240,45 @@ impl Store {
             call,
         });
         request
+    }
+
+    /// Asks for an account's access token: a new one, or a good one for the clipboard. One such question at a
+    /// time.
+    pub fn ask_token(&mut self, account: &AccountId, purpose: Purpose, out: &mut Vec<Effect>) {
+        if self.token_request(account).is_some() {
+            return;
+        }
+        let request = self.began(InFlight {
+            account: account.clone(),
+            purpose: purpose.clone(),
+            writes: false,
+        });
+        let account = account.clone();
+        out.push(if purpose == Purpose::CopyToken {
+            Effect::TokenToCopy { request, account }
+        } else {
+            Effect::RefreshToken { request, account }
+        });
+    }
+
+    /// The operator's question for this account's token that is under way.
+    pub fn token_request(&self, account: &AccountId) -> Option<RequestId> {
+        self.in_flight.iter().find_map(|(request, asked)| {
+            let token = matches!(asked.purpose, Purpose::RefreshToken | Purpose::CopyToken);
+            (token && asked.account == *account).then_some(*request)
+        })
+    }
+
+    /// What a request of the console was made for.
+    pub fn asked(&self, request: RequestId) -> Option<&InFlight> {
+        self.in_flight.get(&request)
+    }
+
+    /// The accounts whose calls need an access token.
+    pub fn token_users(&self) -> impl DoubleEndedIterator<Item = &Known> {
+        self.accounts
+            .iter()
+            .filter(|known| known.account.uses_access_tokens)
     }
 
     pub fn verify(&mut self, account: &AccountId, out: &mut Vec<Effect>) {

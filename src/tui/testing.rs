@@ -16,8 +16,8 @@ use crate::domain::manage::{Guide, Need, Offer};
 use crate::domain::payment::Price;
 use crate::domain::{
     Account, AccountId, Amount, Answer, Body, Currency, Documented, Environment, Estimate,
-    Exchange, ExchangeId, Expected, Now, Observation, Outcome, Payment, PaymentId, PaymentState,
-    ProviderId, RequestId, WallTime, Watch,
+    Exchange, ExchangeId, Expected, Kept, Now, Observation, Outcome, Payment, PaymentId,
+    PaymentState, ProviderId, RequestId, TokenLife, TokenStatus, WallTime, Watch,
 };
 
 /// 2026-11-22 02:54:26 UTC.
@@ -235,6 +235,42 @@ pub fn sandbox_setup() -> Setup {
         may_manage: false,
         catalogues: vec![(ProviderId("kanga"), CATALOGUE)],
         ui: UiOptions::default(),
+    }
+}
+
+/// An account that uses access tokens.
+pub fn token_account(name: &str, environment: Environment) -> Account {
+    Account {
+        provider: ProviderId("kinguin"),
+        provider_title: "Kinguin",
+        uses_access_tokens: true,
+        ..account(name, environment)
+    }
+}
+
+/// The three accounts of the built-in sandbox, two of them with access tokens.
+pub fn three_setup() -> Setup {
+    let mut setup = sandbox_setup();
+    for name in ["kinguin", "pledg"] {
+        setup
+            .accounts
+            .push(token_account(name, Environment::Embedded));
+    }
+    setup
+}
+
+/// A token asked for at second `at`, of this many seconds' life, renewed after nine tenths of it.
+pub fn token(at: u64, life: u64) -> TokenStatus {
+    TokenStatus {
+        life: Some(TokenLife {
+            since: second(at),
+            aged: Duration::ZERO,
+            life: Duration::from_secs(life),
+            renew_at: Duration::from_secs(life * 9 / 10),
+        }),
+        fetched: 1,
+        kept: Kept::Keyring,
+        ..TokenStatus::default()
     }
 }
 
@@ -485,6 +521,8 @@ pub fn press(model: &mut Model, keys: &str, now: Now) -> Vec<Effect> {
                     "enter" => (KeyCode::Enter, KeyModifiers::NONE),
                     "esc" => (KeyCode::Esc, KeyModifiers::NONE),
                     "tab" => (KeyCode::Tab, KeyModifiers::NONE),
+                    "left" => (KeyCode::Left, KeyModifiers::NONE),
+                    "right" => (KeyCode::Right, KeyModifiers::NONE),
                     "up" => (KeyCode::Up, KeyModifiers::NONE),
                     "down" => (KeyCode::Down, KeyModifiers::NONE),
                     "f5" => (KeyCode::F(5), KeyModifiers::NONE),

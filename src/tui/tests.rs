@@ -8,8 +8,10 @@ use crate::domain::*;
 
 mod accounts;
 mod behaviour;
+mod budgets;
 mod explorer;
 mod promises;
+mod tokens;
 
 #[test]
 fn the_first_frame_says_what_is_being_opened() {

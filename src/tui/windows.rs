@@ -2,7 +2,8 @@
 
 use super::keys::{Action, TABLE};
 use super::msg::Level;
-use super::overlays::{Overlay, add_watch, arm, link_form, palette};
+use super::overlays::sandbox::Chosen;
+use super::overlays::{Overlay, add_watch, arm, link_form, palette, simulate_form};
 use super::panes::{Pane, step};
 use super::store::Purpose;
 use super::widgets::form::{first_line, paste};
@@ -114,6 +115,10 @@ impl Model {
             Overlay::AddAccount(_) | Overlay::Remove(_) | Overlay::Rotate(_) => {
                 self.submit_change(out);
             }
+            Overlay::SimulateForm(form) => {
+                out.push(Effect::Simulate(form.command()));
+                self.overlay = Overlay::Sandbox(form.back.clone());
+            }
             _ => {}
         }
     }
@@ -156,6 +161,40 @@ impl Model {
                 what: "the body",
             }
         });
+    }
+
+    /// What a key does in the simulator's window.
+    pub(super) fn play(&mut self, action: Action, out: &mut Vec<Effect>) {
+        let screen = self.overlay_screen();
+        let Overlay::Sandbox(state) = &mut self.overlay else {
+            return;
+        };
+        let command = match action {
+            Action::NextSection => {
+                state.next_section(screen, &self.store);
+                None
+            }
+            Action::NextChoice | Action::PreviousChoice => {
+                state.turned(&self.store, action == Action::NextChoice)
+            }
+            Action::OtherValue => {
+                if let Some((provider, setting)) = state.setting(&self.store) {
+                    let form = simulate_form::State::setting(provider, setting, state.clone());
+                    self.overlay = Overlay::SimulateForm(Box::new(form));
+                }
+                None
+            }
+            _ => match state.chosen(&self.store) {
+                Some(Chosen::Do(command)) => Some(command),
+                Some(Chosen::Ask(provider, event)) => {
+                    let form = simulate_form::State::event(&provider, event, state.clone());
+                    self.overlay = Overlay::SimulateForm(Box::new(form));
+                    None
+                }
+                None => None,
+            },
+        };
+        out.extend(command.map(Effect::Simulate));
     }
 
     pub(super) fn use_link(&mut self, action: Action, out: &mut Vec<Effect>) {

@@ -3,6 +3,7 @@
 mod accounts;
 mod architecture;
 mod bad_input;
+mod budget;
 mod cli;
 mod deck;
 mod kinguin;

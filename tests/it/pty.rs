@@ -593,7 +593,7 @@ fn by_keys_alone_a_payment_is_estimated_linked_paid_and_seen_finalized() {
     // The simulator's clock, not ours, brings the payment to its end.
     terminal.send("S");
     terminal.sees("The payer of ERRAND-1");
-    terminal.send("Gkk\r");
+    terminal.send("\t\t\r");
     terminal.send("\u{1b}");
     terminal.sees_no("The payer of ERRAND-1");
     terminal.send("c");

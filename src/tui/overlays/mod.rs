@@ -3,6 +3,8 @@
 pub mod account_add;
 pub mod add_watch;
 pub mod arm;
+pub mod claims;
+pub mod copy_token;
 pub mod exchange;
 pub mod guide;
 pub mod help;
@@ -15,6 +17,7 @@ pub mod remove;
 pub mod rotate;
 pub mod sandbox;
 pub mod send_ask;
+pub mod simulate_form;
 
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
@@ -39,6 +42,8 @@ pub enum Overlay {
     AddAccount(account_add::State),
     AddWatch(add_watch::State),
     Arm(arm::State),
+    Claims(claims::State),
+    CopyToken(copy_token::State),
     Exchange(exchange::State),
     /// The filter of the request log, typed in its pane.
     Filter(Input),
@@ -54,6 +59,7 @@ pub enum Overlay {
     Rotate(rotate::State),
     Sandbox(sandbox::State),
     SendAsk(send_ask::State),
+    SimulateForm(Box<simulate_form::State>),
 }
 
 impl Overlay {
@@ -67,7 +73,10 @@ impl Overlay {
             | Self::LinkForm(_)
             | Self::Quote(_)
             | Self::Remove(_)
-            | Self::Rotate(_) => Scope::Form,
+            | Self::Rotate(_)
+            | Self::SimulateForm(_) => Scope::Form,
+            Self::Claims(_) => Scope::Claims,
+            Self::CopyToken(_) => Scope::CopyToken,
             Self::Exchange(_) => Scope::Exchange,
             Self::Filter(_) => Scope::Filter,
             Self::Guide(_) => Scope::Guide,
@@ -91,6 +100,7 @@ impl Overlay {
             Self::Quote(state) => Some(&mut state.form),
             Self::Remove(state) => Some(&mut state.form),
             Self::Rotate(state) => Some(&mut state.form),
+            Self::SimulateForm(state) => Some(&mut state.form),
             _ => None,
         }
     }
@@ -110,6 +120,14 @@ impl Overlay {
             Self::AddAccount(state) => state.view(look, screen, buf),
             Self::AddWatch(state) => state.view(look, screen, buf),
             Self::Arm(state) => state.view(look, screen, buf),
+            Self::Claims(state) => {
+                state.view(look, screen, buf);
+                None
+            }
+            Self::CopyToken(state) => {
+                state.view(look, screen, buf);
+                None
+            }
             Self::Exchange(state) => {
                 state.view(look, screen, buf);
                 None
@@ -147,6 +165,7 @@ impl Overlay {
                 state.view(look, screen, buf);
                 None
             }
+            Self::SimulateForm(state) => state.view(look, screen, buf),
         }
     }
 }

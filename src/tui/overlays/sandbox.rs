@@ -1,4 +1,4 @@
-//! What can be made to happen in the embedded simulator.
+//! What can be made to happen in the embedded simulator: payer, faults, clock, and how each provider is played.
 
 use std::time::Duration;
 
@@ -6,12 +6,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::domain::PaymentId;
-use crate::domain::simulate::{Command, Fault, PayerAct};
+use crate::domain::simulate::{Command, Event, Fault, Part, PayerAct, Setting};
+use crate::tui::keys::Action;
 use crate::tui::panes::Look;
+use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::text::{Pen, cells};
+use crate::tui::widgets::text::{Pen, cells, width};
 
 const ADVANCES: [(Duration, &str, &str); 3] = [
     (Duration::from_mins(1), "+1 min", "one minute later"),
@@ -22,6 +24,10 @@ const ADVANCES: [(Duration, &str, &str); 3] = [
         "past the day a payer has for paying",
     ),
 ];
+/// Columns of a name.
+const NAMES: u16 = 16;
+/// Columns of a setting's value, with the arrows around it.
+const VALUES: u16 = 14;
 
 /// What is selected, and whose payer can act.
 #[derive(Debug, Clone)]
@@ -30,26 +36,31 @@ pub struct State {
     payment: Option<PaymentId>,
 }
 
-enum Row {
+enum Row<'a> {
     Heading(String),
     Choice(Command, &'static str, String),
+    Setting(&'a Part, &'a Setting),
+    Event(&'a Part, Event),
+}
+
+/// What the selected row asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Chosen {
+    /// To be done as it is.
+    Do(Command),
+    /// An event that happens to something, which is to be typed.
+    Ask(String, Event),
 }
 
 impl State {
     pub fn new(payment: Option<PaymentId>) -> Self {
-        let mut state = Self {
-            list: List::default(),
-            payment,
-        };
-        state.list.selected = state
-            .rows()
-            .iter()
-            .position(|row| matches!(row, Row::Choice(..)))
-            .unwrap_or(0);
-        state
+        let mut list = List::default();
+        // Under its heading; with no payer's acts to choose from, under the next one.
+        list.selected = if payment.is_some() { 1 } else { 2 };
+        Self { list, payment }
     }
 
-    fn rows(&self) -> Vec<Row> {
+    fn rows<'a>(&self, store: &'a Store) -> Vec<Row<'a>> {
         let mut rows = Vec::new();
         if let Some(payment) = &self.payment {
             rows.push(Row::Heading(format!("The payer of {payment}")));
@@ -78,65 +89,130 @@ impl State {
             ADVANCES
                 .map(|(by, name, words)| Row::Choice(Command::Advance(by), name, words.to_owned())),
         );
+        for part in &store.parts {
+            if !part.settings.is_empty() {
+                rows.push(Row::Heading(format!("How {} is played", part.provider)));
+                rows.extend(
+                    part.settings
+                        .iter()
+                        .map(|setting| Row::Setting(part, setting)),
+                );
+            }
+            if !part.events.is_empty() {
+                rows.push(Row::Heading(format!("What happens at {}", part.provider)));
+                rows.extend(part.events.iter().map(|event| Row::Event(part, *event)));
+            }
+        }
         rows
     }
 
-    pub fn chosen(&self) -> Option<Command> {
-        match self.rows().into_iter().nth(self.list.selected)? {
-            Row::Choice(command, ..) => Some(command),
-            Row::Heading(_) => None,
+    fn selected<'a>(&self, store: &'a Store) -> Option<Row<'a>> {
+        self.rows(store).into_iter().nth(self.list.selected)
+    }
+
+    pub fn chosen(&self, store: &Store) -> Option<Chosen> {
+        Some(match self.selected(store)? {
+            Row::Heading(_) => return None,
+            Row::Choice(command, ..) => Chosen::Do(command),
+            Row::Setting(..) => Chosen::Do(self.turned(store, true)?),
+            Row::Event(part, event) if event.subject.is_empty() => Chosen::Do(Command::Event {
+                provider: part.provider.into(),
+                event: event.name.into(),
+                subject: String::new(),
+            }),
+            Row::Event(part, event) => Chosen::Ask(part.provider.into(), event),
+        })
+    }
+
+    /// The selected setting with its next choice, or the one before.
+    pub fn turned(&self, store: &Store, on: bool) -> Option<Command> {
+        let Row::Setting(part, setting) = self.selected(store)? else {
+            return None;
+        };
+        let choices = setting.choices;
+        let last = choices.len().checked_sub(1)?;
+        let at = choices.iter().position(|choice| *choice == setting.value);
+        let next = match (at, on) {
+            (None, true) => 0,
+            (None, false) => last,
+            (Some(at), true) => (at + 1) % choices.len(),
+            (Some(at), false) => at.checked_sub(1).unwrap_or(last),
+        };
+        Some(Command::Set {
+            provider: part.provider.into(),
+            setting: setting.name.into(),
+            value: choices[next].into(),
+        })
+    }
+
+    /// The selected setting and its provider, for a value of one's own.
+    pub fn setting<'a>(&self, store: &'a Store) -> Option<(&'static str, &'a Setting)> {
+        match self.selected(store)? {
+            Row::Setting(part, setting) => Some((part.provider, setting)),
+            _ => None,
         }
     }
 
     /// Moves on to the next choice, over headings.
-    pub fn step(&mut self, step: Step, screen: Rect) {
-        let rows = self.rows();
+    pub fn step(&mut self, step: Step, screen: Rect, store: &Store) {
+        let rows = self.rows(store);
         let height = screen.height.saturating_sub(4);
         let before = self.list.selected;
         self.list.step(step, rows.len(), height);
         let is_heading = |at: usize| matches!(rows.get(at), Some(Row::Heading(_)));
-        if is_heading(self.list.selected) {
-            let on = if self.list.selected >= before && !matches!(step, Step::Up(_)) {
-                Step::Down(1)
-            } else {
-                Step::Up(1)
-            };
+        let down = self.list.selected >= before && !matches!(step, Step::Up(_));
+        let mut on = if down { Step::Down(1) } else { Step::Up(1) };
+        while is_heading(self.list.selected) {
+            let here = self.list.selected;
             self.list.step(on, rows.len(), height);
+            if self.list.selected == here {
+                on = Step::Down(1);
+            }
         }
-        if is_heading(self.list.selected) {
-            self.list.step(Step::Down(1), rows.len(), height);
+        // The heading over the first choice is to be seen, too.
+        if self.list.selected <= 2 {
+            let at = self.list.selected;
+            self.list.step(Step::Top, rows.len(), height);
+            self.list.selected = at;
+            self.list.settle(rows.len(), height);
         }
-        if is_heading(self.list.selected) {
-            self.list.step(Step::Down(1), rows.len(), height);
-        }
+    }
+
+    /// To the first choice under the next heading that has any, around the end.
+    pub fn next_section(&mut self, screen: Rect, store: &Store) {
+        let rows = self.rows(store);
+        let height = screen.height.saturating_sub(4);
+        let begins = |at: &usize| {
+            *at > 0
+                && matches!(rows[*at - 1], Row::Heading(_))
+                && !matches!(rows[*at], Row::Heading(_))
+        };
+        let next = (self.list.selected + 1..rows.len()).find(begins);
+        let Some(next) = next.or_else(|| (0..rows.len()).find(begins)) else {
+            return;
+        };
+        let end = (next..rows.len())
+            .find(|at| matches!(rows[*at], Row::Heading(_)))
+            .unwrap_or(rows.len());
+        // As much of the section as there is room for is brought into sight.
+        self.list.selected = end - 1;
+        self.list.settle(rows.len(), height);
+        self.list.selected = next - 1;
+        self.list.settle(rows.len(), height);
+        self.list.selected = next;
+        self.list.settle(rows.len(), height);
     }
 
     pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
         let theme = look.theme;
-        let rows = self.rows();
+        let rows = self.rows(look.store);
         let height = cells(rows.len() + 2).min(screen.height.saturating_sub(2));
-        let inner = window(buf, screen, theme, "Simulator", (66, height), false);
-        for (row, at) in (0..).zip(self.list.window(rows.len(), inner.height)) {
-            let mut pen = Pen::new(buf, inner, row);
-            match &rows[at] {
-                Row::Heading(text) => {
-                    pen.text(text, theme.bold(Tone::Accent));
-                }
-                Row::Choice(command, name, words) => {
-                    let in_force = *command == Command::SetFault(look.store.fault);
-                    let (mark, tone) = match (in_force, look.store.fault) {
-                        (true, Fault::None) => ("●", Tone::Good),
-                        (true, _) => ("●", Tone::Warn),
-                        (false, _) => (" ", Tone::Dim),
-                    };
-                    pen.skip(1)
-                        .text(mark, theme.style(tone))
-                        .skip(1)
-                        .cell(name, 14, theme.style(Tone::Plain))
-                        .text(words, theme.style(Tone::Dim));
-                }
-            }
-            if at == self.list.selected {
+        let inner = window(buf, screen, theme, "Simulator", (76, height), false);
+        let window = self.list.window(rows.len(), inner.height);
+        for (row, at) in (0..).zip(window.clone()) {
+            let here = at == self.list.selected;
+            draw_row(&rows[at], here, look, inner, row, buf);
+            if here {
                 let line = Rect {
                     y: inner.y + row,
                     height: 1,
@@ -144,6 +220,67 @@ impl State {
                 };
                 buf.set_style(line, theme.selected(true));
             }
+        }
+        if window.len() < rows.len() {
+            let under = Rect {
+                y: inner.bottom(),
+                height: 1,
+                ..inner
+            };
+            let shown = format!(
+                " {}-{} of {}, {} goes to the next group ",
+                window.start + 1,
+                window.end,
+                rows.len(),
+                look.key(Action::NextSection)
+            );
+            Pen::new(buf, under, 0).flush(&shown, theme.style(Tone::Dim));
+        }
+    }
+}
+
+fn draw_row(row: &Row<'_>, here: bool, look: Look<'_>, area: Rect, at: u16, buf: &mut Buffer) {
+    let theme = look.theme;
+    let (plain, dim) = (theme.style(Tone::Plain), theme.style(Tone::Dim));
+    let mut pen = Pen::new(buf, area, at);
+    match row {
+        Row::Heading(text) => {
+            pen.text(text, theme.bold(Tone::Accent));
+        }
+        Row::Choice(command, name, words) => {
+            let in_force = *command == Command::SetFault(look.store.fault);
+            let (mark, tone) = match (in_force, look.store.fault) {
+                (true, Fault::None) => ("●", Tone::Good),
+                (true, _) => ("●", Tone::Warn),
+                (false, _) => (" ", Tone::Dim),
+            };
+            pen.skip(1)
+                .text(mark, theme.style(tone))
+                .skip(1)
+                .cell(name, NAMES - 1, plain)
+                .skip(1)
+                .text(words, dim);
+        }
+        Row::Setting(_, setting) => {
+            let value = if here {
+                format!("← {} →", setting.value)
+            } else {
+                setting.value.clone()
+            };
+            let wide = width(&value).clamp(VALUES, 28);
+            pen.skip(3)
+                .cell(setting.name, NAMES - 1, plain)
+                .skip(1)
+                .cell(&value, wide, theme.bold(Tone::Plain))
+                .skip(1)
+                .text(setting.about, dim);
+        }
+        Row::Event(_, event) => {
+            let more = if event.subject.is_empty() { "" } else { "…" };
+            pen.skip(3)
+                .cell(&format!("{}{more}", event.name), NAMES - 1, plain)
+                .skip(1)
+                .text(event.about, dim);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The list of panes. Each is one file with its state, its keys and its drawing; panes do not know
 //! each other.
 
+pub mod budgets;
 pub mod credentials;
 pub mod estimates;
 pub mod explorer;

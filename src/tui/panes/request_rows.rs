@@ -1,79 +1,65 @@
-//! How the request log is drawn: one row an exchange, and the line of budgets above them.
-
-use std::time::Duration;
+//! How the request log is drawn: one row an exchange, and one a request that waits.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::Look;
-use crate::domain::{BudgetGauge, Exchange, Outcome, time};
+use crate::domain::{Exchange, Outcome, Waiting};
 use crate::tui::theme::{Theme, Tone};
-use crate::tui::widgets::bar::gauge;
-use crate::tui::widgets::text::{Pen, fit, width};
+use crate::tui::widgets::text::{Pen, width};
 
-pub fn draw_budget(look: Look<'_>, area: Rect, buf: &mut Buffer) {
+/// One request that waits: how long still, what it is and what for. `own` tells whether the console asked it,
+/// `hidden` how many more there are.
+pub fn draw_waiting(
+    waits: &Waiting,
+    (own, hidden): (bool, usize),
+    look: Look<'_>,
+    area: Rect,
+    row: u16,
+    buf: &mut Buffer,
+) {
     let theme = look.theme;
-    let dim = theme.style(Tone::Dim);
-    let in_flight = look.store.in_flight().count();
-    let waiting = look.store.waiting.values().next();
-    let (right, tone) = match (in_flight, waiting) {
-        (0, _) => (String::new(), Tone::Dim),
-        (n, None) => (format!("{n} in flight"), Tone::Busy),
-        (n, Some(first)) => (
-            format!("{n} in flight, {} waits {}", first.account, first.why),
-            Tone::Warn,
-        ),
-    };
-    let right = fit(&right, area.width / 2).into_owned();
-    Pen::new(buf, area, 0).flush(&right, theme.style(tone));
-    let mut pen = Pen::new(buf, area, 0);
-    pen.keep(width(&right) + 1);
-    let mut first = true;
-    for known in &look.store.accounts {
-        if !first {
-            pen.text("   ", dim);
-        }
-        first = false;
-        pen.text(known.id().as_str(), theme.style(Tone::Plain));
-        // Not known is not unlimited: nothing is said.
-        for gauge_now in known.budgets(look.now) {
-            draw_gauge(&gauge_now, look, area, &mut pen);
-        }
-    }
-}
-
-fn draw_gauge(gauge_now: &BudgetGauge, look: Look<'_>, area: Rect, pen: &mut Pen<'_>) {
-    let (theme, dim) = (look.theme, look.theme.style(Tone::Dim));
-    let full = gauge_now.used >= gauge_now.limit;
-    let (used, free) = gauge(
-        gauge_now.used,
-        gauge_now.limit,
-        if area.width >= 90 { 12 } else { 6 },
+    let (plain, dim, busy) = (
+        theme.style(Tone::Plain),
+        theme.style(Tone::Dim),
+        theme.style(Tone::Busy),
     );
-    let tone = match (full, gauge_now.used > gauge_now.limit / 10 * 9) {
-        (true, _) => Tone::Bad,
-        (false, true) => Tone::Warn,
-        (false, false) => Tone::Good,
+    let more = match hidden {
+        0 => String::new(),
+        n => format!("{n} more wait"),
     };
-    pen.text(" ", dim)
-        .text(&used, theme.style(tone))
-        .text(&free, dim)
-        .text(
-            &format!(" {}/{}", gauge_now.used, gauge_now.limit),
-            theme.style(if full { Tone::Bad } else { Tone::Plain }),
-        )
-        .text(&format!(" per {}", period(gauge_now.period)), dim);
-    if let (true, Some(left)) = (full, gauge_now.next_free) {
-        pen.text(
-            &format!(", next slot in {} s", left.as_millis().div_ceil(1000)),
-            theme.style(Tone::Warn),
-        );
+    Pen::new(buf, area, row).flush(&more, theme.style(Tone::Warn));
+    let left = waits
+        .until
+        .filter(|until| *until > look.now.mono)
+        .map(|until| look.until(until));
+    let word = left.map_or_else(|| "waits".into(), |left| format!("waits {left}"));
+    let mut pen = Pen::new(buf, area, row);
+    if hidden > 0 {
+        pen.keep(width(&more) + 2);
     }
-    if gauge_now.waiting > 0 {
-        pen.text(
-            &format!(", {} waiting", gauge_now.waiting),
-            theme.style(Tone::Warn),
-        );
+    pen.text("◌", theme.bold(Tone::Busy))
+        .skip(1)
+        .cell(&word, if look.still { 14 } else { 11 }, busy)
+        .skip(1);
+    if look.store.accounts.len() > 1 {
+        let wide = if area.width >= 90 { 12 } else { 8 };
+        pen.cell(waits.account.as_str(), wide, dim).skip(1);
+    }
+    pen.cell(&waits.method, 4, dim).skip(1);
+    let whose = if own { "" } else { "by itself" };
+    let mut parts = vec![
+        (waits.about.as_str(), plain),
+        (waits.why.as_str(), busy),
+        (whose, dim),
+    ];
+    // Where it is narrow, what it waits for comes before where it goes.
+    parts.insert(
+        if area.width < 90 { 2 } else { 0 },
+        (waits.path.as_str(), dim),
+    );
+    for (text, style) in parts.into_iter().filter(|(text, _)| !text.is_empty()) {
+        pen.text(text, style).skip(2);
     }
 }
 
@@ -147,15 +133,6 @@ pub fn draw_row(exchange: &Exchange, look: Look<'_>, area: Rect, row: u16, buf: 
     );
     for (text, wide, tone) in &right {
         pen.right(text, *wide, theme.style(*tone));
-    }
-}
-
-fn period(length: Duration) -> String {
-    match length.as_secs() {
-        1 => "second".into(),
-        60 => "minute".into(),
-        3_600 => "hour".into(),
-        _ => time::fine(length),
     }
 }
 

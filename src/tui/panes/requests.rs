@@ -1,5 +1,7 @@
 //! The outbound log, a window over the ledger, under the budget gauge.
 
+mod waits;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,9 +10,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use tui_input::Input;
 
-use super::request_rows::{draw_budget, draw_row};
+use super::budgets::{budget_rows, draw_budgets};
+use super::request_rows::draw_row;
 use super::{Hand, Look};
-use crate::domain::{Exchange, ExchangeId, Now, Outcome, Problem};
+use crate::domain::{Exchange, ExchangeId, Now, Outcome, Problem, RequestId};
 use crate::tui::Effect;
 use crate::tui::keys::Action;
 use crate::tui::msg::Level;
@@ -18,7 +21,7 @@ use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::draw_input;
 use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::text::{Pen, below, fit};
+use crate::tui::widgets::text::{Pen, below, cells, fit};
 
 /// Rows kept while the latest are followed.
 const ROWS_MAX: usize = 500;
@@ -54,6 +57,9 @@ enum Older {
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
     list: List,
+    /// The selected waiting request, where the selection is among those.
+    waiting_at: Option<RequestId>,
+    waits: List,
     /// Oldest first.
     rows: VecDeque<Arc<Exchange>>,
     /// Those of them, and of the ledger, that have the filter's text; oldest first.
@@ -68,6 +74,8 @@ impl Default for State {
     fn default() -> Self {
         Self {
             list: List::default(),
+            waiting_at: None,
+            waits: List::default(),
             rows: VecDeque::new(),
             found: VecDeque::new(),
             filter: String::new(),
@@ -89,6 +97,9 @@ impl State {
     }
 
     pub fn selected(&self) -> Option<&Arc<Exchange>> {
+        if self.waiting_at.is_some() {
+            return None;
+        }
         self.shown().get(self.list.selected)
     }
 
@@ -150,7 +161,12 @@ impl State {
         }
     }
 
-    pub fn step(&mut self, step: Step, height: u16, hand: &mut Hand<'_>) {
+    /// Moves in the rows laid out in `parts`.
+    pub fn step(&mut self, step: Step, parts: Parts, hand: &mut Hand<'_>) {
+        let height = parts.list.height;
+        if self.step_waiting(step, parts.waiting.height, hand.store) {
+            return;
+        }
         let len = self.shown().len();
         let at_top = self.list.selected == 0;
         self.list.step(step, len, height);
@@ -167,6 +183,7 @@ impl State {
 
     /// Puts the selection on the row drawn at `row`.
     pub fn point(&mut self, row: u16, height: u16) {
+        self.waiting_at = None;
         let at = self.list.window(self.shown().len(), height).start + usize::from(row);
         if at < self.shown().len() {
             self.list.selected = at;
@@ -279,7 +296,7 @@ impl State {
     }
 
     /// Until the budget line must change by itself.
-    pub fn changes_in(store: &Store, now: Now) -> Option<Duration> {
+    pub fn changes_in(store: &Store, now: Now, still: bool) -> Option<Duration> {
         let resets = store
             .accounts
             .iter()
@@ -288,9 +305,19 @@ impl State {
             .accounts
             .iter()
             .flat_map(|known| known.budgets(now))
-            .filter(|gauge| gauge.used >= gauge.limit && gauge.next_free.is_some())
-            .map(|_| super::tick(now));
-        resets.chain(counts).min()
+            .filter(|gauge| gauge.held.or(gauge.next_free).is_some())
+            .map(|_| ());
+        let waits = store
+            .waiting
+            .values()
+            .filter(|waiting| waiting.until.is_some_and(|until| until > now.mono))
+            .map(|_| ());
+        let counts = counts.chain(waits).next().filter(|()| !still);
+        let traffic = store.traffic.changes_in(now, still);
+        resets
+            .chain(counts.map(|()| super::tick(now)))
+            .chain(traffic)
+            .min()
     }
 
     /// What the title says at its right.
@@ -327,10 +354,14 @@ impl State {
                 theme,
             ))
         } else {
-            draw_budget(look, area, buf);
             None
         };
-        let list = list_area(area);
+        let parts = parts(area, look.store);
+        if typing.is_none() {
+            draw_budgets(look, parts.budgets, buf);
+        }
+        self.draw_waits(look, parts.waiting, buf);
+        let list = parts.list;
         let rows = self.shown();
         if rows.is_empty() {
             let word = if !look.store.is_ready() {
@@ -346,7 +377,7 @@ impl State {
         }
         for (row, at) in (0..).zip(self.list.window(rows.len(), list.height)) {
             draw_row(&rows[at], look, list, row, buf);
-            if at == self.list.selected && look.focused {
+            if at == self.list.selected && look.focused && self.waiting_at.is_none() {
                 let line = Rect {
                     y: list.y + row,
                     height: 1,
@@ -359,14 +390,36 @@ impl State {
     }
 }
 
-/// The rows lie under the budget line.
-pub fn list_area(area: Rect) -> Rect {
+/// Where things lie in the pane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parts {
+    pub budgets: Rect,
+    pub waiting: Rect,
+    pub list: Rect,
+}
+
+/// Budgets on top, in a third at most; then what waits, in half of what is left at most; then the log.
+pub fn parts(area: Rect, store: &Store) -> Parts {
     // Beyond this the eye no longer finds the end of a row.
     let area = Rect {
         width: area.width.min(140),
         ..area
     };
-    below(area, 1)
+    let most = (area.height / 3).max(1);
+    let budgets = Rect {
+        height: budget_rows(store, area.width).min(most).min(area.height),
+        ..area
+    };
+    let rest = below(area, budgets.height);
+    let waiting = Rect {
+        height: cells(store.waiting.len()).min(rest.height / 2),
+        ..rest
+    };
+    Parts {
+        budgets,
+        waiting,
+        list: below(rest, waiting.height),
+    }
 }
 
 fn matches(exchange: &Exchange, filter: &str) -> bool {

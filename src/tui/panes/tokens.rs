@@ -1,38 +1,531 @@
-//! Access tokens: their state and countdown, never their value. No provider that is built in uses any.
+//! Access tokens: how each stands, how long it lives, when it is renewed. Never their value.
+
+use std::time::Duration;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::Look;
+use super::{Hand, Look, tick};
+use crate::domain::{AccountId, Kept, Now, TokenLife, TokenState, TokenStatus};
+use crate::tui::keys::Action;
+use crate::tui::store::{Known, Purpose, Store};
 use crate::tui::theme::Tone;
-use crate::tui::widgets::text::{below, paragraph};
+use crate::tui::widgets::bar::eighths;
+use crate::tui::widgets::list::List;
+use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
 
-pub fn view(look: Look<'_>, area: Rect, buf: &mut Buffer) {
-    let using: Vec<&str> = look
+/// From here on a token has its last minute, unless its whole life is not much longer.
+const LAST: Duration = Duration::from_mins(1);
+/// Parts of a life a gauge that stands still is drawn in.
+const PARTS: u32 = 10;
+
+/// What is selected among the accounts that use tokens.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct State {
+    pub list: List,
+}
+
+impl State {
+    pub fn selected<'a>(&self, store: &'a Store) -> Option<&'a Known> {
+        store.token_users().nth(self.list.selected)
+    }
+
+    fn selected_id(&self, store: &Store) -> Option<AccountId> {
+        self.selected(store).map(|known| known.id().clone())
+    }
+
+    pub fn act(&mut self, action: Action, hand: &mut Hand<'_>) {
+        if action == Action::RefreshToken
+            && let Some(account) = self.selected_id(hand.store)
+        {
+            hand.store
+                .ask_token(&account, Purpose::RefreshToken, hand.out);
+        }
+    }
+
+    /// The request the operator made for the selected account's token, if one is under way.
+    pub fn asking(&self, store: &Store) -> Option<crate::domain::RequestId> {
+        store.token_request(self.selected(store)?.id())
+    }
+
+    /// Until the pane must change by itself.
+    pub fn changes_in(store: &Store, now: Now, still: bool) -> Option<Duration> {
+        store
+            .token_users()
+            .filter_map(|known| known.token.as_ref())
+            .filter_map(|status| {
+                let counts = status.left(now).is_some() || again_in(status, now).is_some();
+                if still {
+                    changes_still(status, now)
+                } else {
+                    counts.then(|| tick(now))
+                }
+            })
+            .min()
+    }
+
+    pub fn view(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+        let users: Vec<&Known> = look.store.token_users().collect();
+        if users.is_empty() {
+            draw_none(look, area, buf);
+            return;
+        }
+        let list = list_area(area, users.len());
+        let columns = Columns::of(&users, list.width);
+        for (row, at) in (0..).zip(self.list.window(users.len(), list.height)) {
+            draw_row(users[at], &columns, look, list, row, buf);
+            if at == self.list.selected.min(users.len() - 1) && users.len() > 1 {
+                let line = Rect {
+                    y: list.y + row,
+                    height: 1,
+                    ..list
+                };
+                buf.set_style(line, look.theme.selected(look.focused));
+            }
+        }
+        let mut left = below(area, list.height);
+        if left.height > 5 {
+            left = below(left, 1);
+        }
+        if let Some(known) = self.selected(look.store) {
+            left = draw_detail(known, look, left, buf);
+        }
+        draw_others(look, left, buf);
+    }
+}
+
+/// The rows of the list: every account that uses tokens, with room left for the selected one's detail.
+pub fn list_area(area: Rect, users: usize) -> Rect {
+    let detail = match area.height {
+        0..4 => 0,
+        4..8 => 1,
+        _ => 3,
+    };
+    Rect {
+        height: cells(users).min(area.height.saturating_sub(detail).max(1)),
+        ..area
+    }
+}
+
+/// Where there is nothing to tick: at a tenth of a life, and where the word changes.
+fn changes_still(status: &TokenStatus, now: Now) -> Option<Duration> {
+    let life = status.life?;
+    let left = life.left(now)?;
+    let tenth = life.life / PARTS;
+    let mut steps = vec![left];
+    steps.extend(
+        (1..PARTS)
+            .map(|part| tenth * part)
+            .chain([life.life / 4, last_of(life)])
+            .filter_map(|rest| left.checked_sub(rest)),
+    );
+    steps.push(life.renews_in(now));
+    steps.into_iter().filter(|step| !step.is_zero()).min()
+}
+
+fn last_of(life: TokenLife) -> Duration {
+    LAST.min(life.life / 4)
+}
+
+/// Until a failed fetch is tried again.
+fn again_in(status: &TokenStatus, now: Now) -> Option<Duration> {
+    let again = status.failure.as_ref()?.again?;
+    again
+        .checked_sub(now.mono)
+        .filter(|left| !left.is_zero() && !status.fetching)
+}
+
+/// How a token stands, for the eye.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stand {
+    glyph: &'static str,
+    word: &'static str,
+    tone: Tone,
+    /// Of its countdown and gauge.
+    left: Tone,
+}
+
+fn stand(status: &TokenStatus, now: Now) -> Stand {
+    let state = status.state(now);
+    let remains = status.life.and_then(|life| Some((life, life.left(now)?)));
+    let due = remains.is_some_and(|(life, _)| life.renews_in(now).is_zero());
+    let last = remains.is_some_and(|(life, left)| left <= last_of(life));
+    let left = match remains {
+        // One that lives shortly and renews itself in time is no alarm.
+        Some((life, left)) if due && !status.fetching && (last || left <= life.life / PARTS) => {
+            Tone::Bad
+        }
+        Some((life, left)) if due || left <= life.life / 4 => Tone::Warn,
+        Some(_) => Tone::Good,
+        None => Tone::Dim,
+    };
+    let failed = status.failure.is_some();
+    let (glyph, word, tone) = match state {
+        TokenState::Missing if failed => ("!", "missing", Tone::Warn),
+        TokenState::Missing => ("○", "missing", Tone::Dim),
+        TokenState::Refreshing => ("◌", "refreshing", Tone::Busy),
+        TokenState::Refused => ("✘", "refused", Tone::Bad),
+        TokenState::Expired => ("✘", "expired", Tone::Bad),
+        TokenState::Fresh | TokenState::Due if last => ("!", "ends soon", left),
+        TokenState::Due => ("!", "due", left),
+        TokenState::Fresh => ("✔", "fresh", left),
+    };
+    Stand {
+        glyph,
+        word,
+        tone,
+        left,
+    }
+}
+
+/// `4:07`, `59:59`, `1:00:00`; whole seconds, rounded up so that the last one is a second long.
+pub fn countdown(left: Duration) -> String {
+    let seconds = left.as_millis().div_ceil(1000);
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    if hours > 0 {
+        format!("{hours}:{minutes:02}:{seconds:02}")
+    } else {
+        format!("{minutes:02}:{seconds:02}")
+    }
+}
+
+/// A countdown, or where nothing may move the clock time of its end.
+fn ends(left: Duration, look: Look<'_>) -> String {
+    if look.still {
+        look.now.wall.plus(left).clock(&look.store.zone)
+    } else {
+        countdown(left)
+    }
+}
+
+/// How wide each column is.
+struct Columns {
+    account: u16,
+    word: u16,
+    gauge: u16,
+    left: u16,
+}
+
+impl Columns {
+    const WORD: u16 = 10;
+    const LEFT: u16 = 8;
+
+    fn of(users: &[&Known], room: u16) -> Self {
+        let names = users.iter().map(|known| width(known.id().as_str())).max();
+        // Glyph and gaps.
+        let rest = room.saturating_sub(Self::WORD + Self::LEFT + 4);
+        let account = names.unwrap_or(0).min(rest.max(6)).min(24);
+        let gauge = match rest.saturating_sub(account) {
+            0..5 => 0,
+            room => (room - 1).min(32),
+        };
+        Self {
+            account,
+            word: Self::WORD,
+            gauge,
+            left: Self::LEFT,
+        }
+    }
+}
+
+fn draw_row(
+    known: &Known,
+    columns: &Columns,
+    look: Look<'_>,
+    area: Rect,
+    row: u16,
+    buf: &mut Buffer,
+) {
+    let theme = look.theme;
+    let unknown = TokenStatus::default();
+    let status = known.token.as_ref().unwrap_or(&unknown);
+    let mut stand = stand(status, look.now);
+    let request = look.store.token_request(known.id());
+    if look.store.waiting_for(request).is_some() {
+        stand = Stand {
+            glyph: "◌",
+            word: "waits",
+            tone: Tone::Busy,
+            ..stand
+        };
+    }
+    let mut pen = Pen::new(buf, area, row);
+    pen.text(stand.glyph, theme.bold(stand.tone))
+        .skip(1)
+        .cell(
+            known.id().as_str(),
+            columns.account,
+            theme.style(Tone::Plain),
+        )
+        .skip(1)
+        .cell(stand.word, columns.word, theme.style(stand.tone))
+        .skip(1);
+    let life = status
+        .life
+        .and_then(|life| Some((life, life.left(look.now)?)));
+    if columns.gauge > 0 {
+        let (full, rest) = match life {
+            Some((life, left)) => {
+                let (left, whole) = if look.still {
+                    let tenth = (life.life / PARTS).as_millis().max(1);
+                    (left.as_millis().div_ceil(tenth), u128::from(PARTS))
+                } else {
+                    (left.as_millis(), life.life.as_millis())
+                };
+                eighths(left, whole, columns.gauge)
+            }
+            None => eighths(0, 1, columns.gauge),
+        };
+        pen.text(&full, theme.style(stand.left))
+            .text(&rest, theme.style(Tone::Dim))
+            .skip(1);
+    }
+    let words = life.map_or_else(|| "—".into(), |(_, left)| ends(left, look));
+    let tone = if life.is_some() {
+        stand.left
+    } else {
+        Tone::Dim
+    };
+    pen.right(&words, columns.left, theme.style(tone));
+}
+
+/// What is known of the selected token, most needed first; gives the rows that are left.
+fn draw_detail(known: &Known, look: Look<'_>, area: Rect, buf: &mut Buffer) -> Rect {
+    let theme = look.theme;
+    let mut left = area;
+    for (text, tone) in told(known, look) {
+        let room = Rect {
+            height: left.height.min(if tone == Tone::Bad { 4 } else { 2 }),
+            ..left
+        };
+        let rows = paragraph(buf, room, &text, theme.style(tone));
+        left = below(left, rows);
+    }
+    left
+}
+
+fn told(known: &Known, look: Look<'_>) -> Vec<(String, Tone)> {
+    let mut out = Vec::new();
+    let unknown = TokenStatus::default();
+    let status = known.token.as_ref().unwrap_or(&unknown);
+    let (now, zone) = (look.now, &look.store.zone);
+    let request = look.store.token_request(known.id());
+    if let Some(why) = look.store.waiting_for(request) {
+        let text = format!("waits {why}; {} calls it off", look.key(Action::Escape));
+        out.push((text, Tone::Busy));
+    }
+    if let Some(failure) = &status.failure {
+        let tone = if status.left(now).is_some() {
+            Tone::Warn
+        } else {
+            Tone::Bad
+        };
+        let next = match again_in(status, now) {
+            _ if status.fetching => "Being tried again".into(),
+            Some(left) => format!("Tried again in {}", ends(left, look)),
+            None if failure.refused => "Not tried again by itself".into(),
+            None => "Tried again when a call needs it".into(),
+        };
+        let why = failure.why.trim_end_matches('.');
+        let text = format!("last result {}: {why}. {next}.", failure.at.clock(zone));
+        out.push((text, tone));
+    }
+    match status.life {
+        Some(life) => {
+            let got = life.asked_at().clock(zone);
+            let renews = life.renews_in(now);
+            let renewal = match (life.left(now), renews.is_zero()) {
+                (None, _) => {
+                    let ended = life.asked_at().plus(life.life).clock(zone);
+                    format!("expired {ended}")
+                }
+                (Some(_), true) if status.fetching => "being renewed".into(),
+                (Some(_), true) => "renewal is due".into(),
+                (Some(_), false) => format!("renews {}", in_or_at(renews, look)),
+            };
+            out.push((format!("got {got} · {renewal}"), Tone::Plain));
+        }
+        None if status.fetching => out.push(("being fetched".into(), Tone::Plain)),
+        None if status.failure.is_none() => {
+            out.push(("fetched when a call needs it".into(), Tone::Plain));
+        }
+        None => {}
+    }
+    let history = match status.fetched {
+        0 if status.life.is_some() => "taken over from an earlier run".into(),
+        0 => "not fetched in this run".into(),
+        1 => "fetched once".into(),
+        n => format!("renewed {}", times(n - 1)),
+    };
+    let result = if status.failure.is_none() && status.fetched > 0 {
+        " · last result ok"
+    } else {
+        ""
+    };
+    out.push((format!("{history}{result}"), Tone::Dim));
+    if !status.note.is_empty() {
+        out.push((status.note.clone(), Tone::Warn));
+    }
+    if status.life.is_some() {
+        let kept = match status.kept {
+            Kept::Memory => "kept in memory only",
+            Kept::Keyring => "kept in the keyring",
+            Kept::File => "kept in a file only you can read",
+        };
+        let note = if status.kept_note.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", status.kept_note)
+        };
+        out.push((format!("{kept}{note}"), Tone::Dim));
+    }
+    if status.claims.is_some() {
+        let text = format!("{} reads its claims", look.key(Action::Claims));
+        out.push((text, Tone::Dim));
+    }
+    out
+}
+
+fn times(count: u32) -> String {
+    match count {
+        1 => "once".into(),
+        n => format!("{n} times"),
+    }
+}
+
+fn in_or_at(left: Duration, look: Look<'_>) -> String {
+    let at = look.now.wall.plus(left).clock(&look.store.zone);
+    if look.still {
+        format!("at {at}")
+    } else {
+        format!("in {} ({at})", countdown(left))
+    }
+}
+
+fn draw_others(look: Look<'_>, area: Rect, buf: &mut Buffer) {
+    let others: Vec<&str> = look
         .store
         .accounts
         .iter()
-        .filter(|known| known.account.uses_access_tokens)
+        .filter(|known| !known.account.uses_access_tokens)
         .map(|known| known.id().as_str())
         .collect();
-    if using.is_empty() {
-        let short = "none: each call is signed";
-        let long = "No account here uses access tokens.";
-        let tight = area.height < 2;
-        let rows = paragraph(
-            buf,
-            area,
-            if tight { short } else { long },
-            look.theme.style(Tone::Plain),
-        );
-        paragraph(
-            buf,
-            below(area, rows),
-            "Kanga signs each request with its secret; nothing expires.",
-            look.theme.style(Tone::Dim),
-        );
+    if !others.is_empty() {
+        let text = format!("no tokens: {} (each call is signed)", others.join(", "));
+        Pen::new(buf, area, 0).text(&text, look.theme.style(Tone::Dim));
+    }
+}
+
+fn draw_none(look: Look<'_>, area: Rect, buf: &mut Buffer) {
+    let text = if area.height < 2 {
+        "none: each call is signed"
     } else {
-        let text = format!("{}: no token fetched yet.", using.join(", "));
-        paragraph(buf, area, &text, look.theme.style(Tone::Dim));
+        "No account here uses access tokens."
+    };
+    let rows = paragraph(buf, area, text, look.theme.style(Tone::Plain));
+    paragraph(
+        buf,
+        below(area, rows),
+        "Each request is signed with the account's secret; nothing expires.",
+        look.theme.style(Tone::Dim),
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::TokenFailure;
+    use crate::tui::testing::{START, second};
+
+    fn with(life: u64, renew_at: u64) -> TokenStatus {
+        TokenStatus {
+            life: Some(TokenLife {
+                since: second(0),
+                aged: Duration::ZERO,
+                life: Duration::from_secs(life),
+                renew_at: Duration::from_secs(renew_at),
+            }),
+            fetched: 1,
+            ..TokenStatus::default()
+        }
+    }
+
+    fn stands(status: &TokenStatus, at: u64) -> (&'static str, &'static str, Tone, Tone) {
+        let stand = stand(status, second(at));
+        (stand.glyph, stand.word, stand.tone, stand.left)
+    }
+
+    #[test]
+    fn an_hour_goes_by_in_steps() {
+        let status = with(3600, 3240);
+        assert_eq!(stands(&status, 0), ("✔", "fresh", Tone::Good, Tone::Good));
+        assert_eq!(
+            stands(&status, 2700),
+            ("✔", "fresh", Tone::Warn, Tone::Warn),
+            "a quarter is left"
+        );
+        assert_eq!(stands(&status, 3240).1, "due");
+        assert_eq!(
+            stands(&status, 3241).2,
+            Tone::Bad,
+            "due, and nobody renews it"
+        );
+        assert_eq!(stands(&status, 3540).1, "ends soon");
+        assert_eq!(stands(&status, 3600).1, "expired");
+        let fetching = TokenStatus {
+            fetching: true,
+            ..status
+        };
+        assert_eq!(
+            stands(&fetching, 3590),
+            ("◌", "refreshing", Tone::Busy, Tone::Warn)
+        );
+    }
+
+    #[test]
+    fn a_short_life_that_renews_itself_is_no_alarm() {
+        let status = with(20, 17);
+        for at in 0..17 {
+            let (_, word, _, left) = stands(&status, at);
+            assert_ne!(left, Tone::Bad, "{at}");
+            assert_eq!(word == "ends soon", at >= 15, "{at}");
+        }
+        assert_eq!(stands(&status, 18).3, Tone::Bad);
+    }
+
+    #[test]
+    fn trouble_has_its_own_glyph_and_word() {
+        let mut status = TokenStatus::default();
+        assert_eq!(stands(&status, 0).1, "missing");
+        assert_eq!(stands(&status, 0).2, Tone::Dim);
+        status.failure = Some(TokenFailure {
+            at: START,
+            why: "no connection".into(),
+            refused: false,
+            again: Some(Duration::from_secs(9)),
+        });
+        assert_eq!(stands(&status, 0), ("!", "missing", Tone::Warn, Tone::Dim));
+        status.failure.as_mut().unwrap().refused = true;
+        assert_eq!(stands(&status, 0), ("✘", "refused", Tone::Bad, Tone::Dim));
+    }
+
+    #[test]
+    fn countdowns_have_no_tenths_and_end_at_one() {
+        let told = |ms| countdown(Duration::from_millis(ms));
+        assert_eq!(told(1), "00:01");
+        assert_eq!(told(60_000), "01:00");
+        assert_eq!(told(3_599_001), "1:00:00");
+        assert_eq!(told(90_061_000), "25:01:01");
+    }
+
+    #[test]
+    fn what_stands_still_wakes_only_where_it_reads_differently() {
+        let status = with(3600, 3240);
+        let wake = |at| changes_still(&status, second(at)).unwrap().as_secs();
+        assert_eq!(wake(0), 360);
+        assert_eq!(wake(2520), 180, "to the last quarter");
+        assert_eq!(wake(3300), 240, "to the last minute");
+        assert_eq!(wake(3540), 60);
+        assert_eq!(changes_still(&status, second(3600)), None);
     }
 }

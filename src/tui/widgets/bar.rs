@@ -1,22 +1,39 @@
-//! Small pictures of numbers, in whole cells: a gauge and a sparkline.
+//! Small pictures of numbers, in cells and eighths of cells: a gauge, columns and a sparkline.
 
 use crate::domain::Amount;
 
-/// `▰▰▱▱▱▱`: how much of `limit` is used. Something used shows at least one cell, something free leaves one.
-pub fn gauge(used: u32, limit: u32, cells: u16) -> (String, String) {
-    let (used, limit, wide) = (u64::from(used), u64::from(limit), u64::from(cells));
-    let full = if limit == 0 || used >= limit {
-        wide
+/// `██▋░░░`: how much of `whole` is there, in eighths of a cell. What is not empty shows something, and what is
+/// not full leaves something.
+pub fn eighths(part: u128, whole: u128, cells: u16) -> (String, String) {
+    const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let steps = u128::from(cells) * 8;
+    let filled = if whole == 0 || part >= whole {
+        steps
     } else {
-        (used * wide / limit)
-            .max(u64::from(used > 0))
-            .min(wide.saturating_sub(1))
+        part.saturating_mul(steps)
+            .checked_div(whole)
+            .unwrap_or(0)
+            .max(u128::from(part > 0))
+            .min(steps.saturating_sub(1))
     };
-    let full = usize::try_from(full).unwrap_or(0);
-    (
-        "▰".repeat(full),
-        "▱".repeat(usize::from(cells).saturating_sub(full)),
-    )
+    let filled = usize::try_from(filled).unwrap_or(0);
+    let mut full = "█".repeat(filled / 8);
+    full.push_str(PARTS[filled % 8]);
+    let rest = usize::from(cells).saturating_sub(filled.div_ceil(8));
+    (full, "░".repeat(rest))
+}
+
+/// `▁▁▄█·▂`: counts as columns, the highest full; nothing is a dot, something is seen.
+pub fn columns(counts: &[u32]) -> String {
+    const HEIGHTS: [char; 9] = ['·', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let most = u64::from(counts.iter().copied().max().unwrap_or(0)).max(1);
+    counts
+        .iter()
+        .map(|count| {
+            let height = (u64::from(*count) * 8).div_ceil(most);
+            HEIGHTS[usize::try_from(height).unwrap_or(8).min(8)]
+        })
+        .collect()
 }
 
 /// `▁▃▇`: the last `cells` amounts between the lowest and the highest of them.
@@ -38,12 +55,24 @@ mod tests {
 
     #[test]
     fn a_gauge_never_looks_full_or_empty_when_it_is_not() {
-        let full = |used, limit| gauge(used, limit, 6).0.chars().count();
-        assert_eq!(full(0, 2000), 0);
-        assert_eq!(full(1, 2000), 1);
-        assert_eq!(full(1999, 2000), 5);
-        assert_eq!(full(2000, 2000), 6);
-        assert_eq!(full(2100, 2000), 6);
+        let drawn = |part, whole| {
+            let (full, rest) = eighths(part, whole, 6);
+            full + &rest
+        };
+        assert_eq!(drawn(0, 2000), "░░░░░░");
+        assert_eq!(drawn(1, 2000), "▏░░░░░");
+        assert_eq!(drawn(1000, 2000), "███░░░");
+        assert_eq!(drawn(1999, 2000), "█████▉");
+        assert_eq!(drawn(2000, 2000), "██████");
+        assert_eq!(drawn(2100, 2000), "██████");
+        assert_eq!(eighths(1, 2, 0), (String::new(), String::new()));
+        assert_eq!(eighths(u128::MAX - 1, u128::MAX, 1).0, "▏", "no overflow");
+    }
+
+    #[test]
+    fn the_highest_column_is_full_and_one_is_seen_beside_a_thousand() {
+        assert_eq!(columns(&[0, 1, 500, 1000]), "·▁▄█");
+        assert_eq!(columns(&[0, 0]), "··");
     }
 
     #[test]

@@ -475,13 +475,18 @@ impl State {
             return false;
         };
         hand.store.cancel(request, hand.out);
+        self.called_off(request, hand.now);
+        true
+    }
+
+    /// The operator waits no longer for the answer to this call.
+    pub fn called_off(&mut self, request: RequestId, now: Now) {
         let problem = Problem::new(
             ProblemKind::Interrupted,
             "You called it off. What was sent was sent: a call that writes may have been carried out.",
             "the request log shows how far it came",
         );
-        self.heard(request, Err(problem), hand.now);
-        true
+        self.heard(request, Err(problem), now);
     }
 
     /// One step back: to the request, to the calls, to all of them; whether there was one.

@@ -1,0 +1,170 @@
+//! `budget`: how much of each rate limit is used. Asks the ledger, not the network.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::output::{Closed, Out, Table, Tone, plain, toned};
+use super::{Context, Exit};
+use crate::deck::Deck;
+use crate::domain::{AccountId, BudgetGauge, time};
+
+/// Cells of a gauge.
+const BAR: u64 = 20;
+
+pub async fn run(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
+    let only = match context.account() {
+        Some(name) => match deck.pick(Some(name), None) {
+            Ok(account) => Some(account.id.clone()),
+            Err(problem) => return out.fail(&problem),
+        },
+        None => None,
+    };
+    let gauges: Vec<_> = deck
+        .gauges()
+        .await
+        .into_iter()
+        .filter(|(account, _)| only.as_ref().is_none_or(|only| only == account))
+        .collect();
+    if out.json {
+        for (account, gauge) in &gauges {
+            out.object(&json!({
+                "account": account,
+                "counts": gauge.counts.word(),
+                "used": gauge.used,
+                "limit": gauge.limit,
+                "period_ms": millis(gauge.period),
+                "free": free(gauge),
+                "next_free_ms": gauge.next_free.map(millis),
+                "held_ms": gauge.held.map(millis),
+            }))?;
+        }
+        return Ok(Exit::Done);
+    }
+    let mut table = Table::default();
+    for (account, gauge) in &gauges {
+        row(account, gauge, &mut table);
+    }
+    for line in table.lines(out) {
+        out.line(&line)?;
+    }
+    if gauges.is_empty() {
+        out.say(&format!(
+            "profile {} has no account with a rate limit",
+            context.profile.name
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+/// Requests that could be sent at once.
+fn free(gauge: &BudgetGauge) -> u32 {
+    match gauge.held {
+        Some(_) => 0,
+        None => gauge.limit.saturating_sub(gauge.used),
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn row(account: &AccountId, gauge: &BudgetGauge, table: &mut Table) {
+    let full = gauge.used >= gauge.limit;
+    let nearly = u64::from(gauge.used) * 10 > u64::from(gauge.limit) * 9;
+    let tone = match (full || gauge.held.is_some(), nearly) {
+        (true, _) => Tone::Bad,
+        (false, true) => Tone::Warn,
+        (false, false) => Tone::Good,
+    };
+    let next = match (gauge.held, gauge.next_free) {
+        (Some(left), _) => format!(
+            "429: someone else is spending with these credentials; goes on in {}",
+            whole(left)
+        ),
+        (None, Some(left)) if full => format!("next slot in {}", whole(left)),
+        (None, None) if full => "all in flight".into(),
+        (None, _) => String::new(),
+    };
+    table.row([
+        toned(account.as_str(), Tone::Strong),
+        plain(gauge.counts.word()),
+        toned(bar(gauge), tone),
+        plain(format!("{}/{}", gauge.used, gauge.limit)),
+        toned(format!("per {}", time::fine(gauge.period)), Tone::Dim),
+        plain(format!("{} free", free(gauge))),
+        toned(next, Tone::Warn),
+    ]);
+}
+
+/// `####----`, in characters that every terminal and log has.
+fn bar(gauge: &BudgetGauge) -> String {
+    let (used, limit) = (u64::from(gauge.used), u64::from(gauge.limit));
+    let filled = if used >= limit {
+        BAR
+    } else {
+        (used * BAR / limit).max(u64::from(used > 0)).min(BAR - 1)
+    };
+    let cells = |count: u64| usize::try_from(count).unwrap_or(0);
+    format!(
+        "{}{}",
+        "#".repeat(cells(filled)),
+        "-".repeat(cells(BAR - filled))
+    )
+}
+
+/// In whole seconds, rounded up: what is over in 200 ms is not over in 0 s.
+fn whole(left: Duration) -> String {
+    let seconds = u64::try_from(left.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
+    time::fine(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Counts;
+
+    fn gauge(used: u32) -> BudgetGauge {
+        BudgetGauge {
+            counts: Counts::Writes,
+            used,
+            limit: 2000,
+            period: Duration::from_mins(1),
+            next_free: Some(Duration::from_millis(11_200)),
+            waiting: 0,
+            held: None,
+        }
+    }
+
+    fn told(gauge: &BudgetGauge) -> String {
+        let mut table = Table::default();
+        row(&AccountId::new("keys").unwrap(), gauge, &mut table);
+        let out = Out {
+            json: false,
+            color: false,
+            color_err: false,
+        };
+        table.lines(&out).join("\n")
+    }
+
+    #[test]
+    fn a_row_says_when_the_next_slot_frees_and_who_else_spends() {
+        assert_eq!(
+            told(&gauge(1)),
+            "keys  writes  #-------------------  1/2000  per 1 min  1999 free"
+        );
+        assert_eq!(
+            told(&gauge(2000)),
+            "keys  writes  ####################  2000/2000  per 1 min  0 free  next slot in 12 s"
+        );
+        let held = BudgetGauge {
+            held: Some(Duration::from_millis(41_001)),
+            ..gauge(3)
+        };
+        let words = told(&held);
+        assert!(
+            words.contains("0 free") && words.ends_with("goes on in 42 s"),
+            "{words}"
+        );
+    }
+}

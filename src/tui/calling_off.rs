@@ -1,0 +1,87 @@
+//! Requests that are called off: whatever they were made for stops waiting for them.
+
+use super::msg::Level;
+use super::overlays::{Overlay, account_add, link_form, rotate};
+use super::panes::Pane;
+use super::store::Purpose;
+use super::{Effect, Model};
+use crate::domain::{Now, RequestId};
+
+impl Model {
+    /// Calls the selected waiting request off; with none selected, selects the oldest.
+    pub(super) fn cancel_waiting(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let Some(request) = self.requests.selected_waiting() else {
+            self.focus = Pane::Requests;
+            self.requests.select_waiting(&self.store);
+            return;
+        };
+        let Some(waiting) = self.store.waiting.get(&request) else {
+            // Between the look and the key; the next one was not meant.
+            self.requests.select_waiting(&self.store);
+            self.store.flash(Level::Info, "that request has gone on");
+            return;
+        };
+        if self.store.asked(request).is_some() {
+            self.call_off(request, now, out);
+            // The next one in its place, so that several go one after another.
+            self.requests.settle_waiting(&self.store);
+        } else {
+            let words = format!(
+                "{}: this one goes out by itself, for others that need it; only what was asked here can be called off",
+                waiting.account
+            );
+            self.store.flash(Level::Info, words);
+        }
+    }
+
+    /// Stops a request of the console.
+    pub(super) fn call_off(&mut self, request: RequestId, now: Now, out: &mut Vec<Effect>) {
+        let Some(asked) = self.store.asked(request).cloned() else {
+            return;
+        };
+        let mut words = "called off";
+        match asked.purpose {
+            Purpose::Verify => {
+                if let Some(known) = self.store.known_mut(&asked.account) {
+                    known.verifying = None;
+                }
+            }
+            Purpose::Check(id) => {
+                if let Some(watched) = self.store.payment_mut(&asked.account, &id) {
+                    watched.cancelled(now);
+                }
+            }
+            Purpose::Quote => {
+                self.estimates
+                    .cancel(&mut Self::hand(&mut self.store, now, out));
+            }
+            Purpose::Link => {
+                if let Overlay::LinkForm(form) = &mut self.overlay
+                    && matches!(form.stage, link_form::Stage::Asked(asked, _) if asked == request)
+                {
+                    form.stage = link_form::Stage::Filling;
+                }
+            }
+            Purpose::Explore => self.explorer.called_off(request, now),
+            Purpose::Manage => match &mut self.overlay {
+                Overlay::AddAccount(form) if matches!(form.stage, account_add::Stage::Asked(asked) if asked == request) =>
+                {
+                    form.stage = account_add::Stage::Filling;
+                }
+                Overlay::Rotate(form) if matches!(form.stage, rotate::Stage::Asked(asked) if asked == request) =>
+                {
+                    form.stage = rotate::Stage::Filling;
+                }
+                _ => {}
+            },
+            // A fetch is nobody's own.
+            Purpose::RefreshToken => {
+                words = "no longer waited for; a token call that was begun goes on for the calls that need it";
+            }
+            Purpose::CopyToken => words = "called off; nothing is copied",
+        }
+        self.store.cancel(request, out);
+        self.requests.waiting_changed(&self.store);
+        self.store.flash(Level::Info, words);
+    }
+}

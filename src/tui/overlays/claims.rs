@@ -1,0 +1,147 @@
+//! What an access token says of itself, to be read. It is a JWT; nobody here could verify it, and that is said.
+
+use jiff::tz::TimeZone;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::domain::{AccountId, WallTime, inert};
+use crate::tui::panes::Look;
+use crate::tui::store::Store;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::json;
+use crate::tui::widgets::list::Step;
+use crate::tui::widgets::text::{Pen, below, cells, paragraph, wrap};
+
+/// Fields that are instants, in seconds since the Unix epoch (RFC 7519, 4.1).
+const INSTANTS: [&str; 3] = ["\"exp\": ", "\"iat\": ", "\"nbf\": "];
+const NOTE: &str =
+    "As the token tells of itself. Not verified: only the provider can tell whether it is true.";
+
+/// Whose claims, and how far down. They are read from the store, so that a renewal is seen.
+#[derive(Debug, Clone)]
+pub struct State {
+    account: AccountId,
+    scroll: usize,
+}
+
+impl State {
+    pub fn new(account: AccountId) -> Self {
+        Self { account, scroll: 0 }
+    }
+
+    pub fn step(&mut self, step: Step, screen: Rect, store: &Store) {
+        let inner = inside(screen);
+        let rows = self.rows(store, inner.width).len();
+        let height = inner.height.saturating_sub(note_rows(inner.width));
+        self.scroll = step.scroll(self.scroll, rows, height);
+    }
+
+    fn rows(&self, store: &Store, columns: u16) -> Vec<String> {
+        let known = store.known(&self.account);
+        let claims = known
+            .and_then(|known| known.token.as_ref())
+            .and_then(|status| status.claims.as_deref());
+        let Some(claims) = claims else {
+            return vec!["The token in hand tells nothing of itself.".into()];
+        };
+        let text = json::indented(claims);
+        let text = inert::block(text.as_deref().unwrap_or(claims));
+        let mut rows = Vec::new();
+        for line in text.lines() {
+            let line = match dated(line, &store.zone) {
+                Some(date) => format!("{line}  ({date})"),
+                None => line.to_owned(),
+            };
+            let indent = line.len() - line.trim_start_matches(' ').len();
+            let indent = indent.min(usize::from(columns) / 2);
+            let room = columns.saturating_sub(cells(indent)).max(1);
+            let parts = wrap(line.trim_start_matches(' '), room);
+            rows.extend(
+                parts
+                    .into_iter()
+                    .map(|part| format!("{}{part}", " ".repeat(indent))),
+            );
+        }
+        rows
+    }
+
+    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
+        let theme = look.theme;
+        let live = look
+            .store
+            .known(&self.account)
+            .is_some_and(|known| known.account.environment.is_live());
+        let rows = self.rows(look.store, inside(screen).width);
+        let wide = screen.width.min(WIDEST);
+        let room = inside(screen).width;
+        let high = cells(rows.len()) + note_rows(room) + 2;
+        let inner = window(
+            buf,
+            screen,
+            theme,
+            &format!("Claims of {}'s token", self.account),
+            (wide, high.min(screen.height.saturating_sub(2))),
+            live,
+        );
+        let used = paragraph(buf, inner, NOTE, theme.style(Tone::Warn));
+        let inner = below(inner, used + 1);
+        let height = usize::from(inner.height);
+        let first = self.scroll.min(rows.len().saturating_sub(height));
+        for (row, text) in (0..inner.height).zip(rows.iter().skip(first)) {
+            Pen::new(buf, inner, row).text(text, theme.style(Tone::Plain));
+        }
+        if rows.len() > height && height > 0 {
+            let last = (first + height).min(rows.len());
+            let under = Rect {
+                y: inner.bottom(),
+                height: 1,
+                ..inner
+            };
+            let shown = format!(" {}-{last} of {} ", first + 1, rows.len());
+            Pen::new(buf, under, 0).flush(&shown, theme.style(Tone::Dim));
+        }
+    }
+}
+
+const WIDEST: u16 = 90;
+
+/// What lies within the largest window there is room for.
+fn inside(screen: Rect) -> Rect {
+    let width = screen.width.min(WIDEST).saturating_sub(2);
+    Rect {
+        width: if width > 20 { width - 2 } else { width },
+        height: screen.height.saturating_sub(4),
+        ..screen
+    }
+}
+
+fn note_rows(columns: u16) -> u16 {
+    cells(wrap(NOTE, columns).len()) + 1
+}
+
+/// When a line of indented claims is an instant: which.
+fn dated(line: &str, zone: &TimeZone) -> Option<String> {
+    let line = line.trim_start();
+    let value = INSTANTS.iter().find_map(|name| line.strip_prefix(name))?;
+    let seconds: i64 = value.trim_end_matches(',').parse().ok()?;
+    Some(WallTime(seconds.checked_mul(1000)?).date_and_clock(zone))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instants_are_told_as_dates_and_nothing_else_is() {
+        let told = |line| dated(line, &TimeZone::UTC);
+        assert_eq!(
+            told("  \"exp\": 1795316066,").unwrap(),
+            "2026-11-22 02:54:26"
+        );
+        assert_eq!(told("  \"exp\": \"1795316066\","), None);
+        assert_eq!(told("  \"expires\": 1795316066"), None);
+        assert_eq!(told("  \"iat\": 1e9"), None);
+        assert_eq!(told("  \"iat\": 9223372036854775807"), None);
+    }
+}

@@ -1,0 +1,65 @@
+//! Asks before an access token goes to the clipboard. The token itself is not here.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::domain::AccountId;
+use crate::tui::keys::Action;
+use crate::tui::panes::Look;
+use crate::tui::panes::tokens::countdown;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::text::{below, cells, paragraph, wrap};
+
+/// Whose token.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub account: AccountId,
+}
+
+impl State {
+    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
+        let known = look.store.known(&self.account);
+        let live = known.is_some_and(|known| known.account.environment.is_live());
+        let left = known
+            .and_then(|known| known.token.as_ref())
+            .and_then(|status| status.left(look.now));
+        let till = match left {
+            Some(left) if look.still => {
+                let at = look.now.wall.plus(left).clock(&look.store.zone);
+                format!(", until it expires at {at}")
+            }
+            Some(left) => format!(", until it expires in {}", countdown(left)),
+            None => ". None is in hand, so one is fetched first".into(),
+        };
+        let money = if live { " It moves real money." } else { "" };
+        let text = format!(
+            "Whoever has the access token of {} can act as this account{till}.{money} It goes to the terminal's \
+             clipboard, where other programs can read it; it is shown nowhere.",
+            self.account
+        );
+        let keys = format!(
+            "{} copies it, {} does not.",
+            look.key(Action::ConfirmCopy),
+            look.key(Action::Close)
+        );
+        let wide = 62.min(screen.width);
+        let rows = cells(wrap(&text, wide.saturating_sub(4)).len());
+        let inner = window(
+            buf,
+            screen,
+            look.theme,
+            &format!("Copy the access token of {}", self.account),
+            (wide, rows + 4),
+            live,
+        );
+        let tone = if live { Tone::Live } else { Tone::Plain };
+        let used = paragraph(buf, inner, &text, look.theme.style(tone));
+        paragraph(
+            buf,
+            below(inner, used + 1),
+            &keys,
+            look.theme.style(Tone::Dim),
+        );
+    }
+}

@@ -1,0 +1,88 @@
+//! The form for what an event of the simulator happens to, or for a setting's value that is not among the choices.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::{draw_form, sandbox};
+use crate::domain::simulate::{Command, Event, Setting};
+use crate::tui::panes::Look;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::form::{Field, Form};
+
+/// What the typed text is for.
+#[derive(Debug, Clone)]
+enum What {
+    Set { setting: String },
+    Event { event: String },
+}
+
+/// The form, and the window to go back to.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub form: Form,
+    provider: String,
+    what: What,
+    about: &'static str,
+    pub back: sandbox::State,
+}
+
+impl State {
+    pub fn event(provider: &str, event: Event, back: sandbox::State) -> Self {
+        Self {
+            form: Form::new(vec![Field::text("Subject", event.subject, "")]),
+            provider: provider.into(),
+            what: What::Event {
+                event: event.name.into(),
+            },
+            about: event.about,
+            back,
+        }
+    }
+
+    pub fn setting(provider: &str, setting: &Setting, back: sandbox::State) -> Self {
+        let hint = format!("like {}", setting.choices.join(", "));
+        Self {
+            form: Form::new(vec![Field::text("Value", &hint, &setting.value)]),
+            provider: provider.into(),
+            what: What::Set {
+                setting: setting.name.into(),
+            },
+            about: setting.about,
+            back,
+        }
+    }
+
+    /// What was filled in. Whether it fits is the simulator's to say.
+    pub fn command(&self) -> Command {
+        let typed = self.form.fields[0].typed().to_owned();
+        let provider = self.provider.clone();
+        match &self.what {
+            What::Set { setting } => Command::Set {
+                provider,
+                setting: setting.clone(),
+                value: typed,
+            },
+            What::Event { event } => Command::Event {
+                provider,
+                event: event.clone(),
+                subject: typed,
+            },
+        }
+    }
+
+    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        let name = match &self.what {
+            What::Set { setting } => setting,
+            What::Event { event } => event,
+        };
+        let title = format!("Simulator: {} {name}", self.provider);
+        draw_form(
+            &self.form,
+            look,
+            (&title, self.about, Tone::Dim),
+            false,
+            screen,
+            buf,
+        )
+    }
+}

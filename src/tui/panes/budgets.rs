@@ -1,0 +1,255 @@
+//! What lies over the request log: what was sent in the last minute, and each account's rate budgets.
+
+use std::cmp::Reverse;
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::Look;
+use crate::domain::{AccountId, BudgetGauge, Counts, Now, time};
+use crate::tui::store::Store;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::bar::{columns, eighths};
+use crate::tui::widgets::text::{Pen, below, cells, width};
+
+/// Columns one idle budget needs.
+const CELL: u16 = 54;
+
+/// Rows they would like to have.
+pub fn budget_rows(store: &Store, width: u16) -> u16 {
+    // The gauges' own time matters not for how many there are.
+    let now = Now {
+        mono: Duration::ZERO,
+        wall: crate::domain::WallTime(0),
+    };
+    let all = store.accounts.iter().flat_map(|known| known.budgets(now));
+    let (pressed, idle) = all.fold((0_usize, 0_usize), |(pressed, idle), gauge| {
+        if is_pressed(&gauge) {
+            (pressed + 1, idle)
+        } else {
+            (pressed, idle + 1)
+        }
+    });
+    cells(1 + pressed + idle.div_ceil(across(width)))
+}
+
+fn across(width: u16) -> usize {
+    usize::from((width / CELL).clamp(1, 2))
+}
+
+/// Whether there is more to say of it than a gauge tells.
+fn is_pressed(gauge: &BudgetGauge) -> bool {
+    gauge.used >= gauge.limit || gauge.waiting > 0 || gauge.held.is_some()
+}
+
+pub fn draw_budgets(look: Look<'_>, area: Rect, buf: &mut Buffer) {
+    draw_traffic(look, area, buf);
+    let mut left = below(area, 1);
+    let mut all: Vec<(&AccountId, BudgetGauge)> = look
+        .store
+        .accounts
+        .iter()
+        .flat_map(|known| {
+            known
+                .budgets(look.now)
+                .map(move |gauge| (known.id(), gauge))
+        })
+        .collect();
+    let pressed = all.iter().filter(|(_, gauge)| is_pressed(gauge)).count();
+    let across = across(area.width);
+    let all_fit = pressed + (all.len() - pressed).div_ceil(across) <= usize::from(left.height);
+    // What presses first. The others keep their place, so that they can be found, unless some must be left out.
+    all.sort_by_key(|(_, gauge)| {
+        let used = u64::from(gauge.used) * 1000 / u64::from(gauge.limit.max(1));
+        Reverse((
+            gauge.held.is_some(),
+            is_pressed(gauge),
+            if all_fit { 0 } else { used },
+        ))
+    });
+    let names = all
+        .iter()
+        .map(|(account, gauge)| width(&name(account, gauge)))
+        .max()
+        .unwrap_or(0)
+        .min(24);
+    let mut rest = all.as_slice();
+    while let Some(((_, first), _)) = rest.split_first() {
+        if left.is_empty() {
+            break;
+        }
+        let calm = rest.iter().take_while(|(_, gauge)| !is_pressed(gauge));
+        let here = if is_pressed(first) {
+            1
+        } else {
+            calm.count().min(across)
+        };
+        let (row, after) = rest.split_at(here);
+        let hidden = if left.height == 1 { after.len() } else { 0 };
+        let more = match hidden {
+            0 => String::new(),
+            n => format!("+{n} more"),
+        };
+        let keep = if hidden > 0 { width(&more) + 2 } else { 0 };
+        let room = left.width.saturating_sub(keep);
+        let cell = if is_pressed(first) {
+            room
+        } else {
+            room / cells(across)
+        };
+        for (at, (account, gauge)) in (0..).zip(row) {
+            let place = Rect {
+                x: left.x + at * cell,
+                width: cell.saturating_sub(if at + 1 < cells(across) { 2 } else { 0 }),
+                height: 1,
+                ..left
+            };
+            draw_gauge(account, gauge, names, look, place, buf);
+        }
+        Pen::new(buf, left, 0).flush(&more, look.theme.style(Tone::Dim));
+        left = below(left, 1);
+        rest = after;
+    }
+}
+
+fn name(account: &AccountId, gauge: &BudgetGauge) -> String {
+    match gauge.counts {
+        Counts::All => account.to_string(),
+        counts => format!("{account} {}", counts.word()),
+    }
+}
+
+/// The last minute second by second, how much it was, and what is under way.
+fn draw_traffic(look: Look<'_>, area: Rect, buf: &mut Buffer) {
+    let theme = look.theme;
+    let minute = look.store.traffic.minute(look.now);
+    let sum: u64 = minute.iter().map(|count| u64::from(*count)).sum();
+    let in_flight = look.store.in_flight().count();
+    let waiting = look.store.waiting.len();
+    let right = match (in_flight, waiting) {
+        (0, 0) => String::new(),
+        (n, 0) => format!("{n} in flight"),
+        (0, n) => format!("{n} waiting"),
+        (n, w) => format!("{n} in flight, {w} waiting"),
+    };
+    let tone = if waiting > 0 { Tone::Warn } else { Tone::Busy };
+    Pen::new(buf, area, 0).flush(&right, theme.style(tone));
+    let mut pen = Pen::new(buf, area, 0);
+    pen.keep(width(&right) + 2);
+    if sum == 0 {
+        pen.text("nothing sent in the last minute", theme.style(Tone::Dim));
+        return;
+    }
+    // The running second is not over: its count is no rate.
+    let second = minute[minute.len() - 2];
+    let words = if look.still {
+        format!("{sum} sent in the last minute")
+    } else {
+        format!("{sum}/min  {second}/s")
+    };
+    if !look.still && area.width >= 60 {
+        let room = usize::from(pen.left().saturating_sub(width(&words) + 10));
+        let shown = &minute[minute.len().saturating_sub(room)..];
+        pen.text("last ", theme.style(Tone::Dim))
+            .text(&format!("{}s ", shown.len()), theme.style(Tone::Dim))
+            .text(&columns(shown), theme.style(Tone::Accent))
+            .skip(1);
+    }
+    pen.text(&words, theme.style(Tone::Plain));
+}
+
+fn draw_gauge(
+    account: &AccountId,
+    gauge: &BudgetGauge,
+    names: u16,
+    look: Look<'_>,
+    area: Rect,
+    buf: &mut Buffer,
+) {
+    let (theme, dim) = (look.theme, look.theme.style(Tone::Dim));
+    let full = gauge.used >= gauge.limit;
+    let nearly = u64::from(gauge.used) * 10 > u64::from(gauge.limit) * 9;
+    let tone = match (full, nearly) {
+        (true, _) => Tone::Bad,
+        (false, true) => Tone::Warn,
+        (false, false) => Tone::Good,
+    };
+    let mut pen = Pen::new(buf, area, 0);
+    pen.cell(&name(account, gauge), names, theme.style(Tone::Plain))
+        .skip(1);
+    let waiting = match gauge.waiting {
+        0 => String::new(),
+        n => format!(", {n} waiting"),
+    };
+    if let Some(left) = gauge.held {
+        let when = when(left, look);
+        let words = [
+            format!(
+                "someone else is spending with these credentials: 429, goes on {when}{waiting}"
+            ),
+            format!("429, someone else is spending; goes on {when}{waiting}"),
+            format!("429: someone else spends; on {when}"),
+        ];
+        let room = pen.left().saturating_sub(2);
+        pen.text("! ", theme.bold(Tone::Warn))
+            .text(fitting(&words, room), theme.style(Tone::Warn));
+        return;
+    }
+    let count = format!("{}/{}", gauge.used, gauge.limit);
+    let per = format!(" per {}", period(gauge.period));
+    let next = match gauge.next_free {
+        _ if !full => String::new(),
+        Some(left) => format!(", next slot {}", when(left, look)),
+        None => ", all in flight".into(),
+    };
+    // Where there is little room, what presses comes before the length of the window.
+    let per = fitting(
+        &[per, String::new()],
+        pen.left()
+            .saturating_sub(5 + width(&count) + width(&next) + width(&waiting)),
+    )
+    .to_owned();
+    let words = width(&per) + width(&next) + width(&waiting);
+    let bar = pen
+        .left()
+        .saturating_sub(width(&count).max(9) + words + 1)
+        .clamp(4, 16);
+    let (used, free) = eighths(gauge.used.into(), gauge.limit.into(), bar);
+    pen.text(&used, theme.style(tone))
+        .text(&free, dim)
+        .skip(1)
+        .text(
+            &count,
+            theme.style(if full { Tone::Bad } else { Tone::Plain }),
+        )
+        .text(&per, dim)
+        .text(&next, theme.style(Tone::Warn))
+        .text(&waiting, theme.style(Tone::Warn));
+}
+
+/// The longest of these, given longest first, that there is room for; else the last.
+fn fitting(words: &[String], room: u16) -> &str {
+    let fit = words.iter().find(|words| width(words) <= room);
+    fit.or(words.last()).map_or("", String::as_str)
+}
+
+/// `in 42 s`, or `at 02:54:26` where nothing may move.
+fn when(left: Duration, look: Look<'_>) -> String {
+    if look.still {
+        format!("at {}", look.now.wall.plus(left).clock(&look.store.zone))
+    } else {
+        let whole =
+            Duration::from_secs(u64::try_from(left.as_millis().div_ceil(1000)).unwrap_or(u64::MAX));
+        format!("in {}", time::fine(whole))
+    }
+}
+
+fn period(length: Duration) -> String {
+    match length.as_secs() {
+        1 => "second".into(),
+        60 => "minute".into(),
+        3_600 => "hour".into(),
+        _ => time::fine(length),
+    }
+}

@@ -1,0 +1,118 @@
+//! The requests that wait, as rows on top of the log: which is selected, and how they are drawn.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::{Follow, State};
+use crate::domain::RequestId;
+use crate::tui::panes::Look;
+use crate::tui::panes::request_rows::draw_waiting;
+use crate::tui::store::Store;
+use crate::tui::widgets::list::{List, Step};
+
+impl State {
+    /// The waiting request that is selected.
+    pub fn selected_waiting(&self) -> Option<RequestId> {
+        self.waiting_at
+    }
+
+    /// Puts the selection on the oldest waiting request.
+    pub fn select_waiting(&mut self, store: &Store) {
+        self.waiting_at = store.waiting.keys().next().copied();
+        self.waits = List::default();
+    }
+
+    /// A request may have gone on. The selection stays by those that wait, while there are any.
+    pub fn waiting_changed(&mut self, store: &Store) {
+        if store.waiting.is_empty() {
+            self.waiting_at = None;
+        }
+    }
+
+    /// The selected request no longer waits: the next one is selected.
+    pub fn settle_waiting(&mut self, store: &Store) {
+        if let Some(at) = self.waiting_at {
+            let next = store.waiting.keys().find(|id| **id >= at);
+            self.waiting_at = next.or(store.waiting.keys().next_back()).copied();
+        }
+    }
+
+    /// Moves among the waiting rows, and from them to the log's; whether that was all.
+    pub(super) fn step_waiting(&mut self, step: Step, height: u16, store: &Store) -> bool {
+        let len = store.waiting.len();
+        let to_top = matches!(step, Step::Up(_) | Step::Top | Step::PageUp);
+        let at = match self.waiting_at {
+            Some(at) => store.waiting.keys().position(|id| *id >= at),
+            None if len > 0 && (step == Step::Top || self.list.selected == 0 && to_top) => {
+                let at = if step == Step::Top { 0 } else { len - 1 };
+                self.waits.selected = at;
+                self.waits.settle(len, height);
+                self.waiting_at = store.waiting.keys().nth(at).copied();
+                return true;
+            }
+            None => return false,
+        };
+        let at = at.unwrap_or(len.saturating_sub(1));
+        let beyond = match step {
+            Step::Down(n) => at + n >= len,
+            Step::PageDown => at + 1 >= len,
+            Step::Bottom => true,
+            Step::Up(_) | Step::PageUp | Step::Top => false,
+        };
+        if beyond {
+            self.waiting_at = None;
+            if step != Step::Bottom {
+                self.list.selected = 0;
+                self.follow = Follow::Paused(0);
+                return true;
+            }
+            return false;
+        }
+        self.waits.selected = at;
+        self.waits.step(step, len, height);
+        self.waiting_at = store.waiting.keys().nth(self.waits.selected).copied();
+        true
+    }
+
+    /// Puts the selection on the waiting request drawn at `row`.
+    pub fn point_waiting(&mut self, row: u16, height: u16, store: &Store) {
+        let at = self.waits.window(store.waiting.len(), height).start + usize::from(row);
+        if let Some(id) = store.waiting.keys().nth(at) {
+            self.waits.selected = at;
+            self.waiting_at = Some(*id);
+        }
+    }
+
+    /// Their rows, the last of which tells how many there are besides.
+    pub(super) fn draw_waits(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+        let waiting = &look.store.waiting;
+        let at = self
+            .waiting_at
+            .map_or(0, |at| waiting.keys().take_while(|id| **id < at).count());
+        let mut list = self.waits;
+        list.selected = at;
+        let window = list.window(waiting.len(), area.height);
+        let hidden = waiting.len().saturating_sub(window.len());
+        let rows = waiting.iter().skip(window.start).take(window.len());
+        for (row, (id, waits)) in (0..).zip(rows) {
+            let own = look.store.asked(*id).is_some();
+            let is_last = row + 1 == area.height && hidden > 0;
+            draw_waiting(
+                waits,
+                (own, if is_last { hidden } else { 0 }),
+                look,
+                area,
+                row,
+                buf,
+            );
+            if self.waiting_at == Some(*id) {
+                let line = Rect {
+                    y: area.y + row,
+                    height: 1,
+                    ..area
+                };
+                buf.set_style(line, look.theme.selected(look.focused));
+            }
+        }
+    }
+}

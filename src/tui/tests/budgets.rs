@@ -1,0 +1,389 @@
+//! Budgets, what was sent in the last minute, and what waits.
+
+use std::time::Duration;
+
+use super::*;
+use crate::domain::simulate;
+
+fn name(text: &str) -> AccountId {
+    AccountId::new(text).unwrap()
+}
+
+fn gauge(counts: Counts, used: u32, limit: u32) -> BudgetGauge {
+    BudgetGauge {
+        counts,
+        used,
+        limit,
+        period: Duration::from_mins(1),
+        next_free: None,
+        waiting: 0,
+        held: None,
+    }
+}
+
+fn tell(model: &mut Model, at: u64, account: &str, gauge: BudgetGauge) {
+    let account = name(account);
+    update(model, second(at), Msg::Budget { account, gauge });
+}
+
+fn waits(model: &mut Model, at: u64, request: u64, account: &str) {
+    let waiting = Waiting {
+        account: name(account),
+        method: "POST".into(),
+        path: "/sales-manager-api/api/v1/offers".into(),
+        about: String::new(),
+        why: "for a slot in the rate budget".into(),
+        until: Some(second(at + 12).mono),
+    };
+    let msg = Msg::Waiting {
+        request: RequestId(request),
+        waiting: Some(waiting),
+    };
+    update(model, second(at), msg);
+}
+
+/// Three accounts; four budgets, hardly used.
+fn calm() -> Model {
+    let mut model = sized(three_setup(), 120, 40);
+    let log = (1..=9)
+        .rev()
+        .map(|at| exchange(at, "/api/v2/tpg/transaction", Outcome::Status(200)))
+        .collect();
+    let mut ready = readiness(Vec::new(), log);
+    ready.verify = Vec::new();
+    for effect in update(&mut model, second(0), Msg::Ready(ready)) {
+        if let Effect::Ask { request, .. } = effect {
+            let result = Ok(Answer::Estimate(quote(0, &[("BTC", "0.0015")])));
+            answer(&mut model, second(0), request, result);
+        }
+    }
+    tell(&mut model, 0, "kanga", gauge(Counts::All, 1, 600));
+    tell(&mut model, 0, "kinguin", gauge(Counts::Writes, 0, 2000));
+    tell(&mut model, 0, "kinguin", gauge(Counts::Reads, 250, 4000));
+    tell(&mut model, 0, "pledg", gauge(Counts::All, 0, 600));
+    model.focus = Pane::Requests;
+    model
+}
+
+fn traffic(model: &mut Model, till: i64) {
+    for at in 0..till {
+        let many = (at * at) % 7;
+        for n in 0..many {
+            let mut one = (*exchange(100 + at * 10 + n, "/x", Outcome::Status(200))).clone();
+            one.account = name("kinguin");
+            let at = second(u64::try_from(at).unwrap());
+            update(model, at, Msg::Exchange(one.into()));
+        }
+    }
+}
+
+fn shown(model: &mut Model, at: u64, name: &str) {
+    for (width, height) in [(120, 40), (80, 24), (60, 15)] {
+        let text = resized_screen(model, second(at), width, height);
+        insta::assert_snapshot!(format!("{name}_{width}x{height}"), text);
+    }
+}
+
+#[test]
+fn idle_busy_full_and_held_budgets() {
+    let mut model = calm();
+    shown(&mut model, 1, "budgets_idle");
+    traffic(&mut model, 40);
+    tell(&mut model, 40, "kinguin", gauge(Counts::Writes, 1250, 2000));
+    tell(&mut model, 40, "kinguin", gauge(Counts::Reads, 3990, 4000));
+    shown(&mut model, 40, "budgets_busy");
+    let full = BudgetGauge {
+        next_free: Some(Duration::from_millis(11_200)),
+        waiting: 3,
+        ..gauge(Counts::Writes, 2000, 2000)
+    };
+    tell(&mut model, 40, "kinguin", full);
+    for request in 70..73 {
+        waits(&mut model, 40, request, "kinguin");
+    }
+    press(&mut model, "g", second(40));
+    shown(&mut model, 40, "budgets_full");
+    let held = BudgetGauge {
+        held: Some(Duration::from_secs(42)),
+        ..gauge(Counts::Writes, 17, 2000)
+    };
+    tell(&mut model, 40, "kinguin", held);
+    shown(&mut model, 40, "budgets_held");
+    let text = screen(&model, second(50), 120, 40);
+    assert!(text.contains("someone else is spending with these credentials: 429, goes on in 32 s"));
+    assert!(!screen(&model, second(82), 120, 40).contains("someone else"));
+}
+
+#[test]
+fn the_last_minute_moves_on_by_itself_and_then_rests() {
+    let mut model = calm();
+    press(&mut model, "f", second(0));
+    for at in [1, 1, 2] {
+        let one = exchange(at, "/x", Outcome::Status(200));
+        update(&mut model, second(2), Msg::Exchange(one));
+    }
+    assert!(screen(&model, second(3), 120, 40).contains("3/min  3/s"));
+    assert!(screen(&model, second(4), 120, 40).contains("3/min  0/s"));
+    assert_eq!(model.next_wake(second(61)), Some(Duration::from_secs(1)));
+    assert_eq!(model.next_wake(second(70)), None);
+    assert!(screen(&model, second(62), 120, 40).contains("nothing sent in the last minute"));
+    model.options.reduced_motion = true;
+    assert_eq!(model.next_wake(second(61)), Some(Duration::from_secs(9)));
+    assert!(screen(&model, second(3), 120, 40).contains("3 sent in the last minute"));
+}
+
+#[test]
+fn what_the_console_asked_is_called_off_where_it_waits() {
+    let mut model = calm();
+    let effects = press(&mut model, "1v", second(1));
+    let Effect::Ask { request, .. } = effects[0] else {
+        panic!("{effects:?}");
+    };
+    waits(&mut model, 1, request.0, "kanga");
+    assert!(screen(&model, second(1), 120, 40).contains("waits for a slot"));
+    assert_eq!(
+        press(&mut model, "5x", second(1)),
+        [],
+        "the first x goes there"
+    );
+    assert_eq!(press(&mut model, "x", second(1)), [Effect::Cancel(request)]);
+    assert!(model.store.accounts[0].verifying.is_none(), "nothing hangs");
+    assert!(model.store.waiting.is_empty());
+    assert!(screen(&model, second(1), 120, 40).contains("called off"));
+    assert!(model.requests.selected().is_some(), "back in the log");
+}
+
+#[test]
+fn every_purpose_that_waits_can_be_called_off() {
+    let mut model = calm();
+    let now = second(1);
+    press(&mut model, "3aA-17<enter>", now);
+    press(&mut model, "2r", now);
+    press(&mut model, "jy", now);
+    press(&mut model, "y", now);
+    press(&mut model, "4r", now);
+    let asked: Vec<RequestId> = (1..40)
+        .map(RequestId)
+        .filter(|request| model.store.asked(*request).is_some())
+        .collect();
+    assert_eq!(asked.len(), 4, "check, refresh, copy, quote");
+    for request in &asked {
+        waits(&mut model, 1, request.0, "kinguin");
+    }
+    press(&mut model, "5g", now);
+    let mut cancelled = Vec::new();
+    for key in ["x", "<esc>", "x", "<esc>"] {
+        cancelled.extend(press(&mut model, key, now));
+    }
+    let wanted: Vec<Effect> = asked.into_iter().map(Effect::Cancel).collect();
+    assert_eq!(cancelled, wanted);
+    assert_eq!(model.store.in_flight().count(), 0);
+    assert!(model.store.payments[0].asking.is_none());
+    assert!(
+        model.store.payments[0].due().is_some(),
+        "polled again later"
+    );
+}
+
+#[test]
+fn a_link_that_waits_goes_back_to_its_form() {
+    let mut model = calm();
+    press(&mut model, "LA-1<tab>5<tab>EMT<enter>", second(1));
+    let request = RequestId(
+        (1..9)
+            .find(|at| model.store.asked(RequestId(*at)).is_some())
+            .unwrap(),
+    );
+    let mut out = Vec::new();
+    model.call_off(request, second(1), &mut out);
+    assert_eq!(out, [Effect::Cancel(request)]);
+    let Overlay::LinkForm(form) = &model.overlay else {
+        panic!("{:?}", model.overlay);
+    };
+    assert_eq!(form.stage, overlays::link_form::Stage::Filling);
+}
+
+#[test]
+fn what_others_ask_is_shown_and_not_called_off() {
+    let mut model = calm();
+    waits(&mut model, 1, 0, "pledg");
+    assert_eq!(press(&mut model, "5gx", second(1)), []);
+    let text = screen(&model, second(1), 120, 40);
+    assert!(
+        text.contains("pledg: this one goes out by itself"),
+        "{text}"
+    );
+    assert_eq!(model.store.waiting.len(), 1);
+}
+
+#[test]
+fn a_request_that_went_on_between_look_and_key_is_not_mistaken_for_the_next() {
+    let mut model = calm();
+    let effects = [
+        press(&mut model, "1v", second(1)),
+        press(&mut model, "jv", second(1)),
+    ]
+    .concat();
+    let requests: Vec<RequestId> = effects
+        .iter()
+        .filter_map(|effect| match effect {
+            Effect::Ask { request, .. } => Some(*request),
+            _ => None,
+        })
+        .collect();
+    for request in &requests {
+        waits(&mut model, 1, request.0, "kanga");
+    }
+    press(&mut model, "5g", second(1));
+    let gone = Msg::Waiting {
+        request: requests[0],
+        waiting: None,
+    };
+    update(&mut model, second(2), gone);
+    assert_eq!(press(&mut model, "x", second(2)), []);
+    assert_eq!(
+        press(&mut model, "x", second(2)),
+        [Effect::Cancel(requests[1])]
+    );
+}
+
+#[test]
+fn five_hundred_waiting_requests_scroll_and_leave_the_log_its_half() {
+    let mut model = calm();
+    for request in 1000..1500 {
+        waits(&mut model, 1, request, "kinguin");
+    }
+    press(&mut model, "5g", second(1));
+    assert_eq!(model.requests.selected_waiting(), Some(RequestId(1000)));
+    press(&mut model, "jjjjjjjjjj", second(1));
+    assert_eq!(model.requests.selected_waiting(), Some(RequestId(1010)));
+    let text = screen(&model, second(1), 120, 40);
+    assert!(
+        text.contains("more wait") && text.contains("500 waiting"),
+        "{text}"
+    );
+    assert!(text.contains("/api/v2/tpg/transaction"), "the log is seen");
+    press(&mut model, "G", second(1));
+    assert_eq!(model.requests.selected_waiting(), None);
+    press(&mut model, "g", second(1));
+    press(&mut model, &"j".repeat(40), second(1));
+    assert_eq!(model.requests.selected_waiting(), Some(RequestId(1040)));
+}
+
+fn parts() -> Vec<simulate::Part> {
+    vec![
+        simulate::Part {
+            provider: "kinguin",
+            settings: vec![
+                simulate::Setting {
+                    name: "token-life",
+                    value: "3600s".into(),
+                    choices: &["5s", "20s", "300s", "3600s"],
+                    about: "how long access tokens live from now on",
+                },
+                simulate::Setting {
+                    name: "over-limit",
+                    value: "refuse-with-retry-after".into(),
+                    choices: &["refuse", "refuse-with-retry-after", "delay"],
+                    about: "what becomes of calls over the limit",
+                },
+            ],
+            events: &[
+                simulate::Event {
+                    name: "revoke-tokens",
+                    subject: "",
+                    about: "makes every access token void at once",
+                },
+                simulate::Event {
+                    name: "sale",
+                    subject: "an offer's id",
+                    about: "a buyer begins to buy a key",
+                },
+            ],
+        },
+        simulate::Part {
+            provider: "pledg",
+            settings: vec![simulate::Setting {
+                name: "token-life",
+                value: "7s".into(),
+                choices: &["600s", "20s"],
+                about: "how long an access token lives",
+            }],
+            events: &[],
+        },
+    ]
+}
+
+fn set(provider: &str, setting: &str, value: &str) -> Effect {
+    Effect::Simulate(simulate::Command::Set {
+        provider: provider.into(),
+        setting: setting.into(),
+        value: value.into(),
+    })
+}
+
+#[test]
+fn the_simulators_settings_turn_and_its_events_happen() {
+    let mut model = calm();
+    update(&mut model, second(1), Msg::Simulator(parts()));
+    press(&mut model, "S<tab><tab>", second(1));
+    shown(&mut model, 1, "simulator_settings");
+    let now = second(1);
+    assert_eq!(
+        press(&mut model, "<enter>", now),
+        [set("kinguin", "token-life", "5s")]
+    );
+    assert_eq!(
+        press(&mut model, "<left>", now),
+        [set("kinguin", "token-life", "300s")]
+    );
+    assert_eq!(
+        press(&mut model, "j<right>", now),
+        [set("kinguin", "over-limit", "delay")]
+    );
+    assert_eq!(
+        press(&mut model, "<tab><enter>", now),
+        [Effect::Simulate(simulate::Command::Event {
+            provider: "kinguin".into(),
+            event: "revoke-tokens".into(),
+            subject: String::new(),
+        })]
+    );
+    press(&mut model, "j<enter>", now);
+    assert_snapshot!(
+        "simulator_event_80x24",
+        resized_screen(&mut model, now, 80, 24)
+    );
+    assert_eq!(
+        press(&mut model, "offer-1<enter>", now),
+        [Effect::Simulate(simulate::Command::Event {
+            provider: "kinguin".into(),
+            event: "sale".into(),
+            subject: "offer-1".into(),
+        })]
+    );
+    assert!(matches!(model.overlay, Overlay::Sandbox(_)), "back again");
+    assert_eq!(
+        press(&mut model, "<tab><enter>", now),
+        [set("pledg", "token-life", "600s")],
+        "a value of one's own is followed by the first choice"
+    );
+    press(&mut model, "e", now);
+    press(&mut model, "<esc>", now);
+    assert!(matches!(model.overlay, Overlay::Sandbox(_)));
+    press(&mut model, "e", now);
+    update(&mut model, now, Msg::Paste("0".into()));
+    assert_eq!(
+        press(&mut model, "<enter>", now),
+        [set("pledg", "token-life", "7s0")]
+    );
+    assert_eq!(
+        press(&mut model, "<tab>", now),
+        [],
+        "round to the first group"
+    );
+    assert!(matches!(
+        press(&mut model, "<enter>", now)[..],
+        [Effect::Simulate(simulate::Command::SetFault(_))]
+    ));
+}

@@ -1,0 +1,362 @@
+//! The tokens' pane and its windows.
+
+use std::time::Duration;
+
+use super::*;
+
+fn name(text: &str) -> AccountId {
+    AccountId::new(text).unwrap()
+}
+
+fn tell(model: &mut Model, at: u64, account: &str, status: TokenStatus) {
+    let account = name(account);
+    update(model, second(at), Msg::Token { account, status });
+}
+
+fn begun(setup: Setup, width: u16, height: u16) -> Model {
+    let mut model = sized(setup, width, height);
+    let mut ready = readiness(Vec::new(), Vec::new());
+    ready.verify = Vec::new();
+    for effect in update(&mut model, second(0), Msg::Ready(ready)) {
+        if let Effect::Ask { request, .. } = effect {
+            let result = Ok(Answer::Estimate(quote(0, &[("BTC", "0.0015")])));
+            answer(&mut model, second(0), request, result);
+        }
+    }
+    model
+}
+
+fn failed(refused: bool, why: &str, again: Option<u64>) -> TokenFailure {
+    TokenFailure {
+        at: second(30).wall,
+        why: why.into(),
+        refused,
+        again: again.map(Duration::from_secs),
+    }
+}
+
+/// One account in each state there is.
+fn every_state() -> Model {
+    let mut setup = sandbox_setup();
+    let names = [
+        "fresh", "due", "renewing", "refused", "expired", "missing", "last",
+    ];
+    for name in names {
+        setup
+            .accounts
+            .push(token_account(name, Environment::Sandbox));
+    }
+    let mut model = begun(setup, 120, 40);
+    tell(&mut model, 0, "fresh", token(0, 3600));
+    let mut due = token(0, 3600);
+    if let Some(life) = &mut due.life {
+        life.renew_at = Duration::from_secs(35);
+    }
+    tell(&mut model, 0, "due", due);
+    tell(
+        &mut model,
+        0,
+        "renewing",
+        TokenStatus {
+            fetching: true,
+            ..token(0, 44)
+        },
+    );
+    tell(
+        &mut model,
+        0,
+        "refused",
+        TokenStatus {
+            failure: Some(failed(
+                true,
+                "account refused: Kinguin refused the client id or secret (401)",
+                None,
+            )),
+            ..TokenStatus::default()
+        },
+    );
+    tell(
+        &mut model,
+        0,
+        "expired",
+        TokenStatus {
+            failure: Some(failed(
+                false,
+                "account expired: no connection to id.kinguin.net",
+                Some(49),
+            )),
+            kept: Kept::File,
+            kept_note: "the keyring is locked".into(),
+            ..token(0, 20)
+        },
+    );
+    tell(&mut model, 0, "last", token(0, 90));
+    press(&mut model, "2", second(40));
+    model
+}
+
+fn shown(model: &mut Model, at: u64, name: &str) {
+    for (width, height) in [(120, 40), (80, 24), (60, 15)] {
+        let text = resized_screen(model, second(at), width, height);
+        insta::assert_snapshot!(format!("{name}_{width}x{height}"), text);
+    }
+}
+
+#[test]
+fn the_tokens_of_the_sandbox() {
+    let mut model = begun(three_setup(), 120, 40);
+    tell(&mut model, 0, "kinguin", token(0, 3600));
+    tell(
+        &mut model,
+        0,
+        "pledg",
+        TokenStatus {
+            claims: Some(r#"{"sub":"client","exp":1795316666,"roles":["PURCHASE"]}"#.into()),
+            fetched: 4,
+            ..token(0, 600)
+        },
+    );
+    press(&mut model, "2j", second(12));
+    shown(&mut model, 12, "tokens");
+    press(&mut model, "i", second(12));
+    shown(&mut model, 12, "claims");
+    press(&mut model, "<esc>y", second(12));
+    shown(&mut model, 12, "copy_token");
+}
+
+#[test]
+fn every_state_of_a_token() {
+    let mut model = every_state();
+    press(&mut model, "jjj", second(40));
+    shown(&mut model, 40, "tokens_refused");
+    press(&mut model, "j", second(40));
+    shown(&mut model, 40, "tokens_expired");
+    press(&mut model, "f", second(40));
+    assert_snapshot!(
+        "tokens_zoomed_80x24",
+        resized_screen(&mut model, second(40), 80, 24)
+    );
+}
+
+#[test]
+fn without_colour_or_motion_the_words_tell_it() {
+    let mut model = every_state();
+    model.options.ascii = true;
+    model.options.color = false;
+    model.options.reduced_motion = true;
+    model.theme = Theme::new(&model.options);
+    let text = resized_screen(&mut model, second(40), 120, 60);
+    assert!(text.is_ascii());
+    for word in [
+        "fresh",
+        "due",
+        "refreshing",
+        "refused",
+        "expired",
+        "missing",
+    ] {
+        assert!(text.contains(word), "{word}:\n{text}");
+    }
+    assert!(text.contains("03:54:26"), "the clock time it ends\n{text}");
+    assert!(!text.contains("59:20"), "{text}");
+    assert_snapshot!("tokens_ascii_120x60", text);
+}
+
+#[test]
+fn a_countdown_ticks_each_second_and_only_where_it_is_seen() {
+    let mut model = begun(three_setup(), 120, 40);
+    press(&mut model, "2f", second(1));
+    assert_eq!(model.next_wake(second(1)), None, "nothing to count");
+    tell(&mut model, 0, "kinguin", token(0, 20));
+    let now = Now {
+        mono: Duration::from_millis(3_400),
+        wall: second(3).wall.plus(Duration::from_millis(400)),
+    };
+    assert_eq!(model.next_wake(now), Some(Duration::from_millis(600)));
+    assert!(screen(&model, now, 120, 40).contains("00:17"));
+    press(&mut model, "3", now);
+    assert_eq!(model.next_wake(now), None, "another pane has the screen");
+    press(&mut model, "2", now);
+    model.options.reduced_motion = true;
+    assert_eq!(
+        model.next_wake(now),
+        Some(Duration::from_millis(600)),
+        "a tenth of its life has passed at the fourth second"
+    );
+    assert_eq!(model.next_wake(second(4)), Some(Duration::from_secs(2)));
+    model.options.reduced_motion = false;
+    assert_eq!(model.next_wake(second(20)), None, "it has expired");
+    assert!(screen(&model, second(20), 120, 40).contains("expired"));
+}
+
+#[test]
+fn r_refreshes_once_and_says_what_came_of_it() {
+    let mut model = begun(three_setup(), 120, 40);
+    let effects = press(&mut model, "2j", second(1));
+    assert_eq!(effects, []);
+    let effects = press(&mut model, "r", second(1));
+    let [Effect::RefreshToken { request, account }] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(account.as_str(), "pledg");
+    assert_eq!(press(&mut model, "r", second(1)), [], "one is under way");
+    let waiting = Some(Waiting {
+        account: name("pledg"),
+        method: "POST".into(),
+        path: "/oauth/token".into(),
+        about: String::new(),
+        why: "for a slot in the rate budget".into(),
+        until: Some(Duration::from_secs(9)),
+    });
+    let request = *request;
+    update(&mut model, second(1), Msg::Waiting { request, waiting });
+    let text = screen(&model, second(1), 120, 40);
+    assert!(
+        text.contains("waits for a slot in the rate budget"),
+        "{text}"
+    );
+    let result = Err(Problem::new(
+        ProblemKind::Refused,
+        "account pledg: refused",
+        "check the secret",
+    ));
+    update(&mut model, second(2), Msg::Refreshed { request, result });
+    let text = screen(&model, second(2), 120, 40);
+    assert!(text.contains("account pledg: refused. Check the secret"));
+    assert!(!text.contains("waits for a slot"));
+}
+
+#[test]
+fn escape_stops_waiting_for_a_refresh() {
+    let mut model = begun(three_setup(), 120, 40);
+    let effects = press(&mut model, "2r", second(1));
+    let Effect::RefreshToken { request, .. } = effects[0] else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(
+        press(&mut model, "<esc>", second(1)),
+        [Effect::Cancel(request)]
+    );
+    let late = Msg::Refreshed {
+        request,
+        result: Ok(()),
+    };
+    update(&mut model, second(2), late);
+    assert!(!screen(&model, second(2), 120, 40).contains("new access token"));
+    assert_eq!(press(&mut model, "r", second(3)).len(), 1, "asked anew");
+}
+
+#[test]
+fn a_token_is_copied_after_a_yes_and_is_in_no_model_and_no_debug() {
+    let planted = "planted-access-token-4711";
+    let mut model = begun(three_setup(), 120, 40);
+    tell(&mut model, 0, "kinguin", token(0, 3600));
+    assert_eq!(press(&mut model, "2y<esc>", second(1)), []);
+    assert_eq!(press(&mut model, "yn", second(1)), [], "n is no yes");
+    let effects = press(&mut model, "y", second(1));
+    let [Effect::TokenToCopy { request, account }] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(account.as_str(), "kinguin");
+    let token = Msg::TokenToCopy {
+        request: *request,
+        result: Ok(Secret::new(planted)),
+    };
+    assert!(!format!("{token:?}").contains(planted));
+    let copied = update(&mut model, second(2), token.clone());
+    let [Effect::Copy { text, what }] = &copied[..] else {
+        panic!("{copied:?}");
+    };
+    assert_eq!((text.expose(), *what), (planted, "the access token"));
+    assert!(!format!("{model:?}{copied:?}").contains(planted));
+    assert_eq!(
+        update(&mut model, second(3), token),
+        [],
+        "one that was not asked for goes nowhere"
+    );
+}
+
+#[test]
+fn claims_are_said_to_be_unverified_and_hostile_ones_are_inert() {
+    let mut model = begun(three_setup(), 120, 40);
+    assert_eq!(press(&mut model, "2i", second(1)), []);
+    assert!(matches!(model.overlay, Overlay::None), "there are none");
+    let mut status = token(0, 600);
+    status.claims = Some(format!(
+        r#"{{"exp":1795316666,"x":"a\u202eb","long":"{}"}}"#,
+        "漢".repeat(400)
+    ));
+    tell(&mut model, 0, "kinguin", status);
+    press(&mut model, "i", second(1));
+    let text = screen(&model, second(1), 80, 24);
+    assert!(text.contains("Not verified"), "{text}");
+    assert!(
+        text.contains("1795316666,  (2026-11-22 03:04:26)"),
+        "{text}"
+    );
+    press(&mut model, "G", second(1));
+    let text = screen(&model, second(1), 44, 11);
+    assert!(text.chars().all(|c| c == '\n' || !inert::is_hostile(c)));
+}
+
+#[test]
+fn nine_accounts_scroll_and_long_names_are_cut() {
+    let mut setup = sandbox_setup();
+    for at in 0..9 {
+        let name = format!("merchant-with-a-name-as-long-as-can-be-{at}");
+        setup
+            .accounts
+            .push(token_account(&name, Environment::Sandbox));
+    }
+    let mut model = begun(setup, 80, 24);
+    press(&mut model, "2G", second(1));
+    let text = screen(&model, second(1), 80, 24);
+    assert!(text.contains("missing"), "{text}");
+    assert_eq!(model.tokens.list.selected, 8);
+    let effects = press(&mut model, "r", second(1));
+    assert!(
+        matches!(&effects[..], [Effect::RefreshToken { account, .. }] if account.as_str().ends_with('8'))
+    );
+}
+
+#[test]
+fn every_size_is_drawn_with_every_window() {
+    let mut model = every_state();
+    for request in 0..40 {
+        let waiting = Waiting {
+            account: name("due"),
+            method: "POST".into(),
+            path: "/x".repeat(90),
+            about: "\u{1b}[2J".into(),
+            why: "for a slot in the rate budget".into(),
+            until: Some(Duration::from_secs(request)),
+        };
+        let msg = Msg::Waiting {
+            request: RequestId(request),
+            waiting: Some(waiting),
+        };
+        update(&mut model, second(40), msg);
+    }
+    for (account, held, used) in [("due", Some(9), 3), ("fresh", None, 9), ("last", None, 0)] {
+        let gauge = BudgetGauge {
+            counts: Counts::Writes,
+            used,
+            limit: 9,
+            period: Duration::from_millis(1_500),
+            next_free: Some(Duration::from_secs(3)),
+            waiting: used,
+            held: held.map(Duration::from_secs),
+        };
+        let account = name(account);
+        update(&mut model, second(40), Msg::Budget { account, gauge });
+    }
+    for keys in ["2", "5g", "5G", "2y", "<esc>S<tab>", "<esc>2f"] {
+        press(&mut model, keys, second(40));
+        for width in [1, 19, 40, 41, 59, 60, 76, 80, 107, 120, 200] {
+            for height in [1, 9, 10, 11, 12, 15, 22, 24, 40, 70] {
+                let text = resized_screen(&mut model, second(40), width, height);
+                assert!(text.chars().all(|c| c == '\n' || !inert::is_hostile(c)));
+            }
+        }
+    }
+}
