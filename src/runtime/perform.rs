@@ -7,9 +7,8 @@ use tokio::sync::mpsc;
 
 use super::tasks::Tasks;
 use crate::deck::Deck;
-use crate::domain::{
-    AccountId, ExchangeId, Problem, ProblemKind, RawCall, RequestId, Secret, inert, time,
-};
+use crate::domain::manage::Change;
+use crate::domain::{AccountId, ExchangeId, Problem, ProblemKind, RequestId, Secret, inert, time};
 use crate::ledger::LogQuery;
 use crate::net::{Event, How};
 use crate::tui::msg::{Level, Notice};
@@ -27,61 +26,57 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
             op,
             background,
         } => {
-            let answered = messages.clone();
-            let named = account.clone();
+            let crashed = Msg::Answered {
+                request,
+                result: Err(crash(&account)),
+            };
+            let how = How {
+                background,
+                ..asked_by_hand(request)
+            };
             let ask = async move {
-                let result = deck
-                    .ask(
-                        &account,
-                        op,
-                        How {
-                            request,
-                            background,
-                            no_wait: false,
-                        },
-                    )
-                    .await;
-                let _ = answered.send(Msg::Answered { request, result }).await;
+                let result = deck.ask(&account, op, how).await;
+                Msg::Answered { request, result }
             };
-            let crashed = async move {
-                let result = Err(crash(&named));
-                let _ = messages.send(Msg::Answered { request, result }).await;
-            };
-            tasks.start_request(request, ask, crashed);
+            answering(request, ask, crashed, tasks, messages);
         }
         Effect::Explore {
             request,
             account,
             call,
         } => {
-            explore(request, account, call, deck, tasks, messages);
+            let crashed = Msg::Explored {
+                request,
+                result: Err(crash(&account)),
+            };
+            let explore = async move {
+                let result = deck.explore(&account, &call, asked_by_hand(request)).await;
+                Msg::Explored { request, result }
+            };
+            answering(request, explore, crashed, tasks, messages);
         }
         Effect::RefreshToken { request, account } => {
-            let told = messages.clone();
-            let named = account.clone();
+            let crashed = Msg::Refreshed {
+                request,
+                result: Err(crash(&account)),
+            };
             let refresh = async move {
                 let result = deck.refresh_token(&account, asked_by_hand(request)).await;
                 let result = result.map(drop);
-                let _ = told.send(Msg::Refreshed { request, result }).await;
+                Msg::Refreshed { request, result }
             };
-            let crashed = async move {
-                let result = Err(crash(&named));
-                let _ = messages.send(Msg::Refreshed { request, result }).await;
-            };
-            tasks.start_request(request, refresh, crashed);
+            answering(request, refresh, crashed, tasks, messages);
         }
         Effect::TokenToCopy { request, account } => {
-            let told = messages.clone();
-            let named = account.clone();
+            let crashed = Msg::TokenToCopy {
+                request,
+                result: Err(crash(&account)),
+            };
             let obtain = async move {
                 let result = deck.token(&account, asked_by_hand(request)).await;
-                let _ = told.send(Msg::TokenToCopy { request, result }).await;
+                Msg::TokenToCopy { request, result }
             };
-            let crashed = async move {
-                let result = Err(crash(&named));
-                let _ = messages.send(Msg::TokenToCopy { request, result }).await;
-            };
-            tasks.start_request(request, obtain, crashed);
+            answering(request, obtain, crashed, tasks, messages);
         }
         Effect::Cancel(request) => tasks.cancel(request),
         Effect::Watch(watch) => tasks.start(async move { deck.watch(&watch).await }),
@@ -105,38 +100,7 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
             let _ = messages.send(Msg::Simulator(deck.simulator_parts())).await;
             let _ = messages.send(Msg::Simulated { command, result }).await;
         }),
-        Effect::Manage { request, change } => {
-            let told = messages.clone();
-            let change = async move {
-                let how = How {
-                    request,
-                    background: false,
-                    no_wait: false,
-                };
-                let result = match deck.prove(change, how).await {
-                    // What is being kept is not called off half-way, and is told in any case.
-                    Ok(proved) => {
-                        let kept = tokio::spawn(async move {
-                            let result = deck.keep(proved).await;
-                            let _ = told.send(Msg::Managed { request, result }).await;
-                        });
-                        let _ = kept.await;
-                        return;
-                    }
-                    Err(problem) => Err(problem),
-                };
-                let _ = told.send(Msg::Managed { request, result }).await;
-            };
-            let crashed = async move {
-                let result = Err(Problem::new(
-                    ProblemKind::Local,
-                    "a fault in tilldeck ended this change",
-                    "look at the config file before trying again",
-                ));
-                let _ = messages.send(Msg::Managed { request, result }).await;
-            };
-            tasks.start_request(request, change, crashed);
-        }
+        Effect::Manage { request, change } => manage(request, change, deck, tasks, messages),
         Effect::Copy { .. } | Effect::Bell | Effect::Suspend | Effect::Quit => {}
     }
 }
@@ -159,30 +123,56 @@ fn crash(account: &AccountId) -> Problem {
     )
 }
 
-fn explore(
+fn manage(
     request: RequestId,
-    account: AccountId,
-    call: RawCall,
+    change: Change,
     deck: Arc<Deck>,
     tasks: &mut Tasks,
     messages: mpsc::Sender<Msg>,
 ) {
-    let explored = messages.clone();
-    let named = account.clone();
-    let explore = async move {
-        let how = How {
-            request,
-            background: false,
-            no_wait: false,
+    let told = messages.clone();
+    let change = async move {
+        let result = match deck.prove(change, asked_by_hand(request)).await {
+            // What is being kept is not called off half-way, and is told in any case.
+            Ok(proved) => {
+                let kept = tokio::spawn(async move {
+                    let result = deck.keep(proved).await;
+                    let _ = told.send(Msg::Managed { request, result }).await;
+                });
+                let _ = kept.await;
+                return;
+            }
+            Err(problem) => Err(problem),
         };
-        let result = deck.explore(&account, &call, how).await;
-        let _ = explored.send(Msg::Explored { request, result }).await;
+        let _ = told.send(Msg::Managed { request, result }).await;
     };
     let crashed = async move {
-        let result = Err(crash(&named));
-        let _ = messages.send(Msg::Explored { request, result }).await;
+        let result = Err(Problem::new(
+            ProblemKind::Local,
+            "a fault in tilldeck ended this change",
+            "look at the config file before trying again",
+        ));
+        let _ = messages.send(Msg::Managed { request, result }).await;
     };
-    tasks.start_request(request, explore, crashed);
+    tasks.start_request(request, change, crashed);
+}
+
+/// Starts a request that can be called off and is answered in any case.
+fn answering(
+    request: RequestId,
+    work: impl Future<Output = Msg> + Send + 'static,
+    crashed: Msg,
+    tasks: &mut Tasks,
+    messages: mpsc::Sender<Msg>,
+) {
+    let told = messages.clone();
+    let work = async move {
+        let _ = told.send(work.await).await;
+    };
+    let crashed = async move {
+        let _ = messages.send(crashed).await;
+    };
+    tasks.start_request(request, work, crashed);
 }
 
 /// Exchanges with their bodies, newest first.

@@ -161,7 +161,7 @@ impl Model {
                 if let Overlay::CopyToken(state) = &self.overlay {
                     let account = state.account.clone();
                     self.overlay = Overlay::None;
-                    self.store.ask_token(&account, Purpose::CopyToken, out);
+                    self.store.ask_token(&account, &Purpose::CopyToken, out);
                 }
             }
             Action::CancelWaiting => self.cancel_waiting(now, out),

@@ -244,7 +244,7 @@ impl Store {
 
     /// Asks for an account's access token: a new one, or a good one for the clipboard. One such question at a
     /// time.
-    pub fn ask_token(&mut self, account: &AccountId, purpose: Purpose, out: &mut Vec<Effect>) {
+    pub fn ask_token(&mut self, account: &AccountId, purpose: &Purpose, out: &mut Vec<Effect>) {
         if self.token_request(account).is_some() {
             return;
         }
@@ -254,7 +254,7 @@ impl Store {
             writes: false,
         });
         let account = account.clone();
-        out.push(if purpose == Purpose::CopyToken {
+        out.push(if *purpose == Purpose::CopyToken {
             Effect::TokenToCopy { request, account }
         } else {
             Effect::RefreshToken { request, account }

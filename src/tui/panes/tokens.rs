@@ -39,7 +39,7 @@ impl State {
             && let Some(account) = self.selected_id(hand.store)
         {
             hand.store
-                .ask_token(&account, Purpose::RefreshToken, hand.out);
+                .ask_token(&account, &Purpose::RefreshToken, hand.out);
         }
     }
 
