@@ -89,7 +89,8 @@ impl State {
             .map(|known| width(known.id().as_str()))
             .max()
             .unwrap_or(0)
-            .min(area.width.saturating_sub(24).max(6));
+            // What stands beside a name at the least: its mark, the badge, and a word like "good now".
+            .min(area.width.saturating_sub(19).max(6));
         for (row, at) in (0..).zip(self.list.window(accounts.len(), list.height)) {
             draw_row(&accounts[at], names, look, list, row, buf);
             if at == self.list.selected && accounts.len() > 1 {
@@ -107,10 +108,15 @@ impl State {
     }
 }
 
-/// The rows of the list: all accounts, with at least a line left for the selected one's detail.
+/// The rows of the list: all accounts where they fit, else with a line left for the selected one's detail.
 pub fn list_area(area: Rect, accounts: usize) -> Rect {
+    let accounts = cells(accounts);
     Rect {
-        height: cells(accounts).min(area.height.saturating_sub(1).max(1)),
+        height: if accounts <= area.height {
+            accounts
+        } else {
+            area.height.saturating_sub(1).max(1)
+        },
         ..area
     }
 }

@@ -74,7 +74,9 @@ impl Pane {
             Self::Credentials => "Creds",
             Self::Estimates => "Quotes",
             Self::Explorer => "Explore",
-            Self::Tokens | Self::Payments | Self::Requests => self.name(),
+            Self::Payments => "Pay",
+            Self::Requests => "Log",
+            Self::Tokens => "Tokens",
         };
         format!("{} {name}", self.index() + 1)
     }
