@@ -72,8 +72,9 @@ async fn list(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed>
             }))?;
             continue;
         }
-        let when = at.map_or(String::new(), |at| {
-            format!(" {} ago", time::coarse(now.since(at)))
+        let when = at.map_or(String::new(), |at| match now.since(at).as_secs() {
+            0 => " just now".to_owned(),
+            _ => format!(" {} ago", time::coarse(now.since(at))),
         });
         table.row([
             toned(account.id.as_str(), Tone::Strong),

@@ -101,11 +101,13 @@ pub enum NetError {
         /// Until the next slot frees, where that is known.
         next: Option<Duration>,
     },
-    /// The provider has answered 429 and wants to be left alone for longer than anybody waits.
-    #[error("the provider answered 429 and takes no request for another {}", time::fine(*.left))]
+    /// The provider has answered 429 and wants to be left alone, for longer than anybody waits.
+    #[error("the provider answered 429: another {} must pass before it is asked again", time::fine(*.left))]
     LeftAlone {
         /// How long still.
         left: Duration,
+        /// Whether waiting was ruled out.
+        no_wait: bool,
     },
     /// Whoever asked does not wait any more.
     #[error("the request was called off before its reply came; it may have been carried out")]
@@ -197,8 +199,8 @@ impl NetError {
             Self::BudgetExhausted { .. } => {
                 (ProblemKind::Budget, "leave out --no-wait to wait for the slot".to_owned())
             }
-            Self::LeftAlone { .. } => (
-                ProblemKind::Failing,
+            Self::LeftAlone { no_wait, .. } => (
+                if *no_wait { ProblemKind::Budget } else { ProblemKind::Failing },
                 "another program may be spending with these credentials; nothing is sent until then".to_owned(),
             ),
             Self::CalledOff => (ProblemKind::Interrupted, String::new()),

@@ -228,16 +228,17 @@ async fn at_counter(
                 }
             }
         };
-        if teller.how.no_wait {
+        let held = till.purse().held(now);
+        let no_wait = teller.how.no_wait;
+        if let Some(left) = held.filter(|left| no_wait || *left > HOLD_WAITED_MAX) {
+            return Err(NetError::LeftAlone { left, no_wait });
+        }
+        if no_wait {
             return Err(NetError::BudgetExhausted {
                 limit: limit.requests,
                 period: limit.period,
                 next,
             });
-        }
-        let held = till.purse().held(now);
-        if let Some(left) = held.filter(|left| *left > HOLD_WAITED_MAX) {
-            return Err(NetError::LeftAlone { left });
         }
         teller.waits(held.is_some(), next).await;
         tell_gauge(session, limit, till).await;
