@@ -76,6 +76,7 @@ pub fn unanswered(error: NetError, account: &Account) -> Failure {
         // These tell by themselves what they are about, or are not about the provider.
         own @ (NetError::Unauthorised(_)
         | NetError::BudgetExhausted { .. }
+        | NetError::TurnedAway { .. }
         | NetError::CalledOff
         | NetError::Uncounted(_)
         | NetError::Unprepared(_)) => own,
@@ -280,7 +281,7 @@ fn failed(reply: &Reply, body: Option<&Value>, account: &Account) -> Failure {
                 &format!("{provider} refused the credentials (status {status}{words})"),
             ),
             &format!(
-                "check the client id and secret of account {0}, and that they are of its environment, {1}; then `tilldeck account verify {0}`",
+                "check the key and secret of account {0}, and that they are of its environment, {1}; `tilldeck account rotate {0}` takes a new secret",
                 account.id,
                 account.environment.as_str()
             ),

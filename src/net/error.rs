@@ -92,14 +92,22 @@ pub enum NetError {
         why: String,
     },
     /// No slot is free and waiting was ruled out.
-    #[error("the rate budget of {limit} requests in {} is used up{}", time::fine(*.period), .next.map(|n| format!("; the next slot frees in {}", time::fine(n))).unwrap_or_default())]
+    #[error("the rate budget of {limit} {counted} in {} is used up{}", time::fine(*.period), .next.map(|n| format!("; the next slot frees in {}", time::fine(n))).unwrap_or_default())]
     BudgetExhausted {
         /// Slots there are.
         limit: u32,
+        /// What they are for: "writes".
+        counted: &'static str,
         /// The window.
         period: Duration,
         /// Until the next slot frees, where that is known.
         next: Option<Duration>,
+    },
+    /// The provider has answered 429, and waiting until it takes requests again was ruled out.
+    #[error("the provider answered 429 and takes no request for another {}", time::fine(*.left))]
+    TurnedAway {
+        /// How long still.
+        left: Duration,
     },
     /// The provider has answered 429 and wants to be left alone for longer than anybody waits.
     #[error("the provider answered 429 and takes no request for another {}", time::fine(*.left))]
@@ -135,7 +143,10 @@ impl NetError {
             Self::Redirected { .. } => "redirect",
             Self::TooLarge { .. } => "too large",
             Self::Other { .. } => "failed",
-            Self::BudgetExhausted { .. } | Self::LeftAlone { .. } | Self::Uncounted(_) => "no slot",
+            Self::BudgetExhausted { .. }
+            | Self::TurnedAway { .. }
+            | Self::LeftAlone { .. }
+            | Self::Uncounted(_) => "no slot",
             Self::CalledOff => "called off",
             Self::Unauthorised(_) | Self::Unprepared(_) => "not authorised",
         }
@@ -197,6 +208,10 @@ impl NetError {
             Self::BudgetExhausted { .. } => {
                 (ProblemKind::Budget, "leave out --no-wait to wait for the slot".to_owned())
             }
+            Self::TurnedAway { .. } => (
+                ProblemKind::Budget,
+                "another program may be spending with these credentials; leave out --no-wait to wait".to_owned(),
+            ),
             Self::LeftAlone { .. } => (
                 ProblemKind::Failing,
                 "another program may be spending with these credentials; nothing is sent until then".to_owned(),

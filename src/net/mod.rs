@@ -235,7 +235,7 @@ impl Session {
                 && let Some(held) = budget::refused(self, call, reply)
             {
                 if how.no_wait {
-                    return Err(self.exhausted(call, held));
+                    return Err(NetError::TurnedAway { left: held });
                 }
                 if held > budget::HOLD_WAITED_MAX || waits.next().is_none() {
                     return tried;
@@ -275,18 +275,6 @@ impl Session {
                 .await;
             tokio::time::sleep(wait).await;
             self.gate.tell(Event::Waiting(how.request, None)).await;
-        }
-    }
-
-    /// The provider turned a call away for `held`, and nobody wants to wait.
-    fn exhausted(&self, call: &Call, held: Duration) -> NetError {
-        let (limit, period) = self
-            .limit(call)
-            .map_or((0, Duration::ZERO), |limit| (limit.requests, limit.period));
-        NetError::BudgetExhausted {
-            limit,
-            period,
-            next: Some(held),
         }
     }
 
@@ -384,7 +372,9 @@ impl Session {
             .iter()
             .find(|(name, _)| *name == call.endpoint)
             .ok_or_else(bad)?;
+        // Two slashes would begin the name of a host.
         if !call.path.starts_with('/')
+            || call.path.starts_with("//")
             || call
                 .path
                 .contains(|c: char| c.is_control() || c == '\\' || c == ' ')

@@ -229,14 +229,18 @@ async fn at_counter(
                 }
             }
         };
+        let held = till.purse().held(now);
         if teller.how.no_wait {
-            return Err(NetError::BudgetExhausted {
-                limit: limit.requests,
-                period: limit.period,
-                next,
+            return Err(match held {
+                Some(left) => NetError::TurnedAway { left },
+                None => NetError::BudgetExhausted {
+                    limit: limit.requests,
+                    counted: counted(limit.counts),
+                    period: limit.period,
+                    next,
+                },
             });
         }
-        let held = till.purse().held(now);
         if let Some(left) = held.filter(|left| *left > HOLD_WAITED_MAX) {
             return Err(NetError::LeftAlone { left });
         }
@@ -249,6 +253,14 @@ async fn at_counter(
             () = tokio::time::sleep(pause) => {}
             () = changed => {}
         }
+    }
+}
+
+/// What a limit counts, in a sentence.
+fn counted(counts: Counts) -> &'static str {
+    match counts {
+        Counts::All => "requests",
+        Counts::Writes | Counts::Reads => counts.word(),
     }
 }
 
