@@ -3,6 +3,7 @@
 mod accounts;
 mod architecture;
 mod bad_input;
+mod budget;
 mod cli;
 mod deck;
 mod kinguin;
@@ -12,5 +13,6 @@ mod program;
 mod pty;
 mod readme;
 mod secrets;
+mod simulated;
 mod terminal;
 mod tokens;

@@ -235,7 +235,7 @@ async fn at_counter(
                 Some(left) => NetError::TurnedAway { left },
                 None => NetError::BudgetExhausted {
                     limit: limit.requests,
-                    counted: counted(limit.counts),
+                    counted: counted(limit),
                     period: limit.period,
                     next,
                 },
@@ -257,10 +257,14 @@ async fn at_counter(
 }
 
 /// What a limit counts, in a sentence.
-fn counted(counts: Counts) -> &'static str {
-    match counts {
+fn counted(limit: &Limit) -> &'static str {
+    let many = match limit.counts {
         Counts::All => "requests",
-        Counts::Writes | Counts::Reads => counts.word(),
+        Counts::Writes | Counts::Reads => limit.counts.word(),
+    };
+    match limit.requests {
+        1 => many.trim_end_matches('s'),
+        _ => many,
     }
 }
 
