@@ -167,6 +167,8 @@ fn granted(body: &Value) -> Result<Grant, String> {
         Some(Value::String(token)) => token.as_str(),
         Some(_) => return Err("its access_token is no text".into()),
     };
+    // Before anything of the answer is told: it may name the token once more.
+    redact::learn_passing(&Secret::new(token), "access_token");
     check_token(token)?;
     let mut notes = Vec::new();
     match body.get("token_type") {
@@ -231,7 +233,7 @@ fn life(expires_in: &Value) -> Result<Duration, String> {
     let odd = || {
         format!(
             "its expires_in is {}, which is no number of seconds",
-            inert::quoted(&text, 40)
+            inert::quoted(&redact::scrub(&text), 40)
         )
     };
     let whole = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {

@@ -219,7 +219,15 @@ impl NetError {
             Self::CalledOff => (ProblemKind::Interrupted, String::new()),
             Self::Uncounted(_) => (ProblemKind::Local, "`tilldeck --state-dir` can name another folder".to_owned()),
             Self::Unprepared(_) => (ProblemKind::Budget, "wait until the budget is freer, then try again".to_owned()),
-            Self::Unauthorised(problem) => return problem.clone(),
+            Self::Unauthorised(problem) => {
+                let own = format!("account {account}: ");
+                let mut problem = problem.clone();
+                // Who authorises may not know for whom.
+                if !problem.message.starts_with(&own) {
+                    problem.message.insert_str(0, &own);
+                }
+                return problem;
+            }
         };
         Problem::new(kind, format!("account {account}: {self}"), hint)
     }

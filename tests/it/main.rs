@@ -13,6 +13,7 @@ mod program;
 mod pty;
 mod readme;
 mod secrets;
+mod secrets_tokens;
 mod simulated;
 mod terminal;
 mod tokens;
