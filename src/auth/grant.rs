@@ -76,6 +76,7 @@ pub fn unanswered(error: NetError, account: &Account) -> Failure {
         // These tell by themselves what they are about, or are not about the provider.
         own @ (NetError::Unauthorised(_)
         | NetError::BudgetExhausted { .. }
+        | NetError::TurnedAway { .. }
         | NetError::CalledOff
         | NetError::Uncounted(_)
         | NetError::Unprepared(_)) => own,
@@ -166,6 +167,8 @@ fn granted(body: &Value) -> Result<Grant, String> {
         Some(Value::String(token)) => token.as_str(),
         Some(_) => return Err("its access_token is no text".into()),
     };
+    // Before anything of the answer is told: it may name the token once more.
+    redact::learn_passing(&Secret::new(token), "access_token");
     check_token(token)?;
     let mut notes = Vec::new();
     match body.get("token_type") {
@@ -230,7 +233,7 @@ fn life(expires_in: &Value) -> Result<Duration, String> {
     let odd = || {
         format!(
             "its expires_in is {}, which is no number of seconds",
-            inert::quoted(&text, 40)
+            inert::quoted(&redact::scrub(&text), 40)
         )
     };
     let whole = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -280,7 +283,7 @@ fn failed(reply: &Reply, body: Option<&Value>, account: &Account) -> Failure {
                 &format!("{provider} refused the credentials (status {status}{words})"),
             ),
             &format!(
-                "check the client id and secret of account {0}, and that they are of its environment, {1}; then `tilldeck account verify {0}`",
+                "check the key and secret of account {0}, and that they are of its environment, {1}; `tilldeck account rotate {0}` takes a new secret",
                 account.id,
                 account.environment.as_str()
             ),

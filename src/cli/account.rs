@@ -1,12 +1,15 @@
 //! `account`: which credentials there are, and whether they are good.
 
+use std::time::Duration;
+
 use serde_json::json;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::args::AccountCommand;
 use super::output::{Closed, Out, Table, Tone, plain, toned};
 use super::{Context, Exit, how, manage};
 use crate::deck::Deck;
-use crate::domain::{Account, CredentialStatus, Environment, Op, time};
+use crate::domain::{Account, CredentialStatus, Environment, Op, inert, time};
 
 pub async fn run(
     command: &AccountCommand,
@@ -72,9 +75,9 @@ async fn list(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed>
             }))?;
             continue;
         }
-        let when = at.map_or(String::new(), |at| match now.since(at).as_secs() {
-            0 => " just now".to_owned(),
-            _ => format!(" {} ago", time::coarse(now.since(at))),
+        let when = at.map_or(String::new(), |at| match now.since(at) {
+            age if age < Duration::from_secs(1) => " just now".into(),
+            age => format!(" {} ago", time::coarse(age)),
         });
         table.row([
             toned(account.id.as_str(), Tone::Strong),
@@ -89,8 +92,12 @@ async fn list(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed>
         ]);
     }
     if !any && !out.json {
+        let none = match context.account() {
+            Some(name) => format!("no account {}", inert::quoted(name, 64)),
+            None => "no accounts".into(),
+        };
         out.say(&format!(
-            "profile {} has no such account; `tilldeck account add` makes one",
+            "profile {} has {none}; `tilldeck account add` makes one",
             context.profile.name
         ));
     }
@@ -99,6 +106,22 @@ async fn list(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed>
         .iter()
         .try_for_each(|line| out.line(line))?;
     Ok(Exit::Done)
+}
+
+/// What tells an account from the others.
+fn columns(account: &Account) -> [&str; 3] {
+    [
+        account.id.as_str(),
+        account.provider_title,
+        account.environment.as_str(),
+    ]
+}
+
+/// How wide each of [`columns`] is in the end: each row is printed as soon as it is known.
+fn widths(accounts: &[Account]) -> [usize; 3] {
+    accounts.iter().map(columns).fold([0; 3], |widest, row| {
+        std::array::from_fn(|at| widest[at].max(row[at].width()))
+    })
 }
 
 async fn verify(
@@ -125,8 +148,9 @@ async fn verify(
             context.profile.name
         ));
     }
+    let widths = widths(&accounts);
     let mut exit = Exit::Done;
-    for account in accounts {
+    for account in &accounts {
         let op = if signature {
             Op::TestSignature
         } else {
@@ -157,13 +181,14 @@ async fn verify(
             Ok(_) => {}
         }
         if !out.json {
+            let [id, title, environment] = columns(account);
             let mut table = Table::default();
             table.row([
                 toned(glyph, tone),
-                toned(account.id.as_str(), Tone::Strong),
-                plain(account.provider_title),
+                toned(format!("{id:0$}", widths[0]), Tone::Strong),
+                plain(format!("{title:0$}", widths[1])),
                 toned(
-                    account.environment.as_str(),
+                    format!("{environment:0$}", widths[2]),
                     environment_tone(account.environment),
                 ),
                 toned(word, tone),

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::domain::{PaymentState, Problem, inert};
 use crate::net::redact;
@@ -132,19 +132,27 @@ impl Out {
     /// # Errors
     /// If the reader has gone.
     pub fn problem(&self, problem: &Problem) -> Result<(), Closed> {
+        if self.json {
+            return self.object(&json!({ "error": told(problem) }));
+        }
         let message = redact::scrub(&problem.message);
         let hint = redact::scrub(&problem.hint);
-        if self.json {
-            return self.object(&json!({
-                "error": { "kind": problem.kind.as_str(), "message": message, "hint": hint }
-            }));
-        }
         self.tell(Tone::Bad, "error:", &message);
         if !hint.is_empty() {
             self.tell(Tone::Dim, " hint:", &hint);
         }
         Ok(())
     }
+}
+
+/// A failure as scripts read it.
+#[must_use]
+pub fn told(problem: &Problem) -> Value {
+    json!({
+        "kind": problem.kind.as_str(),
+        "message": redact::scrub(&problem.message),
+        "hint": redact::scrub(&problem.hint),
+    })
 }
 
 fn paint(color: bool, tone: Tone, text: &str) -> String {

@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Read as _, Write as _};
 use serde_json::json;
 
 use super::args::Request;
-use super::output::{Closed, Out, Tone};
+use super::output::{Closed, Out, Tone, told};
 use super::{Context, Exit, can_ask, how};
 use crate::deck::Deck;
 use crate::domain::{Account, Answer, Op, Problem, ProblemKind, inert};
@@ -30,13 +30,17 @@ pub async fn run(
                 },
             );
             if out.json {
-                out.object(&json!({
+                let mut object = json!({
                     "account": account.id,
                     "method": args.method,
                     "path": args.path,
                     "status": status,
                     "body": String::from_utf8_lossy(&body),
-                }))?;
+                });
+                if let Err(problem) = &judged {
+                    object["error"] = told(problem);
+                }
+                out.object(&object)?;
             } else if std::io::stdout().is_terminal() {
                 out.line(inert::block(&String::from_utf8_lossy(&body)).trim_end())?;
             } else {

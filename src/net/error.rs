@@ -92,22 +92,28 @@ pub enum NetError {
         why: String,
     },
     /// No slot is free and waiting was ruled out.
-    #[error("the rate budget of {limit} requests in {} is used up{}", time::fine(*.period), .next.map(|n| format!("; the next slot frees in {}", time::fine(n))).unwrap_or_default())]
+    #[error("the rate budget of {limit} {counted} in {} is used up{}", time::fine(*.period), .next.map(|n| format!("; the next slot frees in {}", time::fine(n))).unwrap_or_default())]
     BudgetExhausted {
         /// Slots there are.
         limit: u32,
+        /// What they are for: "writes".
+        counted: &'static str,
         /// The window.
         period: Duration,
         /// Until the next slot frees, where that is known.
         next: Option<Duration>,
     },
-    /// The provider has answered 429 and wants to be left alone, for longer than anybody waits.
-    #[error("the provider answered 429: another {} must pass before it is asked again", time::fine(*.left))]
+    /// The provider has answered 429, and waiting until it takes requests again was ruled out.
+    #[error("the provider answered 429 and takes no request for another {}", time::fine(*.left))]
+    TurnedAway {
+        /// How long still.
+        left: Duration,
+    },
+    /// The provider has answered 429 and wants to be left alone for longer than anybody waits.
+    #[error("the provider answered 429 and takes no request for another {}", time::fine(*.left))]
     LeftAlone {
         /// How long still.
         left: Duration,
-        /// Whether waiting was ruled out.
-        no_wait: bool,
     },
     /// Whoever asked does not wait any more.
     #[error("the request was called off before its reply came; it may have been carried out")]
@@ -137,7 +143,10 @@ impl NetError {
             Self::Redirected { .. } => "redirect",
             Self::TooLarge { .. } => "too large",
             Self::Other { .. } => "failed",
-            Self::BudgetExhausted { .. } | Self::LeftAlone { .. } | Self::Uncounted(_) => "no slot",
+            Self::BudgetExhausted { .. }
+            | Self::TurnedAway { .. }
+            | Self::LeftAlone { .. }
+            | Self::Uncounted(_) => "no slot",
             Self::CalledOff => "called off",
             Self::Unauthorised(_) | Self::Unprepared(_) => "not authorised",
         }
@@ -199,14 +208,26 @@ impl NetError {
             Self::BudgetExhausted { .. } => {
                 (ProblemKind::Budget, "leave out --no-wait to wait for the slot".to_owned())
             }
-            Self::LeftAlone { no_wait, .. } => (
-                if *no_wait { ProblemKind::Budget } else { ProblemKind::Failing },
+            Self::TurnedAway { .. } => (
+                ProblemKind::Budget,
+                "another program may be spending with these credentials; leave out --no-wait to wait".to_owned(),
+            ),
+            Self::LeftAlone { .. } => (
+                ProblemKind::Failing,
                 "another program may be spending with these credentials; nothing is sent until then".to_owned(),
             ),
             Self::CalledOff => (ProblemKind::Interrupted, String::new()),
             Self::Uncounted(_) => (ProblemKind::Local, "`tilldeck --state-dir` can name another folder".to_owned()),
             Self::Unprepared(_) => (ProblemKind::Budget, "wait until the budget is freer, then try again".to_owned()),
-            Self::Unauthorised(problem) => return problem.clone(),
+            Self::Unauthorised(problem) => {
+                let own = format!("account {account}: ");
+                let mut problem = problem.clone();
+                // Who authorises may not know for whom.
+                if !problem.message.starts_with(&own) {
+                    problem.message.insert_str(0, &own);
+                }
+                return problem;
+            }
         };
         Problem::new(kind, format!("account {account}: {self}"), hint)
     }

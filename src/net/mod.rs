@@ -235,10 +235,7 @@ impl Session {
                 && let Some(held) = budget::refused(self, call, reply)
             {
                 if how.no_wait {
-                    return Err(NetError::LeftAlone {
-                        left: held,
-                        no_wait: true,
-                    });
+                    return Err(NetError::TurnedAway { left: held });
                 }
                 if held > budget::HOLD_WAITED_MAX || waits.next().is_none() {
                     return tried;
@@ -375,7 +372,9 @@ impl Session {
             .iter()
             .find(|(name, _)| *name == call.endpoint)
             .ok_or_else(bad)?;
+        // Two slashes would begin the name of a host.
         if !call.path.starts_with('/')
+            || call.path.starts_with("//")
             || call
                 .path
                 .contains(|c: char| c.is_control() || c == '\\' || c == ' ')

@@ -36,6 +36,9 @@ pub struct Sent<'a> {
 /// The try as an [`Exchange`] without a number yet.
 #[must_use]
 pub fn exchange(sent: &Sent<'_>, tried: &Tried) -> Exchange {
+    if let Ok(reply) = &tried.result {
+        redact::learn_handed_out(&String::from_utf8_lossy(near(&reply.body)));
+    }
     let (response_headers, response_body, to_head) = match (&tried.result, &tried.head) {
         (Ok(reply), _) => (
             reply.headers.clone(),
@@ -112,11 +115,15 @@ pub fn kept(bytes: &[u8]) -> Body {
     kept_hiding(bytes, &[])
 }
 
+/// What lies far behind the cut cannot reach back over it; looking at all of 8 MiB would cost time.
+fn near(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.len().min(BODY_KEPT_MAX + 64 * 1024)]
+}
+
 /// The same, with the texts of these JSON fields redacted, too.
 #[must_use]
 pub fn kept_hiding(bytes: &[u8], hidden: &[&str]) -> Body {
-    // What lies far behind the cut cannot reach back over it; looking at all of 8 MiB would cost time.
-    let near = &bytes[..bytes.len().min(BODY_KEPT_MAX + 64 * 1024)];
+    let near = near(bytes);
     let mut text = redact::body_hiding(&String::from_utf8_lossy(near), hidden);
     let cut = bytes.len() > near.len() || text.len() > BODY_KEPT_MAX;
     if text.len() > BODY_KEPT_MAX {

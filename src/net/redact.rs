@@ -84,6 +84,42 @@ pub fn learn_passing(value: &Secret, name: &'static str) {
     remember(value, name, true);
 }
 
+/// Names under which a reply hands out tokens, as they are compared and as they are shown.
+const HANDED_OUT: [(&str, &str); 4] = [
+    ("accesstoken", "access_token"),
+    ("refreshtoken", "refresh_token"),
+    ("idtoken", "id_token"),
+    ("paymenttoken", "paymentToken"),
+];
+
+/// What is shorter may be a word.
+const HANDED_OUT_MIN: usize = 12;
+
+/// Makes the tokens known that a JSON body hands out by name: the same reply may have them once more under another.
+pub fn learn_handed_out(body: &str) {
+    if !body.contains("oken\"") {
+        return;
+    }
+    let mut at = 0;
+    while let Some(quote) = body[at..].find('"').map(|i| at + i) {
+        let (name, after) = string_literal(body, quote);
+        at = after;
+        let colon = skip_space(body, after);
+        let value = skip_space(body, (colon + 1).min(body.len()));
+        if !body[colon..].starts_with(':') || !body[value..].starts_with('"') {
+            continue;
+        }
+        let plain = plain(&name);
+        if let Some((_, name)) = HANDED_OUT.iter().find(|(known, _)| *known == plain) {
+            let (token, after) = string_literal(body, value);
+            if token.len() >= HANDED_OUT_MIN {
+                learn_passing(&Secret::new(token), name);
+            }
+            at = after;
+        }
+    }
+}
+
 fn remember(value: &Secret, name: &'static str, passing: bool) {
     if value.expose().len() < KNOWN_MIN {
         return;
@@ -297,12 +333,15 @@ pub fn field<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
 }
 
 fn is_secret_field(name: &str) -> bool {
-    let plain: String = name
-        .chars()
+    FIELDS.contains(&plain(name).as_str())
+}
+
+/// A field's name however it is written.
+fn plain(name: &str) -> String {
+    name.chars()
         .filter(|c| !matches!(c, '_' | '-'))
         .map(|c| c.to_ascii_lowercase())
-        .collect();
-    FIELDS.contains(&plain.as_str())
+        .collect()
 }
 
 /// Replaces the values of secret fields in JSON, whole or torn.
@@ -647,5 +686,18 @@ mod tests {
         assert_eq!(scrub("a-configured-secret"), "<kept>");
         assert_eq!(scrub("signature-000265"), "<signature>");
         assert_eq!(scrub("signature-000000"), "signature-000000");
+    }
+
+    #[test]
+    fn a_token_that_is_handed_out_is_known_wherever_the_same_reply_has_it_again() {
+        learn_handed_out(
+            r#"{"access_token" : "handed-out\u002d0001","expires_in":"handed-out-0001","x":{"paymentToken":"handed-out-0002"}}"#,
+        );
+        assert_eq!(
+            scrub("handed-out-0001 handed-out-0002"),
+            "<access_token> <paymentToken>"
+        );
+        learn_handed_out(r#"{"access_token":"bearer","token_type":"bearer","id_token":"#);
+        assert_eq!(scrub("bearer"), "bearer", "a word is no token");
     }
 }

@@ -8,7 +8,7 @@ use crate::peer::{Act, Peer, closed_port, json, reply, untrusted_tls};
 use crate::program::{API_SECRET, Place, Ran};
 
 /// Runs `arguments` twice, in words and as JSON, and holds the words and the exit code of both.
-fn fails(place: &Place, arguments: &[&str], code: i32, kind: &str, says: &[&str]) -> Ran {
+pub fn fails(place: &Place, arguments: &[&str], code: i32, kind: &str, says: &[&str]) -> Ran {
     // Both at once: what is tried again waits in both for real.
     let start = |arguments: &[&str]| {
         let mut command = place.command(arguments);
@@ -253,28 +253,51 @@ fn http_to_a_foreign_host() {
     );
 }
 
+/// Accounts at Kinguin and Pledg that speak to `url`.
+fn with_tokens(url: &str) -> Place {
+    let secret = "{ env = \"TEST_API_SECRET\" }";
+    Place::with_config(&format!(
+        "default_profile = \"live\"\n\
+         [profiles.live.accounts.keys]\nprovider = \"kinguin\"\nenvironment = \"sandbox\"\nclient_id = \"c\"\n\
+         client_secret = {secret}\nendpoints = {{ token = \"{url}/auth/token\", gateway = \"{url}\" }}\n\
+         [profiles.live.accounts.later]\nprovider = \"pledg\"\nenvironment = \"sandbox\"\napi_key = \"k\"\n\
+         api_secret = {secret}\nmerchant_secret = {secret}\nendpoints = {{ api = \"{url}\" }}\n"
+    ))
+}
+
 #[test]
 fn a_path_that_leads_elsewhere() {
     let peer = Peer::start(vec![json("{}")]);
-    let place = Place::with_shop(&peer.url);
-    for path in [
-        "http://127.0.0.1:1/x",
-        "@127.0.0.1/x",
-        "api/v2/test",
-        "/../x",
-        "/%2e%2e/x",
-        "/a\\..\\b",
-        "/a b",
-    ] {
-        fails(
-            &place,
-            &["request", "shop", "GET", path],
-            2,
-            "usage",
-            &["account shop", "path"],
-        );
-    }
-    assert!(peer.requests().is_empty());
+    let elsewhere = |place: &Place, account: &str| {
+        for path in [
+            "http://127.0.0.1:1/x",
+            "https://evil.example/x",
+            "//evil.example/x",
+            "@127.0.0.1/x",
+            "api/v2/test",
+            "/../x",
+            "/a/..",
+            "/%2e%2e/x",
+            "/a/%2E./x",
+            "/a%2f..%2fx",
+            "/a\\..\\b",
+            "/\\evil.example/x",
+            "/a%5c..%5cb",
+            "/a b",
+            "/a\r\nHost: evil.example",
+            "",
+        ] {
+            let says = [&*format!("account {account}: "), "path", "begins with `/`"];
+            fails(place, &["request", account, "GET", path], 2, "usage", &says);
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(|| elsewhere(&Place::with_shop(&peer.url), "shop"));
+        let place = with_tokens(&peer.url);
+        elsewhere(&place, "keys");
+        elsewhere(&place, "later");
+    });
+    assert!(peer.requests().is_empty(), "not even a token was asked for");
 }
 
 #[test]
@@ -504,21 +527,74 @@ fn an_unknown_state_is_tolerated_and_is_not_paid() {
 #[test]
 fn a_body_that_is_not_json_where_json_is_due() {
     let peer = Peer::start(vec![json("{}")]);
-    let place = Place::with_shop(&peer.url);
-    fails(
-        &place,
-        &[
-            "request",
-            "shop",
-            "POST",
-            "/api/v2/tpg/transaction",
-            "--data",
-            "id=A",
-        ],
-        2,
-        "usage",
-        &["JSON object"],
+    let refused = |place: &Place, account: &str, path: &str, data: &str, says: &str| {
+        let request = ["request", account, "POST", path, "--yes", "--data", data];
+        let named = format!("account {account}: ");
+        let ran = fails(place, &request, 2, "usage", &[&named, says]);
+        assert!(
+            !ran.err.contains("sneaky"),
+            "its text is not repeated: {ran:?}"
+        );
+    };
+    let shop = Place::with_shop(&peer.url);
+    refused(
+        &shop,
+        "shop",
+        "/api/v2/tpg/transaction",
+        "id=sneaky",
+        "JSON object",
     );
+    let place = with_tokens(&peer.url);
+    let offers = "/sales-manager-api/api/v1/offers";
+    for data in [
+        "{\"price\": }",
+        "sneaky",
+        "",
+        "{\"a\": 1} sneaky",
+        "{\"a\": \"sneaky",
+    ] {
+        refused(&place, "keys", offers, data, "the body is not JSON");
+    }
+    let schedule = "/api/merchants/mer_1/simulate_payment_schedule";
+    refused(
+        &place,
+        "later",
+        schedule,
+        "{\"amount_cents\": 200,",
+        "not the JSON that Pledg takes",
+    );
+    refused(
+        &place,
+        "later",
+        "/api/purchase_link/",
+        "sneaky",
+        "not the JSON that Pledg takes",
+    );
+    refused(
+        &place,
+        "later",
+        "/api/purchase_link/",
+        "[]",
+        "not the JSON that Pledg takes",
+    );
+    assert!(peer.requests().is_empty());
+}
+
+/// What goes into a header together must not be able to end it.
+#[test]
+fn credentials_that_no_header_can_carry() {
+    let peer = Peer::start(vec![json("{}")]);
+    let place = with_tokens(&peer.url);
+    let text = std::fs::read_to_string(place.config_path()).unwrap();
+    let colon = text.replace("api_key = \"k\"", "api_key = \"k:k\"");
+    std::fs::write(place.config_path(), colon).unwrap();
+    for arguments in [
+        &["token", "refresh", "later"][..],
+        &["account", "verify", "later"],
+    ] {
+        let says = ["account later: ", "api_key holds a colon"];
+        fails(&place, arguments, 2, "config", &says);
+    }
     assert!(peer.requests().is_empty());
 }
 

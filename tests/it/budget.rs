@@ -1,118 +1,361 @@
-//! `tilldeck budget`: what is used, what is free, who else spends; from the ledger alone.
+//! The rate budget end to end: processes and decks that share a state folder on one side; on the other the served
+//! simulator, and a provider that counts for itself.
 
-use serde_json::Value;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use crate::peer::{Peer, reply};
-use crate::program::{API_KEY, Place, Served};
+use tilldeck::clock::Clock;
+use tilldeck::config::{self, Environ, Locations, Vault};
+use tilldeck::deck::{Deck, Options};
+use tilldeck::domain::{AccountId, Answer, BudgetGauge, Counts, Op, ProblemKind};
+use tilldeck::net::{Event, Timeouts};
+use tilldeck::providers::SPECS;
+use tokio::sync::mpsc;
 
-const OFFERS: &str = "/sales-manager-api/api/v1/offers?size=1";
+use crate::deck::how;
+use crate::peer::{Act, Peer, json, reply};
+use crate::program::{Place, Ran};
+use crate::simulated::{API, OFFER, PRICE, Simulated};
 
-/// A Kinguin account "keys" beside a Kanga account "shop" with three requests a minute.
-fn place(keys: &str, shop: &str) -> Place {
+const GRANTED: &str =
+    r#"{"access_token":"token-a-0000000001","expires_in":3600,"token_type":"bearer"}"#;
+const PATH: &str = "/sales-manager-api/api/v1/offers";
+
+/// A place whose account "keys" fetches its tokens from one server and speaks to another.
+fn placed(token: &str, gateway: &str, budget: &str) -> Place {
     Place::with_config(&format!(
-        "default_profile = \"test\"\n[profiles.test.accounts.keys]\nprovider = \"kinguin\"\nenvironment = \"sandbox\"\n\
-         client_id = \"SANDBOX-KINGUIN-CLIENT\"\nclient_secret = {{ env = \"SANDBOX_SECRET\" }}\n\
-         endpoints = {{ token = \"{keys}/auth/token\", gateway = \"{keys}\" }}\n\
-         [profiles.test.accounts.shop]\nprovider = \"kanga\"\napi_key = \"{API_KEY}\"\n\
-         api_secret = {{ env = \"TEST_API_SECRET\" }}\nendpoints = {{ api = \"{shop}\", pay = \"{shop}\" }}\n\
-         budget = {{ requests = 3, period = \"60s\" }}\n"
+        "default_profile = \"live\"\n[profiles.live.accounts.keys]\nprovider = \"kinguin\"\nenvironment = \"sandbox\"\n\
+         client_id = \"client-of-a-test\"\nclient_secret = {{ env = \"TEST_API_SECRET\" }}\n\
+         endpoints = {{ token = \"{token}/auth/token\", gateway = \"{gateway}\" }}\nbudget = {{ {budget} }}\n"
     ))
 }
 
-fn asked(place: &Place, arguments: &[&str]) -> crate::program::Ran {
-    let mut command = place.command(arguments);
-    command.env("SANDBOX_SECRET", "SANDBOX-KINGUIN-SECRET-1");
-    command.output().unwrap().into()
-}
-
-fn gauge(place: &Place, account: &str, counts: &str) -> Value {
-    let ran = asked(place, &["budget", "--json"]);
-    assert_eq!(ran.code, 0, "{ran:?}");
-    let found = ran
-        .objects()
+/// Runs so many at once, each with these arguments.
+fn at_once(simulated: &Simulated, times: usize, arguments: &[&str]) -> Vec<Ran> {
+    let start = || {
+        let mut command = simulated.command(arguments);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
+    };
+    let children: Vec<_> = (0..times).map(|_| start()).collect();
+    let ended = children
         .into_iter()
-        .find(|gauge| gauge["account"] == account && gauge["counts"] == counts);
-    found.unwrap_or_else(|| panic!("{account} {counts}: {ran:?}"))
+        .map(|child| child.wait_with_output().unwrap());
+    ended.map(Ran::from).collect()
+}
+
+fn codes(all: &[Ran]) -> Vec<i32> {
+    let mut codes: Vec<i32> = all.iter().map(|ran| ran.code).collect();
+    codes.sort_unstable();
+    codes
+}
+
+/// The statuses of the calls to the gateway, oldest first.
+fn statuses(simulated: &Simulated) -> Vec<u64> {
+    let log = simulated.log();
+    let calls = log
+        .iter()
+        .filter(|row| row["url"].as_str().unwrap().contains("/offers/"));
+    calls.map(|row| row["status"].as_u64().unwrap()).collect()
 }
 
 #[test]
-fn what_other_processes_used_is_told_to_people_and_scripts() {
-    let serving = Place::new();
-    let served = Served::start(&serving, &[]);
-    let peer = Peer::start(vec![reply("200 OK", "", "{}")]);
-    let place = place(&served.url, &peer.url);
-    let before = gauge(&place, "keys", "reads");
-    assert_eq!(
-        (&before["schema"], &before["used"], &before["free"]),
-        (&1.into(), &0.into(), &4000.into())
+fn processes_that_do_not_wait_use_up_the_budget_and_the_rest_end_with_6() {
+    let simulated = Simulated::start(&[], "budget = { requests = 3, period = \"60s\" }\n");
+    simulated.trigger(&["set", "kinguin", "limit-writes", "3"]);
+    assert_eq!(simulated.run(&["token", "refresh", "keys"]).code, 0);
+    let offer = format!("{API}/offers/{OFFER}");
+    let write = ["request", "keys", "PATCH", &offer, "--data", PRICE, "--yes"];
+    let all = at_once(&simulated, 5, &[&write[..], &["--no-wait"]].concat());
+    assert_eq!(codes(&all), [0, 0, 0, 6, 6], "{all:?}");
+    for ran in all.iter().filter(|ran| ran.code == 6) {
+        assert!(ran.out.is_empty(), "{ran:?}");
+        let said = "account keys: the rate budget of 3 writes in 1 min is used up";
+        assert!(
+            ran.err.contains(said) && ran.err.contains("--no-wait"),
+            "{ran:?}"
+        );
+    }
+    let told = simulated.run(&[&write[..], &["--no-wait", "--json"]].concat());
+    assert_eq!(told.code, 6, "{told:?}");
+    let error = &told.object()["error"];
+    assert_eq!(error["kind"], "budget_exhausted", "{error}");
+    assert!(
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("the next slot frees in 5"),
+        "{error}"
     );
-    assert_eq!(before["period_ms"], 60_000);
-    assert!(before["next_free_ms"].is_null() && before["held_ms"].is_null());
+    let read = ["request", "keys", "GET", &offer, "--no-wait"];
+    assert_eq!(simulated.run(&read).code, 0, "reads are counted apart");
+    assert_eq!(statuses(&simulated), [200; 4]);
+}
 
+#[test]
+fn processes_that_wait_are_all_served_and_the_provider_never_answers_429() {
+    // The simulator's minute is a second of ours.
+    let simulated = Simulated::start(
+        &["--speed", "60"],
+        "budget = { requests = 3, period = \"1s\" }\n",
+    );
+    simulated.trigger(&["set", "kinguin", "limit-writes", "3"]);
+    let offer = format!("{API}/offers/{OFFER}");
+    let write = ["request", "keys", "PATCH", &offer, "--data", PRICE, "--yes"];
+    let all = at_once(&simulated, 5, &write);
+    assert_eq!(codes(&all), [0; 5], "{all:?}");
+    assert_eq!(statuses(&simulated), [200; 5]);
+}
+
+#[test]
+fn a_process_killed_in_mid_request_leaves_its_slot_taken() {
+    let token = Peer::start(vec![json(GRANTED)]);
+    let gateway = Peer::start(vec![Act::Silence]);
+    let place = placed(&token.url, &gateway.url, "requests = 1, period = \"60s\"");
+    let write = ["request", "keys", "POST", PATH, "--data", "{}", "--yes"];
+    let mut killed = place.command(&write).stderr(Stdio::null()).spawn().unwrap();
+    let clock = Clock::system();
+    while gateway.requests().is_empty() {
+        assert!(clock.now().mono < Duration::from_secs(20), "it sends");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    let after = place.run(&[&write[..], &["--no-wait"]].concat());
+    assert_eq!(after.code, 6, "{after:?}");
+    assert!(
+        after
+            .err
+            .contains("the rate budget of 1 write in 1 min is used up"),
+        "{after:?}"
+    );
+    assert_eq!(gateway.requests().len(), 1);
+}
+
+#[test]
+fn a_429_by_someone_else_is_obeyed_by_every_process() {
+    let token = Peer::start(vec![json(GRANTED)]);
+    let turned_away = reply("429 Too Many Requests", "Retry-After: 600\r\n", "");
+    let gateway = Peer::start(vec![turned_away, json("[]")]);
+    let place = placed(&token.url, &gateway.url, "requests = 100, period = \"60s\"");
+    let read = ["request", "keys", "GET", PATH];
     for _ in 0..2 {
-        assert_eq!(asked(&place, &["request", "keys", "GET", OFFERS]).code, 0);
+        let ran = place.run(&[&read[..], &["--no-wait"]].concat());
+        assert_eq!(ran.code, 6, "{ran:?}");
+        let said = "account keys: the provider answered 429 and takes no request for another ";
+        assert!(
+            ran.err.contains(said) && ran.err.contains("another program may be spending"),
+            "{ran:?}"
+        );
+        assert_eq!(gateway.requests().len(), 1, "the second does not even ask");
     }
-    let reads = gauge(&place, "keys", "reads");
-    assert_eq!(
-        (&reads["used"], &reads["free"]),
-        (&2.into(), &3998.into()),
-        "the token call counts for nothing"
+    // Longer than anybody waits.
+    let ran = place.run(&[&read[..], &["--json"]].concat());
+    assert_eq!(ran.code, 5, "{ran:?}");
+    let message = ran.object()["error"]["message"].clone();
+    assert!(
+        message
+            .as_str()
+            .unwrap()
+            .contains("takes no request for another 9 min"),
+        "{message}"
     );
-    assert_eq!(gauge(&place, "keys", "writes")["used"], 0);
+    assert_eq!(gateway.requests().len(), 1);
+}
 
+#[test]
+fn a_short_retry_after_is_waited_for() {
+    let token = Peer::start(vec![json(GRANTED)]);
+    let turned_away = reply("429 Too Many Requests", "Retry-After: 1\r\n", "");
+    let gateway = Peer::start(vec![turned_away, json("[]")]);
+    let place = placed(&token.url, &gateway.url, "requests = 100, period = \"60s\"");
+    let clock = Clock::system();
+    let write = ["request", "keys", "POST", PATH, "--data", "{}", "--yes"];
+    let ran = place.run(&write);
+    assert_eq!((ran.code, ran.out.as_str()), (0, "[]"), "{ran:?}");
+    assert!(clock.now().mono >= Duration::from_secs(1));
+    assert_eq!(
+        gateway.requests().len(),
+        2,
+        "a call turned away was not carried out"
+    );
+}
+
+/// A provider with a limit of its own: it counts what arrives in a sliding window, answers 429 beyond, takes its
+/// time both ways, and loses one reply in nine.
+struct Turnstile {
+    url: String,
+    counted: Arc<Mutex<Counted>>,
+}
+
+#[derive(Default)]
+struct Counted {
+    arrived: Vec<Duration>,
+    over: usize,
+}
+
+impl Turnstile {
+    fn start(limit: usize, period: Duration) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let counted = Arc::new(Mutex::new(Counted::default()));
+        let (all, clock) = (counted.clone(), Clock::system());
+        std::thread::spawn(move || {
+            for (number, stream) in (0..).zip(listener.incoming()) {
+                let (all, clock) = (all.clone(), clock.clone());
+                std::thread::spawn(move || {
+                    let rng = fastrand::Rng::with_seed(number);
+                    let _ = pass(&stream.unwrap(), rng, &clock, &all, (limit, period));
+                });
+            }
+        });
+        Self { url, counted }
+    }
+}
+
+fn pass(
+    mut stream: &TcpStream,
+    mut rng: fastrand::Rng,
+    clock: &Clock,
+    all: &Mutex<Counted>,
+    (limit, period): (usize, Duration),
+) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    loop {
+        let mut line = String::from("-");
+        while !line.trim().is_empty() {
+            line.clear();
+            if reader.read_line(&mut line)? == 0 {
+                return Ok(());
+            }
+        }
+        std::thread::sleep(Duration::from_millis(rng.u64(0..30)));
+        let over = {
+            let mut counted = all.lock().unwrap();
+            let now = clock.now().mono;
+            counted.arrived.push(now);
+            let recent = counted.arrived.iter().filter(|at| **at + period > now);
+            let over = recent.count() > limit;
+            counted.over += usize::from(over);
+            over
+        };
+        std::thread::sleep(Duration::from_millis(rng.u64(0..30)));
+        if rng.u8(0..9) == 0 {
+            return Ok(());
+        }
+        let status = if over {
+            "429 Too Many Requests"
+        } else {
+            "200 OK"
+        };
+        write!(stream, "HTTP/1.1 {status}\r\nContent-Length: 2\r\n\r\n[]")?;
+    }
+}
+
+/// A deck on the place, by the system's clock.
+async fn open(place: &Place, events: Option<mpsc::Sender<Event>>) -> Deck {
+    let locations = Locations {
+        config: Some(place.config_path()),
+        state: Some(place.state()),
+        environ: Environ::of([("TEST_API_SECRET", crate::program::API_SECRET)]),
+        platform_config: None,
+        platform_state: None,
+    };
+    let config = config::load(&locations, &SPECS).unwrap();
+    let options = Options {
+        state_dir: place.state(),
+        clock: Clock::system(),
+        timeouts: Timeouts::default(),
+        events,
+        environ: locations.environ.clone(),
+        config: locations.config.clone(),
+        vault: Vault::files(place.state().join(config::VAULT)),
+    };
+    let profile = config.profile(None).unwrap();
+    Deck::open(profile, options).await.unwrap()
+}
+
+fn keys() -> AccountId {
+    AccountId::new("keys").unwrap()
+}
+
+fn write() -> Op {
+    Op::Raw {
+        method: "DELETE".into(),
+        path: PATH.into(),
+        body: None,
+        writes: true,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_the_network_does_no_window_at_the_provider_holds_more_than_the_limit() {
+    const LIMIT: usize = 6;
+    const PERIOD: Duration = Duration::from_millis(250);
+    let token = Peer::start(vec![json(GRANTED)]);
+    let gateway = Turnstile::start(LIMIT, PERIOD);
+    let budget = format!("requests = {LIMIT}, period = \"{}ms\"", PERIOD.as_millis());
+    let place = placed(&token.url, &gateway.url, &budget);
+    let mut calls = tokio::task::JoinSet::new();
     for _ in 0..3 {
-        let write = ["request", "shop", "POST", "/api/v2/test", "--yes"];
-        asked(&place, &write);
+        let deck = Arc::new(open(&place, None).await);
+        for _ in 0..8 {
+            let deck = deck.clone();
+            calls.spawn(async move { deck.ask(&keys(), write(), how()).await });
+        }
     }
-    let full = gauge(&place, "shop", "all");
-    assert_eq!((&full["used"], &full["free"]), (&3.into(), &0.into()));
-    let next = full["next_free_ms"].as_u64().unwrap();
-    assert!((1..=60_000).contains(&next), "{full}");
-
-    let words = asked(&place, &["budget", "--account", "shop"]);
-    assert_eq!(words.code, 0, "{words:?}");
-    assert_eq!(words.out.lines().count(), 1, "{words:?}");
-    assert!(
-        words.out.contains("3/3") && words.out.contains("next slot in"),
-        "{words:?}"
-    );
-    assert_eq!(peer.requests().len(), 3, "it asks nobody");
+    let mut answered = 0;
+    while let Some(done) = calls.join_next().await {
+        match done.unwrap() {
+            Ok(Answer::Raw(raw)) => {
+                assert_eq!(raw.status, 200);
+                answered += 1;
+            }
+            Ok(other) => panic!("{other:?}"),
+            // A write is not sent again when its reply is lost.
+            Err(problem) => assert_eq!(problem.kind, ProblemKind::Unreachable, "{problem:?}"),
+        }
+    }
+    let counted = gateway.counted.lock().unwrap();
+    assert_eq!(counted.over, 0, "{:?}", counted.arrived);
+    assert_eq!(counted.arrived.len(), 24, "each was sent once");
+    assert!(answered > 12, "{answered}");
+    for window in counted.arrived.windows(LIMIT + 1) {
+        assert!(window[LIMIT] >= window[0] + PERIOD, "{window:?}");
+    }
 }
 
-#[test]
-fn a_429_of_somebody_elses_making_is_told() {
-    let peer = Peer::start(vec![reply(
-        "429 Too Many Requests",
-        "Retry-After: 42\r\n",
-        "slow down",
-    )]);
-    let place = place(&peer.url, &peer.url);
-    let write = [
-        "request",
-        "shop",
-        "POST",
-        "/api/v2/test",
-        "--yes",
-        "--no-wait",
-    ];
-    assert_eq!(asked(&place, &write).code, 6);
-    let held = gauge(&place, "shop", "all");
-    let left = held["held_ms"].as_u64().unwrap();
-    assert!((30_000..=42_000).contains(&left), "{held}");
-    assert_eq!(held["free"], 0);
-    let words = asked(&place, &["budget", "--account", "shop"]).out;
-    assert!(
-        words.contains("someone else is spending with these credentials"),
-        "{words}"
-    );
-}
-
-#[test]
-fn an_account_that_is_not_there_is_exit_2() {
-    let place = place("http://127.0.0.1:9", "http://127.0.0.1:9");
-    let ran = asked(&place, &["budget", "--account", "nobody", "--json"]);
-    assert_eq!(
-        (ran.code, &ran.object()["error"]["kind"]),
-        (2, &"usage".into())
-    );
+#[tokio::test]
+async fn a_waiting_request_that_is_called_off_uses_no_slot() {
+    let token = Peer::start(vec![json(GRANTED)]);
+    let gateway = Peer::start(vec![json("[]")]);
+    let place = placed(&token.url, &gateway.url, "requests = 1, period = \"60s\"");
+    let (to, mut events) = mpsc::channel(256);
+    let deck = Arc::new(open(&place, Some(to)).await);
+    deck.ask(&keys(), write(), how()).await.unwrap();
+    let waits = tokio::spawn({
+        let deck = deck.clone();
+        async move { deck.ask(&keys(), write(), how()).await }
+    });
+    let waiting = loop {
+        let event = tokio::time::timeout(Duration::from_secs(20), events.recv()).await;
+        if let Event::Waiting(_, Some(waiting)) = event.expect("it is told").unwrap() {
+            break waiting;
+        }
+    };
+    assert_eq!(waiting.why, "for a slot in the rate budget");
+    let writes = async || -> BudgetGauge {
+        let gauges = deck.gauges().await.into_iter().map(|(_, gauge)| gauge);
+        let mut writes = gauges.filter(|gauge| gauge.counts == Counts::Writes);
+        writes.next().unwrap()
+    };
+    assert_eq!(writes().await.waiting, 1);
+    waits.abort();
+    assert!(waits.await.unwrap_err().is_cancelled());
+    let gauge = writes().await;
+    assert_eq!((gauge.used, gauge.waiting), (1, 0), "{gauge:?}");
+    assert_eq!(gateway.requests().len(), 1);
 }

@@ -59,17 +59,29 @@ pub struct Peer {
 
 impl Peer {
     pub fn start(acts: Vec<Act>) -> Self {
+        Self::choosing(move |number, _| acts[number.min(acts.len() - 1)].clone())
+    }
+
+    /// A peer that acts by the request's path: as the first of these it begins with says.
+    pub fn routed(routes: Vec<(&'static str, Act)>) -> Self {
+        Self::choosing(move |_, seen| {
+            let path = seen.head.split(' ').nth(1).unwrap_or_default();
+            let route = routes.iter().find(|(begin, _)| path.starts_with(begin));
+            route.map_or(Act::Reset, |(_, act)| act.clone())
+        })
+    }
+
+    fn choosing(choose: impl Fn(usize, &Seen) -> Act + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let all = seen.clone();
+        let (all, choose) = (seen.clone(), Arc::new(choose));
         std::thread::spawn(move || {
             for (number, stream) in listener.incoming().enumerate() {
-                let act = acts[number.min(acts.len() - 1)].clone();
-                let all = all.clone();
+                let (all, choose) = (all.clone(), choose.clone());
                 std::thread::spawn(move || {
                     if let Ok(stream) = stream {
-                        let _ = serve(stream, &act, &all);
+                        let _ = serve(stream, |seen| choose(number, seen), &all);
                     }
                 });
             }
@@ -82,12 +94,17 @@ impl Peer {
     }
 }
 
-fn serve(mut stream: TcpStream, act: &Act, all: &Mutex<Vec<Seen>>) -> std::io::Result<()> {
+fn serve(
+    mut stream: TcpStream,
+    choose: impl Fn(&Seen) -> Act,
+    all: &Mutex<Vec<Seen>>,
+) -> std::io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     let request = read_request(&mut stream)?;
+    let act = choose(&request);
     all.lock().unwrap().push(request);
     match act {
-        Act::Bytes(bytes) => stream.write_all(bytes)?,
+        Act::Bytes(bytes) => stream.write_all(&bytes)?,
         Act::Reset => {
             // Unread bytes at closing make the kernel send a reset rather than an orderly end.
             stream.set_nonblocking(false)?;
@@ -99,7 +116,7 @@ fn serve(mut stream: TcpStream, act: &Act, all: &Mutex<Vec<Seen>>) -> std::io::R
         Act::Flood(head, bytes) => {
             stream.write_all(head.as_bytes())?;
             let chunk = vec![b' '; 64 * 1024];
-            let mut left = *bytes;
+            let mut left = bytes;
             while left > 0 {
                 let now = left.min(chunk.len() as u64);
                 stream.write_all(&chunk[..usize::try_from(now).unwrap()])?;

@@ -654,6 +654,57 @@ fn row(screen: &vt100::Screen, a: &str, b: &str) -> bool {
 }
 
 #[test]
+fn by_keys_alone_offers_are_found_sent_for_and_read_as_a_table_and_a_write_asks_first() {
+    let place = Place::new();
+    let mut terminal = console(&place, (160, 50));
+    // The tokens of both are got by verifying.
+    terminal.send("1V");
+    for account in ["kinguin", "pledg"] {
+        terminal.sees(&format!("✔ {account}"));
+    }
+    terminal.sees("POST /auth/token");
+    terminal.sees("POST /api/token");
+    terminal.send("6");
+    terminal.sees("6 Explorer");
+    terminal.send("/your offers a page\r");
+    terminal.sees("Not sent yet.");
+    terminal.send("\r");
+    terminal.sees("200 OK");
+    terminal.sees("offers 1-");
+    terminal.sees("Harbour of Glass PC Key");
+    terminal.send("\u{1b}");
+    terminal.sees("Esc calls");
+    terminal.send("\u{1b}");
+    terminal.sees("fill in");
+
+    terminal.send("/patch change some of an offer\r");
+    terminal.sees("✎ writes  kinguin");
+    terminal.send("\u{13}");
+    terminal.sees("Send a call that writes");
+    terminal.sees("y sends it, n does not.");
+    terminal.send("n");
+    terminal.sees_no("Send a call that writes");
+    terminal.sees("Not sent yet.");
+    terminal.send("\u{13}");
+    terminal.sees("Send a call that writes");
+    terminal.send("y");
+    terminal.sees_no("Not sent yet.");
+    terminal.sees("200 OK");
+    terminal.send("\u{3}");
+    assert_eq!((terminal.ended(), terminal.kept()), (0, Vec::new()));
+    let log = place.run(&["log", "--json"]);
+    assert!(log.out.is_empty() || !log.out.contains("SANDBOX-KINGUIN-SECRET"));
+    let seen = terminal.all_seen();
+    for secret in [
+        "SANDBOX-KINGUIN-SECRET",
+        "SANDBOX-PLEDG-API-SECRET",
+        "Bearer ",
+    ] {
+        assert!(!seen.contains(secret), "{secret} was on screen");
+    }
+}
+
+#[test]
 fn a_terminal_that_hangs_up_ends_the_console_in_order() {
     let place = Place::new();
     let size = portable_pty::PtySize {

@@ -34,12 +34,12 @@ fn hex(text: &str) -> String {
     })
 }
 
-fn form(text: &str) -> String {
+pub fn form(text: &str) -> String {
     serde_urlencoded::to_string([("", text)]).unwrap()[1..].to_owned()
 }
 
 /// The value as it may stand in a URL, a header, a JSON text, a page.
-fn forms(secret: &str) -> Vec<String> {
+pub fn forms(secret: &str) -> Vec<String> {
     let json = serde_json::to_string(secret).unwrap();
     let json = json[1..json.len() - 1].to_owned();
     let percent = |escape: fn(u8) -> String| -> String {
@@ -78,53 +78,70 @@ fn forms(secret: &str) -> Vec<String> {
 /// So many characters in a row betray a value: one that was cut or wrapped is found, too.
 const PIECE: usize = 12;
 
-/// Every piece of every form of every planted value, and whose it is.
-static PIECES: LazyLock<HashMap<Vec<u8>, &str>> = LazyLock::new(|| {
-    let mut pieces = HashMap::new();
-    let planted = ALL.iter().map(|(_, secret)| *secret);
-    for secret in planted.chain([TOKEN, ACCESS, COOKIE]) {
-        for form in forms(secret) {
-            for piece in form.as_bytes().windows(PIECE) {
-                pieces.insert(piece.to_vec(), secret);
+/// Every piece of every form of planted values, and whose it is.
+pub struct Planted(HashMap<Vec<u8>, String>);
+
+impl Planted {
+    pub fn of<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut pieces = HashMap::new();
+        for secret in values {
+            assert!(secret.len() >= PIECE, "{secret} is too short to be sought");
+            for form in forms(secret) {
+                for piece in form.as_bytes().windows(PIECE) {
+                    pieces.insert(piece.to_vec(), secret.to_owned());
+                }
+            }
+        }
+        Self(pieces)
+    }
+
+    /// Seeks every planted value in every form, but for those that belong there.
+    pub fn seek(&self, what: &str, text: &str, except: &[&str]) {
+        for (at, piece) in text.as_bytes().windows(PIECE).enumerate() {
+            if let Some(secret) = self.0.get(piece)
+                && !except.contains(&secret.as_str())
+            {
+                let from = text.floor_char_boundary(at.saturating_sub(200));
+                let till = text.ceil_char_boundary((at + 200).min(text.len()));
+                panic!(
+                    "{what} holds a piece of {secret} at {at}:\n{}",
+                    &text[from..till]
+                );
             }
         }
     }
-    pieces
-});
 
-/// Seeks every planted value in every form, but for those that belong there.
-fn seek(what: &str, text: &str, except: &[&str]) {
-    for (at, piece) in text.as_bytes().windows(PIECE).enumerate() {
-        if let Some(secret) = PIECES.get(piece)
-            && !except.contains(secret)
-        {
-            let from = text.floor_char_boundary(at.saturating_sub(200));
-            let till = text.ceil_char_boundary((at + 200).min(text.len()));
-            panic!(
-                "{what} holds a piece of {secret} at {at}:\n{}",
-                &text[from..till]
-            );
+    /// Seeks them in every file below a folder, but for the folder where they are kept.
+    pub fn seek_in_files(&self, folder: &Path) {
+        let mut files = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                if !path.ends_with(config::VAULT) {
+                    self.seek_in_files(&path);
+                }
+                continue;
+            }
+            let bytes = std::fs::read(&path).unwrap();
+            let text = String::from_utf8_lossy(&bytes);
+            self.seek(&path.display().to_string(), &text, &[]);
+            files += 1;
         }
+        assert!(files > 0, "{} is empty", folder.display());
     }
 }
 
+static PLANTED: LazyLock<Planted> = LazyLock::new(|| {
+    let planted = ALL.iter().map(|(_, secret)| *secret);
+    Planted::of(planted.chain([TOKEN, ACCESS, COOKIE]))
+});
+
+fn seek(what: &str, text: &str, except: &[&str]) {
+    PLANTED.seek(what, text, except);
+}
+
 fn seek_in_files(folder: &Path) {
-    let mut files = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            seek_in_files(&path);
-            continue;
-        }
-        let bytes = std::fs::read(&path).unwrap();
-        seek(
-            &path.display().to_string(),
-            &String::from_utf8_lossy(&bytes),
-            &[],
-        );
-        files += 1;
-    }
-    assert!(files > 0, "{} is empty", folder.display());
+    PLANTED.seek_in_files(folder);
 }
 
 /// A place with one account for each source, each at its own URL.
@@ -196,7 +213,7 @@ fn echoing_page(secret: &str) -> String {
     page + "</html>"
 }
 
-fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     serde_json::to_string(text).unwrap()
 }
 

@@ -15,9 +15,11 @@ use tilldeck::net::{Event, Timeouts};
 use tilldeck::providers::SPECS;
 use tokio::sync::mpsc;
 
+use crate::bad_input::fails;
 use crate::deck::how;
 use crate::peer::{Act, Peer, closed_port, json, reply};
 use crate::program::{Place, Served};
+use crate::simulated::{API, OFFER, Simulated};
 
 const START: WallTime = WallTime(1_795_316_066_000);
 const SECRET: &str = "planted-client-secret-0001";
@@ -288,11 +290,13 @@ fn a_token_call_that_brings_none_is_told_with_account_words_and_exit_code() {
                 );
                 assert!(!error["hint"].as_str().unwrap().is_empty(), "{name}");
                 // The same by the call that needed the token: nothing of it is sent.
-                if matches!(*name, "html" | "401") {
-                    let ran = place.run(&["request", "keys", "GET", PATH, "--json"]);
-                    assert_eq!(ran.code, *code, "{name}: {ran:?}");
-                    assert!(ran.all().contains(words), "{name}: {ran:?}");
-                }
+                let says = ["account keys: no access token: ", words];
+                let request = ["request", "keys", "GET", PATH];
+                let ran = fails(&place, &request, *code, kind, &says);
+                assert!(
+                    ran.out.is_empty() && !ran.err.contains("planted"),
+                    "{ran:?}"
+                );
             });
         }
     });
@@ -446,6 +450,116 @@ fn ten_runs_of_the_program_cost_one_token_call() {
             !text.contains("token-a-0000000001") && !text.contains("planted"),
             "{name}"
         );
+    }
+}
+
+#[test]
+fn whoever_comes_one_token_call_serves_all_by_the_log_of_the_program() {
+    const SCHEDULE: &str =
+        "/api/merchants/mer_00000000-0000-4000-8000-000000000001/simulate_payment_schedule";
+    let simulated = Simulated::start(&[], "");
+    let offer = format!("{API}/offers/{OFFER}");
+    let read = ["request", "keys", "GET", offer.as_str()];
+    let data = r#"{"amount_cents": 20000, "created": "2026-12-17"}"#;
+    let plan = ["request", "later", "POST", SCHEDULE, "--data", data];
+    let at_once = [&read[..], &read[..], &plan[..], &plan[..]].map(|arguments| {
+        let mut command = simulated.command(arguments);
+        command.stdout(std::process::Stdio::null()).spawn().unwrap()
+    });
+    for mut child in at_once {
+        assert!(child.wait().unwrap().success());
+    }
+    for _ in 0..8 {
+        assert_eq!(simulated.run(&read).code, 0);
+    }
+    let log = simulated.log();
+    let calls = |account: &str, path: &str| {
+        let of = log.iter().filter(|row| row["account"] == account);
+        of.filter(|row| row["url"].as_str().unwrap().ends_with(path))
+            .count()
+    };
+    assert_eq!(
+        (calls("keys", "/auth/token"), calls("keys", &offer)),
+        (1, 10)
+    );
+    assert_eq!(
+        (calls("later", "/api/token"), calls("later", SCHEDULE)),
+        (1, 2)
+    );
+    assert_eq!(log.len(), 14, "{log:?}");
+}
+
+/// A token that ran out while its call was on the way, and how that ends for whoever scripts it.
+#[test]
+fn a_token_refused_in_mid_flight_is_replaced_and_the_call_sent_once_more() {
+    for (method, more) in [("GET", &[][..]), ("DELETE", &["--yes"])] {
+        let token = Peer::start(vec![
+            granted("token-a-0000000001", 3600),
+            granted("token-b-0000000002", 3600),
+        ]);
+        let gateway = Peer::start(vec![unauthorised(), json("[]")]);
+        let place = placed(&token.url, &gateway.url);
+        let ran = place.run(&[&["request", "keys", method, PATH], more].concat());
+        assert_eq!((ran.code, ran.out.as_str()), (0, "[]"), "{ran:?}");
+        assert_eq!(
+            bearers(&gateway),
+            ["Bearer token-a-0000000001", "Bearer token-b-0000000002"]
+        );
+    }
+    // The token is as good as new, and is refused again: it is not the token.
+    let token = Peer::start(vec![granted("token-a-0000000001", 3600)]);
+    let gateway = Peer::start(vec![unauthorised()]);
+    let place = placed(&token.url, &gateway.url);
+    let ran = place.run(&["request", "keys", "GET", PATH, "--json"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+    let object = ran.object();
+    assert_eq!(
+        (&object["status"], &object["error"]["kind"]),
+        (&401.into(), &"credentials_refused".into())
+    );
+    assert!(
+        object["error"]["message"]
+            .as_str()
+            .unwrap()
+            .starts_with("account keys: "),
+        "{object}"
+    );
+    assert_eq!((token.requests().len(), gateway.requests().len()), (2, 2));
+}
+
+/// A session bus that is not there, as over SSH or in a container.
+#[test]
+#[cfg(target_os = "linux")]
+fn without_a_keyring_the_program_keeps_its_token_in_a_private_file_and_says_why() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let token = Peer::start(vec![granted("token-a-0000000001", 3600)]);
+    let place = placed(&token.url, "http://127.0.0.1:1");
+    let run = |arguments: &[&str]| -> crate::program::Ran {
+        let bus = format!("unix:path={}", place.path().join("no-bus").display());
+        let mut command = place.command(arguments);
+        command
+            .env_remove("TILLDECK_KEYRING")
+            .env("DBUS_SESSION_BUS_ADDRESS", bus);
+        command.output().unwrap().into()
+    };
+    let ran = run(&["token", "refresh", "keys"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.contains("kept in the state folder"), "{ran:?}");
+    let said =
+        "note: tokens are not kept in the system's keyring: there is no keyring in this session";
+    assert!(ran.err.contains(said), "{ran:?}");
+    let shown = run(&["token", "show", "keys", "--json"]).object();
+    assert_eq!(
+        (&shown["state"], &shown["kept"]),
+        (&"fresh".into(), &"file".into()),
+        "{shown}"
+    );
+    let folder = place.state().join(config::VAULT);
+    let mode =
+        |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    for file in std::fs::read_dir(&folder).unwrap() {
+        assert_eq!(mode(&file.unwrap().path()), 0o600);
     }
 }
 

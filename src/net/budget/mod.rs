@@ -229,16 +229,19 @@ async fn at_counter(
             }
         };
         let held = till.purse().held(now);
-        let no_wait = teller.how.no_wait;
-        if let Some(left) = held.filter(|left| no_wait || *left > HOLD_WAITED_MAX) {
-            return Err(NetError::LeftAlone { left, no_wait });
-        }
-        if no_wait {
-            return Err(NetError::BudgetExhausted {
-                limit: limit.requests,
-                period: limit.period,
-                next,
+        if teller.how.no_wait {
+            return Err(match held {
+                Some(left) => NetError::TurnedAway { left },
+                None => NetError::BudgetExhausted {
+                    limit: limit.requests,
+                    counted: counted(limit),
+                    period: limit.period,
+                    next,
+                },
             });
+        }
+        if let Some(left) = held.filter(|left| *left > HOLD_WAITED_MAX) {
+            return Err(NetError::LeftAlone { left });
         }
         teller.waits(held.is_some(), next).await;
         tell_gauge(session, limit, till).await;
@@ -249,6 +252,18 @@ async fn at_counter(
             () = tokio::time::sleep(pause) => {}
             () = changed => {}
         }
+    }
+}
+
+/// What a limit counts, in a sentence.
+fn counted(limit: &Limit) -> &'static str {
+    let many = match limit.counts {
+        Counts::All => "requests",
+        Counts::Writes | Counts::Reads => limit.counts.word(),
+    };
+    match limit.requests {
+        1 => many.trim_end_matches('s'),
+        _ => many,
     }
 }
 
