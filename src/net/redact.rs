@@ -61,9 +61,9 @@ const NAME_MAX: usize = 128;
 /// So many first characters of a known value at the very end of a body are taken for it.
 const BEGUN_MIN: usize = 6;
 
-/// The most passing values that are remembered; the oldest gives way. Configured secrets stay: a busy hour
-/// of signatures must not push the secret out that made them.
-const PASSING_MAX: usize = 256;
+/// The most passing values of one name that are remembered; the oldest gives way. Configured secrets stay, and each
+/// name has its own: a busy hour of signatures must push out neither the secret that made them nor an access token.
+const PASSING_MAX: usize = 48;
 
 struct Known {
     value: Secret,
@@ -131,8 +131,9 @@ fn remember(value: &Secret, name: &'static str, passing: bool) {
         known.push(kept);
         return;
     }
-    if known.iter().filter(|k| k.passing).count() >= PASSING_MAX
-        && let Some(oldest) = known.iter().position(|k| k.passing)
+    let alike = |k: &Known| k.passing && k.name == name;
+    if known.iter().filter(|k| alike(k)).count() >= PASSING_MAX
+        && let Some(oldest) = known.iter().position(alike)
     {
         known.remove(oldest);
     }
@@ -677,14 +678,17 @@ mod tests {
     }
 
     #[test]
-    fn a_configured_secret_outlives_any_number_of_signatures() {
+    fn secrets_and_tokens_outlive_any_number_of_signatures() {
         learn(&Secret::new("a-configured-secret"), "kept");
         learn_passing(&Secret::new("a-configured-secret"), "kept");
+        learn_passing(&Secret::new("a-token-in-force"), "held");
         for number in 0..PASSING_MAX + 10 {
             learn_passing(&Secret::new(format!("signature-{number:06}")), "signature");
         }
         assert_eq!(scrub("a-configured-secret"), "<kept>");
-        assert_eq!(scrub("signature-000265"), "<signature>");
+        assert_eq!(scrub("a-token-in-force"), "<held>");
+        let newest = format!("signature-{:06}", PASSING_MAX + 9);
+        assert_eq!(scrub(&newest), "<signature>");
         assert_eq!(scrub("signature-000000"), "signature-000000");
     }
 
