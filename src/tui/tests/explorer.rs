@@ -425,7 +425,7 @@ fn the_mouse_points_at_calls_fields_and_answers() {
     assert!(screen(&model, second(0), 120, 40).contains("?dryRun=yes"));
     point(&mut model, click, "\"currency\"");
     assert_eq!(model.scope(), Scope::ExplorerBody);
-    point(&mut model, MouseEventKind::ScrollDown, "calculations");
+    point(&mut model, MouseEventKind::ScrollDown, "what the buyer");
     assert_eq!(model.scope(), Scope::Explorer);
 }
 
