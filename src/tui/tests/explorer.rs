@@ -94,12 +94,18 @@ fn offers() -> String {
 fn offers_digest() -> Digest {
     Digest {
         title: "offers 0-24 of 251".into(),
-        columns: vec!["offer", "product", "price", "IWTR", "status"],
+        columns: vec![
+            Column::text("product"),
+            Column::number("price"),
+            Column::number("IWTR"),
+            Column::word("status"),
+            Column::word("updated"),
+            Column::word("offer"),
+        ],
         rows: (0..25_u32)
             .map(|at| {
                 vec![
-                    format!("5f9e2c{at:02}"),
-                    "Portal 2 Steam CD Key".into(),
+                    format!("Portal {at} Steam CD Key, the whole collection"),
                     format!("{}.{:02} EUR", (900 + at * 25) / 100, at * 25 % 100),
                     format!("{}.90 EUR", 7 + at / 4),
                     if at.is_multiple_of(3) {
@@ -108,10 +114,12 @@ fn offers_digest() -> Digest {
                         "ACTIVE"
                     }
                     .into(),
+                    "2024-03-29 10:01:42".into(),
+                    format!("65a0c0de00000000000000{at:02}"),
                 ]
             })
             .collect(),
-        note: "price is what the buyer pays, IWTR what you receive",
+        note: "price is what the buyer pays in answers; IWTR is what you receive, and `price` in what you send",
     }
 }
 
@@ -483,7 +491,7 @@ fn hostile_answers_stay_words_and_ascii_stays_ascii() {
         answer.failure = Some(bad.into());
         answer.digest = Some(Digest {
             title: bad.into(),
-            columns: vec!["id"],
+            columns: vec![Column::text("id")],
             rows: vec![vec![bad.repeat(40)]],
             note: "",
         });

@@ -6,6 +6,7 @@ pub mod calls;
 pub mod draft;
 pub mod past;
 mod rows;
+mod table;
 mod view;
 
 use std::sync::Arc;
