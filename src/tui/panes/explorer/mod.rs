@@ -57,7 +57,7 @@ enum Typing {
 }
 
 /// The calls, the drafts, and the answers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct State {
     catalogues: Catalogues,
     starts: Starts,
