@@ -39,10 +39,53 @@ pub struct Explored {
 pub struct Digest {
     /// What it is, in a line: "offers 0-24 of 251".
     pub title: String,
-    /// The columns' names; the first is what tells rows apart.
-    pub columns: Vec<&'static str>,
+    /// What a reader tells rows apart by comes first, ids come last.
+    pub columns: Vec<Column>,
     /// As many cells each as there are columns.
     pub rows: Vec<Vec<String>>,
     /// What a reader must know of the figures: "price is what the buyer pays, IWTR what you receive".
     pub note: &'static str,
+}
+
+/// One column of a digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Column {
+    /// Its heading.
+    pub name: &'static str,
+    /// What stands in it, and so how it is laid out.
+    pub holds: Holds,
+}
+
+/// What stands in a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holds {
+    /// Words, which may be cut.
+    Text,
+    /// A state, a date or an id, which says nothing once it is cut.
+    Word,
+    /// A count or a sum of money, aligned at its end and never cut.
+    Number,
+}
+
+impl Column {
+    /// A column of words.
+    #[must_use]
+    pub const fn text(name: &'static str) -> Self {
+        let holds = Holds::Text;
+        Self { name, holds }
+    }
+
+    /// A column of states, dates or ids.
+    #[must_use]
+    pub const fn word(name: &'static str) -> Self {
+        let holds = Holds::Word;
+        Self { name, holds }
+    }
+
+    /// A column of counts or sums.
+    #[must_use]
+    pub const fn number(name: &'static str) -> Self {
+        let holds = Holds::Number;
+        Self { name, holds }
+    }
 }

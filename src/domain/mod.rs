@@ -28,7 +28,7 @@ pub use amount::{Amount, Currency};
 pub use budget::{BudgetGauge, Counts, Waiting};
 pub use catalogue::Documented;
 pub use exchange::{Body, Exchange, ExchangeId, Outcome};
-pub use explore::{Digest, Explored, RawCall};
+pub use explore::{Column, Digest, Explored, Holds, RawCall};
 pub use id::{AccountId, PaymentId, RequestId};
 pub use link::{LinkRequest, PaymentLink};
 pub use op::{Answer, Op, RawReply};

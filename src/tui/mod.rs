@@ -51,7 +51,7 @@ use widgets::boxes::Framed;
 use widgets::form::Typed;
 
 /// All that is on screen and all that it follows from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Model {
     profile: String,
     offers: Vec<Offer>,

@@ -73,10 +73,8 @@ async fn offers_are_read_into_a_table_in_both_shapes() {
         assert_eq!(seen.status, 200);
         let digest = seen.digest.unwrap();
         assert_eq!(digest.title, "offers 251-254 of 254", "{shape}");
-        assert!(
-            digest.columns.contains(&"buyer pays")
-                && digest.columns.contains(&"you receive (IWTR)")
-        );
+        let names: Vec<_> = digest.columns.iter().map(|column| column.name).collect();
+        assert!(names.contains(&"buyer pays") && names.contains(&"you receive"));
     }
     let one = send(&bench, "GET", &format!("{API}/offers/{OFFER}"), None)
         .await

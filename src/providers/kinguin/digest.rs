@@ -9,17 +9,18 @@ use serde::de::DeserializeOwned;
 use super::money::{BuyerPrice, Iwtr, Money};
 use super::{catalogue, wire};
 use crate::domain::catalogue::find;
-use crate::domain::{Digest, RawCall, RawReply};
+use crate::domain::{Column, Digest, RawCall, RawReply};
 use crate::net::redact;
 
 /// Stands where the provider says nothing, or nothing that makes sense.
 const NOTHING: &str = "–";
 
-const PRICES: &str = "\"buyer pays\" is `price` in answers; \"you receive\" is `priceIWTR` in answers and `price` in what you send";
+const PRICES: &str = "\"buyer pays\" is `price` in answers; \"you receive\" (IWTR) is `priceIWTR` in answers and `price` in what you send";
 const KEYS: &str = "the keys themselves are secret and not shown here";
 
-const BUYER: &str = "buyer pays";
-const SELLER: &str = "you receive (IWTR)";
+// What an operator knows a row by comes first, then money and states; ids, which tell people nothing, come last.
+const BUYER: Column = Column::number("buyer pays");
+const SELLER: Column = Column::number("you receive");
 
 /// What a reply says, where the call is one that is known here.
 pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
@@ -52,7 +53,7 @@ pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
         catalogue::MINIMAL_PRICE => one(
             "lowest allowed price",
             body,
-            &["product", BUYER],
+            MINIMAL_COLUMNS,
             minimal_price,
             PRICES,
         ),
@@ -67,13 +68,7 @@ pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
             "",
         ),
         catalogue::WHOLESALE => paged("wholesale offers", body, WHOLESALE_COLUMNS, wholesale, ""),
-        catalogue::BLOCK_REASONS => listed(
-            "block reasons",
-            body,
-            &["reason", "offers"],
-            block_reason,
-            "",
-        ),
+        catalogue::BLOCK_REASONS => listed("block reasons", body, REASON_COLUMNS, block_reason, ""),
         _ => None,
     }?;
     Some(redacted(digest))
@@ -86,7 +81,7 @@ fn redacted(mut digest: Digest) -> Digest {
     digest
 }
 
-type Columns = &'static [&'static str];
+type Columns = &'static [Column];
 
 fn paged<T: DeserializeOwned>(
     what: &str,
@@ -151,9 +146,11 @@ fn one<T: DeserializeOwned>(
     })
 }
 
+const MERCHANT_COLUMNS: Columns = &[Column::word("type"), Column::word("status")];
+
 fn merchant(body: &[u8]) -> Option<Digest> {
     let row = |merchant: wire::Merchant| vec![merchant.kind, merchant.status];
-    one("merchant", body, &["type", "status"], row, "")
+    one("merchant", body, MERCHANT_COLUMNS, row, "")
 }
 
 fn merchant_record(body: &[u8]) -> Option<Digest> {
@@ -180,7 +177,7 @@ fn merchant_record(body: &[u8]) -> Option<Digest> {
     ];
     Some(Digest {
         title: "merchant".into(),
-        columns: vec!["what", "value"],
+        columns: vec![Column::word("what"), Column::text("value")],
         rows: rows
             .into_iter()
             .map(|(what, value)| vec![what.to_owned(), value])
@@ -190,69 +187,83 @@ fn merchant_record(body: &[u8]) -> Option<Digest> {
 }
 
 const OFFER_COLUMNS: Columns = &[
-    "offer",
-    "name",
-    "status",
+    Column::text("name"),
     BUYER,
     SELLER,
-    "buyable",
-    "sold",
-    "updated (UTC)",
+    Column::word("status"),
+    Column::number("buyable"),
+    Column::number("sold"),
+    Column::word("blocked for"),
+    Column::word("updated (UTC)"),
+    Column::word("offer"),
 ];
 
 fn offer(offer: wire::Offer) -> Vec<String> {
-    let status = match (offer.status, offer.block) {
-        (Some(status), Some(block)) => format!("{status}, blocked: {block}"),
-        (None, Some(block)) => format!("blocked: {block}"),
+    let status = match (offer.status, &offer.block) {
+        (Some(status), Some(_)) => format!("{status}, blocked"),
+        (None, Some(_)) => "blocked".to_owned(),
         (status, None) => text(status),
     };
     vec![
-        text(offer.id),
         text(offer.name),
-        status,
         buyer(offer.price),
         seller(offer.iwtr),
+        status,
         number(offer.buyable_stock),
         number(offer.sold),
+        text(offer.block),
         date(offer.updated_at),
+        text(offer.id),
     ]
 }
 
-const KEY_COLUMNS: Columns = &["key", "status", "type", "reservation", "uploaded (UTC)"];
+const KEY_COLUMNS: Columns = &[
+    Column::word("status"),
+    Column::word("uploaded (UTC)"),
+    Column::word("type"),
+    Column::word("key"),
+    Column::word("reservation"),
+];
 
 fn key(key: wire::Key) -> Vec<String> {
     vec![
-        text(key.id),
         text(key.status),
-        text(key.mime_type),
-        text(key.reservation_id),
         date(key.created_at),
+        text(key.mime_type),
+        text(key.id),
+        text(key.reservation_id),
     ]
 }
 
 const SALE_COLUMNS: Columns = &[
-    "reservation",
-    "state",
-    "order",
-    "name",
+    Column::text("name"),
     BUYER,
     SELLER,
-    "created (UTC)",
+    Column::word("state"),
+    Column::word("created (UTC)"),
+    Column::word("order"),
+    Column::word("reservation"),
 ];
 
 fn sale(sale: wire::Reservation) -> Vec<String> {
     vec![
-        text(sale.id),
-        text(sale.status),
-        text(sale.order_increment_id),
         text(sale.name),
         buyer(sale.price),
         seller(sale.iwtr),
+        text(sale.status),
         date(sale.created_date),
+        text(sale.order_increment_id),
+        text(sale.id),
     ]
 }
 
-const CALCULATED_COLUMNS: Columns = &["rule", BUYER, SELLER, "per cent", "fixed"];
+const CALCULATED_COLUMNS: Columns = &[
+    Column::text("rule"),
+    BUYER,
+    SELLER,
+    Column::number("per cent"),
+    Column::number("fixed"),
+];
 
 fn calculated(sum: wire::Calculated) -> Vec<String> {
     let (price, iwtr) = (BuyerPrice(sum.price.into()), Iwtr(sum.iwtr.into()));
@@ -266,17 +277,26 @@ fn calculated(sum: wire::Calculated) -> Vec<String> {
     ]
 }
 
-const PRODUCT_COLUMNS: Columns = &["product", "name"];
+const PRODUCT_COLUMNS: Columns = &[Column::text("name"), Column::word("product")];
 
 fn product(product: wire::Product) -> Vec<String> {
-    vec![text(product.id), text(product.name)]
+    vec![text(product.name), text(product.id)]
 }
+
+const MINIMAL_COLUMNS: Columns = &[BUYER, Column::word("product")];
 
 fn minimal_price(product: wire::Product) -> Vec<String> {
-    vec![text(product.id), buyer(product.price)]
+    vec![buyer(product.price), text(product.id)]
 }
 
-const WHOLESALE_COLUMNS: Columns = &["offer", "seller", "name", BUYER, "buyable", "status"];
+const WHOLESALE_COLUMNS: Columns = &[
+    Column::text("name"),
+    Column::text("seller"),
+    BUYER,
+    Column::number("buyable"),
+    Column::word("status"),
+    Column::word("offer"),
+];
 
 fn wholesale(offer: wire::WholesaleOffer) -> Vec<String> {
     let stock = offer.buyable_stock.and_then(|stock| match stock {
@@ -285,14 +305,16 @@ fn wholesale(offer: wire::WholesaleOffer) -> Vec<String> {
         _ => None,
     });
     vec![
-        text(offer.offer_id),
-        text(offer.seller_name),
         text(offer.name),
+        text(offer.seller_name),
         buyer(offer.price),
         text(stock),
         text(offer.status),
+        text(offer.offer_id),
     ]
 }
+
+const REASON_COLUMNS: Columns = &[Column::text("reason"), Column::number("offers")];
 
 fn block_reason(reason: wire::BlockReason) -> Vec<String> {
     vec![text(reason.block_reason), number(reason.count)]
@@ -354,7 +376,7 @@ mod tests {
         let at = digest
             .columns
             .iter()
-            .position(|known| *known == column)
+            .position(|known| known.name == column)
             .unwrap();
         &digest.rows[0][at]
     }
@@ -381,12 +403,13 @@ mod tests {
             .unwrap(),
         ] {
             assert_eq!(cell(&digest, "buyer pays"), "16.60 EUR", "{}", digest.title);
-            assert_eq!(cell(&digest, "you receive (IWTR)"), "15.00 EUR", "{}", digest.title);
+            assert_eq!(cell(&digest, "you receive"), "15.00 EUR", "{}", digest.title);
             assert!(digest.rows.iter().all(|row| row.len() == digest.columns.len()));
             assert!(!digest.note.is_empty());
         }
         let one = read("GET", &format!("{offers}/65a0"), ROW).unwrap();
-        assert_eq!(cell(&one, "status"), "ACTIVE, blocked: ADMIN_DUPLICATE");
+        assert_eq!(cell(&one, "status"), "ACTIVE, blocked");
+        assert_eq!(cell(&one, "blocked for"), "ADMIN_DUPLICATE");
         assert_eq!(cell(&one, "updated (UTC)"), "2024-03-29 10:01:42");
     }
 

@@ -6,19 +6,7 @@ use std::fmt;
 
 use serde::Deserialize;
 
-/// A sum in whole cents; never a fraction of one, never a float.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
-#[serde(transparent)]
-pub struct Cents(pub i64);
-
-impl fmt::Display for Cents {
-    /// `12.34`.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { "-" } else { "" };
-        let cents = self.0.unsigned_abs();
-        write!(f, "{sign}{}.{:02}", cents / 100, cents % 100)
-    }
-}
+use crate::domain::amount::Cents;
 
 /// A sum with its currency, which is always the euro unless the provider says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -43,7 +31,7 @@ impl fmt::Display for Money {
         let currency = self.currency.as_deref().unwrap_or("EUR");
         // Cents are hundredths in euros; what another currency's unit is divided into is not known here.
         if currency == "EUR" {
-            write!(f, "{} EUR", self.amount)
+            f.write_str(&self.amount.euros())
         } else {
             write!(f, "{} of the smallest unit of {currency}", self.amount.0)
         }
@@ -63,23 +51,6 @@ pub struct Iwtr(pub Money);
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cents_are_printed_without_a_float() {
-        let printed =
-            [0, 5, 1_234, 100_000_000, -1, i64::MIN].map(|cents| Cents(cents).to_string());
-        assert_eq!(
-            printed,
-            [
-                "0.00",
-                "0.05",
-                "12.34",
-                "1000000.00",
-                "-0.01",
-                "-92233720368547758.08"
-            ]
-        );
-    }
 
     #[test]
     fn a_currency_is_named_and_fractions_of_a_cent_are_no_money() {

@@ -8,8 +8,9 @@ use serde::Deserialize;
 use serde::de::{DeserializeOwned, Deserializer};
 use serde_json::{Number, Value};
 
-use super::money::{BuyerPrice, Cents, Iwtr};
+use super::money::{BuyerPrice, Iwtr};
 use crate::domain::WallTime;
+use crate::domain::amount::Cents;
 
 /// More rows in one answer make no sense.
 const ROWS_MAX: usize = 1_000;

@@ -1,8 +1,8 @@
 //! A payment schedule, read: which solution is paid when, and what fees come on top. Pure.
 
 use super::wire::{self, Solution};
-use crate::domain::Digest;
 use crate::domain::amount::Cents;
+use crate::domain::{Column, Digest};
 use crate::net::redact;
 
 /// Whether a call to `path` asks for a schedule.
@@ -16,7 +16,13 @@ pub fn is_asked(path: &str) -> bool {
 pub fn digest(body: &[u8]) -> Option<Digest> {
     let solutions = wire::solutions(body)?;
     let mut digest = Digest {
-        columns: vec!["payment", "date", "amount", "fees", "to pay"],
+        columns: vec![
+            Column::word("payment"),
+            Column::word("date"),
+            Column::number("amount"),
+            Column::number("fees"),
+            Column::number("to pay"),
+        ],
         note: "fees come on top: to pay = amount + fees. The answer names no currency; Pledg's default is EUR",
         ..Digest::default()
     };

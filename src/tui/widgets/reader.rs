@@ -84,6 +84,16 @@ impl Reader {
         reader
     }
 
+    /// Takes the same lines written otherwise: the place is kept, and what was sought is found anew.
+    pub fn replace(&mut self, text: &str) {
+        let new = Self::text(text, self.wraps);
+        (self.text, self.lines) = (new.text, new.lines);
+        self.rows = self.laid_out(self.width);
+        self.left = self.left.min(self.left_max());
+        self.found = places(&self.text, &self.sought);
+        self.at = self.at.min(self.found.len().saturating_sub(1));
+    }
+
     /// Columns scrolled past at the left.
     pub fn left(&self) -> usize {
         self.left
@@ -123,15 +133,17 @@ impl Reader {
             return;
         }
         self.left = if right {
-            (self.left + SIDEWAYS).min(self.widest().saturating_sub(1))
+            (self.left + SIDEWAYS).min(self.left_max())
         } else {
             self.left.saturating_sub(SIDEWAYS)
         };
     }
 
-    fn widest(&self) -> usize {
-        let wide = |row: &Row| usize::from(row.indent) + row.to - row.from;
-        self.rows.iter().map(wide).max().unwrap_or(0)
+    /// Where the end of the longest line is seen.
+    fn left_max(&self) -> usize {
+        let wide = |row: &Row| usize::from(row.indent) + self.text[row.from..row.to].width();
+        let widest = self.rows.iter().map(wide).max().unwrap_or(0);
+        widest.saturating_sub(usize::from(self.width))
     }
 
     /// `12-46 of 240`, where not all is seen.
@@ -421,7 +433,7 @@ mod tests {
             ["{", "  \"name\": \"one two …", "  \"n\": 1"]
         );
         reader.sideways(true);
-        assert_eq!(shown(&reader, 20, 2)[1], "…o three four\",");
+        assert_eq!(shown(&reader, 20, 2)[1], "…ne two three four\",");
         // A frame of another size than was told.
         reader.toggle_wrap();
         assert_eq!(

@@ -5,12 +5,13 @@ use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use crate::domain::WallTime;
+use crate::domain::amount::Cents;
 use crate::http_server::{Request, Response};
 
 use super::products::Product;
 use super::query::{Page, Query, date};
 use super::shelf::{Counts, Offer, Shelf, Wholesale, price};
-use super::{ListShape, bad, error, json_response, prices};
+use super::{ListShape, bad, error, json_response};
 
 /// The most keys a seller may promise without having them.
 pub const DECLARED_MAX: i64 = 20;
@@ -230,7 +231,7 @@ fn change(
             }
             Some(amount) if price(product, amount) < product.minimum => wrong.push(format!(
                 "Minimal price limit of {} EUR not reached for this product",
-                prices::euros(product.minimum)
+                Cents(product.minimum)
             )),
             Some(amount) => offer.iwtr = amount,
         }

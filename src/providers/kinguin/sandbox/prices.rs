@@ -36,14 +36,6 @@ impl Rule {
     }
 }
 
-/// Cents as the provider's texts write them: `12.34`.
-#[must_use]
-pub fn euros(cents: i64) -> String {
-    let sign = if cents < 0 { "-" } else { "" };
-    let cents = cents.unsigned_abs();
-    format!("{sign}{}.{:02}", cents / 100, cents % 100)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -95,11 +87,5 @@ mod tests {
     fn nothing_is_received_of_less_than_the_fixed_part() {
         assert_eq!(rule(10, 10).received(0), 0);
         assert_eq!(rule(10, 10).received(9), 0);
-    }
-
-    #[test]
-    fn cents_are_written_as_euros() {
-        let written = [0, 5, 10, 1_234, -7].map(euros);
-        assert_eq!(written, ["0.00", "0.05", "0.10", "12.34", "-0.07"]);
     }
 }

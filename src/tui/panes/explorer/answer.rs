@@ -4,10 +4,11 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use tui_input::Input;
-use unicode_width::UnicodeWidthStr as _;
 
 use super::past::Past;
-use crate::domain::{Digest, Explored, inert, time};
+use super::table::Table;
+use crate::domain::{Explored, inert, time};
+use crate::tui::keys::Action;
 use crate::tui::panes::Look;
 use crate::tui::panes::request_rows::size;
 use crate::tui::theme::Tone;
@@ -15,21 +16,12 @@ use crate::tui::widgets::form::draw_input;
 use crate::tui::widgets::json::{self, Reading};
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::reader::Reader;
-use crate::tui::widgets::text::{Pen, below, cells, fit, paragraph, wrap};
+use crate::tui::widgets::text::{Pen, below, cells, paragraph, width, wrap};
 
-/// The widest a column of a table is drawn.
-const COLUMN_MAX: u16 = 36;
 /// Rows a failure or a hint may take.
 const WORDS_MAX: usize = 3;
-
-/// The table made of a digest.
-#[derive(Debug, Clone)]
-struct Table {
-    title: String,
-    note: &'static str,
-    heading: String,
-    rows: Reader,
-}
+/// Rows of a table that are left where there is a note on it.
+const ROWS_MIN: u16 = 3;
 
 /// Which of the two is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +47,8 @@ pub struct Answer {
 /// Where the parts of an answer lie.
 struct Parts {
     head: Rect,
+    /// Rows of the head that a table's note takes.
+    note: u16,
     text: Rect,
     search: Rect,
 }
@@ -65,7 +59,7 @@ impl Answer {
             Err(_) => ((String::new(), Tone::Dim), Reader::text("", true), None),
             Ok(explored) => {
                 let (note, body) = read(explored);
-                (note, body, explored.digest.as_ref().map(table))
+                (note, body, explored.digest.as_ref().map(Table::new))
             }
         };
         Self {
@@ -101,6 +95,9 @@ impl Answer {
     pub fn settle(&mut self, past: &Past, searching: bool, area: Rect) {
         let text = self.parts(past, searching, area).text;
         (self.width, self.height) = (text.width, text.height);
+        if let Some(table) = &mut self.table {
+            table.settle(text.width);
+        }
         self.reader_mut().settle(text);
     }
 
@@ -166,12 +163,12 @@ impl Answer {
             Err(_) => None,
         };
         let said = words.map_or(0, |words| wrap(words, area.width).len().min(WORDS_MAX));
-        let table = match (&self.table, self.seen) {
-            // The title, the columns' names, and what must be known of the figures.
-            (Some(table), Seen::Table) => 2 + usize::from(!table.note.is_empty()),
-            _ => 1,
+        // Under the title, what must be known of the figures, and the columns' names.
+        let (table, note) = match (&self.table, self.seen) {
+            (Some(table), Seen::Table) => (2, note_rows(table, said, area)),
+            _ => (1, 0),
         };
-        let head = cells(1 + said + table).min(area.height);
+        let head = cells(1 + said + table + note).min(area.height);
         let left = below(area, head);
         let search = u16::from(searching && left.height > 1);
         Parts {
@@ -179,6 +176,7 @@ impl Answer {
                 height: head,
                 ..area
             },
+            note: cells(note),
             text: Rect {
                 height: left.height - search,
                 ..left
@@ -223,12 +221,18 @@ impl Answer {
             left = below(left, rows);
         }
         if let (Some(table), Seen::Table) = (&self.table, self.seen) {
-            Pen::new(buf, left, 0).text(&table.title, theme.bold(Tone::Plain));
+            let beyond = beyond(table, look);
+            Pen::new(buf, left, 0)
+                .keep(width(&beyond))
+                .text(&table.title, theme.bold(Tone::Plain));
+            Pen::new(buf, left, 0).flush(&beyond, theme.style(Tone::Accent));
             left = below(left, 1);
-            if !table.note.is_empty() {
-                Pen::new(buf, left, 0).text(table.note, theme.style(Tone::Dim));
-                left = below(left, 1);
-            }
+            let note = Rect {
+                height: parts.note.min(left.height),
+                ..left
+            };
+            paragraph(buf, note, table.note, theme.style(Tone::Dim));
+            left = below(left, parts.note);
             let heading: String = table.heading.chars().skip(table.rows.left()).collect();
             Pen::new(buf, left, 0).text(&heading, theme.bold(Tone::Accent));
         } else {
@@ -241,6 +245,33 @@ impl Answer {
         let x = draw_input(&mut pen, input, "text, without case", theme);
         Some(Position::new(x, parts.search.y))
     }
+}
+
+/// Rows of the note, whole or, where nothing of the table would be seen for it, not at all.
+fn note_rows(table: &Table, said: usize, area: Rect) -> usize {
+    if table.note.is_empty() {
+        return 0;
+    }
+    let rows = wrap(table.note, area.width).len();
+    let others = cells(3 + said + rows).saturating_add(ROWS_MIN);
+    if others > area.height { 0 } else { rows }
+}
+
+/// How many columns are off the screen, and the keys that lead there.
+fn beyond(table: &Table, look: Look<'_>) -> String {
+    let (left, right) = table.beyond();
+    let said = |count: usize, action| {
+        let columns = if count == 1 { "column" } else { "columns" };
+        let key = look.key(action);
+        (count > 0).then(|| format!("  {key} {count} {columns}"))
+    };
+    [
+        said(left, Action::ScrollLeft),
+        said(right, Action::ScrollRight),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn facts(past: &Past, explored: &Explored, look: Look<'_>) -> String {
@@ -334,42 +365,6 @@ fn read(explored: &Explored) -> ((String, Tone), Reader) {
                 plain("text", Tone::Dim)
             }
         }
-    }
-}
-
-/// Columns as wide as they need to be, one line a row.
-fn table(digest: &Digest) -> Table {
-    let cell = |text: &str| fit(text, COLUMN_MAX).into_owned();
-    let rows: Vec<Vec<String>> = digest
-        .rows
-        .iter()
-        .map(|row| row.iter().map(|text| cell(text)).collect())
-        .collect();
-    let wide: Vec<usize> = (0..digest.columns.len())
-        .map(|at| {
-            let cells = rows.iter().filter_map(|row| row.get(at));
-            let widest = cells.map(|text| text.width()).max().unwrap_or(0);
-            widest.max(digest.columns[at].width())
-        })
-        .collect();
-    let line = |cells: &mut dyn Iterator<Item = &str>| {
-        let mut out = String::new();
-        for (text, wide) in cells.zip(&wide) {
-            out.push_str(text);
-            let air = wide.saturating_sub(text.width()) + 2;
-            out.extend(std::iter::repeat_n(' ', air));
-        }
-        out.trim_end().to_owned()
-    };
-    let text: Vec<String> = rows
-        .iter()
-        .map(|row| line(&mut row.iter().map(String::as_str)))
-        .collect();
-    Table {
-        title: digest.title.clone(),
-        note: digest.note,
-        heading: line(&mut digest.columns.iter().copied()),
-        rows: Reader::text(&text.join("\n"), false),
     }
 }
 

@@ -17,6 +17,36 @@ pub fn catalogue(catalogues: &Catalogues, provider: ProviderId) -> &'static [Doc
         .map_or(&[], |(_, calls)| calls)
 }
 
+/// A beginning shorter than this is not worth leaving out.
+const SHARED_MIN: usize = 8;
+
+/// The beginning, in whole parts, that two thirds of the paths share: what tells calls apart comes behind it.
+/// Empty where there is none, or a short one.
+pub fn shared(calls: &[Documented]) -> &'static str {
+    let longest = calls
+        .iter()
+        .flat_map(|call| {
+            let ends = call.path.match_indices('/').map(|(at, _)| at);
+            ends.map(|at| &call.path[..at])
+        })
+        .filter(|start| start.len() >= SHARED_MIN && !start.contains('{'))
+        .filter(|start| {
+            let with = calls
+                .iter()
+                .filter(|call| behind(call.path, start).len() < call.path.len());
+            with.count() * 3 >= calls.len() * 2
+        })
+        .max_by_key(|start| start.len());
+    longest.unwrap_or_default()
+}
+
+/// A path without a beginning; whole where it begins otherwise.
+pub fn behind<'a>(path: &'a str, start: &str) -> &'a str {
+    path.strip_prefix(start)
+        .filter(|rest| rest.starts_with('/'))
+        .unwrap_or(path)
+}
+
 /// One row of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Row {
@@ -198,6 +228,38 @@ mod tests {
             }
         });
         told.collect()
+    }
+
+    #[test]
+    fn what_most_paths_begin_with_is_found_in_whole_parts() {
+        const fn get(path: &'static str) -> Documented {
+            Documented {
+                path,
+                ..CATALOGUE_FIRST
+            }
+        }
+        const CATALOGUE_FIRST: Documented = Documented {
+            method: "GET",
+            path: "",
+            params: &[],
+            body: None,
+            writes: false,
+            about: "",
+        };
+        let sales = [
+            get("/sales/api/v1/offers"),
+            get("/sales/api/v1/offers/{id}"),
+            get("/sales/api/v1/orders"),
+            get("/library/api/v1/products"),
+        ];
+        assert_eq!(shared(&sales), "/sales/api/v1");
+        assert_eq!(shared(&sales[..2]), "/sales/api/v1");
+        assert_eq!(shared(&sales[2..]), "", "half of them is not most");
+        assert_eq!(shared(&[get("/v1/a"), get("/v1/b")]), "", "not worth it");
+        assert_eq!(shared(&[]), "");
+        assert_eq!(behind("/sales/api/v1/orders", "/sales/api/v1"), "/orders");
+        assert_eq!(behind("/sales/api/v12", "/sales/api/v1"), "/sales/api/v12");
+        assert_eq!(behind("/v1/a", ""), "/v1/a");
     }
 
     #[test]

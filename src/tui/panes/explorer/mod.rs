@@ -5,6 +5,8 @@ pub mod answer;
 pub mod calls;
 pub mod draft;
 pub mod past;
+mod rows;
+mod table;
 mod view;
 
 use std::sync::Arc;
@@ -30,6 +32,7 @@ use answer::Answer;
 use calls::{Catalogues, Row};
 use draft::{Asking, Draft};
 use past::{History, Past};
+use rows::Starts;
 
 /// Drafts kept while others are looked at.
 const DRAFTS_MAX: usize = 64;
@@ -54,9 +57,10 @@ enum Typing {
 }
 
 /// The calls, the drafts, and the answers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct State {
     catalogues: Catalogues,
+    starts: Starts,
     pub part: Part,
     list: List,
     rows: Vec<Row>,
@@ -74,6 +78,7 @@ pub struct State {
 impl State {
     pub fn new(catalogues: Catalogues) -> Self {
         Self {
+            starts: rows::starts(&catalogues),
             catalogues,
             part: Part::default(),
             list: List::default(),

@@ -2,11 +2,11 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
-use ratatui::style::Modifier;
 use unicode_width::UnicodeWidthChar as _;
 
-use super::calls::{Row, is_absent, told};
+use super::calls::{Row, is_absent};
 use super::draft::Draft;
+use super::rows::{WRITES, method_tone};
 use super::{Part, State, Typing, answer};
 use crate::domain::catalogue;
 use crate::domain::fill::Piece;
@@ -16,7 +16,7 @@ use crate::tui::panes::Look;
 use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::boxes::Framed;
 use crate::tui::widgets::form::draw_input;
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, width, wrap};
+use crate::tui::widgets::text::{Pen, below, cells, paragraph, wrap};
 
 /// From here on calls, request and answer are seen at once.
 const WHOLE: (u16, u16) = (100, 26);
@@ -24,8 +24,8 @@ const WHOLE: (u16, u16) = (100, 26);
 const PATH_ROWS: usize = 3;
 /// Rows left to a body.
 const BODY_MIN: u16 = 4;
-/// The mark of a call that writes.
-const WRITES: &str = "✎ writes";
+/// Rows of the list that are left where what is selected stands below it.
+const LIST_MIN: u16 = 4;
 
 /// The frames. One that is not seen is empty.
 pub struct Parts {
@@ -48,7 +48,11 @@ pub fn parts(area: Rect, state: &State) -> Parts {
         }
         return parts;
     }
-    let side = (area.width * 2 / 5).clamp(40, 72);
+    // Whichever is read has the room.
+    let side = match state.part {
+        Part::Calls => area.width * 11 / 20,
+        Part::Request | Part::Answer => (area.width * 3 / 10).clamp(34, 60),
+    };
     let right = Rect {
         x: area.x + side,
         width: area.width - side,
@@ -89,9 +93,38 @@ fn inside(frame: Rect) -> Rect {
 
 /// The rows lie under the line where letters are typed.
 pub fn list_area(area: Rect, state: &State) -> Rect {
-    let inner = inside(parts(area, state).calls);
+    list_parts(area, state).0
+}
+
+/// Where the rows lie, and below them what is selected, where its request is not seen.
+fn list_parts(area: Rect, state: &State) -> (Rect, Rect) {
+    let parts = parts(area, state);
+    let inner = inside(parts.calls);
     let typed = matches!(state.typing, Typing::Find(_)) || !state.sought.is_empty();
-    below(inner, u16::from(typed))
+    let list = below(inner, u16::from(typed));
+    let selected = match inner.height {
+        _ if !parts.request.is_empty() => 0,
+        14.. => 4,
+        _ => 2,
+    };
+    let selected = if list.height < LIST_MIN + selected {
+        0
+    } else {
+        selected
+    };
+    let rows = list.height - selected;
+    let list = Rect {
+        height: rows,
+        ..list
+    };
+    (
+        list,
+        Rect {
+            y: list.bottom(),
+            height: selected,
+            ..list
+        },
+    )
 }
 
 pub fn answer_area(area: Rect, state: &State) -> Rect {
@@ -260,7 +293,7 @@ impl State {
             );
             Pen::new(buf, inner, 0).text(&text, theme.style(Tone::Accent));
         }
-        let list = list_area(area, self);
+        let (list, selected) = list_parts(area, self);
         if self.rows.is_empty() {
             let words = if look.store.accounts.is_empty() {
                 "This profile has no accounts. `tilldeck account add` makes one; the sandbox profile has one of each provider."
@@ -269,13 +302,15 @@ impl State {
             };
             paragraph(buf, list, words, theme.style(Tone::Dim));
         }
+        self.draw_selected(look, selected, buf);
+        let columns = self.columns(look, list.width);
         for (row, at) in (0..).zip(self.list.window(self.rows.len(), list.height)) {
             let line = Rect {
                 y: list.y + row,
                 height: 1,
                 ..list
             };
-            draw_call(&self.rows[at], look, line, buf);
+            self.draw_row(&self.rows[at], columns, look, line, buf);
             if at == self.list.selected {
                 let focused = look.focused && self.part == Part::Calls;
                 buf.set_style(line, theme.selected(focused));
@@ -338,106 +373,6 @@ impl State {
             _ => None,
         };
         answer.view(past, typing, look, area, buf)
-    }
-}
-
-fn draw_call(row: &Row, look: Look<'_>, line: Rect, buf: &mut Buffer) {
-    let theme = look.theme;
-    let dim = theme.style(Tone::Dim);
-    let mut pen = Pen::new(buf, line, 0);
-    match row {
-        Row::Account(id) => {
-            pen.text(id.as_str(), theme.bold(Tone::Plain));
-            if let Some(known) = look.store.known(id) {
-                let (word, tone) = badge(known.account.environment);
-                pen.skip(1)
-                    .text(&format!(" {word} "), theme.badge(tone))
-                    .skip(1)
-                    .text(known.account.provider_title, dim);
-                if known.armed(look.now).is_some() {
-                    pen.skip(1).text(" ARMED ", theme.badge(Tone::Warn));
-                }
-            }
-        }
-        Row::Locked(id, count) => {
-            let calls = if *count == 1 {
-                "1 call that writes is"
-            } else {
-                "calls that write are"
-            };
-            let many = if *count == 1 {
-                String::new()
-            } else {
-                format!("{count} ")
-            };
-            let key = look.key(Action::ArmAccount);
-            pen.skip(1).text("✎ ", theme.bold(Tone::Live)).text(
-                &format!("{many}{calls} absent; {key} arms {id}"),
-                theme.style(Tone::Live),
-            );
-        }
-        Row::Other(_) => {
-            pen.skip(1)
-                .text("…     ", dim)
-                .skip(1)
-                .text("any other call", theme.style(Tone::Plain));
-        }
-        Row::Call {
-            account,
-            call,
-            hits,
-        } => {
-            if call.writes {
-                Pen::new(buf, line, 0).flush(WRITES, theme.style(Tone::Warn));
-            }
-            let mut pen = Pen::new(buf, line, 0);
-            pen.keep(if call.writes { width(WRITES) + 1 } else { 0 })
-                .skip(1);
-            let tone = if call.writes { Tone::Warn } else { Tone::Good };
-            let all = told(call, account);
-            let path = call.method.chars().count() + 1;
-            let about = path + call.path.chars().count() + 1;
-            let end = about + call.about.chars().count();
-            draw_hits(&mut pen, &all, 0..path - 1, hits, tone, look);
-            pen.skip(7_u16.saturating_sub(cells(path - 1)));
-            draw_hits(&mut pen, &all, path..about - 1, hits, Tone::Plain, look);
-            pen.skip(2);
-            draw_hits(&mut pen, &all, about..end, hits, Tone::Dim, look);
-        }
-    }
-}
-
-/// Letters `range` of `all`, those that were sought among them marked.
-fn draw_hits(
-    pen: &mut Pen<'_>,
-    all: &str,
-    range: std::ops::Range<usize>,
-    hits: &[u32],
-    tone: Tone,
-    look: Look<'_>,
-) {
-    let is_hit = |at: usize| u32::try_from(at).is_ok_and(|at| hits.binary_search(&at).is_ok());
-    let text: String = all.chars().skip(range.start).take(range.len()).collect();
-    if !range.clone().any(is_hit) {
-        pen.text(&text, look.theme.style(tone));
-        return;
-    }
-    let found = look
-        .theme
-        .bold(Tone::Accent)
-        .add_modifier(Modifier::UNDERLINED);
-    let cut = width(&text) > pen.left();
-    for (at, c) in range.zip(text.chars()) {
-        if cut && pen.left() <= cells(c.width().unwrap_or(0)) {
-            pen.text("…", look.theme.style(tone));
-            return;
-        }
-        let style = if is_hit(at) {
-            found
-        } else {
-            look.theme.style(tone)
-        };
-        pen.text(c.encode_utf8(&mut [0; 4]), style);
     }
 }
 
@@ -520,8 +455,7 @@ fn draw_request(
 /// Method and path; what is filled in stands out, what is missing more so.
 fn draw_path(draft: &Draft, writes: bool, look: Look<'_>, area: Rect, buf: &mut Buffer) {
     let theme = look.theme;
-    let tone = if writes { Tone::Warn } else { Tone::Good };
-    Pen::new(buf, area, 0).text(draft.method(), theme.bold(tone));
+    Pen::new(buf, area, 0).text(draft.method(), theme.bold(method_tone(writes)));
     let indent = cells(draft.method().len() + 1).min(area.width);
     let area = Rect {
         x: area.x + indent,

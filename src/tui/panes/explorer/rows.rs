@@ -1,0 +1,289 @@
+//! The list's rows: what a call is for before its path, and of the path its end, since its beginning tells nothing.
+
+use std::ops::Range;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use ratatui::style::Modifier;
+use unicode_width::UnicodeWidthChar as _;
+
+use super::calls::{Row, behind, shared, told};
+use super::{State, calls};
+use crate::domain::{AccountId, Documented, ProviderId};
+use crate::tui::keys::Action;
+use crate::tui::panes::Look;
+use crate::tui::theme::{Tone, badge};
+use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
+
+/// The mark of a call that writes.
+pub const WRITES: &str = "✎ writes";
+/// Before the purpose: a margin, the method, the mark of what writes.
+const BEFORE: u16 = 1 + 7 + 2;
+/// With less room than this behind it, a row has the purpose alone.
+const BOTH_MIN: u16 = 40;
+/// Room between two columns.
+const GAP: u16 = 2;
+
+/// What most paths of each provider begin with.
+pub type Starts = Vec<(ProviderId, &'static str)>;
+
+/// Found once, since a catalogue does not change.
+pub fn starts(catalogues: &calls::Catalogues) -> Starts {
+    let of = |(provider, calls): &(ProviderId, &'static [Documented])| (*provider, shared(calls));
+    catalogues.iter().map(of).collect()
+}
+
+/// How wide purpose and path are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Columns {
+    about: u16,
+    path: u16,
+}
+
+impl State {
+    /// What most paths of an account begin with.
+    fn start(&self, account: &AccountId, look: Look<'_>) -> &'static str {
+        let provider = look
+            .store
+            .known(account)
+            .map(|known| known.account.provider);
+        let start = self.starts.iter().find(|(id, _)| Some(*id) == provider);
+        start.map_or("", |(_, start)| start)
+    }
+
+    /// The columns of the list in `room` cells: as wide as they need to be, else the purpose somewhat more than half.
+    pub fn columns(&self, look: Look<'_>, room: u16) -> Columns {
+        let room = room.saturating_sub(BEFORE);
+        if room < BOTH_MIN {
+            return Columns {
+                about: room,
+                path: 0,
+            };
+        }
+        let (mut about, mut path) = (0, 0);
+        for row in &self.rows {
+            if let Row::Call { account, call, .. } = row {
+                let start = self.start(account, look);
+                let end = behind(call.path, start);
+                about = about.max(width(call.about));
+                path = path.max(width(end) + u16::from(end != call.path));
+            }
+        }
+        let half = room * 11 / 20;
+        let about = about.min(half.max(room.saturating_sub(GAP + path)));
+        Columns {
+            about,
+            path: room - about - GAP,
+        }
+    }
+
+    /// Draws a row of the list.
+    pub fn draw_row(
+        &self,
+        row: &Row,
+        columns: Columns,
+        look: Look<'_>,
+        line: Rect,
+        buf: &mut Buffer,
+    ) {
+        let theme = look.theme;
+        let mut pen = Pen::new(buf, line, 0);
+        match row {
+            Row::Account(id) => self.draw_heading(id, columns, look, &mut pen),
+            Row::Locked(id, count) => {
+                let calls = if *count == 1 {
+                    "1 call that writes is".to_owned()
+                } else {
+                    format!("{count} calls that write are")
+                };
+                let key = look.key(Action::ArmAccount);
+                pen.skip(1).text("✎ ", theme.bold(Tone::Live)).text(
+                    &format!("{calls} absent; {key} arms {id}"),
+                    theme.style(Tone::Live),
+                );
+            }
+            Row::Other(_) => {
+                pen.skip(1)
+                    .cell("…", BEFORE - 1, theme.style(Tone::Dim))
+                    .text("any other call", theme.style(Tone::Plain));
+            }
+            Row::Call {
+                account,
+                call,
+                hits,
+            } => {
+                let letters = Letters::new(call, account, hits);
+                let tone = method_tone(call.writes);
+                let mark = if call.writes { "✎" } else { "" };
+                pen.skip(1);
+                letters.draw(&mut pen, &letters.method, 7, tone, look);
+                pen.cell(mark, 2, theme.style(Tone::Warn));
+                letters.draw(&mut pen, &letters.about, columns.about, Tone::Plain, look);
+                if columns.path > 0 {
+                    pen.skip(GAP);
+                    let start = self.start(account, look);
+                    letters.draw_end(&mut pen, start, columns.path, look);
+                }
+            }
+        }
+    }
+
+    fn draw_heading(&self, id: &AccountId, columns: Columns, look: Look<'_>, pen: &mut Pen<'_>) {
+        let theme = look.theme;
+        let dim = theme.style(Tone::Dim);
+        pen.text(id.as_str(), theme.bold(Tone::Plain));
+        let Some(known) = look.store.known(id) else {
+            return;
+        };
+        let (word, tone) = badge(known.account.environment);
+        pen.skip(1)
+            .text(&format!(" {word} "), theme.badge(tone))
+            .skip(1)
+            .text(known.account.provider_title, dim);
+        if known.armed(look.now).is_some() {
+            pen.skip(1).text(" ARMED ", theme.badge(Tone::Warn));
+        }
+        let start = self.start(id, look);
+        let said = format!("… is {start}");
+        if columns.path > 0 && !start.is_empty() && width(&said) + GAP <= pen.left() {
+            pen.flush(&said, dim);
+        }
+    }
+
+    /// What the selected call is, whole, where its request is not seen beside the list.
+    pub fn draw_selected(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+        let Some(Row::Call { account, call, .. }) = self.rows.get(self.list.selected) else {
+            return;
+        };
+        let theme = look.theme;
+        let ruled = area.height > 2;
+        if ruled {
+            let rule = "┄".repeat(usize::from(area.width));
+            Pen::new(buf, area, 0).text(&rule, theme.style(Tone::Dim));
+        }
+        let area = below(area, u16::from(ruled));
+        let mut pen = Pen::new(buf, area, 0);
+        pen.text(call.method, theme.bold(method_tone(call.writes)))
+            .skip(1);
+        let room = pen.left();
+        let letters = Letters::new(call, account, &[]);
+        letters.draw_end(&mut pen, "", room, look);
+        let about = if call.writes {
+            format!("{WRITES}: {}", call.about)
+        } else {
+            call.about.to_owned()
+        };
+        paragraph(buf, below(area, 1), &about, theme.style(Tone::Plain));
+    }
+}
+
+/// Green reads, what writes warns.
+pub fn method_tone(writes: bool) -> Tone {
+    if writes { Tone::Warn } else { Tone::Good }
+}
+
+/// What is searched of a call, where its parts lie in it, and the letters that were sought.
+struct Letters<'a> {
+    all: Vec<char>,
+    hits: &'a [u32],
+    method: Range<usize>,
+    path: Range<usize>,
+    about: Range<usize>,
+}
+
+impl<'a> Letters<'a> {
+    fn new(call: &Documented, account: &AccountId, hits: &'a [u32]) -> Self {
+        let method = 0..call.method.chars().count();
+        let path = method.end + 1..method.end + 1 + call.path.chars().count();
+        let about = path.end + 1..path.end + 1 + call.about.chars().count();
+        Self {
+            all: told(call, account).chars().collect(),
+            hits,
+            method,
+            path,
+            about,
+        }
+    }
+
+    fn is_hit(&self, at: usize) -> bool {
+        u32::try_from(at).is_ok_and(|at| self.hits.binary_search(&at).is_ok())
+    }
+
+    /// A part in a column of `room` cells, its end cut.
+    fn draw(&self, pen: &mut Pen<'_>, part: &Range<usize>, room: u16, tone: Tone, look: Look<'_>) {
+        let plain = look.theme.style(tone);
+        let next = pen.left().saturating_sub(room);
+        let mut left = room.min(pen.left());
+        let wide = |at: usize| cells(self.all[at].width().unwrap_or(0));
+        let mut rest: u16 = part.clone().map(wide).sum();
+        for at in part.clone() {
+            let wide = wide(at);
+            if rest > left && left <= wide {
+                pen.text("…", plain);
+                break;
+            }
+            let style = if self.is_hit(at) { found(look) } else { plain };
+            pen.text(self.all[at].encode_utf8(&mut [0; 4]), style);
+            (left, rest) = (left - wide.min(left), rest - wide);
+        }
+        pen.skip(pen.left().saturating_sub(next));
+    }
+
+    /// The path in a column of `room` cells without its `start`, cut from the left where it is still too long.
+    fn draw_end(&self, pen: &mut Pen<'_>, start: &str, room: u16, look: Look<'_>) {
+        let path: String = self.all[self.path.clone()].iter().collect();
+        let end = tail(&path, start, room);
+        let from = self.path.end - end.chars().count();
+        if from > self.path.start {
+            let hidden = (self.path.start..from).any(|at| self.is_hit(at));
+            let style = if hidden {
+                found(look)
+            } else {
+                look.theme.style(Tone::Dim)
+            };
+            pen.text("…", style);
+        }
+        self.draw(pen, &(from..self.path.end), pen.left(), Tone::Dim, look);
+    }
+}
+
+fn found(look: Look<'_>) -> ratatui::style::Style {
+    look.theme
+        .bold(Tone::Accent)
+        .add_modifier(Modifier::UNDERLINED)
+}
+
+/// The end of a path that is shown in `room` cells, a `…` before it where it is not the whole: whole parts where the
+/// last one fits.
+fn tail<'a>(path: &'a str, start: &str, room: u16) -> &'a str {
+    let rest = behind(path, start);
+    let dots = |rest: &str| u16::from(rest.len() < path.len());
+    if width(rest) + dots(rest) <= room {
+        return rest;
+    }
+    let parts = rest.match_indices('/').map(|(at, _)| &rest[at..]);
+    let letters = rest.char_indices().map(|(at, _)| &rest[at..]);
+    parts
+        .chain(letters)
+        .find(|rest| width(rest) < room)
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_path_the_end_is_seen() {
+        let path = "/sales/api/v1/offers/{offerId}/stock/{stockId}";
+        let start = "/sales/api/v1";
+        assert_eq!(tail(path, start, 60), "/offers/{offerId}/stock/{stockId}");
+        assert_eq!(tail(path, "", 60), path);
+        assert_eq!(tail(path, start, 33), "/{offerId}/stock/{stockId}");
+        assert_eq!(tail(path, start, 12), "/{stockId}");
+        assert_eq!(tail(path, start, 10), "{stockId}");
+        assert_eq!(tail(path, start, 4), "Id}");
+        assert_eq!(tail(path, start, 0), "");
+        assert_eq!(tail("/library/products", start, 30), "/library/products");
+    }
+}

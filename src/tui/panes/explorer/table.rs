@@ -1,0 +1,235 @@
+//! A digest as a table. Numbers and states are never cut; texts give way first, and columns that still do not fit
+//! are scrolled to.
+
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::domain::{Column, Digest, Holds};
+use crate::tui::widgets::reader::Reader;
+use crate::tui::widgets::text::fit;
+
+/// A text is cut to no less than this for the sake of the columns behind it.
+const TEXT_MIN: usize = 16;
+/// The widest a text is drawn where it has to be scrolled to.
+const TEXT_MAX: usize = 36;
+/// The widest anything is drawn, whatever a provider sends.
+const CELL_MAX: u16 = 64;
+/// Room between two columns.
+const GAP: usize = 2;
+
+/// The table made of a digest.
+#[derive(Debug, Clone)]
+pub struct Table {
+    pub title: String,
+    pub note: &'static str,
+    pub heading: String,
+    pub rows: Reader,
+    columns: Vec<Column>,
+    cells: Vec<Vec<String>>,
+    widths: Vec<usize>,
+    width: u16,
+}
+
+impl Table {
+    pub fn new(digest: &Digest) -> Self {
+        let cell = |text: &String| fit(text, CELL_MAX).into_owned();
+        let mut table = Self {
+            title: digest.title.clone(),
+            note: digest.note,
+            heading: String::new(),
+            rows: Reader::text("", false),
+            columns: digest.columns.clone(),
+            cells: digest
+                .rows
+                .iter()
+                .map(|row| row.iter().map(cell).collect())
+                .collect(),
+            widths: Vec::new(),
+            width: 0,
+        };
+        table.settle(80);
+        table
+    }
+
+    /// Lays the columns out for a width, if they are not already.
+    pub fn settle(&mut self, width: u16) {
+        if self.width == width || width == 0 {
+            return;
+        }
+        self.width = width;
+        self.widths = self.widths(usize::from(width));
+        let names: Vec<_> = self.columns.iter().map(|column| column.name).collect();
+        self.heading = self.line(&names);
+        let lines: Vec<_> = self.cells.iter().map(|row| self.line(row)).collect();
+        self.rows.replace(&lines.join("\n"));
+    }
+
+    /// How wide the columns are in `room` cells: as many as fit with their texts cut, which then share what is left.
+    fn widths(&self, room: usize) -> Vec<usize> {
+        let wide = |(at, column): (usize, &Column)| {
+            let cells = self.cells.iter().filter_map(|row| row.get(at));
+            let widest = cells.map(|text| text.width()).max().unwrap_or(0);
+            widest.max(column.name.width())
+        };
+        let mut widths: Vec<usize> = self.columns.iter().enumerate().map(wide).collect();
+        let is_text = |at: usize| self.columns[at].holds == Holds::Text;
+        let least = |at: usize| {
+            if is_text(at) {
+                widths[at].min(TEXT_MIN)
+            } else {
+                widths[at]
+            }
+        };
+        let fitting = |room: usize| {
+            let mut used = 0;
+            (0..widths.len())
+                .take_while(|at| {
+                    used += least(*at) + if *at > 0 { GAP } else { 0 };
+                    used <= room
+                })
+                .count()
+        };
+        // The last cell of a row that goes on beyond the edge is a mark.
+        let room = if fitting(room) == widths.len() {
+            room
+        } else {
+            room.saturating_sub(GAP)
+        };
+        let seen = fitting(room);
+        let fixed = (0..seen).filter(|at| !is_text(*at)).map(|at| widths[at]);
+        let mut left = room.saturating_sub(fixed.sum::<usize>() + GAP * seen.saturating_sub(1));
+        // The narrow ones first: what they leave is the wider ones'.
+        let mut texts: Vec<usize> = (0..seen).filter(|at| is_text(*at)).collect();
+        texts.sort_by_key(|at| widths[*at]);
+        for (done, at) in texts.iter().enumerate() {
+            let share = left / (texts.len() - done);
+            widths[*at] = widths[*at].min(share);
+            left -= widths[*at];
+        }
+        for at in (seen..widths.len()).filter(|at| is_text(*at)) {
+            widths[at] = widths[at].min(TEXT_MAX);
+        }
+        widths
+    }
+
+    fn line(&self, cells: &[impl AsRef<str>]) -> String {
+        let mut out = String::new();
+        let columns = self.columns.iter().zip(&self.widths);
+        for (text, (column, wide)) in cells.iter().zip(columns) {
+            let text = fit(text.as_ref(), u16::try_from(*wide).unwrap_or(u16::MAX));
+            let air = " ".repeat(wide.saturating_sub(text.width()));
+            let (before, after) = match column.holds {
+                Holds::Number => (air.as_str(), ""),
+                Holds::Text | Holds::Word => ("", air.as_str()),
+            };
+            for part in [before, &text, after, &" ".repeat(GAP)] {
+                out.push_str(part);
+            }
+        }
+        out.trim_end().to_owned()
+    }
+
+    /// How many columns are not wholly seen: at the left, at the right.
+    pub fn beyond(&self) -> (usize, usize) {
+        if self.rows.wraps() {
+            return (0, 0);
+        }
+        let left = self.rows.left();
+        let right = left + usize::from(self.width);
+        let (mut from, mut beyond) = (0, (0, 0));
+        for wide in &self.widths {
+            if from < left {
+                beyond.0 += 1;
+            } else if from + wide > right {
+                beyond.1 += 1;
+            }
+            from += wide + GAP;
+        }
+        beyond
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        Table::new(&Digest {
+            title: "offers".into(),
+            columns: vec![
+                Column::text("name"),
+                Column::number("buyer pays"),
+                Column::word("status"),
+                Column::word("offer"),
+            ],
+            rows: vec![
+                vec![
+                    "Harbour of the Long Winter".into(),
+                    "9.00 EUR".into(),
+                    "ACTIVE".into(),
+                    "65a0c0de".into(),
+                ],
+                vec![
+                    "Tide".into(),
+                    "16.60 EUR".into(),
+                    "INACTIVE".into(),
+                    "65a0c0df".into(),
+                ],
+            ],
+            note: "",
+        })
+    }
+
+    fn lines(table: &Table) -> Vec<String> {
+        let rows = table.cells.iter().map(|row| table.line(row));
+        std::iter::once(table.heading.clone()).chain(rows).collect()
+    }
+
+    #[test]
+    fn texts_give_way_and_numbers_stand_at_the_right() {
+        let mut table = table();
+        assert_eq!(
+            lines(&table),
+            [
+                "name                        buyer pays  status    offer",
+                "Harbour of the Long Winter    9.00 EUR  ACTIVE    65a0c0de",
+                "Tide                         16.60 EUR  INACTIVE  65a0c0df",
+            ]
+        );
+        assert_eq!(table.beyond(), (0, 0));
+        table.settle(50);
+        assert_eq!(
+            lines(&table)[1],
+            "Harbour of the Lo…    9.00 EUR  ACTIVE    65a0c0de"
+        );
+        assert_eq!(table.beyond(), (0, 0));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_scrolled_to_and_counted() {
+        let mut table = table();
+        table.settle(40);
+        assert_eq!(
+            lines(&table)[1],
+            "Harbour of the …    9.00 EUR  ACTIVE    65a0c0de"
+        );
+        assert_eq!(table.beyond(), (0, 1));
+        table.rows.settle(ratatui::layout::Rect::new(0, 0, 40, 5));
+        table.rows.sideways(true);
+        assert_eq!(table.beyond(), (1, 0));
+        for width in 0..60 {
+            table.settle(width);
+            let (left, right) = table.beyond();
+            assert!(left + right <= 4);
+        }
+    }
+
+    #[test]
+    fn another_width_keeps_the_place_and_what_was_sought() {
+        let mut table = table();
+        table.rows.settle(ratatui::layout::Rect::new(0, 0, 80, 1));
+        table.rows.seek("tide", 1);
+        table.settle(40);
+        assert_eq!(table.rows.found().as_deref(), Some("1 of 1"));
+        assert_eq!(table.rows.place(1).as_deref(), Some("2-2 of 2"));
+    }
+}
