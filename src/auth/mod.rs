@@ -6,6 +6,7 @@ pub mod keep;
 pub mod lifecycle;
 pub mod sign;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -211,7 +212,7 @@ impl Tokens {
                         Next::Use(None) => return Ok(None),
                         Next::Use(Some(fetch)) => {
                             drop(held);
-                            self.start(fetch, BEHIND);
+                            self.start(fetch, behind());
                             return Ok(None);
                         }
                         Next::GiveUp(error) => return Err(error),
@@ -274,7 +275,7 @@ impl Tokens {
                 (held.cycle.tick(now), held.cycle.wakes_in(now))
             };
             if let Some(fetch) = fetch {
-                self.start(fetch, BEHIND);
+                self.start(fetch, behind());
             }
             let wait = async {
                 match wait {
@@ -458,12 +459,16 @@ impl Tokens {
     }
 }
 
-/// How a renewal goes out that nobody waits for: behind what somebody waits for.
-const BEHIND: How = How {
-    request: RequestId(0),
-    background: true,
-    no_wait: false,
-};
+/// How a renewal goes out that nobody waits for: behind what somebody waits for, under a number of its own. Those
+/// count down from the last; who asks by hand counts up.
+fn behind() -> How {
+    static NEXT: AtomicU64 = AtomicU64::new(u64::MAX);
+    How {
+        request: RequestId(NEXT.fetch_sub(1, Ordering::Relaxed)),
+        background: true,
+        no_wait: false,
+    }
+}
 
 fn chance() -> Chance {
     Chance::new(fastrand::u32(0..=1000))
