@@ -181,8 +181,8 @@ fn ledger(c: &mut Criterion) {
         b.iter(|| {
             runtime.block_on(async {
                 let taken = ledger.take_slots(terms.clone(), 1).await;
-                if let Ok(Slots::Granted(ids)) = taken {
-                    for id in ids {
+                if let Ok(Slots::Granted(mut granted)) = taken {
+                    for id in granted.take() {
                         ledger.release_slot(id, clock.now().wall);
                     }
                 }

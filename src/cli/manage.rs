@@ -49,7 +49,7 @@ pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, C
             profile,
             clock: Clock::system(),
         };
-        let deck = match context.deck().await {
+        let deck = match context.deck(None).await {
             Ok(deck) => deck,
             Err(problem) => return out.fail(&problem),
         };

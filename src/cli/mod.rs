@@ -18,11 +18,13 @@ mod request;
 mod sandbox;
 mod token;
 
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
+use tokio::sync::mpsc;
 
 use args::{AccountCommand, Arguments, Command, Global, SandboxCommand};
 use output::{Closed, Color, Out, Tone};
@@ -32,7 +34,7 @@ use crate::config::{self as settings, Config, ConfigError, Environ, Locations, P
 use crate::deck::{Deck, Options};
 use crate::domain::{Problem, ProblemKind, RequestId, inert};
 use crate::ledger::Status;
-use crate::net::{How, Timeouts};
+use crate::net::{Event, How, Timeouts};
 use crate::providers;
 use crate::runtime;
 
@@ -99,13 +101,18 @@ impl Context {
             clock: self.clock.clone(),
             timeouts: Timeouts::default(),
             events: None,
+            renew: false,
             environ: Environ::process(),
             config: locations(&self.global).config_file().map(|file| file.path),
         })
     }
 
-    async fn deck(&self) -> Result<Deck, Problem> {
-        Deck::open(&self.profile, self.options()?).await
+    async fn deck(&self, events: Option<mpsc::Sender<Event>>) -> Result<Deck, Problem> {
+        let options = Options {
+            events,
+            ..self.options()?
+        };
+        Deck::open(&self.profile, options).await
     }
 }
 
@@ -239,7 +246,8 @@ fn run(arguments: Arguments) -> color_eyre::Result<Exit> {
 }
 
 async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit, Closed> {
-    let deck = match context.deck().await {
+    let (events_to, mut events) = mpsc::channel(64);
+    let deck = match context.deck(Some(events_to)).await {
         Ok(deck) => deck,
         Err(problem) => return out.fail(&problem),
     };
@@ -253,7 +261,7 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
             Command::Account(command) => account::run(&command, context, &deck, out).await,
             Command::Token(command) => token::run(&command, context, &deck, out).await,
             Command::Budget => budget::run(context, &deck, out).await,
-            Command::Request(args) => request::run(&args, context, &deck, out).await,
+            Command::Request(args) => request::run(&args, &deck, out).await,
             Command::Log(args) => log::run(&args, context, &deck, out).await,
             Command::Sandbox(SandboxCommand::Trigger { url, what }) => {
                 sandbox::trigger(&url, &what, &deck, out).await
@@ -267,13 +275,27 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
     // Here rather than around it all: what was sent must still be recorded.
     let done = tokio::select! {
         done = work => done,
+        never = tell_waits(&mut events, out) => match never {},
         _ = tokio::signal::ctrl_c() => {
             out.fail(&Problem::new(ProblemKind::Interrupted, "interrupted", ""))
         }
     };
+    // Nobody listens any more: what is still to be recorded must not wait for that.
+    drop(events);
     warn(&deck, out).await;
     deck.close().await;
     done
+}
+
+/// Says what a command waits for, so that no silence is a riddle.
+async fn tell_waits(events: &mut mpsc::Receiver<Event>, out: &Out) -> Infallible {
+    while let Some(event) = events.recv().await {
+        if let Event::Waiting(_, Some(waiting)) = event {
+            let words = format!("account {}: {}", waiting.account, waiting.told());
+            out.tell(Tone::Dim, "waiting:", &words);
+        }
+    }
+    std::future::pending().await
 }
 
 /// What the operator must know besides the answer.

@@ -6,29 +6,18 @@ use serde_json::json;
 
 use super::args::Request;
 use super::output::{Closed, Out, Tone, told};
-use super::{Context, Exit, can_ask, how};
+use super::{Exit, can_ask, how};
 use crate::deck::Deck;
-use crate::domain::{Account, Answer, Op, Problem, ProblemKind, inert};
+use crate::domain::{Account, Answer, Op, Problem, ProblemKind, RawReply, inert};
 
 /// The most that is read as a body.
 const DATA_MAX: u64 = 1024 * 1024;
 
-pub async fn run(
-    args: &Request,
-    context: &Context,
-    deck: &Deck,
-    out: &Out,
-) -> Result<Exit, Closed> {
-    match ask(args, context, deck, out).await {
-        Ok((account, status, body)) => {
-            let judged = deck.judge_raw(
-                &account.id,
-                &crate::domain::RawReply {
-                    status,
-                    content_type: None,
-                    body: body.clone(),
-                },
-            );
+pub async fn run(args: &Request, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
+    match ask(args, deck, out).await {
+        Ok((account, raw)) => {
+            let judged = deck.judge_raw(&account.id, &raw);
+            let RawReply { status, body, .. } = raw;
             if out.json {
                 let mut object = json!({
                     "account": account.id,
@@ -56,12 +45,7 @@ pub async fn run(
     }
 }
 
-async fn ask(
-    args: &Request,
-    context: &Context,
-    deck: &Deck,
-    out: &Out,
-) -> Result<(Account, u16, Vec<u8>), Problem> {
+async fn ask(args: &Request, deck: &Deck, out: &Out) -> Result<(Account, RawReply), Problem> {
     let account = deck.pick(Some(&args.of), None)?.clone();
     let body = match args.data.clone() {
         None => None,
@@ -84,11 +68,9 @@ async fn ask(
         body,
         writes,
     };
-    let began = context.clock.now().mono;
     let Answer::Raw(raw) = deck.ask(&account.id, op, how(args.no_wait)).await? else {
         unreachable!("a raw call is answered raw");
     };
-    let took = context.clock.now().mono.saturating_sub(began);
     let tone = if raw.status < 400 {
         Tone::Good
     } else {
@@ -100,12 +82,12 @@ async fn ask(
         &status,
         &format!(
             "{} ms, {} bytes, account {}",
-            took.as_millis(),
+            raw.took.as_millis(),
             raw.body.len(),
             account.id
         ),
     );
-    Ok((account, raw.status, raw.body))
+    Ok((account, raw))
 }
 
 fn data(text: &str) -> Result<String, Problem> {

@@ -22,11 +22,9 @@ impl Deck {
             body: call.body.clone(),
             writes: desk.manifest.writes(&call.method, &call.path),
         };
-        let began = self.clock.now().mono;
         let Answer::Raw(raw) = self.ask(account, op, how).await? else {
             unreachable!("a raw call is answered raw");
         };
-        let took = self.clock.now().mono.saturating_sub(began);
         let kept = record::kept_hiding(&raw.body, desk.client.hidden(&call.path));
         Ok(Explored {
             status: raw.status,
@@ -34,7 +32,7 @@ impl Deck {
                 .content_type
                 .as_deref()
                 .map(|text| redact::header("content-type", text)),
-            took,
+            took: raw.took,
             bytes: raw.body.len(),
             text: kept.text,
             cut: kept.cut,

@@ -42,6 +42,8 @@ pub struct Options {
     pub timeouts: Timeouts,
     /// Who hears of each exchange.
     pub events: Option<mpsc::Sender<Event>>,
+    /// Whether access tokens are renewed ahead of their end, as long as the deck is open.
+    pub renew: bool,
     /// Where a secret's environment variable is looked up.
     pub environ: Environ,
     /// The config file, where accounts are added and removed; it need not exist.
@@ -74,10 +76,10 @@ impl Deck {
             timeouts,
             events,
             environ,
+            renew,
             config,
             vault,
         } = options;
-        let renews = events.is_some();
         let ledger = Ledger::start(state_dir, clock.clone(), Retention::default());
         let gate = Arc::new(Gate::new(ledger.clone(), clock.clone(), timeouts, events));
         let simulator = if profile.built_in {
@@ -92,7 +94,7 @@ impl Deck {
             environ,
             vault,
             in_hand: InHand::default(),
-            renews,
+            renews: renew,
             keeps: true,
         };
         let desks: Vec<Desk> = if let Some(simulator) = &simulator {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::AccountId;
+use super::{AccountId, time};
 
 /// Which calls a limit counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -74,4 +74,17 @@ pub struct Waiting {
     pub why: String,
     /// When it goes on at the earliest, on the monotonic clock, where that is known.
     pub until: Option<Duration>,
+    /// How long that was when it began to wait.
+    pub left: Option<Duration>,
+}
+
+impl Waiting {
+    /// In words, as it began: "for a slot in the rate budget, 20 s".
+    #[must_use]
+    pub fn told(&self) -> String {
+        match self.left {
+            Some(left) => format!("{}, {}", self.why, time::fine(left)),
+            None => self.why.clone(),
+        }
+    }
 }

@@ -93,6 +93,8 @@ pub struct RawReply {
     pub content_type: Option<String>,
     /// The body as received. Hostile until made inert.
     pub body: Vec<u8>,
+    /// From sending to its end, without what was waited for before.
+    pub took: std::time::Duration,
 }
 
 impl std::fmt::Debug for RawReply {

@@ -25,7 +25,7 @@ use crate::clock::Clock;
 use behind::Behind;
 pub use exchanges::LogQuery;
 pub use nonces::{KeyHash, LANE_LIMIT, Lane};
-pub use slots::{Counted, SlotId, Slots, Terms};
+pub use slots::{Counted, Granted, SlotId, Slots, Terms};
 
 use writer::{Job, Store};
 

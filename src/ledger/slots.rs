@@ -44,10 +44,10 @@ pub struct Terms {
 }
 
 /// The answer to who asks for slots.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Slots {
     /// At least one. Send, then call [`Ledger::release_slot`] for each.
-    Granted(Vec<SlotId>),
+    Granted(Granted),
     /// None is free.
     Full {
         /// Until there is one; `None` where that depends on replies still on their way.
@@ -55,6 +55,34 @@ pub enum Slots {
     },
     /// Some process was told by the provider to wait so long.
     Held(Duration),
+}
+
+/// Slots that were taken and are nobody's yet. Dropped with any of them, those go back: whoever asked has gone.
+#[derive(Debug)]
+pub struct Granted {
+    ledger: Ledger,
+    ids: Vec<SlotId>,
+}
+
+impl Granted {
+    /// All of them, from now on the caller's.
+    pub fn take(&mut self) -> Vec<SlotId> {
+        std::mem::take(&mut self.ids)
+    }
+}
+
+impl PartialEq for Granted {
+    fn eq(&self, other: &Self) -> bool {
+        self.ids == other.ids
+    }
+}
+impl Eq for Granted {}
+
+impl Drop for Granted {
+    fn drop(&mut self) {
+        let ids = self.take();
+        self.ledger.return_slots(ids);
+    }
 }
 
 /// How a budget stands.
@@ -121,11 +149,12 @@ impl Ledger {
             wanted,
         };
         let (answer, answered) = tokio::sync::oneshot::channel();
+        let ledger = self.clone();
         self.tell(move |store| {
-            let taken = take(store, &asked);
-            if let Err(Ok(Slots::Granted(ids))) = answer.send(taken) {
+            let taken = take(store, &asked).map(|taken| taken.guarded(ledger));
+            if let Err(Ok(Slots::Granted(mut granted))) = answer.send(taken) {
                 // Whoever asked is gone and will send nothing.
-                discard(store, &ids);
+                discard(store, &granted.take());
             }
         });
         answered.await.unwrap_or(Err(LedgerError::Stopped))
@@ -199,7 +228,24 @@ fn loose_of(store: &mut Store, scope: &str, now: i64) -> Vec<Option<i64>> {
         .collect()
 }
 
-fn take(store: &mut Store, asked: &Asked) -> Result<Slots, LedgerError> {
+/// What was found, before it is handed out.
+enum Found {
+    Slots(Vec<SlotId>),
+    Full(Option<Duration>),
+    Held(Duration),
+}
+
+impl Found {
+    fn guarded(self, ledger: Ledger) -> Slots {
+        match self {
+            Self::Slots(ids) => Slots::Granted(Granted { ledger, ids }),
+            Self::Full(next_free) => Slots::Full { next_free },
+            Self::Held(wait) => Slots::Held(wait),
+        }
+    }
+}
+
+fn take(store: &mut Store, asked: &Asked) -> Result<Found, LedgerError> {
     // First, since it may bring slots along that are not in the file.
     store.follow_file();
     let era = store.era;
@@ -221,9 +267,9 @@ fn take(store: &mut Store, asked: &Asked) -> Result<Slots, LedgerError> {
             discard(store, &taken);
             return take(store, asked);
         }
-        Ok(Taken::Slots(ids)) => return Ok(Slots::Granted(numbered(store.era, ids))),
+        Ok(Taken::Slots(ids)) => return Ok(Found::Slots(numbered(store.era, ids))),
         Ok(Taken::Full(next)) => return Ok(full(next, now)),
-        Ok(Taken::Held(wait)) => return Ok(Slots::Held(wait)),
+        Ok(Taken::Held(wait)) => return Ok(Found::Held(wait)),
         Err(LedgerError::NotKept(_)) => {}
         Err(error) => return Err(error),
     }
@@ -244,7 +290,7 @@ fn take(store: &mut Store, asked: &Asked) -> Result<Slots, LedgerError> {
         in_flight: true,
         free_at: now + asked.flight + asked.period,
     }));
-    Ok(Slots::Granted(numbered(store.era, ids)))
+    Ok(Found::Slots(numbered(store.era, ids)))
 }
 
 enum Taken {
@@ -253,10 +299,8 @@ enum Taken {
     Held(Duration),
 }
 
-fn full(next: Option<i64>, now: i64) -> Slots {
-    Slots::Full {
-        next_free: next.map(|at| wait_until(at, now)),
-    }
+fn full(next: Option<i64>, now: i64) -> Found {
+    Found::Full(next.map(|at| wait_until(at, now)))
 }
 
 fn take_in_file(

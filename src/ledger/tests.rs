@@ -231,7 +231,11 @@ async fn take(ledger: &Ledger, reserve: u32) -> Slots {
 
 fn granted(slots: Slots) -> SlotId {
     match slots {
-        Slots::Granted(mut ids) if ids.len() == 1 => ids.remove(0),
+        Slots::Granted(mut granted) => {
+            let mut ids = granted.take();
+            assert_eq!(ids.len(), 1);
+            ids.remove(0)
+        }
         _ => panic!("{slots:?}"),
     }
 }
@@ -405,7 +409,8 @@ proptest! {
                     Step::Take { process, reserve, wanted } => {
                         let process = if full_disk { 0 } else { process };
                         let slot = processes[process].take_slots(terms("s", LIMIT, reserve), wanted).await.unwrap();
-                        if let Slots::Granted(ids) = slot {
+                        if let Slots::Granted(mut granted) = slot {
+                            let ids = granted.take();
                             in_flight.retain(|(_, _, taken)| *taken + FLIGHT + MINUTE > mono);
                             until.retain(|end| *end > mono);
                             let open = LIMIT - reserve;

@@ -97,6 +97,8 @@ pub struct Reply {
     pub body: Bytes,
     /// From sending until the head.
     pub to_head: Duration,
+    /// From sending until its end; what was waited for before is no part of it.
+    pub took: Duration,
     /// When its end was seen.
     pub at: WallTime,
 }
@@ -118,6 +120,7 @@ impl Reply {
             status: self.status,
             content_type: self.header("content-type").map(str::to_owned),
             body: self.body.to_vec(),
+            took: self.took,
         }
     }
 }

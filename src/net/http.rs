@@ -153,6 +153,7 @@ impl Http {
                 headers,
                 body: body.freeze(),
                 to_head,
+                took: self.clock.now().mono.saturating_sub(began),
                 at: self.clock.now().wall,
             })
         }

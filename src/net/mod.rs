@@ -232,12 +232,13 @@ impl Session {
             }
             if let Ok(reply) = &tried
                 && reply.status == 429
-                && let Some(held) = budget::refused(self, call, reply)
+                && let own = waits.next()
+                && let Some(held) = budget::refused(self, call, reply, own.unwrap_or_default())
             {
                 if how.no_wait {
                     return Err(NetError::TurnedAway { left: held });
                 }
-                if held > budget::HOLD_WAITED_MAX || waits.next().is_none() {
+                if held > budget::HOLD_WAITED_MAX || own.is_none() {
                     return tried;
                 }
                 // The next try waits for its slot until the hold is over, where that can be seen and called off.
@@ -257,19 +258,10 @@ impl Session {
                 return tried;
             }
             let why = match &tried {
-                Ok(reply) => format!(
-                    "{} answered; tried again in {} ms",
-                    reply.status,
-                    wait.as_millis()
-                ),
-                Err(error) => format!(
-                    "{}; tried again in {} ms",
-                    error.in_brief(),
-                    wait.as_millis()
-                ),
+                Ok(reply) => format!("until it is tried again: {} answered", reply.status),
+                Err(error) => format!("until it is tried again: {}", error.in_brief()),
             };
-            let until = self.gate.clock.now().mono.saturating_add(wait);
-            let waiting = self.waiting(call, why, Some(until));
+            let waiting = self.waiting(call, why, Some(wait));
             self.gate
                 .tell(Event::Waiting(how.request, Some(waiting)))
                 .await;
@@ -325,7 +317,8 @@ impl Session {
         let seen = gate.clock.now();
         // The next call of this key may go once this one's reply was seen.
         drop(sealed.permit);
-        unanswered.answered().seen(seen).await;
+        // Recorded before anything is awaited: whoever calls this off now does not undo what was sent.
+        let slot = unanswered.answered();
         let events = gate.events.clone();
         let exchange = record::exchange(&sent, &tried);
         gate.ledger.record_later(exchange, move |exchange| {
@@ -334,6 +327,7 @@ impl Session {
                 let _ = events.blocking_send(Event::Exchange(Arc::new(exchange)));
             }
         });
+        slot.seen(seen).await;
         gate.ledger.keep_up().await;
         if let Ok(reply) = &tried.result {
             self.compare_clocks(began.wall, reply).await;
@@ -345,7 +339,7 @@ impl Session {
     }
 
     /// A request of this session that waits.
-    fn waiting(&self, call: &Call, why: String, until: Option<Duration>) -> Waiting {
+    fn waiting(&self, call: &Call, why: String, left: Option<Duration>) -> Waiting {
         Waiting {
             account: self.account.id.clone(),
             method: call.method.clone(),
@@ -357,7 +351,8 @@ impl Session {
                 .to_owned(),
             about: redact::scrub(&call.about).into_owned(),
             why,
-            until,
+            until: left.map(|left| self.gate.clock.now().mono.saturating_add(left)),
+            left,
         }
     }
 

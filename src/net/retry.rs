@@ -66,6 +66,7 @@ mod tests {
             headers,
             body: bytes::Bytes::new(),
             to_head: Duration::ZERO,
+            took: Duration::ZERO,
             at: crate::domain::WallTime(0),
         }
     }

@@ -212,6 +212,7 @@ impl Opening {
         let (events_to, events) = mpsc::channel(256);
         let options = Options {
             events: Some(events_to),
+            renew: true,
             ..self.options
         };
         let deck = match Deck::open(&self.profile, options).await {

@@ -44,6 +44,7 @@ pub async fn open(place: &Place, timeouts: Timeouts) -> Bench {
     let profile = config.profile(None).unwrap();
     let (to, events) = mpsc::channel(1024);
     let options = Options {
+        renew: true,
         state_dir: locations.state_folder().unwrap(),
         clock,
         timeouts,
@@ -306,7 +307,10 @@ async fn a_passing_failure_of_a_read_is_waited_out_and_retry_after_is_obeyed() {
             }
         }
     }
-    assert!(waits[0].starts_with("503 answered"), "{waits:?}");
+    assert!(
+        waits[0].starts_with("until it is tried again: 503"),
+        "{waits:?}"
+    );
     assert!(
         waits[1].starts_with("until the provider takes requests again"),
         "{waits:?}"

@@ -539,6 +539,7 @@ fn planted_secrets_are_found_in_no_debug_form() {
         }),
         Answer::Raw(RawReply {
             content_type: None,
+            took: std::time::Duration::ZERO,
             status: 200,
             body: body.into(),
         }),

@@ -24,6 +24,7 @@ fn reply(status: u16, headers: &[(&str, &str)], body: &str) -> Reply {
             .collect(),
         body: body.to_owned().into(),
         to_head: Duration::ZERO,
+        took: Duration::ZERO,
         at: WallTime(1_000_000),
     }
 }

@@ -152,7 +152,7 @@ pub(super) async fn take<'a>(
     };
     let till = session.gate.tills.of(limit);
     let (queue, waiting) = till.queue(how.background);
-    let wait = InQueue::enter(waiting);
+    let wait = InQueue::enter(waiting, session, limit);
     let mut teller = Teller {
         session,
         call,
@@ -160,24 +160,28 @@ pub(super) async fn take<'a>(
         told: false,
     };
     // Who does not wait does not queue: whoever is at the counter may stand there for a while.
-    let _first = if how.no_wait {
+    let first = if how.no_wait {
         None
     } else {
         Some(teller.patiently(limit, queue.lock()).await)
     };
+    let mut wait = wait;
     let (id, at) = at_counter(session, limit, &till, &mut teller).await?;
-    drop(wait);
-    teller.goes_on().await;
-    refill_behind(&session.gate, limit, &till);
-    sweep_later(&session.gate, &till);
-    tell_gauge(session, limit, &till).await;
-    Ok(Taken(Some(Held {
+    // From here on the slot goes back if the request is called off.
+    let taken = Taken(Some(Held {
         session,
         limit,
         till: till.clone(),
         id,
         at,
-    })))
+    }));
+    wait.served = true;
+    drop((wait, first));
+    teller.goes_on().await;
+    refill_behind(&session.gate, limit, &till);
+    sweep_later(&session.gate, &till);
+    tell_gauge(session, limit, &till).await;
+    Ok(taken)
 }
 
 /// First in its queue: until it has a slot.
@@ -215,8 +219,8 @@ async fn at_counter(
                     .take_slots(terms(gate, limit, reserve), wanted)
                     .await
                 {
-                    Ok(Slots::Granted(ids)) => {
-                        till.purse().taken(ids, now);
+                    Ok(Slots::Granted(mut granted)) => {
+                        till.purse().taken(granted.take(), now);
                         continue;
                     }
                     Ok(Slots::Full { next_free }) => next_free,
@@ -286,8 +290,7 @@ impl Teller<'_> {
         } else {
             "for a slot in the rate budget"
         };
-        let until = next.map(|next| self.session.gate.clock.now().mono.saturating_add(next));
-        let waiting: Waiting = self.session.waiting(self.call, why.to_owned(), until);
+        let waiting: Waiting = self.session.waiting(self.call, why.to_owned(), next);
         let told = Event::Waiting(self.how.request, Some(waiting));
         self.session.gate.tell(told).await;
     }
@@ -365,13 +368,20 @@ impl Drop for Taken<'_> {
 /// The provider answered 429 although a slot was free: another program spends with these credentials, or the limit
 /// is lower than is known here. Nothing is sent until the time it names has passed; where it names none, for one
 /// whole period, after which all it can have counted so far has left its window. Gives back how long that is.
-pub(super) fn refused(session: &Session, call: &Call, reply: &Reply) -> Option<Duration> {
+///
+/// `least` is how long it is in any case: a provider that names no time at all is not asked again at once.
+pub(super) fn refused(
+    session: &Session,
+    call: &Call,
+    reply: &Reply,
+    least: Duration,
+) -> Option<Duration> {
     let limit = session.limit(call)?;
     let gate = &session.gate;
     let now = gate.clock.now();
     let wait = retry_after(reply, now.wall)
         .unwrap_or(limit.period)
-        .min(HOLD_MAX);
+        .clamp(least.min(HOLD_MAX), HOLD_MAX);
     let till = gate.tills.of(limit);
     till.purse().hold(now.mono.saturating_add(wait));
     gate.ledger.hold_slots(limit.scope.clone(), now.wall, wait);
@@ -407,19 +417,19 @@ fn terms(gate: &Gate, limit: &Limit, reserve: u32) -> Terms {
 fn refill_behind(gate: &Arc<Gate>, limit: &Limit, till: &Arc<Till>) {
     let now = gate.clock.now();
     let reserve = limit.reserve();
-    if till.refilling.load(Ordering::Acquire) {
+    if till.refilling.swap(true, Ordering::AcqRel) {
         return;
     }
     let Some(wanted) = till.purse().refill(now, reserve) else {
+        till.refilling.store(false, Ordering::Release);
         return;
     };
-    till.refilling.store(true, Ordering::Release);
     let (ledger, till) = (gate.ledger.clone(), till.clone());
     let terms = terms(gate, limit, reserve);
     tokio::spawn(async move {
         // What goes wrong is found again, and told, by the next request that asks.
-        if let Ok(Slots::Granted(ids)) = ledger.take_slots(terms, wanted).await {
-            till.purse().taken(ids, now);
+        if let Ok(Slots::Granted(mut granted)) = ledger.take_slots(terms, wanted).await {
+            till.purse().taken(granted.take(), now);
         }
         till.refilling.store(false, Ordering::Release);
     });
@@ -509,17 +519,34 @@ pub(super) async fn gauge(gate: &Gate, limit: &Limit) -> Option<BudgetGauge> {
 }
 
 /// Counts one waiting request for as long as it lives, a cancelled one too.
-struct InQueue<'a>(&'a AtomicU32);
+struct InQueue<'a> {
+    queue: &'a AtomicU32,
+    session: &'a Session,
+    limit: &'a Limit,
+    /// It has its slot; else it leaves without one, which the gauge must tell.
+    served: bool,
+}
 
 impl<'a> InQueue<'a> {
-    fn enter(queue: &'a AtomicU32) -> Self {
+    fn enter(queue: &'a AtomicU32, session: &'a Session, limit: &'a Limit) -> Self {
         queue.fetch_add(1, Ordering::Relaxed);
-        Self(queue)
+        Self {
+            queue,
+            session,
+            limit,
+            served: false,
+        }
     }
 }
 
 impl Drop for InQueue<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.queue.fetch_sub(1, Ordering::Relaxed);
+        if self.served || self.session.gate.events.is_none() {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(tell_gauge_later(self.session.clone(), self.limit.clone()));
+        }
     }
 }

@@ -149,6 +149,7 @@ impl Client for Kanga {
             headers: Vec::new(),
             body: raw.body.clone().into(),
             to_head: std::time::Duration::ZERO,
+            took: std::time::Duration::ZERO,
             at: WallTime(0),
         };
         match serde_json::from_slice::<Flat>(&reply.body) {

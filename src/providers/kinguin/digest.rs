@@ -363,6 +363,7 @@ mod tests {
             body: None,
         };
         let reply = RawReply {
+            took: std::time::Duration::ZERO,
             status: 200,
             content_type: None,
             body: body.as_bytes().to_vec(),

@@ -373,6 +373,7 @@ async fn failures_are_judged_by_status_and_words_and_made_inert() {
     let client = bench().await.client;
     let judged = |status, body: &str| {
         let raw = RawReply {
+            took: std::time::Duration::ZERO,
             status,
             content_type: None,
             body: body.as_bytes().to_vec(),

@@ -28,6 +28,7 @@ fn tell(model: &mut Model, at: u64, account: &str, gauge: BudgetGauge) {
 
 fn waits(model: &mut Model, at: u64, request: u64, account: &str) {
     let waiting = Waiting {
+        left: None,
         account: name(account),
         method: "POST".into(),
         path: "/sales-manager-api/api/v1/offers".into(),

@@ -243,6 +243,7 @@ fn trouble_is_told_and_called_off_is_called_off() {
 
     let (request, ..) = sent(&press(&mut model, "r", second(5))).unwrap();
     let waiting = Waiting {
+        left: None,
         account: shop(),
         method: "GET".into(),
         path: "/v1/offers/5f9e2c".into(),

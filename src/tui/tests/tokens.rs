@@ -201,6 +201,7 @@ fn r_refreshes_once_and_says_what_came_of_it() {
     assert_eq!(account.as_str(), "pledg");
     assert_eq!(press(&mut model, "r", second(1)), [], "one is under way");
     let waiting = Some(Waiting {
+        left: None,
         account: name("pledg"),
         method: "POST".into(),
         path: "/oauth/token".into(),
@@ -324,6 +325,7 @@ fn every_size_is_drawn_with_every_window() {
     let mut model = every_state();
     for request in 0..40 {
         let waiting = Waiting {
+            left: None,
             account: name("due"),
             method: "POST".into(),
             path: "/x".repeat(90),
