@@ -84,7 +84,7 @@ pub fn unanswered(error: NetError, account: &Account) -> Failure {
             ProblemKind::Unreachable,
             no_token(account, &error.to_string()),
             format!(
-                "nothing but the token call was sent, so trying again is safe; if it stays, check `endpoints.token` of account {}",
+                "nothing but the token call was sent, so trying again is safe; if it stays, check `endpoints` of account {}",
                 account.id
             ),
         )),
@@ -138,7 +138,7 @@ fn nonsense(account: &Account, what: &str) -> Failure {
             ),
         ),
         &format!(
-            "check `endpoints.token` of account {}; `tilldeck log` shows the exchange",
+            "check `endpoints` of account {}; `tilldeck log` shows the exchange",
             account.id
         ),
     )
@@ -301,12 +301,12 @@ fn failed(reply: &Reply, body: Option<&Value>, account: &Account) -> Failure {
         ),
         404 | 405 => (
             format!("{provider} has no token endpoint there (status {status}{words})"),
-            format!("check `endpoints.token` of account {}", account.id),
+            format!("check `endpoints` of account {}", account.id),
         ),
         _ => (
             format!("{provider} turned the token call away (status {status}{words})"),
             format!(
-                "check `endpoints.token` of account {}; `tilldeck log` shows the exchange",
+                "check `endpoints` of account {}; `tilldeck log` shows the exchange",
                 account.id
             ),
         ),
