@@ -44,6 +44,7 @@ fn session(ledger: &Ledger, clock: &Clock, base: &str) -> Session {
         provider_title: "bench",
         environment: Environment::Embedded,
         host: String::new(),
+        base: String::new(),
         secret_source: String::new(),
         uses_access_tokens: false,
     };

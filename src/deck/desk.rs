@@ -230,21 +230,22 @@ fn embedded_account(manifest: &Manifest, host: &str) -> Account {
         provider_title: manifest.title,
         environment: Environment::Embedded,
         host: host.to_owned(),
+        base: format!("http://{host}"),
         secret_source: "built in".into(),
         uses_access_tokens: manifest.tokens.is_some(),
     }
 }
 
 fn account(config: &AccountConfig, manifest: &Manifest, vault: &Vault) -> Account {
+    let first = endpoints(config, manifest).into_iter().next();
+    let first = first.map(|(_, url)| url);
     Account {
         id: config.id.clone(),
         provider: manifest.id,
         provider_title: manifest.title,
         environment: environment(config),
-        host: endpoints(config, manifest)
-            .first()
-            .map(|(_, url)| net::http::authority(url))
-            .unwrap_or_default(),
+        host: first.as_ref().map(net::http::authority).unwrap_or_default(),
+        base: first.as_ref().map(base).unwrap_or_default(),
         secret_source: config
             .secrets
             .values()
@@ -253,6 +254,12 @@ fn account(config: &AccountConfig, manifest: &Manifest, vault: &Vault) -> Accoun
             .unwrap_or_default(),
         uses_access_tokens: manifest.tokens.is_some(),
     }
+}
+
+/// An endpoint as the beginning of its calls' URLs.
+fn base(url: &Url) -> String {
+    let path = url.path().trim_end_matches('/');
+    format!("{}://{}{path}", url.scheme(), net::http::authority(url))
 }
 
 /// Where a secret comes from; one that tilldeck keeps itself is told as such.
@@ -293,4 +300,23 @@ fn endpoints(config: &AccountConfig, manifest: &Manifest) -> Vec<(&'static str, 
             Some((endpoint.name, Url::parse(url).ok()?))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoints_path_stays_and_its_user_does_not() {
+        for (url, wanted) in [
+            ("https://api.kanga.exchange", "https://api.kanga.exchange"),
+            (
+                "https://name:word@proxy.example:8443/x/?a=b#c",
+                "https://proxy.example:8443/x",
+            ),
+            ("http://[::1]:9000/", "http://[::1]:9000"),
+        ] {
+            assert_eq!(base(&Url::parse(url).unwrap()), wanted);
+        }
+    }
 }

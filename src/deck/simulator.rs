@@ -74,6 +74,7 @@ impl Deck {
                 provider_title: "the sandbox",
                 environment: Environment::Embedded,
                 host: net::http::authority(&base),
+                base: base.as_str().trim_end_matches('/').to_owned(),
                 secret_source: String::new(),
                 uses_access_tokens: false,
             },

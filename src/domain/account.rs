@@ -56,6 +56,9 @@ pub struct Account {
     pub environment: Environment,
     /// Host and port of its first API endpoint: "api.kanga.exchange", "127.0.0.1:9000".
     pub host: String,
+    /// Where its paths begin: `https://api.kanga.exchange`, or `https://proxy.example/kanga` where it was overridden.
+    /// No user, no slash at the end.
+    pub base: String,
     /// Where its secret comes from, in words: "env `KANGA_API_SECRET`", "keyring shop", "built in". Never the secret.
     pub secret_source: String,
     /// Whether calls need an access token that expires (OAuth 2.0).

@@ -33,13 +33,11 @@ pub fn command(exchange: &Exchange) -> String {
 /// account's scheme would add is not known here, and said to be missing.
 #[must_use]
 pub fn unsent(account: &Account, call: &RawCall) -> String {
-    let host = account.host.as_str();
-    let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
-    let scheme = match name {
-        "127.0.0.1" | "localhost" | "[::1]" => "http",
-        _ => "https",
+    // `/` is the endpoint itself.
+    let url = match call.path.as_str() {
+        "/" => account.base.clone(),
+        path => format!("{}{path}", account.base),
     };
-    let url = format!("{scheme}://{host}{}", call.path);
     let mut out = format!("curl -X {} {}", call.method, quote(&url));
     if account.uses_access_tokens {
         out.push_str(" \\\n  -H \"Authorization: Bearer $TOKEN\"");
@@ -96,13 +94,14 @@ fn quote(text: &str) -> String {
 mod tests {
     use super::*;
 
-    fn account(host: &str, uses_access_tokens: bool) -> Account {
+    fn account(base: &str, uses_access_tokens: bool) -> Account {
         Account {
             id: crate::domain::AccountId::new("shop").unwrap(),
             provider: crate::domain::ProviderId("kanga"),
             provider_title: "Kanga TPG",
             environment: crate::domain::Environment::Sandbox,
-            host: host.into(),
+            host: "gateway.example".into(),
+            base: base.into(),
             secret_source: String::new(),
             uses_access_tokens,
         }
@@ -116,12 +115,12 @@ mod tests {
             body: None,
         };
         assert_eq!(
-            unsent(&account("gateway.example", true), &call),
-            "curl -X GET 'https://gateway.example/v1/offers?page=0&size=2' \\\n  -H \"Authorization: Bearer $TOKEN\""
+            unsent(&account("https://gateway.example/x", true), &call),
+            "curl -X GET 'https://gateway.example/x/v1/offers?page=0&size=2' \\\n  -H \"Authorization: Bearer $TOKEN\""
         );
         call.body = Some("{\"name\":\"it's\"}".into());
         assert_eq!(
-            unsent(&account("127.0.0.1:41207", false), &call),
+            unsent(&account("http://127.0.0.1:41207", false), &call),
             "curl -X GET 'http://127.0.0.1:41207/v1/offers?page=0&size=2' \\\n  -H 'Content-Type: application/json' \\\n  --data-raw '{\"name\":\"it'\\''s\"}' # without the account's signature, which is made for each call"
         );
     }
@@ -133,7 +132,7 @@ mod tests {
             path: "/v1/offers".into(),
             body: Some("{\"a\": 1}".into()),
         };
-        let shop = account("gateway.example", true);
+        let shop = account("https://gateway.example", true);
         assert_eq!(
             own_command("live", &shop, &call),
             "tilldeck --profile live request shop POST /v1/offers --data '{\"a\": 1}'"

@@ -81,6 +81,7 @@ impl Bench {
             provider_title: manifest.title,
             environment: Environment::Embedded,
             host: String::new(),
+            base: String::new(),
             secret_source: String::new(),
             uses_access_tokens: manifest.tokens.is_some(),
         };

@@ -100,6 +100,11 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
             let _ = messages.send(Msg::Simulator(deck.simulator_parts())).await;
             let _ = messages.send(Msg::Simulated { command, result }).await;
         }),
+        Effect::LookAtBudgets => tasks.start(async move {
+            for (account, gauge) in deck.gauges().await {
+                let _ = messages.send(Msg::Budget { account, gauge }).await;
+            }
+        }),
         Effect::Manage { request, change } => manage(request, change, deck, tasks, messages),
         Effect::Copy { .. } | Effect::Bell | Effect::Suspend | Effect::Quit => {}
     }

@@ -244,6 +244,16 @@ impl Model {
         }
     }
 
+    /// Whether an action would disarm an account now.
+    pub(super) fn disarms(&self, action: Action, now: Now) -> bool {
+        let known = match action {
+            Action::Arm => self.credentials.selected(&self.store),
+            Action::ArmAccount => self.explorer.account().and_then(|id| self.store.known(id)),
+            _ => None,
+        };
+        known.is_some_and(|known| known.armed(now).is_some())
+    }
+
     fn quit(&mut self, out: &mut Vec<Effect>) {
         if self.store.in_flight().any(|asked| asked.writes) {
             self.overlay = Overlay::QuitAsk;
@@ -286,13 +296,18 @@ impl Model {
             self.call_off(request, now, out);
             return;
         }
+        if self.focus == Pane::Explorer
+            && let Some(request) = self.explorer.asking()
+        {
+            self.call_off(request, now, out);
+            return;
+        }
         let hand = &mut Self::hand(&mut self.store, now, out);
         let cancelled = match self.focus {
             Pane::Credentials => self.credentials.cancel(hand),
             Pane::Payments => self.payments.cancel(hand),
             Pane::Estimates => self.estimates.cancel(hand),
-            Pane::Explorer => self.explorer.cancel(hand),
-            Pane::Tokens | Pane::Requests => false,
+            Pane::Explorer | Pane::Tokens | Pane::Requests => false,
         };
         if cancelled {
             self.store.flash(Level::Info, "called off");

@@ -62,7 +62,12 @@ impl Model {
                     form.stage = link_form::Stage::Filling;
                 }
             }
-            Purpose::Explore => self.explorer.called_off(request, now),
+            Purpose::Explore => {
+                let waits = self.store.waiting.contains_key(&request);
+                if self.explorer.called_off(request, waits, now) {
+                    words = "called off; nothing was sent";
+                }
+            }
             Purpose::Manage => match &mut self.overlay {
                 Overlay::AddAccount(form) if matches!(form.stage, account_add::Stage::Asked(asked) if asked == request) =>
                 {

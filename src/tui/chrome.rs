@@ -158,7 +158,12 @@ pub fn draw_footer(model: &Model, now: Now, area: Rect, buf: &mut Buffer) {
     let entry = |action: Action| -> Option<(String, &'static str)> {
         let row = TABLE.iter().find(|row| row.action == action)?;
         let key = look.key(action);
-        (!key.is_empty() && !row.short.is_empty()).then_some((key, row.short))
+        let word = if model.disarms(action, now) {
+            "disarm"
+        } else {
+            row.short
+        };
+        (!key.is_empty() && !row.short.is_empty()).then_some((key, word))
     };
     let right: Vec<_> = ends.iter().filter_map(|action| entry(*action)).collect();
     let taken: u16 = right

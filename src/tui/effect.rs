@@ -75,6 +75,9 @@ pub enum Effect {
         /// What is to change.
         change: Change,
     },
+    /// Look at every rate budget as it stands now, what other processes took of it too; [`super::Msg::Budget`]
+    /// brings each.
+    LookAtBudgets,
     /// Ring the terminal's bell, once.
     Bell,
     /// Stop, as Ctrl-Z does in a shell.

@@ -42,12 +42,8 @@ impl Model {
                     self.explorer.reopen(number, &self.store);
                 }
             }
-            Action::ToCalls
-                if self
-                    .explorer
-                    .cancel(&mut Self::hand(&mut self.store, now, out)) =>
-            {
-                self.store.flash(Level::Info, "called off");
+            Action::ToCalls if let Some(request) = self.explorer.asking() => {
+                self.call_off(request, now, out);
             }
             Action::OpenCall if self.explorer.draft().is_none() => {
                 self.explore(Action::ArmAccount, now, out);
@@ -84,7 +80,13 @@ impl Model {
         if self.writes(&account, &call) {
             let may = self.store.known(&account).is_some_and(|k| k.may_write(now));
             self.overlay = if may {
-                Overlay::SendAsk(send_ask::State { account, call })
+                let known = self.store.known(&account);
+                let about = known.and_then(|known| self.explorer.about(&known.account, &call));
+                Overlay::SendAsk(send_ask::State {
+                    account,
+                    call,
+                    about: about.unwrap_or_default(),
+                })
             } else {
                 Overlay::Arm(arm::State::new(account, None))
             };
@@ -95,7 +97,7 @@ impl Model {
 
     /// The arming may have run out while it was asked.
     fn send_checked(&mut self, asked: send_ask::State, now: Now, out: &mut Vec<Effect>) {
-        let send_ask::State { account, call } = asked;
+        let send_ask::State { account, call, .. } = asked;
         let may = self.store.known(&account).is_some_and(|k| k.may_write(now));
         if may {
             self.send_now(account, call, true, now, out);

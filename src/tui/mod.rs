@@ -169,6 +169,11 @@ impl Model {
         }
     }
 
+    fn shows(&self, pane: Pane) -> bool {
+        self.areas()
+            .is_some_and(|areas| !areas.pane(pane).is_empty())
+    }
+
     /// The innermost scope keys are heard in.
     fn scope(&self) -> Scope {
         if self.can_only_be_left() {
@@ -242,6 +247,10 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
         .estimates
         .poll(&mut Model::hand(&mut model.store, now, &mut out));
     model.dirty |= out.len() > before;
+    // Not a change yet: what is heard of them will be.
+    if model.shows(Pane::Requests) {
+        model.store.look_at_budgets(now, &mut out);
+    }
     model.settle_explorer(now);
     out
 }

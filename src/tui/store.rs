@@ -19,6 +19,8 @@ use super::watched::Watched;
 
 /// How long a live account stays armed.
 pub const ARMED_FOR: Duration = Duration::from_mins(10);
+/// How old what is known of a budget in use may be while it is on screen.
+const BUDGETS_EVERY: Duration = Duration::from_secs(2);
 /// Notices kept; the oldest go first.
 const NOTICES_MAX: usize = 20;
 
@@ -91,6 +93,8 @@ pub struct Store {
     pub waiting: BTreeMap<RequestId, Waiting>,
     in_flight: BTreeMap<RequestId, InFlight>,
     last_request: u64,
+    /// When the budgets were last looked at.
+    looked: Duration,
 }
 
 impl Store {
@@ -109,6 +113,7 @@ impl Store {
             waiting: BTreeMap::new(),
             in_flight: BTreeMap::new(),
             last_request: 0,
+            looked: Duration::ZERO,
         }
     }
 
@@ -316,6 +321,22 @@ impl Store {
         }
     }
 
+    /// When the budgets are to be looked at again; `None` while nothing of them is used.
+    pub fn budgets_due(&self, now: Now) -> Option<Duration> {
+        let heard = self.accounts.iter().filter_map(|known| known.in_use(now));
+        let since = heard.min().filter(|_| self.is_ready())?;
+        Some(since.max(self.looked) + BUDGETS_EVERY)
+    }
+
+    /// Looks at the budgets where that is due. Nobody tells of slots that fall free, nor of what other processes
+    /// spend.
+    pub fn look_at_budgets(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if self.budgets_due(now).is_some_and(|due| due <= now.mono) {
+            self.looked = now.mono;
+            out.push(Effect::LookAtBudgets);
+        }
+    }
+
     /// Takes a request off the list; `None` where it was cancelled or never made.
     pub fn answered(&mut self, request: RequestId) -> Option<InFlight> {
         self.waiting.remove(&request);
@@ -416,6 +437,13 @@ impl Known {
                 ..gauge.clone()
             }
         })
+    }
+
+    /// Since when nothing was heard of a budget that is in use.
+    fn in_use(&self, now: Now) -> Option<Duration> {
+        let all = self.budgets.iter().zip(self.budgets(now));
+        let used = all.filter(|(_, g)| g.used > 0 || g.waiting > 0 || g.held.is_some());
+        used.map(|((_, heard), _)| *heard).min()
     }
 
     /// Until a gauge on screen must change by itself.

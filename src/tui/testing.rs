@@ -59,6 +59,12 @@ pub fn account(name: &str, environment: Environment) -> Account {
             "api.kanga.exchange"
         }
         .into(),
+        base: if embedded {
+            "http://127.0.0.1:41207"
+        } else {
+            "https://api.kanga.exchange"
+        }
+        .into(),
         secret_source: if embedded {
             "built in"
         } else {

@@ -10,6 +10,7 @@ fn account() -> Account {
         provider_title: "Kinguin",
         environment: Environment::Sandbox,
         host: "127.0.0.1".into(),
+        base: "http://127.0.0.1".into(),
         secret_source: String::new(),
         uses_access_tokens: true,
     }

@@ -60,6 +60,7 @@ async fn bench_with(change: impl FnOnce(&mut BTreeMap<&'static str, String>)) ->
         provider_title: MANIFEST.title,
         environment: Environment::Embedded,
         host: String::new(),
+        base: String::new(),
         secret_source: String::new(),
         uses_access_tokens: true,
     };

@@ -8,16 +8,22 @@ use crate::tui::keys::Action;
 use crate::tui::panes::Look;
 use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::boxes::window;
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, wrap};
+use crate::tui::widgets::text::{Pen, below, cells, fit, paragraph, wrap};
 
 /// Rows a path may take.
 const PATH_ROWS: usize = 6;
+/// Rows the beginning of a body may take.
+const BODY_ROWS: usize = 3;
+/// Rows of everything else, with the frame.
+const OTHER_ROWS: u16 = 7;
 
 /// The call that waits for a yes.
 #[derive(Debug, Clone)]
 pub struct State {
     pub account: AccountId,
     pub call: RawCall,
+    /// What it is documented to be for; empty where it is not.
+    pub about: &'static str,
 }
 
 impl State {
@@ -28,12 +34,17 @@ impl State {
         let wide = screen.width.min(76);
         let path = format!("{} {}", self.call.method, self.call.path);
         let rows = cells(wrap(&path, wide.saturating_sub(4)).len().min(PATH_ROWS));
+        let about = u16::from(!self.about.is_empty());
+        let taken = rows + about + OTHER_ROWS;
+        let room = usize::from(screen.height.saturating_sub(taken)).min(BODY_ROWS);
+        let body = self.call.body.as_deref().unwrap_or_default();
+        let begin = beginning(body, wide.saturating_sub(4), room);
         let inner = window(
             buf,
             screen,
             theme,
             "Send a call that writes",
-            (wide, rows + 7),
+            (wide, taken + cells(begin.len())),
             live,
         );
         let mut pen = Pen::new(buf, inner, 0);
@@ -52,16 +63,51 @@ impl State {
             ..below(inner, 1)
         };
         paragraph(buf, path_area, &path, theme.bold(Tone::Warn));
-        let body = match &self.call.body {
+        let mut row = 1 + rows;
+        Pen::new(buf, inner, row).text(self.about, theme.style(Tone::Plain));
+        row += about;
+        let size = match &self.call.body {
             None => "no body".to_owned(),
             Some(body) => format!("body of {} bytes", body.len()),
         };
-        Pen::new(buf, inner, 1 + rows).text(&body, theme.style(Tone::Dim));
+        Pen::new(buf, inner, row).text(&size, theme.style(Tone::Dim));
+        for line in &begin {
+            row += 1;
+            Pen::new(buf, inner, row).text(line, theme.style(Tone::Plain));
+        }
         let keys = format!(
             "{} sends it, {} does not.",
             look.key(Action::ConfirmSend),
             look.key(Action::DontSend)
         );
-        Pen::new(buf, inner, 3 + rows).text(&keys, theme.style(Tone::Plain));
+        Pen::new(buf, inner, row + 2).text(&keys, theme.style(Tone::Plain));
     }
+}
+
+/// The first lines of a body, its own line breaks left out, with `…` where it goes on.
+fn beginning(body: &str, width: u16, rows: usize) -> Vec<String> {
+    if body.is_empty() || rows == 0 {
+        return Vec::new();
+    }
+    // Only so much is looked at, however large it is.
+    let enough = usize::from(width) * (rows + 1);
+    let parts = body.lines().map(str::trim).filter(|line| !line.is_empty());
+    let mut text = String::new();
+    for part in parts {
+        if text.len() > enough {
+            break;
+        }
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.extend(part.chars().take(enough + 1));
+    }
+    let mut lines = wrap(&text, width);
+    if lines.len() > rows {
+        lines.truncate(rows);
+        if let Some(last) = lines.last_mut() {
+            *last = fit(&format!("{last} …"), width).into_owned();
+        }
+    }
+    lines
 }

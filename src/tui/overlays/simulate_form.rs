@@ -42,7 +42,7 @@ impl State {
     pub fn setting(provider: &str, setting: &Setting, back: sandbox::State) -> Self {
         let hint = format!("like {}", setting.choices.join(", "));
         Self {
-            form: Form::new(vec![Field::text("Value", &hint, &setting.value)]),
+            form: Form::new(vec![Field::replaced("Value", &hint, &setting.value)]),
             provider: provider.into(),
             what: What::Set {
                 setting: setting.name.into(),

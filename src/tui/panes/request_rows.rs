@@ -8,6 +8,9 @@ use crate::domain::{Exchange, Outcome, Waiting};
 use crate::tui::theme::{Theme, Tone};
 use crate::tui::widgets::text::{Pen, width};
 
+/// Columns of a method: `DELETE` whole.
+const METHOD: u16 = 6;
+
 /// One request that waits: how long still, what it is and what for. `own` tells whether the console asked it,
 /// `hidden` how many more there are.
 pub fn draw_waiting(
@@ -46,7 +49,8 @@ pub fn draw_waiting(
         let wide = if area.width >= 90 { 12 } else { 8 };
         pen.cell(waits.account.as_str(), wide, dim).skip(1);
     }
-    pen.cell(&waits.method, 4, dim).skip(1);
+    pen.cell(&waits.method, method(&waits.method, area), dim)
+        .skip(1);
     let whose = if own { "" } else { "by itself" };
     let mut parts = vec![
         (waits.about.as_str(), plain),
@@ -60,6 +64,15 @@ pub fn draw_waiting(
     );
     for (text, style) in parts.into_iter().filter(|(text, _)| !text.is_empty()) {
         pen.text(text, style).skip(2);
+    }
+}
+
+/// Columns for a method: the same for all, but no more than it needs where there is little room.
+fn method(name: &str, area: Rect) -> u16 {
+    if area.width < 70 {
+        width(name).min(METHOD)
+    } else {
+        METHOD
     }
 }
 
@@ -111,7 +124,8 @@ pub fn draw_row(exchange: &Exchange, look: Look<'_>, area: Rect, row: u16, buf: 
         pen.cell(exchange.account.as_str(), if wide { 12 } else { 8 }, dim)
             .skip(1);
     }
-    pen.cell(&exchange.method, 4, dim).skip(1);
+    pen.cell(&exchange.method, method(&exchange.method, area), dim)
+        .skip(1);
     // Where it is narrow, what tells the rows apart comes before what they share.
     let path = (exchange.path(), dim);
     let mut parts = vec![

@@ -295,7 +295,7 @@ impl State {
         }
     }
 
-    /// Until the budget line must change by itself.
+    /// Until the budget line must change by itself, or be asked for.
     pub fn changes_in(store: &Store, now: Now, still: bool) -> Option<Duration> {
         let resets = store
             .accounts
@@ -314,9 +314,11 @@ impl State {
             .map(|_| ());
         let counts = counts.chain(waits).next().filter(|()| !still);
         let traffic = store.traffic.changes_in(now, still);
+        let look = store.budgets_due(now);
         resets
             .chain(counts.map(|()| super::tick(now)))
             .chain(traffic)
+            .chain(look.map(|due| due.saturating_sub(now.mono)))
             .min()
     }
 

@@ -401,31 +401,31 @@ fn the_log_pauses_and_follows() {
 fn older_requests_come_when_the_top_is_passed() {
     let mut model = busy();
     assert_eq!(
-        press(&mut model, "5gk", second(4)),
+        press(&mut model, "5gk", second(3)),
         [Effect::LoadLog {
             before: Some(ExchangeId(1)),
             filter: String::new(),
             limit: 200
         }]
     );
-    update(&mut model, second(4), Msg::Log(Ok(Vec::new())));
-    assert_eq!(press(&mut model, "k", second(4)), [], "there are no more");
+    update(&mut model, second(3), Msg::Log(Ok(Vec::new())));
+    assert_eq!(press(&mut model, "k", second(3)), [], "there are no more");
 }
 
 #[test]
 fn a_filter_is_live_and_asks_the_ledger_when_kept() {
     let mut model = busy();
-    assert_eq!(press(&mut model, "5/TIMED", second(4)), []);
+    assert_eq!(press(&mut model, "5/TIMED", second(3)), []);
     assert_eq!(model.requests.selected().unwrap().id, ExchangeId(6));
     assert_eq!(
-        press(&mut model, "<enter>", second(4)),
+        press(&mut model, "<enter>", second(3)),
         [Effect::LoadLog {
             before: None,
             filter: "TIMED".into(),
             limit: 200
         }]
     );
-    press(&mut model, "<esc>", second(4));
+    press(&mut model, "<esc>", second(3));
     assert_eq!(model.requests.filter(), "");
 }
 

@@ -134,6 +134,63 @@ fn the_last_minute_moves_on_by_itself_and_then_rests() {
 }
 
 #[test]
+fn budgets_in_use_are_looked_at_again_while_they_are_on_screen() {
+    let mut model = calm();
+    let wakes = |model: &mut Model, at: u64| update(model, second(at), Msg::Woke);
+    let rests =
+        |model: &Model, at| panes::requests::State::changes_in(&model.store, second(at), false);
+    tell(&mut model, 100, "kinguin", gauge(Counts::Reads, 0, 4000));
+    assert_eq!(wakes(&mut model, 110), [], "nothing is used");
+    assert_eq!(rests(&model, 110), None);
+
+    tell(&mut model, 110, "kinguin", gauge(Counts::Reads, 40, 4000));
+    assert_eq!(rests(&model, 110), Some(Duration::from_secs(2)));
+    assert_eq!(wakes(&mut model, 111), [], "that is known well enough");
+    assert_eq!(wakes(&mut model, 112), [Effect::LookAtBudgets]);
+    assert_eq!(wakes(&mut model, 113), [], "it was just asked");
+    assert_eq!(rests(&model, 113), Some(Duration::from_secs(1)));
+
+    tell(&mut model, 113, "kinguin", gauge(Counts::Reads, 7, 4000));
+    assert!(screen(&model, second(113), 120, 40).contains("7/4000"));
+    assert_eq!(wakes(&mut model, 114), []);
+    assert_eq!(wakes(&mut model, 115), [Effect::LookAtBudgets]);
+    tell(&mut model, 115, "kinguin", gauge(Counts::Reads, 0, 4000));
+    assert_eq!(wakes(&mut model, 130), [], "all slots are free");
+    assert_eq!(rests(&model, 130), None);
+
+    let queue = BudgetGauge {
+        waiting: 1,
+        ..gauge(Counts::Writes, 0, 2000)
+    };
+    tell(&mut model, 130, "kinguin", queue);
+    press(&mut model, "4f", second(130));
+    assert_eq!(wakes(&mut model, 140), [], "nobody sees it");
+    assert_eq!(press(&mut model, "5", second(140)), [Effect::LookAtBudgets]);
+}
+
+#[test]
+fn methods_are_told_whole() {
+    let mut model = calm();
+    for (at, method) in [(20, "PATCH"), (21, "DELETE")] {
+        let mut one = (*exchange(at, "/x", Outcome::Status(200))).clone();
+        one.method = method.into();
+        update(&mut model, second(1), Msg::Exchange(one.into()));
+    }
+    waits(&mut model, 1, 70, "kinguin");
+    let request = RequestId(71);
+    let mut waiting = model.store.waiting[&RequestId(70)].clone();
+    waiting.method = "OPTION".into();
+    let waiting = Some(waiting);
+    update(&mut model, second(1), Msg::Waiting { request, waiting });
+    for (width, height) in [(120, 40), (80, 24)] {
+        let text = resized_screen(&mut model, second(1), width, height);
+        for method in ["PATCH ", "DELETE ", "OPTION "] {
+            assert!(text.contains(method), "{method}: {text}");
+        }
+    }
+}
+
+#[test]
 fn what_the_console_asked_is_called_off_where_it_waits() {
     let mut model = calm();
     let effects = press(&mut model, "1v", second(1));
@@ -372,7 +429,19 @@ fn the_simulators_settings_turn_and_its_events_happen() {
     press(&mut model, "e", now);
     press(&mut model, "<esc>", now);
     assert!(matches!(model.overlay, Overlay::Sandbox(_)));
+    press(&mut model, "e20", now);
+    assert_eq!(
+        press(&mut model, "s<enter>", now),
+        [set("pledg", "token-life", "20s")],
+        "what is typed replaces the value in force"
+    );
     press(&mut model, "e", now);
+    update(&mut model, now, Msg::Paste("1h".into()));
+    assert_eq!(
+        press(&mut model, "<enter>", now),
+        [set("pledg", "token-life", "1h")]
+    );
+    press(&mut model, "e<right>", now);
     update(&mut model, now, Msg::Paste("0".into()));
     assert_eq!(
         press(&mut model, "<enter>", now),

@@ -166,6 +166,10 @@ fn a_write_is_marked_and_asked_for() {
             text.contains("account kanga") && text.contains("y sends it"),
             "{text}"
         );
+        assert!(
+            text.contains("change price or status") && text.contains(r#"{ "price": {"#),
+            "{text}"
+        );
     }
     assert_snapshot!(
         "explorer_ask_80x24",
@@ -219,6 +223,48 @@ fn an_answer_is_read_as_table_and_as_body_and_searched() {
 }
 
 #[test]
+fn a_call_that_only_waited_was_not_sent() {
+    let waits = |request, until| Msg::Waiting {
+        request,
+        waiting: Some(Waiting {
+            account: shop(),
+            method: "GET".into(),
+            path: "/v1/offers/5f9e2c".into(),
+            about: String::new(),
+            why: "until the provider takes requests again: it answered 429".into(),
+            until: Some(second(until).mono),
+        }),
+    };
+    let mut model = exploring(sandbox_setup());
+    let (request, _, call) = send(&mut model, "one offer", second(1));
+    update(&mut model, second(1), waits(request, 54));
+    let shown = screen(&model, second(1), 120, 40);
+    assert!(shown.contains("waits 53s until the provider"), "{shown}");
+    assert_eq!(
+        press(&mut model, "<esc>", second(2)),
+        [Effect::Cancel(request)]
+    );
+    let shown = screen(&model, second(2), 120, 40);
+    assert!(
+        shown.contains("called off; nothing was sent") && !shown.contains("carried out"),
+        "{shown}"
+    );
+
+    // One that waits for another try was sent already.
+    let (request, ..) = sent(&press(&mut model, "r", second(3))).unwrap();
+    let mut tried = (*exchange(1, &call.path, Outcome::Status(503))).clone();
+    tried.method = call.method;
+    update(&mut model, second(3), Msg::Exchange(tried.into()));
+    update(&mut model, second(3), waits(request, 9));
+    press(&mut model, "<esc>", second(4));
+    let shown = screen(&model, second(4), 120, 40);
+    assert!(
+        shown.contains("What was sent was sent") && !shown.contains("nothing was sent"),
+        "{shown}"
+    );
+}
+
+#[test]
 fn trouble_is_told_and_called_off_is_called_off() {
     let mut model = exploring(sandbox_setup());
     let (request, ..) = send(&mut model, "one offer", second(1));
@@ -259,14 +305,14 @@ fn trouble_is_told_and_called_off_is_called_off() {
             waiting: Some(waiting),
         },
     );
-    assert!(screen(&model, second(6), 80, 24).contains("waits for a slot in the rate budget, 4s"));
+    assert!(screen(&model, second(6), 80, 24).contains("waits 4s for a slot in the rate budget"));
     assert_eq!(
         press(&mut model, "<esc>", second(6)),
         [Effect::Cancel(request)]
     );
     let shown = screen(&model, second(6), 80, 24);
     assert!(
-        shown.contains("called off") && shown.contains("What was sent was sent"),
+        shown.contains("called off") && shown.contains("nothing was sent"),
         "{shown}"
     );
     heard(&mut model, second(7), request, Ok(explored("{}")));
@@ -282,6 +328,8 @@ fn writes_of_a_live_account_are_absent_until_its_name_is_typed() {
     press(&mut model, "A", second(0));
     press(&mut model, "shop<enter>", second(0));
     shots("armed", &mut model, second(0));
+    let shown = screen(&model, second(0), 120, 40);
+    assert!(shown.contains("A disarm"), "{shown}");
     assert_eq!(patches(&model), 2);
     press(&mut model, "/patch shop<enter>12", second(0));
     press(&mut model, "<enter>", second(0));

@@ -96,6 +96,8 @@ pub struct Field {
     /// Beside an empty or chosen value.
     pub hint: String,
     pub value: Value,
+    /// Whether the whole text is selected: what is typed or pasted replaces it.
+    selected: bool,
     pub error: Option<String>,
 }
 
@@ -105,7 +107,26 @@ impl Field {
             label,
             hint: hint.into(),
             value: Value::Text(Input::new(typeable(value, TYPED_MAX))),
+            selected: false,
             error: None,
+        }
+    }
+
+    /// Whose text is replaced by what is typed, unless the cursor is moved first.
+    pub fn replaced(label: &'static str, hint: &str, value: &str) -> Self {
+        Self {
+            selected: !value.is_empty(),
+            ..Self::text(label, hint, value)
+        }
+    }
+
+    /// Ends the selection; the text goes with it where `gone`.
+    fn unselect(&mut self, gone: bool) {
+        if std::mem::take(&mut self.selected)
+            && gone
+            && let Value::Text(input) = &mut self.value
+        {
+            input.reset();
         }
     }
 
@@ -115,6 +136,7 @@ impl Field {
             label,
             hint: hint.into(),
             value: Value::Hidden(Hidden::default()),
+            selected: false,
             error: None,
         }
     }
@@ -124,6 +146,7 @@ impl Field {
             label,
             hint: String::new(),
             value: Value::Choice { options, at },
+            selected: false,
             error: None,
         }
     }
@@ -133,6 +156,7 @@ impl Field {
             label,
             hint: hint.into(),
             value: Value::Switch(value),
+            selected: false,
             error: None,
         }
     }
@@ -229,6 +253,17 @@ impl Form {
             .intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
         match &mut field.value {
             Value::Text(input) => {
+                if field.selected && edit(&mut input.clone(), key) {
+                    let erases = matches!(key.code, KeyCode::Backspace | KeyCode::Delete);
+                    field.unselect(erases || plain && matches!(key.code, KeyCode::Char(_)));
+                    if erases {
+                        field.error = None;
+                        return Typed::Changed;
+                    }
+                }
+                let Value::Text(input) = &mut field.value else {
+                    return Typed::Nothing;
+                };
                 if edit(input, key) {
                     field.error = None;
                     return Typed::Changed;
@@ -270,6 +305,7 @@ impl Form {
         let Some(field) = self.fields.get_mut(self.at) else {
             return false;
         };
+        field.unselect(true);
         match &mut field.value {
             Value::Text(input) => paste(input, text),
             Value::Hidden(hidden) => hidden.add(&Zeroizing::new(typeable(text, TYPED_MAX))),
@@ -341,6 +377,10 @@ impl Form {
 
 fn draw_value(pen: &mut Pen<'_>, field: &Field, here: bool, theme: &Theme) -> Option<u16> {
     match &field.value {
+        Value::Text(input) if here && field.selected => {
+            pen.text(input.value(), theme.selected(true));
+            return Some(pen.x());
+        }
         Value::Text(input) if here => return Some(draw_input(pen, input, &field.hint, theme)),
         Value::Text(input) if input.value().is_empty() => {
             pen.text(&field.hint, theme.style(Tone::Dim));

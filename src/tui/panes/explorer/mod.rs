@@ -127,6 +127,12 @@ impl State {
         }
     }
 
+    /// What a call of an account is documented to be for.
+    pub fn about(&self, account: &Account, call: &RawCall) -> Option<&'static str> {
+        let calls = calls::catalogue(&self.catalogues, account.provider);
+        catalogue::find(calls, &call.method, &call.path).map(|call| call.about)
+    }
+
     /// Whether a call of an account writes.
     pub fn writes(&self, account: &Account, call: &RawCall) -> bool {
         let calls = calls::catalogue(&self.catalogues, account.provider);
@@ -473,25 +479,33 @@ impl State {
         }
     }
 
-    /// Calls off what the draft in hand asks; whether it asked anything.
-    pub fn cancel(&mut self, hand: &mut Hand<'_>) -> bool {
-        let asking = self.draft().and_then(|draft| draft.asking.as_ref());
-        let Some(request) = asking.map(|asking| asking.request) else {
-            return false;
-        };
-        hand.store.cancel(request, hand.out);
-        self.called_off(request, hand.now);
-        true
+    /// What the draft in hand asks.
+    pub fn asking(&self) -> Option<RequestId> {
+        let asking = self.draft()?.asking.as_ref()?;
+        Some(asking.request)
     }
 
-    /// The operator waits no longer for the answer to this call.
-    pub fn called_off(&mut self, request: RequestId, now: Now) {
-        let problem = Problem::new(
-            ProblemKind::Interrupted,
-            "You called it off. What was sent was sent: a call that writes may have been carried out.",
-            "the request log shows how far it came",
-        );
+    /// The operator waits no longer for the answer to this call, which may be waiting itself. Whether nothing of it
+    /// was sent.
+    pub fn called_off(&mut self, request: RequestId, waits: bool, now: Now) -> bool {
+        let mut asked = self.drafts.iter().filter_map(|draft| draft.asking.as_ref());
+        let tried = asked.any(|asking| asking.request == request && asking.exchange.is_some());
+        let unsent = waits && !tried;
+        let problem = if unsent {
+            Problem::new(
+                ProblemKind::Interrupted,
+                "You called it off while it waited: nothing was sent.",
+                "should it have gone out at that very moment, the request log shows it",
+            )
+        } else {
+            Problem::new(
+                ProblemKind::Interrupted,
+                "You called it off. What was sent was sent: a call that writes may have been carried out.",
+                "the request log shows how far it came",
+            )
+        };
         self.heard(request, Err(problem), now);
+        unsent
     }
 
     /// One step back: to the request, to the calls, to all of them; whether there was one.

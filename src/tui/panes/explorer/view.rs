@@ -342,10 +342,9 @@ impl State {
         if let Some(asking) = &draft.asking {
             let words = match look.store.waiting.get(&asking.request) {
                 Some(waiting) => {
-                    let until = waiting
-                        .until
-                        .map(|until| format!(", {}", look.until(until)));
-                    format!("waits {}{}", waiting.why, until.unwrap_or_default())
+                    // The reason may be cut, how long still may not.
+                    let until = waiting.until.map(|until| look.until(until) + " ");
+                    format!("waits {}{}", until.unwrap_or_default(), waiting.why)
                 }
                 None => answer::sent(asking.since, look),
             };
