@@ -325,7 +325,10 @@ async fn a_silent_or_absent_token_endpoint_is_told_within_its_limit() {
             && problem.message.ends_with("did not answer within 60 ms"),
         "{problem:?}"
     );
-    assert!(problem.hint.contains("`endpoints` of account"), "{problem:?}");
+    assert!(
+        problem.hint.contains("`endpoints` of account"),
+        "{problem:?}"
+    );
     assert_eq!(
         gateway.requests().len(),
         0,

@@ -258,6 +258,7 @@ fn counter(limit: u32) -> Counter {
     let (to, events) = tokio::sync::mpsc::channel(1024);
     let gate = Gate::new(ledger.clone(), clock, Timeouts::default(), Some(to));
     let account = Account {
+        base: String::new(),
         id: AccountId::new("a").unwrap(),
         provider: ProviderId("kanga"),
         provider_title: "Kanga TPG",

@@ -227,6 +227,7 @@ fn a_call_that_only_waited_was_not_sent() {
     let waits = |request, until| Msg::Waiting {
         request,
         waiting: Some(Waiting {
+            left: None,
             account: shop(),
             method: "GET".into(),
             path: "/v1/offers/5f9e2c".into(),
