@@ -76,6 +76,7 @@ pub fn offers() -> Vec<Offer> {
         about,
         secret,
         required,
+        proved: secret && required,
     };
     vec![
         Offer {

@@ -81,6 +81,7 @@ fn added() -> Changed {
         account: kinguin("keys"),
         unverified: None,
         kept: vec![("client_secret".into(), "the keyring".into())],
+        proved: vec!["client_secret".into()],
     }
 }
 
@@ -159,6 +160,7 @@ fn where_nobody_can_be_asked_it_is_kept_only_by_choice() {
         account,
         unverified: Some(unreachable()),
         kept,
+        proved: Vec::new(),
     };
     managed(&mut model, request, Ok(changed));
     let known = model.credentials.selected(&model.store).unwrap();
@@ -249,6 +251,7 @@ fn a_refused_secret_leaves_the_old_one_and_a_good_one_replaces_it() {
             account: name("shop"),
             key: "api_secret".into(),
             secret: Secret::new(PLANTED),
+            unverified: false,
         }
     );
     let problem = Problem::new(ProblemKind::Refused, "refused", "the old secret stays");
@@ -257,6 +260,7 @@ fn a_refused_secret_leaves_the_old_one_and_a_good_one_replaces_it() {
     let (request, _) = change_of(&press(&mut model, "<enter>", second(2)));
     let rotated = Changed::Rotated {
         account: account("shop", Environment::Production),
+        verified: true,
         kept: None,
         todo: "set env KANGA_API_SECRET to the new secret where you set it".into(),
     };
