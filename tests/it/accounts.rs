@@ -1,13 +1,20 @@
 //! Accounts added, verified, rotated and removed through the program, against the simulator in another process.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use tilldeck::config::{Keyring, KeyringError, Vault};
+use tilldeck::domain::manage::{Change, Changed};
 use tilldeck::domain::simulate::Command;
+use tilldeck::domain::{AccountId, Secret};
+use tilldeck::net::Timeouts;
 use tilldeck::sandbox::control;
 
 use crate::program::{Place, Ran, Served};
@@ -657,4 +664,79 @@ fn what_is_wrong_with_a_new_account_is_told_of_what_was_given() {
         ran.err.contains("gateway") && !ran.err.contains(".toml"),
         "{ran:?}"
     );
+}
+
+/// A keyring that works; while it keeps something, another program spoils the config file.
+struct Meanwhile {
+    entries: Mutex<BTreeMap<String, Secret>>,
+    config: PathBuf,
+    spoils: bool,
+}
+
+impl Keyring for Meanwhile {
+    fn get(&self, name: &str) -> Result<Option<Secret>, KeyringError> {
+        Ok(self.entries.lock().unwrap().get(name).cloned())
+    }
+
+    fn put(&self, name: &str, secret: &Secret) -> Result<(), KeyringError> {
+        let mut entries = self.entries.lock().unwrap();
+        entries.insert(name.to_owned(), secret.clone());
+        if self.spoils {
+            std::fs::write(&self.config, "[half").unwrap();
+        }
+        Ok(())
+    }
+
+    fn forget(&self, name: &str) -> Result<(), KeyringError> {
+        self.entries.lock().unwrap().remove(name);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_secret_moves_into_the_keyring_whole_or_stays_in_its_file() {
+    for spoils in [true, false] {
+        let place = Place::new();
+        let vault = place.state().join("vault");
+        std::fs::create_dir_all(&vault).unwrap();
+        let old = vault.join("mine.pl.merchant_secret");
+        std::fs::write(&old, FIRST).unwrap();
+        let config = format!(
+            "default_profile = \"mine\"\n[profiles.mine.accounts.pl]\nprovider = \"pledg\"\n\
+             environment = \"sandbox\"\napi_key = \"k\"\nmerchant_secret = {{ file = \"{}\" }}\n",
+            old.display()
+        );
+        std::fs::write(place.config_path(), config).unwrap();
+        let keyring = Arc::new(Meanwhile {
+            entries: Mutex::default(),
+            config: place.config_path(),
+            spoils,
+        });
+        let kept_in = Vault::with(vault, keyring.clone(), Duration::from_secs(1));
+        let bench = crate::deck::open_with(&place, Timeouts::default(), kept_in).await;
+        let change = Change::Rotate {
+            account: AccountId::new("pl").unwrap(),
+            key: "merchant_secret".into(),
+            secret: Secret::new(SECOND),
+            unverified: true,
+        };
+        let how = crate::deck::how();
+        let proved = bench.deck.prove(change, how).await.unwrap();
+        let kept = bench.deck.keep(proved).await;
+        let entries = keyring.entries.lock().unwrap().len();
+        if spoils {
+            assert!(kept.is_err());
+            assert_eq!((read(&old).as_str(), entries), (FIRST, 0));
+        } else {
+            let Changed::Rotated { verified, .. } = kept.unwrap() else {
+                panic!("rotated");
+            };
+            assert!(!verified && !old.exists() && entries == 1);
+            let config = read(&place.config_path());
+            assert!(
+                config.contains("keyring = \"mine.pl.merchant_secret-2\""),
+                "{config}"
+            );
+        }
+    }
 }
