@@ -3,6 +3,7 @@
 mod answers;
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
@@ -12,7 +13,9 @@ use super::{Context, Exit, can_ask, how, locations, misconfigured, prompt, warn}
 use crate::clock::Clock;
 use crate::config::{Config, Environ, Profile, SANDBOX, SecretSource, edit};
 use crate::deck::{Deck, manage};
-use crate::domain::manage::{Change, Changed, Guide, NewAccount, Offer, leaves_open};
+use crate::domain::manage::{
+    Change, Changed, Guide, NewAccount, Offer, leaves_open, unprovable as unprovable_key,
+};
 use crate::domain::{Account, CredentialStatus, Environment, Problem, ProblemKind, Secret, inert};
 use crate::providers::SPECS;
 use answers::{answers, ask, ask_secret, one_of, say, source_of};
@@ -31,6 +34,7 @@ pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, C
         Some(Ok(config)) => config,
         Some(Err(error)) => return misconfigured(&error, out),
     };
+    let keeping = AtomicBool::new(false);
     let work = async {
         let (answers, sources) = match answers(args, &config, &global).await {
             Ok(answers) => answers,
@@ -53,7 +57,7 @@ pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, C
             Ok(deck) => deck,
             Err(problem) => return out.fail(&problem),
         };
-        let done = keep_addition(answers, sources, &deck).await;
+        let done = keep_addition(answers, sources, &deck, &keeping).await;
         let done = match done {
             Ok(changed) => told(&changed, &context, path, out),
             Err(problem) => out.fail(&problem),
@@ -62,16 +66,24 @@ pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, C
         deck.close().await;
         done
     };
+    tokio::pin!(work);
     tokio::select! {
-        done = work => done,
-        _ = tokio::signal::ctrl_c() => out.fail(&prompt::interrupted()),
+        done = &mut work => return done,
+        _ = tokio::signal::ctrl_c() => {}
     }
+    if !keeping.load(Ordering::Relaxed) {
+        return out.fail(&prompt::interrupted());
+    }
+    // What is being kept is not left half-way.
+    out.say("too late to interrupt: the account is being kept");
+    work.await
 }
 
 async fn keep_addition(
     answers: NewAccount,
     sources: Vec<(&'static str, SecretSource)>,
     deck: &Deck,
+    keeping: &AtomicBool,
 ) -> Result<Changed, Problem> {
     let proved = deck.prove_addition(answers, sources, how(false)).await;
     let proved = proved.map_err(|problem| {
@@ -82,6 +94,7 @@ async fn keep_addition(
         }
         problem
     })?;
+    keeping.store(true, Ordering::Relaxed);
     deck.keep(proved).await
 }
 
@@ -170,11 +183,18 @@ pub async fn rotate(
         let offer = one_of(&offers, account.provider.0)?;
         let key = args.key.as_deref().or(offer.main_secret());
         let key = key.ok_or_else(|| usage("this account has no secret", ""))?;
+        let mut needs = offer.needs.iter();
+        let unprovable = needs.any(|need| need.key == key && need.secret && !need.proved);
+        // Told before anybody is asked for it.
+        if unprovable && !args.unverified && account.environment != Environment::Embedded {
+            return Err(unprovable_key(&account, key));
+        }
         let secret = new_secret(args, &account, offer, key).await?;
         let change = Change::Rotate {
             account: account.id,
             key: key.to_owned(),
             secret,
+            unverified: args.unverified,
         };
         deck.keep(deck.prove(change, how(false)).await?).await
     };
@@ -296,6 +316,7 @@ fn told(
             account,
             unverified,
             kept,
+            proved,
         } => {
             let at = context.clock.now().wall;
             let status = CredentialStatus::after(unverified.as_ref().map_or(Ok(()), Err), at);
@@ -312,13 +333,19 @@ fn told(
                     "environment": account.environment.as_str(),
                     "status": status.word(),
                     "kept": kept,
+                    "proved": proved,
                     "config": config,
                 }))?;
                 return Ok(Exit::Done);
             }
             row(account, status.word(), unverified.is_none(), out)?;
             for (key, place) in kept {
-                out.say(&format!("{key} comes from {}", inert::line(place)));
+                let how = if proved.contains(key) {
+                    "accepted"
+                } else {
+                    "kept, not verified"
+                };
+                out.say(&format!("{key} comes from {}: {how}", inert::line(place)));
             }
             out.say(&format!(
                 "the account is in profile {profile} of {}",
@@ -334,31 +361,50 @@ fn told(
         }
         Changed::Rotated {
             account,
+            verified,
             kept,
             todo,
         } => {
+            let todo = Some(todo.as_str()).filter(|todo| !todo.is_empty());
             if out.json {
                 out.object(&json!({
                     "account": account.id,
                     "profile": profile,
-                    "status": "good",
+                    "status": if *verified { "good" } else { "unverified" },
                     "replaced": kept.is_some(),
                     "kept": kept,
                     "todo": todo,
                 }))?;
                 return Ok(Exit::Done);
             }
-            row(account, "good", true, out)?;
-            match kept {
-                Some(place) => out.say(&format!(
-                    "the new secret is in force, in {}",
-                    inert::line(place)
-                )),
-                None => out.tell(
+            let (word, is) = if *verified {
+                ("good", "good")
+            } else {
+                ("kept, not verified", "not verified")
+            };
+            row(account, word, *verified, out)?;
+            match (kept, todo) {
+                (Some(place), todo) => {
+                    let place = inert::line(place);
+                    if *verified {
+                        out.say(&format!("the new secret is in force, in {place}"));
+                    } else {
+                        out.say(&format!(
+                            "the new secret is kept in {place}; nobody could say whether it is good"
+                        ));
+                    }
+                    if let Some(left) = todo {
+                        out.tell(Tone::Warn, "warning:", left);
+                    }
+                }
+                (None, Some(todo)) => out.tell(
                     Tone::Warn,
                     "to do:",
-                    &format!("the new secret is good, but it is not tilldeck's to replace: {todo}"),
+                    &format!("the new secret is {is}, and it is not tilldeck's to replace: {todo}"),
                 ),
+                (None, None) => out.say(&format!(
+                    "the new secret is {is}, and where the account's comes from already: nothing is to be done"
+                )),
             }
         }
         Changed::Removed { account, left } => {
@@ -367,7 +413,7 @@ fn told(
                     "account": account,
                     "profile": profile,
                     "removed": true,
-                    "left": left,
+                    "left": Some(left).filter(|left| !left.is_empty()),
                 }))?;
                 return Ok(Exit::Done);
             }

@@ -73,6 +73,16 @@ impl EditError {
     }
 }
 
+impl Entry {
+    /// Whether what it says is right, told without any file: it is written in none yet.
+    ///
+    /// # Errors
+    /// If it is not; [`ConfigError::message`] and [`ConfigError::hint`] say what to write instead.
+    pub fn check(&self, specs: &'static [&'static ProviderSpec]) -> Result<(), ConfigError> {
+        check::check(Path::new(""), &section(self), specs).map(drop)
+    }
+}
+
 const BY_HAND: &str = "make this change by hand, then run `tilldeck config check`";
 
 /// How often an edit is made anew because somebody else wrote the file meanwhile.

@@ -109,6 +109,40 @@ impl Vault {
                 return Ok(VaultPlace::Keyring);
             }
         }
+        self.write(path.clone(), secret)?;
+        Ok(VaultPlace::File(path))
+    }
+
+    /// Replaces the secret kept under `name` where it is, `place`: whole, or not at all. `false`, and nothing is
+    /// changed, where the next one is better kept elsewhere: in a keyring that works by now, or in a file where the
+    /// keyring does not.
+    ///
+    /// # Errors
+    /// If the file cannot be replaced; the one before it is there still.
+    pub fn replace(
+        &self,
+        name: &str,
+        secret: &Secret,
+        place: &VaultPlace,
+    ) -> Result<bool, VaultError> {
+        let path = self.path(name)?;
+        let entry = name.to_owned();
+        match (place, &self.ring) {
+            (VaultPlace::Keyring, None) => Ok(false),
+            (VaultPlace::Keyring, Some(ring)) => {
+                let value = secret.clone();
+                Ok(ring.ask(move |store| store.put(&entry, &value)).is_ok())
+            }
+            (VaultPlace::File(_), Some(ring))
+                if ring.ask(move |store| store.get(&entry)).is_ok() =>
+            {
+                Ok(false)
+            }
+            (VaultPlace::File(_), _) => self.write(path, secret).map(|()| true),
+        }
+    }
+
+    fn write(&self, path: PathBuf, secret: &Secret) -> Result<(), VaultError> {
         let failed = |why| VaultError::File {
             path: path.clone(),
             why,
@@ -124,7 +158,7 @@ impl Vault {
         File::open(&self.folder)
             .and_then(|folder| folder.sync_all())
             .map_err(failed)?;
-        Ok(VaultPlace::File(path))
+        Ok(())
     }
 
     /// The secret kept under `name`, and where; `None` where there is none, or the keyring that may have it

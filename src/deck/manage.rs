@@ -7,8 +7,10 @@ use super::Deck;
 use super::desk::{Desk, Seats};
 use super::secrets::InHand;
 use crate::config::edit::{self, Edit, Entry};
-use crate::config::{AccountConfig, Config, ConfigError, KeyKind, SecretSource};
-use crate::domain::manage::{Change, Changed, Need, NewAccount, Offer, Proof, leaves_open};
+use crate::config::{AccountConfig, Config, ConfigError, Environ, KeyKind, SecretSource};
+use crate::domain::manage::{
+    Change, Changed, Need, NewAccount, Offer, Proof, leaves_open, unprovable,
+};
 use crate::domain::{AccountId, CredentialStatus, Environment, Op, Problem, ProblemKind, Secret};
 use crate::net::{Event, How, redact};
 use crate::providers::{self, Manifest, REGISTRY, SPECS};
@@ -43,6 +45,7 @@ fn offer(manifest: &Manifest) -> Offer {
                 about: key.about,
                 secret: key.kind == KeyKind::Secret,
                 required: key.required,
+                proved: manifest.proves.contains(&key.name),
             })
             .collect(),
         endpoints: manifest.spec.endpoints,
@@ -63,6 +66,7 @@ enum Step {
         account: AccountId,
         key: &'static str,
         secret: Secret,
+        verified: bool,
         home: Home,
     },
     Remove(AccountId),
@@ -100,7 +104,11 @@ impl Deck {
                 account,
                 key,
                 secret,
-            } => self.prove_rotation(account, &key, secret, how).await,
+                unverified,
+            } => {
+                self.prove_rotation(account, &key, secret, unverified, how)
+                    .await
+            }
             Change::Remove(account) => {
                 self.only_own("removed from")?;
                 self.desk(&account)?;
@@ -142,13 +150,22 @@ impl Deck {
         };
         let office = self.office()?;
         let rehearsed = entry.clone();
-        let config = blocking(move || {
+        let held: Vec<&'static str> = new.secrets.iter().map(|(key, _)| *key).collect();
+        let (config, read) = blocking(move || {
+            let sound = rehearsed.check(&SPECS);
+            sound.map_err(|error| wrongly_given(&error))?;
             let edit = Edit::Add(rehearsed.clone());
             let after = edit::rehearse(&office.config, &edit, &SPECS);
             let after = after.map_err(|error| misconfigured(&error))?;
-            find(&after, &rehearsed.profile, &rehearsed.account)
+            let config = find(&after, &rehearsed.profile, &rehearsed.account)?;
+            let read = read_elsewhere(&config, &held, &office.seats.environ)?;
+            Ok((config, read))
         })
         .await?;
+        for (key, secret) in read {
+            redact::learn(&secret, key);
+            in_hand.take(&new.name, key, secret);
+        }
         let unverified = if new.proof == Proof::Waived {
             Some(Problem::new(
                 ProblemKind::Unreachable,
@@ -177,6 +194,7 @@ impl Deck {
         account: AccountId,
         key: &str,
         secret: Secret,
+        unverified: bool,
         how: How,
     ) -> Result<Proved, Problem> {
         let desk = self.desk(&account)?;
@@ -186,12 +204,13 @@ impl Deck {
             .find(|spec| spec.name == key)
             .map(|spec| spec.name)
             .ok_or_else(|| no_secret(&account, key))?;
+        let provable = desk.manifest.proves.contains(&key);
         redact::learn(&secret, key);
         let in_hand = InHand::default();
         in_hand.take(&account, key, secret.clone());
         let (trial, home) = if desk.account.environment == Environment::Embedded {
             let mut events = (desk.manifest.dialect)().events().iter();
-            if !events.any(|event| event.name == RESET) {
+            if !(provable && events.any(|event| event.name == RESET)) {
                 return Err(Problem::new(
                     ProblemKind::Usage,
                     format!("account {account}: the simulator never changes this secret"),
@@ -204,6 +223,9 @@ impl Deck {
                 Home::Simulator,
             )
         } else {
+            if !provable && !unverified {
+                return Err(unprovable(&desk.account, key));
+            }
             let office = self.office()?;
             let profile = self.profile.clone();
             let of = account.clone();
@@ -222,6 +244,15 @@ impl Deck {
             .await?;
             (self.trial(&config, in_hand)?, home)
         };
+        if !provable {
+            return Ok(Proved(Step::Rotate {
+                account,
+                key,
+                secret,
+                verified: false,
+                home,
+            }));
+        }
         let tried = self.try_out(&trial, true, how).await;
         // The trial's token bears the account's name, and is not the one that is in use.
         self.retell_token(&account).await;
@@ -230,6 +261,7 @@ impl Deck {
                 account,
                 key,
                 secret,
+                verified: true,
                 home,
             })),
             Err(problem) => Err(Problem::new(
@@ -258,6 +290,7 @@ impl Deck {
                 account,
                 key,
                 secret,
+                verified,
                 home: Home::Simulator,
             } => {
                 self.seats.in_hand.take(&account, key, secret);
@@ -267,6 +300,7 @@ impl Deck {
                 self.desks.adopt(seated);
                 Changed::Rotated {
                     account,
+                    verified,
                     kept: None,
                     todo: "it is held in memory until the simulator is left".into(),
                 }
@@ -278,8 +312,19 @@ impl Deck {
         };
         // What was granted for the old secret, or to an account that is gone, serves nobody.
         let forgotten = match before.as_ref().and_then(|desk| desk.tokens.as_ref()) {
-            Some(tokens) => tokens.forget_kept().await,
-            None => Ok(()),
+            // A secret that gets no token leaves the granted ones as they are.
+            Some(tokens)
+                if !matches!(
+                    changed,
+                    Changed::Rotated {
+                        verified: false,
+                        ..
+                    }
+                ) =>
+            {
+                tokens.forget_kept().await
+            }
+            _ => Ok(()),
         };
         match &mut changed {
             Changed::Removed { left, .. } => {
@@ -301,8 +346,12 @@ impl Deck {
                 account,
                 CredentialStatus::after(unverified.as_ref().map_or(Ok(()), Err), at),
             )),
-            Changed::Rotated { account, .. } => Some((account, CredentialStatus::Good { at })),
-            Changed::Removed { .. } => None,
+            Changed::Rotated {
+                account,
+                verified: true,
+                ..
+            } => Some((account, CredentialStatus::Good { at })),
+            Changed::Rotated { .. } | Changed::Removed { .. } => None,
         };
         if let Some((account, status)) = verdict
             && account.environment != Environment::Embedded
@@ -387,6 +436,25 @@ impl Deck {
     }
 }
 
+/// Reads the secrets that stay elsewhere, so that none is kept by the name of a place where there is nothing.
+fn read_elsewhere(
+    config: &AccountConfig,
+    held: &[&str],
+    environ: &Environ,
+) -> Result<Vec<(&'static str, Secret)>, Problem> {
+    let elsewhere = config.secrets.iter().filter(|(key, _)| !held.contains(key));
+    elsewhere
+        .map(|(key, source)| match source.resolve(environ) {
+            Ok(resolved) => Ok((*key, resolved.secret)),
+            Err(error) => Err(Problem::new(
+                ProblemKind::Config,
+                format!("account {}: {key} cannot be read: {error}", config.id),
+                "nothing was kept",
+            )),
+        })
+        .collect()
+}
+
 fn not_kept(problem: Problem) -> Problem {
     let hint = match problem.kind {
         ProblemKind::Refused => {
@@ -408,6 +476,15 @@ fn no_secret(account: &AccountId, key: &str) -> Problem {
             crate::domain::inert::quoted(key, 40)
         ),
         "its table in the config file names those it has",
+    )
+}
+
+/// What was given for a new account is wrong; no file has anything to do with it.
+fn wrongly_given(error: &ConfigError) -> Problem {
+    Problem::new(
+        ProblemKind::Usage,
+        format!("this account cannot be added: {}", error.message()),
+        error.hint(),
     )
 }
 

@@ -31,6 +31,9 @@ pub struct Need {
     pub secret: bool,
     /// Whether an account must have it.
     pub required: bool,
+    /// Whether it is a secret that the provider's verification proves; of others nobody can say whether they are
+    /// good before they are used.
+    pub proved: bool,
 }
 
 /// A provider of whom accounts can be added: what one needs, and how it is come by.
@@ -85,6 +88,19 @@ pub fn leaves_open(problem: &Problem) -> bool {
     )
 }
 
+/// Why a secret is not replaced by one that nothing can prove, unless that is asked for.
+#[must_use]
+pub fn unprovable(account: &Account, key: &str) -> Problem {
+    Problem::new(
+        ProblemKind::Usage,
+        format!(
+            "account {}: nothing that {} can be asked tells whether a {key} is good",
+            account.id, account.provider_title
+        ),
+        "the old one stays; look at the new one closely, then add --unverified to keep it without proof",
+    )
+}
+
 /// An account to be added, its secrets in hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewAccount {
@@ -117,6 +133,8 @@ pub enum Change {
         key: String,
         /// The new one.
         secret: Secret,
+        /// Keep it also where nothing can prove it; what can be proved is proved all the same.
+        unverified: bool,
     },
     /// Take an account out of the config, and forget what was kept for it.
     Remove(AccountId),
@@ -133,11 +151,15 @@ pub enum Changed {
         unverified: Option<Problem>,
         /// Where each secret is kept, in words.
         kept: Vec<(String, String)>,
+        /// Which of them the provider accepted.
+        proved: Vec<String>,
     },
-    /// The new secret is in force.
+    /// The new secret is in the place of the old one.
     Rotated {
         /// As it is from now on.
         account: Account,
+        /// Whether the provider accepted it; else it is kept, and nobody knows whether it is good.
+        verified: bool,
         /// Where it is kept, in words; `None` where it is not tilldeck's to keep.
         kept: Option<String>,
         /// What the operator must do by hand, or know; may be empty.

@@ -47,6 +47,8 @@ pub struct Manifest {
     pub tokens: Option<MakeFetch>,
     /// How [`Op::Verify`] is asked.
     pub verify: Verify,
+    /// The secrets that go into what [`Op::Verify`] asks, so that its success proves them; by key.
+    pub proves: &'static [&'static str],
     /// How an account is come by, from opening it to its credentials.
     pub guide: &'static [Guide],
     /// Each documented call.

@@ -119,6 +119,7 @@ impl Model {
                         account: account.clone(),
                         key: form.key().to_owned(),
                         secret,
+                        unverified: form.is_unprovable(),
                     };
                     let request = self.store.manage(account, change, out);
                     form.stage = rotate::Stage::Asked(request);
@@ -192,6 +193,7 @@ impl Model {
                 account,
                 unverified,
                 kept,
+                proved,
             } => {
                 let id = account.id.clone();
                 let verdict = unverified.as_ref().map_or(Ok(()), Err);
@@ -201,7 +203,11 @@ impl Model {
                 self.focus = Pane::Credentials;
                 let places: Vec<String> = kept
                     .iter()
-                    .map(|(key, place)| format!("{key} in {place}"))
+                    .map(|(key, place)| {
+                        let only = unverified.is_none() && !proved.contains(key);
+                        let how = if only { ", not verified" } else { "" };
+                        format!("{key} in {place}{how}")
+                    })
                     .collect();
                 let places = places.join(", ");
                 if unverified.is_none() {
@@ -217,21 +223,44 @@ impl Model {
             }
             Changed::Rotated {
                 account,
+                verified,
                 kept,
                 todo,
             } => {
                 let id = account.id.clone();
-                let status = CredentialStatus::Good { at: now.wall };
-                self.store.adopt(account, status);
-                if let Some(place) = kept {
-                    let text = format!("{id}: the new secret is good and in force, in {place}");
-                    (id, Level::Info, text)
+                let (status, is) = if verified {
+                    (CredentialStatus::Good { at: now.wall }, "good and in force")
                 } else {
-                    let text = format!(
-                        "{id}: the new secret is good and in force in this console; {todo}"
-                    );
-                    (id, Level::Warning, text)
-                }
+                    let known = self.store.accounts.iter().find(|k| *k.id() == id);
+                    let status = known.map_or(CredentialStatus::Untested, |k| k.status.clone());
+                    (status, "in force, not verified,")
+                };
+                self.store.adopt(account, status);
+                let place = match (&kept, todo.is_empty()) {
+                    (Some(place), _) => format!(", in {place}"),
+                    (None, false) => " in this console".to_owned(),
+                    (None, true) => ", and already where the account's comes from".to_owned(),
+                };
+                let left = if todo.is_empty() {
+                    String::new()
+                } else {
+                    format!("; {todo}")
+                };
+                let level = if verified && left.is_empty() {
+                    Level::Info
+                } else {
+                    Level::Warning
+                };
+                let is = if place.starts_with(',') {
+                    is.trim_end_matches(',')
+                } else {
+                    is
+                };
+                (
+                    id.clone(),
+                    level,
+                    format!("{id}: the new secret is {is}{place}{left}"),
+                )
             }
             Changed::Removed { account, left } => {
                 self.store.forget(&account, out);

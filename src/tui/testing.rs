@@ -82,6 +82,7 @@ pub fn offers() -> Vec<Offer> {
         about,
         secret,
         required,
+        proved: secret && required,
     };
     vec![
         Offer {

@@ -1,13 +1,20 @@
 //! Accounts added, verified, rotated and removed through the program, against the simulator in another process.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use tilldeck::config::{Keyring, KeyringError, Vault};
+use tilldeck::domain::manage::{Change, Changed};
 use tilldeck::domain::simulate::Command;
+use tilldeck::domain::{AccountId, Secret};
+use tilldeck::net::Timeouts;
 use tilldeck::sandbox::control;
 
 use crate::program::{Place, Ran, Served};
@@ -16,6 +23,7 @@ use crate::terminal::Terminal;
 const CLIENT: &str = "SANDBOX-KINGUIN-CLIENT";
 const FIRST: &str = "SANDBOX-KINGUIN-SECRET-1";
 const SECOND: &str = "SANDBOX-KINGUIN-SECRET-2";
+const PLEDG_API: &str = "SANDBOX-PLEDG-API-SECRET-THAT-PROTECTS-NOTHING";
 const WRONG: &str = "planted-wrong-secret-5kT9";
 
 /// What a person has written, and must find again.
@@ -73,7 +81,12 @@ impl Kinguin {
 /// Runs the program with the secrets a test may name in its environment.
 fn run(place: &Place, arguments: &[&str]) -> Ran {
     let mut command = place.command(arguments);
-    command.envs([("FIRST", FIRST), ("SECOND", SECOND), ("WRONG", WRONG)]);
+    command.envs([
+        ("FIRST", FIRST),
+        ("SECOND", SECOND),
+        ("WRONG", WRONG),
+        ("PLEDG_API", PLEDG_API),
+    ]);
     command.output().unwrap().into()
 }
 
@@ -136,6 +149,7 @@ fn a_script_adds_rotates_and_removes_an_account_whose_secret_stays_where_it_is()
         json!({
             "schema": 1, "account": "keys", "profile": "test", "provider": "kinguin",
             "environment": "sandbox", "status": "good", "kept": {"client_secret": "env FIRST"},
+            "proved": ["client_secret"],
             "config": place.config_path(),
         })
     );
@@ -198,7 +212,7 @@ fn a_script_adds_rotates_and_removes_an_account_whose_secret_stays_where_it_is()
     let removed = run(&place, &["account", "remove", "keys", "--yes", "--json"]);
     assert_eq!(
         removed.object(),
-        json!({"schema": 1, "account": "keys", "profile": "test", "removed": true, "left": ""})
+        json!({"schema": 1, "account": "keys", "profile": "test", "removed": true, "left": null})
     );
     let left = read(&place.config_path());
     assert!(left.contains("[ui]   # as I like it\ntheme = 'dark'\n") && !left.contains("keys"));
@@ -551,5 +565,178 @@ fn the_console_adds_rotates_and_removes_without_a_restart() {
     );
     for secret in [FIRST, SECOND, WRONG] {
         assert!(!all.contains(secret));
+    }
+}
+
+/// A Pledg account that is added with both secrets in the environment; and its config.
+fn pledg(served: &Served, place: &Place, merchant: &str) -> Ran {
+    run(
+        place,
+        &[
+            "account",
+            "add",
+            "--json",
+            "--provider=pledg",
+            "--environment=sandbox",
+            "--name=pl",
+            "--set=api_key=SANDBOX-PLEDG-KEY",
+            &format!("--set=endpoints.api={}", served.url),
+            "--secret=api_secret=env:PLEDG_API",
+            merchant,
+        ],
+    )
+}
+
+#[test]
+fn a_secret_that_nothing_proves_is_never_called_good() {
+    let served = Served::start(&Place::new(), &[]);
+    let place = Place::new();
+    let unread = pledg(&served, &place, "--secret=merchant_secret=env:NOPE");
+    assert_eq!(unread.code, 2, "{unread:?}");
+    let said = unread.object()["error"]["message"].clone();
+    assert!(
+        said.as_str()
+            .unwrap()
+            .contains("merchant_secret cannot be read"),
+        "{said}"
+    );
+    assert!(!usual_config(&place).exists());
+
+    let added = pledg(&served, &place, "--secret=merchant_secret=env:FIRST");
+    assert_eq!(added.code, 0, "{added:?}");
+    assert_eq!(added.object()["proved"], json!(["api_secret"]));
+    // As a person adds it, so that tilldeck keeps it.
+    let vault = place.state().join("vault");
+    let kept = vault.join("test.pl.merchant_secret");
+    std::fs::create_dir_all(&vault).unwrap();
+    std::fs::write(&kept, FIRST).unwrap();
+    let config = read(&usual_config(&place));
+    let source = format!("{{ file = \"{}\" }}", kept.display());
+    let config = config.replace("{ env = \"FIRST\" }", &source);
+    std::fs::write(usual_config(&place), &config).unwrap();
+
+    let rotate = [
+        "account",
+        "rotate",
+        "pl",
+        "--key=merchant_secret",
+        "--from=env:SECOND",
+    ];
+    let ran = run(&place, &rotate);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.err.contains("--unverified"), "{ran:?}");
+    assert_eq!(read(&kept), FIRST);
+    let ran = run(&place, &[&rotate[..], &["--unverified"]].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.all().contains("not verified") && !ran.all().contains("✓"),
+        "{ran:?}"
+    );
+    assert_eq!(read(&kept), SECOND);
+
+    let same = run(
+        &place,
+        &["account", "rotate", "pl", "--from=env:PLEDG_API", "--json"],
+    );
+    assert_eq!(same.code, 0, "{same:?}");
+    let same = same.object();
+    assert_eq!(
+        (&same["status"], &same["todo"]),
+        (&json!("good"), &Value::Null)
+    );
+}
+
+#[test]
+fn what_is_wrong_with_a_new_account_is_told_of_what_was_given() {
+    let kinguin = Kinguin::start();
+    let place = Place::with_config(BY_HAND);
+    let mut settings = kinguin.settings();
+    let secret = ["account", "add", "--secret=client_secret=env:FIRST"];
+    assert_eq!(run(&place, &with(&secret, &settings)).code, 0);
+    settings[2] = "--name=Keys".into();
+    let ran = run(&place, &with(&secret, &settings));
+    assert!(ran.err.contains("an account keys already"), "{ran:?}");
+    settings[2] = "--name=other".into();
+    settings[4] = "--set=endpoints.gateway=nowhere".into();
+    let ran = run(&place, &with(&secret, &settings));
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(
+        ran.err.contains("gateway") && !ran.err.contains(".toml"),
+        "{ran:?}"
+    );
+}
+
+/// A keyring that works; while it keeps something, another program spoils the config file.
+struct Meanwhile {
+    entries: Mutex<BTreeMap<String, Secret>>,
+    config: PathBuf,
+    spoils: bool,
+}
+
+impl Keyring for Meanwhile {
+    fn get(&self, name: &str) -> Result<Option<Secret>, KeyringError> {
+        Ok(self.entries.lock().unwrap().get(name).cloned())
+    }
+
+    fn put(&self, name: &str, secret: &Secret) -> Result<(), KeyringError> {
+        let mut entries = self.entries.lock().unwrap();
+        entries.insert(name.to_owned(), secret.clone());
+        if self.spoils {
+            std::fs::write(&self.config, "[half").unwrap();
+        }
+        Ok(())
+    }
+
+    fn forget(&self, name: &str) -> Result<(), KeyringError> {
+        self.entries.lock().unwrap().remove(name);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_secret_moves_into_the_keyring_whole_or_stays_in_its_file() {
+    for spoils in [true, false] {
+        let place = Place::new();
+        let vault = place.state().join("vault");
+        std::fs::create_dir_all(&vault).unwrap();
+        let old = vault.join("mine.pl.merchant_secret");
+        std::fs::write(&old, FIRST).unwrap();
+        let config = format!(
+            "default_profile = \"mine\"\n[profiles.mine.accounts.pl]\nprovider = \"pledg\"\n\
+             environment = \"sandbox\"\napi_key = \"k\"\nmerchant_secret = {{ file = \"{}\" }}\n",
+            old.display()
+        );
+        std::fs::write(place.config_path(), config).unwrap();
+        let keyring = Arc::new(Meanwhile {
+            entries: Mutex::default(),
+            config: place.config_path(),
+            spoils,
+        });
+        let kept_in = Vault::with(vault, keyring.clone(), Duration::from_secs(1));
+        let bench = crate::deck::open_with(&place, Timeouts::default(), kept_in).await;
+        let change = Change::Rotate {
+            account: AccountId::new("pl").unwrap(),
+            key: "merchant_secret".into(),
+            secret: Secret::new(SECOND),
+            unverified: true,
+        };
+        let how = crate::deck::how();
+        let proved = bench.deck.prove(change, how).await.unwrap();
+        let kept = bench.deck.keep(proved).await;
+        let entries = keyring.entries.lock().unwrap().len();
+        if spoils {
+            assert!(kept.is_err());
+            assert_eq!((read(&old).as_str(), entries), (FIRST, 0));
+        } else {
+            let Changed::Rotated { verified, .. } = kept.unwrap() else {
+                panic!("rotated");
+            };
+            assert!(!verified && !old.exists() && entries == 1);
+            let config = read(&place.config_path());
+            assert!(
+                config.contains("keyring = \"mine.pl.merchant_secret-2\""),
+                "{config}"
+            );
+        }
     }
 }

@@ -31,6 +31,12 @@ pub struct Bench {
 
 /// A deck on the place's config, or on the sandbox without one.
 pub async fn open(place: &Place, timeouts: Timeouts) -> Bench {
+    let vault = config::Vault::files(place.state().join(config::VAULT));
+    open_with(place, timeouts, vault).await
+}
+
+/// As [`open`], with a vault of the test's own.
+pub async fn open_with(place: &Place, timeouts: Timeouts, vault: config::Vault) -> Bench {
     let (clock, hand) = Clock::by_hand(START);
     let path = place.config_path();
     let locations = Locations {
@@ -51,7 +57,7 @@ pub async fn open(place: &Place, timeouts: Timeouts) -> Bench {
         events: Some(to),
         environ: locations.environ.clone(),
         config: locations.config.clone(),
-        vault: config::Vault::files(place.state().join(config::VAULT)),
+        vault,
     };
     Bench {
         deck: Deck::open(profile, options).await.unwrap(),

@@ -42,16 +42,15 @@ pub(super) async fn answers(
             offer.environments[0]
         }
     };
-    let is_taken = |name: &AccountId| {
+    let taken_by = |name: &AccountId| {
         let profile = profile_for(config, global.profile.as_deref(), environment);
-        profile.is_ok_and(|profile| {
-            let mut accounts = profile.accounts.iter();
-            accounts.any(|known| known.id.as_str().eq_ignore_ascii_case(name.as_str()))
-        })
+        let accounts = profile.map_or_else(|_| Vec::new(), |profile| profile.accounts);
+        let mut ids = accounts.into_iter().map(|known| known.id);
+        ids.find(|known| known.as_str().eq_ignore_ascii_case(name.as_str()))
     };
     let name = match &args.name {
-        Some(name) => Some(account_name(name, &is_taken)?),
-        None if asks => Some(ask_name(offer, &is_taken).await?),
+        Some(name) => Some(account_name(name, &taken_by)?),
+        None if asks => Some(ask_name(offer, &taken_by).await?),
         None => {
             missing.push("--name NAME".into());
             None
@@ -257,11 +256,14 @@ fn environment_of(offer: &Offer, name: &str) -> Result<Environment, Problem> {
         })
 }
 
-fn account_name(text: &str, is_taken: &dyn Fn(&AccountId) -> bool) -> Result<AccountId, Problem> {
+fn account_name(
+    text: &str,
+    taken_by: &dyn Fn(&AccountId) -> Option<AccountId>,
+) -> Result<AccountId, Problem> {
     let name = AccountId::new(text).map_err(|error| usage(error.to_string(), ""))?;
-    if is_taken(&name) {
+    if let Some(known) = taken_by(&name) {
         return Err(usage(
-            format!("there is an account {name} already"),
+            format!("there is an account {known} already"),
             "choose another name, or remove that one first",
         ));
     }
@@ -317,10 +319,10 @@ async fn ask_environment(offer: &Offer) -> Result<Environment, Problem> {
 
 async fn ask_name(
     offer: &Offer,
-    is_taken: &dyn Fn(&AccountId) -> bool,
+    taken_by: &dyn Fn(&AccountId) -> Option<AccountId>,
 ) -> Result<AccountId, Problem> {
     let usual = AccountId::new(offer.provider.0).ok();
-    let usual = usual.filter(|name| !is_taken(name));
+    let usual = usual.filter(|name| taken_by(name).is_none());
     let shown = usual
         .as_ref()
         .map(|name| format!(" [{name}]"))
@@ -330,7 +332,7 @@ async fn ask_name(
         if let (true, Some(usual)) = (answer.is_empty(), &usual) {
             return Ok(usual.clone());
         }
-        match account_name(&answer, is_taken) {
+        match account_name(&answer, taken_by) {
             Ok(name) => return Ok(name),
             Err(problem) => say(&problem.told()),
         }

@@ -9,7 +9,7 @@ use crate::config::edit::{self, Edit, Entry};
 use crate::config::{AccountConfig, Config, SecretSource, VaultError, VaultPlace};
 use crate::domain::manage::Changed;
 use crate::domain::{Account, AccountId, Problem, ProblemKind, Secret};
-use crate::providers::SPECS;
+use crate::providers::{self, SPECS};
 
 /// What a change is kept with. Blocks: files are written, and the keyring may take seconds.
 pub(super) struct Office {
@@ -31,8 +31,9 @@ impl Office {
                 account,
                 key,
                 secret,
+                verified,
                 home,
-            } => self.keep_rotation(&account, key, &secret, home),
+            } => self.keep_rotation(&account, key, &secret, verified, home),
             Step::Remove(account) => self.keep_removal(&account),
         }
     }
@@ -46,7 +47,7 @@ impl Office {
         let mut kept: Vec<(String, VaultPlace)> = Vec::new();
         let mut added = || {
             for (key, secret) in secrets {
-                let name = self.free_name(&entry.account, key)?;
+                let name = self.free_name(&entry.account, key, None)?;
                 let place = self
                     .seats
                     .vault
@@ -82,10 +83,15 @@ impl Office {
             };
             (key.clone(), words)
         });
+        let proves = providers::by_name(&entry.provider).map_or(&[][..], |m| m.proves);
+        let proved = proves.iter().filter(|key| {
+            unverified.is_none() && entry.secrets.iter().any(|(known, _)| known == *key)
+        });
         Ok(Changed::Added {
             account,
-            unverified,
             kept: told.collect(),
+            proved: proved.map(ToString::to_string).collect(),
+            unverified,
         })
     }
 
@@ -94,45 +100,77 @@ impl Office {
         account: &AccountId,
         key: &'static str,
         secret: &Secret,
+        verified: bool,
         home: Home,
     ) -> Result<Changed, Problem> {
         let config = edit::current(&self.config, &SPECS).map_err(|error| misconfigured(&error))?;
         let (config, kept, todo) = match home {
             Home::Vault(name, source) => {
-                let vault = &self.seats.vault;
-                let old = vault.get(&name).map_err(|error| unkept(&error))?;
-                let place = vault.put(&name, secret).map_err(|error| unkept(&error))?;
-                let now = self.source(&name, &place)?;
-                let config = if now == source {
-                    config
-                } else {
-                    let edit = Edit::SetSecret {
-                        profile: self.profile.clone(),
-                        account: account.clone(),
-                        key: key.to_owned(),
-                        source: now,
-                    };
-                    self.edited(&edit).inspect_err(|_| {
-                        if let Some((old, _)) = &old {
-                            // Told by the problem either way; the new one is good, and at its old name.
-                            let _ = vault.put(&name, old);
-                        }
-                    })?
-                };
+                let (config, place, left) =
+                    self.keep_in_vault(config, account, key, secret, (&name, &source))?;
                 self.seats.in_hand.drop(account, Some(key));
-                (config, Some(place_in_words(&place)), String::new())
+                (config, Some(place_in_words(&place)), left)
             }
             Home::Elsewhere(source) => {
-                self.seats.in_hand.take(account, key, secret.clone());
-                (config, None, by_hand(&source))
+                let there = source.resolve(&self.seats.environ);
+                if there.is_ok_and(|there| there.secret == *secret) {
+                    self.seats.in_hand.drop(account, Some(key));
+                    (config, None, String::new())
+                } else {
+                    self.seats.in_hand.take(account, key, secret.clone());
+                    (config, None, by_hand(&source))
+                }
             }
             Home::Simulator => unreachable!("the deck itself keeps the simulator's"),
         };
         Ok(Changed::Rotated {
             account: self.seat(&find(&config, &self.profile, account)?)?,
+            verified,
             kept,
             todo,
         })
+    }
+
+    /// Replaces a secret where it is kept, or keeps the new one beside it, has the config name that, and only then
+    /// forgets the old one. What could not be forgotten is told in words.
+    fn keep_in_vault(
+        &self,
+        config: Config,
+        account: &AccountId,
+        key: &str,
+        secret: &Secret,
+        (name, source): (&str, &SecretSource),
+    ) -> Result<(Config, VaultPlace, String), Problem> {
+        let vault = &self.seats.vault;
+        let old = match source {
+            SecretSource::File { written, base } => VaultPlace::File(base.join(written)),
+            _ => VaultPlace::Keyring,
+        };
+        if vault
+            .replace(name, secret, &old)
+            .map_err(|error| unkept(&error))?
+        {
+            return Ok((config, old, String::new()));
+        }
+        let fresh = self.free_name(account, key, Some(name))?;
+        let place = vault.put(&fresh, secret).map_err(|error| unkept(&error))?;
+        let named = self.source(&fresh, &place).and_then(|source| {
+            self.edited(&Edit::SetSecret {
+                profile: self.profile.clone(),
+                account: account.clone(),
+                key: key.to_owned(),
+                source,
+            })
+        });
+        let config = named.inspect_err(|_| {
+            // What is left over is found by nobody, and told by the problem either way.
+            let _ = vault.forget(&fresh);
+        })?;
+        let left = match vault.forget(name) {
+            Ok(()) => String::new(),
+            Err(error) => format!("the old secret is still kept: {error}"),
+        };
+        Ok((config, place, left))
     }
 
     fn keep_removal(&self, account: &AccountId) -> Result<Changed, Problem> {
@@ -177,10 +215,20 @@ impl Office {
 
     /// A name under which nothing is kept: another config file, or an account that was taken out by hand, may have
     /// left something under the usual one.
-    fn free_name(&self, account: &AccountId, key: &str) -> Result<String, Problem> {
+    ///
+    /// `taken` is none of those, even if what is kept there cannot be seen at the moment.
+    fn free_name(
+        &self,
+        account: &AccountId,
+        key: &str,
+        taken: Option<&str>,
+    ) -> Result<String, Problem> {
         let usual = name(&self.profile, account, key);
         let others = (2..100).map(|count| format!("{usual}-{count}"));
         for name in std::iter::once(usual.clone()).chain(others) {
+            if Some(name.as_str()) == taken {
+                continue;
+            }
             if self
                 .seats
                 .vault

@@ -40,6 +40,7 @@ pub static MANIFEST: Manifest = Manifest {
     }],
     tokens: None,
     verify: Verify::Call,
+    proves: &[settings::API_SECRET],
     guide: GUIDE,
     catalogue: &[
         Documented {

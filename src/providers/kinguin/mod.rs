@@ -63,6 +63,7 @@ pub static MANIFEST: Manifest = Manifest {
     ],
     tokens: Some(auth::fetch),
     verify: Verify::Call,
+    proves: &[settings::CLIENT_SECRET],
     guide: GUIDE,
     catalogue: &catalogue::CATALOGUE,
     connect: api::connect,
@@ -120,7 +121,7 @@ const GUIDE: &[Guide] = &[
             "Confirm with \"YES\": the old secret must then be replaced in every program that uses it.",
             "Enter a two-factor code from Google Authenticator; one entered within the last hour still counts.",
             "Copy the new secret: it is shown this once. Then choose \"DONE\".",
-            "`tilldeck account rotate` takes the new secret, verifies it, and only then replaces the old one.",
+            "tilldeck takes the new secret, verifies it, and only then replaces the old one.",
         ],
     },
 ];

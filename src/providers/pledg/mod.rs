@@ -49,6 +49,8 @@ pub static MANIFEST: Manifest = Manifest {
     tokens: Some(api::fetch),
     // No path that reads an account is documented, and both schedule simulations depend on a merchant's uid.
     verify: Verify::TokenCall,
+    // The merchant's secret signs, and the dashboard's password opens other calls: neither goes into the token call.
+    proves: &[settings::API_SECRET],
     guide: GUIDE,
     catalogue: CATALOGUE,
     connect: api::connect,

@@ -13,6 +13,9 @@ use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::form::{Field, Form};
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, wrap};
 
+/// The choice about a secret of which nobody can say whether it is good.
+const UNPROVABLE: &str = "no proof";
+
 /// How far it is.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stage {
@@ -28,6 +31,8 @@ pub struct State {
     pub stage: Stage,
     pub account: Account,
     keys: Vec<&'static str>,
+    /// Those of them that no verification proves.
+    unprovable: Vec<&'static str>,
     guide: Option<&'static Guide>,
 }
 
@@ -45,7 +50,17 @@ impl State {
             let names = keys.iter().map(ToString::to_string).collect();
             fields.push(Field::choice("which", names, at));
         }
+        let secrets = offer.needs.iter().filter(|need| need.secret);
+        let unprovable: Vec<_> = secrets
+            .filter(|need| !need.proved)
+            .map(|need| need.key)
+            .collect();
+        if !unprovable.is_empty() {
+            let answers = vec!["leave the old one".into(), "keep it all the same".into()];
+            fields.push(Field::choice(UNPROVABLE, answers, 0));
+        }
         Self {
+            unprovable,
             form: Form::new(fields),
             stage: Stage::Filling,
             account,
@@ -55,12 +70,33 @@ impl State {
     }
 
     pub fn key(&self) -> &'static str {
-        let at = self.form.fields.get(1).map_or(0, Field::chosen);
+        let several = self.keys.len() > 1;
+        let at = if several {
+            self.form.fields[1].chosen()
+        } else {
+            0
+        };
         self.keys.get(at).copied().unwrap_or_default()
     }
 
-    /// The new secret, or an error beside its field.
+    /// Whether nobody can say if the new secret is good.
+    pub fn is_unprovable(&self) -> bool {
+        self.unprovable.contains(&self.key())
+    }
+
+    /// The new secret, or an error beside its field. One that cannot be verified must be meant.
     pub fn submit(&mut self) -> Option<Secret> {
+        let unmeant =
+            self.is_unprovable() && self.form.fields.last().is_some_and(|f| f.chosen() == 0);
+        let last = self.form.fields.len() - 1;
+        if !self.unprovable.is_empty() {
+            let why = format!("{} cannot be verified; choose", self.key());
+            self.form.fields[last].error = unmeant.then_some(why);
+        }
+        if unmeant {
+            self.form.at = last;
+            return None;
+        }
         let field = &mut self.form.fields[0];
         match field.secret() {
             Some(Ok(secret)) => return Some(secret),
@@ -73,6 +109,14 @@ impl State {
 
     fn note(&self, look: Look<'_>) -> (String, Tone) {
         match &self.stage {
+            Stage::Filling if self.is_unprovable() => (
+                format!(
+                    "Nothing {} can be asked tells whether a {} is good: it is kept without proof, if you choose so.",
+                    self.account.provider_title,
+                    self.key()
+                ),
+                Tone::Warn,
+            ),
             Stage::Filling => (
                 format!(
                     "{} has {} verify it; only then it replaces the old {}.",

@@ -81,6 +81,7 @@ fn added() -> Changed {
         account: kinguin("keys"),
         unverified: None,
         kept: vec![("client_secret".into(), "the keyring".into())],
+        proved: vec!["client_secret".into()],
     }
 }
 
@@ -159,6 +160,7 @@ fn where_nobody_can_be_asked_it_is_kept_only_by_choice() {
         account,
         unverified: Some(unreachable()),
         kept,
+        proved: Vec::new(),
     };
     managed(&mut model, request, Ok(changed));
     let known = model.credentials.selected(&model.store).unwrap();
@@ -249,6 +251,7 @@ fn a_refused_secret_leaves_the_old_one_and_a_good_one_replaces_it() {
             account: name("shop"),
             key: "api_secret".into(),
             secret: Secret::new(PLANTED),
+            unverified: false,
         }
     );
     let problem = Problem::new(ProblemKind::Refused, "refused", "the old secret stays");
@@ -257,6 +260,7 @@ fn a_refused_secret_leaves_the_old_one_and_a_good_one_replaces_it() {
     let (request, _) = change_of(&press(&mut model, "<enter>", second(2)));
     let rotated = Changed::Rotated {
         account: account("shop", Environment::Production),
+        verified: true,
         kept: None,
         todo: "set env KANGA_API_SECRET to the new secret where you set it".into(),
     };
@@ -380,4 +384,19 @@ fn windows_of_accounts_in_ascii_and_where_there_is_no_room() {
             resized_screen(&mut model, second(1), width, height);
         }
     }
+}
+
+#[test]
+fn a_new_secret_that_nothing_proves_must_be_meant() {
+    let offers = crate::tui::testing::offers();
+    let mut asked = crate::tui::overlays::rotate::State::new(kinguin("keys"), &offers[1]);
+    let space = ratatui::crossterm::event::KeyCode::Char(' ').into();
+    asked.form.paste(PLANTED);
+    assert!(asked.submit().is_some() && !asked.is_unprovable());
+    asked.form.next();
+    asked.form.key(&space);
+    assert_eq!((asked.key(), asked.is_unprovable()), ("other_secret", true));
+    assert!(asked.submit().is_none(), "the old one is left by itself");
+    asked.form.key(&space);
+    assert!(asked.submit().is_some());
 }
