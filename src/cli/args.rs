@@ -216,8 +216,8 @@ pub struct RotateSecret {
     /// `command:PROGRAM ARGUMENTS…`, `keyring:NAME`. Never the secret itself.
     #[arg(long, value_name = "SOURCE")]
     pub from: Option<String>,
-    /// Keep it also where nothing the provider can be asked proves it, as with Pledg's merchant_secret and
-    /// dashboard_password; a secret that can be proved is proved all the same.
+    /// Keep it also where nothing the provider can be asked proves it, as with Pledg's `merchant_secret` and
+    /// `dashboard_password`; a secret that can be proved is proved all the same.
     #[arg(long)]
     pub unverified: bool,
 }

@@ -377,35 +377,7 @@ fn told(
                 }))?;
                 return Ok(Exit::Done);
             }
-            let (word, is) = if *verified {
-                ("good", "good")
-            } else {
-                ("kept, not verified", "not verified")
-            };
-            row(account, word, *verified, out)?;
-            match (kept, todo) {
-                (Some(place), todo) => {
-                    let place = inert::line(place);
-                    if *verified {
-                        out.say(&format!("the new secret is in force, in {place}"));
-                    } else {
-                        out.say(&format!(
-                            "the new secret is kept in {place}; nobody could say whether it is good"
-                        ));
-                    }
-                    if let Some(left) = todo {
-                        out.tell(Tone::Warn, "warning:", left);
-                    }
-                }
-                (None, Some(todo)) => out.tell(
-                    Tone::Warn,
-                    "to do:",
-                    &format!("the new secret is {is}, and it is not tilldeck's to replace: {todo}"),
-                ),
-                (None, None) => out.say(&format!(
-                    "the new secret is {is}, and where the account's comes from already: nothing is to be done"
-                )),
-            }
+            rotated(account, *verified, kept.as_deref(), todo, out)?;
         }
         Changed::Removed { account, left } => {
             if out.json {
@@ -426,6 +398,46 @@ fn told(
         }
     }
     Ok(Exit::Done)
+}
+
+/// A replaced secret in words: where it is, whether it is good, and what is left to do.
+fn rotated(
+    account: &Account,
+    verified: bool,
+    kept: Option<&str>,
+    todo: Option<&str>,
+    out: &Out,
+) -> Result<(), Closed> {
+    let (word, is) = if verified {
+        ("good", "good")
+    } else {
+        ("kept, not verified", "not verified")
+    };
+    row(account, word, verified, out)?;
+    match (kept, todo) {
+                (Some(place), todo) => {
+                    let place = inert::line(place);
+                    if verified {
+                        out.say(&format!("the new secret is in force, in {place}"));
+                    } else {
+                        out.say(&format!(
+                            "the new secret is kept in {place}; nobody could say whether it is good"
+                        ));
+                    }
+                    if let Some(left) = todo {
+                        out.tell(Tone::Warn, "warning:", left);
+                    }
+                }
+                (None, Some(todo)) => out.tell(
+                    Tone::Warn,
+                    "to do:",
+                    &format!("the new secret is {is}, and it is not tilldeck's to replace: {todo}"),
+                ),
+                (None, None) => out.say(&format!(
+                    "the new secret is {is}, and where the account's comes from already: nothing is to be done"
+                )),
+            }
+    Ok(())
 }
 
 fn row(account: &Account, word: &str, good: bool, out: &Out) -> Result<(), Closed> {

@@ -109,7 +109,7 @@ impl Vault {
                 return Ok(VaultPlace::Keyring);
             }
         }
-        self.write(path.clone(), secret)?;
+        self.write(&path, secret)?;
         Ok(VaultPlace::File(path))
     }
 
@@ -138,13 +138,13 @@ impl Vault {
             {
                 Ok(false)
             }
-            (VaultPlace::File(_), _) => self.write(path, secret).map(|()| true),
+            (VaultPlace::File(_), _) => self.write(&path, secret).map(|()| true),
         }
     }
 
-    fn write(&self, path: PathBuf, secret: &Secret) -> Result<(), VaultError> {
+    fn write(&self, path: &Path, secret: &Secret) -> Result<(), VaultError> {
         let failed = |why| VaultError::File {
-            path: path.clone(),
+            path: path.to_owned(),
             why,
         };
         self.private_folder(true)?;
@@ -152,7 +152,7 @@ impl Vault {
         let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
         file.write_all(secret.expose().as_bytes()).map_err(failed)?;
         file.as_file().sync_all().map_err(failed)?;
-        file.persist(&path).map_err(|error| failed(error.error))?;
+        file.persist(path).map_err(|error| failed(error.error))?;
         // The new name must survive a power cut as well as the bytes do.
         #[cfg(unix)]
         File::open(&self.folder)

@@ -83,14 +83,14 @@ impl Office {
             };
             (key.clone(), words)
         });
-        let proves = providers::by_name(&entry.provider).map_or(&[][..], |m| m.proves);
-        let proved = proves.iter().filter(|key| {
+        let provable = providers::by_name(&entry.provider).map_or(&[][..], |m| m.proves);
+        let accepted = provable.iter().filter(|key| {
             unverified.is_none() && entry.secrets.iter().any(|(known, _)| known == *key)
         });
         Ok(Changed::Added {
             account,
             kept: told.collect(),
-            proved: proved.map(ToString::to_string).collect(),
+            proved: accepted.map(ToString::to_string).collect(),
             unverified,
         })
     }
