@@ -564,7 +564,7 @@ fn by_keys_alone_a_payment_is_estimated_linked_paid_and_seen_finalized() {
     terminal.sees_no("Ask for a quote");
     terminal.sees("250 EMT");
     terminal.sees("257.5");
-    terminal.sees("POST /api/tpg/price/estimate");
+    terminal.sees("POST   /api/tpg/price/estimate");
 
     terminal.send("L");
     terminal.sees("Payment link");
@@ -601,7 +601,7 @@ fn by_keys_alone_a_payment_is_estimated_linked_paid_and_seen_finalized() {
         row(screen, "PAID", "ERRAND-1")
     });
     terminal.sees("PAID: expected 250 EMT, received 250 EMT");
-    terminal.sees("POST /api/v2/tpg/transaction");
+    terminal.sees("POST   /api/v2/tpg/transaction");
 
     // With a token and an address, the page asks for no address.
     terminal.send("L");
@@ -618,7 +618,7 @@ fn by_keys_alone_a_payment_is_estimated_linked_paid_and_seen_finalized() {
     let payer = Payer::open(&url);
     assert!(payer.page.contains("<b>ACTIVE</b>"), "{}", payer.page);
     terminal.send("w5");
-    terminal.sees("POST /api/v2/tpg/create/payment");
+    terminal.sees("POST   /api/v2/tpg/create/payment");
     // The exchange that made the token, read whole.
     terminal.send("/create\r\r");
     terminal.sees("Reply");
@@ -662,8 +662,8 @@ fn by_keys_alone_offers_are_found_sent_for_and_read_as_a_table_and_a_write_asks_
     for account in ["kinguin", "pledg"] {
         terminal.sees(&format!("✔ {account}"));
     }
-    terminal.sees("POST /auth/token");
-    terminal.sees("POST /api/token");
+    terminal.sees("POST   /auth/token");
+    terminal.sees("POST   /api/token");
     terminal.send("6");
     terminal.sees("6 Explorer");
     terminal.send("/your offers a page\r");
