@@ -40,19 +40,24 @@ impl Behind {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Writes the slots whose replies were seen: who counts them must count them as they are.
+    pub(super) fn release(&self, store: &mut Store) {
+        let released = std::mem::take(&mut self.lock().released);
+        if !released.is_empty() {
+            slots::release(store, &released);
+        }
+    }
+
     /// Writes some of what is waiting; whether there is more.
     fn write(&self, store: &mut Store) -> bool {
-        let (released, exchanges, more) = {
+        let (exchanges, more) = {
             let mut waiting = self.lock();
             let some = waiting.exchanges.len().min(CHUNK);
             let exchanges: Vec<_> = waiting.exchanges.drain(..some).collect();
             waiting.planned = !waiting.exchanges.is_empty();
-            let released = std::mem::take(&mut waiting.released);
-            (released, exchanges, waiting.planned)
+            (exchanges, waiting.planned)
         };
-        if !released.is_empty() {
-            slots::release(store, &released);
-        }
+        self.release(store);
         if exchanges.is_empty() {
             return more;
         }

@@ -151,6 +151,7 @@ impl Ledger {
         let (answer, answered) = tokio::sync::oneshot::channel();
         let ledger = self.clone();
         self.tell(move |store| {
+            ledger.0.behind.release(store);
             let taken = take(store, &asked).map(|taken| taken.guarded(ledger));
             if let Err(Ok(Slots::Granted(mut granted))) = answer.send(taken) {
                 // Whoever asked is gone and will send nothing.
@@ -194,7 +195,9 @@ impl Ledger {
         period: Duration,
     ) -> Result<Counted, LedgerError> {
         let period = millis(period);
+        let behind = self.0.behind.clone();
         self.ask(move |store| {
+            behind.release(store);
             let now = store.clock.now().wall.0;
             let loose = loose_of(store, &scope, now);
             let used = store.read(|conn| used(conn, &scope, now))? + loose.len();
