@@ -663,8 +663,9 @@ fn by_keys_alone_offers_are_found_sent_for_and_read_as_a_table_and_a_write_asks_
     for account in ["kinguin", "pledg"] {
         terminal.sees(&format!("✔ {account}"));
     }
-    terminal.sees("POST   /auth/token");
-    terminal.sees("POST   /api/token");
+    terminal.wait_for("both tokens to be got", |screen| {
+        row(screen, "kinguin", "fresh") && row(screen, "pledg", "fresh")
+    });
     terminal.send("6");
     terminal.sees("6 Explorer");
     terminal.send("/your offers a page\r");
