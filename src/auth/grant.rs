@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 use rust_decimal::prelude::ToPrimitive as _;
 use serde_json::Value;
 
-use crate::domain::{Account, Problem, ProblemKind, Secret, WallTime, inert};
+use crate::domain::{Account, Problem, ProblemKind, Secret, inert};
 use crate::net::{NetError, Reply, redact};
 
 /// The life of a token whose answer names none (RFC 6749, 5.1 leaves it to the provider's documentation, and none
@@ -312,7 +312,7 @@ fn failed(reply: &Reply, body: Option<&Value>, account: &Account) -> Failure {
         ),
     };
     Failure {
-        retry_after: retry_after(reply),
+        retry_after: reply.retry_after().map(|wait| wait.min(RETRY_AFTER_MAX)),
         ..told(ProblemKind::Failing, no_token(account, &what), &hint)
     }
 }
@@ -341,19 +341,6 @@ fn words(body: &Value) -> String {
     // of a secret where it could be one.
     let said = redact::header("error", &said.join(": "));
     format!(": {}", inert::cut(&said, 200))
-}
-
-/// `Retry-After` in seconds or as a date (RFC 9110, 10.2.3).
-fn retry_after(reply: &Reply) -> Option<Duration> {
-    let text = reply.header("retry-after")?.trim();
-    let wait = if let Ok(seconds) = text.parse() {
-        Duration::from_secs(seconds)
-    } else {
-        let date = httpdate::parse_http_date(text).ok()?;
-        let date = date.duration_since(std::time::UNIX_EPOCH).ok()?;
-        WallTime(i64::try_from(date.as_millis()).ok()?).since(reply.at)
-    };
-    Some(wait.min(RETRY_AFTER_MAX))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What is written behind: nobody waits for it, so a burst of it is written in one go.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::domain::{Exchange, WallTime};
@@ -26,14 +26,18 @@ pub(super) struct Behind(Mutex<Waiting>);
 struct Waiting {
     released: Vec<(SlotId, i64)>,
     exchanges: VecDeque<(Exchange, Then)>,
-    /// A job or a timer that will see to it is under way.
-    planned: bool,
-    /// The last were written a moment ago, or are being written: this is a burst.
-    bursting: bool,
+    /// A task is under way that sees to it, until nothing has come for a while.
+    tended: bool,
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.released.is_empty() && self.exchanges.is_empty()
+    }
 }
 
 /// Told of the exchange with the id it was given.
-pub(super) type Then = Box<dyn FnOnce(Exchange) + Send>;
+type Then = Box<dyn FnOnce(Exchange) + Send>;
 
 impl Behind {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -49,13 +53,12 @@ impl Behind {
     }
 
     /// Writes some of what is waiting; whether there is more.
-    fn write(&self, store: &mut Store) -> bool {
+    pub(super) fn write(&self, store: &mut Store) -> bool {
         let (exchanges, more) = {
             let mut waiting = self.lock();
             let some = waiting.exchanges.len().min(CHUNK);
             let exchanges: Vec<_> = waiting.exchanges.drain(..some).collect();
-            waiting.planned = !waiting.exchanges.is_empty();
-            (exchanges, waiting.planned)
+            (exchanges, !waiting.exchanges.is_empty())
         };
         self.release(store);
         if exchanges.is_empty() {
@@ -75,7 +78,7 @@ impl Ledger {
     pub fn release_slot(&self, id: SlotId, seen_at: WallTime) {
         let mut waiting = self.0.behind.lock();
         waiting.released.push((id, seen_at.0));
-        self.plan(&mut waiting);
+        self.tend(&mut waiting);
     }
 
     /// Keeps an exchange without waiting for it; then `then` is given it with its id, negative where it cannot be
@@ -83,7 +86,7 @@ impl Ledger {
     pub fn record_later(&self, exchange: Exchange, then: impl FnOnce(Exchange) + Send + 'static) {
         let mut waiting = self.0.behind.lock();
         waiting.exchanges.push_back((exchange, Box::new(then)));
-        self.plan(&mut waiting);
+        self.tend(&mut waiting);
     }
 
     /// Waits while more is to be written behind than should be kept in memory.
@@ -102,43 +105,44 @@ impl Ledger {
 
     /// Writes what is waiting, letting go first whoever has asked for something else meanwhile.
     fn catch_up_in_turn(&self) {
-        let ledger = self.clone();
+        let shared = Arc::downgrade(&self.0);
+        let behind = self.0.behind.clone();
         self.tell(move |store| {
-            if ledger.0.behind.write(store) {
-                ledger.catch_up_in_turn();
+            if behind.write(store)
+                && let Some(shared) = shared.upgrade()
+            {
+                Ledger(shared).catch_up_in_turn();
             }
         });
     }
 
-    fn plan(&self, waiting: &mut Waiting) {
-        if std::mem::replace(&mut waiting.planned, true) {
+    /// Sees to it that what was added is written: the first of a burst now, what comes meanwhile together.
+    fn tend(&self, waiting: &mut Waiting) {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+            self.catch_up_in_turn();
+            return;
+        };
+        if std::mem::replace(&mut waiting.tended, true) {
             return;
         }
-        let runtime = tokio::runtime::Handle::try_current();
-        match runtime {
-            Ok(runtime) if std::mem::replace(&mut waiting.bursting, true) => {
-                let ledger = self.clone();
-                runtime.spawn(async move {
-                    tokio::time::sleep(GATHER).await;
-                    ledger.catch_up_in_turn();
-                });
-            }
-            Ok(runtime) => {
-                self.catch_up();
-                let behind = self.0.behind.clone();
-                runtime.spawn(async move {
-                    // Until nothing has come for a while.
-                    loop {
-                        tokio::time::sleep(GATHER).await;
-                        let mut waiting = behind.lock();
-                        if !waiting.planned {
-                            waiting.bursting = false;
-                            return;
-                        }
+        self.catch_up_in_turn();
+        let shared = Arc::downgrade(&self.0);
+        runtime.spawn(async move {
+            loop {
+                tokio::time::sleep(GATHER).await;
+                // With the last handle, all that waits is written.
+                let Some(shared) = shared.upgrade() else {
+                    return;
+                };
+                {
+                    let mut waiting = shared.behind.lock();
+                    if waiting.is_empty() {
+                        waiting.tended = false;
+                        return;
                     }
-                });
+                }
+                Ledger(shared).catch_up_in_turn();
             }
-            Err(_) => self.catch_up(),
-        }
+        });
     }
 }

@@ -110,6 +110,16 @@ struct Shared {
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
+impl Drop for Shared {
+    fn drop(&mut self) {
+        // The thread ends once its queue is empty: what waits to be written is put into it last.
+        let behind = self.behind.clone();
+        let _ = self
+            .jobs
+            .send(Box::new(move |store| while behind.write(store) {}));
+    }
+}
+
 impl std::fmt::Debug for Ledger {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Ledger({})", self.0.folder.display())

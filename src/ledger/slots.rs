@@ -45,9 +45,9 @@ pub struct Terms {
 
 /// The answer to who asks for slots.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Slots {
+pub enum Slots<Some = Granted> {
     /// At least one. Send, then call [`Ledger::release_slot`] for each.
-    Granted(Granted),
+    Granted(Some),
     /// None is free.
     Full {
         /// Until there is one; `None` where that depends on replies still on their way.
@@ -152,7 +152,7 @@ impl Ledger {
         let ledger = self.clone();
         self.tell(move |store| {
             ledger.0.behind.release(store);
-            let taken = take(store, &asked).map(|taken| taken.guarded(ledger));
+            let taken = take(store, &asked).map(|taken| taken.map(|ids| Granted { ledger, ids }));
             if let Err(Ok(Slots::Granted(mut granted))) = answer.send(taken) {
                 // Whoever asked is gone and will send nothing.
                 discard(store, &granted.take());
@@ -172,14 +172,16 @@ impl Ledger {
     /// of `scope` meanwhile.
     pub fn hold_slots(&self, scope: Arc<str>, since: WallTime, wait: Duration) {
         self.tell(move |store| {
-            let until = since.0.saturating_add(millis(wait).min(HOLD_MAX));
-            // Where it cannot be written, this process keeps to it all the same.
+            let longest = since.0.saturating_add(HOLD_MAX);
+            let until = since.0.saturating_add(millis(wait)).min(longest);
+            // Where it cannot be written, this process keeps to it all the same. A hold that a clock set forward
+            // once put far off is cut to the longest there is.
             let _ = store.write(|conn| {
                 conn.prepare_cached(
                     "INSERT INTO holds (scope, since, until) VALUES (?1, ?2, ?3)
-                     ON CONFLICT (scope) DO UPDATE SET since = ?2, until = max(until, ?3)",
+                     ON CONFLICT (scope) DO UPDATE SET since = ?2, until = min(max(until, ?3), ?4)",
                 )?
-                .execute((&*scope, since.0, until))
+                .execute((&*scope, since.0, until, longest))
             });
         });
     }
@@ -231,24 +233,17 @@ fn loose_of(store: &mut Store, scope: &str, now: i64) -> Vec<Option<i64>> {
         .collect()
 }
 
-/// What was found, before it is handed out.
-enum Found {
-    Slots(Vec<SlotId>),
-    Full(Option<Duration>),
-    Held(Duration),
-}
-
-impl Found {
-    fn guarded(self, ledger: Ledger) -> Slots {
+impl<A> Slots<A> {
+    fn map<B>(self, granted: impl FnOnce(A) -> B) -> Slots<B> {
         match self {
-            Self::Slots(ids) => Slots::Granted(Granted { ledger, ids }),
-            Self::Full(next_free) => Slots::Full { next_free },
+            Self::Granted(some) => Slots::Granted(granted(some)),
+            Self::Full { next_free } => Slots::Full { next_free },
             Self::Held(wait) => Slots::Held(wait),
         }
     }
 }
 
-fn take(store: &mut Store, asked: &Asked) -> Result<Found, LedgerError> {
+fn take(store: &mut Store, asked: &Asked) -> Result<Slots<Vec<SlotId>>, LedgerError> {
     // First, since it may bring slots along that are not in the file.
     store.follow_file();
     let era = store.era;
@@ -265,14 +260,12 @@ fn take(store: &mut Store, asked: &Asked) -> Result<Found, LedgerError> {
     };
     match store.write(|conn| take_in_file(conn, asked, now, &loose)) {
         // The file proved damaged and was replaced; what could be read of it counts too.
-        Ok(Taken::Slots(ids)) if store.era != era => {
+        Ok(Slots::Granted(ids)) if store.era != era => {
             let taken = numbered(store.era, ids);
             discard(store, &taken);
             return take(store, asked);
         }
-        Ok(Taken::Slots(ids)) => return Ok(Found::Slots(numbered(store.era, ids))),
-        Ok(Taken::Full(next)) => return Ok(full(next, now)),
-        Ok(Taken::Held(wait)) => return Ok(Found::Held(wait)),
+        Ok(taken) => return Ok(taken.map(|ids| numbered(store.era, ids))),
         Err(LedgerError::NotKept(_)) => {}
         Err(error) => return Err(error),
     }
@@ -293,17 +286,13 @@ fn take(store: &mut Store, asked: &Asked) -> Result<Found, LedgerError> {
         in_flight: true,
         free_at: now + asked.flight + asked.period,
     }));
-    Ok(Found::Slots(numbered(store.era, ids)))
+    Ok(Slots::Granted(numbered(store.era, ids)))
 }
 
-enum Taken {
-    Slots(Vec<i64>),
-    Full(Option<i64>),
-    Held(Duration),
-}
-
-fn full(next: Option<i64>, now: i64) -> Found {
-    Found::Full(next.map(|at| wait_until(at, now)))
+fn full<Some>(next: Option<i64>, now: i64) -> Slots<Some> {
+    Slots::Full {
+        next_free: next.map(|at| wait_until(at, now)),
+    }
 }
 
 fn take_in_file(
@@ -311,11 +300,11 @@ fn take_in_file(
     asked: &Asked,
     now: i64,
     loose: &[Option<i64>],
-) -> rusqlite::Result<Taken> {
+) -> rusqlite::Result<Slots<Vec<i64>>> {
     let scope = &*asked.terms.scope;
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
     if let Some(wait) = held(&change, scope, now)? {
-        return Ok(Taken::Held(wait));
+        return Ok(Slots::Held(wait));
     }
     change
         .prepare_cached("DELETE FROM slots WHERE scope = ?1 AND free_at <= ?2")?
@@ -344,10 +333,10 @@ fn take_in_file(
             insert.execute((scope, asked.period, asked.flight, free_at))?;
             ids.push(change.last_insert_rowid());
         }
-        Taken::Slots(ids)
+        Slots::Granted(ids)
     } else {
         let over = in_use.saturating_sub(asked.open_to_all());
-        Taken::Full(nth_free(&change, scope, now, loose, over)?)
+        full(nth_free(&change, scope, now, loose, over)?, now)
     };
     change.commit()?;
     Ok(taken)

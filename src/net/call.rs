@@ -113,6 +113,19 @@ impl Reply {
             .map(|(_, value)| value.as_str())
     }
 
+    /// How long the provider asks to be left alone, counted from when this reply's end was seen: `Retry-After` in
+    /// seconds or as an HTTP date.
+    #[must_use]
+    pub fn retry_after(&self) -> Option<Duration> {
+        let text = self.header("retry-after")?.trim();
+        if let Ok(seconds) = text.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let date = httpdate::parse_http_date(text).ok()?;
+        let date = date.duration_since(std::time::UNIX_EPOCH).ok()?;
+        Some(WallTime(i64::try_from(date.as_millis()).ok()?).since(self.at))
+    }
+
     /// This reply as it is handed to whoever asked for a raw call.
     #[must_use]
     pub fn into_raw(self) -> RawReply {

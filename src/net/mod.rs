@@ -232,9 +232,10 @@ impl Session {
             }
             if let Ok(reply) = &tried
                 && reply.status == 429
-                && let own = waits.next()
-                && let Some(held) = budget::refused(self, call, reply, own.unwrap_or_default())
+                && let Some(limit) = self.limit(call)
             {
+                let own = waits.next();
+                let held = budget::refused(&self.gate, limit, reply, own.unwrap_or_default());
                 if how.no_wait {
                     return Err(NetError::TurnedAway { left: held });
                 }

@@ -34,10 +34,7 @@ pub fn waits() -> impl Iterator<Item = Duration> + Send {
 pub fn again(repeat: Repeat, tried: &Result<Reply, NetError>) -> Option<Option<Duration>> {
     match tried {
         Ok(reply) => {
-            let asked = reply
-                .header("retry-after")
-                .and_then(|text| text.trim().parse().ok())
-                .map(Duration::from_secs);
+            let asked = reply.retry_after();
             let turned_away = reply.status == 429;
             let passing = matches!(reply.status, 502..=504) && repeat == Repeat::Safe;
             ((turned_away || passing) && asked.is_none_or(|wait| wait <= RETRY_AFTER_MAX))

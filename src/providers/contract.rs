@@ -16,7 +16,7 @@ use crate::domain::{
     Account, AccountId, Answer, Environment, Op, Outcome, ProblemKind, RequestId, Secret, WallTime,
 };
 use crate::ledger::{Ledger, Retention};
-use crate::net::{Event, Gate, How, Session, Timeouts};
+use crate::net::{Event, Gate, How, Session, Timeouts, retry};
 use crate::sandbox::{self, Sandbox};
 
 struct Bench {
@@ -241,7 +241,7 @@ async fn faults_say_nothing_of_the_credentials() {
                     continue;
                 }
                 all.spawn(async move {
-                    let bench = Bench::new(manifest, false).await;
+                    let mut bench = Bench::new(manifest, false).await;
                     if token_in_hand {
                         assert_eq!(bench.verify().await, Ok(Answer::Verified));
                     }
@@ -251,9 +251,21 @@ async fn faults_say_nothing_of_the_credentials() {
                     } else {
                         ProblemKind::Failing
                     };
+                    bench.statuses().await;
                     assert_eq!(
                         bench.verify().await,
                         Err(expected),
+                        "{}, {fault:?}",
+                        manifest.title
+                    );
+                    let tries = bench.statuses().await.len();
+                    let repeated = matches!(
+                        fault,
+                        Fault::ServerError | Fault::TooManyRequests { retry_after: None }
+                    );
+                    assert_eq!(
+                        tries,
+                        if repeated { retry::TRIES_MAX } else { 1 },
                         "{}, {fault:?}",
                         manifest.title
                     );

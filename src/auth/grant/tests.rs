@@ -1,7 +1,7 @@
 //! Token answers, good and bad, by the table.
 
 use super::*;
-use crate::domain::{AccountId, Environment, ProviderId};
+use crate::domain::{AccountId, Environment, ProviderId, WallTime};
 
 fn account() -> Account {
     Account {

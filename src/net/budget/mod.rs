@@ -8,14 +8,14 @@ mod tests;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use super::{Call, Event, Gate, How, NetError, Reply, Session};
 use crate::clock::Clock;
-use crate::domain::{AccountId, BudgetGauge, Counts, Now, Waiting, WallTime};
+use crate::domain::{AccountId, BudgetGauge, Counts, Now};
 use crate::ledger::{LANE_LIMIT, Ledger, SlotId, Slots, Terms};
 use window::{Purse, READY_MAX, Step};
 
@@ -74,10 +74,11 @@ struct Till {
     told: Mutex<Told>,
 }
 
+/// When the gauge was told last, and whether a task is under way that tells it in a moment.
 #[derive(Default)]
 struct Told {
     at: Option<Duration>,
-    later: bool,
+    soon: bool,
 }
 
 impl Till {
@@ -97,6 +98,10 @@ impl Till {
 
     fn purse(&self) -> MutexGuard<'_, Purse<SlotId>> {
         self.purse.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn told(&self) -> MutexGuard<'_, Told> {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn queue(&self, background: bool) -> (&tokio::sync::Mutex<()>, &AtomicU32) {
@@ -152,7 +157,7 @@ pub(super) async fn take<'a>(
     };
     let till = session.gate.tills.of(limit);
     let (queue, waiting) = till.queue(how.background);
-    let wait = InQueue::enter(waiting, session, limit);
+    let mut wait = InQueue::enter(waiting, session, limit, &till);
     let mut teller = Teller {
         session,
         call,
@@ -163,9 +168,8 @@ pub(super) async fn take<'a>(
     let first = if how.no_wait {
         None
     } else {
-        Some(teller.patiently(limit, queue.lock()).await)
+        Some(teller.patiently(&till, queue.lock()).await)
     };
-    let mut wait = wait;
     let (id, at) = at_counter(session, limit, &till, &mut teller).await?;
     // From here on the slot goes back if the request is called off.
     let taken = Taken(Some(Held {
@@ -188,7 +192,7 @@ pub(super) async fn take<'a>(
 async fn at_counter(
     session: &Session,
     limit: &Limit,
-    till: &Till,
+    till: &Arc<Till>,
     teller: &mut Teller<'_>,
 ) -> Result<(SlotId, Now), NetError> {
     let gate = &session.gate;
@@ -290,24 +294,19 @@ impl Teller<'_> {
         } else {
             "for a slot in the rate budget"
         };
-        let waiting: Waiting = self.session.waiting(self.call, why.to_owned(), next);
+        let waiting = self.session.waiting(self.call, why.to_owned(), next);
         let told = Event::Waiting(self.how.request, Some(waiting));
         self.session.gate.tell(told).await;
     }
 
     /// Awaits a place at the counter; tells of it if that takes longer than a moment.
-    async fn patiently<T>(&mut self, limit: &Limit, place: impl Future<Output = T>) -> T {
+    async fn patiently<T>(&mut self, till: &Till, place: impl Future<Output = T>) -> T {
         let mut place = std::pin::pin!(place);
         if let Ok(there) = tokio::time::timeout(UNTOLD, &mut place).await {
             return there;
         }
-        let held = {
-            let till = self.session.gate.tills.of(limit);
-            let now = self.session.gate.clock.now();
-            let mut purse = till.purse();
-            purse.held(now).is_some()
-        };
-        self.waits(held, None).await;
+        let held = till.purse().held(self.session.gate.clock.now());
+        self.waits(held.is_some(), None).await;
         place.await
     }
 
@@ -370,34 +369,16 @@ impl Drop for Taken<'_> {
 /// whole period, after which all it can have counted so far has left its window. Gives back how long that is.
 ///
 /// `least` is how long it is in any case: a provider that names no time at all is not asked again at once.
-pub(super) fn refused(
-    session: &Session,
-    call: &Call,
-    reply: &Reply,
-    least: Duration,
-) -> Option<Duration> {
-    let limit = session.limit(call)?;
-    let gate = &session.gate;
+pub(super) fn refused(gate: &Gate, limit: &Limit, reply: &Reply, least: Duration) -> Duration {
     let now = gate.clock.now();
-    let wait = retry_after(reply, now.wall)
+    let wait = reply
+        .retry_after()
         .unwrap_or(limit.period)
         .clamp(least.min(HOLD_MAX), HOLD_MAX);
     let till = gate.tills.of(limit);
     till.purse().hold(now.mono.saturating_add(wait));
     gate.ledger.hold_slots(limit.scope.clone(), now.wall, wait);
-    Some(wait)
-}
-
-/// What `Retry-After` asks for: seconds, or an HTTP date.
-pub(super) fn retry_after(reply: &Reply, now: WallTime) -> Option<Duration> {
-    let text = reply.header("retry-after")?.trim();
-    if let Ok(seconds) = text.parse() {
-        return Some(Duration::from_secs(seconds));
-    }
-    let date = httpdate::parse_http_date(text).ok()?;
-    let date = date.duration_since(std::time::UNIX_EPOCH).ok()?;
-    let date = WallTime(i64::try_from(date.as_millis()).ok()?);
-    Some(date.since(now))
+    wait
 }
 
 fn terms(gate: &Gate, limit: &Limit, reserve: u32) -> Terms {
@@ -440,7 +421,7 @@ fn sweep_later(gate: &Arc<Gate>, till: &Arc<Till>) {
     if !till.purse().has_ready() || till.sweeping.swap(true, Ordering::AcqRel) {
         return;
     }
-    let (gate, till): (Weak<Gate>, Arc<Till>) = (Arc::downgrade(gate), till.clone());
+    let (gate, till) = (Arc::downgrade(gate), till.clone());
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(READY_MAX).await;
@@ -459,36 +440,39 @@ fn sweep_later(gate: &Arc<Gate>, till: &Arc<Till>) {
 }
 
 /// Tells how the budget stands: at once, or shortly where that was told just now.
-async fn tell_gauge(session: &Session, limit: &Limit, till: &Till) {
+async fn tell_gauge(session: &Session, limit: &Limit, till: &Arc<Till>) {
     if session.gate.events.is_none() {
         return;
     }
     let now = session.gate.clock.now().mono;
-    {
-        let mut told = till.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let just_now = told
-            .at
-            .is_some_and(|at| now.saturating_sub(at) < GAUGE_PAUSE);
-        if just_now {
-            if !std::mem::replace(&mut told.later, true) {
-                tokio::spawn(tell_gauge_later(session.clone(), limit.clone()));
-            }
-            return;
-        }
-        told.at = Some(now);
+    let last = till.told().at;
+    if last.is_some_and(|at| now.saturating_sub(at) < GAUGE_PAUSE) {
+        tell_gauge_soon(session, limit, till);
+    } else {
+        till.told().at = Some(now);
+        tell_gauge_now(&session.gate, &session.account.id, limit).await;
     }
-    tell_gauge_now(&session.gate, &session.account.id, limit).await;
 }
 
-async fn tell_gauge_later(session: Session, limit: Limit) {
-    tokio::time::sleep(GAUGE_PAUSE).await;
-    {
-        let till = session.gate.tills.of(&limit);
-        let mut told = till.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.later = false;
-        told.at = Some(session.gate.clock.now().mono);
+/// Tells how the budget stands in a moment, once for all that ask for it until then.
+fn tell_gauge_soon(session: &Session, limit: &Limit, till: &Arc<Till>) {
+    let Ok(runtime) = tokio::runtime::Handle::try_current() else {
+        // The program is leaving.
+        return;
+    };
+    if session.gate.events.is_none() || std::mem::replace(&mut till.told().soon, true) {
+        return;
     }
-    tell_gauge_now(&session.gate, &session.account.id, &limit).await;
+    let (session, limit, till) = (session.clone(), limit.clone(), till.clone());
+    runtime.spawn(async move {
+        tokio::time::sleep(GAUGE_PAUSE).await;
+        let now = session.gate.clock.now().mono;
+        *till.told() = Told {
+            at: Some(now),
+            soon: false,
+        };
+        tell_gauge_now(&session.gate, &session.account.id, &limit).await;
+    });
 }
 
 async fn tell_gauge_now(gate: &Gate, account: &AccountId, limit: &Limit) {
@@ -523,17 +507,24 @@ struct InQueue<'a> {
     queue: &'a AtomicU32,
     session: &'a Session,
     limit: &'a Limit,
+    till: &'a Arc<Till>,
     /// It has its slot; else it leaves without one, which the gauge must tell.
     served: bool,
 }
 
 impl<'a> InQueue<'a> {
-    fn enter(queue: &'a AtomicU32, session: &'a Session, limit: &'a Limit) -> Self {
+    fn enter(
+        queue: &'a AtomicU32,
+        session: &'a Session,
+        limit: &'a Limit,
+        till: &'a Arc<Till>,
+    ) -> Self {
         queue.fetch_add(1, Ordering::Relaxed);
         Self {
             queue,
             session,
             limit,
+            till,
             served: false,
         }
     }
@@ -542,11 +533,8 @@ impl<'a> InQueue<'a> {
 impl Drop for InQueue<'_> {
     fn drop(&mut self) {
         self.queue.fetch_sub(1, Ordering::Relaxed);
-        if self.served || self.session.gate.events.is_none() {
-            return;
-        }
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(tell_gauge_later(self.session.clone(), self.limit.clone()));
+        if !self.served {
+            tell_gauge_soon(self.session, self.limit, self.till);
         }
     }
 }
