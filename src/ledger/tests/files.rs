@@ -1,0 +1,273 @@
+//! The file itself: damaged, full, removed, forbidden, newer.
+
+use super::*;
+
+#[tokio::test]
+async fn a_damaged_file_is_set_aside_with_its_companions() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    std::fs::write(
+        at.join("ledger.db"),
+        b"no database at all, but long enough to be read",
+    )
+    .unwrap();
+    std::fs::write(at.join("ledger.db-wal"), b"nor this").unwrap();
+    let ledgers = [(); 3].map(|()| start(at));
+    let mut set_aside = 0;
+    for ledger in &ledgers {
+        match ledger.status().await {
+            Status::Ready => {}
+            Status::SetAside { to, why } => {
+                set_aside += 1;
+                assert!(to.ends_with("ledger.db.damaged-20261122-025426"), "{to:?}");
+                assert!(why.contains("not a database"), "{why}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(record(ledger, exchange("https://x.example")).await.id.0 > 0);
+    }
+    assert_eq!(set_aside, 1, "the others find the fresh file");
+    let there = names(at);
+    assert!(
+        there.contains(&"ledger.db.damaged-20261122-025426-wal".to_owned()),
+        "{there:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_file_damaged_while_open_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let (one, two) = (start(at), start(at));
+    let mut lane = one.lane(&key()).await.unwrap();
+    let nonce = lane.next_nonce(START).await.unwrap();
+    record(&two, exchange("https://x.example")).await;
+    // Zeroes over all pages, beneath both.
+    one.ask(|store| store.read(|conn| conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")))
+        .await
+        .unwrap();
+    let length = std::fs::metadata(at.join("ledger.db")).unwrap().len();
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(at.join("ledger.db"))
+        .unwrap();
+    std::io::Write::write_all(&mut &file, &vec![0xee; usize::try_from(length).unwrap()]).unwrap();
+    // A cache that is still good may hide it for a while.
+    for ledger in [&one, &two] {
+        let shrink = |conn: &Connection| conn.execute_batch("PRAGMA shrink_memory");
+        let _ = ledger.ask(move |store| store.read(shrink)).await;
+        assert!(record(ledger, exchange("https://x.example")).await.id.0 > 0);
+    }
+    assert_eq!(
+        lane.next_nonce(START).await,
+        Ok(nonce + 1),
+        "known from memory"
+    );
+    let status = [one.status().await, two.status().await];
+    assert!(
+        status
+            .iter()
+            .any(|status| matches!(status, Status::SetAside { .. })),
+        "{status:?}"
+    );
+    let log = LogQuery {
+        limit: 9,
+        ..LogQuery::default()
+    };
+    assert_eq!(
+        one.log(log.clone()).await,
+        two.log(log).await,
+        "both have the fresh file"
+    );
+}
+
+#[tokio::test]
+async fn a_file_from_a_newer_version_or_another_program_is_set_aside() {
+    for (sql, kind) in [
+        (
+            "PRAGMA user_version = 99; PRAGMA application_id = 0x7464636b; CREATE TABLE a (b)",
+            "newer",
+        ),
+        ("CREATE TABLE a (b)", "damaged"),
+        ("PRAGMA application_id = 7", "damaged"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.db");
+        Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+        let ledger = start(folder.path());
+        match ledger.status().await {
+            Status::SetAside { to, .. } => {
+                let name = to.file_name().unwrap().to_str().unwrap();
+                assert!(
+                    name.starts_with(&format!("ledger.db.{kind}-2026")),
+                    "{name}"
+                );
+                let old = Connection::open(&to).unwrap();
+                let tables: i64 = old
+                    .query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))
+                    .unwrap();
+                assert_eq!(tables > 0, sql.contains("CREATE"), "the old file is whole");
+            }
+            other => panic!("{sql}: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_folder_all_works_for_this_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("taken");
+    std::fs::write(&path, "a file").unwrap();
+    let ledger = start(&path);
+    let Status::Degraded { why } = ledger.status().await else {
+        panic!()
+    };
+    assert!(why.contains("taken: "), "{why}");
+    let mut lane = ledger.lane(&key()).await.unwrap();
+    assert_eq!(lane.next_nonce(WallTime(5)).await, Ok(5));
+    assert_eq!(lane.next_nonce(WallTime(5)).await, Ok(6));
+    let id = granted(take(&ledger, 0).await);
+    ledger.release_slot(id, START);
+    assert_eq!(
+        ledger.budget("kanga".into(), 3, MINUTE).await,
+        Ok(counted(1, None))
+    );
+    let (first, second) = (
+        record(&ledger, exchange("https://x.example/1")).await,
+        record(&ledger, exchange("https://x.example/2")).await,
+    );
+    assert!(first.id.0 < second.id.0 && second.id.0 < 0);
+    let log = ledger
+        .log(LogQuery {
+            limit: 5,
+            bodies: true,
+            ..LogQuery::default()
+        })
+        .await
+        .unwrap();
+    assert_eq!(log, [second, first]);
+    let seen = observation("NEW", "1", 0);
+    assert_eq!(ledger.observe(&shop(), "live", &seen).await, Ok(true));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "a file");
+}
+
+#[tokio::test]
+async fn a_full_disk_is_told_and_got_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    let mut lane = ledger.lane(&key()).await.unwrap();
+    let nonce = lane.next_nonce(START).await.unwrap();
+    granted(take(&ledger, 0).await);
+    fill_disk(&ledger, true).await;
+    let mut changes = ledger.status_changes();
+    changes.mark_unchanged();
+    let mut large = exchange("https://x.example");
+    large.response_body.text = "z".repeat(200_000);
+    let unkept = record(&ledger, large.clone()).await;
+    assert!(unkept.id.0 < 0);
+    changes.changed().await.unwrap();
+    assert!(matches!(&*changes.borrow(), Status::Degraded { why } if why.contains("full")));
+    // Each of these needs no new page and may work again; what counts is that none fails.
+    assert_eq!(lane.next_nonce(START).await, Ok(nonce + 1));
+    granted(take(&ledger, 0).await);
+    granted(take(&ledger, 0).await);
+    assert!(matches!(take(&ledger, 0).await, Slots::Full { .. }));
+    fill_disk(&ledger, false).await;
+    assert!(record(&ledger, large).await.id.0 > 0);
+    assert_eq!(lane.next_nonce(START).await, Ok(nonce + 2));
+    assert!(matches!(take(&ledger, 0).await, Slots::Full { .. }));
+    assert_eq!(ledger.status().await, Status::Ready);
+}
+
+#[tokio::test]
+async fn while_nothing_can_be_written_nonces_and_slots_go_on_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, hand) = clock();
+    let ledger = Ledger::start(
+        folder.path().to_owned(),
+        clock.clone(),
+        Retention::default(),
+    );
+    let mut lane = ledger.lane(&key()).await.unwrap();
+    let nonce = lane.next_nonce(START).await.unwrap();
+    let kept = granted(take(&ledger, 0).await);
+    forbid_writing(&ledger, true).await;
+    assert_eq!(lane.next_nonce(START).await, Ok(nonce + 1));
+    assert_eq!(lane.next_nonce(START).await, Ok(nonce + 2));
+    assert!(matches!(ledger.status().await, Status::Degraded { .. }));
+    let mut fresh = ledger.lane(&KeyHash::of("kanga", "fresh")).await.unwrap();
+    assert_eq!(fresh.next_nonce(WallTime(3)).await, Ok(3));
+    let loose = granted(take(&ledger, 0).await);
+    granted(take(&ledger, 0).await);
+    assert_eq!(take(&ledger, 0).await, Slots::Full { next_free: None });
+    ledger.release_slot(loose, clock.now().wall);
+    ledger.release_slot(kept, clock.now().wall);
+    let full = Slots::Full {
+        next_free: Some(MINUTE),
+    };
+    assert_eq!(take(&ledger, 0).await, full);
+    let seen = observation("NEW", "1", 0);
+    let refused = ledger.observe(&shop(), "live", &seen).await;
+    assert!(matches!(refused, Err(LedgerError::NotKept(_))));
+    forbid_writing(&ledger, false).await;
+    assert_eq!(lane.next_nonce(START).await, Ok(nonce + 3));
+    assert_eq!(ledger.status().await, Status::Ready);
+    assert_eq!(take(&ledger, 0).await, full, "both kinds of slot count");
+    hand.advance(MINUTE);
+    granted(take(&ledger, 0).await);
+}
+
+#[tokio::test]
+async fn a_file_that_was_removed_is_made_again_and_nothing_forgotten() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, hand) = clock();
+    let begin = || {
+        Ledger::start(
+            folder.path().to_owned(),
+            clock.clone(),
+            Retention::default(),
+        )
+    };
+    let (ledger, other) = (begin(), begin());
+    let mut lane = ledger.lane(&key()).await.unwrap();
+    let nonce = lane.next_nonce(START).await.unwrap();
+    drop(lane);
+    let old = granted(take(&ledger, 0).await);
+    granted(take(&other, 0).await);
+    std::fs::remove_file(folder.path().join("ledger.db")).unwrap();
+    let new = granted(take(&ledger, 0).await);
+    let full = |next_free| Slots::Full { next_free };
+    assert_eq!(take(&ledger, 0).await, full(None));
+    ledger.release_slot(old, clock.now().wall);
+    assert_eq!(
+        take(&ledger, 0).await,
+        full(Some(MINUTE)),
+        "not the new slot"
+    );
+    hand.advance(MINUTE);
+    ledger.release_slot(new, clock.now().wall);
+    granted(take(&ledger, 0).await);
+    let mut lane = other.lane(&key()).await.unwrap();
+    assert_eq!(lane.next_nonce(START).await, Ok(nonce + 1));
+    assert_eq!(other.status().await, Status::Ready);
+    assert!(folder.path().join("ledger.db").exists());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn folder_and_files_are_for_the_user_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let outer = tempfile::tempdir().unwrap();
+    let folder = outer.path().join("state").join("tilldeck");
+    let ledger = start(&folder);
+    let _lane = ledger.lane(&key()).await.unwrap();
+    record(&ledger, exchange("https://x.example")).await;
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&folder), 0o700);
+    assert_eq!(mode(&folder.join("lanes")), 0o700);
+    let lock = format!("{}.lock", key().as_str());
+    assert_eq!(mode(&folder.join("lanes").join(lock)), 0o600);
+    for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm", "ledger.lock"] {
+        assert_eq!(mode(&folder.join(name)), 0o600, "{name}");
+    }
+}

@@ -1,0 +1,153 @@
+//! The ledger through its handles. Several handles on one folder stand for several processes: each has its
+//! own thread, connection and locks.
+
+mod files;
+mod nonces;
+mod rows;
+mod slots;
+
+use std::path::Path;
+
+use proptest::prelude::*;
+use rusqlite::Connection;
+
+use super::*;
+use crate::clock::Hand;
+use crate::domain::{
+    AccountId, Amount, Body, CredentialStatus, Currency, Exchange, ExchangeId, Expected,
+    Observation, Outcome, Payment, PaymentId, PaymentState, WallTime, Watch,
+};
+
+const START: WallTime = WallTime(1_795_316_066_000);
+const MINUTE: Duration = Duration::from_mins(1);
+const FLIGHT: Duration = Duration::from_secs(30);
+
+fn clock() -> (Clock, Hand) {
+    Clock::by_hand(START)
+}
+
+fn start(folder: &Path) -> Ledger {
+    Ledger::start(folder.to_owned(), clock().0, Retention::default())
+}
+
+/// Ends the ledger's thread, as the end of a process does.
+fn close(ledger: Ledger) {
+    let thread = ledger.0.thread.lock().unwrap().take();
+    drop(ledger);
+    thread.unwrap().join().unwrap();
+}
+
+/// Sets a pragma of the ledger's own connection.
+async fn set(ledger: &Ledger, pragma: &'static str, value: i32) {
+    let run = move |conn: &Connection| conn.execute_batch(&format!("PRAGMA {pragma} = {value}"));
+    ledger.ask(move |store| store.read(run)).await.unwrap();
+}
+
+async fn fill_disk(ledger: &Ledger, full: bool) {
+    set(ledger, "max_page_count", if full { 1 } else { 1_000_000 }).await;
+}
+
+/// Lets no write succeed.
+async fn forbid_writing(ledger: &Ledger, on: bool) {
+    set(ledger, "query_only", i32::from(on)).await;
+}
+
+fn shop() -> AccountId {
+    AccountId::new("shop").unwrap()
+}
+
+fn key() -> KeyHash {
+    KeyHash::of("kanga", "public-key")
+}
+
+fn exchange(url: &str) -> Exchange {
+    Exchange {
+        id: ExchangeId(0),
+        account: shop(),
+        provider: "kanga".into(),
+        environment: "production".into(),
+        at: START,
+        method: "POST".into(),
+        url: url.into(),
+        about: "A-17".into(),
+        attempt: 1,
+        outcome: Outcome::Status(200),
+        to_head: Some(Duration::from_nanos(1_234_567)),
+        took: Duration::from_millis(40),
+        request_headers: vec![("accept".into(), "a".into()), ("accept".into(), "b".into())],
+        request_body: Body {
+            text: "{}".into(),
+            bytes: 2,
+            cut: false,
+        },
+        response_headers: vec![],
+        response_body: Body {
+            text: "x".repeat(10),
+            bytes: 300_000,
+            cut: true,
+        },
+    }
+}
+
+fn observation(state: &str, amount: &str, after: u64) -> Observation {
+    Observation {
+        at: START.plus(Duration::from_secs(after)),
+        payment: Payment {
+            id: PaymentId::new("A-17").unwrap(),
+            currency: Currency::new("BTC").unwrap(),
+            amount: Amount::received(amount).unwrap(),
+            state: PaymentState::from_word(state),
+        },
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+fn terms(scope: &str, limit: u32, reserve: u32) -> Terms {
+    Terms {
+        scope: scope.into(),
+        limit,
+        period: MINUTE,
+        reserve,
+        flight: FLIGHT,
+    }
+}
+
+fn counted(used: u32, next_free: Option<Duration>) -> Counted {
+    Counted {
+        used,
+        next_free,
+        held: None,
+    }
+}
+
+/// Keeps an exchange, and gives it back with its id.
+async fn record(ledger: &Ledger, exchange: Exchange) -> Exchange {
+    let (kept_to, kept) = tokio::sync::oneshot::channel();
+    ledger.record_later(exchange, |exchange| kept_to.send(exchange).unwrap());
+    ledger.flush().await;
+    kept.await.unwrap()
+}
+
+async fn take(ledger: &Ledger, reserve: u32) -> Slots {
+    let asked = ledger.take_slots(terms("kanga", 3, reserve), 1);
+    asked.await.unwrap()
+}
+
+fn granted(slots: Slots) -> SlotId {
+    match slots {
+        Slots::Granted(mut granted) => {
+            let mut ids = granted.take();
+            assert_eq!(ids.len(), 1);
+            ids.remove(0)
+        }
+        _ => panic!("{slots:?}"),
+    }
+}

@@ -1,0 +1,265 @@
+//! What is kept in rows: exchanges, observations, watches, verdicts.
+
+use super::*;
+
+#[tokio::test]
+async fn hostile_text_comes_back_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    let hostile = "\u{1b}[2J'; DROP TABLE exchanges;--\0\u{202e}\u{fffd}漢%_\\\n";
+    let mut given = exchange(hostile);
+    given.method = hostile.into();
+    given.outcome = Outcome::Failed(hostile.into());
+    given.to_head = None;
+    given.attempt = u32::MAX;
+    given.request_headers = vec![(hostile.into(), hostile.into())];
+    given.response_body.text = hostile.into();
+    given.response_body.bytes = u64::MAX >> 1;
+    let kept = record(&ledger, given.clone()).await;
+    assert!(kept.id.0 > 0);
+    given.id = kept.id;
+    assert_eq!(kept, given);
+    close(ledger);
+    let ledger = start(folder.path());
+    assert_eq!(ledger.exchange(kept.id).await, Ok(Some(given)));
+    assert_eq!(ledger.exchange(ExchangeId(77)).await, Ok(None));
+    let state = observation(hostile, "0.010", 0);
+    assert_eq!(ledger.observe(&shop(), hostile, &state).await, Ok(true));
+    let back = ledger
+        .observations(hostile, &shop(), &state.payment.id)
+        .await
+        .unwrap();
+    assert_eq!(back, [state]);
+}
+
+#[tokio::test]
+async fn the_log_is_paged_and_filtered() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    for number in 0..10_i64 {
+        let mut given = exchange(&format!("https://api.example/n{number}/100%_\\x"));
+        given.at = WallTime(START.0 + number);
+        if number == 3 {
+            given.account = AccountId::new("other").unwrap();
+            given.outcome = Outcome::Failed("Timed out".into());
+        }
+        record(&ledger, given).await;
+    }
+    let ids = async |query: LogQuery| -> Vec<i64> {
+        let found = ledger.log(query).await.unwrap();
+        assert!(
+            found
+                .iter()
+                .all(|e| e.request_headers.is_empty() && e.response_body.bytes == 300_000)
+        );
+        found.iter().map(|exchange| exchange.id.0).collect()
+    };
+    let all = || LogQuery {
+        limit: 100,
+        ..LogQuery::default()
+    };
+    assert_eq!(ids(LogQuery::default()).await, [0; 0]);
+    assert_eq!(ids(all()).await, [10, 9, 8, 7, 6, 5, 4, 3, 2, 1]);
+    let page = LogQuery {
+        limit: 3,
+        before: Some(ExchangeId(8)),
+        ..all()
+    };
+    assert_eq!(ids(page).await, [7, 6, 5]);
+    let follow = LogQuery {
+        limit: 2,
+        after: Some(ExchangeId(5)),
+        ..all()
+    };
+    assert_eq!(ids(follow).await, [7, 6], "none is skipped");
+    let since = LogQuery {
+        since: Some(WallTime(START.0 + 8)),
+        ..all()
+    };
+    assert_eq!(ids(since).await, [10, 9]);
+    let other = LogQuery {
+        account: Some(AccountId::new("other").unwrap()),
+        ..all()
+    };
+    assert_eq!(ids(other).await, [4]);
+    let filtered = async |filter: &str| {
+        ids(LogQuery {
+            filter: filter.into(),
+            ..all()
+        })
+        .await
+    };
+    assert_eq!(filtered("/N7/").await, [8]);
+    assert_eq!(filtered("post timed").await, [4]);
+    assert_eq!(filtered("%_\\x n2").await, [3]);
+    assert_eq!(
+        filtered("1_0").await,
+        [0; 0],
+        "a wildcard is a letter like others"
+    );
+    assert_eq!(filtered("' OR 1 --").await, [0; 0]);
+    let full = ledger
+        .log(LogQuery {
+            bodies: true,
+            limit: 1,
+            ..all()
+        })
+        .await
+        .unwrap();
+    assert_eq!(full[0].response_body.text.len(), 10);
+    assert_eq!(full[0].request_headers.len(), 2);
+}
+
+#[tokio::test]
+async fn only_old_exchanges_are_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, hand) = clock();
+    let limits = Retention {
+        age: Duration::from_secs(100),
+        bytes: 5_000,
+        count: 6,
+    };
+    let ledger = Ledger::start(folder.path().to_owned(), clock, limits);
+    let mut lane = ledger.lane(&key()).await.unwrap();
+    let nonce = lane.next_nonce(START).await.unwrap();
+    let prune = async || {
+        ledger
+            .ask(|store| {
+                store.prune();
+                Ok(())
+            })
+            .await
+            .unwrap();
+        let left = ledger
+            .log(LogQuery {
+                limit: 100,
+                ..LogQuery::default()
+            })
+            .await
+            .unwrap();
+        left.iter()
+            .map(|exchange| exchange.id.0)
+            .collect::<Vec<_>>()
+    };
+    for _ in 0..10 {
+        record(&ledger, exchange("https://api.example/")).await;
+    }
+    assert_eq!(prune().await, [10, 9, 8, 7, 6, 5], "count");
+    let mut large = exchange("https://api.example/");
+    large.response_body.text = "y".repeat(4_000);
+    large.at = START.plus(Duration::from_secs(50));
+    record(&ledger, large).await;
+    assert_eq!(prune().await, [11, 10, 9], "bytes");
+    hand.advance(Duration::from_secs(101));
+    assert_eq!(prune().await, [11], "age");
+    hand.advance(Duration::from_secs(50));
+    assert_eq!(prune().await, [0; 0], "age");
+    assert_eq!(lane.next_nonce(START).await, Ok(nonce + 1));
+}
+
+#[tokio::test]
+async fn exchanges_are_dropped_without_being_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Retention {
+        count: 6,
+        ..Retention::default()
+    };
+    let ledger = Ledger::start(folder.path().to_owned(), clock().0, limits);
+    for _ in 0..1_100 {
+        record(&ledger, exchange("https://x.example")).await;
+    }
+    let all = LogQuery {
+        limit: 2_000,
+        ..LogQuery::default()
+    };
+    assert!(ledger.log(all).await.unwrap().len() < 6 + 512);
+}
+
+#[tokio::test]
+async fn an_observation_is_kept_only_where_something_changed() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    let mut kept = Vec::new();
+    for (state, amount) in [
+        ("NEW", "0.01"),
+        ("NEW", "0.01"),
+        ("ACTIVE", "0.01"),
+        ("ACTIVE", "0.010"),
+        ("ACTIVE", "0.02"),
+        ("NEW", "0.02"),
+    ] {
+        let seen = observation(state, amount, kept.len() as u64);
+        kept.push(ledger.observe(&shop(), "live", &seen).await.unwrap());
+    }
+    assert_eq!(kept, [true, false, true, false, true, true]);
+    let id = PaymentId::new("A-17").unwrap();
+    let all = ledger.observations("live", &shop(), &id).await.unwrap();
+    let states: Vec<_> = all.iter().map(|seen| seen.payment.state.as_str()).collect();
+    assert_eq!(states, ["NEW", "ACTIVE", "ACTIVE", "NEW"]);
+    assert_eq!(ledger.observations("other", &shop(), &id).await, Ok(vec![]));
+}
+
+#[tokio::test]
+async fn watches_and_verdicts_are_kept_by_profile() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    let watch = |id: &str, amount: Option<&str>, since| Watch {
+        account: shop(),
+        id: PaymentId::new(id).unwrap(),
+        expected: amount.map(|amount| Expected {
+            amount: Amount::typed(amount).unwrap(),
+            currency: Currency::new("oPLN").unwrap(),
+        }),
+        since: WallTime(since),
+    };
+    ledger
+        .watch("live", &watch("A", Some("12.50"), 1))
+        .await
+        .unwrap();
+    ledger.watch("live", &watch("B", None, 2)).await.unwrap();
+    ledger
+        .watch("live", &watch("A", Some("13"), 9))
+        .await
+        .unwrap();
+    let expected = [watch("A", Some("13"), 1), watch("B", None, 2)];
+    assert_eq!(ledger.watches("live").await.unwrap(), expected);
+    ledger
+        .unwatch("live", &shop(), &expected[0].id)
+        .await
+        .unwrap();
+    assert_eq!(ledger.watches("live").await.unwrap(), expected[1..]);
+    assert_eq!(ledger.watches("sandbox").await, Ok(vec![]));
+
+    let recall = async || ledger.recall_credentials("live", &shop()).await.unwrap();
+    assert_eq!(recall().await, CredentialStatus::Untested);
+    let why = || "9000".to_owned();
+    for status in [
+        CredentialStatus::Good { at: START },
+        CredentialStatus::Unreachable {
+            at: START,
+            why: why(),
+        },
+        CredentialStatus::Refused {
+            at: START,
+            why: why(),
+        },
+    ] {
+        ledger
+            .remember_credentials("live", &shop(), &status)
+            .await
+            .unwrap();
+        assert_eq!(recall().await, status);
+    }
+    let verifying = CredentialStatus::Verifying;
+    ledger
+        .remember_credentials("live", &shop(), &verifying)
+        .await
+        .unwrap();
+    assert_eq!(
+        recall().await,
+        CredentialStatus::Refused {
+            at: START,
+            why: why()
+        }
+    );
+}

@@ -1,0 +1,229 @@
+//! Slots: taken, freed, shared, never too many.
+
+use super::*;
+
+#[tokio::test]
+async fn slots_are_freed_one_period_after_the_reply_was_seen() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, hand) = clock();
+    let processes = [(); 2].map(|()| {
+        Ledger::start(
+            folder.path().to_owned(),
+            clock.clone(),
+            Retention::default(),
+        )
+    });
+    let [one, two] = &processes;
+    let first = granted(take(one, 0).await);
+    let second = granted(take(two, 1).await);
+    let full = |next_free| Slots::Full { next_free };
+    assert_eq!(take(two, 1).await, full(None), "one is kept free");
+    granted(take(one, 0).await);
+    assert_eq!(take(two, 0).await, full(None), "all in flight");
+    hand.advance(Duration::from_secs(2));
+    one.release_slot(first, clock.now().wall);
+    one.flush().await;
+    hand.advance(Duration::from_secs(10));
+    assert_eq!(take(two, 0).await, full(Some(Duration::from_secs(50))));
+    assert_eq!(take(two, 1).await, full(None), "a second one must be freed");
+    let budget = two.budget("kanga".into(), 3, MINUTE).await;
+    assert_eq!(budget, Ok(counted(3, Some(Duration::from_secs(50)))));
+    two.release_slot(second, clock.now().wall);
+    two.flush().await;
+    assert_eq!(take(two, 1).await, full(Some(MINUTE)));
+    hand.advance(Duration::from_secs(50));
+    assert_eq!(
+        one.budget("kanga".into(), 3, MINUTE).await,
+        Ok(counted(2, None))
+    );
+    granted(take(two, 0).await);
+    assert_eq!(
+        one.budget("other".into(), 3, MINUTE).await,
+        Ok(counted(0, None))
+    );
+}
+
+#[tokio::test]
+async fn a_dead_process_holds_its_slots_as_long_as_a_request_can_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, hand) = clock();
+    let begin = || {
+        Ledger::start(
+            folder.path().to_owned(),
+            clock.clone(),
+            Retention::default(),
+        )
+    };
+    let dying = begin();
+    for _ in 0..3 {
+        granted(take(&dying, 0).await);
+    }
+    close(dying);
+    let next = begin();
+    hand.advance(FLIGHT + Duration::from_millis(59_999));
+    assert!(matches!(take(&next, 0).await, Slots::Full { .. }));
+    hand.advance(Duration::from_millis(1));
+    granted(take(&next, 0).await);
+}
+
+#[tokio::test]
+async fn a_clock_set_back_frees_nothing_early_and_blocks_for_one_period_at_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, hand) = clock();
+    let ledger = Ledger::start(
+        folder.path().to_owned(),
+        clock.clone(),
+        Retention::default(),
+    );
+    for _ in 0..3 {
+        let id = granted(take(&ledger, 0).await);
+        ledger.release_slot(id, clock.now().wall);
+    }
+    hand.advance(Duration::from_secs(59));
+    hand.set_wall(WallTime(START.0 - 86_400_000));
+    let full = |seconds| Slots::Full {
+        next_free: Some(Duration::from_secs(seconds)),
+    };
+    assert_eq!(take(&ledger, 0).await, full(60));
+    hand.advance(Duration::from_secs(59));
+    assert_eq!(take(&ledger, 0).await, full(1));
+    hand.advance(Duration::from_secs(1));
+    granted(take(&ledger, 0).await);
+}
+
+#[tokio::test]
+async fn the_highest_limits_do_not_overflow() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    for _ in 0..2 {
+        let all = Terms {
+            period: Duration::MAX,
+            flight: Duration::MAX,
+            ..terms("s", u32::MAX, 0)
+        };
+        let slot = ledger.take_slots(all, 1).await;
+        let id = granted(slot.unwrap());
+        ledger.release_slot(id, WallTime(i64::MAX));
+    }
+    let none = ledger.take_slots(terms("s", 0, 7), 9).await.unwrap();
+    assert_eq!(none, Slots::Full { next_free: None }, "no slots at all");
+    assert_eq!(ledger.status().await, Status::Ready);
+}
+
+#[derive(Debug, Clone)]
+enum Step {
+    Take {
+        process: usize,
+        reserve: u32,
+        wanted: u32,
+    },
+    Release {
+        nth: usize,
+    },
+    Die {
+        nth: usize,
+    },
+    Wait {
+        ms: u64,
+    },
+    SetBack {
+        ms: i64,
+    },
+    Disk {
+        process: usize,
+        full: bool,
+    },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (0..2_usize, 0..2_u32, 1..4_u32)
+            .prop_map(|(process, reserve, wanted)| Step::Take { process, reserve, wanted }),
+        4 => (0..8_usize).prop_map(|nth| Step::Release { nth }),
+        1 => (0..8_usize).prop_map(|nth| Step::Die { nth }),
+        4 => (1..40_000_u64).prop_map(|ms| Step::Wait { ms }),
+        1 => (1..200_000_i64).prop_map(|ms| Step::SetBack { ms }),
+        1 => (0..1_usize, any::<bool>()).prop_map(|(process, full)| Step::Disk { process, full }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// In any order, with replies that come late or never, clocks set back, and one process that at times
+    /// cannot write: no more than the limit were in flight or answered within the last period.
+    #[test]
+    fn the_budget_is_never_exceeded(steps in proptest::collection::vec(step(), 1..60)) {
+        const LIMIT: u32 = 3;
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let folder = tempfile::tempdir().unwrap();
+            let (clock, hand) = clock();
+            let begin = || Ledger::start(folder.path().to_owned(), clock.clone(), Retention::default());
+            // The one that cannot write comes second at the counter: what it holds, the other cannot see.
+            let processes = [begin(), begin()];
+            let mut full_disk = false;
+            let mut in_flight: Vec<(usize, SlotId, Duration)> = Vec::new();
+            let mut until: Vec<Duration> = Vec::new();
+            for step in steps {
+                let mono = clock.now().mono;
+                match step {
+                    Step::Take { process, reserve, wanted } => {
+                        let process = if full_disk { 0 } else { process };
+                        let slot = processes[process].take_slots(terms("s", LIMIT, reserve), wanted).await.unwrap();
+                        if let Slots::Granted(mut granted) = slot {
+                            let ids = granted.take();
+                            in_flight.retain(|(_, _, taken)| *taken + FLIGHT + MINUTE > mono);
+                            until.retain(|end| *end > mono);
+                            let open = LIMIT - reserve;
+                            let used = in_flight.len() + until.len() + ids.len();
+                            assert!(used <= open as usize, "{in_flight:?} {until:?}");
+                            assert!((1..=wanted as usize).contains(&ids.len()));
+                            in_flight.extend(ids.into_iter().map(|id| (process, id, mono)));
+                        }
+                    }
+                    Step::Release { nth } if nth < in_flight.len() => {
+                        let (process, id, taken) = in_flight.remove(nth);
+                        // Requests end within their limit.
+                        if taken + FLIGHT >= mono {
+                            processes[process].release_slot(id, clock.now().wall);
+                            processes[process].flush().await;
+                            until.push(mono + MINUTE);
+                        } else {
+                            in_flight.push((process, id, taken));
+                        }
+                    }
+                    Step::Die { nth } if nth < in_flight.len() => {
+                        let (_, _, taken) = in_flight.remove(nth);
+                        until.push(taken + MINUTE);
+                    }
+                    Step::Wait { ms } => hand.advance(Duration::from_millis(ms)),
+                    Step::SetBack { ms } => hand.set_wall(WallTime(clock.now().wall.0 - ms)),
+                    Step::Disk { process, full } => {
+                        full_disk |= full;
+                        forbid_writing(&processes[process], full).await;
+                    }
+                    Step::Release { .. } | Step::Die { .. } => {}
+                }
+            }
+        });
+    }
+}
+
+#[tokio::test]
+async fn who_no_longer_waits_for_a_slot_takes_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    let (hold, until) = mpsc::channel::<()>();
+    ledger.tell(move |_| assert!(until.recv().is_err()));
+    {
+        let mut asking = std::pin::pin!(ledger.take_slots(terms("kanga", 3, 0), 2));
+        let asked = std::future::poll_fn(|cx| std::task::Poll::Ready(asking.as_mut().poll(cx)));
+        assert!(asked.await.is_pending());
+    }
+    drop(hold);
+    assert_eq!(
+        ledger.budget("kanga".into(), 3, MINUTE).await,
+        Ok(counted(0, None))
+    );
+}
