@@ -3,9 +3,12 @@
 
 pub mod control;
 pub mod faults;
+pub mod granted;
 pub mod keep;
 pub mod outbox;
 pub mod page;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod world;
 
 use std::io;
