@@ -481,6 +481,8 @@ impl Dialect for Kanga {
     }
 
     fn next_due(&self, world: &World) -> Option<WallTime> {
+        // All of it goes there.
+        world.callback_url()?;
         let memory = self.memory();
         let now = world.now();
         let changes = memory.payments.iter().filter_map(|p| p.next_change(now));

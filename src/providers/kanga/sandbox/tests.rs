@@ -542,6 +542,55 @@ async fn point_10_one_callback_for_each_change_of_state_with_the_id_alone() {
 }
 
 #[tokio::test]
+async fn point_10_without_a_callback_url_callbacks_wait_and_nobody_is_woken() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sandbox.json");
+    let shop = shop().await;
+    let url = format!("http://{}/hook", shop.server.address());
+    let run = |url: Option<String>| {
+        let path = path.clone();
+        bench_with(Rules::default(), |options| {
+            options.speed = 0;
+            options.callback_url = url;
+            options.keep = Some(path);
+        })
+    };
+    let waiting = async |bench: &Bench| {
+        let state = bench.world().await;
+        state["providers"]["kanga"]["callbacks_waiting"].clone()
+    };
+    let first = run(Some(url.clone())).await;
+    shop.answers(StatusCode::NOT_FOUND);
+    let repeat = Command::RepeatCallback(PaymentId::new("ORDER-1003").unwrap());
+    first.sandbox.command(&repeat).unwrap();
+    first.sandbox.pump().await;
+    assert_eq!(waiting(&first).await[0]["tries"], 1);
+    first.0.sandbox.stop().await;
+    shop.heard();
+
+    let second = run(None).await;
+    let later = Command::Advance(Duration::from_mins(20));
+    second.sandbox.command(&later).unwrap();
+    assert_eq!(second.sandbox.pump().await, 0);
+    assert_eq!(waiting(&second).await[0]["tries"], 1, "that was no try");
+    second.0.sandbox.stop().await;
+    assert_eq!(shop.heard(), [""; 0]);
+
+    shop.answers(StatusCode::OK);
+    let third = run(Some(url)).await;
+    third.sandbox.command(&later).unwrap();
+    third.sandbox.pump().await;
+    let one = "GET /hook?transactionKey=ORDER-1003 0".to_owned();
+    assert!(shop.heard().contains(&one));
+
+    let options = Options::new(Clock::by_hand(WallTime(0)).0);
+    let world = World::new(&options, None);
+    let kanga = Kanga::default();
+    kanga.begin(&world, None, true).unwrap();
+    assert_eq!(kanga.next_due(&world), None, "payments change, yet untold");
+}
+
+#[tokio::test]
 async fn point_10_a_refused_callback_comes_again_after_15_minutes_1_hour_and_6_hours() {
     let shop = shop().await;
     let bench = shop.bench("/hook").await;
