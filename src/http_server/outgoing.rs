@@ -175,4 +175,19 @@ mod tests {
             ));
         }
     }
+    #[tokio::test]
+    async fn a_body_is_posted_and_no_header_can_become_two() {
+        let server = server(Limits::default()).await;
+        let patience = Duration::from_secs(5);
+        let with = |name: &str, value: &str| Outgoing {
+            headers: vec![(name.into(), value.into())],
+            body: Some("{}".into()),
+            ..get(&format!("http://{}/posted", server.address()))
+        };
+        assert_eq!(send(&with("X-A", "b: c"), patience).await.unwrap(), 200);
+        for (name, value) in [("X-A", "b\r\nX-C: d"), ("X-A\n", "b"), ("X-A", "b\r")] {
+            let refused = send(&with(name, value), patience).await;
+            assert!(matches!(refused, Err(SendError::BadHeader)), "{name:?}");
+        }
+    }
 }
