@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -52,6 +53,17 @@ pub async fn read(path: &Path) -> io::Result<Option<Kept>> {
     } else {
         Err(io::Error::other("it is of another version"))
     }
+}
+
+/// A provider's part of what was kept, or a new one where there is none.
+///
+/// # Errors
+/// In words, if it makes no sense.
+pub fn resume<T: Default + DeserializeOwned>(kept: Option<Value>) -> Result<T, String> {
+    kept.map_or_else(
+        || Ok(T::default()),
+        |kept| serde_json::from_value(kept).map_err(|error| error.to_string()),
+    )
 }
 
 /// Writes the file, one writer at a time.

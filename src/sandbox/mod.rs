@@ -3,9 +3,12 @@
 
 pub mod control;
 pub mod faults;
+pub mod granted;
 pub mod keep;
 pub mod outbox;
 pub mod page;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod world;
 
 use std::io;
@@ -173,7 +176,7 @@ pub trait Dialect: Send + Sync {
     fn kept(&self) -> Value;
     /// The callbacks to be sent now.
     fn due(&self, world: &World) -> Vec<Letter>;
-    /// When there will be one to be sent.
+    /// When there will be one to be sent; `None` where nothing waits, or nothing could go out.
     fn next_due(&self, world: &World) -> Option<WallTime>;
     /// What came of sending one.
     fn tried(&self, letter: u64, status: Option<u16>, world: &World);
@@ -309,8 +312,8 @@ impl Sandbox {
             .collect()
     }
 
-    /// Sends the callbacks that are due now, each once, and says how many. The sandbox does it by itself
-    /// where it has a callback URL; a hand-driven world need not wait for that.
+    /// Sends the callbacks that are due now, each once, and says how many. The sandbox does it by itself; a
+    /// hand-driven world need not wait for that.
     pub async fn pump(&self) -> usize {
         self.inner.pump().await
     }
@@ -459,11 +462,11 @@ impl Inner {
         let mut sent = 0;
         for dialect in &self.dialects {
             for letter in dialect.due(&self.world) {
-                let to = letter.to.as_deref().or(self.world.callback_url());
-                let status = match to {
-                    Some(url) => http_server::send(&letter.request(url), PATIENCE).await.ok(),
-                    None => None,
+                let Some(to) = letter.to.as_deref().or(self.world.callback_url()) else {
+                    // It waits for a run that has a callback URL.
+                    continue;
                 };
+                let status = http_server::send(&letter.request(to), PATIENCE).await.ok();
                 dialect.tried(letter.number, status, &self.world);
                 sent += 1;
             }

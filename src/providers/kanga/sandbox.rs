@@ -9,7 +9,7 @@ mod signed;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -22,9 +22,10 @@ use serde_json::{Map, Value, json};
 use crate::domain::simulate::PayerAct;
 use crate::domain::{Expected, PaymentId, WallTime};
 use crate::http_server::{Request, Response, respond, text};
+use crate::sandbox::granted::Granted;
 use crate::sandbox::outbox::{Letter, Outbox};
 use crate::sandbox::world::scatter;
-use crate::sandbox::{About, Dialect, World};
+use crate::sandbox::{About, Dialect, World, keep};
 
 use payment::Payment;
 use signed::Fields;
@@ -54,7 +55,6 @@ const CALLBACK_WAITS: [Duration; 3] = [
 
 /// What is remembered is bounded.
 const PAYMENTS_MAX: usize = 1_000;
-const TOKENS_MAX: usize = 1_000;
 
 const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
@@ -120,25 +120,13 @@ struct Memory {
     outbox: Outbox,
     tokens_issued: u64,
     #[serde(skip)]
-    tokens: VecDeque<Token>,
+    tokens: Granted<&'static str>,
     #[serde(skip)]
     estimates: u64,
     #[serde(skip)]
     seeded: Vec<(PaymentId, Expected)>,
     #[serde(skip)]
     revision: u64,
-}
-
-struct Token {
-    shop: &'static str,
-    value: String,
-    expires: WallTime,
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Token(…)")
-    }
 }
 
 /// The provider for the sandbox, by the usual rules.
@@ -238,15 +226,8 @@ impl Kanga {
         let mut rng = Rng::with_seed(scatter(world.seed(), "payment token", turn));
         let value: String = (0..32).map(|_| rng.alphanumeric()).collect();
         let now = world.now();
-        memory.tokens.retain(|token| token.expires > now);
-        if memory.tokens.len() >= TOKENS_MAX {
-            memory.tokens.pop_front();
-        }
-        memory.tokens.push_back(Token {
-            shop: shop.name,
-            value: value.clone(),
-            expires: now.plus(self.rules.token_life),
-        });
+        let expires = now.plus(self.rules.token_life);
+        memory.tokens.add(value.clone(), shop.name, now, expires);
         let body = json!({ "result": "ok", "paymentToken": value });
         json_response(StatusCode::OK, &body)
     }
@@ -300,14 +281,7 @@ impl Memory {
 
     /// Uses a payment token up. `false` if it is unknown, used, expired or another shop's.
     fn redeem(&mut self, shop: &Shop, value: &str, now: WallTime) -> bool {
-        let mut tokens = self.tokens.iter();
-        let good =
-            |token: &Token| token.value == value && token.shop == shop.name && token.expires > now;
-        let Some(place) = tokens.position(good) else {
-            return false;
-        };
-        self.tokens.remove(place);
-        true
+        self.tokens.redeem(value, shop.name, now)
     }
 
     /// Notes the changes of state there have been, and puts a callback in the post for each.
@@ -378,10 +352,7 @@ impl Dialect for Kanga {
     }
 
     fn begin(&self, world: &World, kept: Option<Value>, same_seed: bool) -> Result<(), String> {
-        let mut memory: Memory = match kept {
-            Some(kept) => serde_json::from_value(kept).map_err(|error| error.to_string())?,
-            None => Memory::default(),
-        };
+        let mut memory: Memory = keep::resume(kept)?;
         let shop = &SHOPS[0];
         let seeded = seeds::payments(world.seed(), world.start(), shop.name);
         if !same_seed {
@@ -510,6 +481,8 @@ impl Dialect for Kanga {
     }
 
     fn next_due(&self, world: &World) -> Option<WallTime> {
+        // All of it goes there.
+        world.callback_url()?;
         let memory = self.memory();
         let now = world.now();
         let changes = memory.payments.iter().filter_map(|p| p.next_change(now));

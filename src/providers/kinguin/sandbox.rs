@@ -28,7 +28,7 @@ use crate::domain::{WallTime, simulate};
 use crate::http_server::{Request, Response, respond};
 use crate::sandbox::outbox::Letter;
 use crate::sandbox::world::scatter;
-use crate::sandbox::{About, Dialect, Late, World};
+use crate::sandbox::{About, Dialect, Late, World, keep};
 
 use access::{Access, CLIENTS, OverLimit, Window};
 use events::EVENTS;
@@ -206,10 +206,7 @@ impl Dialect for Kinguin {
     }
 
     fn begin(&self, world: &World, kept: Option<Value>, same_seed: bool) -> Result<(), String> {
-        let mut memory: Memory = match kept {
-            Some(kept) => serde_json::from_value(kept).map_err(|error| error.to_string())?,
-            None => Memory::default(),
-        };
+        let mut memory: Memory = keep::resume(kept)?;
         memory.products = products::all(world.seed());
         memory.began = Some(world.start());
         if !same_seed || memory.shelves.is_empty() {

@@ -9,7 +9,6 @@ mod schedule;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,11 +19,12 @@ use serde_json::{Value, json};
 use crate::domain::simulate::{self, PayerAct};
 use crate::domain::{PaymentId, WallTime, inert};
 use crate::http_server::{Request, Response, respond, text};
+use crate::sandbox::granted::Granted;
 use crate::sandbox::outbox::{Letter, Outbox};
-use crate::sandbox::{About, Dialect, World};
+use crate::sandbox::{About, Dialect, World, keep};
 
 pub use access::{API_KEY, API_SECRET, DASHBOARD_PASSWORD, DASHBOARD_USER, MERCHANT_SECRET};
-use access::{BACKENDS, Backend, Token};
+use access::{BACKENDS, Backend};
 use play::Play;
 use purchase::Purchase;
 
@@ -48,7 +48,7 @@ struct Memory {
     outbox: Outbox,
     tokens_issued: u64,
     #[serde(skip)]
-    tokens: VecDeque<Token>,
+    tokens: Granted<&'static str>,
     #[serde(skip)]
     play: Play,
     #[serde(skip)]
@@ -230,10 +230,7 @@ impl Dialect for Pledg {
     }
 
     fn begin(&self, world: &World, kept: Option<Value>, same_seed: bool) -> Result<(), String> {
-        let mut memory: Memory = match kept {
-            Some(kept) => serde_json::from_value(kept).map_err(|error| error.to_string())?,
-            None => Memory::default(),
-        };
+        let mut memory: Memory = keep::resume(kept)?;
         if !same_seed {
             memory.purchases.retain(|purchase| !purchase.seeded);
         }
@@ -376,12 +373,11 @@ impl Dialect for Pledg {
                 "status": letter.status,
             })
         });
-        let alive = memory.tokens.iter().filter(|token| token.expires > now);
         json!({
             "purchases": purchases.collect::<Vec<_>>(),
             "notifications_waiting": notices.collect::<Vec<_>>(),
             "tokens_issued": memory.tokens_issued,
-            "tokens_alive": alive.count(),
+            "tokens_alive": memory.tokens.good(now),
         })
     }
 

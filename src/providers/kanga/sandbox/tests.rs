@@ -1,6 +1,6 @@
 //! The twelve points of a faithful simulator, over real loopback HTTP with a hand-driven clock.
 
-use std::net::SocketAddr;
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,51 +11,29 @@ use tokio::net::TcpListener;
 
 use super::signed::tests::{VECTOR, sign};
 use super::*;
-use crate::clock::{Clock, Hand};
+use crate::clock::Clock;
 use crate::domain::simulate::{Command, Fault};
 use crate::http_server::tests::raw;
 use crate::http_server::{Limits, Outcome, Server};
-use crate::sandbox::{Options, Sandbox, StartError, start};
+use crate::sandbox::testing::{self, Seen};
+use crate::sandbox::{Options, StartError, start};
 
 const CHECK: &str = "/api/v2/tpg/transaction";
 const CREATE: &str = "/api/v2/tpg/create/payment";
 
-struct Bench {
-    sandbox: Sandbox,
-    hand: Hand,
-    to: SocketAddr,
-}
+/// The provider's own calls on the bench of all of them.
+struct Bench(testing::Bench);
 
-#[derive(Debug)]
-struct Seen {
-    status: u16,
-    head: String,
-    body: String,
-}
+impl Deref for Bench {
+    type Target = testing::Bench;
 
-impl Seen {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("JSON: {self:?}"))
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| {
-            let (known, value) = line.split_once(": ")?;
-            known.eq_ignore_ascii_case(name).then_some(value)
-        })
+    fn deref(&self) -> &testing::Bench {
+        &self.0
     }
 }
 
 async fn bench_with(rules: Rules, change: impl FnOnce(&mut Options)) -> Bench {
-    let (clock, hand) = Clock::by_hand(WallTime(1_795_316_066_000));
-    let mut options = Options::new(clock);
-    change(&mut options);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let to = listener.local_addr().unwrap();
-    let sandbox = start(listener, vec![Box::new(Kanga::new(rules))], options)
-        .await
-        .unwrap();
-    Bench { sandbox, hand, to }
+    Bench(testing::Bench::start(Box::new(Kanga::new(rules)), change).await)
 }
 
 async fn bench() -> Bench {
@@ -63,22 +41,6 @@ async fn bench() -> Bench {
 }
 
 impl Bench {
-    async fn raw(&self, method: &str, target: &str, headers: &str, body: &str) -> Option<Seen> {
-        let wire = format!(
-            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}",
-            self.to,
-            body.len()
-        );
-        let all = raw(self.to, wire.as_bytes()).await.unwrap_or_default();
-        let all = String::from_utf8(all).unwrap();
-        let (head, body) = all.split_once("\r\n\r\n")?;
-        Some(Seen {
-            status: head[9..12].parse().unwrap(),
-            head: head.to_owned(),
-            body: body.to_owned(),
-        })
-    }
-
     async fn get(&self, target: &str) -> Seen {
         self.raw("GET", target, "", "").await.unwrap()
     }
@@ -111,10 +73,6 @@ impl Bench {
     async fn act(&self, id: &str, act: &str) -> Seen {
         let target = format!("/tpg/payment/{API_KEY}/{act}");
         self.form(&target, &format!("transactionKey={id}")).await
-    }
-
-    fn pass(&self, seconds: u64) {
-        self.hand.advance(Duration::from_secs(seconds));
     }
 }
 
@@ -234,7 +192,7 @@ async fn point_4_what_is_kept_survives_a_restart_without_secrets() {
     let token = first.create(1_000).await["paymentToken"].clone();
     first.pass(60);
     first.act("A-1", "pay-part").await;
-    first.sandbox.stop().await;
+    first.0.sandbox.stop().await;
 
     let text = std::fs::read_to_string(&path).unwrap();
     let secrets = [API_KEY, API_SECRET, "payer@", token.as_str().unwrap()];
@@ -255,7 +213,7 @@ async fn point_4_what_is_kept_survives_a_restart_without_secrets() {
         token,
         "no token is given out twice"
     );
-    second.sandbox.stop().await;
+    second.0.sandbox.stop().await;
 
     let other_seed = |options: &mut Options| {
         keep(&path)(options);
@@ -584,6 +542,55 @@ async fn point_10_one_callback_for_each_change_of_state_with_the_id_alone() {
 }
 
 #[tokio::test]
+async fn point_10_without_a_callback_url_callbacks_wait_and_nobody_is_woken() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sandbox.json");
+    let shop = shop().await;
+    let url = format!("http://{}/hook", shop.server.address());
+    let run = |url: Option<String>| {
+        let path = path.clone();
+        bench_with(Rules::default(), |options| {
+            options.speed = 0;
+            options.callback_url = url;
+            options.keep = Some(path);
+        })
+    };
+    let waiting = async |bench: &Bench| {
+        let state = bench.world().await;
+        state["providers"]["kanga"]["callbacks_waiting"].clone()
+    };
+    let first = run(Some(url.clone())).await;
+    shop.answers(StatusCode::NOT_FOUND);
+    let repeat = Command::RepeatCallback(PaymentId::new("ORDER-1003").unwrap());
+    first.sandbox.command(&repeat).unwrap();
+    first.sandbox.pump().await;
+    assert_eq!(waiting(&first).await[0]["tries"], 1);
+    first.0.sandbox.stop().await;
+    shop.heard();
+
+    let second = run(None).await;
+    let later = Command::Advance(Duration::from_mins(20));
+    second.sandbox.command(&later).unwrap();
+    assert_eq!(second.sandbox.pump().await, 0);
+    assert_eq!(waiting(&second).await[0]["tries"], 1, "that was no try");
+    second.0.sandbox.stop().await;
+    assert_eq!(shop.heard(), [""; 0]);
+
+    shop.answers(StatusCode::OK);
+    let third = run(Some(url)).await;
+    third.sandbox.command(&later).unwrap();
+    third.sandbox.pump().await;
+    let one = "GET /hook?transactionKey=ORDER-1003 0".to_owned();
+    assert!(shop.heard().contains(&one));
+
+    let options = Options::new(Clock::by_hand(WallTime(0)).0);
+    let world = World::new(&options, None);
+    let kanga = Kanga::default();
+    kanga.begin(&world, None, true).unwrap();
+    assert_eq!(kanga.next_due(&world), None, "payments change, yet untold");
+}
+
+#[tokio::test]
 async fn point_10_a_refused_callback_comes_again_after_15_minutes_1_hour_and_6_hours() {
     let shop = shop().await;
     let bench = shop.bench("/hook").await;
@@ -723,11 +730,10 @@ async fn point_12_no_secret_is_ever_shown() {
     assert!(index.body.contains(API_KEY) && index.body.contains("/api/v2/tpg/transaction"));
     assert!(!state.body.contains(API_KEY));
     let kanga = Kanga::default();
-    kanga.memory().tokens.push_back(Token {
-        shop: "shop",
-        value: token.as_str().unwrap().to_owned(),
-        expires: WallTime(0),
-    });
+    let value = token.as_str().unwrap().to_owned();
+    let mut memory = kanga.memory();
+    memory.tokens.add(value, "shop", WallTime(0), WallTime(1));
+    drop(memory);
     let debug = format!("{kanga:?}");
     for shown in [&page.body, &index.body, &state.body, &debug] {
         for secret in [
@@ -773,7 +779,7 @@ async fn things_are_made_to_happen_over_http_but_not_by_other_sites() {
     assert_eq!(bench.get("/_control/nope").await.status, 404);
     assert_eq!(bench.get("/nope").await.status, 404);
     assert_eq!(bench.get("/api/v2/nope").await.status, 404);
-    let state = bench.get("/_control/state").await.json();
+    let state = bench.world().await;
     assert_eq!(state["fault"]["name"], "none");
     let payments = state["providers"]["kanga"]["payments"].as_array().unwrap();
     assert_eq!(payments.len(), bench.sandbox.seeded().len());
@@ -794,7 +800,7 @@ async fn it_listens_to_this_machine_only() {
 async fn same_seed_same_world_over_http() {
     let with = |seed| bench_with(Rules::default(), move |options| options.seed = seed);
     let (a, b, c) = (with(5).await, with(5).await, with(6).await);
-    let state = async |bench: &Bench| bench.get("/_control/state").await.json();
+    let state = async |bench: &Bench| bench.world().await;
     assert_eq!(state(&a).await, state(&b).await);
     assert_ne!(state(&a).await["providers"], state(&c).await["providers"]);
     assert_eq!(a.create(1).await, b.create(1).await);

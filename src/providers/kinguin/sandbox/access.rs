@@ -2,7 +2,6 @@
 //! each. Everything is by the world's time.
 
 use std::collections::VecDeque;
-use std::fmt;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -12,6 +11,7 @@ use serde_json::json;
 
 use crate::domain::WallTime;
 use crate::http_server::{Request, Response};
+use crate::sandbox::granted::Granted;
 use crate::sandbox::world::scatter;
 
 use super::{error, json_response, only};
@@ -36,9 +36,6 @@ pub const CLIENTS: [Client; 2] = [
     },
 ];
 
-/// What is remembered is bounded.
-const TOKENS_MAX: usize = 1_000;
-
 /// The window the limits are counted in.
 pub const WINDOW: Duration = Duration::from_mins(1);
 
@@ -52,19 +49,7 @@ pub struct Access {
     resets: [u32; 2],
     issued: u64,
     #[serde(skip)]
-    tokens: VecDeque<Token>,
-}
-
-struct Token {
-    client: usize,
-    value: String,
-    expires: WallTime,
-}
-
-impl fmt::Debug for Token {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Token(…)")
-    }
+    tokens: Granted<usize>,
 }
 
 impl Access {
@@ -143,15 +128,8 @@ impl Access {
         self.issued += 1;
         let mut rng = Rng::with_seed(scatter(seed, "kinguin token", self.issued));
         let value: String = (0..TOKEN_LEN).map(|_| rng.alphanumeric()).collect();
-        self.tokens.retain(|token| token.expires > now);
-        if self.tokens.len() >= TOKENS_MAX {
-            self.tokens.pop_front();
-        }
-        self.tokens.push_back(Token {
-            client,
-            value: value.clone(),
-            expires: now.plus(life),
-        });
+        let expires = now.plus(life);
+        self.tokens.add(value.clone(), client, now, expires);
         value
     }
 
@@ -169,11 +147,8 @@ impl Access {
             .and_then(|value| value.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
             .map(|(_, token)| token.trim());
-        let client = token.and_then(|token| {
-            let mut held = self.tokens.iter();
-            held.find(|held| held.value == token && held.expires > now)
-        });
-        client.map(|held| held.client).ok_or_else(|| {
+        let client = token.and_then(|token| self.tokens.whose(token, now));
+        client.ok_or_else(|| {
             let mut refusal = error(
                 StatusCode::UNAUTHORIZED,
                 "Full authentication is required to access this resource",
@@ -194,15 +169,12 @@ impl Access {
 
     /// Makes every token void.
     pub fn revoke(&mut self) -> usize {
-        let count = self.tokens.len();
-        self.tokens.clear();
-        count
+        self.tokens.revoke()
     }
 
     /// How many tokens are good, and how many were ever granted.
     pub fn count(&self, now: WallTime) -> (usize, u64) {
-        let good = self.tokens.iter().filter(|token| token.expires > now);
-        (good.count(), self.issued)
+        (self.tokens.good(now), self.issued)
     }
 }
 

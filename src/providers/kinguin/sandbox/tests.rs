@@ -5,54 +5,42 @@ mod selling;
 mod webhooks;
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
+use std::ops::Deref;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::clock::{Clock, Hand};
+use crate::clock::Clock;
 use crate::domain::catalogue::{Documented, Place};
 use crate::domain::simulate::{Command, Fault};
-use crate::http_server::tests::raw;
-use crate::sandbox::{Options, Sandbox, start};
+use crate::sandbox::Options;
+use crate::sandbox::testing::{self, Seen};
 
 const API: &str = "/sales-manager-api/api/v1";
 const OFFER: &str = "65a0c0de0000000000000001";
 const PRODUCT: &str = "5c9b71292539a4e8f1809707";
 
+/// The provider's own calls on the bench of all of them.
 struct Bench {
-    sandbox: Sandbox,
-    hand: Hand,
-    to: SocketAddr,
+    bench: testing::Bench,
     token: String,
 }
 
-#[derive(Debug)]
-struct Seen {
-    status: u16,
-    head: String,
-    body: String,
+impl Deref for Bench {
+    type Target = testing::Bench;
+
+    fn deref(&self) -> &testing::Bench {
+        &self.bench
+    }
 }
 
 impl Seen {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("JSON: {self:?}"))
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| {
-            let (known, value) = line.split_once(": ")?;
-            known.eq_ignore_ascii_case(name).then_some(value)
-        })
-    }
-
+    /// The words of a refusal.
     fn message(&self) -> String {
-        self.json()["message"]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
+        let body = self.json();
+        body["message"].as_str().unwrap_or_default().to_owned()
     }
 }
 
@@ -61,16 +49,8 @@ async fn bench() -> Bench {
 }
 
 async fn bench_with(change: impl FnOnce(&mut Options)) -> Bench {
-    let (clock, hand) = Clock::by_hand(WallTime(1_795_316_066_000));
-    let mut options = Options::new(clock);
-    change(&mut options);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let to = listener.local_addr().unwrap();
-    let sandbox = start(listener, vec![dialect()], options).await.unwrap();
     let mut bench = Bench {
-        sandbox,
-        hand,
-        to,
+        bench: testing::Bench::start(dialect(), change).await,
         token: String::new(),
     };
     bench.token = bench.grant(CLIENT_ID, CLIENT_SECRET).await;
@@ -79,22 +59,11 @@ async fn bench_with(change: impl FnOnce(&mut Options)) -> Bench {
 
 impl Bench {
     async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Seen {
-        let mut wire = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n",
-            self.to
-        );
+        let mut lines = String::new();
         for (name, value) in headers {
-            let _ = write!(wire, "{name}: {value}\r\n");
+            let _ = write!(lines, "{name}: {value}\r\n");
         }
-        let _ = write!(wire, "Content-Length: {}\r\n\r\n{body}", body.len());
-        let all = raw(self.to, wire.as_bytes()).await.unwrap();
-        let all = String::from_utf8(all).unwrap();
-        let (head, body) = all.split_once("\r\n\r\n").unwrap();
-        Seen {
-            status: head[9..12].parse().unwrap(),
-            head: head.to_owned(),
-            body: body.to_owned(),
-        }
+        self.raw(method, path, &lines, body).await.unwrap()
     }
 
     async fn as_client(&self, token: &str, method: &str, path: &str, body: &str) -> Seen {
@@ -128,22 +97,6 @@ impl Bench {
             .await;
         assert_eq!(granted.status, 200, "{granted:?}");
         granted.json()["access_token"].as_str().unwrap().to_owned()
-    }
-
-    fn set(&self, setting: &str, value: &str) -> Result<String, String> {
-        self.sandbox.command(&Command::Set {
-            provider: "kinguin".into(),
-            setting: setting.into(),
-            value: value.into(),
-        })
-    }
-
-    fn event(&self, event: &str, subject: &str) -> Result<String, String> {
-        self.sandbox.command(&Command::Event {
-            provider: "kinguin".into(),
-            event: event.into(),
-            subject: subject.into(),
-        })
     }
 }
 
@@ -322,19 +275,10 @@ async fn what_is_kept_survives_a_restart_but_for_tokens() {
     );
     let said = first.event("reset-secret", "").unwrap();
     assert!(said.contains("SANDBOX-KINGUIN-SECRET-2"), "{said}");
-    first.sandbox.stop().await;
+    first.bench.sandbox.stop().await;
 
-    let (clock, _hand) = Clock::by_hand(WallTime(1_795_316_066_000));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let to = listener.local_addr().unwrap();
-    let mut options = Options::new(clock);
-    options.keep = Some(path);
-    let sandbox = start(listener, vec![dialect()], options).await.unwrap();
-    let (_, hand) = Clock::by_hand(WallTime(0));
     let again = Bench {
-        sandbox,
-        hand,
-        to,
+        bench: testing::Bench::start(dialect(), |options| options.keep = Some(path)).await,
         token,
     };
     assert_eq!(again.get(&offer).await.status, 401, "tokens are not kept");

@@ -24,9 +24,6 @@ pub const DASHBOARD_USER: &str = "sandbox@shop.example";
 /// The password of its dashboard, which protects nothing.
 pub const DASHBOARD_PASSWORD: &str = "SANDBOX-PLEDG-PASSWORD-THAT-PROTECTS-NOTHING";
 
-/// More live tokens than this are not remembered.
-const TOKENS_MAX: usize = 1_000;
-
 /// One environment.
 #[derive(Debug)]
 pub(super) struct Backend {
@@ -132,19 +129,6 @@ pub(super) fn merchant(uid: &str) -> Option<(&'static Backend, &'static Merchant
     })
 }
 
-/// A token that was granted.
-pub(super) struct Token {
-    backend: &'static str,
-    value: String,
-    pub expires: WallTime,
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Token(…)")
-    }
-}
-
 /// The token call.
 pub(super) fn grant(request: &Request, memory: &mut Memory, world: &World) -> Response {
     let refused = |status, error: &str| json_response(status, &json!({ "error": error }));
@@ -169,15 +153,7 @@ pub(super) fn grant(request: &Request, memory: &mut Memory, world: &World) -> Re
     memory.revision += 1;
     let expires = now.plus(life);
     let value = token(world.seed(), memory.tokens_issued, now, expires);
-    memory.tokens.retain(|token| token.expires > now);
-    if memory.tokens.len() >= TOKENS_MAX {
-        memory.tokens.pop_front();
-    }
-    memory.tokens.push_back(Token {
-        backend: backend.name,
-        value: value.clone(),
-        expires,
-    });
+    memory.tokens.add(value.clone(), backend.name, now, expires);
     let body = json!({
         "access_token": value,
         "token_type": "Bearer",
@@ -204,14 +180,9 @@ pub(super) fn bearer(
     world: &World,
 ) -> Result<&'static Backend, Refusal> {
     let value = the_one(headers).and_then(|value| value.strip_prefix("Bearer "));
-    let now = world.now();
-    let found = value.and_then(|value| {
-        let mut tokens = memory.tokens.iter();
-        tokens.find(|token| token.value == value && token.expires > now)
-    });
-    let found = found.ok_or_else(unauthorised)?;
+    let name = value.and_then(|value| memory.tokens.whose(value, world.now()));
     let mut backends = BACKENDS.iter();
-    let backend = backends.find(|backend| backend.name == found.backend);
+    let backend = backends.find(|backend| Some(backend.name) == name);
     backend.ok_or_else(unauthorised)
 }
 

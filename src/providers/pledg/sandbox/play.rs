@@ -200,8 +200,7 @@ impl Memory {
     /// Makes one of [`EVENTS`] happen.
     pub fn happen(&mut self, event: &str, subject: &str, world: &World) -> Result<String, String> {
         if event == "revoke-tokens" {
-            let many = self.tokens.len();
-            self.tokens.clear();
+            let many = self.tokens.revoke();
             return Ok(format!("{many} of Pledg's access tokens are void"));
         }
         let mut given = subject.split_whitespace();

@@ -6,7 +6,7 @@ mod purchase;
 mod robust;
 mod schedule;
 
-use std::net::SocketAddr;
+use std::ops::Deref;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -16,11 +16,10 @@ use tokio::net::TcpListener;
 
 use super::*;
 use crate::auth::sign;
-use crate::clock::{Clock, Hand};
 use crate::domain::Secret;
 use crate::domain::simulate::Command;
-use crate::http_server::tests::raw;
-use crate::sandbox::{Options, Sandbox, start};
+use crate::sandbox::Options;
+use crate::sandbox::testing::{self, Seen};
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 const GRANT: &str = "grant_type=client_credentials";
@@ -29,42 +28,19 @@ const MERCHANT: &str = "mer_00000000-0000-4000-8000-000000000001";
 /// Of the other environment.
 const PRODUCTION: &str = "mer_00000000-0000-4000-8000-000000000101";
 
-struct Bench {
-    sandbox: Sandbox,
-    hand: Hand,
-    to: SocketAddr,
-}
+/// The provider's own calls on the bench of all of them.
+struct Bench(testing::Bench);
 
-#[derive(Debug)]
-struct Seen {
-    status: u16,
-    head: String,
-    body: String,
-}
+impl Deref for Bench {
+    type Target = testing::Bench;
 
-impl Seen {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("JSON: {self:?}"))
-    }
-
-    fn header(&self, name: &str) -> Option<&str> {
-        self.head.lines().find_map(|line| {
-            let (known, value) = line.split_once(": ")?;
-            known.eq_ignore_ascii_case(name).then_some(value)
-        })
+    fn deref(&self) -> &testing::Bench {
+        &self.0
     }
 }
 
 async fn bench_with(change: impl FnOnce(&mut Options)) -> Bench {
-    let (clock, hand) = Clock::by_hand(WallTime(1_795_316_066_000));
-    let mut options = Options::new(clock);
-    change(&mut options);
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let to = listener.local_addr().unwrap();
-    let sandbox = start(listener, vec![Box::new(Pledg::default())], options)
-        .await
-        .unwrap();
-    Bench { sandbox, hand, to }
+    Bench(testing::Bench::start(Box::new(Pledg::default()), change).await)
 }
 
 async fn bench() -> Bench {
@@ -107,19 +83,7 @@ fn signed(payload: &Value, secret: &str) -> String {
 
 impl Bench {
     async fn send(&self, method: &str, target: &str, headers: &str, body: &str) -> Seen {
-        let wire = format!(
-            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}",
-            self.to,
-            body.len()
-        );
-        let all = raw(self.to, wire.as_bytes()).await.unwrap();
-        let all = String::from_utf8(all).unwrap();
-        let (head, body) = all.split_once("\r\n\r\n").unwrap();
-        Seen {
-            status: head[9..12].parse().unwrap(),
-            head: head.to_owned(),
-            body: body.to_owned(),
-        }
+        self.raw(method, target, headers, body).await.unwrap()
     }
 
     async fn post(&self, target: &str, headers: &str, body: &str) -> Seen {
@@ -142,18 +106,6 @@ impl Bench {
         self.post(&target, headers, body).await
     }
 
-    fn set(&self, setting: &str, value: &str) -> Result<String, String> {
-        self.sandbox.command(&Command::Set {
-            provider: "pledg".into(),
-            setting: setting.into(),
-            value: value.into(),
-        })
-    }
-
-    fn pass(&self, seconds: u64) {
-        self.hand.advance(Duration::from_secs(seconds));
-    }
-
     async fn link(&self, signature: &str) -> Seen {
         let target = format!("/api/purchase_link/?signature={signature}");
         self.post(&target, "", "").await
@@ -163,17 +115,8 @@ impl Bench {
         self.link(&signed(order, MERCHANT_SECRET)).await
     }
 
-    fn event(&self, event: &str, subject: &str) -> Result<String, String> {
-        self.sandbox.command(&Command::Event {
-            provider: "pledg".into(),
-            event: event.into(),
-            subject: subject.into(),
-        })
-    }
-
     async fn state(&self) -> Value {
-        let seen = self.send("GET", "/_control/state", "", "").await;
-        seen.json()["providers"]["pledg"].clone()
+        self.world().await["providers"]["pledg"].clone()
     }
 
     /// The latest purchase of this reference.

@@ -85,7 +85,7 @@ async fn what_was_bought_survives_a_restart_and_tokens_do_not() {
     first.event("abandon", "ORDER-3003").unwrap();
     let token = first.token().await;
     let uid = first.purchase("R-1").await["uid"].clone();
-    first.sandbox.stop().await;
+    first.0.sandbox.stop().await;
     let text = std::fs::read_to_string(&keep).unwrap();
     assert!(!text.contains(&token) && !text.contains("THAT-PROTECTS-NOTHING"));
 
@@ -103,7 +103,7 @@ async fn what_was_bought_survives_a_restart_and_tokens_do_not() {
     );
     let purchases = second.state().await["purchases"].as_array().unwrap().len();
     assert_eq!(purchases, 6, "what the world begins with is there once");
-    second.sandbox.stop().await;
+    second.0.sandbox.stop().await;
 
     let another = bench_with(|options| {
         options.keep = Some(keep.clone());

@@ -1,0 +1,107 @@
+//! One simulated provider over real loopback HTTP with a hand-driven clock, for its tests.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::net::TcpListener;
+
+use super::{Dialect, Options, Sandbox, start};
+use crate::clock::{Clock, Hand};
+use crate::domain::WallTime;
+use crate::domain::simulate::Command;
+use crate::http_server::tests::raw;
+
+/// When every world begins.
+pub const BEGIN: WallTime = WallTime(1_795_316_066_000);
+
+/// The running sandbox of one provider.
+pub struct Bench {
+    pub sandbox: Sandbox,
+    pub hand: Hand,
+    pub to: SocketAddr,
+    provider: &'static str,
+}
+
+/// An answer, as it came over the wire.
+#[derive(Debug)]
+pub struct Seen {
+    pub status: u16,
+    pub head: String,
+    pub body: String,
+}
+
+impl Seen {
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("JSON: {self:?}"))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.lines().find_map(|line| {
+            let (known, value) = line.split_once(": ")?;
+            known.eq_ignore_ascii_case(name).then_some(value)
+        })
+    }
+}
+
+impl Bench {
+    /// Starts it, with the options changed.
+    pub async fn start(dialect: Box<dyn Dialect>, change: impl FnOnce(&mut Options)) -> Self {
+        let (clock, hand) = Clock::by_hand(BEGIN);
+        let mut options = Options::new(clock);
+        change(&mut options);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let to = listener.local_addr().unwrap();
+        let provider = dialect.provider();
+        let sandbox = start(listener, vec![dialect], options).await.unwrap();
+        Self {
+            sandbox,
+            hand,
+            to,
+            provider,
+        }
+    }
+
+    /// Sends a request with these header lines, each ended by CRLF; `None` where the line was cut.
+    pub async fn raw(&self, method: &str, target: &str, headers: &str, body: &str) -> Option<Seen> {
+        let wire = format!(
+            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+            self.to,
+            body.len()
+        );
+        let all = raw(self.to, wire.as_bytes()).await.unwrap_or_default();
+        let all = String::from_utf8(all).unwrap();
+        let (head, body) = all.split_once("\r\n\r\n")?;
+        Some(Seen {
+            status: head[9..12].parse().unwrap(),
+            head: head.to_owned(),
+            body: body.to_owned(),
+        })
+    }
+
+    /// The world as `/_control/state` tells it.
+    pub async fn world(&self) -> Value {
+        let seen = self.raw("GET", "/_control/state", "", "").await;
+        seen.unwrap().json()
+    }
+
+    pub fn set(&self, setting: &str, value: &str) -> Result<String, String> {
+        self.sandbox.command(&Command::Set {
+            provider: self.provider.into(),
+            setting: setting.into(),
+            value: value.into(),
+        })
+    }
+
+    pub fn event(&self, event: &str, subject: &str) -> Result<String, String> {
+        self.sandbox.command(&Command::Event {
+            provider: self.provider.into(),
+            event: event.into(),
+            subject: subject.into(),
+        })
+    }
+
+    pub fn pass(&self, seconds: u64) {
+        self.hand.advance(Duration::from_secs(seconds));
+    }
+}
