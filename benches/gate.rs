@@ -10,8 +10,8 @@ use tilldeck::domain::{Account, AccountId, Counts, Environment, ProviderId, Requ
 use tilldeck::http_server::{Limits, Outcome, Server, respond};
 use tilldeck::ledger::{Ledger, Retention};
 use tilldeck::net::{
-    Authorise, BoxFuture, Call, Content, Gate, HeaderText, How, Limit, NetError, Repeat, Reply,
-    Sealed, Session, Timeouts,
+    Authorise, BoxFuture, Call, Content, Gate, HeaderText, How, Limit, NetError, Repeat, Sealed,
+    Session, Timeouts,
 };
 use tokio::task::JoinSet;
 
@@ -29,9 +29,6 @@ impl Authorise for Bearer {
         ));
         let sealed = Sealed::new(vec![("authorization", token)], bytes::Bytes::new());
         Box::pin(async move { Ok(sealed) })
-    }
-    fn is_stale(&self, _: &Reply, _: Option<&Secret>) -> bool {
-        false
     }
 }
 

@@ -235,8 +235,19 @@ impl Tokens {
         }
     }
 
+    /// Whether `reply` turned down the `token` its call carried (401); that one is dropped then. Nothing was carried
+    /// out (RFC 9110, 15.5.2), so the call may be repeated with another.
+    #[must_use]
+    pub fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool {
+        let turned_down = token.filter(|_| reply.status == 401);
+        if let Some(token) = turned_down {
+            self.refused(token);
+        }
+        turned_down.is_some()
+    }
+
     /// The provider answered 401 to this token: it is dropped, if it is still the one in hand.
-    pub fn refused(&self, token: &Secret) {
+    fn refused(&self, token: &Secret) {
         if !self.held().cycle.refused(token) {
             return;
         }

@@ -8,12 +8,10 @@ use tokio::net::TcpListener;
 use super::Deck;
 use crate::clock::Clock;
 use crate::domain::{
-    Account, AccountId, Environment, Problem, ProblemKind, ProviderId, RequestId, Secret, inert,
-    simulate,
+    Account, AccountId, Environment, Problem, ProblemKind, ProviderId, RequestId, inert, simulate,
 };
 use crate::net::{
-    self, Authorise, BoxFuture, Call, Content, HeaderText, How, NetError, Repeat, Reply, Sealed,
-    Session,
+    self, Authorise, BoxFuture, Call, Content, HeaderText, How, NetError, Repeat, Sealed, Session,
 };
 use crate::providers::REGISTRY;
 use crate::sandbox::{self, Sandbox};
@@ -122,10 +120,6 @@ impl Authorise for Unsigned {
         };
         let headers = vec![("content-type", HeaderText::Open("application/json".into()))];
         Box::pin(async move { Ok(Sealed::new(headers, body)) })
-    }
-
-    fn is_stale(&self, _reply: &Reply, _token: Option<&Secret>) -> bool {
-        false
     }
 }
 

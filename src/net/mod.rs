@@ -52,7 +52,9 @@ pub trait Authorise: Send + Sync {
     /// Whether this reply means that the authorisation was stale (a nonce overtaken by another program, a token
     /// that was revoked), so that one more try with a fresh one is worth it. Nothing was carried out then.
     /// `token` is the access token the try carried.
-    fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool;
+    fn is_stale(&self, _reply: &Reply, _token: Option<&Secret>) -> bool {
+        false
+    }
 }
 
 /// What the gate tells while it works.

@@ -67,10 +67,6 @@ impl Authorise for Fetch {
             Ok(Sealed::new(headers, Bytes::from(form)))
         })
     }
-
-    fn is_stale(&self, _reply: &Reply, _token: Option<&Secret>) -> bool {
-        false
-    }
 }
 
 /// Puts the access token into one account's calls.
@@ -125,13 +121,7 @@ impl Authorise for Bearer {
     }
 
     fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool {
-        match token {
-            Some(token) if reply.status == 401 => {
-                self.tokens.refused(token);
-                true
-            }
-            _ => false,
-        }
+        self.tokens.is_stale(reply, token)
     }
 }
 

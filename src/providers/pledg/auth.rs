@@ -116,13 +116,7 @@ impl Authorise for Keys {
     }
 
     fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool {
-        match token {
-            Some(token) if reply.status == 401 => {
-                self.tokens().refused(token);
-                true
-            }
-            _ => false,
-        }
+        self.tokens().is_stale(reply, token)
     }
 }
 
@@ -169,10 +163,6 @@ impl FetchToken for TokenCall {
 impl Authorise for TokenCall {
     fn authorise<'a>(&'a self, _call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
         Box::pin(self.seal())
-    }
-
-    fn is_stale(&self, _reply: &Reply, _token: Option<&Secret>) -> bool {
-        false
     }
 }
 
