@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -339,6 +340,50 @@ fn a_hidden_question_that_is_interrupted_gives_the_terminal_back_and_keeps_nothi
         assert!(!terminal.all_seen().contains(&WRONG[..8]));
         assert!(!usual_config(&place).exists());
     }
+}
+
+/// Waits until a program waits for its turn at a file or folder.
+#[cfg(target_os = "linux")]
+fn waits_for_its_turn(child: &mut Child) {
+    let pid = child.id().to_string();
+    let waits = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        words.contains(&"->") && words.contains(&pid.as_str())
+    };
+    while !read(Path::new("/proc/locks")).lines().any(waits) {
+        assert_eq!(child.try_wait().unwrap(), None, "it waits for nothing");
+        std::thread::yield_now();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_change_that_is_being_kept_is_kept_whatever_interrupts() {
+    let place = Place::with_config(
+        "[profiles.mine.accounts.shop]\nprovider = \"kanga\"\napi_key = \"k\"\napi_secret = { env = \"FIRST\" }\n",
+    );
+    let turn = std::fs::File::open(place.path()).unwrap();
+    turn.lock().unwrap();
+    let mut child = place
+        .command(&["account", "remove", "shop", "--profile=mine", "--yes"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    waits_for_its_turn(&mut child);
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, Signal::INT).unwrap();
+    let mut said = String::new();
+    let mut told = BufReader::new(child.stderr.take().unwrap());
+    told.read_line(&mut said).unwrap();
+    assert_eq!(said, "too late to interrupt: the change is being kept\n");
+    turn.unlock().unwrap();
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    assert_eq!(
+        (ran.code, ran.out.as_str()),
+        (0, "account shop is removed from profile mine\n")
+    );
+    assert!(!read(&place.config_path()).contains("shop"));
 }
 
 #[test]
