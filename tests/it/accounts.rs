@@ -692,6 +692,55 @@ fn a_secret_that_nothing_proves_is_never_called_good() {
 }
 
 #[test]
+fn an_account_that_only_signs_is_kept_only_as_not_verified() {
+    let place = Place::new();
+    let mut add = vec![
+        "account",
+        "add",
+        "--provider=pledg",
+        "--environment=sandbox",
+        "--name=signs",
+        "--set=api_key=SANDBOX-PLEDG-KEY",
+        "--set=endpoints.api=http://127.0.0.1:1",
+        "--secret=merchant_secret=env:FIRST",
+    ];
+    let ran = run(&place, &add);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(
+        ran.err
+            .contains("account signs: without api_secret, nothing")
+            && ran
+                .err
+                .contains("nothing was kept; `tilldeck account add --unverified`"),
+        "{ran:?}"
+    );
+    assert!(!usual_config(&place).exists());
+    add.push("--unverified");
+    let ran = run(&place, &add);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.out.contains("untested") && !ran.out.contains("✓"),
+        "{ran:?}"
+    );
+    assert!(
+        ran.err
+            .contains("merchant_secret comes from env FIRST: kept, not verified")
+            && ran.err.contains("warning: not verified: account signs"),
+        "{ran:?}"
+    );
+    add.extend(["--name=again", "--json"]);
+    add.retain(|word| *word != "--name=signs");
+    let added = run(&place, &add).object();
+    assert_eq!(
+        (&added["status"], &added["proved"]),
+        (&json!("untested"), &json!([]))
+    );
+    let listed = run(&place, &["account", "list", "--json"]).objects();
+    let verdicts: Vec<&Value> = listed.iter().map(|account| &account["status"]).collect();
+    assert_eq!(verdicts, ["untested", "untested"]);
+}
+
+#[test]
 fn what_is_wrong_with_a_new_account_is_told_of_what_was_given() {
     let kinguin = Kinguin::start();
     let place = Place::with_config(BY_HAND);
