@@ -283,7 +283,7 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
         }
     };
     // Here rather than around it all: what was sent must still be recorded.
-    let done = until_interrupted(work, &keeping, out).await;
+    let done = Box::pin(until_interrupted(work, &keeping, out)).await;
     // Nobody listens any more: what is still to be recorded must not wait for that.
     drop(events);
     warn(&deck, out).await;
