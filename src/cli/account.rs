@@ -102,10 +102,7 @@ async fn list(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed>
             context.profile.name
         ));
     }
-    table
-        .lines(out)
-        .iter()
-        .try_for_each(|line| out.line(line))?;
+    out.table(&table)?;
     Ok(Exit::Done)
 }
 
@@ -194,10 +191,7 @@ async fn verify(
                 ),
                 toned(word, tone),
             ]);
-            table
-                .lines(out)
-                .iter()
-                .try_for_each(|line| out.line(line))?;
+            out.table(&table)?;
         }
     }
     Ok(exit)

@@ -447,7 +447,7 @@ fn row(account: &Account, word: &str, good: bool, out: &Out) -> Result<(), Close
         plain(account.environment.as_str()),
         toned(word, tone),
     ]);
-    table.lines(out).iter().try_for_each(|line| out.line(line))
+    out.table(&table)
 }
 
 #[cfg(test)]
