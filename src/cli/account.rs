@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::args::AccountCommand;
 use super::output::{Closed, Out, Table, Tone, plain, toned};
-use super::{Context, Exit, how, manage};
+use super::{Context, Exit, Keeping, how, manage};
 use crate::deck::Deck;
 use crate::domain::{Account, CredentialStatus, Environment, Op, inert, time};
 
@@ -15,6 +15,7 @@ pub async fn run(
     command: &AccountCommand,
     context: &Context,
     deck: &Deck,
+    keeping: &Keeping,
     out: &Out,
 ) -> Result<Exit, Closed> {
     match command {
@@ -23,8 +24,8 @@ pub async fn run(
             let name = name.as_deref().or(context.account());
             verify(name, *signature, context, deck, out).await
         }
-        AccountCommand::Rotate(args) => manage::rotate(args, context, deck, out).await,
-        AccountCommand::Remove(args) => manage::remove(args, context, deck, out).await,
+        AccountCommand::Rotate(args) => manage::rotate(args, context, deck, keeping, out).await,
+        AccountCommand::Remove(args) => manage::remove(args, context, deck, keeping, out).await,
         AccountCommand::Add(_) => unreachable!("it opens a deck of its own"),
     }
 }
@@ -101,10 +102,7 @@ async fn list(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed>
             context.profile.name
         ));
     }
-    table
-        .lines(out)
-        .iter()
-        .try_for_each(|line| out.line(line))?;
+    out.table(&table)?;
     Ok(Exit::Done)
 }
 
@@ -193,10 +191,7 @@ async fn verify(
                 ),
                 toned(word, tone),
             ]);
-            table
-                .lines(out)
-                .iter()
-                .try_for_each(|line| out.line(line))?;
+            out.table(&table)?;
         }
     }
     Ok(exit)

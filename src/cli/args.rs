@@ -199,7 +199,8 @@ pub struct AddAccount {
     /// Do not ask before it is verified and kept.
     #[arg(long)]
     pub yes: bool,
-    /// Keep it although the provider cannot be reached; one that is refused is not kept.
+    /// Keep it although the provider cannot be reached, or nothing it can be asked proves it, as with a Pledg account
+    /// that has no `api_secret`; one that is refused is not kept.
     #[arg(long)]
     pub unverified: bool,
 }

@@ -45,9 +45,7 @@ pub async fn run(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Clos
     for (account, gauge) in &gauges {
         row(account, gauge, &mut table);
     }
-    for line in table.lines(out) {
-        out.line(&line)?;
-    }
+    out.table(&table)?;
     if gauges.is_empty() {
         out.say(&format!(
             "profile {} has no account with a rate limit",

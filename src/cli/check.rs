@@ -218,5 +218,5 @@ fn show(
         toned(payment.id.as_str(), Tone::Strong),
         toned(account.as_str(), Tone::Dim),
     ]);
-    table.lines(out).iter().try_for_each(|line| out.line(line))
+    out.table(&table)
 }

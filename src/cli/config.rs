@@ -161,10 +161,7 @@ fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, Closed> {
             ]);
         }
     }
-    table
-        .lines(out)
-        .iter()
-        .try_for_each(|line| out.line(line))?;
+    out.table(&table)?;
     if exit == Exit::Done && !out.json {
         out.say(&format!(
             "the config is right; the default profile is {}",

@@ -85,11 +85,16 @@ pub fn model(
         },
     };
     Model::new(setup).map_err(|why| {
-        let path = config.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
+        let path = config
+            .path
+            .as_ref()
+            .map(|path| path.display().to_string())
+            .unwrap_or_default();
         Problem::new(
             ProblemKind::Config,
             format!("{path}: [ui.keys]: {why}"),
-            "the README lists every action with its keys; leave the line out to have the built-in ones",
+            "the README lists every action with its keys; leave the line out to have the \
+             built-in ones",
         )
     })
 }

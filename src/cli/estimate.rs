@@ -71,9 +71,6 @@ pub async fn run(
         "{} {} is worth, at {account}:",
         estimate.quantity, estimate.token
     ));
-    table
-        .lines(out)
-        .iter()
-        .try_for_each(|line| out.line(line))?;
+    out.table(&table)?;
     Ok(Exit::Done)
 }

@@ -120,5 +120,5 @@ fn print(rows: &[Exchange], zone: &jiff::tz::TimeZone, out: &Out) -> Result<(), 
             toned(attempt, Tone::Warn),
         ]);
     }
-    table.lines(out).iter().try_for_each(|line| out.line(line))
+    out.table(&table)
 }

@@ -3,16 +3,18 @@
 mod answers;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::json;
 
 use super::args::{AddAccount, Global, RemoveAccount, RotateSecret};
 use super::output::{Closed, Out, Table, Tone, plain, toned};
-use super::{Context, Exit, can_ask, how, locations, misconfigured, prompt, warn};
+use super::{
+    Context, Exit, Keeping, can_ask, how, locations, misconfigured, prompt, until_interrupted, warn,
+};
 use crate::clock::Clock;
 use crate::config::{Config, Environ, Profile, SANDBOX, SecretSource, edit};
-use crate::deck::{Deck, manage};
+use crate::deck::Deck;
+use crate::deck::manage::{self, Proved};
 use crate::domain::manage::{
     Change, Changed, Guide, NewAccount, Offer, leaves_open, unprovable as unprovable_key,
 };
@@ -34,7 +36,7 @@ pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, C
         Some(Ok(config)) => config,
         Some(Err(error)) => return misconfigured(&error, out),
     };
-    let keeping = AtomicBool::new(false);
+    let keeping = Keeping::default();
     let work = async {
         let (answers, sources) = match answers(args, &config, &global).await {
             Ok(answers) => answers,
@@ -66,24 +68,19 @@ pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, C
         deck.close().await;
         done
     };
-    tokio::pin!(work);
-    tokio::select! {
-        done = &mut work => return done,
-        _ = tokio::signal::ctrl_c() => {}
-    }
-    if !keeping.load(Ordering::Relaxed) {
-        return out.fail(&prompt::interrupted());
-    }
-    // What is being kept is not left half-way.
-    out.say("too late to interrupt: the account is being kept");
-    work.await
+    until_interrupted(work, &keeping, out).await
+}
+
+async fn keep(proved: Proved, deck: &Deck, keeping: &Keeping) -> Result<Changed, Problem> {
+    keeping.begin();
+    deck.keep(proved).await
 }
 
 async fn keep_addition(
     answers: NewAccount,
     sources: Vec<(&'static str, SecretSource)>,
     deck: &Deck,
-    keeping: &AtomicBool,
+    keeping: &Keeping,
 ) -> Result<Changed, Problem> {
     let proved = deck.prove_addition(answers, sources, how(false)).await;
     let proved = proved.map_err(|problem| {
@@ -94,8 +91,7 @@ async fn keep_addition(
         }
         problem
     })?;
-    keeping.store(true, Ordering::Relaxed);
-    deck.keep(proved).await
+    keep(proved, deck, keeping).await
 }
 
 /// The profile a new account goes to: the one named, else the default one, else the only one, else a first one.
@@ -175,6 +171,7 @@ pub async fn rotate(
     args: &RotateSecret,
     context: &Context,
     deck: &Deck,
+    keeping: &Keeping,
     out: &Out,
 ) -> Result<Exit, Closed> {
     let done = async {
@@ -196,7 +193,7 @@ pub async fn rotate(
             secret,
             unverified: args.unverified,
         };
-        deck.keep(deck.prove(change, how(false)).await?).await
+        keep(deck.prove(change, how(false)).await?, deck, keeping).await
     };
     match done.await {
         Ok(changed) => told(&changed, context, None, out),
@@ -256,6 +253,7 @@ pub async fn remove(
     args: &RemoveAccount,
     context: &Context,
     deck: &Deck,
+    keeping: &Keeping,
     out: &Out,
 ) -> Result<Exit, Closed> {
     let done = async {
@@ -266,7 +264,7 @@ pub async fn remove(
         if !args.yes {
             confirm_removal(&account).await?;
         }
-        deck.keep(proved).await
+        keep(proved, deck, keeping).await
     };
     match done.await {
         Ok(changed) => told(&changed, context, None, out),
@@ -414,29 +412,28 @@ fn rotated(
         ("kept, not verified", "not verified")
     };
     row(account, word, verified, out)?;
-    match (kept, todo) {
-                (Some(place), todo) => {
-                    let place = inert::line(place);
-                    if verified {
-                        out.say(&format!("the new secret is in force, in {place}"));
-                    } else {
-                        out.say(&format!(
-                            "the new secret is kept in {place}; nobody could say whether it is good"
-                        ));
-                    }
-                    if let Some(left) = todo {
-                        out.tell(Tone::Warn, "warning:", left);
-                    }
-                }
-                (None, Some(todo)) => out.tell(
-                    Tone::Warn,
-                    "to do:",
-                    &format!("the new secret is {is}, and it is not tilldeck's to replace: {todo}"),
-                ),
-                (None, None) => out.say(&format!(
-                    "the new secret is {is}, and where the account's comes from already: nothing is to be done"
-                )),
+    match (kept.map(inert::line), todo) {
+        (Some(place), todo) => {
+            if verified {
+                out.say(&format!("the new secret is in force, in {place}"));
+            } else {
+                let open = "nobody could say whether it is good";
+                out.say(&format!("the new secret is kept in {place}; {open}"));
             }
+            if let Some(left) = todo {
+                out.tell(Tone::Warn, "warning:", left);
+            }
+        }
+        (None, Some(todo)) => {
+            let words =
+                format!("the new secret is {is}, and it is not tilldeck's to replace: {todo}");
+            out.tell(Tone::Warn, "to do:", &words);
+        }
+        (None, None) => {
+            let there = "where the account's comes from already: nothing is to be done";
+            out.say(&format!("the new secret is {is}, and {there}"));
+        }
+    }
     Ok(())
 }
 
@@ -450,7 +447,7 @@ fn row(account: &Account, word: &str, good: bool, out: &Out) -> Result<(), Close
         plain(account.environment.as_str()),
         toned(word, tone),
     ]);
-    table.lines(out).iter().try_for_each(|line| out.line(line))
+    out.table(&table)
 }
 
 #[cfg(test)]

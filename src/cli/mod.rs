@@ -18,6 +18,7 @@ mod request;
 mod sandbox;
 mod token;
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
@@ -251,6 +252,7 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
         Ok(deck) => deck,
         Err(problem) => return out.fail(&problem),
     };
+    let keeping = Keeping::default();
     let work = async {
         match command {
             Command::Check(args) => check::run(&args, context, &deck, out).await,
@@ -258,7 +260,9 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
                 estimate::run(&token, &quantity, context, &deck, out).await
             }
             Command::Link(args) => link::run(&args, context, &deck, out).await,
-            Command::Account(command) => account::run(&command, context, &deck, out).await,
+            Command::Account(command) => {
+                account::run(&command, context, &deck, &keeping, out).await
+            }
             Command::Token(command) => token::run(&command, context, &deck, out).await,
             Command::Budget => budget::run(context, &deck, out).await,
             Command::Request(args) => request::run(&args, &deck, out).await,
@@ -272,19 +276,48 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
             | Command::Man => unreachable!("these need no deck and are done before one is opened"),
         }
     };
-    // Here rather than around it all: what was sent must still be recorded.
-    let done = tokio::select! {
-        done = work => done,
-        never = tell_waits(&mut events, out) => match never {},
-        _ = tokio::signal::ctrl_c() => {
-            out.fail(&Problem::new(ProblemKind::Interrupted, "interrupted", ""))
+    let work = async {
+        tokio::select! {
+            done = work => done,
+            never = tell_waits(&mut events, out) => match never {},
         }
     };
+    // Here rather than around it all: what was sent must still be recorded.
+    let done = Box::pin(until_interrupted(work, &keeping, out)).await;
     // Nobody listens any more: what is still to be recorded must not wait for that.
     drop(events);
     warn(&deck, out).await;
     deck.close().await;
     done
+}
+
+/// Whether a change is being kept, which is not left half-way.
+#[derive(Default)]
+struct Keeping(Cell<bool>);
+
+impl Keeping {
+    /// From here on it is too late to interrupt.
+    fn begin(&self) {
+        self.0.set(true);
+    }
+}
+
+/// Does the work until Ctrl-C; what is being kept by then is kept to the end, and what came of it told.
+async fn until_interrupted(
+    work: impl Future<Output = Result<Exit, Closed>>,
+    keeping: &Keeping,
+    out: &Out,
+) -> Result<Exit, Closed> {
+    tokio::pin!(work);
+    tokio::select! {
+        done = &mut work => return done,
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    if !keeping.0.get() {
+        return out.fail(&prompt::interrupted());
+    }
+    out.say("too late to interrupt: the change is being kept");
+    work.await
 }
 
 /// Says what a command waits for, so that no silence is a riddle.

@@ -104,6 +104,15 @@ impl Out {
         self.bytes(format!("{line}\n").as_bytes())
     }
 
+    /// A table to standard output.
+    ///
+    /// # Errors
+    /// If the reader has gone.
+    pub fn table(&self, table: &Table) -> Result<(), Closed> {
+        let lines = table.lines(self);
+        lines.iter().try_for_each(|line| self.line(line))
+    }
+
     /// A JSON object with its schema, on one line, to standard output.
     ///
     /// # Errors

@@ -72,7 +72,7 @@ async fn show(
     if accounts.is_empty() {
         none(context, out);
     }
-    lines(&table, out)?;
+    out.table(&table)?;
     explain(deck, &accounts, out);
     Ok(Exit::Done)
 }
@@ -98,7 +98,7 @@ async fn refresh(
             Err(problem) => exit = exit.and(out.fail(&problem)?),
         }
     }
-    lines(&table, out)?;
+    out.table(&table)?;
     explain(deck, &accounts, out);
     Ok(exit)
 }
@@ -144,11 +144,6 @@ async fn print(name: &str, context: &Context, deck: &Deck, out: &Out) -> Result<
         out.line(token.expose())?;
     }
     Ok(Exit::Done)
-}
-
-fn lines(table: &Table, out: &Out) -> Result<(), Closed> {
-    let lines = table.lines(out);
-    lines.iter().try_for_each(|line| out.line(line))
 }
 
 fn look(state: TokenState) -> (&'static str, Tone) {

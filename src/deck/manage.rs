@@ -9,7 +9,7 @@ use super::secrets::InHand;
 use crate::config::edit::{self, Edit, Entry};
 use crate::config::{AccountConfig, Config, ConfigError, Environ, KeyKind, SecretSource};
 use crate::domain::manage::{
-    Change, Changed, Need, NewAccount, Offer, Proof, leaves_open, unprovable,
+    Change, Changed, Need, NewAccount, Offer, Proof, leaves_open, unprovable, unprovable_account,
 };
 use crate::domain::{AccountId, CredentialStatus, Environment, Op, Problem, ProblemKind, Secret};
 use crate::net::{Event, How, redact};
@@ -174,9 +174,18 @@ impl Deck {
             ))
         } else {
             let desk = self.trial(&config, in_hand)?;
-            match self.try_out(&desk, false, how).await {
+            let proves = desk.manifest.proves;
+            let provable = proves.iter().any(|key| config.secrets.contains_key(key));
+            let tried = if provable {
+                self.try_out(&desk, false, how).await
+            } else {
+                Err(unprovable_account(&desk.account, proves))
+            };
+            match tried {
                 Ok(()) => None,
-                Err(problem) if new.proof == Proof::IfReachable && leaves_open(&problem) => {
+                Err(problem)
+                    if new.proof == Proof::IfReachable && (!provable || leaves_open(&problem)) =>
+                {
                     Some(problem)
                 }
                 Err(problem) => return Err(not_kept(problem)),

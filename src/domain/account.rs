@@ -109,6 +109,8 @@ impl CredentialStatus {
             Err(problem) => {
                 let why = problem.told();
                 match problem.kind {
+                    // What cannot be asked at all says nothing of the credentials.
+                    ProblemKind::Usage => Self::Untested,
                     ProblemKind::Refused => Self::Refused { at, why },
                     ProblemKind::Config => Self::Unreadable { at, why },
                     _ => Self::Unreachable { at, why },

@@ -69,7 +69,7 @@ pub enum Proof {
     /// The provider must have accepted them.
     #[default]
     Needed,
-    /// The provider must not have refused them; that nobody could be asked is fine.
+    /// The provider must not have refused them; that nobody could be asked, or nothing that tells, is fine.
     IfReachable,
     /// Nobody is asked.
     Waived,
@@ -98,6 +98,21 @@ pub fn unprovable(account: &Account, key: &str) -> Problem {
             account.id, account.provider_title
         ),
         "the old one stays; look at the new one closely, then add --unverified to keep it without proof",
+    )
+}
+
+/// Why nobody is asked about a new account that has none of the secrets that `proves` names.
+#[must_use]
+pub fn unprovable_account(account: &Account, proves: &[&str]) -> Problem {
+    Problem::new(
+        ProblemKind::Usage,
+        format!(
+            "account {}: without {}, nothing that {} can be asked tells whether its credentials are good",
+            account.id,
+            proves.join(" or "),
+            account.provider_title
+        ),
+        "`tilldeck account add --unverified` keeps it without proof",
     )
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -341,6 +342,50 @@ fn a_hidden_question_that_is_interrupted_gives_the_terminal_back_and_keeps_nothi
     }
 }
 
+/// Waits until a program waits for its turn at a file or folder.
+#[cfg(target_os = "linux")]
+fn waits_for_its_turn(child: &mut Child) {
+    let pid = child.id().to_string();
+    let waits = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        words.contains(&"->") && words.contains(&pid.as_str())
+    };
+    while !read(Path::new("/proc/locks")).lines().any(waits) {
+        assert_eq!(child.try_wait().unwrap(), None, "it waits for nothing");
+        std::thread::yield_now();
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_change_that_is_being_kept_is_kept_whatever_interrupts() {
+    let place = Place::with_config(
+        "[profiles.mine.accounts.shop]\nprovider = \"kanga\"\napi_key = \"k\"\napi_secret = { env = \"FIRST\" }\n",
+    );
+    let turn = std::fs::File::open(place.path()).unwrap();
+    turn.lock().unwrap();
+    let mut child = place
+        .command(&["account", "remove", "shop", "--profile=mine", "--yes"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    waits_for_its_turn(&mut child);
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, Signal::INT).unwrap();
+    let mut said = String::new();
+    let mut told = BufReader::new(child.stderr.take().unwrap());
+    told.read_line(&mut said).unwrap();
+    assert_eq!(said, "too late to interrupt: the change is being kept\n");
+    turn.unlock().unwrap();
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    assert_eq!(
+        (ran.code, ran.out.as_str()),
+        (0, "account shop is removed from profile mine\n")
+    );
+    assert!(!read(&place.config_path()).contains("shop"));
+}
+
 #[test]
 fn what_is_missing_without_a_terminal_is_told() {
     let place = Place::new();
@@ -644,6 +689,55 @@ fn a_secret_that_nothing_proves_is_never_called_good() {
         (&same["status"], &same["todo"]),
         (&json!("good"), &Value::Null)
     );
+}
+
+#[test]
+fn an_account_that_only_signs_is_kept_only_as_not_verified() {
+    let place = Place::new();
+    let mut add = vec![
+        "account",
+        "add",
+        "--provider=pledg",
+        "--environment=sandbox",
+        "--name=signs",
+        "--set=api_key=SANDBOX-PLEDG-KEY",
+        "--set=endpoints.api=http://127.0.0.1:1",
+        "--secret=merchant_secret=env:FIRST",
+    ];
+    let ran = run(&place, &add);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(
+        ran.err
+            .contains("account signs: without api_secret, nothing")
+            && ran
+                .err
+                .contains("nothing was kept; `tilldeck account add --unverified`"),
+        "{ran:?}"
+    );
+    assert!(!usual_config(&place).exists());
+    add.push("--unverified");
+    let ran = run(&place, &add);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.out.contains("untested") && !ran.out.contains("✓"),
+        "{ran:?}"
+    );
+    assert!(
+        ran.err
+            .contains("merchant_secret comes from env FIRST: kept, not verified")
+            && ran.err.contains("warning: not verified: account signs"),
+        "{ran:?}"
+    );
+    add.extend(["--name=again", "--json"]);
+    add.retain(|word| *word != "--name=signs");
+    let added = run(&place, &add).object();
+    assert_eq!(
+        (&added["status"], &added["proved"]),
+        (&json!("untested"), &json!([]))
+    );
+    let listed = run(&place, &["account", "list", "--json"]).objects();
+    let verdicts: Vec<&Value> = listed.iter().map(|account| &account["status"]).collect();
+    assert_eq!(verdicts, ["untested", "untested"]);
 }
 
 #[test]

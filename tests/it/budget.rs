@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tilldeck::clock::Clock;
-use tilldeck::config::{self, Environ, Locations, Vault};
+use tilldeck::config::{self, Environ, Vault};
 use tilldeck::deck::{Deck, Options};
 use tilldeck::domain::{AccountId, Answer, BudgetGauge, Counts, Op, ProblemKind};
 use tilldeck::net::{Event, Timeouts};
@@ -117,11 +117,7 @@ fn a_process_killed_in_mid_request_leaves_its_slot_taken() {
     let place = placed(&token.url, &gateway.url, "requests = 1, period = \"60s\"");
     let write = ["request", "keys", "POST", PATH, "--data", "{}", "--yes"];
     let mut killed = place.command(&write).stderr(Stdio::null()).spawn().unwrap();
-    let clock = Clock::system();
-    while gateway.requests().is_empty() {
-        assert!(clock.now().mono < Duration::from_secs(20), "it sends");
-        std::thread::sleep(Duration::from_millis(2));
-    }
+    gateway.wait_for_one();
     killed.kill().unwrap();
     killed.wait().unwrap();
     let after = place.run(&[&write[..], &["--no-wait"]].concat());
@@ -257,13 +253,10 @@ fn pass(
 
 /// A deck on the place, by the system's clock.
 async fn open(place: &Place, events: Option<mpsc::Sender<Event>>) -> Deck {
-    let locations = Locations {
-        config: Some(place.config_path()),
-        state: Some(place.state()),
-        environ: Environ::of([("TEST_API_SECRET", crate::program::API_SECRET)]),
-        platform_config: None,
-        platform_state: None,
-    };
+    let locations = place.locations(Environ::of([(
+        "TEST_API_SECRET",
+        crate::program::API_SECRET,
+    )]));
     let config = config::load(&locations, &SPECS).unwrap();
     let options = Options {
         renew: true,

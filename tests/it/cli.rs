@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -691,22 +690,26 @@ fn twelve_checks_at_once_with_one_key_use_twelve_nonces() {
     assert_eq!(nonces.len(), 12);
 }
 
-#[test]
-fn an_interrupted_command_says_so() {
-    let peer = Peer::start(vec![ok(ACTIVE)]);
-    let place = Place::with_shop(&peer.url);
+/// Interrupts the command once it has asked, with Ctrl-C's signal.
+fn interrupted(place: &Place, arguments: &[&str], peer: &Peer) -> Ran {
     let child = place
-        .command(&["check", "A", "--wait", "FINALIZED", "--json"])
+        .command(arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    while peer.requests().is_empty() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    peer.wait_for_one();
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    let ran: Ran = child.wait_with_output().unwrap().into();
+    child.wait_with_output().unwrap().into()
+}
+
+#[test]
+fn an_interrupted_command_says_so() {
+    let peer = Peer::start(vec![ok(ACTIVE)]);
+    let place = Place::with_shop(&peer.url);
+    let waits = ["check", "A", "--wait", "FINALIZED", "--json"];
+    let ran = interrupted(&place, &waits, &peer);
     assert_eq!(
         (ran.code, &ran.object()["error"]["kind"]),
         (130, &"interrupted".into()),
@@ -769,18 +772,7 @@ fn following_begins_with_what_comes() {
 fn an_interrupted_request_is_in_the_log() {
     let peer = Peer::start(vec![crate::peer::Act::Silence]);
     let place = Place::with_shop(&peer.url);
-    let child = place
-        .command(&["check", "A"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    while peer.requests().is_empty() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let pid = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    let ran: Ran = child.wait_with_output().unwrap().into();
+    let ran = interrupted(&place, &["check", "A"], &peer);
     assert_eq!(ran.code, 130, "{ran:?}");
     assert_eq!(
         place.run(&["log", "--json"]).object()["error"],

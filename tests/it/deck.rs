@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tilldeck::clock::{Clock, Hand};
-use tilldeck::config::{self, Environ, Locations};
+use tilldeck::config::{self, Environ};
 use tilldeck::deck::{Deck, Options};
 use tilldeck::domain::{
     AccountId, Amount, Answer, Currency, LinkRequest, Op, PaymentId, PaymentState, Problem,
@@ -38,14 +38,7 @@ pub async fn open(place: &Place, timeouts: Timeouts) -> Bench {
 /// As [`open`], with a vault of the test's own.
 pub async fn open_with(place: &Place, timeouts: Timeouts, vault: config::Vault) -> Bench {
     let (clock, hand) = Clock::by_hand(START);
-    let path = place.config_path();
-    let locations = Locations {
-        config: path.exists().then_some(path),
-        state: Some(place.state()),
-        environ: Environ::of([("TEST_API_SECRET", API_SECRET)]),
-        platform_config: None,
-        platform_state: None,
-    };
+    let locations = place.locations(Environ::of([("TEST_API_SECRET", API_SECRET)]));
     let config = config::load(&locations, &SPECS).unwrap();
     let profile = config.profile(None).unwrap();
     let (to, events) = mpsc::channel(1024);

@@ -233,7 +233,7 @@ impl Simulated {
 }
 
 #[test]
-fn a_served_kinguin_is_asked_and_played_from_the_command_line() {
+fn a_served_kinguin_wait_for_one_and_played_from_the_command_line() {
     let simulated = Simulated::start();
     let verified = simulated.run(&["account", "verify", "keys"]);
     assert_eq!(verified.code, 0, "{verified:?}");

@@ -3,8 +3,10 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc::{Receiver, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
+
+use crate::terminal::LIMIT;
 
 /// What the peer does with one request.
 #[derive(Clone)]
@@ -54,7 +56,7 @@ impl Seen {
 /// A running peer; it plays its acts in order, the last one again and again.
 pub struct Peer {
     pub url: String,
-    pub seen: Arc<Mutex<Vec<Seen>>>,
+    seen: Arc<(Mutex<Vec<Seen>>, Condvar)>,
 }
 
 impl Peer {
@@ -74,7 +76,7 @@ impl Peer {
     fn choosing(choose: impl Fn(usize, &Seen) -> Act + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let seen = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::new((Mutex::new(Vec::new()), Condvar::new()));
         let (all, choose) = (seen.clone(), Arc::new(choose));
         std::thread::spawn(move || {
             for (number, stream) in listener.incoming().enumerate() {
@@ -90,19 +92,28 @@ impl Peer {
     }
 
     pub fn requests(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
+        self.seen.0.lock().unwrap().clone()
+    }
+
+    /// Waits for the first request.
+    pub fn wait_for_one(&self) {
+        let (seen, came) = &*self.seen;
+        let seen = seen.lock().unwrap();
+        let waited = came.wait_timeout_while(seen, LIMIT, |seen| seen.is_empty());
+        assert!(!waited.unwrap().1.timed_out(), "nothing is asked");
     }
 }
 
 fn serve(
     mut stream: TcpStream,
     choose: impl Fn(&Seen) -> Act,
-    all: &Mutex<Vec<Seen>>,
+    (all, came): &(Mutex<Vec<Seen>>, Condvar),
 ) -> std::io::Result<()> {
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     let request = read_request(&mut stream)?;
     let act = choose(&request);
     all.lock().unwrap().push(request);
+    came.notify_all();
     match act {
         Act::Bytes(bytes) => stream.write_all(&bytes)?,
         Act::Reset => {

@@ -58,7 +58,7 @@ impl Simulated {
 }
 
 #[test]
-fn a_served_pledg_is_asked_and_played_from_the_command_line() {
+fn a_served_pledg_wait_for_one_and_played_from_the_command_line() {
     let simulated = Simulated::start(
         "api_secret = { env = \"API_SECRET\" }\nmerchant_secret = { env = \"MERCHANT_SECRET\" }\n\
          dashboard_user = \"sandbox@shop.example\"\ndashboard_password = { env = \"PASSWORD\" }\n",

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use serde_json::Value;
+use tilldeck::config::{Environ, Locations};
 
 /// The API key and secret that tests use; nobody's.
 pub const API_KEY: &str = "TESTKEY-0000000000000000000001";
@@ -70,6 +71,18 @@ impl Place {
 
     pub fn state(&self) -> PathBuf {
         self.path().join("state")
+    }
+
+    /// Where a deck finds what is here.
+    pub fn locations(&self, environ: Environ) -> Locations {
+        let config = self.config_path();
+        Locations {
+            config: config.exists().then_some(config),
+            state: Some(self.state()),
+            environ,
+            platform_config: None,
+            platform_state: None,
+        }
     }
 
     /// A place with this config file.

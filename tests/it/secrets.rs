@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
-use tilldeck::config::{self, Environ, Locations};
+use tilldeck::config::{self, Environ};
 use tilldeck::deck;
 use tilldeck::domain::{Answer, PaymentLink, RawReply, Secret};
 use tilldeck::providers::SPECS;
@@ -510,13 +510,7 @@ fn planted_secrets_are_found_on_no_screen() {
 fn planted_secrets_are_found_in_no_debug_form() {
     let place = place(["http://127.0.0.1:1"; 3]);
     let environ = Environ::of([("PLANTED", BY_ENV)]);
-    let locations = Locations {
-        config: Some(place.config_path()),
-        state: Some(place.state()),
-        environ: environ.clone(),
-        platform_config: None,
-        platform_state: None,
-    };
+    let locations = place.locations(environ.clone());
     let config = config::load(&locations, &SPECS).unwrap();
     let profile = config.profile(None).unwrap();
     let mut told = format!(

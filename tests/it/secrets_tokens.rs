@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::Value;
 use tilldeck::clock::Clock;
-use tilldeck::config::{self, Environ, Locations, Vault};
+use tilldeck::config::{self, Environ, Vault};
 use tilldeck::deck::{Deck, Options};
 use tilldeck::domain::{AccountId, RawCall};
 use tilldeck::net::Timeouts;
@@ -442,13 +442,7 @@ async fn planted_credentials_and_tokens_are_found_in_no_debug_form() {
     let peer = echoing_server();
     let place = place(&peer.url);
     let environ = Environ::of([("PLANTED", BY_ENV)]);
-    let locations = Locations {
-        config: Some(place.config_path()),
-        state: Some(place.state()),
-        environ: environ.clone(),
-        platform_config: None,
-        platform_state: None,
-    };
+    let locations = place.locations(environ.clone());
     let config = config::load(&locations, &SPECS).unwrap();
     let (to, mut events) = mpsc::channel(1024);
     let options = Options {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 use tilldeck::clock::{Clock, Hand};
-use tilldeck::config::{self, Environ, Keyring, KeyringError, Locations, Vault};
+use tilldeck::config::{self, Environ, Keyring, KeyringError, Vault};
 use tilldeck::deck::{Deck, Options};
 use tilldeck::domain::{
     AccountId, Answer, Kept, Op, Problem, ProblemKind, Secret, TokenStatus, WallTime,
@@ -79,13 +79,7 @@ async fn open(place: &Place, with: With) -> Bench {
 
 async fn open_at(place: &Place, with: With, start: WallTime) -> Bench {
     let (clock, hand) = Clock::by_hand(start);
-    let locations = Locations {
-        config: Some(place.config_path()),
-        state: Some(place.state()),
-        environ: Environ::of([]),
-        platform_config: None,
-        platform_state: None,
-    };
+    let locations = place.locations(Environ::of([]));
     let config = config::load(&locations, &SPECS).unwrap();
     let (to, events) = mpsc::channel(1024);
     let options = Options {

@@ -125,7 +125,7 @@ fn a_new_account_goes_to_the_end_and_touches_nothing_else() {
     for before in [BY_HAND.to_owned(), BY_HAND.replace('\n', "\r\n")] {
         let after = Edit::Add(entry("live", "kiosk")).of(&before).unwrap();
         assert!(after.starts_with(&before), "{after}");
-        let end = line_end(&before);
+        let end = text::line_end(&before);
         let section = "\n[profiles.live.accounts.kiosk]\nprovider = \"kanga\"\nenvironment = \"production\"\n\
              api_key = 'KEY-\"1\"'\napi_secret = { keyring = \"live.kiosk.api_secret\" }\n";
         assert_eq!(after[before.len()..], section.replace('\n', end));

@@ -1,0 +1,388 @@
+//! The edits themselves, on the text alone: what is not meant stays as it is, byte for byte. The text is cut and
+//! spliced at the places the parser tells; only what is written in other ways than as tables goes through a writer
+//! of TOML.
+
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use toml_edit::{Document, DocumentMut, InlineTable, Item, Table, TableLike, Value};
+
+use super::{EditError, Entry};
+use crate::config::SecretSource;
+
+const BY_HAND: &str = "make this change by hand, then run `tilldeck config check`";
+
+fn parsed(text: &str) -> Result<Document<&str>, EditError> {
+    Document::parse(text).map_err(|_| {
+        EditError::new(
+            "the config file is not TOML",
+            "run `tilldeck config check`, and mend it first",
+        )
+    })
+}
+
+pub(super) fn line_end(text: &str) -> &'static str {
+    match text.split_once('\n') {
+        Some((first, _)) if first.ends_with('\r') => "\r\n",
+        _ => "\n",
+    }
+}
+
+fn accounts_of<'d>(root: &'d Table, profile: &str) -> Option<&'d dyn TableLike> {
+    let profile = root.get("profiles")?.as_table_like()?.get(profile)?;
+    profile.as_table_like()?.get("accounts")?.as_table_like()
+}
+
+pub(super) fn add(text: &str, entry: &Entry) -> Result<String, EditError> {
+    let document = parsed(text)?;
+    let accounts = accounts_of(document.as_table(), &entry.profile);
+    if accounts.is_some_and(|accounts| accounts.contains_key(entry.account.as_str())) {
+        return Err(taken(entry));
+    }
+    let end = line_end(text);
+    let mut out = text.to_owned();
+    if !out.is_empty() && !out.ends_with('\n') {
+        out.push_str(end);
+    }
+    if !out.trim().is_empty() {
+        out.push_str(end);
+    }
+    out.push_str(&section(entry).replace('\n', end));
+    let out = with_default(&out, text, &entry.profile)?;
+    if Document::parse(out.as_str()).is_ok() {
+        return Ok(out);
+    }
+    // The profile is written as an inline table or with dotted keys, which no header may go on with.
+    rewritten(text, |root| {
+        let accounts = accounts_mut(root, &entry.profile)?;
+        accounts.insert(
+            entry.account.as_str(),
+            Item::Value(Value::InlineTable(inline(entry))),
+        );
+        Some(())
+    })
+}
+
+fn taken(entry: &Entry) -> EditError {
+    EditError::new(
+        format!(
+            "profile {} has an account {} already",
+            entry.profile, entry.account
+        ),
+        "choose another name, or remove that one first",
+    )
+}
+
+/// The account's table as text.
+pub(super) fn section(entry: &Entry) -> String {
+    let mut out = format!(
+        "[profiles.{}.accounts.{}]\n",
+        key(&entry.profile),
+        key(entry.account.as_str())
+    );
+    for (name, value) in fields(entry) {
+        let _ = writeln!(out, "{} = {}", key(&name), value.to_string().trim());
+    }
+    out
+}
+
+fn key(name: &str) -> String {
+    toml_edit::Key::new(name).to_string().trim().to_owned()
+}
+
+fn fields(entry: &Entry) -> Vec<(String, Value)> {
+    let text = |text: &str| Value::from(text);
+    let mut fields = vec![
+        ("provider".to_owned(), text(&entry.provider)),
+        ("environment".to_owned(), text(&entry.environment)),
+    ];
+    let texts = entry.texts.iter();
+    fields.extend(texts.map(|(name, value)| (name.clone(), text(value))));
+    let secrets = entry.secrets.iter();
+    fields.extend(secrets.map(|(name, source)| (name.clone(), written(source))));
+    if !entry.endpoints.is_empty() {
+        let endpoints: InlineTable = entry
+            .endpoints
+            .iter()
+            .map(|(name, url)| (name.as_str(), text(url)))
+            .collect();
+        fields.push(("endpoints".to_owned(), Value::InlineTable(endpoints)));
+    }
+    fields
+}
+
+fn inline(entry: &Entry) -> InlineTable {
+    fields(entry).into_iter().collect()
+}
+
+/// A source as the config file writes it.
+fn written(source: &SecretSource) -> Value {
+    let (way, value) = match source {
+        SecretSource::Env { name } => ("env", Value::from(name.as_str())),
+        SecretSource::File { written, .. } => ("file", Value::from(written.as_str())),
+        SecretSource::Command { words } => (
+            "command",
+            words.iter().map(String::as_str).collect::<Value>(),
+        ),
+        SecretSource::Keyring { name } => ("keyring", Value::from(name.as_str())),
+    };
+    Value::InlineTable([(way, value)].into_iter().collect())
+}
+
+/// With the file's first profile as its default: without one, `tilldeck` alone would still open the sandbox.
+fn with_default(out: &str, before: &str, profile: &str) -> Result<String, EditError> {
+    let document = parsed(before)?;
+    let root = document.as_table();
+    let has_profiles = root
+        .get("profiles")
+        .and_then(Item::as_table_like)
+        .is_some_and(|profiles| !profiles.is_empty());
+    if has_profiles || root.contains_key("default_profile") {
+        return Ok(out.to_owned());
+    }
+    let end = line_end(before);
+    let line = format!("default_profile = {}{end}{end}", Value::from(profile));
+    let first = headers(out).into_iter().next().unwrap_or(out.len());
+    let mut at = comments_above(out, first);
+    if at == 0 && out.starts_with('\u{feff}') {
+        at = '\u{feff}'.len_utf8();
+    }
+    Ok(format!("{}{line}{}", &out[..at], &out[at..]))
+}
+
+/// Where the lines begin that hold a table's header, in order.
+fn headers(text: &str) -> Vec<usize> {
+    let Ok(document) = Document::parse(text) else {
+        // What comes of it is refused by whoever reads it next.
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    collect_headers(document.as_table(), &mut found);
+    found.sort_unstable();
+    found.into_iter().map(|at| line_start(text, at)).collect()
+}
+
+fn collect_headers(table: &Table, found: &mut Vec<usize>) {
+    for (_, item) in table {
+        let tables: Vec<&Table> = match item {
+            Item::Table(table) => vec![table],
+            Item::ArrayOfTables(tables) => tables.iter().collect(),
+            _ => Vec::new(),
+        };
+        for table in tables {
+            if !table.is_implicit() && !table.is_dotted() {
+                found.extend(table.span().map(|span| span.start));
+            }
+            collect_headers(table, found);
+        }
+    }
+}
+
+fn line_start(text: &str, at: usize) -> usize {
+    text[..at].rfind('\n').map_or(0, |found| found + 1)
+}
+
+/// The start of the line after the one `at` is in.
+fn next_line(text: &str, at: usize) -> usize {
+    text[at..]
+        .find('\n')
+        .map_or(text.len(), |found| at + found + 1)
+}
+
+fn is_comment(line: &str) -> bool {
+    line.trim_start().starts_with('#')
+}
+
+/// Where the comment lines begin that stand directly above the line that begins at `at`.
+fn comments_above(text: &str, mut at: usize) -> usize {
+    while at > 0 {
+        let above = line_start(text, at - 1);
+        if !is_comment(&text[above..at]) {
+            break;
+        }
+        at = above;
+    }
+    at
+}
+
+pub(super) fn remove(text: &str, profile: &str, account: &str) -> Result<String, EditError> {
+    let document = parsed(text)?;
+    let accounts = accounts_of(document.as_table(), profile);
+    let item = accounts.and_then(|accounts| accounts.get(account));
+    let Some(item) = item else {
+        return Err(EditError::new(
+            format!("profile {profile} has no account {account} in the config file"),
+            "`tilldeck account list` shows those there are",
+        ));
+    };
+    let is_last = accounts.is_some_and(|accounts| accounts.len() == 1);
+    let out = match sections(text, item) {
+        Some(sections) => {
+            let mut out = text.to_owned();
+            for section in sections.into_iter().rev() {
+                out.replace_range(section, "");
+            }
+            out
+        }
+        None => rewritten(text, |root| {
+            accounts_mut(root, profile)?.remove(account).map(drop)
+        })?,
+    };
+    let left = parsed(&out)?;
+    let root = left.as_table();
+    let is_default = root.get("default_profile").and_then(Item::as_str) == Some(profile);
+    let is_gone = root
+        .get("profiles")
+        .and_then(Item::as_table_like)
+        .is_none_or(|profiles| !profiles.contains_key(profile));
+    if is_last && is_default && is_gone {
+        // `default_profile` must go on naming a profile that exists.
+        let end = line_end(text);
+        let gap = if out.trim().is_empty() || out.ends_with(&end.repeat(2)) {
+            ""
+        } else {
+            end
+        };
+        return Ok(format!("{out}{gap}[profiles.{}]{end}", key(profile)));
+    }
+    Ok(out)
+}
+
+/// The stretches of text that an account's tables take, in order; `None` where it is not written as tables alone.
+fn sections(text: &str, item: &Item) -> Option<Vec<Range<usize>>> {
+    let mut tables = Vec::new();
+    collect_tables(item.as_table()?, &mut tables)?;
+    let starts = headers(text);
+    let mut sections: Vec<Range<usize>> = tables
+        .into_iter()
+        .map(|table| {
+            let header = line_start(text, table.span()?.start);
+            let until = starts.iter().copied().find(|start| *start > header);
+            let until = until.map_or(text.len(), |next| comments_above(text, next));
+            Some(section_of(text, header, last_of(table, header)?, until))
+        })
+        .collect::<Option<_>>()?;
+    sections.sort_by_key(|section| section.start);
+    Some(sections)
+}
+
+fn collect_tables<'t>(table: &'t Table, found: &mut Vec<&'t Table>) -> Option<()> {
+    if table.is_dotted() {
+        return None;
+    }
+    if !table.is_implicit() {
+        found.push(table);
+    }
+    for (_, item) in table {
+        match item {
+            Item::Table(below) if below.is_dotted() => {}
+            Item::Table(below) => collect_tables(below, found)?,
+            Item::ArrayOfTables(_) => return None,
+            Item::Value(_) | Item::None => {}
+        }
+    }
+    Some(())
+}
+
+/// Where the last value of a table itself ends; its header where it has none.
+fn last_of(table: &Table, header: usize) -> Option<usize> {
+    let mut last = header;
+    for (_, item) in table {
+        match item {
+            Item::Value(value) => last = last.max(value.span()?.end),
+            Item::Table(below) if below.is_dotted() => last = last.max(last_of(below, header)?),
+            _ => {}
+        }
+    }
+    Some(last)
+}
+
+/// From the comments above a header to the comments directly under its last line, and the blank lines after.
+fn section_of(text: &str, header: usize, last: usize, until: usize) -> Range<usize> {
+    let start = comments_above(text, header);
+    let mut end = next_line(text, last).min(until);
+    while end < until && is_comment(&text[end..next_line(text, end)]) {
+        end = next_line(text, end);
+    }
+    let blank = |at: usize| at < until && text[at..next_line(text, at)].trim().is_empty();
+    let mut after = end;
+    while blank(after) {
+        after = next_line(text, after);
+    }
+    // At the file's end the blank lines before it go instead.
+    if after == text.len() {
+        let kept = text[..start].trim_end_matches([' ', '\t', '\r', '\n']);
+        let start = if kept.is_empty() {
+            0
+        } else {
+            next_line(text, kept.len())
+        };
+        return start..after;
+    }
+    start..after
+}
+
+pub(super) fn set_secret(
+    text: &str,
+    profile: &str,
+    account: &str,
+    name: &str,
+    source: &SecretSource,
+) -> Result<String, EditError> {
+    let document = parsed(text)?;
+    let item = accounts_of(document.as_table(), profile)
+        .and_then(|accounts| accounts.get(account))
+        .and_then(Item::as_table_like)
+        .and_then(|account| account.get(name));
+    let Some(item) = item else {
+        return Err(EditError::new(
+            format!("account {account} of profile {profile} has no {name} in the config file"),
+            BY_HAND,
+        ));
+    };
+    let value = written(source);
+    let span = match item {
+        Item::Value(Value::InlineTable(table)) if !table.is_dotted() => table.span(),
+        _ => None,
+    };
+    match span {
+        Some(span) => {
+            let mut out = text.to_owned();
+            out.replace_range(span, value.to_string().trim());
+            Ok(out)
+        }
+        None => rewritten(text, |root| {
+            let account = accounts_mut(root, profile)?.get_mut(account)?;
+            account
+                .as_table_like_mut()?
+                .insert(name, Item::Value(value));
+            Some(())
+        }),
+    }
+}
+
+fn accounts_mut<'d>(root: &'d mut Table, profile: &str) -> Option<&'d mut dyn TableLike> {
+    let profiles = root.get_mut("profiles")?.as_table_like_mut()?;
+    let profile = profiles.get_mut(profile)?.as_table_like_mut()?;
+    profile.get_mut("accounts")?.as_table_like_mut()
+}
+
+/// Through the writer of TOML. It keeps comments and order, but not every line end, so those are given back.
+fn rewritten(
+    text: &str,
+    change: impl FnOnce(&mut Table) -> Option<()>,
+) -> Result<String, EditError> {
+    let by_hand = || {
+        EditError::new(
+            "the config file writes this profile in a form that cannot be edited safely",
+            BY_HAND,
+        )
+    };
+    let mut document: DocumentMut = text.parse().map_err(|_| by_hand())?;
+    change(document.as_table_mut()).ok_or_else(by_hand)?;
+    let out = document.to_string();
+    Ok(match line_end(text) {
+        "\n" => out,
+        end => out.replace("\r\n", "\n").replace('\n', end),
+    })
+}
