@@ -156,7 +156,7 @@ pub fn draw_footer(model: &Model, now: Now, area: Rect, buf: &mut Buffer) {
         (false, false) => &[],
     };
     let entry = |action: Action| -> Option<(String, &'static str)> {
-        let row = TABLE.iter().find(|row| row.action == action)?;
+        let row = action.binding();
         let key = look.key(action);
         let word = if model.disarms(action, now) {
             "disarm"
@@ -179,10 +179,7 @@ pub fn draw_footer(model: &Model, now: Now, area: Rect, buf: &mut Buffer) {
                 .filter(move |row| row.scope == *scope && !row.short.is_empty())
         });
         for row in entries {
-            if ends.contains(&row.action)
-                || step(row.action).is_some()
-                || !model.can(row.action, now)
-            {
+            if ends.contains(&row.action) || step(row.action).is_some() || !model.can(row.action) {
                 continue;
             }
             let Some((key, word)) = entry(row.action) else {

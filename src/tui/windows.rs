@@ -11,7 +11,7 @@ use super::{Effect, Model};
 use crate::domain::{AccountId, Expected, LinkRequest, Now, Op, Secret, Watch, curl};
 
 impl Model {
-    pub(super) fn open_palette(&mut self, now: Now) {
+    pub(super) fn open_palette(&mut self) {
         let here = self.scope().chain();
         let offered = TABLE
             .iter()
@@ -19,7 +19,7 @@ impl Model {
                 (here.contains(&row.scope) || Pane::of(row.scope).is_some())
                     && step(row.action).is_none()
                     && !matches!(row.action, Action::Palette | Action::Escape)
-                    && self.can(row.action, now)
+                    && self.can(row.action)
             })
             .map(|row| row.action)
             .collect();
