@@ -7,7 +7,7 @@ use super::keys::Action;
 use super::layout::Spread;
 use super::msg::Level;
 use super::overlays::{
-    Overlay, arm, claims, copy_token, exchange, help, link_form, quote_form, sandbox,
+    Overlay, Stage, arm, claims, copy_token, exchange, guide, help, link_form, quote_form, sandbox,
 };
 use super::panes::{self, Pane, step};
 use super::store::{Known, Purpose};
@@ -260,18 +260,24 @@ impl Model {
     }
 
     fn close(&mut self, now: Now, out: &mut Vec<Effect>) {
+        // What a form asks is called off first. A removal is not: it is done at once, and told in any case.
+        let stage = match &mut self.overlay {
+            Overlay::Remove(_) => None,
+            overlay => overlay.stage(),
+        };
+        if let Some(stage) = stage
+            && let Some(request) = stage.asked()
+        {
+            *stage = Stage::Filling;
+            self.store.cancel(request, out);
+            self.form_changed(now);
+            return;
+        }
         match std::mem::take(&mut self.overlay) {
-            Overlay::LinkForm(mut form) => {
-                if let link_form::Stage::Asked(request, _) = form.stage {
-                    self.store.cancel(request, out);
-                    form.stage = link_form::Stage::Filling;
-                    self.overlay = Overlay::LinkForm(form);
-                }
-            }
-            overlay @ (Overlay::AddAccount(_)
-            | Overlay::Guide(_)
-            | Overlay::Remove(_)
-            | Overlay::Rotate(_)) => self.overlay = self.back_from(overlay, out),
+            Overlay::Guide(guide::State {
+                resume: Some(overlay),
+                ..
+            }) => self.overlay = *overlay,
             Overlay::Arm(arm::State {
                 resume: Some(form), ..
             }) => self.overlay = Overlay::LinkForm(*form),
