@@ -225,7 +225,10 @@ impl Opening {
         tokio::spawn(relay(events, messages.clone()));
         let ready = ready(&deck, self.verify, &messages).await;
         let follow = follow_ledger(deck.ledger().clone(), messages.clone());
-        let gauges = deck.gauges().await;
+        // While nothing can be asked yet: what is told of a budget later is newer.
+        for (account, gauge) in deck.gauges().await {
+            let _ = messages.send(Msg::Budget { account, gauge }).await;
+        }
         let parts = deck.simulator_parts();
         let _ = opened.send(deck.clone()).await;
         let _ = messages.send(Msg::Ready(ready)).await;
@@ -241,9 +244,6 @@ impl Opening {
             }
         }
         drop(deck);
-        for (account, gauge) in gauges {
-            let _ = messages.send(Msg::Budget { account, gauge }).await;
-        }
         follow.await;
     }
 }

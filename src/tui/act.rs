@@ -3,11 +3,11 @@
 use ratatui::layout::Rect;
 use tui_input::Input;
 
-use super::keys::{Action, Scope, TABLE};
+use super::keys::Action;
 use super::layout::Spread;
 use super::msg::Level;
 use super::overlays::{
-    Overlay, arm, claims, copy_token, exchange, help, link_form, quote_form, sandbox,
+    Overlay, Stage, arm, claims, copy_token, exchange, guide, help, link_form, quote_form, sandbox,
 };
 use super::panes::{self, Pane, step};
 use super::store::{Known, Purpose};
@@ -41,7 +41,7 @@ impl Model {
             Action::FocusEstimates => self.focus = Pane::Estimates,
             Action::FocusRequests => self.focus = Pane::Requests,
             Action::FocusExplorer => self.focus = Pane::Explorer,
-            action if is_exploring(action) => self.explore(action, now, out),
+            action if action.binding().scope.is_explorers() => self.explore(action, now, out),
             Action::NextField | Action::PreviousField => {
                 if let Some(form) = self.overlay.form() {
                     if action == Action::NextField {
@@ -92,7 +92,7 @@ impl Model {
                 }
             }
             Action::Help => self.overlay = Overlay::Help(help::State::new(self.scope())),
-            Action::Palette => self.open_palette(now),
+            Action::Palette => self.open_palette(),
             Action::Filter => {
                 self.overlay = Overlay::Filter(Input::new(self.requests.filter().to_owned()));
             }
@@ -198,7 +198,7 @@ impl Model {
     }
 
     /// Whether an action would do anything now; footer and palette leave the others out.
-    pub(super) fn can(&self, action: Action, now: Now) -> bool {
+    pub(super) fn can(&self, action: Action) -> bool {
         let payment = self.payments.selected(&self.store);
         let ready = self.store.is_ready();
         match action {
@@ -236,11 +236,8 @@ impl Model {
                 let known = self.explorer.account().and_then(|id| self.store.known(id));
                 ready && known.is_some_and(|known| known.account.environment.is_live())
             }
-            action if is_exploring(action) => self.explorer.can(action),
-            _ => {
-                let _ = now;
-                true
-            }
+            action if action.binding().scope.is_explorers() => self.explorer.can(action),
+            _ => true,
         }
     }
 
@@ -263,18 +260,24 @@ impl Model {
     }
 
     fn close(&mut self, now: Now, out: &mut Vec<Effect>) {
+        // What a form asks is called off first. A removal is not: it is done at once, and told in any case.
+        let stage = match &mut self.overlay {
+            Overlay::Remove(_) => None,
+            overlay => overlay.stage(),
+        };
+        if let Some(stage) = stage
+            && let Some(request) = stage.asked()
+        {
+            *stage = Stage::Filling;
+            self.store.cancel(request, out);
+            self.form_changed(now);
+            return;
+        }
         match std::mem::take(&mut self.overlay) {
-            Overlay::LinkForm(mut form) => {
-                if let link_form::Stage::Asked(request, _) = form.stage {
-                    self.store.cancel(request, out);
-                    form.stage = link_form::Stage::Filling;
-                    self.overlay = Overlay::LinkForm(form);
-                }
-            }
-            overlay @ (Overlay::AddAccount(_)
-            | Overlay::Guide(_)
-            | Overlay::Remove(_)
-            | Overlay::Rotate(_)) => self.overlay = self.back_from(overlay, out),
+            Overlay::Guide(guide::State {
+                resume: Some(overlay),
+                ..
+            }) => self.overlay = *overlay,
             Overlay::Arm(arm::State {
                 resume: Some(form), ..
             }) => self.overlay = Overlay::LinkForm(*form),
@@ -440,26 +443,6 @@ impl Model {
             }
         }
     }
-}
-
-/// Whether an action belongs to the explorer or one of its windows.
-fn is_exploring(action: Action) -> bool {
-    TABLE.iter().any(|row| {
-        row.action == action
-            && matches!(
-                row.scope,
-                Scope::Explorer
-                    | Scope::ExplorerCall
-                    | Scope::ExplorerFind
-                    | Scope::ExplorerRequest
-                    | Scope::ExplorerFields
-                    | Scope::ExplorerBody
-                    | Scope::ExplorerAnswer
-                    | Scope::ExplorerSearch
-                    | Scope::History
-                    | Scope::SendAsk
-            )
-    })
 }
 
 fn has_claims(known: &Known) -> bool {

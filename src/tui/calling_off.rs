@@ -1,7 +1,7 @@
 //! Requests that are called off: whatever they were made for stops waiting for them.
 
 use super::msg::Level;
-use super::overlays::{Overlay, account_add, link_form, rotate};
+use super::overlays::Stage;
 use super::panes::Pane;
 use super::store::Purpose;
 use super::{Effect, Model};
@@ -55,11 +55,10 @@ impl Model {
                 self.estimates
                     .cancel(&mut Self::hand(&mut self.store, now, out));
             }
-            Purpose::Link => {
-                if let Overlay::LinkForm(form) = &mut self.overlay
-                    && matches!(form.stage, link_form::Stage::Asked(asked, _) if asked == request)
-                {
-                    form.stage = link_form::Stage::Filling;
+            Purpose::Link(_) | Purpose::Manage => {
+                let stage = self.overlay.stage();
+                if let Some(stage) = stage.filter(|stage| stage.asked() == Some(request)) {
+                    *stage = Stage::Filling;
                 }
             }
             Purpose::Explore => {
@@ -68,17 +67,6 @@ impl Model {
                     words = "called off; nothing was sent";
                 }
             }
-            Purpose::Manage => match &mut self.overlay {
-                Overlay::AddAccount(form) if matches!(form.stage, account_add::Stage::Asked(asked) if asked == request) =>
-                {
-                    form.stage = account_add::Stage::Filling;
-                }
-                Overlay::Rotate(form) if matches!(form.stage, rotate::Stage::Asked(asked) if asked == request) =>
-                {
-                    form.stage = rotate::Stage::Filling;
-                }
-                _ => {}
-            },
             // A fetch is nobody's own.
             Purpose::RefreshToken => {
                 words = "no longer waited for; a token call that was begun goes on for the calls that need it";

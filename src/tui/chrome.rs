@@ -69,43 +69,47 @@ pub fn draw_header(profile: &str, look: Look<'_>, area: Rect, buf: &mut Buffer) 
 pub fn draw_tabs(focus: Pane, look: Look<'_>, area: Rect, buf: &mut Buffer) {
     let theme = look.theme;
     let mut pen = Pen::new(buf, area, 0);
-    for pane in Pane::ALL {
+    for (pane, tab) in Pane::ALL.into_iter().zip(tabs(focus, area.width)) {
         let style = match (pane == focus, theme.has_color()) {
             (true, true) => theme.badge(Tone::Accent),
             (true, false) => theme.badge(Tone::Plain),
             (false, _) => theme.style(Tone::Dim),
         };
-        pen.text(&tab(pane, focus, area.width), style);
+        pen.text(&tab, style);
     }
 }
 
 /// The pane whose tab is drawn at this column.
 pub fn tab_at(focus: Pane, area: Rect, x: u16) -> Option<Pane> {
     let mut from = area.x;
-    Pane::ALL.into_iter().find(|pane| {
-        let till = from + width(&tab(*pane, focus, area.width));
+    let mut tabs = Pane::ALL.into_iter().zip(tabs(focus, area.width));
+    let at = tabs.find(|(_, tab)| {
+        let till = from + width(tab);
         let here = (from..till).contains(&x);
         from = till;
         here
-    })
+    });
+    at.map(|(pane, _)| pane)
 }
 
 /// Whole titles where all fit, else short ones, else the focused one alone and the others' digits.
-fn tab(pane: Pane, focus: Pane, room: u16) -> String {
-    let fits = |title: fn(Pane) -> String| {
-        let whole: u16 = Pane::ALL.iter().map(|pane| width(&title(*pane)) + 2).sum();
-        whole <= room
-    };
-    let title = if fits(Pane::title) {
-        pane.title()
-    } else if fits(Pane::short_title) {
-        pane.short_title()
-    } else if pane == focus {
-        pane.title()
+fn tabs(focus: Pane, room: u16) -> [String; 6] {
+    let whole = Pane::ALL.map(|pane| format!(" {} ", pane.title()));
+    let short = Pane::ALL.map(|pane| format!(" {} ", pane.short_title()));
+    let fits = |tabs: &[String; 6]| tabs.iter().map(|tab| width(tab)).sum::<u16>() <= room;
+    if fits(&whole) {
+        whole
+    } else if fits(&short) {
+        short
     } else {
-        (pane.index() + 1).to_string()
-    };
-    format!(" {title} ")
+        Pane::ALL.map(|pane| {
+            if pane == focus {
+                format!(" {} ", pane.title())
+            } else {
+                format!(" {} ", pane.index() + 1)
+            }
+        })
+    }
 }
 
 /// The latest word to the operator, laid over the lowest frame line.
@@ -156,7 +160,7 @@ pub fn draw_footer(model: &Model, now: Now, area: Rect, buf: &mut Buffer) {
         (false, false) => &[],
     };
     let entry = |action: Action| -> Option<(String, &'static str)> {
-        let row = TABLE.iter().find(|row| row.action == action)?;
+        let row = action.binding();
         let key = look.key(action);
         let word = if model.disarms(action, now) {
             "disarm"
@@ -179,10 +183,7 @@ pub fn draw_footer(model: &Model, now: Now, area: Rect, buf: &mut Buffer) {
                 .filter(move |row| row.scope == *scope && !row.short.is_empty())
         });
         for row in entries {
-            if ends.contains(&row.action)
-                || step(row.action).is_some()
-                || !model.can(row.action, now)
-            {
+            if ends.contains(&row.action) || step(row.action).is_some() || !model.can(row.action) {
                 continue;
             }
             let Some((key, word)) = entry(row.action) else {

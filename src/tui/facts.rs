@@ -1,7 +1,7 @@
 //! What comes from outside, taken in: readiness, answers, exchanges, budgets, notices.
 
 use super::msg::{Level, Notice, Ready};
-use super::overlays::{Overlay, link_form, link_result};
+use super::overlays::{Overlay, Stage, link_result};
 use super::panes::Pane;
 use super::panes::estimates::Question;
 use super::store::{Phase, Purpose};
@@ -9,8 +9,8 @@ use super::watched::{Heard, Watched};
 use super::{Effect, Model, Msg};
 use crate::domain::simulate::Command;
 use crate::domain::{
-    AccountId, Amount, Answer, CredentialStatus, Currency, Environment, Now, Payment, PaymentId,
-    Problem, ProblemKind, RequestId, Secret,
+    AccountId, Amount, Answer, CredentialStatus, Currency, Environment, LinkRequest, Now, Payment,
+    PaymentId, Problem, ProblemKind, RequestId, Secret,
 };
 
 /// What an embedded account is asked first, so that the pane shows what it is for.
@@ -140,7 +140,7 @@ impl Model {
                 Ok(_) => Err(nonsense()),
                 Err(problem) => Err(problem),
             }),
-            Purpose::Link => self.linked(&asked.account, request, result, now, out),
+            Purpose::Link(link) => self.linked(asked.account, link, (request, result), now, out),
             // Their answers are messages of their own.
             Purpose::Manage | Purpose::Explore | Purpose::RefreshToken | Purpose::CopyToken => {}
         }
@@ -222,28 +222,24 @@ impl Model {
 
     fn linked(
         &mut self,
-        account: &AccountId,
-        request: RequestId,
-        result: Result<Answer, Problem>,
+        account: AccountId,
+        link: LinkRequest,
+        (request, result): (RequestId, Result<Answer, Problem>),
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        let Overlay::LinkForm(form) = &mut self.overlay else {
-            return;
-        };
-        let link = match &form.stage {
-            link_form::Stage::Asked(asked, link) if *asked == request => link.clone(),
+        let stage = match self.overlay.stage() {
+            Some(stage) if stage.asked() == Some(request) => stage,
             _ => return,
         };
         match result {
             Ok(Answer::Link(done)) => {
-                self.watch_link(account, &link, now, out);
+                self.watch_link(&account, &link, now, out);
                 self.focus = Pane::Payments;
-                self.overlay =
-                    Overlay::LinkResult(link_result::State::new(account.clone(), link, done));
+                self.overlay = Overlay::LinkResult(link_result::State::new(account, link, done));
             }
-            Ok(_) => form.stage = link_form::Stage::Failed(nonsense()),
-            Err(problem) => form.stage = link_form::Stage::Failed(problem),
+            Ok(_) => *stage = Stage::Failed(nonsense()),
+            Err(problem) => *stage = Stage::Failed(problem),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Accounts added, rotated and removed: the windows that ask for it, and what follows from what came of it.
 
 use super::msg::{Level, Notice};
-use super::overlays::{Overlay, account_add, guide, remove, rotate};
+use super::overlays::{Overlay, Stage, account_add, guide, remove, rotate};
 use super::panes::Pane;
 use super::{Effect, Model};
 use crate::domain::manage::{Change, Changed};
@@ -73,69 +73,43 @@ impl Model {
         self.overlay = Overlay::Guide(state);
     }
 
-    /// What is open once one of these windows is closed: what is under way is called off first.
-    pub(super) fn back_from(&mut self, overlay: Overlay, out: &mut Vec<Effect>) -> Overlay {
-        match overlay {
-            Overlay::Guide(state) => state.resume.map_or(Overlay::None, |overlay| *overlay),
-            Overlay::AddAccount(mut form) => {
-                let account_add::Stage::Asked(request) = form.stage else {
-                    return Overlay::None;
-                };
-                self.store.cancel(request, out);
-                form.stage = account_add::Stage::Filling;
-                Overlay::AddAccount(form)
-            }
-            Overlay::Rotate(mut form) => {
-                let rotate::Stage::Asked(request) = form.stage else {
-                    return Overlay::None;
-                };
-                self.store.cancel(request, out);
-                form.stage = rotate::Stage::Filling;
-                Overlay::Rotate(form)
-            }
-            _ => Overlay::None,
-        }
-    }
-
     pub(super) fn submit_change(&mut self, out: &mut Vec<Effect>) {
-        match &mut self.overlay {
+        let stage = self.overlay.stage();
+        if stage.is_some_and(|stage| stage.asked().is_some()) {
+            return;
+        }
+        let (account, change) = match &mut self.overlay {
             Overlay::AddAccount(form) => {
-                if matches!(form.stage, account_add::Stage::Asked(_)) {
+                let Some(new) = form.submit() else {
                     return;
-                }
-                if let Some(new) = form.submit() {
-                    let name = new.name.clone();
-                    let request = self.store.manage(name, Change::Add(Box::new(new)), out);
-                    form.stage = account_add::Stage::Asked(request);
-                }
+                };
+                (new.name.clone(), Change::Add(Box::new(new)))
             }
             Overlay::Rotate(form) => {
-                if matches!(form.stage, rotate::Stage::Asked(_)) {
+                let Some(secret) = form.submit() else {
                     return;
-                }
-                if let Some(secret) = form.submit() {
-                    let account = form.account.id.clone();
-                    let change = Change::Rotate {
-                        account: account.clone(),
-                        key: form.key().to_owned(),
-                        secret,
-                        unverified: form.is_unprovable(),
-                    };
-                    let request = self.store.manage(account, change, out);
-                    form.stage = rotate::Stage::Asked(request);
-                }
+                };
+                let account = form.account.id.clone();
+                let change = Change::Rotate {
+                    account: account.clone(),
+                    key: form.key().to_owned(),
+                    secret,
+                    unverified: form.is_unprovable(),
+                };
+                (account, change)
             }
             Overlay::Remove(form) => {
-                let waits = matches!(form.stage, remove::Stage::Asked(_));
-                if waits || !form.submit() {
+                if !form.submit() {
                     return;
                 }
                 let account = form.account.id.clone();
-                let change = Change::Remove(account.clone());
-                let request = self.store.manage(account, change, out);
-                form.stage = remove::Stage::Asked(request);
+                (account.clone(), Change::Remove(account))
             }
-            _ => {}
+            _ => return,
+        };
+        let request = self.store.manage(account, change, out);
+        if let Some(stage) = self.overlay.stage() {
+            *stage = Stage::Asked(request);
         }
     }
 
@@ -160,15 +134,10 @@ impl Model {
 
     /// The form that waits for a request, wherever it is: the guide may lie over it.
     fn form_of(overlay: &mut Overlay, request: RequestId) -> Option<&mut Overlay> {
-        let waits = match overlay {
-            Overlay::AddAccount(form) => form.stage == account_add::Stage::Asked(request),
-            Overlay::Rotate(form) => form.stage == rotate::Stage::Asked(request),
-            Overlay::Remove(form) => form.stage == remove::Stage::Asked(request),
-            Overlay::Guide(state) => {
-                return Self::form_of(state.resume.as_mut()?, request);
-            }
-            _ => false,
-        };
+        if let Overlay::Guide(state) = overlay {
+            return Self::form_of(state.resume.as_mut()?, request);
+        }
+        let waits = overlay.stage()?.asked() == Some(request);
         waits.then_some(overlay)
     }
 
@@ -181,8 +150,8 @@ impl Model {
     fn change_failed(&mut self, request: RequestId, problem: Problem) {
         match Self::form_of(&mut self.overlay, request) {
             Some(Overlay::AddAccount(form)) => form.failed(problem),
-            Some(Overlay::Rotate(form)) => form.stage = rotate::Stage::Failed(problem),
-            Some(Overlay::Remove(form)) => form.stage = remove::Stage::Failed(problem),
+            Some(Overlay::Rotate(form)) => form.stage = Stage::Failed(problem),
+            Some(Overlay::Remove(form)) => form.stage = Stage::Failed(problem),
             _ => self.store.flash(Level::Error, problem.told()),
         }
     }

@@ -8,8 +8,8 @@ use jiff::tz::TimeZone;
 use crate::domain::manage::Change;
 use crate::domain::simulate::{Fault, Part};
 use crate::domain::{
-    Account, AccountId, BudgetGauge, CredentialStatus, Now, Op, PaymentId, Problem, RawCall,
-    RequestId, TokenStatus, Waiting,
+    Account, AccountId, BudgetGauge, CredentialStatus, LinkRequest, Now, Op, PaymentId, Problem,
+    RawCall, RequestId, TokenStatus, Waiting,
 };
 
 use super::Effect;
@@ -51,7 +51,7 @@ pub enum Purpose {
     Verify,
     Check(PaymentId),
     Quote,
-    Link,
+    Link(LinkRequest),
     Manage,
     Explore,
     RefreshToken,

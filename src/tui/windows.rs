@@ -3,7 +3,7 @@
 use super::keys::{Action, TABLE};
 use super::msg::Level;
 use super::overlays::sandbox::Chosen;
-use super::overlays::{Overlay, add_watch, arm, link_form, palette, simulate_form};
+use super::overlays::{Overlay, Stage, add_watch, arm, palette, simulate_form};
 use super::panes::{Pane, step};
 use super::store::Purpose;
 use super::widgets::form::{first_line, paste};
@@ -11,7 +11,7 @@ use super::{Effect, Model};
 use crate::domain::{AccountId, Expected, LinkRequest, Now, Op, Secret, Watch, curl};
 
 impl Model {
-    pub(super) fn open_palette(&mut self, now: Now) {
+    pub(super) fn open_palette(&mut self) {
         let here = self.scope().chain();
         let offered = TABLE
             .iter()
@@ -19,7 +19,7 @@ impl Model {
                 (here.contains(&row.scope) || Pane::of(row.scope).is_some())
                     && step(row.action).is_none()
                     && !matches!(row.action, Action::Palette | Action::Escape)
-                    && self.can(row.action, now)
+                    && self.can(row.action)
             })
             .map(|row| row.action)
             .collect();
@@ -102,13 +102,14 @@ impl Model {
                 }
             }
             Overlay::LinkForm(form) => {
-                if matches!(form.stage, link_form::Stage::Asked(..)) {
+                if form.stage.asked().is_some() {
                     return;
                 }
                 if let Some((account, link)) = form.submit() {
                     let op = Op::PaymentLink(link.clone());
-                    let request = self.store.ask(account, op, Purpose::Link, false, out);
-                    form.stage = link_form::Stage::Asked(request, link);
+                    let purpose = Purpose::Link(link);
+                    let request = self.store.ask(account, op, purpose, false, out);
+                    form.stage = Stage::Asked(request);
                 }
             }
             Overlay::Arm(_) => self.submit_arming(now),

@@ -4,21 +4,13 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::draw_form;
+use super::{Stage, draw_form};
 use crate::domain::manage::{NewAccount, Offer, Proof, leaves_open};
-use crate::domain::{AccountId, Environment, Problem, RequestId};
+use crate::domain::{AccountId, Environment, Problem};
 use crate::tui::keys::Action;
 use crate::tui::panes::Look;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form, Switch};
-
-/// How far it is.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Stage {
-    Filling,
-    Asked(RequestId),
-    Failed(Problem),
-}
 
 /// The form, the providers it offers and the names that are taken.
 #[derive(Debug, Clone)]

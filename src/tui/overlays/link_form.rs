@@ -3,19 +3,11 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::draw_form;
-use crate::domain::{AccountId, Amount, LinkRequest, PaymentId, Problem, RequestId};
+use super::{Stage, draw_form};
+use crate::domain::{AccountId, Amount, LinkRequest, PaymentId};
 use crate::tui::panes::Look;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form, Switch, Value};
-
-/// How far it is.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Stage {
-    Filling,
-    Asked(RequestId, LinkRequest),
-    Failed(Problem),
-}
 
 /// The form and the accounts it offers.
 #[derive(Debug, Clone)]
@@ -124,7 +116,7 @@ impl State {
                 "The payment is watched from the moment its link is made.",
                 Tone::Dim,
             ),
-            Stage::Asked(request, _) => {
+            Stage::Asked(request) => {
                 failure = match look.store.waiting_for(Some(*request)) {
                     Some(why) => format!("building the link, waits {why}; Esc calls it off"),
                     None => "building the link…; Esc calls it off".into(),

@@ -24,8 +24,8 @@ use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
-use crate::domain::Currency;
 use crate::domain::manage::Guide;
+use crate::domain::{Currency, Problem, RequestId};
 
 use super::keys::{Action, Scope};
 use super::panes::Look;
@@ -60,6 +60,24 @@ pub enum Overlay {
     Sandbox(sandbox::State),
     SendAsk(send_ask::State),
     SimulateForm(Box<simulate_form::State>),
+}
+
+/// How far a form is whose request is answered while it stays open.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Stage {
+    Filling,
+    Asked(RequestId),
+    Failed(Problem),
+}
+
+impl Stage {
+    /// The request that is under way.
+    pub fn asked(&self) -> Option<RequestId> {
+        match self {
+            Self::Asked(request) => Some(*request),
+            Self::Filling | Self::Failed(_) => None,
+        }
+    }
 }
 
 impl Overlay {
@@ -101,6 +119,17 @@ impl Overlay {
             Self::Remove(state) => Some(&mut state.form),
             Self::Rotate(state) => Some(&mut state.form),
             Self::SimulateForm(state) => Some(&mut state.form),
+            _ => None,
+        }
+    }
+
+    /// How far its form is, if it asks something itself.
+    pub fn stage(&mut self) -> Option<&mut Stage> {
+        match self {
+            Self::AddAccount(state) => Some(&mut state.stage),
+            Self::LinkForm(state) => Some(&mut state.stage),
+            Self::Remove(state) => Some(&mut state.stage),
+            Self::Rotate(state) => Some(&mut state.stage),
             _ => None,
         }
     }

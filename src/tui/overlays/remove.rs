@@ -3,20 +3,12 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::draw_form;
-use crate::domain::{Account, Problem, RequestId};
+use super::{Stage, draw_form};
+use crate::domain::Account;
 use crate::tui::keys::Action;
 use crate::tui::panes::Look;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
-
-/// How far it is.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Stage {
-    Asking,
-    Asked(RequestId),
-    Failed(Problem),
-}
 
 /// The account that is about to go.
 #[derive(Debug, Clone)]
@@ -35,7 +27,7 @@ impl State {
         };
         Self {
             form: Form::new(fields),
-            stage: Stage::Asking,
+            stage: Stage::Filling,
             account,
         }
     }
@@ -59,7 +51,7 @@ impl State {
         } = &self.account;
         let live = environment.is_live();
         let (note, tone) = match &self.stage {
-            Stage::Asking => {
+            Stage::Filling => {
                 let confirm = if live {
                     "Type its name, then".to_owned()
                 } else {

@@ -3,9 +3,9 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::steps_in;
+use super::{Stage, steps_in};
 use crate::domain::manage::{Guide, Offer, leaves_open};
-use crate::domain::{Account, Problem, RequestId, Secret};
+use crate::domain::{Account, Secret};
 use crate::tui::keys::Action;
 use crate::tui::panes::Look;
 use crate::tui::theme::Tone;
@@ -15,14 +15,6 @@ use crate::tui::widgets::text::{Pen, below, cells, paragraph, wrap};
 
 /// The choice about a secret of which nobody can say whether it is good.
 const UNPROVABLE: &str = "no proof";
-
-/// How far it is.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Stage {
-    Filling,
-    Asked(RequestId),
-    Failed(Problem),
-}
 
 /// The form, the account and the way to its new secret.
 #[derive(Debug, Clone)]

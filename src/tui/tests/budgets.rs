@@ -258,7 +258,7 @@ fn a_link_that_waits_goes_back_to_its_form() {
     let Overlay::LinkForm(form) = &model.overlay else {
         panic!("{:?}", model.overlay);
     };
-    assert_eq!(form.stage, overlays::link_form::Stage::Filling);
+    assert_eq!(form.stage, overlays::Stage::Filling);
 }
 
 #[test]

@@ -4,33 +4,26 @@
 pub mod answer;
 pub mod calls;
 pub mod draft;
+mod input;
 pub mod past;
 mod rows;
 mod table;
+mod under_way;
 mod view;
 
-use std::sync::Arc;
-use std::time::Duration;
-
-use ratatui::crossterm::event::KeyEvent;
-use ratatui::layout::{Position, Rect};
+use ratatui::layout::Rect;
 use tui_input::Input;
 
-use crate::domain::{
-    Account, AccountId, Documented, Exchange, Explored, Now, Problem, ProblemKind, RawCall,
-    RequestId, catalogue,
-};
+use crate::domain::{Account, AccountId, Documented, Now, RawCall, catalogue};
 use crate::tui::keys::{Action, Scope};
 use crate::tui::msg::Level;
 use crate::tui::store::Store;
-use crate::tui::widgets::editor::Edited;
-use crate::tui::widgets::form;
 use crate::tui::widgets::list::{List, Step};
 
 use super::Hand;
 use answer::Answer;
 use calls::{Catalogues, Row};
-use draft::{Asking, Draft};
+use draft::Draft;
 use past::{History, Past};
 use rows::Starts;
 
@@ -78,7 +71,7 @@ pub struct State {
 impl State {
     pub fn new(catalogues: Catalogues) -> Self {
         Self {
-            starts: rows::starts(&catalogues),
+            starts: Starts::new(),
             catalogues,
             part: Part::default(),
             list: List::default(),
@@ -153,6 +146,10 @@ impl State {
             .map(|known| (known.id().clone(), known.may_write(now)))
             .collect();
         if self.made_from.as_ref() != Some(&from) {
+            if self.made_from.is_none() {
+                // Not before the first frame, in which nothing is seen of it.
+                self.starts = rows::starts(&self.catalogues);
+            }
             self.made_from = Some(from);
             let selected = self.rows.get(self.list.selected).cloned();
             let (rows, best) = calls::rows(store, &self.catalogues, &self.sought, now);
@@ -222,67 +219,6 @@ impl State {
         self.list = List::default();
         self.list.selected = best.unwrap_or(0);
         self.open_selected(store);
-    }
-
-    /// Takes a key that is no action; whether the screen changed.
-    pub fn key(&mut self, key: &KeyEvent, store: &mut Store, now: Now) -> bool {
-        let height = view::body_area(self.area, self).height;
-        match &mut self.typing {
-            Typing::Find(input) => {
-                let changed = form::edit(input, key);
-                let sought = input.value().to_owned();
-                if changed {
-                    self.find(&sought, store, now);
-                }
-                changed
-            }
-            Typing::Search(input) => {
-                let changed = form::edit(input, key);
-                let sought = input.value().to_owned();
-                if let Some(answer) = self.answer.as_mut().filter(|_| changed) {
-                    answer.seek(&sought);
-                }
-                changed
-            }
-            Typing::Nothing if self.part == Part::Request => {
-                let edited = self
-                    .draft_mut()
-                    .map_or(Edited::No, |draft| draft.key(key, height));
-                edited_flash(edited, store);
-                edited != Edited::No
-            }
-            Typing::Nothing => false,
-        }
-    }
-
-    /// Takes a pasted text; whether it went anywhere, and whether only its first line did.
-    pub fn paste(&mut self, text: &str, store: &mut Store, now: Now) -> bool {
-        let height = view::body_area(self.area, self).height;
-        match &mut self.typing {
-            Typing::Find(input) => {
-                form::paste(input, text);
-                let sought = input.value().to_owned();
-                self.find(&sought, store, now);
-                true
-            }
-            Typing::Search(input) => {
-                form::paste(input, text);
-                let sought = input.value().to_owned();
-                if let Some(answer) = &mut self.answer {
-                    answer.seek(&sought);
-                }
-                true
-            }
-            Typing::Nothing if self.part == Part::Request => {
-                let in_body = self.draft().is_some_and(|draft| draft.in_body);
-                let edited = self
-                    .draft_mut()
-                    .map_or(Edited::No, |draft| draft.paste(text, height));
-                edited_flash(edited, store);
-                edited == Edited::Changed && !in_body
-            }
-            Typing::Nothing => false,
-        }
     }
 
     pub fn step(&mut self, step: Step, store: &Store) {
@@ -428,86 +364,6 @@ impl State {
         }
     }
 
-    /// Notes that the draft's call was sent, and goes where its answer will be.
-    pub fn sent(&mut self, request: RequestId, call: RawCall, now: Now) {
-        if let Some(draft) = self.draft_mut() {
-            draft.asking = Some(Asking {
-                request,
-                call,
-                since: now.mono,
-                exchange: None,
-            });
-            self.part = Part::Answer;
-        }
-    }
-
-    pub fn heard(&mut self, request: RequestId, result: Result<Explored, Problem>, now: Now) {
-        let asked = |draft: &&mut Draft| {
-            draft
-                .asking
-                .as_ref()
-                .is_some_and(|asking| asking.request == request)
-        };
-        let Some(draft) = self.drafts.iter_mut().find(asked) else {
-            return;
-        };
-        if let Some(asking) = draft.asking.take() {
-            let past = Past {
-                number: 0,
-                at: now.wall,
-                account: draft.account.clone(),
-                documented: draft.call,
-                values: draft.values().into_iter().map(str::to_owned).collect(),
-                call: asking.call,
-                outcome: result,
-                exchange: asking.exchange,
-            };
-            draft.past = Some(self.history.push(past));
-        }
-    }
-
-    /// An exchange: perhaps that of a call under way, or of one just answered.
-    pub fn saw(&mut self, exchange: &Arc<Exchange>) {
-        let under_way = self.drafts.iter_mut().find_map(|draft| {
-            let here = draft.account == exchange.account;
-            let asking = draft.asking.as_mut().filter(|_| here)?;
-            past::is_of(&asking.call, exchange).then_some(asking)
-        });
-        match under_way {
-            Some(asking) => asking.exchange = Some(exchange.clone()),
-            None => self.history.saw(exchange),
-        }
-    }
-
-    /// What the draft in hand asks.
-    pub fn asking(&self) -> Option<RequestId> {
-        let asking = self.draft()?.asking.as_ref()?;
-        Some(asking.request)
-    }
-
-    /// The operator waits no longer for the answer to this call, which may be waiting itself. Whether nothing of it
-    /// was sent.
-    pub fn called_off(&mut self, request: RequestId, waits: bool, now: Now) -> bool {
-        let mut asked = self.drafts.iter().filter_map(|draft| draft.asking.as_ref());
-        let tried = asked.any(|asking| asking.request == request && asking.exchange.is_some());
-        let unsent = waits && !tried;
-        let problem = if unsent {
-            Problem::new(
-                ProblemKind::Interrupted,
-                "You called it off while it waited: nothing was sent.",
-                "should it have gone out at that very moment, the request log shows it",
-            )
-        } else {
-            Problem::new(
-                ProblemKind::Interrupted,
-                "You called it off. What was sent was sent: a call that writes may have been carried out.",
-                "the request log shows how far it came",
-            )
-        };
-        self.heard(request, Err(problem), now);
-        unsent
-    }
-
     /// One step back: to the request, to the calls, to all of them; whether there was one.
     pub fn back(&mut self, store: &Store, now: Now) -> bool {
         match self.part {
@@ -538,70 +394,5 @@ impl State {
             _ => false,
         });
         self.list.selected = row.unwrap_or(self.list.selected);
-    }
-
-    /// Until what is shown of a call under way must change by itself.
-    pub fn changes_in(&self, now: Now, still: bool) -> Option<Duration> {
-        let asking = self.draft().and_then(|draft| draft.asking.as_ref());
-        asking.filter(|_| !still).map(|_| super::tick(now))
-    }
-
-    /// A click or the wheel: the part there takes the keys, and a row under it is selected.
-    pub fn pointed(&mut self, at: Position, click: bool, store: &Store) {
-        let parts = view::parts(self.area, self);
-        let part = [
-            (Part::Calls, parts.calls),
-            (Part::Request, parts.request),
-            (Part::Answer, parts.answer),
-        ]
-        .into_iter()
-        .find(|(_, area)| area.contains(at));
-        let Some((part, _)) = part else {
-            return;
-        };
-        let may = part == Part::Calls || self.draft().is_some();
-        if may && (click || part != Part::Request) {
-            self.part = part;
-            self.typing = Typing::Nothing;
-        }
-        if !click {
-            return;
-        }
-        match part {
-            Part::Calls => {
-                let area = view::list_area(self.area, self);
-                if area.contains(at) {
-                    let row = self.list.window(self.rows.len(), area.height).start
-                        + usize::from(at.y - area.y);
-                    if self.rows.get(row).is_some_and(|row| !row.is_heading()) {
-                        self.list.selected = row;
-                        self.open_selected(store);
-                    }
-                }
-            }
-            Part::Request => {
-                let body = view::body_area(self.area, self).contains(at);
-                let fields = view::fields_area(self.area, self);
-                let row = usize::from(at.y.saturating_sub(fields.y));
-                if let Some(draft) = self.draft_mut() {
-                    if body && draft.body.is_some() {
-                        draft.in_body = true;
-                    } else if fields.contains(at) && row < draft.form.fields.len() {
-                        draft.in_body = false;
-                        draft.form.at = row;
-                    }
-                }
-            }
-            Part::Answer => {}
-        }
-    }
-}
-
-fn edited_flash(edited: Edited, store: &mut Store) {
-    if edited == Edited::Full {
-        store.flash(
-            Level::Warning,
-            "a body may have at most 1 MiB; this would be more",
-        );
     }
 }

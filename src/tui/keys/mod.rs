@@ -1,172 +1,15 @@
 //! The key table: where a key is heard, what it does, how it is called. Footer, help, palette and the
 //! overrides of the config file come from it; it knows nothing of panes' insides.
 
+mod chord;
+mod scope;
+
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 
-use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use ratatui::crossterm::event::KeyEvent;
 
-/// Where a key is heard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Scope {
-    Always,
-    Global,
-    Nav,
-    Credentials,
-    Tokens,
-    Payments,
-    Estimates,
-    Requests,
-    Explorer,
-    ExplorerCall,
-    ExplorerFind,
-    ExplorerRequest,
-    ExplorerFields,
-    ExplorerBody,
-    ExplorerAnswer,
-    ExplorerSearch,
-    Overlay,
-    Reader,
-    Form,
-    Palette,
-    Filter,
-    Exchange,
-    LinkResult,
-    Claims,
-    CopyToken,
-    Help,
-    Guide,
-    History,
-    Sandbox,
-    SendAsk,
-    QuitAsk,
-}
-
-impl Scope {
-    /// Every scope that can be the innermost one.
-    pub const LEAVES: [Self; 24] = [
-        Self::Credentials,
-        Self::Tokens,
-        Self::Payments,
-        Self::Estimates,
-        Self::Requests,
-        Self::Explorer,
-        Self::ExplorerFind,
-        Self::ExplorerFields,
-        Self::ExplorerBody,
-        Self::ExplorerAnswer,
-        Self::ExplorerSearch,
-        Self::Form,
-        Self::Palette,
-        Self::Filter,
-        Self::Exchange,
-        Self::LinkResult,
-        Self::Claims,
-        Self::CopyToken,
-        Self::Help,
-        Self::Guide,
-        Self::History,
-        Self::Sandbox,
-        Self::SendAsk,
-        Self::QuitAsk,
-    ];
-
-    /// The scopes a key is looked up in, innermost first, while this one is the innermost.
-    pub fn chain(self) -> &'static [Self] {
-        use Scope as S;
-        match self {
-            S::Credentials => &[S::Credentials, S::Nav, S::Global, S::Always],
-            S::Tokens => &[S::Tokens, S::Nav, S::Global, S::Always],
-            S::Payments => &[S::Payments, S::Nav, S::Global, S::Always],
-            S::Estimates => &[S::Estimates, S::Nav, S::Global, S::Always],
-            S::Requests => &[S::Requests, S::Nav, S::Global, S::Always],
-            S::Explorer => &[S::Explorer, S::ExplorerCall, S::Nav, S::Global, S::Always],
-            S::ExplorerAnswer => &[
-                S::ExplorerAnswer,
-                S::ExplorerCall,
-                S::Nav,
-                S::Global,
-                S::Always,
-            ],
-            S::ExplorerFind => &[S::ExplorerFind, S::Always],
-            S::ExplorerSearch => &[S::ExplorerSearch, S::Always],
-            S::ExplorerFields => &[S::ExplorerFields, S::ExplorerRequest, S::Always],
-            S::ExplorerBody => &[S::ExplorerBody, S::ExplorerRequest, S::Always],
-            S::Form => &[S::Form, S::Overlay, S::Always],
-            S::Palette => &[S::Palette, S::Overlay, S::Always],
-            S::Filter => &[S::Filter, S::Overlay, S::Always],
-            S::Exchange => &[S::Exchange, S::Nav, S::Reader, S::Overlay, S::Always],
-            S::LinkResult => &[S::LinkResult, S::Nav, S::Reader, S::Overlay, S::Always],
-            S::Claims => &[S::Claims, S::Nav, S::Reader, S::Overlay, S::Always],
-            S::CopyToken => &[S::CopyToken, S::Overlay, S::Always],
-            S::Help => &[S::Help, S::Nav, S::Reader, S::Overlay, S::Always],
-            S::Guide => &[S::Guide, S::Nav, S::Reader, S::Overlay, S::Always],
-            S::History => &[S::History, S::Nav, S::Reader, S::Overlay, S::Always],
-            S::SendAsk => &[S::SendAsk, S::Overlay, S::Always],
-            S::Sandbox => &[S::Sandbox, S::Nav, S::Reader, S::Overlay, S::Always],
-            S::QuitAsk => &[S::QuitAsk, S::Overlay, S::Always],
-            S::Global
-            | S::Nav
-            | S::Overlay
-            | S::Reader
-            | S::ExplorerCall
-            | S::ExplorerRequest
-            | S::Always => &[S::Always],
-        }
-    }
-
-    /// Whether plain letters are text here.
-    fn takes_text(self) -> bool {
-        matches!(
-            self,
-            Self::Form
-                | Self::Palette
-                | Self::Filter
-                | Self::ExplorerFind
-                | Self::ExplorerRequest
-                | Self::ExplorerFields
-                | Self::ExplorerBody
-                | Self::ExplorerSearch
-                | Self::Overlay
-                | Self::Always
-        )
-    }
-
-    /// Its heading in the help.
-    pub fn title(self) -> &'static str {
-        match self {
-            Self::Always => "Anywhere",
-            Self::Global => "Console",
-            Self::Nav => "Moving",
-            Self::Credentials => "Credentials",
-            Self::Tokens => "Tokens",
-            Self::Payments => "Payments",
-            Self::Estimates => "Estimates",
-            Self::Requests => "Requests",
-            Self::Explorer | Self::ExplorerCall => "Explorer",
-            Self::ExplorerFind => "Explorer, finding",
-            Self::ExplorerRequest | Self::ExplorerFields | Self::ExplorerBody => {
-                "Explorer, request"
-            }
-            Self::ExplorerAnswer => "Explorer, answer",
-            Self::ExplorerSearch => "Explorer, searching",
-            Self::Overlay | Self::Reader => "Windows",
-            Self::Form => "Forms",
-            Self::Palette => "Palette",
-            Self::Filter => "Filter",
-            Self::Exchange => "Exchange",
-            Self::LinkResult => "Payment link",
-            Self::Claims => "Claims",
-            Self::CopyToken => "Copying a token",
-            Self::Help => "Help",
-            Self::Guide => "Guide",
-            Self::History => "History",
-            Self::Sandbox => "Simulator",
-            Self::SendAsk => "Sending",
-            Self::QuitAsk => "Quit",
-        }
-    }
-}
+pub use chord::Chord;
+pub use scope::Scope;
 
 /// One row of the table.
 pub struct Binding {
@@ -192,6 +35,14 @@ macro_rules! table {
             keys: &[$($key),*], short: $short, help: $help,
         }),*];
     };
+}
+
+impl Action {
+    /// Its row of the table.
+    pub fn binding(self) -> &'static Binding {
+        // Both are made from one list.
+        &TABLE[self as usize]
+    }
 }
 
 table! {
@@ -365,127 +216,12 @@ pub fn key_rows() -> Vec<KeyRow> {
         .collect()
 }
 
-/// One key with its modifiers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Chord {
-    code: KeyCode,
-    modifiers: KeyModifiers,
-}
-
-impl Chord {
-    /// Shift is part of the character, and Shift-Tab is one key, whatever the terminal calls them.
-    pub fn of(key: &KeyEvent) -> Self {
-        let mut modifiers =
-            key.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
-        let code = match key.code {
-            KeyCode::BackTab => {
-                modifiers |= KeyModifiers::SHIFT;
-                KeyCode::Tab
-            }
-            KeyCode::Char(c) => {
-                let shifted = modifiers.contains(KeyModifiers::SHIFT);
-                modifiers -= KeyModifiers::SHIFT;
-                KeyCode::Char(if shifted { c.to_ascii_uppercase() } else { c })
-            }
-            other => other,
-        };
-        Self { code, modifiers }
-    }
-
-    fn is_text(self) -> bool {
-        matches!(self.code, KeyCode::Char(_))
-            && !self
-                .modifiers
-                .intersects(KeyModifiers::CONTROL | KeyModifiers::ALT)
-    }
-
-    /// Reads `ctrl-p`, `shift-tab`, `G`, `f5`.
-    fn parse(text: &str) -> Option<Self> {
-        let mut modifiers = KeyModifiers::NONE;
-        let mut rest = text;
-        while let Some((modifier, after)) = rest.split_once('-').filter(|(_, r)| !r.is_empty()) {
-            modifiers |= match modifier.to_ascii_lowercase().as_str() {
-                "ctrl" => KeyModifiers::CONTROL,
-                "alt" => KeyModifiers::ALT,
-                "shift" => KeyModifiers::SHIFT,
-                _ => return None,
-            };
-            rest = after;
-        }
-        let mut letters = rest.chars();
-        let code = match (letters.next(), letters.next()) {
-            (Some(c), None) => KeyCode::Char(c),
-            _ => match rest.to_ascii_lowercase().as_str() {
-                "enter" => KeyCode::Enter,
-                "esc" => KeyCode::Esc,
-                "tab" => KeyCode::Tab,
-                "space" => KeyCode::Char(' '),
-                "up" => KeyCode::Up,
-                "down" => KeyCode::Down,
-                "left" => KeyCode::Left,
-                "right" => KeyCode::Right,
-                "pgup" => KeyCode::PageUp,
-                "pgdn" => KeyCode::PageDown,
-                "home" => KeyCode::Home,
-                "end" => KeyCode::End,
-                "backspace" => KeyCode::Backspace,
-                "delete" => KeyCode::Delete,
-                "insert" => KeyCode::Insert,
-                other => KeyCode::F(
-                    other
-                        .strip_prefix('f')?
-                        .parse()
-                        .ok()
-                        .filter(|n| (1..=24).contains(n))?,
-                ),
-            },
-        };
-        Some(Self::of(&KeyEvent::new(code, modifiers)))
-    }
-}
-
-impl fmt::Display for Chord {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (modifier, name) in [
-            (KeyModifiers::CONTROL, "Ctrl-"),
-            (KeyModifiers::ALT, "Alt-"),
-            (KeyModifiers::SHIFT, "Shift-"),
-        ] {
-            if self.modifiers.contains(modifier) {
-                f.write_str(name)?;
-            }
-        }
-        match self.code {
-            KeyCode::Char(' ') => f.write_str("Space"),
-            KeyCode::Char(c) if self.modifiers.contains(KeyModifiers::CONTROL) => {
-                write!(f, "{}", c.to_ascii_uppercase())
-            }
-            KeyCode::Char(c) => write!(f, "{c}"),
-            KeyCode::Enter => f.write_str("Enter"),
-            KeyCode::Esc => f.write_str("Esc"),
-            KeyCode::Tab => f.write_str("Tab"),
-            KeyCode::Up => f.write_str("↑"),
-            KeyCode::Down => f.write_str("↓"),
-            KeyCode::Left => f.write_str("←"),
-            KeyCode::Right => f.write_str("→"),
-            KeyCode::PageUp => f.write_str("PgUp"),
-            KeyCode::PageDown => f.write_str("PgDn"),
-            KeyCode::Home => f.write_str("Home"),
-            KeyCode::End => f.write_str("End"),
-            KeyCode::Backspace => f.write_str("Backspace"),
-            KeyCode::Delete => f.write_str("Delete"),
-            KeyCode::Insert => f.write_str("Insert"),
-            KeyCode::F(n) => write!(f, "F{n}"),
-            _ => f.write_str("?"),
-        }
-    }
-}
-
 /// The table with the operator's overrides, ready to be asked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Keymap {
     heard: HashMap<(Scope, Chord), Action>,
-    shown: HashMap<Action, Vec<Chord>>,
+    /// Each action's, in the order of the table.
+    shown: Vec<Vec<Chord>>,
 }
 
 impl Keymap {
@@ -503,7 +239,7 @@ impl Keymap {
         }
         let mut map = Self {
             heard: HashMap::new(),
-            shown: HashMap::new(),
+            shown: Vec::with_capacity(TABLE.len()),
         };
         for row in TABLE {
             let chords = match overrides.get(row.name) {
@@ -517,26 +253,28 @@ impl Keymap {
             for chord in &chords {
                 map.heard.insert((row.scope, *chord), row.action);
             }
-            map.shown.insert(row.action, chords);
+            map.shown.push(chords);
         }
-        map.check()?;
+        // The table by itself has no clash; that is tested, and need not be looked for before every first frame.
+        if !overrides.is_empty() {
+            map.check()?;
+        }
         Ok(map)
     }
 
     fn check(&self) -> Result<(), String> {
-        for row in TABLE {
-            for other in TABLE.iter().filter(|other| {
-                other.action != row.action && heard_together(row.scope, other.scope)
-            }) {
-                let clash = self
-                    .all(row.action)
-                    .iter()
-                    .find(|c| self.all(other.action).contains(c));
-                if let Some(chord) = clash {
-                    return Err(format!(
-                        "the key {chord} is set for both `{}` and `{}`",
-                        row.name, other.name
-                    ));
+        for leaf in Scope::LEAVES {
+            let mut taken: HashMap<Chord, Action> = HashMap::new();
+            for row in TABLE.iter().filter(|r| leaf.chain().contains(&r.scope)) {
+                for chord in self.all(row.action) {
+                    let before = taken.insert(*chord, row.action);
+                    if let Some(before) = before.filter(|before| *before != row.action) {
+                        return Err(format!(
+                            "the key {chord} is set for both `{}` and `{}`",
+                            before.binding().name,
+                            row.name
+                        ));
+                    }
                 }
             }
         }
@@ -553,7 +291,7 @@ impl Keymap {
 
     /// Every key of an action.
     pub fn all(&self, action: Action) -> &[Chord] {
-        self.shown.get(&action).map_or(&[], Vec::as_slice)
+        &self.shown[action as usize]
     }
 
     /// The key to show for an action, empty where it has none.
@@ -591,12 +329,6 @@ fn overridden(row: &Binding, keys: &[String]) -> Result<Vec<Chord>, String> {
     Ok(chords)
 }
 
-fn heard_together(a: Scope, b: Scope) -> bool {
-    Scope::LEAVES
-        .iter()
-        .any(|leaf| leaf.chain().contains(&a) && leaf.chain().contains(&b))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -628,6 +360,7 @@ mod tests {
                     .all(|b| b.is_ascii_lowercase() || b == b'-')
             );
             assert!(!row.help.is_empty() && !row.keys.is_empty());
+            assert_eq!(row.action.binding().name, row.name);
             assert!(
                 TABLE[at + 1..].iter().all(|other| other.name != row.name),
                 "{}",
@@ -664,16 +397,5 @@ mod tests {
         );
         assert!(with("submit", &["x"]).unwrap_err().contains("typed"));
         assert!(with("leave", &[]).is_err());
-    }
-
-    #[test]
-    fn a_terminal_may_report_shift_either_way() {
-        let upper = KeyEvent::new(KeyCode::Char('G'), KeyModifiers::NONE);
-        let kitty = KeyEvent::new(KeyCode::Char('g'), KeyModifiers::SHIFT);
-        assert_eq!(Chord::of(&upper), Chord::of(&kitty));
-        let back = KeyEvent::new(KeyCode::BackTab, KeyModifiers::SHIFT);
-        assert_eq!(Some(Chord::of(&back)), Chord::parse("shift-tab"));
-        assert_eq!(Chord::parse("ctrl-p").unwrap().to_string(), "Ctrl-P");
-        assert_eq!(Chord::parse("-").unwrap().to_string(), "-");
     }
 }

@@ -1,0 +1,107 @@
+//! Where keys are heard, and within what.
+
+macro_rules! scopes {
+    (
+        around { $($around:ident $heading:literal;)* }
+        innermost { $($leaf:ident [$($outer:ident)*] $title:literal;)* }
+    ) => {
+        /// Where a key is heard.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Scope { $($around,)* $($leaf),* }
+
+        impl Scope {
+            /// Every scope that can be the innermost one.
+            pub const LEAVES: &'static [Self] = &[$(Self::$leaf),*];
+
+            /// The scopes a key is looked up in, innermost first, while this one is the innermost.
+            pub fn chain(self) -> &'static [Self] {
+                match self {
+                    $(Self::$leaf => &[Self::$leaf, $(Self::$outer,)* Self::Always],)*
+                    $(Self::$around)|* => &[Self::Always],
+                }
+            }
+
+            /// Its heading in the help.
+            pub fn title(self) -> &'static str {
+                match self {
+                    $(Self::$around => $heading,)*
+                    $(Self::$leaf => $title),*
+                }
+            }
+        }
+    };
+}
+
+scopes! {
+    around {
+        Always "Anywhere";
+        Global "Console";
+        Nav "Moving";
+        ExplorerCall "Explorer";
+        ExplorerRequest "Explorer, request";
+        Overlay "Windows";
+        Reader "Windows";
+    }
+    innermost {
+        Credentials [Nav Global] "Credentials";
+        Tokens [Nav Global] "Tokens";
+        Payments [Nav Global] "Payments";
+        Estimates [Nav Global] "Estimates";
+        Requests [Nav Global] "Requests";
+        Explorer [ExplorerCall Nav Global] "Explorer";
+        ExplorerFind [] "Explorer, finding";
+        ExplorerFields [ExplorerRequest] "Explorer, request";
+        ExplorerBody [ExplorerRequest] "Explorer, request";
+        ExplorerAnswer [ExplorerCall Nav Global] "Explorer, answer";
+        ExplorerSearch [] "Explorer, searching";
+        Form [Overlay] "Forms";
+        Palette [Overlay] "Palette";
+        Filter [Overlay] "Filter";
+        Exchange [Nav Reader Overlay] "Exchange";
+        LinkResult [Nav Reader Overlay] "Payment link";
+        Claims [Nav Reader Overlay] "Claims";
+        CopyToken [Overlay] "Copying a token";
+        Help [Nav Reader Overlay] "Help";
+        Guide [Nav Reader Overlay] "Guide";
+        History [Nav Reader Overlay] "History";
+        Sandbox [Nav Reader Overlay] "Simulator";
+        SendAsk [Overlay] "Sending";
+        QuitAsk [Overlay] "Quit";
+    }
+}
+
+impl Scope {
+    /// Whether plain letters are text here.
+    pub fn takes_text(self) -> bool {
+        matches!(
+            self,
+            Self::Form
+                | Self::Palette
+                | Self::Filter
+                | Self::ExplorerFind
+                | Self::ExplorerRequest
+                | Self::ExplorerFields
+                | Self::ExplorerBody
+                | Self::ExplorerSearch
+                | Self::Overlay
+                | Self::Always
+        )
+    }
+
+    /// Whether what is heard here is the explorer's, or one of its windows'.
+    pub fn is_explorers(self) -> bool {
+        matches!(
+            self,
+            Self::Explorer
+                | Self::ExplorerCall
+                | Self::ExplorerFind
+                | Self::ExplorerRequest
+                | Self::ExplorerFields
+                | Self::ExplorerBody
+                | Self::ExplorerAnswer
+                | Self::ExplorerSearch
+                | Self::History
+                | Self::SendAsk
+        )
+    }
+}

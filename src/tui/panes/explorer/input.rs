@@ -1,0 +1,133 @@
+//! Keys that are no action, pasted text, clicks: whichever part they are for.
+
+use ratatui::crossterm::event::KeyEvent;
+use ratatui::layout::Position;
+
+use super::{Part, State, Typing, view};
+use crate::domain::Now;
+use crate::tui::msg::Level;
+use crate::tui::store::Store;
+use crate::tui::widgets::editor::Edited;
+use crate::tui::widgets::form;
+
+impl State {
+    /// Takes a key that is no action; whether the screen changed.
+    pub fn key(&mut self, key: &KeyEvent, store: &mut Store, now: Now) -> bool {
+        let height = view::body_area(self.area, self).height;
+        match &mut self.typing {
+            Typing::Find(input) => {
+                let changed = form::edit(input, key);
+                let sought = input.value().to_owned();
+                if changed {
+                    self.find(&sought, store, now);
+                }
+                changed
+            }
+            Typing::Search(input) => {
+                let changed = form::edit(input, key);
+                let sought = input.value().to_owned();
+                if let Some(answer) = self.answer.as_mut().filter(|_| changed) {
+                    answer.seek(&sought);
+                }
+                changed
+            }
+            Typing::Nothing if self.part == Part::Request => {
+                let edited = self
+                    .draft_mut()
+                    .map_or(Edited::No, |draft| draft.key(key, height));
+                edited_flash(edited, store);
+                edited != Edited::No
+            }
+            Typing::Nothing => false,
+        }
+    }
+
+    /// Takes a pasted text; whether it went anywhere, and whether only its first line did.
+    pub fn paste(&mut self, text: &str, store: &mut Store, now: Now) -> bool {
+        let height = view::body_area(self.area, self).height;
+        match &mut self.typing {
+            Typing::Find(input) => {
+                form::paste(input, text);
+                let sought = input.value().to_owned();
+                self.find(&sought, store, now);
+                true
+            }
+            Typing::Search(input) => {
+                form::paste(input, text);
+                let sought = input.value().to_owned();
+                if let Some(answer) = &mut self.answer {
+                    answer.seek(&sought);
+                }
+                true
+            }
+            Typing::Nothing if self.part == Part::Request => {
+                let in_body = self.draft().is_some_and(|draft| draft.in_body);
+                let edited = self
+                    .draft_mut()
+                    .map_or(Edited::No, |draft| draft.paste(text, height));
+                edited_flash(edited, store);
+                edited == Edited::Changed && !in_body
+            }
+            Typing::Nothing => false,
+        }
+    }
+
+    /// A click or the wheel: the part there takes the keys, and a row under it is selected.
+    pub fn pointed(&mut self, at: Position, click: bool, store: &Store) {
+        let parts = view::parts(self.area, self);
+        let part = [
+            (Part::Calls, parts.calls),
+            (Part::Request, parts.request),
+            (Part::Answer, parts.answer),
+        ]
+        .into_iter()
+        .find(|(_, area)| area.contains(at));
+        let Some((part, _)) = part else {
+            return;
+        };
+        let may = part == Part::Calls || self.draft().is_some();
+        if may && (click || part != Part::Request) {
+            self.part = part;
+            self.typing = Typing::Nothing;
+        }
+        if !click {
+            return;
+        }
+        match part {
+            Part::Calls => {
+                let area = view::list_area(self.area, self);
+                if area.contains(at) {
+                    let row = self.list.window(self.rows.len(), area.height).start
+                        + usize::from(at.y - area.y);
+                    if self.rows.get(row).is_some_and(|row| !row.is_heading()) {
+                        self.list.selected = row;
+                        self.open_selected(store);
+                    }
+                }
+            }
+            Part::Request => {
+                let body = view::body_area(self.area, self).contains(at);
+                let fields = view::fields_area(self.area, self);
+                let row = usize::from(at.y.saturating_sub(fields.y));
+                if let Some(draft) = self.draft_mut() {
+                    if body && draft.body.is_some() {
+                        draft.in_body = true;
+                    } else if fields.contains(at) && row < draft.form.fields.len() {
+                        draft.in_body = false;
+                        draft.form.at = row;
+                    }
+                }
+            }
+            Part::Answer => {}
+        }
+    }
+}
+
+fn edited_flash(edited: Edited, store: &mut Store) {
+    if edited == Edited::Full {
+        store.flash(
+            Level::Warning,
+            "a body may have at most 1 MiB; this would be more",
+        );
+    }
+}
