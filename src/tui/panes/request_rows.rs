@@ -127,14 +127,17 @@ pub fn draw_row(exchange: &Exchange, look: Look<'_>, area: Rect, row: u16, buf: 
     pen.cell(&exchange.method, method(&exchange.method, area), dim)
         .skip(1);
     // Where it is narrow, what tells the rows apart comes before what they share.
-    let path = (exchange.path(), dim);
-    let mut parts = vec![
-        (failure, theme.style(tone)),
-        (exchange.about.as_str(), theme.style(Tone::Plain)),
-    ];
-    parts.insert(if area.width < 70 { 2 } else { 0 }, path);
-    for (text, style) in parts.into_iter().filter(|(text, _)| !text.is_empty()) {
-        pen.text(text, style).skip(2);
+    let narrow = area.width < 70;
+    if !narrow {
+        pen.path(exchange.path(), dim).skip(2);
+    }
+    for (text, tone) in [(failure, tone), (exchange.about.as_str(), Tone::Plain)] {
+        if !text.is_empty() {
+            pen.text(text, theme.style(tone)).skip(2);
+        }
+    }
+    if narrow {
+        pen.path(exchange.path(), dim);
     }
     let mut pen = Pen::new(
         buf,

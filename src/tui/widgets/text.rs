@@ -88,6 +88,16 @@ pub fn wrap(text: &str, max: u16) -> Vec<String> {
     lines
 }
 
+/// The end of a path that has room behind a `…` in `room` cells: whole parts where the last one fits.
+pub fn path_end(path: &str, room: u16) -> &str {
+    let parts = path.match_indices('/').map(|(at, _)| &path[at..]);
+    let letters = path.char_indices().map(|(at, _)| &path[at..]);
+    parts
+        .chain(letters)
+        .find(|end| width(end) < room)
+        .unwrap_or_default()
+}
+
 /// Writes along one row, from left to right, never beyond its end.
 pub struct Pen<'a> {
     buf: &'a mut Buffer,
@@ -127,6 +137,15 @@ impl<'a> Pen<'a> {
     pub fn keep(&mut self, by: u16) -> &mut Self {
         self.end = self.end.saturating_sub(by).max(self.x);
         self
+    }
+
+    /// A path, cut from the left where it is too long: its end tells it from others.
+    pub fn path(&mut self, path: &str, style: Style) -> &mut Self {
+        let left = self.left();
+        if width(path) <= left {
+            return self.text(path, style);
+        }
+        self.text("…", style).text(path_end(path, left), style)
     }
 
     pub fn text(&mut self, text: &str, style: Style) -> &mut Self {
@@ -224,5 +243,22 @@ mod tests {
         assert_eq!(wrap("abcdefgh", 3), ["abc", "def", "gh"]);
         assert_eq!(wrap("", 3), [""]);
         assert_eq!(wrap("a\nb", 9), ["a\\nb"]);
+    }
+
+    #[test]
+    fn of_a_path_without_room_the_end_is_seen() {
+        let drawn = |path: &str, room| {
+            let area = Rect::new(0, 0, room, 1);
+            let mut buf = Buffer::empty(area);
+            Pen::new(&mut buf, area, 0).path(path, Style::new());
+            let cells = buf.content.iter().map(ratatui::buffer::Cell::symbol);
+            cells.collect::<String>().trim_end().to_owned()
+        };
+        assert_eq!(drawn("/sales/api/v1/offers", 20), "/sales/api/v1/offers");
+        assert_eq!(drawn("/sales/api/v1/offers", 19), "…/api/v1/offers");
+        assert_eq!(drawn("/sales/api/v1/offers", 8), "…/offers");
+        assert_eq!(drawn("/sales/api/v1/offers", 4), "…ers");
+        assert_eq!(drawn("/\u{1b}[2J/offers", 9), "…/offers");
+        assert_eq!(drawn("/x", 0), "");
     }
 }

@@ -13,7 +13,7 @@ use crate::domain::{AccountId, Documented, ProviderId};
 use crate::tui::keys::Action;
 use crate::tui::panes::Look;
 use crate::tui::theme::{Tone, badge};
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
+use crate::tui::widgets::text::{Pen, below, cells, paragraph, path_end, width};
 
 /// The mark of a call that writes.
 pub const WRITES: &str = "✎ writes";
@@ -261,12 +261,7 @@ fn tail<'a>(path: &'a str, start: &str, room: u16) -> &'a str {
     if width(rest) + dots(rest) <= room {
         return rest;
     }
-    let parts = rest.match_indices('/').map(|(at, _)| &rest[at..]);
-    let letters = rest.char_indices().map(|(at, _)| &rest[at..]);
-    parts
-        .chain(letters)
-        .find(|rest| width(rest) < room)
-        .unwrap_or_default()
+    path_end(rest, room)
 }
 
 #[cfg(test)]
