@@ -152,9 +152,12 @@ fn granted(token: &str) -> String {
     )
 }
 
+fn grant(token: &str) -> Act {
+    reply("200 OK", "", &format!("{{{}}}", granted(token)))
+}
+
 /// A server of both providers, whose other calls are answered like this.
 fn server(act: Act) -> Peer {
-    let grant = |token: &str| reply("200 OK", "", &format!("{{{}}}", granted(token)));
     Peer::routed(vec![
         ("/auth/token", grant(BEARER)),
         ("/api/token", grant(&jwt())),
@@ -369,19 +372,24 @@ fn calls<'a>(
     ]
 }
 
-/// A console and a deck in this process, told to and by a provider that echoes it.
+/// Both providers; each echoes the token that it handed out, never the other's: a value that no answer gave yet is
+/// nobody's secret.
 fn echoing_server() -> Peer {
-    let told = [BEARER, &jwt()];
     let offer = quoted(&format!("Portal {BEARER}"));
     let fields = format!(
         "\"type\":\"MERCHANT\",\"status\":\"ACTIVE\",\"_embedded\":{{\"offerList\":[{{\"id\":\"o-1\",\"name\":{offer},\"status\":{offer},\"price\":{{\"amount\":1000,\"currency\":\"EUR\"}}}}]}},\
          \"page\":{{\"size\":25,\"totalElements\":1,\"totalPages\":1,\"number\":0}}"
     );
-    server(reply(
-        "200 OK",
-        &echoing_headers(&told),
-        &echoing_json(&told, &fields),
-    ))
+    let echoing = |token: &str| {
+        let headers = echoing_headers(&[token]);
+        reply("200 OK", &headers, &echoing_json(&[token], &fields))
+    };
+    Peer::routed(vec![
+        ("/auth/token", grant(BEARER)),
+        ("/api/token", grant(&jwt())),
+        ("/api/", echoing(&jwt())),
+        ("/", echoing(BEARER)),
+    ])
 }
 
 #[test]
