@@ -19,6 +19,8 @@ pub mod auth;
 
 pub mod http_server;
 
+pub mod callbacks;
+
 pub mod sandbox;
 
 pub mod providers;

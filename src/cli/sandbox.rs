@@ -49,7 +49,11 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, Closed> {
         seed: serve.seed,
         speed: serve.speed,
         clock: Clock::system(),
-        callback_url: serve.callback_url,
+        callback_urls: serve
+            .callback_url
+            .map(|url| ("kanga".to_owned(), url))
+            .into_iter()
+            .collect(),
         keep: serve.keep,
     };
     let running = match deck::serve(listener, options).await {

@@ -4,6 +4,7 @@
 mod desk;
 mod explore;
 pub mod manage;
+mod receiving;
 mod secrets;
 mod simulator;
 mod tokens;

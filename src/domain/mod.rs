@@ -8,6 +8,7 @@ pub mod amount;
 pub mod budget;
 pub mod catalogue;
 pub mod curl;
+pub mod delivery;
 pub mod exchange;
 pub mod explore;
 pub mod fill;
@@ -17,23 +18,30 @@ pub mod link;
 pub mod manage;
 pub mod op;
 pub mod payment;
+pub mod player;
 pub mod problem;
 pub mod secret;
 pub mod simulate;
 pub mod time;
+pub mod timeline;
 pub mod token;
 
 pub use account::{Account, CredentialStatus, Environment, ProviderId};
 pub use amount::{Amount, Currency};
 pub use budget::{BudgetGauge, Counts, Waiting};
 pub use catalogue::Documented;
+pub use delivery::{
+    Delivery, DeliveryId, Duty, Errand, ErrandId, Listening, Received, Standing, Subject, Verdict,
+};
 pub use exchange::{Body, Exchange, ExchangeId, Outcome};
 pub use explore::{Column, Digest, Explored, Holds, RawCall};
 pub use id::{AccountId, PaymentId, RequestId};
 pub use link::{LinkRequest, PaymentLink};
 pub use op::{Answer, Op, RawReply};
 pub use payment::{Comparison, Estimate, Expected, Observation, Payment, PaymentState, Watch};
+pub use player::{Inventory, Item, Player, PlayerId};
 pub use problem::{Problem, ProblemKind};
 pub use secret::Secret;
 pub use time::{Now, WallTime};
+pub use timeline::{Happening, Timeline, What};
 pub use token::{Kept, TokenFailure, TokenLife, TokenState, TokenStatus};

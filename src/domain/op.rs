@@ -1,6 +1,9 @@
 //! All that can be asked of an account, and all that comes back.
 
-use super::{Amount, Currency, Estimate, LinkRequest, Payment, PaymentId, PaymentLink, Secret};
+use super::{
+    Amount, Currency, Estimate, Inventory, LinkRequest, Payment, PaymentId, PaymentLink, Player,
+    PlayerId, Secret,
+};
 
 /// One thing to ask of one account.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +25,15 @@ pub enum Op {
     PaymentLink(LinkRequest),
     /// The provider's test of the signature (Kanga: TEST); needs no account.
     TestSignature,
+    /// Is this player who they claim to be?
+    AuthenticatePlayer {
+        /// Who they claim to be.
+        player: PlayerId,
+        /// What the game's client was given to prove it.
+        token: Secret,
+    },
+    /// What a player owns.
+    PlayerItems(PlayerId),
     /// Any call, authorised.
     Raw {
         /// `GET`, `POST`, …
@@ -46,6 +58,9 @@ impl Op {
             Self::CreatePaymentToken => "a payment token".into(),
             Self::PaymentLink(link) => link.id.to_string(),
             Self::TestSignature => "is the signature right?".into(),
+            Self::AuthenticatePlayer { player, .. } | Self::PlayerItems(player) => {
+                format!("player {player}")
+            }
             Self::Raw { .. } => String::new(),
         }
     }
@@ -58,9 +73,12 @@ impl Op {
             Self::CreatePaymentToken => true,
             Self::PaymentLink(link) => link.with_token,
             Self::Raw { writes, .. } => *writes,
-            Self::Verify | Self::CheckPayment(_) | Self::Estimate { .. } | Self::TestSignature => {
-                false
-            }
+            Self::Verify
+            | Self::CheckPayment(_)
+            | Self::Estimate { .. }
+            | Self::TestSignature
+            | Self::AuthenticatePlayer { .. }
+            | Self::PlayerItems(_) => false,
         }
     }
 }
@@ -80,6 +98,10 @@ pub enum Answer {
     Link(PaymentLink),
     /// The signature was accepted.
     SignatureAccepted,
+    /// To [`Op::AuthenticatePlayer`].
+    Player(Player),
+    /// To [`Op::PlayerItems`].
+    Inventory(Inventory),
     /// Whatever a raw call brought.
     Raw(RawReply),
 }

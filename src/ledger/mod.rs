@@ -4,6 +4,7 @@
 
 mod behind;
 mod credentials;
+mod deliveries;
 mod exchanges;
 mod files;
 mod nonces;
@@ -23,6 +24,7 @@ use tokio::sync::{oneshot, watch};
 use crate::clock::Clock;
 
 use behind::Behind;
+pub use deliveries::{DeliveryQuery, Identity, NewDelivery, NewErrand, SealedParts, Tried};
 pub use exchanges::LogQuery;
 pub use nonces::{KeyHash, LANE_LIMIT, Lane};
 pub use slots::{Counted, Granted, SlotId, Slots, Terms};

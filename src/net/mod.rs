@@ -23,8 +23,8 @@ pub use http::{Http, Timeouts};
 
 use crate::clock::Clock;
 use crate::domain::{
-    Account, AccountId, BudgetGauge, Exchange, Now, RequestId, Secret, TokenStatus, Waiting,
-    WallTime, inert,
+    Account, AccountId, Answer, BudgetGauge, Delivery, Exchange, Listening, Now, Op, Problem,
+    RequestId, Secret, TokenStatus, Waiting, WallTime, inert,
 };
 use crate::ledger::Ledger;
 
@@ -57,7 +57,7 @@ pub trait Authorise: Send + Sync {
     }
 }
 
-/// What the gate tells while it works.
+/// What happens behind the screen: told by the gate, and by all that works behind it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// One try has ended and is recorded.
@@ -68,6 +68,12 @@ pub enum Event {
     Budget(AccountId, BudgetGauge),
     /// An account's access token changed, or its standing did.
     Token(AccountId, TokenStatus),
+    /// A callback was received, or what is done about one went on; the same number replaces what was told before.
+    Delivery(Arc<Delivery>),
+    /// Whether callbacks can be received.
+    Listening(Listening),
+    /// A callback gave rise to asking an account, and this came of it.
+    Asked(AccountId, Op, Result<Answer, Problem>),
     /// This machine's clock is ahead of the provider's by at least so much.
     ClockAhead(AccountId, Duration),
 }

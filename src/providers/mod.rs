@@ -14,6 +14,7 @@ use std::time::Duration;
 pub use error::ApiError;
 
 use crate::auth::{FetchToken, Tokens};
+use crate::callbacks;
 use crate::config::ProviderSpec;
 use crate::domain::manage::Guide;
 use crate::domain::{
@@ -53,6 +54,8 @@ pub struct Manifest {
     pub guide: &'static [Guide],
     /// Each documented call.
     pub catalogue: &'static [Documented],
+    /// How what it sends of its own accord is judged and read.
+    pub callbacks: callbacks::Spec,
     /// Makes the client of one account.
     pub connect: fn(Credentials) -> Arc<dyn Client>,
     /// Its part of the embedded simulator.

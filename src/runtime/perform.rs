@@ -106,6 +106,30 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
             }
         }),
         Effect::Manage { request, change } => manage(request, change, deck, tasks, messages),
+        Effect::LoadDeliveries { before, limit } => tasks.start(async move {
+            let deliveries = deck.deliveries(before, limit).await;
+            let _ = messages.send(Msg::Deliveries(deliveries)).await;
+        }),
+        Effect::OpenDelivery { request, delivery } => tasks.start(async move {
+            let result = deck.received(delivery).await;
+            let _ = messages.send(Msg::Received { request, result }).await;
+        }),
+        Effect::Replay {
+            request,
+            delivery,
+            to,
+        } => tasks.start(async move {
+            let result = deck.replay(delivery, to.as_deref()).await.map(drop);
+            let _ = messages.send(Msg::Replayed { request, result }).await;
+        }),
+        Effect::LookBack {
+            request,
+            account,
+            payment,
+        } => tasks.start(async move {
+            let result = deck.timeline(&account, &payment).await;
+            let _ = messages.send(Msg::Timeline { request, result }).await;
+        }),
         Effect::Copy { .. } | Effect::Bell | Effect::Suspend | Effect::Quit => {}
     }
 }
@@ -231,6 +255,13 @@ pub fn hear(event: Event) -> Msg {
         Event::Waiting(request, waiting) => Msg::Waiting { request, waiting },
         Event::Token(account, status) => Msg::Token { account, status },
         Event::Budget(account, gauge) => Msg::Budget { account, gauge },
+        Event::Delivery(delivery) => Msg::Delivery(delivery),
+        Event::Listening(listening) => Msg::Listening(listening),
+        Event::Asked(account, op, result) => Msg::Asked {
+            account,
+            op,
+            result,
+        },
         Event::ClockAhead(account, by) => Msg::Notice(Notice {
             level: Level::Warning,
             about: format!("clock {account}"),

@@ -11,6 +11,7 @@ pub mod page;
 pub(crate) mod testing;
 pub mod world;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -40,8 +41,8 @@ pub struct Options {
     pub speed: u32,
     /// Tells the time the world's time is computed from.
     pub clock: Clock,
-    /// Where changes of payments are reported to: plain http on this machine.
-    pub callback_url: Option<String>,
+    /// Where each provider, by its short name, reports changes to: plain http on this machine.
+    pub callback_urls: BTreeMap<String, String>,
     /// The file for what must survive a restart: nonces, payments, callbacks on their way.
     pub keep: Option<PathBuf>,
 }
@@ -54,7 +55,7 @@ impl Options {
             seed: 1,
             speed: 1,
             clock,
-            callback_url: None,
+            callback_urls: BTreeMap::new(),
             keep: None,
         }
     }
@@ -216,9 +217,9 @@ pub async fn start(
         return Err(StartError::Exposed);
     }
     if options
-        .callback_url
-        .as_deref()
-        .is_some_and(|url| !http_server::is_local_url(url))
+        .callback_urls
+        .values()
+        .any(|url| !http_server::is_local_url(url))
     {
         return Err(StartError::CallbackUrl);
     }
@@ -461,8 +462,9 @@ impl Inner {
         let _round = self.posting.lock().await;
         let mut sent = 0;
         for dialect in &self.dialects {
+            let set_up = self.world.callback_url(dialect.provider());
             for letter in dialect.due(&self.world) {
-                let Some(to) = letter.to.as_deref().or(self.world.callback_url()) else {
+                let Some(to) = letter.to.as_deref().or(set_up) else {
                     // It waits for a run that has a callback URL.
                     continue;
                 };

@@ -1,6 +1,7 @@
 //! What every embedded provider shares: the seed, the time of the simulated world, and the fault being
 //! played. Knows no provider.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub struct World {
     start: WallTime,
     speed: u32,
     seed: u64,
-    callback_url: Option<String>,
+    callback_urls: BTreeMap<String, String>,
     moved: Mutex<Moved>,
 }
 
@@ -43,7 +44,7 @@ impl World {
             opened,
             speed: options.speed,
             seed: options.seed,
-            callback_url: options.callback_url.clone(),
+            callback_urls: options.callback_urls.clone(),
             moved: Mutex::default(),
         }
     }
@@ -80,10 +81,10 @@ impl World {
         self.seed
     }
 
-    /// Where changes are reported to, if anywhere.
+    /// Where a provider reports changes to, if anywhere, unless it was told another address.
     #[must_use]
-    pub fn callback_url(&self) -> Option<&str> {
-        self.callback_url.as_deref()
+    pub fn callback_url(&self, provider: &str) -> Option<&str> {
+        self.callback_urls.get(provider).map(String::as_str)
     }
 
     /// Moves the time on.

@@ -1,7 +1,9 @@
 //! All the console may ask of the world. Plain, comparable data; `runtime/perform` does it.
 
 use crate::domain::manage::Change;
-use crate::domain::{AccountId, ExchangeId, Op, RawCall, RequestId, Secret, Watch, simulate};
+use crate::domain::{
+    AccountId, DeliveryId, ExchangeId, Op, PaymentId, RawCall, RequestId, Secret, Watch, simulate,
+};
 
 use super::msg::WatchKey;
 
@@ -56,6 +58,38 @@ pub enum Effect {
         filter: String,
         /// At most so many.
         limit: usize,
+    },
+    /// Bring callbacks older than `before`, newest first; [`super::Msg::Deliveries`] has them.
+    LoadDeliveries {
+        /// `None` begins with the newest.
+        before: Option<DeliveryId>,
+        /// At most so many.
+        limit: usize,
+    },
+    /// Bring the bytes of a callback; [`super::Msg::Received`] has them.
+    OpenDelivery {
+        /// Chosen by the console, never used twice.
+        request: RequestId,
+        /// Which.
+        delivery: DeliveryId,
+    },
+    /// Hand a callback on once more; [`super::Msg::Replayed`] tells whether that is under way.
+    Replay {
+        /// Chosen by the console, never used twice.
+        request: RequestId,
+        /// Which.
+        delivery: DeliveryId,
+        /// Where to; `None` is where its account's callbacks are handed on to.
+        to: Option<String>,
+    },
+    /// Bring all that is known to have happened to a payment; [`super::Msg::Timeline`] has it.
+    LookBack {
+        /// Chosen by the console, never used twice.
+        request: RequestId,
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        payment: PaymentId,
     },
     /// Put a text on the terminal's clipboard.
     Copy {

@@ -58,6 +58,13 @@ impl Model {
             Msg::Managed { request, result } => self.managed(request, result, now, out),
             Msg::Simulator(parts) => self.store.parts = parts,
             Msg::Simulated { command, result } => self.simulated(&command, result, now),
+            Msg::Delivery(_)
+            | Msg::Deliveries(_)
+            | Msg::Listening(_)
+            | Msg::Asked { .. }
+            | Msg::Received { .. }
+            | Msg::Replayed { .. }
+            | Msg::Timeline { .. } => {}
             Msg::Key(_) | Msg::Paste(_) | Msg::Mouse(_) | Msg::Resized { .. } | Msg::Woke => {}
         }
     }

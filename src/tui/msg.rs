@@ -7,8 +7,9 @@ use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 
 use crate::domain::manage::Changed;
 use crate::domain::{
-    AccountId, Answer, BudgetGauge, CredentialStatus, Exchange, Explored, Observation, PaymentId,
-    Problem, RequestId, Secret, TokenStatus, Waiting, Watch, simulate,
+    AccountId, Answer, BudgetGauge, CredentialStatus, Delivery, Exchange, Explored, Listening,
+    Observation, Op, PaymentId, Problem, Received, RequestId, Secret, Timeline, TokenStatus,
+    Waiting, Watch, simulate,
 };
 
 /// One thing that happened.
@@ -88,6 +89,43 @@ pub enum Msg {
     /// Older exchanges, newest first, asked for by [`super::Effect::LoadLog`]; fewer than asked for means
     /// that there are no more.
     Log(Result<Vec<Arc<Exchange>>, Problem>),
+    /// A callback was received, or what is done about one went on; the same number replaces what was told before.
+    Delivery(Arc<Delivery>),
+    /// Older callbacks, newest first, asked for by [`super::Effect::LoadDeliveries`]; fewer than asked for means that
+    /// there are no more.
+    Deliveries(Result<Vec<Arc<Delivery>>, Problem>),
+    /// Whether callbacks can be received.
+    Listening(Listening),
+    /// A callback gave rise to asking an account, and this came of it.
+    Asked {
+        /// Whom.
+        account: AccountId,
+        /// What.
+        op: Op,
+        /// What came back.
+        result: Result<Answer, Problem>,
+    },
+    /// The bytes asked for by [`super::Effect::OpenDelivery`].
+    Received {
+        /// The number given in the effect.
+        request: RequestId,
+        /// Redacted.
+        result: Result<Received, Problem>,
+    },
+    /// What came of [`super::Effect::Replay`]: it is under way; how it ends is told by [`Msg::Delivery`].
+    Replayed {
+        /// The number given in the effect.
+        request: RequestId,
+        /// Why it cannot be.
+        result: Result<(), Problem>,
+    },
+    /// What was asked for by [`super::Effect::LookBack`].
+    Timeline {
+        /// The number given in the effect.
+        request: RequestId,
+        /// All that is known.
+        result: Result<Timeline, Problem>,
+    },
     /// Something the operator should know that is no answer to a question: "the ledger cannot be written", …
     Notice(Notice),
     /// A text went to the clipboard or a page was opened; in words.

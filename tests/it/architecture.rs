@@ -13,6 +13,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("net", &["domain", "clock", "ledger"]),
     ("auth", &["domain", "clock", "config", "ledger", "net"]),
     ("http_server", &[]),
+    (
+        "callbacks",
+        &["domain", "clock", "ledger", "net", "http_server"],
+    ),
     ("sandbox", &["domain", "clock", "http_server"]),
     (
         "providers",
@@ -24,6 +28,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "net",
             "auth",
             "http_server",
+            "callbacks",
             "sandbox",
         ],
     ),
@@ -37,6 +42,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "net",
             "auth",
             "http_server",
+            "callbacks",
             "sandbox",
             "providers",
         ],

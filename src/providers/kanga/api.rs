@@ -88,6 +88,9 @@ impl Client for Kanga {
                     "a link is built here, not asked for".into(),
                 ));
             }
+            Op::AuthenticatePlayer { .. } | Op::PlayerItems(_) => {
+                return Err(ApiError::Unsupported("Kanga TPG has no players".into()));
+            }
             Op::Raw {
                 method,
                 path,
@@ -137,7 +140,10 @@ impl Client for Kanga {
                     what: "it has a `result` but no prices".into(),
                 })
             }
-            Op::PaymentLink(_) | Op::Raw { .. } => Err(ApiError::Unsupported(
+            Op::PaymentLink(_)
+            | Op::AuthenticatePlayer { .. }
+            | Op::PlayerItems(_)
+            | Op::Raw { .. } => Err(ApiError::Unsupported(
                 "there is nothing to read in this answer".into(),
             )),
         }

@@ -3,6 +3,7 @@
 
 mod api;
 mod auth;
+mod callback;
 pub mod sandbox;
 mod settings;
 mod wire;
@@ -76,6 +77,7 @@ pub static MANIFEST: Manifest = Manifest {
             about: "test of the signature",
         },
     ],
+    callbacks: callback::SPEC,
     connect: api::connect,
     dialect: || Box::new(sandbox::Kanga::default()),
     embedded: &[

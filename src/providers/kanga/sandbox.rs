@@ -290,7 +290,7 @@ impl Memory {
         for payment in &mut self.payments {
             let changes = payment.changes(now);
             for change in changes.iter().skip(payment.reported) {
-                if world.callback_url().is_some() {
+                if world.callback_url("kanga").is_some() {
                     self.outbox
                         .post(Letter::hint(query(&payment.id), change.at));
                 }
@@ -422,7 +422,7 @@ impl Dialect for Kanga {
         SHOPS
             .iter()
             .find(|shop| memory.payment(shop, id.as_str()).is_some())?;
-        if world.callback_url().is_none() {
+        if world.callback_url("kanga").is_none() {
             return Some(Err("no callback URL is set for the sandbox".into()));
         }
         memory
@@ -482,7 +482,7 @@ impl Dialect for Kanga {
 
     fn next_due(&self, world: &World) -> Option<WallTime> {
         // All of it goes there.
-        world.callback_url()?;
+        world.callback_url("kanga")?;
         let memory = self.memory();
         let now = world.now();
         let changes = memory.payments.iter().filter_map(|p| p.next_change(now));

@@ -112,6 +112,7 @@ fn unsupported(op: &Op) -> ApiError {
         Op::CreatePaymentToken | Op::PaymentLink(_) => {
             "Kinguin has no payment links; buyers pay in its own shop"
         }
+        Op::AuthenticatePlayer { .. } | Op::PlayerItems(_) => "Kinguin has no players",
         Op::TestSignature => "Kinguin signs nothing; `account verify` asks for an access token",
         Op::Verify | Op::Raw { .. } => "there is nothing to read in this answer",
     };

@@ -3,6 +3,7 @@
 
 mod api;
 mod auth;
+mod callback;
 mod catalogue;
 mod digest;
 mod money;
@@ -66,6 +67,7 @@ pub static MANIFEST: Manifest = Manifest {
     proves: &[settings::CLIENT_SECRET],
     guide: GUIDE,
     catalogue: &catalogue::CATALOGUE,
+    callbacks: callback::SPEC,
     connect: api::connect,
     dialect: sandbox::dialect,
     embedded: &[

@@ -5,6 +5,7 @@
 
 mod api;
 mod auth;
+mod callback;
 pub mod sandbox;
 mod schedule;
 mod settings;
@@ -53,6 +54,7 @@ pub static MANIFEST: Manifest = Manifest {
     proves: &[settings::API_SECRET],
     guide: GUIDE,
     catalogue: CATALOGUE,
+    callbacks: callback::SPEC,
     connect: api::connect,
     dialect: || Box::new(sandbox::Pledg::default()),
     embedded: &[

@@ -499,7 +499,7 @@ impl Shop10 {
     async fn bench(&self, path: &str) -> Bench {
         let url = format!("http://{}{path}", self.server.address());
         bench_with(Rules::default(), |options| {
-            options.callback_url = Some(url);
+            options.callback_urls.insert("kanga".into(), url);
         })
         .await
     }
@@ -551,7 +551,7 @@ async fn point_10_without_a_callback_url_callbacks_wait_and_nobody_is_woken() {
         let path = path.clone();
         bench_with(Rules::default(), |options| {
             options.speed = 0;
-            options.callback_url = url;
+            options.callback_urls = url.map(|url| ("kanga".into(), url)).into_iter().collect();
             options.keep = Some(path);
         })
     };
@@ -645,7 +645,9 @@ async fn point_10_callbacks_go_out_by_themselves_and_to_this_machine_only() {
         .unwrap();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut options = Options::new(Clock::system());
-    options.callback_url = Some("http://shop.example/hook".into());
+    options
+        .callback_urls
+        .insert("kanga".into(), "http://shop.example/hook".into());
     let refused = start(listener, vec![Box::new(Kanga::default())], options).await;
     assert!(refused.is_err());
 }

@@ -1,0 +1,132 @@
+//! Inbound callbacks: limits, verdict, durable row, answer. Knows no provider: an [`Addressee`] judges what comes.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::domain::{Delivery, Problem, Secret, Subject, WallTime};
+use crate::http_server::{Request, Response};
+use crate::net::BoxFuture;
+
+/// One request to an account's callback address, whole.
+#[derive(Debug, Clone)]
+pub struct Inbound {
+    /// As it came: method, path and query, headers, body.
+    pub request: Request,
+    /// Who sent it.
+    pub from: IpAddr,
+    /// When its last byte was received.
+    pub at: WallTime,
+}
+
+/// What a provider's callback says, once it is known to be genuine as far as that can be known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// As in [`Delivery`]; made inert by whoever keeps it.
+    pub kind: String,
+    /// As in [`Delivery`].
+    pub subject: Option<Subject>,
+    /// By what it is known to be genuine, in a few words: "the key", "a signature", "nothing: it is a hint".
+    pub proof: &'static str,
+    /// What is the same for two deliveries of one message, or of one subject.
+    pub same: Same,
+    /// Whether the provider is asked what is so: the payment's state, the player's inventory.
+    pub asks: bool,
+    /// The body that it is answered with, status 200, once it is kept.
+    pub answer: Answer,
+}
+
+/// What makes two deliveries the same. The receiver adds realm and account to it and hashes all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Same {
+    /// As [`crate::ledger::Identity::Message`].
+    Message(Vec<u8>),
+    /// As [`crate::ledger::Identity::Subject`].
+    Subject(Vec<u8>),
+}
+
+/// What a genuine callback is answered with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// 200 without a body worth reading.
+    Plain,
+    /// The provider waits for what the shop says: its own server is asked while the connection is open. Where there
+    /// is none, it fails or it is too slow, this JSON is the answer, which makes nobody pay.
+    Relayed {
+        /// What is answered in the shop's stead.
+        otherwise: &'static str,
+    },
+}
+
+/// Why a callback is not acted upon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Refusal {
+    /// A check failed; which, in words. Answered 403.
+    Refused(String),
+    /// It makes no sense; what, in words. Answered 400.
+    Unreadable(String),
+    /// The provider does not call by this method. Answered 405.
+    Method {
+        /// Those it calls by: "GET, POST".
+        allowed: &'static str,
+    },
+    /// It cannot be judged now: a secret cannot be read. Answered 503, so that it comes again.
+    Unable(Problem),
+}
+
+/// An account's texts and secrets, as far as they are set, by their keys in the config file.
+#[derive(Debug, Clone, Default)]
+pub struct Held {
+    /// Those that are no secret.
+    pub texts: BTreeMap<&'static str, String>,
+    /// Those of [`Spec::secrets`] that are set.
+    pub secrets: BTreeMap<&'static str, Secret>,
+}
+
+/// How a provider's callbacks are read.
+#[derive(Clone, Copy)]
+pub struct Spec {
+    /// The secrets that judging takes, by key.
+    pub secrets: &'static [&'static str],
+    /// Judges a request and reads it. Pure.
+    pub read: fn(&Inbound, &Held) -> Result<Told, Refusal>,
+}
+
+/// Who receives callbacks.
+pub trait Addressees: Send + Sync {
+    /// The account of this name.
+    fn find(&self, name: &str) -> Option<Arc<dyn Addressee>>;
+    /// A callback was kept, of whatever verdict; told after it was answered. Must not block.
+    fn kept(&self, delivery: Delivery);
+}
+
+/// An account that receives callbacks.
+pub trait Addressee: Send + Sync {
+    /// Its provider's short name.
+    fn provider(&self) -> &'static str;
+    /// Judges a request and reads it.
+    fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<Told, Refusal>>;
+    /// Where its callbacks are handed on to.
+    fn forward_to(&self) -> Option<String>;
+    /// Asks the shop's own server while the provider waits, and keeps what came of it; `None` where no answer came.
+    fn relay<'a>(
+        &'a self,
+        inbound: &'a Inbound,
+        delivery: &'a Delivery,
+    ) -> BoxFuture<'a, Option<Response>>;
+}
+
+/// A request as it came, for keeping and for handing on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Raw {
+    /// `GET`, `POST`, …
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    /// In the order received.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Its body.
+    pub body: Bytes,
+}

@@ -1,0 +1,194 @@
+//! Callbacks as they came, and what is still to be done about each. A repeat is found here, under the file's lock, so
+//! that two processes never both take one for new.
+
+use std::time::Duration;
+
+use crate::domain::{Delivery, DeliveryId, Duty, ErrandId, Standing, Subject, Verdict, WallTime};
+
+use super::{Ledger, LedgerError};
+
+/// A callback before it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewDelivery {
+    /// Who may act on it: a profile, or one run of the embedded simulator.
+    pub realm: String,
+    /// As in [`Delivery`].
+    pub account: String,
+    /// As in [`Delivery`].
+    pub provider: String,
+    /// As in [`Delivery`].
+    pub received_at: WallTime,
+    /// As in [`Delivery`].
+    pub from: String,
+    /// As in [`Delivery`].
+    pub method: String,
+    /// What was found, but for repeats: an accepted one may prove to be one when it is kept.
+    pub verdict: Verdict,
+    /// As in [`Delivery`].
+    pub why: String,
+    /// As in [`Delivery`].
+    pub kind: String,
+    /// As in [`Delivery`].
+    pub subject: Option<Subject>,
+    /// What makes it the same as another; only accepted ones have it.
+    pub identity: Option<Identity>,
+    /// The HTTP status that it is answered with once it is kept.
+    pub status: u16,
+    /// How many bytes its body has.
+    pub bytes: u64,
+    /// Its request line, headers and body, sealed: the ledger cannot read them.
+    pub sealed: Vec<u8>,
+    /// What is to be done about it, unless it proves to be a repeat.
+    pub errands: Vec<NewErrand>,
+}
+
+/// What makes a delivery the same as an earlier one; a SHA-256 of what its provider tells apart by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Identity {
+    /// It names this very message: any earlier one that was accepted makes it a repeat.
+    Message([u8; 32]),
+    /// It names only what changed, and the next change looks the same: it is a repeat as long as the errand of an
+    /// earlier one is due, and once that has found that nothing can change any more.
+    Subject([u8; 32]),
+}
+
+/// An errand before it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewErrand {
+    /// What is to be done.
+    pub duty: Duty,
+    /// As in [`crate::domain::Errand`].
+    pub target: String,
+    /// When it is first tried.
+    pub at: WallTime,
+    /// It is already in hand until then: nobody else takes it before.
+    pub taken_until: Option<WallTime>,
+}
+
+/// What came of one try of an errand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// How it stands now.
+    pub standing: Standing,
+    /// When it was tried.
+    pub at: WallTime,
+    /// As in [`crate::domain::Errand`]; inert and redacted.
+    pub told: String,
+    /// As in [`crate::domain::Errand`].
+    pub status: Option<u16>,
+    /// As in [`crate::domain::Errand`].
+    pub took: Option<Duration>,
+    /// It was found that nothing can change any more: see [`Identity::Subject`].
+    pub settles: bool,
+    /// What the shop's own server said, sealed.
+    pub reply: Option<Vec<u8>>,
+}
+
+/// Which deliveries to read. The default asks for none; set a limit.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct DeliveryQuery {
+    /// Only those of this realm; `None` takes all.
+    pub realm: Option<String>,
+    /// Only older ones than this.
+    pub before: Option<DeliveryId>,
+    /// Only newer ones than this; the limit then leaves out the newest, so that a follower misses none.
+    pub after: Option<DeliveryId>,
+    /// Only those received at this instant or later.
+    pub since: Option<WallTime>,
+    /// Only this account's.
+    pub account: Option<String>,
+    /// Only those that tell of this.
+    pub subject: Option<Subject>,
+    /// At most this many.
+    pub limit: usize,
+}
+
+/// A delivery's sealed parts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SealedParts {
+    /// Its request line, headers and body.
+    pub request: Vec<u8>,
+    /// The latest answer of the shop's own server to each errand that has one.
+    pub replies: Vec<(ErrandId, Vec<u8>)>,
+}
+
+impl Ledger {
+    /// Keeps a callback, and returns once it survives a power cut. Those that come together are written together.
+    ///
+    /// # Errors
+    /// If it cannot be kept: it must then be answered so that it comes again.
+    pub async fn deliver(&self, _new: NewDelivery) -> Result<Delivery, LedgerError> {
+        Err(LedgerError::Stopped)
+    }
+
+    /// The newest first.
+    ///
+    /// # Errors
+    /// If the ledger has stopped or cannot be read.
+    pub async fn deliveries(&self, _query: DeliveryQuery) -> Result<Vec<Delivery>, LedgerError> {
+        Ok(Vec::new())
+    }
+
+    /// One delivery, if it is still kept.
+    ///
+    /// # Errors
+    /// If the ledger has stopped or cannot be read.
+    pub async fn delivery(&self, _id: DeliveryId) -> Result<Option<Delivery>, LedgerError> {
+        Ok(None)
+    }
+
+    /// The sealed bytes of one delivery, if it is still kept.
+    ///
+    /// # Errors
+    /// If the ledger has stopped or cannot be read.
+    pub async fn sealed(&self, _id: DeliveryId) -> Result<Option<SealedParts>, LedgerError> {
+        Ok(None)
+    }
+
+    /// Adds an errand to a delivery of whatever verdict: it is handed on once more by hand.
+    ///
+    /// # Errors
+    /// If it cannot be kept, or there is no such delivery.
+    pub async fn add_errand(
+        &self,
+        _delivery: DeliveryId,
+        _new: NewErrand,
+    ) -> Result<Delivery, LedgerError> {
+        Err(LedgerError::Stopped)
+    }
+
+    /// Takes errands of a realm that are due at `now`, the longest due first: until `till` no other process takes them.
+    /// Each comes with its delivery.
+    ///
+    /// # Errors
+    /// If it cannot be written that they are taken.
+    pub async fn take_errands(
+        &self,
+        _realm: &str,
+        _now: WallTime,
+        _till: WallTime,
+        _limit: usize,
+    ) -> Result<Vec<(Delivery, ErrandId)>, LedgerError> {
+        Ok(Vec::new())
+    }
+
+    /// When the next errand of a realm is due or no longer taken; `None` where there is none.
+    ///
+    /// # Errors
+    /// If the ledger has stopped or cannot be read.
+    pub async fn next_errand(&self, _realm: &str) -> Result<Option<WallTime>, LedgerError> {
+        Ok(None)
+    }
+
+    /// Keeps what came of trying an errand, and returns its delivery as it stands now.
+    ///
+    /// # Errors
+    /// If it cannot be kept: it will be tried again.
+    pub async fn tried_errand(
+        &self,
+        _id: ErrandId,
+        _tried: Tried,
+    ) -> Result<Delivery, LedgerError> {
+        Err(LedgerError::Stopped)
+    }
+}
