@@ -409,6 +409,7 @@ mod tests {
     fn what_makes_no_sense_is_unreadable_and_its_reason_inert() {
         let key = format!("api_key={PUBLISHED_KEY}");
         let long = "9".repeat(10_000);
+        let many: Vec<String> = (0..=FIELDS_MAX).map(|n| format!("f{n}=1")).collect();
         let table: Vec<Bytes> = vec![
             "".into(),
             "&&".into(),
@@ -427,10 +428,8 @@ mod tests {
             format!("{key}&time=t&event=%FF%FE").into(),
             [key.as_bytes(), b"&time=t&event=\xff"].concat().into(),
             format!("signed_request={}", "a".repeat(SIGNED_MAX + 1)).into(),
-            (0..200)
-                .map(|n| format!("f{n}=1&"))
-                .collect::<String>()
-                .into(),
+            "f=1&".repeat(2).into(),
+            many.join("&").into(),
             inventory("", "t").into(),
             inventory("0", "t").into(),
             inventory("-1", "t").into(),

@@ -131,7 +131,8 @@ fn by_status(status: u16, body: &[u8]) -> ApiError {
         },
         404 => ApiError::NotFound {
             what: format!("this path (status 404{page})"),
-            hint: "check the path; all of Kongregate's end in .json".into(),
+            hint: "check the path: it begins below the endpoint, which ends in /api, and ends in .json, like /items.json"
+                .into(),
         },
         429 => failing(
             "turned the request away: too many requests (429)".into(),
