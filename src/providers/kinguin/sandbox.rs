@@ -41,6 +41,10 @@ use webhooks::Webhooks;
 pub const CLIENT_ID: &str = "SANDBOX-KINGUIN-CLIENT";
 /// Its secret until the first reset. It protects nothing.
 pub const CLIENT_SECRET: &str = "SANDBOX-KINGUIN-SECRET-1";
+/// The header that its webhooks carry where nobody has registered others.
+pub const WEBHOOK_HEADER: &str = "X-Auth-Token";
+/// That header's value. It protects nothing either.
+pub const WEBHOOK_SECRET: &str = "SANDBOX-KINGUIN-WEBHOOK-SECRET-THAT-PROTECTS-NOTHING";
 /// The id of another seller's client, whose offers the first one must not see.
 const OTHER_CLIENT_ID: &str = "SANDBOX-KINGUIN-OTHER-CLIENT";
 
