@@ -394,7 +394,8 @@ pub struct Deliver {
     /// Of what it tells: a payment's id, a reservation's, a purchase's reference.
     #[arg(allow_hyphen_values = true)]
     pub subject: String,
-    /// What it tells: kinguin DELIVERED, chatmessage, …; pledg transfer, completed, SCORING_KO, …
+    /// What it tells, in the provider's word: kinguin `DELIVERED`, pledg `SCORING_KO`; one that is not known is answered
+    /// with those that are.
     pub event: Option<String>,
 }
 
