@@ -4,7 +4,6 @@ use serde_json::Value;
 
 use crate::peer::{Act, Peer, Seen, reply};
 use crate::program::{Place, Ran, Served};
-use crate::terminal::LIMIT;
 
 fn answer(status: &str) -> Act {
     reply(status, "", "")
@@ -39,34 +38,34 @@ impl Sent {
         ran
     }
 
-    /// The callbacks of one provider, once there are so many.
-    fn seen(&self, path: &str, count: usize) -> Vec<Seen> {
-        let begun = std::time::Instant::now();
-        loop {
-            let mut seen = self.peer.requests();
-            seen.retain(|seen| seen.head.split(' ').nth(1).unwrap().starts_with(path));
-            if seen.len() >= count {
-                assert_eq!(seen.len(), count, "{seen:?}");
-                return seen;
-            }
-            assert!(begun.elapsed() < LIMIT, "{count} expected: {seen:?}");
-            std::thread::sleep(std::time::Duration::from_millis(2));
-        }
+    /// The callbacks whose target begins so, once there are so many.
+    fn seen(&self, target: &str, count: usize) -> Vec<Seen> {
+        let there = |seen: &Seen| {
+            let found = seen.head.split(' ').nth(1);
+            found.is_some_and(|found| found.starts_with(target))
+        };
+        let what = format!("{count} × {target}");
+        self.peer.wait_for(&what, |seen| {
+            seen.iter().filter(|seen| there(seen)).count() >= count
+        });
+        let mut seen = self.peer.requests();
+        seen.retain(there);
+        assert_eq!(seen.len(), count, "{target}: {seen:?}");
+        seen
     }
 
     /// The world's state, once it is so.
     fn until(&self, so: impl Fn(&Value) -> bool) -> Value {
         let get = "GET /_control/state HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
-        let begun = std::time::Instant::now();
-        loop {
+        for _ in 0..20_000 {
             let answered = self.get(get);
             let body = answered.split_once("\r\n\r\n").unwrap().1;
             let state = serde_json::from_str(body).unwrap();
             if so(&state) {
                 return state;
             }
-            assert!(begun.elapsed() < LIMIT, "{state}");
         }
+        panic!("the sandbox's state is not as wanted")
     }
 
     fn get(&self, wire: &str) -> String {
