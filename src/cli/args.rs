@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::output::Color;
 use crate::domain::simulate::Fault;
-use crate::domain::{Amount, Currency, PaymentId, PaymentState, simulate, time};
+use crate::domain::{Amount, Currency, PaymentId, PaymentState, PlayerId, simulate, time};
 
 const EXITS: &str = "\
 Exit codes:
@@ -83,6 +83,9 @@ pub enum Command {
     /// Show, renew and print access tokens.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Ask who a player is and what they own (Kongregate).
+    #[command(subcommand)]
+    Player(PlayerCommand),
     /// Say how much of each rate limit is used, when the next slot frees, and whether someone else spends.
     Budget,
     /// Send any call through the gate, authorised; body to stdout, status line to stderr.
@@ -253,6 +256,29 @@ pub enum TokenCommand {
     },
 }
 
+/// `player`.
+#[derive(Debug, Subcommand)]
+pub enum PlayerCommand {
+    /// Ask whether a player is who they claim to be, by the `game_auth_token` that the game's client was given.
+    ///
+    /// Exits with 3 if number, token and the game's key do not belong together.
+    Auth {
+        /// The player's number; a name may change, the number does not.
+        #[arg(value_name = "USER_ID", value_parser = player_id)]
+        player: PlayerId,
+        /// Where the player's token is: `env:NAME`, `file:PATH`, `command:PROGRAM ARGUMENTS…`, `keyring:NAME`, or
+        /// `prompt` to be asked, as without it. Never the token itself.
+        #[arg(long, value_name = "SOURCE")]
+        token: Option<String>,
+    },
+    /// List what a player owns: each item's own number, and how often it can still be used.
+    Items {
+        /// The player's number.
+        #[arg(value_name = "USER_ID", value_parser = player_id)]
+        player: PlayerId,
+    },
+}
+
 /// `request`.
 #[derive(Debug, Args)]
 pub struct Request {
@@ -391,10 +417,10 @@ pub struct Deliver {
     pub times: u32,
     /// Provider's short name.
     pub provider: String,
-    /// Of what it tells: a payment's id, a reservation's, a purchase's reference.
+    /// Of what it tells: a payment's id, a reservation's, a player's number, a purchase's reference.
     #[arg(allow_hyphen_values = true)]
     pub subject: String,
-    /// What it tells, in the provider's word: kinguin `DELIVERED`, pledg `SCORING_KO`; one that is not known is answered
+    /// What it tells, in the provider's word: kinguin `DELIVERED`, kongregate `item_order_placed`, pledg `SCORING_KO`; one that is not known is answered
     /// with those that are.
     pub event: Option<String>,
 }
@@ -448,6 +474,12 @@ fn currency(text: &str) -> Result<Currency, String> {
 
 fn payment_id(text: &str) -> Result<PaymentId, String> {
     PaymentId::new(text).map_err(|error| error.to_string())
+}
+
+fn player_id(text: &str) -> Result<PlayerId, String> {
+    let id = text.parse().ok().filter(|id| *id > 0);
+    id.map(PlayerId)
+        .ok_or_else(|| "a player's number is a whole number, like 1480702".into())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -13,6 +13,7 @@ mod link;
 mod log;
 mod manage;
 pub mod output;
+mod player;
 mod prompt;
 mod request;
 mod sandbox;
@@ -268,6 +269,7 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
                 account::run(&command, context, &deck, &keeping, out).await
             }
             Command::Token(command) => token::run(&command, context, &deck, out).await,
+            Command::Player(command) => player::run(&command, context, &deck, out).await,
             Command::Budget => budget::run(context, &deck, out).await,
             Command::Request(args) => request::run(&args, &deck, out).await,
             Command::Log(args) => log::run(&args, context, &deck, out).await,

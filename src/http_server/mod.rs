@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Sleep;
 use tokio_util::sync::CancellationToken;
 
-pub use outgoing::{Outgoing, SendError, is_local_url, send};
+pub use outgoing::{Answered, Outgoing, SendError, is_local_url, send};
 
 /// A request with its whole body.
 pub type Request = axum::http::Request<Bytes>;

@@ -30,6 +30,15 @@ impl Outgoing {
     }
 }
 
+/// What a request brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// HTTP status.
+    pub status: u16,
+    /// Its body; `None` where it was cut off, did not end in time, or is larger than 64 KiB.
+    pub body: Option<Vec<u8>>,
+}
+
 /// Why a request brought no status.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
@@ -50,15 +59,32 @@ pub enum SendError {
     Nonsense,
 }
 
-/// Sends once and brings back the status; the answer's body is not read, redirects are not followed.
+/// The largest body of an answer that is read.
+const BODY_MAX: usize = 64 * 1024;
+
+/// No head of an answer is larger.
+const HEAD_MAX: usize = 16 * 1024;
+
+/// Sends once and brings back what was answered; redirects are not followed. A status that came counts, whatever
+/// became of the body.
 ///
 /// # Errors
 /// If the URL is not plain http to this machine, or no status comes within `patience`.
-pub async fn send(request: &Outgoing, patience: Duration) -> Result<u16, SendError> {
+pub async fn send(request: &Outgoing, patience: Duration) -> Result<Answered, SendError> {
     let uri = local(&request.url)?;
-    tokio::time::timeout(patience, exchange(&uri, request))
-        .await
-        .unwrap_or(Err(SendError::TimedOut))
+    let mut seen = Vec::with_capacity(512);
+    let ended = tokio::time::timeout(patience, exchange(&uri, request, &mut seen)).await;
+    let line = seen.windows(2).position(|pair| pair == b"\r\n");
+    match (line, ended) {
+        (Some(end), _) => {
+            let status = status(&seen[..end]).ok_or(SendError::Nonsense)?;
+            let body = answer(&seen, status);
+            Ok(Answered { status, body })
+        }
+        (None, Err(_)) => Err(SendError::TimedOut),
+        (None, Ok(Err(error))) => Err(error),
+        (None, Ok(Ok(()))) => Err(SendError::Nonsense),
+    }
 }
 
 /// Whether [`send`] would call `url`.
@@ -80,8 +106,9 @@ fn local(url: &str) -> Result<Uri, SendError> {
     }
 }
 
-async fn exchange(uri: &Uri, request: &Outgoing) -> Result<u16, SendError> {
-    const HEAD_MAX: usize = 16 * 1024;
+/// Sends, and reads until the answer is whole or the connection ends. What was read by then is in `seen`, however
+/// this ends.
+async fn exchange(uri: &Uri, request: &Outgoing, seen: &mut Vec<u8>) -> Result<(), SendError> {
     let host = uri.host().ok_or(SendError::NotLoopback)?;
     // A name is not looked up: what `localhost` means here is not up to the resolver.
     let ip = literal(host).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -104,17 +131,74 @@ async fn exchange(uri: &Uri, request: &Outgoing) -> Result<u16, SendError> {
         wire.push_str("\r\n");
     }
     tcp.write_all(wire.as_bytes()).await?;
-    let mut seen = Vec::with_capacity(512);
-    let mut chunk = [0; 1024];
+    let mut chunk = [0; 4096];
     loop {
         let got = tcp.read(&mut chunk).await?;
         seen.extend_from_slice(&chunk[..got]);
-        if let Some(end) = seen.windows(2).position(|pair| pair == b"\r\n") {
-            return status(&seen[..end]).ok_or(SendError::Nonsense);
+        let head = head_end(seen);
+        let is_whole = head
+            .is_some_and(|(body, length)| length.is_some_and(|length| seen.len() - body >= length));
+        let is_too_large = match head {
+            Some((body, _)) => seen.len() - body > BODY_MAX,
+            None => seen.len() > HEAD_MAX,
+        };
+        if got == 0 || is_whole || is_too_large {
+            return Ok(());
         }
-        if got == 0 || seen.len() > HEAD_MAX {
-            return Err(SendError::Nonsense);
+    }
+}
+
+/// Where the body begins, and how long it is where the head says so.
+fn head_end(seen: &[u8]) -> Option<(usize, Option<usize>)> {
+    let end = seen.windows(4).position(|four| four == b"\r\n\r\n")?;
+    let length = field(&seen[..end], "content-length").and_then(|text| text.parse().ok());
+    Some((end + 4, length))
+}
+
+/// A header's first value.
+fn field<'h>(head: &'h [u8], name: &str) -> Option<&'h str> {
+    let head = std::str::from_utf8(head).ok()?;
+    head.split("\r\n").skip(1).find_map(|line| {
+        let (known, value) = line.split_once(':')?;
+        known.eq_ignore_ascii_case(name).then_some(value.trim())
+    })
+}
+
+/// The body of an answer, if it is whole.
+fn answer(seen: &[u8], status: u16) -> Option<Vec<u8>> {
+    let (begin, length) = head_end(seen)?;
+    let body = &seen[begin..];
+    if status == 204 || status == 304 {
+        return Some(Vec::new());
+    }
+    if field(&seen[..begin - 4], "transfer-encoding").is_some() {
+        return unchunked(body);
+    }
+    match length {
+        Some(length) if length <= BODY_MAX => body.get(..length).map(<[u8]>::to_vec),
+        // Without a length it ends where the connection does, and nobody can tell whether that was its end.
+        None if body.len() <= BODY_MAX => Some(body.to_vec()),
+        Some(_) | None => None,
+    }
+}
+
+/// A body in chunks (RFC 9112, 7.1), if it is whole. Trailers are passed over.
+fn unchunked(mut wire: &[u8]) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let end = wire.windows(2).position(|pair| pair == b"\r\n")?;
+        let size = std::str::from_utf8(&wire[..end]).ok()?;
+        let size = size.split(';').next().unwrap_or_default().trim();
+        let size = usize::from_str_radix(size, 16).ok()?;
+        if size == 0 {
+            return Some(body);
         }
+        let from = end + 2;
+        body.extend_from_slice(wire.get(from..from.checked_add(size)?)?);
+        if body.len() > BODY_MAX {
+            return None;
+        }
+        wire = wire.get(from + size..)?.strip_prefix(b"\r\n")?;
     }
 }
 
@@ -144,16 +228,13 @@ mod tests {
         let server = server(Limits::default()).await;
         let patience = Duration::from_secs(5);
         let base = format!("http://{}", server.address());
-        assert_eq!(
-            send(&get(&format!("{base}/x?y=1")), patience)
-                .await
-                .unwrap(),
-            200
-        );
-        assert_eq!(
-            send(&get(&format!("{base}/302")), patience).await.unwrap(),
-            302
-        );
+        let seen = send(&get(&format!("{base}/x?y=1")), patience)
+            .await
+            .unwrap();
+        let body = Some(b"/x 0".to_vec());
+        assert_eq!(seen, Answered { status: 200, body });
+        let seen = send(&get(&format!("{base}/302")), patience).await.unwrap();
+        assert_eq!(seen.status, 302);
         let hang_up = send(&get(&format!("{base}/hang-up")), patience).await;
         assert!(matches!(
             hang_up,
@@ -188,10 +269,81 @@ mod tests {
             body: Some("{}".into()),
             ..get(&format!("http://{}/posted", server.address()))
         };
-        assert_eq!(send(&with("X-A", "b: c"), patience).await.unwrap(), 200);
+        let seen = send(&with("X-A", "b: c"), patience).await.unwrap();
+        assert_eq!(seen.status, 200);
         for (name, value) in [("X-A", "b\r\nX-C: d"), ("X-A\n", "b"), ("X-A", "b\r")] {
             let refused = send(&with(name, value), patience).await;
             assert!(matches!(refused, Err(SendError::BadHeader)), "{name:?}");
+        }
+    }
+
+    /// What [`send`] makes of this answer of a server that then stays silent.
+    async fn answered(wire: Vec<u8>, closes: bool) -> Result<Answered, SendError> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let serving = tokio::spawn(async move {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            let _ = tcp.read(&mut [0; 1024]).await;
+            let _ = tcp.write_all(&wire).await;
+            if !closes {
+                std::future::pending::<()>().await;
+            }
+        });
+        let patience = Duration::from_millis(if closes { 5_000 } else { 30 });
+        let answered = send(&get(&url), patience).await;
+        serving.abort();
+        answered
+    }
+
+    #[tokio::test]
+    async fn an_answers_body_is_brought_if_it_is_whole_and_its_status_in_any_case() {
+        const OK: &str = "HTTP/1.1 200 OK\r\n";
+        let large = "x".repeat(BODY_MAX + 1);
+        let table = [
+            (
+                format!("{OK}Content-Length: 2\r\n\r\n{{}}"),
+                false,
+                Some("{}"),
+            ),
+            (format!("{OK}content-length: 0\r\n\r\n"), false, Some("")),
+            (format!("{OK}Content-Length: 5\r\n\r\n{{}}"), true, None),
+            (format!("{OK}Content-Length: 5\r\n\r\n{{}}"), false, None),
+            (format!("{OK}\r\n{{}}"), true, Some("{}")),
+            (
+                format!(
+                    "{OK}Transfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n1;x=y\r\n}}\r\n0\r\n\r\n"
+                ),
+                true,
+                Some("{}"),
+            ),
+            (
+                format!("{OK}Transfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n1\r\n}}"),
+                true,
+                None,
+            ),
+            (
+                format!("{OK}Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
+                true,
+                None,
+            ),
+            (
+                format!("{OK}Content-Length: {}\r\n\r\n{large}", large.len()),
+                true,
+                None,
+            ),
+            (format!("{OK}\r\n{large}"), true, None),
+            (OK.into(), true, None),
+            (OK.into(), false, None),
+        ];
+        for (wire, closes, body) in table {
+            let shown = wire[..wire.len().min(90)].to_owned();
+            let seen = answered(wire.into(), closes).await.unwrap();
+            let body = body.map(|body| body.as_bytes().to_vec());
+            assert_eq!(seen, Answered { status: 200, body }, "{shown:?}");
+        }
+        for wire in ["SSH-2.0\r\n", "HTTP/1.1 2x0 OK\r\n\r\n", "HTTP/1.1", ""] {
+            let seen = answered(wire.into(), true).await;
+            assert!(matches!(seen, Err(SendError::Nonsense)), "{wire}: {seen:?}");
         }
     }
 }

@@ -28,7 +28,7 @@ const HEADERS: [&str; 9] = [
 ];
 
 /// Query, form and JSON fields whose value is a secret at every provider, in lower case without `_` and `-`.
-const FIELDS: [&str; 21] = [
+const FIELDS: [&str; 22] = [
     "accesstoken",
     "refreshtoken",
     "idtoken",
@@ -44,6 +44,7 @@ const FIELDS: [&str; 21] = [
     "password",
     "passwd",
     "gameauthtoken",
+    "signedrequest",
     "signature",
     "authorization",
     "privatekey",
