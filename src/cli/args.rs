@@ -366,7 +366,7 @@ pub enum Trigger {
         #[arg(value_parser = payment_id)]
         id: PaymentId,
     },
-    /// Change how a provider is played (kanga: callback-fault; kinguin: webhook-fault, token-life, …; pledg: notice-fault, …).
+    /// Change how a provider is played (kanga, kongregate: callback-fault, …; kinguin: webhook-fault, token-life, …; pledg: notice-fault, …).
     Set {
         /// Provider's short name.
         provider: String,
@@ -376,7 +376,7 @@ pub enum Trigger {
         #[arg(allow_hyphen_values = true)]
         value: String,
     },
-    /// Make something happen at a provider (kanga: callback; kinguin: sale, reservation, chat, …; pledg: purchase, pay, …).
+    /// Make something happen at a provider (kanga: callback; kinguin: sale, reservation, …; kongregate: change-inventory, order, …; pledg: purchase, pay, …).
     Event {
         /// Provider's short name.
         provider: String,
@@ -393,9 +393,10 @@ pub enum Trigger {
 /// `sandbox trigger deliver`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-  tilldeck sandbox trigger deliver --to http://127.0.0.1:8787/callbacks/shop kanga ORDER-1
-  tilldeck sandbox trigger deliver --to http://127.0.0.1:8787/callbacks/keys kinguin R-1 DELIVERED --secret env:WEBHOOK_SECRET
-  tilldeck sandbox trigger deliver --to http://127.0.0.1:8787/callbacks/later pledg ORDER-1 SCORING_KO
+Examples:
+  deliver --to http://127.0.0.1:8787/callbacks/shop kanga ORDER-1
+  deliver --to http://127.0.0.1:8787/callbacks/keys --secret env:HOOK kinguin R-1 DELIVERED
+  deliver --to http://127.0.0.1:8787/callbacks/later pledg ORDER-1 SCORING_KO
 
 It exits with 5 unless the answer is 200, which alone means to a provider that a callback was taken.")]
 pub struct Deliver {
