@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 
 pub use desk::accounts;
 use desk::{Desk, Desks, Seats};
-pub use simulator::serve;
+pub use simulator::{Posted, Posting, Proof, post, serve};
 
 use secrets::InHand;
 

@@ -5,6 +5,7 @@ mod architecture;
 mod bad_input;
 mod budget;
 mod budget_command;
+mod callbacks_sent;
 mod cli;
 mod deck;
 mod kinguin;

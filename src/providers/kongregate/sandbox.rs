@@ -21,7 +21,7 @@ use super::catalogue::CATALOGUE;
 use crate::domain::{PaymentId, WallTime, simulate};
 use crate::http_server::{Answered, Request, Response, respond};
 use crate::sandbox::outbox::Letter;
-use crate::sandbox::{About, Dialect, World, keep};
+use crate::sandbox::{About, Dialect, Sample, World, keep};
 
 use cast::{Cast, Instance};
 use community::Community;
@@ -344,6 +344,14 @@ impl Dialect for Kongregate {
         let memory = &mut *self.memory();
         memory.revision += 1;
         memory.happen(event, subject, world)
+    }
+
+    fn sample(&self, sample: &Sample<'_>) -> Result<Letter, String> {
+        post::sample(sample)
+    }
+
+    fn waiting(&self) -> Vec<Letter> {
+        self.memory().letters(WallTime(i64::MAX))
     }
 
     fn state(&self, _world: &World) -> Value {

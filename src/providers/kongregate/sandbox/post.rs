@@ -18,8 +18,8 @@ use crate::providers::kongregate::callback::{
     INVENTORY, ORDER_PLACED, ORDER_REQUEST, SIGNED_REQUEST,
 };
 use crate::providers::kongregate::signed;
-use crate::sandbox::World;
 use crate::sandbox::outbox::Letter;
+use crate::sandbox::{Sample, World};
 
 /// More than this are not kept waiting; the oldest is lost, as a provider that sends once may lose one.
 const WAITING_MAX: usize = 1_000;
@@ -222,13 +222,10 @@ impl Memory {
         let due = self.post.waiting.iter().filter(|one| one.at <= now);
         due.filter_map(|one| {
             let form = self.body(one)?;
-            let kind = "application/x-www-form-urlencoded".to_owned();
             Some(Letter {
                 number: one.number,
-                headers: vec![("Content-Type".into(), kind)],
-                body: Some(form),
                 patience: Some(self.rules.patience),
-                ..Letter::hint(String::new(), one.at)
+                ..Letter::form(form, one.at)
             })
         })
         .collect()
@@ -458,6 +455,47 @@ fn signed_request(mut payload: Map<String, Value>, key: &str, fault: Fault) -> S
         Fault::TwoDots => format!("{signature}.{signed}.{signature}"),
         _ => whole,
     }
+}
+
+/// A callback about a player or an order that need not exist.
+pub fn sample(sample: &Sample<'_>) -> Result<Letter, String> {
+    if sample.header.is_some() {
+        return Err("Kongregate's callbacks are proved in their body, not in a header".into());
+    }
+    let (subject, secret) = (sample.subject, sample.secret);
+    let event = if sample.event.is_empty() {
+        INVENTORY
+    } else {
+        sample.event
+    };
+    let mut fields: Vec<(&str, String)> = Vec::new();
+    match (event, secret) {
+        (ORDER_REQUEST | ORDER_PLACED, Some(secret)) => {
+            let payload = json!({
+                "algorithm": signed::ALGORITHM, "event": event, "game_id": GAME_ID, "buyer_id": 1,
+                "recipient_id": 1, "order_id": subject, "order_info": "tea-tin",
+            });
+            fields.push((SIGNED_REQUEST, signed::sign(secret, &payload.to_string())));
+        }
+        (INVENTORY | ORDER_REQUEST | ORDER_PLACED, secret) => {
+            fields.push(("event", event.to_owned()));
+            fields.extend(secret.map(|secret| ("api_key", secret.expose().to_owned())));
+            fields.extend([
+                ("time", provider_time(sample.at)),
+                ("user_id", subject.to_owned()),
+                ("username", "Sandbox Player".to_owned()),
+                ("game_auth_token", "SANDBOX-TOKEN-OF-NOBODY".to_owned()),
+            ]);
+        }
+        (event, _) => {
+            return Err(format!(
+                "Kongregate has no event {}; it has {INVENTORY}, {ORDER_REQUEST}, {ORDER_PLACED}",
+                inert::quoted(event, 40)
+            ));
+        }
+    }
+    let form = serde_urlencoded::to_string(fields).map_err(|error| error.to_string())?;
+    Ok(Letter::form(form, sample.at))
 }
 
 /// How long a receiver may take, where nobody set it otherwise. Kongregate says only that it cuts slow ones off.
