@@ -1,11 +1,19 @@
 //! Callbacks as they came, and what is still to be done about each. A repeat is found here, under the file's lock, so
 //! that two processes never both take one for new.
 
+mod errands;
+mod keep;
+mod prune;
+mod rows;
+
 use std::time::Duration;
 
 use crate::domain::{Delivery, DeliveryId, Duty, ErrandId, Standing, Subject, Verdict, WallTime};
 
 use super::{Ledger, LedgerError};
+
+pub(super) use keep::Incoming;
+pub(super) use prune::{Carried, at_rest};
 
 /// A callback before it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,8 +55,9 @@ pub struct NewDelivery {
 pub enum Identity {
     /// It names this very message: any earlier one that was accepted makes it a repeat.
     Message([u8; 32]),
-    /// It names only what changed, and the next change looks the same: it is a repeat as long as the errand of an
-    /// earlier one is due, and once that has found that nothing can change any more.
+    /// It names only what changed, and the next change looks the same: it is a repeat as long as an earlier one's
+    /// [`Duty::Ask`] waits to be done (one that is in hand may be answered with what was so before), and once that has
+    /// found that nothing can change any more.
     Subject([u8; 32]),
 }
 
@@ -112,83 +121,38 @@ pub struct SealedParts {
     pub replies: Vec<(ErrandId, Vec<u8>)>,
 }
 
-impl Ledger {
-    /// Keeps a callback, and returns once it survives a power cut. Those that come together are written together.
-    ///
-    /// # Errors
-    /// If it cannot be kept: it must then be answered so that it comes again.
-    pub async fn deliver(&self, _new: NewDelivery) -> Result<Delivery, LedgerError> {
-        Err(LedgerError::Stopped)
+impl Identity {
+    fn hash(&self) -> &[u8; 32] {
+        let (Self::Message(hash) | Self::Subject(hash)) = self;
+        hash
     }
+}
 
+impl Ledger {
     /// The newest first.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
-    pub async fn deliveries(&self, _query: DeliveryQuery) -> Result<Vec<Delivery>, LedgerError> {
-        Ok(Vec::new())
+    pub async fn deliveries(&self, query: DeliveryQuery) -> Result<Vec<Delivery>, LedgerError> {
+        self.ask(move |store| store.read(|conn| rows::list(conn, &query)))
+            .await
     }
 
     /// One delivery, if it is still kept.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
-    pub async fn delivery(&self, _id: DeliveryId) -> Result<Option<Delivery>, LedgerError> {
-        Ok(None)
+    pub async fn delivery(&self, id: DeliveryId) -> Result<Option<Delivery>, LedgerError> {
+        self.ask(move |store| store.read(|conn| rows::one(conn, id)))
+            .await
     }
 
     /// The sealed bytes of one delivery, if it is still kept.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
-    pub async fn sealed(&self, _id: DeliveryId) -> Result<Option<SealedParts>, LedgerError> {
-        Ok(None)
-    }
-
-    /// Adds an errand to a delivery of whatever verdict: it is handed on once more by hand.
-    ///
-    /// # Errors
-    /// If it cannot be kept, or there is no such delivery.
-    pub async fn add_errand(
-        &self,
-        _delivery: DeliveryId,
-        _new: NewErrand,
-    ) -> Result<Delivery, LedgerError> {
-        Err(LedgerError::Stopped)
-    }
-
-    /// Takes errands of a realm that are due at `now`, the longest due first: until `till` no other process takes them.
-    /// Each comes with its delivery.
-    ///
-    /// # Errors
-    /// If it cannot be written that they are taken.
-    pub async fn take_errands(
-        &self,
-        _realm: &str,
-        _now: WallTime,
-        _till: WallTime,
-        _limit: usize,
-    ) -> Result<Vec<(Delivery, ErrandId)>, LedgerError> {
-        Ok(Vec::new())
-    }
-
-    /// When the next errand of a realm is due or no longer taken; `None` where there is none.
-    ///
-    /// # Errors
-    /// If the ledger has stopped or cannot be read.
-    pub async fn next_errand(&self, _realm: &str) -> Result<Option<WallTime>, LedgerError> {
-        Ok(None)
-    }
-
-    /// Keeps what came of trying an errand, and returns its delivery as it stands now.
-    ///
-    /// # Errors
-    /// If it cannot be kept: it will be tried again.
-    pub async fn tried_errand(
-        &self,
-        _id: ErrandId,
-        _tried: Tried,
-    ) -> Result<Delivery, LedgerError> {
-        Err(LedgerError::Stopped)
+    pub async fn sealed(&self, id: DeliveryId) -> Result<Option<SealedParts>, LedgerError> {
+        self.ask(move |store| store.read(|conn| rows::sealed(conn, id)))
+            .await
     }
 }

@@ -24,6 +24,7 @@ use tokio::sync::{oneshot, watch};
 use crate::clock::Clock;
 
 use behind::Behind;
+use deliveries::Incoming;
 pub use deliveries::{DeliveryQuery, Identity, NewDelivery, NewErrand, SealedParts, Tried};
 pub use exchanges::LogQuery;
 pub use nonces::{KeyHash, LANE_LIMIT, Lane};
@@ -31,14 +32,16 @@ pub use slots::{Counted, Granted, SlotId, Slots, Terms};
 
 use writer::{Job, Store};
 
-/// How much of the past is kept. Nonces, slots and watches are never dropped by it.
+/// How much of the past is kept: of exchanges, and by itself of callbacks, where what anybody can send (refused,
+/// unknown, unreadable) and repeats have a smaller share of their own. Nonces, slots, watches and callbacks that are
+/// still to be acted upon are never dropped by it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
-    /// Exchanges older than this go.
+    /// What is older than this goes.
     pub age: Duration,
-    /// The oldest exchanges go until the rest is no larger.
+    /// The oldest go until the rest is no larger.
     pub bytes: u64,
-    /// The oldest exchanges go until there are no more.
+    /// The oldest go until there are no more.
     pub count: u64,
 }
 
@@ -83,6 +86,9 @@ pub enum LedgerError {
     /// The file cannot be read, or a row in it makes no sense.
     #[error("the ledger cannot be read: {0}; move ledger.db away to start afresh")]
     Unreadable(String),
+    /// A delivery, or an errand of it, is not kept any more.
+    #[error("this callback is not kept any more")]
+    Gone,
     /// The thread that owns the file has ended.
     #[error("the ledger has stopped; start tilldeck again")]
     Stopped,
@@ -108,6 +114,7 @@ struct Shared {
     folder: PathBuf,
     lanes: Mutex<HashMap<KeyHash, Arc<tokio::sync::Mutex<()>>>>,
     behind: Arc<Behind>,
+    incoming: Arc<Incoming>,
     #[cfg(test)]
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
@@ -148,6 +155,7 @@ impl Ledger {
             folder,
             lanes: Mutex::default(),
             behind: Arc::default(),
+            incoming: Arc::default(),
             #[cfg(test)]
             thread: Mutex::new(thread.ok()),
         }))

@@ -13,7 +13,7 @@ use crate::clock::Clock;
 
 use super::files::{self, Identity, Opened};
 use super::slots::{self, Loose};
-use super::{LedgerError, Retention, Status, nonces};
+use super::{LedgerError, Retention, Status, deliveries, nonces};
 
 /// One thing to do.
 pub(super) type Job = Box<dyn FnOnce(&mut Store) + Send>;
@@ -33,6 +33,7 @@ pub(super) fn run(mut store: Store, jobs: &Receiver<Job>) {
                 Err(RecvTimeoutError::Timeout) => {
                     rested = true;
                     store.prune();
+                    deliveries::at_rest(&mut store);
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
@@ -105,6 +106,11 @@ impl Store {
         self.file.is_some()
     }
 
+    /// How it fares.
+    pub(super) fn status(&self) -> Status {
+        self.tell.borrow().clone()
+    }
+
     /// A number for something that is not in the file.
     pub(super) fn unkept_id(&mut self) -> i64 {
         self.last_unkept += 1;
@@ -143,12 +149,7 @@ impl Store {
         &mut self,
         job: impl Fn(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, LedgerError> {
-        self.write(|conn| {
-            conn.pragma_update(None, "synchronous", "FULL")?;
-            let done = job(conn);
-            conn.pragma_update(None, "synchronous", "NORMAL")?;
-            done
-        })
+        self.write(|conn| durably(conn, &job))
     }
 
     /// Reads the file.
@@ -189,6 +190,7 @@ impl Store {
             let known = self.nonces.entry(key).or_insert(last);
             *known = last.max(*known);
         }
+        let callbacks = deliveries::Carried::of(&self.conn);
         self.era += 1;
         let opened = files::open(&self.folder, &self.clock, damaged);
         self.conn = opened.conn;
@@ -196,5 +198,19 @@ impl Store {
         self.opened_as = opened.status.clone();
         self.failing = false;
         self.tell.send_replace(opened.status);
+        if self.is_kept() {
+            // Where it cannot be written, callbacks cannot be kept either, which is told then.
+            let _ = durably(&self.conn, |conn| callbacks.bring(conn));
+        }
     }
+}
+
+fn durably<T>(
+    conn: &Connection,
+    job: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    let done = job(conn);
+    conn.pragma_update(None, "synchronous", "NORMAL")?;
+    done
 }

@@ -1,0 +1,219 @@
+//! What is dropped when it is old or too much, a little at a time; and what is taken along when the file is replaced.
+
+use rusqlite::types::Value;
+use rusqlite::{
+    Connection, OptionalExtension as _, Transaction, TransactionBehavior, params_from_iter,
+};
+
+use crate::domain::WallTime;
+
+use super::super::Retention;
+use super::super::writer::Store;
+use super::rows::Class;
+
+/// Of what anybody can send, no more than this is kept.
+const JUNK_MAX: u64 = 1_000;
+
+/// Repeats and junk have this share of the bytes each, and repeats of the rows: they never push out what counts.
+const SHARE: u64 = 8;
+
+/// Identities are so much smaller that this many times the deliveries are remembered.
+const IDENTITIES: u64 = 10;
+
+/// How much of what is still to be acted upon is taken on: this many times what is kept of the rest.
+const OPEN: u64 = 4;
+
+/// How many of these are dropped when nothing else is done.
+const AT_REST: usize = 4_096;
+
+/// Of a file that is replaced, so many identities (the newest) and deliveries (the oldest) are taken along.
+const CARRIED: i64 = 100_000;
+
+struct Bounds {
+    rows: u64,
+    bytes: u64,
+}
+
+fn bounds(class: Class, limits: &Retention) -> Bounds {
+    let Retention { count, bytes, .. } = *limits;
+    match class {
+        Class::Accepted => Bounds { rows: count, bytes },
+        Class::Repeat => Bounds {
+            rows: count / SHARE,
+            bytes: bytes / SHARE,
+        },
+        Class::Junk => Bounds {
+            rows: JUNK_MAX,
+            bytes: bytes / SHARE,
+        },
+        Class::Open => Bounds {
+            rows: count.saturating_mul(OPEN),
+            bytes: bytes.saturating_mul(OPEN),
+        },
+    }
+}
+
+fn tally(conn: &Connection, class: Class) -> rusqlite::Result<(u64, u64)> {
+    conn.prepare_cached("SELECT rows, bytes FROM delivery_tally WHERE class = ?1")?
+        .query_row([class as i64], |row| {
+            let at = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
+            Ok((at(0)?, at(1)?))
+        })
+}
+
+/// Whether more is to be acted upon than can be taken on.
+pub(super) fn is_full(conn: &Connection, limits: &Retention) -> rusqlite::Result<bool> {
+    let (rows, bytes) = tally(conn, Class::Open)?;
+    let most = bounds(Class::Open, limits);
+    Ok(rows >= most.rows || bytes >= most.bytes)
+}
+
+/// Drops what is too old or too much, but of each kind no more than `most`.
+pub(super) fn prune(
+    conn: &Connection,
+    limits: &Retention,
+    now: WallTime,
+    most: usize,
+) -> rusqlite::Result<()> {
+    let age = i64::try_from(limits.age.as_millis()).unwrap_or(i64::MAX);
+    let since = now.0.saturating_sub(age);
+    for class in [Class::Accepted, Class::Repeat, Class::Junk] {
+        drop_oldest(conn, class, &bounds(class, limits), since, most)?;
+    }
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let remembered = limits.count.saturating_mul(IDENTITIES);
+    let remembered = i64::try_from(remembered).unwrap_or(i64::MAX);
+    conn.prepare_cached(
+        "DELETE FROM identities WHERE id IN (
+             SELECT id FROM (SELECT id, seen_at FROM identities ORDER BY id LIMIT ?1)
+             WHERE (seen_at < ?2 OR id <= (SELECT max(id) FROM identities) - ?3)
+                 AND NOT EXISTS (SELECT 1 FROM errands
+                     WHERE errands.identity = identities.id AND due_at IS NOT NULL))",
+    )?
+    .execute((most, since, remembered))?;
+    Ok(())
+}
+
+fn drop_oldest(
+    conn: &Connection,
+    class: Class,
+    bounds: &Bounds,
+    since: i64,
+    most: usize,
+) -> rusqlite::Result<()> {
+    let (mut rows, mut bytes) = tally(conn, class)?;
+    let too_much = |rows: u64, bytes: u64| rows > bounds.rows || bytes > bounds.bytes;
+    let mut oldest = conn.prepare_cached(
+        "SELECT id, size, received_at FROM deliveries WHERE class = ?1 ORDER BY id LIMIT 1",
+    )?;
+    let mut delete = conn.prepare_cached("DELETE FROM deliveries WHERE id = ?1")?;
+    for _ in 0..most {
+        let found: Option<(i64, i64, i64)> = oldest
+            .query_row([class as i64], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })
+            .optional()?;
+        let Some((id, size, at)) = found else { break };
+        if at >= since && !too_much(rows, bytes) {
+            break;
+        }
+        delete.execute([id])?;
+        rows = rows.saturating_sub(1);
+        bytes = bytes.saturating_sub(size.unsigned_abs());
+    }
+    Ok(())
+}
+
+/// As [`prune`], while nothing else is to be done. If it fails, the next time does more.
+pub(in super::super) fn at_rest(store: &mut Store) {
+    let (now, limits) = (store.clock.now().wall, store.limits.clone());
+    let _ = store.write(|conn| {
+        let change = conn.unchecked_transaction()?;
+        prune(&change, &limits, now, AT_REST)?;
+        change.commit()
+    });
+}
+
+/// What must not be forgotten of a file that is being replaced: what is still to be done, what would be a repeat, and
+/// how far the numbers had come, so that none has two meanings.
+pub(in super::super) struct Carried(Vec<Table>);
+
+struct Table {
+    name: &'static str,
+    last: Option<i64>,
+    rows: Vec<Vec<Value>>,
+}
+
+impl Carried {
+    /// As far as it can still be read. Before the fresh file is opened: that takes over the old one's log by its name.
+    pub(in super::super) fn of(old: &Connection) -> Self {
+        let open = Class::Open as i64;
+        let tables = [
+            ("identities", format!("ORDER BY id DESC LIMIT {CARRIED}")),
+            (
+                "deliveries",
+                format!("WHERE class = {open} ORDER BY id LIMIT {CARRIED}"),
+            ),
+            (
+                "errands",
+                format!(
+                    "WHERE delivery IN (SELECT id FROM deliveries WHERE class = {open} ORDER BY id LIMIT {CARRIED})"
+                ),
+            ),
+        ];
+        Self(
+            tables
+                .into_iter()
+                .map(|(name, which)| Table {
+                    name,
+                    last: last_number(old, name).unwrap_or_default(),
+                    rows: read(old, &format!("SELECT * FROM {name} {which}")),
+                })
+                .collect(),
+        )
+    }
+
+    /// Brings it into the fresh file. Each process that had the old one open does so; what another one brought already
+    /// is left as it is.
+    pub(in super::super) fn bring(&self, new: &Connection) -> rusqlite::Result<()> {
+        let change = Transaction::new_unchecked(new, TransactionBehavior::Immediate)?;
+        for Table { name, last, rows } in &self.0 {
+            if let Some(last) = (*last).max(last_number(&change, name)?) {
+                change.execute("DELETE FROM sqlite_sequence WHERE name = ?1", [name])?;
+                change.execute("INSERT INTO sqlite_sequence VALUES (?1, ?2)", (name, last))?;
+            }
+            let Some(columns) = rows.first().map(Vec::len) else {
+                continue;
+            };
+            let places = vec!["?"; columns].join(", ");
+            let mut write =
+                change.prepare(&format!("INSERT OR IGNORE INTO {name} VALUES ({places})"))?;
+            for row in rows {
+                write.execute(params_from_iter(row))?;
+            }
+        }
+        change.commit()
+    }
+}
+
+fn last_number(conn: &Connection, table: &str) -> rusqlite::Result<Option<i64>> {
+    conn.query_row(
+        "SELECT seq FROM sqlite_sequence WHERE name = ?1",
+        [table],
+        |row| row.get(0),
+    )
+    .optional()
+}
+
+/// All rows up to the first that cannot be read.
+fn read(conn: &Connection, sql: &str) -> Vec<Vec<Value>> {
+    let mut found = Vec::new();
+    if let Ok(mut query) = conn.prepare(sql) {
+        let columns = query.column_count();
+        let rows = query.query_map([], |row| {
+            (0..columns).map(|column| row.get(column)).collect()
+        });
+        found.extend(rows.into_iter().flatten().map_while(Result::ok));
+    }
+    found
+}

@@ -1,0 +1,319 @@
+//! Deliveries as rows: written, read, and dropped with age.
+
+use std::time::Duration;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params_from_iter};
+
+use crate::domain::{
+    Delivery, DeliveryId, Duty, Errand, ErrandId, PaymentId, PlayerId, Standing, Subject, Verdict,
+    WallTime,
+};
+
+use super::super::exchanges::malformed;
+use super::{DeliveryQuery, NewDelivery, NewErrand, SealedParts};
+
+/// What a row takes beside its texts.
+const ROW_BYTES: usize = 250;
+
+const COLUMNS: &str = "id, account, provider, received_at, sender, method, verdict, why, kind, payment, player, \
+     attempt, status, bytes";
+const ERRAND_COLUMNS: &str = "id, duty, target, tries, due_at, done, tried_at, told, status, took";
+
+/// By what a delivery is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i64)]
+pub(super) enum Class {
+    Accepted = 0,
+    Repeat = 1,
+    /// Anybody can send these, so they have room of their own.
+    Junk = 2,
+    /// An errand is due: it is not dropped.
+    Open = 3,
+}
+
+impl Class {
+    fn of(verdict: Verdict, open: bool) -> Self {
+        match verdict {
+            _ if open => Self::Open,
+            Verdict::Accepted => Self::Accepted,
+            Verdict::Repeat => Self::Repeat,
+            Verdict::Refused | Verdict::UnknownAccount | Verdict::Unreadable => Self::Junk,
+        }
+    }
+}
+
+pub(super) fn insert(
+    conn: &Connection,
+    new: &NewDelivery,
+    verdict: Verdict,
+    identity: Option<i64>,
+    attempt: u32,
+) -> rusqlite::Result<Delivery> {
+    let errands: &[NewErrand] = match verdict {
+        Verdict::Repeat => &[],
+        _ => &new.errands,
+    };
+    let (payment, player) = subject_columns(new.subject.as_ref());
+    let texts = [
+        &new.realm,
+        &new.account,
+        &new.from,
+        &new.method,
+        &new.why,
+        &new.kind,
+    ];
+    let size = ROW_BYTES + new.sealed.len() + texts.iter().map(|text| text.len()).sum::<usize>();
+    conn.prepare_cached(
+        "INSERT INTO deliveries (class, size, realm, account, provider, received_at, sender, method, verdict, why,
+             kind, payment, player, identity, attempt, status, bytes, sealed)
+         VALUES (:class, :size, :realm, :account, :provider, :received_at, :sender, :method, :verdict, :why,
+             :kind, :payment, :player, :identity, :attempt, :status, :bytes, :sealed)",
+    )?
+    .execute(named_params! {
+        ":class": Class::of(verdict, !errands.is_empty()) as i64,
+        ":size": i64::try_from(size).unwrap_or(i64::MAX),
+        ":realm": new.realm,
+        ":account": new.account,
+        ":provider": new.provider,
+        ":received_at": new.received_at.0,
+        ":sender": new.from,
+        ":method": new.method,
+        ":verdict": verdict.as_str(),
+        ":why": new.why,
+        ":kind": new.kind,
+        ":payment": payment,
+        ":player": player,
+        ":identity": identity,
+        ":attempt": attempt,
+        ":status": new.status,
+        ":bytes": i64::try_from(new.bytes).unwrap_or(i64::MAX),
+        ":sealed": new.sealed,
+    })?;
+    let id = DeliveryId(conn.last_insert_rowid());
+    let mut taken_on = Vec::with_capacity(errands.len());
+    for errand in errands {
+        taken_on.push(insert_errand(conn, id, &new.realm, identity, errand)?);
+    }
+    Ok(Delivery {
+        id,
+        account: new.account.clone(),
+        provider: new.provider.clone(),
+        received_at: new.received_at,
+        from: new.from.clone(),
+        method: new.method.clone(),
+        verdict,
+        why: new.why.clone(),
+        kind: new.kind.clone(),
+        subject: new.subject.clone(),
+        attempt,
+        status: new.status,
+        bytes: new.bytes,
+        errands: taken_on,
+    })
+}
+
+pub(super) fn insert_errand(
+    conn: &Connection,
+    delivery: DeliveryId,
+    realm: &str,
+    identity: Option<i64>,
+    new: &NewErrand,
+) -> rusqlite::Result<Errand> {
+    conn.prepare_cached(
+        "INSERT INTO errands (delivery, realm, identity, duty, target, tries, due_at, taken_until, done, told)
+         VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, 0, '')",
+    )?
+    .execute((
+        delivery.0,
+        realm,
+        identity,
+        new.duty.as_str(),
+        &new.target,
+        new.at.0,
+        new.taken_until.map_or(i64::MIN, |until| until.0),
+    ))?;
+    Ok(Errand {
+        id: ErrandId(conn.last_insert_rowid()),
+        duty: new.duty,
+        target: new.target.clone(),
+        tries: 0,
+        standing: Standing::Due { at: new.at },
+        tried_at: None,
+        told: String::new(),
+        status: None,
+        took: None,
+    })
+}
+
+/// Puts a delivery where it belongs after its errands have changed.
+pub(super) fn classify(conn: &Connection, id: DeliveryId) -> rusqlite::Result<()> {
+    let (verdict, class, open): (String, i64, bool) = conn
+        .prepare_cached(
+            "SELECT verdict, class,
+                 EXISTS (SELECT 1 FROM errands WHERE delivery = deliveries.id AND due_at IS NOT NULL)
+             FROM deliveries WHERE id = ?1",
+        )?
+        .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    // A word that nobody knows counts as junk.
+    let verdict = Verdict::from_word(&verdict).unwrap_or(Verdict::Unreadable);
+    let belongs = Class::of(verdict, open) as i64;
+    if belongs != class {
+        conn.prepare_cached("UPDATE deliveries SET class = ?2 WHERE id = ?1")?
+            .execute((id.0, belongs))?;
+    }
+    Ok(())
+}
+
+fn subject_columns(subject: Option<&Subject>) -> (Option<String>, Option<String>) {
+    match subject {
+        None => (None, None),
+        Some(Subject::Payment(id)) => (Some(id.as_str().to_owned()), None),
+        // Beyond what a column's integers hold, a number is possible all the same.
+        Some(Subject::Player(id)) => (None, Some(id.to_string())),
+    }
+}
+
+pub(super) fn list(conn: &Connection, query: &DeliveryQuery) -> rusqlite::Result<Vec<Delivery>> {
+    let mut conditions = String::from("1");
+    let mut values: Vec<Value> = Vec::new();
+    let mut require = |condition: &str, value: Value| {
+        conditions.push_str(" AND ");
+        conditions.push_str(condition);
+        values.push(value);
+    };
+    if let Some(realm) = &query.realm {
+        require("realm = ?", realm.clone().into());
+    }
+    if let Some(DeliveryId(id)) = query.before {
+        require("id < ?", id.into());
+    }
+    if let Some(DeliveryId(id)) = query.after {
+        require("id > ?", id.into());
+    }
+    if let Some(WallTime(at)) = query.since {
+        require("received_at >= ?", at.into());
+    }
+    if let Some(account) = &query.account {
+        require("account = ?", account.clone().into());
+    }
+    match subject_columns(query.subject.as_ref()) {
+        (Some(payment), _) => require("payment = ?", payment.into()),
+        (_, Some(player)) => require("player = ?", player.into()),
+        (None, None) => {}
+    }
+    let order = if query.after.is_some() { "ASC" } else { "DESC" };
+    values.push(i64::try_from(query.limit).unwrap_or(i64::MAX).into());
+    let mut found: Vec<Delivery> = conn
+        .prepare_cached(&format!(
+            "SELECT {COLUMNS} FROM deliveries WHERE {conditions} ORDER BY id {order} LIMIT ?"
+        ))?
+        .query_map(params_from_iter(values), from_row)?
+        .collect::<Result<_, _>>()?;
+    for delivery in &mut found {
+        delivery.errands = errands(conn, delivery.id)?;
+    }
+    found.sort_by_key(|delivery| std::cmp::Reverse(delivery.id));
+    Ok(found)
+}
+
+pub(super) fn one(conn: &Connection, id: DeliveryId) -> rusqlite::Result<Option<Delivery>> {
+    let found = conn
+        .prepare_cached(&format!("SELECT {COLUMNS} FROM deliveries WHERE id = ?1"))?
+        .query_row([id.0], from_row)
+        .optional()?;
+    found
+        .map(|delivery| {
+            let errands = errands(conn, id)?;
+            Ok(Delivery {
+                errands,
+                ..delivery
+            })
+        })
+        .transpose()
+}
+
+pub(super) fn sealed(conn: &Connection, id: DeliveryId) -> rusqlite::Result<Option<SealedParts>> {
+    let request = conn
+        .prepare_cached("SELECT sealed FROM deliveries WHERE id = ?1")?
+        .query_row([id.0], |row| row.get(0))
+        .optional()?;
+    let Some(request) = request else {
+        return Ok(None);
+    };
+    let replies = conn
+        .prepare_cached(
+            "SELECT id, reply FROM errands WHERE delivery = ?1 AND reply IS NOT NULL ORDER BY id",
+        )?
+        .query_map([id.0], |row| Ok((ErrandId(row.get(0)?), row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    Ok(Some(SealedParts { request, replies }))
+}
+
+fn from_row(row: &Row<'_>) -> rusqlite::Result<Delivery> {
+    let payment: Option<String> = row.get(9)?;
+    let player: Option<String> = row.get(10)?;
+    let subject = match (payment, player) {
+        (Some(id), _) => Some(Subject::Payment(
+            PaymentId::new(id).map_err(|error| malformed(9, error))?,
+        )),
+        (None, Some(id)) => Some(Subject::Player(PlayerId(
+            id.parse().map_err(|error| malformed(10, error))?,
+        ))),
+        (None, None) => None,
+    };
+    Ok(Delivery {
+        id: DeliveryId(row.get(0)?),
+        account: row.get(1)?,
+        provider: row.get(2)?,
+        received_at: WallTime(row.get(3)?),
+        from: row.get(4)?,
+        method: row.get(5)?,
+        verdict: word(row, 6, Verdict::from_word)?,
+        why: row.get(7)?,
+        kind: row.get(8)?,
+        subject,
+        attempt: row.get(11)?,
+        status: row.get(12)?,
+        bytes: row.get::<_, i64>(13)?.unsigned_abs(),
+        errands: Vec::new(),
+    })
+}
+
+fn errands(conn: &Connection, id: DeliveryId) -> rusqlite::Result<Vec<Errand>> {
+    conn.prepare_cached(&format!(
+        "SELECT {ERRAND_COLUMNS} FROM errands WHERE delivery = ?1 ORDER BY id"
+    ))?
+    .query_map([id.0], |row| {
+        let due_at: Option<i64> = row.get(4)?;
+        let standing = match due_at {
+            Some(at) => Standing::Due { at: WallTime(at) },
+            None if row.get(5)? => Standing::Done,
+            None => Standing::GivenUp,
+        };
+        Ok(Errand {
+            id: ErrandId(row.get(0)?),
+            duty: word(row, 1, Duty::from_word)?,
+            target: row.get(2)?,
+            tries: row.get(3)?,
+            standing,
+            tried_at: row.get::<_, Option<i64>>(6)?.map(WallTime),
+            told: row.get(7)?,
+            status: row.get(8)?,
+            took: row
+                .get::<_, Option<i64>>(9)?
+                .map(|nanos| Duration::from_nanos(nanos.unsigned_abs())),
+        })
+    })?
+    .collect()
+}
+
+fn word<T>(row: &Row<'_>, column: usize, known: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {
+    let text: String = row.get(column)?;
+    known(&text).ok_or_else(|| {
+        malformed(
+            column,
+            std::io::Error::other(format!("unknown word {text:?}")),
+        )
+    })
+}
