@@ -100,7 +100,7 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, Closed> {
 }
 
 /// SIGINT counts as an interruption, SIGTERM as the regular end of a service.
-async fn wait_for_stop() -> Exit {
+pub(super) async fn wait_for_stop() -> Exit {
     use tokio::signal::unix::{SignalKind, signal};
     if let Ok(mut terminate) = signal(SignalKind::terminate()) {
         tokio::select! {

@@ -4,6 +4,7 @@ use std::any::Any;
 use std::time::Duration;
 
 use bytes::Bytes;
+use reqwest::header::HeaderMap;
 use serde_json::{Map, Value};
 
 use crate::domain::{RawReply, Secret, WallTime};
@@ -49,6 +50,8 @@ pub enum Repeat {
 pub struct Sealed {
     /// Added to the request, in order.
     pub headers: Vec<(&'static str, HeaderText)>,
+    /// Added as they came from elsewhere, after those.
+    pub handed_on: HeaderMap,
     /// Added to the query, in order, percent-encoded.
     pub query: Vec<(&'static str, HeaderText)>,
     /// Sent unchanged.
@@ -68,6 +71,7 @@ impl Sealed {
     pub fn new(headers: Vec<(&'static str, HeaderText)>, body: Bytes) -> Self {
         Self {
             headers,
+            handed_on: HeaderMap::new(),
             query: Vec::new(),
             body,
             permit: None,
