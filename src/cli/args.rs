@@ -294,18 +294,21 @@ pub enum SandboxCommand {
         /// How many times faster than real time its clock runs.
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         speed: u32,
-        /// Where payment callbacks are sent; loopback only.
-        #[arg(long, value_name = "URL")]
-        callback_url: Option<String>,
+        /// Where callbacks are sent, on this machine only: PROVIDER=URL for those of one provider. Without PROVIDER=, a
+        /// URL without a path, or one that ends in `/callbacks`, is a receiver of all: each provider's go to
+        /// `/callbacks/PROVIDER` there, as `tilldeck listen` takes them. Any other URL alone is Kanga's.
+        /// Can be given several times; what names its provider goes before what does not.
+        #[arg(long, value_name = "[PROVIDER=]URL")]
+        callback_url: Vec<String>,
         /// File that keeps nonces and payments, so that a restart goes on where it stopped.
         #[arg(long, value_name = "PATH")]
         keep: Option<PathBuf>,
     },
-    /// Make something happen in a running sandbox.
+    /// Make something happen in a running sandbox, or send one callback to any receiver on this machine.
     Trigger {
-        /// URL that `sandbox serve` printed.
+        /// URL that `sandbox serve` printed; all but `deliver` need it.
         #[arg(long, value_name = "URL")]
-        url: String,
+        url: Option<String>,
         /// What.
         #[command(subcommand)]
         what: Trigger,
@@ -342,7 +345,7 @@ pub enum Trigger {
         #[arg(value_parser = payment_id)]
         id: PaymentId,
     },
-    /// Change how a provider is played (kinguin: token-life, limit-writes, limit-reads, over-limit, list-shape).
+    /// Change how a provider is played (kanga: callback-fault; kinguin: webhook-fault, token-life, …; pledg: notice-fault, …).
     Set {
         /// Provider's short name.
         provider: String,
@@ -352,7 +355,7 @@ pub enum Trigger {
         #[arg(allow_hyphen_values = true)]
         value: String,
     },
-    /// Make something happen at a provider (kinguin: reset-secret, revoke-tokens, sale, reservation, …).
+    /// Make something happen at a provider (kanga: callback; kinguin: sale, reservation, chat, …; pledg: purchase, pay, …).
     Event {
         /// Provider's short name.
         provider: String,
@@ -362,6 +365,42 @@ pub enum Trigger {
         #[arg(allow_hyphen_values = true)]
         subject: Vec<String>,
     },
+    /// Send one callback straight to a receiver, as the provider would send it, about something that need not exist.
+    Deliver(Deliver),
+}
+
+/// `sandbox trigger deliver`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+  tilldeck sandbox trigger deliver --to http://127.0.0.1:8787/callbacks/shop kanga ORDER-1
+  tilldeck sandbox trigger deliver --to http://127.0.0.1:8787/callbacks/keys kinguin R-1 DELIVERED --secret env:WEBHOOK_SECRET
+  tilldeck sandbox trigger deliver --to http://127.0.0.1:8787/callbacks/later pledg ORDER-1 SCORING_KO
+
+It exits with 5 unless the answer is 200, which alone means to a provider that a callback was taken.")]
+pub struct Deliver {
+    /// The account's callback address; http:// and on this machine only.
+    #[arg(long, value_name = "URL")]
+    pub to: String,
+    /// Where the secret is that proves it: `env:NAME`, `file:PATH`, `command:PROGRAM ARGUMENTS…`, `keyring:NAME`.
+    /// Without it, the sandbox's own. Never the secret itself.
+    #[arg(long, value_name = "SOURCE")]
+    pub secret: Option<String>,
+    /// Let nothing prove it.
+    #[arg(long, conflicts_with_all = ["secret", "header"])]
+    pub unsigned: bool,
+    /// The header that carries the secret, where that is yours to choose (kinguin).
+    #[arg(long, value_name = "NAME")]
+    pub header: Option<String>,
+    /// Send the very same so many times.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "COUNT")]
+    pub times: u32,
+    /// Provider's short name.
+    pub provider: String,
+    /// Of what it tells: a payment's id, a reservation's, a purchase's reference.
+    #[arg(allow_hyphen_values = true)]
+    pub subject: String,
+    /// What it tells: kinguin DELIVERED, chatmessage, …; pledg transfer, completed, SCORING_KO, …
+    pub event: Option<String>,
 }
 
 const LISTEN: &str = "\

@@ -20,7 +20,8 @@ use crate::domain::manage::{
 };
 use crate::domain::{Account, CredentialStatus, Environment, Problem, ProblemKind, Secret, inert};
 use crate::providers::SPECS;
-use answers::{answers, ask, ask_secret, one_of, say, source_of};
+pub(super) use answers::source_of;
+use answers::{answers, ask, ask_secret, one_of, say};
 
 const SOURCES: &str = "SOURCE is env:NAME, file:PATH, command:PROGRAM ARGUMENTS… or keyring:NAME; a secret itself is never an argument";
 

@@ -30,7 +30,7 @@ use std::process::ExitCode;
 use clap::{CommandFactory as _, Parser as _};
 use tokio::sync::mpsc;
 
-use args::{AccountCommand, Arguments, Command, Global, SandboxCommand};
+use args::{AccountCommand, Arguments, Command, Global, SandboxCommand, Trigger};
 use output::{Closed, Color, Out, Tone};
 
 use crate::clock::Clock;
@@ -234,6 +234,10 @@ fn run(arguments: Arguments) -> color_eyre::Result<Exit> {
             };
             block_on(sandbox::serve(options, &out))?
         }
+        Some(Command::Sandbox(SandboxCommand::Trigger {
+            url,
+            what: Trigger::Deliver(args),
+        })) => block_on(sandbox::deliver(url.as_deref(), &args, &out))?,
         // Its profile, and the file, may be yet to be made.
         Some(Command::Account(AccountCommand::Add(args))) => {
             block_on(manage::add(&args, arguments.global, &out))?
@@ -279,7 +283,7 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
             Command::Replay(args) => replay::run(&args, &deck, out).await,
             Command::Log(args) => log::run(&args, context, &deck, out).await,
             Command::Sandbox(SandboxCommand::Trigger { url, what }) => {
-                sandbox::trigger(&url, &what, &deck, out).await
+                sandbox::trigger(url.as_deref(), &what, &deck, out).await
             }
             Command::Sandbox(SandboxCommand::Serve { .. })
             | Command::Listen(_)

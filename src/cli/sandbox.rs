@@ -1,18 +1,23 @@
 //! `sandbox`: the embedded providers for other programs, and what can be made to happen in them.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::args::Trigger;
+use reqwest::Url;
+
+use super::args::{Deliver, Trigger};
+use super::manage::source_of;
 use super::output::{Closed, Out, Tone};
 use super::{Exit, local};
 use crate::clock::Clock;
+use crate::config::Environ;
 use crate::deck::{self, Deck};
-use crate::domain::{Problem, ProblemKind, simulate};
-use crate::providers::REGISTRY;
+use crate::domain::{Problem, ProblemKind, Secret, inert, simulate};
+use crate::providers::{self, REGISTRY};
 use crate::sandbox;
 
 /// What `sandbox serve` was given.
@@ -20,7 +25,7 @@ pub struct Serve {
     pub bind: SocketAddr,
     pub seed: u64,
     pub speed: u32,
-    pub callback_url: Option<String>,
+    pub callback_url: Vec<String>,
     pub keep: Option<PathBuf>,
 }
 
@@ -35,6 +40,10 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, Closed> {
             "bind it to 127.0.0.1 or [::1]",
         ));
     }
+    let callback_urls = match callback_urls(&serve.callback_url) {
+        Ok(urls) => urls,
+        Err(problem) => return out.fail(&problem),
+    };
     let listener = match TcpListener::bind(serve.bind).await {
         Ok(listener) => listener,
         Err(error) => {
@@ -49,11 +58,7 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, Closed> {
         seed: serve.seed,
         speed: serve.speed,
         clock: Clock::system(),
-        callback_urls: serve
-            .callback_url
-            .map(|url| ("kanga".to_owned(), url))
-            .into_iter()
-            .collect(),
+        callback_urls: callback_urls.clone(),
         keep: serve.keep,
     };
     let running = match deck::serve(listener, options).await {
@@ -76,7 +81,7 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, Closed> {
                 account
             })
             .collect();
-        out.object(&json!({ "url": url, "accounts": accounts }))?;
+        out.object(&json!({ "url": url, "accounts": accounts, "callbacks": callback_urls }))?;
     } else {
         out.line(&url)?;
         for manifest in REGISTRY {
@@ -86,6 +91,9 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, Closed> {
                 .map(|(key, value)| format!("{key} = {value}"))
                 .collect();
             out.tell(Tone::Strong, manifest.title, &keys.join("  "));
+        }
+        for (provider, to) in &callback_urls {
+            out.tell(Tone::Dim, "callbacks", &format!("{provider} -> {to}"));
         }
         out.tell(
             Tone::Dim,
@@ -97,6 +105,70 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, Closed> {
     let stopped = wait_for_stop().await;
     running.stop().await;
     Ok(stopped)
+}
+
+/// Where each provider's callbacks go, by its short name.
+fn callback_urls(given: &[String]) -> Result<BTreeMap<String, String>, Problem> {
+    let usage = |message: String, hint: &str| Err(Problem::new(ProblemKind::Usage, message, hint));
+    let (mut named, mut of_all) = (BTreeMap::new(), BTreeMap::new());
+    for text in given {
+        // A `=` may also stand in a URL's query.
+        let name = text.split_once('=').filter(|(name, _)| !name.contains(':'));
+        let (provider, url) = match name {
+            Some((name, url)) => (Some(name), url),
+            None => (None, text.as_str()),
+        };
+        let shown = inert::quoted(url, 80);
+        let Some(parsed) = Url::parse(url).ok().filter(|url| url.host().is_some()) else {
+            return usage(
+                format!("--callback-url: {shown} is no URL"),
+                "give one like http://127.0.0.1:8787 or kanga=http://127.0.0.1:8787/callbacks/shop",
+            );
+        };
+        let Some(provider) = provider else {
+            if !of_all.is_empty() {
+                let hint = "name the provider of each: kanga=URL";
+                return usage(
+                    "--callback-url without a provider is given twice".into(),
+                    hint,
+                );
+            }
+            of_all = without_provider(&parsed, url);
+            continue;
+        };
+        if providers::by_name(provider).is_none() {
+            let known: Vec<_> = REGISTRY.iter().map(|manifest| manifest.id.0).collect();
+            let name = inert::quoted(provider, 40);
+            return usage(
+                format!("--callback-url: there is no provider {name}"),
+                &format!("the providers are: {}", known.join(", ")),
+            );
+        }
+        if named.insert(provider.to_owned(), url.to_owned()).is_some() {
+            return usage(format!("--callback-url of {provider} is given twice"), "");
+        }
+    }
+    of_all.extend(named);
+    Ok(of_all)
+}
+
+/// A receiver of all providers, or an address of Kanga's alone.
+fn without_provider(parsed: &Url, url: &str) -> BTreeMap<String, String> {
+    let path = parsed.path().trim_end_matches('/');
+    let plain = parsed.query().is_none() && parsed.fragment().is_none();
+    if !plain || !(path.is_empty() || path.ends_with("/callbacks")) {
+        return BTreeMap::from([("kanga".to_owned(), url.to_owned())]);
+    }
+    let base = url.trim_end_matches('/');
+    let base = if path.is_empty() {
+        format!("{base}/callbacks")
+    } else {
+        base.to_owned()
+    };
+    let providers = REGISTRY.iter().map(|manifest| manifest.id.0);
+    providers
+        .map(|name| (name.to_owned(), format!("{base}/{name}")))
+        .collect()
 }
 
 /// SIGINT counts as an interruption, SIGTERM as the regular end of a service.
@@ -113,7 +185,19 @@ pub(super) async fn wait_for_stop() -> Exit {
     }
 }
 
-pub async fn trigger(url: &str, what: &Trigger, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
+pub async fn trigger(
+    url: Option<&str>,
+    what: &Trigger,
+    deck: &Deck,
+    out: &Out,
+) -> Result<Exit, Closed> {
+    let Some(url) = url else {
+        return out.fail(&Problem::new(
+            ProblemKind::Usage,
+            "--url is missing: in which sandbox is it to happen?",
+            "give the URL that `tilldeck sandbox serve` printed",
+        ));
+    };
     let command = match what {
         Trigger::Fault { fault } => simulate::Command::SetFault(*fault),
         Trigger::Advance { by } => simulate::Command::Advance(*by),
@@ -140,6 +224,7 @@ pub async fn trigger(url: &str, what: &Trigger, deck: &Deck, out: &Out) -> Resul
             event: event.clone(),
             subject: subject.join(" "),
         },
+        Trigger::Deliver(_) => unreachable!("it needs no deck and is done before one is opened"),
     };
     match deck.trigger(url, &command).await {
         Ok(happened) if out.json => out
@@ -147,5 +232,147 @@ pub async fn trigger(url: &str, what: &Trigger, deck: &Deck, out: &Out) -> Resul
             .map(|()| Exit::Done),
         Ok(happened) => out.line(&happened).map(|()| Exit::Done),
         Err(problem) => out.fail(&problem),
+    }
+}
+
+/// Sends one callback to a receiver on this machine.
+pub async fn deliver(url: Option<&str>, args: &Deliver, out: &Out) -> Result<Exit, Closed> {
+    if url.is_some() {
+        return out.fail(&Problem::new(
+            ProblemKind::Usage,
+            "`deliver` takes no --url: it goes through no sandbox",
+            "`sandbox trigger --url URL callback ID` makes a running one send",
+        ));
+    }
+    let posted = async {
+        let proof = match &args.secret {
+            _ if args.unsigned => deck::Proof::None,
+            Some(source) => deck::Proof::Own(secret(source).await?),
+            None => deck::Proof::Simulator,
+        };
+        let posting = deck::Posting {
+            provider: args.provider.clone(),
+            to: args.to.clone(),
+            subject: args.subject.clone(),
+            event: args.event.clone().unwrap_or_default(),
+            proof,
+            header: args.header.clone(),
+            times: args.times,
+        };
+        deck::post(&posting, Clock::system().now().wall).await
+    };
+    let posted = match posted.await {
+        Ok(posted) => posted,
+        Err(problem) => return out.fail(&problem),
+    };
+    if let Some(sent) = posted.first().filter(|_| !out.json) {
+        out.say(&format!("{} {}", sent.method, inert::line(&sent.url)));
+        for (name, value) in &sent.headers {
+            out.say(&format!("{name}: {}", inert::line(value)));
+        }
+        if let Some(body) = &sent.body {
+            out.say(&format!("\n{}", inert::block(body)));
+        }
+    }
+    for sent in &posted {
+        let taken = sent.is_taken();
+        if out.json {
+            let headers: Vec<_> = sent.headers.iter().collect();
+            out.object(&json!({
+                "method": sent.method, "url": sent.url, "headers": headers, "body": sent.body,
+                "status": sent.answer.as_ref().ok(), "error": sent.answer.as_ref().err(), "taken": taken,
+            }))?;
+            continue;
+        }
+        let word = if taken { "taken" } else { "not taken" };
+        match &sent.answer {
+            Ok(status) => out.line(&format!("{status} {word}"))?,
+            Err(why) => out.line(&format!("{word}: {}", inert::line(why)))?,
+        }
+    }
+    Ok(if posted.iter().all(deck::Posted::is_taken) {
+        Exit::Done
+    } else {
+        Exit::Provider
+    })
+}
+
+async fn secret(source: &str) -> Result<Secret, Problem> {
+    let source = source_of(source)?;
+    let unreadable = |why: String| {
+        Problem::new(
+            ProblemKind::Config,
+            format!("the secret cannot be read: {why}"),
+            "",
+        )
+    };
+    let read = tokio::task::spawn_blocking(move || source.resolve(&Environ::process())).await;
+    let read = read.map_err(|error| unreadable(error.to_string()))?;
+    let read = read.map_err(|error| unreadable(error.to_string()))?;
+    Ok(read.secret)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn urls(given: &[&str]) -> Result<Vec<String>, String> {
+        let given: Vec<String> = given.iter().map(|text| (*text).to_owned()).collect();
+        let found = callback_urls(&given).map_err(|problem| problem.message)?;
+        let lines = found.into_iter().map(|(name, url)| format!("{name} {url}"));
+        Ok(lines.collect())
+    }
+
+    #[test]
+    fn a_callback_url_is_one_providers_or_a_receiver_of_all() {
+        for all in [
+            "http://127.0.0.1:8787",
+            "http://127.0.0.1:8787/",
+            "http://127.0.0.1:8787/callbacks",
+            "http://127.0.0.1:8787/callbacks/",
+        ] {
+            let found = urls(&[all]).unwrap();
+            assert_eq!(found.len(), REGISTRY.len(), "{all}");
+            assert_eq!(found[0], "kanga http://127.0.0.1:8787/callbacks/kanga");
+        }
+        let behind = urls(&["http://[::1]:1/deep/callbacks"]).unwrap();
+        assert!(behind.contains(&"pledg http://[::1]:1/deep/callbacks/pledg".to_owned()));
+        for kangas in [
+            "http://127.0.0.1:8787/callbacks/shop",
+            "http://127.0.0.1:1/hook?a=b",
+            "http://127.0.0.1:1/?shop=7",
+            "http://127.0.0.1:1/callbacks?x",
+        ] {
+            assert_eq!(urls(&[kangas]).unwrap(), [format!("kanga {kangas}")]);
+        }
+        let mixed = [
+            "pledg=http://127.0.0.1:1/a?b=c",
+            "http://127.0.0.1:2",
+            "kinguin=http://127.0.0.1:3",
+        ];
+        let found = urls(&mixed).unwrap();
+        assert!(found.contains(&"pledg http://127.0.0.1:1/a?b=c".to_owned()));
+        assert!(found.contains(&"kinguin http://127.0.0.1:3".to_owned()));
+        assert!(found.contains(&"kanga http://127.0.0.1:2/callbacks/kanga".to_owned()));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_callback_url_is_said() {
+        for (given, words) in [
+            (&["nonsense"][..], "no URL"),
+            (&["kanga=8787"], "no URL"),
+            (&["kagna=http://127.0.0.1:1"], "no provider `kagna`"),
+            (
+                &["kanga=http://a", "kanga=http://b"],
+                "kanga is given twice",
+            ),
+            (
+                &["http://a", "http://b/x"],
+                "without a provider is given twice",
+            ),
+        ] {
+            let told = urls(given).unwrap_err();
+            assert!(told.contains(words), "{given:?}: {told}");
+        }
     }
 }

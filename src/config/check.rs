@@ -390,7 +390,7 @@ impl Checker<'_, '_> {
             match (table.get(key.name), key.kind) {
                 (None, _) if key.required => return Err(self.missing(spec, key, table)),
                 (None, _) => {}
-                (Some(_), KeyKind::Text) => {
+                (Some(_), KeyKind::Text | KeyKind::HeaderName) => {
                     let text = self.text(key, table)?;
                     account.texts.insert(key.name, text);
                 }
@@ -475,7 +475,7 @@ impl Checker<'_, '_> {
 
     fn missing(&self, spec: &ProviderSpec, key: &KeySpec, table: &Table<'_, '_>) -> ConfigError {
         let how = match key.kind {
-            KeyKind::Text => format!("add {} = \"…\"", key.name),
+            KeyKind::Text | KeyKind::HeaderName => format!("add {} = \"…\"", key.name),
             KeyKind::Secret => format!("add {} = …, and {FOUR_WAYS}", key.name),
         };
         self.source.error(
@@ -499,6 +499,15 @@ impl Checker<'_, '_> {
                     key.name, table.title
                 ),
                 "write it on one line, without spaces around it",
+            ));
+        }
+        // RFC 9110, 5.6.2.
+        let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+        if key.kind == KeyKind::HeaderName && !text.value.chars().all(token) {
+            return Err(self.source.error(
+                text.span,
+                format!("`{}`{} is no name of a header", key.name, table.title),
+                "write the name alone, such as X-Auth-Token: letters, digits and `-`",
             ));
         }
         Ok(text.value.to_owned())

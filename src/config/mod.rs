@@ -65,6 +65,8 @@ pub struct KeySpec {
 pub enum KeyKind {
     /// Written as it is.
     Text,
+    /// The name of an HTTP header, written as it is.
+    HeaderName,
     /// Only where it comes from is written.
     Secret,
 }

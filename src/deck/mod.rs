@@ -20,7 +20,7 @@ use tokio::sync::mpsc;
 pub use desk::accounts;
 use desk::{Desk, Desks, Seats};
 pub use receiving::{Receive, target};
-pub use simulator::serve;
+pub use simulator::{Posted, Posting, Proof, post, serve};
 
 use ask::{Asker, Seen};
 use receiving::{Bound, Parts, Reception};

@@ -2,19 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use reqwest::Url;
 use tokio::net::TcpListener;
 
-use super::Deck;
+use super::{Deck, secrets};
 use crate::clock::Clock;
 use crate::domain::{
-    Account, AccountId, Environment, Problem, ProblemKind, ProviderId, RequestId, inert, simulate,
+    Account, AccountId, Environment, Problem, ProblemKind, ProviderId, RequestId, Secret, WallTime,
+    inert, simulate,
 };
+use crate::http_server;
 use crate::net::{
     self, Authorise, BoxFuture, Call, Content, HeaderText, How, NetError, Repeat, Sealed, Session,
+    redact,
 };
-use crate::providers::REGISTRY;
+use crate::providers::{self, REGISTRY};
 use crate::sandbox::{self, Sandbox};
 
 impl Deck {
@@ -108,6 +112,127 @@ impl Deck {
             ))
         }
     }
+}
+
+/// One callback sent by hand, and what came of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Posted {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// Where it went, redacted.
+    pub url: String,
+    /// Besides those of every request; redacted.
+    pub headers: Vec<(String, String)>,
+    /// Its body, redacted.
+    pub body: Option<String>,
+    /// The status it was answered with, or why none came.
+    pub answer: Result<u16, String>,
+}
+
+impl Posted {
+    /// Whether it was taken: providers take 200 alone for that.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        self.answer == Ok(200)
+    }
+}
+
+/// What proves a callback that is sent by hand.
+#[derive(Debug, Clone)]
+pub enum Proof {
+    /// The simulator's own secret.
+    Simulator,
+    /// Another account's.
+    Own(Secret),
+    /// Nothing does.
+    None,
+}
+
+/// What is to be sent by hand.
+#[derive(Debug, Clone)]
+pub struct Posting {
+    /// The provider's short name.
+    pub provider: String,
+    /// Where to: plain http on this machine.
+    pub to: String,
+    /// About what: a payment's id, a reservation's, a purchase's reference.
+    pub subject: String,
+    /// What it tells, in the provider's word; empty for what it mostly tells.
+    pub event: String,
+    /// What proves it.
+    pub proof: Proof,
+    /// The header that carries the proof, where that is the shop's choice.
+    pub header: Option<String>,
+    /// How often these very bytes are sent.
+    pub times: u32,
+}
+
+/// Makes a callback up as a provider would send it, and sends it straight to a receiver on this machine, through no
+/// simulator. Each try is told.
+///
+/// # Errors
+/// If the provider sends none like that, or the address is of another machine.
+pub async fn post(posting: &Posting, at: WallTime) -> Result<Vec<Posted>, Problem> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+    let usage = |message: String, hint: &str| Problem::new(ProblemKind::Usage, message, hint);
+    let manifest = providers::by_name(&posting.provider).ok_or_else(|| {
+        let known: Vec<_> = REGISTRY.iter().map(|manifest| manifest.id.0).collect();
+        let name = inert::quoted(&posting.provider, 40);
+        usage(
+            format!("there is no provider {name}"),
+            &format!("the providers are: {}", known.join(", ")),
+        )
+    })?;
+    if !http_server::is_local_url(&posting.to) {
+        let to = inert::quoted(&posting.to, 80);
+        return Err(usage(
+            format!("{to} is no http:// URL of this machine"),
+            "give the address that callbacks come to, like http://127.0.0.1:8787/callbacks/shop",
+        ));
+    }
+    let key = manifest.callbacks.secrets.first().copied();
+    let secret = match (&posting.proof, key) {
+        (Proof::None, _) | (Proof::Simulator, None) => None,
+        (Proof::Simulator, Some(key)) => secrets::embedded(manifest, key).map(Secret::new),
+        (Proof::Own(secret), Some(_)) => Some(secret.clone()),
+        (Proof::Own(_), None) => {
+            let title = manifest.title;
+            return Err(usage(format!("callbacks of {title} carry no secret"), ""));
+        }
+    };
+    if let (Some(secret), Some(key)) = (&secret, key) {
+        redact::learn(secret, key);
+    }
+    let sample = sandbox::Sample {
+        subject: &posting.subject,
+        event: &posting.event,
+        secret: secret.as_ref(),
+        header: posting.header.as_deref(),
+        at,
+    };
+    let letter = (manifest.dialect)().sample(&sample);
+    let letter = letter.map_err(|why| usage(why, ""))?;
+    let outgoing = letter.request(&posting.to);
+    let shown = Posted {
+        method: outgoing.method(),
+        url: Url::parse(&outgoing.url).map_or_else(|_| String::new(), |url| redact::url(&url)),
+        headers: outgoing
+            .headers
+            .iter()
+            .map(|(name, value)| (name.clone(), redact::header(name, value)))
+            .collect(),
+        body: outgoing.body.as_deref().map(redact::body),
+        answer: Err(String::new()),
+    };
+    let mut all = Vec::new();
+    for _ in 0..posting.times {
+        let answer = http_server::send(&outgoing, PATIENCE).await;
+        all.push(Posted {
+            answer: answer.map_err(|error| error.to_string()),
+            ..shown.clone()
+        });
+    }
+    Ok(all)
 }
 
 /// Sends a body as it is; the simulator's control needs no key.

@@ -22,6 +22,14 @@ pub struct Outgoing {
     pub body: Option<String>,
 }
 
+impl Outgoing {
+    /// `POST` where there is a body, else `GET`.
+    #[must_use]
+    pub fn method(&self) -> &'static str {
+        if self.body.is_some() { "POST" } else { "GET" }
+    }
+}
+
 /// Why a request brought no status.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
@@ -80,11 +88,7 @@ async fn exchange(uri: &Uri, request: &Outgoing) -> Result<u16, SendError> {
     let mut tcp = TcpStream::connect((ip, uri.port_u16().unwrap_or(80))).await?;
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     let authority = uri.authority().map_or(host, |authority| authority.as_str());
-    let method = if request.body.is_some() {
-        "POST"
-    } else {
-        "GET"
-    };
+    let method = request.method();
     let mut wire = format!(
         "{method} {target} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: tilldeck-sandbox\r\nAccept: */*\r\nConnection: close\r\n"
     );

@@ -74,7 +74,7 @@ impl Bench {
             .spec
             .keys
             .iter()
-            .filter(|key| key.kind == KeyKind::Text);
+            .filter(|key| key.kind != KeyKind::Secret);
         let account = Account {
             id: AccountId::new("under-test").unwrap(),
             provider: manifest.id,

@@ -1,6 +1,7 @@
 //! The providers, all shaped alike. A further one is `mod x;` and `&x::MANIFEST` in [`REGISTRY`].
 
 pub mod error;
+mod inbound;
 pub mod kanga;
 pub mod kinguin;
 pub mod pledg;
@@ -208,6 +209,10 @@ mod tests {
     use crate::config::{self, Config, EXAMPLE, Environ, Locations};
 
     fn load(text: &str) -> Config {
+        try_load(text).unwrap()
+    }
+
+    fn try_load(text: &str) -> Result<Config, config::ConfigError> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("config.toml");
         std::fs::write(&path, text).unwrap();
@@ -218,7 +223,27 @@ mod tests {
             platform_config: None,
             platform_state: None,
         };
-        config::load(&locations, &SPECS).unwrap()
+        config::load(&locations, &SPECS)
+    }
+
+    #[test]
+    fn the_header_that_proves_webhooks_has_a_headers_name() {
+        let named = |name: &str| {
+            try_load(&format!(
+                "[profiles.p.accounts.keys]\nprovider = \"kinguin\"\nclient_id = \"id\"\n\
+                 client_secret = {{ env = \"A\" }}\nwebhook_header = \"{name}\"\n\
+                 webhook_secret = {{ env = \"B\" }}"
+            ))
+        };
+        let account = named("X-Shop_1.Token").unwrap();
+        let account = &account.profile(Some("p")).unwrap().accounts[0];
+        assert_eq!(account.texts["webhook_header"], "X-Shop_1.Token");
+        assert!(account.secrets.contains_key("webhook_secret"));
+        for name in ["X Token", "X:Token", "Tökén", "X-Token: value", "(x)"] {
+            let refused = named(name).unwrap_err().to_string();
+            assert!(refused.contains("no name of a header"), "{name}: {refused}");
+            assert!(!refused.contains("value"), "{refused}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::domain::simulate::{Command, Fault, PayerAct};
 use crate::domain::{PaymentId, inert};
 use crate::http_server::{Request, Response, respond, text};
 
+use super::outbox::Letter;
 use super::page::{self, Html};
 use super::{About, Dialect, World};
 
@@ -285,8 +286,57 @@ pub fn state(world: &World, dialects: &[Box<dyn Dialect>]) -> Response {
         "seed": world.seed(),
         "fault": { "name": fault.name(), "is": fault.describe() },
         "providers": providers,
+        "callbacks": callbacks(world, dialects),
     });
     respond(StatusCode::OK, "application/json", format!("{value}\n"))
+}
+
+/// Where each provider's callbacks go, and those that have not been taken yet. Nothing of what is in them.
+fn callbacks(world: &World, dialects: &[Box<dyn Dialect>]) -> Value {
+    let of = |dialect: &Box<dyn Dialect>| {
+        let waiting = dialect.waiting().into_iter().map(|letter| {
+            json!({
+                "to": letter.to.as_deref().map(address),
+                "tries": letter.tries,
+                "next": letter.next.rfc3339(),
+                "status": letter.status,
+            })
+        });
+        let known = json!({
+            "to": world.callback_url(dialect.provider()),
+            "waiting": waiting.collect::<Vec<_>>(),
+        });
+        (dialect.provider().to_owned(), known)
+    };
+    dialects.iter().map(of).collect::<Map<_, _>>().into()
+}
+
+/// A URL without its query, in which a shop may have put a secret.
+fn address(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or_default()
+}
+
+/// How many callbacks wait, for what, and where those go that have an address of their own.
+fn waiting(letters: &[Letter]) -> String {
+    let Some(next) = letters.iter().min_by_key(|letter| letter.next) else {
+        return "nothing waits".into();
+    };
+    let mut said = match letters.len() {
+        1 => "1 waits".to_owned(),
+        many => format!("{many} wait"),
+    };
+    said.push_str(&format!(", the next until {}", next.next.rfc3339()));
+    if let Some(to) = &next.to {
+        said.push_str(&format!(" for {}", address(to)));
+    }
+    match (next.tries, next.status) {
+        (0, _) => {}
+        (tries, Some(status)) => {
+            said.push_str(&format!(" (tried {tries}×, the last answer was {status})"));
+        }
+        (tries, None) => said.push_str(&format!(" (tried {tries}×, no answer came)")),
+    }
+    said
 }
 
 /// The page that says what this server is.
@@ -322,6 +372,17 @@ pub fn index(base: &str, world: &World, dialects: &[Box<dyn Dialect>]) -> Respon
             ],
         )
     }));
+    let posts: Vec<_> = dialects
+        .iter()
+        .map(|dialect| {
+            let to = world.callback_url(dialect.provider());
+            let to = to.unwrap_or("nowhere, unless a call names an address");
+            (dialect.about().title, to, waiting(&dialect.waiting()))
+        })
+        .collect();
+    let posts = posts
+        .iter()
+        .map(|(title, to, waiting)| [*title, *to, waiting.as_str()]);
     let controls = ROUTES.iter().map(|(method, path, fields, what)| {
         let what = if fields.is_empty() {
             (*what).to_owned()
@@ -343,6 +404,7 @@ pub fn index(base: &str, world: &World, dialects: &[Box<dyn Dialect>]) -> Respon
             ("seed", Html::text(&world.seed().to_string())),
             ("fault", Html::text(world.fault().describe())),
             ("providers", providers),
+            ("callbacks", rows(posts.collect())),
             ("controls", rows(controls.collect())),
         ],
     );

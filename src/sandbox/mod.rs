@@ -25,7 +25,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::clock::Clock;
 use crate::domain::simulate::{self, Command, Fault, PayerAct};
-use crate::domain::{Expected, PaymentId, WallTime, time};
+use crate::domain::{Expected, PaymentId, Secret, WallTime, time};
 use crate::http_server::{self, Limits, Outcome, Request, Response, Server, text};
 
 use keep::{Keeper, Kept};
@@ -103,6 +103,21 @@ pub struct About {
     pub routes: &'static [(&'static str, &'static str, &'static str)],
 }
 
+/// A callback that is made up on demand, about something that need not exist.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample<'a> {
+    /// About what: a payment's id, a reservation's, a purchase's reference.
+    pub subject: &'a str,
+    /// What it tells, in the provider's word; empty for what it mostly tells.
+    pub event: &'a str,
+    /// Proves it, where the provider's callbacks are proved at all.
+    pub secret: Option<&'a Secret>,
+    /// The header that carries the proof, where that is the shop's choice.
+    pub header: Option<&'a str>,
+    /// When it tells of it.
+    pub at: WallTime,
+}
+
 /// One provider, as the sandbox plays it. It keeps its own state behind `&self`; a call must not block.
 pub trait Dialect: Send + Sync {
     /// The provider's short name.
@@ -168,6 +183,17 @@ pub trait Dialect: Send + Sync {
             "it has no event {}",
             crate::domain::inert::quoted(event, 40)
         ))
+    }
+    /// A callback as the provider would send it, to no address yet.
+    ///
+    /// # Errors
+    /// In words, if it sends none like that.
+    fn sample(&self, _sample: &Sample<'_>) -> Result<Letter, String> {
+        Err("no callbacks of this provider are made up here".into())
+    }
+    /// The callbacks that have not been taken yet.
+    fn waiting(&self) -> Vec<Letter> {
+        Vec::new()
     }
     /// Its state for people and tests, without keys, secrets and tokens.
     fn state(&self, world: &World) -> Value;

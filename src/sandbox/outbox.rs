@@ -55,12 +55,23 @@ impl Letter {
         }
     }
 
-    /// A POST of this body, due at `at`.
+    /// A POST of this form to the sandbox's callback URL, due at `at`.
     #[must_use]
-    pub fn notice(to: String, headers: Vec<(String, String)>, body: String, at: WallTime) -> Self {
+    pub fn form(body: String, at: WallTime) -> Self {
+        let kind = "application/x-www-form-urlencoded";
         Self {
-            to: Some(to),
-            headers,
+            headers: vec![("Content-Type".into(), kind.into())],
+            body: Some(body),
+            ..Self::hint(String::new(), at)
+        }
+    }
+
+    /// A POST of this JSON, due at `at`; without an address of its own to the sandbox's callback URL.
+    #[must_use]
+    pub fn notice(to: Option<String>, body: String, at: WallTime) -> Self {
+        Self {
+            to,
+            headers: vec![("Content-Type".into(), "application/json".into())],
             body: Some(body),
             ..Self::hint(String::new(), at)
         }
@@ -100,10 +111,13 @@ impl Outbox {
         due.into_iter().cloned().collect()
     }
 
-    /// When the next one is due.
+    /// When the next one is due. Those that have nowhere to go, where no callback URL is `set_up`, are not: they wait
+    /// for a run that has one.
     #[must_use]
-    pub fn next(&self) -> Option<WallTime> {
-        self.letters.iter().map(|letter| letter.next).min()
+    pub fn next(&self, set_up: bool) -> Option<WallTime> {
+        let able = |letter: &&Letter| set_up || letter.to.is_some();
+        let able = self.letters.iter().filter(able);
+        able.map(|letter| letter.next).min()
     }
 
     /// Everything waiting.

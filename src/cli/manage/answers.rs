@@ -193,7 +193,7 @@ fn given(args: &AddAccount, offer: &Offer) -> Result<Given, Problem> {
 }
 
 /// A place of a secret as an argument names it.
-pub(super) fn source_of(text: &str) -> Result<SecretSource, Problem> {
+pub(in crate::cli) fn source_of(text: &str) -> Result<SecretSource, Problem> {
     let (way, name) = text.split_once(':').unwrap_or((text, ""));
     if name.trim().is_empty() {
         return Err(usage("this names no place of a secret", SOURCES));

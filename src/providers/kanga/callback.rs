@@ -1,10 +1,187 @@
-//! What it sends of its own accord.
+//! CALLBACK: Kanga calls the shop's URL on every change of a payment's state, with the id and nothing that proves it.
+//! So it is a hint, and the payment is asked for. Neither the method nor a body is documented: GET and POST are taken.
 
-use crate::callbacks::{Held, Inbound, Refusal, Spec, Told};
+use std::borrow::Cow;
+
+use axum::http::Method;
+use percent_encoding::percent_decode;
+
+use crate::callbacks::{Answer, Held, Inbound, Refusal, Same, Spec, Told};
+use crate::domain::{PaymentId, Subject};
+use crate::providers::inbound::unreadable;
 
 /// How its callbacks are judged and read.
 pub const SPEC: Spec = Spec { secrets: &[], read };
 
-fn read(_inbound: &Inbound, _held: &Held) -> Result<Told, Refusal> {
-    Err(Refusal::Method { allowed: "" })
+/// The one field there is.
+const FIELD: &str = "transactionKey";
+
+fn read(inbound: &Inbound, _held: &Held) -> Result<Told, Refusal> {
+    let request = &inbound.request;
+    let form: &[u8] = match *request.method() {
+        Method::GET => b"",
+        Method::POST => request.body(),
+        _ => {
+            return Err(Refusal::Method {
+                allowed: "GET, POST",
+            });
+        }
+    };
+    let query = request.uri().query().unwrap_or_default();
+    let id = match (only(query.as_bytes())?, only(form)?) {
+        (Some(a), Some(b)) if a != b => {
+            return Err(unreadable(&format!(
+                "there is one {FIELD} in the URL and another in the body"
+            )));
+        }
+        (Some(id), _) | (None, Some(id)) => id,
+        (None, None) => return Err(unreadable(&format!("there is no {FIELD}"))),
+    };
+    let id = PaymentId::new(id).map_err(|error| unreadable(&format!("{FIELD}: {error}")))?;
+    Ok(Told {
+        kind: "payment changed".into(),
+        proof: "nothing: it is a hint",
+        same: Same::Subject(id.as_str().into()),
+        subject: Some(Subject::Payment(id)),
+        asks: true,
+        answer: Answer::Plain,
+    })
+}
+
+/// The field's value in a query or a form, `None` where it is not there.
+fn only(form: &[u8]) -> Result<Option<String>, Refusal> {
+    /// So long is the field's name at most, each of its characters escaped.
+    const NAME_MAX: usize = 3 * FIELD.len();
+    let mut found = None;
+    for pair in form.split(|byte| *byte == b'&') {
+        let at = pair.iter().position(|byte| *byte == b'=');
+        let (name, value) = at.map_or((pair, &b""[..]), |at| (&pair[..at], &pair[at + 1..]));
+        if name.len() > NAME_MAX || *decoded(name) != *FIELD.as_bytes() {
+            continue;
+        }
+        if found.is_some() {
+            return Err(unreadable(&format!("{FIELD} is there twice")));
+        }
+        let value = String::from_utf8(decoded(value).into_owned());
+        found = Some(value.map_err(|_| unreadable(&format!("{FIELD} is not UTF-8")))?);
+    }
+    Ok(found)
+}
+
+/// Percent escapes and `+` resolved; a percent sign that begins no escape stays one, as browsers have it.
+fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
+    if text.contains(&b'+') {
+        let spaces: Vec<u8> = text
+            .iter()
+            .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+            .collect();
+        return percent_decode(&spaces).collect::<Vec<u8>>().into();
+    }
+    percent_decode(text).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::providers::inbound::tests::{inbound, is_inert, why_unreadable};
+
+    fn told(method: &str, target: &str, body: impl Into<bytes::Bytes>) -> Result<Told, Refusal> {
+        read(&inbound(method, target, body), &Held::default())
+    }
+
+    fn id(method: &str, target: &str, body: &str) -> String {
+        let told = told(method, target, body.to_owned()).unwrap();
+        told.subject.unwrap().to_string()
+    }
+
+    #[test]
+    fn the_id_comes_in_the_query_or_in_a_form_and_is_only_a_hint() {
+        let hint = told("GET", "/callbacks/shop?transactionKey=ORDER-1001", "").unwrap();
+        let order = PaymentId::new("ORDER-1001").unwrap();
+        assert_eq!(
+            hint,
+            Told {
+                kind: "payment changed".into(),
+                subject: Some(Subject::Payment(order)),
+                proof: "nothing: it is a hint",
+                same: Same::Subject(b"ORDER-1001".to_vec()),
+                asks: true,
+                answer: Answer::Plain,
+            }
+        );
+        for (method, target, body) in [
+            ("GET", "/?a=b&transactionKey=A%201&c", ""),
+            ("GET", "/?transactionKey=A+1", ""),
+            ("GET", "/?%74ransactionKey=%41%201", "transactionKey=B"),
+            ("POST", "/?transactionKey=A+1", ""),
+            ("POST", "/?transactionKey=A+1", "not a form \u{1b}"),
+            ("POST", "/", "x=1&transactionKey=A%201&y"),
+            ("POST", "/?transactionKey=A+1", "transactionKey=A%201"),
+        ] {
+            assert_eq!(id(method, target, body), "A 1", "{method} {target} {body}");
+        }
+        assert_eq!(id("GET", "/?transactionKey=50%off%2", ""), "50%off%2");
+        assert_eq!(id("GET", "/?transactionKey=a=b", ""), "a=b");
+        let longest = "x".repeat(256);
+        assert_eq!(
+            id("GET", &format!("/?transactionKey={longest}"), ""),
+            longest
+        );
+    }
+
+    #[test]
+    fn what_is_no_id_is_unreadable_and_the_reason_is_inert() {
+        let long = format!("/?transactionKey={}", "x".repeat(10_000));
+        let over = format!("/?transactionKey={}", "x".repeat(257));
+        for (method, target, body, words) in [
+            ("GET", "/", "transactionKey=A", "there is no transactionKey"),
+            ("GET", "/?TransactionKey=A", "", "there is no"),
+            ("POST", "/", r#"{"transactionKey":"A"}"#, "there is no"),
+            ("GET", "/?transactionKey", "", "is empty"),
+            ("GET", "/?transactionKey=", "", "is empty"),
+            ("GET", "/?transactionKey=A&transactionKey=A", "", "twice"),
+            ("GET", "/?transactionKey=A&%74ransactionKey=B", "", "twice"),
+            ("POST", "/", "transactionKey=A&transactionKey=A", "twice"),
+            ("POST", "/?transactionKey=A", "transactionKey=B", "another"),
+            ("GET", over.as_str(), "", "257 characters"),
+            ("GET", long.as_str(), "", "10000 characters"),
+            ("GET", "/?transactionKey=A%00", "", "U+0000"),
+            ("GET", "/?transactionKey=%1b[2J%07", "", "U+001B"),
+            ("GET", "/?transactionKey=A%0d%0aB", "", "U+000D"),
+            ("GET", "/?transactionKey=A%E2%80%AE", "", "U+202E"),
+            ("GET", "/?transactionKey=+A", "", "transactionKey"),
+            ("GET", "/?transactionKey=%ff", "", "not UTF-8"),
+            ("GET", "/?transactionKey=%c0%af", "", "not UTF-8"),
+        ] {
+            let told = told(method, target, body.to_owned());
+            assert!(is_inert(&told), "{target}");
+            let why = why_unreadable(told);
+            assert!(why.contains(words), "{target} {body}: {why}");
+        }
+        let raw = told("POST", "/", &b"transactionKey=\xff"[..]);
+        assert!(why_unreadable(raw).contains("not UTF-8"));
+    }
+
+    #[test]
+    fn other_methods_are_told_which_ones_serve() {
+        for method in ["HEAD", "PUT", "DELETE", "OPTIONS", "BREW"] {
+            let told = told(method, "/?transactionKey=A", "");
+            assert!(
+                matches!(
+                    told,
+                    Err(Refusal::Method {
+                        allowed: "GET, POST"
+                    })
+                ),
+                "{method}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_body_of_a_mebibyte_is_gone_through_once() {
+        let names = "transactionKe=x&".repeat(65_536);
+        let told = told("POST", "/?transactionKey=A", names);
+        assert!(told.is_ok());
+    }
 }

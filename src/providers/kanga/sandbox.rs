@@ -3,6 +3,7 @@
 
 mod checkout;
 mod payment;
+mod play;
 mod prices;
 mod seeds;
 mod signed;
@@ -19,15 +20,16 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::domain::simulate::PayerAct;
-use crate::domain::{Expected, PaymentId, WallTime};
+use crate::domain::simulate::{self, PayerAct};
+use crate::domain::{Expected, PaymentId, WallTime, inert};
 use crate::http_server::{Request, Response, respond, text};
 use crate::sandbox::granted::Granted;
 use crate::sandbox::outbox::{Letter, Outbox};
 use crate::sandbox::world::scatter;
-use crate::sandbox::{About, Dialect, World, keep};
+use crate::sandbox::{About, Dialect, Sample, World, keep};
 
 use payment::Payment;
+use play::Play;
 use signed::Fields;
 
 /// The API key of the sandbox's shop.
@@ -125,6 +127,8 @@ struct Memory {
     estimates: u64,
     #[serde(skip)]
     seeded: Vec<(PaymentId, Expected)>,
+    #[serde(skip)]
+    play: Play,
     #[serde(skip)]
     revision: u64,
 }
@@ -284,15 +288,27 @@ impl Memory {
         self.tokens.redeem(value, shop.name, now)
     }
 
+    /// Puts one callback in the post.
+    fn post(&mut self, id: &str, world: &World) -> Result<(), String> {
+        if world.callback_url("kanga").is_none() {
+            return Err("no callback URL is set for the sandbox".into());
+        }
+        self.outbox.post(self.play.letter(id, world.now()));
+        self.revision += 1;
+        Ok(())
+    }
+
     /// Notes the changes of state there have been, and puts a callback in the post for each.
     fn report(&mut self, world: &World) {
         let now = world.now();
+        let play = self.play;
         for payment in &mut self.payments {
             let changes = payment.changes(now);
             for change in changes.iter().skip(payment.reported) {
                 if world.callback_url("kanga").is_some() {
-                    self.outbox
-                        .post(Letter::hint(query(&payment.id), change.at));
+                    for letter in play.letters(&payment.id, change) {
+                        self.outbox.post(letter);
+                    }
                 }
                 self.revision += 1;
             }
@@ -422,18 +438,53 @@ impl Dialect for Kanga {
         SHOPS
             .iter()
             .find(|shop| memory.payment(shop, id.as_str()).is_some())?;
-        if world.callback_url("kanga").is_none() {
-            return Some(Err("no callback URL is set for the sandbox".into()));
-        }
-        memory
-            .outbox
-            .post(Letter::hint(query(id.as_str()), world.now()));
-        memory.revision += 1;
-        Some(Ok(format!("{id}: its callback goes out once more")))
+        let posted = memory.post(id.as_str(), world);
+        Some(posted.map(|()| format!("{id}: its callback goes out once more")))
     }
 
     fn seeded(&self) -> Vec<(PaymentId, Expected)> {
         self.memory().seeded.clone()
+    }
+
+    fn settings(&self) -> Vec<simulate::Setting> {
+        self.memory().play.settings()
+    }
+
+    fn set(&self, setting: &str, value: &str) -> Result<String, String> {
+        self.memory().play.set(setting, value)
+    }
+
+    fn events(&self) -> &'static [simulate::Event] {
+        &play::EVENTS
+    }
+
+    fn event(&self, event: &str, subject: &str, world: &World) -> Result<String, String> {
+        if event != play::CALLBACK {
+            let event = inert::quoted(event, 40);
+            return Err(format!(
+                "Kanga has no event {event}; it has {}",
+                play::CALLBACK
+            ));
+        }
+        self.memory().post(subject, world)?;
+        let subject = inert::quoted(subject, 60);
+        Ok(format!("a callback with the id {subject} goes out"))
+    }
+
+    fn sample(&self, sample: &Sample<'_>) -> Result<Letter, String> {
+        match (sample.event, sample.header) {
+            ("" | "get", None) => Ok(Letter::hint(query(sample.subject), sample.at)),
+            ("form", None) => Ok(Letter::form(query(sample.subject), sample.at)),
+            (_, Some(_)) => Err("Kanga's callbacks carry no header that proves them".into()),
+            (event, None) => Err(format!(
+                "Kanga's callbacks tell the id and nothing else; {} is neither get nor form, the ways it may come by",
+                inert::quoted(event, 40)
+            )),
+        }
+    }
+
+    fn waiting(&self) -> Vec<Letter> {
+        self.memory().outbox.waiting().to_vec()
     }
 
     fn state(&self, world: &World) -> Value {
@@ -486,7 +537,7 @@ impl Dialect for Kanga {
         let memory = self.memory();
         let now = world.now();
         let changes = memory.payments.iter().filter_map(|p| p.next_change(now));
-        changes.chain(memory.outbox.next()).min()
+        changes.chain(memory.outbox.next(true)).min()
     }
 
     fn tried(&self, letter: u64, status: Option<u16>, world: &World) {

@@ -1,10 +1,238 @@
-//! What it sends of its own accord.
+//! Webhooks of the `envoy2` service. They carry no signature: what proves them is a header that the seller registered
+//! with the subscription, and which of the thirteen events one is must be told by its shape, since all may come to one
+//! address.
 
-use crate::callbacks::{Held, Inbound, Refusal, Spec, Told};
+use serde_json::{Map, Value};
+use subtle::ConstantTimeEq as _;
+
+use super::settings::{WEBHOOK_HEADER, WEBHOOK_SECRET};
+use crate::callbacks::{Answer, Held, Inbound, Refusal, Same, Spec, Told};
+use crate::domain::{PaymentId, Subject, inert};
+use crate::providers::inbound::{header, parts, posted_object, text};
 
 /// How its callbacks are judged and read.
-pub const SPEC: Spec = Spec { secrets: &[], read };
+pub const SPEC: Spec = Spec {
+    secrets: &[WEBHOOK_SECRET],
+    read,
+};
 
-fn read(_inbound: &Inbound, _held: &Held) -> Result<Told, Refusal> {
-    Err(Refusal::Method { allowed: "" })
+/// The header that is looked at where the account names none.
+const HEADER: &str = "X-Auth-Token";
+
+/// So much of a status is shown.
+const KIND_MAX: usize = 40;
+
+fn read(inbound: &Inbound, held: &Held) -> Result<Told, Refusal> {
+    // Before the body is read: only the provider may make us read it.
+    let proof = match held.secrets.get(WEBHOOK_SECRET) {
+        Some(secret) => {
+            let name = held.texts.get(WEBHOOK_HEADER);
+            let name = name.map_or(HEADER, String::as_str);
+            let value = header(inbound, name)?.as_bytes();
+            if !bool::from(value.ct_eq(secret.expose().as_bytes())) {
+                let words = format!("the header {name} has not the registered value");
+                return Err(Refusal::Refused(words));
+            }
+            "the registered header"
+        }
+        None => "nothing: webhook_secret is not set",
+    };
+    let object = posted_object(inbound)?;
+    let (kind, id) = shape(&object);
+    Ok(Told {
+        kind: inert::cut(kind, KIND_MAX),
+        subject: id
+            .and_then(|id| PaymentId::new(id).ok())
+            .map(Subject::Payment),
+        proof,
+        same: Same::Message(identity(&object, inbound.request.body())),
+        asks: false,
+        answer: Answer::Plain,
+    })
+}
+
+/// What is told, and of which reservation or order.
+fn shape(object: &Map<String, Value>) -> (&str, Option<&str>) {
+    let has = |name: &str| object.contains_key(name);
+    let status = text(object, "status");
+    if let Some(id) = text(object, "reservationId") {
+        return (status.unwrap_or("reservation"), Some(id));
+    }
+    if has("orderId") && has("qtyOrdered") {
+        return ("orderprocessing", text(object, "orderId"));
+    }
+    if has("message") && has("senderName") {
+        return ("chatmessage", None);
+    }
+    // An offer's own status, ACTIVE or INACTIVE, says nothing of what happened to it.
+    if text(object, "block").is_some() && has("productId") {
+        return ("offerblocked", None);
+    }
+    (status.unwrap_or("webhook"), text(object, "orderId"))
+}
+
+/// A reservation's webhook is known by its id, state and date; others are the same where their bytes are.
+fn identity(object: &Map<String, Value>, body: &[u8]) -> Vec<u8> {
+    let [id, status, at] = ["reservationId", "status", "updatedAt"].map(|name| text(object, name));
+    match (id, status, at) {
+        (Some(id), Some(status), Some(at)) => parts(&["reservation", id, status, at]),
+        _ => [b"body:", body].concat(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use axum::http::{HeaderName, HeaderValue};
+
+    use super::*;
+    use crate::domain::Secret;
+    use crate::providers::inbound::tests::{inbound, is_inert, why_refused, why_unreadable};
+
+    const VALUE: &str = "SANDBOX-HEADER";
+    const SALE: &str = r#"{"name":"A game","status":"BOUGHT","reservationId":"65b0c0ffee0123456789abcd","offerId":"o","updatedAt":"2024-03-29T10:01:42.177+0000","extra":true}"#;
+
+    type Headers<'a> = &'a [(&'a str, &'a [u8])];
+
+    fn held(header: Option<&str>, secret: Option<&str>) -> Held {
+        let texts = header.map(|name| (WEBHOOK_HEADER, name.to_owned()));
+        let secrets = secret.map(|value| (WEBHOOK_SECRET, Secret::new(value)));
+        Held {
+            texts: texts.into_iter().collect(),
+            secrets: secrets.into_iter().collect::<BTreeMap<_, _>>(),
+        }
+    }
+
+    fn judged(headers: Headers<'_>, body: &str, held: &Held) -> Result<Told, Refusal> {
+        let mut inbound = inbound("POST", "/callbacks/keys", body.to_owned());
+        for (name, value) in headers {
+            let name: HeaderName = name.parse().unwrap();
+            let value = HeaderValue::from_bytes(value).unwrap();
+            inbound.request.headers_mut().append(name, value);
+        }
+        read(&inbound, held)
+    }
+
+    fn told(body: &str) -> Told {
+        judged(&[], body, &held(None, None)).unwrap()
+    }
+
+    #[test]
+    fn the_registered_header_proves_it_and_nothing_else_does() {
+        let set = held(None, Some(VALUE));
+        let good = judged(&[("x-auth-token", VALUE.as_bytes())], SALE, &set).unwrap();
+        assert_eq!(good.proof, "the registered header");
+        assert!(!good.asks && good.answer == Answer::Plain);
+        let refused: [(Headers<'_>, &str); 8] = [
+            (&[], "X-Auth-Token is missing"),
+            (&[("x-auth-tokens", VALUE.as_bytes())], "is missing"),
+            (&[("x-auth-token", b"")], "not the registered value"),
+            (&[("x-auth-token", b"SANDBOX-HEADE")], "not the registered"),
+            (
+                &[("x-auth-token", b"SANDBOX-HEADER2")],
+                "not the registered",
+            ),
+            (&[("x-auth-token", b"sandbox-header")], "not the registered"),
+            (
+                &[("x-auth-token", b"SANDBOX-HEADE\xff")],
+                "not the registered",
+            ),
+            (
+                &[
+                    ("x-auth-token", VALUE.as_bytes()),
+                    ("X-Auth-Token", VALUE.as_bytes()),
+                ],
+                "is there twice",
+            ),
+        ];
+        for (headers, words) in refused {
+            // It is refused whatever the body is: nobody else may make it be read.
+            for body in [SALE, "", "{"] {
+                let why = why_refused(judged(headers, body, &set));
+                assert!(why.contains(words) && !why.contains("SANDBOX"), "{why}");
+            }
+        }
+        let own = held(Some("X-Shop-Proof"), Some(VALUE));
+        assert!(judged(&[("x-shop-proof", VALUE.as_bytes())], SALE, &own).is_ok());
+        let why = why_refused(judged(&[("x-auth-token", VALUE.as_bytes())], SALE, &own));
+        assert!(why.contains("X-Shop-Proof is missing"), "{why}");
+        let open = judged(&[], SALE, &held(None, None)).unwrap();
+        assert_eq!(open.proof, "nothing: webhook_secret is not set");
+    }
+
+    #[test]
+    fn each_event_is_told_by_its_shape() {
+        let offer = r#"{"id":"5c9b71292539a4e8f1809707","productId":"p","status":"ACTIVE","block":"ADMIN_TRIAL_KEYS"}"#;
+        for (body, kind, subject) in [
+            (SALE, "BOUGHT", Some("65b0c0ffee0123456789abcd")),
+            (r#"{"reservationId":"R-1"}"#, "reservation", Some("R-1")),
+            (
+                r#"{"reservationId":"R-1","status":"NEW_ONE","block":null,"productId":"p"}"#,
+                "NEW_ONE",
+                Some("R-1"),
+            ),
+            (offer, "offerblocked", None),
+            (
+                r#"{"senderName":"Jo","message":"where is it?","createdAt":"x"}"#,
+                "chatmessage",
+                None,
+            ),
+            (
+                r#"{"orderId":"SBX-900001","productId":"p","qtyOrdered":"20"}"#,
+                "orderprocessing",
+                Some("SBX-900001"),
+            ),
+            (
+                r#"{"status":"SANDBOX_UNDOCUMENTED"}"#,
+                "SANDBOX_UNDOCUMENTED",
+                None,
+            ),
+            (r#"{"status":7,"reservationId":["R"]}"#, "webhook", None),
+            ("{}", "webhook", None),
+        ] {
+            let told = told(body);
+            let found = told.subject.map(|subject| subject.to_string());
+            assert_eq!(
+                (told.kind.as_str(), found.as_deref()),
+                (kind, subject),
+                "{body}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_reservation_is_the_same_by_id_state_and_date_and_all_else_by_its_bytes() {
+        let again = SALE.replace("A game", "Renamed").replace("true", "1");
+        assert_eq!(told(SALE).same, told(&again).same);
+        for (from, to) in [
+            ("BOUGHT", "DELIVERED"),
+            ("abcd", "abce"),
+            ("42.177", "42.178"),
+        ] {
+            assert_ne!(told(SALE).same, told(&SALE.replace(from, to)).same, "{to}");
+        }
+        let chat = r#"{"senderName":"Jo","message":"1","createdAt":"x"}"#;
+        assert_eq!(told(chat).same, told(chat).same);
+        assert_ne!(told(chat).same, told(&chat.replace('1', "2")).same);
+    }
+
+    #[test]
+    fn hostile_texts_come_out_inert_and_nonsense_is_unreadable() {
+        let long = "x".repeat(100_000);
+        for hostile in ["\\u001b[2Jboo", "\\u202eoob", "a\\r\\nb", long.as_str()] {
+            for field in ["reservationId", "status", "orderId", "block"] {
+                let body = format!(
+                    r#"{{"{field}":"{hostile}","productId":"p","qtyOrdered":"1","updatedAt":"x"}}"#
+                );
+                let told = judged(&[], &body, &held(None, None));
+                assert!(is_inert(&told) && told.is_ok(), "{body}");
+            }
+        }
+        for body in ["", "[1]", "null", "status=BOUGHT", "<html>"] {
+            why_unreadable(judged(&[], body, &held(None, None)));
+        }
+        let get = read(&inbound("GET", "/", SALE), &held(None, None));
+        assert_eq!(get, Err(Refusal::Method { allowed: "POST" }));
+    }
 }

@@ -73,6 +73,8 @@ pub static MANIFEST: Manifest = Manifest {
     embedded: &[
         (settings::CLIENT_ID, sandbox::CLIENT_ID),
         (settings::CLIENT_SECRET, sandbox::CLIENT_SECRET),
+        (settings::WEBHOOK_HEADER, sandbox::WEBHOOK_HEADER),
+        (settings::WEBHOOK_SECRET, sandbox::WEBHOOK_SECRET),
     ],
 };
 

@@ -28,7 +28,7 @@ use crate::domain::{WallTime, simulate};
 use crate::http_server::{Request, Response, respond};
 use crate::sandbox::outbox::Letter;
 use crate::sandbox::world::scatter;
-use crate::sandbox::{About, Dialect, Late, World, keep};
+use crate::sandbox::{About, Dialect, Late, Sample, World, keep};
 
 use access::{Access, CLIENTS, OverLimit, Window};
 use events::EVENTS;
@@ -41,6 +41,10 @@ use webhooks::Webhooks;
 pub const CLIENT_ID: &str = "SANDBOX-KINGUIN-CLIENT";
 /// Its secret until the first reset. It protects nothing.
 pub const CLIENT_SECRET: &str = "SANDBOX-KINGUIN-SECRET-1";
+/// The header that its webhooks carry where nobody has registered others.
+pub const WEBHOOK_HEADER: &str = "X-Auth-Token";
+/// That header's value. It protects nothing either.
+pub const WEBHOOK_SECRET: &str = "SANDBOX-KINGUIN-WEBHOOK-SECRET-THAT-PROTECTS-NOTHING";
 /// The id of another seller's client, whose offers the first one must not see.
 const OTHER_CLIENT_ID: &str = "SANDBOX-KINGUIN-OTHER-CLIENT";
 
@@ -208,11 +212,13 @@ impl Dialect for Kinguin {
     fn begin(&self, world: &World, kept: Option<Value>, same_seed: bool) -> Result<(), String> {
         let mut memory: Memory = keep::resume(kept)?;
         memory.products = products::all(world.seed());
+        memory.webhooks.set_up = world.callback_url("kinguin").is_some();
+        memory.webhooks.fault = memory.rules.webhook_fault;
         memory.began = Some(world.start());
         if !same_seed || memory.shelves.is_empty() {
             let seeded = |at| Shelf::seeded(at, world.seed(), world.start(), &memory.products);
             memory.shelves = (0..CLIENTS.len()).map(seeded).collect();
-            memory.webhooks = Webhooks::default();
+            memory.webhooks.forget();
         }
         let known = |shelf: &Shelf| {
             let offers = shelf.offers.iter().map(|offer| offer.product);
@@ -253,7 +259,9 @@ impl Dialect for Kinguin {
     fn set(&self, setting: &str, value: &str) -> Result<String, String> {
         let memory = &mut *self.memory();
         memory.revision += 1;
-        memory.rules.set(setting, value)
+        let said = memory.rules.set(setting, value)?;
+        memory.webhooks.fault = memory.rules.webhook_fault;
+        Ok(said)
     }
 
     fn events(&self) -> &'static [simulate::Event] {
@@ -294,6 +302,14 @@ impl Dialect for Kinguin {
             "tokens_good": good,
             "tokens_granted": issued,
         })
+    }
+
+    fn sample(&self, sample: &Sample<'_>) -> Result<Letter, String> {
+        webhooks::sample(sample)
+    }
+
+    fn waiting(&self) -> Vec<Letter> {
+        self.memory().webhooks.waiting()
     }
 
     fn revision(&self) -> u64 {

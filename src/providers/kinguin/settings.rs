@@ -6,6 +6,10 @@ use crate::config::{KeyKind, KeySpec, ProviderSpec};
 pub const CLIENT_ID: &str = "client_id";
 /// Proves it in the token call.
 pub const CLIENT_SECRET: &str = "client_secret";
+/// The name of the header that the seller registered with the webhooks' subscription.
+pub const WEBHOOK_HEADER: &str = "webhook_header";
+/// That header's value, which proves a webhook.
+pub const WEBHOOK_SECRET: &str = "webhook_secret";
 
 /// The endpoint of the API's calls.
 pub const GATEWAY: &str = "gateway";
@@ -28,6 +32,18 @@ pub const SPEC: ProviderSpec = ProviderSpec {
             kind: KeyKind::Secret,
             required: true,
             about: "the client's secret key, shown there once",
+        },
+        KeySpec {
+            name: WEBHOOK_HEADER,
+            kind: KeyKind::HeaderName,
+            required: false,
+            about: "the header registered with the webhooks' subscription; X-Auth-Token without it",
+        },
+        KeySpec {
+            name: WEBHOOK_SECRET,
+            kind: KeyKind::Secret,
+            required: false,
+            about: "that header's value; webhooks without it are refused",
         },
     ],
     environments: &["production", "sandbox"],

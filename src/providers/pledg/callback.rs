@@ -1,10 +1,392 @@
-//! What it sends of its own accord.
+//! Notifications: POSTs of JSON in four bodies, told apart by their fields. With the merchant's secret set, what is not
+//! signed with it is refused: Pledg's own plug-ins take unsigned ones, which anybody can send.
+//! <https://docs.pledg.co/integration/payment_modes/transfer_mode.html>, and for errors and back mode
+//! <https://github.com/pledgcorporate/ecard-doc>.
 
-use crate::callbacks::{Held, Inbound, Refusal, Spec, Told};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+use subtle::ConstantTimeEq as _;
+
+use super::settings::MERCHANT_SECRET;
+use super::signature;
+use crate::auth::sign;
+use crate::callbacks::{Answer, Held, Inbound, Refusal, Same, Spec, Told};
+use crate::domain::{PaymentId, Secret, Subject, WallTime, inert};
+use crate::providers::inbound::{parts, posted_object, text, unreadable};
 
 /// How its callbacks are judged and read.
-pub const SPEC: Spec = Spec { secrets: &[], read };
+pub const SPEC: Spec = Spec {
+    secrets: &[MERCHANT_SECRET],
+    read,
+};
 
-fn read(_inbound: &Inbound, _held: &Held) -> Result<Told, Refusal> {
-    Err(Refusal::Method { allowed: "" })
+/// The one field of a notice that is a JWT, and the last one of a hashed notice.
+const SIGNATURE: &str = "signature";
+
+/// So much of a state is shown.
+const KIND_MAX: usize = 40;
+
+/// Longer texts are no JWT that Pledg sends.
+const JWT_MAX: usize = 64 * 1024;
+
+fn read(inbound: &Inbound, held: &Held) -> Result<Told, Refusal> {
+    let notice = posted_object(inbound)?;
+    let (notice, proof) = match held.secrets.get(MERCHANT_SECRET) {
+        Some(secret) => verified(notice, secret, inbound.at)?,
+        None => (opened(notice)?, "nothing: merchant_secret is not set"),
+    };
+    let found = shape(&notice);
+    if found.is_none() && !held.secrets.contains_key(MERCHANT_SECRET) {
+        return Err(unreadable("it is none of Pledg's notifications"));
+    }
+    let (kind, same) = match found {
+        Some((kind, same)) => (kind, same),
+        // Pledg may send more than it documents; that it did is known.
+        None => (
+            "notification",
+            Value::from(notice.clone()).to_string().into(),
+        ),
+    };
+    let reference = text(&notice, "reference").and_then(|id| PaymentId::new(id).ok());
+    Ok(Told {
+        kind: inert::cut(kind, KIND_MAX),
+        subject: reference.map(Subject::Payment),
+        proof,
+        same: Same::Message(same),
+        asks: false,
+        answer: Answer::Plain,
+    })
+}
+
+/// What is signed, and how it is.
+fn verified(
+    notice: Map<String, Value>,
+    secret: &Secret,
+    at: WallTime,
+) -> Result<(Map<String, Value>, &'static str), Refusal> {
+    let refuse = |words: &str| Err(Refusal::Refused(words.to_owned()));
+    let Some(given) = notice.get(SIGNATURE) else {
+        return refuse("it is not signed, and merchant_secret is set");
+    };
+    let Some(given) = given.as_str() else {
+        return refuse("its signature is no text");
+    };
+    if notice.len() == 1 {
+        return match sign::verify_jwt_hs256(secret, given, at) {
+            // The shop signs its purchases with the same secret, and payers see those signatures in links.
+            Ok(Value::Object(payload)) if payload.contains_key("data") => {
+                refuse("its JWT is one that the shop made for a purchase")
+            }
+            Ok(Value::Object(payload)) => Ok((payload, "a signature (JWT)")),
+            Ok(_) => refuse("its JWT holds no object"),
+            Err(error) => Err(Refusal::Refused(format!("its signature: {error}"))),
+        };
+    }
+    let Some(expected) = signature::back_mode(secret, &notice) else {
+        return refuse("it is signed like a back-mode notification and lacks a field of one");
+    };
+    if !bool::from(expected.as_bytes().ct_eq(given.as_bytes())) {
+        return refuse("its signature is not the hash of these fields with merchant_secret");
+    }
+    // Whoever has a genuine notice can put other fields beside the hashed ones: nothing is concluded from those.
+    let mut notice = notice;
+    notice.retain(|name, _| signature::SIGNED.contains(&name.as_str()));
+    Ok((notice, "a signature (hash)"))
+}
+
+/// What a notice holds that nobody can verify here.
+fn opened(notice: Map<String, Value>) -> Result<Map<String, Value>, Refusal> {
+    let jwt = match (notice.len(), notice.get(SIGNATURE)) {
+        (1, Some(Value::String(jwt))) => jwt,
+        (1, Some(_)) => return Err(unreadable("its signature is no text")),
+        _ => return Ok(notice),
+    };
+    let payload = jwt.split('.').nth(1).filter(|_| jwt.len() <= JWT_MAX);
+    let payload = payload.and_then(|payload| URL_SAFE_NO_PAD.decode(payload).ok());
+    payload
+        .and_then(|payload| serde_json::from_slice(&payload).ok())
+        .ok_or_else(|| unreadable("its signature is no JWT"))
+}
+
+/// The notice's state in a word, and what makes it the same as another.
+fn shape(notice: &Map<String, Value>) -> Option<(&str, Vec<u8>)> {
+    let text = |name: &str| text(notice, name);
+    let reference = text("reference").unwrap_or_default();
+    if let Some(uid) = text("transfer_order_item_uid") {
+        return Some(("transfer", parts(&["transfer", uid, reference])));
+    }
+    if let (Some(status), Some(id), Some(at)) = (text("status"), text("id"), text("created_at")) {
+        // A status can come back: a chargeback is solved, and another one begins.
+        return Some((status, parts(&["back", id, status, reference, at])));
+    }
+    // The documented names, then those that the newest plug-ins read.
+    let states = ["purchase_state", "state", "acceptance_state"];
+    let state = states.into_iter().find_map(text)?;
+    let uid = text("purchase_uid").or_else(|| text("uid"));
+    let uid = uid.unwrap_or_default();
+    Some((state, parts(&["error", uid, state, reference])))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::auth::sign::jwt_hs256;
+    use crate::providers::inbound::tests::{inbound, is_inert, why_refused, why_unreadable};
+
+    /// Of the transfer notification in the documentation, under `your-256-bit-secret`.
+    const TRANSFER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJyZWZlcmVuY2UiOiJwdXJjaGFzZV9yZWZlcmVuY2UiLCJjcmVhdGVkIjoiMjAyMC0wOS0xNyAxNTowMDowMi4wNTIxNzciLCJ0cmFuc2Zlcl9vcmRlcl9pdGVtX3VpZCI6InRyaV9mYXNka2ZpYXNmc2QyMzRuZnM3ZjVkIiwiYW1vdW50X2NlbnRzIjoxMDAwMH0.6ZhlvdcPgjwwBfxCrRpzaBGoRxTCoqtWJzFhB8pw4Ys";
+    /// The published hash of [`back`], under `SECRET`.
+    const HASH: &str = "B1C777835C01CA96AC4C3097FD46A7CA49B92BE157EDE0CB3552880D12A15359";
+    /// That of the unit test in Pledg's own plug-in `ecard-orocommerce`: another reference, and `sandbox` as a JSON boolean.
+    const BOOLEAN_HASH: &str = "6E9728899AA20E5767015165177B304ECDA4E48E79918E21D26C905E575B1EEB";
+
+    fn back(hash: &str) -> Value {
+        json!({
+            "created_at": "2019-04-04T12:20:34.97138Z",
+            "id": "test-valid",
+            "additional_data": {"xx": "yy"},
+            "metadata": {"foo": "bar"},
+            "status": "completed",
+            "sandbox": "true",
+            "error": "",
+            "reference": "PLEDG_1086986786391",
+            "signature": hash,
+        })
+    }
+
+    fn held(secret: Option<&str>) -> Held {
+        let secret = secret.map(|secret| (MERCHANT_SECRET, Secret::new(secret)));
+        Held {
+            secrets: secret.into_iter().collect(),
+            ..Held::default()
+        }
+    }
+
+    fn judged(secret: Option<&str>, body: &Value) -> Result<Told, Refusal> {
+        let inbound = inbound("POST", "/callbacks/later", body.to_string());
+        read(&inbound, &held(secret))
+    }
+
+    fn signed(payload: &Value) -> Value {
+        json!({ "signature": jwt_hs256(&Secret::new("SECRET"), payload) })
+    }
+
+    fn seen(told: &Told) -> (&str, Option<String>) {
+        let subject = told.subject.as_ref().map(ToString::to_string);
+        (&told.kind, subject)
+    }
+
+    #[test]
+    fn the_published_vectors_are_accepted() {
+        let transfer = json!({ "signature": TRANSFER });
+        let told = judged(Some("your-256-bit-secret"), &transfer).unwrap();
+        assert_eq!(seen(&told), ("transfer", Some("purchase_reference".into())));
+        assert_eq!(told.proof, "a signature (JWT)");
+        let told = judged(Some("SECRET"), &back(HASH)).unwrap();
+        let reference = Some("PLEDG_1086986786391".into());
+        assert_eq!(seen(&told), ("completed", reference));
+        assert_eq!(told.proof, "a signature (hash)");
+        assert!(!told.asks && told.answer == Answer::Plain);
+        let mut boolean = back(BOOLEAN_HASH);
+        boolean["sandbox"] = true.into();
+        boolean["reference"] = "PLEDG_108698_6786391".into();
+        assert!(judged(Some("SECRET"), &boolean).is_ok());
+        // What is not hashed may be anything, and more may come.
+        boolean["metadata"] = json!([1]);
+        boolean["purchase_state"] = "PRIMARY_KO".into();
+        boolean["transfer_order_item_uid"] = "tri_forged".into();
+        let beside = judged(Some("SECRET"), &boolean).unwrap();
+        assert_eq!(beside.kind, "completed");
+    }
+
+    #[test]
+    fn with_a_secret_what_is_not_rightly_signed_is_refused() {
+        let hashed = |change: &dyn Fn(&mut Value)| {
+            let mut notice = back(HASH);
+            change(&mut notice);
+            notice
+        };
+        let (begin, mac) = TRANSFER.rsplit_once('.').unwrap();
+        let header = |header: &str| {
+            let header = URL_SAFE_NO_PAD.encode(header);
+            let payload = begin.split_once('.').unwrap().1;
+            json!({ "signature": format!("{header}.{payload}.{mac}") })
+        };
+        let jwt = |jwt: String| json!({ "signature": jwt });
+        // SHA-256 in upper-case hex of the fields in the order reversed, as computed elsewhere.
+        let swapped = "1420BC91892D5F7D744C85DE7DEDF184CF1190ACACB732470D26F8858B0A55EB";
+        let notices = [
+            (json!({}), "not signed"),
+            (
+                hashed(&|n| drop(n.as_object_mut().unwrap().remove("signature"))),
+                "not signed",
+            ),
+            (
+                json!({"reference": "R", "purchase_state": "VCP_KO", "purchase_uid": "pur_1"}),
+                "not signed",
+            ),
+            (json!({"signature": 7}), "no text"),
+            (json!({"signature": null, "status": "completed"}), "no text"),
+            (
+                json!({"signature": TRANSFER, "reference": "forged"}),
+                "lacks a field",
+            ),
+            (
+                hashed(&|n| drop(n.as_object_mut().unwrap().remove("error"))),
+                "lacks a field",
+            ),
+            (hashed(&|n| n["status"] = json!({})), "lacks a field"),
+            (hashed(&|n| n["status"] = "failed".into()), "not the hash"),
+            (hashed(&|n| n["sandbox"] = "True".into()), "not the hash"),
+            (hashed(&|n| n["sandbox"] = 1.into()), "not the hash"),
+            (
+                hashed(&|n| n["signature"] = HASH.to_lowercase().into()),
+                "not the hash",
+            ),
+            (hashed(&|n| n["signature"] = "".into()), "not the hash"),
+            (
+                hashed(&|n| n["signature"] = HASH[..63].into()),
+                "not the hash",
+            ),
+            (back(swapped), "not the hash"),
+            (back(TRANSFER), "not the hash"),
+            (jwt(HASH.into()), "three parts"),
+            (jwt(String::new()), "three parts"),
+            (jwt(format!("{TRANSFER}.")), "three parts"),
+            (jwt(format!("{begin}.")), "not made with this secret"),
+            (jwt(TRANSFER.into()), "not made with this secret"),
+            (jwt(format!("{TRANSFER}=")), "unpadded base64url"),
+            (header(r#"{"alg":"none"}"#), "`none`, and only HS256"),
+            (
+                header(r#"{"alg":"RS256","typ":"JWT"}"#),
+                "`RS256`, and only HS256",
+            ),
+            (header("{\"alg\":\"\\u001b[2J\"}"), "only HS256"),
+            (
+                signed(&json!({"data": {"reference": "R"}, "reference": "R", "state": "X_KO"})),
+                "made for a purchase",
+            ),
+            (
+                signed(&json!({"reference": "R", "exp": 1_795_316_066})),
+                "expired",
+            ),
+            (
+                signed(&json!({"reference": "R", "exp": "soon"})),
+                "no number",
+            ),
+        ];
+        for (notice, words) in notices {
+            let told = judged(Some("SECRET"), &notice);
+            assert!(is_inert(&told), "{notice}");
+            let why = why_refused(told);
+            assert!(why.contains(words), "{notice}: {why}");
+            assert!(!why.contains("SECRET"), "{why}");
+        }
+        let ahead = signed(&json!({"reference": "R", "state": "X_KO", "exp": 1_795_316_067}));
+        assert!(judged(Some("SECRET"), &ahead).is_ok());
+    }
+
+    #[test]
+    fn a_jwt_is_told_apart_after_it_was_verified_and_the_same_is_known_again() {
+        let paid = json!({"reference": "R-1", "transfer_order_item_uid": "tri_1", "purchase_uid": "pur_1", "amount_cents": 5});
+        let documented =
+            json!({"reference": "R-1", "purchase_state": "PRIMARY_KO", "purchase_uid": "pur_1"});
+        let plugins = json!({"reference": "R-1", "state": "PRIMARY_KO", "uid": "pur_1", "acceptance_state": "REJECTED"});
+        let given_up = json!({"reference": "R-1", "uid": "pur_1", "acceptance_state": "ABANDONED"});
+        let other = json!({"reference": "R-1", "news": [1]});
+        let told = |payload: &Value| judged(Some("SECRET"), &signed(payload)).unwrap();
+        for (payload, kind) in [
+            (&paid, "transfer"),
+            (&documented, "PRIMARY_KO"),
+            (&plugins, "PRIMARY_KO"),
+            (&given_up, "ABANDONED"),
+            (&other, "notification"),
+        ] {
+            assert_eq!(
+                seen(&told(payload)),
+                (kind, Some("R-1".into())),
+                "{payload}"
+            );
+        }
+        // Signed anew, with another header or time, it is still the same notice.
+        let mut anew = paid.clone();
+        anew["iat"] = 7.into();
+        assert_eq!(told(&paid).same, told(&anew).same);
+        assert_eq!(told(&documented).same, told(&plugins).same);
+        let all = [&paid, &documented, &given_up, &other].map(|payload| told(payload).same);
+        for (at, one) in all.iter().enumerate() {
+            assert!(!all[at + 1..].contains(one));
+        }
+        // The same purchase in another state, or in the same one later.
+        let of = |name: &str, value: &str| {
+            let mut notice = back(HASH);
+            notice[name] = value.into();
+            judged(None, &notice).unwrap().same
+        };
+        assert_eq!(of("error", "x"), of("error", "y"));
+        for (name, value) in [("status", "failed"), ("created_at", "later"), ("id", "b")] {
+            assert_ne!(of(name, value), of("error", ""), "{name}");
+        }
+    }
+
+    #[test]
+    fn without_a_secret_all_four_are_read_and_said_to_be_unproved() {
+        let forged = {
+            let (begin, _) = TRANSFER.rsplit_once('.').unwrap();
+            json!({ "signature": format!("{begin}.AAAA") })
+        };
+        for (notice, kind) in [
+            (json!({ "signature": TRANSFER }), "transfer"),
+            (forged, "transfer"),
+            (json!({"transfer_order_item_uid": "tri_1"}), "transfer"),
+            (back("anything"), "completed"),
+            (json!({"purchase_state": "VCP_KO"}), "VCP_KO"),
+            (json!({"state": "SCORING_KO", "uid": "pur_1"}), "SCORING_KO"),
+        ] {
+            let told = judged(None, &notice).unwrap();
+            assert_eq!(told.kind, kind, "{notice}");
+            assert_eq!(told.proof, "nothing: merchant_secret is not set");
+        }
+        let long = format!("a.{}.b", "A".repeat(70_000));
+        for notice in [
+            json!({}),
+            json!([1]),
+            json!({"reference": "R-1"}),
+            json!({"signature": "a.b.c"}),
+            json!({"signature": "a"}),
+            json!({"signature": 1}),
+            json!({ "signature": long }),
+            json!({"status": "completed"}),
+            json!({"transfer_order_item_uid": 7}),
+        ] {
+            why_unreadable(judged(None, &notice));
+        }
+        let get = read(&inbound("GET", "/", "{}"), &held(None));
+        assert_eq!(get, Err(Refusal::Method { allowed: "POST" }));
+    }
+
+    #[test]
+    fn hostile_texts_come_out_inert() {
+        for hostile in ["\u{1b}[2J", "\u{202e}x", "a\r\nb", &"x".repeat(9_000)] {
+            for field in [
+                "reference",
+                "purchase_state",
+                "transfer_order_item_uid",
+                "id",
+            ] {
+                let mut payload =
+                    json!({"purchase_state": "VCP_KO", "status": "s", "created_at": "x"});
+                payload[field] = hostile.into();
+                for told in [
+                    judged(None, &payload),
+                    judged(Some("SECRET"), &signed(&payload)),
+                ] {
+                    assert!(is_inert(&told) && told.is_ok(), "{payload}: {told:?}");
+                }
+            }
+        }
+    }
 }

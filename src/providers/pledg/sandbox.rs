@@ -21,7 +21,7 @@ use crate::domain::{PaymentId, WallTime, inert};
 use crate::http_server::{Request, Response, respond, text};
 use crate::sandbox::granted::Granted;
 use crate::sandbox::outbox::{Letter, Outbox};
-use crate::sandbox::{About, Dialect, World, keep};
+use crate::sandbox::{About, Dialect, Sample, World, keep};
 
 pub use access::{API_KEY, API_SECRET, DASHBOARD_PASSWORD, DASHBOARD_USER, MERCHANT_SECRET};
 use access::{BACKENDS, Backend};
@@ -85,15 +85,7 @@ impl Pledg {
         if memory.purchases.iter().any(|known| data.is_used_by(known)) {
             return Err(data.used());
         }
-        memory.purchases_made += 1;
-        memory.revision += 1;
-        let made = Purchase::new(data, world.seed(), memory.purchases_made, now);
-        let answer = json!({ "purchase_uid": made.uid });
-        if memory.purchases.len() >= PURCHASES_MAX {
-            memory.purchases.remove(0);
-        }
-        memory.purchases.push(made);
-        Ok(answer)
+        Ok(json!({ "purchase_uid": memory.made(data, world.seed(), now) }))
     }
 
     /// Refunds or releases a purchase of `backend`'s.
@@ -115,6 +107,21 @@ impl Pledg {
         let answer = change(found)?;
         memory.revision += 1;
         Ok(answer)
+    }
+}
+
+impl Memory {
+    /// Makes a purchase, and says its uid.
+    fn made(&mut self, data: purchase::Data, seed: u64, now: WallTime) -> String {
+        self.purchases_made += 1;
+        self.revision += 1;
+        let made = Purchase::new(data, seed, self.purchases_made, now);
+        let uid = made.uid.clone();
+        if self.purchases.len() >= PURCHASES_MAX {
+            self.purchases.remove(0);
+        }
+        self.purchases.push(made);
+        uid
     }
 }
 
@@ -243,6 +250,7 @@ impl Dialect for Pledg {
                 memory.purchases.insert(0, seed);
             }
         }
+        memory.play.style.set_up = world.callback_url("pledg").is_some();
         *self.memory() = memory;
         Ok(())
     }
@@ -381,6 +389,14 @@ impl Dialect for Pledg {
         })
     }
 
+    fn sample(&self, sample: &Sample<'_>) -> Result<Letter, String> {
+        notice::sample(sample)
+    }
+
+    fn waiting(&self) -> Vec<Letter> {
+        self.memory().outbox.waiting().to_vec()
+    }
+
     fn revision(&self) -> u64 {
         self.memory().revision
     }
@@ -395,12 +411,13 @@ impl Dialect for Pledg {
         memory.outbox.due(world.now())
     }
 
-    fn next_due(&self, _world: &World) -> Option<WallTime> {
+    fn next_due(&self, world: &World) -> Option<WallTime> {
         let memory = self.memory();
+        let set_up = world.callback_url("pledg").is_some();
         memory
             .next_script()
             .into_iter()
-            .chain(memory.outbox.next())
+            .chain(memory.outbox.next(set_up))
             .min()
     }
 

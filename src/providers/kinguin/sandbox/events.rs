@@ -21,7 +21,7 @@ pub const EVENTS: [simulate::Event; 8] = [
     },
     simulate::Event {
         name: "sale",
-        subject: "an offer's id",
+        subject: "an offer's id; without one the first",
         about: "a buyer begins to buy a key: a reservation in the state BUYING",
     },
     simulate::Event {
@@ -36,7 +36,7 @@ pub const EVENTS: [simulate::Event; 8] = [
     },
     simulate::Event {
         name: "order",
-        subject: "a product's id",
+        subject: "a product's id; without one the first",
         about: "an order of twenty is being processed",
     },
     simulate::Event {
@@ -77,7 +77,11 @@ impl Memory {
             "reservation" => self.move_on(subject, now),
             "block-offer" => self.block(subject, now),
             "order" => {
-                let product = self.products.iter().find(|product| product.id == subject);
+                let mut products = self.products.iter();
+                let product = match subject {
+                    "" => products.next(),
+                    subject => products.find(|product| product.id == subject),
+                };
                 let product = product
                     .ok_or_else(|| format!("it has no product {}", inert::quoted(subject, 40)))?;
                 let order = "SBX-900001";
@@ -117,6 +121,11 @@ impl Memory {
     }
 
     fn sale(&mut self, offer: &str, now: WallTime) -> Result<String, String> {
+        let first = self.shelves[0].offers.first().map(|offer| offer.id.clone());
+        let offer = match (offer, &first) {
+            ("", Some(first)) => first,
+            (offer, _) => offer,
+        };
         let whose = self.seller_of_offer(offer)?;
         let at = self.shelves[whose].add_sale(offer, now, &self.products);
         let own = &self.shelves[whose];

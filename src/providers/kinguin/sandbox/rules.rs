@@ -15,12 +15,13 @@ const TOKEN_LIFE: (Duration, Duration) = (Duration::from_secs(1), Duration::from
 /// The lowest and the highest limit that can be set.
 const LIMITS: (usize, usize) = (3, 100_000);
 
-const SETTINGS: [&str; 5] = [
+const SETTINGS: [&str; 6] = [
     "token-life",
     "limit-writes",
     "limit-reads",
     "over-limit",
     "list-shape",
+    "webhook-fault",
 ];
 
 /// In which of its two shapes a list of offers is answered.
@@ -41,6 +42,23 @@ pub struct Rules {
     pub limits: [usize; 2],
     pub over_limit: OverLimit,
     pub shape: ListShape,
+    /// Files of earlier runs have none.
+    #[serde(default)]
+    pub webhook_fault: WebhookFault,
+}
+
+/// What is wrong with each webhook from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum WebhookFault {
+    #[default]
+    None,
+    /// The registered headers have another value.
+    WrongHeader,
+    /// They are not there.
+    NoHeader,
+    Duplicate,
+    /// One that no documentation names follows.
+    Unknown,
 }
 
 impl Default for Rules {
@@ -50,6 +68,7 @@ impl Default for Rules {
             limits: [2_000, 4_000],
             over_limit: OverLimit::default(),
             shape: ListShape::default(),
+            webhook_fault: WebhookFault::default(),
         }
     }
 }
@@ -57,7 +76,7 @@ impl Default for Rules {
 impl Rules {
     /// As they are listed.
     pub fn settings(&self) -> Vec<simulate::Setting> {
-        let [token_life, writes, reads, over, shape] = SETTINGS;
+        let [token_life, writes, reads, over, shape, fault] = SETTINGS;
         let setting = |name, value, choices, about| simulate::Setting {
             name,
             value,
@@ -94,6 +113,12 @@ impl Rules {
                 name_of(&SHAPES, &self.shape),
                 &["hal", "spec"],
                 "how lists of offers are written: as live clients see them, or as documented",
+            ),
+            setting(
+                fault,
+                name_of(&FAULTS, &self.webhook_fault),
+                &["none", "wrong-header", "no-header", "duplicate", "unknown"],
+                "what is wrong with webhooks",
             ),
         ]
     }
@@ -138,6 +163,10 @@ impl Rules {
                 self.shape = one_of(&SHAPES, value)?;
                 format!("lists of offers: {value}")
             }
+            "webhook-fault" => {
+                self.webhook_fault = one_of(&FAULTS, value)?;
+                format!("what is wrong with webhooks: {value}")
+            }
             _ => {
                 return Err(format!(
                     "it has no setting {}; its settings are {}",
@@ -170,5 +199,13 @@ fn name_of<T: PartialEq>(all: &[(T, &'static str)], value: &T) -> String {
         .map_or("", |(_, name)| name)
         .to_owned()
 }
+
+const FAULTS: [(WebhookFault, &str); 5] = [
+    (WebhookFault::None, "none"),
+    (WebhookFault::WrongHeader, "wrong-header"),
+    (WebhookFault::NoHeader, "no-header"),
+    (WebhookFault::Duplicate, "duplicate"),
+    (WebhookFault::Unknown, "unknown"),
+];
 
 const SHAPES: [(ListShape, &str); 2] = [(ListShape::Hal, "hal"), (ListShape::Spec, "spec")];

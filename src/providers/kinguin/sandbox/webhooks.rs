@@ -10,13 +10,15 @@ use serde_json::{Value, json};
 
 use crate::domain::{WallTime, inert};
 use crate::http_server::{Request, Response, is_local_url};
+use crate::sandbox::Sample;
 use crate::sandbox::outbox::{Letter, Outbox};
 
 use super::offers::{self, money};
 use super::products::Product;
 use super::query::{Page, Query, date};
+use super::rules::WebhookFault;
 use super::shelf::{STATES, Shelf};
-use super::{bad, error, json_response};
+use super::{WEBHOOK_HEADER, WEBHOOK_SECRET, bad, error, json_response};
 
 /// A webhook that was not answered 200 is sent again at once, and once more after five minutes.
 const WAITS: [Duration; 2] = [Duration::ZERO, Duration::from_mins(5)];
@@ -37,7 +39,15 @@ pub struct Webhooks {
     outbox: Outbox,
     log: Vec<Sent>,
     sent: u64,
+    /// Whether there is an address for the webhooks of the first seller, where that one has registered none.
+    #[serde(skip)]
+    pub set_up: bool,
+    #[serde(skip)]
+    pub fault: WebhookFault,
 }
+
+/// What stands in the headers in place of what was registered.
+const WRONG: &str = "SANDBOX-KINGUIN-WRONG-WEBHOOK-SECRET";
 
 #[derive(Default)]
 struct Subscription {
@@ -76,6 +86,64 @@ enum State {
     Waiting,
     Taken,
     GivenUp,
+}
+
+/// Whether a header can have this name.
+fn is_header_name(name: &str) -> bool {
+    !name.is_empty()
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// A webhook about a reservation, an offer or an order that need not exist.
+pub fn sample(sample: &Sample<'_>) -> Result<Letter, String> {
+    let (subject, at) = (sample.subject, date(sample.at));
+    let body = match sample.event {
+        "offerblocked" => json!({
+            "id": subject, "productId": "5c9b71292539a4e8f1809707", "status": "ACTIVE", "block": "BLOCKED",
+            "updatedAt": at, "sandboxExtra": true,
+        }),
+        "chatmessage" => json!({
+            "senderName": "Sandbox Buyer", "message": subject, "createdAt": at, "sandboxExtra": true,
+        }),
+        "orderprocessing" => json!({
+            "orderId": subject, "productId": "5c9b71292539a4e8f1809707", "qtyOrdered": "20", "sandboxExtra": true,
+        }),
+        event => {
+            let event = if event.is_empty() { "BOUGHT" } else { event };
+            let mut states = STATES.iter().map(|(state, _)| *state);
+            let state = states.find(|state| *state == event).ok_or_else(|| {
+                let known: Vec<_> = STATES.iter().map(|(state, _)| *state).collect();
+                let event = inert::quoted(event, 40);
+                let others = OTHERS.join(", ");
+                format!(
+                    "Kinguin has no webhook {event}; it has {}, {others}",
+                    known.join(", ")
+                )
+            })?;
+            json!({
+                "name": "Sandbox Game", "price": money(1_660), "priceIWTR": money(1_500), "commissionRule": null,
+                "productId": "5c9b71292539a4e8f1809707", "offerId": "65a0c0de0000000000000001", "status": state,
+                "reservationId": subject, "availableStock": 1, "buyableStock": 1, "declaredStock": 0,
+                "reservedStock": 1, "requestedKeyType": "TEXT", "updatedAt": at, "popularityBid": money(0),
+                "sandboxExtra": true,
+            })
+        }
+    };
+    let name = sample.header.unwrap_or(WEBHOOK_HEADER);
+    if !is_header_name(name) {
+        return Err(format!(
+            "{} is no name of a header",
+            inert::quoted(name, 40)
+        ));
+    }
+    let mut letter = Letter::notice(None, body.to_string(), sample.at);
+    let proof = sample.secret.map(|secret| secret.expose().to_owned());
+    letter
+        .headers
+        .extend(proof.map(|proof| (name.to_owned(), proof)));
+    Ok(letter)
 }
 
 impl Webhooks {
@@ -119,11 +187,7 @@ impl Webhooks {
             let (Some(name), Some(value)) = (text("name"), text("value")) else {
                 return Err(bad(&["headers: name and value are needed"]));
             };
-            let token = !name.is_empty()
-                && name
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_');
-            if !token || value.chars().any(char::is_control) {
+            if !is_header_name(name) || value.chars().any(char::is_control) {
                 return Err(bad(&["headers: this makes no header"]));
             }
             headers.push((name.to_owned(), value.to_owned()));
@@ -246,20 +310,38 @@ impl Webhooks {
         body: String,
         now: WallTime,
     ) -> bool {
-        let Some(held) = &self.subscriptions[whose] else {
-            return false;
+        let to = match &self.subscriptions[whose] {
+            Some(held) if held.blocked.iter().any(|blocked| blocked == event) => return false,
+            Some(held) => match held.endpoints.get(event) {
+                Some(url) => Some(url.clone()),
+                None => return false,
+            },
+            None if self.set_up && whose == 0 => None,
+            None => return false,
         };
-        let url = held
-            .endpoints
-            .get(event)
-            .filter(|_| !held.blocked.iter().any(|blocked| blocked == event));
-        let Some(url) = url else {
-            return false;
+        let unknown = || json!({ "status": "SANDBOX_UNDOCUMENTED", "updatedAt": date(now) });
+        let further = match self.fault {
+            WebhookFault::Duplicate => Some(body.clone()),
+            WebhookFault::Unknown => Some(unknown().to_string()),
+            WebhookFault::None | WebhookFault::WrongHeader | WebhookFault::NoHeader => None,
         };
-        let kind = ("Content-Type".to_owned(), "application/json".to_owned());
+        for body in std::iter::once(body).chain(further) {
+            self.send(whose, event, body_id, to.clone(), body, now);
+        }
+        true
+    }
+
+    fn send(
+        &mut self,
+        whose: usize,
+        event: &str,
+        body_id: &str,
+        to: Option<String>,
+        body: String,
+        now: WallTime,
+    ) {
         // The registered headers join it when it leaves: letters are kept no longer than they must.
-        self.outbox
-            .post(Letter::notice(url.clone(), vec![kind], body.clone(), now));
+        self.outbox.post(Letter::notice(to, body.clone(), now));
         self.sent += 1;
         if self.log.len() >= LOG_MAX {
             self.log.remove(0);
@@ -276,7 +358,6 @@ impl Webhooks {
             state: State::Waiting,
             letter: self.outbox.waiting().last().map(|letter| letter.number),
         });
-        true
     }
 
     /// Those to be sent now, with the headers as they were registered last.
@@ -288,16 +369,32 @@ impl Webhooks {
                 .find(|sent| sent.letter == Some(letter.number))
                 .map(|sent| sent.whose);
             let held = whose.and_then(|whose| self.subscriptions[whose].as_ref());
-            letter
-                .headers
-                .extend(held.into_iter().flat_map(|held| held.headers.clone()));
+            let mut headers = held.map_or_else(
+                || vec![(WEBHOOK_HEADER.to_owned(), WEBHOOK_SECRET.to_owned())],
+                |held| held.headers.clone(),
+            );
+            match self.fault {
+                WebhookFault::NoHeader => headers.clear(),
+                WebhookFault::WrongHeader => {
+                    for (_, value) in &mut headers {
+                        WRONG.clone_into(value);
+                    }
+                }
+                WebhookFault::None | WebhookFault::Duplicate | WebhookFault::Unknown => {}
+            }
+            letter.headers.extend(headers);
         }
         due
     }
 
+    /// Those that have not been taken yet, without the registered headers.
+    pub fn waiting(&self) -> Vec<Letter> {
+        self.outbox.waiting().to_vec()
+    }
+
     /// When the next one is due.
     pub fn next(&self) -> Option<WallTime> {
-        self.outbox.next()
+        self.outbox.next(self.set_up)
     }
 
     /// What came of sending one. Given up for good, its endpoint is blocked until it is registered anew.
@@ -325,6 +422,15 @@ impl Webhooks {
         {
             held.blocked.push(sent.event.clone());
         }
+    }
+
+    /// Forgets what was registered and sent in another world.
+    pub fn forget(&mut self) {
+        *self = Self {
+            set_up: self.set_up,
+            fault: self.fault,
+            ..Self::default()
+        };
     }
 
     /// What was on its way when it was kept is lost with its headers.

@@ -9,10 +9,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::access::{BACKENDS, Mode};
-use super::purchase::{self, PAID, Purchase};
+use super::play::BACK_STATUSES;
+use super::purchase::{self, ABANDONED, PAID, Purchase};
 use crate::auth::sign;
-use crate::domain::{Secret, WallTime};
+use crate::domain::{Secret, WallTime, inert};
 use crate::providers::pledg::signature;
+use crate::sandbox::Sample;
 use crate::sandbox::outbox::Letter;
 
 /// How much later than the notice of a payment the late error comes.
@@ -21,15 +23,15 @@ const LATE: Duration = Duration::from_mins(1);
 /// A notice that was sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Sent {
-    to: String,
+    /// Without one it went to the sandbox's callback URL.
+    to: Option<String>,
     body: String,
 }
 
 impl Sent {
     /// It, as a letter.
     pub fn letter(&self, at: WallTime) -> Letter {
-        let headers = vec![("content-type".into(), "application/json".into())];
-        Letter::notice(self.to.clone(), headers, self.body.clone(), at)
+        Letter::notice(self.to.clone(), self.body.clone(), at)
     }
 }
 
@@ -49,13 +51,19 @@ pub(super) enum Fault {
     SwappedOrder,
     /// A JWT's.
     ExtraDot,
+    /// A JWT's: `alg` is `none`, and there is no signature.
+    AlgNone,
+    /// A JWT's: its time is over.
+    Expired,
+    /// Nothing is signed, though the merchant has a secret.
+    Unsigned,
     Duplicate,
     /// An error notice follows that of a payment.
     LateError,
 }
 
 impl Fault {
-    pub const ALL: [(Self, &'static str); 9] = [
+    pub const ALL: [(Self, &'static str); 12] = [
         (Self::None, "none"),
         (Self::Tampered, "tampered"),
         (Self::OtherAmount, "other-amount"),
@@ -63,6 +71,9 @@ impl Fault {
         (Self::LowerCase, "lower-case"),
         (Self::SwappedOrder, "swapped-order"),
         (Self::ExtraDot, "extra-dot"),
+        (Self::AlgNone, "alg-none"),
+        (Self::Expired, "expired"),
+        (Self::Unsigned, "unsigned"),
         (Self::Duplicate, "duplicate"),
         (Self::LateError, "late-error"),
     ];
@@ -72,6 +83,8 @@ impl Fault {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Style {
     pub fault: Fault,
+    /// Whether there is an address for the notices of purchases that name none.
+    pub set_up: bool,
     /// `sandbox` of back mode as the text "true" and not as a boolean.
     pub text_booleans: bool,
     /// Error notices with the names the newest plug-ins read, not the documented ones.
@@ -81,15 +94,18 @@ pub(super) struct Style {
 impl Style {
     /// The letters that tell of the purchase's state; noted as its latest notice.
     pub fn tell(self, purchase: &mut Purchase, now: WallTime) -> Vec<Letter> {
+        let secret = self.secret(purchase);
+        let secret = secret.as_ref();
         if purchase.state != PAID {
+            let state = purchase.state.clone();
             return self
-                .error(purchase, &purchase.state.clone(), now)
+                .error(purchase, secret, &state, now)
                 .into_iter()
                 .collect();
         }
         let mut letters: Vec<Letter> = match purchase.merchant().mode {
-            Mode::Transfer => self.transfer(purchase, now),
-            Mode::Back => self.back(purchase, "completed", now),
+            Mode::Transfer => self.transfer(purchase, secret, now),
+            Mode::Back => self.back(purchase, secret, "completed", now),
         }
         .into_iter()
         .collect();
@@ -97,7 +113,8 @@ impl Style {
             Fault::Duplicate => letters.extend(letters.clone()),
             Fault::LateError => {
                 let paid = purchase.notice.clone();
-                letters.extend(self.error(purchase, "MERCHANT_TIMEOUT_KO", now.plus(LATE)));
+                let late = now.plus(LATE);
+                letters.extend(self.error(purchase, secret, "MERCHANT_TIMEOUT_KO", late));
                 purchase.notice = paid;
             }
             _ => {}
@@ -105,7 +122,18 @@ impl Style {
         letters
     }
 
-    fn transfer(self, purchase: &mut Purchase, now: WallTime) -> Option<Letter> {
+    /// A notice of back mode with any of its statuses.
+    pub fn status(self, purchase: &mut Purchase, status: &str, now: WallTime) -> Option<Letter> {
+        let secret = self.secret(purchase);
+        self.back(purchase, secret.as_ref(), status, now)
+    }
+
+    fn transfer(
+        self,
+        purchase: &mut Purchase,
+        secret: Option<&Secret>,
+        now: WallTime,
+    ) -> Option<Letter> {
         let extra = u64::from(self.fault == Fault::OtherAmount);
         let mut metadata = purchase.metadata.clone();
         metadata.insert("pledg_session".into(), json!({ "id": purchase.uid }));
@@ -118,8 +146,8 @@ impl Style {
             "amount_cents": purchase.amount + extra,
             "metadata": metadata,
         });
-        let body = if let Some(secret) = self.secret(purchase) {
-            self.signed(&secret, &notice)
+        let body = if let Some(secret) = secret {
+            self.signed(secret, &notice, now)
         } else {
             if self.fault == Fault::Tampered {
                 notice["amount_cents"] = (purchase.amount + 1).into();
@@ -127,11 +155,16 @@ impl Style {
             notice
         };
         let to = purchase.payment_url.clone();
-        note(purchase, to, &body, now)
+        self.note(purchase, to, &body, now)
     }
 
-    /// A notice of back mode with any of its statuses.
-    pub fn back(self, purchase: &mut Purchase, status: &str, now: WallTime) -> Option<Letter> {
+    fn back(
+        self,
+        purchase: &mut Purchase,
+        secret: Option<&Secret>,
+        status: &str,
+        now: WallTime,
+    ) -> Option<Letter> {
         let sandbox = if self.text_booleans {
             json!("true")
         } else {
@@ -147,18 +180,18 @@ impl Style {
         put("sandbox", sandbox);
         put("error", "".into());
         put("reference", purchase.reference.clone().into());
-        if let Some(secret) = self.secret(purchase) {
+        if let Some(secret) = secret {
             let hash = match self.fault {
                 Fault::SwappedOrder => {
                     let plain = |name: &&'static str| (*name, signature::plain(&notice[*name]));
                     let fields: Vec<_> = signature::SIGNED.iter().rev().map(plain).collect();
                     let fields = fields.iter();
                     signature::joined(
-                        &secret,
+                        secret,
                         fields.map(|(name, value)| (*name, value.as_deref().unwrap_or_default())),
                     )
                 }
-                _ => signature::back_mode(&secret, &notice).expect("all six fields are there"),
+                _ => signature::back_mode(secret, &notice).expect("all six fields are there"),
             };
             let hash = if self.fault == Fault::LowerCase {
                 hash.to_ascii_lowercase()
@@ -171,10 +204,16 @@ impl Style {
             notice.insert("id".into(), "psp_another".into());
         }
         let to = purchase.payment_url.clone();
-        note(purchase, to, &notice.into(), now)
+        self.note(purchase, to, &notice.into(), now)
     }
 
-    fn error(self, purchase: &mut Purchase, state: &str, at: WallTime) -> Option<Letter> {
+    fn error(
+        self,
+        purchase: &mut Purchase,
+        secret: Option<&Secret>,
+        state: &str,
+        at: WallTime,
+    ) -> Option<Letter> {
         let notice = if self.plugin_names {
             let (acceptance, why) = if purchase::is_refusal(state) {
                 ("REJECTED", json!(state))
@@ -195,17 +234,20 @@ impl Style {
                 "purchase_uid": purchase.uid,
             })
         };
-        let body = match self.secret(purchase) {
-            Some(secret) => self.signed(&secret, &notice),
+        let body = match secret {
+            Some(secret) => self.signed(secret, &notice, at),
             None => notice,
         };
         let to = purchase.error_url.clone();
-        note(purchase, to, &body, at)
+        self.note(purchase, to, &body, at)
     }
 
     /// The merchant's secret, or the one that fault puts in its place.
     fn secret(self, purchase: &Purchase) -> Option<Secret> {
         let own = purchase.merchant().signs?;
+        if self.fault == Fault::Unsigned {
+            return None;
+        }
         let of_the_other = BACKENDS[1].merchants[0].signs.unwrap_or_default();
         let other = if own == of_the_other {
             ""
@@ -217,9 +259,19 @@ impl Style {
     }
 
     /// `{"signature": …}` and nothing else.
-    fn signed(self, secret: &Secret, notice: &Value) -> Value {
+    fn signed(self, secret: &Secret, notice: &Value, at: WallTime) -> Value {
         let mut jwt = sign::jwt_hs256(secret, notice);
         match self.fault {
+            Fault::AlgNone => {
+                let header = URL_SAFE_NO_PAD.encode(r#"{"typ":"JWT","alg":"none"}"#);
+                let payload = URL_SAFE_NO_PAD.encode(notice.to_string());
+                jwt = format!("{header}.{payload}.");
+            }
+            Fault::Expired => {
+                let mut over = notice.clone();
+                over["exp"] = (at.0 / 1000 - 60).into();
+                jwt = sign::jwt_hs256(secret, &over);
+            }
             Fault::ExtraDot => jwt.push('.'),
             Fault::Tampered => {
                 let mut altered = notice.clone();
@@ -236,16 +288,54 @@ impl Style {
         }
         json!({ "signature": jwt })
     }
+
+    /// The letter, where it can go anywhere; noted as the purchase's latest notice.
+    fn note(
+        self,
+        purchase: &mut Purchase,
+        to: Option<String>,
+        body: &Value,
+        at: WallTime,
+    ) -> Option<Letter> {
+        if to.is_none() && !self.set_up {
+            return None;
+        }
+        let body = body.to_string();
+        let sent = Sent { to, body };
+        let letter = sent.letter(at);
+        purchase.notice = Some(sent);
+        Some(letter)
+    }
 }
 
-fn note(purchase: &mut Purchase, to: Option<String>, body: &Value, at: WallTime) -> Option<Letter> {
-    let sent = Sent {
-        to: to?,
-        body: body.to_string(),
+/// A notice about a purchase that need not exist.
+pub(super) fn sample(sample: &Sample<'_>) -> Result<Letter, String> {
+    if sample.header.is_some() {
+        return Err("Pledg's notifications are signed in their body, not in a header".into());
+    }
+    let style = Style {
+        set_up: true,
+        ..Style::default()
     };
-    let letter = sent.letter(at);
-    purchase.notice = Some(sent);
-    Some(letter)
+    let data = purchase::Data::by_transfer(sample.subject);
+    let turn = sample.at.0.unsigned_abs();
+    let mut purchase = Purchase::new(data, 0, turn, sample.at);
+    let (purchase, secret, at) = (&mut purchase, sample.secret, sample.at);
+    let letter = match sample.event {
+        "" | "transfer" => style.transfer(purchase, secret, at),
+        status if BACK_STATUSES.contains(&status) => style.back(purchase, secret, status, at),
+        state if state == ABANDONED || purchase::is_refusal(state) => {
+            style.error(purchase, secret, state, at)
+        }
+        event => {
+            return Err(format!(
+                "Pledg notifies of no {}; it does of transfer, {ABANDONED}, a state like SCORING_KO, and {}",
+                inert::quoted(event, 40),
+                BACK_STATUSES.join(", ")
+            ));
+        }
+    };
+    Ok(letter.expect("an address is set up"))
 }
 
 /// `2020-09-17 15:00:02.052177`: microseconds, and no zone.

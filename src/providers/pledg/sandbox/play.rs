@@ -7,12 +7,12 @@ use super::notice::{Fault, Style};
 use super::purchase::{self, ABANDONED, CREATED, PAID, Purchase};
 use super::{Memory, TOKEN_LIFE};
 use crate::domain::simulate::{Event, PayerAct, Setting};
-use crate::domain::{WallTime, inert, time};
+use crate::domain::{PaymentId, WallTime, inert, time};
 use crate::sandbox::World;
 use crate::sandbox::outbox::Letter;
 
 /// The statuses of back mode, of which `completed` alone means paid.
-const BACK_STATUSES: [&str; 15] = [
+pub(super) const BACK_STATUSES: [&str; 15] = [
     "waiting",
     "pending",
     "authorized",
@@ -38,7 +38,12 @@ const RETRY_WAITS: [Duration; 3] = [
 ];
 
 /// What can be made to happen.
-pub(super) const EVENTS: [Event; 6] = [
+pub(super) const EVENTS: [Event; 7] = [
+    Event {
+        name: "purchase",
+        subject: "a new reference; one that ends in -PAID or -SCORING_KO goes on by itself",
+        about: "a payer begins to buy for 20.00, by transfer",
+    },
     Event {
         name: "pay",
         subject: "a purchase's reference",
@@ -118,6 +123,9 @@ impl Play {
                     "lower-case",
                     "swapped-order",
                     "extra-dot",
+                    "alg-none",
+                    "expired",
+                    "unsigned",
                     "duplicate",
                     "late-error",
                 ],
@@ -207,6 +215,7 @@ impl Memory {
         let (reference, further) = (given.next().unwrap_or_default(), given.next());
         let now = world.now();
         match event {
+            "purchase" => self.buy(reference, world),
             "pay" => self.move_on(reference, PAID, now),
             "abandon" => self.move_on(reference, ABANDONED, now),
             "refuse" => {
@@ -236,7 +245,7 @@ impl Memory {
                     format!("give a reference and one of {}", BACK_STATUSES.join(", "))
                 })?;
                 let style = self.play.style;
-                let letter = style.back(self.latest(reference)?, status, now);
+                let letter = style.status(self.latest(reference)?, status, now);
                 Ok(self.posted(reference, status, letter.into_iter().collect()))
             }
             _ => {
@@ -248,6 +257,18 @@ impl Memory {
                 ))
             }
         }
+    }
+
+    fn buy(&mut self, reference: &str, world: &World) -> Result<String, String> {
+        if PaymentId::new(reference).is_err() {
+            return Err("give the reference of a new purchase, like ORDER-3005".into());
+        }
+        if self.place(reference).is_ok() {
+            return Err(format!("there is a purchase {reference} already"));
+        }
+        let data = purchase::Data::by_transfer(reference);
+        let uid = self.made(data, world.seed(), world.now());
+        Ok(format!("{reference} is made: {uid}"))
     }
 
     /// What a payer does, where Pledg knows it.

@@ -257,6 +257,18 @@ fn data(payload: &Value, secret: Option<&str>) -> Result<Data, Refusal> {
 }
 
 impl Data {
+    /// What a payer buys without a shop having signed it: for 20.00, from the first merchant.
+    pub fn by_transfer(reference: &str) -> Self {
+        Self {
+            merchant: &BACKENDS[0].merchants[0],
+            reference: reference.to_owned(),
+            amount: 2_000,
+            metadata: Map::new(),
+            payment_url: None,
+            error_url: None,
+        }
+    }
+
     /// Whether a purchase has used this reference up: it was completed.
     pub fn is_used_by(&self, purchase: &Purchase) -> bool {
         purchase.merchant == self.merchant.uid

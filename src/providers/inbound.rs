@@ -1,0 +1,193 @@
+//! What the judges of several providers read alike: a JSON object in a POST, a header that comes once, the bytes that
+//! make two messages one. Pure; decides on nothing.
+
+use std::fmt;
+
+use axum::http::{HeaderValue, Method};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use serde_json::{Map, Value};
+
+use crate::callbacks::{Inbound, Refusal};
+
+/// The JSON object that was posted. A name that stands twice in it is refused: the shop's own program may read the
+/// other one of the two.
+///
+/// # Errors
+/// If it was not posted, or is no such object.
+pub fn posted_object(inbound: &Inbound) -> Result<Map<String, Value>, Refusal> {
+    if inbound.request.method() != Method::POST {
+        return Err(Refusal::Method { allowed: "POST" });
+    }
+    let body = inbound.request.body();
+    if body.is_empty() {
+        return Err(unreadable("the body is empty"));
+    }
+    match serde_json::from_slice::<Once>(body) {
+        Ok(object) => Ok(object.0),
+        // Its own words could quote the body.
+        Err(error) if error.is_data() => Err(unreadable(
+            "the body is no JSON object whose names stand in it once",
+        )),
+        Err(error) => Err(unreadable(&format!(
+            "the body is no JSON: line {}, column {}",
+            error.line(),
+            error.column()
+        ))),
+    }
+}
+
+/// [`Refusal::Unreadable`] in these words.
+pub fn unreadable(words: &str) -> Refusal {
+    Refusal::Unreadable(words.to_owned())
+}
+
+/// The header of this name.
+///
+/// # Errors
+/// If it is missing or there twice; which, without its value.
+pub fn header<'a>(inbound: &'a Inbound, name: &str) -> Result<&'a HeaderValue, Refusal> {
+    let mut all = inbound.request.headers().get_all(name).iter();
+    match (all.next(), all.next()) {
+        (Some(value), None) => Ok(value),
+        (None, _) => Err(Refusal::Refused(format!("the header {name} is missing"))),
+        (Some(_), Some(_)) => Err(Refusal::Refused(format!(
+            "the header {name} is there twice"
+        ))),
+    }
+}
+
+/// A field that is a text and not empty.
+pub fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    let text = object.get(name)?.as_str()?;
+    (!text.is_empty()).then_some(text)
+}
+
+/// The same bytes for the same parts, and for no others.
+pub fn parts(parts: &[&str]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for part in parts {
+        bytes.extend_from_slice(&part.len().to_le_bytes());
+        bytes.extend_from_slice(part.as_bytes());
+    }
+    bytes
+}
+
+/// An object each of whose names stands in it once.
+struct Once(Map<String, Value>);
+
+impl<'de> Deserialize<'de> for Once {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Once;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Once, A::Error> {
+                let mut object = Map::new();
+                while let Some((name, value)) = map.next_entry::<String, Value>()? {
+                    if object.insert(name, value).is_some() {
+                        return Err(A::Error::custom("a name stands there twice"));
+                    }
+                }
+                Ok(Once(object))
+            }
+        }
+        from.deserialize_map(Reader)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use super::*;
+    use crate::callbacks::Told;
+    use crate::domain::{WallTime, inert};
+    use crate::http_server::Request;
+
+    /// A request to an account's callback address, without headers.
+    pub fn inbound(method: &str, target: &str, body: impl Into<bytes::Bytes>) -> Inbound {
+        let mut request = Request::new(body.into());
+        *request.method_mut() = method.parse().unwrap();
+        *request.uri_mut() = target.parse().unwrap();
+        Inbound {
+            request,
+            from: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            at: WallTime(1_795_316_066_000),
+        }
+    }
+
+    /// What no provider's judge may let through to a screen, put in each place that it reads.
+    pub fn is_inert(result: &Result<Told, Refusal>) -> bool {
+        let shown = match result {
+            Ok(told) => vec![
+                told.kind.clone(),
+                told.subject
+                    .as_ref()
+                    .map(ToString::to_string)
+                    .unwrap_or_default(),
+            ],
+            Err(Refusal::Refused(why) | Refusal::Unreadable(why)) => vec![why.clone()],
+            Err(Refusal::Method { .. } | Refusal::Unable(_)) => Vec::new(),
+        };
+        shown
+            .iter()
+            .all(|text| !text.contains(inert::is_hostile) && text.chars().count() <= 300)
+    }
+
+    /// The reason for which a callback is unreadable.
+    pub fn why_unreadable(result: Result<Told, Refusal>) -> String {
+        match result {
+            Err(Refusal::Unreadable(why)) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The reason for which a callback is refused.
+    pub fn why_refused(result: Result<Told, Refusal>) -> String {
+        match result {
+            Err(Refusal::Refused(why)) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn one_object_is_read_and_nothing_that_two_readers_could_understand_differently() {
+        let good = posted_object(&inbound("POST", "/", r#"{"a":{"b":1,"b":2},"c":"d"}"#)).unwrap();
+        assert_eq!(text(&good, "c"), Some("d"));
+        assert_eq!(text(&good, "a"), None);
+        let deep = format!("{{\"a\":{}", "[".repeat(100_000));
+        for (body, words) in [
+            ("", "empty"),
+            ("[]", "no JSON object"),
+            ("\"\\u001b[2J\"", "no JSON object"),
+            (r#"{"a":1,"a":2}"#, "stand in it once"),
+            (r#"{"a":1,"\u0061":2}"#, "stand in it once"),
+            (r#"{"a":1} {}"#, "no JSON: line 1"),
+            ("{\"a\":", "no JSON"),
+            ("{\"a\":\"\u{1b}\"}", "no JSON"),
+            (deep.as_str(), "no JSON"),
+        ] {
+            match posted_object(&inbound("POST", "/", body.to_owned())) {
+                Err(Refusal::Unreadable(why)) => assert!(why.contains(words), "{body}: {why}"),
+                other => panic!("{body}: {other:?}"),
+            }
+        }
+        let bytes = posted_object(&inbound("POST", "/", &b"{\"a\":\"\xff\"}"[..]));
+        assert!(matches!(bytes, Err(Refusal::Unreadable(_))));
+        for method in ["GET", "PUT", "HEAD"] {
+            let told = posted_object(&inbound(method, "/", "{}"));
+            assert_eq!(told, Err(Refusal::Method { allowed: "POST" }));
+        }
+    }
+
+    #[test]
+    fn parts_are_not_run_together() {
+        assert_ne!(parts(&["ab", "c"]), parts(&["a", "bc"]));
+        assert_ne!(parts(&["a", ""]), parts(&["a"]));
+        assert_eq!(parts(&["a", "b"]), parts(&["a", "b"]));
+    }
+}

@@ -1,0 +1,124 @@
+//! How callbacks are sent, as far as that can be changed, and what can be made to happen besides what payers do.
+
+use std::time::Duration;
+
+use super::payment::Change;
+use super::query;
+use crate::domain::simulate::{Event, Setting};
+use crate::domain::{WallTime, inert};
+use crate::sandbox::outbox::Letter;
+
+/// How much later than it should a callback comes that is late.
+const LATE: Duration = Duration::from_mins(1);
+
+const FAULT: &str = "callback-fault";
+const METHOD: &str = "callback-method";
+
+/// What is wrong with each callback from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Fault {
+    #[default]
+    None,
+    Duplicate,
+    Late,
+    /// The last change is told at once, those before it after it.
+    OutOfOrder,
+}
+
+const FAULTS: [(Fault, &str); 4] = [
+    (Fault::None, "none"),
+    (Fault::Duplicate, "duplicate"),
+    (Fault::Late, "late"),
+    (Fault::OutOfOrder, "out-of-order"),
+];
+
+/// What can be made to happen.
+pub(super) const EVENTS: [Event; 1] = [Event {
+    name: CALLBACK,
+    subject: "an id, of a payment or not",
+    about: "sends a callback with this id, which anybody could send",
+}];
+
+/// The one event.
+pub(super) const CALLBACK: &str = "callback";
+
+/// How callbacks are sent.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Play {
+    fault: Fault,
+    /// By POST with a form, and not by GET; the documentation does not say.
+    form: bool,
+}
+
+impl Play {
+    /// Every setting as it stands.
+    pub fn settings(self) -> Vec<Setting> {
+        let fault = FAULTS.iter().find(|(fault, _)| *fault == self.fault);
+        vec![
+            Setting {
+                name: FAULT,
+                value: fault.map_or("none", |(_, name)| name).to_owned(),
+                choices: &["none", "duplicate", "late", "out-of-order"],
+                about: "what is wrong with callbacks",
+            },
+            Setting {
+                name: METHOD,
+                value: if self.form { "form" } else { "get" }.to_owned(),
+                choices: &["get", "form"],
+                about: "whether the id comes in the URL of a GET or in the form of a POST",
+            },
+        ]
+    }
+
+    /// Changes a setting.
+    ///
+    /// # Errors
+    /// In words, if there is no such setting or the value does not fit.
+    pub fn set(&mut self, name: &str, value: &str) -> Result<String, String> {
+        let known = self.settings();
+        let Some(setting) = known.iter().find(|setting| setting.name == name) else {
+            let name = inert::quoted(name, 40);
+            return Err(format!(
+                "Kanga has no setting {name}; it has {FAULT}, {METHOD}"
+            ));
+        };
+        if !setting.choices.contains(&value) {
+            let choices = setting.choices.join(", ");
+            let value = inert::quoted(value, 40);
+            return Err(format!("{name} is one of {choices}, not {value}"));
+        }
+        if name == METHOD {
+            self.form = value == "form";
+        } else {
+            let mut faults = FAULTS.into_iter();
+            let fault = faults.find_map(|(fault, known)| (known == value).then_some(fault));
+            self.fault = fault.unwrap_or_default();
+        }
+        Ok(format!("Kanga's {name} is {value} from now on"))
+    }
+
+    /// One callback.
+    pub fn letter(self, id: &str, at: WallTime) -> Letter {
+        if self.form {
+            Letter::form(query(id), at)
+        } else {
+            Letter::hint(query(id), at)
+        }
+    }
+
+    /// What tells of a change.
+    pub fn letters(self, id: &str, change: &Change) -> Vec<Letter> {
+        let late = match self.fault {
+            Fault::Late => true,
+            Fault::OutOfOrder => !change.state.is_final(),
+            Fault::None | Fault::Duplicate => false,
+        };
+        let at = if late {
+            change.at.plus(LATE)
+        } else {
+            change.at
+        };
+        let times = if self.fault == Fault::Duplicate { 2 } else { 1 };
+        vec![self.letter(id, at); times]
+    }
+}
