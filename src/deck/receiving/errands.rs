@@ -29,7 +29,7 @@ pub(super) const LEASE: Duration = Duration::from_mins(1);
 /// One try takes no longer.
 const TRY_MAX: Duration = Duration::from_secs(45);
 /// However far the next one is off, the list is looked at: the clock may jump, and another process may have died.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_millis(250);
 /// How long what is in hand may take when the program leaves.
 const LEAVING: Duration = Duration::from_secs(2);
 /// A shop's server that says so often that it will never take a callback is believed.

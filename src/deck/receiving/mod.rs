@@ -10,6 +10,9 @@ mod relay;
 mod sealing;
 mod timeline;
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -48,7 +51,7 @@ pub struct Receive {
 /// How long an answer under way may take when the program leaves.
 const LEAVING: Duration = Duration::from_secs(2);
 /// A port that is taken is tried again.
-const BIND_AGAIN: Duration = Duration::from_secs(5);
+const BIND_AGAIN: Duration = Duration::from_secs(1);
 
 /// What all that work on callbacks share.
 pub(super) struct Shared {
