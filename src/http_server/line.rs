@@ -1,0 +1,170 @@
+//! One connection: which part of a request it is in, how long that may last, and its bytes.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::Limits;
+
+/// Where a connection stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(super) enum Phase {
+    /// For the first byte of a request.
+    Waiting = 0,
+    /// A head has begun.
+    Head = 1,
+    /// A head is whole, its body not yet.
+    Body = 2,
+    /// A request is whole, its answer not yet made.
+    Answering = 3,
+}
+
+/// What the parts of one connection tell each other. All of them run in one task.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    phase: AtomicU8,
+    /// Grows whenever the time that the phase may last begins anew.
+    turn: AtomicU64,
+    cut: AtomicBool,
+}
+
+impl Line {
+    pub(super) fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Relaxed) {
+            0 => Phase::Waiting,
+            1 => Phase::Head,
+            2 => Phase::Body,
+            _ => Phase::Answering,
+        }
+    }
+
+    pub(super) fn enter(&self, phase: Phase) {
+        self.phase.store(phase as u8, Ordering::Relaxed);
+        self.turn.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Lets nothing more be written; the other side sees a reset and not a tidy end.
+    pub(super) fn cut(&self) {
+        self.cut.store(true, Ordering::Relaxed);
+    }
+
+    fn is_cut(&self) -> bool {
+        self.cut.load(Ordering::Relaxed)
+    }
+
+    /// Ends when the phase has lasted for too long. To be polled after whatever may change the phase.
+    pub(super) fn late(
+        self: &Arc<Self>,
+        limits: Limits,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let line = self.clone();
+        let mut alarm = Box::pin(tokio::time::sleep(limits.silence));
+        let mut turn = line.turn.load(Ordering::Relaxed);
+        poll_fn(move |cx| {
+            let limit = match line.phase() {
+                Phase::Waiting => limits.silence,
+                Phase::Head => limits.head_time,
+                // The first is answered when it is late, the second is the handler's affair.
+                Phase::Body | Phase::Answering => return Poll::Pending,
+            };
+            let now = line.turn.load(Ordering::Relaxed);
+            if std::mem::replace(&mut turn, now) != now {
+                alarm.set(tokio::time::sleep(limit));
+            }
+            alarm.as_mut().poll(cx)
+        })
+    }
+}
+
+/// The bytes of one connection.
+pub(super) struct Wire {
+    tcp: TcpStream,
+    line: Arc<Line>,
+}
+
+impl Wire {
+    pub(super) fn new(tcp: TcpStream, line: Arc<Line>) -> Self {
+        Self { tcp, line }
+    }
+
+    fn refuse_if_cut(&self) -> io::Result<()> {
+        if self.line.is_cut() {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        Ok(())
+    }
+
+    /// An answer that is taken slowly is no silence.
+    fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if written.is_ready() && self.line.phase() == Phase::Waiting {
+            self.line.enter(Phase::Waiting);
+        }
+        written
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if self.line.is_cut() {
+            // Where it cannot be, the end is a tidy one.
+            let _ = self.tcp.set_zero_linger();
+        }
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        self.refuse_if_cut()?;
+        let had = buf.filled().len();
+        let read = Pin::new(&mut self.tcp).poll_read(cx, buf);
+        if buf.filled().len() > had && self.line.phase() == Phase::Waiting {
+            self.line.enter(Phase::Head);
+        }
+        read
+    }
+}
+
+impl AsyncWrite for Wire {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.refuse_if_cut()?;
+        let written = Pin::new(&mut self.tcp).poll_write(cx, buf);
+        self.wrote(written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.refuse_if_cut()?;
+        let written = Pin::new(&mut self.tcp).poll_write_vectored(cx, bufs);
+        self.wrote(written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.tcp.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.tcp).poll_shutdown(cx)
+    }
+}
