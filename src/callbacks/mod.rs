@@ -1,5 +1,9 @@
 //! Inbound callbacks: limits, verdict, durable row, answer. Knows no provider: an [`Addressee`] judges what comes.
 
+mod rate;
+mod receiver;
+pub mod seal;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -9,6 +13,9 @@ use bytes::Bytes;
 use crate::domain::{Delivery, Problem, Secret, Subject, WallTime};
 use crate::http_server::{Request, Response};
 use crate::net::BoxFuture;
+
+pub use rate::Rate;
+pub use receiver::{Limits, Receiver, Setup};
 
 /// One request to an account's callback address, whole.
 #[derive(Debug, Clone)]

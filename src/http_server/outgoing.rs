@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::http::Uri;
@@ -61,6 +61,21 @@ pub async fn send(request: &Outgoing, patience: Duration) -> Result<u16, SendErr
         .unwrap_or(Err(SendError::TimedOut))
 }
 
+/// As [`send`], to an address that is this machine's own whatever its number: a server there is asked whether it is well.
+///
+/// # Errors
+/// If the URL is no URL, or no status comes within `patience`.
+pub async fn send_to(
+    own: SocketAddr,
+    request: &Outgoing,
+    patience: Duration,
+) -> Result<u16, SendError> {
+    let uri = request.url.parse().map_err(|_| SendError::NotLoopback)?;
+    tokio::time::timeout(patience, exchange_with(own, &uri, request))
+        .await
+        .unwrap_or(Err(SendError::TimedOut))
+}
+
 /// Whether [`send`] would call `url`.
 #[must_use]
 pub fn is_local_url(url: &str) -> bool {
@@ -81,11 +96,16 @@ fn local(url: &str) -> Result<Uri, SendError> {
 }
 
 async fn exchange(uri: &Uri, request: &Outgoing) -> Result<u16, SendError> {
-    const HEAD_MAX: usize = 16 * 1024;
     let host = uri.host().ok_or(SendError::NotLoopback)?;
     // A name is not looked up: what `localhost` means here is not up to the resolver.
     let ip = literal(host).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    let mut tcp = TcpStream::connect((ip, uri.port_u16().unwrap_or(80))).await?;
+    exchange_with((ip, uri.port_u16().unwrap_or(80)).into(), uri, request).await
+}
+
+async fn exchange_with(to: SocketAddr, uri: &Uri, request: &Outgoing) -> Result<u16, SendError> {
+    const HEAD_MAX: usize = 16 * 1024;
+    let host = uri.host().ok_or(SendError::NotLoopback)?;
+    let mut tcp = TcpStream::connect(to).await?;
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     let authority = uri.authority().map_or(host, |authority| authority.as_str());
     let method = request.method();

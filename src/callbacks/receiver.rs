@@ -1,0 +1,586 @@
+//! The receiver: one request after another is judged, made durable, answered, and only then told on. Beside that, it
+//! calls itself through its own socket, so that it is known whether it would answer.
+
+use std::fmt::Write as _;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use bytes::Bytes;
+use sha2::{Digest as _, Sha256};
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+use super::rate::{Rate, Rates};
+use super::seal::Sealer;
+use super::{Addressee, Addressees, Answer, Inbound, Raw, Refusal, Same, Told};
+use crate::clock::Clock;
+use crate::domain::{Delivery, Duty, Listening, Verdict, WallTime, inert};
+use crate::http_server::{
+    self, Hosts, Outcome, Outgoing, Peer, Request, Response, Server, respond, text,
+};
+use crate::ledger::{Identity, Ledger, NewDelivery, NewErrand, Tried};
+use crate::net::redact;
+
+const CALLBACKS: &str = "/callbacks/";
+const HEARTBEAT: &str = "/heartbeat";
+/// Carries what only the receiver itself can know.
+const PULSE: &str = "x-tilldeck-pulse";
+/// Longer than a reverse proxy's patience is of no use.
+const JUDGING: Duration = Duration::from_secs(10);
+/// What a provider is told where its callback cannot be kept or judged now.
+const AGAIN: Duration = Duration::from_secs(30);
+
+const NAME_MAX: usize = 64;
+const WHY_MAX: usize = 200;
+const KIND_MAX: usize = 80;
+const METHOD_MAX: usize = 16;
+
+/// What the receiver takes on.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Of its connections.
+    pub server: http_server::Limits,
+    /// Of each address. Who calls directly from this machine is not limited.
+    pub rate: Rate,
+    /// How long a provider is kept waiting for what the shop's own server says.
+    pub relay: Duration,
+    /// How often it calls itself.
+    pub heartbeat: Duration,
+    /// How long its own call may take.
+    pub heartbeat_patience: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            server: http_server::Limits {
+                body: 1 << 20,
+                head: 32 * 1024,
+                connections: 512,
+                silence: Duration::from_secs(75),
+                head_time: Duration::from_secs(10),
+                body_time: Duration::from_secs(20),
+                // A proxy or tunnel hands on the host that it was called by.
+                hosts: Hosts::Any,
+            },
+            rate: Rate {
+                per_second: 200,
+                burst: 2_000,
+            },
+            relay: Duration::from_secs(9),
+            heartbeat: Duration::from_secs(5),
+            heartbeat_patience: Duration::from_secs(4),
+        }
+    }
+}
+
+/// What a receiver works with.
+pub struct Setup {
+    /// What it takes on.
+    pub limits: Limits,
+    /// Where callbacks are kept.
+    pub ledger: Ledger,
+    /// When they came.
+    pub clock: Clock,
+    /// Seals their bytes.
+    pub sealer: Arc<Sealer>,
+    /// As in [`NewDelivery`].
+    pub realm: String,
+    /// Who they are for.
+    pub addressees: Arc<dyn Addressees>,
+}
+
+/// A running receiver. Dropped, it hangs up.
+pub struct Receiver {
+    server: Server,
+    shared: Arc<Shared>,
+    listening: watch::Receiver<Listening>,
+    heart: AbortOnDropHandle<()>,
+}
+
+struct Shared {
+    setup: Setup,
+    rates: Mutex<Rates>,
+    /// What is being judged and kept goes on although whoever sent it hangs up: it may be durable already.
+    tasks: TaskTracker,
+    /// The last pulse that came through the socket.
+    felt: Mutex<Option<String>>,
+    tell: watch::Sender<Listening>,
+}
+
+impl Receiver {
+    /// Receives on `listener` until stopped.
+    ///
+    /// # Errors
+    /// If the listener does not know its own address.
+    pub fn start(listener: TcpListener, setup: Setup) -> io::Result<Self> {
+        let (tell, listening) = watch::channel(Listening::Off);
+        let limits = setup.limits;
+        let shared = Arc::new(Shared {
+            rates: Mutex::new(Rates::new(limits.rate)),
+            setup,
+            tasks: TaskTracker::new(),
+            felt: Mutex::default(),
+            tell,
+        });
+        let server = {
+            let shared = shared.clone();
+            Server::start(listener, limits.server, move |request| {
+                let shared = shared.clone();
+                async move { Outcome::Answer(shared.answer(request).await) }
+            })?
+        };
+        let beat = shared.clone().beat(server.address());
+        let heart = AbortOnDropHandle::new(tokio::spawn(beat));
+        Ok(Self {
+            server,
+            shared,
+            listening,
+            heart,
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.server.address()
+    }
+
+    /// Whether it would answer, as its own calls find; [`Listening::Off`] before the first.
+    #[must_use]
+    pub fn listening(&self) -> watch::Receiver<Listening> {
+        self.listening.clone()
+    }
+
+    /// Accepts nothing more, and finishes what has come for at most `patience`.
+    pub async fn stop(self, patience: Duration) {
+        self.heart.abort();
+        self.shared.tasks.close();
+        // Where there is no end to it, the runtime's end is its end.
+        let finished = self.shared.tasks.wait();
+        let _ = tokio::join!(
+            self.server.stop(patience),
+            tokio::time::timeout(patience, finished)
+        );
+        self.shared.tell.send_replace(Listening::Off);
+    }
+}
+
+impl Shared {
+    async fn answer(self: &Arc<Self>, request: Request) -> Response {
+        let path = request.uri().path();
+        if path == HEARTBEAT {
+            return self.feel(&request);
+        }
+        let (from, limited) = sender(&request);
+        if limited {
+            let now = self.setup.clock.now().mono;
+            let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Err(wait) = rates.take(from, now) {
+                let words = "Too many callbacks from this address.\n";
+                return later(StatusCode::TOO_MANY_REQUESTS, words, wait);
+            }
+        }
+        let Some(name) = path.strip_prefix(CALLBACKS).filter(|name| is_name(name)) else {
+            return text(StatusCode::NOT_FOUND, "There is nothing here.\n");
+        };
+        let name = name.to_owned();
+        let inbound = Inbound {
+            request,
+            from,
+            at: self.setup.clock.now().wall,
+        };
+        let (tell, told) = oneshot::channel();
+        let shared = self.clone();
+        self.tasks.spawn(async move {
+            let (answer, kept) = shared.receive(&name, inbound).await;
+            // Whoever sent it may have hung up.
+            let _ = tell.send(answer);
+            if let Some(delivery) = kept {
+                shared.setup.addressees.kept(delivery);
+            }
+        });
+        // It panicked: what was not kept comes again.
+        told.await.unwrap_or_else(|_| unable())
+    }
+
+    /// Judges a callback, keeps it, and says what it is answered with.
+    async fn receive(&self, name: &str, inbound: Inbound) -> (Response, Option<Delivery>) {
+        let Some(addressee) = self.setup.addressees.find(name) else {
+            let unknown = Judged::unlike(Verdict::UnknownAccount, "no account has this name", 404);
+            let words = "No account here has this name.\n";
+            return self.put_away(name, "", &inbound, unknown, words).await;
+        };
+        let provider = addressee.provider();
+        let judged = tokio::time::timeout(JUDGING, addressee.read(&inbound)).await;
+        let (judged, words) = match judged {
+            Ok(Ok(told)) => return self.accept(name, &*addressee, inbound, told).await,
+            Err(_) | Ok(Err(Refusal::Unable(_))) => return (unable(), None),
+            Ok(Err(Refusal::Refused(why))) => {
+                let refused = Judged::unlike(Verdict::Refused, &why, 403);
+                (refused, "This callback was refused.\n")
+            }
+            Ok(Err(Refusal::Unreadable(why))) => {
+                let unreadable = Judged::unlike(Verdict::Unreadable, &why, 400);
+                (unreadable, "This callback cannot be understood.\n")
+            }
+            Ok(Err(Refusal::Method { allowed })) => {
+                let method = inert::cut(inbound.request.method().as_str(), METHOD_MAX);
+                let why = format!("{method} is not how callbacks come here: {allowed}");
+                let mut judged = Judged::unlike(Verdict::Unreadable, &why, 405);
+                judged.allowed = Some(allowed);
+                (judged, "Callbacks do not come here by this method.\n")
+            }
+        };
+        self.put_away(name, provider, &inbound, judged, words).await
+    }
+
+    /// Keeps what is not acted upon.
+    async fn put_away(
+        &self,
+        name: &str,
+        provider: &str,
+        inbound: &Inbound,
+        judged: Judged,
+        words: &str,
+    ) -> (Response, Option<Delivery>) {
+        let status = StatusCode::from_u16(judged.status).expect("it is one of those above");
+        let mut answer = text(status, words);
+        if let Some(allowed) = judged.allowed {
+            let allowed = HeaderValue::from_static(allowed);
+            answer.headers_mut().insert(header::ALLOW, allowed);
+        }
+        match self.keep(name, provider, inbound, judged).await {
+            Some(delivery) => (answer, Some(delivery)),
+            None => (unable(), None),
+        }
+    }
+
+    /// Keeps what is genuine, with what is to be done about it.
+    async fn accept(
+        &self,
+        name: &str,
+        addressee: &dyn Addressee,
+        inbound: Inbound,
+        told: Told,
+    ) -> (Response, Option<Delivery>) {
+        let identity = self.identity(name, &told.same);
+        let relayed = matches!(told.answer, Answer::Relayed { .. });
+        let at = inbound.at;
+        let mut errands = Vec::new();
+        if told.asks {
+            errands.push(NewErrand {
+                duty: Duty::Ask,
+                target: String::new(),
+                at,
+                taken_until: None,
+            });
+        }
+        if let Some(target) = addressee.forward_to() {
+            // A relayed one is in hand until it is told what came of it.
+            let until = at.plus(self.setup.limits.relay.saturating_mul(2));
+            errands.push(NewErrand {
+                duty: Duty::Forward,
+                target,
+                at,
+                taken_until: relayed.then_some(until),
+            });
+        }
+        let judged = Judged {
+            verdict: Verdict::Accepted,
+            why: told.proof.to_owned(),
+            status: 200,
+            allowed: None,
+            kind: told.kind,
+            subject: told.subject,
+            identity: Some(identity),
+            errands,
+        };
+        let kept = self
+            .keep(name, addressee.provider(), &inbound, judged)
+            .await;
+        let Some(delivery) = kept else {
+            return (unable(), None);
+        };
+        let answer = match told.answer {
+            Answer::Plain => text(StatusCode::OK, "ok"),
+            Answer::Relayed { otherwise } => {
+                let said = match delivery.verdict {
+                    Verdict::Accepted => self.relay(addressee, &inbound, &delivery).await,
+                    _ => self.said_first(identity).await,
+                };
+                said.unwrap_or_else(|| json(Bytes::from_static(otherwise.as_bytes())))
+            }
+        };
+        (answer, Some(delivery))
+    }
+
+    async fn keep(
+        &self,
+        name: &str,
+        provider: &str,
+        inbound: &Inbound,
+        judged: Judged,
+    ) -> Option<Delivery> {
+        let shown = |text: &str, most: usize| inert::cut(&redact::scrub(text), most);
+        let new = NewDelivery {
+            realm: self.setup.realm.clone(),
+            account: inert::cut(name, NAME_MAX),
+            provider: provider.to_owned(),
+            received_at: inbound.at,
+            from: inbound.from.to_string(),
+            method: shown(inbound.request.method().as_str(), METHOD_MAX),
+            verdict: judged.verdict,
+            why: shown(&judged.why, WHY_MAX),
+            kind: shown(&judged.kind, KIND_MAX),
+            subject: judged.subject,
+            identity: judged.identity,
+            status: judged.status,
+            bytes: u64::try_from(inbound.request.body().len()).unwrap_or(u64::MAX),
+            sealed: self.setup.sealer.seal(&raw(&inbound.request)),
+            errands: judged.errands,
+        };
+        // Why it cannot be kept is the ledger's to tell: its status says so.
+        self.setup.ledger.deliver(new).await.ok()
+    }
+
+    /// What the shop's own server says, within limits; its silence is kept, too, so that nobody asks it again.
+    async fn relay(
+        &self,
+        addressee: &dyn Addressee,
+        inbound: &Inbound,
+        delivery: &Delivery,
+    ) -> Option<Response> {
+        let errand = delivery
+            .errands
+            .iter()
+            .find(|errand| errand.duty == Duty::Forward)?;
+        let limit = self.setup.limits.relay;
+        let relayed = addressee.relay(inbound, delivery);
+        if let Ok(said) = tokio::time::timeout(limit, relayed).await {
+            return said;
+        }
+        let given_up = Tried {
+            standing: crate::domain::Standing::GivenUp,
+            at: inbound.at,
+            told: "no answer in time".into(),
+            status: None,
+            took: Some(limit),
+            settles: false,
+            reply: None,
+        };
+        // Where this cannot be kept, whoever takes it later sees that it was to be relayed.
+        let _ = self.setup.ledger.tried_errand(errand.id, given_up).await;
+        None
+    }
+
+    /// What was said to the first of those that this one repeats.
+    async fn said_first(&self, identity: Identity) -> Option<Response> {
+        let sealed = self.setup.ledger.first_reply(identity).await.ok()??;
+        let said = self.setup.sealer.open_reply(&sealed)?;
+        Some(json(said.into()))
+    }
+
+    fn identity(&self, name: &str, same: &Same) -> Identity {
+        let (which, what) = match same {
+            Same::Message(what) => (b"m", what),
+            Same::Subject(what) => (b"s", what),
+        };
+        let mut hash = Sha256::new();
+        hash.update(which);
+        // The lengths keep ("ab", "c") and ("a", "bc") apart.
+        for part in [self.setup.realm.as_bytes(), name.as_bytes()] {
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part);
+        }
+        hash.update(what);
+        let hash = hash.finalize().into();
+        match same {
+            Same::Message(_) => Identity::Message(hash),
+            Same::Subject(_) => Identity::Subject(hash),
+        }
+    }
+
+    /// Answers whoever asks whether somebody is there, and knows its own call.
+    fn feel(&self, request: &Request) -> Response {
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "GET it.\n");
+            let allowed = HeaderValue::from_static("GET, HEAD");
+            refused.headers_mut().insert(header::ALLOW, allowed);
+            return refused;
+        }
+        let pulse = request.headers().get(PULSE);
+        if let Some(pulse) = pulse.and_then(|pulse| pulse.to_str().ok()) {
+            // Somebody else's pulse is never waited for.
+            let mut felt = self.felt.lock().unwrap_or_else(PoisonError::into_inner);
+            *felt = Some(pulse.to_owned());
+        }
+        text(StatusCode::OK, "alive\n")
+    }
+
+    async fn beat(self: Arc<Self>, bound: SocketAddr) {
+        let limits = self.setup.limits;
+        let url = format!("http://{}", reachable(bound));
+        loop {
+            let beaten = self.call_itself(bound, limits.heartbeat_patience).await;
+            let now = self.setup.clock.now().wall;
+            match beaten {
+                Ok(()) => {
+                    self.tell.send_replace(Listening::Up {
+                        url: url.clone(),
+                        heartbeat: now,
+                    });
+                }
+                Err(why) => self.tell_down(bound, why, now),
+            }
+            tokio::time::sleep(limits.heartbeat).await;
+        }
+    }
+
+    async fn call_itself(&self, bound: SocketAddr, patience: Duration) -> Result<(), String> {
+        let mut random = [0_u8; 16];
+        getrandom::fill(&mut random).map_err(|error| error.to_string())?;
+        let pulse = random.iter().fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02x}");
+            text
+        });
+        let to = reachable(bound);
+        let call = Outgoing {
+            url: format!("http://{to}{HEARTBEAT}"),
+            headers: vec![(PULSE.to_owned(), pulse.clone())],
+            body: None,
+        };
+        let status = http_server::send_to(to, &call, patience)
+            .await
+            .map_err(|error| format!("it does not answer its own call: {error}"))?;
+        let felt = self.felt.lock().unwrap_or_else(PoisonError::into_inner);
+        if status != 200 || felt.as_ref() != Some(&pulse) {
+            return Err("another program answers in its place".into());
+        }
+        Ok(())
+    }
+
+    fn tell_down(&self, bound: SocketAddr, why: String, now: WallTime) {
+        self.tell.send_if_modified(|listening| {
+            if matches!(listening, Listening::Down { why: known, .. } if *known == why) {
+                return false;
+            }
+            let since = match listening {
+                Listening::Down { since, .. } => *since,
+                _ => now,
+            };
+            *listening = Listening::Down {
+                address: bound.to_string(),
+                why,
+                since,
+            };
+            true
+        });
+    }
+}
+
+/// A request with what was found of it.
+struct Judged {
+    verdict: Verdict,
+    why: String,
+    status: u16,
+    allowed: Option<&'static str>,
+    kind: String,
+    subject: Option<crate::domain::Subject>,
+    identity: Option<Identity>,
+    errands: Vec<NewErrand>,
+}
+
+impl Judged {
+    /// Of what is not acted upon.
+    fn unlike(verdict: Verdict, why: &str, status: u16) -> Self {
+        Self {
+            verdict,
+            why: why.to_owned(),
+            status,
+            allowed: None,
+            kind: String::new(),
+            subject: None,
+            identity: None,
+            errands: Vec::new(),
+        }
+    }
+}
+
+/// Whether it is one plain segment of a path. Nothing is decoded: an account's name needs no escapes.
+fn is_name(segment: &str) -> bool {
+    !matches!(segment, "" | "." | "..") && !segment.contains(['/', '%', '\\'])
+}
+
+/// Who sent a request, and whether that one is limited. A proxy on this machine says who called it in the last entry of
+/// `X-Forwarded-For`; what comes before is whatever its caller wrote. A program on this machine that writes one itself
+/// limits itself.
+fn sender(request: &Request) -> (IpAddr, bool) {
+    let peer = request.extensions().get::<Peer>();
+    let peer = peer.map_or(Ipv4Addr::LOCALHOST.into(), |peer| {
+        peer.0.ip().to_canonical()
+    });
+    if !peer.is_loopback() {
+        return (peer, true);
+    }
+    match forwarded_for(request.headers()) {
+        Some(from) => (from, true),
+        None => (peer, false),
+    }
+}
+
+fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
+    let last = headers.get_all("x-forwarded-for").iter().next_back()?;
+    let entry = last.to_str().ok()?.rsplit(',').next()?.trim();
+    // Some write the port, too.
+    let ip = entry
+        .parse::<IpAddr>()
+        .or_else(|_| entry.parse::<SocketAddr>().map(|address| address.ip()));
+    ip.ok().map(|ip| ip.to_canonical())
+}
+
+/// By what a server that listens there is called from here.
+fn reachable(bound: SocketAddr) -> SocketAddr {
+    let ip = match bound.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, bound.port())
+}
+
+fn raw(request: &Request) -> Raw {
+    let target = request.uri().path_and_query();
+    Raw {
+        method: request.method().to_string(),
+        target: target.map_or("/", |target| target.as_str()).to_owned(),
+        headers: request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+            .collect(),
+        body: request.body().clone(),
+    }
+}
+
+fn json(body: Bytes) -> Response {
+    respond(StatusCode::OK, "application/json", body)
+}
+
+fn unable() -> Response {
+    let words = "This callback cannot be kept now. Please send it again.\n";
+    later(StatusCode::SERVICE_UNAVAILABLE, words, AGAIN)
+}
+
+fn later(status: StatusCode, words: &str, wait: Duration) -> Response {
+    let mut response = text(status, words);
+    let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    response
+}

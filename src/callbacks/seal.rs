@@ -1,0 +1,221 @@
+//! Sealed bytes: what came and what was answered, as the ledger keeps it. They hold the game's key, players' tokens,
+//! static headers; without the key from the vault they tell nothing, and none can be changed unnoticed.
+
+use std::fmt;
+
+use bytes::Bytes;
+use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+
+use super::Raw;
+
+/// How what is sealed is laid out: this byte, the nonce, then the ciphertext with its tag.
+const VERSION: u8 = 1;
+const HEAD: usize = 1 + NONCE_LEN;
+
+/// What is sealed as one cannot be opened as the other.
+#[derive(Clone, Copy)]
+enum What {
+    Request,
+    Reply,
+}
+
+impl What {
+    fn aad(self) -> Aad<[u8; 2]> {
+        Aad::from([
+            VERSION,
+            match self {
+                Self::Request => b'q',
+                Self::Reply => b'r',
+            },
+        ])
+    }
+}
+
+/// Seals and opens with one key, by ChaCha20-Poly1305 (RFC 8439). Cheap to clone.
+#[derive(Clone)]
+pub struct Sealer(LessSafeKey);
+
+impl Sealer {
+    /// With a key that is used for nothing else. With nonces by chance, one key is good for some billion messages.
+    #[must_use]
+    pub fn new(key: [u8; 32]) -> Self {
+        let key = UnboundKey::new(&CHACHA20_POLY1305, &key).expect("its keys have 32 bytes");
+        Self(LessSafeKey::new(key))
+    }
+
+    /// Seals a request.
+    #[must_use]
+    pub fn seal(&self, raw: &Raw) -> Vec<u8> {
+        let fields: usize = raw
+            .headers
+            .iter()
+            .map(|(name, value)| 8 + name.len() + value.len())
+            .sum();
+        let length = 16 + raw.method.len() + raw.target.len() + fields + raw.body.len();
+        self.close(What::Request, length, |plain| {
+            put(plain, raw.method.as_bytes());
+            put(plain, raw.target.as_bytes());
+            put_length(plain, raw.headers.len());
+            for (name, value) in &raw.headers {
+                put(plain, name.as_bytes());
+                put(plain, value);
+            }
+            put(plain, &raw.body);
+        })
+    }
+
+    /// The request, where it was sealed with this key and is whole.
+    #[must_use]
+    pub fn open(&self, sealed: &[u8]) -> Option<Raw> {
+        let plain = self.disclose(What::Request, sealed)?;
+        let mut rest = &plain[..];
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+        let method = text(take(&mut rest)?)?;
+        let target = text(take(&mut rest)?)?;
+        let count = take_length(&mut rest)?;
+        // As many as are there, whatever their number says.
+        let mut headers = Vec::new();
+        for _ in 0..count {
+            headers.push((text(take(&mut rest)?)?, take(&mut rest)?.to_vec()));
+        }
+        let body = Bytes::copy_from_slice(take(&mut rest)?);
+        rest.is_empty().then_some(Raw {
+            method,
+            target,
+            headers,
+            body,
+        })
+    }
+
+    /// Seals the body of an answer.
+    #[must_use]
+    pub fn seal_reply(&self, reply: &[u8]) -> Vec<u8> {
+        self.close(What::Reply, reply.len(), |plain| {
+            plain.extend_from_slice(reply);
+        })
+    }
+
+    /// The body of an answer, where it was sealed with this key and is whole.
+    #[must_use]
+    pub fn open_reply(&self, sealed: &[u8]) -> Option<Vec<u8>> {
+        self.disclose(What::Reply, sealed)
+    }
+
+    fn close(&self, what: What, length: usize, fill: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+        let mut nonce = [0; NONCE_LEN];
+        getrandom::fill(&mut nonce).expect("the system has random numbers, or nothing is secret");
+        let mut sealed = Vec::with_capacity(HEAD + length + CHACHA20_POLY1305.tag_len());
+        sealed.push(VERSION);
+        sealed.extend_from_slice(&nonce);
+        fill(&mut sealed);
+        let nonce = Nonce::assume_unique_for_key(nonce);
+        let tag = self
+            .0
+            .seal_in_place_separate_tag(nonce, what.aad(), &mut sealed[HEAD..])
+            .expect("it is shorter than 256 GiB");
+        sealed.extend_from_slice(tag.as_ref());
+        sealed
+    }
+
+    fn disclose(&self, what: What, sealed: &[u8]) -> Option<Vec<u8>> {
+        let (head, hidden) = sealed.split_at_checked(HEAD)?;
+        if head[0] != VERSION {
+            return None;
+        }
+        let nonce = Nonce::try_assume_unique_for_key(&head[1..]).ok()?;
+        let mut plain = hidden.to_vec();
+        let length = self
+            .0
+            .open_in_place(nonce, what.aad(), &mut plain)
+            .ok()?
+            .len();
+        plain.truncate(length);
+        Some(plain)
+    }
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Sealer(…)")
+    }
+}
+
+fn put_length(into: &mut Vec<u8>, length: usize) {
+    let length = u32::try_from(length).expect("what is received is bounded far below 4 GiB");
+    into.extend_from_slice(&length.to_be_bytes());
+}
+
+fn put(into: &mut Vec<u8>, bytes: &[u8]) {
+    put_length(into, bytes.len());
+    into.extend_from_slice(bytes);
+}
+
+fn take_length(from: &mut &[u8]) -> Option<usize> {
+    let (length, rest) = from.split_first_chunk()?;
+    *from = rest;
+    usize::try_from(u32::from_be_bytes(*length)).ok()
+}
+
+fn take<'a>(from: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = take_length(from)?;
+    let (bytes, rest) = from.split_at_checked(length)?;
+    *from = rest;
+    Some(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw() -> Raw {
+        Raw {
+            method: "POST".into(),
+            target: "/callbacks/mygame?x=%00".into(),
+            headers: vec![
+                ("x-api-key".into(), b"SANDBOX-KEY".to_vec()),
+                ("x-bytes".into(), vec![0xff, 0x80]),
+            ],
+            body: Bytes::from_static(b"api_key=SANDBOX-KEY\0\xff"),
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_comes_back_with_the_same_key_alone() {
+        let sealer = Sealer::new([7; 32]);
+        let sealed = sealer.seal(&raw());
+        assert_eq!(sealer.open(&sealed), Some(raw()));
+        assert_eq!(sealer.clone().open(&sealed), Some(raw()));
+        assert_eq!(Sealer::new([8; 32]).open(&sealed), None);
+        assert_ne!(sealer.seal(&raw()), sealed, "with another nonce");
+        let shown = String::from_utf8_lossy(&sealed);
+        assert!(!shown.contains("SANDBOX"), "{shown}");
+        assert_eq!(format!("{sealer:?}"), "Sealer(…)");
+        let reply = sealer.seal_reply(b"{\"state\":\"completed\"}");
+        assert_eq!(
+            sealer.open_reply(&reply).unwrap(),
+            b"{\"state\":\"completed\"}"
+        );
+        assert_eq!(sealer.open_reply(&sealed), None, "it is no reply");
+        assert_eq!(sealer.open(&reply), None, "nor the other way");
+    }
+
+    #[test]
+    fn whatever_was_changed_or_cut_is_not_opened() {
+        let sealer = Sealer::new([7; 32]);
+        let sealed = sealer.seal(&raw());
+        for at in 0..sealed.len() {
+            let mut changed = sealed.clone();
+            changed[at] ^= 1;
+            assert_eq!(sealer.open(&changed), None, "byte {at}");
+            assert_eq!(sealer.open(&sealed[..at]), None, "cut at {at}");
+        }
+        for nonsense in [
+            &b"\xff\xff\xff\xff"[..],
+            b"",
+            b"\0\0\0\0\0\0\0\0\xff\xff\xff\xff",
+        ] {
+            let odd = sealer.close(What::Request, 0, |plain| plain.extend_from_slice(nonsense));
+            assert_eq!(sealer.open(&odd), None);
+        }
+    }
+}
