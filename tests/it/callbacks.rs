@@ -105,7 +105,8 @@ fn is_told(delivery: &Delivery, told: &str) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_payment_made_on_the_checkout_page_is_received_checked_and_told_on_its_timeline() {
-    let mut bench = open(&Place::new(), None).await;
+    let place = Place::new();
+    let mut bench = open(&place, None).await;
     let kanga = AccountId::new("kanga").unwrap();
     let id = PaymentId::new("ERRAND 1").unwrap();
     let link = Op::PaymentLink(LinkRequest {
