@@ -93,8 +93,13 @@ pub enum Command {
     /// Run the embedded providers for other programs, or make something happen in them.
     #[command(subcommand)]
     Sandbox(SandboxCommand),
-    /// Show the outbound requests that the ledger has kept.
+    /// Show the outbound requests that the ledger has kept, or the callbacks.
     Log(Log),
+    /// Receive callbacks until interrupted: verify, keep, act, hand on. Prints its URL first, then each delivery.
+    #[command(after_help = LISTEN)]
+    Listen(Listen),
+    /// Hand kept callbacks on once more, as they came, and say what the shop's server answered.
+    Replay(Replay),
     /// The config file.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -426,9 +431,44 @@ pub struct Deliver {
     pub event: Option<String>,
 }
 
+const LISTEN: &str = "\
+An account's callbacks come to http://ADDR/callbacks/ACCOUNT; GET /heartbeat there tells that it is alive. A callback is
+answered 200 once it is kept safe on the disk; what is to be done about it is done after that, and again after a restart.
+A shop's server that fails is tried again for a day; one that answers 4xx (but 408, 425, 429) three times is given up.
+Run it behind a reverse proxy with TLS, and have no other proxy write X-Forwarded-For.
+
+With --json a delivery is one object a line, printed when it is received; how its errands end is told on standard error.
+SIGTERM ends it with 0 and Ctrl-C with 130; when it cannot serve any more, it exits with 2.";
+
+/// `listen`.
+#[derive(Debug, Args)]
+pub struct Listen {
+    /// Where to listen, else `bind` of [callbacks] in the config, else 127.0.0.1:8787. Port 0 takes any free one.
+    #[arg(long, value_name = "ADDR")]
+    pub bind: Option<SocketAddr>,
+    /// Hand callbacks on, byte for byte, to the shop's own server: http:// on this machine, https:// elsewhere. With a
+    /// name only that account's.
+    #[arg(long, value_name = "[ACCOUNT=]URL")]
+    pub forward_to: Vec<String>,
+}
+
+/// `replay`.
+#[derive(Debug, Args)]
+pub struct Replay {
+    /// Numbers of callbacks, as `log --deliveries` lists them; refused ones, too.
+    #[arg(required = true, value_name = "ID")]
+    pub ids: Vec<i64>,
+    /// Where to: http:// on this machine, https:// elsewhere.
+    #[arg(long, value_name = "URL")]
+    pub to: String,
+}
+
 /// `log`.
 #[derive(Debug, Args)]
 pub struct Log {
+    /// The callbacks that were received instead of the requests that were sent.
+    #[arg(long, conflicts_with = "export")]
+    pub deliveries: bool,
     /// Go on printing what comes.
     #[arg(long, short)]
     pub follow: bool,

@@ -5,7 +5,7 @@ use std::io::IsTerminal as _;
 use super::output::Out;
 use super::{Context, Exit, local, vault};
 use crate::config::{self, Config, Profile, Vault};
-use crate::deck;
+use crate::deck::{self, Options, Receive};
 use crate::domain::{Problem, ProblemKind};
 use crate::providers;
 use crate::runtime::{self, Ended, Start};
@@ -31,7 +31,18 @@ pub fn run(context: &Context, out: &Out) -> color_eyre::Result<Exit> {
         Err(problem) => return fail(&problem),
     };
     let options = match context.options() {
-        Ok(options) => options,
+        Ok(options) => Options {
+            receive: Some(Receive {
+                // The simulator's callbacks are received on a port of their own.
+                bind: context
+                    .config
+                    .callbacks
+                    .bind
+                    .filter(|_| !context.profile.built_in),
+                ..Receive::default()
+            }),
+            ..options
+        },
         Err(problem) => return fail(&problem),
     };
     let start = Start {

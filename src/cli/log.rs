@@ -10,7 +10,7 @@ use crate::domain::{AccountId, Exchange, ExchangeId, Outcome, WallTime};
 use crate::ledger::{LogQuery, Status};
 
 /// How often `--follow` looks for more.
-const LOOK: Duration = Duration::from_millis(300);
+pub(super) const LOOK: Duration = Duration::from_millis(300);
 
 pub async fn run(args: &Log, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
     let ledger = deck.ledger();
@@ -21,14 +21,8 @@ pub async fn run(args: &Log, context: &Context, deck: &Deck, out: &Out) -> Resul
         Ok(account) => account,
         Err(error) => return out.fail(&local(&error.to_string())),
     };
-    let now = context.clock.now().wall;
     let mut query = LogQuery {
-        since: args.since.map(|since| {
-            WallTime(
-                now.0
-                    .saturating_sub(i64::try_from(since.as_millis()).unwrap_or(i64::MAX)),
-            )
-        }),
+        since: args.since_when(context),
         account,
         limit: args.limit.max(1),
         bodies: args.export.is_some(),
@@ -86,6 +80,14 @@ pub async fn run(args: &Log, context: &Context, deck: &Deck, out: &Out) -> Resul
                 return out.fail(&local(&error.to_string()));
             }
         }
+    }
+}
+
+impl Log {
+    /// The instant that `--since` names.
+    pub(super) fn since_when(&self, context: &Context) -> Option<WallTime> {
+        let since = i64::try_from(self.since?.as_millis()).unwrap_or(i64::MAX);
+        Some(WallTime(context.clock.now().wall.0.saturating_sub(since)))
     }
 }
 

@@ -6,15 +6,18 @@ mod budget;
 mod check;
 mod config;
 mod console;
+mod deliveries;
 mod estimate;
 mod export;
 pub mod fault;
 mod link;
+mod listen;
 mod log;
 mod manage;
 pub mod output;
 mod player;
 mod prompt;
+mod replay;
 mod request;
 mod sandbox;
 mod token;
@@ -106,6 +109,7 @@ impl Context {
             renew: false,
             environ: Environ::process(),
             config: locations(&self.global).config_file().map(|file| file.path),
+            receive: None,
         })
     }
 
@@ -242,6 +246,9 @@ fn run(arguments: Arguments) -> color_eyre::Result<Exit> {
         command => match context(arguments.global) {
             Ok(context) => match command {
                 None => return console::run(&context, &out),
+                Some(Command::Listen(args)) => {
+                    on_threads(async move { listen::run(&args, &context, &out).await })?
+                }
                 Some(command) => block_on(dispatch(command, &context, &out))?,
             },
             Err(error) => misconfigured(&error, &out),
@@ -272,14 +279,21 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
             Command::Player(command) => player::run(&command, context, &deck, out).await,
             Command::Budget => budget::run(context, &deck, out).await,
             Command::Request(args) => request::run(&args, &deck, out).await,
+            Command::Log(args) if args.deliveries => {
+                deliveries::run(&args, context, &deck, out).await
+            }
+            Command::Replay(args) => replay::run(&args, &deck, out).await,
             Command::Log(args) => log::run(&args, context, &deck, out).await,
             Command::Sandbox(SandboxCommand::Trigger { url, what }) => {
                 sandbox::trigger(url.as_deref(), &what, &deck, out).await
             }
             Command::Sandbox(SandboxCommand::Serve { .. })
+            | Command::Listen(_)
             | Command::Config(_)
             | Command::Completions { .. }
-            | Command::Man => unreachable!("these need no deck and are done before one is opened"),
+            | Command::Man => unreachable!(
+                "these need no deck, or another one, and are done before this is opened"
+            ),
         }
     };
     let work = async {
@@ -355,6 +369,19 @@ async fn warn(deck: &Deck, out: &Out) {
     if let Some((account, by)) = deck.clock_ahead() {
         out.tell(Tone::Warn, "warning:", &runtime::clock_ahead(&account, by));
     }
+}
+
+/// Runs a command that serves others to its end.
+fn on_threads(
+    command: impl Future<Output = Result<Exit, Closed>>,
+) -> color_eyre::Result<Result<Exit, Closed>> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let done = runtime.block_on(command);
+    runtime.shutdown_background();
+    Ok(done)
 }
 
 /// Runs a command to its end. One thread is enough: a command waits, mostly.

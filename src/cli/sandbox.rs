@@ -172,7 +172,7 @@ fn without_provider(parsed: &Url, url: &str) -> BTreeMap<String, String> {
 }
 
 /// SIGINT counts as an interruption, SIGTERM as the regular end of a service.
-async fn wait_for_stop() -> Exit {
+pub(super) async fn wait_for_stop() -> Exit {
     use tokio::signal::unix::{SignalKind, signal};
     if let Ok(mut terminate) = signal(SignalKind::terminate()) {
         tokio::select! {

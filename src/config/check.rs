@@ -244,7 +244,7 @@ impl Checker<'_, '_> {
                 "write numbers, like \"127.0.0.1:8787\" or \"[::1]:8787\"",
             )
         })?;
-        Ok(Callbacks { bind })
+        Ok(Callbacks { bind: Some(bind) })
     }
 
     fn ui(&self, table: &Table<'_, '_>) -> Result<Ui, ConfigError> {

@@ -11,7 +11,7 @@ mod secret;
 mod vault;
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -130,19 +130,14 @@ pub struct BudgetOverride {
 }
 
 /// The callback receiver's settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Callbacks {
-    /// Where it listens.
-    pub bind: SocketAddr,
+    /// Where the console listens; `None`, and it does not. `tilldeck listen` then takes [`LISTEN`].
+    pub bind: Option<SocketAddr>,
 }
 
-impl Default for Callbacks {
-    fn default() -> Self {
-        Self {
-            bind: SocketAddr::from((Ipv4Addr::LOCALHOST, 8787)),
-        }
-    }
-}
+/// Where `tilldeck listen` listens unless told otherwise.
+pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787);
 
 /// The console's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]

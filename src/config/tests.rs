@@ -126,7 +126,7 @@ fn an_account_is_read_in_full() {
     };
     assert_eq!(shop.budget, Some(budget));
     assert_eq!(another.secrets["api_secret"].describe(), "keyring another");
-    assert_eq!(config.callbacks.bind.to_string(), "[::1]:9999");
+    assert_eq!(config.callbacks.bind, "[::1]:9999".parse().ok());
     assert_eq!((config.ui.theme, config.ui.mouse), (Theme::Light, false));
     assert_eq!(config.ui.keys["help"].keys, ["?", "f1"]);
     assert_eq!(config.ui.keys["help"].place.line(), 22);

@@ -87,6 +87,12 @@ impl Vault {
         }
     }
 
+    /// The same, in its files alone.
+    #[must_use]
+    pub fn without_keyring(&self) -> Self {
+        Self::files(self.folder.clone())
+    }
+
     /// Why secrets go into files rather than into the keyring, once that is known.
     #[must_use]
     pub fn note(&self) -> Option<String> {

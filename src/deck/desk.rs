@@ -1,10 +1,12 @@
 //! One account at work, made from its config or from the simulator's account.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use reqwest::Url;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::receiving::addressee::Keys;
 use super::secrets::{self, InHand};
 use crate::auth::{Keep, Tokens};
 use crate::clock::Clock;
@@ -21,6 +23,8 @@ pub(super) struct Desk {
     pub(super) client: Arc<dyn Client>,
     pub(super) session: Session,
     pub(super) tokens: Option<Tokens>,
+    /// What its callbacks are judged by.
+    pub(super) keys: Keys,
     /// Renews the tokens as long as the account is at work.
     _renewal: Option<AbortOnDropHandle<()>>,
 }
@@ -96,7 +100,8 @@ impl Seats {
         let read_secret = secrets::embedded_secret(manifest);
         let read_secret = self.in_hand.before(&account.id, read_secret);
         let credentials = self.credentials(texts.collect(), read_secret, endpoints);
-        self.desk(account, manifest, credentials, limits)
+        let set = manifest.embedded.iter().map(|(key, _)| *key).collect();
+        self.desk(account, manifest, credentials, limits, set)
     }
 
     /// An account of the config file; `None` where its provider is not known.
@@ -109,7 +114,8 @@ impl Seats {
         let read_secret = self.in_hand.before(&config.id, read_secret);
         let credentials = self.credentials(config.texts.clone(), read_secret, endpoints);
         let account = account(config, manifest, &self.vault);
-        Some(self.desk(account, manifest, credentials, limits))
+        let set = config.secrets.keys().copied().collect();
+        Some(self.desk(account, manifest, credentials, limits, set))
     }
 
     fn credentials(
@@ -134,6 +140,7 @@ impl Seats {
         manifest: &'static Manifest,
         mut credentials: Credentials,
         limits: Vec<Limit>,
+        set: BTreeSet<&'static str>,
     ) -> Desk {
         let endpoints = credentials.endpoints.clone();
         let session = Session::new(self.gate.clone(), account.clone(), endpoints, limits);
@@ -151,12 +158,19 @@ impl Seats {
         let renewal = tokens.clone().filter(|_| self.renews);
         let renewal = renewal.map(|tokens| AbortOnDropHandle::new(tokio::spawn(tokens.renew())));
         credentials.tokens.clone_from(&tokens);
+        let keys = Keys::new(
+            &manifest.spec,
+            credentials.texts.clone(),
+            credentials.read_secret.clone(),
+            set,
+        );
         Desk {
             account,
             manifest,
             client: (manifest.connect)(credentials),
             session,
             tokens,
+            keys,
             _renewal: renewal,
         }
     }

@@ -441,7 +441,7 @@ impl Deck {
                 .map(drop)
                 .map_err(|error| error.problem(&desk.account.id));
         }
-        self.perform(desk, &Op::Verify, how).await.map(drop)
+        self.asker.perform(desk, &Op::Verify, how).await.map(drop)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A profile made to work: accounts with their sessions, the ledger, the embedded simulator. The only
 //! wiring; console, command line and tests all stand on it.
 
+mod ask;
 mod desk;
 mod explore;
 pub mod manage;
@@ -18,19 +19,22 @@ use tokio::sync::mpsc;
 
 pub use desk::accounts;
 use desk::{Desk, Desks, Seats};
+pub use receiving::{Receive, target};
 pub use simulator::{Posted, Posting, Proof, post, serve};
 
+use ask::{Asker, Seen};
+use receiving::{Bound, Parts, Reception};
 use secrets::InHand;
 
 use crate::clock::Clock;
 use crate::config::{Environ, Profile, Vault};
 use crate::domain::{
-    Account, AccountId, Answer, BudgetGauge, CredentialStatus, Environment, Observation, Op,
-    PaymentId, Problem, ProblemKind, Watch,
+    Account, AccountId, Answer, BudgetGauge, CredentialStatus, Observation, Op, PaymentId, Problem,
+    ProblemKind, Watch,
 };
 use crate::ledger::{Ledger, Retention};
 use crate::net::{Event, Gate, How, Timeouts};
-use crate::providers::{REGISTRY, Verify};
+use crate::providers::REGISTRY;
 use crate::sandbox::Sandbox;
 
 /// What a deck is opened with.
@@ -51,6 +55,8 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// Where secrets that tilldeck is given are kept, and access tokens between runs.
     pub vault: Vault,
+    /// Whether and how callbacks are received, as long as the deck is open; a command that ends at once does not.
+    pub receive: Option<Receive>,
 }
 
 /// A profile at work.
@@ -63,6 +69,8 @@ pub struct Deck {
     ledger: Ledger,
     clock: Clock,
     simulator: Option<Sandbox>,
+    asker: Asker,
+    reception: Reception,
 }
 
 impl Deck {
@@ -80,13 +88,21 @@ impl Deck {
             renew,
             config,
             vault,
+            receive,
         } = options;
         let ledger = Ledger::start(state_dir, clock.clone(), Retention::default());
         let gate = Arc::new(Gate::new(ledger.clone(), clock.clone(), timeouts, events));
+        // Before the simulator, which is told where it is; after it there is somebody to receive for.
+        let bound = Bound::new(profile, receive.as_ref()).await;
         let simulator = if profile.built_in {
-            Some(simulator::start(&clock).await?)
+            Some(simulator::start(&clock, bound.callback_urls()).await?)
         } else {
             None
+        };
+        // Nothing of the simulator's is worth opening a keyring for.
+        let sealing = match &simulator {
+            Some(_) => vault.without_keyring(),
+            None => vault.clone(),
         };
         let seats = Seats {
             gate: gate.clone(),
@@ -111,15 +127,33 @@ impl Deck {
                 .filter_map(|config| seats.configured(config))
                 .collect()
         };
+        let desks = Desks::new(desks);
+        let asker = Asker {
+            profile: profile.name.as_str().into(),
+            desks: desks.clone(),
+            ledger: ledger.clone(),
+            clock: clock.clone(),
+            seen: Seen::default(),
+        };
+        let reception = Reception::start(Parts {
+            asker: asker.clone(),
+            gate: gate.clone(),
+            vault: sealing,
+            realm: receiving::realm(profile),
+            bound,
+            receive,
+        });
         Ok(Self {
             profile: profile.name.clone(),
             config,
-            desks: Desks::new(desks),
+            desks,
             seats,
             gate,
             ledger,
             clock,
             simulator,
+            asker,
+            reception,
         })
     }
 
@@ -240,70 +274,7 @@ impl Deck {
     /// Tells what happened, to which account, and what to do next.
     pub async fn ask(&self, account: &AccountId, op: Op, how: How) -> Result<Answer, Problem> {
         let desk = self.desk(account)?;
-        let result = match &op {
-            Op::PaymentLink(link) => {
-                let token = if link.with_token {
-                    match self.perform(&desk, &Op::CreatePaymentToken, how).await? {
-                        Answer::PaymentToken(token) => Some(token),
-                        _ => None,
-                    }
-                } else {
-                    None
-                };
-                desk.client
-                    .link(link, token.as_ref())
-                    .map(Answer::Link)
-                    .map_err(|error| desk.problem(error))
-            }
-            op => self.perform(&desk, op, how).await,
-        };
-        self.remember(&desk, &op, &result).await;
-        result
-    }
-
-    async fn perform(&self, desk: &Desk, op: &Op, how: How) -> Result<Answer, Problem> {
-        let ask = async {
-            // A kept token would answer for credentials that are withdrawn by now.
-            if let (Op::Verify, Some(tokens)) = (op, &desk.tokens) {
-                tokens.refresh(how).await?;
-                if desk.manifest.verify == Verify::TokenCall {
-                    return Ok(Answer::Verified);
-                }
-            }
-            let call = desk.client.call(op)?;
-            let reply = desk.session.send(&call, desk.client.as_ref(), how).await?;
-            desk.client.answer(op, &reply, reply.at)
-        };
-        ask.await.map_err(|error| desk.problem(error))
-    }
-
-    /// Keeps what outlives this run. The simulator's world does not, so nothing of it is kept.
-    async fn remember(&self, desk: &Desk, op: &Op, result: &Result<Answer, Problem>) {
-        if desk.account.environment == Environment::Embedded {
-            return;
-        }
-        let at = self.clock.now().wall;
-        match (op, result) {
-            (_, Ok(Answer::Payment(payment))) => {
-                let observation = Observation {
-                    at,
-                    payment: payment.clone(),
-                };
-                // What cannot be kept is told by the ledger's own status; the answer stands all the same.
-                let _ = self
-                    .ledger
-                    .observe(&desk.account.id, &self.profile, &observation)
-                    .await;
-            }
-            (Op::Verify, result) => {
-                let status = CredentialStatus::after(result.as_ref().map(|_| ()), at);
-                let _ = self
-                    .ledger
-                    .remember_credentials(&self.profile, &desk.account.id, &status)
-                    .await;
-            }
-            _ => {}
-        }
+        self.asker.ask(&desk, &op, how).await
     }
 
     /// Whether a raw call to this path of this account writes.
@@ -418,8 +389,9 @@ impl Deck {
         }
     }
 
-    /// Stops the simulator and waits until the ledger has written all.
+    /// Stops receiving, stops the simulator and waits until the ledger has written all.
     pub async fn close(self) {
+        self.stop_receiving().await;
         self.settle_tokens().await;
         if let Some(simulator) = self.simulator {
             simulator.stop().await;

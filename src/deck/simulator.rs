@@ -1,5 +1,6 @@
 //! The simulator behind a deck, and the control of one that runs elsewhere on this machine.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
@@ -253,7 +254,11 @@ impl Authorise for Unsigned {
     }
 }
 
-pub(super) async fn start(clock: &Clock) -> Result<Sandbox, Problem> {
+/// Starts the simulator on any free port; it sends each provider's callbacks to its URL.
+pub(super) async fn start(
+    clock: &Clock,
+    callback_urls: BTreeMap<String, String>,
+) -> Result<Sandbox, Problem> {
     let trouble = |error: String| {
         Problem::new(
             ProblemKind::Local,
@@ -264,9 +269,11 @@ pub(super) async fn start(clock: &Clock) -> Result<Sandbox, Problem> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
         .await
         .map_err(|error| trouble(error.to_string()))?;
-    serve(listener, sandbox::Options::new(clock.clone()))
-        .await
-        .map_err(trouble)
+    let options = sandbox::Options {
+        callback_urls,
+        ..sandbox::Options::new(clock.clone())
+    };
+    serve(listener, options).await.map_err(trouble)
 }
 
 /// Starts the simulator of every provider on `listener`.

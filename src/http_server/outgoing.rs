@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{Method, Uri, header};
+use axum::http::{Uri, header};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -23,6 +23,14 @@ pub struct Outgoing {
     pub headers: Vec<(String, String)>,
     /// Sent by POST; without one it is a GET.
     pub body: Option<String>,
+}
+
+impl Outgoing {
+    /// `POST` where there is a body, else `GET`.
+    #[must_use]
+    pub fn method(&self) -> &'static str {
+        if self.body.is_some() { "POST" } else { "GET" }
+    }
 }
 
 /// What a request brought.
@@ -137,10 +145,7 @@ fn wire(uri: &Uri, request: &Outgoing) -> Result<hyper::Request<Body>, SendError
     let host = uri.authority().map_or("", |authority| authority.as_str());
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     let mut wire = hyper::Request::builder()
-        .method(match request.body {
-            Some(_) => Method::POST,
-            None => Method::GET,
-        })
+        .method(request.method())
         .uri(target)
         .header(header::HOST, host)
         .header(header::USER_AGENT, "tilldeck-sandbox")

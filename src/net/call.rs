@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use reqwest::header::HeaderMap;
 use serde_json::{Map, Value};
 
 use super::redact;
@@ -59,6 +60,8 @@ pub enum Repeat {
 pub struct Sealed {
     /// Added to the request, in order.
     pub headers: Vec<(&'static str, HeaderText)>,
+    /// Added as they came from elsewhere, after those.
+    pub handed_on: HeaderMap,
     /// Added to the query, in order, percent-encoded.
     pub query: Vec<(&'static str, HeaderText)>,
     /// Sent unchanged.
@@ -78,6 +81,7 @@ impl Sealed {
     pub fn new(headers: Vec<(&'static str, HeaderText)>, body: Bytes) -> Self {
         Self {
             headers,
+            handed_on: HeaderMap::new(),
             query: Vec::new(),
             body,
             permit: None,

@@ -74,6 +74,15 @@ pub enum Event {
     Listening(Listening),
     /// A callback gave rise to asking an account, and this came of it.
     Asked(AccountId, Op, Result<Answer, Problem>),
+    /// More callbacks came than are told one by one: what was told of them before has gaps.
+    Missed,
+    /// Something works less well than it should. Inert.
+    Warning {
+        /// A stable name: a warning replaces the one before it of the same name.
+        about: &'static str,
+        /// One sentence.
+        text: String,
+    },
     /// This machine's clock is ahead of the provider's by at least so much.
     ClockAhead(AccountId, Duration),
 }
@@ -538,6 +547,9 @@ fn headers(sealed: &Sealed) -> HeaderMap {
             value.set_sensitive(secret);
             map.append(name, value);
         }
+    }
+    for (name, value) in &sealed.handed_on {
+        map.append(name, value.clone());
     }
     map
 }

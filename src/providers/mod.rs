@@ -264,7 +264,8 @@ mod tests {
         let all = load(&uncommented);
         let default = Config::default();
         assert_eq!(all.default_profile, default.default_profile);
-        assert_eq!(all.callbacks, default.callbacks);
+        assert_eq!(default.callbacks.bind, None);
+        assert_eq!(all.callbacks.bind, Some(config::LISTEN));
         assert!(all.ui.keys.keys().eq(["help", "quit"]));
         let ui = config::Ui {
             keys: std::collections::BTreeMap::new(),

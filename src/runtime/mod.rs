@@ -1,7 +1,10 @@
 //! The shell around the console: waits, updates, performs, draws if something changed.
 
+mod hear;
+mod inbound;
 mod input;
 mod perform;
+mod requests;
 mod tasks;
 pub mod terminal;
 
@@ -21,7 +24,7 @@ use crate::ledger::Status;
 use crate::net::Event;
 use crate::tui::msg::{Level, Notice, Ready};
 use crate::tui::{self, Effect, Model, Msg};
-pub use perform::clock_ahead;
+pub use hear::clock_ahead;
 use tasks::Tasks;
 use terminal::Entered;
 
@@ -185,7 +188,10 @@ impl Console {
         // The screen first: what follows may take a moment.
         drop(self.entered);
         let _ = tokio::time::timeout(CLOSING, tasks.stop()).await;
+        // Nobody hears any more what is told: whoever tells must not wait for that.
+        drop(self.inbox);
         if let Some(deck) = deck {
+            let _ = tokio::time::timeout(CLOSING, deck.stop_receiving()).await;
             let _ = tokio::time::timeout(CLOSING, deck.settle_tokens()).await;
             let _ = tokio::time::timeout(CLOSING, deck.ledger().flush()).await;
         }
@@ -275,7 +281,7 @@ async fn ready(deck: &Arc<Deck>, verify: bool, messages: &mpsc::Sender<Msg>) -> 
 
 async fn relay(mut events: mpsc::Receiver<Event>, messages: mpsc::Sender<Msg>) {
     while let Some(event) = events.recv().await {
-        if messages.send(perform::hear(event)).await.is_err() {
+        if messages.send(hear::hear(event)).await.is_err() {
             return;
         }
     }

@@ -259,6 +259,7 @@ async fn open(place: &Place, events: Option<mpsc::Sender<Event>>) -> Deck {
     )]));
     let config = config::load(&locations, &SPECS).unwrap();
     let options = Options {
+        receive: None,
         renew: true,
         state_dir: place.state(),
         clock: Clock::system(),

@@ -43,6 +43,7 @@ pub async fn open_with(place: &Place, timeouts: Timeouts, vault: config::Vault) 
     let profile = config.profile(None).unwrap();
     let (to, events) = mpsc::channel(1024);
     let options = Options {
+        receive: None,
         renew: true,
         state_dir: locations.state_folder().unwrap(),
         clock,

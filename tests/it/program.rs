@@ -125,6 +125,149 @@ impl Place {
     }
 }
 
+/// `listen` on any free port, killed when dropped.
+pub struct Listener {
+    child: std::process::Child,
+    pub url: String,
+    lines: std::sync::mpsc::Receiver<String>,
+    errors: std::sync::mpsc::Receiver<String>,
+}
+
+/// The lines of a stream, as they come.
+fn lines(stream: impl std::io::Read + Send + 'static) -> std::sync::mpsc::Receiver<String> {
+    use std::io::{BufRead as _, BufReader};
+    let (to, lines) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            if to.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    lines
+}
+
+impl Listener {
+    /// With `--json` or without it, by `more`.
+    pub fn start(place: &Place, more: &[&str]) -> Self {
+        let arguments = [&["listen", "--bind", "127.0.0.1:0"], more].concat();
+        let mut child = place
+            .command(&arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = lines(child.stdout.take().unwrap());
+        let errors = lines(child.stderr.take().unwrap());
+        let mut listener = Self {
+            child,
+            url: String::new(),
+            lines: out,
+            errors,
+        };
+        let first = listener.line();
+        listener.url = match serde_json::from_str::<Value>(&first) {
+            Ok(object) => object["url"].as_str().unwrap().to_owned(),
+            Err(_) => first,
+        };
+        assert!(listener.url.starts_with("http://127.0.0.1:"));
+        listener
+    }
+
+    /// The next line of standard output.
+    pub fn line(&self) -> String {
+        let line = self.lines.recv_timeout(crate::terminal::LIMIT);
+        line.unwrap_or_else(|_| panic!("no line; {:?}", self.errors()))
+    }
+
+    /// The next object of standard output.
+    pub fn object(&self) -> Value {
+        serde_json::from_str(&self.line()).unwrap()
+    }
+
+    /// The first line that has this in it.
+    pub fn line_with(&self, text: &str) -> String {
+        loop {
+            let line = self.line();
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    /// The first line of standard error that has this in it.
+    pub fn error_with(&self, text: &str) -> String {
+        loop {
+            let line = self.errors.recv_timeout(crate::terminal::LIMIT);
+            let line = line.unwrap_or_else(|_| panic!("standard error has no {text}"));
+            if line.contains(text) {
+                return line;
+            }
+        }
+    }
+
+    pub fn errors(&self) -> Vec<String> {
+        self.errors.try_iter().collect()
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let process = i32::try_from(self.child.id()).unwrap();
+        let process = rustix::process::Pid::from_raw(process).unwrap();
+        let signal = match name {
+            "INT" => rustix::process::Signal::INT,
+            "TERM" => rustix::process::Signal::TERM,
+            "KILL" => rustix::process::Signal::KILL,
+            other => panic!("{other}"),
+        };
+        rustix::process::kill_process(process, signal).unwrap();
+    }
+
+    /// Waits for its end: the exit code and what was still printed.
+    pub fn end(mut self) -> (i32, Vec<String>) {
+        let code = self.child.wait().unwrap().code().unwrap_or(-1);
+        (code, self.lines.iter().collect())
+    }
+
+    /// An account's callback address, as a request to it is written.
+    pub fn post(&self, target: &str, headers: &str, body: &str) -> (u16, String) {
+        send(&self.url, "POST", target, headers, body).expect("it answers")
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// One request on a connection of its own: the status and body of the answer, or `None` where none came whole.
+pub fn send(
+    url: &str,
+    method: &str,
+    target: &str,
+    headers: &str,
+    body: &str,
+) -> Option<(u16, String)> {
+    use std::io::{Read as _, Write as _};
+    let host = url.strip_prefix("http://").unwrap();
+    let mut stream = std::net::TcpStream::connect(host).ok()?;
+    stream
+        .set_read_timeout(Some(crate::terminal::LIMIT))
+        .unwrap();
+    let request = format!(
+        "{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some((status, body.to_owned()))
+}
+
 /// `sandbox serve`, stopped when dropped.
 pub struct Served {
     child: std::process::Child,

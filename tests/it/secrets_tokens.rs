@@ -454,6 +454,7 @@ async fn planted_credentials_and_tokens_are_found_in_no_debug_form() {
     let config = config::load(&locations, &SPECS).unwrap();
     let (to, mut events) = mpsc::channel(1024);
     let options = Options {
+        receive: None,
         renew: true,
         state_dir: place.state(),
         clock: Clock::system(),

@@ -83,6 +83,7 @@ async fn open_at(place: &Place, with: With, start: WallTime) -> Bench {
     let config = config::load(&locations, &SPECS).unwrap();
     let (to, events) = mpsc::channel(1024);
     let options = Options {
+        receive: None,
         renew: with.listening,
         state_dir: place.state(),
         clock,

@@ -1,0 +1,178 @@
+//! `log --deliveries`: the callbacks that the ledger has kept, and how one is printed.
+
+use jiff::tz::TimeZone;
+use serde_json::{Value, json};
+
+use super::args::Log;
+use super::log::LOOK;
+use super::output::{Closed, Out, Table, Tone, plain, toned};
+use super::{Context, Exit, local};
+use crate::deck::Deck;
+use crate::domain::{Delivery, DeliveryId, Duty, Errand, Standing, Subject, Verdict};
+use crate::ledger::{DeliveryQuery, Status};
+use crate::net::redact;
+
+pub async fn run(args: &Log, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
+    let ledger = deck.ledger();
+    if let Status::Degraded { why } = ledger.status().await {
+        return out.fail(&local(&format!("the ledger cannot be read: {why}")));
+    }
+    let mut query = DeliveryQuery {
+        since: args.since_when(context),
+        account: context.account().map(str::to_owned),
+        limit: args.limit.max(1),
+        ..DeliveryQuery::default()
+    };
+    // Where following begins, whether or not the newest is among those shown.
+    let newest = DeliveryQuery {
+        limit: 1,
+        ..DeliveryQuery::default()
+    };
+    let newest = match ledger.deliveries(newest).await {
+        Ok(rows) => rows.first().map_or(DeliveryId(0), |row| row.id),
+        Err(error) => return out.fail(&local(&error.to_string())),
+    };
+    let mut rows = match ledger.deliveries(query.clone()).await {
+        Ok(rows) => rows,
+        Err(error) => return out.fail(&local(&error.to_string())),
+    };
+    rows.reverse();
+    if rows.is_empty() && !args.follow && !out.json {
+        out.say("the ledger has no such callbacks yet");
+    }
+    let zone = TimeZone::system();
+    print(&rows, &zone, out)?;
+    if !args.follow {
+        return Ok(Exit::Done);
+    }
+    let mut last = rows.last().map_or(newest, |row| row.id.max(newest));
+    query.since = None;
+    loop {
+        query.after = Some(last);
+        tokio::time::sleep(LOOK).await;
+        match ledger.deliveries(query.clone()).await {
+            Ok(mut more) => {
+                more.reverse();
+                print(&more, &zone, out)?;
+                last = more.last().map_or(last, |row| row.id);
+            }
+            Err(error) => return out.fail(&local(&error.to_string())),
+        }
+    }
+}
+
+/// Deliveries in the order given: rows for people, an object each for scripts.
+pub(super) fn print(rows: &[Delivery], zone: &TimeZone, out: &Out) -> Result<(), Closed> {
+    if out.json {
+        return rows.iter().try_for_each(|row| out.object(&object(row)));
+    }
+    let mut table = Table::default();
+    for row in rows {
+        let (glyph, tone) = look(row.verdict);
+        let verdict = match row.verdict {
+            Verdict::Repeat => format!("repeat {}", row.attempt),
+            Verdict::UnknownAccount => "no such account".to_owned(),
+            verdict => verdict.as_str().to_owned(),
+        };
+        let subject = row.subject.as_ref().map(ToString::to_string);
+        table.row([
+            toned(row.received_at.date_and_clock(zone), Tone::Dim),
+            toned(format!("{:>5}", row.id.0), Tone::Dim),
+            toned(glyph, tone),
+            toned(verdict, tone),
+            plain(safe(&row.account)),
+            toned(safe(&subject.unwrap_or_default()), Tone::Strong),
+            plain(safe(&row.kind)),
+            plain(safe(&row.why)),
+            plain(row.status.to_string()),
+            plain(
+                row.errands
+                    .iter()
+                    .map(in_words)
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            ),
+        ]);
+    }
+    out.table(&table)
+}
+
+fn safe(text: &str) -> String {
+    redact::scrub(text).into_owned()
+}
+
+/// Glyph and tone of a verdict.
+fn look(verdict: Verdict) -> (&'static str, Tone) {
+    match verdict {
+        Verdict::Accepted => ("✓", Tone::Good),
+        Verdict::Repeat => ("↻", Tone::Dim),
+        Verdict::Refused => ("✗", Tone::Bad),
+        Verdict::UnknownAccount | Verdict::Unreadable => ("?", Tone::Warn),
+    }
+}
+
+/// What is done about a delivery, and how far it is.
+pub(super) fn in_words(errand: &Errand) -> String {
+    let what = match errand.duty {
+        Duty::Ask => "asked".to_owned(),
+        Duty::Forward => format!("to {}", safe(&errand.target)),
+    };
+    let told = safe(&errand.told);
+    match errand.standing {
+        Standing::Done => format!("{what}: {told}"),
+        Standing::GivenUp => format!("{what}: given up after {}: {told}", tries(errand)),
+        Standing::Due { .. } if errand.tries == 0 => format!("{what}: due"),
+        Standing::Due { .. } => format!("{what}: due again after {}: {told}", tries(errand)),
+    }
+}
+
+fn tries(errand: &Errand) -> String {
+    match errand.tries {
+        1 => "1 try".into(),
+        tries => format!("{tries} tries"),
+    }
+}
+
+/// A delivery as scripts read it. The names are a contract.
+pub(super) fn object(delivery: &Delivery) -> Value {
+    let mut object = json!({
+        "id": delivery.id,
+        "account": safe(&delivery.account),
+        "provider": delivery.provider,
+        "kind": safe(&delivery.kind),
+        "verdict": delivery.verdict.as_str(),
+        "why": safe(&delivery.why),
+        "received_at": delivery.received_at.rfc3339(),
+        "attempt": delivery.attempt,
+        "status": delivery.status,
+        "from": delivery.from,
+        "method": delivery.method,
+        "bytes": delivery.bytes,
+        "errands": delivery.errands.iter().map(errand).collect::<Vec<_>>(),
+    });
+    match &delivery.subject {
+        Some(Subject::Payment(id)) => object["payment"] = json!(safe(id.as_str())),
+        Some(Subject::Player(id)) => object["player"] = json!(id),
+        None => {}
+    }
+    object
+}
+
+fn errand(errand: &Errand) -> Value {
+    let (standing, due_at) = match errand.standing {
+        Standing::Due { at } => ("due", Some(at.rfc3339())),
+        Standing::Done => ("done", None),
+        Standing::GivenUp => ("given_up", None),
+    };
+    json!({
+        "duty": errand.duty.as_str(),
+        "target": (!errand.target.is_empty()).then(|| safe(&errand.target)),
+        "standing": standing,
+        "due_at": due_at,
+        "tries": errand.tries,
+        "tried_at": errand.tried_at.map(crate::domain::WallTime::rfc3339),
+        "told": safe(&errand.told),
+        "status": errand.status,
+        "took_ms": errand.took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+    })
+}

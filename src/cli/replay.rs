@@ -1,0 +1,65 @@
+//! `replay`: kept callbacks, handed on once more.
+
+use super::args::Replay;
+use super::deliveries;
+use super::output::{Closed, Out, Tone};
+use super::{Exit, local};
+use crate::deck::Deck;
+use crate::domain::{Delivery, DeliveryId, Duty, Problem, ProblemKind, Standing, Verdict, inert};
+
+pub async fn run(args: &Replay, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
+    let mut exit = Exit::Done;
+    for id in &args.ids {
+        let done = match deck.replay(DeliveryId(*id), Some(&args.to)).await {
+            Ok(delivery) => told(&delivery, out)?,
+            Err(problem) => out.fail(&problem)?,
+        };
+        exit = exit.and(done);
+    }
+    Ok(exit)
+}
+
+fn told(delivery: &Delivery, out: &Out) -> Result<Exit, Closed> {
+    if matches!(delivery.verdict, Verdict::Refused | Verdict::Unreadable) {
+        out.tell(
+            Tone::Warn,
+            "warning:",
+            &format!(
+                "callback {} was {}: {}",
+                delivery.id.0,
+                delivery.verdict.as_str(),
+                delivery.why
+            ),
+        );
+    }
+    let forwards = delivery.errands.iter();
+    let newest = forwards
+        .filter(|errand| errand.duty == Duty::Forward)
+        .max_by_key(|errand| errand.id);
+    let Some(errand) = newest else {
+        return out.fail(&local(&format!(
+            "it cannot be told what became of callback {}",
+            delivery.id.0
+        )));
+    };
+    if errand.standing == Standing::Done {
+        if out.json {
+            out.object(&deliveries::object(delivery))?;
+        } else {
+            out.line(&inert::line(&format!(
+                "{}  {}",
+                delivery.id.0,
+                deliveries::in_words(errand)
+            )))?;
+        }
+        return Ok(Exit::Done);
+    }
+    out.fail(&Problem::new(
+        ProblemKind::Unreachable,
+        format!(
+            "callback {} was not taken by {}: {}",
+            delivery.id.0, errand.target, errand.told
+        ),
+        "it stays kept and can be handed on again",
+    ))
+}

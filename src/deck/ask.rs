@@ -1,0 +1,186 @@
+//! Asking an account, and keeping what is worth keeping of its answer. Apart from the deck, because who works behind
+//! it asks, too.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::desk::{Desk, Desks};
+use crate::clock::Clock;
+use crate::domain::{
+    AccountId, Answer, CredentialStatus, Environment, Observation, Op, PaymentId, Problem,
+};
+use crate::ledger::Ledger;
+use crate::net::How;
+use crate::providers::Verify;
+
+/// So many observations of the simulator's payments are remembered; the payment seen longest ago gives way.
+const SEEN_MAX: usize = 4_000;
+
+/// All that asking takes. Clones share it.
+#[derive(Clone)]
+pub(super) struct Asker {
+    pub(super) profile: Arc<str>,
+    pub(super) desks: Desks,
+    pub(super) ledger: Ledger,
+    pub(super) clock: Clock,
+    pub(super) seen: Seen,
+}
+
+impl Asker {
+    pub(super) async fn ask(&self, desk: &Desk, op: &Op, how: How) -> Result<Answer, Problem> {
+        let result = match op {
+            Op::PaymentLink(link) => {
+                let token = if link.with_token {
+                    match self.perform(desk, &Op::CreatePaymentToken, how).await? {
+                        Answer::PaymentToken(token) => Some(token),
+                        _ => None,
+                    }
+                } else {
+                    None
+                };
+                desk.client
+                    .link(link, token.as_ref())
+                    .map(Answer::Link)
+                    .map_err(|error| desk.problem(error))
+            }
+            op => self.perform(desk, op, how).await,
+        };
+        self.remember(desk, op, &result).await;
+        result
+    }
+
+    pub(super) async fn perform(&self, desk: &Desk, op: &Op, how: How) -> Result<Answer, Problem> {
+        let ask = async {
+            // A kept token would answer for credentials that are withdrawn by now.
+            if let (Op::Verify, Some(tokens)) = (op, &desk.tokens) {
+                tokens.refresh(how).await?;
+                if desk.manifest.verify == Verify::TokenCall {
+                    return Ok(Answer::Verified);
+                }
+            }
+            let call = desk.client.call(op)?;
+            let reply = desk.session.send(&call, desk.client.as_ref(), how).await?;
+            desk.client.answer(op, &reply, reply.at)
+        };
+        ask.await.map_err(|error| desk.problem(error))
+    }
+
+    /// Keeps what outlives this run. The simulator's world does not, so what is seen of it stays in memory.
+    async fn remember(&self, desk: &Desk, op: &Op, result: &Result<Answer, Problem>) {
+        let at = self.clock.now().wall;
+        let account = &desk.account.id;
+        let embedded = desk.account.environment == Environment::Embedded;
+        match (op, result) {
+            (_, Ok(Answer::Payment(payment))) => {
+                let observation = Observation {
+                    at,
+                    payment: payment.clone(),
+                };
+                if embedded {
+                    self.seen.note(account, observation);
+                    return;
+                }
+                // What cannot be kept is told by the ledger's own status; the answer stands all the same.
+                let _ = self
+                    .ledger
+                    .observe(account, &self.profile, &observation)
+                    .await;
+            }
+            (Op::Verify, result) if !embedded => {
+                let status = CredentialStatus::after(result.as_ref().map(|_| ()), at);
+                let _ = self
+                    .ledger
+                    .remember_credentials(&self.profile, account, &status)
+                    .await;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What was seen of the simulator's payments in this run.
+#[derive(Clone, Default)]
+pub(super) struct Seen(Arc<Mutex<Memory>>);
+
+#[derive(Default)]
+struct Memory {
+    by_payment: HashMap<(AccountId, PaymentId), Vec<Observation>>,
+    /// Whose turn it is to give way: one entry for each observation, the oldest first.
+    order: VecDeque<(AccountId, PaymentId)>,
+}
+
+impl Seen {
+    /// As the ledger does: only what differs from the last.
+    fn note(&self, account: &AccountId, observation: Observation) {
+        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (account.clone(), observation.payment.id.clone());
+        let seen = memory.by_payment.entry(key.clone()).or_default();
+        if seen
+            .last()
+            .is_some_and(|last| last.payment == observation.payment)
+        {
+            return;
+        }
+        seen.push(observation);
+        memory.order.push_back(key);
+        if memory.order.len() > SEEN_MAX
+            && let Some(oldest) = memory.order.pop_front()
+            && let Some(seen) = memory.by_payment.get_mut(&oldest)
+        {
+            seen.remove(0);
+            if seen.is_empty() {
+                memory.by_payment.remove(&oldest);
+            }
+        }
+    }
+
+    /// The oldest first.
+    pub(super) fn of(&self, account: &AccountId, payment: &PaymentId) -> Vec<Observation> {
+        let memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = (account.clone(), payment.clone());
+        memory.by_payment.get(&key).cloned().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Amount, Currency, Payment, PaymentState, WallTime};
+
+    fn seen_at(at: usize, id: &str, state: PaymentState) -> Observation {
+        Observation {
+            at: WallTime(i64::try_from(at).unwrap()),
+            payment: Payment {
+                id: PaymentId::new(id).unwrap(),
+                currency: Currency::new("BTC").unwrap(),
+                amount: Amount::typed("1").unwrap(),
+                state,
+            },
+        }
+    }
+
+    #[test]
+    fn what_was_seen_of_the_simulator_is_remembered_once_and_within_bounds() {
+        let (seen, kanga) = (Seen::default(), AccountId::new("kanga").unwrap());
+        let first = PaymentId::new("first").unwrap();
+        for (at, state) in [PaymentState::New, PaymentState::New, PaymentState::Active]
+            .into_iter()
+            .enumerate()
+        {
+            seen.note(&kanga, seen_at(at, "first", state));
+        }
+        let times = |id| {
+            seen.of(&kanga, id)
+                .iter()
+                .map(|o| o.at.0)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(times(&first), [0, 2], "what did not change is no news");
+        for at in 0..SEEN_MAX - 1 {
+            seen.note(&kanga, seen_at(at, &format!("P-{at}"), PaymentState::New));
+        }
+        assert_eq!(times(&first), [2], "the oldest gives way");
+        seen.note(&kanga, seen_at(0, "last", PaymentState::New));
+        assert!(times(&first).is_empty());
+    }
+}

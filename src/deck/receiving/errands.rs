@@ -1,0 +1,406 @@
+//! What callbacks give rise to, done one after another until it is done or given up. The ledger has the list, so that
+//! it survives a restart and two processes share it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use super::relay::about;
+use super::{Shared, forward};
+use crate::callbacks::{Answer as Reply, Inbound, Raw};
+use crate::domain::{
+    AccountId, Answer, Delivery, DeliveryId, Duty, Errand, ErrandId, Op, Problem, ProblemKind,
+    RequestId, Standing, Subject, Verdict, inert,
+};
+use crate::ledger::Tried;
+use crate::net::{Event, How, redact};
+
+/// So many errands are in hand at once.
+const AT_ONCE: usize = 8;
+/// So many of these may wait for a slot of the rate budget. The others are put off instead, so that a flood of checks
+/// does not keep callbacks from being handed on.
+const WAITING_MAX: usize = 4;
+/// As long as one is in hand no other process takes it; after that its owner is taken to have died.
+pub(super) const LEASE: Duration = Duration::from_mins(1);
+/// One try takes no longer.
+const TRY_MAX: Duration = Duration::from_secs(45);
+/// However far the next one is off, the list is looked at: the clock may jump, and another process may have died.
+const LOOK: Duration = Duration::from_millis(250);
+/// How long what is in hand may take when the program leaves.
+const LEAVING: Duration = Duration::from_secs(2);
+/// A shop's server that says so often that it will never take a callback is believed.
+const TURNED_DOWN_MAX: u32 = 3;
+/// A relayed callback is answered within this, or not at all.
+const RELAYED: Duration = Duration::from_secs(15);
+
+/// The waits after the first tries, in seconds.
+const WAITS: [u64; 6] = [1, 5, 30, 2 * 60, 10 * 60, 30 * 60];
+/// After these, once an hour, until a day has passed.
+const HOURLY: u32 = 23;
+
+/// When to try again after so many tries that failed; `None` gives up.
+fn wait_after(tries: u32) -> Option<Duration> {
+    let short = usize::try_from(tries.saturating_sub(1)).ok();
+    match short.and_then(|at| WAITS.get(at)) {
+        Some(seconds) => Some(Duration::from_secs(*seconds)),
+        None => (tries <= u32::try_from(WAITS.len()).unwrap_or(u32::MAX) + HOURLY)
+            .then_some(Duration::from_hours(1)),
+    }
+}
+
+/// Who asks about what: one at a time.
+#[derive(Default)]
+pub(super) struct Turns {
+    by_subject: Mutex<HashMap<(String, Subject), Weak<tokio::sync::Mutex<()>>>>,
+    waiting: AtomicUsize,
+}
+
+impl Turns {
+    async fn take(&self, account: &str, subject: &Subject) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = {
+            let mut all = self
+                .by_subject
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            all.retain(|_, turn| turn.strong_count() > 0);
+            let key = (account.to_owned(), subject.clone());
+            let known = all.get(&key).and_then(Weak::upgrade);
+            let turn = known.unwrap_or_default();
+            all.insert(key, Arc::downgrade(&turn));
+            turn
+        };
+        turn.lock_owned().await
+    }
+}
+
+/// Does what is due, until stopped.
+pub(super) async fn work(shared: Arc<Shared>, stop: CancellationToken) {
+    let mut in_hand = JoinSet::new();
+    let ledger = &shared.asker.ledger;
+    while !stop.is_cancelled() {
+        let now = shared.asker.clock.now().wall;
+        let room = AT_ONCE - in_hand.len();
+        let mut pause = None;
+        if room > 0 {
+            let till = now.plus(LEASE);
+            match ledger.take_errands(&shared.realm, now, till, room).await {
+                Ok(taken) if !taken.is_empty() => {
+                    for (delivery, errand) in taken {
+                        let shared = shared.clone();
+                        in_hand.spawn(async move { shared.attempt(delivery, errand).await });
+                    }
+                    continue;
+                }
+                Ok(_) => {
+                    let next = ledger.next_errand(&shared.realm).await.ok().flatten();
+                    let shortest = Duration::from_millis(20);
+                    pause = next.map(|at| at.since(now).clamp(shortest, LOOK));
+                }
+                // The ledger tells on its own what is wrong with it.
+                Err(_) => pause = Some(LOOK),
+            }
+        }
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = shared.due.notified() => {}
+            Some(_) = in_hand.join_next() => {}
+            () = sleep(pause) => {}
+        }
+    }
+    let rest = async { while in_hand.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(LEAVING, rest).await;
+}
+
+async fn sleep(pause: Option<Duration>) {
+    match pause {
+        Some(pause) => tokio::time::sleep(pause).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What came of one try, before it is known whether there is another.
+struct Came {
+    told: String,
+    status: Option<u16>,
+    took: Option<Duration>,
+    reply: Option<Vec<u8>>,
+    /// Nothing can change any more.
+    settles: bool,
+    end: End,
+}
+
+/// Whether a try was the last one.
+enum End {
+    Done,
+    /// Another one follows, until there were too many.
+    Again,
+    /// Another one follows, unless this was the third.
+    TurnedDown,
+    /// None can ever succeed.
+    Hopeless,
+}
+
+impl Came {
+    fn hopeless(told: impl Into<String>) -> Self {
+        Self {
+            told: told.into(),
+            status: None,
+            took: None,
+            reply: None,
+            settles: false,
+            end: End::Hopeless,
+        }
+    }
+}
+
+impl Shared {
+    /// Tries an errand, keeps what came of it and tells it.
+    async fn attempt(&self, delivery: Delivery, id: ErrandId) {
+        if let Some(after) = self.attempt_within(delivery, id, u32::MAX).await {
+            self.tell_of(after).await;
+        }
+    }
+
+    /// Tries an errand this once and never again. `None` where what came of it cannot be kept.
+    pub(super) async fn attempt_once(&self, delivery: Delivery, id: ErrandId) -> Option<Delivery> {
+        self.attempt_within(delivery, id, 1).await
+    }
+
+    async fn attempt_within(
+        &self,
+        delivery: Delivery,
+        id: ErrandId,
+        tries_max: u32,
+    ) -> Option<Delivery> {
+        let errand = delivery.errands.iter().find(|errand| errand.id == id)?;
+        let began = self.asker.clock.now();
+        let came = match errand.duty {
+            Duty::Ask => self.ask_about(&delivery).await,
+            Duty::Forward => self.forward(&delivery, errand).await,
+        };
+        let now = self.asker.clock.now();
+        let tries = errand.tries + 1;
+        let again = match came.end {
+            End::Done | End::Hopeless => None,
+            _ if tries >= tries_max => None,
+            End::TurnedDown if tries >= TURNED_DOWN_MAX => None,
+            End::TurnedDown | End::Again => wait_after(tries),
+        };
+        let standing = match (&came.end, again) {
+            (End::Done, _) => Standing::Done,
+            (_, Some(wait)) => Standing::Due {
+                at: now.wall.plus(wait),
+            },
+            (_, None) => Standing::GivenUp,
+        };
+        let tried = Tried {
+            standing,
+            at: began.wall,
+            told: inert::cut(&redact::scrub(&came.told), 200),
+            status: came.status,
+            took: came.took.or(Some(now.mono.saturating_sub(began.mono))),
+            settles: came.settles,
+            reply: came.reply,
+        };
+        // What cannot be kept is tried again once its lease has run out.
+        self.asker.ledger.tried_errand(id, tried).await.ok()
+    }
+
+    /// Asks the provider what is so.
+    async fn ask_about(&self, delivery: &Delivery) -> Came {
+        let Some(subject) = &delivery.subject else {
+            return Came::hopeless("it does not say of what");
+        };
+        let desk = AccountId::new(delivery.account.as_str()).ok();
+        let Some(desk) = desk.and_then(|id| self.asker.desks.find(&id)) else {
+            return Came::hopeless("there is no such account any more");
+        };
+        let op = match subject {
+            Subject::Payment(id) => Op::CheckPayment(id.clone()),
+            Subject::Player(id) => Op::PlayerItems(*id),
+        };
+        let waiting = self.turns.waiting.fetch_add(1, Ordering::Relaxed);
+        let how = How {
+            request: RequestId(0),
+            background: true,
+            no_wait: waiting >= WAITING_MAX,
+        };
+        let ask = async {
+            let _turn = self.turns.take(&delivery.account, subject).await;
+            self.asker.ask(&desk, &op, how).await
+        };
+        let asked = tokio::time::timeout(TRY_MAX, ask).await;
+        self.turns.waiting.fetch_sub(1, Ordering::Relaxed);
+        let result = asked.unwrap_or_else(|_| {
+            Err(Problem::new(
+                ProblemKind::TimedOut,
+                format!("account {}: no answer within 45 s", delivery.account),
+                "",
+            ))
+        });
+        let came = came_of(&result);
+        let event = Event::Asked(desk.account.id.clone(), op, result);
+        self.gate.tell(event).await;
+        came
+    }
+
+    /// Hands a callback on to the shop's server.
+    async fn forward(&self, delivery: &Delivery, errand: &Errand) -> Came {
+        let to = match forward::target(&errand.target) {
+            Ok(to) => to,
+            Err(problem) => return Came::hopeless(problem.message),
+        };
+        let raw = match self.bytes_of(delivery.id).await {
+            Ok(raw) => raw,
+            Err(problem) => {
+                let end = match problem.kind {
+                    ProblemKind::Local => End::Again,
+                    _ => End::Hopeless,
+                };
+                return Came {
+                    end,
+                    ..Came::hopeless(problem.message)
+                };
+            }
+        };
+        if self.was_relayed(delivery, errand, &raw).await {
+            return Came::hopeless(
+                "tilldeck ended while the shop was being asked; it is not asked twice, for goods would be given twice",
+            );
+        }
+        let handed = self
+            .hand_on_within(TRY_MAX, delivery, &raw, &to, about(delivery))
+            .await;
+        Came {
+            told: handed.told(),
+            status: handed.status(),
+            took: handed.took(),
+            reply: self.sealed_reply(&handed).await,
+            settles: false,
+            end: if handed.taken() {
+                End::Done
+            } else if handed.turned_down() {
+                End::TurnedDown
+            } else {
+                End::Again
+            },
+        }
+    }
+
+    /// Whether this errand was to be done while the provider waited. One that was added by hand is younger than its
+    /// delivery.
+    async fn was_relayed(&self, delivery: &Delivery, errand: &Errand, raw: &Raw) -> bool {
+        let at_once = match errand.standing {
+            Standing::Due { at } => at.since(delivery.received_at) < RELAYED,
+            Standing::Done | Standing::GivenUp => false,
+        };
+        if errand.tries > 0 || !at_once || delivery.verdict != Verdict::Accepted {
+            return false;
+        }
+        let desk = AccountId::new(delivery.account.as_str()).ok();
+        let Some(desk) = desk.and_then(|id| self.asker.desks.find(&id)) else {
+            return false;
+        };
+        let mut request = axum::http::Request::builder()
+            .method(raw.method.as_str())
+            .uri(raw.target.as_str());
+        for (name, value) in &raw.headers {
+            request = request.header(name.as_str(), value.as_slice());
+        }
+        let Ok(request) = request.body(raw.body.clone()) else {
+            return false;
+        };
+        let inbound = Inbound {
+            request,
+            from: std::net::Ipv4Addr::LOCALHOST.into(),
+            at: delivery.received_at,
+        };
+        let told = self.judge(&desk, &inbound).await;
+        told.is_ok_and(|told| matches!(told.answer, Reply::Relayed { .. }))
+    }
+
+    /// A callback as it came.
+    pub(super) async fn bytes_of(&self, delivery: DeliveryId) -> Result<Raw, Problem> {
+        let parts = self.parts_of(delivery).await?;
+        let key = self.sealing.key().await;
+        key.sealer
+            .open(&parts.request)
+            .ok_or_else(|| super::look::sealed_by_another(delivery))
+    }
+}
+
+/// What an answer says about the subject of a callback.
+fn came_of(result: &Result<Answer, Problem>) -> Came {
+    let (told, settles, end) = match result {
+        Ok(Answer::Payment(payment)) => (
+            payment.state.as_str().to_owned(),
+            payment.state.is_final(),
+            End::Done,
+        ),
+        Ok(Answer::Inventory(inventory)) => {
+            let count = inventory.items.len();
+            let items = if count == 1 { "item" } else { "items" };
+            (format!("{count} {items}"), false, End::Done)
+        }
+        Ok(_) => ("answered".to_owned(), false, End::Done),
+        // There is no such question, or no such account: that does not mend itself.
+        Err(problem) if problem.kind == ProblemKind::Usage => {
+            (problem.message.clone(), false, End::Hopeless)
+        }
+        Err(problem) => (problem.message.clone(), false, End::Again),
+    };
+    Came {
+        told,
+        status: None,
+        took: None,
+        reply: None,
+        settles,
+        end,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_is_tried_again_for_a_day_and_ever_less_often() {
+        let waits: Vec<u64> = (1..)
+            .map_while(wait_after)
+            .map(|wait| wait.as_secs())
+            .collect();
+        assert_eq!(waits[..7], [1, 5, 30, 120, 600, 1800, 3600]);
+        assert!(waits.is_sorted());
+        let day = Duration::from_secs(waits.iter().sum());
+        let hours = day.as_secs() / 3600;
+        assert_eq!(hours, 23, "{day:?}");
+    }
+
+    #[tokio::test]
+    async fn one_subject_is_asked_about_by_one_at_a_time() {
+        let turns = Turns::default();
+        let subject = |id: &str| Subject::Payment(crate::domain::PaymentId::new(id).unwrap());
+        let first = turns.take("shop", &subject("A")).await;
+        let _other = turns.take("shop", &subject("B")).await;
+        let _elsewhere = turns.take("shop2", &subject("A")).await;
+        {
+            let a = subject("A");
+            let second = turns.take("shop", &a);
+            tokio::pin!(second);
+            let soon = Duration::from_millis(5);
+            assert!(tokio::time::timeout(soon, &mut second).await.is_err());
+            drop(first);
+            second.await;
+        }
+        let _ = turns.take("shop", &subject("C")).await;
+        assert_eq!(
+            turns.by_subject.lock().unwrap().len(),
+            3,
+            "who is done is forgotten"
+        );
+    }
+}

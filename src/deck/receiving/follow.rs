@@ -1,0 +1,144 @@
+//! Tells what is received, by this process or by another one of the same user: it reads the ledger, where a flood
+//! waits, and not a queue.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use crate::domain::{Delivery, DeliveryId, Standing};
+use crate::ledger::DeliveryQuery;
+use crate::net::Event;
+
+/// So many are told in one go; the console's list is no longer, so that it has no gaps.
+const PAGE: usize = 512;
+/// The console is told no more often: of any flood it has the newest, and time to draw.
+const PACE: Duration = Duration::from_millis(250);
+/// How often it is looked for what other processes did.
+const OTHERS: Duration = Duration::from_secs(2);
+/// So many deliveries with something due are looked at again.
+const OPEN_MAX: usize = 32;
+
+/// Tells all that comes from now on, until stopped; what was kept by then is told first. `begun` is told once nothing
+/// can be missed any more.
+pub(super) async fn follow(
+    shared: Arc<Shared>,
+    stop: CancellationToken,
+    every: bool,
+    begun: watch::Sender<bool>,
+) {
+    let newest = DeliveryQuery {
+        limit: 1,
+        ..DeliveryQuery::default()
+    };
+    let newest = shared.asker.ledger.deliveries(newest).await;
+    let newest = newest.unwrap_or_default();
+    let mut follower = Follower {
+        shared: &shared,
+        last: newest.first().map_or(DeliveryId(0), |newest| newest.id),
+        every,
+        open: BTreeMap::new(),
+    };
+    begun.send_replace(true);
+    loop {
+        let stopped = tokio::select! {
+            () = shared.came.notified() => false,
+            () = tokio::time::sleep(OTHERS) => {
+                follower.look_again().await;
+                false
+            }
+            () = stop.cancelled() => true,
+        };
+        while follower.tell().await {}
+        if stopped {
+            return;
+        }
+        if !every {
+            tokio::time::sleep(PACE).await;
+        }
+    }
+}
+
+struct Follower<'a> {
+    shared: &'a Shared,
+    last: DeliveryId,
+    every: bool,
+    /// Those with something due, as they were told: another process may be doing it.
+    open: BTreeMap<DeliveryId, Delivery>,
+}
+
+impl Follower<'_> {
+    /// Tells a page; whether there may be more at once.
+    async fn tell(&mut self) -> bool {
+        let realm = Some(self.shared.realm.to_string());
+        let query = DeliveryQuery {
+            realm: realm.clone(),
+            after: Some(self.last),
+            limit: PAGE,
+            ..DeliveryQuery::default()
+        };
+        let ledger = &self.shared.asker.ledger;
+        let Ok(mut page) = ledger.deliveries(query).await else {
+            return false;
+        };
+        let mut full = page.len() == PAGE;
+        if full && !self.every {
+            let newest = DeliveryQuery {
+                realm,
+                limit: PAGE,
+                ..DeliveryQuery::default()
+            };
+            let Ok(newest) = ledger.deliveries(newest).await else {
+                return false;
+            };
+            let gap = newest.last().map(|oldest| oldest.id) > page.first().map(|next| next.id);
+            if gap {
+                self.shared.gate.tell(Event::Missed).await;
+            }
+            page = newest;
+            page.retain(|delivery| delivery.id > self.last);
+            full = false;
+        }
+        for delivery in page.into_iter().rev() {
+            self.last = delivery.id;
+            self.note(&delivery);
+            self.shared.tell_of(delivery).await;
+        }
+        full
+    }
+
+    fn note(&mut self, delivery: &Delivery) {
+        let due = |delivery: &Delivery| {
+            let mut errands = delivery.errands.iter();
+            errands.any(|errand| matches!(errand.standing, Standing::Due { .. }))
+        };
+        if due(delivery) {
+            self.open.insert(delivery.id, delivery.clone());
+            if self.open.len() > OPEN_MAX {
+                self.open.pop_first();
+            }
+        } else {
+            self.open.remove(&delivery.id);
+        }
+    }
+
+    /// Tells how it stands with those that something was due about.
+    async fn look_again(&mut self) {
+        let told: Vec<Delivery> = self.open.values().cloned().collect();
+        for told in told {
+            let now = self.shared.asker.ledger.delivery(told.id).await;
+            let Ok(Some(now)) = now else {
+                self.open.remove(&told.id);
+                continue;
+            };
+            self.note(&now);
+            if now != told {
+                self.shared.due.notify_one();
+                self.shared.tell_of(now).await;
+            }
+        }
+    }
+}

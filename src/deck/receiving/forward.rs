@@ -1,0 +1,339 @@
+//! A callback's very bytes on to the shop's own server, through the gate like all else.
+
+use std::time::Duration;
+
+use reqwest::Url;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+
+use super::Shared;
+use crate::callbacks::Raw;
+use crate::domain::{
+    Account, AccountId, Environment, Problem, ProblemKind, ProviderId, Secret, inert,
+};
+use crate::net::{
+    self, Authorise, BoxFuture, Call, Content, How, NetError, Repeat, Reply, Sealed, Session,
+    redact,
+};
+
+/// So much of what the shop's server says is kept with the errand.
+pub(in crate::deck) const REPLY_KEPT_MAX: usize = 64 * 1024;
+
+/// Headers that are about one connection and not about what is said on it (RFC 9110, 7.6.1), in lower case; and those
+/// that this end of the next connection writes itself. What `Accept-Encoding` asks for is decoded here.
+const OWN_HEADERS: [&str; 13] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "expect",
+    "host",
+    "content-length",
+    "accept-encoding",
+];
+
+/// Where callbacks are handed on to, as it may be written: `http://` on this machine, `https://` elsewhere.
+///
+/// # Errors
+/// If it is no such URL, or has a secret in it: it is kept in the clear and shown.
+pub fn target(text: &str) -> Result<Url, Problem> {
+    let wrong = |why: &str, hint: &str| {
+        Problem::new(
+            ProblemKind::Usage,
+            format!(
+                "callbacks cannot be handed on to {}: {why}",
+                inert::quoted(&redact::body(text), 120)
+            ),
+            hint,
+        )
+    };
+    let example =
+        "write it like http://127.0.0.1:3000/callbacks, or https://shop.example/callbacks";
+    let mut url = Url::parse(text).map_err(|_| wrong("this is no URL", example))?;
+    url.set_fragment(None);
+    match url.scheme() {
+        "https" => {}
+        "http" if net::is_loopback(&url) => {}
+        "http" => {
+            return Err(wrong(
+                "over plain http anyone on the way could read and change them",
+                "use https://, or a server on this machine",
+            ));
+        }
+        _ => return Err(wrong("only http and https are spoken", example)),
+    }
+    if !url.username().is_empty() || url.password().is_some() || redact::url(&url) != url.as_str() {
+        return Err(wrong(
+            "it has a secret in it, and is shown and kept as it is",
+            "leave the secret out; the callback's own headers and signature are handed on",
+        ));
+    }
+    Ok(url)
+}
+
+/// What came of handing one on.
+pub(in crate::deck) struct Handed {
+    pub(in crate::deck) result: Result<Reply, NetError>,
+}
+
+impl Handed {
+    /// In a few words.
+    pub(in crate::deck) fn told(&self) -> String {
+        match &self.result {
+            Ok(reply) => format!("HTTP {}", reply.status),
+            Err(NetError::Redirected { status, .. }) => {
+                format!("HTTP {status}, a redirect, which is not followed")
+            }
+            Err(error) => error.in_brief().to_owned(),
+        }
+    }
+
+    pub(in crate::deck) fn status(&self) -> Option<u16> {
+        match &self.result {
+            Ok(reply) => Some(reply.status),
+            Err(NetError::Redirected { status, .. }) => Some(*status),
+            Err(_) => None,
+        }
+    }
+
+    /// Whether the shop's server has taken it.
+    pub(in crate::deck) fn taken(&self) -> bool {
+        matches!(self.status(), Some(200..300))
+    }
+
+    /// Whether it said that it will never take it.
+    pub(in crate::deck) fn turned_down(&self) -> bool {
+        self.status()
+            .is_some_and(|status| matches!(status, 300..500) && !matches!(status, 408 | 425 | 429))
+    }
+
+    /// So much of the answer's body as is kept.
+    pub(in crate::deck) fn kept(&self) -> Option<&[u8]> {
+        let body = &self.result.as_ref().ok()?.body;
+        Some(&body[..body.len().min(REPLY_KEPT_MAX)])
+    }
+
+    pub(in crate::deck) fn took(&self) -> Option<Duration> {
+        Some(self.result.as_ref().ok()?.took)
+    }
+}
+
+impl Shared {
+    /// Hands a callback on, once. `about` is what it tells of.
+    pub(in crate::deck) async fn hand_on(
+        &self,
+        account: &str,
+        raw: &Raw,
+        to: &Url,
+        about: String,
+    ) -> Handed {
+        let account = self.account_for(account, to);
+        let how = How {
+            request: crate::domain::RequestId(0),
+            background: true,
+            no_wait: false,
+        };
+        let hidden = self.secret_header(&account.id);
+        let session = Session::new(
+            self.gate.clone(),
+            account,
+            vec![("forward", joined(to, &raw.target))],
+            Vec::new(),
+        );
+        let call = Call {
+            method: raw.method.clone(),
+            endpoint: "forward",
+            path: "/".into(),
+            body: Content::Empty,
+            about,
+            repeat: Repeat::Never,
+        };
+        let verbatim = Verbatim {
+            headers: handed_on(raw, hidden.as_deref()),
+            body: raw.body.clone(),
+        };
+        Handed {
+            result: session.send(&call, &verbatim, how).await,
+        }
+    }
+
+    /// In whose name it is recorded: the account's, where there is one of that name.
+    fn account_for(&self, name: &str, to: &Url) -> Account {
+        let id = AccountId::new(name)
+            .unwrap_or_else(|_| AccountId::new("callbacks").expect("a plain word is a fine name"));
+        let at = |account: Account| Account {
+            host: net::http::authority(to),
+            base: to.as_str().to_owned(),
+            ..account
+        };
+        match self.asker.desks.find(&id) {
+            Some(desk) => at(desk.account.clone()),
+            None => at(Account {
+                id,
+                provider: ProviderId("callbacks"),
+                provider_title: "callbacks",
+                environment: Environment::Production,
+                host: String::new(),
+                base: String::new(),
+                secret_source: String::new(),
+                uses_access_tokens: false,
+            }),
+        }
+    }
+}
+
+/// The target with the callback's own query after its own.
+fn joined(to: &Url, callback: &str) -> Url {
+    let mut url = to.clone();
+    let Some((_, theirs)) = callback.split_once('?') else {
+        return url;
+    };
+    let query = match url.query() {
+        Some(ours) if !ours.is_empty() => format!("{ours}&{theirs}"),
+        _ => theirs.to_owned(),
+    };
+    url.set_query(Some(&query));
+    url
+}
+
+/// The provider's headers that go on. The value of the one that is a secret is made known first, whatever it is.
+fn handed_on(raw: &Raw, hidden: Option<&str>) -> HeaderMap {
+    let named_by_connection: Vec<String> = raw
+        .headers
+        .iter()
+        .filter(|(name, _)| name.eq_ignore_ascii_case("connection"))
+        .flat_map(|(_, value)| {
+            let value = String::from_utf8_lossy(value).to_ascii_lowercase();
+            let names = value.split(',').map(|name| name.trim().to_owned());
+            names.collect::<Vec<_>>()
+        })
+        .collect();
+    let mut map = HeaderMap::new();
+    for (name, value) in &raw.headers {
+        let plain = name.to_ascii_lowercase();
+        if OWN_HEADERS.contains(&plain.as_str()) || named_by_connection.contains(&plain) {
+            continue;
+        }
+        if hidden.is_some_and(|hidden| hidden.eq_ignore_ascii_case(name)) {
+            let secret = Secret::new(String::from_utf8_lossy(value));
+            redact::learn_passing(&secret, "webhook_header");
+        }
+        if let (Ok(name), Ok(value)) = (plain.parse::<HeaderName>(), HeaderValue::from_bytes(value))
+        {
+            map.append(name, value);
+        }
+    }
+    map
+}
+
+/// Sends what came, as it came.
+struct Verbatim {
+    headers: HeaderMap,
+    body: bytes::Bytes,
+}
+
+impl Authorise for Verbatim {
+    fn authorise<'a>(&'a self, _call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+        Box::pin(async move {
+            Ok(Sealed {
+                handed_on: self.headers.clone(),
+                ..Sealed::new(Vec::new(), self.body.clone())
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn callbacks_go_on_to_this_machine_or_over_tls_and_to_no_url_with_a_secret() {
+        for good in [
+            "http://127.0.0.1:3000/x?a=b",
+            "http://localhost/",
+            "http://[::1]:9/x",
+            "https://shop.example/callbacks#top",
+        ] {
+            assert!(target(good).is_ok(), "{good}");
+        }
+        for (bad, why) in [
+            ("http://shop.example/x", "plain http"),
+            ("http://127.0.0.1.example/x", "plain http"),
+            ("ftp://127.0.0.1/x", "only http and https"),
+            ("127.0.0.1:3000", "no URL"),
+            ("/callbacks", "no URL"),
+            ("https://name:word@shop.example/", "a secret in it"),
+            ("https://shop.example/?api_key=abcdefgh", "a secret in it"),
+        ] {
+            let problem = target(bad).unwrap_err();
+            assert_eq!(problem.kind, ProblemKind::Usage);
+            assert!(problem.message.contains(why), "{bad}: {}", problem.message);
+            assert!(!problem.message.contains("abcdefgh"), "{}", problem.message);
+        }
+    }
+
+    #[test]
+    fn the_queries_are_joined_and_the_callbacks_path_stays_behind() {
+        let to = |text| Url::parse(text).unwrap();
+        for (target, callback, wanted) in [
+            ("http://h/x", "/callbacks/shop", "http://h/x"),
+            ("http://h/x", "/callbacks/shop?", "http://h/x?"),
+            (
+                "http://h/x?a=1",
+                "/callbacks/shop?b=%41+c&b=2",
+                "http://h/x?a=1&b=%41+c&b=2",
+            ),
+            (
+                "http://h/",
+                "/callbacks/shop?transactionKey=A",
+                "http://h/?transactionKey=A",
+            ),
+        ] {
+            assert_eq!(joined(&to(target), callback).as_str(), wanted);
+        }
+    }
+
+    #[test]
+    fn headers_of_the_connection_stay_and_all_others_go_on_in_their_order() {
+        let headers = [
+            ("Host", "h"),
+            ("Connection", "close, X-Hop"),
+            ("X-Hop", "1"),
+            ("Content-Length", "2"),
+            ("X-Forwarded-For", "192.0.2.1"),
+            ("Content-Type", "application/json"),
+            ("X-Twice", "b"),
+            ("X-Twice", "a"),
+        ];
+        let raw = Raw {
+            method: "POST".into(),
+            target: "/".into(),
+            headers: headers
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()))
+                .chain([("X-Latin".to_owned(), vec![0xe9])])
+                .collect(),
+            body: "{}".into(),
+        };
+        let on = handed_on(&raw, None);
+        let on: Vec<(&str, &[u8])> = on
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_bytes()))
+            .collect();
+        assert_eq!(
+            on,
+            [
+                ("x-forwarded-for", &b"192.0.2.1"[..]),
+                ("content-type", b"application/json"),
+                ("x-twice", b"b"),
+                ("x-twice", b"a"),
+                ("x-latin", b"\xe9"),
+            ]
+        );
+    }
+}

@@ -1,0 +1,164 @@
+//! One callback as it may be shown, and handed on once more by hand.
+
+use super::{Shared, forward, unread};
+use crate::deck::Deck;
+use crate::domain::{
+    AccountId, Body, Delivery, DeliveryId, Duty, Problem, ProblemKind, Received, inert,
+};
+use crate::ledger::{NewErrand, SealedParts};
+use crate::net::{record, redact};
+
+/// Longer header values are cut.
+const HEADER_SHOWN_MAX: usize = 2_000;
+/// More headers are not shown.
+const HEADERS_SHOWN_MAX: usize = 100;
+
+impl Shared {
+    pub(super) async fn parts_of(&self, id: DeliveryId) -> Result<SealedParts, Problem> {
+        match self.asker.ledger.sealed(id).await {
+            Ok(Some(parts)) => Ok(parts),
+            Ok(None) => Err(unknown(id)),
+            Err(error) => Err(unread("its bytes", &error)),
+        }
+    }
+}
+
+fn unknown(id: DeliveryId) -> Problem {
+    Problem::new(
+        ProblemKind::NotFound,
+        format!(
+            "there is no callback {} in the ledger, or none any more",
+            id.0
+        ),
+        "`tilldeck log --deliveries` lists those that are kept",
+    )
+}
+
+/// The key that opens it is not this one.
+pub(super) fn sealed_by_another(id: DeliveryId) -> Problem {
+    Problem::new(
+        ProblemKind::Config,
+        format!(
+            "callback {} cannot be opened: it was sealed with another key than the one that is kept",
+            id.0
+        ),
+        "what it told is listed all the same; callbacks received from now on can be opened",
+    )
+}
+
+fn shown(text: &str) -> String {
+    inert::line(&redact::body(text)).into_owned()
+}
+
+/// A body, redacted and inert.
+fn shown_body(bytes: &[u8], hidden: &[&str]) -> Body {
+    let mut body = record::kept_hiding(bytes, hidden);
+    body.text = inert::block(&body.text).into_owned();
+    body
+}
+
+impl Deck {
+    /// The bytes of a callback, redacted.
+    ///
+    /// # Errors
+    /// If they are not kept any more, or cannot be unsealed.
+    pub async fn received(&self, delivery: DeliveryId) -> Result<Received, Problem> {
+        let shared = &self.reception.shared;
+        let known = self.delivery(delivery).await?;
+        let parts = shared.parts_of(delivery).await?;
+        let sealer = shared.sealing.key().await.sealer;
+        let raw = sealer
+            .open(&parts.request)
+            .ok_or_else(|| sealed_by_another(delivery))?;
+        let account = AccountId::new(known.account).ok();
+        let secret = account.and_then(|account| shared.secret_header(&account));
+        let header = |name: &str, value: &[u8]| {
+            let value = String::from_utf8_lossy(value);
+            let is_secret = secret
+                .as_ref()
+                .is_some_and(|secret| secret.eq_ignore_ascii_case(name));
+            let value = if is_secret {
+                format!("<{}>", name.to_ascii_lowercase())
+            } else {
+                redact::header(name, &value)
+            };
+            (shown(name), inert::cut(&value, HEADER_SHOWN_MAX))
+        };
+        let replies = parts.replies.iter().filter_map(|(errand, sealed)| {
+            let reply = sealer.open_reply(sealed)?;
+            Some((*errand, shown_body(&reply, &[])))
+        });
+        Ok(Received {
+            target: shown(&raw.target),
+            headers: raw
+                .headers
+                .iter()
+                .take(HEADERS_SHOWN_MAX)
+                .map(|(name, value)| header(name, value))
+                .collect(),
+            body: shown_body(&raw.body, &[]),
+            replies: replies.collect(),
+        })
+    }
+
+    async fn delivery(&self, id: DeliveryId) -> Result<Delivery, Problem> {
+        match self.ledger.delivery(id).await {
+            Ok(Some(delivery)) => Ok(delivery),
+            Ok(None) => Err(unknown(id)),
+            Err(error) => Err(unread("callbacks", &error)),
+        }
+    }
+
+    /// Hands a callback of whatever verdict on once more, to `to` or to where its account's callbacks go. Where the
+    /// deck receives callbacks, it is tried until it is done, behind this; elsewhere once, and the delivery returned
+    /// tells what came of it.
+    ///
+    /// # Errors
+    /// If there is no such callback, or nowhere to hand it on to.
+    pub async fn replay(&self, id: DeliveryId, to: Option<&str>) -> Result<Delivery, Problem> {
+        let shared = &self.reception.shared;
+        let delivery = self.delivery(id).await?;
+        let target = match to {
+            Some(to) => forward::target(to)?,
+            None => shared
+                .forward_of(&delivery.account)
+                .cloned()
+                .ok_or_else(|| {
+                    Problem::new(
+                        ProblemKind::Usage,
+                        format!(
+                            "callbacks of {} are handed on nowhere",
+                            inert::quoted(&delivery.account, 64)
+                        ),
+                        "say where to; `tilldeck listen --forward-to URL` hands on all that come",
+                    )
+                })?,
+        };
+        let now = self.clock.now().wall;
+        let errand = NewErrand {
+            duty: Duty::Forward,
+            target: target.into(),
+            at: now,
+            taken_until: (!self.reception.works()).then(|| now.plus(super::errands::LEASE)),
+        };
+        let added = self.ledger.add_errand(id, errand).await.map_err(|error| {
+            Problem::new(
+                ProblemKind::Local,
+                format!("callback {} cannot be handed on: {error}", id.0),
+                "",
+            )
+        })?;
+        if self.reception.works() {
+            shared.due.notify_one();
+            return Ok(added);
+        }
+        let newest = added.errands.iter().map(|errand| errand.id).max();
+        match newest {
+            Some(newest) => Ok(shared
+                .attempt_once(added.clone(), newest)
+                .await
+                .unwrap_or(added)),
+            None => Ok(added),
+        }
+    }
+}

@@ -1,0 +1,411 @@
+//! What is received and what is done about it: the receiver on its port, whoever works through the errands, and whoever
+//! looks at both.
+
+pub(super) mod addressee;
+mod errands;
+mod follow;
+mod forward;
+mod look;
+mod relay;
+mod sealing;
+mod timeline;
+
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::Url;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use super::Deck;
+use super::ask::Asker;
+use crate::callbacks::{Receiver, Setup};
+use crate::config::{Profile, Vault};
+use crate::domain::{AccountId, Delivery, DeliveryId, Listening, Problem, ProblemKind, WallTime};
+use crate::ledger::DeliveryQuery;
+use crate::net::{Event, Gate};
+use crate::providers::REGISTRY;
+use addressee::Hall;
+pub use forward::target;
+use sealing::Sealing;
+
+/// How callbacks are received.
+#[derive(Debug, Clone, Default)]
+pub struct Receive {
+    /// Where; without it, only what is still to be done about earlier ones is done. The embedded simulator's are
+    /// received in any case, on any free port.
+    pub bind: Option<SocketAddr>,
+    /// Where they are handed on to: one account's, or those of all that have none of their own. Made by [`target`].
+    pub forward: Vec<(Option<AccountId>, Url)>,
+    /// Whether each one is told, however many there are. Otherwise the newest are, and [`Event::Missed`].
+    pub every: bool,
+}
+
+/// How long an answer under way may take when the program leaves.
+const LEAVING: Duration = Duration::from_secs(2);
+/// A port that is taken is tried again.
+const BIND_AGAIN: Duration = Duration::from_secs(1);
+
+/// What all that work on callbacks share.
+pub(super) struct Shared {
+    /// Whose callbacks: a profile's, or those of one run of the embedded simulator.
+    pub(super) realm: Arc<str>,
+    /// Since when the deck is open.
+    pub(super) since: WallTime,
+    pub(super) asker: Asker,
+    pub(super) gate: Arc<Gate>,
+    pub(super) sealing: Sealing,
+    forward: Vec<(Option<AccountId>, Url)>,
+    turns: errands::Turns,
+    /// A callback was kept.
+    came: Notify,
+    /// An errand may be due.
+    due: Notify,
+}
+
+impl Shared {
+    /// Where an account's callbacks are handed on to.
+    fn forward_of(&self, account: &str) -> Option<&Url> {
+        let own = |of: &Option<AccountId>| of.as_ref().is_some_and(|of| of.as_str() == account);
+        let mut all = self.forward.iter();
+        let found = all
+            .find(|(of, _)| own(of))
+            .or_else(|| self.forward.iter().find(|(of, _)| of.is_none()));
+        found.map(|(_, url)| url)
+    }
+
+    /// The header of an account's callbacks that is a secret.
+    fn secret_header(&self, account: &AccountId) -> Option<String> {
+        let desk = self.asker.desks.find(account)?;
+        desk.keys.text("webhook_header").map(str::to_owned)
+    }
+
+    async fn tell_of(&self, delivery: Delivery) {
+        self.gate.tell(Event::Delivery(Arc::new(delivery))).await;
+    }
+}
+
+/// The deck's part that receives.
+pub(super) struct Reception {
+    pub(super) shared: Arc<Shared>,
+    works: Option<Works>,
+    listening: watch::Receiver<Listening>,
+    /// Whether what is kept from now on is told.
+    begun: watch::Receiver<bool>,
+}
+
+/// What runs behind the deck.
+struct Works {
+    /// Ends the receiver.
+    hang_up: CancellationToken,
+    receiver: TaskTracker,
+    /// Ends the others, which have work to do as long as something is received.
+    stop: CancellationToken,
+    others: TaskTracker,
+    _at_the_latest: (DropGuard, DropGuard),
+}
+
+/// What a reception is made of.
+pub(super) struct Parts {
+    pub(super) asker: Asker,
+    pub(super) gate: Arc<Gate>,
+    pub(super) vault: Vault,
+    pub(super) realm: String,
+    pub(super) bound: Bound,
+    pub(super) receive: Option<Receive>,
+}
+
+/// What became of the receiver's port.
+pub(super) enum Bound {
+    /// None is wanted.
+    Off,
+    To(TcpListener),
+    Not(SocketAddr, io::Error),
+}
+
+impl Bound {
+    /// Takes the port that is wanted.
+    pub(super) async fn new(profile: &Profile, receive: Option<&Receive>) -> Self {
+        let Some(receive) = receive else {
+            return Self::Off;
+        };
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        match receive.bind.or(profile.built_in.then_some(any)) {
+            Some(address) => Self::at(address).await,
+            None => Self::Off,
+        }
+    }
+
+    async fn at(address: SocketAddr) -> Self {
+        match TcpListener::bind(address).await {
+            Ok(listener) => Self::To(listener),
+            Err(error) => Self::Not(address, error),
+        }
+    }
+
+    /// Where each provider's simulator is to send its callbacks.
+    pub(super) fn callback_urls(&self) -> std::collections::BTreeMap<String, String> {
+        let address = match self {
+            Self::To(listener) => listener.local_addr().ok(),
+            Self::Off | Self::Not(..) => None,
+        };
+        let Some(address) = address else {
+            return std::collections::BTreeMap::new();
+        };
+        // One that listens on all addresses is reached at this machine's own.
+        let address = match (address.ip().is_unspecified(), address.is_ipv6()) {
+            (false, _) => address,
+            (true, false) => SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())),
+            (true, true) => SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, address.port())),
+        };
+        let url = |name: &str| {
+            (
+                name.to_owned(),
+                format!("http://{address}/callbacks/{name}"),
+            )
+        };
+        REGISTRY.iter().map(|manifest| url(manifest.id.0)).collect()
+    }
+}
+
+/// In whose name callbacks are kept.
+pub(super) fn realm(profile: &Profile) -> String {
+    if profile.built_in {
+        // Runs of the simulator know nothing of each other's payments.
+        format!("sandbox {:016x}", fastrand::u64(..))
+    } else {
+        profile.name.clone()
+    }
+}
+
+impl Reception {
+    /// Begins to receive, where that is wanted, and to do what is due.
+    pub(super) fn start(parts: Parts) -> Self {
+        let Parts {
+            asker,
+            gate,
+            vault,
+            realm,
+            bound,
+            receive,
+        } = parts;
+        let wanted = receive.is_some();
+        let Receive { forward, every, .. } = receive.unwrap_or_default();
+        let shared = Arc::new(Shared {
+            realm: realm.into(),
+            since: asker.clock.now().wall,
+            sealing: Sealing::new(vault, asker.ledger.clone()),
+            asker,
+            gate,
+            forward,
+            turns: errands::Turns::default(),
+            came: Notify::new(),
+            due: Notify::new(),
+        });
+        let (tell, listening) = watch::channel(Listening::Off);
+        let (begin, begun) = watch::channel(!wanted);
+        let works = if wanted {
+            let works = Works::new();
+            let (teller, stop) = (shared.clone(), works.stop.clone());
+            works
+                .others
+                .spawn(follow::follow(teller, stop, every, begin));
+            let (worker, stop) = (shared.clone(), works.stop.clone());
+            works.others.spawn(errands::work(worker, stop));
+            let (server, hang_up) = (shared.clone(), works.hang_up.clone());
+            let mut begun = begun.clone();
+            works.receiver.spawn(async move {
+                let _ = begun.wait_for(|begun| *begun).await;
+                serve(server, bound, tell, hang_up).await;
+            });
+            works.receiver.close();
+            works.others.close();
+            Some(works)
+        } else {
+            None
+        };
+        Self {
+            shared,
+            works,
+            listening,
+            begun,
+        }
+    }
+
+    /// Whether somebody does what is due.
+    pub(super) fn works(&self) -> bool {
+        self.works.is_some()
+    }
+
+    async fn stop(&self) {
+        let Some(works) = &self.works else { return };
+        works.hang_up.cancel();
+        let _ = tokio::time::timeout(LEAVING + Duration::from_secs(1), works.receiver.wait()).await;
+        works.stop.cancel();
+        let _ = tokio::time::timeout(LEAVING + Duration::from_secs(1), works.others.wait()).await;
+    }
+}
+
+impl Works {
+    fn new() -> Self {
+        let (hang_up, stop) = (CancellationToken::new(), CancellationToken::new());
+        Self {
+            receiver: TaskTracker::new(),
+            others: TaskTracker::new(),
+            _at_the_latest: (hang_up.clone().drop_guard(), stop.clone().drop_guard()),
+            hang_up,
+            stop,
+        }
+    }
+}
+
+/// Keeps the receiver on its port, and tells how it fares.
+async fn serve(
+    shared: Arc<Shared>,
+    mut bound: Bound,
+    tell: watch::Sender<Listening>,
+    hang_up: CancellationToken,
+) {
+    let since = shared.asker.clock.now().wall;
+    let receiver = loop {
+        let (address, error) = match bound {
+            Bound::Off => return,
+            Bound::To(listener) => {
+                let address = listener.local_addr();
+                match start(&shared, listener).await {
+                    Ok(receiver) => break receiver,
+                    Err(error) => match address {
+                        Ok(address) => (address, error),
+                        Err(_) => return,
+                    },
+                }
+            }
+            Bound::Not(address, error) => (address, error),
+        };
+        let down = Listening::Down {
+            address: address.to_string(),
+            why: why_not(&error),
+            since,
+        };
+        if *tell.borrow() != down {
+            tell.send_replace(down.clone());
+            shared.gate.tell(Event::Listening(down)).await;
+        }
+        tokio::select! {
+            () = hang_up.cancelled() => return,
+            () = tokio::time::sleep(BIND_AGAIN) => {}
+        }
+        bound = Bound::at(address).await;
+    };
+    let mut listening = receiver.listening();
+    listening.mark_changed();
+    loop {
+        tokio::select! {
+            () = hang_up.cancelled() => break,
+            changed = listening.changed() => {
+                if changed.is_err() {
+                    break;
+                }
+                let now = listening.borrow_and_update().clone();
+                tell.send_replace(now.clone());
+                shared.gate.tell(Event::Listening(now)).await;
+            }
+        }
+    }
+    receiver.stop(LEAVING).await;
+    tell.send_replace(Listening::Off);
+}
+
+async fn start(shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Receiver> {
+    let key = shared.sealing.key().await;
+    if let Some(why) = key.fleeting {
+        let text = format!(
+            "the key that callbacks are sealed with cannot be kept ({why}): what is received now cannot be opened or \
+             handed on again once tilldeck has ended"
+        );
+        let about = "callbacks key";
+        shared.gate.tell(Event::Warning { about, text }).await;
+    }
+    Receiver::start(
+        listener,
+        Setup {
+            limits: crate::callbacks::Limits::default(),
+            ledger: shared.asker.ledger.clone(),
+            clock: shared.asker.clock.clone(),
+            sealer: key.sealer,
+            realm: shared.realm.to_string(),
+            addressees: Arc::new(Hall(shared.clone())),
+        },
+    )
+}
+
+/// Why a port cannot be had, and what to do.
+fn why_not(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program listens there, perhaps another tilldeck; end it, or choose another address with `bind` in \
+             [callbacks] or --bind"
+                .into()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 are the system's; choose a higher one, and let a reverse proxy stand before it".into()
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine has no such address; 127.0.0.1 it always has".into()
+        }
+        _ => format!("{error}; choose another address with `bind` in [callbacks] or --bind"),
+    }
+}
+
+impl Deck {
+    /// Whether callbacks can be received.
+    #[must_use]
+    pub fn listening(&self) -> watch::Receiver<Listening> {
+        self.reception.listening.clone()
+    }
+
+    /// Receives no more callbacks. What is being answered is answered and what is being done is finished, within
+    /// limits.
+    pub async fn stop_receiving(&self) {
+        self.reception.stop().await;
+    }
+
+    /// Callbacks older than `before`, newest first.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub async fn deliveries(
+        &self,
+        before: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<Arc<Delivery>>, Problem> {
+        // Not before: what came in between would be neither listed nor told.
+        let mut begun = self.reception.begun.clone();
+        let _ = begun.wait_for(|begun| *begun).await;
+        let query = DeliveryQuery {
+            realm: Some(self.reception.shared.realm.to_string()),
+            before,
+            limit,
+            ..DeliveryQuery::default()
+        };
+        let found = self.ledger.deliveries(query).await;
+        let found = found.map_err(|error| unread("callbacks", &error))?;
+        Ok(found.into_iter().map(Arc::new).collect())
+    }
+}
+
+/// The ledger does not tell what is asked of it.
+fn unread(what: &str, error: &crate::ledger::LedgerError) -> Problem {
+    Problem::new(
+        ProblemKind::Local,
+        format!("{what} cannot be read: {error}"),
+        "what this run receives is shown all the same",
+    )
+}

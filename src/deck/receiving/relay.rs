@@ -1,0 +1,126 @@
+//! Callbacks whose provider waits for what the shop says: its server is asked while the connection is open. Goods must
+//! not be given twice, so none of these is tried a second time by itself.
+
+use std::time::Duration;
+
+use axum::http::{HeaderValue, StatusCode, header};
+use bytes::Bytes;
+use reqwest::Url;
+
+use super::Shared;
+use super::forward::{self, Handed};
+use crate::callbacks::{Inbound, Raw};
+use crate::domain::{Delivery, Errand, Standing};
+use crate::http_server::{self, Response};
+use crate::ledger::Tried;
+use crate::net::NetError;
+
+/// The provider hangs up not long after.
+const LIMIT: Duration = Duration::from_secs(8);
+
+impl Shared {
+    /// Asks the shop's server; `None` where no answer came that could be handed back.
+    pub(super) async fn relay(
+        &self,
+        inbound: &Inbound,
+        delivery: &Delivery,
+        errand: &Errand,
+    ) -> Option<Response> {
+        let began = self.asker.clock.now();
+        let raw = raw(inbound);
+        let about = about(delivery);
+        let handed = match forward::target(&errand.target) {
+            Ok(to) => self.hand_on_within(LIMIT, delivery, &raw, &to, about).await,
+            Err(problem) => Handed {
+                result: Err(NetError::Unauthorised(problem)),
+            },
+        };
+        let took = self.asker.clock.now().mono.saturating_sub(began.mono);
+        let tried = Tried {
+            standing: if handed.taken() {
+                Standing::Done
+            } else {
+                Standing::GivenUp
+            },
+            at: began.wall,
+            told: handed.told(),
+            status: handed.status(),
+            took: Some(handed.took().unwrap_or(took)),
+            settles: false,
+            // A repeat is answered with these words, so they are kept before they are said, and only where they count.
+            reply: if handed.taken() {
+                self.sealed_reply(&handed).await
+            } else {
+                None
+            },
+        };
+        if let Ok(delivery) = self.asker.ledger.tried_errand(errand.id, tried).await {
+            self.tell_of(delivery).await;
+        }
+        let reply = handed
+            .result
+            .ok()
+            .filter(|reply| (200..300).contains(&reply.status))?;
+        let mut response = answer(reply.body.clone());
+        *response.status_mut() = StatusCode::from_u16(reply.status).ok()?;
+        if let Some(kind) = reply.header("content-type")
+            && let Ok(kind) = HeaderValue::from_str(kind)
+        {
+            response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        }
+        Some(response)
+    }
+
+    pub(super) async fn hand_on_within(
+        &self,
+        limit: Duration,
+        delivery: &Delivery,
+        raw: &Raw,
+        to: &Url,
+        about: String,
+    ) -> Handed {
+        let hand_on = self.hand_on(&delivery.account, raw, to, about);
+        match tokio::time::timeout(limit, hand_on).await {
+            Ok(handed) => handed,
+            Err(_) => Handed {
+                result: Err(NetError::TimedOut {
+                    host: crate::net::http::authority(to),
+                    what: "answer",
+                    limit,
+                }),
+            },
+        }
+    }
+
+    pub(super) async fn sealed_reply(&self, handed: &Handed) -> Option<Vec<u8>> {
+        let kept = handed.kept()?;
+        Some(self.sealing.key().await.sealer.seal_reply(kept))
+    }
+}
+
+fn answer(body: Bytes) -> Response {
+    http_server::respond(StatusCode::OK, "application/json", body)
+}
+
+/// Under what a delivery that is handed on stands in the log.
+pub(super) fn about(delivery: &Delivery) -> String {
+    match &delivery.subject {
+        Some(subject) => subject.to_string(),
+        None => format!("callback {}", delivery.id.0),
+    }
+}
+
+fn raw(inbound: &Inbound) -> Raw {
+    let request = &inbound.request;
+    let target = request.uri().path_and_query();
+    Raw {
+        method: request.method().to_string(),
+        target: target.map_or("/", |target| target.as_str()).to_owned(),
+        headers: request
+            .headers()
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+            .collect(),
+        body: request.body().clone(),
+    }
+}

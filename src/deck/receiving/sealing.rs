@@ -1,0 +1,162 @@
+//! The key that callbacks' bytes are sealed with: made once, kept in the vault, and read when it is first needed, so
+//! that nobody waits for a keyring who receives nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tokio::sync::OnceCell;
+
+use crate::callbacks::seal::Sealer;
+use crate::config::Vault;
+use crate::domain::{Secret, inert};
+use crate::ledger::{KeyHash, Ledger};
+
+/// The vault's name for it.
+const NAME: &str = "callbacks-key";
+/// How long another process may take to make it.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The sealing key, once it is in hand.
+pub(in crate::deck) struct Sealing {
+    vault: Vault,
+    ledger: Ledger,
+    key: OnceCell<Key>,
+}
+
+/// What seals and opens.
+#[derive(Clone)]
+pub(in crate::deck) struct Key {
+    pub(in crate::deck) sealer: Arc<Sealer>,
+    /// In words, why the key is of this run only.
+    pub(in crate::deck) fleeting: Option<String>,
+}
+
+impl Sealing {
+    pub(in crate::deck) fn new(vault: Vault, ledger: Ledger) -> Self {
+        Self {
+            vault,
+            ledger,
+            key: OnceCell::new(),
+        }
+    }
+
+    /// The key; made where there is none yet. One that cannot be kept serves this run all the same.
+    pub(in crate::deck) async fn key(&self) -> Key {
+        let key = self.key.get_or_init(|| async {
+            match self.kept().await {
+                Ok(bytes) => Key {
+                    sealer: Arc::new(Sealer::new(bytes)),
+                    fleeting: None,
+                },
+                Err(why) => Key {
+                    sealer: Arc::new(Sealer::new(fresh())),
+                    fleeting: Some(why),
+                },
+            }
+        });
+        key.await.clone()
+    }
+
+    async fn kept(&self) -> Result<[u8; 32], String> {
+        if let Some(key) = self.read().await? {
+            return Ok(key);
+        }
+        // Of two that find none, one makes it and the other finds that.
+        let name = KeyHash::of("tilldeck", NAME);
+        let _lane = tokio::time::timeout(PATIENCE, self.ledger.lane(&name))
+            .await
+            .map_err(|_| "another tilldeck is making it and does not come to an end".to_owned())?
+            .map_err(|error| error.to_string())?;
+        if let Some(key) = self.read().await? {
+            return Ok(key);
+        }
+        let key = fresh();
+        let secret = Secret::new(STANDARD.encode(key));
+        self.in_vault(move |vault| vault.put(NAME, &secret)).await?;
+        Ok(key)
+    }
+
+    async fn read(&self) -> Result<Option<[u8; 32]>, String> {
+        let Some((secret, _)) = self.in_vault(|vault| vault.get(NAME)).await? else {
+            return Ok(None);
+        };
+        let bytes = STANDARD.decode(secret.expose()).ok();
+        let key = bytes.and_then(|bytes| bytes.try_into().ok());
+        // One that is replaced would leave all that it has sealed unreadable for ever.
+        key.map(Some).ok_or_else(|| {
+            format!("what is kept as {NAME} is no key; remove it to have a new one made")
+        })
+    }
+
+    async fn in_vault<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Vault) -> Result<T, crate::config::VaultError> + Send + 'static,
+    ) -> Result<T, String> {
+        let vault = self.vault.clone();
+        match tokio::task::spawn_blocking(move || work(&vault)).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(error)) => Err(inert::cut(&error.to_string(), 200)),
+            Err(_) => Err("reading it crashed".into()),
+        }
+    }
+}
+
+fn fresh() -> [u8; 32] {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).expect("the system has random numbers");
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::callbacks::Raw;
+    use crate::clock::Clock;
+    use crate::ledger::Retention;
+
+    fn sealing(folder: &std::path::Path) -> Sealing {
+        let ledger = Ledger::start(folder.to_owned(), Clock::system(), Retention::default());
+        Sealing::new(Vault::files(folder.join("vault")), ledger)
+    }
+
+    fn raw() -> Raw {
+        Raw {
+            method: "POST".into(),
+            target: "/callbacks/shop".into(),
+            headers: Vec::new(),
+            body: "x".into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn two_that_start_at_once_have_one_key_and_it_is_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, other) = (sealing(folder.path()), sealing(folder.path()));
+        let (one, other) = tokio::join!(one.key(), other.key());
+        assert_eq!((&one.fleeting, &other.fleeting), (&None, &None));
+        let sealed = one.sealer.seal(&raw());
+        assert_eq!(other.sealer.open(&sealed), Some(raw()));
+        let later = sealing(folder.path()).key().await;
+        assert_eq!(later.sealer.open(&sealed), Some(raw()));
+    }
+
+    #[tokio::test]
+    async fn a_key_that_cannot_be_kept_serves_this_run_and_one_that_is_none_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("vault"), "no folder").unwrap();
+        let key = sealing(folder.path()).key().await;
+        let why = key.fleeting.unwrap();
+        assert!(why.contains("vault"), "{why}");
+        assert_eq!(key.sealer.open(&key.sealer.seal(&raw())), Some(raw()));
+
+        let folder = tempfile::tempdir().unwrap();
+        let vault = Vault::files(folder.path().join("vault"));
+        vault.put(NAME, &Secret::new("no key")).unwrap();
+        let why = sealing(folder.path()).key().await.fleeting.unwrap();
+        assert!(why.contains("remove it"), "{why}");
+        let (kept, _) = vault.get(NAME).unwrap().unwrap();
+        assert_eq!(kept.expose(), "no key");
+    }
+}

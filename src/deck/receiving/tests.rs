@@ -1,0 +1,468 @@
+//! Errands and what is looked at, on a real deck with a clock moved by hand; what is received is put into the ledger.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use super::{Receive, target};
+use crate::callbacks::Raw;
+use crate::clock::{Clock, Hand};
+use crate::config::{self, Environ, Locations, Vault};
+use crate::deck::{Deck, Options};
+use crate::domain::{
+    AccountId, Answer, Delivery, Duty, Errand, Op, PaymentId, PaymentState, ProblemKind, Standing,
+    Subject, Verdict, WallTime, What,
+};
+use crate::http_server::{Limits, Outcome, Request, Server, respond};
+use crate::ledger::{Identity, NewDelivery, NewErrand};
+use crate::net::{Event, Timeouts};
+use crate::providers::SPECS;
+
+const START: WallTime = WallTime(1_795_316_066_000);
+const FINALIZED: &str = r#"{"result":"ok","currency":"BTC","amount":"0.010","state":"FINALIZED"}"#;
+const ACTIVE: &str = r#"{"result":"ok","currency":"BTC","amount":"0.010","state":"ACTIVE"}"#;
+/// No test waits longer for anything.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A server that gives its answers in their order, the last one again and again, and remembers what it was asked.
+struct Peer {
+    url: String,
+    seen: Arc<Mutex<Vec<Request>>>,
+    _server: Server,
+}
+
+impl Peer {
+    async fn start(answers: &[(u16, &'static str)]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let seen: Arc<Mutex<Vec<Request>>> = Arc::default();
+        let answers = Arc::new(Mutex::new(VecDeque::from(answers.to_vec())));
+        let all = seen.clone();
+        let server = Server::start(listener, Limits::default(), move |request| {
+            all.lock().unwrap().push(request);
+            let mut answers = answers.lock().unwrap();
+            let (status, body) = answers[0];
+            if answers.len() > 1 {
+                answers.pop_front();
+            }
+            let status = StatusCode::from_u16(status).unwrap();
+            async move { Outcome::Answer(respond(status, "application/json", body)) }
+        });
+        Self {
+            url,
+            seen,
+            _server: server.unwrap(),
+        }
+    }
+
+    fn asked(&self) -> usize {
+        self.seen.lock().unwrap().len()
+    }
+}
+
+struct Bench {
+    deck: Deck,
+    hand: Hand,
+    events: mpsc::Receiver<Event>,
+}
+
+/// A deck whose Kanga account "shop" is at `url`.
+async fn open(folder: &std::path::Path, url: &str, receive: Option<Receive>) -> Bench {
+    let file = folder.join("config.toml");
+    let text = format!(
+        "default_profile = \"live\"\n[profiles.live.accounts.shop]\nprovider = \"kanga\"\napi_key = \"TESTKEY-1\"\n\
+         api_secret = {{ env = \"TEST_API_SECRET\" }}\nendpoints = {{ api = \"{url}\", pay = \"{url}\" }}\n\
+         [profiles.live.accounts.keys]\nprovider = \"kinguin\"\nclient_id = \"TESTKEY-2\"\n\
+         client_secret = {{ env = \"TEST_API_SECRET\" }}\nwebhook_header = \"X-Shop\"\n\
+         webhook_secret = {{ env = \"TEST_WEBHOOK\" }}\n"
+    );
+    std::fs::write(&file, text).unwrap();
+    let environ = Environ::of([
+        ("TEST_API_SECRET", "not-a-secret-of-anybody"),
+        ("TEST_WEBHOOK", "SANDBOX-webhook-0123456789"),
+    ]);
+    let locations = Locations {
+        config: Some(file),
+        state: Some(folder.join("state")),
+        environ: environ.clone(),
+        platform_config: None,
+        platform_state: None,
+    };
+    let config = config::load(&locations, &SPECS).unwrap();
+    let (clock, hand) = Clock::by_hand(START);
+    let (to, events) = mpsc::channel(1024);
+    let options = Options {
+        state_dir: folder.join("state"),
+        clock,
+        timeouts: Timeouts::default(),
+        events: Some(to),
+        renew: false,
+        environ,
+        config: None,
+        vault: Vault::files(folder.join("state").join("vault")),
+        receive,
+    };
+    Bench {
+        deck: Deck::open(config.profile(None).unwrap(), options)
+            .await
+            .unwrap(),
+        hand,
+        events,
+    }
+}
+
+fn raw() -> Raw {
+    Raw {
+        method: "POST".into(),
+        target: "/callbacks/shop?transactionKey=ORDER%201&x=%zz".into(),
+        headers: vec![
+            ("host".into(), b"shop.example".to_vec()),
+            ("content-length".into(), b"4".to_vec()),
+            ("content-type".into(), b"text/x-odd".to_vec()),
+            ("x-shop".into(), b"planted-header-value".to_vec()),
+            ("x-forwarded-for".into(), b"192.0.2.7".to_vec()),
+        ],
+        body: bytes::Bytes::from_static(b"a\x00\xff\x1b"),
+    }
+}
+
+fn order() -> PaymentId {
+    PaymentId::new("ORDER 1").unwrap()
+}
+
+impl Bench {
+    /// Puts a callback into the ledger as the receiver does.
+    async fn receive(&self, account: &str, errands: &[(Duty, &str)], raw: &Raw) -> Delivery {
+        let new = self.new_delivery(account, errands, raw).await;
+        let delivery = self.deck.ledger.deliver(new).await.unwrap();
+        self.deck.reception.shared.came.notify_one();
+        self.deck.reception.shared.due.notify_one();
+        delivery
+    }
+
+    async fn new_delivery(
+        &self,
+        account: &str,
+        errands: &[(Duty, &str)],
+        raw: &Raw,
+    ) -> NewDelivery {
+        let shared = &self.deck.reception.shared;
+        let sealed = shared.sealing.key().await.sealer.seal(raw);
+        NewDelivery {
+            realm: shared.realm.to_string(),
+            account: account.into(),
+            provider: "kanga".into(),
+            received_at: self.deck.clock.now().wall,
+            from: "127.0.0.1".into(),
+            method: raw.method.clone(),
+            verdict: Verdict::Accepted,
+            why: "a hint".into(),
+            kind: "payment changed".into(),
+            subject: Some(Subject::Payment(order())),
+            identity: Some(Identity::Subject([7; 32])),
+            status: 200,
+            bytes: 4,
+            sealed,
+            errands: errands
+                .iter()
+                .map(|(duty, target)| NewErrand {
+                    duty: *duty,
+                    target: (*target).into(),
+                    at: self.deck.clock.now().wall,
+                    taken_until: None,
+                })
+                .collect(),
+        }
+    }
+
+    fn advance(&self, seconds: u64) {
+        self.hand.advance(Duration::from_secs(seconds));
+        self.deck.reception.shared.due.notify_one();
+    }
+
+    async fn event(&mut self) -> Event {
+        let event = tokio::time::timeout(LIMIT, self.events.recv()).await;
+        event.expect("nothing is told").unwrap()
+    }
+
+    /// The delivery as it is told once its errand was tried so often.
+    async fn tried(&mut self, tries: u32) -> Errand {
+        loop {
+            if let Event::Delivery(delivery) = self.event().await
+                && let Some(errand) = delivery.errands.last()
+                && errand.tries == tries
+            {
+                return errand.clone();
+            }
+        }
+    }
+}
+
+fn wanted() -> Option<Receive> {
+    Some(Receive::default())
+}
+
+#[tokio::test]
+async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_is_final() {
+    let folder = tempfile::tempdir().unwrap();
+    let peer = Peer::start(&[(500, "{}"), (500, "{}"), (200, FINALIZED)]).await;
+    let mut bench = open(folder.path(), &peer.url, wanted()).await;
+    let delivery = bench.receive("shop", &[(Duty::Ask, "")], &raw()).await;
+    let first = bench.tried(1).await;
+    assert_eq!(
+        first.standing,
+        Standing::Due {
+            at: START.plus(Duration::from_secs(1))
+        }
+    );
+    assert!(first.told.contains("500"), "{}", first.told);
+    bench.advance(1);
+    let second = bench.tried(2).await;
+    let due = START.plus(Duration::from_secs(6));
+    assert_eq!(second.standing, Standing::Due { at: due });
+    assert_eq!(peer.asked(), 2, "not before its time");
+    bench.deck.close().await;
+
+    let mut bench = open(folder.path(), &peer.url, wanted()).await;
+    bench.advance(6);
+    let mut asked = None;
+    let done = loop {
+        match bench.event().await {
+            Event::Asked(account, op, result) => asked = Some((account, op, result)),
+            Event::Delivery(delivery) if delivery.errands[0].tries == 3 => {
+                break delivery.errands[0].clone();
+            }
+            _ => {}
+        }
+    };
+    assert_eq!(
+        (done.standing, done.told.as_str()),
+        (Standing::Done, "FINALIZED")
+    );
+    let (account, op, result) = asked.expect("told before the delivery");
+    assert_eq!(account.as_str(), "shop");
+    assert_eq!(op, Op::CheckPayment(order()));
+    assert!(
+        matches!(result, Ok(Answer::Payment(payment)) if payment.state == PaymentState::Finalized)
+    );
+    let again = bench.receive("shop", &[(Duty::Ask, "")], &raw()).await;
+    assert_eq!((again.verdict, again.attempt), (Verdict::Repeat, 2));
+
+    let told = bench
+        .deck
+        .timeline(&AccountId::new("shop").unwrap(), &order())
+        .await
+        .unwrap();
+    let kinds: Vec<&str> = told
+        .happenings
+        .iter()
+        .map(|happening| match &happening.what {
+            What::Call { .. } => "call",
+            What::State(_) => "state",
+            What::Callback(_) => "callback",
+        })
+        .collect();
+    assert_eq!(
+        kinds,
+        ["call", "callback", "call", "call", "state", "callback"]
+    );
+    assert_eq!(delivery.attempt, 1);
+    assert!(!told.cut);
+}
+
+#[tokio::test]
+async fn a_callback_is_handed_on_byte_for_byte_until_it_is_taken() {
+    let folder = tempfile::tempdir().unwrap();
+    let shop = Peer::start(&[(500, "no"), (503, "no"), (200, r#"{"got":"it"}"#)]).await;
+    let mut bench = open(folder.path(), &shop.url, wanted()).await;
+    let to = format!("{}/hook?own=1", shop.url);
+    let delivery = bench.receive("shop", &[(Duty::Forward, &to)], &raw()).await;
+    assert_eq!(bench.tried(1).await.status, Some(500));
+    bench.advance(1);
+    assert_eq!(bench.tried(2).await.told, "HTTP 503");
+    bench.advance(5);
+    let done = bench.tried(3).await;
+    assert_eq!((done.standing, done.status), (Standing::Done, Some(200)));
+    let seen = shop.seen.lock().unwrap().clone();
+    assert_eq!(seen.len(), 3);
+    for request in seen {
+        assert_eq!(request.method(), "POST");
+        assert_eq!(request.uri(), "/hook?own=1&transactionKey=ORDER%201&x=%zz");
+        assert_eq!(request.body(), &raw().body);
+        let header = |name: &str| request.headers().get(name).map(|value| value.as_bytes());
+        assert_eq!(header("content-type"), Some(&b"text/x-odd"[..]));
+        assert_eq!(header("x-forwarded-for"), Some(&b"192.0.2.7"[..]));
+        assert_eq!(header("x-shop"), Some(&b"planted-header-value"[..]));
+        assert_eq!(header("content-length"), Some(&b"4"[..]));
+        assert_ne!(header("host"), Some(&b"shop.example"[..]));
+    }
+    let received = bench.deck.received(delivery.id).await.unwrap();
+    assert_eq!(received.target, raw().target);
+    assert_eq!(received.replies.len(), 1);
+    assert_eq!(received.replies[0].1.text, r#"{"got":"it"}"#);
+    assert_eq!(received.body.bytes, 4);
+    assert!(
+        received.body.text.contains("\\u{1b}"),
+        "{:?}",
+        received.body
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_turns_it_down_three_times_is_believed_and_one_that_is_busy_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    for (status, last) in [(404, true), (302, true), (429, false), (408, false)] {
+        let shop = Peer::start(&[(status, "no")]).await;
+        let mut bench = open(folder.path(), &shop.url, wanted()).await;
+        bench
+            .receive("shop", &[(Duty::Forward, &shop.url)], &raw())
+            .await;
+        for (tries, wait) in [(1, 1), (2, 5)] {
+            let errand = bench.tried(tries).await;
+            assert!(matches!(errand.standing, Standing::Due { .. }), "{status}");
+            bench.advance(wait);
+        }
+        let errand = bench.tried(3).await;
+        assert_eq!(errand.standing == Standing::GivenUp, last, "{status}");
+        assert_eq!(errand.status, Some(status));
+        bench.deck.close().await;
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_done_is_given_up_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let peer = Peer::start(&[(200, ACTIVE)]).await;
+    let mut bench = open(folder.path(), &peer.url, wanted()).await;
+    for (account, errand, why) in [
+        ("gone", (Duty::Ask, ""), "no such account"),
+        (
+            "shop",
+            (Duty::Forward, "http://shop.example/"),
+            "plain http",
+        ),
+        // Kinguin cannot be asked what became of a payment.
+        ("keys", (Duty::Ask, ""), "keys"),
+    ] {
+        bench.receive(account, &[errand], &raw()).await;
+        let errand = bench.tried(1).await;
+        assert_eq!(errand.standing, Standing::GivenUp, "{account}");
+        assert!(errand.told.contains(why), "{}", errand.told);
+    }
+    assert_eq!(peer.asked(), 0);
+}
+
+#[tokio::test]
+async fn a_kept_callback_is_handed_on_by_hand_where_nothing_runs_and_once_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let shop = Peer::start(&[(500, "no"), (200, "yes")]).await;
+    let bench = open(folder.path(), &shop.url, None).await;
+    let delivery = bench.receive("shop", &[], &raw()).await;
+    let nowhere = bench.deck.replay(delivery.id, None).await.unwrap_err();
+    assert_eq!(nowhere.kind, ProblemKind::Usage);
+    let first = bench.deck.replay(delivery.id, Some(&shop.url)).await;
+    let first = &first.unwrap().errands[0];
+    assert_eq!(
+        (first.standing, first.told.as_str()),
+        (Standing::GivenUp, "HTTP 500")
+    );
+    let second = bench.deck.replay(delivery.id, Some(&shop.url)).await;
+    let second = second.unwrap();
+    assert_eq!(second.errands.len(), 2);
+    assert_eq!(second.errands[1].standing, Standing::Done);
+    assert_eq!(shop.seen.lock().unwrap()[1].body(), &raw().body);
+    let unknown = crate::domain::DeliveryId(99);
+    let unknown = bench.deck.replay(unknown, Some(&shop.url)).await;
+    assert_eq!(unknown.unwrap_err().kind, ProblemKind::NotFound);
+    let elsewhere = bench.deck.replay(delivery.id, Some("http://shop.example/"));
+    assert_eq!(elsewhere.await.unwrap_err().kind, ProblemKind::Usage);
+}
+
+#[tokio::test]
+async fn where_a_worker_runs_it_hands_on_what_is_replayed() {
+    let folder = tempfile::tempdir().unwrap();
+    let shop = Peer::start(&[(200, "yes")]).await;
+    let receive = Receive {
+        forward: vec![
+            (None, target("http://127.0.0.1:9/").unwrap()),
+            (
+                Some(AccountId::new("shop").unwrap()),
+                target(&shop.url).unwrap(),
+            ),
+        ],
+        ..Receive::default()
+    };
+    let mut bench = open(folder.path(), &shop.url, Some(receive)).await;
+    let delivery = bench.receive("shop", &[], &raw()).await;
+    let added = bench.deck.replay(delivery.id, None).await.unwrap();
+    assert!(matches!(added.errands[0].standing, Standing::Due { .. }));
+    assert_eq!(bench.tried(1).await.standing, Standing::Done);
+}
+
+#[tokio::test]
+async fn secrets_of_a_callback_are_shown_nowhere_and_the_request_log_has_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let shop = Peer::start(&[(200, "thanks for planted-header-value")]).await;
+    let bench = open(folder.path(), &shop.url, None).await;
+    let raw = Raw {
+        target: "/callbacks/keys?api_key=planted-query-key&a=b".into(),
+        body: r#"{"game_auth_token":"planted-player-token","kind":"\u001b[2J"}"#.into(),
+        ..raw()
+    };
+    let delivery = bench.receive("keys", &[], &raw).await;
+    bench
+        .deck
+        .replay(delivery.id, Some(&shop.url))
+        .await
+        .unwrap();
+    let received = bench.deck.received(delivery.id).await.unwrap();
+    let shown = format!("{received:?}");
+    assert!(
+        shown.contains("a=b") && shown.contains("<x-shop>"),
+        "{shown}"
+    );
+    let log = bench.deck.ledger.log(crate::ledger::LogQuery {
+        limit: 9,
+        bodies: true,
+        ..Default::default()
+    });
+    let log = format!("{:?}", log.await.unwrap());
+    assert!(log.contains("a=b"), "{log}");
+    for (what, text) in [("shown", shown), ("log", log)] {
+        assert!(!text.contains("planted-"), "{what}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_flood_is_told_by_its_newest_and_the_rest_is_hinted_at() {
+    const FLOOD: usize = 1_500;
+    let folder = tempfile::tempdir().unwrap();
+    let mut bench = open(folder.path(), "http://127.0.0.1:9", wanted()).await;
+    // Told from here on.
+    assert!(bench.deck.deliveries(None, 1).await.unwrap().is_empty());
+    let new = bench.new_delivery("shop", &[], &raw()).await;
+    let mut all = tokio::task::JoinSet::new();
+    for _ in 0..FLOOD {
+        let (ledger, new) = (bench.deck.ledger.clone(), new.clone());
+        all.spawn(async move { ledger.deliver(new).await.unwrap().id });
+    }
+    let last = all.join_all().await.into_iter().max().unwrap();
+    bench.deck.reception.shared.came.notify_one();
+    let (mut told, mut missed) = (Vec::new(), false);
+    while told.last() != Some(&last) {
+        match bench.event().await {
+            Event::Delivery(delivery) => told.push(delivery.id),
+            Event::Missed => missed = true,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(told.is_sorted());
+    let tail: Vec<_> = told.iter().rev().take(500).map(|id| id.0).collect();
+    let wanted: Vec<_> = (0..500).map(|back| last.0 - back).collect();
+    assert_eq!(tail, wanted, "the newest without gaps");
+    assert!(missed || told.len() == FLOOD);
+}

@@ -1,0 +1,108 @@
+//! All that happened to one payment, put together from the request log, what was seen of it, and its callbacks.
+
+use std::sync::Arc;
+
+use super::unread;
+use crate::deck::Deck;
+use crate::domain::{
+    AccountId, Environment, Exchange, Happening, PaymentId, Problem, Subject, Timeline, What,
+};
+use crate::ledger::{DeliveryQuery, LogQuery};
+use crate::net::redact;
+
+/// The newest so many are told.
+const HAPPENINGS_MAX: usize = 2_000;
+
+impl Deck {
+    /// All that is known to have happened to a payment: calls, callbacks, changes of its state.
+    ///
+    /// # Errors
+    /// If there is no such account, or what is known cannot be read.
+    pub async fn timeline(
+        &self,
+        account: &AccountId,
+        payment: &PaymentId,
+    ) -> Result<Timeline, Problem> {
+        let desk = self.desk(account)?;
+        let shared = &self.reception.shared;
+        // Another run of the simulator has other payments of the same names.
+        let embedded = desk.account.environment == Environment::Embedded;
+        let calls = LogQuery {
+            since: embedded.then_some(shared.since),
+            account: Some(account.clone()),
+            filter: payment.as_str().to_owned(),
+            limit: HAPPENINGS_MAX + 1,
+            ..LogQuery::default()
+        };
+        let calls = self.ledger.log(calls).await;
+        let calls = calls.map_err(|error| unread("the request log", &error))?;
+        let deliveries = DeliveryQuery {
+            realm: Some(shared.realm.to_string()),
+            account: Some(account.as_str().to_owned()),
+            subject: Some(Subject::Payment(payment.clone())),
+            limit: HAPPENINGS_MAX + 1,
+            ..DeliveryQuery::default()
+        };
+        let deliveries = self.ledger.deliveries(deliveries).await;
+        let deliveries = deliveries.map_err(|error| unread("callbacks", &error))?;
+        let seen = if embedded {
+            self.asker.seen.of(account, payment)
+        } else {
+            let seen = self
+                .ledger
+                .observations(&self.profile, account, payment)
+                .await;
+            seen.map_err(|error| unread("what was seen of payments", &error))?
+        };
+        let about = redact::scrub(payment.as_str());
+        let environment = desk.account.environment.as_str();
+        let mut happenings: Vec<Happening> = calls
+            .into_iter()
+            .filter(|call| call.environment == environment && concerns(call, &about))
+            .map(call)
+            .chain(seen.into_iter().map(|seen| Happening {
+                at: seen.at,
+                what: What::State(seen),
+            }))
+            .chain(deliveries.into_iter().map(|delivery| Happening {
+                at: delivery.received_at,
+                what: What::Callback(Arc::new(delivery)),
+            }))
+            .collect();
+        // What is of the same instant stays in this order: a call, the state it told, a callback.
+        happenings.sort_by_key(|happening| happening.at);
+        let over = happenings.len().saturating_sub(HAPPENINGS_MAX);
+        happenings.drain(..over);
+        Ok(Timeline {
+            account: account.clone(),
+            payment: payment.clone(),
+            happenings,
+            cut: over > 0,
+        })
+    }
+}
+
+/// Whether a call was about this payment: the log's filter finds also those that have its id in another's.
+fn concerns(call: &Exchange, payment: &str) -> bool {
+    if call.about == payment {
+        return true;
+    }
+    let encoded =
+        percent_encoding::utf8_percent_encode(payment, percent_encoding::NON_ALPHANUMERIC);
+    let encoded = encoded.to_string();
+    let mut parts = call.path().split(['/', '?', '&', '=', '#']);
+    parts.any(|part| part == payment || part == encoded)
+}
+
+fn call(exchange: Exchange) -> Happening {
+    Happening {
+        at: exchange.at,
+        what: What::Call {
+            exchange: exchange.id,
+            path: exchange.path().to_owned(),
+            method: exchange.method,
+            outcome: exchange.outcome,
+            took: exchange.took,
+        },
+    }
+}

@@ -1,0 +1,48 @@
+//! Effects about what was received.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+
+use super::tasks::Tasks;
+use crate::deck::Deck;
+use crate::tui::{Effect, Msg};
+
+/// Starts what `effect` asks for; gives back what is not about what was received.
+pub fn perform(
+    effect: Effect,
+    deck: &Arc<Deck>,
+    tasks: &mut Tasks,
+    messages: &mpsc::Sender<Msg>,
+) -> Option<Effect> {
+    let deck = deck.clone();
+    let messages = messages.clone();
+    match effect {
+        Effect::LoadDeliveries { before, limit } => tasks.start(async move {
+            let deliveries = deck.deliveries(before, limit).await;
+            let _ = messages.send(Msg::Deliveries(deliveries)).await;
+        }),
+        Effect::OpenDelivery { request, delivery } => tasks.start(async move {
+            let result = deck.received(delivery).await;
+            let _ = messages.send(Msg::Received { request, result }).await;
+        }),
+        Effect::Replay {
+            request,
+            delivery,
+            to,
+        } => tasks.start(async move {
+            let result = deck.replay(delivery, to.as_deref()).await.map(drop);
+            let _ = messages.send(Msg::Replayed { request, result }).await;
+        }),
+        Effect::LookBack {
+            request,
+            account,
+            payment,
+        } => tasks.start(async move {
+            let result = deck.timeline(&account, &payment).await;
+            let _ = messages.send(Msg::Timeline { request, result }).await;
+        }),
+        other => return Some(other),
+    }
+    None
+}

@@ -1,0 +1,346 @@
+//! `listen`, `log --deliveries` and `replay`: the real program, called by real requests.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json as value};
+
+use crate::peer::{Peer, json, reply};
+use crate::program::{Listener, Place, Served, send};
+use crate::secrets::Planted;
+
+const FINALIZED: &str = r#"{"result":"ok","currency":"BTC","amount":"0.010","state":"FINALIZED"}"#;
+const ACTIVE: &str = r#"{"result":"ok","currency":"BTC","amount":"0.010","state":"ACTIVE"}"#;
+
+/// Reads `log --deliveries` until it is as wanted.
+fn kept_until(place: &Place, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+    let until = Instant::now() + crate::terminal::LIMIT;
+    loop {
+        let ran = place.run(&["log", "--deliveries", "--json", "--limit", "100000"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let kept = ran.objects();
+        if wanted(&kept) {
+            return kept;
+        }
+        assert!(Instant::now() < until, "{kept:?}");
+        std::thread::sleep(Duration::from_millis(30));
+    }
+}
+
+#[test]
+fn each_delivery_is_a_line_with_its_verdict_and_what_is_done_about_it_is_kept() {
+    let peer = Peer::start(vec![json(FINALIZED)]);
+    let place = Place::with_shop(&peer.url);
+    let listener = Listener::start(&place, &["--json"]);
+    let target = "/callbacks/shop?transactionKey=ORDER-1";
+    assert_eq!(listener.post(target, "", "").0, 200);
+    let first = listener.object();
+    for (key, wanted) in [
+        ("schema", value!(1)),
+        ("account", value!("shop")),
+        ("provider", value!("kanga")),
+        ("kind", value!("payment changed")),
+        ("payment", value!("ORDER-1")),
+        ("verdict", value!("accepted")),
+        ("attempt", value!(1)),
+        ("status", value!(200)),
+    ] {
+        assert_eq!(first[key], wanted, "{key}: {first}");
+    }
+    assert!(first["received_at"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(first["errands"][0]["duty"], "ask");
+    listener.error_with("FINALIZED");
+
+    assert_eq!(listener.post(target, "", "").0, 200);
+    let again = listener.object();
+    assert_eq!(
+        (&again["verdict"], &again["attempt"]),
+        (&value!("repeat"), &value!(2))
+    );
+    assert_eq!(
+        listener.post("/callbacks/nobody?x=\u{1b}[2J", "", "").0,
+        400
+    );
+    assert_eq!(listener.post("/callbacks/nobody", "", "").0, 404);
+    assert_eq!(listener.object()["verdict"], "unknown_account");
+    assert_eq!(listener.post("/callbacks/shop", "", "no id").0, 400);
+    assert_eq!(listener.object()["verdict"], "unreadable");
+    listener.signal("TERM");
+    let (code, rest) = listener.end();
+    assert_eq!((code, rest), (0, Vec::new()));
+    assert_eq!(peer.requests().len(), 1, "a repeat acts no more");
+
+    let kept = kept_until(&place, |_| true);
+    let verdicts: Vec<&str> = kept
+        .iter()
+        .map(|d| d["verdict"].as_str().unwrap())
+        .collect();
+    assert_eq!(
+        verdicts,
+        ["accepted", "repeat", "unknown_account", "unreadable"]
+    );
+    assert_eq!(kept[0]["errands"][0]["standing"], "done");
+    assert_eq!(kept[0]["errands"][0]["told"], "FINALIZED");
+    let table = place.run(&["log", "--deliveries", "--account", "shop"]);
+    assert_eq!(table.out.lines().count(), 3);
+    for word in ["accepted", "repeat 2", "ORDER-1", "asked: FINALIZED"] {
+        assert!(table.out.contains(word), "{word}: {}", table.out);
+    }
+    let export = place.run(&["log", "--deliveries", "--export", "har"]);
+    assert_eq!(export.code, 2);
+}
+
+#[test]
+fn it_says_why_it_cannot_listen_and_ends_as_it_is_told() {
+    let place = Place::with_shop("http://127.0.0.1:9");
+    let listener = Listener::start(&place, &[]);
+    let address = listener.url.strip_prefix("http://").unwrap().to_owned();
+    let taken = place.run(&["listen", "--bind", &address, "--json"]);
+    assert_eq!(taken.code, 2);
+    let error = &taken.object()["error"];
+    assert_eq!(error["kind"], "local");
+    assert!(error["message"].as_str().unwrap().contains(&address));
+    assert!(
+        error["hint"].as_str().unwrap().contains("another"),
+        "{error}"
+    );
+    listener.signal("INT");
+    assert_eq!(listener.end().0, 130);
+    for (arguments, why) in [
+        (vec!["--forward-to", "http://shop.example/x"], "plain http"),
+        (vec!["--forward-to", "shop.example"], "no URL"),
+        (vec!["--forward-to", "nobody=http://127.0.0.1:9/"], "nobody"),
+        (
+            vec![
+                "--forward-to",
+                "http://[::1]/",
+                "--forward-to",
+                "http://[::1]/x",
+            ],
+            "twice",
+        ),
+        (vec!["--bind", "localhost"], "--bind"),
+    ] {
+        let ran = place.run(&[&["listen"], &arguments[..]].concat());
+        assert_eq!(ran.code, 2, "{arguments:?}");
+        assert!(ran.err.contains(why), "{arguments:?}: {}", ran.err);
+    }
+}
+
+#[test]
+fn callbacks_are_handed_on_as_they_came_and_once_more_by_hand() {
+    let peer = Peer::start(vec![json(ACTIVE)]);
+    let shop = Peer::start(vec![json(r#"{"got":"it"}"#)]);
+    let place = Place::with_shop(&peer.url);
+    let to = format!("shop={}/hook?own=1", shop.url);
+    let listener = Listener::start(&place, &["--forward-to", &to]);
+    let odd = "Content-Type: text/x-odd\r\nX-Own: 1\r\nX-Own: 2\r\nX-Forwarded-For: 192.0.2.9\r\n";
+    let target = "/callbacks/shop?transactionKey=ORDER%2D1";
+    let body = "transactionKey=ORDER-1&z= %zz";
+    assert_eq!(listener.post(target, odd, body).0, 200);
+    listener.line_with("HTTP 200");
+    let refused = listener.post("/callbacks/shop", odd, "nothing");
+    assert_eq!(refused.0, 400);
+    listener.line_with("unreadable");
+    let seen = &shop.requests()[0];
+    assert!(
+        seen.head
+            .starts_with("POST /hook?own=1&transactionKey=ORDER%2D1 HTTP/1.1\r\n"),
+        "{}",
+        seen.head
+    );
+    assert_eq!(seen.body, body);
+    assert_eq!(seen.header("content-type"), Some("text/x-odd"));
+    assert_eq!(seen.head.matches("x-own: ").count(), 2, "{}", seen.head);
+    listener.signal("TERM");
+    assert_eq!(listener.end().0, 0);
+
+    let other = Peer::start(vec![json("{}"), json("{}"), reply("500 No", "", "no")]);
+    let kept = kept_until(&place, |kept| kept.len() == 2);
+    let ids: Vec<String> = kept.iter().map(|one| one["id"].to_string()).collect();
+    let ran = place.run(&["replay", &ids[0], &ids[1], "--to", &other.url]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ran.out.matches("HTTP 200").count(), 2, "{}", ran.out);
+    assert!(ran.err.contains("unreadable"), "{}", ran.err);
+    assert_eq!(other.requests()[0].body, body);
+    assert_eq!(other.requests()[1].body, "nothing");
+    let failed = place.run(&["replay", &ids[0], "--to", &other.url, "--json"]);
+    assert_eq!(failed.code, 5);
+    assert!(failed.out.contains("HTTP 500"), "{}", failed.out);
+    let unknown = place.run(&["replay", "4711", "--to", &other.url]);
+    assert_eq!(unknown.code, 4, "{unknown:?}");
+}
+
+#[test]
+fn the_sandbox_calls_and_is_asked() {
+    let place = Place::new();
+    let listener = Listener::start(&place, &[]);
+    let simulator = listener.error_with("simulator");
+    let simulator = simulator.split_whitespace().last().unwrap().to_owned();
+    let url = ["sandbox", "trigger", "--url", &simulator];
+    let paid = place.run(&[&url[..], &["payer", "ORDER-1001", "pay"]].concat());
+    assert_eq!(paid.code, 0, "{paid:?}");
+    let line = listener.line_with("ORDER-1001");
+    assert!(
+        line.contains("accepted") && line.contains("kanga"),
+        "{line}"
+    );
+    listener.line_with("asked: ");
+}
+
+/// Kills `listen` again and again while clients call it: what was answered 200 is in the ledger.
+fn kill_and_count(rounds: u32) -> (usize, usize) {
+    let peer = Peer::start(vec![json(ACTIVE)]);
+    let place = Arc::new(Place::with_shop(&peer.url));
+    let answered: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+    let sent = Arc::new(AtomicUsize::new(0));
+    for round in 0..rounds {
+        let listener = Listener::start(&place, &["--json"]);
+        let stop = Arc::new(AtomicBool::new(false));
+        let clients: Vec<_> = (0..4)
+            .map(|client| {
+                let (url, stop) = (listener.url.clone(), stop.clone());
+                let (answered, sent) = (answered.clone(), sent.clone());
+                std::thread::spawn(move || {
+                    for number in 0.. {
+                        if stop.load(Ordering::Relaxed) {
+                            return;
+                        }
+                        let id = format!("K-{round}-{client}-{number}");
+                        let target = format!("/callbacks/shop?transactionKey={id}");
+                        sent.fetch_add(1, Ordering::Relaxed);
+                        match send(&url, "GET", &target, "", "") {
+                            Some((200, _)) => drop(answered.lock().unwrap().insert(id)),
+                            Some(other) => panic!("{other:?}"),
+                            None => return,
+                        }
+                    }
+                })
+            })
+            .collect();
+        std::thread::sleep(Duration::from_millis(u64::from(fastrand::u32(5..150))));
+        listener.signal("KILL");
+        for client in clients {
+            client.join().unwrap();
+        }
+        stop.store(true, Ordering::Relaxed);
+        drop(listener);
+    }
+    let kept = kept_until(&place, |_| true);
+    let kept: BTreeSet<&str> = kept
+        .iter()
+        .map(|one| one["payment"].as_str().unwrap())
+        .collect();
+    let answered = answered.lock().unwrap();
+    let lost: Vec<_> = answered
+        .iter()
+        .filter(|id| !kept.contains(id.as_str()))
+        .collect();
+    assert!(lost.is_empty(), "lost: {lost:?}");
+    assert!(!answered.is_empty());
+    (answered.len(), sent.load(Ordering::Relaxed))
+}
+
+#[test]
+fn what_was_answered_200_is_kept_whenever_the_receiver_is_killed() {
+    kill_and_count(3);
+}
+
+#[test]
+#[ignore = "takes a minute: the figures of many rounds"]
+fn what_was_answered_200_is_kept_over_fifty_kills() {
+    let (answered, sent) = kill_and_count(50);
+    eprintln!("50 kills: {sent} sent, {answered} answered 200, none of them lost");
+}
+
+#[test]
+fn secrets_of_callbacks_are_in_no_output_no_export_and_no_file() {
+    const PLANTED: [&str; 4] = [
+        "pLanted-webhook-Ua3Wd8Ge2Ik7",
+        "pLanted-wrong-Pz5Xo1Vn4Br6",
+        "pLanted-api-key-Hs9Ky2Mt6Lc3",
+        "pLanted-player-Gd4Fs8Ja1Qw0",
+    ];
+    let shop = Peer::start(vec![json(&format!(r#"{{"echo":"{}"}}"#, PLANTED[0]))]);
+    let place = Place::with_config(
+        "default_profile = \"live\"\n[profiles.live.accounts.keys]\nprovider = \"kinguin\"\n\
+         client_id = \"TESTKEY-2\"\nclient_secret = { env = \"TEST_API_SECRET\" }\nwebhook_header = \"X-Shop\"\n\
+         webhook_secret = { file = \"by-file\" }\n",
+    );
+    std::fs::write(place.path().join("by-file"), PLANTED[0]).unwrap();
+    let to = format!("keys={}", shop.url);
+    let listener = Listener::start(&place, &["--forward-to", &to]);
+    let body = format!(
+        r#"{{"reservationId":"R-1","game_auth_token":"{}","status":"BOUGHT"}}"#,
+        PLANTED[3]
+    );
+    let target = format!("/callbacks/keys?api_key={}", PLANTED[2]);
+    let mut printed = Vec::new();
+    for secret in [PLANTED[0], PLANTED[1]] {
+        let headers = format!(
+            "X-Shop: {secret}\r\nContent-Type: application/json\r\nAuthorization: Bearer {}\r\n",
+            PLANTED[3]
+        );
+        listener.post(&target, &headers, &body);
+        printed.push(listener.line());
+    }
+    assert!(printed[1].contains("refused"), "{printed:?}");
+    let replayed = place.run(&["replay", "1", "2", "--to", &shop.url]);
+    assert_eq!(replayed.code, 0, "{replayed:?}");
+    assert!(shop.requests().len() >= 2);
+    listener.signal("TERM");
+    let (_, rest) = listener.end();
+    printed.extend(rest);
+    let planted = Planted::of(PLANTED);
+    planted.seek("listen", &printed.join("\n"), &[]);
+    planted.seek("replay", &replayed.all(), &[]);
+    for arguments in [
+        &["log", "--deliveries", "--json"][..],
+        &["log", "--deliveries"],
+        &["log", "--json"],
+        &["log", "--export", "har"],
+        &["log", "--export", "ndjson"],
+        &["log", "--export", "curl"],
+    ] {
+        let ran = place.run(arguments);
+        assert!(!ran.out.is_empty(), "{arguments:?}");
+        planted.seek(&arguments.join(" "), &ran.all(), &[]);
+    }
+    planted.seek_in_files(&place.state());
+}
+
+#[test]
+fn what_another_process_receives_is_followed() {
+    use std::io::{BufRead as _, BufReader};
+    let place = Place::with_shop("http://127.0.0.1:9");
+    let listener = Listener::start(&place, &["--json"]);
+    let mut follow = place
+        .command(&["log", "--deliveries", "--follow", "--json"])
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(follow.stdout.take().unwrap()).lines();
+    for number in 0..3 {
+        let target = format!("/callbacks/shop?transactionKey=F-{number}");
+        assert_eq!(listener.post(&target, "", "").0, 200);
+        let line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        assert_eq!(line["payment"], format!("F-{number}"));
+    }
+    let _ = follow.kill();
+    let _ = follow.wait();
+}
+
+#[test]
+fn a_sandbox_elsewhere_calls_a_real_accounts_address() {
+    let place = Place::new();
+    let listener = Listener::start(&place, &["--json"]);
+    let callbacks = format!("{}/callbacks/kanga", listener.url);
+    let served = Served::start(&place, &["--callback-url", &callbacks]);
+    let url = ["sandbox", "trigger", "--url", &served.url];
+    let ran = place.run(&[&url[..], &["payer", "ORDER-1001", "pay"]].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let seen = listener.object();
+    assert_eq!(seen["payment"], "ORDER-1001");
+}
