@@ -93,10 +93,10 @@ pub fn tab_at(focus: Pane, area: Rect, x: u16) -> Option<Pane> {
 }
 
 /// Whole titles where all fit, else short ones, else the focused one alone and the others' digits.
-fn tabs(focus: Pane, room: u16) -> [String; 6] {
+fn tabs(focus: Pane, room: u16) -> [String; 8] {
     let whole = Pane::ALL.map(|pane| format!(" {} ", pane.title()));
     let short = Pane::ALL.map(|pane| format!(" {} ", pane.short_title()));
-    let fits = |tabs: &[String; 6]| tabs.iter().map(|tab| width(tab)).sum::<u16>() <= room;
+    let fits = |tabs: &[String; 8]| tabs.iter().map(|tab| width(tab)).sum::<u16>() <= room;
     if fits(&whole) {
         whole
     } else if fits(&short) {

@@ -382,6 +382,8 @@ pub fn readiness(watches: Vec<(Watch, Vec<Observation>)>, log: Vec<Arc<Exchange>
         credentials: Vec::new(),
         watches,
         log,
+        deliveries: Vec::new(),
+        listening: crate::domain::Listening::Off,
         verify: vec![shop()],
         simulator: Some("http://127.0.0.1:41207".into()),
     }
