@@ -9,8 +9,8 @@ const SMALLEST: (u16, u16) = (40, 10);
 /// From here on all panes are seen at once, but for those that need the whole body.
 const WHOLE: (u16, u16) = (76, 22);
 
-/// From this width on requests and callbacks are seen side by side; below it they take turns.
-const TWO_LOGS: u16 = 104;
+/// From so many rows on callbacks stand under the payments; with fewer they take turns with the requests.
+const CALLBACKS_FROM: u16 = 20;
 
 /// Where everything goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +100,8 @@ pub fn arrange(screen: Rect, matter: Matter) -> Arrangement {
     })
 }
 
-/// Payments at the left, the quieter panes in a column beside them, along the bottom what went out and what came in.
+/// Payments at the left, what came in under them, the quieter panes in a column beside them, what went out along the
+/// bottom.
 fn deck(body: Rect, matter: Matter) -> [Rect; 8] {
     let Matter {
         accounts, tokens, ..
@@ -130,31 +131,32 @@ fn deck(body: Rect, matter: Matter) -> [Rect; 8] {
         height: log,
         ..body
     };
-    let (requests, callbacks) = if bottom.width >= TWO_LOGS {
-        let half = bottom.width / 2;
-        let left = Rect {
-            width: half,
-            ..bottom
+    let left = Rect {
+        width: body.width - side,
+        height: upper,
+        ..body
+    };
+    let (payments, requests, callbacks) = if upper >= CALLBACKS_FROM {
+        let under = (upper * 2 / 5).clamp(8, 18);
+        let payments = Rect {
+            height: upper - under,
+            ..left
         };
-        let right = Rect {
-            x: bottom.x + half,
-            width: bottom.width - half,
-            ..bottom
+        let callbacks = Rect {
+            y: payments.bottom(),
+            height: under,
+            ..left
         };
-        (left, right)
+        (payments, bottom, callbacks)
     } else if matter.log == Pane::Callbacks {
-        (Rect::default(), bottom)
+        (left, Rect::default(), bottom)
     } else {
-        (bottom, Rect::default())
+        (left, bottom, Rect::default())
     };
     [
         column(0, credentials),
         column(credentials, tokens),
-        Rect {
-            width: body.width - side,
-            height: upper,
-            ..body
-        },
+        payments,
         column(credentials + tokens, upper - credentials - tokens),
         requests,
         Rect::default(),

@@ -11,6 +11,7 @@ mod behaviour;
 mod budgets;
 mod explorer;
 mod promises;
+mod receiving;
 mod tokens;
 
 #[test]

@@ -83,12 +83,12 @@ impl Pane {
         let name = match self {
             Self::Credentials => "Creds",
             Self::Estimates => "Quotes",
-            Self::Explorer => "Explore",
+            Self::Explorer => "API",
             Self::Payments => "Pay",
             Self::Requests => "Log",
             Self::Tokens => "Tokens",
             Self::Callbacks => "In",
-            Self::Players => "Play",
+            Self::Players => "Players",
         };
         format!("{} {name}", self.index() + 1)
     }

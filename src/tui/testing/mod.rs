@@ -1,5 +1,6 @@
 //! Accounts, payments and exchanges for tests; in a part of its own a keyboard, and a screen that can be read.
 
+pub mod received;
 mod screen;
 
 use std::sync::Arc;

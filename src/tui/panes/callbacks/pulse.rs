@@ -30,8 +30,10 @@ fn state(look: Look<'_>) -> (&'static str, Tone) {
 fn parts(pane: &State, look: Look<'_>) -> Vec<(String, Tone)> {
     let mut parts = Vec::new();
     match &look.store.listening {
+        // Where there are no rows, their place says how to switch it on.
+        Listening::Off if pane.rows().is_empty() => parts.push(("off".into(), Tone::Dim)),
         Listening::Off => parts.push((
-            "off: set `[callbacks] bind` in the config, or run `tilldeck listen`".into(),
+            "off: set `[callbacks] bind`, or run `tilldeck listen`".into(),
             Tone::Dim,
         )),
         Listening::Up { url, heartbeat } => {
@@ -44,7 +46,7 @@ fn parts(pane: &State, look: Look<'_>) -> Vec<(String, Tone)> {
     }
     match pane.rows().front() {
         Some(last) => parts.push((format!("last {}", look.ago(last.received_at)), Tone::Dim)),
-        None if look.store.is_ready() => parts.push(("none yet".into(), Tone::Dim)),
+        None if matches!(look.store.listening, Listening::Up { .. }) => parts.push(("none yet".into(), Tone::Dim)),
         None => {}
     }
     let sum = pane.tally.sum;
