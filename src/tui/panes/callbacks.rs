@@ -79,7 +79,10 @@ impl State {
     }
 
     pub fn can_load(&self, store: &Store) -> bool {
-        store.is_ready() && !self.loading && !self.exhausted && self.all.len() < ROWS_READ_MAX
+        store.is_ready()
+            && !self.loading
+            && !self.exhausted
+            && self.all.len() > 0 && self.all.len() < ROWS_READ_MAX
     }
 
     /// The latest rows as the ledger gave them.

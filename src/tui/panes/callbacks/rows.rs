@@ -44,7 +44,10 @@ impl Columns {
             _ => widest(|row| width(&row.kind), 22),
         };
         let room = rest.saturating_sub(account + kind + 3);
-        let subject = widest(|row| width(&told::subject(row)), 40).min(room * 11 / 20);
+        let subject = {
+            let most = if total < 100 { 20 } else { 40 };
+            widest(|row| width(&told::subject(row)), most).min(room / 2)
+        };
         Self {
             account,
             kind,

@@ -25,7 +25,8 @@ pub fn meaning(delivery: &Delivery) -> String {
         why => format!("{word}: {why}"),
     };
     match delivery.verdict {
-        Verdict::Accepted => why("accepted, as is known by"),
+        Verdict::Accepted if delivery.why.is_empty() => "accepted".into(),
+        Verdict::Accepted => format!("accepted, proved by {}", delivery.why),
         Verdict::Repeat => format!(
             "delivered for the {} time: shown, and acted upon no more",
             ordinal(delivery.attempt)
@@ -46,12 +47,18 @@ fn ordinal(n: u32) -> String {
     format!("{n}{end}")
 }
 
-/// What came of it so far, each errand with its tone; why not, where nothing is to be done.
+/// What came of it so far, what is not done yet first, each errand with its tone; why not, where nothing is to be done.
 pub fn outcome(delivery: &Delivery, look: Look<'_>) -> Vec<(String, Tone)> {
     if !delivery.errands.is_empty() {
-        return delivery
-            .errands
-            .iter()
+        let mut errands: Vec<&Errand> = delivery.errands.iter().collect();
+        errands.sort_by_key(|errand| match errand.standing {
+            Standing::GivenUp => 0,
+            Standing::Due { .. } if has_failed(errand) => 1,
+            Standing::Due { .. } => 2,
+            Standing::Done => 3,
+        });
+        return errands
+            .into_iter()
             .map(|errand| standing(errand, look))
             .collect();
     }
@@ -80,7 +87,7 @@ pub fn standing(errand: &Errand, look: Look<'_>) -> (String, Tone) {
     };
     match errand.standing {
         Standing::Done => (format!("{verb}: {}{took}", errand.told), Tone::Plain),
-        Standing::GivenUp => (format!("given up: {}", errand.told), Tone::Bad),
+        Standing::GivenUp => (format!("{verb}: {}, given up", errand.told), Tone::Bad),
         Standing::Due { at } => {
             let left = at.since(look.now.wall);
             let next = match (left.is_zero(), look.still) {
@@ -90,11 +97,11 @@ pub fn standing(errand: &Errand, look: Look<'_>) -> (String, Tone) {
             };
             let now = match (errand.duty, next.is_empty()) {
                 (_, false) => next,
-                (Duty::Ask, true) => "being asked".into(),
-                (Duty::Forward, true) => "being forwarded".into(),
+                (Duty::Ask, true) => "asking now".into(),
+                (Duty::Forward, true) => "forwarding now".into(),
             };
             if has_failed(errand) {
-                (format!("{}, {now}", errand.told), Tone::Warn)
+                (format!("{verb}: {}, {now}", errand.told), Tone::Warn)
             } else {
                 (now, Tone::Busy)
             }
