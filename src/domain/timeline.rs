@@ -316,9 +316,7 @@ fn run(happenings: &[Happening], before: Option<&Observation>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{
-        Amount, Currency, DeliveryId, ErrandId, Payment, PaymentId, Subject,
-    };
+    use crate::domain::{Amount, Currency, DeliveryId, ErrandId, Payment, PaymentId, Subject};
     use proptest::prelude::*;
 
     fn call(at: i64) -> Happening {
@@ -406,7 +404,9 @@ mod tests {
             .iter()
             .flat_map(|row| {
                 let at = happenings[row.first].at.0 / 1_000;
-                row.remarks.iter().map(move |remark| format!("{at}: {remark}"))
+                row.remarks
+                    .iter()
+                    .map(move |remark| format!("{at}: {remark}"))
             })
             .collect();
         let last = happenings.last().map_or(WallTime(0), |it| it.at);

@@ -234,7 +234,13 @@ pub async fn log(
 
 /// One exchange with its bodies.
 async fn exchange_of(deck: &Deck, id: ExchangeId) -> Result<Arc<crate::domain::Exchange>, Problem> {
-    let mut found = log(deck, Some(ExchangeId(id.0.saturating_add(1))), String::new(), 1).await?;
+    let mut found = log(
+        deck,
+        Some(ExchangeId(id.0.saturating_add(1))),
+        String::new(),
+        1,
+    )
+    .await?;
     found.retain(|exchange| exchange.id == id);
     found.pop().ok_or_else(|| {
         Problem::new(

@@ -111,8 +111,11 @@ impl Model {
             Action::OpenExchange => {
                 if let Some(exchange) = self.requests.selected() {
                     let screen = self.overlay_screen();
-                    self.overlay =
-                        Overlay::Exchange(exchange::State::new(exchange.clone(), Overlay::None, screen));
+                    self.overlay = Overlay::Exchange(exchange::State::new(
+                        exchange.clone(),
+                        Overlay::None,
+                        screen,
+                    ));
                 }
             }
             _ if !self.store.is_ready() => self
@@ -218,7 +221,9 @@ impl Model {
         let ready = self.store.is_ready();
         match action {
             Action::Check => ready && payment.is_some_and(|w| w.asking.is_none()),
-            Action::RemoveWatch | Action::CopyId | Action::PaymentTimeline => ready && payment.is_some(),
+            Action::RemoveWatch | Action::CopyId | Action::PaymentTimeline => {
+                ready && payment.is_some()
+            }
             Action::UndoRemove => ready && self.payments.can_undo(),
             Action::AddWatch | Action::Link | Action::Quote | Action::Verify => {
                 ready && !self.store.accounts.is_empty()

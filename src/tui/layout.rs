@@ -106,7 +106,7 @@ fn deck(body: Rect, matter: Matter) -> [Rect; 8] {
     let Matter {
         accounts, tokens, ..
     } = matter;
-    let log = (u32::from(body.height) * 32 / 100).clamp(8, 22);
+    let log = (u32::from(body.height) * 30 / 100).clamp(8, 22);
     let log = u16::try_from(log).unwrap_or(8);
     let side = (u32::from(body.width) * 38 / 100).clamp(32, 72);
     let side = u16::try_from(side).unwrap_or(32);
@@ -137,7 +137,7 @@ fn deck(body: Rect, matter: Matter) -> [Rect; 8] {
         ..body
     };
     let (payments, requests, callbacks) = if upper >= CALLBACKS_FROM {
-        let under = (upper * 2 / 5).clamp(8, 18);
+        let under = (upper / 3).clamp(8, 18);
         let payments = Rect {
             height: upper - under,
             ..left

@@ -116,7 +116,10 @@ impl Model {
                 }
             }
             Pane::Callbacks => {
-                let window = self.callbacks.list.window(self.callbacks.len(), list.height);
+                let window = self
+                    .callbacks
+                    .list
+                    .window(self.callbacks.len(), list.height);
                 if let Some(at) = pick(window) {
                     self.callbacks.list.selected = at;
                 }

@@ -209,7 +209,9 @@ impl Model {
         if let Some(changed) = self.players.items(account, player, result, now) {
             let known = self.players.players.iter();
             let mut known = known.filter(|known| known.id == player && known.account == *account);
-            let called = known.next().map_or_else(String::new, |known| known.called());
+            let called = known
+                .next()
+                .map_or_else(String::new, |known| known.called());
             self.store.notice(Notice {
                 level: Level::Info,
                 about: format!("player {account} {player}"),
@@ -561,20 +563,23 @@ impl Model {
                 }
             }
             Action::CopySubject => self.copy_subject(out),
-            Action::OlderCallbacks => self
-                .callbacks
-                .load_older(&mut Self::hand(&mut self.store, now, out)),
+            Action::OlderCallbacks => {
+                self.callbacks
+                    .load_older(&mut Self::hand(&mut self.store, now, out))
+            }
             Action::CopyDelivery | Action::CopyDeliveryBody => self.copy_delivery(action, out),
             Action::OpenHappening | Action::CheckTimeline | Action::CopyTimelineId => {
                 self.act_in_timeline(action, now, out);
             }
             Action::Authenticate => self.open_player_form(),
-            Action::RefreshItems => self
-                .players
-                .refresh(&mut Self::hand(&mut self.store, now, out)),
-            Action::ForgetPlayer => self
-                .players
-                .forget_selected(&mut Self::hand(&mut self.store, now, out)),
+            Action::RefreshItems => {
+                self.players
+                    .refresh(&mut Self::hand(&mut self.store, now, out))
+            }
+            Action::ForgetPlayer => {
+                self.players
+                    .forget_selected(&mut Self::hand(&mut self.store, now, out))
+            }
             Action::CopyPlayer => {
                 if let Some(known) = self.players.selected() {
                     out.push(Effect::Copy {
@@ -662,8 +667,10 @@ impl Model {
             return;
         };
         let Some(received) = state.bytes() else {
-            self.store
-                .flash(Level::Info, "its bytes are not read yet; try again in a moment");
+            self.store.flash(
+                Level::Info,
+                "its bytes are not read yet; try again in a moment",
+            );
             return;
         };
         out.push(if action == Action::CopyDeliveryBody {
@@ -713,9 +720,7 @@ impl Model {
                 let selected = self.players.selected();
                 ready && selected.is_some_and(|known| known.asking.is_none())
             }
-            Action::CopyPlayer | Action::ForgetPlayer => {
-                ready && self.players.selected().is_some()
-            }
+            Action::CopyPlayer | Action::ForgetPlayer => ready && self.players.selected().is_some(),
             _ => true,
         }
     }

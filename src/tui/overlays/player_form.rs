@@ -52,9 +52,9 @@ impl State {
         let chosen = self.form.fields.get(ACCOUNT).map_or(0, Field::chosen);
         let fields = &mut self.form.fields;
         let player = fields[PLAYER].typed().parse::<u64>().ok().map(PlayerId);
-        fields[PLAYER].error = player.is_none().then(|| {
-            "write the player's number, like 765; Kongregate calls it user_id".into()
-        });
+        fields[PLAYER].error = player
+            .is_none()
+            .then(|| "write the player's number, like 765; Kongregate calls it user_id".into());
         let token = fields[TOKEN].secret();
         fields[TOKEN].error = match &token {
             Some(Err(why)) => Some(why.clone()),

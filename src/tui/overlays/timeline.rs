@@ -229,7 +229,11 @@ impl State {
         let from = self.list.selected;
         let before = (0..=from).rev().find(can);
         let after = (from..lines.len()).find(can);
-        let chosen = if up { before.or(after) } else { after.or(before) };
+        let chosen = if up {
+            before.or(after)
+        } else {
+            after.or(before)
+        };
         self.list.selected = chosen.unwrap_or(from);
         self.list.settle(lines.len(), height);
         // What is missing stands below the last row.
@@ -246,10 +250,7 @@ impl State {
 
     /// What the selected line leads to; calls that are told as one are unfolded.
     pub fn choose(&mut self, now: Now, store: &Store) -> Chosen {
-        let line = self
-            .lines(now, store)
-            .get(self.list.selected)
-            .copied();
+        let line = self.lines(now, store).get(self.list.selected).copied();
         let Known::Told(timeline, rows) = &self.known else {
             return Chosen::Nothing;
         };
@@ -375,10 +376,14 @@ fn draw_head(timeline: &Timeline, look: Look<'_>, area: Rect, buf: &mut Buffer) 
             .filter(|it| what(&it.what))
             .count()
     };
-    let latest = timeline.happenings.iter().rev().find_map(|it| match &it.what {
-        What::State(seen) => Some(seen),
-        _ => None,
-    });
+    let latest = timeline
+        .happenings
+        .iter()
+        .rev()
+        .find_map(|it| match &it.what {
+            What::State(seen) => Some(seen),
+            _ => None,
+        });
     let mut pen = Pen::new(buf, area, 0);
     match latest {
         Some(seen) => {

@@ -82,7 +82,8 @@ impl State {
         store.is_ready()
             && !self.loading
             && !self.exhausted
-            && self.all.len() > 0 && self.all.len() < ROWS_READ_MAX
+            && self.all.len() > 0
+            && self.all.len() < ROWS_READ_MAX
     }
 
     /// The latest rows as the ledger gave them.

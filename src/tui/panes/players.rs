@@ -191,12 +191,12 @@ impl State {
         self.cancel(hand);
         if self.list.selected < self.players.len() {
             let gone = self.players.remove(self.list.selected);
-            self.list.selected = self
-                .list
-                .selected
-                .min(self.players.len().saturating_sub(1));
+            self.list.selected = self.list.selected.min(self.players.len().saturating_sub(1));
             self.scroll = 0;
-            let words = format!("player {} is off the list; a callback brings them back", gone.id);
+            let words = format!(
+                "player {} is off the list; a callback brings them back",
+                gone.id
+            );
             hand.store.flash(Level::Info, words);
         }
     }

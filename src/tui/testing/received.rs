@@ -115,10 +115,7 @@ pub fn deliveries() -> Vec<Arc<Delivery>> {
         },
     ];
     let mut both = delivery(7, -30, "ORDER-1041");
-    both.errands = vec![
-        asked(7, "FINALIZED"),
-        forwarded(8, 200, Standing::Done),
-    ];
+    both.errands = vec![asked(7, "FINALIZED"), forwarded(8, 200, Standing::Done)];
     all.push(both);
     let mut failing = delivery(8, -12, "ORDER-1043");
     failing.errands = vec![

@@ -205,7 +205,10 @@ fn a_live_accounts_callback_is_replayed_by_name_only() {
     assert_eq!(press(&mut model, "7r<enter>", now), []);
     assert!(screen(&model, now, 120, 40).contains("type shop to hand it on"));
     let effects = press(&mut model, "shop<enter>", now);
-    assert!(matches!(effects[..], [Effect::Replay { .. }]), "{effects:?}");
+    assert!(
+        matches!(effects[..], [Effect::Replay { .. }]),
+        "{effects:?}"
+    );
 }
 
 #[test]
@@ -526,10 +529,7 @@ fn a_payment_nobody_watched_is_watched_once_a_callbacks_check_finds_it() {
     };
     assert_eq!(update(&mut model, now, unknown), []);
     let stranger = AccountId::new("stranger").unwrap();
-    assert_eq!(
-        update(&mut model, now, told(&stranger, "NEW-3", "NEW")),
-        []
-    );
+    assert_eq!(update(&mut model, now, told(&stranger, "NEW-3", "NEW")), []);
     // Taken off by hand, it stays off, until it is put back by hand.
     press(&mut model, "gd", now);
     assert_eq!(update(&mut model, now, told(&shop(), "NEW-1", "NEW")), []);
@@ -618,10 +618,7 @@ fn players_and_what_they_own() {
     let now = second(4);
     shown(&mut model, now, "players_none");
     press(&mut model, "a", now);
-    assert_snapshot!(
-        "player_form_80x24",
-        resized_screen(&mut model, now, 80, 24)
-    );
+    assert_snapshot!("player_form_80x24", resized_screen(&mut model, now, 80, 24));
     let mut model = authenticated();
     let mut items = vec![item(2001, "Sword", None), item(2002, "Potion", Some(2))];
     items.push(item(2003, "Sword", None));
@@ -705,7 +702,11 @@ fn a_players_keys() {
         result: inventory(vec![item(1, "Sword", None)]),
     };
     update(&mut model, now, told);
-    assert_eq!(model.players.players.len(), 1, "a callback brings them back");
+    assert_eq!(
+        model.players.players.len(),
+        1,
+        "a callback brings them back"
+    );
 }
 
 #[test]
@@ -743,4 +744,59 @@ fn a_large_inventory_scrolls_by_pages() {
             update(&mut model, now, Msg::Key(up));
         }
     }
+}
+
+/// The panes and windows of what is received.
+pub fn to_look_at() -> [(&'static str, Model); 3] {
+    [
+        ("callbacks", receiving()),
+        ("timeline", timeline_open()),
+        ("players", authenticated()),
+    ]
+}
+
+/// Callbacks in focus, the newest one's bytes read.
+pub fn received_bytes() -> Model {
+    let mut model = receiving();
+    let effects = press(&mut model, "i", second(4));
+    if let Some(Effect::OpenDelivery { request, .. }) = effects.first() {
+        let result = Ok(received());
+        let request = *request;
+        update(&mut model, second(4), Msg::Received { request, result });
+    }
+    model
+}
+
+/// So many items.
+pub fn items(many: usize) -> Vec<Item> {
+    let numbers = 0..u64::try_from(many).unwrap();
+    numbers.map(|at| item(at, "漢字", Some(at))).collect()
+}
+
+/// A player whose name and things are all this text.
+pub fn hostile_player(bad: &str) -> Model {
+    let mut model = authenticated();
+    model.players.authenticated(
+        &game(),
+        PlayerId(765),
+        &Ok(Player {
+            id: PlayerId(765),
+            username: bad.into(),
+        }),
+        second(4),
+    );
+    let told = Msg::Asked {
+        account: game(),
+        op: Op::PlayerItems(PlayerId(765)),
+        result: inventory(vec![Item {
+            id: 1,
+            identifier: bad.into(),
+            name: bad.into(),
+            description: bad.into(),
+            remaining_uses: None,
+            data: Some(bad.into()),
+        }]),
+    };
+    update(&mut model, second(4), told);
+    model
 }

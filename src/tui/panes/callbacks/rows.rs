@@ -75,7 +75,11 @@ impl Columns {
             .skip(1);
         for (text, wide, style) in [
             (delivery.account.as_str(), self.account, dim),
-            (&told::subject(delivery), self.subject, theme.style(Tone::Plain)),
+            (
+                &told::subject(delivery),
+                self.subject,
+                theme.style(Tone::Plain),
+            ),
             (&delivery.kind, self.kind, dim),
         ] {
             if wide > 0 {

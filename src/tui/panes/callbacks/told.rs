@@ -87,7 +87,7 @@ pub fn standing(errand: &Errand, look: Look<'_>) -> (String, Tone) {
     };
     match errand.standing {
         Standing::Done => (format!("{verb}: {}{took}", errand.told), Tone::Plain),
-        Standing::GivenUp => (format!("{verb}: {}, given up", errand.told), Tone::Bad),
+        Standing::GivenUp => (format!("given up: {}", errand.told), Tone::Bad),
         Standing::Due { at } => {
             let left = at.since(look.now.wall);
             let next = match (left.is_zero(), look.still) {
@@ -101,7 +101,7 @@ pub fn standing(errand: &Errand, look: Look<'_>) -> (String, Tone) {
                 (Duty::Forward, true) => "forwarding now".into(),
             };
             if has_failed(errand) {
-                (format!("{verb}: {}, {now}", errand.told), Tone::Warn)
+                (format!("{now}: {}", errand.told), Tone::Warn)
             } else {
                 (now, Tone::Busy)
             }

@@ -15,7 +15,7 @@ use crate::tui::widgets::form::draw_input;
 use crate::tui::widgets::json::{self, Reading};
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::reader::Reader;
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, width, wrap, size};
+use crate::tui::widgets::text::{Pen, below, cells, paragraph, size, width, wrap};
 
 /// Rows a failure or a hint may take.
 const WORDS_MAX: usize = 3;

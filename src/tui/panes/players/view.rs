@@ -166,9 +166,12 @@ impl State {
             .skip(2)
             .right("uses", left_uses, dim)
             .skip(2)
-            .text(if wide { "data" } else { "" }, dim);
+            .text(if wide { "data, or what it is" } else { "" }, dim);
         left = below(left, 1);
-        let last = inventory.items.len().saturating_sub(usize::from(left.height));
+        let last = inventory
+            .items
+            .len()
+            .saturating_sub(usize::from(left.height));
         let first = self.scroll.min(last);
         for (row, item) in (0..left.height).zip(inventory.items.iter().skip(first)) {
             let mut pen = Pen::new(buf, left, row);
@@ -213,12 +216,13 @@ fn draw_player(known: &Known, look: Look<'_>, area: Rect, row: u16, buf: &mut Bu
         (None, Some((_, at))) => age(*at, look.now),
         (None, None) => String::new(),
     };
-    let items = known.inventory.as_ref().map_or_else(String::new, |(inventory, _)| {
-        match inventory.items.len() {
+    let items = known
+        .inventory
+        .as_ref()
+        .map_or_else(String::new, |(inventory, _)| match inventory.items.len() {
             1 => "1 item".to_owned(),
             n => format!("{n} items"),
-        }
-    });
+        });
     let mut pen = Pen::new(buf, area, row);
     pen.keep(18)
         .text(glyph, theme.bold(tone))
