@@ -21,6 +21,10 @@ impl Model {
             self.step(step, now, out);
             return;
         }
+        if let Some(pane) = Pane::focused_by(action) {
+            self.focus = pane;
+            return;
+        }
         match action {
             Action::Suspend => out.push(Effect::Suspend),
             Action::Quit => self.quit(out),
@@ -35,14 +39,6 @@ impl Model {
             }
             Action::NextPane => self.focus = self.focus.next(),
             Action::PreviousPane => self.focus = self.focus.previous(),
-            Action::FocusCredentials => self.focus = Pane::Credentials,
-            Action::FocusTokens => self.focus = Pane::Tokens,
-            Action::FocusPayments => self.focus = Pane::Payments,
-            Action::FocusEstimates => self.focus = Pane::Estimates,
-            Action::FocusRequests => self.focus = Pane::Requests,
-            Action::FocusExplorer => self.focus = Pane::Explorer,
-            Action::FocusCallbacks => self.focus = Pane::Callbacks,
-            Action::FocusPlayers => self.focus = Pane::Players,
             action if action.binding().scope.is_explorers() => self.explore(action, now, out),
             Action::NextField | Action::PreviousField => {
                 if let Some(form) = self.overlay.form() {
@@ -102,11 +98,6 @@ impl Model {
             Action::FilterCallbacks => {
                 let typed = Input::new(self.callbacks.filter().to_owned());
                 self.overlay = Overlay::Filter(Pane::Callbacks, typed);
-            }
-            Action::AllCalls => {
-                if let Overlay::Timeline(state) = &mut self.overlay {
-                    state.toggle_all();
-                }
             }
             Action::OpenExchange => {
                 if let Some(exchange) = self.requests.selected() {
@@ -306,10 +297,10 @@ impl Model {
                 resume: Some(form), ..
             }) => self.overlay = Overlay::LinkForm(*form),
             Overlay::Filter(pane, _) => self.set_filter(pane, ""),
-            Overlay::Exchange(state) => self.overlay = *state.under,
-            Overlay::Delivery(state) => self.overlay = *state.under,
-            Overlay::Timeline(state) => self.overlay = *state.under,
-            Overlay::Replay(state) => self.overlay = *state.under,
+            Overlay::Exchange(left) => self.overlay = *left.under,
+            Overlay::Delivery(left) => self.overlay = *left.under,
+            Overlay::Timeline(left) => self.overlay = *left.under,
+            Overlay::Replay(left) => self.overlay = *left.under,
             Overlay::SimulateForm(form) => self.overlay = Overlay::Sandbox(form.back),
             _ => {}
         }

@@ -160,7 +160,7 @@ impl Model {
             }),
             Purpose::Link(link) => self.linked(asked.account, link, (request, result), now, out),
             Purpose::Authenticate(player) => {
-                self.authenticated(asked.account, player, (request, result), now, out);
+                self.authenticated(&asked.account, player, (request, result), now, out);
             }
             Purpose::Items(player) => {
                 self.players.settled(&asked.account, player);

@@ -13,6 +13,8 @@ mod manage;
 pub mod msg;
 mod overlays;
 mod panes;
+mod past;
+mod playing;
 mod pointer;
 mod receiving;
 pub mod setup;

@@ -1,23 +1,19 @@
-//! What is received: callbacks, what they give rise to, and the past of one payment; and what is done about them by
-//! hand.
+//! What is received: callbacks and what they give rise to, and what is done about them by hand.
 
 use std::sync::Arc;
 
 use super::facts::{inventory, nonsense};
 use super::keys::Action;
 use super::msg::{Level, Notice};
-use super::overlays::timeline::Chosen;
-use super::overlays::{Overlay, Stage, delivery, exchange, player_form, replay, timeline};
+use super::overlays::{Overlay, Stage, delivery, replay};
 use super::panes::callbacks::told;
-use super::panes::players::State as Players;
 use super::panes::{Look, Pane, age};
 use super::store::LISTENER;
 use super::theme::Tone;
 use super::{Effect, Model};
 use crate::domain::{
-    AccountId, Answer, Delivery, Environment, Exchange, ExchangeId, Inventory, Listening, Now, Op,
-    Outcome, Payment, PaymentId, Player, PlayerId, Problem, ProblemKind, Received, RequestId,
-    Secret, Standing, Subject, Timeline, Watch, curl,
+    AccountId, Answer, Delivery, Environment, Exchange, ExchangeId, Listening, Now, Op, Outcome,
+    Payment, Problem, Received, RequestId, Secret, Standing, Subject, Watch, curl,
 };
 
 /// Payments on the watch list up to which a callback adds one. Beyond it the list is the operator's alone: whoever can
@@ -196,89 +192,6 @@ impl Model {
         }
     }
 
-    pub(super) fn heard_items(
-        &mut self,
-        account: &AccountId,
-        player: PlayerId,
-        result: Result<Inventory, Problem>,
-        now: Now,
-    ) {
-        if self.store.known(account).is_none() {
-            return;
-        }
-        if let Some(changed) = self.players.items(account, player, result, now) {
-            let known = self.players.players.iter();
-            let mut known = known.filter(|known| known.id == player && known.account == *account);
-            let called = known
-                .next()
-                .map_or_else(String::new, |known| known.called());
-            self.store.notice(Notice {
-                level: Level::Info,
-                about: format!("player {account} {player}"),
-                text: format!("{called}: {changed}"),
-            });
-        }
-    }
-
-    pub(super) fn authenticated(
-        &mut self,
-        account: AccountId,
-        player: PlayerId,
-        (request, result): (RequestId, Result<Answer, Problem>),
-        now: Now,
-        out: &mut Vec<Effect>,
-    ) {
-        let result: Result<Player, Problem> = match result {
-            Ok(Answer::Player(player)) => Ok(player),
-            Ok(_) => Err(nonsense()),
-            Err(problem) => Err(problem),
-        };
-        // Only what the provider says of the player is kept; a lost connection says nothing of them.
-        let says = match &result {
-            Ok(_) => true,
-            Err(problem) => problem.kind == ProblemKind::Refused,
-        };
-        if says {
-            self.players.authenticated(&account, player, &result, now);
-        }
-        let stage = self.overlay.stage();
-        let stage = stage.filter(|stage| stage.asked() == Some(request));
-        match (result, stage) {
-            (Ok(_), stage) => {
-                if stage.is_some() {
-                    self.overlay = Overlay::None;
-                    self.focus = Pane::Players;
-                    self.players.look_at(&account, player);
-                    self.players
-                        .refresh(&mut Self::hand(&mut self.store, now, out));
-                }
-            }
-            (Err(problem), Some(stage)) => *stage = Stage::Failed(problem),
-            (Err(problem), None) => self.store.flash(Level::Error, problem.told()),
-        }
-    }
-
-    pub(super) fn submit_player(&mut self, now: Now, out: &mut Vec<Effect>) {
-        let Overlay::Player(form) = &mut self.overlay else {
-            return;
-        };
-        if form.stage.asked().is_some() {
-            return;
-        }
-        let Some((account, player, token)) = form.submit() else {
-            return;
-        };
-        let hand = &mut Self::hand(&mut self.store, now, out);
-        if let Some(token) = token {
-            form.stage = Stage::Asked(Players::authenticate(&account, player, token, hand));
-        } else {
-            self.overlay = Overlay::None;
-            self.focus = Pane::Players;
-            self.players.look_at(&account, player);
-            self.players.refresh(hand);
-        }
-    }
-
     pub(super) fn received(
         &mut self,
         request: RequestId,
@@ -328,6 +241,10 @@ impl Model {
             let request = self.store.number();
             form.stage = Stage::Asked(request);
             let delivery = form.delivery.id;
+            let to = match to {
+                replay::To::Usual => None,
+                replay::To::Address(to) => Some(to),
+            };
             out.push(Effect::Replay {
                 request,
                 delivery,
@@ -344,100 +261,12 @@ impl Model {
         }
     }
 
-    /// Opens the past of a payment over what is open now.
-    fn open_timeline(&mut self, account: AccountId, payment: PaymentId, now: Now) {
-        let under = std::mem::take(&mut self.overlay);
-        // Back to where one came from, rather than ever deeper.
-        let under = match under {
-            Overlay::Exchange(state) => match *state.under {
-                Overlay::Timeline(below) if below.payment == payment => {
-                    self.overlay = Overlay::Timeline(below);
-                    return;
-                }
-                _ => Overlay::Exchange(state),
-            },
-            Overlay::Delivery(state) => match *state.under {
-                Overlay::Timeline(below) if below.payment == payment => {
-                    self.overlay = Overlay::Timeline(below);
-                    return;
-                }
-                _ => Overlay::Delivery(state),
-            },
-            other => other,
-        };
-        let state = timeline::State::new(account, payment, under, now);
-        self.overlay = Overlay::Timeline(Box::new(state));
-    }
-
-    /// Looks at the open timeline's payment, where that is due.
-    pub(super) fn look_back(&mut self, now: Now, out: &mut Vec<Effect>) {
-        if !self.store.is_ready() {
-            return;
-        }
-        if let Overlay::Timeline(state) = &mut self.overlay
-            && state.due().is_some_and(|due| due <= now.mono)
-        {
-            let request = self.store.number();
-            state.asked(request);
-            out.push(Effect::LookBack {
-                request,
-                account: state.account.clone(),
-                payment: state.payment.clone(),
-            });
-        }
-    }
-
-    /// Something about a payment happened.
-    pub(super) fn stir_timeline(&mut self, account: &AccountId, payment: &PaymentId, now: Now) {
-        if let Overlay::Timeline(state) = &mut self.overlay
-            && state.account == *account
-            && state.payment == *payment
-        {
-            state.stir(now);
-        }
-    }
-
-    pub(super) fn stir_timeline_of(&mut self, exchange: &Exchange, now: Now) {
-        if let Overlay::Timeline(state) = &mut self.overlay
-            && state.account == exchange.account
-            && tells_of(exchange, state.payment.as_str())
-        {
-            state.stir(now);
-        }
-    }
-
-    pub(super) fn told_timeline(
+    pub(super) fn open_delivery(
         &mut self,
-        request: RequestId,
-        result: Result<Timeline, Problem>,
+        delivery: Arc<Delivery>,
         now: Now,
+        out: &mut Vec<Effect>,
     ) {
-        let screen = self.overlay_screen();
-        if let Overlay::Timeline(state) = &mut self.overlay {
-            state.heard(request, result, now, &self.store, screen);
-        }
-    }
-
-    /// The exchange a timeline leads to.
-    pub(super) fn opened(&mut self, request: RequestId, result: Result<Arc<Exchange>, Problem>) {
-        if let Overlay::Timeline(state) = &mut self.overlay
-            && state.opening == Some(request)
-        {
-            state.opening = None;
-            match result {
-                Ok(exchange) => self.open_exchange(exchange),
-                Err(problem) => self.store.flash(Level::Error, problem.told()),
-            }
-        }
-    }
-
-    fn open_exchange(&mut self, exchange: Arc<Exchange>) {
-        let screen = self.overlay_screen();
-        let under = std::mem::take(&mut self.overlay);
-        self.overlay = Overlay::Exchange(exchange::State::new(exchange, under, screen));
-    }
-
-    fn open_delivery(&mut self, delivery: Arc<Delivery>, now: Now, out: &mut Vec<Effect>) {
         let request = self.store.number();
         out.push(Effect::OpenDelivery {
             request,
@@ -450,7 +279,7 @@ impl Model {
         self.overlay = Overlay::Delivery(Box::new(state));
     }
 
-    fn open_replay(&mut self, delivery: Arc<Delivery>) {
+    pub(super) fn open_replay(&mut self, delivery: Arc<Delivery>) {
         let account = AccountId::new(delivery.account.as_str()).ok();
         let known = account.and_then(|account| self.store.known(&account).cloned());
         let live = known.is_some_and(|known| known.account.environment == Environment::Production);
@@ -458,41 +287,8 @@ impl Model {
         self.overlay = Overlay::Replay(replay::State::new(delivery, live, under));
     }
 
-    /// The payment an exchange is about, where that can be known: its id stands in what was sent.
-    fn payment_of(&self, exchange: &Exchange) -> Option<PaymentId> {
-        let sent = |id: &str| {
-            super::panes::contains(&exchange.url, id)
-                || super::panes::contains(&exchange.request_body.text, id)
-        };
-        if let Ok(id) = PaymentId::new(exchange.about.as_str())
-            && (sent(id.as_str()) || self.is_watched(&exchange.account, &id))
-        {
-            return Some(id);
-        }
-        // A call put together by hand says nothing of what it is about.
-        let watched = self.store.payments.iter();
-        let watched = watched.filter(|w| w.watch.account == exchange.account);
-        let told = self.callbacks.rows().iter().filter_map(|delivery| {
-            let of = delivery.account == exchange.account.as_str();
-            match &delivery.subject {
-                Some(Subject::Payment(id)) if of => Some(id),
-                _ => None,
-            }
-        });
-        watched
-            .map(|watched| &watched.watch.id)
-            .chain(told)
-            .find(|id| tells_of(exchange, id.as_str()))
-            .cloned()
-    }
-
-    fn is_watched(&self, account: &AccountId, id: &PaymentId) -> bool {
-        let mut all = self.store.payments.iter();
-        all.any(|w| w.watch.account == *account && w.watch.id == *id)
-    }
-
     /// The callback in focus: in an open window, or in the pane.
-    fn delivery_in_hand(&self) -> Option<&Arc<Delivery>> {
+    pub(super) fn delivery_in_hand(&self) -> Option<&Arc<Delivery>> {
         match &self.overlay {
             Overlay::Delivery(state) => Some(&state.delivery),
             _ => self.callbacks.selected(),
@@ -500,7 +296,7 @@ impl Model {
     }
 
     /// The exchange in focus: in an open window, or in the pane.
-    fn exchange_in_hand(&self) -> Option<&Arc<Exchange>> {
+    pub(super) fn exchange_in_hand(&self) -> Option<&Arc<Exchange>> {
         match &self.overlay {
             Overlay::Exchange(state) => Some(&state.exchange),
             _ => self.requests.selected(),
@@ -565,20 +361,23 @@ impl Model {
             Action::CopySubject => self.copy_subject(out),
             Action::OlderCallbacks => {
                 self.callbacks
-                    .load_older(&mut Self::hand(&mut self.store, now, out))
+                    .load_older(&mut Self::hand(&mut self.store, now, out));
             }
             Action::CopyDelivery | Action::CopyDeliveryBody => self.copy_delivery(action, out),
-            Action::OpenHappening | Action::CheckTimeline | Action::CopyTimelineId => {
+            Action::OpenHappening
+            | Action::AllCalls
+            | Action::CheckTimeline
+            | Action::CopyTimelineId => {
                 self.act_in_timeline(action, now, out);
             }
             Action::Authenticate => self.open_player_form(),
             Action::RefreshItems => {
                 self.players
-                    .refresh(&mut Self::hand(&mut self.store, now, out))
+                    .refresh(&mut Self::hand(&mut self.store, now, out));
             }
             Action::ForgetPlayer => {
                 self.players
-                    .forget_selected(&mut Self::hand(&mut self.store, now, out))
+                    .forget_selected(&mut Self::hand(&mut self.store, now, out));
             }
             Action::CopyPlayer => {
                 if let Some(known) = self.players.selected() {
@@ -590,63 +389,6 @@ impl Model {
             }
             _ => {}
         }
-    }
-
-    fn act_in_timeline(&mut self, action: Action, now: Now, out: &mut Vec<Effect>) {
-        let Overlay::Timeline(state) = &mut self.overlay else {
-            return;
-        };
-        match action {
-            Action::OpenHappening => match state.choose(now, &self.store) {
-                Chosen::Exchange(id) => self.open_exchange_of(id, out),
-                Chosen::Delivery(delivery) => {
-                    // What was heard of it since is newer.
-                    let newer = self.callbacks.known(delivery.id).cloned();
-                    self.open_delivery(newer.unwrap_or(delivery), now, out);
-                }
-                Chosen::Unfolded | Chosen::Nothing => {}
-            },
-            Action::CheckTimeline => {
-                let (account, id) = (state.account.clone(), state.payment.clone());
-                let mut all = self.store.payments.iter();
-                let at = all.position(|w| w.watch.account == account && w.watch.id == id);
-                match at {
-                    Some(at) => self.store.check(at, false, out),
-                    None => self.store.flash(
-                        Level::Info,
-                        "only payments that are watched are asked for; a callback or Payments adds them",
-                    ),
-                }
-            }
-            _ => out.push(Effect::Copy {
-                text: Secret::new(state.payment.as_str()),
-                what: "the payment id",
-            }),
-        }
-    }
-
-    fn open_exchange_of(&mut self, id: ExchangeId, out: &mut Vec<Effect>) {
-        if let Some(exchange) = self.requests.known(id).cloned() {
-            self.open_exchange(exchange);
-        } else if let Overlay::Timeline(state) = &mut self.overlay {
-            let request = self.store.number();
-            state.opening = Some(request);
-            out.push(Effect::OpenExchange {
-                request,
-                exchange: id,
-            });
-        }
-    }
-
-    fn open_player_form(&mut self) {
-        let accounts: Vec<AccountId> = self.store.games().map(|k| k.id().clone()).collect();
-        if accounts.is_empty() {
-            let words = "this profile has no Kongregate account; players belong to one";
-            self.store.flash(Level::Info, words);
-            return;
-        }
-        let selected = self.players.selected().map(|known| known.id);
-        self.overlay = Overlay::Player(player_form::State::new(accounts, selected));
     }
 
     fn copy_subject(&mut self, out: &mut Vec<Effect>) {
@@ -724,13 +466,6 @@ impl Model {
             _ => true,
         }
     }
-}
-
-/// Whether an exchange is about a payment, or names it in its address.
-fn tells_of(exchange: &Exchange, payment: &str) -> bool {
-    // So short an id would be found in anything.
-    let named = payment.len() >= 4 && super::panes::contains(exchange.path(), payment);
-    exchange.about == payment || named
 }
 
 /// A callback as a request of ours, for a command that sends the like.

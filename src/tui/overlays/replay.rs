@@ -16,6 +16,14 @@ use crate::tui::widgets::form::{Field, Form};
 const TO: usize = 0;
 const NAME: usize = 1;
 
+/// Where a callback goes once more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum To {
+    /// Where its account's callbacks go.
+    Usual,
+    Address(String),
+}
+
 /// The callback that would go out again.
 #[derive(Debug, Clone)]
 pub struct State {
@@ -53,8 +61,8 @@ impl State {
         }
     }
 
-    /// Where to, if it is meant: `None` within is where its account's callbacks go.
-    pub fn submit(&mut self) -> Option<Option<String>> {
+    /// Where to, if it is meant.
+    pub fn submit(&mut self) -> Option<To> {
         let account = &self.delivery.account;
         if let Some(field) = self.form.fields.get_mut(NAME) {
             let right = field.typed() == account;
@@ -72,7 +80,11 @@ impl State {
         if self.form.find_error() {
             return None;
         }
-        Some((!to.is_empty()).then_some(to))
+        Some(if to.is_empty() {
+            To::Usual
+        } else {
+            To::Address(to)
+        })
     }
 
     pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {

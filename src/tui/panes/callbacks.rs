@@ -279,11 +279,12 @@ impl State {
             return cursor;
         }
         let window = self.list.window(shown.len(), parts.list.height);
-        let columns = rows::Columns::new(
-            parts.list.width,
-            shown.rows().range(window.clone()).map(Arc::as_ref),
-            look,
-        );
+        let seen: Vec<&Delivery> = shown
+            .rows()
+            .range(window.clone())
+            .map(Arc::as_ref)
+            .collect();
+        let columns = rows::Columns::new(parts.list.width, &seen, look);
         for (row, at) in (0..).zip(window) {
             let Some(delivery) = shown.get(at) else {
                 continue;

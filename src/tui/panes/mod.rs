@@ -111,6 +111,21 @@ impl Pane {
         Self::ALL.into_iter().find(|pane| pane.scope() == scope)
     }
 
+    /// The pane that an action leads to.
+    pub fn focused_by(action: Action) -> Option<Self> {
+        Some(match action {
+            Action::FocusCredentials => Self::Credentials,
+            Action::FocusTokens => Self::Tokens,
+            Action::FocusPayments => Self::Payments,
+            Action::FocusEstimates => Self::Estimates,
+            Action::FocusRequests => Self::Requests,
+            Action::FocusExplorer => Self::Explorer,
+            Action::FocusCallbacks => Self::Callbacks,
+            Action::FocusPlayers => Self::Players,
+            _ => return None,
+        })
+    }
+
     /// Whether it is seen alone, since it needs the whole body.
     pub fn is_alone(self) -> bool {
         matches!(self, Self::Explorer | Self::Players)

@@ -195,7 +195,7 @@ fn hostile_callbacks_stay_words() {
     };
     update(&mut model, second(4), Msg::Listening(down));
     see(&mut model);
-    let mut players = receiving::hostile_player(bad);
+    let mut players = players::hostile_player(bad);
     see(&mut players);
     assert!(text.contains("evil"));
     assert!(text.chars().all(|c| c == '\n' || !inert::is_hostile(c)));
@@ -429,7 +429,7 @@ proptest! {
                     let result = match &op {
                         Op::PlayerItems(player) => Ok(Answer::Inventory(Inventory {
                             player: *player,
-                            items: receiving::items(usize::from(which)),
+                            items: players::items(usize::from(which)),
                         })),
                         op => some_answer(op, which),
                     };

@@ -47,7 +47,7 @@ fn parts(pane: &State, look: Look<'_>) -> Vec<(String, Tone)> {
     match pane.rows().front() {
         Some(last) => parts.push((format!("last {}", look.ago(last.received_at)), Tone::Dim)),
         None if matches!(look.store.listening, Listening::Up { .. }) => {
-            parts.push(("none yet".into(), Tone::Dim))
+            parts.push(("none yet".into(), Tone::Dim));
         }
         None => {}
     }

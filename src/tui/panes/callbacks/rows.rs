@@ -22,13 +22,14 @@ pub struct Columns {
 }
 
 impl Columns {
-    pub fn new<'a>(
-        total: u16,
-        rows: impl Iterator<Item = &'a Delivery> + Clone,
-        look: Look<'_>,
-    ) -> Self {
+    pub fn new(total: u16, rows: &[&Delivery], look: Look<'_>) -> Self {
         let widest = |measure: fn(&Delivery) -> u16, most: u16| {
-            rows.clone().map(measure).max().unwrap_or(0).min(most)
+            rows.iter()
+                .copied()
+                .map(measure)
+                .max()
+                .unwrap_or(0)
+                .min(most)
         };
         let fixed = TIME + VERDICT + 4;
         let rest = total.saturating_sub(fixed);

@@ -130,6 +130,13 @@ impl State {
                 pen.text(&text, dim);
             }
         }
+        self.draw_items(known, look, area, buf);
+    }
+
+    /// What is wrong, then the table.
+    fn draw_items(&self, known: &Known, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+        let theme = look.theme;
+        let dim = theme.style(Tone::Dim);
         let mut left = below(area, 2);
         let refusal = match &known.proof {
             Proof::Refused(problem) => Some(problem),
