@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::tasks::Tasks;
 use super::{inbound, requests};
 use crate::deck::Deck;
-use crate::domain::{ExchangeId, Problem, ProblemKind, Secret, inert};
+use crate::domain::{Exchange, ExchangeId, Problem, ProblemKind, Secret, inert};
 use crate::ledger::LogQuery;
 use crate::tui::{Effect, Msg};
 
@@ -47,6 +47,10 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
             for (account, gauge) in deck.gauges().await {
                 let _ = messages.send(Msg::Budget { account, gauge }).await;
             }
+        }),
+        Effect::OpenExchange { request, exchange } => tasks.start(async move {
+            let result = open(&deck, exchange).await;
+            let _ = messages.send(Msg::Opened { request, result }).await;
         }),
         // Done above.
         Effect::Ask { .. }
@@ -90,8 +94,25 @@ pub async fn log(
     }
 }
 
+/// One exchange with its bodies.
+async fn open(deck: &Deck, id: ExchangeId) -> Result<Arc<Exchange>, Problem> {
+    match deck.ledger().exchange(id).await {
+        Ok(Some(exchange)) => Ok(Arc::new(exchange)),
+        Ok(None) => Err(Problem::new(
+            ProblemKind::NotFound,
+            "this request is not in the ledger any more",
+            "",
+        )),
+        Err(error) => Err(Problem::new(
+            ProblemKind::Local,
+            format!("this request cannot be read: {error}"),
+            "",
+        )),
+    }
+}
+
 async fn browse(url: Secret) -> Result<String, Problem> {
-    let opened = tokio::task::spawn_blocking(move || open::that_detached(url.expose())).await;
+    let opened = tokio::task::spawn_blocking(move || ::open::that_detached(url.expose())).await;
     match opened {
         Ok(Ok(())) => Ok("the page was handed to the browser".into()),
         Ok(Err(error)) => Err(Problem::new(
