@@ -248,6 +248,7 @@ mod tests {
     use crate::domain::WallTime;
     use crate::http_server::Request;
     use bytes::Bytes;
+    use proptest::prelude::*;
 
     fn held() -> Held {
         let mut held = Held::default();
@@ -451,6 +452,29 @@ mod tests {
                 panic!("{shown} is read");
             };
             assert!(!why.contains(char::is_control) && why.len() < 200, "{why}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn whatever_comes_is_judged_and_nothing_of_it_is_echoed_raw(
+            bytes in prop::collection::vec(any::<u8>(), 0..300),
+            text in "(event|time|user_id|api_key|signed_request|[&=+%.]|[0-9a-fA-F]{2}|\\PC){0,40}",
+            payload in "\\{\"algorithm\":\"HMAC-SHA256\",\"event\":\"(item_order_placed|test|\\PC)\",\"order_id\":(1|-1|1e9|\"\\PC{0,9}\"|null|\\[\\])\\}",
+        ) {
+            let keyed = format!("api_key={PUBLISHED_KEY}&{text}").into_bytes();
+            for body in [bytes, text.into_bytes(), keyed, signed(&payload).into_bytes()] {
+                match judge(body) {
+                    Err(Refusal::Refused(why) | Refusal::Unreadable(why)) => {
+                        prop_assert!(!why.contains(char::is_control), "{why}");
+                        prop_assert!(!why.contains(PUBLISHED_KEY), "{why}");
+                    }
+                    Ok(told) => prop_assert!(!told.kind.is_empty()),
+                    Err(other) => prop_assert!(false, "{other:?}"),
+                }
+            }
         }
     }
 }
