@@ -10,6 +10,7 @@ mod cli;
 mod deck;
 mod kinguin;
 mod peer;
+mod player;
 mod pledg;
 mod program;
 mod pty;

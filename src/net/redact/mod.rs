@@ -397,6 +397,14 @@ mod tests {
             "grant_type=client_credentials&client_secret=<client_secret>&a=b"
         );
         assert_eq!(
+            body("event=x&api_key=k%2F1&game_auth_token=t+1&signed_request=a.b&user_id=7"),
+            "event=x&api_key=<api_key>&game_auth_token=<game_auth_token>&signed_request=<signed_request>&user_id=7"
+        );
+        assert_eq!(
+            body(r#"{"api_key":"k","game_auth_token":"t","signed_request":"a.b","id":7}"#),
+            r#"{"api_key":"<api_key>","game_auth_token":"<game_auth_token>","signed_request":"<signed_request>","id":7}"#
+        );
+        assert_eq!(
             body("client%5Fsecret=abc"),
             "client%5Fsecret=<client_secret>"
         );

@@ -46,7 +46,7 @@ static ROUTES: LazyLock<Vec<(&str, String, String)>> = LazyLock::new(|| {
         .map(|call| {
             let about = if call.path == super::catalogue::AUTHENTICATE {
                 format!(
-                    "{}; player 1001's token is {TOKEN_1001}, whose end counts the player's passwords",
+                    "{} Player 1001's token is {TOKEN_1001}, whose end counts the player's passwords",
                     call.about
                 )
             } else {
@@ -268,6 +268,7 @@ impl Dialect for Kongregate {
             memory.scores = Scores::seeded(world.seed(), world.start());
         }
         memory.rules.check()?;
+        memory.forget_unsendable();
         *self.memory() = memory;
         Ok(())
     }

@@ -131,8 +131,14 @@ fn by_status(status: u16, body: &[u8]) -> ApiError {
         },
         404 => ApiError::NotFound {
             what: format!("this path (status 404{page})"),
-            hint: "check the path; all of Kongregate's end in .json".into(),
+            hint: "check the path: it begins below the endpoint, which ends in /api, and ends in .json, like /items.json"
+                .into(),
         },
+        // Declared so, without a body, of an item that cannot be used.
+        400 => failing(
+            format!("turned the request away (status 400{page})"),
+            "check the values sent; an item that is used up or unlimited cannot be used",
+        ),
         429 => failing(
             "turned the request away: too many requests (429)".into(),
             "another program may be using this key; wait a minute and try again",
@@ -232,7 +238,12 @@ mod tests {
             (200, r#"{"x":1}"#, ProblemKind::Nonsense, "neither"),
             (200, "", ProblemKind::Nonsense, "it is empty (status 200)"),
             (200, " \r\n", ProblemKind::Nonsense, "it is empty"),
-            (400, "", ProblemKind::Failing, "status 400"),
+            (
+                400,
+                "",
+                ProblemKind::Failing,
+                "turned the request away (status 400)",
+            ),
             (200, "[]", ProblemKind::Nonsense, "no object"),
             (200, r#"{"success":tr"#, ProblemKind::Nonsense, "not JSON"),
             (

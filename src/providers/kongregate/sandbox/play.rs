@@ -307,6 +307,7 @@ impl Memory {
                 let info = post::order_info(second)?;
                 let recipient = third.map_or(Ok(player), |third| self.someone(third))?;
                 let order = self.post.begin(player, recipient, info);
+                self.forget_unsendable();
                 let said = self.send(What::OrderRequest { order }, world);
                 Ok(format!("{name} orders {info}: order {order}; {said}"))
             }

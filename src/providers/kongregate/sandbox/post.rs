@@ -217,6 +217,13 @@ impl Memory {
         format!("order {order}, {} once more: {said}", what.event())
     }
 
+    /// Forgets what can be sent no more: its order is forgotten, or was never known. It would be due for ever.
+    pub fn forget_unsendable(&mut self) {
+        let mut waiting = std::mem::take(&mut self.post.waiting);
+        waiting.retain(|one| self.body(one).is_some());
+        self.post.waiting = waiting;
+    }
+
     /// The callbacks to be sent now.
     pub fn letters(&self, now: WallTime) -> Vec<Letter> {
         let due = self.post.waiting.iter().filter(|one| one.at <= now);

@@ -246,6 +246,29 @@ async fn point_10_each_fault_of_a_signature_is_refused_by_name_and_a_good_one_ac
 }
 
 #[tokio::test]
+async fn what_waits_for_an_address_is_bounded_and_forgotten_with_its_order() {
+    let bench = Bench::with(|options| {
+        let nobody = "http://127.0.0.1:9/".to_owned();
+        options.callback_urls.insert("kongregate".into(), nobody);
+    })
+    .await;
+    // On the one thread of this test the postman does not run meanwhile.
+    for _ in 0..230 {
+        bench.event("order", "1001 sword").unwrap();
+    }
+    let world = bench.world().await;
+    let world = &world["providers"]["kongregate"];
+    assert_eq!(world["orders"].as_array().unwrap().len(), 200);
+    assert!(world["callbacks_waiting"].as_array().unwrap().len() <= 200);
+    while bench.sandbox.pump().await > 0 {}
+    let world = bench.world().await;
+    assert_eq!(
+        world["providers"]["kongregate"]["callbacks_waiting"],
+        json!([])
+    );
+}
+
+#[tokio::test]
 async fn point_11_an_order_is_charged_only_if_the_game_says_that_it_is_completed() {
     const OFFER: &str = r#"{"items":[{"name":"Sword","description":"Sharp","price":7,"image_url":"https://x.example/s.png"},{"name":"Sheath","description":"For it","price":0,"image_url":"https://x.example/t.png"}]}"#;
     let posted = Posted::new().await;
