@@ -31,7 +31,8 @@ struct Hall {
     kept: Mutex<Vec<Delivery>>,
     came: Notify,
     relayed: AtomicUsize,
-    /// Who judges "wait" takes one.
+    /// Who judges "wait" says so, and takes one.
+    waits: Notify,
     judging: Semaphore,
     ledger: Ledger,
     sealer: Arc<Sealer>,
@@ -82,6 +83,7 @@ impl Addressee for Seat {
                 }
                 "panic" => panic!("judging went wrong"),
                 "wait" => {
+                    self.hall.waits.notify_one();
                     let _one = self.hall.judging.acquire().await.unwrap();
                     Answer::Plain
                 }
@@ -160,6 +162,7 @@ impl House {
             kept: Mutex::default(),
             came: Notify::new(),
             relayed: AtomicUsize::new(0),
+            waits: Notify::new(),
             judging: Semaphore::new(0),
             ledger: ledger.clone(),
             sealer: sealer.clone(),
@@ -325,6 +328,12 @@ async fn every_request_has_its_status_and_what_is_for_an_account_its_verdict() {
             verdict(Verdict::UnknownAccount),
         ),
         (
+            "a name that is turned around",
+            posted("sh\u{202e}op", "x"),
+            404,
+            verdict(Verdict::UnknownAccount),
+        ),
+        (
             "a name in another letter case",
             posted("Shop", "x"),
             404,
@@ -453,7 +462,7 @@ async fn pipelined_deliveries_are_answered_in_order_and_half_closed_ones_kept() 
     let came = house.hall.came.notified();
     let mut tcp = TcpStream::connect(house.address()).await.unwrap();
     tcp.write_all(open("wait").as_bytes()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(20)).await;
+    house.hall.waits.notified().await;
     drop(tcp);
     house.hall.judging.add_permits(1);
     tokio::time::timeout(LIMIT, came).await.unwrap();
@@ -641,10 +650,11 @@ async fn stopping_finishes_what_has_come() {
     let address = house.address();
     let coming =
         tokio::spawn(async move { hear(address, posted("shop", "wait").as_bytes()).await });
-    tokio::time::sleep(Duration::from_millis(30)).await;
+    house.hall.waits.notified().await;
     let stopping = tokio::spawn(house.receiver.stop(LIMIT));
-    tokio::time::sleep(Duration::from_millis(10)).await;
-    assert!(TcpStream::connect(address).await.is_err());
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
     house.hall.judging.add_permits(1);
     assert_eq!(status(&coming.await.unwrap()), 200);
     stopping.await.unwrap();
