@@ -147,7 +147,7 @@ struct House {
 
 impl House {
     async fn open(limits: Limits) -> Self {
-        Self::open_at(limits, |folder| folder.to_owned()).await
+        Self::open_at(limits, std::path::Path::to_owned).await
     }
 
     async fn open_at(
@@ -246,6 +246,7 @@ fn status(said: &str) -> u16 {
     code.and_then(|code| code.parse().ok()).unwrap_or(0)
 }
 
+#[expect(clippy::too_many_lines, reason = "it is one table")]
 #[tokio::test]
 async fn every_request_has_its_status_and_what_is_for_an_account_its_verdict() {
     let house = House::open(quick()).await;
@@ -455,8 +456,8 @@ async fn pipelined_deliveries_are_answered_in_order_and_half_closed_ones_kept() 
     let at = |words: &str| said.find(words).unwrap();
     assert!(at("403") > at("200"), "{said}");
     let verdicts: Vec<_> = house.deliveries().await.iter().map(|d| d.verdict).collect();
-    use Verdict::{Accepted, Refused, Repeat};
-    assert_eq!(verdicts, [Accepted, Repeat, Refused, Accepted]);
+    let (new, again) = (Verdict::Accepted, Verdict::Repeat);
+    assert_eq!(verdicts, [new, again, Verdict::Refused, new]);
 
     // Whoever hangs up at once is not answered, and is kept and told of all the same.
     let came = house.hall.came.notified();
@@ -572,10 +573,12 @@ async fn what_cannot_be_kept_is_to_come_again() {
 
 #[tokio::test]
 async fn each_address_has_its_share_and_this_machine_no_limit() {
-    let mut limits = Limits::default();
-    limits.rate = Rate {
-        per_second: 1,
-        burst: 2,
+    let limits = Limits {
+        rate: Rate {
+            per_second: 1,
+            burst: 2,
+        },
+        ..Limits::default()
     };
     let house = House::open(limits).await;
     let from = async |forwarded: &str| {
