@@ -54,12 +54,11 @@ impl Rates {
     /// Lets a request of `from` pass, or says how long it has to wait.
     pub(super) fn take(&mut self, from: IpAddr, now: Duration) -> Result<(), Duration> {
         let (who, cost) = (network(from), self.cost());
-        let has = match self.left.get(&who) {
-            Some(left) => self.left(*left, now),
-            None => {
-                self.make_room(now);
-                self.most()
-            }
+        let has = if let Some(left) = self.left.get(&who) {
+            self.left(*left, now)
+        } else {
+            self.make_room(now);
+            self.most()
         };
         let rest = has.checked_sub(cost);
         let left = Left {

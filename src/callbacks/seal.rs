@@ -181,41 +181,41 @@ mod tests {
 
     #[test]
     fn what_is_sealed_comes_back_with_the_same_key_alone() {
-        let sealer = Sealer::new([7; 32]);
-        let sealed = sealer.seal(&raw());
-        assert_eq!(sealer.open(&sealed), Some(raw()));
-        assert_eq!(sealer.clone().open(&sealed), Some(raw()));
+        let with = Sealer::new([7; 32]);
+        let sealed = with.seal(&raw());
+        assert_eq!(with.open(&sealed), Some(raw()));
+        assert_eq!(with.clone().open(&sealed), Some(raw()));
         assert_eq!(Sealer::new([8; 32]).open(&sealed), None);
-        assert_ne!(sealer.seal(&raw()), sealed, "with another nonce");
+        assert_ne!(with.seal(&raw()), sealed, "with another nonce");
         let shown = String::from_utf8_lossy(&sealed);
         assert!(!shown.contains("SANDBOX"), "{shown}");
-        assert_eq!(format!("{sealer:?}"), "Sealer(…)");
-        let reply = sealer.seal_reply(b"{\"state\":\"completed\"}");
+        assert_eq!(format!("{with:?}"), "Sealer(…)");
+        let reply = with.seal_reply(b"{\"state\":\"completed\"}");
         assert_eq!(
-            sealer.open_reply(&reply).unwrap(),
+            with.open_reply(&reply).unwrap(),
             b"{\"state\":\"completed\"}"
         );
-        assert_eq!(sealer.open_reply(&sealed), None, "it is no reply");
-        assert_eq!(sealer.open(&reply), None, "nor the other way");
+        assert_eq!(with.open_reply(&sealed), None, "it is no reply");
+        assert_eq!(with.open(&reply), None, "nor the other way");
     }
 
     #[test]
     fn whatever_was_changed_or_cut_is_not_opened() {
-        let sealer = Sealer::new([7; 32]);
-        let sealed = sealer.seal(&raw());
+        let with = Sealer::new([7; 32]);
+        let sealed = with.seal(&raw());
         for at in 0..sealed.len() {
             let mut changed = sealed.clone();
             changed[at] ^= 1;
-            assert_eq!(sealer.open(&changed), None, "byte {at}");
-            assert_eq!(sealer.open(&sealed[..at]), None, "cut at {at}");
+            assert_eq!(with.open(&changed), None, "byte {at}");
+            assert_eq!(with.open(&sealed[..at]), None, "cut at {at}");
         }
         for nonsense in [
             &b"\xff\xff\xff\xff"[..],
             b"",
             b"\0\0\0\0\0\0\0\0\xff\xff\xff\xff",
         ] {
-            let odd = sealer.close(What::Request, 0, |plain| plain.extend_from_slice(nonsense));
-            assert_eq!(sealer.open(&odd), None);
+            let odd = with.close(What::Request, 0, |plain| plain.extend_from_slice(nonsense));
+            assert_eq!(with.open(&odd), None);
         }
     }
 }

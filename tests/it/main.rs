@@ -18,6 +18,7 @@ mod pledg;
 mod program;
 mod pty;
 mod readme;
+mod receiver;
 mod secrets;
 mod secrets_tokens;
 mod simulated;

@@ -85,10 +85,10 @@ pub(super) fn prune(
     let remembered = i64::try_from(remembered).unwrap_or(i64::MAX);
     conn.prepare_cached(
         "DELETE FROM identities WHERE id IN (
-             SELECT id FROM (SELECT id, seen_at FROM identities ORDER BY id LIMIT ?1)
-             WHERE (seen_at < ?2 OR id <= (SELECT max(id) FROM identities) - ?3)
+             SELECT oldest.id FROM (SELECT id, seen_at FROM identities ORDER BY id LIMIT ?1) AS oldest
+             WHERE (oldest.seen_at < ?2 OR oldest.id <= (SELECT max(id) FROM identities) - ?3)
                  AND NOT EXISTS (SELECT 1 FROM errands
-                     WHERE errands.identity = identities.id AND due_at IS NOT NULL))",
+                     WHERE errands.identity = oldest.id AND errands.due_at IS NOT NULL))",
     )?
     .execute((most, since, remembered))?;
     Ok(())

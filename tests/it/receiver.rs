@@ -1,0 +1,732 @@
+//! The receiver in this process, over real loopback connections, with accounts that judge by what the body says.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tilldeck::callbacks::seal::Sealer;
+use tilldeck::callbacks::{
+    Addressee, Addressees, Answer, Inbound, Limits, Rate, Raw, Receiver, Refusal, Same, Setup, Told,
+};
+use tilldeck::clock::{Clock, Hand};
+use tilldeck::domain::{
+    Delivery, Duty, Listening, Problem, ProblemKind, Standing, Verdict, WallTime,
+};
+use tilldeck::http_server::{Response, respond};
+use tilldeck::ledger::{DeliveryQuery, Ledger, Retention, Tried};
+use tilldeck::net::BoxFuture;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinSet;
+
+use crate::terminal::LIMIT;
+
+const START: WallTime = WallTime(1_795_316_066_000);
+const REALM: &str = "live";
+
+/// Accounts `shop` (all is accepted or not, by its body) and `shop.forwards` (the same, and handed on).
+struct Hall {
+    kept: Mutex<Vec<Delivery>>,
+    came: Notify,
+    relayed: AtomicUsize,
+    /// Who judges "wait" says so, and takes one.
+    waits: Notify,
+    judging: Semaphore,
+    ledger: Ledger,
+    sealer: Arc<Sealer>,
+}
+
+struct Seat {
+    hall: Arc<Hall>,
+    forward_to: Option<String>,
+}
+
+#[derive(Clone)]
+struct Door(Arc<Hall>);
+
+impl Addressees for Door {
+    fn find(&self, name: &str) -> Option<Arc<dyn Addressee>> {
+        let forward_to = match name {
+            "shop" => None,
+            "shop.forwards" => Some("http://127.0.0.1:3000/hook".to_owned()),
+            _ => return None,
+        };
+        let hall = self.0.clone();
+        Some(Arc::new(Seat { hall, forward_to }))
+    }
+
+    fn kept(&self, delivery: Delivery) {
+        self.0.kept.lock().unwrap().push(delivery);
+        self.0.came.notify_waiters();
+    }
+}
+
+impl Addressee for Seat {
+    fn provider(&self) -> &'static str {
+        "test"
+    }
+
+    fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<Told, Refusal>> {
+        Box::pin(async move {
+            if inbound.request.method() != "POST" {
+                return Err(Refusal::Method { allowed: "POST" });
+            }
+            let body = String::from_utf8_lossy(inbound.request.body()).into_owned();
+            let answer = match body.split(' ').next().unwrap_or_default() {
+                "refuse" => return Err(Refusal::Refused("the key \u{1b}[2J is wrong".into())),
+                "garble" => return Err(Refusal::Unreadable("no \u{202e}JSON".into())),
+                "unable" => {
+                    let problem = Problem::new(ProblemKind::Usage, "no secret", "");
+                    return Err(Refusal::Unable(problem));
+                }
+                "panic" => panic!("judging went wrong"),
+                "wait" => {
+                    self.hall.waits.notify_one();
+                    let _one = self.hall.judging.acquire().await.unwrap();
+                    Answer::Plain
+                }
+                "order" | "slow" => Answer::Relayed {
+                    otherwise: r#"{"state":"canceled"}"#,
+                },
+                _ => Answer::Plain,
+            };
+            Ok(Told {
+                kind: "order\u{1b}]0;x\u{7} placed".into(),
+                subject: None,
+                proof: "the key",
+                same: Same::Message(body.clone().into_bytes()),
+                asks: body.starts_with("ask"),
+                answer,
+            })
+        })
+    }
+
+    fn forward_to(&self) -> Option<String> {
+        self.forward_to.clone()
+    }
+
+    fn relay<'a>(
+        &'a self,
+        inbound: &'a Inbound,
+        delivery: &'a Delivery,
+    ) -> BoxFuture<'a, Option<Response>> {
+        Box::pin(async move {
+            let number = self.hall.relayed.fetch_add(1, Ordering::Relaxed);
+            if inbound.request.body().starts_with(b"slow") {
+                std::future::pending::<()>().await;
+            }
+            let said = format!(r#"{{"state":"completed","number":{number}}}"#);
+            let tried = Tried {
+                standing: Standing::Done,
+                at: inbound.at,
+                told: "HTTP 200".into(),
+                status: Some(200),
+                took: None,
+                settles: false,
+                reply: Some(self.hall.sealer.seal_reply(said.as_bytes())),
+            };
+            let errand = delivery.errands[0].id;
+            self.hall.ledger.tried_errand(errand, tried).await.unwrap();
+            Some(respond(
+                axum::http::StatusCode::OK,
+                "application/json",
+                said,
+            ))
+        })
+    }
+}
+
+struct House {
+    receiver: Receiver,
+    hall: Arc<Hall>,
+    hand: Hand,
+    folder: tempfile::TempDir,
+}
+
+impl House {
+    async fn open(limits: Limits) -> Self {
+        Self::open_at(limits, std::path::Path::to_owned).await
+    }
+
+    async fn open_at(
+        limits: Limits,
+        state: impl Fn(&std::path::Path) -> std::path::PathBuf,
+    ) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (clock, hand) = Clock::by_hand(START);
+        let ledger = Ledger::start(state(folder.path()), clock.clone(), Retention::default());
+        let sealer = Arc::new(Sealer::new([7; 32]));
+        let hall = Arc::new(Hall {
+            kept: Mutex::default(),
+            came: Notify::new(),
+            relayed: AtomicUsize::new(0),
+            waits: Notify::new(),
+            judging: Semaphore::new(0),
+            ledger: ledger.clone(),
+            sealer: sealer.clone(),
+        });
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let setup = Setup {
+            limits,
+            ledger,
+            clock,
+            sealer,
+            realm: REALM.into(),
+            addressees: Arc::new(Door(hall.clone())),
+        };
+        let receiver = Receiver::start(listener, setup).unwrap();
+        Self {
+            receiver,
+            hall,
+            hand,
+            folder,
+        }
+    }
+
+    fn address(&self) -> SocketAddr {
+        self.receiver.address()
+    }
+
+    /// What is answered to these bytes until the connection ends.
+    async fn hear(&self, wire: impl AsRef<[u8]>) -> String {
+        hear(self.address(), wire.as_ref()).await
+    }
+
+    /// The status that a body posted to an account is answered with.
+    async fn post(&self, account: &str, body: &str) -> String {
+        self.hear(posted(account, body)).await
+    }
+
+    async fn deliveries(&self) -> Vec<Delivery> {
+        let all = DeliveryQuery {
+            limit: 100_000,
+            ..DeliveryQuery::default()
+        };
+        self.hall.ledger.deliveries(all).await.unwrap()
+    }
+
+    async fn listening(&self, so: impl FnMut(&Listening) -> bool) -> Listening {
+        let mut listening = self.receiver.listening();
+        let found = tokio::time::timeout(LIMIT, listening.wait_for(so)).await;
+        found.expect("in time").unwrap().clone()
+    }
+}
+
+async fn hear(address: SocketAddr, wire: &[u8]) -> String {
+    let mut tcp = TcpStream::connect(address).await.unwrap();
+    tcp.write_all(wire).await.unwrap();
+    let mut said = Vec::new();
+    let heard = tokio::time::timeout(LIMIT, tcp.read_to_end(&mut said));
+    // A reset after the answer is an end, too.
+    let _ = heard.await.expect("an end");
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+fn posted(account: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "POST /callbacks/{account} HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\
+         X-Api-Key: SANDBOX-PLANTED-KEY\r\nContent-Length: {length}\r\n\r\n{body}"
+    )
+}
+
+/// With time-outs that a test can wait for.
+fn quick() -> Limits {
+    let mut limits = Limits::default();
+    limits.server.head_time = Duration::from_millis(80);
+    limits.server.body_time = Duration::from_millis(80);
+    limits.relay = Duration::from_millis(80);
+    limits
+}
+
+fn status(said: &str) -> u16 {
+    let code = said.split(' ').nth(1);
+    code.and_then(|code| code.parse().ok()).unwrap_or(0)
+}
+
+#[expect(clippy::too_many_lines, reason = "it is one table")]
+#[tokio::test]
+async fn every_request_has_its_status_and_what_is_for_an_account_its_verdict() {
+    let house = House::open(quick()).await;
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let with = |method: &str| posted("shop", "").replacen("POST", method, 1);
+    let header = "y".repeat(20_000_000);
+    let body = "z".repeat(3_000_000);
+    let long = "n".repeat(3_000);
+    let (verdict, nothing) = (Some, None);
+    for (name, wire, expected, kept) in [
+        (
+            "accepted",
+            posted("shop", "paid 1"),
+            200,
+            verdict(Verdict::Accepted),
+        ),
+        (
+            "again",
+            posted("shop", "paid 1"),
+            200,
+            verdict(Verdict::Repeat),
+        ),
+        (
+            "HTTP/1.0",
+            posted("shop", "paid 2").replacen("1.1", "1.0", 1),
+            200,
+            verdict(Verdict::Accepted),
+        ),
+        (
+            "no body at all",
+            posted("shop", ""),
+            200,
+            verdict(Verdict::Accepted),
+        ),
+        (
+            "chunked",
+            posted("shop", "6\r\npaid 3\r\n0\r\n\r\n")
+                .replace("Content-Length: 16", "Transfer-Encoding: chunked"),
+            200,
+            verdict(Verdict::Accepted),
+        ),
+        (
+            "a wrong key",
+            posted("shop", "refuse"),
+            403,
+            verdict(Verdict::Refused),
+        ),
+        (
+            "nonsense",
+            posted("shop", "garble"),
+            400,
+            verdict(Verdict::Unreadable),
+        ),
+        ("a GET", with("GET"), 405, verdict(Verdict::Unreadable)),
+        ("a HEAD", with("HEAD"), 405, verdict(Verdict::Unreadable)),
+        ("a long method", with("\u{1b}[31mPOST"), 400, nothing),
+        (
+            "another method",
+            with("AMETHODOFSOMELENGTH"),
+            405,
+            verdict(Verdict::Unreadable),
+        ),
+        (
+            "a secret that cannot be read",
+            posted("shop", "unable"),
+            503,
+            nothing,
+        ),
+        ("a panic", posted("shop", "panic"), 503, nothing),
+        (
+            "nobody",
+            posted("nobody", "x"),
+            404,
+            verdict(Verdict::UnknownAccount),
+        ),
+        (
+            "nobody's long name",
+            posted(&long, "x"),
+            404,
+            verdict(Verdict::UnknownAccount),
+        ),
+        (
+            "a name that is turned around",
+            posted("sh\u{202e}op", "x"),
+            404,
+            verdict(Verdict::UnknownAccount),
+        ),
+        (
+            "a name in another letter case",
+            posted("Shop", "x"),
+            404,
+            verdict(Verdict::UnknownAccount),
+        ),
+        ("no name", posted("", "x"), 404, nothing),
+        ("a slash behind", posted("shop/", "x"), 404, nothing),
+        (
+            "a path above",
+            posted("../callbacks/shop", "x"),
+            404,
+            nothing,
+        ),
+        ("dots", posted("..", "x"), 404, nothing),
+        ("an encoded letter", posted("sho%70", "x"), 404, nothing),
+        (
+            "an encoded slash",
+            posted("shop%2f..%2fshop", "x"),
+            404,
+            nothing,
+        ),
+        ("an encoded NUL", posted("shop%00", "x"), 404, nothing),
+        ("a backslash", posted("..\\shop", "x"), 404, nothing),
+        (
+            "a query",
+            posted("shop?x=%2e%2e", "paid 4"),
+            200,
+            verdict(Verdict::Accepted),
+        ),
+        ("the root", get("/"), 404, nothing),
+        ("the folder", get("/callbacks"), 404, nothing),
+        ("doubled slashes", get("//callbacks//shop"), 404, nothing),
+        ("a file", get("/callbacks/../../etc/passwd"), 404, nothing),
+        ("the heartbeat", get("/heartbeat"), 200, nothing),
+        (
+            "the heartbeat by POST",
+            get("/heartbeat").replacen("GET", "POST", 1),
+            405,
+            nothing,
+        ),
+        ("a body of 3 MB", posted("shop", &body), 413, nothing),
+        (
+            "half a body",
+            posted("shop", "paid").replace("Length: 4", "Length: 9"),
+            408,
+            nothing,
+        ),
+        (
+            "half a head",
+            "POST /callbacks/shop HTTP/1.1\r\nHost: a".into(),
+            0,
+            nothing,
+        ),
+        (
+            "two lengths",
+            posted("shop", "paid").replace("\r\n\r\n", "\r\nContent-Length: 5\r\n\r\n"),
+            400,
+            nothing,
+        ),
+    ] {
+        let before = house.deliveries().await.len();
+        let said = house.hear(&wire).await;
+        assert_eq!(status(&said), expected, "{name}: {said}");
+        let now = house.deliveries().await;
+        let found = now.get(..now.len() - before).unwrap();
+        let verdicts: Vec<_> = found.iter().map(|delivery| delivery.verdict).collect();
+        assert_eq!(verdicts, kept.into_iter().collect::<Vec<_>>(), "{name}");
+        for delivery in found {
+            assert_eq!(delivery.status, expected, "{name}");
+            let texts = [
+                &delivery.account,
+                &delivery.why,
+                &delivery.kind,
+                &delivery.method,
+            ];
+            for text in texts {
+                assert!(
+                    text.chars()
+                        .all(|c| !tilldeck::domain::inert::is_hostile(c))
+                );
+                assert!(text.chars().count() <= 200, "{name}: {text}");
+            }
+            assert!(delivery.account.chars().count() <= 64 && delivery.method.len() <= 18);
+        }
+        match expected {
+            405 => assert!(said.to_lowercase().contains("\r\nallow: "), "{said}"),
+            503 => assert!(said.contains("\r\nretry-after: 30\r\n"), "{said}"),
+            _ => {}
+        }
+        assert_eq!(
+            wire.starts_with("HEAD"),
+            said.contains("405") && said.ends_with("\r\n\r\n")
+        );
+    }
+    // The other end may be reset before it has read the answer: it is still sending.
+    let mut tcp = TcpStream::connect(house.address()).await.unwrap();
+    let head = format!("POST /callbacks/shop HTTP/1.1\r\nHost: a\r\nX-A: {header}\r\n\r\n");
+    let sent = tcp.write_all(head.as_bytes()).await;
+    let mut said = Vec::new();
+    let read = tcp.read_to_end(&mut said).await;
+    let refused = String::from_utf8_lossy(&said).starts_with("HTTP/1.1 431");
+    assert!(refused || sent.is_err() || read.is_err(), "{sent:?}");
+}
+
+#[tokio::test]
+async fn pipelined_deliveries_are_answered_in_order_and_half_closed_ones_kept() {
+    let house = House::open(Limits::default()).await;
+    let open = |body: &str| posted("shop", body).replace("Connection: close\r\n", "");
+    let wire = [
+        open("paid 1"),
+        open("refuse"),
+        open("paid 1"),
+        posted("shop", "paid 2"),
+    ]
+    .concat();
+    let said = house.hear(wire).await;
+    let statuses: Vec<_> = said.matches("HTTP/1.1 ").collect();
+    assert_eq!(statuses.len(), 4, "{said}");
+    let at = |words: &str| said.find(words).unwrap();
+    assert!(at("403") > at("200"), "{said}");
+    let verdicts: Vec<_> = house.deliveries().await.iter().map(|d| d.verdict).collect();
+    let (new, again) = (Verdict::Accepted, Verdict::Repeat);
+    assert_eq!(verdicts, [new, again, Verdict::Refused, new]);
+
+    // Whoever hangs up at once is not answered, and is kept and told of all the same.
+    let came = house.hall.came.notified();
+    let mut tcp = TcpStream::connect(house.address()).await.unwrap();
+    tcp.write_all(open("wait").as_bytes()).await.unwrap();
+    house.hall.waits.notified().await;
+    drop(tcp);
+    house.hall.judging.add_permits(1);
+    tokio::time::timeout(LIMIT, came).await.unwrap();
+    assert_eq!(house.deliveries().await.len(), 5);
+}
+
+#[tokio::test]
+async fn what_was_received_is_kept_sealed_and_comes_back_whole() {
+    let house = House::open(Limits::default()).await;
+    let said = house
+        .post("shop?key=SANDBOX-PLANTED-QUERY", "ask SANDBOX-PLANTED-BODY")
+        .await;
+    assert!(
+        said.starts_with("HTTP/1.1 200") && said.ends_with("\r\n\r\nok"),
+        "{said}"
+    );
+    house.post("shop.forwards", "paid").await;
+    let [forwarded, asked] = &house.deliveries().await[..] else {
+        panic!()
+    };
+    assert_eq!(asked.received_at, START);
+    assert_eq!((asked.from.as_str(), asked.bytes), ("127.0.0.1", 24));
+    assert_eq!(
+        (asked.why.as_str(), asked.provider.as_str()),
+        ("the key", "test")
+    );
+    let duties = |delivery: &Delivery| -> Vec<_> {
+        let errands = delivery.errands.iter();
+        errands
+            .map(|errand| (errand.duty, errand.target.clone()))
+            .collect()
+    };
+    assert_eq!(duties(asked), [(Duty::Ask, String::new())]);
+    let target = "http://127.0.0.1:3000/hook".to_owned();
+    assert_eq!(duties(forwarded), [(Duty::Forward, target)]);
+    let due = house
+        .hall
+        .ledger
+        .take_errands(REALM, START, START, 9)
+        .await
+        .unwrap();
+    assert_eq!(due.len(), 2, "at once");
+    let parts = house.hall.ledger.sealed(asked.id).await.unwrap().unwrap();
+    let raw = house.hall.sealer.open(&parts.request).unwrap();
+    let Raw {
+        method,
+        target,
+        headers,
+        body,
+    } = raw;
+    assert_eq!(
+        (method.as_str(), body.as_ref()),
+        ("POST", &b"ask SANDBOX-PLANTED-BODY"[..])
+    );
+    assert_eq!(target, "/callbacks/shop?key=SANDBOX-PLANTED-QUERY");
+    assert!(headers.contains(&("x-api-key".into(), b"SANDBOX-PLANTED-KEY".to_vec())));
+    for entry in std::fs::read_dir(house.folder.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_file() {
+            let bytes = std::fs::read(&path).unwrap();
+            let shown = String::from_utf8_lossy(&bytes);
+            assert!(!shown.contains("SANDBOX-PLANTED"), "{}", path.display());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_relayed_order_is_asked_for_once_and_a_repeat_has_the_first_answer() {
+    let house = House::open(quick()).await;
+    let ends = |said: &str, words: &str| assert!(said.ends_with(words), "{said}");
+    let completed = r#"{"state":"completed","number":0}"#;
+    let otherwise = r#"{"state":"canceled"}"#;
+    ends(&house.post("shop.forwards", "order 1").await, completed);
+    ends(&house.post("shop.forwards", "order 1").await, completed);
+    ends(&house.post("shop", "order 2").await, otherwise);
+    assert_eq!(house.hall.relayed.load(Ordering::Relaxed), 1);
+    ends(&house.post("shop.forwards", "slow 3").await, otherwise);
+    ends(&house.post("shop.forwards", "slow 3").await, otherwise);
+    assert_eq!(house.hall.relayed.load(Ordering::Relaxed), 2, "never again");
+    let all = house.deliveries().await;
+    let slow = &all[1].errands[0];
+    assert_eq!((slow.standing, slow.tries), (Standing::GivenUp, 1));
+    assert_eq!(house.hall.ledger.next_errand(REALM).await, Ok(None));
+}
+
+#[tokio::test]
+async fn what_cannot_be_kept_is_to_come_again() {
+    let file = |folder: &std::path::Path| {
+        let path = folder.join("taken");
+        std::fs::write(&path, "a file").unwrap();
+        path
+    };
+    let house = House::open_at(Limits::default(), file).await;
+    for (account, body) in [
+        ("shop", "paid"),
+        ("shop", "refuse"),
+        ("nobody", "x"),
+        ("shop.forwards", "order 1"),
+    ] {
+        let said = house.post(account, body).await;
+        assert_eq!(status(&said), 503, "{said}");
+        assert!(said.contains("\r\nretry-after: 30\r\n"), "{said}");
+    }
+    assert!(house.hall.kept.lock().unwrap().is_empty());
+    assert_eq!(house.hall.relayed.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test]
+async fn each_address_has_its_share_and_this_machine_no_limit() {
+    let limits = Limits {
+        rate: Rate {
+            per_second: 1,
+            burst: 2,
+        },
+        ..Limits::default()
+    };
+    let house = House::open(limits).await;
+    let from = async |forwarded: &str| {
+        let wire = posted("shop", "paid").replace("Connection", &format!("{forwarded}Connection"));
+        house.hear(wire).await
+    };
+    let one = "X-Forwarded-For: 198.51.100.9, 203.0.113.7\r\n";
+    for _ in 0..2 {
+        assert_eq!(status(&from(one).await), 200);
+    }
+    for also in [
+        one,
+        "X-Forwarded-For: 1.2.3.4\r\nX-Forwarded-For: 203.0.113.7:4711\r\n",
+        "x-forwarded-for: ::ffff:203.0.113.7\r\n",
+    ] {
+        let said = from(also).await;
+        assert_eq!(status(&said), 429, "{also}");
+        assert!(said.contains("\r\nretry-after: 1\r\n"), "{said}");
+    }
+    assert_eq!(status(&from("X-Forwarded-For: 203.0.113.8\r\n").await), 200);
+    for _ in 0..4 {
+        assert_eq!(status(&from("").await), 200);
+    }
+    let all = house.deliveries().await;
+    assert_eq!(all.len(), 7, "what is too much is not kept");
+    assert_eq!(all[6].from, "203.0.113.7");
+    house.hand.advance(Duration::from_secs(1));
+    assert_eq!(status(&from(one).await), 200);
+}
+
+#[tokio::test]
+async fn its_own_calls_tell_whether_it_would_answer() {
+    let mut limits = Limits::default();
+    limits.server.connections = 1;
+    limits.heartbeat = Duration::from_millis(10);
+    limits.heartbeat_patience = Duration::from_millis(50);
+    let house = House::open(limits).await;
+    let is_up = |now: &Listening| matches!(now, Listening::Up { .. });
+    let up = Listening::Up {
+        url: format!("http://{}", house.address()),
+        heartbeat: START,
+    };
+    assert_eq!(house.listening(is_up).await, up);
+    house.hand.advance(Duration::from_secs(7));
+    let later = START.plus(Duration::from_secs(7));
+    house
+        .listening(|now| matches!(now, Listening::Up { heartbeat, .. } if *heartbeat == later))
+        .await;
+    // Its only place is taken by what is being judged.
+    let address = house.address();
+    let stuck = tokio::spawn(async move { hear(address, posted("shop", "wait").as_bytes()).await });
+    let down = house
+        .listening(|now| matches!(now, Listening::Down { .. }))
+        .await;
+    let expected = Listening::Down {
+        address: address.to_string(),
+        why: "it does not answer its own call: no answer in time".into(),
+        since: later,
+    };
+    assert_eq!(down, expected);
+    house.hall.judging.add_permits(1);
+    assert_eq!(status(&stuck.await.unwrap()), 200);
+    house.listening(is_up).await;
+    let listening = house.receiver.listening();
+    house.receiver.stop(LIMIT).await;
+    assert_eq!(*listening.borrow(), Listening::Off);
+}
+
+#[tokio::test]
+async fn stopping_finishes_what_has_come() {
+    let house = House::open(Limits::default()).await;
+    let address = house.address();
+    let coming =
+        tokio::spawn(async move { hear(address, posted("shop", "wait").as_bytes()).await });
+    house.hall.waits.notified().await;
+    let stopping = tokio::spawn(house.receiver.stop(LIMIT));
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    house.hall.judging.add_permits(1);
+    assert_eq!(status(&coming.await.unwrap()), 200);
+    stopping.await.unwrap();
+    assert_eq!(house.hall.kept.lock().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_burst_is_answered_and_kept_to_the_last_one() {
+    const LANES: usize = 50;
+    const EACH: usize = 60;
+    let house = House::open(Limits::default()).await;
+    let mut lanes = JoinSet::new();
+    for lane in 0..LANES {
+        let address = house.address();
+        lanes.spawn(async move {
+            let mut wire = String::new();
+            for number in 0..EACH {
+                wire.push_str(&posted("shop", &format!("paid {lane}-{number}")));
+                if number + 1 < EACH {
+                    wire = wire.replace("Connection: close\r\n", "");
+                }
+            }
+            hear(address, wire.as_bytes())
+                .await
+                .matches("HTTP/1.1 200")
+                .count()
+        });
+    }
+    let answered: usize = lanes.join_all().await.into_iter().sum();
+    assert_eq!(answered, LANES * EACH);
+    let all = house.deliveries().await;
+    assert_eq!(all.len(), LANES * EACH);
+    assert!(
+        all.iter()
+            .all(|delivery| delivery.verdict == Verdict::Accepted)
+    );
+}
+
+#[tokio::test]
+async fn a_thousand_idle_or_slow_connections_keep_no_honest_delivery_out() {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    // Both ends are in this process.
+    let many = usize::try_from(limit.unwrap_or(u64::MAX) / 3)
+        .unwrap_or(usize::MAX)
+        .min(1_000);
+    let mut limits = Limits::default();
+    limits.server.connections = limits.server.connections.min(many / 2);
+    let house = House::open(limits).await;
+    let begun = [
+        "",
+        "POST /callbacks/shop HTTP/1.1\r\nX-A:",
+        "POST /callbacks/shop HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nx",
+    ];
+    let mut open = Vec::new();
+    for number in 0..many {
+        let mut tcp = TcpStream::connect(house.address()).await.unwrap();
+        // Whoever was sent away already finds out only now.
+        let _ = tcp.write_all(begun[number % 3].as_bytes()).await;
+        open.push(tcp);
+    }
+    for number in 0..20 {
+        let said = house.post("shop", &format!("paid {number}")).await;
+        assert_eq!(status(&said), 200, "{said}");
+        for tcp in &mut open {
+            let _ = tcp.try_write(b"y");
+        }
+    }
+    assert_eq!(house.deliveries().await.len(), 20);
+    house
+        .listening(|now| matches!(now, Listening::Up { .. }))
+        .await;
+}
