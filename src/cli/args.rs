@@ -24,7 +24,7 @@ Exit codes:
 
 Without a config file everything works on the embedded sandbox, which needs no key and no network.";
 
-/// A terminal console for merchant accounts: credentials, payments, prices, and every outbound request.
+/// A terminal console for merchant accounts: credentials, payments, prices, callbacks, and every outbound request.
 ///
 /// Without a command it opens the console.
 #[derive(Debug, Default, Parser)]
