@@ -32,15 +32,15 @@ fn item(number: u64, name: &str, remaining_uses: Option<u64>) -> Item {
         name: name.into(),
         description: format!("a {name}"),
         remaining_uses,
-        data: (number % 2 == 0).then(|| r#"{"level":3}"#.into()),
+        data: number.is_multiple_of(2).then(|| r#"{"level":3}"#.into()),
     }
 }
 
-fn inventory(items: Vec<Item>) -> Result<Answer, Problem> {
-    Ok(Answer::Inventory(Inventory {
+fn inventory(items: Vec<Item>) -> Answer {
+    Answer::Inventory(Inventory {
         player: PlayerId(765),
         items,
-    }))
+    })
 }
 
 fn asked_of(effects: &[Effect]) -> (RequestId, Op) {
@@ -71,7 +71,7 @@ pub fn authenticated() -> Model {
     let (request, op) = asked_of(&effects);
     assert_eq!(op, Op::PlayerItems(PlayerId(765)));
     let items = vec![item(2001, "Sword", None), item(2002, "Potion", Some(3))];
-    answer(&mut model, now, request, inventory(items));
+    answer(&mut model, now, request, Ok(inventory(items)));
     model
 }
 
@@ -88,7 +88,7 @@ fn players_and_what_they_own() {
     let told = Msg::Asked {
         account: game(),
         op: Op::PlayerItems(PlayerId(765)),
-        result: inventory(items),
+        result: Ok(inventory(items)),
     };
     update(&mut model, now, told);
     let notice = &model.store.notices.last().unwrap().text;
@@ -162,7 +162,7 @@ fn a_players_keys() {
     let told = Msg::Asked {
         account: game(),
         op: Op::PlayerItems(PlayerId(765)),
-        result: inventory(vec![item(1, "Sword", None)]),
+        result: Ok(inventory(vec![item(1, "Sword", None)])),
     };
     update(&mut model, now, told);
     assert_eq!(
@@ -180,7 +180,7 @@ fn a_large_inventory_scrolls_by_pages() {
     let told = Msg::Asked {
         account: game(),
         op: Op::PlayerItems(PlayerId(765)),
-        result: inventory(items),
+        result: Ok(inventory(items)),
     };
     update(&mut model, now, told);
     let page = KeyEvent::new(
@@ -230,14 +230,14 @@ pub fn hostile_player(bad: &str) -> Model {
     let told = Msg::Asked {
         account: game(),
         op: Op::PlayerItems(PlayerId(765)),
-        result: inventory(vec![Item {
+        result: Ok(inventory(vec![Item {
             id: 1,
             identifier: bad.into(),
             name: bad.into(),
             description: bad.into(),
             remaining_uses: None,
             data: Some(bad.into()),
-        }]),
+        }])),
     };
     update(&mut model, second(4), told);
     model
