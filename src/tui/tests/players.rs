@@ -4,10 +4,34 @@ use ratatui::crossterm::event::KeyEvent;
 
 use super::receiving::{SIZES, press};
 use super::*;
+use crate::domain::catalogue::{Param, Place};
 
 fn game() -> AccountId {
     AccountId::new("mygame").unwrap()
 }
+
+const fn needed(name: &'static str, example: &'static str) -> Param {
+    Param {
+        name,
+        place: Place::Query,
+        required: true,
+        about: "",
+        example,
+    }
+}
+
+/// What the provider documents, with the sandbox's player in it.
+const CALLS: &[Documented] = &[Documented {
+    method: "GET",
+    path: "/authenticate.json",
+    params: &[
+        needed("user_id", "1001"),
+        needed("game_auth_token", "SANDBOX-TOKEN-1001-1"),
+    ],
+    body: None,
+    writes: false,
+    about: "is a player who they claim to be?",
+}];
 
 /// A profile with a game, its players in focus.
 fn playing() -> Model {
@@ -17,6 +41,7 @@ fn playing() -> Model {
         provider_title: "Kongregate",
         ..account("mygame", Environment::Embedded)
     });
+    setup.catalogues.push((ProviderId("kongregate"), CALLS));
     let mut model = sized(setup, 120, 40);
     let mut ready = readiness(Vec::new(), Vec::new());
     ready.verify = Vec::new();
@@ -80,6 +105,8 @@ fn players_and_what_they_own() {
     let mut model = playing();
     let now = second(4);
     super::receiving::shown(&mut model, now, "players_none");
+    let text = screen(&model, now, 80, 24);
+    assert!(text.contains("player 1001 with the token"), "{text}");
     press(&mut model, "a", now);
     assert_snapshot!("player_form_80x24", resized_screen(&mut model, now, 80, 24));
     let mut model = authenticated();
