@@ -256,8 +256,17 @@ impl Model {
         }
     }
 
+    /// What the footer calls an action, where what it does depends on what is selected.
+    pub(super) fn called(&self, action: Action, now: Now) -> &'static str {
+        match action {
+            action if self.disarms(action, now) => "disarm",
+            Action::CallbackSubject => self.subject_word(),
+            action => action.binding().short,
+        }
+    }
+
     /// Whether an action would disarm an account now.
-    pub(super) fn disarms(&self, action: Action, now: Now) -> bool {
+    fn disarms(&self, action: Action, now: Now) -> bool {
         let known = match action {
             Action::Arm => self.credentials.selected(&self.store),
             Action::ArmAccount => self.explorer.account().and_then(|id| self.store.known(id)),
@@ -275,9 +284,10 @@ impl Model {
     }
 
     fn close(&mut self, now: Now, out: &mut Vec<Effect>) {
-        // What a form asks is called off first. A removal is not: it is done at once, and told in any case.
+        // What a form asks is called off first. A removal is not, nor is a replay: they are done at once, and told
+        // in any case.
         let stage = match &mut self.overlay {
-            Overlay::Remove(_) => None,
+            Overlay::Remove(_) | Overlay::Replay(_) => None,
             overlay => overlay.stage(),
         };
         if let Some(stage) = stage

@@ -172,11 +172,7 @@ pub fn draw_footer(model: &Model, now: Now, area: Rect, buf: &mut Buffer) {
     let entry = |action: Action| -> Option<(String, &'static str)> {
         let row = action.binding();
         let key = look.key(action);
-        let word = if model.disarms(action, now) {
-            "disarm"
-        } else {
-            row.short
-        };
+        let word = model.called(action, now);
         (!key.is_empty() && !row.short.is_empty()).then_some((key, word))
     };
     let right: Vec<_> = ends.iter().filter_map(|action| entry(*action)).collect();

@@ -103,9 +103,9 @@ impl Model {
             payments: panes::payments::State::default(),
             estimates: panes::estimates::State::default(),
             requests: panes::requests::State::default(),
+            players: panes::players::State::new(&setup.catalogues),
             explorer: panes::explorer::State::new(setup.catalogues),
             callbacks: panes::callbacks::State::default(),
-            players: panes::players::State::default(),
             log: Pane::Requests,
             dirty: true,
         })

@@ -100,6 +100,10 @@ impl Model {
             return;
         }
         let selected = self.players.selected().map(|known| known.id);
-        self.overlay = Overlay::Player(player_form::State::new(accounts, selected));
+        self.overlay = Overlay::Player(player_form::State::new(
+            accounts,
+            selected,
+            self.players.example,
+        ));
     }
 }

@@ -303,6 +303,15 @@ impl Model {
         }
     }
 
+    /// Where the selected callback leads, in a word.
+    pub(super) fn subject_word(&self) -> &'static str {
+        match self.callbacks.selected().map(|it| &it.subject) {
+            Some(Some(Subject::Player(_))) => "inventory",
+            Some(None) => "details",
+            _ => "timeline",
+        }
+    }
+
     pub(super) fn act_on_received(&mut self, action: Action, now: Now, out: &mut Vec<Effect>) {
         match action {
             Action::PaymentTimeline => {
@@ -445,9 +454,12 @@ impl Model {
                 let subject = self.delivery_in_hand().and_then(|it| it.subject.as_ref());
                 ready && subject.is_some()
             }
-            Action::OpenDelivery | Action::Replay | Action::ReplayDelivery => {
-                ready && self.delivery_in_hand().is_some()
+            // Where there is nothing else to lead to, Enter does it.
+            Action::OpenDelivery => {
+                let selected = self.callbacks.selected();
+                ready && selected.is_some_and(|it| it.subject.is_some())
             }
+            Action::Replay | Action::ReplayDelivery => ready && self.delivery_in_hand().is_some(),
             Action::CopySubject => {
                 let selected = self.callbacks.selected();
                 ready && selected.is_some_and(|it| it.subject.is_some())

@@ -22,7 +22,7 @@ pub const ARMED_FOR: Duration = Duration::from_mins(10);
 /// How old what is known of a budget in use may be while it is on screen.
 const BUDGETS_EVERY: Duration = Duration::from_secs(2);
 /// The provider whose accounts are games with players.
-const PLAYERS_AT: &str = "kongregate";
+pub const PLAYERS_AT: &str = "kongregate";
 /// Notices kept; the oldest go first.
 const NOTICES_MAX: usize = 20;
 

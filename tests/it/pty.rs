@@ -34,6 +34,7 @@ fn it_opens_on_the_sandbox_without_any_config_at_every_size() {
     for pane in PANES {
         terminal.sees(&format!("─ {pane} ─"));
     }
+    terminal.sees("─ 7 Callbacks ─");
     terminal.sees("SIM");
     terminal.sees("simulator at http://127.0.0.1:");
     terminal.sees("ORDER-1005");
@@ -473,9 +474,12 @@ fn by_keys_alone_a_payment_is_estimated_linked_paid_and_seen_finalized() {
     terminal.send("4e");
     terminal.sees("Ask for a quote");
     terminal.send("\u{15}250\t\u{15}EMT\r");
-    // First, since later requests push it off the screen.
-    terminal.sees("POST   /api/tpg/price/estimate");
     terminal.sees_no("Ask for a quote");
+    // Looked for, since later requests push it off the screen.
+    terminal.send("5/price/estimate");
+    terminal.sees("POST   /api/tpg/price/estimate");
+    terminal.send("\u{1b}");
+    terminal.sees_no("filter / ");
     terminal.sees("250 EMT");
     terminal.sees("257.5");
 

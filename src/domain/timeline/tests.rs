@@ -101,6 +101,7 @@ fn told(happenings: &[Happening]) -> Vec<String> {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn distances_are_named() {
     let due = Standing::Due {
         at: WallTime(99_000),

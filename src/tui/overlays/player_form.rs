@@ -4,8 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::{Stage, draw_form};
-use crate::domain::{AccountId, PlayerId, Secret};
+use crate::domain::{AccountId, Environment, PlayerId, Secret};
 use crate::tui::panes::Look;
+use crate::tui::panes::players::Example;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
@@ -19,6 +20,7 @@ pub struct State {
     pub form: Form,
     accounts: Vec<AccountId>,
     pub stage: Stage,
+    example: Option<Example>,
 }
 
 fn token_field() -> Field {
@@ -26,7 +28,11 @@ fn token_field() -> Field {
 }
 
 impl State {
-    pub fn new(accounts: Vec<AccountId>, player: Option<PlayerId>) -> Self {
+    pub fn new(
+        accounts: Vec<AccountId>,
+        player: Option<PlayerId>,
+        example: Option<Example>,
+    ) -> Self {
         let player = player.map_or_else(String::new, |player| player.to_string());
         let mut fields = vec![
             Field::text("Player", "the player's number, user_id", &player),
@@ -44,6 +50,7 @@ impl State {
             form,
             accounts,
             stage: Stage::Filling,
+            example,
         }
     }
 
@@ -69,12 +76,21 @@ impl State {
     }
 
     pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        let chosen = self.form.fields.get(ACCOUNT).map_or(0, Field::chosen);
+        let known = self.accounts.get(chosen);
+        let embedded = known
+            .and_then(|account| look.store.known(account))
+            .is_some_and(|known| known.account.environment == Environment::Embedded);
         let (note, tone) = match &self.stage {
-            Stage::Filling => (
-                "The token is what the game's client gets from Kongregate. It is sent once and kept nowhere."
-                    .to_owned(),
-                Tone::Dim,
-            ),
+            Stage::Filling => {
+                let example = self.example.filter(|_| embedded);
+                let example = example.map(|example| format!(" {}", example.told()));
+                let note = format!(
+                    "The token is what the game's client gets from Kongregate. It is sent once and kept nowhere.{}",
+                    example.unwrap_or_default()
+                );
+                (note, Tone::Dim)
+            }
             Stage::Asked(_) => ("asking Kongregate…".to_owned(), Tone::Busy),
             Stage::Failed(problem) => (problem.told(), Tone::Bad),
         };

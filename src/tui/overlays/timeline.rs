@@ -70,6 +70,13 @@ enum Line {
     Missing,
 }
 
+impl Line {
+    /// Whether it can be selected.
+    fn is_chosen_from(self) -> bool {
+        matches!(self, Self::Row(_) | Self::Call(_))
+    }
+}
+
 /// What is selected.
 #[derive(Debug, Clone)]
 pub enum Chosen {
@@ -124,7 +131,12 @@ impl State {
         }
         self.asked = None;
         let at_end = match &self.known {
-            Known::Told(..) => self.list.selected + 1 >= self.lines(now, store).len(),
+            Known::Told(..) => {
+                let lines = self.lines(now, store);
+                // Remarks may stand below the last row.
+                let after = lines.iter().skip(self.list.selected + 1);
+                !after.copied().any(Line::is_chosen_from)
+            }
             _ => true,
         };
         match result {
@@ -225,7 +237,7 @@ impl State {
         let up = matches!(step, Step::Up(_) | Step::PageUp | Step::Top);
         self.list.step(step, lines.len(), height);
         // Remarks and days are read, not chosen.
-        let can = |at: &usize| matches!(lines.get(*at), Some(Line::Row(_) | Line::Call(_)));
+        let can = |at: &usize| lines.get(*at).copied().is_some_and(Line::is_chosen_from);
         let from = self.list.selected;
         let before = (0..=from).rev().find(can);
         let after = (from..lines.len()).find(can);

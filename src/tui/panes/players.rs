@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use super::{Hand, age_changes_in};
 use crate::domain::{
-    AccountId, Inventory, Now, Op, Player, PlayerId, Problem, RequestId, Secret, WallTime, inert,
+    AccountId, Documented, Inventory, Now, Op, Player, PlayerId, Problem, ProviderId, RequestId,
+    Secret, WallTime, inert,
 };
 use crate::tui::msg::Level;
-use crate::tui::store::Purpose;
+use crate::tui::store::{PLAYERS_AT, Purpose};
 use crate::tui::widgets::list::{List, Step};
 
 /// Players kept; of those beyond, the one heard of longest ago goes.
@@ -50,9 +51,50 @@ pub struct State {
     pub players: Vec<Known>,
     /// The first item that is seen.
     scroll: usize,
+    /// Who can be tried in the sandbox.
+    pub example: Option<Example>,
+}
+
+/// A player of the sandbox, and the token that proves it. The token protects nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Example {
+    pub player: &'static str,
+    pub token: &'static str,
+}
+
+impl Example {
+    /// The one that the documented call for authenticating gives.
+    fn of(catalogue: &[Documented]) -> Option<Self> {
+        catalogue.iter().find_map(|call| {
+            let example = |name: &str| {
+                let mut params = call.params.iter();
+                Some(params.find(|param| param.name == name)?.example)
+            };
+            Some(Self {
+                player: example("user_id")?,
+                token: example("game_auth_token")?,
+            })
+        })
+    }
+
+    pub fn told(self) -> String {
+        format!(
+            "In the sandbox, player {} with the token {} can be tried.",
+            self.player, self.token
+        )
+    }
 }
 
 impl State {
+    pub fn new(catalogues: &[(ProviderId, &'static [Documented])]) -> Self {
+        let mut all = catalogues.iter();
+        let calls = all.find(|(provider, _)| provider.0 == PLAYERS_AT);
+        Self {
+            example: calls.and_then(|(_, calls)| Example::of(calls)),
+            ..Self::default()
+        }
+    }
+
     pub fn selected(&self) -> Option<&Known> {
         self.players.get(self.list.selected)
     }

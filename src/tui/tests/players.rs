@@ -4,10 +4,34 @@ use ratatui::crossterm::event::KeyEvent;
 
 use super::receiving::{SIZES, press};
 use super::*;
+use crate::domain::catalogue::{Param, Place};
 
 fn game() -> AccountId {
     AccountId::new("mygame").unwrap()
 }
+
+const fn needed(name: &'static str, example: &'static str) -> Param {
+    Param {
+        name,
+        place: Place::Query,
+        required: true,
+        about: "",
+        example,
+    }
+}
+
+/// What the provider documents, with the sandbox's player in it.
+const CALLS: &[Documented] = &[Documented {
+    method: "GET",
+    path: "/authenticate.json",
+    params: &[
+        needed("user_id", "1001"),
+        needed("game_auth_token", "SANDBOX-TOKEN-1001-1"),
+    ],
+    body: None,
+    writes: false,
+    about: "is a player who they claim to be?",
+}];
 
 /// A profile with a game, its players in focus.
 fn playing() -> Model {
@@ -17,6 +41,7 @@ fn playing() -> Model {
         provider_title: "Kongregate",
         ..account("mygame", Environment::Embedded)
     });
+    setup.catalogues.push((ProviderId("kongregate"), CALLS));
     let mut model = sized(setup, 120, 40);
     let mut ready = readiness(Vec::new(), Vec::new());
     ready.verify = Vec::new();
@@ -32,15 +57,15 @@ fn item(number: u64, name: &str, remaining_uses: Option<u64>) -> Item {
         name: name.into(),
         description: format!("a {name}"),
         remaining_uses,
-        data: (number % 2 == 0).then(|| r#"{"level":3}"#.into()),
+        data: number.is_multiple_of(2).then(|| r#"{"level":3}"#.into()),
     }
 }
 
-fn inventory(items: Vec<Item>) -> Result<Answer, Problem> {
-    Ok(Answer::Inventory(Inventory {
+fn inventory(items: Vec<Item>) -> Answer {
+    Answer::Inventory(Inventory {
         player: PlayerId(765),
         items,
-    }))
+    })
 }
 
 fn asked_of(effects: &[Effect]) -> (RequestId, Op) {
@@ -71,7 +96,7 @@ pub fn authenticated() -> Model {
     let (request, op) = asked_of(&effects);
     assert_eq!(op, Op::PlayerItems(PlayerId(765)));
     let items = vec![item(2001, "Sword", None), item(2002, "Potion", Some(3))];
-    answer(&mut model, now, request, inventory(items));
+    answer(&mut model, now, request, Ok(inventory(items)));
     model
 }
 
@@ -80,6 +105,8 @@ fn players_and_what_they_own() {
     let mut model = playing();
     let now = second(4);
     super::receiving::shown(&mut model, now, "players_none");
+    let text = screen(&model, now, 80, 24);
+    assert!(text.contains("player 1001 with the token"), "{text}");
     press(&mut model, "a", now);
     assert_snapshot!("player_form_80x24", resized_screen(&mut model, now, 80, 24));
     let mut model = authenticated();
@@ -88,7 +115,7 @@ fn players_and_what_they_own() {
     let told = Msg::Asked {
         account: game(),
         op: Op::PlayerItems(PlayerId(765)),
-        result: inventory(items),
+        result: Ok(inventory(items)),
     };
     update(&mut model, now, told);
     let notice = &model.store.notices.last().unwrap().text;
@@ -162,7 +189,7 @@ fn a_players_keys() {
     let told = Msg::Asked {
         account: game(),
         op: Op::PlayerItems(PlayerId(765)),
-        result: inventory(vec![item(1, "Sword", None)]),
+        result: Ok(inventory(vec![item(1, "Sword", None)])),
     };
     update(&mut model, now, told);
     assert_eq!(
@@ -180,7 +207,7 @@ fn a_large_inventory_scrolls_by_pages() {
     let told = Msg::Asked {
         account: game(),
         op: Op::PlayerItems(PlayerId(765)),
-        result: inventory(items),
+        result: Ok(inventory(items)),
     };
     update(&mut model, now, told);
     let page = KeyEvent::new(
@@ -230,14 +257,14 @@ pub fn hostile_player(bad: &str) -> Model {
     let told = Msg::Asked {
         account: game(),
         op: Op::PlayerItems(PlayerId(765)),
-        result: inventory(vec![Item {
+        result: Ok(inventory(vec![Item {
             id: 1,
             identifier: bad.into(),
             name: bad.into(),
             description: bad.into(),
             remaining_uses: None,
             data: Some(bad.into()),
-        }]),
+        }])),
     };
     update(&mut model, second(4), told);
     model

@@ -391,6 +391,23 @@ fn a_timeline_looks_again_when_something_happens_and_once_for_many() {
     let result = Ok(timeline());
     let effects = update(&mut model, now, Msg::Timeline { request, result });
     assert!(look_back(&effects).is_some());
+    // Who looks at the latest goes on doing so.
+    let mut more = timeline();
+    more.happenings.push(call(3, 77, Outcome::Status(200)));
+    let request = look_back(&effects).unwrap();
+    let result = Ok(more);
+    update(&mut model, now, Msg::Timeline { request, result });
+    let effects = press(&mut model, "<enter>", now);
+    assert!(
+        matches!(
+            effects[..],
+            [Effect::OpenExchange {
+                exchange: ExchangeId(77),
+                ..
+            }]
+        ),
+        "{effects:?}"
+    );
     let other = delivery(31, 4, "ORDER-1041");
     let mut model = timeline_open();
     update(&mut model, now, Msg::Delivery(other.into()));

@@ -34,7 +34,7 @@ impl Columns {
         let fixed = TIME + VERDICT + 4;
         let rest = total.saturating_sub(fixed);
         let account = if look.store.accounts.len() > 1 {
-            widest(|row| width(&row.account), if rest >= 60 { 14 } else { 8 })
+            widest(|row| width(&row.account), if rest >= 60 { 14 } else { 10 })
         } else {
             0
         };

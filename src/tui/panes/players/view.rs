@@ -5,8 +5,10 @@ use ratatui::layout::Rect;
 
 use super::changes::{name, uses};
 use super::{Known, Proof, State};
+use crate::domain::Environment;
 use crate::tui::keys::Action;
 use crate::tui::panes::{JUST_NOW, Look, age};
+use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::text::{Pen, below, paragraph, width};
 
@@ -53,7 +55,7 @@ impl State {
     pub fn view(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
         let theme = look.theme;
         if self.players.is_empty() {
-            draw_empty(look, area, buf);
+            self.draw_empty(look, area, buf);
             return;
         }
         let parts = parts(area);
@@ -80,6 +82,37 @@ impl State {
         }
         if let Some(known) = self.selected() {
             self.draw_inventory(known, look, parts.items, buf);
+        }
+    }
+
+    fn draw_empty(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+        let theme = look.theme;
+        let area = below(area, area.height / 5);
+        let (first, then) = if !look.store.is_ready() {
+            ("Opening…", String::new())
+        } else if look.store.games().next().is_none() {
+            (
+                "This profile has no Kongregate account.",
+                "Players belong to a game at Kongregate; with the game's key in an account of that provider they are seen \
+                 here."
+                    .to_owned(),
+            )
+        } else {
+            (
+                "No player is known yet.",
+                format!(
+                    "{} authenticates one with the token that the game's client was given, or fetches an inventory by the \
+                     player's number alone. A callback about a player puts them here too.",
+                    look.key(Action::Authenticate)
+                ),
+            )
+        };
+        let rows = paragraph(buf, area, first, theme.style(Tone::Plain));
+        let left = below(area, rows + 1);
+        let rows = paragraph(buf, left, &then, theme.style(Tone::Dim));
+        if let Some(example) = self.example.filter(|_| plays_sandbox(look.store)) {
+            let told = example.told();
+            paragraph(buf, below(left, rows + 1), &told, theme.style(Tone::Sim));
         }
     }
 
@@ -248,28 +281,8 @@ fn draw_player(known: &Known, look: Look<'_>, area: Rect, row: u16, buf: &mut Bu
         .right(&state, 6, dim);
 }
 
-fn draw_empty(look: Look<'_>, area: Rect, buf: &mut Buffer) {
-    let theme = look.theme;
-    let area = below(area, area.height / 5);
-    let (first, then) = if !look.store.is_ready() {
-        ("Opening…", String::new())
-    } else if look.store.games().next().is_none() {
-        (
-            "This profile has no Kongregate account.",
-            "Players belong to a game at Kongregate; with the game's key in an account of that provider they are seen \
-             here."
-                .to_owned(),
-        )
-    } else {
-        (
-            "No player is known yet.",
-            format!(
-                "{} authenticates one with the token that the game's client was given, or fetches an inventory by the \
-                 player's number alone. A callback about a player puts them here too.",
-                look.key(Action::Authenticate)
-            ),
-        )
-    };
-    let rows = paragraph(buf, area, first, theme.style(Tone::Plain));
-    paragraph(buf, below(area, rows + 1), &then, theme.style(Tone::Dim));
+/// Whether one of the games is the sandbox's.
+fn plays_sandbox(store: &Store) -> bool {
+    let mut games = store.games();
+    games.any(|known| known.account.environment == Environment::Embedded)
 }
