@@ -83,6 +83,8 @@ fn large_answer(c: &mut Criterion) {
         &mut model,
         AT,
         Msg::Ready(tui::msg::Ready {
+            deliveries: Vec::new(),
+            listening: tilldeck::domain::Listening::Off,
             zone: jiff::tz::TimeZone::UTC,
             credentials: Vec::new(),
             watches: Vec::new(),

@@ -269,7 +269,12 @@ async fn ready(deck: &Arc<Deck>, verify: bool, messages: &mpsc::Sender<Msg>) -> 
         .filter(|account| unasked(account.environment))
         .map(|account| account.id.clone())
         .collect();
+    // What is wrong with the ledger is told once, for the requests.
+    let deliveries = deck.deliveries(None, LOG_FIRST).await.unwrap_or_default();
+    let listening = deck.listening().borrow().clone();
     Ready {
+        deliveries,
+        listening,
         credentials: deck.remembered_credentials().await,
         watches: deck.watches().await,
         log,

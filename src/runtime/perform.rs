@@ -48,6 +48,10 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
                 let _ = messages.send(Msg::Budget { account, gauge }).await;
             }
         }),
+        Effect::OpenExchange { request, exchange } => tasks.start(async move {
+            let result = exchange_of(&deck, exchange).await;
+            let _ = messages.send(Msg::Opened { request, result }).await;
+        }),
         // Done above.
         Effect::Ask { .. }
         | Effect::Explore { .. }
@@ -88,6 +92,25 @@ pub async fn log(
             "what this run sends is shown all the same",
         )),
     }
+}
+
+/// One exchange with its bodies.
+async fn exchange_of(deck: &Deck, id: ExchangeId) -> Result<Arc<crate::domain::Exchange>, Problem> {
+    let mut found = log(
+        deck,
+        Some(ExchangeId(id.0.saturating_add(1))),
+        String::new(),
+        1,
+    )
+    .await?;
+    found.retain(|exchange| exchange.id == id);
+    found.pop().ok_or_else(|| {
+        Problem::new(
+            ProblemKind::NotFound,
+            "this request is not in the ledger any more",
+            "",
+        )
+    })
 }
 
 async fn browse(url: Secret) -> Result<String, Problem> {

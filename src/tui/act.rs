@@ -21,6 +21,10 @@ impl Model {
             self.step(step, now, out);
             return;
         }
+        if let Some(pane) = Pane::focused_by(action) {
+            self.focus = pane;
+            return;
+        }
         match action {
             Action::Suspend => out.push(Effect::Suspend),
             Action::Quit => self.quit(out),
@@ -35,12 +39,6 @@ impl Model {
             }
             Action::NextPane => self.focus = self.focus.next(),
             Action::PreviousPane => self.focus = self.focus.previous(),
-            Action::FocusCredentials => self.focus = Pane::Credentials,
-            Action::FocusTokens => self.focus = Pane::Tokens,
-            Action::FocusPayments => self.focus = Pane::Payments,
-            Action::FocusEstimates => self.focus = Pane::Estimates,
-            Action::FocusRequests => self.focus = Pane::Requests,
-            Action::FocusExplorer => self.focus = Pane::Explorer,
             action if action.binding().scope.is_explorers() => self.explore(action, now, out),
             Action::NextField | Action::PreviousField => {
                 if let Some(form) = self.overlay.form() {
@@ -94,13 +92,21 @@ impl Model {
             Action::Help => self.overlay = Overlay::Help(help::State::new(self.scope())),
             Action::Palette => self.open_palette(),
             Action::Filter => {
-                self.overlay = Overlay::Filter(Input::new(self.requests.filter().to_owned()));
+                let typed = Input::new(self.requests.filter().to_owned());
+                self.overlay = Overlay::Filter(Pane::Requests, typed);
+            }
+            Action::FilterCallbacks => {
+                let typed = Input::new(self.callbacks.filter().to_owned());
+                self.overlay = Overlay::Filter(Pane::Callbacks, typed);
             }
             Action::OpenExchange => {
                 if let Some(exchange) = self.requests.selected() {
                     let screen = self.overlay_screen();
-                    self.overlay =
-                        Overlay::Exchange(exchange::State::new(exchange.clone(), screen));
+                    self.overlay = Overlay::Exchange(exchange::State::new(
+                        exchange.clone(),
+                        Overlay::None,
+                        screen,
+                    ));
                 }
             }
             _ if !self.store.is_ready() => self
@@ -186,6 +192,9 @@ impl Model {
             Action::Refresh | Action::AutoRefresh => self
                 .estimates
                 .act(action, &mut Self::hand(&mut self.store, now, out)),
+            Action::KeepFilter if self.overlay.filter(Pane::Callbacks).is_some() => {
+                self.overlay = Overlay::None;
+            }
             Action::LoadOlder | Action::KeepFilter => {
                 if action == Action::KeepFilter {
                     self.overlay = Overlay::None;
@@ -193,7 +202,7 @@ impl Model {
                 self.requests
                     .act(action, &mut Self::hand(&mut self.store, now, out));
             }
-            _ => {}
+            _ => self.act_on_received(action, now, out),
         }
     }
 
@@ -203,7 +212,9 @@ impl Model {
         let ready = self.store.is_ready();
         match action {
             Action::Check => ready && payment.is_some_and(|w| w.asking.is_none()),
-            Action::RemoveWatch | Action::CopyId => ready && payment.is_some(),
+            Action::RemoveWatch | Action::CopyId | Action::PaymentTimeline => {
+                ready && payment.is_some()
+            }
             Action::UndoRemove => ready && self.payments.can_undo(),
             Action::AddWatch | Action::Link | Action::Quote | Action::Verify => {
                 ready && !self.store.accounts.is_empty()
@@ -231,13 +242,17 @@ impl Model {
             Action::OpenExchange => self.requests.selected().is_some(),
             Action::LoadOlder => self.requests.can_load(&self.store),
             Action::Sandbox => ready && self.store.simulator.is_some(),
-            Action::Zoom | Action::FocusExplorer => self.focus != Pane::Explorer,
+            Action::Zoom => !self.focus.is_alone(),
+            Action::FocusExplorer => self.focus != Pane::Explorer,
+            Action::FocusPlayers => {
+                self.focus != Pane::Players && self.store.games().next().is_some()
+            }
             Action::ArmAccount => {
                 let known = self.explorer.account().and_then(|id| self.store.known(id));
                 ready && known.is_some_and(|known| known.account.environment.is_live())
             }
             action if action.binding().scope.is_explorers() => self.explorer.can(action),
-            _ => true,
+            _ => self.can_with_received(action),
         }
     }
 
@@ -281,7 +296,11 @@ impl Model {
             Overlay::Arm(arm::State {
                 resume: Some(form), ..
             }) => self.overlay = Overlay::LinkForm(*form),
-            Overlay::Filter(_) => self.requests.set_filter(""),
+            Overlay::Filter(pane, _) => self.set_filter(pane, ""),
+            Overlay::Exchange(left) => self.overlay = *left.under,
+            Overlay::Delivery(left) => self.overlay = *left.under,
+            Overlay::Timeline(left) => self.overlay = *left.under,
+            Overlay::Replay(left) => self.overlay = *left.under,
             Overlay::SimulateForm(form) => self.overlay = Overlay::Sandbox(form.back),
             _ => {}
         }
@@ -310,7 +329,8 @@ impl Model {
             Pane::Credentials => self.credentials.cancel(hand),
             Pane::Payments => self.payments.cancel(hand),
             Pane::Estimates => self.estimates.cancel(hand),
-            Pane::Explorer | Pane::Tokens | Pane::Requests => false,
+            Pane::Players => self.players.cancel(hand),
+            Pane::Explorer | Pane::Tokens | Pane::Requests | Pane::Callbacks => false,
         };
         if cancelled {
             self.store.flash(Level::Info, "called off");
@@ -324,6 +344,8 @@ impl Model {
         }
         if self.focus == Pane::Requests && !self.requests.filter().is_empty() {
             self.requests.set_filter("");
+        } else if self.focus == Pane::Callbacks && !self.callbacks.filter().is_empty() {
+            self.callbacks.set_filter("");
         } else {
             self.spread = Spread::All;
         }
@@ -333,6 +355,8 @@ impl Model {
         let screen = self.overlay_screen();
         match &mut self.overlay {
             Overlay::Exchange(state) => state.step(step, screen),
+            Overlay::Delivery(state) => state.step(step, screen),
+            Overlay::Timeline(state) => state.step(step, screen, now, &self.store),
             Overlay::Guide(state) => state.step(step, screen),
             Overlay::Help(state) => state.step(step, screen, &self.keymap),
             Overlay::History(state) => state.step(step, screen),
@@ -345,7 +369,7 @@ impl Model {
     }
 
     fn step_pane(&mut self, step: Step, now: Now, out: &mut Vec<Effect>) {
-        let list = self.list_area(self.focus);
+        let list = self.list_area(self.focus, now);
         let height = list.height;
         match self.focus {
             Pane::Credentials => {
@@ -370,11 +394,19 @@ impl Model {
                     .step(step, parts, &mut Self::hand(&mut self.store, now, out));
             }
             Pane::Explorer => self.explorer.step(step, &self.store),
+            Pane::Callbacks => {
+                let hand = &mut Self::hand(&mut self.store, now, out);
+                self.callbacks.step(step, height, hand);
+            }
+            Pane::Players => {
+                let area = self.inside(Pane::Players);
+                self.players.step(step, area);
+            }
         }
     }
 
     /// Where a pane's rows lie.
-    pub(super) fn list_area(&self, pane: Pane) -> Rect {
+    pub(super) fn list_area(&self, pane: Pane, now: Now) -> Rect {
         let inner = self.inside(pane);
         if inner.is_empty() {
             return inner;
@@ -384,7 +416,8 @@ impl Model {
             Pane::Tokens => panes::tokens::list_area(inner, self.store.token_users().count()),
             Pane::Payments => panes::payments::parts(inner).list,
             Pane::Requests => panes::requests::parts(inner, &self.store).list,
-            Pane::Estimates | Pane::Explorer => inner,
+            Pane::Callbacks => self.callbacks.parts(self.look(now, false), inner).list,
+            Pane::Estimates | Pane::Explorer | Pane::Players => inner,
         }
     }
 
@@ -393,7 +426,7 @@ impl Model {
     }
 
     /// What lies within a pane's frame.
-    fn inside(&self, pane: Pane) -> Rect {
+    pub(super) fn inside(&self, pane: Pane) -> Rect {
         let Some(areas) = self.areas() else {
             return Rect::default();
         };
@@ -417,15 +450,17 @@ impl Model {
         }
     }
 
-    pub(super) fn resized(&mut self, width: u16, height: u16) {
+    pub(super) fn resized(&mut self, width: u16, height: u16, now: Now) {
         self.screen = Rect::new(0, 0, width, height);
         self.dirty = true;
         let screen = self.overlay_screen();
-        if let Overlay::Exchange(state) = &mut self.overlay {
-            state.resized(screen);
+        match &mut self.overlay {
+            Overlay::Exchange(state) => state.resized(screen),
+            Overlay::Delivery(state) => state.resized(screen),
+            _ => {}
         }
         for pane in Pane::ALL {
-            let height = self.list_area(pane).height;
+            let height = self.list_area(pane, now).height;
             match pane {
                 Pane::Credentials => {
                     let len = self.store.accounts.len();
@@ -439,7 +474,11 @@ impl Model {
                     let len = self.store.token_users().count();
                     self.tokens.list.settle(len, height);
                 }
-                Pane::Estimates | Pane::Requests | Pane::Explorer => {}
+                Pane::Callbacks => {
+                    let len = self.callbacks.len();
+                    self.callbacks.list.settle(len, height);
+                }
+                Pane::Estimates | Pane::Requests | Pane::Explorer | Pane::Players => {}
             }
         }
     }

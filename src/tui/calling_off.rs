@@ -71,6 +71,13 @@ impl Model {
             Purpose::RefreshToken => {
                 words = "no longer waited for; a token call that was begun goes on for the calls that need it";
             }
+            Purpose::Authenticate(_) => {
+                let stage = self.overlay.stage();
+                if let Some(stage) = stage.filter(|stage| stage.asked() == Some(request)) {
+                    *stage = Stage::Filling;
+                }
+            }
+            Purpose::Items(player) => self.players.settled(&asked.account, player),
             Purpose::CopyToken => words = "called off; nothing is copied",
         }
         self.store.cancel(request, out);

@@ -75,7 +75,14 @@ pub fn draw_tabs(focus: Pane, look: Look<'_>, area: Rect, buf: &mut Buffer) {
             (true, false) => theme.badge(Tone::Plain),
             (false, _) => theme.style(Tone::Dim),
         };
-        pen.text(&tab, style);
+        // Packed ones have one space between them, which belongs to none.
+        let name = if tab.ends_with(' ') {
+            tab.as_str()
+        } else {
+            pen.skip(1);
+            tab.trim_start()
+        };
+        pen.text(name, style);
     }
 }
 
@@ -92,15 +99,18 @@ pub fn tab_at(focus: Pane, area: Rect, x: u16) -> Option<Pane> {
     at.map(|(pane, _)| pane)
 }
 
-/// Whole titles where all fit, else short ones, else the focused one alone and the others' digits.
-fn tabs(focus: Pane, room: u16) -> [String; 6] {
+/// Whole titles where all fit, else short ones, else these packed, else the focused one alone and the others' digits.
+fn tabs(focus: Pane, room: u16) -> [String; 8] {
     let whole = Pane::ALL.map(|pane| format!(" {} ", pane.title()));
     let short = Pane::ALL.map(|pane| format!(" {} ", pane.short_title()));
-    let fits = |tabs: &[String; 6]| tabs.iter().map(|tab| width(tab)).sum::<u16>() <= room;
+    let packed = Pane::ALL.map(|pane| format!(" {}", pane.short_title()));
+    let fits = |tabs: &[String; 8]| tabs.iter().map(|tab| width(tab)).sum::<u16>() <= room;
     if fits(&whole) {
         whole
     } else if fits(&short) {
         short
+    } else if fits(&packed) {
+        packed
     } else {
         Pane::ALL.map(|pane| {
             if pane == focus {

@@ -59,6 +59,13 @@ pub enum Effect {
         /// At most so many.
         limit: usize,
     },
+    /// Bring one exchange with its bodies; [`super::Msg::Opened`] has it.
+    OpenExchange {
+        /// Chosen by the console, never used twice.
+        request: RequestId,
+        /// Which.
+        exchange: ExchangeId,
+    },
     /// Bring callbacks older than `before`, newest first; [`super::Msg::Deliveries`] has them.
     LoadDeliveries {
         /// `None` begins with the newest.

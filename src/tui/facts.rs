@@ -9,8 +9,8 @@ use super::watched::{Heard, Watched};
 use super::{Effect, Model, Msg};
 use crate::domain::simulate::Command;
 use crate::domain::{
-    AccountId, Amount, Answer, CredentialStatus, Currency, Environment, LinkRequest, Now, Payment,
-    PaymentId, Problem, ProblemKind, RequestId, Secret,
+    AccountId, Amount, Answer, CredentialStatus, Currency, Environment, Inventory, LinkRequest,
+    Listening, Now, Payment, PaymentId, Problem, ProblemKind, RequestId, Secret,
 };
 
 /// What an embedded account is asked first, so that the pane shows what it is for.
@@ -42,6 +42,7 @@ impl Model {
             Msg::Exchange(exchange) => {
                 self.explorer.saw(&exchange);
                 self.store.traffic.sent(now);
+                self.stir_timeline_of(&exchange, now);
                 self.requests.push(exchange);
             }
             Msg::Budget { account, gauge } => {
@@ -58,13 +59,18 @@ impl Model {
             Msg::Managed { request, result } => self.managed(request, result, now, out),
             Msg::Simulator(parts) => self.store.parts = parts,
             Msg::Simulated { command, result } => self.simulated(&command, result, now),
-            Msg::Delivery(_)
-            | Msg::Deliveries(_)
-            | Msg::Listening(_)
-            | Msg::Asked { .. }
-            | Msg::Received { .. }
-            | Msg::Replayed { .. }
-            | Msg::Timeline { .. } => {}
+            Msg::Delivery(delivery) => self.delivered(delivery, now),
+            Msg::Deliveries(result) => self.callbacks.loaded(result, &mut self.store),
+            Msg::Listening(listening) => self.heard_listening(listening, now),
+            Msg::Asked {
+                account,
+                op,
+                result,
+            } => self.asked_by_callback(&account, op, result, now, out),
+            Msg::Received { request, result } => self.received(request, result, now),
+            Msg::Replayed { request, result } => self.replayed(request, result),
+            Msg::Timeline { request, result } => self.told_timeline(request, result, now),
+            Msg::Opened { request, result } => self.opened(request, result),
             Msg::Key(_) | Msg::Paste(_) | Msg::Mouse(_) | Msg::Resized { .. } | Msg::Woke => {}
         }
     }
@@ -92,6 +98,11 @@ impl Model {
             .payments
             .sort_by_key(|watched| std::cmp::Reverse(watched.watch.since));
         self.requests.begin(ready.log);
+        self.callbacks.begin(ready.deliveries);
+        // What was told meanwhile is newer.
+        if ready.listening != Listening::Off {
+            self.heard_listening(ready.listening, now);
+        }
         for account in ready.verify {
             self.store.verify(&account, out);
         }
@@ -148,6 +159,14 @@ impl Model {
                 Err(problem) => Err(problem),
             }),
             Purpose::Link(link) => self.linked(asked.account, link, (request, result), now, out),
+            Purpose::Authenticate(player) => {
+                self.authenticated(&asked.account, player, (request, result), now, out);
+            }
+            Purpose::Items(player) => {
+                self.players.settled(&asked.account, player);
+                let result = inventory(result);
+                self.heard_items(&asked.account, player, result, now);
+            }
             // Their answers are messages of their own.
             Purpose::Manage | Purpose::Explore | Purpose::RefreshToken | Purpose::CopyToken => {}
         }
@@ -188,7 +207,7 @@ impl Model {
         }
     }
 
-    fn checked(
+    pub(super) fn checked(
         &mut self,
         account: &AccountId,
         id: &PaymentId,
@@ -211,7 +230,8 @@ impl Model {
         let Some(watched) = self.store.payment_mut(account, id) else {
             return;
         };
-        if watched.heard(result, now) == Heard::Ended {
+        let heard = watched.heard(result, now);
+        if heard == Heard::Ended {
             let (tone, words) = watched.verdict(now);
             let notice = Notice {
                 level: match tone {
@@ -224,6 +244,9 @@ impl Model {
             };
             self.store.notice(notice);
             out.push(Effect::Bell);
+        }
+        if heard != Heard::Nothing {
+            self.stir_timeline(account, id, now);
         }
     }
 
@@ -276,8 +299,16 @@ impl Model {
     }
 }
 
+/// The inventory in an answer.
+pub(super) fn inventory(result: Result<Answer, Problem>) -> Result<Inventory, Problem> {
+    match result? {
+        Answer::Inventory(inventory) => Ok(inventory),
+        _ => Err(nonsense()),
+    }
+}
+
 /// An answer to another question than was asked; only a fault of ours makes one.
-fn nonsense() -> Problem {
+pub(super) fn nonsense() -> Problem {
     Problem::new(
         ProblemKind::Nonsense,
         "the answer does not fit the question",

@@ -6,8 +6,11 @@ use super::panes::Pane;
 
 /// Below this there is one line that says so.
 const SMALLEST: (u16, u16) = (40, 10);
-/// From here on all panes but the explorer are seen at once; that one always has the whole body.
+/// From here on all panes are seen at once, but for those that need the whole body.
 const WHOLE: (u16, u16) = (76, 22);
+
+/// From so many rows on callbacks stand under the payments; with fewer they take turns with the requests.
+const CALLBACKS_FROM: u16 = 20;
 
 /// Where everything goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,7 +28,7 @@ pub struct Areas {
     /// The panes' names, where only one is seen.
     pub tabs: Rect,
     pub body: Rect,
-    pub panes: [Rect; 6],
+    pub panes: [Rect; 8],
     /// Over the lowest frame line, so that a notice moves nothing.
     pub notice: Rect,
     pub footer: Rect,
@@ -44,14 +47,20 @@ pub enum Spread {
     Zoomed,
 }
 
-/// `tokens` of the `accounts` use access tokens.
-pub fn arrange(
-    screen: Rect,
-    focus: Pane,
-    spread: Spread,
-    accounts: usize,
-    tokens: usize,
-) -> Arrangement {
+/// What lies where depends on this.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Matter {
+    pub focus: Pane,
+    pub spread: Spread,
+    /// Requests or callbacks: what is seen where there is room for one of the two.
+    pub log: Pane,
+    pub accounts: usize,
+    /// So many of the accounts use access tokens.
+    pub tokens: usize,
+}
+
+pub fn arrange(screen: Rect, matter: Matter) -> Arrangement {
+    let Matter { focus, spread, .. } = matter;
     if screen.width < SMALLEST.0 || screen.height < SMALLEST.1 {
         return Arrangement::TooSmall(screen);
     }
@@ -61,7 +70,7 @@ pub fn arrange(
         ..screen
     };
     let whole = spread == Spread::All
-        && focus != Pane::Explorer
+        && !focus.is_alone()
         && screen.width >= WHOLE.0
         && screen.height >= WHOLE.1;
     let top = if whole { 1 } else { 2 };
@@ -71,9 +80,9 @@ pub fn arrange(
         ..screen
     };
     let panes = if whole {
-        deck(body, accounts, tokens)
+        deck(body, matter)
     } else {
-        let mut panes = [Rect::default(); 6];
+        let mut panes = [Rect::default(); 8];
         panes[focus.index()] = body;
         panes
     };
@@ -91,9 +100,13 @@ pub fn arrange(
     })
 }
 
-/// Payments at the left, the quieter panes in a column beside them, the log along the bottom.
-fn deck(body: Rect, accounts: usize, tokens: usize) -> [Rect; 6] {
-    let log = (u32::from(body.height) * 32 / 100).clamp(8, 22);
+/// Payments at the left, what came in under them, the quieter panes in a column beside them, what went out along the
+/// bottom.
+fn deck(body: Rect, matter: Matter) -> [Rect; 8] {
+    let Matter {
+        accounts, tokens, ..
+    } = matter;
+    let log = (u32::from(body.height) * 30 / 100).clamp(8, 22);
     let log = u16::try_from(log).unwrap_or(8);
     let side = (u32::from(body.width) * 38 / 100).clamp(32, 72);
     let side = u16::try_from(side).unwrap_or(32);
@@ -113,20 +126,41 @@ fn deck(body: Rect, accounts: usize, tokens: usize) -> [Rect; 6] {
         width: side,
         height,
     };
+    let bottom = Rect {
+        y: body.y + upper,
+        height: log,
+        ..body
+    };
+    let left = Rect {
+        width: body.width - side,
+        height: upper,
+        ..body
+    };
+    let (payments, requests, callbacks) = if upper >= CALLBACKS_FROM {
+        let under = (upper / 3).clamp(8, 18);
+        let payments = Rect {
+            height: upper - under,
+            ..left
+        };
+        let callbacks = Rect {
+            y: payments.bottom(),
+            height: under,
+            ..left
+        };
+        (payments, bottom, callbacks)
+    } else if matter.log == Pane::Callbacks {
+        (left, Rect::default(), bottom)
+    } else {
+        (left, bottom, Rect::default())
+    };
     [
         column(0, credentials),
         column(credentials, tokens),
-        Rect {
-            width: body.width - side,
-            height: upper,
-            ..body
-        },
+        payments,
         column(credentials + tokens, upper - credentials - tokens),
-        Rect {
-            y: body.y + upper,
-            height: log,
-            ..body
-        },
+        requests,
+        Rect::default(),
+        callbacks,
         Rect::default(),
     ]
 }
@@ -141,9 +175,15 @@ mod tests {
             for height in 1..=80 {
                 for (accounts, tokens) in [(0, 0), (1, 0), (3, 2), (9, 9)] {
                     let screen = Rect::new(0, 0, width, height);
-                    let Arrangement::Console(areas) =
-                        arrange(screen, Pane::Payments, Spread::All, accounts, tokens)
-                    else {
+                    let log = [Pane::Requests, Pane::Callbacks][usize::from(width % 2)];
+                    let matter = Matter {
+                        focus: Pane::Payments,
+                        spread: Spread::All,
+                        log,
+                        accounts,
+                        tokens,
+                    };
+                    let Arrangement::Console(areas) = arrange(screen, matter) else {
                         continue;
                     };
                     let area: u32 = areas.panes.iter().map(|pane| pane.area()).sum();

@@ -234,6 +234,7 @@ impl Model {
             Changed::Removed { account, left } => {
                 self.store.forget(&account, out);
                 self.estimates.forget(&account);
+                self.players.forget(&account);
                 for (list, left) in [
                     (&mut self.credentials.list, self.store.accounts.len()),
                     (&mut self.payments.list, self.store.payments.len()),

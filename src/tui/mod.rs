@@ -13,7 +13,10 @@ mod manage;
 pub mod msg;
 mod overlays;
 mod panes;
+mod past;
+mod playing;
 mod pointer;
+mod receiving;
 pub mod setup;
 mod store;
 mod theme;
@@ -42,7 +45,7 @@ pub use msg::Msg;
 pub use setup::{Setup, ThemeChoice, UiOptions};
 
 use keys::{Action, Keymap, Scope};
-use layout::{Areas, Arrangement, Spread, arrange};
+use layout::{Areas, Arrangement, Matter, Spread, arrange};
 use overlays::Overlay;
 use panes::{Hand, Look, Pane};
 use store::{Phase, Store};
@@ -70,6 +73,10 @@ pub struct Model {
     estimates: panes::estimates::State,
     requests: panes::requests::State,
     explorer: panes::explorer::State,
+    callbacks: panes::callbacks::State,
+    players: panes::players::State,
+    /// Requests or callbacks: whichever was in focus last.
+    log: Pane,
     dirty: bool,
 }
 
@@ -97,6 +104,9 @@ impl Model {
             estimates: panes::estimates::State::default(),
             requests: panes::requests::State::default(),
             explorer: panes::explorer::State::new(setup.catalogues),
+            callbacks: panes::callbacks::State::default(),
+            players: panes::players::State::default(),
+            log: Pane::Requests,
             dirty: true,
         })
     }
@@ -146,9 +156,17 @@ impl Model {
                             panes::requests::State::changes_in(&self.store, now, still)
                         }
                         Pane::Explorer => self.explorer.changes_in(now, still),
+                        Pane::Callbacks => {
+                            let listening = &self.store.listening;
+                            self.callbacks.changes_in(listening, now, still)
+                        }
+                        Pane::Players => self.players.changes_in(now),
                     });
                 }
             }
+        }
+        if let Overlay::Timeline(state) = &self.overlay {
+            wakes.extend(state.changes_in(now, still));
         }
         wakes
             .into_iter()
@@ -159,7 +177,18 @@ impl Model {
     fn arranged(&self, screen: Rect) -> Arrangement {
         let accounts = self.store.accounts.len();
         let tokens = self.store.token_users().count();
-        arrange(screen, self.focus, self.spread, accounts, tokens)
+        let log = match self.focus {
+            pane @ (Pane::Requests | Pane::Callbacks) => pane,
+            _ => self.log,
+        };
+        let matter = Matter {
+            focus: self.focus,
+            spread: self.spread,
+            log,
+            accounts,
+            tokens,
+        };
+        arrange(screen, matter)
     }
 
     fn areas(&self) -> Option<Areas> {
@@ -231,11 +260,13 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
             }
             model.pointed(mouse, now, &mut out);
         }
-        Msg::Resized { width, height } => model.resized(width, height),
+        Msg::Resized { width, height } => model.resized(width, height, now),
         Msg::Woke => {
             model.dirty = true;
             model.form_changed(now);
+            model.lay_out_delivery(now);
         }
+        Msg::Listening(listening) => model.heard_listening(listening, now),
         fact => {
             model.dirty = true;
             model.heard(fact, now, &mut out);
@@ -247,6 +278,10 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
         .estimates
         .poll(&mut Model::hand(&mut model.store, now, &mut out));
     model.dirty |= out.len() > before;
+    if matches!(model.focus, Pane::Requests | Pane::Callbacks) {
+        model.log = model.focus;
+    }
+    model.look_back(now, &mut out);
     // Not a change yet: what is heard of them will be.
     if model.shows(Pane::Requests) {
         model.store.look_at_budgets(now, &mut out);
@@ -275,11 +310,11 @@ fn heard_key(model: &mut Model, now: Now, key: &KeyEvent, out: &mut Vec<Effect>)
     }
     match model.overlay.typed(key) {
         Typed::Nothing => {
-            if let Overlay::Filter(input) = &mut model.overlay
+            if let Overlay::Filter(pane, input) = &mut model.overlay
                 && widgets::form::edit(input, key)
             {
-                let filter = input.value().to_owned();
-                model.requests.set_filter(&filter);
+                let (pane, filter) = (*pane, input.value().to_owned());
+                model.set_filter(pane, &filter);
                 model.dirty = true;
             }
             if matches!(model.overlay, Overlay::None) && model.focus == Pane::Explorer {
@@ -323,7 +358,7 @@ pub fn view(model: &Model, now: Now, frame: &mut Frame) {
             cursor = cursor.or(draw_pane(model, pane, areas.pane(pane), now, buf));
         }
         chrome::draw_notice(look, areas.notice, buf);
-        if !matches!(model.overlay, Overlay::None | Overlay::Filter(_)) {
+        if !matches!(model.overlay, Overlay::None | Overlay::Filter(..)) {
             buf.set_style(areas.tabs, model.theme.behind_window());
             buf.set_style(areas.body, model.theme.behind_window());
         }
@@ -361,7 +396,16 @@ fn draw_pane(
         return model.explorer.view(look, area, buf);
     }
     let note = match pane {
-        Pane::Requests => model.requests.note(look),
+        Pane::Requests => model.requests.note(look).or_else(|| {
+            // Where callbacks are not seen, they are told of.
+            let hidden = !model.shows(Pane::Callbacks);
+            hidden.then(|| panes::callbacks::pulse::brief(&model.callbacks, look))
+        }),
+        Pane::Callbacks => model.callbacks.note(look),
+        Pane::Players if !model.players.players.is_empty() => Some((
+            format!("{} known", model.players.players.len()),
+            theme::Tone::Dim,
+        )),
         Pane::Payments if !model.store.payments.is_empty() => Some((
             format!("{} watched", model.store.payments.len()),
             theme::Tone::Dim,
@@ -383,15 +427,20 @@ fn draw_pane(
         Pane::Payments => model.payments.view(look, inner, buf),
         Pane::Estimates => model.estimates.view(look, inner, buf),
         Pane::Requests => {
-            let typing = match &model.overlay {
-                Overlay::Filter(input) => Some(input),
-                _ => None,
-            };
+            let typing = model.overlay.filter(pane);
             return model
                 .requests
                 .view(look, typing, inner, buf)
                 .map(|x| ratatui::layout::Position::new(x, inner.y));
         }
+        Pane::Callbacks => {
+            let typing = model.overlay.filter(pane);
+            return model
+                .callbacks
+                .view(look, typing, inner, buf)
+                .map(|x| ratatui::layout::Position::new(x, inner.y));
+        }
+        Pane::Players => model.players.view(look, inner, buf),
         Pane::Explorer => {}
     }
     None

@@ -126,6 +126,13 @@ pub enum Msg {
         /// All that is known.
         result: Result<Timeline, Problem>,
     },
+    /// The exchange asked for by [`super::Effect::OpenExchange`].
+    Opened {
+        /// The number given in the effect.
+        request: RequestId,
+        /// With its bodies.
+        result: Result<Arc<Exchange>, Problem>,
+    },
     /// Something the operator should know that is no answer to a question: "the ledger cannot be written", …
     Notice(Notice),
     /// A text went to the clipboard or a page was opened; in words.
@@ -159,6 +166,10 @@ pub struct Ready {
     pub watches: Vec<(Watch, Vec<Observation>)>,
     /// The latest exchanges, newest first.
     pub log: Vec<Arc<Exchange>>,
+    /// The latest callbacks, newest first.
+    pub deliveries: Vec<Arc<Delivery>>,
+    /// Whether callbacks can be received.
+    pub listening: Listening,
     /// Accounts whose credentials may be verified without being asked (embedded ones).
     pub verify: Vec<AccountId>,
     /// The simulator's address (`http://127.0.0.1:PORT`), where one is running.

@@ -20,7 +20,7 @@ impl Model {
             MouseEventKind::ScrollUp => Step::Up(WHEEL),
             MouseEventKind::Down(_) => {
                 if matches!(self.overlay, Overlay::None) {
-                    self.clicked(at);
+                    self.clicked(at, now);
                 }
                 return;
             }
@@ -46,7 +46,7 @@ impl Model {
             .find(|pane| areas.pane(*pane).contains(at))
     }
 
-    fn clicked(&mut self, at: Position) {
+    fn clicked(&mut self, at: Position, now: Now) {
         let Some(areas) = self.areas() else {
             return;
         };
@@ -73,7 +73,12 @@ impl Model {
             self.explorer.pointed(at, true, &self.store);
             return;
         }
-        let list = self.list_area(pane);
+        if pane == Pane::Players {
+            let area = self.inside(Pane::Players);
+            self.players.point(at, area);
+            return;
+        }
+        let list = self.list_area(pane, now);
         if list.contains(at) {
             self.select(pane, at.y - list.y, list);
         }
@@ -110,7 +115,16 @@ impl Model {
                     self.tokens.list.selected = at;
                 }
             }
-            Pane::Estimates | Pane::Explorer => {}
+            Pane::Callbacks => {
+                let window = self
+                    .callbacks
+                    .list
+                    .window(self.callbacks.len(), list.height);
+                if let Some(at) = pick(window) {
+                    self.callbacks.list.selected = at;
+                }
+            }
+            Pane::Estimates | Pane::Explorer | Pane::Players => {}
         }
     }
 }

@@ -8,8 +8,8 @@ use jiff::tz::TimeZone;
 use crate::domain::manage::Change;
 use crate::domain::simulate::{Fault, Part};
 use crate::domain::{
-    Account, AccountId, BudgetGauge, CredentialStatus, LinkRequest, Now, Op, PaymentId, Problem,
-    RawCall, RequestId, TokenStatus, Waiting,
+    Account, AccountId, BudgetGauge, CredentialStatus, LinkRequest, Listening, Now, Op, PaymentId,
+    PlayerId, Problem, RawCall, RequestId, TokenStatus, Waiting,
 };
 
 use super::Effect;
@@ -21,8 +21,13 @@ use super::watched::Watched;
 pub const ARMED_FOR: Duration = Duration::from_mins(10);
 /// How old what is known of a budget in use may be while it is on screen.
 const BUDGETS_EVERY: Duration = Duration::from_secs(2);
+/// The provider whose accounts are games with players.
+const PLAYERS_AT: &str = "kongregate";
 /// Notices kept; the oldest go first.
 const NOTICES_MAX: usize = 20;
+
+/// What notices of the listener are about.
+pub const LISTENER: &str = "listener";
 
 /// How far everything behind the screen has come.
 #[derive(Debug, Clone, PartialEq)]
@@ -56,6 +61,10 @@ pub enum Purpose {
     Explore,
     RefreshToken,
     CopyToken,
+    /// Is this player who they claim to be?
+    Authenticate(PlayerId),
+    /// What a player owns.
+    Items(PlayerId),
 }
 
 /// One request that has not been answered.
@@ -83,6 +92,8 @@ pub struct Store {
     pub payments: Vec<Watched>,
     pub simulator: Option<String>,
     pub fault: Fault,
+    /// Whether callbacks can be received.
+    pub listening: Listening,
     /// How the simulator plays each provider.
     pub parts: Vec<Part>,
     /// What this process sent in the last minute.
@@ -106,6 +117,7 @@ impl Store {
             payments: Vec::new(),
             simulator: None,
             fault: Fault::None,
+            listening: Listening::Off,
             parts: Vec::new(),
             traffic: Traffic::default(),
             notices: Vec::new(),
@@ -169,9 +181,14 @@ impl Store {
         request
     }
 
-    fn began(&mut self, asked: InFlight) -> RequestId {
+    /// A number for a question that is put to the ledger, not to an account.
+    pub fn number(&mut self) -> RequestId {
         self.last_request += 1;
-        let request = RequestId(self.last_request);
+        RequestId(self.last_request)
+    }
+
+    fn began(&mut self, asked: InFlight) -> RequestId {
+        let request = self.number();
         self.in_flight.insert(request, asked);
         request
     }
@@ -272,6 +289,13 @@ impl Store {
             let token = matches!(asked.purpose, Purpose::RefreshToken | Purpose::CopyToken);
             (token && asked.account == *account).then_some(*request)
         })
+    }
+
+    /// The accounts that have players.
+    pub fn games(&self) -> impl Iterator<Item = &Known> {
+        self.accounts
+            .iter()
+            .filter(|known| known.account.provider.0 == PLAYERS_AT)
     }
 
     /// What a request of the console was made for.
@@ -387,7 +411,8 @@ impl Store {
         });
     }
 
-    /// What calls for a look: accounts that do not work, payments that are not as they should be, notices.
+    /// What calls for a look: accounts that do not work, payments that are not as they should be, a listener that
+    /// cannot listen, notices.
     pub fn alerts(&self, now: Now) -> usize {
         let accounts = self
             .accounts
@@ -395,7 +420,10 @@ impl Store {
             .filter(|known| known.status.why().is_some());
         let payments = self.payments.iter().filter(|w| w.is_alarming(now));
         let notices = self.notices.iter().filter(|n| n.level > Level::Info);
-        accounts.count() + payments.count() + notices.count()
+        // Told as a notice too, until that is dismissed; the matter itself is one.
+        let down = matches!(self.listening, Listening::Down { .. })
+            && self.notices.iter().all(|n| n.about != LISTENER);
+        accounts.count() + payments.count() + notices.count() + usize::from(down)
     }
 }
 

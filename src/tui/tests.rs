@@ -10,7 +10,9 @@ mod accounts;
 mod behaviour;
 mod budgets;
 mod explorer;
+mod players;
 mod promises;
+mod receiving;
 mod tokens;
 
 #[test]
@@ -230,6 +232,11 @@ fn colours_to_look_at() {
         behaviour::make_link(&mut model, second(4));
         let text = testing::ansi(&model, second(4), 120, 40);
         std::fs::write(format!("{folder}/link-{name}"), text).unwrap();
+        for (what, mut model) in receiving::to_look_at() {
+            model.theme = Theme::new(&ui);
+            let text = testing::ansi(&model, second(4), 120, 40);
+            std::fs::write(format!("{folder}/{what}-{name}"), text).unwrap();
+        }
         let mut model = live();
         model.theme = Theme::new(&ui);
         let text = testing::ansi(&model, second(130), 120, 40);

@@ -75,6 +75,19 @@ impl Watched {
         watched
     }
 
+    /// One that a callback told of and whose state is at hand: not asked for at once.
+    pub fn told_of(watch: Watch) -> Self {
+        Self {
+            watch,
+            told: false,
+            seen: Vec::new(),
+            trouble: Trouble::None,
+            asking: None,
+            interval: POLL_FIRST,
+            due: None,
+        }
+    }
+
     fn bound(&mut self) {
         if self.seen.len() > SEEN_MAX {
             self.seen.drain(..self.seen.len() - SEEN_MAX);

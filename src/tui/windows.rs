@@ -116,6 +116,8 @@ impl Model {
             Overlay::AddAccount(_) | Overlay::Remove(_) | Overlay::Rotate(_) => {
                 self.submit_change(out);
             }
+            Overlay::Replay(_) => self.submit_replay(out),
+            Overlay::Player(_) => self.submit_player(now, out),
             Overlay::SimulateForm(form) => {
                 out.push(Effect::Simulate(form.command()));
                 self.overlay = Overlay::Sandbox(form.back.clone());
@@ -270,10 +272,10 @@ impl Model {
                 }
                 wanted
             }
-            Overlay::Filter(input) => {
+            Overlay::Filter(pane, input) => {
                 paste(input, text);
-                let filter = input.value().to_owned();
-                self.requests.set_filter(&filter);
+                let (pane, filter) = (*pane, input.value().to_owned());
+                self.set_filter(pane, &filter);
                 true
             }
             Overlay::Palette(state) => {

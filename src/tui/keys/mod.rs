@@ -62,6 +62,7 @@ table! {
     Payments AddWatch "add" ["a"] "add" "watch a payment (or just paste its id)";
     Payments RemoveWatch "remove" ["d"] "remove" "stop watching the selected payment";
     Payments UndoRemove "undo" ["u"] "undo" "take the last removal back";
+    Payments PaymentTimeline "timeline" ["t"] "timeline" "all that happened to the selected payment, on one axis";
     Payments CopyId "copy-id" ["y"] "copy id" "copy the selected payment's id";
 
     Estimates Quote "quote" ["e" "enter"] "ask" "choose the sum to be quoted";
@@ -72,7 +73,20 @@ table! {
     Requests Filter "filter" ["/"] "filter" "show only requests that contain a text";
     Requests LoadOlder "older" ["o"] "older" "bring older requests from the ledger";
 
+    Requests RequestTimeline "request-timeline" ["t"] "timeline" "all that happened to the payment the selected request is about";
     Requests CancelWaiting "cancel-waiting" ["x"] "call off" "call the selected waiting request off; first press: go to the waiting ones";
+
+    Callbacks CallbackSubject "callback-subject" ["enter" "t"] "timeline" "all that happened to the payment it tells of; of a player, the inventory; else the callback itself";
+    Callbacks OpenDelivery "open-callback" ["i"] "details" "read the selected callback whole: its bytes, its verdict, what came of it";
+    Callbacks Replay "replay" ["r"] "replay" "hand the selected callback on once more, after a question";
+    Callbacks FilterCallbacks "filter-callbacks" ["/"] "filter" "show only callbacks that contain a text";
+    Callbacks CopySubject "copy-subject" ["y"] "copy id" "copy the number of the payment or player it tells of";
+    Callbacks OlderCallbacks "older-callbacks" ["o"] "older" "bring older callbacks from the ledger";
+
+    Players Authenticate "authenticate" ["a"] "authenticate" "authenticate a player, or look at one by number";
+    Players RefreshItems "refresh-items" ["r" "enter"] "refresh" "fetch the selected player's inventory now";
+    Players CopyPlayer "copy-player" ["y"] "copy id" "copy the selected player's number";
+    Players ForgetPlayer "forget-player" ["d"] "forget" "take the selected player off the list";
 
     Explorer OpenCall "open-call" ["enter"] "fill in" "fill in and send the selected call";
     Explorer FindCall "find-call" ["/"] "find" "find a call by letters of its path, purpose or account";
@@ -117,8 +131,19 @@ table! {
     SendAsk ConfirmSend "confirm-send" ["y"] "send" "send the call that writes";
     SendAsk DontSend "dont-send" ["n"] "do not" "do not send it";
 
+    Exchange ExchangeTimeline "exchange-timeline" ["enter" "t"] "timeline" "all that happened to the payment it is about";
     Exchange CopyCurl "copy-curl" ["y"] "copy as curl" "copy the request as a curl command, secrets replaced";
     Exchange CopyBody "copy-body" ["b"] "copy body" "copy the reply's body (the request's where there is none)";
+
+    Delivery DeliveryTimeline "delivery-timeline" ["enter" "t"] "timeline" "all that happened to the payment it tells of";
+    Delivery ReplayDelivery "replay-delivery" ["r"] "replay" "hand it on once more, after a question";
+    Delivery CopyDelivery "copy-delivery" ["y"] "copy as curl" "copy it as a curl command, secrets replaced";
+    Delivery CopyDeliveryBody "copy-delivery-body" ["b"] "copy body" "copy its body, secrets replaced";
+
+    Timeline OpenHappening "open-happening" ["enter"] "open" "read the selected call or callback; calls told as one are unfolded";
+    Timeline AllCalls "all-calls" ["a"] "all calls" "tell every call, or those alike as one";
+    Timeline CheckTimeline "check-timeline" ["c"] "check" "ask for the payment's state now";
+    Timeline CopyTimelineId "copy-timeline-id" ["y"] "copy id" "copy the payment's id";
 
     LinkResult CopyLink "copy-link" ["y"] "copy" "copy the link";
     LinkResult OpenLink "open-link" ["o"] "open" "open the link in the browser";
@@ -172,6 +197,8 @@ table! {
     Global FocusEstimates "estimates" ["4"] "" "to the estimates";
     Global FocusRequests "requests" ["5"] "" "to the request log";
     Global FocusExplorer "explorer" ["6"] "explore" "to the explorer: any call, filled in and sent";
+    Global FocusCallbacks "callbacks" ["7"] "" "to the callbacks";
+    Global FocusPlayers "players" ["8"] "players" "to the players of a game and what they own";
     Global Escape "escape" ["esc"] "" "cancel what the selection asks; else dismiss the notice; else go back, undo filter and zoom";
     Global Palette "palette" [":" "ctrl-p"] "" "find an action by its name";
     Global Help "help" ["?"] "help" "this list";

@@ -54,10 +54,14 @@ scopes! {
         ExplorerBody [ExplorerRequest] "Explorer, request";
         ExplorerAnswer [ExplorerCall Nav Global] "Explorer, answer";
         ExplorerSearch [] "Explorer, searching";
+        Callbacks [Nav Global] "Callbacks";
+        Players [Nav Global] "Players";
         Form [Overlay] "Forms";
         Palette [Overlay] "Palette";
         Filter [Overlay] "Filter";
         Exchange [Nav Reader Overlay] "Exchange";
+        Delivery [Nav Reader Overlay] "Callback";
+        Timeline [Nav Reader Overlay] "Timeline";
         LinkResult [Nav Reader Overlay] "Payment link";
         Claims [Nav Reader Overlay] "Claims";
         CopyToken [Overlay] "Copying a token";

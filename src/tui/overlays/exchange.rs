@@ -5,61 +5,39 @@ use std::sync::Arc;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::domain::{Body, Exchange, Outcome, inert};
+use super::Overlay;
+use crate::domain::{Exchange, Outcome};
 use crate::tui::panes::Look;
-use crate::tui::panes::request_rows::{outcome, size};
-use crate::tui::theme::Tone;
+use crate::tui::panes::request_rows::outcome;
 use crate::tui::widgets::boxes::window;
-use crate::tui::widgets::json;
 use crate::tui::widgets::list::Step;
-use crate::tui::widgets::text::{Pen, wrap};
-
-/// Lines of one body that are laid out; more can be copied, not read here.
-const LINES_MAX: usize = 5_000;
-
-/// What a line is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Heading,
-    /// A header, with its name in so many bytes.
-    Header(usize),
-    Text,
-    Note,
-}
+use crate::tui::widgets::sheet::{Kind, Sheet, WIDEST, add_body, add_headers};
 
 /// The exchange, laid out.
 #[derive(Debug, Clone)]
 pub struct State {
     pub exchange: Arc<Exchange>,
-    lines: Vec<(Kind, String)>,
-    /// The lines wrapped to this many columns.
-    wrapped: (u16, Vec<(Kind, String)>),
-    scroll: usize,
+    sheet: Sheet,
+    /// What it was opened over.
+    pub under: Box<Overlay>,
 }
 
 impl State {
-    pub fn new(exchange: Arc<Exchange>, screen: Rect) -> Self {
-        let lines = lines(&exchange);
-        let columns = text_width(screen);
-        let wrapped = (columns, wrapped(&lines, columns));
+    pub fn new(exchange: Arc<Exchange>, under: Overlay, screen: Rect) -> Self {
+        let sheet = Sheet::new(lines(&exchange), screen);
         Self {
             exchange,
-            lines,
-            wrapped,
-            scroll: 0,
+            sheet,
+            under: Box::new(under),
         }
     }
 
     pub fn resized(&mut self, screen: Rect) {
-        let columns = text_width(screen);
-        if self.wrapped.0 != columns {
-            self.wrapped = (columns, wrapped(&self.lines, columns));
-        }
+        self.sheet.resized(screen);
     }
 
     pub fn step(&mut self, step: Step, screen: Rect) {
-        let height = screen.height.saturating_sub(4);
-        self.scroll = step.scroll(self.scroll, self.wrapped.1.len(), height);
+        self.sheet.step(step, screen);
     }
 
     /// The body worth copying.
@@ -73,7 +51,6 @@ impl State {
     }
 
     pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
-        let theme = look.theme;
         let live = look
             .store
             .known(&self.exchange.account)
@@ -81,54 +58,13 @@ impl State {
         let inner = window(
             buf,
             screen,
-            theme,
+            look.theme,
             &format!("{} {}", self.exchange.method, self.exchange.path()),
-            (screen.width.min(110), screen.height.saturating_sub(2)),
+            (screen.width.min(WIDEST), screen.height.saturating_sub(2)),
             live,
         );
-        let rewrapped;
-        let rows = if self.wrapped.0 == inner.width {
-            &self.wrapped.1
-        } else {
-            rewrapped = wrapped(&self.lines, inner.width);
-            &rewrapped
-        };
-        let height = usize::from(inner.height);
-        let first = self.scroll.min(rows.len().saturating_sub(height));
-        for (row, (kind, text)) in (0..inner.height).zip(rows.iter().skip(first)) {
-            let mut pen = Pen::new(buf, inner, row);
-            match kind {
-                Kind::Heading => pen.text(text, theme.bold(Tone::Accent)),
-                Kind::Header(name) => {
-                    let (name, value) = text.split_at_checked(*name).unwrap_or((text, ""));
-                    pen.text(name, theme.style(Tone::Dim))
-                        .text(value, theme.style(Tone::Plain))
-                }
-                Kind::Text => pen.text(text, theme.style(Tone::Plain)),
-                Kind::Note => pen.text(text, theme.style(Tone::Dim)),
-            };
-        }
-        if rows.len() > height && height > 0 {
-            let shown = format!(
-                " {}-{} of {} ",
-                first + 1,
-                (first + height).min(rows.len()),
-                rows.len()
-            );
-            let under = Rect {
-                y: inner.bottom(),
-                height: 1,
-                ..inner
-            };
-            Pen::new(buf, under, 0).flush(&shown, theme.style(Tone::Dim));
-        }
+        self.sheet.view(look.theme, inner, buf);
     }
-}
-
-/// Columns of text in the window [`State::view`] opens.
-fn text_width(screen: Rect) -> u16 {
-    let inner = screen.width.min(110).saturating_sub(2);
-    if inner > 20 { inner - 2 } else { inner }
 }
 
 fn lines(exchange: &Exchange) -> Vec<(Kind, String)> {
@@ -165,75 +101,4 @@ fn lines(exchange: &Exchange) -> Vec<(Kind, String)> {
     add_headers(&mut out, &exchange.response_headers);
     add_body(&mut out, &exchange.response_body);
     out
-}
-
-fn add_headers(out: &mut Vec<(Kind, String)>, headers: &[(String, String)]) {
-    for (name, value) in headers {
-        let name = format!("{}: ", inert::line(name));
-        let kind = Kind::Header(name.len());
-        out.push((kind, name + &inert::line(value)));
-    }
-}
-
-fn add_body(out: &mut Vec<(Kind, String)>, body: &Body) {
-    if body.bytes == 0 && body.text.is_empty() {
-        out.push((Kind::Note, "no body".into()));
-        return;
-    }
-    let pretty = json::indented(&body.text);
-    let form = match (&pretty, body.cut) {
-        (_, true) => format!(
-            "body, {}; only the first {} are kept",
-            size(body.bytes),
-            size(u64::try_from(body.text.len()).unwrap_or(u64::MAX))
-        ),
-        (Some(_), false) => format!("body, {}, JSON indented", size(body.bytes)),
-        (None, false) => format!("body, {}", size(body.bytes)),
-    };
-    out.push((Kind::Note, form));
-    let text = pretty.as_deref().unwrap_or(&body.text);
-    let text = inert::block(text);
-    let mut all = text.lines();
-    for line in all.by_ref().take(LINES_MAX) {
-        out.push((Kind::Text, line.replace('\t', "    ")));
-    }
-    if all.next().is_some() {
-        out.push((
-            Kind::Note,
-            "more lines follow; copy the body to read them".into(),
-        ));
-    }
-}
-
-fn wrapped(lines: &[(Kind, String)], columns: u16) -> Vec<(Kind, String)> {
-    let mut rows = Vec::with_capacity(lines.len());
-    for (kind, line) in lines {
-        // Indentation is kept; wrapping at words would eat it.
-        let indent = line.len() - line.trim_start_matches(' ').len();
-        if indent == 0
-            || unicode_width::UnicodeWidthStr::width(line.as_str()) <= usize::from(columns)
-        {
-            if indent == 0 {
-                let parts = wrap(line, columns);
-                rows.extend(parts.into_iter().enumerate().map(|(at, part)| {
-                    let kind = match kind {
-                        Kind::Header(_) if at > 0 => Kind::Text,
-                        other => *other,
-                    };
-                    (kind, part)
-                }));
-            } else {
-                rows.push((*kind, line.clone()));
-            }
-            continue;
-        }
-        let indent = indent.min(usize::from(columns) / 2);
-        let room = columns
-            .saturating_sub(u16::try_from(indent).unwrap_or(0))
-            .max(1);
-        for part in wrap(line.trim_start_matches(' '), room) {
-            rows.push((*kind, format!("{}{part}", " ".repeat(indent))));
-        }
-    }
-    rows
 }

@@ -5,6 +5,7 @@ pub mod add_watch;
 pub mod arm;
 pub mod claims;
 pub mod copy_token;
+pub mod delivery;
 pub mod exchange;
 pub mod guide;
 pub mod help;
@@ -12,12 +13,15 @@ pub mod history;
 pub mod link_form;
 pub mod link_result;
 pub mod palette;
+pub mod player_form;
 pub mod quote_form;
 pub mod remove;
+pub mod replay;
 pub mod rotate;
 pub mod sandbox;
 pub mod send_ask;
 pub mod simulate_form;
+pub mod timeline;
 
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
@@ -28,7 +32,7 @@ use crate::domain::manage::Guide;
 use crate::domain::{Currency, Problem, RequestId};
 
 use super::keys::{Action, Scope};
-use super::panes::Look;
+use super::panes::{Look, Pane};
 use super::theme::Tone;
 use super::widgets::boxes::window;
 use super::widgets::form::{Form, Typed};
@@ -44,22 +48,26 @@ pub enum Overlay {
     Arm(arm::State),
     Claims(claims::State),
     CopyToken(copy_token::State),
+    Delivery(Box<delivery::State>),
     Exchange(exchange::State),
-    /// The filter of the request log, typed in its pane.
-    Filter(Input),
+    /// The filter of requests or callbacks, typed in its pane.
+    Filter(Pane, Input),
     Guide(guide::State),
     Help(help::State),
     History(history::State),
     LinkForm(link_form::State),
     LinkResult(link_result::State),
     Palette(palette::State),
+    Player(player_form::State),
     Quote(quote_form::State),
     QuitAsk,
     Remove(remove::State),
+    Replay(replay::State),
     Rotate(rotate::State),
     Sandbox(sandbox::State),
     SendAsk(send_ask::State),
     SimulateForm(Box<simulate_form::State>),
+    Timeline(Box<timeline::State>),
 }
 
 /// How far a form is whose request is answered while it stays open.
@@ -89,14 +97,18 @@ impl Overlay {
             | Self::AddWatch(_)
             | Self::Arm(_)
             | Self::LinkForm(_)
+            | Self::Player(_)
             | Self::Quote(_)
             | Self::Remove(_)
+            | Self::Replay(_)
             | Self::Rotate(_)
             | Self::SimulateForm(_) => Scope::Form,
             Self::Claims(_) => Scope::Claims,
             Self::CopyToken(_) => Scope::CopyToken,
+            Self::Delivery(_) => Scope::Delivery,
+            Self::Timeline(_) => Scope::Timeline,
             Self::Exchange(_) => Scope::Exchange,
-            Self::Filter(_) => Scope::Filter,
+            Self::Filter(..) => Scope::Filter,
             Self::Guide(_) => Scope::Guide,
             Self::Help(_) => Scope::Help,
             Self::History(_) => Scope::History,
@@ -115,8 +127,10 @@ impl Overlay {
             Self::AddWatch(state) => Some(&mut state.form),
             Self::Arm(state) => Some(&mut state.form),
             Self::LinkForm(state) => Some(&mut state.form),
+            Self::Player(state) => Some(&mut state.form),
             Self::Quote(state) => Some(&mut state.form),
             Self::Remove(state) => Some(&mut state.form),
+            Self::Replay(state) => Some(&mut state.form),
             Self::Rotate(state) => Some(&mut state.form),
             Self::SimulateForm(state) => Some(&mut state.form),
             _ => None,
@@ -128,8 +142,18 @@ impl Overlay {
         match self {
             Self::AddAccount(state) => Some(&mut state.stage),
             Self::LinkForm(state) => Some(&mut state.stage),
+            Self::Player(state) => Some(&mut state.stage),
             Self::Remove(state) => Some(&mut state.stage),
+            Self::Replay(state) => Some(&mut state.stage),
             Self::Rotate(state) => Some(&mut state.stage),
+            _ => None,
+        }
+    }
+
+    /// The filter that is typed in a pane.
+    pub fn filter(&self, of: Pane) -> Option<&Input> {
+        match self {
+            Self::Filter(pane, input) if *pane == of => Some(input),
             _ => None,
         }
     }
@@ -145,7 +169,17 @@ impl Overlay {
     /// Draws what is open over `screen`; gives the cursor.
     pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         match self {
-            Self::None | Self::Filter(_) => None,
+            Self::None | Self::Filter(..) => None,
+            Self::Delivery(state) => {
+                state.view(look, screen, buf);
+                None
+            }
+            Self::Timeline(state) => {
+                state.view(look, screen, buf);
+                None
+            }
+            Self::Player(state) => state.view(look, screen, buf),
+            Self::Replay(state) => state.view(look, screen, buf),
             Self::AddAccount(state) => state.view(look, screen, buf),
             Self::AddWatch(state) => state.view(look, screen, buf),
             Self::Arm(state) => state.view(look, screen, buf),

@@ -2,10 +2,12 @@
 //! each other.
 
 pub mod budgets;
+pub mod callbacks;
 pub mod credentials;
 pub mod estimates;
 pub mod explorer;
 pub mod payments;
+pub mod players;
 pub mod request_rows;
 pub mod requests;
 pub mod tokens;
@@ -20,7 +22,7 @@ use super::theme::Theme;
 use super::widgets::list::Step;
 use crate::domain::{Now, WallTime, time};
 
-/// One of the six.
+/// One of the eight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pane {
     Credentials,
@@ -29,17 +31,21 @@ pub enum Pane {
     Estimates,
     Requests,
     Explorer,
+    Callbacks,
+    Players,
 }
 
 impl Pane {
     /// In the order of their digits.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Credentials,
         Self::Tokens,
         Self::Payments,
         Self::Estimates,
         Self::Requests,
         Self::Explorer,
+        Self::Callbacks,
+        Self::Players,
     ];
 
     pub fn index(self) -> usize {
@@ -50,6 +56,8 @@ impl Pane {
             Self::Estimates => 3,
             Self::Requests => 4,
             Self::Explorer => 5,
+            Self::Callbacks => 6,
+            Self::Players => 7,
         }
     }
 
@@ -61,6 +69,8 @@ impl Pane {
             Self::Estimates => "Estimates",
             Self::Requests => "Requests",
             Self::Explorer => "Explorer",
+            Self::Callbacks => "Callbacks",
+            Self::Players => "Players",
         }
     }
 
@@ -73,10 +83,12 @@ impl Pane {
         let name = match self {
             Self::Credentials => "Creds",
             Self::Estimates => "Quotes",
-            Self::Explorer => "Explore",
+            Self::Explorer => "API",
             Self::Payments => "Pay",
             Self::Requests => "Log",
             Self::Tokens => "Tokens",
+            Self::Callbacks => "In",
+            Self::Players => "Players",
         };
         format!("{} {name}", self.index() + 1)
     }
@@ -89,12 +101,34 @@ impl Pane {
             Self::Estimates => Scope::Estimates,
             Self::Requests => Scope::Requests,
             Self::Explorer => Scope::Explorer,
+            Self::Callbacks => Scope::Callbacks,
+            Self::Players => Scope::Players,
         }
     }
 
     /// The pane whose own keys are heard in a scope.
     pub fn of(scope: Scope) -> Option<Self> {
         Self::ALL.into_iter().find(|pane| pane.scope() == scope)
+    }
+
+    /// The pane that an action leads to.
+    pub fn focused_by(action: Action) -> Option<Self> {
+        Some(match action {
+            Action::FocusCredentials => Self::Credentials,
+            Action::FocusTokens => Self::Tokens,
+            Action::FocusPayments => Self::Payments,
+            Action::FocusEstimates => Self::Estimates,
+            Action::FocusRequests => Self::Requests,
+            Action::FocusExplorer => Self::Explorer,
+            Action::FocusCallbacks => Self::Callbacks,
+            Action::FocusPlayers => Self::Players,
+            _ => return None,
+        })
+    }
+
+    /// Whether it is seen alone, since it needs the whole body.
+    pub fn is_alone(self) -> bool {
+        matches!(self, Self::Explorer | Self::Players)
     }
 
     pub fn next(self) -> Self {
@@ -150,7 +184,7 @@ pub struct Hand<'a> {
 }
 
 /// So long something has only just happened.
-const JUST_NOW: Duration = Duration::from_secs(10);
+pub const JUST_NOW: Duration = Duration::from_secs(10);
 
 /// An age in a column. Whole minutes after the first, so that an idle screen changes once a minute.
 pub fn age(at: WallTime, now: Now) -> String {
@@ -184,6 +218,13 @@ pub fn age_changes_in(at: WallTime, now: Now) -> Duration {
 /// Until the next whole second, on which all countdowns tick together.
 pub fn tick(now: Now) -> Duration {
     Duration::from_secs(1).saturating_sub(Duration::from_nanos(now.mono.subsec_nanos().into()))
+}
+
+/// Whether a text has this part, without the case of ASCII letters and without a copy of what may be large.
+pub fn contains(text: &str, part: &str) -> bool {
+    text.as_bytes()
+        .windows(part.len().max(1))
+        .any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
 }
 
 /// The moves every list has in common.

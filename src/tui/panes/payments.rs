@@ -1,27 +1,33 @@
 //! What is watched: its state against what was expected, and the way it went. Polling itself is
 //! arithmetic of `watched`.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{Hand, Look, age, age_changes_in, tick, track};
-use crate::domain::{Now, WallTime, Watch};
+use crate::domain::{AccountId, Now, PaymentId, WallTime, Watch};
 use crate::tui::Effect;
 use crate::tui::keys::Action;
-use crate::tui::msg::Level;
+use crate::tui::msg::{Level, WatchKey};
 use crate::tui::store::{Phase, Store};
 use crate::tui::theme::Tone;
 use crate::tui::watched::{Trouble, Watched};
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::text::{Pen, below, paragraph, width};
 
+/// Payments that were taken off by hand, kept in mind.
+const OFF_MAX: usize = 200;
+
 /// What is selected, and what was removed last.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     pub list: List,
     removed: Option<(usize, Watched)>,
+    /// Taken off by hand; a callback does not bring them back.
+    off: VecDeque<WatchKey>,
 }
 
 impl State {
@@ -52,6 +58,22 @@ impl State {
         self.list.selected = place.unwrap_or(0);
     }
 
+    /// Whether it was taken off the list by hand.
+    pub fn was_removed(&self, account: &AccountId, id: &PaymentId) -> bool {
+        let mut off = self.off.iter();
+        off.any(|(of, off)| of == account && off == id)
+    }
+
+    /// Puts a payment on the list that a callback told of; what is looked at stays what is looked at.
+    pub fn add_told(&mut self, watch: Watch, hand: &mut Hand<'_>) {
+        hand.out.push(Effect::Watch(watch.clone()));
+        let new = Watched::told_of(watch);
+        hand.store.payments.insert(0, new);
+        if hand.store.payments.len() > 1 {
+            self.list.moved(1);
+        }
+    }
+
     pub fn act(&mut self, action: Action, hand: &mut Hand<'_>) {
         let at = self.list.selected;
         match action {
@@ -66,11 +88,20 @@ impl State {
                     .push(Effect::Unwatch((watch.account.clone(), watch.id.clone())));
                 hand.store
                     .flash(Level::Info, format!("{} is no longer watched", watch.id));
+                if self.off.len() == OFF_MAX {
+                    self.off.pop_front();
+                }
+                let watch = &gone.watch;
+                self.off
+                    .push_back((watch.account.clone(), watch.id.clone()));
                 self.removed = Some((at, gone));
                 self.list.selected = at.min(hand.store.payments.len().saturating_sub(1));
             }
             Action::UndoRemove => {
                 if let Some((at, mut back)) = self.removed.take() {
+                    self.off.retain(|(account, id)| {
+                        (account, id) != (&back.watch.account, &back.watch.id)
+                    });
                     let at = at.min(hand.store.payments.len());
                     hand.out.push(Effect::Watch(back.watch.clone()));
                     hand.store

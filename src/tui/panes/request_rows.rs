@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use super::Look;
 use crate::domain::{Exchange, Outcome, Waiting};
 use crate::tui::theme::{Theme, Tone};
-use crate::tui::widgets::text::{Pen, width};
+use crate::tui::widgets::text::{Pen, size, width};
 
 /// Columns of a method: `DELETE` whole.
 const METHOD: u16 = 6;
@@ -150,14 +150,5 @@ pub fn draw_row(exchange: &Exchange, look: Look<'_>, area: Rect, row: u16, buf: 
     );
     for (text, wide, tone) in &right {
         pen.right(text, *wide, theme.style(*tone));
-    }
-}
-
-/// A size in at most eight characters.
-pub fn size(bytes: u64) -> String {
-    match bytes {
-        0..10_000 => format!("{bytes} B"),
-        10_000..10_000_000 => format!("{} kB", bytes / 1_000),
-        _ => format!("{} MB", bytes / 1_000_000),
     }
 }

@@ -12,7 +12,7 @@ use tui_input::Input;
 
 use super::budgets::{budget_rows, draw_budgets};
 use super::request_rows::draw_row;
-use super::{Hand, Look};
+use super::{Hand, Look, contains};
 use crate::domain::{Exchange, ExchangeId, Now, Outcome, Problem, RequestId};
 use crate::tui::Effect;
 use crate::tui::keys::Action;
@@ -101,6 +101,11 @@ impl State {
             return None;
         }
         self.shown().get(self.list.selected)
+    }
+
+    /// The exchange of this number, if it is loaded.
+    pub fn known(&self, id: ExchangeId) -> Option<&Arc<Exchange>> {
+        self.rows.iter().rev().find(|exchange| exchange.id == id)
     }
 
     pub fn filter(&self) -> &str {
@@ -440,11 +445,4 @@ fn matches(exchange: &Exchange, filter: &str) -> bool {
     ]
     .iter()
     .any(|text| contains(text, filter))
-}
-
-/// Without the case of ASCII letters, and without a copy of a body that may be large.
-fn contains(text: &str, part: &str) -> bool {
-    text.as_bytes()
-        .windows(part.len().max(1))
-        .any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
 }

@@ -1,5 +1,6 @@
 //! Accounts, payments and exchanges for tests; in a part of its own a keyboard, and a screen that can be read.
 
+pub mod received;
 mod screen;
 
 use std::sync::Arc;
@@ -382,6 +383,8 @@ pub fn readiness(watches: Vec<(Watch, Vec<Observation>)>, log: Vec<Arc<Exchange>
         credentials: Vec::new(),
         watches,
         log,
+        deliveries: Vec::new(),
+        listening: crate::domain::Listening::Off,
         verify: vec![shop()],
         simulator: Some("http://127.0.0.1:41207".into()),
     }

@@ -444,6 +444,8 @@ fn nothing_to_explore() {
 fn digits_and_tabs_lead_back() {
     let mut model = exploring(sandbox_setup());
     press(&mut model, "<tab>", second(0));
+    assert_eq!(model.focus, Pane::Callbacks);
+    press(&mut model, "<tab><tab>", second(0));
     assert_eq!(model.focus, Pane::Credentials);
     press(&mut model, "65", second(0));
     assert_eq!(model.focus, Pane::Requests);

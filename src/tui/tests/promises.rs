@@ -63,8 +63,10 @@ fn no_tab_is_cut() {
 
 #[test]
 fn every_action_of_the_table_is_safe_everywhere() {
-    for keys in ["", "L", "a", "4e", "?", ":", "S", "5<enter>", "5/x"] {
-        let mut before = busy();
+    let plain = ["", "L", "a", "4e", "?", ":", "S", "5<enter>", "5/x"].map(|keys| (busy(), keys));
+    let inbound = ["", "i", "r", "/x", "jjjj", "t"].map(|keys| (receiving::received_bytes(), keys));
+    let others = receiving::to_look_at().map(|(_, model)| (model, ""));
+    for (mut before, keys) in plain.into_iter().chain(inbound).chain(others) {
         press(&mut before, keys, second(4));
         for row in TABLE {
             let mut model = before.clone();
@@ -117,6 +119,88 @@ fn hostile_words_stay_words() {
     assert!(text.chars().all(|c| c == '\n' || !inert::is_hostile(c)));
 }
 
+#[test]
+fn hostile_callbacks_stay_words() {
+    use crate::tui::testing::received;
+    let bad = "\u{1b}[2J\u{202e}\u{7}evil\u{9b}31m\n漢字";
+    let mut model = receiving::received_bytes();
+    let mut hostile = received::delivery(50, 3, "ORDER-1042");
+    for text in [
+        &mut hostile.why,
+        &mut hostile.kind,
+        &mut hostile.from,
+        &mut hostile.method,
+    ] {
+        *text = bad.into();
+    }
+    let mut errand = received::forwarded(60, 500, Standing::GivenUp);
+    errand.told = bad.into();
+    errand.target = bad.into();
+    hostile.errands = vec![errand];
+    let mut text = String::new();
+    let mut see = |model: &mut Model| {
+        for (width, height) in [(200, 60), (80, 24), (50, 12)] {
+            text += &resized_screen(model, second(4), width, height);
+        }
+    };
+    for verdict in Verdict::ALL {
+        let mut one = hostile.clone();
+        one.verdict = verdict;
+        one.id = DeliveryId(one.id.0 + i64::from(one.verdict as u8));
+        if verdict == Verdict::UnknownAccount {
+            one.account = bad.into();
+            one.errands.clear();
+        }
+        update(&mut model, second(4), Msg::Delivery(one.into()));
+    }
+    press(&mut model, "<esc>7gf", second(4));
+    see(&mut model);
+    let asked = press(&mut model, "i", second(4));
+    let Some(Effect::OpenDelivery { request, .. }) = asked.last() else {
+        panic!("{asked:?}");
+    };
+    let mut bytes = received::received();
+    bytes.target = bad.into();
+    bytes.headers = vec![(bad.into(), bad.into())];
+    bytes.body.text = bad.into();
+    bytes.replies = vec![(ErrandId(60), bytes.body.clone())];
+    let msg = Msg::Received {
+        request: *request,
+        result: Ok(bytes),
+    };
+    update(&mut model, second(4), msg);
+    see(&mut model);
+    press(&mut model, "r", second(4));
+    see(&mut model);
+    let asked = press(&mut model, "<esc><esc>3ggt", second(4));
+    let Some(Effect::LookBack { request, .. }) = asked.last() else {
+        panic!("{asked:?}");
+    };
+    let mut past = received::timeline();
+    past.happenings.push(received::callback(hostile));
+    past.happenings.push(received::state(1, bad));
+    past.happenings
+        .push(received::call(2, 3, Outcome::Failed(bad.into())));
+    let msg = Msg::Timeline {
+        request: *request,
+        result: Ok(past),
+    };
+    update(&mut model, second(4), msg);
+    see(&mut model);
+    press(&mut model, "<esc>7", second(4));
+    let down = Listening::Down {
+        address: bad.into(),
+        why: bad.into(),
+        since: second(3).wall,
+    };
+    update(&mut model, second(4), Msg::Listening(down));
+    see(&mut model);
+    let mut players = players::hostile_player(bad);
+    see(&mut players);
+    assert!(text.contains("evil"));
+    assert!(text.chars().all(|c| c == '\n' || !inert::is_hostile(c)));
+}
+
 /// One random thing that may happen.
 #[derive(Debug, Clone)]
 enum Happening {
@@ -129,6 +213,10 @@ enum Happening {
     Exchange(i64),
     Log(i64),
     Notice(String),
+    Delivery(i64, u8),
+    Deliveries(i64),
+    Listening(u8),
+    Asked(u8),
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -162,6 +250,10 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => (1..1000_i64).prop_map(Happening::Exchange),
         1 => (1..1000_i64).prop_map(Happening::Log),
         1 => "\\PC{0,200}".prop_map(Happening::Notice),
+        4 => (0..60_i64, any::<u8>()).prop_map(|(id, which)| Happening::Delivery(id, which)),
+        1 => (0..60_i64).prop_map(Happening::Deliveries),
+        1 => any::<u8>().prop_map(Happening::Listening),
+        1 => any::<u8>().prop_map(Happening::Asked),
     ]
 }
 
@@ -188,6 +280,42 @@ fn some_answer(of: &Op, which: u8) -> Result<Answer, Problem> {
             shown: "https://pay.example/…".into(),
         })),
         _ => problem(ProblemKind::Nonsense),
+    }
+}
+
+/// A callback of some verdict, about something or nothing, with some things to be done about it.
+fn some_delivery(id: i64, which: u8) -> Delivery {
+    use crate::tui::testing::received::{asked, delivery, forwarded, wall};
+    let at = wall(i64::from(which) * 3);
+    let errands = [
+        vec![],
+        vec![asked(1, "x")],
+        vec![forwarded(1, 500, Standing::Due { at })],
+        vec![asked(1, "漢字"), forwarded(2, 502, Standing::GivenUp)],
+    ];
+    Delivery {
+        verdict: Verdict::ALL[usize::from(which) % 5],
+        account: ["kanga", "", "漢字", "nobody"][usize::from(which) % 4].into(),
+        subject: match which % 3 {
+            0 => None,
+            1 => Some(Subject::Payment(PaymentId::new("ORDER-1042").unwrap())),
+            _ => Some(Subject::Player(PlayerId(u64::from(which)))),
+        },
+        why: "漢字 ".repeat(usize::from(which)),
+        errands: errands[usize::from(which / 8) % 4].clone(),
+        ..delivery(id, i64::from(which) - 100, "ORDER-1042")
+    }
+}
+
+fn some_listening(which: u8) -> Listening {
+    match which % 3 {
+        0 => Listening::Off,
+        1 => crate::tui::testing::received::up(i64::from(which)),
+        _ => Listening::Down {
+            address: "127.0.0.1:8787".into(),
+            why: "漢字 ".repeat(usize::from(which)),
+            since: second(0).wall,
+        },
     }
 }
 
@@ -242,15 +370,14 @@ proptest! {
     fn nothing_panics_at_any_size(
         happenings in proptest::collection::vec(happening(), 1..60),
         (width, height) in (1..=250_u16, 1..=80_u16),
-        explores in any::<bool>(),
+        first in 0..9_usize,
     ) {
         let mut model = busy();
         let mut now = second(4);
         let mut asked: Vec<(RequestId, Op)> = Vec::new();
         let mut explored: Vec<RequestId> = Vec::new();
-        if explores {
-            press(&mut model, "6", now);
-        }
+        let mut looked: Vec<(RequestId, bool)> = Vec::new();
+        press(&mut model, &first.to_string().replace('0', ""), now);
         update(&mut model, now, Msg::Resized { width, height });
         let mut at = (width, height);
         for happening in happenings {
@@ -274,6 +401,40 @@ proptest! {
                     request: explored.remove(0),
                     result: some_reply(which),
                 },
+                Happening::AnswerLast(which) if !looked.is_empty() => match looked.remove(0) {
+                    (request, _) if which % 5 == 0 => Msg::Timeline {
+                        request,
+                        result: Err(Problem::new(ProblemKind::Local, "no \u{1b}", "")),
+                    },
+                    (request, true) => Msg::Timeline {
+                        request,
+                        result: Ok(crate::tui::testing::received::timeline()),
+                    },
+                    (request, false) => Msg::Received {
+                        request,
+                        result: Ok(crate::tui::testing::received::received()),
+                    },
+                },
+                Happening::Delivery(id, which) => Msg::Delivery(some_delivery(id, which).into()),
+                Happening::Deliveries(id) => {
+                    Msg::Deliveries(Ok(vec![some_delivery(-id, 1).into()]))
+                }
+                Happening::Listening(which) => Msg::Listening(some_listening(which)),
+                Happening::Asked(which) => {
+                    let op = if which % 2 == 0 {
+                        Op::CheckPayment(PaymentId::new(format!("NEW-{which}")).unwrap())
+                    } else {
+                        Op::PlayerItems(PlayerId(u64::from(which)))
+                    };
+                    let result = match &op {
+                        Op::PlayerItems(player) => Ok(Answer::Inventory(Inventory {
+                            player: *player,
+                            items: players::items(usize::from(which)),
+                        })),
+                        op => some_answer(op, which),
+                    };
+                    Msg::Asked { account: shop(), op, result }
+                }
                 Happening::AnswerLast(which) => match asked.pop() {
                     Some((request, op)) => Msg::Answered { request, result: some_answer(&op, which) },
                     None => Msg::Woke,
@@ -287,6 +448,11 @@ proptest! {
                 }),
             };
             for effect in update(&mut model, now, msg) {
+                match &effect {
+                    Effect::LookBack { request, .. } => looked.push((*request, true)),
+                    Effect::OpenDelivery { request, .. } => looked.push((*request, false)),
+                    _ => {}
+                }
                 if let Effect::Explore { request, .. } = effect {
                     explored.push(request);
                     continue;

@@ -31,6 +31,18 @@ impl List {
         self.offset = self.window(len, height).start;
     }
 
+    /// Rows came in above the selected one, which stays where it is seen.
+    pub fn moved(&mut self, by: usize) {
+        self.selected += by;
+        self.offset += by;
+    }
+
+    /// Shows the very last rows, as far as the selected one stays in sight.
+    pub fn settle_to_end(&mut self, len: usize, height: u16) {
+        self.offset = len;
+        self.settle(len, height);
+    }
+
     pub fn step(&mut self, by: Step, len: usize, height: u16) {
         let page = usize::from(height.max(2)) - 1;
         self.selected = match by {

@@ -8,4 +8,5 @@ pub mod form;
 pub mod json;
 pub mod list;
 pub mod reader;
+pub mod sheet;
 pub mod text;

@@ -199,6 +199,15 @@ pub fn paragraph(buf: &mut Buffer, area: Rect, text: &str, style: Style) -> u16 
     rows.min(area.height)
 }
 
+/// A size in at most eight characters.
+pub fn size(bytes: u64) -> String {
+    match bytes {
+        0..10_000 => format!("{bytes} B"),
+        10_000..10_000_000 => format!("{} kB", bytes / 1_000),
+        _ => format!("{} MB", bytes / 1_000_000),
+    }
+}
+
 /// `area` without its first `rows` rows.
 pub fn below(area: Rect, rows: u16) -> Rect {
     let rows = rows.min(area.height);

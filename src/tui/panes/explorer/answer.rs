@@ -10,13 +10,12 @@ use super::table::Table;
 use crate::domain::{Explored, inert, time};
 use crate::tui::keys::Action;
 use crate::tui::panes::Look;
-use crate::tui::panes::request_rows::size;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::draw_input;
 use crate::tui::widgets::json::{self, Reading};
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::reader::Reader;
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, width, wrap};
+use crate::tui::widgets::text::{Pen, below, cells, paragraph, size, width, wrap};
 
 /// Rows a failure or a hint may take.
 const WORDS_MAX: usize = 3;

@@ -1,0 +1,164 @@
+//! One callback, whole: its verdict, what came of it, and its bytes as they arrived. These come redacted, and inert
+//! they are drawn.
+
+use std::sync::Arc;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::Overlay;
+use crate::domain::{AccountId, Delivery, Problem, Received, RequestId, inert};
+use crate::tui::panes::Look;
+use crate::tui::panes::callbacks::told;
+use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::list::Step;
+use crate::tui::widgets::sheet::{Kind, Sheet, WIDEST, add_body, add_headers};
+
+/// Its bytes, as far as they are known.
+#[derive(Debug, Clone, PartialEq)]
+enum Bytes {
+    Asked(RequestId),
+    Read(Received),
+    Failed(Problem),
+}
+
+/// The callback, laid out.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub delivery: Arc<Delivery>,
+    bytes: Bytes,
+    sheet: Sheet,
+    /// What it was opened over.
+    pub under: Box<Overlay>,
+}
+
+impl State {
+    /// `request` asks for its bytes.
+    pub fn new(
+        delivery: Arc<Delivery>,
+        request: RequestId,
+        under: Overlay,
+        look: Look<'_>,
+        screen: Rect,
+    ) -> Self {
+        let bytes = Bytes::Asked(request);
+        let sheet = Sheet::new(lines(&delivery, &bytes, look), screen);
+        Self {
+            delivery,
+            bytes,
+            sheet,
+            under: Box::new(under),
+        }
+    }
+
+    /// The same callback, as it stands now.
+    pub fn heard(&mut self, delivery: Arc<Delivery>, look: Look<'_>) {
+        self.delivery = delivery;
+        self.lay_out(look);
+    }
+
+    /// Its bytes, if they are those that were asked for.
+    pub fn received(
+        &mut self,
+        request: RequestId,
+        result: Result<Received, Problem>,
+        look: Look<'_>,
+    ) {
+        if self.bytes == Bytes::Asked(request) {
+            self.bytes = match result {
+                Ok(received) => Bytes::Read(received),
+                Err(problem) => Bytes::Failed(problem),
+            };
+            self.lay_out(look);
+        }
+    }
+
+    /// Laid out anew: countdowns in it go on.
+    pub fn lay_out(&mut self, look: Look<'_>) {
+        self.sheet.replace(lines(&self.delivery, &self.bytes, look));
+    }
+
+    pub fn bytes(&self) -> Option<&Received> {
+        match &self.bytes {
+            Bytes::Read(received) => Some(received),
+            Bytes::Asked(_) | Bytes::Failed(_) => None,
+        }
+    }
+
+    pub fn resized(&mut self, screen: Rect) {
+        self.sheet.resized(screen);
+    }
+
+    pub fn step(&mut self, step: Step, screen: Rect) {
+        self.sheet.step(step, screen);
+    }
+
+    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
+        let known = AccountId::new(self.delivery.account.as_str()).ok();
+        let live = known
+            .and_then(|account| look.store.known(&account))
+            .is_some_and(|known| known.account.environment.is_live());
+        let subject = told::subject(&self.delivery);
+        let title = match subject.as_str() {
+            "" => format!("Callback to {}", self.delivery.account),
+            subject => format!("Callback to {} about {subject}", self.delivery.account),
+        };
+        let inner = window(
+            buf,
+            screen,
+            look.theme,
+            &title,
+            (screen.width.min(WIDEST), screen.height.saturating_sub(2)),
+            live,
+        );
+        self.sheet.view(look.theme, inner, buf);
+    }
+}
+
+fn lines(delivery: &Delivery, bytes: &Bytes, look: Look<'_>) -> Vec<(Kind, String)> {
+    let zone = &look.store.zone;
+    let mut out = vec![
+        (Kind::Text, told::meaning(delivery)),
+        (Kind::Note, told::arrival(delivery, look)),
+        (Kind::Note, String::new()),
+        (Kind::Heading, "What came of it".into()),
+    ];
+    if delivery.errands.is_empty() {
+        let word = if delivery.verdict == crate::domain::Verdict::Accepted {
+            "kept and shown; nothing more was to be done"
+        } else {
+            "kept and shown; not acted upon"
+        };
+        out.push((Kind::Note, word.into()));
+    }
+    for errand in &delivery.errands {
+        let (words, _) = told::standing(errand, look);
+        let words = inert::line(&words).into_owned() + &inert::line(&told::history(errand));
+        out.push((Kind::Text, words));
+        if let Some(at) = errand.tried_at {
+            let at = format!("  last tried {}", at.date_and_clock(zone));
+            out.push((Kind::Note, at));
+        }
+        let reply = match bytes {
+            Bytes::Read(received) => received.replies.iter().find(|(id, _)| *id == errand.id),
+            Bytes::Asked(_) | Bytes::Failed(_) => None,
+        };
+        if let Some((_, body)) = reply {
+            out.push((Kind::Note, "  the shop's server answered:".into()));
+            add_body(&mut out, body);
+        }
+    }
+    out.push((Kind::Note, String::new()));
+    out.push((Kind::Heading, "As it arrived".into()));
+    match bytes {
+        Bytes::Asked(_) => out.push((Kind::Note, "being read from the ledger…".into())),
+        Bytes::Failed(problem) => out.push((Kind::Text, problem.told())),
+        Bytes::Read(received) => {
+            let line = format!("{} {}", delivery.method, received.target);
+            out.push((Kind::Text, inert::line(&line).into_owned()));
+            add_headers(&mut out, &received.headers);
+            add_body(&mut out, &received.body);
+        }
+    }
+    out
+}

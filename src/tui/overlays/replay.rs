@@ -1,0 +1,128 @@
+//! Asks before a callback is handed on once more, and where to.
+
+use std::sync::Arc;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::{Overlay, Stage, draw_form};
+use crate::domain::{Delivery, Duty};
+use crate::tui::keys::Action;
+use crate::tui::panes::Look;
+use crate::tui::panes::callbacks::told;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::form::{Field, Form};
+
+const TO: usize = 0;
+const NAME: usize = 1;
+
+/// Where a callback goes once more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum To {
+    /// Where its account's callbacks go.
+    Usual,
+    Address(String),
+}
+
+/// The callback that would go out again.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub form: Form,
+    pub stage: Stage,
+    pub delivery: Arc<Delivery>,
+    live: bool,
+    /// What it was asked over.
+    pub under: Box<Overlay>,
+}
+
+impl State {
+    pub fn new(delivery: Arc<Delivery>, live: bool, under: Overlay) -> Self {
+        let mut targets = delivery
+            .errands
+            .iter()
+            .filter(|errand| errand.duty == Duty::Forward);
+        let target = targets
+            .next_back()
+            .map_or("", |errand| errand.target.as_str());
+        let mut fields = vec![Field::text(
+            "To",
+            "where this account's callbacks go",
+            target,
+        )];
+        if live {
+            fields.push(Field::text("Account", "its name, in full", ""));
+        }
+        Self {
+            form: Form::new(fields),
+            stage: Stage::Filling,
+            delivery,
+            live,
+            under: Box::new(under),
+        }
+    }
+
+    /// Where to, if it is meant.
+    pub fn submit(&mut self) -> Option<To> {
+        let account = &self.delivery.account;
+        if let Some(field) = self.form.fields.get_mut(NAME) {
+            let right = field.typed() == account;
+            field.error = (!right).then(|| format!("type {account} to hand it on"));
+        }
+        let field = &mut self.form.fields[TO];
+        let to = field.typed().to_owned();
+        let is_url = ["http://", "https://"]
+            .iter()
+            .any(|scheme| to.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
+        field.error = (!to.is_empty() && !is_url).then(|| {
+            "write a whole address: http://127.0.0.1:3000/callbacks, or https:// on another host"
+                .into()
+        });
+        if self.form.find_error() {
+            return None;
+        }
+        Some(if to.is_empty() {
+            To::Usual
+        } else {
+            To::Address(to)
+        })
+    }
+
+    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        let subject = told::subject(&self.delivery);
+        let (note, tone) = match &self.stage {
+            Stage::Filling => {
+                let about = match subject.as_str() {
+                    "" => String::new(),
+                    subject => format!(" about {subject}"),
+                };
+                let money = if self.live {
+                    " It belongs to a LIVE account: type its name, then"
+                } else {
+                    " "
+                };
+                let note = format!(
+                    "The same bytes{about} go to the shop's own server once more, which may act on them once more.{}{} \
+                     hands them on.",
+                    money.trim_end(),
+                    format_args!(" {}", look.key(Action::Submit)),
+                );
+                (note, if self.live { Tone::Live } else { Tone::Plain })
+            }
+            Stage::Asked(_) => ("being queued…".to_owned(), Tone::Busy),
+            Stage::Failed(problem) => (problem.told(), Tone::Bad),
+        };
+        let title = if self.live {
+            format!("Replay a callback to {}, LIVE", self.delivery.account)
+        } else {
+            format!("Replay a callback to {}", self.delivery.account)
+        };
+        draw_form(
+            &self.form,
+            look,
+            (&title, &note, tone),
+            self.live,
+            screen,
+            buf,
+        )
+    }
+}

@@ -1,0 +1,235 @@
+//! How a timeline is drawn: where the payment stands, and the axis, a line a happening.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::domain::timeline::{Remark, Row};
+use crate::domain::{Happening, Outcome, PaymentState, Timeline, What, time};
+use crate::tui::panes::Look;
+use crate::tui::panes::callbacks::told;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::text::Pen;
+
+/// Where it stands, and of how much one is told.
+pub fn draw_head(timeline: &Timeline, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+    let theme = look.theme;
+    let dim = theme.style(Tone::Dim);
+    let count = |what: fn(&What) -> bool| {
+        timeline
+            .happenings
+            .iter()
+            .filter(|it| what(&it.what))
+            .count()
+    };
+    let latest = timeline
+        .happenings
+        .iter()
+        .rev()
+        .find_map(|it| match &it.what {
+            What::State(seen) => Some(seen),
+            _ => None,
+        });
+    let mut pen = Pen::new(buf, area, 0);
+    match latest {
+        Some(seen) => {
+            let payment = &seen.payment;
+            pen.text(payment.state.as_str(), theme.bold(tone_of(&payment.state)))
+                .skip(1)
+                .text(payment.amount.as_str(), theme.style(Tone::Plain))
+                .skip(1)
+                .text(payment.currency.as_str(), dim)
+                .text(&format!(" since {}", seen.at.clock(&look.store.zone)), dim);
+        }
+        None => {
+            pen.text("no state was seen", dim);
+        }
+    }
+    let calls = count(|what| matches!(what, What::Call { .. }));
+    let callbacks = count(|what| matches!(what, What::Callback(_)));
+    let many = |n: usize, word: &str| match n {
+        1 => format!("1 {word}"),
+        n => format!("{n} {word}s"),
+    };
+    let text = format!(
+        " · {} out, {} in",
+        many(calls, "call"),
+        many(callbacks, "callback")
+    );
+    pen.text(&text, dim);
+    if timeline.cut {
+        pen.text(" · what is older is not told", theme.style(Tone::Warn));
+    }
+}
+
+fn tone_of(state: &PaymentState) -> Tone {
+    match state {
+        PaymentState::Finalized => Tone::Good,
+        PaymentState::Failed => Tone::Bad,
+        PaymentState::Canceled | PaymentState::Cancelling | PaymentState::Unknown(_) => Tone::Warn,
+        _ => Tone::Busy,
+    }
+}
+
+/// The axis: time, distance, a glyph for what it is, words.
+pub struct Rail<'a> {
+    pub timeline: &'a Timeline,
+    pub look: Look<'a>,
+    /// Without room for distances.
+    pub narrow: bool,
+}
+
+const CLOCK: u16 = 8;
+/// Columns of a distance: `+12 min`.
+const GAP: u16 = 9;
+
+impl Rail<'_> {
+    fn rail_at(&self) -> u16 {
+        CLOCK + if self.narrow { 2 } else { GAP + 3 }
+    }
+
+    pub fn day(&self, at: usize, area: Rect, row: u16, buf: &mut Buffer) {
+        let day = self.timeline.happenings[at]
+            .at
+            .date_and_clock(&self.look.store.zone);
+        let dim = self.look.theme.style(Tone::Dim);
+        let mut pen = Pen::new(buf, area, row);
+        pen.text(day.get(..10).unwrap_or(&day), dim);
+        let mut pen = Pen::new(buf, area, row);
+        pen.skip(self.rail_at()).text("│", dim);
+    }
+
+    pub fn remark(&self, remark: &Remark, area: Rect, row: u16, buf: &mut Buffer) {
+        let theme = self.look.theme;
+        let tone = match remark {
+            Remark::NotTold { .. } | Remark::NeverTold(_) => Tone::Warn,
+            Remark::SeenBefore { .. } => Tone::Accent,
+            _ => Tone::Dim,
+        };
+        let glyph = match remark {
+            Remark::NotTold { .. } => "┄",
+            _ => "│",
+        };
+        Pen::new(buf, area, row)
+            .skip(self.rail_at())
+            .text(glyph, theme.style(Tone::Dim))
+            .skip(3)
+            .text(&remark.to_string(), theme.style(tone));
+    }
+
+    pub fn row(&self, told: &Row, area: Rect, row: u16, buf: &mut Buffer) {
+        if told.last == told.first {
+            self.happening(told.first, told.nth, area, row, buf);
+            return;
+        }
+        let theme = self.look.theme;
+        let mut pen = self.begin(told.first, ("→", Tone::Dim), area, row, buf);
+        if let Some(remark) = told.remarks.first() {
+            pen.text(&remark.to_string(), theme.style(Tone::Plain));
+        }
+        let happenings = &self.timeline.happenings;
+        let took = happenings[told.last].at.since(happenings[told.first].at);
+        let text = format!(", over {}", time::fine(took));
+        pen.text(&text, theme.style(Tone::Dim));
+        if let What::Call { outcome, .. } = &happenings[told.first].what
+            && !matches!(outcome, Outcome::Status(200..300))
+        {
+            pen.text(": ", theme.style(Tone::Dim));
+            outcome_in(&mut pen, outcome, self.look);
+        }
+    }
+
+    /// Time, distance from the one before, and the glyph.
+    fn begin<'a>(
+        &self,
+        at: usize,
+        (glyph, tone): (&str, Tone),
+        area: Rect,
+        row: u16,
+        buf: &'a mut Buffer,
+    ) -> Pen<'a> {
+        let theme = self.look.theme;
+        let happenings = &self.timeline.happenings;
+        let here = happenings[at].at;
+        let before = at.checked_sub(1).and_then(|before| happenings.get(before));
+        let gap = before.map_or_else(String::new, |before| distance(before, &happenings[at]));
+        let mut pen = Pen::new(buf, area, row);
+        pen.text(&here.clock(&self.look.store.zone), theme.style(Tone::Dim))
+            .skip(1);
+        if self.narrow {
+            pen.skip(1);
+        } else {
+            pen.right(&gap, GAP, theme.style(Tone::Dim)).skip(2);
+        }
+        pen.text(glyph, theme.bold(tone)).skip(1);
+        pen
+    }
+
+    pub fn happening(&self, at: usize, nth: u32, area: Rect, row: u16, buf: &mut Buffer) {
+        let theme = self.look.theme;
+        let (plain, dim) = (theme.style(Tone::Plain), theme.style(Tone::Dim));
+        match &self.timeline.happenings[at].what {
+            What::Call {
+                method,
+                path,
+                outcome,
+                took,
+                ..
+            } => {
+                let mut pen = self.begin(at, ("→", Tone::Busy), area, row, buf);
+                pen.text(method, dim).skip(1);
+                outcome_in(&mut pen, outcome, self.look);
+                let took = format!(" {} ms  ", took.as_millis());
+                pen.text(&took, dim).path(path, dim);
+            }
+            What::State(seen) => {
+                let payment = &seen.payment;
+                let tone = tone_of(&payment.state);
+                self.begin(at, ("●", tone), area, row, buf)
+                    .text(payment.state.as_str(), theme.bold(tone))
+                    .skip(2)
+                    .text(payment.amount.as_str(), plain)
+                    .skip(1)
+                    .text(payment.currency.as_str(), dim);
+            }
+            What::Callback(delivery) => {
+                let (_, word, tone) = told::verdict(delivery);
+                let mut pen = self.begin(at, ("←", Tone::Accent), area, row, buf);
+                let name = match nth {
+                    0 => "callback ".to_owned(),
+                    n => format!("callback {n} "),
+                };
+                pen.text(&name, theme.bold(Tone::Plain))
+                    .text(&word, theme.style(tone));
+                if !delivery.kind.is_empty() {
+                    pen.text(&format!(", {}", delivery.kind), dim);
+                }
+                for (text, tone) in told::outcome(delivery, self.look) {
+                    pen.text(" · ", dim).text(&text, theme.style(tone));
+                }
+            }
+        }
+    }
+}
+
+fn outcome_in(pen: &mut Pen<'_>, outcome: &Outcome, look: Look<'_>) {
+    let (word, tone) = match outcome {
+        Outcome::Status(status @ 200..300) => (status.to_string(), Tone::Good),
+        Outcome::Status(status) => (status.to_string(), Tone::Warn),
+        Outcome::Failed(why) => (why.clone(), Tone::Bad),
+    };
+    pen.text(&word, look.theme.style(tone));
+}
+
+/// How long after the one before, in one unit; nothing where it is the same instant.
+fn distance(before: &Happening, here: &Happening) -> String {
+    let gap = here.at.since(before.at);
+    let seconds = gap.as_secs();
+    match seconds {
+        0 if gap.is_zero() => String::new(),
+        0 => format!("+{} ms", gap.as_millis()),
+        1..60 => format!("+{seconds} s"),
+        60..3_600 => format!("+{} min", seconds / 60),
+        3_600..86_400 => format!("+{} h", seconds / 3_600),
+        _ => format!("+{} d", seconds / 86_400),
+    }
+}

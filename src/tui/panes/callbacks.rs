@@ -1,0 +1,352 @@
+//! What providers send of their own accord: each callback with its verdict and what it gives rise to, a window over
+//! the ledger, under the proof that somebody listens.
+
+pub mod pulse;
+mod rows;
+pub mod told;
+mod window;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use tui_input::Input;
+
+use super::{Hand, Look, tick};
+use crate::domain::{Delivery, DeliveryId, Listening, Now, Problem, Standing};
+use crate::tui::Effect;
+use crate::tui::msg::Level;
+use crate::tui::store::Store;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::list::{List, Step};
+use crate::tui::widgets::text::{Pen, below, fit, paragraph};
+use window::{Put, Tally, Window};
+
+/// Rows kept while the latest are followed.
+const ROWS_MAX: usize = 500;
+/// Rows kept while older ones are being read.
+const ROWS_READ_MAX: usize = 2000;
+/// Rows brought at once.
+const LOAD: usize = 200;
+
+/// The rows and where we are in them.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct State {
+    pub list: List,
+    all: Window,
+    /// Those of them that have the filter's text.
+    found: Window,
+    filter: String,
+    /// Came while an older one is selected.
+    new: usize,
+    /// The ledger has no older ones.
+    exhausted: bool,
+    loading: bool,
+    pub tally: Tally,
+}
+
+impl State {
+    fn window(&self) -> &Window {
+        if self.filter.is_empty() {
+            &self.all
+        } else {
+            &self.found
+        }
+    }
+
+    /// Newest first, whatever is looked for.
+    pub fn rows(&self) -> &VecDeque<Arc<Delivery>> {
+        self.all.rows()
+    }
+
+    /// The number of rows that are shown.
+    pub fn len(&self) -> usize {
+        self.window().len()
+    }
+
+    pub fn selected(&self) -> Option<&Arc<Delivery>> {
+        self.window().get(self.list.selected)
+    }
+
+    pub fn known(&self, id: DeliveryId) -> Option<&Arc<Delivery>> {
+        self.all.known(id)
+    }
+
+    pub fn filter(&self) -> &str {
+        &self.filter
+    }
+
+    pub fn can_load(&self, store: &Store) -> bool {
+        store.is_ready()
+            && !self.loading
+            && !self.exhausted
+            && self.all.len() > 0
+            && self.all.len() < ROWS_READ_MAX
+    }
+
+    /// The latest rows as the ledger gave them.
+    pub fn begin(&mut self, deliveries: Vec<Arc<Delivery>>) {
+        for delivery in deliveries {
+            // What was told meanwhile is newer.
+            if self.all.known(delivery.id).is_none() {
+                self.put(delivery, ROWS_MAX);
+            }
+        }
+        self.list = List::default();
+        self.new = 0;
+    }
+
+    /// One that is new, or what is known anew of one.
+    pub fn push(&mut self, delivery: Arc<Delivery>) {
+        let reading = self.list.selected > 0;
+        let max = if reading { ROWS_READ_MAX } else { ROWS_MAX };
+        if let Put::At(at) = self.put(delivery, max)
+            && reading
+            && at <= self.list.selected
+        {
+            // What is looked at stays what is looked at.
+            self.list.moved(1);
+            self.new += 1;
+        }
+        if self.all.cut(max) {
+            self.exhausted = false;
+        }
+        self.found.cut(max);
+        let last = self.len().saturating_sub(1);
+        self.list.selected = self.list.selected.min(last);
+    }
+
+    /// Puts a row into the windows; tells where it is among the shown ones.
+    fn put(&mut self, delivery: Arc<Delivery>, max: usize) -> Put {
+        self.tally.heard(&delivery);
+        if self.filter.is_empty() {
+            return self.all.put(delivery, max);
+        }
+        let seen = matches(&delivery, &self.filter) || self.found.known(delivery.id).is_some();
+        let put = if seen {
+            self.found.put(delivery.clone(), max)
+        } else {
+            Put::Left
+        };
+        self.all.put(delivery, max);
+        put
+    }
+
+    /// Moves in the shown rows; beyond the last one, older ones are brought.
+    pub fn step(&mut self, step: Step, height: u16, hand: &mut Hand<'_>) {
+        let len = self.len();
+        let at_end = self.list.selected + 1 >= len;
+        self.list.step(step, len, height);
+        if self.list.selected == 0 {
+            self.follow();
+        }
+        if at_end && matches!(step, Step::Down(_) | Step::PageDown | Step::Bottom) {
+            self.load_older(hand);
+        }
+    }
+
+    /// Back to the latest: what was read beyond them goes.
+    fn follow(&mut self) {
+        self.new = 0;
+        if self.all.cut(ROWS_MAX) {
+            self.exhausted = false;
+        }
+    }
+
+    pub fn load_older(&mut self, hand: &mut Hand<'_>) {
+        if self.can_load(hand.store) {
+            self.loading = true;
+            hand.out.push(Effect::LoadDeliveries {
+                before: self.rows().back().map(|oldest| oldest.id),
+                limit: LOAD,
+            });
+        }
+    }
+
+    /// Older rows from the ledger.
+    pub fn loaded(&mut self, result: Result<Vec<Arc<Delivery>>, Problem>, store: &mut Store) {
+        if !std::mem::take(&mut self.loading) {
+            return;
+        }
+        match result {
+            Err(problem) => store.flash(Level::Error, problem.told()),
+            Ok(rows) => {
+                self.exhausted = rows.len() < LOAD;
+                if rows.is_empty() {
+                    store.flash(Level::Info, "there are no older callbacks");
+                }
+                for row in rows {
+                    self.put(row, ROWS_READ_MAX);
+                }
+            }
+        }
+    }
+
+    /// Shows only rows with this text.
+    pub fn set_filter(&mut self, filter: &str) {
+        filter.trim().clone_into(&mut self.filter);
+        self.found = Window::default();
+        if !self.filter.is_empty() {
+            for row in self.all.rows() {
+                if matches(row, &self.filter) {
+                    self.found.put(row.clone(), ROWS_READ_MAX);
+                }
+            }
+        }
+        self.list = List::default();
+        self.new = 0;
+    }
+
+    /// Until the pane must change by itself.
+    pub fn changes_in(&self, listening: &Listening, now: Now, still: bool) -> Option<Duration> {
+        let due = |delivery: &Arc<Delivery>| {
+            delivery
+                .errands
+                .iter()
+                .any(|errand| matches!(errand.standing, Standing::Due { at } if at > now.wall))
+        };
+        let counts = !still && self.tally.sum.queued > 0 && self.rows().iter().any(due);
+        pulse::changes_in(self, listening, now)
+            .into_iter()
+            .chain(counts.then(|| tick(now)))
+            .min()
+    }
+
+    /// What the title says at its right.
+    pub fn note(&self, look: Look<'_>) -> Option<(String, Tone)> {
+        if self.new > 0 {
+            let key = look.key(crate::tui::keys::Action::Top);
+            return Some((format!("{} new — {key} to follow", self.new), Tone::Warn));
+        }
+        (!self.filter.is_empty()).then(|| {
+            let text = format!("{} with `{}`", self.found.len(), fit(&self.filter, 24));
+            (text, Tone::Accent)
+        })
+    }
+
+    /// Where things lie in the pane.
+    pub fn parts(&self, look: Look<'_>, area: Rect) -> Parts {
+        // Beyond this the eye no longer finds the end of a row.
+        let area = Rect {
+            width: area.width.min(160),
+            ..area
+        };
+        let pulse = Rect {
+            height: pulse::rows(self, look, area),
+            ..area
+        };
+        let rest = below(area, pulse.height);
+        let rest = below(rest, u16::from(rest.height >= 12));
+        let detail = match rest.height {
+            0..14 => 0,
+            height => (height * 2 / 5).clamp(6, 12),
+        };
+        let list = Rect {
+            height: rest.height - detail,
+            ..rest
+        };
+        Parts {
+            pulse,
+            list,
+            detail: below(rest, list.height),
+        }
+    }
+
+    /// Draws the pane; `typing` is the filter being typed. Gives the cursor's column in it.
+    pub fn view(
+        &self,
+        look: Look<'_>,
+        typing: Option<&Input>,
+        area: Rect,
+        buf: &mut Buffer,
+    ) -> Option<u16> {
+        let theme = look.theme;
+        let parts = self.parts(look, area);
+        let cursor = typing.map(|input| {
+            let mut pen = Pen::new(buf, area, 0);
+            pen.text("filter / ", theme.bold(Tone::Accent));
+            let hint = "account, verdict, kind, payment, reason or what came of it";
+            crate::tui::widgets::form::draw_input(&mut pen, input, hint, theme)
+        });
+        if typing.is_none() {
+            pulse::draw(self, look, parts.pulse, buf);
+        }
+        let shown = self.window();
+        if shown.len() == 0 {
+            self.draw_empty(look, parts.list, buf);
+            return cursor;
+        }
+        let window = self.list.window(shown.len(), parts.list.height);
+        let seen: Vec<&Delivery> = shown
+            .rows()
+            .range(window.clone())
+            .map(Arc::as_ref)
+            .collect();
+        let columns = rows::Columns::new(parts.list.width, &seen, look);
+        for (row, at) in (0..).zip(window) {
+            let Some(delivery) = shown.get(at) else {
+                continue;
+            };
+            columns.draw(delivery, look, parts.list, row, buf);
+            if at == self.list.selected && (look.focused || parts.detail.height > 0) {
+                let line = Rect {
+                    y: parts.list.y + row,
+                    height: 1,
+                    ..parts.list
+                };
+                buf.set_style(line, theme.selected(look.focused));
+            }
+        }
+        if let Some(delivery) = self.selected() {
+            rows::draw_detail(delivery, look, parts.detail, buf);
+        }
+        cursor
+    }
+
+    fn draw_empty(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+        let text = if !look.store.is_ready() {
+            "Opening the ledger…".to_owned()
+        } else if self.loading {
+            "Looking in the ledger…".to_owned()
+        } else if !self.filter.is_empty() {
+            "No callback that is loaded has this text.".to_owned()
+        } else {
+            match &look.store.listening {
+                Listening::Off => "Nobody listens for callbacks. With `bind = \"127.0.0.1:8787\"` under `[callbacks]` in \
+                     the config file the console does; `tilldeck listen` does without the console."
+                    .to_owned(),
+                Listening::Up { .. } => "Nothing was received yet. Every callback appears here with its verdict, the \
+                     refused ones too."
+                    .to_owned(),
+                Listening::Down { .. } => "Nothing was received yet.".to_owned(),
+            }
+        };
+        paragraph(buf, area, &text, look.theme.style(Tone::Dim));
+    }
+}
+
+/// Where things lie in the pane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parts {
+    pub pulse: Rect,
+    pub list: Rect,
+    pub detail: Rect,
+}
+
+fn matches(delivery: &Delivery, filter: &str) -> bool {
+    let (_, verdict, _) = told::verdict(delivery);
+    let subject = told::subject(delivery);
+    [
+        delivery.account.as_str(),
+        delivery.provider.as_str(),
+        &verdict,
+        &delivery.kind,
+        &subject,
+        &delivery.why,
+    ]
+    .into_iter()
+    .chain(delivery.errands.iter().map(|errand| errand.told.as_str()))
+    .any(|text| super::contains(text, filter))
+}

@@ -1,0 +1,187 @@
+//! Proof of life: where callbacks are received, since when the listener was last heard, and what is not done yet.
+
+use std::time::Duration;
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::State;
+use crate::domain::{Listening, Now};
+use crate::tui::panes::{Look, age_changes_in};
+use crate::tui::theme::Tone;
+use crate::tui::widgets::text::{Pen, paragraph, width};
+
+/// A heartbeat comes far more often; an older one is no proof of life any more.
+const BEATS_WITHIN: Duration = Duration::from_mins(1);
+
+/// How the listener stands, for the eye.
+fn state(look: Look<'_>) -> (&'static str, Tone) {
+    match &look.store.listening {
+        Listening::Off => ("○", Tone::Dim),
+        Listening::Up { heartbeat, .. } if look.now.wall.since(*heartbeat) > BEATS_WITHIN => {
+            ("!", Tone::Warn)
+        }
+        Listening::Up { .. } => ("●", Tone::Good),
+        Listening::Down { .. } => ("✘", Tone::Bad),
+    }
+}
+
+/// What is said, most important first.
+fn parts(pane: &State, look: Look<'_>) -> Vec<(String, Tone)> {
+    let mut parts = Vec::new();
+    match &look.store.listening {
+        // Where there are no rows, their place says how to switch it on.
+        Listening::Off if pane.rows().is_empty() => parts.push(("off".into(), Tone::Dim)),
+        Listening::Off => parts.push((
+            "off: set `[callbacks] bind`, or run `tilldeck listen`".into(),
+            Tone::Dim,
+        )),
+        Listening::Up { url, heartbeat } => {
+            parts.push((format!("{url}/callbacks/NAME"), Tone::Plain));
+            let (_, tone) = state(look);
+            let tone = if tone == Tone::Good { Tone::Dim } else { tone };
+            parts.push((format!("heartbeat {}", look.ago(*heartbeat)), tone));
+        }
+        Listening::Down { .. } => {}
+    }
+    match pane.rows().front() {
+        Some(last) => parts.push((format!("last {}", look.ago(last.received_at)), Tone::Dim)),
+        None if matches!(look.store.listening, Listening::Up { .. }) => {
+            parts.push(("none yet".into(), Tone::Dim));
+        }
+        None => {}
+    }
+    let sum = pane.tally.sum;
+    for (count, word, tone) in [
+        (sum.queued - sum.failing, "queued", Tone::Busy),
+        (sum.failing, "failing", Tone::Warn),
+        (sum.given_up, "given up", Tone::Bad),
+    ] {
+        if count > 0 {
+            parts.push((format!("{count} {word}"), tone));
+        }
+    }
+    parts
+}
+
+/// The lines it takes in `columns`, at most `most`, with what does not fit left out.
+fn lines(parts: Vec<(String, Tone)>, columns: u16, most: usize) -> Vec<Vec<(String, Tone)>> {
+    let mut lines: Vec<Vec<(String, Tone)>> = vec![Vec::new()];
+    let mut used = 2;
+    for part in parts {
+        let wide = width(&part.0);
+        let here = lines.last_mut().filter(|line| !line.is_empty());
+        if let Some(line) = here {
+            if used + 3 + wide <= columns {
+                used += 3 + wide;
+                line.push(part);
+                continue;
+            }
+            if lines.len() == most {
+                break;
+            }
+            lines.push(vec![part]);
+            used = 2 + wide;
+        } else {
+            lines[0].push(part);
+            used += wide;
+        }
+    }
+    lines
+}
+
+/// Rows of a listener's trouble, in words.
+const TROUBLE_ROWS: u16 = 3;
+
+/// Rows it takes of a pane so wide and high.
+pub fn rows(pane: &State, look: Look<'_>, area: Rect) -> u16 {
+    let most = if area.height >= 7 { 2 } else { 1 };
+    let told = lines(parts(pane, look), area.width, most).len();
+    let told = u16::try_from(told).unwrap_or(1);
+    match &look.store.listening {
+        Listening::Down { .. } => {
+            let why = wrapped_rows(&trouble(look), area.width.saturating_sub(2));
+            (why.min(TROUBLE_ROWS) + told).min(area.height)
+        }
+        _ => told.min(area.height),
+    }
+}
+
+fn wrapped_rows(text: &str, columns: u16) -> u16 {
+    let lines = crate::tui::widgets::text::wrap(text, columns).len();
+    u16::try_from(lines).unwrap_or(u16::MAX)
+}
+
+fn trouble(look: Look<'_>) -> String {
+    match &look.store.listening {
+        Listening::Down {
+            address,
+            why,
+            since,
+        } => format!(
+            "NOTHING IS RECEIVED at {address} since {}: {why}",
+            since.clock(&look.store.zone)
+        ),
+        _ => String::new(),
+    }
+}
+
+pub fn draw(pane: &State, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+    let theme = look.theme;
+    let (glyph, tone) = state(look);
+    Pen::new(buf, area, 0).text(glyph, theme.bold(tone));
+    let inner = Rect {
+        x: area.x + 2.min(area.width),
+        width: area.width.saturating_sub(2),
+        ..area
+    };
+    let down = matches!(look.store.listening, Listening::Down { .. });
+    let mut row = 0;
+    if down {
+        let room = Rect {
+            height: inner.height.min(TROUBLE_ROWS),
+            ..inner
+        };
+        row = paragraph(buf, room, &trouble(look), theme.bold(Tone::Bad));
+    }
+    let most = usize::from(area.height.saturating_sub(row));
+    if most == 0 {
+        return;
+    }
+    for line in lines(parts(pane, look), area.width, most) {
+        let mut pen = Pen::new(buf, inner, row);
+        for (at, (text, tone)) in line.iter().enumerate() {
+            if at > 0 {
+                pen.text(" · ", theme.style(Tone::Dim));
+            }
+            pen.text(text, theme.style(*tone));
+        }
+        row += 1;
+    }
+}
+
+/// In a few words, for the title of a pane that is seen in its place.
+pub fn brief(pane: &State, look: Look<'_>) -> (String, Tone) {
+    let (_, tone) = state(look);
+    let word = match (&look.store.listening, pane.rows().front()) {
+        (Listening::Off, None) => "callbacks off".to_owned(),
+        (Listening::Down { .. }, _) => "no callbacks are received".to_owned(),
+        (_, Some(last)) => format!("last callback {}", look.ago(last.received_at)),
+        (Listening::Up { .. }, None) => "no callback yet".to_owned(),
+    };
+    let tone = if tone == Tone::Good { Tone::Dim } else { tone };
+    (word, tone)
+}
+
+/// Until it must change by itself.
+pub fn changes_in(pane: &State, listening: &Listening, now: Now) -> Option<Duration> {
+    let beat = match listening {
+        Listening::Up { heartbeat, .. } => Some(*heartbeat),
+        Listening::Off | Listening::Down { .. } => None,
+    };
+    let last = pane.rows().front().map(|last| last.received_at);
+    beat.into_iter()
+        .chain(last)
+        .map(|at| age_changes_in(at, now))
+        .min()
+}

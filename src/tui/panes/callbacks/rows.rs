@@ -1,0 +1,144 @@
+//! How callbacks are drawn: one row each, and the selected one in detail.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::told;
+use crate::domain::{Delivery, WallTime};
+use crate::tui::panes::Look;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::text::{Pen, below, paragraph, width};
+
+/// Columns of a clock time, and of a date.
+const TIME: u16 = 8;
+/// Columns of a verdict: `unreadable` whole.
+const VERDICT: u16 = 10;
+
+/// How wide each column is.
+pub struct Columns {
+    account: u16,
+    kind: u16,
+    subject: u16,
+}
+
+impl Columns {
+    pub fn new(total: u16, rows: &[&Delivery], look: Look<'_>) -> Self {
+        let widest = |measure: fn(&Delivery) -> u16, most: u16| {
+            rows.iter()
+                .copied()
+                .map(measure)
+                .max()
+                .unwrap_or(0)
+                .min(most)
+        };
+        let fixed = TIME + VERDICT + 4;
+        let rest = total.saturating_sub(fixed);
+        let account = if look.store.accounts.len() > 1 {
+            widest(|row| width(&row.account), if rest >= 60 { 14 } else { 8 })
+        } else {
+            0
+        };
+        // What came of it says more than how the provider calls it.
+        let kind = match rest {
+            0..64 => 0,
+            64..90 => widest(|row| width(&row.kind), 12),
+            _ => widest(|row| width(&row.kind), 22),
+        };
+        let room = rest.saturating_sub(account + kind + 3);
+        let subject = {
+            let most = if total < 100 { 20 } else { 40 };
+            widest(|row| width(&told::subject(row)), most).min(room / 2)
+        };
+        Self {
+            account,
+            kind,
+            subject,
+        }
+    }
+
+    pub fn draw(
+        &self,
+        delivery: &Delivery,
+        look: Look<'_>,
+        area: Rect,
+        row: u16,
+        buf: &mut Buffer,
+    ) {
+        let theme = look.theme;
+        let dim = theme.style(Tone::Dim);
+        let (glyph, word, tone) = told::verdict(delivery);
+        let mut pen = Pen::new(buf, area, row);
+        pen.cell(&when(delivery.received_at, look), TIME, dim)
+            .skip(1)
+            .text(glyph, theme.bold(tone))
+            .skip(1)
+            .cell(&word, VERDICT, theme.style(tone))
+            .skip(1);
+        for (text, wide, style) in [
+            (delivery.account.as_str(), self.account, dim),
+            (
+                &told::subject(delivery),
+                self.subject,
+                theme.style(Tone::Plain),
+            ),
+            (&delivery.kind, self.kind, dim),
+        ] {
+            if wide > 0 {
+                pen.cell(text, wide, style).skip(1);
+            }
+        }
+        for (at, (text, tone)) in told::outcome(delivery, look).iter().enumerate() {
+            if at > 0 {
+                pen.text(" · ", dim);
+            }
+            pen.text(text, theme.style(*tone));
+        }
+    }
+}
+
+/// The time of what happened today, the date of all else.
+fn when(at: WallTime, look: Look<'_>) -> String {
+    let at = at.date_and_clock(&look.store.zone);
+    let today = look.now.wall.date_and_clock(&look.store.zone);
+    let part = if at.get(..10) == today.get(..10) {
+        11..19
+    } else {
+        5..10
+    };
+    at.get(part).unwrap_or(&at).to_owned()
+}
+
+/// The selected one, in words.
+pub fn draw_detail(delivery: &Delivery, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+    if area.height < 3 {
+        return;
+    }
+    let theme = look.theme;
+    let dim = theme.style(Tone::Dim);
+    let (_, _, tone) = told::verdict(delivery);
+    let subject = told::subject(delivery);
+    let name = match (subject.as_str(), delivery.kind.as_str()) {
+        ("", "") => "a callback",
+        ("", kind) => kind,
+        (subject, _) => subject,
+    };
+    let mut pen = Pen::new(buf, area, 0);
+    pen.text("── ", theme.border(false, false))
+        .text(name, theme.bold(Tone::Plain))
+        .text(" to ", dim)
+        .text(&delivery.account, dim)
+        .skip(1);
+    let rest = usize::from(pen.left());
+    pen.text(&"─".repeat(rest), theme.border(false, false));
+    let mut left = below(area, 1);
+    let rows = paragraph(buf, left, &told::meaning(delivery), theme.style(tone));
+    left = below(left, rows);
+    let rows = paragraph(buf, left, &told::arrival(delivery, look), dim);
+    left = below(left, rows);
+    for (row, errand) in (0..left.height).zip(&delivery.errands) {
+        let (words, tone) = told::standing(errand, look);
+        Pen::new(buf, left, row)
+            .text(&words, theme.style(tone))
+            .text(&told::history(errand), dim);
+    }
+}

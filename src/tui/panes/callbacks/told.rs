@@ -1,0 +1,148 @@
+//! What is told of a callback, in words: its verdict, and what it gives rise to.
+
+use crate::domain::{Delivery, Duty, Errand, Standing, Subject, Verdict};
+use crate::tui::panes::Look;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::text::size;
+
+use super::window::has_failed;
+
+/// Glyph, word and tone of a verdict.
+pub fn verdict(delivery: &Delivery) -> (&'static str, String, Tone) {
+    match delivery.verdict {
+        Verdict::Accepted => ("✔", "accepted".into(), Tone::Good),
+        Verdict::Repeat => ("↻", format!("repeat {}", delivery.attempt), Tone::Dim),
+        Verdict::Refused => ("✘", "refused".into(), Tone::Bad),
+        Verdict::UnknownAccount => ("?", "no account".into(), Tone::Warn),
+        Verdict::Unreadable => ("!", "unreadable".into(), Tone::Warn),
+    }
+}
+
+/// What it comes to, in one sentence.
+pub fn meaning(delivery: &Delivery) -> String {
+    let why = |word: &str| match delivery.why.as_str() {
+        "" => word.to_owned(),
+        why => format!("{word}: {why}"),
+    };
+    match delivery.verdict {
+        Verdict::Accepted if delivery.why.is_empty() => "accepted".into(),
+        Verdict::Accepted => format!("accepted, proved by {}", delivery.why),
+        Verdict::Repeat => format!(
+            "delivered for the {} time: shown, and acted upon no more",
+            ordinal(delivery.attempt)
+        ),
+        Verdict::Refused => why("refused, not acted upon"),
+        Verdict::UnknownAccount => format!("no account here is called {}", delivery.account),
+        Verdict::Unreadable => why("it cannot be understood"),
+    }
+}
+
+fn ordinal(n: u32) -> String {
+    let end = match (n % 10, n % 100) {
+        (1, tens) if tens != 11 => "st",
+        (2, tens) if tens != 12 => "nd",
+        (3, tens) if tens != 13 => "rd",
+        _ => "th",
+    };
+    format!("{n}{end}")
+}
+
+/// What came of it so far, what is not done yet first, each errand with its tone; why not, where nothing is to be done.
+pub fn outcome(delivery: &Delivery, look: Look<'_>) -> Vec<(String, Tone)> {
+    if !delivery.errands.is_empty() {
+        let mut errands: Vec<&Errand> = delivery.errands.iter().collect();
+        errands.sort_by_key(|errand| match errand.standing {
+            Standing::GivenUp => 0,
+            Standing::Due { .. } if has_failed(errand) => 1,
+            Standing::Due { .. } => 2,
+            Standing::Done => 3,
+        });
+        return errands
+            .into_iter()
+            .map(|errand| standing(errand, look))
+            .collect();
+    }
+    let words = match delivery.verdict {
+        Verdict::Accepted => return Vec::new(),
+        Verdict::Repeat => "told before".to_owned(),
+        _ => delivery.why.clone(),
+    };
+    let tone = match delivery.verdict {
+        Verdict::Refused => Tone::Bad,
+        Verdict::Repeat => Tone::Dim,
+        _ => Tone::Warn,
+    };
+    vec![(words, tone)]
+}
+
+/// How one errand stands.
+pub fn standing(errand: &Errand, look: Look<'_>) -> (String, Tone) {
+    let verb = match errand.duty {
+        Duty::Ask => "asked",
+        Duty::Forward => "forwarded",
+    };
+    let took = match (errand.duty, errand.took) {
+        (Duty::Forward, Some(took)) => format!(" {} ms", took.as_millis()),
+        _ => String::new(),
+    };
+    match errand.standing {
+        Standing::Done => (format!("{verb}: {}{took}", errand.told), Tone::Plain),
+        Standing::GivenUp => (format!("given up: {}", errand.told), Tone::Bad),
+        Standing::Due { at } => {
+            let left = at.since(look.now.wall);
+            let next = match (left.is_zero(), look.still) {
+                (true, _) => String::new(),
+                (false, true) => format!("next try at {}", at.clock(&look.store.zone)),
+                (false, false) => format!("next try in {} s", left.as_millis().div_ceil(1000)),
+            };
+            let now = match (errand.duty, next.is_empty()) {
+                (_, false) => next,
+                (Duty::Ask, true) => "asking now".into(),
+                (Duty::Forward, true) => "forwarding now".into(),
+            };
+            if has_failed(errand) {
+                (format!("{now}: {}", errand.told), Tone::Warn)
+            } else {
+                (now, Tone::Busy)
+            }
+        }
+    }
+}
+
+/// Of what it tells, in the words of a sentence.
+pub fn subject(delivery: &Delivery) -> String {
+    match &delivery.subject {
+        Some(Subject::Payment(id)) => id.to_string(),
+        Some(Subject::Player(id)) => format!("player {id}"),
+        None => String::new(),
+    }
+}
+
+/// When, from where and how it came, and what it was answered.
+pub fn arrival(delivery: &Delivery, look: Look<'_>) -> String {
+    let kind = match delivery.kind.as_str() {
+        "" => String::new(),
+        kind => format!("“{kind}” "),
+    };
+    format!(
+        "{kind}{} from {} by {}, {} · answered {}",
+        delivery.received_at.date_and_clock(&look.store.zone),
+        delivery.from,
+        delivery.method,
+        size(delivery.bytes),
+        delivery.status
+    )
+}
+
+/// Where an errand goes and how often it was tried.
+pub fn history(errand: &Errand) -> String {
+    let target = match errand.target.as_str() {
+        "" => String::new(),
+        target => format!(" · to {target}"),
+    };
+    let tries = match errand.tries {
+        0 | 1 => String::new(),
+        tries => format!(" · {tries} tries"),
+    };
+    target + &tries
+}

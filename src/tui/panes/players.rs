@@ -1,0 +1,267 @@
+//! Players of a game: who was authenticated, what they own, kept fresh by callbacks. Nothing of it outlives the
+//! console; the token a player is authenticated with is not even kept while it runs.
+
+mod changes;
+mod view;
+
+use std::time::Duration;
+
+use super::{Hand, age_changes_in};
+use crate::domain::{
+    AccountId, Inventory, Now, Op, Player, PlayerId, Problem, RequestId, Secret, WallTime, inert,
+};
+use crate::tui::msg::Level;
+use crate::tui::store::Purpose;
+use crate::tui::widgets::list::{List, Step};
+
+/// Players kept; of those beyond, the one heard of longest ago goes.
+const PLAYERS_MAX: usize = 500;
+/// Letters of a player's name that are kept.
+const NAME_MAX: usize = 64;
+
+/// Whether a player is who they claim to be.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Proof {
+    /// Nobody asked.
+    None,
+    Proved(WallTime),
+    Refused(Problem),
+}
+
+/// One player and what is known of them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Known {
+    pub account: AccountId,
+    pub id: PlayerId,
+    /// Inert; empty where it is not known.
+    pub name: String,
+    pub proof: Proof,
+    inventory: Option<(Inventory, WallTime)>,
+    /// What the latest look at the inventory found changed, and when.
+    changed: Option<(String, WallTime)>,
+    trouble: Option<Problem>,
+    pub asking: Option<RequestId>,
+}
+
+/// The players, the one heard of last first.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct State {
+    pub list: List,
+    pub players: Vec<Known>,
+    /// The first item that is seen.
+    scroll: usize,
+}
+
+impl State {
+    pub fn selected(&self) -> Option<&Known> {
+        self.players.get(self.list.selected)
+    }
+
+    fn find(&self, account: &AccountId, id: PlayerId) -> Option<usize> {
+        self.players
+            .iter()
+            .position(|known| known.account == *account && known.id == id)
+    }
+
+    /// The player of this number, put on the list where they are new.
+    fn known_mut(&mut self, account: &AccountId, id: PlayerId) -> &mut Known {
+        let at = self.find(account, id).unwrap_or_else(|| {
+            if self.players.len() >= PLAYERS_MAX {
+                self.players.pop();
+            }
+            self.players.insert(
+                0,
+                Known {
+                    account: account.clone(),
+                    id,
+                    name: String::new(),
+                    proof: Proof::None,
+                    inventory: None,
+                    changed: None,
+                    trouble: None,
+                    asking: None,
+                },
+            );
+            if self.players.len() > 1 {
+                // What is looked at stays what is looked at.
+                self.list.moved(1);
+            }
+            0
+        });
+        &mut self.players[at]
+    }
+
+    /// Looks at a player, who is put on the list where they are new.
+    pub fn look_at(&mut self, account: &AccountId, id: PlayerId) {
+        self.known_mut(account, id);
+        self.list.selected = self.find(account, id).unwrap_or(0);
+        self.scroll = 0;
+    }
+
+    /// Asks whether a player is who they claim to be; the inventory is fetched once they are.
+    pub fn authenticate(
+        account: &AccountId,
+        player: PlayerId,
+        token: Secret,
+        hand: &mut Hand<'_>,
+    ) -> RequestId {
+        let op = Op::AuthenticatePlayer { player, token };
+        let purpose = Purpose::Authenticate(player);
+        hand.store
+            .ask(account.clone(), op, purpose, false, hand.out)
+    }
+
+    /// What came of it.
+    pub fn authenticated(
+        &mut self,
+        account: &AccountId,
+        id: PlayerId,
+        result: &Result<Player, Problem>,
+        now: Now,
+    ) {
+        let known = self.known_mut(account, id);
+        match result {
+            Ok(player) => {
+                known.name = inert::cut(&player.username, NAME_MAX);
+                known.proof = Proof::Proved(now.wall);
+            }
+            Err(problem) => known.proof = Proof::Refused(problem.clone()),
+        }
+    }
+
+    /// Fetches the inventory of the selected player.
+    pub fn refresh(&mut self, hand: &mut Hand<'_>) {
+        let Some(known) = self.players.get_mut(self.list.selected) else {
+            return;
+        };
+        if known.asking.is_some() {
+            return;
+        }
+        let op = Op::PlayerItems(known.id);
+        let purpose = Purpose::Items(known.id);
+        let account = known.account.clone();
+        known.asking = Some(hand.store.ask(account, op, purpose, false, hand.out));
+    }
+
+    /// An answer to [`State::refresh`], or to what a callback gave rise to; tells what changed.
+    pub fn items(
+        &mut self,
+        account: &AccountId,
+        id: PlayerId,
+        result: Result<Inventory, Problem>,
+        now: Now,
+    ) -> Option<String> {
+        let known = self.known_mut(account, id);
+        match result {
+            Err(problem) => {
+                known.trouble = Some(problem);
+                None
+            }
+            Ok(inventory) => {
+                known.trouble = None;
+                let before = known.inventory.as_ref().map(|(before, _)| before);
+                let told = before.map(|before| changes::changes(&before.items, &inventory.items));
+                known.inventory = Some((inventory, now.wall));
+                let told = told.filter(|told| !told.is_empty())?;
+                known.changed = Some((told.clone(), now.wall));
+                Some(told)
+            }
+        }
+    }
+
+    /// A request for the inventory was answered or called off.
+    pub fn settled(&mut self, account: &AccountId, id: PlayerId) {
+        if let Some(at) = self.find(account, id) {
+            self.players[at].asking = None;
+        }
+    }
+
+    /// Calls off what the selected player is asked for; whether there was anything.
+    pub fn cancel(&mut self, hand: &mut Hand<'_>) -> bool {
+        let known = self.players.get_mut(self.list.selected);
+        let Some(request) = known.and_then(|known| known.asking.take()) else {
+            return false;
+        };
+        hand.store.cancel(request, hand.out);
+        true
+    }
+
+    /// Takes the selected player off the list.
+    pub fn forget_selected(&mut self, hand: &mut Hand<'_>) {
+        self.cancel(hand);
+        if self.list.selected < self.players.len() {
+            let gone = self.players.remove(self.list.selected);
+            self.list.selected = self.list.selected.min(self.players.len().saturating_sub(1));
+            self.scroll = 0;
+            let words = format!(
+                "player {} is off the list; a callback brings them back",
+                gone.id
+            );
+            hand.store.flash(Level::Info, words);
+        }
+    }
+
+    /// Players of an account that is gone are of no use.
+    pub fn forget(&mut self, account: &AccountId) {
+        self.players.retain(|known| known.account != *account);
+        let last = self.players.len().saturating_sub(1);
+        self.list.selected = self.list.selected.min(last);
+    }
+
+    /// Among the players; by pages within the inventory.
+    pub fn step(&mut self, step: Step, area: ratatui::layout::Rect) {
+        let parts = view::parts(area);
+        match step {
+            Step::PageUp | Step::PageDown => {
+                let items = self.selected().map_or(0, Known::len);
+                self.scroll = step.scroll(self.scroll, items, view::item_rows(parts.items));
+            }
+            step => {
+                let before = self.list.selected;
+                self.list.step(step, self.players.len(), parts.list.height);
+                if before != self.list.selected {
+                    self.scroll = 0;
+                }
+            }
+        }
+    }
+
+    /// Puts the selection on the row that is drawn there.
+    pub fn point(&mut self, at: ratatui::layout::Position, area: ratatui::layout::Rect) {
+        let list = view::parts(area).list;
+        if list.contains(at) {
+            let window = self.list.window(self.players.len(), list.height);
+            let place = window.start + usize::from(at.y - list.y);
+            if window.contains(&place) {
+                self.list.selected = place;
+                self.scroll = 0;
+            }
+        }
+    }
+
+    /// Until the pane must change by itself.
+    pub fn changes_in(&self, now: Now) -> Option<Duration> {
+        self.players
+            .iter()
+            .filter_map(|known| known.inventory.as_ref())
+            .map(|(_, at)| age_changes_in(*at, now))
+            .min()
+    }
+}
+
+impl Known {
+    fn len(&self) -> usize {
+        self.inventory
+            .as_ref()
+            .map_or(0, |(inventory, _)| inventory.items.len())
+    }
+
+    /// What they are called: their name, or their number.
+    pub fn called(&self) -> String {
+        if self.name.is_empty() {
+            format!("player {}", self.id)
+        } else {
+            self.name.clone()
+        }
+    }
+}

@@ -1,0 +1,275 @@
+//! How players and their inventories are drawn.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::changes::{name, uses};
+use super::{Known, Proof, State};
+use crate::tui::keys::Action;
+use crate::tui::panes::{JUST_NOW, Look, age};
+use crate::tui::theme::Tone;
+use crate::tui::widgets::text::{Pen, below, paragraph, width};
+
+/// From here on the inventory stands beside the players.
+const WHOLE: u16 = 90;
+/// Columns of the players beside an inventory.
+const SIDE: u16 = 40;
+
+/// Where the pane's parts lie.
+pub struct Parts {
+    pub list: Rect,
+    pub items: Rect,
+}
+
+pub fn parts(area: Rect) -> Parts {
+    if area.width >= WHOLE {
+        let list = Rect {
+            width: SIDE,
+            ..area
+        };
+        let items = Rect {
+            x: area.x + SIDE + 3,
+            width: area.width - SIDE - 3,
+            ..area
+        };
+        return Parts { list, items };
+    }
+    let list = Rect {
+        height: (area.height / 3).max(2).min(area.height),
+        ..area
+    };
+    Parts {
+        list,
+        items: below(area, list.height),
+    }
+}
+
+/// Rows of items in the inventory's part.
+pub fn item_rows(items: Rect) -> u16 {
+    items.height.saturating_sub(4)
+}
+
+impl State {
+    pub fn view(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+        let theme = look.theme;
+        if self.players.is_empty() {
+            draw_empty(look, area, buf);
+            return;
+        }
+        let parts = parts(area);
+        for (row, at) in (0..).zip(self.list.window(self.players.len(), parts.list.height)) {
+            draw_player(&self.players[at], look, parts.list, row, buf);
+            if at == self.list.selected {
+                let line = Rect {
+                    y: parts.list.y + row,
+                    height: 1,
+                    ..parts.list
+                };
+                buf.set_style(line, theme.selected(look.focused));
+            }
+        }
+        if parts.items.x > parts.list.x {
+            for row in 0..area.height {
+                let between = Rect {
+                    x: parts.list.right() + 1,
+                    width: 1,
+                    ..area
+                };
+                Pen::new(buf, between, row).text("│", theme.border(false, false));
+            }
+        }
+        if let Some(known) = self.selected() {
+            self.draw_inventory(known, look, parts.items, buf);
+        }
+    }
+
+    fn draw_inventory(&self, known: &Known, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+        let theme = look.theme;
+        let dim = theme.style(Tone::Dim);
+        let mut pen = Pen::new(buf, area, 0);
+        pen.text(&known.called(), theme.bold(Tone::Plain))
+            .text(&format!(" · {} at {}", known.id, known.account), dim);
+        match &known.proof {
+            Proof::None => {
+                pen.text(" · not authenticated", dim);
+            }
+            Proof::Proved(at) => {
+                let text = format!(" · authenticated {}", look.ago(*at));
+                pen.text(&text, theme.style(Tone::Good));
+            }
+            Proof::Refused(_) => {
+                pen.text(" · REFUSED", theme.bold(Tone::Bad));
+            }
+        }
+        let mut pen = Pen::new(buf, area, 1);
+        match (&known.inventory, known.asking) {
+            (_, Some(request)) => {
+                let word = match look.store.waiting_for(Some(request)) {
+                    Some(why) => format!("waits {why}"),
+                    None => "fetching the inventory…".into(),
+                };
+                pen.text(&word, theme.style(Tone::Busy));
+            }
+            (Some((inventory, at)), None) => {
+                let many = match inventory.items.len() {
+                    1 => "1 item".to_owned(),
+                    n => format!("{n} items"),
+                };
+                pen.text(&format!("{many}, as of {}", look.ago(*at)), dim);
+                if let Some((told, at)) = &known.changed {
+                    let fresh = look.now.wall.since(*at) < JUST_NOW;
+                    let tone = if fresh { Tone::Good } else { Tone::Dim };
+                    let when = look.ago(*at);
+                    pen.skip(2)
+                        .text(told, theme.bold(tone))
+                        .text(&format!(" {when}"), dim);
+                }
+            }
+            (None, None) => {
+                let text = format!("{} fetches the inventory", look.key(Action::RefreshItems));
+                pen.text(&text, dim);
+            }
+        }
+        self.draw_items(known, look, area, buf);
+    }
+
+    /// What is wrong, then the table.
+    fn draw_items(&self, known: &Known, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+        let theme = look.theme;
+        let dim = theme.style(Tone::Dim);
+        let mut left = below(area, 2);
+        let refusal = match &known.proof {
+            Proof::Refused(problem) => Some(problem),
+            _ => None,
+        };
+        for problem in refusal.into_iter().chain(&known.trouble) {
+            let room = Rect {
+                height: left.height.min(3),
+                ..left
+            };
+            let rows = paragraph(buf, room, &problem.told(), theme.style(Tone::Bad));
+            left = below(left, rows);
+        }
+        let Some((inventory, _)) = &known.inventory else {
+            return;
+        };
+        left = below(left, u16::from(left.height > 4));
+        if inventory.items.is_empty() {
+            Pen::new(buf, left, 0).text("This player owns nothing.", dim);
+            return;
+        }
+        let widest = |measure: fn(&crate::domain::Item) -> u16, least: u16, most: u16| {
+            let all = inventory.items.iter().map(measure);
+            all.max().unwrap_or(0).clamp(least, most)
+        };
+        let id = widest(|item| width(&item.id.to_string()), 8, 20);
+        let called = widest(|item| width(&name(item)), 4, 32).min(left.width / 2);
+        let left_uses = widest(|item| width(&uses(item.remaining_uses)), 4, 10);
+        let wide = left.width >= 60;
+        let mut pen = Pen::new(buf, left, 0);
+        pen.right("instance", id, dim)
+            .skip(2)
+            .cell("item", called, dim)
+            .skip(2)
+            .right("uses", left_uses, dim)
+            .skip(2)
+            .text(if wide { "data, or what it is" } else { "" }, dim);
+        left = below(left, 1);
+        let last = inventory
+            .items
+            .len()
+            .saturating_sub(usize::from(left.height));
+        let first = self.scroll.min(last);
+        for (row, item) in (0..left.height).zip(inventory.items.iter().skip(first)) {
+            let mut pen = Pen::new(buf, left, row);
+            pen.right(&item.id.to_string(), id, dim)
+                .skip(2)
+                .cell(&name(item), called, theme.style(Tone::Plain))
+                .skip(2);
+            let tone = match item.remaining_uses {
+                None => Tone::Dim,
+                Some(0) => Tone::Warn,
+                Some(_) => Tone::Plain,
+            };
+            pen.right(&uses(item.remaining_uses), left_uses, theme.style(tone))
+                .skip(2);
+            let beside = item.data.as_deref().unwrap_or(&item.description);
+            pen.text(beside, dim);
+        }
+        if last > 0 {
+            let shown = format!(
+                "{}-{} of {}, {} for more",
+                first + 1,
+                (first + usize::from(left.height)).min(inventory.items.len()),
+                inventory.items.len(),
+                look.key(Action::PageDown)
+            );
+            Pen::new(buf, area, 1).flush(&shown, dim);
+        }
+    }
+}
+
+fn draw_player(known: &Known, look: Look<'_>, area: Rect, row: u16, buf: &mut Buffer) {
+    let theme = look.theme;
+    let dim = theme.style(Tone::Dim);
+    let (glyph, tone) = match (&known.proof, &known.trouble) {
+        (Proof::Refused(_), _) => ("✘", Tone::Bad),
+        (_, Some(_)) => ("!", Tone::Warn),
+        (Proof::Proved(_), None) => ("✔", Tone::Good),
+        (Proof::None, None) => ("○", Tone::Dim),
+    };
+    let state = match (known.asking, &known.inventory) {
+        (Some(_), _) => "asks".to_owned(),
+        (None, Some((_, at))) => age(*at, look.now),
+        (None, None) => String::new(),
+    };
+    let items = known
+        .inventory
+        .as_ref()
+        .map_or_else(String::new, |(inventory, _)| match inventory.items.len() {
+            1 => "1 item".to_owned(),
+            n => format!("{n} items"),
+        });
+    let mut pen = Pen::new(buf, area, row);
+    pen.keep(18)
+        .text(glyph, theme.bold(tone))
+        .skip(1)
+        .text(&known.called(), theme.style(Tone::Plain));
+    if look.store.games().count() > 1 {
+        pen.skip(1).text(known.account.as_str(), dim);
+    }
+    let right = Rect {
+        x: area.right().saturating_sub(17),
+        width: 17.min(area.width),
+        ..area
+    };
+    Pen::new(buf, right, row)
+        .right(&items, 11, dim)
+        .right(&state, 6, dim);
+}
+
+fn draw_empty(look: Look<'_>, area: Rect, buf: &mut Buffer) {
+    let theme = look.theme;
+    let area = below(area, area.height / 5);
+    let (first, then) = if !look.store.is_ready() {
+        ("Opening…", String::new())
+    } else if look.store.games().next().is_none() {
+        (
+            "This profile has no Kongregate account.",
+            "Players belong to a game at Kongregate; with the game's key in an account of that provider they are seen \
+             here."
+                .to_owned(),
+        )
+    } else {
+        (
+            "No player is known yet.",
+            format!(
+                "{} authenticates one with the token that the game's client was given, or fetches an inventory by the \
+                 player's number alone. A callback about a player puts them here too.",
+                look.key(Action::Authenticate)
+            ),
+        )
+    };
+    let rows = paragraph(buf, area, first, theme.style(Tone::Plain));
+    paragraph(buf, below(area, rows + 1), &then, theme.style(Tone::Dim));
+}

@@ -1,0 +1,193 @@
+//! The past of one payment: which one is meant, its timeline opened and kept up to date, and where that leads.
+
+use std::sync::Arc;
+
+use super::keys::Action;
+use super::msg::Level;
+use super::overlays::timeline::{self, Chosen};
+use super::overlays::{Overlay, exchange};
+use super::panes::contains;
+use super::{Effect, Model};
+use crate::domain::{
+    AccountId, Exchange, ExchangeId, Now, PaymentId, Problem, RequestId, Secret, Subject, Timeline,
+};
+
+impl Model {
+    /// Opens the past of a payment over what is open now.
+    pub(super) fn open_timeline(&mut self, account: AccountId, payment: PaymentId, now: Now) {
+        let under = std::mem::take(&mut self.overlay);
+        // Back to where one came from, rather than ever deeper.
+        let under = match under {
+            Overlay::Exchange(state) => match *state.under {
+                Overlay::Timeline(below) if below.payment == payment => {
+                    self.overlay = Overlay::Timeline(below);
+                    return;
+                }
+                _ => Overlay::Exchange(state),
+            },
+            Overlay::Delivery(state) => match *state.under {
+                Overlay::Timeline(below) if below.payment == payment => {
+                    self.overlay = Overlay::Timeline(below);
+                    return;
+                }
+                _ => Overlay::Delivery(state),
+            },
+            other => other,
+        };
+        let state = timeline::State::new(account, payment, under, now);
+        self.overlay = Overlay::Timeline(Box::new(state));
+    }
+
+    /// Looks at the open timeline's payment, where that is due.
+    pub(super) fn look_back(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if !self.store.is_ready() {
+            return;
+        }
+        if let Overlay::Timeline(state) = &mut self.overlay
+            && state.due().is_some_and(|due| due <= now.mono)
+        {
+            let request = self.store.number();
+            state.asked(request);
+            out.push(Effect::LookBack {
+                request,
+                account: state.account.clone(),
+                payment: state.payment.clone(),
+            });
+        }
+    }
+
+    /// Something about a payment happened.
+    pub(super) fn stir_timeline(&mut self, account: &AccountId, payment: &PaymentId, now: Now) {
+        if let Overlay::Timeline(state) = &mut self.overlay
+            && state.account == *account
+            && state.payment == *payment
+        {
+            state.stir(now);
+        }
+    }
+
+    pub(super) fn stir_timeline_of(&mut self, exchange: &Exchange, now: Now) {
+        if let Overlay::Timeline(state) = &mut self.overlay
+            && state.account == exchange.account
+            && tells_of(exchange, state.payment.as_str())
+        {
+            state.stir(now);
+        }
+    }
+
+    pub(super) fn told_timeline(
+        &mut self,
+        request: RequestId,
+        result: Result<Timeline, Problem>,
+        now: Now,
+    ) {
+        let screen = self.overlay_screen();
+        if let Overlay::Timeline(state) = &mut self.overlay {
+            state.heard(request, result, now, &self.store, screen);
+        }
+    }
+
+    /// The exchange a timeline leads to.
+    pub(super) fn opened(&mut self, request: RequestId, result: Result<Arc<Exchange>, Problem>) {
+        if let Overlay::Timeline(state) = &mut self.overlay
+            && state.opening == Some(request)
+        {
+            state.opening = None;
+            match result {
+                Ok(exchange) => self.open_exchange(exchange),
+                Err(problem) => self.store.flash(Level::Error, problem.told()),
+            }
+        }
+    }
+
+    pub(super) fn open_exchange(&mut self, exchange: Arc<Exchange>) {
+        let screen = self.overlay_screen();
+        let under = std::mem::take(&mut self.overlay);
+        self.overlay = Overlay::Exchange(exchange::State::new(exchange, under, screen));
+    }
+
+    /// The payment an exchange is about, where that can be known: its id stands in what was sent.
+    pub(super) fn payment_of(&self, exchange: &Exchange) -> Option<PaymentId> {
+        let sent =
+            |id: &str| contains(&exchange.url, id) || contains(&exchange.request_body.text, id);
+        if let Ok(id) = PaymentId::new(exchange.about.as_str())
+            && (sent(id.as_str()) || self.is_watched(&exchange.account, &id))
+        {
+            return Some(id);
+        }
+        // A call put together by hand says nothing of what it is about.
+        let watched = self.store.payments.iter();
+        let watched = watched.filter(|w| w.watch.account == exchange.account);
+        let told = self.callbacks.rows().iter().filter_map(|delivery| {
+            let of = delivery.account == exchange.account.as_str();
+            match &delivery.subject {
+                Some(Subject::Payment(id)) if of => Some(id),
+                _ => None,
+            }
+        });
+        watched
+            .map(|watched| &watched.watch.id)
+            .chain(told)
+            .find(|id| tells_of(exchange, id.as_str()))
+            .cloned()
+    }
+
+    pub(super) fn is_watched(&self, account: &AccountId, id: &PaymentId) -> bool {
+        let mut all = self.store.payments.iter();
+        all.any(|w| w.watch.account == *account && w.watch.id == *id)
+    }
+
+    pub(super) fn act_in_timeline(&mut self, action: Action, now: Now, out: &mut Vec<Effect>) {
+        let Overlay::Timeline(state) = &mut self.overlay else {
+            return;
+        };
+        match action {
+            Action::OpenHappening => match state.choose(now, &self.store) {
+                Chosen::Exchange(id) => self.open_exchange_of(id, out),
+                Chosen::Delivery(delivery) => {
+                    // What was heard of it since is newer.
+                    let newer = self.callbacks.known(delivery.id).cloned();
+                    self.open_delivery(newer.unwrap_or(delivery), now, out);
+                }
+                Chosen::Unfolded | Chosen::Nothing => {}
+            },
+            Action::AllCalls => state.toggle_all(),
+            Action::CheckTimeline => {
+                let (account, id) = (state.account.clone(), state.payment.clone());
+                let mut all = self.store.payments.iter();
+                let at = all.position(|w| w.watch.account == account && w.watch.id == id);
+                match at {
+                    Some(at) => self.store.check(at, false, out),
+                    None => self.store.flash(
+                        Level::Info,
+                        "only payments that are watched are asked for; a callback or Payments adds them",
+                    ),
+                }
+            }
+            _ => out.push(Effect::Copy {
+                text: Secret::new(state.payment.as_str()),
+                what: "the payment id",
+            }),
+        }
+    }
+
+    pub(super) fn open_exchange_of(&mut self, id: ExchangeId, out: &mut Vec<Effect>) {
+        if let Some(exchange) = self.requests.known(id).cloned() {
+            self.open_exchange(exchange);
+        } else if let Overlay::Timeline(state) = &mut self.overlay {
+            let request = self.store.number();
+            state.opening = Some(request);
+            out.push(Effect::OpenExchange {
+                request,
+                exchange: id,
+            });
+        }
+    }
+}
+
+/// Whether an exchange is about a payment, or names it in its address.
+fn tells_of(exchange: &Exchange, payment: &str) -> bool {
+    // So short an id would be found in anything.
+    let named = payment.len() >= 4 && contains(exchange.path(), payment);
+    exchange.about == payment || named
+}

@@ -1,0 +1,105 @@
+//! Players: authenticated by hand, their inventories heard of.
+
+use super::facts::nonsense;
+use super::msg::{Level, Notice};
+use super::overlays::{Overlay, Stage, player_form};
+use super::panes::Pane;
+use super::panes::players::{Known, State as Players};
+use super::{Effect, Model};
+use crate::domain::{
+    AccountId, Answer, Inventory, Now, Player, PlayerId, Problem, ProblemKind, RequestId,
+};
+
+impl Model {
+    pub(super) fn heard_items(
+        &mut self,
+        account: &AccountId,
+        player: PlayerId,
+        result: Result<Inventory, Problem>,
+        now: Now,
+    ) {
+        if self.store.known(account).is_none() {
+            return;
+        }
+        if let Some(changed) = self.players.items(account, player, result, now) {
+            let known = self.players.players.iter();
+            let mut known = known.filter(|known| known.id == player && known.account == *account);
+            let called = known.next().map_or_else(String::new, Known::called);
+            self.store.notice(Notice {
+                level: Level::Info,
+                about: format!("player {account} {player}"),
+                text: format!("{called}: {changed}"),
+            });
+        }
+    }
+
+    pub(super) fn authenticated(
+        &mut self,
+        account: &AccountId,
+        player: PlayerId,
+        (request, result): (RequestId, Result<Answer, Problem>),
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        let result: Result<Player, Problem> = match result {
+            Ok(Answer::Player(player)) => Ok(player),
+            Ok(_) => Err(nonsense()),
+            Err(problem) => Err(problem),
+        };
+        // Only what the provider says of the player is kept; a lost connection says nothing of them.
+        let says = match &result {
+            Ok(_) => true,
+            Err(problem) => problem.kind == ProblemKind::Refused,
+        };
+        if says {
+            self.players.authenticated(account, player, &result, now);
+        }
+        let stage = self.overlay.stage();
+        let stage = stage.filter(|stage| stage.asked() == Some(request));
+        match (result, stage) {
+            (Ok(_), stage) => {
+                if stage.is_some() {
+                    self.overlay = Overlay::None;
+                    self.focus = Pane::Players;
+                    self.players.look_at(account, player);
+                    self.players
+                        .refresh(&mut Self::hand(&mut self.store, now, out));
+                }
+            }
+            (Err(problem), Some(stage)) => *stage = Stage::Failed(problem),
+            (Err(problem), None) => self.store.flash(Level::Error, problem.told()),
+        }
+    }
+
+    pub(super) fn submit_player(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let Overlay::Player(form) = &mut self.overlay else {
+            return;
+        };
+        if form.stage.asked().is_some() {
+            return;
+        }
+        let Some((account, player, token)) = form.submit() else {
+            return;
+        };
+        let hand = &mut Self::hand(&mut self.store, now, out);
+        if let Some(token) = token {
+            form.stage = Stage::Asked(Players::authenticate(&account, player, token, hand));
+        } else {
+            self.overlay = Overlay::None;
+            self.focus = Pane::Players;
+            self.players.look_at(&account, player);
+            self.players.refresh(hand);
+        }
+    }
+
+    pub(super) fn open_player_form(&mut self) {
+        let accounts: Vec<AccountId> = self.store.games().map(|k| k.id().clone()).collect();
+        if accounts.is_empty() {
+            let words = "this profile has no Kongregate account; players belong to one";
+            self.store.flash(Level::Info, words);
+            return;
+        }
+        let selected = self.players.selected().map(|known| known.id);
+        self.overlay = Overlay::Player(player_form::State::new(accounts, selected));
+    }
+}

@@ -1,0 +1,497 @@
+//! What is received: callbacks and what they give rise to, and what is done about them by hand.
+
+use std::sync::Arc;
+
+use super::facts::{inventory, nonsense};
+use super::keys::Action;
+use super::msg::{Level, Notice};
+use super::overlays::{Overlay, Stage, delivery, replay};
+use super::panes::callbacks::told;
+use super::panes::{Look, Pane, age};
+use super::store::LISTENER;
+use super::theme::Tone;
+use super::{Effect, Model};
+use crate::domain::{
+    AccountId, Answer, Delivery, Environment, Exchange, ExchangeId, Listening, Now, Op, Outcome,
+    Payment, Problem, Received, RequestId, Secret, Standing, Subject, Watch, curl,
+};
+
+/// Payments on the watch list up to which a callback adds one. Beyond it the list is the operator's alone: whoever can
+/// make callbacks must not be able to have everything asked for.
+const WATCHED_MAX: usize = 100;
+
+/// What is drawn from, while another part of the model is being changed.
+macro_rules! look {
+    ($model:ident, $now:ident) => {
+        Look {
+            store: &$model.store,
+            theme: &$model.theme,
+            keymap: &$model.keymap,
+            now: $now,
+            focused: false,
+            still: $model.options.reduced_motion,
+        }
+    };
+}
+
+impl Model {
+    /// A callback was received, or is done with, or tried once more.
+    pub(super) fn delivered(&mut self, delivery: Arc<Delivery>, now: Now) {
+        let given_up = |delivery: &Delivery| {
+            let all = delivery.errands.iter();
+            all.filter(|errand| errand.standing == Standing::GivenUp)
+                .count()
+        };
+        let before = self.callbacks.known(delivery.id);
+        if before.is_some_and(|before| given_up(before) < given_up(&delivery)) {
+            let errand = delivery.errands.iter().rev();
+            let mut last = errand.filter(|errand| errand.standing == Standing::GivenUp);
+            let why = last.next().map_or("", |errand| errand.told.as_str());
+            self.store.notice(Notice {
+                level: Level::Warning,
+                about: format!("callback {}", delivery.account),
+                text: format!(
+                    "given up: what a callback to {} about {} gave rise to: {why}",
+                    delivery.account,
+                    told::subject(&delivery)
+                ),
+            });
+        }
+        if let Some(Subject::Payment(payment)) = &delivery.subject
+            && let Ok(account) = AccountId::new(delivery.account.as_str())
+        {
+            self.stir_timeline(&account, payment, now);
+        }
+        self.callbacks.push(delivery.clone());
+        let look = look!(self, now);
+        if let Overlay::Delivery(state) = &mut self.overlay
+            && state.delivery.id == delivery.id
+        {
+            state.heard(delivery, look);
+        }
+    }
+
+    /// Whether callbacks can be received. A heartbeat alone is seen only where its age reads differently.
+    pub(super) fn heard_listening(&mut self, listening: Listening, now: Now) {
+        let beats = |listening: &Listening| match listening {
+            Listening::Up { url, heartbeat } => Some((url.clone(), age(*heartbeat, now))),
+            Listening::Off | Listening::Down { .. } => None,
+        };
+        let same = beats(&self.store.listening).is_some()
+            && beats(&self.store.listening) == beats(&listening);
+        self.dirty |= !same;
+        match (&self.store.listening, &listening) {
+            (Listening::Down { .. }, Listening::Up { url, .. }) => {
+                let text = format!("callbacks are received again at {url}");
+                self.listener_notice(Level::Info, text);
+            }
+            (before, Listening::Down { address, why, .. }) if before != &listening => {
+                let text = format!("no callbacks are received at {address}: {why}");
+                self.listener_notice(Level::Error, text);
+            }
+            (_, Listening::Off) => self.store.notices.retain(|old| old.about != LISTENER),
+            _ => {}
+        }
+        self.store.listening = listening;
+    }
+
+    fn listener_notice(&mut self, level: Level, text: String) {
+        self.store.notice(Notice {
+            level,
+            about: LISTENER.into(),
+            text,
+        });
+    }
+
+    /// What came of asking because of a callback.
+    pub(super) fn asked_by_callback(
+        &mut self,
+        account: &AccountId,
+        op: Op,
+        result: Result<Answer, Problem>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        match op {
+            Op::CheckPayment(id) => {
+                let result = match result {
+                    Ok(Answer::Payment(payment)) => Ok(payment),
+                    Ok(_) => Err(nonsense()),
+                    Err(problem) => Err(problem),
+                };
+                self.stir_timeline(account, &id, now);
+                if let Some(watched) = self.store.payment_mut(account, &id) {
+                    // A check of ours that is under way has its own answer.
+                    let asking = watched.asking;
+                    self.checked(account, &id, result, now, out);
+                    if let Some(watched) = self.store.payment_mut(account, &id) {
+                        watched.asking = asking;
+                    }
+                } else if let Ok(payment) = result {
+                    self.watch_told(account, payment, now, out);
+                }
+            }
+            Op::PlayerItems(player) => {
+                self.heard_items(account, player, inventory(result), now);
+            }
+            _ => {}
+        }
+    }
+
+    /// A callback told of a payment that nobody watches, and its provider knows it: from now on it is watched. What was
+    /// taken off the list by hand stays off.
+    fn watch_told(
+        &mut self,
+        account: &AccountId,
+        payment: Payment,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        let id = payment.id.clone();
+        let known = self.store.known(account).is_some();
+        if !known || self.payments.was_removed(account, &id) {
+            return;
+        }
+        if self.store.payments.len() >= WATCHED_MAX {
+            let text = format!(
+                "callbacks tell of payments that are not watched, {id} among them; {WATCHED_MAX} are watched already"
+            );
+            self.store.notice(Notice {
+                level: Level::Info,
+                about: "watch list".into(),
+                text,
+            });
+            return;
+        }
+        let watch = Watch {
+            account: account.clone(),
+            id: id.clone(),
+            expected: None,
+            since: now.wall,
+        };
+        self.payments
+            .add_told(watch, &mut Self::hand(&mut self.store, now, out));
+        self.checked(account, &id, Ok(payment), now, out);
+        let Some(watched) = self.store.payment_mut(account, &id) else {
+            return;
+        };
+        let over = watched.is_final();
+        let (tone, words) = watched.verdict(now);
+        let level = match tone {
+            Tone::Bad => Level::Error,
+            Tone::Warn if over => Level::Warning,
+            _ => Level::Info,
+        };
+        self.store.notice(Notice {
+            level,
+            about: format!("payment {account} {id}"),
+            text: format!("a callback told of {id}, now watched: {words}"),
+        });
+        if over {
+            out.push(Effect::Bell);
+        }
+    }
+
+    pub(super) fn received(
+        &mut self,
+        request: RequestId,
+        result: Result<Received, Problem>,
+        now: Now,
+    ) {
+        let look = look!(self, now);
+        if let Overlay::Delivery(state) = &mut self.overlay {
+            state.received(request, result, look);
+        }
+    }
+
+    /// Countdowns in an open callback go on.
+    pub(super) fn lay_out_delivery(&mut self, now: Now) {
+        let look = look!(self, now);
+        if let Overlay::Delivery(state) = &mut self.overlay {
+            state.lay_out(look);
+        }
+    }
+
+    pub(super) fn replayed(&mut self, request: RequestId, result: Result<(), Problem>) {
+        let stage = self.overlay.stage();
+        let stage = stage.filter(|stage| stage.asked() == Some(request));
+        match (result, stage) {
+            (Ok(()), open) => {
+                if open.is_some()
+                    && let Overlay::Replay(state) = std::mem::take(&mut self.overlay)
+                {
+                    self.overlay = *state.under;
+                }
+                let words = "it is handed on; what comes of it is told in its row";
+                self.store.flash(Level::Info, words);
+            }
+            (Err(problem), Some(stage)) => *stage = Stage::Failed(problem),
+            (Err(problem), None) => self.store.flash(Level::Error, problem.told()),
+        }
+    }
+
+    pub(super) fn submit_replay(&mut self, out: &mut Vec<Effect>) {
+        let Overlay::Replay(form) = &mut self.overlay else {
+            return;
+        };
+        if form.stage.asked().is_some() {
+            return;
+        }
+        if let Some(to) = form.submit() {
+            let request = self.store.number();
+            form.stage = Stage::Asked(request);
+            let delivery = form.delivery.id;
+            let to = match to {
+                replay::To::Usual => None,
+                replay::To::Address(to) => Some(to),
+            };
+            out.push(Effect::Replay {
+                request,
+                delivery,
+                to,
+            });
+        }
+    }
+
+    pub(super) fn set_filter(&mut self, pane: Pane, filter: &str) {
+        if pane == Pane::Callbacks {
+            self.callbacks.set_filter(filter);
+        } else {
+            self.requests.set_filter(filter);
+        }
+    }
+
+    pub(super) fn open_delivery(
+        &mut self,
+        delivery: Arc<Delivery>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        let request = self.store.number();
+        out.push(Effect::OpenDelivery {
+            request,
+            delivery: delivery.id,
+        });
+        let screen = self.overlay_screen();
+        let under = std::mem::take(&mut self.overlay);
+        let look = look!(self, now);
+        let state = delivery::State::new(delivery, request, under, look, screen);
+        self.overlay = Overlay::Delivery(Box::new(state));
+    }
+
+    pub(super) fn open_replay(&mut self, delivery: Arc<Delivery>) {
+        let account = AccountId::new(delivery.account.as_str()).ok();
+        let known = account.and_then(|account| self.store.known(&account).cloned());
+        let live = known.is_some_and(|known| known.account.environment == Environment::Production);
+        let under = std::mem::take(&mut self.overlay);
+        self.overlay = Overlay::Replay(replay::State::new(delivery, live, under));
+    }
+
+    /// The callback in focus: in an open window, or in the pane.
+    pub(super) fn delivery_in_hand(&self) -> Option<&Arc<Delivery>> {
+        match &self.overlay {
+            Overlay::Delivery(state) => Some(&state.delivery),
+            _ => self.callbacks.selected(),
+        }
+    }
+
+    /// The exchange in focus: in an open window, or in the pane.
+    pub(super) fn exchange_in_hand(&self) -> Option<&Arc<Exchange>> {
+        match &self.overlay {
+            Overlay::Exchange(state) => Some(&state.exchange),
+            _ => self.requests.selected(),
+        }
+    }
+
+    pub(super) fn act_on_received(&mut self, action: Action, now: Now, out: &mut Vec<Effect>) {
+        match action {
+            Action::PaymentTimeline => {
+                let watch = self.payments.selected(&self.store).map(|w| w.watch.clone());
+                if let Some(watch) = watch {
+                    self.open_timeline(watch.account, watch.id, now);
+                }
+            }
+            Action::RequestTimeline | Action::ExchangeTimeline => {
+                let exchange = self.exchange_in_hand().cloned();
+                let payment = exchange.as_ref().and_then(|it| self.payment_of(it));
+                match (exchange, payment) {
+                    (Some(exchange), Some(payment)) => {
+                        self.open_timeline(exchange.account.clone(), payment, now);
+                    }
+                    (Some(_), None) => self
+                        .store
+                        .flash(Level::Info, "this request is about no payment"),
+                    _ => {}
+                }
+            }
+            Action::CallbackSubject | Action::DeliveryTimeline => {
+                let Some(delivery) = self.delivery_in_hand().cloned() else {
+                    return;
+                };
+                let account = AccountId::new(delivery.account.as_str()).ok();
+                match (&delivery.subject, account) {
+                    (Some(Subject::Payment(id)), Some(account)) => {
+                        self.open_timeline(account, id.clone(), now);
+                    }
+                    (Some(Subject::Player(id)), Some(account))
+                        if self.store.known(&account).is_some() =>
+                    {
+                        self.overlay = Overlay::None;
+                        self.focus = Pane::Players;
+                        self.players.look_at(&account, *id);
+                    }
+                    _ if action == Action::CallbackSubject => {
+                        self.open_delivery(delivery, now, out);
+                    }
+                    _ => self
+                        .store
+                        .flash(Level::Info, "this callback is about no payment"),
+                }
+            }
+            Action::OpenDelivery => {
+                if let Some(delivery) = self.callbacks.selected().cloned() {
+                    self.open_delivery(delivery, now, out);
+                }
+            }
+            Action::Replay | Action::ReplayDelivery => {
+                if let Some(delivery) = self.delivery_in_hand().cloned() {
+                    self.open_replay(delivery);
+                }
+            }
+            Action::CopySubject => self.copy_subject(out),
+            Action::OlderCallbacks => {
+                self.callbacks
+                    .load_older(&mut Self::hand(&mut self.store, now, out));
+            }
+            Action::CopyDelivery | Action::CopyDeliveryBody => self.copy_delivery(action, out),
+            Action::OpenHappening
+            | Action::AllCalls
+            | Action::CheckTimeline
+            | Action::CopyTimelineId => {
+                self.act_in_timeline(action, now, out);
+            }
+            Action::Authenticate => self.open_player_form(),
+            Action::RefreshItems => {
+                self.players
+                    .refresh(&mut Self::hand(&mut self.store, now, out));
+            }
+            Action::ForgetPlayer => {
+                self.players
+                    .forget_selected(&mut Self::hand(&mut self.store, now, out));
+            }
+            Action::CopyPlayer => {
+                if let Some(known) = self.players.selected() {
+                    out.push(Effect::Copy {
+                        text: Secret::new(known.id.to_string()),
+                        what: "the player's number",
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn copy_subject(&mut self, out: &mut Vec<Effect>) {
+        let subject = self.callbacks.selected().and_then(|it| it.subject.as_ref());
+        if let Some(subject) = subject {
+            out.push(Effect::Copy {
+                text: Secret::new(subject.to_string()),
+                what: match subject {
+                    Subject::Payment(_) => "the payment id",
+                    Subject::Player(_) => "the player's number",
+                },
+            });
+        }
+    }
+
+    fn copy_delivery(&mut self, action: Action, out: &mut Vec<Effect>) {
+        let Overlay::Delivery(state) = &self.overlay else {
+            return;
+        };
+        let Some(received) = state.bytes() else {
+            self.store.flash(
+                Level::Info,
+                "its bytes are not read yet; try again in a moment",
+            );
+            return;
+        };
+        out.push(if action == Action::CopyDeliveryBody {
+            Effect::Copy {
+                text: Secret::new(received.body.text.as_str()),
+                what: "the body",
+            }
+        } else {
+            let base = match &self.store.listening {
+                Listening::Up { url, .. } => url.as_str(),
+                Listening::Off | Listening::Down { .. } => "http://127.0.0.1:8787",
+            };
+            Effect::Copy {
+                text: Secret::new(curl::command(&as_request(&state.delivery, received, base))),
+                what: "the callback as a curl command, secrets replaced",
+            }
+        });
+    }
+
+    /// Whether an action on what was received would do anything now.
+    pub(super) fn can_with_received(&self, action: Action) -> bool {
+        let ready = self.store.is_ready();
+        match action {
+            Action::RequestTimeline | Action::ExchangeTimeline => {
+                let exchange = self.exchange_in_hand();
+                ready && exchange.is_some_and(|it| self.payment_of(it).is_some())
+            }
+            Action::CallbackSubject => ready && self.callbacks.selected().is_some(),
+            Action::DeliveryTimeline => {
+                let subject = self.delivery_in_hand().and_then(|it| it.subject.as_ref());
+                ready && subject.is_some()
+            }
+            Action::OpenDelivery | Action::Replay | Action::ReplayDelivery => {
+                ready && self.delivery_in_hand().is_some()
+            }
+            Action::CopySubject => {
+                let selected = self.callbacks.selected();
+                ready && selected.is_some_and(|it| it.subject.is_some())
+            }
+            Action::OlderCallbacks => self.callbacks.can_load(&self.store),
+            Action::CheckTimeline => match &self.overlay {
+                Overlay::Timeline(state) => self.is_watched(&state.account, &state.payment),
+                _ => false,
+            },
+            Action::Authenticate => ready && self.store.games().next().is_some(),
+            Action::RefreshItems => {
+                let selected = self.players.selected();
+                ready && selected.is_some_and(|known| known.asking.is_none())
+            }
+            Action::CopyPlayer | Action::ForgetPlayer => ready && self.players.selected().is_some(),
+            _ => true,
+        }
+    }
+}
+
+/// A callback as a request of ours, for a command that sends the like.
+fn as_request(delivery: &Delivery, received: &Received, base: &str) -> Exchange {
+    let empty = crate::domain::Body {
+        text: String::new(),
+        bytes: 0,
+        cut: false,
+    };
+    Exchange {
+        id: ExchangeId(0),
+        account: AccountId::new(delivery.account.as_str())
+            .unwrap_or_else(|_| AccountId::new("account").expect("letters make a name")),
+        provider: delivery.provider.clone(),
+        environment: String::new(),
+        at: delivery.received_at,
+        method: delivery.method.clone(),
+        url: format!("{base}{}", received.target),
+        about: String::new(),
+        attempt: delivery.attempt,
+        outcome: Outcome::Status(delivery.status),
+        to_head: None,
+        took: std::time::Duration::ZERO,
+        request_headers: received.headers.clone(),
+        request_body: received.body.clone(),
+        response_headers: Vec::new(),
+        response_body: empty,
+    }
+}

@@ -1,0 +1,243 @@
+//! Callbacks and timelines for tests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{START, busy, id, payment, second, shop};
+use crate::domain::{
+    Body, Delivery, DeliveryId, Duty, Errand, ErrandId, ExchangeId, Happening, Listening,
+    Observation, Outcome, Received, Standing, Subject, Timeline, Verdict, WallTime, What,
+};
+use crate::tui::{Model, Msg, update};
+
+/// So many seconds after the start; negative before it.
+pub fn wall(at: i64) -> WallTime {
+    WallTime(START.0 + at * 1_000)
+}
+
+/// An accepted callback about a payment, received at second `at`; its number is `number`.
+pub fn delivery(number: i64, at: i64, payment: &str) -> Delivery {
+    Delivery {
+        id: DeliveryId(number),
+        account: shop().to_string(),
+        provider: "kanga".into(),
+        received_at: wall(at),
+        from: "127.0.0.1".into(),
+        method: "POST".into(),
+        verdict: Verdict::Accepted,
+        why: "nothing: it is a hint".into(),
+        kind: "payment changed".into(),
+        subject: Some(Subject::Payment(id(payment))),
+        attempt: 1,
+        status: 200,
+        bytes: 28,
+        errands: vec![asked(number, "PROCESSING")],
+    }
+}
+
+/// A check that was made.
+pub fn asked(number: i64, told: &str) -> Errand {
+    Errand {
+        id: ErrandId(number),
+        duty: Duty::Ask,
+        target: String::new(),
+        tries: 1,
+        standing: Standing::Done,
+        tried_at: Some(wall(1)),
+        told: told.into(),
+        status: None,
+        took: Some(Duration::from_millis(12)),
+    }
+}
+
+/// What was handed on.
+pub fn forwarded(number: i64, status: u16, standing: Standing) -> Errand {
+    Errand {
+        id: ErrandId(number),
+        duty: Duty::Forward,
+        target: "http://127.0.0.1:3000/kanga".into(),
+        tries: 1,
+        standing,
+        tried_at: Some(wall(1)),
+        told: format!("HTTP {status}"),
+        status: Some(status),
+        took: Some(Duration::from_millis(4)),
+    }
+}
+
+pub fn up(heartbeat: i64) -> Listening {
+    Listening::Up {
+        url: "http://127.0.0.1:8787".into(),
+        heartbeat: wall(heartbeat),
+    }
+}
+
+/// One callback of every verdict, and errands in every state; the newest last.
+pub fn deliveries() -> Vec<Arc<Delivery>> {
+    let base = |number, at| delivery(number, at, "ORDER-1042");
+    let mut all = vec![
+        delivery(1, -90_000, "ORDER-1040"),
+        Delivery {
+            verdict: Verdict::Unreadable,
+            why: "transactionKey is missing".into(),
+            kind: String::new(),
+            subject: None,
+            status: 400,
+            errands: Vec::new(),
+            ..base(2, -600)
+        },
+        Delivery {
+            verdict: Verdict::UnknownAccount,
+            account: "shopp".into(),
+            provider: String::new(),
+            why: "no account has this name".into(),
+            kind: String::new(),
+            subject: None,
+            status: 404,
+            errands: Vec::new(),
+            ..base(3, -540)
+        },
+        Delivery {
+            verdict: Verdict::Refused,
+            why: "the key is not that of the game".into(),
+            kind: "INVENTORY".into(),
+            subject: Some(Subject::Player(crate::domain::PlayerId(765))),
+            status: 403,
+            errands: Vec::new(),
+            ..base(4, -300)
+        },
+        base(5, -120),
+        Delivery {
+            verdict: Verdict::Repeat,
+            attempt: 2,
+            errands: Vec::new(),
+            ..base(6, -60)
+        },
+    ];
+    let mut both = delivery(7, -30, "ORDER-1041");
+    both.errands = vec![asked(7, "FINALIZED"), forwarded(8, 200, Standing::Done)];
+    all.push(both);
+    let mut failing = delivery(8, -12, "ORDER-1043");
+    failing.errands = vec![
+        asked(9, "NEW"),
+        forwarded(10, 500, Standing::Due { at: wall(16) }),
+    ];
+    all.push(failing);
+    let mut lost = delivery(9, -8, "SUBSCRIPTION-2026-11-a7f3");
+    lost.errands = vec![Errand {
+        tries: 8,
+        ..forwarded(11, 502, Standing::GivenUp)
+    }];
+    all.push(lost);
+    let mut new = delivery(10, 2, "ORDER-1042");
+    new.errands = vec![Errand {
+        tries: 0,
+        told: String::new(),
+        standing: Standing::Due { at: wall(2) },
+        tried_at: None,
+        took: None,
+        ..asked(12, "")
+    }];
+    all.push(new);
+    all.into_iter().map(Arc::new).collect()
+}
+
+/// The busy sandbox with callbacks, their pane in focus.
+pub fn receiving() -> Model {
+    let mut model = busy();
+    update(&mut model, second(3), Msg::Listening(up(1)));
+    for delivery in deliveries() {
+        update(&mut model, second(3), Msg::Delivery(delivery));
+    }
+    model.focus = crate::tui::Pane::Callbacks;
+    model
+}
+
+pub fn received() -> Received {
+    let text = r#"{"transactionKey":"ORDER-1042","state":"PROCESSING"}"#;
+    let body = |text: &str| Body {
+        text: text.into(),
+        bytes: u64::try_from(text.len()).unwrap(),
+        cut: false,
+    };
+    Received {
+        target: "/callbacks/kanga?transactionKey=ORDER-1042".into(),
+        headers: vec![
+            ("host".into(), "127.0.0.1:8787".into()),
+            ("x-shop-key".into(), "‹redacted›".into()),
+        ],
+        body: body(text),
+        replies: vec![(ErrandId(10), body("{\"error\":\"database is locked\"}"))],
+    }
+}
+
+fn happening(at: i64, what: What) -> Happening {
+    Happening { at: wall(at), what }
+}
+
+pub fn call(at: i64, exchange: i64, outcome: Outcome) -> Happening {
+    happening(
+        at,
+        What::Call {
+            exchange: ExchangeId(exchange),
+            method: "POST".into(),
+            path: "/api/v2/tpg/transaction".into(),
+            outcome,
+            took: Duration::from_millis(12),
+        },
+    )
+}
+
+pub fn state(at: i64, word: &str) -> Happening {
+    happening(
+        at,
+        What::State(Observation {
+            at: wall(at),
+            payment: payment("ORDER-1042", "25.00", word),
+        }),
+    )
+}
+
+pub fn callback(delivery: Delivery) -> Happening {
+    Happening {
+        at: delivery.received_at,
+        what: What::Callback(Arc::new(delivery)),
+    }
+}
+
+/// A payment with everything a timeline can tell.
+pub fn timeline() -> Timeline {
+    let ok = || Outcome::Status(200);
+    let mut happenings = vec![call(-86_000, 1, ok()), state(-86_000, "NEW")];
+    happenings.extend((0..12).map(|n| call(-900 + n * 20, 10 + n, ok())));
+    happenings.extend([
+        call(-640, 30, Outcome::Failed("timed out after 10 s".into())),
+        callback(delivery(5, -600, "ORDER-1042")),
+        call(-600, 31, ok()),
+        state(-599, "PROCESSING"),
+        call(-240, 32, ok()),
+        state(-240, "FINALIZING"),
+        callback(delivery(6, -200, "ORDER-1042")),
+        callback(Delivery {
+            verdict: Verdict::Repeat,
+            attempt: 2,
+            errands: Vec::new(),
+            ..delivery(7, -190, "ORDER-1042")
+        }),
+        callback(Delivery {
+            verdict: Verdict::Refused,
+            why: "the signature does not fit".into(),
+            status: 403,
+            errands: Vec::new(),
+            ..delivery(8, -185, "ORDER-1042")
+        }),
+        call(-181, 33, ok()),
+        state(-180, "FINALIZED"),
+    ]);
+    Timeline {
+        account: shop(),
+        payment: id("ORDER-1042"),
+        happenings,
+        cut: false,
+    }
+}

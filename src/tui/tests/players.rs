@@ -1,0 +1,244 @@
+//! Players and what they own: whole screens, and keys and facts in, effects out.
+
+use ratatui::crossterm::event::KeyEvent;
+
+use super::receiving::{SIZES, press};
+use super::*;
+
+fn game() -> AccountId {
+    AccountId::new("mygame").unwrap()
+}
+
+/// A profile with a game, its players in focus.
+fn playing() -> Model {
+    let mut setup = sandbox_setup();
+    setup.accounts.push(Account {
+        provider: ProviderId("kongregate"),
+        provider_title: "Kongregate",
+        ..account("mygame", Environment::Embedded)
+    });
+    let mut model = sized(setup, 120, 40);
+    let mut ready = readiness(Vec::new(), Vec::new());
+    ready.verify = Vec::new();
+    update(&mut model, second(0), Msg::Ready(ready));
+    press(&mut model, "8", second(0));
+    model
+}
+
+fn item(number: u64, name: &str, remaining_uses: Option<u64>) -> Item {
+    Item {
+        id: number,
+        identifier: name.to_lowercase(),
+        name: name.into(),
+        description: format!("a {name}"),
+        remaining_uses,
+        data: (number % 2 == 0).then(|| r#"{"level":3}"#.into()),
+    }
+}
+
+fn inventory(items: Vec<Item>) -> Result<Answer, Problem> {
+    Ok(Answer::Inventory(Inventory {
+        player: PlayerId(765),
+        items,
+    }))
+}
+
+fn asked_of(effects: &[Effect]) -> (RequestId, Op) {
+    match effects {
+        [Effect::Ask { request, op, .. }] => (*request, op.clone()),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// One player, authenticated, with two items.
+pub fn authenticated() -> Model {
+    let mut model = playing();
+    let now = second(1);
+    let effects = press(&mut model, "a765<tab>planted-game-token<enter>", now);
+    let (request, op) = asked_of(&effects);
+    let Op::AuthenticatePlayer { player, token } = op else {
+        panic!("{op:?}");
+    };
+    assert_eq!(
+        (player, token.expose()),
+        (PlayerId(765), "planted-game-token")
+    );
+    let player = Player {
+        id: PlayerId(765),
+        username: "Oberon\u{202e}".into(),
+    };
+    let effects = answer(&mut model, now, request, Ok(Answer::Player(player)));
+    let (request, op) = asked_of(&effects);
+    assert_eq!(op, Op::PlayerItems(PlayerId(765)));
+    let items = vec![item(2001, "Sword", None), item(2002, "Potion", Some(3))];
+    answer(&mut model, now, request, inventory(items));
+    model
+}
+
+#[test]
+fn players_and_what_they_own() {
+    let mut model = playing();
+    let now = second(4);
+    super::receiving::shown(&mut model, now, "players_none");
+    press(&mut model, "a", now);
+    assert_snapshot!("player_form_80x24", resized_screen(&mut model, now, 80, 24));
+    let mut model = authenticated();
+    let mut items = vec![item(2001, "Sword", None), item(2002, "Potion", Some(2))];
+    items.push(item(2003, "Sword", None));
+    let told = Msg::Asked {
+        account: game(),
+        op: Op::PlayerItems(PlayerId(765)),
+        result: inventory(items),
+    };
+    update(&mut model, now, told);
+    let notice = &model.store.notices.last().unwrap().text;
+    assert!(
+        notice.contains("+1 Sword") && notice.contains("Potion 3 → 2 uses"),
+        "{notice}"
+    );
+    press(&mut model, "<esc>", now);
+    super::receiving::shown(&mut model, now, "players");
+    let mut model = busy();
+    press(&mut model, "8", now);
+    assert!(screen(&model, now, 80, 24).contains("This profile has no Kongregate account."));
+    assert_eq!(press(&mut model, "a", now), []);
+}
+
+#[test]
+fn a_players_token_is_sent_once_and_kept_nowhere() {
+    let mut model = playing();
+    let now = second(1);
+    let effects = press(&mut model, "a765<tab>planted-game-token<enter>", now);
+    let (request, _) = asked_of(&effects);
+    let seen = screen(&model, now, 120, 40) + &format!("{model:?}{effects:?}");
+    assert!(!seen.contains("planted"), "{seen}");
+    assert_eq!(press(&mut model, "<enter>", now), [], "one at a time");
+    let refused = Problem::new(
+        ProblemKind::Refused,
+        "Kongregate says that this player is someone else",
+        "",
+    );
+    answer(&mut model, now, request, Err(refused));
+    assert!(screen(&model, now, 80, 24).contains("someone else"));
+    // Typed once more, or only the inventory.
+    let effects = press(&mut model, "<enter>", now);
+    assert_eq!(asked_of(&effects).1, Op::PlayerItems(PlayerId(765)));
+    let text = resized_screen(&mut model, now, 120, 40);
+    assert!(text.contains("REFUSED"), "{text}");
+    let mut model = playing();
+    press(&mut model, "aname<enter>", now);
+    assert!(screen(&model, now, 120, 40).contains("the player's number"));
+}
+
+#[test]
+fn a_players_keys() {
+    let mut model = authenticated();
+    let now = second(4);
+    assert_eq!(
+        press(&mut model, "y", now),
+        [Effect::Copy {
+            text: Secret::new("765"),
+            what: "the player's number",
+        }]
+    );
+    let (request, op) = asked_of(&press(&mut model, "r", now));
+    assert_eq!(op, Op::PlayerItems(PlayerId(765)));
+    assert_eq!(press(&mut model, "r", now), [], "one at a time");
+    let late = Problem::new(ProblemKind::Unreachable, "mygame cannot be reached", "");
+    answer(&mut model, now, request, Err(late));
+    let text = screen(&model, now, 120, 40);
+    assert!(
+        text.contains("cannot be reached") && text.contains("Sword"),
+        "what is known stays: {text}"
+    );
+    let (request, _) = asked_of(&press(&mut model, "r", now));
+    assert_eq!(
+        press(&mut model, "<esc>", now),
+        [Effect::Cancel(request)],
+        "called off"
+    );
+    press(&mut model, "d", now);
+    assert!(model.players.players.is_empty());
+    let told = Msg::Asked {
+        account: game(),
+        op: Op::PlayerItems(PlayerId(765)),
+        result: inventory(vec![item(1, "Sword", None)]),
+    };
+    update(&mut model, now, told);
+    assert_eq!(
+        model.players.players.len(),
+        1,
+        "a callback brings them back"
+    );
+}
+
+#[test]
+fn a_large_inventory_scrolls_by_pages() {
+    let mut model = authenticated();
+    let now = second(4);
+    let items = (0..300).map(|at| item(at, "Arrow", Some(at))).collect();
+    let told = Msg::Asked {
+        account: game(),
+        op: Op::PlayerItems(PlayerId(765)),
+        result: inventory(items),
+    };
+    update(&mut model, now, told);
+    let page = KeyEvent::new(
+        ratatui::crossterm::event::KeyCode::PageDown,
+        ratatui::crossterm::event::KeyModifiers::NONE,
+    );
+    for (width, height) in SIZES {
+        update(&mut model, now, Msg::Resized { width, height });
+        let before = screen(&model, now, width, height);
+        for _ in 0..200 {
+            update(&mut model, now, Msg::Key(page));
+        }
+        let after = screen(&model, now, width, height);
+        assert_ne!(before, after, "{width}x{height}");
+        assert!(after.contains("of 300"), "{after}");
+        assert!(after.contains("299"), "{after}");
+        press(&mut model, "k", now);
+        update(&mut model, now, Msg::Resized { width, height });
+        for _ in 0..200 {
+            let up = KeyEvent::new(
+                ratatui::crossterm::event::KeyCode::PageUp,
+                ratatui::crossterm::event::KeyModifiers::NONE,
+            );
+            update(&mut model, now, Msg::Key(up));
+        }
+    }
+}
+
+/// So many items.
+pub fn items(many: usize) -> Vec<Item> {
+    let numbers = 0..u64::try_from(many).unwrap();
+    numbers.map(|at| item(at, "漢字", Some(at))).collect()
+}
+
+/// A player whose name and things are all this text.
+pub fn hostile_player(bad: &str) -> Model {
+    let mut model = authenticated();
+    model.players.authenticated(
+        &game(),
+        PlayerId(765),
+        &Ok(Player {
+            id: PlayerId(765),
+            username: bad.into(),
+        }),
+        second(4),
+    );
+    let told = Msg::Asked {
+        account: game(),
+        op: Op::PlayerItems(PlayerId(765)),
+        result: inventory(vec![Item {
+            id: 1,
+            identifier: bad.into(),
+            name: bad.into(),
+            description: bad.into(),
+            remaining_uses: None,
+            data: Some(bad.into()),
+        }]),
+    };
+    update(&mut model, second(4), told);
+    model
+}

@@ -1,0 +1,565 @@
+//! Callbacks and timelines: whole screens, and keys and facts in, effects out.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::*;
+use crate::tui::testing::received::*;
+
+pub const SIZES: [(u16, u16); 3] = [(120, 40), (80, 24), (60, 15)];
+
+/// Keys and what follows from them; looking at the budgets on screen is another matter.
+pub fn press(model: &mut Model, keys: &str, now: Now) -> Vec<Effect> {
+    let mut effects = super::press(model, keys, now);
+    effects.retain(|effect| *effect != Effect::LookAtBudgets);
+    effects
+}
+
+/// A screen at three sizes, as snapshots.
+pub fn shown(model: &mut Model, now: Now, name: &str) {
+    for (width, height) in SIZES {
+        let text = resized_screen(model, now, width, height);
+        assert_snapshot!(format!("{name}_{width}x{height}"), text);
+    }
+}
+
+#[test]
+fn callbacks_of_every_verdict() {
+    let mut model = receiving();
+    let now = second(4);
+    shown(&mut model, now, "callbacks");
+    press(&mut model, "f", now);
+    shown(&mut model, now, "callbacks_zoomed");
+    press(&mut model, "f/1041", now);
+    shown(&mut model, now, "callbacks_filter");
+}
+
+#[test]
+fn a_listener_that_is_off_down_or_silent() {
+    let now = second(4);
+    let mut model = busy();
+    press(&mut model, "7", now);
+    shown(&mut model, now, "callbacks_off");
+    update(&mut model, now, Msg::Listening(up(3)));
+    shown(&mut model, now, "callbacks_none");
+    let mut model = receiving();
+    let why = "port 8787 is taken by another program; set another `bind` under [callbacks], or end that program";
+    let down = Listening::Down {
+        address: "127.0.0.1:8787".into(),
+        why: why.into(),
+        since: wall(3),
+    };
+    let alerts = model.store.alerts(now);
+    update(&mut model, now, Msg::Listening(down.clone()));
+    assert_eq!(model.store.alerts(now), alerts + 1);
+    shown(&mut model, now, "callbacks_down");
+    press(&mut model, "<esc>", now);
+    assert_eq!(model.store.alerts(now), alerts + 1, "dismissed, not mended");
+    update(&mut model, now, Msg::Listening(down));
+    assert!(model.store.notices.is_empty(), "told once");
+    update(&mut model, now, Msg::Listening(up(4)));
+    assert_eq!(model.store.alerts(now), alerts);
+    assert!(screen(&model, now, 120, 40).contains("received again"));
+    let later = second(200);
+    assert!(resized_screen(&mut model, later, 120, 40).contains("heartbeat 3m ago"));
+}
+
+#[test]
+fn a_callback_whole() {
+    let mut model = receiving();
+    let now = second(4);
+    press(&mut model, "jj", now);
+    let effects = press(&mut model, "i", now);
+    let [Effect::OpenDelivery { request, delivery }] = effects[..] else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(delivery, DeliveryId(8));
+    assert!(screen(&model, now, 120, 40).contains("being read from the ledger"));
+    let stranger = RequestId(request.0 + 1);
+    update(
+        &mut model,
+        now,
+        Msg::Received {
+            request: stranger,
+            result: Ok(received()),
+        },
+    );
+    assert!(screen(&model, now, 120, 40).contains("being read from the ledger"));
+    update(
+        &mut model,
+        now,
+        Msg::Received {
+            request,
+            result: Ok(received()),
+        },
+    );
+    shown(&mut model, now, "delivery");
+    // What goes on is seen in it.
+    let mut done = (*deliveries()[7]).clone();
+    done.errands[1].standing = Standing::Done;
+    done.errands[1].told = "HTTP 204".into();
+    update(&mut model, now, Msg::Delivery(done.into()));
+    let text = resized_screen(&mut model, now, 120, 40);
+    assert!(text.contains("forwarded: HTTP 204"), "{text}");
+    let copied = press(&mut model, "yb", now);
+    let [
+        Effect::Copy { text: curl, .. },
+        Effect::Copy { text: body, .. },
+    ] = &copied[..]
+    else {
+        panic!("{copied:?}");
+    };
+    assert!(
+        curl.expose().starts_with(
+            "curl -X POST 'http://127.0.0.1:8787/callbacks/kanga?transactionKey=ORDER-1042'"
+        ),
+        "{}",
+        curl.expose()
+    );
+    assert!(curl.expose().contains("-H 'x-shop-key: ‹redacted›'"));
+    assert_eq!(body.expose(), received().body.text);
+}
+
+#[test]
+fn a_callback_whose_bytes_are_gone_says_so() {
+    let mut model = receiving();
+    let now = second(4);
+    let effects = press(&mut model, "i", now);
+    let Some(Effect::OpenDelivery { request, .. }) = effects.first() else {
+        panic!("{effects:?}");
+    };
+    let problem = Problem::new(ProblemKind::NotFound, "its bytes are not kept any more", "");
+    update(
+        &mut model,
+        now,
+        Msg::Received {
+            request: *request,
+            result: Err(problem),
+        },
+    );
+    assert!(screen(&model, now, 80, 24).contains("its bytes are not kept any more"));
+    assert_eq!(press(&mut model, "y", now), [], "nothing to copy");
+}
+
+#[test]
+fn a_replay_asks_first_and_where_to() {
+    let mut model = receiving();
+    let now = second(4);
+    press(&mut model, "jjr", now);
+    shown(&mut model, now, "replay");
+    let effects = press(&mut model, "<enter>", now);
+    let [
+        Effect::Replay {
+            request,
+            delivery: DeliveryId(8),
+            to: Some(to),
+        },
+    ] = &effects[..]
+    else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(to, "http://127.0.0.1:3000/kanga");
+    assert_eq!(press(&mut model, "<enter>", now), [], "once");
+    let refused = Problem::new(ProblemKind::Local, "only loopback may be plain http", "");
+    let told = |result| Msg::Replayed {
+        request: *request,
+        result,
+    };
+    update(&mut model, now, told(Err(refused)));
+    assert!(screen(&model, now, 80, 24).contains("only loopback"));
+    let effects = press(&mut model, "<enter>", now);
+    let Some(Effect::Replay { request, .. }) = effects.first() else {
+        panic!("{effects:?}");
+    };
+    update(
+        &mut model,
+        now,
+        Msg::Replayed {
+            request: *request,
+            result: Ok(()),
+        },
+    );
+    assert!(matches!(model.overlay, Overlay::None));
+
+    // One that was never handed on: to wherever its account's go.
+    press(&mut model, "gr", now);
+    let effects = press(&mut model, "<enter>", now);
+    assert!(
+        matches!(effects[..], [Effect::Replay { to: None, .. }]),
+        "{effects:?}"
+    );
+    press(&mut model, "<esc><esc>rshop.example<enter>", now);
+    assert!(screen(&model, now, 80, 24).contains("write a whole address"));
+}
+
+#[test]
+fn a_live_accounts_callback_is_replayed_by_name_only() {
+    let mut model = sized(live_setup(), 120, 40);
+    let now = second(4);
+    let mut ready = readiness(Vec::new(), Vec::new());
+    let mut one = delivery(1, 0, "A-17");
+    one.account = "shop".into();
+    ready.verify = Vec::new();
+    ready.deliveries = vec![one.into()];
+    ready.listening = up(3);
+    update(&mut model, now, Msg::Ready(ready));
+    assert_eq!(press(&mut model, "7r<enter>", now), []);
+    assert!(screen(&model, now, 120, 40).contains("type shop to hand it on"));
+    let effects = press(&mut model, "shop<enter>", now);
+    assert!(
+        matches!(effects[..], [Effect::Replay { .. }]),
+        "{effects:?}"
+    );
+}
+
+#[test]
+fn what_goes_on_replaces_its_row_and_what_is_given_up_is_told() {
+    let mut model = receiving();
+    let now = second(4);
+    let count = |model: &Model| (model.callbacks.len(), model.callbacks.tally.sum);
+    let (rows, before) = count(&model);
+    assert_eq!((before.queued, before.failing, before.given_up), (2, 1, 1));
+    let mut failing = (*deliveries()[7]).clone();
+    failing.errands[1].standing = Standing::GivenUp;
+    update(&mut model, now, Msg::Delivery(failing.into()));
+    let (same, after) = count(&model);
+    assert_eq!(same, rows);
+    assert_eq!((after.queued, after.failing, after.given_up), (1, 0, 2));
+    let notice = model.store.notices.last().unwrap();
+    assert!(
+        notice.text.contains("given up") && notice.text.contains("ORDER-1043"),
+        "{}",
+        notice.text
+    );
+}
+
+#[test]
+fn a_flood_is_bounded_and_moves_nothing_that_is_looked_at() {
+    let mut model = receiving();
+    let now = second(4);
+    press(&mut model, "jjj", now);
+    let looked_at = model.callbacks.selected().unwrap().id;
+    for number in 11..300 {
+        let one = delivery(number, 3, "ORDER-9");
+        update(&mut model, now, Msg::Delivery(one.into()));
+    }
+    assert_eq!(model.callbacks.selected().unwrap().id, looked_at);
+    assert!(screen(&model, now, 120, 40).contains("289 new — g to follow"));
+    for number in 300..10_300 {
+        let one = delivery(number, 3, "ORDER-9");
+        update(&mut model, now, Msg::Delivery(one.into()));
+    }
+    assert_eq!(model.callbacks.len(), 2000);
+    press(&mut model, "g", now);
+    assert_eq!(model.callbacks.len(), 500);
+    assert_eq!(model.callbacks.selected().unwrap().id, DeliveryId(10_299));
+    // What is beyond the window is counted all the same.
+    let mut late = delivery(11, 3, "ORDER-9");
+    late.errands = vec![forwarded(1, 500, Standing::Due { at: wall(99) })];
+    update(&mut model, now, Msg::Delivery(late.into()));
+    assert_eq!(model.callbacks.len(), 500);
+    assert_eq!(model.callbacks.tally.sum.failing, 2);
+}
+
+#[test]
+fn older_callbacks_are_brought_at_the_end_and_by_a_key() {
+    let mut model = receiving();
+    let now = second(4);
+    assert_eq!(
+        press(&mut model, "GG", now),
+        [Effect::LoadDeliveries {
+            before: Some(DeliveryId(1)),
+            limit: 200,
+        }]
+    );
+    assert_eq!(press(&mut model, "o", now), [], "one question at a time");
+    let older = vec![Arc::new(delivery(0, -100_000, "ORDER-1"))];
+    let rows = model.callbacks.len();
+    update(&mut model, now, Msg::Deliveries(Ok(older)));
+    assert_eq!(model.callbacks.len(), rows + 1);
+    assert_eq!(press(&mut model, "o", now), [], "there are no more");
+}
+
+#[test]
+fn a_heartbeat_that_changes_nothing_draws_nothing() {
+    let mut model = receiving();
+    model.take_dirty();
+    update(&mut model, second(4), Msg::Listening(up(4)));
+    assert!(!model.take_dirty());
+    update(&mut model, second(20), Msg::Listening(up(4)));
+    model.take_dirty();
+    update(&mut model, second(20), Msg::Listening(up(20)));
+    assert!(model.take_dirty(), "its age reads differently");
+}
+
+#[test]
+fn keys_on_a_callback_lead_to_what_it_tells_of() {
+    let mut model = receiving();
+    let now = second(4);
+    assert_eq!(
+        press(&mut model, "y", now),
+        [Effect::Copy {
+            text: Secret::new("ORDER-1042"),
+            what: "the payment id",
+        }]
+    );
+    let effects = press(&mut model, "<enter>", now);
+    assert!(
+        matches!(&effects[..], [Effect::LookBack { payment, .. }] if payment.as_str() == "ORDER-1042"),
+        "{effects:?}"
+    );
+    press(&mut model, "<esc>jjjjjj", now);
+    assert_eq!(model.callbacks.selected().unwrap().id, DeliveryId(4));
+    press(&mut model, "<enter>", now);
+    assert_eq!(model.focus, Pane::Players, "it tells of a player");
+    press(&mut model, "7j", now);
+    let effects = press(&mut model, "<enter>", now);
+    assert!(
+        matches!(effects[..], [Effect::OpenDelivery { .. }]),
+        "it tells of nothing: {effects:?}"
+    );
+}
+
+fn look_back(effects: &[Effect]) -> Option<RequestId> {
+    effects.iter().find_map(|effect| match effect {
+        Effect::LookBack { request, .. } => Some(*request),
+        _ => None,
+    })
+}
+
+/// The timeline of a payment, opened from Payments.
+fn timeline_open() -> Model {
+    let mut model = receiving();
+    let effects = press(&mut model, "3ggt", second(4));
+    let request = look_back(&effects).unwrap();
+    let result = Ok(timeline());
+    update(&mut model, second(4), Msg::Timeline { request, result });
+    model
+}
+
+#[test]
+fn a_payments_timeline() {
+    let now = second(4);
+    let mut model = receiving();
+    let request = look_back(&press(&mut model, "3ggt", now)).unwrap();
+    assert!(screen(&model, now, 80, 24).contains("Looking through the ledger"));
+    let nothing = Timeline {
+        happenings: Vec::new(),
+        ..timeline()
+    };
+    let mut empty = model.clone();
+    let result = Ok(nothing);
+    update(&mut empty, now, Msg::Timeline { request, result });
+    assert!(screen(&empty, now, 80, 24).contains("Nothing is known of it"));
+    let mut failed = model.clone();
+    let result = Err(Problem::new(ProblemKind::Local, "the ledger is gone", ""));
+    update(&mut failed, now, Msg::Timeline { request, result });
+    assert!(screen(&failed, now, 80, 24).contains("the ledger is gone"));
+
+    let mut model = timeline_open();
+    shown(&mut model, now, "timeline");
+    press(&mut model, "a", now);
+    assert_snapshot!(
+        "timeline_all_120x40",
+        resized_screen(&mut model, now, 120, 40)
+    );
+    let mut cut = timeline();
+    cut.cut = true;
+    let request = look_back(&press(&mut model, "<esc>t", now)).unwrap();
+    let result = Ok(cut);
+    update(&mut model, now, Msg::Timeline { request, result });
+    assert!(screen(&model, now, 120, 40).contains("what is older is not told"));
+}
+
+#[test]
+fn a_timeline_looks_again_when_something_happens_and_once_for_many() {
+    let mut model = timeline_open();
+    let mut now = second(5);
+    for number in 20..30 {
+        let one = delivery(number, 4, "ORDER-1042");
+        assert_eq!(update(&mut model, now, Msg::Delivery(one.into())), []);
+    }
+    assert!(model.next_wake(now).unwrap() <= Duration::from_millis(250));
+    now = now.plus(Duration::from_millis(250));
+    let effects = update(&mut model, now, Msg::Woke);
+    let request = look_back(&effects).unwrap();
+    let one = exchange(99, "/api/v2/tpg/transaction", Outcome::Status(200));
+    update(&mut model, now, Msg::Exchange(one));
+    now = now.plus(Duration::from_secs(1));
+    let effects = update(&mut model, now, Msg::Woke);
+    assert_eq!(look_back(&effects), None, "one look at a time");
+    let result = Ok(timeline());
+    let effects = update(&mut model, now, Msg::Timeline { request, result });
+    assert!(look_back(&effects).is_some());
+    let other = delivery(31, 4, "ORDER-1041");
+    let mut model = timeline_open();
+    update(&mut model, now, Msg::Delivery(other.into()));
+    let effects = update(&mut model, second(60), Msg::Woke);
+    assert_eq!(look_back(&effects), None, "another payment's");
+}
+
+#[test]
+fn a_timeline_leads_to_its_calls_and_callbacks_and_back() {
+    let mut model = timeline_open();
+    let now = second(4);
+    // The last row is a state, the one before it a call that is not loaded.
+    let effects = press(&mut model, "k<enter>", now);
+    let [Effect::OpenExchange { request, exchange }] = effects[..] else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(exchange, ExchangeId(33));
+    let found = super::exchange(33, "/api/v2/tpg/transaction", Outcome::Status(200));
+    let result = Ok(found);
+    update(&mut model, now, Msg::Opened { request, result });
+    assert!(matches!(model.overlay, Overlay::Exchange(_)));
+    press(&mut model, "t", now);
+    assert!(matches!(model.overlay, Overlay::Timeline(_)));
+    let effects = press(&mut model, "kk<enter>", now);
+    assert!(
+        matches!(
+            effects[..],
+            [Effect::OpenDelivery {
+                delivery: DeliveryId(7),
+                ..
+            }]
+        ),
+        "{effects:?}"
+    );
+    press(&mut model, "<esc>", now);
+    assert!(matches!(model.overlay, Overlay::Timeline(_)));
+    assert_eq!(
+        press(&mut model, "y", now),
+        [Effect::Copy {
+            text: Secret::new("ORDER-1042"),
+            what: "the payment id",
+        }]
+    );
+    // Calls that are told as one are unfolded.
+    press(&mut model, "gj", now);
+    let folded = screen(&model, now, 120, 40);
+    assert!(folded.contains("asked 12 times without change"), "{folded}");
+    press(&mut model, "j<enter>", now);
+    let unfolded = screen(&model, now, 120, 40);
+    assert!(!unfolded.contains("asked 12 times"), "{unfolded}");
+    let effects = press(&mut model, "c", now);
+    assert!(
+        matches!(
+            &effects[..],
+            [Effect::Ask { op: Op::CheckPayment(id), .. }] if id.as_str() == "ORDER-1042"
+        ),
+        "{effects:?}"
+    );
+    press(&mut model, "<esc>", now);
+    assert!(matches!(model.overlay, Overlay::None));
+}
+
+#[test]
+fn a_request_leads_to_its_payments_timeline() {
+    let mut model = busy();
+    let now = second(4);
+    for keys in ["5t", "<esc>5<enter><enter>", "<esc><esc>5<enter>t"] {
+        let effects = press(&mut model, keys, now);
+        assert!(
+            matches!(&effects[..], [Effect::LookBack { payment, .. }] if payment.as_str() == "ORDER-1042"),
+            "{keys}: {effects:?}"
+        );
+    }
+    press(&mut model, "<esc><esc>", now);
+    let mut other = (*exchange(50, "/api/v2/tpg/estimate", Outcome::Status(200))).clone();
+    other.about = "3000 EMT".into();
+    other.request_body.text = r#"{"token":"EMT","quantity":"3000"}"#.into();
+    update(&mut model, now, Msg::Exchange(other.into()));
+    assert_eq!(press(&mut model, "5Gt", now), []);
+    assert!(screen(&model, now, 120, 40).contains("this request is about no payment"));
+    let mut by_hand = (*exchange(51, "/v1/purchases/ORDER-1042", Outcome::Status(200))).clone();
+    by_hand.about = String::new();
+    update(&mut model, now, Msg::Exchange(by_hand.into()));
+    assert!(look_back(&press(&mut model, "5Gt", now)).is_some());
+}
+
+fn told(account: &AccountId, id: &str, state: &str) -> Msg {
+    Msg::Asked {
+        account: account.clone(),
+        op: Op::CheckPayment(PaymentId::new(id).unwrap()),
+        result: Ok(Answer::Payment(payment(id, "25.00", state))),
+    }
+}
+
+#[test]
+fn a_callbacks_check_is_taken_in_as_any_other() {
+    let mut model = busy();
+    let now = second(4);
+    let effects = press(&mut model, "c", now);
+    let Some(Effect::Ask { request, .. }) = effects.first() else {
+        panic!("{effects:?}");
+    };
+    let effects = update(&mut model, now, told(&shop(), "ORDER-1042", "FINALIZED"));
+    assert_eq!(effects, [Effect::Bell]);
+    let watched = &model.store.payments[0];
+    assert!(watched.is_paid());
+    assert_eq!(watched.asking, Some(*request), "ours is under way still");
+    assert!(
+        model.store.notices.last().unwrap().text.contains("PAID"),
+        "it is told"
+    );
+}
+
+#[test]
+fn a_payment_nobody_watched_is_watched_once_a_callbacks_check_finds_it() {
+    let mut model = busy();
+    let now = second(4);
+    press(&mut model, "3j", now);
+    let selected = model.payments.selected(&model.store).unwrap().watch.clone();
+    let effects = update(&mut model, now, told(&shop(), "NEW-1", "FINALIZED"));
+    assert!(
+        matches!(&effects[..], [Effect::Watch(watch), Effect::Bell] if watch.id.as_str() == "NEW-1"),
+        "{effects:?}"
+    );
+    assert_eq!(
+        model.payments.selected(&model.store).unwrap().watch,
+        selected,
+        "what is looked at stays"
+    );
+    let notice = &model.store.notices.last().unwrap().text;
+    assert!(notice.contains("NEW-1, now watched"), "{notice}");
+
+    let unknown = Msg::Asked {
+        account: shop(),
+        op: Op::CheckPayment(id("NEW-2")),
+        result: Err(Problem::new(ProblemKind::NotFound, "not known (9001)", "")),
+    };
+    assert_eq!(update(&mut model, now, unknown), []);
+    let stranger = AccountId::new("stranger").unwrap();
+    assert_eq!(update(&mut model, now, told(&stranger, "NEW-3", "NEW")), []);
+    // Taken off by hand, it stays off, until it is put back by hand.
+    press(&mut model, "gd", now);
+    assert_eq!(update(&mut model, now, told(&shop(), "NEW-1", "NEW")), []);
+    press(&mut model, "u", now);
+    assert!(model.store.payment_mut(&shop(), &id("NEW-1")).is_some());
+
+    for at in 0..200 {
+        update(&mut model, now, told(&shop(), &format!("MANY-{at}"), "NEW"));
+    }
+    assert_eq!(model.store.payments.len(), 100, "the list is bounded");
+}
+
+/// The panes and windows of what is received.
+pub fn to_look_at() -> [(&'static str, Model); 3] {
+    [
+        ("callbacks", receiving()),
+        ("timeline", timeline_open()),
+        ("players", players::authenticated()),
+    ]
+}
+
+/// Callbacks in focus, the newest one's bytes read.
+pub fn received_bytes() -> Model {
+    let mut model = receiving();
+    let effects = press(&mut model, "i", second(4));
+    if let Some(Effect::OpenDelivery { request, .. }) = effects.first() {
+        let result = Ok(received());
+        let request = *request;
+        update(&mut model, second(4), Msg::Received { request, result });
+    }
+    model
+}

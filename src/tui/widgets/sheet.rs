@@ -1,0 +1,181 @@
+//! A text of headings, headers and bodies laid out to be read: wrapped for its window, and scrolled.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use super::json;
+use super::list::Step;
+use super::text::{Pen, size, wrap};
+use crate::domain::{Body, inert};
+use crate::tui::theme::{Theme, Tone};
+
+/// Lines of one body that are laid out; more can be copied, not read here.
+const LINES_MAX: usize = 5_000;
+/// The widest window it is read in.
+pub const WIDEST: u16 = 110;
+
+/// What a line is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Heading,
+    /// A header, with its name in so many bytes.
+    Header(usize),
+    Text,
+    Note,
+}
+
+/// The lines, and how far one has read.
+#[derive(Debug, Clone)]
+pub struct Sheet {
+    lines: Vec<(Kind, String)>,
+    /// The lines wrapped to this many columns.
+    wrapped: (u16, Vec<(Kind, String)>),
+    scroll: usize,
+}
+
+impl Sheet {
+    pub fn new(lines: Vec<(Kind, String)>, screen: Rect) -> Self {
+        let columns = text_width(screen);
+        let wrapped = (columns, wrapped(&lines, columns));
+        Self {
+            lines,
+            wrapped,
+            scroll: 0,
+        }
+    }
+
+    /// Other lines in place of these, read from where these were.
+    pub fn replace(&mut self, lines: Vec<(Kind, String)>) {
+        self.wrapped.1 = wrapped(&lines, self.wrapped.0);
+        self.lines = lines;
+    }
+
+    pub fn resized(&mut self, screen: Rect) {
+        let columns = text_width(screen);
+        if self.wrapped.0 != columns {
+            self.wrapped = (columns, wrapped(&self.lines, columns));
+        }
+    }
+
+    pub fn step(&mut self, step: Step, screen: Rect) {
+        let height = screen.height.saturating_sub(4);
+        self.scroll = step.scroll(self.scroll, self.wrapped.1.len(), height);
+    }
+
+    /// Draws it within the frame of a window that is [`WIDEST`] at most.
+    pub fn view(&self, theme: &Theme, inner: Rect, buf: &mut Buffer) {
+        let rewrapped;
+        let rows = if self.wrapped.0 == inner.width {
+            &self.wrapped.1
+        } else {
+            rewrapped = wrapped(&self.lines, inner.width);
+            &rewrapped
+        };
+        let height = usize::from(inner.height);
+        let first = self.scroll.min(rows.len().saturating_sub(height));
+        for (row, (kind, text)) in (0..inner.height).zip(rows.iter().skip(first)) {
+            let mut pen = Pen::new(buf, inner, row);
+            match kind {
+                Kind::Heading => pen.text(text, theme.bold(Tone::Accent)),
+                Kind::Header(name) => {
+                    let (name, value) = text.split_at_checked(*name).unwrap_or((text, ""));
+                    pen.text(name, theme.style(Tone::Dim))
+                        .text(value, theme.style(Tone::Plain))
+                }
+                Kind::Text => pen.text(text, theme.style(Tone::Plain)),
+                Kind::Note => pen.text(text, theme.style(Tone::Dim)),
+            };
+        }
+        if rows.len() > height && height > 0 {
+            let shown = format!(
+                " {}-{} of {} ",
+                first + 1,
+                (first + height).min(rows.len()),
+                rows.len()
+            );
+            let under = Rect {
+                y: inner.bottom(),
+                height: 1,
+                ..inner
+            };
+            Pen::new(buf, under, 0).flush(&shown, theme.style(Tone::Dim));
+        }
+    }
+}
+
+/// Columns of text in the window of [`WIDEST`].
+fn text_width(screen: Rect) -> u16 {
+    let inner = screen.width.min(WIDEST).saturating_sub(2);
+    if inner > 20 { inner - 2 } else { inner }
+}
+
+pub fn add_headers(out: &mut Vec<(Kind, String)>, headers: &[(String, String)]) {
+    for (name, value) in headers {
+        let name = format!("{}: ", inert::line(name));
+        let kind = Kind::Header(name.len());
+        out.push((kind, name + &inert::line(value)));
+    }
+}
+
+pub fn add_body(out: &mut Vec<(Kind, String)>, body: &Body) {
+    if body.bytes == 0 && body.text.is_empty() {
+        out.push((Kind::Note, "no body".into()));
+        return;
+    }
+    let pretty = json::indented(&body.text);
+    let form = match (&pretty, body.cut) {
+        (_, true) => format!(
+            "body, {}; only the first {} are kept",
+            size(body.bytes),
+            size(u64::try_from(body.text.len()).unwrap_or(u64::MAX))
+        ),
+        (Some(_), false) => format!("body, {}, JSON indented", size(body.bytes)),
+        (None, false) => format!("body, {}", size(body.bytes)),
+    };
+    out.push((Kind::Note, form));
+    let text = pretty.as_deref().unwrap_or(&body.text);
+    let text = inert::block(text);
+    let mut all = text.lines();
+    for line in all.by_ref().take(LINES_MAX) {
+        out.push((Kind::Text, line.replace('\t', "    ")));
+    }
+    if all.next().is_some() {
+        out.push((
+            Kind::Note,
+            "more lines follow; copy the body to read them".into(),
+        ));
+    }
+}
+
+fn wrapped(lines: &[(Kind, String)], columns: u16) -> Vec<(Kind, String)> {
+    let mut rows = Vec::with_capacity(lines.len());
+    for (kind, line) in lines {
+        // Indentation is kept; wrapping at words would eat it.
+        let indent = line.len() - line.trim_start_matches(' ').len();
+        if indent == 0
+            || unicode_width::UnicodeWidthStr::width(line.as_str()) <= usize::from(columns)
+        {
+            if indent == 0 {
+                let parts = wrap(line, columns);
+                rows.extend(parts.into_iter().enumerate().map(|(at, part)| {
+                    let kind = match kind {
+                        Kind::Header(_) if at > 0 => Kind::Text,
+                        other => *other,
+                    };
+                    (kind, part)
+                }));
+            } else {
+                rows.push((*kind, line.clone()));
+            }
+            continue;
+        }
+        let indent = indent.min(usize::from(columns) / 2);
+        let room = columns
+            .saturating_sub(u16::try_from(indent).unwrap_or(0))
+            .max(1);
+        for part in wrap(line.trim_start_matches(' '), room) {
+            rows.push((*kind, format!("{}{part}", " ".repeat(indent))));
+        }
+    }
+    rows
+}
