@@ -23,6 +23,25 @@ pub fn hmac_sha512_hex(secret: &Secret, message: &[u8]) -> String {
     hex
 }
 
+/// HMAC-SHA256 of `message` under the secret's own bytes.
+#[must_use]
+pub fn hmac_sha256(secret: &Secret, message: &[u8]) -> [u8; 32] {
+    mac_sha256(secret, message).finalize().into_bytes().into()
+}
+
+/// Whether `mac` is [`hmac_sha256`] of `message`, all of it; in constant time.
+#[must_use]
+pub fn hmac_sha256_is(secret: &Secret, message: &[u8], mac: &[u8]) -> bool {
+    mac_sha256(secret, message).verify_slice(mac).is_ok()
+}
+
+fn mac_sha256(secret: &Secret, message: &[u8]) -> Hmac<Sha256> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes())
+        .expect("HMAC takes a key of any length");
+    mac.update(message);
+    mac
+}
+
 /// The header every JWT made here has, byte for byte.
 const JWT_HEADER: &str = r#"{"typ":"JWT","alg":"HS256"}"#;
 
@@ -52,7 +71,7 @@ pub fn jwt_hs256(secret: &Secret, payload: &Value) -> String {
     let mut jwt = URL_SAFE_NO_PAD.encode(JWT_HEADER);
     jwt.push('.');
     URL_SAFE_NO_PAD.encode_string(payload.to_string(), &mut jwt);
-    let signature = jwt_mac(secret, &jwt).finalize().into_bytes();
+    let signature = hmac_sha256(secret, jwt.as_bytes());
     jwt.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut jwt);
     jwt
@@ -88,9 +107,9 @@ pub fn verify_jwt_hs256(secret: &Secret, token: &str, now: WallTime) -> Result<V
     let signature = URL_SAFE_NO_PAD
         .decode(signature)
         .map_err(|_| JwtError::Malformed("its signature is not unpadded base64url"))?;
-    jwt_mac(secret, signed)
-        .verify_slice(&signature)
-        .map_err(|_| JwtError::Signature)?;
+    if !hmac_sha256_is(secret, signed.as_bytes(), &signature) {
+        return Err(JwtError::Signature);
+    }
     let payload = json_object(payload).ok_or(JwtError::Malformed("its payload cannot be read"))?;
     if !payload["exp"].is_null() {
         let expires = seconds(&payload["exp"])
@@ -100,13 +119,6 @@ pub fn verify_jwt_hs256(secret: &Secret, token: &str, now: WallTime) -> Result<V
         }
     }
     Ok(payload)
-}
-
-fn jwt_mac(secret: &Secret, signed: &str) -> Hmac<Sha256> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes())
-        .expect("HMAC takes a key of any length");
-    mac.update(signed.as_bytes());
-    mac
 }
 
 /// One part of a JWT: a JSON object in unpadded base64url.
@@ -147,8 +159,43 @@ mod tests {
             URL_SAFE_NO_PAD.encode(header),
             URL_SAFE_NO_PAD.encode(payload)
         );
-        let mac = jwt_mac(&Secret::new("SECRET"), &signed).finalize();
-        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.into_bytes()))
+        let mac = hmac_sha256(&Secret::new("SECRET"), signed.as_bytes());
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac))
+    }
+
+    /// Test cases 1, 2 and 4 of RFC 4231, whose keys are text.
+    #[test]
+    fn the_vectors_of_rfc_4231_hold() {
+        let counted: String = ('\u{1}'..='\u{19}').collect();
+        let table: [(&str, &[u8], &str); 3] = [
+            (
+                &"\u{b}".repeat(20),
+                b"Hi There",
+                "b0344c61d8db38535ca8afceaf0bf12b881dc200c9833da726e9376c2e32cff7",
+            ),
+            (
+                "Jefe",
+                b"what do ya want for nothing?",
+                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
+            ),
+            (
+                &counted,
+                &[0xcd; 50],
+                "82558a389a443c0ea4cc819899f2083a85f0faa3e578f8077a2e3ff46729665b",
+            ),
+        ];
+        for (key, message, hex) in table {
+            let key = Secret::new(key);
+            let mac = hmac_sha256(&key, message);
+            let mut seen = String::new();
+            for byte in mac {
+                let _ = write!(seen, "{byte:02x}");
+            }
+            assert_eq!(seen, hex);
+            assert!(hmac_sha256_is(&key, message, &mac));
+            assert!(!hmac_sha256_is(&key, message, &mac[..31]));
+            assert!(!hmac_sha256_is(&key, &[message, b"."].concat(), &mac));
+        }
     }
 
     #[test]

@@ -454,11 +454,11 @@ impl Shared {
             headers: vec![(PULSE.to_owned(), pulse.clone())],
             body: None,
         };
-        let status = http_server::send_to(to, &call, patience)
+        let answered = http_server::send_to(to, &call, patience)
             .await
             .map_err(|error| format!("it does not answer its own call: {error}"))?;
         let felt = self.felt.lock().unwrap_or_else(PoisonError::into_inner);
-        if status != 200 || felt.as_ref() != Some(&pulse) {
+        if answered.status != 200 || felt.as_ref() != Some(&pulse) {
             return Err("another program answers in its place".into());
         }
         Ok(())

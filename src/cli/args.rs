@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::output::Color;
 use crate::domain::simulate::Fault;
-use crate::domain::{Amount, Currency, PaymentId, PaymentState, simulate, time};
+use crate::domain::{Amount, Currency, PaymentId, PaymentState, PlayerId, simulate, time};
 
 const EXITS: &str = "\
 Exit codes:
@@ -83,6 +83,9 @@ pub enum Command {
     /// Show, renew and print access tokens.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Ask who a player is and what they own (Kongregate).
+    #[command(subcommand)]
+    Player(PlayerCommand),
     /// Say how much of each rate limit is used, when the next slot frees, and whether someone else spends.
     Budget,
     /// Send any call through the gate, authorised; body to stdout, status line to stderr.
@@ -258,6 +261,29 @@ pub enum TokenCommand {
     },
 }
 
+/// `player`.
+#[derive(Debug, Subcommand)]
+pub enum PlayerCommand {
+    /// Ask whether a player is who they claim to be, by the `game_auth_token` that the game's client was given.
+    ///
+    /// Exits with 3 if number, token and the game's key do not belong together.
+    Auth {
+        /// The player's number; a name may change, the number does not.
+        #[arg(value_name = "USER_ID", value_parser = player_id)]
+        player: PlayerId,
+        /// Where the player's token is: `env:NAME`, `file:PATH`, `command:PROGRAM ARGUMENTS…`, `keyring:NAME`, or
+        /// `prompt` to be asked, as without it. Never the token itself.
+        #[arg(long, value_name = "SOURCE")]
+        token: Option<String>,
+    },
+    /// List what a player owns: each item's own number, and how often it can still be used.
+    Items {
+        /// The player's number.
+        #[arg(value_name = "USER_ID", value_parser = player_id)]
+        player: PlayerId,
+    },
+}
+
 /// `request`.
 #[derive(Debug, Args)]
 pub struct Request {
@@ -345,7 +371,7 @@ pub enum Trigger {
         #[arg(value_parser = payment_id)]
         id: PaymentId,
     },
-    /// Change how a provider is played (kanga: callback-fault; kinguin: webhook-fault, token-life, …; pledg: notice-fault, …).
+    /// Change how a provider is played (kanga, kongregate: callback-fault, …; kinguin: webhook-fault, token-life, …; pledg: notice-fault, …).
     Set {
         /// Provider's short name.
         provider: String,
@@ -355,7 +381,7 @@ pub enum Trigger {
         #[arg(allow_hyphen_values = true)]
         value: String,
     },
-    /// Make something happen at a provider (kanga: callback; kinguin: sale, reservation, chat, …; pledg: purchase, pay, …).
+    /// Make something happen at a provider (kanga: callback; kinguin: sale, reservation, …; kongregate: change-inventory, order, …; pledg: purchase, pay, …).
     Event {
         /// Provider's short name.
         provider: String,
@@ -372,9 +398,10 @@ pub enum Trigger {
 /// `sandbox trigger deliver`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-  tilldeck sandbox trigger deliver --to http://127.0.0.1:8787/callbacks/shop kanga ORDER-1
-  tilldeck sandbox trigger deliver --to http://127.0.0.1:8787/callbacks/keys kinguin R-1 DELIVERED --secret env:WEBHOOK_SECRET
-  tilldeck sandbox trigger deliver --to http://127.0.0.1:8787/callbacks/later pledg ORDER-1 SCORING_KO
+Examples:
+  deliver --to http://127.0.0.1:8787/callbacks/shop kanga ORDER-1
+  deliver --to http://127.0.0.1:8787/callbacks/keys --secret env:HOOK kinguin R-1 DELIVERED
+  deliver --to http://127.0.0.1:8787/callbacks/later pledg ORDER-1 SCORING_KO
 
 It exits with 5 unless the answer is 200, which alone means to a provider that a callback was taken.")]
 pub struct Deliver {
@@ -396,10 +423,11 @@ pub struct Deliver {
     pub times: u32,
     /// Provider's short name.
     pub provider: String,
-    /// Of what it tells: a payment's id, a reservation's, a purchase's reference.
+    /// Of what it tells: a payment's id, a reservation's, a player's number, a purchase's reference.
     #[arg(allow_hyphen_values = true)]
     pub subject: String,
-    /// What it tells: kinguin DELIVERED, chatmessage, …; pledg transfer, completed, SCORING_KO, …
+    /// What it tells, in the provider's word: kinguin `DELIVERED`, kongregate `item_order_placed`, pledg `SCORING_KO`; one that is not known is answered
+    /// with those that are.
     pub event: Option<String>,
 }
 
@@ -487,6 +515,12 @@ fn currency(text: &str) -> Result<Currency, String> {
 
 fn payment_id(text: &str) -> Result<PaymentId, String> {
     PaymentId::new(text).map_err(|error| error.to_string())
+}
+
+fn player_id(text: &str) -> Result<PlayerId, String> {
+    let id = text.parse().ok().filter(|id| *id > 0);
+    id.map(PlayerId)
+        .ok_or_else(|| "a player's number is a whole number, like 1480702".into())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -15,6 +15,7 @@ mod listen;
 mod log;
 mod manage;
 pub mod output;
+mod player;
 mod prompt;
 mod replay;
 mod request;
@@ -275,6 +276,7 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
                 account::run(&command, context, &deck, &keeping, out).await
             }
             Command::Token(command) => token::run(&command, context, &deck, out).await,
+            Command::Player(command) => player::run(&command, context, &deck, out).await,
             Command::Budget => budget::run(context, &deck, out).await,
             Command::Request(args) => request::run(&args, &deck, out).await,
             Command::Log(args) if args.deliveries => {

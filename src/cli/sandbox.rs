@@ -280,13 +280,19 @@ pub async fn deliver(url: Option<&str>, args: &Deliver, out: &Out) -> Result<Exi
             let headers: Vec<_> = sent.headers.iter().collect();
             out.object(&json!({
                 "method": sent.method, "url": sent.url, "headers": headers, "body": sent.body,
-                "status": sent.answer.as_ref().ok(), "error": sent.answer.as_ref().err(), "taken": taken,
+                "status": sent.answer.as_ref().ok().map(|(status, _)| status),
+                "answer": sent.answer.as_ref().ok().and_then(|(_, body)| body.as_deref()),
+                "error": sent.answer.as_ref().err(), "taken": taken,
             }))?;
             continue;
         }
         let word = if taken { "taken" } else { "not taken" };
         match &sent.answer {
-            Ok(status) => out.line(&format!("{status} {word}"))?,
+            Ok((status, body)) => {
+                let body = inert::cut(body.as_deref().unwrap_or_default().trim(), 400);
+                let separator = if body.is_empty() { "" } else { ": " };
+                out.line(&format!("{status} {word}{separator}{body}"))?;
+            }
             Err(why) => out.line(&format!("{word}: {}", inert::line(why)))?,
         }
     }

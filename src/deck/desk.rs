@@ -108,7 +108,10 @@ impl Seats {
     pub(super) fn configured(&self, config: &AccountConfig) -> Option<Desk> {
         let manifest = providers::by_name(config.provider)?;
         let endpoints = endpoints(config, manifest);
-        let name = config.texts.values().next().map_or("", String::as_str);
+        // Where all that names the account at its provider is secret, the name it has here stands for it.
+        let mut keys = manifest.spec.keys.iter().filter(|key| key.required);
+        let name = keys.find_map(|key| config.texts.get(key.name));
+        let name = name.map_or(config.id.as_str(), String::as_str);
         let limits = limits(manifest, Some(config), &endpoints, name);
         let read_secret = secrets::configured_secret(config, self.environ.clone());
         let read_secret = self.in_hand.before(&config.id, read_secret);

@@ -125,15 +125,15 @@ pub struct Posted {
     pub headers: Vec<(String, String)>,
     /// Its body, redacted.
     pub body: Option<String>,
-    /// The status it was answered with, or why none came.
-    pub answer: Result<u16, String>,
+    /// The status it was answered with, and the body where it is whole, redacted; or why no answer came.
+    pub answer: Result<(u16, Option<String>), String>,
 }
 
 impl Posted {
     /// Whether it was taken: providers take 200 alone for that.
     #[must_use]
     pub fn is_taken(&self) -> bool {
-        self.answer == Ok(200)
+        matches!(self.answer, Ok((200, _)))
     }
 }
 
@@ -155,7 +155,7 @@ pub struct Posting {
     pub provider: String,
     /// Where to: plain http on this machine.
     pub to: String,
-    /// About what: a payment's id, a reservation's, a purchase's reference.
+    /// About what: a payment's id, a reservation's, a purchase's reference, a player's number.
     pub subject: String,
     /// What it tells, in the provider's word; empty for what it mostly tells.
     pub event: String,
@@ -228,7 +228,12 @@ pub async fn post(posting: &Posting, at: WallTime) -> Result<Vec<Posted>, Proble
     for _ in 0..posting.times {
         let answer = http_server::send(&outgoing, PATIENCE).await;
         all.push(Posted {
-            answer: answer.map_err(|error| error.to_string()),
+            answer: answer.map_err(|error| error.to_string()).map(|answered| {
+                let body = answered
+                    .body
+                    .map(|body| redact::body(&String::from_utf8_lossy(&body)));
+                (answered.status, body)
+            }),
             ..shown.clone()
         });
     }

@@ -25,7 +25,7 @@ use tokio_util::task::TaskTracker;
 use line::{Phase, Wire};
 use places::{Place, Places};
 
-pub use outgoing::{Outgoing, SendError, is_local_url, send, send_to};
+pub use outgoing::{Answered, Outgoing, SendError, is_local_url, send, send_to};
 
 /// A request with its whole body.
 pub type Request = axum::http::Request<Bytes>;

@@ -1,13 +1,16 @@
-//! One request to a program on this machine, written by hand: nothing in it can be made to reach another machine.
+//! One request to a program on this machine, on a connection of its own: nothing in it can be made to reach another
+//! machine.
 
-use std::fmt::Write as _;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use axum::http::Uri;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use axum::body::Body;
+use axum::http::{Uri, header};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{is_loopback, literal};
 
@@ -30,6 +33,15 @@ impl Outgoing {
     }
 }
 
+/// What a request brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// HTTP status.
+    pub status: u16,
+    /// Its body; `None` where it was cut off, did not end in time, or is larger than 64 KiB.
+    pub body: Option<Vec<u8>>,
+}
+
 /// Why a request brought no status.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
@@ -50,15 +62,21 @@ pub enum SendError {
     Nonsense,
 }
 
-/// Sends once and brings back the status; the answer's body is not read, redirects are not followed.
+/// The largest body of an answer that is read.
+const BODY_MAX: usize = 64 * 1024;
+
+/// Sends once and brings back what was answered; redirects are not followed. A status that came counts, whatever
+/// became of the body.
 ///
 /// # Errors
 /// If the URL is not plain http to this machine, or no status comes within `patience`.
-pub async fn send(request: &Outgoing, patience: Duration) -> Result<u16, SendError> {
+pub async fn send(request: &Outgoing, patience: Duration) -> Result<Answered, SendError> {
     let uri = local(&request.url)?;
-    tokio::time::timeout(patience, exchange(&uri, request))
-        .await
-        .unwrap_or(Err(SendError::TimedOut))
+    let host = uri.host().ok_or(SendError::NotLoopback)?;
+    // A name is not looked up: what `localhost` means here is not up to the resolver.
+    let ip = literal(host).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let to = (ip, uri.port_u16().unwrap_or(80)).into();
+    exchange(to, &uri, request, patience).await
 }
 
 /// As [`send`], to an address that is this machine's own whatever its number: a server there is asked whether it is well.
@@ -69,11 +87,9 @@ pub async fn send_to(
     own: SocketAddr,
     request: &Outgoing,
     patience: Duration,
-) -> Result<u16, SendError> {
+) -> Result<Answered, SendError> {
     let uri = request.url.parse().map_err(|_| SendError::NotLoopback)?;
-    tokio::time::timeout(patience, exchange_with(own, &uri, request))
-        .await
-        .unwrap_or(Err(SendError::TimedOut))
+    exchange(own, &uri, request, patience).await
 }
 
 /// Whether [`send`] would call `url`.
@@ -95,58 +111,67 @@ fn local(url: &str) -> Result<Uri, SendError> {
     }
 }
 
-async fn exchange(uri: &Uri, request: &Outgoing) -> Result<u16, SendError> {
-    let host = uri.host().ok_or(SendError::NotLoopback)?;
-    // A name is not looked up: what `localhost` means here is not up to the resolver.
-    let ip = literal(host).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    exchange_with((ip, uri.port_u16().unwrap_or(80)).into(), uri, request).await
+async fn exchange(
+    to: SocketAddr,
+    uri: &Uri,
+    request: &Outgoing,
+    patience: Duration,
+) -> Result<Answered, SendError> {
+    let wire = wire(uri, request)?;
+    let till = tokio::time::sleep(patience);
+    tokio::pin!(till);
+    let response = async {
+        let tcp = TcpStream::connect(to).await?;
+        let (mut sender, connection) = http1::handshake(TokioIo::new(tcp)).await?;
+        // It ends with what it carries: the request, or this call given up.
+        let connection = AbortOnDropHandle::new(tokio::spawn(connection));
+        let response = sender.send_request(wire).await?;
+        Ok::<_, SendError>((response, connection))
+    };
+    let (response, _connection) = tokio::select! {
+        response = response => response?,
+        () = &mut till => return Err(SendError::TimedOut),
+    };
+    let status = response.status().as_u16();
+    let body = axum::body::to_bytes(Body::new(response.into_body()), BODY_MAX);
+    let body = tokio::select! {
+        body = body => body.ok().map(|body| body.to_vec()),
+        () = &mut till => None,
+    };
+    Ok(Answered { status, body })
 }
 
-async fn exchange_with(to: SocketAddr, uri: &Uri, request: &Outgoing) -> Result<u16, SendError> {
-    const HEAD_MAX: usize = 16 * 1024;
-    let host = uri.host().ok_or(SendError::NotLoopback)?;
-    let mut tcp = TcpStream::connect(to).await?;
+fn wire(uri: &Uri, request: &Outgoing) -> Result<hyper::Request<Body>, SendError> {
+    let host = uri.authority().map_or("", |authority| authority.as_str());
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
-    let authority = uri.authority().map_or(host, |authority| authority.as_str());
-    let method = request.method();
-    let mut wire = format!(
-        "{method} {target} HTTP/1.1\r\nHost: {authority}\r\nUser-Agent: tilldeck-sandbox\r\nAccept: */*\r\nConnection: close\r\n"
-    );
+    let mut wire = hyper::Request::builder()
+        .method(request.method())
+        .uri(target)
+        .header(header::HOST, host)
+        .header(header::USER_AGENT, "tilldeck-sandbox")
+        .header(header::ACCEPT, "*/*")
+        .header(header::CONNECTION, "close");
     for (name, value) in &request.headers {
-        if [name, value].iter().any(|text| text.contains(['\r', '\n'])) {
-            return Err(SendError::BadHeader);
-        }
-        let _ = write!(wire, "{name}: {value}\r\n");
+        wire = wire.header(name, value);
     }
-    if let Some(body) = &request.body {
-        let _ = write!(wire, "Content-Length: {}\r\n\r\n{body}", body.len());
-    } else {
-        wire.push_str("\r\n");
-    }
-    tcp.write_all(wire.as_bytes()).await?;
-    let mut seen = Vec::with_capacity(512);
-    let mut chunk = [0; 1024];
-    loop {
-        let got = tcp.read(&mut chunk).await?;
-        seen.extend_from_slice(&chunk[..got]);
-        if let Some(end) = seen.windows(2).position(|pair| pair == b"\r\n") {
-            return status(&seen[..end]).ok_or(SendError::Nonsense);
-        }
-        if got == 0 || seen.len() > HEAD_MAX {
-            return Err(SendError::Nonsense);
-        }
-    }
+    let body = request.body.clone().map_or_else(Body::empty, Body::from);
+    wire.body(body).map_err(|_| SendError::BadHeader)
 }
 
-fn status(line: &[u8]) -> Option<u16> {
-    let rest = std::str::from_utf8(line).ok()?.strip_prefix("HTTP/1.")?;
-    let code = rest.split(' ').nth(1)?;
-    let plain = code.len() == 3 && code.bytes().all(|b| b.is_ascii_digit());
-    code.parse().ok().filter(|_| plain)
+impl From<hyper::Error> for SendError {
+    fn from(error: hyper::Error) -> Self {
+        if error.is_parse() {
+            Self::Nonsense
+        } else {
+            Self::Io(io::Error::other(error))
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::super::Limits;
     use super::super::tests::server;
     use super::*;
@@ -164,16 +189,13 @@ mod tests {
         let server = server(Limits::default()).await;
         let patience = Duration::from_secs(5);
         let base = format!("http://{}", server.address());
-        assert_eq!(
-            send(&get(&format!("{base}/x?y=1")), patience)
-                .await
-                .unwrap(),
-            200
-        );
-        assert_eq!(
-            send(&get(&format!("{base}/302")), patience).await.unwrap(),
-            302
-        );
+        let seen = send(&get(&format!("{base}/x?y=1")), patience)
+            .await
+            .unwrap();
+        let body = Some(b"/x 0".to_vec());
+        assert_eq!(seen, Answered { status: 200, body });
+        let seen = send(&get(&format!("{base}/302")), patience).await.unwrap();
+        assert_eq!(seen.status, 302);
         let hang_up = send(&get(&format!("{base}/hang-up")), patience).await;
         assert!(matches!(
             hang_up,
@@ -208,10 +230,85 @@ mod tests {
             body: Some("{}".into()),
             ..get(&format!("http://{}/posted", server.address()))
         };
-        assert_eq!(send(&with("X-A", "b: c"), patience).await.unwrap(), 200);
+        let seen = send(&with("X-A", "b: c"), patience).await.unwrap();
+        assert_eq!(seen.status, 200);
         for (name, value) in [("X-A", "b\r\nX-C: d"), ("X-A\n", "b"), ("X-A", "b\r")] {
             let refused = send(&with(name, value), patience).await;
             assert!(matches!(refused, Err(SendError::BadHeader)), "{name:?}");
         }
+    }
+
+    /// What [`send`] makes of this answer of a server that then stays silent.
+    async fn answered(wire: Vec<u8>, closes: bool) -> Result<Answered, SendError> {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let serving = tokio::spawn(async move {
+            let (mut tcp, _) = listener.accept().await.unwrap();
+            let _ = tcp.read(&mut [0; 1024]).await;
+            let _ = tcp.write_all(&wire).await;
+            if !closes {
+                std::future::pending::<()>().await;
+            }
+        });
+        let patience = Duration::from_millis(if closes { 5_000 } else { 30 });
+        let answered = send(&get(&url), patience).await;
+        serving.abort();
+        answered
+    }
+
+    #[tokio::test]
+    async fn an_answers_body_is_brought_if_it_is_whole_and_its_status_in_any_case() {
+        const OK: &str = "HTTP/1.1 200 OK\r\n";
+        let large = "x".repeat(BODY_MAX + 1);
+        let table = [
+            (
+                format!("{OK}Content-Length: 2\r\n\r\n{{}}"),
+                false,
+                Some("{}"),
+            ),
+            (format!("{OK}content-length: 0\r\n\r\n"), false, Some("")),
+            (format!("{OK}Content-Length: 5\r\n\r\n{{}}"), true, None),
+            (format!("{OK}Content-Length: 5\r\n\r\n{{}}"), false, None),
+            (format!("{OK}\r\n{{}}"), true, Some("{}")),
+            (
+                format!(
+                    "{OK}Transfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n1;x=y\r\n}}\r\n0\r\n\r\n"
+                ),
+                true,
+                Some("{}"),
+            ),
+            (
+                format!("{OK}Transfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n1\r\n}}"),
+                true,
+                None,
+            ),
+            (
+                format!("{OK}Transfer-Encoding: chunked\r\n\r\nzz\r\n"),
+                true,
+                None,
+            ),
+            (
+                format!("{OK}Content-Length: {}\r\n\r\n{large}", large.len()),
+                true,
+                None,
+            ),
+            (format!("{OK}\r\n{large}"), true, None),
+        ];
+        for (wire, closes, body) in table {
+            let shown = wire[..wire.len().min(90)].to_owned();
+            let seen = answered(wire.into(), closes).await.unwrap();
+            let body = body.map(|body| body.as_bytes().to_vec());
+            assert_eq!(seen, Answered { status: 200, body }, "{shown:?}");
+        }
+        for wire in ["SSH-2.0\r\n\r\n", "HTTP/1.1 2x0 OK\r\n\r\n"] {
+            let seen = answered(wire.into(), true).await;
+            assert!(matches!(seen, Err(SendError::Nonsense)), "{wire}: {seen:?}");
+        }
+        for wire in [OK, "HTTP/1.1", ""] {
+            let seen = answered(wire.into(), true).await;
+            assert!(matches!(seen, Err(SendError::Io(_))), "{wire}: {seen:?}");
+        }
+        let seen = answered(OK.into(), false).await;
+        assert!(matches!(seen, Err(SendError::TimedOut)), "{seen:?}");
     }
 }

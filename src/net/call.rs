@@ -1,16 +1,18 @@
 //! What passes the gate: a [`Call`] before authorising, [`Sealed`] bytes that are sent as they are, a [`Reply`].
 
 use std::any::Any;
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
 use serde_json::{Map, Value};
 
+use super::redact;
 use crate::domain::{RawReply, Secret, WallTime};
 
 /// One request in the provider's terms, not yet authorised.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Call {
     /// `GET`, `POST`, …
     pub method: String,
@@ -26,8 +28,16 @@ pub struct Call {
     pub repeat: Repeat,
 }
 
+impl fmt::Debug for Call {
+    /// Without the body, and with the path as it may be shown: a player's token stands in its query.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = redact::body(&self.path);
+        write!(f, "Call({} {} {path})", self.method, self.endpoint)
+    }
+}
+
 /// A body before authorising.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub enum Content {
     /// None.
     Empty,

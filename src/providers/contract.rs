@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::{ApiError, Client, Credentials, Manifest, REGISTRY, Verify};
 use crate::auth::Tokens;
+use crate::callbacks::{Held, Inbound, Refusal};
 use crate::clock::{Clock, Hand};
 use crate::config::KeyKind;
 use crate::domain::catalogue::Param;
@@ -15,9 +16,11 @@ use crate::domain::simulate::{Command, Fault};
 use crate::domain::{
     Account, AccountId, Answer, Environment, Op, Outcome, ProblemKind, RequestId, Secret, WallTime,
 };
+use crate::http_server::Request;
 use crate::ledger::{Ledger, Retention};
 use crate::net::{Event, Gate, How, Session, Timeouts, retry};
-use crate::sandbox::{self, Sandbox};
+use crate::sandbox::outbox::Letter;
+use crate::sandbox::{self, Sample, Sandbox};
 
 struct Bench {
     manifest: &'static Manifest,
@@ -391,5 +394,84 @@ fn manifests_are_complete() {
                 .iter()
                 .all(|call| call.path.starts_with('/') && !call.about.is_empty())
         );
+    }
+}
+
+/// A letter of a provider's simulator as its receiver sees it.
+fn received(letter: &Letter) -> Inbound {
+    let outgoing = letter.request("http://127.0.0.1:1/callbacks/under-test");
+    let mut request = Request::new(outgoing.body.clone().unwrap_or_default().into());
+    *request.method_mut() = outgoing.method().parse().unwrap();
+    *request.uri_mut() = outgoing.url.parse().unwrap();
+    for (name, value) in &outgoing.headers {
+        let name: axum::http::HeaderName = name.parse().unwrap();
+        request.headers_mut().append(name, value.parse().unwrap());
+    }
+    Inbound {
+        request,
+        from: std::net::Ipv4Addr::LOCALHOST.into(),
+        at: AT,
+    }
+}
+
+/// When made-up callbacks are sent and received.
+const AT: WallTime = WallTime(1_795_316_066_000);
+
+#[test]
+fn the_judge_of_each_takes_what_its_simulator_sends_and_refuses_it_under_another_secret() {
+    for manifest in REGISTRY {
+        let spec = &manifest.callbacks;
+        let embedded = |key: &&'static str| {
+            let mut embedded = manifest.embedded.iter();
+            let value = embedded.find_map(|(name, value)| (name == key).then_some(*value));
+            let value = value.unwrap_or_else(|| panic!("the simulator has no {key}"));
+            (*key, Secret::new(value))
+        };
+        let texts = manifest.spec.keys.iter();
+        let texts = texts.filter(|key| key.kind != KeyKind::Secret);
+        let held = Held {
+            texts: texts
+                .filter_map(|key| {
+                    let mut embedded = manifest.embedded.iter();
+                    let found = embedded.find(|(name, _)| *name == key.name)?;
+                    Some((key.name, found.1.to_owned()))
+                })
+                .collect(),
+            secrets: spec.secrets.iter().map(embedded).collect(),
+        };
+        let letter = |secret: Option<&Secret>| {
+            let sample = Sample {
+                subject: "1001",
+                event: "",
+                secret,
+                header: None,
+                at: AT,
+            };
+            (manifest.dialect)().sample(&sample).unwrap()
+        };
+        let own = spec.secrets.first().map(|key| &held.secrets[key]);
+        let inbound = received(&letter(own));
+        let told = (spec.read)(&inbound, &held);
+        let told = told.unwrap_or_else(|refusal| panic!("{}: {refusal:?}", manifest.title));
+        assert_eq!(
+            told.subject.unwrap().to_string(),
+            "1001",
+            "{}",
+            manifest.title
+        );
+        assert!(!told.kind.is_empty() && !told.proof.is_empty());
+        let again = (spec.read)(&inbound, &held).unwrap();
+        assert_eq!(told.same, again.same, "{}", manifest.title);
+        if own.is_some() {
+            let other = Secret::new("another-secret-altogether");
+            for secret in [Some(&other), None] {
+                let told = (spec.read)(&received(&letter(secret)), &held);
+                assert!(matches!(told, Err(Refusal::Refused(_))), "{told:?}");
+            }
+        }
+        let mut odd = received(&letter(own));
+        *odd.request.method_mut() = axum::http::Method::PATCH;
+        let told = (spec.read)(&odd, &held);
+        assert!(matches!(told, Err(Refusal::Method { allowed }) if !allowed.is_empty()));
     }
 }

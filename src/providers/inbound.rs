@@ -9,6 +9,9 @@ use serde_json::{Map, Value};
 
 use crate::callbacks::{Inbound, Refusal};
 
+/// No provider's notification is larger: reading one must not take long, whoever sends it.
+const OBJECT_MAX: usize = 256 * 1024;
+
 /// The JSON object that was posted. A name that stands twice in it is refused: the shop's own program may read the
 /// other one of the two.
 ///
@@ -21,6 +24,9 @@ pub fn posted_object(inbound: &Inbound) -> Result<Map<String, Value>, Refusal> {
     let body = inbound.request.body();
     if body.is_empty() {
         return Err(unreadable("the body is empty"));
+    }
+    if body.len() > OBJECT_MAX {
+        return Err(unreadable("the body is larger than 256 KiB"));
     }
     match serde_json::from_slice::<Once>(body) {
         Ok(object) => Ok(object.0),
@@ -160,6 +166,7 @@ pub(crate) mod tests {
         assert_eq!(text(&good, "c"), Some("d"));
         assert_eq!(text(&good, "a"), None);
         let deep = format!("{{\"a\":{}", "[".repeat(100_000));
+        let large = format!("{{\"a\":[{}0]}}", "0,".repeat(500_000));
         for (body, words) in [
             ("", "empty"),
             ("[]", "no JSON object"),
@@ -170,6 +177,7 @@ pub(crate) mod tests {
             ("{\"a\":", "no JSON"),
             ("{\"a\":\"\u{1b}\"}", "no JSON"),
             (deep.as_str(), "no JSON"),
+            (large.as_str(), "larger than 256 KiB"),
         ] {
             match posted_object(&inbound("POST", "/", body.to_owned())) {
                 Err(Refusal::Unreadable(why)) => assert!(why.contains(words), "{body}: {why}"),

@@ -4,6 +4,7 @@ pub mod error;
 mod inbound;
 pub mod kanga;
 pub mod kinguin;
+pub mod kongregate;
 pub mod pledg;
 
 #[cfg(test)]
@@ -27,7 +28,12 @@ use crate::net::{Authorise, BoxFuture, Call, Reply};
 use crate::sandbox::Dialect;
 
 /// Every provider this version speaks to.
-pub static REGISTRY: &[&Manifest] = &[&kanga::MANIFEST, &kinguin::MANIFEST, &pledg::MANIFEST];
+pub static REGISTRY: &[&Manifest] = &[
+    &kanga::MANIFEST,
+    &kinguin::MANIFEST,
+    &kongregate::MANIFEST,
+    &pledg::MANIFEST,
+];
 
 /// What every provider's account needs in the config file.
 pub static SPECS: LazyLock<Vec<&'static ProviderSpec>> =

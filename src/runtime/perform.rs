@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::tasks::Tasks;
 use super::{inbound, requests};
 use crate::deck::Deck;
-use crate::domain::{ExchangeId, Problem, ProblemKind, Secret, inert};
+use crate::domain::{Exchange, ExchangeId, Problem, ProblemKind, Secret, inert};
 use crate::ledger::LogQuery;
 use crate::tui::{Effect, Msg};
 
@@ -49,7 +49,7 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
             }
         }),
         Effect::OpenExchange { request, exchange } => tasks.start(async move {
-            let result = exchange_of(&deck, exchange).await;
+            let result = open(&deck, exchange).await;
             let _ = messages.send(Msg::Opened { request, result }).await;
         }),
         // Done above.
@@ -95,26 +95,24 @@ pub async fn log(
 }
 
 /// One exchange with its bodies.
-async fn exchange_of(deck: &Deck, id: ExchangeId) -> Result<Arc<crate::domain::Exchange>, Problem> {
-    let mut found = log(
-        deck,
-        Some(ExchangeId(id.0.saturating_add(1))),
-        String::new(),
-        1,
-    )
-    .await?;
-    found.retain(|exchange| exchange.id == id);
-    found.pop().ok_or_else(|| {
-        Problem::new(
+async fn open(deck: &Deck, id: ExchangeId) -> Result<Arc<Exchange>, Problem> {
+    match deck.ledger().exchange(id).await {
+        Ok(Some(exchange)) => Ok(Arc::new(exchange)),
+        Ok(None) => Err(Problem::new(
             ProblemKind::NotFound,
             "this request is not in the ledger any more",
             "",
-        )
-    })
+        )),
+        Err(error) => Err(Problem::new(
+            ProblemKind::Local,
+            format!("this request cannot be read: {error}"),
+            "",
+        )),
+    }
 }
 
 async fn browse(url: Secret) -> Result<String, Problem> {
-    let opened = tokio::task::spawn_blocking(move || open::that_detached(url.expose())).await;
+    let opened = tokio::task::spawn_blocking(move || ::open::that_detached(url.expose())).await;
     match opened {
         Ok(Ok(())) => Ok("the page was handed to the browser".into()),
         Ok(Err(error)) => Err(Problem::new(

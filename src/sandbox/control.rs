@@ -293,7 +293,7 @@ pub fn state(world: &World, dialects: &[Box<dyn Dialect>]) -> Response {
 
 /// Where each provider's callbacks go, and those that have not been taken yet. Nothing of what is in them.
 fn callbacks(world: &World, dialects: &[Box<dyn Dialect>]) -> Value {
-    let of = |dialect: &Box<dyn Dialect>| {
+    let known = dialects.iter().map(|dialect| {
         let waiting = dialect.waiting().into_iter().map(|letter| {
             json!({
                 "to": letter.to.as_deref().map(address),
@@ -307,8 +307,8 @@ fn callbacks(world: &World, dialects: &[Box<dyn Dialect>]) -> Value {
             "waiting": waiting.collect::<Vec<_>>(),
         });
         (dialect.provider().to_owned(), known)
-    };
-    dialects.iter().map(of).collect::<Map<_, _>>().into()
+    });
+    known.collect::<Map<_, _>>().into()
 }
 
 /// A URL without its query, in which a shop may have put a secret.
@@ -316,27 +316,24 @@ fn address(url: &str) -> &str {
     url.split(['?', '#']).next().unwrap_or_default()
 }
 
-/// How many callbacks wait, for what, and where those go that have an address of their own.
+/// How many callbacks wait, and what is known of the next of them.
 fn waiting(letters: &[Letter]) -> String {
     let Some(next) = letters.iter().min_by_key(|letter| letter.next) else {
         return "nothing waits".into();
     };
-    let mut said = match letters.len() {
+    let many = match letters.len() {
         1 => "1 waits".to_owned(),
         many => format!("{many} wait"),
     };
-    said.push_str(&format!(", the next until {}", next.next.rfc3339()));
-    if let Some(to) = &next.to {
-        said.push_str(&format!(" for {}", address(to)));
-    }
-    match (next.tries, next.status) {
-        (0, _) => {}
-        (tries, Some(status)) => {
-            said.push_str(&format!(" (tried {tries}×, the last answer was {status})"));
-        }
-        (tries, None) => said.push_str(&format!(" (tried {tries}×, no answer came)")),
-    }
-    said
+    let to = next.to.as_deref().map(address);
+    let to = to.map_or_else(String::new, |to| format!(" for {to}"));
+    let answer = match (next.tries, next.status) {
+        (0, _) => String::new(),
+        (tries, Some(status)) => format!(" (tried {tries}×, the last answer was {status})"),
+        (tries, None) => format!(" (tried {tries}×, no answer came)"),
+    };
+    let at = next.next.rfc3339();
+    format!("{many}, the next until {at}{to}{answer}")
 }
 
 /// The page that says what this server is.

@@ -26,7 +26,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::clock::Clock;
 use crate::domain::simulate::{self, Command, Fault, PayerAct};
 use crate::domain::{Expected, PaymentId, Secret, WallTime, time};
-use crate::http_server::{self, Limits, Outcome, Request, Response, Server, text};
+use crate::http_server::{self, Answered, Limits, Outcome, Request, Response, Server, text};
 
 use keep::{Keeper, Kept};
 use outbox::Letter;
@@ -106,7 +106,7 @@ pub struct About {
 /// A callback that is made up on demand, about something that need not exist.
 #[derive(Debug, Clone, Copy)]
 pub struct Sample<'a> {
-    /// About what: a payment's id, a reservation's, a purchase's reference.
+    /// About what: a payment's id, a reservation's, a purchase's reference, a player's number.
     pub subject: &'a str,
     /// What it tells, in the provider's word; empty for what it mostly tells.
     pub event: &'a str,
@@ -205,8 +205,8 @@ pub trait Dialect: Send + Sync {
     fn due(&self, world: &World) -> Vec<Letter>;
     /// When there will be one to be sent; `None` where nothing waits, or nothing could go out.
     fn next_due(&self, world: &World) -> Option<WallTime>;
-    /// What came of sending one.
-    fn tried(&self, letter: u64, status: Option<u16>, world: &World);
+    /// What came of sending one; `None` where no answer came.
+    fn tried(&self, letter: u64, answered: Option<&Answered>, world: &World);
 }
 
 /// Put among a response's extensions: it leaves this much later, by the clock outside the world.
@@ -494,8 +494,9 @@ impl Inner {
                     // It waits for a run that has a callback URL.
                     continue;
                 };
-                let status = http_server::send(&letter.request(to), PATIENCE).await.ok();
-                dialect.tried(letter.number, status, &self.world);
+                let patience = letter.patience.unwrap_or(PATIENCE);
+                let answered = http_server::send(&letter.request(to), patience).await.ok();
+                dialect.tried(letter.number, answered.as_ref(), &self.world);
                 sent += 1;
             }
         }

@@ -24,6 +24,9 @@ pub struct Letter {
     /// Sent by POST; without one it is a GET.
     #[serde(default)]
     pub body: Option<String>,
+    /// How long an answer is waited for, where that is not as usual.
+    #[serde(default)]
+    pub patience: Option<Duration>,
     /// How often it was tried.
     pub tries: usize,
     /// When it is tried next.
@@ -49,6 +52,7 @@ impl Letter {
             query,
             headers: Vec::new(),
             body: None,
+            patience: None,
             tries: 0,
             next: at,
             status: None,

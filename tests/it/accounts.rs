@@ -258,6 +258,10 @@ fn a_person_adds_an_account_whose_secret_tilldeck_keeps_and_rotates_it() {
     let place = Place::new();
     let mut terminal = asked_for_the_secret(&place, &kinguin);
     terminal.send(&format!("{FIRST}\r"));
+    terminal.sees("webhook_header, the header registered");
+    terminal.send("\r");
+    terminal.sees("webhook_secret, that header's value");
+    terminal.send("\r");
     terminal.sees("keys at kinguin (sandbox) in profile test: verify and keep it? [y/N]");
     terminal.send("y\r");
     assert_eq!((terminal.ended(), terminal.kept()), (0, Vec::new()));
@@ -564,12 +568,13 @@ fn the_console_adds_rotates_and_removes_without_a_restart() {
     terminal.paste(CLIENT);
     terminal.send("\t");
     terminal.paste(WRONG);
-    terminal.send("\t");
+    // What proves webhooks is left out.
+    terminal.send("\t\t\t");
     terminal.paste(&format!("gateway={url} token={url}/auth/token"));
     terminal.send("\r");
     terminal.sees("refused the credentials");
     assert_eq!(read(&place.config_path()), before);
-    terminal.send("\u{1b}[A\u{15}");
+    terminal.send("\u{1b}[A\u{1b}[A\u{1b}[A\u{15}");
     terminal.paste(FIRST);
     terminal.sees("••••");
     terminal.send("\r");

@@ -97,10 +97,16 @@ impl Peer {
 
     /// Waits for the first request.
     pub fn wait_for_one(&self) {
+        self.wait_for("a request", |seen| !seen.is_empty());
+    }
+
+    /// Waits until the requests are as wanted; says what it waits for if that does not come.
+    pub fn wait_for(&self, what: &str, wanted: impl Fn(&[Seen]) -> bool) {
         let (seen, came) = &*self.seen;
         let seen = seen.lock().unwrap();
-        let waited = came.wait_timeout_while(seen, LIMIT, |seen| seen.is_empty());
-        assert!(!waited.unwrap().1.timed_out(), "nothing is asked");
+        let ended = came.wait_timeout_while(seen, LIMIT, |seen| !wanted(seen));
+        let (seen, end) = ended.unwrap();
+        assert!(!end.timed_out(), "waited for {what}; asked: {seen:#?}");
     }
 }
 

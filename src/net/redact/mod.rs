@@ -28,7 +28,7 @@ const HEADERS: [&str; 9] = [
 ];
 
 /// Query, form and JSON fields whose value is a secret at every provider, in lower case without `_` and `-`.
-const FIELDS: [&str; 21] = [
+const FIELDS: [&str; 22] = [
     "accesstoken",
     "refreshtoken",
     "idtoken",
@@ -44,6 +44,7 @@ const FIELDS: [&str; 21] = [
     "password",
     "passwd",
     "gameauthtoken",
+    "signedrequest",
     "signature",
     "authorization",
     "privatekey",
@@ -394,6 +395,14 @@ mod tests {
         assert_eq!(
             body("grant_type=client_credentials&client_secret=s%20x&a=b"),
             "grant_type=client_credentials&client_secret=<client_secret>&a=b"
+        );
+        assert_eq!(
+            body("event=x&api_key=k%2F1&game_auth_token=t+1&signed_request=a.b&user_id=7"),
+            "event=x&api_key=<api_key>&game_auth_token=<game_auth_token>&signed_request=<signed_request>&user_id=7"
+        );
+        assert_eq!(
+            body(r#"{"api_key":"k","game_auth_token":"t","signed_request":"a.b","id":7}"#),
+            r#"{"api_key":"<api_key>","game_auth_token":"<game_auth_token>","signed_request":"<signed_request>","id":7}"#
         );
         assert_eq!(
             body("client%5Fsecret=abc"),

@@ -22,7 +22,7 @@ use serde_json::{Map, Value, json};
 
 use crate::domain::simulate::{self, PayerAct};
 use crate::domain::{Expected, PaymentId, WallTime, inert};
-use crate::http_server::{Request, Response, respond, text};
+use crate::http_server::{Answered, Request, Response, respond, text};
 use crate::sandbox::granted::Granted;
 use crate::sandbox::outbox::{Letter, Outbox};
 use crate::sandbox::world::scatter;
@@ -540,7 +540,8 @@ impl Dialect for Kanga {
         changes.chain(memory.outbox.next(true)).min()
     }
 
-    fn tried(&self, letter: u64, status: Option<u16>, world: &World) {
+    fn tried(&self, letter: u64, answered: Option<&Answered>, world: &World) {
+        let status = answered.map(|answered| answered.status);
         let mut memory = self.memory();
         memory
             .outbox

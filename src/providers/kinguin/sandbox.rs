@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 use super::catalogue::CATALOGUE;
 use crate::domain::{WallTime, simulate};
-use crate::http_server::{Request, Response, respond};
+use crate::http_server::{Answered, Request, Response, respond};
 use crate::sandbox::outbox::Letter;
 use crate::sandbox::world::scatter;
 use crate::sandbox::{About, Dialect, Late, Sample, World, keep};
@@ -328,7 +328,8 @@ impl Dialect for Kinguin {
         self.memory().webhooks.next()
     }
 
-    fn tried(&self, letter: u64, status: Option<u16>, world: &World) {
+    fn tried(&self, letter: u64, answered: Option<&Answered>, world: &World) {
+        let status = answered.map(|answered| answered.status);
         let memory = &mut *self.memory();
         memory.webhooks.tried(letter, status, world.now());
         memory.revision += 1;

@@ -80,7 +80,7 @@ fn verified(
             }
             Ok(Value::Object(payload)) => Ok((payload, "a signature (JWT)")),
             Ok(_) => refuse("its JWT holds no object"),
-            Err(error) => Err(Refusal::Refused(format!("its signature: {error}"))),
+            Err(error) => Err(Refusal::Refused(error.to_string())),
         };
     }
     let Some(expected) = signature::back_mode(secret, &notice) else {

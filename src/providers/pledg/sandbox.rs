@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 
 use crate::domain::simulate::{self, PayerAct};
 use crate::domain::{PaymentId, WallTime, inert};
-use crate::http_server::{Request, Response, respond, text};
+use crate::http_server::{Answered, Request, Response, respond, text};
 use crate::sandbox::granted::Granted;
 use crate::sandbox::outbox::{Letter, Outbox};
 use crate::sandbox::{About, Dialect, Sample, World, keep};
@@ -421,7 +421,8 @@ impl Dialect for Pledg {
             .min()
     }
 
-    fn tried(&self, letter: u64, status: Option<u16>, world: &World) {
+    fn tried(&self, letter: u64, answered: Option<&Answered>, world: &World) {
+        let status = answered.map(|answered| answered.status);
         let memory = &mut *self.memory();
         let waits = memory.play.waits();
         memory.outbox.tried(letter, world.now(), status, waits);

@@ -627,6 +627,69 @@ async fn point_10_a_refused_callback_comes_again_after_15_minutes_1_hour_and_6_h
 }
 
 #[tokio::test]
+async fn point_10_callbacks_come_twice_late_out_of_order_as_forms_or_for_nothing() {
+    let shop = shop().await;
+    let bench = shop.bench("/hook").await;
+    let heard = async |seconds: u64| {
+        bench.pass(seconds);
+        bench.sandbox.pump().await;
+        let mut heard = shop.heard();
+        heard.retain(|line| !line.contains("ORDER-10"));
+        heard
+            .into_iter()
+            .map(|line| line.replace("GET /hook?transactionKey=", ""))
+            .collect::<Vec<_>>()
+    };
+    let open = async |id: &str| {
+        bench
+            .get(&link(&format!("currency=EMT&amount=1&transactionKey={id}")))
+            .await;
+        bench.act(id, "pay").await;
+    };
+    bench.set("callback-fault", "duplicate").unwrap();
+    open("D").await;
+    assert_eq!(heard(0).await, ["D 0", "D 0"], "ACTIVE");
+    assert_eq!(heard(60).await, ["D 0"; 6]);
+
+    bench.set("callback-fault", "late").unwrap();
+    open("L").await;
+    assert_eq!(heard(59).await, [""; 0]);
+    assert_eq!(heard(1).await, ["L 0"]);
+    assert_eq!(heard(60).await, ["L 0"; 3]);
+
+    bench.set("callback-fault", "out-of-order").unwrap();
+    open("O").await;
+    assert_eq!(heard(7).await, ["O 0"], "FINALIZED is told first");
+    assert_eq!(heard(60).await, ["O 0"; 3], "what was before it after it");
+
+    bench.set("callback-fault", "none").unwrap();
+    bench.set("callback-method", "form").unwrap();
+    open("F").await;
+    assert_eq!(heard(0).await, ["POST /hook 16"]);
+    bench.set("callback-method", "get").unwrap();
+    bench.event("callback", "no such/payment").unwrap();
+    assert_eq!(heard(0).await, ["no%20such%2Fpayment 0"]);
+
+    for (setting, value, words) in [
+        (
+            "callback-fault",
+            "sometimes",
+            "duplicate, late, out-of-order",
+        ),
+        ("notices", "x", "callback-method"),
+    ] {
+        let refused = bench.set(setting, value).unwrap_err();
+        assert!(refused.contains(words), "{refused}");
+    }
+    assert!(
+        bench
+            .event("reset", "x")
+            .unwrap_err()
+            .contains("it has callback")
+    );
+}
+
+#[tokio::test]
 async fn point_10_callbacks_go_out_by_themselves_and_to_this_machine_only() {
     let shop = shop().await;
     let bench = shop.bench("/hook").await;

@@ -180,6 +180,67 @@ async fn point_9_the_other_webhooks_have_their_documented_shapes() {
 }
 
 #[tokio::test]
+async fn point_9_without_a_subscription_they_go_to_the_set_up_address_with_what_can_be_wrong() {
+    let (_server, url, received) = receiver(&[200]).await;
+    let bench = bench_with(|options| {
+        options.callback_urls.insert("kinguin".into(), url.clone());
+    })
+    .await;
+    let mut count = 0;
+    let mut after = async |more: usize| {
+        count += more;
+        let seen = bench.until(&received, count).await;
+        seen[count - more..].to_vec()
+    };
+    let said = bench.event("sale", "").unwrap();
+    let seen = after(1).await;
+    assert_eq!(seen[0].0, WEBHOOK_SECRET);
+    assert!(
+        said.contains(seen[0].1["reservationId"].as_str().unwrap()),
+        "{said}"
+    );
+    for (fault, headers) in [
+        (
+            "wrong-header",
+            &["SANDBOX-KINGUIN-WRONG-WEBHOOK-SECRET"][..],
+        ),
+        ("no-header", &["none"]),
+        ("duplicate", &[WEBHOOK_SECRET, WEBHOOK_SECRET]),
+        ("unknown", &[WEBHOOK_SECRET, WEBHOOK_SECRET]),
+        ("none", &[WEBHOOK_SECRET]),
+    ] {
+        bench.set("webhook-fault", fault).unwrap();
+        bench.event("chat", fault).unwrap();
+        let seen = after(headers.len()).await;
+        let found: Vec<_> = seen.iter().map(|(header, _)| header.as_str()).collect();
+        assert_eq!(found, headers, "{fault}");
+        assert_eq!(seen[0].1["message"], fault);
+        match fault {
+            "duplicate" => assert_eq!(seen[0].1, seen[1].1),
+            "unknown" => assert_eq!(seen[1].1["status"], "SANDBOX_UNDOCUMENTED"),
+            _ => {}
+        }
+    }
+    assert!(
+        bench
+            .set("webhook-fault", "often")
+            .unwrap_err()
+            .contains("no-header")
+    );
+    // Whoever subscribes to some events gets those alone.
+    bench.subscribe(&url, &["reserve"]).await;
+    assert!(
+        bench
+            .event("chat", "hello")
+            .unwrap()
+            .contains("nothing goes out")
+    );
+    bench.event("order", "").unwrap();
+    bench.event("sale", "").unwrap();
+    assert_eq!(after(1).await[0].0, "SANDBOX-HEADER");
+}
+
+#[tokio::test]
 async fn point_9_webhooks_go_to_this_machine_only_and_headers_are_headers() {
     let bench = bench().await;
     assert_eq!(bench.get(SUBSCRIPTION).await.status, 404, "none yet");

@@ -198,6 +198,36 @@ async fn point_8_only_this_machine_is_notified() {
 }
 
 #[tokio::test]
+async fn point_8_a_purchase_that_names_no_address_is_told_where_one_is_set_up() {
+    let shop = Shop::open().await;
+    let bench = bench_with(|options| {
+        options.speed = 0;
+        options.callback_urls.insert("pledg".into(), shop.url());
+    })
+    .await;
+    bench.event("purchase", "R-1").unwrap();
+    assert!(bench.event("purchase", "R-1").is_err() && bench.event("purchase", "").is_err());
+    bench.event("pay", "R-1").unwrap();
+    bench.event("purchase", "R-2-SCORING_KO").unwrap();
+    bench
+        .sandbox
+        .command(&Command::Advance(Duration::from_secs(5)))
+        .unwrap();
+    bench.sandbox.pump().await;
+    let seen = shop.taken();
+    assert_eq!(opened(&seen[0]).unwrap()["reference"], "R-1");
+    assert_eq!(opened(&seen[1]).unwrap()["purchase_state"], "SCORING_KO");
+    // What names an address of its own is told there alone.
+    let own = Shop::open().await;
+    let mut order = order("R-3", MERCHANT);
+    order["data"]["paymentNotificationUrl"] = own.url().into();
+    bench.buy(&order).await;
+    bench.event("pay", "R-3").unwrap();
+    bench.sandbox.pump().await;
+    assert_eq!((shop.taken().len(), own.taken().len()), (0, 1));
+}
+
+#[tokio::test]
 async fn point_9_each_fault_is_what_a_receiver_must_find() {
     let both = both().await;
     let fault = |name: &str| both.bench.set("notice-fault", name).unwrap();
@@ -232,6 +262,15 @@ async fn point_9_each_fault_is_what_a_receiver_must_find() {
     fault("extra-dot");
     let notice = both.paid("R-6", MERCHANT).await;
     assert!(matches!(opened(&notice), Err(JwtError::Malformed(_))));
+    fault("alg-none");
+    let notice = both.paid("R-8", MERCHANT).await;
+    assert_eq!(opened(&notice), Err(JwtError::Algorithm("`none`".into())));
+    fault("expired");
+    let notice = both.paid("R-9", MERCHANT).await;
+    assert!(matches!(opened(&notice), Err(JwtError::Expired(_))));
+    fault("unsigned");
+    assert_eq!(both.paid("R-10", MERCHANT).await["reference"], "R-10");
+    assert!(both.paid("R-10", BACK).await.get("signature").is_none());
     fault("none");
     assert!(opened(&both.paid("R-7", MERCHANT).await).is_ok());
     let refused = both.bench.set("notice-fault", "sometimes").unwrap_err();

@@ -1,0 +1,175 @@
+//! `player`: is a player who they claim to be, and what do they own? The token that proves one is never an argument.
+
+use serde_json::json;
+
+use super::args::PlayerCommand;
+use super::manage::source_of;
+use super::output::{Closed, Out, Table, Tone, plain, toned};
+use super::{Context, Exit, can_ask, how, prompt};
+use crate::config::Environ;
+use crate::deck::Deck;
+use crate::domain::{
+    Account, Answer, Inventory, Item, Op, Player, PlayerId, Problem, ProblemKind, Secret, inert,
+};
+
+/// What `--token` takes.
+const WAYS: &str = "give --token env:NAME, file:PATH, command:PROGRAM ARGUMENTS… or keyring:NAME, or run it at a terminal to be asked; \
+                    a token itself is never an argument";
+
+/// Asks to be asked.
+const PROMPT: &str = "prompt";
+
+pub async fn run(
+    command: &PlayerCommand,
+    context: &Context,
+    deck: &Deck,
+    out: &Out,
+) -> Result<Exit, Closed> {
+    let account = match deck.pick(context.account(), Some("kongregate")) {
+        Ok(account) => account,
+        Err(problem) => return out.fail(&problem),
+    };
+    let op = match command {
+        PlayerCommand::Auth { player, token } => {
+            match token_of(*player, token.as_deref(), &account, out).await {
+                Ok(token) => Op::AuthenticatePlayer {
+                    player: *player,
+                    token,
+                },
+                Err(problem) => return out.fail(&problem),
+            }
+        }
+        PlayerCommand::Items { player } => Op::PlayerItems(*player),
+    };
+    match deck.ask(&account.id, op, how(false)).await {
+        Ok(Answer::Player(player)) => authenticated(&player, &account, out),
+        Ok(Answer::Inventory(inventory)) => items(&inventory, &account, out),
+        Ok(other) => unreachable!("a player is answered with one, not {other:?}"),
+        Err(problem) => out.fail(&problem),
+    }
+}
+
+fn usage(account: &Account, message: &str) -> Problem {
+    Problem::new(
+        ProblemKind::Usage,
+        format!("account {}: {message}", account.id),
+        WAYS,
+    )
+}
+
+/// The player's `game_auth_token`, from where the arguments say or from the terminal.
+async fn token_of(
+    player: PlayerId,
+    source: Option<&str>,
+    account: &Account,
+    out: &Out,
+) -> Result<Secret, Problem> {
+    let token = match source.filter(|source| *source != PROMPT) {
+        Some(source) => {
+            let source = source_of(source).map_err(|problem| usage(account, &problem.message))?;
+            let read = tokio::task::spawn_blocking(move || source.resolve(&Environ::process()));
+            let read = read
+                .await
+                .map_err(|_| usage(account, "the player's token cannot be read"))?;
+            let resolved = read.map_err(|error| {
+                Problem::new(
+                    ProblemKind::Config,
+                    format!(
+                        "account {}: the token of player {player} cannot be read: {error}",
+                        account.id
+                    ),
+                    WAYS,
+                )
+            })?;
+            if let Some(warning) = &resolved.warning {
+                out.tell(Tone::Warn, "warning:", warning);
+            }
+            resolved.secret
+        }
+        None if can_ask() => {
+            let question = format!("game_auth_token of player {player} (not shown): ");
+            prompt::hidden(&question).await?
+        }
+        None => {
+            return Err(usage(
+                account,
+                &format!("nobody is there to be asked for the game_auth_token of player {player}"),
+            ));
+        }
+    };
+    if token.expose().trim().is_empty() {
+        return Err(usage(account, "the player's token is empty"));
+    }
+    Ok(token)
+}
+
+fn authenticated(player: &Player, account: &Account, out: &Out) -> Result<Exit, Closed> {
+    if out.json {
+        out.object(&json!({
+            "account": account.id,
+            "player": player.id,
+            "username": player.username,
+            "authenticated": true,
+        }))?;
+        return Ok(Exit::Done);
+    }
+    let mut table = Table::default();
+    table.row([
+        toned("✓", Tone::Good),
+        toned(player.username.as_str(), Tone::Strong),
+        plain(format!("player {}", player.id)),
+        toned("is who they claim to be", Tone::Good),
+    ]);
+    out.table(&table)?;
+    Ok(Exit::Done)
+}
+
+fn items(inventory: &Inventory, account: &Account, out: &Out) -> Result<Exit, Closed> {
+    let player = inventory.player;
+    if out.json {
+        for item in &inventory.items {
+            out.object(&json!({
+                "account": account.id,
+                "player": player,
+                "id": item.id,
+                "identifier": item.identifier,
+                "name": item.name,
+                "description": item.description,
+                "remaining_uses": item.remaining_uses,
+                "data": item.data,
+            }))?;
+        }
+        return Ok(Exit::Done);
+    }
+    let owns = match inventory.items.len() {
+        0 => "nothing".to_owned(),
+        1 => "one item".to_owned(),
+        many => format!("{many} items"),
+    };
+    out.say(&format!("player {player} owns {owns}, at {}", account.id));
+    let mut table = Table::default();
+    if !inventory.items.is_empty() {
+        let heading = ["ITEM", "IDENTIFIER", "USES LEFT", "NAME", "DATA"];
+        table.row(heading.map(|name| toned(name, Tone::Dim)));
+    }
+    for item in &inventory.items {
+        table.row(row(item));
+    }
+    out.table(&table)?;
+    Ok(Exit::Done)
+}
+
+fn row(item: &Item) -> [(String, Option<Tone>); 5] {
+    let uses = match item.remaining_uses {
+        None => toned("unlimited", Tone::Dim),
+        Some(uses) => plain(uses.to_string()),
+    };
+    let data = item.data.as_deref().unwrap_or_default();
+    [
+        plain(item.id.to_string()),
+        toned(item.identifier.as_str(), Tone::Strong),
+        uses,
+        plain(item.name.as_str()),
+        toned(inert::cut(data, 60), Tone::Dim),
+    ]
+}

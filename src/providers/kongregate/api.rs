@@ -1,0 +1,257 @@
+//! Kongregate's calls: operation to call, reply to answer. No I/O.
+
+use std::sync::Arc;
+
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+
+use super::auth::Keyed;
+use super::{catalogue, digest, settings, wire};
+use crate::domain::{
+    Answer, Digest, Inventory, Item, Op, Player, PlayerId, RawCall, RawReply, WallTime, inert,
+};
+use crate::net::{Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, Sealed, redact};
+use crate::providers::{ApiError, Client, Credentials};
+
+/// What proves a player.
+pub const GAME_AUTH_TOKEN: &str = "game_auth_token";
+
+/// One game at Kongregate.
+struct Kongregate {
+    keyed: Keyed,
+}
+
+/// Makes the client of one account.
+pub fn connect(credentials: Credentials) -> Arc<dyn Client> {
+    Arc::new(Kongregate {
+        keyed: Keyed::new(credentials),
+    })
+}
+
+impl Authorise for Kongregate {
+    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+        self.keyed.authorise(call)
+    }
+}
+
+impl Client for Kongregate {
+    fn call(&self, op: &Op) -> Result<Call, ApiError> {
+        let get = |path: String| Call {
+            method: "GET".into(),
+            endpoint: settings::API,
+            path,
+            body: Content::Empty,
+            about: op.about(),
+            repeat: Repeat::Safe,
+        };
+        match op {
+            // The cheapest call that needs the key and nothing of a player's.
+            Op::Verify => Ok(get(catalogue::ITEMS.into())),
+            Op::AuthenticatePlayer { player, token } => {
+                redact::learn_passing(token, GAME_AUTH_TOKEN);
+                let query = serde_urlencoded::to_string([
+                    ("user_id", player.to_string().as_str()),
+                    (GAME_AUTH_TOKEN, token.expose()),
+                ]);
+                let query = query.expect("pairs of texts are a query");
+                Ok(get(format!("{}?{query}", catalogue::AUTHENTICATE)))
+            }
+            Op::PlayerItems(player) => {
+                Ok(get(format!("{}?user_id={player}", catalogue::USER_ITEMS)))
+            }
+            Op::Raw {
+                method,
+                path,
+                body,
+                writes,
+            } => Ok(Call {
+                method: method.clone(),
+                endpoint: settings::API,
+                path: own_path(path)?,
+                body: self.fields(method, body.as_deref())?,
+                about: op.about(),
+                repeat: if *writes { Repeat::Never } else { Repeat::Safe },
+            }),
+            other => Err(unsupported(other)),
+        }
+    }
+
+    fn answer(&self, op: &Op, reply: &Reply, _at: WallTime) -> Result<Answer, ApiError> {
+        if let Op::Raw { .. } = op {
+            return Ok(Answer::Raw(reply.clone().into_raw()));
+        }
+        let fields = wire::outcome(reply.status, &reply.body)?;
+        match op {
+            Op::Verify => match fields.get("items") {
+                Some(Value::Array(_)) => Ok(Answer::Verified),
+                _ => Err(nonsense("it has no list of items")),
+            },
+            Op::AuthenticatePlayer { player, .. } => Ok(Answer::Player(who(*player, &fields)?)),
+            Op::PlayerItems(player) => Ok(Answer::Inventory(inventory(*player, &fields)?)),
+            other => Err(unsupported(other)),
+        }
+    }
+
+    fn judge(&self, raw: &RawReply) -> Result<(), ApiError> {
+        wire::outcome(raw.status, &raw.body).map(drop)
+    }
+
+    fn digest(&self, call: &RawCall, reply: &RawReply) -> Option<Digest> {
+        digest::digest(call, reply)
+    }
+}
+
+impl Kongregate {
+    /// The fields of a body that was given as JSON or as a form.
+    fn fields(&self, method: &str, body: Option<&str>) -> Result<Content, ApiError> {
+        let body = body.filter(|body| !body.trim().is_empty());
+        if matches!(method, "GET" | "HEAD") {
+            return match body {
+                None => Ok(Content::Empty),
+                Some(_) => Err(ApiError::Unsupported(format!(
+                    "a {method} to Kongregate takes no body; write the values into the path: /user_items.json?user_id=…"
+                ))),
+            };
+        }
+        if let Some(unknown) = self.keyed.unknown_encoding() {
+            return Err(ApiError::Unsupported(format!(
+                "this account's {} is {}; write \"{}\" or \"{}\" into the config, or leave it out",
+                settings::POST_ENCODING,
+                inert::quoted(unknown, 40),
+                settings::FORM,
+                settings::JSON
+            )));
+        }
+        let Some(body) = body else {
+            return Ok(Content::Empty);
+        };
+        let fields = if body.trim_start().starts_with('{') {
+            // Its words tell line and column, and nothing of the body.
+            serde_json::from_str(body).map_err(|error| {
+                ApiError::Unsupported(format!(
+                    "the body is not a JSON object: {error}. Nothing was sent"
+                ))
+            })?
+        } else {
+            form(body)?
+        };
+        if fields.contains_key(settings::API_KEY) {
+            return Err(key_given());
+        }
+        Ok(Content::Fields(fields))
+    }
+}
+
+/// A body that was given as a form.
+fn form(body: &str) -> Result<Map<String, Value>, ApiError> {
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(body.trim()).unwrap_or_default();
+    let mut fields = Map::new();
+    for (name, value) in pairs {
+        if fields.insert(name.clone(), value.into()).is_some() {
+            return Err(ApiError::Unsupported(format!(
+                "the field {} stands twice. Nothing was sent",
+                inert::quoted(&name, 40)
+            )));
+        }
+    }
+    Ok(fields)
+}
+
+/// A path as it was given, unless it has the key in it: the key is added here, and a secret typed into a path is on
+/// its way into a shell's history.
+fn own_path(path: &str) -> Result<String, ApiError> {
+    let query = path.split_once('?').map_or("", |(_, query)| query);
+    let named = query.split('&').any(|pair| {
+        let name = pair.split('=').next().unwrap_or(pair);
+        percent_decode_str(name).decode_utf8_lossy() == settings::API_KEY
+    });
+    if named {
+        return Err(key_given());
+    }
+    Ok(path.to_owned())
+}
+
+fn key_given() -> ApiError {
+    ApiError::Unsupported(
+        "api_key is added by itself, from where the config says it is; leave it out. Nothing was sent"
+            .into(),
+    )
+}
+
+fn unsupported(op: &Op) -> ApiError {
+    let what = match op {
+        Op::CheckPayment(_) => {
+            "Kongregate has no payments to check; what a player bought is in `tilldeck player items USER_ID`"
+        }
+        Op::Estimate { .. } => {
+            "Kongregate gives no price estimates; items have prices in Kreds: GET /items.json"
+        }
+        Op::CreatePaymentToken | Op::PaymentLink(_) => {
+            "Kongregate has no payment links; players buy within the game"
+        }
+        Op::TestSignature => {
+            "Kongregate's calls are not signed; `account verify` tells whether the key is good"
+        }
+        Op::Verify | Op::AuthenticatePlayer { .. } | Op::PlayerItems(_) | Op::Raw { .. } => {
+            "there is nothing to read in this answer"
+        }
+    };
+    ApiError::Unsupported(what.into())
+}
+
+fn nonsense(what: impl Into<String>) -> ApiError {
+    ApiError::Nonsense { what: what.into() }
+}
+
+fn who(asked: PlayerId, fields: &wire::Fields) -> Result<Player, ApiError> {
+    let id = wire::whole(fields.get("user_id")).ok_or_else(|| nonsense("it names no player"))?;
+    if id != asked.0 {
+        return Err(nonsense("it is about another player than was asked for"));
+    }
+    let username = fields.get("username").and_then(Value::as_str);
+    let username = username.ok_or_else(|| nonsense("it has no user name"))?;
+    Ok(Player {
+        id: asked,
+        username: redact::scrub(username).into_owned(),
+    })
+}
+
+fn inventory(player: PlayerId, fields: &wire::Fields) -> Result<Inventory, ApiError> {
+    let items = fields.get("items").and_then(Value::as_array);
+    let items = items.ok_or_else(|| nonsense("it has no list of items"))?;
+    Ok(Inventory {
+        player,
+        items: items.iter().map(item).collect::<Result<_, _>>()?,
+    })
+}
+
+/// One thing a player owns. Strict in what is counted: an item without its number, or with uses that are no number,
+/// would be shown as what it is not.
+fn item(row: &Value) -> Result<Item, ApiError> {
+    let row = row
+        .as_object()
+        .ok_or_else(|| nonsense("an item in it is no object"))?;
+    let id = wire::whole(row.get("id")).ok_or_else(|| nonsense("an item in it has no number"))?;
+    let scrubbed = |text: String| redact::scrub(&text).into_owned();
+    let text = |name: &str| scrubbed(wire::text(row.get(name)).unwrap_or_default());
+    let remaining_uses =
+        match row.get("remaining_uses") {
+            Some(Value::Null) => None,
+            uses => Some(wire::whole(uses).ok_or_else(|| {
+                nonsense(format!("item {id} does not say how often it can be used"))
+            })?),
+        };
+    let data = match row.get("data") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) => Some(text.clone()),
+        Some(other) => Some(other.to_string()),
+    };
+    Ok(Item {
+        id,
+        identifier: text("identifier"),
+        name: text("name"),
+        description: text("description"),
+        remaining_uses,
+        data: data.map(scrubbed),
+    })
+}

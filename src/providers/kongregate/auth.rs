@@ -1,0 +1,89 @@
+//! Kongregate's authorisation: the game's key, as a parameter of what reads and a field of what writes.
+
+use bytes::Bytes;
+use serde_json::{Map, Value};
+use tokio::sync::OnceCell;
+
+use super::{catalogue, settings};
+use crate::domain::Secret;
+use crate::net::{Authorise, BoxFuture, Call, Content, HeaderText, NetError, Sealed};
+use crate::providers::Credentials;
+
+/// Adds one game's key to its calls.
+pub struct Keyed {
+    key: OnceCell<Secret>,
+    json: bool,
+    credentials: Credentials,
+}
+
+impl Keyed {
+    /// Reads nothing yet.
+    pub fn new(credentials: Credentials) -> Self {
+        let encoding = credentials.texts.get(settings::POST_ENCODING);
+        Self {
+            key: OnceCell::new(),
+            json: encoding.is_some_and(|encoding| encoding == settings::JSON),
+            credentials,
+        }
+    }
+
+    /// How this account writes the fields of a POST, where that is neither of the two ways.
+    pub fn unknown_encoding(&self) -> Option<&str> {
+        let encoding = self.credentials.texts.get(settings::POST_ENCODING)?;
+        let known = [settings::FORM, settings::JSON].contains(&encoding.as_str());
+        (!known).then_some(encoding.as_str())
+    }
+
+    async fn key(&self) -> Result<Secret, NetError> {
+        let key = self
+            .key
+            .get_or_try_init(|| (self.credentials.read_secret)(settings::API_KEY));
+        key.await.cloned().map_err(NetError::Unauthorised)
+    }
+
+    async fn seal(&self, call: &Call) -> Result<Sealed, NetError> {
+        let key = if catalogue::takes_key(&call.method, &call.path) {
+            Some(self.key().await?)
+        } else {
+            None
+        };
+        if matches!(call.method.as_str(), "GET" | "HEAD") {
+            let query = key.map(|key| (settings::API_KEY, HeaderText::Secret(key)));
+            return Ok(Sealed {
+                query: query.into_iter().collect(),
+                ..Sealed::new(Vec::new(), Bytes::new())
+            });
+        }
+        let mut fields = match &call.body {
+            Content::Fields(fields) => fields.clone(),
+            Content::Empty | Content::Text(_) => Map::new(),
+        };
+        if let Some(key) = key {
+            fields.insert(settings::API_KEY.into(), key.expose().into());
+        }
+        let (kind, body) = if self.json {
+            ("application/json", Value::Object(fields).to_string())
+        } else {
+            let pairs = fields.iter().map(|(name, value)| (name, as_text(value)));
+            let pairs: Vec<_> = pairs.collect();
+            let form = serde_urlencoded::to_string(pairs).expect("pairs of texts are a form");
+            ("application/x-www-form-urlencoded", form)
+        };
+        let headers = vec![("content-type", HeaderText::Open(kind.into()))];
+        Ok(Sealed::new(headers, body.into()))
+    }
+}
+
+/// A value as a form has it: text as it is, anything else as JSON.
+fn as_text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+impl Authorise for Keyed {
+    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+        Box::pin(self.seal(call))
+    }
+}

@@ -1,0 +1,480 @@
+//! What Kongregate sends of its own accord. Two families: events in plain fields, proved by the game's key among them
+//! (<https://docs.kongregate.com/docs/server-side-http>), and signed requests, as which orders come
+//! (<https://docs.kongregate.com/docs/api-dynamic-purchasing>). Some pages say that all callbacks are signed: where a
+//! signed request is there, it alone counts.
+
+use axum::http::Method;
+use percent_encoding::percent_decode;
+use subtle::ConstantTimeEq as _;
+
+use super::{settings, signed, wire};
+use crate::callbacks::{Answer, Held, Inbound, Refusal, Same, Spec, Told};
+use crate::domain::{PaymentId, PlayerId, Problem, ProblemKind, Secret, Subject};
+
+/// How its callbacks are judged and read.
+pub const SPEC: Spec = Spec {
+    secrets: &[settings::API_KEY],
+    read,
+};
+
+/// A player's inventory has changed.
+pub const INVENTORY: &str = "invalidate_user_inventory";
+/// A player wants to buy something of which the game says what it is and costs.
+pub const ORDER_REQUEST: &str = "item_order_request";
+/// The player has agreed to the price: the game hands the goods over, and is paid if it says so.
+pub const ORDER_PLACED: &str = "item_order_placed";
+
+/// The field of a signed request.
+pub const SIGNED_REQUEST: &str = "signed_request";
+
+/// Sells nothing.
+const NO_ITEMS: &str = r#"{"items":[]}"#;
+/// Makes nobody pay.
+const CANCELED: &str = r#"{"state":"canceled"}"#;
+
+/// No plain field is longer; a signed request may be.
+const FIELD_MAX: usize = 1_000;
+/// No signed request is longer.
+const SIGNED_MAX: usize = 64 * 1024;
+/// No callback has more fields.
+const FIELDS_MAX: usize = 100;
+
+fn read(inbound: &Inbound, held: &Held) -> Result<Told, Refusal> {
+    if inbound.request.method() != Method::POST {
+        return Err(Refusal::Method { allowed: "POST" });
+    }
+    let form = Form::read(inbound.request.body())?;
+    let key = held.secrets.get(settings::API_KEY).ok_or_else(|| {
+        Refusal::Unable(Problem::new(
+            ProblemKind::Config,
+            "the game's key is not known, so no callback can be judged",
+            "set api_key of the account",
+        ))
+    })?;
+    match form.get(SIGNED_REQUEST) {
+        Some(text) => signed_one(key, text),
+        None => plain_one(key, &form),
+    }
+}
+
+fn unreadable(why: &str) -> Refusal {
+    Refusal::Unreadable(why.into())
+}
+
+fn signed_one(key: &Secret, text: &str) -> Result<Told, Refusal> {
+    const PROOF: &str = "a signature";
+    let fields = signed::verify(key, text).map_err(Refusal::Refused)?;
+    let text = |name: &str| -> Result<String, Refusal> {
+        let text = wire::text(fields.get(name));
+        let text = text.filter(|text| !text.is_empty() && text.len() <= FIELD_MAX);
+        text.ok_or_else(|| Refusal::Unreadable(format!("what is signed has no `{name}`")))
+    };
+    let event = text("event")?;
+    let answer = match event.as_str() {
+        ORDER_REQUEST => Answer::Relayed {
+            otherwise: NO_ITEMS,
+        },
+        ORDER_PLACED => Answer::Relayed {
+            otherwise: CANCELED,
+        },
+        INVENTORY => {
+            let player = player(&text("user_id")?)?;
+            return Ok(Told {
+                subject: Some(Subject::Player(player)),
+                proof: PROOF,
+                same: match text("time") {
+                    Ok(time) => Same::Message(identity(&[&event, &time, &player.to_string()])),
+                    // Nothing that was signed tells two changes apart, so each one is looked into.
+                    Err(_) => Same::Subject(identity(&[&event, &player.to_string()])),
+                },
+                asks: true,
+                answer: Answer::Plain,
+                kind: event,
+            });
+        }
+        _ => {
+            return Ok(Told {
+                subject: wire::whole(fields.get("user_id"))
+                    .map(PlayerId)
+                    .map(Subject::Player),
+                proof: PROOF,
+                same: Same::Message(identity(&["signed", text_of(&fields).as_str()])),
+                asks: false,
+                answer: Answer::Plain,
+                kind: event,
+            });
+        }
+    };
+    let order = text("order_id")?;
+    let id = PaymentId::new(order.as_str())
+        .map_err(|error| Refusal::Unreadable(format!("`order_id` cannot be used: {error}")))?;
+    Ok(Told {
+        subject: Some(Subject::Payment(id)),
+        proof: PROOF,
+        same: Same::Message(identity(&[&event, &order])),
+        asks: false,
+        answer,
+        kind: event,
+    })
+}
+
+fn text_of(fields: &wire::Fields) -> String {
+    serde_json::to_string(fields).expect("a map of JSON values is JSON")
+}
+
+fn plain_one(key: &Secret, form: &Form) -> Result<Told, Refusal> {
+    let given = form
+        .get(settings::API_KEY)
+        .ok_or_else(|| Refusal::Refused("the game's key is missing".into()))?;
+    let is_ours: bool = given.as_bytes().ct_eq(key.expose().as_bytes()).into();
+    if !is_ours {
+        return Err(Refusal::Refused("the key is not this game's".into()));
+    }
+    let field = |name: &str| -> Result<&str, Refusal> {
+        let text = form.get(name).filter(|text| !text.is_empty());
+        text.ok_or_else(|| Refusal::Unreadable(format!("the field `{name}` is missing")))
+    };
+    let (event, time) = (field("event")?, field("time")?);
+    let told = |subject, same, asks| Told {
+        kind: event.to_owned(),
+        subject,
+        proof: "the key",
+        same: Same::Message(same),
+        asks,
+        answer: Answer::Plain,
+    };
+    match event {
+        // Whoever knows the key could order in plain fields, and so could whoever has ever seen one callback.
+        ORDER_REQUEST | ORDER_PLACED => Err(Refusal::Refused("an order that is not signed".into())),
+        INVENTORY => {
+            let player = player(field("user_id")?)?;
+            let same = identity(&[event, time, &player.to_string()]);
+            Ok(told(Some(Subject::Player(player)), same, true))
+        }
+        _ => {
+            let subject = form.get("user_id").and_then(|id| player(id).ok());
+            let mut telling: Vec<&str> = vec![event, time];
+            let secret = [settings::API_KEY, super::api::GAME_AUTH_TOKEN];
+            for (name, value) in &form.0 {
+                if !secret.contains(&name.as_str()) {
+                    telling.extend([name.as_str(), value.as_str()]);
+                }
+            }
+            Ok(told(
+                subject.map(Subject::Player),
+                identity(&telling),
+                false,
+            ))
+        }
+    }
+}
+
+fn player(text: &str) -> Result<PlayerId, Refusal> {
+    let id = text.parse().ok().filter(|id| *id > 0);
+    id.map(PlayerId)
+        .ok_or_else(|| unreadable("`user_id` is no player's number"))
+}
+
+/// Texts as one value. None of them has a control character in it, so that no two lists of texts make the same one.
+fn identity(parts: &[&str]) -> Vec<u8> {
+    parts.join("\0").into_bytes()
+}
+
+/// The fields of a form, each there once. The content type is not asked for: what reads as a form is one.
+struct Form(Vec<(String, String)>);
+
+impl Form {
+    fn read(body: &[u8]) -> Result<Self, Refusal> {
+        let mut fields: Vec<(String, String)> = Vec::new();
+        for pair in body.split(|byte| *byte == b'&') {
+            if pair.is_empty() {
+                continue;
+            }
+            let equals = pair.iter().position(|byte| *byte == b'=');
+            let equals = equals.ok_or_else(|| unreadable("the body is not a form"))?;
+            let name = decoded(&pair[..equals])?;
+            let value = decoded(&pair[equals + 1..])?;
+            let longest = if name == SIGNED_REQUEST {
+                SIGNED_MAX
+            } else {
+                FIELD_MAX
+            };
+            if name.len() > FIELD_MAX || value.len() > longest {
+                return Err(unreadable(
+                    "a field is longer than any that Kongregate sends",
+                ));
+            }
+            if fields.iter().any(|(known, _)| *known == name) {
+                return Err(unreadable("a field stands twice"));
+            }
+            if fields.len() == FIELDS_MAX {
+                return Err(unreadable("it has more than 100 fields"));
+            }
+            fields.push((name, value));
+        }
+        if fields.is_empty() {
+            return Err(unreadable("it has no fields"));
+        }
+        Ok(Self(fields))
+    }
+
+    fn get(&self, name: &str) -> Option<&str> {
+        let mut fields = self.0.iter();
+        fields
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+/// A name or value of a form. Strict where the usual decoder replaces what it cannot read.
+fn decoded(part: &[u8]) -> Result<String, Refusal> {
+    let spaced: Vec<u8> = part
+        .iter()
+        .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+        .collect();
+    let text = percent_decode(&spaced)
+        .decode_utf8()
+        .map_err(|_| unreadable("a field is not UTF-8"))?;
+    if text.contains(char::is_control) {
+        return Err(unreadable("a field has control characters in it"));
+    }
+    Ok(text.into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::signed::tests::{ORDER, PUBLISHED, PUBLISHED_KEY};
+    use super::*;
+    use crate::domain::WallTime;
+    use crate::http_server::Request;
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    fn held() -> Held {
+        let mut held = Held::default();
+        let key = Secret::new(PUBLISHED_KEY);
+        held.secrets.insert(settings::API_KEY, key);
+        held
+    }
+
+    fn judge_as(method: &str, body: impl Into<Bytes>) -> Result<Told, Refusal> {
+        let mut request = Request::new(body.into());
+        *request.method_mut() = method.parse().unwrap();
+        let inbound = Inbound {
+            request,
+            from: std::net::Ipv4Addr::LOCALHOST.into(),
+            at: WallTime(0),
+        };
+        (SPEC.read)(&inbound, &held())
+    }
+
+    fn judge(body: impl Into<Bytes>) -> Result<Told, Refusal> {
+        judge_as("POST", body)
+    }
+
+    /// A plain callback with this user and time.
+    fn inventory(user: &str, time: &str) -> String {
+        format!(
+            "event=invalidate_user_inventory&api_key={PUBLISHED_KEY}&time={time}&user_id={user}&username=Ada&game_auth_token=t0"
+        )
+    }
+
+    fn signed(payload: &str) -> String {
+        let key = Secret::new(PUBLISHED_KEY);
+        format!("signed_request={}", signed::sign(&key, payload))
+    }
+
+    #[test]
+    fn an_inventory_that_changed_is_asked_for() {
+        let at = "2016-04-10+06%3A20%3A59+-0700";
+        let told = judge(inventory("765", at)).unwrap();
+        assert_eq!(told.kind, INVENTORY);
+        assert_eq!(told.subject, Some(Subject::Player(PlayerId(765))));
+        assert_eq!((told.proof, told.asks), ("the key", true));
+        assert_eq!(told.answer, Answer::Plain);
+        let again = judge(inventory("765", at)).unwrap();
+        assert_eq!(told.same, again.same);
+        for (user, time) in [("766", at), ("765", "2016-04-10+06%3A21%3A00+-0700")] {
+            assert_ne!(judge(inventory(user, time)).unwrap().same, told.same);
+        }
+        // Neither a new name nor a new token makes a message another.
+        let renamed = inventory("765", at)
+            .replace("Ada", "Bea")
+            .replace("t0", "t1");
+        assert_eq!(judge(renamed).unwrap().same, told.same);
+    }
+
+    #[test]
+    fn the_key_must_be_right_and_is_not_told() {
+        let at = "2016-04-10+06%3A20%3A59+-0700";
+        let good = inventory("765", at);
+        for (body, words) in [
+            (good.replace(PUBLISHED_KEY, "another"), "not this game's"),
+            (good.replace(PUBLISHED_KEY, ""), "not this game's"),
+            (good.replace("api_key", "apikey"), "missing"),
+            (
+                good.replace("-80456de2b98c", "-80456de2b98d"),
+                "not this game's",
+            ),
+        ] {
+            let Err(Refusal::Refused(why)) = judge(body.clone()) else {
+                panic!("{body} is accepted");
+            };
+            assert!(why.contains(words), "{why}");
+            assert!(!why.contains("748e63d7") && !why.contains("another"));
+        }
+        for method in ["GET", "HEAD", "PUT", "DELETE"] {
+            let refusal = judge_as(method, good.clone());
+            assert_eq!(refusal, Err(Refusal::Method { allowed: "POST" }));
+        }
+        let mut request = Request::new(Bytes::from(good));
+        *request.method_mut() = Method::POST;
+        let inbound = Inbound {
+            request,
+            from: std::net::Ipv4Addr::LOCALHOST.into(),
+            at: WallTime(0),
+        };
+        let nothing = (SPEC.read)(&inbound, &Held::default());
+        assert!(matches!(nothing, Err(Refusal::Unable(_))), "{nothing:?}");
+    }
+
+    #[test]
+    fn a_signed_request_must_verify_and_no_plain_field_overrides_it() {
+        let told = judge(format!("signed_request={PUBLISHED}")).unwrap();
+        assert_eq!((told.kind.as_str(), told.proof), ("test", "a signature"));
+        assert!(!told.asks);
+        let told = judge(format!(
+            "signed_request={ORDER}&event=item_order_placed&order_id=1&api_key=wrong"
+        ))
+        .unwrap();
+        assert_eq!(told.kind, ORDER_REQUEST);
+        let order = Subject::Payment(PaymentId::new("12345").unwrap());
+        assert_eq!(told.subject, Some(order));
+        assert_eq!(
+            told.answer,
+            Answer::Relayed {
+                otherwise: NO_ITEMS
+            }
+        );
+        assert!(!told.asks);
+        let placed =
+            r#"{"algorithm":"HMAC-SHA256","event":"item_order_placed","order_id":"12345"}"#;
+        let placed = judge(signed(placed)).unwrap();
+        assert_eq!(
+            placed.answer,
+            Answer::Relayed {
+                otherwise: CANCELED
+            }
+        );
+        assert_ne!(
+            placed.same, told.same,
+            "the order's two events are two messages"
+        );
+        // A bad signature is not saved by a good key.
+        let bad = format!("{}&signed_request={PUBLISHED}x", inventory("765", "t"));
+        assert!(matches!(judge(bad), Err(Refusal::Refused(_))));
+        let empty = format!("{}&signed_request=", inventory("765", "t"));
+        assert!(matches!(judge(empty), Err(Refusal::Refused(_))));
+        for unsigned in [ORDER_REQUEST, ORDER_PLACED] {
+            let body = format!("event={unsigned}&api_key={PUBLISHED_KEY}&time=t&order_id=1");
+            let refused = Refusal::Refused("an order that is not signed".into());
+            assert_eq!(judge(body), Err(refused));
+        }
+        let signed_one = |more: &str| {
+            let payload = format!(
+                r#"{{"algorithm":"HMAC-SHA256","event":"invalidate_user_inventory","user_id":765{more}}}"#
+            );
+            judge(signed(&payload)).unwrap()
+        };
+        assert!(signed_one("").asks);
+        assert!(matches!(signed_one("").same, Same::Subject(_)));
+        assert!(matches!(
+            signed_one(r#","time":"t""#).same,
+            Same::Message(_)
+        ));
+    }
+
+    #[test]
+    fn an_event_that_is_not_known_is_kept_and_nothing_asked() {
+        let body = format!("event=badge_awarded&api_key={PUBLISHED_KEY}&time=t&badge=7&user_id=9");
+        let told = judge(body.clone()).unwrap();
+        assert_eq!((told.kind.as_str(), told.asks), ("badge_awarded", false));
+        assert_eq!(told.subject, Some(Subject::Player(PlayerId(9))));
+        let other = judge(body.replace("badge=7", "badge=8")).unwrap();
+        assert_ne!(told.same, other.same);
+        let token = judge(format!("{body}&game_auth_token=t1")).unwrap();
+        assert_eq!(told.same, token.same);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_unreadable_and_its_reason_inert() {
+        let key = format!("api_key={PUBLISHED_KEY}");
+        let long = "9".repeat(10_000);
+        let many: Vec<String> = (0..=FIELDS_MAX).map(|n| format!("f{n}=1")).collect();
+        let table: Vec<Bytes> = vec![
+            "".into(),
+            "&&".into(),
+            r#"{"event":"invalidate_user_inventory"}"#.into(),
+            "event".into(),
+            format!("{key}&event=test").into(),
+            format!("{key}&time=t").into(),
+            format!("{key}&time=t&event=").into(),
+            format!("{key}&time=t&event=a&event=b").into(),
+            format!("{key}&{key}&time=t&event=a").into(),
+            format!("signed_request={PUBLISHED}&signed_request={PUBLISHED}").into(),
+            format!("{key}&time=t&event={long}").into(),
+            format!("{key}&time=t&event=a&{long}=1").into(),
+            format!("{key}&time=t&event=%1B%5B2J").into(),
+            format!("{key}&time=t&event=a%00b").into(),
+            format!("{key}&time=t&event=%FF%FE").into(),
+            [key.as_bytes(), b"&time=t&event=\xff"].concat().into(),
+            format!("signed_request={}", "a".repeat(SIGNED_MAX + 1)).into(),
+            "f=1&".repeat(2).into(),
+            many.join("&").into(),
+            inventory("", "t").into(),
+            inventory("0", "t").into(),
+            inventory("-1", "t").into(),
+            inventory("1e3", "t").into(),
+            inventory("99999999999999999999999", "t").into(),
+            signed(r#"{"algorithm":"HMAC-SHA256"}"#).into(),
+            signed(r#"{"algorithm":"HMAC-SHA256","event":"item_order_placed"}"#).into(),
+            signed(r#"{"algorithm":"HMAC-SHA256","event":"item_order_placed","order_id":[1]}"#)
+                .into(),
+            signed(
+                r#"{"algorithm":"HMAC-SHA256","event":"item_order_placed","order_id":"a\u0007"}"#,
+            )
+            .into(),
+            signed(r#"{"algorithm":"HMAC-SHA256","event":"invalidate_user_inventory"}"#).into(),
+        ];
+        for body in table {
+            let shown = String::from_utf8_lossy(&body[..body.len().min(120)]).into_owned();
+            let Err(Refusal::Unreadable(why)) = judge(body) else {
+                panic!("{shown} is read");
+            };
+            assert!(!why.contains(char::is_control) && why.len() < 200, "{why}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn whatever_comes_is_judged_and_nothing_of_it_is_echoed_raw(
+            bytes in prop::collection::vec(any::<u8>(), 0..300),
+            text in "(event|time|user_id|api_key|signed_request|[&=+%.]|[0-9a-fA-F]{2}|\\PC){0,40}",
+            payload in "\\{\"algorithm\":\"HMAC-SHA256\",\"event\":\"(item_order_placed|test|\\PC)\",\"order_id\":(1|-1|1e9|\"\\PC{0,9}\"|null|\\[\\])\\}",
+        ) {
+            let keyed = format!("api_key={PUBLISHED_KEY}&{text}").into_bytes();
+            for body in [bytes, text.into_bytes(), keyed, signed(&payload).into_bytes()] {
+                match judge(body) {
+                    Err(Refusal::Refused(why) | Refusal::Unreadable(why)) => {
+                        prop_assert!(!why.contains(char::is_control), "{why}");
+                        prop_assert!(!why.contains(PUBLISHED_KEY), "{why}");
+                    }
+                    Ok(told) => prop_assert!(!told.kind.is_empty()),
+                    Err(other) => prop_assert!(false, "{other:?}"),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! Kongregate's documented calls. The key stands in none of them: it is added where a call takes it.
+
+use crate::domain::catalogue::{Documented, Param, Place, find};
+
+/// Is a player who they claim to be?
+pub const AUTHENTICATE: &str = "/authenticate.json";
+/// The items that the game sells.
+pub const ITEMS: &str = "/items.json";
+/// What a player owns.
+pub const USER_ITEMS: &str = "/user_items.json";
+/// Uses up one use of an item.
+pub const USE_ITEM: &str = "/use_item.json";
+/// Who a player is.
+pub const USER_INFO: &str = "/user_info.json";
+/// Results of players.
+pub const SUBMIT: &str = "/submit_statistics.json";
+/// The best of today, of this week, of all time; the path's scope is one part of it.
+pub const HIGH_SCORES: &str = "/high_scores/{scope}/{statistic_id}.json";
+/// The best among a player's friends.
+pub const FRIENDS_SCORES: &str = "/high_scores/friends/{statistic_id}/{user_id}.json";
+/// All kongpanions there are.
+pub const KONGPANIONS: &str = "/kongpanions/index.json";
+/// A player's kongpanions.
+pub const USER_KONGPANIONS: &str = "/kongpanions.json";
+
+/// Whether the key goes with a call: the description lists none for these, and to all else it is sent.
+pub fn takes_key(method: &str, path: &str) -> bool {
+    const PUBLIC: [&str; 5] = [
+        USER_INFO,
+        HIGH_SCORES,
+        FRIENDS_SCORES,
+        KONGPANIONS,
+        USER_KONGPANIONS,
+    ];
+    !find(&CATALOGUE, method, path).is_some_and(|call| PUBLIC.contains(&call.path))
+}
+
+const fn in_path(name: &'static str, about: &'static str, example: &'static str) -> Param {
+    Param {
+        name,
+        place: Place::Path,
+        required: true,
+        about,
+        example,
+    }
+}
+
+const fn needed(name: &'static str, about: &'static str, example: &'static str) -> Param {
+    Param {
+        name,
+        place: Place::Query,
+        required: true,
+        about,
+        example,
+    }
+}
+
+const fn optional(name: &'static str, about: &'static str, example: &'static str) -> Param {
+    Param {
+        name,
+        place: Place::Query,
+        required: false,
+        about,
+        example,
+    }
+}
+
+const fn get(path: &'static str, params: &'static [Param], about: &'static str) -> Documented {
+    Documented {
+        method: "GET",
+        path,
+        params,
+        body: None,
+        writes: false,
+        about,
+    }
+}
+
+const fn post(
+    path: &'static str,
+    params: &'static [Param],
+    body: &'static str,
+    about: &'static str,
+) -> Documented {
+    Documented {
+        method: "POST",
+        path,
+        params,
+        body: Some(body),
+        writes: true,
+        about,
+    }
+}
+
+const USER_ID: Param = needed("user_id", "the player's number", "1001");
+const STATISTIC: Param = in_path("statistic_id", "the statistic's number", "7001");
+
+/// Every documented call, reads first.
+pub static CATALOGUE: [Documented; 15] = [
+    get(
+        ITEMS,
+        &[optional(
+            "tags",
+            "only items with one of these tags, separated by commas",
+            "potion,boost",
+        )],
+        "the items that the game sells, with their prices in Kreds",
+    ),
+    get(
+        USER_ITEMS,
+        &[USER_ID],
+        "what a player owns: each item's own number, and how often it can still be used",
+    ),
+    get(
+        AUTHENTICATE,
+        &[
+            USER_ID,
+            needed(
+                "game_auth_token",
+                "what the game's client was given to prove the player; `tilldeck player auth` asks for it hidden",
+                super::sandbox::TOKEN_1001,
+            ),
+        ],
+        "is a player who they claim to be?",
+    ),
+    get(
+        USER_INFO,
+        &[
+            optional(
+                "user_id",
+                "the player's number; or give another of these",
+                "1001",
+            ),
+            optional("username", "the player's name", "PaperLantern"),
+            optional(
+                "user_ids",
+                "up to 50 numbers, separated by commas",
+                "1001,1002",
+            ),
+            optional(
+                "usernames",
+                "up to 50 names, separated by commas",
+                "PaperLantern,TinCompass",
+            ),
+            optional("friends", "whether to list friends, 500 on a page", "true"),
+            optional("page_num", "which page of friends; the first is 1", "1"),
+        ],
+        "who a player is, or several are; goes without the key",
+    ),
+    get(
+        HIGH_SCORES,
+        &[
+            in_path("scope", "daily, weekly or lifetime", "lifetime"),
+            STATISTIC,
+            optional(
+                "lifetime_page",
+                "which page, with lifetime; the first is 1",
+                "1",
+            ),
+            optional("weekly_page", "which page, with weekly", "1"),
+            optional("today_page", "which page, with daily", "1"),
+        ],
+        "the best players, 25 on a page; goes without the key",
+    ),
+    get(
+        FRIENDS_SCORES,
+        &[STATISTIC, in_path("user_id", "the player's number", "1001")],
+        "the best among a player's friends; goes without the key",
+    ),
+    get(
+        KONGPANIONS,
+        &[],
+        "all kongpanions there are; goes without the key",
+    ),
+    get(
+        USER_KONGPANIONS,
+        &[
+            optional("user_id", "the player's number; or give the name", "1001"),
+            optional("username", "the player's name", "PaperLantern"),
+        ],
+        "a player's kongpanions; goes without the key",
+    ),
+    post(
+        USE_ITEM,
+        &[],
+        r#"{"user_id": 1001, "game_auth_token": "SANDBOX-TOKEN-1001-1", "id": 50001}"#,
+        "use up one use of a player's item; `id` is the number in user_items. Cannot be undone: after a time-out ask for \
+         the player's items before trying again",
+    ),
+    post(
+        SUBMIT,
+        &[],
+        r#"{"user_id": 1001, "HighScore": 4200}"#,
+        "results of a player: each further field is a statistic by its name, a whole number",
+    ),
+    post(
+        "/guilds.json",
+        &[],
+        r#"{"guild_identifier": "lamplighters", "guild_name": "The Lamplighters", "server_identifier": "Default", "server_name": "Default"}"#,
+        "make or rename a guild",
+    ),
+    post(
+        "/characters.json",
+        &[],
+        r#"{"character_identifier": "ada-1", "character_name": "Ada", "user_id": 1001, "guild_identifier": "lamplighters"}"#,
+        "make or change a player's character, and its place in a guild",
+    ),
+    post(
+        "/guilds/destroy.json",
+        &[],
+        r#"{"guild_identifier": "lamplighters", "server_identifier": "Default"}"#,
+        "end a guild",
+    ),
+    post(
+        "/shared_links/create.json",
+        &[],
+        r#"{"user_id": 1001, "game_auth_token": "SANDBOX-TOKEN-1001-1", "id": "gift-1", "name": "A gift", "type": "gift", "link_params": "gift=1", "expiration": 1900000000}"#,
+        "make a link that a player can share; `expiration` is in seconds since 1970",
+    ),
+    post(
+        "/shared_links/{id}/destroy.json",
+        &[in_path("id", "the link's id", "gift-1")],
+        r#"{"user_id": 1001, "game_auth_token": "SANDBOX-TOKEN-1001-1"}"#,
+        "end a link that a player shared",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_brace_of_a_path_is_a_parameter_and_every_body_is_json() {
+        for call in &CATALOGUE {
+            for param in call.params.iter().filter(|one| one.place == Place::Path) {
+                assert!(call.path.contains(&format!("{{{}}}", param.name)));
+            }
+            let braces = call.path.matches('{').count();
+            let named = call.params.iter().filter(|one| one.place == Place::Path);
+            assert_eq!(braces, named.count(), "{}", call.path);
+            if let Some(body) = call.body {
+                let fields: serde_json::Map<String, serde_json::Value> =
+                    serde_json::from_str(body).unwrap();
+                assert!(!fields.contains_key("api_key"), "{}", call.path);
+            }
+            assert_eq!(call.writes, call.method == "POST", "{}", call.path);
+        }
+    }
+
+    #[test]
+    fn the_key_goes_where_it_is_listed_and_to_what_is_not_documented() {
+        for path in [
+            "/items.json?tags=a",
+            "/user_items.json",
+            "/authenticate.json",
+            "/new_call.json",
+        ] {
+            assert!(takes_key("GET", path), "{path}");
+        }
+        assert!(takes_key("POST", "/shared_links/gift-1/destroy.json"));
+        for path in [
+            "/user_info.json?user_id=1",
+            "/high_scores/lifetime/7001.json?lifetime_page=2",
+            "/high_scores/friends/7001/1001.json",
+            "/kongpanions/index.json",
+            "/kongpanions.json?user_id=1",
+        ] {
+            assert!(!takes_key("GET", path), "{path}");
+        }
+    }
+}

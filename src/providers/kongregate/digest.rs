@@ -1,0 +1,258 @@
+//! Replies in Kongregate's terms: tables of items, inventories, players and scores.
+
+use serde_json::Value;
+
+use super::{catalogue, wire};
+use crate::domain::catalogue::find;
+use crate::domain::{Column, Digest, RawCall, RawReply};
+use crate::net::redact;
+
+/// Stands where the provider says nothing, or nothing that makes sense.
+const NOTHING: &str = "–";
+
+/// More rows in one answer are not shown as a table.
+const ROWS_MAX: usize = 1_000;
+
+/// What a reply says, where the call is one that is known here.
+pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
+    let fields = wire::outcome(reply.status, &reply.body).ok()?;
+    let path = find(&catalogue::CATALOGUE, &call.method, &call.path)?.path;
+    let digest = match path {
+        catalogue::ITEMS => items(&fields),
+        catalogue::USER_ITEMS => user_items(&fields),
+        catalogue::USER_INFO => user_info(&fields),
+        catalogue::HIGH_SCORES | catalogue::FRIENDS_SCORES => scores(&fields),
+        catalogue::KONGPANIONS | catalogue::USER_KONGPANIONS => kongpanions(&fields),
+        _ => None,
+    }?;
+    Some(redacted(digest))
+}
+
+fn redacted(mut digest: Digest) -> Digest {
+    for cell in digest.rows.iter_mut().flatten() {
+        *cell = redact::scrub(cell).into_owned();
+    }
+    digest
+}
+
+fn table(
+    what: &str,
+    fields: &wire::Fields,
+    list: &str,
+    columns: &[Column],
+    row: fn(&wire::Fields) -> Vec<String>,
+    note: &'static str,
+) -> Option<Digest> {
+    let rows = wire::rows(fields, list)?;
+    Some(Digest {
+        title: format!("{what}: {}", rows.len()),
+        columns: columns.to_vec(),
+        rows: rows.into_iter().take(ROWS_MAX).map(row).collect(),
+        note,
+    })
+}
+
+fn text(row: &wire::Fields, name: &str) -> String {
+    match row.get(name) {
+        Some(Value::Bool(yes)) => if *yes { "yes" } else { "no" }.to_owned(),
+        other => wire::text(other)
+            .filter(|text| !text.is_empty())
+            .unwrap_or_else(|| NOTHING.into()),
+    }
+}
+
+fn items(fields: &wire::Fields) -> Option<Digest> {
+    let columns = [
+        Column::text("name"),
+        Column::number("Kreds"),
+        Column::word("identifier"),
+        Column::text("tags"),
+        Column::text("description"),
+        Column::word("definition"),
+    ];
+    let row = |row: &wire::Fields| {
+        let tags = row.get("tags").and_then(Value::as_array);
+        let tags = tags.into_iter().flatten().filter_map(Value::as_str);
+        let tags: Vec<&str> = tags.collect();
+        vec![
+            text(row, "name"),
+            text(row, "price"),
+            text(row, "identifier"),
+            if tags.is_empty() {
+                NOTHING.into()
+            } else {
+                tags.join(", ")
+            },
+            text(row, "description"),
+            text(row, "id"),
+        ]
+    };
+    let note = "a definition's number is not the number of an item that a player owns";
+    table("items", fields, "items", &columns, row, note)
+}
+
+fn user_items(fields: &wire::Fields) -> Option<Digest> {
+    let columns = [
+        Column::text("name"),
+        Column::number("uses left"),
+        Column::word("identifier"),
+        Column::text("data"),
+        Column::text("description"),
+        Column::word("item"),
+    ];
+    let row = |row: &wire::Fields| {
+        let uses = match row.get("remaining_uses") {
+            Some(Value::Null) => "unlimited".into(),
+            _ => text(row, "remaining_uses"),
+        };
+        vec![
+            text(row, "name"),
+            uses,
+            text(row, "identifier"),
+            text(row, "data"),
+            text(row, "description"),
+            text(row, "id"),
+        ]
+    };
+    let note = "the item's number is what use_item takes; what is used up is not listed";
+    table("owned items", fields, "items", &columns, row, note)
+}
+
+fn user_info(fields: &wire::Fields) -> Option<Digest> {
+    let columns = [
+        Column::text("player"),
+        Column::word("private"),
+        Column::word("number"),
+    ];
+    let row = |row: &wire::Fields| {
+        vec![
+            text(row, "username"),
+            text(row, "private"),
+            text(row, "user_id"),
+        ]
+    };
+    if fields.contains_key("users") {
+        return table("players", fields, "users", &columns, row, "");
+    }
+    let vars = fields.get("user_vars").and_then(Value::as_object);
+    let facts = ["username", "user_id", "private", "page_num", "num_pages"];
+    let mut rows: Vec<_> = facts
+        .iter()
+        .map(|name| vec![(*name).to_owned(), text(fields, name)])
+        .collect();
+    let friends = fields.get("friends").and_then(Value::as_array);
+    if let Some(friends) = friends {
+        rows.push(vec![
+            "friends on this page".into(),
+            friends.len().to_string(),
+        ]);
+    }
+    for (name, _) in vars.into_iter().flatten().take(ROWS_MAX) {
+        let value = vars.map_or_else(String::new, |vars| text(vars, name));
+        rows.push(vec![name.clone(), value]);
+    }
+    Some(Digest {
+        title: "player".into(),
+        columns: vec![Column::word("what"), Column::text("value")],
+        rows,
+        note: "the number stays; the name may change",
+    })
+}
+
+fn scores(fields: &wire::Fields) -> Option<Digest> {
+    let list = fields.keys().find(|name| name.ends_with("_scores"))?;
+    let columns = [
+        Column::text("player"),
+        Column::number("score"),
+        Column::number("level"),
+    ];
+    let row = |row: &wire::Fields| {
+        vec![
+            text(row, "username"),
+            text(row, "score"),
+            text(row, "level"),
+        ]
+    };
+    let what = list.replace('_', " ");
+    let mut digest = table(&what, fields, list, &columns, row, "")?;
+    if let Some(pages) = wire::whole(fields.get("page_count")) {
+        digest.title = format!("{} on this page, pages: {pages}", digest.title);
+    }
+    Some(digest)
+}
+
+fn kongpanions(fields: &wire::Fields) -> Option<Digest> {
+    let columns = [
+        Column::text("name"),
+        Column::word("shiny"),
+        Column::text("description"),
+        Column::word("number"),
+    ];
+    let row = |row: &wire::Fields| {
+        vec![
+            text(row, "name"),
+            text(row, "shiny"),
+            text(row, "description"),
+            text(row, "id"),
+        ]
+    };
+    table("kongpanions", fields, "kongpanions", &columns, row, "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn read(path: &str, body: &str) -> Option<Digest> {
+        let call = RawCall {
+            method: "GET".into(),
+            path: path.into(),
+            body: None,
+        };
+        let reply = RawReply {
+            status: 200,
+            content_type: None,
+            body: body.into(),
+            took: Duration::ZERO,
+        };
+        digest(&call, &reply)
+    }
+
+    #[test]
+    fn lists_become_tables_and_odd_rows_hide_no_others() {
+        let owned = read(
+            "/user_items.json?user_id=7",
+            r#"{"success":true,"items":[{"id":5,"identifier":"a","name":"A","remaining_uses":null,"data":{"x":1}},7,{"id":"6","remaining_uses":3}]}"#,
+        )
+        .unwrap();
+        assert_eq!(owned.title, "owned items: 2");
+        assert_eq!(owned.rows[0], ["A", "unlimited", "a", "–", "–", "5"]);
+        assert_eq!(owned.rows[1], ["–", "3", "–", "–", "–", "6"]);
+        let best = read(
+            "/high_scores/weekly/7001.json",
+            r#"{"success":true,"weekly_scores":[{"username":"A","score":9,"level":1}],"page_count":3,"per_page":25}"#,
+        )
+        .unwrap();
+        assert_eq!(best.title, "weekly scores: 1 on this page, pages: 3");
+        assert_eq!(best.rows, [["A", "9", "1"]]);
+        let items = read(
+            "/items.json",
+            r#"{"success":true,"items":[{"id":1,"name":"A","price":9,"tags":["x",1,"y"]}]}"#,
+        );
+        assert_eq!(items.unwrap().rows[0][3], "x, y");
+        let player = read(
+            "/user_info.json?user_id=7",
+            r#"{"success":true,"user_id":7,"username":"A","user_vars":{"level":3,"age":null}}"#,
+        );
+        assert_eq!(player.unwrap().rows[5..], [["level", "3"], ["age", "–"]]);
+    }
+
+    #[test]
+    fn what_failed_or_is_not_known_is_no_table() {
+        let failed = r#"{"success":false,"items":[]}"#;
+        assert_eq!(read("/items.json", failed), None);
+        assert_eq!(read("/items.json", r#"{"success":true}"#), None);
+        assert_eq!(read("/other.json", r#"{"success":true,"items":[]}"#), None);
+    }
+}

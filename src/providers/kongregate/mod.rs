@@ -1,0 +1,80 @@
+//! Kongregate: a site of games, whose players buy items with Kreds. An account is one game.
+//! Facts are from <https://docs.kongregate.com/docs/server-side-http>, the pages beside it and the provider's API
+//! description ("Kongregate Server API", 2.0). Where they leave something open, the file that decides it says so.
+
+mod api;
+mod auth;
+mod callback;
+mod catalogue;
+mod digest;
+pub mod sandbox;
+mod settings;
+mod signed;
+mod wire;
+
+use std::time::Duration;
+
+use super::{Endpoint, Manifest, PublishedLimit, Verify};
+use crate::domain::manage::Guide;
+use crate::domain::{Counts, Environment, ProviderId};
+
+/// Kongregate's registration.
+pub static MANIFEST: Manifest = Manifest {
+    id: ProviderId("kongregate"),
+    title: "Kongregate",
+    spec: settings::SPEC,
+    endpoints: &[Endpoint {
+        name: settings::API,
+        environment: Environment::Production,
+        url: "https://api.kongregate.com/api",
+    }],
+    // Kongregate publishes no limit. This is far above what an operator needs, and keeps a runaway script from
+    // finding out where theirs is.
+    limits: &[PublishedLimit {
+        endpoint: settings::API,
+        counts: Counts::All,
+        requests: 600,
+        period: Duration::from_mins(1),
+    }],
+    tokens: None,
+    verify: Verify::Call,
+    proves: &[settings::API_KEY],
+    guide: GUIDE,
+    catalogue: &catalogue::CATALOGUE,
+    callbacks: callback::SPEC,
+    connect: api::connect,
+    dialect: sandbox::dialect,
+    embedded: &[
+        (settings::API_KEY, sandbox::API_KEY),
+        (settings::POST_ENCODING, settings::FORM),
+    ],
+};
+
+/// From <https://docs.kongregate.com/docs/server-side-http> and the pages beside it.
+const GUIDE: &[Guide] = &[
+    Guide {
+        title: "A game and its API key",
+        steps: &[
+            "Open an account at https://www.kongregate.com and upload a game: its address is then https://www.kongregate.com/games/NAME/GAME.",
+            "Signed in as its owner, open that address with /api added to its end: the game's API key stands there.",
+            "`tilldeck account add` asks for the key and verifies it by listing the game's items.",
+            "Keep the key on servers: a game's client that makes these calls gives it to every player.",
+        ],
+    },
+    Guide {
+        title: "Callbacks",
+        steps: &[
+            "Open the game's address with /edit added to its end.",
+            "Enter where they are to come to as the API Callback URL, and save: one address for each game.",
+            "They are sent once: after an outage ask for the players' items again.",
+        ],
+    },
+    Guide {
+        title: "Tests",
+        steps: &[
+            "Kongregate has no sandbox and no test key: tests are made on the real game.",
+            "The account that uploaded the game buys its items for 0 Kreds.",
+            "Without a game, tilldeck's embedded sandbox answers as Kongregate does: `tilldeck sandbox serve`.",
+        ],
+    },
+];

@@ -1,0 +1,163 @@
+//! Who players are: one or many, friends by the page, kongpanions.
+
+use serde_json::{Value, json};
+
+use super::cast::{CROWD, Cast};
+use super::{Failure, GAME_TITLE, Params, Said};
+use crate::sandbox::world::scatter;
+
+/// More are not asked for at once.
+const MANY_MAX: usize = 50;
+/// Friends on one page.
+const FRIENDS_MAX: usize = 500;
+
+/// GET `user_info`, and whether the answer is a list.
+pub fn info(params: &Params, cast: &Cast) -> (Said, bool) {
+    let listed =
+        |text: &str| -> Vec<String> { text.split(',').map(|one| one.trim().to_owned()).collect() };
+    if let Some(names) = params.get("usernames") {
+        let ids = listed(names);
+        let ids = ids.iter().map(|name| cast.id_of(name)).collect();
+        return many(ids, cast);
+    }
+    if let Some(numbers) = params.get("user_ids") {
+        let ids = listed(numbers);
+        return many(ids.iter().map(|id| id.parse().ok()).collect(), cast);
+    }
+    let asked = match (params.get("username"), params.get("user_id")) {
+        (Some(name), _) => cast.id_of(name),
+        (None, Some(id)) => id.parse().ok(),
+        (None, None) => {
+            // No text is published.
+            let words = "username, user_id, usernames, or user_ids is a required parameter";
+            return (Err(Failure::new(400, words)), false);
+        }
+    };
+    let known = asked.filter(|id| cast.name(*id).is_some());
+    let said = known.ok_or_else(|| Failure::not_found("User"));
+    (said.map(|id| one(id, params, cast)), false)
+}
+
+fn many(ids: Vec<Option<u64>>, cast: &Cast) -> (Said, bool) {
+    if ids.len() > MANY_MAX {
+        let words = format!("at most {MANY_MAX} users can be requested");
+        return (Err(Failure::new(400, words)), true);
+    }
+    // Who is not known is left out: nothing is published of lists that know some of them.
+    let known = ids.into_iter().flatten();
+    let users = known.filter_map(|id| {
+        let username = cast.name(id)?;
+        let private = cast.player(id).is_some_and(|player| player.private);
+        Some(json!({
+            "user_id": id,
+            "username": username,
+            "private": private,
+            "user_vars": vars(id, cast),
+        }))
+    });
+    let users: Vec<Value> = users.collect();
+    (Ok(json!({ "success": true, "users": users })), true)
+}
+
+/// What a page about a player says. Gender and age may be missing.
+fn vars(id: u64, cast: &Cast) -> Value {
+    let player = cast.player(id);
+    json!({
+        "username": cast.name(id),
+        "level": player.map_or(1 + scatter(0, "level", id) % 20, |player| player.level),
+        "points": scatter(0, "points", id) % 5_000,
+        "avatar_url": avatar(id),
+        "developer": player.is_some_and(super::cast::Player::is_uploader),
+        "moderator": false,
+        "game_title": GAME_TITLE,
+        "gender": player.and_then(|player| player.gender.clone()),
+        "age": player.and_then(|player| player.age),
+    })
+}
+
+/// Where a player's picture would be.
+pub fn avatar(id: u64) -> String {
+    format!("https://images.example/avatars/{id}.png")
+}
+
+/// The numbers of a player's friends; those of a private profile are nobody's business.
+pub fn friends(id: u64, cast: &Cast) -> Vec<u64> {
+    match cast.player(id) {
+        Some(player) if !player.private => {
+            // Two players of the game know each other, so that a list of friends' scores has somebody on it.
+            let own = cast.players.iter().map(|other| other.id);
+            let own = own.filter(|other| *other != id).take(2);
+            let many = usize::try_from(player.friends).unwrap_or(0);
+            own.chain(CROWD).take(many).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn one(id: u64, params: &Params, cast: &Cast) -> Value {
+    let wanted = params.get("friends") == Some("true");
+    let all = if wanted {
+        friends(id, cast)
+    } else {
+        Vec::new()
+    };
+    let page = params.page("page_num");
+    let pages = all.len().div_ceil(FRIENDS_MAX).max(1);
+    let from = (page - 1).saturating_mul(FRIENDS_MAX);
+    let ids: Vec<u64> = all.into_iter().skip(from).take(FRIENDS_MAX).collect();
+    let names: Vec<Option<String>> = ids.iter().map(|id| cast.name(*id)).collect();
+    json!({
+        "success": true,
+        "user_id": id,
+        "username": cast.name(id),
+        "private": cast.player(id).is_some_and(|player| player.private),
+        "page_num": page,
+        "num_pages": pages,
+        "friends": names,
+        "friend_ids": ids,
+        "muted_users": [],
+        "muted_user_ids": [],
+        "user_vars": vars(id, cast),
+    })
+}
+
+const KONGPANIONS: [(u64, &str, &str); 4] = [
+    (1, "Bilge", "A crab who counts."),
+    (2, "Lumen", "A moth that found the lamp."),
+    (3, "Sprocket", "A very small tugboat."),
+    (4, "Drizzle", "A cloud, mostly."),
+];
+
+fn kongpanion(at: usize) -> Value {
+    let (id, name, description) = KONGPANIONS[at];
+    json!({
+        "id": id,
+        "name": name,
+        "description": description,
+        "normal_icon_path": format!("https://images.example/kongpanions/{id}.png"),
+    })
+}
+
+/// GET kongpanions/index, whose answer has no `success`.
+pub fn kongpanions() -> Value {
+    let all: Vec<Value> = (0..KONGPANIONS.len()).map(kongpanion).collect();
+    json!({ "kongpanions": all })
+}
+
+/// GET kongpanions of a player; no `success` either.
+pub fn owned_kongpanions(params: &Params, cast: &Cast) -> Said {
+    let asked = match (params.get("username"), params.get("user_id")) {
+        (Some(name), _) => cast.id_of(name),
+        (None, id) => id.and_then(|id| id.parse().ok()),
+    };
+    let id = asked.filter(|id| cast.name(*id).is_some());
+    let id = id.ok_or_else(|| Failure::not_found("User"))?;
+    let owned = (0..KONGPANIONS.len())
+        .filter(|at| !scatter(id, "kongpanion", *at as u64).is_multiple_of(3));
+    let rows = owned.map(|at| {
+        let mut row = kongpanion(at);
+        row["shiny"] = scatter(id, "shiny", at as u64).is_multiple_of(4).into();
+        row
+    });
+    Ok(json!({ "kongpanions": rows.collect::<Vec<_>>() }))
+}

@@ -1,0 +1,234 @@
+//! Statistics of four kinds and the lists of the best made from them.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::cast::{CROWD, Cast};
+use super::people::{avatar, friends};
+use super::{Failure, Memory, Params, Said};
+use crate::domain::WallTime;
+use crate::sandbox::world::scatter;
+
+const PER_PAGE: usize = 25;
+
+/// The largest value there is.
+const VALUE_MAX: u64 = i64::MAX as u64;
+
+/// How a new value and an old one become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Max,
+    Min,
+    Replace,
+    Add,
+}
+
+impl Kind {
+    fn join(self, old: Option<u64>, new: u64) -> u64 {
+        match (self, old) {
+            (Self::Replace, _) | (_, None) => new,
+            (Self::Max, Some(old)) => old.max(new),
+            (Self::Min, Some(old)) => old.min(new),
+            (Self::Add, Some(old)) => old.saturating_add(new).min(VALUE_MAX),
+        }
+    }
+}
+
+const STATISTICS: [(u64, &str, Kind); 4] = [
+    (7001, "HighScore", Kind::Max),
+    (7002, "FastestLap", Kind::Min),
+    (7003, "Rank", Kind::Replace),
+    (7004, "Lanterns", Kind::Add),
+];
+
+const DAY: i64 = 24 * 60 * 60 * 1000;
+
+/// In which day and which week of the world an instant is; weeks begin on Mondays.
+fn day_and_week(at: WallTime) -> (i64, i64) {
+    let day = at.0.div_euclid(DAY);
+    (day, (day + 3).div_euclid(7))
+}
+
+/// What one player has of one statistic.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Score {
+    statistic: u64,
+    user: u64,
+    lifetime: u64,
+    /// Of which day, and how much.
+    daily: (i64, u64),
+    /// Of which week, and how much.
+    weekly: (i64, u64),
+}
+
+/// All of them.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Scores(Vec<Score>);
+
+impl Scores {
+    /// As the world begins: two pages and a bit, of which fewer are of this week and few of today.
+    pub fn seeded(seed: u64, at: WallTime) -> Self {
+        let (day, week) = day_and_week(at);
+        let crowd = CROWD.take(62).map(|user| {
+            let lifetime = 1_000 + scatter(seed, "score", user) % 90_000;
+            let daily = if user % 6 == 0 { day } else { day - 1 };
+            let weekly = if user % 2 == 0 { week } else { week - 1 };
+            Score {
+                statistic: 7001,
+                user,
+                lifetime,
+                daily: (daily, lifetime / 3),
+                weekly: (weekly, lifetime / 2),
+            }
+        });
+        Self(crowd.collect())
+    }
+
+    fn put(
+        &mut self,
+        (statistic, _, kind): (u64, &str, Kind),
+        user: u64,
+        value: u64,
+        at: WallTime,
+    ) {
+        let (day, week) = day_and_week(at);
+        let mut all = self.0.iter_mut();
+        let known = all.find(|score| score.statistic == statistic && score.user == user);
+        let Some(known) = known else {
+            self.0.push(Score {
+                statistic,
+                user,
+                lifetime: value,
+                daily: (day, value),
+                weekly: (week, value),
+            });
+            return;
+        };
+        known.lifetime = kind.join(Some(known.lifetime), value);
+        for (part, now) in [(&mut known.daily, day), (&mut known.weekly, week)] {
+            let old = (part.0 == now).then_some(part.1);
+            *part = (now, kind.join(old, value));
+        }
+    }
+
+    /// GET `high_scores` of a scope.
+    pub fn best(
+        &self,
+        scope: &str,
+        statistic: &str,
+        params: &Params,
+        cast: &Cast,
+        now: WallTime,
+    ) -> Said {
+        let statistic = of_path(statistic)?;
+        let (day, week) = day_and_week(now);
+        let page = match scope {
+            "daily" => "today_page",
+            "weekly" => "weekly_page",
+            "lifetime" => "lifetime_page",
+            _ => return Err(Failure::not_found("Scope")),
+        };
+        let value = |score: &Score| match scope {
+            "daily" => (score.daily.0 == day).then_some(score.daily.1),
+            "weekly" => (score.weekly.0 == week).then_some(score.weekly.1),
+            _ => Some(score.lifetime),
+        };
+        let all = self.0.iter().filter(|score| score.statistic == statistic.0);
+        let all = all.filter_map(|score| Some((score.user, value(score)?)));
+        Ok(listed(
+            scope,
+            statistic.2,
+            all.collect(),
+            params.page(page),
+            cast,
+        ))
+    }
+
+    /// GET `high_scores` of a player's friends.
+    pub fn friends(&self, statistic: &str, user: &str, cast: &Cast) -> Said {
+        let statistic = of_path(statistic)?;
+        let user = user.strip_suffix(".json").and_then(|id| id.parse().ok());
+        let user: u64 = user
+            .filter(|id| cast.name(*id).is_some())
+            .ok_or_else(|| Failure::not_found("User"))?;
+        let friends = friends(user, cast);
+        let all = self.0.iter().filter(|score| {
+            score.statistic == statistic.0 && (score.user == user || friends.contains(&score.user))
+        });
+        let all = all.map(|score| (score.user, score.lifetime)).collect();
+        Ok(listed("friends", statistic.2, all, 1, cast))
+    }
+}
+
+/// The statistic that the last part of a path names.
+fn of_path(text: &str) -> Result<(u64, &'static str, Kind), Failure> {
+    let id = text.strip_suffix(".json").unwrap_or(text);
+    let mut all = STATISTICS.iter();
+    let found = all.find(|(known, ..)| known.to_string() == id);
+    found
+        .copied()
+        .ok_or_else(|| Failure::not_found("Statistic"))
+}
+
+/// One page of a list, the best first.
+fn listed(scope: &str, kind: Kind, mut all: Vec<(u64, u64)>, page: usize, cast: &Cast) -> Value {
+    all.sort_by_key(|(user, value)| {
+        let rank = if kind == Kind::Min {
+            *value
+        } else {
+            VALUE_MAX.saturating_sub(*value)
+        };
+        (rank, *user)
+    });
+    let from = (page - 1).saturating_mul(PER_PAGE);
+    let rows = all.iter().skip(from).take(PER_PAGE).map(|(user, value)| {
+        json!({
+            "username": cast.name(*user),
+            "level": cast.player(*user).map_or(1 + user % 30, |player| player.level),
+            "score": value,
+            "avatar_url": avatar(*user),
+        })
+    });
+    let rows: Vec<Value> = rows.collect();
+    let name = format!("{scope}_scores");
+    json!({
+        name: rows,
+        "page_count": all.len().div_ceil(PER_PAGE),
+        "per_page": PER_PAGE,
+        "success": true,
+    })
+}
+
+impl Memory {
+    /// POST `submit_statistics`: all of it, or nothing where one value is no good. A name that is not known is passed
+    /// over; nothing is published of such.
+    pub fn submit(&mut self, params: &Params, now: WallTime) -> Said {
+        params.game()?;
+        let [user] = params.required(["user_id"])?;
+        let user = user.parse().ok().and_then(|id| self.cast.player(id));
+        let user = user.ok_or_else(|| Failure::not_found("User"))?;
+        if params
+            .get("game_auth_token")
+            .is_some_and(|token| token != user.token())
+        {
+            return Err(Failure::credentials());
+        }
+        let user = user.id;
+        let mut news = Vec::new();
+        for (name, value) in &params.0 {
+            if ["api_key", "user_id", "game_auth_token"].contains(&name.as_str()) {
+                continue;
+            }
+            let value = value.parse().ok().filter(|value| *value <= VALUE_MAX);
+            let value: u64 = value.ok_or_else(|| {
+                Failure::new(400, "statistics must be non-negative whole numbers")
+            })?;
+            let known = STATISTICS.iter().find(|(_, known, _)| known == name);
+            news.extend(known.map(|statistic| (*statistic, value)));
+        }
+        for (statistic, value) in news {
+            self.scores.put(statistic, user, value, now);
+        }
+        Ok(json!({ "success": true }))
+    }
+}

@@ -1,0 +1,76 @@
+//! The thirteen points of a faithful simulator, over real loopback HTTP with a hand-driven clock.
+
+mod callbacks;
+mod calls;
+
+use std::ops::Deref;
+
+use serde_json::Value;
+
+use super::*;
+use crate::sandbox::Options;
+use crate::sandbox::testing::{self, Seen};
+
+const FORM: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
+const KEY: &str = "api_key=SANDBOX-KONGREGATE-KEY";
+
+/// The provider's own calls on the bench of all of them.
+struct Bench(testing::Bench);
+
+impl Deref for Bench {
+    type Target = testing::Bench;
+
+    fn deref(&self) -> &testing::Bench {
+        &self.0
+    }
+}
+
+impl Bench {
+    async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(change: impl FnOnce(&mut Options)) -> Self {
+        Self(testing::Bench::start(dialect(), change).await)
+    }
+
+    /// GET below the prefix.
+    async fn get(&self, target: &str) -> Seen {
+        let target = format!("/api{target}");
+        self.raw("GET", &target, "", "").await.unwrap()
+    }
+
+    /// GET with the key, as JSON.
+    async fn keyed(&self, target: &str) -> Value {
+        let separator = if target.contains('?') { '&' } else { '?' };
+        let seen = self.get(&format!("{target}{separator}{KEY}")).await;
+        assert_eq!(seen.status, 200);
+        seen.json()
+    }
+
+    /// POST of a form with the key, as JSON.
+    async fn post(&self, target: &str, form: &str) -> Value {
+        let body = format!("{form}&{KEY}");
+        let seen = self
+            .raw("POST", &format!("/api{target}"), FORM, &body)
+            .await;
+        let seen = seen.unwrap();
+        assert_eq!(seen.status, 200);
+        seen.json()
+    }
+
+    /// A player as the sandbox's state tells it.
+    async fn player(&self, id: u64) -> Value {
+        let world = self.world().await;
+        let players = world["providers"]["kongregate"]["players"].as_array();
+        let mut players = players.unwrap().iter();
+        players.find(|one| one["user_id"] == id).unwrap().clone()
+    }
+}
+
+/// Error and description of a failure.
+fn failure(answer: &Value) -> (u64, &str) {
+    assert_eq!(answer["success"], false, "{answer}");
+    let words = answer["error_description"].as_str().unwrap();
+    (answer["error"].as_u64().unwrap(), words)
+}

@@ -1,0 +1,374 @@
+//! Points 9 to 11: what is sent unasked, and what its answers lead to.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::net::TcpListener;
+
+use serde_json::json;
+
+use super::*;
+use crate::callbacks::{Held, Inbound, Refusal, Told};
+use crate::domain::{PlayerId, Secret, Subject};
+use crate::http_server::{self, Limits, Outcome, Server, text};
+use crate::providers::kongregate::callback::{INVENTORY, ORDER_PLACED, ORDER_REQUEST, SPEC};
+use crate::providers::kongregate::sandbox::post::provider_time;
+
+/// What the game's own server answers: a status and a body, or nothing at all.
+type Answer = Option<(u16, &'static str)>;
+
+/// What it answers to an order that is placed, and to all else.
+type Answers = Arc<Mutex<[Answer; 2]>>;
+
+/// A sandbox whose callbacks come to a receiver.
+struct Posted {
+    bench: Bench,
+    received: Arc<Mutex<Vec<http_server::Request>>>,
+    answers: Answers,
+    _server: Server,
+}
+
+impl Posted {
+    async fn new() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/callbacks/game", listener.local_addr().unwrap());
+        let received: Arc<Mutex<Vec<http_server::Request>>> = Arc::default();
+        let answers: Answers = Arc::new(Mutex::new([Some((200, "")); 2]));
+        let (keeps, says) = (received.clone(), answers.clone());
+        let server = Server::start(listener, Limits::default(), move |request| {
+            let [placed, other] = *says.lock().unwrap();
+            let kind = judged(&request).map(|told| told.kind);
+            let is_placed = kind.as_deref() == Ok(ORDER_PLACED);
+            let answer = if is_placed { placed } else { other };
+            keeps.lock().unwrap().push(request);
+            async move {
+                let Some((status, body)) = answer else {
+                    return std::future::pending().await;
+                };
+                Outcome::Answer(text(StatusCode::from_u16(status).unwrap(), body))
+            }
+        });
+        let bench = Bench::with(|options| {
+            options.callback_urls.insert("kongregate".into(), url);
+        });
+        Self {
+            bench: bench.await,
+            received,
+            answers,
+            _server: server.unwrap(),
+        }
+    }
+
+    fn says(&self, answer: Answer) {
+        *self.answers.lock().unwrap() = [answer; 2];
+    }
+
+    /// What has come since last asked. The sandbox's own postman may have been first.
+    async fn taken(&self) -> Vec<http_server::Request> {
+        self.bench.sandbox.pump().await;
+        std::mem::take(&mut *self.received.lock().unwrap())
+    }
+
+    /// What comes of an event.
+    async fn event(&self, event: &str, subject: &str) -> Vec<http_server::Request> {
+        self.bench.event(event, subject).unwrap();
+        self.taken().await
+    }
+
+    async fn orders(&self) -> Value {
+        self.bench.world().await["providers"]["kongregate"]["orders"].clone()
+    }
+}
+
+fn fields(request: &http_server::Request) -> Vec<(String, String)> {
+    serde_urlencoded::from_bytes(request.body()).unwrap()
+}
+
+/// What the receiver makes of it.
+fn judged(request: &http_server::Request) -> Result<Told, Refusal> {
+    let mut held = Held::default();
+    held.secrets.insert("api_key", Secret::new(API_KEY));
+    let inbound = Inbound {
+        request: request.clone(),
+        from: std::net::Ipv4Addr::LOCALHOST.into(),
+        at: WallTime(0),
+    };
+    (SPEC.read)(&inbound, &held)
+}
+
+#[tokio::test]
+async fn point_9_an_inventory_that_changed_is_told_once_in_plain_fields() {
+    let posted = Posted::new().await;
+    let came = posted.event("buy", "1001 tea-tin").await;
+    let [request] = &came[..] else {
+        panic!("one callback: {came:?}");
+    };
+    assert_eq!(request.method(), Method::POST);
+    let kind = &request.headers()["content-type"];
+    assert_eq!(kind, "application/x-www-form-urlencoded");
+    let wanted = [
+        ("event", INVENTORY),
+        ("api_key", API_KEY),
+        ("time", "2026-11-21 18:54:26 -0800"),
+        ("user_id", "1001"),
+        ("username", "PaperLantern"),
+        ("game_auth_token", TOKEN_1001),
+    ];
+    let wanted = wanted.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(fields(request), wanted);
+    let told = judged(request).unwrap();
+    assert_eq!(told.subject, Some(Subject::Player(PlayerId(1001))));
+    // One attempt: a failure is the end of it.
+    posted.says(Some((500, "")));
+    assert_eq!(posted.event("change-inventory", "1001").await.len(), 1);
+    posted.bench.pass(24 * 60 * 60);
+    assert!(posted.taken().await.is_empty());
+    let use_one = "user_id=1001&game_auth_token=SANDBOX-TOKEN-1001-1&id=50001";
+    posted.bench.post("/use_item.json", use_one).await;
+    assert_eq!(
+        posted.taken().await.len(),
+        1,
+        "a use changes the inventory, too"
+    );
+    posted.bench.set("callback-fault", "wrong-key").unwrap();
+    let came = posted.event("give", "1002 sea-chart").await;
+    let refused = Refusal::Refused("the key is not this game's".into());
+    assert_eq!(judged(&came[0]), Err(refused));
+    posted.bench.set("callback-fault", "twice").unwrap();
+    let came = posted.event("give", "1002 sea-chart").await;
+    assert_eq!(
+        judged(&came[0]).unwrap().same,
+        judged(&came[1]).unwrap().same
+    );
+    posted.bench.set("callback-fault", "none").unwrap();
+    for (way, proof) in [
+        ("signed", "a signature"),
+        ("both", "a signature"),
+        ("plain", "the key"),
+    ] {
+        posted.bench.set("inventory-events", way).unwrap();
+        let came = posted.event("change-inventory", "1001").await;
+        let told = judged(&came[0]).unwrap();
+        assert_eq!(
+            (told.kind.as_str(), told.proof, told.asks),
+            (INVENTORY, proof, true)
+        );
+    }
+}
+
+#[tokio::test]
+async fn point_9_a_slow_receiver_is_cut_off() {
+    let posted = Posted::new().await;
+    assert!(
+        posted.bench.0.sandbox.settings()[0]
+            .1
+            .iter()
+            .any(|setting| { (setting.name, setting.value.as_str()) == ("patience", "5000ms") })
+    );
+    posted.bench.set("patience", "20ms").unwrap();
+    posted.says(None);
+    assert_eq!(posted.event("change-inventory", "1001").await.len(), 1);
+    let world = posted.bench.world().await;
+    let sent = &world["providers"]["kongregate"]["callbacks_sent"][0];
+    assert_eq!(sent["came"], "no answer in time");
+}
+
+#[test]
+fn point_9_the_providers_time_has_its_offset_in_summer_and_winter() {
+    for (at, wanted) in [
+        (1_460_294_459_000, "2016-04-10 06:20:59 -0700"),
+        // The clocks go back at 2 a.m. on 1 November 2026.
+        (1_793_523_599_000, "2026-11-01 01:59:59 -0700"),
+        (1_793_523_600_000, "2026-11-01 01:00:00 -0800"),
+        // And forward on 14 March 2027.
+        (1_805_018_399_000, "2027-03-14 01:59:59 -0800"),
+        (1_805_018_400_000, "2027-03-14 03:00:00 -0700"),
+    ] {
+        assert_eq!(provider_time(WallTime(at)), wanted);
+    }
+}
+
+#[tokio::test]
+async fn point_10_each_fault_of_a_signature_is_refused_by_name_and_a_good_one_accepted() {
+    let posted = Posted::new().await;
+    for (fault, words) in [
+        ("bad-signature", "not made with this game's key"),
+        ("wrong-key", "not made with this game's key"),
+        ("algorithm-none", "`none`"),
+        ("algorithm-sha1", "`HMAC-SHA1`"),
+        ("padded", "unpadded"),
+        ("no-dot", "no dot"),
+        ("two-dots", "unpadded"),
+        ("not-json", "JSON object"),
+    ] {
+        posted.bench.set("callback-fault", fault).unwrap();
+        let came = posted.event("order", "1001 sword").await;
+        let Err(Refusal::Refused(why)) = judged(&came[0]) else {
+            panic!("{fault} is accepted");
+        };
+        assert!(why.contains(words), "{fault}: {why}");
+        // On a plain event, too: its key is right, and does not save it.
+        if fault != "wrong-key" {
+            let came = posted.event("change-inventory", "1001").await;
+            assert!(
+                matches!(judged(&came[0]), Err(Refusal::Refused(_))),
+                "{fault}"
+            );
+        }
+    }
+    posted.bench.set("callback-fault", "none").unwrap();
+    for (event, proof) in [
+        ("unknown-event", "the key"),
+        ("unknown-signed-event", "a signature"),
+    ] {
+        let came = posted.event(event, "1001").await;
+        let told = judged(&came[0]).unwrap();
+        assert_eq!((told.proof, told.asks), (proof, false));
+    }
+    let came = posted.event("order", "1001 sword 1002").await;
+    let signed = &fields(&came[0])[0].1;
+    let key = Secret::new(API_KEY);
+    let payload = crate::providers::kongregate::signed::verify(&key, signed).unwrap();
+    let names: Vec<&String> = payload.keys().collect();
+    let order = [
+        "algorithm",
+        "event",
+        "game_id",
+        "buyer_id",
+        "recipient_id",
+        "order_id",
+        "order_info",
+    ];
+    assert_eq!(names, order, "as in the published example");
+    assert_eq!(
+        (&payload["buyer_id"], &payload["recipient_id"]),
+        (&json!(1001), &json!(1002))
+    );
+}
+
+#[tokio::test]
+async fn what_waits_for_an_address_is_bounded_and_forgotten_with_its_order() {
+    let bench = Bench::with(|options| {
+        let nobody = "http://127.0.0.1:9/".to_owned();
+        options.callback_urls.insert("kongregate".into(), nobody);
+    })
+    .await;
+    // On the one thread of this test the postman does not run meanwhile.
+    for _ in 0..230 {
+        bench.event("order", "1001 sword").unwrap();
+    }
+    let world = bench.world().await;
+    let world = &world["providers"]["kongregate"];
+    assert_eq!(world["orders"].as_array().unwrap().len(), 200);
+    assert!(world["callbacks_waiting"].as_array().unwrap().len() <= 200);
+    while bench.sandbox.pump().await > 0 {}
+    let world = bench.world().await;
+    assert_eq!(
+        world["providers"]["kongregate"]["callbacks_waiting"],
+        json!([])
+    );
+}
+
+#[tokio::test]
+async fn point_11_an_order_is_charged_only_if_the_game_says_that_it_is_completed() {
+    const OFFER: &str = r#"{"items":[{"name":"Sword","description":"Sharp","price":7,"image_url":"https://x.example/s.png"},{"name":"Sheath","description":"For it","price":0,"image_url":"https://x.example/t.png"}]}"#;
+    let posted = Posted::new().await;
+    let kreds = async |id: u64| posted.bench.player(id).await["kreds"].as_u64().unwrap();
+    // A request that is not answered with an offer is the end of the order.
+    for (answer, why) in [
+        (Some((200, "")), "not JSON"),
+        (Some((200, "{}")), "no list of items"),
+        (Some((200, r#"{"items":[]}"#)), "no item"),
+        (
+            Some((
+                200,
+                r#"{"items":[{"name":"A","description":" ","price":1,"image_url":"u"}]}"#,
+            )),
+            "lacks its name",
+        ),
+        (
+            Some((
+                200,
+                r#"{"items":[{"name":"A","description":"B","price":"1","image_url":"u"}]}"#,
+            )),
+            "no whole number",
+        ),
+        (
+            Some((
+                200,
+                r#"{"items":[{"name":"A","description":"B","price":1.5,"image_url":"u"}]}"#,
+            )),
+            "no whole number",
+        ),
+        (
+            Some((
+                200,
+                r#"{"items":[{"name":"A","description":"B","price":-1,"image_url":"u"}]}"#,
+            )),
+            "no whole number",
+        ),
+        (
+            Some((
+                200,
+                r#"{"items":[{"name":"A","description":"B","price":99999,"image_url":"u"}]}"#,
+            )),
+            "less than 99999 Kreds",
+        ),
+        (Some((503, OFFER)), "another status"),
+        (None, "did not answer"),
+    ] {
+        posted.says(answer);
+        if answer.is_none() {
+            posted.bench.set("patience", "20ms").unwrap();
+        }
+        let came = posted.event("order", "1001 sword").await;
+        assert_eq!(judged(&came[0]).unwrap().kind, ORDER_REQUEST);
+        assert!(posted.taken().await.is_empty(), "{answer:?}");
+        let orders = posted.orders().await;
+        let state = orders.as_array().unwrap().last().unwrap()["state"].clone();
+        assert!(state.as_str().unwrap().contains(why), "{answer:?}: {state}");
+    }
+    posted.bench.set("patience", "5s").unwrap();
+    // An offer, and then how the game closes it.
+    let before = kreds(1001).await;
+    for (placed, charged, state) in [
+        (Some((200, r#"{"state":"canceled"}"#)), 0, "canceled"),
+        (
+            Some((200, r#"{"state":"done"}"#)),
+            0,
+            "neither completed nor canceled",
+        ),
+        (Some((200, "completed")), 0, "not JSON"),
+        (Some((500, r#"{"state":"completed"}"#)), 0, "another status"),
+        (
+            Some((200, r#"{"state":"completed"}"#)),
+            7,
+            "completed; 7 Kreds",
+        ),
+    ] {
+        *posted.answers.lock().unwrap() = [placed, Some((200, OFFER))];
+        let mut came = posted.event("order", "1001 sword 1002").await;
+        came.extend(posted.taken().await);
+        let kinds: Vec<String> = came.iter().map(|one| judged(one).unwrap().kind).collect();
+        assert_eq!(kinds, [ORDER_REQUEST, ORDER_PLACED]);
+        assert_eq!(before - kreds(1001).await, charged, "{placed:?}");
+        let orders = posted.orders().await;
+        let order = orders.as_array().unwrap().last().unwrap();
+        let said = order["state"].as_str().unwrap();
+        assert!(said.contains(state), "{placed:?}: {said}");
+        // Once more, as a provider that was not sure might: nothing is charged twice.
+        let id = PaymentId::new(order["id"].to_string()).unwrap();
+        let again = simulate::Command::RepeatCallback(id);
+        posted.bench.sandbox.command(&again).unwrap();
+        let came = posted.taken().await;
+        assert_eq!(judged(&came[0]).unwrap().kind, ORDER_PLACED);
+        assert_eq!(before - kreds(1001).await, charged, "{placed:?}");
+    }
+    // Who uploaded the game pays nothing.
+    let own = kreds(1005).await;
+    posted.event("order", "1005 sword").await;
+    posted.taken().await;
+    let orders = posted.orders().await;
+    let state = orders.as_array().unwrap().last().unwrap()["state"].clone();
+    assert_eq!(state, "completed; 0 Kreds were charged");
+    assert_eq!(kreds(1005).await, own);
+}

@@ -1,0 +1,459 @@
+//! Points 1 to 8, 12 and 13: the calls.
+
+use serde_json::json;
+
+use super::*;
+
+#[tokio::test]
+async fn point_1_every_documented_call_is_served_below_a_prefix_by_form_and_json() {
+    let bench = Bench::new().await;
+    // In the order in which one makes what the next needs.
+    for call in &CATALOGUE {
+        let mut path = call.path.to_owned();
+        let mut query = Vec::new();
+        for param in call.params {
+            match param.place {
+                crate::domain::catalogue::Place::Path => {
+                    path = path.replace(&format!("{{{}}}", param.name), param.example);
+                }
+                crate::domain::catalogue::Place::Query => query.push((param.name, param.example)),
+            }
+        }
+        query.push(("api_key", API_KEY));
+        let query = serde_urlencoded::to_string(query).unwrap();
+        let (target, headers, body) = match call.body {
+            None => (format!("/api{path}?{query}"), "", String::new()),
+            Some(body) => {
+                let mut fields: Map<String, Value> = serde_json::from_str(body).unwrap();
+                fields.insert("api_key".into(), API_KEY.into());
+                let json = Value::Object(fields).to_string();
+                (
+                    format!("/api{path}"),
+                    "Content-Type: application/json\r\n",
+                    json,
+                )
+            }
+        };
+        let seen = bench
+            .raw(call.method, &target, headers, &body)
+            .await
+            .unwrap();
+        assert_eq!(seen.status, 200, "{target}");
+        let outcome = crate::providers::kongregate::wire::outcome(200, seen.body.as_bytes());
+        assert!(outcome.is_ok(), "{} {target}: {}", call.method, seen.body);
+    }
+    let used = bench.post(
+        "/use_item.json",
+        "user_id=1001&game_auth_token=SANDBOX-TOKEN-1001-1&id=50001",
+    );
+    assert_eq!(used.await["success"], true);
+    bench.set("prefix", "/other/base").unwrap();
+    assert_eq!(bench.get(&format!("/items.json?{KEY}")).await.status, 404);
+    let target = format!("/other/base/items.json?{KEY}");
+    let moved = bench.raw("GET", &target, "", "").await.unwrap();
+    assert_eq!(moved.json()["success"], true);
+    for bad in ["", "api", "//api", "/a b", "/ü"] {
+        assert!(bench.set("prefix", bad).is_err(), "{bad}");
+    }
+    bench.set("prefix", "/").unwrap();
+    let root = format!("/items.json?{KEY}");
+    assert_eq!(bench.raw("GET", &root, "", "").await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn point_2_every_failure_is_told_with_status_200() {
+    let bench = Bench::new().await;
+    for target in [
+        "/authenticate.json",
+        "/authenticate.json?user_id=1&game_auth_token=x&api_key=wrong",
+        "/items.json",
+        "/user_items.json?api_key=wrong",
+        "/user_info.json",
+        "/user_info.json?user_id=99",
+        "/high_scores/lifetime/1.json",
+        "/high_scores/yearly/7001.json",
+        "/high_scores/friends/7001/99.json",
+        "/kongpanions.json",
+    ] {
+        let seen = bench.get(target).await;
+        assert_eq!(seen.status, 200, "{target}");
+        failure(&seen.json());
+    }
+    for target in [
+        "/use_item.json",
+        "/guilds.json",
+        "/shared_links/x/destroy.json",
+    ] {
+        let seen = bench.raw("POST", &format!("/api{target}"), FORM, "{").await;
+        failure(&seen.unwrap().json());
+    }
+}
+
+#[tokio::test]
+async fn point_3_authenticate_tells_what_is_missing_and_what_does_not_belong_together() {
+    const MISSING: (u64, &str) = (
+        400,
+        "user_id, game_auth_token, and api_key are required parameters",
+    );
+    const WRONG: (u64, &str) = (403, "Invalid credentials");
+    let bench = Bench::new().await;
+    let good = format!("user_id=1001&game_auth_token={TOKEN_1001}&{KEY}");
+    let answer = bench
+        .get(&format!("/authenticate.json?{good}"))
+        .await
+        .json();
+    let wanted = json!({ "success": true, "username": "PaperLantern", "user_id": 1001 });
+    assert_eq!(answer, wanted);
+    for (query, wanted) in [
+        (good.replace("user_id=1001", "user_id="), MISSING),
+        (good.replace("game_auth_token", "token"), MISSING),
+        (good.replace(KEY, "api_key=+"), MISSING),
+        (good.replace("1001&", "1002&"), WRONG),
+        (good.replace("1001&", "x&"), WRONG),
+        (good.replace("-1001-1", "-1001-2"), WRONG),
+        (good.replace(KEY, "api_key=wrong"), WRONG),
+    ] {
+        let answer = bench
+            .get(&format!("/authenticate.json?{query}"))
+            .await
+            .json();
+        assert_eq!(failure(&answer), wanted, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn point_4_a_key_that_is_missing_or_unknown_is_no_game() {
+    let bench = Bench::new().await;
+    for key in [
+        "",
+        "api_key=",
+        "api_key=wrong",
+        "api_key=sandbox-kongregate-key",
+    ] {
+        for target in ["/items.json", "/user_items.json"] {
+            let answer = bench.get(&format!("{target}?user_id=1001&{key}")).await;
+            assert_eq!(failure(&answer.json()), (400, "Required: game_id"));
+        }
+        for target in ["/use_item.json", "/submit_statistics.json", "/guilds.json"] {
+            let body = format!("user_id=1001&{key}");
+            let answer = bench
+                .raw("POST", &format!("/api{target}"), FORM, &body)
+                .await;
+            assert_eq!(failure(&answer.unwrap().json()), (400, "Required: game_id"));
+        }
+    }
+    // What takes no key does not look at one.
+    for target in [
+        "/kongpanions/index.json?api_key=wrong",
+        "/user_info.json?user_id=1001",
+    ] {
+        assert!(bench.get(target).await.json().get("error").is_none());
+    }
+}
+
+#[tokio::test]
+async fn point_5_a_use_is_used_once_and_what_is_used_up_is_gone() {
+    const USE: &str = "user_id=1001&game_auth_token=SANDBOX-TOKEN-1001-1&id=";
+    let bench = Bench::new().await;
+    let left = |items: &Value, id: u64| {
+        let mut rows = items["items"].as_array().unwrap().iter();
+        rows.find(|row| row["id"] == id)
+            .map(|row| row["remaining_uses"].clone())
+    };
+    let owned = bench.keyed("/user_items.json?user_id=1001").await;
+    let uses = left(&owned, 50003).unwrap().as_u64().unwrap();
+    for used in 1..=uses {
+        let answer = bench.post("/use_item.json", &format!("{USE}50003")).await;
+        let wanted = json!({
+            "success": true,
+            "remaining_uses": uses - used,
+            "usage_record_id": 7652 + used,
+        });
+        assert_eq!(answer, wanted);
+    }
+    let owned = bench.keyed("/user_items.json?user_id=1001").await;
+    assert_eq!(left(&owned, 50003), None);
+    assert_eq!(left(&owned, 50002), Some(Value::Null), "without limit");
+    for (body, wanted) in [
+        (format!("{USE}50003"), (400, "Item has no uses remaining")),
+        (format!("{USE}50002"), (400, "Item has unlimited uses")),
+        (format!("{USE}301"), (404, "Item not found")),
+        (format!("{USE}50004"), (404, "Item not found")),
+        (
+            format!("{USE}50001").replace("-1001-1", "-1002-1"),
+            (403, "Invalid credentials"),
+        ),
+        (
+            format!("{USE}50004").replace("user_id=1001", "user_id=1002"),
+            (403, "Invalid credentials"),
+        ),
+        (
+            USE.to_owned(),
+            (
+                400,
+                "user_id, game_auth_token, and id are required parameters",
+            ),
+        ),
+    ] {
+        let answer = bench.post("/use_item.json", &body).await;
+        assert_eq!(failure(&answer), wanted, "{body}");
+    }
+}
+
+#[tokio::test]
+async fn point_6_a_changed_password_makes_the_token_void() {
+    let bench = Bench::new().await;
+    let asked = |token: &str| format!("/authenticate.json?user_id=1001&game_auth_token={token}");
+    assert_eq!(bench.keyed(&asked(TOKEN_1001)).await["success"], true);
+    let said = bench.event("change-password", "paperlantern").unwrap();
+    assert!(!said.contains("SANDBOX-TOKEN"), "{said}");
+    let old = bench.keyed(&asked(TOKEN_1001)).await;
+    assert_eq!(failure(&old), (403, "Invalid credentials"));
+    assert_eq!(
+        bench.keyed(&asked("SANDBOX-TOKEN-1001-2")).await["success"],
+        true
+    );
+    bench.event("rename", "1001 InkLantern").unwrap();
+    let renamed = bench.keyed(&asked("SANDBOX-TOKEN-1001-2")).await;
+    assert_eq!(renamed["username"], "InkLantern");
+    for bad in ["1001 TinCompass", "1001 x", "1001", "77 Somebody"] {
+        assert!(bench.event("rename", bad).is_err(), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn point_7_players_come_one_by_one_with_pages_of_friends_or_in_lists() {
+    let bench = Bench::new().await;
+    let one = bench
+        .get("/user_info.json?user_id=1004&friends=true&page_num=3")
+        .await;
+    assert!(
+        one.header("content-type")
+            .unwrap()
+            .starts_with("application/json")
+    );
+    let one = one.json();
+    assert_eq!(
+        (&one["num_pages"], &one["page_num"]),
+        (&json!(3), &json!(3))
+    );
+    assert_eq!(one["friends"].as_array().unwrap().len(), 203);
+    assert_eq!(one["friend_ids"].as_array().unwrap().len(), 203);
+    let first = bench
+        .get("/user_info.json?username=mapleGear&friends=true")
+        .await
+        .json();
+    assert_eq!(first["friends"].as_array().unwrap().len(), 500);
+    let past = bench
+        .get("/user_info.json?user_id=1004&friends=true&page_num=99")
+        .await;
+    assert_eq!(past.json()["friends"], json!([]));
+    let unasked = bench.get("/user_info.json?user_id=1004").await.json();
+    assert_eq!(unasked["friends"], json!([]));
+    let private = bench
+        .get("/user_info.json?user_id=1003&friends=true")
+        .await
+        .json();
+    assert_eq!(
+        (&private["private"], &private["friends"]),
+        (&json!(true), &json!([]))
+    );
+    let mut vars = Vec::new();
+    for id in 1001..=1004 {
+        let target = format!("/user_info.json?user_id={id}");
+        vars.push(bench.get(&target).await.json()["user_vars"].clone());
+    }
+    for name in ["gender", "age"] {
+        assert!(
+            vars.iter().any(|vars| vars[name].is_null()),
+            "{name} may be missing"
+        );
+        assert!(vars.iter().any(|vars| !vars[name].is_null()), "{name}");
+    }
+    let many = bench.get("/user_info.json?user_ids=1001,99,x,2000").await;
+    assert!(
+        many.header("content-type")
+            .unwrap()
+            .starts_with("text/plain")
+    );
+    let many = many.json();
+    let names: Vec<_> = many["users"].as_array().unwrap().iter().collect();
+    assert_eq!(names.len(), 2, "who is not known is left out");
+    let list = |count: u64| {
+        let ids: Vec<String> = (2000..2000 + count).map(|id| id.to_string()).collect();
+        format!("/user_info.json?user_ids={}", ids.join(","))
+    };
+    let fifty = bench.get(&list(50)).await.json();
+    assert_eq!(fifty["users"].as_array().unwrap().len(), 50);
+    assert_eq!(failure(&bench.get(&list(51)).await.json()).0, 400);
+}
+
+#[tokio::test]
+async fn point_8_scores_are_listed_by_scope_and_posted_by_kind() {
+    let bench = Bench::new().await;
+    let mut seen = Vec::new();
+    for page in 1..=4 {
+        let target = format!("/high_scores/lifetime/7001.json?lifetime_page={page}&today_page=9");
+        let list = bench.get(&target).await.json();
+        assert_eq!(
+            (&list["page_count"], &list["per_page"]),
+            (&json!(3), &json!(25))
+        );
+        let rows = list["lifetime_scores"].as_array().unwrap().clone();
+        seen.push(rows.len());
+    }
+    assert_eq!(seen, [25, 25, 12, 0]);
+    let mut counts = Vec::new();
+    for scope in ["daily", "weekly"] {
+        let list = bench
+            .get(&format!("/high_scores/{scope}/7001.json"))
+            .await
+            .json();
+        let rows = list[format!("{scope}_scores")].as_array().unwrap();
+        let scores: Vec<u64> = rows
+            .iter()
+            .map(|row| row["score"].as_u64().unwrap())
+            .collect();
+        assert!(scores.is_sorted_by(|a, b| a >= b), "{scope}: {scores:?}");
+        counts.push(list["page_count"].as_u64().unwrap());
+    }
+    assert_eq!(counts, [1, 2]);
+    // Two posts each: the first counts whole, the second by the statistic's kind.
+    for values in [[50, 100, 7, 3], [40, 200, 5, 4]] {
+        let [high, lap, rank, lanterns] = values;
+        let form = format!(
+            "user_id=1001&HighScore={high}&FastestLap={lap}&Rank={rank}&Lanterns={lanterns}&Nobody=1"
+        );
+        assert_eq!(
+            bench.post("/submit_statistics.json", &form).await["success"],
+            true
+        );
+    }
+    let friends = bench
+        .get("/high_scores/friends/7004/1001.json")
+        .await
+        .json();
+    assert_eq!(friends["friends_scores"][0]["score"], 7);
+    for (statistic, wanted) in [(7002, 100), (7003, 5), (7004, 7)] {
+        let target = format!("/high_scores/lifetime/{statistic}.json");
+        let list = bench.get(&target).await.json();
+        assert_eq!(list["lifetime_scores"][0]["score"], wanted, "{statistic}");
+    }
+    // The next day begins anew; what is of all time stays.
+    bench.pass(24 * 60 * 60);
+    let today = bench.get("/high_scores/daily/7004.json").await.json();
+    assert_eq!(today["daily_scores"], json!([]));
+    let most = i64::MAX.to_string();
+    for bad in ["-1", "1.5", "1e3", "", "9223372036854775808", "x"] {
+        let form = format!("user_id=1001&Lanterns={most}&Rank={bad}");
+        let answer = bench.post("/submit_statistics.json", &form).await;
+        assert_eq!(failure(&answer).0, 400, "{bad}");
+    }
+    let list = bench.get("/high_scores/lifetime/7004.json").await.json();
+    assert_eq!(
+        list["lifetime_scores"][0]["score"], 7,
+        "all of it or nothing"
+    );
+    let form = format!("user_id=1001&Lanterns={most}");
+    assert_eq!(
+        bench.post("/submit_statistics.json", &form).await["success"],
+        true
+    );
+    let token = bench.post(
+        "/submit_statistics.json",
+        "user_id=1001&game_auth_token=x&Rank=1",
+    );
+    assert_eq!(failure(&token.await), (403, "Invalid credentials"));
+}
+
+#[tokio::test]
+async fn point_12_downtime_blank_answers_and_fields_that_nobody_documented() {
+    let bench = Bench::new().await;
+    let target = format!("/items.json?{KEY}");
+    bench.set("downtime", "on").unwrap();
+    let down = bench.get(&target).await;
+    assert_eq!(down.status, 503);
+    assert!(down.body.starts_with("<html>"));
+    bench.set("downtime", "off").unwrap();
+    bench.set("blank-answers", "on").unwrap();
+    let blank = bench.get(&target).await;
+    assert_eq!((blank.status, blank.body.as_str()), (200, ""));
+    bench.set("blank-answers", "off").unwrap();
+    let mut extras = 0;
+    for _ in 0..20 {
+        let rows = bench.get(&target).await.json();
+        extras += usize::from(rows["items"][0].get("image_url").is_some());
+    }
+    assert!((1..20).contains(&extras), "at random: {extras} of 20");
+    let owned = "/user_items.json?user_id=1001";
+    for (value, has) in [("always", true), ("never", false)] {
+        bench.set("extra-fields", value).unwrap();
+        let answer = bench.keyed(owned).await;
+        assert_eq!(answer.get("s").is_some(), has);
+        assert_eq!(answer.get("signature").is_some(), has);
+    }
+    for (setting, value) in [
+        ("downtime", "maybe"),
+        ("patience", "0s"),
+        ("patience", "2m"),
+        ("x", "y"),
+    ] {
+        assert!(bench.set(setting, value).is_err(), "{setting} {value}");
+    }
+}
+
+#[tokio::test]
+async fn point_13_nothing_told_of_the_sandbox_holds_a_key_or_a_token() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kept.json");
+    let bench = Bench::with(|options| {
+        options.keep = Some(kept.clone());
+        options
+            .callback_urls
+            .insert("kongregate".into(), "http://127.0.0.1:9/".into());
+    })
+    .await;
+    let mut told = Vec::new();
+    for (event, subject) in [
+        ("buy", "1001 lamp-oil"),
+        ("change-password", "1001"),
+        ("order", "1001 sword"),
+        ("unknown-signed-event", "1001"),
+    ] {
+        told.push(bench.event(event, subject).unwrap());
+    }
+    told.push(bench.world().await.to_string());
+    told.push(std::fs::read_to_string(&kept).unwrap());
+    for text in told {
+        assert!(
+            !text.contains(API_KEY) && !text.contains("SANDBOX-TOKEN"),
+            "{text}"
+        );
+    }
+    // The page for newcomers names the one player's first token, so that `player auth` can be tried.
+    let index = bench.raw("GET", "/", "", "").await.unwrap();
+    assert!(index.body.contains(TOKEN_1001) && index.body.contains(API_KEY));
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_and_another_seed_makes_other_players() {
+    let folder = tempfile::tempdir().unwrap();
+    let kept = folder.path().join("kept.json");
+    let keep = |seed| {
+        let kept = kept.clone();
+        move |options: &mut Options| {
+            options.keep = Some(kept);
+            options.seed = seed;
+        }
+    };
+    let bench = Bench::with(keep(1)).await;
+    bench.event("change-password", "1001").unwrap();
+    bench.event("give", "1002 sea-chart").unwrap();
+    let before = (bench.player(1001).await, bench.player(1002).await);
+    bench.0.sandbox.stop().await;
+    let again = Bench::with(keep(1)).await;
+    assert_eq!((again.player(1001).await, again.player(1002).await), before);
+    again.0.sandbox.stop().await;
+    let other = Bench::with(keep(2)).await;
+    assert_ne!(other.player(1001).await, before.0);
+}

@@ -1,0 +1,38 @@
+//! Kongregate's keys in the config file.
+
+use crate::config::{KeyKind, KeySpec, ProviderSpec};
+
+/// The game's key: names the game and proves that its owner calls, so all of it is secret.
+pub const API_KEY: &str = "api_key";
+/// How the fields of a POST are written.
+pub const POST_ENCODING: &str = "post_encoding";
+
+/// The endpoint of all calls.
+pub const API: &str = "api";
+
+/// Fields of a POST as a form: what every client in the field sends.
+pub const FORM: &str = "form";
+/// Fields of a POST as a JSON object: what the newer API description says.
+pub const JSON: &str = "json";
+
+/// What an account section may hold. There is no sandbox of Kongregate's.
+pub const SPEC: ProviderSpec = ProviderSpec {
+    name: "kongregate",
+    title: "Kongregate",
+    keys: &[
+        KeySpec {
+            name: API_KEY,
+            kind: KeyKind::Secret,
+            required: true,
+            about: "the game's API key, from the game's page with /api added to its address",
+        },
+        KeySpec {
+            name: POST_ENCODING,
+            kind: KeyKind::Text,
+            required: false,
+            about: "how calls that write are sent: form, unless it is json",
+        },
+    ],
+    environments: &["production"],
+    endpoints: &[API],
+};

@@ -1,0 +1,271 @@
+//! Kongregate's JSON as read, and what it says of success and failure. `success` decides, whatever the HTTP status
+//! and the content type are; fields that are not known are passed over.
+
+use serde_json::{Map, Number, Value};
+
+use crate::domain::inert;
+use crate::net::redact;
+use crate::providers::ApiError;
+
+/// The fields of an answer.
+pub type Fields = Map<String, Value>;
+
+/// Fields of which an answer has one where it does not say `success` although all went well: the kongpanions and the
+/// end of a guild are documented so.
+const EXPECTED: [&str; 4] = ["kongpanions", "guild_identifier", "items", "users"];
+
+/// What an answer holds, if it is one of success.
+///
+/// # Errors
+/// The provider's failure, in its own words where it has some.
+pub fn outcome(status: u16, body: &[u8]) -> Result<Fields, ApiError> {
+    if status == 429 || status >= 500 {
+        return Err(by_status(status, body));
+    }
+    let fields = match body.trim_ascii_start().first() {
+        None if status >= 400 => return Err(by_status(status, body)),
+        // Seen in the field where a value that was sent made no sense.
+        None => {
+            return Err(nonsense(format!(
+                "it is empty (status {status}), as Kongregate answers some calls whose values it cannot use"
+            )));
+        }
+        Some(b'<') => return Err(by_status(status, body)),
+        Some(_) => match serde_json::from_slice(body) {
+            Ok(Value::Object(fields)) => fields,
+            Ok(_) | Err(_) if status >= 400 => return Err(by_status(status, body)),
+            Ok(_) => return Err(nonsense("it is JSON, but no object".into())),
+            Err(error) => {
+                let words = inert::cut(&redact::body(&error.to_string()), 120);
+                return Err(nonsense(format!("it is not JSON: {words}")));
+            }
+        },
+    };
+    match success(&fields) {
+        Some(true) => Ok(fields),
+        Some(false) => Err(failure(&fields)),
+        None if fields.contains_key("error") => Err(failure(&fields)),
+        None if status == 200 && is_expected(&fields) => Ok(fields),
+        None if status >= 400 => Err(by_status(status, body)),
+        None => Err(nonsense(
+            "it says neither that the call succeeded nor that it failed".into(),
+        )),
+    }
+}
+
+fn is_expected(fields: &Fields) -> bool {
+    fields
+        .keys()
+        .any(|name| EXPECTED.contains(&name.as_str()) || name.ends_with("_scores"))
+}
+
+fn nonsense(what: String) -> ApiError {
+    ApiError::Nonsense { what }
+}
+
+fn success(fields: &Fields) -> Option<bool> {
+    match fields.get("success")? {
+        Value::Bool(yes) => Some(*yes),
+        Value::String(text) if text == "true" => Some(true),
+        // Present and not true is no success.
+        _ => Some(false),
+    }
+}
+
+/// What `success: false` means. No list of the codes exists; of these three it is known what they mean.
+fn failure(fields: &Fields) -> ApiError {
+    let code = match fields.get("error") {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Null) | None => String::new(),
+        Some(other) => other.to_string(),
+    };
+    let words = fields.get("error_description").and_then(Value::as_str);
+    let said = |text: &str| inert::cut(&redact::body(text), 200);
+    let told = match (code.is_empty(), words.filter(|words| !words.is_empty())) {
+        (false, Some(words)) => format!("{}: {}", said(&code), said(words)),
+        (true, Some(words)) => said(words),
+        (false, None) => said(&code),
+        (true, None) => "without a reason".into(),
+    };
+    match (code.as_str(), words) {
+        ("403", _) => ApiError::Refused {
+            code: told,
+            hint: "the game's key, the player's number and the player's game_auth_token belong together; the token changes with the \
+                   player's password. `tilldeck account verify` tells whether it is the key"
+                .into(),
+        },
+        // What it says of a key that it does not know.
+        ("400", Some("Required: game_id")) => ApiError::Refused {
+            code: told,
+            hint: "Kongregate finds no game by this key: compare api_key with the one at the game's page with /api added to its address"
+                .into(),
+        },
+        ("404", _) => ApiError::NotFound {
+            what: format!("what was asked for ({told})"),
+            hint: "check the number or the name; a player's number stays, a name may change".into(),
+        },
+        _ => ApiError::Failing {
+            what: format!("turned the request away ({told})"),
+            hint: "check the values sent; `tilldeck log` shows the exchange".into(),
+        },
+    }
+}
+
+/// What is left to tell where nobody wrote an answer of Kongregate's kind.
+fn by_status(status: u16, body: &[u8]) -> ApiError {
+    let page = if body.trim_ascii_start().starts_with(b"<") {
+        ", an HTML page"
+    } else {
+        ""
+    };
+    let failing = |what: String, hint: &str| ApiError::Failing {
+        what,
+        hint: hint.into(),
+    };
+    match status {
+        401 | 403 => ApiError::Refused {
+            code: format!("status {status}{page}"),
+            hint: "Kongregate's own refusals come with status 200: something in between may have refused. Compare api_key with the \
+                   one at the game's page with /api added to its address"
+                .into(),
+        },
+        404 => ApiError::NotFound {
+            what: format!("this path (status 404{page})"),
+            hint: "check the path: it begins below the endpoint, which ends in /api, and ends in .json, like /items.json"
+                .into(),
+        },
+        // Declared so, without a body, of an item that cannot be used.
+        400 => failing(
+            format!("turned the request away (status 400{page})"),
+            "check the values sent; an item that is used up or unlimited cannot be used",
+        ),
+        429 => failing(
+            "turned the request away: too many requests (429)".into(),
+            "another program may be using this key; wait a minute and try again",
+        ),
+        _ => failing(
+            format!("is failing (status {status}{page})"),
+            "try again later: Kongregate answers otherwise only while it is down. Ask for a player's items before using one again",
+        ),
+    }
+}
+
+/// A whole number that is not negative, also one in quotes.
+pub fn whole(value: Option<&Value>) -> Option<u64> {
+    match value? {
+        Value::Number(number) => number.as_u64(),
+        Value::String(text) => text.parse().ok(),
+        _ => None,
+    }
+}
+
+/// A text; a number is one, too.
+pub fn text(value: Option<&Value>) -> Option<String> {
+    match value? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(Number::to_string(number)),
+        _ => None,
+    }
+}
+
+/// The rows of a list by its name; what is no object is none.
+pub fn rows<'f>(fields: &'f Fields, name: &str) -> Option<Vec<&'f Fields>> {
+    let all = fields.get(name)?.as_array()?;
+    Some(all.iter().filter_map(Value::as_object).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{AccountId, ProblemKind};
+
+    fn kind(status: u16, body: &str) -> Result<(), (ProblemKind, String)> {
+        let account = AccountId::new("game").unwrap();
+        outcome(status, body.as_bytes()).map(drop).map_err(|error| {
+            let problem = error.problem(&account, "Kongregate");
+            (problem.kind, problem.message)
+        })
+    }
+
+    #[test]
+    fn success_decides_whatever_the_status_is() {
+        for (status, body) in [
+            (200, r#"{"success":true}"#),
+            (200, r#"{"success":true,"error":null,"more":[1]}"#),
+            (200, r#"{"success":"true"}"#),
+            (400, r#"{"success":true,"remaining_uses":3}"#),
+            (200, r#"{"kongpanions":[]}"#),
+            (
+                200,
+                r#"{"server_identifier":"Default","guild_identifier":"g1"}"#,
+            ),
+            (200, r#"{"lifetime_scores":[]}"#),
+        ] {
+            assert_eq!(kind(status, body), Ok(()), "{status} {body}");
+        }
+        let table = [
+            (
+                200,
+                r#"{"success":false,"error":403,"error_description":"Invalid credentials"}"#,
+                ProblemKind::Refused,
+                "403: Invalid credentials",
+            ),
+            (
+                200,
+                r#"{"success":false,"error":"400","error_description":"Required: game_id"}"#,
+                ProblemKind::Refused,
+                "400: Required: game_id",
+            ),
+            (
+                400,
+                r#"{"success":false,"error":true}"#,
+                ProblemKind::Failing,
+                "(true)",
+            ),
+            (
+                200,
+                r#"{"success":null}"#,
+                ProblemKind::Failing,
+                "without a reason",
+            ),
+            (
+                200,
+                r#"{"error":404,"error_description":"x\u001b[2J"}"#,
+                ProblemKind::NotFound,
+                "404: x\\u{1b}[2J",
+            ),
+            (200, r#"{"success":1}"#, ProblemKind::Failing, "turned"),
+            (200, r#"{"x":1}"#, ProblemKind::Nonsense, "neither"),
+            (200, "", ProblemKind::Nonsense, "it is empty (status 200)"),
+            (200, " \r\n", ProblemKind::Nonsense, "it is empty"),
+            (
+                400,
+                "",
+                ProblemKind::Failing,
+                "turned the request away (status 400)",
+            ),
+            (200, "[]", ProblemKind::Nonsense, "no object"),
+            (200, r#"{"success":tr"#, ProblemKind::Nonsense, "not JSON"),
+            (
+                503,
+                "<html>Down</html>",
+                ProblemKind::Failing,
+                "503, an HTML page",
+            ),
+            (
+                200,
+                "<html>Down</html>",
+                ProblemKind::Failing,
+                "200, an HTML page",
+            ),
+            (503, r#"{"success":true}"#, ProblemKind::Failing, "503"),
+            (404, "<html>", ProblemKind::NotFound, "404"),
+            (429, "", ProblemKind::Failing, "429"),
+        ];
+        for (status, body, wanted, words) in table {
+            let (kind, message) = kind(status, body).unwrap_err();
+            assert_eq!(kind, wanted, "{status} {body}: {message}");
+            assert!(message.contains(words), "{message}");
+        }
+    }
+}
