@@ -167,6 +167,12 @@ fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, Closed> {
             "the config is right; the default profile is {}",
             config.default_profile
         ));
+        out.say(&match config.callbacks.bind {
+            Some(bind) => {
+                format!("the console receives callbacks at http://{bind}/callbacks/ACCOUNT")
+            }
+            None => "the console receives no callbacks: [callbacks] has no `bind`".to_owned(),
+        });
     }
     Ok(exit)
 }
