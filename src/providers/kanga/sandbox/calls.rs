@@ -1,0 +1,134 @@
+//! The calls of the API: estimates, tokens, checks and the test call.
+
+use axum::http::StatusCode;
+use fastrand::Rng;
+use serde_json::{Map, Value, json};
+
+use super::signed::{self, Fields};
+use super::{
+    CREDENTIALS, Kanga, Memory, NOT_FOUND, SHOPS, Shop, TEST_KEY, TEST_SECRET, json_response,
+    prices,
+};
+use crate::http_server::{Request, Response};
+use crate::sandbox::World;
+use crate::sandbox::world::scatter;
+
+impl Kanga {
+    pub(super) fn fail(&self, code: Option<u16>) -> Response {
+        let mut body = Map::new();
+        body.insert("result".into(), "fail".into());
+        if let Some(code) = code {
+            body.insert("code".into(), code.into());
+        }
+        let status = if self.rules.failures_are_400 {
+            StatusCode::BAD_REQUEST
+        } else {
+            StatusCode::OK
+        };
+        json_response(status, &body.into())
+    }
+
+    /// Lets a signed call in and takes its nonce.
+    fn admit(&self, request: &Request, memory: &mut Memory) -> Option<(&'static Shop, Fields)> {
+        let body = request.body();
+        // The signature tells the shop: nothing is parsed before one of the secrets fits.
+        let shop = SHOPS.iter().find(|shop| {
+            let upper_case = self.rules.upper_case_signatures;
+            signed::is_signed(request.headers(), body, shop.secret, upper_case)
+        })?;
+        let fields = Fields::read(body)?;
+        if fields.text("appId")? != shop.key {
+            return None;
+        }
+        let nonce = fields.integer("nonce")?;
+        let last = memory.nonces.get(shop.name);
+        if last.is_some_and(|last| nonce <= *last) {
+            return None;
+        }
+        memory.nonces.insert(shop.name.to_owned(), nonce);
+        memory.revision += 1;
+        Some((shop, fields))
+    }
+
+    pub(super) fn estimate(&self, request: &Request, world: &World) -> Response {
+        let fields = Fields::read(request.body());
+        let Some(fields) = fields else {
+            return self.fail(None);
+        };
+        let known = |key: &str| SHOPS.iter().any(|shop| shop.key == key);
+        if !fields.text("shopToken").is_some_and(known) {
+            return self.fail(CREDENTIALS);
+        }
+        let (Some(token), Some(quantity)) = (fields.text("token"), fields.text("quantity")) else {
+            return self.fail(None);
+        };
+        let lived = world.now().since(world.start());
+        let Some(mut prices) = prices::estimate(world.seed(), lived, token, quantity) else {
+            return self.fail(None);
+        };
+        // The order of an object's keys means nothing, and here it never stays the same.
+        let turn = {
+            let mut memory = self.memory();
+            memory.estimates += 1;
+            memory.estimates
+        };
+        let mut rng = Rng::with_seed(scatter(world.seed(), "estimate order", turn));
+        rng.shuffle(&mut prices);
+        let prices: Map<_, _> = prices
+            .into_iter()
+            .map(|(code, price)| (code.to_owned(), Value::String(price)))
+            .collect();
+        json_response(StatusCode::OK, &prices.into())
+    }
+
+    pub(super) fn create_token(&self, request: &Request, world: &World) -> Response {
+        let memory = &mut *self.memory();
+        let Some((shop, _)) = self.admit(request, memory) else {
+            return self.fail(CREDENTIALS);
+        };
+        memory.tokens_issued += 1;
+        let turn = memory.tokens_issued;
+        let mut rng = Rng::with_seed(scatter(world.seed(), "payment token", turn));
+        let value: String = (0..32).map(|_| rng.alphanumeric()).collect();
+        let now = world.now();
+        let expires = now.plus(self.rules.token_life);
+        memory.tokens.add(value.clone(), shop.name, now, expires);
+        let body = json!({ "result": "ok", "paymentToken": value });
+        json_response(StatusCode::OK, &body)
+    }
+
+    pub(super) fn check(&self, request: &Request, world: &World) -> Response {
+        let memory = &mut *self.memory();
+        let Some((shop, fields)) = self.admit(request, memory) else {
+            return self.fail(CREDENTIALS);
+        };
+        let id = fields.text("id").unwrap_or_default();
+        let Some(payment) = memory.payment(shop, id) else {
+            return self.fail(NOT_FOUND);
+        };
+        let body = json!({
+            "result": "ok",
+            "currency": payment.currency,
+            "amount": payment.amount,
+            "state": payment.standing(world.now()).state.as_str(),
+        });
+        json_response(StatusCode::OK, &body)
+    }
+
+    pub(super) fn test(&self, request: &Request) -> Response {
+        let body = request.body();
+        let upper_case = self.rules.upper_case_signatures;
+        let good = signed::is_signed(request.headers(), body, TEST_SECRET, upper_case)
+            && Fields::read(body).is_some_and(|fields| {
+                fields.text("appId") == Some(TEST_KEY)
+                    && fields.integer("nonce").is_some()
+                    && fields.is_absent_or("param1", |value| value.is_i64() || value.is_u64())
+                    && fields.is_absent_or("param2", Value::is_string)
+            });
+        if good {
+            json_response(StatusCode::OK, &json!({ "result": "ok" }))
+        } else {
+            self.fail(None)
+        }
+    }
+}
