@@ -490,7 +490,7 @@ async fn a_provider_that_waits_is_told_what_the_shop_says_and_the_shop_is_asked_
             .await;
         let answer = shared.relay(&inbound, &order, &order.errands[0]).await;
         assert_eq!(
-            answer.map(|answer| answer.into_body()),
+            answer.map(crate::http_server::Response::into_body),
             said.map(bytes::Bytes::from)
         );
         let after = bench.deck.delivery(order.id).await.unwrap();
