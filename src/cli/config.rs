@@ -8,7 +8,7 @@ use serde_json::json;
 use super::args::{ConfigCommand, Global};
 use super::output::{Closed, Out, Table, Tone, plain, toned};
 use super::{Exit, console, load, locations, misconfigured, vault};
-use crate::config::{ConfigPath, EXAMPLE, Environ};
+use crate::config::{Config, ConfigPath, EXAMPLE, Environ};
 use crate::deck;
 use crate::domain::{Problem, ProblemKind, inert};
 
@@ -167,6 +167,15 @@ fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, Closed> {
             "the config is right; the default profile is {}",
             config.default_profile
         ));
+        out.say(&receiving(&config));
     }
     Ok(exit)
+}
+
+/// Where the console receives callbacks.
+fn receiving(config: &Config) -> String {
+    match config.callbacks.bind {
+        Some(bind) => format!("the console receives callbacks at http://{bind}/callbacks/ACCOUNT"),
+        None => "the console receives no callbacks: [callbacks] has no `bind`".to_owned(),
+    }
 }

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::config::Profile;
 use crate::deck::{Deck, Options};
-use crate::domain::{AccountId, Environment, Listening, Problem};
+use crate::domain::{AccountId, Environment, Problem};
 use crate::ledger::Status;
 use crate::net::Event;
 use crate::tui::msg::{Level, Notice, Ready};
@@ -271,9 +271,10 @@ async fn ready(deck: &Arc<Deck>, verify: bool, messages: &mpsc::Sender<Msg>) -> 
         .collect();
     // What is wrong with the ledger is told once, for the requests.
     let deliveries = deck.deliveries(None, LOG_FIRST).await.unwrap_or_default();
+    let listening = deck.listening().borrow().clone();
     Ready {
         deliveries,
-        listening: Listening::Off,
+        listening,
         credentials: deck.remembered_credentials().await,
         watches: deck.watches().await,
         log,

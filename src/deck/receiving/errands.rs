@@ -52,10 +52,13 @@ fn wait_after(tries: u32) -> Option<Duration> {
     }
 }
 
+/// An account and what it is asked about.
+type About = (String, Subject);
+
 /// Who asks about what: one at a time.
 #[derive(Default)]
 pub(super) struct Turns {
-    by_subject: Mutex<HashMap<(String, Subject), Weak<tokio::sync::Mutex<()>>>>,
+    by_subject: Mutex<HashMap<About, Weak<tokio::sync::Mutex<()>>>>,
     waiting: AtomicUsize,
 }
 
@@ -197,7 +200,7 @@ impl Shared {
             },
             (_, None) => Standing::GivenUp,
         };
-        let tried = Tried {
+        let outcome = Tried {
             standing,
             at: began.wall,
             told: inert::cut(&redact::scrub(&came.told), 200),
@@ -207,7 +210,7 @@ impl Shared {
             reply: came.reply,
         };
         // What cannot be kept is tried again once its lease has run out.
-        self.asker.ledger.tried_errand(id, tried).await.ok()
+        self.asker.ledger.tried_errand(id, outcome).await.ok()
     }
 
     /// Asks the provider what is so.

@@ -101,7 +101,7 @@ impl Deck {
         })
     }
 
-    async fn delivery(&self, id: DeliveryId) -> Result<Delivery, Problem> {
+    pub(super) async fn delivery(&self, id: DeliveryId) -> Result<Delivery, Problem> {
         match self.ledger.delivery(id).await {
             Ok(Some(delivery)) => Ok(delivery),
             Ok(None) => Err(unknown(id)),

@@ -210,19 +210,19 @@ impl Reception {
             due: Notify::new(),
         });
         let (tell, listening) = watch::channel(Listening::Off);
-        let (begin, begun) = watch::channel(!wanted);
+        let (tell_begun, begun) = watch::channel(!wanted);
         let works = if wanted {
             let works = Works::new();
             let (teller, stop) = (shared.clone(), works.stop.clone());
             works
                 .others
-                .spawn(follow::follow(teller, stop, every, begin));
+                .spawn(follow::follow(teller, stop, every, tell_begun));
             let (worker, stop) = (shared.clone(), works.stop.clone());
             works.others.spawn(errands::work(worker, stop));
             let (server, hang_up) = (shared.clone(), works.hang_up.clone());
-            let mut begun = begun.clone();
+            let mut ready = begun.clone();
             works.receiver.spawn(async move {
-                let _ = begun.wait_for(|begun| *begun).await;
+                let _ = ready.wait_for(|ready| *ready).await;
                 serve(server, bound, tell, hang_up).await;
             });
             works.receiver.close();
@@ -387,8 +387,8 @@ impl Deck {
         limit: usize,
     ) -> Result<Vec<Arc<Delivery>>, Problem> {
         // Not before: what came in between would be neither listed nor told.
-        let mut begun = self.reception.begun.clone();
-        let _ = begun.wait_for(|begun| *begun).await;
+        let mut ready = self.reception.begun.clone();
+        let _ = ready.wait_for(|ready| *ready).await;
         let query = DeliveryQuery {
             realm: Some(self.reception.shared.realm.to_string()),
             before,

@@ -102,11 +102,14 @@ fn answer(body: Bytes) -> Response {
     http_server::respond(StatusCode::OK, "application/json", body)
 }
 
+/// How the log tells a callback that was handed on from a question about the same.
+pub(super) const HANDED_ON: &str = ", handed on";
+
 /// Under what a delivery that is handed on stands in the log.
 pub(super) fn about(delivery: &Delivery) -> String {
     match &delivery.subject {
-        Some(subject) => subject.to_string(),
-        None => format!("callback {}", delivery.id.0),
+        Some(subject) => format!("{subject}{HANDED_ON}"),
+        None => format!("callback {}{HANDED_ON}", delivery.id.0),
     }
 }
 

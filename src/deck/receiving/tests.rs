@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
@@ -202,15 +202,18 @@ impl Bench {
     }
 }
 
-fn wanted() -> Option<Receive> {
-    Some(Receive::default())
-}
+/// Errands are done; nothing is received.
+const WORKING: Receive = Receive {
+    bind: None,
+    forward: Vec::new(),
+    every: false,
+};
 
 #[tokio::test]
 async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_is_final() {
     let folder = tempfile::tempdir().unwrap();
     let peer = Peer::start(&[(500, "{}"), (500, "{}"), (200, FINALIZED)]).await;
-    let mut bench = open(folder.path(), &peer.url, wanted()).await;
+    let mut bench = open(folder.path(), &peer.url, Some(WORKING)).await;
     let delivery = bench.receive("shop", &[(Duty::Ask, "")], &raw()).await;
     let first = bench.tried(1).await;
     assert_eq!(
@@ -227,7 +230,7 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
     assert_eq!(peer.asked(), 2, "not before its time");
     bench.deck.close().await;
 
-    let mut bench = open(folder.path(), &peer.url, wanted()).await;
+    let mut bench = open(folder.path(), &peer.url, Some(WORKING)).await;
     bench.advance(6);
     let mut asked = None;
     let done = loop {
@@ -278,7 +281,7 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
 async fn a_callback_is_handed_on_byte_for_byte_until_it_is_taken() {
     let folder = tempfile::tempdir().unwrap();
     let shop = Peer::start(&[(500, "no"), (503, "no"), (200, r#"{"got":"it"}"#)]).await;
-    let mut bench = open(folder.path(), &shop.url, wanted()).await;
+    let mut bench = open(folder.path(), &shop.url, Some(WORKING)).await;
     let to = format!("{}/hook?own=1", shop.url);
     let delivery = bench.receive("shop", &[(Duty::Forward, &to)], &raw()).await;
     assert_eq!(bench.tried(1).await.status, Some(500));
@@ -293,7 +296,7 @@ async fn a_callback_is_handed_on_byte_for_byte_until_it_is_taken() {
         assert_eq!(request.method(), "POST");
         assert_eq!(request.uri(), "/hook?own=1&transactionKey=ORDER%201&x=%zz");
         assert_eq!(request.body(), &raw().body);
-        let header = |name: &str| request.headers().get(name).map(|value| value.as_bytes());
+        let header = |name: &str| request.headers().get(name).map(HeaderValue::as_bytes);
         assert_eq!(header("content-type"), Some(&b"text/x-odd"[..]));
         assert_eq!(header("x-forwarded-for"), Some(&b"192.0.2.7"[..]));
         assert_eq!(header("x-shop"), Some(&b"planted-header-value"[..]));
@@ -315,9 +318,9 @@ async fn a_callback_is_handed_on_byte_for_byte_until_it_is_taken() {
 #[tokio::test]
 async fn a_server_that_turns_it_down_three_times_is_believed_and_one_that_is_busy_is_not() {
     let folder = tempfile::tempdir().unwrap();
-    for (status, last) in [(404, true), (302, true), (429, false), (408, false)] {
+    for (status, last) in [(404, true), (302, true), (425, false), (408, false)] {
         let shop = Peer::start(&[(status, "no")]).await;
-        let mut bench = open(folder.path(), &shop.url, wanted()).await;
+        let mut bench = open(folder.path(), &shop.url, Some(WORKING)).await;
         bench
             .receive("shop", &[(Duty::Forward, &shop.url)], &raw())
             .await;
@@ -337,7 +340,7 @@ async fn a_server_that_turns_it_down_three_times_is_believed_and_one_that_is_bus
 async fn what_cannot_be_done_is_given_up_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let peer = Peer::start(&[(200, ACTIVE)]).await;
-    let mut bench = open(folder.path(), &peer.url, wanted()).await;
+    let mut bench = open(folder.path(), &peer.url, Some(WORKING)).await;
     for (account, errand, why) in [
         ("gone", (Duty::Ask, ""), "no such account"),
         (
@@ -441,7 +444,7 @@ async fn secrets_of_a_callback_are_shown_nowhere_and_the_request_log_has_none() 
 async fn a_flood_is_told_by_its_newest_and_the_rest_is_hinted_at() {
     const FLOOD: usize = 1_500;
     let folder = tempfile::tempdir().unwrap();
-    let mut bench = open(folder.path(), "http://127.0.0.1:9", wanted()).await;
+    let mut bench = open(folder.path(), "http://127.0.0.1:9", Some(WORKING)).await;
     // Told from here on.
     assert!(bench.deck.deliveries(None, 1).await.unwrap().is_empty());
     let new = bench.new_delivery("shop", &[], &raw()).await;
@@ -465,4 +468,40 @@ async fn a_flood_is_told_by_its_newest_and_the_rest_is_hinted_at() {
     let wanted: Vec<_> = (0..500).map(|back| last.0 - back).collect();
     assert_eq!(tail, wanted, "the newest without gaps");
     assert!(missed || told.len() == FLOOD);
+}
+
+#[tokio::test]
+async fn a_provider_that_waits_is_told_what_the_shop_says_and_the_shop_is_asked_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let shop = Peer::start(&[(200, r#"{"paid":true}"#), (500, "no")]).await;
+    let bench = open(folder.path(), &shop.url, None).await;
+    let shared = &bench.deck.reception.shared;
+    let inbound = crate::callbacks::Inbound {
+        request: Request::new("order".into()),
+        from: std::net::Ipv4Addr::LOCALHOST.into(),
+        at: START,
+    };
+    for (told, standing, said) in [
+        ("HTTP 200", Standing::Done, Some(r#"{"paid":true}"#)),
+        ("HTTP 500", Standing::GivenUp, None),
+    ] {
+        let order = bench
+            .receive("shop", &[(Duty::Forward, &shop.url)], &raw())
+            .await;
+        let answer = shared.relay(&inbound, &order, &order.errands[0]).await;
+        assert_eq!(
+            answer.map(crate::http_server::Response::into_body),
+            said.map(bytes::Bytes::from)
+        );
+        let after = bench.deck.delivery(order.id).await.unwrap();
+        assert_eq!(after.errands[0].standing, standing);
+        assert_eq!(after.errands[0].told, told);
+        let parts = shared.parts_of(order.id).await.unwrap();
+        assert_eq!(
+            parts.replies.is_empty(),
+            said.is_none(),
+            "a repeat is told what counts"
+        );
+    }
+    assert_eq!(shop.asked(), 2);
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::relay::HANDED_ON;
 use super::unread;
 use crate::deck::Deck;
 use crate::domain::{
@@ -82,8 +83,12 @@ impl Deck {
     }
 }
 
-/// Whether a call was about this payment: the log's filter finds also those that have its id in another's.
+/// Whether a call was about this payment: the log's filter finds also those that have its id in another's. A callback
+/// that was handed on is told with the callback.
 fn concerns(call: &Exchange, payment: &str) -> bool {
+    if call.about.ends_with(HANDED_ON) {
+        return false;
+    }
     if call.about == payment {
         return true;
     }
