@@ -443,7 +443,7 @@ SIGTERM ends it with 0 and Ctrl-C with 130; when it cannot serve any more, it ex
 /// `listen`.
 #[derive(Debug, Args)]
 pub struct Listen {
-    /// Where to listen, else `bind` of [callbacks] in the config, else 127.0.0.1:8787. Port 0 takes any free one.
+    /// Where to listen, else `callbacks.bind` of the config, else 127.0.0.1:8787. Port 0 takes any free one.
     #[arg(long, value_name = "ADDR")]
     pub bind: Option<SocketAddr>,
     /// Hand callbacks on, byte for byte, to the shop's own server: http:// on this machine, https:// elsewhere. With a

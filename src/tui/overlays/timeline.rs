@@ -87,7 +87,7 @@ pub enum Chosen {
 }
 
 impl State {
-    /// It is asked for at the next [`State::poll`].
+    /// It is asked for as soon as it is looked after.
     pub fn new(account: AccountId, payment: PaymentId, under: Overlay, now: Now) -> Self {
         Self {
             account,
