@@ -107,9 +107,18 @@ struct Shared {
     rates: Mutex<Rates>,
     /// What is being judged and kept goes on although whoever sent it hangs up: it may be durable already.
     tasks: TaskTracker,
-    /// The last pulse that came through the socket.
-    felt: Mutex<Option<String>>,
+    /// The call to itself that is under way.
+    beat: Mutex<Beat>,
     tell: watch::Sender<Listening>,
+}
+
+/// A call to itself.
+#[derive(Default)]
+struct Beat {
+    /// What it is known by.
+    pulse: Option<String>,
+    /// Whether it came through the socket.
+    felt: bool,
 }
 
 impl Receiver {
@@ -124,7 +133,7 @@ impl Receiver {
             rates: Mutex::new(Rates::new(limits.rate)),
             setup,
             tasks: TaskTracker::new(),
-            felt: Mutex::default(),
+            beat: Mutex::default(),
             tell,
         });
         let server = {
@@ -284,7 +293,7 @@ impl Shared {
             // A relayed one is in hand until it is told what came of it.
             let until = at.plus(self.setup.limits.relay.saturating_mul(2));
             errands.push(NewErrand {
-                duty: Duty::Forward,
+                duty: if relayed { Duty::Relay } else { Duty::Forward },
                 target,
                 at,
                 taken_until: relayed.then_some(until),
@@ -358,7 +367,7 @@ impl Shared {
         let errand = delivery
             .errands
             .iter()
-            .find(|errand| errand.duty == Duty::Forward)?;
+            .find(|errand| errand.duty == Duty::Relay)?;
         let limit = self.setup.limits.relay;
         let relayed = addressee.relay(inbound, delivery);
         if let Ok(said) = tokio::time::timeout(limit, relayed).await {
@@ -373,7 +382,7 @@ impl Shared {
             settles: false,
             reply: None,
         };
-        // Where this cannot be kept, whoever takes it later sees that it was to be relayed.
+        // Where this cannot be kept, whoever takes it later gives it up.
         let _ = self.setup.ledger.tried_errand(errand.id, given_up).await;
         None
     }
@@ -414,10 +423,10 @@ impl Shared {
             return refused;
         }
         let pulse = request.headers().get(PULSE);
-        if let Some(pulse) = pulse.and_then(|pulse| pulse.to_str().ok()) {
-            // Somebody else's pulse is never waited for.
-            let mut felt = self.felt.lock().unwrap_or_else(PoisonError::into_inner);
-            *felt = Some(pulse.to_owned());
+        if let Some(pulse) = pulse {
+            let mut beat = self.beat.lock().unwrap_or_else(PoisonError::into_inner);
+            // Somebody else's pulse is nobody's business.
+            beat.felt |= beat.pulse.as_deref().map(str::as_bytes) == Some(pulse.as_bytes());
         }
         text(StatusCode::OK, "alive\n")
     }
@@ -448,17 +457,21 @@ impl Shared {
             let _ = write!(text, "{byte:02x}");
             text
         });
+        *self.beat.lock().unwrap_or_else(PoisonError::into_inner) = Beat {
+            pulse: Some(pulse.clone()),
+            felt: false,
+        };
         let to = reachable(bound);
         let call = Outgoing {
             url: format!("http://{to}{HEARTBEAT}"),
-            headers: vec![(PULSE.to_owned(), pulse.clone())],
+            headers: vec![(PULSE.to_owned(), pulse)],
             body: None,
         };
         let answered = http_server::send_to(to, &call, patience)
             .await
             .map_err(|error| format!("it does not answer its own call: {error}"))?;
-        let felt = self.felt.lock().unwrap_or_else(PoisonError::into_inner);
-        if answered.status != 200 || felt.as_ref() != Some(&pulse) {
+        let beat = self.beat.lock().unwrap_or_else(PoisonError::into_inner);
+        if answered.status != 200 || !beat.felt {
             return Err("another program answers in its place".into());
         }
         Ok(())

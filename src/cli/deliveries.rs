@@ -115,7 +115,7 @@ fn look(verdict: Verdict) -> (&'static str, Tone) {
 pub(super) fn in_words(errand: &Errand) -> String {
     let what = match errand.duty {
         Duty::Ask => "asked".to_owned(),
-        Duty::Forward => format!("to {}", safe(&errand.target)),
+        Duty::Forward | Duty::Relay => format!("to {}", safe(&errand.target)),
     };
     let told = safe(&errand.told);
     match errand.standing {

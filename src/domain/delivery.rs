@@ -144,6 +144,9 @@ pub enum Duty {
     Ask,
     /// Hand the same bytes on to the shop's own server.
     Forward,
+    /// The same while the provider waits for what the shop says. It is done at once or never: goods must not be given
+    /// twice.
+    Relay,
 }
 
 impl Duty {
@@ -153,13 +156,14 @@ impl Duty {
         match self {
             Self::Ask => "ask",
             Self::Forward => "forward",
+            Self::Relay => "relay",
         }
     }
 
     /// The one that [`Duty::as_str`] calls so.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Ask, Self::Forward]
+        [Self::Ask, Self::Forward, Self::Relay]
             .into_iter()
             .find(|duty| duty.as_str() == word)
     }

@@ -196,7 +196,7 @@ impl Addressee for Seated {
         let errand = delivery
             .errands
             .iter()
-            .find(|errand| errand.duty == Duty::Forward);
+            .find(|errand| errand.duty == Duty::Relay);
         match errand {
             Some(errand) => Box::pin(self.shared.relay(inbound, delivery, errand)),
             None => Box::pin(async { None }),

@@ -11,10 +11,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::relay::about;
 use super::{Shared, forward};
-use crate::callbacks::{Answer as Reply, Inbound, Raw};
+use crate::callbacks::Raw;
 use crate::domain::{
     AccountId, Answer, Delivery, DeliveryId, Duty, Errand, ErrandId, Op, Problem, ProblemKind,
-    RequestId, Standing, Subject, Verdict, inert,
+    RequestId, Standing, Subject, inert,
 };
 use crate::ledger::Tried;
 use crate::net::{Event, How, redact};
@@ -34,9 +34,9 @@ const LOOK: Duration = Duration::from_millis(250);
 const LEAVING: Duration = Duration::from_secs(2);
 /// A shop's server that says so often that it will never take a callback is believed.
 const TURNED_DOWN_MAX: u32 = 3;
-/// A relayed callback is answered within this, or not at all.
-const RELAYED: Duration = Duration::from_secs(15);
-
+/// A provider that says so often that it does not know of what it is asked, over some minutes, is believed: anybody
+/// can send a hint with an id of their own making.
+const UNKNOWN_MAX: u32 = 5;
 /// The waits after the first tries, in seconds.
 const WAITS: [u64; 6] = [1, 5, 30, 2 * 60, 10 * 60, 30 * 60];
 /// After these, once an hour, until a day has passed.
@@ -141,8 +141,10 @@ enum End {
     Done,
     /// Another one follows, until there were too many.
     Again,
-    /// Another one follows, unless this was the third.
+    /// Another one follows, unless the shop's server said so often enough.
     TurnedDown,
+    /// Another one follows, unless the provider said so often enough.
+    Unknown,
     /// None can ever succeed.
     Hopeless,
 }
@@ -184,6 +186,9 @@ impl Shared {
         let came = match errand.duty {
             Duty::Ask => self.ask_about(&delivery).await,
             Duty::Forward => self.forward(&delivery, errand).await,
+            Duty::Relay => Came::hopeless(
+                "tilldeck ended while the shop was being asked; it is not asked twice, for goods would be given twice",
+            ),
         };
         let now = self.asker.clock.now();
         let tries = errand.tries + 1;
@@ -191,7 +196,8 @@ impl Shared {
             End::Done | End::Hopeless => None,
             _ if tries >= tries_max => None,
             End::TurnedDown if tries >= TURNED_DOWN_MAX => None,
-            End::TurnedDown | End::Again => wait_after(tries),
+            End::Unknown if tries >= UNKNOWN_MAX => None,
+            End::TurnedDown | End::Unknown | End::Again => wait_after(tries),
         };
         let standing = match (&came.end, again) {
             (End::Done, _) => Standing::Done,
@@ -270,11 +276,6 @@ impl Shared {
                 };
             }
         };
-        if self.was_relayed(delivery, errand, &raw).await {
-            return Came::hopeless(
-                "tilldeck ended while the shop was being asked; it is not asked twice, for goods would be given twice",
-            );
-        }
         let handed = self
             .hand_on_within(TRY_MAX, delivery, &raw, &to, about(delivery))
             .await;
@@ -292,38 +293,6 @@ impl Shared {
                 End::Again
             },
         }
-    }
-
-    /// Whether this errand was to be done while the provider waited. One that was added by hand is younger than its
-    /// delivery.
-    async fn was_relayed(&self, delivery: &Delivery, errand: &Errand, raw: &Raw) -> bool {
-        let at_once = match errand.standing {
-            Standing::Due { at } => at.since(delivery.received_at) < RELAYED,
-            Standing::Done | Standing::GivenUp => false,
-        };
-        if errand.tries > 0 || !at_once || delivery.verdict != Verdict::Accepted {
-            return false;
-        }
-        let desk = AccountId::new(delivery.account.as_str()).ok();
-        let Some(desk) = desk.and_then(|id| self.asker.desks.find(&id)) else {
-            return false;
-        };
-        let mut request = axum::http::Request::builder()
-            .method(raw.method.as_str())
-            .uri(raw.target.as_str());
-        for (name, value) in &raw.headers {
-            request = request.header(name.as_str(), value.as_slice());
-        }
-        let Ok(request) = request.body(raw.body.clone()) else {
-            return false;
-        };
-        let inbound = Inbound {
-            request,
-            from: std::net::Ipv4Addr::LOCALHOST.into(),
-            at: delivery.received_at,
-        };
-        let told = self.judge(&desk, &inbound).await;
-        told.is_ok_and(|told| matches!(told.answer, Reply::Relayed { .. }))
     }
 
     /// A callback as it came.
@@ -353,6 +322,9 @@ fn came_of(result: &Result<Answer, Problem>) -> Came {
         // There is no such question, or no such account: that does not mend itself.
         Err(problem) if problem.kind == ProblemKind::Usage => {
             (problem.message.clone(), false, End::Hopeless)
+        }
+        Err(problem) if problem.kind == ProblemKind::NotFound => {
+            (problem.message.clone(), false, End::Unknown)
         }
         Err(problem) => (problem.message.clone(), false, End::Again),
     };

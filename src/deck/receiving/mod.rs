@@ -175,11 +175,17 @@ impl Bound {
     }
 }
 
+/// How the names of the realms of all runs of the embedded simulator begin.
+const RUNS: &str = "sandbox ";
+
+/// What a run of the simulator has left undone for so many milliseconds, it will not do: it has ended.
+const RUN_OVER: i64 = 24 * 60 * 60 * 1000;
+
 /// In whose name callbacks are kept.
 pub(super) fn realm(profile: &Profile) -> String {
     if profile.built_in {
         // Runs of the simulator know nothing of each other's payments.
-        format!("sandbox {:016x}", fastrand::u64(..))
+        format!("{RUNS}{:016x}", fastrand::u64(..))
     } else {
         profile.name.clone()
     }
@@ -218,7 +224,12 @@ impl Reception {
                 .others
                 .spawn(follow::follow(teller, stop, every, tell_begun));
             let (worker, stop) = (shared.clone(), works.stop.clone());
-            works.others.spawn(errands::work(worker, stop));
+            works.others.spawn(async move {
+                let over = WallTime(worker.since.0.saturating_sub(RUN_OVER));
+                // Where this cannot be written, the next run does it.
+                let _ = worker.asker.ledger.forsake_errands(RUNS, over).await;
+                errands::work(worker, stop).await;
+            });
             let (server, hang_up) = (shared.clone(), works.hang_up.clone());
             let mut ready = begun.clone();
             works.receiver.spawn(async move {

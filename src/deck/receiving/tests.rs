@@ -337,6 +337,20 @@ async fn a_server_that_turns_it_down_three_times_is_believed_and_one_that_is_bus
 }
 
 #[tokio::test]
+async fn a_payment_that_the_provider_does_not_come_to_know_is_asked_for_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let peer = Peer::start(&[(200, r#"{"result":"fail","code":9001}"#)]).await;
+    let mut bench = open(folder.path(), &peer.url, Some(WORKING)).await;
+    bench.receive("shop", &[(Duty::Ask, "")], &raw()).await;
+    for (tries, wait) in [(1, 1), (2, 5), (3, 30), (4, 120)] {
+        let errand = bench.tried(tries).await;
+        assert!(matches!(errand.standing, Standing::Due { .. }), "{tries}");
+        bench.advance(wait);
+    }
+    assert_eq!(bench.tried(5).await.standing, Standing::GivenUp);
+}
+
+#[tokio::test]
 async fn what_cannot_be_done_is_given_up_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let peer = Peer::start(&[(200, ACTIVE)]).await;
@@ -348,6 +362,8 @@ async fn what_cannot_be_done_is_given_up_at_once() {
             (Duty::Forward, "http://shop.example/"),
             "plain http",
         ),
+        // Whoever had it in hand has died.
+        ("shop", (Duty::Relay, &peer.url), "not asked twice"),
         // Kinguin cannot be asked what became of a payment.
         ("keys", (Duty::Ask, ""), "keys"),
     ] {
@@ -486,7 +502,7 @@ async fn a_provider_that_waits_is_told_what_the_shop_says_and_the_shop_is_asked_
         ("HTTP 500", Standing::GivenUp, None),
     ] {
         let order = bench
-            .receive("shop", &[(Duty::Forward, &shop.url)], &raw())
+            .receive("shop", &[(Duty::Relay, &shop.url)], &raw())
             .await;
         let answer = shared.relay(&inbound, &order, &order.errands[0]).await;
         assert_eq!(

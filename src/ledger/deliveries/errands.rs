@@ -81,6 +81,19 @@ impl Ledger {
         .await
     }
 
+    /// Gives up what was due before `before` in realms whose names begin so: nobody is left who would take it.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub async fn forsake_errands(
+        &self,
+        realms: &'static str,
+        before: WallTime,
+    ) -> Result<(), LedgerError> {
+        self.ask(move |store| store.write(|conn| forsake(conn, realms, before)))
+            .await
+    }
+
     /// What the shop's own server said to the first delivery of an identity, sealed, where it is known.
     ///
     /// # Errors
@@ -147,6 +160,22 @@ fn take(
     }
     change.commit()?;
     Ok(taken)
+}
+
+fn forsake(conn: &Connection, realms: &str, before: WallTime) -> rusqlite::Result<()> {
+    let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
+    let forsaken: Vec<i64> = change
+        .prepare_cached(
+            "UPDATE errands SET due_at = NULL
+             WHERE due_at IS NOT NULL AND max(due_at, taken_until) < ?2 AND substr(realm, 1, length(?1)) = ?1
+             RETURNING delivery",
+        )?
+        .query_map((realms, before.0), |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for delivery in forsaken {
+        rows::classify(&change, DeliveryId(delivery))?;
+    }
+    change.commit()
 }
 
 fn keep_tried(

@@ -18,7 +18,7 @@ fn errand(duty: Duty, at: WallTime) -> NewErrand {
         duty,
         target: match duty {
             Duty::Ask => String::new(),
-            Duty::Forward => "http://127.0.0.1:3000/hook".into(),
+            Duty::Forward | Duty::Relay => "http://127.0.0.1:3000/hook".into(),
         },
         at,
         taken_until: None,
@@ -320,6 +320,32 @@ async fn by_hand_any_delivery_is_given_an_errand() {
     assert_eq!(missing.await, Err(LedgerError::Gone));
     assert_eq!(ledger.delivery(DeliveryId(99)).await, Ok(None));
     assert_eq!(ledger.sealed(DeliveryId(99)).await, Ok(None));
+}
+
+#[tokio::test]
+async fn what_nobody_is_left_to_do_is_given_up_elsewhere_and_long_due_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    for (number, realm, due) in [
+        (0, "sandbox 1", 1),
+        (1, "sandbox 2", 9),
+        (2, "live", 1),
+        (3, "my sandbox ", 1),
+    ] {
+        let given = NewDelivery {
+            realm: realm.into(),
+            errands: vec![errand(Duty::Ask, after(due))],
+            ..new(number)
+        };
+        ledger.deliver(given).await.unwrap();
+    }
+    ledger.forsake_errands("sandbox ", after(5)).await.unwrap();
+    let standings = kept(&ledger).await;
+    let open = standings
+        .iter()
+        .rev()
+        .map(|delivery| delivery.errands[0].standing != Standing::GivenUp);
+    assert!(open.eq([false, true, true, true]), "{standings:?}");
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ impl State {
         let mut targets = delivery
             .errands
             .iter()
-            .filter(|errand| errand.duty == Duty::Forward);
+            .filter(|errand| errand.duty != Duty::Ask);
         let target = targets
             .next_back()
             .map_or("", |errand| errand.target.as_str());

@@ -80,9 +80,10 @@ pub fn standing(errand: &Errand, look: Look<'_>) -> (String, Tone) {
     let verb = match errand.duty {
         Duty::Ask => "asked",
         Duty::Forward => "forwarded",
+        Duty::Relay => "relayed",
     };
     let took = match (errand.duty, errand.took) {
-        (Duty::Forward, Some(took)) => format!(" {} ms", took.as_millis()),
+        (Duty::Forward | Duty::Relay, Some(took)) => format!(" {} ms", took.as_millis()),
         _ => String::new(),
     };
     match errand.standing {
@@ -99,6 +100,7 @@ pub fn standing(errand: &Errand, look: Look<'_>) -> (String, Tone) {
                 (_, false) => next,
                 (Duty::Ask, true) => "asking now".into(),
                 (Duty::Forward, true) => "forwarding now".into(),
+                (Duty::Relay, true) => "relaying now".into(),
             };
             if has_failed(errand) {
                 (format!("{now}: {}", errand.told), Tone::Warn)
