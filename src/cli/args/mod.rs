@@ -1,14 +1,21 @@
 //! The command line as it may be written. Names here are a contract: scripts depend on them.
 
+mod accounts;
+mod sandbox;
+mod values;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub use accounts::{AccountCommand, AddAccount, RemoveAccount, RotateSecret, TokenCommand};
+pub use sandbox::{Deliver, SandboxCommand, Trigger};
+use values::{amount, currency, duration, email, method, payment_id, player_id, state};
+
 use super::output::Color;
-use crate::domain::simulate::Fault;
-use crate::domain::{Amount, Currency, PaymentId, PaymentState, PlayerId, simulate, time};
+use crate::domain::{Amount, Currency, PaymentId, PaymentState, PlayerId};
 
 const EXITS: &str = "\
 Exit codes:
@@ -164,103 +171,6 @@ pub struct Link {
     pub qr: bool,
 }
 
-/// `account`.
-#[derive(Debug, Subcommand)]
-pub enum AccountCommand {
-    /// List the profile's accounts.
-    List,
-    /// Ask the provider whether the credentials are good, by the cheapest call that changes nothing.
-    Verify {
-        /// Only this account; all without it.
-        name: Option<String>,
-        /// Test the signature alone, with the provider's published test key (Kanga TEST).
-        #[arg(long)]
-        signature: bool,
-    },
-    /// Add an account: asks for what is not given, verifies it, and only then keeps it.
-    Add(AddAccount),
-    /// Replace an account's secret by a new one, once the provider has accepted that; else the old one stays.
-    Rotate(RotateSecret),
-    /// Take an account out of the config and forget what is kept of its secrets.
-    Remove(RemoveAccount),
-}
-
-/// `account add`.
-#[derive(Debug, Args)]
-pub struct AddAccount {
-    /// Its name, yours to choose.
-    #[arg(long)]
-    pub name: Option<String>,
-    /// Whose account it is: kanga, kinguin, …
-    #[arg(long)]
-    pub provider: Option<String>,
-    /// production or sandbox.
-    #[arg(long)]
-    pub environment: Option<String>,
-    /// What is no secret, like `api_key=…`; also `endpoints.NAME=URL`.
-    #[arg(long, value_name = "KEY=VALUE")]
-    pub set: Vec<String>,
-    /// Where a secret is and stays: `KEY=env:NAME`, `KEY=file:PATH`, `KEY=command:PROGRAM ARGUMENTS…`,
-    /// `KEY=keyring:NAME`. Left out, it is asked for and kept in the keyring or a file. Never the secret itself.
-    #[arg(long, value_name = "KEY=SOURCE")]
-    pub secret: Vec<String>,
-    /// Do not ask before it is verified and kept.
-    #[arg(long)]
-    pub yes: bool,
-    /// Keep it although the provider cannot be reached, or nothing it can be asked proves it, as with a Pledg account
-    /// that has no `api_secret`; one that is refused is not kept.
-    #[arg(long)]
-    pub unverified: bool,
-}
-
-/// `account rotate`.
-#[derive(Debug, Args)]
-pub struct RotateSecret {
-    /// The account.
-    pub name: String,
-    /// Which of its secrets; without it the one its calls are authorised with.
-    #[arg(long)]
-    pub key: Option<String>,
-    /// Where the new secret is read from, once, instead of asking: `env:NAME`, `file:PATH`,
-    /// `command:PROGRAM ARGUMENTS…`, `keyring:NAME`. Never the secret itself.
-    #[arg(long, value_name = "SOURCE")]
-    pub from: Option<String>,
-    /// Keep it also where nothing the provider can be asked proves it, as with Pledg's `merchant_secret` and
-    /// `dashboard_password`; a secret that can be proved is proved all the same.
-    #[arg(long)]
-    pub unverified: bool,
-}
-
-/// `account remove`.
-#[derive(Debug, Args)]
-pub struct RemoveAccount {
-    /// The account.
-    pub name: String,
-    /// Do not ask first.
-    #[arg(long)]
-    pub yes: bool,
-}
-
-/// `token`.
-#[derive(Debug, Subcommand)]
-pub enum TokenCommand {
-    /// Say how access tokens stand, without fetching any and without their value.
-    Show {
-        /// Only this account's; all accounts' without it.
-        name: Option<String>,
-    },
-    /// Fetch a new access token, whatever there is.
-    Refresh {
-        /// Only this account's; all accounts' without it.
-        name: Option<String>,
-    },
-    /// Print an access token, fetching one if none is good. Whoever has it can act as the account.
-    Print {
-        /// Whose.
-        name: String,
-    },
-}
-
 /// `player`.
 #[derive(Debug, Subcommand)]
 pub enum PlayerCommand {
@@ -304,131 +214,6 @@ pub struct Request {
     /// Exit with 6 instead of waiting for a slot in the rate budget.
     #[arg(long)]
     pub no_wait: bool,
-}
-
-/// `sandbox`.
-#[derive(Debug, Subcommand)]
-pub enum SandboxCommand {
-    /// Run the embedded providers until interrupted; prints their URL first.
-    Serve {
-        /// Where to listen; loopback only. Port 0 takes any free one.
-        #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR")]
-        bind: SocketAddr,
-        /// Same seed, same world.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-        /// How many times faster than real time its clock runs.
-        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
-        speed: u32,
-        /// Where callbacks are sent, on this machine only: PROVIDER=URL for those of one provider. Without PROVIDER=, a
-        /// URL without a path, or one that ends in `/callbacks`, is a receiver of all: each provider's go to
-        /// `/callbacks/PROVIDER` there, as `tilldeck listen` takes them. Any other URL alone is Kanga's.
-        /// Can be given several times; what names its provider goes before what does not.
-        #[arg(long, value_name = "[PROVIDER=]URL")]
-        callback_url: Vec<String>,
-        /// File that keeps nonces and payments, so that a restart goes on where it stopped.
-        #[arg(long, value_name = "PATH")]
-        keep: Option<PathBuf>,
-    },
-    /// Make something happen in a running sandbox, or send one callback to any receiver on this machine.
-    Trigger {
-        /// URL that `sandbox serve` printed; all but `deliver` need it.
-        #[arg(long, value_name = "URL")]
-        url: Option<String>,
-        /// What.
-        #[command(subcommand)]
-        what: Trigger,
-    },
-}
-
-/// `sandbox trigger`.
-#[derive(Debug, Subcommand)]
-pub enum Trigger {
-    /// Play a fault on every API call from now on: none, latency, 429, 5xx, html, torn, lost-reply.
-    Fault {
-        /// Which.
-        #[arg(value_parser = fault)]
-        fault: Fault,
-    },
-    /// Move the sandbox's clock on.
-    Advance {
-        /// By this much (90s, 1h, 25h).
-        #[arg(value_parser = duration)]
-        by: Duration,
-    },
-    /// Act as the payer: pay, pay-on-chain, pay-part, overpay, cancel, fail.
-    Payer {
-        /// Which payment.
-        #[arg(value_parser = payment_id)]
-        id: PaymentId,
-        /// What happens.
-        #[arg(value_parser = act)]
-        act: simulate::PayerAct,
-    },
-    /// Send a payment's latest callback once more.
-    Callback {
-        /// Which payment.
-        #[arg(value_parser = payment_id)]
-        id: PaymentId,
-    },
-    /// Change how a provider is played (kanga, kongregate: callback-fault, …; kinguin: webhook-fault, token-life, …; pledg: notice-fault, …).
-    Set {
-        /// Provider's short name.
-        provider: String,
-        /// Which setting; one that is not known is answered with those that are.
-        setting: String,
-        /// Its new value: 20s, 2000, delay, …
-        #[arg(allow_hyphen_values = true)]
-        value: String,
-    },
-    /// Make something happen at a provider (kanga: callback; kinguin: sale, reservation, …; kongregate: change-inventory, order, …; pledg: purchase, pay, …).
-    Event {
-        /// Provider's short name.
-        provider: String,
-        /// What happens; one that is not known is answered with those that are.
-        event: String,
-        /// To what: an id, an id and a state, a text.
-        #[arg(allow_hyphen_values = true)]
-        subject: Vec<String>,
-    },
-    /// Send one callback straight to a receiver, as the provider would send it, about something that need not exist.
-    Deliver(Deliver),
-}
-
-/// `sandbox trigger deliver`.
-#[derive(Debug, Args)]
-#[command(after_help = "\
-Examples:
-  deliver --to http://127.0.0.1:8787/callbacks/shop kanga ORDER-1
-  deliver --to http://127.0.0.1:8787/callbacks/keys --secret env:HOOK kinguin R-1 DELIVERED
-  deliver --to http://127.0.0.1:8787/callbacks/later pledg ORDER-1 SCORING_KO
-
-It exits with 5 unless the answer is 200, which alone means to a provider that a callback was taken.")]
-pub struct Deliver {
-    /// The account's callback address; http:// and on this machine only.
-    #[arg(long, value_name = "URL")]
-    pub to: String,
-    /// Where the secret is that proves it: `env:NAME`, `file:PATH`, `command:PROGRAM ARGUMENTS…`, `keyring:NAME`.
-    /// Without it, the sandbox's own. Never the secret itself.
-    #[arg(long, value_name = "SOURCE")]
-    pub secret: Option<String>,
-    /// Let nothing prove it.
-    #[arg(long, conflicts_with_all = ["secret", "header"])]
-    pub unsigned: bool,
-    /// The header that carries the secret, where that is yours to choose (kinguin).
-    #[arg(long, value_name = "NAME")]
-    pub header: Option<String>,
-    /// Send the very same so many times.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "COUNT")]
-    pub times: u32,
-    /// Provider's short name.
-    pub provider: String,
-    /// Of what it tells: a payment's id, a reservation's, a player's number, a purchase's reference.
-    #[arg(allow_hyphen_values = true)]
-    pub subject: String,
-    /// What it tells, in the provider's word: kinguin `DELIVERED`, kongregate `item_order_placed`, pledg `SCORING_KO`; one that is not known is answered
-    /// with those that are.
-    pub event: Option<String>,
 }
 
 const LISTEN: &str = "\
@@ -503,91 +288,6 @@ pub enum ConfigCommand {
     Path,
     /// Check the config file and that every secret it names can be read.
     Check,
-}
-
-fn amount(text: &str) -> Result<Amount, String> {
-    Amount::typed(text).map_err(|error| error.to_string())
-}
-
-fn currency(text: &str) -> Result<Currency, String> {
-    Currency::new(text).map_err(|error| error.to_string())
-}
-
-fn payment_id(text: &str) -> Result<PaymentId, String> {
-    PaymentId::new(text).map_err(|error| error.to_string())
-}
-
-fn player_id(text: &str) -> Result<PlayerId, String> {
-    let id = text.parse().ok().filter(|id| *id > 0);
-    id.map(PlayerId)
-        .ok_or_else(|| "a player's number is a whole number, like 1480702".into())
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    time::parse_duration(text).map_err(|error| error.to_string())
-}
-
-fn state(text: &str) -> Result<PaymentState, String> {
-    match PaymentState::from_word(&text.to_ascii_uppercase()) {
-        PaymentState::Unknown(_) => {
-            let known: Vec<&str> = PaymentState::KNOWN
-                .iter()
-                .map(PaymentState::as_str)
-                .collect::<Vec<_>>();
-            Err(format!(
-                "there is no such state; the states are {}",
-                known.join(", ")
-            ))
-        }
-        state => Ok(state),
-    }
-}
-
-fn fault(text: &str) -> Result<Fault, String> {
-    Fault::from_name(text).ok_or_else(|| {
-        let names: Vec<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
-        format!(
-            "there is no such fault; the faults are {}",
-            names.join(", ")
-        )
-    })
-}
-
-fn act(text: &str) -> Result<simulate::PayerAct, String> {
-    simulate::PayerAct::ALL
-        .iter()
-        .find(|(_, name)| *name == text)
-        .map(|(act, _)| *act)
-        .ok_or_else(|| {
-            let names: Vec<&str> = simulate::PayerAct::ALL
-                .iter()
-                .map(|(_, name)| *name)
-                .collect();
-            format!("there is no such act; the acts are {}", names.join(", "))
-        })
-}
-
-fn method(text: &str) -> Result<String, String> {
-    let method = text.to_ascii_uppercase();
-    if ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(&method.as_str()) {
-        Ok(method)
-    } else {
-        Err("the methods are GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".into())
-    }
-}
-
-fn email(text: &str) -> Result<String, String> {
-    let plausible = text
-        .split_once('@')
-        .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty());
-    if plausible
-        && text.len() <= 254
-        && !text.contains(|c: char| c.is_control() || c.is_whitespace())
-    {
-        Ok(text.to_owned())
-    } else {
-        Err("this is not an e-mail address, like payer@example.com".into())
-    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,91 @@
+//! Values of the command line, each refused with its reason.
+
+use std::time::Duration;
+
+use crate::domain::simulate::{self, Fault};
+use crate::domain::{Amount, Currency, PaymentId, PaymentState, PlayerId, time};
+
+pub(super) fn amount(text: &str) -> Result<Amount, String> {
+    Amount::typed(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn currency(text: &str) -> Result<Currency, String> {
+    Currency::new(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn payment_id(text: &str) -> Result<PaymentId, String> {
+    PaymentId::new(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn player_id(text: &str) -> Result<PlayerId, String> {
+    let id = text.parse().ok().filter(|id| *id > 0);
+    id.map(PlayerId)
+        .ok_or_else(|| "a player's number is a whole number, like 1480702".into())
+}
+
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    time::parse_duration(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn state(text: &str) -> Result<PaymentState, String> {
+    match PaymentState::from_word(&text.to_ascii_uppercase()) {
+        PaymentState::Unknown(_) => {
+            let known: Vec<&str> = PaymentState::KNOWN
+                .iter()
+                .map(PaymentState::as_str)
+                .collect::<Vec<_>>();
+            Err(format!(
+                "there is no such state; the states are {}",
+                known.join(", ")
+            ))
+        }
+        state => Ok(state),
+    }
+}
+
+pub(super) fn fault(text: &str) -> Result<Fault, String> {
+    Fault::from_name(text).ok_or_else(|| {
+        let names: Vec<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
+        format!(
+            "there is no such fault; the faults are {}",
+            names.join(", ")
+        )
+    })
+}
+
+pub(super) fn act(text: &str) -> Result<simulate::PayerAct, String> {
+    simulate::PayerAct::ALL
+        .iter()
+        .find(|(_, name)| *name == text)
+        .map(|(act, _)| *act)
+        .ok_or_else(|| {
+            let names: Vec<&str> = simulate::PayerAct::ALL
+                .iter()
+                .map(|(_, name)| *name)
+                .collect();
+            format!("there is no such act; the acts are {}", names.join(", "))
+        })
+}
+
+pub(super) fn method(text: &str) -> Result<String, String> {
+    let method = text.to_ascii_uppercase();
+    if ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"].contains(&method.as_str()) {
+        Ok(method)
+    } else {
+        Err("the methods are GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS".into())
+    }
+}
+
+pub(super) fn email(text: &str) -> Result<String, String> {
+    let plausible = text
+        .split_once('@')
+        .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty());
+    if plausible
+        && text.len() <= 254
+        && !text.contains(|c: char| c.is_control() || c.is_whitespace())
+    {
+        Ok(text.to_owned())
+    } else {
+        Err("this is not an e-mail address, like payer@example.com".into())
+    }
+}
