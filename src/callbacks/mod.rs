@@ -1,5 +1,6 @@
 //! Inbound callbacks: limits, verdict, durable row, answer. Knows no provider: an [`Addressee`] judges what comes.
 
+mod pulse;
 mod rate;
 mod receiver;
 pub mod seal;
@@ -136,4 +137,22 @@ pub struct Raw {
     pub headers: Vec<(String, Vec<u8>)>,
     /// Its body.
     pub body: Bytes,
+}
+
+impl Raw {
+    /// The request as it came.
+    #[must_use]
+    pub fn of(request: &Request) -> Self {
+        let target = request.uri().path_and_query();
+        Self {
+            method: request.method().to_string(),
+            target: target.map_or("/", |target| target.as_str()).to_owned(),
+            headers: request
+                .headers()
+                .iter()
+                .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
+                .collect(),
+            body: request.body().clone(),
+        }
+    }
 }

@@ -1,34 +1,28 @@
-//! The receiver: one request after another is judged, made durable, answered, and only then told on. Beside that, it
-//! calls itself through its own socket, so that it is known whether it would answer.
+//! The receiver: one request after another is judged, made durable, answered, and only then told on.
 
-use std::fmt::Write as _;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::{oneshot, watch};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use super::pulse::{HEARTBEAT, Heart};
 use super::rate::{Rate, Rates};
 use super::seal::Sealer;
 use super::{Addressee, Addressees, Answer, Inbound, Raw, Refusal, Same, Told};
 use crate::clock::Clock;
-use crate::domain::{Delivery, Duty, Listening, Verdict, WallTime, inert};
-use crate::http_server::{
-    self, Hosts, Outcome, Outgoing, Peer, Request, Response, Server, respond, text,
-};
+use crate::domain::{Delivery, Duty, Listening, Verdict, inert};
+use crate::http_server::{self, Hosts, Outcome, Peer, Request, Response, Server, respond, text};
 use crate::ledger::{Identity, Ledger, NewDelivery, NewErrand, Tried};
 use crate::net::redact;
 
 const CALLBACKS: &str = "/callbacks/";
-const HEARTBEAT: &str = "/heartbeat";
-/// Carries what only the receiver itself can know.
-const PULSE: &str = "x-tilldeck-pulse";
 /// Longer than a reverse proxy's patience is of no use.
 const JUDGING: Duration = Duration::from_secs(10);
 /// What a provider is told where its callback cannot be kept or judged now.
@@ -107,18 +101,7 @@ struct Shared {
     rates: Mutex<Rates>,
     /// What is being judged and kept goes on although whoever sent it hangs up: it may be durable already.
     tasks: TaskTracker,
-    /// The call to itself that is under way.
-    beat: Mutex<Beat>,
-    tell: watch::Sender<Listening>,
-}
-
-/// A call to itself.
-#[derive(Default)]
-struct Beat {
-    /// What it is known by.
-    pulse: Option<String>,
-    /// Whether it came through the socket.
-    felt: bool,
+    heart: Arc<Heart>,
 }
 
 impl Receiver {
@@ -127,14 +110,13 @@ impl Receiver {
     /// # Errors
     /// If the listener does not know its own address.
     pub fn start(listener: TcpListener, setup: Setup) -> io::Result<Self> {
-        let (tell, listening) = watch::channel(Listening::Off);
+        let (heart, listening) = Heart::new(setup.clock.clone());
         let limits = setup.limits;
         let shared = Arc::new(Shared {
             rates: Mutex::new(Rates::new(limits.rate)),
             setup,
             tasks: TaskTracker::new(),
-            beat: Mutex::default(),
-            tell,
+            heart: Arc::new(heart),
         });
         let server = {
             let shared = shared.clone();
@@ -143,7 +125,7 @@ impl Receiver {
                 async move { Outcome::Answer(shared.answer(request).await) }
             })?
         };
-        let beat = shared.clone().beat(server.address());
+        let beat = shared.heart.clone().beat(server.address(), limits);
         let heart = AbortOnDropHandle::new(tokio::spawn(beat));
         Ok(Self {
             server,
@@ -175,7 +157,7 @@ impl Receiver {
             self.server.stop(patience),
             tokio::time::timeout(patience, finished)
         );
-        self.shared.tell.send_replace(Listening::Off);
+        self.shared.heart.stop();
     }
 }
 
@@ -183,7 +165,7 @@ impl Shared {
     async fn answer(self: &Arc<Self>, request: Request) -> Response {
         let path = request.uri().path();
         if path == HEARTBEAT {
-            return self.feel(&request);
+            return self.heart.feel(&request);
         }
         let (from, limited) = sender(&request);
         if limited {
@@ -350,7 +332,7 @@ impl Shared {
             identity: judged.identity,
             status: judged.status,
             bytes: u64::try_from(inbound.request.body().len()).unwrap_or(u64::MAX),
-            sealed: self.setup.sealer.seal(&raw(&inbound.request)),
+            sealed: self.setup.sealer.seal(&Raw::of(&inbound.request)),
             errands: judged.errands,
         };
         // Why it cannot be kept is the ledger's to tell: its status says so.
@@ -413,87 +395,6 @@ impl Shared {
             Same::Subject(_) => Identity::Subject(hash),
         }
     }
-
-    /// Answers whoever asks whether somebody is there, and knows its own call.
-    fn feel(&self, request: &Request) -> Response {
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "GET it.\n");
-            let allowed = HeaderValue::from_static("GET, HEAD");
-            refused.headers_mut().insert(header::ALLOW, allowed);
-            return refused;
-        }
-        let pulse = request.headers().get(PULSE);
-        if let Some(pulse) = pulse {
-            let mut beat = self.beat.lock().unwrap_or_else(PoisonError::into_inner);
-            // Somebody else's pulse is nobody's business.
-            beat.felt |= beat.pulse.as_deref().map(str::as_bytes) == Some(pulse.as_bytes());
-        }
-        text(StatusCode::OK, "alive\n")
-    }
-
-    async fn beat(self: Arc<Self>, bound: SocketAddr) {
-        let limits = self.setup.limits;
-        let url = format!("http://{}", reachable(bound));
-        loop {
-            let beaten = self.call_itself(bound, limits.heartbeat_patience).await;
-            let now = self.setup.clock.now().wall;
-            match beaten {
-                Ok(()) => {
-                    self.tell.send_replace(Listening::Up {
-                        url: url.clone(),
-                        heartbeat: now,
-                    });
-                }
-                Err(why) => self.tell_down(bound, why, now),
-            }
-            tokio::time::sleep(limits.heartbeat).await;
-        }
-    }
-
-    async fn call_itself(&self, bound: SocketAddr, patience: Duration) -> Result<(), String> {
-        let mut random = [0_u8; 16];
-        getrandom::fill(&mut random).map_err(|error| error.to_string())?;
-        let pulse = random.iter().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
-        *self.beat.lock().unwrap_or_else(PoisonError::into_inner) = Beat {
-            pulse: Some(pulse.clone()),
-            felt: false,
-        };
-        let to = reachable(bound);
-        let call = Outgoing {
-            url: format!("http://{to}{HEARTBEAT}"),
-            headers: vec![(PULSE.to_owned(), pulse)],
-            body: None,
-        };
-        let answered = http_server::send_to(to, &call, patience)
-            .await
-            .map_err(|error| format!("it does not answer its own call: {error}"))?;
-        let beat = self.beat.lock().unwrap_or_else(PoisonError::into_inner);
-        if answered.status != 200 || !beat.felt {
-            return Err("another program answers in its place".into());
-        }
-        Ok(())
-    }
-
-    fn tell_down(&self, bound: SocketAddr, why: String, now: WallTime) {
-        self.tell.send_if_modified(|listening| {
-            if matches!(listening, Listening::Down { why: known, .. } if *known == why) {
-                return false;
-            }
-            let since = match listening {
-                Listening::Down { since, .. } => *since,
-                _ => now,
-            };
-            *listening = Listening::Down {
-                address: bound.to_string(),
-                why,
-                since,
-            };
-            true
-        });
-    }
 }
 
 /// A request with what was found of it.
@@ -554,30 +455,6 @@ fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
         .parse::<IpAddr>()
         .or_else(|_| entry.parse::<SocketAddr>().map(|address| address.ip()));
     ip.ok().map(|ip| ip.to_canonical())
-}
-
-/// By what a server that listens there is called from here.
-fn reachable(bound: SocketAddr) -> SocketAddr {
-    let ip = match bound.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-        ip => ip,
-    };
-    SocketAddr::new(ip, bound.port())
-}
-
-fn raw(request: &Request) -> Raw {
-    let target = request.uri().path_and_query();
-    Raw {
-        method: request.method().to_string(),
-        target: target.map_or("/", |target| target.as_str()).to_owned(),
-        headers: request
-            .headers()
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
-            .collect(),
-        body: request.body().clone(),
-    }
 }
 
 fn json(body: Bytes) -> Response {

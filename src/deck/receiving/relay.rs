@@ -27,7 +27,7 @@ impl Shared {
         errand: &Errand,
     ) -> Option<Response> {
         let began = self.asker.clock.now();
-        let raw = raw(inbound);
+        let raw = Raw::of(&inbound.request);
         let about = about(delivery);
         let handed = match forward::target(&errand.target) {
             Ok(to) => self.hand_on_within(LIMIT, delivery, &raw, &to, about).await,
@@ -110,20 +110,5 @@ pub(super) fn about(delivery: &Delivery) -> String {
     match &delivery.subject {
         Some(subject) => format!("{subject}{HANDED_ON}"),
         None => format!("callback {}{HANDED_ON}", delivery.id.0),
-    }
-}
-
-fn raw(inbound: &Inbound) -> Raw {
-    let request = &inbound.request;
-    let target = request.uri().path_and_query();
-    Raw {
-        method: request.method().to_string(),
-        target: target.map_or("/", |target| target.as_str()).to_owned(),
-        headers: request
-            .headers()
-            .iter()
-            .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
-            .collect(),
-        body: request.body().clone(),
     }
 }
