@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::time::fine;
 use super::{
-    AccountId, Delivery, Duty, Errand, ExchangeId, Observation, Outcome, PaymentId, PaymentState,
-    Standing, Verdict, WallTime, inert,
+    AccountId, Delivery, DeliveryId, Duty, Errand, ExchangeId, Observation, Outcome, PaymentId,
+    PaymentState, Standing, Verdict, WallTime, inert,
 };
 
 /// All that is known to have happened to a payment.
@@ -70,8 +70,6 @@ pub struct Row {
     pub first: usize,
     /// Its last one; another one than the first only where calls are told as one.
     pub last: usize,
-    /// The callback's number among the payment's genuine ones, from 1; 0 for all else.
-    pub nth: u32,
     /// What is to be said of it.
     pub remarks: Vec<Remark>,
 }
@@ -88,8 +86,8 @@ pub enum Remark {
     },
     /// Of a state: a callback told of it.
     SeenAfter {
-        /// The callback's number.
-        nth: u32,
+        /// Which callback.
+        callback: DeliveryId,
         /// How long after the callback it was seen.
         by: Duration,
     },
@@ -104,8 +102,8 @@ pub enum Remark {
     },
     /// Of a callback: nothing has changed since the one before.
     NothingNew {
-        /// The callback's number.
-        nth: u32,
+        /// Which callback.
+        callback: DeliveryId,
     },
     /// Of calls: so many in a row brought the same.
     Unchanged {
@@ -120,14 +118,18 @@ impl fmt::Display for Remark {
             Self::SeenBefore { state, by } => {
                 write!(f, "{} seen {} before its callback", word(state), fine(*by))
             }
-            Self::SeenAfter { nth, by } => write!(f, "seen {} after callback {nth}", fine(*by)),
+            Self::SeenAfter { callback, by } => {
+                write!(f, "seen {} after callback {}", fine(*by), callback.0)
+            }
             Self::NeverTold(state) => write!(f, "no callback told of {}", word(state)),
             Self::NotTold { state, waited } => {
                 // Whole minutes, so that an idle screen changes once a minute.
                 let waited = Duration::from_secs(waited.as_secs() / 60 * 60);
                 write!(f, "no callback for {} since {}", fine(waited), word(state))
             }
-            Self::NothingNew { nth } => write!(f, "callback {nth} tells nothing new"),
+            Self::NothingNew { callback } => {
+                write!(f, "callback {} tells nothing new", callback.0)
+            }
             Self::Unchanged { times } => write!(f, "asked {times} times without change"),
         }
     }
@@ -196,15 +198,13 @@ fn walk(happenings: &[Happening]) -> (Vec<Row>, Option<Latest<'_>>) {
     let any_callback = happenings.iter().any(|it| genuine(it).is_some());
     let mut rows: Vec<Row> = Vec::new();
     let mut latest: Option<Latest<'_>> = None;
-    // The callback that is to be followed by a change, and its number.
-    let mut announced: Option<(u32, &Delivery)> = None;
-    let mut nth = 0;
+    // The callback that is to be followed by a change.
+    let mut announced: Option<&Delivery> = None;
     let mut at = 0;
     while let Some(happening) = happenings.get(at) {
         let mut row = Row {
             first: at,
             last: at,
-            nth: 0,
             remarks: Vec::new(),
         };
         match &happening.what {
@@ -219,9 +219,11 @@ fn walk(happenings: &[Happening]) -> (Vec<Row>, Option<Latest<'_>>) {
                 if changes(latest.as_ref().map(|latest| latest.seen), seen) {
                     let told = announced.take();
                     let first = latest.is_none();
-                    if let Some((nth, delivery)) = told {
-                        let by = seen.at.since(delivery.received_at);
-                        row.remarks.push(Remark::SeenAfter { nth, by });
+                    if let Some(delivery) = told {
+                        row.remarks.push(Remark::SeenAfter {
+                            callback: delivery.id,
+                            by: seen.at.since(delivery.received_at),
+                        });
                     }
                     if let Some(left) = latest.filter(|left| !left.told && !left.first)
                         && any_callback
@@ -238,11 +240,9 @@ fn walk(happenings: &[Happening]) -> (Vec<Row>, Option<Latest<'_>>) {
                 }
             }
             What::Callback(delivery) if delivery.is_genuine() => {
-                nth += 1;
-                row.nth = nth;
                 let before = latest.as_ref().map(|latest| latest.seen);
                 if told_by(delivery, before, &happenings[at + 1..]) {
-                    announced = Some((nth, delivery));
+                    announced = Some(delivery);
                 } else if let Some(latest) = latest.as_mut().filter(|latest| !latest.told) {
                     latest.told = true;
                     row.remarks.push(Remark::SeenBefore {
@@ -252,7 +252,9 @@ fn walk(happenings: &[Happening]) -> (Vec<Row>, Option<Latest<'_>>) {
                 } else if delivery.verdict == Verdict::Repeat
                     || (latest.is_some() && !delivery.is_being_checked())
                 {
-                    row.remarks.push(Remark::NothingNew { nth });
+                    row.remarks.push(Remark::NothingNew {
+                        callback: delivery.id,
+                    });
                 }
             }
             What::Callback(_) => {}

@@ -86,8 +86,8 @@ pub enum Effect {
         request: RequestId,
         /// Which.
         delivery: DeliveryId,
-        /// Where to; `None` is where its account's callbacks are handed on to.
-        to: Option<String>,
+        /// Where to: the URL of the shop's own server.
+        to: String,
     },
     /// Bring all that is known to have happened to a payment; [`super::Msg::Timeline`] has it.
     LookBack {

@@ -241,10 +241,6 @@ impl Model {
             let request = self.store.number();
             form.stage = Stage::Asked(request);
             let delivery = form.delivery.id;
-            let to = match to {
-                replay::To::Usual => None,
-                replay::To::Address(to) => Some(to),
-            };
             out.push(Effect::Replay {
                 request,
                 delivery,

@@ -16,14 +16,6 @@ use crate::tui::widgets::form::{Field, Form};
 const TO: usize = 0;
 const NAME: usize = 1;
 
-/// Where a callback goes once more.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum To {
-    /// Where its account's callbacks go.
-    Usual,
-    Address(String),
-}
-
 /// The callback that would go out again.
 #[derive(Debug, Clone)]
 pub struct State {
@@ -46,7 +38,7 @@ impl State {
             .map_or("", |errand| errand.target.as_str());
         let mut fields = vec![Field::text(
             "To",
-            "where this account's callbacks go",
+            "the shop's own server: http://127.0.0.1:3000/hooks",
             target,
         )];
         if live {
@@ -62,7 +54,7 @@ impl State {
     }
 
     /// Where to, if it is meant.
-    pub fn submit(&mut self) -> Option<To> {
+    pub fn submit(&mut self) -> Option<String> {
         let account = &self.delivery.account;
         if let Some(field) = self.form.fields.get_mut(NAME) {
             let right = field.typed() == account;
@@ -73,18 +65,14 @@ impl State {
         let is_url = ["http://", "https://"]
             .iter()
             .any(|scheme| to.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
-        field.error = (!to.is_empty() && !is_url).then(|| {
+        field.error = (!is_url).then(|| {
             "write a whole address: http://127.0.0.1:3000/callbacks, or https:// on another host"
                 .into()
         });
         if self.form.find_error() {
             return None;
         }
-        Some(if to.is_empty() {
-            To::Usual
-        } else {
-            To::Address(to)
-        })
+        Some(to)
     }
 
     pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {

@@ -15,8 +15,13 @@ use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{Pen, cells, width};
 
-const ADVANCES: [(Duration, &str, &str); 3] = [
+const ADVANCES: [(Duration, &str, &str); 4] = [
     (Duration::from_mins(1), "+1 min", "one minute later"),
+    (
+        Duration::from_mins(15),
+        "+15 min",
+        "a callback that was not taken comes again",
+    ),
     (Duration::from_hours(1), "+1 h", "one hour later"),
     (
         Duration::from_hours(25),
@@ -24,7 +29,7 @@ const ADVANCES: [(Duration, &str, &str); 3] = [
         "past the day a payer has for paying",
     ),
 ];
-/// Columns of a name.
+/// The fewest columns of a name.
 const NAMES: u16 = 16;
 /// Columns of a setting's value, with the arrows around it.
 const VALUES: u16 = 14;
@@ -207,11 +212,16 @@ impl State {
         let theme = look.theme;
         let rows = self.rows(look.store);
         let height = cells(rows.len() + 2).min(screen.height.saturating_sub(2));
-        let inner = window(buf, screen, theme, "Simulator", (76, height), false);
+        let inner = window(buf, screen, theme, "Simulator", (100, height), false);
         let window = self.list.window(rows.len(), inner.height);
+        let longest = rows.iter().map(|row| width(row.name()) + 2).max();
+        let names = longest
+            .unwrap_or_default()
+            .min(inner.width * 2 / 5)
+            .max(NAMES);
         for (row, at) in (0..).zip(window.clone()) {
             let here = at == self.list.selected;
-            draw_row(&rows[at], here, look, inner, row, buf);
+            draw_row(&rows[at], names, here, look, inner, row, buf);
             if here {
                 let line = Rect {
                     y: inner.y + row,
@@ -239,7 +249,26 @@ impl State {
     }
 }
 
-fn draw_row(row: &Row<'_>, here: bool, look: Look<'_>, area: Rect, at: u16, buf: &mut Buffer) {
+impl Row<'_> {
+    fn name(&self) -> &str {
+        match self {
+            Self::Heading(_) => "",
+            Self::Choice(_, name, _) => name,
+            Self::Setting(_, setting) => setting.name,
+            Self::Event(_, event) => event.name,
+        }
+    }
+}
+
+fn draw_row(
+    row: &Row<'_>,
+    names: u16,
+    here: bool,
+    look: Look<'_>,
+    area: Rect,
+    at: u16,
+    buf: &mut Buffer,
+) {
     let theme = look.theme;
     let (plain, dim) = (theme.style(Tone::Plain), theme.style(Tone::Dim));
     let mut pen = Pen::new(buf, area, at);
@@ -257,7 +286,7 @@ fn draw_row(row: &Row<'_>, here: bool, look: Look<'_>, area: Rect, at: u16, buf:
             pen.skip(1)
                 .text(mark, theme.style(tone))
                 .skip(1)
-                .cell(name, NAMES - 1, plain)
+                .cell(name, names - 1, plain)
                 .skip(1)
                 .text(words, dim);
         }
@@ -269,7 +298,7 @@ fn draw_row(row: &Row<'_>, here: bool, look: Look<'_>, area: Rect, at: u16, buf:
             };
             let wide = width(&value).clamp(VALUES, 28);
             pen.skip(3)
-                .cell(setting.name, NAMES - 1, plain)
+                .cell(setting.name, names - 1, plain)
                 .skip(1)
                 .cell(&value, wide, theme.bold(Tone::Plain))
                 .skip(1)
@@ -278,7 +307,7 @@ fn draw_row(row: &Row<'_>, here: bool, look: Look<'_>, area: Rect, at: u16, buf:
         Row::Event(_, event) => {
             let more = if event.subject.is_empty() { "" } else { "…" };
             pen.skip(3)
-                .cell(&format!("{}{more}", event.name), NAMES - 1, plain)
+                .cell(&format!("{}{more}", event.name), names - 1, plain)
                 .skip(1)
                 .text(event.about, dim);
         }

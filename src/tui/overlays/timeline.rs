@@ -330,7 +330,7 @@ impl State {
             match lines[at] {
                 Line::Day(happening) => rail.day(happening, list, row, buf),
                 Line::Row(of) => rail.row(&rows[of], list, row, buf),
-                Line::Call(happening) => rail.happening(happening, 0, list, row, buf),
+                Line::Call(happening) => rail.happening(happening, list, row, buf),
                 Line::Remark(of, remark) => {
                     rail.remark(&rows[of].remarks[remark], list, row, buf);
                 }

@@ -166,6 +166,11 @@ impl State {
             Ok(player) => {
                 known.name = inert::cut(&player.username, NAME_MAX);
                 known.proof = Proof::Proved(now.wall);
+                known.trouble = None;
+            }
+            // They are who they were; this token does not prove it again.
+            Err(problem) if matches!(known.proof, Proof::Proved(_)) => {
+                known.trouble = Some(problem.clone());
             }
             Err(problem) => known.proof = Proof::Refused(problem.clone()),
         }

@@ -118,7 +118,7 @@ impl Rail<'_> {
 
     pub fn row(&self, told: &Row, area: Rect, row: u16, buf: &mut Buffer) {
         if told.last == told.first {
-            self.happening(told.first, told.nth, area, row, buf);
+            self.happening(told.first, area, row, buf);
             return;
         }
         let theme = self.look.theme;
@@ -164,7 +164,7 @@ impl Rail<'_> {
         pen
     }
 
-    pub fn happening(&self, at: usize, nth: u32, area: Rect, row: u16, buf: &mut Buffer) {
+    pub fn happening(&self, at: usize, area: Rect, row: u16, buf: &mut Buffer) {
         let theme = self.look.theme;
         let (plain, dim) = (theme.style(Tone::Plain), theme.style(Tone::Dim));
         match &self.timeline.happenings[at].what {
@@ -194,12 +194,11 @@ impl Rail<'_> {
             What::Callback(delivery) => {
                 let (_, word, tone) = told::verdict(delivery);
                 let mut pen = self.begin(at, ("←", Tone::Accent), area, row, buf);
-                let name = match nth {
-                    0 => "callback ".to_owned(),
-                    n => format!("callback {n} "),
-                };
-                pen.text(&name, theme.bold(Tone::Plain))
-                    .text(&word, theme.style(tone));
+                pen.text(
+                    &format!("callback {} ", delivery.id.0),
+                    theme.bold(Tone::Plain),
+                )
+                .text(&word, theme.style(tone));
                 if !delivery.kind.is_empty() {
                     pen.text(&format!(", {}", delivery.kind), dim);
                 }

@@ -11,6 +11,8 @@ use super::window::has_failed;
 pub fn verdict(delivery: &Delivery) -> (&'static str, String, Tone) {
     match delivery.verdict {
         Verdict::Accepted => ("✔", "accepted".into(), Tone::Good),
+        // Cut, a number would read as another.
+        Verdict::Repeat if delivery.attempt > 999 => ("↻", "repeat >1k".into(), Tone::Dim),
         Verdict::Repeat => ("↻", format!("repeat {}", delivery.attempt), Tone::Dim),
         Verdict::Refused => ("✘", "refused".into(), Tone::Bad),
         Verdict::UnknownAccount => ("?", "no account".into(), Tone::Warn),
@@ -127,7 +129,8 @@ pub fn arrival(delivery: &Delivery, look: Look<'_>) -> String {
         kind => format!("“{kind}” "),
     };
     format!(
-        "{kind}{} from {} by {}, {} · answered {}",
+        "callback {} {kind}{} from {} by {}, {} · answered {}",
+        delivery.id.0,
         delivery.received_at.date_and_clock(&look.store.zone),
         delivery.from,
         delivery.method,

@@ -177,7 +177,7 @@ impl State {
         };
         for problem in refusal.into_iter().chain(&known.trouble) {
             let room = Rect {
-                height: left.height.min(3),
+                height: left.height.min(4),
                 ..left
             };
             let rows = paragraph(buf, room, &problem.told(), theme.style(Tone::Bad));
