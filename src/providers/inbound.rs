@@ -2,13 +2,12 @@
 //! make two messages one. Pure; decides on nothing.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use axum::http::{HeaderValue, Method};
 use percent_encoding::percent_decode;
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
+use super::once::Once;
 use crate::callbacks::{Inbound, Refusal};
 
 /// No provider's notification is larger: reading one must not take long, whoever sends it.
@@ -100,33 +99,6 @@ pub fn parts(parts: &[&str]) -> Vec<u8> {
         bytes.extend_from_slice(part.as_bytes());
     }
     bytes
-}
-
-/// An object each of whose names stands in it once.
-struct Once(Map<String, Value>);
-
-impl<'de> Deserialize<'de> for Once {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Once;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Once, A::Error> {
-                let mut object = Map::new();
-                while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    if object.insert(name, value).is_some() {
-                        return Err(A::Error::custom("a name stands there twice"));
-                    }
-                }
-                Ok(Once(object))
-            }
-        }
-        from.deserialize_map(Reader)
-    }
 }
 
 #[cfg(test)]
