@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Memory;
 use super::cast;
+use super::orders;
 use super::post::{self, Fault, What};
 use crate::domain::simulate::{Event, Setting};
 use crate::domain::{inert, time};
@@ -304,9 +305,9 @@ impl Memory {
                 Ok(format!("{name} is {second} from now on"))
             }
             "order" => {
-                let info = post::order_info(second)?;
+                let info = orders::order_info(second)?;
                 let recipient = third.map_or(Ok(player), |third| self.someone(third))?;
-                let order = self.post.begin(player, recipient, info);
+                let order = self.post.orders.begin(player, recipient, info);
                 self.forget_unsendable();
                 let said = self.send(What::OrderRequest { order }, world);
                 Ok(format!("{name} orders {info}: order {order}; {said}"))
