@@ -161,7 +161,15 @@ impl Memory {
     /// Forgets what can be sent no more: its order is forgotten, or was never known. It would be due for ever.
     pub fn forget_unsendable(&mut self) {
         let mut waiting = std::mem::take(&mut self.post.waiting);
-        waiting.retain(|one| self.body(one).is_some());
+        waiting.retain(|one| match one.what {
+            What::Inventory { player } | What::Unknown { player } => {
+                self.cast.player(player).is_some()
+            }
+            What::UnknownSigned { .. } => true,
+            What::OrderRequest { order } | What::OrderPlaced { order } => {
+                self.post.orders.known(order).is_some()
+            }
+        });
         self.post.waiting = waiting;
     }
 
