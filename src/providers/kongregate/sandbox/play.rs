@@ -167,15 +167,7 @@ impl Rules {
     /// Changes a setting.
     pub fn set(&mut self, name: &str, value: &str) -> Result<String, String> {
         let known = self.settings();
-        let setting = known.iter().find(|setting| setting.name == name);
-        let setting = setting.ok_or_else(|| {
-            let names: Vec<_> = known.iter().map(|setting| setting.name).collect();
-            format!(
-                "Kongregate has no setting {}; it has {}",
-                inert::quoted(name, 40),
-                names.join(", ")
-            )
-        })?;
+        let setting = Setting::named(&known, "Kongregate", name)?;
         match name {
             "prefix" => {
                 self.prefix = prefix(value)?;
@@ -194,13 +186,7 @@ impl Rules {
             }
             _ => {}
         }
-        if !setting.choices.contains(&value) {
-            return Err(format!(
-                "{name} is one of {}, not {}",
-                setting.choices.join(", "),
-                inert::quoted(value, 40)
-            ));
-        }
+        setting.takes(value)?;
         match name {
             "callback-fault" => {
                 let mut all = Fault::ALL.into_iter();
