@@ -223,8 +223,7 @@ fn field(part: &[u8]) -> Result<String, Refusal> {
 mod tests {
     use super::super::signed::tests::{ORDER, PUBLISHED, PUBLISHED_KEY};
     use super::*;
-    use crate::domain::WallTime;
-    use crate::http_server::Request;
+    use crate::providers::inbound::tests::inbound;
     use bytes::Bytes;
     use proptest::prelude::*;
 
@@ -236,14 +235,7 @@ mod tests {
     }
 
     fn judge_as(method: &str, body: impl Into<Bytes>) -> Result<Told, Refusal> {
-        let mut request = Request::new(body.into());
-        *request.method_mut() = method.parse().unwrap();
-        let inbound = Inbound {
-            request,
-            from: std::net::Ipv4Addr::LOCALHOST.into(),
-            at: WallTime(0),
-        };
-        (SPEC.read)(&inbound, &held())
+        read(&inbound(method, "/", body), &held())
     }
 
     fn judge(body: impl Into<Bytes>) -> Result<Told, Refusal> {
@@ -313,14 +305,7 @@ mod tests {
             let refusal = judge_as(method, good.clone());
             assert_eq!(refusal, Err(Refusal::Method { allowed: "POST" }));
         }
-        let mut request = Request::new(Bytes::from(good));
-        *request.method_mut() = Method::POST;
-        let inbound = Inbound {
-            request,
-            from: std::net::Ipv4Addr::LOCALHOST.into(),
-            at: WallTime(0),
-        };
-        let nothing = (SPEC.read)(&inbound, &Held::default());
+        let nothing = read(&inbound("POST", "/", good), &Held::default());
         assert!(matches!(nothing, Err(Refusal::Unable(_))), "{nothing:?}");
     }
 
