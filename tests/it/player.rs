@@ -10,7 +10,7 @@ use tilldeck::net::Timeouts;
 use crate::deck::{how, open};
 use crate::peer::{Act, Peer, json, reply};
 use crate::program::{Place, Ran, Served};
-use crate::secrets::{Planted, form, forms, quoted};
+use crate::secrets::{AFTERWARDS, Planted, form, forms, quoted};
 use crate::terminal::Terminal;
 
 /// The token of the simulator's first player.
@@ -370,14 +370,7 @@ fn seek_in_all(both: Act, key: Act) {
     let posted = sent.iter().filter(|one| one.head.starts_with("POST"));
     let keyed: Vec<bool> = posted.map(|one| keyed(&one.body)).collect();
     assert_eq!(keyed, [true, true]);
-    for arguments in [
-        &["log"][..],
-        &["log", "--json"],
-        &["log", "--export", "har"],
-        &["log", "--export", "ndjson"],
-        &["log", "--export", "curl"],
-        &["account", "list", "--json"],
-    ] {
+    for arguments in AFTERWARDS {
         let ran = run(&place, arguments);
         assert!(ran.code == 0 && ran.out.contains("mygame"), "{ran:?}");
         PLANTED.seek(&format!("{arguments:?}"), &ran.all(), &[]);
