@@ -12,7 +12,7 @@ use super::{
     Context, Exit, Keeping, can_ask, how, locations, misconfigured, prompt, until_interrupted, warn,
 };
 use crate::clock::Clock;
-use crate::config::{Config, Environ, Profile, SANDBOX, SecretSource, edit};
+use crate::config::{Config, Profile, SANDBOX, SecretSource, edit};
 use crate::deck::Deck;
 use crate::deck::manage::{self, Proved};
 use crate::domain::manage::{
@@ -20,8 +20,8 @@ use crate::domain::manage::{
 };
 use crate::domain::{Account, CredentialStatus, Environment, Problem, ProblemKind, Secret, inert};
 use crate::providers::SPECS;
-pub(super) use answers::source_of;
 use answers::{answers, ask, ask_secret, one_of, say};
+pub(super) use answers::{read_from, source_of};
 
 const SOURCES: &str = "SOURCE is env:NAME, file:PATH, command:PROGRAM ARGUMENTS… or keyring:NAME; a secret itself is never an argument";
 
@@ -209,11 +209,7 @@ async fn new_secret(
     key: &str,
 ) -> Result<Secret, Problem> {
     if let Some(from) = &args.from {
-        let source = source_of(from)?;
-        let read = tokio::task::spawn_blocking(move || source.resolve(&Environ::process()));
-        let read = read
-            .await
-            .map_err(|_| usage("the new secret cannot be read", ""))?;
+        let read = read_from(source_of(from)?).await;
         return read.map(|resolved| resolved.secret).map_err(|error| {
             Problem::new(
                 ProblemKind::Config,

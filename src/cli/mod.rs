@@ -6,6 +6,7 @@ mod budget;
 mod check;
 mod config;
 mod console;
+mod deliver;
 mod deliveries;
 mod estimate;
 mod export;
@@ -238,7 +239,7 @@ fn run(arguments: Arguments) -> color_eyre::Result<Exit> {
         Some(Command::Sandbox(SandboxCommand::Trigger {
             url,
             what: Trigger::Deliver(args),
-        })) => block_on(sandbox::deliver(url.as_deref(), &args, &out))?,
+        })) => block_on(deliver::run(url.as_deref(), &args, &out))?,
         // Its profile, and the file, may be yet to be made.
         Some(Command::Account(AccountCommand::Add(args))) => {
             block_on(manage::add(&args, arguments.global, &out))?

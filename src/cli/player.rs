@@ -3,10 +3,9 @@
 use serde_json::json;
 
 use super::args::PlayerCommand;
-use super::manage::source_of;
+use super::manage::{read_from, source_of};
 use super::output::{Closed, Out, Table, Tone, plain, toned};
 use super::{Context, Exit, can_ask, how, prompt};
-use crate::config::Environ;
 use crate::deck::Deck;
 use crate::domain::{
     Account, Answer, Inventory, Item, Op, Player, PlayerId, Problem, ProblemKind, Secret, inert,
@@ -67,11 +66,7 @@ async fn token_of(
     let token = match source.filter(|source| *source != PROMPT) {
         Some(source) => {
             let source = source_of(source).map_err(|problem| usage(account, &problem.message))?;
-            let read = tokio::task::spawn_blocking(move || source.resolve(&Environ::process()));
-            let read = read
-                .await
-                .map_err(|_| usage(account, "the player's token cannot be read"))?;
-            let resolved = read.map_err(|error| {
+            let resolved = read_from(source).await.map_err(|error| {
                 Problem::new(
                     ProblemKind::Config,
                     format!(

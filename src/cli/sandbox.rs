@@ -9,14 +9,12 @@ use tokio::net::TcpListener;
 
 use reqwest::Url;
 
-use super::args::{Deliver, Trigger};
-use super::manage::source_of;
+use super::args::Trigger;
 use super::output::{Closed, Out, Tone};
 use super::{Exit, local};
 use crate::clock::Clock;
-use crate::config::Environ;
 use crate::deck::{self, Deck};
-use crate::domain::{Problem, ProblemKind, Secret, inert, simulate};
+use crate::domain::{Problem, ProblemKind, inert, simulate};
 use crate::providers::{self, REGISTRY};
 use crate::sandbox;
 
@@ -233,89 +231,6 @@ pub async fn trigger(
         Ok(happened) => out.line(&happened).map(|()| Exit::Done),
         Err(problem) => out.fail(&problem),
     }
-}
-
-/// Sends one callback to a receiver on this machine.
-pub async fn deliver(url: Option<&str>, args: &Deliver, out: &Out) -> Result<Exit, Closed> {
-    if url.is_some() {
-        return out.fail(&Problem::new(
-            ProblemKind::Usage,
-            "`deliver` takes no --url: it goes through no sandbox",
-            "`sandbox trigger --url URL callback ID` makes a running one send",
-        ));
-    }
-    let posted = async {
-        let proof = match &args.secret {
-            _ if args.unsigned => deck::Proof::None,
-            Some(source) => deck::Proof::Own(secret(source).await?),
-            None => deck::Proof::Simulator,
-        };
-        let posting = deck::Posting {
-            provider: args.provider.clone(),
-            to: args.to.clone(),
-            subject: args.subject.clone(),
-            event: args.event.clone().unwrap_or_default(),
-            proof,
-            header: args.header.clone(),
-            times: args.times,
-        };
-        deck::post(&posting, Clock::system().now().wall).await
-    };
-    let posted = match posted.await {
-        Ok(posted) => posted,
-        Err(problem) => return out.fail(&problem),
-    };
-    if let Some(sent) = posted.first().filter(|_| !out.json) {
-        out.say(&format!("{} {}", sent.method, inert::line(&sent.url)));
-        for (name, value) in &sent.headers {
-            out.say(&format!("{name}: {}", inert::line(value)));
-        }
-        if let Some(body) = &sent.body {
-            out.say(&format!("\n{}", inert::block(body)));
-        }
-    }
-    for sent in &posted {
-        let taken = sent.is_taken();
-        if out.json {
-            let headers: Vec<_> = sent.headers.iter().collect();
-            out.object(&json!({
-                "method": sent.method, "url": sent.url, "headers": headers, "body": sent.body,
-                "status": sent.answer.as_ref().ok().map(|(status, _)| status),
-                "answer": sent.answer.as_ref().ok().and_then(|(_, body)| body.as_deref()),
-                "error": sent.answer.as_ref().err(), "taken": taken,
-            }))?;
-            continue;
-        }
-        let word = if taken { "taken" } else { "not taken" };
-        match &sent.answer {
-            Ok((status, body)) => {
-                let body = inert::cut(body.as_deref().unwrap_or_default().trim(), 400);
-                let separator = if body.is_empty() { "" } else { ": " };
-                out.line(&format!("{status} {word}{separator}{body}"))?;
-            }
-            Err(why) => out.line(&format!("{word}: {}", inert::line(why)))?,
-        }
-    }
-    Ok(if posted.iter().all(deck::Posted::is_taken) {
-        Exit::Done
-    } else {
-        Exit::Provider
-    })
-}
-
-async fn secret(source: &str) -> Result<Secret, Problem> {
-    let source = source_of(source)?;
-    let unreadable = |why: String| {
-        Problem::new(
-            ProblemKind::Config,
-            format!("the secret cannot be read: {why}"),
-            "",
-        )
-    };
-    let read = tokio::task::spawn_blocking(move || source.resolve(&Environ::process())).await;
-    let read = read.map_err(|error| unreadable(error.to_string()))?;
-    let read = read.map_err(|error| unreadable(error.to_string()))?;
-    Ok(read.secret)
 }
 
 #[cfg(test)]

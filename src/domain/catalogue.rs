@@ -41,7 +41,74 @@ pub enum Place {
     Query,
 }
 
+impl Param {
+    /// One in the path.
+    #[must_use]
+    pub const fn in_path(name: &'static str, about: &'static str, example: &'static str) -> Self {
+        Self {
+            name,
+            place: Place::Path,
+            required: true,
+            about,
+            example,
+        }
+    }
+
+    /// One in the query that must be there.
+    #[must_use]
+    pub const fn needed(name: &'static str, about: &'static str, example: &'static str) -> Self {
+        Self {
+            name,
+            place: Place::Query,
+            required: true,
+            about,
+            example,
+        }
+    }
+
+    /// One in the query that may be left out.
+    #[must_use]
+    pub const fn optional(name: &'static str, about: &'static str, example: &'static str) -> Self {
+        Self {
+            required: false,
+            ..Self::needed(name, about, example)
+        }
+    }
+}
+
 impl Documented {
+    /// A GET, which changes nothing.
+    #[must_use]
+    pub const fn get(path: &'static str, params: &'static [Param], about: &'static str) -> Self {
+        Self {
+            method: "GET",
+            path,
+            params,
+            body: None,
+            writes: false,
+            about,
+        }
+    }
+
+    /// A call that changes something.
+    #[must_use]
+    pub const fn write(
+        method: &'static str,
+        path: &'static str,
+        params: &'static [Param],
+        body: Option<&'static str>,
+        about: &'static str,
+    ) -> Self {
+        Self {
+            method,
+            path,
+            params,
+            body,
+            writes: true,
+            about,
+        }
+    }
+
     /// Whether this is what a call to `path` (with or without a query) does.
     #[must_use]
     pub fn covers(&self, method: &str, path: &str) -> bool {

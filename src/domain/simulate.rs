@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::PaymentId;
+use super::{PaymentId, inert};
 
 /// A fault the simulator plays on API calls until it is set to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -123,6 +123,32 @@ pub struct Setting {
     pub choices: &'static [&'static str],
     /// What it does, for people.
     pub about: &'static str,
+}
+
+impl Setting {
+    /// The one of this name among a provider's.
+    ///
+    /// # Errors
+    /// In words, which there are.
+    pub fn named<'a>(all: &'a [Self], provider: &str, name: &str) -> Result<&'a Self, String> {
+        all.iter().find(|one| one.name == name).ok_or_else(|| {
+            let names: Vec<_> = all.iter().map(|one| one.name).collect();
+            let (name, names) = (inert::quoted(name, 40), names.join(", "));
+            format!("{provider} has no setting {name}; it has {names}")
+        })
+    }
+
+    /// Whether it can have this value.
+    ///
+    /// # Errors
+    /// In words, what it can have.
+    pub fn takes(&self, value: &str) -> Result<(), String> {
+        if self.choices.contains(&value) {
+            return Ok(());
+        }
+        let (choices, value) = (self.choices.join(", "), inert::quoted(value, 40));
+        Err(format!("{} is one of {choices}, not {value}", self.name))
+    }
 }
 
 /// One thing that can be made to happen at a provider.

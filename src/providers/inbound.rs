@@ -1,12 +1,13 @@
-//! What the judges of several providers read alike: a JSON object in a POST, a header that comes once, the bytes that
+//! What the judges of several providers read alike: a JSON object in a POST, a form, a header that comes once, the bytes that
 //! make two messages one. Pure; decides on nothing.
 
-use std::fmt;
+use std::borrow::Cow;
 
 use axum::http::{HeaderValue, Method};
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
+use percent_encoding::percent_decode;
 use serde_json::{Map, Value};
 
+use super::once::Once;
 use crate::callbacks::{Inbound, Refusal};
 
 /// No provider's notification is larger: reading one must not take long, whoever sends it.
@@ -68,6 +69,28 @@ pub fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     (!text.is_empty()).then_some(text)
 }
 
+/// The fields of a form or a query as they stand there, a value only behind an `=`. The content type is not asked for:
+/// what reads as a form is one.
+pub fn pairs(form: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
+    let pairs = form.split(|byte| *byte == b'&');
+    pairs.filter(|pair| !pair.is_empty()).map(|pair| {
+        let equals = pair.iter().position(|byte| *byte == b'=');
+        equals.map_or((pair, None), |at| (&pair[..at], Some(&pair[at + 1..])))
+    })
+}
+
+/// A name or value of a form: percent escapes and `+` resolved; a percent sign that begins no escape stays one, as browsers have it.
+pub fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
+    if text.contains(&b'+') {
+        let spaces: Vec<u8> = text
+            .iter()
+            .map(|byte| if *byte == b'+' { b' ' } else { *byte })
+            .collect();
+        return percent_decode(&spaces).collect::<Vec<u8>>().into();
+    }
+    percent_decode(text).into()
+}
+
 /// The same bytes for the same parts, and for no others.
 pub fn parts(parts: &[&str]) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -76,33 +99,6 @@ pub fn parts(parts: &[&str]) -> Vec<u8> {
         bytes.extend_from_slice(part.as_bytes());
     }
     bytes
-}
-
-/// An object each of whose names stands in it once.
-struct Once(Map<String, Value>);
-
-impl<'de> Deserialize<'de> for Once {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Once;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Once, A::Error> {
-                let mut object = Map::new();
-                while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    if object.insert(name, value).is_some() {
-                        return Err(A::Error::custom("a name stands there twice"));
-                    }
-                }
-                Ok(Once(object))
-            }
-        }
-        from.deserialize_map(Reader)
-    }
 }
 
 #[cfg(test)]
@@ -126,16 +122,11 @@ pub(crate) mod tests {
         }
     }
 
-    /// What no provider's judge may let through to a screen, put in each place that it reads.
+    /// What no provider's judge may let through to a screen, put in each place that it reads. Its kind is made inert by
+    /// whoever keeps it.
     pub fn is_inert(result: &Result<Told, Refusal>) -> bool {
         let shown = match result {
-            Ok(told) => vec![
-                told.kind.clone(),
-                told.subject
-                    .as_ref()
-                    .map(ToString::to_string)
-                    .unwrap_or_default(),
-            ],
+            Ok(told) => told.subject.iter().map(ToString::to_string).collect(),
             Err(Refusal::Refused(why) | Refusal::Unreadable(why)) => vec![why.clone()],
             Err(Refusal::Method { .. } | Refusal::Unable(_)) => Vec::new(),
         };

@@ -5,6 +5,7 @@ mod inbound;
 pub mod kanga;
 pub mod kinguin;
 pub mod kongregate;
+mod once;
 pub mod pledg;
 
 #[cfg(test)]
@@ -24,7 +25,7 @@ use crate::domain::{
     RawCall, RawReply, Secret, WallTime, catalogue,
 };
 use crate::ledger::Ledger;
-use crate::net::{Authorise, BoxFuture, Call, Reply};
+use crate::net::{Authorise, BoxFuture, Call, Reply, redact};
 use crate::sandbox::Dialect;
 
 /// Every provider this version speaks to.
@@ -170,6 +171,14 @@ pub trait Client: Authorise {
             "this provider has no payment links".into(),
         ))
     }
+}
+
+/// A digest without what looks like a secret in it.
+fn redacted(mut digest: Digest) -> Digest {
+    for cell in digest.rows.iter_mut().flatten() {
+        *cell = redact::scrub(cell).into_owned();
+    }
+    digest
 }
 
 /// A provider by its short name.

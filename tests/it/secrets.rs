@@ -78,6 +78,17 @@ pub fn forms(secret: &str) -> Vec<String> {
 /// So many characters in a row betray a value: one that was cut or wrapped is found, too.
 const PIECE: usize = 12;
 
+/// What tells afterwards of all that was sent, and of whom.
+pub const AFTERWARDS: [&[&str]; 7] = [
+    &["log"],
+    &["log", "--json"],
+    &["log", "--export", "har"],
+    &["log", "--export", "ndjson"],
+    &["log", "--export", "curl"],
+    &["account", "list"],
+    &["account", "list", "--json"],
+];
+
 /// Every piece of every form of planted values, and whose it is.
 pub struct Planted(HashMap<Vec<u8>, String>);
 
@@ -297,15 +308,7 @@ fn seek_in_all_of(account: &str, secret: &str) {
         a_quote(&place);
         what_shows_a_token_shows_no_more(&place);
     }
-    for arguments in [
-        &["log"][..],
-        &["log", "--json"],
-        &["log", "--export", "har"],
-        &["log", "--export", "ndjson"],
-        &["log", "--export", "curl"],
-        &["account", "list"],
-        &["account", "list", "--json"],
-    ] {
+    for arguments in AFTERWARDS {
         let ran = run(&place, arguments);
         assert_eq!(ran.code, 0, "{ran:?}");
         assert!(ran.out.contains(account), "{ran:?}");

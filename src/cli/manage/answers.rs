@@ -7,7 +7,7 @@ use super::super::args::{AddAccount, Global};
 use super::super::output::Out;
 use super::super::{can_ask, prompt};
 use super::{SOURCES, profile_for, usage};
-use crate::config::{Config, SecretSource};
+use crate::config::{Config, Environ, Resolved, SecretSource};
 use crate::deck::manage;
 use crate::domain::manage::{NewAccount, Offer, Proof};
 use crate::domain::{AccountId, Environment, Problem, Secret, inert};
@@ -190,6 +190,15 @@ fn given(args: &AddAccount, offer: &Offer) -> Result<Given, Problem> {
         given.sources.push((need.key, source_of(source)?));
     }
     Ok(given)
+}
+
+/// The secret in such a place, or in words why it cannot be read. A keyring may ask its owner first, so nothing else
+/// waits for it.
+pub(in crate::cli) async fn read_from(source: SecretSource) -> Result<Resolved, String> {
+    match tokio::task::spawn_blocking(move || source.resolve(&Environ::process())).await {
+        Ok(read) => read.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// A place of a secret as an argument names it.

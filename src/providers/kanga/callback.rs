@@ -1,14 +1,11 @@
 //! CALLBACK: Kanga calls the shop's URL on every change of a payment's state, with the id and nothing that proves it.
 //! So it is a hint, and the payment is asked for. Neither the method nor a body is documented: GET and POST are taken.
 
-use std::borrow::Cow;
-
 use axum::http::Method;
-use percent_encoding::percent_decode;
 
 use crate::callbacks::{Answer, Held, Inbound, Refusal, Same, Spec, Told};
 use crate::domain::{PaymentId, Subject};
-use crate::providers::inbound::unreadable;
+use crate::providers::inbound::{decoded, pairs, unreadable};
 
 /// How its callbacks are judged and read.
 pub const SPEC: Spec = Spec { secrets: &[], read };
@@ -53,31 +50,17 @@ fn only(form: &[u8]) -> Result<Option<String>, Refusal> {
     /// So long is the field's name at most, each of its characters escaped.
     const NAME_MAX: usize = 3 * FIELD.len();
     let mut found = None;
-    for pair in form.split(|byte| *byte == b'&') {
-        let at = pair.iter().position(|byte| *byte == b'=');
-        let (name, value) = at.map_or((pair, &b""[..]), |at| (&pair[..at], &pair[at + 1..]));
+    for (name, value) in pairs(form) {
         if name.len() > NAME_MAX || *decoded(name) != *FIELD.as_bytes() {
             continue;
         }
         if found.is_some() {
             return Err(unreadable(&format!("{FIELD} is there twice")));
         }
-        let value = String::from_utf8(decoded(value).into_owned());
+        let value = String::from_utf8(decoded(value.unwrap_or_default()).into_owned());
         found = Some(value.map_err(|_| unreadable(&format!("{FIELD} is not UTF-8")))?);
     }
     Ok(found)
-}
-
-/// Percent escapes and `+` resolved; a percent sign that begins no escape stays one, as browsers have it.
-fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
-    if text.contains(&b'+') {
-        let spaces: Vec<u8> = text
-            .iter()
-            .map(|byte| if *byte == b'+' { b' ' } else { *byte })
-            .collect();
-        return percent_decode(&spaces).collect::<Vec<u8>>().into();
-    }
-    percent_decode(text).into()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use subtle::ConstantTimeEq as _;
 
 use super::settings::{WEBHOOK_HEADER, WEBHOOK_SECRET};
 use crate::callbacks::{Answer, Held, Inbound, Refusal, Same, Spec, Told};
-use crate::domain::{PaymentId, Subject, inert};
+use crate::domain::{PaymentId, Subject};
 use crate::providers::inbound::{header, parts, posted_object, text};
 
 /// How its callbacks are judged and read.
@@ -18,9 +18,6 @@ pub const SPEC: Spec = Spec {
 
 /// The header that is looked at where the account names none.
 const HEADER: &str = "X-Auth-Token";
-
-/// So much of a status is shown.
-const KIND_MAX: usize = 40;
 
 fn read(inbound: &Inbound, held: &Held) -> Result<Told, Refusal> {
     // Before the body is read: only the provider may make us read it.
@@ -40,7 +37,7 @@ fn read(inbound: &Inbound, held: &Held) -> Result<Told, Refusal> {
     let object = posted_object(inbound)?;
     let (kind, id) = shape(&object);
     Ok(Told {
-        kind: inert::cut(kind, KIND_MAX),
+        kind: kind.to_owned(),
         subject: id
             .and_then(|id| PaymentId::new(id).ok())
             .map(Subject::Payment),

@@ -4,7 +4,7 @@
 use percent_encoding::percent_decode_str;
 
 use crate::domain::Documented;
-use crate::domain::catalogue::{self, Param, Place};
+use crate::domain::catalogue::{self, Param};
 
 /// "Who am I", the smallest call.
 pub const MERCHANT: &str = "/sales-manager-api/api/v1/merchants";
@@ -76,138 +76,86 @@ pub fn hidden_fields(path: &str) -> &'static [&'static str] {
     }
 }
 
-const fn in_path(name: &'static str, about: &'static str, example: &'static str) -> Param {
-    Param {
-        name,
-        place: Place::Path,
-        required: true,
-        about,
-        example,
-    }
-}
-
-const fn needed(name: &'static str, about: &'static str, example: &'static str) -> Param {
-    Param {
-        name,
-        place: Place::Query,
-        required: true,
-        about,
-        example,
-    }
-}
-
-const fn optional(name: &'static str, about: &'static str, example: &'static str) -> Param {
-    Param {
-        name,
-        place: Place::Query,
-        required: false,
-        about,
-        example,
-    }
-}
-
-const OFFER_ID: Param = in_path("offerId", "the offer's id", "65a0c0de0000000000000001");
-const STOCK_ID: Param = in_path(
+const OFFER_ID: Param = Param::in_path("offerId", "the offer's id", "65a0c0de0000000000000001");
+const STOCK_ID: Param = Param::in_path(
     "stockId",
     "the key's id, a UUID",
     "57000000-0000-4000-8000-000000000001",
 );
-const UPLOAD_ID: Param = in_path(
+const UPLOAD_ID: Param = Param::in_path(
     "uploadId",
     "the id that the upload of a file was answered with",
     "f11e0000-0000-4000-8000-000000000001",
 );
-const ALERT_ID: Param = in_path("alertId", "the alert's id", "65a1e2700000000000000007");
-const CARD_ID: Param = in_path(
+const ALERT_ID: Param = Param::in_path("alertId", "the alert's id", "65a1e2700000000000000007");
+const CARD_ID: Param = Param::in_path(
     "cardId",
     "the delivered key's card id (ktcId)",
     "65ca2d000000000000000001",
 );
-const PRODUCT_ID: Param = in_path("productId", "the product's id", "5c9b71292539a4e8f1809707");
-const PAGE: Param = optional("page", "which page; the first is 0", "0");
-const SIZE: Param = optional("size", "how many on a page", "25");
-const OF_PRODUCT: Param = optional(
+const PRODUCT_ID: Param =
+    Param::in_path("productId", "the product's id", "5c9b71292539a4e8f1809707");
+const PAGE: Param = Param::optional("page", "which page; the first is 0", "0");
+const SIZE: Param = Param::optional("size", "how many on a page", "25");
+const OF_PRODUCT: Param = Param::optional(
     "productId",
     "only of this product",
     "5c9b71292539a4e8f1809707",
 );
-const STATUS: Param = optional("status", "only ACTIVE or INACTIVE ones", "ACTIVE");
-const RESERVATION_STATUS: Param = optional(
+const STATUS: Param = Param::optional("status", "only ACTIVE or INACTIVE ones", "ACTIVE");
+const RESERVATION_STATUS: Param = Param::optional(
     "status",
     "only in this state: BUYING, BOUGHT, CANCELED, DELIVERED, OUT_OF_STOCK, RETURNED, REFUNDED, REVERSED, …",
     "BOUGHT",
 );
-const OF_OFFER: Param = optional("offerId", "only of this offer", "65a0c0de0000000000000001");
-const CREATED_FROM: Param = optional(
+const OF_OFFER: Param =
+    Param::optional("offerId", "only of this offer", "65a0c0de0000000000000001");
+const CREATED_FROM: Param = Param::optional(
     "createdDateFrom",
     "only from this instant on",
     "2024-03-29T10:01:42.177+0000",
 );
-const CREATED_TO: Param = optional(
+const CREATED_TO: Param = Param::optional(
     "createdDateTo",
     "only up to this instant",
     "2034-03-29T10:01:42.177+0000",
 );
 
-const fn get(path: &'static str, params: &'static [Param], about: &'static str) -> Documented {
-    Documented {
-        method: "GET",
-        path,
-        params,
-        body: None,
-        writes: false,
-        about,
-    }
-}
-
-const fn write(
-    method: &'static str,
-    path: &'static str,
-    params: &'static [Param],
-    body: Option<&'static str>,
-    about: &'static str,
-) -> Documented {
-    Documented {
-        method,
-        path,
-        params,
-        body,
-        writes: true,
-        about,
-    }
-}
-
 /// Every documented call, reads first. Deleting stock is left out: the provider's change log says it was removed.
 pub static CATALOGUE: [Documented; 42] = [
-    get(MERCHANT, &[], "who am I: the merchant's type and status"),
-    get(MERCHANT_STATUS, &[], "the merchant's full record"),
-    get(
+    Documented::get(MERCHANT, &[], "who am I: the merchant's type and status"),
+    Documented::get(MERCHANT_STATUS, &[], "the merchant's full record"),
+    Documented::get(
         "/sales-manager-api/api/v1/merchants/findByName",
-        &[needed("name", "the merchant's exact name", "Sandbox Keys")],
+        &[Param::needed(
+            "name",
+            "the merchant's exact name",
+            "Sandbox Keys",
+        )],
         "a merchant's number by name",
     ),
-    get(
+    Documented::get(
         OFFERS,
         &[PAGE, SIZE, OF_PRODUCT, STATUS],
         "your offers, a page",
     ),
-    get(OFFER, &[OFFER_ID], "one offer"),
-    get(
+    Documented::get(OFFER, &[OFFER_ID], "one offer"),
+    Documented::get(
         "/sales-manager-api/api/v1/offers/{offerId}/position",
         &[
             OFFER_ID,
-            optional("bid", "a bid to try, in cents", "25"),
-            optional("price", "a buyer's price to try, in cents", "1660"),
+            Param::optional("bid", "a bid to try, in cents", "25"),
+            Param::optional("price", "a buyer's price to try, in cents", "1660"),
         ],
         "where the sales booster puts an offer",
     ),
-    get(
+    Documented::get(
         STOCK,
         &[
             OFFER_ID,
             PAGE,
             SIZE,
-            optional(
+            Param::optional(
                 "status",
                 "only in this state: AVAILABLE, DISABLED, DISPATCHING, DISPATCHED, REMOVED, RETURNED",
                 "AVAILABLE",
@@ -215,40 +163,40 @@ pub static CATALOGUE: [Documented; 42] = [
         ],
         "an offer's keys, a page; the keys' text is secret",
     ),
-    get(
+    Documented::get(
         STOCK_ROW,
         &[OFFER_ID, STOCK_ID],
         "one key; its text is secret",
     ),
-    get(
+    Documented::get(
         "/sales-manager-api/api/v1/offers/{offerId}/stock/file/{uploadId}",
         &[OFFER_ID, UPLOAD_ID],
         "how the upload of a file of keys is getting on",
     ),
-    get(BLOCK_REASONS, &[], "how many offers are blocked, by reason"),
-    get(
+    Documented::get(BLOCK_REASONS, &[], "how many offers are blocked, by reason"),
+    Documented::get(
         CALCULATOR,
         &[
-            needed(
+            Param::needed(
                 "kpcProductId",
                 "the product's id",
                 "5c9b71292539a4e8f1809707",
             ),
-            optional(
+            Param::optional(
                 "priceIWTR",
                 "what you want to receive, in cents; or give `price`",
                 "1500",
             ),
-            optional(
+            Param::optional(
                 "price",
                 "what the buyer pays, in cents; or give `priceIWTR`",
                 "1660",
             ),
-            optional("brokerId", "who sells", "internal"),
+            Param::optional("brokerId", "who sells", "internal"),
         ],
         "buyer's price and what you receive (IWTR), one from the other; give one of the two",
     ),
-    get(
+    Documented::get(
         RESERVATIONS,
         &[
             PAGE,
@@ -260,7 +208,7 @@ pub static CATALOGUE: [Documented; 42] = [
         ],
         "keys sold, a page: the orders",
     ),
-    get(
+    Documented::get(
         RESERVATIONS_ARCHIVE,
         &[
             PAGE,
@@ -272,10 +220,10 @@ pub static CATALOGUE: [Documented; 42] = [
         ],
         "keys sold long ago, a page",
     ),
-    get(
+    Documented::get(
         "/sales-manager-api/api/v1/reservations/stats",
         &[
-            needed(
+            Param::needed(
                 "createdDateFrom",
                 "from this instant on",
                 "2024-03-29T10:01:42.177+0000",
@@ -286,26 +234,26 @@ pub static CATALOGUE: [Documented; 42] = [
         ],
         "sales by day",
     ),
-    get(
+    Documented::get(
         "/sales-manager-api/api/v1/reservations/csv",
         &[RESERVATION_STATUS, OF_OFFER, CREATED_FROM, CREATED_TO],
         "keys sold, as CSV",
     ),
-    get(
+    Documented::get(
         "/sales-manager-api/api/v1/alerts",
         &[PAGE, SIZE],
         "alerts, a page: keys that were not uploaded in time",
     ),
-    get(
+    Documented::get(
         "/sales-manager-api/api/v1/alerts/{alertId}",
         &[ALERT_ID],
         "one alert",
     ),
-    get(
+    Documented::get(
         WHOLESALE_PRODUCT,
         &[
             PRODUCT_ID,
-            optional(
+            Param::optional(
                 "outOfStock",
                 "whether to list what is out of stock, too",
                 "true",
@@ -313,49 +261,49 @@ pub static CATALOGUE: [Documented; 42] = [
         ],
         "wholesale offers of a product, whoever sells; needs no token",
     ),
-    get(
+    Documented::get(
         WHOLESALE_BEST,
         &[PRODUCT_ID],
         "the cheapest wholesale offer of a product",
     ),
-    get(
+    Documented::get(
         WHOLESALE,
         &[PAGE, SIZE, OF_PRODUCT],
         "wholesale offers, a page; needs no token",
     ),
-    get(
+    Documented::get(
         "/sales-manager-api/api/v1/wholesale/configuration",
         &[],
         "how your wholesale offers are shown",
     ),
-    get(
+    Documented::get(
         MINIMAL_PRICE,
         &[PRODUCT_ID],
         "a product's lowest allowed price; needs no token",
     ),
-    get(
+    Documented::get(
         PRODUCT_SEARCH,
         &[
-            needed("active", "1: only what can be sold", "1"),
-            needed("phrase", "words of the name", "harbour"),
+            Param::needed("active", "1: only what can be sold", "1"),
+            Param::needed("phrase", "words of the name", "harbour"),
         ],
         "products by name; needs no token",
     ),
-    get(
+    Documented::get(
         PRODUCT_BY_NUMBER,
         &[
-            needed("type", "whose number it is", "kinguin"),
-            needed("externalId", "the product's number in the shop", "1001"),
+            Param::needed("type", "whose number it is", "kinguin"),
+            Param::needed("externalId", "the product's number in the shop", "1001"),
         ],
         "a product's id by its number in the shop; needs no token",
     ),
-    get(
+    Documented::get(
         "/envoy2/api/v1/requests",
         &[PAGE, SIZE],
         "webhooks sent, and what came of them",
     ),
-    get(SUBSCRIPTION, &[], "where webhooks are sent"),
-    write(
+    Documented::get(SUBSCRIPTION, &[], "where webhooks are sent"),
+    Documented::write(
         "POST",
         OFFERS,
         &[],
@@ -364,7 +312,7 @@ pub static CATALOGUE: [Documented; 42] = [
         ),
         "new offer; the `price` sent is what you receive (IWTR), the one in the answer what the buyer pays",
     ),
-    write(
+    Documented::write(
         "PUT",
         OFFER,
         &[OFFER_ID],
@@ -373,35 +321,35 @@ pub static CATALOGUE: [Documented; 42] = [
         ),
         "change an offer; the `price` sent is what you receive (IWTR)",
     ),
-    write(
+    Documented::write(
         "PATCH",
         OFFER,
         &[OFFER_ID],
         Some(r#"{"price": {"amount": 1500, "currency": "EUR"}}"#),
         "change some of an offer; the `price` sent is what you receive (IWTR). Beyond three a day a change of price costs a fee",
     ),
-    write(
+    Documented::write(
         "DELETE",
         OFFER,
         &[OFFER_ID],
         None,
         "delete an offer; not in the provider's own text",
     ),
-    write(
+    Documented::write(
         "PATCH",
         "/sales-manager-api/api/v1/offers/status/bulk/activate",
         &[],
         Some(r#"["65a0c0de0000000000000001", "65a0c0de0000000000000002"]"#),
         "offer these for sale",
     ),
-    write(
+    Documented::write(
         "PATCH",
         "/sales-manager-api/api/v1/offers/status/bulk/deactivate",
         &[],
         Some(r#"["65a0c0de0000000000000001", "65a0c0de0000000000000002"]"#),
         "take these off sale",
     ),
-    write(
+    Documented::write(
         "PATCH",
         "/sales-manager-api/api/v1/offers/wholesale/bulk",
         &[],
@@ -410,28 +358,28 @@ pub static CATALOGUE: [Documented; 42] = [
         ),
         "wholesale discounts of several offers",
     ),
-    write(
+    Documented::write(
         "PATCH",
         "/sales-manager-api/api/v1/offers/favorites",
         &[],
         Some(r#"{"favorite": true, "offersIds": ["65a0c0de0000000000000001"]}"#),
         "mark offers as favourites",
     ),
-    write(
+    Documented::write(
         "POST",
         "/sales-manager-api/api/v1/offers/{offerId}/popularity",
         &[OFFER_ID],
         Some(r#"{"maxBid": 25, "salesBoosterRenewal": false}"#),
         "bid for an offer's place, in cents",
     ),
-    write(
+    Documented::write(
         "POST",
         STOCK,
         &[OFFER_ID],
         Some(r#"{"body": "SANDBOX-KEY-0001", "mimeType": "text/plain"}"#),
         "upload one key; images as base64. With `reservationId` it answers a sale",
     ),
-    write(
+    Documented::write(
         "POST",
         STOCK_LIST,
         &[OFFER_ID],
@@ -440,21 +388,21 @@ pub static CATALOGUE: [Documented; 42] = [
         ),
         "upload several keys",
     ),
-    write(
+    Documented::write(
         "POST",
         STOCK_FILE,
         &[OFFER_ID],
         None,
         "upload a .txt or .zip of up to 10000 keys: a multipart body, whose first line is its boundary",
     ),
-    write(
+    Documented::write(
         "PUT",
         STOCK_ROW,
         &[OFFER_ID, STOCK_ID],
         Some(r#"{"status": "DISABLED"}"#),
         "put a key on sale (AVAILABLE) or hold it back (DISABLED)",
     ),
-    write(
+    Documented::write(
         "POST",
         "/sales-manager-api/api/v1/offers/restock",
         &[],
@@ -463,14 +411,14 @@ pub static CATALOGUE: [Documented; 42] = [
         ),
         "order keys anew for offers of an order",
     ),
-    write(
+    Documented::write(
         "POST",
         "/sales-manager-api/api/v1/returns/ktc/{cardId}",
         &[CARD_ID],
         None,
         "take a delivered key back into stock",
     ),
-    write(
+    Documented::write(
         "POST",
         SUBSCRIPTION,
         &[],
@@ -484,6 +432,7 @@ pub static CATALOGUE: [Documented; 42] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::catalogue::Place;
 
     #[test]
     fn every_brace_of_a_path_is_a_parameter_and_every_body_is_json() {

@@ -10,7 +10,7 @@ use super::money::{BuyerPrice, Iwtr, Money};
 use super::{catalogue, wire};
 use crate::domain::catalogue::find;
 use crate::domain::{Column, Digest, RawCall, RawReply};
-use crate::net::redact;
+use crate::providers::redacted;
 
 /// Stands where the provider says nothing, or nothing that makes sense.
 const NOTHING: &str = "–";
@@ -72,13 +72,6 @@ pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
         _ => None,
     }?;
     Some(redacted(digest))
-}
-
-fn redacted(mut digest: Digest) -> Digest {
-    for cell in digest.rows.iter_mut().flatten() {
-        *cell = redact::scrub(cell).into_owned();
-    }
-    digest
 }
 
 type Columns = &'static [Column];

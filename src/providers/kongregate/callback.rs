@@ -4,12 +4,12 @@
 //! signed request is there, it alone counts.
 
 use axum::http::Method;
-use percent_encoding::percent_decode;
 use subtle::ConstantTimeEq as _;
 
 use super::{settings, signed, wire};
 use crate::callbacks::{Answer, Held, Inbound, Refusal, Same, Spec, Told};
 use crate::domain::{PaymentId, PlayerId, Problem, ProblemKind, Secret, Subject};
+use crate::providers::inbound::{decoded, pairs, parts, unreadable};
 
 /// How its callbacks are judged and read.
 pub const SPEC: Spec = Spec {
@@ -57,17 +57,13 @@ fn read(inbound: &Inbound, held: &Held) -> Result<Told, Refusal> {
     }
 }
 
-fn unreadable(why: &str) -> Refusal {
-    Refusal::Unreadable(why.into())
-}
-
 fn signed_one(key: &Secret, text: &str) -> Result<Told, Refusal> {
     const PROOF: &str = "a signature";
     let fields = signed::verify(key, text).map_err(Refusal::Refused)?;
     let text = |name: &str| -> Result<String, Refusal> {
         let text = wire::text(fields.get(name));
         let text = text.filter(|text| !text.is_empty() && text.len() <= FIELD_MAX);
-        text.ok_or_else(|| Refusal::Unreadable(format!("what is signed has no `{name}`")))
+        text.ok_or_else(|| unreadable(&format!("what is signed has no `{name}`")))
     };
     let event = text("event")?;
     let answer = match event.as_str() {
@@ -82,11 +78,7 @@ fn signed_one(key: &Secret, text: &str) -> Result<Told, Refusal> {
             return Ok(Told {
                 subject: Some(Subject::Player(player)),
                 proof: PROOF,
-                same: match text("time") {
-                    Ok(time) => Same::Message(identity(&[&event, &time, &player.to_string()])),
-                    // Nothing that was signed tells two changes apart, so each one is looked into.
-                    Err(_) => Same::Subject(identity(&[&event, &player.to_string()])),
-                },
+                same: change_of(player),
                 asks: true,
                 answer: Answer::Plain,
                 kind: event,
@@ -98,7 +90,7 @@ fn signed_one(key: &Secret, text: &str) -> Result<Told, Refusal> {
                     .map(PlayerId)
                     .map(Subject::Player),
                 proof: PROOF,
-                same: Same::Message(identity(&["signed", text_of(&fields).as_str()])),
+                same: Same::Message(parts(&["signed", &text_of(&fields)])),
                 asks: false,
                 answer: Answer::Plain,
                 kind: event,
@@ -107,11 +99,11 @@ fn signed_one(key: &Secret, text: &str) -> Result<Told, Refusal> {
     };
     let order = text("order_id")?;
     let id = PaymentId::new(order.as_str())
-        .map_err(|error| Refusal::Unreadable(format!("`order_id` cannot be used: {error}")))?;
+        .map_err(|error| unreadable(&format!("`order_id` cannot be used: {error}")))?;
     Ok(Told {
         subject: Some(Subject::Payment(id)),
         proof: PROOF,
-        same: Same::Message(identity(&[&event, &order])),
+        same: Same::Message(parts(&[&event, &order])),
         asks: false,
         answer,
         kind: event,
@@ -132,14 +124,14 @@ fn plain_one(key: &Secret, form: &Form) -> Result<Told, Refusal> {
     }
     let field = |name: &str| -> Result<&str, Refusal> {
         let text = form.get(name).filter(|text| !text.is_empty());
-        text.ok_or_else(|| Refusal::Unreadable(format!("the field `{name}` is missing")))
+        text.ok_or_else(|| unreadable(&format!("the field `{name}` is missing")))
     };
-    let (event, time) = (field("event")?, field("time")?);
-    let told = |subject, same, asks| Told {
+    let event = field("event")?;
+    let told = |player: Option<PlayerId>, same, asks| Told {
         kind: event.to_owned(),
-        subject,
+        subject: player.map(Subject::Player),
         proof: "the key",
-        same: Same::Message(same),
+        same,
         asks,
         answer: Answer::Plain,
     };
@@ -148,25 +140,26 @@ fn plain_one(key: &Secret, form: &Form) -> Result<Told, Refusal> {
         ORDER_REQUEST | ORDER_PLACED => Err(Refusal::Refused("an order that is not signed".into())),
         INVENTORY => {
             let player = player(field("user_id")?)?;
-            let same = identity(&[event, time, &player.to_string()]);
-            Ok(told(Some(Subject::Player(player)), same, true))
+            Ok(told(Some(player), change_of(player), true))
         }
         _ => {
-            let subject = form.get("user_id").and_then(|id| player(id).ok());
-            let mut telling: Vec<&str> = vec![event, time];
+            let about = form.get("user_id").and_then(|id| player(id).ok());
+            let mut telling = vec![event, field("time")?];
             let secret = [settings::API_KEY, super::api::GAME_AUTH_TOKEN];
             for (name, value) in &form.0 {
                 if !secret.contains(&name.as_str()) {
                     telling.extend([name.as_str(), value.as_str()]);
                 }
             }
-            Ok(told(
-                subject.map(Subject::Player),
-                identity(&telling),
-                false,
-            ))
+            Ok(told(about, Same::Message(parts(&telling)), false))
         }
     }
+}
+
+/// That a player's inventory has changed is a hint. Its `time` has whole seconds, so it tells two changes apart as little
+/// as it tells that one came twice: each is looked into.
+fn change_of(player: PlayerId) -> Same {
+    Same::Subject(parts(&[INVENTORY, &player.to_string()]))
 }
 
 fn player(text: &str) -> Result<PlayerId, Refusal> {
@@ -175,25 +168,15 @@ fn player(text: &str) -> Result<PlayerId, Refusal> {
         .ok_or_else(|| unreadable("`user_id` is no player's number"))
 }
 
-/// Texts as one value. None of them has a control character in it, so that no two lists of texts make the same one.
-fn identity(parts: &[&str]) -> Vec<u8> {
-    parts.join("\0").into_bytes()
-}
-
 /// The fields of a form, each there once. The content type is not asked for: what reads as a form is one.
 struct Form(Vec<(String, String)>);
 
 impl Form {
     fn read(body: &[u8]) -> Result<Self, Refusal> {
         let mut fields: Vec<(String, String)> = Vec::new();
-        for pair in body.split(|byte| *byte == b'&') {
-            if pair.is_empty() {
-                continue;
-            }
-            let equals = pair.iter().position(|byte| *byte == b'=');
-            let equals = equals.ok_or_else(|| unreadable("the body is not a form"))?;
-            let name = decoded(&pair[..equals])?;
-            let value = decoded(&pair[equals + 1..])?;
+        for (name, value) in pairs(body) {
+            let value = value.ok_or_else(|| unreadable("the body is not a form"))?;
+            let (name, value) = (field(name)?, field(value)?);
             let longest = if name == SIGNED_REQUEST {
                 SIGNED_MAX
             } else {
@@ -227,26 +210,20 @@ impl Form {
 }
 
 /// A name or value of a form. Strict where the usual decoder replaces what it cannot read.
-fn decoded(part: &[u8]) -> Result<String, Refusal> {
-    let spaced: Vec<u8> = part
-        .iter()
-        .map(|byte| if *byte == b'+' { b' ' } else { *byte })
-        .collect();
-    let text = percent_decode(&spaced)
-        .decode_utf8()
-        .map_err(|_| unreadable("a field is not UTF-8"))?;
+fn field(part: &[u8]) -> Result<String, Refusal> {
+    let text = String::from_utf8(decoded(part).into_owned());
+    let text = text.map_err(|_| unreadable("a field is not UTF-8"))?;
     if text.contains(char::is_control) {
         return Err(unreadable("a field has control characters in it"));
     }
-    Ok(text.into_owned())
+    Ok(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::signed::tests::{ORDER, PUBLISHED, PUBLISHED_KEY};
     use super::*;
-    use crate::domain::WallTime;
-    use crate::http_server::Request;
+    use crate::providers::inbound::tests::inbound;
     use bytes::Bytes;
     use proptest::prelude::*;
 
@@ -258,14 +235,7 @@ mod tests {
     }
 
     fn judge_as(method: &str, body: impl Into<Bytes>) -> Result<Told, Refusal> {
-        let mut request = Request::new(body.into());
-        *request.method_mut() = method.parse().unwrap();
-        let inbound = Inbound {
-            request,
-            from: std::net::Ipv4Addr::LOCALHOST.into(),
-            at: WallTime(0),
-        };
-        (SPEC.read)(&inbound, &held())
+        read(&inbound(method, "/", body), &held())
     }
 
     fn judge(body: impl Into<Bytes>) -> Result<Told, Refusal> {
@@ -292,16 +262,24 @@ mod tests {
         assert_eq!(told.subject, Some(Subject::Player(PlayerId(765))));
         assert_eq!((told.proof, told.asks), ("the key", true));
         assert_eq!(told.answer, Answer::Plain);
-        let again = judge(inventory("765", at)).unwrap();
-        assert_eq!(told.same, again.same);
-        for (user, time) in [("766", at), ("765", "2016-04-10+06%3A21%3A00+-0700")] {
-            assert_ne!(judge(inventory(user, time)).unwrap().same, told.same);
+        // Two changes can be of one second, so a time that is the same does not make them one.
+        assert!(matches!(told.same, Same::Subject(_)));
+        for (user, time, is_same) in [
+            ("765", at, true),
+            ("765", "2016-04-10+06%3A21%3A00+-0700", true),
+            ("766", at, false),
+        ] {
+            let other = judge(inventory(user, time)).unwrap();
+            assert_eq!(other.same == told.same, is_same, "{user} {time}");
         }
         // Neither a new name nor a new token makes a message another.
         let renamed = inventory("765", at)
             .replace("Ada", "Bea")
             .replace("t0", "t1");
         assert_eq!(judge(renamed).unwrap().same, told.same);
+        let payload = r#"{"algorithm":"HMAC-SHA256","event":"invalidate_user_inventory","user_id":765,"time":"t"}"#;
+        let signed = judge(signed(payload)).unwrap();
+        assert_eq!((signed.same, signed.asks), (told.same, true));
     }
 
     #[test]
@@ -327,14 +305,7 @@ mod tests {
             let refusal = judge_as(method, good.clone());
             assert_eq!(refusal, Err(Refusal::Method { allowed: "POST" }));
         }
-        let mut request = Request::new(Bytes::from(good));
-        *request.method_mut() = Method::POST;
-        let inbound = Inbound {
-            request,
-            from: std::net::Ipv4Addr::LOCALHOST.into(),
-            at: WallTime(0),
-        };
-        let nothing = (SPEC.read)(&inbound, &Held::default());
+        let nothing = read(&inbound("POST", "/", good), &Held::default());
         assert!(matches!(nothing, Err(Refusal::Unable(_))), "{nothing:?}");
     }
 
@@ -380,18 +351,6 @@ mod tests {
             let refused = Refusal::Refused("an order that is not signed".into());
             assert_eq!(judge(body), Err(refused));
         }
-        let signed_one = |more: &str| {
-            let payload = format!(
-                r#"{{"algorithm":"HMAC-SHA256","event":"invalidate_user_inventory","user_id":765{more}}}"#
-            );
-            judge(signed(&payload)).unwrap()
-        };
-        assert!(signed_one("").asks);
-        assert!(matches!(signed_one("").same, Same::Subject(_)));
-        assert!(matches!(
-            signed_one(r#","time":"t""#).same,
-            Same::Message(_)
-        ));
     }
 
     #[test]

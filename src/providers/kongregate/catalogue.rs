@@ -1,6 +1,6 @@
 //! Kongregate's documented calls. The key stands in none of them: it is added where a call takes it.
 
-use crate::domain::catalogue::{Documented, Param, Place, find};
+use crate::domain::catalogue::{Documented, Param, find};
 
 /// Is a player who they claim to be?
 pub const AUTHENTICATE: &str = "/authenticate.json";
@@ -35,87 +35,39 @@ pub fn takes_key(method: &str, path: &str) -> bool {
     !find(&CATALOGUE, method, path).is_some_and(|call| PUBLIC.contains(&call.path))
 }
 
-const fn in_path(name: &'static str, about: &'static str, example: &'static str) -> Param {
-    Param {
-        name,
-        place: Place::Path,
-        required: true,
-        about,
-        example,
-    }
-}
-
-const fn needed(name: &'static str, about: &'static str, example: &'static str) -> Param {
-    Param {
-        name,
-        place: Place::Query,
-        required: true,
-        about,
-        example,
-    }
-}
-
-const fn optional(name: &'static str, about: &'static str, example: &'static str) -> Param {
-    Param {
-        name,
-        place: Place::Query,
-        required: false,
-        about,
-        example,
-    }
-}
-
-const fn get(path: &'static str, params: &'static [Param], about: &'static str) -> Documented {
-    Documented {
-        method: "GET",
-        path,
-        params,
-        body: None,
-        writes: false,
-        about,
-    }
-}
-
 const fn post(
     path: &'static str,
     params: &'static [Param],
     body: &'static str,
     about: &'static str,
 ) -> Documented {
-    Documented {
-        method: "POST",
-        path,
-        params,
-        body: Some(body),
-        writes: true,
-        about,
-    }
+    Documented::write("POST", path, params, Some(body), about)
 }
 
-const USER_ID: Param = needed("user_id", "the player's number", "1001");
-const STATISTIC: Param = in_path("statistic_id", "the statistic's number", "7001");
+const USER_ID: Param = Param::needed("user_id", "the player's number", "1001");
+const STATISTIC: Param = Param::in_path("statistic_id", "the statistic's number", "7001");
 
 /// Every documented call, reads first.
 pub static CATALOGUE: [Documented; 15] = [
-    get(
+    Documented::get(
         ITEMS,
-        &[optional(
+        &[Param::optional(
             "tags",
             "only items with one of these tags, separated by commas",
             "potion,boost",
         )],
         "the items that the game sells, with their prices in Kreds",
     ),
-    get(
+    Documented::get(
         USER_ITEMS,
         &[USER_ID],
         "what a player owns: each item's own number, and how often it can still be used",
     ),
-    get(
+    Documented::get(
         AUTHENTICATE,
         &[
             USER_ID,
-            needed(
+            Param::needed(
                 "game_auth_token",
                 "what the game's client was given to prove the player; `tilldeck player auth` asks for it hidden",
                 super::sandbox::TOKEN_1001,
@@ -123,60 +75,63 @@ pub static CATALOGUE: [Documented; 15] = [
         ],
         "is a player who they claim to be?",
     ),
-    get(
+    Documented::get(
         USER_INFO,
         &[
-            optional(
+            Param::optional(
                 "user_id",
                 "the player's number; or give another of these",
                 "1001",
             ),
-            optional("username", "the player's name", "PaperLantern"),
-            optional(
+            Param::optional("username", "the player's name", "PaperLantern"),
+            Param::optional(
                 "user_ids",
                 "up to 50 numbers, separated by commas",
                 "1001,1002",
             ),
-            optional(
+            Param::optional(
                 "usernames",
                 "up to 50 names, separated by commas",
                 "PaperLantern,TinCompass",
             ),
-            optional("friends", "whether to list friends, 500 on a page", "true"),
-            optional("page_num", "which page of friends; the first is 1", "1"),
+            Param::optional("friends", "whether to list friends, 500 on a page", "true"),
+            Param::optional("page_num", "which page of friends; the first is 1", "1"),
         ],
         "who a player is, or several are; goes without the key",
     ),
-    get(
+    Documented::get(
         HIGH_SCORES,
         &[
-            in_path("scope", "daily, weekly or lifetime", "lifetime"),
+            Param::in_path("scope", "daily, weekly or lifetime", "lifetime"),
             STATISTIC,
-            optional(
+            Param::optional(
                 "lifetime_page",
                 "which page, with lifetime; the first is 1",
                 "1",
             ),
-            optional("weekly_page", "which page, with weekly", "1"),
-            optional("today_page", "which page, with daily", "1"),
+            Param::optional("weekly_page", "which page, with weekly", "1"),
+            Param::optional("today_page", "which page, with daily", "1"),
         ],
         "the best players, 25 on a page; goes without the key",
     ),
-    get(
+    Documented::get(
         FRIENDS_SCORES,
-        &[STATISTIC, in_path("user_id", "the player's number", "1001")],
+        &[
+            STATISTIC,
+            Param::in_path("user_id", "the player's number", "1001"),
+        ],
         "the best among a player's friends; goes without the key",
     ),
-    get(
+    Documented::get(
         KONGPANIONS,
         &[],
         "all kongpanions there are; goes without the key",
     ),
-    get(
+    Documented::get(
         USER_KONGPANIONS,
         &[
-            optional("user_id", "the player's number; or give the name", "1001"),
-            optional("username", "the player's name", "PaperLantern"),
+            Param::optional("user_id", "the player's number; or give the name", "1001"),
+            Param::optional("username", "the player's name", "PaperLantern"),
         ],
         "a player's kongpanions; goes without the key",
     ),
@@ -219,7 +174,7 @@ pub static CATALOGUE: [Documented; 15] = [
     ),
     post(
         "/shared_links/{id}/destroy.json",
-        &[in_path("id", "the link's id", "gift-1")],
+        &[Param::in_path("id", "the link's id", "gift-1")],
         r#"{"user_id": 1001, "game_auth_token": "SANDBOX-TOKEN-1001-1"}"#,
         "end a link that a player shared",
     ),
@@ -228,6 +183,7 @@ pub static CATALOGUE: [Documented; 15] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::catalogue::Place;
 
     #[test]
     fn every_brace_of_a_path_is_a_parameter_and_every_body_is_json() {

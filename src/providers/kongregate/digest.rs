@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{catalogue, wire};
 use crate::domain::catalogue::find;
 use crate::domain::{Column, Digest, RawCall, RawReply};
-use crate::net::redact;
+use crate::providers::redacted;
 
 /// Stands where the provider says nothing, or nothing that makes sense.
 const NOTHING: &str = "–";
@@ -26,13 +26,6 @@ pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
         _ => None,
     }?;
     Some(redacted(digest))
-}
-
-fn redacted(mut digest: Digest) -> Digest {
-    for cell in digest.rows.iter_mut().flatten() {
-        *cell = redact::scrub(cell).into_owned();
-    }
-    digest
 }
 
 fn table(

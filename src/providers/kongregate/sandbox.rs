@@ -4,6 +4,7 @@
 mod cast;
 mod community;
 mod goods;
+mod orders;
 mod people;
 mod play;
 mod post;
@@ -322,7 +323,7 @@ impl Dialect for Kongregate {
 
     fn repeat_callback(&self, id: &PaymentId, world: &World) -> Option<Result<String, String>> {
         let memory = &mut *self.memory();
-        let order = memory.post.order(id.as_str())?.id;
+        let order = memory.post.orders.named(id.as_str())?.id;
         memory.revision += 1;
         Some(Ok(memory.repeat(order, world)))
     }
@@ -369,7 +370,7 @@ impl Dialect for Kongregate {
         });
         json!({
             "players": players.collect::<Vec<_>>(),
-            "orders": memory.post.orders(),
+            "orders": memory.post.orders.told(),
             "callbacks_waiting": memory.post.waiting(),
             "callbacks_sent": memory.post.sent(),
         })

@@ -12,7 +12,7 @@ use super::settings::MERCHANT_SECRET;
 use super::signature;
 use crate::auth::sign;
 use crate::callbacks::{Answer, Held, Inbound, Refusal, Same, Spec, Told};
-use crate::domain::{PaymentId, Secret, Subject, WallTime, inert};
+use crate::domain::{PaymentId, Secret, Subject, WallTime};
 use crate::providers::inbound::{parts, posted_object, text, unreadable};
 
 /// How its callbacks are judged and read.
@@ -23,9 +23,6 @@ pub const SPEC: Spec = Spec {
 
 /// The one field of a notice that is a JWT, and the last one of a hashed notice.
 const SIGNATURE: &str = "signature";
-
-/// So much of a state is shown.
-const KIND_MAX: usize = 40;
 
 /// Longer texts are no JWT that Pledg sends.
 const JWT_MAX: usize = 64 * 1024;
@@ -50,7 +47,7 @@ fn read(inbound: &Inbound, held: &Held) -> Result<Told, Refusal> {
     };
     let reference = text(&notice, "reference").and_then(|id| PaymentId::new(id).ok());
     Ok(Told {
-        kind: inert::cut(kind, KIND_MAX),
+        kind: kind.to_owned(),
         subject: reference.map(Subject::Payment),
         proof,
         same: Same::Message(same),

@@ -17,7 +17,7 @@ mod wire;
 use std::time::Duration;
 
 use super::{Endpoint, Manifest, PublishedLimit, Verify};
-use crate::domain::catalogue::{Param, Place};
+use crate::domain::catalogue::Param;
 use crate::domain::manage::Guide;
 use crate::domain::{Counts, Documented, Environment, ProviderId};
 
@@ -66,21 +66,17 @@ pub static MANIFEST: Manifest = Manifest {
     ],
 };
 
-const MERCHANT: &[Param] = &[Param {
-    name: "merchant_uid",
-    place: Place::Path,
-    required: true,
-    about: "uid of one payment solution, mer_…",
-    example: "mer_00000000-0000-4000-8000-000000000001",
-}];
+const MERCHANT: &[Param] = &[Param::in_path(
+    "merchant_uid",
+    "uid of one payment solution, mer_…",
+    "mer_00000000-0000-4000-8000-000000000001",
+)];
 
-const COMPANY: &[Param] = &[Param {
-    name: "company_uid",
-    place: Place::Path,
-    required: true,
-    about: "uid of a company with several solutions, cmp_…",
-    example: "cmp_00000000-0000-4000-8000-000000000001",
-}];
+const COMPANY: &[Param] = &[Param::in_path(
+    "company_uid",
+    "uid of a company with several solutions, cmp_…",
+    "cmp_00000000-0000-4000-8000-000000000001",
+)];
 
 const SCHEDULE: &str = r#"{"amount_cents": 20000, "created": "2026-12-17"}"#;
 
@@ -156,13 +152,11 @@ const CATALOGUE: &[Documented] = &[
     Documented {
         method: "POST",
         path: "/api/purchases/{purchase_uid}/credit_by_transfer",
-        params: &[Param {
-            name: "purchase_uid",
-            place: Place::Path,
-            required: true,
-            about: "uid of a paid purchase, pur_…",
-            example: "pur_00000000-0000-4000-8000-000000000001",
-        }],
+        params: &[Param::in_path(
+            "purchase_uid",
+            "uid of a paid purchase, pur_…",
+            "pur_00000000-0000-4000-8000-000000000001",
+        )],
         body: Some(r#"{"amount_cents": 500}"#),
         writes: true,
         about: "refund of a part, or of all; again and again up to the total",
@@ -170,13 +164,11 @@ const CATALOGUE: &[Documented] = &[
     Documented {
         method: "POST",
         path: "/api/purchases/{purchase_uid}/release",
-        params: &[Param {
-            name: "purchase_uid",
-            place: Place::Path,
-            required: true,
-            about: "uid of a purchase whose virtual card was not debited, pur_…",
-            example: "pur_00000000-0000-4000-8000-000000000002",
-        }],
+        params: &[Param::in_path(
+            "purchase_uid",
+            "uid of a purchase whose virtual card was not debited, pur_…",
+            "pur_00000000-0000-4000-8000-000000000002",
+        )],
         body: None,
         writes: true,
         about: "release of a virtual card, which refunds the payer; with the dashboard's login",

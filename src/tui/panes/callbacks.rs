@@ -20,8 +20,9 @@ use crate::tui::Effect;
 use crate::tui::msg::Level;
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
+use crate::tui::widgets::form::draw_filter;
 use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::text::{Pen, below, fit, paragraph};
+use crate::tui::widgets::text::{below, fit, paragraph};
 use window::{Put, Tally, Window};
 
 /// Rows kept while the latest are followed.
@@ -265,10 +266,8 @@ impl State {
         let theme = look.theme;
         let parts = self.parts(look, area);
         let cursor = typing.map(|input| {
-            let mut pen = Pen::new(buf, area, 0);
-            pen.text("filter / ", theme.bold(Tone::Accent));
             let hint = "account, verdict, kind, payment, reason or what came of it";
-            crate::tui::widgets::form::draw_input(&mut pen, input, hint, theme)
+            draw_filter(buf, area, input, hint, theme)
         });
         if typing.is_none() {
             pulse::draw(self, look, parts.pulse, buf);

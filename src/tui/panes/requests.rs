@@ -19,7 +19,7 @@ use crate::tui::keys::Action;
 use crate::tui::msg::Level;
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
-use crate::tui::widgets::form::draw_input;
+use crate::tui::widgets::form::draw_filter;
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{Pen, below, cells, fit};
 
@@ -351,18 +351,10 @@ impl State {
         buf: &mut Buffer,
     ) -> Option<u16> {
         let theme = look.theme;
-        let cursor = if let Some(input) = typing {
-            let mut pen = Pen::new(buf, area, 0);
-            pen.text("filter / ", theme.bold(Tone::Accent));
-            Some(draw_input(
-                &mut pen,
-                input,
-                "method, path, account, status or body",
-                theme,
-            ))
-        } else {
-            None
-        };
+        let cursor = typing.map(|input| {
+            let hint = "method, path, account, status or body";
+            draw_filter(buf, area, input, hint, theme)
+        });
         let parts = parts(area, look.store);
         if typing.is_none() {
             draw_budgets(look, parts.budgets, buf);

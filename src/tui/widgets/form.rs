@@ -428,6 +428,13 @@ fn draw_value(pen: &mut Pen<'_>, field: &Field, here: bool, theme: &Theme) -> Op
     None
 }
 
+/// The filter being typed, above a list; gives the cursor's column.
+pub fn draw_filter(buf: &mut Buffer, area: Rect, input: &Input, hint: &str, theme: &Theme) -> u16 {
+    let mut pen = Pen::new(buf, area, 0);
+    pen.text("filter / ", theme.bold(Tone::Accent));
+    draw_input(&mut pen, input, hint, theme)
+}
+
 /// One line being typed, scrolled so that the cursor is seen; gives the cursor's column.
 pub fn draw_input(pen: &mut Pen<'_>, input: &Input, hint: &str, theme: &Theme) -> u16 {
     let from = pen.x();

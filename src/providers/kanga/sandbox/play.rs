@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::payment::Change;
 use super::query;
+use crate::domain::WallTime;
 use crate::domain::simulate::{Event, Setting};
-use crate::domain::{WallTime, inert};
 use crate::sandbox::outbox::Letter;
 
 /// How much later than it should a callback comes that is late.
@@ -76,17 +76,8 @@ impl Play {
     /// In words, if there is no such setting or the value does not fit.
     pub fn set(&mut self, name: &str, value: &str) -> Result<String, String> {
         let known = self.settings();
-        let Some(setting) = known.iter().find(|setting| setting.name == name) else {
-            let name = inert::quoted(name, 40);
-            return Err(format!(
-                "Kanga has no setting {name}; it has {FAULT}, {METHOD}"
-            ));
-        };
-        if !setting.choices.contains(&value) {
-            let choices = setting.choices.join(", ");
-            let value = inert::quoted(value, 40);
-            return Err(format!("{name} is one of {choices}, not {value}"));
-        }
+        let setting = Setting::named(&known, "Kanga", name)?;
+        setting.takes(value)?;
         if name == METHOD {
             self.form = value == "form";
         } else {

@@ -1,13 +1,12 @@
 //! What makes a call a good one: the signature over its bytes, then its JSON, read strictly. Knows no
 //! state; nonces are compared elsewhere.
 
-use std::fmt;
-
 use axum::http::HeaderMap;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sha2::Sha512;
+
+use crate::providers::once::Once;
 
 const HEADER: &str = "api-sig";
 const HEX_DIGITS: usize = 128;
@@ -46,16 +45,17 @@ fn unhex(text: &[u8], upper_case: bool) -> Option<Vec<u8>> {
 /// A JSON object of plain values. A key given twice, a nested value or anything behind the object is refused:
 /// two readers could understand such a body differently.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fields(Vec<(String, Value)>);
+pub(super) struct Fields(Map<String, Value>);
 
 impl Fields {
     pub(super) fn read(body: &[u8]) -> Option<Self> {
-        serde_json::from_slice(body).ok()
+        let Once(fields) = serde_json::from_slice(body).ok()?;
+        let is_plain = |value: &Value| !value.is_object() && !value.is_array();
+        fields.values().all(is_plain).then_some(Self(fields))
     }
 
     fn get(&self, name: &str) -> Option<&Value> {
-        let found = self.0.iter().find(|(known, _)| known == name);
-        found.map(|(_, value)| value)
+        self.0.get(name)
     }
 
     pub(super) fn text(&self, name: &str) -> Option<&str> {
@@ -69,34 +69,6 @@ impl Fields {
 
     pub(super) fn is_absent_or(&self, name: &str, good: impl Fn(&Value) -> bool) -> bool {
         self.get(name).is_none_or(good)
-    }
-}
-
-impl<'de> Deserialize<'de> for Fields {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Strict;
-        impl<'de> Visitor<'de> for Strict {
-            type Value = Fields;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of plain values")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-                let mut fields = Fields(Vec::new());
-                while let Some((name, value)) = map.next_entry::<String, Value>()? {
-                    if value.is_object() || value.is_array() {
-                        return Err(A::Error::custom("a nested value"));
-                    }
-                    if fields.get(&name).is_some() {
-                        return Err(A::Error::custom("a key given twice"));
-                    }
-                    fields.0.push((name, value));
-                }
-                Ok(fields)
-            }
-        }
-        from.deserialize_map(Strict)
     }
 }
 

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Memory;
 use super::cast;
+use super::orders;
 use super::post::{self, Fault, What};
 use crate::domain::simulate::{Event, Setting};
 use crate::domain::{inert, time};
@@ -166,15 +167,7 @@ impl Rules {
     /// Changes a setting.
     pub fn set(&mut self, name: &str, value: &str) -> Result<String, String> {
         let known = self.settings();
-        let setting = known.iter().find(|setting| setting.name == name);
-        let setting = setting.ok_or_else(|| {
-            let names: Vec<_> = known.iter().map(|setting| setting.name).collect();
-            format!(
-                "Kongregate has no setting {}; it has {}",
-                inert::quoted(name, 40),
-                names.join(", ")
-            )
-        })?;
+        let setting = Setting::named(&known, "Kongregate", name)?;
         match name {
             "prefix" => {
                 self.prefix = prefix(value)?;
@@ -193,13 +186,7 @@ impl Rules {
             }
             _ => {}
         }
-        if !setting.choices.contains(&value) {
-            return Err(format!(
-                "{name} is one of {}, not {}",
-                setting.choices.join(", "),
-                inert::quoted(value, 40)
-            ));
-        }
+        setting.takes(value)?;
         match name {
             "callback-fault" => {
                 let mut all = Fault::ALL.into_iter();
@@ -304,9 +291,9 @@ impl Memory {
                 Ok(format!("{name} is {second} from now on"))
             }
             "order" => {
-                let info = post::order_info(second)?;
+                let info = orders::order_info(second)?;
                 let recipient = third.map_or(Ok(player), |third| self.someone(third))?;
-                let order = self.post.begin(player, recipient, info);
+                let order = self.post.orders.begin(player, recipient, info);
                 self.forget_unsendable();
                 let said = self.send(What::OrderRequest { order }, world);
                 Ok(format!("{name} orders {info}: order {order}; {said}"))

@@ -1,5 +1,4 @@
-//! What the provider sends of its own accord, once each: events in plain fields, signed requests, and the two steps
-//! of an order, whose answers decide. Keys and tokens are put in when a letter leaves, so that none is kept.
+//! What the provider sends of its own accord, once each: events in plain fields, and signed requests. Keys and tokens are put in when a letter leaves, so that none is kept.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use super::orders::Orders;
 use super::{API_KEY, GAME_ID, Memory};
 use crate::domain::{Secret, WallTime, inert};
 use crate::http_server::Answered;
@@ -25,9 +25,6 @@ use crate::sandbox::{Sample, World};
 const WAITING_MAX: usize = 1_000;
 /// So many of those that went out are remembered.
 const SENT_MAX: usize = 50;
-/// So many orders are remembered.
-const ORDERS_MAX: usize = 200;
-
 /// What is wrong with callbacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Fault {
@@ -81,7 +78,7 @@ pub enum What {
 }
 
 impl What {
-    fn event(self) -> &'static str {
+    pub fn event(self) -> &'static str {
         match self {
             Self::Inventory { .. } => INVENTORY,
             Self::Unknown { .. } | Self::UnknownSigned { .. } => "badge_awarded",
@@ -100,46 +97,19 @@ struct Waiting {
     at: WallTime,
 }
 
-/// One order, from the question what it costs to its end.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Order {
-    pub id: u64,
-    buyer: u64,
-    recipient: u64,
-    info: String,
-    /// In Kreds, once the game has said so.
-    price: Option<u64>,
-    state: String,
-}
-
 /// Callbacks and orders.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Post {
     waiting: Vec<Waiting>,
     posted: u64,
     sent: VecDeque<Value>,
-    orders: VecDeque<Order>,
-    ordered: u64,
+    pub orders: Orders,
 }
 
 impl Post {
-    /// An order by its number as a shop knows it.
-    pub fn order(&self, id: &str) -> Option<&Order> {
-        self.orders.iter().find(|order| order.id.to_string() == id)
-    }
-
-    fn order_mut(&mut self, id: u64) -> Option<&mut Order> {
-        self.orders.iter_mut().find(|order| order.id == id)
-    }
-
     /// When the next callback is due.
     pub fn next(&self) -> Option<WallTime> {
         self.waiting.iter().map(|one| one.at).min()
-    }
-
-    /// The orders as they stand.
-    pub fn orders(&self) -> Value {
-        serde_json::to_value(&self.orders).expect("orders are JSON")
     }
 
     /// What is on its way: events and nothing more.
@@ -151,24 +121,6 @@ impl Post {
     /// What went out lately, and what came of it.
     pub fn sent(&self) -> Value {
         self.sent.iter().cloned().collect::<Vec<_>>().into()
-    }
-
-    /// Takes an order on.
-    pub fn begin(&mut self, buyer: u64, recipient: u64, info: &str) -> u64 {
-        self.ordered += 1;
-        let id = 12_344 + self.ordered;
-        if self.orders.len() >= ORDERS_MAX {
-            self.orders.pop_front();
-        }
-        self.orders.push_back(Order {
-            id,
-            buyer,
-            recipient,
-            info: info.into(),
-            price: None,
-            state: "requested".into(),
-        });
-        id
     }
 }
 
@@ -206,21 +158,18 @@ impl Memory {
         "its callback goes out"
     }
 
-    /// Sends the latest callback of an order once more.
-    pub fn repeat(&mut self, order: u64, world: &World) -> String {
-        let state = self.post.order_mut(order).map(|order| order.price);
-        let what = match state {
-            Some(Some(_)) => What::OrderPlaced { order },
-            _ => What::OrderRequest { order },
-        };
-        let said = self.send(what, world);
-        format!("order {order}, {} once more: {said}", what.event())
-    }
-
     /// Forgets what can be sent no more: its order is forgotten, or was never known. It would be due for ever.
     pub fn forget_unsendable(&mut self) {
         let mut waiting = std::mem::take(&mut self.post.waiting);
-        waiting.retain(|one| self.body(one).is_some());
+        waiting.retain(|one| match one.what {
+            What::Inventory { player } | What::Unknown { player } => {
+                self.cast.player(player).is_some()
+            }
+            What::UnknownSigned { .. } => true,
+            What::OrderRequest { order } | What::OrderPlaced { order } => {
+                self.post.orders.known(order).is_some()
+            }
+        });
         self.post.waiting = waiting;
     }
 
@@ -268,7 +217,7 @@ impl Memory {
                 payload.insert("time".into(), time.into());
             }
             What::OrderRequest { order } | What::OrderPlaced { order } => {
-                let order = self.post.orders.iter().find(|known| known.id == order)?;
+                let order = self.post.orders.known(order)?;
                 for (name, value) in [
                     ("game_id", json!(GAME_ID)),
                     ("buyer_id", json!(order.buyer)),
@@ -322,120 +271,6 @@ impl Memory {
             "followed": followed,
         }));
     }
-
-    /// The game has said what an order holds: the player agrees if the Kreds last.
-    fn priced(&mut self, order: u64, answered: Option<&Answered>, world: &World) -> String {
-        let price = match body_of(answered).and_then(offer) {
-            Ok(price) => price,
-            Err(why) if self.is_open(order) => {
-                return self.ends(order, format!("not offered: {why}"));
-            }
-            Err(_) => return "offered already".into(),
-        };
-        let Some(known) = self.post.order_mut(order) else {
-            return String::new();
-        };
-        if known.price.is_some() {
-            return "offered already".into();
-        }
-        let buyer = known.buyer;
-        known.price = Some(price);
-        let player = self.cast.player(buyer);
-        if player.is_none_or(|player| !player.is_uploader() && player.kreds < price) {
-            return self.ends(
-                order,
-                format!("refused: the buyer has less than {price} Kreds"),
-            );
-        }
-        let said = self.send(What::OrderPlaced { order }, world);
-        self.ends(order, format!("offered for {price} Kreds; {said}"))
-    }
-
-    /// The game has handed the goods over, or has not.
-    fn closed(&mut self, order: u64, answered: Option<&Answered>) -> String {
-        let state = body_of(answered).and_then(|body| {
-            let answer: Value =
-                serde_json::from_slice(body).map_err(|_| "its answer is not JSON")?;
-            match answer["state"].as_str() {
-                Some("completed") => Ok(true),
-                Some("canceled") => Ok(false),
-                _ => Err("its answer is neither completed nor canceled"),
-            }
-        });
-        let Some(known) = self.post.order_mut(order) else {
-            return String::new();
-        };
-        let (buyer, price) = (known.buyer, known.price.unwrap_or(0));
-        let was_charged = known.state.starts_with("completed");
-        match state {
-            Ok(true) | Err(_) if was_charged => "completed already".into(),
-            Ok(true) => {
-                let player = self.cast.player_mut(buyer);
-                let mut charged = 0;
-                if let Some(player) = player.filter(|player| !player.is_uploader()) {
-                    player.kreds = player.kreds.saturating_sub(price);
-                    charged = price;
-                }
-                self.ends(order, format!("completed; {charged} Kreds were charged"))
-            }
-            Ok(false) if was_charged => "canceled after it was completed".into(),
-            Ok(false) => self.ends(order, "canceled; nothing was charged".into()),
-            Err(why) => self.ends(order, format!("nothing was charged: {why}")),
-        }
-    }
-
-    /// Whether the game has not said yet what an order costs.
-    fn is_open(&mut self, order: u64) -> bool {
-        let order = self.post.order_mut(order);
-        order.is_some_and(|order| order.price.is_none())
-    }
-
-    fn ends(&mut self, order: u64, state: String) -> String {
-        if let Some(order) = self.post.order_mut(order) {
-            order.state.clone_from(&state);
-        }
-        state
-    }
-}
-
-/// The body of an answer that counts.
-fn body_of(answered: Option<&Answered>) -> Result<&[u8], &'static str> {
-    let answered = answered.ok_or("the game did not answer in time")?;
-    if answered.status != 200 {
-        return Err("the game's answer has another status than 200");
-    }
-    let body = answered.body.as_deref();
-    body.ok_or("the game's answer did not come to its end in time")
-}
-
-/// What the items of an order cost together, each being whole.
-fn offer(body: &[u8]) -> Result<u64, &'static str> {
-    let answer: Value = serde_json::from_slice(body).map_err(|_| "its answer is not JSON")?;
-    let items = answer["items"]
-        .as_array()
-        .ok_or("its answer has no list of items")?;
-    if items.is_empty() {
-        return Err("its answer offers no item");
-    }
-    let mut total: u64 = 0;
-    for item in items {
-        let text = |name: &str| {
-            item[name]
-                .as_str()
-                .is_some_and(|text| !text.trim().is_empty())
-        };
-        if !(text("name") && text("description") && text("image_url")) {
-            return Err("an item lacks its name, description or image_url");
-        }
-        // In a float or in quotes it is no whole number of Kreds.
-        let price = item["price"]
-            .as_u64()
-            .ok_or("an item's price is no whole number")?;
-        total = total
-            .checked_add(price)
-            .ok_or("the prices are too large together")?;
-    }
-    Ok(total)
 }
 
 /// A signed request, or what a fault makes of one.
@@ -507,14 +342,3 @@ pub fn sample(sample: &Sample<'_>) -> Result<Letter, String> {
 
 /// How long a receiver may take, where nobody set it otherwise. Kongregate says only that it cuts slow ones off.
 pub const PATIENCE: Duration = Duration::from_secs(5);
-
-/// What an order may be called.
-pub fn order_info(text: &str) -> Result<&str, String> {
-    if text.is_empty() || text.len() > 200 || text.contains(char::is_control) {
-        return Err(format!(
-            "{} is nothing that can be ordered",
-            inert::quoted(text, 40)
-        ));
-    }
-    Ok(text)
-}

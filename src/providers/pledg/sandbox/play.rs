@@ -165,15 +165,7 @@ impl Play {
     /// Changes a setting.
     pub fn set(&mut self, name: &str, value: &str) -> Result<String, String> {
         let known = self.settings();
-        let names: Vec<_> = known.iter().map(|setting| setting.name).collect();
-        let setting = known.iter().find(|setting| setting.name == name);
-        let setting = setting.ok_or_else(|| {
-            format!(
-                "Pledg has no setting {}; it has {}",
-                inert::quoted(name, 40),
-                names.join(", ")
-            )
-        })?;
+        let setting = Setting::named(&known, "Pledg", name)?;
         if name == "token-life" {
             let life = time::parse_duration(value).map_err(|error| error.to_string())?;
             if life < Duration::from_secs(1) {
@@ -183,13 +175,7 @@ impl Play {
             let life = time::fine(self.token_life);
             return Ok(format!("Pledg's new tokens live {life}"));
         }
-        if !setting.choices.contains(&value) {
-            return Err(format!(
-                "{name} is one of {}, not {}",
-                setting.choices.join(", "),
-                inert::quoted(value, 40)
-            ));
-        }
+        setting.takes(value)?;
         match name {
             "notice-fault" => {
                 let mut all = Fault::ALL.into_iter();
