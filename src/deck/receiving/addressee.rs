@@ -179,6 +179,10 @@ impl Addressee for Seated {
         self.desk.manifest.id.0
     }
 
+    fn body_max(&self) -> usize {
+        self.desk.manifest.callbacks.body_max
+    }
+
     fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<Told, Refusal>> {
         Box::pin(self.shared.judge(&self.desk, inbound))
     }

@@ -14,7 +14,7 @@ use super::{Shared, forward};
 use crate::callbacks::Raw;
 use crate::domain::{
     AccountId, Answer, Delivery, DeliveryId, Duty, Errand, ErrandId, Op, Problem, ProblemKind,
-    RequestId, Standing, Subject, inert,
+    RequestId, Standing, Subject, WallTime, inert,
 };
 use crate::ledger::Tried;
 use crate::net::{Event, How, redact};
@@ -90,11 +90,14 @@ pub(super) async fn work(shared: Arc<Shared>, stop: CancellationToken) {
         let mut pause = None;
         if room > 0 {
             let till = now.plus(LEASE);
-            match ledger.take_errands(&shared.realm, now, till, room).await {
+            match ledger
+                .take_errands(&shared.realm, &Duty::ALL, now, till, room)
+                .await
+            {
                 Ok(taken) if !taken.is_empty() => {
                     for (delivery, errand) in taken {
                         let shared = shared.clone();
-                        in_hand.spawn(async move { shared.attempt(delivery, errand).await });
+                        in_hand.spawn(async move { shared.attempt(delivery, errand, till).await });
                     }
                     continue;
                 }
@@ -164,21 +167,28 @@ impl Came {
 
 impl Shared {
     /// Tries an errand, keeps what came of it and tells it.
-    async fn attempt(&self, delivery: Delivery, id: ErrandId) {
-        if let Some(after) = self.attempt_within(delivery, id, u32::MAX).await {
+    async fn attempt(&self, delivery: Delivery, id: ErrandId, held_until: WallTime) {
+        let tried = self.attempt_within(delivery, id, held_until, u32::MAX);
+        if let Some(after) = tried.await {
             self.tell_of(after).await;
         }
     }
 
     /// Tries an errand this once and never again. `None` where what came of it cannot be kept.
-    pub(super) async fn attempt_once(&self, delivery: Delivery, id: ErrandId) -> Option<Delivery> {
-        self.attempt_within(delivery, id, 1).await
+    pub(super) async fn attempt_once(
+        &self,
+        delivery: Delivery,
+        id: ErrandId,
+        held_until: WallTime,
+    ) -> Option<Delivery> {
+        self.attempt_within(delivery, id, held_until, 1).await
     }
 
     async fn attempt_within(
         &self,
         delivery: Delivery,
         id: ErrandId,
+        held_until: WallTime,
         tries_max: u32,
     ) -> Option<Delivery> {
         let errand = delivery.errands.iter().find(|errand| errand.id == id)?;
@@ -216,7 +226,8 @@ impl Shared {
             reply: came.reply,
         };
         // What cannot be kept is tried again once its lease has run out.
-        self.asker.ledger.tried_errand(id, outcome).await.ok()
+        let ledger = &self.asker.ledger;
+        ledger.tried_errand(id, held_until, outcome).await.ok()
     }
 
     /// Asks the provider what is so.

@@ -173,7 +173,8 @@ impl Bench {
                     duty: *duty,
                     target: (*target).into(),
                     at: self.deck.clock.now().wall,
-                    taken_until: None,
+                    taken_until: (*duty == Duty::Relay)
+                        .then(|| START.plus(crate::callbacks::RELAY_HOLD)),
                 })
                 .collect(),
         }

@@ -14,6 +14,7 @@ use crate::providers::inbound::{decoded, pairs, parts, unreadable};
 /// How its callbacks are judged and read.
 pub const SPEC: Spec = Spec {
     secrets: &[settings::API_KEY],
+    body_max: 128 * 1024,
     read,
 };
 
