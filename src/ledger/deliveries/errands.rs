@@ -35,8 +35,8 @@ impl Ledger {
         .await
     }
 
-    /// Takes errands of a realm that are due at `now` and of these duties, the longest due first: until `till` no other
-    /// process takes them. Each comes with its delivery. Those that were never tried are due whatever the clock says.
+    /// Takes errands of a realm that are due at `now` and of these duties: those about payments that are watched or were
+    /// seen before go first, then the longest due. Until `till` no other process takes them. Each comes with its delivery. Those that were never tried are due whatever the clock says.
     ///
     /// # Errors
     /// If it cannot be written that they are taken.
@@ -63,13 +63,16 @@ impl Ledger {
             store.read(|conn| {
                 let mut next = conn.prepare_cached(
                     "SELECT max(due_at, taken_until) FROM errands
-                     WHERE realm = ?1 AND duty = ?2 AND due_at IS NOT NULL
+                     WHERE realm = ?1 AND duty = ?2 AND known = ?3 AND due_at IS NOT NULL
                      ORDER BY max(due_at, taken_until) LIMIT 1",
                 )?;
                 let mut soonest = None;
-                for duty in Duty::ALL {
+                for (duty, known) in Duty::ALL
+                    .into_iter()
+                    .flat_map(|duty| [(duty, 0), (duty, 1)])
+                {
                     let at: Option<i64> = next
-                        .query_row((&realm, duty.as_str()), |row| row.get(0))
+                        .query_row((&realm, duty.as_str(), known), |row| row.get(0))
                         .optional()?;
                     soonest = soonest.into_iter().chain(at).min();
                 }
@@ -166,7 +169,7 @@ fn take(
 ) -> rusqlite::Result<Vec<(Delivery, ErrandId)>> {
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut due: Vec<(i64, i64, i64)> = Vec::new();
+    let mut due: Vec<(bool, i64, i64, i64)> = Vec::new();
     for condition in [
         "max(due_at, taken_until) <= ?3".to_owned(),
         // By the clock they are due later: it was set back.
@@ -174,13 +177,13 @@ fn take(
         format!("max(due_at, taken_until) > ?3 + {LONGEST}"),
     ] {
         let mut query = change.prepare_cached(&format!(
-            "SELECT max(due_at, taken_until), id, delivery FROM errands
-             WHERE realm = ?1 AND duty = ?2 AND due_at IS NOT NULL AND {condition}
+            "SELECT NOT known, max(due_at, taken_until), id, delivery FROM errands
+             WHERE realm = ?1 AND duty = ?2 AND known = ?5 AND due_at IS NOT NULL AND {condition}
              ORDER BY max(due_at, taken_until), id LIMIT ?4"
         ))?;
-        for duty in duties {
-            let found = query.query_map((realm, duty.as_str(), now.0, most), |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        for (duty, known) in duties.iter().flat_map(|duty| [(duty, 1), (duty, 0)]) {
+            let found = query.query_map((realm, duty.as_str(), now.0, most, known), |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
             })?;
             for one in found {
                 due.push(one?);
@@ -191,7 +194,7 @@ fn take(
     due.dedup();
     due.truncate(limit);
     let mut taken = Vec::with_capacity(due.len());
-    for (_, errand, delivery) in due {
+    for (_, _, errand, delivery) in due {
         change
             .prepare_cached("UPDATE errands SET taken_until = ?2 WHERE id = ?1")?
             .execute((errand, till.0))?;

@@ -118,8 +118,16 @@ pub(super) fn insert_errand(
     new: &NewErrand,
 ) -> rusqlite::Result<Errand> {
     conn.prepare_cached(
-        "INSERT INTO errands (delivery, realm, identity, duty, target, tries, due_at, taken_until, done, told)
-         VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6, ?7, 0, '')",
+        // Anybody can send hints about payments that they made up; those of the shop are not to wait for them.
+        "INSERT INTO errands (delivery, realm, identity, duty, target, known, tries, due_at, taken_until, done, told)
+         SELECT ?1, ?2, ?3, ?4, ?5,
+             payment IS NULL
+                 OR EXISTS (SELECT 1 FROM watches AS w
+                     WHERE w.profile = ?2 AND w.account = d.account AND w.payment = d.payment)
+                 OR EXISTS (SELECT 1 FROM observations AS o
+                     WHERE o.profile = ?2 AND o.account = d.account AND o.payment = d.payment),
+             0, ?6, ?7, 0, ''
+         FROM deliveries AS d WHERE d.id = ?1",
     )?
     .execute((
         delivery.0,

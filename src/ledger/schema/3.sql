@@ -46,6 +46,7 @@ CREATE TABLE errands (
     identity    INTEGER,
     duty        TEXT NOT NULL,
     target      TEXT NOT NULL,
+    known       INTEGER NOT NULL,      -- of a payment that is watched or was seen before, or of none: goes first
     tries       INTEGER NOT NULL,
     due_at      INTEGER,               -- NULL once it is done or given up
     taken_until INTEGER NOT NULL,      -- in somebody's hand until then
@@ -58,8 +59,9 @@ CREATE TABLE errands (
 ) STRICT;
 CREATE INDEX errands_by_delivery ON errands (delivery);
 CREATE INDEX errands_by_identity ON errands (identity) WHERE identity IS NOT NULL;
-CREATE INDEX errands_to_do ON errands (realm, duty, max(due_at, taken_until)) WHERE due_at IS NOT NULL;
-CREATE INDEX errands_untried ON errands (realm, duty, max(due_at, taken_until)) WHERE due_at IS NOT NULL AND tries = 0;
+CREATE INDEX errands_to_do ON errands (realm, duty, known, max(due_at, taken_until)) WHERE due_at IS NOT NULL;
+CREATE INDEX errands_untried ON errands (realm, duty, known, max(due_at, taken_until))
+    WHERE due_at IS NOT NULL AND tries = 0;
 
 -- How much there is of each class, and whose, so that nobody has to count.
 CREATE TABLE delivery_tally (

@@ -343,6 +343,50 @@ async fn by_hand_any_delivery_is_given_an_errand() {
 }
 
 #[tokio::test]
+async fn what_concerns_a_known_payment_is_done_before_what_anybody_may_have_made_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    let account = AccountId::new("shop").unwrap();
+    let about = |id: &str| PaymentId::new(id).unwrap();
+    let watch = Watch {
+        account: account.clone(),
+        id: about("WATCHED"),
+        expected: None,
+        since: START,
+    };
+    ledger.watch("live", &watch).await.unwrap();
+    let seen = Payment {
+        id: about("SEEN"),
+        currency: Currency::new("EMT").unwrap(),
+        amount: Amount::received("1").unwrap(),
+        state: PaymentState::New,
+    };
+    let seen = Observation {
+        at: START,
+        payment: seen,
+    };
+    ledger.observe(&account, "live", &seen).await.unwrap();
+    let mut taken = Vec::new();
+    for (number, id) in (0..).zip(["MADE-UP-1", "MADE-UP-2", "WATCHED", "MADE-UP-3", "SEEN"]) {
+        let given = NewDelivery {
+            subject: Some(payment(id)),
+            ..hint(number, START)
+        };
+        ledger.deliver(given).await.unwrap();
+    }
+    for _ in 0..5 {
+        let now = after(1);
+        let one = ledger.take_errands("live", &[Duty::Ask], now, now.plus(LEASE), 1);
+        let (delivery, _) = one.await.unwrap().remove(0);
+        taken.push(delivery.subject.unwrap().to_string());
+    }
+    assert_eq!(
+        taken,
+        ["WATCHED", "SEEN", "MADE-UP-1", "MADE-UP-2", "MADE-UP-3"]
+    );
+}
+
+#[tokio::test]
 async fn what_nobody_is_left_to_do_is_given_up_elsewhere_and_long_due_only() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = start(folder.path());
