@@ -33,6 +33,7 @@ pub async fn run(args: &Listen, context: &Context, out: &Out) -> Result<Exit, Cl
         bind: Some(args.bind.or(configured).unwrap_or(config::LISTEN)),
         forward,
         every: true,
+        ..Receive::default()
     };
     let (events_to, events) = mpsc::channel(1024);
     let options = match context.options() {

@@ -150,6 +150,9 @@ pub enum Duty {
 }
 
 impl Duty {
+    /// All there are.
+    pub const ALL: [Self; 3] = [Self::Ask, Self::Forward, Self::Relay];
+
     /// In one word, as the ledger and scripts have it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -163,9 +166,7 @@ impl Duty {
     /// The one that [`Duty::as_str`] calls so.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Ask, Self::Forward, Self::Relay]
-            .into_iter()
-            .find(|duty| duty.as_str() == word)
+        Self::ALL.into_iter().find(|duty| duty.as_str() == word)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tilldeck::clock::{Clock, Hand};
 use tilldeck::config::{self, Environ, Vault};
-use tilldeck::deck::{Deck, Options, Receive};
+use tilldeck::deck::{Deck, Options, Pace, Receive};
 use tilldeck::domain::{
     AccountId, Amount, Answer, Currency, Delivery, LinkRequest, Listening, Op, PaymentId,
     PaymentState, Standing, Verdict, WallTime, What, simulate,
@@ -46,6 +46,10 @@ async fn open(place: &Place, bind: Option<SocketAddr>) -> Bench {
         vault: Vault::files(place.state().join(config::VAULT)),
         receive: Some(Receive {
             bind,
+            pace: Pace {
+                others: Duration::from_millis(50),
+                bind: Duration::from_millis(20),
+            },
             ..Receive::default()
         }),
     };

@@ -502,7 +502,7 @@ async fn what_was_received_is_kept_sealed_and_comes_back_whole() {
     let due = house
         .hall
         .ledger
-        .take_errands(REALM, START, START, 9)
+        .take_errands(REALM, &Duty::ALL, START, START, 9)
         .await
         .unwrap();
     assert_eq!(due.len(), 2, "at once");

@@ -145,7 +145,7 @@ impl Addressees for Hall {
         // Whoever looks reads them from the ledger: a flood waits there and not in memory.
         self.0.came.notify_one();
         if !delivery.errands.is_empty() {
-            self.0.due.notify_one();
+            self.0.due.notify_waiters();
         }
     }
 }

@@ -105,12 +105,6 @@ impl Handed {
         matches!(self.status(), Some(200..300))
     }
 
-    /// Whether it said that it will never take it.
-    pub(in crate::deck) fn turned_down(&self) -> bool {
-        self.status()
-            .is_some_and(|status| matches!(status, 300..500) && !matches!(status, 408 | 425 | 429))
-    }
-
     /// So much of the answer's body as is kept.
     pub(in crate::deck) fn kept(&self) -> Option<&[u8]> {
         let body = &self.result.as_ref().ok()?.body;

@@ -149,7 +149,7 @@ impl Deck {
             )
         })?;
         if self.reception.works() {
-            shared.due.notify_one();
+            shared.due.notify_waiters();
             return Ok(added);
         }
         let newest = added.errands.iter().map(|errand| errand.id).max();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 
-use crate::domain::{Delivery, DeliveryId, ErrandId, Standing, WallTime};
+use crate::domain::{Delivery, DeliveryId, Duty, ErrandId, Standing, WallTime};
 
 use super::super::{Ledger, LedgerError};
 use super::keep::require_file;
@@ -32,7 +32,7 @@ impl Ledger {
         .await
     }
 
-    /// Takes errands of a realm that are due at `now`, the longest due first: until `till` no other process takes them.
+    /// Takes errands of a realm of these duties that are due at `now`, the longest due first: until `till` no other process takes them.
     /// Each comes with its delivery.
     ///
     /// # Errors
@@ -40,13 +40,14 @@ impl Ledger {
     pub async fn take_errands(
         &self,
         realm: &str,
+        duties: &'static [Duty],
         now: WallTime,
         till: WallTime,
         limit: usize,
     ) -> Result<Vec<(Delivery, ErrandId)>, LedgerError> {
         let realm = realm.to_owned();
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.ask(move |store| store.write(|conn| take(conn, &realm, now, till, limit)))
+        self.ask(move |store| store.write(|conn| take(conn, &realm, duties, now, till, limit)))
             .await
     }
 
@@ -136,18 +137,24 @@ fn add(
 fn take(
     conn: &Connection,
     realm: &str,
+    duties: &[Duty],
     now: WallTime,
     till: WallTime,
     limit: i64,
 ) -> rusqlite::Result<Vec<(Delivery, ErrandId)>> {
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
+    let words = duties.iter().map(|duty| format!(" {} ", duty.as_str()));
+    let words: String = words.collect();
     let due: Vec<(i64, i64)> = change
         .prepare_cached(
             "SELECT id, delivery FROM errands
              WHERE realm = ?1 AND due_at IS NOT NULL AND max(due_at, taken_until) <= ?2
+                 AND instr(?4, ' ' || duty || ' ') > 0
              ORDER BY max(due_at, taken_until), id LIMIT ?3",
         )?
-        .query_map((realm, now.0, limit), |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map((realm, now.0, limit, &words), |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
         .collect::<Result<_, _>>()?;
     let mut taken = Vec::with_capacity(due.len());
     for (errand, delivery) in due {

@@ -99,7 +99,9 @@ async fn kept(ledger: &Ledger) -> Vec<Delivery> {
 }
 
 async fn take_due(ledger: &Ledger, now: WallTime) -> Vec<ErrandId> {
-    let taken = ledger.take_errands("live", now, now.plus(LEASE), 10).await;
+    let taken = ledger
+        .take_errands("live", &Duty::ALL, now, now.plus(LEASE), 10)
+        .await;
     taken.unwrap().into_iter().map(|(_, id)| id).collect()
 }
 
@@ -255,7 +257,9 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
     assert_eq!(two.next_errand("live").await, Ok(Some(after(2))));
     assert_eq!(take_due(&two, after(1)).await, []);
     let (soon, late) = (soon.errands[0].id, late.errands[0].id);
-    let first = two.take_errands("live", after(6), after(36), 1).await;
+    let first = two
+        .take_errands("live", &Duty::ALL, after(6), after(36), 1)
+        .await;
     let [(delivery, id)] = &first.unwrap()[..] else {
         panic!()
     };
