@@ -61,17 +61,16 @@ impl Keys {
         }
     }
 
-    /// A text by its key.
-    pub(in crate::deck) fn text(&self, key: &str) -> Option<&str> {
-        self.texts.get(key).map(String::as_str)
-    }
-
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is known, read now if nothing is.
-    async fn held(&self, secrets: &[&'static str], now: Duration) -> Result<Arc<Held>, Problem> {
+    pub(super) async fn held(
+        &self,
+        secrets: &[&'static str],
+        now: Duration,
+    ) -> Result<Arc<Held>, Problem> {
         if let Some(held) = &self.known().held {
             return Ok(held.clone());
         }
