@@ -79,7 +79,7 @@ pub enum Event {
     /// Something works less well than it should. Inert.
     Warning {
         /// A stable name: a warning replaces the one before it of the same name.
-        about: &'static str,
+        about: String,
         /// One sentence.
         text: String,
     },

@@ -372,7 +372,7 @@ async fn start(shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Receiv
             "the key that callbacks are sealed with cannot be kept ({why}): what is received now cannot be opened or \
              handed on again once tilldeck has ended"
         );
-        let about = "callbacks key";
+        let about = "callbacks key".to_owned();
         shared.gate.tell(Event::Warning { about, text }).await;
     }
     Receiver::start(
