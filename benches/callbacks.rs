@@ -41,6 +41,10 @@ impl Addressee for All {
         "bench"
     }
 
+    fn body_max(&self) -> usize {
+        usize::MAX
+    }
+
     fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<Told, Refusal>> {
         let body = inbound.request.body();
         let id = String::from_utf8_lossy(&body[..20.min(body.len())]);

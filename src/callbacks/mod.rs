@@ -6,8 +6,10 @@ mod receiver;
 pub mod seal;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -19,7 +21,7 @@ pub use rate::Rate;
 pub use receiver::{Limits, Receiver, Setup};
 
 /// One request to an account's callback address, whole.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Inbound {
     /// As it came: method, path and query, headers, body.
     pub request: Request,
@@ -27,6 +29,20 @@ pub struct Inbound {
     pub from: IpAddr,
     /// When its last byte was received.
     pub at: WallTime,
+}
+
+/// Without what may be a secret: headers, query and body.
+impl fmt::Debug for Inbound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Inbound")
+            .field("method", self.request.method())
+            .field("path", &self.request.uri().path())
+            .field("headers", &self.request.headers().len())
+            .field("body", &self.request.body().len())
+            .field("from", &self.from)
+            .field("at", &self.at)
+            .finish()
+    }
 }
 
 /// What a provider's callback says, once it is known to be genuine as far as that can be known.
@@ -98,9 +114,14 @@ pub struct Held {
 pub struct Spec {
     /// The secrets that judging takes, by key.
     pub secrets: &'static [&'static str],
+    /// No body of theirs is longer, in bytes; what is longer is answered 413 and not kept.
+    pub body_max: usize,
     /// Judges a request and reads it. Pure.
     pub read: fn(&Inbound, &Held) -> Result<Told, Refusal>,
 }
+
+/// Of a callback that is relayed, the errand is in hand for so long; whoever finds it later gives it up.
+pub const RELAY_HOLD: Duration = Duration::from_mins(1);
 
 /// Who receives callbacks.
 pub trait Addressees: Send + Sync {
@@ -108,17 +129,22 @@ pub trait Addressees: Send + Sync {
     fn find(&self, name: &str) -> Option<Arc<dyn Addressee>>;
     /// A callback was kept, of whatever verdict; told after it was answered. Must not block.
     fn kept(&self, delivery: Delivery);
+    /// Callbacks to this account cannot be judged or kept; told at most once in 30 s for each account. Must not block.
+    fn unable(&self, _name: &str, _problem: Problem) {}
 }
 
 /// An account that receives callbacks.
 pub trait Addressee: Send + Sync {
     /// Its provider's short name.
     fn provider(&self) -> &'static str;
+    /// As [`Spec::body_max`].
+    fn body_max(&self) -> usize;
     /// Judges a request and reads it.
     fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<Told, Refusal>>;
     /// Where its callbacks are handed on to.
     fn forward_to(&self) -> Option<String>;
-    /// Asks the shop's own server while the provider waits, and keeps what came of it; `None` where no answer came.
+    /// Asks the shop's own server while the provider waits, and keeps what came of it; `None` where no answer came. The
+    /// errand is held until [`RELAY_HOLD`] after it came. Dropped when [`Limits::relay`] is over.
     fn relay<'a>(
         &'a self,
         inbound: &'a Inbound,
@@ -127,7 +153,7 @@ pub trait Addressee: Send + Sync {
 }
 
 /// A request as it came, for keeping and for handing on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Raw {
     /// `GET`, `POST`, …
     pub method: String,
@@ -137,6 +163,18 @@ pub struct Raw {
     pub headers: Vec<(String, Vec<u8>)>,
     /// Its body.
     pub body: Bytes,
+}
+
+/// Without what may be a secret: headers, query and body.
+impl fmt::Debug for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Raw")
+            .field("method", &self.method)
+            .field("path", &self.target.split('?').next())
+            .field("headers", &self.headers.len())
+            .field("body", &self.body.len())
+            .finish()
+    }
 }
 
 impl Raw {

@@ -12,6 +12,7 @@ use super::receiver::Limits;
 use crate::clock::Clock;
 use crate::domain::{Listening, WallTime};
 use crate::http_server::{self, Outgoing, Request, Response, text};
+use crate::ledger::{Ledger, Status};
 
 /// Where it is called, by others too.
 pub(super) const HEARTBEAT: &str = "/heartbeat";
@@ -21,6 +22,7 @@ const PULSE: &str = "x-tilldeck-pulse";
 /// Whether the receiver would answer, as its own calls find.
 pub(super) struct Heart {
     clock: Clock,
+    ledger: Ledger,
     tell: watch::Sender<Listening>,
     beat: Mutex<Beat>,
 }
@@ -35,10 +37,15 @@ struct Beat {
 }
 
 impl Heart {
-    pub(super) fn new(clock: Clock) -> (Self, watch::Receiver<Listening>) {
+    pub(super) fn new(clock: Clock, ledger: Ledger) -> (Self, watch::Receiver<Listening>) {
         let (tell, listening) = watch::channel(Listening::Off);
-        let beat = Mutex::default();
-        (Self { clock, tell, beat }, listening)
+        let heart = Self {
+            clock,
+            ledger,
+            tell,
+            beat: Mutex::default(),
+        };
+        (heart, listening)
     }
 
     pub(super) fn stop(&self) {
@@ -66,7 +73,11 @@ impl Heart {
     pub(super) async fn beat(self: Arc<Self>, bound: SocketAddr, limits: Limits) {
         let url = format!("http://{}", reachable(bound));
         loop {
-            let beaten = self.call_itself(bound, limits.heartbeat_patience).await;
+            let patience = limits.heartbeat_patience;
+            let beaten = match self.call_itself(bound, patience).await {
+                Ok(()) => self.can_keep(patience).await,
+                down => down,
+            };
             let now = self.clock.now().wall;
             match beaten {
                 Ok(()) => {
@@ -78,6 +89,22 @@ impl Heart {
                 Err(why) => self.tell_down(bound, why, now),
             }
             tokio::time::sleep(limits.heartbeat).await;
+        }
+    }
+
+    /// Who answers that nothing can be kept is of no more use than who does not answer.
+    async fn can_keep(&self, patience: Duration) -> Result<(), String> {
+        let asked = async {
+            if let Status::Degraded { .. } = self.ledger.status().await {
+                // Nothing else may be written for long, and this would be said although it is over.
+                self.ledger.try_again().await;
+            }
+            self.ledger.status().await
+        };
+        match tokio::time::timeout(patience, asked).await {
+            Ok(Status::Degraded { why }) => Err(format!("callbacks cannot be kept: {why}")),
+            Ok(_) => Ok(()),
+            Err(_) => Err("callbacks cannot be kept: the ledger does not answer".into()),
         }
     }
 

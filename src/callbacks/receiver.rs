@@ -1,5 +1,6 @@
 //! The receiver: one request after another is judged, made durable, answered, and only then told on.
 
+use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -9,15 +10,15 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::pulse::{HEARTBEAT, Heart};
 use super::rate::{Rate, Rates};
 use super::seal::Sealer;
-use super::{Addressee, Addressees, Answer, Inbound, Raw, Refusal, Same, Told};
+use super::{Addressee, Addressees, Answer, Inbound, RELAY_HOLD, Raw, Refusal, Same, Told};
 use crate::clock::Clock;
-use crate::domain::{Delivery, Duty, Listening, Verdict, inert};
+use crate::domain::{Delivery, Duty, Listening, Problem, ProblemKind, Standing, Verdict, inert};
 use crate::http_server::{self, Hosts, Outcome, Peer, Request, Response, Server, respond, text};
 use crate::ledger::{Identity, Ledger, NewDelivery, NewErrand, Tried};
 use crate::net::redact;
@@ -25,6 +26,12 @@ use crate::net::redact;
 const CALLBACKS: &str = "/callbacks/";
 /// Longer than a reverse proxy's patience is of no use.
 const JUDGING: Duration = Duration::from_secs(10);
+/// What is being judged and kept goes on when its sender hangs up, so what it takes is bounded by itself, in KiB.
+const IN_HAND_KIB: usize = 64 * 1024;
+/// How often it is told of an account that its callbacks cannot be judged or kept.
+const TELL_AGAIN: Duration = Duration::from_secs(30);
+/// How soon it is looked again whether the shop has answered the first of several orders that are the same.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// What a provider is told where its callback cannot be kept or judged now.
 const AGAIN: Duration = Duration::from_secs(30);
 
@@ -40,7 +47,7 @@ pub struct Limits {
     pub server: http_server::Limits,
     /// Of each address. Who calls directly from this machine is not limited.
     pub rate: Rate,
-    /// How long a provider is kept waiting for what the shop's own server says.
+    /// How long a provider is kept waiting for what the shop's own server says; less than [`super::RELAY_HOLD`].
     pub relay: Duration,
     /// How often it calls itself.
     pub heartbeat: Duration,
@@ -65,7 +72,8 @@ impl Default for Limits {
                 per_second: 200,
                 burst: 2_000,
             },
-            relay: Duration::from_secs(9),
+            // Kongregate hangs up after five.
+            relay: Duration::from_secs(4),
             heartbeat: Duration::from_secs(5),
             heartbeat_patience: Duration::from_secs(4),
         }
@@ -99,6 +107,9 @@ pub struct Receiver {
 struct Shared {
     setup: Setup,
     rates: Mutex<Rates>,
+    room: Arc<Semaphore>,
+    /// When it was last told of an account that it cannot.
+    told_unable: Mutex<HashMap<String, Duration>>,
     /// What is being judged and kept goes on although whoever sent it hangs up: it may be durable already.
     tasks: TaskTracker,
     heart: Arc<Heart>,
@@ -110,10 +121,12 @@ impl Receiver {
     /// # Errors
     /// If the listener does not know its own address.
     pub fn start(listener: TcpListener, setup: Setup) -> io::Result<Self> {
-        let (heart, listening) = Heart::new(setup.clock.clone());
+        let (heart, listening) = Heart::new(setup.clock.clone(), setup.ledger.clone());
         let limits = setup.limits;
         let shared = Arc::new(Shared {
             rates: Mutex::new(Rates::new(limits.rate)),
+            room: Arc::new(Semaphore::new(IN_HAND_KIB)),
+            told_unable: Mutex::default(),
             setup,
             tasks: TaskTracker::new(),
             heart: Arc::new(heart),
@@ -164,9 +177,6 @@ impl Receiver {
 impl Shared {
     async fn answer(self: &Arc<Self>, request: Request) -> Response {
         let path = request.uri().path();
-        if path == HEARTBEAT {
-            return self.heart.feel(&request);
-        }
         let (from, limited) = sender(&request);
         if limited {
             let now = self.setup.clock.now().mono;
@@ -176,10 +186,24 @@ impl Shared {
                 return later(StatusCode::TOO_MANY_REQUESTS, words, wait);
             }
         }
+        if path == HEARTBEAT {
+            return self.heart.feel(&request);
+        }
         let Some(name) = path.strip_prefix(CALLBACKS).filter(|name| is_name(name)) else {
             return text(StatusCode::NOT_FOUND, "There is nothing here.\n");
         };
         let name = name.to_owned();
+        let addressee = self.setup.addressees.find(&name);
+        let fits = |addressee: &Arc<dyn Addressee>| request.body().len() <= addressee.body_max();
+        if !addressee.as_ref().is_none_or(fits) {
+            let words = "No callback of this account's provider is so long.\n";
+            return text(StatusCode::PAYLOAD_TOO_LARGE, words);
+        }
+        let kib = u32::try_from((size(&request) / 1024 + 1).min(IN_HAND_KIB)).unwrap_or(u32::MAX);
+        let room = self.room.clone().acquire_many_owned(kib);
+        let Ok(room) = tokio::time::timeout(JUDGING, room).await else {
+            return unable();
+        };
         let inbound = Inbound {
             request,
             from,
@@ -188,7 +212,8 @@ impl Shared {
         let (tell, told) = oneshot::channel();
         let shared = self.clone();
         self.tasks.spawn(async move {
-            let (answer, kept) = shared.receive(&name, inbound).await;
+            let _room = room;
+            let (answer, kept) = shared.receive(&name, addressee, inbound).await;
             // Whoever sent it may have hung up.
             let _ = tell.send(answer);
             if let Some(delivery) = kept {
@@ -200,8 +225,13 @@ impl Shared {
     }
 
     /// Judges a callback, keeps it, and says what it is answered with.
-    async fn receive(&self, name: &str, inbound: Inbound) -> (Response, Option<Delivery>) {
-        let Some(addressee) = self.setup.addressees.find(name) else {
+    async fn receive(
+        &self,
+        name: &str,
+        addressee: Option<Arc<dyn Addressee>>,
+        inbound: Inbound,
+    ) -> (Response, Option<Delivery>) {
+        let Some(addressee) = addressee else {
             let unknown = Judged::unlike(Verdict::UnknownAccount, "no account has this name", 404);
             let words = "No account here has this name.\n";
             return self.put_away(name, "", &inbound, unknown, words).await;
@@ -210,7 +240,22 @@ impl Shared {
         let judged = tokio::time::timeout(JUDGING, addressee.read(&inbound)).await;
         let (judged, words) = match judged {
             Ok(Ok(told)) => return self.accept(name, &*addressee, inbound, told).await,
-            Err(_) | Ok(Err(Refusal::Unable(_))) => return (unable(), None),
+            Err(_) => {
+                let problem = Problem::new(
+                    ProblemKind::TimedOut,
+                    format!(
+                        "account {name}: callbacks cannot be judged: its secrets were not read within {} s",
+                        JUDGING.as_secs()
+                    ),
+                    "they were answered so that they come again; see whether what keeps the secrets waits for you",
+                );
+                self.tell_unable(name, problem);
+                return (unable(), None);
+            }
+            Ok(Err(Refusal::Unable(problem))) => {
+                self.tell_unable(name, problem);
+                return (unable(), None);
+            }
             Ok(Err(Refusal::Refused(why))) => {
                 let refused = Judged::unlike(Verdict::Refused, &why, 403);
                 (refused, "This callback was refused.\n")
@@ -273,7 +318,7 @@ impl Shared {
         }
         if let Some(target) = addressee.forward_to() {
             // A relayed one is in hand until it is told what came of it.
-            let until = at.plus(self.setup.limits.relay.saturating_mul(2));
+            let until = at.plus(RELAY_HOLD);
             errands.push(NewErrand {
                 duty: if relayed { Duty::Relay } else { Duty::Forward },
                 target,
@@ -301,7 +346,7 @@ impl Shared {
             Answer::Plain => text(StatusCode::OK, "ok"),
             Answer::Relayed { otherwise } => {
                 let said = match delivery.verdict {
-                    Verdict::Accepted => self.relay(addressee, &inbound, &delivery).await,
+                    Verdict::Accepted => self.relay(addressee, &inbound, &delivery, identity).await,
                     _ => self.said_first(identity).await,
                 };
                 said.unwrap_or_else(|| json(Bytes::from_static(otherwise.as_bytes())))
@@ -335,8 +380,35 @@ impl Shared {
             sealed: self.setup.sealer.seal(&Raw::of(&inbound.request)),
             errands: judged.errands,
         };
-        // Why it cannot be kept is the ledger's to tell: its status says so.
-        self.setup.ledger.deliver(new).await.ok()
+        match self.setup.ledger.deliver(new).await {
+            Ok(delivery) => Some(delivery),
+            Err(error) => {
+                // Of names that nobody has, there is no end.
+                if judged.verdict != Verdict::UnknownAccount {
+                    let problem = Problem::new(
+                        ProblemKind::Local,
+                        format!("account {name}: a callback was not kept: {error}"),
+                        "it was answered so that it comes again",
+                    );
+                    self.tell_unable(name, problem);
+                }
+                None
+            }
+        }
+    }
+
+    fn tell_unable(&self, name: &str, problem: Problem) {
+        let now = self.setup.clock.now().mono;
+        {
+            let told = self.told_unable.lock();
+            let mut told = told.unwrap_or_else(PoisonError::into_inner);
+            let lately = |at: &Duration| now.saturating_sub(*at) < TELL_AGAIN;
+            if told.get(name).is_some_and(lately) {
+                return;
+            }
+            told.insert(name.to_owned(), now);
+        }
+        self.setup.addressees.unable(name, problem);
     }
 
     /// What the shop's own server says, within limits; its silence is kept, too, so that nobody asks it again.
@@ -345,6 +417,7 @@ impl Shared {
         addressee: &dyn Addressee,
         inbound: &Inbound,
         delivery: &Delivery,
+        identity: Identity,
     ) -> Option<Response> {
         let errand = delivery
             .errands
@@ -356,7 +429,7 @@ impl Shared {
             return said;
         }
         let given_up = Tried {
-            standing: crate::domain::Standing::GivenUp,
+            standing: Standing::GivenUp,
             at: inbound.at,
             told: "no answer in time".into(),
             status: None,
@@ -364,15 +437,32 @@ impl Shared {
             settles: false,
             reply: None,
         };
-        // Where this cannot be kept, whoever takes it later gives it up.
-        let _ = self.setup.ledger.tried_errand(errand.id, given_up).await;
-        None
+        // Where this cannot be kept, whoever takes it later gives it up. An answer that was kept at the last moment
+        // stands: whoever repeats the order is told the same.
+        let held_until = inbound.at.plus(RELAY_HOLD);
+        let ledger = &self.setup.ledger;
+        let _ = ledger.tried_errand(errand.id, held_until, given_up).await;
+        self.open(ledger.first_reply(identity).await.ok()?.sealed)
     }
 
-    /// What was said to the first of those that this one repeats.
+    /// What was said to the first of those that this one repeats. Where the shop is being asked right now, its answer
+    /// is waited for: two answers to one order must not differ.
     async fn said_first(&self, identity: Identity) -> Option<Response> {
-        let sealed = self.setup.ledger.first_reply(identity).await.ok()??;
-        let said = self.setup.sealer.open_reply(&sealed)?;
+        let settled = async {
+            loop {
+                let first = self.setup.ledger.first_reply(identity).await.ok()?;
+                if first.sealed.is_some() || !first.awaited {
+                    return first.sealed;
+                }
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        };
+        let sealed = tokio::time::timeout(self.setup.limits.relay, settled).await;
+        self.open(sealed.ok()?)
+    }
+
+    fn open(&self, sealed: Option<Vec<u8>>) -> Option<Response> {
+        let said = self.setup.sealer.open_reply(&sealed?)?;
         Some(json(said.into()))
     }
 
@@ -423,6 +513,15 @@ impl Judged {
             errands: Vec::new(),
         }
     }
+}
+
+/// About how much memory it takes.
+fn size(request: &Request) -> usize {
+    let headers = request.headers().iter();
+    let head: usize = headers
+        .map(|(name, value)| name.as_str().len() + value.len())
+        .sum();
+    request.body().len() + head
 }
 
 /// Whether it is one plain segment of a path. Nothing is decoded: an account's name needs no escapes.

@@ -51,7 +51,8 @@ pub struct Delivery {
 pub enum Verdict {
     /// Genuine as far as it can be known, and new.
     Accepted,
-    /// Genuine, and delivered before: shown, and acted upon no more.
+    /// Genuine, and delivered before: shown, and acted upon no more. One that names only what changed is still handed
+    /// on to the shop's own server, for which it may be news.
     Repeat,
     /// A check failed: kept, and not acted upon.
     Refused,
@@ -150,7 +151,7 @@ pub enum Duty {
 }
 
 impl Duty {
-    /// All there are.
+    /// All of them.
     pub const ALL: [Self; 3] = [Self::Ask, Self::Forward, Self::Relay];
 
     /// In one word, as the ledger and scripts have it.

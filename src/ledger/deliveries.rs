@@ -46,7 +46,7 @@ pub struct NewDelivery {
     pub bytes: u64,
     /// Its request line, headers and body, sealed: the ledger cannot read them.
     pub sealed: Vec<u8>,
-    /// What is to be done about it, unless it proves to be a repeat.
+    /// What is to be done about it. Of a repeat, nothing but what [`Identity::Subject`] says.
     pub errands: Vec<NewErrand>,
 }
 
@@ -57,7 +57,10 @@ pub enum Identity {
     Message([u8; 32]),
     /// It names only what changed, and the next change looks the same: it is a repeat as long as an earlier one's
     /// [`Duty::Ask`] waits to be done (one that is in hand may be answered with what was so before), and once that has
-    /// found that nothing can change any more.
+    /// found that nothing can change any more. A repeat has no [`Duty::Ask`] of its own; the one that waits is done at
+    /// once. It is handed on all the same, since our own question says nothing about what the shop knows: a
+    /// [`Duty::Forward`] is left out, of repeats and others, only while an earlier one to the same target waits for its
+    /// first try.
     Subject([u8; 32]),
 }
 
@@ -68,7 +71,7 @@ pub struct NewErrand {
     pub duty: Duty,
     /// As in [`crate::domain::Errand`].
     pub target: String,
-    /// When it is first tried.
+    /// Since when it is to be done. Its first try is due at once.
     pub at: WallTime,
     /// It is already in hand until then: nobody else takes it before.
     pub taken_until: Option<WallTime>,
@@ -91,6 +94,15 @@ pub struct Tried {
     pub settles: bool,
     /// What the shop's own server said, sealed.
     pub reply: Option<Vec<u8>>,
+}
+
+/// What is known of the shop's own answer to the first of several deliveries that are the same.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FirstReply {
+    /// It, sealed, where there was one.
+    pub sealed: Option<Vec<u8>>,
+    /// A [`Duty::Relay`] is under way: it may come yet.
+    pub awaited: bool,
 }
 
 /// Which deliveries to read. The default asks for none; set a limit.

@@ -25,7 +25,9 @@ use crate::clock::Clock;
 
 use behind::Behind;
 use deliveries::Incoming;
-pub use deliveries::{DeliveryQuery, Identity, NewDelivery, NewErrand, SealedParts, Tried};
+pub use deliveries::{
+    DeliveryQuery, FirstReply, Identity, NewDelivery, NewErrand, SealedParts, Tried,
+};
 pub use exchanges::LogQuery;
 pub use nonces::{KeyHash, LANE_LIMIT, Lane};
 pub use slots::{Counted, Granted, SlotId, Slots, Terms};
@@ -165,12 +167,25 @@ impl Ledger {
     pub async fn status(&self) -> Status {
         let mut status = self.0.status.clone();
         let open = status.wait_for(|status| *status != Status::Opening).await;
+        let open = open.map(|status| status.clone());
         match open {
-            Ok(status) => status.clone(),
-            Err(_) => Status::Degraded {
+            // Its last word says nothing once its thread has ended.
+            Ok(now) if status.has_changed().is_ok() => now,
+            _ => Status::Degraded {
                 why: LedgerError::Stopped.to_string(),
             },
         }
+    }
+
+    /// Tries whether it can be written again, where it could not before; [`Ledger::status`] tells.
+    pub async fn try_again(&self) {
+        let again = |store: &mut Store| {
+            store.write_durably(|conn| {
+                conn.execute("UPDATE delivery_tally SET rows = rows", ())
+                    .map(drop)
+            })
+        };
+        let _ = self.ask(again).await;
     }
 
     /// Tells each change: opening, writing fails, writing works again.

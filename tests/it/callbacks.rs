@@ -213,7 +213,7 @@ fn private(file: &Path) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_secret_that_is_changed_elsewhere_is_noticed_and_one_that_cannot_be_read_judges_nobody() {
     let place = with_webhook();
-    let bench = open(&place, Some(ANY)).await;
+    let mut bench = open(&place, Some(ANY)).await;
     let url = bench.url().await;
     let call = |secret: &str| {
         let headers = format!("X-Shop: {secret}\r\nContent-Type: application/json\r\n");
@@ -222,6 +222,16 @@ async fn a_secret_that_is_changed_elsewhere_is_noticed_and_one_that_cannot_be_re
         answered.unwrap().0
     };
     assert_eq!(call("SANDBOX-first"), 503, "it comes again");
+    let warned = async {
+        loop {
+            match bench.events.recv().await.unwrap() {
+                Event::Warning { about, text } if about == "callbacks keys" => return text,
+                _ => {}
+            }
+        }
+    };
+    let warned = tokio::time::timeout(LIMIT, warned).await.unwrap();
+    assert!(warned.contains("webhook_secret"), "{warned}");
     keep(&place, "SANDBOX-first");
     assert_eq!(call("SANDBOX-first"), 503, "not asked again at once");
     bench.hand.advance(Duration::from_secs(6));

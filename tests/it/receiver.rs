@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use tilldeck::callbacks::seal::Sealer;
 use tilldeck::callbacks::{
-    Addressee, Addressees, Answer, Inbound, Limits, Rate, Raw, Receiver, Refusal, Same, Setup, Told,
+    Addressee, Addressees, Answer, Inbound, Limits, RELAY_HOLD, Rate, Raw, Receiver, Refusal, Same,
+    Setup, Told,
 };
 use tilldeck::clock::{Clock, Hand};
 use tilldeck::domain::{
@@ -29,6 +30,7 @@ const REALM: &str = "live";
 /// Accounts `shop` (all is accepted or not, by its body) and `shop.forwards` (the same, and handed on).
 struct Hall {
     kept: Mutex<Vec<Delivery>>,
+    unable: Mutex<Vec<(String, String)>>,
     came: Notify,
     relayed: AtomicUsize,
     /// Who judges "wait" says so, and takes one.
@@ -57,6 +59,11 @@ impl Addressees for Door {
         Some(Arc::new(Seat { hall, forward_to }))
     }
 
+    fn unable(&self, name: &str, problem: Problem) {
+        let told = (name.to_owned(), problem.message);
+        self.0.unable.lock().unwrap().push(told);
+    }
+
     fn kept(&self, delivery: Delivery) {
         self.0.kept.lock().unwrap().push(delivery);
         self.0.came.notify_waiters();
@@ -66,6 +73,10 @@ impl Addressees for Door {
 impl Addressee for Seat {
     fn provider(&self) -> &'static str {
         "test"
+    }
+
+    fn body_max(&self) -> usize {
+        500_000
     }
 
     fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<Told, Refusal>> {
@@ -128,7 +139,13 @@ impl Addressee for Seat {
                 reply: Some(self.hall.sealer.seal_reply(said.as_bytes())),
             };
             let errand = delivery.errands[0].id;
-            self.hall.ledger.tried_errand(errand, tried).await.unwrap();
+            if inbound.request.body().starts_with(b"order, when told") {
+                self.hall.waits.notify_one();
+                let _one = self.hall.judging.acquire().await.unwrap();
+            }
+            let held = inbound.at.plus(RELAY_HOLD);
+            let kept = self.hall.ledger.tried_errand(errand, held, tried).await;
+            kept.unwrap();
             Some(respond(
                 axum::http::StatusCode::OK,
                 "application/json",
@@ -160,6 +177,7 @@ impl House {
         let sealer = Arc::new(Sealer::new([7; 32]));
         let hall = Arc::new(Hall {
             kept: Mutex::default(),
+            unable: Mutex::default(),
             came: Notify::new(),
             relayed: AtomicUsize::new(0),
             waits: Notify::new(),
@@ -232,15 +250,6 @@ fn posted(account: &str, body: &str) -> String {
     )
 }
 
-/// With time-outs that a test can wait for.
-fn quick() -> Limits {
-    let mut limits = Limits::default();
-    limits.server.head_time = Duration::from_millis(80);
-    limits.server.body_time = Duration::from_millis(80);
-    limits.relay = Duration::from_millis(80);
-    limits
-}
-
 fn status(said: &str) -> u16 {
     let code = said.split(' ').nth(1);
     code.and_then(|code| code.parse().ok()).unwrap_or(0)
@@ -249,11 +258,12 @@ fn status(said: &str) -> u16 {
 #[expect(clippy::too_many_lines, reason = "it is one table")]
 #[tokio::test]
 async fn every_request_has_its_status_and_what_is_for_an_account_its_verdict() {
-    let house = House::open(quick()).await;
+    let house = House::open(Limits::default()).await;
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     let with = |method: &str| posted("shop", "").replacen("POST", method, 1);
     let header = "y".repeat(20_000_000);
     let body = "z".repeat(3_000_000);
+    let too_long = "z".repeat(500_001);
     let long = "n".repeat(3_000);
     let (verdict, nothing) = (Some, None);
     for (name, wire, expected, kept) in [
@@ -377,15 +387,9 @@ async fn every_request_has_its_status_and_what_is_for_an_account_its_verdict() {
         ),
         ("a body of 3 MB", posted("shop", &body), 413, nothing),
         (
-            "half a body",
-            posted("shop", "paid").replace("Length: 4", "Length: 9"),
-            408,
-            nothing,
-        ),
-        (
-            "half a head",
-            "POST /callbacks/shop HTTP/1.1\r\nHost: a".into(),
-            0,
+            "longer than its provider's are",
+            posted("shop", &too_long),
+            413,
             nothing,
         ),
         (
@@ -437,6 +441,23 @@ async fn every_request_has_its_status_and_what_is_for_an_account_its_verdict() {
     let read = tcp.read_to_end(&mut said).await;
     let refused = String::from_utf8_lossy(&said).starts_with("HTTP/1.1 431");
     assert!(refused || sent.is_err() || read.is_err(), "{sent:?}");
+}
+
+#[tokio::test]
+async fn half_a_request_is_not_waited_for() {
+    let mut limits = Limits::default();
+    limits.server.head_time = Duration::from_millis(80);
+    limits.server.body_time = Duration::from_millis(80);
+    let house = House::open(limits).await;
+    let half_a_body = posted("shop", "paid").replace("Length: 4", "Length: 9");
+    for (wire, expected) in [
+        (half_a_body.as_str(), 408),
+        ("POST /callbacks/shop HTTP/1.1\r\nHost: a", 0),
+    ] {
+        let said = house.hear(wire).await;
+        assert_eq!(status(&said), expected, "{said}");
+    }
+    assert_eq!(house.deliveries().await.len(), 0);
 }
 
 #[tokio::test]
@@ -532,7 +553,7 @@ async fn what_was_received_is_kept_sealed_and_comes_back_whole() {
 
 #[tokio::test]
 async fn a_relayed_order_is_asked_for_once_and_a_repeat_has_the_first_answer() {
-    let house = House::open(quick()).await;
+    let house = House::open(Limits::default()).await;
     let ends = |said: &str, words: &str| assert!(said.ends_with(words), "{said}");
     let completed = r#"{"state":"completed","number":0}"#;
     let otherwise = r#"{"state":"canceled"}"#;
@@ -540,13 +561,43 @@ async fn a_relayed_order_is_asked_for_once_and_a_repeat_has_the_first_answer() {
     ends(&house.post("shop.forwards", "order 1").await, completed);
     ends(&house.post("shop", "order 2").await, otherwise);
     assert_eq!(house.hall.relayed.load(Ordering::Relaxed), 1);
+    // A repeat that comes while the shop is being asked waits for its answer.
+    let order = || {
+        let address = house.address();
+        let wire = posted("shop.forwards", "order, when told");
+        tokio::spawn(async move { hear(address, wire.as_bytes()).await })
+    };
+    let first = order();
+    house.hall.waits.notified().await;
+    let second = order();
+    while house.deliveries().await.len() < 5 {
+        tokio::task::yield_now().await;
+    }
+    house.hall.judging.add_permits(1);
+    let completed = r#"{"state":"completed","number":1}"#;
+    ends(&first.await.unwrap(), completed);
+    ends(&second.await.unwrap(), completed);
+}
+
+#[tokio::test]
+async fn a_shop_that_does_not_answer_an_order_is_not_asked_again() {
+    let limits = Limits {
+        relay: Duration::from_millis(50),
+        ..Limits::default()
+    };
+    let house = House::open(limits).await;
+    let ends = |said: &str, words: &str| assert!(said.ends_with(words), "{said}");
+    let otherwise = r#"{"state":"canceled"}"#;
     ends(&house.post("shop.forwards", "slow 3").await, otherwise);
     ends(&house.post("shop.forwards", "slow 3").await, otherwise);
-    assert_eq!(house.hall.relayed.load(Ordering::Relaxed), 2, "never again");
+    assert_eq!(house.hall.relayed.load(Ordering::Relaxed), 1, "never again");
     let all = house.deliveries().await;
     let slow = &all[1].errands[0];
     assert_eq!((slow.standing, slow.tries), (Standing::GivenUp, 1));
-    assert_eq!(house.hall.ledger.next_errand(REALM).await, Ok(None));
+    assert_eq!(
+        house.hall.ledger.next_errand(REALM, &Duty::ALL).await,
+        Ok(None)
+    );
 }
 
 #[tokio::test]
@@ -569,6 +620,31 @@ async fn what_cannot_be_kept_is_to_come_again() {
     }
     assert!(house.hall.kept.lock().unwrap().is_empty());
     assert_eq!(house.hall.relayed.load(Ordering::Relaxed), 0);
+    let told = |number: usize| house.hall.unable.lock().unwrap()[..number].to_vec();
+    let [shop, forwards] = &told(2)[..] else {
+        panic!()
+    };
+    assert_eq!(
+        (shop.0.as_str(), forwards.0.as_str()),
+        ("shop", "shop.forwards")
+    );
+    assert!(shop.1.contains("taken"), "{}", shop.1);
+    house.hand.advance(Duration::from_secs(30));
+    house.post("shop", "unable").await;
+    house.post("shop", "unable").await;
+    assert_eq!(
+        told(3)[2],
+        ("shop".into(), "no secret".into()),
+        "once in 30 s"
+    );
+    assert_eq!(house.hall.unable.lock().unwrap().len(), 3);
+    let down = house
+        .listening(|now| matches!(now, Listening::Down { .. }))
+        .await;
+    let Listening::Down { why, .. } = down else {
+        panic!()
+    };
+    assert!(why.starts_with("callbacks cannot be kept: "), "{why}");
 }
 
 #[tokio::test]
@@ -614,7 +690,7 @@ async fn its_own_calls_tell_whether_it_would_answer() {
     let mut limits = Limits::default();
     limits.server.connections = 1;
     limits.heartbeat = Duration::from_millis(10);
-    limits.heartbeat_patience = Duration::from_millis(50);
+    limits.heartbeat_patience = Duration::from_millis(500);
     let house = House::open(limits).await;
     let is_up = |now: &Listening| matches!(now, Listening::Up { .. });
     let up = Listening::Up {

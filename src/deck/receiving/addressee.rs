@@ -10,9 +10,9 @@ use super::super::desk::Desk;
 use super::Shared;
 use crate::callbacks::{Addressee, Addressees, Held, Inbound, Refusal, Told};
 use crate::config::KeyKind;
-use crate::domain::{AccountId, Delivery, Duty, Problem};
+use crate::domain::{AccountId, Delivery, Duty, Problem, Verdict, inert};
 use crate::http_server::Response;
-use crate::net::BoxFuture;
+use crate::net::{BoxFuture, Event, redact};
 use crate::providers::ReadSecret;
 
 /// A secret that was changed elsewhere is noticed by its refusals; so often its source is asked again at most.
@@ -159,9 +159,24 @@ impl Addressees for Hall {
     fn kept(&self, delivery: Delivery) {
         // Whoever looks reads them from the ledger: a flood waits there and not in memory.
         self.0.came.notify_one();
-        if !delivery.errands.is_empty() {
+        // A repeat may have made due what waits since an earlier one.
+        if !delivery.errands.is_empty() || delivery.verdict == Verdict::Repeat {
             self.0.due.notify_waiters();
         }
+    }
+    fn unable(&self, name: &str, problem: Problem) {
+        let shared = self.0.clone();
+        let about = format!("callbacks {}", inert::cut(name, 64));
+        let told = [problem.message, problem.hint];
+        let told = told.iter().filter(|text| !text.is_empty());
+        let told = told.map(String::as_str).collect::<Vec<_>>().join("; ");
+        let text = format!(
+            "callbacks to {} are turned away until it is mended: {}",
+            inert::quoted(name, 64),
+            inert::cut(&redact::scrub(&told), 400)
+        );
+        // Whoever is told may be behind; who calls must not wait for that.
+        tokio::spawn(async move { shared.gate.tell(Event::Warning { about, text }).await });
     }
 }
 
@@ -195,6 +210,10 @@ impl Shared {
 impl Addressee for Seated {
     fn provider(&self) -> &'static str {
         self.desk.manifest.id.0
+    }
+
+    fn body_max(&self) -> usize {
+        self.desk.manifest.callbacks.body_max
     }
 
     fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<Told, Refusal>> {

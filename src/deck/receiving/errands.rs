@@ -14,7 +14,7 @@ use super::{Shared, forward};
 use crate::callbacks::Raw;
 use crate::domain::{
     AccountId, Answer, Delivery, DeliveryId, Duty, Errand, ErrandId, Op, Problem, ProblemKind,
-    RequestId, Standing, Subject, inert,
+    RequestId, Standing, Subject, WallTime, inert,
 };
 use crate::ledger::Tried;
 use crate::net::{Event, How, redact};
@@ -87,6 +87,8 @@ pub(super) const LANES: [&[Duty]; 2] = [&[Duty::Ask], &[Duty::Forward, Duty::Rel
 pub(super) async fn work(shared: Arc<Shared>, lane: &'static [Duty], stop: CancellationToken) {
     let mut in_hand = JoinSet::new();
     let leaving = CancellationToken::new();
+    // When the list was looked at last.
+    let mut seen = WallTime(i64::MAX);
     while !stop.is_cancelled() {
         let due = shared.due.notified();
         tokio::pin!(due);
@@ -94,11 +96,13 @@ pub(super) async fn work(shared: Arc<Shared>, lane: &'static [Duty], stop: Cance
         due.as_mut().enable();
         let room = AT_ONCE - in_hand.len();
         let pause = if room > 0 {
-            match shared.take(lane, room).await {
-                Ok(taken) => {
+            match shared.take(lane, room, &mut seen).await {
+                Ok((taken, till)) => {
                     for (delivery, id) in taken {
                         let (shared, leaving) = (shared.clone(), leaving.clone());
-                        in_hand.spawn(async move { shared.attempt(delivery, id, leaving).await });
+                        in_hand.spawn(async move {
+                            shared.attempt(delivery, id, till, leaving).await;
+                        });
                     }
                     continue;
                 }
@@ -172,52 +176,68 @@ impl Drop for Counted<'_> {
 }
 
 impl Shared {
-    /// Takes what is due of a lane; else tells for how long there is nothing, as far as is known. The file is written
-    /// to only where there is something to take. However far the next one is off, the list is looked at: the clock
-    /// may jump, and another process may have died.
+    /// Takes what is due of a lane, and tells until when; else for how long there is nothing, as far as is known. The
+    /// file is written to only where there is something to take, or where the clock was set back since `seen`: the
+    /// ledger knows what is due then. However far the next one is off, the list is looked at: another process may have
+    /// died.
     async fn take(
         &self,
         lane: &'static [Duty],
         room: usize,
-    ) -> Result<Vec<(Delivery, ErrandId)>, Duration> {
+        seen: &mut WallTime,
+    ) -> Result<(Vec<(Delivery, ErrandId)>, WallTime), Duration> {
         let ledger = &self.asker.ledger;
         let now = self.asker.clock.now().wall;
-        match ledger.next_errand(&self.realm).await {
-            Ok(Some(at)) if at <= now => {
+        let set_back = now < std::mem::replace(seen, now);
+        // The ledger tells on its own what is wrong with it.
+        let next = ledger.next_errand(&self.realm, lane).await.ok().flatten();
+        match next {
+            Some(at) if at <= now || set_back => {
                 let till = now.plus(LEASE);
-                let taken = ledger
-                    .take_errands(&self.realm, lane, now, till, room)
-                    .await;
-                // The ledger tells on its own what is wrong with it.
-                let taken = taken.unwrap_or_default();
+                let taken = ledger.take_errands(&self.realm, lane, now, till, room);
+                let taken = taken.await.unwrap_or_default();
                 if taken.is_empty() {
                     Err(self.pace.others)
                 } else {
-                    Ok(taken)
+                    Ok((taken, till))
                 }
             }
-            Ok(Some(at)) => Err(at.since(now).max(SHORTEST).min(self.pace.others)),
-            Ok(None) | Err(_) => Err(self.pace.others),
+            Some(at) => Err(at.since(now).max(SHORTEST).min(self.pace.others)),
+            None => Err(self.pace.others),
         }
     }
 
     /// Tries an errand, keeps what came of it and tells it.
-    async fn attempt(&self, delivery: Delivery, id: ErrandId, leaving: CancellationToken) {
-        if let Some(after) = self.attempt_within(delivery, id, u32::MAX, &leaving).await {
+    async fn attempt(
+        &self,
+        delivery: Delivery,
+        id: ErrandId,
+        held_until: WallTime,
+        leaving: CancellationToken,
+    ) {
+        let tried = self.attempt_within(delivery, id, held_until, u32::MAX, &leaving);
+        if let Some(after) = tried.await {
             self.tell_of(after).await;
         }
     }
 
     /// Tries an errand this once and never again. `None` where what came of it cannot be kept.
-    pub(super) async fn attempt_once(&self, delivery: Delivery, id: ErrandId) -> Option<Delivery> {
+    pub(super) async fn attempt_once(
+        &self,
+        delivery: Delivery,
+        id: ErrandId,
+        held_until: WallTime,
+    ) -> Option<Delivery> {
         let stays = CancellationToken::new();
-        self.attempt_within(delivery, id, 1, &stays).await
+        self.attempt_within(delivery, id, held_until, 1, &stays)
+            .await
     }
 
     async fn attempt_within(
         &self,
         delivery: Delivery,
         id: ErrandId,
+        held_until: WallTime,
         tries_max: u32,
         leaving: &CancellationToken,
     ) -> Option<Delivery> {
@@ -257,7 +277,8 @@ impl Shared {
             reply: came.reply,
         };
         // What cannot be kept is tried again once its lease has run out.
-        let kept = self.asker.ledger.tried_errand(id, outcome).await.ok();
+        let ledger = &self.asker.ledger;
+        let kept = ledger.tried_errand(id, held_until, outcome).await.ok();
         if let Some(asked) = asked {
             self.gate.tell(asked).await;
         }

@@ -126,11 +126,12 @@ impl Deck {
                 })?,
         };
         let now = self.clock.now().wall;
+        let held_until = now.plus(super::errands::LEASE);
         let errand = NewErrand {
             duty: Duty::Forward,
             target: target.into(),
             at: now,
-            taken_until: (!self.reception.works()).then(|| now.plus(super::errands::LEASE)),
+            taken_until: (!self.reception.works()).then_some(held_until),
         };
         let added = self.ledger.add_errand(id, errand).await.map_err(|error| {
             Problem::new(
@@ -146,7 +147,7 @@ impl Deck {
         let newest = added.errands.iter().map(|errand| errand.id).max();
         match newest {
             Some(newest) => Ok(shared
-                .attempt_once(added.clone(), newest)
+                .attempt_once(added.clone(), newest, held_until)
                 .await
                 .unwrap_or(added)),
             None => Ok(added),

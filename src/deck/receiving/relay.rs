@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::Shared;
 use super::forward::{self, Handed};
-use crate::callbacks::{Inbound, Raw};
+use crate::callbacks::{Inbound, RELAY_HOLD, Raw};
 use crate::domain::{Delivery, Errand, Standing};
 use crate::http_server::{self, Response};
 use crate::ledger::Tried;
@@ -48,7 +48,9 @@ impl Shared {
                 None
             },
         };
-        if let Ok(delivery) = self.asker.ledger.tried_errand(errand.id, tried).await {
+        let held_until = inbound.at.plus(RELAY_HOLD);
+        let ledger = &self.asker.ledger;
+        if let Ok(delivery) = ledger.tried_errand(errand.id, held_until, tried).await {
             self.tell_of(delivery).await;
         }
         let reply = handed

@@ -8,10 +8,13 @@ use crate::domain::{Delivery, DeliveryId, Duty, ErrandId, Standing, WallTime};
 
 use super::super::{Ledger, LedgerError};
 use super::keep::require_file;
-use super::{Identity, NewErrand, Tried, rows};
+use super::{FirstReply, Identity, NewErrand, Tried, rows};
 
 /// In nobody's hand.
 const FREE: i64 = i64::MIN;
+
+/// No wait between two tries is longer, in milliseconds: what seems to be due later is due, and the clock was set back.
+const LONGEST: i64 = 60 * 60 * 1000;
 
 impl Ledger {
     /// Adds an errand to a delivery of whatever verdict: it is handed on once more by hand.
@@ -32,8 +35,8 @@ impl Ledger {
         .await
     }
 
-    /// Takes errands of a realm of these duties that are due at `now`, the longest due first: until `till` no other process takes them.
-    /// Each comes with its delivery.
+    /// Takes errands of a realm that are due at `now` and of these duties, the longest due first: until `till` no other
+    /// process takes them. Each comes with its delivery. Those that were never tried are due whatever the clock says.
     ///
     /// # Errors
     /// If it cannot be written that they are taken.
@@ -46,37 +49,53 @@ impl Ledger {
         limit: usize,
     ) -> Result<Vec<(Delivery, ErrandId)>, LedgerError> {
         let realm = realm.to_owned();
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         self.ask(move |store| store.write(|conn| take(conn, &realm, duties, now, till, limit)))
             .await
     }
 
-    /// When the next errand of a realm is due or no longer taken; `None` where there is none.
+    /// When the next errand of a realm and of these duties is due or no longer taken; `None` where there is none.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
-    pub async fn next_errand(&self, realm: &str) -> Result<Option<WallTime>, LedgerError> {
+    pub async fn next_errand(
+        &self,
+        realm: &str,
+        duties: &'static [Duty],
+    ) -> Result<Option<WallTime>, LedgerError> {
         let realm = realm.to_owned();
         self.ask(move |store| {
             store.read(|conn| {
-                conn.prepare_cached(
+                let mut next = conn.prepare_cached(
                     "SELECT max(due_at, taken_until) FROM errands
-                     WHERE realm = ?1 AND due_at IS NOT NULL ORDER BY max(due_at, taken_until) LIMIT 1",
-                )?
-                .query_row([&realm], |row| row.get(0).map(WallTime))
-                .optional()
+                     WHERE realm = ?1 AND duty = ?2 AND due_at IS NOT NULL
+                     ORDER BY max(due_at, taken_until) LIMIT 1",
+                )?;
+                let mut soonest = None;
+                for duty in duties {
+                    let at: Option<i64> = next
+                        .query_row((&realm, duty.as_str()), |row| row.get(0))
+                        .optional()?;
+                    soonest = soonest.into_iter().chain(at).min();
+                }
+                Ok(soonest.map(WallTime))
             })
         })
         .await
     }
 
-    /// Keeps what came of trying an errand, and returns its delivery as it stands now.
+    /// Keeps what came of trying an errand that was taken until `held_until`, and returns its delivery as it stands now.
+    /// Where it was taken or settled by another meanwhile, or settled already, that counts and this changes nothing.
     ///
     /// # Errors
     /// If it cannot be kept: it will be tried again.
-    pub async fn tried_errand(&self, id: ErrandId, tried: Tried) -> Result<Delivery, LedgerError> {
+    pub async fn tried_errand(
+        &self,
+        id: ErrandId,
+        held_until: WallTime,
+        tried: Tried,
+    ) -> Result<Delivery, LedgerError> {
         self.ask(move |store| {
-            let kept = store.write_durably(|conn| keep_tried(conn, id, &tried))?;
+            let kept = store.write_durably(|conn| keep_tried(conn, id, held_until, &tried))?;
             kept.ok_or(LedgerError::Gone)
         })
         .await
@@ -95,20 +114,27 @@ impl Ledger {
             .await
     }
 
-    /// What the shop's own server said to the first delivery of an identity, sealed, where it is known.
+    /// What the shop's own server said to the first delivery of an identity.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
-    pub async fn first_reply(&self, identity: Identity) -> Result<Option<Vec<u8>>, LedgerError> {
+    pub async fn first_reply(&self, identity: Identity) -> Result<FirstReply, LedgerError> {
         self.ask(move |store| {
             store.read(|conn| {
                 conn.prepare_cached(
-                    "SELECT reply FROM errands
-                     WHERE identity = (SELECT id FROM identities WHERE hash = ?1) AND reply IS NOT NULL
-                     ORDER BY id LIMIT 1",
+                    "SELECT
+                         (SELECT reply FROM errands
+                             WHERE identity = known.id AND reply IS NOT NULL ORDER BY id LIMIT 1),
+                         EXISTS (SELECT 1 FROM errands
+                             WHERE identity = known.id AND duty = ?2 AND due_at IS NOT NULL)
+                     FROM identities AS known WHERE hash = ?1",
                 )?
-                .query_row([identity.hash()], |row| row.get(0))
+                .query_row((identity.hash(), Duty::Relay.as_str()), |row| {
+                    let (sealed, awaited) = (row.get(0)?, row.get(1)?);
+                    Ok(FirstReply { sealed, awaited })
+                })
                 .optional()
+                .map(Option::unwrap_or_default)
             })
         })
         .await
@@ -140,24 +166,36 @@ fn take(
     duties: &[Duty],
     now: WallTime,
     till: WallTime,
-    limit: i64,
+    limit: usize,
 ) -> rusqlite::Result<Vec<(Delivery, ErrandId)>> {
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
-    let words = duties.iter().map(|duty| format!(" {} ", duty.as_str()));
-    let words: String = words.collect();
-    let due: Vec<(i64, i64)> = change
-        .prepare_cached(
-            "SELECT id, delivery FROM errands
-             WHERE realm = ?1 AND due_at IS NOT NULL AND max(due_at, taken_until) <= ?2
-                 AND instr(?4, ' ' || duty || ' ') > 0
-             ORDER BY max(due_at, taken_until), id LIMIT ?3",
-        )?
-        .query_map((realm, now.0, limit, &words), |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?
-        .collect::<Result<_, _>>()?;
+    let most = i64::try_from(limit).unwrap_or(i64::MAX);
+    let mut due: Vec<(i64, i64, i64)> = Vec::new();
+    for condition in [
+        "max(due_at, taken_until) <= ?3".to_owned(),
+        // By the clock they are due later: it was set back.
+        "tries = 0 AND max(due_at, taken_until) > ?3 AND taken_until <= ?3".to_owned(),
+        format!("max(due_at, taken_until) > ?3 + {LONGEST}"),
+    ] {
+        let mut query = change.prepare_cached(&format!(
+            "SELECT max(due_at, taken_until), id, delivery FROM errands
+             WHERE realm = ?1 AND duty = ?2 AND due_at IS NOT NULL AND {condition}
+             ORDER BY max(due_at, taken_until), id LIMIT ?4"
+        ))?;
+        for duty in duties {
+            let found = query.query_map((realm, duty.as_str(), now.0, most), |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+            })?;
+            for one in found {
+                due.push(one?);
+            }
+        }
+    }
+    due.sort_unstable();
+    due.dedup();
+    due.truncate(limit);
     let mut taken = Vec::with_capacity(due.len());
-    for (errand, delivery) in due {
+    for (_, errand, delivery) in due {
         change
             .prepare_cached("UPDATE errands SET taken_until = ?2 WHERE id = ?1")?
             .execute((errand, till.0))?;
@@ -188,18 +226,25 @@ fn forsake(conn: &Connection, realms: &str, before: WallTime) -> rusqlite::Resul
 fn keep_tried(
     conn: &Connection,
     id: ErrandId,
+    held_until: WallTime,
     tried: &Tried,
 ) -> rusqlite::Result<Option<Delivery>> {
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
-    let known: Option<(i64, Option<i64>, i64)> = change
+    let known: Option<(i64, Option<i64>, i64, bool)> = change
         .prepare_cached(
-            "SELECT delivery, identity, coalesce(length(reply), 0) FROM errands WHERE id = ?1",
+            "SELECT delivery, identity, coalesce(length(reply), 0), due_at IS NOT NULL AND taken_until = ?2
+             FROM errands WHERE id = ?1",
         )?
-        .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .query_row((id.0, held_until.0), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })
         .optional()?;
-    let Some((delivery, identity, had)) = known else {
+    let Some((delivery, identity, had, held)) = known else {
         return Ok(None);
     };
+    if !held {
+        return rows::one(&change, DeliveryId(delivery));
+    }
     let due_at = match tried.standing {
         Standing::Due { at } => Some(at.0),
         Standing::Done | Standing::GivenUp => None,

@@ -10,7 +10,7 @@ use crate::domain::{Delivery, Duty, Verdict, WallTime};
 
 use super::super::writer::Store;
 use super::super::{Ledger, LedgerError, Status};
-use super::{Identity, NewDelivery, prune, rows};
+use super::{Identity, NewDelivery, NewErrand, prune, rows};
 
 /// No more than this is written at once, in number and in bytes: whoever asks for something else meanwhile waits.
 const BATCH: usize = 512;
@@ -72,6 +72,12 @@ impl Incoming {
         batch
     }
 
+    /// Lets go of all that waits: nobody will write it.
+    fn abandon(&self) {
+        let waiting = std::mem::take(&mut *self.lock());
+        drop(waiting);
+    }
+
     /// Writes some of what waits, and tells who brought it; whether there may be more.
     fn write(&self, store: &mut Store) -> bool {
         let batch = self.next();
@@ -83,8 +89,12 @@ impl Incoming {
             batch.into_iter().map(|one| (one.new, one.tell)).unzip();
         match keep(store, &news) {
             Ok(kept) => {
-                for (delivery, tell) in kept.into_iter().zip(tells) {
-                    let _ = tell.send(Ok(delivery));
+                for (kept, tell) in kept.into_iter().zip(tells) {
+                    let kept = kept.ok_or_else(|| {
+                        let words = "too many callbacks wait to be acted upon already";
+                        LedgerError::NotKept(words.into())
+                    });
+                    let _ = tell.send(kept);
                 }
             }
             Err(error) => {
@@ -94,6 +104,24 @@ impl Incoming {
             }
         }
         true
+    }
+}
+
+/// The promise that the writing thread comes. Where it is broken, because the thread has ended or ends meanwhile, nobody
+/// is left waiting for it.
+struct Tending(Option<Arc<Incoming>>);
+
+impl Tending {
+    fn kept(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Tending {
+    fn drop(&mut self) {
+        if let Some(incoming) = &self.0 {
+            incoming.abandon();
+        }
     }
 }
 
@@ -109,16 +137,18 @@ impl Ledger {
         let kib = u32::try_from(kib).unwrap_or(u32::MAX);
         let room = incoming.room.clone().acquire_many_owned(kib).await;
         let (tell, told) = oneshot::channel();
-        {
+        let tended = {
             let mut waiting = incoming.lock();
             waiting.queue.push_back(One {
                 new,
                 tell,
                 _room: room.expect("it is never closed"),
             });
-            if !std::mem::replace(&mut waiting.tended, true) {
-                self.tend_incoming();
-            }
+            std::mem::replace(&mut waiting.tended, true)
+        };
+        // Without the lock: where the thread has ended, the promise is broken here.
+        if !tended {
+            self.tend_incoming();
         }
         told.await.unwrap_or(Err(LedgerError::Stopped))
     }
@@ -127,40 +157,42 @@ impl Ledger {
     fn tend_incoming(&self) {
         let shared = Arc::downgrade(&self.0);
         let incoming = self.0.incoming.clone();
+        let promise = Tending(Some(incoming.clone()));
         self.tell(move |store| {
             if !incoming.write(store) {
+                promise.kept();
                 return;
             }
             // Without a handle, nobody is left who waits to be told.
             if let Some(shared) = shared.upgrade() {
+                promise.kept();
                 Ledger(shared).tend_incoming();
             }
         });
     }
 }
 
-fn keep(store: &mut Store, news: &[NewDelivery]) -> Result<Vec<Delivery>, LedgerError> {
+/// Keeps those for which there is room.
+fn keep(store: &mut Store, news: &[NewDelivery]) -> Result<Vec<Option<Delivery>>, LedgerError> {
     require_file(store)?;
     let (now, limits) = (store.clock.now().wall, store.limits.clone());
     let kept = store.write_durably(|conn| {
         let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
         // First: what has just come is never what has to go.
         prune::prune(&change, &limits, now, news.len() * 2 + 16)?;
-        if prune::is_full(&change, &limits)? {
-            return Ok(None);
-        }
-        let kept = news
-            .iter()
-            .map(|new| keep_one(&change, new))
-            .collect::<rusqlite::Result<Vec<_>>>()?;
+        let keep = |new: &NewDelivery| {
+            // Before it is counted: it must not be a repeat of itself when it comes again.
+            let room = new.errands.is_empty()
+                || prune::has_room(&change, &limits, &new.realm, &new.account)?;
+            room.then(|| keep_one(&change, new)).transpose()
+        };
+        let kept = news.iter().map(keep).collect::<rusqlite::Result<_>>()?;
         change.commit()?;
-        Ok(Some(kept))
+        Ok(kept)
     })?;
     // The file may have proved damaged, with no other to be had.
     require_file(store)?;
-    kept.ok_or_else(|| {
-        LedgerError::NotKept("too many callbacks wait to be acted upon already".into())
-    })
+    Ok(kept)
 }
 
 /// What is only in memory is not kept.
@@ -175,21 +207,47 @@ pub(super) fn require_file(store: &Store) -> Result<(), LedgerError> {
 }
 
 fn keep_one(conn: &Connection, new: &NewDelivery) -> rusqlite::Result<Delivery> {
+    let mut errands: Vec<&NewErrand> = new.errands.iter().collect();
     let Some(identity) = &new.identity else {
-        return rows::insert(conn, new, new.verdict, None, 1);
+        return rows::insert(conn, new, new.verdict, &errands, None, 1);
     };
-    let (id, earlier, settled) = count(conn, identity.hash(), new.received_at)?;
+    let relayed = errands.iter().any(|errand| errand.duty == Duty::Relay);
+    let (id, earlier, settled) = count(conn, identity.hash(), new.received_at, relayed)?;
     let repeat = earlier > 0
         && match identity {
             Identity::Message(_) => true,
-            Identity::Subject(_) => settled || is_to_be_asked(conn, id, new.received_at)?,
+            Identity::Subject(_) => settled || wake_ask(conn, id, new.received_at)?,
         };
+    match identity {
+        Identity::Message(_) if repeat => errands.clear(),
+        Identity::Message(_) => {}
+        // What it tells may be another change than the earlier one's: the shop learns of it, unless it will yet.
+        Identity::Subject(_) => {
+            let mut wanted = Vec::with_capacity(errands.len());
+            for errand in errands {
+                let is_wanted = match errand.duty {
+                    Duty::Ask | Duty::Relay => !repeat,
+                    Duty::Forward => !is_to_be_forwarded(conn, id, errand, new.received_at)?,
+                };
+                if is_wanted {
+                    wanted.push(errand);
+                }
+            }
+            errands = wanted;
+        }
+    }
     let verdict = if repeat { Verdict::Repeat } else { new.verdict };
-    rows::insert(conn, new, verdict, Some(id), earlier.saturating_add(1))
+    let attempt = earlier.saturating_add(1);
+    rows::insert(conn, new, verdict, &errands, Some(id), attempt)
 }
 
 /// Counts a delivery of an identity: its number, how many came before, and whether it is settled.
-fn count(conn: &Connection, hash: &[u8; 32], at: WallTime) -> rusqlite::Result<(i64, u32, bool)> {
+fn count(
+    conn: &Connection,
+    hash: &[u8; 32],
+    at: WallTime,
+    relayed: bool,
+) -> rusqlite::Result<(i64, u32, bool)> {
     let known = conn
         .prepare_cached(
             "UPDATE identities SET deliveries = min(deliveries + 1, 4000000000), seen_at = max(seen_at, ?2)
@@ -203,18 +261,40 @@ fn count(conn: &Connection, hash: &[u8; 32], at: WallTime) -> rusqlite::Result<(
         return Ok(known);
     }
     conn.prepare_cached(
-        "INSERT INTO identities (hash, deliveries, settled, seen_at) VALUES (?1, 1, 0, ?2)",
+        "INSERT INTO identities (hash, deliveries, settled, seen_at, relayed, number)
+         SELECT ?1, 1, 0, ?2, ?3, coalesce(max(number), 0) + 1 FROM identities WHERE relayed = ?3",
     )?
-    .execute((hash, at.0))?;
+    .execute((hash, at.0, relayed))?;
     Ok((conn.last_insert_rowid(), 0, false))
 }
 
-/// Whether what an earlier delivery tells is still to be asked for. What is being asked at this moment does not count:
-/// the answer may be of before the change that this one tells of.
-fn is_to_be_asked(conn: &Connection, identity: i64, now: WallTime) -> rusqlite::Result<bool> {
+/// Whether what an earlier delivery tells is still to be asked for; that is then done at once, however long it was to
+/// wait. What is being asked at this moment does not count: the answer may be of before the change that this one tells
+/// of.
+fn wake_ask(conn: &Connection, identity: i64, now: WallTime) -> rusqlite::Result<bool> {
+    let woken = conn
+        .prepare_cached(
+            "UPDATE errands SET due_at = min(due_at, ?3)
+             WHERE identity = ?1 AND due_at IS NOT NULL AND duty = ?2 AND taken_until <= ?3",
+        )?
+        .execute((identity, Duty::Ask.as_str(), now.0))?;
+    Ok(woken > 0)
+}
+
+/// Whether an earlier delivery is still to be handed on there for the first time: the shop then learns of both at once.
+fn is_to_be_forwarded(
+    conn: &Connection,
+    identity: i64,
+    errand: &NewErrand,
+    now: WallTime,
+) -> rusqlite::Result<bool> {
     conn.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM errands
-             WHERE identity = ?1 AND due_at IS NOT NULL AND duty = ?2 AND taken_until <= ?3)",
+             WHERE identity = ?1 AND due_at IS NOT NULL AND duty = ?2 AND target = ?3 AND tries = 0
+                 AND taken_until <= ?4)",
     )?
-    .query_row((identity, Duty::Ask.as_str(), now.0), |row| row.get(0))
+    .query_row(
+        (identity, errand.duty.as_str(), &errand.target, now.0),
+        |row| row.get(0),
+    )
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::types::Value;
 use rusqlite::{
-    Connection, OptionalExtension as _, Transaction, TransactionBehavior, params_from_iter,
+    Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior, params_from_iter,
 };
 
 use crate::domain::WallTime;
@@ -20,7 +20,8 @@ const SHARE: u64 = 8;
 /// Identities are so much smaller that this many times the deliveries are remembered.
 const IDENTITIES: u64 = 10;
 
-/// How much of what is still to be acted upon is taken on: this many times what is kept of the rest.
+/// How much of what is still to be acted upon is taken on: this many times what is kept of the rest, and of that no
+/// account has more than one part. Who floods one account keeps the others from nothing.
 const OPEN: u64 = 4;
 
 /// How many of these are dropped when nothing else is done.
@@ -53,19 +54,35 @@ fn bounds(class: Class, limits: &Retention) -> Bounds {
     }
 }
 
+const SUM: &str =
+    "SELECT coalesce(sum(rows), 0), coalesce(sum(bytes), 0) FROM delivery_tally WHERE class = ?1";
+
 fn tally(conn: &Connection, class: Class) -> rusqlite::Result<(u64, u64)> {
-    conn.prepare_cached("SELECT rows, bytes FROM delivery_tally WHERE class = ?1")?
-        .query_row([class as i64], |row| {
-            let at = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
-            Ok((at(0)?, at(1)?))
-        })
+    conn.prepare_cached(SUM)?
+        .query_row([class as i64], rows_and_bytes)
 }
 
-/// Whether more is to be acted upon than can be taken on.
-pub(super) fn is_full(conn: &Connection, limits: &Retention) -> rusqlite::Result<bool> {
-    let (rows, bytes) = tally(conn, Class::Open)?;
+fn rows_and_bytes(row: &Row<'_>) -> rusqlite::Result<(u64, u64)> {
+    let at = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
+    Ok((at(0)?, at(1)?))
+}
+
+/// Whether one more of this account, on which something is to be done, can be taken on.
+pub(super) fn has_room(
+    conn: &Connection,
+    limits: &Retention,
+    realm: &str,
+    account: &str,
+) -> rusqlite::Result<bool> {
     let most = bounds(Class::Open, limits);
-    Ok(rows >= most.rows || bytes >= most.bytes)
+    let (rows, bytes) = tally(conn, Class::Open)?;
+    if rows >= most.rows || bytes >= most.bytes {
+        return Ok(false);
+    }
+    let (rows, bytes) = conn
+        .prepare_cached(&format!("{SUM} AND realm = ?2 AND account = ?3"))?
+        .query_row((Class::Open as i64, realm, account), rows_and_bytes)?;
+    Ok(rows < most.rows / OPEN && bytes < most.bytes / OPEN)
 }
 
 /// Drops what is too old or too much, but of each kind no more than `most`.
@@ -83,14 +100,19 @@ pub(super) fn prune(
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let remembered = limits.count.saturating_mul(IDENTITIES);
     let remembered = i64::try_from(remembered).unwrap_or(i64::MAX);
-    conn.prepare_cached(
-        "DELETE FROM identities WHERE id IN (
-             SELECT oldest.id FROM (SELECT id, seen_at FROM identities ORDER BY id LIMIT ?1) AS oldest
-             WHERE (oldest.seen_at < ?2 OR oldest.id <= (SELECT max(id) FROM identities) - ?3)
-                 AND NOT EXISTS (SELECT 1 FROM errands
-                     WHERE errands.identity = oldest.id AND errands.due_at IS NOT NULL))",
-    )?
-    .execute((most, since, remembered))?;
+    // By themselves: however many hints come, no order is forgotten.
+    for relayed in [false, true] {
+        conn.prepare_cached(
+            "DELETE FROM identities WHERE id IN (
+                 SELECT oldest.id FROM (
+                     SELECT id, seen_at, number FROM identities WHERE relayed = ?4 ORDER BY number LIMIT ?1) AS oldest
+                 WHERE (oldest.seen_at < ?2
+                         OR oldest.number <= (SELECT max(number) FROM identities WHERE relayed = ?4) - ?3)
+                     AND NOT EXISTS (SELECT 1 FROM errands
+                         WHERE errands.identity = oldest.id AND errands.due_at IS NOT NULL))",
+        )?
+        .execute((most, since, remembered, relayed))?;
+    }
     Ok(())
 }
 
@@ -113,15 +135,34 @@ fn drop_oldest(
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })
             .optional()?;
-        let Some((id, size, at)) = found else { break };
-        if at >= since && !too_much(rows, bytes) {
+        let Some((mut id, mut size, at)) = found else {
             break;
+        };
+        if at >= since {
+            if !too_much(rows, bytes) {
+                break;
+            }
+            // Whoever floods one account pushes out nothing of another.
+            if class == Class::Accepted {
+                (id, size) = oldest_of_the_largest(conn, rows > bounds.rows)?;
+            }
         }
         delete.execute([id])?;
         rows = rows.saturating_sub(1);
         bytes = bytes.saturating_sub(size.unsigned_abs());
     }
     Ok(())
+}
+
+/// The oldest accepted delivery of the account that has the most of them, in number or in bytes.
+fn oldest_of_the_largest(conn: &Connection, in_number: bool) -> rusqlite::Result<(i64, i64)> {
+    let by = if in_number { "rows" } else { "bytes" };
+    conn.prepare_cached(&format!(
+        "SELECT id, size FROM deliveries JOIN
+             (SELECT realm AS whose, account AS of FROM delivery_tally WHERE class = 0 ORDER BY {by} DESC LIMIT 1)
+         WHERE class = 0 AND realm = whose AND account = of ORDER BY id LIMIT 1"
+    ))?
+    .query_row((), |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
 /// As [`prune`], while nothing else is to be done. If it fails, the next time does more.
@@ -149,7 +190,10 @@ impl Carried {
     pub(in super::super) fn of(old: &Connection) -> Self {
         let open = Class::Open as i64;
         let tables = [
-            ("identities", format!("ORDER BY id DESC LIMIT {CARRIED}")),
+            (
+                "identities",
+                format!("ORDER BY relayed DESC, id DESC LIMIT {CARRIED}"),
+            ),
             (
                 "deliveries",
                 format!("WHERE class = {open} ORDER BY id LIMIT {CARRIED}"),

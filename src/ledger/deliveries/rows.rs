@@ -47,13 +47,10 @@ pub(super) fn insert(
     conn: &Connection,
     new: &NewDelivery,
     verdict: Verdict,
+    errands: &[&NewErrand],
     identity: Option<i64>,
     attempt: u32,
 ) -> rusqlite::Result<Delivery> {
-    let errands: &[NewErrand] = match verdict {
-        Verdict::Repeat => &[],
-        _ => &new.errands,
-    };
     let (payment, player) = subject_columns(new.subject.as_ref());
     let texts = [
         &new.realm,

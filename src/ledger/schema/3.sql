@@ -22,6 +22,7 @@ CREATE TABLE deliveries (
     sealed      BLOB NOT NULL
 ) STRICT;
 CREATE INDEX deliveries_by_class ON deliveries (class, id);
+CREATE INDEX deliveries_accepted ON deliveries (realm, account, id) WHERE class = 0;
 CREATE INDEX deliveries_by_realm ON deliveries (realm, id);
 CREATE INDEX deliveries_by_payment ON deliveries (payment, id) WHERE payment IS NOT NULL;
 CREATE INDEX deliveries_by_player ON deliveries (player, id) WHERE player IS NOT NULL;
@@ -32,8 +33,11 @@ CREATE TABLE identities (
     hash       BLOB NOT NULL UNIQUE,
     deliveries INTEGER NOT NULL,
     settled    INTEGER NOT NULL,       -- nothing about it can change any more
-    seen_at    INTEGER NOT NULL
+    seen_at    INTEGER NOT NULL,
+    relayed    INTEGER NOT NULL,       -- the shop gives goods when it comes: these are bounded by themselves
+    number     INTEGER NOT NULL        -- grows by one among those that are bounded together
 ) STRICT;
+CREATE INDEX identities_by_number ON identities (relayed, number);
 
 CREATE TABLE errands (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -54,24 +58,33 @@ CREATE TABLE errands (
 ) STRICT;
 CREATE INDEX errands_by_delivery ON errands (delivery);
 CREATE INDEX errands_by_identity ON errands (identity) WHERE identity IS NOT NULL;
-CREATE INDEX errands_to_do ON errands (realm, max(due_at, taken_until)) WHERE due_at IS NOT NULL;
+CREATE INDEX errands_to_do ON errands (realm, duty, max(due_at, taken_until)) WHERE due_at IS NOT NULL;
+CREATE INDEX errands_untried ON errands (realm, duty, max(due_at, taken_until)) WHERE due_at IS NOT NULL AND tries = 0;
 
--- How much there is of each class, so that nobody has to count.
+-- How much there is of each class, and whose, so that nobody has to count.
 CREATE TABLE delivery_tally (
-    class INTEGER PRIMARY KEY,
-    rows  INTEGER NOT NULL,
-    bytes INTEGER NOT NULL
-) STRICT;
-INSERT INTO delivery_tally VALUES (0, 0, 0), (1, 0, 0), (2, 0, 0), (3, 0, 0);
+    class   INTEGER NOT NULL,
+    realm   TEXT NOT NULL,
+    account TEXT NOT NULL,
+    rows    INTEGER NOT NULL,
+    bytes   INTEGER NOT NULL,
+    PRIMARY KEY (class, realm, account)
+) STRICT, WITHOUT ROWID;
 
 CREATE TRIGGER delivery_kept AFTER INSERT ON deliveries BEGIN
-    UPDATE delivery_tally SET rows = rows + 1, bytes = bytes + NEW.size WHERE class = NEW.class;
+    INSERT INTO delivery_tally VALUES (NEW.class, NEW.realm, NEW.account, 1, NEW.size)
+        ON CONFLICT DO UPDATE SET rows = rows + 1, bytes = bytes + excluded.bytes;
 END;
 CREATE TRIGGER delivery_moved AFTER UPDATE OF class, size ON deliveries BEGIN
-    UPDATE delivery_tally SET rows = rows - 1, bytes = bytes - OLD.size WHERE class = OLD.class;
-    UPDATE delivery_tally SET rows = rows + 1, bytes = bytes + NEW.size WHERE class = NEW.class;
+    INSERT INTO delivery_tally VALUES (NEW.class, NEW.realm, NEW.account, 1, NEW.size)
+        ON CONFLICT DO UPDATE SET rows = rows + 1, bytes = bytes + excluded.bytes;
+    UPDATE delivery_tally SET rows = rows - 1, bytes = bytes - OLD.size
+        WHERE class = OLD.class AND realm = OLD.realm AND account = OLD.account;
+    DELETE FROM delivery_tally WHERE class = OLD.class AND realm = OLD.realm AND account = OLD.account AND rows = 0;
 END;
 CREATE TRIGGER delivery_dropped AFTER DELETE ON deliveries BEGIN
-    UPDATE delivery_tally SET rows = rows - 1, bytes = bytes - OLD.size WHERE class = OLD.class;
+    UPDATE delivery_tally SET rows = rows - 1, bytes = bytes - OLD.size
+        WHERE class = OLD.class AND realm = OLD.realm AND account = OLD.account;
+    DELETE FROM delivery_tally WHERE class = OLD.class AND realm = OLD.realm AND account = OLD.account AND rows = 0;
     DELETE FROM errands WHERE delivery = OLD.id;
 END;

@@ -99,9 +99,8 @@ async fn kept(ledger: &Ledger) -> Vec<Delivery> {
 }
 
 async fn take_due(ledger: &Ledger, now: WallTime) -> Vec<ErrandId> {
-    let taken = ledger
-        .take_errands("live", &Duty::ALL, now, now.plus(LEASE), 10)
-        .await;
+    let till = now.plus(LEASE);
+    let taken = ledger.take_errands("live", &Duty::ALL, now, till, 10).await;
     taken.unwrap().into_iter().map(|(_, id)| id).collect()
 }
 
@@ -202,24 +201,25 @@ async fn a_hint_is_a_repeat_while_it_is_to_be_asked_for_and_once_all_is_settled(
     );
     assert_eq!(come(4).await, (Verdict::Repeat, 4));
     let later = Standing::Due { at: after(60) };
-    ledger.tried_errand(first[0], tried(later)).await.unwrap();
+    let held = after(2).plus(LEASE);
+    let put_off = ledger.tried_errand(first[0], held, tried(later));
+    put_off.await.unwrap();
     assert_eq!(come(5).await, (Verdict::Repeat, 5), "it failed, and is due");
-    ledger
-        .tried_errand(first[0], tried(Standing::Done))
-        .await
-        .unwrap();
-    let second = take_due(&ledger, after(70)).await;
-    ledger
-        .tried_errand(second[0], tried(Standing::GivenUp))
-        .await
-        .unwrap();
+    let both = take_due(&ledger, after(6)).await;
+    assert_eq!(both.len(), 2, "whatever it was to wait, this is news");
+    let held = after(6).plus(LEASE);
+    for (errand, standing) in both.into_iter().zip([Standing::Done, Standing::GivenUp]) {
+        let settled = ledger.tried_errand(errand, held, tried(standing));
+        settled.await.unwrap();
+    }
     assert_eq!(come(71).await, (Verdict::Accepted, 6));
     let third = take_due(&ledger, after(72)).await;
     let settles = Tried {
         settles: true,
         ..tried(Standing::Done)
     };
-    ledger.tried_errand(third[0], settles).await.unwrap();
+    let held = after(72).plus(LEASE);
+    ledger.tried_errand(third[0], held, settles).await.unwrap();
     assert_eq!(come(73).await, (Verdict::Repeat, 7), "nothing can change");
     let other = ledger.deliver(hint(2, after(74))).await.unwrap();
     assert_eq!(other.verdict, Verdict::Accepted);
@@ -236,7 +236,7 @@ async fn a_hint_is_a_repeat_while_it_is_to_be_asked_for_and_once_all_is_settled(
 async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
     let folder = tempfile::tempdir().unwrap();
     let [one, two] = [start(folder.path()), start(folder.path())];
-    assert_eq!(one.next_errand("live").await, Ok(None));
+    assert_eq!(one.next_errand("live", &Duty::ALL).await, Ok(None));
     let with = |number, errands| NewDelivery {
         errands,
         ..new(number)
@@ -246,27 +246,40 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
         ..errand(Duty::Forward, START)
     };
     let relayed = one.deliver(with(1, vec![in_hand])).await.unwrap();
-    let late = one.deliver(with(2, vec![errand(Duty::Ask, after(5))]));
-    let late = late.await.unwrap();
-    let soon = one.deliver(with(3, vec![errand(Duty::Ask, after(2))]));
-    let soon = soon.await.unwrap();
+    let late = one.deliver(with(2, vec![errand(Duty::Ask, START)]));
+    let late = late.await.unwrap().errands[0].id;
+    let soon = one.deliver(with(3, vec![errand(Duty::Forward, START)]));
+    let soon = soon.await.unwrap().errands[0].id;
+    let asks = one.take_errands("live", &[Duty::Ask], START, after(1), 9);
+    let asks = asks.await.unwrap();
+    assert!(asks.iter().map(|(_, id)| *id).eq([late]), "as is wanted");
+    let forwards = one.take_errands("live", &[Duty::Forward], START, after(1), 9);
+    assert_eq!(forwards.await.unwrap().len(), 1);
+    for (errand, due) in [(late, 5), (soon, 2)] {
+        let again = tried(Standing::Due { at: after(due) });
+        one.tried_errand(errand, after(1), again).await.unwrap();
+    }
     let mut elsewhere = with(4, vec![errand(Duty::Ask, START)]);
     elsewhere.realm = "sandbox 1".into();
     one.deliver(elsewhere).await.unwrap();
 
-    assert_eq!(two.next_errand("live").await, Ok(Some(after(2))));
+    assert_eq!(
+        two.next_errand("live", &Duty::ALL).await,
+        Ok(Some(after(2)))
+    );
     assert_eq!(take_due(&two, after(1)).await, []);
-    let (soon, late) = (soon.errands[0].id, late.errands[0].id);
-    let first = two
-        .take_errands("live", &Duty::ALL, after(6), after(36), 1)
-        .await;
+    let first = two.take_errands("live", &Duty::ALL, after(6), after(36), 1);
+    let first = first.await;
     let [(delivery, id)] = &first.unwrap()[..] else {
         panic!()
     };
     assert_eq!((delivery.errands[0].id, *id), (soon, soon), "longest due");
     assert_eq!(take_due(&one, after(6)).await, [late]);
     assert_eq!(take_due(&two, after(7)).await, [], "all are in hand");
-    assert_eq!(one.next_errand("live").await, Ok(Some(after(8))));
+    assert_eq!(
+        one.next_errand("live", &Duty::ALL).await,
+        Ok(Some(after(8)))
+    );
     assert_eq!(take_due(&one, after(8)).await, [relayed.errands[0].id]);
     assert_eq!(
         take_due(&two, after(36)).await,
@@ -280,15 +293,23 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
         reply: Some(b"sorry".to_vec()),
         ..tried(Standing::Due { at: after(50) })
     };
-    let delivery = two.tried_errand(soon, failed).await.unwrap();
+    let held = after(36).plus(LEASE);
+    let delivery = two.tried_errand(soon, held, failed.clone()).await.unwrap();
     let errand = &delivery.errands[0];
     assert_eq!(errand.standing, Standing::Due { at: after(50) });
-    assert_eq!((errand.tries, errand.status), (1, Some(500)));
+    assert_eq!((errand.tries, errand.status), (2, Some(500)));
     assert_eq!(errand.tried_at, Some(after(1)));
     assert_eq!(errand.took, Some(Duration::from_millis(40)));
-    let delivery = one.tried_errand(soon, tried(Standing::Done)).await.unwrap();
+    assert_eq!(take_due(&one, after(50)).await, [soon]);
+    let held = after(50).plus(LEASE);
+    let done = one.tried_errand(soon, held, tried(Standing::Done));
+    let delivery = done.await.unwrap();
     assert_eq!(delivery.errands[0].standing, Standing::Done);
-    assert_eq!(delivery.errands[0].tries, 2);
+    assert_eq!(delivery.errands[0].tries, 3);
+    for held_until in [held, after(36)] {
+        let late = two.tried_errand(soon, held_until, failed.clone());
+        assert_eq!(late.await.unwrap(), delivery, "it is done already");
+    }
     assert_eq!(delivery.errands[0].told, "PROCESSING");
     assert_eq!(one.delivery(delivery.id).await, Ok(Some(delivery.clone())));
     let parts = SealedParts {
@@ -296,11 +317,12 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
         replies: vec![(soon, b"sorry".to_vec())],
     };
     assert_eq!(one.sealed(delivery.id).await, Ok(Some(parts)));
-    assert_eq!(
-        one.first_reply(message(3)).await,
-        Ok(Some(b"sorry".to_vec()))
-    );
-    assert_eq!(one.first_reply(message(2)).await, Ok(None));
+    let said = FirstReply {
+        sealed: Some(b"sorry".to_vec()),
+        awaited: false,
+    };
+    assert_eq!(one.first_reply(message(3)).await, Ok(said));
+    assert_eq!(one.first_reply(message(2)).await, Ok(FirstReply::default()));
     close(one);
     close(two);
     let later = take_due(&start(folder.path()), after(100)).await;
@@ -320,7 +342,7 @@ async fn by_hand_any_delivery_is_given_an_errand() {
     assert_eq!(take_due(&ledger, after(3)).await, [again.errands[0].id]);
     let missing = ledger.add_errand(DeliveryId(99), errand(Duty::Ask, START));
     assert_eq!(missing.await, Err(LedgerError::Gone));
-    let missing = ledger.tried_errand(ErrandId(99), tried(Standing::Done));
+    let missing = ledger.tried_errand(ErrandId(99), START, tried(Standing::Done));
     assert_eq!(missing.await, Err(LedgerError::Gone));
     assert_eq!(ledger.delivery(DeliveryId(99)).await, Ok(None));
     assert_eq!(ledger.sealed(DeliveryId(99)).await, Ok(None));
@@ -482,10 +504,11 @@ async fn each_kind_is_dropped_by_itself_and_what_is_due_never() {
     };
     assert_eq!(known(1_000).await, Verdict::Repeat);
     assert_eq!(known(5).await, Verdict::Accepted, "long forgotten");
-    ledger
-        .tried_errand(due.errands[0].id, tried(Standing::Done))
-        .await
-        .unwrap();
+    let now = clock.now().wall;
+    let id = due.errands[0].id;
+    assert_eq!(take_due(&ledger, now).await, [id]);
+    let done = ledger.tried_errand(id, now.plus(LEASE), tried(Standing::Done));
+    done.await.unwrap();
     known(6).await;
     assert_eq!(ledger.delivery(due.id).await, Ok(None));
     let left: i64 = ledger
@@ -505,16 +528,159 @@ async fn what_waits_to_be_acted_upon_is_bounded() {
         ..Retention::default()
     };
     let ledger = Ledger::start(folder.path().to_owned(), clock().0, limits);
-    let mut first = None;
-    for number in 0..8 {
-        let kept = ledger.deliver(hint(number, START)).await.unwrap();
-        first.get_or_insert(kept.errands[0].id);
+    let hint = |number, account: &str| NewDelivery {
+        account: account.into(),
+        ..hint(number, START)
+    };
+    let accounts = ["flooded", "one", "two", "three"];
+    for (number, account) in (0..).zip(accounts) {
+        for number in [2 * number, 2 * number + 1] {
+            ledger.deliver(hint(number, account)).await.unwrap();
+        }
+        let refused = ledger.deliver(hint(8, account)).await;
+        assert!(matches!(refused, Err(LedgerError::NotKept(_))), "a quarter");
     }
-    let refused = ledger.deliver(hint(8, START)).await;
-    assert!(matches!(refused, Err(LedgerError::NotKept(_))));
-    let done = tried(Standing::Done);
-    ledger.tried_errand(first.unwrap(), done).await.unwrap();
-    assert!(ledger.deliver(hint(8, START)).await.is_ok());
+    let refused = ledger.deliver(hint(8, "four")).await;
+    assert!(matches!(refused, Err(LedgerError::NotKept(_))), "all");
+    let nothing_to_do = NewDelivery {
+        errands: vec![],
+        ..hint(9, "four")
+    };
+    ledger.deliver(nothing_to_do).await.unwrap();
+    let first = take_due(&ledger, START).await[0];
+    let done = ledger.tried_errand(first, START.plus(LEASE), tried(Standing::Done));
+    done.await.unwrap();
+    let room = ledger.deliver(hint(8, "flooded")).await.unwrap();
+    assert_eq!(room.attempt, 1, "what was refused does not count");
+}
+
+#[tokio::test]
+async fn a_flood_of_one_account_pushes_out_nothing_of_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Retention {
+        count: 20,
+        ..Retention::default()
+    };
+    let ledger = Ledger::start(folder.path().to_owned(), clock().0, limits);
+    let order = NewDelivery {
+        account: "orders".into(),
+        errands: vec![errand(Duty::Relay, START)],
+        ..new(9_999)
+    };
+    let first = ledger.deliver(order.clone()).await.unwrap();
+    let taken = take_due(&ledger, START).await;
+    let done = ledger.tried_errand(taken[0], START.plus(LEASE), tried(Standing::Done));
+    done.await.unwrap();
+    for number in 0..300 {
+        ledger.deliver(new(number)).await.unwrap();
+    }
+    rest(&ledger).await;
+    assert_eq!(kept(&ledger).await.len(), 20);
+    assert!(ledger.delivery(first.id).await.unwrap().is_some());
+    let forgotten = ledger.deliver(new(0)).await.unwrap();
+    assert_eq!(forgotten.verdict, Verdict::Accepted);
+    let again = ledger.deliver(order).await.unwrap();
+    assert_eq!(again.verdict, Verdict::Repeat, "goods are not given twice");
+}
+
+#[tokio::test]
+async fn the_shop_is_told_of_every_change_whatever_our_own_question_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    let come = async |seconds, target: &str| {
+        let at = after(seconds);
+        let mut given = hint(1, at);
+        given.errands.push(NewErrand {
+            target: target.into(),
+            ..errand(Duty::Forward, at)
+        });
+        let kept = ledger.deliver(given).await.unwrap();
+        let duties: Vec<_> = kept.errands.iter().map(|errand| errand.duty).collect();
+        (kept.verdict, duties)
+    };
+    let (one, other) = ("http://127.0.0.1:3000/hook", "http://127.0.0.1:3001/hook");
+    let both = vec![Duty::Ask, Duty::Forward];
+    let only = vec![Duty::Forward];
+    assert_eq!(come(0, one).await, (Verdict::Accepted, both.clone()));
+    assert_eq!(come(1, one).await, (Verdict::Repeat, vec![]), "both wait");
+    assert_eq!(come(2, other).await, (Verdict::Repeat, only.clone()));
+    let held = after(3).plus(LEASE);
+    let forwards = ledger.take_errands("live", &[Duty::Forward], after(3), held, 1);
+    let [(_, forward)] = forwards.await.unwrap()[..] else {
+        panic!()
+    };
+    assert_eq!(
+        come(3, one).await,
+        (Verdict::Repeat, only.clone()),
+        "the shop may have answered already"
+    );
+    assert_eq!(come(4, one).await, (Verdict::Repeat, vec![]));
+    let again = tried(Standing::Due { at: after(600) });
+    ledger.tried_errand(forward, held, again).await.unwrap();
+    for id in take_due(&ledger, after(5)).await {
+        let settles = Tried {
+            settles: true,
+            ..tried(Standing::Done)
+        };
+        let held = after(5).plus(LEASE);
+        ledger.tried_errand(id, held, settles).await.unwrap();
+    }
+    assert_eq!(
+        come(6, one).await,
+        (Verdict::Repeat, only),
+        "one that failed is of the change before"
+    );
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_puts_nothing_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    let noon = after(12 * 3600);
+    for number in 0..2 {
+        let given = NewDelivery {
+            errands: vec![errand(Duty::Ask, noon)],
+            ..new(number)
+        };
+        ledger.deliver(given).await.unwrap();
+    }
+    let held = noon.plus(LEASE);
+    let first = ledger.take_errands("live", &Duty::ALL, noon, held, 1);
+    let tried_once = first.await.unwrap()[0].1;
+    let at = noon.plus(Duration::from_secs(600));
+    let again = tried(Standing::Due { at });
+    ledger.tried_errand(tried_once, held, again).await.unwrap();
+    let back = after(12 * 3600 - 3600 + 10);
+    let untried = take_due(&ledger, back).await;
+    assert_eq!(untried.len(), 1, "it was never tried");
+    assert_ne!(untried[0], tried_once);
+    assert_eq!(take_due(&ledger, back).await, [tried_once], "over an hour");
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_thread_that_has_ended() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    ledger.deliver(new(1)).await.unwrap();
+    let (hold, until) = mpsc::channel::<()>();
+    ledger.tell(move |_| {
+        let _ = until.recv();
+        panic!("the ledger's thread ends");
+    });
+    let waiting = tokio::spawn({
+        let ledger = ledger.clone();
+        async move { ledger.deliver(new(2)).await }
+    });
+    while ledger.0.incoming.len() == 0 {
+        tokio::task::yield_now().await;
+    }
+    drop(hold);
+    let stopped = Err(LedgerError::Stopped);
+    assert_eq!(waiting.await.unwrap(), stopped);
+    for number in 3..5 {
+        assert_eq!(ledger.deliver(new(number)).await, stopped);
+    }
+    assert!(matches!(ledger.status().await, Status::Degraded { .. }));
 }
 
 #[tokio::test]

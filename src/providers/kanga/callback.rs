@@ -11,7 +11,12 @@ use crate::domain::{PaymentId, Subject};
 use crate::providers::inbound::unreadable;
 
 /// How its callbacks are judged and read.
-pub const SPEC: Spec = Spec { secrets: &[], read };
+pub const SPEC: Spec = Spec {
+    secrets: &[],
+    // One id.
+    body_max: 4 * 1024,
+    read,
+};
 
 /// The one field there is.
 const FIELD: &str = "transactionKey";

@@ -13,6 +13,7 @@ use crate::providers::inbound::{header, parts, posted_object, text};
 /// How its callbacks are judged and read.
 pub const SPEC: Spec = Spec {
     secrets: &[WEBHOOK_SECRET],
+    body_max: 256 * 1024,
     read,
 };
 

@@ -14,6 +14,7 @@ use crate::domain::{PaymentId, PlayerId, Problem, ProblemKind, Secret, Subject};
 /// How its callbacks are judged and read.
 pub const SPEC: Spec = Spec {
     secrets: &[settings::API_KEY],
+    body_max: 128 * 1024,
     read,
 };
 

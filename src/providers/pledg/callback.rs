@@ -18,6 +18,7 @@ use crate::providers::inbound::{parts, posted_object, text, unreadable};
 /// How its callbacks are judged and read.
 pub const SPEC: Spec = Spec {
     secrets: &[MERCHANT_SECRET],
+    body_max: 256 * 1024,
     read,
 };
 
