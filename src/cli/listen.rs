@@ -16,10 +16,13 @@ use crate::domain::{
     AccountId, Delivery, DeliveryId, Errand, ErrandId, Listening, Problem, ProblemKind, WallTime,
     inert,
 };
+use crate::ledger::Status;
 use crate::net::Event;
 
 /// A receiver that was down for so long ends the program, so that whoever watches over it notices.
 const DOWN_MAX: Duration = Duration::from_secs(15);
+/// One that does not come up in so long does, too. A keyring may ask its owner for a password first.
+const UP_MAX: Duration = Duration::from_mins(1);
 /// So many deliveries are remembered as printed.
 const TOLD_MAX: usize = 16_384;
 
@@ -33,6 +36,7 @@ pub async fn run(args: &Listen, context: &Context, out: &Out) -> Result<Exit, Cl
         bind: Some(args.bind.or(configured).unwrap_or(config::LISTEN)),
         forward,
         every: true,
+        ..Receive::default()
     };
     let (events_to, events) = mpsc::channel(1024);
     let options = match context.options() {
@@ -48,6 +52,9 @@ pub async fn run(args: &Listen, context: &Context, out: &Out) -> Result<Exit, Cl
         Ok(deck) => deck,
         Err(problem) => return out.fail(&problem),
     };
+    if let Status::Degraded { why } = deck.ledger().status().await {
+        return out.fail(&nothing_kept(&why));
+    }
     let mut printer = Printer {
         out,
         zone: TimeZone::system(),
@@ -137,46 +144,54 @@ impl Printer<'_> {
     /// Until interrupted, or nothing can be received any more.
     async fn listen(&mut self, deck: &Deck) -> Result<Exit, Closed> {
         let mut listening = deck.listening();
-        let url = loop {
+        let mut ledger = deck.ledger().status_changes();
+        let stopped = sandbox::wait_for_stop();
+        let too_long = tokio::time::sleep(UP_MAX);
+        tokio::pin!(stopped, too_long);
+        let mut health = Health::default();
+        let mut greeted = false;
+        loop {
             match listening.borrow_and_update().clone() {
-                Listening::Up { url, .. } => break url,
-                Listening::Down { address, why, .. } => {
+                Listening::Up { url, .. } => {
+                    health.receiver = None;
+                    if !greeted {
+                        greeted = true;
+                        self.greet(&url, deck)?;
+                    }
+                }
+                Listening::Down { address, why, .. } if !greeted => {
                     return self.out.fail(&Problem::new(
                         ProblemKind::Local,
                         format!("callbacks cannot be received at {address}"),
                         why,
                     ));
                 }
+                Listening::Down { address, why, .. } => {
+                    let what = format!("nothing is received at {address}");
+                    health.receiver = Some((what, why));
+                }
                 Listening::Off => {}
             }
-            tokio::select! {
-                changed = listening.changed() => if changed.is_err() {
-                    return self.out.fail(&gone());
-                },
-                Some(event) = self.events.recv() => self.hear(event)?,
+            health.ledger = match ledger.borrow_and_update().clone() {
+                Status::Degraded { why } => Some(("callbacks cannot be kept".into(), why)),
+                Status::Opening | Status::Ready | Status::SetAside { .. } => None,
+            };
+            // What goes on being down is down since it was told first.
+            if self.note(&mut health) {
+                let limit = if greeted { DOWN_MAX } else { UP_MAX };
+                too_long.set(tokio::time::sleep(limit));
             }
-        };
-        self.greet(&url, deck)?;
-        let stopped = sandbox::wait_for_stop();
-        tokio::pin!(stopped);
-        let mut down: Option<String> = None;
-        loop {
             tokio::select! {
                 biased;
                 exit = &mut stopped => return Ok(exit),
-                changed = listening.changed() => {
-                    if changed.is_err() {
-                        return self.out.fail(&gone());
-                    }
-                    let now = listening.borrow_and_update().clone();
-                    self.note(&now, &mut down);
-                }
-                () = tokio::time::sleep(DOWN_MAX), if down.is_some() => {
-                    return self.out.fail(&Problem::new(
-                        ProblemKind::Local,
-                        "callbacks are not received any more",
-                        down.unwrap_or_default(),
-                    ));
+                changed = listening.changed() => if changed.is_err() {
+                    return self.out.fail(&gone());
+                },
+                changed = ledger.changed() => if changed.is_err() {
+                    return self.out.fail(&gone());
+                },
+                () = &mut too_long, if !greeted || health.is_down() => {
+                    return self.out.fail(&health.too_long());
                 }
                 Some(event) = self.events.recv() => self.hear(event)?,
             }
@@ -199,21 +214,22 @@ impl Printer<'_> {
         Ok(())
     }
 
-    fn note(&self, now: &Listening, down: &mut Option<String>) {
-        match now {
-            Listening::Down { address, why, .. } => {
-                if down.is_none() {
-                    let words = format!("nothing is received at {address}: {why}");
-                    self.out.tell(Tone::Bad, "down:", &words);
-                }
-                *down = Some(why.clone());
-            }
-            Listening::Up { .. } if down.take().is_some() => {
+    /// Tells what has changed; whether it went down just now.
+    fn note(&self, health: &mut Health) -> bool {
+        let told = health.down().map(|(what, _)| what.clone());
+        if told == health.told {
+            return false;
+        }
+        let was_down = health.told.is_some();
+        match health.down() {
+            Some((what, why)) => self.out.tell(Tone::Bad, "down:", &format!("{what}: {why}")),
+            None => {
                 self.out
                     .tell(Tone::Good, "up:", "callbacks are received again");
             }
-            Listening::Up { .. } | Listening::Off => {}
         }
+        health.told = told;
+        health.is_down() && !was_down
     }
 
     fn hear(&mut self, event: Event) -> Result<(), Closed> {
@@ -261,6 +277,48 @@ impl Printer<'_> {
         }
         self.out.line(&line)
     }
+}
+
+/// What keeps callbacks from being received: in a few words, and why.
+type Ill = (String, String);
+
+/// How the receiver and what it rests on fare.
+#[derive(Default)]
+struct Health {
+    receiver: Option<Ill>,
+    ledger: Option<Ill>,
+    /// What was told last.
+    told: Option<String>,
+}
+
+impl Health {
+    fn down(&self) -> Option<&Ill> {
+        self.receiver.as_ref().or(self.ledger.as_ref())
+    }
+
+    fn is_down(&self) -> bool {
+        self.down().is_some()
+    }
+
+    fn too_long(&self) -> Problem {
+        match self.down() {
+            Some((what, why)) => Problem::new(ProblemKind::Local, what.clone(), why.clone()),
+            None => Problem::new(
+                ProblemKind::Local,
+                "the receiver does not begin to receive",
+                "look whether a keyring waits for its password",
+            ),
+        }
+    }
+}
+
+/// The state folder cannot be used.
+fn nothing_kept(why: &str) -> Problem {
+    Problem::new(
+        ProblemKind::Local,
+        format!("callbacks cannot be kept, and so none is received: {why}"),
+        "make room, or name another folder with --state-dir",
+    )
 }
 
 fn gone() -> Problem {

@@ -1,6 +1,6 @@
 //! One account at work, made from its config or from the simulator's account.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use reqwest::Url;
@@ -100,8 +100,8 @@ impl Seats {
         let read_secret = secrets::embedded_secret(manifest);
         let read_secret = self.in_hand.before(&account.id, read_secret);
         let credentials = self.credentials(texts.collect(), read_secret, endpoints);
-        let set = manifest.embedded.iter().map(|(key, _)| *key).collect();
-        self.desk(account, manifest, credentials, limits, set)
+        let set = manifest.embedded.iter().map(|(key, _)| (*key, false));
+        self.desk(account, manifest, credentials, limits, set.collect())
     }
 
     /// An account of the config file; `None` where its provider is not known.
@@ -117,13 +117,19 @@ impl Seats {
         let read_secret = self.in_hand.before(&config.id, read_secret);
         let credentials = self.credentials(config.texts.clone(), read_secret, endpoints);
         let account = account(config, manifest, &self.vault);
-        let set = config.secrets.keys().copied().collect();
-        Some(self.desk(account, manifest, credentials, limits, set))
+        let set = config.secrets.iter().map(|(key, source)| {
+            let dear = matches!(
+                source,
+                SecretSource::Command { .. } | SecretSource::Keyring { .. }
+            );
+            (*key, dear)
+        });
+        Some(self.desk(account, manifest, credentials, limits, set.collect()))
     }
 
     fn credentials(
         &self,
-        texts: std::collections::BTreeMap<&'static str, String>,
+        texts: BTreeMap<&'static str, String>,
         read_secret: ReadSecret,
         endpoints: Vec<(&'static str, Url)>,
     ) -> Credentials {
@@ -143,7 +149,7 @@ impl Seats {
         manifest: &'static Manifest,
         mut credentials: Credentials,
         limits: Vec<Limit>,
-        set: BTreeSet<&'static str>,
+        set: BTreeMap<&'static str, bool>,
     ) -> Desk {
         let endpoints = credentials.endpoints.clone();
         let session = Session::new(self.gate.clone(), account.clone(), endpoints, limits);

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 
 pub use desk::accounts;
 use desk::{Desk, Desks, Seats};
-pub use receiving::{Receive, target};
+pub use receiving::{Pace, Receive, target};
 pub use simulator::{Posted, Posting, Proof, post, serve};
 
 use ask::{Asker, Seen};

@@ -60,8 +60,9 @@ pub enum Repeat {
 pub struct Sealed {
     /// Added to the request, in order.
     pub headers: Vec<(&'static str, HeaderText)>,
-    /// Added as they came from elsewhere, after those.
-    pub handed_on: HeaderMap,
+    /// Where what came from elsewhere is handed on: its headers, added after those. Of these the values of few are
+    /// recorded; and whoever is called is no provider, whose clock would matter.
+    pub handed_on: Option<HeaderMap>,
     /// Added to the query, in order, percent-encoded.
     pub query: Vec<(&'static str, HeaderText)>,
     /// Sent unchanged.
@@ -81,7 +82,7 @@ impl Sealed {
     pub fn new(headers: Vec<(&'static str, HeaderText)>, body: Bytes) -> Self {
         Self {
             headers,
-            handed_on: HeaderMap::new(),
+            handed_on: None,
             query: Vec::new(),
             body,
             permit: None,

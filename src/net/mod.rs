@@ -79,7 +79,7 @@ pub enum Event {
     /// Something works less well than it should. Inert.
     Warning {
         /// A stable name: a warning replaces the one before it of the same name.
-        about: &'static str,
+        about: String,
         /// One sentence.
         text: String,
     },
@@ -317,6 +317,7 @@ impl Session {
             call,
             url,
             headers: &headers,
+            foreign: sealed.handed_on.is_some(),
             body: &sealed.body,
             hidden: sealed.hidden,
             at: began.wall,
@@ -347,7 +348,9 @@ impl Session {
         });
         slot.seen(seen).await;
         gate.ledger.keep_up().await;
-        if let Ok(reply) = &tried.result {
+        if let Ok(reply) = &tried.result
+            && sealed.handed_on.is_none()
+        {
             self.compare_clocks(began.wall, reply).await;
         }
         Ok(Tried {
@@ -548,7 +551,7 @@ fn headers(sealed: &Sealed) -> HeaderMap {
             map.append(name, value);
         }
     }
-    for (name, value) in &sealed.handed_on {
+    for (name, value) in sealed.handed_on.iter().flatten() {
         map.append(name, value.clone());
     }
     map

@@ -13,6 +13,41 @@ const HEADERS_KEPT_MAX: usize = 64;
 /// Longer header values are cut.
 const HEADER_KEPT_MAX: usize = 2_000;
 
+/// Headers that come from elsewhere and carry no secret, in lower case. All others' values are not shown: which header
+/// a webhook's secret is in, is the shop's choice.
+const OPEN_HEADERS: [&str; 19] = [
+    "host",
+    "content-type",
+    "content-length",
+    "content-encoding",
+    "user-agent",
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "date",
+    "connection",
+    "transfer-encoding",
+    "via",
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "x-request-id",
+];
+
+/// The value of a header that came from elsewhere, as it may be shown.
+#[must_use]
+pub fn foreign_header(name: &str, value: &str) -> String {
+    let name = name.to_ascii_lowercase();
+    if OPEN_HEADERS.contains(&name.as_str()) {
+        inert::cut(&redact::header(&name, value), HEADER_KEPT_MAX)
+    } else {
+        format!("<{}>", inert::line(&name))
+    }
+}
+
 /// What was sent in one try.
 pub struct Sent<'a> {
     /// Whose call it was.
@@ -23,6 +58,8 @@ pub struct Sent<'a> {
     pub url: &'a reqwest::Url,
     /// The final headers.
     pub headers: &'a HeaderMap,
+    /// Whether they came from elsewhere and are handed on.
+    pub foreign: bool,
     /// The final body.
     pub body: &'a [u8],
     /// Names of JSON fields that are secret in this call and its reply.
@@ -71,10 +108,13 @@ pub fn exchange(sent: &Sent<'_>, tried: &Tried) -> Exchange {
             .headers
             .iter()
             .map(|(name, value)| {
-                (
-                    name.to_string(),
-                    redact::header(name.as_str(), &String::from_utf8_lossy(value.as_bytes())),
-                )
+                let value = String::from_utf8_lossy(value.as_bytes());
+                let shown = if sent.foreign {
+                    foreign_header(name.as_str(), &value)
+                } else {
+                    redact::header(name.as_str(), &value)
+                };
+                (name.to_string(), shown)
             })
             .collect(),
         request_body: request_body(sent),

@@ -30,7 +30,7 @@ pub fn hear(event: Event) -> Msg {
         }),
         Event::Warning { about, text } => Msg::Notice(Notice {
             level: Level::Warning,
-            about: about.into(),
+            about,
             text,
         }),
         Event::ClockAhead(account, by) => Msg::Notice(Notice {

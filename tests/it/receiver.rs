@@ -594,7 +594,10 @@ async fn a_shop_that_does_not_answer_an_order_is_not_asked_again() {
     let all = house.deliveries().await;
     let slow = &all[1].errands[0];
     assert_eq!((slow.standing, slow.tries), (Standing::GivenUp, 1));
-    assert_eq!(house.hall.ledger.next_errand(REALM).await, Ok(None));
+    assert_eq!(
+        house.hall.ledger.next_errand(REALM, &Duty::ALL).await,
+        Ok(None)
+    );
 }
 
 #[tokio::test]

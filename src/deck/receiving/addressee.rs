@@ -1,6 +1,6 @@
 //! The accounts at work as the receiver sees them: each judges what comes to it by its provider's rules.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,21 +10,24 @@ use super::super::desk::Desk;
 use super::Shared;
 use crate::callbacks::{Addressee, Addressees, Held, Inbound, Refusal, Told};
 use crate::config::KeyKind;
-use crate::domain::{AccountId, Delivery, Duty, Problem};
+use crate::domain::{AccountId, Delivery, Duty, Problem, Verdict, inert};
 use crate::http_server::Response;
-use crate::net::BoxFuture;
+use crate::net::{BoxFuture, Event, redact};
 use crate::providers::ReadSecret;
 
 /// A secret that was changed elsewhere is noticed by its refusals; so often its source is asked again at most.
-const ANEW: Duration = Duration::from_secs(30);
+const ANEW: Duration = Duration::from_secs(1);
+/// The same where asking costs something: a password manager, a keyring. Anybody can cause a refusal.
+const ANEW_DEAR: Duration = Duration::from_secs(30);
 /// A source that failed is not asked again before.
 const FAILED_FOR: Duration = Duration::from_secs(5);
 
 /// An account's texts and secrets, as judging needs them; read at the first callback.
 pub(in crate::deck) struct Keys {
-    texts: std::collections::BTreeMap<&'static str, String>,
+    texts: BTreeMap<&'static str, String>,
     read_secret: ReadSecret,
-    set: BTreeSet<&'static str>,
+    /// The secrets that are set, and whether asking for one is dear.
+    set: BTreeMap<&'static str, bool>,
     known: Mutex<Known>,
     /// One at a time: a source may be a password manager that takes seconds.
     reading: tokio::sync::Mutex<()>,
@@ -39,12 +42,12 @@ struct Known {
 }
 
 impl Keys {
-    /// `set` names the secrets that are set.
+    /// `set` names the secrets that are set, and whether asking for one is dear: a program or a keyring is asked.
     pub(in crate::deck) fn new(
         spec: &crate::config::ProviderSpec,
-        mut texts: std::collections::BTreeMap<&'static str, String>,
+        mut texts: BTreeMap<&'static str, String>,
         read_secret: ReadSecret,
-        set: BTreeSet<&'static str>,
+        set: BTreeMap<&'static str, bool>,
     ) -> Self {
         // The simulator's account has its secrets among its texts.
         let secret = |name: &str| {
@@ -61,17 +64,16 @@ impl Keys {
         }
     }
 
-    /// A text by its key.
-    pub(in crate::deck) fn text(&self, key: &str) -> Option<&str> {
-        self.texts.get(key).map(String::as_str)
-    }
-
     fn known(&self) -> std::sync::MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What is known, read now if nothing is.
-    async fn held(&self, secrets: &[&'static str], now: Duration) -> Result<Arc<Held>, Problem> {
+    pub(super) async fn held(
+        &self,
+        secrets: &[&'static str],
+        now: Duration,
+    ) -> Result<Arc<Held>, Problem> {
         if let Some(held) = &self.known().held {
             return Ok(held.clone());
         }
@@ -91,20 +93,33 @@ impl Keys {
         self.read(secrets, now).await
     }
 
-    /// What the sources say by now, if they were not asked lately and nobody is asking them; `None` where they say
-    /// what is known already.
-    async fn anew(&self, secrets: &[&'static str], now: Duration) -> Option<Arc<Held>> {
-        let _reading = self.reading.try_lock().ok()?;
-        let before = {
+    /// What is held instead of `judged_by`, which something was refused by: the sources are asked again, by one at a
+    /// time and not too often. `None` where nothing else is known.
+    async fn anew(
+        &self,
+        judged_by: &Held,
+        secrets: &[&'static str],
+        now: Duration,
+    ) -> Result<Option<Arc<Held>>, Problem> {
+        // Whoever waited here for another's asking finds what that one learnt.
+        let _reading = self.reading.lock().await;
+        let other = |held: Arc<Held>| (held.secrets != judged_by.secrets).then_some(held);
+        {
             let known = self.known();
-            let lately = known.asked.is_some_and(|at| now.saturating_sub(at) < ANEW);
-            if lately {
-                return None;
+            if let Some(held) = known.held.clone().and_then(other) {
+                return Ok(Some(held));
             }
-            known.held.clone()?
-        };
-        let held = self.read(secrets, now).await.ok()?;
-        (held.secrets != before.secrets).then_some(held)
+            let dear = secrets.iter().any(|key| self.set.get(key) == Some(&true));
+            let pause = match (&known.failed, dear) {
+                (Some(_), _) => FAILED_FOR,
+                (None, true) => ANEW_DEAR,
+                (None, false) => ANEW,
+            };
+            if known.asked.is_some_and(|at| now.saturating_sub(at) < pause) {
+                return known.failed.clone().map_or(Ok(None), Err);
+            }
+        }
+        self.read(secrets, now).await.map(other)
     }
 
     async fn read(&self, keys: &[&'static str], now: Duration) -> Result<Arc<Held>, Problem> {
@@ -113,7 +128,7 @@ impl Keys {
             ..Held::default()
         };
         let mut failed = None;
-        for key in keys.iter().filter(|key| self.set.contains(*key)) {
+        for key in keys.iter().filter(|key| self.set.contains_key(*key)) {
             match (self.read_secret)(key).await {
                 Ok(secret) => drop(held.secrets.insert(key, secret)),
                 Err(problem) => failed = Some(problem),
@@ -144,9 +159,24 @@ impl Addressees for Hall {
     fn kept(&self, delivery: Delivery) {
         // Whoever looks reads them from the ledger: a flood waits there and not in memory.
         self.0.came.notify_one();
-        if !delivery.errands.is_empty() {
-            self.0.due.notify_one();
+        // A repeat may have made due what waits since an earlier one.
+        if !delivery.errands.is_empty() || delivery.verdict == Verdict::Repeat {
+            self.0.due.notify_waiters();
         }
+    }
+    fn unable(&self, name: &str, problem: Problem) {
+        let shared = self.0.clone();
+        let about = format!("callbacks {}", inert::cut(name, 64));
+        let told = [problem.message, problem.hint];
+        let told = told.iter().filter(|text| !text.is_empty());
+        let told = told.map(String::as_str).collect::<Vec<_>>().join("; ");
+        let text = format!(
+            "callbacks to {} are turned away until it is mended: {}",
+            inert::quoted(name, 64),
+            inert::cut(&redact::scrub(&told), 400)
+        );
+        // Whoever is told may be behind; who calls must not wait for that.
+        tokio::spawn(async move { shared.gate.tell(Event::Warning { about, text }).await });
     }
 }
 
@@ -163,13 +193,16 @@ impl Shared {
         let keys = &desk.keys;
         let now = self.asker.clock.now().mono;
         let held = keys.held(spec.secrets, now).await;
-        let judged = (spec.read)(inbound, &*held.map_err(Refusal::Unable)?);
+        let held = held.map_err(Refusal::Unable)?;
+        let judged = (spec.read)(inbound, &held);
         if !matches!(judged, Err(Refusal::Refused(_))) || spec.secrets.is_empty() {
             return judged;
         }
-        match keys.anew(spec.secrets, now).await {
-            Some(held) => (spec.read)(inbound, &held),
-            None => judged,
+        // Where the source cannot be asked it may have another secret by now: then it is to come again.
+        match keys.anew(&held, spec.secrets, now).await {
+            Ok(Some(held)) => (spec.read)(inbound, &held),
+            Ok(None) => judged,
+            Err(problem) => Err(Refusal::Unable(problem)),
         }
     }
 }
@@ -205,5 +238,81 @@ impl Addressee for Seated {
             Some(errand) => Box::pin(self.shared.relay(inbound, delivery, errand)),
             None => Box::pin(async { None }),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+    use crate::domain::{ProblemKind, Secret};
+
+    const KEY: &str = "webhook_secret";
+
+    /// Keys whose source says what is in the lock, or fails, and counts how often it was asked.
+    fn keys(source: &Arc<Mutex<Option<&'static str>>>, dear: bool) -> (Keys, Arc<AtomicU32>) {
+        let asked = Arc::new(AtomicU32::new(0));
+        let (source, counted) = (source.clone(), asked.clone());
+        let read: ReadSecret = Arc::new(move |_| {
+            let (source, counted) = (source.clone(), counted.clone());
+            Box::pin(async move {
+                counted.fetch_add(1, Ordering::SeqCst);
+                tokio::task::yield_now().await;
+                let now = *source.lock().unwrap();
+                now.map(Secret::new)
+                    .ok_or_else(|| Problem::new(ProblemKind::Config, "locked", ""))
+            })
+        });
+        let spec = &crate::providers::by_name("kinguin").unwrap().spec;
+        let set = BTreeMap::from([(KEY, dear)]);
+        (Keys::new(spec, BTreeMap::new(), read, set), asked)
+    }
+
+    fn secret(held: &Held) -> &str {
+        held.secrets[KEY].expose()
+    }
+
+    #[tokio::test]
+    async fn all_of_a_burst_are_judged_by_the_new_secret_and_one_of_them_asks_for_it() {
+        let source = Arc::new(Mutex::new(Some("old")));
+        let (keys, asked) = keys(&source, false);
+        let at = Duration::from_secs;
+        let old = keys.held(&[KEY], at(0)).await.unwrap();
+        assert_eq!(secret(&old), "old");
+        *source.lock().unwrap() = Some("new");
+        let too_soon = keys.anew(&old, &[KEY], at(0)).await.unwrap();
+        assert!(too_soon.is_none());
+        let one = || keys.anew(&old, &[KEY], at(1));
+        for found in <[_; 3]>::from(tokio::join!(one(), one(), one())) {
+            assert_eq!(secret(&found.unwrap().unwrap()), "new");
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+        // A forged one finds nothing new.
+        let new = keys.held(&[KEY], at(2)).await.unwrap();
+        assert!(keys.anew(&new, &[KEY], at(2)).await.unwrap().is_none());
+        *source.lock().unwrap() = None;
+        for second in [3, 4] {
+            assert!(keys.anew(&new, &[KEY], at(second)).await.is_err());
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 4, "one that fails is spared");
+        assert_eq!(secret(&keys.held(&[KEY], at(4)).await.unwrap()), "new");
+    }
+
+    #[tokio::test]
+    async fn a_program_or_a_keyring_is_not_asked_at_each_forged_callback() {
+        let source = Arc::new(Mutex::new(Some("same")));
+        let (keys, asked) = keys(&source, true);
+        let at = Duration::from_secs;
+        let held = keys.held(&[KEY], at(0)).await.unwrap();
+        for second in 1..=31 {
+            assert!(
+                keys.anew(&held, &[KEY], at(second))
+                    .await
+                    .unwrap()
+                    .is_none()
+            );
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
     }
 }

@@ -19,21 +19,21 @@ use crate::domain::{
 use crate::ledger::Tried;
 use crate::net::{Event, How, redact};
 
-/// So many errands are in hand at once.
-const AT_ONCE: usize = 8;
+/// So many errands of a lane are in hand at once.
+const AT_ONCE: usize = 6;
 /// So many of these may wait for a slot of the rate budget. The others are put off instead, so that a flood of checks
-/// does not keep callbacks from being handed on.
+/// does not fill its lane.
 const WAITING_MAX: usize = 4;
 /// As long as one is in hand no other process takes it; after that its owner is taken to have died.
 pub(super) const LEASE: Duration = Duration::from_mins(1);
-/// One try takes no longer.
+/// One try takes no longer, all in all: well within the lease.
 const TRY_MAX: Duration = Duration::from_secs(45);
-/// However far the next one is off, the list is looked at: the clock may jump, and another process may have died.
-const LOOK: Duration = Duration::from_millis(250);
-/// How long what is in hand may take when the program leaves.
-const LEAVING: Duration = Duration::from_secs(2);
-/// A shop's server that says so often that it will never take a callback is believed.
-const TURNED_DOWN_MAX: u32 = 3;
+/// However near the next one is, the list is not looked at sooner.
+const SHORTEST: Duration = Duration::from_millis(20);
+/// How long what is in hand may take when the program leaves; then it is given back.
+const LEAVING: Duration = Duration::from_secs(1);
+/// How long giving back may take.
+const GIVING_BACK: Duration = Duration::from_millis(500);
 /// A provider that says so often that it does not know of what it is asked, over some minutes, is believed: anybody
 /// can send a hint with an id of their own making.
 const UNKNOWN_MAX: u32 = 5;
@@ -80,51 +80,48 @@ impl Turns {
     }
 }
 
-/// Does what is due, until stopped.
-pub(super) async fn work(shared: Arc<Shared>, stop: CancellationToken) {
+/// Errands that share the room there is: a shop's server that hangs must not keep payments from being checked.
+pub(super) const LANES: [&[Duty]; 2] = [&[Duty::Ask], &[Duty::Forward, Duty::Relay]];
+
+/// Does what is due of a lane, until stopped.
+pub(super) async fn work(shared: Arc<Shared>, lane: &'static [Duty], stop: CancellationToken) {
     let mut in_hand = JoinSet::new();
-    let ledger = &shared.asker.ledger;
+    let leaving = CancellationToken::new();
+    // When the list was looked at last.
+    let mut seen = WallTime(i64::MAX);
     while !stop.is_cancelled() {
-        let now = shared.asker.clock.now().wall;
+        let due = shared.due.notified();
+        tokio::pin!(due);
+        // What is told from here on is not missed, although the list is read first.
+        due.as_mut().enable();
         let room = AT_ONCE - in_hand.len();
-        let mut pause = None;
-        if room > 0 {
-            let till = now.plus(LEASE);
-            match ledger
-                .take_errands(&shared.realm, &Duty::ALL, now, till, room)
-                .await
-            {
-                Ok(taken) if !taken.is_empty() => {
-                    for (delivery, errand) in taken {
-                        let shared = shared.clone();
-                        in_hand.spawn(async move { shared.attempt(delivery, errand, till).await });
+        let pause = if room > 0 {
+            match shared.take(lane, room, &mut seen).await {
+                Ok((taken, till)) => {
+                    for (delivery, id) in taken {
+                        let (shared, leaving) = (shared.clone(), leaving.clone());
+                        in_hand.spawn(async move {
+                            shared.attempt(delivery, id, till, leaving).await;
+                        });
                     }
                     continue;
                 }
-                Ok(_) => {
-                    let next = ledger.next_errand(&shared.realm).await.ok().flatten();
-                    let shortest = Duration::from_millis(20);
-                    pause = next.map(|at| at.since(now).clamp(shortest, LOOK));
-                }
-                // The ledger tells on its own what is wrong with it.
-                Err(_) => pause = Some(LOOK),
+                Err(pause) => pause,
             }
-        }
+        } else {
+            shared.pace.others
+        };
         tokio::select! {
             () = stop.cancelled() => break,
-            () = shared.due.notified() => {}
+            () = due => {}
             Some(_) = in_hand.join_next() => {}
-            () = sleep(pause) => {}
+            () = tokio::time::sleep(pause) => {}
         }
     }
-    let rest = async { while in_hand.join_next().await.is_some() {} };
-    let _ = tokio::time::timeout(LEAVING, rest).await;
-}
-
-async fn sleep(pause: Option<Duration>) {
-    match pause {
-        Some(pause) => tokio::time::sleep(pause).await,
-        None => std::future::pending().await,
+    for patience in [LEAVING, GIVING_BACK] {
+        let rest = async { while in_hand.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(patience, rest).await;
+        leaving.cancel();
     }
 }
 
@@ -144,31 +141,81 @@ enum End {
     Done,
     /// Another one follows, until there were too many.
     Again,
-    /// Another one follows, unless the shop's server said so often enough.
-    TurnedDown,
     /// Another one follows, unless the provider said so often enough.
     Unknown,
+    /// It was broken off, and whoever comes next may begin it at once.
+    GivenBack,
     /// None can ever succeed.
     Hopeless,
 }
 
 impl Came {
-    fn hopeless(told: impl Into<String>) -> Self {
+    fn without_answer(told: impl Into<String>, end: End) -> Self {
         Self {
             told: told.into(),
             status: None,
             took: None,
             reply: None,
             settles: false,
-            end: End::Hopeless,
+            end,
         }
+    }
+
+    fn hopeless(told: impl Into<String>) -> Self {
+        Self::without_answer(told, End::Hopeless)
+    }
+}
+
+/// Counted as long as it lives.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Shared {
+    /// Takes what is due of a lane, and tells until when; else for how long there is nothing, as far as is known. The
+    /// file is written to only where there is something to take, or where the clock was set back since `seen`: the
+    /// ledger knows what is due then. However far the next one is off, the list is looked at: another process may have
+    /// died.
+    async fn take(
+        &self,
+        lane: &'static [Duty],
+        room: usize,
+        seen: &mut WallTime,
+    ) -> Result<(Vec<(Delivery, ErrandId)>, WallTime), Duration> {
+        let ledger = &self.asker.ledger;
+        let now = self.asker.clock.now().wall;
+        let set_back = now < std::mem::replace(seen, now);
+        // The ledger tells on its own what is wrong with it.
+        let next = ledger.next_errand(&self.realm, lane).await.ok().flatten();
+        match next {
+            Some(at) if at <= now || set_back => {
+                let till = now.plus(LEASE);
+                let taken = ledger.take_errands(&self.realm, lane, now, till, room);
+                let taken = taken.await.unwrap_or_default();
+                if taken.is_empty() {
+                    Err(self.pace.others)
+                } else {
+                    Ok((taken, till))
+                }
+            }
+            Some(at) => Err(at.since(now).max(SHORTEST).min(self.pace.others)),
+            None => Err(self.pace.others),
+        }
+    }
+
     /// Tries an errand, keeps what came of it and tells it.
-    async fn attempt(&self, delivery: Delivery, id: ErrandId, held_until: WallTime) {
-        let tried = self.attempt_within(delivery, id, held_until, u32::MAX);
+    async fn attempt(
+        &self,
+        delivery: Delivery,
+        id: ErrandId,
+        held_until: WallTime,
+        leaving: CancellationToken,
+    ) {
+        let tried = self.attempt_within(delivery, id, held_until, u32::MAX, &leaving);
         if let Some(after) = tried.await {
             self.tell_of(after).await;
         }
@@ -181,7 +228,9 @@ impl Shared {
         id: ErrandId,
         held_until: WallTime,
     ) -> Option<Delivery> {
-        self.attempt_within(delivery, id, held_until, 1).await
+        let stays = CancellationToken::new();
+        self.attempt_within(delivery, id, held_until, 1, &stays)
+            .await
     }
 
     async fn attempt_within(
@@ -190,24 +239,26 @@ impl Shared {
         id: ErrandId,
         held_until: WallTime,
         tries_max: u32,
+        leaving: &CancellationToken,
     ) -> Option<Delivery> {
         let errand = delivery.errands.iter().find(|errand| errand.id == id)?;
         let began = self.asker.clock.now();
-        let came = match errand.duty {
-            Duty::Ask => self.ask_about(&delivery).await,
-            Duty::Forward => self.forward(&delivery, errand).await,
-            Duty::Relay => Came::hopeless(
-                "tilldeck ended while the shop was being asked; it is not asked twice, for goods would be given twice",
-            ),
+        let (came, asked) = tokio::select! {
+            done = tokio::time::timeout(TRY_MAX, self.carry_out(&delivery, errand)) => {
+                done.unwrap_or_else(|_| (Came::without_answer("no answer within 45 s", End::Again), None))
+            }
+            () = leaving.cancelled() => {
+                (Came::without_answer("tilldeck ended before there was an answer", End::GivenBack), None)
+            }
         };
         let now = self.asker.clock.now();
         let tries = errand.tries + 1;
         let again = match came.end {
             End::Done | End::Hopeless => None,
             _ if tries >= tries_max => None,
-            End::TurnedDown if tries >= TURNED_DOWN_MAX => None,
             End::Unknown if tries >= UNKNOWN_MAX => None,
-            End::TurnedDown | End::Unknown | End::Again => wait_after(tries),
+            End::Unknown | End::Again => wait_after(tries),
+            End::GivenBack => Some(Duration::ZERO),
         };
         let standing = match (&came.end, again) {
             (End::Done, _) => Standing::Done,
@@ -227,45 +278,53 @@ impl Shared {
         };
         // What cannot be kept is tried again once its lease has run out.
         let ledger = &self.asker.ledger;
-        ledger.tried_errand(id, held_until, outcome).await.ok()
+        let kept = ledger.tried_errand(id, held_until, outcome).await.ok();
+        if let Some(asked) = asked {
+            self.gate.tell(asked).await;
+        }
+        kept
+    }
+
+    /// Does what is to be done, and what is to be told of it besides.
+    async fn carry_out(&self, delivery: &Delivery, errand: &Errand) -> (Came, Option<Event>) {
+        match errand.duty {
+            Duty::Ask => self.ask_about(delivery).await,
+            Duty::Forward => (self.forward(delivery, errand).await, None),
+            Duty::Relay => (
+                Came::hopeless(
+                    "tilldeck ended while the shop was being asked; it is not asked twice, for goods would be given twice",
+                ),
+                None,
+            ),
+        }
     }
 
     /// Asks the provider what is so.
-    async fn ask_about(&self, delivery: &Delivery) -> Came {
+    async fn ask_about(&self, delivery: &Delivery) -> (Came, Option<Event>) {
         let Some(subject) = &delivery.subject else {
-            return Came::hopeless("it does not say of what");
+            return (Came::hopeless("it does not say of what"), None);
         };
         let desk = AccountId::new(delivery.account.as_str()).ok();
         let Some(desk) = desk.and_then(|id| self.asker.desks.find(&id)) else {
-            return Came::hopeless("there is no such account any more");
+            return (Came::hopeless("there is no such account any more"), None);
         };
         let op = match subject {
             Subject::Payment(id) => Op::CheckPayment(id.clone()),
             Subject::Player(id) => Op::PlayerItems(*id),
         };
         let waiting = self.turns.waiting.fetch_add(1, Ordering::Relaxed);
+        let counted = Counted(&self.turns.waiting);
         let how = How {
             request: RequestId(0),
             background: true,
             no_wait: waiting >= WAITING_MAX,
         };
-        let ask = async {
-            let _turn = self.turns.take(&delivery.account, subject).await;
-            self.asker.ask(&desk, &op, how).await
-        };
-        let asked = tokio::time::timeout(TRY_MAX, ask).await;
-        self.turns.waiting.fetch_sub(1, Ordering::Relaxed);
-        let result = asked.unwrap_or_else(|_| {
-            Err(Problem::new(
-                ProblemKind::TimedOut,
-                format!("account {}: no answer within 45 s", delivery.account),
-                "",
-            ))
-        });
+        let turn = self.turns.take(&delivery.account, subject).await;
+        let result = self.asker.ask(&desk, &op, how).await;
+        drop((turn, counted));
         let came = came_of(&result);
         let event = Event::Asked(desk.account.id.clone(), op, result);
-        self.gate.tell(event).await;
-        came
+        (came, Some(event))
     }
 
     /// Hands a callback on to the shop's server.
@@ -281,14 +340,11 @@ impl Shared {
                     ProblemKind::Local => End::Again,
                     _ => End::Hopeless,
                 };
-                return Came {
-                    end,
-                    ..Came::hopeless(problem.message)
-                };
+                return Came::without_answer(problem.message, end);
             }
         };
         let handed = self
-            .hand_on_within(TRY_MAX, delivery, &raw, &to, about(delivery))
+            .hand_on(&delivery.account, &raw, &to, about(delivery))
             .await;
         Came {
             told: handed.told(),
@@ -298,8 +354,6 @@ impl Shared {
             settles: false,
             end: if handed.taken() {
                 End::Done
-            } else if handed.turned_down() {
-                End::TurnedDown
             } else {
                 End::Again
             },

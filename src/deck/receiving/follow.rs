@@ -17,8 +17,6 @@ use crate::net::Event;
 const PAGE: usize = 512;
 /// The console is told no more often: of any flood it has the newest, and time to draw.
 const PACE: Duration = Duration::from_millis(250);
-/// How often it is looked for what other processes did.
-const OTHERS: Duration = Duration::from_secs(2);
 /// So many deliveries with something due are looked at again.
 const OPEN_MAX: usize = 32;
 
@@ -46,7 +44,7 @@ pub(super) async fn follow(
     loop {
         let stopped = tokio::select! {
             () = shared.came.notified() => false,
-            () = tokio::time::sleep(OTHERS) => {
+            () = tokio::time::sleep(shared.pace.others) => {
                 follower.look_again().await;
                 false
             }
@@ -136,7 +134,7 @@ impl Follower<'_> {
             };
             self.note(&now);
             if now != told {
-                self.shared.due.notify_one();
+                self.shared.due.notify_waiters();
                 self.shared.tell_of(now).await;
             }
         }

@@ -7,9 +7,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Shared;
 use crate::callbacks::Raw;
-use crate::domain::{
-    Account, AccountId, Environment, Problem, ProblemKind, ProviderId, Secret, inert,
-};
+use crate::domain::{Account, AccountId, Environment, Problem, ProblemKind, ProviderId, inert};
 use crate::net::{
     self, Authorise, BoxFuture, Call, Content, How, NetError, Repeat, Reply, Sealed, Session,
     redact,
@@ -105,12 +103,6 @@ impl Handed {
         matches!(self.status(), Some(200..300))
     }
 
-    /// Whether it said that it will never take it.
-    pub(in crate::deck) fn turned_down(&self) -> bool {
-        self.status()
-            .is_some_and(|status| matches!(status, 300..500) && !matches!(status, 408 | 425 | 429))
-    }
-
     /// So much of the answer's body as is kept.
     pub(in crate::deck) fn kept(&self) -> Option<&[u8]> {
         let body = &self.result.as_ref().ok()?.body;
@@ -137,7 +129,7 @@ impl Shared {
             background: true,
             no_wait: false,
         };
-        let hidden = self.secret_header(&account.id);
+        self.know_secrets(&account.id).await;
         let session = Session::new(
             self.gate.clone(),
             account,
@@ -153,7 +145,7 @@ impl Shared {
             repeat: Repeat::Never,
         };
         let verbatim = Verbatim {
-            headers: handed_on(raw, hidden.as_deref()),
+            headers: handed_on(raw),
             body: raw.body.clone(),
         };
         Handed {
@@ -200,8 +192,8 @@ fn joined(to: &Url, callback: &str) -> Url {
     url
 }
 
-/// The provider's headers that go on. The value of the one that is a secret is made known first, whatever it is.
-fn handed_on(raw: &Raw, hidden: Option<&str>) -> HeaderMap {
+/// The provider's headers that go on.
+fn handed_on(raw: &Raw) -> HeaderMap {
     let named_by_connection: Vec<String> = raw
         .headers
         .iter()
@@ -217,10 +209,6 @@ fn handed_on(raw: &Raw, hidden: Option<&str>) -> HeaderMap {
         let plain = name.to_ascii_lowercase();
         if OWN_HEADERS.contains(&plain.as_str()) || named_by_connection.contains(&plain) {
             continue;
-        }
-        if hidden.is_some_and(|hidden| hidden.eq_ignore_ascii_case(name)) {
-            let secret = Secret::new(String::from_utf8_lossy(value));
-            redact::learn_passing(&secret, "webhook_header");
         }
         if let (Ok(name), Ok(value)) = (plain.parse::<HeaderName>(), HeaderValue::from_bytes(value))
         {
@@ -240,7 +228,7 @@ impl Authorise for Verbatim {
     fn authorise<'a>(&'a self, _call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
         Box::pin(async move {
             Ok(Sealed {
-                handed_on: self.headers.clone(),
+                handed_on: Some(self.headers.clone()),
                 ..Sealed::new(Vec::new(), self.body.clone())
             })
         })
@@ -320,7 +308,7 @@ mod tests {
                 .collect(),
             body: "{}".into(),
         };
-        let on = handed_on(&raw, None);
+        let on = handed_on(&raw);
         let on: Vec<(&str, &[u8])> = on
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_bytes()))

@@ -8,8 +8,6 @@ use crate::domain::{
 use crate::ledger::{NewErrand, SealedParts};
 use crate::net::{record, redact};
 
-/// Longer header values are cut.
-const HEADER_SHOWN_MAX: usize = 2_000;
 /// More headers are not shown.
 const HEADERS_SHOWN_MAX: usize = 100;
 
@@ -51,8 +49,8 @@ fn shown(text: &str) -> String {
 }
 
 /// A body, redacted and inert.
-fn shown_body(bytes: &[u8], hidden: &[&str]) -> Body {
-    let mut body = record::kept_hiding(bytes, hidden);
+fn shown_body(bytes: &[u8]) -> Body {
+    let mut body = record::kept(bytes);
     body.text = inert::block(&body.text).into_owned();
     body
 }
@@ -70,23 +68,16 @@ impl Deck {
         let raw = sealer
             .open(&parts.request)
             .ok_or_else(|| sealed_by_another(delivery))?;
-        let account = AccountId::new(known.account).ok();
-        let secret = account.and_then(|account| shared.secret_header(&account));
+        if let Ok(account) = AccountId::new(known.account) {
+            shared.know_secrets(&account).await;
+        }
         let header = |name: &str, value: &[u8]| {
-            let value = String::from_utf8_lossy(value);
-            let is_secret = secret
-                .as_ref()
-                .is_some_and(|secret| secret.eq_ignore_ascii_case(name));
-            let value = if is_secret {
-                format!("<{}>", name.to_ascii_lowercase())
-            } else {
-                redact::header(name, &value)
-            };
-            (shown(name), inert::cut(&value, HEADER_SHOWN_MAX))
+            let value = record::foreign_header(name, &String::from_utf8_lossy(value));
+            (shown(name), value)
         };
         let replies = parts.replies.iter().filter_map(|(errand, sealed)| {
             let reply = sealer.open_reply(sealed)?;
-            Some((*errand, shown_body(&reply, &[])))
+            Some((*errand, shown_body(&reply)))
         });
         Ok(Received {
             target: shown(&raw.target),
@@ -96,7 +87,7 @@ impl Deck {
                 .take(HEADERS_SHOWN_MAX)
                 .map(|(name, value)| header(name, value))
                 .collect(),
-            body: shown_body(&raw.body, &[]),
+            body: shown_body(&raw.body),
             replies: replies.collect(),
         })
     }
@@ -150,7 +141,7 @@ impl Deck {
             )
         })?;
         if self.reception.works() {
-            shared.due.notify_one();
+            shared.due.notify_waiters();
             return Ok(added);
         }
         let newest = added.errands.iter().map(|errand| errand.id).max();

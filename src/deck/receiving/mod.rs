@@ -46,12 +46,30 @@ pub struct Receive {
     pub forward: Vec<(Option<AccountId>, Url)>,
     /// Whether each one is told, however many there are. Otherwise the newest are, and [`Event::Missed`].
     pub every: bool,
+    /// How often it is looked for what nobody tells.
+    pub pace: Pace,
+}
+
+/// How often it is looked for what nobody tells.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// What other processes received, did, or left when they died.
+    pub others: Duration,
+    /// Whether a port that was taken is free.
+    pub bind: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            others: Duration::from_secs(2),
+            bind: Duration::from_secs(1),
+        }
+    }
 }
 
 /// How long an answer under way may take when the program leaves.
 const LEAVING: Duration = Duration::from_secs(2);
-/// A port that is taken is tried again.
-const BIND_AGAIN: Duration = Duration::from_secs(1);
 
 /// What all that work on callbacks share.
 pub(super) struct Shared {
@@ -63,6 +81,7 @@ pub(super) struct Shared {
     pub(super) gate: Arc<Gate>,
     pub(super) sealing: Sealing,
     forward: Vec<(Option<AccountId>, Url)>,
+    pace: Pace,
     turns: errands::Turns,
     /// A callback was kept.
     came: Notify,
@@ -81,10 +100,13 @@ impl Shared {
         found.map(|(_, url)| url)
     }
 
-    /// The header of an account's callbacks that is a secret.
-    fn secret_header(&self, account: &AccountId) -> Option<String> {
-        let desk = self.asker.desks.find(account)?;
-        desk.keys.text("webhook_header").map(str::to_owned)
+    /// Reads what an account's callbacks are judged by: the redactor then knows it wherever a shop's server or whoever
+    /// called repeats it. Where it cannot be read, all else is redacted all the same.
+    async fn know_secrets(&self, account: &AccountId) {
+        if let Some(desk) = self.asker.desks.find(account) {
+            let secrets = desk.manifest.callbacks.secrets;
+            let _ = desk.keys.held(secrets, self.asker.clock.now().mono).await;
+        }
     }
 
     async fn tell_of(&self, delivery: Delivery) {
@@ -203,7 +225,12 @@ impl Reception {
             receive,
         } = parts;
         let wanted = receive.is_some();
-        let Receive { forward, every, .. } = receive.unwrap_or_default();
+        let Receive {
+            forward,
+            every,
+            pace,
+            ..
+        } = receive.unwrap_or_default();
         let shared = Arc::new(Shared {
             realm: realm.into(),
             since: asker.clock.now().wall,
@@ -211,6 +238,7 @@ impl Reception {
             asker,
             gate,
             forward,
+            pace,
             turns: errands::Turns::default(),
             came: Notify::new(),
             due: Notify::new(),
@@ -228,7 +256,10 @@ impl Reception {
                 let over = WallTime(worker.since.0.saturating_sub(RUN_OVER));
                 // Where this cannot be written, the next run does it.
                 let _ = worker.asker.ledger.forsake_errands(RUNS, over).await;
-                errands::work(worker, stop).await;
+                let lanes =
+                    errands::LANES.map(|lane| errands::work(worker.clone(), lane, stop.clone()));
+                let [asks, forwards] = lanes;
+                tokio::join!(asks, forwards);
             });
             let (server, hang_up) = (shared.clone(), works.hang_up.clone());
             let mut ready = begun.clone();
@@ -311,7 +342,7 @@ async fn serve(
         }
         tokio::select! {
             () = hang_up.cancelled() => return,
-            () = tokio::time::sleep(BIND_AGAIN) => {}
+            () = tokio::time::sleep(shared.pace.bind) => {}
         }
         bound = Bound::at(address).await;
     };
@@ -341,7 +372,7 @@ async fn start(shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Receiv
             "the key that callbacks are sealed with cannot be kept ({why}): what is received now cannot be opened or \
              handed on again once tilldeck has ended"
         );
-        let about = "callbacks key";
+        let about = "callbacks key".to_owned();
         shared.gate.tell(Event::Warning { about, text }).await;
     }
     Receiver::start(

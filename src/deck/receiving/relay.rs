@@ -1,11 +1,8 @@
 //! Callbacks whose provider waits for what the shop says: its server is asked while the connection is open. Goods must
 //! not be given twice, so none of these is tried a second time by itself.
 
-use std::time::Duration;
-
 use axum::http::{HeaderValue, StatusCode, header};
 use bytes::Bytes;
-use reqwest::Url;
 
 use super::Shared;
 use super::forward::{self, Handed};
@@ -15,11 +12,8 @@ use crate::http_server::{self, Response};
 use crate::ledger::Tried;
 use crate::net::NetError;
 
-/// The provider hangs up not long after.
-const LIMIT: Duration = Duration::from_secs(8);
-
 impl Shared {
-    /// Asks the shop's server; `None` where no answer came that could be handed back.
+    /// Asks the shop's server; `None` where no answer came that could be handed back. The receiver says how long it waits.
     pub(super) async fn relay(
         &self,
         inbound: &Inbound,
@@ -30,7 +24,7 @@ impl Shared {
         let raw = Raw::of(&inbound.request);
         let about = about(delivery);
         let handed = match forward::target(&errand.target) {
-            Ok(to) => self.hand_on_within(LIMIT, delivery, &raw, &to, about).await,
+            Ok(to) => self.hand_on(&delivery.account, &raw, &to, about).await,
             Err(problem) => Handed {
                 result: Err(NetError::Unauthorised(problem)),
             },
@@ -71,27 +65,6 @@ impl Shared {
             response.headers_mut().insert(header::CONTENT_TYPE, kind);
         }
         Some(response)
-    }
-
-    pub(super) async fn hand_on_within(
-        &self,
-        limit: Duration,
-        delivery: &Delivery,
-        raw: &Raw,
-        to: &Url,
-        about: String,
-    ) -> Handed {
-        let hand_on = self.hand_on(&delivery.account, raw, to, about);
-        match tokio::time::timeout(limit, hand_on).await {
-            Ok(handed) => handed,
-            Err(_) => Handed {
-                result: Err(NetError::TimedOut {
-                    host: crate::net::http::authority(to),
-                    what: "answer",
-                    limit,
-                }),
-            },
-        }
     }
 
     pub(super) async fn sealed_reply(&self, handed: &Handed) -> Option<Vec<u8>> {

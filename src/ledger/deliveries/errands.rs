@@ -53,11 +53,15 @@ impl Ledger {
             .await
     }
 
-    /// When the next errand of a realm is due or no longer taken; `None` where there is none.
+    /// When the next errand of a realm and of these duties is due or no longer taken; `None` where there is none.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
-    pub async fn next_errand(&self, realm: &str) -> Result<Option<WallTime>, LedgerError> {
+    pub async fn next_errand(
+        &self,
+        realm: &str,
+        duties: &'static [Duty],
+    ) -> Result<Option<WallTime>, LedgerError> {
         let realm = realm.to_owned();
         self.ask(move |store| {
             store.read(|conn| {
@@ -67,10 +71,7 @@ impl Ledger {
                      ORDER BY max(due_at, taken_until) LIMIT 1",
                 )?;
                 let mut soonest = None;
-                for (duty, known) in Duty::ALL
-                    .into_iter()
-                    .flat_map(|duty| [(duty, 0), (duty, 1)])
-                {
+                for (duty, known) in duties.iter().flat_map(|duty| [(duty, 0), (duty, 1)]) {
                     let at: Option<i64> = next
                         .query_row((&realm, duty.as_str(), known), |row| row.get(0))
                         .optional()?;

@@ -236,7 +236,7 @@ async fn a_hint_is_a_repeat_while_it_is_to_be_asked_for_and_once_all_is_settled(
 async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
     let folder = tempfile::tempdir().unwrap();
     let [one, two] = [start(folder.path()), start(folder.path())];
-    assert_eq!(one.next_errand("live").await, Ok(None));
+    assert_eq!(one.next_errand("live", &Duty::ALL).await, Ok(None));
     let with = |number, errands| NewDelivery {
         errands,
         ..new(number)
@@ -263,7 +263,10 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
     elsewhere.realm = "sandbox 1".into();
     one.deliver(elsewhere).await.unwrap();
 
-    assert_eq!(two.next_errand("live").await, Ok(Some(after(2))));
+    assert_eq!(
+        two.next_errand("live", &Duty::ALL).await,
+        Ok(Some(after(2)))
+    );
     assert_eq!(take_due(&two, after(1)).await, []);
     let first = two.take_errands("live", &Duty::ALL, after(6), after(36), 1);
     let first = first.await;
@@ -273,7 +276,10 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
     assert_eq!((delivery.errands[0].id, *id), (soon, soon), "longest due");
     assert_eq!(take_due(&one, after(6)).await, [late]);
     assert_eq!(take_due(&two, after(7)).await, [], "all are in hand");
-    assert_eq!(one.next_errand("live").await, Ok(Some(after(8))));
+    assert_eq!(
+        one.next_errand("live", &Duty::ALL).await,
+        Ok(Some(after(8)))
+    );
     assert_eq!(take_due(&one, after(8)).await, [relayed.errands[0].id]);
     assert_eq!(
         take_due(&two, after(36)).await,
