@@ -139,7 +139,7 @@ impl Addressee for Seat {
                 reply: Some(self.hall.sealer.seal_reply(said.as_bytes())),
             };
             let errand = delivery.errands[0].id;
-            if inbound.request.body().starts_with(b"order, when told") {
+            if inbound.request.body().starts_with(b"order when told") {
                 self.hall.waits.notify_one();
                 let _one = self.hall.judging.acquire().await.unwrap();
             }
@@ -564,7 +564,7 @@ async fn a_relayed_order_is_asked_for_once_and_a_repeat_has_the_first_answer() {
     // A repeat that comes while the shop is being asked waits for its answer.
     let order = || {
         let address = house.address();
-        let wire = posted("shop.forwards", "order, when told");
+        let wire = posted("shop.forwards", "order when told");
         tokio::spawn(async move { hear(address, wire.as_bytes()).await })
     };
     let first = order();

@@ -427,7 +427,7 @@ async fn what_cannot_be_done_is_given_up_at_once() {
     ] {
         let new = bench.receive(account, &[errand], &raw()).await;
         if errand.0 == Duty::Relay {
-            bench.advance(61);
+            bench.advance(crate::callbacks::RELAY_HOLD.as_secs() + 1);
         }
         let id = new.errands[0].id;
         let mut errand = bench.tried(1).await;
