@@ -10,7 +10,7 @@ use crate::domain::{Delivery, DeliveryId, Duty, Problem, ProblemKind, Standing, 
 pub async fn run(args: &Replay, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
     let mut exit = Exit::Done;
     for id in &args.ids {
-        let done = match deck.replay(DeliveryId(*id), Some(&args.to)).await {
+        let done = match deck.replay(DeliveryId(*id), &args.to).await {
             Ok(delivery) => told(&delivery, out)?,
             Err(problem) => out.fail(&problem)?,
         };

@@ -31,7 +31,7 @@ pub fn perform(
             delivery,
             to,
         } => tasks.start(async move {
-            let result = deck.replay(delivery, Some(&to)).await.map(drop);
+            let result = deck.replay(delivery, &to).await.map(drop);
             let _ = messages.send(Msg::Replayed { request, result }).await;
         }),
         Effect::LookBack {

@@ -2,7 +2,6 @@
 //! it survives a restart and two processes share it.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
@@ -21,9 +20,6 @@ use crate::net::{Event, How, redact};
 
 /// So many errands of a lane are in hand at once.
 const AT_ONCE: usize = 6;
-/// So many of these may wait for a slot of the rate budget. The others are put off instead, so that a flood of checks
-/// does not fill its lane.
-const WAITING_MAX: usize = 4;
 /// As long as one is in hand no other process takes it; after that its owner is taken to have died.
 pub(super) const LEASE: Duration = Duration::from_mins(1);
 /// One try takes no longer, all in all: well within the lease.
@@ -59,7 +55,6 @@ type About = (String, Subject);
 #[derive(Default)]
 pub(super) struct Turns {
     by_subject: Mutex<HashMap<About, Weak<tokio::sync::Mutex<()>>>>,
-    waiting: AtomicUsize,
 }
 
 impl Turns {
@@ -163,15 +158,6 @@ impl Came {
 
     fn hopeless(told: impl Into<String>) -> Self {
         Self::without_answer(told, End::Hopeless)
-    }
-}
-
-/// Counted as long as it lives.
-struct Counted<'a>(&'a AtomicUsize);
-
-impl Drop for Counted<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -312,16 +298,14 @@ impl Shared {
             Subject::Payment(id) => Op::CheckPayment(id.clone()),
             Subject::Player(id) => Op::PlayerItems(*id),
         };
-        let waiting = self.turns.waiting.fetch_add(1, Ordering::Relaxed);
-        let counted = Counted(&self.turns.waiting);
         let how = How {
             request: RequestId(0),
             background: true,
-            no_wait: waiting >= WAITING_MAX,
+            no_wait: false,
         };
         let turn = self.turns.take(&delivery.account, subject).await;
         let result = self.asker.ask(&desk, &op, how).await;
-        drop((turn, counted));
+        drop(turn);
         let came = came_of(&result);
         let event = Event::Asked(desk.account.id.clone(), op, result);
         (came, Some(event))

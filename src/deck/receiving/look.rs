@@ -100,31 +100,15 @@ impl Deck {
         }
     }
 
-    /// Hands a callback of whatever verdict on once more, to `to` or to where its account's callbacks go. Where the
-    /// deck receives callbacks, it is tried until it is done, behind this; elsewhere once, and the delivery returned
-    /// tells what came of it.
+    /// Hands a callback of whatever verdict on once more. Where the deck receives callbacks, it is tried until it is
+    /// done, behind this; elsewhere once, and the delivery returned tells what came of it.
     ///
     /// # Errors
-    /// If there is no such callback, or nowhere to hand it on to.
-    pub async fn replay(&self, id: DeliveryId, to: Option<&str>) -> Result<Delivery, Problem> {
+    /// If there is no such callback, or `to` is no URL that callbacks may be handed on to.
+    pub async fn replay(&self, id: DeliveryId, to: &str) -> Result<Delivery, Problem> {
         let shared = &self.reception.shared;
-        let delivery = self.delivery(id).await?;
-        let target = match to {
-            Some(to) => forward::target(to)?,
-            None => shared
-                .forward_of(&delivery.account)
-                .cloned()
-                .ok_or_else(|| {
-                    Problem::new(
-                        ProblemKind::Usage,
-                        format!(
-                            "callbacks of {} are handed on nowhere",
-                            inert::quoted(&delivery.account, 64)
-                        ),
-                        "say where to; `tilldeck listen --forward-to URL` hands on all that come",
-                    )
-                })?,
-        };
+        self.delivery(id).await?;
+        let target = forward::target(to)?;
         let now = self.clock.now().wall;
         let held_until = now.plus(super::errands::LEASE);
         let errand = NewErrand {

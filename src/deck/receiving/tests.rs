@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use super::{Pace, Receive, target};
+use super::{Pace, Receive};
 use crate::callbacks::Raw;
 use crate::clock::{Clock, Hand};
 use crate::config::{self, Environ, Locations, Vault};
@@ -446,23 +446,21 @@ async fn a_kept_callback_is_handed_on_by_hand_where_nothing_runs_and_once_only()
     let shop = Peer::start(&[(500, "no"), (200, "yes")]).await;
     let bench = open(folder.path(), &shop.url, None).await;
     let delivery = bench.receive("shop", &[], &raw()).await;
-    let nowhere = bench.deck.replay(delivery.id, None).await.unwrap_err();
-    assert_eq!(nowhere.kind, ProblemKind::Usage);
-    let first = bench.deck.replay(delivery.id, Some(&shop.url)).await;
+    let first = bench.deck.replay(delivery.id, &shop.url).await;
     let first = &first.unwrap().errands[0];
     assert_eq!(
         (first.standing, first.told.as_str()),
         (Standing::GivenUp, "HTTP 500")
     );
-    let second = bench.deck.replay(delivery.id, Some(&shop.url)).await;
+    let second = bench.deck.replay(delivery.id, &shop.url).await;
     let second = second.unwrap();
     assert_eq!(second.errands.len(), 2);
     assert_eq!(second.errands[1].standing, Standing::Done);
     assert_eq!(shop.seen.lock().unwrap()[1].body(), &raw().body);
     let unknown = crate::domain::DeliveryId(99);
-    let unknown = bench.deck.replay(unknown, Some(&shop.url)).await;
+    let unknown = bench.deck.replay(unknown, &shop.url).await;
     assert_eq!(unknown.unwrap_err().kind, ProblemKind::NotFound);
-    let elsewhere = bench.deck.replay(delivery.id, Some("http://shop.example/"));
+    let elsewhere = bench.deck.replay(delivery.id, "http://shop.example/");
     assert_eq!(elsewhere.await.unwrap_err().kind, ProblemKind::Usage);
 }
 
@@ -470,19 +468,9 @@ async fn a_kept_callback_is_handed_on_by_hand_where_nothing_runs_and_once_only()
 async fn where_a_worker_runs_it_hands_on_what_is_replayed() {
     let folder = tempfile::tempdir().unwrap();
     let shop = Peer::start(&[(200, "yes")]).await;
-    let receive = Receive {
-        forward: vec![
-            (None, target("http://127.0.0.1:9/").unwrap()),
-            (
-                Some(AccountId::new("shop").unwrap()),
-                target(&shop.url).unwrap(),
-            ),
-        ],
-        ..Receive::default()
-    };
-    let mut bench = open(folder.path(), &shop.url, Some(receive)).await;
+    let mut bench = open(folder.path(), &shop.url, Some(WORKING)).await;
     let delivery = bench.receive("shop", &[], &raw()).await;
-    let added = bench.deck.replay(delivery.id, None).await.unwrap();
+    let added = bench.deck.replay(delivery.id, &shop.url).await.unwrap();
     assert!(matches!(added.errands[0].standing, Standing::Due { .. }));
     assert_eq!(bench.tried(1).await.standing, Standing::Done);
 }
@@ -506,7 +494,7 @@ async fn secrets_of_a_callback_are_shown_nowhere_and_the_request_log_has_none() 
         let mut new = bench.new_delivery(account, &[], &raw).await;
         new.verdict = Verdict::Refused;
         let delivery = bench.deck.ledger.deliver(new).await.unwrap();
-        let replayed = bench.deck.replay(delivery.id, Some(&shop.url)).await;
+        let replayed = bench.deck.replay(delivery.id, &shop.url).await;
         assert_eq!(replayed.unwrap().errands[0].standing, Standing::Done);
         let received = bench.deck.received(delivery.id).await.unwrap();
         let shown = format!("{received:?}");

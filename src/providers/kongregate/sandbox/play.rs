@@ -121,7 +121,7 @@ impl Rules {
                     "no-dot",
                     "two-dots",
                     "not-json",
-                    "twice",
+                    "duplicate",
                 ],
                 "what is wrong with callbacks from now on",
             ),

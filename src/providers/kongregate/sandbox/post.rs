@@ -38,7 +38,7 @@ pub enum Fault {
     NoDot,
     TwoDots,
     NotJson,
-    Twice,
+    Duplicate,
 }
 
 impl Fault {
@@ -53,12 +53,12 @@ impl Fault {
         (Self::NoDot, "no-dot"),
         (Self::TwoDots, "two-dots"),
         (Self::NotJson, "not-json"),
-        (Self::Twice, "twice"),
+        (Self::Duplicate, "duplicate"),
     ];
 
     /// Whether it is a fault of a signed request.
     fn is_of_signature(self) -> bool {
-        !matches!(self, Self::None | Self::WrongKey | Self::Twice)
+        !matches!(self, Self::None | Self::WrongKey | Self::Duplicate)
     }
 }
 
@@ -142,7 +142,7 @@ impl Memory {
             return "no callback: no address is set for it";
         }
         let fault = self.rules.fault;
-        let copies = if fault == Fault::Twice { 2 } else { 1 };
+        let copies = if fault == Fault::Duplicate { 2 } else { 1 };
         for _ in 0..copies {
             self.post.posted += 1;
             if self.post.waiting.len() >= WAITING_MAX {

@@ -133,7 +133,7 @@ async fn point_9_an_inventory_that_changed_is_told_once_in_plain_fields() {
     let came = posted.event("give", "1002 sea-chart").await;
     let refused = Refusal::Refused("the key is not this game's".into());
     assert_eq!(judged(&came[0]), Err(refused));
-    posted.bench.set("callback-fault", "twice").unwrap();
+    posted.bench.set("callback-fault", "duplicate").unwrap();
     let came = posted.event("give", "1002 sea-chart").await;
     assert_eq!(
         judged(&came[0]).unwrap().same,
