@@ -17,6 +17,7 @@ use crate::domain::{Delivery, Problem, Secret, Subject, WallTime};
 use crate::http_server::{Request, Response};
 use crate::net::BoxFuture;
 
+pub use pulse::reachable;
 pub use rate::Rate;
 pub use receiver::{Limits, Receiver, Setup};
 

@@ -154,8 +154,9 @@ impl Heart {
     }
 }
 
-/// By what a server that listens there is called from here.
-fn reachable(bound: SocketAddr) -> SocketAddr {
+/// By what a server that listens there is called from this machine: one that listens on all addresses, by loopback.
+#[must_use]
+pub fn reachable(bound: SocketAddr) -> SocketAddr {
     let ip = match bound.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),

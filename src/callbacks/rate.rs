@@ -1,8 +1,13 @@
-//! How many callbacks one address may send. Arithmetic on a given instant; never sleeps, never asks the time.
+//! Who sends a callback, and how many one address may send. Arithmetic on a given instant; never sleeps, never asks the
+//! time.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
+
+use axum::http::HeaderMap;
+
+use crate::http_server::{Peer, Request};
 
 /// More addresses than these are not told apart: those with the most left are forgotten, which does them no harm.
 const ADDRESSES: usize = 4_096;
@@ -95,6 +100,33 @@ fn network(from: IpAddr) -> IpAddr {
         }
         v4 @ IpAddr::V4(_) => v4,
     }
+}
+
+/// Who sent a request, and whether that one is limited. A proxy on this machine says who called it in the last entry of
+/// `X-Forwarded-For`; what comes before is whatever its caller wrote. A program on this machine that writes one itself
+/// limits itself.
+pub(super) fn sender(request: &Request) -> (IpAddr, bool) {
+    let peer = request.extensions().get::<Peer>();
+    let peer = peer.map_or(Ipv4Addr::LOCALHOST.into(), |peer| {
+        peer.0.ip().to_canonical()
+    });
+    if !peer.is_loopback() {
+        return (peer, true);
+    }
+    match forwarded_for(request.headers()) {
+        Some(from) => (from, true),
+        None => (peer, false),
+    }
+}
+
+fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
+    let last = headers.get_all("x-forwarded-for").iter().next_back()?;
+    let entry = last.to_str().ok()?.rsplit(',').next()?.trim();
+    // Some write the port, too.
+    let ip = entry
+        .parse::<IpAddr>()
+        .or_else(|_| entry.parse::<SocketAddr>().map(|address| address.ip()));
+    ip.ok().map(|ip| ip.to_canonical())
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! The receiver: one request after another is judged, made durable, answered, and only then told on.
 
+mod relay;
+
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
@@ -14,13 +16,13 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::pulse::{HEARTBEAT, Heart};
-use super::rate::{Rate, Rates};
+use super::rate::{Rate, Rates, sender};
 use super::seal::Sealer;
 use super::{Addressee, Addressees, Answer, Inbound, RELAY_HOLD, Raw, Refusal, Same, Told};
 use crate::clock::Clock;
-use crate::domain::{Delivery, Duty, Listening, Problem, ProblemKind, Standing, Verdict, inert};
-use crate::http_server::{self, Hosts, Outcome, Peer, Request, Response, Server, respond, text};
-use crate::ledger::{Identity, Ledger, NewDelivery, NewErrand, Tried};
+use crate::domain::{Delivery, Duty, Listening, Problem, ProblemKind, Verdict, inert};
+use crate::http_server::{self, Hosts, Outcome, Request, Response, Server, respond, text};
+use crate::ledger::{Identity, Ledger, NewDelivery, NewErrand};
 use crate::net::redact;
 
 const CALLBACKS: &str = "/callbacks/";
@@ -30,8 +32,6 @@ const JUDGING: Duration = Duration::from_secs(10);
 const IN_HAND_KIB: usize = 64 * 1024;
 /// How often it is told of an account that its callbacks cannot be judged or kept.
 const TELL_AGAIN: Duration = Duration::from_secs(30);
-/// How soon it is looked again whether the shop has answered the first of several orders that are the same.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
 /// What a provider is told where its callback cannot be kept or judged now.
 const AGAIN: Duration = Duration::from_secs(30);
 
@@ -365,7 +365,7 @@ impl Shared {
         let shown = |text: &str, most: usize| inert::cut(&redact::scrub(text), most);
         let new = NewDelivery {
             realm: self.setup.realm.clone(),
-            account: inert::cut(name, NAME_MAX),
+            account: shown(name, NAME_MAX),
             provider: provider.to_owned(),
             received_at: inbound.at,
             from: inbound.from.to_string(),
@@ -409,61 +409,6 @@ impl Shared {
             told.insert(name.to_owned(), now);
         }
         self.setup.addressees.unable(name, problem);
-    }
-
-    /// What the shop's own server says, within limits; its silence is kept, too, so that nobody asks it again.
-    async fn relay(
-        &self,
-        addressee: &dyn Addressee,
-        inbound: &Inbound,
-        delivery: &Delivery,
-        identity: Identity,
-    ) -> Option<Response> {
-        let errand = delivery
-            .errands
-            .iter()
-            .find(|errand| errand.duty == Duty::Relay)?;
-        let limit = self.setup.limits.relay;
-        let relayed = addressee.relay(inbound, delivery);
-        if let Ok(said) = tokio::time::timeout(limit, relayed).await {
-            return said;
-        }
-        let given_up = Tried {
-            standing: Standing::GivenUp,
-            at: inbound.at,
-            told: "no answer in time".into(),
-            status: None,
-            took: Some(limit),
-            settles: false,
-            reply: None,
-        };
-        // Where this cannot be kept, whoever takes it later gives it up. An answer that was kept at the last moment
-        // stands: whoever repeats the order is told the same.
-        let held_until = inbound.at.plus(RELAY_HOLD);
-        let ledger = &self.setup.ledger;
-        let _ = ledger.tried_errand(errand.id, held_until, given_up).await;
-        self.open(ledger.first_reply(identity).await.ok()?.sealed)
-    }
-
-    /// What was said to the first of those that this one repeats. Where the shop is being asked right now, its answer
-    /// is waited for: two answers to one order must not differ.
-    async fn said_first(&self, identity: Identity) -> Option<Response> {
-        let settled = async {
-            loop {
-                let first = self.setup.ledger.first_reply(identity).await.ok()?;
-                if first.sealed.is_some() || !first.awaited {
-                    return first.sealed;
-                }
-                tokio::time::sleep(LOOK_AGAIN).await;
-            }
-        };
-        let sealed = tokio::time::timeout(self.setup.limits.relay, settled).await;
-        self.open(sealed.ok()?)
-    }
-
-    fn open(&self, sealed: Option<Vec<u8>>) -> Option<Response> {
-        let said = self.setup.sealer.open_reply(&sealed?)?;
-        Some(json(said.into()))
     }
 
     fn identity(&self, name: &str, same: &Same) -> Identity {
@@ -527,33 +472,6 @@ fn size(request: &Request) -> usize {
 /// Whether it is one plain segment of a path. Nothing is decoded: an account's name needs no escapes.
 fn is_name(segment: &str) -> bool {
     !matches!(segment, "" | "." | "..") && !segment.contains(['/', '%', '\\'])
-}
-
-/// Who sent a request, and whether that one is limited. A proxy on this machine says who called it in the last entry of
-/// `X-Forwarded-For`; what comes before is whatever its caller wrote. A program on this machine that writes one itself
-/// limits itself.
-fn sender(request: &Request) -> (IpAddr, bool) {
-    let peer = request.extensions().get::<Peer>();
-    let peer = peer.map_or(Ipv4Addr::LOCALHOST.into(), |peer| {
-        peer.0.ip().to_canonical()
-    });
-    if !peer.is_loopback() {
-        return (peer, true);
-    }
-    match forwarded_for(request.headers()) {
-        Some(from) => (from, true),
-        None => (peer, false),
-    }
-}
-
-fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
-    let last = headers.get_all("x-forwarded-for").iter().next_back()?;
-    let entry = last.to_str().ok()?.rsplit(',').next()?.trim();
-    // Some write the port, too.
-    let ip = entry
-        .parse::<IpAddr>()
-        .or_else(|_| entry.parse::<SocketAddr>().map(|address| address.ip()));
-    ip.ok().map(|ip| ip.to_canonical())
 }
 
 fn json(body: Bytes) -> Response {

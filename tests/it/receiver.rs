@@ -12,11 +12,11 @@ use tilldeck::callbacks::{
 };
 use tilldeck::clock::{Clock, Hand};
 use tilldeck::domain::{
-    Delivery, Duty, Listening, Problem, ProblemKind, Standing, Verdict, WallTime,
+    Delivery, Duty, Listening, Problem, ProblemKind, Secret, Standing, Verdict, WallTime,
 };
 use tilldeck::http_server::{Response, respond};
 use tilldeck::ledger::{DeliveryQuery, Ledger, Retention, Tried};
-use tilldeck::net::BoxFuture;
+use tilldeck::net::{BoxFuture, redact};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, Semaphore};
@@ -489,6 +489,16 @@ async fn pipelined_deliveries_are_answered_in_order_and_half_closed_ones_kept() 
     house.hall.judging.add_permits(1);
     tokio::time::timeout(LIMIT, came).await.unwrap();
     assert_eq!(house.deliveries().await.len(), 5);
+}
+
+#[tokio::test]
+async fn a_secret_in_the_place_of_a_name_is_not_kept_as_one() {
+    let house = House::open(Limits::default()).await;
+    let secret = Secret::new("SANDBOX-SECRET-IN-A-PATH");
+    redact::learn(&secret, "api_key");
+    let said = house.post(secret.expose(), "x").await;
+    assert_eq!(status(&said), 404);
+    assert_eq!(house.deliveries().await[0].account, "<api_key>");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use crate::net::{
 };
 
 /// So much of what the shop's server says is kept with the errand.
-pub(in crate::deck) const REPLY_KEPT_MAX: usize = 64 * 1024;
+pub(super) const REPLY_KEPT_MAX: usize = 64 * 1024;
 
 /// Headers that are about one connection and not about what is said on it (RFC 9110, 7.6.1), in lower case; and those
 /// that this end of the next connection writes itself. What `Accept-Encoding` asks for is decoded here.
@@ -74,13 +74,13 @@ pub fn target(text: &str) -> Result<Url, Problem> {
 }
 
 /// What came of handing one on.
-pub(in crate::deck) struct Handed {
-    pub(in crate::deck) result: Result<Reply, NetError>,
+pub(super) struct Handed {
+    pub(super) result: Result<Reply, NetError>,
 }
 
 impl Handed {
     /// In a few words.
-    pub(in crate::deck) fn told(&self) -> String {
+    pub(super) fn told(&self) -> String {
         match &self.result {
             Ok(reply) => format!("HTTP {}", reply.status),
             Err(NetError::Redirected { status, .. }) => {
@@ -90,7 +90,7 @@ impl Handed {
         }
     }
 
-    pub(in crate::deck) fn status(&self) -> Option<u16> {
+    pub(super) fn status(&self) -> Option<u16> {
         match &self.result {
             Ok(reply) => Some(reply.status),
             Err(NetError::Redirected { status, .. }) => Some(*status),
@@ -99,24 +99,24 @@ impl Handed {
     }
 
     /// Whether the shop's server has taken it.
-    pub(in crate::deck) fn taken(&self) -> bool {
+    pub(super) fn taken(&self) -> bool {
         matches!(self.status(), Some(200..300))
     }
 
     /// So much of the answer's body as is kept.
-    pub(in crate::deck) fn kept(&self) -> Option<&[u8]> {
+    pub(super) fn kept(&self) -> Option<&[u8]> {
         let body = &self.result.as_ref().ok()?.body;
         Some(&body[..body.len().min(REPLY_KEPT_MAX)])
     }
 
-    pub(in crate::deck) fn took(&self) -> Option<Duration> {
+    pub(super) fn took(&self) -> Option<Duration> {
         Some(self.result.as_ref().ok()?.took)
     }
 }
 
 impl Shared {
     /// Hands a callback on, once. `about` is what it tells of.
-    pub(in crate::deck) async fn hand_on(
+    pub(super) async fn hand_on(
         &self,
         account: &str,
         raw: &Raw,

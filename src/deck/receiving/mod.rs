@@ -26,7 +26,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Deck;
 use super::ask::Asker;
-use crate::callbacks::{Receiver, Setup};
+use crate::callbacks::{Receiver, Setup, reachable};
 use crate::config::{Profile, Vault};
 use crate::domain::{AccountId, Delivery, DeliveryId, Listening, Problem, ProblemKind, WallTime};
 use crate::ledger::DeliveryQuery;
@@ -181,12 +181,7 @@ impl Bound {
         let Some(address) = address else {
             return std::collections::BTreeMap::new();
         };
-        // One that listens on all addresses is reached at this machine's own.
-        let address = match (address.ip().is_unspecified(), address.is_ipv6()) {
-            (false, _) => address,
-            (true, false) => SocketAddr::from((Ipv4Addr::LOCALHOST, address.port())),
-            (true, true) => SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, address.port())),
-        };
+        let address = reachable(address);
         let url = |name: &str| {
             (
                 name.to_owned(),
