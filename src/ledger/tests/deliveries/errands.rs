@@ -1,0 +1,290 @@
+//! What is to be done about callbacks: by whom, in which order, and until when.
+
+use super::*;
+
+#[tokio::test]
+async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, two] = [start(folder.path()), start(folder.path())];
+    assert_eq!(one.next_errand("live", &Duty::ALL).await, Ok(None));
+    let with = |number, errands| NewDelivery {
+        errands,
+        ..new(number)
+    };
+    let in_hand = NewErrand {
+        taken_until: Some(after(8)),
+        ..errand(Duty::Forward, START)
+    };
+    let relayed = one.deliver(with(1, vec![in_hand])).await.unwrap();
+    let late = one.deliver(with(2, vec![errand(Duty::Ask, START)]));
+    let late = late.await.unwrap().errands[0].id;
+    let soon = one.deliver(with(3, vec![errand(Duty::Forward, START)]));
+    let soon = soon.await.unwrap().errands[0].id;
+    let asks = one.take_errands("live", &[Duty::Ask], START, after(1), 9);
+    let asks = asks.await.unwrap();
+    assert!(asks.iter().map(|(_, id)| *id).eq([late]), "as is wanted");
+    let forwards = one.take_errands("live", &[Duty::Forward], START, after(1), 9);
+    assert_eq!(forwards.await.unwrap().len(), 1);
+    for (errand, due) in [(late, 5), (soon, 2)] {
+        let again = tried(Standing::Due { at: after(due) });
+        one.tried_errand(errand, after(1), again).await.unwrap();
+    }
+    let mut elsewhere = with(4, vec![errand(Duty::Ask, START)]);
+    elsewhere.realm = "sandbox 1".into();
+    one.deliver(elsewhere).await.unwrap();
+
+    assert_eq!(
+        two.next_errand("live", &Duty::ALL).await,
+        Ok(Some(after(2)))
+    );
+    assert_eq!(take_due(&two, after(1)).await, []);
+    let first = two.take_errands("live", &Duty::ALL, after(6), after(36), 1);
+    let first = first.await;
+    let [(delivery, id)] = &first.unwrap()[..] else {
+        panic!()
+    };
+    assert_eq!((delivery.errands[0].id, *id), (soon, soon), "longest due");
+    assert_eq!(take_due(&one, after(6)).await, [late]);
+    assert_eq!(take_due(&two, after(7)).await, [], "all are in hand");
+    assert_eq!(
+        one.next_errand("live", &Duty::ALL).await,
+        Ok(Some(after(8)))
+    );
+    assert_eq!(take_due(&one, after(8)).await, [relayed.errands[0].id]);
+    assert_eq!(
+        take_due(&two, after(36)).await,
+        [late, soon],
+        "whoever had them has died"
+    );
+
+    let failed = Tried {
+        told: "HTTP 500".into(),
+        status: Some(500),
+        reply: Some(b"sorry".to_vec()),
+        ..tried(Standing::Due { at: after(50) })
+    };
+    let held = after(36).plus(LEASE);
+    let delivery = two.tried_errand(soon, held, failed.clone()).await.unwrap();
+    let errand = &delivery.errands[0];
+    assert_eq!(errand.standing, Standing::Due { at: after(50) });
+    assert_eq!((errand.tries, errand.status), (2, Some(500)));
+    assert_eq!(errand.tried_at, Some(after(1)));
+    assert_eq!(errand.took, Some(Duration::from_millis(40)));
+    assert_eq!(
+        take_due(&one, after(50)).await,
+        [relayed.errands[0].id, soon]
+    );
+    let held = after(50).plus(LEASE);
+    let done = one.tried_errand(soon, held, tried(Standing::Done));
+    let delivery = done.await.unwrap();
+    assert_eq!(delivery.errands[0].standing, Standing::Done);
+    assert_eq!(delivery.errands[0].tries, 3);
+    for held_until in [held, after(36)] {
+        let late = two.tried_errand(soon, held_until, failed.clone());
+        assert_eq!(late.await.unwrap(), delivery, "it is done already");
+    }
+    assert_eq!(delivery.errands[0].told, "PROCESSING");
+    assert_eq!(one.delivery(delivery.id).await, Ok(Some(delivery.clone())));
+    let parts = SealedParts {
+        request: b"sealed bytes".to_vec(),
+        replies: vec![(soon, b"sorry".to_vec())],
+    };
+    assert_eq!(one.sealed(delivery.id).await, Ok(Some(parts)));
+    let said = FirstReply {
+        sealed: Some(b"sorry".to_vec()),
+        awaited: false,
+    };
+    assert_eq!(one.first_reply(message(3)).await, Ok(said));
+    assert_eq!(one.first_reply(message(2)).await, Ok(FirstReply::default()));
+    close(one);
+    close(two);
+    let later = take_due(&start(folder.path()), after(100)).await;
+    assert_eq!(later, [late, relayed.errands[0].id], "after a restart too");
+}
+
+#[tokio::test]
+async fn by_hand_any_delivery_is_given_an_errand() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    let junk = ledger.deliver(refused()).await.unwrap();
+    let again = ledger
+        .add_errand(junk.id, errand(Duty::Forward, after(3)))
+        .await
+        .unwrap();
+    assert_eq!(again.errands.len(), 1);
+    assert_eq!(take_due(&ledger, after(3)).await, [again.errands[0].id]);
+    let missing = ledger.add_errand(DeliveryId(99), errand(Duty::Ask, START));
+    assert_eq!(missing.await, Err(LedgerError::Gone));
+    let missing = ledger.tried_errand(ErrandId(99), START, tried(Standing::Done));
+    assert_eq!(missing.await, Err(LedgerError::Gone));
+    assert_eq!(ledger.delivery(DeliveryId(99)).await, Ok(None));
+    assert_eq!(ledger.sealed(DeliveryId(99)).await, Ok(None));
+}
+
+#[tokio::test]
+async fn what_concerns_a_known_payment_is_done_before_what_anybody_may_have_made_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    let account = AccountId::new("shop").unwrap();
+    let about = |id: &str| PaymentId::new(id).unwrap();
+    let watch = Watch {
+        account: account.clone(),
+        id: about("WATCHED"),
+        expected: None,
+        since: START,
+    };
+    ledger.watch("live", &watch).await.unwrap();
+    let seen = Payment {
+        id: about("SEEN"),
+        currency: Currency::new("EMT").unwrap(),
+        amount: Amount::received("1").unwrap(),
+        state: PaymentState::New,
+    };
+    let seen = Observation {
+        at: START,
+        payment: seen,
+    };
+    ledger.observe(&account, "live", &seen).await.unwrap();
+    let mut taken = Vec::new();
+    for (number, id) in (0..).zip(["MADE-UP-1", "MADE-UP-2", "WATCHED", "MADE-UP-3", "SEEN"]) {
+        let given = NewDelivery {
+            subject: Some(payment(id)),
+            ..hint(number, START)
+        };
+        ledger.deliver(given).await.unwrap();
+    }
+    for _ in 0..5 {
+        let now = after(1);
+        let one = ledger.take_errands("live", &[Duty::Ask], now, now.plus(LEASE), 1);
+        let (delivery, _) = one.await.unwrap().remove(0);
+        taken.push(delivery.subject.unwrap().to_string());
+    }
+    assert_eq!(
+        taken,
+        ["WATCHED", "SEEN", "MADE-UP-1", "MADE-UP-2", "MADE-UP-3"]
+    );
+}
+
+#[tokio::test]
+async fn what_nobody_is_left_to_do_is_given_up_elsewhere_and_long_due_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    for (number, realm, due) in [
+        (0, "sandbox 1", 1),
+        (1, "sandbox 2", 9),
+        (2, "live", 1),
+        (3, "my sandbox ", 1),
+    ] {
+        let given = NewDelivery {
+            realm: realm.into(),
+            errands: vec![errand(Duty::Ask, after(due))],
+            ..new(number)
+        };
+        ledger.deliver(given).await.unwrap();
+    }
+    ledger.forsake_errands("sandbox ", after(5)).await.unwrap();
+    let standings = kept(&ledger).await;
+    let open = standings
+        .iter()
+        .rev()
+        .map(|delivery| delivery.errands[0].standing != Standing::GivenUp);
+    assert!(open.eq([false, true, true, true]), "{standings:?}");
+}
+
+#[tokio::test]
+async fn the_shop_is_told_of_every_change_whatever_our_own_question_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    let come = async |seconds, target: &str| {
+        let at = after(seconds);
+        let mut given = hint(1, at);
+        given.errands.push(NewErrand {
+            target: target.into(),
+            ..errand(Duty::Forward, at)
+        });
+        let kept = ledger.deliver(given).await.unwrap();
+        let duties: Vec<_> = kept.errands.iter().map(|errand| errand.duty).collect();
+        (kept.verdict, duties)
+    };
+    let (one, other) = ("http://127.0.0.1:3000/hook", "http://127.0.0.1:3001/hook");
+    let both = vec![Duty::Ask, Duty::Forward];
+    let only = vec![Duty::Forward];
+    assert_eq!(come(0, one).await, (Verdict::Accepted, both.clone()));
+    assert_eq!(come(1, one).await, (Verdict::Repeat, vec![]), "both wait");
+    assert_eq!(come(2, other).await, (Verdict::Repeat, only.clone()));
+    let held = after(3).plus(LEASE);
+    let forwards = ledger.take_errands("live", &[Duty::Forward], after(3), held, 1);
+    let [(_, forward)] = forwards.await.unwrap()[..] else {
+        panic!()
+    };
+    assert_eq!(
+        come(3, one).await,
+        (Verdict::Repeat, only.clone()),
+        "the shop may have answered already"
+    );
+    assert_eq!(come(4, one).await, (Verdict::Repeat, vec![]));
+    let again = tried(Standing::Due { at: after(600) });
+    ledger.tried_errand(forward, held, again).await.unwrap();
+    for id in take_due(&ledger, after(5)).await {
+        let settles = Tried {
+            settles: true,
+            ..tried(Standing::Done)
+        };
+        let held = after(5).plus(LEASE);
+        ledger.tried_errand(id, held, settles).await.unwrap();
+    }
+    assert_eq!(
+        come(6, one).await,
+        (Verdict::Repeat, only),
+        "one that failed is of the change before"
+    );
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_puts_nothing_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    let noon = after(12 * 3600);
+    for number in 0..2 {
+        let given = NewDelivery {
+            errands: vec![errand(Duty::Ask, noon)],
+            ..new(number)
+        };
+        ledger.deliver(given).await.unwrap();
+    }
+    let held = noon.plus(LEASE);
+    let first = ledger.take_errands("live", &Duty::ALL, noon, held, 1);
+    let tried_once = first.await.unwrap()[0].1;
+    let at = noon.plus(Duration::from_mins(10));
+    let again = tried(Standing::Due { at });
+    ledger.tried_errand(tried_once, held, again).await.unwrap();
+    let untried = take_due(&ledger, after(12 * 3600 - 1800)).await;
+    assert_eq!(untried.len(), 1, "it was never tried");
+    assert_ne!(untried[0], tried_once);
+    let back = after(11 * 3600);
+    assert_eq!(
+        take_due(&ledger, back).await,
+        [tried_once],
+        "no wait is so long"
+    );
+}
+
+#[tokio::test]
+async fn what_is_still_to_be_done_survives_the_removal_of_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let [one, two] = [start(folder.path()), start(folder.path())];
+    one.deliver(new(1)).await.unwrap();
+    let due = one.deliver(hint(2, START)).await.unwrap();
+    kept(&two).await;
+    std::fs::remove_file(folder.path().join("ledger.db")).unwrap();
+    let fresh = one.deliver(new(3)).await.unwrap();
+    assert!(fresh.id > due.id, "no number has two meanings");
+    let also = two.deliver(new(1)).await.unwrap();
+    assert_eq!(also.verdict, Verdict::Repeat, "it came before");
+    let expected = [also, fresh, due.clone()];
+    assert_eq!(kept(&one).await, expected);
+    assert_eq!(kept(&two).await, expected, "brought once");
+    assert_eq!(take_due(&two, START).await, [due.errands[0].id]);
+    let repeat = one.deliver(hint(2, after(40))).await.unwrap();
+    assert_eq!((repeat.verdict, repeat.attempt), (Verdict::Repeat, 2));
+}
