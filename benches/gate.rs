@@ -44,6 +44,7 @@ fn session(ledger: &Ledger, clock: &Clock, base: &str) -> Session {
         base: String::new(),
         secret_source: String::new(),
         uses_access_tokens: false,
+        abilities: &[],
     };
     let limit = Limit {
         scope: "bench".into(),

@@ -9,7 +9,7 @@ use super::args::AccountCommand;
 use super::output::{Closed, Out, Table, Tone, plain, toned};
 use super::{Context, Exit, Keeping, how, manage};
 use crate::deck::Deck;
-use crate::domain::{Account, CredentialStatus, Environment, Op, inert, time};
+use crate::domain::{Ability, Account, CredentialStatus, Environment, Op, inert, time};
 
 pub async fn run(
     command: &AccountCommand,
@@ -134,10 +134,9 @@ async fn verify(
             Ok(account) => vec![account],
             Err(problem) => return out.fail(&problem),
         },
-        // Kanga alone has a call that tests the signature.
         None => deck
             .accounts()
-            .filter(|account| !signature || account.provider.0 == "kanga")
+            .filter(|account| !signature || account.can(Ability::SignatureTest))
             .collect(),
     };
     if accounts.is_empty() {

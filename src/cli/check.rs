@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::args::Check;
-use super::output::{Closed, Out, Table, Tone, plain, state_look, toned};
+use super::output::{Closed, Out, Table, Tone, plain, toned};
 use super::{Context, Exit, how};
 use crate::deck::Deck;
 use crate::domain::{
-    AccountId, Answer, Comparison, Expected, Op, Payment, PaymentId, PaymentState, Problem,
+    Ability, AccountId, Answer, Expected, Op, Payment, PaymentId, PaymentState, Problem,
     ProblemKind, WallTime, time,
 };
 
@@ -17,7 +17,7 @@ use crate::domain::{
 const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 pub async fn run(args: &Check, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
-    let account = match deck.pick(context.account(), Some("kanga")) {
+    let account = match deck.pick(context.account(), Some(Ability::Payments)) {
         Ok(account) => account.id.clone(),
         Err(problem) => return out.fail(&problem),
     };
@@ -156,13 +156,13 @@ fn failings(payment: &Payment, args: &Check, expected: Option<&Expected>) -> Vec
         }
     }
     if let Some(expected) = expected {
-        if payment.currency != expected.currency {
+        if payment.currency.read() != Some(&expected.currency) {
             failings.push(format!(
                 "currency {} was expected, it is {}",
                 expected.currency, payment.currency
             ));
         }
-        if payment.amount != expected.amount {
+        if payment.amount.read() != Some(&expected.amount) {
             failings.push(format!(
                 "amount {} was expected, it is {}",
                 expected.amount, payment.amount
@@ -172,15 +172,6 @@ fn failings(payment: &Payment, args: &Check, expected: Option<&Expected>) -> Vec
     failings
 }
 
-/// Paid is only what is FINALIZED, and as expected where something was expected.
-fn is_paid(payment: &Payment, expected: Option<&Expected>) -> bool {
-    payment.state.is_paid()
-        && matches!(
-            payment.compare(expected),
-            Comparison::Matches | Comparison::NotCompared
-        )
-}
-
 fn show(
     payment: &Payment,
     account: &AccountId,
@@ -188,32 +179,28 @@ fn show(
     expected: Option<&Expected>,
     out: &Out,
 ) -> Result<(), Closed> {
-    let paid = is_paid(payment, expected);
+    let verdict = payment.verdict(expected);
     if out.json {
         return out.object(&json!({
             "account": account,
             "id": payment.id,
             "state": payment.state.as_str(),
-            "paid": paid,
+            "verdict": verdict.as_str(),
+            "paid": verdict.paid(),
             "final": payment.state.is_final(),
             "currency": payment.currency,
             "amount": payment.amount,
             "checked_at": at.rfc3339(),
         }));
     }
-    let (glyph, tone) = state_look(&payment.state);
-    let word = match (paid, payment.state.is_paid(), payment.state.is_final()) {
-        (true, ..) => ("paid", Tone::Good),
-        (false, true, _) => ("not as expected", Tone::Bad),
-        (false, false, true) => ("not paid", Tone::Bad),
-        (false, false, false) => ("not paid yet", Tone::Dim),
-    };
+    let (glyph, _) = payment.badge(expected);
+    let tone = payment.severity(expected).into();
+    let word = format!("{}, {}", payment.state, verdict.words());
     let mut table = Table::default();
     // A fixed width for the state keeps the lines of several ids in columns though each is printed at once.
     table.row([
         toned(glyph, tone),
-        toned(format!("{:<10}", payment.state), tone),
-        toned(format!("{:<15}", word.0), word.1),
+        toned(format!("{word:<31}"), tone),
         plain(format!("{:>14} {:<5}", payment.amount, payment.currency)),
         toned(payment.id.as_str(), Tone::Strong),
         toned(account.as_str(), Tone::Dim),

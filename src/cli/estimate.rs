@@ -1,11 +1,11 @@
-//! `estimate`: what a sum is worth in other currencies.
+//! `estimate`: what a payer would pay in each currency.
 
 use serde_json::{Map, json};
 
 use super::output::{Closed, Out, Table, Tone, plain, toned};
 use super::{Context, Exit, how};
 use crate::deck::Deck;
-use crate::domain::{Amount, Answer, Currency, Op};
+use crate::domain::{Ability, Amount, Answer, Currency, Op, Reported};
 
 pub async fn run(
     token: &Currency,
@@ -14,7 +14,7 @@ pub async fn run(
     deck: &Deck,
     out: &Out,
 ) -> Result<Exit, Closed> {
-    let account = match deck.pick(context.account(), Some("kanga")) {
+    let account = match deck.pick(context.account(), Some(Ability::Estimates)) {
         Ok(account) => account.id.clone(),
         Err(problem) => return out.fail(&problem),
     };
@@ -28,12 +28,14 @@ pub async fn run(
         Err(problem) => return out.fail(&problem),
     };
     // The provider's order changes from call to call; a steady one can be read and compared.
-    estimate.prices.sort_by(|a, b| a.currency.cmp(&b.currency));
+    estimate
+        .prices
+        .sort_by(|a, b| a.currency.as_str().cmp(b.currency.as_str()));
     if out.json {
         let prices: Map<_, _> = estimate
             .prices
             .iter()
-            .map(|price| (price.currency.to_string(), json!(price.amount)))
+            .map(|price| (price.currency.as_str().to_owned(), json!(price.amount)))
             .collect();
         out.object(&json!({
             "account": account,
@@ -56,10 +58,12 @@ pub async fn run(
         let text = price.amount.as_str();
         // The points stand under each other.
         let aligned = format!("{}{text}", " ".repeat(widest - whole(text)));
-        let note = if price.currency == estimate.token {
-            "settlement currency"
-        } else {
-            ""
+        let note = match price.amount {
+            Reported::Unread(_) => "not readable",
+            Reported::Read(_) if price.currency.read() == Some(&estimate.token) => {
+                "settlement currency"
+            }
+            Reported::Read(_) => "",
         };
         table.row([
             toned(price.currency.as_str(), Tone::Strong),
@@ -68,7 +72,7 @@ pub async fn run(
         ]);
     }
     out.say(&format!(
-        "{} {} is worth, at {account}:",
+        "To settle {} {} at {account}, the payer pays (fee included):",
         estimate.quantity, estimate.token
     ));
     out.table(&table)?;

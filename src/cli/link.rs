@@ -7,10 +7,10 @@ use super::args::Link;
 use super::output::{Closed, Out};
 use super::{Context, Exit, how};
 use crate::deck::Deck;
-use crate::domain::{Answer, LinkRequest, Op, Problem, ProblemKind};
+use crate::domain::{Ability, Answer, LinkRequest, Op, Problem, ProblemKind};
 
 pub async fn run(args: &Link, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
-    let account = match deck.pick(context.account(), Some("kanga")) {
+    let account = match deck.pick(context.account(), Some(Ability::Links)) {
         Ok(account) => account.id.clone(),
         Err(problem) => return out.fail(&problem),
     };
@@ -22,6 +22,7 @@ pub async fn run(args: &Link, context: &Context, deck: &Deck, out: &Out) -> Resu
         email: args.email.clone(),
         force_currency: args.force_currency.clone(),
         with_token: args.with_token,
+        replace_expectation: false,
     };
     let link = match deck
         .ask(&account, Op::PaymentLink(request), how(false))

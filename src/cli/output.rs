@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use serde_json::{Value, json};
 
-use crate::domain::{PaymentState, Problem, inert};
+use crate::domain::{Problem, Severity, inert};
 use crate::net::redact;
 
 /// When to colour.
@@ -179,16 +179,15 @@ fn paint(color: bool, tone: Tone, text: &str) -> String {
     format!("\u{1b}[{code}m{text}\u{1b}[0m")
 }
 
-/// Glyph and tone of a payment's state.
-#[must_use]
-pub fn state_look(state: &PaymentState) -> (&'static str, Tone) {
-    match state {
-        PaymentState::Finalized => ("✓", Tone::Good),
-        PaymentState::New | PaymentState::Active => ("○", Tone::Busy),
-        PaymentState::Processing | PaymentState::Finalizing => ("◐", Tone::Busy),
-        PaymentState::Cancelling | PaymentState::Canceled => ("⊘", Tone::Warn),
-        PaymentState::Failed => ("✗", Tone::Bad),
-        PaymentState::Unknown(_) => ("?", Tone::Warn),
+impl From<Severity> for Tone {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Good => Self::Good,
+            Severity::Busy => Self::Busy,
+            Severity::Over => Self::Dim,
+            Severity::Warning => Self::Warn,
+            Severity::Bad => Self::Bad,
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::manage::{read_from, source_of};
 use super::output::{Closed, Out, Table, Tone, plain, toned};
 use super::{Context, Exit, can_ask, how, prompt};
 use crate::deck::Deck;
-use crate::domain::{
+use crate::domain::{Ability, 
     Account, Answer, Inventory, Item, Op, Player, PlayerId, Problem, ProblemKind, Secret, inert,
 };
 
@@ -24,7 +24,7 @@ pub async fn run(
     deck: &Deck,
     out: &Out,
 ) -> Result<Exit, Closed> {
-    let account = match deck.pick(context.account(), Some("kongregate")) {
+    let account = match deck.pick(context.account(), Some(Ability::Players)) {
         Ok(account) => account,
         Err(problem) => return out.fail(&problem),
     };

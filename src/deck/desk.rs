@@ -256,6 +256,7 @@ fn embedded_account(manifest: &Manifest, host: &str) -> Account {
         base: format!("http://{host}"),
         secret_source: "built in".into(),
         uses_access_tokens: manifest.tokens.is_some(),
+        abilities: manifest.abilities,
     }
 }
 
@@ -276,6 +277,7 @@ fn account(config: &AccountConfig, manifest: &Manifest, vault: &Vault) -> Accoun
             .map(|source| source_in_words(source, vault))
             .unwrap_or_default(),
         uses_access_tokens: manifest.tokens.is_some(),
+        abilities: manifest.abilities,
     }
 }
 

@@ -5,6 +5,7 @@ mod ask;
 mod desk;
 mod explore;
 pub mod manage;
+mod payments;
 mod receiving;
 mod secrets;
 mod simulator;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 
 pub use desk::accounts;
 use desk::{Desk, Desks, Seats};
@@ -23,14 +24,14 @@ pub use receiving::{Pace, Receive, target};
 pub use simulator::{Posted, Posting, Proof, post, serve};
 
 use ask::{Asker, Seen};
+use payments::SimulatedBook;
 use receiving::{Bound, Parts, Reception};
 use secrets::InHand;
 
 use crate::clock::Clock;
 use crate::config::{Environ, Profile, Vault};
 use crate::domain::{
-    Account, AccountId, Answer, BudgetGauge, CredentialStatus, Observation, Op, PaymentId, Problem,
-    ProblemKind, Watch,
+    Ability, Account, AccountId, Answer, BudgetGauge, CredentialStatus, Op, Problem, ProblemKind,
 };
 use crate::ledger::{Ledger, Retention};
 use crate::net::{Event, Gate, How, Timeouts};
@@ -71,6 +72,10 @@ pub struct Deck {
     simulator: Option<Sandbox>,
     asker: Asker,
     reception: Reception,
+    /// Stands in for the ledger where the simulator runs: its payments end with it.
+    book: Option<SimulatedBook>,
+    /// The watch list, an expectation or a mark was changed by this process.
+    changed: Notify,
 }
 
 impl Deck {
@@ -143,6 +148,9 @@ impl Deck {
             bound,
             receive,
         });
+        let book = simulator.as_ref().map(|simulator| {
+            SimulatedBook::new(simulator.seeded(), clock.now().wall)
+        });
         Ok(Self {
             profile: profile.name.clone(),
             config,
@@ -154,6 +162,8 @@ impl Deck {
             simulator,
             asker,
             reception,
+            book,
+            changed: Notify::new(),
         })
     }
 
@@ -219,42 +229,37 @@ impl Deck {
         )
     }
 
-    /// The account called `name`; without a name, the only account of `provider`.
+    /// The account called `name`; without a name, the only account that has `ability`.
     ///
     /// # Errors
-    /// If there is no such account, it is another provider's, or there are several to choose from.
-    pub fn pick(&self, name: Option<&str>, provider: Option<&str>) -> Result<Account, Problem> {
-        let is_theirs =
-            |account: &Account| provider.is_none_or(|provider| account.provider.0 == provider);
+    /// If there is no such account, it cannot do that, or there are several to choose from.
+    pub fn pick(&self, name: Option<&str>, ability: Option<Ability>) -> Result<Account, Problem> {
+        let can = |account: &Account| ability.is_none_or(|ability| account.can(ability));
+        let noun = ability.map_or("", Ability::noun);
         if let Some(name) = name {
             let account = self
                 .accounts()
                 .find(|account| account.id.as_str() == name)
                 .ok_or_else(|| self.no_account(name))?;
-            return if is_theirs(&account) {
+            return if can(&account) {
                 Ok(account)
             } else {
                 Err(Problem::new(
                     ProblemKind::Usage,
                     format!(
-                        "account {name} is a {} account; this command is for {}",
-                        account.provider_title,
-                        provider.unwrap_or_default()
+                        "account {name} is a {} account, which has no {noun}",
+                        account.provider_title
                     ),
                     "name another account with --account",
                 ))
             };
         }
-        let mut theirs = self.accounts().filter(is_theirs);
-        match (theirs.next(), theirs.next()) {
+        let mut able = self.accounts().filter(can);
+        match (able.next(), able.next()) {
             (Some(only), None) => Ok(only),
             (None, _) => Err(Problem::new(
                 ProblemKind::Usage,
-                format!(
-                    "profile {} has no {} account",
-                    self.profile,
-                    provider.unwrap_or_default()
-                ),
+                format!("profile {} has no account with {noun}", self.profile),
                 "add one with `tilldeck account add`, or choose another profile with --profile",
             )),
             (Some(first), Some(second)) => Err(Problem::new(
@@ -273,6 +278,9 @@ impl Deck {
     /// # Errors
     /// Tells what happened, to which account, and what to do next.
     pub async fn ask(&self, account: &AccountId, op: Op, how: How) -> Result<Answer, Problem> {
+        if let Op::PaymentLink(link) = &op {
+            return self.link(account, link, how).await;
+        }
         let desk = self.desk(account)?;
         self.asker.ask(&desk, &op, how).await
     }
@@ -315,52 +323,6 @@ impl Deck {
     ) -> Result<(), Problem> {
         let desk = self.desk(account)?;
         desk.client.judge(raw).map_err(|error| desk.problem(error))
-    }
-
-    /// The payments to watch, with what was seen of each before.
-    pub async fn watches(&self) -> Vec<(Watch, Vec<Observation>)> {
-        if let Some(simulator) = &self.simulator {
-            let since = self.clock.now().wall;
-            let seeded = simulator.seeded().into_iter();
-            return seeded
-                .filter_map(|(provider, id, expected)| {
-                    let account = AccountId::new(provider).ok()?;
-                    Some((
-                        Watch {
-                            account,
-                            id,
-                            expected: Some(expected),
-                            since,
-                        },
-                        Vec::new(),
-                    ))
-                })
-                .collect();
-        }
-        let mut watches = Vec::new();
-        for watch in self.ledger.watches(&self.profile).await.unwrap_or_default() {
-            let seen = self
-                .ledger
-                .observations(&self.profile, &watch.account, &watch.id)
-                .await
-                .unwrap_or_default();
-            watches.push((watch, seen));
-        }
-        watches
-    }
-
-    /// Keeps a payment on the watch list beyond this run.
-    pub async fn watch(&self, watch: &Watch) {
-        if self.simulator.is_none() {
-            let _ = self.ledger.watch(&self.profile, watch).await;
-        }
-    }
-
-    /// Takes a payment off the watch list.
-    pub async fn unwatch(&self, account: &AccountId, id: &PaymentId) {
-        if self.simulator.is_none() {
-            let _ = self.ledger.unwatch(&self.profile, account, id).await;
-        }
     }
 
     /// What each account's credentials were when they were last verified.

@@ -80,6 +80,7 @@ impl Deck {
                 base: base.as_str().trim_end_matches('/').to_owned(),
                 secret_source: String::new(),
                 uses_access_tokens: false,
+                abilities: &[],
             },
             vec![("control", base)],
             Vec::new(),

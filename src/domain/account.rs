@@ -63,6 +63,45 @@ pub struct Account {
     pub secret_source: String,
     /// Whether calls need an access token that expires (OAuth 2.0).
     pub uses_access_tokens: bool,
+    /// What it can be asked for besides raw calls.
+    pub abilities: &'static [Ability],
+}
+
+impl Account {
+    /// Whether it can be asked for this.
+    #[must_use]
+    pub fn can(&self, ability: Ability) -> bool {
+        self.abilities.contains(&ability)
+    }
+}
+
+/// What a provider's accounts can be asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ability {
+    /// The state of a payment.
+    Payments,
+    /// The link that a payer is sent to.
+    Links,
+    /// What a payer would pay in each currency.
+    Estimates,
+    /// The players of a game and what they own.
+    Players,
+    /// Whether a request is signed right, without an account.
+    SignatureTest,
+}
+
+impl Ability {
+    /// What an account that cannot do it does not have.
+    #[must_use]
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Payments => "payments",
+            Self::Links => "payment links",
+            Self::Estimates => "price estimates",
+            Self::Players => "players",
+            Self::SignatureTest => "signature test",
+        }
+    }
 }
 
 /// What is known of an account's credentials.

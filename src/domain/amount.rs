@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 use std::fmt;
 
-use rust_decimal::Decimal;
+use num_bigint::BigUint;
+use rust_decimal::Decimal as FixedPoint;
 use serde::{Deserialize, Serialize};
 
 /// The most digits an operator may type. A provider may send more: its text is kept whatever its length.
@@ -37,9 +38,86 @@ pub enum AmountError {
     Zero,
 }
 
+impl AmountError {
+    /// Why this text, which is not a number that is accepted, is none.
+    fn of(text: &str) -> Self {
+        let shown = || super::inert::quoted(text, 40);
+        let numeric = |with: &[char]| {
+            text.chars()
+                .all(|c| c.is_ascii_digit() || c == '.' || with.contains(&c))
+        };
+        if text.is_empty() {
+            Self::Empty
+        } else if text.starts_with('-') {
+            Self::Negative(shown())
+        } else if text.contains(',') && numeric(&[',', ' ']) {
+            Self::Comma(shown())
+        } else if text.contains(['e', 'E']) && numeric(&['e', 'E', '+', '-']) {
+            Self::Exponent(shown())
+        } else {
+            Self::Malformed(shown())
+        }
+    }
+}
+
+/// The parts of a decimal number's text. Comparing walks the digits and copies none, so that neither a long text nor a
+/// large exponent costs anything.
+#[derive(Clone, Copy)]
+struct Decimal<'a> {
+    whole: &'a str,
+    fraction: &'a str,
+    exponent: i32,
+}
+
+impl<'a> Decimal<'a> {
+    fn parse(text: &'a str) -> Option<Self> {
+        let text = text.strip_prefix('+').unwrap_or(text);
+        let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => (mantissa, exponent.parse().ok()?),
+            None => (text, 0),
+        };
+        let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+        let plain = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+        let any = !whole.is_empty() || !fraction.is_empty();
+        (any && plain(whole) && plain(fraction)).then_some(Self {
+            whole,
+            fraction,
+            exponent,
+        })
+    }
+
+    /// The digits that carry value: none of the zeros before the first one, none of those behind the last.
+    fn digits(self) -> impl Iterator<Item = u8> + 'a {
+        let mut whole = self.whole.trim_start_matches('0');
+        let mut fraction = self.fraction.trim_end_matches('0');
+        if whole.is_empty() {
+            fraction = fraction.trim_start_matches('0');
+        } else if fraction.is_empty() {
+            whole = whole.trim_end_matches('0');
+        }
+        whole.bytes().chain(fraction.bytes())
+    }
+
+    /// The power of ten of the first digit that carries value; `None` for zero.
+    fn magnitude(self) -> Option<i64> {
+        let length = |part: &str| i64::try_from(part.len()).ok();
+        let whole = self.whole.trim_start_matches('0');
+        let above = if whole.is_empty() {
+            let value = self.fraction.trim_start_matches('0');
+            if value.is_empty() {
+                return None;
+            }
+            length(value)? - length(self.fraction)?
+        } else {
+            length(whole)?
+        };
+        Some(above + i64::from(self.exponent))
+    }
+}
+
 /// A non-negative decimal number with the exact text it was typed or received as.
 ///
-/// Equality is by decimal value ("0.010" = "0.01"); [`Amount::as_str`] gives the text back unchanged.
+/// Equality is by decimal value ("0.010" = "0.01", "1E+2" = "100"); [`Amount::as_str`] gives the text back unchanged.
 #[derive(Clone, Serialize)]
 #[serde(transparent)]
 pub struct Amount(String);
@@ -56,7 +134,12 @@ impl Amount {
         if digits > TYPED_DIGITS_MAX {
             return Err(AmountError::TooManyDigits(digits));
         }
-        let amount = Self::received(text)?;
+        let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+        let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        if !plain(whole) || !plain(fraction) {
+            return Err(AmountError::of(text));
+        }
+        let amount = Self(text.to_owned());
         if amount.is_zero() {
             Err(AmountError::Zero)
         } else {
@@ -64,37 +147,16 @@ impl Amount {
         }
     }
 
-    /// Reads what a provider sent: digits with at most one point between them, of any length.
+    /// Reads what a provider sent, of any length: digits with at most one point, a plus sign before them and an
+    /// exponent behind them at most.
     ///
     /// # Errors
-    /// Says which rule the text breaks.
+    /// Says what is wrong with the text.
     pub fn received(text: &str) -> Result<Self, AmountError> {
-        let shown = || super::inert::quoted(text, 40);
-        if text.is_empty() {
-            return Err(AmountError::Empty);
+        match Decimal::parse(text) {
+            Some(_) => Ok(Self(text.to_owned())),
+            None => Err(AmountError::of(text)),
         }
-        if text.starts_with('-') {
-            return Err(AmountError::Negative(shown()));
-        }
-        let (whole, fraction) = match text.split_once('.') {
-            None => (text, None),
-            Some((whole, fraction)) => (whole, Some(fraction)),
-        };
-        let plain = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
-        if plain(whole) && fraction.is_none_or(plain) {
-            return Ok(Self(text.to_owned()));
-        }
-        let numeric = |with: &[char]| {
-            text.chars()
-                .all(|c| c.is_ascii_digit() || c == '.' || with.contains(&c))
-        };
-        Err(if text.contains(',') && numeric(&[',', ' ']) {
-            AmountError::Comma(shown())
-        } else if text.contains(['e', 'E']) && numeric(&['e', 'E', '+', '-']) {
-            AmountError::Exponent(shown())
-        } else {
-            AmountError::Malformed(shown())
-        })
     }
 
     /// The text, exactly as typed or received.
@@ -106,26 +168,36 @@ impl Amount {
     /// Whether every digit is zero.
     #[must_use]
     pub fn is_zero(&self) -> bool {
-        self.0.bytes().all(|b| matches!(b, b'0' | b'.'))
+        self.decimal().digits().next().is_none()
     }
 
-    /// The digits that carry value: no leading zeros before the point, no trailing ones behind it.
-    fn significant(&self) -> (&str, &str) {
-        let (whole, fraction) = self.0.split_once('.').unwrap_or((&self.0, ""));
-        (
-            whole.trim_start_matches('0'),
-            fraction.trim_end_matches('0'),
-        )
+    fn decimal(&self) -> Decimal<'_> {
+        Decimal::parse(&self.0).expect("it was parsed when it was made")
+    }
+
+    /// By how much `self` and `other` differ, as a plain decimal without a sign. `None` where
+    /// either has more than a thousand digits or decimals.
+    #[must_use]
+    pub fn distance(&self, other: &Self) -> Option<String> {
+        let mut apart = Total::default();
+        let (more, less) = (self.max(other), self.min(other));
+        (apart.add(more) && apart.subtract(less)).then(|| apart.to_string())
+    }
+
+    fn fixed(&self) -> Option<FixedPoint> {
+        // A payment has 36 digits at most; `from_scientific` rounds nothing that `from_str_exact` takes.
+        FixedPoint::from_str_exact(&self.0)
+            .or_else(|_| FixedPoint::from_scientific(&self.0))
+            .ok()
     }
 
     /// How far `self` lies from `earlier`, in per cent of `earlier`, rounded to two places ("+1.25").
     /// `None` where `earlier` is zero or either has more digits than exact arithmetic holds (28).
     #[must_use]
     pub fn change_since(&self, earlier: &Self) -> Option<Change> {
-        let new = Decimal::from_str_exact(&self.0).ok()?;
-        let old = Decimal::from_str_exact(&earlier.0).ok()?;
+        let (new, old) = (self.fixed()?, earlier.fixed()?);
         let share = new.checked_sub(old)?.checked_div(old)?;
-        Some(Change(share.checked_mul(Decimal::ONE_HUNDRED)?.round_dp(2)))
+        Some(Change(share.checked_mul(FixedPoint::ONE_HUNDRED)?.round_dp(2)))
     }
 
     /// Where `self` lies between `low` and `high`, in eighths (0 to 7), for a sparkline. 3 where all
@@ -133,11 +205,11 @@ impl Amount {
     #[must_use]
     pub fn eighth_between(&self, low: &Self, high: &Self) -> u8 {
         let place = || {
-            let low = Decimal::from_str_exact(&low.0).ok()?;
-            let span = Decimal::from_str_exact(&high.0).ok()?.checked_sub(low)?;
-            let above = Decimal::from_str_exact(&self.0).ok()?.checked_sub(low)?;
+            let low = low.fixed()?;
+            let span = high.fixed()?.checked_sub(low)?;
+            let above = self.fixed()?.checked_sub(low)?;
             let eighth = above
-                .checked_mul(Decimal::from(7))?
+                .checked_mul(FixedPoint::from(7))?
                 .checked_div(span)?
                 .round();
             u8::try_from(eighth).ok().filter(|at| *at < 8)
@@ -148,7 +220,7 @@ impl Amount {
 
 impl PartialEq for Amount {
     fn eq(&self, other: &Self) -> bool {
-        self.significant() == other.significant()
+        self.cmp(other) == Ordering::Equal
     }
 }
 impl Eq for Amount {}
@@ -159,11 +231,16 @@ impl PartialOrd for Amount {
 }
 impl Ord for Amount {
     fn cmp(&self, other: &Self) -> Ordering {
-        let ((a, a_frac), (b, b_frac)) = (self.significant(), other.significant());
-        a.len()
-            .cmp(&b.len())
-            .then_with(|| a.cmp(b))
-            .then_with(|| a_frac.cmp(b_frac))
+        let (a, b) = (self.decimal(), other.decimal());
+        // Zero has no magnitude and is below all else.
+        a.magnitude()
+            .cmp(&b.magnitude())
+            .then_with(|| a.digits().cmp(b.digits()))
+    }
+}
+impl AsRef<str> for Amount {
+    fn as_ref(&self) -> &str {
+        &self.0
     }
 }
 impl fmt::Display for Amount {
@@ -204,15 +281,150 @@ impl fmt::Display for Cents {
     }
 }
 
+/// An exact sum of amounts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Total {
+    /// In units of 10^-`scale`.
+    units: BigUint,
+    scale: u32,
+}
+
+/// The most digits, and the largest power of ten up or down, that are added up: beyond it the digits of a sum would
+/// fill the memory.
+const POWER_MAX: u32 = 1_000;
+
+impl Total {
+    /// Adds an amount. `false`, and nothing added, where it has more than a thousand digits or decimals.
+    #[must_use]
+    pub fn add(&mut self, amount: &Amount) -> bool {
+        let Some(units) = self.aligned(amount) else {
+            return false;
+        };
+        self.units += units;
+        true
+    }
+
+    /// Takes an amount away, down to zero.
+    fn subtract(&mut self, amount: &Amount) -> bool {
+        let Some(units) = self.aligned(amount) else {
+            return false;
+        };
+        let less = units.min(self.units.clone());
+        self.units -= less;
+        true
+    }
+
+    /// An amount in units of the scale that serves both.
+    fn aligned(&mut self, amount: &Amount) -> Option<BigUint> {
+        let decimal = amount.decimal();
+        if decimal.exponent.unsigned_abs() > POWER_MAX {
+            return None;
+        }
+        let digits = [decimal.whole, decimal.fraction].concat();
+        if digits.len() > POWER_MAX as usize {
+            return None;
+        }
+        let mut units: BigUint = digits.parse().ok()?;
+        let scale = i64::try_from(decimal.fraction.len()).ok()? - i64::from(decimal.exponent);
+        let ten = |power: u32| BigUint::from(10_u8).pow(power);
+        let scale = match u32::try_from(scale) {
+            Ok(scale) => scale,
+            Err(_) => {
+                units *= ten(u32::try_from(-scale).ok()?);
+                0
+            }
+        };
+        if scale > self.scale {
+            self.units *= ten(scale - self.scale);
+            self.scale = scale;
+        } else {
+            units *= ten(self.scale - scale);
+        }
+        Some(units)
+    }
+}
+impl fmt::Display for Total {
+    /// Plain digits, with as many decimals as the amount that had most.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scale = self.scale as usize;
+        let digits = format!("{:0>width$}", self.units.to_string(), width = scale + 1);
+        let (whole, fraction) = digits.split_at(digits.len() - scale);
+        if fraction.is_empty() {
+            f.pad(whole)
+        } else {
+            f.pad(&format!("{whole}.{fraction}"))
+        }
+    }
+}
+
+/// A value as a provider reported it. One that cannot be read stays what it is, a text, so that it costs nothing that
+/// was reported beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reported<T> {
+    /// Read.
+    Read(T),
+    /// The text, which makes no sense; hostile until made inert. Empty where there was nothing.
+    Unread(String),
+}
+
+impl<T: AsRef<str>> Reported<T> {
+    /// The text, exactly as received.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Read(value) => value.as_ref(),
+            Self::Unread(text) => text,
+        }
+    }
+
+    /// What it says, where that can be read.
+    #[must_use]
+    pub fn read(&self) -> Option<&T> {
+        match self {
+            Self::Read(value) => Some(value),
+            Self::Unread(_) => None,
+        }
+    }
+}
+impl Reported<Amount> {
+    /// Keeps the text and reads it.
+    #[must_use]
+    pub fn amount(text: &str) -> Self {
+        Amount::received(text).map_or_else(|_| Self::Unread(text.to_owned()), Self::Read)
+    }
+}
+impl Reported<Currency> {
+    /// Keeps the text and reads it.
+    #[must_use]
+    pub fn currency(text: &str) -> Self {
+        Currency::new(text).map_or_else(|_| Self::Unread(text.to_owned()), Self::Read)
+    }
+}
+impl<T: AsRef<str>> fmt::Display for Reported<T> {
+    /// Inert, and cut where it is over-long; `?` where there was nothing.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read(value) => f.pad(value.as_ref()),
+            Self::Unread(text) if text.is_empty() => f.pad("?"),
+            Self::Unread(text) => f.pad(&super::inert::cut(text, 40)),
+        }
+    }
+}
+impl<T: AsRef<str>> Serialize for Reported<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
 /// A change in per cent, rounded to two places.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Change(Decimal);
+pub struct Change(FixedPoint);
 
 impl Change {
     /// Up, down or the same.
     #[must_use]
     pub fn direction(self) -> Ordering {
-        self.0.cmp(&Decimal::ZERO)
+        self.0.cmp(&FixedPoint::ZERO)
     }
 }
 impl fmt::Display for Change {
@@ -260,6 +472,11 @@ impl Currency {
         &self.0
     }
 }
+impl AsRef<str> for Currency {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
 impl fmt::Display for Currency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0)
@@ -291,6 +508,78 @@ mod tests {
             amount("123456789012345678901234567890.5")
                 > amount("123456789012345678901234567890.25")
         );
+    }
+
+    #[test]
+    fn a_provider_may_write_an_exponent_a_sign_or_no_digit_before_the_point() {
+        for (text, same) in [
+            ("1E+2", "100"),
+            ("1e2", "100.00"),
+            ("0E-8", "0"),
+            ("1.2e-7", "0.00000012"),
+            ("12.50E1", "125"),
+            ("+5", "5"),
+            (".5", "0.5"),
+            ("5.", "5"),
+            ("0.0010E3", "1"),
+            ("0000", "0e999999999"),
+        ] {
+            assert_eq!(amount(text), amount(same), "{text}");
+            assert_eq!(amount(text).as_str(), text, "the text is kept");
+        }
+        assert!(amount("1E+2") > amount("99.99"));
+        assert!(amount("1e-9") < amount("0.00000001"));
+        assert!(amount("1e2000000000") > amount("1e1999999999"));
+        assert!(amount("0e5") < amount("1e-2000000000"));
+        for bad in ["", ".", "-5", "+", "+-5", "1e", "1e5.0", "1e99999999999", "1,5", "NaN", "0x10", " 5", "٥"] {
+            assert!(Amount::received(bad).is_err(), "{bad:?}");
+            assert_eq!(Reported::amount(bad).as_str(), bad);
+        }
+    }
+
+    #[test]
+    fn sums_are_exact_whatever_their_length() {
+        let sum = |amounts: &[&str]| {
+            let mut total = Total::default();
+            assert!(amounts.iter().all(|text| total.add(&amount(text))), "{amounts:?}");
+            total.to_string()
+        };
+        assert_eq!(sum(&[]), "0");
+        assert_eq!(sum(&["0.1", "0.2"]), "0.3");
+        assert_eq!(sum(&["25.00", "0.5"]), "25.50");
+        assert_eq!(sum(&["1E+2", "1.2e-7"]), "100.00000012");
+        let (nines, many) = ("9".repeat(40), vec!["0.000000000000000001"; 1000]);
+        assert_eq!(sum(&[&nines, "1"]), format!("1{}", "0".repeat(40)));
+        assert_eq!(sum(&many), "0.000000000000001000");
+        let mut total = Total::default();
+        assert!(!total.add(&amount("1e2000000000")), "it would fill the memory");
+        assert_eq!(total, Total::default());
+        let apart = |a: &str, b: &str| amount(a).distance(&amount(b));
+        assert_eq!(apart("250", "1.00").as_deref(), Some("249.00"));
+        assert_eq!(apart("0.009", "0.01").as_deref(), Some("0.001"));
+        assert_eq!(apart("5", "5.0").as_deref(), Some("0.0"));
+        assert_eq!(apart("5", "1e-2000000000"), None);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn amounts_compare_as_whole_numbers_of_their_smallest_unit(a in 0_u64.., b in 0_u64.., zeros in 0_usize..4, scale in 0_u32..18) {
+            let ten = 10_u128.pow(scale);
+            let text = |value: u64| {
+                let value = u128::from(value);
+                let fraction = format!("{:0>width$}", value % ten, width = scale as usize);
+                let point = if scale == 0 { "" } else { "." };
+                let fraction = if scale == 0 { String::new() } else { fraction };
+                format!("{}{}{point}{fraction}", "0".repeat(zeros), value / ten)
+            };
+            let exponent = |value: u64| amount(&format!("{value}e-{scale}"));
+            proptest::prop_assert_eq!(amount(&text(a)).cmp(&amount(&text(b))), a.cmp(&b));
+            proptest::prop_assert_eq!(amount(&text(a)).cmp(&exponent(b)), a.cmp(&b));
+            let mut total = Total::default();
+            proptest::prop_assert!(total.add(&amount(&text(a))) && total.add(&exponent(b)));
+            let sum = u128::from(a) + u128::from(b);
+            proptest::prop_assert_eq!(amount(&total.to_string()), amount(&format!("{sum}e-{scale}")));
+        }
     }
 
     #[test]

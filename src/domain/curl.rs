@@ -104,6 +104,7 @@ mod tests {
             base: base.into(),
             secret_source: String::new(),
             uses_access_tokens,
+            abilities: &[],
         }
     }
 

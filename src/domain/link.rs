@@ -1,6 +1,6 @@
 //! A payment link: the URL a shop sends its payer to.
 
-use super::{Amount, Currency, PaymentId, Secret};
+use super::{Amount, Currency, Expected, PaymentId, Secret};
 
 /// What a link is to say. Values are kept as the operator wrote them and encoded when the link is built.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,19 @@ pub struct LinkRequest {
     /// Whether to ask the provider for a payment token and put it in; with an e-mail address it spares the
     /// payer the e-mail verification. Asking is a call that writes.
     pub with_token: bool,
+    /// Whether a payment that is open and expects another sum is to expect this one from now on.
+    pub replace_expectation: bool,
+}
+
+impl LinkRequest {
+    /// What is to be paid by it.
+    #[must_use]
+    pub fn expected(&self) -> Expected {
+        Expected {
+            amount: self.amount.clone(),
+            currency: self.currency.clone(),
+        }
+    }
 }
 
 /// A finished link.

@@ -1,7 +1,7 @@
 //! The nouns: plain data every layer speaks in. No I/O, no clock, no network.
 //!
-//! Besides `std` and `serde` it leans on three small libraries of plain values: `jiff` (instants and
-//! how they are printed), `rust_decimal` (exact arithmetic) and `secrecy` (memory wiped on drop).
+//! Besides `std` and `serde` it leans on small libraries of plain values: `jiff` (instants and how they are printed),
+//! `rust_decimal` and `num-bigint` (exact arithmetic) and `secrecy` (memory wiped on drop).
 
 pub mod account;
 pub mod amount;
@@ -10,6 +10,7 @@ pub mod catalogue;
 pub mod curl;
 pub mod delivery;
 pub mod exchange;
+pub mod expectation;
 pub mod explore;
 pub mod fill;
 pub mod id;
@@ -25,9 +26,10 @@ pub mod simulate;
 pub mod time;
 pub mod timeline;
 pub mod token;
+pub mod verdict;
 
-pub use account::{Account, CredentialStatus, Environment, ProviderId};
-pub use amount::{Amount, Currency};
+pub use account::{Ability, Account, CredentialStatus, Environment, ProviderId};
+pub use amount::{Amount, Currency, Reported, Total};
 pub use budget::{BudgetGauge, Counts, Waiting};
 pub use catalogue::Documented;
 pub use delivery::{
@@ -38,10 +40,12 @@ pub use explore::{Column, Digest, Explored, Holds, RawCall};
 pub use id::{AccountId, PaymentId, RequestId};
 pub use link::{LinkRequest, PaymentLink};
 pub use op::{Answer, Op, RawReply};
-pub use payment::{Comparison, Estimate, Expected, Observation, Payment, PaymentState, Watch};
+pub use expectation::{Expectation, ExpectedBy, Replaced};
+pub use payment::{Estimate, Expected, Observation, Payment, PaymentState, Watch, Watchlist};
 pub use player::{Inventory, Item, Player, PlayerId};
 pub use problem::{Problem, ProblemKind};
 pub use secret::Secret;
 pub use time::{Now, WallTime};
 pub use timeline::{Happening, Timeline, What};
+pub use verdict::{PaymentVerdict, Severity};
 pub use token::{Kept, TokenFailure, TokenLife, TokenState, TokenStatus};

@@ -53,10 +53,10 @@ impl Op {
     pub fn about(&self) -> String {
         match self {
             Self::Verify => "are the credentials good?".into(),
-            Self::CheckPayment(id) => id.to_string(),
+            Self::CheckPayment(id) => id.as_str().to_owned(),
             Self::Estimate { token, quantity } => format!("{quantity} {token}"),
             Self::CreatePaymentToken => "a payment token".into(),
-            Self::PaymentLink(link) => link.id.to_string(),
+            Self::PaymentLink(link) => link.id.as_str().to_owned(),
             Self::TestSignature => "is the signature right?".into(),
             Self::AuthenticatePlayer { player, .. } | Self::PlayerItems(player) => {
                 format!("player {player}")

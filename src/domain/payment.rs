@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::{AccountId, Amount, Currency, PaymentId, WallTime};
+use super::{AccountId, Amount, Currency, Expectation, PaymentId, Reported, WallTime};
 
 /// Where a payment stands. The names are Kanga's, spelled as Kanga spells them (`CANCELED` with one L,
 /// `CANCELLING` with two).
@@ -20,11 +20,11 @@ pub enum PaymentState {
     Finalizing,
     /// The shop has the money. The only state that means paid.
     Finalized,
-    /// Being called off.
+    /// Being cancelled.
     Cancelling,
-    /// Called off.
+    /// Cancelled: nothing was paid.
     Canceled,
-    /// Went wrong.
+    /// Failed: nothing was paid.
     Failed,
     /// A state this version does not know. Treated as open.
     Unknown(String),
@@ -83,12 +83,6 @@ impl PaymentState {
         matches!(self, Self::Finalized | Self::Canceled | Self::Failed)
     }
 
-    /// Whether the shop has the money: FINALIZED, nothing else.
-    #[must_use]
-    pub fn is_paid(&self) -> bool {
-        *self == Self::Finalized
-    }
-
     /// Whether a payment in this state can still come to `goal`, states being skippable.
     #[must_use]
     pub fn can_reach(&self, goal: &Self) -> bool {
@@ -117,9 +111,9 @@ pub struct Payment {
     /// The shop's id of it.
     pub id: PaymentId,
     /// Settlement currency.
-    pub currency: Currency,
-    /// In the settlement currency, as received.
-    pub amount: Amount,
+    pub currency: Reported<Currency>,
+    /// In the settlement currency.
+    pub amount: Reported<Amount>,
     /// Where it stands.
     pub state: PaymentState,
 }
@@ -133,36 +127,17 @@ pub struct Expected {
     pub currency: Currency,
 }
 
-/// A payment held against what was expected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Comparison {
-    /// Nothing was expected.
-    NotCompared,
-    /// Currency and amount are equal.
-    Matches,
-    /// The amount is lower than expected, the currency is right.
-    Less,
-    /// The amount is higher than expected, the currency is right.
-    More,
-    /// Another currency.
-    OtherCurrency,
+impl fmt::Display for Expected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{} {}", self.amount, self.currency))
+    }
 }
 
 impl Payment {
-    /// Holds this payment against what was expected.
+    /// Amount and currency as received: `25.00 EMT`. Inert.
     #[must_use]
-    pub fn compare(&self, expected: Option<&Expected>) -> Comparison {
-        let Some(expected) = expected else {
-            return Comparison::NotCompared;
-        };
-        if self.currency != expected.currency {
-            return Comparison::OtherCurrency;
-        }
-        match self.amount.cmp(&expected.amount) {
-            std::cmp::Ordering::Less => Comparison::Less,
-            std::cmp::Ordering::Equal => Comparison::Matches,
-            std::cmp::Ordering::Greater => Comparison::More,
-        }
+    pub fn sum(&self) -> String {
+        format!("{} {}", self.amount, self.currency)
     }
 }
 
@@ -175,20 +150,29 @@ pub struct Observation {
     pub payment: Payment,
 }
 
-/// A payment the console keeps an eye on.
+/// A payment on the watch list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watch {
     /// Whose payment it is.
     pub account: AccountId,
     /// The shop's id of it.
     pub id: PaymentId,
-    /// What must be paid, where the operator said so.
-    pub expected: Option<Expected>,
+    /// The expectation in force, where there is one.
+    pub expected: Option<Expectation>,
     /// When the watch began.
     pub since: WallTime,
 }
 
-/// What one sum is worth in other currencies, at one instant.
+/// What is watched, and what was handled.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Watchlist {
+    /// The oldest watch first.
+    pub watches: Vec<Watch>,
+    /// Matters that were marked as handled, and when.
+    pub handled: Vec<(String, WallTime)>,
+}
+
+/// What a payer would pay in each currency, fee included, at one instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Estimate {
     /// Settlement currency that was asked for.
@@ -205,55 +189,14 @@ pub struct Estimate {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Price {
     /// Paying currency.
-    pub currency: Currency,
-    /// What the payer would pay, as received.
-    pub amount: Amount,
+    pub currency: Reported<Currency>,
+    /// What the payer would pay.
+    pub amount: Reported<Amount>,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn payment(amount: &str, currency: &str, state: &str) -> Payment {
-        Payment {
-            id: PaymentId::new("A-17").unwrap(),
-            currency: Currency::new(currency).unwrap(),
-            amount: Amount::received(amount).unwrap(),
-            state: PaymentState::from_word(state),
-        }
-    }
-
-    #[test]
-    fn only_finalized_is_paid() {
-        for state in PaymentState::KNOWN {
-            assert_eq!(state.is_paid(), state == PaymentState::Finalized, "{state}");
-            assert_eq!(PaymentState::from_word(state.as_str()), state);
-        }
-        let unknown = PaymentState::from_word("SETTLED");
-        assert!(!unknown.is_paid() && !unknown.is_final());
-        assert!(
-            !PaymentState::from_word("finalized").is_paid(),
-            "case matters"
-        );
-    }
-
-    #[test]
-    fn paid_is_only_paid_where_amount_and_currency_are_as_expected() {
-        let expected = Expected {
-            amount: Amount::typed("0.01").unwrap(),
-            currency: Currency::new("BTC").unwrap(),
-        };
-        let against =
-            |amount, currency| payment(amount, currency, "FINALIZED").compare(Some(&expected));
-        assert_eq!(against("0.010", "BTC"), Comparison::Matches);
-        assert_eq!(against("0.009", "BTC"), Comparison::Less);
-        assert_eq!(against("0.011", "BTC"), Comparison::More);
-        assert_eq!(against("0.01", "btc"), Comparison::OtherCurrency);
-        assert_eq!(
-            payment("1", "BTC", "NEW").compare(None),
-            Comparison::NotCompared
-        );
-    }
 
     #[test]
     fn states_reach_only_what_lies_ahead() {

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::time::fine;
 use super::{
-    AccountId, Delivery, DeliveryId, Duty, Errand, ExchangeId, Observation, Outcome, PaymentId,
-    PaymentState, Standing, Verdict, WallTime, inert,
+    AccountId, Delivery, DeliveryId, Duty, Errand, ExchangeId, Expectation, Expected, Observation,
+    Outcome, PaymentId, PaymentState, Standing, Verdict, WallTime, inert,
 };
 
 /// All that is known to have happened to a payment.
@@ -17,6 +17,8 @@ pub struct Timeline {
     pub account: AccountId,
     /// Which.
     pub payment: PaymentId,
+    /// What is expected of it.
+    pub expected: Option<Expected>,
     /// Oldest first.
     pub happenings: Vec<Happening>,
     /// Whether there was more, further back, than is told.
@@ -50,6 +52,13 @@ pub enum What {
     },
     /// Its state was seen to be this, for the first time or anew.
     State(Observation),
+    /// An expectation was set.
+    Expected {
+        /// The one that was in force before.
+        old: Option<Expectation>,
+        /// The one that is in force from then on.
+        new: Expectation,
+    },
     /// A callback told of it.
     Callback(Arc<Delivery>),
 }
@@ -257,7 +266,7 @@ fn walk(happenings: &[Happening]) -> (Vec<Row>, Option<Latest<'_>>) {
                     });
                 }
             }
-            What::Callback(_) => {}
+            What::Callback(_) | What::Expected { .. } => {}
         }
         at = row.last + 1;
         rows.push(row);

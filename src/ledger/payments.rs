@@ -1,20 +1,24 @@
-//! Payments over time: what was seen of each, and which are watched.
+//! Payments over time: what was seen of each, what is expected of it, which are watched, what was handled.
 
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, TransactionBehavior};
 
 use crate::domain::{
-    AccountId, Amount, Currency, Expected, Observation, Payment, PaymentId, PaymentState, WallTime,
-    Watch,
+    AccountId, Amount, Currency, Expectation, Expected, ExpectedBy, Observation, Payment,
+    PaymentId, PaymentState, Replaced, Reported, WallTime, Watch,
 };
 
 use super::exchanges::{account, malformed};
 use super::{Ledger, LedgerError};
 
+/// An expectation in the columns `amount, currency, set_by, at`.
+const EXPECTATION: &str = "SELECT amount, currency, set_by, at FROM expectations
+     WHERE profile = ?1 AND account = ?2 AND payment = ?3";
+
 impl Ledger {
-    /// Keeps an observation if state, amount or currency differ from the last; tells whether they did.
+    /// Stores an observation if state, amount or currency differ from the last; whether they did.
     ///
     /// # Errors
-    /// If it cannot be kept.
+    /// If it cannot be stored.
     pub async fn observe(
         &self,
         account: &AccountId,
@@ -60,8 +64,11 @@ impl Ledger {
         self.ask(move |store| {
             store.read(|conn| {
                 conn.prepare_cached(
-                    "SELECT account, payment, amount, currency, since FROM watches
-                     WHERE profile = ?1 ORDER BY since, account, payment",
+                    "SELECT w.account, w.payment, w.since, e.amount, e.currency, e.set_by, e.at
+                     FROM watches w LEFT JOIN expectations e ON e.id = (
+                         SELECT max(id) FROM expectations
+                         WHERE profile = w.profile AND account = w.account AND payment = w.payment)
+                     WHERE w.profile = ?1 ORDER BY w.since, w.account, w.payment",
                 )?
                 .query_map([&profile], watch)?
                 .collect()
@@ -70,26 +77,22 @@ impl Ledger {
         .await
     }
 
-    /// Watches a payment. One that is watched already keeps its beginning and takes the new expectation.
+    /// Watches a payment; one that is watched already stays as it is. What is expected of it is not touched.
     ///
     /// # Errors
-    /// If it cannot be kept.
+    /// If it cannot be stored.
     pub async fn watch(&self, profile: &str, watch: &Watch) -> Result<(), LedgerError> {
         let (profile, watch) = (profile.to_owned(), watch.clone());
         self.ask(move |store| {
-            let expected = watch.expected.as_ref();
             store.write(|conn| {
                 conn.prepare_cached(
-                    "INSERT INTO watches (profile, account, payment, amount, currency, since)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-                     ON CONFLICT DO UPDATE SET amount = excluded.amount, currency = excluded.currency",
+                    "INSERT INTO watches (profile, account, payment, since) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT DO NOTHING",
                 )?
                 .execute((
                     &profile,
                     watch.account.as_str(),
                     watch.id.as_str(),
-                    expected.map(|expected| expected.amount.as_str()),
-                    expected.map(|expected| expected.currency.as_str()),
                     watch.since.0,
                 ))
             })
@@ -98,16 +101,16 @@ impl Ledger {
         .map(drop)
     }
 
-    /// No longer watches a payment. What was seen of it stays.
+    /// No longer watches a payment; whether it was watched. What was seen and is expected of it stays.
     ///
     /// # Errors
-    /// If that cannot be kept.
+    /// If that cannot be stored.
     pub async fn unwatch(
         &self,
         profile: &str,
         account: &AccountId,
         id: &PaymentId,
-    ) -> Result<(), LedgerError> {
+    ) -> Result<bool, LedgerError> {
         let (account, profile, id) = (account.clone(), profile.to_owned(), id.clone());
         self.ask(move |store| {
             store.write(|conn| {
@@ -118,8 +121,161 @@ impl Ledger {
             })
         })
         .await
+        .map(|rows| rows > 0)
+    }
+
+    /// Sets what is expected of a payment, unless another expectation is in force that may not be replaced. Gives
+    /// the one that was in force before.
+    ///
+    /// # Errors
+    /// If it cannot be stored. Within, the expectation that stays in force.
+    pub async fn expect(
+        &self,
+        profile: &str,
+        account: &AccountId,
+        id: &PaymentId,
+        new: &Expectation,
+        replaced: Replaced,
+    ) -> Result<Result<Option<Expectation>, Expectation>, LedgerError> {
+        let (account, profile, id) = (account.clone(), profile.to_owned(), id.clone());
+        let new = new.clone();
+        self.ask(move |store| {
+            store.write(|conn| {
+                let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
+                let current = in_force(&change, &profile, &account, &id)?;
+                match replaced.writes(current.as_ref(), &new.sum) {
+                    Err(stays) => return Ok(Err(stays)),
+                    Ok(false) => {}
+                    Ok(true) => {
+                        change
+                            .prepare_cached(
+                                "INSERT INTO expectations
+                                     (profile, account, payment, amount, currency, set_by, at)
+                                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                            )?
+                            .execute((
+                                &profile,
+                                account.as_str(),
+                                id.as_str(),
+                                new.sum.amount.as_str(),
+                                new.sum.currency.as_str(),
+                                new.by.as_str(),
+                                new.at.0,
+                            ))?;
+                        change.commit()?;
+                    }
+                }
+                Ok(Ok(current))
+            })
+        })
+        .await
+    }
+
+    /// Every expectation of a payment, the oldest first; the last is in force.
+    ///
+    /// # Errors
+    /// If the ledger has stopped or cannot be read.
+    pub async fn expectations(
+        &self,
+        profile: &str,
+        account: &AccountId,
+        id: &PaymentId,
+    ) -> Result<Vec<Expectation>, LedgerError> {
+        let (account, profile, id) = (account.clone(), profile.to_owned(), id.clone());
+        self.ask(move |store| {
+            store.read(|conn| {
+                conn.prepare_cached(&format!("{EXPECTATION} ORDER BY id"))?
+                    .query_map((&profile, account.as_str(), id.as_str()), |row| {
+                        expectation(row, 0)
+                    })?
+                    .collect()
+            })
+        })
+        .await
+    }
+
+    /// The expectation of a payment that is in force.
+    ///
+    /// # Errors
+    /// If the ledger has stopped or cannot be read.
+    pub async fn expectation(
+        &self,
+        profile: &str,
+        account: &AccountId,
+        id: &PaymentId,
+    ) -> Result<Option<Expectation>, LedgerError> {
+        let (account, profile, id) = (account.clone(), profile.to_owned(), id.clone());
+        self.ask(move |store| {
+            store.read(|conn| in_force(conn, &profile, &account, &id))
+        })
+        .await
+    }
+
+    /// The matters of a profile that were marked as handled, and when.
+    ///
+    /// # Errors
+    /// If the ledger has stopped or cannot be read.
+    pub async fn handled(&self, profile: &str) -> Result<Vec<(String, WallTime)>, LedgerError> {
+        let profile = profile.to_owned();
+        self.ask(move |store| {
+            store.read(|conn| {
+                conn.prepare_cached("SELECT matter, at FROM handled WHERE profile = ?1")?
+                    .query_map([&profile], |row| Ok((row.get(0)?, WallTime(row.get(1)?))))?
+                    .collect()
+            })
+        })
+        .await
+    }
+
+    /// Marks a matter as handled, or takes the mark away (`None`).
+    ///
+    /// # Errors
+    /// If that cannot be stored.
+    pub async fn mark_handled(
+        &self,
+        profile: &str,
+        matter: &str,
+        at: Option<WallTime>,
+    ) -> Result<(), LedgerError> {
+        let (profile, matter) = (profile.to_owned(), matter.to_owned());
+        self.ask(move |store| {
+            store.write(|conn| match at {
+                Some(at) => conn.execute(
+                    "INSERT INTO handled (profile, matter, at) VALUES (?1, ?2, ?3)
+                     ON CONFLICT DO UPDATE SET at = excluded.at",
+                    (&profile, &matter, at.0),
+                ),
+                None => conn.execute(
+                    "DELETE FROM handled WHERE profile = ?1 AND matter = ?2",
+                    (&profile, &matter),
+                ),
+            })
+        })
+        .await
         .map(drop)
     }
+
+    /// A number that changes with every write of another process.
+    ///
+    /// # Errors
+    /// If the ledger has stopped or cannot be read.
+    pub async fn data_version(&self) -> Result<i64, LedgerError> {
+        self.ask(|store| store.read(|conn| conn.pragma_query_value(None, "data_version", |row| row.get(0))))
+            .await
+    }
+}
+
+fn in_force(
+    conn: &Connection,
+    profile: &str,
+    account: &AccountId,
+    id: &PaymentId,
+) -> rusqlite::Result<Option<Expectation>> {
+    conn.prepare_cached(&format!("{EXPECTATION} ORDER BY id DESC LIMIT 1"))?
+        .query_row((profile, account.as_str(), id.as_str()), |row| {
+            expectation(row, 0)
+        })
+        .optional()
 }
 
 fn observe(
@@ -166,37 +322,38 @@ fn observation(row: &Row<'_>) -> rusqlite::Result<Observation> {
         at: WallTime(row.get(0)?),
         payment: Payment {
             id: payment_id(row, 4)?,
-            currency: currency(row, 3)?,
-            amount: amount(row, 2)?,
+            currency: Reported::currency(&row.get::<_, String>(3)?),
+            amount: Reported::amount(&row.get::<_, String>(2)?),
             state: PaymentState::from_word(&row.get::<_, String>(1)?),
         },
     })
 }
 
 fn watch(row: &Row<'_>) -> rusqlite::Result<Watch> {
-    let expects = row.get::<_, Option<String>>(2)?.is_some();
-    let expected = || -> rusqlite::Result<Expected> {
-        Ok(Expected {
-            amount: amount(row, 2)?,
-            currency: currency(row, 3)?,
-        })
-    };
+    let expects = row.get::<_, Option<i64>>(6)?.is_some();
     Ok(Watch {
         account: account(row, 0)?,
         id: payment_id(row, 1)?,
-        expected: expects.then(expected).transpose()?,
-        since: WallTime(row.get(4)?),
+        since: WallTime(row.get(2)?),
+        expected: expects.then(|| expectation(row, 3)).transpose()?,
+    })
+}
+
+/// From four columns, the first of which is `from`.
+fn expectation(row: &Row<'_>, from: usize) -> rusqlite::Result<Expectation> {
+    let by = row.get::<_, String>(from + 2)?;
+    let amount = Amount::received(&row.get::<_, String>(from)?);
+    let currency = Currency::new(row.get::<_, String>(from + 1)?);
+    Ok(Expectation {
+        sum: Expected {
+            amount: amount.map_err(|error| malformed(from, error))?,
+            currency: currency.map_err(|error| malformed(from + 1, error))?,
+        },
+        by: ExpectedBy::from_word(&by).unwrap_or(ExpectedBy::Command),
+        at: WallTime(row.get(from + 3)?),
     })
 }
 
 fn payment_id(row: &Row<'_>, column: usize) -> rusqlite::Result<PaymentId> {
     PaymentId::new(row.get::<_, String>(column)?).map_err(|error| malformed(column, error))
-}
-
-fn amount(row: &Row<'_>, column: usize) -> rusqlite::Result<Amount> {
-    Amount::received(&row.get::<_, String>(column)?).map_err(|error| malformed(column, error))
-}
-
-fn currency(row: &Row<'_>, column: usize) -> rusqlite::Result<Currency> {
-    Currency::new(row.get::<_, String>(column)?).map_err(|error| malformed(column, error))
 }

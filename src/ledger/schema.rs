@@ -6,10 +6,11 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub(super) const APPLICATION_ID: i32 = 0x7464_636b;
 
 /// What leads from each version to the next; the first from an empty file to version 1.
-const STEPS: [&str; 3] = [
+const STEPS: [&str; 4] = [
     include_str!("schema/1.sql"),
     include_str!("schema/2.sql"),
     include_str!("schema/3.sql"),
+    include_str!("schema/4.sql"),
 ];
 
 /// The version of this program.
@@ -60,6 +61,24 @@ mod tests {
                 .unwrap();
             assert_eq!(last, 7);
         }
+    }
+
+    #[test]
+    fn a_watch_of_an_older_version_keeps_its_expected_amount() {
+        let conn = Connection::open_in_memory().unwrap();
+        migrate_by(&conn, &STEPS[..3]).unwrap();
+        conn.execute_batch(
+            "INSERT INTO watches VALUES ('live', 'shop', 'A-17', '250', 'EMT', 7);
+             INSERT INTO watches VALUES ('live', 'shop', 'B-1', NULL, NULL, 8);",
+        )
+        .unwrap();
+        migrate(&conn).unwrap();
+        let row = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+        assert_eq!(
+            row("SELECT group_concat(concat_ws(' ', profile, account, payment, amount, currency, set_by, at)) FROM expectations"),
+            "live shop A-17 250 EMT form 7"
+        );
+        assert_eq!(row("SELECT group_concat(payment) FROM watches"), "A-17,B-1");
     }
 
     #[test]

@@ -87,6 +87,7 @@ impl Bench {
             base: String::new(),
             secret_source: String::new(),
             uses_access_tokens: manifest.tokens.is_some(),
+            abilities: manifest.abilities,
         };
         let (events, statuses) = mpsc::channel(256);
         let gate = Arc::new(Gate::new(

@@ -21,7 +21,7 @@ use crate::callbacks;
 use crate::config::ProviderSpec;
 use crate::domain::manage::Guide;
 use crate::domain::{
-    Answer, Counts, Digest, Documented, Environment, LinkRequest, Op, PaymentLink, ProviderId,
+    Ability, Answer, Counts, Digest, Documented, Environment, LinkRequest, Op, PaymentLink, ProviderId,
     RawCall, RawReply, Secret, WallTime, catalogue,
 };
 use crate::ledger::Ledger;
@@ -54,6 +54,8 @@ pub struct Manifest {
     pub limits: &'static [PublishedLimit],
     /// Makes what fetches an account's access tokens, where its calls need such.
     pub tokens: Option<MakeFetch>,
+    /// What its accounts can be asked for besides raw calls.
+    pub abilities: &'static [Ability],
     /// How [`Op::Verify`] is asked.
     pub verify: Verify,
     /// The secrets that go into what [`Op::Verify`] asks, so that its success proves them; by key.

@@ -19,7 +19,7 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::config::Profile;
 use crate::deck::{Deck, Options};
-use crate::domain::{AccountId, Environment, Problem};
+use crate::domain::{AccountId, Environment, Problem, Watch, Watchlist};
 use crate::ledger::Status;
 use crate::net::Event;
 use crate::tui::msg::{Level, Notice, Ready};
@@ -249,8 +249,8 @@ impl Opening {
                 room.send(Msg::Token { account, status });
             }
         }
-        drop(deck);
-        follow.await;
+        let watchlist = follow_watchlist(deck, messages.clone());
+        tokio::join!(follow, watchlist);
     }
 }
 
@@ -272,11 +272,18 @@ async fn ready(deck: &Arc<Deck>, verify: bool, messages: &mpsc::Sender<Msg>) -> 
     // What is wrong with the ledger is told once, for the requests.
     let deliveries = deck.deliveries(None, LOG_FIRST).await.unwrap_or_default();
     let listening = deck.listening().borrow().clone();
+    let list = deck.watchlist().await.unwrap_or_default();
+    let mut watches = Vec::with_capacity(list.watches.len());
+    for watch in list.watches {
+        let seen = deck.observations(&watch.account, &watch.id).await;
+        watches.push((watch, seen.unwrap_or_default()));
+    }
     Ready {
         deliveries,
         listening,
         credentials: deck.remembered_credentials().await,
-        watches: deck.watches().await,
+        watches,
+        handled: list.handled,
         log,
         verify,
         simulator: deck.simulator_url(),
@@ -287,6 +294,28 @@ async fn ready(deck: &Arc<Deck>, verify: bool, messages: &mpsc::Sender<Msg>) -> 
 async fn relay(mut events: mpsc::Receiver<Event>, messages: mpsc::Sender<Msg>) {
     while let Some(event) = events.recv().await {
         if messages.send(hear::hear(event)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Brings the watch list whenever it changes, be it by another process.
+async fn follow_watchlist(deck: Arc<Deck>, messages: mpsc::Sender<Msg>) {
+    let mut known = Watchlist::default();
+    loop {
+        let list = deck.watchlist_after(&known).await;
+        let mut seen = Vec::new();
+        for watch in &list.watches {
+            let key = |other: &Watch| other.account == watch.account && other.id == watch.id;
+            if !known.watches.iter().any(key)
+                && let Ok(observations) = deck.observations(&watch.account, &watch.id).await
+            {
+                let key = (watch.account.clone(), watch.id.clone());
+                seen.push((key, observations));
+            }
+        }
+        known = list.clone();
+        if messages.send(Msg::Watchlist { list, seen }).await.is_err() {
             return;
         }
     }

@@ -8,8 +8,11 @@ use tokio::sync::mpsc;
 use super::tasks::Tasks;
 use super::{inbound, requests};
 use crate::deck::Deck;
-use crate::domain::{Exchange, ExchangeId, Problem, ProblemKind, Secret, inert};
+use crate::domain::{
+    Exchange, ExchangeId, Expectation, Problem, ProblemKind, Replaced, Secret, inert,
+};
 use crate::ledger::LogQuery;
+use crate::tui::msg::NewWatch;
 use crate::tui::{Effect, Msg};
 
 /// Starts what `effect` asks for; its outcome comes as a message. What concerns the terminal itself is
@@ -22,10 +25,20 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
     let messages = messages.clone();
     match effect {
         Effect::Cancel(request) => tasks.cancel(request),
-        Effect::Watch(watch) => tasks.start(async move { deck.watch(&watch).await }),
-        Effect::Unwatch((account, id)) => {
-            tasks.start(async move { deck.unwatch(&account, &id).await });
-        }
+        Effect::Watch(new) => tasks.start(async move {
+            let result = watch(&deck, &new).await;
+            let _ = messages.send(Msg::Watched { new, result }).await;
+        }),
+        Effect::Expect(new) => tasks.start(async move {
+            let result = expect(&deck, &new, Replaced::Confirmed).await;
+            let _ = messages.send(Msg::Watched { new, result }).await;
+        }),
+        Effect::Unwatch((account, id)) => tasks.start(async move {
+            tell_failure(deck.unwatch(&account, &id).await, &messages).await;
+        }),
+        Effect::MarkHandled { matter, handled } => tasks.start(async move {
+            tell_failure(deck.mark_handled(&matter, handled).await, &messages).await;
+        }),
         Effect::LoadLog {
             before,
             filter,
@@ -67,6 +80,33 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
         | Effect::Bell
         | Effect::Suspend
         | Effect::Quit => {}
+    }
+}
+
+/// Puts a payment on the watch list. Gives the expectation that stays in force where another one was to be set.
+async fn watch(deck: &Deck, new: &NewWatch) -> Result<Option<Expectation>, Problem> {
+    deck.watch(&new.account, &new.id).await?;
+    expect(deck, new, Replaced::Never).await
+}
+
+async fn expect(
+    deck: &Deck,
+    new: &NewWatch,
+    replaced: Replaced,
+) -> Result<Option<Expectation>, Problem> {
+    let Some(sum) = new.expected.clone() else {
+        return Ok(None);
+    };
+    let set = deck
+        .expect(&new.account, &new.id, sum, new.by, replaced)
+        .await?;
+    Ok(set.err())
+}
+
+/// A change that failed is told; one that was made is seen.
+async fn tell_failure<T>(result: Result<T, Problem>, messages: &mpsc::Sender<Msg>) {
+    if let Err(problem) = result {
+        let _ = messages.send(Msg::Done(Err(problem))).await;
     }
 }
 

@@ -2,10 +2,10 @@
 
 use crate::domain::manage::Change;
 use crate::domain::{
-    AccountId, DeliveryId, ExchangeId, Op, PaymentId, RawCall, RequestId, Secret, Watch, simulate,
+    AccountId, DeliveryId, ExchangeId, Op, PaymentId, RawCall, RequestId, Secret, simulate,
 };
 
-use super::msg::WatchKey;
+use super::msg::{NewWatch, WatchKey};
 
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,8 +46,18 @@ pub enum Effect {
     },
     /// Stop a request; nothing more is heard of it. What was sent was sent.
     Cancel(RequestId),
-    /// Keep this payment on the watch list beyond this run (again with other expectations replaces).
-    Watch(Watch),
+    /// Put a payment on the watch list and set what is expected of it, unless something is;
+    /// [`super::Msg::Watched`] brings what came of it.
+    Watch(NewWatch),
+    /// Change what is expected of a payment, which was confirmed.
+    Expect(NewWatch),
+    /// Mark a matter as handled, or take the mark away.
+    MarkHandled {
+        /// Its stable name.
+        matter: String,
+        /// Whether it is handled.
+        handled: bool,
+    },
     /// Take this payment off the watch list.
     Unwatch(WatchKey),
     /// Bring exchanges older than `before`, newest first, whose method, path, account, status or body has `filter`.

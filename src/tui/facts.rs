@@ -56,6 +56,12 @@ impl Model {
             Msg::Notice(notice) => self.store.notice(notice),
             Msg::Done(Ok(words)) => self.store.flash(Level::Info, words),
             Msg::Done(Err(problem)) => self.store.flash(Level::Error, problem.told()),
+            Msg::Watchlist { list, seen } => {
+                let _ = (list, seen);
+            }
+            Msg::Watched { new, result } => {
+                let _ = (new, result);
+            }
             Msg::Managed { request, result } => self.managed(request, result, now, out),
             Msg::Simulator(parts) => self.store.parts = parts,
             Msg::Simulated { command, result } => self.simulated(&command, result, now),
@@ -232,7 +238,7 @@ impl Model {
         };
         let heard = watched.heard(result, now);
         if heard == Heard::Ended {
-            let (tone, words) = watched.verdict(now);
+            let (tone, words) = watched.explain(now);
             let notice = Notice {
                 level: match tone {
                     super::theme::Tone::Good => Level::Info,

@@ -7,9 +7,9 @@ use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 
 use crate::domain::manage::Changed;
 use crate::domain::{
-    AccountId, Answer, BudgetGauge, CredentialStatus, Delivery, Exchange, Explored, Listening,
-    Observation, Op, PaymentId, Problem, Received, RequestId, Secret, Timeline, TokenStatus,
-    Waiting, Watch, simulate,
+    AccountId, Answer, BudgetGauge, CredentialStatus, Delivery, Exchange, Expectation, Expected,
+    ExpectedBy, Explored, Listening, Observation, Op, PaymentId, Problem, Received, RequestId,
+    Secret, Timeline, TokenStatus, Waiting, WallTime, Watch, Watchlist, simulate,
 };
 
 /// One thing that happened.
@@ -146,6 +146,21 @@ pub enum Msg {
         /// What happened, in words.
         result: Result<String, Problem>,
     },
+    /// The watch list as it is now, whoever changed it.
+    Watchlist {
+        /// All of it.
+        list: Watchlist,
+        /// What was seen before of payments that are new on it, oldest first.
+        seen: Vec<(WatchKey, Vec<Observation>)>,
+    },
+    /// What came of [`super::Effect::Watch`] or [`super::Effect::Expect`]: the payment is watched, and expects what was
+    /// said unless there is an error.
+    Watched {
+        /// What was to be.
+        new: NewWatch,
+        /// Within, the other expectation that stays in force.
+        result: Result<Option<Expectation>, Problem>,
+    },
     /// What came of [`super::Effect::Manage`]. One that was called off too late still brings what was kept.
     Managed {
         /// The number given in the effect.
@@ -164,6 +179,8 @@ pub struct Ready {
     pub credentials: Vec<(AccountId, CredentialStatus)>,
     /// The payments to watch, with what was seen of them before, oldest first.
     pub watches: Vec<(Watch, Vec<Observation>)>,
+    /// Matters that were marked as handled, and when.
+    pub handled: Vec<(String, WallTime)>,
     /// The latest exchanges, newest first.
     pub log: Vec<Arc<Exchange>>,
     /// The latest callbacks, newest first.
@@ -196,6 +213,19 @@ pub enum Level {
     Warning,
     /// Something does not work.
     Error,
+}
+
+/// A payment to be watched, and what is expected of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewWatch {
+    /// Whose payment.
+    pub account: AccountId,
+    /// Which.
+    pub id: PaymentId,
+    /// What must be paid, where that was said.
+    pub expected: Option<Expected>,
+    /// Who said it.
+    pub by: ExpectedBy,
 }
 
 /// Names one payment on the watch list.

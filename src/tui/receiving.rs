@@ -176,7 +176,7 @@ impl Model {
             return;
         };
         let over = watched.is_final();
-        let (tone, words) = watched.verdict(now);
+        let (tone, words) = watched.explain(now);
         let level = match tone {
             Tone::Bad => Level::Error,
             Tone::Warn if over => Level::Warning,

@@ -418,7 +418,7 @@ impl Store {
             .accounts
             .iter()
             .filter(|known| known.status.why().is_some());
-        let payments = self.payments.iter().filter(|w| w.is_alarming(now));
+        let payments = self.payments.iter().filter(|w| w.needs_attention());
         let notices = self.notices.iter().filter(|n| n.level > Level::Info);
         // Told as a notice too, until that is dismissed; the matter itself is one.
         let down = matches!(self.listening, Listening::Down { .. })

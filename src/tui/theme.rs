@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::widgets::BorderType;
 
-use crate::domain::Environment;
+use crate::domain::{Environment, Severity};
 
 use super::setup::{ThemeChoice, UiOptions};
 
@@ -29,6 +29,18 @@ pub enum Tone {
     Live,
     /// Pretended money.
     Sim,
+}
+
+impl From<Severity> for Tone {
+    fn from(severity: Severity) -> Self {
+        match severity {
+            Severity::Good => Self::Good,
+            Severity::Busy => Self::Busy,
+            Severity::Over => Self::Dim,
+            Severity::Warning => Self::Warn,
+            Severity::Bad => Self::Bad,
+        }
+    }
 }
 
 /// All styles there are.

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use crate::domain::{
-    Comparison, Now, Observation, Payment, PaymentState, Problem, ProblemKind, RequestId, WallTime,
-    Watch, inert,
+    Expected, Now, Observation, Payment, PaymentVerdict, Problem, ProblemKind, RequestId, WallTime,
+    Watch, time,
 };
 
 use super::theme::Tone;
@@ -16,6 +16,8 @@ const POLL_FIRST: Duration = Duration::from_secs(5);
 const POLL_SLOWEST: Duration = Duration::from_mins(1);
 /// A provider knows an id once its payer has opened the page; so long that is no cause for concern.
 const UNKNOWN_IS_NORMAL: Duration = Duration::from_mins(10);
+/// An id that its provider has not known for so long is not asked for any more: nobody opened the page.
+const UNKNOWN_EXPIRES: Duration = Duration::from_hours(24);
 /// Changes kept of one payment.
 const SEEN_MAX: usize = 64;
 
@@ -45,6 +47,8 @@ pub struct Watched {
     /// Changes only, oldest first.
     seen: Vec<Observation>,
     pub trouble: Trouble,
+    /// When the provider answered last, in this run.
+    answered_at: Option<WallTime>,
     /// The provider has told of it before, be it that the id is not known.
     told: bool,
     pub asking: Option<RequestId>,
@@ -66,6 +70,7 @@ impl Watched {
             told: !changes.is_empty(),
             seen: changes,
             trouble: Trouble::None,
+            answered_at: None,
             asking: None,
             interval: POLL_FIRST,
             due: None,
@@ -82,6 +87,7 @@ impl Watched {
             told: false,
             seen: Vec::new(),
             trouble: Trouble::None,
+            answered_at: None,
             asking: None,
             interval: POLL_FIRST,
             due: None,
@@ -111,16 +117,33 @@ impl Watched {
             .is_some_and(|payment| payment.state.is_final())
     }
 
-    pub fn comparison(&self) -> Comparison {
-        self.latest().map_or(Comparison::NotCompared, |payment| {
-            payment.compare(self.watch.expected.as_ref())
-        })
+    /// What is expected of it.
+    pub fn expected(&self) -> Option<&Expected> {
+        self.watch.expected.as_ref().map(|expected| &expected.sum)
     }
 
-    /// FINALIZED, and as expected.
-    pub fn is_paid(&self) -> bool {
-        self.latest().is_some_and(|payment| payment.state.is_paid())
-            && self.comparison() == Comparison::Matches
+    /// What it comes to; `None` before anything was seen of it.
+    pub fn verdict(&self) -> Option<PaymentVerdict> {
+        let payment = self.latest()?;
+        Some(payment.verdict(self.expected()))
+    }
+
+    /// Whether an operator should look at it.
+    pub fn needs_attention(&self) -> bool {
+        let latest = self.latest();
+        latest.is_some_and(|payment| payment.needs_attention(self.expected()))
+    }
+
+    /// How old its state is, where the last check failed; `None` where the state is fresh, final or not known.
+    pub fn stale_since(&self) -> Option<WallTime> {
+        let open = !self.is_final() && matches!(self.trouble, Trouble::Failed(_));
+        let known = self.answered_at.or(self.changed_at());
+        known.filter(|_| open)
+    }
+
+    /// Nobody opened its page in a day: it is not asked for any more.
+    pub fn is_expired(&self, now: Now) -> bool {
+        self.trouble == Trouble::NotKnown && now.wall.since(self.watch.since) > UNKNOWN_EXPIRES
     }
 
     /// When the next poll is due; none while one is under way or none is meant to come.
@@ -153,6 +176,7 @@ impl Watched {
         let heard = match result {
             Ok(payment) => {
                 self.trouble = Trouble::None;
+                self.answered_at = Some(now.wall);
                 let told_before = std::mem::replace(&mut self.told, true);
                 if self.latest() == Some(&payment) {
                     self.interval = slower(self.interval).min(POLL_SLOWEST);
@@ -180,7 +204,8 @@ impl Watched {
                 Heard::Nothing
             }
         };
-        self.due = (!self.is_final()).then(|| now.mono + self.interval);
+        let over = self.is_final() || self.is_expired(now);
+        self.due = (!over).then(|| now.mono + self.interval);
         heard
     }
 
@@ -193,133 +218,62 @@ impl Watched {
     pub fn badge(&self, now: Now) -> (&'static str, String, Tone) {
         let Some(payment) = self.latest() else {
             return match &self.trouble {
-                Trouble::None => ("◌", "asking".into(), Tone::Dim),
+                Trouble::None => ("◌", "checking".into(), Tone::Dim),
+                Trouble::NotKnown if self.is_expired(now) => ("×", "EXPIRED".into(), Tone::Dim),
                 Trouble::NotKnown if self.is_overdue(now) => ("?", "NOT FOUND".into(), Tone::Warn),
                 Trouble::NotKnown => ("◌", "not known".into(), Tone::Dim),
                 Trouble::Failed(_) => ("!", "no answer".into(), Tone::Bad),
             };
         };
-        let wrong = !matches!(
-            self.comparison(),
-            Comparison::Matches | Comparison::NotCompared
-        );
-        match &payment.state {
-            PaymentState::Finalized if self.is_paid() => ("✔", "PAID".into(), Tone::Good),
-            PaymentState::Finalized if wrong => ("!", "FINALIZED".into(), Tone::Bad),
-            PaymentState::Finalized => ("●", "FINALIZED".into(), Tone::Warn),
-            PaymentState::Canceled => ("×", "CANCELED".into(), Tone::Dim),
-            PaymentState::Cancelling => ("×", "CANCELLING".into(), Tone::Warn),
-            PaymentState::Failed => ("✘", "FAILED".into(), Tone::Bad),
-            PaymentState::New => ("○", "NEW".into(), Tone::Busy),
-            PaymentState::Unknown(word) => ("?", inert::cut(word, 40), Tone::Warn),
-            open => ("◉", open.to_string(), Tone::Busy),
-        }
+        let (glyph, word) = payment.badge(self.expected());
+        (glyph, word, payment.severity(self.expected()).into())
     }
 
-    /// Glyph, words and tone of the comparison.
-    pub fn mark(&self) -> (&'static str, &'static str, Tone) {
-        match (self.comparison(), self.latest().is_some()) {
-            (Comparison::Matches, _) => ("=", "as expected", Tone::Good),
-            (Comparison::Less, _) => ("<", "less", Tone::Bad),
-            (Comparison::More, _) => (">", "more", Tone::Warn),
-            (Comparison::OtherCurrency, _) => ("≠", "currency", Tone::Bad),
-            (Comparison::NotCompared, true) if self.watch.expected.is_none() => {
-                ("·", "not compared", Tone::Dim)
-            }
-            (Comparison::NotCompared, false) if self.watch.expected.is_some() => {
-                ("·", "is expected", Tone::Dim)
-            }
-            (Comparison::NotCompared, _) => ("", "", Tone::Dim),
+    /// Glyph, words and tone beside its state: how the money compares, or that the last check failed.
+    pub fn mark(&self, now: Now) -> (&'static str, String, Tone) {
+        if let Some(since) = self.stale_since() {
+            let age = time::coarse(now.wall.since(since));
+            return ("!", format!("stale {age}"), Tone::Warn);
         }
-    }
-
-    /// Whether an operator should look at it.
-    pub fn is_alarming(&self, now: Now) -> bool {
-        matches!(self.trouble, Trouble::Failed(_))
-            || matches!(
-                self.comparison(),
-                Comparison::Less | Comparison::More | Comparison::OtherCurrency
-            )
-            || (self.trouble == Trouble::NotKnown && self.is_overdue(now))
+        let Some(payment) = self.latest() else {
+            let expects = self.watch.expected.is_some();
+            let words = if expects { "awaiting payment" } else { "" };
+            return ("", words.into(), Tone::Dim);
+        };
+        let (glyph, words) = payment.verdict(self.expected()).mark();
+        let tone = payment.severity(self.expected()).into();
+        (glyph, words.into(), tone)
     }
 
     /// What it comes to, in words.
-    pub fn verdict(&self, now: Now) -> (Tone, String) {
+    pub fn explain(&self, now: Now) -> (Tone, String) {
         let Some(payment) = self.latest() else {
-            return self.verdict_unseen(now);
+            return self.explain_unseen(now);
         };
-        let sum = format!("{} {}", payment.amount, payment.currency);
-        let expected = self
-            .watch
-            .expected
-            .as_ref()
-            .map(|expected| format!("{} {}", expected.amount, expected.currency))
-            .unwrap_or_default();
-        let paid = payment.state.is_paid();
-        let says = if paid { "received" } else { "it is over" };
-        let held =
-            |how: &str, then: &str| format!("expected {expected}, {says} {sum}: {how}{then}");
-        let stop = if paid {
-            " — do not deliver"
-        } else {
-            " — not paid, and not what was agreed"
+        let tone = match payment.severity(self.expected()).into() {
+            Tone::Busy => Tone::Plain,
+            tone => tone,
         };
-        match (self.comparison(), &payment.state) {
-            (_, PaymentState::Canceled) => (
-                Tone::Dim,
-                format!("called off: {sum} was not paid — do not deliver"),
-            ),
-            (_, PaymentState::Failed) => (
-                Tone::Bad,
-                format!("went wrong: {sum} was not paid — do not deliver"),
-            ),
-            (Comparison::Less, _) => (Tone::Bad, held("less than expected", stop)),
-            (Comparison::OtherCurrency, _) => (Tone::Bad, held("another currency", stop)),
-            (Comparison::More, _) => (
-                Tone::Warn,
-                held(
-                    "more than expected",
-                    if paid {
-                        " — ask before you deliver"
-                    } else {
-                        stop
-                    },
-                ),
-            ),
-            (Comparison::Matches, PaymentState::Finalized) => (
-                Tone::Good,
-                format!("PAID: expected {expected}, received {sum}"),
-            ),
-            (Comparison::NotCompared, PaymentState::Finalized) => (
-                Tone::Warn,
-                format!(
-                    "received {sum}, but nothing to compare it with was given — hold it against the order before you deliver"
-                ),
-            ),
-            (comparison, state) => {
-                let also = if comparison == Comparison::Matches {
-                    format!("not paid yet, over {sum} as expected: ")
-                } else {
-                    format!("not paid yet, over {sum}: ")
-                };
-                (Tone::Plain, also + &meaning(state))
-            }
-        }
+        (tone, payment.explain(self.expected()))
     }
 
-    fn verdict_unseen(&self, now: Now) -> (Tone, String) {
+    fn explain_unseen(&self, now: Now) -> (Tone, String) {
         match &self.trouble {
             Trouble::None => (Tone::Dim, "waiting for the first answer".into()),
+            Trouble::NotKnown if self.is_expired(now) => (
+                Tone::Dim,
+                "nobody opened the payment page in a day; no longer checked".into(),
+            ),
             Trouble::NotKnown if self.is_overdue(now) => (
                 Tone::Warn,
                 format!(
-                    "the provider has not known this id for {}: check its spelling and the account; still asking",
-                    crate::domain::time::fine(now.wall.since(self.watch.since))
+                    "the provider has not known this id for {}: check its spelling and the account; still checking",
+                    time::fine(now.wall.since(self.watch.since))
                 ),
             ),
             Trouble::NotKnown => (
                 Tone::Plain,
-                "not known yet: the payer has not opened the payment page; still asking".into(),
+                "not known yet: the payer has not opened the payment page; still checking".into(),
             ),
             Trouble::Failed(_) => (Tone::Dim, "nothing is known of it".into()),
         }
@@ -328,19 +282,4 @@ impl Watched {
 
 fn slower(interval: Duration) -> Duration {
     interval * 3 / 2
-}
-
-fn meaning(state: &PaymentState) -> String {
-    match state {
-        PaymentState::New => "the payer has opened the page".into(),
-        PaymentState::Active => "the payer may pay; a part may have arrived".into(),
-        PaymentState::Processing => "the payer has paid, the network has not confirmed it".into(),
-        PaymentState::Finalizing => "confirmed, on its way to the shop".into(),
-        PaymentState::Cancelling => "being called off".into(),
-        PaymentState::Unknown(word) => format!(
-            "{} is a state this version does not know, taken as open",
-            inert::quoted(word, 24)
-        ),
-        PaymentState::Finalized | PaymentState::Canceled | PaymentState::Failed => String::new(),
-    }
 }

@@ -1,14 +1,14 @@
 //! What is done in windows: opening them, checking their forms, and what follows from one that is filled in.
 
 use super::keys::{Action, TABLE};
-use super::msg::Level;
+use super::msg::{Level, NewWatch};
 use super::overlays::sandbox::Chosen;
 use super::overlays::{Overlay, Stage, add_watch, arm, palette, simulate_form};
 use super::panes::{Pane, step};
 use super::store::Purpose;
 use super::widgets::form::{first_line, paste};
 use super::{Effect, Model};
-use crate::domain::{AccountId, Expected, LinkRequest, Now, Op, Secret, Watch, curl};
+use crate::domain::{AccountId, ExpectedBy, LinkRequest, Now, Op, Secret, curl};
 
 impl Model {
     pub(super) fn open_palette(&mut self) {
@@ -87,11 +87,11 @@ impl Model {
         self.form_changed(now);
         match &mut self.overlay {
             Overlay::AddWatch(form) => {
-                if let Some(watch) = form.submit(now.wall) {
+                if let Some(new) = form.submit() {
                     self.overlay = Overlay::None;
                     self.focus = Pane::Payments;
                     self.payments
-                        .watch(watch, &mut Self::hand(&mut self.store, now, out));
+                        .watch(new, &mut Self::hand(&mut self.store, now, out));
                 }
             }
             Overlay::Quote(form) => {
@@ -234,17 +234,14 @@ impl Model {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        let watch = Watch {
+        let new = NewWatch {
             account: account.clone(),
             id: link.id.clone(),
-            expected: Some(Expected {
-                amount: link.amount.clone(),
-                currency: link.currency.clone(),
-            }),
-            since: now.wall,
+            expected: Some(link.expected()),
+            by: ExpectedBy::Link,
         };
         self.payments
-            .watch(watch, &mut Self::hand(&mut self.store, now, out));
+            .watch(new, &mut Self::hand(&mut self.store, now, out));
     }
 
     pub(super) fn offered_accounts(&self) -> (Vec<AccountId>, usize) {

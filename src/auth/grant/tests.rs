@@ -13,6 +13,7 @@ fn account() -> Account {
         base: "http://127.0.0.1".into(),
         secret_source: String::new(),
         uses_access_tokens: true,
+        abilities: &[],
     }
 }
 

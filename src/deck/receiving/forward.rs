@@ -173,6 +173,7 @@ impl Shared {
                 base: String::new(),
                 secret_source: String::new(),
                 uses_access_tokens: false,
+                abilities: &[],
             }),
         }
     }

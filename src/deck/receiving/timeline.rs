@@ -46,15 +46,8 @@ impl Deck {
         };
         let deliveries = self.ledger.deliveries(deliveries).await;
         let deliveries = deliveries.map_err(|error| unread("callbacks", &error))?;
-        let seen = if embedded {
-            self.asker.seen.of(account, payment)
-        } else {
-            let seen = self
-                .ledger
-                .observations(&self.profile, account, payment)
-                .await;
-            seen.map_err(|error| unread("what was seen of payments", &error))?
-        };
+        let seen = self.observations(account, payment).await?;
+        let expectations = self.expectations(account, payment).await?;
         let about = redact::scrub(payment.as_str());
         let environment = desk.account.environment.as_str();
         let mut happenings: Vec<Happening> = calls
@@ -64,6 +57,13 @@ impl Deck {
             .chain(seen.into_iter().map(|seen| Happening {
                 at: seen.at,
                 what: What::State(seen),
+            }))
+            .chain(expectations.iter().enumerate().map(|(at, new)| Happening {
+                at: new.at,
+                what: What::Expected {
+                    old: at.checked_sub(1).map(|at| expectations[at].clone()),
+                    new: new.clone(),
+                },
             }))
             .chain(deliveries.into_iter().map(|delivery| Happening {
                 at: delivery.received_at,
@@ -77,6 +77,7 @@ impl Deck {
         Ok(Timeline {
             account: account.clone(),
             payment: payment.clone(),
+            expected: expectations.last().map(|last| last.sum.clone()),
             happenings,
             cut: over > 0,
         })

@@ -203,31 +203,20 @@ async fn an_observation_is_kept_only_where_something_changed() {
 async fn watches_and_verdicts_are_kept_by_profile() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = start(folder.path());
-    let watch = |id: &str, amount: Option<&str>, since| Watch {
+    let watch = |id: &str, since| Watch {
         account: shop(),
         id: PaymentId::new(id).unwrap(),
-        expected: amount.map(|amount| Expected {
-            amount: Amount::typed(amount).unwrap(),
-            currency: Currency::new("oPLN").unwrap(),
-        }),
+        expected: None,
         since: WallTime(since),
     };
-    ledger
-        .watch("live", &watch("A", Some("12.50"), 1))
-        .await
-        .unwrap();
-    ledger.watch("live", &watch("B", None, 2)).await.unwrap();
-    ledger
-        .watch("live", &watch("A", Some("13"), 9))
-        .await
-        .unwrap();
-    let expected = [watch("A", Some("13"), 1), watch("B", None, 2)];
-    assert_eq!(ledger.watches("live").await.unwrap(), expected);
-    ledger
-        .unwatch("live", &shop(), &expected[0].id)
-        .await
-        .unwrap();
-    assert_eq!(ledger.watches("live").await.unwrap(), expected[1..]);
+    for row in [watch("A", 1), watch("B", 2), watch("A", 9)] {
+        ledger.watch("live", &row).await.unwrap();
+    }
+    let all = [watch("A", 1), watch("B", 2)];
+    assert_eq!(ledger.watches("live").await.unwrap(), all);
+    let unwatched = ledger.unwatch("live", &shop(), &all[0].id).await;
+    assert_eq!(unwatched, Ok(true));
+    assert_eq!(ledger.watches("live").await.unwrap(), all[1..]);
     assert_eq!(ledger.watches("sandbox").await, Ok(vec![]));
 
     let recall = async || ledger.recall_credentials("live", &shop()).await.unwrap();
@@ -262,4 +251,59 @@ async fn watches_and_verdicts_are_kept_by_profile() {
             why: why()
         }
     );
+}
+
+#[tokio::test]
+async fn an_expectation_outlives_its_watch_and_changes_only_with_a_yes() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    let id = PaymentId::new("ORDER-łódź ✓/1").unwrap();
+    let expects = |amount: &str, at| Expectation {
+        sum: Expected {
+            amount: Amount::typed(amount).unwrap(),
+            currency: Currency::new("oPLN").unwrap(),
+        },
+        by: ExpectedBy::Link,
+        at: WallTime(at),
+    };
+    let set = async |amount, at, replaced| {
+        let new = expects(amount, at);
+        let set = ledger.expect("live", &shop(), &id, &new, replaced).await;
+        set.unwrap()
+    };
+    assert_eq!(set("249.00", 1, Replaced::Never).await, Ok(None));
+    assert_eq!(set("249", 2, Replaced::Never).await, Ok(Some(expects("249.00", 1))));
+    assert_eq!(set("1", 3, Replaced::Never).await, Err(expects("249.00", 1)));
+    let watched = Watch {
+        account: shop(),
+        id: id.clone(),
+        expected: None,
+        since: WallTime(4),
+    };
+    ledger.watch("live", &watched).await.unwrap();
+    ledger.unwatch("live", &shop(), &id).await.unwrap();
+    ledger.watch("live", &watched).await.unwrap();
+    let watches = ledger.watches("live").await.unwrap();
+    assert_eq!(watches[0].expected, Some(expects("249.00", 1)));
+    assert_eq!(set("1", 5, Replaced::Confirmed).await, Ok(Some(expects("249.00", 1))));
+    let all = ledger.expectations("live", &shop(), &id).await.unwrap();
+    assert_eq!(all, [expects("249.00", 1), expects("1", 5)]);
+    let now = ledger.expectation("live", &shop(), &id).await.unwrap();
+    assert_eq!(now, Some(expects("1", 5)));
+    assert_eq!(ledger.expectation("other", &shop(), &id).await, Ok(None));
+}
+
+#[tokio::test]
+async fn a_matter_stays_handled_until_its_mark_is_taken_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    for at in [7, 9] {
+        let marked = ledger.mark_handled("live", "payment A", Some(WallTime(at)));
+        marked.await.unwrap();
+    }
+    let handled = ledger.handled("live").await.unwrap();
+    assert_eq!(handled, [("payment A".to_owned(), WallTime(9))]);
+    assert_eq!(ledger.handled("other").await, Ok(vec![]));
+    ledger.mark_handled("live", "payment A", None).await.unwrap();
+    assert_eq!(ledger.handled("live").await, Ok(vec![]));
 }

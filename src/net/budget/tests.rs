@@ -266,6 +266,7 @@ fn counter(limit: u32) -> Counter {
         host: String::new(),
         secret_source: String::new(),
         uses_access_tokens: false,
+        abilities: &[],
     };
     let limit = Limit {
         scope: "s".into(),

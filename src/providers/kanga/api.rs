@@ -11,7 +11,7 @@ use super::wire::{Field, Flat};
 use crate::domain::payment::Price;
 use crate::domain::{
     Amount, Answer, Currency, Estimate, LinkRequest, Op, Payment, PaymentId, PaymentLink,
-    PaymentState, RawReply, Secret, WallTime, inert,
+    PaymentState, RawReply, Reported, Secret, WallTime, inert,
 };
 use crate::net::{Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, Sealed, redact};
 use crate::providers::{ApiError, Client, Credentials};
@@ -325,19 +325,26 @@ fn outcome(answer: &Flat, reply: &Reply, asked: &str) -> Result<(), ApiError> {
 }
 
 /// Any word may be a currency.
-fn currency(text: &str) -> Result<Currency, ApiError> {
-    Currency::new(redact::scrub(text)).map_err(|error| ApiError::Nonsense {
-        what: error.to_string(),
-    })
+fn currency(text: &str) -> Reported<Currency> {
+    Reported::currency(&redact::scrub(text))
 }
 
-/// What is none is quoted in the error, cut: a secret in it must be replaced before that.
-fn amount(name: &str, text: &str) -> Result<Amount, ApiError> {
-    Amount::received(text)
-        .or_else(|_| Amount::received(&redact::field(name, text)))
-        .map_err(|error| ApiError::Nonsense {
-            what: error.to_string(),
-        })
+/// An amount that cannot be read is kept as it came, for it must not cost the state beside it. It is shown, so a secret
+/// in it is replaced.
+fn amount(answer: &Flat, name: &str) -> Reported<Amount> {
+    let text = reported(answer, name);
+    match Reported::amount(text) {
+        Reported::Unread(text) => Reported::amount(&redact::field(name, &text)),
+        read @ Reported::Read(_) => read,
+    }
+}
+
+/// The text of a field that may be missing, or a number.
+fn reported<'a>(answer: &'a Flat, name: &str) -> &'a str {
+    match answer.get(name) {
+        Some(Field::Text(text) | Field::Number(text)) => text,
+        Some(Field::Other(_)) | None => "",
+    }
 }
 
 fn payment(id: &PaymentId, answer: &Flat) -> Result<Payment, ApiError> {
@@ -348,8 +355,8 @@ fn payment(id: &PaymentId, answer: &Flat) -> Result<Payment, ApiError> {
     }
     Ok(Payment {
         id: id.clone(),
-        currency: currency(text(answer, "currency")?)?,
-        amount: amount("amount", text(answer, "amount")?)?,
+        currency: currency(reported(answer, "currency")),
+        amount: amount(answer, "amount"),
         // Any word may be a state.
         state: PaymentState::from_word(&redact::scrub(state)),
     })
@@ -365,8 +372,8 @@ fn estimate(
     let mut prices = Vec::with_capacity(answer.0.len());
     for (name, _) in &answer.0 {
         prices.push(Price {
-            currency: currency(name)?,
-            amount: amount(name, text(answer, name)?)?,
+            currency: currency(name),
+            amount: amount(answer, name),
         });
     }
     if prices.is_empty() {

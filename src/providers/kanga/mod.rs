@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::{Endpoint, Manifest, PublishedLimit, Verify};
 use crate::domain::manage::Guide;
-use crate::domain::{Counts, Documented, Environment, ProviderId};
+use crate::domain::{Ability, Counts, Documented, Environment, ProviderId};
 
 /// Kanga's registration.
 pub static MANIFEST: Manifest = Manifest {
@@ -40,6 +40,12 @@ pub static MANIFEST: Manifest = Manifest {
         period: Duration::from_mins(1),
     }],
     tokens: None,
+    abilities: &[
+        Ability::Payments,
+        Ability::Links,
+        Ability::Estimates,
+        Ability::SignatureTest,
+    ],
     verify: Verify::Call,
     proves: &[settings::API_SECRET],
     guide: GUIDE,

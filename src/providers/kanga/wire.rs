@@ -1,4 +1,4 @@
-//! Kanga's JSON exactly as sent. Strict where money is concerned: an amount is a string, a key stands once.
+//! Kanga's JSON exactly as sent; a key stands once.
 
 use serde::Deserialize;
 use serde_json::Value;

@@ -63,6 +63,7 @@ pub static MANIFEST: Manifest = Manifest {
         },
     ],
     tokens: Some(auth::fetch),
+    abilities: &[],
     verify: Verify::Call,
     proves: &[settings::CLIENT_SECRET],
     guide: GUIDE,

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::{Endpoint, Manifest, PublishedLimit, Verify};
 use crate::domain::manage::Guide;
-use crate::domain::{Counts, Environment, ProviderId};
+use crate::domain::{Ability, Counts, Environment, ProviderId};
 
 /// Kongregate's registration.
 pub static MANIFEST: Manifest = Manifest {
@@ -37,6 +37,7 @@ pub static MANIFEST: Manifest = Manifest {
         period: Duration::from_mins(1),
     }],
     tokens: None,
+    abilities: &[Ability::Players],
     verify: Verify::Call,
     proves: &[settings::API_KEY],
     guide: GUIDE,

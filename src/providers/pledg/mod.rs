@@ -49,6 +49,7 @@ pub static MANIFEST: Manifest = Manifest {
     }],
     tokens: Some(api::fetch),
     // No path that reads an account is documented, and both schedule simulations depend on a merchant's uid.
+    abilities: &[],
     verify: Verify::TokenCall,
     // The merchant's secret signs, and the dashboard's password opens other calls: neither goes into the token call.
     proves: &[settings::API_SECRET],

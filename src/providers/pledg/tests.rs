@@ -63,6 +63,7 @@ async fn bench_with(change: impl FnOnce(&mut BTreeMap<&'static str, String>)) ->
         base: String::new(),
         secret_source: String::new(),
         uses_access_tokens: true,
+        abilities: &[],
     };
     let session = Session::new(Arc::new(gate), account, vec![("api", base)], Vec::new());
     let mut keys: BTreeMap<_, _> = MANIFEST

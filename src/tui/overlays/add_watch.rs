@@ -4,7 +4,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::draw_form;
-use crate::domain::{AccountId, Amount, Expected, PaymentId, WallTime, Watch};
+use crate::domain::{AccountId, Amount, Expected, ExpectedBy, PaymentId};
+use crate::tui::msg::NewWatch;
 use crate::tui::panes::Look;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
@@ -39,8 +40,8 @@ impl State {
         Self { form, accounts }
     }
 
-    /// The watch it makes, or errors beside its fields.
-    pub fn submit(&mut self, now: WallTime) -> Option<Watch> {
+    /// What it makes, or errors beside its fields.
+    pub fn submit(&mut self) -> Option<NewWatch> {
         let chosen = self.form.fields.get(ACCOUNT).map_or(0, Field::chosen);
         let fields = &mut self.form.fields;
         let id = PaymentId::new(fields[ID].typed());
@@ -61,11 +62,11 @@ impl State {
         if self.form.find_error() {
             return None;
         }
-        Some(Watch {
+        Some(NewWatch {
             account: self.accounts.get(chosen)?.clone(),
             id: id.ok()?,
             expected,
-            since: now,
+            by: ExpectedBy::Form,
         })
     }
 

@@ -105,6 +105,7 @@ impl State {
             email,
             force_currency: force.ok()?,
             with_token,
+            replace_expectation: false,
         };
         Some((self.account()?.clone(), link))
     }

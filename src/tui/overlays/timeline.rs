@@ -278,7 +278,7 @@ impl State {
         match &timeline.happenings[at].what {
             What::Call { exchange, .. } => Chosen::Exchange(*exchange),
             What::Callback(delivery) => Chosen::Delivery(delivery.clone()),
-            What::State(_) => Chosen::Nothing,
+            What::State(_) | What::Expected { .. } => Chosen::Nothing,
         }
     }
 

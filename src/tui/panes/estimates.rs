@@ -8,7 +8,9 @@ use ratatui::layout::Rect;
 
 use super::{Hand, Look, age_changes_in, tick};
 use crate::domain::payment::Price;
-use crate::domain::{AccountId, Amount, Currency, Estimate, Now, Op, Problem, RequestId};
+use crate::domain::{
+    AccountId, Amount, Currency, Estimate, Now, Op, Problem, Reported, RequestId,
+};
 use crate::tui::keys::Action;
 use crate::tui::store::{Phase, Purpose};
 use crate::tui::theme::Tone;
@@ -126,7 +128,9 @@ impl State {
             Ok(mut quote) => {
                 self.trouble = None;
                 // The provider's order varies from answer to answer.
-                quote.prices.sort_by(|a, b| a.currency.cmp(&b.currency));
+                quote
+                    .prices
+                    .sort_by(|a, b| a.currency.as_str().cmp(b.currency.as_str()));
                 if self.quotes.len() == HISTORY_MAX {
                     self.quotes.pop_front();
                 }
@@ -162,7 +166,7 @@ impl State {
                 return;
             }
             let text = format!(
-                "Nothing is quoted. Press {} in this pane to ask what a sum costs in other currencies.",
+                "Nothing is quoted. Press {} in this pane to see what a payer would pay in each currency.",
                 look.key(Action::Quote)
             );
             paragraph(buf, area, &text, look.theme.style(Tone::Dim));
@@ -211,16 +215,23 @@ impl State {
             let gap = if right.is_empty() { "" } else { " · " };
             right = format!("{right}{gap}next {}", look.until(due));
         }
+        let sum = format!("{} {}", question.quantity, question.token);
+        let at = format!(" at {}", question.account);
+        let at = if look.store.accounts.len() > 1 { &*at } else { "" };
         let mut pen = Pen::new(buf, area, 0);
-        let keep = width(&right) + 1;
-        pen.keep(keep)
-            .text(question.quantity.as_str(), theme.bold(Tone::Plain))
-            .text(" ", theme.style(Tone::Plain))
-            .text(question.token.as_str(), theme.bold(Tone::Plain));
-        if pen.left() > 8 && look.store.accounts.len() > 1 {
-            pen.text(" at ", theme.style(Tone::Dim))
-                .text(question.account.as_str(), theme.style(Tone::Dim));
-        }
+        pen.keep(width(&right) + 1);
+        // The longest wording that there is room for.
+        let room = pen.left();
+        let fits = |(before, after): &(&str, String)| width(before) + width(&sum) + width(after) <= room;
+        let wordings = [
+            ("to settle ", format!("{at}, the payer pays")),
+            ("to settle ", ", the payer pays".to_owned()),
+            ("", ": payer pays".to_owned()),
+        ];
+        let (before, after) = wordings.into_iter().find(fits).unwrap_or_default();
+        pen.text(before, theme.style(Tone::Dim))
+            .text(&sum, theme.bold(Tone::Plain))
+            .text(&after, theme.style(Tone::Dim));
         Pen::new(buf, area, 0).flush(&right, theme.style(tone));
     }
 
@@ -245,8 +256,8 @@ impl State {
         for (row, at) in (0..).zip(self.list.window(quote.prices.len(), area.height)) {
             let price = &quote.prices[at];
             let change = before
-                .and_then(|before| find(before, &price.currency))
-                .and_then(|earlier| price.amount.change_since(&earlier.amount));
+                .and_then(|before| find(before, price))
+                .and_then(|earlier| price.amount.read()?.change_since(earlier));
             let (shown, tone) = match change {
                 None => (String::new(), Tone::Dim),
                 Some(change) => (
@@ -258,19 +269,22 @@ impl State {
                     },
                 ),
             };
-            let main = if stale { Tone::Dim } else { Tone::Plain };
+            let main = match price.amount {
+                Reported::Unread(_) => Tone::Warn,
+                Reported::Read(_) if stale => Tone::Dim,
+                Reported::Read(_) => Tone::Plain,
+            };
             let mut pen = Pen::new(buf, area, row);
             pen.cell(price.currency.as_str(), currency, theme.style(Tone::Dim))
                 .skip(1)
-                .right(price.amount.as_str(), price_width, theme.style(main))
+                .right(&price.amount.to_string(), price_width, theme.style(main))
                 .right(&shown, 9, theme.style(tone))
                 .skip(1);
             let room = pen.left().min(cells(HISTORY_MAX));
             let seen = self
                 .quotes
                 .iter()
-                .filter_map(|quote| find(quote, &price.currency))
-                .map(|price| &price.amount);
+                .filter_map(|quote| find(quote, price));
             pen.text(&sparkline(seen, room), theme.style(Tone::Accent));
             if at == self.list.selected && look.focused {
                 let line = Rect {
@@ -284,9 +298,9 @@ impl State {
     }
 }
 
-fn find<'a>(quote: &'a Estimate, currency: &Currency) -> Option<&'a Price> {
-    quote
-        .prices
-        .iter()
-        .find(|price| price.currency == *currency)
+/// The amount that another quote has for the currency of `price`, where it can be read.
+fn find<'a>(quote: &'a Estimate, price: &Price) -> Option<&'a Amount> {
+    let mut prices = quote.prices.iter();
+    let same = prices.find(|other| other.currency == price.currency)?;
+    same.amount.read()
 }

@@ -8,10 +8,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{Hand, Look, age, age_changes_in, tick, track};
-use crate::domain::{AccountId, Now, PaymentId, WallTime, Watch};
+use crate::domain::{AccountId, Expectation, ExpectedBy, Now, PaymentId, WallTime, Watch};
 use crate::tui::Effect;
 use crate::tui::keys::Action;
-use crate::tui::msg::{Level, WatchKey};
+use crate::tui::msg::{Level, NewWatch, WatchKey};
 use crate::tui::store::{Phase, Store};
 use crate::tui::theme::Tone;
 use crate::tui::watched::{Trouble, Watched};
@@ -39,23 +39,28 @@ impl State {
         self.removed.is_some()
     }
 
-    /// Puts a payment on the list, or gives one that is on it another expectation, and looks at it.
-    pub fn watch(&mut self, watch: Watch, hand: &mut Hand<'_>) {
-        let place = hand
-            .store
-            .payments
-            .iter()
-            .position(|w| w.watch.account == watch.account && w.watch.id == watch.id);
-        hand.out.push(Effect::Watch(watch.clone()));
+    /// Puts a payment on the list, or selects the one that is on it, and checks it. What is expected of one that is
+    /// known is not changed by it: [`Effect::Watch`] asks where it differs.
+    pub fn watch(&mut self, new: NewWatch, hand: &mut Hand<'_>) {
+        let key = (&new.account, &new.id);
+        let mut all = hand.store.payments.iter();
+        let place = all.position(|w| (&w.watch.account, &w.watch.id) == key);
         if let Some(at) = place {
-            let known = &mut hand.store.payments[at];
-            known.watch.expected = watch.expected;
-            known.stir(hand.now);
+            hand.store.payments[at].stir(hand.now);
         } else {
-            let new = Watched::new(watch, Vec::new(), hand.now);
-            hand.store.payments.insert(0, new);
+            let at = hand.now.wall;
+            let expected = new.expected.clone();
+            let watch = Watch {
+                account: new.account.clone(),
+                id: new.id.clone(),
+                expected: expected.map(|sum| Expectation { sum, by: new.by, at }),
+                since: at,
+            };
+            let watched = Watched::new(watch, Vec::new(), hand.now);
+            hand.store.payments.insert(0, watched);
         }
         self.list.selected = place.unwrap_or(0);
+        hand.out.push(Effect::Watch(new));
     }
 
     /// Whether it was taken off the list by hand.
@@ -66,7 +71,12 @@ impl State {
 
     /// Puts a payment on the list that a callback told of; what is looked at stays what is looked at.
     pub fn add_told(&mut self, watch: Watch, hand: &mut Hand<'_>) {
-        hand.out.push(Effect::Watch(watch.clone()));
+        hand.out.push(Effect::Watch(NewWatch {
+            account: watch.account.clone(),
+            id: watch.id.clone(),
+            expected: None,
+            by: ExpectedBy::Form,
+        }));
         let new = Watched::told_of(watch);
         hand.store.payments.insert(0, new);
         if hand.store.payments.len() > 1 {
@@ -103,7 +113,12 @@ impl State {
                         (account, id) != (&back.watch.account, &back.watch.id)
                     });
                     let at = at.min(hand.store.payments.len());
-                    hand.out.push(Effect::Watch(back.watch.clone()));
+                    hand.out.push(Effect::Watch(NewWatch {
+                        account: back.watch.account.clone(),
+                        id: back.watch.id.clone(),
+                        expected: None,
+                        by: ExpectedBy::Form,
+                    }));
                     hand.store
                         .flash(Level::Info, format!("{} is watched again", back.watch.id));
                     back.stir(hand.now);
@@ -338,8 +353,8 @@ impl Columns {
                 Tone::Plain,
             ),
             (None, Some(expected)) => (
-                expected.amount.as_str(),
-                expected.currency.as_str(),
+                expected.sum.amount.as_str(),
+                expected.sum.currency.as_str(),
                 Tone::Dim,
             ),
             (None, None) => ("", "", Tone::Dim),
@@ -348,7 +363,7 @@ impl Columns {
             .skip(1)
             .cell(currency, self.currency, theme.style(Tone::Dim))
             .skip(1);
-        let (mark, words, mark_tone) = watched.mark();
+        let (mark, words, mark_tone) = watched.mark(look.now);
         let words = if self.mark > 1 && !mark.is_empty() {
             format!("{mark} {words}")
         } else {
@@ -419,7 +434,7 @@ fn draw_detail(watched: &Watched, look: Look<'_>, area: Rect, buf: &mut Buffer) 
     let used = track::draw(watched.seen(), tone, theme, &look.store.zone, along, buf);
     left = below(left, used + u16::from(roomy));
 
-    let (tone, words) = watched.verdict(look.now);
+    let (tone, words) = watched.explain(look.now);
     let rows = paragraph(
         buf,
         Rect {

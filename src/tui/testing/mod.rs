@@ -73,6 +73,7 @@ pub fn account(name: &str, environment: Environment) -> Account {
         }
         .into(),
         uses_access_tokens: false,
+        abilities: &[],
     }
 }
 
@@ -252,6 +253,7 @@ pub fn token_account(name: &str, environment: Environment) -> Account {
         provider: ProviderId("kinguin"),
         provider_title: "Kinguin",
         uses_access_tokens: true,
+        abilities: &[],
         ..account(name, environment)
     }
 }

@@ -72,6 +72,7 @@ fn kinguin(name: &str) -> Account {
         host: "gateway.sandbox.kinguin.net".into(),
         secret_source: "file kept by tilldeck".into(),
         uses_access_tokens: true,
+        abilities: &[],
         ..account(name, Environment::Sandbox)
     }
 }

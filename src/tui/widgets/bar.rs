@@ -36,11 +36,14 @@ pub fn columns(counts: &[u32]) -> String {
         .collect()
 }
 
-/// `▁▃▇`: the last `cells` amounts between the lowest and the highest of them.
+/// `▁▃▇`: the last `cells` amounts between the lowest and the highest of them. One amount has no course.
 pub fn sparkline<'a>(amounts: impl Iterator<Item = &'a Amount>, cells: u16) -> String {
     const EIGHTHS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let all: Vec<&Amount> = amounts.collect();
     let seen = &all[all.len().saturating_sub(usize::from(cells))..];
+    if seen.len() < 2 {
+        return String::new();
+    }
     let (Some(low), Some(high)) = (seen.iter().min(), seen.iter().max()) else {
         return String::new();
     };

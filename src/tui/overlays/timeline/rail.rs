@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::domain::timeline::{Remark, Row};
-use crate::domain::{Happening, Outcome, PaymentState, Timeline, What, time};
+use crate::domain::{Happening, Outcome, PaymentVerdict, Timeline, What, time};
 use crate::tui::panes::Look;
 use crate::tui::panes::callbacks::told;
 use crate::tui::theme::Tone;
@@ -33,11 +33,11 @@ pub fn draw_head(timeline: &Timeline, look: Look<'_>, area: Rect, buf: &mut Buff
     match latest {
         Some(seen) => {
             let payment = &seen.payment;
-            pen.text(payment.state.as_str(), theme.bold(tone_of(&payment.state)))
+            let expected = timeline.expected.as_ref();
+            let tone = payment.severity(expected).into();
+            pen.text(&payment.badge(expected).1, theme.bold(tone))
                 .skip(1)
-                .text(payment.amount.as_str(), theme.style(Tone::Plain))
-                .skip(1)
-                .text(payment.currency.as_str(), dim)
+                .text(&payment.sum(), theme.style(Tone::Plain))
                 .text(&format!(" since {}", seen.at.clock(&look.store.zone)), dim);
         }
         None => {
@@ -58,15 +58,6 @@ pub fn draw_head(timeline: &Timeline, look: Look<'_>, area: Rect, buf: &mut Buff
     pen.text(&text, dim);
     if timeline.cut {
         pen.text(" · what is older is not told", theme.style(Tone::Warn));
-    }
-}
-
-fn tone_of(state: &PaymentState) -> Tone {
-    match state {
-        PaymentState::Finalized => Tone::Good,
-        PaymentState::Failed => Tone::Bad,
-        PaymentState::Canceled | PaymentState::Cancelling | PaymentState::Unknown(_) => Tone::Warn,
-        _ => Tone::Busy,
     }
 }
 
@@ -183,13 +174,26 @@ impl Rail<'_> {
             }
             What::State(seen) => {
                 let payment = &seen.payment;
-                let tone = tone_of(&payment.state);
-                self.begin(at, ("●", tone), area, row, buf)
-                    .text(payment.state.as_str(), theme.bold(tone))
+                let expected = self.timeline.expected.as_ref();
+                let verdict = payment.verdict(expected);
+                let tone = payment.severity(expected).into();
+                let mut pen = self.begin(at, ("●", tone), area, row, buf);
+                pen.text(payment.state.as_str(), theme.bold(tone))
                     .skip(2)
-                    .text(payment.amount.as_str(), plain)
-                    .skip(1)
-                    .text(payment.currency.as_str(), dim);
+                    .text(&payment.sum(), plain);
+                if verdict != PaymentVerdict::Open {
+                    let words = format!("  {}", verdict.words());
+                    pen.text(&words, theme.style(tone));
+                }
+            }
+            What::Expected { old, new } => {
+                let mut pen = self.begin(at, ("✎", Tone::Accent), area, row, buf);
+                pen.text("expects ", dim);
+                if let Some(old) = old {
+                    pen.text(&old.sum.to_string(), dim).text(" -> ", dim);
+                }
+                pen.text(&new.sum.to_string(), plain)
+                    .text(&format!("  set by {}", new.by.as_str()), dim);
             }
             What::Callback(delivery) => {
                 let (_, word, tone) = told::verdict(delivery);

@@ -1,0 +1,107 @@
+//! What a shop expects to be paid for an order, who said so, and when it may be changed.
+
+use std::fmt;
+
+use super::{Expected, WallTime};
+
+/// Who set an expectation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExpectedBy {
+    /// A payment link was built.
+    Link,
+    /// A form of the console.
+    Form,
+    /// A command.
+    Command,
+    /// A list: a file, or several pasted lines.
+    List,
+}
+
+impl ExpectedBy {
+    const ALL: [Self; 4] = [Self::Link, Self::Form, Self::Command, Self::List];
+
+    /// The word in the ledger, in JSON and on screen.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Form => "form",
+            Self::Command => "command",
+            Self::List => "list",
+        }
+    }
+
+    /// By its word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|by| by.as_str() == word)
+    }
+}
+
+/// An expectation with its origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expectation {
+    /// What must be paid.
+    pub sum: Expected,
+    /// Who set it.
+    pub by: ExpectedBy,
+    /// When.
+    pub at: WallTime,
+}
+
+impl fmt::Display for Expectation {
+    /// `249.00 oPLN (link)`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{} ({})", self.sum, self.by.as_str()))
+    }
+}
+
+/// Whether an expectation may take the place of another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Replaced {
+    /// Never: one that is there stays.
+    Never,
+    /// The operator said so.
+    Confirmed,
+}
+
+impl Replaced {
+    /// Whether `new` is to be written where `current` is in force. The same sum again changes nothing.
+    ///
+    /// # Errors
+    /// The expectation that stays in force, because it differs and nobody confirmed the change.
+    pub fn writes(self, current: Option<&Expectation>, new: &Expected) -> Result<bool, Expectation> {
+        match current {
+            None => Ok(true),
+            Some(current) if current.sum == *new => Ok(false),
+            Some(_) if self == Self::Confirmed => Ok(true),
+            Some(current) => Err(current.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Amount, Currency};
+
+    #[test]
+    fn an_expectation_is_never_overwritten_without_a_yes() {
+        let sum = |amount| Expected {
+            amount: Amount::typed(amount).unwrap(),
+            currency: Currency::new("EMT").unwrap(),
+        };
+        let current = Expectation {
+            sum: sum("249.00"),
+            by: ExpectedBy::Link,
+            at: WallTime(7),
+        };
+        for replaced in [Replaced::Never, Replaced::Confirmed] {
+            assert_eq!(replaced.writes(None, &sum("1")), Ok(true));
+            assert_eq!(replaced.writes(Some(&current), &sum("249")), Ok(false));
+        }
+        let refused = Replaced::Never.writes(Some(&current), &sum("1"));
+        assert_eq!(refused, Err(current.clone()));
+        assert_eq!(Replaced::Confirmed.writes(Some(&current), &sum("1")), Ok(true));
+    }
+}

@@ -1,0 +1,429 @@
+//! What a payment comes to: the only place that says "paid". Screen, command line, exports and hooks ask it.
+
+use std::cmp::Ordering;
+
+use super::{Expected, Payment, PaymentState, inert};
+
+/// What a payment comes to, by its state, the sum that was reported and the sum that was expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum PaymentVerdict {
+    /// FINALIZED, and less than expected.
+    Less,
+    /// FINALIZED, in another currency than expected.
+    OtherCurrency,
+    /// FINALIZED, with an amount or a currency that cannot be read.
+    UnreadableAmount,
+    /// FINALIZED, and more than expected.
+    More,
+    /// FAILED.
+    Failed,
+    /// FINALIZED, with nothing to compare it with.
+    NotCompared,
+    /// Not final: the money may still come.
+    Open,
+    /// FINALIZED, with the amount and the currency that were expected.
+    Paid,
+    /// CANCELED.
+    Cancelled,
+}
+
+/// How much attention something needs; its colour follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// As it should be.
+    Good,
+    /// On its way.
+    Busy,
+    /// Over, and of no more interest.
+    Over,
+    /// Look at it.
+    Warning,
+    /// Act on it.
+    Bad,
+}
+
+/// How the sum that was reported relates to the one that was expected, whatever the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    NotCompared,
+    Equal,
+    Less,
+    More,
+    OtherCurrency,
+    Unreadable,
+}
+
+impl PaymentVerdict {
+    /// Every verdict, those that need attention first.
+    pub const ALL: [Self; 9] = [
+        Self::Less,
+        Self::OtherCurrency,
+        Self::UnreadableAmount,
+        Self::More,
+        Self::Failed,
+        Self::NotCompared,
+        Self::Open,
+        Self::Paid,
+        Self::Cancelled,
+    ];
+
+    /// The word in JSON, CSV and filters.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Paid => "paid",
+            Self::Less => "less",
+            Self::More => "more",
+            Self::OtherCurrency => "other_currency",
+            Self::NotCompared => "not_compared",
+            Self::UnreadableAmount => "unreadable_amount",
+            Self::Cancelled => "cancelled",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// By its word.
+    #[must_use]
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|verdict| verdict.as_str() == word)
+    }
+
+    /// Whether it is paid; `None` where it is FINALIZED and could not be compared.
+    #[must_use]
+    pub fn paid(self) -> Option<bool> {
+        match self {
+            Self::Paid => Some(true),
+            Self::NotCompared | Self::UnreadableAmount => None,
+            Self::Open
+            | Self::Less
+            | Self::More
+            | Self::OtherCurrency
+            | Self::Cancelled
+            | Self::Failed => Some(false),
+        }
+    }
+
+    /// In plain words, to stand behind the state.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Open => "not paid yet",
+            Self::Paid => "paid",
+            Self::Less => "less than expected",
+            Self::More => "more than expected",
+            Self::OtherCurrency => "other currency",
+            Self::NotCompared => "amount not compared",
+            Self::UnreadableAmount => "amount not readable",
+            Self::Cancelled | Self::Failed => "not paid",
+        }
+    }
+
+    /// How much attention it needs.
+    #[must_use]
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::Open => Severity::Busy,
+            Self::Paid => Severity::Good,
+            Self::Less | Self::OtherCurrency | Self::Failed => Severity::Bad,
+            Self::More | Self::NotCompared | Self::UnreadableAmount => Severity::Warning,
+            Self::Cancelled => Severity::Over,
+        }
+    }
+
+    /// Whether somebody must look at it. A payment without an expected amount is no alarm by itself.
+    #[must_use]
+    pub fn needs_attention(self) -> bool {
+        match self {
+            Self::Less
+            | Self::More
+            | Self::OtherCurrency
+            | Self::UnreadableAmount
+            | Self::Failed => true,
+            Self::Open | Self::Paid | Self::NotCompared | Self::Cancelled => false,
+        }
+    }
+
+    /// How the received sum relates to the expected one, for a narrow column: a sign and words. Empty until there is
+    /// money to compare.
+    #[must_use]
+    pub fn mark(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Paid => ("=", "as expected"),
+            Self::Less => ("<", "less"),
+            Self::More => (">", "more"),
+            Self::OtherCurrency => ("≠", "currency"),
+            Self::UnreadableAmount => ("?", "unreadable"),
+            Self::NotCompared => ("·", "not compared"),
+            Self::Open | Self::Cancelled | Self::Failed => ("", ""),
+        }
+    }
+}
+
+impl Payment {
+    /// What it comes to.
+    #[must_use]
+    pub fn verdict(&self, expected: Option<&Expected>) -> PaymentVerdict {
+        match (&self.state, self.compare(expected)) {
+            (PaymentState::Canceled, _) => PaymentVerdict::Cancelled,
+            (PaymentState::Failed, _) => PaymentVerdict::Failed,
+            (PaymentState::Finalized, Comparison::Equal) => PaymentVerdict::Paid,
+            (PaymentState::Finalized, Comparison::Less) => PaymentVerdict::Less,
+            (PaymentState::Finalized, Comparison::More) => PaymentVerdict::More,
+            (PaymentState::Finalized, Comparison::OtherCurrency) => PaymentVerdict::OtherCurrency,
+            (PaymentState::Finalized, Comparison::Unreadable) => PaymentVerdict::UnreadableAmount,
+            (PaymentState::Finalized, Comparison::NotCompared) => PaymentVerdict::NotCompared,
+            (
+                PaymentState::New
+                | PaymentState::Active
+                | PaymentState::Processing
+                | PaymentState::Finalizing
+                | PaymentState::Cancelling
+                | PaymentState::Unknown(_),
+                _,
+            ) => PaymentVerdict::Open,
+        }
+    }
+
+    fn compare(&self, expected: Option<&Expected>) -> Comparison {
+        let (Some(amount), Some(currency)) = (self.amount.read(), self.currency.read()) else {
+            return Comparison::Unreadable;
+        };
+        let Some(expected) = expected else {
+            return Comparison::NotCompared;
+        };
+        if *currency != expected.currency {
+            return Comparison::OtherCurrency;
+        }
+        match amount.cmp(&expected.amount) {
+            Ordering::Less => Comparison::Less,
+            Ordering::Equal => Comparison::Equal,
+            Ordering::Greater => Comparison::More,
+        }
+    }
+
+    /// How what is to be paid departs from what is expected, in words, whatever the state. Of a payment that is open
+    /// it is a warning: the page's URL is not signed, so its payer can change what it asks for.
+    #[must_use]
+    pub fn departure(&self, expected: Option<&Expected>) -> Option<&'static str> {
+        match self.compare(expected) {
+            Comparison::NotCompared | Comparison::Equal => None,
+            Comparison::Less => Some("less than expected"),
+            Comparison::More => Some("more than expected"),
+            Comparison::OtherCurrency => Some("another currency"),
+            Comparison::Unreadable => expected.map(|_| "not readable"),
+        }
+    }
+
+    /// Whether somebody must look at it: its verdict says so, or it is open and its payer changed what it asks for.
+    #[must_use]
+    pub fn needs_attention(&self, expected: Option<&Expected>) -> bool {
+        let verdict = self.verdict(expected);
+        verdict.needs_attention()
+            || verdict == PaymentVerdict::Open && self.departure(expected).is_some()
+    }
+
+    /// By how much the received sum is above or below the expected one: `+5`, `-249.00`, `0`. `None` where they cannot
+    /// be compared.
+    #[must_use]
+    pub fn difference(&self, expected: &Expected) -> Option<String> {
+        let amount = self.amount.read()?;
+        if self.currency.read() != Some(&expected.currency) {
+            return None;
+        }
+        let apart = amount.distance(&expected.amount)?;
+        Some(match amount.cmp(&expected.amount) {
+            Ordering::Less => format!("-{apart}"),
+            Ordering::Equal => "0".into(),
+            Ordering::Greater => format!("+{apart}"),
+        })
+    }
+
+    /// A glyph and a word for a list: `PAID` where it is paid, else the provider's own word.
+    #[must_use]
+    pub fn badge(&self, expected: Option<&Expected>) -> (&'static str, String) {
+        let verdict = self.verdict(expected);
+        let glyph = match (verdict, &self.state) {
+            (PaymentVerdict::Paid, _) => "✔",
+            (PaymentVerdict::NotCompared, _) => "●",
+            (PaymentVerdict::Cancelled, _) => "×",
+            (PaymentVerdict::Failed, _) => "✘",
+            (PaymentVerdict::Open, _) if self.needs_attention(expected) => "!",
+            (PaymentVerdict::Open, PaymentState::New) => "○",
+            (PaymentVerdict::Open, PaymentState::Cancelling) => "×",
+            (PaymentVerdict::Open, PaymentState::Unknown(_)) => "?",
+            (PaymentVerdict::Open, _) => "◉",
+            _ => "!",
+        };
+        let word = match verdict {
+            PaymentVerdict::Paid => "PAID".to_owned(),
+            _ => inert::cut(self.state.as_str(), 40),
+        };
+        (glyph, word)
+    }
+
+    /// How much attention it needs.
+    #[must_use]
+    pub fn severity(&self, expected: Option<&Expected>) -> Severity {
+        let verdict = self.verdict(expected);
+        let odd = matches!(self.state, PaymentState::Cancelling | PaymentState::Unknown(_));
+        match verdict {
+            PaymentVerdict::Open if odd || self.needs_attention(expected) => Severity::Warning,
+            verdict => verdict.severity(),
+        }
+    }
+
+    /// What it comes to and what to do, in a sentence. Inert.
+    #[must_use]
+    pub fn explain(&self, expected: Option<&Expected>) -> String {
+        const STOP: &str = "do not deliver";
+        const COMPARE: &str = "compare with the order before you deliver";
+        let sum = self.sum();
+        let wanted = expected.map(ToString::to_string).unwrap_or_default();
+        let differs = |how: &str, then: &str| {
+            format!("expected {wanted}, received {sum}: {how} — {then}")
+        };
+        match self.verdict(expected) {
+            PaymentVerdict::Paid => format!("PAID: expected {wanted}, received {sum}"),
+            PaymentVerdict::Less => differs("less than expected", STOP),
+            PaymentVerdict::OtherCurrency => differs("another currency", STOP),
+            PaymentVerdict::More => differs("more than expected", "check before you deliver"),
+            PaymentVerdict::NotCompared => {
+                format!("received {sum}, no expected amount: {COMPARE}")
+            }
+            PaymentVerdict::UnreadableAmount => {
+                format!("FINALIZED, but the amount cannot be read ({sum}): {COMPARE}")
+            }
+            PaymentVerdict::Cancelled => format!("cancelled: {sum} was not paid — {STOP}"),
+            PaymentVerdict::Failed => format!("failed: {sum} was not paid — {STOP}"),
+            PaymentVerdict::Open => match self.departure(expected) {
+                Some(how) => format!(
+                    "not paid yet: expected {wanted}, but the payment is over {sum}, {how} — {STOP}"
+                ),
+                None => format!("not paid yet, {sum}: {}", meaning(&self.state)),
+            },
+        }
+    }
+}
+
+/// What an open state means.
+fn meaning(state: &PaymentState) -> String {
+    match state {
+        PaymentState::New => "the payer has opened the page".into(),
+        PaymentState::Active => "waiting for the payer; a part may have arrived".into(),
+        PaymentState::Processing => "the payer has paid, the network has not confirmed it".into(),
+        PaymentState::Finalizing => "confirmed, on its way to the shop".into(),
+        PaymentState::Cancelling => "being cancelled".into(),
+        PaymentState::Unknown(word) => format!(
+            "{} is a state this version does not know, taken as open",
+            inert::quoted(word, 24)
+        ),
+        PaymentState::Finalized | PaymentState::Canceled | PaymentState::Failed => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Amount, Currency, PaymentId, Reported};
+
+    fn payment(state: &str, amount: &str, currency: &str) -> Payment {
+        Payment {
+            id: PaymentId::new("A-17").unwrap(),
+            currency: Reported::currency(currency),
+            amount: Reported::amount(amount),
+            state: PaymentState::from_word(state),
+        }
+    }
+
+    fn expected(amount: &str, currency: &str) -> Expected {
+        Expected {
+            amount: Amount::typed(amount).unwrap(),
+            currency: Currency::new(currency).unwrap(),
+        }
+    }
+
+    #[test]
+    fn only_finalized_with_the_expected_amount_and_currency_is_paid() {
+        let wanted = expected("0.01", "BTC");
+        for (state, amount, currency, verdict) in [
+            ("FINALIZED", "0.010", "BTC", PaymentVerdict::Paid),
+            ("FINALIZED", "1E-2", "BTC", PaymentVerdict::Paid),
+            ("FINALIZED", "0.009", "BTC", PaymentVerdict::Less),
+            ("FINALIZED", "0E-8", "BTC", PaymentVerdict::Less),
+            ("FINALIZED", "0.011", "BTC", PaymentVerdict::More),
+            ("FINALIZED", "0.01", "btc", PaymentVerdict::OtherCurrency),
+            ("FINALIZED", "", "BTC", PaymentVerdict::UnreadableAmount),
+            ("FINALIZED", "-0.01", "BTC", PaymentVerdict::UnreadableAmount),
+            ("FINALIZED", "0.01", "", PaymentVerdict::UnreadableAmount),
+            ("finalized", "0.01", "BTC", PaymentVerdict::Open),
+            ("SETTLED", "0.01", "BTC", PaymentVerdict::Open),
+            ("FAILED", "0.01", "BTC", PaymentVerdict::Failed),
+            ("CANCELED", "0.01", "BTC", PaymentVerdict::Cancelled),
+        ] {
+            let payment = payment(state, amount, currency);
+            assert_eq!(payment.verdict(Some(&wanted)), verdict, "{payment:?}");
+            assert_eq!(
+                payment.verdict(Some(&wanted)).paid() == Some(true),
+                payment.badge(Some(&wanted)).1 == "PAID",
+                "{payment:?}"
+            );
+        }
+        for state in PaymentState::KNOWN {
+            let payment = payment(state.as_str(), "0.01", "BTC");
+            assert_ne!(payment.verdict(None).paid(), Some(true), "{state}");
+            let paid = payment.verdict(Some(&wanted)).paid() == Some(true);
+            assert_eq!(paid, state == PaymentState::Finalized, "{state}");
+        }
+    }
+
+    #[test]
+    fn finalized_that_could_not_be_compared_is_neither_paid_nor_unpaid() {
+        let finalized = payment("FINALIZED", "25", "EMT");
+        assert_eq!(finalized.verdict(None), PaymentVerdict::NotCompared);
+        assert_eq!(finalized.verdict(None).paid(), None);
+        assert!(!finalized.needs_attention(None));
+        let unreadable = payment("FINALIZED", "abc", "EMT");
+        assert_eq!(unreadable.verdict(None).paid(), None);
+        assert!(unreadable.needs_attention(None));
+        assert!(unreadable.explain(None).contains("abc EMT"));
+    }
+
+    #[test]
+    fn nothing_is_compared_before_there_is_money_but_a_changed_price_is_a_warning() {
+        let wanted = expected("25.00", "EMT");
+        for state in ["NEW", "ACTIVE", "FINALIZING", "FAILED", "CANCELED"] {
+            let payment = payment(state, "25.00", "EMT");
+            assert_eq!(payment.verdict(Some(&wanted)).mark(), ("", ""), "{state}");
+        }
+        let changed = payment("ACTIVE", "0.01", "EMT");
+        assert_eq!(changed.verdict(Some(&wanted)), PaymentVerdict::Open);
+        assert!(changed.needs_attention(Some(&wanted)));
+        assert_eq!(changed.badge(Some(&wanted)).0, "!");
+        assert_eq!(changed.severity(Some(&wanted)), Severity::Warning);
+        assert!(changed.explain(Some(&wanted)).contains("do not deliver"));
+        assert!(!payment("ACTIVE", "", "").needs_attention(None));
+    }
+
+    #[test]
+    fn the_difference_is_exact_and_signed() {
+        let wanted = expected("250", "EMT");
+        let differs = |amount, currency| payment("FINALIZED", amount, currency).difference(&wanted);
+        assert_eq!(differs("1", "EMT").as_deref(), Some("-249"));
+        assert_eq!(differs("250.00", "EMT").as_deref(), Some("0"));
+        assert_eq!(differs("255.5", "EMT").as_deref(), Some("+5.5"));
+        assert_eq!(differs("250", "BTC"), None);
+        assert_eq!(differs("?", "EMT"), None);
+    }
+
+    #[test]
+    fn every_verdict_has_a_word_of_its_own() {
+        for verdict in PaymentVerdict::ALL {
+            assert_eq!(PaymentVerdict::from_word(verdict.as_str()), Some(verdict));
+            assert!(!verdict.words().is_empty());
+            let good = verdict.severity() == Severity::Good;
+            assert_eq!(good, verdict.paid() == Some(true), "{verdict:?}");
+        }
+        assert_eq!(PaymentVerdict::from_word("PAID"), None);
+    }
+}
