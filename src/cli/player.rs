@@ -7,8 +7,9 @@ use super::manage::{read_from, source_of};
 use super::output::{Closed, Out, Table, Tone, plain, toned};
 use super::{Context, Exit, can_ask, how, prompt};
 use crate::deck::Deck;
-use crate::domain::{Ability, 
-    Account, Answer, Inventory, Item, Op, Player, PlayerId, Problem, ProblemKind, Secret, inert,
+use crate::domain::{
+    Ability, Account, Answer, Inventory, Item, Op, Player, PlayerId, Problem, ProblemKind, Secret,
+    inert,
 };
 
 /// What `--token` takes.

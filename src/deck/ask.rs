@@ -145,15 +145,15 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Amount, Currency, Payment, PaymentState, WallTime};
+    use crate::domain::{Payment, PaymentState, Reported, WallTime};
 
     fn seen_at(at: usize, id: &str, state: PaymentState) -> Observation {
         Observation {
             at: WallTime(i64::try_from(at).unwrap()),
             payment: Payment {
                 id: PaymentId::new(id).unwrap(),
-                currency: Currency::new("BTC").unwrap(),
-                amount: Amount::typed("1").unwrap(),
+                currency: Reported::currency("BTC"),
+                amount: Reported::amount("1"),
                 state,
             },
         }

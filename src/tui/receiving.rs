@@ -47,15 +47,18 @@ impl Model {
             let errand = delivery.errands.iter().rev();
             let mut last = errand.filter(|errand| errand.standing == Standing::GivenUp);
             let why = last.next().map_or("", |errand| errand.told.as_str());
-            self.store.notice(Notice {
-                level: Level::Warning,
-                about: format!("callback {}", delivery.account),
-                text: format!(
-                    "given up: what a callback to {} about {} gave rise to: {why}",
-                    delivery.account,
-                    told::subject(&delivery)
-                ),
-            });
+            self.store.notice(
+                Notice {
+                    level: Level::Warning,
+                    about: format!("callback {}", delivery.account),
+                    text: format!(
+                        "given up: what a callback to {} about {} gave rise to: {why}",
+                        delivery.account,
+                        told::subject(&delivery)
+                    ),
+                },
+                now,
+            );
         }
         if let Some(Subject::Payment(payment)) = &delivery.subject
             && let Ok(account) = AccountId::new(delivery.account.as_str())
@@ -83,24 +86,27 @@ impl Model {
         match (&self.store.listening, &listening) {
             (Listening::Down { .. }, Listening::Up { url, .. }) => {
                 let text = format!("callbacks are received again at {url}");
-                self.listener_notice(Level::Info, text);
+                self.listener_notice(Level::Info, text, now);
             }
             (before, Listening::Down { address, why, .. }) if before != &listening => {
                 let text = format!("no callbacks are received at {address}: {why}");
-                self.listener_notice(Level::Error, text);
+                self.listener_notice(Level::Error, text, now);
             }
-            (_, Listening::Off) => self.store.notices.retain(|old| old.about != LISTENER),
+            (_, Listening::Off) => self.store.dismiss(LISTENER),
             _ => {}
         }
         self.store.listening = listening;
     }
 
-    fn listener_notice(&mut self, level: Level, text: String) {
-        self.store.notice(Notice {
-            level,
-            about: LISTENER.into(),
-            text,
-        });
+    fn listener_notice(&mut self, level: Level, text: String, now: Now) {
+        self.store.notice(
+            Notice {
+                level,
+                about: LISTENER.into(),
+                text,
+            },
+            now,
+        );
     }
 
     /// What came of asking because of a callback.
@@ -156,11 +162,14 @@ impl Model {
             let text = format!(
                 "callbacks tell of payments that are not watched, {id} among them; {WATCHED_MAX} are watched already"
             );
-            self.store.notice(Notice {
-                level: Level::Info,
-                about: "watch list".into(),
-                text,
-            });
+            self.store.notice(
+                Notice {
+                    level: Level::Info,
+                    about: "watch list".into(),
+                    text,
+                },
+                now,
+            );
             return;
         }
         let watch = Watch {
@@ -182,11 +191,14 @@ impl Model {
             Tone::Warn if over => Level::Warning,
             _ => Level::Info,
         };
-        self.store.notice(Notice {
-            level,
-            about: format!("payment {account} {id}"),
-            text: format!("a callback told of {id}, now watched: {words}"),
-        });
+        self.store.notice(
+            Notice {
+                level,
+                about: format!("payment {account} {id}"),
+                text: format!("a callback told of {id}, now watched: {words}"),
+            },
+            now,
+        );
         if over {
             out.push(Effect::Bell);
         }
@@ -250,10 +262,15 @@ impl Model {
     }
 
     pub(super) fn set_filter(&mut self, pane: Pane, filter: &str) {
-        if pane == Pane::Callbacks {
-            self.callbacks.set_filter(filter);
-        } else {
-            self.requests.set_filter(filter);
+        match pane {
+            Pane::Callbacks => self.callbacks.set_filter(filter),
+            Pane::Payments => self.payments.set_filter(filter),
+            Pane::Credentials
+            | Pane::Tokens
+            | Pane::Estimates
+            | Pane::Requests
+            | Pane::Explorer
+            | Pane::Players => self.requests.set_filter(filter),
         }
     }
 

@@ -272,6 +272,7 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
             What::Call { .. } => "call",
             What::State(_) => "state",
             What::Callback(_) => "callback",
+            What::Expected { .. } => "expected",
         })
         .collect();
     assert_eq!(

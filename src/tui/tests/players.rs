@@ -39,6 +39,7 @@ fn playing() -> Model {
     setup.accounts.push(Account {
         provider: ProviderId("kongregate"),
         provider_title: "Kongregate",
+        abilities: &[Ability::Players],
         ..account("mygame", Environment::Embedded)
     });
     setup.catalogues.push((ProviderId("kongregate"), CALLS));
