@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::args::PlayerCommand;
 use super::manage::{read_from, source_of};
-use super::output::{Closed, Out, Table, Tone, plain, toned};
+use super::output::{Cell, OutputError, Out, Table, Tone, plain, toned};
 use super::{Context, Exit, can_ask, how, prompt};
 use crate::deck::Deck;
 use crate::domain::{Ability, 
@@ -23,7 +23,7 @@ pub async fn run(
     context: &Context,
     deck: &Deck,
     out: &Out,
-) -> Result<Exit, Closed> {
+) -> Result<Exit, OutputError> {
     let account = match deck.pick(context.account(), Some(Ability::Players)) {
         Ok(account) => account,
         Err(problem) => return out.fail(&problem),
@@ -98,7 +98,7 @@ async fn token_of(
     Ok(token)
 }
 
-fn authenticated(player: &Player, account: &Account, out: &Out) -> Result<Exit, Closed> {
+fn authenticated(player: &Player, account: &Account, out: &Out) -> Result<Exit, OutputError> {
     if out.json {
         out.object(&json!({
             "account": account.id,
@@ -119,7 +119,7 @@ fn authenticated(player: &Player, account: &Account, out: &Out) -> Result<Exit, 
     Ok(Exit::Done)
 }
 
-fn items(inventory: &Inventory, account: &Account, out: &Out) -> Result<Exit, Closed> {
+fn items(inventory: &Inventory, account: &Account, out: &Out) -> Result<Exit, OutputError> {
     let player = inventory.player;
     if out.json {
         for item in &inventory.items {
@@ -154,7 +154,7 @@ fn items(inventory: &Inventory, account: &Account, out: &Out) -> Result<Exit, Cl
     Ok(Exit::Done)
 }
 
-fn row(item: &Item) -> [(String, Option<Tone>); 5] {
+fn row(item: &Item) -> [Cell; 5] {
     let uses = match item.remaining_uses {
         None => toned("unlimited", Tone::Dim),
         Some(uses) => plain(uses.to_string()),
