@@ -6,7 +6,7 @@ use serde_json::json;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::args::AccountCommand;
-use super::output::{Closed, Out, Table, Tone, plain, toned};
+use super::output::{OutputError, Out, Table, Tone, plain, toned};
 use super::{Context, Exit, Keeping, how, manage};
 use crate::deck::Deck;
 use crate::domain::{Ability, Account, CredentialStatus, Environment, Op, inert, time};
@@ -17,7 +17,7 @@ pub async fn run(
     deck: &Deck,
     keeping: &Keeping,
     out: &Out,
-) -> Result<Exit, Closed> {
+) -> Result<Exit, OutputError> {
     match command {
         AccountCommand::List => list(context, deck, out).await,
         AccountCommand::Verify { name, signature } => {
@@ -47,7 +47,7 @@ fn environment_tone(environment: Environment) -> Tone {
     }
 }
 
-async fn list(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
+async fn list(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
     let remembered = deck.remembered_credentials().await;
     let now = context.clock.now().wall;
     let mut table = Table::default();
@@ -128,7 +128,7 @@ async fn verify(
     context: &Context,
     deck: &Deck,
     out: &Out,
-) -> Result<Exit, Closed> {
+) -> Result<Exit, OutputError> {
     let accounts: Vec<Account> = match name {
         Some(name) => match deck.pick(Some(name), None) {
             Ok(account) => vec![account],

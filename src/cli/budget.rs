@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::output::{Closed, Out, Table, Tone, plain, toned};
+use super::output::{OutputError, Out, Table, Tone, plain, toned};
 use super::{Context, Exit};
 use crate::deck::Deck;
 use crate::domain::{AccountId, BudgetGauge, time};
@@ -12,7 +12,7 @@ use crate::domain::{AccountId, BudgetGauge, time};
 /// Cells of a gauge.
 const BAR: u64 = 20;
 
-pub async fn run(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
+pub async fn run(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
     let only = match context.account() {
         Some(name) => match deck.pick(Some(name), None) {
             Ok(account) => Some(account.id.clone()),
@@ -137,12 +137,7 @@ mod tests {
     fn told(gauge: &BudgetGauge) -> String {
         let mut table = Table::default();
         row(&AccountId::new("keys").unwrap(), gauge, &mut table);
-        let out = Out {
-            json: false,
-            color: false,
-            color_err: false,
-        };
-        table.lines(&out).join("\n")
+        table.lines(&Out::default()).join("\n")
     }
 
     #[test]

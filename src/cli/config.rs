@@ -6,13 +6,13 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use serde_json::json;
 
 use super::args::{ConfigCommand, Global};
-use super::output::{Closed, Out, Table, Tone, plain, toned};
+use super::output::{OutputError, Out, Table, Tone, plain, toned};
 use super::{Exit, console, load, locations, misconfigured, vault};
 use crate::config::{Config, ConfigPath, EXAMPLE, Environ};
 use crate::deck;
 use crate::domain::{Problem, ProblemKind, inert};
 
-pub fn run(command: &ConfigCommand, global: &Global, out: &Out) -> Result<Exit, Closed> {
+pub fn run(command: &ConfigCommand, global: &Global, out: &Out) -> Result<Exit, OutputError> {
     let Some(ConfigPath { path, .. }) = locations(global).config_file() else {
         return out.fail(&Problem::new(
             ProblemKind::Local,
@@ -73,7 +73,7 @@ pub fn run(command: &ConfigCommand, global: &Global, out: &Out) -> Result<Exit, 
     }
 }
 
-fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, Closed> {
+fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, OutputError> {
     let config = match load(global) {
         Ok(config) => config,
         Err(error) => return misconfigured(&error, out),

@@ -12,11 +12,7 @@ use crate::runtime::{self, Ended, Start};
 use crate::tui::{Model, Setup, ThemeChoice, UiOptions};
 
 pub fn run(context: &Context, out: &Out) -> color_eyre::Result<Exit> {
-    let fail = |problem: &Problem| {
-        Ok(out
-            .problem(problem)
-            .map_or(Exit::Done, |()| problem.kind.into()))
-    };
+    let fail = |problem: &Problem| Ok(super::ended(out.fail(problem), out));
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         return fail(&runtime::no_terminal(&std::io::Error::other(
             "standard input or output is none",

@@ -5,13 +5,13 @@ use serde_json::json;
 use super::Exit;
 use super::args::Deliver;
 use super::manage::{read_from, source_of};
-use super::output::{Closed, Out};
+use super::output::{OutputError, Out};
 use crate::clock::Clock;
 use crate::deck;
 use crate::domain::{Problem, ProblemKind, Secret, inert};
 
 /// Sends one callback to a receiver on this machine.
-pub async fn run(url: Option<&str>, args: &Deliver, out: &Out) -> Result<Exit, Closed> {
+pub async fn run(url: Option<&str>, args: &Deliver, out: &Out) -> Result<Exit, OutputError> {
     if url.is_some() {
         return out.fail(&Problem::new(
             ProblemKind::Usage,

@@ -5,14 +5,14 @@ use serde_json::{Value, json};
 
 use super::args::Log;
 use super::log::LOOK;
-use super::output::{Closed, Out, Table, Tone, plain, toned};
+use super::output::{OutputError, Out, Table, Tone, plain, toned};
 use super::{Context, Exit, local};
 use crate::deck::Deck;
 use crate::domain::{Delivery, DeliveryId, Duty, Errand, Standing, Subject, Verdict};
 use crate::ledger::{DeliveryQuery, Status};
 use crate::net::redact;
 
-pub async fn run(args: &Log, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
+pub async fn run(args: &Log, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
     let ledger = deck.ledger();
     if let Status::Degraded { why } = ledger.status().await {
         return out.fail(&local(&format!("the ledger cannot be read: {why}")));
@@ -62,7 +62,7 @@ pub async fn run(args: &Log, context: &Context, deck: &Deck, out: &Out) -> Resul
 }
 
 /// Deliveries in the order given: rows for people, an object each for scripts.
-pub(super) fn print(rows: &[Delivery], zone: &TimeZone, out: &Out) -> Result<(), Closed> {
+pub(super) fn print(rows: &[Delivery], zone: &TimeZone, out: &Out) -> Result<(), OutputError> {
     if out.json {
         return rows.iter().try_for_each(|row| out.object(&object(row)));
     }

@@ -1,9 +1,9 @@
 //! `estimate`: what a payer would pay in each currency.
 
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 
-use super::output::{Closed, Out, Table, Tone, plain, toned};
-use super::{Context, Exit, how};
+use super::output::{OutputError, Out, Table, Tone, plain, toned};
+use super::{Context, Exit, how, unexpected};
 use crate::deck::Deck;
 use crate::domain::{Ability, Amount, Answer, Currency, Op, Reported};
 
@@ -13,7 +13,7 @@ pub async fn run(
     context: &Context,
     deck: &Deck,
     out: &Out,
-) -> Result<Exit, Closed> {
+) -> Result<Exit, OutputError> {
     let account = match deck.pick(context.account(), Some(Ability::Estimates)) {
         Ok(account) => account.id.clone(),
         Err(problem) => return out.fail(&problem),
@@ -24,7 +24,7 @@ pub async fn run(
     };
     let mut estimate = match deck.ask(&account, op, how(false)).await {
         Ok(Answer::Estimate(estimate)) => estimate,
-        Ok(other) => unreachable!("an estimate is answered with prices, not {other:?}"),
+        Ok(_) => return out.fail(&unexpected(&account, "a list of prices")),
         Err(problem) => return out.fail(&problem),
     };
     // The provider's order changes from call to call; a steady one can be read and compared.
@@ -35,7 +35,7 @@ pub async fn run(
         let prices: Map<_, _> = estimate
             .prices
             .iter()
-            .map(|price| (price.currency.as_str().to_owned(), json!(price.amount)))
+            .map(|price| (price.currency.as_str().to_owned(), as_received(&price.amount)))
             .collect();
         out.object(&json!({
             "account": account,
@@ -46,20 +46,20 @@ pub async fn run(
         }))?;
         return Ok(Exit::Done);
     }
-    let whole = |text: &str| text.split('.').next().map_or(0, str::len);
+    let before_point = |text: &str| text.split('.').next().map_or(0, str::len);
     let widest = estimate
         .prices
         .iter()
-        .map(|price| whole(price.amount.as_str()))
+        .map(|price| before_point(&price.amount.to_string()))
         .max()
         .unwrap_or(0);
     let mut table = Table::default();
     for price in &estimate.prices {
-        let text = price.amount.as_str();
+        let text = price.amount.to_string();
         // The points stand under each other.
-        let aligned = format!("{}{text}", " ".repeat(widest - whole(text)));
+        let aligned = format!("{}{text}", " ".repeat(widest - before_point(&text)));
         let note = match price.amount {
-            Reported::Unread(_) => "not readable",
+            Reported::Unread(_) => "no readable price",
             Reported::Read(_) if price.currency.read() == Some(&estimate.token) => {
                 "settlement currency"
             }
@@ -77,4 +77,12 @@ pub async fn run(
     ));
     out.table(&table)?;
     Ok(Exit::Done)
+}
+
+/// A price as scripts read it: null where there was none.
+fn as_received(price: &Reported<Amount>) -> Value {
+    match price {
+        Reported::Unread(text) if text.is_empty() => Value::Null,
+        price => json!(price),
+    }
 }

@@ -4,12 +4,12 @@ use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
 use serde_json::json;
 
 use super::args::Link;
-use super::output::{Closed, Out};
-use super::{Context, Exit, how};
+use super::output::{Out, OutputError, Tone};
+use super::{Context, Exit, how, unexpected};
 use crate::deck::Deck;
 use crate::domain::{Ability, Answer, LinkRequest, Op, Problem, ProblemKind};
 
-pub async fn run(args: &Link, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
+pub async fn run(args: &Link, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
     let account = match deck.pick(context.account(), Some(Ability::Links)) {
         Ok(account) => account.id.clone(),
         Err(problem) => return out.fail(&problem),
@@ -22,14 +22,14 @@ pub async fn run(args: &Link, context: &Context, deck: &Deck, out: &Out) -> Resu
         email: args.email.clone(),
         force_currency: args.force_currency.clone(),
         with_token: args.with_token,
-        replace_expectation: false,
+        replace_expectation: args.replace_expectation,
     };
     let link = match deck
         .ask(&account, Op::PaymentLink(request), how(false))
         .await
     {
         Ok(Answer::Link(link)) => link,
-        Ok(other) => unreachable!("a link is answered with a link, not {other:?}"),
+        Ok(_) => return out.fail(&unexpected(&account, "a link")),
         Err(problem) => return out.fail(&problem),
     };
     // The whole link, token included, is what was asked for: it is made to be given to the payer.
@@ -44,8 +44,26 @@ pub async fn run(args: &Link, context: &Context, deck: &Deck, out: &Out) -> Resu
             "shorten --name, or leave out --qr",
         ));
     };
+    let watched = if args.no_watch {
+        false
+    } else {
+        match deck.watch(&account, &args.id).await {
+            Ok(()) => true,
+            Err(problem) => {
+                out.tell(Tone::Warn, "warning:", &problem.message);
+                false
+            }
+        }
+    };
     if out.json {
-        let mut fields = json!({ "account": account, "id": args.id, "url": url });
+        let mut fields = json!({
+            "account": account,
+            "id": args.id,
+            "url": url,
+            "expected_amount": args.amount,
+            "expected_currency": args.currency,
+            "watched": watched,
+        });
         if let Some(qr) = qr {
             fields["qr"] = qr.lines().collect();
         }

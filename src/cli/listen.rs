@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::args::Listen;
-use super::output::{Closed, Out, Tone};
+use super::output::{OutputError, Out, Tone};
 use super::{Context, Exit, deliveries, sandbox, warn};
 use crate::config;
 use crate::deck::{self, Deck, Options, Receive};
@@ -26,7 +26,7 @@ const UP_MAX: Duration = Duration::from_mins(1);
 /// So many deliveries are remembered as printed.
 const TOLD_MAX: usize = 16_384;
 
-pub async fn run(args: &Listen, context: &Context, out: &Out) -> Result<Exit, Closed> {
+pub async fn run(args: &Listen, context: &Context, out: &Out) -> Result<Exit, OutputError> {
     let forward = match forwards(&args.forward_to, context) {
         Ok(forward) => forward,
         Err(problem) => return out.fail(&problem),
@@ -142,7 +142,7 @@ struct Printer<'a> {
 
 impl Printer<'_> {
     /// Until interrupted, or nothing can be received any more.
-    async fn listen(&mut self, deck: &Deck) -> Result<Exit, Closed> {
+    async fn listen(&mut self, deck: &Deck) -> Result<Exit, OutputError> {
         let mut listening = deck.listening();
         let mut ledger = deck.ledger().status_changes();
         let stopped = sandbox::wait_for_stop();
@@ -198,7 +198,7 @@ impl Printer<'_> {
         }
     }
 
-    fn greet(&self, url: &str, deck: &Deck) -> Result<(), Closed> {
+    fn greet(&self, url: &str, deck: &Deck) -> Result<(), OutputError> {
         if self.out.json {
             return self.out.object(&json!({ "url": url }));
         }
@@ -232,7 +232,7 @@ impl Printer<'_> {
         health.is_down() && !was_down
     }
 
-    fn hear(&mut self, event: Event) -> Result<(), Closed> {
+    fn hear(&mut self, event: Event) -> Result<(), OutputError> {
         match event {
             Event::Delivery(delivery) => self.delivery(&delivery),
             Event::Warning { text, .. } => {
@@ -244,7 +244,7 @@ impl Printer<'_> {
     }
 
     /// A delivery that is new, or one about which something was done. Of those of earlier runs only that is told.
-    fn delivery(&mut self, delivery: &Delivery) -> Result<(), Closed> {
+    fn delivery(&mut self, delivery: &Delivery) -> Result<(), OutputError> {
         let told = self.told.remove(&delivery.id);
         if told.is_none() && delivery.received_at >= self.since {
             deliveries::print(std::slice::from_ref(delivery), &self.zone, self.out)?;
@@ -268,7 +268,7 @@ impl Printer<'_> {
         Ok(())
     }
 
-    fn errand(&self, delivery: &Delivery, errand: &Errand) -> Result<(), Closed> {
+    fn errand(&self, delivery: &Delivery, errand: &Errand) -> Result<(), OutputError> {
         let line = format!("{:>5}  {}", delivery.id.0, deliveries::in_words(errand));
         let line = inert::line(&line);
         if self.out.json {

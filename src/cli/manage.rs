@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::args::{AddAccount, Global, RemoveAccount, RotateSecret};
-use super::output::{Closed, Out, Table, Tone, plain, toned};
+use super::output::{OutputError, Out, Table, Tone, plain, toned};
 use super::{
     Context, Exit, Keeping, can_ask, how, locations, misconfigured, prompt, until_interrupted, warn,
 };
@@ -30,7 +30,7 @@ fn usage(message: impl Into<String>, hint: impl Into<String>) -> Problem {
 }
 
 /// `account add`. Opens its own deck: the profile need not exist yet.
-pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, Closed> {
+pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, OutputError> {
     let path = locations(&global).config_file().map(|file| file.path);
     let config = match path.as_deref().map(|path| edit::current(path, &SPECS)) {
         None => Config::default(),
@@ -174,7 +174,7 @@ pub async fn rotate(
     deck: &Deck,
     keeping: &Keeping,
     out: &Out,
-) -> Result<Exit, Closed> {
+) -> Result<Exit, OutputError> {
     let done = async {
         let account = deck.pick(Some(&args.name), None)?;
         let offers = manage::offers();
@@ -252,7 +252,7 @@ pub async fn remove(
     deck: &Deck,
     keeping: &Keeping,
     out: &Out,
-) -> Result<Exit, Closed> {
+) -> Result<Exit, OutputError> {
     let done = async {
         let account = deck.pick(Some(&args.name), None)?;
         let change = Change::Remove(account.id.clone());
@@ -304,7 +304,7 @@ fn told(
     context: &Context,
     config: Option<PathBuf>,
     out: &Out,
-) -> Result<Exit, Closed> {
+) -> Result<Exit, OutputError> {
     let profile = &context.profile.name;
     match changed {
         Changed::Added {
@@ -402,7 +402,7 @@ fn rotated(
     kept: Option<&str>,
     todo: Option<&str>,
     out: &Out,
-) -> Result<(), Closed> {
+) -> Result<(), OutputError> {
     let (word, is) = if verified {
         ("good", "good")
     } else {
@@ -434,7 +434,7 @@ fn rotated(
     Ok(())
 }
 
-fn row(account: &Account, word: &str, good: bool, out: &Out) -> Result<(), Closed> {
+fn row(account: &Account, word: &str, good: bool, out: &Out) -> Result<(), OutputError> {
     let tone = if good { Tone::Good } else { Tone::Warn };
     let mut table = Table::default();
     table.row([

@@ -12,13 +12,16 @@ mod estimate;
 mod export;
 pub mod fault;
 mod link;
+mod list;
 mod listen;
 mod log;
 mod manage;
 pub mod output;
+mod payments;
 mod player;
 mod prompt;
 mod replay;
+mod report;
 mod request;
 mod sandbox;
 mod token;
@@ -33,12 +36,12 @@ use clap::{CommandFactory as _, Parser as _};
 use tokio::sync::mpsc;
 
 use args::{AccountCommand, Arguments, Command, Global, SandboxCommand, Trigger};
-use output::{Closed, Color, Out, Tone};
+use output::{OutputError, Color, Out, Tone};
 
 use crate::clock::Clock;
 use crate::config::{self as settings, Config, ConfigError, Environ, Locations, Profile, Vault};
 use crate::deck::{Deck, Options};
-use crate::domain::{Problem, ProblemKind, RequestId, inert};
+use crate::domain::{AccountId, Problem, ProblemKind, RequestId, inert};
 use crate::ledger::Status;
 use crate::net::{Event, How, Timeouts};
 use crate::providers;
@@ -125,7 +128,7 @@ impl Context {
 
 impl Out {
     /// Tells a failure; gives the exit code that goes with it.
-    fn fail(&self, problem: &Problem) -> Result<Exit, Closed> {
+    fn fail(&self, problem: &Problem) -> Result<Exit, OutputError> {
         self.problem(problem)?;
         Ok(problem.kind.into())
     }
@@ -149,7 +152,13 @@ fn locations(global: &Global) -> Locations {
     Locations::of_process(global.config.clone(), global.state_dir.clone())
 }
 
-/// A request somebody waits for.
+/// An answer of another kind than its question.
+fn unexpected(account: &AccountId, asked: &str) -> Problem {
+    let message = format!("account {account}: the answer is not {asked}");
+    Problem::new(ProblemKind::Nonsense, message, "`tilldeck log` shows the exchange")
+}
+
+/// A request the operator waits for.
 fn how(no_wait: bool) -> How {
     How {
         request: RequestId(0),
@@ -177,16 +186,21 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> color_eyre::Result
 
 /// Help and version are no errors. What was typed may be pasted from anywhere, so it is shown inert.
 fn misused(error: &clap::Error, arguments: &[OsString]) -> Exit {
-    if !error.use_stderr() {
-        let _ = error.print();
-        return Exit::Done;
-    }
-    let text = error.render().to_string();
-    let text = inert::block(text.trim_end());
     let out = Out::new(
         arguments.iter().any(|argument| argument == "--json"),
         Color::Auto,
     );
+    if !error.use_stderr() {
+        let rendered = error.render();
+        let text = if out.color {
+            rendered.ansi().to_string()
+        } else {
+            rendered.to_string()
+        };
+        return ended(out.bytes(text.as_bytes()).map(|()| Exit::Done), &out);
+    }
+    let text = error.render().to_string();
+    let text = inert::block(text.trim_end());
     if out.json {
         let message = text
             .trim_start_matches("error: ")
@@ -219,7 +233,9 @@ fn run(arguments: Arguments) -> color_eyre::Result<Exit> {
             clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
             out.bytes(&page).map(|()| Exit::Done)
         }
-        Some(Command::Config(command)) => config::run(&command, &arguments.global, &out),
+        Some(Command::Config(command)) => {
+            config::run(&command, &arguments.global, &out.with_verdict())
+        }
         Some(Command::Sandbox(SandboxCommand::Serve {
             bind,
             seed,
@@ -248,18 +264,30 @@ fn run(arguments: Arguments) -> color_eyre::Result<Exit> {
             Ok(context) => match command {
                 None => return console::run(&context, &out),
                 Some(Command::Listen(args)) => {
-                    on_threads(async move { listen::run(&args, &context, &out).await })?
+                    on_threads(listen::run(&args, &context, &out))?
                 }
                 Some(command) => block_on(dispatch(command, &context, &out))?,
             },
             Err(error) => misconfigured(&error, &out),
         },
     };
-    // A reader that has seen enough is no error.
-    Ok(done.unwrap_or(Exit::Done))
+    Ok(ended(done, &out))
 }
 
-async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit, Closed> {
+/// The exit of a command, whatever became of standard output. A reader that has seen enough is no error.
+fn ended(done: Result<Exit, OutputError>, out: &Out) -> Exit {
+    match done {
+        Ok(exit) => exit,
+        Err(OutputError::ReaderGone) => Exit::Done,
+        Err(OutputError::Failed(error)) => {
+            let words = format!("standard output cannot be written: {error}");
+            out.tell(Tone::Bad, "error:", &words);
+            Exit::Usage
+        }
+    }
+}
+
+async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit, OutputError> {
     let (events_to, mut events) = mpsc::channel(64);
     let deck = match context.deck(Some(events_to)).await {
         Ok(deck) => deck,
@@ -268,22 +296,30 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
     let keeping = Keeping::default();
     let work = async {
         match command {
-            Command::Check(args) => check::run(&args, context, &deck, out).await,
-            Command::Estimate { token, quantity } => {
-                estimate::run(&token, &quantity, context, &deck, out).await
+            Command::Check(args) => {
+                check::run(&args, context, &deck, &keeping, &out.with_verdict()).await
             }
+            Command::Payments(command) => payments::run(&command, context, &deck, out).await,
+            Command::Estimate { token, quantity } => match args::sum_of(&token, &quantity) {
+                Ok((token, quantity)) => {
+                    estimate::run(&token, &quantity, context, &deck, out).await
+                }
+                Err(problem) => out.fail(&problem),
+            },
             Command::Link(args) => link::run(&args, context, &deck, out).await,
             Command::Account(command) => {
-                account::run(&command, context, &deck, &keeping, out).await
+                account::run(&command, context, &deck, &keeping, &out.with_verdict()).await
             }
             Command::Token(command) => token::run(&command, context, &deck, out).await,
-            Command::Player(command) => player::run(&command, context, &deck, out).await,
+            Command::Player(command) => {
+                player::run(&command, context, &deck, &out.with_verdict()).await
+            },
             Command::Budget => budget::run(context, &deck, out).await,
             Command::Request(args) => request::run(&args, &deck, out).await,
             Command::Log(args) if args.deliveries => {
                 deliveries::run(&args, context, &deck, out).await
             }
-            Command::Replay(args) => replay::run(&args, &deck, out).await,
+            Command::Replay(args) => replay::run(&args, &deck, &out.with_verdict()).await,
             Command::Log(args) => log::run(&args, context, &deck, out).await,
             Command::Sandbox(SandboxCommand::Trigger { url, what }) => {
                 sandbox::trigger(url.as_deref(), &what, &deck, out).await
@@ -292,9 +328,8 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
             | Command::Listen(_)
             | Command::Config(_)
             | Command::Completions { .. }
-            | Command::Man => unreachable!(
-                "these need no deck, or another one, and are done before this is opened"
-            ),
+            // These need no deck, or another one, and are done before this is opened.
+            | Command::Man => Ok(Exit::Done),
         }
     };
     let work = async {
@@ -312,41 +347,60 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
     done
 }
 
-/// Whether a change is being kept, which is not left half-way.
+/// What Ctrl-C does to the command.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum OnInterrupt {
+    /// Ends it at once.
+    #[default]
+    Stop,
+    /// Nothing: a change is being saved, and is not left half-way.
+    Finish,
+    /// The command hears it itself, and ends soon.
+    Heard,
+}
+
+/// Whether the command can be interrupted.
 #[derive(Default)]
-struct Keeping(Cell<bool>);
+struct Keeping(Cell<OnInterrupt>);
 
 impl Keeping {
     /// From here on it is too late to interrupt.
     fn begin(&self) {
-        self.0.set(true);
+        self.0.set(OnInterrupt::Finish);
+    }
+
+    /// From here on the command itself listens for Ctrl-C.
+    fn listens(&self) {
+        self.0.set(OnInterrupt::Heard);
     }
 }
 
 /// Does the work until Ctrl-C; what is being kept by then is kept to the end, and what came of it told.
 async fn until_interrupted(
-    work: impl Future<Output = Result<Exit, Closed>>,
+    work: impl Future<Output = Result<Exit, OutputError>>,
     keeping: &Keeping,
     out: &Out,
-) -> Result<Exit, Closed> {
+) -> Result<Exit, OutputError> {
     tokio::pin!(work);
     tokio::select! {
         done = &mut work => return done,
         _ = tokio::signal::ctrl_c() => {}
     }
-    if !keeping.0.get() {
-        return out.fail(&prompt::interrupted());
+    match keeping.0.get() {
+        OnInterrupt::Stop => return out.fail(&prompt::interrupted()),
+        OnInterrupt::Finish => out.say("too late to interrupt: the change is being kept"),
+        OnInterrupt::Heard => {}
     }
-    out.say("too late to interrupt: the change is being kept");
     work.await
 }
 
 /// Says what a command waits for, so that no silence is a riddle.
 async fn tell_waits(events: &mut mpsc::Receiver<Event>, out: &Out) -> Infallible {
     while let Some(event) = events.recv().await {
-        if let Event::Waiting(_, Some(waiting)) = event {
-            let words = format!("account {}: {}", waiting.account, waiting.told());
-            out.tell(Tone::Dim, "waiting:", &words);
+        if let Event::Waiting(_, waiting) = event {
+            let words = waiting
+                .map(|waiting| format!("account {}: {}", waiting.account, waiting.told()));
+            out.waiting(words.as_deref());
         }
     }
     std::future::pending().await
@@ -374,8 +428,8 @@ async fn warn(deck: &Deck, out: &Out) {
 
 /// Runs a command that serves others to its end.
 fn on_threads(
-    command: impl Future<Output = Result<Exit, Closed>>,
-) -> color_eyre::Result<Result<Exit, Closed>> {
+    command: impl Future<Output = Result<Exit, OutputError>>,
+) -> color_eyre::Result<Result<Exit, OutputError>> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -387,8 +441,8 @@ fn on_threads(
 
 /// Runs a command to its end. One thread is enough: a command waits, mostly.
 fn block_on(
-    command: impl Future<Output = Result<Exit, Closed>>,
-) -> color_eyre::Result<Result<Exit, Closed>> {
+    command: impl Future<Output = Result<Exit, OutputError>>,
+) -> color_eyre::Result<Result<Exit, OutputError>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -399,7 +453,7 @@ fn block_on(
 }
 
 /// A config error: the snippet for people, an object for scripts.
-fn misconfigured(error: &ConfigError, out: &Out) -> Result<Exit, Closed> {
+fn misconfigured(error: &ConfigError, out: &Out) -> Result<Exit, OutputError> {
     if out.json {
         out.problem(&Problem::new(
             ProblemKind::Config,

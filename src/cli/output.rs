@@ -1,7 +1,12 @@
 //! What is printed, and how: rows for people, one JSON object a line for scripts. Text from outside is inert.
 
+use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::sync::{Arc, Mutex, PoisonError};
 
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use serde_json::{Value, json};
 
 use crate::domain::{Problem, Severity, inert};
@@ -35,12 +40,17 @@ impl Color {
     }
 }
 
-/// The reader of a pipe has gone. No error: `tilldeck log | head` is fine.
+/// Why standard output takes no more.
 #[derive(Debug)]
-pub struct Closed;
+pub enum OutputError {
+    /// The reader of the pipe has gone. No error: `tilldeck log | head` is fine.
+    ReaderGone,
+    /// A write failed: the disk is full, or the device is broken. What was printed is incomplete.
+    Failed(io::Error),
+}
 
 /// Standard output and standard error, with the format asked for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Out {
     /// One JSON object a line.
     pub json: bool,
@@ -48,6 +58,22 @@ pub struct Out {
     pub color: bool,
     /// Colour on standard error.
     pub color_err: bool,
+    /// Whether the command goes on without a reader, because its exit code is an answer too.
+    pub without_reader: bool,
+    /// How a long command shows its progress. Clones share it.
+    progress: Arc<Mutex<Progress>>,
+}
+
+/// How a command shows that it works.
+#[derive(Debug, Default)]
+enum Progress {
+    /// It is short: each wait is a line.
+    #[default]
+    Lines,
+    /// It is long, and standard error is no terminal: no line for each wait.
+    Silent,
+    /// It is long: a bar on the terminal.
+    Bar(ProgressBar),
 }
 
 /// What a text means, for its colour.
@@ -75,6 +101,72 @@ impl Out {
             json,
             color: color.wanted(io::stdout().is_terminal()),
             color_err: color.wanted(io::stderr().is_terminal()),
+            ..Self::default()
+        }
+    }
+
+    /// The same streams for a command whose exit code is an answer too: it goes on when its reader has gone.
+    #[must_use]
+    pub fn with_verdict(&self) -> Self {
+        Self {
+            without_reader: true,
+            ..self.clone()
+        }
+    }
+
+    /// Shows the progress of a long command from now on, where standard error is a terminal that can.
+    pub fn begin_progress(&self, total: u64) {
+        let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        let progress = if io::stderr().is_terminal() && !dumb {
+            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+            let template = "{bar:24} {pos}/{len}, {per_sec}, {eta} left {wide_msg}";
+            if let Ok(style) = ProgressStyle::with_template(template) {
+                bar.set_style(style);
+            }
+            Progress::Bar(bar)
+        } else {
+            Progress::Silent
+        };
+        *self.progress() = progress;
+    }
+
+    /// One step further.
+    pub fn advance_progress(&self) {
+        if let Progress::Bar(bar) = &*self.progress() {
+            bar.inc(1);
+        }
+    }
+
+    /// Takes the progress bar away.
+    pub fn end_progress(&self) {
+        if let Progress::Bar(bar) = std::mem::take(&mut *self.progress()) {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Says what a command waits for, or (`None`) that it goes on.
+    pub fn waiting(&self, words: Option<&str>) {
+        match (&*self.progress(), words) {
+            (Progress::Bar(bar), words) => bar.set_message(match words {
+                Some(words) => format!("waiting: {}", inert::cut(&redact::scrub(words), 120)),
+                None => String::new(),
+            }),
+            (Progress::Lines, Some(words)) => {
+                say(&format!("{} {words}", paint(self.color_err, Tone::Dim, "waiting:")));
+            }
+            (Progress::Silent, _) | (Progress::Lines, None) => {}
+        }
+    }
+
+    fn progress(&self) -> std::sync::MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something to a stream while no bar is in its way.
+    fn apart<T>(&self, print: impl FnOnce() -> T) -> T {
+        match &*self.progress() {
+            Progress::Bar(bar) => bar.suspend(print),
+            Progress::Lines | Progress::Silent => print(),
         }
     }
 
@@ -87,28 +179,27 @@ impl Out {
     /// Bytes to standard output.
     ///
     /// # Errors
-    /// If the reader has gone.
-    pub fn bytes(&self, bytes: &[u8]) -> Result<(), Closed> {
-        let mut stdout = io::stdout().lock();
-        stdout
-            .write_all(bytes)
-            .and_then(|()| stdout.flush())
-            .map_err(|_| Closed)
+    /// If standard output takes no more.
+    pub fn bytes(&self, bytes: &[u8]) -> Result<(), OutputError> {
+        match self.apart(|| write_whole(bytes)) {
+            Err(OutputError::ReaderGone) if self.without_reader => Ok(()),
+            written => written,
+        }
     }
 
     /// A line to standard output.
     ///
     /// # Errors
-    /// If the reader has gone.
-    pub fn line(&self, line: &str) -> Result<(), Closed> {
+    /// If standard output takes no more.
+    pub fn line(&self, line: &str) -> Result<(), OutputError> {
         self.bytes(format!("{line}\n").as_bytes())
     }
 
     /// A table to standard output.
     ///
     /// # Errors
-    /// If the reader has gone.
-    pub fn table(&self, table: &Table) -> Result<(), Closed> {
+    /// If standard output takes no more.
+    pub fn table(&self, table: &Table) -> Result<(), OutputError> {
         let lines = table.lines(self);
         lines.iter().try_for_each(|line| self.line(line))
     }
@@ -116,19 +207,19 @@ impl Out {
     /// A JSON object with its schema, on one line, to standard output.
     ///
     /// # Errors
-    /// If the reader has gone.
-    pub fn object(&self, fields: &serde_json::Value) -> Result<(), Closed> {
+    /// If standard output takes no more.
+    pub fn object(&self, fields: &serde_json::Value) -> Result<(), OutputError> {
         let mut object = serde_json::Map::new();
         object.insert("schema".into(), json!(1));
         if let serde_json::Value::Object(fields) = fields {
             object.extend(fields.clone());
         }
-        self.line(&serde_json::Value::Object(object).to_string())
+        self.line(&inert_json(&serde_json::Value::Object(object).to_string()))
     }
 
     /// Words to standard error. If nobody reads them, nobody misses them.
     pub fn say(&self, words: &str) {
-        let _ = writeln!(io::stderr().lock(), "{}", redact::scrub(words));
+        self.apart(|| say(words));
     }
 
     /// Words of a certain tone to standard error, after a label.
@@ -139,8 +230,8 @@ impl Out {
     /// A failure: an object on standard output with `--json`, words on standard error without.
     ///
     /// # Errors
-    /// If the reader has gone.
-    pub fn problem(&self, problem: &Problem) -> Result<(), Closed> {
+    /// If standard output takes no more.
+    pub fn problem(&self, problem: &Problem) -> Result<(), OutputError> {
         if self.json {
             return self.object(&json!({ "error": told(problem) }));
         }
@@ -162,6 +253,54 @@ pub fn told(problem: &Problem) -> Value {
         "message": redact::scrub(&problem.message),
         "hint": redact::scrub(&problem.hint),
     })
+}
+
+/// JSON text without characters that could act on a terminal: they are written as JSON's own escapes, so that no
+/// reader loses any.
+fn inert_json(text: &str) -> String {
+    if !text.contains(inert::is_hostile) {
+        return text.to_owned();
+    }
+    let mut escaped = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        if inert::is_hostile(c) {
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
+        } else {
+            escaped.push(c);
+        }
+    }
+    escaped
+}
+
+fn say(words: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", redact::scrub(words));
+}
+
+/// Writes all of it to standard output, however many writes that takes. The library's own writer is passed by: after
+/// a failure it does not tell how much was written.
+fn write_whole(mut left: &[u8]) -> Result<(), OutputError> {
+    let stdout = io::stdout().lock();
+    while !left.is_empty() {
+        match rustix::io::write(&stdout, left) {
+            Ok(0) => return Err(OutputError::Failed(io::ErrorKind::WriteZero.into())),
+            Ok(written) => left = &left[written..],
+            Err(Errno::INTR) => {}
+            // A reader that shares the pipe has made it non-blocking.
+            Err(Errno::AGAIN) => {
+                let mut ready = [PollFd::new(&stdout, PollFlags::OUT)];
+                if let Err(errno) = poll(&mut ready, None)
+                    && errno != Errno::INTR
+                {
+                    return Err(OutputError::Failed(errno.into()));
+                }
+            }
+            Err(Errno::PIPE) => return Err(OutputError::ReaderGone),
+            Err(errno) => return Err(OutputError::Failed(errno.into())),
+        }
+    }
+    Ok(())
 }
 
 fn paint(color: bool, tone: Tone, text: &str) -> String {
@@ -191,21 +330,26 @@ impl From<Severity> for Tone {
     }
 }
 
+/// The longest text of a cell; an over-long one is cut with the cut shown.
+const CELL_MAX: usize = 120;
+
+/// One cell of a [`Table`]: inert text and its colour.
+#[derive(Debug)]
+pub struct Cell {
+    text: String,
+    tone: Option<Tone>,
+}
+
 /// Rows whose columns line up. Colour is added after measuring.
 #[derive(Debug, Default)]
 pub struct Table {
-    rows: Vec<Vec<(String, Option<Tone>)>>,
+    rows: Vec<Vec<Cell>>,
 }
 
 impl Table {
     /// Adds a row of cells.
-    pub fn row<const N: usize>(&mut self, cells: [(String, Option<Tone>); N]) {
-        self.rows.push(
-            cells
-                .into_iter()
-                .map(|(text, tone)| (inert::cut(&text, 120), tone))
-                .collect(),
-        );
+    pub fn row<const N: usize>(&mut self, cells: [Cell; N]) {
+        self.rows.push(cells.into());
     }
 
     /// The rows as lines, the last column unpadded.
@@ -218,7 +362,7 @@ impl Table {
                 self.rows
                     .iter()
                     .filter_map(|row| row.get(i))
-                    .map(|(text, _)| text.width())
+                    .map(|cell| cell.text.width())
                     .max()
                     .unwrap_or(0)
             })
@@ -227,7 +371,7 @@ impl Table {
             .iter()
             .map(|row| {
                 let mut line = String::new();
-                for (i, (text, tone)) in row.iter().enumerate() {
+                for (i, Cell { text, tone }) in row.iter().enumerate() {
                     line.push_str(&tone.map_or_else(|| text.clone(), |tone| out.paint(tone, text)));
                     if i + 1 < row.len() {
                         line.extend(std::iter::repeat_n(' ', widths[i] - text.width() + 2));
@@ -241,14 +385,29 @@ impl Table {
 
 /// A text cell without colour.
 #[must_use]
-pub fn plain(text: impl Into<String>) -> (String, Option<Tone>) {
-    (text.into(), None)
+pub fn plain(text: impl Into<String>) -> Cell {
+    Cell {
+        text: inert::cut(&text.into(), CELL_MAX),
+        tone: None,
+    }
 }
 
 /// A text cell in a colour.
 #[must_use]
-pub fn toned(text: impl Into<String>, tone: Tone) -> (String, Option<Tone>) {
-    (text.into(), Some(tone))
+pub fn toned(text: impl Into<String>, tone: Tone) -> Cell {
+    Cell {
+        text: inert::cut(&text.into(), CELL_MAX),
+        tone: Some(tone),
+    }
+}
+
+/// An identifier, which is never cut: two long ones may differ in their last character only.
+#[must_use]
+pub fn whole(text: &str, tone: Tone) -> Cell {
+    Cell {
+        text: inert::line(text).into_owned(),
+        tone: Some(tone),
+    }
 }
 
 #[cfg(test)]
@@ -260,11 +419,7 @@ mod tests {
         let mut table = Table::default();
         table.row([toned("✓", Tone::Good), plain("漢字"), plain("x")]);
         table.row([toned("✗", Tone::Bad), plain("abcdef"), plain("y")]);
-        let plain_out = Out {
-            json: false,
-            color: false,
-            color_err: false,
-        };
+        let plain_out = Out::default();
         assert_eq!(table.lines(&plain_out), ["✓  漢字    x", "✗  abcdef  y"]);
         let colored = Out {
             color: true,
@@ -278,12 +433,27 @@ mod tests {
         let mut table = Table::default();
         table.row([plain("a\u{1b}[2Jb\nc")]);
         assert_eq!(
-            table.lines(&Out {
-                json: false,
-                color: false,
-                color_err: false
-            }),
+            table.lines(&Out::default()),
             ["a\\u{1b}[2Jb\\nc"]
         );
+    }
+
+    #[test]
+    fn an_id_is_never_cut_in_a_table() {
+        let long = "ł".repeat(256);
+        let mut table = Table::default();
+        table.row([whole(&long, Tone::Strong), plain("a".repeat(200))]);
+        let line = table.lines(&Out::default()).remove(0);
+        assert!(line.starts_with(&long) && line.ends_with('…'), "{line}");
+    }
+
+    #[test]
+    fn hostile_text_is_inert_in_json_and_loses_nothing() {
+        let hostile = "a\u{9b}31m\u{7f}\u{202e}b\u{200b}\u{e0001}ż漢";
+        let text = inert_json(&json!({ hostile: hostile }).to_string());
+        assert!(!text.contains(inert::is_hostile), "{text}");
+        assert!(text.contains("\\u009b31m\\u007f\\u202eb\\u200b\\udb40\\udc01ż漢"), "{text}");
+        let read: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read[hostile], hostile);
     }
 }

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::args::PlayerCommand;
 use super::manage::{read_from, source_of};
-use super::output::{Closed, Out, Table, Tone, plain, toned};
+use super::output::{Cell, OutputError, Out, Table, Tone, plain, toned};
 use super::{Context, Exit, can_ask, how, prompt};
 use crate::deck::Deck;
 use crate::domain::{
@@ -24,7 +24,7 @@ pub async fn run(
     context: &Context,
     deck: &Deck,
     out: &Out,
-) -> Result<Exit, Closed> {
+) -> Result<Exit, OutputError> {
     let account = match deck.pick(context.account(), Some(Ability::Players)) {
         Ok(account) => account,
         Err(problem) => return out.fail(&problem),
@@ -99,7 +99,7 @@ async fn token_of(
     Ok(token)
 }
 
-fn authenticated(player: &Player, account: &Account, out: &Out) -> Result<Exit, Closed> {
+fn authenticated(player: &Player, account: &Account, out: &Out) -> Result<Exit, OutputError> {
     if out.json {
         out.object(&json!({
             "account": account.id,
@@ -120,7 +120,7 @@ fn authenticated(player: &Player, account: &Account, out: &Out) -> Result<Exit, 
     Ok(Exit::Done)
 }
 
-fn items(inventory: &Inventory, account: &Account, out: &Out) -> Result<Exit, Closed> {
+fn items(inventory: &Inventory, account: &Account, out: &Out) -> Result<Exit, OutputError> {
     let player = inventory.player;
     if out.json {
         for item in &inventory.items {
@@ -155,7 +155,7 @@ fn items(inventory: &Inventory, account: &Account, out: &Out) -> Result<Exit, Cl
     Ok(Exit::Done)
 }
 
-fn row(item: &Item) -> [(String, Option<Tone>); 5] {
+fn row(item: &Item) -> [Cell; 5] {
     let uses = match item.remaining_uses {
         None => toned("unlimited", Tone::Dim),
         Some(uses) => plain(uses.to_string()),

@@ -2,12 +2,12 @@
 
 use super::args::Replay;
 use super::deliveries;
-use super::output::{Closed, Out, Tone};
+use super::output::{OutputError, Out, Tone};
 use super::{Exit, local};
 use crate::deck::Deck;
 use crate::domain::{Delivery, DeliveryId, Duty, Problem, ProblemKind, Standing, Verdict, inert};
 
-pub async fn run(args: &Replay, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
+pub async fn run(args: &Replay, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
     let mut exit = Exit::Done;
     for id in &args.ids {
         let done = match deck.replay(DeliveryId(*id), &args.to).await {
@@ -19,7 +19,7 @@ pub async fn run(args: &Replay, deck: &Deck, out: &Out) -> Result<Exit, Closed> 
     Ok(exit)
 }
 
-fn told(delivery: &Delivery, out: &Out) -> Result<Exit, Closed> {
+fn told(delivery: &Delivery, out: &Out) -> Result<Exit, OutputError> {
     if matches!(delivery.verdict, Verdict::Refused | Verdict::Unreadable) {
         out.tell(
             Tone::Warn,

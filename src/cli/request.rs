@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Read as _, Write as _};
 use serde_json::json;
 
 use super::args::Request;
-use super::output::{Closed, Out, Tone, told};
+use super::output::{OutputError, Out, Tone, told};
 use super::{Exit, can_ask, how};
 use crate::deck::Deck;
 use crate::domain::{Account, Answer, Op, Problem, ProblemKind, RawReply, inert};
@@ -13,7 +13,7 @@ use crate::domain::{Account, Answer, Op, Problem, ProblemKind, RawReply, inert};
 /// The most that is read as a body.
 const DATA_MAX: u64 = 1024 * 1024;
 
-pub async fn run(args: &Request, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
+pub async fn run(args: &Request, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
     match ask(args, deck, out).await {
         Ok((account, raw)) => {
             let judged = deck.judge_raw(&account.id, &raw);

@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use reqwest::Url;
 
 use super::args::Trigger;
-use super::output::{Closed, Out, Tone};
+use super::output::{OutputError, Out, Tone};
 use super::{Exit, local};
 use crate::clock::Clock;
 use crate::deck::{self, Deck};
@@ -27,7 +27,7 @@ pub struct Serve {
     pub keep: Option<PathBuf>,
 }
 
-pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, Closed> {
+pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, OutputError> {
     if !serve.bind.ip().is_loopback() {
         return out.fail(&Problem::new(
             ProblemKind::Usage,
@@ -188,7 +188,7 @@ pub async fn trigger(
     what: &Trigger,
     deck: &Deck,
     out: &Out,
-) -> Result<Exit, Closed> {
+) -> Result<Exit, OutputError> {
     let Some(url) = url else {
         return out.fail(&Problem::new(
             ProblemKind::Usage,

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::args::TokenCommand;
-use super::output::{Closed, Out, Table, Tone, plain, toned};
+use super::output::{OutputError, Out, Table, Tone, plain, toned};
 use super::{Context, Exit, how};
 use crate::deck::Deck;
 use crate::domain::{Account, Kept, Now, Problem, ProblemKind, TokenState, TokenStatus, time};
@@ -13,7 +13,7 @@ pub async fn run(
     context: &Context,
     deck: &Deck,
     out: &Out,
-) -> Result<Exit, Closed> {
+) -> Result<Exit, OutputError> {
     match command {
         TokenCommand::Show { name } => show(name.as_deref(), context, deck, out).await,
         TokenCommand::Refresh { name } => refresh(name.as_deref(), context, deck, out).await,
@@ -55,7 +55,7 @@ async fn show(
     context: &Context,
     deck: &Deck,
     out: &Out,
-) -> Result<Exit, Closed> {
+) -> Result<Exit, OutputError> {
     let accounts = match accounts(name, context, deck) {
         Ok(accounts) => accounts,
         Err(problem) => return out.fail(&problem),
@@ -82,7 +82,7 @@ async fn refresh(
     context: &Context,
     deck: &Deck,
     out: &Out,
-) -> Result<Exit, Closed> {
+) -> Result<Exit, OutputError> {
     let accounts = match accounts(name, context, deck) {
         Ok(accounts) => accounts,
         Err(problem) => return out.fail(&problem),
@@ -120,7 +120,7 @@ fn explain(deck: &Deck, accounts: &[Account], out: &Out) {
     }
 }
 
-async fn print(name: &str, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Closed> {
+async fn print(name: &str, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
     let account = match accounts(Some(name), context, deck).as_deref() {
         Ok([account]) => account.id.clone(),
         Ok(_) => unreachable!("a name gives one account or none"),
@@ -164,7 +164,7 @@ fn tell(
     now: Now,
     table: &mut Table,
     out: &Out,
-) -> Result<(), Closed> {
+) -> Result<(), OutputError> {
     let state = status.state(now);
     if out.json {
         let life = status.life;

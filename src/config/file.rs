@@ -260,7 +260,8 @@ fn known_head(line: &str, known: &[&str]) -> String {
 }
 
 /// The known name nearest to a mistyped one.
-pub(super) fn nearest<'k>(
+#[must_use]
+pub fn nearest<'k>(
     written: &str,
     known: impl IntoIterator<Item = &'k str>,
 ) -> Option<&'k str> {

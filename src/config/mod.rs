@@ -18,6 +18,7 @@ use std::time::Duration;
 use crate::domain::{AccountId, inert};
 
 pub use error::{ConfigError, Place};
+pub use file::nearest;
 pub use keyring::{KEYRING_LIMIT, KEYRING_VARIABLE, Keyring, KeyringError};
 pub use paths::{ConfigPath, Environ, Locations};
 pub use secret::{Resolved, SecretError, SecretSource};

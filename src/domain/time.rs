@@ -60,6 +60,13 @@ impl WallTime {
         .unwrap_or_default()
     }
 
+    /// Reads what [`WallTime::rfc3339`] wrote, or any other instant in RFC 3339.
+    #[must_use]
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let at: Timestamp = text.parse().ok()?;
+        Some(Self(at.as_millisecond()))
+    }
+
     /// `02:54:26` in `zone`.
     #[must_use]
     pub fn clock(self, zone: &TimeZone) -> String {
@@ -129,6 +136,8 @@ mod tests {
     fn times_are_printed_for_machines_and_people() {
         let at = WallTime(1_795_316_066_120);
         assert_eq!(at.rfc3339(), "2026-11-22T02:54:26.120Z");
+        assert_eq!(WallTime::from_rfc3339(&at.rfc3339()), Some(at));
+        assert_eq!(WallTime::from_rfc3339("yesterday"), None);
         assert_eq!(at.clock(&TimeZone::UTC), "02:54:26");
         assert_eq!(at.date_and_clock(&TimeZone::UTC), "2026-11-22 02:54:26");
         assert_eq!(WallTime(-5).rfc3339(), "1969-12-31T23:59:59.995Z");

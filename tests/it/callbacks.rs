@@ -121,6 +121,7 @@ async fn a_payment_made_on_the_checkout_page_is_received_checked_and_told_on_its
         email: None,
         force_currency: None,
         with_token: false,
+        replace_expectation: false,
     });
     let Answer::Link(link) = bench.deck.ask(&kanga, link, how()).await.unwrap() else {
         panic!("no link");

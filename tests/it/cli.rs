@@ -28,18 +28,29 @@ fn check_says_what_became_of_a_payment() {
     assert!(checked_at.as_str().unwrap().ends_with('Z'), "{checked_at}");
     assert_eq!(
         object,
-        json!({"schema":1,"account":"shop","id":"A-17","state":"FINALIZED","paid":true,"final":true,"currency":"BTC","amount":"0.010"})
+        json!({"schema":1,"account":"shop","id":"A-17","state":"FINALIZED","verdict":"not_compared","paid":null,
+               "final":true,"currency":"BTC","amount":"0.010","expected_currency":null,"expected_amount":null})
     );
     let keys: Vec<&String> = object.as_object().unwrap().keys().collect();
     assert_eq!(
         keys,
         [
-            "schema", "account", "id", "state", "paid", "final", "currency", "amount"
+            "schema",
+            "account",
+            "id",
+            "state",
+            "verdict",
+            "paid",
+            "final",
+            "currency",
+            "amount",
+            "expected_currency",
+            "expected_amount"
         ]
     );
     let words = place.run(&["check", "A-17"]);
     assert_eq!((words.code, words.err.as_str()), (0, ""));
-    for said in ["FINALIZED", "paid", "0.010 BTC", "A-17", "shop"] {
+    for said in ["FINALIZED, amount not compared", "0.010 BTC", "A-17", "shop"] {
         assert!(words.out.contains(said), "{words:?}");
     }
 }

@@ -415,6 +415,7 @@ async fn all_six_calls_and_the_link_against_the_simulator() {
         email: Some("payer@example.com".into()),
         force_currency: None,
         with_token: true,
+        replace_expectation: false,
     };
     let Ok(Answer::Link(link)) = ask(Op::PaymentLink(link)).await else {
         panic!("no link")

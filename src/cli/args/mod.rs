@@ -1,6 +1,7 @@
 //! The command line as it may be written. Names here are a contract: scripts depend on them.
 
 mod accounts;
+mod payments;
 mod sandbox;
 mod values;
 
@@ -11,11 +12,15 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use accounts::{AccountCommand, AddAccount, RemoveAccount, RotateSecret, TokenCommand};
+pub use payments::{
+    AddPayments, Check, ExpectPayment, Filters, ListPayments, PaymentsCommand, Source,
+};
 pub use sandbox::{Deliver, SandboxCommand, Trigger};
-use values::{amount, currency, duration, email, method, payment_id, player_id, state};
+pub use values::Goal;
+use values::{amount, currency, duration, email, method, payment_id, player_id};
 
 use super::output::Color;
-use crate::domain::{Amount, Currency, PaymentId, PaymentState, PlayerId};
+use crate::domain::{Amount, Currency, PaymentId, PlayerId, Problem, ProblemKind};
 
 const EXITS: &str = "\
 Exit codes:
@@ -71,18 +76,20 @@ pub struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Say what became of payments (Kanga CHECK PAYMENT).
+    /// Check payments, one or thousands: state, amount, and whether they are paid (Kanga CHECK PAYMENT).
+    #[command(after_help = payments::CHECK)]
     Check(Check),
-    /// Say what a sum is worth in other currencies (Kanga GET PRICE ESTIMATE).
+    /// List watched payments, and add, remove, change or export them without the console.
+    #[command(subcommand)]
+    Payments(PaymentsCommand),
+    /// Show what a payer would pay in each currency (Kanga GET PRICE ESTIMATE).
     Estimate {
         /// Settlement currency; case matters.
-        #[arg(value_parser = currency)]
-        token: Currency,
+        token: String,
         /// How much of it.
-        #[arg(value_parser = amount)]
-        quantity: Amount,
+        quantity: String,
     },
-    /// Build the URL a payer is sent to (Kanga START PAYMENT).
+    /// Build the payment URL for a payer, and save the expected amount (Kanga START PAYMENT).
     Link(Link),
     /// Show and verify credentials; add accounts, replace their secrets, remove them.
     #[command(subcommand)]
@@ -119,29 +126,6 @@ pub enum Command {
     Man,
 }
 
-/// `check`.
-#[derive(Debug, Args)]
-pub struct Check {
-    /// The shop's ids of the payments.
-    #[arg(required = true, value_parser = payment_id, value_name = "ID")]
-    pub ids: Vec<PaymentId>,
-    /// Exit with 1 unless the payment is in this state.
-    #[arg(long, value_parser = state, value_name = "STATE")]
-    pub expect: Option<PaymentState>,
-    /// Exit with 1 unless the amount equals this one, by value.
-    #[arg(long, value_parser = amount, requires = "currency")]
-    pub amount: Option<Amount>,
-    /// Exit with 1 unless the currency is this one; case matters.
-    #[arg(long, value_parser = currency, requires = "amount")]
-    pub currency: Option<Currency>,
-    /// Ask again until the payment is in this state.
-    #[arg(long, value_parser = state, value_name = "STATE")]
-    pub wait: Option<PaymentState>,
-    /// Give up waiting after this long (30s, 10m, 1h30m).
-    #[arg(long, value_parser = duration, default_value = "10m", requires = "wait", value_name = "TIME")]
-    pub timeout: Duration,
-}
-
 /// `link`.
 #[derive(Debug, Args)]
 pub struct Link {
@@ -166,6 +150,12 @@ pub struct Link {
     /// Ask Kanga for a payment token and put it in; with --email it spares the payer the verification.
     #[arg(long)]
     pub with_token: bool,
+    /// Change the expected amount of an open payment, which the ledger has from an earlier link or command.
+    #[arg(long)]
+    pub replace_expectation: bool,
+    /// Do not add the payment to the watch list.
+    #[arg(long)]
+    pub no_watch: bool,
     /// Print the URL as a QR code too.
     #[arg(long)]
     pub qr: bool,
@@ -290,6 +280,24 @@ pub enum ConfigCommand {
     Check,
 }
 
+/// The sum that `estimate` is given.
+///
+/// # Errors
+/// If it is none; says so where the two were swapped.
+pub fn sum_of(token: &str, quantity: &str) -> Result<(Currency, Amount), Problem> {
+    let refused = |message: String| {
+        let swapped = amount(token).is_ok() && currency(quantity).is_ok();
+        let hint = if swapped {
+            format!("did you mean `estimate {quantity} {token}`?")
+        } else {
+            "write the settlement currency, then how much of it: `estimate EMT 250`".into()
+        };
+        Problem::new(ProblemKind::Usage, message, hint)
+    };
+    let quantity = amount(quantity).map_err(refused)?;
+    Ok((currency(token).map_err(refused)?, quantity))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -309,18 +317,27 @@ mod tests {
     #[test]
     fn bad_values_are_refused_with_reasons() {
         for bad in ["1e5", "-1", "1,5", "", &"9".repeat(60)] {
-            let refusal =
-                Arguments::try_parse_from(["tilldeck", "estimate", "EMT", "--", bad]).unwrap_err();
-            assert_eq!(refusal.exit_code(), 2, "{bad}");
-            assert!(refusal.to_string().contains("amount"), "{refusal}");
+            let refusal = sum_of("EMT", bad).unwrap_err();
+            assert!(refusal.message.contains("amount"), "{refusal}");
         }
         let refusal =
-            Arguments::try_parse_from(["tilldeck", "check", "A", "--expect", "PAID"]).unwrap_err();
-        assert!(refusal.to_string().contains("FINALIZED"), "{refusal}");
+            Arguments::try_parse_from(["tilldeck", "check", "A", "--expect", "PAYED"]).unwrap_err();
+        assert_eq!(refusal.exit_code(), 2);
+        for known in ["FINALIZED", "PAID"] {
+            assert!(refusal.to_string().contains(known), "{refusal}");
+        }
         assert!(
             Arguments::try_parse_from(["tilldeck", "check", "A", "--amount", "1"]).is_err(),
             "needs a currency"
         );
         assert!(Arguments::try_parse_from(["tilldeck", "check"]).is_err());
+        assert!(Arguments::try_parse_from(["tilldeck", "check", "A", "--from", "b.csv"]).is_err());
+    }
+
+    #[test]
+    fn a_sum_in_the_wrong_order_is_recognised() {
+        let refusal = sum_of("250", "EMT").unwrap_err();
+        assert_eq!(refusal.hint, "did you mean `estimate EMT 250`?");
+        assert!(sum_of("EMT", "250").is_ok());
     }
 }

@@ -1,9 +1,55 @@
 //! Values of the command line, each refused with its reason.
 
+use std::fmt;
 use std::time::Duration;
 
 use crate::domain::simulate::{self, Fault};
-use crate::domain::{Amount, Currency, PaymentId, PaymentState, PlayerId, time};
+use crate::domain::{Amount, Currency, PaymentId, PaymentState, PaymentVerdict, PlayerId, time};
+
+/// What a payment is expected to come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Goal {
+    /// A state.
+    State(PaymentState),
+    /// FINALIZED, with the expected amount and currency.
+    Paid,
+}
+
+impl Goal {
+    /// The state that goes with it.
+    #[must_use]
+    pub fn state(&self) -> PaymentState {
+        match self {
+            Self::State(state) => state.clone(),
+            Self::Paid => PaymentState::Finalized,
+        }
+    }
+}
+
+impl fmt::Display for Goal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::State(state) => state.fmt(f),
+            Self::Paid => f.pad("PAID"),
+        }
+    }
+}
+
+pub(super) fn goal(text: &str) -> Result<Goal, String> {
+    if text.eq_ignore_ascii_case("paid") {
+        return Ok(Goal::Paid);
+    }
+    state(text).map(Goal::State).map_err(|error| {
+        format!("{error}, and PAID: FINALIZED with the expected amount and currency")
+    })
+}
+
+pub(super) fn verdict(text: &str) -> Result<PaymentVerdict, String> {
+    PaymentVerdict::from_word(&text.to_ascii_lowercase()).ok_or_else(|| {
+        let known = PaymentVerdict::ALL.map(PaymentVerdict::as_str).join(", ");
+        format!("there is no such verdict; the verdicts are {known}")
+    })
+}
 
 pub(super) fn amount(text: &str) -> Result<Amount, String> {
     Amount::typed(text).map_err(|error| error.to_string())

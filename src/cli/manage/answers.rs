@@ -280,12 +280,7 @@ fn account_name(
 }
 
 pub(super) fn say(words: &str) {
-    Out {
-        json: false,
-        color: false,
-        color_err: false,
-    }
-    .say(words);
+    Out::default().say(words);
 }
 
 pub(super) async fn ask(question: &str) -> Result<String, Problem> {

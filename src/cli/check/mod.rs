@@ -1,0 +1,286 @@
+//! `check`: what became of payments, and whether they are paid.
+
+mod bulk;
+mod resume;
+mod summary;
+
+use std::time::Duration;
+
+use super::args::{Check, Goal};
+use super::output::{Out, OutputError, Table, Tone};
+use super::report::{Found, Report};
+use super::{Context, Exit, Keeping, unexpected};
+use crate::deck::Deck;
+use crate::domain::{
+    Ability, AccountId, Answer, Expectation, Expected, Op, Payment, PaymentId, PaymentState,
+    PaymentVerdict, Problem, ProblemKind, RequestId, time,
+};
+use crate::net::How;
+
+/// The first wait between two checks, and the longest.
+const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+
+pub async fn run(
+    args: &Check,
+    context: &Context,
+    deck: &Deck,
+    keeping: &Keeping,
+    out: &Out,
+) -> Result<Exit, OutputError> {
+    let account = match deck.pick(context.account(), Some(Ability::Payments)) {
+        Ok(account) => account.id,
+        Err(problem) => return out.fail(&problem),
+    };
+    let checker = Checker {
+        args,
+        account,
+        context,
+        deck,
+        out,
+    };
+    match args.list() {
+        Ok(None) => checker.each().await,
+        Ok(Some(source)) => bulk::run(&checker, source, keeping).await,
+        Err(problem) => out.fail(&problem),
+    }
+}
+
+/// Checks payments of one account, as the command line says.
+struct Checker<'a> {
+    args: &'a Check,
+    account: AccountId,
+    context: &'a Context,
+    deck: &'a Deck,
+    out: &'a Out,
+}
+
+/// What is expected of a payment, and what the ledger says of it.
+struct Wanted {
+    /// The sum to compare with.
+    sum: Option<Expected>,
+    /// What the ledger expects, where that is another sum.
+    overruled: Option<Expectation>,
+}
+
+impl Checker<'_> {
+    /// Checks the payments that the command line names.
+    async fn each(&self) -> Result<Exit, OutputError> {
+        let deadline = self.context.clock.now().mono + self.args.timeout;
+        let mut exit = Exit::Done;
+        for id in &self.args.ids {
+            let result = match &self.args.wait {
+                Some(goal) => self.wait(id, goal, deadline).await,
+                None => self.ask(id, false).await,
+            };
+            let this = match result {
+                Ok(payment) => self.report(payment).await?,
+                Err(problem) => self.out.fail(&problem)?,
+            };
+            exit = exit.and(this);
+        }
+        Ok(exit)
+    }
+
+    /// Prints one payment and which expectations it fails.
+    async fn report(&self, payment: Payment) -> Result<Exit, OutputError> {
+        let id = payment.id.clone();
+        let wanted = match self.wanted(&id, self.args.expected()).await {
+            Ok(wanted) => wanted,
+            Err((wanted, problem)) => {
+                self.warn(&format!("payment {id}: {}", problem.message));
+                wanted
+            }
+        };
+        if let (Some(ledger), Some(sum)) = (&wanted.overruled, &wanted.sum) {
+            self.warn(&format!(
+                "payment {id}: the ledger expects {ledger}; it is compared with {sum} from the command line"
+            ));
+        }
+        let report = Report {
+            account: self.account.clone(),
+            id: id.as_str().to_owned(),
+            line: None,
+            found: Found::Payment(payment),
+            expected: wanted.sum,
+            at: Some(self.context.clock.now().wall),
+        };
+        let failings = self.failings(&report);
+        if self.out.json {
+            self.out.object(&report.object())?;
+        } else {
+            let mut table = Table::default();
+            table.row(report.cells(failings.is_empty()));
+            self.out.table(&table)?;
+        }
+        for failing in &failings {
+            let words = format!("payment {id}: {failing}");
+            self.out.tell(Tone::Warn, "expectation:", &words);
+        }
+        Ok(if failings.is_empty() {
+            Exit::Done
+        } else {
+            Exit::Expectation
+        })
+    }
+
+    fn warn(&self, words: &str) {
+        self.out.tell(Tone::Warn, "warning:", words);
+    }
+
+    /// What to compare a payment with: `given`, else what the ledger expects.
+    ///
+    /// # Errors
+    /// The ledger cannot be read; then there is only what was given.
+    async fn wanted(
+        &self,
+        id: &PaymentId,
+        given: Option<Expected>,
+    ) -> Result<Wanted, (Wanted, Problem)> {
+        let ledger = match self.deck.expectation(&self.account, id).await {
+            Ok(ledger) => ledger,
+            Err(problem) => {
+                let wanted = Wanted {
+                    sum: given,
+                    overruled: None,
+                };
+                return Err((wanted, problem));
+            }
+        };
+        Ok(match given {
+            None => Wanted {
+                sum: ledger.map(|ledger| ledger.sum),
+                overruled: None,
+            },
+            Some(sum) => Wanted {
+                overruled: ledger.filter(|ledger| ledger.sum != sum),
+                sum: Some(sum),
+            },
+        })
+    }
+
+    async fn ask(&self, id: &PaymentId, background: bool) -> Result<Payment, Problem> {
+        let how = How {
+            request: RequestId(0),
+            background,
+            no_wait: self.args.no_wait,
+        };
+        let op = Op::CheckPayment(id.clone());
+        match self.deck.ask(&self.account, op, how).await? {
+            Answer::Payment(payment) => Ok(payment),
+            _ => Err(unexpected(&self.account, "a payment")),
+        }
+    }
+
+    /// Asks until the payment is in the state, or never will be. A payment not known yet may become known, and a
+    /// provider that fails may recover, so both are waited out.
+    async fn wait(
+        &self,
+        id: &PaymentId,
+        goal: &Goal,
+        deadline: Duration,
+    ) -> Result<Payment, Problem> {
+        let mut pause = WAITS.0;
+        let mut last: Option<String> = None;
+        let wanted = goal.state();
+        loop {
+            let seen = match self.ask(id, false).await {
+                Ok(payment) if payment.state == wanted || !payment.state.can_reach(&wanted) => {
+                    return Ok(payment);
+                }
+                Ok(payment) => format!("it is {}", payment.state),
+                Err(problem)
+                    if matches!(
+                        problem.kind,
+                        ProblemKind::NotFound
+                            | ProblemKind::Unreachable
+                            | ProblemKind::Failing
+                            | ProblemKind::Nonsense
+                    ) =>
+                {
+                    problem.message
+                }
+                Err(problem) => return Err(problem),
+            };
+            if last.as_ref() != Some(&seen) {
+                self.out.tell(
+                    Tone::Dim,
+                    "waiting:",
+                    &format!("payment {id} for {goal}: {seen}"),
+                );
+                pause = WAITS.0;
+            }
+            let left = deadline.saturating_sub(self.context.clock.now().mono);
+            if left.is_zero() {
+                return Err(Problem::new(
+                    ProblemKind::TimedOut,
+                    format!(
+                        "account {}: payment {id} did not come to {goal} within {}; {seen}",
+                        self.account,
+                        time::fine(self.args.timeout)
+                    ),
+                    "give more time with --timeout, or check again later",
+                ));
+            }
+            last = Some(seen);
+            tokio::time::sleep(pause.min(left)).await;
+            pause = (pause * 3 / 2).min(WAITS.1);
+        }
+    }
+
+    /// Which expectations a payment fails, each in words. None where there is no payment.
+    fn failings(&self, report: &Report) -> Vec<String> {
+        let Some(payment) = report.payment() else {
+            return Vec::new();
+        };
+        let expected = report.expected.as_ref();
+        let verdict = payment.verdict(expected);
+        let mut failings = Vec::new();
+        for goal in self.args.expect.iter().chain(&self.args.wait) {
+            let failing = match goal {
+                Goal::State(state) if payment.state == *state => None,
+                Goal::State(state) => Some(format!(
+                    "state {state} was expected, it is {}",
+                    payment.state
+                )),
+                Goal::Paid => not_paid(verdict, &payment.state),
+            };
+            failings.extend(failing.filter(|failing| !failings.contains(failing)));
+        }
+        if let Some(expected) = expected {
+            if payment.currency.read() != Some(&expected.currency) {
+                failings.push(format!(
+                    "currency {} was expected, it is {}",
+                    expected.currency, payment.currency
+                ));
+            }
+            if payment.amount.read() != Some(&expected.amount) {
+                failings.push(format!(
+                    "amount {} was expected, it is {}",
+                    expected.amount, payment.amount
+                ));
+            }
+        }
+        failings
+    }
+}
+
+/// Why a payment is not PAID.
+fn not_paid(verdict: PaymentVerdict, state: &PaymentState) -> Option<String> {
+    match verdict {
+        PaymentVerdict::Paid => None,
+        PaymentVerdict::NotCompared => Some(format!(
+            "PAID was expected, it is {state}, but no expected amount is known: set one with --amount and --currency, \
+             or `tilldeck payments expect`"
+        )),
+        PaymentVerdict::Less
+        | PaymentVerdict::More
+        | PaymentVerdict::OtherCurrency
+        | PaymentVerdict::UnreadableAmount
+        | PaymentVerdict::Failed
+        | PaymentVerdict::Open
+        | PaymentVerdict::Cancelled => Some(format!(
+            "PAID was expected, it is {state}, {}",
+            verdict.words()
+        )),
+    }
+}

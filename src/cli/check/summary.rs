@@ -1,0 +1,164 @@
+//! What a list comes to: how many payments of each verdict, and the sums by currency.
+
+use std::collections::BTreeMap;
+
+use crate::cli::output::{Out, Tone};
+use crate::cli::report::{Found, Report};
+use crate::domain::{
+    Amount, Currency, Expectation, Expected, PaymentState, PaymentVerdict, ProblemKind, Total,
+};
+
+/// Counts and sums of the rows so far.
+#[derive(Default)]
+pub struct Summary {
+    verdicts: BTreeMap<PaymentVerdict, u64>,
+    not_found: u64,
+    unknown: u64,
+    bad: u64,
+    /// Rows that say the same as an earlier one.
+    repeated: u64,
+    /// Rows whose answer was taken from a file.
+    saved: u64,
+    /// Rows that are not as expected.
+    failed: u64,
+    money: BTreeMap<Currency, Money>,
+    /// FINALIZED amounts and expected amounts that could not be added.
+    uncounted: u64,
+    overruled: u64,
+    first_overruled: Option<String>,
+}
+
+#[derive(Default)]
+struct Money {
+    expected: Total,
+    received: Total,
+}
+
+impl Summary {
+    /// Counts a payment that was checked, or could not be.
+    pub fn add(&mut self, report: &Report, held: bool) {
+        match &report.found {
+            Found::Payment(payment) => {
+                let verdict = payment.verdict(report.expected.as_ref());
+                *self.verdicts.entry(verdict).or_default() += 1;
+                if payment.state == PaymentState::Finalized {
+                    match (payment.amount.read(), payment.currency.read()) {
+                        (Some(amount), Some(currency)) => {
+                            let money = self.money.entry(currency.clone()).or_default();
+                            self.uncounted += u64::from(!money.received.add(amount));
+                        }
+                        (None, _) | (_, None) => self.uncounted += 1,
+                    }
+                }
+            }
+            Found::Failed(problem) if problem.kind == ProblemKind::NotFound => self.not_found += 1,
+            Found::Failed(_) | Found::NotSeen => {
+                self.unknown += 1;
+                return;
+            }
+        }
+        self.failed += u64::from(!held);
+        if let Some(expected) = &report.expected {
+            let money = self.money.entry(expected.currency.clone()).or_default();
+            self.uncounted += u64::from(!money.expected.add(&expected.amount));
+        }
+    }
+
+    /// Counts a row that says nothing.
+    pub fn add_bad_row(&mut self) {
+        self.bad += 1;
+    }
+
+    /// Counts a row that says the same as an earlier one.
+    pub fn add_repeated(&mut self) {
+        self.repeated += 1;
+    }
+
+    /// Counts an answer that was taken from a file.
+    pub fn add_saved(&mut self) {
+        self.saved += 1;
+    }
+
+    /// Notes that the ledger expects another sum than the list.
+    pub fn add_overruled(&mut self, row: &str, ledger: &Expectation, list: &Expected) {
+        self.overruled += 1;
+        self.first_overruled
+            .get_or_insert_with(|| format!("{row}: ledger {ledger}, list {list}"));
+    }
+
+    /// How many rows were gone through.
+    pub fn rows(&self) -> u64 {
+        self.payments() + self.bad + self.repeated
+    }
+
+    fn payments(&self) -> u64 {
+        self.verdicts.values().sum::<u64>() + self.not_found + self.unknown
+    }
+
+    /// Says it on standard error.
+    pub fn print(&self, out: &Out) {
+        let verdicts = self.verdicts.iter();
+        let mut counts: Vec<String> = verdicts
+            .map(|(verdict, count)| format!("{count} {}", verdict.as_str().replace('_', " ")))
+            .collect();
+        let others = [(self.not_found, "not found"), (self.unknown, "unknown")];
+        let others = others.into_iter().filter(|(count, _)| *count > 0);
+        counts.extend(others.map(|(count, word)| format!("{count} {word}")));
+        if self.bad > 0 {
+            counts.push(counted(self.bad, "bad row"));
+        }
+        let counts = if counts.is_empty() {
+            "nothing was checked".into()
+        } else {
+            counts.join(", ")
+        };
+        out.say(&format!("{}: {counts}", counted(self.payments(), "payment")));
+        for (currency, money) in &self.money {
+            let difference = money.difference().map(|difference| format!(", difference {difference}"));
+            out.say(&format!(
+                "{currency}: expected {}, received {}{}",
+                money.expected,
+                money.received,
+                difference.unwrap_or_default()
+            ));
+        }
+        if self.uncounted > 0 {
+            let amounts = counted(self.uncounted, "amount");
+            out.tell(Tone::Warn, "warning:", &format!("the sums leave out {amounts} that cannot be added"));
+        }
+        if self.saved > 0 {
+            out.say(&format!("{} taken from the file of --resume", counted(self.saved, "answer")));
+        }
+        if let Some(first) = &self.first_overruled {
+            let payments = counted(self.overruled, "payment");
+            let words = format!("the ledger expects another sum than the list of {payments}; the list was used (first: {first})");
+            out.tell(Tone::Warn, "warning:", &words);
+        }
+        if self.failed > 0 {
+            let words = format!("{} not as expected", counted(self.failed, "payment"));
+            out.tell(Tone::Warn, "expectation:", &words);
+        }
+    }
+}
+
+impl Money {
+    /// By how much more or less was received than expected.
+    fn difference(&self) -> Option<String> {
+        let received = Amount::received(&self.received.to_string()).ok()?;
+        let expected = Amount::received(&self.expected.to_string()).ok()?;
+        let apart = received.distance(&expected)?;
+        Some(match received.cmp(&expected) {
+            std::cmp::Ordering::Less => format!("-{apart}"),
+            std::cmp::Ordering::Equal => "0".into(),
+            std::cmp::Ordering::Greater => format!("+{apart}"),
+        })
+    }
+}
+
+/// `1 payment`, `2 payments`.
+pub fn counted(count: u64, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
+    }
+}

@@ -1,0 +1,471 @@
+//! A list of payments: a CSV file, or ids one a line.
+
+mod records;
+
+use std::collections::{HashMap, HashSet};
+use std::fs::File;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::MetadataExt as _;
+
+use super::args::Source;
+use crate::config::nearest;
+use crate::domain::{Amount, Currency, Expected, PaymentId, Problem, ProblemKind, inert};
+
+pub use records::{Record, Records, Window};
+
+/// Names of the column with the payment's id, the preferred one first.
+const ID: [&str; 6] = ["id", "transactionKey", "order", "order_id", "payment", "payment_id"];
+const AMOUNT: &str = "amount";
+const CURRENCY: &str = "currency";
+/// Columns of a result, whose `amount` is what was received, not what is expected.
+const RESULT: [&str; 2] = ["verdict", "expected_amount"];
+
+const BOM: &[u8] = "\u{feff}".as_bytes();
+
+/// A list, copied to a file without a name: it is read twice, and nothing changes it meanwhile.
+pub struct List {
+    file: File,
+    /// Where its text begins: behind a byte order mark.
+    start: u64,
+    /// Its name in messages.
+    name: String,
+    /// Device and inode of the file it was read from.
+    pub origin: Option<(u64, u64)>,
+    format: Format,
+}
+
+enum Format {
+    Ids,
+    Csv(Header),
+}
+
+/// Which column is which.
+struct Header {
+    delimiter: u8,
+    columns: Vec<String>,
+    id: usize,
+    amount: Option<usize>,
+    currency: Option<usize>,
+}
+
+/// One row.
+pub struct Row {
+    /// Its line, counted from 1.
+    pub line: u64,
+    /// The id as it is written, which may be none.
+    pub id: String,
+    /// What it says, or why it says nothing.
+    pub order: Result<Order, String>,
+    /// Its further columns.
+    pub carried: Vec<String>,
+}
+
+/// A payment with the sum it must come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// The shop's id.
+    pub id: PaymentId,
+    /// What is expected, where the row says so.
+    pub sum: Option<Expected>,
+}
+
+/// An id that stands in several rows.
+pub struct Doubled {
+    /// The line where it stands first.
+    pub first: u64,
+    /// The next line with it.
+    pub next: u64,
+    /// The sum of the first.
+    sum: Option<Expected>,
+    /// Whether its sums differ.
+    pub differs: bool,
+}
+
+/// What the first pass over a list found.
+pub struct Overview {
+    /// How many rows it has.
+    pub rows: u64,
+    /// The ids that stand in several rows.
+    pub doubled: HashMap<PaymentId, Doubled>,
+}
+
+impl List {
+    /// Reads a list whole, without judging its rows. Blocks.
+    ///
+    /// # Errors
+    /// If it cannot be read or is none.
+    pub fn open(source: &Source) -> Result<Self, Problem> {
+        let (name, origin, file) = match source {
+            Source::Ids | Source::Stdin => {
+                let copied = copy(&mut io::stdin().lock());
+                ("standard input".to_owned(), None, copied)
+            }
+            Source::File(path) => {
+                let name = inert::cut(&path.display().to_string(), 200);
+                let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
+                let (about, mut file) = opened.map_err(|error| unread(&name, &error))?;
+                if about.is_dir() {
+                    return Err(refused(format!("{name} is a directory"), "name a CSV file"));
+                }
+                (name, Some((about.dev(), about.ino())), copy(&mut file))
+            }
+        };
+        let file = file.map_err(|error| unread(&name, &error))?;
+        let mut begin = Vec::new();
+        let read = Window::new(&file, 0).take(64 * 1024).read_to_end(&mut begin);
+        read.map_err(|error| unread(&name, &error))?;
+        if begin.starts_with(&[0xff, 0xfe]) || begin.starts_with(&[0xfe, 0xff]) || begin.contains(&0) {
+            return Err(refused(
+                format!("{name} is not UTF-8 text"),
+                "save it as CSV in UTF-8",
+            ));
+        }
+        let start = if begin.starts_with(BOM) { BOM.len() } else { 0 };
+        let mut list = Self {
+            file,
+            start: start as u64,
+            name,
+            origin,
+            format: Format::Ids,
+        };
+        if *source != Source::Ids {
+            list.format = Format::Csv(list.header(&begin[start..])?);
+        }
+        Ok(list)
+    }
+
+    fn header(&self, begin: &[u8]) -> Result<Header, Problem> {
+        let lines = begin.split(|byte| matches!(byte, b'\n' | b'\r'));
+        let first = lines.into_iter().find(|line| !line.trim_ascii().is_empty());
+        let Some(first) = first else {
+            return Err(self.empty());
+        };
+        if std::str::from_utf8(first).is_err() {
+            return Err(refused(
+                format!("{} is not UTF-8 text", self.name),
+                "save it as CSV in UTF-8",
+            ));
+        }
+        let count = |delimiter: u8| first.iter().filter(|byte| **byte == delimiter).count();
+        // The first of those that occur equally often.
+        let delimiter = [b'\t', b';', b','].into_iter().max_by_key(|byte| count(*byte));
+        let delimiter = delimiter.unwrap_or(b',');
+        let mut records = Records::new(&self.file, self.start, delimiter);
+        let record = records.next().map_err(|error| unread(&self.name, &error))?;
+        let Some(record) = record else {
+            return Err(self.empty());
+        };
+        let columns: Vec<String> = record
+            .fields
+            .iter()
+            .map(|name| String::from_utf8_lossy(name).trim().to_owned())
+            .collect();
+        let shown: Vec<String> = columns.iter().take(12).map(|name| inert::quoted(name, 40)).collect();
+        let shown = shown.join(", ");
+        if !record.well_quoted {
+            return Err(refused(
+                format!("{}: line 1 has a quotation mark that is not closed", self.name),
+                "close it, or double it within a quoted name",
+            ));
+        }
+        let find = |wanted: &str| {
+            let mut places = columns.iter().enumerate();
+            let mut same = places.by_ref().filter(|(_, name)| name.eq_ignore_ascii_case(wanted));
+            match (same.next(), same.next()) {
+                (Some(_), Some(_)) => Err(refused(
+                    format!("{}: two columns are called `{wanted}`", self.name),
+                    "keep one of them",
+                )),
+                (place, _) => Ok(place.map(|(at, _)| at)),
+            }
+        };
+        if RESULT.iter().all(|name| columns.iter().any(|column| column == name)) {
+            return Err(refused(
+                format!("{} is a result of tilldeck: its `amount` is what was received", self.name),
+                "give the list of orders; a result continues with --resume",
+            ));
+        }
+        let mut id = None;
+        for name in ID {
+            id = id.or(find(name)?);
+        }
+        let Some(id) = id else {
+            let known = ID.iter().copied().chain([AMOUNT, CURRENCY]);
+            let near = columns.iter().find_map(|name| nearest(name, known.clone()).filter(|near| ID.contains(near)));
+            return Err(refused(
+                format!("{} has no column `id`; its first line names {shown}", self.name),
+                &match near {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "the first line must name the columns: id, and optionally amount and currency".into(),
+                },
+            ));
+        };
+        let (amount, currency) = (find(AMOUNT)?, find(CURRENCY)?);
+        let lacks = |has: &str, lacks: &str| {
+            let message = format!("{} has a column `{has}` but no column `{lacks}`; it has {shown}", self.name);
+            let near = columns.iter().find(|name| nearest(name, [lacks]).is_some());
+            let hint = match near {
+                Some(_) => format!("did you mean `{lacks}`?"),
+                None => "an amount needs a currency; leave both out to compare with the ledger".into(),
+            };
+            Err(refused(message, &hint))
+        };
+        match (amount, currency) {
+            (Some(_), None) => lacks(AMOUNT, CURRENCY),
+            (None, Some(_)) => lacks(CURRENCY, AMOUNT),
+            (Some(_), Some(_)) | (None, None) => Ok(Header {
+                delimiter,
+                columns,
+                id,
+                amount,
+                currency,
+            }),
+        }
+    }
+
+    fn empty(&self) -> Problem {
+        let hint = match self.format {
+            Format::Ids => "give one id a line",
+            Format::Csv(_) => "give a first line with the names of the columns, and a row for each payment",
+        };
+        refused(format!("the list is empty: {}", self.name), hint)
+    }
+
+    /// The names of the columns that are carried through.
+    pub fn carried(&self) -> Vec<String> {
+        match &self.format {
+            Format::Ids => Vec::new(),
+            Format::Csv(header) => {
+                let names = header.columns.iter().enumerate();
+                let further = names.filter(|(at, _)| header.carries(*at));
+                further.map(|(_, name)| name.clone()).collect()
+            }
+        }
+    }
+
+    /// Its rows from the beginning.
+    pub fn rows(&self) -> Rows<'_> {
+        let lines = match &self.format {
+            Format::Ids => Lines::Ids {
+                reader: BufReader::new(Window::new(&self.file, self.start)),
+                line: 0,
+            },
+            Format::Csv(header) => Lines::Csv {
+                records: Records::new(&self.file, self.start, header.delimiter),
+                header,
+                begun: false,
+            },
+        };
+        Rows { list: self, lines }
+    }
+
+    /// Counts the rows and finds ids that stand in several. Of all others it keeps a number only.
+    ///
+    /// # Errors
+    /// If it cannot be read, or has no rows.
+    pub fn overview(&self) -> Result<Overview, Problem> {
+        let mut rows = 0;
+        let mut seen = HashSet::new();
+        let mut twice = HashSet::new();
+        for row in self.rows() {
+            rows += 1;
+            if let Ok(order) = row?.order {
+                let hash = hash(&order.id);
+                if !seen.insert(hash) {
+                    twice.insert(hash);
+                }
+            }
+        }
+        if rows == 0 {
+            return Err(self.empty());
+        }
+        drop(seen);
+        let mut doubled: HashMap<PaymentId, Doubled> = HashMap::new();
+        if !twice.is_empty() {
+            for row in self.rows() {
+                let row = row?;
+                let Ok(order) = row.order else { continue };
+                if !twice.contains(&hash(&order.id)) {
+                    continue;
+                }
+                doubled
+                    .entry(order.id)
+                    .and_modify(|known| {
+                        if known.next == known.first {
+                            known.next = row.line;
+                        }
+                        known.differs |= known.sum != order.sum;
+                    })
+                    .or_insert(Doubled {
+                        first: row.line,
+                        next: row.line,
+                        sum: order.sum,
+                        differs: false,
+                    });
+            }
+            doubled.retain(|_, known| known.next != known.first);
+        }
+        Ok(Overview { rows, doubled })
+    }
+}
+
+impl Header {
+    fn carries(&self, column: usize) -> bool {
+        column != self.id && Some(column) != self.amount && Some(column) != self.currency
+    }
+}
+
+/// The rows of a list.
+pub struct Rows<'a> {
+    list: &'a List,
+    lines: Lines<'a>,
+}
+
+enum Lines<'a> {
+    Ids {
+        reader: BufReader<Window<'a>>,
+        line: u64,
+    },
+    Csv {
+        records: Records<'a>,
+        header: &'a Header,
+        begun: bool,
+    },
+}
+
+impl Iterator for Rows<'_> {
+    type Item = Result<Row, Problem>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = match &mut self.lines {
+            Lines::Ids { reader, line } => next_id(reader, line),
+            Lines::Csv {
+                records,
+                header,
+                begun,
+            } => next_record(records, header, begun),
+        };
+        match next {
+            Ok(row) => row.map(Ok),
+            Err(error) => Some(Err(unread(&self.list.name, &error))),
+        }
+    }
+}
+
+fn next_id(reader: &mut BufReader<Window<'_>>, line: &mut u64) -> io::Result<Option<Row>> {
+    loop {
+        let mut bytes = Vec::new();
+        if reader.read_until(b'\n', &mut bytes)? == 0 {
+            return Ok(None);
+        }
+        *line += 1;
+        let text = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        if text.trim_ascii().is_empty() {
+            continue;
+        }
+        let order = utf8(text).and_then(|id| {
+            let id = PaymentId::new(id).map_err(|error| error.to_string())?;
+            Ok(Order { id, sum: None })
+        });
+        return Ok(Some(Row {
+            line: *line,
+            id: String::from_utf8_lossy(text).into_owned(),
+            order,
+            carried: Vec::new(),
+        }));
+    }
+}
+
+fn next_record(
+    records: &mut Records<'_>,
+    header: &Header,
+    begun: &mut bool,
+) -> io::Result<Option<Row>> {
+    while let Some(record) = records.next()? {
+        let is_header = !std::mem::replace(begun, true);
+        // Spreadsheets leave rows of empty cells behind.
+        if is_header || record.fields.iter().all(|field| field.trim_ascii().is_empty()) {
+            continue;
+        }
+        let text = |at: usize| {
+            let field = record.fields.get(at).unwrap_or_default();
+            String::from_utf8_lossy(field).into_owned()
+        };
+        return Ok(Some(Row {
+            line: record.lines.0,
+            id: text(header.id),
+            order: order(&record, header),
+            carried: (0..header.columns.len())
+                .filter(|at| header.carries(*at))
+                .map(text)
+                .collect(),
+        }));
+    }
+    Ok(None)
+}
+
+/// What a record says.
+fn order(record: &Record, header: &Header) -> Result<Order, String> {
+    let (first, last) = record.lines;
+    if !record.well_quoted {
+        return Err(if first == last {
+            "a quotation mark is not closed, or not doubled within a quoted field".into()
+        } else {
+            format!(
+                "a quotation mark is not closed, or not doubled within a quoted field: the lines {first} to {last} \
+                 were read as one row, and none of them was checked"
+            )
+        });
+    }
+    let (has, due) = (record.fields.len(), header.columns.len());
+    if has != due {
+        return Err(format!("the row has {has} fields, the first line names {due}"));
+    }
+    let field = |at: usize| utf8(record.fields.get(at).unwrap_or_default());
+    let id = PaymentId::new(field(header.id)?).map_err(|error| error.to_string())?;
+    let part = |at: Option<usize>| at.map_or(Ok(""), |at| field(at).map(str::trim));
+    let sum = match (part(header.amount)?, part(header.currency)?) {
+        ("", "") => None,
+        ("", currency) => {
+            let currency = inert::quoted(currency, 40);
+            return Err(format!("the row has the currency {currency} and no amount"));
+        }
+        (amount, "") => {
+            let amount = inert::quoted(amount, 40);
+            return Err(format!("the row has the amount {amount} and no currency"));
+        }
+        (amount, currency) => Some(Expected {
+            amount: Amount::typed(amount).map_err(|error| error.to_string())?,
+            currency: Currency::new(currency).map_err(|error| error.to_string())?,
+        }),
+    };
+    Ok(Order { id, sum })
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(bytes).map_err(|_| "the row is not UTF-8 text".to_owned())
+}
+
+/// A copy of what a reader gives, in a file without a name.
+fn copy(reader: &mut impl io::Read) -> io::Result<File> {
+    let mut file = tempfile::tempfile()?;
+    io::copy(reader, &mut file)?;
+    Ok(file)
+}
+
+/// A number for an id; two ids hardly ever have the same.
+pub fn hash(id: &PaymentId) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    id.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn unread(name: &str, error: &io::Error) -> Problem {
+    refused(format!("{name} cannot be read: {error}"), "")
+}
+
+fn refused(message: impl Into<String>, hint: &str) -> Problem {
+    Problem::new(ProblemKind::Usage, message, hint)
+}

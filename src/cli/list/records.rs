@@ -1,0 +1,200 @@
+//! CSV records of a file with the lines they stand in. Stricter than the reader beneath: a quotation mark that is left
+//! open would make one record of many rows, and those would be missing without a word.
+
+use std::fs::File;
+use std::io::{self, BufRead as _, BufReader, Read};
+use std::os::unix::fs::FileExt as _;
+
+use csv::{ByteRecord, Reader, ReaderBuilder};
+
+/// A reader with a place of its own in a file, so that several can read it at once.
+#[derive(Debug)]
+pub struct Window<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl<'a> Window<'a> {
+    /// Reads from this offset on.
+    pub fn new(file: &'a File, at: u64) -> Self {
+        Self { file, at }
+    }
+}
+
+impl Read for Window<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+/// One record.
+pub struct Record {
+    /// Its fields, unquoted.
+    pub fields: ByteRecord,
+    /// The line in which it begins, and the one in which it ends; counted from 1.
+    pub lines: (u64, u64),
+    /// Where it begins in the file.
+    pub offset: u64,
+    /// Whether its quotation marks are closed, and doubled within a quoted field.
+    pub well_quoted: bool,
+}
+
+/// The records of a CSV file, empty lines left out.
+pub struct Records<'a> {
+    file: &'a File,
+    start: u64,
+    delimiter: u8,
+    reader: Reader<Window<'a>>,
+    lines: LineCounter<'a>,
+}
+
+impl<'a> Records<'a> {
+    /// Reads from the offset `start`, where line 1 begins.
+    pub fn new(file: &'a File, start: u64, delimiter: u8) -> Self {
+        Self {
+            file,
+            start,
+            delimiter,
+            reader: ReaderBuilder::new()
+                .delimiter(delimiter)
+                .has_headers(false)
+                .flexible(true)
+                .from_reader(Window::new(file, start)),
+            lines: LineCounter {
+                reader: BufReader::new(Window::new(file, start)),
+                offset: start,
+                line: 1,
+            },
+        }
+    }
+
+    /// The next record; `None` at the end.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn next(&mut self) -> io::Result<Option<Record>> {
+        let mut fields = ByteRecord::new();
+        if !self.reader.read_byte_record(&mut fields)? {
+            return Ok(None);
+        }
+        let before = fields.position().map_or(0, csv::Position::byte);
+        let after = self.reader.position().byte();
+        let first = self.lines.skip_line_ends(self.start + before)?;
+        let offset = self.lines.offset;
+        let end = self.start + after;
+        let mut raw = vec![0; usize::try_from(end.saturating_sub(offset)).unwrap_or(0)];
+        self.file.read_exact_at(&mut raw, offset)?;
+        while let [rest @ .., b'\n' | b'\r'] = &raw[..] {
+            raw.truncate(rest.len());
+        }
+        let within = raw.iter().filter(|byte| **byte == b'\n').count() as u64;
+        Ok(Some(Record {
+            well_quoted: well_quoted(&raw, self.delimiter),
+            fields,
+            lines: (first, first + within),
+            offset,
+        }))
+    }
+}
+
+/// Whether every quoted field of a record ends where its quotation mark is closed. A mark within a field that does not
+/// begin with one is an ordinary character.
+fn well_quoted(raw: &[u8], delimiter: u8) -> bool {
+    let mut bytes = raw.iter().copied().peekable();
+    loop {
+        if bytes.next_if_eq(&b'"').is_some() {
+            loop {
+                match bytes.next() {
+                    None => return false,
+                    Some(b'"') if bytes.next_if_eq(&b'"').is_some() => {}
+                    Some(b'"') => break,
+                    Some(_) => {}
+                }
+            }
+            match bytes.next() {
+                None => return true,
+                Some(byte) if byte == delimiter => {}
+                Some(_) => return false,
+            }
+        } else {
+            match bytes.find(|byte| *byte == delimiter) {
+                None => return true,
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+/// Counts lines up to an offset that only grows.
+struct LineCounter<'a> {
+    reader: BufReader<Window<'a>>,
+    offset: u64,
+    line: u64,
+}
+
+impl LineCounter<'_> {
+    /// Goes on to `offset` and over the line ends there; gives the number of the line that begins behind them.
+    fn skip_line_ends(&mut self, offset: u64) -> io::Result<u64> {
+        loop {
+            let ahead = self.reader.fill_buf()?;
+            if ahead.is_empty() {
+                return Ok(self.line);
+            }
+            let due = usize::try_from(offset.saturating_sub(self.offset)).unwrap_or(usize::MAX);
+            let take = if due > 0 {
+                due.min(ahead.len())
+            } else {
+                let line_end = |byte: &&u8| matches!(byte, b'\n' | b'\r');
+                match ahead.iter().take_while(line_end).count() {
+                    0 => return Ok(self.line),
+                    ends => ends,
+                }
+            };
+            let passed = ahead[..take].iter().filter(|byte| **byte == b'\n').count();
+            self.line += passed as u64;
+            self.offset += take as u64;
+            self.reader.consume(take);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn records(text: &str) -> Vec<(Vec<String>, (u64, u64), bool)> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(text.as_bytes()).unwrap();
+        let mut records = Records::new(&file, 0, b',');
+        let mut all = Vec::new();
+        while let Some(record) = records.next().unwrap() {
+            let fields = record.fields.iter();
+            let fields = fields.map(|field| String::from_utf8_lossy(field).into_owned());
+            all.push((fields.collect(), record.lines, record.well_quoted));
+        }
+        all
+    }
+
+    fn lines(text: &str) -> Vec<(u64, u64)> {
+        records(text).into_iter().map(|(_, lines, _)| lines).collect()
+    }
+
+    #[test]
+    fn records_know_their_lines_whatever_ends_a_line() {
+        assert_eq!(lines("a,b\nc,d\n\n\ne,f"), [(1, 1), (2, 2), (5, 5)]);
+        assert_eq!(lines("a,b\r\nc,d\r\n\r\ne,f\r\n"), [(1, 1), (2, 2), (4, 4)]);
+        assert_eq!(lines("a,\"b\nb\"\r\nc,d\n"), [(1, 2), (3, 3)]);
+    }
+
+    #[test]
+    fn a_quotation_mark_left_open_is_noticed() {
+        let well = |text: &str| records(text).into_iter().map(|(.., well)| well).collect::<Vec<_>>();
+        assert_eq!(well("a,\"b \"\"c\"\" d\"\n\"\",5\" disk\n"), [true, true]);
+        assert_eq!(well("a,\"note\nb,c\nd,e\n"), [false]);
+        assert_eq!(well("a,\"note\nb,\"x\"\nc,d\n"), [false, true]);
+    }
+}

@@ -1,0 +1,197 @@
+//! What was found of one payment, in each format: cells for people, a JSON object, a CSV record.
+
+use serde_json::{Value, json};
+
+use super::output::{Cell, Tone, plain, told, toned, whole};
+use crate::domain::{
+    AccountId, Expected, Payment, PaymentVerdict, Problem, ProblemKind, WallTime, inert,
+};
+
+/// The columns of a CSV result. Those of the list that was checked come behind them.
+pub const COLUMNS: [&str; 13] = [
+    "id",
+    "account",
+    "state",
+    "verdict",
+    "paid",
+    "final",
+    "amount",
+    "currency",
+    "expected_amount",
+    "expected_currency",
+    "difference",
+    "checked_at",
+    "error",
+];
+
+/// The verdict of a payment that the provider does not know.
+pub const NOT_FOUND: &str = "not_found";
+/// The verdict of a payment that could not be checked.
+pub const UNKNOWN: &str = "unknown";
+
+/// What is known of a payment.
+#[derive(Debug, Clone)]
+pub enum Found {
+    /// The provider's answer.
+    Payment(Payment),
+    /// No answer, and why.
+    Failed(Problem),
+    /// It was never asked for.
+    NotSeen,
+}
+
+/// One payment with what is expected of it.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Whose payment it is.
+    pub account: AccountId,
+    /// Its id, which in a list may be none that could be asked for.
+    pub id: String,
+    /// The line of the list in which it stands.
+    pub line: Option<u64>,
+    /// What is known of it.
+    pub found: Found,
+    /// What is expected of it.
+    pub expected: Option<Expected>,
+    /// When the answer came.
+    pub at: Option<WallTime>,
+}
+
+impl Report {
+    /// The provider's answer, where there is one.
+    pub fn payment(&self) -> Option<&Payment> {
+        match &self.found {
+            Found::Payment(payment) => Some(payment),
+            Found::Failed(_) | Found::NotSeen => None,
+        }
+    }
+
+    /// What the payment comes to.
+    pub fn verdict(&self) -> Option<PaymentVerdict> {
+        let payment = self.payment()?;
+        Some(payment.verdict(self.expected.as_ref()))
+    }
+
+    /// The verdict's word in CSV.
+    fn verdict_word(&self) -> &'static str {
+        match &self.found {
+            Found::Payment(payment) => payment.verdict(self.expected.as_ref()).as_str(),
+            Found::Failed(problem) if problem.kind == ProblemKind::NotFound => NOT_FOUND,
+            Found::Failed(_) => UNKNOWN,
+            Found::NotSeen => "",
+        }
+    }
+
+    /// By how much the received sum differs.
+    pub fn difference(&self) -> Option<String> {
+        self.payment()?.difference(self.expected.as_ref()?)
+    }
+
+    /// As scripts read it: null where nothing is known or expected.
+    pub fn object(&self) -> Value {
+        if let Found::Failed(problem) = &self.found {
+            return json!({
+                "account": self.account,
+                "id": self.id,
+                "line": self.line,
+                "error": told(problem),
+            });
+        }
+        let payment = self.payment();
+        let expected = self.expected.as_ref();
+        let mut fields = json!({
+            "account": self.account,
+            "id": self.id,
+            "state": payment.map(|payment| payment.state.as_str()),
+            "verdict": self.verdict().map(PaymentVerdict::as_str),
+            "paid": self.verdict().and_then(PaymentVerdict::paid),
+            "final": payment.map(|payment| payment.state.is_final()),
+            "currency": payment.map(|payment| &payment.currency),
+            "amount": payment.map(|payment| &payment.amount),
+            "expected_currency": expected.map(|sum| &sum.currency),
+            "expected_amount": expected.map(|sum| &sum.amount),
+            "checked_at": self.at.map(WallTime::rfc3339),
+        });
+        if let Some(line) = self.line {
+            fields["line"] = line.into();
+        }
+        fields
+    }
+
+    /// The fields of [`COLUMNS`].
+    pub fn record(&self) -> [String; COLUMNS.len()] {
+        let payment = self.payment();
+        let of = |text: fn(&Payment) -> &str| {
+            payment.map_or(String::new(), |payment| inert::line(text(payment)).into_owned())
+        };
+        let sum = |text: fn(&Expected) -> &str| {
+            self.expected.as_ref().map_or("", text).to_owned()
+        };
+        let yes_or_no = |is: Option<bool>| is.map(|is| is.to_string()).unwrap_or_default();
+        [
+            self.id.clone(),
+            self.account.to_string(),
+            of(|payment| payment.state.as_str()),
+            self.verdict_word().to_owned(),
+            yes_or_no(self.verdict().and_then(PaymentVerdict::paid)),
+            yes_or_no(payment.map(|payment| payment.state.is_final())),
+            of(|payment| payment.amount.as_str()),
+            of(|payment| payment.currency.as_str()),
+            sum(|sum| sum.amount.as_str()),
+            sum(|sum| sum.currency.as_str()),
+            self.difference().unwrap_or_default(),
+            self.at.map(WallTime::rfc3339).unwrap_or_default(),
+            match &self.found {
+                Found::Failed(problem) => told(problem)["message"].as_str().unwrap_or("").to_owned(),
+                Found::Payment(_) | Found::NotSeen => String::new(),
+            },
+        ]
+    }
+
+    /// A table row. `held` is false where something else was expected: then nothing in it looks well.
+    ///
+    /// The widths are fixed, which keeps lines in columns though each is printed as soon as it is known.
+    pub fn cells(&self, held: bool) -> [Cell; 6] {
+        let expected = self.expected.as_ref();
+        let (glyph, tone, words, sum, note) = match &self.found {
+            Found::Payment(payment) => {
+                let tone = match payment.severity(expected).into() {
+                    tone @ (Tone::Warn | Tone::Bad) => tone,
+                    tone if held => tone,
+                    _ => Tone::Warn,
+                };
+                let well = held || matches!(payment.badge(expected).0, "!" | "✘");
+                let glyph = if well { payment.badge(expected).0 } else { "!" };
+                let words = payment.verdict(expected).words();
+                let note = expected
+                    .filter(|_| payment.departure(expected).is_some())
+                    .map(|sum| format!("expected {sum}"));
+                let state = format!("{}, {words}", payment.state);
+                let sum = format!("{:>14} {:<5}", payment.amount, payment.currency);
+                (glyph, tone, state, sum, note.unwrap_or_default())
+            }
+            Found::Failed(problem) if problem.kind == ProblemKind::NotFound => {
+                ("?", Tone::Warn, "not found".into(), String::new(), String::new())
+            }
+            Found::Failed(problem) => (
+                "?",
+                Tone::Bad,
+                "unknown, not checked".into(),
+                String::new(),
+                match self.line {
+                    Some(line) => format!("line {line}: {}", problem.message),
+                    None => problem.message.clone(),
+                },
+            ),
+            Found::NotSeen => ("·", Tone::Dim, "not checked yet".into(), String::new(), String::new()),
+        };
+        [
+            toned(glyph, tone),
+            toned(format!("{words:<31}"), tone),
+            plain(format!("{sum:<20}")),
+            whole(&self.id, Tone::Strong),
+            toned(self.account.as_str(), Tone::Dim),
+            toned(note, Tone::Dim),
+        ]
+    }
+}
