@@ -9,6 +9,7 @@ mod callbacks;
 mod callbacks_sent;
 mod cli;
 mod deck;
+mod expectations;
 mod kinguin;
 mod listen;
 mod payer;
