@@ -6,7 +6,7 @@ use serde_json::json;
 use unicode_width::UnicodeWidthStr as _;
 
 use super::args::AccountCommand;
-use super::output::{OutputError, Out, Table, Tone, plain, toned};
+use super::output::{Out, OutputError, Table, Tone, plain, toned};
 use super::{Context, Exit, Keeping, how, manage};
 use crate::deck::Deck;
 use crate::domain::{Ability, Account, CredentialStatus, Environment, Op, inert, time};

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::output::{OutputError, Out, Table, Tone, plain, toned};
+use super::output::{Out, OutputError, Table, Tone, plain, toned};
 use super::{Context, Exit};
 use crate::deck::Deck;
 use crate::domain::{AccountId, BudgetGauge, time};

@@ -6,7 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use serde_json::json;
 
 use super::args::{ConfigCommand, Global};
-use super::output::{OutputError, Out, Table, Tone, plain, toned};
+use super::output::{Out, OutputError, Table, Tone, plain, toned};
 use super::{Exit, console, load, locations, misconfigured, vault};
 use crate::config::{Config, ConfigPath, EXAMPLE, Environ};
 use crate::deck;

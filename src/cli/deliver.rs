@@ -5,7 +5,7 @@ use serde_json::json;
 use super::Exit;
 use super::args::Deliver;
 use super::manage::{read_from, source_of};
-use super::output::{OutputError, Out};
+use super::output::{Out, OutputError};
 use crate::clock::Clock;
 use crate::deck;
 use crate::domain::{Problem, ProblemKind, Secret, inert};

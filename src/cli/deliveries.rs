@@ -5,14 +5,19 @@ use serde_json::{Value, json};
 
 use super::args::Log;
 use super::log::LOOK;
-use super::output::{OutputError, Out, Table, Tone, plain, toned};
+use super::output::{Out, OutputError, Table, Tone, plain, toned};
 use super::{Context, Exit, local};
 use crate::deck::Deck;
 use crate::domain::{Delivery, DeliveryId, Duty, Errand, Standing, Subject, Verdict};
 use crate::ledger::{DeliveryQuery, Status};
 use crate::net::redact;
 
-pub async fn run(args: &Log, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
+pub async fn run(
+    args: &Log,
+    context: &Context,
+    deck: &Deck,
+    out: &Out,
+) -> Result<Exit, OutputError> {
     let ledger = deck.ledger();
     if let Status::Degraded { why } = ledger.status().await {
         return out.fail(&local(&format!("the ledger cannot be read: {why}")));

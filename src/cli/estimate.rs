@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::output::{OutputError, Out, Table, Tone, plain, toned};
+use super::output::{Out, OutputError, Table, Tone, plain, toned};
 use super::{Context, Exit, how, unexpected};
 use crate::deck::Deck;
 use crate::domain::{Ability, Amount, Answer, Currency, Op, Reported};
@@ -35,7 +35,12 @@ pub async fn run(
         let prices: Map<_, _> = estimate
             .prices
             .iter()
-            .map(|price| (price.currency.as_str().to_owned(), as_received(&price.amount)))
+            .map(|price| {
+                (
+                    price.currency.as_str().to_owned(),
+                    as_received(&price.amount),
+                )
+            })
             .collect();
         out.object(&json!({
             "account": account,

@@ -9,7 +9,12 @@ use super::{Context, Exit, how, unexpected};
 use crate::deck::Deck;
 use crate::domain::{Ability, Answer, LinkRequest, Op, Problem, ProblemKind};
 
-pub async fn run(args: &Link, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
+pub async fn run(
+    args: &Link,
+    context: &Context,
+    deck: &Deck,
+    out: &Out,
+) -> Result<Exit, OutputError> {
     let account = match deck.pick(context.account(), Some(Ability::Links)) {
         Ok(account) => account.id.clone(),
         Err(problem) => return out.fail(&problem),

@@ -15,7 +15,14 @@ use crate::domain::{Amount, Currency, Expected, PaymentId, Problem, ProblemKind,
 pub use records::{Record, Records, Window};
 
 /// Names of the column with the payment's id, the preferred one first.
-const ID: [&str; 6] = ["id", "transactionKey", "order", "order_id", "payment", "payment_id"];
+const ID: [&str; 6] = [
+    "id",
+    "transactionKey",
+    "order",
+    "order_id",
+    "payment",
+    "payment_id",
+];
 const AMOUNT: &str = "amount";
 const CURRENCY: &str = "currency";
 /// Columns of a result, whose `amount` is what was received, not what is expected.
@@ -82,6 +89,16 @@ pub struct Doubled {
     pub differs: bool,
 }
 
+impl Doubled {
+    /// Why none of its rows can be taken.
+    pub fn conflict(&self) -> String {
+        format!(
+            "the payment stands in the lines {} and {} with different sums: it is not known which is right",
+            self.first, self.next
+        )
+    }
+}
+
 /// What the first pass over a list found.
 pub struct Overview {
     /// How many rows it has.
@@ -113,9 +130,14 @@ impl List {
         };
         let file = file.map_err(|error| unread(&name, &error))?;
         let mut begin = Vec::new();
-        let read = Window::new(&file, 0).take(64 * 1024).read_to_end(&mut begin);
+        let read = Window::new(&file, 0)
+            .take(64 * 1024)
+            .read_to_end(&mut begin);
         read.map_err(|error| unread(&name, &error))?;
-        if begin.starts_with(&[0xff, 0xfe]) || begin.starts_with(&[0xfe, 0xff]) || begin.contains(&0) {
+        if begin.starts_with(&[0xff, 0xfe])
+            || begin.starts_with(&[0xfe, 0xff])
+            || begin.contains(&0)
+        {
             return Err(refused(
                 format!("{name} is not UTF-8 text"),
                 "save it as CSV in UTF-8",
@@ -149,7 +171,9 @@ impl List {
         }
         let count = |delimiter: u8| first.iter().filter(|byte| **byte == delimiter).count();
         // The first of those that occur equally often.
-        let delimiter = [b'\t', b';', b','].into_iter().max_by_key(|byte| count(*byte));
+        let delimiter = [b'\t', b';', b',']
+            .into_iter()
+            .max_by_key(|byte| count(*byte));
         let delimiter = delimiter.unwrap_or(b',');
         let mut records = Records::new(&self.file, self.start, delimiter);
         let record = records.next().map_err(|error| unread(&self.name, &error))?;
@@ -161,17 +185,26 @@ impl List {
             .iter()
             .map(|name| String::from_utf8_lossy(name).trim().to_owned())
             .collect();
-        let shown: Vec<String> = columns.iter().take(12).map(|name| inert::quoted(name, 40)).collect();
+        let shown: Vec<String> = columns
+            .iter()
+            .take(12)
+            .map(|name| inert::quoted(name, 40))
+            .collect();
         let shown = shown.join(", ");
         if !record.well_quoted {
             return Err(refused(
-                format!("{}: line 1 has a quotation mark that is not closed", self.name),
+                format!(
+                    "{}: line 1 has a quotation mark that is not closed",
+                    self.name
+                ),
                 "close it, or double it within a quoted name",
             ));
         }
         let find = |wanted: &str| {
             let mut places = columns.iter().enumerate();
-            let mut same = places.by_ref().filter(|(_, name)| name.eq_ignore_ascii_case(wanted));
+            let mut same = places
+                .by_ref()
+                .filter(|(_, name)| name.eq_ignore_ascii_case(wanted));
             match (same.next(), same.next()) {
                 (Some(_), Some(_)) => Err(refused(
                     format!("{}: two columns are called `{wanted}`", self.name),
@@ -180,9 +213,15 @@ impl List {
                 (place, _) => Ok(place.map(|(at, _)| at)),
             }
         };
-        if RESULT.iter().all(|name| columns.iter().any(|column| column == name)) {
+        if RESULT
+            .iter()
+            .all(|name| columns.iter().any(|column| column == name))
+        {
             return Err(refused(
-                format!("{} is a result of tilldeck: its `amount` is what was received", self.name),
+                format!(
+                    "{} is a result of tilldeck: its `amount` is what was received",
+                    self.name
+                ),
                 "give the list of orders; a result continues with --resume",
             ));
         }
@@ -192,7 +231,9 @@ impl List {
         }
         let Some(id) = id else {
             let known = ID.iter().copied().chain([AMOUNT, CURRENCY]);
-            let near = columns.iter().find_map(|name| nearest(name, known.clone()).filter(|near| ID.contains(near)));
+            let near = columns
+                .iter()
+                .find_map(|name| nearest(name, known.clone()).filter(|near| ID.contains(near)));
             return Err(refused(
                 format!("{} has no column `id`; its first line names {shown}", self.name),
                 &match near {
@@ -203,11 +244,16 @@ impl List {
         };
         let (amount, currency) = (find(AMOUNT)?, find(CURRENCY)?);
         let lacks = |has: &str, lacks: &str| {
-            let message = format!("{} has a column `{has}` but no column `{lacks}`; it has {shown}", self.name);
+            let message = format!(
+                "{} has a column `{has}` but no column `{lacks}`; it has {shown}",
+                self.name
+            );
             let near = columns.iter().find(|name| nearest(name, [lacks]).is_some());
             let hint = match near {
                 Some(_) => format!("did you mean `{lacks}`?"),
-                None => "an amount needs a currency; leave both out to compare with the ledger".into(),
+                None => {
+                    "an amount needs a currency; leave both out to compare with the ledger".into()
+                }
             };
             Err(refused(message, &hint))
         };
@@ -227,7 +273,9 @@ impl List {
     fn empty(&self) -> Problem {
         let hint = match self.format {
             Format::Ids => "give one id a line",
-            Format::Csv(_) => "give a first line with the names of the columns, and a row for each payment",
+            Format::Csv(_) => {
+                "give a first line with the names of the columns, and a row for each payment"
+            }
         };
         refused(format!("the list is empty: {}", self.name), hint)
     }
@@ -386,7 +434,12 @@ fn next_record(
     while let Some(record) = records.next()? {
         let is_header = !std::mem::replace(begun, true);
         // Spreadsheets leave rows of empty cells behind.
-        if is_header || record.fields.iter().all(|field| field.trim_ascii().is_empty()) {
+        if is_header
+            || record
+                .fields
+                .iter()
+                .all(|field| field.trim_ascii().is_empty())
+        {
             continue;
         }
         let text = |at: usize| {
@@ -421,7 +474,9 @@ fn order(record: &Record, header: &Header) -> Result<Order, String> {
     }
     let (has, due) = (record.fields.len(), header.columns.len());
     if has != due {
-        return Err(format!("the row has {has} fields, the first line names {due}"));
+        return Err(format!(
+            "the row has {has} fields, the first line names {due}"
+        ));
     }
     let field = |at: usize| utf8(record.fields.get(at).unwrap_or_default());
     let id = PaymentId::new(field(header.id)?).map_err(|error| error.to_string())?;

@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 use super::args::Listen;
-use super::output::{OutputError, Out, Tone};
+use super::output::{Out, OutputError, Tone};
 use super::{Context, Exit, deliveries, sandbox, warn};
 use crate::config;
 use crate::deck::{self, Deck, Options, Receive};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::args::{Export, Log};
-use super::output::{OutputError, Out, Table, Tone, plain, toned};
+use super::output::{Out, OutputError, Table, Tone, plain, toned};
 use super::{Context, Exit, export, local};
 use crate::deck::Deck;
 use crate::domain::{AccountId, Exchange, ExchangeId, Outcome, WallTime};
@@ -12,7 +12,12 @@ use crate::ledger::{LogQuery, Status};
 /// How often `--follow` looks for more.
 pub(super) const LOOK: Duration = Duration::from_millis(300);
 
-pub async fn run(args: &Log, context: &Context, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
+pub async fn run(
+    args: &Log,
+    context: &Context,
+    deck: &Deck,
+    out: &Out,
+) -> Result<Exit, OutputError> {
     let ledger = deck.ledger();
     if let Status::Degraded { why } = ledger.status().await {
         return out.fail(&local(&format!("the ledger cannot be read: {why}")));

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde_json::json;
 
 use super::args::{AddAccount, Global, RemoveAccount, RotateSecret};
-use super::output::{OutputError, Out, Table, Tone, plain, toned};
+use super::output::{Out, OutputError, Table, Tone, plain, toned};
 use super::{
     Context, Exit, Keeping, can_ask, how, locations, misconfigured, prompt, until_interrupted, warn,
 };

@@ -36,7 +36,7 @@ use clap::{CommandFactory as _, Parser as _};
 use tokio::sync::mpsc;
 
 use args::{AccountCommand, Arguments, Command, Global, SandboxCommand, Trigger};
-use output::{OutputError, Color, Out, Tone};
+use output::{Color, Out, OutputError, Tone};
 
 use crate::clock::Clock;
 use crate::config::{self as settings, Config, ConfigError, Environ, Locations, Profile, Vault};
@@ -155,7 +155,11 @@ fn locations(global: &Global) -> Locations {
 /// An answer of another kind than its question.
 fn unexpected(account: &AccountId, asked: &str) -> Problem {
     let message = format!("account {account}: the answer is not {asked}");
-    Problem::new(ProblemKind::Nonsense, message, "`tilldeck log` shows the exchange")
+    Problem::new(
+        ProblemKind::Nonsense,
+        message,
+        "`tilldeck log` shows the exchange",
+    )
 }
 
 /// A request the operator waits for.
@@ -263,9 +267,7 @@ fn run(arguments: Arguments) -> color_eyre::Result<Exit> {
         command => match context(arguments.global) {
             Ok(context) => match command {
                 None => return console::run(&context, &out),
-                Some(Command::Listen(args)) => {
-                    on_threads(listen::run(&args, &context, &out))?
-                }
+                Some(Command::Listen(args)) => on_threads(listen::run(&args, &context, &out))?,
                 Some(command) => block_on(dispatch(command, &context, &out))?,
             },
             Err(error) => misconfigured(&error, &out),
@@ -398,8 +400,8 @@ async fn until_interrupted(
 async fn tell_waits(events: &mut mpsc::Receiver<Event>, out: &Out) -> Infallible {
     while let Some(event) = events.recv().await {
         if let Event::Waiting(_, waiting) = event {
-            let words = waiting
-                .map(|waiting| format!("account {}: {}", waiting.account, waiting.told()));
+            let words =
+                waiting.map(|waiting| format!("account {}: {}", waiting.account, waiting.told()));
             out.waiting(words.as_deref());
         }
     }

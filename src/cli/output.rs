@@ -152,7 +152,10 @@ impl Out {
                 None => String::new(),
             }),
             (Progress::Lines, Some(words)) => {
-                say(&format!("{} {words}", paint(self.color_err, Tone::Dim, "waiting:")));
+                say(&format!(
+                    "{} {words}",
+                    paint(self.color_err, Tone::Dim, "waiting:")
+                ));
             }
             (Progress::Silent, _) | (Progress::Lines, None) => {}
         }
@@ -432,10 +435,7 @@ mod tests {
     fn hostile_text_is_inert_in_rows() {
         let mut table = Table::default();
         table.row([plain("a\u{1b}[2Jb\nc")]);
-        assert_eq!(
-            table.lines(&Out::default()),
-            ["a\\u{1b}[2Jb\\nc"]
-        );
+        assert_eq!(table.lines(&Out::default()), ["a\\u{1b}[2Jb\\nc"]);
     }
 
     #[test]
@@ -452,7 +452,10 @@ mod tests {
         let hostile = "a\u{9b}31m\u{7f}\u{202e}b\u{200b}\u{e0001}ż漢";
         let text = inert_json(&json!({ hostile: hostile }).to_string());
         assert!(!text.contains(inert::is_hostile), "{text}");
-        assert!(text.contains("\\u009b31m\\u007f\\u202eb\\u200b\\udb40\\udc01ż漢"), "{text}");
+        assert!(
+            text.contains("\\u009b31m\\u007f\\u202eb\\u200b\\udb40\\udc01ż漢"),
+            "{text}"
+        );
         let read: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(read[hostile], hostile);
     }

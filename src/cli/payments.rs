@@ -1,6 +1,476 @@
 //! `payments`: the watch list without the console.
-use super::args::PaymentsCommand;
-use super::output::{Out, OutputError};
-use super::{Context, Exit};
+
+use serde_json::json;
+
+use super::args::{AddPayments, ExpectPayment, Filters, PaymentsCommand, Source};
+use super::list::{List, Overview, Row};
+use super::output::{Out, OutputError, Table, Tone, plain, toned, whole};
+use super::report::{COLUMNS, Found, Report, csv_line};
+use super::{Context, Exit, can_ask, prompt};
 use crate::deck::Deck;
-pub async fn run(_command: &PaymentsCommand, _context: &Context, _deck: &Deck, _out: &Out) -> Result<Exit, OutputError> { Ok(Exit::Done) }
+use crate::domain::{
+    Ability, AccountId, Expectation, Expected, ExpectedBy, PaymentId, PaymentVerdict, Problem,
+    ProblemKind, Replaced, WallTime, Watch, time,
+};
+
+/// The columns of a watched payment behind those of a result.
+const WATCH_COLUMNS: [&str; 4] = ["expected_by", "expected_at", "watched_since", "changed_at"];
+
+pub async fn run(
+    command: &PaymentsCommand,
+    context: &Context,
+    deck: &Deck,
+    out: &Out,
+) -> Result<Exit, OutputError> {
+    match (command, Book::open(context, deck, out)) {
+        (PaymentsCommand::List(args), _) => {
+            let format = match (out.json, args.csv) {
+                (true, _) => Format::Json,
+                (false, true) => Format::Csv,
+                (false, false) => Format::Table,
+            };
+            list(&args.filters, format, context, deck, out).await
+        }
+        (PaymentsCommand::Export(filters), _) => {
+            let format = if out.json { Format::Json } else { Format::Csv };
+            list(filters, format, context, deck, out).await
+        }
+        (
+            PaymentsCommand::Add(_) | PaymentsCommand::Remove { .. } | PaymentsCommand::Expect(_),
+            Err(problem),
+        ) => out.fail(&problem),
+        (PaymentsCommand::Add(args), Ok(book)) => match &args.from {
+            Some(path) => book.add_list(args, Source::named(path)).await,
+            None => book.add(args).await,
+        },
+        (PaymentsCommand::Remove { ids }, Ok(book)) => book.remove(ids).await,
+        (PaymentsCommand::Expect(args), Ok(book)) => book.expect(args).await,
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Table,
+    Json,
+    Csv,
+}
+
+/// A watched payment and what is known of it.
+struct Watched {
+    watch: Watch,
+    report: Report,
+    changed_at: Option<WallTime>,
+}
+
+async fn list(
+    filters: &Filters,
+    format: Format,
+    context: &Context,
+    deck: &Deck,
+    out: &Out,
+) -> Result<Exit, OutputError> {
+    let account = context
+        .account()
+        .map(|name| deck.pick(Some(name), Some(Ability::Payments)));
+    let account = match account.transpose() {
+        Ok(account) => account.map(|account| account.id),
+        Err(problem) => return out.fail(&problem),
+    };
+    let watches = match deck.watchlist().await {
+        Ok(list) => list.watches,
+        Err(problem) => return out.fail(&problem),
+    };
+    let now = context.clock.now().wall;
+    let mut table = Table::default();
+    let mut any = false;
+    if format == Format::Csv {
+        let columns = COLUMNS.into_iter().chain(WATCH_COLUMNS);
+        out.bytes(&csv_line(&columns.map(str::to_owned).collect::<Vec<_>>()))?;
+    }
+    for watch in watches {
+        if account
+            .as_ref()
+            .is_some_and(|account| *account != watch.account)
+        {
+            continue;
+        }
+        let watched = match watched(watch, deck).await {
+            Ok(watched) => watched,
+            Err(problem) => return out.fail(&problem),
+        };
+        if !filters.take(&watched, now) {
+            continue;
+        }
+        any = true;
+        match format {
+            Format::Json => out.object(&watched.object())?,
+            Format::Csv => out.bytes(&csv_line(&watched.record()))?,
+            Format::Table => watched.row(now, &mut table),
+        }
+    }
+    if !any && format == Format::Table {
+        out.say("no such payments are watched; `tilldeck payments add ID` watches one");
+    }
+    out.table(&table)?;
+    Ok(Exit::Done)
+}
+
+async fn watched(watch: Watch, deck: &Deck) -> Result<Watched, Problem> {
+    let last = deck.observations(&watch.account, &watch.id).await?.pop();
+    let changed_at = last.as_ref().map(|last| last.at);
+    Ok(Watched {
+        report: Report {
+            account: watch.account.clone(),
+            id: watch.id.as_str().to_owned(),
+            line: None,
+            found: last.map_or(Found::NotSeen, |last| Found::Payment(last.payment)),
+            expected: watch.expected.as_ref().map(|expected| expected.sum.clone()),
+            at: changed_at,
+        },
+        watch,
+        changed_at,
+    })
+}
+
+impl Filters {
+    /// Whether a payment is among those asked for.
+    fn take(&self, watched: &Watched, now: WallTime) -> bool {
+        let payment = watched.report.payment();
+        let age = now.since(watched.changed_at.unwrap_or(watched.watch.since));
+        self.state
+            .as_ref()
+            .is_none_or(|state| payment.is_some_and(|payment| payment.state == *state))
+            && self
+                .verdict
+                .is_none_or(|verdict| watched.report.verdict() == Some(verdict))
+            && self.older_than.is_none_or(|least| age > least)
+            && self.newer_than.is_none_or(|most| age <= most)
+    }
+}
+
+impl Watched {
+    /// By whom and when the expectation was set, since when the payment is watched, when it changed last.
+    fn facts(&self) -> [Option<String>; 4] {
+        let expected = self.watch.expected.as_ref();
+        [
+            expected.map(|expected| expected.by.as_str().to_owned()),
+            expected.map(|expected| expected.at.rfc3339()),
+            Some(self.watch.since.rfc3339()),
+            self.changed_at.map(WallTime::rfc3339),
+        ]
+    }
+
+    fn object(&self) -> serde_json::Value {
+        let mut object = self.report.object();
+        for (name, fact) in WATCH_COLUMNS.into_iter().zip(self.facts()) {
+            object[name] = fact.into();
+        }
+        object
+    }
+
+    fn record(&self) -> Vec<String> {
+        let facts = self.facts().map(Option::unwrap_or_default);
+        self.report.record().into_iter().chain(facts).collect()
+    }
+
+    fn row(&self, now: WallTime, table: &mut Table) {
+        let expected = self.report.expected.as_ref();
+        let (state, sum, tone) = match self.report.payment() {
+            Some(payment) => (
+                format!("{}", payment.state),
+                payment.sum(),
+                payment.severity(expected).into(),
+            ),
+            None => ("not checked yet".to_owned(), String::new(), Tone::Dim),
+        };
+        let verdict = self.report.verdict().map_or("", PaymentVerdict::words);
+        let wanted = match expected {
+            Some(expected) => format!("expected {expected}"),
+            None => "no expected amount".into(),
+        };
+        let age = now.since(self.changed_at.unwrap_or(self.watch.since));
+        table.row([
+            toned(state, tone),
+            toned(verdict, tone),
+            plain(sum),
+            toned(wanted, Tone::Dim),
+            plain(self.report.difference().unwrap_or_default()),
+            toned(time::coarse(age), Tone::Dim),
+            whole(self.watch.id.as_str(), Tone::Strong),
+            toned(self.watch.account.as_str(), Tone::Dim),
+        ]);
+    }
+}
+
+/// Whether an expectation that is in force may be changed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Consent {
+    /// The command line says so.
+    Given,
+    /// The operator is asked.
+    Ask {
+        /// The flag that says so without a question.
+        flag: &'static str,
+    },
+    /// Never: a list has too many rows for questions.
+    Never,
+}
+
+/// The watch list and the expectations of one account.
+struct Book<'a> {
+    account: AccountId,
+    deck: &'a Deck,
+    out: &'a Out,
+}
+
+impl<'a> Book<'a> {
+    /// The account that the command line names, where it can be changed.
+    fn open(context: &Context, deck: &'a Deck, out: &'a Out) -> Result<Self, Problem> {
+        let account = deck.pick(context.account(), Some(Ability::Payments))?.id;
+        if deck.forgets_payments() {
+            return Err(Problem::new(
+                ProblemKind::Usage,
+                "the built-in sandbox starts anew with each command, so its watch list cannot be changed",
+                "name a profile with accounts (--profile), or run `tilldeck sandbox serve` and point a profile at it",
+            ));
+        }
+        Ok(Self { account, deck, out })
+    }
+
+    async fn add(&self, args: &AddPayments) -> Result<Exit, OutputError> {
+        let flag = "--replace-expectation";
+        let consent = if args.replace_expectation {
+            Consent::Given
+        } else {
+            Consent::Ask { flag }
+        };
+        let mut exit = Exit::Done;
+        for id in &args.ids {
+            let sum = args.expected().map(|sum| (sum, ExpectedBy::Command));
+            exit = exit.and(match self.watch(id, sum, consent).await {
+                Ok(expected) => self.show_watched(id, expected.as_ref())?,
+                Err(problem) => self.out.fail(&problem)?,
+            });
+        }
+        Ok(exit)
+    }
+
+    /// Watches every row of a list.
+    async fn add_list(&self, args: &AddPayments, source: Source) -> Result<Exit, OutputError> {
+        // Reading blocks, and Ctrl-C must be heard meanwhile.
+        let opened = tokio::task::spawn_blocking(move || {
+            let list = List::open(&source)?;
+            let overview = list.overview()?;
+            Ok((list, overview))
+        });
+        let opened = opened.await.unwrap_or_else(|_| Err(prompt::interrupted()));
+        let (list, overview) = match opened {
+            Ok(opened) => opened,
+            Err(problem) => return self.out.fail(&problem),
+        };
+        let consent = if args.replace_expectation {
+            Consent::Given
+        } else {
+            Consent::Never
+        };
+        let (mut exit, mut added, mut failed) = (Exit::Done, 0_u64, 0_u64);
+        for row in list.rows() {
+            let row = match row {
+                Ok(row) => row,
+                Err(problem) => return self.out.fail(&problem),
+            };
+            let line = row.line;
+            let done = match self.add_row(row, &overview, consent).await {
+                Ok(Some((id, expected))) => {
+                    added += 1;
+                    self.show_watched(&id, expected.as_ref())?
+                }
+                Ok(None) => Exit::Done,
+                Err(problem) => {
+                    failed += 1;
+                    let message = format!("line {line}: {}", problem.message);
+                    self.out
+                        .fail(&Problem::new(problem.kind, message, problem.hint))?
+                }
+            };
+            exit = exit.and(done);
+        }
+        self.out.say(&match failed {
+            0 => format!("{added} watched"),
+            failed => format!("{added} watched, {failed} refused"),
+        });
+        Ok(exit)
+    }
+
+    /// Watches one row; `None` where an earlier row says the same.
+    async fn add_row(
+        &self,
+        row: Row,
+        overview: &Overview,
+        consent: Consent,
+    ) -> Result<Option<(PaymentId, Option<Expected>)>, Problem> {
+        let usage = |why: String| Problem::new(ProblemKind::Usage, why, "correct the row");
+        let order = row.order.map_err(usage)?;
+        if let Some(doubled) = overview.doubled.get(&order.id) {
+            if doubled.differs {
+                return Err(usage(doubled.conflict()));
+            }
+            if doubled.first != row.line {
+                return Ok(None);
+            }
+        }
+        let sum = order.sum.map(|sum| (sum, ExpectedBy::List));
+        let expected = self.watch(&order.id, sum, consent).await?;
+        Ok(Some((order.id, expected)))
+    }
+
+    /// Sets what is expected, then watches. Gives what is expected in the end.
+    async fn watch(
+        &self,
+        id: &PaymentId,
+        sum: Option<(Expected, ExpectedBy)>,
+        consent: Consent,
+    ) -> Result<Option<Expected>, Problem> {
+        let expected = match sum {
+            Some((sum, by)) => {
+                self.set(id, &sum, by, consent).await?;
+                Some(sum)
+            }
+            None => {
+                let current = self.deck.expectation(&self.account, id).await?;
+                current.map(|current| current.sum)
+            }
+        };
+        self.deck.watch(&self.account, id).await?;
+        Ok(expected)
+    }
+
+    fn show_watched(
+        &self,
+        id: &PaymentId,
+        expected: Option<&Expected>,
+    ) -> Result<Exit, OutputError> {
+        if self.out.json {
+            self.out.object(&json!({
+                "account": self.account,
+                "id": id,
+                "watched": true,
+                "expected_amount": expected.map(|sum| &sum.amount),
+                "expected_currency": expected.map(|sum| &sum.currency),
+            }))?;
+        } else {
+            let expected = match expected {
+                Some(sum) => format!("expected {sum}"),
+                None => "no expected amount".into(),
+            };
+            self.out.line(&format!("watched: {id}, {expected}"))?;
+        }
+        Ok(Exit::Done)
+    }
+
+    async fn remove(&self, ids: &[PaymentId]) -> Result<Exit, OutputError> {
+        let mut exit = Exit::Done;
+        for id in ids {
+            let done = match self.deck.unwatch(&self.account, id).await {
+                Ok(true) if self.out.json => {
+                    let fields = json!({ "account": self.account, "id": id, "watched": false });
+                    self.out.object(&fields)?;
+                    Exit::Done
+                }
+                Ok(true) => {
+                    self.out.line(&format!("no longer watched: {id}"))?;
+                    Exit::Done
+                }
+                Ok(false) => self.out.fail(&Problem::new(
+                    ProblemKind::NotFound,
+                    format!("account {}: payment {id} is not watched", self.account),
+                    "`tilldeck payments list` shows the watched ones",
+                ))?,
+                Err(problem) => self.out.fail(&problem)?,
+            };
+            exit = exit.and(done);
+        }
+        Ok(exit)
+    }
+
+    async fn expect(&self, args: &ExpectPayment) -> Result<Exit, OutputError> {
+        let consent = if args.yes {
+            Consent::Given
+        } else {
+            Consent::Ask { flag: "--yes" }
+        };
+        let sum = Expected {
+            amount: args.amount.clone(),
+            currency: args.currency.clone(),
+        };
+        let before = match self.set(&args.id, &sum, ExpectedBy::Command, consent).await {
+            Ok(before) => before.map(|before| before.sum),
+            Err(problem) => return self.out.fail(&problem),
+        };
+        if self.out.json {
+            self.out.object(&json!({
+                "account": self.account,
+                "id": args.id,
+                "expected_amount": sum.amount,
+                "expected_currency": sum.currency,
+                "previous_amount": before.as_ref().map(|sum| &sum.amount),
+                "previous_currency": before.as_ref().map(|sum| &sum.currency),
+            }))?;
+            return Ok(Exit::Done);
+        }
+        self.out.line(&match before {
+            Some(before) if before == sum => format!("{}: {before}, unchanged", args.id),
+            Some(before) => format!("{}: {before} -> {sum}", args.id),
+            None => format!("{}: {sum}", args.id),
+        })?;
+        Ok(Exit::Done)
+    }
+
+    /// Sets what is expected. One that is in force and differs is changed with consent only. Gives the one before.
+    async fn set(
+        &self,
+        id: &PaymentId,
+        sum: &Expected,
+        by: ExpectedBy,
+        consent: Consent,
+    ) -> Result<Option<Expectation>, Problem> {
+        let set = |replaced| {
+            self.deck
+                .expect(&self.account, id, sum.clone(), by, replaced)
+        };
+        let replaced = match consent {
+            Consent::Given => Replaced::Confirmed,
+            Consent::Ask { .. } | Consent::Never => Replaced::Never,
+        };
+        let stays = match set(replaced).await? {
+            Ok(before) => return Ok(before),
+            Err(stays) => stays,
+        };
+        let refused = |hint: String| {
+            let message = format!(
+                "account {}: payment {id} expects {stays}, not {sum}; nothing was changed",
+                self.account
+            );
+            Problem::new(ProblemKind::Usage, message, hint)
+        };
+        match consent {
+            Consent::Ask { .. } if can_ask() => {
+                let question = format!("{id} expects {stays}. Change it to {sum}? [y/N] ");
+                let answer = prompt::line(&question).await;
+                let answer = answer.ok_or_else(prompt::interrupted)?;
+                if !matches!(answer.as_str(), "y" | "Y" | "yes") {
+                    return Err(refused(String::new()));
+                }
+                set(Replaced::Confirmed)
+                    .await?
+                    .map_err(|_| refused(String::new()))
+            }
+            Consent::Ask { flag } => {
+                Err(refused(format!("not a terminal: pass {flag} to change it")))
+            }
+            Consent::Given | Consent::Never => {
+                Err(refused("pass --replace-expectation to change it".into()))
+            }
+        }
+    }
+}

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::args::PlayerCommand;
 use super::manage::{read_from, source_of};
-use super::output::{Cell, OutputError, Out, Table, Tone, plain, toned};
+use super::output::{Cell, Out, OutputError, Table, Tone, plain, toned};
 use super::{Context, Exit, can_ask, how, prompt};
 use crate::deck::Deck;
 use crate::domain::{

@@ -2,7 +2,7 @@
 
 use super::args::Replay;
 use super::deliveries;
-use super::output::{OutputError, Out, Tone};
+use super::output::{Out, OutputError, Tone};
 use super::{Exit, local};
 use crate::deck::Deck;
 use crate::domain::{Delivery, DeliveryId, Duty, Problem, ProblemKind, Standing, Verdict, inert};

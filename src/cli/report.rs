@@ -122,11 +122,11 @@ impl Report {
     pub fn record(&self) -> [String; COLUMNS.len()] {
         let payment = self.payment();
         let of = |text: fn(&Payment) -> &str| {
-            payment.map_or(String::new(), |payment| inert::line(text(payment)).into_owned())
+            payment.map_or(String::new(), |payment| {
+                inert::line(text(payment)).into_owned()
+            })
         };
-        let sum = |text: fn(&Expected) -> &str| {
-            self.expected.as_ref().map_or("", text).to_owned()
-        };
+        let sum = |text: fn(&Expected) -> &str| self.expected.as_ref().map_or("", text).to_owned();
         let yes_or_no = |is: Option<bool>| is.map(|is| is.to_string()).unwrap_or_default();
         [
             self.id.clone(),
@@ -142,7 +142,9 @@ impl Report {
             self.difference().unwrap_or_default(),
             self.at.map(WallTime::rfc3339).unwrap_or_default(),
             match &self.found {
-                Found::Failed(problem) => told(problem)["message"].as_str().unwrap_or("").to_owned(),
+                Found::Failed(problem) => {
+                    told(problem)["message"].as_str().unwrap_or("").to_owned()
+                }
                 Found::Payment(_) | Found::NotSeen => String::new(),
             },
         ]
@@ -170,9 +172,13 @@ impl Report {
                 let sum = format!("{:>14} {:<5}", payment.amount, payment.currency);
                 (glyph, tone, state, sum, note.unwrap_or_default())
             }
-            Found::Failed(problem) if problem.kind == ProblemKind::NotFound => {
-                ("?", Tone::Warn, "not found".into(), String::new(), String::new())
-            }
+            Found::Failed(problem) if problem.kind == ProblemKind::NotFound => (
+                "?",
+                Tone::Warn,
+                "not found".into(),
+                String::new(),
+                String::new(),
+            ),
             Found::Failed(problem) => (
                 "?",
                 Tone::Bad,
@@ -183,7 +189,13 @@ impl Report {
                     None => problem.message.clone(),
                 },
             ),
-            Found::NotSeen => ("·", Tone::Dim, "not checked yet".into(), String::new(), String::new()),
+            Found::NotSeen => (
+                "·",
+                Tone::Dim,
+                "not checked yet".into(),
+                String::new(),
+                String::new(),
+            ),
         };
         [
             toned(glyph, tone),
@@ -194,4 +206,12 @@ impl Report {
             toned(note, Tone::Dim),
         ]
     }
+}
+
+/// A CSV record with its line end.
+pub fn csv_line(fields: &[String]) -> Vec<u8> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    // Writing to memory fails at nothing, and one record has as many fields as it has.
+    let _ = writer.write_record(fields);
+    writer.into_inner().unwrap_or_default()
 }

@@ -5,7 +5,7 @@ use std::io::{IsTerminal as _, Read as _, Write as _};
 use serde_json::json;
 
 use super::args::Request;
-use super::output::{OutputError, Out, Tone, told};
+use super::output::{Out, OutputError, Tone, told};
 use super::{Exit, can_ask, how};
 use crate::deck::Deck;
 use crate::domain::{Account, Answer, Op, Problem, ProblemKind, RawReply, inert};

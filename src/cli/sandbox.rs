@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use reqwest::Url;
 
 use super::args::Trigger;
-use super::output::{OutputError, Out, Tone};
+use super::output::{Out, OutputError, Tone};
 use super::{Exit, local};
 use crate::clock::Clock;
 use crate::deck::{self, Deck};

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::args::TokenCommand;
-use super::output::{OutputError, Out, Table, Tone, plain, toned};
+use super::output::{Out, OutputError, Table, Tone, plain, toned};
 use super::{Context, Exit, how};
 use crate::deck::Deck;
 use crate::domain::{Account, Kept, Now, Problem, ProblemKind, TokenState, TokenStatus, time};

@@ -50,7 +50,12 @@ fn check_says_what_became_of_a_payment() {
     );
     let words = place.run(&["check", "A-17"]);
     assert_eq!((words.code, words.err.as_str()), (0, ""));
-    for said in ["FINALIZED, amount not compared", "0.010 BTC", "A-17", "shop"] {
+    for said in [
+        "FINALIZED, amount not compared",
+        "0.010 BTC",
+        "A-17",
+        "shop",
+    ] {
         assert!(words.out.contains(said), "{words:?}");
     }
 }

@@ -12,9 +12,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use accounts::{AccountCommand, AddAccount, RemoveAccount, RotateSecret, TokenCommand};
-pub use payments::{
-    AddPayments, Check, ExpectPayment, Filters, ListPayments, PaymentsCommand, Source,
-};
+pub use payments::{AddPayments, Check, ExpectPayment, Filters, PaymentsCommand, Source};
 pub use sandbox::{Deliver, SandboxCommand, Trigger};
 pub use values::Goal;
 use values::{amount, currency, duration, email, method, payment_id, player_id};

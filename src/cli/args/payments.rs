@@ -92,9 +92,8 @@ impl Check {
     /// # Errors
     /// If flags do not go together.
     pub fn list(&self) -> Result<Option<Source>, Problem> {
-        let refused = |message: &str, hint: &str| {
-            Err(Problem::new(ProblemKind::Usage, message, hint))
-        };
+        let refused =
+            |message: &str, hint: &str| Err(Problem::new(ProblemKind::Usage, message, hint));
         if let Some(path) = &self.from {
             return Ok(Some(Source::named(path)));
         }

@@ -8,7 +8,7 @@ use super::{Checker, Wanted};
 use crate::cli::args::Source;
 use crate::cli::list::{List, Overview, Row};
 use crate::cli::output::{Out, OutputError, Table, Tone};
-use crate::cli::report::{COLUMNS, Found, Report};
+use crate::cli::report::{COLUMNS, Found, Report, csv_line};
 use crate::cli::{Exit, Keeping};
 use crate::domain::{PaymentId, Problem, ProblemKind, inert};
 
@@ -28,12 +28,18 @@ pub async fn run(
         let overview = list.overview()?;
         Ok((list, overview))
     });
-    let opened = opened.await.unwrap_or_else(|_| Err(crate::cli::prompt::interrupted()));
+    let opened = opened
+        .await
+        .unwrap_or_else(|_| Err(crate::cli::prompt::interrupted()));
     let (list, overview) = match opened {
         Ok(opened) => opened,
         Err(problem) => return out.fail(&problem),
     };
-    let resume = checker.args.resume.as_deref().map(|path| Resume::open(path, &list));
+    let resume = checker
+        .args
+        .resume
+        .as_deref()
+        .map(|path| Resume::open(path, &list));
     let resume = match resume.transpose() {
         Ok(resume) => resume,
         Err(problem) => return out.fail(&problem),
@@ -137,11 +143,9 @@ impl Run<'_> {
             Err(why) => return self.bad(report, &row.carried, why),
         };
         if let Some(doubled) = self.overview.doubled.get(&order.id) {
-            let (first, next) = (doubled.first, doubled.next);
+            let first = doubled.first;
             if doubled.differs {
-                let why = format!(
-                    "the payment stands in the lines {first} and {next} with different sums: it is not known which is right"
-                );
+                let why = doubled.conflict();
                 return self.bad(report, &row.carried, why);
             }
             if row.line != first {
@@ -344,12 +348,4 @@ impl<'a> Printer<'a> {
         }
         self.out.bytes(&csv_line(&fields))
     }
-}
-
-/// A CSV record with its line end.
-pub fn csv_line(fields: &[String]) -> Vec<u8> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    // Writing to memory fails at nothing, and one record has as many fields as it has.
-    let _ = writer.write_record(fields);
-    writer.into_inner().unwrap_or_default()
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use csv::{ByteRecord, ReaderBuilder, StringRecord};
 
 use crate::cli::list::{self, List, Records, Window};
-use crate::cli::report::{COLUMNS, Found, NOT_FOUND, Report, UNKNOWN};
+use crate::cli::report::{COLUMNS, Found, NOT_FOUND, Report, UNKNOWN, csv_line};
 use crate::domain::{
     AccountId, Amount, Currency, Expected, Payment, PaymentId, PaymentState, Problem, ProblemKind,
     Reported, WallTime, inert,
@@ -61,7 +61,11 @@ impl Resume {
     pub fn open(path: &Path, list: &List) -> Result<Self, Problem> {
         let name = inert::cut(&path.display().to_string(), 200);
         let refused = |what: &str, hint: &str| {
-            Err(Problem::new(ProblemKind::Usage, format!("--resume {name}: {what}"), hint))
+            Err(Problem::new(
+                ProblemKind::Usage,
+                format!("--resume {name}: {what}"),
+                hint,
+            ))
         };
         let failed = |error: &io::Error| {
             Problem::new(
@@ -70,7 +74,11 @@ impl Resume {
                 "name a file that can be written",
             )
         };
-        let opened = OpenOptions::new().read(true).append(true).create(true).open(path);
+        let opened = OpenOptions::new()
+            .read(true)
+            .append(true)
+            .create(true)
+            .open(path);
         let file = opened.map_err(|error| failed(&error))?;
         let about = file.metadata().map_err(|error| failed(&error))?;
         if !about.is_file() {
@@ -105,7 +113,9 @@ impl Resume {
         let header = header.map_err(|error| failed(&error))?;
         let header: Vec<String> = header.map_or(Vec::new(), |record| {
             let names = record.fields.iter();
-            names.map(|name| String::from_utf8_lossy(name).into_owned()).collect()
+            names
+                .map(|name| String::from_utf8_lossy(name).into_owned())
+                .collect()
         });
         if whole == 0 {
             // Nothing, or a first line that was not written to its end.
@@ -135,7 +145,10 @@ impl Resume {
         let mut records = Records::new(&self.file, 0, b',');
         records.next()?;
         while let Some(record) = records.next()? {
-            let id = record.fields.get(0).and_then(|id| std::str::from_utf8(id).ok());
+            let id = record
+                .fields
+                .get(0)
+                .and_then(|id| std::str::from_utf8(id).ok());
             if let Some(Ok(id)) = id.map(PaymentId::new)
                 && record.well_quoted
             {
@@ -185,12 +198,14 @@ impl Resume {
 
     fn write(&mut self, fields: &[String]) -> Result<(), Problem> {
         self.file
-            .write_all(&super::bulk::csv_line(fields))
+            .write_all(&csv_line(fields))
             .map_err(|error| self.unsaved(&error))
     }
 
     fn cut(&mut self, length: u64) -> Result<(), Problem> {
-        self.file.set_len(length).map_err(|error| self.unsaved(&error))
+        self.file
+            .set_len(length)
+            .map_err(|error| self.unsaved(&error))
     }
 
     fn unsaved(&self, error: &io::Error) -> Problem {
@@ -240,7 +255,9 @@ fn saved(id: &PaymentId, record: &StringRecord) -> Option<Saved> {
 
 /// Whether these are the first columns of a result, the last one perhaps cut short.
 fn begins_header(written: &[String], carried: &[String]) -> bool {
-    let known = COLUMNS.into_iter().chain(carried.iter().map(String::as_str));
+    let known = COLUMNS
+        .into_iter()
+        .chain(carried.iter().map(String::as_str));
     let known: Vec<&str> = known.collect();
     let known = known.join(",");
     known.starts_with(&written.join(","))

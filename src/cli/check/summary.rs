@@ -112,9 +112,14 @@ impl Summary {
         } else {
             counts.join(", ")
         };
-        out.say(&format!("{}: {counts}", counted(self.payments(), "payment")));
+        out.say(&format!(
+            "{}: {counts}",
+            counted(self.payments(), "payment")
+        ));
         for (currency, money) in &self.money {
-            let difference = money.difference().map(|difference| format!(", difference {difference}"));
+            let difference = money
+                .difference()
+                .map(|difference| format!(", difference {difference}"));
             out.say(&format!(
                 "{currency}: expected {}, received {}{}",
                 money.expected,
@@ -124,14 +129,23 @@ impl Summary {
         }
         if self.uncounted > 0 {
             let amounts = counted(self.uncounted, "amount");
-            out.tell(Tone::Warn, "warning:", &format!("the sums leave out {amounts} that cannot be added"));
+            out.tell(
+                Tone::Warn,
+                "warning:",
+                &format!("the sums leave out {amounts} that cannot be added"),
+            );
         }
         if self.saved > 0 {
-            out.say(&format!("{} taken from the file of --resume", counted(self.saved, "answer")));
+            out.say(&format!(
+                "{} taken from the file of --resume",
+                counted(self.saved, "answer")
+            ));
         }
         if let Some(first) = &self.first_overruled {
             let payments = counted(self.overruled, "payment");
-            let words = format!("the ledger expects another sum than the list of {payments}; the list was used (first: {first})");
+            let words = format!(
+                "the ledger expects another sum than the list of {payments}; the list was used (first: {first})"
+            );
             out.tell(Tone::Warn, "warning:", &words);
         }
         if self.failed > 0 {

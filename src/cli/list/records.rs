@@ -180,7 +180,10 @@ mod tests {
     }
 
     fn lines(text: &str) -> Vec<(u64, u64)> {
-        records(text).into_iter().map(|(_, lines, _)| lines).collect()
+        records(text)
+            .into_iter()
+            .map(|(_, lines, _)| lines)
+            .collect()
     }
 
     #[test]
@@ -192,7 +195,12 @@ mod tests {
 
     #[test]
     fn a_quotation_mark_left_open_is_noticed() {
-        let well = |text: &str| records(text).into_iter().map(|(.., well)| well).collect::<Vec<_>>();
+        let well = |text: &str| {
+            records(text)
+                .into_iter()
+                .map(|(.., well)| well)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(well("a,\"b \"\"c\"\" d\"\n\"\",5\" disk\n"), [true, true]);
         assert_eq!(well("a,\"note\nb,c\nd,e\n"), [false]);
         assert_eq!(well("a,\"note\nb,\"x\"\nc,d\n"), [false, true]);
