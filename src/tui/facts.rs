@@ -4,6 +4,7 @@ use super::msg::{Level, Notice, Ready};
 use super::overlays::{Overlay, Stage, link_result};
 use super::panes::Pane;
 use super::panes::estimates::Question;
+use super::receiving::AskedByCallback;
 use super::store::{Phase, Purpose};
 use super::watched::{Heard, Watched};
 use super::{Effect, Model, Msg};
@@ -71,7 +72,16 @@ impl Model {
                 account,
                 op,
                 result,
-            } => self.asked_by_callback(&account, op, result, now, out),
+                expected,
+            } => {
+                let asked = AskedByCallback {
+                    account,
+                    op,
+                    result,
+                    expected,
+                };
+                self.asked_by_callback(asked, now, out);
+            }
             Msg::Received { request, result } => self.received(request, result, now),
             Msg::Replayed { request, result } => self.replayed(request, result),
             Msg::Timeline { request, result } => self.told_timeline(request, result, now),

@@ -12,13 +12,22 @@ use super::store::LISTENER;
 use super::theme::Tone;
 use super::{Effect, Model};
 use crate::domain::{
-    AccountId, Answer, Delivery, Environment, Exchange, ExchangeId, Listening, Now, Op, Outcome,
-    Payment, Problem, Received, RequestId, Secret, Standing, Subject, Watch, curl,
+    AccountId, Answer, Delivery, Environment, Exchange, ExchangeId, Expectation, Listening, Now,
+    Op, Outcome, Payment, Problem, Received, RequestId, Secret, Standing, Subject, Watch, curl,
 };
 
 /// Payments on the watch list up to which a callback adds one. Beyond it the list is the operator's alone: whoever can
 /// make callbacks must not be able to have everything asked for.
 const WATCHED_MAX: usize = 100;
+
+/// What an account was asked because of a callback, and what came back.
+pub(super) struct AskedByCallback {
+    pub(super) account: AccountId,
+    pub(super) op: Op,
+    pub(super) result: Result<Answer, Problem>,
+    /// What is expected of the payment it was about.
+    pub(super) expected: Option<Expectation>,
+}
 
 /// What is drawn from, while another part of the model is being changed.
 macro_rules! look {
@@ -112,12 +121,17 @@ impl Model {
     /// What came of asking because of a callback.
     pub(super) fn asked_by_callback(
         &mut self,
-        account: &AccountId,
-        op: Op,
-        result: Result<Answer, Problem>,
+        asked: AskedByCallback,
         now: Now,
         out: &mut Vec<Effect>,
     ) {
+        let AskedByCallback {
+            account,
+            op,
+            result,
+            expected,
+        } = asked;
+        let account = &account;
         match op {
             Op::CheckPayment(id) => {
                 let result = match result {
@@ -134,7 +148,13 @@ impl Model {
                         watched.asking = asking;
                     }
                 } else if let Ok(payment) = result {
-                    self.watch_told(account, payment, now, out);
+                    let watch = Watch {
+                        account: account.clone(),
+                        id: payment.id.clone(),
+                        expected,
+                        since: now.wall,
+                    };
+                    self.watch_told(watch, payment, now, out);
                 }
             }
             Op::PlayerItems(player) => {
@@ -146,16 +166,10 @@ impl Model {
 
     /// A callback told of a payment that nobody watches, and its provider knows it: from now on it is watched. What was
     /// taken off the list by hand stays off.
-    fn watch_told(
-        &mut self,
-        account: &AccountId,
-        payment: Payment,
-        now: Now,
-        out: &mut Vec<Effect>,
-    ) {
-        let id = payment.id.clone();
-        let known = self.store.known(account).is_some();
-        if !known || self.payments.was_removed(account, &id) {
+    fn watch_told(&mut self, watch: Watch, payment: Payment, now: Now, out: &mut Vec<Effect>) {
+        let (account, id) = (watch.account.clone(), watch.id.clone());
+        let known = self.store.known(&account).is_some();
+        if !known || self.payments.was_removed(&account, &id) {
             return;
         }
         if self.store.payments.len() >= WATCHED_MAX {
@@ -172,16 +186,10 @@ impl Model {
             );
             return;
         }
-        let watch = Watch {
-            account: account.clone(),
-            id: id.clone(),
-            expected: None,
-            since: now.wall,
-        };
         self.payments
             .add_told(watch, &mut Self::hand(&mut self.store, now, out));
-        self.checked(account, &id, Ok(payment), now, out);
-        let Some(watched) = self.store.payment_mut(account, &id) else {
+        self.checked(&account, &id, Ok(payment), now, out);
+        let Some(watched) = self.store.payment_mut(&account, &id) else {
             return;
         };
         let over = watched.is_final();

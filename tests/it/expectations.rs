@@ -61,8 +61,15 @@ async fn a_link_sets_what_its_payment_is_compared_with() {
     deck.ask(&shop(), link("A-17", "249.00", false), how())
         .await
         .unwrap();
-    let expected = deck.expectation(&shop(), &id("A-17")).await.unwrap().unwrap();
-    assert_eq!((expected.sum, expected.by), (sum("249", "oPLN"), ExpectedBy::Link));
+    let expected = deck
+        .expectation(&shop(), &id("A-17"))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (expected.sum, expected.by),
+        (sum("249", "oPLN"), ExpectedBy::Link)
+    );
     assert_eq!(verdict(deck, "A-17").await, PaymentVerdict::Less);
 }
 
@@ -72,7 +79,10 @@ async fn a_link_for_an_id_that_expects_another_sum_is_refused_until_it_is_insist
     let peer = Peer::start(vec![json(&open_payment)]);
     let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
     let deck = &bench.deck;
-    let ask = async |amount, replace| deck.ask(&shop(), link("A-17", amount, replace), how()).await;
+    let ask = async |amount, replace| {
+        deck.ask(&shop(), link("A-17", amount, replace), how())
+            .await
+    };
     ask("249.00", false).await.unwrap();
     check(deck, "A-17").await;
     let refused = ask("1", false).await.unwrap_err();
@@ -80,7 +90,9 @@ async fn a_link_for_an_id_that_expects_another_sum_is_refused_until_it_is_insist
     for said in ["shop", "A-17", "249.00 oPLN (link)", "1 oPLN"] {
         assert!(refused.message.contains(said), "{refused}");
     }
-    ask("249", false).await.expect("the same sum is no other one");
+    ask("249", false)
+        .await
+        .expect("the same sum is no other one");
     ask("1", true).await.unwrap();
     let timeline = deck.timeline(&shop(), &id("A-17")).await.unwrap();
     let changes: Vec<String> = timeline
@@ -88,7 +100,9 @@ async fn a_link_for_an_id_that_expects_another_sum_is_refused_until_it_is_insist
         .iter()
         .filter_map(|happening| match &happening.what {
             What::Expected { old, new } => {
-                let old = old.as_ref().map_or("nothing".into(), |old| old.sum.to_string());
+                let old = old
+                    .as_ref()
+                    .map_or("nothing".into(), |old| old.sum.to_string());
                 Some(format!("{old} -> {}", new.sum))
             }
             _ => None,
@@ -105,7 +119,10 @@ async fn a_link_for_a_payment_that_is_over_is_refused_even_if_it_is_insisted_on(
         let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
         check(&bench.deck, "A-17").await;
         for insist in [false, true] {
-            let refused = bench.deck.ask(&shop(), link("A-17", "1", insist), how()).await;
+            let refused = bench
+                .deck
+                .ask(&shop(), link("A-17", "1", insist), how())
+                .await;
             let refused = refused.unwrap_err();
             assert!(refused.message.contains(state), "{refused}");
         }
@@ -189,9 +206,8 @@ async fn a_state_is_shown_whatever_the_amount_looks_like() {
         (r#""-100""#, "-100", PaymentVerdict::UnreadableAmount),
         ("[100]", "", PaymentVerdict::UnreadableAmount),
     ] {
-        let body = format!(
-            r#"{{"result":"ok","currency":"EMT","amount":{amount},"state":"FINALIZED"}}"#
-        );
+        let body =
+            format!(r#"{{"result":"ok","currency":"EMT","amount":{amount},"state":"FINALIZED"}}"#);
         let peer = Peer::start(vec![json(&body)]);
         let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
         let payment = check(&bench.deck, "A-17").await;
@@ -209,7 +225,11 @@ async fn a_state_is_shown_whatever_the_amount_looks_like() {
         let peer = Peer::start(vec![json(missing)]);
         let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
         let payment = check(&bench.deck, "A-17").await;
-        assert_ne!(payment.verdict(Some(&hundred)).paid(), Some(true), "{missing}");
+        assert_ne!(
+            payment.verdict(Some(&hundred)).paid(),
+            Some(true),
+            "{missing}"
+        );
     }
 }
 

@@ -451,7 +451,7 @@ proptest! {
                         })),
                         op => some_answer(op, which),
                     };
-                    Msg::Asked { account: shop(), op, result }
+                    Msg::Asked { account: shop(), op, result, expected: None }
                 }
                 Happening::AnswerLast(which) => match asked.pop() {
                     Some((request, op)) => Msg::Answered { request, result: some_answer(&op, which) },

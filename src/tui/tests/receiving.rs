@@ -500,6 +500,7 @@ fn told(account: &AccountId, id: &str, state: &str) -> Msg {
         account: account.clone(),
         op: Op::CheckPayment(PaymentId::new(id).unwrap()),
         result: Ok(Answer::Payment(payment(id, "25.00", state))),
+        expected: None,
     }
 }
 
@@ -545,6 +546,7 @@ fn a_payment_nobody_watched_is_watched_once_a_callbacks_check_finds_it() {
         account: shop(),
         op: Op::CheckPayment(id("NEW-2")),
         result: Err(Problem::new(ProblemKind::NotFound, "not known (9001)", "")),
+        expected: None,
     };
     assert_eq!(update(&mut model, now, unknown), []);
     let stranger = AccountId::new("stranger").unwrap();

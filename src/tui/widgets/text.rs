@@ -109,6 +109,14 @@ pub fn path_end(path: &str, room: u16) -> &str {
         .unwrap_or_default()
 }
 
+/// A path in at most `room` cells, cut from the left where it is too long: its end tells it from others.
+pub fn path_within(path: &str, room: u16) -> Cow<'_, str> {
+    if width(path) <= room {
+        return Cow::Borrowed(path);
+    }
+    Cow::Owned(format!("…{}", path_end(path, room)))
+}
+
 /// Writes along one row, from left to right, never beyond its end.
 pub struct Pen<'a> {
     buf: &'a mut Buffer,
@@ -150,13 +158,10 @@ impl<'a> Pen<'a> {
         self
     }
 
-    /// A path, cut from the left where it is too long: its end tells it from others.
+    /// A path, as [`path_within`] has it.
     pub fn path(&mut self, path: &str, style: Style) -> &mut Self {
-        let left = self.left();
-        if width(path) <= left {
-            return self.text(path, style);
-        }
-        self.text("…", style).text(path_end(path, left), style)
+        let path = path_within(path, self.left());
+        self.text(&path, style)
     }
 
     pub fn text(&mut self, text: &str, style: Style) -> &mut Self {
