@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 /// A wall-clock instant: milliseconds since the Unix epoch.
@@ -115,16 +115,19 @@ pub fn fine(duration: Duration) -> String {
 
 /// Why a text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is not a duration; write a number and a unit, like 30s, 10m, 2h or 1h30m")]
+#[error("{0} is not a duration; write a number and a unit, like 30s, 10m, 2h, 1h30m or 2d")]
 pub struct DurationError(String);
 
-/// Reads a duration as users write them: `30s`, `10m`, `1h30m`, `250ms`.
+/// Reads a duration as users write them: `30s`, `10m`, `1h30m`, `250ms`, `2d`. A day has 24 hours.
 ///
 /// # Errors
 /// If it has no unit, is negative, or is no duration at all.
 pub fn parse_duration(text: &str) -> Result<Duration, DurationError> {
     let refuse = || DurationError(super::inert::quoted(text, 40));
-    let signed: SignedDuration = text.trim().parse().map_err(|_| refuse())?;
+    let span: Span = text.trim().parse().map_err(|_| refuse())?;
+    let signed: SignedDuration = span
+        .to_duration(SpanRelativeTo::days_are_24_hours())
+        .map_err(|_| refuse())?;
     Duration::try_from(signed).map_err(|_| refuse())
 }
 
@@ -161,7 +164,9 @@ mod tests {
         assert_eq!(parse_duration("10m"), Ok(Duration::from_mins(10)));
         assert_eq!(parse_duration("1h30m"), Ok(Duration::from_mins(90)));
         assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
-        for bad in ["", "10", "-5s", "soon", "5 parsecs"] {
+        assert_eq!(parse_duration("2d"), Ok(Duration::from_hours(48)));
+        assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
+        for bad in ["", "10", "-5s", "soon", "5 parsecs", "1mo"] {
             assert!(parse_duration(bad).is_err(), "{bad:?}");
         }
     }

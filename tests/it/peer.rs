@@ -73,7 +73,8 @@ impl Peer {
         })
     }
 
-    fn choosing(choose: impl Fn(usize, &Seen) -> Act + Send + Sync + 'static) -> Self {
+    /// A peer that acts by the number of the request, from 0, and the request itself.
+    pub fn choosing(choose: impl Fn(usize, &Seen) -> Act + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let seen = Arc::new((Mutex::new(Vec::new()), Condvar::new()));

@@ -1,0 +1,189 @@
+//! `payments`: the watch list and expected amounts from the command line.
+
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+
+use crate::peer::{Peer, json as ok};
+use crate::program::Place;
+
+fn shop() -> (Place, Peer) {
+    let peer = Peer::start(vec![ok(
+        r#"{"result":"ok","currency":"oPLN","amount":"1.00","state":"FINALIZED"}"#,
+    )]);
+    (Place::with_shop(&peer.url), peer)
+}
+
+fn ids(rows: &[Value]) -> Vec<&str> {
+    rows.iter().map(|row| row["id"].as_str().unwrap()).collect()
+}
+
+#[test]
+fn watched_payments_are_listed_with_what_is_known_of_them() {
+    let (place, _peer) = shop();
+    let add = ["payments", "add", "A", "--amount", "249.00", "--currency", "oPLN"];
+    let added = place.run(&add);
+    assert_eq!(added.code, 0, "{added:?}");
+    assert_eq!(added.out.trim(), "watched: A, expected 249.00 oPLN");
+    assert_eq!(place.run(&["payments", "add", "B", "--json"]).code, 0);
+    place.run(&["check", "A"]);
+    let rows = place.run(&["payments", "list", "--json"]).objects();
+    assert_eq!(ids(&rows), ["A", "B"]);
+    let keys: Vec<&String> = rows[0].as_object().unwrap().keys().collect();
+    assert_eq!(
+        keys,
+        [
+            "schema",
+            "account",
+            "id",
+            "state",
+            "verdict",
+            "paid",
+            "final",
+            "currency",
+            "amount",
+            "expected_currency",
+            "expected_amount",
+            "checked_at",
+            "expected_by",
+            "expected_at",
+            "watched_since",
+            "changed_at"
+        ]
+    );
+    assert_eq!(
+        (&rows[0]["verdict"], &rows[0]["paid"], &rows[0]["expected_by"]),
+        (&json!("less"), &json!(false), &json!("command"))
+    );
+    for unknown in ["state", "verdict", "paid", "final", "amount", "checked_at", "expected_by"] {
+        assert_eq!(rows[1][unknown], Value::Null, "{unknown}");
+    }
+    let words = place.run(&["payments", "list"]).out;
+    for said in ["less than expected", "1.00 oPLN", "expected 249.00 oPLN", "-248.00", "not checked yet"] {
+        assert!(words.contains(said), "{said}: {words}");
+    }
+    let csv = place.run(&["payments", "export"]).out;
+    assert!(
+        csv.starts_with("id,account,state,verdict,") && csv.lines().count() == 3,
+        "{csv}"
+    );
+    assert_eq!(place.run(&["payments", "list", "--csv"]).out, csv);
+    assert_eq!(place.run(&["payments", "export", "--json"]).objects(), rows);
+}
+
+#[test]
+fn filters_choose_by_state_verdict_and_age() {
+    let (place, _peer) = shop();
+    place.run(&["payments", "add", "A", "B", "--amount", "2", "--currency", "oPLN"]);
+    place.run(&["check", "A"]);
+    for (filter, wanted) in [
+        (&["--state", "finalized"][..], &["A"][..]),
+        (&["--state", "NEW"], &[]),
+        (&["--verdict", "less"], &["A"]),
+        (&["--verdict", "paid"], &[]),
+        (&["--newer-than", "1h"], &["A", "B"]),
+        (&["--older-than", "1d"], &[]),
+        (&["--account", "shop"], &["A", "B"]),
+    ] {
+        let ran = place.run(&[&["payments", "list", "--json"], filter].concat());
+        assert_eq!(ids(&ran.objects()), wanted, "{filter:?}");
+        assert_eq!(ran.code, 0);
+    }
+    let none = place.run(&["payments", "list", "--account", "nosuch"]);
+    assert_eq!(none.code, 2, "{none:?}");
+    let bad = place.run(&["payments", "list", "--verdict", "settled"]);
+    assert!(bad.code == 2 && bad.err.contains("not_compared"), "{bad:?}");
+}
+
+#[test]
+fn an_expected_amount_is_changed_with_a_yes_only() {
+    let (place, _peer) = shop();
+    let expect = |amount: &str, more: &[&str]| {
+        let sum = ["payments", "expect", "A", "--amount", amount, "--currency", "oPLN"];
+        place.run(&[&sum[..], more].concat())
+    };
+    assert_eq!(expect("249.00", &[]).out.trim(), "A: 249.00 oPLN");
+    assert_eq!(expect("249", &[]).code, 0, "the same sum");
+    let refused = expect("1", &[]);
+    assert_eq!(refused.code, 2, "{refused:?}");
+    for said in ["expects 249.00 oPLN (command), not 1 oPLN", "not a terminal: pass --yes"] {
+        assert!(refused.err.contains(said), "{said}: {refused:?}");
+    }
+    let add = ["payments", "add", "A", "--amount", "1", "--currency", "oPLN"];
+    let refused = place.run(&[&add[..], &["--json"]].concat());
+    assert_eq!(
+        (refused.code, &refused.object()["error"]["kind"]),
+        (2, &json!("usage"))
+    );
+    assert!(place.run(&["payments", "list"]).out.is_empty(), "nothing was changed");
+    assert_eq!(expect("1", &["--yes"]).out.trim(), "A: 249.00 oPLN -> 1 oPLN");
+    let add = ["payments", "add", "A", "--amount", "7", "--currency", "oPLN", "--replace-expectation"];
+    assert_eq!(place.run(&add).code, 0);
+    let row = place.run(&["payments", "list", "--json"]).object();
+    assert_eq!(row["expected_amount"], "7");
+}
+
+#[test]
+fn a_list_is_watched_row_by_row() {
+    let (place, _peer) = shop();
+    place.run(&["payments", "expect", "A", "--amount", "9", "--currency", "EMT"]);
+    let list = place.path().join("orders.csv");
+    let rows = "order,amount,currency\nA,1,EMT\nB,5,EMT\nC,x,EMT\nD,,\nB,5,EMT\nE,1,EMT\nE,2,EMT\n";
+    std::fs::write(&list, rows).unwrap();
+    let from = ["payments", "add", "--from", list.to_str().unwrap()];
+    let ran = place.run(&from);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    for said in [
+        "line 2: account shop: payment A expects 9 EMT (command), not 1 EMT",
+        "line 4: `x` is not an amount",
+        "lines 7 and 8 with different sums",
+        "2 watched, 4 refused",
+    ] {
+        assert!(ran.err.contains(said), "{said}: {ran:?}");
+    }
+    let rows = place.run(&["payments", "list", "--json"]).objects();
+    assert_eq!(ids(&rows), ["B", "D"]);
+    assert_eq!(rows[0]["expected_by"], "list");
+    let mut child = place
+        .command(&["payments", "add", "--from", "-", "--replace-expectation"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut stdin, b"id,amount,currency\nA,1,EMT\n").unwrap();
+    drop(stdin);
+    assert!(child.wait_with_output().unwrap().status.success());
+}
+
+#[test]
+fn a_payment_that_is_not_watched_cannot_be_removed() {
+    let (place, _peer) = shop();
+    place.run(&["payments", "add", "A", "--amount", "9", "--currency", "EMT"]);
+    let ran = place.run(&["payments", "remove", "A", "B", "--json"]);
+    assert_eq!(ran.code, 4, "{ran:?}");
+    let objects = ran.objects();
+    assert_eq!(objects[0]["watched"], json!(false));
+    assert_eq!(objects[1]["error"]["kind"], "not_found");
+    let checked = place.run(&["check", "A", "--json"]).object();
+    assert_eq!(checked["expected_amount"], "9", "what is expected stays known");
+}
+
+#[test]
+fn the_built_in_sandbox_lists_its_payments_and_says_why_they_cannot_be_changed() {
+    let place = Place::new();
+    let rows = place.run(&["payments", "list", "--json"]).objects();
+    assert!(rows.len() > 5 && rows.iter().all(|row| row["account"] == "kanga"), "{rows:?}");
+    assert!(place.run(&["payments", "export"]).out.lines().count() > 5);
+    for change in [
+        &["payments", "add", "A"][..],
+        &["payments", "remove", "ORDER-1001"],
+        &["payments", "expect", "A", "--amount", "1", "--currency", "EMT"],
+    ] {
+        let ran = place.run(change);
+        assert!(
+            ran.code == 2 && ran.err.contains("tilldeck sandbox serve"),
+            "{ran:?}"
+        );
+    }
+}
