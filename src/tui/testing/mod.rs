@@ -15,9 +15,9 @@ use crate::domain::manage::{Guide, Need, Offer};
 use crate::domain::payment::Price;
 use crate::domain::{
     Ability, Account, AccountId, Amount, Answer, Body, Currency, Documented, Environment, Estimate,
-    Exchange, ExchangeId, Expectation, Expected, ExpectedBy, Kept, Now, Observation, Outcome,
-    Payment, PaymentId, PaymentState, ProviderId, Reported, RequestId, TokenLife, TokenStatus,
-    WallTime, Watch,
+    Exchange, ExchangeId, Expectation, Expected, ExpectedBy, Happening, Kept, Now, Observation,
+    Outcome, Payment, PaymentId, PaymentState, ProviderId, Reported, RequestId, Timeline,
+    TokenLife, TokenStatus, WallTime, Watch, What,
 };
 
 pub use screen::*;
@@ -328,6 +328,45 @@ pub fn new_watch(text: &str, expected: Option<&str>) -> NewWatch {
         expected: expected.map(emt),
         by: ExpectedBy::Form,
     }
+}
+
+/// The row of the only watched payment, seen once, and the screen with its timeline.
+pub fn row_and_timeline(payment: &Payment, expected: Option<&Expected>) -> (String, String) {
+    let (sum, at) = (expected.cloned(), START);
+    let by = ExpectedBy::List;
+    let watch = Watch {
+        expected: sum.map(|sum| Expectation { sum, by, at }),
+        id: payment.id.clone(),
+        ..watch("A-17", None)
+    };
+    let seen = Observation {
+        at,
+        payment: payment.clone(),
+    };
+    let mut model = sized(sandbox_setup(), 160, 40);
+    let ready = readiness(vec![(watch, vec![seen.clone()])], Vec::new());
+    update(&mut model, second(0), Msg::Ready(ready));
+    let shown = screen(&model, second(0), 160, 40);
+    let row = shown.lines().nth(3).unwrap_or_default().to_owned();
+    let request = press(&mut model, "t", second(0))
+        .into_iter()
+        .find_map(|effect| match effect {
+            Effect::LookBack { request, .. } => Some(request),
+            _ => None,
+        });
+    let timeline = Timeline {
+        account: shop(),
+        payment: payment.id.clone(),
+        expected: expected.cloned(),
+        happenings: vec![Happening {
+            at,
+            what: What::State(seen),
+        }],
+        cut: false,
+    };
+    let (request, result) = (request.expect("a timeline is read"), Ok(timeline));
+    update(&mut model, second(0), Msg::Timeline { request, result });
+    (row, screen(&model, second(0), 160, 40))
 }
 
 pub fn payment(text: &str, sum: &str, state: &str) -> Payment {

@@ -18,8 +18,10 @@ pub struct Pasted {
 
 /// Reads a text of several lines, or of one that has an amount; `None` where it is one id alone, or nothing.
 pub fn read(text: &str) -> Option<Pasted> {
+    // A terminal pastes a carriage return for the end of a line.
+    let text = text.replace("\r\n", "\n");
     let lines: Vec<(usize, &str)> = (1..)
-        .zip(text.lines())
+        .zip(text.split(['\n', '\r']))
         .map(|(number, line)| (number, line.trim()))
         .filter(|(_, line)| !line.is_empty())
         .collect();
@@ -102,7 +104,10 @@ mod tests {
 
     #[test]
     fn several_lines_are_payments_with_or_without_amounts() {
-        assert_eq!(rows("A-1\nB-2\r\n\n C-3 \n"), ["A-1", "B-2", "C-3"]);
+        for end in ["\n", "\r\n", "\r"] {
+            let text = ["A-1", "", " B-2 ", "C-3", ""].join(end);
+            assert_eq!(rows(&text), ["A-1", "B-2", "C-3"], "{end:?}");
+        }
         for separator in ["\t", ";", ",", " ; "] {
             let text = ["A-1", "25.00", "EMT"].join(separator);
             assert_eq!(rows(&text), ["A-1=25.00 EMT"]);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::{Currency, PaymentState, PaymentVerdict, Total};
+use crate::domain::{Currency, PaymentVerdict, Total};
 use crate::tui::panes::contains;
 use crate::tui::store::Store;
 use crate::tui::watched::{Trouble, Watched};
@@ -144,13 +144,12 @@ impl Totals {
             };
             let paid = match payment.verdict(watched.expected()) {
                 PaymentVerdict::Paid => true,
-                PaymentVerdict::Open if payment.state != PaymentState::Cancelling => false,
+                PaymentVerdict::Open => false,
                 PaymentVerdict::NotCompared => {
                     totals.uncompared += 1;
                     continue;
                 }
-                PaymentVerdict::Open
-                | PaymentVerdict::Less
+                PaymentVerdict::Less
                 | PaymentVerdict::More
                 | PaymentVerdict::OtherCurrency
                 | PaymentVerdict::UnreadableAmount
