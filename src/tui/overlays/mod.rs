@@ -33,7 +33,7 @@ use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
 use crate::domain::manage::Guide;
-use crate::domain::{Currency, Problem, RequestId};
+use crate::domain::{Currency, PaymentId, Problem, RequestId};
 
 use super::keys::{Action, Scope};
 use super::panes::{Look, Pane};
@@ -283,6 +283,17 @@ fn draw_quit(look: Look<'_>, screen: Rect, buf: &mut Buffer) {
         &keys,
         look.theme.style(Tone::Dim),
     );
+}
+
+/// What was typed as a payment id. What a form cannot hold has been replaced in it, which would make another id of it.
+fn payment_id(text: &str) -> Result<PaymentId, String> {
+    if let Some(at) = text.chars().position(|c| c == char::REPLACEMENT_CHARACTER) {
+        return Err(format!(
+            "control or invisible character at position {}; `tilldeck payments add` takes ids from a file",
+            at + 1
+        ));
+    }
+    PaymentId::new(text).map_err(|error| error.to_string())
 }
 
 /// What was typed as a currency, or what to write instead.
