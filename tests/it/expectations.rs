@@ -9,8 +9,9 @@ use tilldeck::domain::{
 use tilldeck::net::Timeouts;
 
 use crate::deck::{how, open, shop};
+use crate::payer::Payer;
 use crate::peer::{Peer, json};
-use crate::program::Place;
+use crate::program::{Listener, Place, Ran, Served};
 
 const FINALIZED: &str = r#"{"result":"ok","currency":"oPLN","amount":"1.00","state":"FINALIZED"}"#;
 
@@ -264,4 +265,50 @@ async fn one_odd_price_does_not_hide_the_others() {
             ("XRP", "about 5", false),
         ]
     );
+}
+
+/// The document sets no alphabet, and shops use their own: through link, payer's page, callback and check.
+#[test]
+fn an_id_of_national_letters_spaces_and_slashes_goes_all_the_way() {
+    const ID: &str = "ORDER-łódź ✓/1";
+    let serving = Place::new();
+    let served = Served::start(&serving, &["--speed", "100"]);
+    let place = Place::with_shop(&served.url);
+    let secret = (
+        "TEST_API_SECRET",
+        "SANDBOX-KANGA-SECRET-THAT-PROTECTS-NOTHING",
+    );
+    let config = std::fs::read_to_string(place.config_path()).unwrap();
+    let config = config.replace(crate::program::API_KEY, "SANDBOX-KANGA-KEY");
+    std::fs::write(place.config_path(), config).unwrap();
+    let run = |arguments: &[&str]| -> Ran {
+        let mut command = place.command(arguments);
+        command.env(secret.0, secret.1).output().unwrap().into()
+    };
+    let linked = run(&["link", "--id", ID, "--amount", "20", "--currency", "EMT"]);
+    assert_eq!(linked.code, 0, "{linked:?}");
+    let mut payer = Payer::open(linked.out.trim());
+    assert!(payer.page.contains(ID), "{}", payer.page);
+    payer.submit("verify", &[("email", "payer@example.com")]);
+    payer.submit("choose", &[("currency", "EMT")]);
+    payer.submit("pay", &[]);
+    let paid = run(&["check", ID, "--wait", "PAID", "--timeout", "20s", "--json"]);
+    assert_eq!(paid.code, 0, "{paid:?}");
+    let paid = paid.object();
+    assert_eq!((&paid["id"], &paid["verdict"]), (&ID.into(), &"paid".into()));
+    let words = run(&["check", ID]);
+    assert!(words.out.contains(ID), "{words:?}");
+}
+
+#[test]
+fn a_callback_about_an_id_of_national_letters_is_received_and_checked() {
+    let peer = Peer::start(vec![json(FINALIZED)]);
+    let place = Place::with_shop(&peer.url);
+    let listener = Listener::start(&place, &["--json"]);
+    let target = "/callbacks/shop?transactionKey=ORDER-%C5%82%C3%B3d%C5%BA%20%E2%9C%93%2F1";
+    assert_eq!(listener.post(target, "", "").0, 200);
+    assert_eq!(listener.object()["payment"], "ORDER-łódź ✓/1");
+    peer.wait_for("the check", |seen| !seen.is_empty());
+    let body = &peer.requests()[0].body;
+    assert!(body.contains("ORDER-łódź ✓/1"), "{body}");
 }
