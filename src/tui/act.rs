@@ -246,7 +246,7 @@ impl Model {
             Action::Quote => ready && self.any_can(Ability::Estimates),
             Action::Verify => ready && !self.store.accounts.is_empty(),
             Action::GoToAlert | Action::MarkHandled => {
-                ready && alerts::State::default().chosen(&self.store).is_some()
+                ready && !super::alerts::all(&self.store).is_empty()
             }
             Action::VerifyAll => ready && self.store.accounts.len() > 1,
             Action::AddAccount => ready && self.may_manage,

@@ -113,6 +113,10 @@ impl Watched {
         (self.watch.account.clone(), self.watch.id.clone())
     }
 
+    pub fn is(&self, (account, id): &WatchKey) -> bool {
+        self.watch.account == *account && self.watch.id == *id
+    }
+
     /// What notices of it are about.
     pub fn about(&self) -> String {
         format!("payment {} {}", self.watch.account, self.watch.id)

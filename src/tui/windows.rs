@@ -330,6 +330,7 @@ impl Model {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
+        self.stir_timeline(&new.account, &new.id, now);
         let hand = &mut Self::hand(&mut self.store, now, out);
         let Some(current) = self.payments.watched(&new, result, hand) else {
             return;

@@ -295,7 +295,10 @@ fn an_id_of_national_letters_spaces_and_slashes_goes_all_the_way() {
     let paid = run(&["check", ID, "--wait", "PAID", "--timeout", "20s", "--json"]);
     assert_eq!(paid.code, 0, "{paid:?}");
     let paid = paid.object();
-    assert_eq!((&paid["id"], &paid["verdict"]), (&ID.into(), &"paid".into()));
+    assert_eq!(
+        (&paid["id"], &paid["verdict"]),
+        (&ID.into(), &"paid".into())
+    );
     let words = run(&["check", ID]);
     assert!(words.out.contains(ID), "{words:?}");
 }

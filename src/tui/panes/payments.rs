@@ -54,9 +54,10 @@ impl State {
     }
 
     fn place_of_selected(&self, store: &Store, rows: &[usize]) -> usize {
-        let selected = self.selected.as_ref();
-        let here = |at: &usize| Some(&store.payments[*at].key()) == selected;
-        let place = rows.iter().position(here);
+        let place = self.selected.as_ref().and_then(|key| {
+            let mut all = rows.iter();
+            all.position(|at| store.payments[*at].is(key))
+        });
         place.unwrap_or(self.list.selected.min(rows.len().saturating_sub(1)))
     }
 
@@ -71,15 +72,12 @@ impl State {
 
     /// Selects a payment, and drops a filter that would hide it.
     pub fn select(&mut self, account: &AccountId, id: &PaymentId, store: &Store) {
-        self.selected = Some((account.clone(), id.clone()));
+        let key = (account.clone(), id.clone());
         let rows = self.rows(store);
-        let key = self.selected.as_ref();
-        if !rows
-            .iter()
-            .any(|at| Some(&store.payments[*at].key()) == key)
-        {
+        if !rows.iter().any(|at| store.payments[*at].is(&key)) {
             self.filter.clear();
         }
+        self.selected = Some(key);
     }
 
     /// Selects a row of the window.
@@ -106,8 +104,9 @@ impl State {
         self.list.settle(rows.len(), height);
         let at = rows.get(self.list.selected);
         self.selected = at.map(|at| store.payments[*at].key());
-        let known: BTreeSet<WatchKey> = store.payments.iter().map(Watched::key).collect();
-        self.marked.retain(|key| known.contains(key));
+        let all = &store.payments;
+        self.marked
+            .retain(|key| all.iter().any(|watched| watched.is(key)));
     }
 
     pub fn filter(&self) -> &str {
@@ -336,10 +335,9 @@ impl State {
     pub fn act(&mut self, action: Action, hand: &mut Hand<'_>) {
         match action {
             Action::Check => {
-                for (account, id) in self.chosen(hand.store) {
+                for key in self.chosen(hand.store) {
                     let mut all = hand.store.payments.iter();
-                    let at = all.position(|w| w.watch.account == account && w.watch.id == id);
-                    if let Some(at) = at {
+                    if let Some(at) = all.position(|watched| watched.is(&key)) {
                         hand.store.check(at, false, hand.out);
                     }
                 }
@@ -392,7 +390,7 @@ impl State {
         self.removed.clear();
         for key in keys {
             let mut all = hand.store.payments.iter();
-            let Some(at) = all.position(|watched| watched.key() == *key) else {
+            let Some(at) = all.position(|watched| watched.is(key)) else {
                 continue;
             };
             let mut gone = hand.store.payments.remove(at);
@@ -431,7 +429,7 @@ impl State {
             self.off.retain(|off| *off != key);
             self.leaving.remove(&key);
             hand.out.push(Effect::Watch(again(&watched.watch)));
-            hand.store.payments.retain(|other| other.key() != key);
+            hand.store.payments.retain(|other| !other.is(&key));
             watched.stir(hand.now);
             watched.is_stored = false;
             let at = at.min(hand.store.payments.len());
