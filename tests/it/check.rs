@@ -52,9 +52,7 @@ fn an_under_paid_order_that_the_ledger_knows_is_not_paid_without_any_flag() {
     );
     assert!(words.out.contains("expected 249.00 oPLN"), "{words:?}");
     assert!(
-        words
-            .err
-            .contains("amount 249.00 was expected, it is 1.00"),
+        words.err.contains("amount 249.00 was expected, it is 1.00"),
         "{words:?}"
     );
 }
@@ -124,10 +122,7 @@ fn a_link_to_a_final_payment_is_refused() {
     let (place, _peer) = shop(answer("CANCELED", "249.00", "oPLN"));
     place.run(&["check", "A-17"]);
     let ran = place.run(&LINK);
-    assert!(
-        ran.code == 2 && ran.err.contains("use a new id"),
-        "{ran:?}"
-    );
+    assert!(ran.code == 2 && ran.err.contains("use a new id"), "{ran:?}");
 }
 
 #[test]
@@ -231,9 +226,8 @@ fn an_id_may_have_any_letters_and_is_never_cut() {
     let link = ["--id", "заказ №7/ł", "--amount", "1", "--currency", "BTC"];
     let link = place.run(&[&["link"], &link[..]].concat());
     assert!(
-        link.out.contains(
-            "transactionKey=%D0%B7%D0%B0%D0%BA%D0%B0%D0%B7%20%E2%84%967%2F%C5%82"
-        ),
+        link.out
+            .contains("transactionKey=%D0%B7%D0%B0%D0%BA%D0%B0%D0%B7%20%E2%84%967%2F%C5%82"),
         "{link:?}"
     );
     let dash = place.run(&["check", "--json", "--", "-17"]);

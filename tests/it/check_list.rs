@@ -112,10 +112,7 @@ fn csv_is_read_as_spreadsheets_write_it() {
             .collect();
         assert_eq!(
             verdicts,
-            [
-                (json!("A-1"), json!("paid")),
-                (json!("A-2"), json!("less"))
-            ],
+            [(json!("A-1"), json!("paid")), (json!("A-2"), json!("less"))],
             "{text:?}: {ran:?}"
         );
         assert_eq!(ran.code, 1, "{ran:?}");
@@ -221,14 +218,23 @@ fn a_list_that_is_none_is_refused_with_the_way_out() {
     for (text, said) in [
         (&b""[..], "the list is empty"),
         (b"id,amount,currency\n\n", "the list is empty"),
-        (b"A-1,5,EMT\n", "has no column `id`; its first line names `A-1`, `5`, `EMT`"),
-        (b"oder_id,amount,currency\nA,5,EMT\n", "did you mean `order_id`?"),
+        (
+            b"A-1,5,EMT\n",
+            "has no column `id`; its first line names `A-1`, `5`, `EMT`",
+        ),
+        (
+            b"oder_id,amount,currency\nA,5,EMT\n",
+            "did you mean `order_id`?",
+        ),
         (b"id,amount,curency\nA,5,EMT\n", "did you mean `currency`?"),
         (b"id,amount\nA,5\n", "no column `currency`"),
-        (b"id,ID\nA,B\n", "two columns are called `id`"),
+        (b"id,ID\nA,B\n", "two columns that are called `id`"),
         (b"\xff\xfei\0d\0", "is not UTF-8 text"),
         (b"id,\xe9\nA,B\n", "is not UTF-8 text"),
-        (b"id,verdict,expected_amount,amount,currency\nA,paid,9,1,EMT\n", "is a result of tilldeck"),
+        (
+            b"id,verdict,expected_amount,amount,currency\nA,paid,9,1,EMT\n",
+            "is a result of tilldeck",
+        ),
     ] {
         let ran = shop.check(text, &[]);
         assert_eq!(ran.code, 2, "{ran:?}");
@@ -236,27 +242,54 @@ fn a_list_that_is_none_is_refused_with_the_way_out() {
     }
     let folder = shop.place.path().to_str().unwrap();
     let ran = shop.place.run(&["check", "--from", folder]);
-    assert!(ran.code == 2 && ran.err.contains("is a directory"), "{ran:?}");
-    let ran = shop.place.run(&["check", "--from", "/no/such.csv", "--json"]);
-    assert!(ran.code == 2 && ran.out.contains("cannot be read"), "{ran:?}");
+    assert!(
+        ran.code == 2 && ran.err.contains("is a directory"),
+        "{ran:?}"
+    );
+    let ran = shop
+        .place
+        .run(&["check", "--from", "/no/such.csv", "--json"]);
+    assert!(
+        ran.code == 2 && ran.out.contains("cannot be read"),
+        "{ran:?}"
+    );
     let ran = shop.piped(&["check", "-"], "\n\n");
-    assert!(ran.code == 2 && ran.err.contains("the list is empty"), "{ran:?}");
+    assert!(
+        ran.code == 2 && ran.err.contains("the list is empty"),
+        "{ran:?}"
+    );
     assert!(shop.peer.requests().is_empty());
 }
 
 #[test]
 fn ids_come_from_standard_input_one_a_line() {
     let shop = Shop::new();
-    let ran = shop.piped(&["check", "-", "--json"], "\u{feff}A-1\r\n\n  \nłódź 2\nA-3");
+    let ran = shop.piped(
+        &["check", "-", "--json"],
+        "\u{feff}A-1\r\n\n  \nłódź 2\nA-3",
+    );
     assert_eq!(ran.code, 0, "{ran:?}");
     assert_eq!(asked(&shop.peer), ["A-1", "łódź 2", "A-3"]);
-    let lines: Vec<_> = ran.objects().iter().map(|row| row["line"].clone()).collect();
+    let lines: Vec<_> = ran
+        .objects()
+        .iter()
+        .map(|row| row["line"].clone())
+        .collect();
     assert_eq!(lines, [1, 4, 5]);
     let sum = ["--amount", "5", "--currency", "EMT", "--expect", "PAID"];
     let ran = shop.piped(&[&["check", "-"], &sum[..]].concat(), "A-1\n");
-    assert!(ran.code == 0 && ran.out.contains("FINALIZED, paid"), "{ran:?}");
-    let ran = shop.piped(&["check", "--from", "-"], "id,amount,currency\nA-1,5,EMT\nA-2,5");
-    assert!(ran.code == 2 && ran.out.contains("line 3: the row has 2 fields"), "{ran:?}");
+    assert!(
+        ran.code == 0 && ran.out.contains("FINALIZED, paid"),
+        "{ran:?}"
+    );
+    let ran = shop.piped(
+        &["check", "--from", "-"],
+        "id,amount,currency\nA-1,5,EMT\nA-2,5",
+    );
+    assert!(
+        ran.code == 2 && ran.out.contains("line 3: the row has 2 fields"),
+        "{ran:?}"
+    );
 }
 
 #[test]
@@ -272,7 +305,10 @@ fn an_id_that_stands_twice_is_checked_once_or_not_at_all() {
     assert_eq!(objects.len(), 4, "{ran:?}");
     for at in [1, 2] {
         let message = objects[at]["error"]["message"].as_str().unwrap();
-        assert!(message.contains("lines 3 and 5 with different sums"), "{message}");
+        assert!(
+            message.contains("lines 3 and 5 with different sums"),
+            "{message}"
+        );
     }
     assert!(
         ran.err
@@ -318,14 +354,23 @@ fn the_summary_counts_and_sums_exactly() {
 #[test]
 fn a_row_without_a_sum_is_compared_with_the_ledger() {
     let shop = Shop::new();
-    let expect = ["payments", "expect", "A", "--amount", "9", "--currency", "EMT"];
+    let expect = [
+        "payments",
+        "expect",
+        "A",
+        "--amount",
+        "9",
+        "--currency",
+        "EMT",
+    ];
     assert_eq!(shop.place.run(&expect).code, 0);
     let ran = shop.check("id,amount,currency\nA,,\n", &["--json"]);
     assert_eq!((ran.code, &ran.object()["verdict"]), (1, &json!("less")));
     let ran = shop.check("id,amount,currency\nA,5,EMT\n", &["--json"]);
     assert_eq!(ran.object()["verdict"], "paid");
     assert!(
-        ran.err.contains("first: line 2, payment A: ledger 9 EMT (command), list 5 EMT"),
+        ran.err
+            .contains("first: line 2, payment A: ledger 9 EMT (command), list 5 EMT"),
         "{ran:?}"
     );
 }
@@ -335,7 +380,11 @@ fn refused_credentials_end_the_run_at_once() {
     let shop = Shop::choosing(|_, _| ok(r#"{"result":"fail","code":9000}"#));
     let ran = shop.check("id\nA\nB\nC\nD\n", &["--csv"]);
     assert_eq!(ran.code, 3, "{ran:?}");
-    assert_eq!(asked(&shop.peer), ["A", "A"], "once more with a fresh nonce");
+    assert_eq!(
+        asked(&shop.peer),
+        ["A", "A"],
+        "once more with a fresh nonce"
+    );
     assert_eq!(column(&ran.out, "verdict"), ["unknown"; 4]);
     assert!(ran.err.contains("4 unknown"), "{ran:?}");
 }
@@ -376,13 +425,23 @@ fn a_used_up_budget_is_exit_6_with_no_wait() {
 fn a_full_disk_ends_the_run_with_one_line() {
     let shop = Shop::new();
     let path = shop.file("list.csv", "id\nA\nB\nC\n");
-    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
     let from = ["check", "--csv", "--from", path.to_str().unwrap()];
-    let ran: Ran = shop.place.command(&from).stdout(full).output().unwrap().into();
+    let ran: Ran = shop
+        .place
+        .command(&from)
+        .stdout(full)
+        .output()
+        .unwrap()
+        .into();
     assert_eq!((ran.code, ran.err.lines().count()), (2, 1), "{ran:?}");
 }
 
-const ROWS: &str = "note,id,amount,currency\na,A,5,EMT\nb,B,6,EMT\nc,C,5,EMT\nd,NOPE,5,EMT\ne,OPEN,5,EMT\n";
+const ROWS: &str =
+    "note,id,amount,currency\na,A,5,EMT\nb,B,6,EMT\nc,C,5,EMT\nd,NOPE,5,EMT\ne,OPEN,5,EMT\n";
 
 #[test]
 fn a_killed_run_goes_on_with_the_row_in_flight() {
@@ -415,7 +474,11 @@ fn a_killed_run_goes_on_with_the_row_in_flight() {
     assert_eq!(ran.code, 4, "{ran:?}");
     assert_eq!(column(&ran.out, "id"), ["A", "B", "C", "NOPE", "OPEN"]);
     assert!(ran.err.contains("2 answers taken"), "{ran:?}");
-    assert!(ran.err.contains("5 payments: 1 less, 1 open, 2 paid, 1 not found"), "{ran:?}");
+    assert!(
+        ran.err
+            .contains("5 payments: 1 less, 1 open, 2 paid, 1 not found"),
+        "{ran:?}"
+    );
     let saved = std::fs::read_to_string(&state).unwrap();
     assert_eq!(saved, ran.out, "the same format");
     let again = shop.place.run(&arguments);
@@ -458,22 +521,45 @@ fn a_file_that_is_no_result_is_never_written_to() {
     let list = shop.file("list.csv", ROWS);
     let list = list.to_str().unwrap();
     let notes = shop.file("notes.csv", "my,notes\n1,2\n");
-    let ran = shop.place.run(&["check", "--from", list, "--resume", notes.to_str().unwrap()]);
-    assert!(ran.code == 2 && ran.err.contains("is not a result"), "{ran:?}");
+    let ran = shop
+        .place
+        .run(&["check", "--from", list, "--resume", notes.to_str().unwrap()]);
+    assert!(
+        ran.code == 2 && ran.err.contains("is not a result"),
+        "{ran:?}"
+    );
     assert_eq!(std::fs::read_to_string(&notes).unwrap(), "my,notes\n1,2\n");
     let text = shop.file("torn", "a word");
-    let ran = shop.place.run(&["check", "--from", list, "--resume", text.to_str().unwrap()]);
-    assert!(ran.code == 2 && ran.err.contains("is not a result"), "{ran:?}");
+    let ran = shop
+        .place
+        .run(&["check", "--from", list, "--resume", text.to_str().unwrap()]);
+    assert!(
+        ran.code == 2 && ran.err.contains("is not a result"),
+        "{ran:?}"
+    );
     assert_eq!(std::fs::read_to_string(&text).unwrap(), "a word");
     let ran = shop.place.run(&["check", "--from", list, "--resume", list]);
-    assert!(ran.code == 2 && ran.err.contains("it is the list itself"), "{ran:?}");
-    let ran = shop.place.run(&["check", "--from", list, "--resume", "/dev/full"]);
-    assert!(ran.code == 2 && ran.err.contains("no ordinary file"), "{ran:?}");
+    assert!(
+        ran.code == 2 && ran.err.contains("it is the list itself"),
+        "{ran:?}"
+    );
+    let ran = shop
+        .place
+        .run(&["check", "--from", list, "--resume", "/dev/full"]);
+    assert!(
+        ran.code == 2 && ran.err.contains("no ordinary file"),
+        "{ran:?}"
+    );
     let out = shop.place.path().join("out.csv");
-    let mut command = shop.place.command(&["check", "--csv", "--from", list, "--resume"]);
+    let mut command = shop
+        .place
+        .command(&["check", "--csv", "--from", list, "--resume"]);
     let file = std::fs::File::create(&out).unwrap();
     let ran: Ran = command.arg(&out).stdout(file).output().unwrap().into();
-    assert!(ran.code == 2 && ran.err.contains("standard output goes there"), "{ran:?}");
+    assert!(
+        ran.code == 2 && ran.err.contains("standard output goes there"),
+        "{ran:?}"
+    );
     assert!(shop.peer.requests().is_empty());
 }
 
@@ -512,7 +598,13 @@ fn a_list_goes_on_without_a_reader_and_keeps_its_verdict() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let from = ["check", "--from", path.to_str().unwrap()];
-    let ran: Ran = shop.place.command(&from).stdout(writer).output().unwrap().into();
+    let ran: Ran = shop
+        .place
+        .command(&from)
+        .stdout(writer)
+        .output()
+        .unwrap()
+        .into();
     assert_eq!(ran.code, 4, "{ran:?}");
     assert_eq!(shop.peer.requests().len(), 5);
 }

@@ -21,7 +21,15 @@ fn ids(rows: &[Value]) -> Vec<&str> {
 #[test]
 fn watched_payments_are_listed_with_what_is_known_of_them() {
     let (place, _peer) = shop();
-    let add = ["payments", "add", "A", "--amount", "249.00", "--currency", "oPLN"];
+    let add = [
+        "payments",
+        "add",
+        "A",
+        "--amount",
+        "249.00",
+        "--currency",
+        "oPLN",
+    ];
     let added = place.run(&add);
     assert_eq!(added.code, 0, "{added:?}");
     assert_eq!(added.out.trim(), "watched: A, expected 249.00 oPLN");
@@ -52,14 +60,32 @@ fn watched_payments_are_listed_with_what_is_known_of_them() {
         ]
     );
     assert_eq!(
-        (&rows[0]["verdict"], &rows[0]["paid"], &rows[0]["expected_by"]),
+        (
+            &rows[0]["verdict"],
+            &rows[0]["paid"],
+            &rows[0]["expected_by"]
+        ),
         (&json!("less"), &json!(false), &json!("command"))
     );
-    for unknown in ["state", "verdict", "paid", "final", "amount", "checked_at", "expected_by"] {
+    for unknown in [
+        "state",
+        "verdict",
+        "paid",
+        "final",
+        "amount",
+        "checked_at",
+        "expected_by",
+    ] {
         assert_eq!(rows[1][unknown], Value::Null, "{unknown}");
     }
     let words = place.run(&["payments", "list"]).out;
-    for said in ["less than expected", "1.00 oPLN", "expected 249.00 oPLN", "-248.00", "not checked yet"] {
+    for said in [
+        "less than expected",
+        "1.00 oPLN",
+        "expected 249.00 oPLN",
+        "-248.00",
+        "not checked yet",
+    ] {
         assert!(words.contains(said), "{said}: {words}");
     }
     let csv = place.run(&["payments", "export"]).out;
@@ -74,7 +100,16 @@ fn watched_payments_are_listed_with_what_is_known_of_them() {
 #[test]
 fn filters_choose_by_state_verdict_and_age() {
     let (place, _peer) = shop();
-    place.run(&["payments", "add", "A", "B", "--amount", "2", "--currency", "oPLN"]);
+    place.run(&[
+        "payments",
+        "add",
+        "A",
+        "B",
+        "--amount",
+        "2",
+        "--currency",
+        "oPLN",
+    ]);
     place.run(&["check", "A"]);
     for (filter, wanted) in [
         (&["--state", "finalized"][..], &["A"][..]),
@@ -99,25 +134,59 @@ fn filters_choose_by_state_verdict_and_age() {
 fn an_expected_amount_is_changed_with_a_yes_only() {
     let (place, _peer) = shop();
     let expect = |amount: &str, more: &[&str]| {
-        let sum = ["payments", "expect", "A", "--amount", amount, "--currency", "oPLN"];
+        let sum = [
+            "payments",
+            "expect",
+            "A",
+            "--amount",
+            amount,
+            "--currency",
+            "oPLN",
+        ];
         place.run(&[&sum[..], more].concat())
     };
     assert_eq!(expect("249.00", &[]).out.trim(), "A: 249.00 oPLN");
     assert_eq!(expect("249", &[]).code, 0, "the same sum");
     let refused = expect("1", &[]);
     assert_eq!(refused.code, 2, "{refused:?}");
-    for said in ["expects 249.00 oPLN (command), not 1 oPLN", "not a terminal: pass --yes"] {
+    for said in [
+        "expects 249.00 oPLN (command), not 1 oPLN",
+        "not a terminal: pass --yes",
+    ] {
         assert!(refused.err.contains(said), "{said}: {refused:?}");
     }
-    let add = ["payments", "add", "A", "--amount", "1", "--currency", "oPLN"];
+    let add = [
+        "payments",
+        "add",
+        "A",
+        "--amount",
+        "1",
+        "--currency",
+        "oPLN",
+    ];
     let refused = place.run(&[&add[..], &["--json"]].concat());
     assert_eq!(
         (refused.code, &refused.object()["error"]["kind"]),
         (2, &json!("usage"))
     );
-    assert!(place.run(&["payments", "list"]).out.is_empty(), "nothing was changed");
-    assert_eq!(expect("1", &["--yes"]).out.trim(), "A: 249.00 oPLN -> 1 oPLN");
-    let add = ["payments", "add", "A", "--amount", "7", "--currency", "oPLN", "--replace-expectation"];
+    assert!(
+        place.run(&["payments", "list"]).out.is_empty(),
+        "nothing was changed"
+    );
+    assert_eq!(
+        expect("1", &["--yes"]).out.trim(),
+        "A: 249.00 oPLN -> 1 oPLN"
+    );
+    let add = [
+        "payments",
+        "add",
+        "A",
+        "--amount",
+        "7",
+        "--currency",
+        "oPLN",
+        "--replace-expectation",
+    ];
     assert_eq!(place.run(&add).code, 0);
     let row = place.run(&["payments", "list", "--json"]).object();
     assert_eq!(row["expected_amount"], "7");
@@ -126,7 +195,15 @@ fn an_expected_amount_is_changed_with_a_yes_only() {
 #[test]
 fn a_list_is_watched_row_by_row() {
     let (place, _peer) = shop();
-    place.run(&["payments", "expect", "A", "--amount", "9", "--currency", "EMT"]);
+    place.run(&[
+        "payments",
+        "expect",
+        "A",
+        "--amount",
+        "9",
+        "--currency",
+        "EMT",
+    ]);
     let list = place.path().join("orders.csv");
     let rows = "order,amount,currency\nA,1,EMT\nB,5,EMT\nC,x,EMT\nD,,\nB,5,EMT\nE,1,EMT\nE,2,EMT\n";
     std::fs::write(&list, rows).unwrap();
@@ -166,19 +243,33 @@ fn a_payment_that_is_not_watched_cannot_be_removed() {
     assert_eq!(objects[0]["watched"], json!(false));
     assert_eq!(objects[1]["error"]["kind"], "not_found");
     let checked = place.run(&["check", "A", "--json"]).object();
-    assert_eq!(checked["expected_amount"], "9", "what is expected stays known");
+    assert_eq!(
+        checked["expected_amount"], "9",
+        "what is expected stays known"
+    );
 }
 
 #[test]
 fn the_built_in_sandbox_lists_its_payments_and_says_why_they_cannot_be_changed() {
     let place = Place::new();
     let rows = place.run(&["payments", "list", "--json"]).objects();
-    assert!(rows.len() > 5 && rows.iter().all(|row| row["account"] == "kanga"), "{rows:?}");
+    assert!(
+        rows.len() > 5 && rows.iter().all(|row| row["account"] == "kanga"),
+        "{rows:?}"
+    );
     assert!(place.run(&["payments", "export"]).out.lines().count() > 5);
     for change in [
         &["payments", "add", "A"][..],
         &["payments", "remove", "ORDER-1001"],
-        &["payments", "expect", "A", "--amount", "1", "--currency", "EMT"],
+        &[
+            "payments",
+            "expect",
+            "A",
+            "--amount",
+            "1",
+            "--currency",
+            "EMT",
+        ],
     ] {
         let ran = place.run(change);
         assert!(
