@@ -1,5 +1,6 @@
 //! A list of payments: a CSV file, or ids one a line.
 
+mod header;
 mod records;
 
 use std::collections::{HashMap, HashSet};
@@ -9,24 +10,10 @@ use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 
 use super::args::Source;
-use crate::config::nearest;
 use crate::domain::{Amount, Currency, Expected, PaymentId, Problem, ProblemKind, inert};
 
+use header::{Header, delimiter};
 pub use records::{Record, Records, Window};
-
-/// Names of the column with the payment's id, the preferred one first.
-const ID: [&str; 6] = [
-    "id",
-    "transactionKey",
-    "order",
-    "order_id",
-    "payment",
-    "payment_id",
-];
-const AMOUNT: &str = "amount";
-const CURRENCY: &str = "currency";
-/// Columns of a result, whose `amount` is what was received, not what is expected.
-const RESULT: [&str; 2] = ["verdict", "expected_amount"];
 
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
@@ -45,15 +32,6 @@ pub struct List {
 enum Format {
     Ids,
     Csv(Header),
-}
-
-/// Which column is which.
-struct Header {
-    delimiter: u8,
-    columns: Vec<String>,
-    id: usize,
-    amount: Option<usize>,
-    currency: Option<usize>,
 }
 
 /// One row.
@@ -160,114 +138,12 @@ impl List {
     fn header(&self, begin: &[u8]) -> Result<Header, Problem> {
         let lines = begin.split(|byte| matches!(byte, b'\n' | b'\r'));
         let first = lines.into_iter().find(|line| !line.trim_ascii().is_empty());
-        let Some(first) = first else {
-            return Err(self.empty());
-        };
-        if std::str::from_utf8(first).is_err() {
-            return Err(refused(
-                format!("{} is not UTF-8 text", self.name),
-                "save it as CSV in UTF-8",
-            ));
-        }
-        let count = |delimiter: u8| first.iter().filter(|byte| **byte == delimiter).count();
-        // The first of those that occur equally often.
-        let delimiter = [b'\t', b';', b',']
-            .into_iter()
-            .max_by_key(|byte| count(*byte));
-        let delimiter = delimiter.unwrap_or(b',');
+        let delimiter = delimiter(first.unwrap_or_default());
         let mut records = Records::new(&self.file, self.start, delimiter);
         let record = records.next().map_err(|error| unread(&self.name, &error))?;
-        let Some(record) = record else {
-            return Err(self.empty());
-        };
-        let columns: Vec<String> = record
-            .fields
-            .iter()
-            .map(|name| String::from_utf8_lossy(name).trim().to_owned())
-            .collect();
-        let shown: Vec<String> = columns
-            .iter()
-            .take(12)
-            .map(|name| inert::quoted(name, 40))
-            .collect();
-        let shown = shown.join(", ");
-        if !record.well_quoted {
-            return Err(refused(
-                format!(
-                    "{}: line 1 has a quotation mark that is not closed",
-                    self.name
-                ),
-                "close it, or double it within a quoted name",
-            ));
-        }
-        let find = |wanted: &str| {
-            let mut places = columns.iter().enumerate();
-            let mut same = places
-                .by_ref()
-                .filter(|(_, name)| name.eq_ignore_ascii_case(wanted));
-            match (same.next(), same.next()) {
-                (Some(_), Some(_)) => Err(refused(
-                    format!("{}: two columns are called `{wanted}`", self.name),
-                    "keep one of them",
-                )),
-                (place, _) => Ok(place.map(|(at, _)| at)),
-            }
-        };
-        if RESULT
-            .iter()
-            .all(|name| columns.iter().any(|column| column == name))
-        {
-            return Err(refused(
-                format!(
-                    "{} is a result of tilldeck: its `amount` is what was received",
-                    self.name
-                ),
-                "give the list of orders; a result continues with --resume",
-            ));
-        }
-        let mut id = None;
-        for name in ID {
-            id = id.or(find(name)?);
-        }
-        let Some(id) = id else {
-            let known = ID.iter().copied().chain([AMOUNT, CURRENCY]);
-            let near = columns
-                .iter()
-                .find_map(|name| nearest(name, known.clone()).filter(|near| ID.contains(near)));
-            return Err(refused(
-                format!("{} has no column `id`; its first line names {shown}", self.name),
-                &match near {
-                    Some(near) => format!("did you mean `{near}`?"),
-                    None => "the first line must name the columns: id, and optionally amount and currency".into(),
-                },
-            ));
-        };
-        let (amount, currency) = (find(AMOUNT)?, find(CURRENCY)?);
-        let lacks = |has: &str, lacks: &str| {
-            let message = format!(
-                "{} has a column `{has}` but no column `{lacks}`; it has {shown}",
-                self.name
-            );
-            let near = columns.iter().find(|name| nearest(name, [lacks]).is_some());
-            let hint = match near {
-                Some(_) => format!("did you mean `{lacks}`?"),
-                None => {
-                    "an amount needs a currency; leave both out to compare with the ledger".into()
-                }
-            };
-            Err(refused(message, &hint))
-        };
-        match (amount, currency) {
-            (Some(_), None) => lacks(AMOUNT, CURRENCY),
-            (None, Some(_)) => lacks(CURRENCY, AMOUNT),
-            (Some(_), Some(_)) | (None, None) => Ok(Header {
-                delimiter,
-                columns,
-                id,
-                amount,
-                currency,
-            }),
-        }
+        let record = record.ok_or_else(|| self.empty())?;
+        Header::read(&record, delimiter)
+            .map_err(|(why, hint)| refused(format!("{} {why}", self.name), &hint))
     }
 
     fn empty(&self) -> Problem {
@@ -355,12 +231,6 @@ impl List {
             doubled.retain(|_, known| known.next != known.first);
         }
         Ok(Overview { rows, doubled })
-    }
-}
-
-impl Header {
-    fn carries(&self, column: usize) -> bool {
-        column != self.id && Some(column) != self.amount && Some(column) != self.currency
     }
 }
 

@@ -1,10 +1,10 @@
 //! What is printed, and how: rows for people, one JSON object a line for scripts. Text from outside is inert.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use serde_json::{Value, json};
@@ -58,10 +58,20 @@ pub struct Out {
     pub color: bool,
     /// Colour on standard error.
     pub color_err: bool,
-    /// Whether the command goes on without a reader, because its exit code is an answer too.
-    pub without_reader: bool,
+    /// What the command does without a reader.
+    reader: Reader,
     /// How a long command shows its progress. Clones share it.
     progress: Arc<Mutex<Progress>>,
+}
+
+/// What a command does when its reader has gone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Reader {
+    /// It ends.
+    #[default]
+    Needed,
+    /// It goes on: its exit code is an answer too.
+    Optional,
 }
 
 /// How a command shows that it works.
@@ -109,7 +119,7 @@ impl Out {
     #[must_use]
     pub fn with_verdict(&self) -> Self {
         Self {
-            without_reader: true,
+            reader: Reader::Optional,
             ..self.clone()
         }
     }
@@ -119,9 +129,14 @@ impl Out {
         let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         let progress = if io::stderr().is_terminal() && !dumb {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-            let template = "{bar:24} {pos}/{len}, {per_sec}, {eta} left {wide_msg}";
+            let template = "{bar:24} {pos}/{len}, {rate}, {eta} left {wide_msg}";
             if let Ok(style) = ProgressStyle::with_template(template) {
-                bar.set_style(style);
+                bar.set_style(style.with_key(
+                    "rate",
+                    |state: &ProgressState, to: &mut dyn fmt::Write| {
+                        let _ = write!(to, "{:.1}/s", state.per_sec());
+                    },
+                ));
             }
             Progress::Bar(bar)
         } else {
@@ -185,7 +200,7 @@ impl Out {
     /// If standard output takes no more.
     pub fn bytes(&self, bytes: &[u8]) -> Result<(), OutputError> {
         match self.apart(|| write_whole(bytes)) {
-            Err(OutputError::ReaderGone) if self.without_reader => Ok(()),
+            Err(OutputError::ReaderGone) if self.reader == Reader::Optional => Ok(()),
             written => written,
         }
     }
@@ -307,7 +322,7 @@ fn write_whole(mut left: &[u8]) -> Result<(), OutputError> {
 }
 
 fn paint(color: bool, tone: Tone, text: &str) -> String {
-    if !color {
+    if !color || text.is_empty() {
         return text.to_owned();
     }
     let code = match tone {

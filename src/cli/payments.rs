@@ -94,18 +94,18 @@ async fn list(
         {
             continue;
         }
-        let watched = match watched(watch, deck).await {
-            Ok(watched) => watched,
+        let known = match known(watch, deck).await {
+            Ok(known) => known,
             Err(problem) => return out.fail(&problem),
         };
-        if !filters.take(&watched, now) {
+        if !filters.take(&known, now) {
             continue;
         }
         any = true;
         match format {
-            Format::Json => out.object(&watched.object())?,
-            Format::Csv => out.bytes(&csv_line(&watched.record()))?,
-            Format::Table => watched.row(now, &mut table),
+            Format::Json => out.object(&known.object())?,
+            Format::Csv => out.bytes(&csv_line(&known.record()))?,
+            Format::Table => known.row(now, &mut table),
         }
     }
     if !any && format == Format::Table {
@@ -115,7 +115,7 @@ async fn list(
     Ok(Exit::Done)
 }
 
-async fn watched(watch: Watch, deck: &Deck) -> Result<Watched, Problem> {
+async fn known(watch: Watch, deck: &Deck) -> Result<Watched, Problem> {
     let last = deck.observations(&watch.account, &watch.id).await?.pop();
     let changed_at = last.as_ref().map(|last| last.at);
     Ok(Watched {
@@ -331,15 +331,12 @@ impl<'a> Book<'a> {
         sum: Option<(Expected, ExpectedBy)>,
         consent: Consent,
     ) -> Result<Option<Expected>, Problem> {
-        let expected = match sum {
-            Some((sum, by)) => {
-                self.set(id, &sum, by, consent).await?;
-                Some(sum)
-            }
-            None => {
-                let current = self.deck.expectation(&self.account, id).await?;
-                current.map(|current| current.sum)
-            }
+        let expected = if let Some((sum, by)) = sum {
+            self.set(id, &sum, by, consent).await?;
+            Some(sum)
+        } else {
+            let current = self.deck.expectation(&self.account, id).await?;
+            current.map(|current| current.sum)
         };
         self.deck.watch(&self.account, id).await?;
         Ok(expected)

@@ -228,7 +228,7 @@ fn a_list_that_is_none_is_refused_with_the_way_out() {
         ),
         (b"id,amount,curency\nA,5,EMT\n", "did you mean `currency`?"),
         (b"id,amount\nA,5\n", "no column `currency`"),
-        (b"id,ID\nA,B\n", "two columns are called `id`"),
+        (b"id,ID\nA,B\n", "two columns that are called `id`"),
         (b"\xff\xfei\0d\0", "is not UTF-8 text"),
         (b"id,\xe9\nA,B\n", "is not UTF-8 text"),
         (

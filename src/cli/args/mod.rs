@@ -126,6 +126,7 @@ pub enum Command {
 
 /// `link`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Link {
     /// The shop's unique id of the payment.
     #[arg(long, value_parser = payment_id)]

@@ -89,7 +89,7 @@ impl<'a> Records<'a> {
         while let [rest @ .., b'\n' | b'\r'] = &raw[..] {
             raw.truncate(rest.len());
         }
-        let within = raw.iter().filter(|byte| **byte == b'\n').count() as u64;
+        let within = count(&raw, b'\n') as u64;
         Ok(Some(Record {
             well_quoted: well_quoted(&raw, self.delimiter),
             fields,
@@ -97,6 +97,11 @@ impl<'a> Records<'a> {
             offset,
         }))
     }
+}
+
+/// How often a byte occurs.
+pub fn count(bytes: &[u8], wanted: u8) -> usize {
+    bytes.split(|byte| *byte == wanted).count() - 1
 }
 
 /// Whether every quoted field of a record ends where its quotation mark is closed. A mark within a field that does not
@@ -118,11 +123,8 @@ fn well_quoted(raw: &[u8], delimiter: u8) -> bool {
                 Some(byte) if byte == delimiter => {}
                 Some(_) => return false,
             }
-        } else {
-            match bytes.find(|byte| *byte == delimiter) {
-                None => return true,
-                Some(_) => {}
-            }
+        } else if !bytes.any(|byte| byte == delimiter) {
+            return true;
         }
     }
 }
@@ -152,7 +154,7 @@ impl LineCounter<'_> {
                     ends => ends,
                 }
             };
-            let passed = ahead[..take].iter().filter(|byte| **byte == b'\n').count();
+            let passed = count(&ahead[..take], b'\n');
             self.line += passed as u64;
             self.offset += take as u64;
             self.reader.consume(take);

@@ -1,0 +1,146 @@
+//! The first line of a list: what separates its columns, and which column is which.
+
+use super::records::{Record, count};
+use crate::config::nearest;
+use crate::domain::inert;
+
+/// Names of the column with the payment's id, the preferred one first.
+const ID: [&str; 6] = [
+    "id",
+    "transactionKey",
+    "order",
+    "order_id",
+    "payment",
+    "payment_id",
+];
+const AMOUNT: &str = "amount";
+const CURRENCY: &str = "currency";
+/// Columns of a result, whose `amount` is what was received, not what is expected.
+const RESULT: [&str; 2] = ["verdict", "expected_amount"];
+
+/// Which column is which.
+pub struct Header {
+    /// What separates columns.
+    pub delimiter: u8,
+    /// The names of all columns.
+    pub columns: Vec<String>,
+    /// The column with the payment's id.
+    pub id: usize,
+    /// The columns with the expected sum.
+    pub amount: Option<usize>,
+    /// The other half of it.
+    pub currency: Option<usize>,
+}
+
+/// What is wrong with a list, to stand behind its name, and what to do.
+type Refusal = (String, String);
+
+/// What separates columns: whatever the first line has most of.
+pub fn delimiter(first_line: &[u8]) -> u8 {
+    // The last one of those that occur equally often.
+    let known = [b'\t', b';', b','].into_iter();
+    let most = known.max_by_key(|byte| count(first_line, *byte));
+    most.unwrap_or(b',')
+}
+
+impl Header {
+    /// Reads the first line.
+    ///
+    /// # Errors
+    /// If it does not name an id, or half a sum.
+    pub fn read(record: &Record, delimiter: u8) -> Result<Self, Refusal> {
+        let not_text = |_| {
+            let hint = "save it as CSV in UTF-8".to_owned();
+            ("is not UTF-8 text".to_owned(), hint)
+        };
+        let names = record.fields.iter().map(std::str::from_utf8);
+        let names = names.map(|name| name.map(|name| name.trim().to_owned()));
+        let columns = names.collect::<Result<Vec<_>, _>>().map_err(not_text)?;
+        if !record.well_quoted {
+            return Err((
+                "has a quotation mark in its first line that is not closed".into(),
+                "close it, or double it within a quoted name".into(),
+            ));
+        }
+        let is_result = RESULT
+            .iter()
+            .all(|name| find(&columns, name).ok().flatten().is_some());
+        if is_result {
+            return Err((
+                "is a result of tilldeck: its `amount` is what was received".into(),
+                "give the list of orders; --resume goes on with a result".into(),
+            ));
+        }
+        let mut id = None;
+        for name in ID {
+            id = id.or(find(&columns, name)?);
+        }
+        let (amount, currency) = (find(&columns, AMOUNT)?, find(&columns, CURRENCY)?);
+        let id = id.ok_or_else(|| without_id(&columns))?;
+        match (amount, currency) {
+            (Some(_), None) => Err(half_a_sum(&columns, AMOUNT, CURRENCY)),
+            (None, Some(_)) => Err(half_a_sum(&columns, CURRENCY, AMOUNT)),
+            (Some(_), Some(_)) | (None, None) => Ok(Self {
+                delimiter,
+                columns,
+                id,
+                amount,
+                currency,
+            }),
+        }
+    }
+
+    /// Whether a column is carried through.
+    pub fn carries(&self, column: usize) -> bool {
+        column != self.id && Some(column) != self.amount && Some(column) != self.currency
+    }
+}
+
+/// The only column of this name, in capitals or not.
+fn find(columns: &[String], wanted: &str) -> Result<Option<usize>, Refusal> {
+    let places = columns.iter().enumerate();
+    let mut same = places.filter(|(_, name)| name.eq_ignore_ascii_case(wanted));
+    match (same.next(), same.next()) {
+        (Some(_), Some(_)) => Err((
+            format!("has two columns that are called `{wanted}`"),
+            "keep one of them".into(),
+        )),
+        (place, _) => Ok(place.map(|(at, _)| at)),
+    }
+}
+
+fn without_id(columns: &[String]) -> Refusal {
+    let known = ID.into_iter().chain([AMOUNT, CURRENCY]);
+    let near = |name: &String| nearest(name, known.clone()).filter(|near| ID.contains(near));
+    let hint = match columns.iter().find_map(near) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => {
+            "the first line must name the columns: id, and amount and currency where you have them"
+                .into()
+        }
+    };
+    let message = format!(
+        "has no column `id`; its first line names {}",
+        shown(columns)
+    );
+    (message, hint)
+}
+
+fn half_a_sum(columns: &[String], has: &str, lacks: &str) -> Refusal {
+    let near = columns.iter().any(|name| nearest(name, [lacks]).is_some());
+    let hint = if near {
+        format!("did you mean `{lacks}`?")
+    } else {
+        "an amount needs a currency; leave both out to compare with the ledger".into()
+    };
+    let columns = shown(columns);
+    let message =
+        format!("has a column `{has}` and no column `{lacks}`; its first line names {columns}");
+    (message, hint)
+}
+
+/// The first columns by name. Inert.
+fn shown(columns: &[String]) -> String {
+    let names = columns.iter().take(12).map(|name| inert::quoted(name, 40));
+    names.collect::<Vec<_>>().join(", ")
+}
