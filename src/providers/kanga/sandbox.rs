@@ -54,7 +54,7 @@ const CALLBACK_WAITS: [Duration; 3] = [
 ];
 
 /// What is remembered is bounded.
-const PAYMENTS_MAX: usize = 1_000;
+const PAYMENTS_MAX: usize = 20_000;
 
 const QUERY_VALUE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')

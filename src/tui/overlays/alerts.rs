@@ -62,13 +62,13 @@ impl State {
         let (first, last) = (window.start, window.end);
         let selected = self.list.selected.min(alerts.len() - 1);
         for (row, at) in (0..).zip(window) {
-            draw_row(&alerts[at], account, look, (list, row), buf);
+            let line = Rect {
+                y: list.y + row,
+                height: 1,
+                ..list
+            };
+            draw_row(&alerts[at], account, look, line, buf);
             if at == selected {
-                let line = Rect {
-                    y: list.y + row,
-                    height: 1,
-                    ..list
-                };
                 buf.set_style(line, theme.selected(true));
             }
         }
@@ -103,13 +103,7 @@ fn parts(screen: Rect, len: usize) -> ((u16, u16), u16) {
     )
 }
 
-fn draw_row(
-    alert: &Alert,
-    account: u16,
-    look: Look<'_>,
-    (area, row): (Rect, u16),
-    buf: &mut Buffer,
-) {
+fn draw_row(alert: &Alert, account: u16, look: Look<'_>, line: Rect, buf: &mut Buffer) {
     let theme = look.theme;
     let dim = theme.style(Tone::Dim);
     let (glyph, tone) = match alert.handled {
@@ -122,7 +116,7 @@ fn draw_row(
         (None, None) => String::new(),
     };
     let right = width(&since) + 1;
-    let mut pen = Pen::new(buf, area, row);
+    let mut pen = Pen::new(buf, line, 0);
     pen.text(glyph, theme.bold(tone)).skip(1);
     let id = alert.account.as_ref().map_or("", |id| id.as_str());
     pen.cell(id, account, dim)
@@ -139,5 +133,5 @@ fn draw_row(
             Tone::Plain
         }),
     );
-    Pen::new(buf, area, row).flush(&since, dim);
+    Pen::new(buf, line, 0).flush(&since, dim);
 }

@@ -7,34 +7,14 @@ use crate::domain::Payment;
 use crate::tui::panes::{Look, track};
 use crate::tui::theme::Tone;
 use crate::tui::watched::{Trouble, Watched};
-use crate::tui::widgets::text::{Pen, below, fit_middle, paragraph, width};
+use crate::tui::widgets::text::{Pen, below, paragraph};
 
-/// Draws it; `place` stands at the right of its heading.
-pub fn draw(
-    watched: &Watched,
-    (place, place_tone): (&str, Tone),
-    look: Look<'_>,
-    area: Rect,
-    buf: &mut Buffer,
-) {
+/// Draws it below its heading.
+pub fn draw(watched: &Watched, look: Look<'_>, area: Rect, buf: &mut Buffer) {
     if area.height < 2 {
         return;
     }
     let theme = look.theme;
-    let line = theme.border(false, false);
-    let mut pen = Pen::new(buf, area, 0);
-    let kept = width(place) + u16::from(!place.is_empty());
-    pen.keep(kept).text("── ", line);
-    let room = pen.left().saturating_sub(12);
-    let id = fit_middle(watched.watch.id.as_str(), room);
-    pen.text(&id, theme.bold(Tone::Plain))
-        .text(" at ", theme.style(Tone::Dim))
-        .text(watched.watch.account.as_str(), theme.style(Tone::Dim))
-        .skip(1);
-    let rest = usize::from(pen.left());
-    pen.text(&"─".repeat(rest), line);
-    Pen::new(buf, area, 0).flush(place, theme.style(place_tone));
-
     let roomy = area.height >= 9;
     let mut left = below(area, if roomy { 2 } else { 1 });
     let (_, _, tone) = watched.badge(look.now);

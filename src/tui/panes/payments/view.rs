@@ -14,7 +14,7 @@ use crate::tui::store::Phase;
 use crate::tui::theme::Tone;
 use crate::tui::watched::{Trouble, Watched};
 use crate::tui::widgets::form::draw_filter;
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
+use crate::tui::widgets::text::{Pen, below, cells, fit_middle, paragraph, width};
 
 /// Where the pane's parts lie.
 pub struct Parts {
@@ -114,28 +114,32 @@ impl State {
             paragraph(buf, parts.list, text, look.theme.style(Tone::Dim));
             return cursor;
         }
-        let place = self.place(look, &shown, window.clone());
+        let (place, tone) = self.place(look, &shown, window.clone());
         let selected = self.place_of_selected(look.store, &rows);
         for (row, at) in (0..).zip(window) {
             let watched = shown[at];
-            columns.draw_row(
-                watched,
-                self.is_marked(watched),
-                look,
-                (parts.list, row),
-                buf,
-            );
+            let line = Rect {
+                y: parts.list.y + row,
+                height: 1,
+                ..parts.list
+            };
+            columns.draw_row(watched, self.is_marked(watched), look, line, buf);
             if at == selected {
-                let line = Rect {
-                    y: parts.list.y + row,
-                    height: 1,
-                    ..parts.list
-                };
                 buf.set_style(line, look.theme.selected(look.focused));
             }
         }
-        let (place, tone) = (place.0.as_str(), place.1);
-        detail::draw(shown[selected], (place, tone), look, parts.detail, buf);
+        let heading = Rect {
+            height: parts.detail.height.min(1),
+            ..parts.detail
+        };
+        Pen::new(buf, heading, 0).flush(&place, look.theme.style(tone));
+        let taken = width(&place) + u16::from(!place.is_empty());
+        let heading = Rect {
+            width: heading.width.saturating_sub(taken),
+            ..heading
+        };
+        draw_heading(shown[selected], look, heading, buf);
+        detail::draw(shown[selected], look, parts.detail, buf);
         cursor
     }
 
@@ -194,6 +198,22 @@ impl State {
         };
         (parts.join(" · "), tone)
     }
+}
+
+/// `── ORDER-1042 at shop ─────`
+fn draw_heading(watched: &Watched, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+    let theme = look.theme;
+    let rule = theme.border(false, false);
+    let mut pen = Pen::new(buf, area, 0);
+    pen.text("── ", rule);
+    let room = pen.left().saturating_sub(12);
+    let id = fit_middle(watched.watch.id.as_str(), room);
+    pen.text(&id, theme.bold(Tone::Plain))
+        .text(" at ", theme.style(Tone::Dim))
+        .text(watched.watch.account.as_str(), theme.style(Tone::Dim))
+        .skip(1);
+    let rest = usize::from(pen.left());
+    pen.text(&"─".repeat(rest), rule);
 }
 
 fn draw_empty(look: Look<'_>, area: Rect, buf: &mut Buffer) {
@@ -326,7 +346,7 @@ impl Columns {
         watched: &Watched,
         marked: bool,
         look: Look<'_>,
-        (area, row): (Rect, u16),
+        line: Rect,
         buf: &mut Buffer,
     ) {
         let theme = look.theme;
@@ -338,7 +358,7 @@ impl Columns {
         } else {
             theme.bold(tone)
         };
-        let mut pen = Pen::new(buf, area, row);
+        let mut pen = Pen::new(buf, line, 0);
         pen.cell(
             if marked { "▪" } else { "" },
             self.marks,
