@@ -354,7 +354,8 @@ const CELL_MAX: usize = 120;
 /// One cell of a [`Table`]: inert text and its colour.
 #[derive(Debug)]
 pub struct Cell {
-    text: String,
+    /// As it is printed.
+    pub text: String,
     tone: Option<Tone>,
 }
 

@@ -215,3 +215,77 @@ pub fn csv_line(fields: &[String]) -> Vec<u8> {
     let _ = writer.write_record(fields);
     writer.into_inner().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::{Amount, Currency, PaymentId, PaymentState, Reported};
+    use crate::tui::testing::row_and_timeline;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        /// One function decides, and nobody else says "paid".
+        #[test]
+        fn table_json_csv_pane_and_timeline_agree_on_the_verdict(
+            state in prop::sample::select(vec![
+                "NEW", "ACTIVE", "PROCESSING", "FINALIZING", "FINALIZED", "FINALIZED", "FINALIZED",
+                "CANCELLING", "CANCELED", "FAILED", "SETTLED", "finalized",
+            ]),
+            amount in prop::sample::select(vec![
+                "25.00", "25", "2.5E+1", "+25", "24.99", "25.01", "0E-8", "", "25,00", "-25", "1e99999", "abc",
+            ]),
+            currency in prop::sample::select(vec!["EMT", "emt", "BTC", "", "E M T"]),
+            wanted in prop::option::of(prop::sample::select(vec![("25.00", "EMT"), ("1", "EMT"), ("25", "BTC")])),
+        ) {
+            let payment = Payment {
+                id: PaymentId::new("A-17").unwrap(),
+                currency: Reported::currency(currency),
+                amount: Reported::amount(amount),
+                state: PaymentState::from_word(state),
+            };
+            let expected = wanted.map(|(amount, currency)| Expected {
+                amount: Amount::typed(amount).unwrap(),
+                currency: Currency::new(currency).unwrap(),
+            });
+            let verdict = payment.verdict(expected.as_ref());
+            let is_paid = verdict.paid() == Some(true);
+            let equal = wanted.is_some_and(|(sum, code)| {
+                code == currency && Amount::received(amount).ok() == Amount::received(sum).ok()
+            });
+            prop_assert_eq!(is_paid, state == "FINALIZED" && equal);
+            let report = Report {
+                account: AccountId::new("shop").unwrap(),
+                id: "A-17".into(),
+                line: None,
+                found: Found::Payment(payment.clone()),
+                expected: expected.clone(),
+                at: Some(WallTime(0)),
+            };
+            let object = report.object();
+            prop_assert_eq!(&object["verdict"], verdict.as_str());
+            prop_assert_eq!(object["paid"].as_bool(), verdict.paid());
+            let record = report.record();
+            let field = |name: &str| &record[COLUMNS.iter().position(|column| *column == name).unwrap()];
+            prop_assert_eq!(field("verdict"), verdict.as_str());
+            let paid = verdict.paid().map(|paid| paid.to_string()).unwrap_or_default();
+            prop_assert_eq!(field("paid"), &paid);
+            for held in [true, false] {
+                let line = report.cells(held).map(|cell| cell.text).join(" ");
+                prop_assert!(line.contains(verdict.words()), "{line}");
+                prop_assert_eq!(line.starts_with('✔'), is_paid && held, "{}", line);
+            }
+            let (row, timeline) = row_and_timeline(&payment, expected.as_ref());
+            prop_assert_eq!(row.contains("PAID"), is_paid, "{}", row);
+            let (sign, words) = verdict.mark();
+            prop_assert!(row.contains(&format!("{sign} {words}")), "{row}");
+            prop_assert_eq!(row.contains("= as expected"), is_paid, "{}", row);
+            let head = format!("PAID {}", payment.sum());
+            prop_assert_eq!(timeline.contains(&head), is_paid, "{}", timeline);
+            let said = verdict != PaymentVerdict::Open;
+            prop_assert_eq!(timeline.contains(&format!("  {}", verdict.words())), said, "{}", timeline);
+        }
+    }
+}

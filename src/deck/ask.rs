@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::desk::{Desk, Desks};
 use crate::clock::Clock;
 use crate::domain::{
-    AccountId, Answer, CredentialStatus, Environment, Observation, Op, PaymentId, Problem,
+    AccountId, Answer, CredentialStatus, Environment, Expectation, Observation, Op, PaymentId,
+    Problem,
 };
 use crate::ledger::Ledger;
 use crate::net::How;
@@ -63,6 +64,16 @@ impl Asker {
             desk.client.answer(op, &reply, reply.at)
         };
         ask.await.map_err(|error| desk.problem(error))
+    }
+
+    /// What is expected of a payment, where the ledger has it.
+    pub(super) async fn expectation(
+        &self,
+        account: &AccountId,
+        id: &PaymentId,
+    ) -> Option<Expectation> {
+        let found = self.ledger.expectation(&self.profile, account, id).await;
+        found.ok().flatten()
     }
 
     /// Keeps what outlives this run. The simulator's world does not, so what is seen of it stays in memory.
@@ -145,15 +156,15 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Amount, Currency, Payment, PaymentState, WallTime};
+    use crate::domain::{Payment, PaymentState, Reported, WallTime};
 
     fn seen_at(at: usize, id: &str, state: PaymentState) -> Observation {
         Observation {
             at: WallTime(i64::try_from(at).unwrap()),
             payment: Payment {
                 id: PaymentId::new(id).unwrap(),
-                currency: Currency::new("BTC").unwrap(),
-                amount: Amount::typed("1").unwrap(),
+                currency: Reported::currency("BTC"),
+                amount: Reported::amount("1"),
                 state,
             },
         }

@@ -148,9 +148,9 @@ impl Deck {
             bound,
             receive,
         });
-        let book = simulator.as_ref().map(|simulator| {
-            SimulatedBook::new(simulator.seeded(), clock.now().wall)
-        });
+        let book = simulator
+            .as_ref()
+            .map(|simulator| SimulatedBook::new(simulator.seeded(), clock.now().wall));
         Ok(Self {
             profile: profile.name.clone(),
             config,

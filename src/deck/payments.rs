@@ -15,6 +15,9 @@ use crate::net::How;
 /// How often it is looked whether another process has changed the watch list.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
+/// What this process changes within this time is read at once.
+const GATHER: Duration = Duration::from_millis(50);
+
 /// What the ledger keeps elsewhere, in memory.
 pub(super) struct SimulatedBook(Mutex<Pages>);
 
@@ -105,7 +108,11 @@ impl Deck {
                 }
             }
             tokio::select! {
-                () = self.changed.notified() => seen = None,
+                () = self.changed.notified() => {
+                    // What changes together is read once.
+                    tokio::time::sleep(GATHER).await;
+                    seen = None;
+                }
                 () = tokio::time::sleep(LOOK_EVERY), if self.book.is_none() => {}
             }
         }

@@ -197,7 +197,9 @@ impl Amount {
     pub fn change_since(&self, earlier: &Self) -> Option<Change> {
         let (new, old) = (self.fixed()?, earlier.fixed()?);
         let share = new.checked_sub(old)?.checked_div(old)?;
-        Some(Change(share.checked_mul(FixedPoint::ONE_HUNDRED)?.round_dp(2)))
+        Some(Change(
+            share.checked_mul(FixedPoint::ONE_HUNDRED)?.round_dp(2),
+        ))
     }
 
     /// Where `self` lies between `low` and `high`, in eighths (0 to 7), for a sparkline. 3 where all
@@ -531,7 +533,21 @@ mod tests {
         assert!(amount("1e-9") < amount("0.00000001"));
         assert!(amount("1e2000000000") > amount("1e1999999999"));
         assert!(amount("0e5") < amount("1e-2000000000"));
-        for bad in ["", ".", "-5", "+", "+-5", "1e", "1e5.0", "1e99999999999", "1,5", "NaN", "0x10", " 5", "٥"] {
+        for bad in [
+            "",
+            ".",
+            "-5",
+            "+",
+            "+-5",
+            "1e",
+            "1e5.0",
+            "1e99999999999",
+            "1,5",
+            "NaN",
+            "0x10",
+            " 5",
+            "٥",
+        ] {
             assert!(Amount::received(bad).is_err(), "{bad:?}");
             assert_eq!(Reported::amount(bad).as_str(), bad);
         }
@@ -541,7 +557,10 @@ mod tests {
     fn sums_are_exact_whatever_their_length() {
         let sum = |amounts: &[&str]| {
             let mut total = Total::default();
-            assert!(amounts.iter().all(|text| total.add(&amount(text))), "{amounts:?}");
+            assert!(
+                amounts.iter().all(|text| total.add(&amount(text))),
+                "{amounts:?}"
+            );
             total.to_string()
         };
         assert_eq!(sum(&[]), "0");
@@ -552,7 +571,10 @@ mod tests {
         assert_eq!(sum(&[&nines, "1"]), format!("1{}", "0".repeat(40)));
         assert_eq!(sum(&many), "0.000000000000001000");
         let mut total = Total::default();
-        assert!(!total.add(&amount("1e2000000000")), "it would fill the memory");
+        assert!(
+            !total.add(&amount("1e2000000000")),
+            "it would fill the memory"
+        );
         assert_eq!(total, Total::default());
         let apart = |a: &str, b: &str| amount(a).distance(&amount(b));
         assert_eq!(apart("250", "1.00").as_deref(), Some("249.00"));

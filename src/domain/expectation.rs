@@ -70,7 +70,11 @@ impl Replaced {
     ///
     /// # Errors
     /// The expectation that stays in force, because it differs and nobody confirmed the change.
-    pub fn writes(self, current: Option<&Expectation>, new: &Expected) -> Result<bool, Expectation> {
+    pub fn writes(
+        self,
+        current: Option<&Expectation>,
+        new: &Expected,
+    ) -> Result<bool, Expectation> {
         match current {
             None => Ok(true),
             Some(current) if current.sum == *new => Ok(false),
@@ -102,6 +106,9 @@ mod tests {
         }
         let refused = Replaced::Never.writes(Some(&current), &sum("1"));
         assert_eq!(refused, Err(current.clone()));
-        assert_eq!(Replaced::Confirmed.writes(Some(&current), &sum("1")), Ok(true));
+        assert_eq!(
+            Replaced::Confirmed.writes(Some(&current), &sum("1")),
+            Ok(true)
+        );
     }
 }

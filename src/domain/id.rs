@@ -179,7 +179,11 @@ mod tests {
             refusal(&"ł".repeat(257)),
             "the payment id has 257 characters; at most 256 are accepted"
         );
-        for (control, named) in [("A\u{1b}[2J", "U+001B"), ("A\n", "U+000A"), ("\u{9b}1m", "U+009B")] {
+        for (control, named) in [
+            ("A\u{1b}[2J", "U+001B"),
+            ("A\n", "U+000A"),
+            ("\u{9b}1m", "U+009B"),
+        ] {
             assert!(refusal(control).contains(named), "{control:?}");
         }
     }

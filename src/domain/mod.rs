@@ -36,16 +36,16 @@ pub use delivery::{
     Delivery, DeliveryId, Duty, Errand, ErrandId, Listening, Received, Standing, Subject, Verdict,
 };
 pub use exchange::{Body, Exchange, ExchangeId, Outcome};
+pub use expectation::{Expectation, ExpectedBy, Replaced};
 pub use explore::{Column, Digest, Explored, Holds, RawCall};
 pub use id::{AccountId, PaymentId, RequestId};
 pub use link::{LinkRequest, PaymentLink};
 pub use op::{Answer, Op, RawReply};
-pub use expectation::{Expectation, ExpectedBy, Replaced};
 pub use payment::{Estimate, Expected, Observation, Payment, PaymentState, Watch, Watchlist};
 pub use player::{Inventory, Item, Player, PlayerId};
 pub use problem::{Problem, ProblemKind};
 pub use secret::Secret;
 pub use time::{Now, WallTime};
 pub use timeline::{Happening, Timeline, What};
-pub use verdict::{PaymentVerdict, Severity};
 pub use token::{Kept, TokenFailure, TokenLife, TokenState, TokenStatus};
+pub use verdict::{PaymentVerdict, Severity};

@@ -86,7 +86,9 @@ impl PaymentVerdict {
     /// By its word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|verdict| verdict.as_str() == word)
+        Self::ALL
+            .into_iter()
+            .find(|verdict| verdict.as_str() == word)
     }
 
     /// Whether it is paid; `None` where it is FINALIZED and could not be compared.
@@ -266,7 +268,10 @@ impl Payment {
     #[must_use]
     pub fn severity(&self, expected: Option<&Expected>) -> Severity {
         let verdict = self.verdict(expected);
-        let odd = matches!(self.state, PaymentState::Cancelling | PaymentState::Unknown(_));
+        let odd = matches!(
+            self.state,
+            PaymentState::Cancelling | PaymentState::Unknown(_)
+        );
         match verdict {
             PaymentVerdict::Open if odd || self.needs_attention(expected) => Severity::Warning,
             verdict => verdict.severity(),
@@ -280,9 +285,8 @@ impl Payment {
         const COMPARE: &str = "compare with the order before you deliver";
         let sum = self.sum();
         let wanted = expected.map(ToString::to_string).unwrap_or_default();
-        let differs = |how: &str, then: &str| {
-            format!("expected {wanted}, received {sum}: {how} — {then}")
-        };
+        let differs =
+            |how: &str, then: &str| format!("expected {wanted}, received {sum}: {how} — {then}");
         match self.verdict(expected) {
             PaymentVerdict::Paid => format!("PAID: expected {wanted}, received {sum}"),
             PaymentVerdict::Less => differs("less than expected", STOP),
@@ -354,7 +358,12 @@ mod tests {
             ("FINALIZED", "0.011", "BTC", PaymentVerdict::More),
             ("FINALIZED", "0.01", "btc", PaymentVerdict::OtherCurrency),
             ("FINALIZED", "", "BTC", PaymentVerdict::UnreadableAmount),
-            ("FINALIZED", "-0.01", "BTC", PaymentVerdict::UnreadableAmount),
+            (
+                "FINALIZED",
+                "-0.01",
+                "BTC",
+                PaymentVerdict::UnreadableAmount,
+            ),
             ("FINALIZED", "0.01", "", PaymentVerdict::UnreadableAmount),
             ("finalized", "0.01", "BTC", PaymentVerdict::Open),
             ("SETTLED", "0.01", "BTC", PaymentVerdict::Open),

@@ -205,10 +205,8 @@ impl Ledger {
         id: &PaymentId,
     ) -> Result<Option<Expectation>, LedgerError> {
         let (account, profile, id) = (account.clone(), profile.to_owned(), id.clone());
-        self.ask(move |store| {
-            store.read(|conn| in_force(conn, &profile, &account, &id))
-        })
-        .await
+        self.ask(move |store| store.read(|conn| in_force(conn, &profile, &account, &id)))
+            .await
     }
 
     /// The matters of a profile that were marked as handled, and when.
@@ -260,8 +258,10 @@ impl Ledger {
     /// # Errors
     /// If the ledger has stopped or cannot be read.
     pub async fn data_version(&self) -> Result<i64, LedgerError> {
-        self.ask(|store| store.read(|conn| conn.pragma_query_value(None, "data_version", |row| row.get(0))))
-            .await
+        self.ask(|store| {
+            store.read(|conn| conn.pragma_query_value(None, "data_version", |row| row.get(0)))
+        })
+        .await
     }
 }
 

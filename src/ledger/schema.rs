@@ -73,9 +73,14 @@ mod tests {
         )
         .unwrap();
         migrate(&conn).unwrap();
-        let row = |sql: &str| conn.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap();
+        let row = |sql: &str| {
+            conn.query_row(sql, [], |row| row.get::<_, String>(0))
+                .unwrap()
+        };
         assert_eq!(
-            row("SELECT group_concat(concat_ws(' ', profile, account, payment, amount, currency, set_by, at)) FROM expectations"),
+            row(
+                "SELECT group_concat(concat_ws(' ', profile, account, payment, amount, currency, set_by, at)) FROM expectations"
+            ),
             "live shop A-17 250 EMT form 7"
         );
         assert_eq!(row("SELECT group_concat(payment) FROM watches"), "A-17,B-1");

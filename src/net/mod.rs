@@ -23,8 +23,8 @@ pub use http::{Http, Timeouts};
 
 use crate::clock::Clock;
 use crate::domain::{
-    Account, AccountId, Answer, BudgetGauge, Delivery, Exchange, Listening, Now, Op, Problem,
-    RequestId, Secret, TokenStatus, Waiting, WallTime, inert,
+    Account, AccountId, Answer, BudgetGauge, Delivery, Exchange, Expectation, Listening, Now, Op,
+    Problem, RequestId, Secret, TokenStatus, Waiting, WallTime, inert,
 };
 use crate::ledger::Ledger;
 
@@ -73,7 +73,16 @@ pub enum Event {
     /// Whether callbacks can be received.
     Listening(Listening),
     /// A callback gave rise to asking an account, and this came of it.
-    Asked(AccountId, Op, Result<Answer, Problem>),
+    Asked {
+        /// Which account.
+        account: AccountId,
+        /// What it was asked.
+        op: Op,
+        /// What came back.
+        result: Result<Answer, Problem>,
+        /// What is expected of the payment it was about.
+        expected: Option<Expectation>,
+    },
     /// More callbacks came than are told one by one: what was told of them before has gaps.
     Missed,
     /// Something works less well than it should. Inert.

@@ -29,8 +29,8 @@ pub fn posted_object(inbound: &Inbound) -> Result<Map<String, Value>, Refusal> {
     if body.len() > OBJECT_MAX {
         return Err(unreadable("the body is larger than 256 KiB"));
     }
-    match serde_json::from_slice::<Once>(body) {
-        Ok(object) => Ok(object.0),
+    match serde_json::from_slice::<Once<Value>>(body) {
+        Ok(object) => Ok(object.0.into_iter().collect()),
         // Its own words could quote the body.
         Err(error) if error.is_data() => Err(unreadable(
             "the body is no JSON object whose names stand in it once",

@@ -21,8 +21,8 @@ use crate::callbacks;
 use crate::config::ProviderSpec;
 use crate::domain::manage::Guide;
 use crate::domain::{
-    Ability, Answer, Counts, Digest, Documented, Environment, LinkRequest, Op, PaymentLink, ProviderId,
-    RawCall, RawReply, Secret, WallTime, catalogue,
+    Ability, Answer, Counts, Digest, Documented, Environment, LinkRequest, Op, PaymentLink,
+    ProviderId, RawCall, RawReply, Secret, WallTime, catalogue,
 };
 use crate::ledger::Ledger;
 use crate::net::{Authorise, BoxFuture, Call, Reply, redact};

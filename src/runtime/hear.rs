@@ -16,10 +16,16 @@ pub fn hear(event: Event) -> Msg {
         Event::Budget(account, gauge) => Msg::Budget { account, gauge },
         Event::Delivery(delivery) => Msg::Delivery(delivery),
         Event::Listening(listening) => Msg::Listening(listening),
-        Event::Asked(account, op, result) => Msg::Asked {
+        Event::Asked {
             account,
             op,
             result,
+            expected,
+        } => Msg::Asked {
+            account,
+            op,
+            result,
+            expected,
         },
         Event::Missed => Msg::Notice(Notice {
             level: Level::Info,

@@ -7,13 +7,14 @@ use super::keys::Action;
 use super::layout::Spread;
 use super::msg::Level;
 use super::overlays::{
-    Overlay, Stage, arm, claims, copy_token, exchange, guide, help, link_form, quote_form, sandbox,
+    Overlay, Stage, alerts, arm, claims, copy_token, exchange, expect_form, guide, help, link_form,
+    quote_form, sandbox,
 };
 use super::panes::{self, Pane, step};
 use super::store::{Known, Purpose};
 use super::widgets::list::Step;
 use super::{Effect, Model, padded};
-use crate::domain::{Environment, Now, Secret};
+use crate::domain::{Ability, Environment, Now};
 
 impl Model {
     pub(super) fn act(&mut self, action: Action, now: Now, out: &mut Vec<Effect>) {
@@ -29,7 +30,9 @@ impl Model {
             Action::Suspend => out.push(Effect::Suspend),
             Action::Quit => self.quit(out),
             Action::Leave | Action::ConfirmQuit => out.push(Effect::Quit),
-            Action::Close | Action::Back | Action::Stay => self.close(now, out),
+            Action::Close | Action::Back | Action::Stay | Action::LeaveExpected => {
+                self.close(now, out);
+            }
             Action::Escape => self.escape(now, out),
             Action::Zoom => {
                 self.spread = match self.spread {
@@ -91,6 +94,12 @@ impl Model {
             }
             Action::Help => self.overlay = Overlay::Help(help::State::new(self.scope())),
             Action::Palette => self.open_palette(),
+            Action::ShowAlerts => self.overlay = Overlay::Alerts(alerts::State::default()),
+            Action::GoToAlert => self.go_to_alert(),
+            Action::FilterPayments => {
+                let typed = Input::new(self.payments.filter().to_owned());
+                self.overlay = Overlay::Filter(Pane::Payments, typed);
+            }
             Action::Filter => {
                 let typed = Input::new(self.requests.filter().to_owned());
                 self.overlay = Overlay::Filter(Pane::Requests, typed);
@@ -120,22 +129,23 @@ impl Model {
     fn act_when_ready(&mut self, action: Action, now: Now, out: &mut Vec<Effect>) {
         match action {
             Action::Link => {
-                let (accounts, at) = self.offered_accounts();
+                let (accounts, at) = self.offered_accounts(Ability::Links);
                 let may = accounts
                     .get(at)
                     .and_then(|account| self.store.known(account))
                     .is_some_and(|known| known.may_write(now));
                 if accounts.is_empty() {
-                    self.store
-                        .flash(Level::Warning, "this profile has no accounts");
+                    self.none_can(Ability::Links);
                 } else {
                     self.overlay = Overlay::LinkForm(link_form::State::new(accounts, at, may));
                 }
             }
             Action::AddWatch => self.open_add_watch(""),
             Action::Quote => {
-                let (accounts, at) = self.offered_accounts();
-                if !accounts.is_empty() {
+                let (accounts, at) = self.offered_accounts(Ability::Estimates);
+                if accounts.is_empty() {
+                    self.none_can(Ability::Estimates);
+                } else {
                     let last = self.estimates.question.as_ref();
                     self.overlay = Overlay::Quote(quote_form::State::new(accounts, at, last));
                 }
@@ -175,24 +185,33 @@ impl Model {
             Action::AddAccount => self.open_add_account(),
             Action::RotateSecret => self.open_rotation(),
             Action::RemoveAccount => self.open_removal(),
-            Action::CopyId => {
+            Action::ExpectPayment => {
                 if let Some(watched) = self.payments.selected(&self.store) {
-                    out.push(Effect::Copy {
-                        text: Secret::new(watched.watch.id.as_str()),
-                        what: "the payment id",
-                    });
+                    self.overlay = Overlay::ExpectForm(expect_form::State::new(watched));
+                }
+            }
+            Action::MarkHandled => self.mark_handled(now, out),
+            Action::ConfirmExpected => {
+                if let Overlay::ExpectAsk(state) = std::mem::take(&mut self.overlay) {
+                    out.push(Effect::Expect(state.new));
                 }
             }
             Action::Verify | Action::VerifyAll => self
                 .credentials
                 .act(action, &mut Self::hand(&mut self.store, now, out)),
-            Action::Check | Action::RemoveWatch | Action::UndoRemove => self
+            Action::Check
+            | Action::RemoveWatch
+            | Action::UndoRemove
+            | Action::MarkPayment
+            | Action::CopyId
+            | Action::SortPayments
+            | Action::ClearSettled => self
                 .payments
                 .act(action, &mut Self::hand(&mut self.store, now, out)),
             Action::Refresh | Action::AutoRefresh => self
                 .estimates
                 .act(action, &mut Self::hand(&mut self.store, now, out)),
-            Action::KeepFilter if self.overlay.filter(Pane::Callbacks).is_some() => {
+            Action::KeepFilter if self.overlay.filter(Pane::Requests).is_none() => {
                 self.overlay = Overlay::None;
             }
             Action::LoadOlder | Action::KeepFilter => {
@@ -212,12 +231,22 @@ impl Model {
         let ready = self.store.is_ready();
         match action {
             Action::Check => ready && payment.is_some_and(|w| w.asking.is_none()),
-            Action::RemoveWatch | Action::CopyId | Action::PaymentTimeline => {
-                ready && payment.is_some()
+            Action::RemoveWatch
+            | Action::CopyId
+            | Action::PaymentTimeline
+            | Action::ExpectPayment
+            | Action::MarkPayment => ready && payment.is_some(),
+            Action::FilterPayments | Action::SortPayments => {
+                ready && !self.store.payments.is_empty()
             }
+            Action::ClearSettled => ready && panes::payments::State::can_clear(&self.store),
             Action::UndoRemove => ready && self.payments.can_undo(),
-            Action::AddWatch | Action::Link | Action::Quote | Action::Verify => {
-                ready && !self.store.accounts.is_empty()
+            Action::AddWatch => ready && self.any_can(Ability::Payments),
+            Action::Link => ready && self.any_can(Ability::Links),
+            Action::Quote => ready && self.any_can(Ability::Estimates),
+            Action::Verify => ready && !self.store.accounts.is_empty(),
+            Action::GoToAlert | Action::MarkHandled => {
+                ready && alerts::State::default().chosen(&self.store).is_some()
             }
             Action::VerifyAll => ready && self.store.accounts.len() > 1,
             Action::AddAccount => ready && self.may_manage,
@@ -346,24 +375,43 @@ impl Model {
             self.store.flash(Level::Info, "called off");
             return;
         }
-        if self.store.notices.pop().is_some() {
+        // What is hidden by a filter is missed more than a notice that is read.
+        let narrowed = match self.focus {
+            Pane::Payments => self.payments.back(),
+            Pane::Requests if !self.requests.filter().is_empty() => {
+                self.requests.set_filter("");
+                true
+            }
+            Pane::Callbacks if !self.callbacks.filter().is_empty() => {
+                self.callbacks.set_filter("");
+                true
+            }
+            Pane::Credentials
+            | Pane::Tokens
+            | Pane::Estimates
+            | Pane::Requests
+            | Pane::Explorer
+            | Pane::Callbacks
+            | Pane::Players => false,
+        };
+        if narrowed {
+            return;
+        }
+        if let Some(notice) = self.store.notices.last() {
+            let about = notice.about.clone();
+            self.store.dismiss(&about);
             return;
         }
         if self.focus == Pane::Explorer && self.explorer.back(&self.store, now) {
             return;
         }
-        if self.focus == Pane::Requests && !self.requests.filter().is_empty() {
-            self.requests.set_filter("");
-        } else if self.focus == Pane::Callbacks && !self.callbacks.filter().is_empty() {
-            self.callbacks.set_filter("");
-        } else {
-            self.spread = Spread::All;
-        }
+        self.spread = Spread::All;
     }
 
     pub(super) fn step(&mut self, step: Step, now: Now, out: &mut Vec<Effect>) {
         let screen = self.overlay_screen();
         match &mut self.overlay {
+            Overlay::Alerts(state) => state.step(step, screen, &self.store),
             Overlay::Exchange(state) => state.step(step, screen),
             Overlay::Delivery(state) => state.step(step, screen),
             Overlay::Timeline(state) => state.step(step, screen, now, &self.store),
@@ -391,8 +439,7 @@ impl Model {
                 self.tokens.list.step(step, len, height);
             }
             Pane::Payments => {
-                let len = self.store.payments.len();
-                self.payments.list.step(step, len, height);
+                self.payments.step(step, height, &self.store);
             }
             Pane::Estimates => {
                 let len = self.estimates.rows();
@@ -424,7 +471,10 @@ impl Model {
         match pane {
             Pane::Credentials => panes::credentials::list_area(inner, self.store.accounts.len()),
             Pane::Tokens => panes::tokens::list_area(inner, self.store.token_users().count()),
-            Pane::Payments => panes::payments::parts(inner).list,
+            Pane::Payments => {
+                let len = self.payments.rows(&self.store).len();
+                self.payments.parts(inner, len).list
+            }
             Pane::Requests => panes::requests::parts(inner, &self.store).list,
             Pane::Callbacks => self.callbacks.parts(self.look(now, false), inner).list,
             Pane::Estimates | Pane::Explorer | Pane::Players => inner,
@@ -476,10 +526,7 @@ impl Model {
                     let len = self.store.accounts.len();
                     self.credentials.list.settle(len, height);
                 }
-                Pane::Payments => {
-                    let len = self.store.payments.len();
-                    self.payments.list.settle(len, height);
-                }
+                Pane::Payments => self.payments.settle(height, &self.store),
                 Pane::Tokens => {
                     let len = self.store.token_users().count();
                     self.tokens.list.settle(len, height);

@@ -3,24 +3,21 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::Model;
 use super::keys::{Action, TABLE};
 use super::msg::Level;
 use super::panes::{Look, Pane, step};
+use super::store::Store;
 use super::theme::{Tone, badge};
 use super::widgets::text::{Pen, below, paragraph, width};
+use super::{Model, alerts};
 use crate::domain::simulate::Fault;
 use crate::domain::{Environment, Now, Problem};
 
 pub fn draw_header(profile: &str, look: Look<'_>, area: Rect, buf: &mut Buffer) {
     let (store, theme) = (look.store, look.theme);
     let dim = theme.style(Tone::Dim);
-    let alerts = store.alerts(look.now);
-    let (right, tone) = match alerts {
-        0 => (String::new(), Tone::Dim),
-        1 => ("! 1 alert ".to_owned(), Tone::Warn),
-        n => (format!("! {n} alerts "), Tone::Warn),
-    };
+    let right = alert_counter(store);
+    let tone = Tone::Warn;
     Pen::new(buf, area, 0).flush(&right, theme.bold(tone));
 
     let mut pen = Pen::new(buf, area, 0);
@@ -64,6 +61,21 @@ pub fn draw_header(profile: &str, look: Look<'_>, area: Rect, buf: &mut Buffer) 
             pen.text(&text, dim);
         }
     }
+}
+
+/// How many matters need attention; empty where none does.
+fn alert_counter(store: &Store) -> String {
+    match alerts::count(store) {
+        0 => String::new(),
+        1 => "! 1 alert ".to_owned(),
+        n => format!("! {n} alerts "),
+    }
+}
+
+/// Whether the counter is drawn at this column.
+pub fn alerts_at(store: &Store, area: Rect, x: u16) -> bool {
+    let counter = width(&alert_counter(store));
+    counter > 0 && x >= area.right().saturating_sub(counter)
 }
 
 pub fn draw_tabs(focus: Pane, look: Look<'_>, area: Rect, buf: &mut Buffer) {

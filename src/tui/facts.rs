@@ -4,6 +4,7 @@ use super::msg::{Level, Notice, Ready};
 use super::overlays::{Overlay, Stage, link_result};
 use super::panes::Pane;
 use super::panes::estimates::Question;
+use super::receiving::AskedByCallback;
 use super::store::{Phase, Purpose};
 use super::watched::{Heard, Watched};
 use super::{Effect, Model, Msg};
@@ -53,15 +54,14 @@ impl Model {
             Msg::Log(result) => self
                 .requests
                 .loaded(result, &mut Self::hand(&mut self.store, now, out)),
-            Msg::Notice(notice) => self.store.notice(notice),
+            Msg::Notice(notice) => self.store.notice(notice, now),
             Msg::Done(Ok(words)) => self.store.flash(Level::Info, words),
             Msg::Done(Err(problem)) => self.store.flash(Level::Error, problem.told()),
             Msg::Watchlist { list, seen } => {
-                let _ = (list, seen);
+                let hand = &mut Self::hand(&mut self.store, now, out);
+                self.payments.listed(list, seen, hand);
             }
-            Msg::Watched { new, result } => {
-                let _ = (new, result);
-            }
+            Msg::Watched { new, result } => self.watched(new, result, now, out),
             Msg::Managed { request, result } => self.managed(request, result, now, out),
             Msg::Simulator(parts) => self.store.parts = parts,
             Msg::Simulated { command, result } => self.simulated(&command, result, now),
@@ -72,7 +72,16 @@ impl Model {
                 account,
                 op,
                 result,
-            } => self.asked_by_callback(&account, op, result, now, out),
+                expected,
+            } => {
+                let asked = AskedByCallback {
+                    account,
+                    op,
+                    result,
+                    expected,
+                };
+                self.asked_by_callback(asked, now, out);
+            }
             Msg::Received { request, result } => self.received(request, result, now),
             Msg::Replayed { request, result } => self.replayed(request, result),
             Msg::Timeline { request, result } => self.told_timeline(request, result, now),
@@ -88,10 +97,10 @@ impl Model {
         for (account, status) in ready.credentials {
             if let Some(known) = self.store.known_mut(&account) {
                 // A verification that was under way when the program last stopped says nothing.
-                known.status = match status {
+                known.stands(match status {
                     CredentialStatus::Verifying => CredentialStatus::Untested,
                     other => other,
-                };
+                });
             }
         }
         self.store.payments = ready
@@ -100,6 +109,7 @@ impl Model {
             .filter(|(watch, _)| self.store.known(&watch.account).is_some())
             .map(|(watch, seen)| Watched::new(watch, seen, now))
             .collect();
+        self.store.handled = ready.handled.into_iter().collect();
         self.store
             .payments
             .sort_by_key(|watched| std::cmp::Reverse(watched.watch.since));
@@ -241,14 +251,14 @@ impl Model {
             let (tone, words) = watched.explain(now);
             let notice = Notice {
                 level: match tone {
-                    super::theme::Tone::Good => Level::Info,
                     super::theme::Tone::Bad => Level::Error,
-                    _ => Level::Warning,
+                    super::theme::Tone::Warn => Level::Warning,
+                    _ => Level::Info,
                 },
-                about: format!("payment {account} {id}"),
+                about: watched.about(),
                 text: format!("{id}: {words}"),
             };
-            self.store.notice(notice);
+            self.store.notice(notice, now);
             out.push(Effect::Bell);
         }
         if heard != Heard::Nothing {

@@ -235,12 +235,9 @@ impl Model {
                 self.store.forget(&account, out);
                 self.estimates.forget(&account);
                 self.players.forget(&account);
-                for (list, left) in [
-                    (&mut self.credentials.list, self.store.accounts.len()),
-                    (&mut self.payments.list, self.store.payments.len()),
-                ] {
-                    list.selected = list.selected.min(left.saturating_sub(1));
-                }
+                let accounts = self.store.accounts.len();
+                let list = &mut self.credentials.list;
+                list.selected = list.selected.min(accounts.saturating_sub(1));
                 if left.is_empty() {
                     let text = format!("{account} is removed");
                     (account, Level::Info, text)
@@ -250,10 +247,13 @@ impl Model {
                 }
             }
         };
-        self.store.notice(Notice {
-            level,
-            about: format!("account {id}"),
-            text,
-        });
+        self.store.notice(
+            Notice {
+                level,
+                about: format!("account {id}"),
+                text,
+            },
+            now,
+        );
     }
 }

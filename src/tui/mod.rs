@@ -2,6 +2,7 @@
 //! routing only.
 
 mod act;
+mod alerts;
 mod calling_off;
 mod chrome;
 pub mod effect;
@@ -26,7 +27,7 @@ mod widgets;
 mod windows;
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
@@ -128,9 +129,8 @@ impl Model {
         let still = self.options.reduced_motion;
         let dues = self
             .store
-            .payments
-            .iter()
-            .filter_map(watched::Watched::due)
+            .poll_due()
+            .into_iter()
             .chain(self.estimates.due())
             .filter(|_| self.store.is_ready());
         let armed = self.store.accounts.iter().filter_map(|k| k.armed(now));
@@ -250,7 +250,7 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
     let mut out = Vec::new();
     match msg {
         Msg::Key(key) => heard_key(model, now, &key, &mut out),
-        Msg::Paste(text) => model.paste(&text, now),
+        Msg::Paste(text) => model.paste(&text, now, &mut out),
         Msg::Mouse(mouse) => {
             if matches!(
                 mouse.kind,
@@ -287,6 +287,8 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
         model.store.look_at_budgets(now, &mut out);
     }
     model.settle_explorer(now);
+    let height = model.list_area(Pane::Payments, now).height;
+    model.payments.settle(height, &model.store);
     out
 }
 
@@ -406,10 +408,12 @@ fn draw_pane(
             format!("{} known", model.players.players.len()),
             theme::Tone::Dim,
         )),
-        Pane::Payments if !model.store.payments.is_empty() => Some((
-            format!("{} watched", model.store.payments.len()),
-            theme::Tone::Dim,
-        )),
+        Pane::Payments => {
+            let title = widgets::text::width(&pane.title());
+            model
+                .payments
+                .note(look, area.width.saturating_sub(title + 9))
+        }
         _ => None,
     };
     let inner = Framed {
@@ -424,7 +428,13 @@ fn draw_pane(
     match pane {
         Pane::Credentials => model.credentials.view(look, inner, buf),
         Pane::Tokens => model.tokens.view(look, inner, buf),
-        Pane::Payments => model.payments.view(look, inner, buf),
+        Pane::Payments => {
+            let typing = model.overlay.filter(pane);
+            return model
+                .payments
+                .view(look, typing, inner, buf)
+                .map(|x| ratatui::layout::Position::new(x, inner.y));
+        }
         Pane::Estimates => model.estimates.view(look, inner, buf),
         Pane::Requests => {
             let typing = model.overlay.filter(pane);

@@ -104,6 +104,8 @@ pub enum Msg {
         op: Op,
         /// What came back.
         result: Result<Answer, Problem>,
+        /// What is expected of the payment it was about.
+        expected: Option<Expectation>,
     },
     /// The bytes asked for by [`super::Effect::OpenDelivery`].
     Received {

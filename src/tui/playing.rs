@@ -25,11 +25,14 @@ impl Model {
             let known = self.players.players.iter();
             let mut known = known.filter(|known| known.id == player && known.account == *account);
             let called = known.next().map_or_else(String::new, Known::called);
-            self.store.notice(Notice {
-                level: Level::Info,
-                about: format!("player {account} {player}"),
-                text: format!("{called}: {changed}"),
-            });
+            self.store.notice(
+                Notice {
+                    level: Level::Info,
+                    about: format!("player {account} {player}"),
+                    text: format!("{called}: {changed}"),
+                },
+                now,
+            );
         }
     }
 

@@ -3,7 +3,7 @@
 use ratatui::crossterm::event::{MouseEvent, MouseEventKind};
 use ratatui::layout::{Position, Rect};
 
-use super::overlays::Overlay;
+use super::overlays::{Overlay, alerts};
 use super::panes::Pane;
 use super::widgets::list::Step;
 use super::{Effect, Model, chrome};
@@ -50,6 +50,11 @@ impl Model {
         let Some(areas) = self.areas() else {
             return;
         };
+        if areas.header.contains(at) && chrome::alerts_at(&self.store, areas.header, at.x) {
+            self.overlay = Overlay::Alerts(alerts::State::default());
+            self.dirty = true;
+            return;
+        }
         if areas.tabs.contains(at) {
             if let Some(pane) = chrome::tab_at(self.focus, areas.tabs, at.x) {
                 self.focus = pane;
@@ -100,13 +105,7 @@ impl Model {
                 }
             }
             Pane::Payments => {
-                let window = self
-                    .payments
-                    .list
-                    .window(self.store.payments.len(), list.height);
-                if let Some(at) = pick(window) {
-                    self.payments.list.selected = at;
-                }
+                self.payments.point(row, list.height, &self.store);
             }
             Pane::Requests => self.requests.point(row, list.height),
             Pane::Tokens => {

@@ -12,13 +12,22 @@ use super::store::LISTENER;
 use super::theme::Tone;
 use super::{Effect, Model};
 use crate::domain::{
-    AccountId, Answer, Delivery, Environment, Exchange, ExchangeId, Listening, Now, Op, Outcome,
-    Payment, Problem, Received, RequestId, Secret, Standing, Subject, Watch, curl,
+    AccountId, Answer, Delivery, Environment, Exchange, ExchangeId, Expectation, Listening, Now,
+    Op, Outcome, Payment, Problem, Received, RequestId, Secret, Standing, Subject, Watch, curl,
 };
 
 /// Payments on the watch list up to which a callback adds one. Beyond it the list is the operator's alone: whoever can
 /// make callbacks must not be able to have everything asked for.
 const WATCHED_MAX: usize = 100;
+
+/// What an account was asked because of a callback, and what came back.
+pub(super) struct AskedByCallback {
+    pub(super) account: AccountId,
+    pub(super) op: Op,
+    pub(super) result: Result<Answer, Problem>,
+    /// What is expected of the payment it was about.
+    pub(super) expected: Option<Expectation>,
+}
 
 /// What is drawn from, while another part of the model is being changed.
 macro_rules! look {
@@ -47,15 +56,18 @@ impl Model {
             let errand = delivery.errands.iter().rev();
             let mut last = errand.filter(|errand| errand.standing == Standing::GivenUp);
             let why = last.next().map_or("", |errand| errand.told.as_str());
-            self.store.notice(Notice {
-                level: Level::Warning,
-                about: format!("callback {}", delivery.account),
-                text: format!(
-                    "given up: what a callback to {} about {} gave rise to: {why}",
-                    delivery.account,
-                    told::subject(&delivery)
-                ),
-            });
+            self.store.notice(
+                Notice {
+                    level: Level::Warning,
+                    about: format!("callback {}", delivery.account),
+                    text: format!(
+                        "given up: what a callback to {} about {} gave rise to: {why}",
+                        delivery.account,
+                        told::subject(&delivery)
+                    ),
+                },
+                now,
+            );
         }
         if let Some(Subject::Payment(payment)) = &delivery.subject
             && let Ok(account) = AccountId::new(delivery.account.as_str())
@@ -83,35 +95,43 @@ impl Model {
         match (&self.store.listening, &listening) {
             (Listening::Down { .. }, Listening::Up { url, .. }) => {
                 let text = format!("callbacks are received again at {url}");
-                self.listener_notice(Level::Info, text);
+                self.listener_notice(Level::Info, text, now);
             }
             (before, Listening::Down { address, why, .. }) if before != &listening => {
                 let text = format!("no callbacks are received at {address}: {why}");
-                self.listener_notice(Level::Error, text);
+                self.listener_notice(Level::Error, text, now);
             }
-            (_, Listening::Off) => self.store.notices.retain(|old| old.about != LISTENER),
+            (_, Listening::Off) => self.store.dismiss(LISTENER),
             _ => {}
         }
         self.store.listening = listening;
     }
 
-    fn listener_notice(&mut self, level: Level, text: String) {
-        self.store.notice(Notice {
-            level,
-            about: LISTENER.into(),
-            text,
-        });
+    fn listener_notice(&mut self, level: Level, text: String, now: Now) {
+        self.store.notice(
+            Notice {
+                level,
+                about: LISTENER.into(),
+                text,
+            },
+            now,
+        );
     }
 
     /// What came of asking because of a callback.
     pub(super) fn asked_by_callback(
         &mut self,
-        account: &AccountId,
-        op: Op,
-        result: Result<Answer, Problem>,
+        asked: AskedByCallback,
         now: Now,
         out: &mut Vec<Effect>,
     ) {
+        let AskedByCallback {
+            account,
+            op,
+            result,
+            expected,
+        } = asked;
+        let account = &account;
         match op {
             Op::CheckPayment(id) => {
                 let result = match result {
@@ -128,7 +148,13 @@ impl Model {
                         watched.asking = asking;
                     }
                 } else if let Ok(payment) = result {
-                    self.watch_told(account, payment, now, out);
+                    let watch = Watch {
+                        account: account.clone(),
+                        id: payment.id.clone(),
+                        expected,
+                        since: now.wall,
+                    };
+                    self.watch_told(watch, payment, now, out);
                 }
             }
             Op::PlayerItems(player) => {
@@ -140,39 +166,30 @@ impl Model {
 
     /// A callback told of a payment that nobody watches, and its provider knows it: from now on it is watched. What was
     /// taken off the list by hand stays off.
-    fn watch_told(
-        &mut self,
-        account: &AccountId,
-        payment: Payment,
-        now: Now,
-        out: &mut Vec<Effect>,
-    ) {
-        let id = payment.id.clone();
-        let known = self.store.known(account).is_some();
-        if !known || self.payments.was_removed(account, &id) {
+    fn watch_told(&mut self, watch: Watch, payment: Payment, now: Now, out: &mut Vec<Effect>) {
+        let (account, id) = (watch.account.clone(), watch.id.clone());
+        let known = self.store.known(&account).is_some();
+        if !known || self.payments.was_removed(&account, &id) {
             return;
         }
         if self.store.payments.len() >= WATCHED_MAX {
             let text = format!(
                 "callbacks tell of payments that are not watched, {id} among them; {WATCHED_MAX} are watched already"
             );
-            self.store.notice(Notice {
-                level: Level::Info,
-                about: "watch list".into(),
-                text,
-            });
+            self.store.notice(
+                Notice {
+                    level: Level::Info,
+                    about: "watch list".into(),
+                    text,
+                },
+                now,
+            );
             return;
         }
-        let watch = Watch {
-            account: account.clone(),
-            id: id.clone(),
-            expected: None,
-            since: now.wall,
-        };
         self.payments
             .add_told(watch, &mut Self::hand(&mut self.store, now, out));
-        self.checked(account, &id, Ok(payment), now, out);
-        let Some(watched) = self.store.payment_mut(account, &id) else {
+        self.checked(&account, &id, Ok(payment), now, out);
+        let Some(watched) = self.store.payment_mut(&account, &id) else {
             return;
         };
         let over = watched.is_final();
@@ -182,11 +199,14 @@ impl Model {
             Tone::Warn if over => Level::Warning,
             _ => Level::Info,
         };
-        self.store.notice(Notice {
-            level,
-            about: format!("payment {account} {id}"),
-            text: format!("a callback told of {id}, now watched: {words}"),
-        });
+        self.store.notice(
+            Notice {
+                level,
+                about: format!("payment {account} {id}"),
+                text: format!("a callback told of {id}, now watched: {words}"),
+            },
+            now,
+        );
         if over {
             out.push(Effect::Bell);
         }
@@ -250,10 +270,15 @@ impl Model {
     }
 
     pub(super) fn set_filter(&mut self, pane: Pane, filter: &str) {
-        if pane == Pane::Callbacks {
-            self.callbacks.set_filter(filter);
-        } else {
-            self.requests.set_filter(filter);
+        match pane {
+            Pane::Callbacks => self.callbacks.set_filter(filter),
+            Pane::Payments => self.payments.set_filter(filter),
+            Pane::Credentials
+            | Pane::Tokens
+            | Pane::Estimates
+            | Pane::Requests
+            | Pane::Explorer
+            | Pane::Players => self.requests.set_filter(filter),
         }
     }
 

@@ -8,8 +8,8 @@ use jiff::tz::TimeZone;
 use crate::domain::manage::Change;
 use crate::domain::simulate::{Fault, Part};
 use crate::domain::{
-    Account, AccountId, BudgetGauge, CredentialStatus, LinkRequest, Listening, Now, Op, PaymentId,
-    PlayerId, Problem, RawCall, RequestId, TokenStatus, Waiting,
+    Ability, Account, AccountId, BudgetGauge, CredentialStatus, LinkRequest, Listening, Now, Op,
+    PaymentId, PlayerId, Problem, RawCall, RequestId, TokenStatus, Waiting, WallTime,
 };
 
 use super::Effect;
@@ -21,8 +21,8 @@ use super::watched::Watched;
 pub const ARMED_FOR: Duration = Duration::from_mins(10);
 /// How old what is known of a budget in use may be while it is on screen.
 const BUDGETS_EVERY: Duration = Duration::from_secs(2);
-/// The provider whose accounts are games with players.
-pub const PLAYERS_AT: &str = "kongregate";
+/// Payments that are checked at once without having been asked for.
+const POLLS_MAX: usize = 8;
 /// Notices kept; the oldest go first.
 const NOTICES_MAX: usize = 20;
 
@@ -42,6 +42,8 @@ pub enum Phase {
 pub struct Known {
     pub account: Account,
     pub status: CredentialStatus,
+    /// Since when verifying has failed in the same way.
+    pub failing_since: Option<WallTime>,
     pub verifying: Option<RequestId>,
     /// Its access token, where its calls need one and anything is known of it.
     pub token: Option<TokenStatus>,
@@ -99,6 +101,10 @@ pub struct Store {
     /// What this process sent in the last minute.
     pub traffic: Traffic,
     pub notices: Vec<Notice>,
+    /// When each notice was raised.
+    raised: BTreeMap<String, WallTime>,
+    /// Matters that were marked as handled, and when.
+    pub handled: BTreeMap<String, WallTime>,
     pub flash: Option<Flash>,
     /// Every request of this process that waits, the console's own and others (a token that is renewed).
     pub waiting: BTreeMap<RequestId, Waiting>,
@@ -121,6 +127,8 @@ impl Store {
             parts: Vec::new(),
             traffic: Traffic::default(),
             notices: Vec::new(),
+            raised: BTreeMap::new(),
+            handled: BTreeMap::new(),
             flash: None,
             waiting: BTreeMap::new(),
             in_flight: BTreeMap::new(),
@@ -295,7 +303,7 @@ impl Store {
     pub fn games(&self) -> impl Iterator<Item = &Known> {
         self.accounts
             .iter()
-            .filter(|known| known.account.provider.0 == PLAYERS_AT)
+            .filter(|known| known.account.can(Ability::Players))
     }
 
     /// What a request of the console was made for.
@@ -333,16 +341,26 @@ impl Store {
         self.payments[at].asked(request);
     }
 
-    /// Asks for every payment whose time has come.
+    /// Checks every payment whose time has come, a few at a time: a long list must not stand before what the operator
+    /// asks for.
     pub fn poll(&mut self, now: Now, out: &mut Vec<Effect>) {
         if !self.is_ready() {
             return;
         }
-        for at in 0..self.payments.len() {
-            if self.payments[at].due().is_some_and(|due| due <= now.mono) {
-                self.check(at, true, out);
-            }
+        let under_way = self.payments.iter().filter(|w| w.asking.is_some()).count();
+        let due = |w: &Watched| w.due().is_some_and(|due| due <= now.mono);
+        let places = 0..self.payments.len();
+        let due: Vec<usize> = places.filter(|at| due(&self.payments[*at])).collect();
+        for at in due.into_iter().take(POLLS_MAX.saturating_sub(under_way)) {
+            self.check(at, true, out);
         }
+    }
+
+    /// When the next payment is to be checked by itself; `None` while as many are checked as may be at once.
+    pub fn poll_due(&self) -> Option<Duration> {
+        let under_way = self.payments.iter().filter(|w| w.asking.is_some()).count();
+        let due = self.payments.iter().filter_map(Watched::due).min();
+        due.filter(|_| under_way < POLLS_MAX)
     }
 
     /// When the budgets are to be looked at again; `None` while nothing of them is used.
@@ -392,16 +410,48 @@ impl Store {
     /// What an answer to a signed call says of the credentials.
     pub fn judge(&mut self, account: &AccountId, outcome: Result<(), &Problem>, now: Now) {
         if let Some(known) = self.known_mut(account) {
-            known.status = CredentialStatus::after(outcome, now.wall);
+            known.stands(CredentialStatus::after(outcome, now.wall));
         }
     }
 
-    pub fn notice(&mut self, notice: Notice) {
-        self.notices.retain(|old| old.about != notice.about);
+    pub fn notice(&mut self, notice: Notice, now: Now) {
+        self.dismiss(&notice.about);
         if self.notices.len() == NOTICES_MAX {
-            self.notices.remove(0);
+            let oldest = self.notices.remove(0);
+            self.raised.remove(&oldest.about);
         }
+        self.raised.insert(notice.about.clone(), now.wall);
         self.notices.push(notice);
+    }
+
+    pub fn dismiss(&mut self, about: &str) {
+        self.notices.retain(|old| old.about != about);
+        self.raised.remove(about);
+    }
+
+    /// When a notice was raised.
+    pub fn raised(&self, about: &str) -> Option<WallTime> {
+        self.raised.get(about).copied()
+    }
+
+    /// When a matter was marked as handled.
+    pub fn handled_at(&self, matter: &str) -> Option<WallTime> {
+        self.handled.get(matter).copied()
+    }
+
+    /// Whether a matter was marked as handled since it began.
+    pub fn is_handled(&self, matter: &str, began: Option<WallTime>) -> bool {
+        let handled = self.handled_at(matter);
+        handled.is_some_and(|at| began.is_none_or(|began| at >= began))
+    }
+
+    /// Marks a matter as handled, or takes the mark away.
+    pub fn mark_handled(&mut self, matter: String, now: Now, out: &mut Vec<Effect>) {
+        let handled = self.handled.remove(&matter).is_none();
+        if handled {
+            self.handled.insert(matter.clone(), now.wall);
+        }
+        out.push(Effect::MarkHandled { matter, handled });
     }
 
     pub fn flash(&mut self, level: Level, text: impl Into<String>) {
@@ -410,28 +460,25 @@ impl Store {
             text: text.into(),
         });
     }
-
-    /// What calls for a look: accounts that do not work, payments that are not as they should be, a listener that
-    /// cannot listen, notices.
-    pub fn alerts(&self, now: Now) -> usize {
-        let accounts = self
-            .accounts
-            .iter()
-            .filter(|known| known.status.why().is_some());
-        let payments = self.payments.iter().filter(|w| w.needs_attention());
-        let notices = self.notices.iter().filter(|n| n.level > Level::Info);
-        // Told as a notice too, until that is dismissed; the matter itself is one.
-        let down = matches!(self.listening, Listening::Down { .. })
-            && self.notices.iter().all(|n| n.about != LISTENER);
-        accounts.count() + payments.count() + notices.count() + usize::from(down)
-    }
 }
 
 impl Known {
+    /// Takes over what is known of its credentials.
+    pub fn stands(&mut self, status: CredentialStatus) {
+        let same = self.status.word() == status.word();
+        if status.why().is_none() {
+            self.failing_since = None;
+        } else if !same || self.failing_since.is_none() {
+            self.failing_since = status.at();
+        }
+        self.status = status;
+    }
+
     fn new(account: Account) -> Self {
         Self {
             account,
             status: CredentialStatus::Untested,
+            failing_since: None,
             verifying: None,
             token: None,
             budgets: Vec::new(),

@@ -10,6 +10,7 @@ mod accounts;
 mod behaviour;
 mod budgets;
 mod explorer;
+mod payments;
 mod players;
 mod promises;
 mod receiving;

@@ -8,6 +8,7 @@ use crate::domain::{
     Watch, time,
 };
 
+use super::msg::WatchKey;
 use super::theme::Tone;
 
 /// After a change, and at first.
@@ -44,11 +45,15 @@ pub enum Heard {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Watched {
     pub watch: Watch,
+    /// It was seen on the stored list, so that it goes when it goes from there.
+    pub is_stored: bool,
     /// Changes only, oldest first.
     seen: Vec<Observation>,
     pub trouble: Trouble,
     /// When the provider answered last, in this run.
     answered_at: Option<WallTime>,
+    /// Since when no check has had an answer.
+    pub failing_since: Option<WallTime>,
     /// The provider has told of it before, be it that the id is not known.
     told: bool,
     pub asking: Option<RequestId>,
@@ -67,10 +72,12 @@ impl Watched {
         }
         let mut watched = Self {
             watch,
+            is_stored: false,
             told: !changes.is_empty(),
             seen: changes,
             trouble: Trouble::None,
             answered_at: None,
+            failing_since: None,
             asking: None,
             interval: POLL_FIRST,
             due: None,
@@ -84,10 +91,12 @@ impl Watched {
     pub fn told_of(watch: Watch) -> Self {
         Self {
             watch,
+            is_stored: false,
             told: false,
             seen: Vec::new(),
             trouble: Trouble::None,
             answered_at: None,
+            failing_since: None,
             asking: None,
             interval: POLL_FIRST,
             due: None,
@@ -98,6 +107,21 @@ impl Watched {
         if self.seen.len() > SEEN_MAX {
             self.seen.drain(..self.seen.len() - SEEN_MAX);
         }
+    }
+
+    pub fn key(&self) -> WatchKey {
+        (self.watch.account.clone(), self.watch.id.clone())
+    }
+
+    /// What notices of it are about.
+    pub fn about(&self) -> String {
+        format!("payment {} {}", self.watch.account, self.watch.id)
+    }
+
+    /// The stable name of what needs attention about it: another verdict is another matter.
+    pub fn matter(&self) -> String {
+        let verdict = self.verdict().map_or("", PaymentVerdict::as_str);
+        format!("{} {verdict}", self.about())
     }
 
     pub fn seen(&self) -> &[Observation] {
@@ -141,9 +165,9 @@ impl Watched {
         known.filter(|_| open)
     }
 
-    /// Nobody opened its page in a day: it is not asked for any more.
-    pub fn is_expired(&self, now: Now) -> bool {
-        self.trouble == Trouble::NotKnown && now.wall.since(self.watch.since) > UNKNOWN_EXPIRES
+    /// Nobody opened its page in a day: it is not checked any more.
+    pub fn is_expired(&self) -> bool {
+        self.trouble == Trouble::NotKnown && self.due.is_none() && self.asking.is_none()
     }
 
     /// When the next poll is due; none while one is under way or none is meant to come.
@@ -177,6 +201,7 @@ impl Watched {
             Ok(payment) => {
                 self.trouble = Trouble::None;
                 self.answered_at = Some(now.wall);
+                self.failing_since = None;
                 let told_before = std::mem::replace(&mut self.told, true);
                 if self.latest() == Some(&payment) {
                     self.interval = slower(self.interval).min(POLL_SLOWEST);
@@ -194,17 +219,21 @@ impl Watched {
             }
             Err(problem) if problem.kind == ProblemKind::NotFound && self.seen.is_empty() => {
                 self.trouble = Trouble::NotKnown;
+                self.failing_since = None;
                 self.told = true;
                 self.interval = slower(self.interval).min(POLL_SLOWEST);
                 Heard::Nothing
             }
             Err(problem) => {
                 self.trouble = Trouble::Failed(problem);
+                self.failing_since.get_or_insert(now.wall);
                 self.interval = (self.interval * 2).min(POLL_SLOWEST);
                 Heard::Nothing
             }
         };
-        let over = self.is_final() || self.is_expired(now);
+        let unknown_for = now.wall.since(self.watch.since);
+        let expired = self.trouble == Trouble::NotKnown && unknown_for > UNKNOWN_EXPIRES;
+        let over = self.is_final() || expired;
         self.due = (!over).then(|| now.mono + self.interval);
         heard
     }
@@ -219,7 +248,7 @@ impl Watched {
         let Some(payment) = self.latest() else {
             return match &self.trouble {
                 Trouble::None => ("◌", "checking".into(), Tone::Dim),
-                Trouble::NotKnown if self.is_expired(now) => ("×", "EXPIRED".into(), Tone::Dim),
+                Trouble::NotKnown if self.is_expired() => ("×", "EXPIRED".into(), Tone::Dim),
                 Trouble::NotKnown if self.is_overdue(now) => ("?", "NOT FOUND".into(), Tone::Warn),
                 Trouble::NotKnown => ("◌", "not known".into(), Tone::Dim),
                 Trouble::Failed(_) => ("!", "no answer".into(), Tone::Bad),
@@ -260,7 +289,7 @@ impl Watched {
     fn explain_unseen(&self, now: Now) -> (Tone, String) {
         match &self.trouble {
             Trouble::None => (Tone::Dim, "waiting for the first answer".into()),
-            Trouble::NotKnown if self.is_expired(now) => (
+            Trouble::NotKnown if self.is_expired() => (
                 Tone::Dim,
                 "nobody opened the payment page in a day; no longer checked".into(),
             ),

@@ -1,14 +1,20 @@
 //! What is done in windows: opening them, checking their forms, and what follows from one that is filled in.
 
+use super::alerts::Leads;
 use super::keys::{Action, TABLE};
 use super::msg::{Level, NewWatch};
 use super::overlays::sandbox::Chosen;
-use super::overlays::{Overlay, Stage, add_watch, arm, palette, simulate_form};
+use super::overlays::{
+    Overlay, Stage, add_many, add_watch, arm, expect_ask, palette, simulate_form,
+};
+use super::panes::payments::pasted::{self, Pasted};
 use super::panes::{Pane, step};
 use super::store::Purpose;
 use super::widgets::form::{first_line, paste};
 use super::{Effect, Model};
-use crate::domain::{AccountId, ExpectedBy, LinkRequest, Now, Op, Secret, curl};
+use crate::domain::{
+    Ability, AccountId, Expectation, ExpectedBy, LinkRequest, Now, Op, Problem, Secret, curl,
+};
 
 impl Model {
     pub(super) fn open_palette(&mut self) {
@@ -27,10 +33,9 @@ impl Model {
     }
 
     pub(super) fn open_add_watch(&mut self, id: &str) {
-        let (accounts, at) = self.offered_accounts();
+        let (accounts, at) = self.offered_accounts(Ability::Payments);
         if accounts.is_empty() {
-            self.store
-                .flash(Level::Warning, "this profile has no accounts");
+            self.none_can(Ability::Payments);
         } else {
             self.overlay = Overlay::AddWatch(add_watch::State::new(accounts, at, id));
         }
@@ -92,6 +97,20 @@ impl Model {
                     self.focus = Pane::Payments;
                     self.payments
                         .watch(new, &mut Self::hand(&mut self.store, now, out));
+                }
+            }
+            Overlay::AddMany(form) => {
+                if let Some(account) = form.account().cloned() {
+                    let pasted = std::mem::take(&mut form.pasted);
+                    self.overlay = Overlay::None;
+                    let hand = &mut Self::hand(&mut self.store, now, out);
+                    self.payments.watch_all(&account, pasted, hand);
+                }
+            }
+            Overlay::ExpectForm(form) => {
+                if let Some(new) = form.submit() {
+                    self.overlay = Overlay::None;
+                    out.push(Effect::Watch(new));
                 }
             }
             Overlay::Quote(form) => {
@@ -212,14 +231,7 @@ impl Model {
             Action::OpenLink => out.push(Effect::Browse(state.link.url.clone())),
             _ => {
                 let (account, id) = (state.account.clone(), state.request.id.clone());
-                let at = self
-                    .store
-                    .payments
-                    .iter()
-                    .position(|w| w.watch.account == account && w.watch.id == id);
-                if let Some(at) = at {
-                    self.payments.list.selected = at;
-                }
+                self.payments.select(&account, &id, &self.store);
                 self.focus = Pane::Payments;
                 self.overlay = Overlay::None;
             }
@@ -244,17 +256,112 @@ impl Model {
             .watch(new, &mut Self::hand(&mut self.store, now, out));
     }
 
-    pub(super) fn offered_accounts(&self) -> (Vec<AccountId>, usize) {
-        let accounts = self
-            .store
-            .accounts
-            .iter()
-            .map(|known| known.id().clone())
-            .collect();
-        (accounts, self.credentials.list.selected)
+    /// The accounts that can do it, and the place among them of the selected payment's, else of the first.
+    pub(super) fn offered_accounts(&self, ability: Ability) -> (Vec<AccountId>, usize) {
+        let able = self.store.accounts.iter();
+        let able = able.filter(|known| known.account.can(ability));
+        let accounts: Vec<AccountId> = able.map(|known| known.id().clone()).collect();
+        let selected = self.payments.selected(&self.store);
+        let at = selected.and_then(|watched| {
+            let mut all = accounts.iter();
+            all.position(|id| *id == watched.watch.account)
+        });
+        (accounts, at.unwrap_or(0))
     }
 
-    pub(super) fn paste(&mut self, text: &str, now: Now) {
+    pub(super) fn any_can(&self, ability: Ability) -> bool {
+        let mut all = self.store.accounts.iter();
+        all.any(|known| known.account.can(ability))
+    }
+
+    /// Says so where no account can do it.
+    pub(super) fn none_can(&mut self, ability: Ability) {
+        let text = format!("no account of this profile has {}", ability.noun());
+        self.store.flash(Level::Warning, text);
+    }
+
+    /// Where the selected alert leads.
+    pub(super) fn go_to_alert(&mut self) {
+        let Overlay::Alerts(state) = &self.overlay else {
+            return;
+        };
+        let Some(alert) = state.chosen(&self.store) else {
+            return;
+        };
+        match alert.leads {
+            Leads::Payment((account, id)) => {
+                self.focus = Pane::Payments;
+                self.payments.select(&account, &id, &self.store);
+            }
+            Leads::Account(account) => {
+                let mut all = self.store.accounts.iter();
+                if let Some(at) = all.position(|known| *known.id() == account) {
+                    self.credentials.list.selected = at;
+                }
+                self.focus = Pane::Credentials;
+            }
+            Leads::Callbacks => self.focus = Pane::Callbacks,
+            Leads::Notice(_) => return,
+        }
+        self.overlay = Overlay::None;
+    }
+
+    /// Marks the selected alert as handled; a notice is dismissed by it.
+    pub(super) fn mark_handled(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let Overlay::Alerts(state) = &self.overlay else {
+            return;
+        };
+        match state.chosen(&self.store) {
+            Some(alert) => match alert.leads {
+                Leads::Notice(about) => self.store.dismiss(&about),
+                Leads::Payment(_) | Leads::Account(_) | Leads::Callbacks => {
+                    self.store.mark_handled(alert.matter, now, out);
+                }
+            },
+            None => {}
+        }
+    }
+
+    /// What came of watching a payment, or of saying what is expected of it.
+    pub(super) fn watched(
+        &mut self,
+        new: NewWatch,
+        result: Result<Option<Expectation>, Problem>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
+        let hand = &mut Self::hand(&mut self.store, now, out);
+        let Some(current) = self.payments.watched(&new, result, hand) else {
+            return;
+        };
+        if matches!(self.overlay, Overlay::None) {
+            self.overlay = Overlay::ExpectAsk(Box::new(expect_ask::State { new, current }));
+        } else {
+            let text = format!(
+                "{} still expects {}; another amount was typed",
+                new.id, current.sum
+            );
+            self.store.flash(Level::Warning, text);
+        }
+    }
+
+    /// Several payments at once: where more than one account could be meant, which one is asked.
+    fn add_pasted(&mut self, pasted: Pasted, now: Now, out: &mut Vec<Effect>) {
+        let (accounts, at) = self.offered_accounts(Ability::Payments);
+        match accounts.as_slice() {
+            [] => self.none_can(Ability::Payments),
+            [only] => {
+                let hand = &mut Self::hand(&mut self.store, now, out);
+                self.payments.watch_all(only, pasted, hand);
+            }
+            _ => {
+                let state = add_many::State::new(accounts, at, pasted);
+                self.overlay = Overlay::AddMany(Box::new(state));
+            }
+        }
+    }
+
+    pub(super) fn paste(&mut self, text: &str, now: Now, out: &mut Vec<Effect>) {
         self.dirty = true;
         let (id, more) = first_line(text);
         let taken = match &mut self.overlay {
@@ -264,6 +371,10 @@ impl Model {
             Overlay::None => {
                 let wanted =
                     self.focus == Pane::Payments && self.store.is_ready() && !id.is_empty();
+                if wanted && let Some(pasted) = pasted::read(text) {
+                    self.add_pasted(pasted, now, out);
+                    return;
+                }
                 if wanted {
                     self.open_add_watch(id);
                 }

@@ -235,9 +235,9 @@ fn a_bad_payment_id() {
     for (id, said) in [
         ("", "empty"),
         (&*"x".repeat(10_000), "10000 characters"),
-        ("zamówienie", "U+00F3"),
+        (&*"ł".repeat(257), "257 characters"),
         ("A\u{1b}[2J", "U+001B"),
-        ("A\u{202e}B", "U+202E"),
+        ("A\u{9b}2J", "U+009B"),
     ] {
         fails(&place, &["check", id], 2, "usage", &["payment id", said]);
     }
@@ -403,18 +403,6 @@ fn answers_that_make_no_sense() {
         5,
         "bad_answer",
         &["`result` is missing"],
-    );
-    check_fails(
-        json(r#"{"result":"ok","currency":"BTC","amount":0.01,"state":"FINALIZED"}"#),
-        5,
-        "bad_answer",
-        &["`amount` is a number"],
-    );
-    check_fails(
-        json(r#"{"result":"ok","currency":"BTC","amount":"1e5","state":"NEW"}"#),
-        5,
-        "bad_answer",
-        &["exponent"],
     );
     check_fails(
         json(

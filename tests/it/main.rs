@@ -11,6 +11,7 @@ mod check;
 mod check_list;
 mod cli;
 mod deck;
+mod expectations;
 mod kinguin;
 mod listen;
 mod payer;

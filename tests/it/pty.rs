@@ -428,11 +428,12 @@ fn hostile_ids_pasted_into_the_form_are_refused_in_words_and_nothing_is_lost() {
     let place = Place::new();
     let mut terminal = console(&place, (120, 40));
     for (pasted, told) in [
-        ("A\u{1b}[2J-1", "the payment id has U+FFFD at position 2"),
-        ("A\u{202e}1", "the payment id has U+FFFD at position 2"),
-        ("A-1\u{7}", "the payment id has U+FFFD at position 4"),
-        ("zamówienie", "the payment id has U+00F3 at position 4"),
-        ("\u{1f4a9}", "the payment id has U+1F4A9 at position 1"),
+        (
+            "A\u{1b}[2J-1",
+            "control or invisible character at position 2",
+        ),
+        ("A\u{202e}1", "control or invisible character at position 2"),
+        ("A-1\u{7}", "control or invisible character at position 4"),
     ] {
         terminal.send("a");
         terminal.sees("Watch a payment");
@@ -442,8 +443,12 @@ fn hostile_ids_pasted_into_the_form_are_refused_in_words_and_nothing_is_lost() {
         terminal.send("\u{1b}");
         terminal.sees_no("Watch a payment");
     }
-    terminal.paste("FIRST-1\rSECOND-2\r");
-    terminal.sees("only the first line of what was pasted was taken");
+    terminal.paste("zamówienie ✓/1\rORDER-\u{1f4a9};7.5;EMT\r");
+    terminal.sees("2 payments of kanga added");
+    terminal.sees("zamówienie ✓/1");
+    terminal.send("a");
+    terminal.sees("Watch a payment");
+    terminal.send("FIRST-1\t");
     terminal.paste(&"9".repeat(10_000));
     terminal.send("\r");
     terminal.sees("the amount has 10000 digits");
@@ -477,6 +482,7 @@ fn by_keys_alone_a_payment_is_estimated_linked_paid_and_seen_finalized() {
     terminal.sees_no("Ask for a quote");
     // Looked for, since later requests push it off the screen.
     terminal.send("5/price/estimate");
+    terminal.sees("with `price/estimate`");
     terminal.sees("POST   /api/tpg/price/estimate");
     terminal.send("\u{1b}");
     terminal.sees_no("filter / ");
@@ -502,7 +508,7 @@ fn by_keys_alone_a_payment_is_estimated_linked_paid_and_seen_finalized() {
     assert!(payer.page.contains("A blue bicycle") && payer.page.contains("<b>NEW</b>"));
     payer.submit("verify", &[("email", "payer@example.com")]);
     payer.submit("choose", &[("currency", "oPLN")]);
-    terminal.send("3gc");
+    terminal.send("3c");
     terminal.wait_for("ERRAND-1 to be seen ACTIVE", |screen| {
         row(screen, "ACTIVE", "ERRAND-1")
     });

@@ -307,7 +307,17 @@ impl Shared {
         let result = self.asker.ask(&desk, &op, how).await;
         drop(turn);
         let came = came_of(&result);
-        let event = Event::Asked(desk.account.id.clone(), op, result);
+        let account = desk.account.id.clone();
+        let expected = match subject {
+            Subject::Payment(id) => self.asker.expectation(&account, id).await,
+            Subject::Player(_) => None,
+        };
+        let event = Event::Asked {
+            account,
+            op,
+            result,
+            expected,
+        };
         (came, Some(event))
     }
 

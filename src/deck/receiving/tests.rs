@@ -240,7 +240,12 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
     let mut asked = None;
     let done = loop {
         match bench.event().await {
-            Event::Asked(account, op, result) => asked = Some((account, op, result)),
+            Event::Asked {
+                account,
+                op,
+                result,
+                ..
+            } => asked = Some((account, op, result)),
             Event::Delivery(delivery) if delivery.errands[0].tries == 3 => {
                 break delivery.errands[0].clone();
             }
@@ -272,6 +277,7 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
             What::Call { .. } => "call",
             What::State(_) => "state",
             What::Callback(_) => "callback",
+            What::Expected { .. } => "expected",
         })
         .collect();
     assert_eq!(

@@ -1,7 +1,7 @@
 //! How distances are named.
 
 use super::*;
-use crate::domain::{Amount, Currency, DeliveryId, ErrandId, Payment, PaymentId, Subject};
+use crate::domain::{DeliveryId, ErrandId, Payment, PaymentId, Reported, Subject};
 use proptest::prelude::*;
 
 fn call(at: i64) -> Happening {
@@ -25,8 +25,8 @@ fn state(at: i64, word: &str) -> Happening {
     let at = WallTime(at * 1_000);
     let payment = Payment {
         id: PaymentId::new("A-17").unwrap(),
-        currency: Currency::new("EMT").unwrap(),
-        amount: Amount::received("25.00").unwrap(),
+        currency: Reported::currency("EMT"),
+        amount: Reported::amount("25.00"),
         state: PaymentState::from_word(word),
     };
     Happening {

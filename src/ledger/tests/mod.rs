@@ -15,8 +15,9 @@ use rusqlite::Connection;
 use super::*;
 use crate::clock::Hand;
 use crate::domain::{
-    AccountId, Amount, Body, CredentialStatus, Currency, Exchange, ExchangeId, Expected,
-    Observation, Outcome, Payment, PaymentId, PaymentState, WallTime, Watch,
+    AccountId, Amount, Body, CredentialStatus, Currency, Exchange, ExchangeId, Expectation,
+    Expected, ExpectedBy, Observation, Outcome, Payment, PaymentId, PaymentState, Replaced,
+    Reported, WallTime, Watch,
 };
 
 const START: WallTime = WallTime(1_795_316_066_000);
@@ -95,8 +96,8 @@ fn observation(state: &str, amount: &str, after: u64) -> Observation {
         at: START.plus(Duration::from_secs(after)),
         payment: Payment {
             id: PaymentId::new("A-17").unwrap(),
-            currency: Currency::new("BTC").unwrap(),
-            amount: Amount::received(amount).unwrap(),
+            currency: Reported::currency("BTC"),
+            amount: Reported::amount(amount),
             state: PaymentState::from_word(state),
         },
     }

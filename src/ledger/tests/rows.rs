@@ -272,8 +272,14 @@ async fn an_expectation_outlives_its_watch_and_changes_only_with_a_yes() {
         set.unwrap()
     };
     assert_eq!(set("249.00", 1, Replaced::Never).await, Ok(None));
-    assert_eq!(set("249", 2, Replaced::Never).await, Ok(Some(expects("249.00", 1))));
-    assert_eq!(set("1", 3, Replaced::Never).await, Err(expects("249.00", 1)));
+    assert_eq!(
+        set("249", 2, Replaced::Never).await,
+        Ok(Some(expects("249.00", 1)))
+    );
+    assert_eq!(
+        set("1", 3, Replaced::Never).await,
+        Err(expects("249.00", 1))
+    );
     let watched = Watch {
         account: shop(),
         id: id.clone(),
@@ -285,7 +291,10 @@ async fn an_expectation_outlives_its_watch_and_changes_only_with_a_yes() {
     ledger.watch("live", &watched).await.unwrap();
     let watches = ledger.watches("live").await.unwrap();
     assert_eq!(watches[0].expected, Some(expects("249.00", 1)));
-    assert_eq!(set("1", 5, Replaced::Confirmed).await, Ok(Some(expects("249.00", 1))));
+    assert_eq!(
+        set("1", 5, Replaced::Confirmed).await,
+        Ok(Some(expects("249.00", 1)))
+    );
     let all = ledger.expectations("live", &shop(), &id).await.unwrap();
     assert_eq!(all, [expects("249.00", 1), expects("1", 5)]);
     let now = ledger.expectation("live", &shop(), &id).await.unwrap();
@@ -304,6 +313,9 @@ async fn a_matter_stays_handled_until_its_mark_is_taken_away() {
     let handled = ledger.handled("live").await.unwrap();
     assert_eq!(handled, [("payment A".to_owned(), WallTime(9))]);
     assert_eq!(ledger.handled("other").await, Ok(vec![]));
-    ledger.mark_handled("live", "payment A", None).await.unwrap();
+    ledger
+        .mark_handled("live", "payment A", None)
+        .await
+        .unwrap();
     assert_eq!(ledger.handled("live").await, Ok(vec![]));
 }

@@ -110,6 +110,20 @@ mod tests {
         }
         assert_eq!(id("GET", "/?transactionKey=50%off%2", ""), "50%off%2");
         assert_eq!(id("GET", "/?transactionKey=a=b", ""), "a=b");
+        for (target, same) in [
+            (
+                "/?transactionKey=ORDER-%C5%82%C3%B3d%C5%BA%20%E2%9C%93%2F1",
+                "ORDER-łódź ✓/1",
+            ),
+            ("/?transactionKey=+A+", " A "),
+            ("/?transactionKey=A%E2%80%AEB", "A\\u{202e}B"),
+        ] {
+            assert_eq!(
+                id("GET", target, ""),
+                same,
+                "no national letter loses a callback"
+            );
+        }
         let longest = "x".repeat(256);
         assert_eq!(
             id("GET", &format!("/?transactionKey={longest}"), ""),
@@ -136,8 +150,8 @@ mod tests {
             ("GET", "/?transactionKey=A%00", "", "U+0000"),
             ("GET", "/?transactionKey=%1b[2J%07", "", "U+001B"),
             ("GET", "/?transactionKey=A%0d%0aB", "", "U+000D"),
-            ("GET", "/?transactionKey=A%E2%80%AE", "", "U+202E"),
-            ("GET", "/?transactionKey=+A", "", "transactionKey"),
+            ("GET", "/?transactionKey=++", "", "is empty"),
+            ("GET", "/?transactionKey=A%C2%9B31m", "", "U+009B"),
             ("GET", "/?transactionKey=%ff", "", "not UTF-8"),
             ("GET", "/?transactionKey=%c0%af", "", "not UTF-8"),
         ] {

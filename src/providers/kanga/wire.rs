@@ -1,7 +1,7 @@
 //! Kanga's JSON exactly as sent; a key stands once.
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::providers::once::Once;
 
@@ -18,7 +18,7 @@ pub enum Field {
 
 /// A flat JSON object, in the order received; a key that stands twice is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "Once")]
+#[serde(from = "Once<Box<RawValue>>")]
 pub struct Flat(pub Vec<(String, Field)>);
 
 impl Flat {
@@ -31,16 +31,21 @@ impl Flat {
     }
 }
 
-impl From<Once> for Flat {
-    fn from(object: Once) -> Self {
+impl From<Once<Box<RawValue>>> for Flat {
+    fn from(object: Once<Box<RawValue>>) -> Self {
         let fields = object.0.into_iter().map(|(name, value)| {
-            let field = match value {
-                Value::String(text) => Field::Text(text),
-                Value::Number(number) => Field::Number(number.to_string()),
-                Value::Null => Field::Other("null"),
-                Value::Bool(_) => Field::Other("a boolean"),
-                Value::Array(_) => Field::Other("an array"),
-                Value::Object(_) => Field::Other("an object"),
+            let raw = value.get();
+            let field = match raw.as_bytes().first() {
+                Some(b'"') => match serde_json::from_str(raw) {
+                    Ok(text) => Field::Text(text),
+                    Err(_) => Field::Other("no text"),
+                },
+                // A parsed number would be printed in another notation than it came in.
+                Some(b'-' | b'0'..=b'9') => Field::Number(raw.to_owned()),
+                Some(b't' | b'f') => Field::Other("a boolean"),
+                Some(b'[') => Field::Other("an array"),
+                Some(b'{') => Field::Other("an object"),
+                _ => Field::Other("null"),
             };
             (name, field)
         });

@@ -58,12 +58,17 @@ table! {
     Tokens CopyToken "copy-token" ["y"] "copy" "copy the selected access token, after a question";
     Tokens Claims "claims" ["i" "enter"] "claims" "read what the token says of itself, where it is a JWT";
 
-    Payments Check "check" ["c" "enter"] "check" "ask for the selected payment's state now";
-    Payments AddWatch "add" ["a"] "add" "watch a payment (or just paste its id)";
-    Payments RemoveWatch "remove" ["d"] "remove" "stop watching the selected payment";
-    Payments UndoRemove "undo" ["u"] "undo" "take the last removal back";
-    Payments PaymentTimeline "timeline" ["t"] "timeline" "all that happened to the selected payment, on one axis";
-    Payments CopyId "copy-id" ["y"] "copy id" "copy the selected payment's id";
+    Payments Check "check" ["c" "enter"] "check" "check the selected or marked payments now";
+    Payments AddWatch "add" ["a"] "add" "watch a payment (or paste one or many)";
+    Payments RemoveWatch "remove" ["d"] "remove" "stop watching the selected or marked ones";
+    Payments UndoRemove "undo" ["u"] "undo" "undo the last removal";
+    Payments PaymentTimeline "timeline" ["t"] "timeline" "show the selected payment's timeline";
+    Payments ExpectPayment "expect" ["e"] "expect" "set or change the expected amount";
+    Payments FilterPayments "filter-payments" ["/"] "filter" "filter by id, state, verdict or account";
+    Payments MarkPayment "mark" ["space"] "mark" "mark a payment; c, d, y act on all";
+    Payments CopyId "copy-id" ["y"] "copy id" "copy the ids of the selected or marked";
+    Payments SortPayments "sort" ["s"] "sort" "change the order of the payments";
+    Payments ClearSettled "clear-settled" ["x"] "clear" "remove payments that are settled";
 
     Estimates Quote "quote" ["e" "enter"] "ask" "choose the sum to be quoted";
     Estimates Refresh "refresh" ["r"] "refresh" "ask for the same quote again";
@@ -149,6 +154,12 @@ table! {
     LinkResult OpenLink "open-link" ["o"] "open" "open the link in the browser";
     LinkResult WatchLink "watch-link" ["w" "enter"] "watch" "go to this payment in the watch list";
 
+    Alerts GoToAlert "go-to-alert" ["enter"] "go there" "go to the selected payment or account";
+    Alerts MarkHandled "mark-handled" ["m"] "handled" "mark as handled, or take the mark away";
+
+    ExpectAsk ConfirmExpected "confirm-expected" ["y"] "change it" "change the expected amount";
+    ExpectAsk LeaveExpected "leave-expected" ["n"] "leave it" "leave the expected amount as it is";
+
     Guide NextGuide "next-guide" ["tab" "right" "l"] "next provider" "the next provider's guide";
     Guide PreviousGuide "previous-guide" ["shift-tab" "left" "h"] "" "the previous provider's guide";
 
@@ -188,6 +199,7 @@ table! {
 
     Global Link "link" ["L"] "link" "build a payment link";
     Global Sandbox "sandbox" ["S"] "simulator" "faults, clock and payer of the embedded simulator";
+    Global ShowAlerts "alerts" ["!"] "" "list what needs attention";
     Global Zoom "zoom" ["f"] "zoom" "give the focused pane the whole screen, or all panes their place";
     Global NextPane "next-pane" ["tab" "right" "l"] "" "next pane";
     Global PreviousPane "previous-pane" ["shift-tab" "left" "h"] "" "previous pane";

@@ -63,6 +63,8 @@ scopes! {
         Delivery [Nav Reader Overlay] "Callback";
         Timeline [Nav Reader Overlay] "Timeline";
         LinkResult [Nav Reader Overlay] "Payment link";
+        Alerts [Nav Reader Overlay] "Alerts";
+        ExpectAsk [Overlay] "Expected amount";
         Claims [Nav Reader Overlay] "Claims";
         CopyToken [Overlay] "Copying a token";
         Help [Nav Reader Overlay] "Help";

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::draw_form;
-use crate::domain::{AccountId, Amount, Expected, ExpectedBy, PaymentId};
+use crate::domain::{AccountId, Amount, Expected, ExpectedBy};
 use crate::tui::msg::NewWatch;
 use crate::tui::panes::Look;
 use crate::tui::theme::Tone;
@@ -44,8 +44,8 @@ impl State {
     pub fn submit(&mut self) -> Option<NewWatch> {
         let chosen = self.form.fields.get(ACCOUNT).map_or(0, Field::chosen);
         let fields = &mut self.form.fields;
-        let id = PaymentId::new(fields[ID].typed());
-        fields[ID].error = id.as_ref().err().map(ToString::to_string);
+        let id = super::payment_id(fields[ID].typed());
+        fields[ID].error = id.as_ref().err().cloned();
         let (amount, currency) = (fields[AMOUNT].typed(), fields[CURRENCY].typed());
         let expected = if amount.is_empty() && currency.is_empty() {
             None

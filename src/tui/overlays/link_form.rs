@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::{Stage, draw_form};
-use crate::domain::{AccountId, Amount, LinkRequest, PaymentId};
+use crate::domain::{AccountId, Amount, LinkRequest};
 use crate::tui::panes::Look;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form, Switch, Value};
@@ -80,8 +80,8 @@ impl State {
     /// The link it describes, or errors beside its fields.
     pub fn submit(&mut self) -> Option<(AccountId, LinkRequest)> {
         let fields = &mut self.form.fields;
-        let id = PaymentId::new(fields[ID].typed());
-        fields[ID].error = id.as_ref().err().map(ToString::to_string);
+        let id = super::payment_id(fields[ID].typed());
+        fields[ID].error = id.as_ref().err().cloned();
         let amount = Amount::typed(fields[AMOUNT].typed());
         fields[AMOUNT].error = amount.as_ref().err().map(ToString::to_string);
         let currency = super::currency(fields[CURRENCY].typed());

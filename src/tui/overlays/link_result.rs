@@ -11,7 +11,7 @@ use crate::tui::keys::Action;
 use crate::tui::panes::Look;
 use crate::tui::theme::{Theme, Tone};
 use crate::tui::widgets::boxes::window;
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, wrap};
+use crate::tui::widgets::text::{Pen, below, cells, fit_middle, paragraph, wrap};
 
 /// Light modules around a code, as its standard asks for; two where there is no room for four.
 const QUIET: [usize; 2] = [4, 2];
@@ -86,7 +86,10 @@ impl State {
             buf,
             screen,
             theme,
-            &format!("Link for {}", self.request.id),
+            &format!(
+                "Link for {}",
+                fit_middle(self.request.id.as_str(), wide.saturating_sub(16))
+            ),
             (wide, height),
             live,
         );

@@ -1,12 +1,16 @@
 //! What may lie over the panes: one at a time, an enum and not a set of switches.
 
 pub mod account_add;
+pub mod add_many;
 pub mod add_watch;
+pub mod alerts;
 pub mod arm;
 pub mod claims;
 pub mod copy_token;
 pub mod delivery;
 pub mod exchange;
+pub mod expect_ask;
+pub mod expect_form;
 pub mod guide;
 pub mod help;
 pub mod history;
@@ -29,7 +33,7 @@ use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
 use crate::domain::manage::Guide;
-use crate::domain::{Currency, Problem, RequestId};
+use crate::domain::{Currency, PaymentId, Problem, RequestId};
 
 use super::keys::{Action, Scope};
 use super::panes::{Look, Pane};
@@ -44,13 +48,17 @@ pub enum Overlay {
     #[default]
     None,
     AddAccount(account_add::State),
+    AddMany(Box<add_many::State>),
     AddWatch(add_watch::State),
+    Alerts(alerts::State),
     Arm(arm::State),
     Claims(claims::State),
     CopyToken(copy_token::State),
     Delivery(Box<delivery::State>),
     Exchange(exchange::State),
-    /// The filter of requests or callbacks, typed in its pane.
+    ExpectAsk(Box<expect_ask::State>),
+    ExpectForm(expect_form::State),
+    /// The filter of payments, requests or callbacks, typed in its pane.
     Filter(Pane, Input),
     Guide(guide::State),
     Help(help::State),
@@ -94,8 +102,10 @@ impl Overlay {
         Some(match self {
             Self::None => return None,
             Self::AddAccount(_)
+            | Self::AddMany(_)
             | Self::AddWatch(_)
             | Self::Arm(_)
+            | Self::ExpectForm(_)
             | Self::LinkForm(_)
             | Self::Player(_)
             | Self::Quote(_)
@@ -103,6 +113,8 @@ impl Overlay {
             | Self::Replay(_)
             | Self::Rotate(_)
             | Self::SimulateForm(_) => Scope::Form,
+            Self::Alerts(_) => Scope::Alerts,
+            Self::ExpectAsk(_) => Scope::ExpectAsk,
             Self::Claims(_) => Scope::Claims,
             Self::CopyToken(_) => Scope::CopyToken,
             Self::Delivery(_) => Scope::Delivery,
@@ -124,7 +136,9 @@ impl Overlay {
     pub fn form(&mut self) -> Option<&mut Form> {
         match self {
             Self::AddAccount(state) => Some(&mut state.form),
+            Self::AddMany(state) => Some(&mut state.form),
             Self::AddWatch(state) => Some(&mut state.form),
+            Self::ExpectForm(state) => Some(&mut state.form),
             Self::Arm(state) => Some(&mut state.form),
             Self::LinkForm(state) => Some(&mut state.form),
             Self::Player(state) => Some(&mut state.form),
@@ -181,7 +195,17 @@ impl Overlay {
             Self::Player(state) => state.view(look, screen, buf),
             Self::Replay(state) => state.view(look, screen, buf),
             Self::AddAccount(state) => state.view(look, screen, buf),
+            Self::AddMany(state) => state.view(look, screen, buf),
             Self::AddWatch(state) => state.view(look, screen, buf),
+            Self::ExpectForm(state) => state.view(look, screen, buf),
+            Self::Alerts(state) => {
+                state.view(look, screen, buf);
+                None
+            }
+            Self::ExpectAsk(state) => {
+                state.view(look, screen, buf);
+                None
+            }
             Self::Arm(state) => state.view(look, screen, buf),
             Self::Claims(state) => {
                 state.view(look, screen, buf);
@@ -259,6 +283,17 @@ fn draw_quit(look: Look<'_>, screen: Rect, buf: &mut Buffer) {
         &keys,
         look.theme.style(Tone::Dim),
     );
+}
+
+/// What was typed as a payment id. What a form cannot hold has been replaced in it, which would make another id of it.
+fn payment_id(text: &str) -> Result<PaymentId, String> {
+    if let Some(at) = text.chars().position(|c| c == char::REPLACEMENT_CHARACTER) {
+        return Err(format!(
+            "control or invisible character at position {}; `tilldeck payments add` takes ids from a file",
+            at + 1
+        ));
+    }
+    PaymentId::new(text).map_err(|error| error.to_string())
 }
 
 /// What was typed as a currency, or what to write instead.

@@ -21,7 +21,7 @@ use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::text::{Pen, below, paragraph};
+use crate::tui::widgets::text::{Pen, below, fit_middle, paragraph};
 
 /// The widest window it is read in.
 const WIDEST: u16 = 110;
@@ -282,6 +282,12 @@ impl State {
         }
     }
 
+    fn title(&self, width: u16) -> String {
+        let room = width.saturating_sub(40);
+        let id = fit_middle(self.payment.as_str(), room.max(8));
+        format!("Timeline of {id} at {}", self.account)
+    }
+
     pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
         let theme = look.theme;
         let live = look
@@ -292,7 +298,7 @@ impl State {
             buf,
             screen,
             theme,
-            &format!("Timeline of {} at {}", self.payment, self.account),
+            &self.title(screen.width.min(WIDEST)),
             (screen.width.min(WIDEST), screen.height.saturating_sub(2)),
             live,
         );

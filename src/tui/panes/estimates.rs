@@ -8,9 +8,7 @@ use ratatui::layout::Rect;
 
 use super::{Hand, Look, age_changes_in, tick};
 use crate::domain::payment::Price;
-use crate::domain::{
-    AccountId, Amount, Currency, Estimate, Now, Op, Problem, Reported, RequestId,
-};
+use crate::domain::{AccountId, Amount, Currency, Estimate, Now, Op, Problem, Reported, RequestId};
 use crate::tui::keys::Action;
 use crate::tui::store::{Phase, Purpose};
 use crate::tui::theme::Tone;
@@ -217,12 +215,17 @@ impl State {
         }
         let sum = format!("{} {}", question.quantity, question.token);
         let at = format!(" at {}", question.account);
-        let at = if look.store.accounts.len() > 1 { &*at } else { "" };
+        let at = if look.store.accounts.len() > 1 {
+            &*at
+        } else {
+            ""
+        };
         let mut pen = Pen::new(buf, area, 0);
         pen.keep(width(&right) + 1);
         // The longest wording that there is room for.
         let room = pen.left();
-        let fits = |(before, after): &(&str, String)| width(before) + width(&sum) + width(after) <= room;
+        let fits =
+            |(before, after): &(&str, String)| width(before) + width(&sum) + width(after) <= room;
         let wordings = [
             ("to settle ", format!("{at}, the payer pays")),
             ("to settle ", ", the payer pays".to_owned()),
@@ -281,10 +284,7 @@ impl State {
                 .right(&shown, 9, theme.style(tone))
                 .skip(1);
             let room = pen.left().min(cells(HISTORY_MAX));
-            let seen = self
-                .quotes
-                .iter()
-                .filter_map(|quote| find(quote, price));
+            let seen = self.quotes.iter().filter_map(|quote| find(quote, price));
             pen.text(&sparkline(seen, room), theme.style(Tone::Accent));
             if at == self.list.selected && look.focused {
                 let line = Rect {

@@ -12,7 +12,7 @@ use crate::domain::{
     Secret, WallTime, inert,
 };
 use crate::tui::msg::Level;
-use crate::tui::store::{PLAYERS_AT, Purpose};
+use crate::tui::store::Purpose;
 use crate::tui::widgets::list::{List, Step};
 
 /// Players kept; of those beyond, the one heard of longest ago goes.
@@ -88,9 +88,8 @@ impl Example {
 impl State {
     pub fn new(catalogues: &[(ProviderId, &'static [Documented])]) -> Self {
         let mut all = catalogues.iter();
-        let calls = all.find(|(provider, _)| provider.0 == PLAYERS_AT);
         Self {
-            example: calls.and_then(|(_, calls)| Example::of(calls)),
+            example: all.find_map(|(_, calls)| Example::of(calls)),
             ..Self::default()
         }
     }

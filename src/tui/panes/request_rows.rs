@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use super::Look;
 use crate::domain::{Exchange, Outcome, Waiting};
 use crate::tui::theme::{Theme, Tone};
-use crate::tui::widgets::text::{Pen, size, width};
+use crate::tui::widgets::text::{Pen, fit_middle, path_within, size, width};
 
 /// Columns of a method: `DELETE` whole.
 const METHOD: u16 = 6;
@@ -103,7 +103,10 @@ pub fn draw_row(exchange: &Exchange, look: Look<'_>, area: Rect, row: u16, buf: 
         String::new()
     };
     let took = format!("{} ms", exchange.took.as_millis());
-    let mut right = vec![(tries, 7, Tone::Warn), (took, 10, Tone::Dim)];
+    let mut right = vec![(took, 10, Tone::Dim)];
+    if !tries.is_empty() {
+        right.insert(0, (tries, 7, Tone::Warn));
+    }
     if wide {
         right.push((size(exchange.response_body.bytes), 9, Tone::Dim));
     }
@@ -128,13 +131,21 @@ pub fn draw_row(exchange: &Exchange, look: Look<'_>, area: Rect, row: u16, buf: 
         .skip(1);
     // Where it is narrow, what tells the rows apart comes before what they share.
     let narrow = area.width < 70;
+    let about = exchange.about.as_str();
     if !narrow {
-        pen.path(exchange.path(), dim).skip(2);
+        let others = [failure, about].into_iter().filter(|text| !text.is_empty());
+        let others: u16 = others.map(|text| width(text) + 2).sum();
+        let left = pen.left();
+        let room = left.saturating_sub(others).max(left / 4);
+        pen.text(&path_within(exchange.path(), room), dim).skip(2);
     }
-    for (text, tone) in [(failure, tone), (exchange.about.as_str(), Tone::Plain)] {
-        if !text.is_empty() {
-            pen.text(text, theme.style(tone)).skip(2);
-        }
+    if !failure.is_empty() {
+        pen.text(failure, theme.style(tone)).skip(2);
+    }
+    if !about.is_empty() {
+        let room = pen.left();
+        let about = fit_middle(about, room);
+        pen.text(&about, theme.style(Tone::Plain)).skip(2);
     }
     if narrow {
         pen.path(exchange.path(), dim);

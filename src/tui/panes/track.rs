@@ -188,7 +188,7 @@ fn draw_short(way: &[Station], tone: Tone, theme: &Theme, area: Rect, buf: &mut 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Amount, Currency, Payment, PaymentId};
+    use crate::domain::{Payment, PaymentId, Reported};
 
     fn seen(states: &[&str]) -> Vec<Observation> {
         (0..)
@@ -197,8 +197,8 @@ mod tests {
                 at: WallTime(at),
                 payment: Payment {
                     id: PaymentId::new("A-17").unwrap(),
-                    currency: Currency::new("EMT").unwrap(),
-                    amount: Amount::received("25.00").unwrap(),
+                    currency: Reported::currency("EMT"),
+                    amount: Reported::amount("25.00"),
                     state: PaymentState::from_word(state),
                 },
             })

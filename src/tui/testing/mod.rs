@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::msg::Ready;
+use super::msg::{NewWatch, Ready};
 use super::{Effect, Model, Msg, Setup, UiOptions, update};
 use crate::domain::catalogue::{Param, Place};
 use crate::domain::manage::{Guide, Need, Offer};
 use crate::domain::payment::Price;
 use crate::domain::{
-    Account, AccountId, Amount, Answer, Body, Currency, Documented, Environment, Estimate,
-    Exchange, ExchangeId, Expected, Kept, Now, Observation, Outcome, Payment, PaymentId,
-    PaymentState, ProviderId, RequestId, TokenLife, TokenStatus, WallTime, Watch,
+    Ability, Account, AccountId, Amount, Answer, Body, Currency, Documented, Environment, Estimate,
+    Exchange, ExchangeId, Expectation, Expected, ExpectedBy, Happening, Kept, Now, Observation,
+    Outcome, Payment, PaymentId, PaymentState, ProviderId, Reported, RequestId, Timeline,
+    TokenLife, TokenStatus, WallTime, Watch, What,
 };
 
 pub use screen::*;
@@ -73,7 +74,7 @@ pub fn account(name: &str, environment: Environment) -> Account {
         }
         .into(),
         uses_access_tokens: false,
-        abilities: &[],
+        abilities: &[Ability::Payments, Ability::Links, Ability::Estimates],
     }
 }
 
@@ -303,19 +304,76 @@ pub fn watch(text: &str, expected: Option<&str>) -> Watch {
     Watch {
         account: shop(),
         id: id(text),
-        expected: expected.map(|sum| Expected {
-            amount: amount(sum),
-            currency: currency("EMT"),
+        expected: expected.map(|sum| Expectation {
+            sum: emt(sum),
+            by: ExpectedBy::Form,
+            at: START,
         }),
         since: START,
     }
 }
 
+pub fn emt(sum: &str) -> Expected {
+    Expected {
+        amount: amount(sum),
+        currency: currency("EMT"),
+    }
+}
+
+/// What is asked for where a payment is to be watched.
+pub fn new_watch(text: &str, expected: Option<&str>) -> NewWatch {
+    NewWatch {
+        account: shop(),
+        id: id(text),
+        expected: expected.map(emt),
+        by: ExpectedBy::Form,
+    }
+}
+
+/// The row of the only watched payment, seen once, and the screen with its timeline.
+pub fn row_and_timeline(payment: &Payment, expected: Option<&Expected>) -> (String, String) {
+    let (sum, at) = (expected.cloned(), START);
+    let by = ExpectedBy::List;
+    let watch = Watch {
+        expected: sum.map(|sum| Expectation { sum, by, at }),
+        id: payment.id.clone(),
+        ..watch("A-17", None)
+    };
+    let seen = Observation {
+        at,
+        payment: payment.clone(),
+    };
+    let mut model = sized(sandbox_setup(), 160, 40);
+    let ready = readiness(vec![(watch, vec![seen.clone()])], Vec::new());
+    update(&mut model, second(0), Msg::Ready(ready));
+    let shown = screen(&model, second(0), 160, 40);
+    let row = shown.lines().nth(3).unwrap_or_default().to_owned();
+    let request = press(&mut model, "t", second(0))
+        .into_iter()
+        .find_map(|effect| match effect {
+            Effect::LookBack { request, .. } => Some(request),
+            _ => None,
+        });
+    let timeline = Timeline {
+        account: shop(),
+        payment: payment.id.clone(),
+        expected: expected.cloned(),
+        happenings: vec![Happening {
+            at,
+            what: What::State(seen),
+        }],
+        cut: false,
+    };
+    let (request, result) = (request.expect("a timeline is read"), Ok(timeline));
+    update(&mut model, second(0), Msg::Timeline { request, result });
+    (row, screen(&model, second(0), 160, 40))
+}
+
 pub fn payment(text: &str, sum: &str, state: &str) -> Payment {
     Payment {
         id: id(text),
-        currency: currency("EMT"),
-        amount: amount(sum),
+        currency: Reported::currency("EMT"),
+        amount: Reported::amount(sum),
         state: PaymentState::from_word(state),
     }
 }
@@ -371,8 +429,8 @@ pub fn quote(at: u64, prices: &[(&str, &str)]) -> Estimate {
         prices: prices
             .iter()
             .map(|(code, sum)| Price {
-                currency: currency(code),
-                amount: amount(sum),
+                currency: Reported::currency(code),
+                amount: Reported::amount(sum),
             })
             .collect(),
         quoted_at: second(at).wall,
@@ -384,6 +442,7 @@ pub fn readiness(watches: Vec<(Watch, Vec<Observation>)>, log: Vec<Arc<Exchange>
         zone: TimeZone::UTC,
         credentials: Vec::new(),
         watches,
+        handled: Vec::new(),
         log,
         deliveries: Vec::new(),
         listening: crate::domain::Listening::Off,
@@ -434,6 +493,8 @@ pub fn busy() -> Model {
         })
         .collect();
     let asked = update(&mut model, second(0), Msg::Ready(readiness(watches, log)));
+    let order = id("ORDER-1042");
+    model.payments.select(&shop(), &order, &model.store);
     let prices: &[&[(&str, &str)]] = &[
         &[
             ("oPLN", "40.33"),

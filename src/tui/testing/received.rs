@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{START, busy, id, payment, second, shop};
+use super::{START, busy, emt, id, payment, second, shop};
 use crate::domain::{
     Body, Delivery, DeliveryId, Duty, Errand, ErrandId, ExchangeId, Happening, Listening,
     Observation, Outcome, Received, Standing, Subject, Timeline, Verdict, WallTime, What,
@@ -237,6 +237,7 @@ pub fn timeline() -> Timeline {
     Timeline {
         account: shop(),
         payment: id("ORDER-1042"),
+        expected: Some(emt("25.00")),
         happenings,
         cut: false,
     }

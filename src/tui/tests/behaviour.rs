@@ -102,7 +102,7 @@ fn polls_slow_down_until_something_changes_and_stop_at_the_end() {
     let done = Ok(Answer::Payment(payment("A-17", "25.0", "FINALIZED")));
     assert_eq!(answer(&mut model, now, request, done), [Effect::Bell]);
     assert_eq!(model.store.payments[0].due(), None);
-    assert!(model.store.payments[0].is_paid());
+    assert!(model.store.payments[0].verdict() == Some(PaymentVerdict::Paid));
     assert_eq!(
         model.store.notices[0].text,
         "A-17: PAID: expected 25.00 EMT, received 25.0 EMT"
@@ -117,24 +117,26 @@ fn polls_slow_down_until_something_changes_and_stop_at_the_end() {
 fn an_id_nobody_knows_yet_is_no_error() {
     let (mut model, _) = ready(Vec::new());
     let effects = press(&mut model, "aA-18<enter>", second(0));
-    assert_eq!(
-        effects[0],
-        Effect::Watch(Watch {
-            since: START,
-            ..watch("A-18", None)
-        })
-    );
+    assert_eq!(effects[0], Effect::Watch(new_watch("A-18", None)));
     let request = check_of(&effects).unwrap().0;
     let unknown = || Err(Problem::new(ProblemKind::NotFound, "not known (9001)", ""));
     answer(&mut model, second(1), request, unknown());
-    assert_eq!(model.store.alerts(second(1)), 0);
-    let (tone, words) = model.store.payments[0].verdict(second(1));
+    assert_eq!(alerts::count(&model.store), 0);
+    let (tone, words) = model.store.payments[0].explain(second(1));
     assert_eq!(tone, theme::Tone::Plain);
     assert!(words.starts_with("not known yet"), "{words}");
     let later = second(700);
     let request = check_of(&update(&mut model, later, Msg::Woke)).unwrap().0;
     answer(&mut model, later, request, unknown());
-    assert_eq!(model.store.alerts(later), 1);
+    assert!(screen(&model, later, 120, 40).contains("NOT FOUND"));
+    assert_eq!(alerts::count(&model.store), 0, "an abandoned cart");
+    let tomorrow = second(90_000);
+    let request = check_of(&update(&mut model, tomorrow, Msg::Woke))
+        .unwrap()
+        .0;
+    answer(&mut model, tomorrow, request, unknown());
+    assert_eq!(model.store.payments[0].due(), None, "it expires");
+    assert!(screen(&model, tomorrow, 120, 40).contains("EXPIRED"));
 }
 
 #[test]
@@ -166,9 +168,9 @@ fn an_underpaid_order_is_not_delivered() {
         seen("A-17", "2.50", &["FINALIZED"]),
     )]);
     let watched = &model.store.payments[0];
-    assert!(!watched.is_paid());
+    assert_eq!(watched.verdict(), Some(PaymentVerdict::Less));
     assert_eq!(
-        watched.verdict(second(0)),
+        watched.explain(second(0)),
         (
             theme::Tone::Bad,
             "expected 25.00 EMT, received 2.50 EMT: less than expected — do not deliver".into()
@@ -183,7 +185,7 @@ fn only_an_end_that_was_watched_is_told() {
     let request = check_of(&effects).unwrap().0;
     assert_eq!(answer(&mut model, second(1), request, underpaid()), []);
     assert!(model.store.notices.is_empty());
-    assert_eq!(model.store.alerts(second(1)), 1, "the row shows it");
+    assert_eq!(alerts::count(&model.store), 1, "the row shows it");
 
     // Not known is an answer too: what comes after it is news.
     let (mut model, effects) = ready(vec![(watch("A-17", Some("25.00")), Vec::new())]);
@@ -210,7 +212,7 @@ fn what_is_removed_can_be_brought_back() {
     );
     assert!(model.store.payments.is_empty());
     let effects = press(&mut model, "u", second(2));
-    assert_eq!(effects[0], Effect::Watch(watch("A-17", Some("25.00"))));
+    assert_eq!(effects[0], Effect::Watch(new_watch("A-17", None)));
     assert!(check_of(&effects).is_some());
     assert_eq!(model.store.payments[0].seen().len(), 1);
 }
@@ -232,11 +234,12 @@ fn a_cancelled_request_is_not_heard() {
 fn escape_calls_off_before_it_dismisses() {
     let (mut model, effects) = ready(open_payment());
     let request = check_of(&effects).unwrap().0;
-    model.store.notice(msg::Notice {
+    let notice = msg::Notice {
         level: msg::Level::Warning,
         about: "ledger".into(),
         text: "the ledger is slow".into(),
-    });
+    };
+    model.store.notice(notice, second(0));
     let cancelled = press(&mut model, "<esc>", second(1));
     assert_eq!(cancelled, [Effect::Cancel(request)]);
     assert_eq!(model.store.notices.len(), 1);
@@ -247,8 +250,7 @@ fn escape_calls_off_before_it_dismisses() {
 #[test]
 fn a_pasted_id_opens_the_form() {
     let (mut model, _) = ready(Vec::new());
-    update(&mut model, second(0), Msg::Paste("  A-19\rmore".into()));
-    assert!(screen(&model, second(0), 80, 24).contains("only the first line"));
+    update(&mut model, second(0), Msg::Paste("  A-19\n".into()));
     let effects = press(&mut model, "25<tab>EMT<enter>", second(0));
     let Effect::Watch(made) = &effects[0] else {
         panic!("{effects:?}");

@@ -39,6 +39,7 @@ fn playing() -> Model {
     setup.accounts.push(Account {
         provider: ProviderId("kongregate"),
         provider_title: "Kongregate",
+        abilities: &[Ability::Players],
         ..account("mygame", Environment::Embedded)
     });
     setup.catalogues.push((ProviderId("kongregate"), CALLS));
@@ -116,6 +117,7 @@ fn players_and_what_they_own() {
         account: game(),
         op: Op::PlayerItems(PlayerId(765)),
         result: Ok(inventory(items)),
+        expected: None,
     };
     update(&mut model, now, told);
     let notice = &model.store.notices.last().unwrap().text;
@@ -190,6 +192,7 @@ fn a_players_keys() {
         account: game(),
         op: Op::PlayerItems(PlayerId(765)),
         result: Ok(inventory(vec![item(1, "Sword", None)])),
+        expected: None,
     };
     update(&mut model, now, told);
     assert_eq!(
@@ -208,6 +211,7 @@ fn a_large_inventory_scrolls_by_pages() {
         account: game(),
         op: Op::PlayerItems(PlayerId(765)),
         result: Ok(inventory(items)),
+        expected: None,
     };
     update(&mut model, now, told);
     let page = KeyEvent::new(
@@ -265,6 +269,7 @@ pub fn hostile_player(bad: &str) -> Model {
             remaining_uses: None,
             data: Some(bad.into()),
         }])),
+        expected: None,
     };
     update(&mut model, second(4), told);
     model

@@ -283,8 +283,8 @@ fn some_answer(of: &Op, which: u8) -> Result<Answer, Problem> {
         (_, Op::Verify) => Ok(Answer::Verified),
         (_, Op::CheckPayment(id)) => Ok(Answer::Payment(Payment {
             id: id.clone(),
-            currency: currency("EMT"),
-            amount: amount(
+            currency: Reported::currency("EMT"),
+            amount: Reported::amount(
                 "1".repeat(usize::from(which))
                     .as_str()
                     .get(..60)
@@ -451,7 +451,7 @@ proptest! {
                         })),
                         op => some_answer(op, which),
                     };
-                    Msg::Asked { account: shop(), op, result }
+                    Msg::Asked { account: shop(), op, result, expected: None }
                 }
                 Happening::AnswerLast(which) => match asked.pop() {
                     Some((request, op)) => Msg::Answered { request, result: some_answer(&op, which) },

@@ -49,16 +49,20 @@ fn a_listener_that_is_off_down_or_silent() {
         why: why.into(),
         since: wall(3),
     };
-    let alerts = model.store.alerts(now);
+    let before = alerts::count(&model.store);
     update(&mut model, now, Msg::Listening(down.clone()));
-    assert_eq!(model.store.alerts(now), alerts + 1);
+    assert_eq!(alerts::count(&model.store), before + 1);
     shown(&mut model, now, "callbacks_down");
     press(&mut model, "<esc>", now);
-    assert_eq!(model.store.alerts(now), alerts + 1, "dismissed, not mended");
+    assert_eq!(
+        alerts::count(&model.store),
+        before + 1,
+        "dismissed, not mended"
+    );
     update(&mut model, now, Msg::Listening(down));
     assert!(model.store.notices.is_empty(), "told once");
     update(&mut model, now, Msg::Listening(up(4)));
-    assert_eq!(model.store.alerts(now), alerts);
+    assert_eq!(alerts::count(&model.store), before);
     assert!(screen(&model, now, 120, 40).contains("received again"));
     let later = second(200);
     assert!(resized_screen(&mut model, later, 120, 40).contains("heartbeat 3m ago"));
@@ -327,7 +331,7 @@ fn look_back(effects: &[Effect]) -> Option<RequestId> {
 /// The timeline of a payment, opened from Payments.
 fn timeline_open() -> Model {
     let mut model = receiving();
-    let effects = press(&mut model, "3ggt", second(4));
+    let effects = press(&mut model, "3ggjt", second(4));
     let request = look_back(&effects).unwrap();
     let result = Ok(timeline());
     update(&mut model, second(4), Msg::Timeline { request, result });
@@ -338,7 +342,7 @@ fn timeline_open() -> Model {
 fn a_payments_timeline() {
     let now = second(4);
     let mut model = receiving();
-    let request = look_back(&press(&mut model, "3ggt", now)).unwrap();
+    let request = look_back(&press(&mut model, "3ggjt", now)).unwrap();
     assert!(screen(&model, now, 80, 24).contains("Looking through the ledger"));
     let nothing = Timeline {
         happenings: Vec::new(),
@@ -496,6 +500,7 @@ fn told(account: &AccountId, id: &str, state: &str) -> Msg {
         account: account.clone(),
         op: Op::CheckPayment(PaymentId::new(id).unwrap()),
         result: Ok(Answer::Payment(payment(id, "25.00", state))),
+        expected: None,
     }
 }
 
@@ -510,7 +515,7 @@ fn a_callbacks_check_is_taken_in_as_any_other() {
     let effects = update(&mut model, now, told(&shop(), "ORDER-1042", "FINALIZED"));
     assert_eq!(effects, [Effect::Bell]);
     let watched = &model.store.payments[0];
-    assert!(watched.is_paid());
+    assert_eq!(watched.verdict(), Some(PaymentVerdict::Paid));
     assert_eq!(watched.asking, Some(*request), "ours is under way still");
     assert!(
         model.store.notices.last().unwrap().text.contains("PAID"),
@@ -541,6 +546,7 @@ fn a_payment_nobody_watched_is_watched_once_a_callbacks_check_finds_it() {
         account: shop(),
         op: Op::CheckPayment(id("NEW-2")),
         result: Err(Problem::new(ProblemKind::NotFound, "not known (9001)", "")),
+        expected: None,
     };
     assert_eq!(update(&mut model, now, unknown), []);
     let stranger = AccountId::new("stranger").unwrap();

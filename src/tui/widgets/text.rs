@@ -47,6 +47,29 @@ pub fn fit(text: &str, max: u16) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// The text in at most `max` cells, inert, with `…` in its middle where it was cut: ids differ at their ends.
+pub fn fit_middle(text: &str, max: u16) -> Cow<'_, str> {
+    let inert = inert::line(text);
+    let max = usize::from(max);
+    if inert.width() <= max {
+        return inert;
+    }
+    let room = max.saturating_sub(1);
+    let take = |chars: &mut dyn Iterator<Item = char>, room: usize| {
+        let mut used = 0;
+        let fits = |c: &char| {
+            used += c.width().unwrap_or(0);
+            used <= room
+        };
+        chars.take_while(fits).collect::<Vec<char>>()
+    };
+    let head = take(&mut inert.chars(), room / 2);
+    let mut tail = take(&mut inert.chars().rev(), room - room / 2);
+    tail.reverse();
+    let cut = head.into_iter().chain((max > 0).then_some('…')).chain(tail);
+    Cow::Owned(cut.collect())
+}
+
 /// Words in lines of at most `max` cells; a word longer than a line is broken.
 pub fn wrap(text: &str, max: u16) -> Vec<String> {
     let max = usize::from(max.max(1));
@@ -84,6 +107,14 @@ pub fn path_end(path: &str, room: u16) -> &str {
         .chain(letters)
         .find(|end| width(end) < room)
         .unwrap_or_default()
+}
+
+/// A path in at most `room` cells, cut from the left where it is too long: its end tells it from others.
+pub fn path_within(path: &str, room: u16) -> Cow<'_, str> {
+    if width(path) <= room {
+        return Cow::Borrowed(path);
+    }
+    Cow::Owned(format!("…{}", path_end(path, room)))
 }
 
 /// Writes along one row, from left to right, never beyond its end.
@@ -127,13 +158,10 @@ impl<'a> Pen<'a> {
         self
     }
 
-    /// A path, cut from the left where it is too long: its end tells it from others.
+    /// A path, as [`path_within`] has it.
     pub fn path(&mut self, path: &str, style: Style) -> &mut Self {
-        let left = self.left();
-        if width(path) <= left {
-            return self.text(path, style);
-        }
-        self.text("…", style).text(path_end(path, left), style)
+        let path = path_within(path, self.left());
+        self.text(&path, style)
     }
 
     pub fn text(&mut self, text: &str, style: Style) -> &mut Self {
@@ -158,6 +186,13 @@ impl<'a> Pen<'a> {
         }
         self.x = next;
         self
+    }
+
+    /// An id in a column of `width` cells, cut in its middle where it is too long.
+    pub fn id(&mut self, id: &str, width: u16, style: Style) -> &mut Self {
+        let width = width.min(self.left());
+        let text = fit_middle(id, width);
+        self.cell(&text, width, style)
     }
 
     /// In a column of `width` cells, at its right.
@@ -231,6 +266,21 @@ mod tests {
         assert_eq!(fit("a\u{1b}b", 20), "a\\u{1b}b");
         assert_eq!(fit("abc", 0), "");
         assert_eq!(fit(&"x".repeat(10_000_000), 3), "xx…");
+    }
+
+    #[test]
+    fn ids_are_cut_in_the_middle_where_they_are_alike() {
+        let (a, b) = ("SHOP-2026-11-28-000123", "SHOP-2026-11-28-000124");
+        assert_eq!(fit_middle(a, 22), a);
+        assert_eq!(fit_middle(a, 16), "SHOP-20…8-000123");
+        for max in 2..22 {
+            assert_ne!(fit_middle(a, max), fit_middle(b, max), "{max}");
+            assert_eq!(width(&fit_middle(a, max)), max);
+        }
+        assert_eq!(fit_middle("漢字漢字", 5), "漢…字");
+        assert_eq!(fit_middle("abc", 1), "…");
+        assert_eq!(fit_middle("abc", 0), "");
+        assert_eq!(fit_middle("A\u{202e}B", 20), "A\\u{202e}B");
     }
 
     #[test]

@@ -136,8 +136,8 @@ async fn what_concerns_a_known_payment_is_done_before_what_anybody_may_have_made
     ledger.watch("live", &watch).await.unwrap();
     let seen = Payment {
         id: about("SEEN"),
-        currency: Currency::new("EMT").unwrap(),
-        amount: Amount::received("1").unwrap(),
+        currency: Reported::currency("EMT"),
+        amount: Reported::amount("1"),
         state: PaymentState::New,
     };
     let seen = Observation {

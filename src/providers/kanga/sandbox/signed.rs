@@ -49,7 +49,8 @@ pub(super) struct Fields(Map<String, Value>);
 
 impl Fields {
     pub(super) fn read(body: &[u8]) -> Option<Self> {
-        let Once(fields) = serde_json::from_slice(body).ok()?;
+        let fields: Once<Value> = serde_json::from_slice(body).ok()?;
+        let fields: Map<String, Value> = fields.0.into_iter().collect();
         let is_plain = |value: &Value| !value.is_object() && !value.is_array();
         fields.values().all(is_plain).then_some(Self(fields))
     }

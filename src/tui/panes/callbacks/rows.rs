@@ -84,7 +84,7 @@ impl Columns {
             (&delivery.kind, self.kind, dim),
         ] {
             if wide > 0 {
-                pen.cell(text, wide, style).skip(1);
+                pen.id(text, wide, style).skip(1);
             }
         }
         for (at, (text, tone)) in told::outcome(delivery, look).iter().enumerate() {

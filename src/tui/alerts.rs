@@ -1,0 +1,173 @@
+//! What needs attention: each matter once, the worst first. Derived from the facts; knows no screen.
+
+use crate::domain::{AccountId, Listening, WallTime};
+
+use super::msg::{Level, WatchKey};
+use super::store::{LISTENER, Store};
+use super::theme::Tone;
+use super::watched::{Trouble, Watched};
+
+/// Where an alert leads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Leads {
+    Account(AccountId),
+    Payment(WatchKey),
+    Callbacks,
+    /// A notice, by what it is about: it leads nowhere.
+    Notice(String),
+}
+
+/// One matter that needs attention.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Alert {
+    /// Its stable name.
+    pub matter: String,
+    /// One sentence.
+    pub what: String,
+    pub account: Option<AccountId>,
+    pub since: Option<WallTime>,
+    pub tone: Tone,
+    pub leads: Leads,
+    /// When it was marked as handled.
+    pub handled: Option<WallTime>,
+}
+
+/// Every matter, those that were handled last.
+pub fn all(store: &Store) -> Vec<Alert> {
+    let mut alerts: Vec<Alert> = payments(store)
+        .chain(accounts(store))
+        .chain(unchecked(store))
+        .chain(listener(store))
+        .chain(notices(store))
+        .collect();
+    for alert in &mut alerts {
+        if store.is_handled(&alert.matter, alert.since) {
+            alert.handled = store.handled_at(&alert.matter);
+        }
+    }
+    alerts.sort_by_key(|alert| (alert.handled.is_some(), alert.tone != Tone::Bad));
+    alerts
+}
+
+/// How many are not handled.
+pub fn count(store: &Store) -> usize {
+    let alerts = all(store);
+    alerts
+        .iter()
+        .filter(|alert| alert.handled.is_none())
+        .count()
+}
+
+fn payments(store: &Store) -> impl Iterator<Item = Alert> {
+    let wrong = store.payments.iter().filter(|w| w.needs_attention());
+    wrong.filter_map(|watched| {
+        let payment = watched.latest()?;
+        Some(Alert {
+            matter: watched.matter(),
+            what: format!(
+                "{}: {}",
+                watched.watch.id,
+                payment.explain(watched.expected())
+            ),
+            account: Some(watched.watch.account.clone()),
+            since: watched.changed_at(),
+            tone: payment.severity(watched.expected()).into(),
+            leads: Leads::Payment(watched.key()),
+            handled: None,
+        })
+    })
+}
+
+fn accounts(store: &Store) -> impl Iterator<Item = Alert> {
+    store.accounts.iter().filter_map(|known| {
+        let why = known.status.why()?;
+        let id = known.id();
+        let word = known.status.word();
+        Some(Alert {
+            matter: format!("credentials {id} {word}"),
+            what: format!("credentials of {id}: {word}: {why}"),
+            account: Some(id.clone()),
+            since: known.failing_since.or(known.status.at()),
+            tone: Tone::Bad,
+            leads: Leads::Account(id.clone()),
+            handled: None,
+        })
+    })
+}
+
+/// Payments that cannot be checked are one matter for each account, and none where its credentials are the cause.
+fn unchecked(store: &Store) -> impl Iterator<Item = Alert> {
+    let working = store.accounts.iter().filter(|k| k.status.why().is_none());
+    working.filter_map(|known| {
+        let id = known.id();
+        let failing: Vec<&Watched> = store
+            .payments
+            .iter()
+            .filter(|w| w.watch.account == *id && matches!(w.trouble, Trouble::Failed(_)))
+            .collect();
+        let first = failing.first()?;
+        let Trouble::Failed(problem) = &first.trouble else {
+            return None;
+        };
+        let payments = match failing.len() {
+            1 => format!("{} cannot", first.watch.id),
+            n => format!("{n} payments cannot"),
+        };
+        Some(Alert {
+            matter: format!("checks {id}"),
+            what: format!("{payments} be checked: {}", problem.message),
+            account: Some(id.clone()),
+            since: failing.iter().filter_map(|w| w.failing_since).min(),
+            tone: Tone::Warn,
+            leads: Leads::Payment(first.key()),
+            handled: None,
+        })
+    })
+}
+
+fn listener(store: &Store) -> Option<Alert> {
+    let Listening::Down {
+        address,
+        why,
+        since,
+    } = &store.listening
+    else {
+        return None;
+    };
+    Some(Alert {
+        matter: LISTENER.to_owned(),
+        what: format!("no callbacks are received at {address}: {why}"),
+        account: None,
+        since: Some(*since),
+        tone: Tone::Bad,
+        leads: Leads::Callbacks,
+        handled: None,
+    })
+}
+
+/// Notices about what is told above are the same matter.
+fn notices(store: &Store) -> impl Iterator<Item = Alert> {
+    let told = |about: &str| {
+        about == LISTENER
+            || store
+                .payments
+                .iter()
+                .any(|watched| about == watched.about())
+    };
+    let warnings = store.notices.iter().filter(|n| n.level > Level::Info);
+    warnings
+        .filter(move |n| !told(&n.about))
+        .map(|notice| Alert {
+            matter: format!("notice {}", notice.about),
+            what: notice.text.clone(),
+            account: None,
+            since: store.raised(&notice.about),
+            tone: if notice.level == Level::Error {
+                Tone::Bad
+            } else {
+                Tone::Warn
+            },
+            leads: Leads::Notice(notice.about.clone()),
+            handled: None,
+        })
+}

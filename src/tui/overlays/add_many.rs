@@ -1,0 +1,52 @@
+//! The form that asks to which account several pasted payments belong.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::draw_form;
+use crate::domain::AccountId;
+use crate::tui::panes::Look;
+use crate::tui::panes::payments::pasted::Pasted;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::form::{Field, Form};
+
+/// The form, the payments, and the accounts they may belong to.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub form: Form,
+    accounts: Vec<AccountId>,
+    pub pasted: Pasted,
+}
+
+impl State {
+    pub fn new(accounts: Vec<AccountId>, at: usize, pasted: Pasted) -> Self {
+        let names = accounts.iter().map(ToString::to_string).collect();
+        Self {
+            form: Form::new(vec![Field::choice("Account", names, at)]),
+            accounts,
+            pasted,
+        }
+    }
+
+    pub fn account(&self) -> Option<&AccountId> {
+        let chosen = self.form.fields.first().map_or(0, Field::chosen);
+        self.accounts.get(chosen)
+    }
+
+    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        let rows = &self.pasted.rows;
+        let sums = rows.iter().filter(|(_, sum)| sum.is_some()).count();
+        let note = format!(
+            "{} payments, {sums} of them with an expected amount.",
+            rows.len()
+        );
+        draw_form(
+            &self.form,
+            look,
+            ("Watch the pasted payments", &note, Tone::Dim),
+            look.store.is_live(),
+            screen,
+            buf,
+        )
+    }
+}

@@ -1,0 +1,143 @@
+//! The list of what needs attention: what, at which account, since when.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::tui::alerts::{self, Alert};
+use crate::tui::keys::Action;
+use crate::tui::panes::{Look, age};
+use crate::tui::store::Store;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::list::{List, Step};
+use crate::tui::widgets::text::{Pen, below, cells, paragraph, width, wrap};
+
+/// The widest window it is read in.
+const WIDEST: u16 = 110;
+/// Rows in which the selected matter is told whole.
+const DETAIL: u16 = 4;
+
+/// The selected row.
+#[derive(Debug, Clone, Default)]
+pub struct State {
+    list: List,
+}
+
+impl State {
+    pub fn chosen(&self, store: &Store) -> Option<Alert> {
+        let alerts = alerts::all(store);
+        let at = self.list.selected.min(alerts.len().checked_sub(1)?);
+        alerts.into_iter().nth(at)
+    }
+
+    pub fn step(&mut self, step: Step, screen: Rect, store: &Store) {
+        let len = alerts::all(store).len();
+        let height = parts(screen, len).1;
+        self.list.step(step, len, height);
+    }
+
+    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
+        let theme = look.theme;
+        let alerts = alerts::all(look.store);
+        let (whole, height) = parts(screen, alerts.len());
+        let live = look.store.is_live();
+        let inner = window(buf, screen, theme, "What needs attention", whole, live);
+        if alerts.is_empty() {
+            paragraph(
+                buf,
+                inner,
+                "Nothing needs attention.",
+                theme.style(Tone::Good),
+            );
+            return;
+        }
+        let list = Rect { height, ..inner };
+        let account = alerts.iter().filter_map(|alert| alert.account.as_ref());
+        let account = account
+            .map(|id| width(id.as_str()))
+            .max()
+            .unwrap_or(0)
+            .min(16);
+        let window = self.list.window(alerts.len(), height);
+        let (first, last) = (window.start, window.end);
+        let selected = self.list.selected.min(alerts.len() - 1);
+        for (row, at) in (0..).zip(window) {
+            draw_row(&alerts[at], account, look, (list, row), buf);
+            if at == selected {
+                let line = Rect {
+                    y: list.y + row,
+                    height: 1,
+                    ..list
+                };
+                buf.set_style(line, theme.selected(true));
+            }
+        }
+        let mut under = below(inner, height);
+        if last - first < alerts.len() {
+            let place = format!("{}-{last} of {}", first + 1, alerts.len());
+            Pen::new(buf, under, 0).flush(&place, theme.style(Tone::Dim));
+        }
+        under = below(under, 1);
+        let room = Rect {
+            height: under.height.saturating_sub(1),
+            ..under
+        };
+        paragraph(buf, room, &alerts[selected].what, theme.style(Tone::Plain));
+        let keys = format!(
+            "{} goes there, {} marks it as handled; the counter shows what is not handled.",
+            look.key(Action::GoToAlert),
+            look.key(Action::MarkHandled)
+        );
+        let at = below(under, under.height.saturating_sub(1));
+        Pen::new(buf, at, 0).text(&keys, theme.style(Tone::Dim));
+    }
+}
+
+/// The window's size, and how many rows the list has in it.
+fn parts(screen: Rect, len: usize) -> ((u16, u16), u16) {
+    let frame = 2 + 1 + DETAIL;
+    let height = (cells(len) + frame).clamp(frame + 1, screen.height.saturating_sub(2).max(frame));
+    (
+        (screen.width.min(WIDEST), height),
+        height.saturating_sub(frame),
+    )
+}
+
+fn draw_row(
+    alert: &Alert,
+    account: u16,
+    look: Look<'_>,
+    (area, row): (Rect, u16),
+    buf: &mut Buffer,
+) {
+    let theme = look.theme;
+    let dim = theme.style(Tone::Dim);
+    let (glyph, tone) = match alert.handled {
+        Some(_) => ("✔", Tone::Dim),
+        None => ("!", alert.tone),
+    };
+    let since = match (alert.handled, alert.since) {
+        (Some(at), _) => format!("handled {}", look.ago(at)),
+        (None, Some(since)) => age(since, look.now),
+        (None, None) => String::new(),
+    };
+    let right = width(&since) + 1;
+    let mut pen = Pen::new(buf, area, row);
+    pen.text(glyph, theme.bold(tone)).skip(1);
+    let id = alert.account.as_ref().map_or("", |id| id.as_str());
+    pen.cell(id, account, dim)
+        .skip(u16::from(account > 0))
+        .keep(right);
+    // The whole of it is told below.
+    let first = wrap(&alert.what, pen.left()).into_iter().next();
+    let text = first.unwrap_or_default();
+    pen.text(
+        &text,
+        theme.style(if alert.handled.is_some() {
+            Tone::Dim
+        } else {
+            Tone::Plain
+        }),
+    );
+    Pen::new(buf, area, row).flush(&since, dim);
+}

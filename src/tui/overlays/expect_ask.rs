@@ -1,0 +1,47 @@
+//! Asks before an expectation takes the place of another one.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::domain::Expectation;
+use crate::tui::keys::Action;
+use crate::tui::msg::NewWatch;
+use crate::tui::panes::Look;
+use crate::tui::theme::Tone;
+use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::text::{below, cells, paragraph, wrap};
+
+/// What is to change.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub new: NewWatch,
+    /// The expectation in force.
+    pub current: Expectation,
+}
+
+impl State {
+    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
+        let theme = look.theme;
+        let known = look.store.known(&self.new.account);
+        let live = known.is_some_and(|known| known.account.environment.is_live());
+        let to = self.new.expected.as_ref().map(ToString::to_string);
+        let text = format!(
+            "{} at {} expects {}. Change it to {}?",
+            self.new.id,
+            self.new.account,
+            self.current,
+            to.unwrap_or_default()
+        );
+        let wide = screen.width.min(70);
+        let rows = cells(wrap(&text, wide.saturating_sub(4).max(1)).len());
+        let title = "Change the expected amount";
+        let inner = window(buf, screen, theme, title, (wide, rows + 5), live);
+        let used = paragraph(buf, inner, &text, theme.style(Tone::Plain));
+        let keys = format!(
+            "{} changes it, {} leaves it. The timeline shows both.",
+            look.key(Action::ConfirmExpected),
+            look.key(Action::LeaveExpected)
+        );
+        paragraph(buf, below(inner, used + 1), &keys, theme.style(Tone::Dim));
+    }
+}

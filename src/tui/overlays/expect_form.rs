@@ -1,0 +1,77 @@
+//! The form that says what a watched payment must come to.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+
+use super::draw_form;
+use crate::domain::{AccountId, Amount, Expected, ExpectedBy, PaymentId};
+use crate::tui::msg::NewWatch;
+use crate::tui::panes::Look;
+use crate::tui::theme::Tone;
+use crate::tui::watched::Watched;
+use crate::tui::widgets::form::{Field, Form};
+
+/// The form and the payment it is about.
+#[derive(Debug, Clone)]
+pub struct State {
+    pub form: Form,
+    account: AccountId,
+    id: PaymentId,
+}
+
+const AMOUNT: usize = 0;
+const CURRENCY: usize = 1;
+
+impl State {
+    pub fn new(watched: &Watched) -> Self {
+        let sum = watched.expected();
+        let amount = sum.map_or("", |sum| sum.amount.as_str());
+        let currency = sum.map_or("", |sum| sum.currency.as_str());
+        Self {
+            form: Form::new(vec![
+                Field::text("Amount", "what must be paid, like 25.00", amount),
+                Field::text("Currency", "of that amount, like EMT", currency),
+            ]),
+            account: watched.watch.account.clone(),
+            id: watched.watch.id.clone(),
+        }
+    }
+
+    /// The expectation it makes, or errors beside its fields.
+    pub fn submit(&mut self) -> Option<NewWatch> {
+        let fields = &mut self.form.fields;
+        let amount = Amount::typed(fields[AMOUNT].typed());
+        let currency = super::currency(fields[CURRENCY].typed());
+        fields[AMOUNT].error = amount.as_ref().err().map(ToString::to_string);
+        fields[CURRENCY].error = currency.as_ref().err().cloned();
+        if self.form.find_error() {
+            return None;
+        }
+        let expected = Expected {
+            amount: amount.ok()?,
+            currency: currency.ok()?,
+        };
+        Some(NewWatch {
+            account: self.account.clone(),
+            id: self.id.clone(),
+            expected: Some(expected),
+            by: ExpectedBy::Form,
+        })
+    }
+
+    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        let title = format!("Expected amount of {}", self.id);
+        draw_form(
+            &self.form,
+            look,
+            (
+                &title,
+                "Shown as PAID only if amount and currency match.",
+                Tone::Dim,
+            ),
+            look.store.is_live(),
+            screen,
+            buf,
+        )
+    }
+}

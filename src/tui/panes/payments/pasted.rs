@@ -1,0 +1,139 @@
+//! Several payments in a pasted text, a line each: `id`, or `id;amount;currency` with semicolons, commas or tabs.
+
+use std::collections::HashMap;
+
+use crate::domain::{Amount, Currency, Expected, PaymentId};
+
+/// More lines than this are not taken at once.
+const LINES_MAX: usize = 5_000;
+
+/// What a pasted text holds.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pasted {
+    /// In the order of the lines, each id once.
+    pub rows: Vec<(PaymentId, Option<Expected>)>,
+    /// Lines that are no payment, by number, and why.
+    pub bad: Vec<(usize, String)>,
+}
+
+/// Reads a text of several lines, or of one that has an amount; `None` where it is one id alone, or nothing.
+pub fn read(text: &str) -> Option<Pasted> {
+    // A terminal pastes a carriage return for the end of a line.
+    let text = text.replace("\r\n", "\n");
+    let lines: Vec<(usize, &str)> = (1..)
+        .zip(text.split(['\n', '\r']))
+        .map(|(number, line)| (number, line.trim()))
+        .filter(|(_, line)| !line.is_empty())
+        .collect();
+    match lines.as_slice() {
+        [] => return None,
+        // An id may have a comma in it.
+        [(_, line)] if !matches!(row(line), Ok((_, Some(_)))) => return None,
+        _ => {}
+    }
+    let mut pasted = Pasted::default();
+    let mut places: HashMap<PaymentId, usize> = HashMap::new();
+    for (number, line) in lines {
+        if pasted.rows.len() == LINES_MAX {
+            let why = format!("only {LINES_MAX} lines are taken at once");
+            pasted.bad.push((number, why));
+            break;
+        }
+        match row(line) {
+            // The heading of a table.
+            Err(_) if number == 1 && line.to_ascii_lowercase().starts_with("id") => {}
+            Err(why) => pasted.bad.push((number, why)),
+            Ok((id, expected)) => match places.get(&id) {
+                Some(at) if pasted.rows[*at].1 == expected => {}
+                Some(_) => {
+                    let why = format!("{id} is there twice, with another amount");
+                    pasted.bad.push((number, why));
+                }
+                None => {
+                    places.insert(id.clone(), pasted.rows.len());
+                    pasted.rows.push((id, expected));
+                }
+            },
+        }
+    }
+    Some(pasted)
+}
+
+fn row(line: &str) -> Result<(PaymentId, Option<Expected>), String> {
+    let separator = ['\t', ';', ','].into_iter().find(|c| line.contains(*c));
+    let fields: Vec<&str> = match separator {
+        Some(separator) => line.split(separator).map(unquoted).collect(),
+        None => vec![unquoted(line)],
+    };
+    let (id, sum) = match fields.as_slice() {
+        [id] | [id, "", ""] => (id, None),
+        [id, amount, currency] => (id, Some((amount, currency))),
+        _ => return Err("write id;amount;currency".into()),
+    };
+    let expected = match sum {
+        None => None,
+        Some((amount, currency)) => Some(Expected {
+            amount: Amount::typed(amount).map_err(|error| error.to_string())?,
+            currency: Currency::new(*currency).map_err(|error| error.to_string())?,
+        }),
+    };
+    let id = PaymentId::new(*id).map_err(|error| error.to_string())?;
+    Ok((id, expected))
+}
+
+fn unquoted(field: &str) -> &str {
+    let field = field.trim();
+    let inside = field
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    inside.unwrap_or(field).trim()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(text: &str) -> Vec<String> {
+        let pasted = read(text).unwrap();
+        let show = |(id, expected): &(PaymentId, Option<Expected>)| match expected {
+            Some(sum) => format!("{id}={sum}"),
+            None => id.to_string(),
+        };
+        pasted.rows.iter().map(show).collect()
+    }
+
+    #[test]
+    fn several_lines_are_payments_with_or_without_amounts() {
+        for end in ["\n", "\r\n", "\r"] {
+            let text = ["A-1", "", " B-2 ", "C-3", ""].join(end);
+            assert_eq!(rows(&text), ["A-1", "B-2", "C-3"], "{end:?}");
+        }
+        for separator in ["\t", ";", ",", " ; "] {
+            let text = ["A-1", "25.00", "EMT"].join(separator);
+            assert_eq!(rows(&text), ["A-1=25.00 EMT"]);
+            let text = format!("ID;amount;currency\n{text}\nORDER-łódź ✓/1\nB-2;;\n");
+            assert_eq!(rows(&text), ["A-1=25.00 EMT", "ORDER-łódź ✓/1", "B-2"]);
+        }
+        assert_eq!(rows("\"A-1\";\"1\";\"EMT\"\nA-1;1.0;EMT"), ["A-1=1 EMT"]);
+    }
+
+    #[test]
+    fn one_id_alone_is_no_list() {
+        for text in ["", " \n ", "A-1", "A-1\n", "order,17", "A;B"] {
+            assert_eq!(read(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_bad_line_is_named_and_the_others_are_taken() {
+        let pasted =
+            read("A-1;1,5;EMT\nB-2;-1;EMT\nC-3;1;E MT\nD-4;1\nA\u{7}\nE-5;1;EMT\nE-5;2;EMT")
+                .unwrap();
+        assert_eq!(pasted.rows.len(), 1);
+        let bad: Vec<usize> = pasted.bad.iter().map(|(line, _)| *line).collect();
+        assert_eq!(bad, [1, 2, 3, 4, 5, 7]);
+        let many = "X\n".repeat(3) + &(0..6_000).map(|n| format!("P-{n}\n")).collect::<String>();
+        let pasted = read(&many).unwrap();
+        assert_eq!((pasted.rows.len(), pasted.bad.len()), (LINES_MAX, 1));
+    }
+}

@@ -1,0 +1,210 @@
+//! Which watched payments are shown and in which order, and what they come to together.
+
+use std::collections::BTreeMap;
+
+use crate::domain::{Currency, PaymentVerdict, Total};
+use crate::tui::panes::contains;
+use crate::tui::store::Store;
+use crate::tui::watched::{Trouble, Watched};
+
+/// In which order payments stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sort {
+    /// Those that need attention first, then the newest.
+    #[default]
+    Attention,
+    /// The newest on the list first.
+    Newest,
+    /// The latest change first.
+    Changed,
+    /// By id.
+    Id,
+}
+
+impl Sort {
+    pub fn next(self) -> Self {
+        match self {
+            Self::Attention => Self::Newest,
+            Self::Newest => Self::Changed,
+            Self::Changed => Self::Id,
+            Self::Id => Self::Attention,
+        }
+    }
+
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Attention => "needs attention first",
+            Self::Newest => "newest first",
+            Self::Changed => "latest change first",
+            Self::Id => "by id",
+        }
+    }
+}
+
+/// The places in [`Store::payments`] of the payments that pass the filter, in their order.
+pub fn order(store: &Store, filter: &str, sort: Sort) -> Vec<usize> {
+    let mut rows: Vec<usize> = (0..store.payments.len())
+        .filter(|at| passes(&store.payments[*at], filter))
+        .collect();
+    let payment = |at: &usize| &store.payments[*at];
+    match sort {
+        // The list itself is newest first.
+        Sort::Newest => {}
+        Sort::Attention => rows.sort_by_key(|at| rank(payment(at), store)),
+        Sort::Changed => rows.sort_by_key(|at| std::cmp::Reverse(payment(at).changed_at())),
+        Sort::Id => rows.sort_by(|a, b| payment(a).watch.id.cmp(&payment(b).watch.id)),
+    }
+    rows
+}
+
+/// What needs attention and was not handled stands on top, the worst first.
+fn rank(watched: &Watched, store: &Store) -> u8 {
+    if !needs_attention(watched, store) {
+        return u8::MAX;
+    }
+    match watched.verdict() {
+        Some(PaymentVerdict::Less | PaymentVerdict::OtherCurrency) => 0,
+        Some(PaymentVerdict::UnreadableAmount | PaymentVerdict::More) => 1,
+        Some(PaymentVerdict::Open) => 2,
+        Some(
+            PaymentVerdict::Failed
+            | PaymentVerdict::NotCompared
+            | PaymentVerdict::Paid
+            | PaymentVerdict::Cancelled,
+        )
+        | None => 3,
+    }
+}
+
+/// Whether an operator should look at it and has not marked it as handled.
+pub fn needs_attention(watched: &Watched, store: &Store) -> bool {
+    watched.needs_attention() && !store.is_handled(&watched.matter(), watched.changed_at())
+}
+
+/// Whether nothing is left to be done about it: its page was never opened, it was cancelled, or its money came as
+/// expected, or what was wrong was marked as handled.
+pub fn is_settled(watched: &Watched, store: &Store) -> bool {
+    match watched.verdict() {
+        None => watched.is_expired(),
+        Some(PaymentVerdict::Paid | PaymentVerdict::Cancelled) => true,
+        Some(PaymentVerdict::Open | PaymentVerdict::NotCompared) => false,
+        Some(
+            PaymentVerdict::Less
+            | PaymentVerdict::More
+            | PaymentVerdict::OtherCurrency
+            | PaymentVerdict::UnreadableAmount
+            | PaymentVerdict::Failed,
+        ) => !needs_attention(watched, store),
+    }
+}
+
+/// Whether every word of the filter is in its id, state, verdict or account.
+fn passes(watched: &Watched, filter: &str) -> bool {
+    let payment = watched.latest();
+    let state = payment.map_or("", |payment| payment.state.as_str());
+    let verdict = watched.verdict();
+    let name = verdict.map_or("", PaymentVerdict::as_str);
+    let trouble = match watched.trouble {
+        Trouble::None => "",
+        Trouble::NotKnown => "not found",
+        Trouble::Failed(_) => "no answer",
+    };
+    let texts = [
+        watched.watch.id.as_str(),
+        watched.watch.account.as_str(),
+        state,
+        name,
+        trouble,
+    ];
+    filter
+        .split_whitespace()
+        .all(|word| texts.iter().any(|text| contains(text, word)))
+}
+
+/// What the payments that are shown come to.
+#[derive(Debug, Default, PartialEq)]
+pub struct Totals {
+    pub open: usize,
+    pub paid: usize,
+    /// FINALIZED, with nothing to compare it with.
+    uncompared: usize,
+    pub attention: usize,
+    /// What was paid, and what may still be, in each currency.
+    sums: BTreeMap<Currency, (Total, Total)>,
+}
+
+impl Totals {
+    pub fn of<'a>(shown: impl Iterator<Item = &'a Watched>, store: &Store) -> Self {
+        let mut totals = Self::default();
+        for watched in shown {
+            totals.attention += usize::from(needs_attention(watched, store));
+            let Some(payment) = watched.latest() else {
+                totals.open += 1;
+                continue;
+            };
+            let paid = match payment.verdict(watched.expected()) {
+                PaymentVerdict::Paid => true,
+                PaymentVerdict::Open => false,
+                PaymentVerdict::NotCompared => {
+                    totals.uncompared += 1;
+                    continue;
+                }
+                PaymentVerdict::Less
+                | PaymentVerdict::More
+                | PaymentVerdict::OtherCurrency
+                | PaymentVerdict::UnreadableAmount
+                | PaymentVerdict::Failed
+                | PaymentVerdict::Cancelled => continue,
+            };
+            totals.paid += usize::from(paid);
+            totals.open += usize::from(!paid);
+            if let (Some(amount), Some(currency)) = (payment.amount.read(), payment.currency.read())
+            {
+                let sums = totals.sums.entry(currency.clone()).or_default();
+                // What is too long to be added up is no amount of money.
+                let _ = if paid {
+                    sums.0.add(amount)
+                } else {
+                    sums.1.add(amount)
+                };
+            }
+        }
+        totals
+    }
+
+    /// `12 open · 3 paid: 3249 EMT, 0.5 BTC`: the longest wording that fits, the counts in any case.
+    pub fn words(&self, room: u16) -> String {
+        let room = usize::from(room);
+        let sums = |paid: bool| -> Vec<String> {
+            let pick = |(currency, sums): (&Currency, &(Total, Total))| {
+                let total = if paid { &sums.0 } else { &sums.1 };
+                (*total != Total::default()).then(|| format!("{total} {currency}"))
+            };
+            self.sums.iter().filter_map(pick).collect()
+        };
+        let list = |sums: &[String]| {
+            if sums.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", sums.join(", "))
+            }
+        };
+        let say = |open: &str, paid: &str| {
+            let parts = [
+                (self.open, "open", open),
+                (self.paid, "paid", paid),
+                (self.uncompared, "not compared", ""),
+            ];
+            let some = parts.into_iter().filter(|(count, ..)| *count > 0);
+            let words = some.map(|(count, word, sums)| format!("{count} {word}{sums}"));
+            words.collect::<Vec<_>>().join(" · ")
+        };
+        let (open, paid) = (list(&sums(false)), list(&sums(true)));
+        let wordings = [say(&open, &paid), say("", &paid)];
+        let fits = |text: &String| text.chars().count() <= room;
+        wordings
+            .into_iter()
+            .find(fits)
+            .unwrap_or_else(|| say("", ""))
+    }
+}

@@ -1,0 +1,411 @@
+//! The list of watched payments, and where the pane's parts lie.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use tui_input::Input;
+
+use super::State;
+use super::rows::{Totals, needs_attention};
+use super::{Sort, detail};
+use crate::domain::WallTime;
+use crate::tui::keys::Action;
+use crate::tui::panes::{Look, age};
+use crate::tui::store::Phase;
+use crate::tui::theme::Tone;
+use crate::tui::watched::{Trouble, Watched};
+use crate::tui::widgets::form::draw_filter;
+use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
+
+/// Where the pane's parts lie.
+pub struct Parts {
+    head: Option<Rect>,
+    pub list: Rect,
+    detail: Rect,
+}
+
+impl State {
+    /// The detail has its place at the bottom, and what a list of `len` rows leaves free.
+    pub fn parts(&self, area: Rect, len: usize) -> Parts {
+        let least = match area.height {
+            0..8 => 0,
+            8..12 => 5,
+            12..18 => 7,
+            height => (height / 2).clamp(9, 16),
+        };
+        // A filter must be seen as long as it hides something.
+        let head = area.height >= 14 || (area.height >= 4 && !self.filter.is_empty());
+        let free = area.height.saturating_sub(u16::from(head) + cells(len) + 1);
+        let detail = if least > 0 {
+            free.clamp(least, 16.max(least))
+        } else {
+            0
+        };
+        let upper = Rect {
+            height: area.height - detail,
+            ..area
+        };
+        Parts {
+            head: head.then_some(Rect { height: 1, ..upper }),
+            list: below(upper, u16::from(head)),
+            detail: below(area, upper.height),
+        }
+    }
+
+    /// What the payments that are shown come to, for the frame.
+    pub fn note(&self, look: Look<'_>, room: u16) -> Option<(String, Tone)> {
+        let payments = &look.store.payments;
+        if payments.is_empty() {
+            return None;
+        }
+        let shown = self.rows(look.store);
+        let totals = Totals::of(shown.iter().map(|at| &payments[*at]), look.store);
+        let (attention, short, tone) = match totals.attention {
+            0 => (String::new(), String::new(), Tone::Dim),
+            1 => ("! 1 needs attention".to_owned(), "! 1".into(), Tone::Bad),
+            n => (format!("! {n} need attention"), format!("! {n}"), Tone::Bad),
+        };
+        let words = totals.words(room.saturating_sub(width(&attention) + 3));
+        let both = |attention: &str, words: String| {
+            let gap = if attention.is_empty() || words.is_empty() {
+                ""
+            } else {
+                " · "
+            };
+            format!("{attention}{gap}{words}")
+        };
+        // The longest wording there is room for; what needs attention is said in any case.
+        let wordings = [both(&attention, words), both(&short, totals.words(0))];
+        let fits = |note: &String| width(note) <= room;
+        Some((wordings.into_iter().find(fits).unwrap_or(short), tone))
+    }
+
+    /// Draws the pane; `typing` is the filter being typed. Gives the cursor's column in it.
+    pub fn view(
+        &self,
+        look: Look<'_>,
+        typing: Option<&Input>,
+        area: Rect,
+        buf: &mut Buffer,
+    ) -> Option<u16> {
+        let payments = &look.store.payments;
+        if payments.is_empty() {
+            draw_empty(look, area, buf);
+            return None;
+        }
+        let rows = self.rows(look.store);
+        let parts = self.parts(area, rows.len());
+        let shown: Vec<&Watched> = rows.iter().map(|at| &payments[*at]).collect();
+        let window = self.list.window(shown.len(), parts.list.height);
+        let columns = Columns::new(parts.list.width, &shown[window.clone()], look, self);
+        let mut cursor = None;
+        if let Some(input) = typing {
+            let hint = "id, state, verdict or account";
+            let line = parts.head.unwrap_or(Rect { height: 1, ..area });
+            cursor = Some(draw_filter(buf, line, input, hint, look.theme));
+        } else if let Some(head) = parts.head {
+            if self.filter.is_empty() {
+                columns.draw_head(look, head, buf);
+            } else {
+                self.draw_kept_filter(shown.len(), look, head, buf);
+            }
+        }
+        if shown.is_empty() {
+            let text = "No watched payment matches the filter.";
+            paragraph(buf, parts.list, text, look.theme.style(Tone::Dim));
+            return cursor;
+        }
+        let place = self.place(look, &shown, window.clone());
+        let selected = self.place_of_selected(look.store, &rows);
+        for (row, at) in (0..).zip(window) {
+            let watched = shown[at];
+            columns.draw_row(
+                watched,
+                self.is_marked(watched),
+                look,
+                (parts.list, row),
+                buf,
+            );
+            if at == selected {
+                let line = Rect {
+                    y: parts.list.y + row,
+                    height: 1,
+                    ..parts.list
+                };
+                buf.set_style(line, look.theme.selected(look.focused));
+            }
+        }
+        let (place, tone) = (place.0.as_str(), place.1);
+        detail::draw(shown[selected], (place, tone), look, parts.detail, buf);
+        cursor
+    }
+
+    fn draw_kept_filter(&self, shown: usize, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+        let theme = look.theme;
+        let all = look.store.payments.len();
+        let text = format!("{shown} of {all} match ");
+        Pen::new(buf, area, 0)
+            .text("filter / ", theme.bold(Tone::Accent))
+            .text(&self.filter, theme.style(Tone::Plain))
+            .skip(2)
+            .text(&text, theme.style(Tone::Dim))
+            .text(
+                &format!("· {} clears it", look.key(Action::Escape)),
+                theme.style(Tone::Dim),
+            );
+    }
+
+    /// Which rows of how many are seen, in which order, and whether what needs attention is out of sight.
+    fn place(
+        &self,
+        look: Look<'_>,
+        shown: &[&Watched],
+        window: std::ops::Range<usize>,
+    ) -> (String, Tone) {
+        let unseen = |rows: &[&Watched]| {
+            let calls = |watched: &&&Watched| needs_attention(watched, look.store);
+            rows.iter().filter(calls).count()
+        };
+        let (above, under) = (unseen(&shown[..window.start]), unseen(&shown[window.end..]));
+        let mut parts = Vec::new();
+        if !self.marked.is_empty() {
+            parts.push(format!("{} marked", self.marked.len()));
+        }
+        if self.sort != Sort::default() {
+            parts.push(self.sort.words().to_owned());
+        }
+        if window.len() < shown.len() {
+            parts.push(format!(
+                "{}-{} of {}",
+                window.start + 1,
+                window.end,
+                shown.len()
+            ));
+        }
+        if above > 0 {
+            parts.push(format!("! {above} above"));
+        }
+        if under > 0 {
+            parts.push(format!("! {under} below"));
+        }
+        let tone = if above + under > 0 {
+            Tone::Bad
+        } else {
+            Tone::Dim
+        };
+        (parts.join(" · "), tone)
+    }
+}
+
+fn draw_empty(look: Look<'_>, area: Rect, buf: &mut Buffer) {
+    let area = Rect {
+        x: area.x + 1,
+        width: area.width.saturating_sub(2),
+        ..area
+    };
+    let area = below(area, area.height / 5);
+    let (first, then) = match look.store.phase {
+        Phase::Opening => ("Opening the ledger…".to_owned(), String::new()),
+        Phase::Ready | Phase::Failed(_) => (
+            "No payment is watched.".to_owned(),
+            format!(
+                "Press {} and type a payment's id, or paste one or many (id;amount;currency) here. {} builds a link for a payer and watches its payment.",
+                look.key(Action::AddWatch),
+                look.key(Action::Link)
+            ),
+        ),
+    };
+    let rows = paragraph(buf, area, &first, look.theme.style(Tone::Plain));
+    paragraph(
+        buf,
+        below(area, rows + 1),
+        &then,
+        look.theme.style(Tone::Dim),
+    );
+}
+
+/// How wide each column is.
+struct Columns {
+    marks: u16,
+    account: u16,
+    amount: u16,
+    currency: u16,
+    expected: u16,
+    compared: u16,
+    next: u16,
+    id: u16,
+}
+
+const STATE: u16 = 12;
+const AGE: u16 = 5;
+/// Columns of how the money compares: its words, or its sign alone.
+const COMPARED: (u16, u16) = (16, 1);
+
+impl Columns {
+    fn new(total: u16, shown: &[&Watched], look: Look<'_>, state: &State) -> Self {
+        let widest = |measure: &dyn Fn(&Watched) -> Option<u16>, least: u16, most: u16| {
+            let all = shown.iter().filter_map(|watched| measure(watched));
+            all.max().unwrap_or(0).clamp(least, most)
+        };
+        let roomy = total >= 60;
+        let amount = |w: &Watched| w.latest().map(|payment| width(payment.amount.as_str()));
+        let currency = |w: &Watched| w.latest().map(|payment| width(payment.currency.as_str()));
+        let expected = |w: &Watched| w.expected().map(|sum| width(&sum.to_string()));
+        let id = |w: &Watched| Some(width(w.watch.id.as_str()));
+        let mut columns = Self {
+            marks: if state.marked.is_empty() { 0 } else { 2 },
+            account: if total >= 90 && look.store.accounts.len() > 1 {
+                13
+            } else {
+                0
+            },
+            amount: widest(&amount, 6, if roomy { 20 } else { 9 }),
+            currency: widest(&currency, 3, if roomy { 8 } else { 5 }),
+            expected: if total >= 110 {
+                widest(&expected, 8, 24) + 2
+            } else {
+                0
+            },
+            compared: if roomy { COMPARED.0 } else { COMPARED.1 },
+            next: match (total >= 56, look.still) {
+                (false, _) => 0,
+                (true, false) => 6,
+                (true, true) => 10,
+            },
+            id: 0,
+        };
+        // An id comes before what is seen elsewhere, too.
+        let named = widest(&id, 16, u16::MAX);
+        if columns.room_for_id(total) < named.min(20) {
+            columns.next = 0;
+        }
+        if columns.room_for_id(total) < named.min(16) {
+            columns.compared = COMPARED.1;
+        }
+        columns.id = columns.room_for_id(total).min(named);
+        columns
+    }
+
+    fn room_for_id(&self, total: u16) -> u16 {
+        let fixed = self.marks
+            + STATE
+            + self.account
+            + self.amount
+            + self.currency
+            + self.expected
+            + self.compared
+            + AGE
+            + self.next;
+        // A space after state, id, amount, currency and comparison.
+        total.saturating_sub(fixed + 5)
+    }
+
+    fn draw_head(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+        let dim = look.theme.style(Tone::Dim);
+        let mut pen = Pen::new(buf, area, 0);
+        pen.skip(self.marks);
+        pen.cell("  state", STATE, dim).skip(1);
+        pen.cell("payment", self.id, dim).skip(1);
+        pen.cell("account", self.account, dim);
+        pen.right("amount", self.amount, dim).skip(1);
+        pen.skip(self.currency);
+        pen.right(
+            if self.expected > 0 { "expected" } else { "" },
+            self.expected,
+            dim,
+        )
+        .skip(1);
+        let words = self.compared > COMPARED.1;
+        pen.cell(if words { "vs. order" } else { "" }, self.compared, dim)
+            .skip(1);
+        pen.right("since", AGE, dim);
+        pen.right(if self.next > 0 { "next" } else { "" }, self.next, dim);
+    }
+
+    fn draw_row(
+        &self,
+        watched: &Watched,
+        marked: bool,
+        look: Look<'_>,
+        (area, row): (Rect, u16),
+        buf: &mut Buffer,
+    ) {
+        let theme = look.theme;
+        let dim = theme.style(Tone::Dim);
+        let (glyph, word, tone) = watched.badge(look.now);
+        // A state that could not be checked again is not what it looks like.
+        let state = if watched.stale_since().is_some() {
+            dim
+        } else {
+            theme.bold(tone)
+        };
+        let mut pen = Pen::new(buf, area, row);
+        pen.cell(
+            if marked { "▪" } else { "" },
+            self.marks,
+            theme.bold(Tone::Accent),
+        )
+        .text(glyph, theme.bold(tone))
+        .skip(1)
+        .cell(&word, STATE - 2, state)
+        .skip(1)
+        .id(watched.watch.id.as_str(), self.id, theme.style(Tone::Plain))
+        .skip(1)
+        .cell(watched.watch.account.as_str(), self.account, dim);
+        let (amount, currency, tone) = match (watched.latest(), watched.expected()) {
+            (Some(payment), _) => {
+                let (amount, currency) = (payment.amount.to_string(), payment.currency.to_string());
+                (amount, currency, Tone::Plain)
+            }
+            (None, Some(sum)) => (sum.amount.to_string(), sum.currency.to_string(), Tone::Dim),
+            (None, None) => (String::new(), String::new(), Tone::Dim),
+        };
+        let expected = watched.expected().map(ToString::to_string);
+        pen.right(&amount, self.amount, theme.style(tone))
+            .skip(1)
+            .cell(&currency, self.currency, dim)
+            .right(&expected.unwrap_or_default(), self.expected, dim)
+            .skip(1);
+        let (sign, words, tone) = watched.mark(look.now);
+        let words = if self.compared > COMPARED.1 {
+            format!("{sign} {words}").trim_start().to_owned()
+        } else {
+            sign.to_owned()
+        };
+        pen.cell(&words, self.compared, theme.style(tone)).skip(1);
+        let since = match watched.changed_at() {
+            Some(at) if watched.is_final() => clock_short(at, look),
+            Some(at) => age(at, look.now),
+            None => String::new(),
+        };
+        pen.right(&since, AGE, dim);
+        let (next, tone) = next_word(watched, look);
+        pen.right(&next, self.next, theme.style(tone));
+    }
+}
+
+/// What never changes again is dated, not aged, so that it need not be redrawn.
+fn clock_short(at: WallTime, look: Look<'_>) -> String {
+    let at = at.date_and_clock(&look.store.zone);
+    let today = look.now.wall.date_and_clock(&look.store.zone);
+    let part = if at.get(..10) == today.get(..10) {
+        11..16
+    } else {
+        5..10
+    };
+    at.get(part).unwrap_or(&at).to_owned()
+}
+
+fn next_word(watched: &Watched, look: Look<'_>) -> (String, Tone) {
+    if watched.asking.is_some() {
+        let waits = look.store.waiting_for(watched.asking).is_some();
+        return (if waits { "waits" } else { "now" }.into(), Tone::Busy);
+    }
+    let tone = match watched.trouble {
+        Trouble::Failed(_) => Tone::Bad,
+        Trouble::None | Trouble::NotKnown => Tone::Dim,
+    };
+    match watched.due() {
+        Some(due) => (look.until(due), tone),
+        None => (String::new(), Tone::Dim),
+    }
+}

@@ -1,0 +1,630 @@
+//! The payments pane: what is expected is never lost, what is wrong is never out of sight, and many are handled at once.
+
+use std::time::Duration;
+
+use insta::assert_snapshot;
+
+use super::*;
+use crate::tui::msg::NewWatch;
+
+fn ready_with(setup: Setup, watches: Vec<(Watch, Vec<Observation>)>) -> Model {
+    let mut model = sized(setup, 120, 40);
+    let mut readiness = readiness(watches, Vec::new());
+    readiness.verify = Vec::new();
+    update(&mut model, second(0), Msg::Ready(readiness));
+    model
+}
+
+fn ready(watches: Vec<(Watch, Vec<Observation>)>) -> Model {
+    ready_with(sandbox_setup(), watches)
+}
+
+/// One that asked 250 EMT and was paid 1.
+fn underpaid() -> Model {
+    ready(vec![(
+        watch("LIVE-1", Some("250")),
+        seen("LIVE-1", "1", &["ACTIVE", "FINALIZED"]),
+    )])
+}
+
+fn verdict(model: &Model, at: usize) -> Option<PaymentVerdict> {
+    model.store.payments[at].verdict()
+}
+
+fn watch_effects(effects: &[Effect]) -> Vec<NewWatch> {
+    let made = effects.iter().filter_map(|effect| match effect {
+        Effect::Watch(new) => Some(new.clone()),
+        _ => None,
+    });
+    made.collect()
+}
+
+fn checks(effects: &[Effect]) -> Vec<&str> {
+    let made = effects.iter().filter_map(|effect| match effect {
+        Effect::Ask {
+            op: Op::CheckPayment(id),
+            ..
+        } => Some(id.as_str()),
+        _ => None,
+    });
+    made.collect()
+}
+
+#[test]
+fn adding_or_pasting_a_watched_id_keeps_its_expected_amount_its_verdict_and_its_alert() {
+    for keys in ["aLIVE-1<enter>", "paste"] {
+        let mut model = underpaid();
+        let effects = if keys == "paste" {
+            update(&mut model, second(1), Msg::Paste("LIVE-1".into()));
+            press(&mut model, "<enter>", second(1))
+        } else {
+            press(&mut model, keys, second(1))
+        };
+        assert_eq!(watch_effects(&effects), [new_watch("LIVE-1", None)]);
+        assert_eq!(model.store.payments.len(), 1);
+        assert_eq!(verdict(&model, 0), Some(PaymentVerdict::Less));
+        assert_eq!(alerts::count(&model.store), 1);
+    }
+}
+
+#[test]
+fn another_expected_amount_needs_a_yes() {
+    let mut model = underpaid();
+    let effects = press(&mut model, "aLIVE-1<tab>1<tab>EMT<enter>", second(1));
+    let new = watch_effects(&effects).remove(0);
+    assert_eq!(new.expected, Some(emt("1")));
+    assert_eq!(
+        verdict(&model, 0),
+        Some(PaymentVerdict::Less),
+        "nothing changes before the answer"
+    );
+    let stays = model.store.payments[0].watch.expected.clone();
+    let result = Ok(stays);
+    update(&mut model, second(1), Msg::Watched { new, result });
+    assert_snapshot!(
+        "expect_ask_80x24",
+        resized_screen(&mut model, second(1), 80, 24)
+    );
+    let mut left = model.clone();
+    assert_eq!(press(&mut left, "n", second(2)), []);
+    assert_eq!(verdict(&left, 0), Some(PaymentVerdict::Less));
+
+    let effects = press(&mut model, "y", second(2));
+    let [Effect::Expect(new)] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    let (new, result) = (new.clone(), Ok(None));
+    update(&mut model, second(2), Msg::Watched { new, result });
+    assert_eq!(verdict(&model, 0), Some(PaymentVerdict::Paid));
+}
+
+#[test]
+fn a_second_link_with_an_id_in_use_does_not_turn_an_under_paid_order_into_a_paid_one() {
+    let mut model = underpaid();
+    let effects = press(&mut model, "LLIVE-1<tab>1<tab>EMT<enter>", second(1));
+    let Some(Effect::Ask { request, .. }) = effects.first() else {
+        panic!("{effects:?}");
+    };
+    let request = *request;
+    // The deck refuses it; see its own tests.
+    let why = "no link was made: payment LIVE-1 is FINALIZED";
+    let result = Err(Problem::new(ProblemKind::Usage, why, "use a new id"));
+    update(&mut model, second(1), Msg::Answered { request, result });
+    assert!(screen(&model, second(1), 120, 40).contains(why));
+    press(&mut model, "<esc>", second(2));
+    assert_eq!(verdict(&model, 0), Some(PaymentVerdict::Less));
+}
+
+#[test]
+fn as_expected_is_said_only_of_money_that_came() {
+    for (state, said) in [
+        ("NEW", false),
+        ("ACTIVE", false),
+        ("FINALIZING", false),
+        ("FAILED", false),
+        ("CANCELED", false),
+        ("FINALIZED", true),
+    ] {
+        let model = ready(vec![(
+            watch("A-17", Some("25.00")),
+            seen("A-17", "25.00", &[state]),
+        )]);
+        let shown = screen(&model, second(0), 120, 40);
+        assert_eq!(shown.contains("= as expected"), said, "{state}: {shown}");
+    }
+}
+
+#[test]
+fn an_open_payment_whose_price_was_changed_is_a_warning() {
+    let model = ready(vec![(
+        watch("A-17", Some("25.00")),
+        seen("A-17", "0.01", &["ACTIVE"]),
+    )]);
+    let shown = screen(&model, second(0), 120, 40);
+    assert!(shown.contains("! ACTIVE"), "{shown}");
+    assert!(shown.contains("difference -24.99 EMT"), "{shown}");
+    assert_eq!(alerts::count(&model.store), 1);
+}
+
+#[test]
+fn ids_that_differ_at_their_end_do_not_look_alike() {
+    let ids = ["SHOP-2026-11-28-000123-EU", "SHOP-2026-11-28-000124-EU"];
+    let watches = ids.map(|id| (watch(id, Some("25.00")), seen(id, "25.00", &["NEW"])));
+    let mut model = ready(watches.to_vec());
+    for (width, height) in [(120, 40), (80, 24), (60, 15)] {
+        let shown = resized_screen(&mut model, second(0), width, height);
+        for end in ["123-EU", "124-EU"] {
+            assert!(shown.contains(end), "{width}x{height}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn a_failed_check_marks_the_row_with_the_age_of_the_last_answer() {
+    let mut model = ready(vec![(
+        watch("A-17", Some("25.00")),
+        seen("A-17", "25.00", &["ACTIVE"]),
+    )]);
+    let answer = |model: &mut Model, at: u64, result| {
+        let effects = press(model, "c", second(at));
+        let request = effects.iter().find_map(|effect| match effect {
+            Effect::Ask { request, .. } => Some(*request),
+            _ => None,
+        });
+        // One that polls may be under way.
+        let request = request.or(model.store.payments[0].asking).unwrap();
+        update(model, second(at), Msg::Answered { request, result });
+    };
+    let active = Ok(Answer::Payment(payment("A-17", "25.00", "ACTIVE")));
+    answer(&mut model, 1, active);
+    assert!(!screen(&model, second(61), 120, 40).contains("stale"));
+    let why = "Kanga TPG turned the request away: too many requests (429)";
+    let failed = Err(Problem::new(ProblemKind::Failing, why, "wait"));
+    answer(&mut model, 121, failed);
+    let shown = screen(&model, second(121), 120, 40);
+    assert!(shown.contains("! stale 2m"), "{shown}");
+    assert!(shown.contains("the state above is from 2m ago"), "{shown}");
+    let narrow = resized_screen(&mut model, second(121), 60, 15);
+    assert!(
+        narrow
+            .lines()
+            .any(|line| line.contains("A-17") && line.contains(" ! ")),
+        "{narrow}"
+    );
+    assert_eq!(
+        alerts::count(&model.store),
+        1,
+        "{:?}",
+        alerts::all(&model.store)
+    );
+}
+
+#[test]
+fn an_amount_that_cannot_be_read_hides_no_state() {
+    let odd = Observation {
+        at: START,
+        payment: payment("A-17", "12,5 €", "FINALIZED"),
+    };
+    let model = ready(vec![(watch("A-17", Some("12.5")), vec![odd])]);
+    let shown = screen(&model, second(0), 120, 40);
+    assert!(shown.contains("! FINALIZED"), "{shown}");
+    assert!(
+        shown.contains("12,5 €") && shown.contains("? unreadable"),
+        "{shown}"
+    );
+    assert!(!shown.contains("PAID"), "{shown}");
+}
+
+#[test]
+fn forms_offer_only_accounts_that_can_do_it() {
+    let mut setup = three_setup();
+    let mut model = ready_with(setup.clone(), Vec::new());
+    // Another pane's selection is of no concern.
+    press(&mut model, "1jj3", second(0));
+    for keys in ["a", "L", "4e"] {
+        let mut one = model.clone();
+        press(&mut one, keys, second(0));
+        let shown = screen(&one, second(0), 120, 40);
+        assert!(
+            !shown.contains("Account  "),
+            "no field where one fits: {shown}"
+        );
+    }
+    let effects = press(&mut model, "aA-1<enter>", second(0));
+    assert_eq!(watch_effects(&effects)[0].account, shop());
+
+    setup
+        .accounts
+        .push(account("outlet", Environment::Embedded));
+    let mut model = ready_with(setup.clone(), Vec::new());
+    press(&mut model, "aA-1<tab><tab><tab>", second(0));
+    let shown = screen(&model, second(0), 120, 40);
+    assert!(
+        shown.contains("Account") && !shown.contains("Account      kinguin"),
+        "{shown}"
+    );
+    let effects = press(&mut model, "<right><enter>", second(0));
+    assert_eq!(watch_effects(&effects)[0].account.as_str(), "outlet");
+
+    setup.accounts = vec![token_account("keys", Environment::Embedded)];
+    let mut none = ready_with(setup, Vec::new());
+    assert_eq!(press(&mut none, "a", second(0)), []);
+    assert!(screen(&none, second(0), 120, 40).contains("no account of this profile has payments"));
+}
+
+#[test]
+fn several_pasted_lines_are_all_watched_and_told_once() {
+    let mut model = underpaid();
+    let text = "id;amount;currency\nLIVE-1;1;EMT\nB-2;25.00;EMT\nC-3\nD-4;1,5;EMT\n";
+    let effects = update(&mut model, second(1), Msg::Paste(text.into()));
+    let made = watch_effects(&effects);
+    let ids: Vec<&str> = made.iter().map(|new| new.id.as_str()).collect();
+    assert_eq!(ids, ["C-3", "B-2", "LIVE-1"]);
+    assert!(made.iter().all(|new| new.by == ExpectedBy::List));
+    assert_eq!(model.store.notices.len(), 1);
+    let notice = &model.store.notices[0].text;
+    for said in [
+        "2 payments of kanga added",
+        "1 already watched",
+        "line 5",
+        "comma",
+    ] {
+        assert!(notice.contains(said), "{notice}");
+    }
+    assert_eq!(
+        verdict(&model, 2),
+        Some(PaymentVerdict::Less),
+        "not overwritten"
+    );
+    let new = made[2].clone();
+    let result = Ok(model.store.payments[2].watch.expected.clone());
+    update(&mut model, second(1), Msg::Watched { new, result });
+    let notice = &model.store.notices.last().unwrap().text;
+    assert!(
+        notice.contains("not changed") && notice.contains("LIVE-1"),
+        "{notice}"
+    );
+    assert!(
+        matches!(model.overlay, Overlay::None),
+        "a list asks nothing"
+    );
+
+    let mut two = ready_with(live_setup(), Vec::new());
+    assert_eq!(
+        update(&mut two, second(1), Msg::Paste("A-1\nB-2".into())),
+        []
+    );
+    assert_snapshot!(
+        "add_many_80x24",
+        resized_screen(&mut two, second(1), 80, 24)
+    );
+    let effects = press(&mut two, "<right><enter>", second(1));
+    assert!(
+        watch_effects(&effects)
+            .iter()
+            .all(|new| new.account.as_str() == "outlet")
+    );
+}
+
+/// 300 watched payments, 3 of them under-paid, among the oldest.
+fn many() -> Model {
+    let watches = (0..300_u64).map(|at| {
+        let id = format!("SHOP-2026-11-28-{at:06}");
+        let (sum, state) = match at {
+            7 | 130 | 201 => ("2.50", "FINALIZED"),
+            _ if at % 3 == 0 => ("25.00", "FINALIZED"),
+            _ if at % 50 == 1 => ("25.00", "CANCELED"),
+            _ => ("25.00", "ACTIVE"),
+        };
+        let since = START.plus(Duration::from_secs(at));
+        let watch = Watch {
+            since,
+            ..watch(&id, Some("25.00"))
+        };
+        (watch, seen(&id, sum, &["NEW", state]))
+    });
+    ready(watches.collect())
+}
+
+#[test]
+fn under_paid_orders_among_three_hundred_are_in_sight_without_a_key() {
+    let mut model = many();
+    for (width, height) in [(120, 40), (80, 24), (60, 15)] {
+        let shown = resized_screen(&mut model, second(400), width, height);
+        for end in ["000007", "000130", "000201"] {
+            assert!(shown.contains(end), "{width}x{height} {end}: {shown}");
+        }
+        assert_snapshot!(format!("payments_many_{width}x{height}"), shown);
+    }
+    resized_screen(&mut model, second(400), 120, 40);
+    press(&mut model, "G", second(400));
+    let shown = screen(&model, second(400), 120, 40);
+    assert!(shown.contains("of 300 · ! 3 above"), "{shown}");
+}
+
+#[test]
+fn a_filter_narrows_by_id_state_verdict_or_account_and_stays_in_sight() {
+    for (filter, shown) in [
+        ("000007", 1),
+        ("less", 3),
+        ("finalized", 102),
+        ("PAID", 99),
+        ("open 00001", 7),
+        ("kanga", 300),
+        ("nothing like it", 0),
+    ] {
+        let mut model = many();
+        press(&mut model, &format!("/{filter}<enter>"), second(1));
+        assert_eq!(model.payments.rows(&model.store).len(), shown, "{filter}");
+        let text = screen(&model, second(1), 120, 40);
+        assert!(text.contains(&format!("{shown} of 300 match")), "{text}");
+    }
+    let mut model = many();
+    press(&mut model, "/less<enter>", second(1));
+    assert_snapshot!(
+        "payments_filter_80x24",
+        resized_screen(&mut model, second(1), 80, 24)
+    );
+    press(&mut model, "<esc>", second(1));
+    assert_eq!(model.payments.rows(&model.store).len(), 300);
+}
+
+#[test]
+fn the_order_changes_and_the_selected_payment_stays_selected() {
+    let mut model = many();
+    press(&mut model, "jjjj", second(1));
+    let selected = |model: &Model| model.payments.selected(&model.store).unwrap().key();
+    let before = selected(&model);
+    for said in [
+        "newest first",
+        "latest change first",
+        "by id",
+        "needs attention first",
+    ] {
+        press(&mut model, "s", second(1));
+        assert!(screen(&model, second(1), 120, 40).contains(said), "{said}");
+        assert_eq!(selected(&model), before);
+    }
+    press(&mut model, "sss", second(1));
+    let first = model.payments.rows(&model.store)[0];
+    assert_eq!(
+        model.store.payments[first].watch.id.as_str(),
+        "SHOP-2026-11-28-000000"
+    );
+}
+
+#[test]
+fn what_is_done_to_marked_payments_is_done_to_all_of_them() {
+    let mut model = many();
+    press(&mut model, "   ", second(1));
+    assert!(screen(&model, second(1), 120, 40).contains("3 marked"));
+    let effects = press(&mut model, "y", second(1));
+    let [Effect::Copy { text, .. }] = &effects[..] else {
+        panic!("{effects:?}");
+    };
+    let ids = "SHOP-2026-11-28-000201\nSHOP-2026-11-28-000130\nSHOP-2026-11-28-000007";
+    assert_eq!(text.expose(), ids);
+    let effects = press(&mut model, "c", second(1));
+    assert_eq!(checks(&effects).len(), 3);
+    let effects = press(&mut model, "d", second(1));
+    let gone = effects.iter().filter(|it| matches!(it, Effect::Unwatch(_)));
+    assert_eq!((gone.count(), model.store.payments.len()), (3, 297));
+    press(&mut model, "u", second(2));
+    assert_eq!(model.store.payments.len(), 300);
+    assert_eq!(
+        verdict(&model, 299 - 7),
+        Some(PaymentVerdict::Less),
+        "in its place"
+    );
+    press(&mut model, "  <esc>", second(2));
+    assert!(!screen(&model, second(2), 120, 40).contains("marked"));
+}
+
+#[test]
+fn clearing_removes_what_is_settled_and_nothing_that_needs_attention() {
+    let mut model = many();
+    press(&mut model, "x", second(1));
+    let left: Vec<_> = (0..model.store.payments.len())
+        .map(|at| verdict(&model, at).unwrap())
+        .collect();
+    assert!(!left.contains(&PaymentVerdict::Paid) && !left.contains(&PaymentVerdict::Cancelled));
+    assert_eq!(
+        left.iter().filter(|v| **v == PaymentVerdict::Less).count(),
+        3
+    );
+    // Those that were handled are settled.
+    press(&mut model, "!m<esc>x", second(2));
+    let under = model.store.payments.iter().filter(|w| w.needs_attention());
+    assert_eq!(under.count(), 2);
+}
+
+#[test]
+fn an_alert_leads_to_its_payment_and_is_handled_once() {
+    let mut model = underpaid();
+    let request = model.store.payments[0].asking;
+    assert_eq!(request, None, "it is final");
+    // Its notice is about the same matter.
+    let about = model.store.payments[0].about();
+    let notice = msg::Notice {
+        level: msg::Level::Error,
+        about,
+        text: "LIVE-1: less than expected".into(),
+    };
+    model.store.notice(notice, second(0));
+    assert_eq!(alerts::count(&model.store), 1, "one matter counts once");
+    assert!(screen(&model, second(0), 120, 40).contains("! 1 alert"));
+
+    press(&mut model, "1!", second(1));
+    for (width, height) in [(120, 40), (60, 15)] {
+        let text = resized_screen(&mut model, second(1), width, height);
+        assert_snapshot!(format!("alerts_{width}x{height}"), text);
+    }
+    let mut there = model.clone();
+    press(&mut there, "<enter>", second(1));
+    assert_eq!(there.focus, Pane::Payments);
+    assert_eq!(
+        there.payments.selected(&there.store).unwrap().watch.id,
+        id("LIVE-1")
+    );
+
+    let effects = press(&mut model, "m", second(2));
+    let matter = "payment kanga LIVE-1 less".to_owned();
+    assert_eq!(
+        effects,
+        [Effect::MarkHandled {
+            matter,
+            handled: true
+        }]
+    );
+    assert_eq!(alerts::count(&model.store), 0);
+    let shown = resized_screen(&mut model, second(2), 120, 40);
+    assert!(shown.contains("handled just now"), "{shown}");
+    press(&mut model, "m", second(3));
+    assert_eq!(alerts::count(&model.store), 1, "the mark can be taken away");
+    press(&mut model, "<esc>", second(3));
+    let mut none = ready(Vec::new());
+    press(&mut none, "!", second(0));
+    assert!(screen(&none, second(0), 80, 24).contains("Nothing needs attention."));
+}
+
+#[test]
+fn a_click_on_the_counter_lists_the_alerts() {
+    use ratatui::crossterm::event::{KeyModifiers, MouseButton, MouseEvent, MouseEventKind};
+    let mut model = underpaid();
+    let click = |column| {
+        Msg::Mouse(MouseEvent {
+            kind: MouseEventKind::Down(MouseButton::Left),
+            column,
+            row: 0,
+            modifiers: KeyModifiers::NONE,
+        })
+    };
+    update(&mut model, second(0), click(20));
+    assert!(matches!(model.overlay, Overlay::None));
+    update(&mut model, second(0), click(112));
+    assert!(matches!(model.overlay, Overlay::Alerts(_)));
+}
+
+#[test]
+fn payments_that_cannot_be_checked_are_one_alert() {
+    let names = ["A-1", "A-2", "A-3"];
+    let mut model = ready(names.map(|id| (watch(id, None), Vec::new())).to_vec());
+    let asked: Vec<RequestId> = (0..3)
+        .map(|at| model.store.payments[at].asking.unwrap())
+        .collect();
+    for request in asked {
+        let result = Err(Problem::new(ProblemKind::Failing, "it answers 429", "wait"));
+        update(&mut model, second(1), Msg::Answered { request, result });
+    }
+    let alerts = alerts::all(&model.store);
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    assert_eq!(
+        alerts[0].what,
+        "3 payments cannot be checked: it answers 429"
+    );
+}
+
+#[test]
+fn a_change_by_another_process_is_taken_over() {
+    let mut model = underpaid();
+    let listed = |watches: Vec<Watch>| Msg::Watchlist {
+        list: Watchlist {
+            watches,
+            handled: vec![("payment kanga LIVE-1 less".into(), second(9).wall)],
+        },
+        seen: vec![((shop(), id("NEW-2")), seen("NEW-2", "5", &["FINALIZED"]))],
+    };
+    let both = || vec![watch("LIVE-1", Some("1")), watch("NEW-2", Some("5"))];
+    update(&mut model, second(1), listed(both()));
+    assert_eq!(
+        verdict(&model, 1),
+        Some(PaymentVerdict::Paid),
+        "a new expectation"
+    );
+    assert_eq!(
+        verdict(&model, 0),
+        Some(PaymentVerdict::Paid),
+        "a new payment"
+    );
+    update(
+        &mut model,
+        second(2),
+        listed(vec![watch("NEW-2", Some("5"))]),
+    );
+    assert_eq!(model.store.payments.len(), 1, "another process removed it");
+
+    // What is on its way to the list, or from it, is not undone by an older list.
+    press(&mut model, "aMINE-3<enter>", second(3));
+    update(&mut model, second(3), listed(both()));
+    let ids = |model: &Model| -> Vec<String> {
+        let all = model.store.payments.iter();
+        all.map(|watched| watched.watch.id.to_string()).collect()
+    };
+    assert_eq!(ids(&model), ["LIVE-1", "MINE-3", "NEW-2"]);
+    press(&mut model, "d", second(4));
+    update(&mut model, second(4), listed(both()));
+    assert_eq!(ids(&model), ["LIVE-1", "NEW-2"]);
+}
+
+#[test]
+fn an_expected_amount_is_set_and_shown_with_its_origin() {
+    let mut model = ready(vec![(
+        watch("A-17", None),
+        seen("A-17", "25.00", &["FINALIZED"]),
+    )]);
+    assert_eq!(verdict(&model, 0), Some(PaymentVerdict::NotCompared));
+    let shown = screen(&model, second(0), 120, 40);
+    assert!(
+        shown.contains("no expected amount: compare with the order"),
+        "{shown}"
+    );
+    assert_eq!(alerts::count(&model.store), 0);
+    press(&mut model, "e30<tab>EMT", second(1));
+    assert_snapshot!(
+        "expect_form_80x24",
+        resized_screen(&mut model, second(1), 80, 24)
+    );
+    let effects = press(&mut model, "<enter>", second(1));
+    let new = watch_effects(&effects).remove(0);
+    let result = Ok(None);
+    update(&mut model, second(1), Msg::Watched { new, result });
+    assert_eq!(verdict(&model, 0), Some(PaymentVerdict::Less));
+    let shown = resized_screen(&mut model, second(1), 120, 40);
+    for said in [
+        "expected 30 EMT, received 25.00 EMT",
+        "difference -5.00 EMT",
+        "set by form, just now",
+    ] {
+        assert!(shown.contains(said), "{said}: {shown}");
+    }
+}
+
+#[test]
+fn a_long_list_is_checked_a_few_at_a_time() {
+    let watches = (0..100).map(|at| (watch(&format!("P-{at}"), None), Vec::new()));
+    let mut model = sized(sandbox_setup(), 120, 40);
+    let mut readiness = readiness(watches.collect(), Vec::new());
+    readiness.verify = Vec::new();
+    let effects = update(&mut model, second(0), Msg::Ready(readiness));
+    assert_eq!(checks(&effects).len(), 8);
+    assert!(
+        model
+            .next_wake(second(0))
+            .is_none_or(|wake| wake >= Duration::from_millis(100))
+    );
+    let effects = press(&mut model, "Gc", second(0));
+    assert_eq!(
+        checks(&effects),
+        ["P-99"],
+        "what is asked for waits for no poll"
+    );
+    let request = model
+        .store
+        .payments
+        .iter()
+        .find_map(|watched| watched.asking)
+        .unwrap();
+    let result = Err(Problem::new(ProblemKind::NotFound, "not known (9001)", ""));
+    let effects = update(&mut model, second(1), Msg::Answered { request, result });
+    assert_eq!(checks(&effects).len(), 0, "nine were under way");
+}
