@@ -129,7 +129,7 @@ impl Out {
         let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         let progress = if io::stderr().is_terminal() && !dumb {
             let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
-            let template = "{bar:24} {pos}/{len}, {rate}, {eta} left {wide_msg}";
+            let template = "{bar:24} {pos}/{len}, {rate}, {eta} left {msg}";
             if let Ok(style) = ProgressStyle::with_template(template) {
                 bar.set_style(style.with_key(
                     "rate",
@@ -163,7 +163,7 @@ impl Out {
     pub fn waiting(&self, words: Option<&str>) {
         match (&*self.progress(), words) {
             (Progress::Bar(bar), words) => bar.set_message(match words {
-                Some(words) => format!("waiting: {}", inert::cut(&redact::scrub(words), 120)),
+                Some(words) => format!("waiting: {}", inert::cut(&redact::scrub(words), 60)),
                 None => String::new(),
             }),
             (Progress::Lines, Some(words)) => {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::peer::{Act, Peer, Seen, json as ok};
 use crate::program::{Place, Ran};
+use crate::terminal::Terminal;
 
 /// Every payment is FINALIZED over 5 EMT; `NOPE` is not known, `OPEN…` is open.
 fn by_id(seen: &Seen) -> Act {
@@ -607,4 +608,31 @@ fn a_list_goes_on_without_a_reader_and_keeps_its_verdict() {
         .into();
     assert_eq!(ran.code, 4, "{ran:?}");
     assert_eq!(shop.peer.requests().len(), 5);
+}
+
+#[test]
+fn rows_are_whole_while_a_terminal_shows_the_progress() {
+    let shop = Shop::choosing(|number, seen| match number {
+        2 => Act::Silence,
+        _ => by_id(seen),
+    });
+    let path = shop.file("list.csv", ROWS);
+    let command = shop.place.command(&[
+        "check",
+        "--color",
+        "never",
+        "--from",
+        path.to_str().unwrap(),
+    ]);
+    let mut terminal = Terminal::start(&command, (110, 20));
+    terminal.sees(" 2/5, ");
+    terminal.wait_for("two rows and the bar below", |screen| {
+        let rows: Vec<String> = screen.rows(0, 110).collect();
+        rows[0].starts_with("✔  FINALIZED, paid")
+            && rows[1].starts_with("!  FINALIZED, less than expected")
+            && rows[2].contains(" 2/5, ")
+    });
+    terminal.send("\u{3}");
+    terminal.sees("interrupted: 3 rows left");
+    assert_eq!(terminal.ended(), 130);
 }

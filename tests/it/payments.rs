@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::peer::{Peer, json as ok};
 use crate::program::Place;
+use crate::terminal::Terminal;
 
 fn shop() -> (Place, Peer) {
     let peer = Peer::start(vec![ok(
@@ -276,5 +277,31 @@ fn the_built_in_sandbox_lists_its_payments_and_says_why_they_cannot_be_changed()
             ran.code == 2 && ran.err.contains("tilldeck sandbox serve"),
             "{ran:?}"
         );
+    }
+}
+
+#[test]
+fn a_terminal_is_asked_before_an_expected_amount_is_changed() {
+    let (place, _peer) = shop();
+    let add = ["payments", "add", "A", "--currency", "EMT", "--amount"];
+    assert_eq!(place.run(&[&add[..], &["5"]].concat()).code, 0);
+    let expect = [
+        "payments",
+        "expect",
+        "A",
+        "--currency",
+        "EMT",
+        "--amount",
+        "6",
+    ];
+    for (answer, code, said) in [
+        ("n", 2, "nothing was changed"),
+        ("y", 0, "A: 5 EMT -> 6 EMT"),
+    ] {
+        let mut terminal = Terminal::start(&place.command(&expect), (100, 10));
+        terminal.sees("A expects 5 EMT (command). Change it to 6 EMT? [y/N]");
+        terminal.send(&format!("{answer}\r"));
+        terminal.sees(said);
+        assert_eq!(terminal.ended(), code);
     }
 }
