@@ -88,6 +88,7 @@ fn large_answer(c: &mut Criterion) {
             zone: jiff::tz::TimeZone::UTC,
             credentials: Vec::new(),
             watches: Vec::new(),
+            handled: Vec::new(),
             log: Vec::new(),
             verify: Vec::new(),
             simulator: None,

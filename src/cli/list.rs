@@ -284,12 +284,13 @@ fn next_id(reader: &mut BufReader<Window<'_>>, line: &mut u64) -> io::Result<Opt
             continue;
         }
         let order = utf8(text).and_then(|id| {
-            let id = PaymentId::new(id).map_err(|error| error.to_string())?;
+            // Whoever makes a list pads it; no shop begins an id with a space.
+            let id = PaymentId::new(id.trim()).map_err(|error| error.to_string())?;
             Ok(Order { id, sum: None })
         });
         return Ok(Some(Row {
             line: *line,
-            id: String::from_utf8_lossy(text).into_owned(),
+            id: String::from_utf8_lossy(text.trim_ascii()).into_owned(),
             order,
             carried: Vec::new(),
         }));
@@ -318,7 +319,7 @@ fn next_record(
         };
         return Ok(Some(Row {
             line: record.lines.0,
-            id: text(header.id),
+            id: text(header.id).trim().to_owned(),
             order: order(&record, header),
             carried: (0..header.columns.len())
                 .filter(|at| header.carries(*at))
@@ -349,7 +350,7 @@ fn order(record: &Record, header: &Header) -> Result<Order, String> {
         ));
     }
     let field = |at: usize| utf8(record.fields.get(at).unwrap_or_default());
-    let id = PaymentId::new(field(header.id)?).map_err(|error| error.to_string())?;
+    let id = PaymentId::new(field(header.id)?.trim()).map_err(|error| error.to_string())?;
     let part = |at: Option<usize>| at.map_or(Ok(""), |at| field(at).map(str::trim));
     let sum = match (part(header.amount)?, part(header.currency)?) {
         ("", "") => None,

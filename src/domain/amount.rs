@@ -329,13 +329,10 @@ impl Total {
         let mut units: BigUint = digits.parse().ok()?;
         let scale = i64::try_from(decimal.fraction.len()).ok()? - i64::from(decimal.exponent);
         let ten = |power: u32| BigUint::from(10_u8).pow(power);
-        let scale = match u32::try_from(scale) {
-            Ok(scale) => scale,
-            Err(_) => {
-                units *= ten(u32::try_from(-scale).ok()?);
-                0
-            }
-        };
+        if scale < 0 {
+            units *= ten(u32::try_from(-scale).ok()?);
+        }
+        let scale = u32::try_from(scale.max(0)).ok()?;
         if scale > self.scale {
             self.units *= ten(scale - self.scale);
             self.scale = scale;

@@ -248,11 +248,12 @@ impl Payment {
         let glyph = match (verdict, &self.state) {
             (PaymentVerdict::Paid, _) => "✔",
             (PaymentVerdict::NotCompared, _) => "●",
-            (PaymentVerdict::Cancelled, _) => "×",
             (PaymentVerdict::Failed, _) => "✘",
             (PaymentVerdict::Open, _) if self.needs_attention(expected) => "!",
             (PaymentVerdict::Open, PaymentState::New) => "○",
-            (PaymentVerdict::Open, PaymentState::Cancelling) => "×",
+            (PaymentVerdict::Cancelled, _) | (PaymentVerdict::Open, PaymentState::Cancelling) => {
+                "×"
+            }
             (PaymentVerdict::Open, PaymentState::Unknown(_)) => "?",
             (PaymentVerdict::Open, _) => "◉",
             _ => "!",

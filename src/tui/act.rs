@@ -1,7 +1,6 @@
 //! What each action does: opens a window, moves, or is handed to its pane.
 
 use ratatui::layout::Rect;
-use tui_input::Input;
 
 use super::keys::Action;
 use super::layout::Spread;
@@ -96,18 +95,9 @@ impl Model {
             Action::Palette => self.open_palette(),
             Action::ShowAlerts => self.overlay = Overlay::Alerts(alerts::State::default()),
             Action::GoToAlert => self.go_to_alert(),
-            Action::FilterPayments => {
-                let typed = Input::new(self.payments.filter().to_owned());
-                self.overlay = Overlay::Filter(Pane::Payments, typed);
-            }
-            Action::Filter => {
-                let typed = Input::new(self.requests.filter().to_owned());
-                self.overlay = Overlay::Filter(Pane::Requests, typed);
-            }
-            Action::FilterCallbacks => {
-                let typed = Input::new(self.callbacks.filter().to_owned());
-                self.overlay = Overlay::Filter(Pane::Callbacks, typed);
-            }
+            Action::FilterPayments => self.type_filter(Pane::Payments),
+            Action::Filter => self.type_filter(Pane::Requests),
+            Action::FilterCallbacks => self.type_filter(Pane::Callbacks),
             Action::OpenExchange => {
                 if let Some(exchange) = self.requests.selected() {
                     let screen = self.overlay_screen();
@@ -244,13 +234,12 @@ impl Model {
             Action::AddWatch => ready && self.any_can(Ability::Payments),
             Action::Link => ready && self.any_can(Ability::Links),
             Action::Quote => ready && self.any_can(Ability::Estimates),
-            Action::Verify => ready && !self.store.accounts.is_empty(),
             Action::GoToAlert | Action::MarkHandled => {
                 ready && !super::alerts::all(&self.store).is_empty()
             }
             Action::VerifyAll => ready && self.store.accounts.len() > 1,
             Action::AddAccount => ready && self.may_manage,
-            Action::RotateSecret => ready && !self.store.accounts.is_empty(),
+            Action::Verify | Action::RotateSecret => ready && !self.store.accounts.is_empty(),
             Action::RemoveAccount => ready && self.may_manage && !self.store.accounts.is_empty(),
             Action::FormGuide => self.is_about_accounts(),
             Action::Arm => {

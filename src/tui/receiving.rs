@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use tui_input::Input;
+
 use super::facts::{inventory, nonsense};
 use super::keys::Action;
 use super::msg::{Level, Notice};
 use super::overlays::{Overlay, Stage, delivery, replay};
 use super::panes::callbacks::told;
-use super::panes::{Look, Pane, age};
+use super::panes::{self, Look, Pane, age};
 use super::store::LISTENER;
 use super::theme::Tone;
 use super::{Effect, Model};
@@ -186,8 +188,7 @@ impl Model {
             );
             return;
         }
-        self.payments
-            .add_told(watch, &mut Self::hand(&mut self.store, now, out));
+        panes::payments::add_told(watch, &mut Self::hand(&mut self.store, now, out));
         self.checked(&account, &id, Ok(payment), now, out);
         let Some(watched) = self.store.payment_mut(&account, &id) else {
             return;
@@ -267,6 +268,21 @@ impl Model {
                 to,
             });
         }
+    }
+
+    /// Begins to type a pane's filter, with what it is now.
+    pub(super) fn type_filter(&mut self, pane: Pane) {
+        let filter = match pane {
+            Pane::Callbacks => self.callbacks.filter(),
+            Pane::Payments => self.payments.filter(),
+            Pane::Credentials
+            | Pane::Tokens
+            | Pane::Estimates
+            | Pane::Requests
+            | Pane::Explorer
+            | Pane::Players => self.requests.filter(),
+        };
+        self.overlay = Overlay::Filter(pane, Input::new(filter.to_owned()));
     }
 
     pub(super) fn set_filter(&mut self, pane: Pane, filter: &str) {

@@ -311,14 +311,14 @@ impl Model {
         let Overlay::Alerts(state) = &self.overlay else {
             return;
         };
-        match state.chosen(&self.store) {
-            Some(alert) => match alert.leads {
-                Leads::Notice(about) => self.store.dismiss(&about),
-                Leads::Payment(_) | Leads::Account(_) | Leads::Callbacks => {
-                    self.store.mark_handled(alert.matter, now, out);
-                }
-            },
-            None => {}
+        let Some(alert) = state.chosen(&self.store) else {
+            return;
+        };
+        match alert.leads {
+            Leads::Notice(about) => self.store.dismiss(&about),
+            Leads::Payment(_) | Leads::Account(_) | Leads::Callbacks => {
+                self.store.mark_handled(alert.matter, now, out);
+            }
         }
     }
 

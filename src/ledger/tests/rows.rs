@@ -289,8 +289,8 @@ async fn an_expectation_outlives_its_watch_and_changes_only_with_a_yes() {
     ledger.watch("live", &watched).await.unwrap();
     ledger.unwatch("live", &shop(), &id).await.unwrap();
     ledger.watch("live", &watched).await.unwrap();
-    let watches = ledger.watches("live").await.unwrap();
-    assert_eq!(watches[0].expected, Some(expects("249.00", 1)));
+    let listed = ledger.watches("live").await.unwrap();
+    assert_eq!(listed[0].expected, Some(expects("249.00", 1)));
     assert_eq!(
         set("1", 5, Replaced::Confirmed).await,
         Ok(Some(expects("249.00", 1)))

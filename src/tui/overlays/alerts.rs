@@ -59,22 +59,22 @@ impl State {
             .unwrap_or(0)
             .min(16);
         let window = self.list.window(alerts.len(), height);
-        let (first, last) = (window.start, window.end);
+        let (from, till) = (window.start, window.end);
         let selected = self.list.selected.min(alerts.len() - 1);
         for (row, at) in (0..).zip(window) {
-            let line = Rect {
+            let whole = Rect {
                 y: list.y + row,
                 height: 1,
                 ..list
             };
-            draw_row(&alerts[at], account, look, line, buf);
+            draw_row(&alerts[at], account, look, whole, buf);
             if at == selected {
-                buf.set_style(line, theme.selected(true));
+                buf.set_style(whole, theme.selected(true));
             }
         }
         let mut under = below(inner, height);
-        if last - first < alerts.len() {
-            let place = format!("{}-{last} of {}", first + 1, alerts.len());
+        if till - from < alerts.len() {
+            let place = format!("{}-{till} of {}", from + 1, alerts.len());
             Pen::new(buf, under, 0).flush(&place, theme.style(Tone::Dim));
         }
         under = below(under, 1);

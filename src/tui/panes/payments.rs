@@ -222,12 +222,7 @@ impl State {
                 Level::Warning
             }
         };
-        self.notice("pasted payments", level, text, hand);
-    }
-
-    fn notice(&self, about: &str, level: Level, text: String, hand: &mut Hand<'_>) {
-        let about = about.to_owned();
-        hand.store.notice(Notice { level, about, text }, hand.now);
+        notice("pasted payments", level, text, hand);
     }
 
     /// What came of [`Effect::Watch`]: gives the expectation that stays in force where an operator is to be asked.
@@ -245,7 +240,7 @@ impl State {
                     at: hand.now.wall,
                 });
                 if let Some(set) = set {
-                    self.correct(new, set, hand);
+                    correct(new, set, hand);
                 }
                 None
             }
@@ -260,27 +255,18 @@ impl State {
                 let text = format!(
                     "not changed, because another amount is expected already: {named}{more}"
                 );
-                self.notice("expected amounts", Level::Warning, text, hand);
-                self.correct(new, stays, hand);
+                notice("expected amounts", Level::Warning, text, hand);
+                correct(new, stays, hand);
                 None
             }
             Ok(Some(stays)) => {
-                self.correct(new, stays.clone(), hand);
+                correct(new, stays.clone(), hand);
                 Some(stays)
             }
             Err(problem) => {
-                self.notice("watch list", Level::Error, problem.told(), hand);
+                notice("watch list", Level::Error, problem.told(), hand);
                 None
             }
-        }
-    }
-
-    /// Shows the expectation that is in force; one that says the same is as it was.
-    fn correct(&self, new: &NewWatch, in_force: Expectation, hand: &mut Hand<'_>) {
-        if let Some(watched) = hand.store.payment_mut(&new.account, &new.id)
-            && watched.expected() != Some(&in_force.sum)
-        {
-            watched.watch.expected = Some(in_force);
         }
     }
 
@@ -324,12 +310,6 @@ impl State {
     pub fn was_removed(&self, account: &AccountId, id: &PaymentId) -> bool {
         let mut off = self.off.iter();
         off.any(|(of, off)| of == account && off == id)
-    }
-
-    /// Puts a payment on the list that a callback was about; what is selected stays selected.
-    pub fn add_told(&mut self, watch: Watch, hand: &mut Hand<'_>) {
-        hand.out.push(Effect::Watch(again(&watch)));
-        hand.store.payments.insert(0, Watched::told_of(watch));
     }
 
     pub fn act(&mut self, action: Action, hand: &mut Hand<'_>) {
@@ -476,4 +456,24 @@ fn again(watch: &Watch) -> NewWatch {
         expected: None,
         by: ExpectedBy::Form,
     }
+}
+
+fn notice(about: &str, level: Level, text: String, hand: &mut Hand<'_>) {
+    let about = about.to_owned();
+    hand.store.notice(Notice { level, about, text }, hand.now);
+}
+
+/// Shows the expectation that is in force; one that says the same is as it was.
+fn correct(new: &NewWatch, in_force: Expectation, hand: &mut Hand<'_>) {
+    if let Some(watched) = hand.store.payment_mut(&new.account, &new.id)
+        && watched.expected() != Some(&in_force.sum)
+    {
+        watched.watch.expected = Some(in_force);
+    }
+}
+
+/// Puts a payment on the list that a callback was about.
+pub fn add_told(watch: Watch, hand: &mut Hand<'_>) {
+    hand.out.push(Effect::Watch(again(&watch)));
+    hand.store.payments.insert(0, Watched::told_of(watch));
 }
