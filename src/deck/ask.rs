@@ -5,12 +5,13 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::desk::{Desk, Desks};
+use super::payments::SimulatedBook;
 use crate::clock::Clock;
 use crate::domain::{
     AccountId, Answer, CredentialStatus, Environment, Expectation, Observation, Op, PaymentId,
     Problem,
 };
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, LedgerError};
 use crate::net::How;
 use crate::providers::Verify;
 
@@ -25,6 +26,8 @@ pub(super) struct Asker {
     pub(super) ledger: Ledger,
     pub(super) clock: Clock,
     pub(super) seen: Seen,
+    /// Stands in for the ledger where the simulator runs: its payments end with it.
+    pub(super) book: Option<Arc<SimulatedBook>>,
 }
 
 impl Asker {
@@ -66,14 +69,16 @@ impl Asker {
         ask.await.map_err(|error| desk.problem(error))
     }
 
-    /// What is expected of a payment, where the ledger has it.
+    /// What is expected of a payment.
     pub(super) async fn expectation(
         &self,
         account: &AccountId,
         id: &PaymentId,
-    ) -> Option<Expectation> {
-        let found = self.ledger.expectation(&self.profile, account, id).await;
-        found.ok().flatten()
+    ) -> Result<Option<Expectation>, LedgerError> {
+        match &self.book {
+            Some(book) => Ok(book.expectation(account, id)),
+            None => self.ledger.expectation(&self.profile, account, id).await,
+        }
     }
 
     /// Keeps what outlives this run. The simulator's world does not, so what is seen of it stays in memory.

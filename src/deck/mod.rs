@@ -72,8 +72,6 @@ pub struct Deck {
     simulator: Option<Sandbox>,
     asker: Asker,
     reception: Reception,
-    /// Stands in for the ledger where the simulator runs: its payments end with it.
-    book: Option<SimulatedBook>,
     /// The watch list, an expectation or a mark was changed by this process.
     changed: Notify,
 }
@@ -133,12 +131,16 @@ impl Deck {
                 .collect()
         };
         let desks = Desks::new(desks);
+        let book = simulator
+            .as_ref()
+            .map(|simulator| SimulatedBook::new(simulator.seeded(), clock.now().wall));
         let asker = Asker {
             profile: profile.name.as_str().into(),
             desks: desks.clone(),
             ledger: ledger.clone(),
             clock: clock.clone(),
             seen: Seen::default(),
+            book: book.map(Arc::new),
         };
         let reception = Reception::start(Parts {
             asker: asker.clone(),
@@ -148,9 +150,6 @@ impl Deck {
             bound,
             receive,
         });
-        let book = simulator
-            .as_ref()
-            .map(|simulator| SimulatedBook::new(simulator.seeded(), clock.now().wall));
         Ok(Self {
             profile: profile.name.clone(),
             config,
@@ -162,7 +161,6 @@ impl Deck {
             simulator,
             asker,
             reception,
-            book,
             changed: Notify::new(),
         })
     }

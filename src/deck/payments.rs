@@ -12,10 +12,10 @@ use crate::domain::{
 use crate::ledger::LedgerError;
 use crate::net::How;
 
-/// How often it is looked whether another process has changed the watch list.
+/// How often to look for changes by other processes.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// What this process changes within this time is read at once.
+/// Changes within this time are read together.
 const GATHER: Duration = Duration::from_millis(50);
 
 /// What the ledger keeps elsewhere, in memory.
@@ -51,6 +51,10 @@ impl SimulatedBook {
         Self(Mutex::new(pages))
     }
 
+    pub(super) fn expectation(&self, account: &AccountId, id: &PaymentId) -> Option<Expectation> {
+        self.pages().expectations(account, id).pop()
+    }
+
     fn pages(&self) -> MutexGuard<'_, Pages> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -79,7 +83,7 @@ impl Deck {
     /// # Errors
     /// If the ledger cannot be read.
     pub async fn watchlist(&self) -> Result<Watchlist, Problem> {
-        if let Some(book) = &self.book {
+        if let Some(book) = &self.asker.book {
             return Ok(book.pages().list());
         }
         let list = async {
@@ -96,16 +100,17 @@ impl Deck {
         let mut seen = None;
         loop {
             // The simulator's is changed by this process alone.
-            let version = match &self.book {
+            let version = match &self.asker.book {
                 Some(_) => 0,
                 None => self.ledger.data_version().await.unwrap_or_default(),
             };
-            if seen != Some(version) {
-                seen = Some(version);
-                match self.watchlist().await {
-                    Ok(list) if list != *known => return list,
-                    _ => {}
+            if seen != Some(version)
+                && let Ok(list) = self.watchlist().await
+            {
+                if list != *known {
+                    return list;
                 }
+                seen = Some(version);
             }
             tokio::select! {
                 () = self.changed.notified() => {
@@ -113,7 +118,7 @@ impl Deck {
                     tokio::time::sleep(GATHER).await;
                     seen = None;
                 }
-                () = tokio::time::sleep(LOOK_EVERY), if self.book.is_none() => {}
+                () = tokio::time::sleep(LOOK_EVERY), if self.asker.book.is_none() => {}
             }
         }
     }
@@ -129,7 +134,7 @@ impl Deck {
             expected: None,
             since: self.clock.now().wall,
         };
-        let stored = if let Some(book) = &self.book {
+        let stored = if let Some(book) = &self.asker.book {
             let watches = &mut book.pages().list.watches;
             if !watches.iter().any(|w| w.account == *account && w.id == *id) {
                 watches.push(watch);
@@ -148,7 +153,7 @@ impl Deck {
     /// # Errors
     /// If that cannot be stored.
     pub async fn unwatch(&self, account: &AccountId, id: &PaymentId) -> Result<bool, Problem> {
-        let stored = if let Some(book) = &self.book {
+        let stored = if let Some(book) = &self.asker.book {
             let watches = &mut book.pages().list.watches;
             let before = watches.len();
             watches.retain(|w| w.account != *account || w.id != *id);
@@ -170,10 +175,7 @@ impl Deck {
         account: &AccountId,
         id: &PaymentId,
     ) -> Result<Option<Expectation>, Problem> {
-        if let Some(book) = &self.book {
-            return Ok(book.pages().expectations(account, id).pop());
-        }
-        let found = self.ledger.expectation(&self.profile, account, id).await;
+        let found = self.asker.expectation(account, id).await;
         found.map_err(|error| unread(&error))
     }
 
@@ -186,7 +188,7 @@ impl Deck {
         account: &AccountId,
         id: &PaymentId,
     ) -> Result<Vec<Expectation>, Problem> {
-        if let Some(book) = &self.book {
+        if let Some(book) = &self.asker.book {
             return Ok(book.pages().expectations(account, id));
         }
         let found = self.ledger.expectations(&self.profile, account, id).await;
@@ -207,7 +209,7 @@ impl Deck {
     ) -> Result<Result<Option<Expectation>, Expectation>, Problem> {
         let at = self.clock.now().wall;
         let new = Expectation { sum, by, at };
-        let set = if let Some(book) = &self.book {
+        let set = if let Some(book) = &self.asker.book {
             let mut pages = book.pages();
             let current = pages.expectations(account, id).pop();
             match replaced.writes(current.as_ref(), &new.sum) {
@@ -283,7 +285,7 @@ impl Deck {
     /// If that cannot be stored.
     pub async fn mark_handled(&self, matter: &str, handled: bool) -> Result<(), Problem> {
         let at = handled.then(|| self.clock.now().wall);
-        let stored = if let Some(book) = &self.book {
+        let stored = if let Some(book) = &self.asker.book {
             let marks = &mut book.pages().list.handled;
             marks.retain(|(known, _)| known != matter);
             marks.extend(at.map(|at| (matter.to_owned(), at)));
@@ -322,7 +324,7 @@ impl Deck {
     /// Whether what is watched and expected ends with this process: in the embedded sandbox, whose payments do.
     #[must_use]
     pub fn forgets_payments(&self) -> bool {
-        self.book.is_some()
+        self.asker.book.is_some()
     }
 }
 

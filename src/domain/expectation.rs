@@ -57,11 +57,13 @@ impl fmt::Display for Expectation {
 }
 
 /// Whether an expectation may take the place of another one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Replaced {
     /// Never: one that is there stays.
     Never,
-    /// The operator said so.
+    /// Only this one, which the operator was shown and gave up.
+    Shown(Expected),
+    /// Whatever it is: the operator said so.
     Confirmed,
 }
 
@@ -71,15 +73,18 @@ impl Replaced {
     /// # Errors
     /// The expectation that stays in force, because it differs and nobody confirmed the change.
     pub fn writes(
-        self,
+        &self,
         current: Option<&Expectation>,
         new: &Expected,
     ) -> Result<bool, Expectation> {
         match current {
             None => Ok(true),
             Some(current) if current.sum == *new => Ok(false),
-            Some(_) if self == Self::Confirmed => Ok(true),
-            Some(current) => Err(current.clone()),
+            Some(current) => match self {
+                Self::Confirmed => Ok(true),
+                Self::Shown(shown) if *shown == current.sum => Ok(true),
+                Self::Shown(_) | Self::Never => Err(current.clone()),
+            },
         }
     }
 }
@@ -100,15 +105,17 @@ mod tests {
             by: ExpectedBy::Link,
             at: WallTime(7),
         };
-        for replaced in [Replaced::Never, Replaced::Confirmed] {
+        let shown = Replaced::Shown(sum("249"));
+        for replaced in [Replaced::Never, Replaced::Confirmed, shown.clone()] {
             assert_eq!(replaced.writes(None, &sum("1")), Ok(true));
             assert_eq!(replaced.writes(Some(&current), &sum("249")), Ok(false));
         }
         let refused = Replaced::Never.writes(Some(&current), &sum("1"));
         assert_eq!(refused, Err(current.clone()));
-        assert_eq!(
-            Replaced::Confirmed.writes(Some(&current), &sum("1")),
-            Ok(true)
-        );
+        for replaced in [Replaced::Confirmed, shown] {
+            assert_eq!(replaced.writes(Some(&current), &sum("1")), Ok(true));
+        }
+        let another = Replaced::Shown(sum("300")).writes(Some(&current), &sum("1"));
+        assert_eq!(another, Err(current), "not the one that was shown")
     }
 }

@@ -1,10 +1,10 @@
-//! What a payment comes to: the only place that says "paid". Screen, command line, exports and hooks ask it.
+//! The verdict on a payment: the only place that says "paid". Screen, command line, exports and hooks ask it.
 
 use std::cmp::Ordering;
 
 use super::{Expected, Payment, PaymentState, inert};
 
-/// What a payment comes to, by its state, the sum that was reported and the sum that was expected.
+/// The verdict on a payment, by its state, the sum that was reported and the sum that was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum PaymentVerdict {
     /// FINALIZED, and less than expected.
@@ -163,7 +163,7 @@ impl PaymentVerdict {
 }
 
 impl Payment {
-    /// What it comes to.
+    /// Its verdict.
     #[must_use]
     pub fn verdict(&self, expected: Option<&Expected>) -> PaymentVerdict {
         match (&self.state, self.compare(expected)) {
@@ -256,7 +256,13 @@ impl Payment {
             }
             (PaymentVerdict::Open, PaymentState::Unknown(_)) => "?",
             (PaymentVerdict::Open, _) => "◉",
-            _ => "!",
+            (
+                PaymentVerdict::Less
+                | PaymentVerdict::More
+                | PaymentVerdict::OtherCurrency
+                | PaymentVerdict::UnreadableAmount,
+                _,
+            ) => "!",
         };
         let word = match verdict {
             PaymentVerdict::Paid => "PAID".to_owned(),
@@ -279,7 +285,7 @@ impl Payment {
         }
     }
 
-    /// What it comes to and what to do, in a sentence. Inert.
+    /// The verdict and what to do, in a sentence. Inert.
     #[must_use]
     pub fn explain(&self, expected: Option<&Expected>) -> String {
         const STOP: &str = "do not deliver";

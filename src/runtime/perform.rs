@@ -25,19 +25,20 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
     let messages = messages.clone();
     match effect {
         Effect::Cancel(request) => tasks.cancel(request),
-        Effect::Watch(new) => tasks.start(async move {
+        Effect::Watch(new) => tasks.start_in_turn(async move {
             let result = watch(&deck, &new).await;
             let _ = messages.send(Msg::Watched { new, result }).await;
         }),
-        Effect::Expect(new) => tasks.start(async move {
-            let result = expect(&deck, &new, Replaced::Confirmed).await;
+        Effect::Expect { new, shown } => tasks.start_in_turn(async move {
+            let result = expect(&deck, &new, Replaced::Shown(shown)).await;
             let _ = messages.send(Msg::Watched { new, result }).await;
         }),
-        Effect::Unwatch((account, id)) => tasks.start(async move {
-            tell_failure(deck.unwatch(&account, &id).await, &messages).await;
+        Effect::Unwatch(key) => tasks.start_in_turn(async move {
+            report_failure(deck.unwatch(&key.0, &key.1).await, &messages).await;
+            let _ = messages.send(Msg::Unwatched(key)).await;
         }),
-        Effect::MarkHandled { matter, handled } => tasks.start(async move {
-            tell_failure(deck.mark_handled(&matter, handled).await, &messages).await;
+        Effect::MarkHandled { matter, handled } => tasks.start_in_turn(async move {
+            report_failure(deck.mark_handled(&matter, handled).await, &messages).await;
         }),
         Effect::LoadLog {
             before,
@@ -103,8 +104,8 @@ async fn expect(
     Ok(set.err())
 }
 
-/// A change that failed is told; one that was made is seen.
-async fn tell_failure<T>(result: Result<T, Problem>, messages: &mpsc::Sender<Msg>) {
+/// Reports a failed change.
+async fn report_failure<T>(result: Result<T, Problem>, messages: &mpsc::Sender<Msg>) {
     if let Err(problem) = result {
         let _ = messages.send(Msg::Done(Err(problem))).await;
     }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use tokio::sync::oneshot;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -12,6 +13,8 @@ use crate::domain::RequestId;
 pub struct Tasks {
     all: JoinSet<()>,
     by_request: HashMap<RequestId, AbortHandle>,
+    /// Closed when the last task that was started in turn ends.
+    turn: Option<oneshot::Receiver<()>>,
 }
 
 impl Tasks {
@@ -19,6 +22,19 @@ impl Tasks {
     pub fn start(&mut self, task: impl Future<Output = ()> + Send + 'static) {
         self.reap();
         self.all.spawn(task);
+    }
+
+    /// Starts a task that runs after all others that were started in turn.
+    pub fn start_in_turn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        let (done, next) = oneshot::channel::<()>();
+        let before = self.turn.replace(next);
+        self.start(async move {
+            if let Some(before) = before {
+                let _ = before.await;
+            }
+            task.await;
+            drop(done);
+        });
     }
 
     /// Starts the task of a request; `crashed` follows it if it panics, so that nobody waits for ever.

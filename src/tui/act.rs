@@ -93,7 +93,7 @@ impl Model {
             }
             Action::Help => self.overlay = Overlay::Help(help::State::new(self.scope())),
             Action::Palette => self.open_palette(),
-            Action::ShowAlerts => self.overlay = Overlay::Alerts(alerts::State::default()),
+            Action::ShowAlerts => self.overlay = Overlay::Alerts(alerts::State::new(&self.store)),
             Action::GoToAlert => self.go_to_alert(),
             Action::FilterPayments => self.type_filter(Pane::Payments),
             Action::Filter => self.type_filter(Pane::Requests),
@@ -132,11 +132,15 @@ impl Model {
             }
             Action::AddWatch => self.open_add_watch(""),
             Action::Quote => {
-                let (accounts, at) = self.offered_accounts(Ability::Estimates);
+                let (accounts, _) = self.offered_accounts(Ability::Estimates);
                 if accounts.is_empty() {
                     self.none_can(Ability::Estimates);
                 } else {
                     let last = self.estimates.question.as_ref();
+                    let same = |last: &panes::estimates::Question| {
+                        accounts.iter().position(|id| *id == last.account)
+                    };
+                    let at = last.and_then(same).unwrap_or(0);
                     self.overlay = Overlay::Quote(quote_form::State::new(accounts, at, last));
                 }
             }
@@ -181,11 +185,7 @@ impl Model {
                 }
             }
             Action::MarkHandled => self.mark_handled(now, out),
-            Action::ConfirmExpected => {
-                if let Overlay::ExpectAsk(state) = std::mem::take(&mut self.overlay) {
-                    out.push(Effect::Expect(state.new));
-                }
-            }
+            Action::ConfirmExpected => self.confirm_expected(now, out),
             Action::Verify | Action::VerifyAll => self
                 .credentials
                 .act(action, &mut Self::hand(&mut self.store, now, out)),
@@ -220,7 +220,10 @@ impl Model {
         let payment = self.payments.selected(&self.store);
         let ready = self.store.is_ready();
         match action {
-            Action::Check => ready && payment.is_some_and(|w| w.asking.is_none()),
+            Action::Check => {
+                let idle = payment.is_some_and(|w| w.asking.is_none());
+                ready && (idle || self.payments.has_marks())
+            }
             Action::RemoveWatch
             | Action::CopyId
             | Action::PaymentTimeline
@@ -361,7 +364,7 @@ impl Model {
             Pane::Explorer | Pane::Tokens | Pane::Requests | Pane::Callbacks => false,
         };
         if cancelled {
-            self.store.flash(Level::Info, "called off");
+            self.store.flash(Level::Info, "cancelled");
             return;
         }
         // What is hidden by a filter is missed more than a notice that is read.
@@ -462,7 +465,8 @@ impl Model {
             Pane::Tokens => panes::tokens::list_area(inner, self.store.token_users().count()),
             Pane::Payments => {
                 let len = self.payments.rows(&self.store).len();
-                self.payments.parts(inner, len).list
+                let typing = self.overlay.filter(pane).is_some();
+                self.payments.parts(inner, len, typing).list
             }
             Pane::Requests => panes::requests::parts(inner, &self.store).list,
             Pane::Callbacks => self.callbacks.parts(self.look(now, false), inner).list,

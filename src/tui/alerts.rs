@@ -6,6 +6,10 @@ use super::msg::{Level, WatchKey};
 use super::store::{LISTENER, Store};
 use super::theme::Tone;
 use super::watched::{Trouble, Watched};
+use super::widgets::text::fit_middle;
+
+/// Columns of an id: what is wrong must be seen behind it.
+const ID_MAX: u16 = 40;
 
 /// Where an alert leads.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,11 +70,11 @@ fn payments(store: &Store) -> impl Iterator<Item = Alert> {
             matter: watched.matter(),
             what: format!(
                 "{}: {}",
-                watched.watch.id,
+                fit_middle(watched.watch.id.as_str(), ID_MAX),
                 payment.explain(watched.expected())
             ),
             account: Some(watched.watch.account.clone()),
-            since: watched.changed_at(),
+            since: watched.began(),
             tone: payment.severity(watched.expected()).into(),
             leads: Leads::Payment(watched.key()),
             handled: None,
@@ -145,7 +149,7 @@ fn listener(store: &Store) -> Option<Alert> {
     })
 }
 
-/// Notices about what is told above are the same matter.
+/// Skips notices that repeat an alert above.
 fn notices(store: &Store) -> impl Iterator<Item = Alert> {
     let told = |about: &str| {
         about == LISTENER

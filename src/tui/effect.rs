@@ -2,7 +2,8 @@
 
 use crate::domain::manage::Change;
 use crate::domain::{
-    AccountId, DeliveryId, ExchangeId, Op, PaymentId, RawCall, RequestId, Secret, simulate,
+    AccountId, DeliveryId, ExchangeId, Expected, Op, PaymentId, RawCall, RequestId, Secret,
+    simulate,
 };
 
 use super::msg::{NewWatch, WatchKey};
@@ -49,8 +50,14 @@ pub enum Effect {
     /// Put a payment on the watch list and set what is expected of it, unless something is;
     /// [`super::Msg::Watched`] brings what came of it.
     Watch(NewWatch),
-    /// Change what is expected of a payment, which was confirmed.
-    Expect(NewWatch),
+    /// Change what is expected of a payment, if it is still what the operator was shown; [`super::Msg::Watched`] brings
+    /// the result.
+    Expect {
+        /// What is to be expected.
+        new: NewWatch,
+        /// The expectation that it takes the place of.
+        shown: Expected,
+    },
     /// Mark a matter as handled, or take the mark away.
     MarkHandled {
         /// Its stable name.

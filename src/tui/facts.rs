@@ -61,6 +61,7 @@ impl Model {
                 let hand = &mut Self::hand(&mut self.store, now, out);
                 self.payments.listed(list, seen, hand);
             }
+            Msg::Unwatched(key) => self.payments.unwatched(&key),
             Msg::Watched { new, result } => self.watched(new, result, now, out),
             Msg::Managed { request, result } => self.managed(request, result, now, out),
             Msg::Simulator(parts) => self.store.parts = parts,

@@ -168,6 +168,9 @@ impl Model {
         if let Overlay::Timeline(state) = &self.overlay {
             wakes.extend(state.changes_in(now, still));
         }
+        if let Overlay::Alerts(_) = &self.overlay {
+            wakes.extend(overlays::alerts::State::changes_in(&self.store, now));
+        }
         wakes
             .into_iter()
             .min()

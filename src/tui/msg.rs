@@ -155,8 +155,9 @@ pub enum Msg {
         /// What was seen before of payments that are new on it, oldest first.
         seen: Vec<(WatchKey, Vec<Observation>)>,
     },
-    /// What came of [`super::Effect::Watch`] or [`super::Effect::Expect`]: the payment is watched, and expects what was
-    /// said unless there is an error.
+    /// [`super::Effect::Unwatch`] is done, or failed: the stored list says which.
+    Unwatched(WatchKey),
+    /// The result of [`super::Effect::Watch`] or [`super::Effect::Expect`].
     Watched {
         /// What was to be.
         new: NewWatch,

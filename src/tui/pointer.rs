@@ -51,7 +51,7 @@ impl Model {
             return;
         };
         if areas.header.contains(at) && chrome::alerts_at(&self.store, areas.header, at.x) {
-            self.overlay = Overlay::Alerts(alerts::State::default());
+            self.overlay = Overlay::Alerts(alerts::State::new(&self.store));
             self.dirty = true;
             return;
         }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tui_input::Input;
-
 use super::facts::{inventory, nonsense};
 use super::keys::Action;
 use super::msg::{Level, Notice};
@@ -63,7 +61,7 @@ impl Model {
                     level: Level::Warning,
                     about: format!("callback {}", delivery.account),
                     text: format!(
-                        "given up: what a callback to {} about {} gave rise to: {why}",
+                        "Gave up processing the callback to {} about {}: {why}",
                         delivery.account,
                         told::subject(&delivery)
                     ),
@@ -204,7 +202,7 @@ impl Model {
             Notice {
                 level,
                 about: format!("payment {account} {id}"),
-                text: format!("a callback told of {id}, now watched: {words}"),
+                text: format!("callback for {id}, now watched: {words}"),
             },
             now,
         );
@@ -267,34 +265,6 @@ impl Model {
                 delivery,
                 to,
             });
-        }
-    }
-
-    /// Begins to type a pane's filter, with what it is now.
-    pub(super) fn type_filter(&mut self, pane: Pane) {
-        let filter = match pane {
-            Pane::Callbacks => self.callbacks.filter(),
-            Pane::Payments => self.payments.filter(),
-            Pane::Credentials
-            | Pane::Tokens
-            | Pane::Estimates
-            | Pane::Requests
-            | Pane::Explorer
-            | Pane::Players => self.requests.filter(),
-        };
-        self.overlay = Overlay::Filter(pane, Input::new(filter.to_owned()));
-    }
-
-    pub(super) fn set_filter(&mut self, pane: Pane, filter: &str) {
-        match pane {
-            Pane::Callbacks => self.callbacks.set_filter(filter),
-            Pane::Payments => self.payments.set_filter(filter),
-            Pane::Credentials
-            | Pane::Tokens
-            | Pane::Estimates
-            | Pane::Requests
-            | Pane::Explorer
-            | Pane::Players => self.requests.set_filter(filter),
         }
     }
 

@@ -21,7 +21,7 @@ use super::watched::Watched;
 pub const ARMED_FOR: Duration = Duration::from_mins(10);
 /// How old what is known of a budget in use may be while it is on screen.
 const BUDGETS_EVERY: Duration = Duration::from_secs(2);
-/// Payments that are checked at once without having been asked for.
+/// Payments of one account that are checked at once without having been asked for.
 const POLLS_MAX: usize = 8;
 /// Notices kept; the oldest go first.
 const NOTICES_MAX: usize = 20;
@@ -347,20 +347,40 @@ impl Store {
         if !self.is_ready() {
             return;
         }
-        let under_way = self.payments.iter().filter(|w| w.asking.is_some()).count();
-        let due = |w: &Watched| w.due().is_some_and(|due| due <= now.mono);
+        let mut free = self.free_polls();
         let places = 0..self.payments.len();
-        let due: Vec<usize> = places.filter(|at| due(&self.payments[*at])).collect();
-        for at in due.into_iter().take(POLLS_MAX.saturating_sub(under_way)) {
-            self.check(at, true, out);
+        let due = places.filter_map(|at| Some((self.payments[at].due()?, at)));
+        let mut due: Vec<(Duration, usize)> = due.filter(|(due, _)| *due <= now.mono).collect();
+        // Who has waited longest goes first, so that the end of a long list has its turn.
+        due.sort_unstable();
+        for (_, at) in due {
+            let account = &self.payments[at].watch.account;
+            if let Some(free) = free.get_mut(account).filter(|free| **free > 0) {
+                *free -= 1;
+                self.check(at, true, out);
+            }
         }
     }
 
     /// When the next payment is to be checked by itself; `None` while as many are checked as may be at once.
     pub fn poll_due(&self) -> Option<Duration> {
-        let under_way = self.payments.iter().filter(|w| w.asking.is_some()).count();
-        let due = self.payments.iter().filter_map(Watched::due).min();
-        due.filter(|_| under_way < POLLS_MAX)
+        let free = self.free_polls();
+        let may = |w: &&Watched| free.get(&w.watch.account).is_some_and(|free| *free > 0);
+        let waiting = self.payments.iter().filter(may);
+        waiting.filter_map(Watched::due).min()
+    }
+
+    /// How many more payments of each account may be checked at once; an account that hangs stops no other.
+    fn free_polls(&self) -> BTreeMap<AccountId, usize> {
+        let mut free: BTreeMap<AccountId, usize> = BTreeMap::new();
+        for watched in &self.payments {
+            let account = watched.watch.account.clone();
+            let free = free.entry(account).or_insert(POLLS_MAX);
+            if watched.asking.is_some() {
+                *free = free.saturating_sub(1);
+            }
+        }
+        free
     }
 
     /// When the budgets are to be looked at again; `None` while nothing of them is used.

@@ -198,6 +198,17 @@ impl Watched {
         }
     }
 
+    /// Check it soon, whatever is known of it.
+    pub fn poll_now(&mut self, now: Now) {
+        self.due = Some(now.mono);
+    }
+
+    /// Since when it is as it is: what was handled before is another matter.
+    pub fn began(&self) -> Option<WallTime> {
+        let expected = self.watch.expected.as_ref().map(|expected| expected.at);
+        self.changed_at().max(expected)
+    }
+
     /// Takes an answer in.
     pub fn heard(&mut self, result: Result<Payment, Problem>, now: Now) -> Heard {
         self.asking = None;
@@ -295,7 +306,7 @@ impl Watched {
             Trouble::None => (Tone::Dim, "waiting for the first answer".into()),
             Trouble::NotKnown if self.is_expired() => (
                 Tone::Dim,
-                "nobody opened the payment page in a day; no longer checked".into(),
+                "the payer did not open the payment page within a day; no longer checked".into(),
             ),
             Trouble::NotKnown if self.is_overdue(now) => (
                 Tone::Warn,

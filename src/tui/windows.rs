@@ -1,6 +1,8 @@
 //! What is done in windows: opening them, checking their forms, and what follows from one that is filled in.
 
 use super::alerts::Leads;
+use tui_input::Input;
+
 use super::keys::{Action, TABLE};
 use super::msg::{Level, NewWatch};
 use super::overlays::sandbox::Chosen;
@@ -315,14 +317,28 @@ impl Model {
             return;
         };
         match alert.leads {
-            Leads::Notice(about) => self.store.dismiss(&about),
+            Leads::Notice(about) => {
+                self.store.mark_handled(alert.matter, now, out);
+                self.store.dismiss(&about);
+            }
             Leads::Payment(_) | Leads::Account(_) | Leads::Callbacks => {
                 self.store.mark_handled(alert.matter, now, out);
             }
         }
     }
 
-    /// What came of watching a payment, or of saying what is expected of it.
+    /// The operator gave up the expectation that was shown.
+    pub(super) fn confirm_expected(&mut self, now: Now, out: &mut Vec<Effect>) {
+        match std::mem::take(&mut self.overlay) {
+            Overlay::ExpectAsk(state) if state.is_read(now) => out.push(Effect::Expect {
+                new: state.new,
+                shown: state.current.sum,
+            }),
+            other => self.overlay = other,
+        }
+    }
+
+    /// The result of watching a payment, or of saying what is expected of it.
     pub(super) fn watched(
         &mut self,
         new: NewWatch,
@@ -336,7 +352,13 @@ impl Model {
             return;
         };
         if matches!(self.overlay, Overlay::None) {
-            self.overlay = Overlay::ExpectAsk(Box::new(expect_ask::State { new, current }));
+            let opened = now.mono;
+            let state = expect_ask::State {
+                new,
+                current,
+                opened,
+            };
+            self.overlay = Overlay::ExpectAsk(Box::new(state));
         } else {
             let text = format!(
                 "{} still expects {}; another amount was typed",
@@ -359,6 +381,34 @@ impl Model {
                 let state = add_many::State::new(accounts, at, pasted);
                 self.overlay = Overlay::AddMany(Box::new(state));
             }
+        }
+    }
+
+    /// Begins to type a pane's filter, with what it is now.
+    pub(super) fn type_filter(&mut self, pane: Pane) {
+        let filter = match pane {
+            Pane::Callbacks => self.callbacks.filter(),
+            Pane::Payments => self.payments.filter(),
+            Pane::Credentials
+            | Pane::Tokens
+            | Pane::Estimates
+            | Pane::Requests
+            | Pane::Explorer
+            | Pane::Players => self.requests.filter(),
+        };
+        self.overlay = Overlay::Filter(pane, Input::new(filter.to_owned()));
+    }
+
+    pub(super) fn set_filter(&mut self, pane: Pane, filter: &str) {
+        match pane {
+            Pane::Callbacks => self.callbacks.set_filter(filter),
+            Pane::Payments => self.payments.set_filter(filter),
+            Pane::Credentials
+            | Pane::Tokens
+            | Pane::Estimates
+            | Pane::Requests
+            | Pane::Explorer
+            | Pane::Players => self.requests.set_filter(filter),
         }
     }
 

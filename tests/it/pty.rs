@@ -477,9 +477,9 @@ fn by_keys_alone_a_payment_is_estimated_linked_paid_and_seen_finalized() {
     let place = Place::new();
     let mut terminal = console(&place, (120, 40));
     terminal.send("4e");
-    terminal.sees("Ask for a quote");
+    terminal.sees("Price estimate");
     terminal.send("\u{15}250\t\u{15}EMT\r");
-    terminal.sees_no("Ask for a quote");
+    terminal.sees_no("Price estimate");
     // Looked for, since later requests push it off the screen.
     terminal.send("5/price/estimate");
     terminal.sees("with `price/estimate`");

@@ -476,7 +476,7 @@ fn planted_secrets_are_found_on_no_screen() {
     terminal.sees("✔ file");
     terminal.sees("✔ env");
     terminal.send("4e");
-    terminal.sees("Ask for a quote");
+    terminal.sees("Price estimate");
     terminal.send("1\tEMT\r");
     terminal.sees("/api/tpg/price/estimate");
     for (times, size) in [(2, (160, 50)), (4, (80, 24))] {

@@ -309,7 +309,8 @@ impl Shared {
         let came = came_of(&result);
         let account = desk.account.id.clone();
         let expected = match subject {
-            Subject::Payment(id) => self.asker.expectation(&account, id).await,
+            // Without it the payment is shown as not compared, which is so.
+            Subject::Payment(id) => self.asker.expectation(&account, id).await.ok().flatten(),
             Subject::Player(_) => None,
         };
         let event = Event::Asked {

@@ -76,7 +76,7 @@ impl State {
             look,
             (
                 "Watch a payment",
-                "With an expected amount, PAID is said only where amount and currency are right.",
+                "PAID needs the expected amount and currency.",
                 Tone::Dim,
             ),
             look.store.is_live(),

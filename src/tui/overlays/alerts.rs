@@ -1,11 +1,14 @@
 //! The list of what needs attention: what, at which account, since when.
 
+use std::time::Duration;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
+use crate::domain::Now;
 use crate::tui::alerts::{self, Alert};
 use crate::tui::keys::Action;
-use crate::tui::panes::{Look, age};
+use crate::tui::panes::{Look, age, age_changes_in};
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
@@ -17,23 +20,49 @@ const WIDEST: u16 = 110;
 /// Rows in which the selected matter is told whole.
 const DETAIL: u16 = 4;
 
-/// The selected row.
+/// The selected matter, which stays selected wherever it moves.
 #[derive(Debug, Clone, Default)]
 pub struct State {
     list: List,
+    selected: Option<String>,
 }
 
 impl State {
+    pub fn new(store: &Store) -> Self {
+        let first = alerts::all(store).into_iter().next();
+        Self {
+            list: List::default(),
+            selected: first.map(|alert| alert.matter),
+        }
+    }
+
+    fn place(&self, alerts: &[Alert]) -> usize {
+        let selected = self.selected.as_ref();
+        let mut all = alerts.iter();
+        let place = all.position(|alert| Some(&alert.matter) == selected);
+        place.unwrap_or(self.list.selected.min(alerts.len().saturating_sub(1)))
+    }
+
     pub fn chosen(&self, store: &Store) -> Option<Alert> {
         let alerts = alerts::all(store);
-        let at = self.list.selected.min(alerts.len().checked_sub(1)?);
+        let at = self.place(&alerts);
         alerts.into_iter().nth(at)
     }
 
     pub fn step(&mut self, step: Step, screen: Rect, store: &Store) {
-        let len = alerts::all(store).len();
-        let height = parts(screen, len).1;
-        self.list.step(step, len, height);
+        let alerts = alerts::all(store);
+        self.list.selected = self.place(&alerts);
+        self.list
+            .step(step, alerts.len(), parts(screen, alerts.len()).1);
+        let at = alerts.get(self.list.selected);
+        self.selected = at.map(|alert| alert.matter.clone());
+    }
+
+    /// Until an age in it reads differently.
+    pub fn changes_in(store: &Store, now: Now) -> Option<Duration> {
+        let alerts = alerts::all(store).into_iter();
+        let times = alerts.filter_map(|alert| alert.handled.or(alert.since));
+        times.map(|at| age_changes_in(at, now)).min()
     }
 
     pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
@@ -58,9 +87,11 @@ impl State {
             .max()
             .unwrap_or(0)
             .min(16);
-        let window = self.list.window(alerts.len(), height);
+        let selected = self.place(&alerts);
+        let mut shown = self.list;
+        shown.selected = selected;
+        let window = shown.window(alerts.len(), height);
         let (from, till) = (window.start, window.end);
-        let selected = self.list.selected.min(alerts.len() - 1);
         for (row, at) in (0..).zip(window) {
             let whole = Rect {
                 y: list.y + row,

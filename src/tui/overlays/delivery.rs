@@ -13,6 +13,7 @@ use crate::tui::panes::callbacks::told;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::sheet::{Kind, Sheet, WIDEST, add_body, add_headers};
+use crate::tui::widgets::text::fit_middle;
 
 /// Its bytes, as far as they are known.
 #[derive(Debug, Clone, PartialEq)]
@@ -101,7 +102,11 @@ impl State {
         let subject = told::subject(&self.delivery);
         let title = match subject.as_str() {
             "" => format!("Callback to {}", self.delivery.account),
-            subject => format!("Callback to {} about {subject}", self.delivery.account),
+            subject => {
+                let room = screen.width.saturating_sub(50).max(8);
+                let subject = fit_middle(subject, room);
+                format!("Callback to {} about {subject}", self.delivery.account)
+            }
         };
         let inner = window(
             buf,

@@ -1,9 +1,11 @@
 //! Asks before an expectation takes the place of another one.
 
+use std::time::Duration;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::domain::Expectation;
+use crate::domain::{Expectation, Now};
 use crate::tui::keys::Action;
 use crate::tui::msg::NewWatch;
 use crate::tui::panes::Look;
@@ -17,9 +19,18 @@ pub struct State {
     pub new: NewWatch,
     /// The expectation in force.
     pub current: Expectation,
+    /// When it was opened, by itself: a key that was meant for what lay below is no answer.
+    pub opened: Duration,
 }
 
+/// Keys are no answer before the question could be read.
+const UNREAD: Duration = Duration::from_millis(500);
+
 impl State {
+    pub fn is_read(&self, now: Now) -> bool {
+        now.mono.saturating_sub(self.opened) >= UNREAD
+    }
+
     pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
         let theme = look.theme;
         let known = look.store.known(&self.new.account);

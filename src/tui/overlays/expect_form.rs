@@ -10,6 +10,7 @@ use crate::tui::panes::Look;
 use crate::tui::theme::Tone;
 use crate::tui::watched::Watched;
 use crate::tui::widgets::form::{Field, Form};
+use crate::tui::widgets::text::fit_middle;
 
 /// The form and the payment it is about.
 #[derive(Debug, Clone)]
@@ -60,7 +61,8 @@ impl State {
     }
 
     pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        let title = format!("Expected amount of {}", self.id);
+        let id = fit_middle(self.id.as_str(), screen.width.saturating_sub(34).max(8));
+        let title = format!("Expected amount of {id}");
         draw_form(
             &self.form,
             look,

@@ -63,8 +63,8 @@ impl State {
             &self.form,
             look,
             (
-                "Ask for a quote",
-                "The provider answers with the price in every currency a payer may pay in.",
+                "Price estimate",
+                "Shows what a payer pays in each currency, fee included.",
                 Tone::Dim,
             ),
             look.store.is_live(),

@@ -6,7 +6,7 @@ pub mod pasted;
 pub mod rows;
 mod view;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 use super::{Hand, age_changes_in, tick};
@@ -117,6 +117,10 @@ impl State {
         filter.clone_into(&mut self.filter);
     }
 
+    pub fn has_marks(&self) -> bool {
+        !self.marked.is_empty()
+    }
+
     fn is_marked(&self, watched: &Watched) -> bool {
         self.marked.contains(&watched.key())
     }
@@ -170,17 +174,12 @@ impl State {
             watched.stir(hand.now);
             return false;
         }
-        let at = hand.now.wall;
-        let expected = new.expected.clone();
+        // What is expected is shown once it is saved: another expectation may be in force.
         let watch = Watch {
             account: new.account.clone(),
             id: new.id.clone(),
-            expected: expected.map(|sum| Expectation {
-                sum,
-                by: new.by,
-                at,
-            }),
-            since: at,
+            expected: None,
+            since: hand.now.wall,
         };
         let watched = Watched::new(watch, Vec::new(), hand.now);
         hand.store.payments.insert(0, watched);
@@ -274,36 +273,41 @@ impl State {
     pub fn listed(
         &mut self,
         list: Watchlist,
-        mut seen: Vec<(WatchKey, Vec<Observation>)>,
+        seen: Vec<(WatchKey, Vec<Observation>)>,
         hand: &mut Hand<'_>,
     ) {
         hand.store.handled = list.handled.into_iter().collect();
-        let stored: BTreeSet<WatchKey> = list
-            .watches
-            .iter()
-            .map(|watch| (watch.account.clone(), watch.id.clone()))
-            .collect();
-        self.leaving.retain(|key| stored.contains(key));
         let (store, now) = (&mut *hand.store, hand.now);
+        let mut stored: HashMap<WatchKey, Watch> = list
+            .watches
+            .into_iter()
+            .map(|watch| ((watch.account.clone(), watch.id.clone()), watch))
+            .collect();
+        stored.retain(|key, _| !self.leaving.contains(key) && store.known(&key.0).is_some());
         store
             .payments
-            .retain(|watched| !watched.is_stored || stored.contains(&watched.key()));
-        for watch in list.watches {
-            let key = (watch.account.clone(), watch.id.clone());
-            if self.leaving.contains(&key) || store.known(&key.0).is_none() {
-                continue;
-            }
-            if let Some(watched) = store.payment_mut(&key.0, &key.1) {
-                watched.is_stored = true;
-                watched.watch.expected = watch.expected;
-            } else {
-                let seen = seen.iter_mut().find(|(of, _)| *of == key);
-                let seen = seen.map(|(_, seen)| std::mem::take(seen));
-                let mut watched = Watched::new(watch, seen.unwrap_or_default(), now);
-                watched.is_stored = true;
-                store.payments.insert(0, watched);
-            }
+            .retain_mut(|watched| match stored.remove(&watched.key()) {
+                Some(watch) => {
+                    watched.is_stored = true;
+                    watched.watch.expected = watch.expected;
+                    true
+                }
+                None => !watched.is_stored,
+            });
+        let mut new: Vec<Watch> = stored.into_values().collect();
+        new.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
+        let mut seen: HashMap<WatchKey, Vec<Observation>> = seen.into_iter().collect();
+        for watch in new {
+            let seen = seen.remove(&(watch.account.clone(), watch.id.clone()));
+            let mut watched = Watched::new(watch, seen.unwrap_or_default(), now);
+            watched.is_stored = true;
+            store.payments.insert(0, watched);
         }
+    }
+
+    /// A removal is stored, or failed: from now on the stored list says which.
+    pub fn unwatched(&mut self, key: &WatchKey) {
+        self.leaving.remove(key);
     }
 
     /// Whether it was taken off the list by hand.
@@ -314,21 +318,33 @@ impl State {
 
     pub fn act(&mut self, action: Action, hand: &mut Hand<'_>) {
         match action {
-            Action::Check => {
-                for key in self.chosen(hand.store) {
+            Action::Check => match self.chosen(hand.store).as_slice() {
+                [one] => {
                     let mut all = hand.store.payments.iter();
-                    if let Some(at) = all.position(|watched| watched.is(&key)) {
+                    if let Some(at) = all.position(|watched| watched.is(one)) {
                         hand.store.check(at, false, hand.out);
                     }
                 }
-            }
+                // A few at a time, so that they do not stand before what is asked for next.
+                many => {
+                    let keys: BTreeSet<&WatchKey> = many.iter().collect();
+                    let all = hand.store.payments.iter_mut();
+                    for watched in all.filter(|watched| keys.contains(&watched.key())) {
+                        watched.poll_now(hand.now);
+                    }
+                }
+            },
             Action::MarkPayment => {
                 if let Some(key) = self.selected(hand.store).map(Watched::key)
                     && !self.marked.remove(&key)
                 {
                     self.marked.insert(key);
                 }
-                self.step(Step::Down(1), 1, hand.store);
+                let rows = self.rows(hand.store);
+                let next = self.place_of_selected(hand.store, &rows) + 1;
+                if let Some(next) = rows.get(next) {
+                    self.selected = Some(hand.store.payments[*next].key());
+                }
             }
             Action::CopyId => {
                 let chosen = self.chosen(hand.store);

@@ -89,11 +89,47 @@ fn another_expected_amount_needs_a_yes() {
     assert_eq!(press(&mut left, "n", second(2)), []);
     assert_eq!(verdict(&left, 0), Some(PaymentVerdict::Less));
 
+    let effects = press(&mut model, "y", second(1));
+    assert_eq!(
+        effects,
+        [],
+        "meant for the list below, before the question could be read"
+    );
     let effects = press(&mut model, "y", second(2));
-    let [Effect::Expect(new)] = &effects[..] else {
+    let [Effect::Expect { new, shown }] = &effects[..] else {
         panic!("{effects:?}");
     };
+    assert_eq!(*shown, emt("250"), "only what was shown is replaced");
     let (new, result) = (new.clone(), Ok(None));
+    update(&mut model, second(2), Msg::Watched { new, result });
+    assert_eq!(verdict(&model, 0), Some(PaymentVerdict::Paid));
+}
+
+/// A disk that is full, or another expectation in the ledger: what was typed is not in force.
+#[test]
+fn a_typed_expectation_counts_only_once_it_is_saved() {
+    let mut model = ready(Vec::new());
+    let effects = press(&mut model, "aORDER-1006<tab>1<tab>EMT<enter>", second(1));
+    let new = watch_effects(&effects).remove(0);
+    let request = model.store.payments[0].asking.unwrap();
+    let paid = Ok(Answer::Payment(payment("ORDER-1006", "1", "FINALIZED")));
+    let result = paid;
+    update(&mut model, second(1), Msg::Answered { request, result });
+    assert_eq!(verdict(&model, 0), Some(PaymentVerdict::NotCompared));
+    let mut failed = model.clone();
+    let why = "payment ORDER-1006 cannot be saved: the disk is full";
+    let result = Err(Problem::new(ProblemKind::Local, why, ""));
+    update(
+        &mut failed,
+        second(2),
+        Msg::Watched {
+            new: new.clone(),
+            result,
+        },
+    );
+    assert_eq!(verdict(&failed, 0), Some(PaymentVerdict::NotCompared));
+    assert!(screen(&failed, second(2), 120, 40).contains("the disk is full"));
+    let result = Ok(None);
     update(&mut model, second(2), Msg::Watched { new, result });
     assert_eq!(verdict(&model, 0), Some(PaymentVerdict::Paid));
 }
@@ -397,7 +433,12 @@ fn the_order_changes_and_the_selected_payment_stays_selected() {
 fn what_is_done_to_marked_payments_is_done_to_all_of_them() {
     let mut model = many();
     press(&mut model, "   ", second(1));
-    assert!(screen(&model, second(1), 120, 40).contains("3 marked"));
+    let shown = screen(&model, second(1), 120, 40);
+    assert!(shown.contains("3 marked"), "{shown}");
+    assert!(
+        shown.contains("1-8 of 300"),
+        "the marked rows stay in sight: {shown}"
+    );
     let effects = press(&mut model, "y", second(1));
     let [Effect::Copy { text, .. }] = &effects[..] else {
         panic!("{effects:?}");
@@ -405,7 +446,13 @@ fn what_is_done_to_marked_payments_is_done_to_all_of_them() {
     let ids = "SHOP-2026-11-28-000201\nSHOP-2026-11-28-000130\nSHOP-2026-11-28-000007";
     assert_eq!(text.expose(), ids);
     let effects = press(&mut model, "c", second(1));
-    assert_eq!(checks(&effects).len(), 3);
+    assert_eq!(checks(&effects), [""; 0], "eight are under way");
+    let due = model
+        .store
+        .payments
+        .iter()
+        .filter(|w| w.is_final() && w.due().is_some());
+    assert_eq!(due.count(), 3, "they are checked as soon as there is room");
     let effects = press(&mut model, "d", second(1));
     let gone = effects.iter().filter(|it| matches!(it, Effect::Unwatch(_)));
     assert_eq!((gone.count(), model.store.payments.len()), (3, 297));
@@ -481,10 +528,55 @@ fn an_alert_leads_to_its_payment_and_is_handled_once() {
     assert!(shown.contains("handled just now"), "{shown}");
     press(&mut model, "m", second(3));
     assert_eq!(alerts::count(&model.store), 1, "the mark can be taken away");
-    press(&mut model, "<esc>", second(3));
+    press(&mut model, "m<esc>", second(4));
+    let raised = Expectation {
+        sum: emt("500"),
+        by: ExpectedBy::Command,
+        at: second(9).wall,
+    };
+    model.store.payments[0].watch.expected = Some(raised);
+    assert_eq!(
+        alerts::count(&model.store),
+        1,
+        "less than another amount is another matter"
+    );
     let mut none = ready(Vec::new());
     press(&mut none, "!", second(0));
     assert!(screen(&none, second(0), 80, 24).contains("Nothing needs attention."));
+}
+
+#[test]
+fn a_key_in_the_list_of_alerts_is_about_the_matter_that_was_selected() {
+    let mut model = many();
+    press(&mut model, "!j", second(400));
+    let selected = |model: &Model| match &model.overlay {
+        Overlay::Alerts(state) => state.chosen(&model.store).unwrap().matter,
+        other => panic!("{other:?}"),
+    };
+    let second_one = selected(&model);
+    press(&mut model, "m", second(400));
+    assert_eq!(
+        selected(&model),
+        second_one,
+        "it moved to the end, and is selected there"
+    );
+    press(&mut model, "m", second(401));
+    assert_eq!(
+        alerts::count(&model.store),
+        3,
+        "the same mark was taken away"
+    );
+    // One that comes in above changes nothing.
+    let key = model.store.payments[5].key();
+    let request = model.store.payments[5].asking;
+    assert_eq!(request, None);
+    model.store.payments[5].watch.expected = Some(Expectation {
+        sum: emt("900"),
+        by: ExpectedBy::Form,
+        at: START,
+    });
+    assert!(alerts::count(&model.store) > 3, "{key:?}");
+    assert_eq!(selected(&model), second_one);
 }
 
 #[test]
@@ -564,6 +656,12 @@ fn a_change_by_another_process_is_taken_over() {
     press(&mut model, "d", second(4));
     update(&mut model, second(4), listed(both()));
     assert_eq!(ids(&model), ["LIVE-1", "NEW-2"]);
+    // Once the removal is stored, the stored list alone counts: another process may add it again.
+    let mine = (shop(), id("MINE-3"));
+    update(&mut model, second(5), Msg::Unwatched(mine));
+    let again = [both(), vec![watch("MINE-3", None)]].concat();
+    update(&mut model, second(5), listed(again));
+    assert_eq!(ids(&model).len(), 3);
 }
 
 #[test]
@@ -607,11 +705,6 @@ fn a_long_list_is_checked_a_few_at_a_time() {
     readiness.verify = Vec::new();
     let effects = update(&mut model, second(0), Msg::Ready(readiness));
     assert_eq!(checks(&effects).len(), 8);
-    assert!(
-        model
-            .next_wake(second(0))
-            .is_none_or(|wake| wake >= Duration::from_millis(100))
-    );
     let effects = press(&mut model, "Gc", second(0));
     assert_eq!(
         checks(&effects),
@@ -627,4 +720,21 @@ fn a_long_list_is_checked_a_few_at_a_time() {
     let result = Err(Problem::new(ProblemKind::NotFound, "not known (9001)", ""));
     let effects = update(&mut model, second(1), Msg::Answered { request, result });
     assert_eq!(checks(&effects).len(), 0, "nine were under way");
+    // Whoever has waited longest is next: all have their turn before the first has another.
+    let mut checked = std::collections::BTreeMap::new();
+    let mut now = second(2);
+    for _ in 0..400 {
+        let under_way = model.store.payments.iter();
+        let asked = under_way.filter_map(|w| Some((w.asking?, w.watch.id.to_string())));
+        for (request, id) in asked.collect::<Vec<_>>() {
+            *checked.entry(id.clone()).or_insert(0) += 1;
+            let result = Ok(Answer::Payment(payment(&id, "1", "ACTIVE")));
+            update(&mut model, now, Msg::Answered { request, result });
+        }
+        now = now.plus(Duration::from_millis(500));
+        update(&mut model, now, Msg::Woke);
+    }
+    let (least, most) = (checked.values().min(), checked.values().max());
+    assert_eq!(checked.len(), 100);
+    assert!(most.unwrap() - least.unwrap() <= 2, "{checked:?}");
 }

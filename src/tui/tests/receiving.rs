@@ -228,7 +228,7 @@ fn what_goes_on_replaces_its_row_and_what_is_given_up_is_told() {
     assert_eq!((after.queued, after.failing, after.given_up), (1, 0, 2));
     let notice = model.store.notices.last().unwrap();
     assert!(
-        notice.text.contains("given up") && notice.text.contains("ORDER-1043"),
+        notice.text.contains("Gave up") && notice.text.contains("ORDER-1043"),
         "{}",
         notice.text
     );
@@ -369,7 +369,7 @@ fn a_payments_timeline() {
     let request = look_back(&press(&mut model, "<esc>t", now)).unwrap();
     let result = Ok(cut);
     update(&mut model, now, Msg::Timeline { request, result });
-    assert!(screen(&model, now, 120, 40).contains("what is older is not told"));
+    assert!(screen(&model, now, 120, 40).contains("older entries omitted"));
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub fn draw_head(timeline: &Timeline, look: Look<'_>, area: Rect, buf: &mut Buff
     );
     pen.text(&text, dim);
     if timeline.cut {
-        pen.text(" · what is older is not told", theme.style(Tone::Warn));
+        pen.text(" · older entries omitted", theme.style(Tone::Warn));
     }
 }
 

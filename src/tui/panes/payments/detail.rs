@@ -1,4 +1,4 @@
-//! The selected payment: what it comes to, what is expected and received, and how it got there.
+//! The selected payment: its verdict, what is expected and received, and how it got there.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

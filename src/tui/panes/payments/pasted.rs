@@ -1,6 +1,6 @@
 //! Several payments in a pasted text, a line each: `id`, or `id;amount;currency` with semicolons, commas or tabs.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::domain::{Amount, Currency, Expected, PaymentId};
 
@@ -32,30 +32,37 @@ pub fn read(text: &str) -> Option<Pasted> {
         _ => {}
     }
     let mut pasted = Pasted::default();
-    let mut places: HashMap<PaymentId, usize> = HashMap::new();
+    let mut known: HashMap<PaymentId, Option<Expected>> = HashMap::new();
+    let mut contradicted = HashSet::new();
     for (number, line) in lines {
         if pasted.rows.len() == LINES_MAX {
             let why = format!("only {LINES_MAX} lines are taken at once");
             pasted.bad.push((number, why));
             break;
         }
+        let heading = |line: &str| {
+            let first = line.split(['\t', ';', ',']).next().map(unquoted);
+            first.is_some_and(|first| first.eq_ignore_ascii_case("id"))
+        };
         match row(line) {
-            // The heading of a table.
-            Err(_) if number == 1 && line.to_ascii_lowercase().starts_with("id") => {}
+            _ if number == 1 && heading(line) => {}
             Err(why) => pasted.bad.push((number, why)),
-            Ok((id, expected)) => match places.get(&id) {
-                Some(at) if pasted.rows[*at].1 == expected => {}
+            Ok((id, expected)) => match known.get(&id) {
+                Some(same) if *same == expected => {}
+                // It is not known which is right.
                 Some(_) => {
-                    let why = format!("{id} is there twice, with another amount");
+                    let why = format!("{id} is there twice, with different amounts");
                     pasted.bad.push((number, why));
+                    contradicted.insert(id);
                 }
                 None => {
-                    places.insert(id.clone(), pasted.rows.len());
+                    known.insert(id.clone(), expected.clone());
                     pasted.rows.push((id, expected));
                 }
             },
         }
     }
+    pasted.rows.retain(|(id, _)| !contradicted.contains(id));
     Some(pasted)
 }
 
@@ -114,6 +121,7 @@ mod tests {
             let text = format!("ID;amount;currency\n{text}\nORDER-łódź ✓/1\nB-2;;\n");
             assert_eq!(rows(&text), ["A-1=25.00 EMT", "ORDER-łódź ✓/1", "B-2"]);
         }
+        assert_eq!(rows("ID\nA-1\nB-2"), ["A-1", "B-2"]);
         assert_eq!(rows("\"A-1\";\"1\";\"EMT\"\nA-1;1.0;EMT"), ["A-1=1 EMT"]);
     }
 
@@ -129,7 +137,7 @@ mod tests {
         let pasted =
             read("A-1;1,5;EMT\nB-2;-1;EMT\nC-3;1;E MT\nD-4;1\nA\u{7}\nE-5;1;EMT\nE-5;2;EMT")
                 .unwrap();
-        assert_eq!(pasted.rows.len(), 1);
+        assert_eq!(pasted.rows.len(), 0, "neither of two amounts is taken");
         let bad: Vec<usize> = pasted.bad.iter().map(|(line, _)| *line).collect();
         assert_eq!(bad, [1, 2, 3, 4, 5, 7]);
         let many: Vec<String> = (0..6_000).map(|n| format!("P-{n}")).collect();

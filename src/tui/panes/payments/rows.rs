@@ -1,4 +1,4 @@
-//! Which watched payments are shown and in which order, and what they come to together.
+//! Which watched payments are shown and in which order, and their totals.
 
 use std::collections::BTreeMap;
 
@@ -78,7 +78,7 @@ fn rank(watched: &Watched, store: &Store) -> u8 {
 
 /// Whether an operator should look at it and has not marked it as handled.
 pub fn needs_attention(watched: &Watched, store: &Store) -> bool {
-    watched.needs_attention() && !store.is_handled(&watched.matter(), watched.changed_at())
+    watched.needs_attention() && !store.is_handled(&watched.matter(), watched.began())
 }
 
 /// Whether nothing is left to be done about it: its page was never opened, it was cancelled, or its money came as
@@ -121,7 +121,7 @@ fn passes(watched: &Watched, filter: &str) -> bool {
         .all(|word| texts.iter().any(|text| contains(text, word)))
 }
 
-/// What the payments that are shown come to.
+/// Counts and totals of the payments that are shown.
 #[derive(Debug, Default, PartialEq)]
 pub struct Totals {
     pub open: usize,

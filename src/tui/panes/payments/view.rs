@@ -25,7 +25,7 @@ pub struct Parts {
 
 impl State {
     /// The detail has its place at the bottom, and what a list of `len` rows leaves free.
-    pub fn parts(&self, area: Rect, len: usize) -> Parts {
+    pub fn parts(&self, area: Rect, len: usize, typing: bool) -> Parts {
         let least = match area.height {
             0..8 => 0,
             8..12 => 5,
@@ -33,7 +33,8 @@ impl State {
             height => (height / 2).clamp(9, 16),
         };
         // A filter must be seen as long as it hides something.
-        let head = area.height >= 14 || (area.height >= 4 && !self.filter.is_empty());
+        let filters = typing || !self.filter.is_empty();
+        let head = area.height >= 14 || (area.height >= 4 && filters);
         let free = area.height.saturating_sub(u16::from(head) + cells(len) + 1);
         let detail = if least > 0 {
             free.clamp(least, 16.max(least))
@@ -51,7 +52,7 @@ impl State {
         }
     }
 
-    /// What the payments that are shown come to, for the frame.
+    /// Counts and totals of the payments that are shown, for the frame.
     pub fn note(&self, look: Look<'_>, room: u16) -> Option<(String, Tone)> {
         let payments = &look.store.payments;
         if payments.is_empty() {
@@ -93,7 +94,7 @@ impl State {
             return None;
         }
         let rows = self.rows(look.store);
-        let parts = self.parts(area, rows.len());
+        let parts = self.parts(area, rows.len(), typing.is_some());
         let shown: Vec<&Watched> = rows.iter().map(|at| &payments[*at]).collect();
         let window = self.list.window(shown.len(), parts.list.height);
         let columns = Columns::new(parts.list.width, &shown[window.clone()], look, self);
