@@ -462,7 +462,7 @@ impl Tokens {
         let account = self.0.session.account().id.clone();
         let status = self.status();
         let gate = self.0.session.gate();
-        gate.tell(Event::Token(account, status)).await;
+        gate.tell(Event::Token(account, status));
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {

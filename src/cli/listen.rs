@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use serde_json::json;
-use tokio::sync::mpsc;
 
 use super::args::Listen;
 use super::output::{Out, OutputError, Tone};
@@ -17,7 +16,7 @@ use crate::domain::{
     inert,
 };
 use crate::ledger::Status;
-use crate::net::Event;
+use crate::net::{self, Event, EventReceiver};
 
 /// A receiver that was down for so long ends the program, so that whoever watches over it notices.
 const DOWN_MAX: Duration = Duration::from_secs(15);
@@ -38,7 +37,7 @@ pub async fn run(args: &Listen, context: &Context, out: &Out) -> Result<Exit, Ou
         every: true,
         ..Receive::default()
     };
-    let (events_to, events) = mpsc::channel(1024);
+    let (events_to, events) = net::events::channel();
     let options = match context.options() {
         Ok(options) => Options {
             events: Some(events_to),
@@ -75,7 +74,7 @@ pub async fn run(args: &Listen, context: &Context, out: &Out) -> Result<Exit, Ou
             }
         }
     };
-    while let Ok(event) = printer.events.try_recv() {
+    while let Some(event) = printer.events.try_recv() {
         let _ = printer.hear(event);
     }
     drop(printer);
@@ -137,7 +136,7 @@ struct Printer<'a> {
     since: WallTime,
     /// The newest that were printed, with the tries of their errands that were told of.
     told: BTreeMap<DeliveryId, Vec<(ErrandId, u32)>>,
-    events: mpsc::Receiver<Event>,
+    events: EventReceiver,
 }
 
 impl Printer<'_> {

@@ -33,7 +33,6 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
-use tokio::sync::mpsc;
 
 use args::{AccountCommand, Arguments, Command, Global, SandboxCommand, Trigger};
 use output::{Color, Out, OutputError, Tone};
@@ -43,7 +42,7 @@ use crate::config::{self as settings, Config, ConfigError, Environ, Locations, P
 use crate::deck::{Deck, Options};
 use crate::domain::{AccountId, Problem, ProblemKind, RequestId, inert};
 use crate::ledger::Status;
-use crate::net::{Event, How, Timeouts};
+use crate::net::{self, Event, EventReceiver, EventSender, How, Timeouts};
 use crate::providers;
 use crate::runtime;
 
@@ -117,7 +116,7 @@ impl Context {
         })
     }
 
-    async fn deck(&self, events: Option<mpsc::Sender<Event>>) -> Result<Deck, Problem> {
+    async fn deck(&self, events: Option<EventSender>) -> Result<Deck, Problem> {
         let options = Options {
             events,
             ..self.options()?
@@ -290,7 +289,7 @@ fn ended(done: Result<Exit, OutputError>, out: &Out) -> Exit {
 }
 
 async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit, OutputError> {
-    let (events_to, mut events) = mpsc::channel(64);
+    let (events_to, mut events) = net::events::channel();
     let deck = match context.deck(Some(events_to)).await {
         Ok(deck) => deck,
         Err(problem) => return out.fail(&problem),
@@ -397,7 +396,7 @@ async fn until_interrupted(
 }
 
 /// Says what a command waits for, so that no silence is a riddle.
-async fn tell_waits(events: &mut mpsc::Receiver<Event>, out: &Out) -> Infallible {
+async fn tell_waits(events: &mut EventReceiver, out: &Out) -> Infallible {
     while let Some(event) = events.recv().await {
         if let Event::Waiting(_, waiting) = event {
             let words =

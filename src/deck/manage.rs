@@ -379,7 +379,7 @@ impl Deck {
             && let Some(tokens) = &desk.tokens
         {
             let event = Event::Token(account.clone(), tokens.status());
-            self.gate.tell(event).await;
+            self.gate.tell(event);
         }
     }
 

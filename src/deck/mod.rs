@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 
 pub use desk::accounts;
 use desk::{Desk, Desks, Seats};
@@ -34,7 +34,7 @@ use crate::domain::{
     Ability, Account, AccountId, Answer, BudgetGauge, CredentialStatus, Op, Problem, ProblemKind,
 };
 use crate::ledger::{Ledger, Retention};
-use crate::net::{Event, Gate, How, Timeouts};
+use crate::net::{EventSender, Gate, How, Timeouts};
 use crate::providers::REGISTRY;
 use crate::sandbox::Sandbox;
 
@@ -47,7 +47,7 @@ pub struct Options {
     /// How long a request may take.
     pub timeouts: Timeouts,
     /// Who hears of each exchange.
-    pub events: Option<mpsc::Sender<Event>>,
+    pub events: Option<EventSender>,
     /// Whether access tokens are renewed ahead of their end, as long as the deck is open.
     pub renew: bool,
     /// Where a secret's environment variable is looked up.

@@ -3,6 +3,7 @@
 pub mod budget;
 pub mod call;
 pub mod error;
+pub mod events;
 pub mod http;
 pub mod record;
 pub mod redact;
@@ -14,17 +15,16 @@ use std::time::Duration;
 
 use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use tokio::sync::mpsc;
 
 pub use budget::Limit;
 pub use call::{Call, Content, HeaderText, Repeat, Reply, Sealed};
 pub use error::NetError;
+pub use events::{Event, EventReceiver, EventSender};
 pub use http::{Http, Timeouts};
 
 use crate::clock::Clock;
 use crate::domain::{
-    Account, AccountId, Answer, BudgetGauge, Delivery, Exchange, Expectation, Listening, Now, Op,
-    Problem, RequestId, Secret, TokenStatus, Waiting, WallTime, inert,
+    Account, AccountId, BudgetGauge, Now, RequestId, Secret, Waiting, WallTime, inert,
 };
 use crate::ledger::Ledger;
 
@@ -57,45 +57,6 @@ pub trait Authorise: Send + Sync {
     }
 }
 
-/// What happens behind the screen: told by the gate, and by all that works behind it.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Event {
-    /// One try has ended and is recorded.
-    Exchange(Arc<Exchange>),
-    /// A request waits; `None` once it goes on.
-    Waiting(RequestId, Option<Waiting>),
-    /// A budget changed.
-    Budget(AccountId, BudgetGauge),
-    /// An account's access token changed, or its standing did.
-    Token(AccountId, TokenStatus),
-    /// A callback was received, or what is done about one went on; the same number replaces what was told before.
-    Delivery(Arc<Delivery>),
-    /// Whether callbacks can be received.
-    Listening(Listening),
-    /// A callback gave rise to asking an account, and this came of it.
-    Asked {
-        /// Which account.
-        account: AccountId,
-        /// What it was asked.
-        op: Op,
-        /// What came back.
-        result: Result<Answer, Problem>,
-        /// What is expected of the payment it was about.
-        expected: Option<Expectation>,
-    },
-    /// More callbacks came than are told one by one: what was told of them before has gaps.
-    Missed,
-    /// Something works less well than it should. Inert.
-    Warning {
-        /// A stable name: a warning replaces the one before it of the same name.
-        about: String,
-        /// One sentence.
-        text: String,
-    },
-    /// This machine's clock is ahead of the provider's by at least so much.
-    ClockAhead(AccountId, Duration),
-}
-
 /// A clock that is ahead by more than this is warned about: nonces from the future would lock out the
 /// shop's own integration that shares the key.
 pub const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(2);
@@ -105,7 +66,7 @@ pub struct Gate {
     http: Http,
     ledger: Ledger,
     clock: Clock,
-    events: Option<mpsc::Sender<Event>>,
+    events: Option<EventSender>,
     tills: budget::Tills,
     clock_ahead: std::sync::Mutex<Option<(AccountId, Duration)>>,
 }
@@ -117,7 +78,7 @@ impl Gate {
         ledger: Ledger,
         clock: Clock,
         timeouts: Timeouts,
-        events: Option<mpsc::Sender<Event>>,
+        events: Option<EventSender>,
     ) -> Self {
         Self {
             http: Http::new(timeouts, clock.clone()),
@@ -143,11 +104,17 @@ impl Gate {
         budget::gauge(self, limit).await
     }
 
-    /// Tells whoever listens, in order; waits where they are behind.
-    pub async fn tell(&self, event: Event) {
+    /// Tells whoever listens once they are not far behind. Only for what nothing else waits for.
+    pub async fn tell_in_turn(&self, event: Event) {
         if let Some(events) = &self.events {
-            // Nobody listening any more means that the program is leaving.
-            let _ = events.send(event).await;
+            events.send_in_turn(event).await;
+        }
+    }
+
+    /// Tells whoever listens, in order and without waiting for them.
+    pub fn tell(&self, event: Event) {
+        if let Some(events) = &self.events {
+            events.send(event);
         }
     }
 }
@@ -289,11 +256,9 @@ impl Session {
                 Err(error) => format!("until it is tried again: {}", error.in_brief()),
             };
             let waiting = self.waiting(call, why, Some(wait));
-            self.gate
-                .tell(Event::Waiting(how.request, Some(waiting)))
-                .await;
+            self.gate.tell(Event::Waiting(how.request, Some(waiting)));
             tokio::time::sleep(wait).await;
-            self.gate.tell(Event::Waiting(how.request, None)).await;
+            self.gate.tell(Event::Waiting(how.request, None));
         }
     }
 
@@ -351,8 +316,7 @@ impl Session {
         let exchange = record::exchange(&sent, &tried);
         gate.ledger.record_later(exchange, move |exchange| {
             if let Some(events) = events {
-                // On the ledger's own thread, which may wait for a listener that is behind.
-                let _ = events.blocking_send(Event::Exchange(Arc::new(exchange)));
+                events.send(Event::Exchange(Arc::new(exchange)));
             }
         });
         slot.seen(seen).await;
@@ -458,8 +422,7 @@ impl Session {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner) = Some((self.account.id.clone(), ahead));
             self.gate
-                .tell(Event::ClockAhead(self.account.id.clone(), ahead))
-                .await;
+                .tell(Event::ClockAhead(self.account.id.clone(), ahead));
         }
     }
 }
@@ -503,7 +466,7 @@ impl Drop for Unanswered<'_> {
             .ledger
             .record_later(record::exchange(self.sent, &tried), move |exchange| {
                 if let Some(events) = events {
-                    let _ = events.try_send(Event::Exchange(Arc::new(exchange)));
+                    events.send(Event::Exchange(Arc::new(exchange)));
                 }
             });
     }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 
 use super::{ApiError, Client, Credentials, Manifest, REGISTRY, Verify};
 use crate::auth::Tokens;
@@ -30,7 +29,7 @@ struct Bench {
     sandbox: Sandbox,
     hand: Option<Hand>,
     ledger: Ledger,
-    statuses: mpsc::Receiver<Event>,
+    statuses: crate::net::EventReceiver,
     _folder: tempfile::TempDir,
 }
 
@@ -89,7 +88,7 @@ impl Bench {
             uses_access_tokens: manifest.tokens.is_some(),
             abilities: manifest.abilities,
         };
-        let (events, statuses) = mpsc::channel(256);
+        let (events, statuses) = crate::net::events::channel();
         let gate = Arc::new(Gate::new(
             ledger.clone(),
             clock.clone(),
@@ -170,7 +169,7 @@ impl Bench {
     async fn statuses(&mut self) -> Vec<Outcome> {
         self.ledger.flush().await;
         let mut seen = Vec::new();
-        while let Ok(event) = self.statuses.try_recv() {
+        while let Some(event) = self.statuses.try_recv() {
             if let Event::Exchange(exchange) = event {
                 seen.push(exchange.outcome.clone());
             }

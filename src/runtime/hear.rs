@@ -29,9 +29,9 @@ pub fn hear(event: Event) -> Msg {
         },
         Event::Missed => Msg::Notice(Notice {
             level: Level::Info,
-            about: "callbacks missed".into(),
-            text: "callbacks come faster than they are shown; all of them are kept, and `tilldeck log --deliveries` \
-                   lists them"
+            about: "events missed".into(),
+            text: "requests and callbacks come faster than they are shown; all of them are kept: `tilldeck log` lists \
+                   the requests, and `tilldeck log --deliveries` the callbacks"
                 .into(),
         }),
         Event::Warning { about, text } => Msg::Notice(Notice {

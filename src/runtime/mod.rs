@@ -21,7 +21,7 @@ use crate::config::Profile;
 use crate::deck::{Deck, Options};
 use crate::domain::{AccountId, Environment, Problem, Watch, Watchlist};
 use crate::ledger::Status;
-use crate::net::Event;
+use crate::net::{self, EventReceiver};
 use crate::tui::msg::{Level, Notice, Ready};
 use crate::tui::{self, Effect, Model, Msg};
 pub use hear::clock_ahead;
@@ -215,7 +215,7 @@ struct Opening {
 
 impl Opening {
     async fn open(self, messages: mpsc::Sender<Msg>, opened: mpsc::Sender<Arc<Deck>>) {
-        let (events_to, events) = mpsc::channel(256);
+        let (events_to, events) = net::events::channel();
         let options = Options {
             events: Some(events_to),
             renew: true,
@@ -291,7 +291,7 @@ async fn ready(deck: &Arc<Deck>, verify: bool, messages: &mpsc::Sender<Msg>) -> 
     }
 }
 
-async fn relay(mut events: mpsc::Receiver<Event>, messages: mpsc::Sender<Msg>) {
+async fn relay(mut events: EventReceiver, messages: mpsc::Sender<Msg>) {
     while let Some(event) = events.recv().await {
         if messages.send(hear::hear(event)).await.is_err() {
             return;

@@ -13,7 +13,6 @@ use tilldeck::deck::{Deck, Options};
 use tilldeck::domain::{AccountId, Answer, BudgetGauge, Counts, Op, ProblemKind};
 use tilldeck::net::{Event, Timeouts};
 use tilldeck::providers::SPECS;
-use tokio::sync::mpsc;
 
 use crate::deck::how;
 use crate::peer::{Act, Peer, json, reply};
@@ -252,7 +251,7 @@ fn pass(
 }
 
 /// A deck on the place, by the system's clock.
-async fn open(place: &Place, events: Option<mpsc::Sender<Event>>) -> Deck {
+async fn open(place: &Place, events: Option<tilldeck::net::EventSender>) -> Deck {
     let locations = place.locations(Environ::of([(
         "TEST_API_SECRET",
         crate::program::API_SECRET,
@@ -328,7 +327,7 @@ async fn a_waiting_request_that_is_called_off_uses_no_slot() {
     let token = Peer::start(vec![json(GRANTED)]);
     let gateway = Peer::start(vec![json("[]")]);
     let place = placed(&token.url, &gateway.url, "requests = 1, period = \"60s\"");
-    let (to, mut events) = mpsc::channel(256);
+    let (to, mut events) = tilldeck::net::events::channel();
     let deck = Arc::new(open(&place, Some(to)).await);
     deck.ask(&keys(), write(), how()).await.unwrap();
     let waits = tokio::spawn({

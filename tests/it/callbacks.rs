@@ -14,7 +14,7 @@ use tilldeck::domain::{
 };
 use tilldeck::net::{Event, Timeouts};
 use tilldeck::providers::SPECS;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 
 use crate::deck::how;
 use crate::payer::Payer;
@@ -27,14 +27,14 @@ const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr:
 struct Bench {
     deck: Deck,
     hand: Hand,
-    events: mpsc::Receiver<Event>,
+    events: tilldeck::net::EventReceiver,
 }
 
 async fn open(place: &Place, bind: Option<SocketAddr>) -> Bench {
     let (clock, hand) = Clock::by_hand(START);
     let locations = place.locations(Environ::of([("TEST_API_SECRET", "not-anybodys-secret")]));
     let config = config::load(&locations, &SPECS).unwrap();
-    let (to, events) = mpsc::channel(4096);
+    let (to, events) = tilldeck::net::events::channel();
     let options = Options {
         state_dir: place.state(),
         clock,

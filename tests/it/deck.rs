@@ -13,7 +13,6 @@ use tilldeck::domain::{
 use tilldeck::ledger::Status;
 use tilldeck::net::{Event, How, Timeouts};
 use tilldeck::providers::SPECS;
-use tokio::sync::mpsc;
 
 use crate::peer::{Act, Peer, json, reply};
 use crate::program::{API_KEY, API_SECRET, Place};
@@ -26,7 +25,7 @@ const ACTIVE: &str = r#"{"result":"ok","currency":"BTC","amount":"0.01","state":
 pub struct Bench {
     pub deck: Deck,
     pub hand: Hand,
-    pub events: mpsc::Receiver<Event>,
+    pub events: tilldeck::net::EventReceiver,
 }
 
 /// A deck on the place's config, or on the sandbox without one.
@@ -41,7 +40,7 @@ pub async fn open_with(place: &Place, timeouts: Timeouts, vault: config::Vault) 
     let locations = place.locations(Environ::of([("TEST_API_SECRET", API_SECRET)]));
     let config = config::load(&locations, &SPECS).unwrap();
     let profile = config.profile(None).unwrap();
-    let (to, events) = mpsc::channel(1024);
+    let (to, events) = tilldeck::net::events::channel();
     let options = Options {
         receive: None,
         renew: true,
@@ -329,7 +328,7 @@ async fn a_clock_ahead_of_the_providers_is_told() {
         let mut bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
         ask(&bench, check("A")).await.unwrap();
         let mut warned = false;
-        while let Ok(event) = bench.events.try_recv() {
+        while let Some(event) = bench.events.try_recv() {
             warned |= matches!(event, Event::ClockAhead(..));
         }
         assert_eq!(warned, told, "{ahead} s ahead");
@@ -343,7 +342,7 @@ async fn every_exchange_is_recorded_and_published() {
     ask(&bench, check("A")).await.unwrap();
     bench.deck.ledger().flush().await;
     let mut published = Vec::new();
-    while let Ok(event) = bench.events.try_recv() {
+    while let Some(event) = bench.events.try_recv() {
         if let Event::Exchange(exchange) = event {
             published.push(exchange);
         }

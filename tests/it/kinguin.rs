@@ -42,7 +42,7 @@ fn simulate(bench: &Bench, event: &str) -> String {
 async fn exchanges(bench: &mut Bench) -> Vec<(String, String)> {
     bench.deck.ledger().flush().await;
     let mut seen = Vec::new();
-    while let Ok(event) = bench.events.try_recv() {
+    while let Some(event) = bench.events.try_recv() {
         if let Event::Exchange(exchange) = event {
             let line = format!("{} {}", exchange.method, exchange.url);
             seen.push((line, format!("{exchange:?}")));

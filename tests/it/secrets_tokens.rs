@@ -13,7 +13,6 @@ use tilldeck::deck::{Deck, Options};
 use tilldeck::domain::{AccountId, RawCall};
 use tilldeck::net::Timeouts;
 use tilldeck::providers::SPECS;
-use tokio::sync::mpsc;
 
 use crate::deck::how;
 use crate::peer::{Act, Peer, reply};
@@ -447,7 +446,7 @@ async fn planted_credentials_and_tokens_are_found_in_no_debug_form() {
     let environ = Environ::of([("PLANTED", BY_ENV)]);
     let locations = place.locations(environ.clone());
     let config = config::load(&locations, &SPECS).unwrap();
-    let (to, mut events) = mpsc::channel(1024);
+    let (to, mut events) = tilldeck::net::events::channel();
     let options = Options {
         receive: None,
         renew: true,
@@ -483,7 +482,7 @@ async fn planted_credentials_and_tokens_are_found_in_no_debug_form() {
     }
     deck.ledger().flush().await;
     let mut seen = 0;
-    while let Ok(event) = events.try_recv() {
+    while let Some(event) = events.try_recv() {
         let _ = write!(told, "{event:?}");
         seen += 1;
     }

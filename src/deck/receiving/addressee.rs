@@ -176,7 +176,7 @@ impl Addressees for Hall {
             inert::cut(&redact::scrub(&told), 400)
         );
         // Whoever is told may be behind; who calls must not wait for that.
-        tokio::spawn(async move { shared.gate.tell(Event::Warning { about, text }).await });
+        shared.gate.tell(Event::Warning { about, text });
     }
 }
 

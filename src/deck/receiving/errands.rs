@@ -266,7 +266,7 @@ impl Shared {
         let ledger = &self.asker.ledger;
         let kept = ledger.tried_errand(id, held_until, outcome).await.ok();
         if let Some(asked) = asked {
-            self.gate.tell(asked).await;
+            self.gate.tell(asked);
         }
         kept
     }

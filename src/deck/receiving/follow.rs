@@ -94,7 +94,7 @@ impl Follower<'_> {
             };
             let gap = newest.last().map(|oldest| oldest.id) > page.first().map(|next| next.id);
             if gap {
-                self.shared.gate.tell(Event::Missed).await;
+                self.shared.gate.tell(Event::Missed);
             }
             page = newest;
             page.retain(|delivery| delivery.id > self.last);

@@ -110,7 +110,8 @@ impl Shared {
     }
 
     async fn tell_of(&self, delivery: Delivery) {
-        self.gate.tell(Event::Delivery(Arc::new(delivery))).await;
+        let event = Event::Delivery(Arc::new(delivery));
+        self.gate.tell_in_turn(event).await;
     }
 }
 
@@ -333,7 +334,7 @@ async fn serve(
         };
         if *tell.borrow() != down {
             tell.send_replace(down.clone());
-            shared.gate.tell(Event::Listening(down)).await;
+            shared.gate.tell(Event::Listening(down));
         }
         tokio::select! {
             () = hang_up.cancelled() => return,
@@ -352,7 +353,7 @@ async fn serve(
                 }
                 let now = listening.borrow_and_update().clone();
                 tell.send_replace(now.clone());
-                shared.gate.tell(Event::Listening(now)).await;
+                shared.gate.tell(Event::Listening(now));
             }
         }
     }
@@ -368,7 +369,7 @@ async fn start(shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Receiv
              handed on again once tilldeck has ended"
         );
         let about = "callbacks key".to_owned();
-        shared.gate.tell(Event::Warning { about, text }).await;
+        shared.gate.tell(Event::Warning { about, text });
     }
     Receiver::start(
         listener,

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
 
 use super::{Pace, Receive};
 use crate::callbacks::Raw;
@@ -67,7 +66,7 @@ impl Peer {
 struct Bench {
     deck: Deck,
     hand: Hand,
-    events: mpsc::Receiver<Event>,
+    events: crate::net::EventReceiver,
 }
 
 /// A deck whose Kanga account "shop" is at `url`.
@@ -94,7 +93,7 @@ async fn open(folder: &std::path::Path, url: &str, receive: Option<Receive>) -> 
     };
     let config = config::load(&locations, &SPECS).unwrap();
     let (clock, hand) = Clock::by_hand(START);
-    let (to, events) = mpsc::channel(1024);
+    let (to, events) = crate::net::events::channel();
     let options = Options {
         state_dir: folder.join("state"),
         clock,

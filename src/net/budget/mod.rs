@@ -296,7 +296,7 @@ impl Teller<'_> {
         };
         let waiting = self.session.waiting(self.call, why.to_owned(), next);
         let told = Event::Waiting(self.how.request, Some(waiting));
-        self.session.gate.tell(told).await;
+        self.session.gate.tell(told);
     }
 
     /// Awaits a place at the counter; tells of it if that takes longer than a moment.
@@ -313,7 +313,7 @@ impl Teller<'_> {
     async fn goes_on(&mut self) {
         if self.told {
             let told = Event::Waiting(self.how.request, None);
-            self.session.gate.tell(told).await;
+            self.session.gate.tell(told);
         }
     }
 }
@@ -477,7 +477,7 @@ fn tell_gauge_soon(session: &Session, limit: &Limit, till: &Arc<Till>) {
 
 async fn tell_gauge_now(gate: &Gate, account: &AccountId, limit: &Limit) {
     if let Some(gauge) = gauge(gate, limit).await {
-        gate.tell(Event::Budget(account.clone(), gauge)).await;
+        gate.tell(Event::Budget(account.clone(), gauge));
     }
 }
 

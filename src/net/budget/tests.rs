@@ -243,7 +243,7 @@ struct Counter {
     session: Session,
     ledger: Ledger,
     hand: Hand,
-    events: tokio::sync::mpsc::Receiver<Told>,
+    events: crate::net::EventReceiver,
     _folder: tempfile::TempDir,
 }
 
@@ -255,7 +255,7 @@ fn counter(limit: u32) -> Counter {
         clock.clone(),
         Retention::default(),
     );
-    let (to, events) = tokio::sync::mpsc::channel(1024);
+    let (to, events) = crate::net::events::channel();
     let gate = Gate::new(ledger.clone(), clock, Timeouts::default(), Some(to));
     let account = Account {
         base: String::new(),

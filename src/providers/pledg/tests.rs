@@ -22,7 +22,7 @@ struct Bench {
     session: Session,
     tokens: Tokens,
     keys: Keys,
-    events: tokio::sync::mpsc::Receiver<Event>,
+    events: crate::net::EventReceiver,
     hand: Hand,
     ledger: Ledger,
     _sandbox: Sandbox,
@@ -51,7 +51,7 @@ async fn bench_with(change: impl FnOnce(&mut BTreeMap<&'static str, String>)) ->
         Retention::default(),
     );
     let base = reqwest::Url::parse(&sandbox.base_url()).unwrap();
-    let (sender, events) = tokio::sync::mpsc::channel(256);
+    let (sender, events) = crate::net::events::channel();
     let timeouts = Timeouts::default();
     let gate = Gate::new(ledger.clone(), clock.clone(), timeouts, Some(sender));
     let account = Account {
@@ -132,7 +132,7 @@ impl Bench {
     async fn exchanges(&mut self) -> Vec<Arc<Exchange>> {
         self.ledger.flush().await;
         let mut seen = Vec::new();
-        while let Ok(event) = self.events.try_recv() {
+        while let Some(event) = self.events.try_recv() {
             if let Event::Exchange(exchange) = event {
                 seen.push(exchange);
             }

@@ -1,0 +1,323 @@
+//! What happens behind the screen, on its way to whoever shows it. Sending never waits: nothing that keeps nonces, slots
+//! or callbacks may depend on a screen or a pipe that is read.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use crate::domain::{
+    AccountId, Answer, BudgetGauge, Counts, Delivery, DeliveryId, Exchange, Expectation, Listening,
+    Op, Problem, RequestId, TokenStatus, Waiting,
+};
+
+/// Events that wait for a reader which is behind.
+const WAITING_MAX: usize = 1_024;
+
+/// What happens behind the screen: told by the gate, and by all that works behind it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// One try has ended and is recorded.
+    Exchange(Arc<Exchange>),
+    /// A request waits; `None` once it goes on.
+    Waiting(RequestId, Option<Waiting>),
+    /// A budget changed.
+    Budget(AccountId, BudgetGauge),
+    /// An account's access token changed, or its standing did.
+    Token(AccountId, TokenStatus),
+    /// A callback was received, or what is done about one went on; the same number replaces what was told before.
+    Delivery(Arc<Delivery>),
+    /// Whether callbacks can be received.
+    Listening(Listening),
+    /// A callback gave rise to asking an account, and this came of it.
+    Asked {
+        /// Which account.
+        account: AccountId,
+        /// What it was asked.
+        op: Op,
+        /// What came back.
+        result: Result<Answer, Problem>,
+        /// What is expected of the payment it was about.
+        expected: Option<Expectation>,
+    },
+    /// More happened than was read: what was brought before has gaps. The ledger has all of it.
+    Missed,
+    /// Something works less well than it should. Inert.
+    Warning {
+        /// A stable name: a warning replaces the one before it of the same name.
+        about: String,
+        /// One sentence.
+        text: String,
+    },
+    /// This machine's clock is ahead of the provider's by at least so much.
+    ClockAhead(AccountId, Duration),
+}
+
+/// What an event is about, where a newer one takes its place.
+#[derive(PartialEq)]
+enum Subject<'a> {
+    Request(RequestId),
+    Budget(&'a AccountId, Counts),
+    Token(&'a AccountId),
+    Delivery(DeliveryId),
+    Listening,
+    Missed,
+    Warning(&'a str),
+    Clock(&'a AccountId),
+}
+
+impl Event {
+    fn subject(&self) -> Option<Subject<'_>> {
+        Some(match self {
+            Self::Exchange(_) | Self::Asked { .. } => return None,
+            Self::Waiting(request, _) => Subject::Request(*request),
+            Self::Budget(account, gauge) => Subject::Budget(account, gauge.counts),
+            Self::Token(account, _) => Subject::Token(account),
+            Self::Delivery(delivery) => Subject::Delivery(delivery.id),
+            Self::Listening(_) => Subject::Listening,
+            Self::Missed => Subject::Missed,
+            Self::Warning { about, .. } => Subject::Warning(about),
+            Self::ClockAhead(account, _) => Subject::Clock(account),
+        })
+    }
+
+    /// Whether the ledger has it, too.
+    fn is_stored(&self) -> bool {
+        match self {
+            Self::Exchange(_) | Self::Asked { .. } | Self::Delivery(_) => true,
+            Self::Waiting(..)
+            | Self::Budget(..)
+            | Self::Token(..)
+            | Self::Listening(_)
+            | Self::Missed
+            | Self::Warning { .. }
+            | Self::ClockAhead(..) => false,
+        }
+    }
+}
+
+/// Where events are sent; clones send to the same reader.
+#[derive(Debug)]
+pub struct EventSender(Arc<Shared>);
+
+/// Where events are read, in order.
+#[derive(Debug)]
+pub struct EventReceiver(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    ready: Notify,
+    /// The reader has caught up by one.
+    room: Notify,
+    senders: AtomicUsize,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    events: VecDeque<Event>,
+    closed: bool,
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A channel of events.
+#[must_use]
+pub fn channel() -> (EventSender, EventReceiver) {
+    let shared = Arc::new(Shared::default());
+    shared.senders.store(1, Ordering::SeqCst);
+    (EventSender(shared.clone()), EventReceiver(shared))
+}
+
+impl EventSender {
+    /// Sends an event without waiting. A state that was not read yet gives way to the newer one; where the reader is far
+    /// behind, the oldest that the ledger has is left out, which [`Event::Missed`] tells.
+    pub fn send(&self, event: Event) {
+        let mut queue = self.0.queue();
+        if queue.closed {
+            return;
+        }
+        let events = &mut queue.events;
+        if let Some(subject) = event.subject() {
+            let older = events
+                .iter()
+                .position(|old| old.subject().as_ref() == Some(&subject));
+            if let Some(older) = older {
+                events.remove(older);
+            }
+        }
+        events.push_back(event);
+        if events.len() > WAITING_MAX
+            && let Some(oldest) = events.iter().position(Event::is_stored)
+        {
+            events.remove(oldest);
+            if !events.contains(&Event::Missed) {
+                events.push_front(Event::Missed);
+            }
+        }
+        drop(queue);
+        self.0.ready.notify_one();
+    }
+}
+
+impl EventSender {
+    /// Sends an event once the reader is not far behind.
+    pub async fn send_in_turn(&self, event: Event) {
+        loop {
+            let room = self.0.room.notified();
+            {
+                let queue = self.0.queue();
+                if queue.closed || queue.events.len() < WAITING_MAX / 2 {
+                    break;
+                }
+            }
+            room.await;
+        }
+        self.send(event);
+    }
+}
+
+impl Clone for EventSender {
+    fn clone(&self) -> Self {
+        self.0.senders.fetch_add(1, Ordering::SeqCst);
+        Self(self.0.clone())
+    }
+}
+
+impl Drop for EventSender {
+    fn drop(&mut self) {
+        if self.0.senders.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.0.ready.notify_one();
+        }
+    }
+}
+
+impl EventReceiver {
+    /// The next event; `None` once all that was sent is read and nobody can send any more.
+    pub async fn recv(&mut self) -> Option<Event> {
+        loop {
+            let over = self.0.senders.load(Ordering::SeqCst) == 0;
+            if let Some(event) = self.try_recv() {
+                return Some(event);
+            }
+            if over {
+                return None;
+            }
+            self.0.ready.notified().await;
+        }
+    }
+
+    /// The next event, if there is one.
+    pub fn try_recv(&mut self) -> Option<Event> {
+        let event = self.0.queue().events.pop_front();
+        self.0.room.notify_waiters();
+        event
+    }
+}
+
+impl Drop for EventReceiver {
+    fn drop(&mut self) {
+        let mut queue = self.0.queue();
+        queue.closed = true;
+        queue.events.clear();
+        drop(queue);
+        self.0.room.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn warning(about: &str, text: &str) -> Event {
+        Event::Warning {
+            about: about.into(),
+            text: text.into(),
+        }
+    }
+
+    fn asked(number: usize) -> Event {
+        Event::Asked {
+            account: AccountId::new(format!("a{number}")).unwrap(),
+            op: Op::Verify,
+            result: Ok(Answer::Verified),
+            expected: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn events_come_in_order_until_nobody_can_send_any_more() {
+        let (to, mut events) = channel();
+        let other = to.clone();
+        to.send(asked(1));
+        drop(to);
+        other.send(asked(2));
+        drop(other);
+        assert_eq!(events.recv().await, Some(asked(1)));
+        assert_eq!(events.recv().await, Some(asked(2)));
+        assert_eq!(events.recv().await, None);
+        let (to, mut events) = channel();
+        let (got, ()) = tokio::join!(events.recv(), async { drop(to) });
+        assert_eq!(got, None, "whoever waits is woken");
+    }
+
+    #[test]
+    fn a_newer_state_takes_the_place_of_one_that_was_not_read() {
+        let (to, mut events) = channel();
+        to.send(warning("disk", "full"));
+        to.send(warning("clock", "ahead"));
+        to.send(warning("disk", "free again"));
+        assert_eq!(events.try_recv(), Some(warning("clock", "ahead")));
+        assert_eq!(events.try_recv(), Some(warning("disk", "free again")));
+        assert_eq!(events.try_recv(), None);
+    }
+
+    #[test]
+    fn a_reader_that_is_behind_holds_up_nobody_and_is_told_of_gaps() {
+        let (to, mut events) = channel();
+        to.send(warning("disk", "full"));
+        for number in 0..10_000 {
+            to.send(asked(number));
+        }
+        let all: Vec<Event> = std::iter::from_fn(|| events.try_recv()).collect();
+        assert!(all.len() <= WAITING_MAX + 1, "{}", all.len());
+        assert_eq!(all[0], Event::Missed);
+        assert_eq!(all.last(), Some(&asked(9_999)), "the newest are there");
+        assert!(
+            all.contains(&warning("disk", "full")),
+            "no state is left out"
+        );
+    }
+
+    #[tokio::test]
+    async fn whoever_may_wait_leaves_nothing_out() {
+        let (to, mut events) = channel();
+        let sending = async {
+            for number in 0..3_000 {
+                to.send_in_turn(asked(number)).await;
+            }
+        };
+        let reading = async {
+            for number in 0..3_000 {
+                assert_eq!(events.recv().await, Some(asked(number)));
+            }
+        };
+        tokio::join!(sending, reading);
+        drop(events);
+        to.send_in_turn(asked(0)).await;
+    }
+
+    #[test]
+    fn nothing_is_gathered_for_a_reader_that_has_gone() {
+        let (to, events) = channel();
+        drop(events);
+        to.send(asked(1));
+        assert!(to.0.queue().events.is_empty());
+    }
+}
