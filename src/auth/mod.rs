@@ -138,7 +138,7 @@ impl Tokens {
                 if let Some(keep) = &self.0.keep
                     && self.take_kept(keep, None).await
                 {
-                    self.tell().await;
+                    self.tell();
                 }
             })
             .await;
@@ -254,7 +254,7 @@ impl Tokens {
         self.0.changed.send_replace(());
         let (tokens, spurned) = (self.clone(), token.clone());
         self.0.tasks.spawn(async move {
-            tokens.tell().await;
+            tokens.tell();
             if let Some(keep) = &tokens.0.keep {
                 // What a process keeps meanwhile is another token, and stays.
                 let _lane = keep.lane().await;
@@ -330,12 +330,12 @@ impl Tokens {
 
     async fn run(&self, fetch: Fetch, how: How) {
         let shared = &self.0;
-        self.tell().await;
+        self.tell();
         let _lane = match &shared.keep {
             Some(keep) => {
                 let lane = keep.lane().await;
                 if fetch.why != Why::Asked && self.take_kept(keep, Some(fetch)).await {
-                    self.tell().await;
+                    self.tell();
                     return;
                 }
                 lane
@@ -359,7 +359,7 @@ impl Tokens {
                 let now = shared.clock.now();
                 self.held().cycle.not_replaced(fetch.number, now);
                 shared.changed.send_replace(());
-                self.tell().await;
+                self.tell();
                 return;
             }
         }
@@ -397,7 +397,7 @@ impl Tokens {
             }
             Err(failure) => self.fail(fetch.number, failure, Some(digest)),
         }
-        self.tell().await;
+        self.tell();
     }
 
     fn fail(&self, number: u64, failure: Failure, digest: Option<[u8; 32]>) {
@@ -458,7 +458,7 @@ impl Tokens {
         }
     }
 
-    async fn tell(&self) {
+    fn tell(&self) {
         let account = self.0.session.account().id.clone();
         let status = self.status();
         let gate = self.0.session.gate();

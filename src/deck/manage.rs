@@ -264,7 +264,7 @@ impl Deck {
         }
         let tried = self.try_out(&trial, true, how).await;
         // The trial's token bears the account's name, and is not the one that is in use.
-        self.retell_token(&account).await;
+        self.retell_token(&account);
         match tried {
             Ok(()) => Ok(Proved(Step::Rotate {
                 account,
@@ -342,7 +342,7 @@ impl Deck {
                     *left = format!("{left}{gap}its access token is still kept: {why}");
                 }
             }
-            Changed::Rotated { account, .. } => self.retell_token(&account.id).await,
+            Changed::Rotated { account, .. } => self.retell_token(&account.id),
             Changed::Added { .. } => {}
         }
         let at = self.clock.now().wall;
@@ -374,7 +374,7 @@ impl Deck {
         Ok(changed)
     }
 
-    async fn retell_token(&self, account: &AccountId) {
+    fn retell_token(&self, account: &AccountId) {
         if let Ok(desk) = self.desk(account)
             && let Some(tokens) = &desk.tokens
         {

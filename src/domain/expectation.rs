@@ -116,6 +116,6 @@ mod tests {
             assert_eq!(replaced.writes(Some(&current), &sum("1")), Ok(true));
         }
         let another = Replaced::Shown(sum("300")).writes(Some(&current), &sum("1"));
-        assert_eq!(another, Err(current), "not the one that was shown")
+        assert_eq!(another, Err(current), "not the one that was shown");
     }
 }

@@ -324,7 +324,7 @@ impl Session {
         if let Ok(reply) = &tried.result
             && sealed.handed_on.is_none()
         {
-            self.compare_clocks(began.wall, reply).await;
+            self.compare_clocks(began.wall, reply);
         }
         Ok(Tried {
             result: tried.result,
@@ -400,7 +400,7 @@ impl Session {
         }
     }
 
-    async fn compare_clocks(&self, sent: WallTime, reply: &Reply) {
+    fn compare_clocks(&self, sent: WallTime, reply: &Reply) {
         let date = reply
             .header("date")
             .and_then(|text| httpdate::parse_http_date(text).ok());

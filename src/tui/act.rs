@@ -229,11 +229,11 @@ impl Model {
             | Action::PaymentTimeline
             | Action::ExpectPayment
             | Action::MarkPayment => ready && payment.is_some(),
+            Action::UndoRemove => ready && self.payments.can_undo(),
             Action::FilterPayments | Action::SortPayments => {
                 ready && !self.store.payments.is_empty()
             }
             Action::ClearSettled => ready && panes::payments::State::can_clear(&self.store),
-            Action::UndoRemove => ready && self.payments.can_undo(),
             Action::AddWatch => ready && self.any_can(Ability::Payments),
             Action::Link => ready && self.any_can(Ability::Links),
             Action::Quote => ready && self.any_can(Ability::Estimates),

@@ -247,6 +247,14 @@ impl Model {
         let Some(watched) = self.store.payment_mut(account, id) else {
             return;
         };
+        if let Err(problem) = &result
+            && watched.is_final()
+        {
+            watched.cancelled(now);
+            let text = format!("{id} could not be checked again: {}", problem.message);
+            self.store.flash(Level::Warning, text);
+            return;
+        }
         let heard = watched.heard(result, now);
         if heard == Heard::Ended {
             let (tone, words) = watched.explain(now);

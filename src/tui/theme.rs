@@ -240,7 +240,8 @@ impl Theme {
             return;
         }
         for cell in &mut buf.content {
-            if !cell.symbol().is_ascii() {
+            let letter = cell.symbol().chars().any(char::is_alphanumeric);
+            if !cell.symbol().is_ascii() && !letter {
                 let plain = cell.symbol().chars().next().map_or(" ", ascii);
                 cell.set_symbol(plain);
             }

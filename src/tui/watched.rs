@@ -184,7 +184,7 @@ impl Watched {
         self.asking = Some(request);
     }
 
-    /// The request was called off; the next poll comes in its time.
+    /// The request came to nothing; the next poll comes in its time.
     pub fn cancelled(&mut self, now: Now) {
         self.asking = None;
         self.due = (!self.is_final()).then(|| now.mono + self.interval);

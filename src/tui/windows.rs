@@ -415,6 +415,16 @@ impl Model {
     pub(super) fn paste(&mut self, text: &str, now: Now, out: &mut Vec<Effect>) {
         self.dirty = true;
         let (id, more) = first_line(text);
+        let lists = match &self.overlay {
+            Overlay::None => self.focus == Pane::Payments && self.store.is_ready(),
+            Overlay::AddWatch(_) => true,
+            _ => false,
+        };
+        if lists && let Some(pasted) = pasted::read(text) {
+            self.overlay = Overlay::None;
+            self.add_pasted(pasted, now, out);
+            return;
+        }
         let taken = match &mut self.overlay {
             Overlay::None if self.focus == Pane::Explorer => {
                 self.explorer.paste(text, &mut self.store, now)
@@ -422,10 +432,6 @@ impl Model {
             Overlay::None => {
                 let wanted =
                     self.focus == Pane::Payments && self.store.is_ready() && !id.is_empty();
-                if wanted && let Some(pasted) = pasted::read(text) {
-                    self.add_pasted(pasted, now, out);
-                    return;
-                }
                 if wanted {
                     self.open_add_watch(id);
                 }

@@ -181,7 +181,7 @@ pub(super) async fn take<'a>(
     }));
     wait.served = true;
     drop((wait, first));
-    teller.goes_on().await;
+    teller.goes_on();
     refill_behind(&session.gate, limit, &till);
     sweep_later(&session.gate, &till);
     tell_gauge(session, limit, &till).await;
@@ -251,7 +251,7 @@ async fn at_counter(
         if let Some(left) = held.filter(|left| *left > HOLD_WAITED_MAX) {
             return Err(NetError::LeftAlone { left });
         }
-        teller.waits(held.is_some(), next).await;
+        teller.waits(held.is_some(), next);
         tell_gauge(session, limit, till).await;
         let pause = next
             .unwrap_or(LOOK_AGAIN)
@@ -284,7 +284,7 @@ struct Teller<'a> {
 }
 
 impl Teller<'_> {
-    async fn waits(&mut self, held: bool, next: Option<Duration>) {
+    fn waits(&mut self, held: bool, next: Option<Duration>) {
         if self.told {
             return;
         }
@@ -306,11 +306,11 @@ impl Teller<'_> {
             return there;
         }
         let held = till.purse().held(self.session.gate.clock.now());
-        self.waits(held.is_some(), None).await;
+        self.waits(held.is_some(), None);
         place.await
     }
 
-    async fn goes_on(&mut self) {
+    fn goes_on(&mut self) {
         if self.told {
             let told = Event::Waiting(self.how.request, None);
             self.session.gate.tell(told);

@@ -13,7 +13,7 @@ use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::{List, Step};
-use crate::tui::widgets::text::{Pen, below, cells, paragraph, width, wrap};
+use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
 
 /// The widest window it is read in.
 const WIDEST: u16 = 110;
@@ -154,10 +154,8 @@ fn draw_row(alert: &Alert, account: u16, look: Look<'_>, line: Rect, buf: &mut B
         .skip(u16::from(account > 0))
         .keep(right);
     // The whole of it is told below.
-    let first = wrap(&alert.what, pen.left()).into_iter().next();
-    let text = first.unwrap_or_default();
     pen.text(
-        &text,
+        &alert.what,
         theme.style(if alert.handled.is_some() {
             Tone::Dim
         } else {

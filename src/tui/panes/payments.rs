@@ -26,6 +26,8 @@ use rows::Sort;
 
 /// Payments that were taken off by hand, remembered.
 const OFF_MAX: usize = 200;
+/// Removals that can be undone.
+const UNDO_MAX: usize = 20;
 /// Ids that a notice names.
 const NAMED_MAX: usize = 3;
 
@@ -38,7 +40,8 @@ pub struct State {
     filter: String,
     sort: Sort,
     marked: BTreeSet<WatchKey>,
-    removed: Vec<(usize, Watched)>,
+    /// The latest last; each with the places that its payments had.
+    removed: VecDeque<Vec<(usize, Watched)>>,
     /// Taken off by hand; a callback does not bring them back.
     off: VecDeque<WatchKey>,
     /// Taken off, and not yet gone from the stored list.
@@ -147,16 +150,28 @@ impl State {
         all.any(|watched| rows::is_settled(watched, store))
     }
 
-    /// The payments that an action is about: those that are marked and shown, else the selected one.
+    /// The payments that an action is about: those that are marked and shown, or the selected one where none is marked.
     pub fn chosen(&self, store: &Store) -> Vec<WatchKey> {
-        let shown = self.rows(store).into_iter();
-        let keys = shown.map(|at| store.payments[at].key());
-        let marked: Vec<WatchKey> = keys.filter(|key| self.marked.contains(key)).collect();
-        if marked.is_empty() {
+        if self.marked.is_empty() {
             self.selected(store).map(Watched::key).into_iter().collect()
         } else {
-            marked
+            self.marked_of(&self.rows(store), store)
         }
+    }
+
+    fn marked_of(&self, rows: &[usize], store: &Store) -> Vec<WatchKey> {
+        let keys = rows.iter().map(|at| store.payments[*at].key());
+        keys.filter(|key| self.marked.contains(key)).collect()
+    }
+
+    /// As [`Self::chosen`]; says so where the filter hides all that is marked.
+    fn chosen_or_say(&self, hand: &mut Hand<'_>) -> Vec<WatchKey> {
+        let chosen = self.chosen(hand.store);
+        if chosen.is_empty() && !self.marked.is_empty() {
+            let text = "the filter hides all marked payments";
+            hand.store.flash(Level::Warning, text);
+        }
+        chosen
     }
 
     /// Puts a payment on the list, or selects the one that is on it, and checks it. What is expected of one that is
@@ -318,7 +333,7 @@ impl State {
 
     pub fn act(&mut self, action: Action, hand: &mut Hand<'_>) {
         match action {
-            Action::Check => match self.chosen(hand.store).as_slice() {
+            Action::Check => match self.chosen_or_say(hand).as_slice() {
                 [one] => {
                     let mut all = hand.store.payments.iter();
                     if let Some(at) = all.position(|watched| watched.is(one)) {
@@ -347,7 +362,7 @@ impl State {
                 }
             }
             Action::CopyId => {
-                let chosen = self.chosen(hand.store);
+                let chosen = self.chosen_or_say(hand);
                 let ids: Vec<&str> = chosen.iter().map(|(_, id)| id.as_str()).collect();
                 let what = match ids.len() {
                     0 => return,
@@ -363,7 +378,7 @@ impl State {
                 hand.store.flash(Level::Info, text);
             }
             Action::RemoveWatch => {
-                let chosen = self.chosen(hand.store);
+                let chosen = self.chosen_or_say(hand);
                 self.remove(&chosen, hand);
             }
             Action::ClearSettled => {
@@ -383,7 +398,7 @@ impl State {
         };
         let rows = self.rows(hand.store);
         self.list.selected = self.place_of_selected(hand.store, &rows);
-        self.removed.clear();
+        let mut removed = Vec::new();
         for key in keys {
             let mut all = hand.store.payments.iter();
             let Some(at) = all.position(|watched| watched.is(key)) else {
@@ -400,8 +415,12 @@ impl State {
             self.off.push_back(key.clone());
             self.leaving.insert(key.clone());
             self.marked.remove(key);
-            self.removed.push((at, gone));
+            removed.push((at, gone));
         }
+        if self.removed.len() == UNDO_MAX {
+            self.removed.pop_front();
+        }
+        self.removed.push_back(removed);
         if self.selected.as_ref().is_some_and(|key| keys.contains(key)) {
             self.selected = None;
         }
@@ -413,9 +432,9 @@ impl State {
     }
 
     fn undo(&mut self, hand: &mut Hand<'_>) {
-        let back = std::mem::take(&mut self.removed);
+        let back = self.removed.pop_back().unwrap_or_default();
         let text = match back.as_slice() {
-            [] => return,
+            [] => "no removal is left to be undone".into(),
             [(_, one)] => format!("{} is watched again", one.watch.id),
             all => format!("{} payments are watched again", all.len()),
         };

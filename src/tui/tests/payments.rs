@@ -6,6 +6,7 @@ use insta::assert_snapshot;
 
 use super::*;
 use crate::tui::msg::NewWatch;
+use crate::tui::watched::Watched;
 
 fn ready_with(setup: Setup, watches: Vec<(Watch, Vec<Observation>)>) -> Model {
     let mut model = sized(setup, 120, 40);
@@ -465,6 +466,85 @@ fn what_is_done_to_marked_payments_is_done_to_all_of_them() {
     );
     press(&mut model, "  <esc>", second(2));
     assert!(!screen(&model, second(2), 120, 40).contains("marked"));
+}
+
+#[test]
+fn each_removal_can_be_undone_the_latest_first() {
+    let mut model = many();
+    let selected = |model: &Model| model.payments.selected(&model.store).unwrap().key();
+    let before: Vec<_> = model.store.payments.iter().map(Watched::key).collect();
+    let first = selected(&model);
+    press(&mut model, "d", second(1));
+    let then = selected(&model);
+    press(&mut model, "d  d", second(1));
+    assert_eq!(model.store.payments.len(), 296);
+    for left in [298, 299, 300] {
+        press(&mut model, "u", second(2));
+        assert_eq!(model.store.payments.len(), left);
+    }
+    let after: Vec<_> = model.store.payments.iter().map(Watched::key).collect();
+    assert_eq!(after, before, "each is where it was");
+    assert_eq!(selected(&model), first, "not {then:?}");
+    press(&mut model, "u", second(2));
+    let shown = screen(&model, second(2), 120, 40);
+    assert!(shown.contains("no removal is left to be undone"), "{shown}");
+}
+
+#[test]
+fn marks_that_the_filter_hides_do_not_give_way_to_the_selected_payment() {
+    let mut model = many();
+    press(&mut model, "  /open<enter>", second(1));
+    let shown = screen(&model, second(1), 120, 40);
+    assert!(shown.contains("0 of 2 marked"), "{shown}");
+    for key in ["d", "c", "y"] {
+        let effects = press(&mut model, key, second(1));
+        assert_eq!(effects, [], "{key}");
+        let shown = screen(&model, second(1), 120, 40);
+        assert!(
+            shown.contains("the filter hides all marked payments"),
+            "{shown}"
+        );
+    }
+    assert_eq!(model.store.payments.len(), 300);
+}
+
+#[test]
+fn a_final_payment_that_could_not_be_checked_again_is_as_it_was() {
+    let mut model = ready(vec![(
+        watch("A-17", Some("25.00")),
+        seen("A-17", "25.00", &["ACTIVE", "FINALIZED"]),
+    )]);
+    let effects = press(&mut model, "c", second(1));
+    let [Effect::Ask { request, .. }] = effects[..] else {
+        panic!("{effects:?}");
+    };
+    let result = Err(Problem::new(ProblemKind::Failing, "no answer came", "wait"));
+    update(&mut model, second(2), Msg::Answered { request, result });
+    let shown = screen(&model, second(2), 120, 40);
+    let said = "A-17 could not be checked again: no answer came";
+    assert!(shown.contains(said), "{shown}");
+    assert_eq!(alerts::count(&model.store), 0);
+    assert!(model.store.payments[0].due().is_none() && model.store.payments[0].asking.is_none());
+    assert_eq!(verdict(&model, 0), Some(PaymentVerdict::Paid));
+}
+
+#[test]
+fn orders_pasted_into_the_form_that_types_one_are_all_watched() {
+    let mut model = ready(Vec::new());
+    press(&mut model, "a", second(1));
+    update(
+        &mut model,
+        second(1),
+        Msg::Paste("A-1;25;EMT\rA-2;1;BTC\r".into()),
+    );
+    assert!(matches!(model.overlay, Overlay::None));
+    assert_eq!(model.store.payments.len(), 2);
+    press(&mut model, "a", second(1));
+    update(&mut model, second(1), Msg::Paste("A-3".into()));
+    assert!(
+        matches!(model.overlay, Overlay::AddWatch(_)),
+        "one id alone is typed into it"
+    );
 }
 
 #[test]

@@ -31,9 +31,10 @@ pub fn draw(watched: &Watched, look: Look<'_>, area: Rect, buf: &mut Buffer) {
     if roomy || watched.latest().is_some_and(departs) {
         text.push((Tone::Dim, sums(watched, look)));
     }
-    for (tone, words) in text.into_iter().chain(trouble(watched, look)) {
+    let text = text.into_iter().filter(|(_, words)| !words.is_empty());
+    for (tone, words) in text.chain(trouble(watched, look)) {
         let room = Rect {
-            height: left.height.saturating_sub(1).max(1),
+            height: left.height.saturating_sub(1).max(1).min(left.height),
             ..left
         };
         let rows = paragraph(buf, room, &words, theme.style(tone));
@@ -59,6 +60,8 @@ fn sums(watched: &Watched, look: Look<'_>) -> String {
             "difference {apart} {} · expected amount {set}",
             expected.sum.currency
         ),
+        // What was received is told beside it already.
+        None if watched.latest().is_some() => format!("expected amount {set}"),
         None => format!("expected {}, {set}", expected.sum),
     }
 }

@@ -1,4 +1,5 @@
-//! Several payments in a pasted text, a line each: `id`, or `id;amount;currency` with semicolons, commas or tabs.
+//! Several payments in a pasted text, a line each: `id`, or `id;amount;currency` with semicolons, commas or tabs. Columns
+//! after these are left out.
 
 use std::collections::{HashMap, HashSet};
 
@@ -74,7 +75,7 @@ fn row(line: &str) -> Result<(PaymentId, Option<Expected>), String> {
     };
     let (id, sum) = match fields.as_slice() {
         [id] | [id, "", ""] => (id, None),
-        [id, amount, currency] => (id, Some((amount, currency))),
+        [id, amount, currency, ..] => (id, Some((amount, currency))),
         _ => return Err("write id;amount;currency".into()),
     };
     let expected = match sum {
@@ -122,6 +123,7 @@ mod tests {
             assert_eq!(rows(&text), ["A-1=25.00 EMT", "ORDER-łódź ✓/1", "B-2"]);
         }
         assert_eq!(rows("ID\nA-1\nB-2"), ["A-1", "B-2"]);
+        assert_eq!(rows("A-1;1;EMT;2026-01-02;x"), ["A-1=1 EMT"]);
         assert_eq!(rows("\"A-1\";\"1\";\"EMT\"\nA-1;1.0;EMT"), ["A-1=1 EMT"]);
     }
 

@@ -77,7 +77,8 @@ impl State {
         // The longest wording there is room for; what needs attention is said in any case.
         let wordings = [both(&attention, words), both(&short, totals.words(0))];
         let fits = |note: &String| width(note) <= room;
-        Some((wordings.into_iter().find(fits).unwrap_or(short), tone))
+        let note = wordings.into_iter().find(fits).unwrap_or(short);
+        (!note.is_empty()).then_some((note, tone))
     }
 
     /// Draws the pane; `typing` is the filter being typed. Gives the cursor's column in it.
@@ -115,7 +116,8 @@ impl State {
             paragraph(buf, parts.list, text, look.theme.style(Tone::Dim));
             return cursor;
         }
-        let (place, tone) = self.place(look, &shown, window.clone());
+        let room = parts.detail.width.saturating_sub(HEADING);
+        let (place, tone) = self.place(look, &rows, window.clone(), room);
         let selected = self.place_of_selected(look.store, &rows);
         for (row, at) in (0..).zip(window) {
             let watched = shown[at];
@@ -163,21 +165,25 @@ impl State {
     fn place(
         &self,
         look: Look<'_>,
-        shown: &[&Watched],
+        shown: &[usize],
         window: std::ops::Range<usize>,
+        room: u16,
     ) -> (String, Tone) {
-        let unseen = |rows: &[&Watched]| {
-            let calls = |watched: &&&Watched| needs_attention(watched, look.store);
+        let unseen = |rows: &[usize]| {
+            let calls = |at: &&usize| needs_attention(&look.store.payments[**at], look.store);
             rows.iter().filter(calls).count()
         };
         let (above, under) = (unseen(&shown[..window.start]), unseen(&shown[window.end..]));
         let mut parts = Vec::new();
         if !self.marked.is_empty() {
-            parts.push(format!("{} marked", self.marked.len()));
+            let seen = self.marked_of(shown, look.store).len();
+            let of = match self.marked.len() {
+                all if all == seen => String::new(),
+                all => format!(" of {all}"),
+            };
+            parts.push(format!("{seen}{of} marked"));
         }
-        if self.sort != Sort::default() {
-            parts.push(self.sort.words().to_owned());
-        }
+        let sorted = parts.len();
         if window.len() < shown.len() {
             parts.push(format!(
                 "{}-{} of {}",
@@ -197,7 +203,13 @@ impl State {
         } else {
             Tone::Dim
         };
-        (parts.join(" · "), tone)
+        let place = parts.join(" · ");
+        if self.sort != Sort::default() {
+            parts.insert(sorted, self.sort.words().to_owned());
+        }
+        let whole = parts.join(" · ");
+        let fits = width(&whole) <= room;
+        (if fits { whole } else { place }, tone)
     }
 }
 
@@ -229,7 +241,7 @@ fn draw_empty(look: Look<'_>, area: Rect, buf: &mut Buffer) {
         Phase::Ready | Phase::Failed(_) => (
             "No payment is watched.".to_owned(),
             format!(
-                "Press {} and type a payment's id, or paste one or many (id;amount;currency) here. {} builds a link for a payer and watches its payment.",
+                "Paste payments into this pane, one a line: id;amount;currency. Or press {} to type one. {} builds a link for a payer and watches its payment.",
                 look.key(Action::AddWatch),
                 look.key(Action::Link)
             ),
@@ -256,6 +268,8 @@ struct Columns {
     id: u16,
 }
 
+/// Columns that the heading of the selected payment keeps for itself.
+const HEADING: u16 = 46;
 const STATE: u16 = 12;
 const AGE: u16 = 5;
 /// Columns of how the money compares: its words, or its sign alone.
