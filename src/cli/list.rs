@@ -10,6 +10,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::MetadataExt as _;
 
 use super::args::Source;
+use super::prompt::interrupted;
 use crate::domain::{Amount, Currency, Expected, PaymentId, Problem, ProblemKind, inert};
 
 use header::{Header, delimiter};
@@ -86,11 +87,21 @@ pub struct Overview {
 }
 
 impl List {
-    /// Reads a list whole, without judging its rows. Blocks.
+    /// Reads a list and goes through its rows once. Ctrl-C ends a command that waits for this.
     ///
     /// # Errors
-    /// If it cannot be read or is none.
-    pub fn open(source: &Source) -> Result<Self, Problem> {
+    /// If it cannot be read, is none, or has no rows.
+    pub async fn read(source: Source) -> Result<(Self, Overview), Problem> {
+        let read = tokio::task::spawn_blocking(move || {
+            let list = Self::open(&source)?;
+            let overview = list.overview()?;
+            Ok((list, overview))
+        });
+        read.await.unwrap_or_else(|_| Err(interrupted()))
+    }
+
+    /// Copies a list and reads its first line. Blocks.
+    fn open(source: &Source) -> Result<Self, Problem> {
         let (name, origin, file) = match source {
             Source::Ids | Source::Stdin => {
                 let copied = copy(&mut io::stdin().lock());
@@ -188,7 +199,7 @@ impl List {
     ///
     /// # Errors
     /// If it cannot be read, or has no rows.
-    pub fn overview(&self) -> Result<Overview, Problem> {
+    fn overview(&self) -> Result<Overview, Problem> {
         let mut rows = 0;
         let mut seen = HashSet::new();
         let mut twice = HashSet::new();
@@ -284,7 +295,7 @@ fn next_id(reader: &mut BufReader<Window<'_>>, line: &mut u64) -> io::Result<Opt
             continue;
         }
         let order = utf8(text).and_then(|id| {
-            // Whoever makes a list pads it; no shop begins an id with a space.
+            // Exports pad fields; ids do not begin with spaces.
             let id = PaymentId::new(id.trim()).map_err(|error| error.to_string())?;
             Ok(Order { id, sum: None })
         });

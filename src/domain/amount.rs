@@ -316,6 +316,20 @@ impl Total {
         true
     }
 
+    /// By how much `self` is more (`+1.50`) or less (`-1.50`) than `other`; `0` where they are equal.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> String {
+        let scale = self.scale.max(other.scale);
+        let aligned = |total: &Self| &total.units * BigUint::from(10_u8).pow(scale - total.scale);
+        let (own, others) = (aligned(self), aligned(other));
+        let (sign, units) = match own.cmp(&others) {
+            Ordering::Less => ('-', others - own),
+            Ordering::Equal => return "0".to_owned(),
+            Ordering::Greater => ('+', own - others),
+        };
+        format!("{sign}{}", Self { units, scale })
+    }
+
     /// An amount in units of the scale that serves both.
     fn aligned(&mut self, amount: &Amount) -> Option<BigUint> {
         let decimal = amount.decimal();
