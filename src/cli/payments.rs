@@ -164,7 +164,9 @@ async fn last_seen(
         return Ok(deck.observations(&watch.account, &watch.id).await?.pop());
     }
     let ledger = deck.ledger();
-    let seen = ledger.observations(profile, &watch.account, &watch.id).await;
+    let seen = ledger
+        .observations(profile, &watch.account, &watch.id)
+        .await;
     Ok(seen.map_err(|error| local(&error.to_string()))?.pop())
 }
 
@@ -206,7 +208,11 @@ impl Watched {
 
     fn record(&self, profile: &str) -> Vec<String> {
         let facts = self.facts().map(Option::unwrap_or_default);
-        self.report.record(profile).into_iter().chain(facts).collect()
+        self.report
+            .record(profile)
+            .into_iter()
+            .chain(facts)
+            .collect()
     }
 
     fn row(&self, now: WallTime, table: &mut Table) {

@@ -189,6 +189,39 @@ fn paid_is_finalized_with_the_expected_sum() {
 }
 
 #[test]
+fn a_state_is_compared_without_the_sum_of_the_ledger() {
+    let (place, _peer) = shop(answer("FINALIZED", "1.00", "oPLN"));
+    assert_eq!(place.run(&LINK).code, 0);
+    for (flags, code) in [
+        (&["--expect", "FINALIZED"][..], 0),
+        (&["--expect", "ACTIVE"], 1),
+        (&["--expect", "PAID"], 1),
+        (&["--wait", "FINALIZED"], 1),
+        (&[], 1),
+        (
+            &[
+                "--expect",
+                "FINALIZED",
+                "--amount",
+                "2",
+                "--currency",
+                "oPLN",
+            ],
+            1,
+        ),
+    ] {
+        let ran = place.run(&[&["check", "A-17"], flags].concat());
+        assert_eq!(ran.code, code, "{flags:?}: {ran:?}");
+        assert!(ran.out.contains("less than expected"), "{ran:?}");
+        let warned = ran.err.contains(
+            "warning: payment A-17: amount 249.00 was expected, it is 1.00; --expect compares the state only",
+        );
+        let state_only = matches!(flags, ["--expect", "FINALIZED" | "ACTIVE"]);
+        assert_eq!(warned, state_only, "{flags:?}: {ran:?}");
+    }
+}
+
+#[test]
 fn amounts_are_compared_whatever_their_notation_and_shown_as_received() {
     for (received, expected, verdict, code) in [
         (r#""1E+2""#, "100", "paid", 0),

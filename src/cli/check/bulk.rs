@@ -191,12 +191,7 @@ impl Run<'_> {
     }
 
     /// What to compare the payment with. A ledger that cannot be read is warned about once.
-    async fn wanted(
-        &mut self,
-        id: &PaymentId,
-        sum: Option<Expected>,
-        line: u64,
-    ) -> Wanted {
+    async fn wanted(&mut self, id: &PaymentId, sum: Option<Expected>, line: u64) -> Wanted {
         let given = sum.or_else(|| self.checker.args.expected());
         let wanted = self.checker.wanted(id, given).await;
         if let Some(problem) = &wanted.unread

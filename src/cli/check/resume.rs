@@ -101,7 +101,10 @@ impl Resume {
         let file = opened.map_err(|error| failed(&error))?;
         let about = file.metadata().map_err(|error| failed(&error))?;
         if !about.is_file() {
-            return refused("it is not a regular file", "name a file that can be written");
+            return refused(
+                "it is not a regular file",
+                "name a file that can be written",
+            );
         }
         let same = Some((about.dev(), about.ino()));
         if same == list.origin {
@@ -150,7 +153,10 @@ impl Resume {
         if !header.starts_with(&COLUMNS.map(str::to_owned)) {
             let (known, last) = COLUMNS.split_at(COLUMNS.len() - 1);
             return if header.len() >= known.len() && header[..known.len()] == *known {
-                let lacks = format!("it has no column `{}`: an earlier version wrote it", last[0]);
+                let lacks = format!(
+                    "it has no column `{}`: an earlier version wrote it",
+                    last[0]
+                );
                 refused(&lacks, "name another file; all rows are checked again")
             } else {
                 refused("it is not a result of `check --csv`", "name another file")
@@ -179,7 +185,9 @@ impl Resume {
                     format!("lines {first} to {last}")
                 };
                 refused(
-                    &format!("{lines}: a quotation mark is not closed, or not doubled within a quoted field"),
+                    &format!(
+                        "{lines}: a quotation mark is not closed, or not doubled within a quoted field"
+                    ),
                     "correct it, or name another file",
                 )
             }

@@ -154,8 +154,9 @@ impl Summary {
         }
         if self.tolerated > 0 {
             let payments = counted(self.tolerated, "payment");
-            let words =
-                format!("another sum than the ledger expects: {payments}; --expect compares the state only");
+            let words = format!(
+                "another sum than the ledger expects: {payments}; --expect compares the state only"
+            );
             out.tell(Tone::Warn, "warning:", &words);
         }
         if self.failed > 0 {
