@@ -280,9 +280,10 @@ async fn remove(
         let removed = async {
             let account = watching(id, account.as_ref(), &watches)?;
             // Another tilldeck may have removed it.
-            match deck.unwatch(account, id).await? {
-                true => Ok(account),
-                false => Err(not_watched(id)),
+            if deck.unwatch(account, id).await? {
+                Ok(account)
+            } else {
+                Err(not_watched(id))
             }
         };
         let done = match removed.await {

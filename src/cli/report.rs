@@ -1,4 +1,4 @@
-//! The result of checking one payment, in each format: cells for people, a JSON object, a CSV record.
+//! The result for one payment, in each format: cells for people, a JSON object, a CSV record.
 
 use std::io::IsTerminal as _;
 
@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::output::{Cell, Out, OutputError, Tone, plain, told, toned, whole};
 use crate::domain::{
-    AccountId, Expected, Payment, PaymentVerdict, Problem, ProblemKind, WallTime, inert,
+    AccountId, Expected, PAYMENT_ID_MAX, Payment, PaymentVerdict, Problem, ProblemKind, WallTime,
+    inert,
 };
 
 /// The columns of a CSV result. Those of the list that was checked come behind them.
@@ -205,7 +206,11 @@ impl Report {
             toned(glyph, tone),
             toned(format!("{words:<31}"), tone),
             plain(format!("{sum:<20}")),
-            whole(&self.id, Tone::Strong),
+            if self.id.chars().count() > PAYMENT_ID_MAX {
+                toned(&self.id, Tone::Strong)
+            } else {
+                whole(&self.id, Tone::Strong)
+            },
             toned(self.account.as_str(), Tone::Dim),
             toned(note, Tone::Dim),
         ]

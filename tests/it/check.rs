@@ -58,6 +58,19 @@ fn an_under_paid_order_that_the_ledger_knows_is_not_paid_without_any_flag() {
 }
 
 #[test]
+fn a_currency_in_other_letters_is_another_one_and_the_message_says_so() {
+    let (place, _peer) = shop(answer("FINALIZED", "5", "EMT"));
+    let ran = place.run(&["check", "A", "--amount", "5", "--currency", "emt"]);
+    assert!(
+        ran.code == 1
+            && ran
+                .err
+                .contains("currency emt was expected, it is EMT; case matters"),
+        "{ran:?}"
+    );
+}
+
+#[test]
 fn flags_win_over_the_ledger_with_a_warning() {
     let (place, _peer) = shop(answer("FINALIZED", "1.00", "oPLN"));
     place.run(&LINK);
@@ -255,6 +268,8 @@ fn an_id_may_have_any_letters_and_is_never_cut() {
         assert_eq!(body["id"], id);
         let object = place.run(&["check", id, "--json"]).object();
         assert_eq!(object["id"], id);
+        let logged = place.run(&["log"]).out;
+        assert!(logged.contains(id), "{logged}");
     }
     let link = ["--id", "заказ №7/ł", "--amount", "1", "--currency", "BTC"];
     let link = place.run(&[&["link"], &link[..]].concat());

@@ -266,9 +266,15 @@ impl Checker<'_> {
         }
         if let Some(expected) = expected {
             if payment.currency.read() != Some(&expected.currency) {
+                let wanted = expected.currency.as_str();
+                let case = if wanted.eq_ignore_ascii_case(payment.currency.as_str()) {
+                    "; case matters"
+                } else {
+                    ""
+                };
                 sums.push(format!(
-                    "currency {} was expected, it is {}",
-                    expected.currency, payment.currency
+                    "currency {wanted} was expected, it is {}{case}",
+                    payment.currency
                 ));
             }
             if payment.amount.read() != Some(&expected.amount) {

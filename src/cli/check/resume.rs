@@ -79,50 +79,8 @@ impl Resume {
     /// If it is something else than a CSV result, is in use, or cannot be read.
     pub fn open(path: &Path, profile: &str, list: &List) -> Result<Self, Problem> {
         let name = inert::cut(&path.display().to_string(), 200);
-        let refused = |what: &str, hint: &str| {
-            Err(Problem::new(
-                ProblemKind::Usage,
-                format!("--resume {name}: {what}"),
-                hint,
-            ))
-        };
-        let failed = |error: &io::Error| {
-            Problem::new(
-                ProblemKind::Local,
-                format!("--resume {name} cannot be opened: {error}"),
-                "name a file that can be written",
-            )
-        };
-        let opened = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(path);
-        let file = opened.map_err(|error| failed(&error))?;
-        let about = file.metadata().map_err(|error| failed(&error))?;
-        if !about.is_file() {
-            return refused(
-                "it is not a regular file",
-                "name a file that can be written",
-            );
-        }
-        let same = Some((about.dev(), about.ino()));
-        if same == list.origin {
-            return refused("it is the list itself", "name another file for the answers");
-        }
-        if same == stdout_file() {
-            return refused(
-                "standard output goes there too",
-                "print to another file, or leave the redirection out",
-            );
-        }
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return refused("another tilldeck uses it", "wait until that one has ended");
-            }
-            Err(TryLockError::Error(error)) => return Err(failed(&error)),
-        }
+        let failed = |error: io::Error| unopened(&name, &error);
+        let file = open_locked(path, &name, list)?;
         let carried: Vec<String> = list.carried().iter().map(|name| one_line(name)).collect();
         let mut resume = Self {
             file,
@@ -131,67 +89,44 @@ impl Resume {
             index: Index::new(),
             carried: (0..carried.len()).map(Some).collect(),
         };
-        let whole = complete(&resume.file).map_err(|error| failed(&error))?;
-        let header = Records::new(&resume.file, 0, b',').next();
-        let header = header.map_err(|error| failed(&error))?;
-        let header: Vec<String> = header.map_or(Vec::new(), |record| {
-            let names = record.fields.iter();
-            names
-                .map(|name| String::from_utf8_lossy(name).into_owned())
-                .collect()
-        });
+        let whole = complete(&resume.file).map_err(failed)?;
+        let header = resume.header().map_err(failed)?;
         if whole == 0 {
             // Nothing, or a first line that was not written to its end.
             if !header.join(",").is_empty() && !begins_header(&header, &carried) {
-                return refused("it is not a result of `check --csv`", "name another file");
+                return Err(no_result(&name));
             }
             resume.cut(0)?;
             let columns = COLUMNS.into_iter().map(str::to_owned);
             resume.write(&columns.chain(carried).collect::<Vec<_>>())?;
             return Ok(resume);
         }
-        if !header.starts_with(&COLUMNS.map(str::to_owned)) {
-            let (known, last) = COLUMNS.split_at(COLUMNS.len() - 1);
-            return if header.len() >= known.len() && header[..known.len()] == *known {
-                let lacks = format!(
-                    "it has no column `{}`: an earlier version wrote it",
-                    last[0]
-                );
-                refused(&lacks, "name another file; all rows are checked again")
-            } else {
-                refused("it is not a result of `check --csv`", "name another file")
+        resume.carried = further_columns(&header, &carried, &name)?;
+        let read = resume.read_index(whole).map_err(failed)?;
+        // To go on would lose every row that the mark swallows.
+        let (index, whole) = read.map_err(|lines| {
+            let lines = match lines {
+                (first, until) if first == until => format!("line {first}"),
+                (first, until) => format!("lines {first} to {until}"),
             };
-        }
-        // Several columns may have one name: the first goes with the first.
-        let mut left: Vec<Option<&String>> = carried.iter().map(Some).collect();
-        let further = header[COLUMNS.len()..].iter().map(|name| {
-            let at = left.iter().position(|known| *known == Some(name))?;
-            left[at] = None;
-            Some(at)
-        });
-        resume.carried = further.collect();
-        let index = resume.read_index(whole);
-        match index.map_err(|error| failed(&error))? {
-            Ok((index, whole)) => {
-                resume.index = index;
-                resume.cut(whole)?;
-                Ok(resume)
-            }
-            // To go on would lose every row that the mark swallows.
-            Err((first, last)) => {
-                let lines = if first == last {
-                    format!("line {first}")
-                } else {
-                    format!("lines {first} to {last}")
-                };
-                refused(
-                    &format!(
-                        "{lines}: a quotation mark is not closed, or not doubled within a quoted field"
-                    ),
-                    "correct it, or name another file",
-                )
-            }
-        }
+            let what = format!(
+                "{lines}: a quotation mark is not closed, or not doubled within a quoted field"
+            );
+            refused(&name, &what, "correct it, or name another file")
+        })?;
+        resume.index = index;
+        resume.cut(whole)?;
+        Ok(resume)
+    }
+
+    fn header(&self) -> io::Result<Vec<String>> {
+        let header = Records::new(&self.file, 0, b',').next()?;
+        Ok(header.map_or(Vec::new(), |record| {
+            let names = record.fields.iter();
+            names
+                .map(|name| String::from_utf8_lossy(name).into_owned())
+                .collect()
+        }))
     }
 
     /// Finds the rows up to `whole`, where a last line begins that was not written to its end, and how long the file is
@@ -292,6 +227,88 @@ impl Resume {
             "make room and run the same command again: it goes on from the last saved answer",
         )
     }
+}
+
+/// Opens the file for this process alone.
+fn open_locked(path: &Path, name: &str, list: &List) -> Result<File, Problem> {
+    let failed = |error: io::Error| unopened(name, &error);
+    let opened = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .open(path);
+    let file = opened.map_err(failed)?;
+    let about = file.metadata().map_err(failed)?;
+    if !about.is_file() {
+        let hint = "name a file that can be written";
+        return Err(refused(name, "it is not a regular file", hint));
+    }
+    let same = Some((about.dev(), about.ino()));
+    if same == list.origin {
+        let hint = "name another file for the answers";
+        return Err(refused(name, "it is the list itself", hint));
+    }
+    if same == stdout_file() {
+        let hint = "print to another file, or leave the redirection out";
+        return Err(refused(name, "standard output goes there too", hint));
+    }
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let hint = "wait until that one has ended";
+            Err(refused(name, "another tilldeck uses it", hint))
+        }
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+fn refused(name: &str, what: &str, hint: &str) -> Problem {
+    let message = format!("--resume {name}: {what}");
+    Problem::new(ProblemKind::Usage, message, hint)
+}
+
+fn no_result(name: &str) -> Problem {
+    let what = "it is not a result of `check --csv`";
+    refused(name, what, "name another file")
+}
+
+fn unopened(name: &str, error: &io::Error) -> Problem {
+    let hint = if error.kind() == io::ErrorKind::NotFound {
+        "create its folder, or name another file"
+    } else {
+        "name a file that can be written"
+    };
+    let message = format!("--resume {name} cannot be opened: {error}");
+    Problem::new(ProblemKind::Local, message, hint)
+}
+
+/// For each further column of a state file, which one of the list it is. Several may have one name: the first of the
+/// file is the first of the list.
+fn further_columns(
+    header: &[String],
+    carried: &[String],
+    name: &str,
+) -> Result<Vec<Option<usize>>, Problem> {
+    let written = header.iter().zip(COLUMNS);
+    match written.take_while(|(name, column)| name == column).count() {
+        n if n == COLUMNS.len() => {}
+        n if n + 1 == COLUMNS.len() => {
+            let what = format!(
+                "an earlier version wrote it, without the column `{}`",
+                COLUMNS[n]
+            );
+            let hint = "name another file; all rows are checked again";
+            return Err(refused(name, &what, hint));
+        }
+        _ => return Err(no_result(name)),
+    }
+    let mut left: Vec<Option<&String>> = carried.iter().map(Some).collect();
+    let further = header[COLUMNS.len()..].iter().map(|name| {
+        let at = left.iter().position(|known| *known == Some(name))?;
+        left[at] = None;
+        Some(at)
+    });
+    Ok(further.collect())
 }
 
 /// A row as it was written.

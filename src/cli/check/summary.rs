@@ -66,7 +66,7 @@ impl Summary {
         }
     }
 
-    /// Counts a row that says nothing.
+    /// Counts a row that cannot be read.
     pub fn add_bad_row(&mut self) {
         self.bad += 1;
     }
@@ -148,14 +148,14 @@ impl Summary {
         if let Some(first) = &self.first_overruled {
             let payments = counted(self.overruled, "payment");
             let words = format!(
-                "the ledger expects another sum than the list of {payments}; the list was used (first: {first})"
+                "the list and the ledger expect different sums for {payments}; the list was used (first: {first})"
             );
             out.tell(Tone::Warn, "warning:", &words);
         }
         if self.tolerated > 0 {
             let payments = counted(self.tolerated, "payment");
             let words = format!(
-                "another sum than the ledger expects: {payments}; --expect compares the state only"
+                "the ledger expects other sums for {payments}; --expect compares the state only"
             );
             out.tell(Tone::Warn, "warning:", &words);
         }
