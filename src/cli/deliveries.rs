@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::args::Log;
 use super::log::LOOK;
-use super::output::{Out, OutputError, Table, Tone, plain, toned};
+use super::output::{Out, OutputError, Table, Tone, plain, toned, whole};
 use super::{Context, Exit, local};
 use crate::deck::Deck;
 use crate::domain::{Delivery, DeliveryId, Duty, Errand, Standing, Subject, Verdict};
@@ -86,7 +86,7 @@ pub(super) fn print(rows: &[Delivery], zone: &TimeZone, out: &Out) -> Result<(),
             toned(glyph, tone),
             toned(verdict, tone),
             plain(safe(&row.account)),
-            toned(safe(&subject.unwrap_or_default()), Tone::Strong),
+            whole(&safe(&subject.unwrap_or_default()), Tone::Strong),
             plain(safe(&row.kind)),
             plain(safe(&row.why)),
             plain(row.status.to_string()),

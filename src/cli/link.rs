@@ -39,16 +39,6 @@ pub async fn run(
     };
     // The whole link, token included, is what was asked for: it is made to be given to the payer.
     let url = link.url.expose();
-    let Ok(qr) = qr(url, args.qr) else {
-        return out.fail(&Problem::new(
-            ProblemKind::Usage,
-            format!(
-                "account {account}: the link is too long for a QR code ({} characters)",
-                url.len()
-            ),
-            "shorten --name, or leave out --qr",
-        ));
-    };
     let watched = if args.no_watch {
         false
     } else {
@@ -59,6 +49,16 @@ pub async fn run(
                 false
             }
         }
+    };
+    let Ok(qr) = qr(url, args.qr) else {
+        return out.fail(&Problem::new(
+            ProblemKind::Usage,
+            format!(
+                "account {account}: the link is too long for a QR code ({} characters)",
+                url.len()
+            ),
+            "shorten --name, or leave out --qr",
+        ));
     };
     if out.json {
         let mut fields = json!({

@@ -6,15 +6,21 @@ mod records;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::io::{self, BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 
 use super::args::Source;
+use super::prompt::interrupted;
 use crate::domain::{Amount, Currency, Expected, PaymentId, Problem, ProblemKind, inert};
 
 use header::{Header, delimiter};
 pub use records::{Record, Records, Window};
 
+/// What to do about a CSV file without rows.
+const EMPTY_CSV: &str =
+    "give a first line with the names of the columns, and a row for each payment";
+/// How many bytes show whether a list is text.
+const BEGIN: u64 = 64 * 1024;
 const BOM: &[u8] = "\u{feff}".as_bytes();
 
 /// A list, copied to a file without a name: it is read twice, and nothing changes it meanwhile.
@@ -40,13 +46,13 @@ pub struct Row {
     pub line: u64,
     /// The id as it is written, which may be none.
     pub id: String,
-    /// What it says, or why it says nothing.
+    /// The order, or why there is none.
     pub order: Result<Order, String>,
     /// Its further columns.
     pub carried: Vec<String>,
 }
 
-/// A payment with the sum it must come to.
+/// A payment with the sum that is expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
     /// The shop's id.
@@ -86,11 +92,21 @@ pub struct Overview {
 }
 
 impl List {
-    /// Reads a list whole, without judging its rows. Blocks.
+    /// Reads a list and goes through its rows once. Ctrl-C ends a command that waits for this.
     ///
     /// # Errors
-    /// If it cannot be read or is none.
-    pub fn open(source: &Source) -> Result<Self, Problem> {
+    /// If it cannot be read, is none, or has no rows.
+    pub async fn read(source: Source) -> Result<(Self, Overview), Problem> {
+        let read = tokio::task::spawn_blocking(move || {
+            let list = Self::open(&source)?;
+            let overview = list.overview()?;
+            Ok((list, overview))
+        });
+        read.await.unwrap_or_else(|_| Err(interrupted()))
+    }
+
+    /// Copies a list and reads its first line. Blocks.
+    fn open(source: &Source) -> Result<Self, Problem> {
         let (name, origin, file) = match source {
             Source::Ids | Source::Stdin => {
                 let copied = copy(&mut io::stdin().lock());
@@ -108,9 +124,7 @@ impl List {
         };
         let file = file.map_err(|error| unread(&name, &error))?;
         let mut begin = Vec::new();
-        let read = Window::new(&file, 0)
-            .take(64 * 1024)
-            .read_to_end(&mut begin);
+        let read = Window::new(&file, 0).take(BEGIN).read_to_end(&mut begin);
         read.map_err(|error| unread(&name, &error))?;
         if begin.starts_with(&[0xff, 0xfe])
             || begin.starts_with(&[0xfe, 0xff])
@@ -129,8 +143,19 @@ impl List {
             origin,
             format: Format::Ids,
         };
-        if *source != Source::Ids {
-            list.format = Format::Csv(list.header(&begin[start..])?);
+        match source {
+            Source::Ids
+                if list
+                    .header(&begin[start..])
+                    .is_ok_and(|header| header.columns.len() > 1) =>
+            {
+                let message = format!("{name} is CSV, not ids one a line", name = list.name);
+                return Err(refused(message, "pass `--from -` to read it"));
+            }
+            Source::Ids => {}
+            Source::Stdin | Source::File(_) => {
+                list.format = Format::Csv(list.header(&begin[start..])?);
+            }
         }
         Ok(list)
     }
@@ -141,18 +166,12 @@ impl List {
         let delimiter = delimiter(first.unwrap_or_default());
         let mut records = Records::new(&self.file, self.start, delimiter);
         let record = records.next().map_err(|error| unread(&self.name, &error))?;
-        let record = record.ok_or_else(|| self.empty())?;
+        let record = record.ok_or_else(|| self.empty(EMPTY_CSV))?;
         Header::read(&record, delimiter)
             .map_err(|(why, hint)| refused(format!("{} {why}", self.name), &hint))
     }
 
-    fn empty(&self) -> Problem {
-        let hint = match self.format {
-            Format::Ids => "give one id a line",
-            Format::Csv(_) => {
-                "give a first line with the names of the columns, and a row for each payment"
-            }
-        };
+    fn empty(&self, hint: &str) -> Problem {
         refused(format!("the list is empty: {}", self.name), hint)
     }
 
@@ -188,7 +207,7 @@ impl List {
     ///
     /// # Errors
     /// If it cannot be read, or has no rows.
-    pub fn overview(&self) -> Result<Overview, Problem> {
+    fn overview(&self) -> Result<Overview, Problem> {
         let mut rows = 0;
         let mut seen = HashSet::new();
         let mut twice = HashSet::new();
@@ -202,7 +221,10 @@ impl List {
             }
         }
         if rows == 0 {
-            return Err(self.empty());
+            return Err(self.empty(match self.format {
+                Format::Ids => "give one id a line",
+                Format::Csv(_) => EMPTY_CSV,
+            }));
         }
         drop(seen);
         let mut doubled: HashMap<PaymentId, Doubled> = HashMap::new();
@@ -284,7 +306,7 @@ fn next_id(reader: &mut BufReader<Window<'_>>, line: &mut u64) -> io::Result<Opt
             continue;
         }
         let order = utf8(text).and_then(|id| {
-            // Whoever makes a list pads it; no shop begins an id with a space.
+            // Exports pad fields; ids do not begin with spaces.
             let id = PaymentId::new(id.trim()).map_err(|error| error.to_string())?;
             Ok(Order { id, sum: None })
         });
@@ -374,10 +396,16 @@ fn utf8(bytes: &[u8]) -> Result<&str, String> {
     std::str::from_utf8(bytes).map_err(|_| "the row is not UTF-8 text".to_owned())
 }
 
-/// A copy of what a reader gives, in a file without a name.
+/// A copy of what a reader gives, in a file without a name; only its beginning where that is not text.
 fn copy(reader: &mut impl io::Read) -> io::Result<File> {
     let mut file = tempfile::tempfile()?;
-    io::copy(reader, &mut file)?;
+    let mut begin = Vec::new();
+    reader.take(BEGIN).read_to_end(&mut begin)?;
+    file.write_all(&begin)?;
+    // A device that gives no text may have no end.
+    if !begin.contains(&0) {
+        io::copy(reader, &mut file)?;
+    }
     Ok(file)
 }
 

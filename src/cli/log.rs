@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::args::{Export, Log};
-use super::output::{Out, OutputError, Table, Tone, plain, toned};
+use super::output::{Out, OutputError, Table, Tone, plain, toned, whole};
 use super::{Context, Exit, export, local};
 use crate::deck::Deck;
 use crate::domain::{AccountId, Exchange, ExchangeId, Outcome, WallTime};
@@ -120,7 +120,7 @@ fn print(rows: &[Exchange], zone: &jiff::tz::TimeZone, out: &Out) -> Result<(), 
             plain(row.account.as_str()),
             plain(row.method.as_str()),
             plain(row.path()),
-            toned(row.about.as_str(), Tone::Strong),
+            whole(&row.about, Tone::Strong),
             toned(status, tone),
             plain(format!("{:>5} ms", row.took.as_millis())),
             plain(format!("{:>6} B", row.response_body.bytes)),

@@ -1,16 +1,18 @@
 //! `payments`: the watch list without the console.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::args::{AddPayments, ExpectPayment, Filters, PaymentsCommand, Source};
 use super::list::{List, Overview, Row};
 use super::output::{Out, OutputError, Table, Tone, plain, toned, whole};
-use super::report::{COLUMNS, Found, Report, csv_line};
-use super::{Context, Exit, can_ask, prompt};
+use super::report::{CsvPrinter, Found, Report};
+use super::{Context, Exit, can_ask, local, prompt};
 use crate::deck::Deck;
 use crate::domain::{
-    Ability, AccountId, Expectation, Expected, ExpectedBy, PaymentId, PaymentVerdict, Problem,
-    ProblemKind, Replaced, WallTime, Watch, time,
+    Ability, AccountId, Expectation, Expected, ExpectedBy, Observation, PaymentId, PaymentVerdict,
+    Problem, ProblemKind, Replaced, WallTime, Watch, time,
 };
 
 /// The columns of a watched payment behind those of a result.
@@ -22,8 +24,9 @@ pub async fn run(
     deck: &Deck,
     out: &Out,
 ) -> Result<Exit, OutputError> {
-    match (command, Book::open(context, deck, out)) {
-        (PaymentsCommand::List(args), _) => {
+    let open = || Book::open(context, deck, out);
+    match command {
+        PaymentsCommand::List(args) => {
             let format = match (out.json, args.csv) {
                 (true, _) => Format::Json,
                 (false, true) => Format::Csv,
@@ -31,20 +34,20 @@ pub async fn run(
             };
             list(&args.filters, format, context, deck, out).await
         }
-        (PaymentsCommand::Export(filters), _) => {
+        PaymentsCommand::Export(args) => {
             let format = if out.json { Format::Json } else { Format::Csv };
-            list(filters, format, context, deck, out).await
+            list(&args.filters, format, context, deck, out).await
         }
-        (
-            PaymentsCommand::Add(_) | PaymentsCommand::Remove { .. } | PaymentsCommand::Expect(_),
-            Err(problem),
-        ) => out.fail(&problem),
-        (PaymentsCommand::Add(args), Ok(book)) => match &args.from {
-            Some(path) => book.add_list(args, Source::named(path)).await,
-            None => book.add(args).await,
+        PaymentsCommand::Add(args) => match (open(), args.list()) {
+            (Err(problem), _) | (_, Err(problem)) => out.fail(&problem),
+            (Ok(book), Ok(Some(source))) => book.add_list(args, source).await,
+            (Ok(book), Ok(None)) => book.add(args).await,
         },
-        (PaymentsCommand::Remove { ids }, Ok(book)) => book.remove(ids).await,
-        (PaymentsCommand::Expect(args), Ok(book)) => book.expect(args).await,
+        PaymentsCommand::Remove { ids } => remove(ids, context, deck, out).await,
+        PaymentsCommand::Expect(args) => match open() {
+            Ok(book) => book.expect(args).await,
+            Err(problem) => out.fail(&problem),
+        },
     }
 }
 
@@ -69,23 +72,23 @@ async fn list(
     deck: &Deck,
     out: &Out,
 ) -> Result<Exit, OutputError> {
-    let account = context
-        .account()
-        .map(|name| deck.pick(Some(name), Some(Ability::Payments)));
-    let account = match account.transpose() {
-        Ok(account) => account.map(|account| account.id),
-        Err(problem) => return out.fail(&problem),
-    };
     let watches = match deck.watchlist().await {
         Ok(list) => list.watches,
         Err(problem) => return out.fail(&problem),
     };
+    let account = context.account();
+    let account = match account.map(|name| owner(name, &watches, deck)).transpose() {
+        Ok(account) => account,
+        Err(problem) => return out.fail(&problem),
+    };
+    let profile = &context.profile.name;
+    let mut vanished = BTreeSet::new();
+    let csv = CsvPrinter::new(out);
     let now = context.clock.now().wall;
     let mut table = Table::default();
     let mut any = false;
     if format == Format::Csv {
-        let columns = COLUMNS.into_iter().chain(WATCH_COLUMNS);
-        out.bytes(&csv_line(&columns.map(str::to_owned).collect::<Vec<_>>()))?;
+        csv.header(&WATCH_COLUMNS.map(str::to_owned))?;
     }
     for watch in watches {
         if account
@@ -94,7 +97,10 @@ async fn list(
         {
             continue;
         }
-        let known = match known(watch, deck).await {
+        if !deck.accounts().any(|known| known.id == watch.account) {
+            vanished.insert(watch.account.clone());
+        }
+        let known = match known(watch, profile, deck).await {
             Ok(known) => known,
             Err(problem) => return out.fail(&problem),
         };
@@ -104,19 +110,36 @@ async fn list(
         any = true;
         match format {
             Format::Json => out.object(&known.object())?,
-            Format::Csv => out.bytes(&csv_line(&known.record()))?,
+            Format::Csv => csv.record(known.record(profile))?,
             Format::Table => known.row(now, &mut table),
         }
     }
     if !any && format == Format::Table {
-        out.say("no such payments are watched; `tilldeck payments add ID` watches one");
+        out.say("no watched payment matches; `tilldeck payments add ID` watches one");
     }
     out.table(&table)?;
+    for account in vanished {
+        let words = format!(
+            "account {account} is not in profile {profile}; its payments are shown as they were last seen. \
+             `tilldeck payments remove ID --account {account}` removes one"
+        );
+        out.tell(Tone::Warn, "warning:", &words);
+    }
     Ok(Exit::Done)
 }
 
-async fn known(watch: Watch, deck: &Deck) -> Result<Watched, Problem> {
-    let last = deck.observations(&watch.account, &watch.id).await?.pop();
+/// The account of this name: one that is configured, or one that was and still has watched payments.
+fn owner(name: &str, watches: &[Watch], deck: &Deck) -> Result<AccountId, Problem> {
+    let is_configured = deck.accounts().any(|account| account.id.as_str() == name);
+    let mut owners = watches.iter().map(|watch| &watch.account);
+    match owners.find(|account| account.as_str() == name) {
+        Some(account) if !is_configured => Ok(account.clone()),
+        Some(_) | None => Ok(deck.pick(Some(name), Some(Ability::Payments))?.id),
+    }
+}
+
+async fn known(watch: Watch, profile: &str, deck: &Deck) -> Result<Watched, Problem> {
+    let last = last_seen(&watch, profile, deck).await?;
     let changed_at = last.as_ref().map(|last| last.at);
     Ok(Watched {
         report: Report {
@@ -130,6 +153,21 @@ async fn known(watch: Watch, deck: &Deck) -> Result<Watched, Problem> {
         watch,
         changed_at,
     })
+}
+
+async fn last_seen(
+    watch: &Watch,
+    profile: &str,
+    deck: &Deck,
+) -> Result<Option<Observation>, Problem> {
+    if deck.accounts().any(|account| account.id == watch.account) {
+        return Ok(deck.observations(&watch.account, &watch.id).await?.pop());
+    }
+    let ledger = deck.ledger();
+    let seen = ledger
+        .observations(profile, &watch.account, &watch.id)
+        .await;
+    Ok(seen.map_err(|error| local(&error.to_string()))?.pop())
 }
 
 impl Filters {
@@ -168,9 +206,13 @@ impl Watched {
         object
     }
 
-    fn record(&self) -> Vec<String> {
+    fn record(&self, profile: &str) -> Vec<String> {
         let facts = self.facts().map(Option::unwrap_or_default);
-        self.report.record().into_iter().chain(facts).collect()
+        self.report
+            .record(profile)
+            .into_iter()
+            .chain(facts)
+            .collect()
     }
 
     fn row(&self, now: WallTime, table: &mut Table) {
@@ -202,6 +244,93 @@ impl Watched {
     }
 }
 
+/// Refuses a change that would be gone with this process.
+fn must_keep_payments(deck: &Deck) -> Result<(), Problem> {
+    if deck.forgets_payments() {
+        return Err(Problem::new(
+            ProblemKind::Usage,
+            "the built-in sandbox starts anew with each command, so its watch list cannot be changed",
+            "name a profile with accounts (--profile), or run `tilldeck sandbox serve` and point a profile at it",
+        ));
+    }
+    Ok(())
+}
+
+/// Stops watching payments, whether or not their accounts are still configured.
+async fn remove(
+    ids: &[PaymentId],
+    context: &Context,
+    deck: &Deck,
+    out: &Out,
+) -> Result<Exit, OutputError> {
+    if let Err(problem) = must_keep_payments(deck) {
+        return out.fail(&problem);
+    }
+    let watches = match deck.watchlist().await {
+        Ok(list) => list.watches,
+        Err(problem) => return out.fail(&problem),
+    };
+    let account = context.account();
+    let account = match account.map(|name| owner(name, &watches, deck)).transpose() {
+        Ok(account) => account,
+        Err(problem) => return out.fail(&problem),
+    };
+    let mut exit = Exit::Done;
+    for id in ids {
+        let removed = async {
+            let account = watching(id, account.as_ref(), &watches)?;
+            // Another tilldeck may have removed it.
+            if deck.unwatch(account, id).await? {
+                Ok(account)
+            } else {
+                Err(not_watched(id))
+            }
+        };
+        let done = match removed.await {
+            Ok(account) if out.json => {
+                out.object(&json!({ "account": account, "id": id, "watched": false }))?;
+                Exit::Done
+            }
+            Ok(_) => {
+                out.line(&format!("no longer watched: {id}"))?;
+                Exit::Done
+            }
+            Err(problem) => out.fail(&problem)?,
+        };
+        exit = exit.and(done);
+    }
+    Ok(exit)
+}
+
+/// The account that watches a payment.
+fn watching<'a>(
+    id: &PaymentId,
+    account: Option<&AccountId>,
+    watches: &'a [Watch],
+) -> Result<&'a AccountId, Problem> {
+    let mut owners = watches
+        .iter()
+        .filter(|watch| watch.id == *id && account.is_none_or(|account| watch.account == *account))
+        .map(|watch| &watch.account);
+    match (owners.next(), owners.next()) {
+        (None, _) => Err(not_watched(id)),
+        (Some(owner), None) => Ok(owner),
+        (Some(first), Some(second)) => Err(Problem::new(
+            ProblemKind::Usage,
+            format!("payment {id} is watched for the accounts {first} and {second}"),
+            "name one with --account",
+        )),
+    }
+}
+
+fn not_watched(id: &PaymentId) -> Problem {
+    Problem::new(
+        ProblemKind::NotFound,
+        format!("payment {id} is not watched"),
+        "`tilldeck payments list` shows the watched ones",
+    )
+}
+
 /// Whether an expectation that is in force may be changed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Consent {
@@ -227,13 +356,7 @@ impl<'a> Book<'a> {
     /// The account that the command line names, where it can be changed.
     fn open(context: &Context, deck: &'a Deck, out: &'a Out) -> Result<Self, Problem> {
         let account = deck.pick(context.account(), Some(Ability::Payments))?.id;
-        if deck.forgets_payments() {
-            return Err(Problem::new(
-                ProblemKind::Usage,
-                "the built-in sandbox starts anew with each command, so its watch list cannot be changed",
-                "name a profile with accounts (--profile), or run `tilldeck sandbox serve` and point a profile at it",
-            ));
-        }
+        must_keep_payments(deck)?;
         Ok(Self { account, deck, out })
     }
 
@@ -257,15 +380,8 @@ impl<'a> Book<'a> {
 
     /// Watches every row of a list.
     async fn add_list(&self, args: &AddPayments, source: Source) -> Result<Exit, OutputError> {
-        // Reading blocks, and Ctrl-C must be heard meanwhile.
-        let opened = tokio::task::spawn_blocking(move || {
-            let list = List::open(&source)?;
-            let overview = list.overview()?;
-            Ok((list, overview))
-        });
-        let opened = opened.await.unwrap_or_else(|_| Err(prompt::interrupted()));
-        let (list, overview) = match opened {
-            Ok(opened) => opened,
+        let (list, overview) = match List::read(source).await {
+            Ok(read) => read,
             Err(problem) => return self.out.fail(&problem),
         };
         let consent = if args.replace_expectation {
@@ -280,7 +396,7 @@ impl<'a> Book<'a> {
                 Err(problem) => return self.out.fail(&problem),
             };
             let line = row.line;
-            let done = match self.add_row(row, &overview, consent).await {
+            let done = match self.add_row(row, &overview, args, consent).await {
                 Ok(Some((id, expected))) => {
                     added += 1;
                     self.show_watched(&id, expected.as_ref())?
@@ -307,6 +423,7 @@ impl<'a> Book<'a> {
         &self,
         row: Row,
         overview: &Overview,
+        args: &AddPayments,
         consent: Consent,
     ) -> Result<Option<(PaymentId, Option<Expected>)>, Problem> {
         let usage = |why: String| Problem::new(ProblemKind::Usage, why, "correct the row");
@@ -319,7 +436,9 @@ impl<'a> Book<'a> {
                 return Ok(None);
             }
         }
-        let sum = order.sum.map(|sum| (sum, ExpectedBy::List));
+        let of_row = order.sum.map(|sum| (sum, ExpectedBy::List));
+        let of_all = args.expected().map(|sum| (sum, ExpectedBy::Command));
+        let sum = of_row.or(of_all);
         let expected = self.watch(&order.id, sum, consent).await?;
         Ok(Some((order.id, expected)))
     }
@@ -363,31 +482,6 @@ impl<'a> Book<'a> {
             self.out.line(&format!("watched: {id}, {expected}"))?;
         }
         Ok(Exit::Done)
-    }
-
-    async fn remove(&self, ids: &[PaymentId]) -> Result<Exit, OutputError> {
-        let mut exit = Exit::Done;
-        for id in ids {
-            let done = match self.deck.unwatch(&self.account, id).await {
-                Ok(true) if self.out.json => {
-                    let fields = json!({ "account": self.account, "id": id, "watched": false });
-                    self.out.object(&fields)?;
-                    Exit::Done
-                }
-                Ok(true) => {
-                    self.out.line(&format!("no longer watched: {id}"))?;
-                    Exit::Done
-                }
-                Ok(false) => self.out.fail(&Problem::new(
-                    ProblemKind::NotFound,
-                    format!("account {}: payment {id} is not watched", self.account),
-                    "`tilldeck payments list` shows the watched ones",
-                ))?,
-                Err(problem) => self.out.fail(&problem)?,
-            };
-            exit = exit.and(done);
-        }
-        Ok(exit)
     }
 
     async fn expect(&self, args: &ExpectPayment) -> Result<Exit, OutputError> {

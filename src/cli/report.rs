@@ -1,14 +1,17 @@
-//! What was found of one payment, in each format: cells for people, a JSON object, a CSV record.
+//! The result for one payment, in each format: cells for people, a JSON object, a CSV record.
+
+use std::io::IsTerminal as _;
 
 use serde_json::{Value, json};
 
-use super::output::{Cell, Tone, plain, told, toned, whole};
+use super::output::{Cell, Out, OutputError, Tone, plain, told, toned, whole};
 use crate::domain::{
-    AccountId, Expected, Payment, PaymentVerdict, Problem, ProblemKind, WallTime, inert,
+    AccountId, Expected, PAYMENT_ID_MAX, Payment, PaymentVerdict, Problem, ProblemKind, WallTime,
+    inert,
 };
 
 /// The columns of a CSV result. Those of the list that was checked come behind them.
-pub const COLUMNS: [&str; 13] = [
+pub const COLUMNS: [&str; 14] = [
     "id",
     "account",
     "state",
@@ -22,6 +25,7 @@ pub const COLUMNS: [&str; 13] = [
     "difference",
     "checked_at",
     "error",
+    "profile",
 ];
 
 /// The verdict of a payment that the provider does not know.
@@ -66,7 +70,7 @@ impl Report {
         }
     }
 
-    /// What the payment comes to.
+    /// The verdict, where there is a payment.
     pub fn verdict(&self) -> Option<PaymentVerdict> {
         let payment = self.payment()?;
         Some(payment.verdict(self.expected.as_ref()))
@@ -119,7 +123,7 @@ impl Report {
     }
 
     /// The fields of [`COLUMNS`].
-    pub fn record(&self) -> [String; COLUMNS.len()] {
+    pub fn record(&self, profile: &str) -> [String; COLUMNS.len()] {
         let payment = self.payment();
         let of = |text: fn(&Payment) -> &str| {
             payment.map_or(String::new(), |payment| {
@@ -147,6 +151,7 @@ impl Report {
                 }
                 Found::Payment(_) | Found::NotSeen => String::new(),
             },
+            profile.to_owned(),
         ]
     }
 
@@ -201,10 +206,52 @@ impl Report {
             toned(glyph, tone),
             toned(format!("{words:<31}"), tone),
             plain(format!("{sum:<20}")),
-            whole(&self.id, Tone::Strong),
+            if self.id.chars().count() > PAYMENT_ID_MAX {
+                toned(&self.id, Tone::Strong)
+            } else {
+                whole(&self.id, Tone::Strong)
+            },
             toned(self.account.as_str(), Tone::Dim),
             toned(note, Tone::Dim),
         ]
+    }
+}
+
+/// Prints CSV records to standard output.
+pub struct CsvPrinter<'a> {
+    out: &'a Out,
+    /// Whether a terminal shows them: then no text from outside may act on it.
+    terminal: bool,
+}
+
+impl<'a> CsvPrinter<'a> {
+    pub fn new(out: &'a Out) -> Self {
+        Self {
+            out,
+            terminal: std::io::stdout().is_terminal(),
+        }
+    }
+
+    /// Prints the names of [`COLUMNS`] and of further columns.
+    ///
+    /// # Errors
+    /// If standard output takes no more.
+    pub fn header(&self, further: &[String]) -> Result<(), OutputError> {
+        let columns = COLUMNS.into_iter().map(str::to_owned);
+        self.record(columns.chain(further.iter().cloned()).collect())
+    }
+
+    /// Prints one record.
+    ///
+    /// # Errors
+    /// If standard output takes no more.
+    pub fn record(&self, mut fields: Vec<String>) -> Result<(), OutputError> {
+        if self.terminal {
+            for field in &mut fields {
+                *field = inert::line(field).into_owned();
+            }
+        }
+        self.out.bytes(&csv_line(&fields))
     }
 }
 
@@ -267,7 +314,7 @@ mod tests {
             let object = report.object();
             prop_assert_eq!(&object["verdict"], verdict.as_str());
             prop_assert_eq!(object["paid"].as_bool(), verdict.paid());
-            let record = report.record();
+            let record = report.record("live");
             let field = |name: &str| &record[COLUMNS.iter().position(|column| *column == name).unwrap()];
             prop_assert_eq!(field("verdict"), verdict.as_str());
             let paid = verdict.paid().map(|paid| paid.to_string()).unwrap_or_default();

@@ -50,7 +50,7 @@ impl AmountError {
             Self::Empty
         } else if text.starts_with('-') {
             Self::Negative(shown())
-        } else if text.contains(',') && numeric(&[',', ' ']) {
+        } else if text.contains(',') && numeric(&[',', ' ', '\'', '\u{a0}', '\u{202f}']) {
             Self::Comma(shown())
         } else if text.contains(['e', 'E']) && numeric(&['e', 'E', '+', '-']) {
             Self::Exponent(shown())
@@ -316,6 +316,20 @@ impl Total {
         true
     }
 
+    /// By how much `self` is more (`+1.50`) or less (`-1.50`) than `other`; `0` where they are equal.
+    #[must_use]
+    pub fn difference(&self, other: &Self) -> String {
+        let scale = self.scale.max(other.scale);
+        let aligned = |total: &Self| &total.units * BigUint::from(10_u8).pow(scale - total.scale);
+        let (own, others) = (aligned(self), aligned(other));
+        let (sign, units) = match own.cmp(&others) {
+            Ordering::Less => ('-', others - own),
+            Ordering::Equal => return "0".to_owned(),
+            Ordering::Greater => ('+', own - others),
+        };
+        format!("{sign}{}", Self { units, scale })
+    }
+
     /// An amount in units of the scale that serves both.
     fn aligned(&mut self, amount: &Amount) -> Option<BigUint> {
         let decimal = amount.decimal();
@@ -578,6 +592,24 @@ mod tests {
         assert_eq!(apart("0.009", "0.01").as_deref(), Some("0.001"));
         assert_eq!(apart("5", "5.0").as_deref(), Some("0.0"));
         assert_eq!(apart("5", "1e-2000000000"), None);
+    }
+
+    #[test]
+    fn sums_differ_by_a_signed_decimal() {
+        let total = |text: &str| {
+            let mut total = Total::default();
+            assert!(total.add(&amount(text)));
+            total
+        };
+        for (a, b, difference) in [
+            ("5", "2.50", "+2.50"),
+            ("2.50", "5", "-2.50"),
+            ("1.0", "1.000", "0"),
+            ("0", "3", "-3"),
+            ("1e-20", "0", "+0.00000000000000000001"),
+        ] {
+            assert_eq!(total(a).difference(&total(b)), difference);
+        }
     }
 
     proptest::proptest! {

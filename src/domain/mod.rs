@@ -38,7 +38,7 @@ pub use delivery::{
 pub use exchange::{Body, Exchange, ExchangeId, Outcome};
 pub use expectation::{Expectation, ExpectedBy, Replaced};
 pub use explore::{Column, Digest, Explored, Holds, RawCall};
-pub use id::{AccountId, PaymentId, RequestId};
+pub use id::{AccountId, PAYMENT_ID_MAX, PaymentId, RequestId};
 pub use link::{LinkRequest, PaymentLink};
 pub use op::{Answer, Op, RawReply};
 pub use payment::{Estimate, Expected, Observation, Payment, PaymentState, Watch, Watchlist};

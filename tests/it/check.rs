@@ -58,6 +58,19 @@ fn an_under_paid_order_that_the_ledger_knows_is_not_paid_without_any_flag() {
 }
 
 #[test]
+fn a_currency_in_other_letters_is_another_one_and_the_message_says_so() {
+    let (place, _peer) = shop(answer("FINALIZED", "5", "EMT"));
+    let ran = place.run(&["check", "A", "--amount", "5", "--currency", "emt"]);
+    assert!(
+        ran.code == 1
+            && ran
+                .err
+                .contains("currency emt was expected, it is EMT; case matters"),
+        "{ran:?}"
+    );
+}
+
+#[test]
 fn flags_win_over_the_ledger_with_a_warning() {
     let (place, _peer) = shop(answer("FINALIZED", "1.00", "oPLN"));
     place.run(&LINK);
@@ -189,6 +202,39 @@ fn paid_is_finalized_with_the_expected_sum() {
 }
 
 #[test]
+fn a_state_is_compared_without_the_sum_of_the_ledger() {
+    let (place, _peer) = shop(answer("FINALIZED", "1.00", "oPLN"));
+    assert_eq!(place.run(&LINK).code, 0);
+    for (flags, code) in [
+        (&["--expect", "FINALIZED"][..], 0),
+        (&["--expect", "ACTIVE"], 1),
+        (&["--expect", "PAID"], 1),
+        (&["--wait", "FINALIZED"], 1),
+        (&[], 1),
+        (
+            &[
+                "--expect",
+                "FINALIZED",
+                "--amount",
+                "2",
+                "--currency",
+                "oPLN",
+            ],
+            1,
+        ),
+    ] {
+        let ran = place.run(&[&["check", "A-17"], flags].concat());
+        assert_eq!(ran.code, code, "{flags:?}: {ran:?}");
+        assert!(ran.out.contains("less than expected"), "{ran:?}");
+        let warned = ran.err.contains(
+            "warning: payment A-17: amount 249.00 was expected, it is 1.00; --expect compares the state only",
+        );
+        let state_only = matches!(flags, ["--expect", "FINALIZED" | "ACTIVE"]);
+        assert_eq!(warned, state_only, "{flags:?}: {ran:?}");
+    }
+}
+
+#[test]
 fn amounts_are_compared_whatever_their_notation_and_shown_as_received() {
     for (received, expected, verdict, code) in [
         (r#""1E+2""#, "100", "paid", 0),
@@ -222,6 +268,8 @@ fn an_id_may_have_any_letters_and_is_never_cut() {
         assert_eq!(body["id"], id);
         let object = place.run(&["check", id, "--json"]).object();
         assert_eq!(object["id"], id);
+        let logged = place.run(&["log"]).out;
+        assert!(logged.contains(id), "{logged}");
     }
     let link = ["--id", "заказ №7/ł", "--amount", "1", "--currency", "BTC"];
     let link = place.run(&[&["link"], &link[..]].concat());

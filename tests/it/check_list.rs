@@ -6,7 +6,7 @@ use std::process::{Child, Stdio};
 
 use serde_json::{Value, json};
 
-use crate::peer::{Act, Peer, Seen, json as ok};
+use crate::peer::{Act, Peer, Seen, json as ok, reply};
 use crate::program::{Place, Ran};
 use crate::terminal::Terminal;
 
@@ -157,6 +157,7 @@ fn bad_rows_are_reported_with_their_line_and_the_others_are_checked() {
         (b",5,EMT".into(), "empty"),
         (b"B,1.5.0,EMT".into(), "not an amount"),
         (b"B,\"1,5\",EMT".into(), "comma"),
+        ("B,\"1\u{a0}000,50\",EMT".into(), "decimals after a point"),
         (b"B,-1,EMT".into(), "negative"),
         (b"B,0,EMT".into(), "zero"),
         (b"B,,EMT".into(), "no amount"),
@@ -191,10 +192,12 @@ fn bad_rows_are_reported_with_their_line_and_the_others_are_checked() {
     }
     assert_eq!(asked(&shop.peer), ["FIRST", "LAST"]);
     assert!(
-        ran.err.contains("2 payments: 2 paid, 14 bad rows"),
+        ran.err.contains("2 payments: 2 paid, 15 bad rows"),
         "{}",
         ran.err
     );
+    let ran = shop.check(format!("id\n{}\n", "x".repeat(1_000_000)), &[]);
+    assert!(ran.code == 2 && ran.out.len() < 1000, "{}", ran.out.len());
 }
 
 #[test]
@@ -217,7 +220,7 @@ fn a_quotation_mark_that_is_left_open_loses_no_row_without_a_word() {
 fn a_list_that_is_none_is_refused_with_the_way_out() {
     let shop = Shop::new();
     for (text, said) in [
-        (&b""[..], "the list is empty"),
+        (&b""[..], "give a first line with the names of the columns"),
         (b"id,amount,currency\n\n", "the list is empty"),
         (
             b"A-1,5,EMT\n",
@@ -252,6 +255,22 @@ fn a_list_that_is_none_is_refused_with_the_way_out() {
         .run(&["check", "--from", "/no/such.csv", "--json"]);
     assert!(
         ran.code == 2 && ran.out.contains("cannot be read"),
+        "{ran:?}"
+    );
+    let ran = shop.place.run(&["check", "--from", "/dev/zero"]);
+    assert!(
+        ran.code == 2 && ran.err.contains("not UTF-8 text"),
+        "{ran:?}"
+    );
+    let ran = shop.piped(&["check", "-"], "id,amount,currency\nA,5,EMT\n");
+    assert!(
+        ran.code == 2 && ran.err.contains("pass `--from -`"),
+        "{ran:?}"
+    );
+    let nowhere = shop.place.path().join("no/state.csv");
+    let ran = shop.check("id\nA\n", &["--resume", nowhere.to_str().unwrap()]);
+    assert!(
+        ran.code == 2 && ran.err.contains("create its folder"),
         "{ran:?}"
     );
     let ran = shop.piped(&["check", "-"], "\n\n");
@@ -324,7 +343,7 @@ fn a_result_is_csv_with_the_lists_further_columns_behind() {
     let text = "name,id,amount,currency,=2+2\n\"Zoë, \"\"Z\"\"\",A,6,EMT,=1\nBob,NOPE,5,EMT,-\nEve,B,5,,x\n";
     let ran = shop.check(text, &["--csv"]);
     let header = "id,account,state,verdict,paid,final,amount,currency,expected_amount,expected_currency,difference,\
-                  checked_at,error,name,=2+2\n";
+                  checked_at,error,profile,name,=2+2\n";
     assert!(ran.out.starts_with(header), "{ran:?}");
     let of = |name: &str| column(&ran.out, name);
     assert_eq!(of("id"), ["A", "NOPE", "B"]);
@@ -392,10 +411,7 @@ fn refused_credentials_end_the_run_at_once() {
 
 #[test]
 fn three_failures_in_a_row_end_the_run() {
-    let shop = Shop::choosing(|_, seen| match by_id(seen) {
-        _ if seen.body.contains("BAD") => ok("[]"),
-        act => act,
-    });
+    let shop = Shop::choosing(failing_at_bad);
     let text = "id\nBAD-1\nBAD-2\nGOOD-1\nBAD-3\nBAD-4\nBAD-5\nGOOD-2\nGOOD-3\n";
     let ran = shop.check(text, &["--csv"]);
     assert_eq!(ran.code, 5, "{ran:?}");
@@ -405,6 +421,99 @@ fn three_failures_in_a_row_end_the_run() {
     let unknown = column(&ran.out, "verdict");
     assert_eq!(unknown.iter().filter(|word| *word == "unknown").count(), 7);
     assert!(ran.err.contains("stopped:"), "{ran:?}");
+}
+
+/// Fails at payments whose id begins with BAD.
+fn failing_at_bad(_: usize, seen: &Seen) -> Act {
+    if seen.body.contains("BAD") {
+        reply("500 Internal Server Error", "", "")
+    } else {
+        by_id(seen)
+    }
+}
+
+#[test]
+fn payments_that_the_provider_fails_at_are_asked_last_in_the_next_run() {
+    let shop = Shop::choosing(failing_at_bad);
+    let state = shop.place.path().join("state.csv");
+    let resume = ["--csv", "--resume", state.to_str().unwrap()];
+    let text = "id\nBAD-1\nBAD-2\nBAD-3\nGOOD-1\nGOOD-2\n";
+    let newly_asked = || {
+        let before = shop.peer.requests().len();
+        let ran = shop.check(text, &resume);
+        let mut ids = asked(&shop.peer)[before..].to_vec();
+        ids.dedup();
+        (ids, ran)
+    };
+    let (ids, ran) = newly_asked();
+    assert_eq!(ids, ["BAD-1", "BAD-2", "BAD-3"], "{ran:?}");
+    let (ids, ran) = newly_asked();
+    assert_eq!(
+        ids,
+        ["GOOD-1", "GOOD-2", "BAD-1", "BAD-2", "BAD-3"],
+        "{ran:?}"
+    );
+    assert_eq!(
+        column(&ran.out, "verdict")[..2],
+        ["not_compared"; 2],
+        "{ran:?}"
+    );
+    assert!(
+        ran.err.contains("5 payments: 2 not compared, 3 unknown"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn answers_without_sense_stop_no_run() {
+    let shop = Shop::choosing(|_, seen| match by_id(seen) {
+        _ if seen.body.contains("BAD") => ok("[]"),
+        act => act,
+    });
+    let ran = shop.check("id\nBAD-1\nBAD-2\nBAD-3\nBAD-4\nGOOD\n", &["--csv"]);
+    assert_eq!(ran.code, 5, "{ran:?}");
+    assert_eq!(column(&ran.out, "verdict")[4], "not_compared", "{ran:?}");
+}
+
+#[test]
+fn the_first_error_decides_the_exit_of_a_run_that_stops() {
+    let shop = Shop::choosing(|_, seen| match by_id(seen) {
+        _ if seen.body.contains("BAD") => ok(r#"{"result":"fail","code":9000}"#),
+        act => act,
+    });
+    let ran = shop.check("id\nNOPE\nBAD\nC\n", &["--csv"]);
+    assert!(ran.code == 4 && ran.err.contains("stopped:"), "{ran:?}");
+    let ran = shop.check("id\nBAD\nNOPE\n", &["--csv"]);
+    assert_eq!(ran.code, 3, "{ran:?}");
+}
+
+#[test]
+fn a_state_is_compared_without_the_sum_of_the_ledger() {
+    let shop = Shop::new();
+    let expect = [
+        "payments",
+        "expect",
+        "A",
+        "--amount",
+        "9",
+        "--currency",
+        "EMT",
+    ];
+    assert_eq!(shop.place.run(&expect).code, 0);
+    let (ledger, own) = ("id\nA\n", "id,amount,currency\nA,9,EMT\n");
+    for (text, goal, code) in [
+        (ledger, "FINALIZED", 0),
+        (ledger, "PAID", 1),
+        (own, "FINALIZED", 1),
+    ] {
+        let ran = shop.check(text, &["--expect", goal]);
+        assert_eq!(ran.code, code, "{text} {goal}: {ran:?}");
+        assert!(ran.out.contains("expected 9 EMT"), "{ran:?}");
+        let warned = ran
+            .err
+            .contains("the ledger expects other sums for 1 payment;");
+        assert_eq!(warned, code == 0, "{ran:?}");
+    }
 }
 
 #[test]
@@ -517,6 +626,87 @@ fn saved_answers_are_judged_anew_and_asked_again_where_they_do_not_hold() {
 }
 
 #[test]
+fn an_answer_of_another_profile_is_not_trusted() {
+    let (shop, live) = (Shop::new(), Peer::choosing(|_, _| finalized("ACTIVE")));
+    let config = std::fs::read_to_string(shop.place.config_path()).unwrap();
+    let accounts = &config[config.find("[profiles").unwrap()..];
+    let other = accounts.replace("profiles.live", "profiles.test");
+    let other = other.replace(&shop.peer.url, &live.url);
+    std::fs::write(shop.place.config_path(), config + &other).unwrap();
+    let state = shop.place.path().join("state.csv");
+    let resume = ["--csv", "--resume", state.to_str().unwrap()];
+    let list = "id,amount,currency\nA,5,EMT\n";
+    let ran = shop.check(list, &resume);
+    assert_eq!(column(&ran.out, "profile"), ["live"], "{ran:?}");
+    let ran = shop.check(list, &[&resume[..], &["--profile", "test"]].concat());
+    assert_eq!(asked(&live), ["A"], "{ran:?}");
+    assert_eq!(column(&ran.out, "verdict"), ["open"], "{ran:?}");
+    let without = |text: &str| text.replace(",profile", "").replace(",live", "");
+    let old = without(&std::fs::read_to_string(&state).unwrap());
+    std::fs::write(&state, &old).unwrap();
+    let ran = shop.check(list, &resume);
+    assert!(
+        ran.code == 2 && ran.err.contains("without the column `profile`"),
+        "{ran:?}"
+    );
+    assert_eq!(std::fs::read_to_string(&state).unwrap(), old);
+}
+
+#[test]
+fn a_stray_quotation_mark_in_the_state_file_loses_no_row() {
+    let shop = Shop::new();
+    let result = shop.check(ROWS, &["--csv"]).out;
+    let state = shop.place.path().join("state.csv");
+    let resume = ["--csv", "--resume", state.to_str().unwrap()];
+    let before = shop.peer.requests().len();
+    let stray = result.replace("\nB,", "\n\"B,");
+    for text in [stray.clone(), stray + "C,shop,FINAL"] {
+        std::fs::write(&state, &text).unwrap();
+        let ran = shop.check(ROWS, &resume);
+        assert!(
+            ran.code == 2 && ran.err.contains("lines 3 to ") && ran.err.contains("quotation mark"),
+            "{ran:?}"
+        );
+        assert_eq!(std::fs::read_to_string(&state).unwrap(), text);
+    }
+    std::fs::write(&state, result.clone() + "X,\"sh").unwrap();
+    assert_eq!(shop.check(ROWS, &resume).code, 4);
+    assert_eq!(std::fs::read_to_string(&state).unwrap(), result);
+    assert_eq!(shop.peer.requests().len(), before);
+}
+
+#[test]
+fn a_row_is_saved_in_one_line_and_columns_of_one_name_keep_their_values() {
+    let shop = Shop::new();
+    let state = shop.place.path().join("state.csv");
+    let resume = ["--csv", "--resume", state.to_str().unwrap()];
+    let list = "note,id,note,a\nfirst,A,\"second\nline\",x\n";
+    let ran = shop.check(list, &resume);
+    assert!(ran.out.contains(",first,\"second\nline\",x\n"), "{ran:?}");
+    let saved = std::fs::read_to_string(&state).unwrap();
+    let mut lines = saved.lines();
+    assert!(
+        lines.next().unwrap().ends_with(",profile,note,note,a"),
+        "{saved}"
+    );
+    assert!(
+        lines.next().unwrap().ends_with(",live,first,second line,x"),
+        "{saved}"
+    );
+    let ran = shop.check("a,note,id,note\ny,third,B,fourth\n", &resume);
+    let saved = std::fs::read_to_string(&state).unwrap();
+    assert!(
+        saved.ends_with(",live,third,fourth,y\n"),
+        "{saved}: {ran:?}"
+    );
+    // Another program has written a row of several lines, and not to its end.
+    let torn = saved.clone() + "C,shop,FINALIZED,paid,true,true,5,EMT,,,,,,live,\"x\ny\"";
+    std::fs::write(&state, torn).unwrap();
+    shop.check(list, &resume);
+    assert_eq!(std::fs::read_to_string(&state).unwrap(), saved);
+}
+
+#[test]
 fn a_file_that_is_no_result_is_never_written_to() {
     let shop = Shop::new();
     let list = shop.file("list.csv", ROWS);
@@ -548,7 +738,7 @@ fn a_file_that_is_no_result_is_never_written_to() {
         .place
         .run(&["check", "--from", list, "--resume", "/dev/full"]);
     assert!(
-        ran.code == 2 && ran.err.contains("no ordinary file"),
+        ran.code == 2 && ran.err.contains("not a regular file"),
         "{ran:?}"
     );
     let out = shop.place.path().join("out.csv");
@@ -590,6 +780,36 @@ fn an_interrupted_run_says_what_it_knows_and_how_to_go_on() {
     ] {
         assert!(ran.err.contains(said), "{said}: {ran:?}");
     }
+}
+
+#[test]
+fn ctrl_c_is_not_lost_before_the_first_row() {
+    let shop = Shop::new();
+    let list = shop.file("list.csv", ROWS);
+    let state = shop.place.path().join("state.csv");
+    // A pipe that takes no more holds the run at its first line.
+    let (mut reader, mut writer) = std::io::pipe().unwrap();
+    rustix::io::ioctl_fionbio(&writer, true).unwrap();
+    while writer.write(b"x").is_ok() {}
+    rustix::io::ioctl_fionbio(&writer, false).unwrap();
+    let mut command = shop.place.command(&["check", "--csv", "--from"]);
+    command.arg(&list).arg("--resume").arg(&state);
+    command.stdout(writer).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    // Its header is saved before the first line is printed.
+    while std::fs::metadata(&state).map_or(0, |about| about.len()) == 0 {
+        assert!(child.try_wait().unwrap().is_none());
+        std::thread::yield_now();
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    std::io::Read::read_to_end(&mut reader, &mut Vec::new()).unwrap();
+    let ran: Ran = child.wait_with_output().unwrap().into();
+    assert!(
+        ran.code == 130 && ran.err.contains("interrupted"),
+        "{ran:?}"
+    );
 }
 
 #[test]

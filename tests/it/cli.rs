@@ -265,6 +265,21 @@ fn a_link_has_every_value_percent_encoded() {
 }
 
 #[test]
+fn a_link_that_is_too_long_for_a_qr_code_is_watched_all_the_same() {
+    let peer = Peer::start(vec![ok(UNKNOWN)]);
+    let place = Place::with_shop(&peer.url);
+    let name = "x".repeat(3000);
+    let link = ["link", "--id", "A", "--amount", "1", "--currency", "BTC"];
+    let ran = place.run(&[&link[..], &["--name", &name, "--qr"]].concat());
+    assert!(
+        ran.code == 2 && ran.err.contains("too long for a QR code"),
+        "{ran:?}"
+    );
+    let watched = place.run(&["payments", "list", "--json"]).object();
+    assert_eq!(watched["expected_amount"], "1");
+}
+
+#[test]
 fn accounts_are_listed_and_verified() {
     let peer = Peer::start(vec![ok(UNKNOWN)]);
     let place = Place::with_shop(&peer.url);

@@ -95,6 +95,9 @@ fn watched_payments_are_listed_with_what_is_known_of_them() {
         "{csv}"
     );
     assert_eq!(place.run(&["payments", "list", "--csv"]).out, csv);
+    assert_eq!(place.run(&["payments", "export", "--csv"]).out, csv);
+    let both = place.run(&["payments", "export", "--csv", "--json"]);
+    assert_eq!(both.code, 2, "{both:?}");
     assert_eq!(place.run(&["payments", "export", "--json"]).objects(), rows);
 }
 
@@ -248,6 +251,76 @@ fn a_payment_that_is_not_watched_cannot_be_removed() {
         checked["expected_amount"], "9",
         "what is expected stays known"
     );
+}
+
+#[test]
+fn payments_of_an_account_that_was_removed_are_listed_and_can_be_removed() {
+    let (place, _peer) = shop();
+    place.run(&["payments", "add", "A", "B"]);
+    place.run(&["check", "A"]);
+    let config = std::fs::read_to_string(place.config_path()).unwrap();
+    let renamed = config.replace("accounts.shop", "accounts.other");
+    std::fs::write(place.config_path(), renamed).unwrap();
+    place.run(&["payments", "add", "B", "C"]);
+    let ran = place.run(&["payments", "list", "--json"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let rows = ran.objects();
+    assert_eq!(ids(&rows), ["A", "B", "B", "C"]);
+    assert_eq!(rows[0]["state"], "FINALIZED", "as it was last seen");
+    assert_eq!(
+        ran.err
+            .matches("account shop is not in profile live")
+            .count(),
+        1,
+        "{ran:?}"
+    );
+    let ran = place.run(&["payments", "export", "--account", "shop"]);
+    assert_eq!((ran.code, ran.out.lines().count()), (0, 3), "{ran:?}");
+    assert_eq!(place.run(&["payments", "remove", "A"]).code, 0);
+    let ran = place.run(&["payments", "remove", "B"]);
+    assert!(
+        ran.code == 2 && ran.err.contains("accounts shop and other"),
+        "{ran:?}"
+    );
+    let ran = place.run(&["payments", "remove", "B", "--account", "shop", "--json"]);
+    assert_eq!(ran.object()["account"], "shop", "{ran:?}");
+    let ran = place.run(&["payments", "list", "--json"]);
+    assert!(
+        ids(&ran.objects()) == ["B", "C"] && ran.err.is_empty(),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn ids_to_watch_come_from_standard_input() {
+    let (place, _peer) = shop();
+    let mut child = place
+        .command(&["payments", "add", "-", "--amount", "5", "--currency", "EMT"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    std::io::Write::write_all(&mut stdin, b"A\n\nB\n").unwrap();
+    drop(stdin);
+    assert!(child.wait_with_output().unwrap().status.success());
+    let rows = place.run(&["payments", "list", "--json"]).objects();
+    assert_eq!(ids(&rows), ["A", "B"]);
+    assert_eq!(rows[1]["expected_amount"], "5");
+    let ran = place.run(&["payments", "add", "-", "C"]);
+    assert!(ran.code == 2 && ran.err.contains("stands alone"), "{ran:?}");
+}
+
+#[test]
+fn csv_on_a_terminal_is_inert() {
+    let (place, _peer) = shop();
+    place.run(&["payments", "add", "A\u{202e}B"]);
+    for arguments in [&["payments", "export"][..], &["payments", "list", "--csv"]] {
+        assert!(place.run(arguments).out.contains("A\u{202e}B"));
+        let mut terminal = Terminal::start(&place.command(arguments), (200, 10));
+        terminal.sees("A\\u{202e}B,shop,");
+        assert_eq!(terminal.ended(), 0);
+    }
 }
 
 #[test]

@@ -28,7 +28,8 @@ pub struct Check {
     /// The shop's ids of the payments; a single `-` reads them from standard input, one a line.
     #[arg(required_unless_present = "from", conflicts_with = "from", value_parser = payment_id, value_name = "ID")]
     pub ids: Vec<PaymentId>,
-    /// Exit with 1 unless the payment is in this state. PAID also compares amount and currency.
+    /// Exit with 1 unless the payment is in this state. PAID also compares amount and currency; a state does not compare
+    /// with the ledger.
     #[arg(long, value_parser = goal, value_name = "STATE|PAID", help_heading = EXPECTATIONS)]
     pub expect: Option<Goal>,
     /// Exit with 1 unless the amount equals this one, by value.
@@ -97,7 +98,7 @@ impl Check {
         if let Some(path) = &self.from {
             return Ok(Some(Source::named(path)));
         }
-        if !self.ids.iter().any(|id| id.as_str() == "-") {
+        if !reads_ids(&self.ids)? {
             return if self.resume.is_some() || self.csv {
                 refused(
                     "--resume and --csv are for lists",
@@ -107,12 +108,6 @@ impl Check {
                 Ok(None)
             };
         }
-        if self.ids.len() > 1 {
-            return refused(
-                "`-` reads ids from standard input and stands alone",
-                "give either ids or `-`",
-            );
-        }
         if self.wait.is_some() {
             return refused(
                 "--wait takes ids, not a list",
@@ -121,6 +116,19 @@ impl Check {
         }
         Ok(Some(Source::Ids))
     }
+}
+
+/// Whether the ids come from standard input.
+fn reads_ids(ids: &[PaymentId]) -> Result<bool, Problem> {
+    let reads = ids.iter().any(|id| id.as_str() == "-");
+    if reads && ids.len() > 1 {
+        return Err(Problem::new(
+            ProblemKind::Usage,
+            "`-` reads ids from standard input and stands alone",
+            "give either ids or `-`",
+        ));
+    }
+    Ok(reads)
 }
 
 fn sum(amount: Option<&Amount>, currency: Option<&Currency>) -> Option<Expected> {
@@ -144,7 +152,7 @@ pub enum PaymentsCommand {
     /// Set the expected amount of a payment; changing one needs a yes.
     Expect(ExpectPayment),
     /// Print watched payments as CSV, or as JSON lines with --json.
-    Export(Filters),
+    Export(ExportPayments),
 }
 
 /// `payments list`.
@@ -154,6 +162,17 @@ pub struct ListPayments {
     #[command(flatten)]
     pub filters: Filters,
     /// Print the rows as CSV.
+    #[arg(long, conflicts_with = "json")]
+    pub csv: bool,
+}
+
+/// `payments export`.
+#[derive(Debug, Args)]
+pub struct ExportPayments {
+    /// Which payments.
+    #[command(flatten)]
+    pub filters: Filters,
+    /// Print the rows as CSV; so it does without this too.
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
 }
@@ -178,7 +197,7 @@ pub struct Filters {
 /// `payments add`.
 #[derive(Debug, Args)]
 pub struct AddPayments {
-    /// The shop's ids of the payments.
+    /// The shop's ids of the payments; a single `-` reads them from standard input, one a line.
     #[arg(required_unless_present = "from", conflicts_with = "from", value_parser = payment_id, value_name = "ID")]
     pub ids: Vec<PaymentId>,
     /// Watch every row of a CSV file with the columns id, amount, currency; `-` reads it from standard input.
@@ -196,6 +215,17 @@ pub struct AddPayments {
 }
 
 impl AddPayments {
+    /// The list to watch, where it is one.
+    ///
+    /// # Errors
+    /// If `-` stands beside ids.
+    pub fn list(&self) -> Result<Option<Source>, Problem> {
+        match &self.from {
+            Some(path) => Ok(Some(Source::named(path))),
+            None => Ok(reads_ids(&self.ids)?.then_some(Source::Ids)),
+        }
+    }
+
     /// The sum that the flags expect.
     #[must_use]
     pub fn expected(&self) -> Option<Expected> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::domain::simulate::{self, Fault};
 use crate::domain::{Amount, Currency, PaymentId, PaymentState, PaymentVerdict, PlayerId, time};
 
-/// What a payment is expected to come to.
+/// What is expected of a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Goal {
     /// A state.

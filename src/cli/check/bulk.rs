@@ -1,6 +1,6 @@
 //! `check` of a list: one payment after the other, each printed as soon as it is answered.
 
-use std::io::IsTerminal as _;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::resume::Resume;
 use super::summary::{Summary, counted};
@@ -8,38 +8,34 @@ use super::{Checker, Wanted};
 use crate::cli::args::Source;
 use crate::cli::list::{List, Overview, Row};
 use crate::cli::output::{Out, OutputError, Table, Tone};
-use crate::cli::report::{COLUMNS, Found, Report, csv_line};
-use crate::cli::{Exit, Keeping};
-use crate::domain::{PaymentId, Problem, ProblemKind, inert};
+use crate::cli::report::{CsvPrinter, Found, Report};
+use crate::cli::{Exit, Keeping, local};
+use crate::domain::{Expected, PaymentId, Problem, ProblemKind};
 
-/// After so many rows in a row that the provider did not answer, it is left alone.
+/// After this many rows in a row that find the provider unreachable or failing, no more are asked.
 const FAILURES_MAX: u32 = 3;
 
-/// Checks a list and says what it comes to.
+/// Checks a list and prints the summary.
 pub async fn run(
     checker: &Checker<'_>,
     source: Source,
     keeping: &Keeping,
 ) -> Result<Exit, OutputError> {
     let out = checker.out;
-    // Reading blocks, and Ctrl-C must be heard meanwhile.
-    let opened = tokio::task::spawn_blocking(move || {
-        let list = List::open(&source)?;
-        let overview = list.overview()?;
-        Ok((list, overview))
-    });
-    let opened = opened
-        .await
-        .unwrap_or_else(|_| Err(crate::cli::prompt::interrupted()));
-    let (list, overview) = match opened {
-        Ok(opened) => opened,
+    // Before anything that takes time: a Ctrl-C that comes before its listener is lost.
+    let interrupt = match signal(SignalKind::interrupt()) {
+        Ok(interrupt) => interrupt,
+        Err(error) => return out.fail(&local(&format!("Ctrl-C cannot be caught: {error}"))),
+    };
+    let (list, overview) = match List::read(source).await {
+        Ok(read) => read,
         Err(problem) => return out.fail(&problem),
     };
     let resume = checker
         .args
         .resume
         .as_deref()
-        .map(|path| Resume::open(path, &list));
+        .map(|path| Resume::open(path, &checker.context.profile.name, &list));
     let resume = match resume.transpose() {
         Ok(resume) => resume,
         Err(problem) => return out.fail(&problem),
@@ -59,13 +55,13 @@ pub async fn run(
         stopped: None,
         ledger_unread: false,
     };
-    let ended = run.rows(&list).await;
+    let ended = run.rows(&list, interrupt).await;
     out.end_progress();
     match ended {
         Err(Trouble::Output(error)) => Err(error),
         Err(Trouble::Local(problem)) => {
             run.summary.print(out);
-            out.fail(&problem)
+            Ok(run.exit.and(out.fail(&problem)?))
         }
         Ok(ended) => Ok(run.finish(ended)),
     }
@@ -79,7 +75,7 @@ struct Run<'a> {
     overview: Overview,
     summary: Summary,
     exit: Exit,
-    /// Rows in a row that the provider did not answer.
+    /// Rows in a row that found the provider unreachable or failing.
     failures: u32,
     /// Why no more is asked.
     stopped: Option<Problem>,
@@ -111,20 +107,37 @@ impl From<Problem> for Trouble {
 }
 
 impl Run<'_> {
-    async fn rows(&mut self, list: &List) -> Result<Ended, Trouble> {
-        let out = self.checker.out;
-        let interrupt = tokio::signal::ctrl_c();
-        tokio::pin!(interrupt);
-        for row in list.rows() {
-            let row = row?;
-            tokio::select! {
-                biased;
-                _ = &mut interrupt => return Ok(Ended::Interrupted),
-                done = self.row(row) => done?,
+    /// Goes through the rows; through those that could not be checked in the last run after the others, so that a few
+    /// payments which the provider always fails at do not stop every run.
+    async fn rows(&mut self, list: &List, mut interrupt: Signal) -> Result<Ended, Trouble> {
+        let mut any_later = false;
+        for failed in [false, true] {
+            for row in list.rows() {
+                let row = row?;
+                if self.has_failed(&row) != failed {
+                    any_later = true;
+                    continue;
+                }
+                tokio::select! {
+                    biased;
+                    _ = interrupt.recv() => return Ok(Ended::Interrupted),
+                    done = self.row(row) => done?,
+                }
+                self.checker.out.advance_progress();
             }
-            out.advance_progress();
+            if !any_later {
+                break;
+            }
         }
         Ok(Ended::AtLast)
+    }
+
+    /// Whether the payment of a row could not be checked in the last run.
+    fn has_failed(&self, row: &Row) -> bool {
+        match (&self.resume, &row.order) {
+            (Some(resume), Ok(order)) => resume.has_failed(&order.id),
+            (None, _) | (_, Err(_)) => false,
+        }
     }
 
     async fn row(&mut self, row: Row) -> Result<(), Trouble> {
@@ -159,12 +172,16 @@ impl Run<'_> {
             }
         }
         let wanted = self.wanted(&order.id, order.sum, row.line).await;
-        report.expected = wanted.sum;
+        report.expected = wanted.sum.clone();
         let is_new = self.answer(&mut report, &order.id).await?;
         if let (true, Some(resume)) = (is_new, &mut self.resume) {
             resume.append(&report, &row.carried)?;
         }
-        let held = self.checker.failings(&report).is_empty();
+        let compared = self.checker.compare(&report, &wanted);
+        let held = compared.failings.is_empty();
+        if !compared.tolerated.is_empty() {
+            self.summary.add_tolerated();
+        }
         if !held {
             self.exit = self.exit.and(Exit::Expectation);
         }
@@ -174,22 +191,14 @@ impl Run<'_> {
     }
 
     /// What to compare the payment with. A ledger that cannot be read is warned about once.
-    async fn wanted(
-        &mut self,
-        id: &PaymentId,
-        sum: Option<crate::domain::Expected>,
-        line: u64,
-    ) -> Wanted {
+    async fn wanted(&mut self, id: &PaymentId, sum: Option<Expected>, line: u64) -> Wanted {
         let given = sum.or_else(|| self.checker.args.expected());
-        let wanted = match self.checker.wanted(id, given).await {
-            Ok(wanted) => wanted,
-            Err((wanted, problem)) => {
-                if !std::mem::replace(&mut self.ledger_unread, true) {
-                    self.checker.warn(&problem.message);
-                }
-                wanted
-            }
-        };
+        let wanted = self.checker.wanted(id, given).await;
+        if let Some(problem) = &wanted.unread
+            && !std::mem::replace(&mut self.ledger_unread, true)
+        {
+            self.checker.warn(&problem.message);
+        }
         if let (Some(ledger), Some(sum)) = (&wanted.overruled, &wanted.sum) {
             let row = format!("line {line}, payment {id}");
             self.summary.add_overruled(&row, ledger, sum);
@@ -197,7 +206,7 @@ impl Run<'_> {
         wanted
     }
 
-    /// Fills in the answer: the saved one where it still holds, else the provider's. Whether it is a new one.
+    /// Fills in the answer: the saved one where it still holds, else the provider's. Whether it is to be saved.
     async fn answer(&mut self, report: &mut Report, id: &PaymentId) -> Result<bool, Trouble> {
         let now = self.checker.context.clock.now().wall;
         let saved = match &self.resume {
@@ -205,7 +214,7 @@ impl Run<'_> {
             None => None,
         };
         if let Some(saved) = saved
-            && saved.holds(&self.checker.account, report.expected.as_ref(), now)
+            && saved.holds(self.checker.owner(), report.expected.as_ref(), now)
         {
             report.found = saved.found;
             report.at = Some(saved.at);
@@ -222,33 +231,32 @@ impl Run<'_> {
         }
         let answer = self.checker.ask(id, true).await;
         report.at = Some(self.checker.context.clock.now().wall);
-        let answered = match &answer {
-            Ok(_) => true,
+        let (found, is_saved) = match answer {
+            Ok(payment) => {
+                self.failures = 0;
+                (Found::Payment(payment), true)
+            }
             Err(problem) => {
                 self.exit = self.exit.and(problem.kind.into());
-                problem.kind == ProblemKind::NotFound
+                let is_saved = self.judge(&problem);
+                (Found::Failed(problem), is_saved)
             }
         };
-        report.found = match answer {
-            Ok(payment) => Found::Payment(payment),
-            Err(problem) => {
-                self.judge(&problem);
-                Found::Failed(problem)
-            }
-        };
-        if answered {
-            self.failures = 0;
-        }
-        Ok(answered)
+        report.found = found;
+        Ok(is_saved)
     }
 
-    /// Whether to go on after a row without an answer.
-    fn judge(&mut self, problem: &Problem) {
-        let stops = match problem.kind {
-            ProblemKind::NotFound => false,
-            ProblemKind::Unreachable | ProblemKind::Failing | ProblemKind::Nonsense => {
+    /// Decides whether to go on after a row without a payment. Whether the row is to be saved.
+    fn judge(&mut self, problem: &Problem) -> bool {
+        let (is_saved, stops) = match problem.kind {
+            // The provider answers; nonsense may be about this one payment.
+            ProblemKind::NotFound | ProblemKind::Nonsense => {
+                self.failures = 0;
+                (true, false)
+            }
+            ProblemKind::Unreachable | ProblemKind::Failing => {
                 self.failures += 1;
-                self.failures >= FAILURES_MAX
+                (true, self.failures >= FAILURES_MAX)
             }
             ProblemKind::Usage
             | ProblemKind::Config
@@ -256,11 +264,12 @@ impl Run<'_> {
             | ProblemKind::Budget
             | ProblemKind::TimedOut
             | ProblemKind::Interrupted
-            | ProblemKind::Local => true,
+            | ProblemKind::Local => (false, true),
         };
         if stops {
             self.stopped = Some(problem.clone());
         }
+        is_saved
     }
 
     /// A row that cannot be checked. The others go on.
@@ -272,7 +281,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Says what the list comes to.
+    /// Prints the summary, and why the run ended early.
     fn finish(self, ended: Ended) -> Exit {
         let out = self.checker.out;
         self.summary.print(out);
@@ -295,7 +304,7 @@ impl Run<'_> {
                 if !why.hint.is_empty() {
                     out.tell(Tone::Dim, " hint:", &why.hint);
                 }
-                why.kind.into()
+                self.exit
             }
             (Ended::AtLast, None) => self.exit,
         }
@@ -305,32 +314,29 @@ impl Run<'_> {
 /// Prints rows in the format that was asked for.
 struct Printer<'a> {
     out: &'a Out,
-    csv: bool,
-    /// Whether a terminal reads them, where nothing may act.
-    terminal: bool,
+    profile: &'a str,
+    /// With `--csv`.
+    csv: Option<CsvPrinter<'a>>,
 }
 
 impl<'a> Printer<'a> {
     fn new(checker: &Checker<'a>) -> Self {
         Self {
             out: checker.out,
-            csv: checker.args.csv,
-            terminal: std::io::stdout().is_terminal(),
+            profile: &checker.context.profile.name,
+            csv: checker.args.csv.then(|| CsvPrinter::new(checker.out)),
         }
     }
 
     fn header(&self, carried: &[String]) -> Result<(), OutputError> {
-        if !self.csv {
-            return Ok(());
-        }
-        let columns = COLUMNS.into_iter().map(str::to_owned);
-        self.record(columns.chain(carried.iter().cloned()).collect())
+        let csv = self.csv.as_ref();
+        csv.map_or(Ok(()), |csv| csv.header(carried))
     }
 
     fn row(&self, report: &Report, carried: &[String], held: bool) -> Result<(), OutputError> {
-        if self.csv {
-            let fields = report.record().into_iter();
-            return self.record(fields.chain(carried.iter().cloned()).collect());
+        if let Some(csv) = &self.csv {
+            let fields = report.record(self.profile).into_iter();
+            return csv.record(fields.chain(carried.iter().cloned()).collect());
         }
         if self.out.json {
             return self.out.object(&report.object());
@@ -338,14 +344,5 @@ impl<'a> Printer<'a> {
         let mut table = Table::default();
         table.row(report.cells(held));
         self.out.table(&table)
-    }
-
-    fn record(&self, mut fields: Vec<String>) -> Result<(), OutputError> {
-        if self.terminal {
-            for field in &mut fields {
-                *field = inert::line(field).into_owned();
-            }
-        }
-        self.out.bytes(&csv_line(&fields))
     }
 }

@@ -1,4 +1,4 @@
-//! `check`: what became of payments, and whether they are paid.
+//! `check`: the state of payments, and whether they are paid.
 
 mod bulk;
 mod resume;
@@ -58,8 +58,20 @@ struct Checker<'a> {
 struct Wanted {
     /// The sum to compare with.
     sum: Option<Expected>,
+    /// Whether a payment over another sum fails the exit code.
+    binding: bool,
     /// What the ledger expects, where that is another sum.
     overruled: Option<Expectation>,
+    /// Why the ledger could not be read; then the sum is what was given.
+    unread: Option<Problem>,
+}
+
+/// How a payment differs from what is expected, each difference in words.
+struct Compared {
+    /// What fails the exit code.
+    failings: Vec<String>,
+    /// What does not: the ledger's sum, where only the state was asked about.
+    tolerated: Vec<String>,
 }
 
 impl Checker<'_> {
@@ -84,13 +96,10 @@ impl Checker<'_> {
     /// Prints one payment and which expectations it fails.
     async fn report(&self, payment: Payment) -> Result<Exit, OutputError> {
         let id = payment.id.clone();
-        let wanted = match self.wanted(&id, self.args.expected()).await {
-            Ok(wanted) => wanted,
-            Err((wanted, problem)) => {
-                self.warn(&format!("payment {id}: {}", problem.message));
-                wanted
-            }
-        };
+        let wanted = self.wanted(&id, self.args.expected()).await;
+        if let Some(problem) = &wanted.unread {
+            self.warn(&format!("payment {id}: {}", problem.message));
+        }
         if let (Some(ledger), Some(sum)) = (&wanted.overruled, &wanted.sum) {
             self.warn(&format!(
                 "payment {id}: the ledger expects {ledger}; it is compared with {sum} from the command line"
@@ -101,16 +110,24 @@ impl Checker<'_> {
             id: id.as_str().to_owned(),
             line: None,
             found: Found::Payment(payment),
-            expected: wanted.sum,
+            expected: wanted.sum.clone(),
             at: Some(self.context.clock.now().wall),
         };
-        let failings = self.failings(&report);
+        let Compared {
+            failings,
+            tolerated,
+        } = self.compare(&report, &wanted);
         if self.out.json {
             self.out.object(&report.object())?;
         } else {
             let mut table = Table::default();
             table.row(report.cells(failings.is_empty()));
             self.out.table(&table)?;
+        }
+        for difference in &tolerated {
+            self.warn(&format!(
+                "payment {id}: {difference}; --expect compares the state only"
+            ));
         }
         for failing in &failings {
             let words = format!("payment {id}: {failing}");
@@ -128,34 +145,32 @@ impl Checker<'_> {
     }
 
     /// What to compare a payment with: `given`, else what the ledger expects.
-    ///
-    /// # Errors
-    /// The ledger cannot be read; then there is only what was given.
-    async fn wanted(
-        &self,
-        id: &PaymentId,
-        given: Option<Expected>,
-    ) -> Result<Wanted, (Wanted, Problem)> {
-        let ledger = match self.deck.expectation(&self.account, id).await {
-            Ok(ledger) => ledger,
-            Err(problem) => {
-                let wanted = Wanted {
-                    sum: given,
-                    overruled: None,
-                };
-                return Err((wanted, problem));
+    async fn wanted(&self, id: &PaymentId, given: Option<Expected>) -> Wanted {
+        let (ledger, unread) = match self.deck.expectation(&self.account, id).await {
+            Ok(ledger) => (ledger, None),
+            Err(problem) => (None, Some(problem)),
+        };
+        let (sum, binding, overruled) = match given {
+            None => {
+                let state_only = matches!(self.args.expect, Some(Goal::State(_)));
+                (ledger.map(|ledger| ledger.sum), !state_only, None)
+            }
+            Some(sum) => {
+                let overruled = ledger.filter(|ledger| ledger.sum != sum);
+                (Some(sum), true, overruled)
             }
         };
-        Ok(match given {
-            None => Wanted {
-                sum: ledger.map(|ledger| ledger.sum),
-                overruled: None,
-            },
-            Some(sum) => Wanted {
-                overruled: ledger.filter(|ledger| ledger.sum != sum),
-                sum: Some(sum),
-            },
-        })
+        Wanted {
+            sum,
+            binding,
+            overruled,
+            unread,
+        }
+    }
+
+    /// The profile and the account whose payments these are.
+    fn owner(&self) -> (&str, &AccountId) {
+        (&self.context.profile.name, &self.account)
     }
 
     async fn ask(&self, id: &PaymentId, background: bool) -> Result<Payment, Problem> {
@@ -214,7 +229,7 @@ impl Checker<'_> {
                 return Err(Problem::new(
                     ProblemKind::TimedOut,
                     format!(
-                        "account {}: payment {id} did not come to {goal} within {}; {seen}",
+                        "account {}: payment {id} did not reach {goal} within {}; {seen}",
                         self.account,
                         time::fine(self.args.timeout)
                     ),
@@ -227,14 +242,17 @@ impl Checker<'_> {
         }
     }
 
-    /// Which expectations a payment fails, each in words. None where there is no payment.
-    fn failings(&self, report: &Report) -> Vec<String> {
+    /// How a payment differs from what is expected. Nothing where there is no payment.
+    fn compare(&self, report: &Report, wanted: &Wanted) -> Compared {
+        let (mut failings, mut sums) = (Vec::new(), Vec::new());
         let Some(payment) = report.payment() else {
-            return Vec::new();
+            return Compared {
+                failings,
+                tolerated: sums,
+            };
         };
         let expected = report.expected.as_ref();
         let verdict = payment.verdict(expected);
-        let mut failings = Vec::new();
         for goal in self.args.expect.iter().chain(&self.args.wait) {
             let failing = match goal {
                 Goal::State(state) if payment.state == *state => None,
@@ -248,19 +266,31 @@ impl Checker<'_> {
         }
         if let Some(expected) = expected {
             if payment.currency.read() != Some(&expected.currency) {
-                failings.push(format!(
-                    "currency {} was expected, it is {}",
-                    expected.currency, payment.currency
+                let wanted = expected.currency.as_str();
+                let case = if wanted.eq_ignore_ascii_case(payment.currency.as_str()) {
+                    "; case matters"
+                } else {
+                    ""
+                };
+                sums.push(format!(
+                    "currency {wanted} was expected, it is {}{case}",
+                    payment.currency
                 ));
             }
             if payment.amount.read() != Some(&expected.amount) {
-                failings.push(format!(
+                sums.push(format!(
                     "amount {} was expected, it is {}",
                     expected.amount, payment.amount
                 ));
             }
         }
-        failings
+        if wanted.binding {
+            failings.append(&mut sums);
+        }
+        Compared {
+            failings,
+            tolerated: sums,
+        }
     }
 }
 

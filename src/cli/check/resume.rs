@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, BufReader, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -25,14 +25,27 @@ const FRESH: Duration = Duration::from_hours(1);
 pub struct Resume {
     file: File,
     name: String,
-    /// Where the newest row of an id begins, by a number for the id.
-    index: HashMap<u64, u64>,
+    /// Whose answers may be used, and are written.
+    profile: String,
+    /// The newest row of an id, by a number for the id.
+    index: Index,
     /// For each further column of the file, which one of the list it is.
     carried: Vec<Option<usize>>,
 }
 
+type Index = HashMap<u64, Newest>;
+
+/// The newest row of an id.
+struct Newest {
+    /// Where it begins.
+    offset: u64,
+    /// Whether the payment could not be checked.
+    failed: bool,
+}
+
 /// An answer as the file has it.
 pub struct Saved {
+    profile: String,
     account: String,
     expected: Option<Expected>,
     /// What was answered.
@@ -42,14 +55,20 @@ pub struct Saved {
 }
 
 impl Saved {
-    /// Whether it still answers for a payment.
-    pub fn holds(&self, account: &AccountId, expected: Option<&Expected>, now: WallTime) -> bool {
+    /// Whether it still answers for a payment. Accounts of two profiles may have one name.
+    pub fn holds(
+        &self,
+        (profile, account): (&str, &AccountId),
+        expected: Option<&Expected>,
+        now: WallTime,
+    ) -> bool {
+        let is_own = self.profile == profile && self.account == account.as_str();
         let last = match &self.found {
             Found::Payment(payment) => payment.state.is_final(),
             Found::Failed(_) | Found::NotSeen => false,
         };
         let fresh = self.at <= now && now.since(self.at) < FRESH;
-        self.account == account.as_str() && self.expected.as_ref() == expected && (last || fresh)
+        is_own && self.expected.as_ref() == expected && (last || fresh)
     }
 }
 
@@ -58,119 +77,110 @@ impl Resume {
     ///
     /// # Errors
     /// If it is something else than a CSV result, is in use, or cannot be read.
-    pub fn open(path: &Path, list: &List) -> Result<Self, Problem> {
+    pub fn open(path: &Path, profile: &str, list: &List) -> Result<Self, Problem> {
         let name = inert::cut(&path.display().to_string(), 200);
-        let refused = |what: &str, hint: &str| {
-            Err(Problem::new(
-                ProblemKind::Usage,
-                format!("--resume {name}: {what}"),
-                hint,
-            ))
-        };
-        let failed = |error: &io::Error| {
-            Problem::new(
-                ProblemKind::Local,
-                format!("--resume {name} cannot be opened: {error}"),
-                "name a file that can be written",
-            )
-        };
-        let opened = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(path);
-        let file = opened.map_err(|error| failed(&error))?;
-        let about = file.metadata().map_err(|error| failed(&error))?;
-        if !about.is_file() {
-            return refused("it is no ordinary file", "name a file that can be written");
-        }
-        let same = Some((about.dev(), about.ino()));
-        if same == list.origin {
-            return refused("it is the list itself", "name another file for the answers");
-        }
-        if same == stdout_file() {
-            return refused(
-                "standard output goes there too",
-                "print to another file, or leave the redirection out",
-            );
-        }
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return refused("another tilldeck uses it", "wait until that one has ended");
-            }
-            Err(TryLockError::Error(error)) => return Err(failed(&error)),
-        }
-        let carried = list.carried();
+        let failed = |error: io::Error| unopened(&name, &error);
+        let file = open_locked(path, &name, list)?;
+        let carried: Vec<String> = list.carried().iter().map(|name| one_line(name)).collect();
         let mut resume = Self {
             file,
             name: name.clone(),
-            index: HashMap::new(),
+            profile: profile.to_owned(),
+            index: Index::new(),
             carried: (0..carried.len()).map(Some).collect(),
         };
-        let whole = complete(&resume.file).map_err(|error| failed(&error))?;
-        let header = Records::new(&resume.file, 0, b',').next();
-        let header = header.map_err(|error| failed(&error))?;
-        let header: Vec<String> = header.map_or(Vec::new(), |record| {
-            let names = record.fields.iter();
-            names
-                .map(|name| String::from_utf8_lossy(name).into_owned())
-                .collect()
-        });
+        let whole = complete(&resume.file).map_err(failed)?;
+        let header = resume.header().map_err(failed)?;
         if whole == 0 {
             // Nothing, or a first line that was not written to its end.
             if !header.join(",").is_empty() && !begins_header(&header, &carried) {
-                return refused("it is not a result of `check --csv`", "name another file");
+                return Err(no_result(&name));
             }
             resume.cut(0)?;
             let columns = COLUMNS.into_iter().map(str::to_owned);
             resume.write(&columns.chain(carried).collect::<Vec<_>>())?;
             return Ok(resume);
         }
-        if header.len() < COLUMNS.len() || header[..COLUMNS.len()] != COLUMNS {
-            return refused("it is not a result of `check --csv`", "name another file");
-        }
-        let further = header[COLUMNS.len()..].iter();
-        resume.carried = further
-            .map(|name| carried.iter().position(|known| known == name))
-            .collect();
+        resume.carried = further_columns(&header, &carried, &name)?;
+        let read = resume.read_index(whole).map_err(failed)?;
+        // To go on would lose every row that the mark swallows.
+        let (index, whole) = read.map_err(|lines| {
+            let lines = match lines {
+                (first, until) if first == until => format!("line {first}"),
+                (first, until) => format!("lines {first} to {until}"),
+            };
+            let what = format!(
+                "{lines}: a quotation mark is not closed, or not doubled within a quoted field"
+            );
+            refused(&name, &what, "correct it, or name another file")
+        })?;
+        resume.index = index;
         resume.cut(whole)?;
-        let index = resume.read_index();
-        resume.index = index.map_err(|error| failed(&error))?;
         Ok(resume)
     }
 
-    fn read_index(&self) -> io::Result<HashMap<u64, u64>> {
-        let mut index = HashMap::new();
-        let mut records = Records::new(&self.file, 0, b',');
-        records.next()?;
-        while let Some(record) = records.next()? {
-            let id = record
-                .fields
-                .get(0)
-                .and_then(|id| std::str::from_utf8(id).ok());
-            if let Some(Ok(id)) = id.map(PaymentId::new)
-                && record.well_quoted
-            {
-                index.insert(list::hash(&id), record.offset);
-            }
-        }
-        Ok(index)
+    fn header(&self) -> io::Result<Vec<String>> {
+        let header = Records::new(&self.file, 0, b',').next()?;
+        Ok(header.map_or(Vec::new(), |record| {
+            let names = record.fields.iter();
+            names
+                .map(|name| String::from_utf8_lossy(name).into_owned())
+                .collect()
+        }))
     }
 
-    /// What the file answers for a payment.
+    /// Finds the rows up to `whole`, where a last line begins that was not written to its end, and how long the file is
+    /// without that. Else the lines in which a quotation mark is wrong.
+    fn read_index(&self, whole: u64) -> io::Result<Result<(Index, u64), (u64, u64)>> {
+        let is_cut = self.file.metadata()?.len() > whole;
+        let mut index = Index::new();
+        let mut records = Records::new(&self.file, 0, b',');
+        while let Some(record) = records.next()? {
+            if record.offset >= whole {
+                break;
+            }
+            if !record.well_quoted {
+                return Ok(Err(record.lines));
+            }
+            let (first, last) = record.lines;
+            if is_cut && first < last && records.is_at_end()? {
+                // Another program wrote it: a row of several lines, the last one without an end.
+                return Ok(Ok((index, record.offset)));
+            }
+            let field = |name| {
+                let field = place(name).and_then(|at| record.fields.get(at));
+                field.and_then(|text| std::str::from_utf8(text).ok())
+            };
+            if let Some(Ok(id)) = field("id").map(PaymentId::new) {
+                let newest = Newest {
+                    offset: record.offset,
+                    failed: field("verdict") == Some(UNKNOWN),
+                };
+                index.insert(list::hash(&id), newest);
+            }
+        }
+        Ok(Ok((index, whole)))
+    }
+
+    /// Whether the payment could not be checked when it was asked for last.
+    pub fn has_failed(&self, id: &PaymentId) -> bool {
+        let newest = self.index.get(&list::hash(id));
+        newest.is_some_and(|newest| newest.failed)
+    }
+
+    /// The newest answer for a payment.
     ///
     /// # Errors
     /// If it cannot be read.
     pub fn answer(&self, id: &PaymentId) -> Result<Option<Saved>, Problem> {
-        let Some(offset) = self.index.get(&list::hash(id)) else {
+        let Some(newest) = self.index.get(&list::hash(id)) else {
             return Ok(None);
         };
         let mut reader = ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
             .buffer_capacity(1024)
-            .from_reader(Window::new(&self.file, *offset));
+            .from_reader(Window::new(&self.file, newest.offset));
         let mut record = ByteRecord::new();
         if let Err(error) = reader.read_byte_record(&mut record) {
             return Err(Problem::new(
@@ -188,7 +198,7 @@ impl Resume {
     /// # Errors
     /// If it cannot be written.
     pub fn append(&mut self, report: &Report, carried: &[String]) -> Result<(), Problem> {
-        let mut fields = report.record().to_vec();
+        let mut fields = report.record(&self.profile).to_vec();
         fields.extend(self.carried.iter().map(|at| {
             let text = at.and_then(|at| carried.get(at));
             text.cloned().unwrap_or_default()
@@ -196,9 +206,11 @@ impl Resume {
         self.write(&fields)
     }
 
+    /// Writes a row in one line: then one that is not written to its end cannot be taken for several.
     fn write(&mut self, fields: &[String]) -> Result<(), Problem> {
+        let fields: Vec<String> = fields.iter().map(|field| one_line(field)).collect();
         self.file
-            .write_all(&csv_line(fields))
+            .write_all(&csv_line(&fields))
             .map_err(|error| self.unsaved(&error))
     }
 
@@ -217,11 +229,93 @@ impl Resume {
     }
 }
 
+/// Opens the file for this process alone.
+fn open_locked(path: &Path, name: &str, list: &List) -> Result<File, Problem> {
+    let failed = |error: io::Error| unopened(name, &error);
+    let opened = OpenOptions::new()
+        .read(true)
+        .append(true)
+        .create(true)
+        .open(path);
+    let file = opened.map_err(failed)?;
+    let about = file.metadata().map_err(failed)?;
+    if !about.is_file() {
+        let hint = "name a file that can be written";
+        return Err(refused(name, "it is not a regular file", hint));
+    }
+    let same = Some((about.dev(), about.ino()));
+    if same == list.origin {
+        let hint = "name another file for the answers";
+        return Err(refused(name, "it is the list itself", hint));
+    }
+    if same == stdout_file() {
+        let hint = "print to another file, or leave the redirection out";
+        return Err(refused(name, "standard output goes there too", hint));
+    }
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let hint = "wait until that one has ended";
+            Err(refused(name, "another tilldeck uses it", hint))
+        }
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+fn refused(name: &str, what: &str, hint: &str) -> Problem {
+    let message = format!("--resume {name}: {what}");
+    Problem::new(ProblemKind::Usage, message, hint)
+}
+
+fn no_result(name: &str) -> Problem {
+    let what = "it is not a result of `check --csv`";
+    refused(name, what, "name another file")
+}
+
+fn unopened(name: &str, error: &io::Error) -> Problem {
+    let hint = if error.kind() == io::ErrorKind::NotFound {
+        "create its folder, or name another file"
+    } else {
+        "name a file that can be written"
+    };
+    let message = format!("--resume {name} cannot be opened: {error}");
+    Problem::new(ProblemKind::Local, message, hint)
+}
+
+/// For each further column of a state file, which one of the list it is. Several may have one name: the first of the
+/// file is the first of the list.
+fn further_columns(
+    header: &[String],
+    carried: &[String],
+    name: &str,
+) -> Result<Vec<Option<usize>>, Problem> {
+    let written = header.iter().zip(COLUMNS);
+    match written.take_while(|(name, column)| name == column).count() {
+        n if n == COLUMNS.len() => {}
+        n if n + 1 == COLUMNS.len() => {
+            let what = format!(
+                "an earlier version wrote it, without the column `{}`",
+                COLUMNS[n]
+            );
+            let hint = "name another file; all rows are checked again";
+            return Err(refused(name, &what, hint));
+        }
+        _ => return Err(no_result(name)),
+    }
+    let mut left: Vec<Option<&String>> = carried.iter().map(Some).collect();
+    let further = header[COLUMNS.len()..].iter().map(|name| {
+        let at = left.iter().position(|known| *known == Some(name))?;
+        left[at] = None;
+        Some(at)
+    });
+    Ok(further.collect())
+}
+
 /// A row as it was written.
 fn saved(id: &PaymentId, record: &StringRecord) -> Option<Saved> {
     let field = |name: &str| {
-        let at = COLUMNS.iter().position(|column| *column == name);
-        at.and_then(|at| record.get(at)).unwrap_or_default()
+        let field = place(name).and_then(|at| record.get(at));
+        field.unwrap_or_default()
     };
     // Another id may have the same number.
     if field("id") != id.as_str() {
@@ -246,6 +340,7 @@ fn saved(id: &PaymentId, record: &StringRecord) -> Option<Saved> {
         }),
     };
     Some(Saved {
+        profile: field("profile").to_owned(),
         account: field("account").to_owned(),
         expected,
         found,
@@ -263,18 +358,28 @@ fn begins_header(written: &[String], carried: &[String]) -> bool {
     known.starts_with(&written.join(","))
 }
 
-/// How long the file is up to the end of its last whole row. A line end within quotation marks ends none.
+/// How long the file is up to the end of its last whole line.
 fn complete(file: &File) -> io::Result<u64> {
-    let (mut length, mut offset, mut quoted) = (0, 0, false);
-    for byte in BufReader::new(Window::new(file, 0)).bytes() {
-        offset += 1;
-        let byte = byte?;
-        quoted ^= byte == b'"';
-        if byte == b'\n' && !quoted {
-            length = offset;
+    let mut reader = BufReader::new(Window::new(file, 0));
+    let (mut length, mut line) = (0, Vec::new());
+    loop {
+        line.clear();
+        let read = reader.read_until(b'\n', &mut line)?;
+        if line.last() != Some(&b'\n') {
+            return Ok(length);
         }
+        length += read as u64;
     }
-    Ok(length)
+}
+
+/// Where a column of a result stands.
+fn place(name: &str) -> Option<usize> {
+    COLUMNS.iter().position(|column| *column == name)
+}
+
+/// The text without line breaks.
+fn one_line(text: &str) -> String {
+    text.replace(['\r', '\n'], " ")
 }
 
 /// Device and inode of the file that standard output goes to.

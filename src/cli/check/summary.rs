@@ -1,11 +1,11 @@
-//! What a list comes to: how many payments of each verdict, and the sums by currency.
+//! The summary of a list: how many payments of each verdict, and the sums by currency.
 
 use std::collections::BTreeMap;
 
 use crate::cli::output::{Out, Tone};
 use crate::cli::report::{Found, Report};
 use crate::domain::{
-    Amount, Currency, Expectation, Expected, PaymentState, PaymentVerdict, ProblemKind, Total,
+    Currency, Expectation, Expected, PaymentState, PaymentVerdict, ProblemKind, Total,
 };
 
 /// Counts and sums of the rows so far.
@@ -24,6 +24,8 @@ pub struct Summary {
     money: BTreeMap<Currency, Money>,
     /// FINALIZED amounts and expected amounts that could not be added.
     uncounted: u64,
+    /// Rows whose sum differs from the ledger's, where only the state was asked about.
+    tolerated: u64,
     overruled: u64,
     first_overruled: Option<String>,
 }
@@ -64,7 +66,7 @@ impl Summary {
         }
     }
 
-    /// Counts a row that says nothing.
+    /// Counts a row that cannot be read.
     pub fn add_bad_row(&mut self) {
         self.bad += 1;
     }
@@ -84,6 +86,11 @@ impl Summary {
         self.overruled += 1;
         self.first_overruled
             .get_or_insert_with(|| format!("{row}: ledger {ledger}, list {list}"));
+    }
+
+    /// Counts a payment whose sum is not the ledger's, which fails nothing.
+    pub fn add_tolerated(&mut self) {
+        self.tolerated += 1;
     }
 
     /// How many rows were gone through.
@@ -117,14 +124,11 @@ impl Summary {
             counted(self.payments(), "payment")
         ));
         for (currency, money) in &self.money {
-            let difference = money
-                .difference()
-                .map(|difference| format!(", difference {difference}"));
             out.say(&format!(
-                "{currency}: expected {}, received {}{}",
+                "{currency}: expected {}, received {}, difference {}",
                 money.expected,
                 money.received,
-                difference.unwrap_or_default()
+                money.received.difference(&money.expected)
             ));
         }
         if self.uncounted > 0 {
@@ -144,7 +148,14 @@ impl Summary {
         if let Some(first) = &self.first_overruled {
             let payments = counted(self.overruled, "payment");
             let words = format!(
-                "the ledger expects another sum than the list of {payments}; the list was used (first: {first})"
+                "the list and the ledger expect different sums for {payments}; the list was used (first: {first})"
+            );
+            out.tell(Tone::Warn, "warning:", &words);
+        }
+        if self.tolerated > 0 {
+            let payments = counted(self.tolerated, "payment");
+            let words = format!(
+                "the ledger expects other sums for {payments}; --expect compares the state only"
             );
             out.tell(Tone::Warn, "warning:", &words);
         }
@@ -152,20 +163,6 @@ impl Summary {
             let words = format!("{} not as expected", counted(self.failed, "payment"));
             out.tell(Tone::Warn, "expectation:", &words);
         }
-    }
-}
-
-impl Money {
-    /// By how much more or less was received than expected.
-    fn difference(&self) -> Option<String> {
-        let received = Amount::received(&self.received.to_string()).ok()?;
-        let expected = Amount::received(&self.expected.to_string()).ok()?;
-        let apart = received.distance(&expected)?;
-        Some(match received.cmp(&expected) {
-            std::cmp::Ordering::Less => format!("-{apart}"),
-            std::cmp::Ordering::Equal => "0".into(),
-            std::cmp::Ordering::Greater => format!("+{apart}"),
-        })
     }
 }
 

@@ -99,6 +99,17 @@ impl<'a> Records<'a> {
     }
 }
 
+impl Records<'_> {
+    /// Whether all of the file was read.
+    ///
+    /// # Errors
+    /// If its length cannot be read.
+    pub fn is_at_end(&self) -> io::Result<bool> {
+        let length = self.file.metadata()?.len();
+        Ok(self.start + self.reader.position().byte() >= length)
+    }
+}
+
 /// How often a byte occurs.
 pub fn count(bytes: &[u8], wanted: u8) -> usize {
     bytes.split(|byte| *byte == wanted).count() - 1
