@@ -11,6 +11,7 @@ use std::os::unix::fs::MetadataExt as _;
 
 use super::args::Source;
 use super::prompt::interrupted;
+use super::report::{COLUMNS, counted};
 use crate::domain::{Amount, Currency, Expected, PaymentId, Problem, ProblemKind, inert};
 
 use header::{Header, delimiter};
@@ -175,15 +176,28 @@ impl List {
         refused(format!("the list is empty: {}", self.name), hint)
     }
 
-    /// The names of the columns that are carried through.
+    /// The names of the columns that are carried through. One that is called like a column of a result gets `list_` in
+    /// front.
     pub fn carried(&self) -> Vec<String> {
         match &self.format {
             Format::Ids => Vec::new(),
             Format::Csv(header) => {
                 let names = header.columns.iter().enumerate();
                 let further = names.filter(|(at, _)| header.carries(*at));
-                further.map(|(_, name)| name.clone()).collect()
+                let clear = |name: &String| {
+                    let clashes = COLUMNS.iter().any(|own| own.eq_ignore_ascii_case(name));
+                    format!("{}{name}", if clashes { "list_" } else { "" })
+                };
+                further.map(|(_, name)| clear(name)).collect()
             }
+        }
+    }
+
+    /// Whether it may say what is expected.
+    pub fn has_sums(&self) -> bool {
+        match &self.format {
+            Format::Ids => false,
+            Format::Csv(header) => header.amount.is_some(),
         }
     }
 
@@ -368,7 +382,8 @@ fn order(record: &Record, header: &Header) -> Result<Order, String> {
     let (has, due) = (record.fields.len(), header.columns.len());
     if has != due {
         return Err(format!(
-            "the row has {has} fields, the first line names {due}"
+            "the row has {}, the first line names {due}",
+            counted(has as u64, "field")
         ));
     }
     let field = |at: usize| utf8(record.fields.get(at).unwrap_or_default());

@@ -86,6 +86,17 @@ async fn list(
     let csv = CsvPrinter::new(out);
     let now = context.clock.now().wall;
     let mut table = Table::default();
+    let head = [
+        "state",
+        "verdict",
+        "received",
+        "expected",
+        "difference",
+        "changed",
+        "id",
+        "account",
+    ];
+    table.row(head.map(|name| toned(name, Tone::Dim)));
     let mut any = false;
     if format == Format::Csv {
         csv.header(&WATCH_COLUMNS.map(str::to_owned))?;
@@ -114,10 +125,13 @@ async fn list(
             Format::Table => known.row(now, &mut table),
         }
     }
-    if !any && format == Format::Table {
-        out.say("no watched payment matches; `tilldeck payments add ID` watches one");
+    match (format, any) {
+        (Format::Table, true) => out.table(&table)?,
+        (Format::Table, false) => {
+            out.say("no watched payment matches; `tilldeck payments add ID` watches one");
+        }
+        (Format::Json | Format::Csv, _) => {}
     }
-    out.table(&table)?;
     for account in vanished {
         let words = format!(
             "account {account} is not in profile {profile}; its payments are shown as they were last seen. \
@@ -227,8 +241,8 @@ impl Watched {
         };
         let verdict = self.report.verdict().map_or("", PaymentVerdict::words);
         let wanted = match expected {
-            Some(expected) => format!("expected {expected}"),
-            None => "no expected amount".into(),
+            Some(expected) => expected.to_string(),
+            None => "none".into(),
         };
         let age = now.since(self.changed_at.unwrap_or(self.watch.since));
         table.row([
@@ -498,6 +512,17 @@ impl<'a> Book<'a> {
             Ok(before) => before.map(|before| before.sum),
             Err(problem) => return self.out.fail(&problem),
         };
+        match self.is_known(&args.id).await {
+            Ok(true) => {}
+            Ok(false) => {
+                let words = format!(
+                    "payment {} is not watched and was never seen; is the id right?",
+                    args.id
+                );
+                self.out.tell(Tone::Warn, "warning:", &words);
+            }
+            Err(problem) => return self.out.fail(&problem),
+        }
         if self.out.json {
             self.out.object(&json!({
                 "account": self.account,
@@ -510,11 +535,26 @@ impl<'a> Book<'a> {
             return Ok(Exit::Done);
         }
         self.out.line(&match before {
-            Some(before) if before == sum => format!("{}: {before}, unchanged", args.id),
-            Some(before) => format!("{}: {before} -> {sum}", args.id),
-            None => format!("{}: {sum}", args.id),
+            Some(before) if before == sum => {
+                format!("expected amount of {}: {sum}, unchanged", args.id)
+            }
+            Some(before) => {
+                format!(
+                    "expected amount of {} changed from {before} to {sum}",
+                    args.id
+                )
+            }
+            None => format!("expected amount of {}: {sum}", args.id),
         })?;
         Ok(Exit::Done)
+    }
+
+    /// Whether a payment is watched, or was seen.
+    async fn is_known(&self, id: &PaymentId) -> Result<bool, Problem> {
+        let watches = self.deck.watchlist().await?.watches;
+        let mut watches = watches.iter();
+        let is_watched = watches.any(|watch| watch.id == *id && watch.account == self.account);
+        Ok(is_watched || !self.deck.observations(&self.account, id).await?.is_empty())
     }
 
     /// Sets what is expected. One that is in force and differs is changed with consent only. Gives the one before.
@@ -537,7 +577,7 @@ impl<'a> Book<'a> {
             Ok(before) => return Ok(before),
             Err(stays) => stays,
         };
-        let refused = |hint: String| {
+        let refused = |stays: &Expectation, hint: String| {
             let message = format!(
                 "account {}: payment {id} expects {stays}, not {sum}; nothing was changed",
                 self.account
@@ -550,18 +590,20 @@ impl<'a> Book<'a> {
                 let answer = prompt::line(&question).await;
                 let answer = answer.ok_or_else(prompt::interrupted)?;
                 if !matches!(answer.as_str(), "y" | "Y" | "yes") {
-                    return Err(refused(String::new()));
+                    return Err(refused(&stays, String::new()));
                 }
-                set(Replaced::Confirmed)
+                set(Replaced::Shown(stays.sum.clone()))
                     .await?
-                    .map_err(|_| refused(String::new()))
+                    .map_err(|current| refused(&current, "it was changed meanwhile".into()))
             }
-            Consent::Ask { flag } => {
-                Err(refused(format!("not a terminal: pass {flag} to change it")))
-            }
-            Consent::Given | Consent::Never => {
-                Err(refused("pass --replace-expectation to change it".into()))
-            }
+            Consent::Ask { flag } => Err(refused(
+                &stays,
+                format!("not a terminal: pass {flag} to change it"),
+            )),
+            Consent::Given | Consent::Never => Err(refused(
+                &stays,
+                "pass --replace-expectation to change it".into(),
+            )),
         }
     }
 }

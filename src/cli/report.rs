@@ -263,6 +263,14 @@ pub fn csv_line(fields: &[String]) -> Vec<u8> {
     writer.into_inner().unwrap_or_default()
 }
 
+/// `1 payment`, `2 payments`.
+pub fn counted(count: u64, noun: &str) -> String {
+    match count {
+        1 => format!("1 {noun}"),
+        count => format!("{count} {noun}s"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

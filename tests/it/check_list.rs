@@ -357,6 +357,43 @@ fn a_result_is_csv_with_the_lists_further_columns_behind() {
 }
 
 #[test]
+fn columns_that_are_called_like_those_of_a_result_are_told_apart() {
+    let shop = Shop::new();
+    let ran = shop.check(
+        "id,Paid,error,note,amount,currency\nA-1,yes,none,x,5,EMT\n",
+        &["--csv"],
+    );
+    for (name, value) in [
+        ("paid", "true"),
+        ("error", ""),
+        ("list_Paid", "yes"),
+        ("list_error", "none"),
+        ("note", "x"),
+    ] {
+        assert_eq!(column(&ran.out, name), [value], "{name}");
+    }
+}
+
+#[test]
+fn the_summary_names_what_is_missing_apart_from_what_is_too_much() {
+    let shop = Shop::new();
+    let ran = shop.check(
+        "id,amount,currency\nA-1,7.25,EMT\nA-2,1,EMT\nA-3,6,EMT\nA-4,,\n",
+        &[],
+    );
+    for said in [
+        "EMT: expected 14.25, received 20.00, difference +5.75",
+        "EMT: 5.00 of it without an expected amount",
+        "EMT: -3.25 in 2 payments that paid less",
+    ] {
+        assert!(ran.err.contains(said), "{said}: {ran:?}");
+    }
+    assert!(!ran.err.contains("no column"), "{ran:?}");
+    let ran = shop.check("id\nA-1\n", &[]);
+    assert!(ran.err.contains("no column `amount`"), "{ran:?}");
+}
+
+#[test]
 fn the_summary_counts_and_sums_exactly() {
     let shop = Shop::new();
     let text = "id,amount,currency\nA,5,EMT\nB,5.000000000000000001,EMT\nC,3,oPLN\nOPEN,1,EMT\nNOPE,2,EMT\nD,,\n";

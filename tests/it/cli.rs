@@ -571,6 +571,8 @@ fn without_any_config_everything_works_on_the_sandbox() {
         let ran = place.run(arguments);
         assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
         assert!(!ran.all().is_empty());
+        let simulated = "the built-in simulator answers; no real payment is checked";
+        assert_eq!(ran.err.contains(simulated), arguments[0] == "check");
     }
     assert_eq!(
         place

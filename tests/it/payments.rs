@@ -83,7 +83,7 @@ fn watched_payments_are_listed_with_what_is_known_of_them() {
     for said in [
         "less than expected",
         "1.00 oPLN",
-        "expected 249.00 oPLN",
+        " 249.00 oPLN",
         "-248.00",
         "not checked yet",
     ] {
@@ -149,7 +149,10 @@ fn an_expected_amount_is_changed_with_a_yes_only() {
         ];
         place.run(&[&sum[..], more].concat())
     };
-    assert_eq!(expect("249.00", &[]).out.trim(), "A: 249.00 oPLN");
+    let first = expect("249.00", &[]);
+    assert_eq!(first.out.trim(), "expected amount of A: 249.00 oPLN");
+    let said = "payment A is not watched and was never seen; is the id right?";
+    assert!(first.err.contains(said), "{first:?}");
     assert_eq!(expect("249", &[]).code, 0, "the same sum");
     let refused = expect("1", &[]);
     assert_eq!(refused.code, 2, "{refused:?}");
@@ -179,7 +182,7 @@ fn an_expected_amount_is_changed_with_a_yes_only() {
     );
     assert_eq!(
         expect("1", &["--yes"]).out.trim(),
-        "A: 249.00 oPLN -> 1 oPLN"
+        "expected amount of A changed from 249.00 oPLN to 1 oPLN"
     );
     let add = [
         "payments",
@@ -369,7 +372,7 @@ fn a_terminal_is_asked_before_an_expected_amount_is_changed() {
     ];
     for (answer, code, said) in [
         ("n", 2, "nothing was changed"),
-        ("y", 0, "A: 5 EMT -> 6 EMT"),
+        ("y", 0, "expected amount of A changed from 5 EMT to 6 EMT"),
     ] {
         let mut terminal = Terminal::start(&place.command(&expect), (100, 10));
         terminal.sees("A expects 5 EMT (command). Change it to 6 EMT? [y/N]");

@@ -3,12 +3,12 @@
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::resume::Resume;
-use super::summary::{Summary, counted};
+use super::summary::Summary;
 use super::{Checker, Wanted};
 use crate::cli::args::Source;
 use crate::cli::list::{List, Overview, Row};
 use crate::cli::output::{Out, OutputError, Table, Tone};
-use crate::cli::report::{CsvPrinter, Found, Report};
+use crate::cli::report::{CsvPrinter, Found, Report, counted};
 use crate::cli::{Exit, Keeping, local};
 use crate::domain::{Expected, PaymentId, Problem, ProblemKind};
 
@@ -42,6 +42,10 @@ pub async fn run(
     };
     let printer = Printer::new(checker);
     printer.header(&list.carried())?;
+    if !list.has_sums() && checker.args.expected().is_none() {
+        let words = "the list has no column `amount`: payments are compared with the saved expected amounts";
+        out.tell(Tone::Dim, "note:", words);
+    }
     keeping.listens();
     out.begin_progress(overview.rows);
     let mut run = Run {

@@ -38,6 +38,10 @@ pub async fn run(
         deck,
         out,
     };
+    if deck.simulator_url().is_some() {
+        let words = "the built-in simulator answers; no real payment is checked";
+        out.tell(Tone::Dim, "note:", words);
+    }
     match args.list() {
         Ok(None) => checker.each().await,
         Ok(Some(source)) => bulk::run(&checker, source, keeping).await,

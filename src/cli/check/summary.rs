@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::cli::output::{Out, Tone};
-use crate::cli::report::{Found, Report};
+use crate::cli::report::{Found, Report, counted};
 use crate::domain::{
     Currency, Expectation, Expected, PaymentState, PaymentVerdict, ProblemKind, Total,
 };
@@ -34,6 +34,12 @@ pub struct Summary {
 struct Money {
     expected: Total,
     received: Total,
+    /// Of what was received, that for which nothing was expected.
+    uncompared: Total,
+    /// The payments that were paid with less, and what was expected and received of them.
+    less: u64,
+    less_expected: Total,
+    less_received: Total,
 }
 
 impl Summary {
@@ -48,6 +54,16 @@ impl Summary {
                         (Some(amount), Some(currency)) => {
                             let money = self.money.entry(currency.clone()).or_default();
                             self.uncounted += u64::from(!money.received.add(amount));
+                            // What cannot be added is counted with the sums of all payments.
+                            let _ = match (verdict, &report.expected) {
+                                (PaymentVerdict::NotCompared, _) => money.uncompared.add(amount),
+                                (PaymentVerdict::Less, Some(expected)) => {
+                                    money.less += 1;
+                                    money.less_received.add(amount)
+                                        && money.less_expected.add(&expected.amount)
+                                }
+                                _ => true,
+                            };
                         }
                         (None, _) | (_, None) => self.uncounted += 1,
                     }
@@ -112,7 +128,7 @@ impl Summary {
         let others = others.into_iter().filter(|(count, _)| *count > 0);
         counts.extend(others.map(|(count, word)| format!("{count} {word}")));
         if self.bad > 0 {
-            counts.push(counted(self.bad, "bad row"));
+            counts.push(format!("{}, not checked", counted(self.bad, "bad row")));
         }
         let counts = if counts.is_empty() {
             "nothing was checked".into()
@@ -130,6 +146,19 @@ impl Summary {
                 money.received,
                 money.received.difference(&money.expected)
             ));
+            if money.uncompared != Total::default() {
+                let words = format!(
+                    "{currency}: {} of it without an expected amount",
+                    money.uncompared
+                );
+                out.say(&words);
+            }
+            if money.less > 0 {
+                let missing = money.less_received.difference(&money.less_expected);
+                let payments = counted(money.less, "payment");
+                let words = format!("{currency}: {missing} in {payments} that paid less");
+                out.tell(Tone::Warn, "warning:", &words);
+            }
         }
         if self.uncounted > 0 {
             let amounts = counted(self.uncounted, "amount");
@@ -163,13 +192,5 @@ impl Summary {
             let words = format!("{} not as expected", counted(self.failed, "payment"));
             out.tell(Tone::Warn, "expectation:", &words);
         }
-    }
-}
-
-/// `1 payment`, `2 payments`.
-pub fn counted(count: u64, noun: &str) -> String {
-    match count {
-        1 => format!("1 {noun}"),
-        count => format!("{count} {noun}s"),
     }
 }
