@@ -35,7 +35,7 @@ const NAMED_MAX: usize = 3;
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     pub list: List,
-    /// It stays selected wherever the order moves it.
+    /// Chosen by hand: it stays selected wherever the order moves it.
     selected: Option<WatchKey>,
     filter: String,
     sort: Sort,
@@ -105,8 +105,11 @@ impl State {
         let rows = self.rows(store);
         self.list.selected = self.place_of_selected(store, &rows);
         self.list.settle(rows.len(), height);
-        let at = rows.get(self.list.selected);
-        self.selected = at.map(|at| store.payments[*at].key());
+        // Until somebody chooses another one, it is the first row, whichever that is: what needs attention comes there.
+        if self.selected.is_some() || self.list.selected > 0 {
+            let at = rows.get(self.list.selected);
+            self.selected = at.map(|at| store.payments[*at].key());
+        }
         let all = &store.payments;
         self.marked
             .retain(|key| all.iter().any(|watched| watched.is(key)));

@@ -380,6 +380,32 @@ fn under_paid_orders_among_three_hundred_are_in_sight_without_a_key() {
 }
 
 #[test]
+fn what_turns_out_to_be_wrong_comes_into_sight_until_a_row_is_chosen() {
+    let watches = (0..300).map(|at| (watch(&format!("A-{at:03}"), Some("25.00")), Vec::new()));
+    for keys in ["", "jk"] {
+        let mut model = ready(watches.clone().collect());
+        screen(&model, second(1), 120, 40);
+        press(&mut model, keys, second(1));
+        for id in ["A-005", "A-150"] {
+            let account = model.store.payments[0].watch.account.clone();
+            let payment = payment(id, "1.00", "FINALIZED");
+            let shop_id = payment.id.clone();
+            model.checked(&account, &shop_id, Ok(payment), second(2), &mut Vec::new());
+        }
+        let shown = resized_screen(&mut model, second(2), 120, 40);
+        if keys.is_empty() {
+            assert!(
+                shown.contains("A-005") && shown.contains("A-150"),
+                "{shown}"
+            );
+        } else {
+            let selected = model.payments.selected(&model.store).unwrap();
+            assert_eq!(selected.watch.id.as_str(), "A-000", "{shown}");
+        }
+    }
+}
+
+#[test]
 fn a_filter_narrows_by_id_state_verdict_or_account_and_stays_in_sight() {
     for (filter, shown) in [
         ("000007", 1),
