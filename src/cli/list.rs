@@ -184,9 +184,17 @@ impl List {
             Format::Csv(header) => {
                 let names = header.columns.iter().enumerate();
                 let further = names.filter(|(at, _)| header.carries(*at));
+                let is_any = |names: &[&str], name: &str| {
+                    let mut names = names.iter();
+                    names.any(|other| other.eq_ignore_ascii_case(name))
+                };
+                let all: Vec<&str> = header.columns.iter().map(String::as_str).collect();
                 let clear = |name: &String| {
-                    let clashes = COLUMNS.iter().any(|own| own.eq_ignore_ascii_case(name));
-                    format!("{}{name}", if clashes { "list_" } else { "" })
+                    let mut clear = name.clone();
+                    while is_any(&COLUMNS, &clear) || (clear != *name && is_any(&all, &clear)) {
+                        clear.insert_str(0, "list_");
+                    }
+                    clear
                 };
                 further.map(|(_, name)| clear(name)).collect()
             }

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use serde_json::json;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, oneshot};
 
 use super::args::Listen;
 use super::output::{Out, OutputError, Tone};
-use super::{Context, Exit, deliveries, sandbox, warn};
+use super::{Context, Exit, deliveries, sandbox, warnings};
 use crate::config;
 use crate::deck::{self, Deck, Options, Receive};
 use crate::domain::{
@@ -22,6 +24,8 @@ use crate::net::{self, Event, EventReceiver};
 const DOWN_MAX: Duration = Duration::from_secs(15);
 /// One that does not come up in so long does, too. A keyring may ask its owner for a password first.
 const UP_MAX: Duration = Duration::from_mins(1);
+/// How long the end waits for whoever reads.
+const PATIENCE: Duration = Duration::from_millis(400);
 /// So many deliveries are remembered as printed.
 const TOLD_MAX: usize = 16_384;
 
@@ -40,7 +44,7 @@ pub async fn run(args: &Listen, context: &Context, out: &Out) -> Result<Exit, Ou
     let (events_to, events) = net::events::channel();
     let options = match context.options() {
         Ok(options) => Options {
-            events: Some(events_to),
+            events: Some(events_to.clone()),
             renew: true,
             receive: Some(receive),
             ..options
@@ -54,33 +58,22 @@ pub async fn run(args: &Listen, context: &Context, out: &Out) -> Result<Exit, Ou
     if let Status::Degraded { why } = deck.ledger().status().await {
         return out.fail(&nothing_kept(&why));
     }
-    let mut printer = Printer {
-        out,
-        zone: TimeZone::system(),
-        since: context.clock.now().wall,
-        told: BTreeMap::new(),
-        events,
+    let printing = Printing::start(out, context.clock.now().wall, events);
+    let (exit, problem) = match listen(&deck, &printing).await {
+        Ok(exit) => (exit, None),
+        Err(problem) => (Exit::from(problem.kind), Some(problem)),
     };
-    let done = printer.listen(&deck).await;
-    // What was answered by now is kept, and is printed as well.
-    let done = {
-        let stopping = deck.stop_receiving();
-        tokio::pin!(stopping);
-        loop {
-            tokio::select! {
-                biased;
-                Some(event) = printer.events.recv() => drop(printer.hear(event)),
-                () = &mut stopping => break done,
-            }
+    let warnings = warnings(&deck).await;
+    // What was answered by now is kept, and is printed as well; but a reader that does not read delays no end.
+    let closing = deck.close();
+    tokio::pin!(closing);
+    while tokio::time::timeout(PATIENCE, &mut closing).await.is_err() {
+        if events_to.is_behind() {
+            events_to.close();
         }
-    };
-    while let Some(event) = printer.events.try_recv() {
-        let _ = printer.hear(event);
     }
-    drop(printer);
-    warn(&deck, out).await;
-    deck.close().await;
-    done
+    printing.end(warnings, problem).await;
+    Ok(exit)
 }
 
 /// Where callbacks are handed on to, by account.
@@ -128,117 +121,220 @@ fn no_account(name: &str, accounts: &[crate::domain::Account]) -> Problem {
     )
 }
 
+/// Until interrupted, or nothing can be received any more.
+async fn listen(deck: &Deck, printing: &Printing) -> Result<Exit, Problem> {
+    let mut listening = deck.listening();
+    let mut ledger = deck.ledger().status_changes();
+    let stopped = sandbox::wait_for_stop();
+    let too_long = tokio::time::sleep(UP_MAX);
+    tokio::pin!(stopped, too_long);
+    let mut health = Health::default();
+    let mut greeted = false;
+    loop {
+        match listening.borrow_and_update().clone() {
+            Listening::Up { url, .. } => {
+                health.receiver = None;
+                if !greeted {
+                    greeted = true;
+                    printing.note(Note::greeting(url, deck));
+                }
+            }
+            Listening::Down { address, why, .. } if !greeted => {
+                return Err(Problem::new(
+                    ProblemKind::Local,
+                    format!("callbacks cannot be received at {address}"),
+                    why,
+                ));
+            }
+            Listening::Down { address, why, .. } => {
+                let what = format!("nothing is received at {address}");
+                health.receiver = Some((what, why));
+            }
+            Listening::Off => {}
+        }
+        health.ledger = match ledger.borrow_and_update().clone() {
+            Status::Degraded { why } => Some(("callbacks cannot be kept".into(), why)),
+            Status::Opening | Status::Ready | Status::SetAside { .. } => None,
+        };
+        // What goes on being down is down since it was told first.
+        if health.tell(printing) {
+            let limit = if greeted { DOWN_MAX } else { UP_MAX };
+            too_long.set(tokio::time::sleep(limit));
+        }
+        tokio::select! {
+            biased;
+            exit = &mut stopped => return Ok(exit),
+            changed = listening.changed() => if changed.is_err() {
+                return Err(gone());
+            },
+            changed = ledger.changed() => if changed.is_err() {
+                return Err(gone());
+            },
+            () = &mut too_long, if !greeted || health.is_down() => {
+                return Err(health.too_long());
+            }
+        }
+    }
+}
+
+/// What is printed besides events.
+enum Note {
+    /// The receiver is there.
+    Greeting {
+        url: String,
+        callbacks: Vec<(&'static str, String)>,
+        simulator: Option<String>,
+    },
+    /// For standard error.
+    Words(Tone, &'static str, String),
+    /// The last: what has come by now is printed, then this.
+    End(Vec<String>, Option<Problem>),
+}
+
+impl Note {
+    fn greeting(url: String, deck: &Deck) -> Self {
+        let callbacks = deck.accounts().map(|account| {
+            let path = format!("{url}/callbacks/{}", account.id);
+            (account.provider_title, path)
+        });
+        Self::Greeting {
+            callbacks: callbacks.collect(),
+            simulator: deck.simulator_url(),
+            url,
+        }
+    }
+}
+
+/// Prints on a thread of its own: nothing that is received, and no signal, waits for whoever reads.
+struct Printing {
+    notes: mpsc::UnboundedSender<Note>,
+    ended: oneshot::Receiver<()>,
+}
+
+impl Printing {
+    fn start(out: &Out, since: WallTime, events: EventReceiver) -> Self {
+        let (notes_to, notes) = mpsc::unbounded_channel();
+        let (ended_to, ended) = oneshot::channel();
+        let mut printer = Printer {
+            out: out.clone(),
+            zone: TimeZone::system(),
+            since,
+            told: BTreeMap::new(),
+            events,
+            unread: false,
+        };
+        let runtime = Handle::current();
+        std::thread::spawn(move || {
+            runtime.block_on(printer.run(notes));
+            let _ = ended_to.send(());
+        });
+        Self {
+            notes: notes_to,
+            ended,
+        }
+    }
+
+    fn note(&self, note: Note) {
+        // The thread ends after the last note only.
+        let _ = self.notes.send(note);
+    }
+
+    /// Prints what has come by now, and why it ends, as far as somebody reads it.
+    async fn end(self, warnings: Vec<String>, problem: Option<Problem>) {
+        self.note(Note::End(warnings, problem));
+        let _ = tokio::time::timeout(PATIENCE, self.ended).await;
+    }
+}
+
 /// Prints what is received and what becomes of it.
-struct Printer<'a> {
-    out: &'a Out,
+struct Printer {
+    out: Out,
     zone: TimeZone,
     /// Since when deliveries are new.
     since: WallTime,
     /// The newest that were printed, with the tries of their errands that were told of.
     told: BTreeMap<DeliveryId, Vec<(ErrandId, u32)>>,
     events: EventReceiver,
+    /// Standard output takes no more.
+    unread: bool,
 }
 
-impl Printer<'_> {
-    /// Until interrupted, or nothing can be received any more.
-    async fn listen(&mut self, deck: &Deck) -> Result<Exit, OutputError> {
-        let mut listening = deck.listening();
-        let mut ledger = deck.ledger().status_changes();
-        let stopped = sandbox::wait_for_stop();
-        let too_long = tokio::time::sleep(UP_MAX);
-        tokio::pin!(stopped, too_long);
-        let mut health = Health::default();
-        let mut greeted = false;
-        loop {
-            match listening.borrow_and_update().clone() {
-                Listening::Up { url, .. } => {
-                    health.receiver = None;
-                    if !greeted {
-                        greeted = true;
-                        self.greet(&url, deck)?;
-                    }
-                }
-                Listening::Down { address, why, .. } if !greeted => {
-                    return self.out.fail(&Problem::new(
-                        ProblemKind::Local,
-                        format!("callbacks cannot be received at {address}"),
-                        why,
-                    ));
-                }
-                Listening::Down { address, why, .. } => {
-                    let what = format!("nothing is received at {address}");
-                    health.receiver = Some((what, why));
-                }
-                Listening::Off => {}
-            }
-            health.ledger = match ledger.borrow_and_update().clone() {
-                Status::Degraded { why } => Some(("callbacks cannot be kept".into(), why)),
-                Status::Opening | Status::Ready | Status::SetAside { .. } => None,
-            };
-            // What goes on being down is down since it was told first.
-            if self.note(&mut health) {
-                let limit = if greeted { DOWN_MAX } else { UP_MAX };
-                too_long.set(tokio::time::sleep(limit));
-            }
+impl Printer {
+    async fn run(&mut self, mut notes: mpsc::UnboundedReceiver<Note>) {
+        let (warnings, problem) = loop {
             tokio::select! {
                 biased;
-                exit = &mut stopped => return Ok(exit),
-                changed = listening.changed() => if changed.is_err() {
-                    return self.out.fail(&gone());
+                note = notes.recv() => match note {
+                    Some(Note::End(warnings, problem)) => break (warnings, problem),
+                    Some(Note::Words(tone, label, words)) => self.out.tell(tone, label, &words),
+                    Some(Note::Greeting { url, callbacks, simulator }) => {
+                        let printed = self.greet(&url, &callbacks, simulator.as_deref());
+                        self.judge(printed);
+                    }
+                    None => return,
                 },
-                changed = ledger.changed() => if changed.is_err() {
-                    return self.out.fail(&gone());
-                },
-                () = &mut too_long, if !greeted || health.is_down() => {
-                    return self.out.fail(&health.too_long());
-                }
-                Some(event) = self.events.recv() => self.hear(event)?,
+                Some(event) = self.events.recv() => self.hear(event),
             }
+        };
+        while let Some(event) = self.events.try_recv() {
+            self.hear(event);
+        }
+        for words in warnings {
+            self.out.tell(Tone::Warn, "warning:", &words);
+        }
+        if let Some(problem) = problem {
+            let printed = self.out.problem(&problem);
+            self.judge(printed);
         }
     }
 
-    fn greet(&self, url: &str, deck: &Deck) -> Result<(), OutputError> {
+    /// Printing is not receiving: where it fails, that is said once.
+    fn judge(&mut self, printed: Result<(), OutputError>) {
+        let Err(error) = printed else { return };
+        if !std::mem::replace(&mut self.unread, true) {
+            let why = match error {
+                OutputError::ReaderGone => "its reader has gone".to_owned(),
+                OutputError::Failed(error) => error.to_string(),
+            };
+            let words = format!(
+                "nothing more is printed ({why}); callbacks are received all the same, and `tilldeck log --deliveries` lists them"
+            );
+            self.out.tell(Tone::Warn, "warning:", &words);
+        }
+    }
+
+    fn greet(
+        &self,
+        url: &str,
+        callbacks: &[(&str, String)],
+        simulator: Option<&str>,
+    ) -> Result<(), OutputError> {
         if self.out.json {
             return self.out.object(&json!({ "url": url }));
         }
         self.out.line(url)?;
-        for account in deck.accounts() {
-            let path = format!("{url}/callbacks/{}", account.id);
-            self.out.tell(Tone::Strong, account.provider_title, &path);
+        for (provider, path) in callbacks {
+            self.out.tell(Tone::Strong, provider, path);
         }
-        if let Some(simulator) = deck.simulator_url() {
-            self.out.tell(Tone::Dim, "simulator", &simulator);
+        if let Some(simulator) = simulator {
+            self.out.tell(Tone::Dim, "simulator", simulator);
         }
         self.out.say("Ctrl-C stops it");
         Ok(())
     }
 
-    /// Tells what has changed; whether it went down just now.
-    fn note(&self, health: &mut Health) -> bool {
-        let told = health.down().map(|(what, _)| what.clone());
-        if told == health.told {
-            return false;
-        }
-        let was_down = health.told.is_some();
-        match health.down() {
-            Some((what, why)) => self.out.tell(Tone::Bad, "down:", &format!("{what}: {why}")),
-            None => {
-                self.out
-                    .tell(Tone::Good, "up:", "callbacks are received again");
-            }
-        }
-        health.told = told;
-        health.is_down() && !was_down
-    }
-
-    fn hear(&mut self, event: Event) -> Result<(), OutputError> {
+    fn hear(&mut self, event: Event) {
         match event {
-            Event::Delivery(delivery) => self.delivery(&delivery),
-            Event::Warning { text, .. } => {
-                self.out.tell(Tone::Warn, "warning:", &text);
-                Ok(())
+            Event::Delivery(delivery) if !self.unread => {
+                let printed = self.delivery(&delivery);
+                self.judge(printed);
             }
-            _ => Ok(()),
+            Event::Warning { text, .. } => self.out.tell(Tone::Warn, "warning:", &text),
+            Event::Missed if !self.unread => {
+                let words = "callbacks come faster than they are read; all of them are kept: `tilldeck log --deliveries` lists them";
+                self.out.tell(Tone::Warn, "warning:", words);
+            }
+            _ => {}
         }
     }
 
@@ -246,7 +342,7 @@ impl Printer<'_> {
     fn delivery(&mut self, delivery: &Delivery) -> Result<(), OutputError> {
         let told = self.told.remove(&delivery.id);
         if told.is_none() && delivery.received_at >= self.since {
-            deliveries::print(std::slice::from_ref(delivery), &self.zone, self.out)?;
+            deliveries::print(std::slice::from_ref(delivery), &self.zone, &self.out)?;
         } else {
             let told = told.unwrap_or_default();
             for errand in &delivery.errands {
@@ -291,6 +387,21 @@ struct Health {
 }
 
 impl Health {
+    /// Tells what has changed; whether it went down just now.
+    fn tell(&mut self, printing: &Printing) -> bool {
+        let told = self.down().map(|(what, _)| what.clone());
+        if told == self.told {
+            return false;
+        }
+        let was_down = self.told.is_some();
+        printing.note(match self.down() {
+            Some((what, why)) => Note::Words(Tone::Bad, "down:", format!("{what}: {why}")),
+            None => Note::Words(Tone::Good, "up:", "callbacks are received again".into()),
+        });
+        self.told = told;
+        self.is_down() && !was_down
+    }
+
     fn down(&self) -> Option<&Ill> {
         self.receiver.as_ref().or(self.ledger.as_ref())
     }

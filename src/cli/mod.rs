@@ -409,22 +409,25 @@ async fn tell_waits(events: &mut EventReceiver, out: &Out) -> Infallible {
 
 /// What the operator must know besides the answer.
 async fn warn(deck: &Deck, out: &Out) {
-    match deck.ledger().status().await {
-        Status::Ready | Status::Opening => {}
-        Status::SetAside { to, why } => out.tell(
-            Tone::Warn,
-            "warning:",
-            &format!("the ledger was set aside as {} ({why}); a new one was begun", to.display()),
-        ),
-        Status::Degraded { why } => out.tell(
-            Tone::Warn,
-            "warning:",
-            &format!("the ledger cannot be written ({why}): nothing is kept, and nonces and rate budget are not shared with other tilldecks"),
-        ),
+    for words in warnings(deck).await {
+        out.tell(Tone::Warn, "warning:", &words);
     }
-    if let Some((account, by)) = deck.clock_ahead() {
-        out.tell(Tone::Warn, "warning:", &runtime::clock_ahead(&account, by));
-    }
+}
+
+async fn warnings(deck: &Deck) -> Vec<String> {
+    let ledger = match deck.ledger().status().await {
+        Status::Ready | Status::Opening => None,
+        Status::SetAside { to, why } => Some(format!(
+            "the ledger was set aside as {} ({why}); a new one was begun",
+            to.display()
+        )),
+        Status::Degraded { why } => Some(format!(
+            "the ledger cannot be written ({why}): nothing is kept, and nonces and rate budget are not shared with other tilldecks"
+        )),
+    };
+    let clock = deck.clock_ahead();
+    let clock = clock.map(|(account, by)| runtime::clock_ahead(&account, by));
+    ledger.into_iter().chain(clock).collect()
 }
 
 /// Runs a command that serves others to its end.

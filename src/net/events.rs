@@ -15,6 +15,8 @@ use crate::domain::{
 
 /// Events that wait for a reader which is behind.
 const WAITING_MAX: usize = 1_024;
+/// So many find room where the reader is not far behind.
+pub const ROOM: usize = WAITING_MAX / 2;
 
 /// What happens behind the screen: told by the gate, and by all that works behind it.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,18 +85,11 @@ impl Event {
         })
     }
 
-    /// Whether the ledger has it, too.
-    fn is_stored(&self) -> bool {
-        match self {
-            Self::Exchange(_) | Self::Asked { .. } | Self::Delivery(_) => true,
-            Self::Waiting(..)
-            | Self::Budget(..)
-            | Self::Token(..)
-            | Self::Listening(_)
-            | Self::Missed
-            | Self::Warning { .. }
-            | Self::ClockAhead(..) => false,
-        }
+    /// Which of these is to be left out first: the oldest request, else the oldest callback. The ledger has them, too.
+    fn least_missed(events: &VecDeque<Self>) -> Option<usize> {
+        let oldest = |is: fn(&Self) -> bool| events.iter().position(is);
+        oldest(|event| matches!(event, Self::Exchange(_) | Self::Asked { .. }))
+            .or_else(|| oldest(|event| matches!(event, Self::Delivery(_))))
     }
 }
 
@@ -154,7 +149,7 @@ impl EventSender {
         }
         events.push_back(event);
         if events.len() > WAITING_MAX
-            && let Some(oldest) = events.iter().position(Event::is_stored)
+            && let Some(oldest) = Event::least_missed(events)
         {
             events.remove(oldest);
             if !events.contains(&Event::Missed) {
@@ -164,22 +159,29 @@ impl EventSender {
         drop(queue);
         self.0.ready.notify_one();
     }
-}
 
-impl EventSender {
-    /// Sends an event once the reader is not far behind.
-    pub async fn send_in_turn(&self, event: Event) {
+    /// Waits until the reader is not far behind: then [`ROOM`] events are sent without a gap.
+    pub async fn room(&self) {
         loop {
             let room = self.0.room.notified();
-            {
-                let queue = self.0.queue();
-                if queue.closed || queue.events.len() < WAITING_MAX / 2 {
-                    break;
-                }
+            if !self.is_behind() {
+                return;
             }
             room.await;
         }
-        self.send(event);
+    }
+
+    /// Whether the reader is far behind.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        let queue = self.0.queue();
+        !queue.closed && queue.events.len() + ROOM > WAITING_MAX
+    }
+
+    /// Gives the reader up: what is sent from now on is left out, and nobody waits for it.
+    pub fn close(&self) {
+        self.0.queue().closed = true;
+        self.0.room.notify_waiters();
     }
 }
 
@@ -300,7 +302,8 @@ mod tests {
         let (to, mut events) = channel();
         let sending = async {
             for number in 0..3_000 {
-                to.send_in_turn(asked(number)).await;
+                to.room().await;
+                to.send(asked(number));
             }
         };
         let reading = async {
@@ -310,7 +313,7 @@ mod tests {
         };
         tokio::join!(sending, reading);
         drop(events);
-        to.send_in_turn(asked(0)).await;
+        to.room().await;
     }
 
     #[test]

@@ -104,10 +104,10 @@ impl Gate {
         budget::gauge(self, limit).await
     }
 
-    /// Tells whoever listens once they are not far behind. Only for what nothing else waits for.
-    pub async fn tell_in_turn(&self, event: Event) {
+    /// Waits until whoever listens is not far behind. Only for what nothing else waits for.
+    pub async fn caught_up(&self) {
         if let Some(events) = &self.events {
-            events.send_in_turn(event).await;
+            events.room().await;
         }
     }
 

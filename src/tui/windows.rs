@@ -369,8 +369,16 @@ impl Model {
     }
 
     /// Several payments at once: where more than one account could be meant, which one is asked.
-    fn add_pasted(&mut self, pasted: Pasted, now: Now, out: &mut Vec<Effect>) {
+    fn add_pasted(
+        &mut self,
+        pasted: Pasted,
+        account: Option<&AccountId>,
+        now: Now,
+        out: &mut Vec<Effect>,
+    ) {
         let (accounts, at) = self.offered_accounts(Ability::Payments);
+        let mut all = accounts.iter();
+        let at = all.position(|id| Some(id) == account).unwrap_or(at);
         match accounts.as_slice() {
             [] => self.none_can(Ability::Payments),
             [only] => {
@@ -415,14 +423,14 @@ impl Model {
     pub(super) fn paste(&mut self, text: &str, now: Now, out: &mut Vec<Effect>) {
         self.dirty = true;
         let (id, more) = first_line(text);
-        let lists = match &self.overlay {
-            Overlay::None => self.focus == Pane::Payments && self.store.is_ready(),
-            Overlay::AddWatch(_) => true,
-            _ => false,
+        let (takes_list, account) = match &self.overlay {
+            Overlay::None => (self.focus == Pane::Payments && self.store.is_ready(), None),
+            Overlay::AddWatch(form) => (form.types_id(), form.account().cloned()),
+            _ => (false, None),
         };
-        if lists && let Some(pasted) = pasted::read(text) {
+        if takes_list && let Some(pasted) = pasted::read(text) {
             self.overlay = Overlay::None;
-            self.add_pasted(pasted, now, out);
+            self.add_pasted(pasted, account.as_ref(), now, out);
             return;
         }
         let taken = match &mut self.overlay {

@@ -360,14 +360,15 @@ fn a_result_is_csv_with_the_lists_further_columns_behind() {
 fn columns_that_are_called_like_those_of_a_result_are_told_apart() {
     let shop = Shop::new();
     let ran = shop.check(
-        "id,Paid,error,note,amount,currency\nA-1,yes,none,x,5,EMT\n",
+        "id,Paid,error,note,amount,currency,list_error\nA-1,yes,none,x,5,EMT,y\n",
         &["--csv"],
     );
     for (name, value) in [
         ("paid", "true"),
         ("error", ""),
         ("list_Paid", "yes"),
-        ("list_error", "none"),
+        ("list_list_error", "none"),
+        ("list_error", "y"),
         ("note", "x"),
     ] {
         assert_eq!(column(&ran.out, name), [value], "{name}");

@@ -1,9 +1,11 @@
 //! `listen`, `log --deliveries` and `replay`: the real program, called by real requests.
 
 use std::collections::BTreeSet;
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json as value};
 
@@ -200,6 +202,76 @@ fn the_sandbox_calls_and_is_asked() {
         "{line}"
     );
     listener.line_with("asked: ");
+}
+
+#[test]
+fn a_reader_that_does_not_read_keeps_nothing_from_being_received_and_no_signal_from_ending_it() {
+    let peer = Peer::start(vec![json(ACTIVE)]);
+    let place = Place::with_shop(&peer.url);
+    let mut child = place
+        .command(&["listen", "--bind", "127.0.0.1:0", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    // The first line only: from then on the pipe fills.
+    let mut stdout = child.stdout.take().unwrap();
+    let mut first = Vec::new();
+    while first.last() != Some(&b'\n') {
+        let mut byte = [0];
+        stdout.read_exact(&mut byte).unwrap();
+        first.push(byte[0]);
+    }
+    let first: Value = serde_json::from_slice(&first).unwrap();
+    let url = first["url"].as_str().unwrap();
+    const CALLBACKS: usize = 1_000;
+    std::thread::scope(|scope| {
+        for client in 0..4 {
+            scope.spawn(move || {
+                for number in 0..CALLBACKS / 4 {
+                    let id = format!("{}-{client}-{number}", "K".repeat(150));
+                    let target = format!("/callbacks/shop?transactionKey={id}");
+                    let answer = send(url, "GET", &target, "", "");
+                    assert_eq!(answer.map(|(status, _)| status), Some(200));
+                }
+            });
+        }
+    });
+    assert_eq!(send(url, "GET", "/heartbeat", "", "").unwrap().0, 200);
+    let told = Instant::now();
+    let process = i32::try_from(child.id()).unwrap();
+    let process = rustix::process::Pid::from_raw(process).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(told.elapsed() < Duration::from_secs(5), "it waited");
+    let kept = place.run(&["log", "--deliveries", "--json", "--limit", "100000"]);
+    assert_eq!(kept.objects().len(), CALLBACKS);
+}
+
+#[test]
+fn a_reader_that_has_gone_is_told_of_once_and_callbacks_are_received_all_the_same() {
+    let peer = Peer::start(vec![json(ACTIVE)]);
+    let place = Place::with_shop(&peer.url);
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full");
+    let full = full.unwrap();
+    let mut child = place
+        .command(&["listen", "--bind", "127.0.0.1:0"])
+        .stdout(full)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let stderr = child.stderr.take().unwrap();
+    let mut lines = BufReader::new(stderr).lines().map(Result::unwrap);
+    let said = lines.next().unwrap();
+    assert!(
+        said.contains("nothing more is printed (No space left"),
+        "{said}"
+    );
+    let process = i32::try_from(child.id()).unwrap();
+    let process = rustix::process::Pid::from_raw(process).unwrap();
+    rustix::process::kill_process(process, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert_eq!(lines.count(), 0, "it is said once");
 }
 
 /// Kills `listen` again and again while clients call it: what was answered 200 is in the ledger.

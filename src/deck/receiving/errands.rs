@@ -203,7 +203,7 @@ impl Shared {
     ) {
         let tried = self.attempt_within(delivery, id, held_until, u32::MAX, &leaving);
         if let Some(after) = tried.await {
-            self.tell_of(after).await;
+            self.tell_of(after);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::ledger::DeliveryQuery;
 use crate::net::Event;
 
 /// So many are told in one go; the console's list is no longer, so that it has no gaps.
-const PAGE: usize = 512;
+const PAGE: usize = crate::net::events::ROOM;
 /// The console is told no more often: of any flood it has the newest, and time to draw.
 const PACE: Duration = Duration::from_millis(250);
 /// So many deliveries with something due are looked at again.
@@ -71,6 +71,8 @@ struct Follower<'a> {
 impl Follower<'_> {
     /// Tells a page; whether there may be more at once.
     async fn tell(&mut self) -> bool {
+        // It is read after the wait: what is told is as new as it can be.
+        self.shared.gate.caught_up().await;
         let realm = Some(self.shared.realm.to_string());
         let query = DeliveryQuery {
             realm: realm.clone(),
@@ -103,7 +105,7 @@ impl Follower<'_> {
         for delivery in page.into_iter().rev() {
             self.last = delivery.id;
             self.note(&delivery);
-            self.shared.tell_of(delivery).await;
+            self.shared.tell_of(delivery);
         }
         full
     }
@@ -135,7 +137,7 @@ impl Follower<'_> {
             self.note(&now);
             if now != told {
                 self.shared.due.notify_waiters();
-                self.shared.tell_of(now).await;
+                self.shared.tell_of(now);
             }
         }
     }

@@ -109,9 +109,8 @@ impl Shared {
         }
     }
 
-    async fn tell_of(&self, delivery: Delivery) {
-        let event = Event::Delivery(Arc::new(delivery));
-        self.gate.tell_in_turn(event).await;
+    fn tell_of(&self, delivery: Delivery) {
+        self.gate.tell(Event::Delivery(Arc::new(delivery)));
     }
 }
 

@@ -51,7 +51,7 @@ impl Shared {
         let held_until = inbound.at.plus(RELAY_HOLD);
         let ledger = &self.asker.ledger;
         if let Ok(delivery) = ledger.tried_errand(errand.id, held_until, tried).await {
-            self.tell_of(delivery).await;
+            self.tell_of(delivery);
         }
         let reply = handed
             .result

@@ -40,9 +40,19 @@ impl State {
         Self { form, accounts }
     }
 
+    /// Whether the id is being typed.
+    pub fn types_id(&self) -> bool {
+        self.form.at == ID
+    }
+
+    pub fn account(&self) -> Option<&AccountId> {
+        let chosen = self.form.fields.get(ACCOUNT).map_or(0, Field::chosen);
+        self.accounts.get(chosen)
+    }
+
     /// What it makes, or errors beside its fields.
     pub fn submit(&mut self) -> Option<NewWatch> {
-        let chosen = self.form.fields.get(ACCOUNT).map_or(0, Field::chosen);
+        let account = self.account().cloned();
         let fields = &mut self.form.fields;
         let id = super::payment_id(fields[ID].typed());
         fields[ID].error = id.as_ref().err().cloned();
@@ -63,7 +73,7 @@ impl State {
             return None;
         }
         Some(NewWatch {
-            account: self.accounts.get(chosen)?.clone(),
+            account: account?,
             id: id.ok()?,
             expected,
             by: ExpectedBy::Form,

@@ -435,9 +435,15 @@ impl State {
     }
 
     fn undo(&mut self, hand: &mut Hand<'_>) {
-        let back = self.removed.pop_back().unwrap_or_default();
+        let mut back = self.removed.pop_back().unwrap_or_default();
+        // What was put on the list since is newer, and an account may have been removed.
+        back.retain(|(_, watched)| {
+            let store = &hand.store;
+            store.known(&watched.watch.account).is_some()
+                && !store.payments.iter().any(|other| other.is(&watched.key()))
+        });
         let text = match back.as_slice() {
-            [] => "no removal is left to be undone".into(),
+            [] => "nothing is left to be undone".into(),
             [(_, one)] => format!("{} is watched again", one.watch.id),
             all => format!("{} payments are watched again", all.len()),
         };
@@ -447,7 +453,6 @@ impl State {
             self.off.retain(|off| *off != key);
             self.leaving.remove(&key);
             hand.out.push(Effect::Watch(again(&watched.watch)));
-            hand.store.payments.retain(|other| !other.is(&key));
             watched.stir(hand.now);
             watched.is_stored = false;
             let at = at.min(hand.store.payments.len());

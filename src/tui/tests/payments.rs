@@ -513,7 +513,17 @@ fn each_removal_can_be_undone_the_latest_first() {
     assert_eq!(selected(&model), first, "not {then:?}");
     press(&mut model, "u", second(2));
     let shown = screen(&model, second(2), 120, 40);
-    assert!(shown.contains("no removal is left to be undone"), "{shown}");
+    assert!(shown.contains("nothing is left to be undone"), "{shown}");
+}
+
+#[test]
+fn undo_leaves_alone_what_was_put_on_the_list_again() {
+    let mut model = underpaid();
+    press(&mut model, "d", second(1));
+    press(&mut model, "aLIVE-1<enter>", second(1));
+    let again = model.store.payments[0].clone();
+    press(&mut model, "u", second(2));
+    assert_eq!(model.store.payments, [again]);
 }
 
 #[test]
@@ -571,6 +581,13 @@ fn orders_pasted_into_the_form_that_types_one_are_all_watched() {
         matches!(model.overlay, Overlay::AddWatch(_)),
         "one id alone is typed into it"
     );
+    press(&mut model, "<tab>", second(1));
+    update(&mut model, second(1), Msg::Paste("1,250,000".into()));
+    assert!(
+        matches!(model.overlay, Overlay::AddWatch(_)),
+        "an amount is no list"
+    );
+    assert_eq!(model.store.payments.len(), 2);
 }
 
 #[test]

@@ -35,7 +35,8 @@ impl State {
         // A filter must be seen as long as it hides something.
         let filters = typing || !self.filter.is_empty();
         let head = area.height >= 14 || (area.height >= 4 && filters);
-        let free = area.height.saturating_sub(u16::from(head) + cells(len) + 1);
+        let used = cells(len).saturating_add(u16::from(head) + 1);
+        let free = area.height.saturating_sub(used);
         let detail = if least > 0 {
             free.clamp(least, 16.max(least))
         } else {
