@@ -60,13 +60,18 @@ impl Heart {
             refused.headers_mut().insert(header::ALLOW, allowed);
             return refused;
         }
-        let pulse = request.headers().get(PULSE);
-        if let Some(pulse) = pulse {
+        if let Some(pulse) = request.headers().get(PULSE) {
             let mut beat = self.beat.lock().unwrap_or_else(PoisonError::into_inner);
             // Somebody else's pulse is nobody's business.
-            beat.felt |= beat.pulse.as_deref().map(str::as_bytes) == Some(pulse.as_bytes());
+            if beat.pulse.as_deref().map(str::as_bytes) == Some(pulse.as_bytes()) {
+                beat.felt = true;
+                return text(StatusCode::OK, "alive\n");
+            }
         }
-        text(StatusCode::OK, "alive\n")
+        match &*self.tell.borrow() {
+            Listening::Down { .. } => text(StatusCode::SERVICE_UNAVAILABLE, "down\n"),
+            Listening::Up { .. } | Listening::Off => text(StatusCode::OK, "alive\n"),
+        }
     }
 
     /// Calls itself again and again, until aborted.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use rustix::termios::{Action, QueueSelector, tcflow, tcflush};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use tokio::sync::mpsc;
 
@@ -34,6 +35,9 @@ const LOG_FIRST: usize = 200;
 const MESSAGES_A_FRAME: usize = 256;
 /// How long the ledger may take to write its last rows when the console is left.
 const CLOSING: Duration = Duration::from_secs(2);
+
+/// How long the screen may take to hear a signal before what it waits with is thrown away.
+const UNBLOCK_AFTER: Duration = Duration::from_millis(200);
 
 /// What the console runs on.
 pub struct Start {
@@ -133,6 +137,7 @@ struct Console {
 impl Console {
     async fn run(mut self, opening: Opening, effects: &mut Vec<Effect>) -> io::Result<Ended> {
         let mut tasks = Tasks::default();
+        let unblocking = tokio::spawn(unblock(Signals::new()?));
         let (opened_to, mut opened) = mpsc::channel(1);
         tasks.start(opening.open(self.messages.clone(), opened_to));
         let mut deck: Option<Arc<Deck>> = None;
@@ -187,6 +192,7 @@ impl Console {
         };
         // The screen first: what follows may take a moment.
         drop(self.entered);
+        unblocking.abort();
         let _ = tokio::time::timeout(CLOSING, tasks.stop()).await;
         // Nobody hears any more what is told: whoever tells must not wait for that.
         drop(self.inbox);
@@ -196,6 +202,20 @@ impl Console {
             let _ = tokio::time::timeout(CLOSING, deck.ledger().flush()).await;
         }
         Ok(ended)
+    }
+}
+
+/// After a signal, throws away what the terminal does not take: the screen's thread waits in a write until it is taken,
+/// and would hear no signal.
+async fn unblock(mut signals: Signals) -> ! {
+    signals.any().await;
+    loop {
+        tokio::time::sleep(UNBLOCK_AFTER).await;
+        let terminal = io::stdout();
+        let _ = tcflush(&terminal, QueueSelector::OFlush);
+        // Who waits is woken only by output that begins again.
+        let _ = tcflow(&terminal, Action::OOff);
+        let _ = tcflow(&terminal, Action::OOn);
     }
 }
 

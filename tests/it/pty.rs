@@ -3,7 +3,8 @@
 use std::process::Command;
 use std::time::Duration;
 
-use rustix::process::Signal;
+use portable_pty::PtySize;
+use rustix::process::{Signal, kill_process, test_kill_process};
 
 use crate::payer::Payer;
 use crate::peer::{Peer, json};
@@ -87,6 +88,31 @@ fn the_terminal_comes_back_after_a_signal() {
         terminal.signal(signal);
         given_back(terminal, 130);
     }
+}
+
+#[test]
+fn a_signal_ends_the_console_while_the_terminal_takes_no_output() {
+    let terminal = console(&Place::new(), (200, 60));
+    terminal.frozen(|master, pid| {
+        // The frames of these fill the terminal many times over.
+        for round in 0..40 {
+            let rows = 40 + round % 20;
+            let size = PtySize {
+                rows,
+                cols: 200,
+                ..PtySize::default()
+            };
+            master.resize(size).unwrap();
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        kill_process(pid, Signal::TERM).unwrap();
+        let has_ended = (0..500).any(|_| {
+            std::thread::sleep(Duration::from_millis(20));
+            test_kill_process(pid).is_err()
+        });
+        assert!(has_ended, "it still waits for the terminal");
+    });
+    given_back(terminal, 130);
 }
 
 #[test]

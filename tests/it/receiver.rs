@@ -655,6 +655,12 @@ async fn what_cannot_be_kept_is_to_come_again() {
         panic!()
     };
     assert!(why.starts_with("callbacks cannot be kept: "), "{why}");
+    let heartbeat = hear(
+        house.address(),
+        b"GET /heartbeat HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
+    )
+    .await;
+    assert_eq!(status(&heartbeat), 503, "{heartbeat}");
 }
 
 #[tokio::test]

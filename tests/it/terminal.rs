@@ -85,6 +85,14 @@ fn size((cols, rows): (u16, u16)) -> PtySize {
 }
 
 impl Terminal {
+    /// Reads nothing while the closure runs: what the program writes stays in the terminal until that is full.
+    pub fn frozen<T>(&self, during: impl FnOnce(&dyn MasterPty, Pid) -> T) -> T {
+        let unread = self.shared.lock();
+        let result = during(self.master.as_ref(), self.pid);
+        drop(unread);
+        result
+    }
+
     /// Starts a command, with the environment it names and no other, in a terminal of so many columns and rows.
     pub fn start(command: &Command, columns_and_rows: (u16, u16)) -> Self {
         let pair = native_pty_system().openpty(size(columns_and_rows)).unwrap();
