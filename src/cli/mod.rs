@@ -422,7 +422,7 @@ async fn warnings(deck: &Deck) -> Vec<String> {
             to.display()
         )),
         Status::Degraded { why } => Some(format!(
-            "the ledger cannot be written ({why}): nothing is kept, and nonces and rate budget are not shared with other tilldecks"
+            "the ledger cannot be written ({why}): nothing is kept, and only the simulator is asked"
         )),
     };
     let clock = deck.clock_ahead();

@@ -31,7 +31,6 @@ pub(super) struct Opened {
 /// Why a file cannot be used.
 enum Refusal {
     Damaged(String),
-    Newer(String),
     Trouble(String),
 }
 
@@ -65,11 +64,11 @@ fn open_file(
     if let Some((file, why)) = damaged
         && identity(&path) == Some(file)
     {
-        status = set_aside(&path, "damaged", why, clock)?;
+        status = set_aside(&path, why, clock)?;
     }
     loop {
         private_file(&path).map_err(|error| error.to_string())?;
-        let (kind, why) = match connect(&path) {
+        let why = match connect(&path) {
             Ok(conn) => {
                 return Ok(Opened {
                     conn,
@@ -78,13 +77,12 @@ fn open_file(
                 });
             }
             Err(Refusal::Trouble(why)) => return Err(why),
-            Err(Refusal::Damaged(why)) => ("damaged", why),
-            Err(Refusal::Newer(why)) => ("newer", why),
+            Err(Refusal::Damaged(why)) => why,
         };
         if status != Status::Ready {
             return Err(why);
         }
-        status = set_aside(&path, kind, why, clock)?;
+        status = set_aside(&path, why, clock)?;
     }
 }
 
@@ -104,8 +102,9 @@ fn connect(path: &Path) -> Result<Connection, Refusal> {
         return Err(Refusal::Damaged("it is not a ledger".into()));
     }
     if version > schema::NEWEST {
-        return Err(Refusal::Newer(format!(
-            "it has version {version}, made by a newer tilldeck; this one knows {}",
+        // What a newer one knows must stay known: watches, nonces, and what is owed to shops.
+        return Err(Refusal::Trouble(format!(
+            "it was written by a newer tilldeck (version {version}, this one knows {}); update this one",
             schema::NEWEST
         )));
     }
@@ -149,7 +148,7 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
 }
 
 /// Moves the file and its companions out of the way.
-fn set_aside(path: &Path, kind: &str, why: String, clock: &Clock) -> Result<Status, String> {
+fn set_aside(path: &Path, why: String, clock: &Clock) -> Result<Status, String> {
     let stamp: String = clock.now().wall.date_and_clock(&jiff::tz::TimeZone::UTC);
     let stamp = stamp.replace(['-', ':'], "").replace(' ', "-");
     let named = |number: u32| {
@@ -158,7 +157,7 @@ fn set_aside(path: &Path, kind: &str, why: String, clock: &Clock) -> Result<Stat
         } else {
             format!("-{number}")
         };
-        path.with_file_name(format!("{FILE}.{kind}-{stamp}{again}"))
+        path.with_file_name(format!("{FILE}.damaged-{stamp}{again}"))
     };
     let to = (1..1000)
         .map(named)

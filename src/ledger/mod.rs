@@ -72,7 +72,7 @@ pub enum Status {
         why: String,
     },
     /// What is new is not kept beyond this run, and other processes cannot be coordinated with: they share
-    /// neither nonces nor the rate budget with this one.
+    /// neither nonces nor the rate budget with this one. So only the simulator is asked.
     Degraded {
         /// What is wrong, and with which folder.
         why: String,

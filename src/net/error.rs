@@ -119,7 +119,9 @@ pub enum NetError {
     #[error("the request was called off before its reply came; it may have been carried out")]
     CalledOff,
     /// The slots could not be counted, so nothing was sent.
-    #[error("the rate budget cannot be counted, so nothing was sent: {0}")]
+    #[error(
+        "the ledger cannot be written, and without it neither the rate budget nor nonces are shared with other tilldecks; nothing was sent: {0}"
+    )]
     Uncounted(String),
     /// The call could not be authorised.
     #[error("{0}")]
@@ -217,7 +219,7 @@ impl NetError {
                 "another program may be spending with these credentials; nothing is sent until then".to_owned(),
             ),
             Self::CalledOff => (ProblemKind::Interrupted, String::new()),
-            Self::Uncounted(_) => (ProblemKind::Local, "`tilldeck --state-dir` can name another folder".to_owned()),
+            Self::Uncounted(_) => (ProblemKind::Local, "make room, or name another folder with --state-dir".to_owned()),
             Self::Unprepared(_) => (ProblemKind::Budget, "wait until the budget is freer, then try again".to_owned()),
             Self::Unauthorised(problem) => {
                 let own = format!("account {account}: ");

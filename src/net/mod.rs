@@ -24,9 +24,9 @@ pub use http::{Http, Timeouts};
 
 use crate::clock::Clock;
 use crate::domain::{
-    Account, AccountId, BudgetGauge, Now, RequestId, Secret, Waiting, WallTime, inert,
+    Account, AccountId, BudgetGauge, Environment, Now, RequestId, Secret, Waiting, WallTime, inert,
 };
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Status};
 
 /// A boxed future, for traits that are used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -274,9 +274,13 @@ impl Session {
         let gate = &self.gate;
         let mut unprepared = 0;
         let (slot, sealed) = loop {
+            self.must_be_shared().await?;
             authorise.prepare(call, how).await?;
             let slot = budget::take(self, call, how).await?;
-            match authorise.authorise(call).await {
+            let authorised = authorise.authorise(call).await;
+            // What slot or nonce could not be written is known to nobody else, and is not used.
+            self.must_be_shared().await?;
+            match authorised {
                 Ok(_) if slot.has_lapsed(gate.clock.now()) => {}
                 Ok(sealed) => break (slot, sealed),
                 Err(NetError::Unprepared(_)) if unprepared < UNPREPARED_MAX => unprepared += 1,
@@ -330,6 +334,23 @@ impl Session {
             result: tried.result,
             token: sealed.token,
         })
+    }
+
+    /// Without the ledger, neither slots nor nonces are shared with other processes: then only the simulator is asked.
+    async fn must_be_shared(&self) -> Result<(), NetError> {
+        if self.account.environment == Environment::Embedded {
+            return Ok(());
+        }
+        let ledger = &self.gate.ledger;
+        let Status::Degraded { .. } = ledger.status().await else {
+            return Ok(());
+        };
+        // It may be writable again, and nothing else may be written for long.
+        ledger.try_again().await;
+        match ledger.status().await {
+            Status::Degraded { why } => Err(NetError::Uncounted(why)),
+            Status::Opening | Status::Ready | Status::SetAside { .. } => Ok(()),
+        }
     }
 
     /// A request of this session that waits.

@@ -360,7 +360,7 @@ async fn follow_ledger(ledger: crate::ledger::Ledger, messages: mpsc::Sender<Msg
             Status::Degraded { why } => (
                 Level::Error,
                 format!(
-                    "the ledger cannot be written ({why}): nothing is kept, and other tilldecks are not seen"
+                    "the ledger cannot be written ({why}): nothing is kept, and only the simulator is asked"
                 ),
             ),
         };

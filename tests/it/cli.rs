@@ -751,17 +751,18 @@ fn an_interrupted_command_says_so() {
 }
 
 #[test]
-fn a_ledger_that_cannot_be_written_is_told() {
+fn without_a_ledger_that_can_be_written_nothing_is_sent() {
     let peer = Peer::start(vec![ok(FINALIZED)]);
     let place = Place::with_shop(&peer.url);
     std::fs::write(place.state(), "a file where the folder belongs").unwrap();
     let ran = place.run(&["check", "A", "--json"]);
-    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ran.code, 2, "{ran:?}");
     assert!(
         ran.err.contains("warning: the ledger cannot be written"),
         "{ran:?}"
     );
-    assert_eq!(ran.object()["state"], "FINALIZED");
+    assert_eq!(ran.object()["error"]["kind"], "local");
+    assert_eq!(peer.requests().len(), 0);
 }
 
 #[test]

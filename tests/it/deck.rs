@@ -10,7 +10,6 @@ use tilldeck::domain::{
     AccountId, Amount, Answer, Currency, LinkRequest, Op, PaymentId, PaymentState, Problem,
     ProblemKind, RequestId, WallTime,
 };
-use tilldeck::ledger::Status;
 use tilldeck::net::{Event, How, Timeouts};
 use tilldeck::providers::SPECS;
 
@@ -99,7 +98,8 @@ const SHORT: Timeouts = Timeouts {
 #[tokio::test]
 async fn a_time_out_names_the_account_and_says_what_is_safe() {
     let peer = Peer::start(vec![Act::Silence]);
-    let bench = open(&Place::with_shop(&peer.url), SHORT).await;
+    let place = Place::with_shop(&peer.url);
+    let bench = open(&place, SHORT).await;
     let problem = ask(&bench, check("A-17")).await.unwrap_err();
     assert_eq!(problem.kind, ProblemKind::Unreachable);
     assert!(
@@ -182,7 +182,8 @@ async fn a_nonce_is_stored_before_it_is_sent() {
 #[tokio::test]
 async fn after_a_lost_reply_the_next_nonce_is_higher() {
     let peer = Peer::start(vec![Act::Reset, json(ACTIVE)]);
-    let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+    let place = Place::with_shop(&peer.url);
+    let bench = open(&place, Timeouts::default()).await;
     ask(&bench, check("A")).await.unwrap();
     let nonces = nonces(&peer);
     assert!(nonces.len() == 2 && nonces[1] > nonces[0], "{nonces:?}");
@@ -191,11 +192,13 @@ async fn after_a_lost_reply_the_next_nonce_is_higher() {
 #[tokio::test]
 async fn a_refused_nonce_is_tried_once_more_and_then_both_causes_are_named() {
     let peer = Peer::start(vec![json(REFUSED), json(ACTIVE)]);
-    let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+    let place = Place::with_shop(&peer.url);
+    let bench = open(&place, Timeouts::default()).await;
     ask(&bench, check("A")).await.unwrap();
     assert_eq!(peer.requests().len(), 2);
     let peer = Peer::start(vec![json(REFUSED)]);
-    let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+    let place = Place::with_shop(&peer.url);
+    let bench = open(&place, Timeouts::default()).await;
     let problem = ask(&bench, check("A")).await.unwrap_err();
     assert_eq!(
         (problem.kind, peer.requests().len()),
@@ -211,7 +214,8 @@ async fn a_refused_nonce_is_tried_once_more_and_then_both_causes_are_named() {
 #[tokio::test]
 async fn calls_of_one_key_go_out_one_after_another() {
     let peer = Peer::start(vec![json(ACTIVE)]);
-    let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+    let place = Place::with_shop(&peer.url);
+    let bench = open(&place, Timeouts::default()).await;
     let asks: Vec<_> = (0..16).map(|_| ask(&bench, check("A"))).collect();
     let mut set = Vec::new();
     for asked in asks {
@@ -257,14 +261,16 @@ async fn join_all<T>(futures: Vec<impl Future<Output = T>>) -> Vec<T> {
 #[tokio::test]
 async fn a_write_is_not_repeated_after_a_lost_reply() {
     let peer = Peer::start(vec![Act::Reset]);
-    let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+    let place = Place::with_shop(&peer.url);
+    let bench = open(&place, Timeouts::default()).await;
     let problem = ask(&bench, Op::CreatePaymentToken).await.unwrap_err();
     assert_eq!(
         (problem.kind, peer.requests().len()),
         (ProblemKind::Unreachable, 1)
     );
     let peer = Peer::start(vec![reply("503 Busy", "", ""), json("{}")]);
-    let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+    let place = Place::with_shop(&peer.url);
+    let bench = open(&place, Timeouts::default()).await;
     ask(&bench, Op::CreatePaymentToken).await.unwrap_err();
     assert_eq!(peer.requests().len(), 1);
 }
@@ -276,11 +282,12 @@ async fn a_passing_failure_of_a_read_is_waited_out_and_retry_after_is_obeyed() {
         reply("429 Slow", "Retry-After: 1\r\n", ""),
         json(ACTIVE),
     ]);
+    let place = Place::with_shop(&peer.url);
     let Bench {
         deck,
         hand,
         mut events,
-    } = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+    } = open(&place, Timeouts::default()).await;
     let how = How {
         request: RequestId(1),
         background: false,
@@ -325,7 +332,8 @@ async fn a_clock_ahead_of_the_providers_is_told() {
     };
     for (ahead, told) in [(-30, false), (0, false), (2, false), (4, true), (60, true)] {
         let peer = Peer::start(vec![dated(ahead)]);
-        let mut bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+        let place = Place::with_shop(&peer.url);
+        let mut bench = open(&place, Timeouts::default()).await;
         ask(&bench, check("A")).await.unwrap();
         let mut warned = false;
         while let Some(event) = bench.events.try_recv() {
@@ -338,7 +346,8 @@ async fn a_clock_ahead_of_the_providers_is_told() {
 #[tokio::test]
 async fn every_exchange_is_recorded_and_published() {
     let peer = Peer::start(vec![Act::Reset, json(ACTIVE)]);
-    let mut bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+    let place = Place::with_shop(&peer.url);
+    let mut bench = open(&place, Timeouts::default()).await;
     ask(&bench, check("A")).await.unwrap();
     bench.deck.ledger().flush().await;
     let mut published = Vec::new();
@@ -365,19 +374,38 @@ async fn every_exchange_is_recorded_and_published() {
 }
 
 #[tokio::test]
-async fn a_state_folder_that_cannot_be_used_degrades_and_the_answer_still_comes() {
+async fn without_a_ledger_no_nonce_is_sent_and_no_slot_is_used() {
     let peer = Peer::start(vec![json(ACTIVE)]);
     let place = Place::with_shop(&peer.url);
     std::fs::write(place.state(), "a file where the folder belongs").unwrap();
     let bench = open(&place, Timeouts::default()).await;
+    for _ in 0..2 {
+        let refused = ask(&bench, check("A")).await.unwrap_err();
+        assert_eq!(refused.kind, ProblemKind::Local);
+        assert!(refused.message.contains("nothing was sent"), "{refused:?}");
+        assert!(refused.hint.contains("--state-dir"), "{refused:?}");
+    }
+    assert_eq!(peer.requests().len(), 0);
+
+    // One that goes away while the program runs is missed before the next request.
+    let place = Place::with_shop(&peer.url);
+    let bench = open(&place, Timeouts::default()).await;
     ask(&bench, check("A")).await.unwrap();
-    ask(&bench, check("A")).await.unwrap();
-    assert!(matches!(
-        bench.deck.ledger().status().await,
-        Status::Degraded { .. }
-    ));
-    let nonces = nonces(&peer);
-    assert!(nonces[1] > nonces[0]);
+    std::fs::remove_dir_all(place.state()).unwrap();
+    std::fs::write(place.state(), "a file where the folder belongs").unwrap();
+    let refused = ask(&bench, check("A")).await.unwrap_err();
+    assert_eq!(refused.kind, ProblemKind::Local);
+    assert_eq!(peer.requests().len(), 1);
+}
+
+#[tokio::test]
+async fn without_a_ledger_the_sandbox_goes_on() {
+    let place = Place::new();
+    std::fs::write(place.state(), "a file where the folder belongs").unwrap();
+    let bench = open(&place, Timeouts::default()).await;
+    let kanga = AccountId::new("kanga").unwrap();
+    let answer = bench.deck.ask(&kanga, Op::Verify, how()).await;
+    assert_eq!(answer, Ok(Answer::Verified));
 }
 
 #[tokio::test]
@@ -527,7 +555,8 @@ async fn verification_survives_the_process_and_an_unknown_id_proves_the_key() {
 #[tokio::test]
 async fn what_is_called_off_is_recorded_all_the_same() {
     let peer = Peer::start(vec![Act::Silence]);
-    let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+    let place = Place::with_shop(&peer.url);
+    let bench = open(&place, Timeouts::default()).await;
     {
         let sent = async {
             while peer.requests().is_empty() {

@@ -56,7 +56,8 @@ async fn verdict(deck: &Deck, payment: &str) -> PaymentVerdict {
 #[tokio::test]
 async fn a_link_sets_what_its_payment_is_compared_with() {
     let peer = Peer::start(vec![json(FINALIZED)]);
-    let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+    let place = Place::with_shop(&peer.url);
+    let bench = open(&place, Timeouts::default()).await;
     let deck = &bench.deck;
     assert_eq!(verdict(deck, "OTHER").await, PaymentVerdict::NotCompared);
     deck.ask(&shop(), link("A-17", "249.00", false), how())
@@ -78,7 +79,8 @@ async fn a_link_sets_what_its_payment_is_compared_with() {
 async fn a_link_for_an_id_that_expects_another_sum_is_refused_until_it_is_insisted_on() {
     let open_payment = FINALIZED.replace("FINALIZED", "ACTIVE");
     let peer = Peer::start(vec![json(&open_payment)]);
-    let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+    let place = Place::with_shop(&peer.url);
+    let bench = open(&place, Timeouts::default()).await;
     let deck = &bench.deck;
     let ask = async |amount, replace| {
         deck.ask(&shop(), link("A-17", amount, replace), how())
@@ -117,7 +119,8 @@ async fn a_link_for_an_id_that_expects_another_sum_is_refused_until_it_is_insist
 async fn a_link_for_a_payment_that_is_over_is_refused_even_if_it_is_insisted_on() {
     for state in ["FINALIZED", "CANCELED", "FAILED"] {
         let peer = Peer::start(vec![json(&FINALIZED.replace("FINALIZED", state))]);
-        let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+        let place = Place::with_shop(&peer.url);
+        let bench = open(&place, Timeouts::default()).await;
         check(&bench.deck, "A-17").await;
         for insist in [false, true] {
             let refused = bench
@@ -210,7 +213,8 @@ async fn a_state_is_shown_whatever_the_amount_looks_like() {
         let body =
             format!(r#"{{"result":"ok","currency":"EMT","amount":{amount},"state":"FINALIZED"}}"#);
         let peer = Peer::start(vec![json(&body)]);
-        let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+        let place = Place::with_shop(&peer.url);
+        let bench = open(&place, Timeouts::default()).await;
         let payment = check(&bench.deck, "A-17").await;
         assert_eq!(payment.state.as_str(), "FINALIZED", "{body}");
         assert_eq!(payment.verdict(Some(&hundred)), verdict, "{body}");
@@ -224,7 +228,8 @@ async fn a_state_is_shown_whatever_the_amount_looks_like() {
         r#"{"result":"ok","currency":"E M T","amount":"100","state":"FINALIZED"}"#,
     ] {
         let peer = Peer::start(vec![json(missing)]);
-        let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+        let place = Place::with_shop(&peer.url);
+        let bench = open(&place, Timeouts::default()).await;
         let payment = check(&bench.deck, "A-17").await;
         assert_ne!(
             payment.verdict(Some(&hundred)).paid(),
@@ -238,7 +243,8 @@ async fn a_state_is_shown_whatever_the_amount_looks_like() {
 async fn one_odd_price_does_not_hide_the_others() {
     let body = r#"{"BTC":"0.0015","DOGE":null,"ETH":"1.2E-7","E M T":"1","LTC":3,"XRP":"about 5"}"#;
     let peer = Peer::start(vec![json(body)]);
-    let bench = open(&Place::with_shop(&peer.url), Timeouts::default()).await;
+    let place = Place::with_shop(&peer.url);
+    let bench = open(&place, Timeouts::default()).await;
     let op = Op::Estimate {
         token: Currency::new("EMT").unwrap(),
         quantity: Amount::typed("10").unwrap(),

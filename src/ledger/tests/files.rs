@@ -82,15 +82,8 @@ async fn a_file_damaged_while_open_is_replaced() {
 }
 
 #[tokio::test]
-async fn a_file_from_a_newer_version_or_another_program_is_set_aside() {
-    for (sql, kind) in [
-        (
-            "PRAGMA user_version = 99; PRAGMA application_id = 0x7464636b; CREATE TABLE a (b)",
-            "newer",
-        ),
-        ("CREATE TABLE a (b)", "damaged"),
-        ("PRAGMA application_id = 7", "damaged"),
-    ] {
+async fn a_file_from_another_program_is_set_aside() {
+    for sql in ["CREATE TABLE a (b)", "PRAGMA application_id = 7"] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("ledger.db");
         Connection::open(&path).unwrap().execute_batch(sql).unwrap();
@@ -98,10 +91,7 @@ async fn a_file_from_a_newer_version_or_another_program_is_set_aside() {
         match ledger.status().await {
             Status::SetAside { to, .. } => {
                 let name = to.file_name().unwrap().to_str().unwrap();
-                assert!(
-                    name.starts_with(&format!("ledger.db.{kind}-2026")),
-                    "{name}"
-                );
+                assert!(name.starts_with("ledger.db.damaged-2026"), "{name}");
                 let old = Connection::open(&to).unwrap();
                 let tables: i64 = old
                     .query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))
@@ -111,6 +101,27 @@ async fn a_file_from_a_newer_version_or_another_program_is_set_aside() {
             other => panic!("{sql}: {other:?}"),
         }
     }
+}
+
+#[tokio::test]
+async fn a_file_from_a_newer_version_is_left_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    let sql = "PRAGMA user_version = 99; PRAGMA application_id = 0x7464636b; CREATE TABLE a (b)";
+    Connection::open(&path).unwrap().execute_batch(sql).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let ledger = start(folder.path());
+    let Status::Degraded { why } = ledger.status().await else {
+        panic!()
+    };
+    assert!(why.contains("written by a newer tilldeck"), "{why}");
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    let names = std::fs::read_dir(folder.path()).unwrap();
+    let aside = names.filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name();
+        name.to_string_lossy().starts_with("ledger.db.")
+    });
+    assert_eq!(aside.count(), 0);
 }
 
 #[tokio::test]
