@@ -8,13 +8,16 @@ mod requests;
 mod tasks;
 pub mod terminal;
 
+use std::future::poll_fn;
 use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use rustix::termios::{Action, QueueSelector, tcflow, tcflush};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGABRT, SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
@@ -68,7 +71,7 @@ pub enum Ended {
 /// If there is no terminal, or it goes away.
 pub fn run(mut start: Start) -> io::Result<Ended> {
     let early = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    for signal in ENDING {
         signal_hook::flag::register(signal, early.clone())?;
     }
     let mut entered = Entered::new(start.model.mouse_wanted())?;
@@ -381,29 +384,33 @@ async fn follow_ledger(ledger: crate::ledger::Ledger, messages: mpsc::Sender<Msg
     }
 }
 
-/// Signals that end the console.
-struct Signals {
-    interrupt: tokio::signal::unix::Signal,
-    terminate: tokio::signal::unix::Signal,
-    hang_up: tokio::signal::unix::Signal,
-}
+/// Signals that end the console: all that end a process by themselves and can be heard.
+const ENDING: [i32; 8] = [
+    SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGABRT, SIGALRM, SIGUSR1, SIGUSR2,
+];
+
+struct Signals(Vec<Signal>);
 
 impl Signals {
     fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hang_up: signal(SignalKind::hangup())?,
-        })
+        let kinds = ENDING.map(SignalKind::from_raw);
+        kinds
+            .into_iter()
+            .map(signal)
+            .collect::<io::Result<_>>()
+            .map(Self)
     }
 
     async fn any(&mut self) -> Ended {
-        tokio::select! {
-            _ = self.interrupt.recv() => Ended::Interrupted,
-            _ = self.terminate.recv() => Ended::Interrupted,
-            _ = self.hang_up.recv() => Ended::Interrupted,
-        }
+        poll_fn(|context| {
+            let mut all = self.0.iter_mut();
+            if all.any(|signal| signal.poll_recv(context).is_ready()) {
+                Poll::Ready(Ended::Interrupted)
+            } else {
+                Poll::Pending
+            }
+        })
+        .await
     }
 }
 

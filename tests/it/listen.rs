@@ -204,6 +204,20 @@ fn the_sandbox_calls_and_is_asked() {
     listener.line_with("asked: ");
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_crash_writes_no_core_file() {
+    let peer = Peer::start(vec![json(ACTIVE)]);
+    let place = Place::with_shop(&peer.url);
+    let listener = Listener::start(&place, &[]);
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", listener.id())).unwrap();
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    let core: Vec<&str> = core.unwrap().split_whitespace().collect();
+    assert_eq!(core[4..6], ["0", "0"], "{limits}");
+}
+
 /// More than a pipe holds, and more than wait for its reader.
 const CALLBACKS: usize = 1_000;
 

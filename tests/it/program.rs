@@ -210,6 +210,11 @@ impl Listener {
         self.errors.try_iter().collect()
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
         let process = i32::try_from(self.child.id()).unwrap();

@@ -82,7 +82,16 @@ fn the_terminal_comes_back_after_ctrl_c_wherever_it_is_pressed() {
 
 #[test]
 fn the_terminal_comes_back_after_a_signal() {
-    for signal in [Signal::TERM, Signal::INT, Signal::HUP] {
+    for signal in [
+        Signal::TERM,
+        Signal::INT,
+        Signal::HUP,
+        Signal::QUIT,
+        Signal::ABORT,
+        Signal::ALARM,
+        Signal::USR1,
+        Signal::USR2,
+    ] {
         let place = Place::new();
         let terminal = console(&place, (80, 24));
         terminal.signal(signal);
