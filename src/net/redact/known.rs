@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
@@ -22,12 +22,41 @@ const PASSING_MAX: usize = 48;
 
 struct Known {
     value: Secret,
-    forms: Vec<Secret>,
+    forms: Arc<[Secret]>,
     name: &'static str,
     passing: bool,
 }
 
-static KNOWN: RwLock<Vec<Known>> = RwLock::new(Vec::new());
+static KNOWN: RwLock<Register> = RwLock::new(Register {
+    values: Vec::new(),
+    longest_first: Vec::new(),
+});
+
+/// All that is known.
+struct Register {
+    values: Vec<Known>,
+    /// Which form of which value: a secret may begin with another one.
+    longest_first: Vec<(Arc<[Secret]>, usize, &'static str)>,
+}
+
+impl Register {
+    fn sort(&mut self) {
+        let forms = self.values.iter().flat_map(|known| {
+            let each = 0..known.forms.len();
+            each.map(|at| (known.forms.clone(), at, known.name))
+        });
+        self.longest_first = forms.collect();
+        let length = |(forms, at, _): &(Arc<[Secret]>, usize, _)| forms[*at].expose().len();
+        self.longest_first
+            .sort_by_key(|form| std::cmp::Reverse(length(form)));
+    }
+
+    /// Each form with its value's name, the longest first.
+    fn forms(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        let all = self.longest_first.iter();
+        all.map(|(forms, at, name)| (forms[*at].expose(), *name))
+    }
+}
 
 /// Makes a configured secret known: from now on it is replaced by `<name>` wherever text leaves.
 pub fn learn(value: &Secret, name: &'static str) {
@@ -44,27 +73,29 @@ fn remember(value: &Secret, name: &'static str, passing: bool) {
         return;
     }
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
-    if let Some(at) = known.iter().position(|k| k.value == *value) {
-        let mut kept = known.remove(at);
+    let values = &mut known.values;
+    if let Some(at) = values.iter().position(|k| k.value == *value) {
+        let mut kept = values.remove(at);
         kept.passing &= passing;
-        known.push(kept);
+        values.push(kept);
         return;
     }
     let alike = |k: &Known| k.passing && k.name == name;
-    if known.iter().filter(|k| alike(k)).count() >= PASSING_MAX
-        && let Some(oldest) = known.iter().position(alike)
+    if values.iter().filter(|k| alike(k)).count() >= PASSING_MAX
+        && let Some(oldest) = values.iter().position(alike)
     {
-        known.remove(oldest);
+        values.remove(oldest);
     }
-    known.push(Known {
+    values.push(Known {
         value: value.clone(),
-        forms: forms(value.expose()),
+        forms: forms(value.expose()).into(),
         name,
         passing,
     });
+    known.sort();
 }
 
-/// What a value becomes in URLs, forms, JSON, HTML and headers, longest first.
+/// What a value becomes in URLs, forms, JSON, HTML and headers.
 fn forms(text: &str) -> Vec<Secret> {
     let escaped = |text: &str| {
         let json = serde_json::to_string(text).expect("text is JSON");
@@ -74,12 +105,42 @@ fn forms(text: &str) -> Vec<Secret> {
     let percent = utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let component = utf8_percent_encode(text, COMPONENT).to_string();
     let form = serde_urlencoded::to_string([("", text)]).unwrap_or_default();
+    let path = utf8_percent_encode(text, PATH).to_string();
+    let each_byte = |escape: fn(u8) -> String| text.bytes().map(escape).collect::<String>();
+    let each_char = |escape: fn(char) -> String| text.chars().map(escape).collect::<String>();
+    let numbered = |escape: fn(char) -> String| {
+        let kept = |c: char| c.is_ascii_alphanumeric();
+        let chars = text.chars();
+        chars
+            .map(|c| if kept(c) { c.to_string() } else { escape(c) })
+            .collect::<String>()
+    };
     let mut forms = vec![
         text.to_owned(),
+        // A value in a URL that is a value in a URL.
+        percent.replace('%', "%25"),
+        component.replace('%', "%25"),
+        path.replace('%', "%25"),
         lower_escapes(&percent),
         lower_escapes(&component),
+        lower_escapes(&path),
         percent,
         component,
+        path,
+        each_byte(|byte| format!("%{byte:02X}")),
+        each_byte(|byte| format!("%{byte:02x}")),
+        each_char(|c| unicode(c, false)),
+        each_char(|c| unicode(c, true)),
+        // As Go, Rails and .NET write JSON for web pages.
+        json_for_pages(&json, "<>&", false),
+        json_for_pages(&json, "<>&", true),
+        json_for_pages(&json, "<>&'+", false),
+        json_for_pages(&json, "<>&'+", true),
+        numbered(|c| format!("&#{};", u32::from(c))),
+        numbered(|c| format!("&#x{:x};", u32::from(c))),
+        numbered(|c| format!("&#x{:X};", u32::from(c))),
+        html(text, "&apos;"),
+        html(text, "&#39;").replace("&quot;", "&#34;"),
         form.trim_start_matches('=').to_owned(),
         // As PHP and Python write JSON unless told otherwise.
         ascii(&json.replace('/', r"\/")),
@@ -92,6 +153,12 @@ fn forms(text: &str) -> Vec<Secret> {
         html(text, "&#39;"),
         html(text, "&#x27;").replace('/', "&#x2F;"),
         json,
+        within_base64(text, 0),
+        within_base64(text, 1),
+        within_base64(text, 2),
+        url_safe(&within_base64(text, 0)),
+        url_safe(&within_base64(text, 1)),
+        url_safe(&within_base64(text, 2)),
         STANDARD.encode(text),
         STANDARD_NO_PAD.encode(text),
         URL_SAFE.encode(text),
@@ -99,7 +166,8 @@ fn forms(text: &str) -> Vec<Secret> {
         hex(text),
         hex(text).to_ascii_uppercase(),
     ];
-    forms.retain(|form| form.len() >= KNOWN_MIN);
+    // A few characters of base64 are part of many words.
+    forms.retain(|form| form.len() >= KNOWN_MIN.max(text.len()));
     forms.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     forms.dedup();
     forms.into_iter().map(Secret::new).collect()
@@ -116,6 +184,50 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'\'')
     .remove(b'(')
     .remove(b')');
+
+/// As [`COMPONENT`], in a path.
+const PATH: &AsciiSet = &COMPONENT.remove(b'/');
+
+/// `\u` and the number of each UTF-16 unit.
+fn unicode(c: char, capital: bool) -> String {
+    let units = c.encode_utf16(&mut [0; 2]).to_vec();
+    let escape = |unit: u16| {
+        if capital {
+            format!("\\u{unit:04X}")
+        } else {
+            format!("\\u{unit:04x}")
+        }
+    };
+    units.into_iter().map(escape).collect()
+}
+
+/// JSON in which these characters are escaped.
+fn json_for_pages(json: &str, escaped: &str, capital: bool) -> String {
+    let chars = json.chars();
+    chars
+        .map(|c| {
+            if escaped.contains(c) {
+                unicode(c, capital)
+            } else {
+                c.to_string()
+            }
+        })
+        .collect()
+}
+
+/// What can be seen of the text within base64 of a longer one, so many bytes after a group's begin.
+fn within_base64(text: &str, before: usize) -> String {
+    let padded = [&vec![0; before][..], text.as_bytes()].concat();
+    let encoded = STANDARD_NO_PAD.encode(&padded);
+    // Characters that other bytes have a part in are left out.
+    let from = (before * 8).div_ceil(6);
+    let till = padded.len() * 8 / 6;
+    encoded[from..till].to_owned()
+}
+
+fn url_safe(base64: &str) -> String {
+    base64.replace('+', "-").replace('/', "_")
+}
 
 /// Percent escapes with small letters: `%2f`.
 fn lower_escapes(text: &str) -> String {
@@ -168,11 +280,9 @@ fn hex(text: &str) -> String {
 pub fn scrub(text: &str) -> Cow<'_, str> {
     let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
     let mut out = Cow::Borrowed(text);
-    for secret in known.iter() {
-        for form in &secret.forms {
-            if out.contains(form.expose()) {
-                out = Cow::Owned(out.replace(form.expose(), &placeholder(secret.name)));
-            }
+    for (form, name) in known.forms() {
+        if out.contains(form) {
+            out = Cow::Owned(out.replace(form, &placeholder(name)));
         }
     }
     out
@@ -186,19 +296,16 @@ pub(super) fn placeholder(name: &str) -> String {
 /// A torn body may end within a known value: so much of one as can be recognised is replaced, too.
 pub(super) fn scrub_end(text: &mut String) {
     let known = KNOWN.read().unwrap_or_else(PoisonError::into_inner);
-    for secret in known.iter() {
-        for form in &secret.forms {
-            let form = form.expose();
-            let begun = (BEGUN_MIN..form.len())
-                .rev()
-                .find(|len| text.as_bytes().ends_with(&form.as_bytes()[..*len]));
-            if let Some(from) = begun.map(|len| text.len() - len)
-                && text.is_char_boundary(from)
-            {
-                text.truncate(from);
-                text.push_str(&placeholder(secret.name));
-                return;
-            }
+    for (form, name) in known.forms() {
+        let begun = (BEGUN_MIN..form.len())
+            .rev()
+            .find(|len| text.as_bytes().ends_with(&form.as_bytes()[..*len]));
+        if let Some(from) = begun.map(|len| text.len() - len)
+            && text.is_char_boundary(from)
+        {
+            text.truncate(from);
+            text.push_str(&placeholder(name));
+            return;
         }
     }
 }
@@ -243,6 +350,48 @@ mod tests {
             "6B255A2FC3A93C263E277E212239",
         ] {
             assert_eq!(scrub(form), "<encoded>", "{form}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_begins_with_another_one_is_replaced_whole() {
+        learn(&Secret::new("first-of-two"), "one");
+        learn(&Secret::new("first-of-two-and-more"), "two");
+        assert_eq!(scrub("first-of-two-and-more"), "<two>");
+        assert_eq!(scrub("first-of-two-and"), "<one>-and");
+    }
+
+    #[test]
+    fn encodings_within_others_are_known() {
+        let value = "Pl4nted/S+c<r&t'\"01";
+        learn(&Secret::new(value), "inner");
+        let twice = |text: &str| text.replace('%', "%25");
+        let percent = utf8_percent_encode(value, NON_ALPHANUMERIC).to_string();
+        let every = hex(value).into_bytes();
+        let every: String = every
+            .chunks(2)
+            .flat_map(|pair| [b"%", pair].concat())
+            .map(char::from)
+            .collect();
+        let units: String = value.chars().map(|c| unicode(c, true)).collect();
+        let mut shown = vec![
+            twice(&percent),
+            every.to_ascii_uppercase(),
+            every,
+            units,
+            "Pl4nted/S%2Bc%3Cr%26t'%2201".to_owned(),
+            r#"Pl4nted/S\u002Bc\u003Cr\u0026t\u0027\"01"#.to_owned(),
+            r#"Pl4nted/S+c\u003cr\u0026t'\"01"#.to_owned(),
+            "Pl4nted&#47;S&#43;c&#60;r&#38;t&#39;&#34;01".to_owned(),
+            "Pl4nted/S+c&lt;r&amp;t&apos;&quot;01".to_owned(),
+            "Pl4nted/S+c&lt;r&amp;t&#39;&#34;01".to_owned(),
+        ];
+        for before in ["", "a", "ab", "abc", "user:"] {
+            let text = format!("{before}{value} and more");
+            shown.extend([STANDARD.encode(&text), URL_SAFE_NO_PAD.encode(&text)]);
+        }
+        for text in shown {
+            assert!(scrub(&text).contains("<inner>"), "{text}");
         }
     }
 
