@@ -1,6 +1,7 @@
 //! The watch list, what is expected of payments, and what was marked as handled: in the ledger, or, where the embedded
 //! simulator runs, in memory as long as that.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -24,8 +25,8 @@ pub(super) struct SimulatedBook(Mutex<Pages>);
 #[derive(Default)]
 struct Pages {
     list: Watchlist,
-    /// Every expectation, the oldest first.
-    expectations: Vec<(AccountId, PaymentId, Expectation)>,
+    /// Every expectation of each payment, the oldest first.
+    expectations: HashMap<(AccountId, PaymentId), Vec<Expectation>>,
 }
 
 impl SimulatedBook {
@@ -38,9 +39,8 @@ impl SimulatedBook {
             };
             let by = ExpectedBy::Link;
             let expectation = Expectation { sum, by, at };
-            pages
-                .expectations
-                .push((account.clone(), id.clone(), expectation));
+            let key = (account.clone(), id.clone());
+            pages.expectations.insert(key, vec![expectation]);
             pages.list.watches.push(Watch {
                 account,
                 id,
@@ -62,10 +62,8 @@ impl SimulatedBook {
 
 impl Pages {
     fn expectations(&self, account: &AccountId, id: &PaymentId) -> Vec<Expectation> {
-        let all = self.expectations.iter();
-        all.filter(|(of, payment, _)| of == account && payment == id)
-            .map(|(.., expectation)| expectation.clone())
-            .collect()
+        let key = (account.clone(), id.clone());
+        self.expectations.get(&key).cloned().unwrap_or_default()
     }
 
     fn list(&self) -> Watchlist {
@@ -216,8 +214,8 @@ impl Deck {
                 Err(stays) => Ok(Err(stays)),
                 Ok(writes) => {
                     if writes {
-                        let row = (account.clone(), id.clone(), new);
-                        pages.expectations.push(row);
+                        let key = (account.clone(), id.clone());
+                        pages.expectations.entry(key).or_default().push(new);
                     }
                     Ok(Ok(current))
                 }

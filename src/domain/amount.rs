@@ -175,13 +175,12 @@ impl Amount {
         Decimal::parse(&self.0).expect("it was parsed when it was made")
     }
 
-    /// By how much `self` and `other` differ, as a plain decimal without a sign. `None` where
+    /// By how much `self` is more (`+1.50`) or less (`-1.50`) than `other`; `0` where they are equal. `None` where
     /// either has more than a thousand digits or decimals.
     #[must_use]
-    pub fn distance(&self, other: &Self) -> Option<String> {
-        let mut apart = Total::default();
-        let (more, less) = (self.max(other), self.min(other));
-        (apart.add(more) && apart.subtract(less)).then(|| apart.to_string())
+    pub fn difference(&self, other: &Self) -> Option<String> {
+        let (mut own, mut others) = (Total::default(), Total::default());
+        (own.add(self) && others.add(other)).then(|| own.difference(&others))
     }
 
     fn fixed(&self) -> Option<FixedPoint> {
@@ -306,16 +305,6 @@ impl Total {
         true
     }
 
-    /// Takes an amount away, down to zero.
-    fn subtract(&mut self, amount: &Amount) -> bool {
-        let Some(units) = self.aligned(amount) else {
-            return false;
-        };
-        let less = units.min(self.units.clone());
-        self.units -= less;
-        true
-    }
-
     /// By how much `self` is more (`+1.50`) or less (`-1.50`) than `other`; `0` where they are equal.
     #[must_use]
     pub fn difference(&self, other: &Self) -> String {
@@ -367,65 +356,6 @@ impl fmt::Display for Total {
         } else {
             f.pad(&format!("{whole}.{fraction}"))
         }
-    }
-}
-
-/// A value as a provider reported it. One that cannot be read stays what it is, a text, so that it costs nothing that
-/// was reported beside it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Reported<T> {
-    /// Read.
-    Read(T),
-    /// The text, which makes no sense; hostile until made inert. Empty where there was nothing.
-    Unread(String),
-}
-
-impl<T: AsRef<str>> Reported<T> {
-    /// The text, exactly as received.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::Read(value) => value.as_ref(),
-            Self::Unread(text) => text,
-        }
-    }
-
-    /// What it says, where that can be read.
-    #[must_use]
-    pub fn read(&self) -> Option<&T> {
-        match self {
-            Self::Read(value) => Some(value),
-            Self::Unread(_) => None,
-        }
-    }
-}
-impl Reported<Amount> {
-    /// Keeps the text and reads it.
-    #[must_use]
-    pub fn amount(text: &str) -> Self {
-        Amount::received(text).map_or_else(|_| Self::Unread(text.to_owned()), Self::Read)
-    }
-}
-impl Reported<Currency> {
-    /// Keeps the text and reads it.
-    #[must_use]
-    pub fn currency(text: &str) -> Self {
-        Currency::new(text).map_or_else(|_| Self::Unread(text.to_owned()), Self::Read)
-    }
-}
-impl<T: AsRef<str>> fmt::Display for Reported<T> {
-    /// Inert, and cut where it is over-long; `?` where there was nothing.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Read(value) => f.pad(value.as_ref()),
-            Self::Unread(text) if text.is_empty() => f.pad("?"),
-            Self::Unread(text) => f.pad(&super::inert::cut(text, 40)),
-        }
-    }
-}
-impl<T: AsRef<str>> Serialize for Reported<T> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -504,6 +434,7 @@ impl fmt::Debug for Currency {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Reported;
 
     fn amount(text: &str) -> Amount {
         Amount::received(text).unwrap()
@@ -587,10 +518,10 @@ mod tests {
             "it would fill the memory"
         );
         assert_eq!(total, Total::default());
-        let apart = |a: &str, b: &str| amount(a).distance(&amount(b));
-        assert_eq!(apart("250", "1.00").as_deref(), Some("249.00"));
-        assert_eq!(apart("0.009", "0.01").as_deref(), Some("0.001"));
-        assert_eq!(apart("5", "5.0").as_deref(), Some("0.0"));
+        let apart = |a: &str, b: &str| amount(a).difference(&amount(b));
+        assert_eq!(apart("250", "1.00").as_deref(), Some("+249.00"));
+        assert_eq!(apart("0.009", "0.01").as_deref(), Some("-0.001"));
+        assert_eq!(apart("5", "5.0").as_deref(), Some("0"));
         assert_eq!(apart("5", "1e-2000000000"), None);
     }
 

@@ -21,6 +21,7 @@ pub mod op;
 pub mod payment;
 pub mod player;
 pub mod problem;
+pub mod reported;
 pub mod secret;
 pub mod simulate;
 pub mod time;
@@ -29,7 +30,7 @@ pub mod token;
 pub mod verdict;
 
 pub use account::{Ability, Account, CredentialStatus, Environment, ProviderId};
-pub use amount::{Amount, Currency, Reported, Total};
+pub use amount::{Amount, Currency, Total};
 pub use budget::{BudgetGauge, Counts, Waiting};
 pub use catalogue::Documented;
 pub use delivery::{
@@ -44,6 +45,7 @@ pub use op::{Answer, Op, RawReply};
 pub use payment::{Estimate, Expected, Observation, Payment, PaymentState, Watch, Watchlist};
 pub use player::{Inventory, Item, Player, PlayerId};
 pub use problem::{Problem, ProblemKind};
+pub use reported::Reported;
 pub use secret::Secret;
 pub use time::{Now, WallTime};
 pub use timeline::{Happening, Timeline, What};

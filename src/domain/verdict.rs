@@ -233,12 +233,7 @@ impl Payment {
         if self.currency.read() != Some(&expected.currency) {
             return None;
         }
-        let apart = amount.distance(&expected.amount)?;
-        Some(match amount.cmp(&expected.amount) {
-            Ordering::Less => format!("-{apart}"),
-            Ordering::Equal => "0".into(),
-            Ordering::Greater => format!("+{apart}"),
-        })
+        amount.difference(&expected.amount)
     }
 
     /// A glyph and a word for a list: `PAID` where it is paid, else the provider's own word.

@@ -118,7 +118,7 @@ pub enum NetError {
     /// Whoever asked does not wait any more.
     #[error("the request was called off before its reply came; it may have been carried out")]
     CalledOff,
-    /// The slots could not be counted, so nothing was sent.
+    /// The ledger cannot be written, so neither slots nor nonces would be shared. Nothing was sent.
     #[error(
         "the ledger cannot be written, and without it neither the rate budget nor nonces are shared with other tilldecks; nothing was sent: {0}"
     )]

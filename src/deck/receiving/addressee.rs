@@ -165,7 +165,6 @@ impl Addressees for Hall {
         }
     }
     fn unable(&self, name: &str, problem: Problem) {
-        let shared = self.0.clone();
         let about = format!("callbacks {}", inert::cut(name, 64));
         let told = [problem.message, problem.hint];
         let told = told.iter().filter(|text| !text.is_empty());
@@ -175,8 +174,7 @@ impl Addressees for Hall {
             inert::quoted(name, 64),
             inert::cut(&redact::scrub(&told), 400)
         );
-        // Whoever is told may be behind; who calls must not wait for that.
-        shared.gate.tell(Event::Warning { about, text });
+        self.0.gate.tell(Event::Warning { about, text });
     }
 }
 

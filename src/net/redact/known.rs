@@ -40,15 +40,20 @@ struct Register {
 }
 
 impl Register {
-    fn sort(&mut self) {
-        let forms = self.values.iter().flat_map(|known| {
-            let each = 0..known.forms.len();
-            each.map(|at| (known.forms.clone(), at, known.name))
-        });
-        self.longest_first = forms.collect();
+    fn add(&mut self, known: Known) {
+        let each = 0..known.forms.len();
+        let new = each.map(|at| (known.forms.clone(), at, known.name));
+        self.longest_first.extend(new);
         let length = |(forms, at, _): &(Arc<[Secret]>, usize, _)| forms[*at].expose().len();
         self.longest_first
             .sort_by_key(|form| std::cmp::Reverse(length(form)));
+        self.values.push(known);
+    }
+
+    fn remove(&mut self, at: usize) {
+        let known = self.values.remove(at);
+        self.longest_first
+            .retain(|(forms, ..)| !Arc::ptr_eq(forms, &known.forms));
     }
 
     /// Each form with its value's name, the longest first.
@@ -73,26 +78,24 @@ fn remember(value: &Secret, name: &'static str, passing: bool) {
         return;
     }
     let mut known = KNOWN.write().unwrap_or_else(PoisonError::into_inner);
-    let values = &mut known.values;
-    if let Some(at) = values.iter().position(|k| k.value == *value) {
-        let mut kept = values.remove(at);
+    if let Some(at) = known.values.iter().position(|k| k.value == *value) {
+        let mut kept = known.values.remove(at);
         kept.passing &= passing;
-        values.push(kept);
+        known.values.push(kept);
         return;
     }
     let alike = |k: &Known| k.passing && k.name == name;
-    if values.iter().filter(|k| alike(k)).count() >= PASSING_MAX
-        && let Some(oldest) = values.iter().position(alike)
+    if known.values.iter().filter(|k| alike(k)).count() >= PASSING_MAX
+        && let Some(oldest) = known.values.iter().position(alike)
     {
-        values.remove(oldest);
+        known.remove(oldest);
     }
-    values.push(Known {
+    known.add(Known {
         value: value.clone(),
         forms: forms(value.expose()).into(),
         name,
         passing,
     });
-    known.sort();
 }
 
 /// What a value becomes in URLs, forms, JSON, HTML and headers.
@@ -107,7 +110,6 @@ fn forms(text: &str) -> Vec<Secret> {
     let form = serde_urlencoded::to_string([("", text)]).unwrap_or_default();
     let path = utf8_percent_encode(text, PATH).to_string();
     let each_byte = |escape: fn(u8) -> String| text.bytes().map(escape).collect::<String>();
-    let each_char = |escape: fn(char) -> String| text.chars().map(escape).collect::<String>();
     let numbered = |escape: fn(char) -> String| {
         let kept = |c: char| c.is_ascii_alphanumeric();
         let chars = text.chars();
@@ -129,13 +131,13 @@ fn forms(text: &str) -> Vec<Secret> {
         path,
         each_byte(|byte| format!("%{byte:02X}")),
         each_byte(|byte| format!("%{byte:02x}")),
-        each_char(|c| unicode(c, false)),
-        each_char(|c| unicode(c, true)),
+        unicode(text, |_| true, false),
+        unicode(text, |_| true, true),
         // As Go, Rails and .NET write JSON for web pages.
-        json_for_pages(&json, "<>&", false),
-        json_for_pages(&json, "<>&", true),
-        json_for_pages(&json, "<>&'+", false),
-        json_for_pages(&json, "<>&'+", true),
+        unicode(&json, |c| "<>&".contains(c), false),
+        unicode(&json, |c| "<>&".contains(c), true),
+        unicode(&json, |c| "<>&'+".contains(c), false),
+        unicode(&json, |c| "<>&'+".contains(c), true),
         numbered(|c| format!("&#{};", u32::from(c))),
         numbered(|c| format!("&#x{:x};", u32::from(c))),
         numbered(|c| format!("&#x{:X};", u32::from(c))),
@@ -166,8 +168,7 @@ fn forms(text: &str) -> Vec<Secret> {
         hex(text),
         hex(text).to_ascii_uppercase(),
     ];
-    // A few characters of base64 are part of many words.
-    forms.retain(|form| form.len() >= KNOWN_MIN.max(text.len()));
+    forms.retain(|form| form.len() >= KNOWN_MIN);
     forms.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));
     forms.dedup();
     forms.into_iter().map(Secret::new).collect()
@@ -187,33 +188,6 @@ const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
 
 /// As [`COMPONENT`], in a path.
 const PATH: &AsciiSet = &COMPONENT.remove(b'/');
-
-/// `\u` and the number of each UTF-16 unit.
-fn unicode(c: char, capital: bool) -> String {
-    let units = c.encode_utf16(&mut [0; 2]).to_vec();
-    let escape = |unit: u16| {
-        if capital {
-            format!("\\u{unit:04X}")
-        } else {
-            format!("\\u{unit:04x}")
-        }
-    };
-    units.into_iter().map(escape).collect()
-}
-
-/// JSON in which these characters are escaped.
-fn json_for_pages(json: &str, escaped: &str, capital: bool) -> String {
-    let chars = json.chars();
-    chars
-        .map(|c| {
-            if escaped.contains(c) {
-                unicode(c, capital)
-            } else {
-                c.to_string()
-            }
-        })
-        .collect()
-}
 
 /// What can be seen of the text within base64 of a longer one, so many bytes after a group's begin.
 fn within_base64(text: &str, before: usize) -> String {
@@ -245,16 +219,25 @@ fn lower_escapes(text: &str) -> String {
         .collect()
 }
 
-/// Everything beyond ASCII as `\u` escapes.
+/// JSON with everything beyond ASCII escaped.
 fn ascii(json: &str) -> String {
+    unicode(json, |c| !c.is_ascii(), false)
+}
+
+/// JSON in which these characters are `\u` escapes, of small or capital digits.
+fn unicode(json: &str, escaped: impl Fn(char) -> bool, capital: bool) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
-        if c.is_ascii() {
+        if !escaped(c) {
             out.push(c);
-        } else {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = write!(out, "\\u{unit:04x}");
-            }
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            let _ = if capital {
+                write!(out, "\\u{unit:04X}")
+            } else {
+                write!(out, "\\u{unit:04x}")
+            };
         }
     }
     out
@@ -373,7 +356,7 @@ mod tests {
             .flat_map(|pair| [b"%", pair].concat())
             .map(char::from)
             .collect();
-        let units: String = value.chars().map(|c| unicode(c, true)).collect();
+        let units = unicode(value, |_| true, true);
         let mut shown = vec![
             twice(&percent),
             every.to_ascii_uppercase(),

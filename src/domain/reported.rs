@@ -1,0 +1,66 @@
+//! Values that a provider reported, readable or not.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{Amount, Currency, inert};
+
+/// A value as a provider reported it. One that cannot be read stays what it is, a text, so that it costs nothing that
+/// was reported beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reported<T> {
+    /// Read.
+    Read(T),
+    /// The text, which makes no sense; hostile until made inert. Empty where there was nothing.
+    Unread(String),
+}
+
+impl<T: AsRef<str>> Reported<T> {
+    /// The text, exactly as received.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Read(value) => value.as_ref(),
+            Self::Unread(text) => text,
+        }
+    }
+
+    /// What it says, where that can be read.
+    #[must_use]
+    pub fn read(&self) -> Option<&T> {
+        match self {
+            Self::Read(value) => Some(value),
+            Self::Unread(_) => None,
+        }
+    }
+}
+impl Reported<Amount> {
+    /// Keeps the text and reads it.
+    #[must_use]
+    pub fn amount(text: &str) -> Self {
+        Amount::received(text).map_or_else(|_| Self::Unread(text.to_owned()), Self::Read)
+    }
+}
+impl Reported<Currency> {
+    /// Keeps the text and reads it.
+    #[must_use]
+    pub fn currency(text: &str) -> Self {
+        Currency::new(text).map_or_else(|_| Self::Unread(text.to_owned()), Self::Read)
+    }
+}
+impl<T: AsRef<str>> fmt::Display for Reported<T> {
+    /// Inert, and cut where it is over-long; `?` where there was nothing.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Read(value) => f.pad(value.as_ref()),
+            Self::Unread(text) if text.is_empty() => f.pad("?"),
+            Self::Unread(text) => f.pad(&inert::cut(text, 40)),
+        }
+    }
+}
+impl<T: AsRef<str>> Serialize for Reported<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
