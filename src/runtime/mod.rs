@@ -8,6 +8,7 @@ mod requests;
 mod tasks;
 pub mod terminal;
 
+use std::collections::HashSet;
 use std::future::poll_fn;
 use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::config::Profile;
 use crate::deck::{Deck, Options};
-use crate::domain::{AccountId, Environment, Problem, Watch, Watchlist};
+use crate::domain::{AccountId, Environment, PaymentId, Problem, Watchlist};
 use crate::ledger::Status;
 use crate::net::{self, EventReceiver};
 use crate::tui::msg::{Level, Notice, Ready};
@@ -252,7 +253,7 @@ impl Opening {
             }
         };
         tokio::spawn(relay(events, messages.clone()));
-        let ready = ready(&deck, self.verify, &messages).await;
+        let (ready, list) = ready(&deck, self.verify, &messages).await;
         let follow = follow_ledger(deck.ledger().clone(), messages.clone());
         // While nothing can be asked yet: what is told of a budget later is newer.
         for (account, gauge) in deck.gauges().await {
@@ -272,12 +273,12 @@ impl Opening {
                 room.send(Msg::Token { account, status });
             }
         }
-        let watchlist = follow_watchlist(deck, messages.clone());
+        let watchlist = follow_watchlist(deck, list, messages.clone());
         tokio::join!(follow, watchlist);
     }
 }
 
-async fn ready(deck: &Arc<Deck>, verify: bool, messages: &mpsc::Sender<Msg>) -> Ready {
+async fn ready(deck: &Arc<Deck>, verify: bool, messages: &mpsc::Sender<Msg>) -> (Ready, Watchlist) {
     let zone = tokio::task::spawn_blocking(jiff::tz::TimeZone::system);
     let log = match perform::log(deck, None, String::new(), LOG_FIRST).await {
         Ok(log) => log,
@@ -297,21 +298,22 @@ async fn ready(deck: &Arc<Deck>, verify: bool, messages: &mpsc::Sender<Msg>) -> 
     let listening = deck.listening().borrow().clone();
     let list = deck.watchlist().await.unwrap_or_default();
     let mut watches = Vec::with_capacity(list.watches.len());
-    for watch in list.watches {
+    for watch in &list.watches {
         let seen = deck.observations(&watch.account, &watch.id).await;
-        watches.push((watch, seen.unwrap_or_default()));
+        watches.push((watch.clone(), seen.unwrap_or_default()));
     }
-    Ready {
+    let ready = Ready {
         deliveries,
         listening,
         credentials: deck.remembered_credentials().await,
         watches,
-        handled: list.handled,
+        handled: list.handled.clone(),
         log,
         verify,
         simulator: deck.simulator_url(),
         zone: zone.await.unwrap_or(jiff::tz::TimeZone::UTC),
-    }
+    };
+    (ready, list)
 }
 
 async fn relay(mut events: EventReceiver, messages: mpsc::Sender<Msg>) {
@@ -322,15 +324,18 @@ async fn relay(mut events: EventReceiver, messages: mpsc::Sender<Msg>) {
     }
 }
 
-/// Brings the watch list whenever it changes, be it by another process.
-async fn follow_watchlist(deck: Arc<Deck>, messages: mpsc::Sender<Msg>) {
-    let mut known = Watchlist::default();
+/// Brings the watch list whenever it is no longer `known`, be it by another process.
+async fn follow_watchlist(deck: Arc<Deck>, mut known: Watchlist, messages: mpsc::Sender<Msg>) {
     loop {
         let list = deck.watchlist_after(&known).await;
         let mut seen = Vec::new();
+        let before = known
+            .watches
+            .iter()
+            .map(|watch| (&watch.account, &watch.id));
+        let before: HashSet<(&AccountId, &PaymentId)> = before.collect();
         for watch in &list.watches {
-            let key = |other: &Watch| other.account == watch.account && other.id == watch.id;
-            if !known.watches.iter().any(key)
+            if !before.contains(&(&watch.account, &watch.id))
                 && let Ok(observations) = deck.observations(&watch.account, &watch.id).await
             {
                 let key = (watch.account.clone(), watch.id.clone());

@@ -217,18 +217,19 @@ impl Model {
 
     /// Whether an action would do anything now; footer and palette leave the others out.
     pub(super) fn can(&self, action: Action) -> bool {
-        let payment = self.payments.selected(&self.store);
+        // Choosing it sorts the list, so only where it is asked for.
+        let payment = || self.payments.selected(&self.store);
         let ready = self.store.is_ready();
         match action {
             Action::Check => {
-                let idle = payment.is_some_and(|w| w.asking.is_none());
-                ready && (idle || self.payments.has_marks())
+                let idle = || payment().is_some_and(|w| w.asking.is_none());
+                ready && (self.payments.has_marks() || idle())
             }
             Action::RemoveWatch
             | Action::CopyId
             | Action::PaymentTimeline
             | Action::ExpectPayment
-            | Action::MarkPayment => ready && payment.is_some(),
+            | Action::MarkPayment => ready && payment().is_some(),
             Action::UndoRemove => ready && self.payments.can_undo(),
             Action::FilterPayments | Action::SortPayments => {
                 ready && !self.store.payments.is_empty()
@@ -355,6 +356,10 @@ impl Model {
             self.call_off(request, now, out);
             return;
         }
+        // The console checks payments all the time: what is under way must not come before marks that are seen.
+        if self.focus == Pane::Payments && self.payments.drop_marks() {
+            return;
+        }
         let hand = &mut Self::hand(&mut self.store, now, out);
         let cancelled = match self.focus {
             Pane::Credentials => self.credentials.cancel(hand),
@@ -369,7 +374,10 @@ impl Model {
         }
         // What is hidden by a filter is missed more than a notice that is read.
         let narrowed = match self.focus {
-            Pane::Payments => self.payments.back(),
+            Pane::Payments if !self.payments.filter().is_empty() => {
+                self.payments.set_filter("");
+                true
+            }
             Pane::Requests if !self.requests.filter().is_empty() => {
                 self.requests.set_filter("");
                 true
@@ -380,6 +388,7 @@ impl Model {
             }
             Pane::Credentials
             | Pane::Tokens
+            | Pane::Payments
             | Pane::Estimates
             | Pane::Requests
             | Pane::Explorer

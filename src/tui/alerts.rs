@@ -45,9 +45,7 @@ pub fn all(store: &Store) -> Vec<Alert> {
         .chain(notices(store))
         .collect();
     for alert in &mut alerts {
-        if store.is_handled(&alert.matter, alert.since) {
-            alert.handled = store.handled_at(&alert.matter);
-        }
+        alert.handled = store.handled_at(&alert.matter, alert.since);
     }
     alerts.sort_by_key(|alert| (alert.handled.is_some(), alert.tone != Tone::Bad));
     alerts
@@ -152,11 +150,7 @@ fn listener(store: &Store) -> Option<Alert> {
 /// Skips notices that repeat an alert above.
 fn notices(store: &Store) -> impl Iterator<Item = Alert> {
     let told = |about: &str| {
-        about == LISTENER
-            || store
-                .payments
-                .iter()
-                .any(|watched| about == watched.about())
+        about == LISTENER || store.payments.iter().any(|watched| watched.is_about(about))
     };
     let warnings = store.notices.iter().filter(|n| n.level > Level::Info);
     warnings

@@ -108,7 +108,7 @@ impl Model {
             .watches
             .into_iter()
             .filter(|(watch, _)| self.store.known(&watch.account).is_some())
-            .map(|(watch, seen)| Watched::new(watch, seen, now))
+            .map(|(watch, seen)| Watched::stored(watch, seen, now))
             .collect();
         self.store.handled = ready.handled.into_iter().collect();
         self.store

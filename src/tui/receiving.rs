@@ -201,7 +201,7 @@ impl Model {
         self.store.notice(
             Notice {
                 level,
-                about: format!("payment {account} {id}"),
+                about: super::watched::about(&account, &id),
                 text: format!("callback for {id}, now watched: {words}"),
             },
             now,

@@ -374,9 +374,13 @@ impl Store {
     fn free_polls(&self) -> BTreeMap<AccountId, usize> {
         let mut free: BTreeMap<AccountId, usize> = BTreeMap::new();
         for watched in &self.payments {
-            let account = watched.watch.account.clone();
-            let free = free.entry(account).or_insert(POLLS_MAX);
-            if watched.asking.is_some() {
+            let account = &watched.watch.account;
+            if !free.contains_key(account) {
+                free.insert(account.clone(), POLLS_MAX);
+            }
+            if watched.asking.is_some()
+                && let Some(free) = free.get_mut(account)
+            {
                 *free = free.saturating_sub(1);
             }
         }
@@ -454,22 +458,18 @@ impl Store {
         self.raised.get(about).copied()
     }
 
-    /// When a matter was marked as handled.
-    pub fn handled_at(&self, matter: &str) -> Option<WallTime> {
-        self.handled.get(matter).copied()
-    }
-
-    /// Whether a matter was marked as handled since it began.
-    pub fn is_handled(&self, matter: &str, began: Option<WallTime>) -> bool {
-        let handled = self.handled_at(matter);
-        handled.is_some_and(|at| began.is_none_or(|began| at >= began))
+    /// When a matter was marked as handled, if that was since it began.
+    pub fn handled_at(&self, matter: &str, began: Option<WallTime>) -> Option<WallTime> {
+        let handled = self.handled.get(matter).copied();
+        handled.filter(|at| began.is_none_or(|began| *at >= began))
     }
 
     /// Marks a matter as handled, or takes the mark away.
-    pub fn mark_handled(&mut self, matter: String, now: Now, out: &mut Vec<Effect>) {
-        let handled = self.handled.remove(&matter).is_none();
+    pub fn mark_handled(&mut self, matter: String, handled: bool, now: Now, out: &mut Vec<Effect>) {
         if handled {
             self.handled.insert(matter.clone(), now.wall);
+        } else {
+            self.handled.remove(&matter);
         }
         out.push(Effect::MarkHandled { matter, handled });
     }

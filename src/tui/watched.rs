@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use crate::domain::{
-    Expected, Now, Observation, Payment, PaymentVerdict, Problem, ProblemKind, RequestId, WallTime,
-    Watch, time,
+    AccountId, Expected, Now, Observation, Payment, PaymentId, PaymentVerdict, Problem,
+    ProblemKind, RequestId, WallTime, Watch, time,
 };
 
 use super::msg::WatchKey;
@@ -87,19 +87,19 @@ impl Watched {
         watched
     }
 
-    /// One that a callback told of and whose state is at hand: not asked for at once.
-    pub fn told_of(watch: Watch) -> Self {
+    /// As [`Self::new`], seen on the stored list.
+    pub fn stored(watch: Watch, seen: Vec<Observation>, now: Now) -> Self {
         Self {
-            watch,
-            is_stored: false,
-            told: false,
-            seen: Vec::new(),
-            trouble: Trouble::None,
-            answered_at: None,
-            failing_since: None,
-            asking: None,
-            interval: POLL_FIRST,
+            is_stored: true,
+            ..Self::new(watch, seen, now)
+        }
+    }
+
+    /// One that a callback told of and whose state is at hand: not asked for at once.
+    pub fn told_of(watch: Watch, now: Now) -> Self {
+        Self {
             due: None,
+            ..Self::new(watch, Vec::new(), now)
         }
     }
 
@@ -119,7 +119,15 @@ impl Watched {
 
     /// What notices of it are about.
     pub fn about(&self) -> String {
-        format!("payment {} {}", self.watch.account, self.watch.id)
+        about(&self.watch.account, &self.watch.id)
+    }
+
+    /// Whether a notice is about it.
+    pub fn is_about(&self, about: &str) -> bool {
+        let account = self.watch.account.as_str();
+        let rest = about.strip_prefix("payment ");
+        let rest = rest.and_then(|rest| rest.strip_prefix(account));
+        rest.and_then(|rest| rest.strip_prefix(' ')) == Some(self.watch.id.as_str())
     }
 
     /// The stable name of what needs attention about it: another verdict is another matter.
@@ -322,6 +330,11 @@ impl Watched {
             Trouble::Failed(_) => (Tone::Dim, "nothing is known of it".into()),
         }
     }
+}
+
+/// What notices of a payment are about.
+pub fn about(account: &AccountId, id: &PaymentId) -> String {
+    format!("payment {account} {}", id.as_str())
 }
 
 fn slower(interval: Duration) -> Duration {

@@ -317,12 +317,10 @@ impl Model {
             return;
         };
         match alert.leads {
-            Leads::Notice(about) => {
-                self.store.mark_handled(alert.matter, now, out);
-                self.store.dismiss(&about);
-            }
+            Leads::Notice(about) => self.store.dismiss(&about),
             Leads::Payment(_) | Leads::Account(_) | Leads::Callbacks => {
-                self.store.mark_handled(alert.matter, now, out);
+                let handled = alert.handled.is_none();
+                self.store.mark_handled(alert.matter, handled, now, out);
             }
         }
     }

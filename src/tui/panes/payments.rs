@@ -131,17 +131,9 @@ impl State {
         self.marked.contains(&watched.key())
     }
 
-    /// Drops the marks, else the filter; whether there were any.
-    pub fn back(&mut self) -> bool {
-        if !self.marked.is_empty() {
-            self.marked.clear();
-            true
-        } else if !self.filter.is_empty() {
-            self.filter.clear();
-            true
-        } else {
-            false
-        }
+    /// Whether there were any.
+    pub fn drop_marks(&mut self) -> bool {
+        !std::mem::take(&mut self.marked).is_empty()
     }
 
     pub fn can_undo(&self) -> bool {
@@ -180,17 +172,18 @@ impl State {
     /// Puts a payment on the list, or selects the one that is on it, and checks it. What is expected of one that is
     /// known is not changed by it: [`Effect::Watch`] asks where it differs.
     pub fn watch(&mut self, new: NewWatch, hand: &mut Hand<'_>) {
-        self.put(&new, hand);
+        let added = self.put(&new, hand);
+        hand.store.payments.splice(0..0, added);
         self.select(&new.account, &new.id, hand.store);
         hand.out.push(Effect::Watch(new));
     }
 
-    /// Whether it is new on the list.
-    fn put(&mut self, new: &NewWatch, hand: &mut Hand<'_>) -> bool {
+    /// The payment, where it is new on the list.
+    fn put(&mut self, new: &NewWatch, hand: &mut Hand<'_>) -> Option<Watched> {
         self.leaving.remove(&(new.account.clone(), new.id.clone()));
         if let Some(watched) = hand.store.payment_mut(&new.account, &new.id) {
             watched.stir(hand.now);
-            return false;
+            return None;
         }
         // What is expected is shown once it is saved: another expectation may be in force.
         let watch = Watch {
@@ -199,17 +192,15 @@ impl State {
             expected: None,
             since: hand.now.wall,
         };
-        let watched = Watched::new(watch, Vec::new(), hand.now);
-        hand.store.payments.insert(0, watched);
-        true
+        Some(Watched::new(watch, Vec::new(), hand.now))
     }
 
     /// Puts all pasted payments on the list, and says so once.
     pub fn watch_all(&mut self, account: &AccountId, pasted: Pasted, hand: &mut Hand<'_>) {
         self.differing.clear();
         let total = pasted.rows.len();
-        let mut added = 0;
-        // The first line ends up on top.
+        let mut added = Vec::new();
+        // The first line is the newest, which stands on top.
         for (id, expected) in pasted.rows.into_iter().rev() {
             let new = NewWatch {
                 account: account.clone(),
@@ -217,16 +208,18 @@ impl State {
                 expected,
                 by: ExpectedBy::List,
             };
-            added += usize::from(self.put(&new, hand));
+            added.extend(self.put(&new, hand));
             hand.out.push(Effect::Watch(new));
         }
+        let new = added.len();
+        hand.store.payments.splice(0..0, added.into_iter().rev());
         let payments = |n: usize| match n {
             1 => "1 payment".to_owned(),
             n => format!("{n} payments"),
         };
-        let mut text = format!("{} of {account} added", payments(added));
-        if added < total {
-            text = format!("{text}, {} already watched", total - added);
+        let mut text = format!("{} of {account} added", payments(new));
+        if new < total {
+            text = format!("{text}, {} already watched", total - new);
         }
         let level = match pasted.bad.split_first() {
             None => Level::Info,
@@ -315,12 +308,12 @@ impl State {
         let mut new: Vec<Watch> = stored.into_values().collect();
         new.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
         let mut seen: HashMap<WatchKey, Vec<Observation>> = seen.into_iter().collect();
-        for watch in new {
+        // The newest on top.
+        let new = new.into_iter().rev().map(|watch| {
             let seen = seen.remove(&(watch.account.clone(), watch.id.clone()));
-            let mut watched = Watched::new(watch, seen.unwrap_or_default(), now);
-            watched.is_stored = true;
-            store.payments.insert(0, watched);
-        }
+            Watched::stored(watch, seen.unwrap_or_default(), now)
+        });
+        store.payments.splice(0..0, new);
     }
 
     /// A removal is stored, or failed: from now on the stored list says which.
@@ -401,13 +394,14 @@ impl State {
         };
         let rows = self.rows(hand.store);
         self.list.selected = self.place_of_selected(hand.store, &rows);
-        let mut removed = Vec::new();
-        for key in keys {
-            let mut all = hand.store.payments.iter();
-            let Some(at) = all.position(|watched| watched.is(key)) else {
-                continue;
-            };
-            let mut gone = hand.store.payments.remove(at);
+        let chosen: BTreeSet<&WatchKey> = keys.iter().collect();
+        let all = std::mem::take(&mut hand.store.payments);
+        let is_chosen = |(_, watched): &(usize, Watched)| chosen.contains(&watched.key());
+        let (mut removed, left): (Vec<_>, Vec<_>) =
+            all.into_iter().enumerate().partition(is_chosen);
+        hand.store.payments = left.into_iter().map(|(_, watched)| watched).collect();
+        for (_, gone) in &mut removed {
+            let key = gone.key();
             if let Some(request) = gone.asking.take() {
                 hand.store.cancel(request, hand.out);
             }
@@ -416,9 +410,8 @@ impl State {
                 self.off.pop_front();
             }
             self.off.push_back(key.clone());
-            self.leaving.insert(key.clone());
-            self.marked.remove(key);
-            removed.push((at, gone));
+            self.marked.remove(&key);
+            self.leaving.insert(key);
         }
         if self.removed.len() == UNDO_MAX {
             self.removed.pop_front();
@@ -437,18 +430,18 @@ impl State {
     fn undo(&mut self, hand: &mut Hand<'_>) {
         let mut back = self.removed.pop_back().unwrap_or_default();
         // What was put on the list since is newer, and an account may have been removed.
+        let present: BTreeSet<WatchKey> = hand.store.payments.iter().map(Watched::key).collect();
         back.retain(|(_, watched)| {
-            let store = &hand.store;
-            store.known(&watched.watch.account).is_some()
-                && !store.payments.iter().any(|other| other.is(&watched.key()))
+            let known = hand.store.known(&watched.watch.account).is_some();
+            known && !present.contains(&watched.key())
         });
         let text = match back.as_slice() {
             [] => "nothing is left to be undone".into(),
             [(_, one)] => format!("{} is watched again", one.watch.id),
             all => format!("{} payments are watched again", all.len()),
         };
-        // In the reverse order, so that each place is what it was.
-        for (at, mut watched) in back.into_iter().rev() {
+        // From the top down, so that each place is what it was.
+        for (at, mut watched) in back {
             let key = watched.key();
             self.off.retain(|off| *off != key);
             self.leaving.remove(&key);
@@ -518,5 +511,7 @@ fn correct(new: &NewWatch, in_force: Expectation, hand: &mut Hand<'_>) {
 /// Puts a payment on the list that a callback was about.
 pub fn add_told(watch: Watch, hand: &mut Hand<'_>) {
     hand.out.push(Effect::Watch(again(&watch)));
-    hand.store.payments.insert(0, Watched::told_of(watch));
+    hand.store
+        .payments
+        .insert(0, Watched::told_of(watch, hand.now));
 }

@@ -491,7 +491,8 @@ fn what_is_done_to_marked_payments_is_done_to_all_of_them() {
         "in its place"
     );
     press(&mut model, "  <esc>", second(2));
-    assert!(!screen(&model, second(2), 120, 40).contains("marked"));
+    let shown = screen(&model, second(2), 120, 40);
+    assert!(!shown.contains("marked"), "{shown}");
 }
 
 #[test]
@@ -514,6 +515,21 @@ fn each_removal_can_be_undone_the_latest_first() {
     press(&mut model, "u", second(2));
     let shown = screen(&model, second(2), 120, 40);
     assert!(shown.contains("nothing is left to be undone"), "{shown}");
+}
+
+#[test]
+fn a_mark_that_is_out_of_date_is_set_anew_by_one_key() {
+    let mut model = underpaid();
+    model.store.handled = [("payment kanga LIVE-1 less".into(), WallTime(0))].into();
+    assert_eq!(alerts::count(&model.store), 1, "it changed since");
+    let effects = press(&mut model, "!m", second(1));
+    assert!(
+        effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::MarkHandled { handled: true, .. })),
+        "{effects:?}"
+    );
+    assert_eq!(alerts::count(&model.store), 0);
 }
 
 #[test]

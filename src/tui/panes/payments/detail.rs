@@ -103,7 +103,7 @@ fn standing(watched: &Watched, look: Look<'_>) -> String {
     } else if watched.is_final() {
         parts.push("final, no longer checked".into());
     }
-    if let Some(at) = look.store.handled_at(&watched.matter()) {
+    if let Some(at) = look.store.handled_at(&watched.matter(), watched.began()) {
         parts.push(format!("handled {}", look.ago(at)));
     }
     parts.join(" · ")

@@ -50,7 +50,7 @@ pub fn order(store: &Store, filter: &str, sort: Sort) -> Vec<usize> {
     match sort {
         // The list itself is newest first.
         Sort::Newest => {}
-        Sort::Attention => rows.sort_by_key(|at| rank(payment(at), store)),
+        Sort::Attention => rows.sort_by_cached_key(|at| rank(payment(at), store)),
         Sort::Changed => rows.sort_by_key(|at| std::cmp::Reverse(payment(at).changed_at())),
         Sort::Id => rows.sort_by(|a, b| payment(a).watch.id.cmp(&payment(b).watch.id)),
     }
@@ -78,7 +78,10 @@ fn rank(watched: &Watched, store: &Store) -> u8 {
 
 /// Whether an operator should look at it and has not marked it as handled.
 pub fn needs_attention(watched: &Watched, store: &Store) -> bool {
-    watched.needs_attention() && !store.is_handled(&watched.matter(), watched.began())
+    watched.needs_attention()
+        && store
+            .handled_at(&watched.matter(), watched.began())
+            .is_none()
 }
 
 /// Whether nothing is left to be done about it: its page was never opened, it was cancelled, or its money came as
