@@ -422,7 +422,7 @@ async fn warnings(deck: &Deck) -> Vec<String> {
             to.display()
         )),
         Status::Degraded { why } => Some(format!(
-            "the ledger cannot be written ({why}): nothing is kept, and only the simulator is asked"
+            "the ledger cannot be written ({why}): nothing is saved, and no request is sent to a provider"
         )),
     };
     let clock = deck.clock_ahead();

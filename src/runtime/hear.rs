@@ -30,8 +30,8 @@ pub fn hear(event: Event) -> Msg {
         Event::Missed => Msg::Notice(Notice {
             level: Level::Info,
             about: "events missed".into(),
-            text: "requests and callbacks come faster than they are shown; all of them are kept: `tilldeck log` lists \
-                   the requests, and `tilldeck log --deliveries` the callbacks"
+            text: "too many events to show them all; all are saved: `tilldeck log` lists the requests, and \
+                   `tilldeck log --deliveries` the callbacks"
                 .into(),
         }),
         Event::Warning { about, text } => Msg::Notice(Notice {

@@ -368,7 +368,7 @@ async fn follow_ledger(ledger: crate::ledger::Ledger, messages: mpsc::Sender<Msg
             Status::Degraded { why } => (
                 Level::Error,
                 format!(
-                    "the ledger cannot be written ({why}): nothing is kept, and only the simulator is asked"
+                    "the ledger cannot be written ({why}): nothing is saved, and no request is sent to a provider"
                 ),
             ),
         };

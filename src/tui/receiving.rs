@@ -174,7 +174,7 @@ impl Model {
         }
         if self.store.payments.len() >= WATCHED_MAX {
             let text = format!(
-                "callbacks tell of payments that are not watched, {id} among them; {WATCHED_MAX} are watched already"
+                "callback for {id}: it is not watched, because the watch list already has {WATCHED_MAX} payments"
             );
             self.store.notice(
                 Notice {
@@ -241,7 +241,7 @@ impl Model {
                 {
                     self.overlay = *state.under;
                 }
-                let words = "it is handed on; what comes of it is told in its row";
+                let words = "forwarding; the result will appear in its row";
                 self.store.flash(Level::Info, words);
             }
             (Err(problem), Some(stage)) => *stage = Stage::Failed(problem),

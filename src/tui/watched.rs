@@ -319,7 +319,7 @@ impl Watched {
             Trouble::NotKnown if self.is_overdue(now) => (
                 Tone::Warn,
                 format!(
-                    "the provider has not known this id for {}: check its spelling and the account; still checking",
+                    "not found for {}: check the id and the account; still checking",
                     time::fine(now.wall.since(self.watch.since))
                 ),
             ),
@@ -327,7 +327,7 @@ impl Watched {
                 Tone::Plain,
                 "not known yet: the payer has not opened the payment page; still checking".into(),
             ),
-            Trouble::Failed(_) => (Tone::Dim, "nothing is known of it".into()),
+            Trouble::Failed(_) => (Tone::Dim, "no answer from the provider yet".into()),
         }
     }
 }

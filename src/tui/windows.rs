@@ -359,7 +359,7 @@ impl Model {
             self.overlay = Overlay::ExpectAsk(Box::new(state));
         } else {
             let text = format!(
-                "{} still expects {}; another amount was typed",
+                "{} still expects {}; the amount you typed is not saved",
                 new.id, current.sum
             );
             self.store.flash(Level::Warning, text);

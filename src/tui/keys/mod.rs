@@ -65,7 +65,7 @@ table! {
     Payments PaymentTimeline "timeline" ["t"] "timeline" "show the selected payment's timeline";
     Payments ExpectPayment "expect" ["e"] "expect" "set or change the expected amount";
     Payments FilterPayments "filter-payments" ["/"] "filter" "filter by id, state, verdict or account";
-    Payments MarkPayment "mark" ["space"] "mark" "mark a payment; c, d, y act on all";
+    Payments MarkPayment "mark" ["space"] "mark" "mark or unmark the payment";
     Payments CopyId "copy-id" ["y"] "copy id" "copy the ids of the selected or marked";
     Payments SortPayments "sort" ["s"] "sort" "change the order of the payments";
     Payments ClearSettled "clear-settled" ["x"] "clear" "remove payments that are settled";

@@ -262,9 +262,7 @@ impl State {
                     0 => String::new(),
                     n => format!(" and {n} more"),
                 };
-                let text = format!(
-                    "not changed, because another amount is expected already: {named}{more}"
-                );
+                let text = format!("kept the earlier expected amount of {named}{more}");
                 notice("expected amounts", Level::Warning, text, hand);
                 correct(new, stays, hand);
                 None
@@ -436,7 +434,7 @@ impl State {
             known && !present.contains(&watched.key())
         });
         let text = match back.as_slice() {
-            [] => "nothing is left to be undone".into(),
+            [] => "nothing to undo".into(),
             [(_, one)] => format!("{} is watched again", one.watch.id),
             all => format!("{} payments are watched again", all.len()),
         };

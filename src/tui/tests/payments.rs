@@ -318,7 +318,7 @@ fn several_pasted_lines_are_all_watched_and_told_once() {
     update(&mut model, second(1), Msg::Watched { new, result });
     let notice = &model.store.notices.last().unwrap().text;
     assert!(
-        notice.contains("not changed") && notice.contains("LIVE-1"),
+        notice.contains("kept the earlier expected amount of") && notice.contains("LIVE-1"),
         "{notice}"
     );
     assert!(
@@ -514,7 +514,7 @@ fn each_removal_can_be_undone_the_latest_first() {
     assert_eq!(selected(&model), first, "not {then:?}");
     press(&mut model, "u", second(2));
     let shown = screen(&model, second(2), 120, 40);
-    assert!(shown.contains("nothing is left to be undone"), "{shown}");
+    assert!(shown.contains("nothing to undo"), "{shown}");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use csv::{ReaderBuilder, StringRecord};
+
 use crate::domain::{Amount, Currency, Expected, PaymentId};
 
 /// More lines than this are not taken at once.
@@ -42,8 +44,9 @@ pub fn read(text: &str) -> Option<Pasted> {
             break;
         }
         let heading = |line: &str| {
-            let first = line.split(['\t', ';', ',']).next().map(unquoted);
-            first.is_some_and(|first| first.eq_ignore_ascii_case("id"))
+            let fields = fields(line);
+            let first = fields.get(0).unwrap_or_default();
+            first.trim().eq_ignore_ascii_case("id")
         };
         match row(line) {
             _ if number == 1 && heading(line) => {}
@@ -68,11 +71,8 @@ pub fn read(text: &str) -> Option<Pasted> {
 }
 
 fn row(line: &str) -> Result<(PaymentId, Option<Expected>), String> {
-    let separator = ['\t', ';', ','].into_iter().find(|c| line.contains(*c));
-    let fields: Vec<&str> = match separator {
-        Some(separator) => line.split(separator).map(unquoted).collect(),
-        None => vec![unquoted(line)],
-    };
+    let fields = fields(line);
+    let fields: Vec<&str> = fields.iter().map(|field| field.trim()).collect();
     let (id, sum) = match fields.as_slice() {
         [id] | [id, "", ""] => (id, None),
         [id, amount, currency, ..] => (id, Some((amount, currency))),
@@ -89,12 +89,18 @@ fn row(line: &str) -> Result<(PaymentId, Option<Expected>), String> {
     Ok((id, expected))
 }
 
-fn unquoted(field: &str) -> &str {
-    let field = field.trim();
-    let inside = field
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'));
-    inside.unwrap_or(field).trim()
+/// The fields of a line of CSV, by the separator that it has.
+fn fields(line: &str) -> StringRecord {
+    let separator = [b'\t', b';', b','].into_iter();
+    let mut separator = separator.filter(|byte| line.as_bytes().contains(byte));
+    let mut reader = ReaderBuilder::new()
+        .has_headers(false)
+        .delimiter(separator.next().unwrap_or(b','))
+        .from_reader(line.as_bytes());
+    let mut record = StringRecord::new();
+    // A line in memory is read, and it is text: nothing can fail.
+    let _ = reader.read_record(&mut record);
+    record
 }
 
 #[cfg(test)]
@@ -124,6 +130,8 @@ mod tests {
         }
         assert_eq!(rows("ID\nA-1\nB-2"), ["A-1", "B-2"]);
         assert_eq!(rows("A-1;1;EMT;2026-01-02;x"), ["A-1=1 EMT"]);
+        assert_eq!(rows("\"A;1\";1;EMT\nB-2"), ["A;1=1 EMT", "B-2"]);
+        assert_eq!(rows("\"say \"\"hi\"\"\",1,EMT"), ["say \"hi\"=1 EMT"]);
         assert_eq!(rows("\"A-1\";\"1\";\"EMT\"\nA-1;1.0;EMT"), ["A-1=1 EMT"]);
     }
 
