@@ -72,7 +72,7 @@ pub fn read(text: &str) -> Option<Pasted> {
 
 fn row(line: &str) -> Result<(PaymentId, Option<Expected>), String> {
     let fields = fields(line);
-    let fields: Vec<&str> = fields.iter().map(|field| field.trim()).collect();
+    let fields: Vec<&str> = fields.iter().map(str::trim).collect();
     let (id, sum) = match fields.as_slice() {
         [id] | [id, "", ""] => (id, None),
         [id, amount, currency, ..] => (id, Some((amount, currency))),
