@@ -162,7 +162,8 @@ async fn known(watch: Watch, profile: &str, deck: &Deck) -> Result<Watched, Prob
             line: None,
             found: last.map_or(Found::NotSeen, |last| Found::Payment(last.payment)),
             expected: watch.expected.as_ref().map(|expected| expected.sum.clone()),
-            at: changed_at,
+            // The ledger has no time for a check that found no change.
+            at: None,
         },
         watch,
         changed_at,

@@ -19,6 +19,17 @@ fn ids(rows: &[Value]) -> Vec<&str> {
     rows.iter().map(|row| row["id"].as_str().unwrap()).collect()
 }
 
+/// The values of a column.
+fn column(csv: &str, name: &str) -> Vec<String> {
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let at = reader.headers().unwrap().iter().position(|n| n == name);
+    let at = at.unwrap();
+    let values = reader
+        .records()
+        .map(|record| record.unwrap()[at].to_owned());
+    values.collect()
+}
+
 #[test]
 fn watched_payments_are_listed_with_what_is_known_of_them() {
     let (place, _peer) = shop();
@@ -79,6 +90,8 @@ fn watched_payments_are_listed_with_what_is_known_of_them() {
     ] {
         assert_eq!(rows[1][unknown], Value::Null, "{unknown}");
     }
+    assert_eq!(rows[0]["checked_at"], Value::Null, "it is not saved");
+    assert!(rows[0]["changed_at"].is_string(), "{rows:?}");
     let words = place.run(&["payments", "list"]).out;
     for said in [
         "less than expected",
@@ -94,6 +107,8 @@ fn watched_payments_are_listed_with_what_is_known_of_them() {
         csv.starts_with("id,account,state,verdict,") && csv.lines().count() == 3,
         "{csv}"
     );
+    assert_eq!(column(&csv, "checked_at"), ["", ""]);
+    assert!(!column(&csv, "changed_at")[0].is_empty(), "{csv}");
     assert_eq!(place.run(&["payments", "list", "--csv"]).out, csv);
     assert_eq!(place.run(&["payments", "export", "--csv"]).out, csv);
     let both = place.run(&["payments", "export", "--csv", "--json"]);
