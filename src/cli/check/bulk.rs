@@ -67,7 +67,7 @@ pub async fn run(
             run.summary.print(out);
             Ok(run.exit.and(out.fail(&problem)?))
         }
-        Ok(ended) => Ok(run.finish(ended)),
+        Ok(ended) => run.finish(ended),
     }
 }
 
@@ -286,31 +286,27 @@ impl Run<'_> {
     }
 
     /// Prints the summary, and why the run ended early.
-    fn finish(self, ended: Ended) -> Exit {
+    fn finish(self, ended: Ended) -> Result<Exit, OutputError> {
         let out = self.checker.out;
         self.summary.print(out);
         match (ended, self.stopped) {
             (Ended::Interrupted, _) => {
                 let left = self.overview.rows.saturating_sub(self.summary.rows());
-                let words = format!("interrupted: {} left", counted(left, "row"));
-                out.tell(Tone::Bad, "error:", &words);
+                let message = format!("interrupted: {} left", counted(left, "row"));
                 let hint = if self.resume.is_some() {
                     "the same command goes on where it stopped"
                 } else {
                     "with --resume FILE.csv a run goes on where it stopped"
                 };
-                out.tell(Tone::Dim, " hint:", hint);
-                Exit::Interrupted
+                out.fail(&Problem::new(ProblemKind::Interrupted, message, hint))
             }
             (Ended::AtLast, Some(why)) => {
-                let words = format!("stopped: {}", why.message);
-                out.tell(Tone::Bad, "error:", &words);
-                if !why.hint.is_empty() {
-                    out.tell(Tone::Dim, " hint:", &why.hint);
-                }
-                self.exit
+                let message = format!("stopped: {}", why.message);
+                out.problem(&Problem::new(why.kind, message, why.hint))?;
+                // The first error decides, which may be another one.
+                Ok(self.exit)
             }
-            (Ended::AtLast, None) => self.exit,
+            (Ended::AtLast, None) => Ok(self.exit),
         }
     }
 }
