@@ -509,20 +509,21 @@ impl<'a> Book<'a> {
             amount: args.amount.clone(),
             currency: args.currency.clone(),
         };
+        // Before the change: a failure afterwards would report a change that is saved as failed.
+        let is_known = match self.is_known(&args.id).await {
+            Ok(is_known) => is_known,
+            Err(problem) => return self.out.fail(&problem),
+        };
         let before = match self.set(&args.id, &sum, ExpectedBy::Command, consent).await {
             Ok(before) => before.map(|before| before.sum),
             Err(problem) => return self.out.fail(&problem),
         };
-        match self.is_known(&args.id).await {
-            Ok(true) => {}
-            Ok(false) => {
-                let words = format!(
-                    "payment {} is not watched and was never seen; is the id right?",
-                    args.id
-                );
-                self.out.tell(Tone::Warn, "warning:", &words);
-            }
-            Err(problem) => return self.out.fail(&problem),
+        if !is_known {
+            let words = format!(
+                "payment {} is not watched and was never seen; is the id right?",
+                args.id
+            );
+            self.out.tell(Tone::Warn, "warning:", &words);
         }
         if self.out.json {
             self.out.object(&json!({
@@ -550,8 +551,11 @@ impl<'a> Book<'a> {
         Ok(Exit::Done)
     }
 
-    /// Whether a payment is watched, or was seen.
+    /// Whether a payment is watched, was seen, or has an expected amount, as after `link --no-watch`.
     async fn is_known(&self, id: &PaymentId) -> Result<bool, Problem> {
+        if self.deck.expectation(&self.account, id).await?.is_some() {
+            return Ok(true);
+        }
         let watches = self.deck.watchlist().await?.watches;
         let mut watches = watches.iter();
         let is_watched = watches.any(|watch| watch.id == *id && watch.account == self.account);

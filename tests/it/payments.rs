@@ -168,7 +168,9 @@ fn an_expected_amount_is_changed_with_a_yes_only() {
     assert_eq!(first.out.trim(), "expected amount of A: 249.00 oPLN");
     let said = "payment A is not watched and was never seen; is the id right?";
     assert!(first.err.contains(said), "{first:?}");
-    assert_eq!(expect("249", &[]).code, 0, "the same sum");
+    let same = expect("249", &[]);
+    assert_eq!(same.code, 0, "the same sum");
+    assert!(!same.err.contains("is the id right"), "{same:?}");
     let refused = expect("1", &[]);
     assert_eq!(refused.code, 2, "{refused:?}");
     for said in [
@@ -212,6 +214,19 @@ fn an_expected_amount_is_changed_with_a_yes_only() {
     assert_eq!(place.run(&add).code, 0);
     let row = place.run(&["payments", "list", "--json"]).object();
     assert_eq!(row["expected_amount"], "7");
+}
+
+#[test]
+fn a_payment_with_a_link_is_known() {
+    let (place, _peer) = shop();
+    let sum = ["--amount", "5", "--currency", "EMT"];
+    let link = ["link", "--id", "A", "--no-watch"];
+    let email = ["--email", "payer@example.com"];
+    let linked = place.run(&[&link[..], &email, &sum].concat());
+    assert_eq!(linked.code, 0, "{linked:?}");
+    let ran = place.run(&[&["payments", "expect", "A", "--yes"], &sum[..]].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(!ran.err.contains("is the id right"), "{ran:?}");
 }
 
 #[test]
