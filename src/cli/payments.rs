@@ -15,6 +15,9 @@ use crate::domain::{
     Problem, ProblemKind, Replaced, WallTime, Watch, time,
 };
 
+/// The flag of `payments add` that changes expectations.
+const REPLACE: &str = "--replace-expectation";
+
 /// The columns of a watched payment behind those of a result.
 const WATCH_COLUMNS: [&str; 4] = ["expected_by", "expected_at", "watched_since", "changed_at"];
 
@@ -347,17 +350,14 @@ fn not_watched(id: &PaymentId) -> Problem {
 }
 
 /// Whether an expectation that is in force may be changed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Consent {
-    /// The command line says so.
-    Given,
-    /// The operator is asked.
-    Ask {
-        /// The flag that says so without a question.
-        flag: &'static str,
-    },
-    /// Never: a list has too many rows for questions.
-    Never,
+#[derive(Clone, Copy)]
+struct Consent {
+    /// The flag that says so without a question.
+    flag: &'static str,
+    /// Whether the command line has it.
+    given: bool,
+    /// Whether the operator is asked; not for a list, which has too many rows.
+    may_ask: bool,
 }
 
 /// The watch list and the expectations of one account.
@@ -376,11 +376,10 @@ impl<'a> Book<'a> {
     }
 
     async fn add(&self, args: &AddPayments) -> Result<Exit, OutputError> {
-        let flag = "--replace-expectation";
-        let consent = if args.replace_expectation {
-            Consent::Given
-        } else {
-            Consent::Ask { flag }
+        let consent = Consent {
+            flag: REPLACE,
+            given: args.replace_expectation,
+            may_ask: true,
         };
         let mut exit = Exit::Done;
         for id in &args.ids {
@@ -399,10 +398,10 @@ impl<'a> Book<'a> {
             Ok(read) => read,
             Err(problem) => return self.out.fail(&problem),
         };
-        let consent = if args.replace_expectation {
-            Consent::Given
-        } else {
-            Consent::Never
+        let consent = Consent {
+            flag: REPLACE,
+            given: args.replace_expectation,
+            may_ask: false,
         };
         let (mut exit, mut added, mut failed) = (Exit::Done, 0_u64, 0_u64);
         for row in list.rows() {
@@ -500,10 +499,10 @@ impl<'a> Book<'a> {
     }
 
     async fn expect(&self, args: &ExpectPayment) -> Result<Exit, OutputError> {
-        let consent = if args.yes {
-            Consent::Given
-        } else {
-            Consent::Ask { flag: "--yes" }
+        let consent = Consent {
+            flag: "--yes",
+            given: args.yes,
+            may_ask: true,
         };
         let sum = Expected {
             amount: args.amount.clone(),
@@ -574,9 +573,10 @@ impl<'a> Book<'a> {
             self.deck
                 .expect(&self.account, id, sum.clone(), by, replaced)
         };
-        let replaced = match consent {
-            Consent::Given => Replaced::Confirmed,
-            Consent::Ask { .. } | Consent::Never => Replaced::Never,
+        let replaced = if consent.given {
+            Replaced::Confirmed
+        } else {
+            Replaced::Never
         };
         let stays = match set(replaced).await? {
             Ok(before) => return Ok(before),
@@ -589,26 +589,22 @@ impl<'a> Book<'a> {
             );
             Problem::new(ProblemKind::Usage, message, hint)
         };
-        match consent {
-            Consent::Ask { .. } if can_ask() => {
-                let question = format!("{id} expects {stays}. Change it to {sum}? [y/N] ");
-                let answer = prompt::line(&question).await;
-                let answer = answer.ok_or_else(prompt::interrupted)?;
-                if !matches!(answer.as_str(), "y" | "Y" | "yes") {
-                    return Err(refused(&stays, String::new()));
-                }
-                set(Replaced::Shown(stays.sum.clone()))
-                    .await?
-                    .map_err(|current| refused(&current, "it was changed meanwhile".into()))
-            }
-            Consent::Ask { flag } => Err(refused(
-                &stays,
-                format!("not a terminal: pass {flag} to change it"),
-            )),
-            Consent::Given | Consent::Never => Err(refused(
-                &stays,
-                "pass --replace-expectation to change it".into(),
-            )),
+        if !consent.may_ask || !can_ask() {
+            let why = if consent.may_ask {
+                "not a terminal: "
+            } else {
+                ""
+            };
+            let hint = format!("{why}pass {} to change it", consent.flag);
+            return Err(refused(&stays, hint));
         }
+        let question = format!("{id} expects {stays}. Change it to {sum}? [y/N] ");
+        let answer = prompt::line(&question).await;
+        if !prompt::is_yes(&answer.ok_or_else(prompt::interrupted)?) {
+            return Err(refused(&stays, String::new()));
+        }
+        set(Replaced::Shown(stays.sum.clone()))
+            .await?
+            .map_err(|current| refused(&current, "it was changed meanwhile".into()))
     }
 }
