@@ -111,10 +111,16 @@ async fn list(
         {
             continue;
         }
-        if !deck.accounts().any(|known| known.id == watch.account) {
+        let is_configured = deck.accounts().any(|known| known.id == watch.account);
+        if !is_configured {
             vanished.insert(watch.account.clone());
         }
-        let known = match known(watch, profile, deck).await {
+        let last = if is_configured {
+            deck.last_observation(&watch.account, &watch.id).await
+        } else {
+            last_of_vanished(&watch, profile, deck).await
+        };
+        let known = match last.map(|last| known(watch, last)) {
             Ok(known) => known,
             Err(problem) => return out.fail(&problem),
         };
@@ -155,10 +161,9 @@ fn owner(name: &str, watches: &[Watch], deck: &Deck) -> Result<AccountId, Proble
     }
 }
 
-async fn known(watch: Watch, profile: &str, deck: &Deck) -> Result<Watched, Problem> {
-    let last = last_seen(&watch, profile, deck).await?;
+fn known(watch: Watch, last: Option<Observation>) -> Watched {
     let changed_at = last.as_ref().map(|last| last.at);
-    Ok(Watched {
+    Watched {
         report: Report {
             account: watch.account.clone(),
             id: watch.id.as_str().to_owned(),
@@ -170,22 +175,18 @@ async fn known(watch: Watch, profile: &str, deck: &Deck) -> Result<Watched, Prob
         },
         watch,
         changed_at,
-    })
+    }
 }
 
-async fn last_seen(
+/// What was seen last of a payment whose account is no longer configured.
+async fn last_of_vanished(
     watch: &Watch,
     profile: &str,
     deck: &Deck,
 ) -> Result<Option<Observation>, Problem> {
-    if deck.accounts().any(|account| account.id == watch.account) {
-        return Ok(deck.observations(&watch.account, &watch.id).await?.pop());
-    }
     let ledger = deck.ledger();
-    let seen = ledger
-        .observations(profile, &watch.account, &watch.id)
-        .await;
-    Ok(seen.map_err(|error| local(&error.to_string()))?.pop())
+    let last = ledger.last_observation(profile, &watch.account, &watch.id);
+    last.await.map_err(|error| local(&error.to_string()))
 }
 
 impl Filters {
@@ -558,7 +559,12 @@ impl<'a> Book<'a> {
         let watches = self.deck.watchlist().await?.watches;
         let mut watches = watches.iter();
         let is_watched = watches.any(|watch| watch.id == *id && watch.account == self.account);
-        Ok(is_watched || !self.deck.observations(&self.account, id).await?.is_empty())
+        Ok(is_watched
+            || self
+                .deck
+                .last_observation(&self.account, id)
+                .await?
+                .is_some())
     }
 
     /// Sets what is expected. One that is in force and differs is changed with consent only. Gives the one before.
