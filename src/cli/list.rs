@@ -78,7 +78,7 @@ impl Doubled {
     /// Why none of its rows can be taken.
     pub fn conflict(&self) -> String {
         format!(
-            "the payment stands in the lines {} and {} with different sums: it is not known which is right",
+            "lines {} and {} have the same payment id but different amounts; keep one of them",
             self.first, self.next
         )
     }
@@ -390,7 +390,7 @@ fn order(record: &Record, header: &Header) -> Result<Order, String> {
     let (has, due) = (record.fields.len(), header.columns.len());
     if has != due {
         return Err(format!(
-            "the row has {}, the first line names {due}",
+            "the row has {}; the header has {due}",
             counted(has as u64, "field")
         ));
     }

@@ -79,7 +79,7 @@ fn must_keep_payments(deck: &Deck) -> Result<(), Problem> {
     if deck.forgets_payments() {
         return Err(Problem::new(
             ProblemKind::Usage,
-            "the built-in sandbox starts anew with each command, so its watch list cannot be changed",
+            "the built-in sandbox does not save its watch list",
             "name a profile with accounts (--profile), or run `tilldeck sandbox serve` and point a profile at it",
         ));
     }

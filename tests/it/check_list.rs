@@ -307,7 +307,10 @@ fn ids_come_from_standard_input_one_a_line() {
         "id,amount,currency\nA-1,5,EMT\nA-2,5",
     );
     assert!(
-        ran.code == 2 && ran.out.contains("line 3: the row has 2 fields"),
+        ran.code == 2
+            && ran
+                .out
+                .contains("line 3: the row has 2 fields; the header has 3"),
         "{ran:?}"
     );
 }
@@ -326,13 +329,13 @@ fn an_id_that_stands_twice_is_checked_once_or_not_at_all() {
     for at in [1, 2] {
         let message = objects[at]["error"]["message"].as_str().unwrap();
         assert!(
-            message.contains("lines 3 and 5 with different sums"),
+            message.contains("lines 3 and 5 have the same payment id but different amounts"),
             "{message}"
         );
     }
     assert!(
         ran.err
-            .contains("line 4: payment A stands in line 2 too, with the same sum"),
+            .contains("line 4 repeats line 2 (payment A); it is checked once"),
         "{ran:?}"
     );
 }
@@ -428,7 +431,7 @@ fn a_row_without_a_sum_is_compared_with_the_ledger() {
     assert_eq!(ran.object()["verdict"], "paid");
     assert!(
         ran.err
-            .contains("first: line 2, payment A: ledger 9 EMT (command), list 5 EMT"),
+            .contains("first: line 2, payment A: saved 9 EMT (command), list 5 EMT"),
         "{ran:?}"
     );
 }
@@ -559,7 +562,7 @@ fn a_state_is_compared_without_the_sum_of_the_ledger() {
         assert!(ran.out.contains("expected 9 EMT"), "{ran:?}");
         let warned = ran
             .err
-            .contains("the ledger expects other sums for 1 payment;");
+            .contains("the saved expected amount differs for 1 payment;");
         assert_eq!(warned, code == 0, "{ran:?}");
     }
 }

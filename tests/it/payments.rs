@@ -250,7 +250,7 @@ fn a_list_is_watched_row_by_row() {
     for said in [
         "line 2: account shop: payment A expects 9 EMT (command), not 1 EMT",
         "line 4: `x` is not an amount",
-        "lines 7 and 8 with different sums",
+        "lines 7 and 8 have the same payment id but different amounts",
         "2 watched, 4 refused",
     ] {
         assert!(ran.err.contains(said), "{said}: {ran:?}");

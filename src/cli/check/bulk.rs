@@ -168,7 +168,7 @@ impl Run<'_> {
             if row.line != first {
                 self.summary.add_repeated();
                 let words = format!(
-                    "line {}: payment {} stands in line {first} too, with the same sum; it is checked once",
+                    "line {} repeats line {first} (payment {}); it is checked once",
                     row.line, order.id
                 );
                 self.checker.out.tell(Tone::Dim, "note:", &words);

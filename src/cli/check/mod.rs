@@ -106,7 +106,7 @@ impl Checker<'_> {
         }
         if let (Some(ledger), Some(sum)) = (&wanted.overruled, &wanted.sum) {
             self.warn(&format!(
-                "payment {id}: the ledger expects {ledger}; it is compared with {sum} from the command line"
+                "payment {id}: the saved expected amount is {ledger}; it is compared with {sum} from the command line"
             ));
         }
         let report = Report {

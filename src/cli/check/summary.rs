@@ -101,7 +101,7 @@ impl Summary {
     pub fn add_overruled(&mut self, row: &str, ledger: &Expectation, list: &Expected) {
         self.overruled += 1;
         self.first_overruled
-            .get_or_insert_with(|| format!("{row}: ledger {ledger}, list {list}"));
+            .get_or_insert_with(|| format!("{row}: saved {ledger}, list {list}"));
     }
 
     /// Counts a payment whose sum is not the ledger's, which fails nothing.
@@ -177,14 +177,14 @@ impl Summary {
         if let Some(first) = &self.first_overruled {
             let payments = counted(self.overruled, "payment");
             let words = format!(
-                "the list and the ledger expect different sums for {payments}; the list was used (first: {first})"
+                "the saved expected amount differs from the list's for {payments}; the list was used (first: {first})"
             );
             out.tell(Tone::Warn, "warning:", &words);
         }
         if self.tolerated > 0 {
             let payments = counted(self.tolerated, "payment");
             let words = format!(
-                "the ledger expects other sums for {payments}; --expect compares the state only"
+                "the saved expected amount differs for {payments}; --expect compares the state only"
             );
             out.tell(Tone::Warn, "warning:", &words);
         }

@@ -131,7 +131,8 @@ fn half_a_sum(columns: &[String], has: &str, lacks: &str) -> Refusal {
     let hint = if near {
         format!("did you mean `{lacks}`?")
     } else {
-        "an amount needs a currency; leave both out to compare with the ledger".into()
+        "an amount needs a currency; leave both out to compare with the saved expected amounts"
+            .into()
     };
     let columns = shown(columns);
     let message =
