@@ -249,11 +249,11 @@ impl<'a> Book<'a> {
     ) -> Result<Option<(PaymentId, Option<Expected>)>, Problem> {
         let usage = |why: String| Problem::new(ProblemKind::Usage, why, "correct the row");
         let order = row.order.map_err(usage)?;
-        if let Some(doubled) = overview.doubled.get(&order.id) {
-            if doubled.differs {
-                return Err(usage(doubled.conflict()));
+        if let Some(duplicate) = overview.duplicates.get(&order.id) {
+            if duplicate.differs {
+                return Err(usage(duplicate.conflict()));
             }
-            if doubled.first != row.line {
+            if duplicate.first != row.line {
                 return Ok(None);
             }
         }

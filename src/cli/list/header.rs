@@ -90,8 +90,8 @@ impl Header {
         }
     }
 
-    /// Whether a column is carried through.
-    pub fn carries(&self, column: usize) -> bool {
+    /// Whether a column is neither the id nor a part of the sum.
+    pub fn is_extra(&self, column: usize) -> bool {
         column != self.id && Some(column) != self.amount && Some(column) != self.currency
     }
 }

@@ -79,7 +79,7 @@ pub async fn list(
             Ok(known) => known,
             Err(problem) => return out.fail(&problem),
         };
-        if !filters.take(&known, now) {
+        if !filters.matches(&known, now) {
             continue;
         }
         any = true;
@@ -136,7 +136,7 @@ async fn last_of_vanished(
 
 impl Filters {
     /// Whether a payment is among those asked for.
-    fn take(&self, watched: &Watched, now: WallTime) -> bool {
+    fn matches(&self, watched: &Watched, now: WallTime) -> bool {
         let payment = watched.report.payment();
         let age = now.since(watched.changed_at.unwrap_or(watched.watch.since));
         self.state
