@@ -50,7 +50,7 @@ pub struct Row {
     /// The order, or why there is none.
     pub order: Result<Order, String>,
     /// Its further columns.
-    pub carried: Vec<String>,
+    pub extra_columns: Vec<String>,
 }
 
 /// A payment with the sum that is expected.
@@ -63,7 +63,7 @@ pub struct Order {
 }
 
 /// An id that stands in several rows.
-pub struct Doubled {
+pub struct Duplicate {
     /// The line where it stands first.
     pub first: u64,
     /// The next line with it.
@@ -74,11 +74,11 @@ pub struct Doubled {
     pub differs: bool,
 }
 
-impl Doubled {
+impl Duplicate {
     /// Why none of its rows can be taken.
     pub fn conflict(&self) -> String {
         format!(
-            "the payment stands in the lines {} and {} with different sums: it is not known which is right",
+            "lines {} and {} have the same payment id but different amounts; keep one of them",
             self.first, self.next
         )
     }
@@ -89,7 +89,7 @@ pub struct Overview {
     /// How many rows it has.
     pub rows: u64,
     /// The ids that stand in several rows.
-    pub doubled: HashMap<PaymentId, Doubled>,
+    pub duplicates: HashMap<PaymentId, Duplicate>,
 }
 
 impl List {
@@ -178,12 +178,12 @@ impl List {
 
     /// The names of the columns that are carried through. One that is called like a column of a result gets `list_` in
     /// front.
-    pub fn carried(&self) -> Vec<String> {
+    pub fn extra_columns(&self) -> Vec<String> {
         match &self.format {
             Format::Ids => Vec::new(),
             Format::Csv(header) => {
                 let names = header.columns.iter().enumerate();
-                let further = names.filter(|(at, _)| header.carries(*at));
+                let further = names.filter(|(at, _)| header.is_extra(*at));
                 let is_any = |names: &[&str], name: &str| {
                     let mut names = names.iter();
                     names.any(|other| other.eq_ignore_ascii_case(name))
@@ -249,7 +249,7 @@ impl List {
             }));
         }
         drop(seen);
-        let mut doubled: HashMap<PaymentId, Doubled> = HashMap::new();
+        let mut duplicates: HashMap<PaymentId, Duplicate> = HashMap::new();
         if !twice.is_empty() {
             for row in self.rows() {
                 let row = row?;
@@ -257,7 +257,7 @@ impl List {
                 if !twice.contains(&hash(&order.id)) {
                     continue;
                 }
-                doubled
+                duplicates
                     .entry(order.id)
                     .and_modify(|known| {
                         if known.next == known.first {
@@ -265,16 +265,16 @@ impl List {
                         }
                         known.differs |= known.sum != order.sum;
                     })
-                    .or_insert(Doubled {
+                    .or_insert(Duplicate {
                         first: row.line,
                         next: row.line,
                         sum: order.sum,
                         differs: false,
                     });
             }
-            doubled.retain(|_, known| known.next != known.first);
+            duplicates.retain(|_, known| known.next != known.first);
         }
-        Ok(Overview { rows, doubled })
+        Ok(Overview { rows, duplicates })
     }
 }
 
@@ -336,7 +336,7 @@ fn next_id(reader: &mut BufReader<Window<'_>>, line: &mut u64) -> io::Result<Opt
             line: *line,
             id: String::from_utf8_lossy(text.trim_ascii()).into_owned(),
             order,
-            carried: Vec::new(),
+            extra_columns: Vec::new(),
         }));
     }
 }
@@ -365,8 +365,8 @@ fn next_record(
             line: record.lines.0,
             id: text(header.id).trim().to_owned(),
             order: order(&record, header),
-            carried: (0..header.columns.len())
-                .filter(|at| header.carries(*at))
+            extra_columns: (0..header.columns.len())
+                .filter(|at| header.is_extra(*at))
                 .map(text)
                 .collect(),
         }));
@@ -390,7 +390,7 @@ fn order(record: &Record, header: &Header) -> Result<Order, String> {
     let (has, due) = (record.fields.len(), header.columns.len());
     if has != due {
         return Err(format!(
-            "the row has {}, the first line names {due}",
+            "the row has {}; the header has {due}",
             counted(has as u64, "field")
         ));
     }

@@ -297,7 +297,7 @@ impl Printer {
                 OutputError::Failed(error) => error.to_string(),
             };
             let words = format!(
-                "nothing more is printed ({why}); callbacks are received all the same, and `tilldeck log --deliveries` lists them"
+                "output stopped ({why}); callbacks are still received: `tilldeck log --deliveries` lists them"
             );
             self.out.tell(Tone::Warn, "warning:", &words);
         }

@@ -157,7 +157,7 @@ async fn confirm_addition(
         new.environment.as_str(),
         profile.name
     );
-    if matches!(ask(&question).await?.as_str(), "y" | "Y" | "yes") {
+    if prompt::is_yes(&ask(&question).await?) {
         return Ok(());
     }
     Err(Problem::new(
@@ -286,7 +286,7 @@ async fn confirm_removal(account: &Account) -> Result<(), Problem> {
     let meant = if account.environment.is_live() {
         ask("it is LIVE; type its name to remove it: ").await? == id.as_str()
     } else {
-        matches!(ask("remove it? [y/N] ").await?.as_str(), "y" | "Y" | "yes")
+        prompt::is_yes(&ask("remove it? [y/N] ").await?)
     };
     if meant {
         return Ok(());

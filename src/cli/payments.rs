@@ -1,22 +1,22 @@
 //! `payments`: the watch list without the console.
 
-use std::collections::BTreeSet;
+mod list;
 
 use serde_json::json;
 
-use super::args::{AddPayments, ExpectPayment, Filters, PaymentsCommand, Source};
+use super::args::{AddPayments, ExpectPayment, PaymentsCommand, Source};
 use super::list::{List, Overview, Row};
-use super::output::{Out, OutputError, Table, Tone, plain, toned, whole};
-use super::report::{CsvPrinter, Found, Report};
-use super::{Context, Exit, can_ask, local, prompt};
+use super::output::{Out, OutputError, Tone};
+use super::{Context, Exit, can_ask, prompt};
 use crate::deck::Deck;
 use crate::domain::{
-    Ability, AccountId, Expectation, Expected, ExpectedBy, Observation, PaymentId, PaymentVerdict,
-    Problem, ProblemKind, Replaced, WallTime, Watch, time,
+    Ability, AccountId, Expectation, Expected, ExpectedBy, PaymentId, Problem, ProblemKind,
+    Replaced, Watch,
 };
+use list::Format;
 
-/// The columns of a watched payment behind those of a result.
-const WATCH_COLUMNS: [&str; 4] = ["expected_by", "expected_at", "watched_since", "changed_at"];
+/// The flag of `payments add` that changes expectations.
+const REPLACE: &str = "--replace-expectation";
 
 pub async fn run(
     command: &PaymentsCommand,
@@ -32,11 +32,11 @@ pub async fn run(
                 (false, true) => Format::Csv,
                 (false, false) => Format::Table,
             };
-            list(&args.filters, format, context, deck, out).await
+            list::list(&args.filters, format, context, deck, out).await
         }
         PaymentsCommand::Export(args) => {
             let format = if out.json { Format::Json } else { Format::Csv };
-            list(&args.filters, format, context, deck, out).await
+            list::list(&args.filters, format, context, deck, out).await
         }
         PaymentsCommand::Add(args) => match (open(), args.list()) {
             (Err(problem), _) | (_, Err(problem)) => out.fail(&problem),
@@ -51,95 +51,17 @@ pub async fn run(
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Format {
-    Table,
-    Json,
-    Csv,
-}
-
-/// A watched payment and what is known of it.
-struct Watched {
-    watch: Watch,
-    report: Report,
-    changed_at: Option<WallTime>,
-}
-
-async fn list(
-    filters: &Filters,
-    format: Format,
+/// The watch list, and the account that the command line names.
+async fn selection(
     context: &Context,
     deck: &Deck,
-    out: &Out,
-) -> Result<Exit, OutputError> {
-    let watches = match deck.watchlist().await {
-        Ok(list) => list.watches,
-        Err(problem) => return out.fail(&problem),
-    };
+) -> Result<(Vec<Watch>, Option<AccountId>), Problem> {
+    let watches = deck.watchlist().await?.watches;
     let account = context.account();
-    let account = match account.map(|name| owner(name, &watches, deck)).transpose() {
-        Ok(account) => account,
-        Err(problem) => return out.fail(&problem),
-    };
-    let profile = &context.profile.name;
-    let mut vanished = BTreeSet::new();
-    let csv = CsvPrinter::new(out);
-    let now = context.clock.now().wall;
-    let mut table = Table::default();
-    let head = [
-        "state",
-        "verdict",
-        "received",
-        "expected",
-        "difference",
-        "changed",
-        "id",
-        "account",
-    ];
-    table.row(head.map(|name| toned(name, Tone::Dim)));
-    let mut any = false;
-    if format == Format::Csv {
-        csv.header(&WATCH_COLUMNS.map(str::to_owned))?;
-    }
-    for watch in watches {
-        if account
-            .as_ref()
-            .is_some_and(|account| *account != watch.account)
-        {
-            continue;
-        }
-        if !deck.accounts().any(|known| known.id == watch.account) {
-            vanished.insert(watch.account.clone());
-        }
-        let known = match known(watch, profile, deck).await {
-            Ok(known) => known,
-            Err(problem) => return out.fail(&problem),
-        };
-        if !filters.take(&known, now) {
-            continue;
-        }
-        any = true;
-        match format {
-            Format::Json => out.object(&known.object())?,
-            Format::Csv => csv.record(known.record(profile))?,
-            Format::Table => known.row(now, &mut table),
-        }
-    }
-    match (format, any) {
-        (Format::Table, true) => out.table(&table)?,
-        (Format::Table, false) => {
-            out.say("no watched payment matches; `tilldeck payments add ID` watches one");
-        }
-        (Format::Json | Format::Csv, _) => {}
-    }
-    for account in vanished {
-        let words = format!(
-            "account {account} is not in profile {profile}; its payments are shown as they were last seen. \
-             `tilldeck payments remove ID --account {account}` removes one"
-        );
-        out.tell(Tone::Warn, "warning:", &words);
-    }
-    Ok(Exit::Done)
+    let account = account
+        .map(|name| owner(name, &watches, deck))
+        .transpose()?;
+    Ok((watches, account))
 }
 
 /// The account of this name: one that is configured, or one that was and still has watched payments.
@@ -152,118 +74,12 @@ fn owner(name: &str, watches: &[Watch], deck: &Deck) -> Result<AccountId, Proble
     }
 }
 
-async fn known(watch: Watch, profile: &str, deck: &Deck) -> Result<Watched, Problem> {
-    let last = last_seen(&watch, profile, deck).await?;
-    let changed_at = last.as_ref().map(|last| last.at);
-    Ok(Watched {
-        report: Report {
-            account: watch.account.clone(),
-            id: watch.id.as_str().to_owned(),
-            line: None,
-            found: last.map_or(Found::NotSeen, |last| Found::Payment(last.payment)),
-            expected: watch.expected.as_ref().map(|expected| expected.sum.clone()),
-            at: changed_at,
-        },
-        watch,
-        changed_at,
-    })
-}
-
-async fn last_seen(
-    watch: &Watch,
-    profile: &str,
-    deck: &Deck,
-) -> Result<Option<Observation>, Problem> {
-    if deck.accounts().any(|account| account.id == watch.account) {
-        return Ok(deck.observations(&watch.account, &watch.id).await?.pop());
-    }
-    let ledger = deck.ledger();
-    let seen = ledger
-        .observations(profile, &watch.account, &watch.id)
-        .await;
-    Ok(seen.map_err(|error| local(&error.to_string()))?.pop())
-}
-
-impl Filters {
-    /// Whether a payment is among those asked for.
-    fn take(&self, watched: &Watched, now: WallTime) -> bool {
-        let payment = watched.report.payment();
-        let age = now.since(watched.changed_at.unwrap_or(watched.watch.since));
-        self.state
-            .as_ref()
-            .is_none_or(|state| payment.is_some_and(|payment| payment.state == *state))
-            && self
-                .verdict
-                .is_none_or(|verdict| watched.report.verdict() == Some(verdict))
-            && self.older_than.is_none_or(|least| age > least)
-            && self.newer_than.is_none_or(|most| age <= most)
-    }
-}
-
-impl Watched {
-    /// By whom and when the expectation was set, since when the payment is watched, when it changed last.
-    fn facts(&self) -> [Option<String>; 4] {
-        let expected = self.watch.expected.as_ref();
-        [
-            expected.map(|expected| expected.by.as_str().to_owned()),
-            expected.map(|expected| expected.at.rfc3339()),
-            Some(self.watch.since.rfc3339()),
-            self.changed_at.map(WallTime::rfc3339),
-        ]
-    }
-
-    fn object(&self) -> serde_json::Value {
-        let mut object = self.report.object();
-        for (name, fact) in WATCH_COLUMNS.into_iter().zip(self.facts()) {
-            object[name] = fact.into();
-        }
-        object
-    }
-
-    fn record(&self, profile: &str) -> Vec<String> {
-        let facts = self.facts().map(Option::unwrap_or_default);
-        self.report
-            .record(profile)
-            .into_iter()
-            .chain(facts)
-            .collect()
-    }
-
-    fn row(&self, now: WallTime, table: &mut Table) {
-        let expected = self.report.expected.as_ref();
-        let (state, sum, tone) = match self.report.payment() {
-            Some(payment) => (
-                format!("{}", payment.state),
-                payment.sum(),
-                payment.severity(expected).into(),
-            ),
-            None => ("not checked yet".to_owned(), String::new(), Tone::Dim),
-        };
-        let verdict = self.report.verdict().map_or("", PaymentVerdict::words);
-        let wanted = match expected {
-            Some(expected) => expected.to_string(),
-            None => "none".into(),
-        };
-        let age = now.since(self.changed_at.unwrap_or(self.watch.since));
-        table.row([
-            toned(state, tone),
-            toned(verdict, tone),
-            plain(sum),
-            toned(wanted, Tone::Dim),
-            plain(self.report.difference().unwrap_or_default()),
-            toned(time::coarse(age), Tone::Dim),
-            whole(self.watch.id.as_str(), Tone::Strong),
-            toned(self.watch.account.as_str(), Tone::Dim),
-        ]);
-    }
-}
-
 /// Refuses a change that would be gone with this process.
 fn must_keep_payments(deck: &Deck) -> Result<(), Problem> {
     if deck.forgets_payments() {
         return Err(Problem::new(
             ProblemKind::Usage,
-            "the built-in sandbox starts anew with each command, so its watch list cannot be changed",
+            "the built-in sandbox does not save its watch list",
             "name a profile with accounts (--profile), or run `tilldeck sandbox serve` and point a profile at it",
         ));
     }
@@ -280,13 +96,8 @@ async fn remove(
     if let Err(problem) = must_keep_payments(deck) {
         return out.fail(&problem);
     }
-    let watches = match deck.watchlist().await {
-        Ok(list) => list.watches,
-        Err(problem) => return out.fail(&problem),
-    };
-    let account = context.account();
-    let account = match account.map(|name| owner(name, &watches, deck)).transpose() {
-        Ok(account) => account,
+    let (watches, account) = match selection(context, deck).await {
+        Ok(selected) => selected,
         Err(problem) => return out.fail(&problem),
     };
     let mut exit = Exit::Done;
@@ -346,17 +157,14 @@ fn not_watched(id: &PaymentId) -> Problem {
 }
 
 /// Whether an expectation that is in force may be changed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Consent {
-    /// The command line says so.
-    Given,
-    /// The operator is asked.
-    Ask {
-        /// The flag that says so without a question.
-        flag: &'static str,
-    },
-    /// Never: a list has too many rows for questions.
-    Never,
+#[derive(Clone, Copy)]
+struct Consent {
+    /// The flag that says so without a question.
+    flag: &'static str,
+    /// Whether the command line has it.
+    given: bool,
+    /// Whether the operator is asked; not for a list, which has too many rows.
+    may_ask: bool,
 }
 
 /// The watch list and the expectations of one account.
@@ -375,11 +183,10 @@ impl<'a> Book<'a> {
     }
 
     async fn add(&self, args: &AddPayments) -> Result<Exit, OutputError> {
-        let flag = "--replace-expectation";
-        let consent = if args.replace_expectation {
-            Consent::Given
-        } else {
-            Consent::Ask { flag }
+        let consent = Consent {
+            flag: REPLACE,
+            given: args.replace_expectation,
+            may_ask: true,
         };
         let mut exit = Exit::Done;
         for id in &args.ids {
@@ -398,10 +205,10 @@ impl<'a> Book<'a> {
             Ok(read) => read,
             Err(problem) => return self.out.fail(&problem),
         };
-        let consent = if args.replace_expectation {
-            Consent::Given
-        } else {
-            Consent::Never
+        let consent = Consent {
+            flag: REPLACE,
+            given: args.replace_expectation,
+            may_ask: false,
         };
         let (mut exit, mut added, mut failed) = (Exit::Done, 0_u64, 0_u64);
         for row in list.rows() {
@@ -442,11 +249,11 @@ impl<'a> Book<'a> {
     ) -> Result<Option<(PaymentId, Option<Expected>)>, Problem> {
         let usage = |why: String| Problem::new(ProblemKind::Usage, why, "correct the row");
         let order = row.order.map_err(usage)?;
-        if let Some(doubled) = overview.doubled.get(&order.id) {
-            if doubled.differs {
-                return Err(usage(doubled.conflict()));
+        if let Some(duplicate) = overview.duplicates.get(&order.id) {
+            if duplicate.differs {
+                return Err(usage(duplicate.conflict()));
             }
-            if doubled.first != row.line {
+            if duplicate.first != row.line {
                 return Ok(None);
             }
         }
@@ -499,29 +306,30 @@ impl<'a> Book<'a> {
     }
 
     async fn expect(&self, args: &ExpectPayment) -> Result<Exit, OutputError> {
-        let consent = if args.yes {
-            Consent::Given
-        } else {
-            Consent::Ask { flag: "--yes" }
+        let consent = Consent {
+            flag: "--yes",
+            given: args.yes,
+            may_ask: true,
         };
         let sum = Expected {
             amount: args.amount.clone(),
             currency: args.currency.clone(),
         };
+        // Before the change: a failure afterwards would report a change that is saved as failed.
+        let is_known = match self.is_known(&args.id).await {
+            Ok(is_known) => is_known,
+            Err(problem) => return self.out.fail(&problem),
+        };
         let before = match self.set(&args.id, &sum, ExpectedBy::Command, consent).await {
             Ok(before) => before.map(|before| before.sum),
             Err(problem) => return self.out.fail(&problem),
         };
-        match self.is_known(&args.id).await {
-            Ok(true) => {}
-            Ok(false) => {
-                let words = format!(
-                    "payment {} is not watched and was never seen; is the id right?",
-                    args.id
-                );
-                self.out.tell(Tone::Warn, "warning:", &words);
-            }
-            Err(problem) => return self.out.fail(&problem),
+        if !is_known {
+            let words = format!(
+                "payment {} is not watched and was never seen; is the id right?",
+                args.id
+            );
+            self.out.tell(Tone::Warn, "warning:", &words);
         }
         if self.out.json {
             self.out.object(&json!({
@@ -549,12 +357,20 @@ impl<'a> Book<'a> {
         Ok(Exit::Done)
     }
 
-    /// Whether a payment is watched, or was seen.
+    /// Whether a payment is watched, was seen, or has an expected amount, as after `link --no-watch`.
     async fn is_known(&self, id: &PaymentId) -> Result<bool, Problem> {
+        if self.deck.expectation(&self.account, id).await?.is_some() {
+            return Ok(true);
+        }
         let watches = self.deck.watchlist().await?.watches;
         let mut watches = watches.iter();
         let is_watched = watches.any(|watch| watch.id == *id && watch.account == self.account);
-        Ok(is_watched || !self.deck.observations(&self.account, id).await?.is_empty())
+        Ok(is_watched
+            || self
+                .deck
+                .last_observation(&self.account, id)
+                .await?
+                .is_some())
     }
 
     /// Sets what is expected. One that is in force and differs is changed with consent only. Gives the one before.
@@ -569,9 +385,10 @@ impl<'a> Book<'a> {
             self.deck
                 .expect(&self.account, id, sum.clone(), by, replaced)
         };
-        let replaced = match consent {
-            Consent::Given => Replaced::Confirmed,
-            Consent::Ask { .. } | Consent::Never => Replaced::Never,
+        let replaced = if consent.given {
+            Replaced::Confirmed
+        } else {
+            Replaced::Never
         };
         let stays = match set(replaced).await? {
             Ok(before) => return Ok(before),
@@ -584,26 +401,22 @@ impl<'a> Book<'a> {
             );
             Problem::new(ProblemKind::Usage, message, hint)
         };
-        match consent {
-            Consent::Ask { .. } if can_ask() => {
-                let question = format!("{id} expects {stays}. Change it to {sum}? [y/N] ");
-                let answer = prompt::line(&question).await;
-                let answer = answer.ok_or_else(prompt::interrupted)?;
-                if !matches!(answer.as_str(), "y" | "Y" | "yes") {
-                    return Err(refused(&stays, String::new()));
-                }
-                set(Replaced::Shown(stays.sum.clone()))
-                    .await?
-                    .map_err(|current| refused(&current, "it was changed meanwhile".into()))
-            }
-            Consent::Ask { flag } => Err(refused(
-                &stays,
-                format!("not a terminal: pass {flag} to change it"),
-            )),
-            Consent::Given | Consent::Never => Err(refused(
-                &stays,
-                "pass --replace-expectation to change it".into(),
-            )),
+        if !consent.may_ask || !can_ask() {
+            let why = if consent.may_ask {
+                "not a terminal: "
+            } else {
+                ""
+            };
+            let hint = format!("{why}pass {} to change it", consent.flag);
+            return Err(refused(&stays, hint));
         }
+        let question = format!("{id} expects {stays}. Change it to {sum}? [y/N] ");
+        let answer = prompt::line(&question).await;
+        if !prompt::is_yes(&answer.ok_or_else(prompt::interrupted)?) {
+            return Err(refused(&stays, String::new()));
+        }
+        set(Replaced::Shown(stays.sum.clone()))
+            .await?
+            .map_err(|current| refused(&current, "it was changed meanwhile".into()))
     }
 }

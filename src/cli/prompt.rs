@@ -28,6 +28,11 @@ pub async fn line(question: &str) -> Option<String> {
     read.await.ok().flatten()
 }
 
+/// Whether an answer agrees; anything else does not.
+pub fn is_yes(answer: &str) -> bool {
+    matches!(answer, "y" | "Y" | "yes")
+}
+
 fn put(question: &str) {
     let mut stderr = std::io::stderr().lock();
     let _ = write!(stderr, "{question}");

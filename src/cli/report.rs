@@ -160,6 +160,9 @@ impl Report {
     /// The widths are fixed, which keeps lines in columns though each is printed as soon as it is known.
     pub fn cells(&self, held: bool) -> [Cell; 6] {
         let expected = self.expected.as_ref();
+        let bare = |glyph, tone, words: &str| {
+            (glyph, tone, words.to_owned(), String::new(), String::new())
+        };
         let (glyph, tone, words, sum, note) = match &self.found {
             Found::Payment(payment) => {
                 let tone = match payment.severity(expected).into() {
@@ -167,8 +170,10 @@ impl Report {
                     tone if held => tone,
                     _ => Tone::Warn,
                 };
-                let well = held || matches!(payment.badge(expected).0, "!" | "✘");
-                let glyph = if well { payment.badge(expected).0 } else { "!" };
+                let glyph = match payment.badge(expected).0 {
+                    glyph if held || glyph == "✘" => glyph,
+                    _ => "!",
+                };
                 let words = payment.verdict(expected).words();
                 let note = expected
                     .filter(|_| payment.departure(expected).is_some())
@@ -177,30 +182,18 @@ impl Report {
                 let sum = format!("{:>14} {:<5}", payment.amount, payment.currency);
                 (glyph, tone, state, sum, note.unwrap_or_default())
             }
-            Found::Failed(problem) if problem.kind == ProblemKind::NotFound => (
-                "?",
-                Tone::Warn,
-                "not found".into(),
-                String::new(),
-                String::new(),
-            ),
-            Found::Failed(problem) => (
-                "?",
-                Tone::Bad,
-                "unknown, not checked".into(),
-                String::new(),
-                match self.line {
+            Found::Failed(problem) if problem.kind == ProblemKind::NotFound => {
+                bare("?", Tone::Warn, "not found")
+            }
+            Found::Failed(problem) => {
+                let message = match self.line {
                     Some(line) => format!("line {line}: {}", problem.message),
                     None => problem.message.clone(),
-                },
-            ),
-            Found::NotSeen => (
-                "·",
-                Tone::Dim,
-                "not checked yet".into(),
-                String::new(),
-                String::new(),
-            ),
+                };
+                let words = "unknown, not checked".to_owned();
+                ("?", Tone::Bad, words, String::new(), message)
+            }
+            Found::NotSeen => bare("·", Tone::Dim, "not checked yet"),
         };
         [
             toned(glyph, tone),

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::args::Request;
 use super::output::{Out, OutputError, Tone, told};
-use super::{Exit, can_ask, how};
+use super::{Exit, can_ask, how, prompt};
 use crate::deck::Deck;
 use crate::domain::{Account, Answer, Op, Problem, ProblemKind, RawReply, inert};
 
@@ -153,7 +153,7 @@ fn confirm(method: &str, path: &str, account: &Account) -> Result<(), Problem> {
     let _ = stderr.flush();
     let mut answer = String::new();
     let read = std::io::stdin().read_line(&mut answer);
-    if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
+    if read.is_ok() && prompt::is_yes(answer.trim()) {
         Ok(())
     } else {
         Err(called_off(account))

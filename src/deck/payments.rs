@@ -245,8 +245,8 @@ impl Deck {
             let message = format!("account {account}: no link was made: payment {id} {why}");
             Problem::new(ProblemKind::Usage, message, hint)
         };
-        let seen = self.observations(account, id).await?;
-        if let Some(last) = seen.last().filter(|last| last.payment.state.is_final()) {
+        let last = self.last_observation(account, id).await?;
+        if let Some(last) = last.filter(|last| last.payment.state.is_final()) {
             let state = &last.payment.state;
             return Err(refused(format!("is {state}"), "use a new id"));
         }
@@ -317,6 +317,22 @@ impl Deck {
         }
         let seen = self.ledger.observations(&self.profile, account, id).await;
         seen.map_err(|error| unread(&error))
+    }
+
+    /// What was seen of a payment last.
+    ///
+    /// # Errors
+    /// If there is no such account, or the ledger cannot be read.
+    pub async fn last_observation(
+        &self,
+        account: &AccountId,
+        id: &PaymentId,
+    ) -> Result<Option<Observation>, Problem> {
+        if self.desk(account)?.account.environment == Environment::Embedded {
+            return Ok(self.asker.seen.of(account, id).pop());
+        }
+        let last = self.ledger.last_observation(&self.profile, account, id);
+        last.await.map_err(|error| unread(&error))
     }
 
     /// Whether what is watched and expected ends with this process: in the embedded sandbox, whose payments do.

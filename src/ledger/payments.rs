@@ -14,6 +14,10 @@ use super::{Ledger, LedgerError};
 const EXPECTATION: &str = "SELECT amount, currency, set_by, at FROM expectations
      WHERE profile = ?1 AND account = ?2 AND payment = ?3";
 
+/// An observation in the columns that [`observation`] reads.
+const OBSERVATION: &str = "SELECT at, state, amount, currency, payment FROM observations
+     WHERE profile = ?1 AND account = ?2 AND payment = ?3";
+
 impl Ledger {
     /// Stores an observation if state, amount or currency differ from the last; whether they did.
     ///
@@ -44,15 +48,27 @@ impl Ledger {
         let (account, profile, id) = (account.clone(), profile.to_owned(), id.clone());
         self.ask(move |store| {
             store.read(|conn| {
-                conn.prepare_cached(
-                    "SELECT at, state, amount, currency, payment FROM observations
-                     WHERE profile = ?1 AND account = ?2 AND payment = ?3 ORDER BY id",
-                )?
-                .query_map((&profile, account.as_str(), id.as_str()), observation)?
-                .collect()
+                conn.prepare_cached(&format!("{OBSERVATION} ORDER BY id"))?
+                    .query_map((&profile, account.as_str(), id.as_str()), observation)?
+                    .collect()
             })
         })
         .await
+    }
+
+    /// What was seen of a payment last.
+    ///
+    /// # Errors
+    /// If the ledger has stopped or cannot be read.
+    pub async fn last_observation(
+        &self,
+        profile: &str,
+        account: &AccountId,
+        id: &PaymentId,
+    ) -> Result<Option<Observation>, LedgerError> {
+        let (account, profile, id) = (account.clone(), profile.to_owned(), id.clone());
+        self.ask(move |store| store.read(|conn| last_observation(conn, &profile, &account, &id)))
+            .await
     }
 
     /// All watched payments of a profile, the oldest watch first.
@@ -278,6 +294,17 @@ fn in_force(
         .optional()
 }
 
+fn last_observation(
+    conn: &Connection,
+    profile: &str,
+    account: &AccountId,
+    id: &PaymentId,
+) -> rusqlite::Result<Option<Observation>> {
+    conn.prepare_cached(&format!("{OBSERVATION} ORDER BY id DESC LIMIT 1"))?
+        .query_row((profile, account.as_str(), id.as_str()), observation)
+        .optional()
+}
+
 fn observe(
     conn: &Connection,
     profile: &str,
@@ -286,16 +313,7 @@ fn observe(
 ) -> rusqlite::Result<bool> {
     let payment = &seen.payment;
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
-    let last = change
-        .prepare_cached(
-            "SELECT at, state, amount, currency, payment FROM observations
-             WHERE profile = ?1 AND account = ?2 AND payment = ?3 ORDER BY id DESC LIMIT 1",
-        )?
-        .query_row(
-            (profile, account.as_str(), payment.id.as_str()),
-            observation,
-        )
-        .optional()?;
+    let last = last_observation(&change, profile, account, &payment.id)?;
     if last.is_some_and(|last| last.payment == *payment) {
         return Ok(false);
     }

@@ -77,7 +77,8 @@ fn flags_win_over_the_ledger_with_a_warning() {
     let ran = place.run(&["check", "A-17", "--amount", "1", "--currency", "oPLN"]);
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(
-        ran.err.contains("the ledger expects 249.00 oPLN (link)"),
+        ran.err
+            .contains("the saved expected amount is 249.00 oPLN (link)"),
         "{ran:?}"
     );
     assert!(ran.out.contains("FINALIZED, paid"), "{ran:?}");

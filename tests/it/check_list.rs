@@ -307,7 +307,10 @@ fn ids_come_from_standard_input_one_a_line() {
         "id,amount,currency\nA-1,5,EMT\nA-2,5",
     );
     assert!(
-        ran.code == 2 && ran.out.contains("line 3: the row has 2 fields"),
+        ran.code == 2
+            && ran
+                .out
+                .contains("line 3: the row has 2 fields; the header has 3"),
         "{ran:?}"
     );
 }
@@ -326,13 +329,13 @@ fn an_id_that_stands_twice_is_checked_once_or_not_at_all() {
     for at in [1, 2] {
         let message = objects[at]["error"]["message"].as_str().unwrap();
         assert!(
-            message.contains("lines 3 and 5 with different sums"),
+            message.contains("lines 3 and 5 have the same payment id but different amounts"),
             "{message}"
         );
     }
     assert!(
         ran.err
-            .contains("line 4: payment A stands in line 2 too, with the same sum"),
+            .contains("line 4 repeats line 2 (payment A); it is checked once"),
         "{ran:?}"
     );
 }
@@ -428,7 +431,7 @@ fn a_row_without_a_sum_is_compared_with_the_ledger() {
     assert_eq!(ran.object()["verdict"], "paid");
     assert!(
         ran.err
-            .contains("first: line 2, payment A: ledger 9 EMT (command), list 5 EMT"),
+            .contains("first: line 2, payment A: saved 9 EMT (command), list 5 EMT"),
         "{ran:?}"
     );
 }
@@ -459,6 +462,16 @@ fn three_failures_in_a_row_end_the_run() {
     let unknown = column(&ran.out, "verdict");
     assert_eq!(unknown.iter().filter(|word| *word == "unknown").count(), 7);
     assert!(ran.err.contains("stopped:"), "{ran:?}");
+    let ran = shop.check(text, &["--json"]);
+    assert_eq!(ran.code, 5, "{ran:?}");
+    let objects = ran.objects();
+    assert_eq!(objects.len(), 9, "eight rows and why no more: {ran:?}");
+    let last = objects[8].as_object().unwrap();
+    assert_eq!(last.keys().collect::<Vec<_>>(), ["schema", "error"]);
+    assert_eq!(last["error"]["kind"], "provider_failing", "{ran:?}");
+    let message = last["error"]["message"].as_str().unwrap();
+    assert!(message.starts_with("stopped: "), "{ran:?}");
+    assert!(!ran.err.contains("error:"), "{ran:?}");
 }
 
 /// Fails at payments whose id begins with BAD.
@@ -549,7 +562,7 @@ fn a_state_is_compared_without_the_sum_of_the_ledger() {
         assert!(ran.out.contains("expected 9 EMT"), "{ran:?}");
         let warned = ran
             .err
-            .contains("the ledger expects other sums for 1 payment;");
+            .contains("the saved expected amount differs for 1 payment;");
         assert_eq!(warned, code == 0, "{ran:?}");
     }
 }
@@ -563,9 +576,12 @@ fn a_used_up_budget_is_exit_6_with_no_wait() {
     let ran = shop.check("id\nA\nB\nC\nD\nE\n", &["--no-wait", "--json"]);
     assert_eq!(ran.code, 6, "{ran:?}");
     let objects = ran.objects();
-    assert_eq!(objects.len(), 5, "{ran:?}");
+    assert_eq!(objects.len(), 6, "five rows and why no more: {ran:?}");
     assert_eq!(objects[0]["state"], "FINALIZED");
-    assert_eq!(objects[4]["error"]["kind"], "budget_exhausted");
+    assert_eq!(objects[4]["id"], "E");
+    for error in &objects[4..] {
+        assert_eq!(error["error"]["kind"], "budget_exhausted");
+    }
     assert!(shop.peer.requests().len() <= 3);
 }
 
@@ -792,8 +808,8 @@ fn a_file_that_is_no_result_is_never_written_to() {
     assert!(shop.peer.requests().is_empty());
 }
 
-#[test]
-fn an_interrupted_run_says_what_it_knows_and_how_to_go_on() {
+/// Checks a list and interrupts that while the third row waits for its answer.
+fn interrupted(more: &[&str]) -> Ran {
     let shop = Shop::choosing(|number, seen| match number {
         2 => Act::Silence,
         _ => by_id(seen),
@@ -801,14 +817,17 @@ fn an_interrupted_run_says_what_it_knows_and_how_to_go_on() {
     let path = shop.file("list.csv", ROWS);
     let state = shop.place.path().join("state.csv");
     let from = ["check", "--from", path.to_str().unwrap(), "--resume"];
-    let child = shop.spawn(
-        &[&from[..], &[state.to_str().unwrap()]].concat(),
-        Stdio::null(),
-    );
+    let arguments = [&from[..], &[state.to_str().unwrap()], more].concat();
+    let child = shop.spawn(&arguments, Stdio::null());
     shop.peer.wait_for("three requests", |seen| seen.len() == 3);
     let pid = rustix::process::Pid::from_child(&child);
     rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
-    let ran: Ran = child.wait_with_output().unwrap().into();
+    child.wait_with_output().unwrap().into()
+}
+
+#[test]
+fn an_interrupted_run_says_what_it_knows_and_how_to_go_on() {
+    let ran = interrupted(&[]);
     assert_eq!(ran.code, 130, "{ran:?}");
     assert_eq!(ran.out.lines().count(), 2, "{ran:?}");
     for said in [
@@ -818,6 +837,22 @@ fn an_interrupted_run_says_what_it_knows_and_how_to_go_on() {
     ] {
         assert!(ran.err.contains(said), "{said}: {ran:?}");
     }
+}
+
+#[test]
+fn an_interrupted_run_ends_in_an_error_object_with_json() {
+    let ran = interrupted(&["--json"]);
+    assert_eq!(ran.code, 130, "{ran:?}");
+    let objects = ran.objects();
+    assert_eq!(objects.len(), 3, "{ran:?}");
+    let error = json!({
+        "kind": "interrupted",
+        "message": "interrupted: 3 rows left",
+        "hint": "the same command goes on where it stopped",
+    });
+    assert_eq!(objects[2], json!({ "schema": 1, "error": error }));
+    assert!(ran.err.contains("2 payments: 1 less, 1 paid"), "{ran:?}");
+    assert!(!ran.err.contains("error:"), "{ran:?}");
 }
 
 #[test]

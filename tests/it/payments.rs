@@ -19,6 +19,17 @@ fn ids(rows: &[Value]) -> Vec<&str> {
     rows.iter().map(|row| row["id"].as_str().unwrap()).collect()
 }
 
+/// The values of a column.
+fn column(csv: &str, name: &str) -> Vec<String> {
+    let mut reader = csv::Reader::from_reader(csv.as_bytes());
+    let at = reader.headers().unwrap().iter().position(|n| n == name);
+    let at = at.unwrap();
+    let values = reader
+        .records()
+        .map(|record| record.unwrap()[at].to_owned());
+    values.collect()
+}
+
 #[test]
 fn watched_payments_are_listed_with_what_is_known_of_them() {
     let (place, _peer) = shop();
@@ -79,6 +90,8 @@ fn watched_payments_are_listed_with_what_is_known_of_them() {
     ] {
         assert_eq!(rows[1][unknown], Value::Null, "{unknown}");
     }
+    assert_eq!(rows[0]["checked_at"], Value::Null, "it is not saved");
+    assert!(rows[0]["changed_at"].is_string(), "{rows:?}");
     let words = place.run(&["payments", "list"]).out;
     for said in [
         "less than expected",
@@ -94,6 +107,8 @@ fn watched_payments_are_listed_with_what_is_known_of_them() {
         csv.starts_with("id,account,state,verdict,") && csv.lines().count() == 3,
         "{csv}"
     );
+    assert_eq!(column(&csv, "checked_at"), ["", ""]);
+    assert!(!column(&csv, "changed_at")[0].is_empty(), "{csv}");
     assert_eq!(place.run(&["payments", "list", "--csv"]).out, csv);
     assert_eq!(place.run(&["payments", "export", "--csv"]).out, csv);
     let both = place.run(&["payments", "export", "--csv", "--json"]);
@@ -153,7 +168,9 @@ fn an_expected_amount_is_changed_with_a_yes_only() {
     assert_eq!(first.out.trim(), "expected amount of A: 249.00 oPLN");
     let said = "payment A is not watched and was never seen; is the id right?";
     assert!(first.err.contains(said), "{first:?}");
-    assert_eq!(expect("249", &[]).code, 0, "the same sum");
+    let same = expect("249", &[]);
+    assert_eq!(same.code, 0, "the same sum");
+    assert!(!same.err.contains("is the id right"), "{same:?}");
     let refused = expect("1", &[]);
     assert_eq!(refused.code, 2, "{refused:?}");
     for said in [
@@ -200,6 +217,19 @@ fn an_expected_amount_is_changed_with_a_yes_only() {
 }
 
 #[test]
+fn a_payment_with_a_link_is_known() {
+    let (place, _peer) = shop();
+    let sum = ["--amount", "5", "--currency", "EMT"];
+    let link = ["link", "--id", "A", "--no-watch"];
+    let email = ["--email", "payer@example.com"];
+    let linked = place.run(&[&link[..], &email, &sum].concat());
+    assert_eq!(linked.code, 0, "{linked:?}");
+    let ran = place.run(&[&["payments", "expect", "A", "--yes"], &sum[..]].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(!ran.err.contains("is the id right"), "{ran:?}");
+}
+
+#[test]
 fn a_list_is_watched_row_by_row() {
     let (place, _peer) = shop();
     place.run(&[
@@ -220,7 +250,7 @@ fn a_list_is_watched_row_by_row() {
     for said in [
         "line 2: account shop: payment A expects 9 EMT (command), not 1 EMT",
         "line 4: `x` is not an amount",
-        "lines 7 and 8 with different sums",
+        "lines 7 and 8 have the same payment id but different amounts",
         "2 watched, 4 refused",
     ] {
         assert!(ran.err.contains(said), "{said}: {ran:?}");

@@ -27,7 +27,7 @@ Exit codes:
   2  usage or configuration
   3  credentials refused
   4  not found
-  5  provider unreachable, failing or answering nonsense
+  5  provider unreachable, failing, or it sent an invalid response
   6  budget exhausted and --no-wait given
   7  --wait ran out of time
 130  interrupted
@@ -149,7 +149,7 @@ pub struct Link {
     /// Ask Kanga for a payment token and put it in; with --email it spares the payer the verification.
     #[arg(long)]
     pub with_token: bool,
-    /// Change the expected amount of an open payment, which the ledger has from an earlier link or command.
+    /// Change the expected amount of an open payment that an earlier link or command saved.
     #[arg(long)]
     pub replace_expectation: bool,
     /// Do not add the payment to the watch list.

@@ -16,8 +16,8 @@ const WAITING: &str = "Waiting";
 
 pub(super) const CHECK: &str = "\
 A list is a CSV file whose first line names its columns: `id` (also `transactionKey`, `order`, `order_id`, `payment`,
-`payment_id`), and optionally `amount` and `currency`. Further columns are carried through. Comma, semicolon and tab
-separate columns. A row without a sum is compared with the sum that the ledger expects.
+`payment_id`), and optionally `amount` and `currency`. Further columns are carried through to a CSV result. Comma,
+semicolon and tab separate columns. A row without a sum is compared with the saved expected amount.
 
 A payment is paid when it is FINALIZED with the expected amount and currency. Without an expected amount it is
 `not_compared`, and `paid` is null.";
@@ -29,7 +29,7 @@ pub struct Check {
     #[arg(required_unless_present = "from", conflicts_with = "from", value_parser = payment_id, value_name = "ID")]
     pub ids: Vec<PaymentId>,
     /// Exit with 1 unless the payment is in this state. PAID also compares amount and currency; a state does not compare
-    /// with the ledger.
+    /// with the saved expected amount.
     #[arg(long, value_parser = goal, value_name = "STATE|PAID", help_heading = EXPECTATIONS)]
     pub expect: Option<Goal>,
     /// Exit with 1 unless the amount equals this one, by value.
@@ -143,7 +143,7 @@ pub enum PaymentsCommand {
     List(ListPayments),
     /// Watch payments, and save the expected amount where none is saved yet.
     Add(AddPayments),
-    /// Stop watching payments. Their history and expected amounts stay in the ledger.
+    /// Stop watching payments. Their history and expected amounts stay saved.
     Remove {
         /// The shop's ids of the payments.
         #[arg(required = true, value_parser = payment_id, value_name = "ID")]
@@ -172,7 +172,7 @@ pub struct ExportPayments {
     /// Which payments.
     #[command(flatten)]
     pub filters: Filters,
-    /// Print the rows as CSV; so it does without this too.
+    /// Print the rows as CSV (the default).
     #[arg(long, conflicts_with = "json")]
     pub csv: bool,
 }

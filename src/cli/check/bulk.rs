@@ -41,7 +41,7 @@ pub async fn run(
         Err(problem) => return out.fail(&problem),
     };
     let printer = Printer::new(checker);
-    printer.header(&list.carried())?;
+    printer.header(&list.extra_columns())?;
     if !list.has_sums() && checker.args.expected().is_none() {
         let words = "the list has no column `amount`: payments are compared with the saved expected amounts";
         out.tell(Tone::Dim, "note:", words);
@@ -62,12 +62,12 @@ pub async fn run(
     let ended = run.rows(&list, interrupt).await;
     out.end_progress();
     match ended {
-        Err(Trouble::Output(error)) => Err(error),
-        Err(Trouble::Local(problem)) => {
+        Err(Failure::Output(error)) => Err(error),
+        Err(Failure::Local(problem)) => {
             run.summary.print(out);
             Ok(run.exit.and(out.fail(&problem)?))
         }
-        Ok(ended) => Ok(run.finish(ended)),
+        Ok(ended) => run.finish(ended),
     }
 }
 
@@ -94,17 +94,17 @@ enum Ended {
 }
 
 /// What ends a run at once.
-enum Trouble {
+enum Failure {
     Output(OutputError),
     Local(Problem),
 }
 
-impl From<OutputError> for Trouble {
+impl From<OutputError> for Failure {
     fn from(error: OutputError) -> Self {
         Self::Output(error)
     }
 }
-impl From<Problem> for Trouble {
+impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         Self::Local(problem)
     }
@@ -113,7 +113,7 @@ impl From<Problem> for Trouble {
 impl Run<'_> {
     /// Goes through the rows; through those that could not be checked in the last run after the others, so that a few
     /// payments which the provider always fails at do not stop every run.
-    async fn rows(&mut self, list: &List, mut interrupt: Signal) -> Result<Ended, Trouble> {
+    async fn rows(&mut self, list: &List, mut interrupt: Signal) -> Result<Ended, Failure> {
         let mut any_later = false;
         for failed in [false, true] {
             for row in list.rows() {
@@ -144,7 +144,7 @@ impl Run<'_> {
         }
     }
 
-    async fn row(&mut self, row: Row) -> Result<(), Trouble> {
+    async fn row(&mut self, row: Row) -> Result<(), Failure> {
         // Rows that need no request must not keep Ctrl-C from being heard.
         tokio::task::yield_now().await;
         let mut report = Report {
@@ -157,18 +157,18 @@ impl Run<'_> {
         };
         let order = match row.order {
             Ok(order) => order,
-            Err(why) => return self.bad(report, &row.carried, why),
+            Err(why) => return self.bad(report, &row.extra_columns, why),
         };
-        if let Some(doubled) = self.overview.doubled.get(&order.id) {
-            let first = doubled.first;
-            if doubled.differs {
-                let why = doubled.conflict();
-                return self.bad(report, &row.carried, why);
+        if let Some(duplicate) = self.overview.duplicates.get(&order.id) {
+            let first = duplicate.first;
+            if duplicate.differs {
+                let why = duplicate.conflict();
+                return self.bad(report, &row.extra_columns, why);
             }
             if row.line != first {
                 self.summary.add_repeated();
                 let words = format!(
-                    "line {}: payment {} stands in line {first} too, with the same sum; it is checked once",
+                    "line {} repeats line {first} (payment {}); it is checked once",
                     row.line, order.id
                 );
                 self.checker.out.tell(Tone::Dim, "note:", &words);
@@ -179,18 +179,18 @@ impl Run<'_> {
         report.expected = wanted.sum.clone();
         let is_new = self.answer(&mut report, &order.id).await?;
         if let (true, Some(resume)) = (is_new, &mut self.resume) {
-            resume.append(&report, &row.carried)?;
+            resume.append(&report, &row.extra_columns)?;
         }
         let compared = self.checker.compare(&report, &wanted);
         let held = compared.failings.is_empty();
-        if !compared.tolerated.is_empty() {
-            self.summary.add_tolerated();
+        if !compared.state_only_differences.is_empty() {
+            self.summary.add_state_only_difference();
         }
         if !held {
             self.exit = self.exit.and(Exit::Expectation);
         }
         self.summary.add(&report, held);
-        self.printer.row(&report, &row.carried, held)?;
+        self.printer.row(&report, &row.extra_columns, held)?;
         Ok(())
     }
 
@@ -203,15 +203,15 @@ impl Run<'_> {
         {
             self.checker.warn(&problem.message);
         }
-        if let (Some(ledger), Some(sum)) = (&wanted.overruled, &wanted.sum) {
+        if let (Some(ledger), Some(sum)) = (&wanted.differs_from_saved, &wanted.sum) {
             let row = format!("line {line}, payment {id}");
-            self.summary.add_overruled(&row, ledger, sum);
+            self.summary.add_differs_from_saved(&row, ledger, sum);
         }
         wanted
     }
 
     /// Fills in the answer: the saved one where it still holds, else the provider's. Whether it is to be saved.
-    async fn answer(&mut self, report: &mut Report, id: &PaymentId) -> Result<bool, Trouble> {
+    async fn answer(&mut self, report: &mut Report, id: &PaymentId) -> Result<bool, Failure> {
         let now = self.checker.context.clock.now().wall;
         let saved = match &self.resume {
             Some(resume) => resume.answer(id)?,
@@ -277,40 +277,41 @@ impl Run<'_> {
     }
 
     /// A row that cannot be checked. The others go on.
-    fn bad(&mut self, mut report: Report, carried: &[String], why: String) -> Result<(), Trouble> {
+    fn bad(
+        &mut self,
+        mut report: Report,
+        extra_columns: &[String],
+        why: String,
+    ) -> Result<(), Failure> {
         report.found = Found::Failed(Problem::new(ProblemKind::Usage, why, "correct the row"));
         self.exit = self.exit.and(Exit::Usage);
         self.summary.add_bad_row();
-        self.printer.row(&report, carried, true)?;
+        self.printer.row(&report, extra_columns, true)?;
         Ok(())
     }
 
     /// Prints the summary, and why the run ended early.
-    fn finish(self, ended: Ended) -> Exit {
+    fn finish(self, ended: Ended) -> Result<Exit, OutputError> {
         let out = self.checker.out;
         self.summary.print(out);
         match (ended, self.stopped) {
             (Ended::Interrupted, _) => {
                 let left = self.overview.rows.saturating_sub(self.summary.rows());
-                let words = format!("interrupted: {} left", counted(left, "row"));
-                out.tell(Tone::Bad, "error:", &words);
+                let message = format!("interrupted: {} left", counted(left, "row"));
                 let hint = if self.resume.is_some() {
                     "the same command goes on where it stopped"
                 } else {
                     "with --resume FILE.csv a run goes on where it stopped"
                 };
-                out.tell(Tone::Dim, " hint:", hint);
-                Exit::Interrupted
+                out.fail(&Problem::new(ProblemKind::Interrupted, message, hint))
             }
             (Ended::AtLast, Some(why)) => {
-                let words = format!("stopped: {}", why.message);
-                out.tell(Tone::Bad, "error:", &words);
-                if !why.hint.is_empty() {
-                    out.tell(Tone::Dim, " hint:", &why.hint);
-                }
-                self.exit
+                let message = format!("stopped: {}", why.message);
+                out.problem(&Problem::new(why.kind, message, why.hint))?;
+                // The first error decides, which may be another one.
+                Ok(self.exit)
             }
-            (Ended::AtLast, None) => self.exit,
+            (Ended::AtLast, None) => Ok(self.exit),
         }
     }
 }
@@ -332,15 +333,20 @@ impl<'a> Printer<'a> {
         }
     }
 
-    fn header(&self, carried: &[String]) -> Result<(), OutputError> {
+    fn header(&self, extra_columns: &[String]) -> Result<(), OutputError> {
         let csv = self.csv.as_ref();
-        csv.map_or(Ok(()), |csv| csv.header(carried))
+        csv.map_or(Ok(()), |csv| csv.header(extra_columns))
     }
 
-    fn row(&self, report: &Report, carried: &[String], held: bool) -> Result<(), OutputError> {
+    fn row(
+        &self,
+        report: &Report,
+        extra_columns: &[String],
+        held: bool,
+    ) -> Result<(), OutputError> {
         if let Some(csv) = &self.csv {
             let fields = report.record(self.profile).into_iter();
-            return csv.record(fields.chain(carried.iter().cloned()).collect());
+            return csv.record(fields.chain(extra_columns.iter().cloned()).collect());
         }
         if self.out.json {
             return self.out.object(&report.object());

@@ -65,7 +65,7 @@ struct Wanted {
     /// Whether a payment over another sum fails the exit code.
     binding: bool,
     /// What the ledger expects, where that is another sum.
-    overruled: Option<Expectation>,
+    differs_from_saved: Option<Expectation>,
     /// Why the ledger could not be read; then the sum is what was given.
     unread: Option<Problem>,
 }
@@ -75,7 +75,7 @@ struct Compared {
     /// What fails the exit code.
     failings: Vec<String>,
     /// What does not: the ledger's sum, where only the state was asked about.
-    tolerated: Vec<String>,
+    state_only_differences: Vec<String>,
 }
 
 impl Checker<'_> {
@@ -104,9 +104,9 @@ impl Checker<'_> {
         if let Some(problem) = &wanted.unread {
             self.warn(&format!("payment {id}: {}", problem.message));
         }
-        if let (Some(ledger), Some(sum)) = (&wanted.overruled, &wanted.sum) {
+        if let (Some(ledger), Some(sum)) = (&wanted.differs_from_saved, &wanted.sum) {
             self.warn(&format!(
-                "payment {id}: the ledger expects {ledger}; it is compared with {sum} from the command line"
+                "payment {id}: the saved expected amount is {ledger}; it is compared with {sum} from the command line"
             ));
         }
         let report = Report {
@@ -119,7 +119,7 @@ impl Checker<'_> {
         };
         let Compared {
             failings,
-            tolerated,
+            state_only_differences,
         } = self.compare(&report, &wanted);
         if self.out.json {
             self.out.object(&report.object())?;
@@ -128,7 +128,7 @@ impl Checker<'_> {
             table.row(report.cells(failings.is_empty()));
             self.out.table(&table)?;
         }
-        for difference in &tolerated {
+        for difference in &state_only_differences {
             self.warn(&format!(
                 "payment {id}: {difference}; --expect compares the state only"
             ));
@@ -154,20 +154,20 @@ impl Checker<'_> {
             Ok(ledger) => (ledger, None),
             Err(problem) => (None, Some(problem)),
         };
-        let (sum, binding, overruled) = match given {
+        let (sum, binding, differs_from_saved) = match given {
             None => {
                 let state_only = matches!(self.args.expect, Some(Goal::State(_)));
                 (ledger.map(|ledger| ledger.sum), !state_only, None)
             }
             Some(sum) => {
-                let overruled = ledger.filter(|ledger| ledger.sum != sum);
-                (Some(sum), true, overruled)
+                let differs_from_saved = ledger.filter(|ledger| ledger.sum != sum);
+                (Some(sum), true, differs_from_saved)
             }
         };
         Wanted {
             sum,
             binding,
-            overruled,
+            differs_from_saved,
             unread,
         }
     }
@@ -252,7 +252,7 @@ impl Checker<'_> {
         let Some(payment) = report.payment() else {
             return Compared {
                 failings,
-                tolerated: sums,
+                state_only_differences: sums,
             };
         };
         let expected = report.expected.as_ref();
@@ -293,7 +293,7 @@ impl Checker<'_> {
         }
         Compared {
             failings,
-            tolerated: sums,
+            state_only_differences: sums,
         }
     }
 }

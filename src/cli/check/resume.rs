@@ -30,7 +30,7 @@ pub struct Resume {
     /// The newest row of an id, by a number for the id.
     index: Index,
     /// For each further column of the file, which one of the list it is.
-    carried: Vec<Option<usize>>,
+    extra_columns: Vec<Option<usize>>,
 }
 
 type Index = HashMap<u64, Newest>;
@@ -81,27 +81,31 @@ impl Resume {
         let name = inert::cut(&path.display().to_string(), 200);
         let failed = |error: io::Error| unopened(&name, &error);
         let file = open_locked(path, &name, list)?;
-        let carried: Vec<String> = list.carried().iter().map(|name| one_line(name)).collect();
+        let extra_columns: Vec<String> = list
+            .extra_columns()
+            .iter()
+            .map(|name| one_line(name))
+            .collect();
         let mut resume = Self {
             file,
             name: name.clone(),
             profile: profile.to_owned(),
             index: Index::new(),
-            carried: (0..carried.len()).map(Some).collect(),
+            extra_columns: (0..extra_columns.len()).map(Some).collect(),
         };
         let whole = complete(&resume.file).map_err(failed)?;
         let header = resume.header().map_err(failed)?;
         if whole == 0 {
             // Nothing, or a first line that was not written to its end.
-            if !header.join(",").is_empty() && !begins_header(&header, &carried) {
+            if !header.join(",").is_empty() && !begins_header(&header, &extra_columns) {
                 return Err(no_result(&name));
             }
             resume.cut(0)?;
             let columns = COLUMNS.into_iter().map(str::to_owned);
-            resume.write(&columns.chain(carried).collect::<Vec<_>>())?;
+            resume.write(&columns.chain(extra_columns).collect::<Vec<_>>())?;
             return Ok(resume);
         }
-        resume.carried = further_columns(&header, &carried, &name)?;
+        resume.extra_columns = further_columns(&header, &extra_columns, &name)?;
         let read = resume.read_index(whole).map_err(failed)?;
         // To go on would lose every row that the mark swallows.
         let (index, whole) = read.map_err(|lines| {
@@ -197,10 +201,10 @@ impl Resume {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn append(&mut self, report: &Report, carried: &[String]) -> Result<(), Problem> {
+    pub fn append(&mut self, report: &Report, extra_columns: &[String]) -> Result<(), Problem> {
         let mut fields = report.record(&self.profile).to_vec();
-        fields.extend(self.carried.iter().map(|at| {
-            let text = at.and_then(|at| carried.get(at));
+        fields.extend(self.extra_columns.iter().map(|at| {
+            let text = at.and_then(|at| extra_columns.get(at));
             text.cloned().unwrap_or_default()
         }));
         self.write(&fields)
@@ -286,7 +290,7 @@ fn unopened(name: &str, error: &io::Error) -> Problem {
 /// file is the first of the list.
 fn further_columns(
     header: &[String],
-    carried: &[String],
+    extra_columns: &[String],
     name: &str,
 ) -> Result<Vec<Option<usize>>, Problem> {
     let written = header.iter().zip(COLUMNS);
@@ -302,7 +306,7 @@ fn further_columns(
         }
         _ => return Err(no_result(name)),
     }
-    let mut left: Vec<Option<&String>> = carried.iter().map(Some).collect();
+    let mut left: Vec<Option<&String>> = extra_columns.iter().map(Some).collect();
     let further = header[COLUMNS.len()..].iter().map(|name| {
         let at = left.iter().position(|known| *known == Some(name))?;
         left[at] = None;
@@ -349,10 +353,10 @@ fn saved(id: &PaymentId, record: &StringRecord) -> Option<Saved> {
 }
 
 /// Whether these are the first columns of a result, the last one perhaps cut short.
-fn begins_header(written: &[String], carried: &[String]) -> bool {
+fn begins_header(written: &[String], extra_columns: &[String]) -> bool {
     let known = COLUMNS
         .into_iter()
-        .chain(carried.iter().map(String::as_str));
+        .chain(extra_columns.iter().map(String::as_str));
     let known: Vec<&str> = known.collect();
     let known = known.join(",");
     known.starts_with(&written.join(","))

@@ -25,9 +25,9 @@ pub struct Summary {
     /// FINALIZED amounts and expected amounts that could not be added.
     uncounted: u64,
     /// Rows whose sum differs from the ledger's, where only the state was asked about.
-    tolerated: u64,
-    overruled: u64,
-    first_overruled: Option<String>,
+    state_only_differences: u64,
+    differs_from_saved: u64,
+    first_difference: Option<String>,
 }
 
 #[derive(Default)]
@@ -98,15 +98,15 @@ impl Summary {
     }
 
     /// Notes that the ledger expects another sum than the list.
-    pub fn add_overruled(&mut self, row: &str, ledger: &Expectation, list: &Expected) {
-        self.overruled += 1;
-        self.first_overruled
-            .get_or_insert_with(|| format!("{row}: ledger {ledger}, list {list}"));
+    pub fn add_differs_from_saved(&mut self, row: &str, ledger: &Expectation, list: &Expected) {
+        self.differs_from_saved += 1;
+        self.first_difference
+            .get_or_insert_with(|| format!("{row}: saved {ledger}, list {list}"));
     }
 
     /// Counts a payment whose sum is not the ledger's, which fails nothing.
-    pub fn add_tolerated(&mut self) {
-        self.tolerated += 1;
+    pub fn add_state_only_difference(&mut self) {
+        self.state_only_differences += 1;
     }
 
     /// How many rows were gone through.
@@ -174,17 +174,17 @@ impl Summary {
                 counted(self.saved, "answer")
             ));
         }
-        if let Some(first) = &self.first_overruled {
-            let payments = counted(self.overruled, "payment");
+        if let Some(first) = &self.first_difference {
+            let payments = counted(self.differs_from_saved, "payment");
             let words = format!(
-                "the list and the ledger expect different sums for {payments}; the list was used (first: {first})"
+                "the saved expected amount differs from the list's for {payments}; the list was used (first: {first})"
             );
             out.tell(Tone::Warn, "warning:", &words);
         }
-        if self.tolerated > 0 {
-            let payments = counted(self.tolerated, "payment");
+        if self.state_only_differences > 0 {
+            let payments = counted(self.state_only_differences, "payment");
             let words = format!(
-                "the ledger expects other sums for {payments}; --expect compares the state only"
+                "the saved expected amount differs for {payments}; --expect compares the state only"
             );
             out.tell(Tone::Warn, "warning:", &words);
         }

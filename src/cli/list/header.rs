@@ -90,8 +90,8 @@ impl Header {
         }
     }
 
-    /// Whether a column is carried through.
-    pub fn carries(&self, column: usize) -> bool {
+    /// Whether a column is neither the id nor a part of the sum.
+    pub fn is_extra(&self, column: usize) -> bool {
         column != self.id && Some(column) != self.amount && Some(column) != self.currency
     }
 }
@@ -131,7 +131,8 @@ fn half_a_sum(columns: &[String], has: &str, lacks: &str) -> Refusal {
     let hint = if near {
         format!("did you mean `{lacks}`?")
     } else {
-        "an amount needs a currency; leave both out to compare with the ledger".into()
+        "an amount needs a currency; leave both out to compare with the saved expected amounts"
+            .into()
     };
     let columns = shown(columns);
     let message =

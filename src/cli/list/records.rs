@@ -2,7 +2,7 @@
 //! open would make one record of many rows, and those would be missing without a word.
 
 use std::fs::File;
-use std::io::{self, BufRead as _, BufReader, Read};
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt as _;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
@@ -47,7 +47,6 @@ pub struct Records<'a> {
     start: u64,
     delimiter: u8,
     reader: Reader<Window<'a>>,
-    lines: LineCounter<'a>,
 }
 
 impl<'a> Records<'a> {
@@ -62,11 +61,6 @@ impl<'a> Records<'a> {
                 .has_headers(false)
                 .flexible(true)
                 .from_reader(Window::new(file, start)),
-            lines: LineCounter {
-                reader: BufReader::new(Window::new(file, start)),
-                offset: start,
-                line: 1,
-            },
         }
     }
 
@@ -79,22 +73,23 @@ impl<'a> Records<'a> {
         if !self.reader.read_byte_record(&mut fields)? {
             return Ok(None);
         }
-        let before = fields.position().map_or(0, csv::Position::byte);
-        let after = self.reader.position().byte();
-        let first = self.lines.skip_line_ends(self.start + before)?;
-        let offset = self.lines.offset;
-        let end = self.start + after;
-        let mut raw = vec![0; usize::try_from(end.saturating_sub(offset)).unwrap_or(0)];
-        self.file.read_exact_at(&mut raw, offset)?;
-        while let [rest @ .., b'\n' | b'\r'] = &raw[..] {
-            raw.truncate(rest.len());
-        }
-        let within = count(&raw, b'\n') as u64;
+        // Where the reader stood before: behind the last record, in front of the line ends that follow it.
+        let (before, line) = fields.position().map_or((0, 1), |p| (p.byte(), p.line()));
+        let before = self.start + before;
+        let end = self.start + self.reader.position().byte();
+        let mut raw = vec![0; usize::try_from(end.saturating_sub(before)).unwrap_or(0)];
+        self.file.read_exact_at(&mut raw, before)?;
+        let is_line_end = |byte: &&u8| matches!(byte, b'\n' | b'\r');
+        let skipped = raw.iter().take_while(is_line_end).count();
+        let after = raw.iter().rev().take_while(is_line_end).count();
+        let first = line + count(&raw[..skipped], b'\n') as u64;
+        let raw = &raw[skipped..(raw.len() - after).max(skipped)];
+        let within = count(raw, b'\n') as u64;
         Ok(Some(Record {
-            well_quoted: well_quoted(&raw, self.delimiter),
+            well_quoted: well_quoted(raw, self.delimiter),
             fields,
             lines: (first, first + within),
-            offset,
+            offset: before + skipped as u64,
         }))
     }
 }
@@ -140,39 +135,6 @@ fn well_quoted(raw: &[u8], delimiter: u8) -> bool {
     }
 }
 
-/// Counts lines up to an offset that only grows.
-struct LineCounter<'a> {
-    reader: BufReader<Window<'a>>,
-    offset: u64,
-    line: u64,
-}
-
-impl LineCounter<'_> {
-    /// Goes on to `offset` and over the line ends there; gives the number of the line that begins behind them.
-    fn skip_line_ends(&mut self, offset: u64) -> io::Result<u64> {
-        loop {
-            let ahead = self.reader.fill_buf()?;
-            if ahead.is_empty() {
-                return Ok(self.line);
-            }
-            let due = usize::try_from(offset.saturating_sub(self.offset)).unwrap_or(usize::MAX);
-            let take = if due > 0 {
-                due.min(ahead.len())
-            } else {
-                let line_end = |byte: &&u8| matches!(byte, b'\n' | b'\r');
-                match ahead.iter().take_while(line_end).count() {
-                    0 => return Ok(self.line),
-                    ends => ends,
-                }
-            };
-            let passed = count(&ahead[..take], b'\n');
-            self.line += passed as u64;
-            self.offset += take as u64;
-            self.reader.consume(take);
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
@@ -204,6 +166,7 @@ mod tests {
         assert_eq!(lines("a,b\nc,d\n\n\ne,f"), [(1, 1), (2, 2), (5, 5)]);
         assert_eq!(lines("a,b\r\nc,d\r\n\r\ne,f\r\n"), [(1, 1), (2, 2), (4, 4)]);
         assert_eq!(lines("a,\"b\nb\"\r\nc,d\n"), [(1, 2), (3, 3)]);
+        assert_eq!(lines("\n\r\na,b\n\n\"c\n\nd\",e"), [(3, 3), (5, 7)]);
     }
 
     #[test]
