@@ -389,7 +389,7 @@ async fn until_interrupted(
     }
     match keeping.0.get() {
         OnInterrupt::Stop => return out.fail(&prompt::interrupted()),
-        OnInterrupt::Finish => out.say("too late to interrupt: the change is being kept"),
+        OnInterrupt::Finish => out.say("saving; this cannot be interrupted now"),
         OnInterrupt::Heard => {}
     }
     work.await

@@ -380,7 +380,7 @@ fn a_change_that_is_being_kept_is_kept_whatever_interrupts() {
     let mut said = String::new();
     let mut told = BufReader::new(child.stderr.take().unwrap());
     told.read_line(&mut said).unwrap();
-    assert_eq!(said, "too late to interrupt: the change is being kept\n");
+    assert_eq!(said, "saving; this cannot be interrupted now\n");
     turn.unlock().unwrap();
     let ran: Ran = child.wait_with_output().unwrap().into();
     assert_eq!(
