@@ -2,6 +2,7 @@
 
 mod accounts;
 mod architecture;
+mod attack;
 mod bad_input;
 mod budget;
 mod budget_command;
