@@ -12,7 +12,7 @@ use tilldeck::clock::Clock;
 use tilldeck::config::Vault;
 use tilldeck::deck;
 use tilldeck::domain::{Explored, Now, Secret, WallTime};
-use tilldeck::ledger::{KeyHash, Ledger, Retention, Slots, Terms};
+use tilldeck::ledger::{KeyHash, Ledger, NonceRules, Persistence, Retention, Slots, Terms};
 use tilldeck::net::budget::window::{Purse, Step};
 use tilldeck::net::redact;
 use tilldeck::tui::{self, Effect, Model, Msg, Setup, UiOptions};
@@ -163,11 +163,15 @@ fn ledger(c: &mut Criterion) {
         Retention::default(),
     );
     let key = KeyHash::of("kanga", "bench");
+    let rules = NonceRules {
+        persistence: Persistence::Required,
+        allow_ahead: false,
+    };
     c.bench_function("a nonce, its lane taken and stored for good", |b| {
         b.iter(|| {
             runtime.block_on(async {
                 let mut lane = ledger.lane(&key).await.expect("the lane is free");
-                lane.next_nonce(clock.now().wall)
+                lane.next_nonce(clock.now(), rules)
                     .await
                     .expect("the ledger can be written")
             })
@@ -180,13 +184,14 @@ fn ledger(c: &mut Criterion) {
             period: Duration::from_millis(1),
             reserve: 0,
             flight: Duration::from_secs(1),
+            persistence: Persistence::Required,
         };
         b.iter(|| {
             runtime.block_on(async {
                 let taken = ledger.take_slots(terms.clone(), 1).await;
                 if let Ok(Slots::Granted(mut granted)) = taken {
                     for id in granted.take() {
-                        ledger.release_slot(id, clock.now().wall);
+                        ledger.release_slot(id, clock.now());
                     }
                 }
             });

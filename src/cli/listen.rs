@@ -154,7 +154,7 @@ async fn listen(deck: &Deck, printing: &Printing) -> Result<Exit, Problem> {
         }
         health.ledger = match ledger.borrow_and_update().clone() {
             Status::Degraded { why } => Some(("callbacks cannot be kept".into(), why)),
-            Status::Opening | Status::Ready | Status::SetAside { .. } => None,
+            Status::Opening | Status::Locked | Status::Ready | Status::SetAside { .. } => None,
         };
         // What goes on being down is down since it was told first.
         if health.tell(printing) {

@@ -42,7 +42,7 @@ use crate::config::{self as settings, Config, ConfigError, Environ, Locations, P
 use crate::deck::{Deck, Options};
 use crate::domain::{AccountId, Problem, ProblemKind, RequestId, inert};
 use crate::ledger::Status;
-use crate::net::{self, Event, EventReceiver, EventSender, How, Timeouts};
+use crate::net::{self, Event, EventReceiver, EventSender, How, Overrides, Timeouts};
 use crate::providers;
 use crate::runtime;
 
@@ -112,6 +112,10 @@ impl Context {
             renew: false,
             environ: Environ::process(),
             config: locations(&self.global).config_file().map(|file| file.path),
+            overrides: Overrides {
+                uncoordinated: self.global.uncoordinated,
+                allow_nonce_ahead: self.global.allow_nonce_ahead,
+            },
             receive: None,
         })
     }
@@ -416,7 +420,7 @@ async fn warn(deck: &Deck, out: &Out) {
 
 async fn warnings(deck: &Deck) -> Vec<String> {
     let ledger = match deck.ledger().status().await {
-        Status::Ready | Status::Opening => None,
+        Status::Ready | Status::Opening | Status::Locked => None,
         Status::SetAside { to, why } => Some(format!(
             "the ledger was set aside as {} ({why}); a new one was begun",
             to.display()
@@ -425,8 +429,8 @@ async fn warnings(deck: &Deck) -> Vec<String> {
             "the ledger cannot be written ({why}): nothing is saved, and no request is sent to a provider"
         )),
     };
-    let clock = deck.clock_ahead();
-    let clock = clock.map(|(account, by)| runtime::clock_ahead(&account, by));
+    let clock = deck.clock_warning();
+    let clock = clock.map(|(account, warning)| runtime::clock_warning(&account, warning));
     ledger.into_iter().chain(clock).collect()
 }
 

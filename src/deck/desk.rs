@@ -12,7 +12,7 @@ use crate::auth::{Keep, Tokens};
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Environ, Profile, SecretSource, Vault};
 use crate::domain::{Account, AccountId, Counts, Environment, Problem};
-use crate::ledger::{KeyHash, Ledger};
+use crate::ledger::{KeyHash, Ledger, NonceRules};
 use crate::net::{self, Gate, Limit, Session};
 use crate::providers::{self, Client, Credentials, Manifest, REGISTRY, ReadSecret};
 
@@ -71,6 +71,9 @@ impl Desks {
     }
 }
 
+/// Of each limit, a process that nobody knows of keeps to this part: there may be more of its kind.
+const UNCOORDINATED_SHARE: u32 = 10;
+
 /// What all accounts at work share.
 #[derive(Clone)]
 pub(super) struct Seats {
@@ -95,11 +98,11 @@ impl Seats {
                 Some((key.name, secrets::embedded(manifest, key.name)?.to_owned()))
             });
         let endpoints = manifest.simulated(base);
-        let limits = limits(manifest, None, &endpoints, manifest.id.0);
+        let limits = self.limits(manifest, None, &endpoints, manifest.id.0);
         let account = embedded_account(manifest, &net::http::authority(base));
         let read_secret = secrets::embedded_secret(manifest);
         let read_secret = self.in_hand.before(&account.id, read_secret);
-        let credentials = self.credentials(texts.collect(), read_secret, endpoints);
+        let credentials = self.credentials(&account, texts.collect(), read_secret, endpoints);
         let set = manifest.embedded.iter().map(|(key, _)| (*key, false));
         self.desk(account, manifest, credentials, limits, set.collect())
     }
@@ -112,11 +115,11 @@ impl Seats {
         let mut keys = manifest.spec.keys.iter().filter(|key| key.required);
         let name = keys.find_map(|key| config.texts.get(key.name));
         let name = name.map_or(config.id.as_str(), String::as_str);
-        let limits = limits(manifest, Some(config), &endpoints, name);
+        let limits = self.limits(manifest, Some(config), &endpoints, name);
         let read_secret = secrets::configured_secret(config, self.environ.clone());
         let read_secret = self.in_hand.before(&config.id, read_secret);
-        let credentials = self.credentials(config.texts.clone(), read_secret, endpoints);
         let account = account(config, manifest, &self.vault);
+        let credentials = self.credentials(&account, config.texts.clone(), read_secret, endpoints);
         let set = config.secrets.iter().map(|(key, source)| {
             let dear = matches!(
                 source,
@@ -129,6 +132,7 @@ impl Seats {
 
     fn credentials(
         &self,
+        account: &Account,
         texts: BTreeMap<&'static str, String>,
         read_secret: ReadSecret,
         endpoints: Vec<(&'static str, Url)>,
@@ -138,9 +142,55 @@ impl Seats {
             read_secret,
             endpoints,
             ledger: self.ledger.clone(),
+            nonces: NonceRules {
+                persistence: self.gate.persistence(account),
+                allow_ahead: self.gate.overrides().allow_nonce_ahead,
+            },
             clock: self.clock.clone(),
             tokens: None,
         }
+    }
+
+    /// The limits an account is kept to: as published, or as the operator set them.
+    fn limits(
+        &self,
+        manifest: &Manifest,
+        config: Option<&AccountConfig>,
+        endpoints: &[(&'static str, Url)],
+        credentials: &str,
+    ) -> Vec<Limit> {
+        let own = config.and_then(|config| config.budget.as_ref());
+        let published = manifest.limits.iter();
+        published
+            .map(|limit| {
+                let requests = match (limit.counts, own) {
+                    (_, None) => limit.requests,
+                    (Counts::Reads, Some(own)) => own.reads.unwrap_or(limit.requests),
+                    (Counts::All | Counts::Writes, Some(own)) => own.requests,
+                };
+                let requests = if self.gate.overrides().uncoordinated {
+                    (requests / UNCOORDINATED_SHARE).max(1)
+                } else {
+                    requests
+                };
+                let host = endpoints
+                    .iter()
+                    .find(|(name, _)| *name == limit.endpoint)
+                    .map(|(_, url)| net::http::authority(url))
+                    .unwrap_or_default();
+                let mut scope = KeyHash::of(&host, credentials).as_str().to_owned();
+                if limit.counts != Counts::All {
+                    scope = format!("{scope} {}", limit.counts.word());
+                }
+                Limit {
+                    scope: scope.into(),
+                    endpoint: limit.endpoint,
+                    counts: limit.counts,
+                    requests,
+                    period: own.map_or(limit.period, |own| own.period),
+                }
+            })
+            .collect()
     }
 
     fn desk(
@@ -189,42 +239,6 @@ impl Desk {
     pub(super) fn problem(&self, error: providers::ApiError) -> Problem {
         error.problem(&self.account.id, self.account.provider_title)
     }
-}
-
-/// The limits an account is kept to: as published, or as the operator set them.
-fn limits(
-    manifest: &Manifest,
-    config: Option<&AccountConfig>,
-    endpoints: &[(&'static str, Url)],
-    credentials: &str,
-) -> Vec<Limit> {
-    let own = config.and_then(|config| config.budget.as_ref());
-    let published = manifest.limits.iter();
-    published
-        .map(|limit| {
-            let requests = match (limit.counts, own) {
-                (_, None) => limit.requests,
-                (Counts::Reads, Some(own)) => own.reads.unwrap_or(limit.requests),
-                (Counts::All | Counts::Writes, Some(own)) => own.requests,
-            };
-            let host = endpoints
-                .iter()
-                .find(|(name, _)| *name == limit.endpoint)
-                .map(|(_, url)| net::http::authority(url))
-                .unwrap_or_default();
-            let mut scope = KeyHash::of(&host, credentials).as_str().to_owned();
-            if limit.counts != Counts::All {
-                scope = format!("{scope} {}", limit.counts.word());
-            }
-            Limit {
-                scope: scope.into(),
-                endpoint: limit.endpoint,
-                counts: limit.counts,
-                requests,
-                period: own.map_or(limit.period, |own| own.period),
-            }
-        })
-        .collect()
 }
 
 /// The accounts of a profile, as they can be shown before anything is opened.

@@ -34,9 +34,12 @@ use crate::domain::{
     Ability, Account, AccountId, Answer, BudgetGauge, CredentialStatus, Op, Problem, ProblemKind,
 };
 use crate::ledger::{Ledger, Retention};
-use crate::net::{EventSender, Gate, How, Timeouts};
+use crate::net::{ClockWarning, EventSender, Gate, How, Overrides, Timeouts};
 use crate::providers::REGISTRY;
 use crate::sandbox::Sandbox;
+
+/// How long the end waits for the ledger.
+const FLUSH_MAX: Duration = Duration::from_secs(10);
 
 /// What a deck is opened with.
 pub struct Options {
@@ -56,6 +59,8 @@ pub struct Options {
     pub config: Option<PathBuf>,
     /// Where secrets that tilldeck is given are kept, and access tokens between runs.
     pub vault: Vault,
+    /// What the operator insists on.
+    pub overrides: Overrides,
     /// Whether and how callbacks are received, as long as the deck is open; a command that ends at once does not.
     pub receive: Option<Receive>,
 }
@@ -91,10 +96,12 @@ impl Deck {
             renew,
             config,
             vault,
+            overrides,
             receive,
         } = options;
         let ledger = Ledger::start(state_dir, clock.clone(), Retention::default());
-        let gate = Arc::new(Gate::new(ledger.clone(), clock.clone(), timeouts, events));
+        let gate = Gate::new(ledger.clone(), clock.clone(), timeouts, events);
+        let gate = Arc::new(gate.with_overrides(overrides));
         // Before the simulator, which is told where it is; after it there is somebody to receive for.
         let bound = Bound::new(profile, receive.as_ref()).await;
         let simulator = if profile.built_in {
@@ -192,8 +199,8 @@ impl Deck {
 
     /// The account whose provider's clock was seen to be behind this machine's, and by how much.
     #[must_use]
-    pub fn clock_ahead(&self) -> Option<(AccountId, Duration)> {
-        self.gate.clock_ahead()
+    pub fn clock_warning(&self) -> Option<(AccountId, ClockWarning)> {
+        self.gate.clock_warning()
     }
 
     /// The simulator's address, where one is running.
@@ -356,6 +363,7 @@ impl Deck {
         if let Some(simulator) = self.simulator {
             simulator.stop().await;
         }
-        self.ledger.flush().await;
+        // A lock of another program may last.
+        let _ = tokio::time::timeout(FLUSH_MAX, self.ledger.flush()).await;
     }
 }

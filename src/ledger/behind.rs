@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::domain::{Exchange, WallTime};
+use crate::domain::{Exchange, Now};
 
 use super::writer::Store;
 use super::{Ledger, SlotId, exchanges, slots};
@@ -24,7 +24,7 @@ pub(super) struct Behind(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
-    released: Vec<(SlotId, i64)>,
+    released: Vec<(SlotId, Now)>,
     exchanges: VecDeque<(Exchange, Then)>,
     /// A task is under way that sees to it, until nothing has come for a while.
     tended: bool,
@@ -75,9 +75,9 @@ impl Behind {
 
 impl Ledger {
     /// Says when the reply was seen, or the request given up: the slot stays used for one period from then.
-    pub fn release_slot(&self, id: SlotId, seen_at: WallTime) {
+    pub fn release_slot(&self, id: SlotId, seen_at: Now) {
         let mut waiting = self.0.behind.lock();
-        waiting.released.push((id, seen_at.0));
+        waiting.released.push((id, seen_at));
         self.tend(&mut waiting);
     }
 

@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use tokio::sync::watch;
 
 use crate::clock::Clock;
 
+use super::writer::LOCK_UNTOLD;
 use super::{Status, schema};
 
 const FILE: &str = "ledger.db";
 
-/// How long another process may take to open the file before this one goes on without.
-const OPENING_LIMIT: Duration = Duration::from_secs(5);
+/// How long another process may hold a lock, or take to open the file, before this one goes on without.
+const OPENING_LIMIT: Duration = Duration::from_secs(30);
 
 /// Which file was opened, whatever its name is now.
 pub(super) type Identity = (u64, u64);
@@ -31,13 +33,21 @@ pub(super) struct Opened {
 /// Why a file cannot be used.
 enum Refusal {
     Damaged(String),
+    Locked,
     Trouble(String),
 }
 
+const LOCKED: &str = "the database is locked by another program";
+
 /// Opens the file in `folder`, making both if need be; without them, a ledger in memory. A file that is
 /// `damaged` is set aside first, unless somebody already did.
-pub(super) fn open(folder: &Path, clock: &Clock, damaged: Option<(Identity, String)>) -> Opened {
-    open_file(folder, clock, damaged).unwrap_or_else(|why| Opened {
+pub(super) fn open(
+    folder: &Path,
+    clock: &Clock,
+    tell: &watch::Sender<Status>,
+    damaged: Option<(Identity, String)>,
+) -> Opened {
+    open_file(folder, clock, tell, damaged).unwrap_or_else(|why| Opened {
         conn: in_memory(),
         file: None,
         status: Status::Degraded {
@@ -55,12 +65,14 @@ fn in_memory() -> Connection {
 fn open_file(
     folder: &Path,
     clock: &Clock,
+    tell: &watch::Sender<Status>,
     damaged: Option<(Identity, String)>,
 ) -> Result<Opened, String> {
     make_folder(folder).map_err(|error| error.to_string())?;
-    let _held = lock(&folder.join("ledger.lock"))?;
+    let _held = lock(&folder.join("ledger.lock"), tell)?;
     let path = folder.join(FILE);
     let mut status = Status::Ready;
+    let mut waited = Duration::ZERO;
     if let Some((file, why)) = damaged
         && identity(&path) == Some(file)
     {
@@ -76,6 +88,12 @@ fn open_file(
                     status,
                 });
             }
+            Err(Refusal::Locked) if waited < OPENING_LIMIT => {
+                waited += LOCK_UNTOLD;
+                tell.send_replace(Status::Locked);
+                continue;
+            }
+            Err(Refusal::Locked) => return Err(LOCKED.into()),
             Err(Refusal::Trouble(why)) => return Err(why),
             Err(Refusal::Damaged(why)) => why,
         };
@@ -89,7 +107,7 @@ fn open_file(
 fn connect(path: &Path) -> Result<Connection, Refusal> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let conn = Connection::open_with_flags(path, flags)?;
-    conn.busy_timeout(Duration::from_secs(5))?;
+    conn.busy_timeout(LOCK_UNTOLD)?;
     conn.set_prepared_statement_cache_capacity(64);
     // Closing must not delete `ledger.db-wal` by name: the file may have been set aside by another process
     // meanwhile, and the name may be its successor's.
@@ -125,6 +143,8 @@ fn connect(path: &Path) -> Result<Connection, Refusal> {
     // often than not. In pages, so 16 MiB.
     conn.pragma_update(None, "wal_autocheckpoint", 4_096)?;
     schema::migrate(&conn)?;
+    // From here on the store waits itself.
+    conn.busy_timeout(Duration::ZERO)?;
     Ok(conn)
 }
 
@@ -132,6 +152,8 @@ impl From<rusqlite::Error> for Refusal {
     fn from(error: rusqlite::Error) -> Self {
         if is_damage(&error) {
             Self::Damaged(error.to_string())
+        } else if is_locked(&error) {
+            Self::Locked
         } else {
             Self::Trouble(error.to_string())
         }
@@ -145,6 +167,11 @@ pub(super) fn is_damage(error: &rusqlite::Error) -> bool {
         code,
         Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
     )
+}
+
+/// Whether another connection has the lock that is needed.
+pub(super) fn is_locked(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
 }
 
 /// Moves the file and its companions out of the way.
@@ -178,13 +205,20 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// Waits for the other process that is opening; the lock goes with the file, or with the process.
-fn lock(path: &Path) -> Result<File, String> {
+fn lock(path: &Path, tell: &watch::Sender<Status>) -> Result<File, String> {
     const PAUSE: Duration = Duration::from_millis(10);
     let file = private_file(path).map_err(|error| error.to_string())?;
-    for _ in 0..OPENING_LIMIT.as_millis() / PAUSE.as_millis() {
+    let mut waited = Duration::ZERO;
+    while waited < OPENING_LIMIT {
         match file.try_lock() {
             Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(PAUSE),
+            Err(TryLockError::WouldBlock) => {
+                std::thread::sleep(PAUSE);
+                waited += PAUSE;
+                if waited == LOCK_UNTOLD {
+                    tell.send_replace(Status::Locked);
+                }
+            }
             Err(TryLockError::Error(error)) => return Err(error.to_string()),
         }
     }

@@ -22,6 +22,7 @@ use std::time::Duration;
 use tokio::sync::{oneshot, watch};
 
 use crate::clock::Clock;
+use crate::domain::time;
 
 use behind::Behind;
 use deliveries::Incoming;
@@ -29,7 +30,7 @@ pub use deliveries::{
     DeliveryQuery, FirstReply, Identity, NewDelivery, NewErrand, SealedParts, Tried,
 };
 pub use exchanges::LogQuery;
-pub use nonces::{KeyHash, LANE_LIMIT, Lane};
+pub use nonces::{AHEAD_MAX, KeyHash, LANE_LIMIT, Lane, Nonce, NonceRules};
 pub use slots::{Counted, Granted, SlotId, Slots, Terms};
 
 use writer::{Job, Store};
@@ -62,6 +63,8 @@ impl Default for Retention {
 pub enum Status {
     /// Not open yet. [`Ledger::status`] waits until it is.
     Opening,
+    /// Another program holds the database's lock; whoever wants to write waits for it.
+    Locked,
     /// All is kept.
     Ready,
     /// The old file could not be used and was moved; a fresh one is in its place, and all is kept there.
@@ -85,6 +88,11 @@ pub enum LedgerError {
     /// The file cannot be written at present.
     #[error("the ledger cannot be written: {0}; make room or name another folder with --state-dir")]
     NotKept(String),
+    /// Another program holds the database's lock for longer than is waited for.
+    #[error(
+        "the database in {0} is locked by another program; end that program, or name another folder with --state-dir"
+    )]
+    Locked(String),
     /// The file cannot be read, or a row in it makes no sense.
     #[error("the ledger cannot be read: {0}; move ledger.db away to start afresh")]
     Unreadable(String),
@@ -104,6 +112,22 @@ pub enum LedgerError {
         "the last nonce of this API key is the highest there is; make a new key at the provider"
     )]
     NoncesExhausted,
+    /// The next nonce would be ahead of the provider's time by so much.
+    #[error(
+        "the last nonce of this API key is {} ahead of the provider's time: a program that uses the key with the right \
+         time is refused for as long",
+        time::fine(*.0)
+    )]
+    NonceAhead(Duration),
+}
+
+/// Whether what other processes must know may be known to this one alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Persistence {
+    /// What cannot be written is not used.
+    Required,
+    /// What cannot be written is kept in memory: for the simulator, whom no other process asks.
+    BestEffort,
 }
 
 /// A handle of the ledger. Clones share one thread and one file.
@@ -177,9 +201,10 @@ impl Ledger {
         }
     }
 
-    /// Tries whether it can be written again, where it could not before; [`Ledger::status`] tells.
+    /// Tries whether it can be opened and written again, where it could not before; [`Ledger::status`] tells.
     pub async fn try_again(&self) {
         let again = |store: &mut Store| {
+            store.open_again();
             store.write_durably(|conn| {
                 conn.execute("UPDATE delivery_tally SET rows = rows", ())
                     .map(drop)

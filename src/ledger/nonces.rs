@@ -11,10 +11,11 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OwnedMutexGuard;
 
-use crate::domain::WallTime;
+use crate::clock::SharedInstant;
+use crate::domain::{Now, WallTime};
 
 use super::writer::Store;
-use super::{Ledger, LedgerError, files};
+use super::{Ledger, LedgerError, Persistence, files};
 
 /// Longer than any request and its retries; whoever holds the lane longer is stuck.
 pub const LANE_LIMIT: Duration = Duration::from_secs(90);
@@ -85,7 +86,7 @@ impl Ledger {
         let here = here.lock_owned().await;
         let path = self.0.folder.join("lanes").join(format!("{}.lock", key.0));
         let opened = tokio::task::spawn_blocking(move || lane_file(&path)).await;
-        // Without a file, only this process is kept in order; the ledger's status tells so.
+        // Without any, only this process is kept in order; the ledger's status tells so.
         let mut across = opened.ok().and_then(Result::ok);
         while let Some(file) = &across {
             match file.try_lock() {
@@ -103,52 +104,184 @@ impl Ledger {
     }
 }
 
+/// The file, else the folder it belongs into: a lock needs nothing to be written.
 fn lane_file(path: &Path) -> std::io::Result<File> {
-    files::private_file(path).or_else(|_| {
-        if let Some(folder) = path.parent() {
+    let folder = path.parent().unwrap_or(path);
+    files::private_file(path)
+        .or_else(|_| {
             files::make_folder(folder)?;
-        }
-        files::private_file(path)
-    })
+            files::private_file(path)
+        })
+        .or_else(|_| File::open(folder))
+        .or_else(|_| File::open(folder.parent().unwrap_or(folder)))
 }
 
+/// What a nonce is made by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NonceRules {
+    /// Whether it is used where it cannot be stored.
+    pub persistence: Persistence,
+    /// Whether it is used where it is ahead of the provider's time.
+    pub allow_ahead: bool,
+}
+
+/// A nonce, stored for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nonce {
+    /// In milliseconds since 1970, unless an earlier one was higher.
+    pub value: i64,
+    /// How far it is ahead of the provider's time, where that is more than [`AHEAD_MAX`].
+    pub ahead: Option<Duration>,
+}
+
+/// Further ahead of the provider's time than this, a nonce shuts out other programs that use the key. A clock that
+/// is further off than this is not what nonces are made from.
+pub const AHEAD_MAX: Duration = Duration::from_secs(2);
+
+/// `Date` has whole seconds: on average the provider's time is so much later, and never more than twice that.
+const HALF_A_SECOND: i64 = 500;
+
 impl Lane {
-    /// The next nonce: the time in milliseconds, or one more than the last where that is higher. It is
-    /// stored for good before it is returned; where the ledger cannot be written, it is only known to this
-    /// process, and the status is [`super::Status::Degraded`].
+    /// The next nonce: the provider's time in milliseconds, or one more than the last where that is higher. The time
+    /// is this machine's, as long as the provider's `Date` does not show that to be wrong. It is stored for good
+    /// before it is returned; by [`Persistence::BestEffort`] it is known to this process alone where it cannot be.
     ///
     /// # Errors
-    /// If the ledger has stopped, or there is no higher number.
-    pub async fn next_nonce(&mut self, now: WallTime) -> Result<i64, LedgerError> {
+    /// If the ledger has stopped or cannot be written, if there is no higher number, or if it would be ahead of the
+    /// provider's time and that is not allowed.
+    pub async fn next_nonce(&mut self, now: Now, rules: NonceRules) -> Result<Nonce, LedgerError> {
         let key = self.key.0.clone();
-        self.ledger.ask(move |store| next(store, key, now)).await
+        self.ledger
+            .ask(move |store| next(store, &key, now, rules))
+            .await
     }
 }
 
-fn next(store: &mut Store, key: String, now: WallTime) -> Result<i64, LedgerError> {
-    let after = |last: i64| last.checked_add(1).ok_or(LedgerError::NoncesExhausted);
+impl Ledger {
+    /// A provider said in a reply (its `Date`), which was seen at `seen`, what its time is. From that the nonces of
+    /// `key` are made. Waits for nothing.
+    pub fn note_provider_time(&self, key: &KeyHash, date: WallTime, seen: Now) {
+        let key = key.0.clone();
+        self.tell(move |store| {
+            let shared = store.clock.shared(seen);
+            let date = date.0.saturating_add(HALF_A_SECOND);
+            // Where it cannot be written, nonces are made from what was known before.
+            let known = store.read(|conn| ProviderTime::of(conn, &key));
+            let expected = known.ok().flatten().map(|known| known.at(shared, seen.wall));
+            let as_expected = |at: i64| at.abs_diff(date) <= HALF_A_SECOND.unsigned_abs();
+            if expected.is_some_and(as_expected) {
+                return;
+            }
+            let _ = store.write(|conn| {
+                conn.prepare_cached(
+                    "INSERT INTO provider_times (key, date, boot, at, wall) VALUES (?1, ?2, ?3, ?4, ?5)
+                     ON CONFLICT DO UPDATE SET date = ?2, boot = ?3, at = ?4, wall = ?5",
+                )?
+                .execute((&key, date, shared.boot, shared.ms, seen.wall.0))
+            });
+        });
+    }
+}
+
+/// What a provider's clock showed, and this machine's clocks at the same instant.
+struct ProviderTime {
+    date: i64,
+    boot: String,
+    at: i64,
+    wall: i64,
+}
+
+impl ProviderTime {
+    fn of(conn: &Connection, key: &str) -> rusqlite::Result<Option<Self>> {
+        conn.prepare_cached("SELECT date, boot, at, wall FROM provider_times WHERE key = ?1")?
+            .query_row([key], |row| {
+                Ok(Self {
+                    date: row.get(0)?,
+                    boot: row.get(1)?,
+                    at: row.get(2)?,
+                    wall: row.get(3)?,
+                })
+            })
+            .optional()
+    }
+
+    /// What it shows now: within one boot by the clock that nobody sets, else by what this machine's clock was off.
+    fn at(&self, now: SharedInstant, wall: WallTime) -> i64 {
+        let passed = if self.boot == now.boot {
+            now.ms.saturating_sub(self.at)
+        } else {
+            wall.0.saturating_sub(self.wall)
+        };
+        self.date.saturating_add(passed.max(0))
+    }
+}
+
+/// What the next nonce is at least, and at most.
+struct Bounds {
+    least: i64,
+    /// The provider's time, where that is known.
+    provider: Option<i64>,
+    allow_ahead: bool,
+}
+
+impl Bounds {
+    fn of(known: Option<i64>, wall: WallTime, allow_ahead: bool) -> Self {
+        let far = |at: i64| at.abs_diff(wall.0) > AHEAD_MAX.as_millis() as u64 + 500;
+        Self {
+            least: known.filter(|at| far(*at)).unwrap_or(wall.0),
+            provider: known,
+            allow_ahead,
+        }
+    }
+
+    /// One more than the last, or the time.
+    fn after(&self, last: Option<i64>) -> Result<Nonce, LedgerError> {
+        let value = match last.map(|last| last.checked_add(1)) {
+            None => self.least,
+            Some(Some(next)) => next.max(self.least),
+            Some(None) => return Err(LedgerError::NoncesExhausted),
+        };
+        let ahead = self
+            .provider
+            .and_then(|at| {
+                u64::try_from(value.saturating_sub(at.saturating_add(HALF_A_SECOND))).ok()
+            })
+            .map(Duration::from_millis)
+            .filter(|by| *by > AHEAD_MAX);
+        match ahead {
+            Some(by) if !self.allow_ahead => Err(LedgerError::NonceAhead(by)),
+            ahead => Ok(Nonce { value, ahead }),
+        }
+    }
+}
+
+fn next(store: &mut Store, key: &str, now: Now, rules: NonceRules) -> Result<Nonce, LedgerError> {
+    let shared = store.clock.shared(now);
     loop {
         let era = store.era;
-        let mut least = now.0;
-        if let Some(given) = store.nonces.get(&key) {
-            least = least.max(after(*given)?);
-        }
-        let stored = store.write_durably(|conn| advance(conn, &key, least));
+        let known = store
+            .read(|conn| ProviderTime::of(conn, key))
+            .ok()
+            .flatten();
+        let known = known.map(|known| known.at(shared, now.wall));
+        let bounds = Bounds::of(known, now.wall, rules.allow_ahead);
+        let given = store.nonces.get(key).copied();
+        let stored = store.write_durably(|conn| advance(conn, key, given, &bounds));
         if store.era != era {
             // The file was replaced meanwhile, and what the old one knew was taken along.
             continue;
         }
         let nonce = match stored {
-            Ok(nonce) => nonce.ok_or(LedgerError::NoncesExhausted)?,
-            Err(LedgerError::NotKept(_)) => {
-                match store.read(|conn| last(conn, &key)).unwrap_or_default() {
-                    Some(stored) => least.max(after(stored)?),
-                    None => least,
-                }
+            Ok(nonce) => nonce?,
+            Err(LedgerError::NotKept(_) | LedgerError::Locked(_))
+                if rules.persistence == Persistence::BestEffort =>
+            {
+                let stored = store.read(|conn| last(conn, key)).unwrap_or_default();
+                bounds.after(stored.max(given))?
             }
             Err(error) => return Err(error),
         };
-        store.nonces.insert(key, nonce);
+        store.nonces.insert(key.to_owned(), nonce.value);
         return Ok(nonce);
     }
 }
@@ -159,20 +292,25 @@ fn last(conn: &Connection, key: &str) -> rusqlite::Result<Option<i64>> {
         .optional()
 }
 
-fn advance(conn: &Connection, key: &str, least: i64) -> rusqlite::Result<Option<i64>> {
+/// The inner error is one of the nonce and not of the file.
+fn advance(
+    conn: &Connection,
+    key: &str,
+    given: Option<i64>,
+    bounds: &Bounds,
+) -> rusqlite::Result<Result<Nonce, LedgerError>> {
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
-    let nonce = match last(&change, key)?.map(|last| last.checked_add(1)) {
-        None => least,
-        Some(Some(next)) => next.max(least),
-        Some(None) => return Ok(None),
+    let nonce = match bounds.after(last(&change, key)?.max(given)) {
+        Ok(nonce) => nonce,
+        Err(error) => return Ok(Err(error)),
     };
     change
         .prepare_cached(
             "INSERT INTO nonces (key, last) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET last = excluded.last",
         )?
-        .execute((key, nonce))?;
+        .execute((key, nonce.value))?;
     change.commit()?;
-    Ok(Some(nonce))
+    Ok(Ok(nonce))
 }
 
 /// The last nonces of a file that is being replaced, as far as they can still be read.

@@ -2,20 +2,24 @@
 //! before sending and freed one period after its reply was seen, so that no window at the provider, wherever
 //! it begins, can hold more than the limit. Never waits; says how long to.
 //!
-//! The window is held against the wall clock, the only one that processes share. A clock set back frees no
-//! slot early: all are then held for one more request and period at most. One set forward frees slots early,
-//! which nothing in a file can tell from time that has passed; each process therefore keeps to a window of its
-//! own besides, on a clock that no one sets.
+//! Times are those of [`Clock::shared`]: within one boot of the machine a clock that nobody can set. After a restart
+//! nothing tells how long it took, so what was taken before it is held for its whole time once more. Where the system
+//! does not name its boots, the wall clock is what processes share: set back, it frees no slot early and holds all for
+//! one more request and period at most; set forward, it frees slots early, so that each process keeps to a window of
+//! its own besides.
+//!
+//! [`Clock::shared`]: crate::clock::Clock::shared
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 
-use crate::domain::WallTime;
+use crate::clock::SharedInstant;
+use crate::domain::Now;
 
 use super::writer::Store;
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, Persistence};
 
 /// One slot that was taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +45,8 @@ pub struct Terms {
     /// How long a request can last from taking its slot. A process that dies never releases its slots: each is
     /// freed so long and one period after it was taken.
     pub flight: Duration,
+    /// Whether slots that cannot be written are granted all the same.
+    pub persistence: Persistence,
 }
 
 /// The answer to who asks for slots.
@@ -170,18 +176,19 @@ impl Ledger {
 
     /// From `since` on, the provider wants to be left alone for so long (an hour at most): no process takes a slot
     /// of `scope` meanwhile.
-    pub fn hold_slots(&self, scope: Arc<str>, since: WallTime, wait: Duration) {
+    pub fn hold_slots(&self, scope: Arc<str>, since: Now, wait: Duration) {
         self.tell(move |store| {
-            let longest = since.0.saturating_add(HOLD_MAX);
-            let until = since.0.saturating_add(millis(wait)).min(longest);
-            // Where it cannot be written, this process keeps to it all the same. A hold that a clock set forward
-            // once put far off is cut to the longest there is.
+            let since = store.clock.shared(since);
+            let longest = since.ms.saturating_add(HOLD_MAX);
+            let until = since.ms.saturating_add(millis(wait)).min(longest);
+            // Where it cannot be written, this process keeps to it all the same.
             let _ = store.write(|conn| {
                 conn.prepare_cached(
-                    "INSERT INTO holds (scope, since, until) VALUES (?1, ?2, ?3)
-                     ON CONFLICT (scope) DO UPDATE SET since = ?2, until = min(max(until, ?3), ?4)",
+                    "INSERT INTO holds (scope, boot, since, until) VALUES (?1, ?2, ?3, ?4)
+                     ON CONFLICT (scope) DO UPDATE SET since = ?3, boot = ?2,
+                         until = iif(boot = ?2, min(max(until, ?4), ?5), ?4)",
                 )?
-                .execute((&*scope, since.0, until, longest))
+                .execute((&*scope, since.boot, since.ms, until, longest))
             });
         });
     }
@@ -200,7 +207,7 @@ impl Ledger {
         let behind = self.0.behind.clone();
         self.ask(move |store| {
             behind.release(store);
-            let now = store.clock.now().wall.0;
+            let now = store.clock.shared(store.clock.now());
             let loose = loose_of(store, &scope, now);
             let used = store.read(|conn| used(conn, &scope, now))? + loose.len();
             let limit = limit as usize;
@@ -221,13 +228,13 @@ impl Ledger {
     }
 }
 
-fn wait_until(at: i64, now: i64) -> Duration {
-    Duration::from_millis(at.saturating_sub(now).unsigned_abs())
+fn wait_until(at: i64, now: SharedInstant) -> Duration {
+    Duration::from_millis(at.saturating_sub(now.ms).unsigned_abs())
 }
 
 /// When each loose slot in use is freed; `None` while in flight.
-fn loose_of(store: &mut Store, scope: &str, now: i64) -> Vec<Option<i64>> {
-    store.loose.retain(|slot| slot.free_at > now);
+fn loose_of(store: &mut Store, scope: &str, now: SharedInstant) -> Vec<Option<i64>> {
+    store.loose.retain(|slot| slot.free_at > now.ms);
     let here = store.loose.iter().filter(|slot| &*slot.scope == scope);
     here.map(|slot| (!slot.in_flight).then_some(slot.free_at))
         .collect()
@@ -247,7 +254,7 @@ fn take(store: &mut Store, asked: &Asked) -> Result<Slots<Vec<SlotId>>, LedgerEr
     // First, since it may bring slots along that are not in the file.
     store.follow_file();
     let era = store.era;
-    let now = store.clock.now().wall.0;
+    let now = store.clock.shared(store.clock.now());
     let loose = loose_of(store, &asked.terms.scope, now);
     let numbered = |era: u32, ids: Vec<i64>| -> Vec<SlotId> {
         let slots = ids.into_iter().map(|id| SlotId {
@@ -266,7 +273,8 @@ fn take(store: &mut Store, asked: &Asked) -> Result<Slots<Vec<SlotId>>, LedgerEr
             return take(store, asked);
         }
         Ok(taken) => return Ok(taken.map(|ids| numbered(store.era, ids))),
-        Err(LedgerError::NotKept(_)) => {}
+        Err(LedgerError::NotKept(_) | LedgerError::Locked(_))
+            if asked.terms.persistence == Persistence::BestEffort => {}
         Err(error) => return Err(error),
     }
     let scope = &asked.terms.scope;
@@ -284,12 +292,12 @@ fn take(store: &mut Store, asked: &Asked) -> Result<Slots<Vec<SlotId>>, LedgerEr
         scope: scope.clone(),
         period: asked.period,
         in_flight: true,
-        free_at: now + asked.flight + asked.period,
+        free_at: now.ms + asked.flight + asked.period,
     }));
     Ok(Slots::Granted(numbered(store.era, ids)))
 }
 
-fn full<Some>(next: Option<i64>, now: i64) -> Slots<Some> {
+fn full<Some>(next: Option<i64>, now: SharedInstant) -> Slots<Some> {
     Slots::Full {
         next_free: next.map(|at| wait_until(at, now)),
     }
@@ -298,39 +306,28 @@ fn full<Some>(next: Option<i64>, now: i64) -> Slots<Some> {
 fn take_in_file(
     conn: &Connection,
     asked: &Asked,
-    now: i64,
+    now: SharedInstant,
     loose: &[Option<i64>],
 ) -> rusqlite::Result<Slots<Vec<i64>>> {
     let scope = &*asked.terms.scope;
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
+    begin_anew(&change, asked, now)?;
     if let Some(wait) = held(&change, scope, now)? {
+        change.commit()?;
         return Ok(Slots::Held(wait));
     }
     change
-        .prepare_cached("DELETE FROM slots WHERE scope = ?1 AND free_at <= ?2")?
-        .execute((scope, now))?;
-    let last: Option<i64> = change
-        .prepare_cached("SELECT max(free_at) FROM slots WHERE scope = ?1")?
-        .query_row([scope], |row| row.get(0))?;
-    if last.is_some_and(|last| last > now + asked.flight + asked.period) {
-        // The clock was set back. All replies were seen before this instant, so one period from now is late
-        // enough, and soon enough not to block for as long as the clock was set back.
-        change
-            .prepare_cached(
-                "UPDATE slots SET free_at = ?2 + period + iif(seen_at IS NULL, flight, 0)
-                 WHERE scope = ?1 AND free_at > ?2 + period + iif(seen_at IS NULL, flight, 0)",
-            )?
-            .execute((scope, now))?;
-    }
+        .prepare_cached("DELETE FROM slots WHERE scope = ?1 AND boot = ?2 AND free_at <= ?3")?
+        .execute((scope, now.boot, now.ms))?;
     let in_use = used(&change, scope, now)? + loose.len();
     let taken = if let Some(granted) = asked.grant(in_use) {
         let mut insert = change.prepare_cached(
-            "INSERT INTO slots (scope, period, flight, free_at) VALUES (?1, ?2, ?3, ?4)",
+            "INSERT INTO slots (scope, boot, period, flight, free_at) VALUES (?1, ?2, ?3, ?4, ?5)",
         )?;
-        let free_at = now + asked.flight + asked.period;
+        let free_at = now.ms + asked.flight + asked.period;
         let mut ids = Vec::new();
         for _ in 0..granted {
-            insert.execute((scope, asked.period, asked.flight, free_at))?;
+            insert.execute((scope, now.boot, asked.period, asked.flight, free_at))?;
             ids.push(change.last_insert_rowid());
         }
         Slots::Granted(ids)
@@ -342,19 +339,61 @@ fn take_in_file(
     Ok(taken)
 }
 
+/// Rows whose clock is not this one, because the machine was started anew or a shared wall clock was set back, get
+/// their whole time from now: late enough, since all of it lies before this instant.
+fn begin_anew(change: &Connection, asked: &Asked, now: SharedInstant) -> rusqlite::Result<()> {
+    let scope = &*asked.terms.scope;
+    let foreign: bool = change
+        .prepare_cached(
+            "SELECT (SELECT min(boot) FROM slots WHERE scope = ?1) < ?2
+                 OR (SELECT max(boot) FROM slots WHERE scope = ?1) > ?2
+                 OR EXISTS (SELECT 1 FROM slots WHERE scope = ?1 AND boot = ?2 AND free_at > ?3)
+                 OR EXISTS (SELECT 1 FROM holds WHERE scope = ?1 AND boot <> ?2)",
+        )?
+        .query_row(
+            (scope, now.boot, now.ms + asked.flight + asked.period),
+            |row| row.get::<_, Option<bool>>(0),
+        )?
+        // Without any row there is nothing to compare.
+        .unwrap_or(false);
+    if !foreign {
+        return Ok(());
+    }
+    change
+        .prepare_cached(
+            "UPDATE slots SET boot = ?2, free_at = ?3 + period + iif(seen_at IS NULL, flight, 0)
+             WHERE scope = ?1 AND (boot <> ?2 OR free_at > ?3 + period + iif(seen_at IS NULL, flight, 0))",
+        )?
+        .execute((scope, now.boot, now.ms))?;
+    change
+        .prepare_cached(
+            "UPDATE holds SET boot = ?2, since = ?3, until = ?3 + min(until - since, ?4)
+             WHERE scope = ?1 AND boot <> ?2",
+        )?
+        .execute((scope, now.boot, now.ms, HOLD_MAX))?;
+    Ok(())
+}
+
 /// How long nothing of `scope` is to be sent. A clock that was set back to before it was asked for ends it.
-fn held(conn: &Connection, scope: &str, now: i64) -> rusqlite::Result<Option<Duration>> {
+fn held(conn: &Connection, scope: &str, now: SharedInstant) -> rusqlite::Result<Option<Duration>> {
     let until: Option<i64> = conn
-        .prepare_cached("SELECT until FROM holds WHERE scope = ?1 AND since <= ?2 AND until > ?2")?
-        .query_row((scope, now), |row| row.get(0))
+        .prepare_cached(
+            "SELECT until FROM holds WHERE scope = ?1 AND boot = ?2 AND since <= ?3 AND until > ?3",
+        )?
+        .query_row((scope, now.boot, now.ms), |row| row.get(0))
         .optional()?;
     Ok(until.map(|until| wait_until(until, now)))
 }
 
-fn used(conn: &Connection, scope: &str, now: i64) -> rusqlite::Result<usize> {
+/// Those of another boot are all in use until [`begin_anew`] has seen them.
+fn used(conn: &Connection, scope: &str, now: SharedInstant) -> rusqlite::Result<usize> {
     let count: i64 = conn
-        .prepare_cached("SELECT count(*) FROM slots WHERE scope = ?1 AND free_at > ?2")?
-        .query_row((scope, now), |row| row.get(0))?;
+        .prepare_cached(
+            "SELECT (SELECT count(*) FROM slots WHERE scope = ?1 AND boot = ?2 AND free_at > ?3)
+                 + (SELECT count(*) FROM slots WHERE scope = ?1 AND boot < ?2)
+                 + (SELECT count(*) FROM slots WHERE scope = ?1 AND boot > ?2)",
+        )?
+        .query_row((scope, now.boot, now.ms), |row| row.get(0))?;
     Ok(usize::try_from(count).unwrap_or(usize::MAX / 2))
 }
 
@@ -362,32 +401,33 @@ fn used(conn: &Connection, scope: &str, now: i64) -> rusqlite::Result<usize> {
 fn nth_free(
     conn: &Connection,
     scope: &str,
-    now: i64,
+    now: SharedInstant,
     loose: &[Option<i64>],
     n: usize,
 ) -> rusqlite::Result<Option<i64>> {
     let mut query = conn.prepare_cached(
-        "SELECT free_at FROM slots WHERE scope = ?1 AND free_at > ?2 AND seen_at IS NOT NULL
-         ORDER BY free_at LIMIT ?3",
+        "SELECT free_at FROM slots WHERE scope = ?1 AND boot = ?2 AND free_at > ?3 AND seen_at IS NOT NULL
+         ORDER BY free_at LIMIT ?4",
     )?;
     let wanted = i64::try_from(n).map_or(i64::MAX, |n| n.saturating_add(1));
-    let rows = query.query_map((scope, now, wanted), |row| row.get(0))?;
+    let rows = query.query_map((scope, now.boot, now.ms, wanted), |row| row.get(0))?;
     let mut frees: Vec<i64> = rows.collect::<Result<_, _>>()?;
     frees.extend(loose.iter().copied().flatten());
     frees.sort_unstable();
     Ok(frees.get(n).copied())
 }
 
-pub(super) fn release(store: &mut Store, slots: &[(SlotId, i64)]) {
+pub(super) fn release(store: &mut Store, slots: &[(SlotId, Now)]) {
     store.follow_file();
     let mut kept = Vec::with_capacity(slots.len());
-    for (slot, seen_at) in slots {
+    for (slot, seen) in slots {
+        let seen = store.clock.shared(*seen);
         let mut loose = store.loose.iter_mut();
         if let Some(loose) = loose.find(|loose| loose.is(slot)) {
             loose.in_flight = false;
-            loose.free_at = seen_at.saturating_add(loose.period);
+            loose.free_at = seen.ms.saturating_add(loose.period);
         } else if slot.era == store.era {
-            kept.push((slot, *seen_at));
+            kept.push((slot, seen));
         }
     }
     // Where this cannot be written, the slots are held for longer, as if this process had died. A row that has
@@ -399,11 +439,12 @@ pub(super) fn release(store: &mut Store, slots: &[(SlotId, i64)]) {
         let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
         {
             let mut release = change.prepare_cached(
-                "INSERT INTO slots (id, scope, period, flight, seen_at, free_at) VALUES (?1, ?2, ?3, 0, ?4, ?4 + ?3)
-                 ON CONFLICT (id) DO UPDATE SET seen_at = ?4, free_at = ?4 + period",
+                "INSERT INTO slots (id, scope, period, boot, flight, seen_at, free_at)
+                 VALUES (?1, ?2, ?3, ?4, 0, ?5, ?5 + ?3)
+                 ON CONFLICT (id) DO UPDATE SET boot = ?4, seen_at = ?5, free_at = ?5 + period",
             )?;
-            for (slot, seen_at) in &kept {
-                release.execute((slot.id, &*slot.scope, slot.period, seen_at))?;
+            for (slot, seen) in &kept {
+                release.execute((slot.id, &*slot.scope, slot.period, seen.boot, seen.ms))?;
             }
         }
         change.commit()
@@ -434,9 +475,15 @@ impl Loose {
 }
 
 /// The slots of a file that is being replaced, as far as they can still be read.
-pub(super) fn carried(conn: &Connection, era: u32) -> rusqlite::Result<Vec<Loose>> {
-    conn.prepare("SELECT id, scope, period, seen_at IS NULL, free_at FROM slots")?
-        .query_map([], |row| {
+pub(super) fn carried(
+    conn: &Connection,
+    era: u32,
+    now: SharedInstant,
+) -> rusqlite::Result<Vec<Loose>> {
+    let sql = "SELECT id, scope, period, seen_at IS NULL,
+                   iif(boot = ?1, free_at, ?2 + period + iif(seen_at IS NULL, flight, 0)) FROM slots";
+    conn.prepare(sql)?
+        .query_map((now.boot, now.ms), |row| {
             Ok(Loose {
                 id: row.get(0)?,
                 era,

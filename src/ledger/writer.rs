@@ -22,6 +22,17 @@ pub(super) type Job = Box<dyn FnOnce(&mut Store) + Send>;
 const PRUNE_EVERY: u32 = 512;
 const FIRST_REST: Duration = Duration::from_secs(1);
 
+/// How long a lock of another program is waited for; less where it was waited for in vain before, since other jobs
+/// wait behind.
+const LOCK_PATIENCE: Duration = Duration::from_secs(5);
+const LOCK_PATIENCE_AGAIN: Duration = Duration::from_millis(250);
+
+/// A lock that lasts longer than this is told of: other tilldecks hold it for milliseconds.
+pub(super) const LOCK_UNTOLD: Duration = Duration::from_millis(1_500);
+
+/// How often a locked database is tried again, at most.
+const LOCK_PAUSE_MAX: Duration = Duration::from_millis(50);
+
 /// Does jobs until the last handle is gone.
 pub(super) fn run(mut store: Store, jobs: &Receiver<Job>) {
     let mut rested = false;
@@ -81,7 +92,7 @@ impl Store {
         limits: Retention,
         tell: watch::Sender<Status>,
     ) -> Self {
-        let Opened { conn, file, status } = files::open(&folder, &clock, None);
+        let Opened { conn, file, status } = files::open(&folder, &clock, &tell, None);
         tell.send_replace(status.clone());
         Self {
             clock,
@@ -117,29 +128,32 @@ impl Store {
         self.last_unkept
     }
 
-    /// Changes the file. `job` may run twice: once more on a fresh file if this one proves damaged.
+    /// Changes the file. `job` may run more than once: on a fresh file if this one proves
+    /// damaged, and after waiting for a lock; so it is one transaction.
     pub(super) fn write<T>(
         &mut self,
         job: impl Fn(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, LedgerError> {
-        let result = self.attempt(job);
-        match result {
+        match self.attempt(job) {
             Ok(done) => {
-                if self.failing {
-                    self.failing = false;
+                if std::mem::take(&mut self.failing) || self.status() == Status::Locked {
                     self.tell.send_replace(self.opened_as.clone());
                 }
                 Ok(done)
             }
             Err(error) => {
-                let why = error.to_string();
-                if !self.failing && self.is_kept() {
-                    self.failing = true;
-                    self.tell.send_replace(Status::Degraded {
-                        why: format!("{}: {why}", self.folder.display()),
-                    });
+                let folder = self.folder.display();
+                let (why, error) = if files::is_locked(&error) {
+                    let why = format!("{folder}: the database is locked by another program");
+                    (why, LedgerError::Locked(folder.to_string()))
+                } else {
+                    let why = format!("{folder}: {error}");
+                    (why, LedgerError::NotKept(error.to_string()))
+                };
+                if self.is_kept() && !std::mem::replace(&mut self.failing, true) {
+                    self.tell.send_replace(Status::Degraded { why });
                 }
-                Err(LedgerError::NotKept(why))
+                Err(error)
             }
         }
     }
@@ -166,12 +180,37 @@ impl Store {
         job: impl Fn(&Connection) -> rusqlite::Result<T>,
     ) -> rusqlite::Result<T> {
         self.follow_file();
-        match (job(&self.conn), self.file) {
-            (Err(error), Some(file)) if files::is_damage(&error) => {
-                self.reopen(Some((file, error.to_string())));
-                job(&self.conn)
+        let patience = if self.failing {
+            LOCK_PATIENCE_AGAIN
+        } else {
+            LOCK_PATIENCE
+        };
+        let mut waited = Duration::ZERO;
+        let mut pause = Duration::from_millis(1);
+        loop {
+            match (job(&self.conn), self.file) {
+                (Err(error), Some(file)) if files::is_damage(&error) => {
+                    self.reopen(Some((file, error.to_string())));
+                    return job(&self.conn);
+                }
+                // Here rather than by SQLite's own wait, which knows locks after which it gives up at once.
+                (Err(error), _) if files::is_locked(&error) && waited < patience => {
+                    std::thread::sleep(pause);
+                    waited += pause;
+                    pause = (pause * 2).min(LOCK_PAUSE_MAX);
+                    if waited >= LOCK_UNTOLD && !self.failing && self.status() != Status::Locked {
+                        self.tell.send_replace(Status::Locked);
+                    }
+                }
+                (result, _) => return result,
             }
-            (result, _) => result,
+        }
+    }
+
+    /// Where there is no file, since it could not be opened: once more.
+    pub(super) fn open_again(&mut self) {
+        if !self.is_kept() {
+            self.reopen(None);
         }
     }
 
@@ -184,7 +223,8 @@ impl Store {
 
     fn reopen(&mut self, damaged: Option<(Identity, String)>) {
         // What must not be forgotten is taken along. Each process takes all of it: too much is harmless.
-        let slots = slots::carried(&self.conn, self.era).unwrap_or_default();
+        let now = self.clock.shared(self.clock.now());
+        let slots = slots::carried(&self.conn, self.era, now).unwrap_or_default();
         self.loose.extend(slots);
         for (key, last) in nonces::carried(&self.conn).unwrap_or_default() {
             let known = self.nonces.entry(key).or_insert(last);
@@ -192,7 +232,7 @@ impl Store {
         }
         let callbacks = deliveries::Carried::of(&self.conn);
         self.era += 1;
-        let opened = files::open(&self.folder, &self.clock, damaged);
+        let opened = files::open(&self.folder, &self.clock, &self.tell, damaged);
         self.conn = opened.conn;
         self.file = opened.file;
         self.opened_as = opened.status.clone();

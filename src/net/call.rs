@@ -71,6 +71,8 @@ pub struct Sealed {
     pub permit: Option<Box<dyn Any + Send>>,
     /// The access token it carries, so that a refusal can be told to be of this one and not of a newer one.
     pub token: Option<Secret>,
+    /// How far its nonce is ahead of the provider's time, where that is worth a warning.
+    pub nonce_ahead: Option<Duration>,
     /// Names of JSON fields whose texts are secret in this call and its reply, besides those that are secret
     /// everywhere.
     pub hidden: &'static [&'static str],
@@ -87,6 +89,7 @@ impl Sealed {
             body,
             permit: None,
             token: None,
+            nonce_ahead: None,
             hidden: &[],
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::{AccountId, Problem, ProblemKind, inert, time};
+use crate::ledger::LedgerError;
 
 /// Why no reply came. Holds no secret and no full URL; text from outside is inert.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -123,12 +124,21 @@ pub enum NetError {
         "the ledger cannot be written, and without it neither the rate budget nor nonces are shared with other tilldecks; nothing was sent: {0}"
     )]
     Uncounted(String),
+    /// Another program holds the lock of the ledger's database, and waiting for it was ruled out. Nothing was sent.
+    #[error("another program has locked the ledger's database; nothing was sent")]
+    Locked,
     /// The call could not be authorised.
     #[error("{0}")]
     Unauthorised(Problem),
     /// What a call needs besides its slot ran out while it waited for the slot. In a noun phrase.
     #[error("{0} ran out again and again while the request waited for a slot in the rate budget")]
     Unprepared(&'static str),
+}
+
+impl From<LedgerError> for NetError {
+    fn from(error: LedgerError) -> Self {
+        Self::Uncounted(error.to_string())
+    }
 }
 
 impl NetError {
@@ -148,6 +158,7 @@ impl NetError {
             Self::BudgetExhausted { .. }
             | Self::TurnedAway { .. }
             | Self::LeftAlone { .. }
+            | Self::Locked
             | Self::Uncounted(_) => "no slot",
             Self::CalledOff => "called off",
             Self::Unauthorised(_) | Self::Unprepared(_) => "not authorised",
@@ -219,7 +230,16 @@ impl NetError {
                 "another program may be spending with these credentials; nothing is sent until then".to_owned(),
             ),
             Self::CalledOff => (ProblemKind::Interrupted, String::new()),
-            Self::Uncounted(_) => (ProblemKind::Local, "make room, or name another folder with --state-dir".to_owned()),
+            Self::Uncounted(_) => (
+                ProblemKind::Local,
+                "make room, or name another folder with --state-dir; --uncoordinated sends all the same, within a \
+                 tenth of the rate limit"
+                    .to_owned(),
+            ),
+            Self::Locked => (
+                ProblemKind::Local,
+                "end the program that has opened ledger.db, or leave out --no-wait to wait".to_owned(),
+            ),
             Self::Unprepared(_) => (ProblemKind::Budget, "wait until the budget is freer, then try again".to_owned()),
             Self::Unauthorised(problem) => {
                 let own = format!("account {account}: ");

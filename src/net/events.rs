@@ -4,10 +4,10 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::ClockWarning;
 use crate::domain::{
     AccountId, Answer, BudgetGauge, Counts, Delivery, DeliveryId, Exchange, Expectation, Listening,
     Op, Problem, RequestId, TokenStatus, Waiting,
@@ -53,8 +53,8 @@ pub enum Event {
         /// One sentence.
         text: String,
     },
-    /// This machine's clock is ahead of the provider's by at least so much.
-    ClockAhead(AccountId, Duration),
+    /// The time is wrong, here or in an account's nonces.
+    ClockWarning(AccountId, ClockWarning),
 }
 
 /// What an event is about, where a newer one takes its place.
@@ -81,7 +81,7 @@ impl Event {
             Self::Listening(_) => Subject::Listening,
             Self::Missed => Subject::Missed,
             Self::Warning { about, .. } => Subject::Warning(about),
-            Self::ClockAhead(account, _) => Subject::Clock(account),
+            Self::ClockWarning(account, _) => Subject::Clock(account),
         })
     }
 

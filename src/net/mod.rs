@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::domain::{
     Account, AccountId, BudgetGauge, Environment, Now, RequestId, Secret, Waiting, WallTime, inert,
 };
-use crate::ledger::{Ledger, Status};
+use crate::ledger::{AHEAD_MAX, Ledger, Persistence, Status};
 
 /// A boxed future, for traits that are used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -55,11 +55,30 @@ pub trait Authorise: Send + Sync {
     fn is_stale(&self, _reply: &Reply, _token: Option<&Secret>) -> bool {
         false
     }
+
+    /// A reply, seen at `seen`, says what the provider's time is.
+    fn provider_time(&self, _date: WallTime, _seen: Now) {}
 }
 
-/// A clock that is ahead by more than this is warned about: nonces from the future would lock out the
-/// shop's own integration that shares the key.
-pub const CLOCK_AHEAD_MAX: Duration = Duration::from_secs(2);
+/// What an operator may insist on against what tilldeck promises.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// Requests are sent although the ledger cannot be written, so that other processes know nothing of them: within
+    /// a part of each limit.
+    pub uncoordinated: bool,
+    /// Nonces are sent that are ahead of the provider's time.
+    pub allow_nonce_ahead: bool,
+}
+
+/// By how much time may be wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClockWarning {
+    /// This machine's clock is ahead of the provider's by at least so much.
+    Clock(Duration),
+    /// The nonces of the account's key are ahead of the provider's time by so much: other programs that use the key
+    /// are refused.
+    Nonces(Duration),
+}
 
 /// What all sessions share: the connection pool, the ledger, the clock, and who listens.
 pub struct Gate {
@@ -68,7 +87,8 @@ pub struct Gate {
     clock: Clock,
     events: Option<EventSender>,
     tills: budget::Tills,
-    clock_ahead: std::sync::Mutex<Option<(AccountId, Duration)>>,
+    clock_warning: std::sync::Mutex<Option<(AccountId, ClockWarning)>>,
+    overrides: Overrides,
 }
 
 impl Gate {
@@ -86,17 +106,50 @@ impl Gate {
             clock,
             events,
             tills: budget::Tills::default(),
-            clock_ahead: std::sync::Mutex::default(),
+            clock_warning: std::sync::Mutex::default(),
+            overrides: Overrides::default(),
         }
     }
 
-    /// The account whose provider's clock was last seen to be behind this machine's, and by how much.
+    /// The same, for an operator who insists.
     #[must_use]
-    pub fn clock_ahead(&self) -> Option<(AccountId, Duration)> {
-        self.clock_ahead
+    pub fn with_overrides(mut self, overrides: Overrides) -> Self {
+        self.overrides = overrides;
+        self
+    }
+
+    /// What the operator insists on.
+    #[must_use]
+    pub fn overrides(&self) -> Overrides {
+        self.overrides
+    }
+
+    /// What was last seen to be wrong with the time, and for which account.
+    #[must_use]
+    pub fn clock_warning(&self) -> Option<(AccountId, ClockWarning)> {
+        self.clock_warning
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// What of the ledger's must be written before `account` may use it.
+    #[must_use]
+    pub fn persistence(&self, account: &Account) -> Persistence {
+        if account.environment == Environment::Embedded || self.overrides.uncoordinated {
+            Persistence::BestEffort
+        } else {
+            Persistence::Required
+        }
+    }
+
+    fn warn_of_clock(&self, account: &AccountId, warning: ClockWarning) {
+        let told = Some((account.clone(), warning));
+        *self
+            .clock_warning
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = told;
+        self.tell(Event::ClockWarning(account.clone(), warning));
     }
 
     /// How the budget of `limit` stands.
@@ -312,6 +365,14 @@ impl Session {
             .send(&call.method, url, headers.clone(), sealed.body.clone())
             .await;
         let seen = gate.clock.now();
+        if let Ok(reply) = &tried.result
+            && sealed.handed_on.is_none()
+        {
+            self.compare_clocks(began, seen, reply, authorise);
+        }
+        if let Some(by) = sealed.nonce_ahead {
+            gate.warn_of_clock(&self.account.id, ClockWarning::Nonces(by));
+        }
         // The next call of this key may go once this one's reply was seen.
         drop(sealed.permit);
         // Recorded before anything is awaited: whoever calls this off now does not undo what was sent.
@@ -325,20 +386,16 @@ impl Session {
         });
         slot.seen(seen).await;
         gate.ledger.keep_up().await;
-        if let Ok(reply) = &tried.result
-            && sealed.handed_on.is_none()
-        {
-            self.compare_clocks(began.wall, reply);
-        }
         Ok(Tried {
             result: tried.result,
             token: sealed.token,
         })
     }
 
-    /// Without the ledger, neither slots nor nonces are shared with other processes: then only the simulator is asked.
+    /// Without the ledger, neither slots nor nonces are shared with other processes: then only the simulator is
+    /// asked, unless the operator insists.
     async fn must_be_shared(&self) -> Result<(), NetError> {
-        if self.account.environment == Environment::Embedded {
+        if self.gate.persistence(&self.account) == Persistence::BestEffort {
             return Ok(());
         }
         let ledger = &self.gate.ledger;
@@ -349,7 +406,7 @@ impl Session {
         ledger.try_again().await;
         match ledger.status().await {
             Status::Degraded { why } => Err(NetError::Uncounted(why)),
-            Status::Opening | Status::Ready | Status::SetAside { .. } => Ok(()),
+            Status::Opening | Status::Locked | Status::Ready | Status::SetAside { .. } => Ok(()),
         }
     }
 
@@ -421,7 +478,7 @@ impl Session {
         }
     }
 
-    fn compare_clocks(&self, sent: WallTime, reply: &Reply) {
+    fn compare_clocks(&self, sent: Now, seen: Now, reply: &Reply, authorise: &dyn Authorise) {
         let date = reply
             .header("date")
             .and_then(|text| httpdate::parse_http_date(text).ok());
@@ -429,21 +486,16 @@ impl Session {
         else {
             return;
         };
+        let date = WallTime(i64::try_from(date.as_millis()).unwrap_or(i64::MAX));
+        // A reply that took long may have been dated at its beginning.
+        if seen.mono.saturating_sub(sent.mono) <= AHEAD_MAX {
+            authorise.provider_time(date, seen);
+        }
         // The header has whole seconds: up to 999 ms of what looks like a lead is rounding.
-        let latest = WallTime(
-            i64::try_from(date.as_millis())
-                .unwrap_or(i64::MAX)
-                .saturating_add(999),
-        );
-        let ahead = sent.since(latest);
-        if ahead > CLOCK_AHEAD_MAX {
-            *self
-                .gate
-                .clock_ahead
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner) = Some((self.account.id.clone(), ahead));
+        let ahead = sent.wall.since(date.plus(Duration::from_millis(999)));
+        if ahead > AHEAD_MAX {
             self.gate
-                .tell(Event::ClockAhead(self.account.id.clone(), ahead));
+                .warn_of_clock(&self.account.id, ClockWarning::Clock(ahead));
         }
     }
 }

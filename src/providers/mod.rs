@@ -24,7 +24,7 @@ use crate::domain::{
     Ability, Answer, Counts, Digest, Documented, Environment, LinkRequest, Op, PaymentLink,
     ProviderId, RawCall, RawReply, Secret, WallTime, catalogue,
 };
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, NonceRules};
 use crate::net::{Authorise, BoxFuture, Call, Reply, redact};
 use crate::sandbox::Dialect;
 
@@ -127,6 +127,8 @@ pub struct Credentials {
     pub endpoints: Vec<(&'static str, reqwest::Url)>,
     /// Keeps the nonces.
     pub ledger: Ledger,
+    /// What nonces are made by.
+    pub nonces: NonceRules,
     /// Tells the time for nonces.
     pub clock: crate::clock::Clock,
     /// The account's access tokens, where [`Manifest::tokens`] makes such.

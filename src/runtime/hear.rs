@@ -1,9 +1,7 @@
 //! What happens behind the screen, as the console hears it.
 
-use std::time::Duration;
-
 use crate::domain::{AccountId, time};
-use crate::net::Event;
+use crate::net::{ClockWarning, Event};
 use crate::tui::Msg;
 use crate::tui::msg::{Level, Notice};
 
@@ -39,20 +37,27 @@ pub fn hear(event: Event) -> Msg {
             about,
             text,
         }),
-        Event::ClockAhead(account, by) => Msg::Notice(Notice {
+        Event::ClockWarning(account, warning) => Msg::Notice(Notice {
             level: Level::Warning,
             about: format!("clock {account}"),
-            text: clock_ahead(&account, by),
+            text: clock_warning(&account, warning),
         }),
     }
 }
 
-/// Why a clock that is ahead matters.
+/// Why a wrong time matters, and what to do.
 #[must_use]
-pub fn clock_ahead(account: &AccountId, by: Duration) -> String {
-    format!(
-        "this machine's clock is {} ahead of {account}'s provider: nonces made from it could lock out a shop that \
-         shares the key; set the clock",
-        time::fine(by)
-    )
+pub fn clock_warning(account: &AccountId, warning: ClockWarning) -> String {
+    match warning {
+        ClockWarning::Clock(by) => format!(
+            "this machine's clock is {} ahead of {account}'s provider: set it. A nonce from the future locks out other \
+             programs that use the key, so the next ones follow the provider's time",
+            time::fine(by)
+        ),
+        ClockWarning::Nonces(by) => format!(
+            "the nonces of account {account} are {} ahead of the provider's time: other programs that use its key are \
+             refused for as long. Wait, or make a new key at the provider",
+            time::fine(by)
+        ),
+    }
 }

@@ -29,7 +29,7 @@ use crate::ledger::Status;
 use crate::net::{self, EventReceiver};
 use crate::tui::msg::{Level, Notice, Ready};
 use crate::tui::{self, Effect, Model, Msg};
-pub use hear::clock_ahead;
+pub use hear::clock_warning;
 use tasks::Tasks;
 use terminal::Entered;
 
@@ -358,6 +358,10 @@ async fn follow_ledger(ledger: crate::ledger::Ledger, messages: mpsc::Sender<Msg
         let (level, text) = match &status {
             Status::Ready if told => (Level::Info, "the ledger can be written again".to_owned()),
             Status::Ready | Status::Opening => (Level::Info, String::new()),
+            Status::Locked => (
+                Level::Warning,
+                "waiting: another program has locked the ledger's database".to_owned(),
+            ),
             Status::SetAside { to, why } => (
                 Level::Warning,
                 format!(

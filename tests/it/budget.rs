@@ -258,6 +258,7 @@ async fn open(place: &Place, events: Option<tilldeck::net::EventSender>) -> Deck
     )]));
     let config = config::load(&locations, &SPECS).unwrap();
     let options = Options {
+        overrides: tilldeck::net::Overrides::default(),
         receive: None,
         renew: true,
         state_dir: place.state(),

@@ -44,6 +44,7 @@ async fn open(place: &Place, bind: Option<SocketAddr>) -> Bench {
         environ: locations.environ.clone(),
         config: locations.config.clone(),
         vault: Vault::files(place.state().join(config::VAULT)),
+        overrides: tilldeck::net::Overrides::default(),
         receive: Some(Receive {
             bind,
             pace: Pace {

@@ -41,6 +41,7 @@ pub async fn open_with(place: &Place, timeouts: Timeouts, vault: config::Vault) 
     let profile = config.profile(None).unwrap();
     let (to, events) = tilldeck::net::events::channel();
     let options = Options {
+        overrides: tilldeck::net::Overrides::default(),
         receive: None,
         renew: true,
         state_dir: locations.state_folder().unwrap(),
@@ -337,7 +338,7 @@ async fn a_clock_ahead_of_the_providers_is_told() {
         ask(&bench, check("A")).await.unwrap();
         let mut warned = false;
         while let Some(event) = bench.events.try_recv() {
-            warned |= matches!(event, Event::ClockAhead(..));
+            warned |= matches!(event, Event::ClockWarning(..));
         }
         assert_eq!(warned, told, "{ahead} s ahead");
     }

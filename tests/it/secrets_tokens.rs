@@ -448,6 +448,7 @@ async fn planted_credentials_and_tokens_are_found_in_no_debug_form() {
     let config = config::load(&locations, &SPECS).unwrap();
     let (to, mut events) = tilldeck::net::events::channel();
     let options = Options {
+        overrides: tilldeck::net::Overrides::default(),
         receive: None,
         renew: true,
         state_dir: place.state(),

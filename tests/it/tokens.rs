@@ -82,6 +82,7 @@ async fn open_at(place: &Place, with: With, start: WallTime) -> Bench {
     let config = config::load(&locations, &SPECS).unwrap();
     let (to, events) = tilldeck::net::events::channel();
     let options = Options {
+        overrides: tilldeck::net::Overrides::default(),
         receive: None,
         renew: with.listening,
         state_dir: place.state(),

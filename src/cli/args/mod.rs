@@ -66,6 +66,12 @@ pub struct Global {
     /// One JSON object a line on standard output.
     #[arg(long, global = true)]
     pub json: bool,
+    /// Send requests although the ledger cannot be written, within a tenth of each rate limit.
+    #[arg(long, global = true)]
+    pub uncoordinated: bool,
+    /// Send nonces that are ahead of the provider's time.
+    #[arg(long, global = true)]
+    pub allow_nonce_ahead: bool,
     /// When to colour.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     pub color: Color,

@@ -103,6 +103,7 @@ async fn open(folder: &std::path::Path, url: &str, receive: Option<Receive>) -> 
         environ,
         config: None,
         vault: Vault::files(folder.join("state").join("vault")),
+        overrides: crate::net::Overrides::default(),
         receive,
     };
     Bench {

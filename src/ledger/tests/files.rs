@@ -40,7 +40,7 @@ async fn a_file_damaged_while_open_is_replaced() {
     let at = folder.path();
     let (one, two) = (start(at), start(at));
     let mut lane = one.lane(&key()).await.unwrap();
-    let nonce = lane.next_nonce(START).await.unwrap();
+    let nonce = next_nonce(&mut lane, START).await.unwrap();
     record(&two, exchange("https://x.example")).await;
     // Zeroes over all pages, beneath both.
     one.ask(|store| store.read(|conn| conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")))
@@ -59,7 +59,7 @@ async fn a_file_damaged_while_open_is_replaced() {
         assert!(record(ledger, exchange("https://x.example")).await.id.0 > 0);
     }
     assert_eq!(
-        lane.next_nonce(START).await,
+        next_nonce(&mut lane, START).await,
         Ok(nonce + 1),
         "known from memory"
     );
@@ -135,10 +135,10 @@ async fn without_a_folder_all_works_for_this_run() {
     };
     assert!(why.contains("taken: "), "{why}");
     let mut lane = ledger.lane(&key()).await.unwrap();
-    assert_eq!(lane.next_nonce(WallTime(5)).await, Ok(5));
-    assert_eq!(lane.next_nonce(WallTime(5)).await, Ok(6));
+    assert_eq!(next_nonce(&mut lane, WallTime(5)).await, Ok(5));
+    assert_eq!(next_nonce(&mut lane, WallTime(5)).await, Ok(6));
     let id = granted(take(&ledger, 0).await);
-    ledger.release_slot(id, START);
+    ledger.release_slot(id, clock().0.now());
     assert_eq!(
         ledger.budget("kanga".into(), 3, MINUTE).await,
         Ok(counted(1, None))
@@ -167,7 +167,7 @@ async fn a_full_disk_is_told_and_got_over() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = start(folder.path());
     let mut lane = ledger.lane(&key()).await.unwrap();
-    let nonce = lane.next_nonce(START).await.unwrap();
+    let nonce = next_nonce(&mut lane, START).await.unwrap();
     granted(take(&ledger, 0).await);
     fill_disk(&ledger, true).await;
     let mut changes = ledger.status_changes();
@@ -179,13 +179,13 @@ async fn a_full_disk_is_told_and_got_over() {
     changes.changed().await.unwrap();
     assert!(matches!(&*changes.borrow(), Status::Degraded { why } if why.contains("full")));
     // Each of these needs no new page and may work again; what counts is that none fails.
-    assert_eq!(lane.next_nonce(START).await, Ok(nonce + 1));
+    assert_eq!(next_nonce(&mut lane, START).await, Ok(nonce + 1));
     granted(take(&ledger, 0).await);
     granted(take(&ledger, 0).await);
     assert!(matches!(take(&ledger, 0).await, Slots::Full { .. }));
     fill_disk(&ledger, false).await;
     assert!(record(&ledger, large).await.id.0 > 0);
-    assert_eq!(lane.next_nonce(START).await, Ok(nonce + 2));
+    assert_eq!(next_nonce(&mut lane, START).await, Ok(nonce + 2));
     assert!(matches!(take(&ledger, 0).await, Slots::Full { .. }));
     assert_eq!(ledger.status().await, Status::Ready);
 }
@@ -200,19 +200,19 @@ async fn while_nothing_can_be_written_nonces_and_slots_go_on_in_memory() {
         Retention::default(),
     );
     let mut lane = ledger.lane(&key()).await.unwrap();
-    let nonce = lane.next_nonce(START).await.unwrap();
+    let nonce = next_nonce(&mut lane, START).await.unwrap();
     let kept = granted(take(&ledger, 0).await);
     forbid_writing(&ledger, true).await;
-    assert_eq!(lane.next_nonce(START).await, Ok(nonce + 1));
-    assert_eq!(lane.next_nonce(START).await, Ok(nonce + 2));
+    assert_eq!(next_nonce(&mut lane, START).await, Ok(nonce + 1));
+    assert_eq!(next_nonce(&mut lane, START).await, Ok(nonce + 2));
     assert!(matches!(ledger.status().await, Status::Degraded { .. }));
     let mut fresh = ledger.lane(&KeyHash::of("kanga", "fresh")).await.unwrap();
-    assert_eq!(fresh.next_nonce(WallTime(3)).await, Ok(3));
+    assert_eq!(next_nonce(&mut fresh, WallTime(3)).await, Ok(3));
     let loose = granted(take(&ledger, 0).await);
     granted(take(&ledger, 0).await);
     assert_eq!(take(&ledger, 0).await, Slots::Full { next_free: None });
-    ledger.release_slot(loose, clock.now().wall);
-    ledger.release_slot(kept, clock.now().wall);
+    ledger.release_slot(loose, clock.now());
+    ledger.release_slot(kept, clock.now());
     let full = Slots::Full {
         next_free: Some(MINUTE),
     };
@@ -221,7 +221,7 @@ async fn while_nothing_can_be_written_nonces_and_slots_go_on_in_memory() {
     let refused = ledger.observe(&shop(), "live", &seen).await;
     assert!(matches!(refused, Err(LedgerError::NotKept(_))));
     forbid_writing(&ledger, false).await;
-    assert_eq!(lane.next_nonce(START).await, Ok(nonce + 3));
+    assert_eq!(next_nonce(&mut lane, START).await, Ok(nonce + 3));
     assert_eq!(ledger.status().await, Status::Ready);
     assert_eq!(take(&ledger, 0).await, full, "both kinds of slot count");
     hand.advance(MINUTE);
@@ -241,7 +241,7 @@ async fn a_file_that_was_removed_is_made_again_and_nothing_forgotten() {
     };
     let (ledger, other) = (begin(), begin());
     let mut lane = ledger.lane(&key()).await.unwrap();
-    let nonce = lane.next_nonce(START).await.unwrap();
+    let nonce = next_nonce(&mut lane, START).await.unwrap();
     drop(lane);
     let old = granted(take(&ledger, 0).await);
     granted(take(&other, 0).await);
@@ -249,17 +249,17 @@ async fn a_file_that_was_removed_is_made_again_and_nothing_forgotten() {
     let new = granted(take(&ledger, 0).await);
     let full = |next_free| Slots::Full { next_free };
     assert_eq!(take(&ledger, 0).await, full(None));
-    ledger.release_slot(old, clock.now().wall);
+    ledger.release_slot(old, clock.now());
     assert_eq!(
         take(&ledger, 0).await,
         full(Some(MINUTE)),
         "not the new slot"
     );
     hand.advance(MINUTE);
-    ledger.release_slot(new, clock.now().wall);
+    ledger.release_slot(new, clock.now());
     granted(take(&ledger, 0).await);
     let mut lane = other.lane(&key()).await.unwrap();
-    assert_eq!(lane.next_nonce(START).await, Ok(nonce + 1));
+    assert_eq!(next_nonce(&mut lane, START).await, Ok(nonce + 1));
     assert_eq!(other.status().await, Status::Ready);
     assert!(folder.path().join("ledger.db").exists());
 }

@@ -16,7 +16,7 @@ use super::*;
 use crate::clock::Hand;
 use crate::domain::{
     AccountId, Amount, Body, CredentialStatus, Currency, Exchange, ExchangeId, Expectation,
-    Expected, ExpectedBy, Observation, Outcome, Payment, PaymentId, PaymentState, Replaced,
+    Expected, ExpectedBy, Now, Observation, Outcome, Payment, PaymentId, PaymentState, Replaced,
     Reported, WallTime, Watch,
 };
 
@@ -119,7 +119,21 @@ fn terms(scope: &str, limit: u32, reserve: u32) -> Terms {
         period: MINUTE,
         reserve,
         flight: FLIGHT,
+        persistence: Persistence::BestEffort,
     }
+}
+
+/// The next nonce while the clock shows `wall`; in memory where it cannot be stored.
+async fn next_nonce(lane: &mut Lane, wall: WallTime) -> Result<i64, LedgerError> {
+    let now = Now {
+        mono: Duration::ZERO,
+        wall,
+    };
+    let rules = NonceRules {
+        persistence: Persistence::BestEffort,
+        allow_ahead: false,
+    };
+    Ok(lane.next_nonce(now, rules).await?.value)
 }
 
 fn counted(used: u32, next_free: Option<Duration>) -> Counted {

@@ -7,23 +7,34 @@ async fn a_nonce_is_never_reused_and_never_runs_ahead() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = start(folder.path());
     let mut lane = ledger.lane(&key()).await.unwrap();
-    assert_eq!(lane.next_nonce(WallTime(1000)).await, Ok(1000));
-    assert_eq!(lane.next_nonce(WallTime(1000)).await, Ok(1001));
+    assert_eq!(next_nonce(&mut lane, WallTime(1000)).await, Ok(1000));
+    assert_eq!(next_nonce(&mut lane, WallTime(1000)).await, Ok(1001));
     assert_eq!(
-        lane.next_nonce(WallTime(400)).await,
+        next_nonce(&mut lane, WallTime(400)).await,
         Ok(1002),
         "clock set back"
     );
-    assert_eq!(lane.next_nonce(WallTime(5000)).await, Ok(5000));
+    assert_eq!(next_nonce(&mut lane, WallTime(5000)).await, Ok(5000));
     drop(lane);
     close(ledger);
     let ledger = start(folder.path());
     let mut lane = ledger.lane(&key()).await.unwrap();
-    assert_eq!(lane.next_nonce(WallTime(5000)).await, Ok(5001), "reopened");
+    assert_eq!(
+        next_nonce(&mut lane, WallTime(5000)).await,
+        Ok(5001),
+        "reopened"
+    );
     let mut other = ledger.lane(&KeyHash::of("kanga", "other")).await.unwrap();
-    assert_eq!(other.next_nonce(WallTime(7)).await, Ok(7), "another key");
-    assert_eq!(other.next_nonce(WallTime(i64::MAX)).await, Ok(i64::MAX));
-    let end = other.next_nonce(WallTime(8)).await;
+    assert_eq!(
+        next_nonce(&mut other, WallTime(7)).await,
+        Ok(7),
+        "another key"
+    );
+    assert_eq!(
+        next_nonce(&mut other, WallTime(i64::MAX)).await,
+        Ok(i64::MAX)
+    );
+    let end = next_nonce(&mut other, WallTime(8)).await;
     assert_eq!(end, Err(LedgerError::NoncesExhausted));
 }
 
@@ -38,7 +49,7 @@ async fn eight_processes_get_distinct_rising_nonces() {
                 for _ in 0..10 {
                     let mut lane = ledger.lane(&key()).await.unwrap();
                     for _ in 0..5 {
-                        let nonce = lane.next_nonce(START).await.unwrap();
+                        let nonce = next_nonce(&mut lane, START).await.unwrap();
                         given.lock().unwrap().push(nonce);
                     }
                 }
@@ -73,7 +84,7 @@ async fn a_lane_has_one_holder_until_dropped() {
     assert!(free.is_ok(), "another key's lane");
     drop(held);
     let mut lane = two.lane(&key()).await.unwrap();
-    assert!(lane.next_nonce(START).await.is_ok());
+    assert!(next_nonce(&mut lane, START).await.is_ok());
 }
 
 #[tokio::test(start_paused = true)]
@@ -85,6 +96,123 @@ async fn a_lane_held_for_too_long_is_an_error() {
         two.lane(&key()).await.unwrap_err(),
         LedgerError::LaneBusy(90)
     );
+}
+
+const HOUR: Duration = Duration::from_hours(1);
+
+fn strict(allow_ahead: bool) -> NonceRules {
+    NonceRules {
+        persistence: Persistence::Required,
+        allow_ahead,
+    }
+}
+
+/// A ledger with a hand-driven clock that is `off` ms from the provider's, which shows START.
+async fn off_by(folder: &Path, off: i64) -> (Ledger, Lane, Clock, Hand) {
+    let (clock, hand) = clock();
+    hand.set_wall(WallTime(START.0 + off));
+    let ledger = Ledger::start(folder.to_owned(), clock.clone(), Retention::default());
+    let lane = ledger.lane(&key()).await.unwrap();
+    (ledger, lane, clock, hand)
+}
+
+#[tokio::test]
+async fn nonces_follow_the_providers_time_once_the_clock_is_known_to_be_wrong() {
+    for (off, wanted) in [
+        (7_200_000, START.0 + 500),
+        (-86_400_000, START.0 + 500),
+        // Within what `Date` can tell, the clock is right.
+        (2_000, START.0 + 2_000),
+        (-2_000, START.0 - 2_000),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (ledger, mut lane, clock, hand) = off_by(folder.path(), off).await;
+        ledger.note_provider_time(&key(), START, clock.now());
+        let nonce = lane.next_nonce(clock.now(), strict(false)).await.unwrap();
+        assert_eq!((nonce.value, nonce.ahead), (wanted, None), "{off} ms off");
+        hand.set_wall(WallTime(START.0 + 40 * 86_400_000));
+        hand.advance(Duration::from_secs(9));
+        let nonce = lane.next_nonce(clock.now(), strict(false)).await.unwrap();
+        assert_eq!(nonce.value, START.0 + 9_500, "set meanwhile");
+    }
+}
+
+#[tokio::test]
+async fn a_nonce_that_ran_ahead_is_followed_by_none_until_the_provider_is_there_or_someone_insists()
+{
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, mut lane, clock, hand) = off_by(folder.path(), 7_200_000).await;
+    let first = lane.next_nonce(clock.now(), strict(false)).await.unwrap();
+    assert_eq!(first.value, START.0 + 7_200_000, "nothing is known yet");
+    ledger.note_provider_time(&key(), START, clock.now());
+    hand.set_wall(START);
+    let refused = lane.next_nonce(clock.now(), strict(false)).await;
+    let by = 2 * HOUR - Duration::from_millis(999);
+    assert_eq!(refused, Err(LedgerError::NonceAhead(by)));
+    let insisted = lane.next_nonce(clock.now(), strict(true)).await.unwrap();
+    assert_eq!(
+        (insisted.value, insisted.ahead),
+        (first.value + 1, Some(by))
+    );
+    hand.advance(2 * HOUR);
+    let next = lane.next_nonce(clock.now(), strict(false)).await.unwrap();
+    assert_eq!((next.value, next.ahead), (first.value + 2, None));
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_shuts_nobody_out() {
+    for reboot in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let (ledger, mut lane, clock, hand) = off_by(folder.path(), 0).await;
+        let first = lane.next_nonce(clock.now(), strict(false)).await.unwrap();
+        ledger.note_provider_time(&key(), START, clock.now());
+        hand.set_wall(WallTime(START.0 - 86_400_000));
+        if reboot {
+            hand.reboot();
+        }
+        let next = lane.next_nonce(clock.now(), strict(false)).await.unwrap();
+        assert!(next.value > first.value && next.value <= START.0 + 500);
+    }
+}
+
+#[tokio::test]
+async fn a_nonce_that_cannot_be_stored_is_not_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, mut lane, clock, _hand) = off_by(folder.path(), 0).await;
+    let first = lane.next_nonce(clock.now(), strict(false)).await.unwrap();
+    forbid_writing(&ledger, true).await;
+    let none = lane.next_nonce(clock.now(), strict(false)).await;
+    assert!(matches!(none, Err(LedgerError::NotKept(_))), "{none:?}");
+    let slots = Terms {
+        persistence: Persistence::Required,
+        ..terms("kanga", 3, 0)
+    };
+    let none = ledger.take_slots(slots, 1).await;
+    assert!(matches!(none, Err(LedgerError::NotKept(_))), "{none:?}");
+    forbid_writing(&ledger, false).await;
+    let next = lane.next_nonce(clock.now(), strict(false)).await.unwrap();
+    assert_eq!(next.value, first.value + 1);
+}
+
+#[tokio::test]
+async fn a_lock_of_another_program_is_told_of_waited_for_and_got_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, mut lane, clock, _hand) = off_by(folder.path(), 0).await;
+    let first = lane.next_nonce(clock.now(), strict(false)).await.unwrap();
+    let other = Connection::open(folder.path().join("ledger.db")).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let mut status = ledger.status_changes();
+    let next = {
+        let mut next = std::pin::pin!(lane.next_nonce(clock.now(), strict(false)));
+        tokio::select! {
+            early = &mut next => panic!("{early:?}"),
+            told = status.wait_for(|status| *status == Status::Locked) => drop(told.unwrap()),
+        }
+        other.execute_batch("COMMIT").unwrap();
+        next.await.unwrap()
+    };
+    assert_eq!(next.value, first.value + 1);
+    assert_eq!(ledger.status().await, Status::Ready);
 }
 
 #[test]

@@ -121,7 +121,7 @@ async fn only_old_exchanges_are_dropped() {
     };
     let ledger = Ledger::start(folder.path().to_owned(), clock, limits);
     let mut lane = ledger.lane(&key()).await.unwrap();
-    let nonce = lane.next_nonce(START).await.unwrap();
+    let nonce = next_nonce(&mut lane, START).await.unwrap();
     let prune = async || {
         ledger
             .ask(|store| {
@@ -154,7 +154,7 @@ async fn only_old_exchanges_are_dropped() {
     assert_eq!(prune().await, [11], "age");
     hand.advance(Duration::from_secs(50));
     assert_eq!(prune().await, [0; 0], "age");
-    assert_eq!(lane.next_nonce(START).await, Ok(nonce + 1));
+    assert_eq!(next_nonce(&mut lane, START).await, Ok(nonce + 1));
 }
 
 #[tokio::test]

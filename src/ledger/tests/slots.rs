@@ -21,14 +21,14 @@ async fn slots_are_freed_one_period_after_the_reply_was_seen() {
     granted(take(one, 0).await);
     assert_eq!(take(two, 0).await, full(None), "all in flight");
     hand.advance(Duration::from_secs(2));
-    one.release_slot(first, clock.now().wall);
+    one.release_slot(first, clock.now());
     one.flush().await;
     hand.advance(Duration::from_secs(10));
     assert_eq!(take(two, 0).await, full(Some(Duration::from_secs(50))));
     assert_eq!(take(two, 1).await, full(None), "a second one must be freed");
     let budget = two.budget("kanga".into(), 3, MINUTE).await;
     assert_eq!(budget, Ok(counted(3, Some(Duration::from_secs(50)))));
-    two.release_slot(second, clock.now().wall);
+    two.release_slot(second, clock.now());
     two.flush().await;
     assert_eq!(take(two, 1).await, full(Some(MINUTE)));
     hand.advance(Duration::from_secs(50));
@@ -66,8 +66,72 @@ async fn a_dead_process_holds_its_slots_as_long_as_a_request_can_last() {
     granted(take(&next, 0).await);
 }
 
+/// Three slots whose replies were seen, 59 s ago.
+async fn almost_free(folder: &Path, hand_clock: &(Clock, Hand)) -> Ledger {
+    let (clock, hand) = hand_clock;
+    let ledger = Ledger::start(folder.to_owned(), clock.clone(), Retention::default());
+    for _ in 0..3 {
+        let id = granted(take(&ledger, 0).await);
+        ledger.release_slot(id, clock.now());
+    }
+    ledger.flush().await;
+    hand.advance(Duration::from_secs(59));
+    ledger
+}
+
+fn full_for(seconds: u64) -> Slots {
+    Slots::Full {
+        next_free: Some(Duration::from_secs(seconds)),
+    }
+}
+
 #[tokio::test]
-async fn a_clock_set_back_frees_nothing_early_and_blocks_for_one_period_at_most() {
+async fn a_wall_clock_that_is_set_moves_no_slot_either_way_in_any_process() {
+    for days in [-400, -1, 1, 40] {
+        let folder = tempfile::tempdir().unwrap();
+        let hand_clock = clock();
+        let (clock, hand) = &hand_clock;
+        let ledger = almost_free(folder.path(), &hand_clock).await;
+        hand.set_wall(WallTime(START.0 + days * 86_400_000));
+        let fresh = Ledger::start(
+            folder.path().to_owned(),
+            clock.clone(),
+            Retention::default(),
+        );
+        for process in [&ledger, &fresh] {
+            assert_eq!(take(process, 0).await, full_for(1), "{days} days");
+        }
+        hand.advance(Duration::from_secs(1));
+        granted(take(&fresh, 0).await);
+    }
+}
+
+#[tokio::test]
+async fn after_a_restart_of_the_machine_a_whole_period_is_waited_whatever_its_clock_says() {
+    for days in [-400, 0, 40] {
+        let folder = tempfile::tempdir().unwrap();
+        let hand_clock = clock();
+        let (clock, hand) = &hand_clock;
+        close(almost_free(folder.path(), &hand_clock).await);
+        hand.set_wall(WallTime(START.0 + days * 86_400_000));
+        hand.reboot();
+        let ledger = Ledger::start(
+            folder.path().to_owned(),
+            clock.clone(),
+            Retention::default(),
+        );
+        let counted = ledger.budget("kanga".into(), 3, MINUTE).await.unwrap();
+        assert_eq!(counted.used, 3);
+        assert_eq!(take(&ledger, 0).await, full_for(60), "{days} days");
+        hand.advance(Duration::from_secs(59));
+        assert_eq!(take(&ledger, 0).await, full_for(1), "{days} days");
+        hand.advance(Duration::from_secs(1));
+        granted(take(&ledger, 0).await);
+    }
+}
+
+#[tokio::test]
+async fn a_hold_lasts_its_time_whatever_is_done_to_the_clock() {
     let folder = tempfile::tempdir().unwrap();
     let (clock, hand) = clock();
     let ledger = Ledger::start(
@@ -75,18 +139,27 @@ async fn a_clock_set_back_frees_nothing_early_and_blocks_for_one_period_at_most(
         clock.clone(),
         Retention::default(),
     );
-    for _ in 0..3 {
-        let id = granted(take(&ledger, 0).await);
-        ledger.release_slot(id, clock.now().wall);
-    }
-    hand.advance(Duration::from_secs(59));
+    ledger.hold_slots("kanga".into(), clock.now(), MINUTE);
+    hand.set_wall(WallTime(START.0 + 86_400_000));
+    assert_eq!(take(&ledger, 0).await, Slots::Held(MINUTE));
+    hand.advance(Duration::from_secs(30));
+    hand.reboot();
+    assert_eq!(take(&ledger, 0).await, Slots::Held(MINUTE));
+    hand.advance(MINUTE);
+    granted(take(&ledger, 0).await);
+}
+
+#[tokio::test]
+async fn a_shared_wall_clock_set_back_frees_nothing_early_and_blocks_for_one_period_at_most() {
+    let folder = tempfile::tempdir().unwrap();
+    let hand_clock = clock();
+    let (_, hand) = &hand_clock;
+    hand.share_wall();
+    let ledger = almost_free(folder.path(), &hand_clock).await;
     hand.set_wall(WallTime(START.0 - 86_400_000));
-    let full = |seconds| Slots::Full {
-        next_free: Some(Duration::from_secs(seconds)),
-    };
-    assert_eq!(take(&ledger, 0).await, full(60));
+    assert_eq!(take(&ledger, 0).await, full_for(60));
     hand.advance(Duration::from_secs(59));
-    assert_eq!(take(&ledger, 0).await, full(1));
+    assert_eq!(take(&ledger, 0).await, full_for(1));
     hand.advance(Duration::from_secs(1));
     granted(take(&ledger, 0).await);
 }
@@ -103,7 +176,11 @@ async fn the_highest_limits_do_not_overflow() {
         };
         let slot = ledger.take_slots(all, 1).await;
         let id = granted(slot.unwrap());
-        ledger.release_slot(id, WallTime(i64::MAX));
+        let last = Now {
+            mono: Duration::MAX,
+            wall: WallTime(i64::MAX),
+        };
+        ledger.release_slot(id, last);
     }
     let none = ledger.take_slots(terms("s", 0, 7), 9).await.unwrap();
     assert_eq!(none, Slots::Full { next_free: None }, "no slots at all");
@@ -126,7 +203,7 @@ enum Step {
     Wait {
         ms: u64,
     },
-    SetBack {
+    SetClock {
         ms: i64,
     },
     Disk {
@@ -142,7 +219,7 @@ fn step() -> impl Strategy<Value = Step> {
         4 => (0..8_usize).prop_map(|nth| Step::Release { nth }),
         1 => (0..8_usize).prop_map(|nth| Step::Die { nth }),
         4 => (1..40_000_u64).prop_map(|ms| Step::Wait { ms }),
-        1 => (1..200_000_i64).prop_map(|ms| Step::SetBack { ms }),
+        1 => (-200_000..200_000_i64).prop_map(|ms| Step::SetClock { ms }),
         1 => (0..1_usize, any::<bool>()).prop_map(|(process, full)| Step::Disk { process, full }),
     ]
 }
@@ -150,7 +227,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// In any order, with replies that come late or never, clocks set back, and one process that at times
+    /// In any order, with replies that come late or never, clocks that are set, and one process that at times
     /// cannot write: no more than the limit were in flight or answered within the last period.
     #[test]
     fn the_budget_is_never_exceeded(steps in proptest::collection::vec(step(), 1..60)) {
@@ -186,7 +263,7 @@ proptest! {
                         let (process, id, taken) = in_flight.remove(nth);
                         // Requests end within their limit.
                         if taken + FLIGHT >= mono {
-                            processes[process].release_slot(id, clock.now().wall);
+                            processes[process].release_slot(id, clock.now());
                             processes[process].flush().await;
                             until.push(mono + MINUTE);
                         } else {
@@ -198,7 +275,7 @@ proptest! {
                         until.push(taken + MINUTE);
                     }
                     Step::Wait { ms } => hand.advance(Duration::from_millis(ms)),
-                    Step::SetBack { ms } => hand.set_wall(WallTime(clock.now().wall.0 - ms)),
+                    Step::SetClock { ms } => hand.set_wall(WallTime(clock.now().wall.0 + ms)),
                     Step::Disk { process, full } => {
                         full_disk |= full;
                         forbid_writing(&processes[process], full).await;

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use super::{Call, Event, Gate, How, NetError, Reply, Session};
 use crate::clock::Clock;
 use crate::domain::{AccountId, BudgetGauge, Counts, Now};
-use crate::ledger::{LANE_LIMIT, Ledger, SlotId, Slots, Terms};
+use crate::ledger::{LANE_LIMIT, Ledger, LedgerError, SlotId, Slots, Status, Terms};
 use window::{Purse, READY_MAX, Step};
 
 /// A limit as the provider publishes it or the operator set it.
@@ -44,6 +44,10 @@ impl Limit {
 
 /// How often a full budget is looked at again, at most: another process may have come or gone.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// How often a lock of another program on the ledger is waited for: each time takes the ledger seconds at first, then a
+/// quarter of one, and the pause after it.
+const LOCKED_TRIES: u32 = 120;
 
 /// Who has waited for less than this is not told of.
 const UNTOLD: Duration = Duration::from_millis(100);
@@ -182,7 +186,7 @@ pub(super) async fn take<'a>(
     wait.served = true;
     drop((wait, first));
     teller.goes_on();
-    refill_behind(&session.gate, limit, &till);
+    refill_behind(session, limit, &till);
     sweep_later(&session.gate, &till);
     tell_gauge(session, limit, &till).await;
     Ok(taken)
@@ -198,6 +202,7 @@ async fn at_counter(
     let gate = &session.gate;
     let background = teller.how.background;
     let reserve = if background { limit.reserve() } else { 0 };
+    let mut locked = 0;
     loop {
         let changed = till.changed.notified();
         let now = gate.clock.now();
@@ -218,11 +223,10 @@ async fn at_counter(
             Step::Go(id, at) => return Ok((id, at)),
             Step::Wait(next) => next,
             Step::Take(wanted) => {
-                match gate
+                let asked = gate
                     .ledger
-                    .take_slots(terms(gate, limit, reserve), wanted)
-                    .await
-                {
+                    .take_slots(terms(session, limit, reserve), wanted);
+                match teller.while_locked(asked).await? {
                     Ok(Slots::Granted(mut granted)) => {
                         till.purse().taken(granted.take(), now);
                         continue;
@@ -232,7 +236,11 @@ async fn at_counter(
                         till.purse().hold(now.mono.saturating_add(left));
                         Some(left)
                     }
-                    Err(error) => return Err(NetError::Uncounted(error.to_string())),
+                    Err(LedgerError::Locked(_)) if locked < LOCKED_TRIES => {
+                        locked += 1;
+                        None
+                    }
+                    Err(error) => return Err(error.into()),
                 }
             }
         };
@@ -288,12 +296,18 @@ impl Teller<'_> {
         if self.told {
             return;
         }
+        self.tell(
+            if held {
+                "until the provider takes requests again: it answered 429"
+            } else {
+                "for a slot in the rate budget"
+            },
+            next,
+        );
+    }
+
+    fn tell(&mut self, why: &str, next: Option<Duration>) {
         self.told = true;
-        let why = if held {
-            "until the provider takes requests again: it answered 429"
-        } else {
-            "for a slot in the rate budget"
-        };
         let waiting = self.session.waiting(self.call, why.to_owned(), next);
         let told = Event::Waiting(self.how.request, Some(waiting));
         self.session.gate.tell(told);
@@ -308,6 +322,26 @@ impl Teller<'_> {
         let held = till.purse().held(self.session.gate.clock.now());
         self.waits(held.is_some(), None);
         place.await
+    }
+
+    /// Awaits the ledger; tells of it if another program holds its lock, or gives up.
+    async fn while_locked<T>(&mut self, asked: impl Future<Output = T>) -> Result<T, NetError> {
+        let mut status = self.session.gate.ledger.status_changes();
+        let locked = async { status.wait_for(|at| *at == Status::Locked).await.is_ok() };
+        let mut asked = std::pin::pin!(asked);
+        tokio::select! {
+            biased;
+            answer = &mut asked => return Ok(answer),
+            true = locked => {}
+        }
+        if self.how.no_wait {
+            return Err(NetError::Locked);
+        }
+        self.tell(
+            "for the ledger: another program has locked its database",
+            None,
+        );
+        Ok(asked.await)
     }
 
     fn goes_on(&mut self) {
@@ -348,7 +382,7 @@ impl Held<'_> {
     fn release(&self, now: Now) {
         self.till.purse().seen(now);
         let ledger = &self.session.gate.ledger;
-        ledger.release_slot(self.id.clone(), now.wall);
+        ledger.release_slot(self.id.clone(), now);
         self.till.changed.notify_waiters();
     }
 }
@@ -377,25 +411,27 @@ pub(super) fn refused(gate: &Gate, limit: &Limit, reply: &Reply, least: Duration
         .clamp(least.min(HOLD_MAX), HOLD_MAX);
     let till = gate.tills.of(limit);
     till.purse().hold(now.mono.saturating_add(wait));
-    gate.ledger.hold_slots(limit.scope.clone(), now.wall, wait);
+    gate.ledger.hold_slots(limit.scope.clone(), now, wait);
     wait
 }
 
-fn terms(gate: &Gate, limit: &Limit, reserve: u32) -> Terms {
+fn terms(session: &Session, limit: &Limit, reserve: u32) -> Terms {
     Terms {
+        persistence: session.gate.persistence(&session.account),
         scope: limit.scope.clone(),
         limit: limit.requests,
         period: limit.period,
         reserve,
         // From taking the slot to the end of the request: keeping it ready and the wait for the key's lane are
         // part of it.
-        flight: READY_MAX + LANE_LIMIT + gate.http.timeouts().whole,
+        flight: READY_MAX + LANE_LIMIT + session.gate.http.timeouts().whole,
     }
 }
 
 /// Takes slots ahead while a burst goes on, so that its next requests find them ready. The last of the budget is
 /// left to those who ask.
-fn refill_behind(gate: &Arc<Gate>, limit: &Limit, till: &Arc<Till>) {
+fn refill_behind(session: &Session, limit: &Limit, till: &Arc<Till>) {
+    let gate = &session.gate;
     let now = gate.clock.now();
     let reserve = limit.reserve();
     if till.refilling.swap(true, Ordering::AcqRel) {
@@ -406,7 +442,7 @@ fn refill_behind(gate: &Arc<Gate>, limit: &Limit, till: &Arc<Till>) {
         return;
     };
     let (ledger, till) = (gate.ledger.clone(), till.clone());
-    let terms = terms(gate, limit, reserve);
+    let terms = terms(session, limit, reserve);
     tokio::spawn(async move {
         // What goes wrong is found again, and told, by the next request that asks.
         if let Ok(Slots::Granted(mut granted)) = ledger.take_slots(terms, wanted).await {

@@ -14,7 +14,7 @@ use crate::clock::{Clock, Hand};
 use crate::domain::{
     Account, AccountId, Counts, Environment, Now, ProviderId, RequestId, WallTime,
 };
-use crate::ledger::{Ledger, Retention, SlotId, Slots, Terms};
+use crate::ledger::{Ledger, Persistence, Retention, SlotId, Slots, Terms};
 use crate::net::{Call, Event as Told, Gate, How, Session, Timeouts};
 
 const PERIOD: Duration = Duration::from_mins(1);
@@ -147,6 +147,7 @@ impl Play {
                         period: PERIOD,
                         reserve: 0,
                         flight: READY_MAX + LANE_LIMIT + WHOLE,
+                        persistence: Persistence::Required,
                     };
                     match self.processes[at].ledger.take_slots(terms, wanted).await {
                         Ok(Slots::Granted(mut granted)) => {
@@ -193,7 +194,7 @@ impl Play {
             return;
         }
         process.purse.seen(now);
-        process.ledger.release_slot(id, now.wall);
+        process.ledger.release_slot(id, now);
         process.ledger.flush().await;
         if std::mem::take(&mut process.waiting) {
             self.plan(Duration::ZERO, Event::Try(at));

@@ -10,7 +10,7 @@ use super::auth::{INVALID_CREDENTIALS, Signer};
 use super::wire::{Field, Flat};
 use crate::domain::payment::Price;
 use crate::domain::{
-    Amount, Answer, Currency, Estimate, LinkRequest, Op, Payment, PaymentId, PaymentLink,
+    Amount, Answer, Currency, Estimate, LinkRequest, Now, Op, Payment, PaymentId, PaymentLink,
     PaymentState, RawReply, Reported, Secret, WallTime, inert,
 };
 use crate::net::{Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, Sealed, redact};
@@ -55,6 +55,9 @@ impl Authorise for Kanga {
     }
     fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool {
         self.signer.is_stale(reply, token)
+    }
+    fn provider_time(&self, date: WallTime, seen: Now) {
+        self.signer.provider_time(date, seen);
     }
 }
 

@@ -6,8 +6,8 @@ use tokio::sync::OnceCell;
 
 use super::{api, settings, wire};
 use crate::auth::sign;
-use crate::domain::{Problem, ProblemKind, Secret};
-use crate::ledger::KeyHash;
+use crate::domain::{Now, Problem, ProblemKind, Secret, WallTime};
+use crate::ledger::{KeyHash, LedgerError};
 use crate::net::{
     Authorise, BoxFuture, Call, Content, HeaderText, NetError, Reply, Sealed, redact,
 };
@@ -86,13 +86,13 @@ impl Signer {
             fields
                 .entry("shopToken")
                 .or_insert_with(|| self.api_key().into());
-            return Ok(sealed(&fields, None, None));
+            return Ok(sealed(&fields, None));
         }
         if path == api::TEST {
             fields.insert("appId".into(), TEST_KEY.into());
             let now = self.credentials.clock.now().wall.0;
             fields.entry("nonce").or_insert_with(|| now.into());
-            return Ok(sealed(&fields, Some(&Secret::new(TEST_SECRET)), None));
+            return Ok(sealed(&fields, Some(&Secret::new(TEST_SECRET))));
         }
         let secret = self.secret().await?;
         let mut lane = self
@@ -101,33 +101,29 @@ impl Signer {
             .lane(&self.nonces)
             .await
             .map_err(|error| storage(&error))?;
-        let now = self.credentials.clock.now().wall;
         let nonce = lane
-            .next_nonce(now)
+            .next_nonce(self.credentials.clock.now(), self.credentials.nonces)
             .await
             .map_err(|error| storage(&error))?;
         fields.insert("appId".into(), self.api_key().into());
-        fields.insert("nonce".into(), nonce.into());
-        Ok(sealed(&fields, Some(secret), Some(Box::new(lane))))
+        fields.insert("nonce".into(), nonce.value.into());
+        Ok(Sealed {
+            permit: Some(Box::new(lane)),
+            nonce_ahead: nonce.ahead,
+            ..sealed(&fields, Some(secret))
+        })
     }
 }
 
 /// Serialises once: these bytes are signed, and these are sent.
-fn sealed(
-    fields: &Map<String, Value>,
-    secret: Option<&Secret>,
-    permit: Option<Box<dyn std::any::Any + Send>>,
-) -> Sealed {
+fn sealed(fields: &Map<String, Value>, secret: Option<&Secret>) -> Sealed {
     let body = Bytes::from(serde_json::to_vec(fields).expect("a map of JSON values is JSON"));
     let mut headers = vec![("content-type", HeaderText::Open("application/json".into()))];
     if let Some(secret) = secret {
         let signature = Secret::new(sign::hmac_sha512_hex(secret, &body));
         headers.push(("API-Sig", HeaderText::Secret(signature)));
     }
-    Sealed {
-        permit,
-        ..Sealed::new(headers, body)
-    }
+    Sealed::new(headers, body)
 }
 
 fn not_an_object() -> Problem {
@@ -138,11 +134,25 @@ fn not_an_object() -> Problem {
     )
 }
 
-fn storage(error: &crate::ledger::LedgerError) -> NetError {
+fn storage(error: &LedgerError) -> NetError {
+    let hint = match error {
+        LedgerError::NonceAhead(_) => {
+            "wait as long, or make a new API key at the provider; --allow-nonce-ahead sends all the same"
+        }
+        LedgerError::LaneBusy(_) => "end the other tilldeck, or let it go on",
+        LedgerError::NotKept(_) | LedgerError::Unreadable(_) => {
+            "make room, or name another folder with --state-dir"
+        }
+        // What to do is part of the error.
+        LedgerError::Gone
+        | LedgerError::Locked(_)
+        | LedgerError::NoncesExhausted
+        | LedgerError::Stopped => "",
+    };
     NetError::Unauthorised(Problem::new(
         ProblemKind::Local,
-        format!("no nonce could be had: {error}"),
-        "another tilldeck may be waiting for an answer with the same key; try again",
+        format!("no nonce for this request, which was not sent: {error}"),
+        hint,
     ))
 }
 
@@ -156,5 +166,11 @@ impl Authorise for Signer {
             answer.get("result") == Some(&wire::Field::Text("fail".into()))
                 && answer.get("code") == Some(&wire::Field::Number(INVALID_CREDENTIALS.into()))
         })
+    }
+
+    fn provider_time(&self, date: WallTime, seen: Now) {
+        self.credentials
+            .ledger
+            .note_provider_time(&self.nonces, date, seen);
     }
 }
