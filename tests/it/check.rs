@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::peer::{Act, Peer, json as ok};
 use crate::program::{Place, Ran};
 
-fn answer(state: &str, amount: &str, currency: &str) -> Act {
+pub fn answer(state: &str, amount: &str, currency: &str) -> Act {
     ok(&format!(
         r#"{{"result":"ok","currency":"{currency}","amount":"{amount}","state":"{state}"}}"#
     ))

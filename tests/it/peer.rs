@@ -145,7 +145,7 @@ fn serve(
     Ok(())
 }
 
-fn read_request(stream: &mut TcpStream) -> std::io::Result<Seen> {
+pub fn read_request(stream: &mut TcpStream) -> std::io::Result<Seen> {
     let mut bytes = Vec::new();
     let mut chunk = [0; 4096];
     loop {

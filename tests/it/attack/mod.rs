@@ -1,2 +1,5 @@
 //! Attacks on the promises that the README makes, one file for each kind of attacker. Short ones run with all tests;
 //! long ones are ignored there and run by `.ci/long`, which prints their figures as a table.
+
+mod coordination;
+mod counting;

@@ -1,0 +1,390 @@
+//! Several processes, one of them in trouble: no nonce is sent twice and no limit is exceeded, whatever becomes of
+//! the processes, the ledger, its file system and the clock.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use rustix::process::{Pid, Signal};
+
+use super::counting::{Count, CountingPeer, Manner};
+use crate::check::answer;
+use crate::peer::{Peer, reply};
+use crate::program::Place;
+
+fn ledger(place: &Place) -> PathBuf {
+    place.state().join("ledger.db")
+}
+
+/// Another program that has locked the ledger for itself.
+fn locked(place: &Place) -> Connection {
+    let other = Connection::open(ledger(place)).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    other
+}
+
+#[test]
+fn who_does_not_wait_is_told_of_a_locked_ledger_at_once_and_sends_nothing() {
+    let peer = Peer::start(vec![answer("FINALIZED", "1", "EMT")]);
+    let place = Place::with_shop(&peer.url);
+    assert_eq!(place.run(&["check", "A"]).code, 0);
+    let other = locked(&place);
+    let write = ["request", "shop", "POST", "/api/x", "--data", "{}", "--yes"];
+    let ran = place.run(&[&write[..], &["--no-wait"]].concat());
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(ran.err.contains("another program has locked"), "{ran:?}");
+    assert_eq!(peer.requests().len(), 1);
+    drop(other);
+}
+
+#[test]
+fn who_waits_for_a_locked_ledger_is_told_so_and_goes_on_when_it_is_free() {
+    use std::io::{BufRead as _, BufReader};
+    let peer = Peer::start(vec![answer("FINALIZED", "1", "EMT")]);
+    let place = Place::with_shop(&peer.url);
+    assert_eq!(place.run(&["check", "A"]).code, 0);
+    let other = locked(&place);
+    let mut child = place
+        .command(&["check", "B"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = BufReader::new(child.stderr.take().unwrap()).lines();
+    let waits = told.find(|line| {
+        line.as_ref()
+            .unwrap()
+            .contains("another program has locked")
+    });
+    assert!(waits.is_some());
+    other.execute_batch("COMMIT").unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(peer.requests().len(), 2);
+}
+
+#[test]
+fn without_a_ledger_one_who_insists_sends_within_a_tenth_of_the_limit() {
+    let peer = Peer::start(vec![answer("FINALIZED", "1", "EMT")]);
+    let place = Place::with_shop(&peer.url);
+    let config = std::fs::read_to_string(place.config_path()).unwrap();
+    let config = format!("{config}budget = {{ requests = 20, period = \"60s\" }}\n");
+    std::fs::write(place.config_path(), config).unwrap();
+    std::fs::write(place.state(), "a file where the folder belongs").unwrap();
+    let write = ["request", "shop", "POST", "/api/x", "--data", "{}", "--yes"];
+    let ran = place.run(&write);
+    assert_eq!((ran.code, peer.requests().len()), (2, 0), "{ran:?}");
+    assert!(ran.err.contains("--uncoordinated"), "{ran:?}");
+    let insisted = place.run(&[&write[..], &["--uncoordinated"]].concat());
+    assert_eq!(
+        (insisted.code, peer.requests().len()),
+        (0, 1),
+        "{insisted:?}"
+    );
+    let budget = place.run(&["budget", "--uncoordinated", "--json"]);
+    assert_eq!(budget.object()["limit"], 2, "{budget:?}");
+}
+
+/// A provider whose clock shows this time, whatever ours is.
+fn in_2020() -> Peer {
+    let date = "Date: Wed, 01 Jan 2020 00:00:00 GMT\r\n";
+    let body = r#"{"result":"ok","currency":"EMT","amount":"1","state":"FINALIZED"}"#;
+    Peer::start(vec![reply("200 OK", date, body)])
+}
+
+#[test]
+fn a_nonce_ahead_of_the_providers_time_is_sent_only_if_insisted_on() {
+    let peer = in_2020();
+    let place = Place::with_shop(&peer.url);
+    let first = place.run(&["check", "A"]);
+    assert_eq!(first.code, 0, "{first:?}");
+    assert!(first.err.contains("ahead of shop's provider"), "{first:?}");
+    let refused = place.run(&["check", "A"]);
+    assert_eq!((refused.code, peer.requests().len()), (2, 1), "{refused:?}");
+    let way_out = ["ahead of the provider's time", "make a new API key"];
+    assert!(
+        way_out.iter().all(|words| refused.err.contains(words)),
+        "{refused:?}"
+    );
+    let insisted = place.run(&["check", "A", "--allow-nonce-ahead"]);
+    assert_eq!(
+        (insisted.code, peer.requests().len()),
+        (0, 2),
+        "{insisted:?}"
+    );
+    assert!(
+        insisted.err.contains("the nonces of account shop are"),
+        "{insisted:?}"
+    );
+}
+
+/// One account with a limit of its own at a peer that counts.
+struct Field {
+    place: Place,
+    peer: CountingPeer,
+    limit: usize,
+    period: Duration,
+}
+
+impl Field {
+    fn new(limit: usize, period: u64, manner: Manner) -> Self {
+        let peer = CountingPeer::start(manner);
+        let place = Place::with_shop(&peer.url);
+        let config = std::fs::read_to_string(place.config_path()).unwrap();
+        let budget = format!("budget = {{ requests = {limit}, period = \"{period}s\" }}\n");
+        std::fs::write(place.config_path(), config + &budget).unwrap();
+        Self {
+            place,
+            peer,
+            limit,
+            period: Duration::from_secs(period),
+        }
+    }
+
+    fn check(&self, ids: &[&str], more: impl FnOnce(&mut std::process::Command)) -> Child {
+        let mut command = self.place.command(&[&["check"], ids].concat());
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        more(&mut command);
+        command.spawn().unwrap()
+    }
+
+    /// Lets so many workers start processes, and do `meddle` to each, until so many are done.
+    fn work(
+        &self,
+        workers: usize,
+        until: usize,
+        meddle: impl Fn(&mut Child, &mut fastrand::Rng) + Sync,
+    ) {
+        let done = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for seed in 0..workers {
+                let (done, meddle) = (&done, &meddle);
+                scope.spawn(move || {
+                    let mut random = fastrand::Rng::with_seed(seed as u64);
+                    while done.fetch_add(1, Ordering::Relaxed) < until {
+                        let ids = ["A", "B", "C", "D", "E", "F", "G", "H"];
+                        let mut child = self.check(&ids, |_| ());
+                        meddle(&mut child, &mut random);
+                        child.wait().unwrap();
+                    }
+                });
+            }
+        });
+    }
+
+    fn judge(&self, what: &str) -> Count {
+        let count = self.peer.count(self.period);
+        println!(
+            "figure: {what}: {} requests, most in a period {} of {}, nonces reused {}, backwards {}",
+            count.requests, count.most, self.limit, count.reused, count.backwards
+        );
+        assert!(count.most <= self.limit, "{count:?}");
+        assert_eq!(count.reused, 0, "{count:?}");
+        count
+    }
+}
+
+fn signal(child: &Child, signal: Signal) {
+    let process = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
+    let _ = rustix::process::kill_process(process, signal);
+}
+
+fn pause(random: &mut fastrand::Rng, most: u64) {
+    std::thread::sleep(Duration::from_millis(random.u64(0..most)));
+}
+
+#[test]
+#[ignore = "long: a minute"]
+fn a_hundred_kills_under_load_reuse_no_nonce_and_exceed_no_limit() {
+    let field = Field::new(
+        200,
+        3,
+        Manner {
+            latency: 40,
+            lost: 12,
+            seed: 1,
+        },
+    );
+    let killed = AtomicUsize::new(0);
+    field.work(6, 170, |child, random| {
+        pause(random, 500);
+        if random.u8(..) < 180 {
+            signal(child, Signal::KILL);
+            killed.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let killed = killed.into_inner();
+    assert!(killed >= 100, "{killed}");
+    let count = field.judge(&format!("{killed} processes killed"));
+    assert!(count.requests > 100, "{count:?}");
+    let other = Connection::open(ledger(&field.place)).unwrap();
+    let whole: String = other
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(whole, "ok");
+}
+
+#[test]
+#[ignore = "long: a minute"]
+fn processes_stopped_for_longer_than_a_period_exceed_no_limit() {
+    let field = Field::new(
+        5,
+        2,
+        Manner {
+            latency: 20,
+            lost: 0,
+            seed: 2,
+        },
+    );
+    let stopped = AtomicUsize::new(0);
+    field.work(6, 24, |child, random| {
+        for _ in 0..3 {
+            pause(random, 400);
+            signal(child, Signal::STOP);
+            stopped.fetch_add(1, Ordering::Relaxed);
+            pause(random, 4_000);
+            signal(child, Signal::CONT);
+        }
+    });
+    let count = field.judge(&format!(
+        "{} stops of up to two periods",
+        stopped.into_inner()
+    ));
+    assert_eq!(count.backwards, 0);
+}
+
+/// What is done to the files of a ledger in use.
+fn ruin(state: &Path, random: &mut fastrand::Rng) {
+    let file = |name: &str| state.join(name);
+    let _ = match random.u8(0..6) {
+        0 => std::fs::remove_file(file("ledger.db")),
+        1 => std::fs::write(file("ledger.db"), "garbage"),
+        2 => std::fs::OpenOptions::new()
+            .write(true)
+            .open(file("ledger.db"))
+            .and_then(|file| file.set_len(5_000)),
+        3 => std::fs::write(file("ledger.db-wal"), vec![7; 4_096]),
+        4 => std::fs::remove_file(file("ledger.db-shm")),
+        _ => std::fs::remove_file(file("ledger.lock")),
+    };
+}
+
+#[test]
+#[ignore = "long: a minute"]
+fn a_ledger_that_is_removed_or_ruined_in_use_reuses_no_nonce() {
+    let field = Field::new(
+        5_000,
+        2,
+        Manner {
+            latency: 10,
+            lost: 0,
+            seed: 3,
+        },
+    );
+    let over = Arc::new(AtomicBool::new(false));
+    let ruining = {
+        let (over, state) = (over.clone(), field.place.state());
+        std::thread::spawn(move || {
+            let mut random = fastrand::Rng::with_seed(3);
+            let mut ruined = 0;
+            while !over.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(300));
+                ruin(&state, &mut random);
+                ruined += 1;
+            }
+            ruined
+        })
+    };
+    field.work(4, 80, |_, _| ());
+    over.store(true, Ordering::Relaxed);
+    let ruined = ruining.join().unwrap();
+    let count = field.judge(&format!("ledger ruined {ruined} times"));
+    assert!(count.requests > 300, "{count:?}");
+}
+
+#[test]
+#[ignore = "long: 20 seconds"]
+fn a_lock_that_flaps_reuses_no_nonce() {
+    let field = Field::new(
+        5_000,
+        2,
+        Manner {
+            latency: 5,
+            lost: 0,
+            seed: 4,
+        },
+    );
+    assert!(field.check(&["A"], |_| ()).wait().unwrap().success());
+    let over = Arc::new(AtomicBool::new(false));
+    let flapping = {
+        let (over, path) = (over.clone(), ledger(&field.place));
+        std::thread::spawn(move || {
+            while !over.load(Ordering::Relaxed) {
+                let other = Connection::open(&path).unwrap();
+                if other.execute_batch("BEGIN EXCLUSIVE").is_ok() {
+                    std::thread::sleep(Duration::from_millis(6_500));
+                }
+                drop(other);
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        })
+    };
+    field.work(8, 8, |_, _| ());
+    over.store(true, Ordering::Relaxed);
+    flapping.join().unwrap();
+    field.judge("a lock of 6.5 s on, 0.05 s off");
+}
+
+/// Runs each command with the wall clock moved, if libfaketime is there (named by `TILLDECK_FAKETIME`).
+#[test]
+#[ignore = "long: a minute; needs libfaketime"]
+fn clocks_that_are_set_exceed_no_limit_and_reuse_no_nonce() {
+    let Some(library) = std::env::var_os("TILLDECK_FAKETIME") else {
+        println!("figure: clocks set by libfaketime: not run, TILLDECK_FAKETIME names no library");
+        return;
+    };
+    let field = Field::new(
+        20,
+        8,
+        Manner {
+            latency: 5,
+            lost: 0,
+            seed: 5,
+        },
+    );
+    assert!(field.check(&["A"], |_| ()).wait().unwrap().success());
+    let mut random = fastrand::Rng::with_seed(5);
+    let steps = ["+0", "+9s", "-1h", "+1h", "+40d", "-400d", "+17s"];
+    let children: Vec<Child> = (0..42)
+        .map(|_| {
+            let step = steps[random.usize(0..steps.len())];
+            field.check(&["A", "B"], |command| {
+                command.env("LD_PRELOAD", &library).env("FAKETIME", step);
+            })
+        })
+        .collect();
+    for mut child in children {
+        child.wait().unwrap();
+    }
+    let count = field.judge("42 processes with clocks of -400 d to +40 d");
+    assert_eq!(count.backwards, 0);
+}
+
+#[test]
+#[ignore = "long: half a minute"]
+fn twenty_processes_at_once_share_nonces_and_limit() {
+    let field = Field::new(
+        100,
+        2,
+        Manner {
+            latency: 30,
+            lost: 0,
+            seed: 6,
+        },
+    );
+    field.work(20, 60, |_, _| ());
+    let count = field.judge("20 processes at once");
+    assert_eq!((count.requests, count.backwards), (480, 0));
+}

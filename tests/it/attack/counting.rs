@@ -1,0 +1,147 @@
+//! A provider that counts for itself: how many requests any period holds, by the instants at which they came, were
+//! being served and were answered; and whether each nonce is higher than the one before.
+
+use std::collections::HashSet;
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tilldeck::clock::Clock;
+
+use crate::peer::read_request;
+
+/// How it treats requests.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// Each answer takes up to so many milliseconds.
+    pub latency: u64,
+    /// One of so many is served and never answered; 0 for none.
+    pub lost: u64,
+    pub seed: u64,
+}
+
+/// One request as it was counted.
+#[derive(Debug, Clone, Copy)]
+struct Counted {
+    came: Duration,
+    served: Duration,
+    answered: Duration,
+    nonce: Option<i64>,
+}
+
+pub struct CountingPeer {
+    pub url: String,
+    counted: Arc<Mutex<Vec<Counted>>>,
+}
+
+/// What it has counted.
+#[derive(Debug)]
+pub struct Count {
+    pub requests: usize,
+    /// The most that any period held, by each of the three instants.
+    pub most: usize,
+    /// Nonces that came twice.
+    pub reused: usize,
+    /// Nonces lower than one that had been seen before they came.
+    pub backwards: usize,
+}
+
+impl CountingPeer {
+    pub fn start(manner: Manner) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let counted = Arc::new(Mutex::new(Vec::new()));
+        let all = counted.clone();
+        std::thread::spawn(move || {
+            for (number, stream) in (0_u64..).zip(listener.incoming()) {
+                let all = all.clone();
+                let random = fastrand::Rng::with_seed(manner.seed + number);
+                std::thread::spawn(move || {
+                    if let Ok(stream) = stream {
+                        let _ = serve(stream, manner, random, &all);
+                    }
+                });
+            }
+        });
+        Self { url, counted }
+    }
+
+    pub fn count(&self, period: Duration) -> Count {
+        let all = self.counted.lock().unwrap().clone();
+        let most = |at: fn(&Counted) -> Duration| {
+            let mut times: Vec<Duration> = all.iter().map(at).collect();
+            times.sort_unstable();
+            let in_window = |(first, begin): (usize, &Duration)| {
+                times.partition_point(|at| *at < *begin + period) - first
+            };
+            times.iter().enumerate().map(in_window).max().unwrap_or(0)
+        };
+        let nonces: Vec<i64> = all.iter().filter_map(|one| one.nonce).collect();
+        let mut highest = i64::MIN;
+        let backwards = nonces.iter().filter(|nonce| {
+            let before = highest;
+            highest = highest.max(**nonce);
+            **nonce < before
+        });
+        let backwards = backwards.count();
+        Count {
+            requests: all.len(),
+            most: [
+                most(|one| one.came),
+                most(|one| one.served),
+                most(|one| one.answered),
+            ]
+            .into_iter()
+            .max()
+            .unwrap_or(0),
+            reused: nonces.len() - nonces.iter().collect::<HashSet<_>>().len(),
+            backwards,
+        }
+    }
+}
+
+fn serve(
+    mut stream: TcpStream,
+    manner: Manner,
+    mut random: fastrand::Rng,
+    all: &Mutex<Vec<Counted>>,
+) -> std::io::Result<()> {
+    let clock = Clock::system();
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    let request = read_request(&mut stream)?;
+    let came = clock.now().mono;
+    let body: Option<serde_json::Value> = serde_json::from_str(&request.body).ok();
+    let nonce = body.as_ref().and_then(|body| body["nonce"].as_i64());
+    let number = {
+        let mut all = all.lock().unwrap();
+        all.push(Counted {
+            came,
+            served: came,
+            answered: came,
+            nonce,
+        });
+        all.len() - 1
+    };
+    let half = Duration::from_millis(random.u64(0..=manner.latency) / 2);
+    std::thread::sleep(half);
+    all.lock().unwrap()[number].served = clock.now().mono;
+    std::thread::sleep(half);
+    all.lock().unwrap()[number].answered = clock.now().mono;
+    if manner.lost > 0 && random.u64(0..manner.lost) == 0 {
+        return Ok(());
+    }
+    let text = if body.is_some() {
+        r#"{"result":"ok","paymentId":"A","state":"FINALIZED","amount":"249.00","currency":"oPLN"}"#
+    } else {
+        "{}"
+    };
+    let since_1970 = u64::try_from(clock.now().wall.0).unwrap();
+    let now = std::time::UNIX_EPOCH + Duration::from_millis(since_1970);
+    write!(
+        stream,
+        "HTTP/1.1 200 OK\r\nDate: {}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
+        httpdate::fmt_http_date(now),
+        text.len()
+    )
+}
