@@ -426,7 +426,8 @@ async fn warnings(deck: &Deck) -> Vec<String> {
             to.display()
         )),
         Status::Degraded { why } => Some(format!(
-            "the ledger cannot be written ({why}): nothing is saved, and no request is sent to a provider"
+            "the ledger cannot be written ({why}): nothing is saved, and without --uncoordinated no request is sent to a \
+             provider"
         )),
     };
     let clock = deck.clock_warning();

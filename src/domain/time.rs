@@ -24,7 +24,7 @@ impl Now {
     #[must_use]
     pub fn plus(self, by: Duration) -> Self {
         Self {
-            mono: self.mono + by,
+            mono: self.mono.saturating_add(by),
             wall: self.wall.plus(by),
         }
     }

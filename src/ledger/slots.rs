@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 
-use crate::clock::SharedInstant;
+use crate::clock::{Clock, SharedInstant};
 use crate::domain::Now;
 
 use super::writer::Store;
@@ -133,6 +133,9 @@ impl Asked {
         Some(free.min(self.wanted.max(1))).filter(|n| *n > 0)
     }
 }
+
+/// Instants are kept in whole milliseconds; that of a reply is rounded up, so that none of its period is lost.
+const ROUND_UP: Duration = Duration::from_nanos(999_999);
 
 /// The longest a provider's wish to be left alone is kept.
 const HOLD_MAX: i64 = 3_600_000;
@@ -265,7 +268,8 @@ fn take(store: &mut Store, asked: &Asked) -> Result<Slots<Vec<SlotId>>, LedgerEr
         });
         slots.collect()
     };
-    match store.write(|conn| take_in_file(conn, asked, now, &loose)) {
+    let clock = store.clock.clone();
+    match store.write(|conn| take_in_file(conn, asked, &clock, &loose)) {
         // The file proved damaged and was replaced; what could be read of it counts too.
         Ok(Slots::Granted(ids)) if store.era != era => {
             let taken = numbered(store.era, ids);
@@ -306,11 +310,14 @@ fn full<Some>(next: Option<i64>, now: SharedInstant) -> Slots<Some> {
 fn take_in_file(
     conn: &Connection,
     asked: &Asked,
-    now: SharedInstant,
+    clock: &Clock,
     loose: &[Option<i64>],
 ) -> rusqlite::Result<Slots<Vec<i64>>> {
     let scope = &*asked.terms.scope;
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
+    // Only now: the lock may have been waited for, and what other processes wrote meanwhile lies after any earlier
+    // instant, as if the clock had been set back.
+    let now = clock.shared(clock.now());
     begin_anew(&change, asked, now)?;
     if let Some(wait) = held(&change, scope, now)? {
         change.commit()?;
@@ -421,7 +428,7 @@ pub(super) fn release(store: &mut Store, slots: &[(SlotId, Now)]) {
     store.follow_file();
     let mut kept = Vec::with_capacity(slots.len());
     for (slot, seen) in slots {
-        let seen = store.clock.shared(*seen);
+        let seen = store.clock.shared(seen.plus(ROUND_UP));
         let mut loose = store.loose.iter_mut();
         if let Some(loose) = loose.find(|loose| loose.is(slot)) {
             loose.in_flight = false;

@@ -372,7 +372,8 @@ async fn follow_ledger(ledger: crate::ledger::Ledger, messages: mpsc::Sender<Msg
             Status::Degraded { why } => (
                 Level::Error,
                 format!(
-                    "the ledger cannot be written ({why}): nothing is saved, and no request is sent to a provider"
+                    "the ledger cannot be written ({why}): nothing is saved, and without --uncoordinated no request is sent to a \
+                     provider"
                 ),
             ),
         };

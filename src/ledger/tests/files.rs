@@ -228,6 +228,32 @@ async fn while_nothing_can_be_written_nonces_and_slots_go_on_in_memory() {
     granted(take(&ledger, 0).await);
 }
 
+/// SQLite does not wait for this kind of lock: what was read is out of date, and waiting would not help.
+#[tokio::test]
+async fn a_transaction_that_another_process_has_overtaken_is_done_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    ledger.flush().await;
+    let other = Connection::open(folder.path().join("ledger.db")).unwrap();
+    let insert = "INSERT INTO nonces (key, last) VALUES (hex(randomblob(8)), 1)";
+    let tries = std::cell::Cell::new(0);
+    let counted = ledger.ask(move |store| {
+        store.write(|conn| {
+            let change = conn.unchecked_transaction()?;
+            let before: u32 =
+                change.query_row("SELECT count(*) FROM nonces", [], |row| row.get(0))?;
+            tries.set(tries.get() + 1);
+            if tries.get() == 1 {
+                other.execute(insert, [])?;
+            }
+            change.execute(insert, [])?;
+            change.commit().map(|()| (before, tries.get()))
+        })
+    });
+    assert_eq!(counted.await, Ok((1, 2)));
+    assert_eq!(ledger.status().await, Status::Ready);
+}
+
 #[tokio::test]
 async fn a_file_that_was_removed_is_made_again_and_nothing_forgotten() {
     let folder = tempfile::tempdir().unwrap();

@@ -130,6 +130,37 @@ async fn after_a_restart_of_the_machine_a_whole_period_is_waited_whatever_its_cl
     }
 }
 
+/// Slots that another process took and released while this one waited for the database's lock are no slots from the
+/// future.
+#[tokio::test]
+async fn who_had_to_wait_for_the_lock_counts_from_when_it_was_had() {
+    let folder = tempfile::tempdir().unwrap();
+    let (clock, hand) = clock();
+    let ledger = Ledger::start(
+        folder.path().to_owned(),
+        clock.clone(),
+        Retention::default(),
+    );
+    ledger.flush().await;
+    let other = Connection::open(folder.path().join("ledger.db")).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let mut status = ledger.status_changes();
+    let mut taking = std::pin::pin!(take(&ledger, 0));
+    tokio::select! {
+        early = &mut taking => panic!("{early:?}"),
+        told = status.wait_for(|status| *status == Status::Locked) => drop(told.unwrap()),
+    }
+    hand.advance(Duration::from_secs(10));
+    let seen = clock.shared(clock.now());
+    let insert = "INSERT INTO slots (scope, boot, period, flight, seen_at, free_at) VALUES ('kanga', ?1, 60000, ?2, ?3, ?4)";
+    for (flight, at) in [(0, Some(seen.ms)), (0, Some(seen.ms)), (30_000, None)] {
+        let row = (seen.boot, flight, at, seen.ms + 60_000 + flight);
+        other.execute(insert, row).unwrap();
+    }
+    other.execute_batch("COMMIT").unwrap();
+    assert_eq!(taking.await, full_for(60));
+}
+
 #[tokio::test]
 async fn a_hold_lasts_its_time_whatever_is_done_to_the_clock() {
     let folder = tempfile::tempdir().unwrap();

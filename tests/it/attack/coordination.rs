@@ -175,12 +175,16 @@ impl Field {
     }
 
     fn judge(&self, what: &str) -> Count {
-        let count = self.peer.count(self.period);
+        let count = self.peer.count(self.limit, self.period);
         println!(
             "figure: {what}: {} requests, most in a period {} of {}, nonces reused {}, backwards {}",
             count.requests, count.most, self.limit, count.reused, count.backwards
         );
-        assert!(count.most <= self.limit, "{count:?}");
+        let short_by = count.short_by;
+        assert!(
+            count.most <= self.limit,
+            "{short_by:?} too early: {count:?}"
+        );
         assert_eq!(count.reused, 0, "{count:?}");
         count
     }

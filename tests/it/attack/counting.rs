@@ -41,6 +41,8 @@ pub struct Count {
     pub requests: usize,
     /// The most that any period held, by each of the three instants.
     pub most: usize,
+    /// By how much the period was cut short, where there were too many.
+    pub short_by: Duration,
     /// Nonces that came twice.
     pub reused: usize,
     /// Nonces lower than one that had been seen before they came.
@@ -67,16 +69,26 @@ impl CountingPeer {
         Self { url, counted }
     }
 
-    pub fn count(&self, period: Duration) -> Count {
+    pub fn count(&self, limit: usize, period: Duration) -> Count {
         let all = self.counted.lock().unwrap().clone();
-        let most = |at: fn(&Counted) -> Duration| {
+        let instants: [fn(&Counted) -> Duration; 3] =
+            [|one| one.came, |one| one.served, |one| one.answered];
+        let instants = instants.map(|at| {
             let mut times: Vec<Duration> = all.iter().map(at).collect();
             times.sort_unstable();
+            times
+        });
+        let most = instants.iter().flat_map(|times| {
             let in_window = |(first, begin): (usize, &Duration)| {
                 times.partition_point(|at| *at < *begin + period) - first
             };
-            times.iter().enumerate().map(in_window).max().unwrap_or(0)
-        };
+            times.iter().enumerate().map(in_window)
+        });
+        let short_by = instants.iter().flat_map(|times| {
+            let lasted = times.iter().zip(times.iter().skip(limit));
+            lasted.map(|(first, one_more)| period.saturating_sub(*one_more - *first))
+        });
+        let (most, short_by) = (most.max(), short_by.max());
         let nonces: Vec<i64> = all.iter().filter_map(|one| one.nonce).collect();
         let mut highest = i64::MIN;
         let backwards = nonces.iter().filter(|nonce| {
@@ -87,14 +99,8 @@ impl CountingPeer {
         let backwards = backwards.count();
         Count {
             requests: all.len(),
-            most: [
-                most(|one| one.came),
-                most(|one| one.served),
-                most(|one| one.answered),
-            ]
-            .into_iter()
-            .max()
-            .unwrap_or(0),
+            most: most.unwrap_or(0),
+            short_by: short_by.unwrap_or_default(),
             reused: nonces.len() - nonces.iter().collect::<HashSet<_>>().len(),
             backwards,
         }
