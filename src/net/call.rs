@@ -131,17 +131,30 @@ impl Reply {
             .map(|(_, value)| value.as_str())
     }
 
+    /// An HTTP date in a header.
+    fn date_in(&self, name: &str) -> Option<WallTime> {
+        let date = httpdate::parse_http_date(self.header(name)?.trim()).ok()?;
+        let date = date.duration_since(std::time::UNIX_EPOCH).ok()?;
+        Some(WallTime(i64::try_from(date.as_millis()).ok()?))
+    }
+
+    /// The server's time when it made this reply, in whole seconds: `Date`.
+    #[must_use]
+    pub fn date(&self) -> Option<WallTime> {
+        self.date_in("date")
+    }
+
     /// How long the provider asks to be left alone, counted from when this reply's end was seen: `Retry-After` in
-    /// seconds or as an HTTP date.
+    /// seconds, or as an HTTP date by the server's own clock where it tells that.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         let text = self.header("retry-after")?.trim();
-        if let Ok(seconds) = text.parse() {
-            return Some(Duration::from_secs(seconds));
+        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+            // More seconds than can be counted are very many.
+            return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
         }
-        let date = httpdate::parse_http_date(text).ok()?;
-        let date = date.duration_since(std::time::UNIX_EPOCH).ok()?;
-        Some(WallTime(i64::try_from(date.as_millis()).ok()?).since(self.at))
+        let until = self.date_in("retry-after")?;
+        Some(until.since(self.date().unwrap_or(self.at)))
     }
 
     /// This reply as it is handed to whoever asked for a raw call.

@@ -479,14 +479,9 @@ impl Session {
     }
 
     fn compare_clocks(&self, sent: Now, seen: Now, reply: &Reply, authorise: &dyn Authorise) {
-        let date = reply
-            .header("date")
-            .and_then(|text| httpdate::parse_http_date(text).ok());
-        let Some(date) = date.and_then(|date| date.duration_since(std::time::UNIX_EPOCH).ok())
-        else {
+        let Some(date) = reply.date() else {
             return;
         };
-        let date = WallTime(i64::try_from(date.as_millis()).unwrap_or(i64::MAX));
         // A reply that took long may have been dated at its beginning.
         if seen.mono.saturating_sub(sent.mono) <= AHEAD_MAX {
             authorise.provider_time(date, seen);

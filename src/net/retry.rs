@@ -127,6 +127,31 @@ mod tests {
     }
 
     #[test]
+    fn a_date_to_wait_for_is_read_by_the_clock_of_the_server_that_names_it() {
+        let later = "Thu, 01 Jan 1970 00:02:00 GMT";
+        for (header, date, wanted) in [
+            (later, Some("Thu, 01 Jan 1970 00:01:30 GMT"), Some(30)),
+            (later, None, Some(120)),
+            (later, Some("no date"), Some(120)),
+            (later, Some("Thu, 01 Jan 1970 01:00:00 GMT"), Some(0)),
+            ("99999999999999999999", None, Some(u64::MAX)),
+            ("-1", None, None),
+            ("", None, None),
+        ] {
+            let mut reply = reply(429, Some(header));
+            let date = date.map(|date| ("Date".to_owned(), date.to_owned()));
+            reply.headers.extend(date);
+            let wanted = wanted.map(Duration::from_secs);
+            assert_eq!(
+                reply.retry_after(),
+                wanted,
+                "{header} at {:?}",
+                reply.date()
+            );
+        }
+    }
+
+    #[test]
     fn waits_grow_and_are_bounded_in_number() {
         let waits: Vec<Duration> = waits().collect();
         assert_eq!(waits.len(), TRIES_MAX - 1);
