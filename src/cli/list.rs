@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 
-use super::args::Source;
+pub use super::args::Source;
 use super::prompt::interrupted;
 use super::report::{COLUMNS, counted};
 use crate::domain::{Amount, Currency, Expected, PaymentId, Problem, ProblemKind, inert};

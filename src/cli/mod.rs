@@ -12,7 +12,7 @@ mod estimate;
 mod export;
 pub mod fault;
 mod link;
-mod list;
+pub mod list;
 mod listen;
 mod log;
 mod manage;

@@ -341,6 +341,20 @@ fn an_id_that_stands_twice_is_checked_once_or_not_at_all() {
 }
 
 #[test]
+fn an_id_that_stands_twice_is_noticed_whatever_ends_a_line() {
+    let shop = Shop::new();
+    let list = "id,amount,currency\rA,5,EMT\rA,6,EMT\r";
+    let ran = shop.check(list, &["--json"]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(asked(&shop.peer).is_empty(), "{ran:?}");
+    assert!(
+        ran.out
+            .contains("lines 2 and 3 have the same payment id but different amounts"),
+        "{ran:?}"
+    );
+}
+
+#[test]
 fn a_result_is_csv_with_the_lists_further_columns_behind() {
     let shop = Shop::new();
     let text = "name,id,amount,currency,=2+2\n\"Zoë, \"\"Z\"\"\",A,6,EMT,=1\nBob,NOPE,5,EMT,-\nEve,B,5,,x\n";

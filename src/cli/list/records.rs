@@ -47,6 +47,10 @@ pub struct Records<'a> {
     start: u64,
     delimiter: u8,
     reader: Reader<Window<'a>>,
+    /// The line in which the next record may begin, counted from 1.
+    line: u64,
+    /// Whether what was read last is a carriage return: a line feed behind it ends no other line.
+    returned: bool,
 }
 
 impl<'a> Records<'a> {
@@ -61,6 +65,8 @@ impl<'a> Records<'a> {
                 .has_headers(false)
                 .flexible(true)
                 .from_reader(Window::new(file, start)),
+            line: 1,
+            returned: false,
         }
     }
 
@@ -74,23 +80,34 @@ impl<'a> Records<'a> {
             return Ok(None);
         }
         // Where the reader stood before: behind the last record, in front of the line ends that follow it.
-        let (before, line) = fields.position().map_or((0, 1), |p| (p.byte(), p.line()));
-        let before = self.start + before;
+        let before = self.start + fields.position().map_or(0, csv::Position::byte);
         let end = self.start + self.reader.position().byte();
         let mut raw = vec![0; usize::try_from(end.saturating_sub(before)).unwrap_or(0)];
         self.file.read_exact_at(&mut raw, before)?;
         let is_line_end = |byte: &&u8| matches!(byte, b'\n' | b'\r');
         let skipped = raw.iter().take_while(is_line_end).count();
         let after = raw.iter().rev().take_while(is_line_end).count();
-        let first = line + count(&raw[..skipped], b'\n') as u64;
-        let raw = &raw[skipped..(raw.len() - after).max(skipped)];
-        let within = count(raw, b'\n') as u64;
+        let (skipped, raw) = raw.split_at(skipped);
+        let (raw, after) = raw.split_at(raw.len().saturating_sub(after));
+        let first = self.pass(skipped);
+        let last = self.pass(raw);
+        self.pass(after);
         Ok(Some(Record {
             well_quoted: well_quoted(raw, self.delimiter),
             fields,
-            lines: (first, first + within),
-            offset: before + skipped as u64,
+            lines: (first, last),
+            offset: before + skipped.len() as u64,
         }))
+    }
+
+    /// Counts the lines that end in these bytes, by a line feed, a carriage return or both. The line behind them.
+    fn pass(&mut self, bytes: &[u8]) -> u64 {
+        for byte in bytes {
+            let feeds = *byte == b'\n' && !self.returned;
+            self.returned = *byte == b'\r';
+            self.line += u64::from(feeds || self.returned);
+        }
+        self.line
     }
 }
 
@@ -166,6 +183,11 @@ mod tests {
         assert_eq!(lines("a,b\nc,d\n\n\ne,f"), [(1, 1), (2, 2), (5, 5)]);
         assert_eq!(lines("a,b\r\nc,d\r\n\r\ne,f\r\n"), [(1, 1), (2, 2), (4, 4)]);
         assert_eq!(lines("a,\"b\nb\"\r\nc,d\n"), [(1, 2), (3, 3)]);
+        assert_eq!(lines("a,b\rc,d\r\re,f\r"), [(1, 1), (2, 2), (4, 4)]);
+        assert_eq!(
+            lines("a,\"b\r\rb\"\rc,d\r\n\re,f"),
+            [(1, 3), (4, 4), (6, 6)]
+        );
         assert_eq!(lines("\n\r\na,b\n\n\"c\n\nd\",e"), [(3, 3), (5, 7)]);
     }
 

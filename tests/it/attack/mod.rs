@@ -2,4 +2,6 @@
 //! long ones are ignored there and run by `.ci/long`, which prints their figures as a table.
 
 mod coordination;
+mod corpus;
 mod counting;
+mod soak;

@@ -1,0 +1,203 @@
+//! Replies through each provider's client: every operation, the raw call's digest, and the token call.
+
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use serde_json::Value;
+use tilldeck::auth::{Tokens, grant};
+use tilldeck::clock::Clock;
+use tilldeck::domain::{
+    Account, AccountId, Amount, Answer, Currency, Environment, Expected, Op, PaymentId, PlayerId,
+    RawCall, Secret,
+};
+use tilldeck::ledger::{Ledger, Retention};
+use tilldeck::net::{Gate, Reply, Session, Timeouts};
+use tilldeck::providers::{Client, Credentials, Manifest, REGISTRY};
+
+use super::{Input, NOW, assert_inert};
+
+const STATUSES: [u16; 12] = [200, 201, 204, 304, 400, 401, 403, 404, 409, 429, 500, 503];
+
+struct Bench {
+    manifest: &'static Manifest,
+    account: Account,
+    client: Arc<dyn Client>,
+}
+
+static BENCHES: LazyLock<Vec<Bench>> = LazyLock::new(|| {
+    REGISTRY
+        .iter()
+        .map(|manifest| Bench::new(manifest))
+        .collect()
+});
+
+impl Bench {
+    fn new(manifest: &'static Manifest) -> Self {
+        let account = Account {
+            id: AccountId::new("under-test").expect("a name"),
+            provider: manifest.id,
+            provider_title: manifest.title,
+            environment: Environment::Embedded,
+            host: String::new(),
+            base: String::new(),
+            secret_source: String::new(),
+            uses_access_tokens: manifest.tokens.is_some(),
+            abilities: manifest.abilities,
+        };
+        let (clock, _) = Clock::by_hand(NOW);
+        // Nothing is asked, so nothing is kept: a folder that cannot be.
+        let folder = PathBuf::from("/dev/null/state");
+        let ledger = Ledger::start(folder, clock.clone(), Retention::default());
+        let gate = Gate::new(ledger.clone(), clock.clone(), Timeouts::default(), None);
+        let base = "http://127.0.0.1:9".parse().expect("a URL");
+        let endpoints = manifest.simulated(&base);
+        let session = Session::new(gate.into(), account.clone(), endpoints.clone(), Vec::new());
+        let texts = manifest.embedded.iter();
+        let mut credentials = Credentials {
+            texts: texts
+                .map(|(key, text)| (*key, (*text).to_owned()))
+                .collect(),
+            read_secret: Arc::new(|_| Box::pin(async { Ok(Secret::new("a-secret-of-a-test")) })),
+            endpoints,
+            ledger,
+            clock: clock.clone(),
+            tokens: None,
+        };
+        credentials.tokens = manifest
+            .tokens
+            .map(|fetch| Tokens::new(session, fetch(&credentials), clock));
+        Self {
+            manifest,
+            account,
+            client: (manifest.connect)(credentials),
+        }
+    }
+}
+
+/// Which provider, operation and status; then a line with the number of a documented call, and the body.
+pub fn run(data: &[u8]) {
+    let mut input = Input(data);
+    let bench = &BENCHES[input.choose(&[0, 1, 2, 3])];
+    let which = input.byte().wrapping_sub(b'0');
+    let status = input.choose(&STATUSES);
+    let documented = bench.manifest.catalogue;
+    let documented = &documented[usize::from(input.byte()) % documented.len()];
+    let _ = input.line();
+    let reply = Reply {
+        status,
+        headers: vec![("content-type".into(), "application/json".into())],
+        body: input.rest().to_vec().into(),
+        to_head: Duration::ZERO,
+        took: Duration::ZERO,
+        at: NOW,
+    };
+    if which % 9 == 8 {
+        token(&reply, &bench.account);
+        return;
+    }
+    let expected = Expected {
+        amount: Amount::received("25.00").expect("an amount"),
+        currency: Currency::new("EMT").expect("a currency"),
+    };
+    let player = PlayerId(765);
+    let op = match which % 9 {
+        0 => Op::CheckPayment(PaymentId::new("A-17").expect("an id")),
+        1 => Op::Verify,
+        2 => Op::Estimate {
+            token: expected.currency.clone(),
+            quantity: expected.amount.clone(),
+        },
+        3 => Op::CreatePaymentToken,
+        4 => Op::TestSignature,
+        5 => Op::AuthenticatePlayer {
+            player,
+            token: Secret::new("a-token-of-a-test"),
+        },
+        6 => Op::PlayerItems(player),
+        _ => Op::Raw {
+            method: documented.method.into(),
+            path: documented.path.into(),
+            body: None,
+            writes: false,
+        },
+    };
+    match bench.client.answer(&op, &reply, NOW) {
+        Ok(Answer::Payment(payment)) => {
+            assert_inert(&payment.explain(Some(&expected)));
+            let verdict = payment.verdict(Some(&expected));
+            assert!(
+                verdict.paid() != Some(true) || says_paid(&reply.body),
+                "{payment:?}"
+            );
+        }
+        Ok(Answer::Player(answered)) => assert_eq!(answered.id, player),
+        Ok(Answer::Inventory(inventory)) => assert_eq!(inventory.player, player),
+        Ok(_) => {}
+        Err(error) => told(&error.problem(&bench.account.id, bench.account.provider_title)),
+    }
+    let raw = reply.into_raw();
+    if let Err(error) = bench.client.judge(&raw) {
+        told(&error.problem(&bench.account.id, bench.account.provider_title));
+    }
+    let call = RawCall {
+        method: documented.method.into(),
+        path: filled(documented.path),
+        body: None,
+    };
+    if let Some(digest) = bench.client.digest(&call, &raw) {
+        let columns = digest.columns.len();
+        assert!(digest.rows.iter().all(|row| row.len() == columns));
+    }
+}
+
+fn told(problem: &tilldeck::domain::Problem) {
+    assert_inert(&problem.message);
+    assert_inert(&problem.hint);
+}
+
+fn token(reply: &Reply, account: &Account) {
+    match grant::read(reply, account) {
+        Ok(granted) => {
+            assert!(matches!(reply.status, 200 | 201));
+            assert!(!granted.life.is_zero() && granted.life <= grant::LIFE_MAX);
+            assert_inert(&granted.note);
+            assert_inert(granted.token.expose());
+        }
+        Err(failure) => {
+            let wait = failure.retry_after.unwrap_or_default();
+            assert!(wait <= Duration::from_hours(1));
+            told(&failure.error.problem(&account.id));
+        }
+    }
+}
+
+/// Whether this body says that a payment of 25 EMT is over, read by a plain reader.
+fn says_paid(body: &[u8]) -> bool {
+    let Ok(said) = serde_json::from_slice::<Value>(body) else {
+        return false;
+    };
+    let amount = match &said["amount"] {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let plain = amount.trim_start_matches(['+', '0']).to_ascii_lowercase();
+    let equal = match plain.split_once('e') {
+        None => {
+            let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, ""));
+            whole == "25" && fraction.bytes().all(|byte| byte == b'0')
+        }
+        // Every digit of 25 with some power of ten.
+        Some((mantissa, _)) => {
+            let digits = mantissa.replace('.', "");
+            digits.trim_matches('0') == "25"
+        }
+    };
+    said["result"] == "ok" && said["state"] == "FINALIZED" && said["currency"] == "EMT" && equal
+}
+
+fn filled(path: &str) -> String {
+    let parts = path.split('/');
+    let parts = parts.map(|part| if part.starts_with('{') { "1" } else { part });
+    parts.collect::<Vec<_>>().join("/")
+}
