@@ -163,10 +163,7 @@ fn ledger(c: &mut Criterion) {
         Retention::default(),
     );
     let key = KeyHash::of("kanga", "bench");
-    let rules = NonceRules {
-        persistence: Persistence::Required,
-        allow_ahead: false,
-    };
+    let rules = NonceRules::default();
     c.bench_function("a nonce, its lane taken and stored for good", |b| {
         b.iter(|| {
             runtime.block_on(async {

@@ -9,6 +9,8 @@ pub mod domain;
 
 pub mod clock;
 
+pub mod private;
+
 pub mod config;
 
 pub mod ledger;

@@ -9,7 +9,7 @@ fn main() -> color_eyre::Result<ExitCode> {
     fault::install_hooks()?;
     let exit = cli::main(std::env::args_os());
     fault::tell_kept();
-    exit
+    Ok(exit)
 }
 
 /// Secrets are in memory: no core file is written, and no other process of the user may look into this one.

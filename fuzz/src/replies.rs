@@ -11,7 +11,7 @@ use tilldeck::domain::{
     Account, AccountId, Amount, Answer, Currency, Environment, Expected, Op, PaymentId, PlayerId,
     RawCall, Secret,
 };
-use tilldeck::ledger::{Ledger, Retention};
+use tilldeck::ledger::{Ledger, NonceRules, Retention};
 use tilldeck::net::{Gate, Reply, Session, Timeouts};
 use tilldeck::providers::{Client, Credentials, Manifest, REGISTRY};
 
@@ -61,6 +61,7 @@ impl Bench {
             read_secret: Arc::new(|_| Box::pin(async { Ok(Secret::new("a-secret-of-a-test")) })),
             endpoints,
             ledger,
+            nonces: NonceRules::default(),
             clock: clock.clone(),
             tokens: None,
         };

@@ -11,6 +11,7 @@ use super::{Exit, console, load, locations, misconfigured, vault};
 use crate::config::{Config, ConfigPath, EXAMPLE, Environ};
 use crate::deck;
 use crate::domain::{Problem, ProblemKind, inert};
+use crate::private;
 
 pub fn run(command: &ConfigCommand, global: &Global, out: &Out) -> Result<Exit, OutputError> {
     let Some(ConfigPath { path, .. }) = locations(global).config_file() else {
@@ -36,7 +37,7 @@ pub fn run(command: &ConfigCommand, global: &Global, out: &Out) -> Result<Exit, 
         ConfigCommand::Init => {
             let written = path
                 .parent()
-                .map_or(Ok(()), std::fs::create_dir_all)
+                .map_or(Ok(()), private::make_folder)
                 .and_then(|()| {
                     std::fs::OpenOptions::new()
                         .write(true)

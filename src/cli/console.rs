@@ -2,8 +2,8 @@
 
 use std::io::IsTerminal as _;
 
-use super::output::Out;
-use super::{Context, Exit, local, vault};
+use super::output::{Out, OutputError};
+use super::{Context, Exit, limits, local, vault};
 use crate::config::{self, Config, Profile, Vault};
 use crate::deck::{self, Options, Receive};
 use crate::domain::{Problem, ProblemKind};
@@ -11,8 +11,11 @@ use crate::providers;
 use crate::runtime::{self, Ended, Start};
 use crate::tui::{Model, Setup, ThemeChoice, UiOptions};
 
-pub fn run(context: &Context, out: &Out) -> color_eyre::Result<Exit> {
-    let fail = |problem: &Problem| Ok(super::ended(out.fail(problem), out));
+pub fn run(context: &Context, out: &Out) -> Result<Exit, OutputError> {
+    let fail = |problem: &Problem| out.fail(problem);
+    if let Err(problem) = limits::ensure() {
+        return fail(&problem);
+    }
     if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
         return fail(&runtime::no_terminal(&std::io::Error::other(
             "standard input or output is none",

@@ -11,6 +11,7 @@ mod deliveries;
 mod estimate;
 mod export;
 pub mod fault;
+mod limits;
 mod link;
 pub mod list;
 mod listen;
@@ -30,9 +31,11 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
+use tokio::runtime::Builder;
 
 use args::{AccountCommand, Arguments, Command, Global, SandboxCommand, Trigger};
 use output::{Color, Out, OutputError, Tone};
@@ -43,6 +46,7 @@ use crate::deck::{Deck, Options};
 use crate::domain::{AccountId, Problem, ProblemKind, RequestId, inert};
 use crate::ledger::Status;
 use crate::net::{self, Event, EventReceiver, EventSender, How, Overrides, Timeouts};
+use crate::private;
 use crate::providers;
 use crate::runtime;
 
@@ -102,9 +106,7 @@ impl Context {
 
     fn options(&self) -> Result<Options, Problem> {
         Ok(Options {
-            state_dir: locations(&self.global)
-                .state_folder()
-                .map_err(|error| local(&error.to_string()))?,
+            state_dir: state_folder(&self.global)?,
             vault: vault(&self.global)?,
             clock: self.clock.clone(),
             timeouts: Timeouts::default(),
@@ -139,12 +141,27 @@ impl Out {
 
 /// Where tilldeck keeps the secrets it is given.
 fn vault(global: &Global) -> Result<Vault, Problem> {
-    let state = locations(global).state_folder();
-    let state = state.map_err(|error| local(&error.to_string()))?;
     Ok(Vault::system(
-        state.join(settings::VAULT),
+        state_folder(global)?.join(settings::VAULT),
         &Environ::process(),
     ))
+}
+
+/// The state folder, unless another user can change what is in it.
+fn state_folder(global: &Global) -> Result<PathBuf, Problem> {
+    let folder = locations(global).state_folder();
+    let folder = folder.map_err(|error| local(&error.to_string()))?;
+    match private::danger_of_folder(&folder) {
+        None => Ok(folder),
+        Some(danger) => Err(Problem::new(
+            ProblemKind::Config,
+            format!("the state folder {} {danger}", folder.display()),
+            format!(
+                "{}, or name another folder with --state-dir",
+                danger.remedy(&folder)
+            ),
+        )),
+    }
 }
 
 fn local(message: &str) -> Problem {
@@ -175,20 +192,17 @@ fn how(no_wait: bool) -> How {
 }
 
 /// Runs the program with these arguments (the first is its name).
-///
-/// # Errors
-/// What went wrong inside the program itself; everything expected is told and becomes an exit code.
-pub fn main(arguments: impl IntoIterator<Item = OsString>) -> color_eyre::Result<ExitCode> {
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let exit = match arguments.len() {
         // Building the table of all commands takes longer than drawing the first frame.
-        0 | 1 => run(Arguments::default())?,
+        0 | 1 => run(Arguments::default()),
         _ => match Arguments::try_parse_from(&arguments) {
-            Ok(parsed) => run(parsed)?,
+            Ok(parsed) => run(parsed),
             Err(error) => misused(&error, &arguments),
         },
     };
-    Ok(ExitCode::from(exit as u8))
+    ExitCode::from(exit as u8)
 }
 
 /// Help and version are no errors. What was typed may be pasted from anywhere, so it is shown inert.
@@ -226,7 +240,7 @@ fn misused(error: &clap::Error, arguments: &[OsString]) -> Exit {
     Exit::Usage
 }
 
-fn run(arguments: Arguments) -> color_eyre::Result<Exit> {
+fn run(arguments: Arguments) -> Exit {
     let out = Out::new(arguments.global.json, arguments.global.color);
     let done = match arguments.command {
         // These work without a config file, or on a broken one.
@@ -237,8 +251,11 @@ fn run(arguments: Arguments) -> color_eyre::Result<Exit> {
         }
         Some(Command::Man) => {
             let mut page = Vec::new();
-            clap_mangen::Man::new(Arguments::command()).render(&mut page)?;
-            out.bytes(&page).map(|()| Exit::Done)
+            let rendered = clap_mangen::Man::new(Arguments::command()).render(&mut page);
+            let rendered = rendered.map_err(OutputError::Failed);
+            rendered
+                .and_then(|()| out.bytes(&page))
+                .map(|()| Exit::Done)
         }
         Some(Command::Config(command)) => {
             config::run(&command, &arguments.global, &out.with_verdict())
@@ -257,26 +274,26 @@ fn run(arguments: Arguments) -> color_eyre::Result<Exit> {
                 callback_url,
                 keep,
             };
-            block_on(sandbox::serve(options, &out))?
+            block_on(sandbox::serve(options, &out), &out)
         }
         Some(Command::Sandbox(SandboxCommand::Trigger {
             url,
             what: Trigger::Deliver(args),
-        })) => block_on(deliver::run(url.as_deref(), &args, &out))?,
+        })) => block_on(deliver::run(url.as_deref(), &args, &out), &out),
         // Its profile, and the file, may be yet to be made.
         Some(Command::Account(AccountCommand::Add(args))) => {
-            block_on(manage::add(&args, arguments.global, &out))?
+            block_on(manage::add(&args, arguments.global, &out), &out)
         }
         command => match context(arguments.global) {
             Ok(context) => match command {
-                None => return console::run(&context, &out),
-                Some(Command::Listen(args)) => on_threads(listen::run(&args, &context, &out))?,
-                Some(command) => block_on(dispatch(command, &context, &out))?,
+                None => console::run(&context, &out),
+                Some(Command::Listen(args)) => on_threads(listen::run(&args, &context, &out), &out),
+                Some(command) => block_on(dispatch(command, &context, &out), &out),
             },
             Err(error) => misconfigured(&error, &out),
         },
     };
-    Ok(ended(done, &out))
+    ended(done, &out)
 }
 
 /// The exit of a command, whatever became of standard output. A reader that has seen enough is no error.
@@ -438,27 +455,37 @@ async fn warnings(deck: &Deck) -> Vec<String> {
 /// Runs a command that serves others to its end.
 fn on_threads(
     command: impl Future<Output = Result<Exit, OutputError>>,
-) -> color_eyre::Result<Result<Exit, OutputError>> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()?;
-    let done = runtime.block_on(command);
-    runtime.shutdown_background();
-    Ok(done)
+    out: &Out,
+) -> Result<Exit, OutputError> {
+    let mut threads = Builder::new_multi_thread();
+    threads.worker_threads(2);
+    run_on(threads, command, out)
 }
 
 /// Runs a command to its end. One thread is enough: a command waits, mostly.
 fn block_on(
     command: impl Future<Output = Result<Exit, OutputError>>,
-) -> color_eyre::Result<Result<Exit, OutputError>> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    out: &Out,
+) -> Result<Exit, OutputError> {
+    run_on(Builder::new_current_thread(), command, out)
+}
+
+fn run_on(
+    mut threads: Builder,
+    command: impl Future<Output = Result<Exit, OutputError>>,
+    out: &Out,
+) -> Result<Exit, OutputError> {
+    if let Err(problem) = limits::ensure() {
+        return out.fail(&problem);
+    }
+    let runtime = match threads.enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return out.fail(&local(&format!("tilldeck cannot start: {error}"))),
+    };
     let done = runtime.block_on(command);
     // A password manager that still waits for its user must not hold up the exit.
     runtime.shutdown_background();
-    Ok(done)
+    done
 }
 
 /// A config error: the snippet for people, an object for scripts.

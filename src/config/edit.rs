@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Config, ConfigError, ProviderSpec, SecretSource, check, file};
 use crate::domain::AccountId;
+use crate::private;
 
 /// A new account as it is to be written.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,7 +161,7 @@ fn apply_meanwhile(
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    make_folder(folder).map_err(|error| failed(&error))?;
+    private::make_folder(folder).map_err(|error| failed(&error))?;
     // Two tilldecks at once take turns; where folders cannot be locked the comparison below remains.
     let _turn = File::open(folder)
         .ok()
@@ -217,20 +218,6 @@ fn target(path: &Path) -> io::Result<PathBuf> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(path.to_owned()),
         Err(error) => Err(error),
     }
-}
-
-fn make_folder(folder: &Path) -> io::Result<()> {
-    if folder.is_dir() {
-        return Ok(());
-    }
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::DirBuilderExt as _;
-        builder.mode(0o700);
-    }
-    builder.create(folder)
 }
 
 /// The new text in a file beside its target, on the disk, with the mode it is to have.

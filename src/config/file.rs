@@ -10,6 +10,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::domain::inert;
+use crate::private::Danger;
 
 use super::{ConfigError, error::Place};
 
@@ -41,6 +42,13 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, ConfigError> {
     };
     if file.metadata().is_ok_and(|about| about.is_dir()) {
         return Err(is_a_folder(path));
+    }
+    if let Some(danger) = file.metadata().ok().as_ref().and_then(Danger::of) {
+        return Err(ConfigError::of_file(
+            path,
+            format!("the config file {danger}, and it can name programs to run"),
+            danger.remedy(path),
+        ));
     }
     let mut bytes = Vec::new();
     file.take(SIZE_MAX + 1)

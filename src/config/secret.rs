@@ -12,6 +12,7 @@ use std::time::Duration;
 use secrecy::zeroize::Zeroizing;
 
 use crate::domain::{Secret, inert};
+use crate::private::Danger;
 
 use super::keyring::{KeyringError, Ring};
 use super::paths::{self, Environ};
@@ -85,6 +86,9 @@ pub enum SecretError {
     /// It may not be read.
     #[error("{0} may not be read; make it readable for you alone (chmod 600)")]
     Forbidden(String),
+    /// Another user may have put it there.
+    #[error("{0} {1}; run chmod 600 on it, and check what it holds")]
+    Unsafe(String, Danger),
     /// Reading failed otherwise.
     #[error("{source_name} cannot be read: {why}")]
     Unreadable {
@@ -209,6 +213,10 @@ fn from_file(path: &Path, shown: String) -> Result<Resolved, SecretError> {
         return Err(SecretError::NotAFile(shown));
     }
     let file = File::open(path).map_err(|error| failed(&error))?;
+    let about = file.metadata().map_err(|error| failed(&error))?;
+    if let Some(danger) = Danger::of(&about) {
+        return Err(SecretError::Unsafe(shown, danger));
+    }
     let bytes = read_bounded(file).map_err(|error| failed(&error))?;
     let warning = readable_by_others(&about)
         .then(|| format!("{shown} can be read by other users; run chmod 600 on it"));
@@ -403,7 +411,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_file_others_can_read_is_warned_of() {
+    fn a_file_others_can_read_is_warned_of_and_one_they_can_write_is_refused() {
         use std::os::unix::fs::PermissionsExt as _;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
@@ -414,6 +422,14 @@ mod tests {
             resolved.unwrap().warning
         };
         assert_eq!(warning(0o600), None);
+        for mode in [0o602, 0o666, 0o622] {
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            let said = refusal(&file(folder.path(), "key"));
+            assert!(
+                said.starts_with("file key can be written by other users (mode 0"),
+                "{said}"
+            );
+        }
         assert_eq!(
             warning(0o644).unwrap(),
             "file key can be read by other users; run chmod 600 on it"

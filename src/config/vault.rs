@@ -1,7 +1,7 @@
 //! Keeps secrets that tilldeck was given: in the system's keyring where one works, else in files that only
 //! the user can read. Blocks; call it from a thread that may.
 
-use std::fs::{self, DirBuilder, File, Metadata};
+use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use secrecy::zeroize::Zeroizing;
 use super::Environ;
 use super::keyring::{Keyring, KeyringError, Ring};
 use crate::domain::{Secret, inert};
+use crate::private;
 
 /// No key, password or token is longer.
 const SIZE_MAX: u64 = 64 * 1024;
@@ -279,11 +280,7 @@ impl Vault {
             why,
         };
         if make {
-            let mut builder = DirBuilder::new();
-            builder.recursive(true);
-            #[cfg(unix)]
-            std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-            builder.create(&self.folder).map_err(failed)?;
+            private::make_folder(&self.folder).map_err(failed)?;
         }
         let about = fs::symlink_metadata(&self.folder).map_err(failed)?;
         if !about.is_dir() {

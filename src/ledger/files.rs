@@ -1,7 +1,7 @@
 //! The ledger's folder and file: made for the user alone, opened by one process at a time, set aside if
 //! they cannot be used. Blocks; only the ledger's thread comes here.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::private;
 
 use super::writer::LOCK_UNTOLD;
 use super::{Status, schema};
@@ -68,7 +69,12 @@ fn open_file(
     tell: &watch::Sender<Status>,
     damaged: Option<(Identity, String)>,
 ) -> Result<Opened, String> {
-    make_folder(folder).map_err(|error| error.to_string())?;
+    private::make_folder(folder).map_err(|error| error.to_string())?;
+    if let Some(danger) = private::danger_of_folder(folder) {
+        return Err(format!("it {danger}; {}", danger.remedy(folder)));
+    }
+    // SQLite is to follow no link, and none is left in this path.
+    let folder = &folder.canonicalize().map_err(|error| error.to_string())?;
     let _held = lock(&folder.join("ledger.lock"), tell)?;
     let path = folder.join(FILE);
     let mut status = Status::Ready;
@@ -79,7 +85,7 @@ fn open_file(
         status = set_aside(&path, why, clock)?;
     }
     loop {
-        private_file(&path).map_err(|error| error.to_string())?;
+        private::open(&path).map_err(|error| error.to_string())?;
         let why = match connect(&path) {
             Ok(conn) => {
                 return Ok(Opened {
@@ -105,7 +111,9 @@ fn open_file(
 }
 
 fn connect(path: &Path) -> Result<Connection, Refusal> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let conn = Connection::open_with_flags(path, flags)?;
     conn.busy_timeout(LOCK_UNTOLD)?;
     conn.set_prepared_statement_cache_capacity(64);
@@ -207,7 +215,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 /// Waits for the other process that is opening; the lock goes with the file, or with the process.
 fn lock(path: &Path, tell: &watch::Sender<Status>) -> Result<File, String> {
     const PAUSE: Duration = Duration::from_millis(10);
-    let file = private_file(path).map_err(|error| error.to_string())?;
+    let file = private::open(path).map_err(|error| error.to_string())?;
     let mut waited = Duration::ZERO;
     while waited < OPENING_LIMIT {
         match file.try_lock() {
@@ -225,32 +233,6 @@ fn lock(path: &Path, tell: &watch::Sender<Status>) -> Result<File, String> {
     Err("another process has been opening the ledger for too long".into())
 }
 
-/// Makes a folder for the user alone. One that exists is left as it is: it may be the user's own choice.
-pub(super) fn make_folder(folder: &Path) -> std::io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder)
-}
-
-/// Opens a file for the user alone, making it if need be. SQLite gives its companions the same mode.
-pub(super) fn private_file(path: &Path) -> std::io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path)?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        if file.metadata()?.permissions().mode() & 0o077 != 0 {
-            file.set_permissions(fs::Permissions::from_mode(0o600))?;
-        }
-    }
-    Ok(file)
-}
-
 /// Which file has the ledger's name now.
 pub(super) fn present(folder: &Path) -> Option<Identity> {
     identity(&folder.join(FILE))
@@ -259,7 +241,7 @@ pub(super) fn present(folder: &Path) -> Option<Identity> {
 #[cfg(unix)]
 fn identity(path: &Path) -> Option<Identity> {
     use std::os::unix::fs::MetadataExt as _;
-    let about = fs::metadata(path).ok()?;
+    let about = fs::symlink_metadata(path).ok()?;
     Some((about.dev(), about.ino()))
 }
 

@@ -122,9 +122,10 @@ pub enum LedgerError {
 }
 
 /// Whether what other processes must know may be known to this one alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Persistence {
     /// What cannot be written is not used.
+    #[default]
     Required,
     /// What cannot be written is kept in memory: for the simulator, whom no other process asks.
     BestEffort,

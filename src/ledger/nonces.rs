@@ -13,9 +13,10 @@ use tokio::sync::OwnedMutexGuard;
 
 use crate::clock::SharedInstant;
 use crate::domain::{Now, WallTime};
+use crate::private;
 
 use super::writer::Store;
-use super::{Ledger, LedgerError, Persistence, files};
+use super::{Ledger, LedgerError, Persistence, Status};
 
 /// Longer than any request and its retries; whoever holds the lane longer is stuck.
 pub const LANE_LIMIT: Duration = Duration::from_secs(90);
@@ -70,54 +71,63 @@ impl Ledger {
     /// Waits for the lane of a key. Dropping the future gives up.
     ///
     /// # Errors
-    /// If another process holds it for over 90 s.
+    /// If another process holds it for over 90 s, or its file cannot be locked although the ledger can be written.
     pub async fn lane(&self, key: &KeyHash) -> Result<Lane, LedgerError> {
         let busy = |_| LedgerError::LaneBusy(LANE_LIMIT.as_secs());
         tokio::time::timeout(LANE_LIMIT, self.enter_lane(key))
             .await
-            .map_err(busy)
+            .map_err(busy)?
     }
 
-    async fn enter_lane(&self, key: &KeyHash) -> Lane {
+    async fn enter_lane(&self, key: &KeyHash) -> Result<Lane, LedgerError> {
         let here = {
             let mut lanes = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(lanes.entry(key.clone()).or_default())
         };
         let here = here.lock_owned().await;
         let path = self.0.folder.join("lanes").join(format!("{}.lock", key.0));
-        let opened = tokio::task::spawn_blocking(move || lane_file(&path)).await;
-        // Without any, only this process is kept in order; the ledger's status tells so.
-        let mut across = opened.ok().and_then(Result::ok);
-        while let Some(file) = &across {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::WouldBlock) => tokio::time::sleep(LANE_PAUSE).await,
-                Err(TryLockError::Error(_)) => across = None,
-            }
-        }
-        Lane {
+        let degraded = matches!(*self.0.status.borrow(), Status::Degraded { .. });
+        let folder = self.0.folder.clone();
+        let opened = tokio::task::spawn_blocking(move || match lane_file(&path) {
+            // A lock needs nothing to be written.
+            Err(_) if degraded => File::open(folder),
+            opened => opened,
+        });
+        let opened = opened.await;
+        let across = match opened.unwrap_or_else(|crash| Err(crash.into())) {
+            Ok(file) => Some(locked(file).await?),
+            // Only this process is kept in order: with the simulator, or for one who insists.
+            Err(_) if degraded => None,
+            Err(error) => return Err(LedgerError::NotKept(error.to_string())),
+        };
+        Ok(Lane {
             ledger: self.clone(),
             key: key.clone(),
             _across: across,
             _here: here,
+        })
+    }
+}
+
+fn lane_file(path: &Path) -> std::io::Result<File> {
+    if let Some(folder) = path.parent() {
+        private::make_subfolder(folder)?;
+    }
+    private::open(path)
+}
+
+async fn locked(file: File) -> Result<File, LedgerError> {
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(LANE_PAUSE).await,
+            Err(TryLockError::Error(error)) => return Err(LedgerError::NotKept(error.to_string())),
         }
     }
 }
 
-/// The file, else the folder it belongs into: a lock needs nothing to be written.
-fn lane_file(path: &Path) -> std::io::Result<File> {
-    let folder = path.parent().unwrap_or(path);
-    files::private_file(path)
-        .or_else(|_| {
-            files::make_folder(folder)?;
-            files::private_file(path)
-        })
-        .or_else(|_| File::open(folder))
-        .or_else(|_| File::open(folder.parent().unwrap_or(folder)))
-}
-
 /// What a nonce is made by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct NonceRules {
     /// Whether it is used where it cannot be stored.
     pub persistence: Persistence,

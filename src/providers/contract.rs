@@ -16,7 +16,7 @@ use crate::domain::{
     Account, AccountId, Answer, Environment, Op, Outcome, ProblemKind, RequestId, Secret, WallTime,
 };
 use crate::http_server::Request;
-use crate::ledger::{Ledger, NonceRules, Persistence, Retention};
+use crate::ledger::{Ledger, NonceRules, Retention};
 use crate::net::{Event, Gate, How, Session, Timeouts, retry};
 use crate::sandbox::outbox::Letter;
 use crate::sandbox::{self, Sample, Sandbox};
@@ -110,10 +110,7 @@ impl Bench {
             }),
             endpoints: endpoints.clone(),
             ledger: ledger.clone(),
-            nonces: NonceRules {
-                persistence: Persistence::Required,
-                allow_ahead: false,
-            },
+            nonces: NonceRules::default(),
             clock: clock.clone(),
             tokens: None,
         };

@@ -17,7 +17,9 @@ use std::task::Poll;
 use std::time::Duration;
 
 use rustix::termios::{Action, QueueSelector, tcflow, tcflush};
-use signal_hook::consts::{SIGABRT, SIGALRM, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2};
+use signal_hook::consts::{
+    SIGABRT, SIGALRM, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP, SIGUSR1, SIGUSR2,
+};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
@@ -76,7 +78,7 @@ pub fn run(mut start: Start) -> io::Result<Ended> {
         signal_hook::flag::register(signal, early.clone())?;
     }
     let mut entered = Entered::new(start.model.mouse_wanted())?;
-    let size = entered.screen.size()?;
+    let size = entered.area();
     let now = start.options.clock.now();
     let mut effects = tui::update(
         &mut start.model,
@@ -95,9 +97,9 @@ pub fn run(mut start: Start) -> io::Result<Ended> {
         .worker_threads(2)
         .enable_all()
         .build()?;
-    let signals = {
+    let (signals, changes) = {
         let _inside = runtime.enter();
-        Signals::new()?
+        (Signals::new()?, Changes::new()?)
     };
     if early.load(Ordering::SeqCst) {
         return Ok(Ended::Interrupted);
@@ -112,6 +114,7 @@ pub fn run(mut start: Start) -> io::Result<Ended> {
             messages,
             inbox,
             signals,
+            changes,
         };
         let opening = Opening {
             profile: start.profile,
@@ -136,12 +139,17 @@ struct Console {
     messages: mpsc::Sender<Msg>,
     inbox: mpsc::Receiver<Msg>,
     signals: Signals,
+    changes: Changes,
 }
 
 impl Console {
     async fn run(mut self, opening: Opening, effects: &mut Vec<Effect>) -> io::Result<Ended> {
         let mut tasks = Tasks::default();
         let unblocking = tokio::spawn(unblock(Signals::new()?));
+        if !self.entered.fits()? {
+            // It was resized when nobody listened yet.
+            self.repaint(effects)?;
+        }
         let (opened_to, mut opened) = mpsc::channel(1);
         tasks.start(opening.open(self.messages.clone(), opened_to));
         let mut deck: Option<Arc<Deck>> = None;
@@ -150,14 +158,7 @@ impl Console {
             for effect in effects.drain(..) {
                 match effect {
                     Effect::Quit => break 'run Ended::Left,
-                    Effect::Suspend => {
-                        self.entered.suspend()?;
-                        let size = self.entered.screen.size()?;
-                        let _ = self.messages.try_send(Msg::Resized {
-                            width: size.width,
-                            height: size.height,
-                        });
-                    }
+                    Effect::Suspend => self.entered.suspend()?,
                     Effect::Bell => self.entered.bell()?,
                     Effect::Copy { text, what } => {
                         self.entered.copy(text.expose())?;
@@ -171,7 +172,8 @@ impl Console {
                 }
             }
             let now = self.clock.now();
-            if self.model.take_dirty() {
+            // While it is stopped, the terminal is the shell's.
+            if terminal::is_taken() && self.model.take_dirty() {
                 self.entered
                     .screen
                     .draw(|frame| tui::view(&self.model, now, frame))?;
@@ -186,6 +188,14 @@ impl Console {
                         effects.extend(tui::update(&mut self.model, self.clock.now(), message));
                     }
                 }
+                Some(()) = self.changes.stop.recv() => effects.push(Effect::Suspend),
+                Some(()) = self.changes.continued.recv() => {
+                    self.entered.resume()?;
+                    self.repaint(effects)?;
+                }
+                Some(()) = self.changes.resized.recv() => if terminal::is_taken() {
+                    self.repaint(effects)?;
+                },
                 Some(open) = opened.recv() => {
                     deck = Some(open);
                     effects.append(&mut early);
@@ -195,8 +205,16 @@ impl Console {
             }
         };
         // The screen first: what follows may take a moment.
-        drop(self.entered);
-        unblocking.abort();
+        if ended == Ended::Interrupted {
+            // What gives the terminal back must not be thrown away with what it did not take.
+            unblocking.abort();
+            let _ = unblocking.await;
+            discard_output();
+            drop(self.entered);
+        } else {
+            drop(self.entered);
+            unblocking.abort();
+        }
         let _ = tokio::time::timeout(CLOSING, tasks.stop()).await;
         // Nobody hears any more what is told: whoever tells must not wait for that.
         drop(self.inbox);
@@ -207,6 +225,18 @@ impl Console {
         }
         Ok(ended)
     }
+
+    /// Draws all anew, in the size that the terminal has by now.
+    fn repaint(&mut self, effects: &mut Vec<Effect>) -> io::Result<()> {
+        self.entered.repaint()?;
+        let area = self.entered.area();
+        let message = Msg::Resized {
+            width: area.width,
+            height: area.height,
+        };
+        effects.extend(tui::update(&mut self.model, self.clock.now(), message));
+        Ok(())
+    }
 }
 
 /// After a signal, throws away what the terminal does not take: the screen's thread waits in a write until it is taken,
@@ -215,12 +245,17 @@ async fn unblock(mut signals: Signals) -> ! {
     signals.any().await;
     loop {
         tokio::time::sleep(UNBLOCK_AFTER).await;
-        let terminal = io::stdout();
-        let _ = tcflush(&terminal, QueueSelector::OFlush);
-        // Who waits is woken only by output that begins again.
-        let _ = tcflow(&terminal, Action::OOff);
-        let _ = tcflow(&terminal, Action::OOn);
+        discard_output();
     }
+}
+
+/// Throws away what the terminal has not taken yet, and wakes who waits for it to be taken.
+fn discard_output() {
+    let terminal = io::stdout();
+    let _ = tcflush(&terminal, QueueSelector::OFlush);
+    // Who waits is woken only by output that begins again.
+    let _ = tcflow(&terminal, Action::OOff);
+    let _ = tcflow(&terminal, Action::OOn);
 }
 
 async fn sleep(wake: Option<Duration>) {
@@ -421,6 +456,24 @@ impl Signals {
             }
         })
         .await
+    }
+}
+
+/// Signals that tell what becomes of the terminal. Not TTIN and TTOU: they mean that it is another's, and who hears them
+/// instead of stopping asks for it without end.
+struct Changes {
+    stop: Signal,
+    continued: Signal,
+    resized: Signal,
+}
+
+impl Changes {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            stop: signal(SignalKind::from_raw(SIGTSTP))?,
+            continued: signal(SignalKind::from_raw(SIGCONT))?,
+            resized: signal(SignalKind::window_change())?,
+        })
     }
 }
 

@@ -5,9 +5,11 @@ use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use base64::Engine as _;
-use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
-use ratatui::crossterm::terminal::{disable_raw_mode, enable_raw_mode};
+use ratatui::crossterm::terminal::{self, disable_raw_mode, enable_raw_mode};
+use ratatui::layout::Rect;
+use ratatui::{Terminal, TerminalOptions, Viewport};
+use rustix::process::{Signal, getpgid, getpgrp, getppid, getsid, kill_current_process_group};
 
 /// What is drawn on: one write for a frame rather than one for each cell.
 pub type Screen = Terminal<CrosstermBackend<BufWriter<Stdout>>>;
@@ -16,10 +18,12 @@ pub type Screen = Terminal<CrosstermBackend<BufWriter<Stdout>>>;
 const ENTER: &str = "\u{1b}[?1049h\u{1b}[?25l\u{1b}[?2004h";
 /// Clicks and the wheel, in the SGR form. Not the motion in between: nothing here follows the pointer.
 const MOUSE: &str = "\u{1b}[?1000h\u{1b}[?1006h";
-/// Everything on the screen wiped.
-const CLEAR: &str = "\u{1b}[0m\u{1b}[2J";
 /// All of it undone, the cursor shown, colours reset.
 const LEAVE: &str = "\u{1b}[?1006l\u{1b}[?1000l\u{1b}[?2004l\u{1b}[0m\u{1b}[?1049l\u{1b}[?25h";
+
+/// Beyond any screen. Of a larger terminal the upper left part is drawn on: each cell takes memory.
+const COLUMNS_MAX: u16 = 1000;
+const ROWS_MAX: u16 = 500;
 
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
@@ -46,19 +50,52 @@ impl Entered {
         }
     }
 
-    /// Gives the terminal back for a while, stops the process as Ctrl-Z does, and takes it again after.
+    /// Gives the terminal back and stops the process, as Ctrl-Z does; [`Entered::resume`] is due once it is continued.
+    /// Does nothing where no shell could continue it.
+    ///
+    /// # Errors
+    /// If the process cannot be stopped.
+    pub fn suspend(&mut self) -> io::Result<()> {
+        if !has_job_control() {
+            return Ok(());
+        }
+        give_back();
+        // The whole group, as the terminal itself would: a parent that runs us must stop, too. Not TSTP, which we hear.
+        kill_current_process_group(Signal::STOP)?;
+        Ok(())
+    }
+
+    /// Takes the terminal again after the process was stopped, whatever has become of it since; [`Entered::repaint`] is due.
     ///
     /// # Errors
     /// If the terminal cannot be taken again.
-    pub fn suspend(&mut self) -> io::Result<()> {
+    pub fn resume(&mut self) -> io::Result<()> {
+        // Who was stopped without a chance to give it back has it in the shell's modes now.
         give_back();
-        // The whole group, as the terminal itself would: a parent that runs us must stop, too.
-        rustix::process::kill_current_process_group(rustix::process::Signal::TSTP)?;
-        take(self.mouse)?;
+        take(self.mouse)
+    }
+
+    /// The part of the terminal that is drawn on.
+    pub fn area(&mut self) -> Rect {
+        self.screen.get_frame().area()
+    }
+
+    /// Whether the terminal still has the size that is drawn on.
+    ///
+    /// # Errors
+    /// If the terminal is gone.
+    pub fn fits(&mut self) -> io::Result<bool> {
+        Ok(self.area() == drawn_on()?)
+    }
+
+    /// Draws every cell with the next frame. Due whenever the terminal was resized, even to the size that it had: what was
+    /// cut off in between is lost.
+    ///
+    /// # Errors
+    /// If the terminal is gone.
+    pub fn repaint(&mut self) -> io::Result<()> {
         // Not `clear`: it asks the terminal where the cursor is, and the answer goes to the input thread.
-        self.write(CLEAR)?;
-        self.screen = blank()?;
-        Ok(())
+        self.screen.resize(drawn_on()?)
     }
 
     /// Puts `text` on the terminal's clipboard (OSC 52), which works over ssh, too.
@@ -96,7 +133,30 @@ impl Drop for Entered {
 /// A screen on which nothing is drawn yet.
 fn blank() -> io::Result<ManuallyDrop<Screen>> {
     let writer = BufWriter::with_capacity(64 * 1024, io::stdout());
-    Terminal::new(CrosstermBackend::new(writer)).map(ManuallyDrop::new)
+    let options = TerminalOptions {
+        viewport: Viewport::Fixed(drawn_on()?),
+    };
+    Terminal::with_options(CrosstermBackend::new(writer), options).map(ManuallyDrop::new)
+}
+
+/// The part of the terminal that is drawn on.
+fn drawn_on() -> io::Result<Rect> {
+    let (width, height) = terminal::size()?;
+    Ok(Rect::new(
+        0,
+        0,
+        width.min(COLUMNS_MAX),
+        height.min(ROWS_MAX),
+    ))
+}
+
+/// Whether a shell would notice that this process is stopped: the leader of the session is there, in another group.
+fn has_job_control() -> bool {
+    let (Some(parent), Ok(session)) = (getppid(), getsid(None)) else {
+        return false;
+    };
+    getsid(Some(parent)).is_ok_and(|its| its == session)
+        && getpgid(Some(session)).is_ok_and(|group| group != getpgrp())
 }
 
 fn take(mouse: bool) -> io::Result<()> {

@@ -121,7 +121,7 @@ fn deck(body: Rect, matter: Matter) -> [Rect; 8] {
     };
     let beside = upper.saturating_sub(tokens);
     // All accounts are worth more than the room of a quote, a selected one's detail is not.
-    let credentials = (2 + accounts + detail).clamp(4, beside / 2);
+    let credentials = (2 + accounts + detail).max(4).min(beside / 2);
     let credentials = credentials.max((2 + accounts).min(beside.saturating_sub(4)));
     let column = |y: u16, height: u16| Rect {
         x: body.right() - side,

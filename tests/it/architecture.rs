@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &["domain"]),
-    ("config", &["domain"]),
-    ("ledger", &["domain", "clock"]),
+    ("private", &[]),
+    ("config", &["domain", "private"]),
+    ("ledger", &["domain", "clock", "private"]),
     ("net", &["domain", "clock", "ledger"]),
     ("auth", &["domain", "clock", "config", "ledger", "net"]),
     ("http_server", &[]),
@@ -57,6 +58,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "domain",
             "clock",
+            "private",
             "config",
             "ledger",
             "net",

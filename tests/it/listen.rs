@@ -353,10 +353,10 @@ fn what_was_answered_200_is_kept_whenever_the_receiver_is_killed() {
 }
 
 #[test]
-#[ignore = "takes a minute: the figures of many rounds"]
+#[ignore = "long: the figures of many rounds"]
 fn what_was_answered_200_is_kept_over_fifty_kills() {
     let (answered, sent) = kill_and_count(50);
-    eprintln!("50 kills: {sent} sent, {answered} answered 200, none of them lost");
+    println!("figure: 50 kills: {sent} sent, {answered} answered 200, none of them lost");
 }
 
 #[test]

@@ -146,6 +146,17 @@ impl Terminal {
         }
     }
 
+    /// Whether the program is at its end.
+    pub fn has_ended(&self) -> bool {
+        self.shared.lock().ended.is_some()
+    }
+
+    /// The most memory that the program had resident, in KiB.
+    #[cfg(target_os = "linux")]
+    pub fn peak_memory(&self) -> u64 {
+        peak_memory(self.pid)
+    }
+
     /// Types text, or sends the bytes of keys.
     pub fn send(&mut self, keys: &str) {
         self.writer.write_all(keys.as_bytes()).unwrap();
@@ -179,6 +190,18 @@ impl Terminal {
             "waited for {what}; ended: {:?}; on screen:\n{}",
             state.ended,
             picture(state.parser.screen())
+        );
+    }
+
+    /// Waits until the screen is as wanted, or the program has ended.
+    pub fn wait_until_ended_or(&self, what: &str, wanted: impl Fn(&Screen) -> bool) {
+        let done = |state: &State| state.ended.is_some() || wanted(state.parser.screen());
+        let state = self.wait(done);
+        let screen = state.parser.screen();
+        assert!(
+            done(&state),
+            "waited for {what}; on screen:\n{}",
+            picture(screen)
         );
     }
 
@@ -316,6 +339,16 @@ impl Drop for Terminal {
             let _ = kill_process(self.pid, Signal::KILL);
         }
     }
+}
+
+/// The most memory that a process had resident, in KiB.
+#[cfg(target_os = "linux")]
+pub fn peak_memory(pid: Pid) -> u64 {
+    let path = format!("/proc/{}/status", pid.as_raw_nonzero());
+    let status = std::fs::read_to_string(path).unwrap();
+    let mut lines = status.lines();
+    let peak = lines.find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
 /// What these bytes hand to the clipboard.

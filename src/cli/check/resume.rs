@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::os::fd::AsFd as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use crate::domain::{
     AccountId, Amount, Currency, Expected, Payment, PaymentId, PaymentState, Problem, ProblemKind,
     Reported, WallTime, inert,
 };
+use crate::private::Danger;
 
 /// An answer that is not final is trusted for this long.
 const FRESH: Duration = Duration::from_hours(1);
@@ -240,12 +241,17 @@ fn open_locked(path: &Path, name: &str, list: &List) -> Result<File, Problem> {
         .read(true)
         .append(true)
         .create(true)
+        .mode(0o600)
         .open(path);
     let file = opened.map_err(failed)?;
     let about = file.metadata().map_err(failed)?;
     if !about.is_file() {
         let hint = "name a file that can be written";
         return Err(refused(name, "it is not a regular file", hint));
+    }
+    if let Some(danger) = Danger::of(&about) {
+        let what = format!("it {danger}, and a final payment in it is not checked again");
+        return Err(refused(name, &what, &danger.remedy(path)));
     }
     let same = Some((about.dev(), about.ino()));
     if same == list.origin {

@@ -12,7 +12,7 @@ use crate::domain::{
     Account, AccountId, Answer, Digest, Environment, Exchange, Op, Problem, ProblemKind, RawCall,
     RawReply, RequestId, Secret, WallTime,
 };
-use crate::ledger::{Ledger, NonceRules, Persistence, Retention};
+use crate::ledger::{Ledger, NonceRules, Retention};
 use crate::net::{Event, Gate, How, Session, Timeouts};
 use crate::providers::{ApiError, Client, Credentials};
 use crate::sandbox::Sandbox;
@@ -85,10 +85,7 @@ async fn bench_with(change: impl FnOnce(&mut BTreeMap<&'static str, String>)) ->
         }),
         endpoints: Vec::new(),
         ledger: ledger.clone(),
-        nonces: NonceRules {
-            persistence: Persistence::Required,
-            allow_ahead: false,
-        },
+        nonces: NonceRules::default(),
         clock: clock.clone(),
         tokens: None,
     };

@@ -127,7 +127,10 @@ impl State {
 /// The window's size, and how many rows the list has in it.
 fn parts(screen: Rect, len: usize) -> ((u16, u16), u16) {
     let frame = 2 + 1 + DETAIL;
-    let height = (cells(len) + frame).clamp(frame + 1, screen.height.saturating_sub(2).max(frame));
+    // Not `clamp`: on a screen too small to be drawn, what it can hold is less than the least.
+    let height = (cells(len) + frame)
+        .max(frame + 1)
+        .min(screen.height.saturating_sub(2).max(frame));
     (
         (screen.width.min(WIDEST), height),
         height.saturating_sub(frame),

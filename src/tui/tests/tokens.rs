@@ -362,3 +362,32 @@ fn every_size_is_drawn_with_every_window() {
         }
     }
 }
+
+#[test]
+fn keys_are_heard_in_every_window_at_every_size() {
+    for window in [
+        "", "?", "!", "L", "S", ":", "3a", "4e", "5<enter>", "6<enter>", "7<enter>", "8a", "1a",
+        "1i", "5/", "2i",
+    ] {
+        for (width, height) in [
+            (1, 1),
+            (1, 80),
+            (250, 1),
+            (39, 9),
+            (40, 9),
+            (39, 10),
+            (40, 10),
+            (60, 12),
+        ] {
+            let mut model = every_state();
+            press(&mut model, window, second(40));
+            update(&mut model, second(40), Msg::Resized { width, height });
+            press(
+                &mut model,
+                "jkGg<down><up><tab><right><left>x<enter>",
+                second(40),
+            );
+            resized_screen(&mut model, second(41), width, height);
+        }
+    }
+}

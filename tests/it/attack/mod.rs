@@ -4,4 +4,7 @@
 mod coordination;
 mod corpus;
 mod counting;
+mod files;
+mod process;
 mod soak;
+mod terminal;

@@ -17,7 +17,7 @@ use tilldeck::domain::{
     Account, AccountId, Counts, Environment, Op, PaymentId, RequestId, Secret, WallTime,
 };
 use tilldeck::http_server::{Limits, Outcome, Request, Response, Server, respond};
-use tilldeck::ledger::{Ledger, Retention};
+use tilldeck::ledger::{Ledger, NonceRules, Retention};
 use tilldeck::net::{Event, EventReceiver, Gate, How, Limit, Session, Timeouts, events};
 use tilldeck::providers::{Client, Credentials, Manifest, by_name};
 use tokio::net::TcpListener;
@@ -367,6 +367,7 @@ fn connect(
         read_secret: Arc::new(|_| Box::pin(async { Ok(Secret::new("planted-secret-of-a-day")) })),
         endpoints,
         ledger: ledger.clone(),
+        nonces: NonceRules::default(),
         clock: clock.clone(),
         tokens: None,
     };

@@ -66,7 +66,7 @@ pub fn parts(area: Rect, state: &State) -> Parts {
         let fields = draft.form.height(right.width.saturating_sub(4));
         8 + fields + body
     });
-    let request = wanted.clamp(8, area.height / 2);
+    let request = wanted.max(8).min(area.height / 2);
     parts.calls = Rect {
         width: side,
         ..area

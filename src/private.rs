@@ -1,0 +1,235 @@
+//! Files and folders that are the user's alone: made so, opened without following a link, and refused where another
+//! user could change what is in them.
+
+use std::fmt;
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
+use std::io;
+use std::os::unix::fs::{
+    DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
+};
+use std::path::Path;
+
+use rustix::fs::OFlags;
+use rustix::process::geteuid;
+
+/// Why what a file or folder holds cannot be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Danger {
+    /// It belongs to neither this user nor root.
+    Owner(u32),
+    /// Other users can write it.
+    Mode {
+        /// Its permissions.
+        mode: u32,
+        /// Its owner.
+        owner: u32,
+    },
+}
+
+impl Danger {
+    /// What is wrong with this file or folder, if anything. A group's right to write does not matter where the group has
+    /// the owner's number: such a group is the owner's own, and umask 002 is usual with it.
+    #[must_use]
+    pub fn of(about: &Metadata) -> Option<Self> {
+        let (owner, mode) = (about.uid(), about.mode() & 0o7777);
+        if owner != 0 && owner != geteuid().as_raw() {
+            return Some(Self::Owner(owner));
+        }
+        let own_group = about.gid() == owner;
+        let writable = mode & 0o002 != 0 || (mode & 0o020 != 0 && !own_group);
+        writable.then_some(Self::Mode { mode, owner })
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn remedy(self, path: &Path) -> String {
+        match self {
+            Self::Owner(_) => format!("run `chown` on {} if it is yours", path.display()),
+            Self::Mode { .. } => format!(
+                "run `chmod go-w {}` and check what it holds",
+                path.display()
+            ),
+        }
+    }
+}
+
+impl fmt::Display for Danger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Owner(owner) => write!(f, "belongs to another user (uid {owner})"),
+            Self::Mode { mode, owner } => {
+                write!(
+                    f,
+                    "can be written by other users (mode {mode:04o}, owner uid {owner})"
+                )
+            }
+        }
+    }
+}
+
+/// What is wrong with a folder, if it exists. A link to it counts as part of it.
+#[must_use]
+pub fn danger_of_folder(folder: &Path) -> Option<Danger> {
+    let link = fs::symlink_metadata(folder).ok()?;
+    if link.is_symlink()
+        && let Some(danger @ Danger::Owner(_)) = Danger::of(&link)
+    {
+        return Some(danger);
+    }
+    Danger::of(&fs::metadata(folder).ok()?)
+}
+
+/// Makes a folder, and those above it, for the user alone. One that exists is left as it is.
+///
+/// # Errors
+/// If it cannot be made.
+pub fn make_folder(folder: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(folder)
+}
+
+/// Makes a folder in one of the user's, where there is none.
+///
+/// # Errors
+/// If it cannot be made, is a link, or another user can change what is in it.
+pub fn make_subfolder(folder: &Path) -> io::Result<()> {
+    make_folder(folder)?;
+    if folder.is_symlink() {
+        return Err(refused(folder, "is a symbolic link; remove it"));
+    }
+    match danger_of_folder(folder) {
+        Some(danger) => Err(refused(
+            folder,
+            &format!("{danger}; {}", danger.remedy(folder)),
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Opens a file for reading and writing by the user alone, making it if need be. The last part of the path is not followed
+/// where it is a link.
+///
+/// # Errors
+/// If it cannot be opened, is no regular file, or belongs to another user.
+pub fn open(path: &Path) -> io::Result<File> {
+    let opened = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+        .open(path);
+    let file = match opened {
+        Ok(file) => file,
+        Err(_) if path.is_symlink() => {
+            return Err(refused(path, "is a symbolic link; remove it"));
+        }
+        Err(error) => return Err(error),
+    };
+    let about = file.metadata()?;
+    if !about.is_file() {
+        return Err(refused(path, "is no regular file; remove it"));
+    }
+    if let Some(danger @ Danger::Owner(_)) = Danger::of(&about) {
+        return Err(refused(path, &format!("{danger}; remove it")));
+    }
+    if about.mode() & 0o077 != 0 {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
+}
+
+fn refused(path: &Path, why: &str) -> io::Error {
+    io::Error::other(format!("{} {why}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{chown, symlink};
+
+    use super::*;
+
+    fn set_mode(path: &Path, mode: u32) {
+        fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn what_others_can_write_is_a_danger() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        let me = geteuid().as_raw();
+        let danger = |mode, group| {
+            chown(&file, None, group).unwrap();
+            set_mode(&file, mode);
+            Danger::of(&fs::metadata(&file).unwrap()).map(|danger| danger.to_string())
+        };
+        for mode in [0o600, 0o644, 0o755, 0o400] {
+            assert_eq!(danger(mode, None), None);
+        }
+        assert_eq!(
+            danger(0o666, None).unwrap(),
+            format!("can be written by other users (mode 0666, owner uid {me})")
+        );
+        // Only root can give a file to any group.
+        if me == 0 {
+            assert_eq!(danger(0o664, Some(0)), None, "the owner's own group");
+            assert_eq!(
+                danger(0o664, Some(50)).unwrap(),
+                "can be written by other users (mode 0664, owner uid 0)"
+            );
+            assert_eq!(danger(0o644, Some(50)), None);
+            chown(&file, Some(12345), None).unwrap();
+            assert_eq!(
+                danger(0o600, None).unwrap(),
+                "belongs to another user (uid 12345)"
+            );
+        }
+    }
+
+    #[test]
+    fn a_folder_is_judged_by_its_mode_whatever_link_leads_to_it() {
+        let outer = tempfile::tempdir().unwrap();
+        let folder = outer.path().join("folder");
+        let link = outer.path().join("link");
+        assert_eq!(danger_of_folder(&folder), None, "it does not exist");
+        make_folder(&folder).unwrap();
+        symlink(&folder, &link).unwrap();
+        assert_eq!(fs::metadata(&folder).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(danger_of_folder(&link), None);
+        // The sticky bit keeps others from removing files, not from making them first.
+        for mode in [0o777, 0o1777] {
+            set_mode(&folder, mode);
+            assert!(danger_of_folder(&folder).is_some());
+            assert!(danger_of_folder(&link).is_some());
+        }
+    }
+
+    #[test]
+    fn a_link_in_place_of_a_file_is_not_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::write(at("victim"), "as it was").unwrap();
+        set_mode(&at("victim"), 0o644);
+        for (target, name) in [("victim", "to-a-file"), ("elsewhere", "to-nothing")] {
+            symlink(at(target), at(name)).unwrap();
+            let error = open(&at(name)).unwrap_err().to_string();
+            let expected = format!("{} is a symbolic link; remove it", at(name).display());
+            assert_eq!(error, expected);
+        }
+        assert_eq!(fs::metadata(at("victim")).unwrap().mode() & 0o777, 0o644);
+        assert!(!at("elsewhere").exists());
+        assert!(open(folder.path()).is_err());
+    }
+
+    #[test]
+    fn a_file_is_made_for_the_user_alone_and_a_loose_one_is_tightened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        for _ in 0..2 {
+            let file = open(&path).unwrap();
+            assert_eq!(file.metadata().unwrap().mode() & 0o777, 0o600);
+            set_mode(&path, 0o666);
+        }
+    }
+}

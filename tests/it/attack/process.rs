@@ -1,0 +1,81 @@
+//! A system that gives the process less than it needs.
+
+use std::process::Command;
+
+use crate::program::{Place, Ran};
+use crate::terminal::Terminal;
+
+/// The program, allowed to have only so many files open.
+fn limited(place: &Place, files: u32, arguments: &[&str]) -> Command {
+    let inner = place.command(arguments);
+    let mut shell = Command::new("sh");
+    shell.args([
+        "-c",
+        "ulimit -n \"$1\" || exit 99; shift; exec \"$@\"",
+        "sh",
+    ]);
+    shell.arg(files.to_string());
+    shell.arg(inner.get_program()).args(inner.get_args());
+    shell.env_clear().stdin(std::process::Stdio::null());
+    for (name, value) in inner.get_envs() {
+        shell.env(name, value.unwrap_or_default());
+    }
+    shell
+}
+
+#[test]
+fn too_few_open_files_are_told_in_plain_words_before_anything_is_begun() {
+    let place = Place::new();
+    for files in [4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 24, 47] {
+        for arguments in [
+            &["estimate", "EMT", "3"][..],
+            &["log", "--json"],
+            &["listen", "--bind", "127.0.0.1:0"],
+            &["sandbox", "serve"],
+            &["account", "add"],
+        ] {
+            let ran: Ran = limited(&place, files, arguments).output().unwrap().into();
+            assert_eq!(ran.code, 2, "{files} {arguments:?}: {ran:?}");
+            let expected = format!("tilldeck may open {files} files at a time here, and needs 48");
+            assert!(
+                ran.all().contains(&expected),
+                "{files} {arguments:?}: {ran:?}"
+            );
+            assert!(ran.all().contains("ulimit -n 1024"), "{ran:?}");
+            assert!(ran.all().lines().count() <= 3, "{ran:?}");
+        }
+        let mut terminal = Terminal::start(&limited(&place, files, &[]), (120, 24));
+        assert_eq!((terminal.ended(), terminal.kept()), (2, Vec::new()));
+        assert!(
+            terminal.screen().contains("and needs 48"),
+            "{}",
+            terminal.screen()
+        );
+        // These open nothing.
+        let ran: Ran = limited(&place, files, &["config", "check"])
+            .output()
+            .unwrap()
+            .into();
+        assert_eq!(ran.code, 0, "{files}: {ran:?}");
+    }
+    assert!(!place.state().exists());
+}
+
+#[test]
+fn as_many_open_files_as_it_asks_for_are_enough() {
+    let place = Place::new();
+    let ran: Ran = limited(&place, 48, &["estimate", "EMT", "3"])
+        .output()
+        .unwrap()
+        .into();
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(!ran.err.contains("warning"), "{ran:?}");
+    let mut terminal = Terminal::start(&limited(&place, 48, &[]), (120, 40));
+    terminal.sees("ORDER-1005");
+    terminal.send("1V");
+    for account in ["kanga", "kinguin", "kongregate", "pledg"] {
+        terminal.sees(&format!("✔ {account}"));
+    }
+    terminal.send("q");
+    assert_eq!((terminal.ended(), terminal.kept()), (0, Vec::new()));
+}
