@@ -27,7 +27,10 @@ pub fn run(data: &[u8]) {
             at,
         };
         let wait = reply.retry_after();
-        if let Ok(seconds) = asked.trim().parse::<u32>() {
+        // The standard knows digits alone.
+        let asked = asked.trim();
+        let digits = asked.bytes().all(|byte| byte.is_ascii_digit());
+        if let (true, Ok(seconds)) = (digits, asked.parse::<u32>()) {
             let least = Duration::from_secs(seconds.into()).min(Duration::from_hours(1));
             assert!(
                 wait.is_some_and(|wait| wait >= least),
