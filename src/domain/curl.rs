@@ -10,7 +10,12 @@ const MADE_BY_CURL: [&str; 4] = ["host", "content-length", "accept-encoding", "c
 /// The request of `exchange` as a command for a POSIX shell.
 #[must_use]
 pub fn command(exchange: &Exchange) -> String {
-    let mut out = format!("curl -X {} {}", exchange.method, quote(&exchange.url));
+    // A method is any word that HTTP takes, `GET|sh` too, and a callback's is its sender's.
+    let mut out = format!(
+        "curl -X {} {}",
+        word(&exchange.method),
+        quote(&exchange.url)
+    );
     for (name, value) in &exchange.request_headers {
         if !MADE_BY_CURL.contains(&name.to_ascii_lowercase().as_str()) {
             let _ = write!(out, " \\\n  -H {}", quote(&format!("{name}: {value}")));
@@ -38,7 +43,7 @@ pub fn unsent(account: &Account, call: &RawCall) -> String {
         "/" => account.base.clone(),
         path => format!("{}{path}", account.base),
     };
-    let mut out = format!("curl -X {} {}", call.method, quote(&url));
+    let mut out = format!("curl -X {} {}", word(&call.method), quote(&url));
     if account.uses_access_tokens {
         out.push_str(" \\\n  -H \"Authorization: Bearer $TOKEN\"");
     }
@@ -105,6 +110,20 @@ mod tests {
             secret_source: String::new(),
             uses_access_tokens,
             abilities: &[],
+        }
+    }
+
+    #[test]
+    fn a_method_that_a_shell_would_run_is_quoted() {
+        for method in ["GET|reboot", "`reboot`", "A&reboot", "-o", "$HOME"] {
+            let call = RawCall {
+                method: method.into(),
+                path: "/".into(),
+                body: None,
+            };
+            let own = account("https://gateway.example", false);
+            let words = format!("curl -X '{method}' 'https://gateway.example' #");
+            assert!(unsent(&own, &call).starts_with(&words), "{words}");
         }
     }
 

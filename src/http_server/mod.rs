@@ -13,6 +13,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use bytes::{Bytes, BytesMut};
 use hyper::body::{Body as _, Incoming};
@@ -360,8 +361,9 @@ fn names_loopback(headers: &HeaderMap, uri: &Uri) -> bool {
     let (Some(host), None) = (hosts.next(), hosts.next()) else {
         return false;
     };
-    let host = host.to_str().ok().and_then(|host| host.parse::<Uri>().ok());
-    let named = host.as_ref().and_then(Uri::host).is_some_and(is_loopback);
+    let host = host.to_str().ok().filter(|host| !host.contains('@'));
+    let host = host.and_then(|host| host.parse::<Authority>().ok());
+    let named = host.is_some_and(|host| is_loopback(host.host()));
     named && uri.host().is_none_or(is_loopback)
 }
 

@@ -59,6 +59,9 @@ async fn another_host_or_too_large_a_body_is_refused() {
     for host in [
         "evil.example",
         "127.0.0.1.evil.example",
+        "@localhost",
+        "evil.example@localhost",
+        "http://localhost/",
         "",
         "a\r\nHost: localhost",
     ] {

@@ -4,6 +4,7 @@
 mod coordination;
 mod corpus;
 mod counting;
+mod exports;
 mod files;
 mod process;
 mod soak;
