@@ -305,7 +305,7 @@ fn no_keys_clicks_sizes_and_signals_break_the_console_or_the_terminal() {
                         .next()
                         .is_some_and(|row| row.contains("tilldeck ›"))
                 });
-                slowest = slowest.max(clock.now().mono - asked);
+                slowest = slowest.max(clock.now().mono.saturating_sub(asked));
             }
         }
         let signal = SIGNALS[usize::try_from(sessions).unwrap() % SIGNALS.len()];
