@@ -11,6 +11,7 @@ use super::lifecycle::{Chance, renew_at};
 use crate::config::{Vault, VaultPlace};
 use crate::domain::{Kept, Now, Secret, TokenLife, WallTime, inert};
 use crate::ledger::{KeyHash, Lane, Ledger};
+use crate::net::redact;
 
 /// How long another process may hold the lane: a token call with all its tries takes less. Then this one fetches
 /// for itself, which costs a token call and harms nothing.
@@ -71,6 +72,16 @@ impl Keep {
     pub(super) async fn lane(&self) -> Option<Lane> {
         let lane = tokio::time::timeout(LANE_WAIT, self.ledger.lane(&self.key)).await;
         lane.ok()?.ok()
+    }
+
+    /// Makes the token known that is kept in a file; the keyring may prompt. Blocks.
+    pub(super) fn learn(&self) {
+        let kept = self.vault.without_keyring().get(&self.name());
+        if let Ok(Some((secret, _))) = kept
+            && let Ok(wire) = serde_json::from_str::<Wire>(secret.expose())
+        {
+            redact::learn_passing(&Secret::new(wire.access_token), "access_token");
+        }
     }
 
     /// The kept token, if it can be trusted. What cannot be read is as good as none: a new one takes its place.

@@ -130,6 +130,13 @@ impl Tokens {
         Ok((("authorization", HeaderText::Secret(value)), token))
     }
 
+    /// Makes the token known that an earlier run or another process has kept in a file, good or not. Blocks.
+    pub fn learn_kept(&self) {
+        if let Some(keep) = &self.0.keep {
+            keep.learn();
+        }
+    }
+
     /// Reads the token that was kept by an earlier run or another process, once.
     pub async fn load(&self) {
         self.0

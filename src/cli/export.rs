@@ -1,4 +1,5 @@
-//! Exchanges in other formats: JSON lines, HTTP Archive 1.2, curl. What the ledger kept is redacted already.
+//! Exchanges in other formats, one at a time: JSON lines, HTTP Archive 1.2, curl. What the ledger kept is redacted
+//! already.
 
 use std::time::Duration;
 
@@ -66,19 +67,21 @@ pub fn curl(exchange: &Exchange) -> String {
     )
 }
 
-/// Exchanges as one HTTP Archive.
-pub fn har(exchanges: &[Exchange]) -> String {
-    let archive = json!({
-        "log": {
-            "version": "1.2",
-            "creator": { "name": "tilldeck", "version": env!("CARGO_PKG_VERSION") },
-            "entries": exchanges.iter().map(har_entry).collect::<Vec<_>>(),
-        }
-    });
-    serde_json::to_string_pretty(&archive).expect("JSON values are JSON")
+/// What stands before the entries of an HTTP Archive.
+pub fn har_begin() -> String {
+    let creator = json!({ "name": "tilldeck", "version": env!("CARGO_PKG_VERSION") });
+    format!("{{\"log\":{{\"version\":\"1.2\",\"creator\":{creator},\"entries\":[")
 }
 
-fn har_entry(exchange: &Exchange) -> Value {
+/// What stands after them.
+pub const HAR_END: &str = "]}}";
+
+/// One exchange as an entry of an HTTP Archive, on one line.
+pub fn har_entry(exchange: &Exchange) -> String {
+    inert::json(&entry(exchange).to_string()).into_owned()
+}
+
+fn entry(exchange: &Exchange) -> Value {
     let pairs = |pairs: &[(String, String)]| {
         pairs
             .iter()
@@ -184,8 +187,11 @@ mod tests {
 
     #[test]
     fn an_exchange_is_exported_as_har() {
-        let archive: Value = serde_json::from_str(&har(&[exchange()])).unwrap();
-        let entry = &archive["log"]["entries"][0];
+        let (begin, entry) = (har_begin(), har_entry(&exchange()));
+        let whole = format!("{begin}\n{entry},\n{entry}\n{HAR_END}");
+        let archive: Value = serde_json::from_str(&whole).unwrap();
+        assert_eq!(archive["log"]["version"], "1.2");
+        let entry = &archive["log"]["entries"][1];
         assert_eq!(entry["startedDateTime"], "2026-11-22T02:54:26.120Z");
         assert_eq!(
             entry["request"]["queryString"],

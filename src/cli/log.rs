@@ -7,10 +7,14 @@ use super::output::{Out, OutputError, Table, Tone, plain, toned, whole};
 use super::{Context, Exit, export, local};
 use crate::deck::Deck;
 use crate::domain::{AccountId, Exchange, ExchangeId, Outcome, WallTime};
-use crate::ledger::{LogQuery, Status};
+use crate::ledger::{Ledger, LedgerError, LogQuery, Status};
 
 /// How often `--follow` looks for more.
 pub(super) const LOOK: Duration = Duration::from_millis(300);
+
+/// So many rows are read at a time; fewer where they come with bodies.
+const PAGE: usize = 500;
+const PAGE_WHOLE: usize = 100;
 
 pub async fn run(
     args: &Log,
@@ -42,34 +46,35 @@ pub async fn run(
         Ok(rows) => rows.first().map_or(ExchangeId(0), |row| row.id),
         Err(error) => return out.fail(&local(&error.to_string())),
     };
-    let mut rows = match ledger.log(query.clone()).await {
-        Ok(rows) => rows,
-        Err(error) => {
-            return out.fail(&local(&error.to_string()));
-        }
+    let mut pages = match Pages::begin(ledger, query.clone()).await {
+        Ok(pages) => pages,
+        Err(error) => return out.fail(&local(&error.to_string())),
     };
-    rows.reverse();
     if let Some(format) = args.export {
-        match format {
-            Export::Har => out.line(&export::har(&rows))?,
-            Export::Ndjson => rows
-                .iter()
-                .try_for_each(|row| out.object(&export::whole(row)))?,
-            Export::Curl => rows
-                .iter()
-                .try_for_each(|row| out.line(&export::curl(row)))?,
-        }
-        return Ok(Exit::Done);
-    }
-    if rows.is_empty() && !args.follow && !out.json {
-        out.say("the ledger has no such requests yet");
+        return match export(format, &mut pages, out).await? {
+            Ok(()) => Ok(Exit::Done),
+            Err(error) => out.fail(&local(&error.to_string())),
+        };
     }
     let zone = jiff::tz::TimeZone::system();
-    print(&rows, &zone, out)?;
+    let mut last = None;
+    loop {
+        match pages.next().await {
+            Ok(rows) if rows.is_empty() => break,
+            Ok(rows) => {
+                print(&rows, &zone, out)?;
+                last = rows.last().map(|row| row.id);
+            }
+            Err(error) => return out.fail(&local(&error.to_string())),
+        }
+    }
+    if last.is_none() && !args.follow && !out.json {
+        out.say("the ledger has no such requests yet");
+    }
     if !args.follow {
         return Ok(Exit::Done);
     }
-    let mut last = rows.last().map_or(newest, |row| row.id.max(newest));
+    let mut last = last.map_or(newest, |last| last.max(newest));
     loop {
         query.after = Some(last);
         tokio::time::sleep(LOOK).await;
@@ -86,6 +91,75 @@ pub async fn run(
             }
         }
     }
+}
+
+/// What the log shows, the oldest first, a page at a time: a long log is never in memory as a whole.
+struct Pages<'a> {
+    ledger: &'a Ledger,
+    query: LogQuery,
+}
+
+impl<'a> Pages<'a> {
+    /// The newest exchanges that `query` asks for.
+    async fn begin(ledger: &'a Ledger, query: LogQuery) -> Result<Self, LedgerError> {
+        let oldest = ledger.oldest(query.clone()).await?;
+        let after = oldest.map(|id| ExchangeId(id.0 - 1));
+        // None is found: nothing is left to be shown.
+        let limit = after.map_or(0, |_| query.limit);
+        let query = LogQuery {
+            after,
+            limit,
+            ..query
+        };
+        Ok(Self { ledger, query })
+    }
+
+    /// The next ones; empty after the last.
+    async fn next(&mut self) -> Result<Vec<Exchange>, LedgerError> {
+        let most = if self.query.bodies { PAGE_WHOLE } else { PAGE };
+        let page = LogQuery {
+            limit: self.query.limit.min(most),
+            ..self.query.clone()
+        };
+        let mut rows = self.ledger.log(page).await?;
+        rows.reverse();
+        self.query.limit -= rows.len();
+        self.query.after = rows.last().map(|row| row.id).or(self.query.after);
+        Ok(rows)
+    }
+}
+
+/// Writes each exchange in another format. The inner error is the ledger's.
+async fn export(
+    format: Export,
+    pages: &mut Pages<'_>,
+    out: &Out,
+) -> Result<Result<(), LedgerError>, OutputError> {
+    if format == Export::Har {
+        out.bytes(export::har_begin().as_bytes())?;
+    }
+    let mut first = true;
+    loop {
+        let rows = match pages.next().await {
+            Ok(rows) if rows.is_empty() => break,
+            Ok(rows) => rows,
+            Err(error) => return Ok(Err(error)),
+        };
+        for row in &rows {
+            match format {
+                Export::Har => {
+                    let comma = if std::mem::take(&mut first) { "" } else { "," };
+                    out.bytes(format!("{comma}\n{}", export::har_entry(row)).as_bytes())?;
+                }
+                Export::Ndjson => out.object(&export::whole(row))?,
+                Export::Curl => out.line(&export::curl(row))?,
+            }
+        }
+    }
+    if format == Export::Har {
+        out.line(&format!("\n{}", export::HAR_END))?;
+    }
+    Ok(Ok(()))
 }
 
 impl Log {

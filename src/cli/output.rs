@@ -1,6 +1,6 @@
 //! What is printed, and how: rows for people, one JSON object a line for scripts. Text from outside is inert.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -232,7 +232,7 @@ impl Out {
         if let serde_json::Value::Object(fields) = fields {
             object.extend(fields.clone());
         }
-        self.line(&inert_json(&serde_json::Value::Object(object).to_string()))
+        self.line(&inert::json(&serde_json::Value::Object(object).to_string()))
     }
 
     /// Words to standard error. If nobody reads them, nobody misses them.
@@ -271,25 +271,6 @@ pub fn told(problem: &Problem) -> Value {
         "message": redact::scrub(&problem.message),
         "hint": redact::scrub(&problem.hint),
     })
-}
-
-/// JSON text without characters that could act on a terminal: they are written as JSON's own escapes, so that no
-/// reader loses any.
-fn inert_json(text: &str) -> String {
-    if !text.contains(inert::is_hostile) {
-        return text.to_owned();
-    }
-    let mut escaped = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        if inert::is_hostile(c) {
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                let _ = write!(escaped, "\\u{unit:04x}");
-            }
-        } else {
-            escaped.push(c);
-        }
-    }
-    escaped
 }
 
 fn say(words: &str) {
@@ -466,7 +447,8 @@ mod tests {
     #[test]
     fn hostile_text_is_inert_in_json_and_loses_nothing() {
         let hostile = "a\u{9b}31m\u{7f}\u{202e}b\u{200b}\u{e0001}ż漢";
-        let text = inert_json(&json!({ hostile: hostile }).to_string());
+        let object = json!({ hostile: hostile }).to_string();
+        let text = inert::json(&object);
         assert!(!text.contains(inert::is_hostile), "{text}");
         assert!(
             text.contains("\\u009b31m\\u007f\\u202eb\\u200b\\udb40\\udc01ż漢"),

@@ -15,7 +15,7 @@ use crate::domain::{AccountId, inert, time};
 use super::file::{self, Source, nearest};
 use super::{
     AccountConfig, BudgetOverride, Callbacks, Config, ConfigError, KeyBinding, KeyKind, KeySpec,
-    Profile, ProviderSpec, SANDBOX, SecretSource, Theme, Ui,
+    Profile, ProviderSpec, SANDBOX, SecretSource, Theme, Ui, child,
 };
 
 const ROOT: [&str; 4] = ["default_profile", "profiles", "callbacks", "ui"];
@@ -572,7 +572,10 @@ impl Checker<'_, '_> {
                 way.0.span(),
                 "has an `env` that is no variable's name",
             )),
-            "env" => Ok(SecretSource::Env { name: text.into() }),
+            "env" => {
+                child::withhold(text);
+                Ok(SecretSource::Env { name: text.into() })
+            }
             "keyring" => Ok(SecretSource::Keyring { name: text.into() }),
             _ => Ok(SecretSource::File {
                 written: text.into(),

@@ -2,6 +2,7 @@
 //! it is told what each one's account needs.
 
 mod check;
+pub mod child;
 pub mod edit;
 mod error;
 mod file;

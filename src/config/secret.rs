@@ -5,8 +5,6 @@ use std::fmt;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
 use std::time::Duration;
 
 use secrecy::zeroize::Zeroizing;
@@ -14,6 +12,7 @@ use secrecy::zeroize::Zeroizing;
 use crate::domain::{Secret, inert};
 use crate::private::Danger;
 
+use super::child::{self, Unread};
 use super::keyring::{KeyringError, Ring};
 use super::paths::{self, Environ};
 
@@ -147,6 +146,15 @@ impl SecretSource {
         format!("{kind} {}", inert::cut(name, 120))
     }
 
+    /// Whether it is read at once and without a prompt, unlike a command's or the keyring's.
+    #[must_use]
+    pub fn is_cheap(&self) -> bool {
+        match self {
+            Self::Env { .. } | Self::File { .. } => true,
+            Self::Command { .. } | Self::Keyring { .. } => false,
+        }
+    }
+
     /// Gets the secret. Blocks: up to 10 s for a command, 3 s for the keyring.
     ///
     /// # Errors
@@ -251,75 +259,27 @@ fn output(
     shown: &str,
     limit: Duration,
 ) -> Result<Zeroizing<Vec<u8>>, SecretError> {
-    let not_started =
-        |error: &std::io::Error| SecretError::NotStarted(shown.to_owned(), error.to_string());
     let (program, arguments) = words
         .split_first()
         .ok_or_else(|| SecretError::Empty(shown.to_owned()))?;
-    let mut child = Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| not_started(&error))?;
-    let out = read_aside(child.stdout.take());
-    let err = read_aside(child.stderr.take());
-    let gone = || SecretError::TimedOut(shown.to_owned(), limit.as_secs());
-    let Ok(printed) = out.recv_timeout(limit) else {
-        end(&mut child);
-        return Err(gone());
-    };
-    if printed.len() as u64 > SIZE_MAX {
-        // It may still be printing, and its status would only tell of the broken pipe.
-        end(&mut child);
-        return Err(SecretError::TooLong(shown.to_owned()));
+    let mut command = child::command(program);
+    command.args(arguments);
+    let most = usize::try_from(SIZE_MAX + 1).expect("64 KiB fit");
+    let printed = child::run(command, limit, most).map_err(|why| match why {
+        Unread::NotStarted(error) => SecretError::NotStarted(shown.to_owned(), error.to_string()),
+        Unread::TimedOut => SecretError::TimedOut(shown.to_owned(), limit.as_secs()),
+        Unread::TooLong => SecretError::TooLong(shown.to_owned()),
+    })?;
+    if printed.status.success() {
+        return Ok(printed.out);
     }
-    let Some(status) = wait_briefly(&mut child, limit) else {
-        end(&mut child);
-        return Err(gone());
-    };
-    if !status.success() {
-        let complaint = err
-            .recv_timeout(Duration::from_millis(200))
-            .unwrap_or_default();
-        let complaint = String::from_utf8_lossy(&complaint);
-        let first = complaint.lines().find(|line| !line.trim().is_empty());
-        return Err(SecretError::Failed {
-            source_name: shown.to_owned(),
-            status: status.to_string(),
-            said: first.map_or_else(String::new, |line| format!(": {}", inert::cut(line, 200))),
-        });
-    }
-    Ok(printed)
-}
-
-fn read_aside(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Zeroizing<Vec<u8>>> {
-    let (send, receive) = mpsc::channel();
-    if let Some(pipe) = pipe {
-        std::thread::spawn(move || {
-            let _ = send.send(read_bounded(pipe).unwrap_or_default());
-        });
-    }
-    receive
-}
-
-/// A program that has closed its output ends at once, or never: looked at every 5 ms.
-fn wait_briefly(child: &mut Child, limit: Duration) -> Option<std::process::ExitStatus> {
-    const PAUSE: Duration = Duration::from_millis(5);
-    for _ in 0..=limit.as_millis() / PAUSE.as_millis() {
-        match child.try_wait() {
-            Ok(None) => std::thread::sleep(PAUSE),
-            Ok(status) => return status,
-            Err(_) => return None,
-        }
-    }
-    None
-}
-
-fn end(child: &mut Child) {
-    let _ = child.kill();
-    let _ = child.wait();
+    let complaint = String::from_utf8_lossy(&printed.err);
+    let first = complaint.lines().find(|line| !line.trim().is_empty());
+    Err(SecretError::Failed {
+        source_name: shown.to_owned(),
+        status: printed.status.to_string(),
+        said: first.map_or_else(String::new, |line| format!(": {}", inert::cut(line, 200))),
+    })
 }
 
 fn from_keyring(
@@ -462,6 +422,14 @@ mod tests {
         let words = ["sleep".to_owned(), "600".to_owned()];
         let error = output(&words, "command sleep", Duration::from_millis(20)).unwrap_err();
         assert!(matches!(error, SecretError::TimedOut(..)));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_command_leaves_running_is_not_waited_for() {
+        // It holds the output open for as long as a test never takes.
+        let source = command(&["sh", "-c", "sleep 30 & echo planted"]);
+        assert_eq!(value(&source, &Environ::of([])), "planted");
     }
 
     #[test]

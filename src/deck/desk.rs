@@ -120,13 +120,8 @@ impl Seats {
         let read_secret = self.in_hand.before(&config.id, read_secret);
         let account = account(config, manifest, &self.vault);
         let credentials = self.credentials(&account, config.texts.clone(), read_secret, endpoints);
-        let set = config.secrets.iter().map(|(key, source)| {
-            let dear = matches!(
-                source,
-                SecretSource::Command { .. } | SecretSource::Keyring { .. }
-            );
-            (*key, dear)
-        });
+        let secrets = config.secrets.iter();
+        let set = secrets.map(|(key, source)| (*key, !source.is_cheap()));
         Some(self.desk(account, manifest, credentials, limits, set.collect()))
     }
 

@@ -137,6 +137,7 @@ impl Deck {
                 .filter_map(|config| seats.configured(config))
                 .collect()
         };
+        learn_secrets(profile, &seats.environ, &desks).await;
         let desks = Desks::new(desks);
         let book = simulator
             .as_ref()
@@ -366,4 +367,21 @@ impl Deck {
         // A lock of another program may last.
         let _ = tokio::time::timeout(FLUSH_MAX, self.ledger.flush()).await;
     }
+}
+
+/// Makes known, before anything is sent, received or recorded, what answers may echo: the accounts' secrets and the
+/// access tokens of earlier runs, as far as they are read at once.
+async fn learn_secrets(profile: &Profile, environ: &Environ, desks: &[Desk]) {
+    let (accounts, environ) = (profile.accounts.clone(), environ.clone());
+    let tokens: Vec<_> = desks
+        .iter()
+        .filter_map(|desk| desk.tokens.clone())
+        .collect();
+    let learnt = tokio::task::spawn_blocking(move || {
+        secrets::learn_cheap(&accounts, &environ);
+        for tokens in tokens {
+            tokens.learn_kept();
+        }
+    });
+    let _ = learnt.await;
 }

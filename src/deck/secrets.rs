@@ -41,6 +41,18 @@ impl InHand {
     }
 }
 
+/// Makes known what can be read at once, whether or not it is ever used: a provider may echo any of an account's
+/// secrets in its first answer. A secret that takes a prompt or seconds is made known when it is read. Blocks.
+pub(super) fn learn_cheap(accounts: &[AccountConfig], environ: &Environ) {
+    let secrets = accounts.iter().flat_map(|account| &account.secrets);
+    for (key, source) in secrets.filter(|(_, source)| source.is_cheap()) {
+        // What cannot be read is told by the call that needs it.
+        if let Ok(resolved) = source.resolve(environ) {
+            redact::learn(&resolved.secret, key);
+        }
+    }
+}
+
 pub(super) fn embedded(manifest: &Manifest, key: &str) -> Option<&'static str> {
     manifest
         .embedded

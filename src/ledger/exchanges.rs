@@ -55,6 +55,16 @@ impl Ledger {
             .await
     }
 
+    /// The oldest of the newest ones that `query` asks for.
+    ///
+    /// # Errors
+    /// If the ledger has stopped or cannot be read.
+    pub async fn oldest(&self, query: LogQuery) -> Result<Option<ExchangeId>, LedgerError> {
+        self.catch_up();
+        self.ask(move |store| store.read(|conn| oldest(conn, &query)))
+            .await
+    }
+
     /// One exchange in full, if it is still kept.
     ///
     /// # Errors
@@ -156,6 +166,26 @@ fn insert(conn: &Connection, id: Option<i64>, exchange: &Exchange) -> rusqlite::
 }
 
 fn log(conn: &Connection, query: &LogQuery) -> rusqlite::Result<Vec<Exchange>> {
+    let texts = if query.bodies { TEXTS } else { NO_TEXTS };
+    let (selection, values) = selection(query);
+    let mut found: Vec<Exchange> = conn
+        .prepare_cached(&format!("SELECT {COLUMNS}, {texts} {selection}"))?
+        .query_map(params_from_iter(values), from_row)?
+        .collect::<Result<_, _>>()?;
+    found.sort_by_key(|exchange| std::cmp::Reverse(exchange.id));
+    Ok(found)
+}
+
+fn oldest(conn: &Connection, query: &LogQuery) -> rusqlite::Result<Option<ExchangeId>> {
+    let (selection, values) = selection(query);
+    let oldest: Option<i64> = conn
+        .prepare_cached(&format!("SELECT min(id) FROM (SELECT id {selection})"))?
+        .query_row(params_from_iter(values), |row| row.get(0))?;
+    Ok(oldest.map(ExchangeId))
+}
+
+/// From where and which: what stands behind the columns, and its values.
+fn selection(query: &LogQuery) -> (String, Vec<Value>) {
     let mut conditions = String::from("1");
     let mut values: Vec<Value> = Vec::new();
     let mut require = |condition: &str, value: Value| {
@@ -185,17 +215,10 @@ fn log(conn: &Connection, query: &LogQuery) -> rusqlite::Result<Vec<Exchange>> {
             format!("%{pattern}%").into(),
         );
     }
-    let texts = if query.bodies { TEXTS } else { NO_TEXTS };
     let order = if query.after.is_some() { "ASC" } else { "DESC" };
     values.push(i64::try_from(query.limit).unwrap_or(i64::MAX).into());
-    let mut found: Vec<Exchange> = conn
-        .prepare_cached(&format!(
-            "SELECT {COLUMNS}, {texts} FROM exchanges WHERE {conditions} ORDER BY id {order} LIMIT ?"
-        ))?
-        .query_map(params_from_iter(values), from_row)?
-        .collect::<Result<_, _>>()?;
-    found.sort_by_key(|exchange| std::cmp::Reverse(exchange.id));
-    Ok(found)
+    let selection = format!("FROM exchanges WHERE {conditions} ORDER BY id {order} LIMIT ?");
+    (selection, values)
 }
 
 fn from_row(row: &Row<'_>) -> rusqlite::Result<Exchange> {

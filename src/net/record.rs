@@ -44,7 +44,7 @@ pub fn foreign_header(name: &str, value: &str) -> String {
     if OPEN_HEADERS.contains(&name.as_str()) {
         inert::cut(&redact::header(&name, value), HEADER_KEPT_MAX)
     } else {
-        format!("<{}>", inert::line(&name))
+        format!("<{}>", inert::line(&redact::scrub(&name)))
     }
 }
 
@@ -114,7 +114,7 @@ pub fn exchange(sent: &Sent<'_>, tried: &Tried) -> Exchange {
                 } else {
                     redact::header(name.as_str(), &value)
                 };
-                (name.to_string(), shown)
+                (redact::scrub(name.as_str()).into_owned(), shown)
             })
             .collect(),
         request_body: request_body(sent),
@@ -123,7 +123,7 @@ pub fn exchange(sent: &Sent<'_>, tried: &Tried) -> Exchange {
             .take(HEADERS_KEPT_MAX)
             .map(|(name, value)| {
                 (
-                    name.clone(),
+                    redact::scrub(name).into_owned(),
                     inert::cut(&redact::header(name, value), HEADER_KEPT_MAX),
                 )
             })

@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use super::tasks::Tasks;
 use super::{inbound, requests};
+use crate::config::child;
 use crate::deck::Deck;
 use crate::domain::{
     Exchange, ExchangeId, Expectation, Problem, ProblemKind, Replaced, Secret, inert,
@@ -153,7 +154,7 @@ async fn open(deck: &Deck, id: ExchangeId) -> Result<Arc<Exchange>, Problem> {
 }
 
 async fn browse(url: Secret) -> Result<String, Problem> {
-    let opened = tokio::task::spawn_blocking(move || ::open::that_detached(url.expose())).await;
+    let opened = tokio::task::spawn_blocking(move || child::open(url.expose())).await;
     match opened {
         Ok(Ok(())) => Ok("the page was handed to the browser".into()),
         Ok(Err(error)) => Err(Problem::new(

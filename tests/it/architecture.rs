@@ -9,7 +9,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &["domain"]),
     ("private", &[]),
-    ("config", &["domain", "private"]),
+    ("config", &["domain", "clock", "private"]),
     ("ledger", &["domain", "clock", "private"]),
     ("net", &["domain", "clock", "ledger"]),
     ("auth", &["domain", "clock", "config", "ledger", "net"]),

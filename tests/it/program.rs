@@ -102,6 +102,7 @@ impl Place {
 
     /// The program with these arguments, not started yet.
     pub fn command(&self, arguments: &[&str]) -> Command {
+        #[expect(clippy::disallowed_methods, reason = "a program of the test")]
         let mut command = Command::new(env!("CARGO_BIN_EXE_tilldeck"));
         command
             .args(arguments)

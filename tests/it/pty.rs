@@ -143,6 +143,7 @@ const PLANTED: &str = "planted/secret+of-a-panic==";
 
 /// This binary again, doing what cannot be made to happen from outside.
 fn child(what: &str) -> Terminal {
+    #[expect(clippy::disallowed_methods, reason = "a program of the test")]
     let mut command = Command::new(std::env::current_exe().unwrap());
     command
         .args(["--exact", "pty::a_child_in_a_terminal", "--ignored"])
@@ -249,6 +250,7 @@ fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_brings_the_screen_back() {
     let place = Place::new();
     let inner = place.command(&[]);
     // As in life: a shell with job control, the console one of its jobs.
+    #[expect(clippy::disallowed_methods, reason = "a program of the test")]
     let mut shell = Command::new("sh");
     shell.args([
         "-c",

@@ -27,7 +27,7 @@ const TOKEN: &str = "tOken-planted-Ua3Wd8Ge2Ik7";
 const ACCESS: &str = "aCcess-planted-Pz5Xo1Vn4Br6";
 const COOKIE: &str = "cOokie-planted-Hs9Ky2Mt6Lc3";
 
-fn hex(text: &str) -> String {
+pub fn hex(text: &str) -> String {
     text.bytes().fold(String::new(), |mut hex, byte| {
         let _ = write!(hex, "{byte:02x}");
         hex
@@ -94,13 +94,19 @@ pub struct Planted(HashMap<Vec<u8>, String>);
 
 impl Planted {
     pub fn of<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
+        let values = values.into_iter();
+        Self::in_forms(
+            values.flat_map(|secret| forms(secret).into_iter().map(move |form| (secret, form))),
+        )
+    }
+
+    /// Of values in these forms.
+    pub fn in_forms<'a>(values: impl IntoIterator<Item = (&'a str, String)>) -> Self {
         let mut pieces = HashMap::new();
-        for secret in values {
+        for (secret, form) in values {
             assert!(secret.len() >= PIECE, "{secret} is too short to be sought");
-            for form in forms(secret) {
-                for piece in form.as_bytes().windows(PIECE) {
-                    pieces.insert(piece.to_vec(), secret.to_owned());
-                }
+            for piece in form.as_bytes().windows(PIECE) {
+                pieces.insert(piece.to_vec(), secret.to_owned());
             }
         }
         Self(pieces)

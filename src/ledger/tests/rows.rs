@@ -81,7 +81,15 @@ async fn the_log_is_paged_and_filtered() {
         account: Some(AccountId::new("other").unwrap()),
         ..all()
     };
-    assert_eq!(ids(other).await, [4]);
+    assert_eq!(ids(other.clone()).await, [4]);
+    let newest = LogQuery { limit: 3, ..all() };
+    for (query, first) in [
+        (newest, Some(8)),
+        (other, Some(4)),
+        (LogQuery::default(), None),
+    ] {
+        assert_eq!(ledger.oldest(query).await, Ok(first.map(ExchangeId)));
+    }
     let filtered = async |filter: &str| {
         ids(LogQuery {
             filter: filter.into(),

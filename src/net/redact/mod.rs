@@ -3,6 +3,7 @@
 //! Redacts by name (headers, query, form and JSON fields), by known value, and by the value's encoded
 //! forms (`known`). Works on text as it is, torn JSON included; never re-serialises, so what is left is faithful.
 
+mod escapes;
 mod known;
 
 use std::borrow::Cow;
@@ -12,7 +13,7 @@ use percent_encoding::percent_decode_str;
 use crate::domain::Secret;
 
 pub use known::{learn, learn_passing, scrub};
-use known::{placeholder, scrub_end};
+use known::{placeholder, scrub_torn};
 
 /// Headers whose value is a secret at every provider, in lower case.
 const HEADERS: [&str; 9] = [
@@ -128,10 +129,8 @@ pub fn body(text: &str) -> String {
 /// name may be a list's elsewhere.
 #[must_use]
 pub fn body_hiding(text: &str, hidden: &[&str]) -> String {
-    let known = scrub(text);
-    let mut shown = pairs(&inner_json_fields(&json_fields(&known, hidden))).into_owned();
-    scrub_end(&mut shown);
-    shown
+    let known = scrub_torn(text);
+    pairs(&inner_json_fields(&json_fields(&known, hidden))).into_owned()
 }
 
 /// A field's value as it may be shown.
@@ -318,22 +317,20 @@ fn is_of_a_name(byte: u8) -> bool {
 
 /// Replaces the values of secret `name=value` pairs: a query, a form, a URL inside other text.
 fn pairs(text: &str) -> Cow<'_, str> {
+    let begins =
+        |c: char| matches!(c, '&' | '?' | ';' | '#' | '"' | '\'' | '<' | '>') || c.is_whitespace();
     let mut out = String::new();
     let mut copied = 0;
+    // Each part is looked through once: a body of nothing but `=` must cost no more than its length.
+    let (mut start, mut looked) = (0, 0);
     for (equals, _) in text.match_indices('=') {
-        if equals < copied {
+        if let Some(at) = text[looked..equals].rfind(begins).map(|i| looked + i) {
+            start = at + text[at..].chars().next().map_or(1, char::len_utf8);
+        }
+        looked = equals;
+        if equals < copied || equals - start > NAME_MAX {
             continue;
         }
-        let begins = |c: char| {
-            matches!(c, '&' | '?' | ';' | '#' | '"' | '\'' | '<' | '>') || c.is_whitespace()
-        };
-        // No further back than a name can be long: a body of nothing but `=` must cost no more than its length.
-        let window = text.floor_char_boundary(equals.saturating_sub(NAME_MAX));
-        let start = match text[window..equals].rfind(begins).map(|i| window + i) {
-            Some(i) => i + text[i..].chars().next().map_or(1, char::len_utf8),
-            None if window == 0 => 0,
-            None => continue,
-        };
         let name = percent_decode_str(&text[start..equals]).decode_utf8_lossy();
         if !is_secret_field(&name) {
             continue;
@@ -477,6 +474,15 @@ mod tests {
             "too short to be told from other words"
         );
         assert_eq!(body("tOrn-ż x"), "tOrn-ż x");
+        for end in [
+            "%C5%BCe",
+            "%C5%BC%6",
+            r"\u017C",
+            r"\u017Ce\u00",
+            "&#380;&#10",
+        ] {
+            assert_eq!(body(&format!("x tOrn-{end}")), "x <torn>", "{end}");
+        }
     }
 
     #[test]

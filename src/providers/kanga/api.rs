@@ -327,8 +327,14 @@ fn outcome(answer: &Flat, reply: &Reply, asked: &str) -> Result<(), ApiError> {
     }
 }
 
-/// Any word may be a currency.
+/// A secret is never this short: payments are judged by their currency as it was received.
+const CURRENCY_CODE_MAX: usize = 5;
+
+/// Any word may be a currency. It is shown, so a secret in it is replaced.
 fn currency(text: &str) -> Reported<Currency> {
+    if text.len() <= CURRENCY_CODE_MAX {
+        return Reported::currency(text);
+    }
     Reported::currency(&redact::scrub(text))
 }
 
@@ -360,8 +366,11 @@ fn payment(id: &PaymentId, answer: &Flat) -> Result<Payment, ApiError> {
         id: id.clone(),
         currency: currency(reported(answer, "currency")),
         amount: amount(answer, "amount"),
-        // Any word may be a state.
-        state: PaymentState::from_word(&redact::scrub(state)),
+        state: match PaymentState::from_word(state) {
+            // Any word may be a state. It is shown, so a secret in it is replaced.
+            PaymentState::Unknown(word) => PaymentState::Unknown(redact::scrub(&word).into_owned()),
+            known => known,
+        },
     })
 }
 

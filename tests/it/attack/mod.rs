@@ -6,6 +6,8 @@ mod corpus;
 mod counting;
 mod exports;
 mod files;
+mod hostile_text;
+mod planted_secrets;
 mod process;
 mod soak;
 mod terminal;
