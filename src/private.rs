@@ -12,6 +12,8 @@ use std::path::Path;
 use rustix::fs::OFlags;
 use rustix::process::geteuid;
 
+use crate::domain::inert;
+
 /// Why what a file or folder holds cannot be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Danger {
@@ -43,12 +45,10 @@ impl Danger {
     /// What to do about it.
     #[must_use]
     pub fn remedy(self, path: &Path) -> String {
+        let path = shown(path);
         match self {
-            Self::Owner(_) => format!("run `chown` on {} if it is yours", path.display()),
-            Self::Mode { .. } => format!(
-                "run `chmod go-w {}` and check what it holds",
-                path.display()
-            ),
+            Self::Owner(_) => format!("run `chown` on {path} if it is yours"),
+            Self::Mode { .. } => format!("run `chmod go-w {path}` and check what it holds"),
         }
     }
 }
@@ -140,7 +140,11 @@ pub fn open(path: &Path) -> io::Result<File> {
 }
 
 fn refused(path: &Path, why: &str) -> io::Error {
-    io::Error::other(format!("{} {why}", path.display()))
+    io::Error::other(format!("{} {why}", shown(path)))
+}
+
+fn shown(path: &Path) -> String {
+    inert::line(&path.to_string_lossy()).into_owned()
 }
 
 #[cfg(test)]

@@ -155,7 +155,10 @@ fn state_folder(global: &Global) -> Result<PathBuf, Problem> {
         None => Ok(folder),
         Some(danger) => Err(Problem::new(
             ProblemKind::Config,
-            format!("the state folder {} {danger}", folder.display()),
+            format!(
+                "the state folder {} {danger}",
+                inert::cut(&folder.to_string_lossy(), 400)
+            ),
             format!(
                 "{}, or name another folder with --state-dir",
                 danger.remedy(&folder)

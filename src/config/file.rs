@@ -4,6 +4,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
 use std::ops::Range;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use toml::Spanned;
@@ -40,10 +41,13 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, ConfigError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(&error)),
     };
-    if file.metadata().is_ok_and(|about| about.is_dir()) {
+    let about = file.metadata().map_err(|error| failed(&error))?;
+    if about.is_dir() {
         return Err(is_a_folder(path));
     }
-    if let Some(danger) = file.metadata().ok().as_ref().and_then(Danger::of) {
+    // A device such as /dev/null keeps nothing that is written to it.
+    let kept = !about.file_type().is_char_device();
+    if let Some(danger) = Danger::of(&about).filter(|_| kept) {
         return Err(ConfigError::of_file(
             path,
             format!("the config file {danger}, and it can name programs to run"),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const LAYERS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("clock", &["domain"]),
-    ("private", &[]),
+    ("private", &["domain"]),
     ("config", &["domain", "clock", "private"]),
     ("ledger", &["domain", "clock", "private"]),
     ("net", &["domain", "clock", "ledger"]),

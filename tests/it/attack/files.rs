@@ -163,6 +163,7 @@ fn a_config_file_that_others_can_write_is_refused_since_it_can_name_programs() {
         );
     }
     assert!(!place.path().join("ran").exists());
+    assert_eq!(place.run(&["--config", "/dev/null", "log"]).code, 0);
     // What umask 002 makes, where each user has a group of his own.
     set_mode(&config, 0o664);
     let own_group = fs::metadata(&config).unwrap().gid() == fs::metadata(&config).unwrap().uid();

@@ -1,4 +1,4 @@
-//! A system that gives the process less than it needs.
+//! What surrounds the process: a system that gives it less than it needs, and other processes of its user.
 
 use std::process::Command;
 
@@ -78,4 +78,31 @@ fn as_many_open_files_as_it_asks_for_are_enough() {
     }
     terminal.send("q");
     assert_eq!((terminal.ended(), terminal.kept()), (0, Vec::new()));
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn no_other_process_of_the_user_may_look_into_its_memory() {
+    use std::io::{BufRead as _, BufReader};
+    use std::os::unix::fs::MetadataExt as _;
+    use std::os::unix::process::CommandExt as _;
+    let place = Place::new();
+    let mut command = place.command(&["sandbox", "serve"]);
+    if rustix::process::geteuid().is_root() {
+        command.uid(12_345);
+    }
+    let mut child = command
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut url = String::new();
+    BufReader::new(child.stdout.take().unwrap())
+        .read_line(&mut url)
+        .unwrap();
+    // Where the user may look, this is the user's.
+    let memory = std::fs::metadata(format!("/proc/{}/mem", child.id()));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(url.starts_with("http://127.0.0.1:"), "{url}");
+    assert_eq!(memory.unwrap().uid(), 0);
 }
