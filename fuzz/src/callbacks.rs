@@ -1,5 +1,6 @@
 //! Callbacks through the functions that verify and read them, of every provider.
 
+use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::LazyLock;
 
@@ -140,5 +141,8 @@ fn back_mode(secret: &str, notice: &Map<String, Value>) -> Option<String> {
     let pairs = names.map(|name| Some(format!("{name}={}", notice.get(name)?.as_str()?)));
     let pairs: Vec<String> = pairs.into_iter().collect::<Option<_>>()?;
     let hash = Sha256::digest(pairs.join(secret));
-    Some(hash.iter().map(|byte| format!("{byte:02X}")).collect())
+    Some(hash.iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02X}");
+        hex
+    }))
 }

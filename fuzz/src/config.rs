@@ -114,16 +114,14 @@ fn entry(profile: &str) -> Entry {
 fn edited(path: &Path, text: &str, edit: &Edit) -> Option<(String, Config)> {
     let after = edit.of(text).ok()?;
     fs::write(path, &after).expect("a file can be written");
-    match current(path, &SPECS) {
-        Ok(config) => Some((after, config)),
+    let config = current(path, &SPECS).ok();
+    if config.is_none() {
         // What is checked is the whole: two may have one name now.
-        Err(_) => {
-            after
-                .parse::<toml_edit::DocumentMut>()
-                .expect("an edit leaves TOML");
-            None
-        }
+        after
+            .parse::<toml_edit::DocumentMut>()
+            .expect("an edit leaves TOML");
     }
+    Some((after, config?))
 }
 
 /// Where things stand in the file is no part of what it says.

@@ -584,7 +584,10 @@ fn listening(input: &mut Input<'_>) -> Listening {
 }
 
 fn gauge(input: &mut Input<'_>) -> BudgetGauge {
-    let seconds = |byte: u8| (byte % 3 == 0).then(|| Duration::from_secs(byte.into()));
+    let seconds = |byte: u8| {
+        byte.is_multiple_of(3)
+            .then(|| Duration::from_secs(byte.into()))
+    };
     BudgetGauge {
         counts: input.choose(&[Counts::All, Counts::Reads, Counts::Writes]),
         used: input.byte().into(),

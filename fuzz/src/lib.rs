@@ -14,8 +14,11 @@ mod retry_after;
 
 use tilldeck::domain::{WallTime, inert};
 
-/// Every target by its name, which is that of its corpus.
-pub const ALL: [(&str, fn(&[u8])); 10] = [
+/// A target's name, which is that of its corpus, and what it does with an input.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// Every target.
+pub const ALL: [Target; 10] = [
     ("amounts", amounts::run),
     ("callbacks", callbacks::run),
     ("config", config::run),

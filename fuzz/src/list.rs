@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::sync::LazyLock;
 
-use tilldeck::cli::list::{List, Order, Overview, Source};
+use tilldeck::cli::{List, Order, Overview, Source};
 use tilldeck::domain::{Problem, ProblemKind};
 use tokio::runtime::{Builder, Runtime};
 
@@ -28,13 +28,13 @@ pub fn run(data: &[u8]) {
         }
     };
     let mut orders: Vec<Order> = Vec::new();
-    let (mut rows, mut last) = (0, 0);
+    let (mut rows, mut line) = (0, 0);
     let columns = list.extra_columns().len();
     for row in list.rows() {
         let row = row.expect("what was read once is read again");
         rows += 1;
-        assert!(row.line > last, "line {} after line {last}", row.line);
-        last = row.line;
+        assert!(row.line > line, "line {} after line {line}", row.line);
+        line = row.line;
         assert_eq!(row.extra_columns.len(), columns);
         match row.order {
             Ok(order) => {
@@ -47,7 +47,7 @@ pub fn run(data: &[u8]) {
     }
     assert_eq!(rows, overview.rows);
     for duplicate in overview.duplicates.values() {
-        assert!(duplicate.first < duplicate.next && duplicate.next <= last);
+        assert!(duplicate.first < duplicate.next && duplicate.next <= line);
     }
     if orders.is_empty() {
         return;

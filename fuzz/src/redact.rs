@@ -83,11 +83,21 @@ pub fn run(data: &[u8]) {
     LazyLock::force(&LEARNT);
     let mut input = Input(data);
     let secret = input.choose(&SECRETS);
-    let layers = [input.choose(&AROUND), input.choose(&AROUND)];
+    let mut layers = [input.choose(&AROUND), input.choose(&AROUND)];
+    if packs(layers[1]) {
+        // Base64 and hex are of the value itself, and what is around them escapes.
+        let outer = if packs(layers[0]) {
+            Around::Nothing
+        } else {
+            layers[0]
+        };
+        layers = [layers[1], outer];
+    }
     let _ = input.line();
     let (before, behind) = (input.text(), input.text());
     // One writer escapes for one reader: percent escapes and JSON's do not stand in one text by turns.
     let family: &[usize] = input.choose(&[&[0, 1, 2][..], &[0, 3, 4, 8], &[0, 5, 6, 7]]);
+    let family = if packs(layers[0]) { &[0] } else { family };
     let mut text = String::new();
     for c in secret.chars() {
         let way = usize::from(input.byte().wrapping_sub(b'0')) % family.len();
@@ -144,6 +154,10 @@ fn write(c: char, way: Written, out: &mut String) {
             c => write!(out, "{c}"),
         },
     };
+}
+
+fn packs(layer: Around) -> bool {
+    matches!(layer, Around::Base64 | Around::UrlBase64 | Around::Hex)
 }
 
 fn around(text: &str, layer: Around) -> String {
@@ -229,15 +243,12 @@ fn unescaped(text: &str) -> String {
                 _ => return None,
             })
         });
-        match escape {
-            Some((unit, length)) => {
-                units.push(unit);
-                rest = &rest[length..];
-            }
-            None => {
-                units.extend_from_slice(c.encode_utf16(&mut [0; 2]));
-                rest = &rest[c.len_utf8()..];
-            }
+        if let Some((unit, length)) = escape {
+            units.push(unit);
+            rest = &rest[length..];
+        } else {
+            units.extend_from_slice(c.encode_utf16(&mut [0; 2]));
+            rest = &rest[c.len_utf8()..];
         }
     }
     String::from_utf16_lossy(&units)
@@ -272,15 +283,12 @@ fn entities(text: &str) -> String {
             };
             number.and_then(char::from_u32)
         });
-        match (found, end) {
-            (Some(c), Some(end)) => {
-                out.push(c);
-                rest = &rest[end + 1..];
-            }
-            _ => {
-                out.push('&');
-                rest = &rest[1..];
-            }
+        if let (Some(c), Some(end)) = (found, end) {
+            out.push(c);
+            rest = &rest[end + 1..];
+        } else {
+            out.push('&');
+            rest = &rest[1..];
         }
     }
     out + rest

@@ -12,8 +12,8 @@ pub fn run(data: &[u8]) {
     let mut input = Input(data);
     let status = input.choose(&[429, 503, 502, 504, 500, 200]);
     let _ = input.line();
-    let (asked, date) = (input.text(), input.text());
-    let headers = [("retry-after", asked.clone()), ("date", date)];
+    let (asked, told) = (input.text(), input.text());
+    let headers = [("retry-after", asked.clone()), ("date", told)];
     for at in [NOW, WallTime(0), WallTime(i64::MAX), WallTime(i64::MIN)] {
         let reply = Reply {
             status,

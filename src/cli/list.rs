@@ -9,7 +9,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 
-pub use super::args::Source;
+use super::args::Source;
 use super::prompt::interrupted;
 use super::report::{COLUMNS, counted};
 use crate::domain::{Amount, Currency, Expected, PaymentId, Problem, ProblemKind, inert};
@@ -76,6 +76,7 @@ pub struct Duplicate {
 
 impl Duplicate {
     /// Why none of its rows can be taken.
+    #[must_use]
     pub fn conflict(&self) -> String {
         format!(
             "lines {} and {} have the same payment id but different amounts; keep one of them",
@@ -202,6 +203,7 @@ impl List {
     }
 
     /// Whether it may say what is expected.
+    #[must_use]
     pub fn has_sums(&self) -> bool {
         match &self.format {
             Format::Ids => false,
@@ -210,6 +212,7 @@ impl List {
     }
 
     /// Its rows from the beginning.
+    #[must_use]
     pub fn rows(&self) -> Rows<'_> {
         let lines = match &self.format {
             Format::Ids => Lines::Ids {

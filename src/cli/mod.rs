@@ -13,7 +13,7 @@ mod export;
 pub mod fault;
 mod limits;
 mod link;
-pub mod list;
+mod list;
 mod listen;
 mod log;
 mod manage;
@@ -36,6 +36,9 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 use tokio::runtime::Builder;
+
+pub use args::Source;
+pub use list::{List, Order, Overview};
 
 use args::{AccountCommand, Arguments, Command, Global, SandboxCommand, Trigger};
 use output::{Color, Out, OutputError, Tone};

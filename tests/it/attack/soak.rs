@@ -53,7 +53,7 @@ impl Window {
         while self
             .instants
             .front()
-            .is_some_and(|first| at - *first >= PERIOD)
+            .is_some_and(|first| at.saturating_sub(*first) >= PERIOD)
         {
             self.instants.pop_front();
         }
@@ -232,7 +232,7 @@ impl Peer {
         let counted = &mut self.seen().counted[provider];
         let before = counted.left_alone.max(now);
         counted.left_alone = before.max(now + time);
-        counted.left_alone_in_all += counted.left_alone - before;
+        counted.left_alone_in_all += counted.left_alone.saturating_sub(before);
     }
 
     async fn token(&self) -> Outcome {
@@ -444,11 +444,12 @@ impl Soak {
         self.settle().await;
         let now = self.clock.now().mono;
         self.look_at_token();
-        let seen = self.peer.seen.lock().unwrap();
-        let told = self.program.waiting.values().chain(seen.due.values());
+        let due = self.peer.seen.lock().unwrap().due.clone();
+        let told = self.program.waiting.values().chain(due.values());
         let next = told.filter(|at| **at > now).min();
-        let step = next.map_or(STEP_MAX, |next| *next - now).min(STEP_MAX);
-        drop(seen);
+        let step = next
+            .map_or(STEP_MAX, |next| next.saturating_sub(now))
+            .min(STEP_MAX);
         self.hand.advance(step);
         tokio::time::advance(step).await;
     }
@@ -553,7 +554,7 @@ async fn day() {
     let most = most.map(|window| window.most).max().unwrap();
     // In hundredths of a per cent.
     let used = seen.counted.iter().map(|counted| {
-        let open = DAY - counted.left_alone_in_all;
+        let open = DAY.saturating_sub(counted.left_alone_in_all);
         let due = u64::from(LIMIT) * open.as_secs() / PERIOD.as_secs();
         counted.arrived * 10_000 / due
     });
