@@ -52,6 +52,7 @@ impl Addressee for All {
             kind: "payment changed".into(),
             subject: PaymentId::new(id).ok().map(Subject::Payment),
             proof: "a signature",
+            proved: true,
             same: Same::Message(body.to_vec()),
             asks: self.asks,
             answer: Answer::Plain,

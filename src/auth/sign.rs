@@ -1,6 +1,7 @@
 //! Signatures over final bytes: HMAC in hex, and JWTs signed with HS256 (RFC 7515, RFC 7519).
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -63,6 +64,9 @@ pub enum JwtError {
     /// Its own time is over.
     #[error("it expired at {}", .0.rfc3339())]
     Expired(WallTime),
+    /// Its own time has not begun.
+    #[error("it is not valid before {}; compare the clocks", .0.rfc3339())]
+    NotYet(WallTime),
 }
 
 /// A JWT over `payload`, signed with HS256 under the secret's own bytes. Whoever has it can use it.
@@ -77,7 +81,11 @@ pub fn jwt_hs256(secret: &Secret, payload: &Value) -> String {
     jwt
 }
 
-/// The payload of a JWT whose HS256 signature is right and whose `exp`, where it has one, is still ahead.
+/// So far may the signer's clock be ahead of this machine's (RFC 7519, 4.1.5 allows "a few minutes").
+const NOT_BEFORE_LEEWAY: Duration = Duration::from_mins(1);
+
+/// The payload of a JWT whose HS256 signature is right, whose `exp`, where it has one, is still ahead, and whose `nbf`,
+/// where it has one, is not, but for a minute in which clocks may differ.
 ///
 /// The signature is checked over the text as it came, in constant time, before any of the payload is read.
 ///
@@ -116,6 +124,13 @@ pub fn verify_jwt_hs256(secret: &Secret, token: &str, now: WallTime) -> Result<V
             .ok_or(JwtError::Malformed("its exp is no number of seconds"))?;
         if now >= expires {
             return Err(JwtError::Expired(expires));
+        }
+    }
+    if !payload["nbf"].is_null() {
+        let begins = seconds(&payload["nbf"])
+            .ok_or(JwtError::Malformed("its nbf is no number of seconds"))?;
+        if now.plus(NOT_BEFORE_LEEWAY) < begins {
+            return Err(JwtError::NotYet(begins));
         }
     }
     Ok(payload)
@@ -261,6 +276,19 @@ mod tests {
         }
         let fraction = with_header(JWT_HEADER, r#"{"exp":1001.75}"#);
         assert!(verified(&fraction).is_ok());
+    }
+
+    #[test]
+    fn a_jwt_whose_time_has_not_begun_is_refused() {
+        let from = |nbf: Value| verified(&jwt_hs256(&Secret::new("SECRET"), &json!({"nbf": nbf})));
+        for begun in [json!(0), json!(1000), json!(1060)] {
+            assert!(from(begun).is_ok(), "clocks may differ by a minute");
+        }
+        let at = WallTime(1_061_000);
+        assert_eq!(from(json!(1061)), Err(JwtError::NotYet(at)));
+        for odd in [json!("1000"), json!(true), json!([])] {
+            assert!(matches!(from(odd), Err(JwtError::Malformed(_))));
+        }
     }
 
     /// Published by Kanga for its TEST call.

@@ -55,6 +55,8 @@ pub struct Told {
     pub subject: Option<Subject>,
     /// By what it is known to be genuine, in a few words: "the key", "a signature", "nothing: it is a hint".
     pub proof: &'static str,
+    /// Whether that proves anything. What does not, anybody may have made up.
+    pub proved: bool,
     /// What is the same for two deliveries of one message, or of one subject.
     pub same: Same,
     /// Whether the provider is asked what is so: the payment's state, the player's inventory.

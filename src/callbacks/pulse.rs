@@ -100,11 +100,13 @@ impl Heart {
     /// Who answers that nothing can be kept is of no more use than who does not answer.
     async fn can_keep(&self, patience: Duration) -> Result<(), String> {
         let asked = async {
-            if let Status::Degraded { .. } = self.ledger.status().await {
-                // Nothing else may be written for long, and this would be said although it is over.
+            let status = self.ledger.status().await;
+            if let Status::Degraded { .. } = status {
+                // Nothing else may be written for long, and this would be said although it is over. It is over once
+                // nothing has failed from one call to the next: else both would be said by turns.
                 self.ledger.try_again().await;
             }
-            self.ledger.status().await
+            status
         };
         match tokio::time::timeout(patience, asked).await {
             Ok(Status::Degraded { why }) => Err(format!("callbacks cannot be kept: {why}")),

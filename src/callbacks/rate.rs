@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use axum::http::HeaderMap;
+use axum::http::{Extensions, HeaderMap};
 
-use crate::http_server::{Peer, Request};
+use crate::http_server::Peer;
 
 /// More addresses than these are not told apart: those with the most left are forgotten, which does them no harm.
 const ADDRESSES: usize = 4_096;
@@ -105,15 +105,15 @@ fn network(from: IpAddr) -> IpAddr {
 /// Who sent a request, and whether that one is limited. A proxy on this machine says who called it in the last entry of
 /// `X-Forwarded-For`; what comes before is whatever its caller wrote. A program on this machine that writes one itself
 /// limits itself.
-pub(super) fn sender(request: &Request) -> (IpAddr, bool) {
-    let peer = request.extensions().get::<Peer>();
+pub(super) fn sender(headers: &HeaderMap, extensions: &Extensions) -> (IpAddr, bool) {
+    let peer = extensions.get::<Peer>();
     let peer = peer.map_or(Ipv4Addr::LOCALHOST.into(), |peer| {
         peer.0.ip().to_canonical()
     });
     if !peer.is_loopback() {
         return (peer, true);
     }
-    match forwarded_for(request.headers()) {
+    match forwarded_for(headers) {
         Some(from) => (from, true),
         None => (peer, false),
     }

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
@@ -21,7 +22,9 @@ use super::seal::Sealer;
 use super::{Addressee, Addressees, Answer, Inbound, RELAY_HOLD, Raw, Refusal, Same, Told};
 use crate::clock::Clock;
 use crate::domain::{Delivery, Duty, Listening, Problem, ProblemKind, Verdict, inert};
-use crate::http_server::{self, Hosts, Outcome, Request, Response, Server, respond, text};
+use crate::http_server::{
+    self, Admission, Hosts, Outcome, Request, Response, Server, respond, text,
+};
 use crate::ledger::{Identity, Ledger, NewDelivery, NewErrand};
 use crate::net::redact;
 
@@ -60,6 +63,8 @@ impl Default for Limits {
         Self {
             server: http_server::Limits {
                 body: 1 << 20,
+                bodies: 16 << 20,
+                room_time: Duration::from_secs(2),
                 head: 32 * 1024,
                 connections: 512,
                 silence: Duration::from_secs(75),
@@ -67,6 +72,7 @@ impl Default for Limits {
                 body_time: Duration::from_secs(20),
                 // A proxy or tunnel hands on the host that it was called by.
                 hosts: Hosts::Any,
+                half_close: true,
             },
             rate: Rate {
                 per_second: 200,
@@ -132,8 +138,9 @@ impl Receiver {
             heart: Arc::new(heart),
         });
         let server = {
-            let shared = shared.clone();
-            Server::start(listener, limits.server, move |request| {
+            let (admitting, shared) = (shared.clone(), shared.clone());
+            let admit = move |head: &Parts| admitting.admit(head);
+            Server::start_admitting(listener, limits.server, admit, move |request| {
                 let shared = shared.clone();
                 async move { Outcome::Answer(shared.answer(request).await) }
             })?
@@ -175,30 +182,34 @@ impl Receiver {
 }
 
 impl Shared {
-    async fn answer(self: &Arc<Self>, request: Request) -> Response {
-        let path = request.uri().path();
-        let (from, limited) = sender(&request);
+    /// Only for an account that there is, a body is read, and of that no more than its provider's are.
+    fn admit(&self, head: &Parts) -> Admission {
+        let (from, limited) = sender(&head.headers, &head.extensions);
         if limited {
             let now = self.setup.clock.now().mono;
             let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
             if let Err(wait) = rates.take(from, now) {
                 let words = "Too many callbacks from this address.\n";
-                return later(StatusCode::TOO_MANY_REQUESTS, words, wait);
+                return Admission::Refuse(later(StatusCode::TOO_MANY_REQUESTS, words, wait));
             }
         }
+        let addressee = account(head.uri.path()).and_then(|name| self.setup.addressees.find(name));
+        addressee.map_or(Admission::Discard, |addressee| {
+            Admission::Read(addressee.body_max())
+        })
+    }
+
+    async fn answer(self: &Arc<Self>, request: Request) -> Response {
+        let path = request.uri().path();
         if path == HEARTBEAT {
             return self.heart.feel(&request);
         }
-        let Some(name) = path.strip_prefix(CALLBACKS).filter(|name| is_name(name)) else {
+        let Some(name) = account(path) else {
             return text(StatusCode::NOT_FOUND, "There is nothing here.\n");
         };
+        let (from, _) = sender(request.headers(), request.extensions());
         let name = name.to_owned();
         let addressee = self.setup.addressees.find(&name);
-        let fits = |addressee: &Arc<dyn Addressee>| request.body().len() <= addressee.body_max();
-        if !addressee.as_ref().is_none_or(fits) {
-            let words = "No callback of this account's provider is so long.\n";
-            return text(StatusCode::PAYLOAD_TOO_LARGE, words);
-        }
         let kib = u32::try_from((size(&request) / 1024 + 1).min(IN_HAND_KIB)).unwrap_or(u32::MAX);
         let room = self.room.clone().acquire_many_owned(kib);
         let Ok(room) = tokio::time::timeout(JUDGING, room).await else {
@@ -333,6 +344,7 @@ impl Shared {
             allowed: None,
             kind: told.kind,
             subject: told.subject,
+            proved: told.proved,
             identity: Some(identity),
             errands,
         };
@@ -374,6 +386,7 @@ impl Shared {
             why: shown(&judged.why, WHY_MAX),
             kind: shown(&judged.kind, KIND_MAX),
             subject: judged.subject,
+            proved: judged.proved,
             identity: judged.identity,
             status: judged.status,
             bytes: u64::try_from(inbound.request.body().len()).unwrap_or(u64::MAX),
@@ -440,6 +453,7 @@ struct Judged {
     allowed: Option<&'static str>,
     kind: String,
     subject: Option<crate::domain::Subject>,
+    proved: bool,
     identity: Option<Identity>,
     errands: Vec<NewErrand>,
 }
@@ -454,6 +468,7 @@ impl Judged {
             allowed: None,
             kind: String::new(),
             subject: None,
+            proved: false,
             identity: None,
             errands: Vec::new(),
         }
@@ -467,6 +482,11 @@ fn size(request: &Request) -> usize {
         .map(|(name, value)| name.as_str().len() + value.len())
         .sum();
     request.body().len() + head
+}
+
+/// The account that a path names.
+fn account(path: &str) -> Option<&str> {
+    path.strip_prefix(CALLBACKS).filter(|name| is_name(name))
 }
 
 /// Whether it is one plain segment of a path. Nothing is decoded: an account's name needs no escapes.

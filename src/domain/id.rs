@@ -42,6 +42,11 @@ pub enum IdError {
         /// What is accepted, as a clause.
         accepted: &'static str,
     },
+    /// `.` or `..`.
+    #[error(
+        "the account name is `{0}`, which a URL resolves as a folder, so no callback could reach it; choose another"
+    )]
+    Dots(String),
 }
 
 fn check(
@@ -82,7 +87,7 @@ impl AccountId {
     /// Checks and keeps a name.
     ///
     /// # Errors
-    /// If it is empty, longer than [`ACCOUNT_ID_MAX`], or has another character.
+    /// If it is empty, longer than [`ACCOUNT_ID_MAX`], has another character, or is `.` or `..`.
     pub fn new(text: impl Into<String>) -> Result<Self, IdError> {
         let text = text.into();
         check(
@@ -92,6 +97,9 @@ impl AccountId {
             "letters, digits, `-`, `_` and `.` are accepted",
             |c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'),
         )?;
+        if matches!(text.as_str(), "." | "..") {
+            return Err(IdError::Dots(text));
+        }
         Ok(Self(text))
     }
 
@@ -201,5 +209,10 @@ mod tests {
             AccountId::new("my shop").unwrap_err().to_string(),
             "the account name has U+0020 at position 3; letters, digits, `-`, `_` and `.` are accepted"
         );
+        for dots in [".", ".."] {
+            let why = AccountId::new(dots).unwrap_err().to_string();
+            assert!(why.contains(&format!("`{dots}`")), "{why}");
+        }
+        assert!(AccountId::new("...").is_ok());
     }
 }

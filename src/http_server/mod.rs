@@ -1,6 +1,7 @@
 //! A small HTTP/1.1 server, and the one-shot request that delivers simulated callbacks. Knows nothing of what is
 //! served; calls no other machine.
 
+mod body;
 mod line;
 mod outgoing;
 mod places;
@@ -9,20 +10,21 @@ use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
-use bytes::{Bytes, BytesMut};
-use hyper::body::{Body as _, Incoming};
+use bytes::Bytes;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use body::Bodies;
 use line::{Phase, Wire};
 use places::{Place, Places};
 
@@ -56,6 +58,11 @@ pub enum Hosts {
 pub struct Limits {
     /// The largest body in bytes; more is answered 413.
     pub body: usize,
+    /// How many bytes of bodies are held at once, of all connections together; the first [`SMALL_BODY`] of each do not
+    /// count.
+    pub bodies: usize,
+    /// How long a body waits for that room; then it is answered 503.
+    pub room_time: Duration,
     /// The largest head in bytes, at least 8 KiB; more is answered 431.
     pub head: usize,
     /// How many connections are open at once. Where there is one more, that one is closed which has been without a
@@ -69,25 +76,41 @@ pub struct Limits {
     pub body_time: Duration,
     /// Which `Host` is accepted.
     pub hosts: Hosts,
+    /// Whether a client that has said all it has to say, and ends its half of the connection, is still answered. Only for
+    /// a handler that comes to an end by itself: one that has hung up is not told from it.
+    pub half_close: bool,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Self {
             body: 1 << 20,
+            bodies: 64 << 20,
+            room_time: Duration::from_secs(2),
             head: 64 * 1024,
             connections: 128,
             silence: Duration::from_mins(1),
             head_time: Duration::from_secs(20),
             body_time: Duration::from_mins(1),
             hosts: Hosts::Loopback,
+            half_close: false,
         }
     }
 }
 
-/// Of a body that is refused, so much is read and thrown away: a client that is still sending would otherwise see a
-/// reset instead of the answer.
-const THROWN_AWAY: usize = 16 << 20;
+/// A body that is no longer always fits, however many large ones come.
+pub const SMALL_BODY: usize = 16 * 1024;
+
+/// What becomes of a request's body, as its head tells.
+#[derive(Debug)]
+pub enum Admission {
+    /// It is read, up to so many bytes and no more than [`Limits::body`]; a longer one is answered 413.
+    Read(usize),
+    /// It is thrown away as it comes, and the handler finds none.
+    Discard,
+    /// It is thrown away, and this is the answer.
+    Refuse(Response),
+}
 
 /// The other end of the connection that a request came on; among the request's extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,12 +135,35 @@ impl Server {
         H: Fn(Request) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Outcome> + Send + 'static,
     {
+        let admit = |_: &Parts| Admission::Read(usize::MAX);
+        Self::start_admitting(listener, limits, admit, handler)
+    }
+
+    /// The same, where `admit` decides by a request's head whether its body is read.
+    ///
+    /// # Errors
+    /// If the listener does not know its own address.
+    pub fn start_admitting<A, H, F>(
+        listener: TcpListener,
+        limits: Limits,
+        admit: A,
+        handler: H,
+    ) -> io::Result<Self>
+    where
+        A: Fn(&Parts) -> Admission + Clone + Send + Sync + 'static,
+        H: Fn(Request) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Outcome> + Send + 'static,
+    {
         let address = listener.local_addr()?;
         let (stop, abandon) = (CancellationToken::new(), CancellationToken::new());
         let tasks = TaskTracker::new();
         let accepting = Accepting {
             limits,
-            handler,
+            service: Service {
+                admit,
+                handler,
+                bodies: Bodies::new(limits),
+            },
             stop: stop.clone(),
             abandon: abandon.clone(),
             tasks: tasks.clone(),
@@ -158,16 +204,25 @@ impl Drop for Server {
     }
 }
 
-struct Accepting<H> {
+struct Accepting<S> {
     limits: Limits,
-    handler: H,
+    service: S,
     stop: CancellationToken,
     abandon: CancellationToken,
     tasks: TaskTracker,
 }
 
-impl<H, F> Accepting<H>
+/// What all connections share.
+#[derive(Clone)]
+struct Service<A, H> {
+    admit: A,
+    handler: H,
+    bodies: Bodies,
+}
+
+impl<A, H, F> Accepting<Service<A, H>>
 where
+    A: Fn(&Parts) -> Admission + Clone + Send + Sync + 'static,
     H: Fn(Request) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Outcome> + Send + 'static,
 {
@@ -189,7 +244,7 @@ where
                 peer,
                 place,
                 self.limits,
-                self.handler.clone(),
+                self.service.clone(),
                 self.stop.clone(),
                 self.abandon.clone(),
             ));
@@ -213,28 +268,29 @@ async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, SocketAd
 }
 
 /// One connection from its first byte to its end.
-async fn serve<H, F>(
+async fn serve<A, H, F>(
     tcp: TcpStream,
     peer: SocketAddr,
     place: Place,
     limits: Limits,
-    handler: H,
+    service: Service<A, H>,
     stop: CancellationToken,
     abandon: CancellationToken,
 ) where
+    A: Fn(&Parts) -> Admission + Clone + Send + Sync + 'static,
     H: Fn(Request) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Outcome> + Send + 'static,
 {
     let line = place.line();
     let answer = |request: axum::http::Request<Incoming>| {
-        let (handler, line, place) = (handler.clone(), line.clone(), &place);
+        let (service, line, place) = (service.clone(), line.clone(), &place);
         async move {
             line.enter(Phase::Body);
             let received = || {
                 line.enter(Phase::Answering);
                 place.renew();
             };
-            let outcome = receive(request, peer, limits, received, handler).await;
+            let outcome = receive(request, peer, limits, received, service).await;
             line.enter(Phase::Waiting);
             Ok::<_, Infallible>(match outcome {
                 Outcome::Answer(response) => response.map(Body::from),
@@ -251,6 +307,7 @@ async fn serve<H, F>(
     let connection = http1::Builder::new()
         .max_header_size(limits.head)
         .max_buf_size(limits.head.max(8 * 1024))
+        .half_close(limits.half_close)
         .serve_connection(io, service);
     let mut connection = std::pin::pin!(connection);
     let mut late = std::pin::pin!(line.late(limits));
@@ -285,14 +342,15 @@ async fn serve<H, F>(
     }
 }
 
-async fn receive<H, F>(
+async fn receive<A, H, F>(
     request: axum::http::Request<Incoming>,
     peer: SocketAddr,
     limits: Limits,
     received: impl FnOnce(),
-    handler: H,
+    service: Service<A, H>,
 ) -> Outcome
 where
+    A: Fn(&Parts) -> Admission,
     H: Fn(Request) -> F,
     F: Future<Output = Outcome>,
 {
@@ -305,12 +363,30 @@ where
     // of the body for another request, so none may follow (RFC 9112, section 6.3).
     let last = head.headers.contains_key(header::TRANSFER_ENCODING);
     let expected = head.headers.contains_key(header::EXPECT);
-    let whole = whole(body, limits.body, expected);
-    let refusal = match tokio::time::timeout(limits.body_time, whole).await {
+    head.extensions.insert(Peer(peer));
+    let mut room = service.bodies.room();
+    let admission = (service.admit)(&head);
+    let read = async {
+        match &admission {
+            Admission::Read(most) => {
+                body::whole(body, limits.body.min(*most), expected, &mut room).await
+            }
+            Admission::Discard | Admission::Refuse(_) => {
+                let thrown_away = body::throw_away(body, expected).await;
+                thrown_away.map(|()| Bytes::new())
+            }
+        }
+    };
+    let refusal = match tokio::time::timeout(limits.body_time, read).await {
         Ok(Ok(bytes)) => {
             received();
-            head.extensions.insert(Peer(peer));
-            return match handler(Request::from_parts(head, bytes)).await {
+            let outcome = match admission {
+                Admission::Refuse(answer) => Outcome::Answer(answer),
+                Admission::Read(_) | Admission::Discard => {
+                    (service.handler)(Request::from_parts(head, bytes)).await
+                }
+            };
+            return match outcome {
                 Outcome::Answer(response) if last => Outcome::Answer(closing(response)),
                 outcome => outcome,
             };
@@ -326,34 +402,6 @@ fn closing(mut response: Response) -> Response {
     let close = header::HeaderValue::from_static("close");
     response.headers_mut().insert(header::CONNECTION, close);
     response
-}
-
-async fn whole(mut body: Incoming, limit: usize, expected: bool) -> Result<Bytes, StatusCode> {
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    let mut too_large = announced > limit;
-    if too_large && expected {
-        // It has not begun to send, and will not.
-        return Err(StatusCode::PAYLOAD_TOO_LARGE);
-    }
-    let mut bytes = BytesMut::new();
-    let mut seen = 0;
-    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
-        let frame = frame.map_err(|_| StatusCode::BAD_REQUEST)?;
-        let Ok(data) = frame.into_data() else {
-            continue;
-        };
-        seen += data.len();
-        too_large |= seen > limit;
-        if !too_large {
-            bytes.extend_from_slice(&data);
-        } else if seen > THROWN_AWAY {
-            break;
-        }
-    }
-    if too_large {
-        return Err(StatusCode::PAYLOAD_TOO_LARGE);
-    }
-    Ok(bytes.freeze())
 }
 
 fn names_loopback(headers: &HeaderMap, uri: &Uri) -> bool {

@@ -294,3 +294,89 @@ async fn idle_and_slow_connections_keep_nobody_out() {
     stuck.pop();
     assert!(fifth.read(&mut answer).await.unwrap() > 0);
 }
+
+#[tokio::test]
+async fn large_bodies_share_their_room_and_small_ones_always_fit() {
+    let server = server(Limits {
+        bodies: 64 * 1024,
+        room_time: Duration::from_millis(50),
+        ..Limits::default()
+    })
+    .await;
+    let post = |length: usize, sent: usize| {
+        format!(
+            "POST /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{}",
+            "x".repeat(sent)
+        )
+    };
+    assert!(
+        said(&server, &post(70_000, 70_000))
+            .await
+            .starts_with("HTTP/1.1 200")
+    );
+    // Half of it comes, and takes most of the room.
+    let mut half = TcpStream::connect(server.address()).await.unwrap();
+    half.write_all(post(100_000, 60_000).as_bytes())
+        .await
+        .unwrap();
+    let refused = async || {
+        let answer = said(&server, &post(70_000, 70_000)).await;
+        answer.starts_with("HTTP/1.1 503")
+    };
+    // As soon as it was read.
+    for _ in 0..200 {
+        if refused().await {
+            break;
+        }
+    }
+    assert!(refused().await);
+    assert!(
+        said(&server, &post(16_000, 16_000))
+            .await
+            .starts_with("HTTP/1.1 200")
+    );
+    drop(half);
+    for _ in 0..200 {
+        if !refused().await {
+            return;
+        }
+    }
+    panic!("the room is not given back");
+}
+
+#[tokio::test]
+async fn a_body_is_read_only_where_the_head_is_admitted() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let admit = |head: &Parts| match head.uri.path() {
+        "/four" => Admission::Read(4),
+        "/refused" => Admission::Refuse(text(StatusCode::GONE, "")),
+        _ => Admission::Discard,
+    };
+    let server = Server::start_admitting(listener, Limits::default(), admit, |request: Request| {
+        let words = format!("{} bytes", request.body().len());
+        async move { Outcome::Answer(text(StatusCode::OK, &words)) }
+    })
+    .unwrap();
+    for (path, length, status, words) in [
+        ("/four", 4, 200, "4 bytes"),
+        ("/four", 5, 413, "not accepted"),
+        ("/refused", 500_000, 410, ""),
+        ("/other", 500_000, 200, "0 bytes"),
+    ] {
+        let head = format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n");
+        let length = format!("Content-Length: {length}\r\n");
+        let body = "x".repeat(length[16..].trim().parse().unwrap());
+        let answer = said(&server, &format!("{head}{length}\r\n{body}")).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{answer}"
+        );
+        assert!(answer.contains(words), "{answer}");
+        // One that asks first is not told to send what nobody reads.
+        if words != "4 bytes" {
+            let asks = format!("{head}{length}Expect: 100-continue\r\n\r\n");
+            let asks = said(&server, &asks).await;
+            assert!(asks.starts_with(&format!("HTTP/1.1 {status}")));
+        }
+    }
+}

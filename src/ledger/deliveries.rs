@@ -6,6 +6,7 @@ mod keep;
 mod prune;
 mod rows;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::domain::{Delivery, DeliveryId, Duty, ErrandId, Standing, Subject, Verdict, WallTime};
@@ -13,6 +14,7 @@ use crate::domain::{Delivery, DeliveryId, Duty, ErrandId, Standing, Subject, Ver
 use super::{Ledger, LedgerError};
 
 pub(super) use keep::Incoming;
+pub use prune::UNKNOWN_MAX;
 pub(super) use prune::{Carried, at_rest};
 
 /// A callback before it is kept.
@@ -38,6 +40,10 @@ pub struct NewDelivery {
     pub kind: String,
     /// As in [`Delivery`].
     pub subject: Option<Subject>,
+    /// Whether something proves that it is its provider's. What nothing proves, anybody may have made up: unless it is
+    /// about a payment that is watched, expected or was seen before, it has a small share of the room, in which the
+    /// newest push out the oldest, and its errands a queue of their own.
+    pub proved: bool,
     /// What makes it the same as another; only accepted ones have it.
     pub identity: Option<Identity>,
     /// The HTTP status that it is answered with once it is kept.
@@ -75,6 +81,20 @@ pub struct NewErrand {
     pub at: WallTime,
     /// It is already in hand until then: nobody else takes it before.
     pub taken_until: Option<WallTime>,
+}
+
+/// Which errands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrandQueue {
+    /// As in [`NewDelivery`].
+    pub realm: Arc<str>,
+    /// What is to be done.
+    pub duties: &'static [Duty],
+    /// Those that are proved or about a known payment, the longest due first; or the others, the newest first: among what
+    /// anybody may have made up, the newest is the likeliest to matter still. See [`NewDelivery::proved`].
+    pub known: bool,
+    /// Only this account's.
+    pub account: Option<String>,
 }
 
 /// What came of one try of an errand.

@@ -11,7 +11,7 @@ use rusqlite::{
 use crate::domain::{AccountId, Body, Exchange, ExchangeId, Outcome, WallTime};
 
 use super::writer::Store;
-use super::{Ledger, LedgerError};
+use super::{Ledger, LedgerError, age};
 
 /// More words than this in a filter are not looked for.
 const WORDS_MAX: usize = 8;
@@ -271,30 +271,53 @@ pub(super) fn malformed(
     rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error))
 }
 
-impl Store {
-    /// Drops what is too old or too much. If that fails, the next time does more.
-    pub(super) fn prune(&mut self) {
-        self.recorded = 0;
-        let now = self.clock.now().wall.0;
-        let age = i64::try_from(self.limits.age.as_millis()).unwrap_or(i64::MAX);
-        let count = i64::try_from(self.limits.count).unwrap_or(i64::MAX);
-        let bytes = i64::try_from(self.limits.bytes).unwrap_or(i64::MAX);
-        let _ = self.write(|conn| {
-            conn.execute(
-                "DELETE FROM exchanges WHERE at < ?1",
-                [now.saturating_sub(age)],
-            )?;
-            conn.execute(
-                "DELETE FROM exchanges WHERE id <= (SELECT id FROM exchanges ORDER BY id DESC LIMIT 1 OFFSET ?1)",
-                [count],
-            )?;
-            conn.execute(
-                "DELETE FROM exchanges WHERE id <= (
-                     SELECT max(id) FROM (SELECT id, sum(size) OVER (ORDER BY id DESC) AS held FROM exchanges)
-                     WHERE held > ?1)",
-                [bytes],
-            )?;
-            conn.execute_batch("PRAGMA incremental_vacuum(2000)")
-        });
-    }
+/// So many rows go in one step, more than are recorded until the next pruning. Between two steps, whoever else writes has
+/// its turn.
+const STEP: u32 = 1024;
+
+/// So many pages are given back to the disk in one step.
+const PAGES: usize = 256;
+
+/// Up to which exchange all go because there are too many or too much. Found without keeping anybody from writing, for
+/// all steps at once: whoever is recorded meanwhile is not among them.
+pub(super) fn too_many(store: &mut Store) -> i64 {
+    let count = i64::try_from(store.limits.count).unwrap_or(i64::MAX);
+    let bytes = i64::try_from(store.limits.bytes).unwrap_or(i64::MAX);
+    let last = store.read(|conn| {
+        conn.prepare_cached(
+            "SELECT max(
+                 coalesce((SELECT id FROM exchanges ORDER BY id DESC LIMIT 1 OFFSET ?1), 0),
+                 coalesce((SELECT max(id) FROM (
+                     SELECT id, sum(size) OVER (ORDER BY id DESC) AS held FROM exchanges) WHERE held > ?2), 0))",
+        )?
+        .query_row([count, bytes], |row| row.get(0))
+    });
+    last.unwrap_or(0)
+}
+
+/// Drops some of what is too old, and of those up to `last`; whether there may be more. If it fails, the next time does
+/// more.
+pub(super) fn prune(store: &mut Store, last: i64) -> bool {
+    let now = store.clock.now().wall;
+    let age = i64::try_from(store.limits.age.as_millis()).unwrap_or(i64::MAX);
+    let dropped = store.write(|conn| {
+        let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
+        let since = age::reference(&change, now)?.0.saturating_sub(age);
+        let old = change
+            .prepare_cached(
+                "DELETE FROM exchanges WHERE id IN (SELECT id FROM exchanges WHERE at < ?1 ORDER BY at LIMIT ?2)",
+            )?
+            .execute((since, STEP))?;
+        let many = change
+            .prepare_cached(
+                "DELETE FROM exchanges WHERE id IN (SELECT id FROM exchanges WHERE id <= ?1 ORDER BY id LIMIT ?2)",
+            )?
+            .execute((last, STEP))?;
+        change.commit()?;
+        conn.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+        let free: i64 = conn.pragma_query_value(None, "freelist_count", |row| row.get(0))?;
+        let whole = STEP as usize;
+        Ok(old == whole || many == whole || free > 0)
+    });
+    dropped.unwrap_or(false)
 }

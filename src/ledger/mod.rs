@@ -2,6 +2,7 @@
 //! A [`Ledger`] is a handle: one thread owns the file, and each call is a job for it. It knows no provider,
 //! no secret and no screen.
 
+mod age;
 mod behind;
 mod credentials;
 mod deliveries;
@@ -27,7 +28,8 @@ use crate::domain::time;
 use behind::Behind;
 use deliveries::Incoming;
 pub use deliveries::{
-    DeliveryQuery, FirstReply, Identity, NewDelivery, NewErrand, SealedParts, Tried,
+    DeliveryQuery, ErrandQueue, FirstReply, Identity, NewDelivery, NewErrand, SealedParts, Tried,
+    UNKNOWN_MAX,
 };
 pub use exchanges::LogQuery;
 pub use nonces::{AHEAD_MAX, KeyHash, LANE_LIMIT, Lane, Nonce, NonceRules};
@@ -37,10 +39,12 @@ use writer::{Job, Store};
 
 /// How much of the past is kept: of exchanges, and by itself of callbacks, where what anybody can send (refused,
 /// unknown, unreadable) and repeats have a smaller share of their own. Nonces, slots, watches and callbacks that are
-/// still to be acted upon are never dropped by it.
+/// still to be acted upon are never dropped by it, but those that nothing proves and that are about payments nobody here
+/// knows; and what tells that an order was relayed goes by number alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Retention {
-    /// What is older than this goes.
+    /// What is older than this goes. A clock that has just jumped ahead makes nothing older until it has gone on for a
+    /// day.
     pub age: Duration,
     /// The oldest go until the rest is no larger.
     pub bytes: u64,
@@ -93,6 +97,12 @@ pub enum LedgerError {
         "the database in {0} is locked by another program; end that program, or name another folder with --state-dir"
     )]
     Locked(String),
+    /// There is no room for one more callback of this account on which something is to be done.
+    #[error(
+        "too many callbacks of this account still wait to be forwarded or checked, and no more are accepted until some \
+         are done; `tilldeck log --deliveries` shows what they wait for: a shop's server or a provider that fails"
+    )]
+    TooManyWaiting,
     /// The file cannot be read, or a row in it makes no sense.
     #[error("the ledger cannot be read: {0}; move ledger.db away to start afresh")]
     Unreadable(String),
@@ -206,9 +216,10 @@ impl Ledger {
     pub async fn try_again(&self) {
         let again = |store: &mut Store| {
             store.open_again();
+            // As much as a callback takes: a full disk has room for less, and would be left and entered by turns.
             store.write_durably(|conn| {
-                conn.execute("UPDATE delivery_tally SET rows = rows", ())
-                    .map(drop)
+                conn.execute("INSERT INTO trial VALUES (zeroblob(65536))", ())?;
+                conn.execute("DELETE FROM trial", ()).map(drop)
             })
         };
         let _ = self.ask(again).await;

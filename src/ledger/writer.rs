@@ -13,7 +13,7 @@ use crate::clock::Clock;
 
 use super::files::{self, Identity, Opened};
 use super::slots::{self, Loose};
-use super::{LedgerError, Retention, Status, deliveries, nonces};
+use super::{LedgerError, Retention, Status, age, deliveries, exchanges, nonces};
 
 /// One thing to do.
 pub(super) type Job = Box<dyn FnOnce(&mut Store) + Send>;
@@ -33,27 +33,33 @@ pub(super) const LOCK_UNTOLD: Duration = Duration::from_millis(1_500);
 /// How often a locked database is tried again, at most.
 const LOCK_PAUSE_MAX: Duration = Duration::from_millis(50);
 
+/// It is dropped in small steps, and between two of them other processes have time to write.
+const BETWEEN_STEPS: Duration = Duration::from_millis(10);
+
 /// Does jobs until the last handle is gone.
 pub(super) fn run(mut store: Store, jobs: &Receiver<Job>) {
     let mut rested = false;
     let mut used = false;
     loop {
-        let job = if used && !rested {
-            match jobs.recv_timeout(FIRST_REST) {
+        let patience = if store.pruning.is_some() {
+            Some(BETWEEN_STEPS)
+        } else {
+            (used && !rested).then_some(FIRST_REST)
+        };
+        let job = match patience {
+            Some(patience) => match jobs.recv_timeout(patience) {
                 Ok(job) => job,
                 Err(RecvTimeoutError::Timeout) => {
                     rested = true;
                     store.prune();
-                    deliveries::at_rest(&mut store);
                     continue;
                 }
                 Err(RecvTimeoutError::Disconnected) => return,
-            }
-        } else {
-            match jobs.recv() {
+            },
+            None => match jobs.recv() {
                 Ok(job) => job,
                 Err(_) => return,
-            }
+            },
         };
         job(&mut store);
         used = true;
@@ -71,8 +77,10 @@ pub(super) struct Store {
     pub(super) nonces: HashMap<String, i64>,
     /// Slots that are not in the file.
     pub(super) loose: Vec<Loose>,
-    /// Exchanges since the last pruning.
+    /// Exchanges since the last pruning began.
     pub(super) recorded: u32,
+    /// Up to which exchange all go; `None` while nothing is being dropped.
+    pruning: Option<i64>,
     /// Counts the files this process has had.
     pub(super) era: u32,
     conn: Connection,
@@ -93,6 +101,8 @@ impl Store {
         tell: watch::Sender<Status>,
     ) -> Self {
         let Opened { conn, file, status } = files::open(&folder, &clock, &tell, None);
+        // Before any row has a time that may be wrong.
+        let _ = age::reference(&conn, clock.now().wall);
         tell.send_replace(status.clone());
         Self {
             clock,
@@ -100,6 +110,7 @@ impl Store {
             nonces: HashMap::new(),
             loose: Vec::new(),
             recorded: 0,
+            pruning: None,
             era: 0,
             conn,
             file,
@@ -126,6 +137,20 @@ impl Store {
     pub(super) fn unkept_id(&mut self) -> i64 {
         self.last_unkept += 1;
         self.last_unkept
+    }
+
+    /// Drops some of what is too old or too much.
+    pub(super) fn prune(&mut self) {
+        let last = match self.pruning {
+            Some(last) if self.recorded < PRUNE_EVERY => last,
+            _ => {
+                self.recorded = 0;
+                exchanges::too_many(self)
+            }
+        };
+        let exchanges = exchanges::prune(self, last);
+        let more = deliveries::at_rest(self) || exchanges;
+        self.pruning = more.then_some(last);
     }
 
     /// Changes the file. `job` may run more than once: on a fresh file if this one proves

@@ -10,6 +10,8 @@ use crate::domain::{Account, Body, Exchange, ExchangeId, Outcome, WallTime, iner
 
 /// Headers of a reply beyond this many are not kept.
 const HEADERS_KEPT_MAX: usize = 64;
+/// Stands for the bodies of a callback that is handed on; what it was for names the callback.
+const WITHHELD: &str = "<sealed with the callback>";
 /// Longer header values are cut.
 const HEADER_KEPT_MAX: usize = 2_000;
 
@@ -58,7 +60,8 @@ pub struct Sent<'a> {
     pub url: &'a reqwest::Url,
     /// The final headers.
     pub headers: &'a HeaderMap,
-    /// Whether they came from elsewhere and are handed on.
+    /// Whether it came from elsewhere and is handed on: then neither body is kept, nor the query, since both may hold
+    /// what is sold. The ledger has them sealed.
     pub foreign: bool,
     /// The final body.
     pub body: &'a [u8],
@@ -79,7 +82,11 @@ pub fn exchange(sent: &Sent<'_>, tried: &Tried) -> Exchange {
     let (response_headers, response_body, to_head) = match (&tried.result, &tried.head) {
         (Ok(reply), _) => (
             reply.headers.clone(),
-            kept_hiding(&reply.body, sent.hidden),
+            if sent.foreign {
+                withheld(&reply.body)
+            } else {
+                kept_hiding(&reply.body, sent.hidden)
+            },
             Some(reply.to_head),
         ),
         (Err(_), Some((_, headers))) => (headers.clone(), Body::default(), None),
@@ -92,7 +99,13 @@ pub fn exchange(sent: &Sent<'_>, tried: &Tried) -> Exchange {
         environment: sent.account.environment.as_str().to_owned(),
         at: sent.at,
         method: sent.call.method.clone(),
-        url: redact::url(sent.url),
+        url: if sent.foreign {
+            let mut url = sent.url.clone();
+            url.set_query(None);
+            redact::url(&url)
+        } else {
+            redact::url(sent.url)
+        },
         about: redact::scrub(&sent.call.about).into_owned(),
         attempt: sent.attempt,
         outcome: match &tried.result {
@@ -109,11 +122,7 @@ pub fn exchange(sent: &Sent<'_>, tried: &Tried) -> Exchange {
             .iter()
             .map(|(name, value)| {
                 let value = String::from_utf8_lossy(value.as_bytes());
-                let shown = if sent.foreign {
-                    foreign_header(name.as_str(), &value)
-                } else {
-                    redact::header(name.as_str(), &value)
-                };
+                let shown = shown_header(sent, name.as_str(), &value);
                 (redact::scrub(name.as_str()).into_owned(), shown)
             })
             .collect(),
@@ -122,9 +131,10 @@ pub fn exchange(sent: &Sent<'_>, tried: &Tried) -> Exchange {
             .iter()
             .take(HEADERS_KEPT_MAX)
             .map(|(name, value)| {
+                let value = shown_header(sent, name, value);
                 (
                     redact::scrub(name).into_owned(),
-                    inert::cut(&redact::header(name, value), HEADER_KEPT_MAX),
+                    inert::cut(&value, HEADER_KEPT_MAX),
                 )
             })
             .collect(),
@@ -132,8 +142,28 @@ pub fn exchange(sent: &Sent<'_>, tried: &Tried) -> Exchange {
     }
 }
 
+fn shown_header(sent: &Sent<'_>, name: &str, value: &str) -> String {
+    if sent.foreign {
+        foreign_header(name, value)
+    } else {
+        redact::header(name, value)
+    }
+}
+
+/// The size of a body that is kept sealed elsewhere, and nothing else of it.
+fn withheld(bytes: &[u8]) -> Body {
+    Body {
+        text: if bytes.is_empty() { "" } else { WITHHELD }.to_owned(),
+        bytes: bytes.len() as u64,
+        cut: false,
+    }
+}
+
 /// Where something in it is secret, what is not JSON is secret as a whole: the upload of a file, most likely.
 fn request_body(sent: &Sent<'_>) -> Body {
+    if sent.foreign {
+        return withheld(sent.body);
+    }
     let is_json = matches!(
         sent.body.trim_ascii_start().first(),
         None | Some(b'{' | b'[')

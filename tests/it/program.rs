@@ -152,8 +152,12 @@ impl Listener {
     /// With `--json` or without it, by `more`.
     pub fn start(place: &Place, more: &[&str]) -> Self {
         let arguments = [&["listen", "--bind", "127.0.0.1:0"], more].concat();
-        let mut child = place
-            .command(&arguments)
+        Self::spawn(&mut place.command(&arguments))
+    }
+
+    /// As this command starts it.
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

@@ -15,7 +15,7 @@ use tilldeck::domain::{
     Delivery, Duty, Listening, Problem, ProblemKind, Secret, Standing, Verdict, WallTime,
 };
 use tilldeck::http_server::{Response, respond};
-use tilldeck::ledger::{DeliveryQuery, Ledger, Retention, Tried};
+use tilldeck::ledger::{DeliveryQuery, ErrandQueue, Ledger, Retention, Tried};
 use tilldeck::net::{BoxFuture, redact};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -107,6 +107,7 @@ impl Addressee for Seat {
                 kind: "order\u{1b}]0;x\u{7} placed".into(),
                 subject: None,
                 proof: "the key",
+                proved: true,
                 same: Same::Message(body.clone().into_bytes()),
                 asks: body.starts_with("ask"),
                 answer,
@@ -229,6 +230,15 @@ impl House {
         let mut listening = self.receiver.listening();
         let found = tokio::time::timeout(LIMIT, listening.wait_for(so)).await;
         found.expect("in time").unwrap().clone()
+    }
+}
+
+fn all_errands() -> ErrandQueue {
+    ErrandQueue {
+        realm: REALM.into(),
+        duties: &Duty::ALL,
+        known: true,
+        account: None,
     }
 }
 
@@ -533,7 +543,7 @@ async fn what_was_received_is_kept_sealed_and_comes_back_whole() {
     let due = house
         .hall
         .ledger
-        .take_errands(REALM, &Duty::ALL, START, START, 9)
+        .take_errands(all_errands(), START, START, 9)
         .await
         .unwrap();
     assert_eq!(due.len(), 2, "at once");
@@ -604,10 +614,7 @@ async fn a_shop_that_does_not_answer_an_order_is_not_asked_again() {
     let all = house.deliveries().await;
     let slow = &all[1].errands[0];
     assert_eq!((slow.standing, slow.tries), (Standing::GivenUp, 1));
-    assert_eq!(
-        house.hall.ledger.next_errand(REALM, &Duty::ALL).await,
-        Ok(None)
-    );
+    assert_eq!(house.hall.ledger.next_errand(all_errands()).await, Ok(None));
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! What callbacks give rise to, done one after another until it is done or given up. The ledger has the list, so that
 //! it survives a restart and two processes share it.
 
+mod unknown;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -15,11 +17,12 @@ use crate::domain::{
     AccountId, Answer, Delivery, DeliveryId, Duty, Errand, ErrandId, Op, Problem, ProblemKind,
     RequestId, Standing, Subject, WallTime, inert,
 };
-use crate::ledger::Tried;
+use crate::ledger::{ErrandQueue, Tried};
 use crate::net::{Event, How, redact};
 
-/// So many errands of a lane are in hand at once.
+/// So many errands of a lane are in hand at once; of what anybody may have made up, fewer.
 const AT_ONCE: usize = 6;
+const AT_ONCE_UNKNOWN: usize = 2;
 /// As long as one is in hand no other process takes it; after that its owner is taken to have died.
 pub(super) const LEASE: Duration = Duration::from_mins(1);
 /// One try takes no longer, all in all: well within the lease.
@@ -32,7 +35,11 @@ const LEAVING: Duration = Duration::from_secs(1);
 const GIVING_BACK: Duration = Duration::from_millis(500);
 /// A provider that says so often that it does not know of what it is asked, over some minutes, is believed: anybody
 /// can send a hint with an id of their own making.
-const UNKNOWN_MAX: u32 = 5;
+const NOT_FOUND_MAX: u32 = 5;
+/// The same where nobody here knows of it either.
+const UNKNOWN_NOT_FOUND_MAX: u32 = 2;
+/// How long after the first of these two the second one follows.
+const UNKNOWN_AGAIN: Duration = Duration::from_secs(30);
 /// The waits after the first tries, in seconds.
 const WAITS: [u64; 6] = [1, 5, 30, 2 * 60, 10 * 60, 30 * 60];
 /// After these, once an hour, until a day has passed.
@@ -47,6 +54,8 @@ fn wait_after(tries: u32) -> Option<Duration> {
             .then_some(Duration::from_hours(1)),
     }
 }
+
+pub(super) use unknown::Unknown;
 
 /// An account and what it is asked about.
 type About = (String, Subject);
@@ -75,11 +84,57 @@ impl Turns {
     }
 }
 
-/// Errands that share the room there is: a shop's server that hangs must not keep payments from being checked.
-pub(super) const LANES: [&[Duty]; 2] = [&[Duty::Ask], &[Duty::Forward, Duty::Relay]];
+/// Errands that share the room there is.
+#[derive(Clone, Copy)]
+pub(super) struct Lane {
+    duties: &'static [Duty],
+    /// As in [`ErrandQueue`].
+    known: bool,
+}
+
+/// A shop's server that hangs must not keep payments from being checked, and what anybody may have made up keeps nothing
+/// else from being done.
+pub(super) const LANES: [Lane; 4] = {
+    const ASKS: &[Duty] = &[Duty::Ask];
+    const FORWARDS: &[Duty] = &[Duty::Forward, Duty::Relay];
+    const fn lane(duties: &'static [Duty], known: bool) -> Lane {
+        Lane { duties, known }
+    }
+    [
+        lane(ASKS, true),
+        lane(ASKS, false),
+        lane(FORWARDS, true),
+        lane(FORWARDS, false),
+    ]
+};
+
+impl Lane {
+    fn at_once(self) -> usize {
+        if self.known { AT_ONCE } else { AT_ONCE_UNKNOWN }
+    }
+
+    fn queue(self, realm: &Arc<str>) -> ErrandQueue {
+        ErrandQueue {
+            realm: realm.clone(),
+            duties: self.duties,
+            known: self.known,
+            account: None,
+        }
+    }
+}
+
+/// What was taken out of the list, to be tried now.
+pub(super) struct Taken {
+    delivery: Delivery,
+    id: ErrandId,
+    held_until: WallTime,
+    known: bool,
+    /// Given back once it was tried.
+    slot: Option<unknown::Slot>,
+}
 
 /// Does what is due of a lane, until stopped.
-pub(super) async fn work(shared: Arc<Shared>, lane: &'static [Duty], stop: CancellationToken) {
+pub(super) async fn work(shared: Arc<Shared>, lane: Lane, stop: CancellationToken) {
     let mut in_hand = JoinSet::new();
     let leaving = CancellationToken::new();
     // When the list was looked at last.
@@ -89,15 +144,24 @@ pub(super) async fn work(shared: Arc<Shared>, lane: &'static [Duty], stop: Cance
         tokio::pin!(due);
         // What is told from here on is not missed, although the list is read first.
         due.as_mut().enable();
-        let room = AT_ONCE - in_hand.len();
+        let room = lane.at_once() - in_hand.len();
         let pause = if room > 0 {
-            match shared.take(lane, room, &mut seen).await {
-                Ok((taken, till)) => {
-                    for (delivery, id) in taken {
+            let taken = match lane {
+                Lane {
+                    duties: [Duty::Ask],
+                    known: false,
+                } => shared.take_unknown(lane, &mut seen).await,
+                _ => {
+                    shared
+                        .take(lane.queue(&shared.realm), room, &mut seen)
+                        .await
+                }
+            };
+            match taken {
+                Ok(taken) => {
+                    for taken in taken {
                         let (shared, leaving) = (shared.clone(), leaving.clone());
-                        in_hand.spawn(async move {
-                            shared.attempt(delivery, id, till, leaving).await;
-                        });
+                        in_hand.spawn(async move { shared.attempt(taken, leaving).await });
                     }
                     continue;
                 }
@@ -162,46 +226,65 @@ impl Came {
 }
 
 impl Shared {
-    /// Takes what is due of a lane, and tells until when; else for how long there is nothing, as far as is known. The
-    /// file is written to only where there is something to take, or where the clock was set back since `seen`: the
-    /// ledger knows what is due then. However far the next one is off, the list is looked at: another process may have
-    /// died.
+    /// Takes what is due of a queue; else tells for how long there is nothing, as far as is known.
     async fn take(
         &self,
-        lane: &'static [Duty],
+        queue: ErrandQueue,
         room: usize,
         seen: &mut WallTime,
-    ) -> Result<(Vec<(Delivery, ErrandId)>, WallTime), Duration> {
-        let ledger = &self.asker.ledger;
+    ) -> Result<Vec<Taken>, Duration> {
+        let (now, set_back) = self.look(seen);
+        self.due(&queue, now, set_back).await?;
+        let taken = self.hold(queue, now, room).await;
+        if taken.is_empty() {
+            return Err(self.pace.others);
+        }
+        Ok(taken)
+    }
+
+    /// This instant, and whether the clock was set back since `seen`.
+    fn look(&self, seen: &mut WallTime) -> (WallTime, bool) {
         let now = self.asker.clock.now().wall;
-        let set_back = now < std::mem::replace(seen, now);
+        (now, now < std::mem::replace(seen, now))
+    }
+
+    /// Whether there is something to take, else for how long not: the file is written to only where there is, or where the
+    /// clock was set back, since the ledger knows what is due then. However far the next one is off, the list is looked
+    /// at: another process may have died.
+    async fn due(
+        &self,
+        queue: &ErrandQueue,
+        now: WallTime,
+        set_back: bool,
+    ) -> Result<(), Duration> {
         // The ledger tells on its own what is wrong with it.
-        let next = ledger.next_errand(&self.realm, lane).await.ok().flatten();
-        match next {
-            Some(at) if at <= now || set_back => {
-                let till = now.plus(LEASE);
-                let taken = ledger.take_errands(&self.realm, lane, now, till, room);
-                let taken = taken.await.unwrap_or_default();
-                if taken.is_empty() {
-                    Err(self.pace.others)
-                } else {
-                    Ok((taken, till))
-                }
-            }
+        let next = self.asker.ledger.next_errand(queue.clone()).await;
+        match next.ok().flatten() {
+            Some(at) if at <= now || set_back => Ok(()),
             Some(at) => Err(at.since(now).max(SHORTEST).min(self.pace.others)),
             None => Err(self.pace.others),
         }
     }
 
+    /// Takes up to so many out of the list.
+    async fn hold(&self, queue: ErrandQueue, now: WallTime, room: usize) -> Vec<Taken> {
+        let (held_until, known) = (now.plus(LEASE), queue.known);
+        let ledger = &self.asker.ledger;
+        let taken = ledger.take_errands(queue, now, held_until, room).await;
+        let taken = taken.unwrap_or_default().into_iter();
+        let taken = taken.map(|(delivery, id)| Taken {
+            delivery,
+            id,
+            held_until,
+            known,
+            slot: None,
+        });
+        taken.collect()
+    }
+
     /// Tries an errand, keeps what came of it and tells it.
-    async fn attempt(
-        &self,
-        delivery: Delivery,
-        id: ErrandId,
-        held_until: WallTime,
-        leaving: CancellationToken,
-    ) {
-        let tried = self.attempt_within(delivery, id, held_until, u32::MAX, &leaving);
+    async fn attempt(&self, taken: Taken, leaving: CancellationToken) {
+        let tried = self.attempt_within(&taken, u32::MAX, &leaving);
         if let Some(after) = tried.await {
             self.tell_of(after);
         }
@@ -215,22 +298,33 @@ impl Shared {
         held_until: WallTime,
     ) -> Option<Delivery> {
         let stays = CancellationToken::new();
-        self.attempt_within(delivery, id, held_until, 1, &stays)
-            .await
+        let taken = Taken {
+            delivery,
+            id,
+            held_until,
+            known: true,
+            slot: None,
+        };
+        self.attempt_within(&taken, 1, &stays).await
     }
 
     async fn attempt_within(
         &self,
-        delivery: Delivery,
-        id: ErrandId,
-        held_until: WallTime,
+        taken: &Taken,
         tries_max: u32,
         leaving: &CancellationToken,
     ) -> Option<Delivery> {
-        let errand = delivery.errands.iter().find(|errand| errand.id == id)?;
+        let Taken {
+            delivery,
+            id,
+            held_until,
+            known,
+            ..
+        } = taken;
+        let errand = delivery.errands.iter().find(|errand| errand.id == *id)?;
         let began = self.asker.clock.now();
         let (came, asked) = tokio::select! {
-            done = tokio::time::timeout(TRY_MAX, self.carry_out(&delivery, errand)) => {
+            done = tokio::time::timeout(TRY_MAX, self.carry_out(delivery, errand)) => {
                 done.unwrap_or_else(|_| (Came::without_answer("no answer within 45 s", End::Again), None))
             }
             () = leaving.cancelled() => {
@@ -242,7 +336,8 @@ impl Shared {
         let again = match came.end {
             End::Done | End::Hopeless => None,
             _ if tries >= tries_max => None,
-            End::Unknown if tries >= UNKNOWN_MAX => None,
+            End::Unknown if *known && tries >= NOT_FOUND_MAX => None,
+            End::Unknown if !known => (tries < UNKNOWN_NOT_FOUND_MAX).then_some(UNKNOWN_AGAIN),
             End::Unknown | End::Again => wait_after(tries),
             End::GivenBack => Some(Duration::ZERO),
         };
@@ -264,7 +359,7 @@ impl Shared {
         };
         // What cannot be kept is tried again once its lease has run out.
         let ledger = &self.asker.ledger;
-        let kept = ledger.tried_errand(id, held_until, outcome).await.ok();
+        let kept = ledger.tried_errand(*id, *held_until, outcome).await.ok();
         if let Some(asked) = asked {
             self.gate.tell(asked);
         }

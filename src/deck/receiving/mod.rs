@@ -83,6 +83,7 @@ pub(super) struct Shared {
     forward: Vec<(Option<AccountId>, Url)>,
     pace: Pace,
     turns: errands::Turns,
+    unknown: errands::Unknown,
     /// A callback was kept.
     came: Notify,
     /// An errand may be due.
@@ -235,6 +236,7 @@ impl Reception {
             forward,
             pace,
             turns: errands::Turns::default(),
+            unknown: errands::Unknown::default(),
             came: Notify::new(),
             due: Notify::new(),
         });
@@ -253,8 +255,8 @@ impl Reception {
                 let _ = worker.asker.ledger.forsake_errands(RUNS, over).await;
                 let lanes =
                     errands::LANES.map(|lane| errands::work(worker.clone(), lane, stop.clone()));
-                let [asks, forwards] = lanes;
-                tokio::join!(asks, forwards);
+                let [asks, unknown_asks, forwards, unknown_forwards] = lanes;
+                tokio::join!(asks, unknown_asks, forwards, unknown_forwards);
             });
             let (server, hang_up) = (shared.clone(), works.hang_up.clone());
             let mut ready = begun.clone();

@@ -80,10 +80,11 @@ fn answer(body: Bytes) -> Response {
 /// How the log tells a callback that was handed on from a question about the same.
 pub(super) const HANDED_ON: &str = ", handed on";
 
-/// Under what a delivery that is handed on stands in the log.
+/// Under what a delivery that is handed on stands in the log, whose bytes are kept with the delivery alone.
 pub(super) fn about(delivery: &Delivery) -> String {
+    let id = delivery.id.0;
     match &delivery.subject {
-        Some(subject) => format!("{subject}{HANDED_ON}"),
-        None => format!("callback {}{HANDED_ON}", delivery.id.0),
+        Some(subject) => format!("{subject}, callback {id}{HANDED_ON}"),
+        None => format!("callback {id}{HANDED_ON}"),
     }
 }

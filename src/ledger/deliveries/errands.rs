@@ -1,5 +1,6 @@
 //! What is to be done about deliveries: taken by one process at a time, tried, and done or given up.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
@@ -8,7 +9,11 @@ use crate::domain::{Delivery, DeliveryId, Duty, ErrandId, Standing, WallTime};
 
 use super::super::{Ledger, LedgerError};
 use super::keep::require_file;
-use super::{FirstReply, Identity, NewErrand, Tried, rows};
+use super::{ErrandQueue, FirstReply, Identity, NewErrand, Tried, rows};
+
+/// The account of a queue, the fourth value, where it names one.
+const OF_ACCOUNT: &str =
+    "(?4 IS NULL OR ?4 = (SELECT account FROM deliveries WHERE deliveries.id = errands.delivery))";
 
 /// In nobody's hand.
 const FREE: i64 = i64::MIN;
@@ -35,49 +40,64 @@ impl Ledger {
         .await
     }
 
-    /// Takes errands of a realm that are due at `now` and of these duties: those about payments that are watched or were
-    /// seen before go first, then the longest due. Until `till` no other process takes them. Each comes with its delivery. Those that were never tried are due whatever the clock says.
+    /// Takes errands that are due at `now`. Until `till` no other process takes them. Each comes with its delivery. Those
+    /// that were never tried are due whatever the clock says.
     ///
     /// # Errors
     /// If it cannot be written that they are taken.
     pub async fn take_errands(
         &self,
-        realm: &str,
-        duties: &'static [Duty],
+        queue: ErrandQueue,
         now: WallTime,
         till: WallTime,
         limit: usize,
     ) -> Result<Vec<(Delivery, ErrandId)>, LedgerError> {
-        let realm = realm.to_owned();
-        self.ask(move |store| store.write(|conn| take(conn, &realm, duties, now, till, limit)))
+        self.ask(move |store| store.write(|conn| take(conn, &queue, now, till, limit)))
             .await
     }
 
-    /// When the next errand of a realm and of these duties is due or no longer taken; `None` where there is none.
+    /// When the next errand is due or no longer taken; `None` where there is none.
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
-    pub async fn next_errand(
-        &self,
-        realm: &str,
-        duties: &'static [Duty],
-    ) -> Result<Option<WallTime>, LedgerError> {
-        let realm = realm.to_owned();
+    pub async fn next_errand(&self, queue: ErrandQueue) -> Result<Option<WallTime>, LedgerError> {
         self.ask(move |store| {
             store.read(|conn| {
-                let mut next = conn.prepare_cached(
+                let mut next = conn.prepare_cached(&format!(
                     "SELECT max(due_at, taken_until) FROM errands
-                     WHERE realm = ?1 AND duty = ?2 AND known = ?3 AND due_at IS NOT NULL
-                     ORDER BY max(due_at, taken_until) LIMIT 1",
-                )?;
+                     WHERE realm = ?1 AND duty = ?2 AND known = ?3 AND due_at IS NOT NULL AND {OF_ACCOUNT}
+                     ORDER BY max(due_at, taken_until) LIMIT 1"
+                ))?;
                 let mut soonest = None;
-                for (duty, known) in duties.iter().flat_map(|duty| [(duty, 0), (duty, 1)]) {
-                    let at: Option<i64> = next
-                        .query_row((&realm, duty.as_str(), known), |row| row.get(0))
-                        .optional()?;
+                for duty in queue.duties {
+                    let which = (&*queue.realm, duty.as_str(), queue.known, &queue.account);
+                    let at: Option<i64> = next.query_row(which, |row| row.get(0)).optional()?;
                     soonest = soonest.into_iter().chain(at).min();
                 }
                 Ok(soonest.map(WallTime))
+            })
+        })
+        .await
+    }
+
+    /// How many callbacks of each account of a realm wait although anybody may have made them up, see
+    /// [`super::NewDelivery::proved`]; accounts without any are left out.
+    ///
+    /// # Errors
+    /// If the ledger has stopped or cannot be read.
+    pub async fn unknown_waiting(
+        &self,
+        realm: Arc<str>,
+    ) -> Result<Vec<(String, u64)>, LedgerError> {
+        self.ask(move |store| {
+            store.read(|conn| {
+                conn.prepare_cached(
+                    "SELECT account, rows FROM delivery_tally WHERE class = ?1 AND realm = ?2",
+                )?
+                .query_map((rows::Class::Unknown as i64, &*realm), |row| {
+                    Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
+                })?
+                .collect()
             })
         })
         .await
@@ -153,7 +173,13 @@ fn add(
         .optional()?;
     let Some(realm) = known else { return Ok(None) };
     // Without an identity: what is done by hand makes no later delivery a repeat.
-    rows::insert_errand(&change, delivery, &realm, None, new)?;
+    let whose = rows::Whose {
+        delivery,
+        realm: &realm,
+        identity: None,
+        known: true,
+    };
+    rows::insert_errand(&change, &whose, new)?;
     rows::classify(&change, delivery)?;
     let now = rows::one(&change, delivery)?;
     change.commit()?;
@@ -162,30 +188,41 @@ fn add(
 
 fn take(
     conn: &Connection,
-    realm: &str,
-    duties: &[Duty],
+    queue: &ErrandQueue,
     now: WallTime,
     till: WallTime,
     limit: usize,
 ) -> rusqlite::Result<Vec<(Delivery, ErrandId)>> {
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut due: Vec<(bool, i64, i64, i64)> = Vec::new();
+    let order = if queue.known {
+        "max(due_at, taken_until)"
+    } else {
+        "-id"
+    };
+    let mut due: Vec<(i64, i64, i64)> = Vec::new();
     for condition in [
-        "max(due_at, taken_until) <= ?3".to_owned(),
+        "max(due_at, taken_until) <= ?5".to_owned(),
         // By the clock they are due later: it was set back.
-        "tries = 0 AND max(due_at, taken_until) > ?3 AND taken_until <= ?3".to_owned(),
-        format!("max(due_at, taken_until) > ?3 + {LONGEST}"),
+        "tries = 0 AND max(due_at, taken_until) > ?5 AND taken_until <= ?5".to_owned(),
+        format!("max(due_at, taken_until) > ?5 + {LONGEST}"),
     ] {
         let mut query = change.prepare_cached(&format!(
-            "SELECT NOT known, max(due_at, taken_until), id, delivery FROM errands
-             WHERE realm = ?1 AND duty = ?2 AND known = ?5 AND due_at IS NOT NULL AND {condition}
-             ORDER BY max(due_at, taken_until), id LIMIT ?4"
+            "SELECT {order}, id, delivery FROM errands
+             WHERE realm = ?1 AND duty = ?2 AND known = ?3 AND due_at IS NOT NULL AND {OF_ACCOUNT} AND {condition}
+             ORDER BY {order}, id LIMIT ?6"
         ))?;
-        for (duty, known) in duties.iter().flat_map(|duty| [(duty, 1), (duty, 0)]) {
-            let found = query.query_map((realm, duty.as_str(), now.0, most, known), |row| {
-                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
-            })?;
+        for duty in queue.duties {
+            let which = (
+                &*queue.realm,
+                duty.as_str(),
+                queue.known,
+                &queue.account,
+                now.0,
+                most,
+            );
+            let found =
+                query.query_map(which, |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             for one in found {
                 due.push(one?);
             }
@@ -195,7 +232,7 @@ fn take(
     due.dedup();
     due.truncate(limit);
     let mut taken = Vec::with_capacity(due.len());
-    for (_, _, errand, delivery) in due {
+    for (_, errand, delivery) in due {
         change
             .prepare_cached("UPDATE errands SET taken_until = ?2 WHERE id = ?1")?
             .execute((errand, till.0))?;
@@ -230,16 +267,23 @@ fn keep_tried(
     tried: &Tried,
 ) -> rusqlite::Result<Option<Delivery>> {
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
-    let known: Option<(i64, Option<i64>, i64, bool)> = change
+    let known: Option<(i64, Option<i64>, i64, bool, bool)> = change
         .prepare_cached(
-            "SELECT delivery, identity, coalesce(length(reply), 0), due_at IS NOT NULL AND taken_until = ?2
+            "SELECT delivery, identity, coalesce(length(reply), 0), due_at IS NOT NULL AND taken_until = ?2,
+                 duty = ?3 AND NOT known
              FROM errands WHERE id = ?1",
         )?
-        .query_row((id.0, held_until.0), |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        .query_row((id.0, held_until.0, Duty::Ask.as_str()), |row| {
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                row.get(3)?,
+                row.get(4)?,
+            ))
         })
         .optional()?;
-    let Some((delivery, identity, had, held)) = known else {
+    let Some((delivery, identity, had, held, unknown)) = known else {
         return Ok(None);
     };
     if !held {
@@ -278,8 +322,25 @@ fn keep_tried(
             .prepare_cached("UPDATE identities SET settled = 1 WHERE id = ?1")?
             .execute([identity])?;
     }
+    if unknown && tried.standing == Standing::Done {
+        found(&change, identity)?;
+    }
     rows::classify(&change, DeliveryId(delivery))?;
     let now = rows::one(&change, DeliveryId(delivery))?;
     change.commit()?;
     Ok(now)
+}
+
+/// The provider knows what these deliveries are about: nobody has made it up.
+fn found(conn: &Connection, identity: Option<i64>) -> rusqlite::Result<()> {
+    let founded: Vec<i64> = conn
+        .prepare_cached(
+            "UPDATE errands SET known = 1 WHERE identity = ?1 AND NOT known RETURNING delivery",
+        )?
+        .query_map([identity], |row| row.get(0))?
+        .collect::<Result<_, _>>()?;
+    for delivery in founded {
+        rows::classify(conn, DeliveryId(delivery))?;
+    }
+    Ok(())
 }

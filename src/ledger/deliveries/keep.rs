@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::domain::{Delivery, Duty, Verdict, WallTime};
+use crate::domain::{Delivery, DeliveryId, Duty, Verdict, WallTime};
 
 use super::super::writer::Store;
-use super::super::{Ledger, LedgerError, Status};
+use super::super::{Ledger, LedgerError, Status, age};
 use super::{Identity, NewDelivery, NewErrand, prune, rows};
 
 /// No more than this is written at once, in number and in bytes: whoever asks for something else meanwhile waits.
@@ -90,11 +90,7 @@ impl Incoming {
         match keep(store, &news) {
             Ok(kept) => {
                 for (kept, tell) in kept.into_iter().zip(tells) {
-                    let kept = kept.ok_or_else(|| {
-                        let words = "too many callbacks wait to be acted upon already";
-                        LedgerError::NotKept(words.into())
-                    });
-                    let _ = tell.send(kept);
+                    let _ = tell.send(kept.ok_or(LedgerError::TooManyWaiting));
                 }
             }
             Err(error) => {
@@ -179,12 +175,16 @@ fn keep(store: &mut Store, news: &[NewDelivery]) -> Result<Vec<Option<Delivery>>
     let kept = store.write_durably(|conn| {
         let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
         // First: what has just come is never what has to go.
+        let now = age::reference(&change, now)?;
         prune::prune(&change, &limits, now, news.len() * 2 + 16)?;
         let keep = |new: &NewDelivery| {
-            // Before it is counted: it must not be a repeat of itself when it comes again.
+            let known = rows::is_known(&change, new)?;
+            // Before it is counted: it must not be a repeat of itself when it comes again. What anybody may have made up
+            // has pushed out others like it.
             let room = new.errands.is_empty()
+                || !known
                 || prune::has_room(&change, &limits, &new.realm, &new.account)?;
-            room.then(|| keep_one(&change, new)).transpose()
+            room.then(|| keep_one(&change, new, known)).transpose()
         };
         let kept = news.iter().map(keep).collect::<rusqlite::Result<_>>()?;
         change.commit()?;
@@ -206,17 +206,23 @@ pub(super) fn require_file(store: &Store) -> Result<(), LedgerError> {
     }))
 }
 
-fn keep_one(conn: &Connection, new: &NewDelivery) -> rusqlite::Result<Delivery> {
+fn keep_one(conn: &Connection, new: &NewDelivery, known: bool) -> rusqlite::Result<Delivery> {
     let mut errands: Vec<&NewErrand> = new.errands.iter().collect();
+    let mut told = rows::Told {
+        verdict: new.verdict,
+        identity: None,
+        attempt: 1,
+        known,
+    };
     let Some(identity) = &new.identity else {
-        return rows::insert(conn, new, new.verdict, &errands, None, 1);
+        return rows::insert(conn, new, &errands, &told);
     };
     let relayed = errands.iter().any(|errand| errand.duty == Duty::Relay);
     let (id, earlier, settled) = count(conn, identity.hash(), new.received_at, relayed)?;
     let repeat = earlier > 0
         && match identity {
             Identity::Message(_) => true,
-            Identity::Subject(_) => settled || wake_ask(conn, id, new.received_at)?,
+            Identity::Subject(_) => settled || wake_ask(conn, id, new.received_at, known)?,
         };
     match identity {
         Identity::Message(_) if repeat => errands.clear(),
@@ -236,9 +242,12 @@ fn keep_one(conn: &Connection, new: &NewDelivery) -> rusqlite::Result<Delivery> 
             errands = wanted;
         }
     }
-    let verdict = if repeat { Verdict::Repeat } else { new.verdict };
-    let attempt = earlier.saturating_add(1);
-    rows::insert(conn, new, verdict, &errands, Some(id), attempt)
+    if repeat {
+        told.verdict = Verdict::Repeat;
+    }
+    told.identity = Some(id);
+    told.attempt = earlier.saturating_add(1);
+    rows::insert(conn, new, &errands, &told)
 }
 
 /// Counts a delivery of an identity: its number, how many came before, and whether it is settled.
@@ -270,15 +279,27 @@ fn count(
 
 /// Whether what an earlier delivery tells is still to be asked for; that is then done at once, however long it was to
 /// wait. What is being asked at this moment does not count: the answer may be of before the change that this one tells
-/// of.
-fn wake_ask(conn: &Connection, identity: i64, now: WallTime) -> rusqlite::Result<bool> {
-    let woken = conn
+/// of. Its payment may have come to be known meanwhile.
+fn wake_ask(
+    conn: &Connection,
+    identity: i64,
+    now: WallTime,
+    known: bool,
+) -> rusqlite::Result<bool> {
+    let woken: Vec<i64> = conn
         .prepare_cached(
-            "UPDATE errands SET due_at = min(due_at, ?3)
-             WHERE identity = ?1 AND due_at IS NOT NULL AND duty = ?2 AND taken_until <= ?3",
+            "UPDATE errands SET due_at = min(due_at, ?3), known = max(known, ?4)
+             WHERE identity = ?1 AND due_at IS NOT NULL AND duty = ?2 AND taken_until <= ?3
+             RETURNING delivery",
         )?
-        .execute((identity, Duty::Ask.as_str(), now.0))?;
-    Ok(woken > 0)
+        .query_map((identity, Duty::Ask.as_str(), now.0, known), |row| {
+            row.get(0)
+        })?
+        .collect::<Result<_, _>>()?;
+    for delivery in &woken {
+        rows::classify(conn, DeliveryId(*delivery))?;
+    }
+    Ok(!woken.is_empty())
 }
 
 /// Whether an earlier delivery is still to be handed on there for the first time: the shop then learns of both at once.

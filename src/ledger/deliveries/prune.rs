@@ -7,12 +7,16 @@ use rusqlite::{
 
 use crate::domain::WallTime;
 
-use super::super::Retention;
 use super::super::writer::Store;
+use super::super::{Retention, age};
 use super::rows::Class;
 
 /// Of what anybody can send, no more than this is kept.
 const JUNK_MAX: u64 = 1_000;
+
+/// Of what anybody may have made up and on which something is to be done, no more than this waits, of all accounts
+/// together. The oldest goes, of the account that has the most: who floods one keeps the others from nothing.
+pub const UNKNOWN_MAX: u64 = 1_000;
 
 /// Repeats and junk have this share of the bytes each, and repeats of the rows: they never push out what counts.
 const SHARE: u64 = 8;
@@ -24,8 +28,8 @@ const IDENTITIES: u64 = 10;
 /// account has more than one part. Who floods one account keeps the others from nothing.
 const OPEN: u64 = 4;
 
-/// How many of these are dropped when nothing else is done.
-const AT_REST: usize = 4_096;
+/// How many of each kind are dropped in one go when nothing else is done.
+const AT_REST: usize = 256;
 
 /// Of a file that is replaced, so many identities (the newest) and deliveries (the oldest) are taken along.
 const CARRIED: i64 = 100_000;
@@ -45,6 +49,10 @@ fn bounds(class: Class, limits: &Retention) -> Bounds {
         },
         Class::Junk => Bounds {
             rows: JUNK_MAX,
+            bytes: bytes / SHARE,
+        },
+        Class::Unknown => Bounds {
+            rows: UNKNOWN_MAX.min(count),
             bytes: bytes / SHARE,
         },
         Class::Open => Bounds {
@@ -85,94 +93,128 @@ pub(super) fn has_room(
     Ok(rows < most.rows / OPEN && bytes < most.bytes / OPEN)
 }
 
-/// Drops what is too old or too much, but of each kind no more than `most`.
+/// Drops what is too old or too much, but of each kind no more than `most`; whether there may be more. Age counts to
+/// `now`.
 pub(super) fn prune(
     conn: &Connection,
     limits: &Retention,
     now: WallTime,
     most: usize,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<bool> {
     let age = i64::try_from(limits.age.as_millis()).unwrap_or(i64::MAX);
     let since = now.0.saturating_sub(age);
-    for class in [Class::Accepted, Class::Repeat, Class::Junk] {
-        drop_oldest(conn, class, &bounds(class, limits), since, most)?;
+    let mut more = false;
+    for class in [Class::Accepted, Class::Repeat, Class::Junk, Class::Unknown] {
+        more |= drop_oldest(conn, class, &bounds(class, limits), since, most)? == most;
     }
-    let most = i64::try_from(most).unwrap_or(i64::MAX);
     let remembered = limits.count.saturating_mul(IDENTITIES);
     let remembered = i64::try_from(remembered).unwrap_or(i64::MAX);
-    // By themselves: however many hints come, no order is forgotten.
-    for relayed in [false, true] {
-        conn.prepare_cached(
-            "DELETE FROM identities WHERE id IN (
-                 SELECT oldest.id FROM (
-                     SELECT id, seen_at, number FROM identities WHERE relayed = ?4 ORDER BY number LIMIT ?1) AS oldest
-                 WHERE (oldest.seen_at < ?2
-                         OR oldest.number <= (SELECT max(number) FROM identities WHERE relayed = ?4) - ?3)
-                     AND NOT EXISTS (SELECT 1 FROM errands
-                         WHERE errands.identity = oldest.id AND errands.due_at IS NOT NULL))",
-        )?
-        .execute((most, since, remembered, relayed))?;
+    // By themselves: however many hints come, no order is forgotten. And by number alone: one that comes again is as
+    // genuine as ever, however old it is.
+    for (relayed, since) in [(false, since), (true, i64::MIN)] {
+        let dropped = conn
+            .prepare_cached(
+                "DELETE FROM identities WHERE id IN (
+                     SELECT oldest.id FROM (
+                         SELECT id, seen_at, number FROM identities WHERE relayed = ?4 ORDER BY number LIMIT ?1) AS oldest
+                     WHERE (oldest.seen_at < ?2
+                             OR oldest.number <= (SELECT max(number) FROM identities WHERE relayed = ?4) - ?3)
+                         AND NOT EXISTS (SELECT 1 FROM errands
+                             WHERE errands.identity = oldest.id AND errands.due_at IS NOT NULL))",
+            )?
+            .execute((
+                i64::try_from(most).unwrap_or(i64::MAX),
+                since,
+                remembered,
+                relayed,
+            ))?;
+        more |= dropped == most;
     }
-    Ok(())
+    Ok(more)
 }
 
+/// How many were dropped.
 fn drop_oldest(
     conn: &Connection,
     class: Class,
     bounds: &Bounds,
     since: i64,
     most: usize,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<usize> {
     let (mut rows, mut bytes) = tally(conn, class)?;
     let too_much = |rows: u64, bytes: u64| rows > bounds.rows || bytes > bounds.bytes;
     let mut oldest = conn.prepare_cached(
         "SELECT id, size, received_at FROM deliveries WHERE class = ?1 ORDER BY id LIMIT 1",
     )?;
-    let mut delete = conn.prepare_cached("DELETE FROM deliveries WHERE id = ?1")?;
-    for _ in 0..most {
+    let mut delete =
+        conn.prepare_cached("DELETE FROM deliveries WHERE id = ?1 RETURNING identity")?;
+    for dropped in 0..most {
         let found: Option<(i64, i64, i64)> = oldest
             .query_row([class as i64], |row| {
                 Ok((row.get(0)?, row.get(1)?, row.get(2)?))
             })
             .optional()?;
         let Some((mut id, mut size, at)) = found else {
-            break;
+            return Ok(dropped);
         };
         if at >= since {
             if !too_much(rows, bytes) {
-                break;
+                return Ok(dropped);
             }
             // Whoever floods one account pushes out nothing of another.
-            if class == Class::Accepted {
-                (id, size) = oldest_of_the_largest(conn, rows > bounds.rows)?;
+            if matches!(class, Class::Accepted | Class::Unknown) {
+                (id, size) = oldest_of_the_largest(conn, class, rows > bounds.rows)?;
             }
         }
-        delete.execute([id])?;
+        let identity: Option<i64> = delete.query_row([id], |row| row.get(0))?;
+        if class == Class::Unknown {
+            forget_unknown(conn, identity)?;
+        }
         rows = rows.saturating_sub(1);
         bytes = bytes.saturating_sub(size.unsigned_abs());
     }
-    Ok(())
+    Ok(most)
 }
 
-/// The oldest accepted delivery of the account that has the most of them, in number or in bytes.
-fn oldest_of_the_largest(conn: &Connection, in_number: bool) -> rusqlite::Result<(i64, i64)> {
+/// What was made up takes no room among what is to be known again.
+fn forget_unknown(conn: &Connection, identity: Option<i64>) -> rusqlite::Result<()> {
+    conn.prepare_cached(
+        "DELETE FROM identities WHERE id = ?1 AND NOT settled
+             AND NOT EXISTS (SELECT 1 FROM errands WHERE identity = ?1 AND due_at IS NOT NULL)",
+    )?
+    .execute([identity])
+    .map(drop)
+}
+
+/// The oldest delivery of a class, of the account that has the most of them, in number or in bytes.
+fn oldest_of_the_largest(
+    conn: &Connection,
+    class: Class,
+    in_number: bool,
+) -> rusqlite::Result<(i64, i64)> {
     let by = if in_number { "rows" } else { "bytes" };
+    // Only accepted ones have an index by account; among all of a realm the few of another class would be sought for long.
+    let of = if class == Class::Accepted { "" } else { "+" };
+    let class = class as i64;
     conn.prepare_cached(&format!(
         "SELECT id, size FROM deliveries JOIN
-             (SELECT realm AS whose, account AS of FROM delivery_tally WHERE class = 0 ORDER BY {by} DESC LIMIT 1)
-         WHERE class = 0 AND realm = whose AND account = of ORDER BY id LIMIT 1"
+             (SELECT realm AS whose, account AS of FROM delivery_tally WHERE class = {class} ORDER BY {by} DESC LIMIT 1)
+         WHERE class = {class} AND {of}realm = whose AND {of}account = of ORDER BY id LIMIT 1"
     ))?
     .query_row((), |row| Ok((row.get(0)?, row.get(1)?)))
 }
 
-/// As [`prune`], while nothing else is to be done. If it fails, the next time does more.
-pub(in super::super) fn at_rest(store: &mut Store) {
+/// As [`prune`], while nothing else is to be done; whether there may be more. If it fails, the next time does more.
+pub(in super::super) fn at_rest(store: &mut Store) -> bool {
     let (now, limits) = (store.clock.now().wall, store.limits.clone());
-    let _ = store.write(|conn| {
-        let change = conn.unchecked_transaction()?;
-        prune(&change, &limits, now, AT_REST)?;
-        change.commit()
+    let more = store.write(|conn| {
+        let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
+        let now = age::reference(&change, now)?;
+        let more = prune(&change, &limits, now, AT_REST)?;
+        change.commit()?;
+        Ok(more)
     });
+    more.unwrap_or(false)
 }
 
 /// What must not be forgotten of a file that is being replaced: what is still to be done, what would be a repeat, and
@@ -188,20 +230,25 @@ struct Table {
 impl Carried {
     /// As far as it can still be read. Before the fresh file is opened: that takes over the old one's log by its name.
     pub(in super::super) fn of(old: &Connection) -> Self {
-        let open = Class::Open as i64;
+        let open = format!(
+            "class IN ({}, {})",
+            Class::Open as i64,
+            Class::Unknown as i64
+        );
         let tables = [
+            ("clock", String::new()),
             (
                 "identities",
                 format!("ORDER BY relayed DESC, id DESC LIMIT {CARRIED}"),
             ),
             (
                 "deliveries",
-                format!("WHERE class = {open} ORDER BY id LIMIT {CARRIED}"),
+                format!("WHERE {open} ORDER BY id LIMIT {CARRIED}"),
             ),
             (
                 "errands",
                 format!(
-                    "WHERE delivery IN (SELECT id FROM deliveries WHERE class = {open} ORDER BY id LIMIT {CARRIED})"
+                    "WHERE delivery IN (SELECT id FROM deliveries WHERE {open} ORDER BY id LIMIT {CARRIED})"
                 ),
             ),
         ];

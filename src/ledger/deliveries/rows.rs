@@ -30,27 +30,65 @@ pub(super) enum Class {
     Junk = 2,
     /// An errand is due: it is not dropped.
     Open = 3,
+    /// An errand is due, and anybody may have made it up: see [`NewDelivery::proved`].
+    Unknown = 4,
 }
 
 impl Class {
-    fn of(verdict: Verdict, open: bool) -> Self {
-        match verdict {
-            _ if open => Self::Open,
-            Verdict::Accepted => Self::Accepted,
-            Verdict::Repeat => Self::Repeat,
-            Verdict::Refused | Verdict::UnknownAccount | Verdict::Unreadable => Self::Junk,
+    /// `due` says of a delivery with something due whether it is known; `unfounded`, that its provider was asked and
+    /// knows nothing of it either.
+    fn of(verdict: Verdict, due: Option<bool>, unfounded: bool) -> Self {
+        match (due, verdict) {
+            (Some(true), _) => Self::Open,
+            (Some(false), _) => Self::Unknown,
+            (None, Verdict::Accepted) if unfounded => Self::Junk,
+            (None, Verdict::Accepted) => Self::Accepted,
+            (None, Verdict::Repeat) => Self::Repeat,
+            (None, Verdict::Refused | Verdict::UnknownAccount | Verdict::Unreadable) => Self::Junk,
         }
     }
+}
+
+/// Whether it is proved, or about a payment that is watched, expected or was seen before.
+pub(super) fn is_known(conn: &Connection, new: &NewDelivery) -> rusqlite::Result<bool> {
+    let Some(Subject::Payment(payment)) = &new.subject else {
+        return Ok(new.proved);
+    };
+    if new.proved {
+        return Ok(true);
+    }
+    conn.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM watches WHERE profile = ?1 AND account = ?2 AND payment = ?3)
+             OR EXISTS (SELECT 1 FROM observations WHERE profile = ?1 AND account = ?2 AND payment = ?3)
+             OR EXISTS (SELECT 1 FROM expectations WHERE profile = ?1 AND account = ?2 AND payment = ?3)",
+    )?
+    .query_row((&new.realm, &new.account, payment.as_str()), |row| {
+        row.get(0)
+    })
+}
+
+/// How a delivery is told from others like it.
+pub(super) struct Told {
+    pub(super) verdict: Verdict,
+    pub(super) identity: Option<i64>,
+    pub(super) attempt: u32,
+    /// As [`is_known`] says.
+    pub(super) known: bool,
 }
 
 pub(super) fn insert(
     conn: &Connection,
     new: &NewDelivery,
-    verdict: Verdict,
     errands: &[&NewErrand],
-    identity: Option<i64>,
-    attempt: u32,
+    told: &Told,
 ) -> rusqlite::Result<Delivery> {
+    let Told {
+        verdict,
+        identity,
+        attempt,
+        known,
+    } = *told;
+    let due = (!errands.is_empty()).then_some(known);
     let (payment, player) = subject_columns(new.subject.as_ref());
     let texts = [
         &new.realm,
@@ -68,7 +106,7 @@ pub(super) fn insert(
              :kind, :payment, :player, :identity, :attempt, :status, :bytes, :sealed)",
     )?
     .execute(named_params! {
-        ":class": Class::of(verdict, !errands.is_empty()) as i64,
+        ":class": Class::of(verdict, due, false) as i64,
         ":size": i64::try_from(size).unwrap_or(i64::MAX),
         ":realm": new.realm,
         ":account": new.account,
@@ -90,7 +128,13 @@ pub(super) fn insert(
     let id = DeliveryId(conn.last_insert_rowid());
     let mut taken_on = Vec::with_capacity(errands.len());
     for errand in errands {
-        taken_on.push(insert_errand(conn, id, &new.realm, identity, errand)?);
+        let whose = Whose {
+            delivery: id,
+            realm: &new.realm,
+            identity,
+            known,
+        };
+        taken_on.push(insert_errand(conn, &whose, errand)?);
     }
     Ok(Delivery {
         id,
@@ -110,31 +154,30 @@ pub(super) fn insert(
     })
 }
 
+/// Of which delivery an errand is.
+pub(super) struct Whose<'a> {
+    pub(super) delivery: DeliveryId,
+    pub(super) realm: &'a str,
+    pub(super) identity: Option<i64>,
+    pub(super) known: bool,
+}
+
 pub(super) fn insert_errand(
     conn: &Connection,
-    delivery: DeliveryId,
-    realm: &str,
-    identity: Option<i64>,
+    whose: &Whose<'_>,
     new: &NewErrand,
 ) -> rusqlite::Result<Errand> {
     conn.prepare_cached(
-        // Anybody can send hints about payments that they made up; those of the shop are not to wait for them.
         "INSERT INTO errands (delivery, realm, identity, duty, target, known, tries, due_at, taken_until, done, told)
-         SELECT ?1, ?2, ?3, ?4, ?5,
-             payment IS NULL
-                 OR EXISTS (SELECT 1 FROM watches AS w
-                     WHERE w.profile = ?2 AND w.account = d.account AND w.payment = d.payment)
-                 OR EXISTS (SELECT 1 FROM observations AS o
-                     WHERE o.profile = ?2 AND o.account = d.account AND o.payment = d.payment),
-             0, ?6, ?7, 0, ''
-         FROM deliveries AS d WHERE d.id = ?1",
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, 0, '')",
     )?
     .execute((
-        delivery.0,
-        realm,
-        identity,
+        whose.delivery.0,
+        whose.realm,
+        whose.identity,
         new.duty.as_str(),
         &new.target,
+        whose.known,
         new.at.0,
         new.taken_until.map_or(i64::MIN, |until| until.0),
     ))?;
@@ -153,16 +196,19 @@ pub(super) fn insert_errand(
 
 /// Puts a delivery where it belongs after its errands have changed.
 pub(super) fn classify(conn: &Connection, id: DeliveryId) -> rusqlite::Result<()> {
-    let (verdict, class, open): (String, i64, bool) = conn
+    let (verdict, class, due, unfounded): (String, i64, Option<bool>, bool) = conn
         .prepare_cached(
             "SELECT verdict, class,
-                 EXISTS (SELECT 1 FROM errands WHERE delivery = deliveries.id AND due_at IS NOT NULL)
+                 (SELECT max(known) FROM errands WHERE delivery = deliveries.id AND due_at IS NOT NULL),
+                 EXISTS (SELECT 1 FROM errands WHERE delivery = deliveries.id AND duty = ?2 AND known = 0)
              FROM deliveries WHERE id = ?1",
         )?
-        .query_row([id.0], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        .query_row((id.0, Duty::Ask.as_str()), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+        })?;
     // A word that nobody knows counts as junk.
     let verdict = Verdict::from_word(&verdict).unwrap_or(Verdict::Unreadable);
-    let belongs = Class::of(verdict, open) as i64;
+    let belongs = Class::of(verdict, due, unfounded) as i64;
     if belongs != class {
         conn.prepare_cached("UPDATE deliveries SET class = ?2 WHERE id = ?1")?
             .execute((id.0, belongs))?;

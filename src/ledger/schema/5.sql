@@ -13,3 +13,18 @@ CREATE TABLE provider_times (
     at   INTEGER NOT NULL,
     wall INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- The last time that is believed: how old a row is counts from it where the clock has jumped.
+CREATE TABLE clock (
+    one       INTEGER PRIMARY KEY CHECK (one = 1),
+    believed  INTEGER NOT NULL,
+    jumped_at INTEGER               -- what the clock first said after a jump that has not lasted yet
+) STRICT;
+INSERT INTO clock (one, believed)
+    SELECT 1, max(at) FROM (
+        SELECT at FROM (SELECT at FROM exchanges ORDER BY id DESC LIMIT 1)
+        UNION ALL SELECT at FROM (SELECT received_at AS at FROM deliveries ORDER BY id DESC LIMIT 1))
+    HAVING max(at) IS NOT NULL;
+
+-- Written to find out whether the disk takes something the size of a callback again; empty otherwise.
+CREATE TABLE trial (bytes BLOB NOT NULL) STRICT;

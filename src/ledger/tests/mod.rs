@@ -1,6 +1,7 @@
 //! The ledger through its handles. Several handles on one folder stand for several processes: each has its
 //! own thread, connection and locks.
 
+mod age;
 mod deliveries;
 mod files;
 mod nonces;

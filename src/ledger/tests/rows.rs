@@ -166,6 +166,46 @@ async fn only_old_exchanges_are_dropped() {
 }
 
 #[tokio::test]
+async fn much_is_dropped_in_small_steps_between_which_others_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = Retention {
+        count: 10,
+        ..Retention::default()
+    };
+    let ledger = Ledger::start(folder.path().to_owned(), clock().0, limits);
+    record(&ledger, exchange("https://api.example/")).await;
+    let file = Connection::open(folder.path().join("ledger.db")).unwrap();
+    file.execute_batch(
+        "CREATE TEMP TABLE one AS SELECT * FROM exchanges;
+         UPDATE one SET id = NULL;
+         WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+             INSERT INTO exchanges SELECT one.* FROM one, n",
+    )
+    .unwrap();
+    let count = |file: &Connection| {
+        file.query_row("SELECT count(*) FROM exchanges", (), |row| {
+            row.get::<_, i64>(0)
+        })
+    };
+    let step = ledger.ask(move |store| {
+        store.prune();
+        store.read(count)
+    });
+    let left = step.await.unwrap();
+    assert!((1_977..3_001).contains(&left), "{left} are left");
+    // The rest follows by itself, and leaves time for this one to write.
+    file.busy_timeout(Duration::from_secs(5)).unwrap();
+    let mut written = 0;
+    while count(&file).unwrap() > 10 {
+        file.execute("UPDATE clock SET jumped_at = NULL", ())
+            .unwrap();
+        written += 1;
+        tokio::task::yield_now().await;
+    }
+    assert!(written > 1, "{written}");
+}
+
+#[tokio::test]
 async fn exchanges_are_dropped_without_being_asked() {
     let folder = tempfile::tempdir().unwrap();
     let limits = Retention {

@@ -147,7 +147,8 @@ fn storage(error: &LedgerError) -> NetError {
         LedgerError::Gone
         | LedgerError::Locked(_)
         | LedgerError::NoncesExhausted
-        | LedgerError::Stopped => "",
+        | LedgerError::Stopped
+        | LedgerError::TooManyWaiting => "",
     };
     NetError::Unauthorised(Problem::new(
         ProblemKind::Local,

@@ -43,6 +43,7 @@ fn read(inbound: &Inbound, _held: &Held) -> Result<Told, Refusal> {
     Ok(Told {
         kind: "payment changed".into(),
         proof: "nothing: it is a hint",
+        proved: false,
         same: Same::Subject(id.as_str().into()),
         subject: Some(Subject::Payment(id)),
         asks: true,
@@ -92,6 +93,7 @@ mod tests {
                 kind: "payment changed".into(),
                 subject: Some(Subject::Payment(order)),
                 proof: "nothing: it is a hint",
+                proved: false,
                 same: Same::Subject(b"ORDER-1001".to_vec()),
                 asks: true,
                 answer: Answer::Plain,

@@ -43,6 +43,7 @@ fn read(inbound: &Inbound, held: &Held) -> Result<Told, Refusal> {
             .and_then(|id| PaymentId::new(id).ok())
             .map(Subject::Payment),
         proof,
+        proved: held.secrets.contains_key(WEBHOOK_SECRET),
         same: Same::Message(identity(&object, inbound.request.body())),
         asks: false,
         answer: Answer::Plain,

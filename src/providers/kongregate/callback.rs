@@ -3,12 +3,14 @@
 //! (<https://docs.kongregate.com/docs/api-dynamic-purchasing>). Some pages say that all callbacks are signed: where a
 //! signed request is there, it alone counts.
 
+use std::time::Duration;
+
 use axum::http::Method;
 use subtle::ConstantTimeEq as _;
 
 use super::{settings, signed, wire};
 use crate::callbacks::{Answer, Held, Inbound, Refusal, Same, Spec, Told};
-use crate::domain::{PaymentId, PlayerId, Problem, ProblemKind, Secret, Subject};
+use crate::domain::{PaymentId, PlayerId, Problem, ProblemKind, Secret, Subject, WallTime};
 use crate::providers::inbound::{decoded, pairs, parts, unreadable};
 
 /// How its callbacks are judged and read.
@@ -27,6 +29,12 @@ pub const ORDER_PLACED: &str = "item_order_placed";
 
 /// The field of a signed request.
 pub const SIGNED_REQUEST: &str = "signed_request";
+
+/// When a signed request was made, in seconds since 1970.
+const ISSUED_AT: &str = "issued_at";
+/// How old a signed request may be. Kongregate documents no retry, and a player who orders waits for the answer; a day
+/// covers a clock in the wrong time zone, and what comes twice within it is known by its number.
+const SIGNED_FOR: Duration = Duration::from_hours(24);
 
 /// Sells nothing.
 const NO_ITEMS: &str = r#"{"items":[]}"#;
@@ -53,14 +61,15 @@ fn read(inbound: &Inbound, held: &Held) -> Result<Told, Refusal> {
         ))
     })?;
     match form.get(SIGNED_REQUEST) {
-        Some(text) => signed_one(key, text),
+        Some(text) => signed_one(key, text, inbound.at),
         None => plain_one(key, &form),
     }
 }
 
-fn signed_one(key: &Secret, text: &str) -> Result<Told, Refusal> {
+fn signed_one(key: &Secret, text: &str, at: WallTime) -> Result<Told, Refusal> {
     const PROOF: &str = "a signature";
     let fields = signed::verify(key, text).map_err(Refusal::Refused)?;
+    must_be_new(&fields, at)?;
     let text = |name: &str| -> Result<String, Refusal> {
         let text = wire::text(fields.get(name));
         let text = text.filter(|text| !text.is_empty() && text.len() <= FIELD_MAX);
@@ -79,6 +88,7 @@ fn signed_one(key: &Secret, text: &str) -> Result<Told, Refusal> {
             return Ok(Told {
                 subject: Some(Subject::Player(player)),
                 proof: PROOF,
+                proved: true,
                 same: change_of(player),
                 asks: true,
                 answer: Answer::Plain,
@@ -91,6 +101,7 @@ fn signed_one(key: &Secret, text: &str) -> Result<Told, Refusal> {
                     .map(PlayerId)
                     .map(Subject::Player),
                 proof: PROOF,
+                proved: true,
                 same: Same::Message(parts(&["signed", &text_of(&fields)])),
                 asks: false,
                 answer: Answer::Plain,
@@ -104,11 +115,31 @@ fn signed_one(key: &Secret, text: &str) -> Result<Told, Refusal> {
     Ok(Told {
         subject: Some(Subject::Payment(id)),
         proof: PROOF,
+        proved: true,
         same: Same::Message(parts(&[&event, &order])),
         asks: false,
         answer,
         kind: event,
     })
+}
+
+/// A signature is good for ever, so whoever has seen one could send it again: one that says when it was made must be
+/// new. Not all of them say so.
+fn must_be_new(fields: &wire::Fields, at: WallTime) -> Result<(), Refusal> {
+    let Some(issued) = fields.get(ISSUED_AT) else {
+        return Ok(());
+    };
+    let issued = wire::whole(Some(issued))
+        .and_then(|seconds| i64::try_from(seconds).ok())
+        .map(|seconds| WallTime(seconds.saturating_mul(1000)))
+        .ok_or_else(|| unreadable(&format!("its `{ISSUED_AT}` is no number of seconds")))?;
+    if at.since(issued) > SIGNED_FOR {
+        return Err(Refusal::Refused(format!(
+            "it was signed at {}, more than a day ago by this machine's clock",
+            issued.rfc3339()
+        )));
+    }
+    Ok(())
 }
 
 fn text_of(fields: &wire::Fields) -> String {
@@ -132,6 +163,7 @@ fn plain_one(key: &Secret, form: &Form) -> Result<Told, Refusal> {
         kind: event.to_owned(),
         subject: player.map(Subject::Player),
         proof: "the key",
+        proved: true,
         same,
         asks,
         answer: Answer::Plain,
@@ -224,7 +256,7 @@ fn field(part: &[u8]) -> Result<String, Refusal> {
 mod tests {
     use super::super::signed::tests::{ORDER, PUBLISHED, PUBLISHED_KEY};
     use super::*;
-    use crate::providers::inbound::tests::inbound;
+    use crate::providers::inbound::tests::{inbound, why_refused};
     use bytes::Bytes;
     use proptest::prelude::*;
 
@@ -351,6 +383,27 @@ mod tests {
             let body = format!("event={unsigned}&api_key={PUBLISHED_KEY}&time=t&order_id=1");
             let refused = Refusal::Refused("an order that is not signed".into());
             assert_eq!(judge(body), Err(refused));
+        }
+    }
+
+    #[test]
+    fn a_signed_request_of_long_ago_is_not_new() {
+        // The requests of these tests come at this second.
+        const NOW: i64 = 1_795_316_066;
+        let order = |issued: &str| {
+            judge(signed(&format!(
+                r#"{{"algorithm":"HMAC-SHA256","event":"item_order_placed","order_id":"77","issued_at":{issued}}}"#
+            )))
+        };
+        for fresh in [NOW, NOW - 24 * 3600, NOW + 3600] {
+            assert!(order(&fresh.to_string()).is_ok(), "{fresh}");
+        }
+        for old in [NOW - 24 * 3600 - 1, NOW - 365 * 24 * 3600, 0] {
+            let why = why_refused(order(&old.to_string()));
+            assert!(why.contains("more than a day ago"), "{why}");
+        }
+        for odd in [r#""soon""#, "-5", "1.5", "null", "[]"] {
+            assert!(matches!(order(odd), Err(Refusal::Unreadable(_))), "{odd}");
         }
     }
 

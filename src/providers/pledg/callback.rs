@@ -51,6 +51,7 @@ fn read(inbound: &Inbound, held: &Held) -> Result<Told, Refusal> {
         kind: kind.to_owned(),
         subject: reference.map(Subject::Payment),
         proof,
+        proved: held.secrets.contains_key(MERCHANT_SECRET),
         same: Same::Message(same),
         asks: false,
         answer: Answer::Plain,

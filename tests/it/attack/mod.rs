@@ -9,5 +9,6 @@ mod files;
 mod hostile_text;
 mod planted_secrets;
 mod process;
+mod receiver;
 mod soak;
 mod terminal;

@@ -6,7 +6,7 @@ use super::*;
 async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
     let folder = tempfile::tempdir().unwrap();
     let [one, two] = [start(folder.path()), start(folder.path())];
-    assert_eq!(one.next_errand("live", &Duty::ALL).await, Ok(None));
+    assert_eq!(one.next_errand(queue(&Duty::ALL)).await, Ok(None));
     let with = |number, errands| NewDelivery {
         errands,
         ..new(number)
@@ -20,10 +20,10 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
     let late = late.await.unwrap().errands[0].id;
     let soon = one.deliver(with(3, vec![errand(Duty::Forward, START)]));
     let soon = soon.await.unwrap().errands[0].id;
-    let asks = one.take_errands("live", &[Duty::Ask], START, after(1), 9);
+    let asks = one.take_errands(queue(&[Duty::Ask]), START, after(1), 9);
     let asks = asks.await.unwrap();
     assert!(asks.iter().map(|(_, id)| *id).eq([late]), "as is wanted");
-    let forwards = one.take_errands("live", &[Duty::Forward], START, after(1), 9);
+    let forwards = one.take_errands(queue(&[Duty::Forward]), START, after(1), 9);
     assert_eq!(forwards.await.unwrap().len(), 1);
     for (errand, due) in [(late, 5), (soon, 2)] {
         let again = tried(Standing::Due { at: after(due) });
@@ -33,12 +33,9 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
     elsewhere.realm = "sandbox 1".into();
     one.deliver(elsewhere).await.unwrap();
 
-    assert_eq!(
-        two.next_errand("live", &Duty::ALL).await,
-        Ok(Some(after(2)))
-    );
+    assert_eq!(two.next_errand(queue(&Duty::ALL)).await, Ok(Some(after(2))));
     assert_eq!(take_due(&two, after(1)).await, []);
-    let first = two.take_errands("live", &Duty::ALL, after(6), after(36), 1);
+    let first = two.take_errands(queue(&Duty::ALL), after(6), after(36), 1);
     let first = first.await;
     let [(delivery, id)] = &first.unwrap()[..] else {
         panic!()
@@ -46,10 +43,7 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
     assert_eq!((delivery.errands[0].id, *id), (soon, soon), "longest due");
     assert_eq!(take_due(&one, after(6)).await, [late]);
     assert_eq!(take_due(&two, after(7)).await, [], "all are in hand");
-    assert_eq!(
-        one.next_errand("live", &Duty::ALL).await,
-        Ok(Some(after(8)))
-    );
+    assert_eq!(one.next_errand(queue(&Duty::ALL)).await, Ok(Some(after(8))));
     assert_eq!(take_due(&one, after(8)).await, [relayed.errands[0].id]);
     assert_eq!(
         take_due(&two, after(36)).await,
@@ -122,50 +116,6 @@ async fn by_hand_any_delivery_is_given_an_errand() {
 }
 
 #[tokio::test]
-async fn what_concerns_a_known_payment_is_done_before_what_anybody_may_have_made_up() {
-    let folder = tempfile::tempdir().unwrap();
-    let ledger = start(folder.path());
-    let account = AccountId::new("shop").unwrap();
-    let about = |id: &str| PaymentId::new(id).unwrap();
-    let watch = Watch {
-        account: account.clone(),
-        id: about("WATCHED"),
-        expected: None,
-        since: START,
-    };
-    ledger.watch("live", &watch).await.unwrap();
-    let seen = Payment {
-        id: about("SEEN"),
-        currency: Reported::currency("EMT"),
-        amount: Reported::amount("1"),
-        state: PaymentState::New,
-    };
-    let seen = Observation {
-        at: START,
-        payment: seen,
-    };
-    ledger.observe(&account, "live", &seen).await.unwrap();
-    let mut taken = Vec::new();
-    for (number, id) in (0..).zip(["MADE-UP-1", "MADE-UP-2", "WATCHED", "MADE-UP-3", "SEEN"]) {
-        let given = NewDelivery {
-            subject: Some(payment(id)),
-            ..hint(number, START)
-        };
-        ledger.deliver(given).await.unwrap();
-    }
-    for _ in 0..5 {
-        let now = after(1);
-        let one = ledger.take_errands("live", &[Duty::Ask], now, now.plus(LEASE), 1);
-        let (delivery, _) = one.await.unwrap().remove(0);
-        taken.push(delivery.subject.unwrap().to_string());
-    }
-    assert_eq!(
-        taken,
-        ["WATCHED", "SEEN", "MADE-UP-1", "MADE-UP-2", "MADE-UP-3"]
-    );
-}
-
-#[tokio::test]
 async fn what_nobody_is_left_to_do_is_given_up_elsewhere_and_long_due_only() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = start(folder.path());
@@ -213,7 +163,7 @@ async fn the_shop_is_told_of_every_change_whatever_our_own_question_does() {
     assert_eq!(come(1, one).await, (Verdict::Repeat, vec![]), "both wait");
     assert_eq!(come(2, other).await, (Verdict::Repeat, only.clone()));
     let held = after(3).plus(LEASE);
-    let forwards = ledger.take_errands("live", &[Duty::Forward], after(3), held, 1);
+    let forwards = ledger.take_errands(queue(&[Duty::Forward]), after(3), held, 1);
     let [(_, forward)] = forwards.await.unwrap()[..] else {
         panic!()
     };
@@ -253,7 +203,7 @@ async fn a_clock_that_is_set_back_puts_nothing_off() {
         ledger.deliver(given).await.unwrap();
     }
     let held = noon.plus(LEASE);
-    let first = ledger.take_errands("live", &Duty::ALL, noon, held, 1);
+    let first = ledger.take_errands(queue(&Duty::ALL), noon, held, 1);
     let tried_once = first.await.unwrap()[0].1;
     let at = noon.plus(Duration::from_mins(10));
     let again = tried(Standing::Due { at });

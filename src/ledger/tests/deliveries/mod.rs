@@ -2,6 +2,7 @@
 
 mod bounds;
 mod errands;
+mod unknown;
 
 use super::*;
 use crate::domain::{Delivery, DeliveryId, Duty, ErrandId, PlayerId, Standing, Subject, Verdict};
@@ -47,6 +48,7 @@ fn new(number: u64) -> NewDelivery {
         why: "a signature".into(),
         kind: "payment changed".into(),
         subject: Some(payment("A-17")),
+        proved: true,
         identity: Some(message(number)),
         status: 200,
         bytes: 12,
@@ -101,15 +103,25 @@ async fn kept(ledger: &Ledger) -> Vec<Delivery> {
     ledger.deliveries(all()).await.unwrap()
 }
 
+/// What is proved, or about known payments.
+fn queue(duties: &'static [Duty]) -> ErrandQueue {
+    ErrandQueue {
+        realm: "live".into(),
+        duties,
+        known: true,
+        account: None,
+    }
+}
+
 async fn take_due(ledger: &Ledger, now: WallTime) -> Vec<ErrandId> {
     let till = now.plus(LEASE);
-    let taken = ledger.take_errands("live", &Duty::ALL, now, till, 10).await;
+    let taken = ledger.take_errands(queue(&Duty::ALL), now, till, 10).await;
     taken.unwrap().into_iter().map(|(_, id)| id).collect()
 }
 
 /// What is done when nothing else is to be done.
 async fn rest(ledger: &Ledger) {
-    ledger.tell(super::super::deliveries::at_rest);
+    ledger.tell(|store| while super::super::deliveries::at_rest(store) {});
     ledger.flush().await;
 }
 
