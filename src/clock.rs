@@ -13,7 +13,8 @@ pub struct Clock(Source);
 
 #[derive(Clone)]
 enum Source {
-    System,
+    /// When it was made, since the machine was started.
+    System(Duration),
     Hand(Arc<Mutex<Set>>),
 }
 
@@ -42,10 +43,10 @@ pub struct SharedInstant {
 const WALL: &str = "wall";
 
 impl Clock {
-    /// The system's clocks.
+    /// The system's clocks; the monotonic one begins at zero now.
     #[must_use]
     pub fn system() -> Self {
-        Self(Source::System)
+        Self(Source::System(since_boot()))
     }
 
     /// A clock that stands still until its [`Hand`] moves it.
@@ -67,12 +68,12 @@ impl Clock {
     )]
     pub fn now(&self) -> Now {
         match &self.0 {
-            Source::System => {
+            Source::System(began) => {
                 let wall = SystemTime::now()
                     .duration_since(UNIX_EPOCH)
                     .unwrap_or_default();
                 Now {
-                    mono: since_boot(),
+                    mono: since_boot().saturating_sub(*began),
                     wall: WallTime(i64::try_from(wall.as_millis()).unwrap_or(i64::MAX)),
                 }
             }
@@ -80,21 +81,23 @@ impl Clock {
         }
     }
 
-    /// `now` as the processes of this machine share it: within one boot nobody can set it, and it goes on while the
+    /// `now`, which this clock told, as the processes of this machine share it: within one boot nobody can set it, and it goes on while the
     /// machine sleeps.
     #[must_use]
     pub fn shared(&self, now: Now) -> SharedInstant {
-        let boot = match &self.0 {
-            Source::System => boot_id(),
+        let (boot, began) = match &self.0 {
+            Source::System(began) => (boot_id(), *began),
             Source::Hand(at) => {
                 let boot = at.lock().unwrap_or_else(PoisonError::into_inner).boot;
-                boot.map_or(WALL, |boot| BOOTS[boot % BOOTS.len()])
+                let boot = boot.map_or(WALL, |boot| BOOTS[boot % BOOTS.len()]);
+                (boot, Duration::ZERO)
             }
         };
         let ms = if boot == WALL {
             now.wall.0
         } else {
-            i64::try_from(now.mono.as_millis()).unwrap_or(i64::MAX)
+            let since_boot = began.saturating_add(now.mono);
+            i64::try_from(since_boot.as_millis()).unwrap_or(i64::MAX)
         };
         SharedInstant { boot, ms }
     }

@@ -13,7 +13,7 @@ pub struct WallTime(pub i64);
 /// One reading of the time: a monotonic part, for measuring, and the wall clock, for showing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
-    /// Since some instant before the process began; never goes back.
+    /// Since the clock was made; never goes back.
     pub mono: Duration,
     /// May jump either way.
     pub wall: WallTime,

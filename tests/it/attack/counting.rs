@@ -55,13 +55,17 @@ impl CountingPeer {
         let url = format!("http://{}", listener.local_addr().unwrap());
         let counted = Arc::new(Mutex::new(Vec::new()));
         let all = counted.clone();
+        let clock = Clock::system();
         std::thread::spawn(move || {
             for (number, stream) in (0_u64..).zip(listener.incoming()) {
-                let all = all.clone();
-                let random = fastrand::Rng::with_seed(manner.seed + number);
+                let (all, clock) = (all.clone(), clock.clone());
+                let manner = Manner {
+                    seed: manner.seed + number,
+                    ..manner
+                };
                 std::thread::spawn(move || {
                     if let Ok(stream) = stream {
-                        let _ = serve(stream, manner, random, &all);
+                        let _ = serve(stream, manner, &clock, &all);
                     }
                 });
             }
@@ -110,10 +114,10 @@ impl CountingPeer {
 fn serve(
     mut stream: TcpStream,
     manner: Manner,
-    mut random: fastrand::Rng,
+    clock: &Clock,
     all: &Mutex<Vec<Counted>>,
 ) -> std::io::Result<()> {
-    let clock = Clock::system();
+    let mut random = fastrand::Rng::with_seed(manner.seed);
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     let request = read_request(&mut stream)?;
     let came = clock.now().mono;
