@@ -411,7 +411,10 @@ fn names_loopback(headers: &HeaderMap, uri: &Uri) -> bool {
     };
     let host = host.to_str().ok().filter(|host| !host.contains('@'));
     let host = host.and_then(|host| host.parse::<Authority>().ok());
-    let named = host.is_some_and(|host| is_loopback(host.host()));
+    let named = host.is_some_and(|host| {
+        let whole = host.port().is_some() || host.as_str() == host.host();
+        whole && is_loopback(host.host())
+    });
     named && uri.host().is_none_or(is_loopback)
 }
 

@@ -61,6 +61,8 @@ async fn another_host_or_too_large_a_body_is_refused() {
         "127.0.0.1.evil.example",
         "@localhost",
         "evil.example@localhost",
+        "evil.example@localhost:80",
+        "localhost:port",
         "http://localhost/",
         "",
         "a\r\nHost: localhost",
