@@ -209,7 +209,8 @@ impl Console {
             // What gives the terminal back must not be thrown away with what it did not take.
             unblocking.abort();
             let _ = unblocking.await;
-            discard_output();
+            // Nor may keys that were meant for the console reach the shell.
+            discard(QueueSelector::IOFlush);
             drop(self.entered);
         } else {
             drop(self.entered);
@@ -245,14 +246,14 @@ async fn unblock(mut signals: Signals) -> ! {
     signals.any().await;
     loop {
         tokio::time::sleep(UNBLOCK_AFTER).await;
-        discard_output();
+        discard(QueueSelector::OFlush);
     }
 }
 
-/// Throws away what the terminal has not taken yet, and wakes who waits for it to be taken.
-fn discard_output() {
+/// Throws away what the terminal has not taken yet, or not given, and wakes who waits for it to be taken.
+fn discard(queue: QueueSelector) {
     let terminal = io::stdout();
-    let _ = tcflush(&terminal, QueueSelector::OFlush);
+    let _ = tcflush(&terminal, queue);
     // Who waits is woken only by output that begins again.
     let _ = tcflow(&terminal, Action::OOff);
     let _ = tcflow(&terminal, Action::OOn);

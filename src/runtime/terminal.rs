@@ -179,9 +179,10 @@ pub fn is_taken() -> bool {
 /// Gives the terminal back, if it was taken. May be called from a panic.
 pub fn give_back() {
     if ENTERED.swap(false, Ordering::SeqCst) {
-        let _ = disable_raw_mode();
         let mut stdout = io::stdout();
         let _ = stdout.write_all(LEAVE.as_bytes());
         let _ = stdout.flush();
+        // Last: from then on Ctrl-C makes the kernel throw away what the terminal has not taken yet.
+        let _ = disable_raw_mode();
     }
 }

@@ -301,6 +301,13 @@ impl Terminal {
         all
     }
 
+    /// The last bytes that were written, as text.
+    pub fn last_bytes(&self, count: usize) -> String {
+        let state = self.shared.lock();
+        let from = state.bytes.len().saturating_sub(count);
+        String::from_utf8_lossy(&state.bytes[from..]).into_owned()
+    }
+
     /// What was handed to the clipboard (OSC 52), in order.
     pub fn copied(&self) -> Vec<String> {
         copied(&self.shared.lock().bytes)

@@ -333,7 +333,8 @@ fn no_keys_clicks_sizes_and_signals_break_the_console_or_the_terminal() {
         assert_eq!(
             kept,
             Vec::<String>::new(),
-            "after {signal:?}, seed {sessions}"
+            "after {signal:?}, seed {sessions}; last bytes: {:?}",
+            terminal.last_bytes(160)
         );
         sessions += 1;
     }
