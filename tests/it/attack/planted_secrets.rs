@@ -186,10 +186,10 @@ fn encodings(secret: &str) -> Vec<Encoded> {
     whole.chain(amid).collect()
 }
 
-/// Each character escaped in another way than the one before, some of them twice. All are escaped to one depth where
-/// one is a backslash, which would escape what comes next.
+/// Each character escaped in another way than the one before, some of them twice. All in one way where one is a
+/// backslash: once it is undone, it would escape what comes next.
 fn mixed(secret: &str) -> String {
-    let ways = if secret.contains('\\') { 3 } else { 5 };
+    let ways = if secret.contains('\\') { 1 } else { 5 };
     let mut mixed = String::new();
     for (at, c) in secret.chars().enumerate() {
         let code = u32::from(c);
