@@ -149,7 +149,7 @@ pub struct Nonce {
 pub const AHEAD_MAX: Duration = Duration::from_secs(2);
 
 /// `Date` has whole seconds: on average the provider's time is so much later, and never more than twice that.
-const HALF_A_SECOND: i64 = 500;
+const ROUNDED: Duration = Duration::from_millis(500);
 
 impl Lane {
     /// The next nonce: the provider's time in milliseconds, or one more than the last where that is higher. The time
@@ -174,11 +174,11 @@ impl Ledger {
         let key = key.0.clone();
         self.tell(move |store| {
             let shared = store.clock.shared(seen);
-            let date = date.0.saturating_add(HALF_A_SECOND);
+            let date = date.plus(ROUNDED).0;
             // Where it cannot be written, nonces are made from what was known before.
             let known = store.read(|conn| ProviderTime::of(conn, &key));
             let expected = known.ok().flatten().map(|known| known.at(shared, seen.wall));
-            let as_expected = |at: i64| at.abs_diff(date) <= HALF_A_SECOND.unsigned_abs();
+            let as_expected = |at: i64| Duration::from_millis(at.abs_diff(date)) <= ROUNDED;
             if expected.is_some_and(as_expected) {
                 return;
             }
@@ -236,7 +236,7 @@ struct Bounds {
 
 impl Bounds {
     fn of(known: Option<i64>, wall: WallTime, allow_ahead: bool) -> Self {
-        let far = |at: i64| at.abs_diff(wall.0) > AHEAD_MAX.as_millis() as u64 + 500;
+        let far = |at: i64| Duration::from_millis(at.abs_diff(wall.0)) > AHEAD_MAX + ROUNDED;
         Self {
             least: known.filter(|at| far(*at)).unwrap_or(wall.0),
             provider: known,
@@ -253,10 +253,7 @@ impl Bounds {
         };
         let ahead = self
             .provider
-            .and_then(|at| {
-                u64::try_from(value.saturating_sub(at.saturating_add(HALF_A_SECOND))).ok()
-            })
-            .map(Duration::from_millis)
+            .map(|at| WallTime(value).since(WallTime(at).plus(ROUNDED)))
             .filter(|by| *by > AHEAD_MAX);
         match ahead {
             Some(by) if !self.allow_ahead => Err(LedgerError::NonceAhead(by)),

@@ -126,6 +126,12 @@ impl Place {
     }
 }
 
+/// A shell, with arguments yet to be given.
+#[expect(clippy::disallowed_methods, reason = "a program of the test")]
+pub fn shell() -> Command {
+    Command::new("/bin/sh")
+}
+
 /// `listen` on any free port, killed when dropped.
 pub struct Listener {
     child: std::process::Child,

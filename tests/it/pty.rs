@@ -250,8 +250,7 @@ fn ctrl_z_gives_the_terminal_to_the_shell_and_fg_brings_the_screen_back() {
     let place = Place::new();
     let inner = place.command(&[]);
     // As in life: a shell with job control, the console one of its jobs.
-    #[expect(clippy::disallowed_methods, reason = "a program of the test")]
-    let mut shell = Command::new("sh");
+    let mut shell = crate::program::shell();
     shell.args([
         "-c",
         "set -m; \"$0\"; echo \"stopped $?\"; read line; fg; echo \"left $?\"",

@@ -90,7 +90,7 @@ impl CountingPeer {
         });
         let short_by = instants.iter().flat_map(|times| {
             let lasted = times.iter().zip(times.iter().skip(limit));
-            lasted.map(|(first, one_more)| period.saturating_sub(*one_more - *first))
+            lasted.map(|(first, one_more)| period.saturating_sub(one_more.saturating_sub(*first)))
         });
         let (most, short_by) = (most.max(), short_by.max());
         let nonces: Vec<i64> = all.iter().filter_map(|one| one.nonce).collect();

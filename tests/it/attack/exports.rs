@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -148,7 +148,7 @@ async fn exports_hold_any_text_and_nothing_in_it_is_run() {
 
 /// Runs commands in a shell that knows `curl` alone, which counts how often it is called.
 fn run_by_a_shell(place: &Place, commands: &str) -> usize {
-    let mut shell = Command::new("/bin/sh")
+    let mut shell = crate::program::shell()
         .env_clear()
         .env("PATH", "/nowhere")
         .current_dir(place.path())

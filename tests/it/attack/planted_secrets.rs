@@ -517,8 +517,7 @@ fn a_signal_that_kills_leaves_no_core_file() {
     use std::os::unix::process::ExitStatusExt as _;
     let place = Place::with_shop("http://127.0.0.1:1");
     let inner = place.command(&["listen", "--bind", "127.0.0.1:0"]);
-    #[expect(clippy::disallowed_methods, reason = "a shell that allows core files")]
-    let mut shell = std::process::Command::new("sh");
+    let mut shell = crate::program::shell();
     shell
         .args(["-c", "ulimit -c unlimited; exec \"$@\"", "sh"])
         .arg(inner.get_program())

@@ -8,7 +8,7 @@ use crate::terminal::Terminal;
 /// The program, allowed to have only so many files open.
 fn limited(place: &Place, files: u32, arguments: &[&str]) -> Command {
     let inner = place.command(arguments);
-    let mut shell = Command::new("sh");
+    let mut shell = crate::program::shell();
     shell.args([
         "-c",
         "ulimit -n \"$1\" || exit 99; shift; exec \"$@\"",

@@ -586,7 +586,7 @@ fn no_answered_callback_is_lost_to_a_ledger_that_fails() {
 fn no_room(place: &Place, file: &Path) -> String {
     let script = "trap '' XFSZ; ulimit -f 40000; exec \"$0\" \"$@\"";
     let program = place.command(&[]);
-    let mut shell = std::process::Command::new("sh");
+    let mut shell = crate::program::shell();
     let environment = program.get_envs();
     shell
         .args(["-c", script])

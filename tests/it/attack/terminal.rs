@@ -23,7 +23,7 @@ fn console(command: &Command, size: (u16, u16)) -> Terminal {
 fn job(place: &Place) -> (Terminal, Pid) {
     let inner = place.command(&[]);
     let known = place.path().join("pid");
-    let mut shell = Command::new("sh");
+    let mut shell = crate::program::shell();
     shell.args([
         "-c",
         "set -m; sh -c 'echo $$ >\"$1\"; exec \"$0\"' \"$0\" \"$1\"; echo \"stopped $?\"; read line; fg; echo \"left $?\"",
