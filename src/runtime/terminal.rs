@@ -3,6 +3,7 @@
 use std::io::{self, BufWriter, Stdout, Write as _};
 use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use base64::Engine as _;
 use ratatui::backend::CrosstermBackend;
@@ -24,6 +25,9 @@ const LEAVE: &str = "\u{1b}[?1006l\u{1b}[?1000l\u{1b}[?2004l\u{1b}[0m\u{1b}[?104
 /// Beyond any screen. Of a larger terminal the upper left part is drawn on: each cell takes memory.
 const COLUMNS_MAX: u16 = 1000;
 const ROWS_MAX: u16 = 500;
+
+/// A terminal takes what it is sent within this time; nothing tells that it has.
+const TAKEN_WITHIN: Duration = Duration::from_millis(20);
 
 static ENTERED: AtomicBool = AtomicBool::new(false);
 
@@ -182,7 +186,8 @@ pub fn give_back() {
         let mut stdout = io::stdout();
         let _ = stdout.write_all(LEAVE.as_bytes());
         let _ = stdout.flush();
-        // Last: from then on Ctrl-C makes the kernel throw away what the terminal has not taken yet.
+        // Last, and not at once: from then on Ctrl-C makes the kernel throw away what the terminal has not taken yet.
+        std::thread::sleep(TAKEN_WITHIN);
         let _ = disable_raw_mode();
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -290,19 +290,18 @@ fn a_reader_that_has_gone_is_told_of_once_and_callbacks_are_received_all_the_sam
     assert_eq!(lines.count(), 0, "it is said once");
 }
 
-/// Kills `listen` again and again while clients call it: what was answered 200 is in the ledger.
-fn kill_and_count(rounds: u32) -> (usize, usize) {
+#[test]
+fn what_was_answered_200_is_kept_whenever_the_receiver_is_killed() {
     let peer = Peer::start(vec![json(ACTIVE)]);
     let place = Arc::new(Place::with_shop(&peer.url));
     let answered: Arc<Mutex<BTreeSet<String>>> = Arc::default();
-    let sent = Arc::new(AtomicUsize::new(0));
-    for round in 0..rounds {
+    for round in 0..3 {
         let listener = Listener::start(&place, &["--json"]);
         let stop = Arc::new(AtomicBool::new(false));
         let clients: Vec<_> = (0..4)
             .map(|client| {
                 let (url, stop) = (listener.url.clone(), stop.clone());
-                let (answered, sent) = (answered.clone(), sent.clone());
+                let answered = answered.clone();
                 std::thread::spawn(move || {
                     for number in 0.. {
                         if stop.load(Ordering::Relaxed) {
@@ -310,7 +309,6 @@ fn kill_and_count(rounds: u32) -> (usize, usize) {
                         }
                         let id = format!("K-{round}-{client}-{number}");
                         let target = format!("/callbacks/shop?transactionKey={id}");
-                        sent.fetch_add(1, Ordering::Relaxed);
                         match send(&url, "GET", &target, "", "") {
                             Some((200, _)) => drop(answered.lock().unwrap().insert(id)),
                             Some(other) => panic!("{other:?}"),
@@ -344,19 +342,6 @@ fn kill_and_count(rounds: u32) -> (usize, usize) {
         .filter(|id| !kept.contains(id.as_str()))
         .collect();
     assert!(lost.is_empty(), "lost: {lost:?}");
-    (answered.len(), sent.load(Ordering::Relaxed))
-}
-
-#[test]
-fn what_was_answered_200_is_kept_whenever_the_receiver_is_killed() {
-    kill_and_count(3);
-}
-
-#[test]
-#[ignore = "long: the figures of many rounds"]
-fn what_was_answered_200_is_kept_over_fifty_kills() {
-    let (answered, sent) = kill_and_count(50);
-    println!("figure: 50 kills: {sent} sent, {answered} answered 200, none of them lost");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::http::{HeaderValue, StatusCode, header};
 use fastrand::Rng;
@@ -148,7 +148,15 @@ impl Peer {
         self.count(provider, 1);
         self.pass(half).await;
         self.count(provider, 2);
-        self.reply(provider, &fault).await
+        let mut outcome = self.reply(provider, &fault).await;
+        if let Outcome::Answer(response) = &mut outcome {
+            // Nonces follow it, and the server's own would be that of the real day.
+            let wall = u64::try_from(self.clock.now().wall.0).unwrap();
+            let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_millis(wall));
+            let date = HeaderValue::from_str(&date).unwrap();
+            response.headers_mut().insert(header::DATE, date);
+        }
+        outcome
     }
 
     fn count(&self, provider: usize, which: usize) {
