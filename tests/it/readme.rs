@@ -102,6 +102,10 @@ fn the_tests_that_the_threat_model_names_exist() {
         .filter(|name| !name.starts_with('.'))
         .collect();
     assert!(names.len() >= 20, "{names:?}");
+    assert!(
+        !model.contains("; *"),
+        "a description stands where a test's name belongs"
+    );
     for name in names {
         assert!(
             sources.contains(&format!("fn {name}(")),

@@ -141,11 +141,14 @@ fn a_state_folder_of_another_user_is_refused() {
 
 #[test]
 fn a_config_file_that_others_can_write_is_refused_since_it_can_name_programs() {
-    let place = Place::with_config(
+    let place = Place::new();
+    let (config, marker) = (place.config_path(), place.path().join("ran"));
+    let command = format!(
         "default_profile = \"live\"\n[profiles.live.accounts.shop]\nprovider = \"kanga\"\napi_key = \"K\"\n\
-         api_secret = { command = [\"touch\", \"ran\"] }\n",
+         api_secret = {{ command = [\"touch\", \"{}\"] }}\n",
+        marker.display()
     );
-    let config = place.config_path();
+    fs::write(&config, command).unwrap();
     set_mode(&config, 0o666);
     for command in [
         &["config", "check"][..],
@@ -162,7 +165,13 @@ fn a_config_file_that_others_can_write_is_refused_since_it_can_name_programs() {
             ],
         );
     }
-    assert!(!place.path().join("ran").exists());
+    assert!(!marker.exists());
+    set_mode(&config, 0o600);
+    place.run(&["check", "A-17"]);
+    assert!(
+        marker.exists(),
+        "the program runs where no other user can name it"
+    );
     assert_eq!(place.run(&["--config", "/dev/null", "log"]).code, 0);
     // What umask 002 makes, where each user has a group of his own.
     set_mode(&config, 0o664);
