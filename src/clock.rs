@@ -81,8 +81,8 @@ impl Clock {
         }
     }
 
-    /// `now`, which this clock told, as the processes of this machine share it: within one boot nobody can set it, and it goes on while the
-    /// machine sleeps.
+    /// `now`, which this clock told, as the processes of this machine share it: within one boot nobody can set it, and it
+    /// goes on while the machine sleeps.
     #[must_use]
     pub fn shared(&self, now: Now) -> SharedInstant {
         let (boot, began) = match &self.0 {

@@ -177,9 +177,13 @@ impl Ledger {
             let date = date.plus(ROUNDED).0;
             // Where it cannot be written, nonces are made from what was known before.
             let known = store.read(|conn| ProviderTime::of(conn, &key));
-            let expected = known.ok().flatten().map(|known| known.at(shared, seen.wall));
+            // By the wall clock too: after the next start of the machine that is all there is to go by.
+            let expected = known.ok().flatten().map(|known| {
+                let by_wall = known.by_wall(seen.wall);
+                [known.at(shared, seen.wall), by_wall]
+            });
             let as_expected = |at: i64| Duration::from_millis(at.abs_diff(date)) <= ROUNDED;
-            if expected.is_some_and(as_expected) {
+            if expected.is_some_and(|expected| expected.into_iter().all(as_expected)) {
                 return;
             }
             let _ = store.write(|conn| {
@@ -217,11 +221,18 @@ impl ProviderTime {
 
     /// What it shows now: within one boot by the clock that nobody sets, else by what this machine's clock was off.
     fn at(&self, now: SharedInstant, wall: WallTime) -> i64 {
-        let passed = if self.boot == now.boot {
-            now.ms.saturating_sub(self.at)
+        if self.boot == now.boot {
+            self.after(now.ms.saturating_sub(self.at))
         } else {
-            wall.0.saturating_sub(self.wall)
-        };
+            self.by_wall(wall)
+        }
+    }
+
+    fn by_wall(&self, wall: WallTime) -> i64 {
+        self.after(wall.0.saturating_sub(self.wall))
+    }
+
+    fn after(&self, passed: i64) -> i64 {
         self.date.saturating_add(passed.max(0))
     }
 }

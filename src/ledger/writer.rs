@@ -161,7 +161,7 @@ impl Store {
     ) -> Result<T, LedgerError> {
         match self.attempt(job) {
             Ok(done) => {
-                if std::mem::take(&mut self.failing) || self.status() == Status::Locked {
+                if std::mem::take(&mut self.failing) {
                     self.tell.send_replace(self.opened_as.clone());
                 }
                 Ok(done)
@@ -227,7 +227,12 @@ impl Store {
                         self.tell.send_replace(Status::Locked);
                     }
                 }
-                (result, _) => return result,
+                (result, _) => {
+                    if result.is_ok() && self.status() == Status::Locked {
+                        self.tell.send_replace(self.opened_as.clone());
+                    }
+                    return result;
+                }
             }
         }
     }

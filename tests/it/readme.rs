@@ -96,8 +96,15 @@ fn the_tests_that_the_threat_model_names_exist() {
         }
     }
     let shown_by = model.lines().filter(|line| line.starts_with('|'));
-    let names: Vec<&str> = shown_by
+    let cells: Vec<&str> = shown_by
         .filter_map(|line| line.trim_end_matches('|').rsplit('|').next())
+        .collect();
+    assert!(
+        cells.iter().all(|cell| !cell.contains('*')),
+        "a description stands where a test's name belongs"
+    );
+    let names: Vec<&str> = cells
+        .iter()
         .flat_map(|cell| cell.split('`').skip(1).step_by(2))
         .filter(|name| !name.starts_with('.'))
         .collect();

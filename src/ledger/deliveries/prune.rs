@@ -217,8 +217,8 @@ pub(in super::super) fn at_rest(store: &mut Store) -> bool {
     more.unwrap_or(false)
 }
 
-/// What must not be forgotten of a file that is being replaced: what is still to be done, what would be a repeat, and
-/// how far the numbers had come, so that none has two meanings.
+/// What must not be forgotten of a file that is being replaced: what is still to be done, what would be a repeat, how far
+/// the numbers had come, so that none has two meanings, and what is known of the clocks.
 pub(in super::super) struct Carried(Vec<Table>);
 
 struct Table {
@@ -237,6 +237,7 @@ impl Carried {
         );
         let tables = [
             ("clock", String::new()),
+            ("provider_times", String::new()),
             (
                 "identities",
                 format!("ORDER BY relayed DESC, id DESC LIMIT {CARRIED}"),

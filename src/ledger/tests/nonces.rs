@@ -176,6 +176,63 @@ async fn a_clock_that_is_set_back_shuts_nobody_out() {
 }
 
 #[tokio::test]
+async fn a_clock_that_was_put_right_is_believed_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, mut lane, clock, hand) = off_by(folder.path(), 7_200_000).await;
+    ledger.note_provider_time(&key(), START, clock.now());
+    hand.set_wall(START);
+    hand.advance(MINUTE);
+    ledger.note_provider_time(&key(), START.plus(MINUTE), clock.now());
+    let last = lane.next_nonce(clock.now(), strict(false)).await.unwrap();
+    hand.advance(MINUTE);
+    hand.reboot();
+    let next = lane.next_nonce(clock.now(), strict(false)).await.unwrap();
+    assert_eq!((next.value, next.ahead), (last.value + 60_000, None));
+}
+
+#[tokio::test]
+async fn what_is_known_of_a_providers_time_outlives_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, mut lane, clock, _hand) = off_by(folder.path(), 7_200_000).await;
+    ledger.note_provider_time(&key(), START, clock.now());
+    ledger.flush().await;
+    std::fs::remove_file(folder.path().join("ledger.db")).unwrap();
+    let nonce = lane.next_nonce(clock.now(), strict(false)).await.unwrap();
+    assert!(nonce.value < START.plus(MINUTE).0, "{nonce:?}");
+    assert_eq!(nonce.ahead, None);
+}
+
+#[tokio::test]
+async fn a_lock_that_only_readers_waited_for_is_over_when_they_have_read() {
+    use std::cell::Cell;
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    let mut status = ledger.status_changes();
+    let busy = || {
+        let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_BUSY);
+        rusqlite::Error::SqliteFailure(code, None)
+    };
+    let reading = ledger.ask(move |store| {
+        let tries = Cell::new(0);
+        store.read(|_| {
+            tries.set(tries.get() + 1);
+            if tries.get() < 45 {
+                Err(busy())
+            } else {
+                Ok(())
+            }
+        })
+    });
+    let told = async {
+        let told = status.wait_for(|status| *status == Status::Locked).await;
+        drop(told.unwrap());
+    };
+    let (read, ()) = tokio::join!(reading, told);
+    assert_eq!(read, Ok(()));
+    assert_eq!(ledger.status().await, Status::Ready);
+}
+
+#[tokio::test]
 async fn a_nonce_that_cannot_be_stored_is_not_used() {
     let folder = tempfile::tempdir().unwrap();
     let (ledger, mut lane, clock, _hand) = off_by(folder.path(), 0).await;

@@ -236,7 +236,7 @@ async fn at_counter(
                         till.purse().hold(now.mono.saturating_add(left));
                         Some(left)
                     }
-                    Err(LedgerError::Locked(_)) if locked < LOCKED_TRIES => {
+                    Err(LedgerError::Locked(_)) if !teller.how.no_wait && locked < LOCKED_TRIES => {
                         locked += 1;
                         None
                     }
