@@ -86,8 +86,15 @@ pub enum SecretError {
     #[error("{0} may not be read; make it readable for you alone (chmod 600)")]
     Forbidden(String),
     /// Another user may have put it there.
-    #[error("{0} {1}; run chmod 600 on it, and check what it holds")]
-    Unsafe(String, Danger),
+    #[error("{source_name} {danger}; {remedy}")]
+    Unsafe {
+        /// Where.
+        source_name: String,
+        /// What is wrong with it.
+        danger: Danger,
+        /// What to do about it.
+        remedy: String,
+    },
     /// Reading failed otherwise.
     #[error("{source_name} cannot be read: {why}")]
     Unreadable {
@@ -223,7 +230,11 @@ fn from_file(path: &Path, shown: String) -> Result<Resolved, SecretError> {
     let file = File::open(path).map_err(|error| failed(&error))?;
     let about = file.metadata().map_err(|error| failed(&error))?;
     if let Some(danger) = Danger::of(&about) {
-        return Err(SecretError::Unsafe(shown, danger));
+        return Err(SecretError::Unsafe {
+            source_name: shown,
+            danger,
+            remedy: danger.remedy(path),
+        });
     }
     let bytes = read_bounded(file).map_err(|error| failed(&error))?;
     let warning = readable_by_others(&about)
@@ -389,6 +400,14 @@ mod tests {
                 said.starts_with("file key can be written by other users (mode 0"),
                 "{said}"
             );
+            assert!(said.contains("run `chmod go-w "), "{said}");
+        }
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
+            let said = refusal(&file(folder.path(), "key"));
+            let what = "file key belongs to another user (uid 12345); run `chown` on ";
+            assert!(said.starts_with(what), "{said}");
+            std::os::unix::fs::chown(&path, Some(0), None).unwrap();
         }
         assert_eq!(
             warning(0o644).unwrap(),

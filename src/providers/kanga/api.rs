@@ -327,7 +327,7 @@ fn outcome(answer: &Flat, reply: &Reply, asked: &str) -> Result<(), ApiError> {
     }
 }
 
-/// A secret is never this short: payments are judged by their currency as it was received.
+/// A provider's secret is longer: what is this short is a code, by which payments are judged as it was received.
 const CURRENCY_CODE_MAX: usize = 5;
 
 /// Any word may be a currency. It is shown, so a secret in it is replaced.

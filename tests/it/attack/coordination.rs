@@ -66,6 +66,25 @@ fn who_waits_for_a_locked_ledger_is_told_so_and_goes_on_when_it_is_free() {
 }
 
 #[test]
+#[ignore = "long: ten seconds"]
+fn a_lock_of_some_seconds_fails_none_of_several_requests() {
+    let peer = Peer::start(vec![answer("FINALIZED", "1", "EMT")]);
+    let place = Place::with_shop(&peer.url);
+    assert_eq!(place.run(&["check", "A"]).code, 0);
+    let list = place.path().join("ids");
+    std::fs::write(&list, "id\nB\nC\nD\nE\nF\nG\nH\nI\n").unwrap();
+    let other = locked(&place);
+    let holding = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(9));
+        drop(other);
+    });
+    let ran = place.run(&["check", "--from", list.to_str().unwrap(), "--csv"]);
+    holding.join().unwrap();
+    assert_eq!((ran.code, peer.requests().len()), (0, 9), "{ran:?}");
+    println!("figure: a lock of 9 s: 8 of 8 requests sent");
+}
+
+#[test]
 fn without_a_ledger_one_who_insists_sends_within_a_tenth_of_the_limit() {
     let peer = Peer::start(vec![answer("FINALIZED", "1", "EMT")]);
     let place = Place::with_shop(&peer.url);
