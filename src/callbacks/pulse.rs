@@ -104,7 +104,7 @@ impl Heart {
             if let Status::Degraded { .. } = status {
                 // Nothing else may be written for long, and this would be said although it is over. It is over once
                 // nothing has failed from one call to the next: else both would be said by turns.
-                self.ledger.try_again().await;
+                let _ = self.ledger.try_again().await;
             }
             status
         };

@@ -213,7 +213,10 @@ impl Ledger {
     }
 
     /// Tries whether it can be opened and written again, where it could not before; [`Ledger::status`] tells.
-    pub async fn try_again(&self) {
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub async fn try_again(&self) -> Result<(), LedgerError> {
         let again = |store: &mut Store| {
             store.open_again();
             // As much as a callback takes: a full disk has room for less, and would be left and entered by turns.
@@ -222,7 +225,7 @@ impl Ledger {
                 conn.execute("DELETE FROM trial", ()).map(drop)
             })
         };
-        let _ = self.ask(again).await;
+        self.ask(again).await
     }
 
     /// Tells each change: opening, writing fails, writing works again.

@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::domain::{
     Account, AccountId, BudgetGauge, Environment, Now, RequestId, Secret, Waiting, WallTime, inert,
 };
-use crate::ledger::{AHEAD_MAX, Ledger, Persistence, Status};
+use crate::ledger::{AHEAD_MAX, Ledger, LedgerError, Persistence, Status};
 
 /// A boxed future, for traits that are used as objects.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -327,16 +327,20 @@ impl Session {
         let gate = &self.gate;
         let mut unprepared = 0;
         let (slot, sealed) = loop {
-            self.must_be_shared().await?;
+            self.must_be_shared(call, how).await?;
             authorise.prepare(call, how).await?;
             let slot = budget::take(self, call, how).await?;
             let authorised = authorise.authorise(call).await;
             // What slot or nonce could not be written is known to nobody else, and is not used.
-            self.must_be_shared().await?;
+            self.must_be_shared(call, how).await?;
             match authorised {
                 Ok(_) if slot.has_lapsed(gate.clock.now()) => {}
                 Ok(sealed) => break (slot, sealed),
                 Err(NetError::Unprepared(_)) if unprepared < UNPREPARED_MAX => unprepared += 1,
+                // No nonce could be stored in time.
+                Err(NetError::Locked) if !how.no_wait && unprepared < UNPREPARED_MAX => {
+                    unprepared += 1;
+                }
                 Err(error) => return Err(error),
             }
         };
@@ -393,21 +397,40 @@ impl Session {
     }
 
     /// Without the ledger, neither slots nor nonces are shared with other processes: then only the simulator is
-    /// asked, unless the operator insists.
-    async fn must_be_shared(&self) -> Result<(), NetError> {
-        if self.gate.persistence(&self.account) == Persistence::BestEffort {
+    /// asked, unless the operator insists. Where another program has locked it, that is waited for.
+    async fn must_be_shared(&self, call: &Call, how: How) -> Result<(), NetError> {
+        let Self { gate, account, .. } = self;
+        if gate.persistence(account) == Persistence::BestEffort {
             return Ok(());
         }
-        let ledger = &self.gate.ledger;
-        let Status::Degraded { .. } = ledger.status().await else {
-            return Ok(());
+        let began = gate.clock.now().mono;
+        let mut told = false;
+        let shared = loop {
+            let Status::Degraded { .. } = gate.ledger.status().await else {
+                break Ok(());
+            };
+            // It may be writable again, and nothing else may be written for long.
+            let tried = gate.ledger.try_again().await;
+            let Status::Degraded { why } = gate.ledger.status().await else {
+                break Ok(());
+            };
+            let waited = gate.clock.now().mono.saturating_sub(began);
+            if !matches!(tried, Err(LedgerError::Locked(_))) || waited > LOCK_WAITED_MAX {
+                break Err(NetError::Uncounted(why));
+            }
+            if how.no_wait {
+                break Err(NetError::Locked);
+            }
+            if !std::mem::replace(&mut told, true) {
+                let waiting = self.waiting(call, budget::LOCKED.to_owned(), None);
+                gate.tell(Event::Waiting(how.request, Some(waiting)));
+            }
+            tokio::time::sleep(budget::LOOK_AGAIN).await;
         };
-        // It may be writable again, and nothing else may be written for long.
-        ledger.try_again().await;
-        match ledger.status().await {
-            Status::Degraded { why } => Err(NetError::Uncounted(why)),
-            Status::Opening | Status::Locked | Status::Ready | Status::SetAside { .. } => Ok(()),
+        if told {
+            gate.tell(Event::Waiting(how.request, None));
         }
+        shared
     }
 
     /// A request of this session that waits.
@@ -495,7 +518,11 @@ impl Session {
     }
 }
 
-/// How often a call is prepared anew because what was prepared ran out while it waited for a slot.
+/// How long a lock of another program on the ledger is waited for.
+const LOCK_WAITED_MAX: Duration = Duration::from_mins(1);
+
+/// How often a call is prepared anew because what was prepared ran out while it waited for a slot, or because the ledger
+/// was locked.
 const UNPREPARED_MAX: u32 = 3;
 
 /// What one try brought.

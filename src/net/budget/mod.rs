@@ -43,7 +43,10 @@ impl Limit {
 }
 
 /// How often a full budget is looked at again, at most: another process may have come or gone.
-const LOOK_AGAIN: Duration = Duration::from_millis(250);
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(250);
+
+/// What a request waits for while another program has locked the ledger.
+pub(super) const LOCKED: &str = "for the ledger: another program has locked its database";
 
 /// How often a lock of another program on the ledger is waited for: each time takes the ledger seconds at first, then a
 /// quarter of one, and the pause after it.
@@ -337,10 +340,7 @@ impl Teller<'_> {
         if self.how.no_wait {
             return Err(NetError::Locked);
         }
-        self.tell(
-            "for the ledger: another program has locked its database",
-            None,
-        );
+        self.tell(LOCKED, None);
         Ok(asked.await)
     }
 

@@ -136,6 +136,7 @@ fn not_an_object() -> Problem {
 
 fn storage(error: &LedgerError) -> NetError {
     let hint = match error {
+        LedgerError::Locked(_) => return NetError::Locked,
         LedgerError::NonceAhead(_) => {
             "wait as long, or make a new API key at the provider; --allow-nonce-ahead sends all the same"
         }
@@ -145,7 +146,6 @@ fn storage(error: &LedgerError) -> NetError {
         }
         // What to do is part of the error.
         LedgerError::Gone
-        | LedgerError::Locked(_)
         | LedgerError::NoncesExhausted
         | LedgerError::Stopped
         | LedgerError::TooManyWaiting => "",

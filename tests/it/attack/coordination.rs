@@ -67,21 +67,31 @@ fn who_waits_for_a_locked_ledger_is_told_so_and_goes_on_when_it_is_free() {
 
 #[test]
 #[ignore = "long: ten seconds"]
-fn a_lock_of_some_seconds_fails_none_of_several_requests() {
+fn a_lock_of_some_seconds_fails_none_of_many_requests() {
     let peer = Peer::start(vec![answer("FINALIZED", "1", "EMT")]);
     let place = Place::with_shop(&peer.url);
-    assert_eq!(place.run(&["check", "A"]).code, 0);
     let list = place.path().join("ids");
-    std::fs::write(&list, "id\nB\nC\nD\nE\nF\nG\nH\nI\n").unwrap();
-    let other = locked(&place);
-    let holding = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_secs(9));
-        drop(other);
-    });
-    let ran = place.run(&["check", "--from", list.to_str().unwrap(), "--csv"]);
-    holding.join().unwrap();
-    assert_eq!((ran.code, peer.requests().len()), (0, 9), "{ran:?}");
-    println!("figure: a lock of 9 s: 8 of 8 requests sent");
+    let ids: String = (0..300).map(|number| format!("A-{number}\n")).collect();
+    std::fs::write(&list, format!("id\n{ids}")).unwrap();
+    let child = place
+        .command(&["check", "--from", list.to_str().unwrap(), "--csv"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while peer.requests().len() < 20 {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    let other = Connection::open(ledger(&place)).unwrap();
+    while other.execute_batch("BEGIN EXCLUSIVE").is_err() {}
+    let before = peer.requests().len();
+    std::thread::sleep(Duration::from_secs(9));
+    drop(other);
+    let ran: crate::program::Ran = child.wait_with_output().unwrap().into();
+    let sent = peer.requests().len();
+    println!("figure: a lock of 9 s after {before} of 300 requests: {sent} sent");
+    assert!(before < 300, "the lock came too late");
+    assert_eq!((ran.code, sent), (0, 300), "{}", ran.err);
 }
 
 #[test]
