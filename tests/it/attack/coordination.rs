@@ -71,8 +71,8 @@ fn a_lock_of_some_seconds_fails_none_of_many_requests() {
     let peer = Peer::start(vec![answer("FINALIZED", "1", "EMT")]);
     let place = Place::with_shop(&peer.url);
     let list = place.path().join("ids");
-    let ids: String = (0..300).map(|number| format!("A-{number}\n")).collect();
-    std::fs::write(&list, format!("id\n{ids}")).unwrap();
+    let ids: Vec<String> = (0..300).map(|number| format!("A-{number}")).collect();
+    std::fs::write(&list, format!("id\n{}\n", ids.join("\n"))).unwrap();
     let child = place
         .command(&["check", "--from", list.to_str().unwrap(), "--csv"])
         .stdout(Stdio::piped())

@@ -187,7 +187,7 @@ async fn what_cannot_be_kept_is_never_said_to_be() {
         assert!(matches!(&refused, Err(LedgerError::NotKept(why)) if why.contains("full")));
     }
     // There is room for something small; nobody says by turns that all is well and that it is not.
-    ledger.try_again().await;
+    assert!(ledger.try_again().await.is_err());
     assert!(matches!(ledger.status().await, Status::Degraded { .. }));
     fill_disk(&ledger, false).await;
     let delivery = ledger.deliver(large(1)).await.unwrap();
