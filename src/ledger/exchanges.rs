@@ -298,11 +298,11 @@ pub(super) fn too_many(store: &mut Store) -> i64 {
 /// Drops some of what is too old, and of those up to `last`; whether there may be more. If it fails, the next time does
 /// more.
 pub(super) fn prune(store: &mut Store, last: i64) -> bool {
-    let now = store.clock.now().wall;
+    let clock = store.clock.clone();
     let age = i64::try_from(store.limits.age.as_millis()).unwrap_or(i64::MAX);
     let dropped = store.write(|conn| {
         let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
-        let since = age::reference(&change, now)?.0.saturating_sub(age);
+        let since = age::reference(&change, &clock)?.0.saturating_sub(age);
         let old = change
             .prepare_cached(
                 "DELETE FROM exchanges WHERE id IN (SELECT id FROM exchanges WHERE at < ?1 ORDER BY at LIMIT ?2)",

@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use sha2::{Digest as _, Sha256};
 use tokio::sync::OwnedMutexGuard;
 
-use crate::clock::SharedInstant;
+use crate::clock::{Clock, SharedInstant};
 use crate::domain::{Now, WallTime};
 use crate::private;
 
@@ -167,38 +167,93 @@ impl Lane {
     }
 }
 
+/// A `Date` that contradicts what is believed is believed itself once so many replies in a row have agreed on it: one
+/// alone may come from a cache, from a proxy, or from one machine of many.
+const REPLIES_BELIEVED: i64 = 3;
+
+/// What is believed is written down anew after this time, at least.
+const CONFIRMED_EVERY: Duration = Duration::from_mins(1);
+
+/// What has not been confirmed for this long stops no request that this machine's clock has nothing against: without
+/// requests there is no reply that could put it right.
+const STOPS_FOR: Duration = Duration::from_mins(10);
+
+/// Whether two clocks show the same, as far as `Date` can tell.
+fn agree(one: i64, other: i64) -> bool {
+    Duration::from_millis(one.abs_diff(other)) <= AHEAD_MAX + ROUNDED
+}
+
 impl Ledger {
     /// A provider said in a reply (its `Date`), which was seen at `seen`, what its time is. From that the nonces of
-    /// `key` are made. Waits for nothing.
+    /// `key` are made: at once where it agrees with this machine's clock or with what is believed already, else once
+    /// several replies have agreed on it. Waits for nothing.
     pub fn note_provider_time(&self, key: &KeyHash, date: WallTime, seen: Now) {
         let key = key.0.clone();
         self.tell(move |store| {
-            let shared = store.clock.shared(seen);
+            let clocks = Clocks::of(&store.clock, seen);
             let date = date.plus(ROUNDED).0;
             // Where it cannot be written, nonces are made from what was known before.
-            let known = store.read(|conn| ProviderTime::of(conn, &key));
-            // By the wall clock too: after the next start of the machine that is all there is to go by.
-            let expected = known.ok().flatten().map(|known| {
-                let by_wall = known.by_wall(seen.wall);
-                [known.at(shared, seen.wall), by_wall]
-            });
-            let as_expected = |at: i64| Duration::from_millis(at.abs_diff(date)) <= ROUNDED;
-            if expected.is_some_and(|expected| expected.into_iter().all(as_expected)) {
-                return;
-            }
-            let _ = store.write(|conn| {
-                conn.prepare_cached(
-                    "INSERT INTO provider_times (key, date, boot, at, wall) VALUES (?1, ?2, ?3, ?4, ?5)
-                     ON CONFLICT DO UPDATE SET date = ?2, boot = ?3, at = ?4, wall = ?5",
-                )?
-                .execute((&key, date, shared.boot, shared.ms, seen.wall.0))
-            });
+            let _ = store.write(|conn| note(conn, &key, date, clocks));
         });
     }
 }
 
+/// What this machine's clocks show at one instant.
+#[derive(Clone, Copy)]
+struct Clocks {
+    shared: SharedInstant,
+    wall: WallTime,
+}
+
+impl Clocks {
+    fn of(clock: &Clock, now: Now) -> Self {
+        Self {
+            shared: clock.shared(now),
+            wall: now.wall,
+        }
+    }
+}
+
+fn note(conn: &Connection, key: &str, date: i64, now: Clocks) -> rusqlite::Result<()> {
+    let believed = ProviderTime::of(conn, key, true)?;
+    let at_once = believed
+        .as_ref()
+        .is_some_and(|known| agree(known.at(now), date))
+        || agree(now.wall.0, date);
+    if at_once && believed.is_some_and(|known| known.is_confirmed(date, now)) {
+        return Ok(());
+    }
+    let claimed = ProviderTime::of(conn, key, false)?;
+    let replies = claimed
+        .filter(|claimed| agree(claimed.at(now), date))
+        .map_or(1, |claimed| claimed.replies + 1);
+    let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
+    let believed = at_once || replies >= REPLIES_BELIEVED;
+    if believed {
+        change
+            .prepare_cached("DELETE FROM provider_times WHERE key = ?1")?
+            .execute([key])?;
+    }
+    change
+        .prepare_cached(
+            "INSERT OR REPLACE INTO provider_times (key, believed, replies, date, boot, at, wall)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        )?
+        .execute((
+            key,
+            believed,
+            replies,
+            date,
+            now.shared.boot,
+            now.shared.ms,
+            now.wall.0,
+        ))?;
+    change.commit()
+}
+
 /// What a provider's clock showed, and this machine's clocks at the same instant.
 struct ProviderTime {
+    replies: i64,
     date: i64,
     boot: String,
     at: i64,
@@ -206,25 +261,28 @@ struct ProviderTime {
 }
 
 impl ProviderTime {
-    fn of(conn: &Connection, key: &str) -> rusqlite::Result<Option<Self>> {
-        conn.prepare_cached("SELECT date, boot, at, wall FROM provider_times WHERE key = ?1")?
-            .query_row([key], |row| {
-                Ok(Self {
-                    date: row.get(0)?,
-                    boot: row.get(1)?,
-                    at: row.get(2)?,
-                    wall: row.get(3)?,
-                })
+    fn of(conn: &Connection, key: &str, believed: bool) -> rusqlite::Result<Option<Self>> {
+        conn.prepare_cached(
+            "SELECT replies, date, boot, at, wall FROM provider_times WHERE key = ?1 AND believed = ?2",
+        )?
+        .query_row((key, believed), |row| {
+            Ok(Self {
+                replies: row.get(0)?,
+                date: row.get(1)?,
+                boot: row.get(2)?,
+                at: row.get(3)?,
+                wall: row.get(4)?,
             })
-            .optional()
+        })
+        .optional()
     }
 
     /// What it shows now: within one boot by the clock that nobody sets, else by what this machine's clock was off.
-    fn at(&self, now: SharedInstant, wall: WallTime) -> i64 {
-        if self.boot == now.boot {
-            self.after(now.ms.saturating_sub(self.at))
+    fn at(&self, now: Clocks) -> i64 {
+        if self.boot == now.shared.boot {
+            self.after(now.shared.ms.saturating_sub(self.at))
         } else {
-            self.by_wall(wall)
+            self.by_wall(now.wall)
         }
     }
 
@@ -235,6 +293,23 @@ impl ProviderTime {
     fn after(&self, passed: i64) -> i64 {
         self.date.saturating_add(passed.max(0))
     }
+
+    /// How long ago it was written down; `None` where the machine was started since.
+    fn age(&self, now: SharedInstant) -> Option<Duration> {
+        let ms = now.ms.saturating_sub(self.at).max(0).unsigned_abs();
+        (self.boot == now.boot).then(|| Duration::from_millis(ms))
+    }
+
+    /// Whether a reply that shows `date` says nothing new. By the wall clock too: after the next start of the machine
+    /// that is all there is to go by.
+    fn is_confirmed(&self, date: i64, now: Clocks) -> bool {
+        let same = |at: i64| Duration::from_millis(at.abs_diff(date)) <= ROUNDED;
+        same(self.at(now))
+            && same(self.by_wall(now.wall))
+            && self
+                .age(now.shared)
+                .is_some_and(|age| age <= CONFIRMED_EVERY)
+    }
 }
 
 /// What the next nonce is at least, and at most.
@@ -242,17 +317,30 @@ struct Bounds {
     least: i64,
     /// The provider's time, where that is known.
     provider: Option<i64>,
+    /// What no longer stops a nonce that is not ahead of this machine's clock.
+    unconfirmed: bool,
+    wall: WallTime,
     allow_ahead: bool,
 }
 
 impl Bounds {
-    fn of(known: Option<i64>, wall: WallTime, allow_ahead: bool) -> Self {
-        let far = |at: i64| Duration::from_millis(at.abs_diff(wall.0)) > AHEAD_MAX + ROUNDED;
-        Self {
-            least: known.filter(|at| far(*at)).unwrap_or(wall.0),
-            provider: known,
-            allow_ahead,
-        }
+    fn of(conn: &Connection, key: &str, now: Clocks) -> rusqlite::Result<Self> {
+        let wall = now.wall;
+        let believed = ProviderTime::of(conn, key, true)?;
+        let claimed = ProviderTime::of(conn, key, false)?;
+        let at = |known: &ProviderTime| known.at(now);
+        let (believed_at, claimed_at) = (believed.as_ref().map(at), claimed.as_ref().map(at));
+        let age = believed.and_then(|known| known.age(now.shared));
+        Ok(Self {
+            least: believed_at
+                .filter(|at| !agree(*at, wall.0))
+                .unwrap_or(wall.0),
+            // One reply alone is no reason to refuse what this machine's clock has nothing against.
+            provider: believed_at.or(claimed_at.map(|at| at.max(wall.0))),
+            unconfirmed: age.is_none_or(|age| age > STOPS_FOR),
+            wall,
+            allow_ahead: false,
+        })
     }
 
     /// One more than the last, or the time.
@@ -262,27 +350,25 @@ impl Bounds {
             Some(Some(next)) => next.max(self.least),
             Some(None) => return Err(LedgerError::NoncesExhausted),
         };
-        let ahead = self
-            .provider
-            .map(|at| WallTime(value).since(WallTime(at).plus(ROUNDED)))
-            .filter(|by| *by > AHEAD_MAX);
+        let ahead_of = |at: i64| WallTime(value).since(WallTime(at).plus(ROUNDED));
+        let ahead = self.provider.map(ahead_of).filter(|by| *by > AHEAD_MAX);
+        let tried = self.unconfirmed && ahead_of(self.wall.0) <= AHEAD_MAX;
         match ahead {
-            Some(by) if !self.allow_ahead => Err(LedgerError::NonceAhead(by)),
+            Some(by) if !self.allow_ahead && !tried => Err(LedgerError::NonceAhead(by)),
             ahead => Ok(Nonce { value, ahead }),
         }
     }
 }
 
 fn next(store: &mut Store, key: &str, now: Now, rules: NonceRules) -> Result<Nonce, LedgerError> {
-    let shared = store.clock.shared(now);
+    let now = Clocks::of(&store.clock, now);
     loop {
         let era = store.era;
-        let known = store
-            .read(|conn| ProviderTime::of(conn, key))
-            .ok()
-            .flatten();
-        let known = known.map(|known| known.at(shared, now.wall));
-        let bounds = Bounds::of(known, now.wall, rules.allow_ahead);
+        let bounds = store.read(|conn| Bounds::of(conn, key, now));
+        let bounds = Bounds {
+            allow_ahead: rules.allow_ahead,
+            ..bounds?
+        };
         let given = store.nonces.get(key).copied();
         let stored = store.write_durably(|conn| advance(conn, key, given, &bounds));
         if store.era != era {

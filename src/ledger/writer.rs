@@ -102,7 +102,7 @@ impl Store {
     ) -> Self {
         let Opened { conn, file, status } = files::open(&folder, &clock, &tell, None);
         // Before any row has a time that may be wrong.
-        let _ = age::reference(&conn, clock.now().wall);
+        let _ = age::reference(&conn, &clock);
         tell.send_replace(status.clone());
         Self {
             clock,

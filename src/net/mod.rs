@@ -505,8 +505,9 @@ impl Session {
         let Some(date) = reply.date() else {
             return;
         };
-        // A reply that took long may have been dated at its beginning.
-        if seen.mono.saturating_sub(sent.mono) <= AHEAD_MAX {
+        // A reply that took long may have been dated at its beginning, and an error page by another machine.
+        let is_prompt = seen.mono.saturating_sub(sent.mono) <= AHEAD_MAX;
+        if is_prompt && (200..300).contains(&reply.status) {
             authorise.provider_time(date, seen);
         }
         // The header has whole seconds: up to 999 ms of what looks like a lead is rounding.

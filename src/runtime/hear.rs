@@ -51,7 +51,7 @@ pub fn clock_warning(account: &AccountId, warning: ClockWarning) -> String {
     match warning {
         ClockWarning::Clock(by) => format!(
             "this machine's clock is {} ahead of {account}'s provider: set it. A nonce from the future locks out other \
-             programs that use the key, so the next ones follow the provider's time",
+             programs that use the key; once several replies agree, nonces follow the provider's time",
             time::fine(by)
         ),
         ClockWarning::Nonces(by) => format!(

@@ -66,7 +66,7 @@ pub struct Global {
     /// One JSON object a line on standard output.
     #[arg(long, global = true)]
     pub json: bool,
-    /// Send requests although the ledger cannot be written, within a tenth of each rate limit.
+    /// Send requests although the ledger cannot be written: each command within a tenth of each rate limit by itself.
     #[arg(long, global = true)]
     pub uncoordinated: bool,
     /// Send nonces that are ahead of the provider's time.

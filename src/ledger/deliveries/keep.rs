@@ -171,11 +171,11 @@ impl Ledger {
 /// Keeps those for which there is room.
 fn keep(store: &mut Store, news: &[NewDelivery]) -> Result<Vec<Option<Delivery>>, LedgerError> {
     require_file(store)?;
-    let (now, limits) = (store.clock.now().wall, store.limits.clone());
+    let (clock, limits) = (store.clock.clone(), store.limits.clone());
     let kept = store.write_durably(|conn| {
         let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
         // First: what has just come is never what has to go.
-        let now = age::reference(&change, now)?;
+        let now = age::reference(&change, &clock)?;
         prune::prune(&change, &limits, now, news.len() * 2 + 16)?;
         let keep = |new: &NewDelivery| {
             let known = rows::is_known(&change, new)?;

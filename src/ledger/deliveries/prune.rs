@@ -206,10 +206,10 @@ fn oldest_of_the_largest(
 
 /// As [`prune`], while nothing else is to be done; whether there may be more. If it fails, the next time does more.
 pub(in super::super) fn at_rest(store: &mut Store) -> bool {
-    let (now, limits) = (store.clock.now().wall, store.limits.clone());
+    let (clock, limits) = (store.clock.clone(), store.limits.clone());
     let more = store.write(|conn| {
         let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
-        let now = age::reference(&change, now)?;
+        let now = age::reference(&change, &clock)?;
         let more = prune(&change, &limits, now, AT_REST)?;
         change.commit()?;
         Ok(more)

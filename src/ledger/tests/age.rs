@@ -5,14 +5,19 @@ use crate::domain::{Duty, Verdict};
 
 const DAY: Duration = Duration::from_hours(24);
 
-/// What a process does that runs for so many days later, or earlier: it writes, rests and ends.
+/// What a process does that runs for so many days later, or earlier: it writes, rests for two hours and ends.
 async fn run(folder: &Path, days: i64) {
+    run_for(2 * DAY / 24, folder, days).await;
+}
+
+async fn run_for(time: Duration, folder: &Path, days: i64) {
     let wall = WallTime(START.0 + days * 24 * 3_600_000);
-    let (clock, _) = Clock::by_hand(wall);
+    let (clock, hand) = Clock::by_hand(wall);
     let ledger = Ledger::start(folder.to_owned(), clock, Retention::default());
     let mut call = exchange("https://api.example/later");
     call.at = wall;
     record(&ledger, call).await;
+    hand.advance(time);
     ledger.tell(writer::Store::prune);
     ledger.flush().await;
     close(ledger);
@@ -37,6 +42,15 @@ async fn a_clock_that_was_ahead_for_one_run_loses_nothing() {
     }
     // What was written in a year long past looks old, and is alone in that.
     assert_eq!(kept(folder.path()).len(), 11 - 2);
+}
+
+#[tokio::test]
+async fn short_runs_with_wrong_clocks_far_apart_do_not_bear_each_other_out() {
+    let folder = tempfile::tempdir().unwrap();
+    for days in [0, 40, 40, 80, 42, 400] {
+        run_for(DAY / 2_880, folder.path(), days).await;
+    }
+    assert_eq!(kept(folder.path()).len(), 6);
 }
 
 #[tokio::test]

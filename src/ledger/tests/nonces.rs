@@ -116,6 +116,13 @@ async fn off_by(folder: &Path, off: i64) -> (Ledger, Lane, Clock, Hand) {
     (ledger, lane, clock, hand)
 }
 
+/// As many replies as it takes to be believed against this machine's clock.
+fn shown(ledger: &Ledger, date: WallTime, clock: &Clock) {
+    for _ in 0..3 {
+        ledger.note_provider_time(&key(), date, clock.now());
+    }
+}
+
 #[tokio::test]
 async fn nonces_follow_the_providers_time_once_the_clock_is_known_to_be_wrong() {
     for (off, wanted) in [
@@ -127,7 +134,7 @@ async fn nonces_follow_the_providers_time_once_the_clock_is_known_to_be_wrong() 
     ] {
         let folder = tempfile::tempdir().unwrap();
         let (ledger, mut lane, clock, hand) = off_by(folder.path(), off).await;
-        ledger.note_provider_time(&key(), START, clock.now());
+        shown(&ledger, START, &clock);
         let nonce = lane.next_nonce(clock.now(), strict(false)).await.unwrap();
         assert_eq!((nonce.value, nonce.ahead), (wanted, None), "{off} ms off");
         hand.set_wall(WallTime(START.0 + 40 * 86_400_000));
@@ -160,6 +167,44 @@ async fn a_nonce_that_ran_ahead_is_followed_by_none_until_the_provider_is_there_
 }
 
 #[tokio::test]
+async fn a_single_wrong_date_neither_moves_a_nonce_nor_stops_one() {
+    for (name, wrong) in [
+        ("an hour ahead", START.plus(HOUR)),
+        ("an hour behind", WallTime(START.0 - 3_600_000)),
+        ("in 1970", WallTime(0)),
+        ("in 9999", WallTime(253_402_300_799_000)),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let (ledger, mut lane, clock, _hand) = off_by(folder.path(), 0).await;
+        for known in [false, true] {
+            if known {
+                ledger.note_provider_time(&key(), START, clock.now());
+            }
+            let last = lane.next_nonce(clock.now(), strict(false)).await.unwrap();
+            ledger.note_provider_time(&key(), wrong, clock.now());
+            let next = lane.next_nonce(clock.now(), strict(false)).await.unwrap();
+            assert_eq!((next.value, next.ahead), (last.value + 1, None), "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_time_that_was_believed_stops_nothing_for_long() {
+    let folder = tempfile::tempdir().unwrap();
+    let (ledger, mut lane, clock, hand) = off_by(folder.path(), 0).await;
+    lane.next_nonce(clock.now(), strict(false)).await.unwrap();
+    shown(&ledger, WallTime(START.0 - 3_600_000), &clock);
+    let refused = lane.next_nonce(clock.now(), strict(false)).await;
+    assert!(matches!(refused, Err(LedgerError::NonceAhead(_))));
+    hand.advance(11 * MINUTE);
+    let tried = lane.next_nonce(clock.now(), strict(false)).await.unwrap();
+    assert!(tried.ahead.is_some(), "with a warning: {tried:?}");
+    ledger.note_provider_time(&key(), START.plus(11 * MINUTE), clock.now());
+    let next = lane.next_nonce(clock.now(), strict(false)).await.unwrap();
+    assert_eq!(next.ahead, None);
+}
+
+#[tokio::test]
 async fn a_clock_that_is_set_back_shuts_nobody_out() {
     for reboot in [false, true] {
         let folder = tempfile::tempdir().unwrap();
@@ -179,7 +224,7 @@ async fn a_clock_that_is_set_back_shuts_nobody_out() {
 async fn a_clock_that_was_put_right_is_believed_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let (ledger, mut lane, clock, hand) = off_by(folder.path(), 7_200_000).await;
-    ledger.note_provider_time(&key(), START, clock.now());
+    shown(&ledger, START, &clock);
     hand.set_wall(START);
     hand.advance(MINUTE);
     ledger.note_provider_time(&key(), START.plus(MINUTE), clock.now());
@@ -194,7 +239,7 @@ async fn a_clock_that_was_put_right_is_believed_after_a_restart() {
 async fn what_is_known_of_a_providers_time_outlives_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let (ledger, mut lane, clock, _hand) = off_by(folder.path(), 7_200_000).await;
-    ledger.note_provider_time(&key(), START, clock.now());
+    shown(&ledger, START, &clock);
     ledger.flush().await;
     std::fs::remove_file(folder.path().join("ledger.db")).unwrap();
     let nonce = lane.next_nonce(clock.now(), strict(false)).await.unwrap();

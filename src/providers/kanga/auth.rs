@@ -1,5 +1,7 @@
 //! Kanga's authorisation: the key in every call, a nonce and a signature in every call but the estimate.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
@@ -7,7 +9,7 @@ use tokio::sync::OnceCell;
 use super::{api, settings, wire};
 use crate::auth::sign;
 use crate::domain::{Now, Problem, ProblemKind, Secret, WallTime};
-use crate::ledger::{KeyHash, LedgerError};
+use crate::ledger::{AHEAD_MAX, KeyHash, Lane, LedgerError, Nonce};
 use crate::net::{
     Authorise, BoxFuture, Call, Content, HeaderText, NetError, Reply, Sealed, redact,
 };
@@ -101,8 +103,8 @@ impl Signer {
             .lane(&self.nonces)
             .await
             .map_err(|error| storage(&error))?;
-        let nonce = lane
-            .next_nonce(self.credentials.clock.now(), self.credentials.nonces)
+        let nonce = self
+            .nonce(&mut lane)
             .await
             .map_err(|error| storage(&error))?;
         fields.insert("appId".into(), self.api_key().into());
@@ -114,6 +116,25 @@ impl Signer {
         })
     }
 }
+
+impl Signer {
+    /// The next nonce; one that is a little ahead is waited for.
+    async fn nonce(&self, lane: &mut Lane) -> Result<Nonce, LedgerError> {
+        loop {
+            let now = self.credentials.clock.now();
+            match lane.next_nonce(now, self.credentials.nonces).await {
+                Err(LedgerError::NonceAhead(by)) if by <= LEAD_WAITED_MAX => {
+                    tokio::time::sleep(by.saturating_sub(AHEAD_MAX).max(LEAD_STEP)).await;
+                }
+                nonce => return nonce,
+            }
+        }
+    }
+}
+
+/// The longest lead of a nonce over the provider's time that is waited out.
+const LEAD_WAITED_MAX: Duration = Duration::from_secs(10);
+const LEAD_STEP: Duration = Duration::from_millis(50);
 
 /// Serialises once: these bytes are signed, and these are sent.
 fn sealed(fields: &Map<String, Value>, secret: Option<&Secret>) -> Sealed {

@@ -127,11 +127,15 @@ fn in_2020() -> Peer {
 fn a_nonce_ahead_of_the_providers_time_is_sent_only_if_insisted_on() {
     let peer = in_2020();
     let place = Place::with_shop(&peer.url);
-    let first = place.run(&["check", "A"]);
-    assert_eq!(first.code, 0, "{first:?}");
-    assert!(first.err.contains("ahead of shop's provider"), "{first:?}");
+    // One reply alone may be wrong.
+    for _ in 0..3 {
+        let believed = place.run(&["check", "A"]);
+        assert_eq!(believed.code, 0, "{believed:?}");
+        let warned = believed.err.contains("ahead of shop's provider");
+        assert!(warned, "{believed:?}");
+    }
     let refused = place.run(&["check", "A"]);
-    assert_eq!((refused.code, peer.requests().len()), (2, 1), "{refused:?}");
+    assert_eq!((refused.code, peer.requests().len()), (2, 3), "{refused:?}");
     let way_out = ["ahead of the provider's time", "make a new API key"];
     assert!(
         way_out.iter().all(|words| refused.err.contains(words)),
@@ -140,7 +144,7 @@ fn a_nonce_ahead_of_the_providers_time_is_sent_only_if_insisted_on() {
     let insisted = place.run(&["check", "A", "--allow-nonce-ahead"]);
     assert_eq!(
         (insisted.code, peer.requests().len()),
-        (0, 2),
+        (0, 4),
         "{insisted:?}"
     );
     assert!(
@@ -338,7 +342,7 @@ fn a_ledger_that_is_removed_or_ruined_in_use_reuses_no_nonce() {
 }
 
 #[test]
-#[ignore = "long: 20 seconds"]
+#[ignore = "long: half a minute"]
 fn a_lock_that_flaps_reuses_no_nonce() {
     let field = Field::new(
         5_000,
@@ -364,7 +368,11 @@ fn a_lock_that_flaps_reuses_no_nonce() {
             }
         })
     };
-    field.work(8, 8, |_, _| ());
+    // Each waits for a minute where it must; long enough is long enough.
+    field.work(8, 8, |child, _| {
+        std::thread::sleep(Duration::from_secs(25));
+        signal(child, Signal::KILL);
+    });
     over.store(true, Ordering::Relaxed);
     flapping.join().unwrap();
     field.judge("a lock of 6.5 s on, 0.05 s off");
