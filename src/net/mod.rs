@@ -261,6 +261,7 @@ impl Session {
             let Tried {
                 result: tried,
                 token,
+                held,
             } = self.attempt(call, &url, authorise, how, attempt).await?;
             if let Ok(reply) = &tried {
                 if !renewed && authorise.is_stale(reply, token.as_ref()) {
@@ -276,16 +277,11 @@ impl Session {
                     });
                 }
             }
-            if let Ok(reply) = &tried
-                && reply.status == 429
-                && let Some(limit) = self.limit(call)
-            {
-                let own = waits.next();
-                let held = budget::refused(&self.gate, limit, reply, own.unwrap_or_default());
+            if let Some(left) = held {
                 if how.no_wait {
-                    return Err(NetError::TurnedAway { left: held });
+                    return Err(NetError::TurnedAway { left });
                 }
-                if held > budget::HOLD_WAITED_MAX || own.is_none() {
+                if left > budget::HOLD_WAITED_MAX || waits.next().is_none() {
                     return tried;
                 }
                 // The next try waits for its slot until the hold is over, where that can be seen and called off.
@@ -335,6 +331,7 @@ impl Session {
             self.must_be_shared(call, how).await?;
             match authorised {
                 Ok(_) if slot.has_lapsed(gate.clock.now()) => {}
+                Ok(_) if slot.is_held(gate.clock.now()).await => {}
                 Ok(sealed) => break (slot, sealed),
                 Err(NetError::Unprepared(_)) if unprepared < UNPREPARED_MAX => unprepared += 1,
                 // No nonce could be stored in time.
@@ -374,6 +371,13 @@ impl Session {
         {
             self.compare_clocks(began, seen, reply, authorise);
         }
+        // Before the next call of this key, which has its slot already, may go.
+        let held = match (&tried.result, self.limit(call)) {
+            (Ok(reply), Some(limit)) if reply.status == 429 => {
+                Some(budget::refused(gate, limit, reply))
+            }
+            _ => None,
+        };
         if let Some(by) = sealed.nonce_ahead {
             gate.warn_of_clock(&self.account.id, ClockWarning::Nonces(by));
         }
@@ -393,6 +397,7 @@ impl Session {
         Ok(Tried {
             result: tried.result,
             token: sealed.token,
+            held,
         })
     }
 
@@ -530,6 +535,8 @@ const UNPREPARED_MAX: u32 = 3;
 struct Tried {
     result: Result<Reply, NetError>,
     token: Option<Secret>,
+    /// For how long nothing more is to be sent.
+    held: Option<Duration>,
 }
 
 /// A request under way. Dropped before its reply, because whoever asked has called it off, it is recorded all

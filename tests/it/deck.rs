@@ -324,6 +324,41 @@ async fn a_passing_failure_of_a_read_is_waited_out_and_retry_after_is_obeyed() {
     );
 }
 
+/// Calls of one key go out one after another, each with its slot in hand: what the first is told holds for the next.
+#[tokio::test]
+async fn who_waited_for_the_key_while_another_was_turned_away_sends_nothing() {
+    let (release, held) = std::sync::mpsc::channel::<()>();
+    let held = std::sync::Mutex::new(held);
+    let peer = Peer::choosing(move |_, _| {
+        // Until the other waits.
+        let _ = held.lock().unwrap().recv();
+        reply("429 Slow", "Retry-After: 600\r\n", "")
+    });
+    let place = Place::with_shop(&peer.url);
+    let bench = open(&place, Timeouts::default()).await;
+    let bench = &bench;
+    let asked = |id| {
+        let how = How {
+            no_wait: true,
+            ..how()
+        };
+        async move { bench.deck.ask(&shop(), check(id), how).await }
+    };
+    let mut first = std::pin::pin!(asked("A"));
+    let mut second = std::pin::pin!(asked("B"));
+    let mut both = std::pin::pin!(async { tokio::join!(&mut first, &mut second) });
+    let soon = tokio::time::timeout(Duration::from_millis(300), &mut both).await;
+    assert!(
+        soon.is_err(),
+        "the one waits for its answer, the other for the key"
+    );
+    drop(release);
+    for turned_away in <[_; 2]>::from(both.await) {
+        assert_eq!(turned_away.unwrap_err().kind, ProblemKind::Budget);
+    }
+    assert_eq!(peer.requests().len(), 1);
+}
+
 #[tokio::test]
 async fn a_clock_ahead_of_the_providers_is_told() {
     let dated = |ahead: i64| {

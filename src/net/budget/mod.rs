@@ -61,6 +61,9 @@ const GAUGE_PAUSE: Duration = Duration::from_millis(100);
 /// The longest a request that was answered 429 waits to be sent again. Beyond it, the operator is told instead.
 pub(super) const HOLD_WAITED_MAX: Duration = Duration::from_mins(2);
 
+/// A provider that answers 429 and names no time at all is not asked again at once.
+const HOLD_MIN: Duration = Duration::from_secs(1);
+
 /// The longest wish to be left alone that is obeyed: a header must not lock an account for days.
 const HOLD_MAX: Duration = Duration::from_hours(1);
 
@@ -362,6 +365,31 @@ impl Taken<'_> {
         })
     }
 
+    /// Whether the provider has turned another request away since the slot was taken: this one then waits, too.
+    pub(super) async fn is_held(&self, now: Now) -> bool {
+        let Some(Held {
+            session,
+            limit,
+            till,
+            at,
+            ..
+        }) = &self.0
+        else {
+            return false;
+        };
+        if till.purse().held(now).is_some() {
+            return true;
+        }
+        // While this one waited for its key, that may have been a request of another process.
+        let waited = now.mono.saturating_sub(at.mono) > UNTOLD;
+        let ledger = &session.gate.ledger;
+        waited
+            && ledger
+                .budget(limit.scope.clone(), limit.requests, limit.period)
+                .await
+                .is_ok_and(|counted| counted.held.is_some())
+    }
+
     /// The reply, or its absence, was seen now: the slot frees one period later.
     pub(super) async fn seen(mut self, now: Now) {
         if let Some(held) = self.0.take() {
@@ -401,14 +429,12 @@ impl Drop for Taken<'_> {
 /// The provider answered 429 although a slot was free: another program spends with these credentials, or the limit
 /// is lower than is known here. Nothing is sent until the time it names has passed; where it names none, for one
 /// whole period, after which all it can have counted so far has left its window. Gives back how long that is.
-///
-/// `least` is how long it is in any case: a provider that names no time at all is not asked again at once.
-pub(super) fn refused(gate: &Gate, limit: &Limit, reply: &Reply, least: Duration) -> Duration {
+pub(super) fn refused(gate: &Gate, limit: &Limit, reply: &Reply) -> Duration {
     let now = gate.clock.now();
     let wait = reply
         .retry_after()
         .unwrap_or(limit.period)
-        .clamp(least.min(HOLD_MAX), HOLD_MAX);
+        .clamp(HOLD_MIN, HOLD_MAX);
     let till = gate.tills.of(limit);
     till.purse().hold(now.mono.saturating_add(wait));
     gate.ledger.hold_slots(limit.scope.clone(), now, wait);
