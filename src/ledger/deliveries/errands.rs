@@ -8,7 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 use crate::domain::{Delivery, DeliveryId, Duty, ErrandId, Standing, WallTime};
 
 use super::super::{Ledger, LedgerError};
-use super::keep::require_file;
+use super::keep::{LATEST_NEW, require_file};
 use super::{ErrandQueue, FirstReply, Identity, NewErrand, Tried, rows};
 
 /// The account of a queue, the fourth value, where it names one.
@@ -203,8 +203,8 @@ fn take(
     let mut due: Vec<(i64, i64, i64)> = Vec::new();
     for condition in [
         "max(due_at, taken_until) <= ?5".to_owned(),
-        // By the clock they are due later: it was set back.
-        "tries = 0 AND max(due_at, taken_until) > ?5 AND taken_until <= ?5".to_owned(),
+        // By the clock they are due later than any new one is: it was set back.
+        format!("tries = 0 AND max(due_at, taken_until) > ?5 + {LATEST_NEW} AND taken_until <= ?5"),
         format!("max(due_at, taken_until) > ?5 + {LONGEST}"),
     ] {
         let mut query = change.prepare_cached(&format!(

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
@@ -207,7 +208,7 @@ pub(super) fn require_file(store: &Store) -> Result<(), LedgerError> {
 }
 
 fn keep_one(conn: &Connection, new: &NewDelivery, known: bool) -> rusqlite::Result<Delivery> {
-    let mut errands: Vec<&NewErrand> = new.errands.iter().collect();
+    let mut errands = new.errands.clone();
     let mut told = rows::Told {
         verdict: new.verdict,
         identity: None,
@@ -219,10 +220,16 @@ fn keep_one(conn: &Connection, new: &NewDelivery, known: bool) -> rusqlite::Resu
     };
     let relayed = errands.iter().any(|errand| errand.duty == Duty::Relay);
     let (id, earlier, settled) = count(conn, identity.hash(), new.received_at, relayed)?;
+    let ask = Ask {
+        identity: id,
+        at: new.received_at,
+        due: due_ask(conn, id, new, earlier)?,
+        known,
+    };
     let repeat = earlier > 0
         && match identity {
             Identity::Message(_) => true,
-            Identity::Subject(_) => settled || wake_ask(conn, id, new.received_at, known)?,
+            Identity::Subject(_) => settled || wake_ask(conn, &ask)?,
         };
     match identity {
         Identity::Message(_) if repeat => errands.clear(),
@@ -230,11 +237,14 @@ fn keep_one(conn: &Connection, new: &NewDelivery, known: bool) -> rusqlite::Resu
         // What it tells may be another change than the earlier one's: the shop learns of it, unless it will yet.
         Identity::Subject(_) => {
             let mut wanted = Vec::with_capacity(errands.len());
-            for errand in errands {
+            for mut errand in errands {
                 let is_wanted = match errand.duty {
                     Duty::Ask | Duty::Relay => !repeat,
-                    Duty::Forward => !is_to_be_forwarded(conn, id, errand, new.received_at)?,
+                    Duty::Forward => !is_to_be_forwarded(conn, id, &errand, new.received_at)?,
                 };
+                if errand.duty == Duty::Ask {
+                    errand.at = errand.at.max(ask.due);
+                }
                 if is_wanted {
                     wanted.push(errand);
                 }
@@ -277,24 +287,71 @@ fn count(
     Ok((conn.last_insert_rowid(), 0, false))
 }
 
-/// Whether what an earlier delivery tells is still to be asked for; that is then done at once, however long it was to
-/// wait. What is being asked at this moment does not count: the answer may be of before the change that this one tells
-/// of. Its payment may have come to be known meanwhile.
-fn wake_ask(
+/// A check that a callback calls for.
+struct Ask {
+    identity: i64,
+    /// When the callback came.
+    at: WallTime,
+    /// When it may be made.
+    due: WallTime,
+    known: bool,
+}
+
+/// What proves nothing can be sent by anybody who knows the payment, as often as he likes. Its payment is checked again
+/// no sooner than this after the last check, or after one that is under way; and later where more came than any payment
+/// gives rise to.
+const NEXT_CHECK: Duration = Duration::from_secs(2);
+const NEXT_CHECK_OF_MANY: Duration = Duration::from_millis(LATEST_NEW);
+const MANY: u32 = 20;
+
+/// No new errand is due later than so many milliseconds.
+pub(super) const LATEST_NEW: u64 = 30_000;
+
+fn due_ask(
     conn: &Connection,
     identity: i64,
-    now: WallTime,
-    known: bool,
-) -> rusqlite::Result<bool> {
+    new: &NewDelivery,
+    earlier: u32,
+) -> rusqlite::Result<WallTime> {
+    let now = new.received_at;
+    if new.proved || earlier == 0 {
+        return Ok(now);
+    }
+    let last: Option<i64> = conn
+        .prepare_cached(
+            "SELECT max(CASE WHEN due_at IS NOT NULL AND taken_until > ?3 THEN ?3 ELSE tried_at END)
+             FROM errands WHERE identity = ?1 AND duty = ?2",
+        )?
+        .query_row((identity, Duty::Ask.as_str(), now.0), |row| row.get(0))?;
+    let pause = if earlier < MANY {
+        NEXT_CHECK
+    } else {
+        NEXT_CHECK_OF_MANY
+    };
+    // A check that a wrong clock dated later counts as one of now.
+    Ok(last.map_or(now, |last| now.max(WallTime(last.min(now.0)).plus(pause))))
+}
+
+/// Whether what an earlier delivery tells is still to be asked for; that is then done as soon as it may, however long it
+/// was to wait. What is being asked at this moment does not count: the answer may be of before the change that this one
+/// tells of. Its payment may have come to be known meanwhile.
+fn wake_ask(conn: &Connection, ask: &Ask) -> rusqlite::Result<bool> {
     let woken: Vec<i64> = conn
         .prepare_cached(
-            "UPDATE errands SET due_at = min(due_at, ?3), known = max(known, ?4)
+            "UPDATE errands SET due_at = min(due_at, ?4), known = max(known, ?5)
              WHERE identity = ?1 AND due_at IS NOT NULL AND duty = ?2 AND taken_until <= ?3
              RETURNING delivery",
         )?
-        .query_map((identity, Duty::Ask.as_str(), now.0, known), |row| {
-            row.get(0)
-        })?
+        .query_map(
+            (
+                ask.identity,
+                Duty::Ask.as_str(),
+                ask.at.0,
+                ask.due.0,
+                ask.known,
+            ),
+            |row| row.get(0),
+        )?
         .collect::<Result<_, _>>()?;
     for delivery in &woken {
         rows::classify(conn, DeliveryId(*delivery))?;

@@ -79,7 +79,7 @@ pub(super) struct Told {
 pub(super) fn insert(
     conn: &Connection,
     new: &NewDelivery,
-    errands: &[&NewErrand],
+    errands: &[NewErrand],
     told: &Told,
 ) -> rusqlite::Result<Delivery> {
     let Told {

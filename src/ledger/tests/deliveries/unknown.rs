@@ -101,6 +101,54 @@ async fn a_flood_of_made_up_payments_shuts_nobody_out() {
     assert_eq!(newest, "GENUINE-NEW");
 }
 
+/// Who knows a payment's id can send callbacks about it without end.
+#[tokio::test]
+async fn a_payment_that_is_named_again_and_again_is_checked_at_a_measured_pace() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    with_known_payments(&ledger).await;
+    let mut checked = Vec::new();
+    // Ten a second, for two minutes.
+    for tenth in 0..1_200_u64 {
+        let now = START.plus(Duration::from_millis(tenth * 100));
+        let named = NewDelivery {
+            subject: Some(payment("WATCHED")),
+            proved: false,
+            ..hint(7, now)
+        };
+        ledger.deliver(named).await.unwrap();
+        for id in take_due(&ledger, now).await {
+            checked.push(tenth / 10);
+            let done = Tried {
+                at: now,
+                ..tried(Standing::Done)
+            };
+            ledger
+                .tried_errand(id, now.plus(LEASE), done)
+                .await
+                .unwrap();
+        }
+    }
+    assert_eq!(checked, [0, 2, 32, 62, 92]);
+}
+
+#[tokio::test]
+async fn a_change_that_a_callback_tells_of_while_its_payment_is_checked_is_checked_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    let named = |now| NewDelivery {
+        proved: false,
+        subject: Some(payment("NEW")),
+        ..hint(7, now)
+    };
+    ledger.deliver(named(START)).await.unwrap();
+    let first = take_one(&ledger, unknown()).await;
+    assert!(first.is_some());
+    let meanwhile = ledger.deliver(named(after(1))).await.unwrap();
+    let due = meanwhile.errands[0].standing;
+    assert_eq!(due, Standing::Due { at: after(3) });
+}
+
 #[tokio::test]
 async fn a_flood_to_one_account_pushes_out_nothing_of_another() {
     let folder = tempfile::tempdir().unwrap();
