@@ -68,9 +68,14 @@ impl Heart {
                 return text(StatusCode::OK, "alive\n");
             }
         }
+        // The next call may be seconds away, and a row that cannot be written is known at once.
+        let keeps = match *self.ledger.status_changes().borrow() {
+            Status::Opening | Status::Ready | Status::SetAside { .. } => true,
+            Status::Locked | Status::Degraded { .. } => false,
+        };
         match &*self.tell.borrow() {
-            Listening::Down { .. } => text(StatusCode::SERVICE_UNAVAILABLE, "down\n"),
-            Listening::Up { .. } | Listening::Off => text(StatusCode::OK, "alive\n"),
+            Listening::Up { .. } | Listening::Off if keeps => text(StatusCode::OK, "alive\n"),
+            _ => text(StatusCode::SERVICE_UNAVAILABLE, "down\n"),
         }
     }
 
