@@ -17,6 +17,9 @@ use super::{Status, schema};
 
 const FILE: &str = "ledger.db";
 
+/// What SQLite keeps beside it, by the ends of their names.
+const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
+
 /// How long another process may hold a lock, or take to open the file, before this one goes on without.
 const OPENING_LIMIT: Duration = Duration::from_secs(30);
 
@@ -83,6 +86,13 @@ fn open_file(
         && identity(&path) == Some(file)
     {
         status = set_aside(&path, why, clock)?;
+    }
+    if identity(&path).is_none() {
+        // The companions of a file that was removed. A new one must not share them with what is still open of the old
+        // one: when that is closed, the system takes this process's locks on them away, and others would cut them short.
+        for companion in COMPANIONS {
+            let _ = fs::remove_file(with_suffix(&path, companion));
+        }
     }
     loop {
         private::open(&path).map_err(|error| error.to_string())?;
@@ -199,7 +209,7 @@ fn set_aside(path: &Path, why: String, clock: &Clock) -> Result<Status, String> 
         .find(|to| !to.exists())
         .ok_or("there are too many damaged ledgers beside it")?;
     fs::rename(path, &to).map_err(|error| error.to_string())?;
-    for companion in ["-wal", "-shm"] {
+    for companion in COMPANIONS {
         // Either may be missing.
         let _ = fs::rename(with_suffix(path, companion), with_suffix(&to, companion));
     }
@@ -231,6 +241,13 @@ fn lock(path: &Path, tell: &watch::Sender<Status>) -> Result<File, String> {
         }
     }
     Err("another process has been opening the ledger for too long".into())
+}
+
+/// Whether the file ends in the middle of a page, which SQLite never leaves: somebody has cut it. What is in the memory
+/// of a process hides that for long.
+pub(super) fn is_cut_short(folder: &Path) -> bool {
+    const PAGE: u64 = 4_096;
+    fs::metadata(folder.join(FILE)).is_ok_and(|about| about.len() % PAGE != 0)
 }
 
 /// Which file has the ledger's name now.

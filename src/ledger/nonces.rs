@@ -324,7 +324,7 @@ struct Bounds {
 }
 
 impl Bounds {
-    fn of(conn: &Connection, key: &str, now: Clocks) -> rusqlite::Result<Self> {
+    fn of(conn: &Connection, key: &str, now: Clocks, rules: NonceRules) -> rusqlite::Result<Self> {
         let wall = now.wall;
         let believed = ProviderTime::of(conn, key, true)?;
         let claimed = ProviderTime::of(conn, key, false)?;
@@ -339,7 +339,7 @@ impl Bounds {
             provider: believed_at.or(claimed_at.map(|at| at.max(wall.0))),
             unconfirmed: age.is_none_or(|age| age > STOPS_FOR),
             wall,
-            allow_ahead: false,
+            allow_ahead: rules.allow_ahead,
         })
     }
 
@@ -363,12 +363,8 @@ impl Bounds {
 fn next(store: &mut Store, key: &str, now: Now, rules: NonceRules) -> Result<Nonce, LedgerError> {
     let now = Clocks::of(&store.clock, now);
     loop {
+        let bounds = store.read(|conn| Bounds::of(conn, key, now, rules))?;
         let era = store.era;
-        let bounds = store.read(|conn| Bounds::of(conn, key, now));
-        let bounds = Bounds {
-            allow_ahead: rules.allow_ahead,
-            ..bounds?
-        };
         let given = store.nonces.get(key).copied();
         let stored = store.write_durably(|conn| advance(conn, key, given, &bounds));
         if store.era != era {

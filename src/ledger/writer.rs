@@ -246,8 +246,13 @@ impl Store {
 
     /// Another process may have set the file aside, or the user may have removed it.
     pub(super) fn follow_file(&mut self) {
-        if self.is_kept() && files::present(&self.folder) != self.file {
+        let Some(file) = self.file else {
+            return;
+        };
+        if files::present(&self.folder) != Some(file) {
             self.reopen(None);
+        } else if files::is_cut_short(&self.folder) {
+            self.reopen(Some((file, "it was cut short".to_owned())));
         }
     }
 

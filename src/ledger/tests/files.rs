@@ -194,11 +194,7 @@ async fn a_full_disk_is_told_and_got_over() {
 async fn while_nothing_can_be_written_nonces_and_slots_go_on_in_memory() {
     let folder = tempfile::tempdir().unwrap();
     let (clock, hand) = clock();
-    let ledger = Ledger::start(
-        folder.path().to_owned(),
-        clock.clone(),
-        Retention::default(),
-    );
+    let ledger = start_by(folder.path(), &clock);
     let mut lane = ledger.lane(&key()).await.unwrap();
     let nonce = next_nonce(&mut lane, START).await.unwrap();
     let kept = granted(take(&ledger, 0).await);
@@ -226,6 +222,46 @@ async fn while_nothing_can_be_written_nonces_and_slots_go_on_in_memory() {
     assert_eq!(take(&ledger, 0).await, full, "both kinds of slot count");
     hand.advance(MINUTE);
     granted(take(&ledger, 0).await);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_file_shares_no_memory_with_the_one_that_was_removed() {
+    use std::os::unix::fs::MetadataExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    granted(take(&ledger, 0).await);
+    let number = |name| std::fs::metadata(folder.path().join(name)).unwrap().ino();
+    let old = ["ledger.db-wal", "ledger.db-shm"]
+        .map(|name| std::fs::File::open(folder.path().join(name)).unwrap());
+    let old = old.map(|file| (file.metadata().unwrap().ino(), file));
+    std::fs::remove_file(folder.path().join("ledger.db")).unwrap();
+    granted(take(&ledger, 0).await);
+    for (name, (before, _open)) in ["ledger.db-wal", "ledger.db-shm"].into_iter().zip(old) {
+        assert_ne!(number(name), before, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_cut_short_in_use_is_noticed_before_anything_more_is_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    let mut lane = ledger.lane(&key()).await.unwrap();
+    let nonce = next_nonce(&mut lane, START).await.unwrap();
+    let path = folder.path().join("ledger.db");
+    let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    file.set_len(100).unwrap();
+    let next = next_nonce(&mut lane, START).await.unwrap();
+    assert!(next > nonce);
+    drop(lane);
+    let Status::SetAside { why, .. } = ledger.status().await else {
+        panic!("{:?}", ledger.status().await)
+    };
+    assert_eq!(why, "it was cut short");
+    close(ledger);
+    let again = start(folder.path());
+    let mut lane = again.lane(&key()).await.unwrap();
+    assert!(next_nonce(&mut lane, START).await.unwrap() > next);
 }
 
 /// SQLite does not wait for this kind of lock: what was read is out of date, and waiting would not help.
@@ -258,13 +294,7 @@ async fn a_transaction_that_another_process_has_overtaken_is_done_anew() {
 async fn a_file_that_was_removed_is_made_again_and_nothing_forgotten() {
     let folder = tempfile::tempdir().unwrap();
     let (clock, hand) = clock();
-    let begin = || {
-        Ledger::start(
-            folder.path().to_owned(),
-            clock.clone(),
-            Retention::default(),
-        )
-    };
+    let begin = || start_by(folder.path(), &clock);
     let (ledger, other) = (begin(), begin());
     let mut lane = ledger.lane(&key()).await.unwrap();
     let nonce = next_nonce(&mut lane, START).await.unwrap();

@@ -30,7 +30,11 @@ fn clock() -> (Clock, Hand) {
 }
 
 fn start(folder: &Path) -> Ledger {
-    Ledger::start(folder.to_owned(), clock().0, Retention::default())
+    start_by(folder, &clock().0)
+}
+
+fn start_by(folder: &Path, clock: &Clock) -> Ledger {
+    Ledger::start(folder.to_owned(), clock.clone(), Retention::default())
 }
 
 /// Ends the ledger's thread, as the end of a process does.

@@ -6,13 +6,7 @@ use super::*;
 async fn slots_are_freed_one_period_after_the_reply_was_seen() {
     let folder = tempfile::tempdir().unwrap();
     let (clock, hand) = clock();
-    let processes = [(); 2].map(|()| {
-        Ledger::start(
-            folder.path().to_owned(),
-            clock.clone(),
-            Retention::default(),
-        )
-    });
+    let processes = [(); 2].map(|()| start_by(folder.path(), &clock));
     let [one, two] = &processes;
     let first = granted(take(one, 0).await);
     let second = granted(take(two, 1).await);
@@ -47,13 +41,7 @@ async fn slots_are_freed_one_period_after_the_reply_was_seen() {
 async fn a_dead_process_holds_its_slots_as_long_as_a_request_can_last() {
     let folder = tempfile::tempdir().unwrap();
     let (clock, hand) = clock();
-    let begin = || {
-        Ledger::start(
-            folder.path().to_owned(),
-            clock.clone(),
-            Retention::default(),
-        )
-    };
+    let begin = || start_by(folder.path(), &clock);
     let dying = begin();
     for _ in 0..3 {
         granted(take(&dying, 0).await);
@@ -93,11 +81,7 @@ async fn a_wall_clock_that_is_set_moves_no_slot_either_way_in_any_process() {
         let (clock, hand) = &hand_clock;
         let ledger = almost_free(folder.path(), &hand_clock).await;
         hand.set_wall(WallTime(START.0 + days * 86_400_000));
-        let fresh = Ledger::start(
-            folder.path().to_owned(),
-            clock.clone(),
-            Retention::default(),
-        );
+        let fresh = start_by(folder.path(), clock);
         for process in [&ledger, &fresh] {
             assert_eq!(take(process, 0).await, full_for(1), "{days} days");
         }
@@ -115,11 +99,7 @@ async fn after_a_restart_of_the_machine_a_whole_period_is_waited_whatever_its_cl
         close(almost_free(folder.path(), &hand_clock).await);
         hand.set_wall(WallTime(START.0 + days * 86_400_000));
         hand.reboot();
-        let ledger = Ledger::start(
-            folder.path().to_owned(),
-            clock.clone(),
-            Retention::default(),
-        );
+        let ledger = start_by(folder.path(), clock);
         let counted = ledger.budget("kanga".into(), 3, MINUTE).await.unwrap();
         assert_eq!(counted.used, 3);
         assert_eq!(take(&ledger, 0).await, full_for(60), "{days} days");
@@ -136,11 +116,7 @@ async fn after_a_restart_of_the_machine_a_whole_period_is_waited_whatever_its_cl
 async fn who_had_to_wait_for_the_lock_counts_from_when_it_was_had() {
     let folder = tempfile::tempdir().unwrap();
     let (clock, hand) = clock();
-    let ledger = Ledger::start(
-        folder.path().to_owned(),
-        clock.clone(),
-        Retention::default(),
-    );
+    let ledger = start_by(folder.path(), &clock);
     ledger.flush().await;
     let other = Connection::open(folder.path().join("ledger.db")).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
@@ -165,11 +141,7 @@ async fn who_had_to_wait_for_the_lock_counts_from_when_it_was_had() {
 async fn a_hold_lasts_its_time_whatever_is_done_to_the_clock() {
     let folder = tempfile::tempdir().unwrap();
     let (clock, hand) = clock();
-    let ledger = Ledger::start(
-        folder.path().to_owned(),
-        clock.clone(),
-        Retention::default(),
-    );
+    let ledger = start_by(folder.path(), &clock);
     ledger.hold_slots("kanga".into(), clock.now(), MINUTE);
     hand.set_wall(WallTime(START.0 + 86_400_000));
     assert_eq!(take(&ledger, 0).await, Slots::Held(MINUTE));
@@ -267,7 +239,7 @@ proptest! {
         runtime.block_on(async {
             let folder = tempfile::tempdir().unwrap();
             let (clock, hand) = clock();
-            let begin = || Ledger::start(folder.path().to_owned(), clock.clone(), Retention::default());
+            let begin = || start_by(folder.path(), &clock);
             // The one that cannot write comes second at the counter: what it holds, the other cannot see.
             let processes = [begin(), begin()];
             let mut full_disk = false;
