@@ -33,7 +33,7 @@ use crate::config::{Environ, Profile, Vault};
 use crate::domain::{
     Ability, Account, AccountId, Answer, BudgetGauge, CredentialStatus, Op, Problem, ProblemKind,
 };
-use crate::ledger::{Ledger, Retention};
+use crate::ledger::{Ledger, Retention, Status};
 use crate::net::{ClockWarning, EventSender, Gate, How, Overrides, Timeouts};
 use crate::providers::REGISTRY;
 use crate::sandbox::Sandbox;
@@ -364,8 +364,11 @@ impl Deck {
         if let Some(simulator) = self.simulator {
             simulator.stop().await;
         }
-        // A lock of another program may last.
-        let _ = tokio::time::timeout(FLUSH_MAX, self.ledger.flush()).await;
+        // A lock of another program may last, and is not waited for where nothing is to be written.
+        let locked = *self.ledger.status_changes().borrow() == Status::Locked;
+        if !locked || self.ledger.has_unsaved() {
+            let _ = tokio::time::timeout(FLUSH_MAX, self.ledger.flush()).await;
+        }
     }
 }
 

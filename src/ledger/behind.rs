@@ -89,6 +89,12 @@ impl Ledger {
         self.tend(&mut waiting);
     }
 
+    /// Whether exchanges wait to be written.
+    #[must_use]
+    pub fn has_unsaved(&self) -> bool {
+        !self.0.behind.lock().exchanges.is_empty()
+    }
+
     /// Waits while more is to be written behind than should be kept in memory.
     pub async fn keep_up(&self) {
         let much = self.0.behind.lock().exchanges.len() > GATHERED_MAX;

@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -235,15 +234,7 @@ fn pause(random: &mut fastrand::Rng, most: u64) {
 #[test]
 #[ignore = "long: a minute"]
 fn a_hundred_kills_under_load_reuse_no_nonce_and_exceed_no_limit() {
-    let field = Field::new(
-        200,
-        3,
-        Manner {
-            latency: 40,
-            lost: 12,
-            seed: 1,
-        },
-    );
+    let field = Field::new(200, 3, Manner::taking(40).losing_one_of(12));
     let killed = AtomicUsize::new(0);
     field.work(6, 170, |child, random| {
         pause(random, 500);
@@ -266,15 +257,7 @@ fn a_hundred_kills_under_load_reuse_no_nonce_and_exceed_no_limit() {
 #[test]
 #[ignore = "long: a minute"]
 fn processes_stopped_for_longer_than_a_period_exceed_no_limit() {
-    let field = Field::new(
-        5,
-        2,
-        Manner {
-            latency: 20,
-            lost: 0,
-            seed: 2,
-        },
-    );
+    let field = Field::new(5, 2, Manner::taking(20));
     let stopped = AtomicUsize::new(0);
     field.work(6, 24, |child, random| {
         for _ in 0..3 {
@@ -290,6 +273,20 @@ fn processes_stopped_for_longer_than_a_period_exceed_no_limit() {
         stopped.into_inner()
     ));
     assert_eq!(count.backwards, 0);
+}
+
+/// Does harm again and again while work goes on.
+fn beside(mut harm: impl FnMut() + Send, work: impl FnOnce()) {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                harm();
+            }
+        });
+        work();
+        over.store(true, Ordering::Relaxed);
+    });
 }
 
 /// What is done to the files of a ledger in use.
@@ -311,32 +308,15 @@ fn ruin(state: &Path, random: &mut fastrand::Rng) {
 #[test]
 #[ignore = "long: a minute"]
 fn a_ledger_that_is_removed_or_ruined_in_use_reuses_no_nonce() {
-    let field = Field::new(
-        5_000,
-        2,
-        Manner {
-            latency: 10,
-            lost: 0,
-            seed: 3,
-        },
-    );
-    let over = Arc::new(AtomicBool::new(false));
-    let ruining = {
-        let (over, state) = (over.clone(), field.place.state());
-        std::thread::spawn(move || {
-            let mut random = fastrand::Rng::with_seed(3);
-            let mut ruined = 0;
-            while !over.load(Ordering::Relaxed) {
-                std::thread::sleep(Duration::from_millis(300));
-                ruin(&state, &mut random);
-                ruined += 1;
-            }
-            ruined
-        })
+    let field = Field::new(5_000, 2, Manner::taking(10));
+    let mut random = fastrand::Rng::with_seed(3);
+    let mut ruined = 0;
+    let ruining = || {
+        std::thread::sleep(Duration::from_millis(300));
+        ruin(&field.place.state(), &mut random);
+        ruined += 1;
     };
-    field.work(4, 80, |_, _| ());
-    over.store(true, Ordering::Relaxed);
-    let ruined = ruining.join().unwrap();
+    beside(ruining, || field.work(4, 80, |_, _| ()));
     let count = field.judge(&format!("ledger ruined {ruined} times"));
     assert!(count.requests > 300, "{count:?}");
 }
@@ -344,37 +324,22 @@ fn a_ledger_that_is_removed_or_ruined_in_use_reuses_no_nonce() {
 #[test]
 #[ignore = "long: half a minute"]
 fn a_lock_that_flaps_reuses_no_nonce() {
-    let field = Field::new(
-        5_000,
-        2,
-        Manner {
-            latency: 5,
-            lost: 0,
-            seed: 4,
-        },
-    );
+    let field = Field::new(5_000, 2, Manner::taking(5));
     assert!(field.check(&["A"], |_| ()).wait().unwrap().success());
-    let over = Arc::new(AtomicBool::new(false));
-    let flapping = {
-        let (over, path) = (over.clone(), ledger(&field.place));
-        std::thread::spawn(move || {
-            while !over.load(Ordering::Relaxed) {
-                let other = Connection::open(&path).unwrap();
-                if other.execute_batch("BEGIN EXCLUSIVE").is_ok() {
-                    std::thread::sleep(Duration::from_millis(6_500));
-                }
-                drop(other);
-                std::thread::sleep(Duration::from_millis(50));
-            }
-        })
+    let flapping = || {
+        let other = Connection::open(ledger(&field.place)).unwrap();
+        if other.execute_batch("BEGIN EXCLUSIVE").is_ok() {
+            std::thread::sleep(Duration::from_millis(6_500));
+        }
+        drop(other);
+        std::thread::sleep(Duration::from_millis(50));
     };
     // Each waits for a minute where it must; long enough is long enough.
-    field.work(8, 8, |child, _| {
+    let give_up = |child: &mut Child, _: &mut fastrand::Rng| {
         std::thread::sleep(Duration::from_secs(25));
         signal(child, Signal::KILL);
-    });
-    over.store(true, Ordering::Relaxed);
-    flapping.join().unwrap();
+    };
+    beside(flapping, || field.work(8, 8, give_up));
     field.judge("a lock of 6.5 s on, 0.05 s off");
 }
 
@@ -386,15 +351,7 @@ fn clocks_that_are_set_exceed_no_limit_and_reuse_no_nonce() {
         println!("figure: clocks set by libfaketime: not run, TILLDECK_FAKETIME names no library");
         return;
     };
-    let field = Field::new(
-        20,
-        8,
-        Manner {
-            latency: 5,
-            lost: 0,
-            seed: 5,
-        },
-    );
+    let field = Field::new(20, 8, Manner::taking(5));
     assert!(field.check(&["A"], |_| ()).wait().unwrap().success());
     let mut random = fastrand::Rng::with_seed(5);
     let steps = ["+0", "+9s", "-1h", "+1h", "+40d", "-400d", "+17s"];
@@ -416,15 +373,7 @@ fn clocks_that_are_set_exceed_no_limit_and_reuse_no_nonce() {
 #[test]
 #[ignore = "long: half a minute"]
 fn twenty_processes_at_once_share_nonces_and_limit() {
-    let field = Field::new(
-        100,
-        2,
-        Manner {
-            latency: 30,
-            lost: 0,
-            seed: 6,
-        },
-    );
+    let field = Field::new(100, 2, Manner::taking(30));
     field.work(20, 60, |_, _| ());
     let count = field.judge("20 processes at once");
     assert_eq!((count.requests, count.backwards), (480, 0));

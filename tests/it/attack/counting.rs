@@ -18,7 +18,16 @@ pub struct Manner {
     pub latency: u64,
     /// One of so many is served and never answered; 0 for none.
     pub lost: u64,
-    pub seed: u64,
+}
+
+impl Manner {
+    pub fn taking(latency: u64) -> Self {
+        Self { latency, lost: 0 }
+    }
+
+    pub fn losing_one_of(self, lost: u64) -> Self {
+        Self { lost, ..self }
+    }
 }
 
 /// One request as it was counted.
@@ -57,12 +66,8 @@ impl CountingPeer {
         let all = counted.clone();
         let clock = Clock::system();
         std::thread::spawn(move || {
-            for (number, stream) in (0_u64..).zip(listener.incoming()) {
+            for stream in listener.incoming() {
                 let (all, clock) = (all.clone(), clock.clone());
-                let manner = Manner {
-                    seed: manner.seed + number,
-                    ..manner
-                };
                 std::thread::spawn(move || {
                     if let Ok(stream) = stream {
                         let _ = serve(stream, manner, &clock, &all);
@@ -117,7 +122,6 @@ fn serve(
     clock: &Clock,
     all: &Mutex<Vec<Counted>>,
 ) -> std::io::Result<()> {
-    let mut random = fastrand::Rng::with_seed(manner.seed);
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     let request = read_request(&mut stream)?;
     let came = clock.now().mono;
@@ -133,6 +137,7 @@ fn serve(
         });
         all.len() - 1
     };
+    let mut random = fastrand::Rng::with_seed(number as u64);
     let half = Duration::from_millis(random.u64(0..=manner.latency) / 2);
     std::thread::sleep(half);
     all.lock().unwrap()[number].served = clock.now().mono;

@@ -83,13 +83,24 @@ fn as_many_open_files_as_it_asks_for_are_enough() {
 #[test]
 #[cfg(target_os = "linux")]
 fn no_other_process_of_the_user_may_look_into_its_memory() {
+    use std::fs::Permissions;
     use std::io::{BufRead as _, BufReader};
-    use std::os::unix::fs::MetadataExt as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
     use std::os::unix::process::CommandExt as _;
     let place = Place::new();
     let mut command = place.command(&["sandbox", "serve"]);
+    // Root sees all as its own, so then it is another user, in a folder that this one can enter.
+    let folder = tempfile::tempdir().unwrap();
     if rustix::process::geteuid().is_root() {
-        command.uid(12_345);
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+        let program = folder.path().join("tilldeck");
+        std::fs::copy(command.get_program(), &program).unwrap();
+        let mut as_user = crate::program::shell();
+        as_user
+            .args(["-c", "exec \"$0\" sandbox serve"])
+            .arg(program);
+        as_user.env_clear().uid(12_345).current_dir("/");
+        command = as_user;
     }
     let mut child = command
         .stdout(std::process::Stdio::piped())
