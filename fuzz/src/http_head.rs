@@ -5,7 +5,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use axum::http::{StatusCode, header};
-use tilldeck::http_server::{Hosts, Limits, Outcome, Request, Server, is_loopback, text};
+use tilldeck::domain::host::is_loopback;
+use tilldeck::http_server::{Hosts, Limits, Outcome, Request, Server, text};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::{Builder, Runtime};

@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod expectation;
 pub mod explore;
 pub mod fill;
+pub mod host;
 pub mod id;
 pub mod inert;
 pub mod link;

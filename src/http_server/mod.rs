@@ -9,7 +9,7 @@ mod places;
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -23,6 +23,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::domain::host::is_loopback;
 
 use body::Bodies;
 use line::{Phase, Wire};
@@ -416,20 +418,6 @@ fn names_loopback(headers: &HeaderMap, uri: &Uri) -> bool {
         whole && is_loopback(host.host())
     });
     named && uri.host().is_none_or(is_loopback)
-}
-
-/// Whether a host, as a URL writes it, is this machine: `127.0.0.1`, `[::1]`, `localhost`.
-#[must_use]
-pub fn is_loopback(host: &str) -> bool {
-    host.eq_ignore_ascii_case("localhost") || literal(host).is_some_and(|ip| ip.is_loopback())
-}
-
-fn literal(host: &str) -> Option<IpAddr> {
-    let bare = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host);
-    bare.parse().ok()
 }
 
 /// A response in plain text.

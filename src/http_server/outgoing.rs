@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{is_loopback, literal};
+use crate::domain::host::{address, is_loopback};
 
 /// A request of the simulator to a program on this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,7 +74,7 @@ pub async fn send(request: &Outgoing, patience: Duration) -> Result<Answered, Se
     let uri = local(&request.url)?;
     let host = uri.host().ok_or(SendError::NotLoopback)?;
     // A name is not looked up: what `localhost` means here is not up to the resolver.
-    let ip = literal(host).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let ip = address(host).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
     let to = (ip, uri.port_u16().unwrap_or(80)).into();
     exchange(to, &uri, request, patience).await
 }
