@@ -87,6 +87,8 @@ pub fn run(data: &[u8]) {
     let _ = input.line();
     let reply = Reply {
         status,
+        version: "HTTP/1.1",
+        wire: None,
         headers: vec![("content-type".into(), "application/json".into())],
         body: input.rest().to_vec().into(),
         to_head: Duration::ZERO,

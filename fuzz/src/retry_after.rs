@@ -17,6 +17,8 @@ pub fn run(data: &[u8]) {
     for at in [NOW, WallTime(0), WallTime(i64::MAX), WallTime(i64::MIN)] {
         let reply = Reply {
             status,
+            version: "HTTP/1.1",
+            wire: None,
             headers: headers
                 .iter()
                 .map(|(name, value)| ((*name).to_owned(), value.clone()))

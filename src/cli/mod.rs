@@ -48,7 +48,7 @@ use crate::config::{self as settings, Config, ConfigError, Environ, Locations, P
 use crate::deck::{Deck, Options};
 use crate::domain::{AccountId, Problem, ProblemKind, RequestId, inert};
 use crate::ledger::Status;
-use crate::net::{self, Event, EventReceiver, EventSender, How, Overrides, Timeouts};
+use crate::net::{self, Event, EventReceiver, EventSender, How, Network, Overrides, Timeouts};
 use crate::private;
 use crate::providers;
 use crate::runtime;
@@ -112,7 +112,11 @@ impl Context {
             state_dir: state_folder(&self.global)?,
             vault: vault(&self.global)?,
             clock: self.clock.clone(),
-            timeouts: Timeouts::default(),
+            network: Network {
+                timeouts: Timeouts::default(),
+                config: self.config.network.clone(),
+                environ: Environ::process(),
+            },
             events: None,
             renew: false,
             environ: Environ::process(),

@@ -10,19 +10,22 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::domain::host::is_loopback;
 use crate::domain::{AccountId, inert, time};
 
 use super::file::{self, Source, nearest};
+use super::paths::expand;
 use super::{
-    AccountConfig, BudgetOverride, Callbacks, Config, ConfigError, KeyBinding, KeyKind, KeySpec,
-    Profile, ProviderSpec, SANDBOX, SecretSource, Theme, Ui, child,
+    AccountConfig, BudgetOverride, Callbacks, Config, ConfigError, Environ, KeyBinding, KeyKind,
+    KeySpec, Network, Profile, ProviderSpec, SANDBOX, SecretSource, Theme, Ui, child,
 };
 
-const ROOT: [&str; 4] = ["default_profile", "profiles", "callbacks", "ui"];
+const ROOT: [&str; 5] = ["default_profile", "profiles", "callbacks", "network", "ui"];
 const PROFILE: [&str; 1] = ["accounts"];
-const ACCOUNT: [&str; 4] = ["provider", "environment", "endpoints", "budget"];
+const ACCOUNT: [&str; 5] = ["provider", "environment", "endpoints", "budget", "timeout"];
 const BUDGET: [&str; 3] = ["requests", "period", "reads"];
 const CALLBACKS: [&str; 1] = ["bind"];
+const NETWORK: [&str; 3] = ["proxy", "ca_file", "timeout"];
 const UI: [&str; 6] = [
     "theme",
     "ascii",
@@ -35,6 +38,9 @@ const SOURCES: [&str; 4] = ["env", "file", "command", "keyring"];
 
 /// A longer window is surely a mistake, and would be kept in the ledger all the while.
 const PERIOD_MAX: Duration = Duration::from_hours(24);
+
+/// A longer wait is surely a mistake.
+const TIMEOUT_MAX: Duration = Duration::from_mins(10);
 
 const FOUR_WAYS: &str = "write where the secret is, not the secret itself: { env = \"NAME\" }, { file = \"~/path\" }, \
      { command = [\"pass\", \"show\", \"name\"] } or { keyring = \"name\" }";
@@ -65,7 +71,15 @@ pub(super) fn check(
 }
 
 pub(super) fn all_names(specs: &[&ProviderSpec]) -> Vec<&'static str> {
-    let fixed = [&ROOT[..], &PROFILE, &ACCOUNT, &BUDGET, &CALLBACKS, &UI];
+    let fixed = [
+        &ROOT[..],
+        &PROFILE,
+        &ACCOUNT,
+        &BUDGET,
+        &CALLBACKS,
+        &NETWORK,
+        &UI,
+    ];
     let of_providers = specs.iter().flat_map(|spec| {
         let keys = spec.keys.iter().map(|key| key.name);
         keys.chain(spec.endpoints.iter().copied())
@@ -213,6 +227,9 @@ impl Checker<'_, '_> {
         if let Some(callbacks) = root.table("callbacks", " in [callbacks]".into())? {
             config.callbacks = self.callbacks(&callbacks)?;
         }
+        if let Some(network) = root.table("network", " in [network]".into())? {
+            config.network = self.network(&network)?;
+        }
         if let Some(ui) = root.table("ui", " in [ui]".into())? {
             config.ui = self.ui(&ui)?;
         }
@@ -245,6 +262,59 @@ impl Checker<'_, '_> {
             )
         })?;
         Ok(Callbacks { bind: Some(bind) })
+    }
+
+    fn network(&self, table: &Table<'_, '_>) -> Result<Network, ConfigError> {
+        table.only(&NETWORK)?;
+        let proxy = table.string("proxy")?;
+        if let Some(Found { value, span }) = &proxy
+            && let Some(why) = proxy_fault(value)
+        {
+            let hint = "write it like \"http://proxy.example:3128\" or \"socks5h://127.0.0.1:1080\"; \"\" uses none, and \
+                        one with a password belongs into the variable HTTPS_PROXY";
+            let message = format!("`proxy` in [network] {why}");
+            return Err(self.source.error(span.clone(), message, hint));
+        }
+        let ca_file = table.string("ca_file")?;
+        let base = self.source.path.parent().unwrap_or(Path::new(""));
+        let ca_file = ca_file.map(|written| {
+            expand(written.value, base, &Environ::process()).ok_or_else(|| {
+                let message = "`ca_file` in [network] begins with `~`, and no home folder is known";
+                self.source
+                    .error(written.span, message, "write the whole path")
+            })
+        });
+        Ok(Network {
+            proxy: proxy.map(|found| found.value.trim().to_owned()),
+            ca_file: ca_file.transpose()?,
+            timeout: self.length("timeout", TIMEOUT_MAX, table)?,
+        })
+    }
+
+    /// A length of time up to `longest`, and not none.
+    fn length(
+        &self,
+        name: &str,
+        longest: Duration,
+        table: &Table<'_, '_>,
+    ) -> Result<Option<Duration>, ConfigError> {
+        let Some(written) = table.string(name)? else {
+            return Ok(None);
+        };
+        let length = time::parse_duration(written.value)
+            .ok()
+            .filter(|length| !length.is_zero() && *length <= longest);
+        length.map(Some).ok_or_else(|| {
+            self.source.error(
+                written.span,
+                format!(
+                    "`{name}`{} is not a length of time up to {}",
+                    table.title,
+                    time::fine(longest)
+                ),
+                "write a number and a unit, like \"60s\" or \"1m\"",
+            )
+        })
     }
 
     fn ui(&self, table: &Table<'_, '_>) -> Result<Ui, ConfigError> {
@@ -384,6 +454,7 @@ impl Checker<'_, '_> {
             secrets: BTreeMap::new(),
             endpoints: self.endpoints(&id, spec, table)?,
             budget: self.budget(&id, table)?,
+            timeout: self.length("timeout", TIMEOUT_MAX, table)?,
             id,
         };
         for key in spec.keys {
@@ -635,28 +706,31 @@ impl Checker<'_, '_> {
         let requests = table
             .count("requests")?
             .ok_or_else(|| missing("requests", "1000"))?;
-        let period = table
-            .string("period")?
+        let period = self
+            .length("period", PERIOD_MAX, &table)?
             .ok_or_else(|| missing("period", "\"60s\""))?;
-        let length = time::parse_duration(period.value)
-            .ok()
-            .filter(|length| !length.is_zero() && *length <= PERIOD_MAX);
-        let length = length.ok_or_else(|| {
-            self.source.error(
-                period.span,
-                format!(
-                    "`period`{} is not a length of time up to a day",
-                    table.title
-                ),
-                "write a number and a unit, like \"60s\" or \"1m\"",
-            )
-        })?;
         Ok(Some(BudgetOverride {
             requests,
-            period: length,
+            period,
             reads: table.count("reads")?,
         }))
     }
+}
+
+/// Why a text does not name a proxy; it may be empty.
+fn proxy_fault(written: &str) -> Option<&'static str> {
+    if written.contains('@') {
+        return Some("has a user name or password in it");
+    }
+    if written.trim().is_empty() {
+        return None;
+    }
+    let url = reqwest::Url::parse(written).ok();
+    let usable = url.is_some_and(|url| {
+        let scheme = ["http", "https", "socks4", "socks4a", "socks5", "socks5h"];
+        scheme.contains(&url.scheme()) && url.host_str().is_some_and(|host| !host.is_empty())
+    });
+    (!usable).then_some("is not the URL of a proxy")
 }
 
 /// Checks an endpoint's URL; gives it normalised and without a slash at its end.
@@ -684,12 +758,4 @@ fn endpoint_url(written: &str) -> Result<String, &'static str> {
         return Err("sends credentials over plain http to another machine");
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
-}
-
-fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || bare
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback())
 }

@@ -84,6 +84,8 @@ pub struct Config {
     pub profiles: Vec<Profile>,
     /// The callback receiver.
     pub callbacks: Callbacks,
+    /// How other machines are reached.
+    pub network: Network,
     /// The console.
     pub ui: Ui,
     /// What is not wrong but may not be meant.
@@ -118,6 +120,8 @@ pub struct AccountConfig {
     pub endpoints: BTreeMap<&'static str, String>,
     /// Another rate limit than the provider's published one.
     pub budget: Option<BudgetOverride>,
+    /// For how long a reply may stay away, where that is not the provider's usual time.
+    pub timeout: Option<Duration>,
 }
 
 /// A rate limit other than the published one.
@@ -136,6 +140,17 @@ pub struct BudgetOverride {
 pub struct Callbacks {
     /// Where the console listens; `None`, and it does not. `tilldeck listen` then takes [`LISTEN`].
     pub bind: Option<SocketAddr>,
+}
+
+/// How other machines are reached. A proxy and certificates may be named by the usual environment variables, too.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Network {
+    /// The URL of a proxy, instead of the environment's; empty, and none is used.
+    pub proxy: Option<String>,
+    /// A PEM file of authorities that are trusted besides the system's.
+    pub ca_file: Option<PathBuf>,
+    /// For how long a reply may stay away, where an account has no time of its own.
+    pub timeout: Option<Duration>,
 }
 
 /// Where `tilldeck listen` listens unless told otherwise.
@@ -208,6 +223,7 @@ impl Default for Config {
             default_profile: SANDBOX.to_owned(),
             profiles: vec![sandbox],
             callbacks: Callbacks::default(),
+            network: Network::default(),
             ui: Ui::default(),
             warnings: Vec::new(),
         }

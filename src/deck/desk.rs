@@ -102,9 +102,11 @@ impl Seats {
         let account = embedded_account(manifest, &net::http::authority(base));
         let read_secret = secrets::embedded_secret(manifest);
         let read_secret = self.in_hand.before(&account.id, read_secret);
+        let session = self.session(&account, &endpoints, limits);
+        let session = session.with_timeout(manifest.timeout);
         let credentials = self.credentials(&account, texts.collect(), read_secret, endpoints);
         let set = manifest.embedded.iter().map(|(key, _)| (*key, false));
-        self.desk(account, manifest, credentials, limits, set.collect())
+        self.desk(session, manifest, credentials, set.collect())
     }
 
     /// An account of the config file; `None` where its provider is not known.
@@ -119,10 +121,23 @@ impl Seats {
         let read_secret = secrets::configured_secret(config, self.environ.clone());
         let read_secret = self.in_hand.before(&config.id, read_secret);
         let account = account(config, manifest, &self.vault);
+        let session = self.session(&account, &endpoints, limits);
+        let timeout = config.timeout.or(self.gate.network().config.timeout);
+        let session = session.with_timeout(timeout.unwrap_or(manifest.timeout));
         let credentials = self.credentials(&account, config.texts.clone(), read_secret, endpoints);
         let secrets = config.secrets.iter();
         let set = secrets.map(|(key, source)| (*key, !source.is_cheap()));
-        Some(self.desk(account, manifest, credentials, limits, set.collect()))
+        Some(self.desk(session, manifest, credentials, set.collect()))
+    }
+
+    fn session(
+        &self,
+        account: &Account,
+        endpoints: &[(&'static str, Url)],
+        limits: Vec<Limit>,
+    ) -> Session {
+        let endpoints = endpoints.to_vec();
+        Session::new(self.gate.clone(), account.clone(), endpoints, limits)
     }
 
     fn credentials(
@@ -190,14 +205,12 @@ impl Seats {
 
     fn desk(
         &self,
-        account: Account,
+        session: Session,
         manifest: &'static Manifest,
         mut credentials: Credentials,
-        limits: Vec<Limit>,
         set: BTreeMap<&'static str, bool>,
     ) -> Desk {
-        let endpoints = credentials.endpoints.clone();
-        let session = Session::new(self.gate.clone(), account.clone(), endpoints, limits);
+        let account = session.account().clone();
         let tokens = manifest.tokens.map(|fetch| {
             let fetch = fetch(&credentials);
             // What the simulator grants is worth nothing to the next one.

@@ -34,7 +34,7 @@ use crate::domain::{
     Ability, Account, AccountId, Answer, BudgetGauge, CredentialStatus, Op, Problem, ProblemKind,
 };
 use crate::ledger::{Ledger, Retention, Status};
-use crate::net::{ClockWarning, EventSender, Gate, How, Overrides, Timeouts};
+use crate::net::{ClockWarning, EventSender, Gate, How, Network, Overrides};
 use crate::providers::REGISTRY;
 use crate::sandbox::Sandbox;
 
@@ -47,8 +47,8 @@ pub struct Options {
     pub state_dir: PathBuf,
     /// Tells the time.
     pub clock: Clock,
-    /// How long a request may take.
-    pub timeouts: Timeouts,
+    /// How other machines are reached, and for how long they are waited for.
+    pub network: Network,
     /// Who hears of each exchange.
     pub events: Option<EventSender>,
     /// Whether access tokens are renewed ahead of their end, as long as the deck is open.
@@ -90,7 +90,7 @@ impl Deck {
         let Options {
             state_dir,
             clock,
-            timeouts,
+            network,
             events,
             environ,
             renew,
@@ -100,7 +100,7 @@ impl Deck {
             receive,
         } = options;
         let ledger = Ledger::start(state_dir, clock.clone(), Retention::default());
-        let gate = Gate::new(ledger.clone(), clock.clone(), timeouts, events);
+        let gate = Gate::new(ledger.clone(), clock.clone(), network, events);
         let gate = Arc::new(gate.with_overrides(overrides));
         // Before the simulator, which is told where it is; after it there is somebody to receive for.
         let bound = Bound::new(profile, receive.as_ref()).await;

@@ -33,7 +33,7 @@ pub use deliveries::{
 };
 pub use exchanges::LogQuery;
 pub use nonces::{AHEAD_MAX, KeyHash, LANE_LIMIT, Lane, Nonce, NonceRules};
-pub use slots::{Counted, Granted, SlotId, Slots, Terms};
+pub use slots::{Counted, Granted, HOLD_MAX, SlotId, Slots, Terms};
 
 use writer::{Job, Store};
 

@@ -137,8 +137,8 @@ impl Asked {
 /// Instants are kept in whole milliseconds; that of a reply is rounded up, so that none of its period is lost.
 const ROUND_UP: Duration = Duration::from_nanos(999_999);
 
-/// The longest a provider's wish to be left alone is kept.
-const HOLD_MAX: i64 = 3_600_000;
+/// The longest a provider's wish to be left alone is kept: a header must not lock an account for good.
+pub const HOLD_MAX: Duration = Duration::from_hours(24);
 
 fn millis(duration: Duration) -> i64 {
     // Far from the end of the range, so that sums of instants and lengths cannot overflow.
@@ -177,12 +177,12 @@ impl Ledger {
         }
     }
 
-    /// From `since` on, the provider wants to be left alone for so long (an hour at most): no process takes a slot
+    /// From `since` on, the provider wants to be left alone for so long ([`HOLD_MAX`] at most): no process takes a slot
     /// of `scope` meanwhile.
     pub fn hold_slots(&self, scope: Arc<str>, since: Now, wait: Duration) {
         self.tell(move |store| {
             let since = store.clock.shared(since);
-            let longest = since.ms.saturating_add(HOLD_MAX);
+            let longest = since.ms.saturating_add(millis(HOLD_MAX));
             let until = since.ms.saturating_add(millis(wait)).min(longest);
             // Where it cannot be written, this process keeps to it all the same.
             let _ = store.write(|conn| {
@@ -377,7 +377,7 @@ fn begin_anew(change: &Connection, asked: &Asked, now: SharedInstant) -> rusqlit
             "UPDATE holds SET boot = ?2, since = ?3, until = ?3 + min(until - since, ?4)
              WHERE scope = ?1 AND boot <> ?2",
         )?
-        .execute((scope, now.boot, now.ms, HOLD_MAX))?;
+        .execute((scope, now.boot, now.ms, millis(HOLD_MAX)))?;
     Ok(())
 }
 

@@ -109,10 +109,14 @@ pub enum HeaderText {
 pub struct Reply {
     /// HTTP status.
     pub status: u16,
+    /// The protocol, as HAR names it: `HTTP/1.1`.
+    pub version: &'static str,
     /// In the order received; bytes that are not UTF-8 are replaced.
     pub headers: Vec<(String, String)>,
     /// After decompression.
     pub body: Bytes,
+    /// How many bytes of the body went over the wire, where that is known.
+    pub wire: Option<u64>,
     /// From sending until the head.
     pub to_head: Duration,
     /// From sending until its end; what was waited for before is no part of it.
@@ -145,16 +149,30 @@ impl Reply {
     }
 
     /// How long the provider asks to be left alone, counted from when this reply's end was seen: `Retry-After` in
-    /// seconds, or as an HTTP date by the server's own clock where it tells that.
+    /// seconds, as some send it with a fraction or below zero, or as an HTTP date by the server's own clock where it
+    /// tells that.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         let text = self.header("retry-after")?.trim();
-        if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-            // More seconds than can be counted are very many.
-            return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
+        if let Some(until) = self.date_in("retry-after") {
+            return Some(until.since(self.date().unwrap_or(self.at)));
         }
-        let until = self.date_in("retry-after")?;
-        Some(until.since(self.date().unwrap_or(self.at)))
+        let (below_zero, number) = match text.strip_prefix(['-', '+']) {
+            Some(number) => (text.starts_with('-'), number),
+            None => (false, text),
+        };
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if !digits(whole) || !digits(fraction) {
+            return None;
+        }
+        if below_zero {
+            return Some(Duration::ZERO);
+        }
+        // More seconds than can be counted are very many; a part of one is waited for as a whole one.
+        let seconds: u64 = whole.parse().unwrap_or(u64::MAX);
+        let part = u64::from(fraction.bytes().any(|digit| digit != b'0'));
+        Some(Duration::from_secs(seconds.saturating_add(part)))
     }
 
     /// This reply as it is handed to whoever asked for a raw call.

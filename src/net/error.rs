@@ -5,6 +5,8 @@ use std::time::Duration;
 use crate::domain::{AccountId, Problem, ProblemKind, inert, time};
 use crate::ledger::LedgerError;
 
+use super::proxy::UnusableProxy;
+
 /// Why no reply came. Holds no secret and no full URL; text from outside is inert.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NetError {
@@ -56,6 +58,33 @@ pub enum NetError {
     /// TLS could not be set up on this machine.
     #[error("TLS cannot be used on this machine: {0}")]
     NoTls(String),
+    /// The certificates that the config names cannot be used.
+    #[error("`ca_file` in [network] names {}, which {why}", .path.display())]
+    CaFile {
+        /// The file.
+        path: std::path::PathBuf,
+        /// "is not there".
+        why: String,
+    },
+    /// A proxy is named that cannot be used, by this variable or key. Nothing is sent without it.
+    #[error("{0} names no usable proxy; nothing was sent")]
+    UnusableProxy(String),
+    /// The proxy opened no connection.
+    #[error("{proxy} {why}")]
+    Proxy {
+        /// Which, and where it is named.
+        proxy: String,
+        /// "refused the connection".
+        why: String,
+    },
+    /// No connection, for another reason.
+    #[error("no connection to {host}: {why}")]
+    Unreachable {
+        /// The host.
+        host: String,
+        /// The system's words.
+        why: String,
+    },
     /// No reply within the limit.
     #[error("{host} did not {what} within {}", time::fine(*.limit))]
     TimedOut {
@@ -84,14 +113,17 @@ pub enum NetError {
         /// The limit in bytes.
         limit: u64,
     },
-    /// Anything else the HTTP library tells.
-    #[error("the exchange with {host} failed: {why}")]
-    Other {
+    /// What came is no HTTP response, or its body is not what its head says.
+    #[error("the answer of {host} makes no sense: {why}")]
+    Undecodable {
         /// The host.
         host: String,
-        /// The library's words.
+        /// What is wrong with it.
         why: String,
     },
+    /// A write was sent, and nobody knows whether it was carried out.
+    #[error("{0}; the write may have been carried out")]
+    Unconfirmed(Box<NetError>),
     /// No slot is free and waiting was ruled out.
     #[error("the rate budget of {limit} {counted} in {} is used up{}", time::fine(*.period), .next.map(|n| format!("; the next slot frees in {}", time::fine(n))).unwrap_or_default())]
     BudgetExhausted {
@@ -135,6 +167,12 @@ pub enum NetError {
     Unprepared(&'static str),
 }
 
+impl From<UnusableProxy> for NetError {
+    fn from(error: UnusableProxy) -> Self {
+        Self::UnusableProxy(error.0.to_owned())
+    }
+}
+
 impl From<LedgerError> for NetError {
     fn from(error: LedgerError) -> Self {
         Self::Uncounted(error.to_string())
@@ -150,11 +188,14 @@ impl NetError {
             Self::Dns { .. } => "no such host",
             Self::ConnectionRefused { .. } => "refused connection",
             Self::Broken { .. } => "connection broke",
-            Self::Tls { .. } | Self::NoTls(_) => "TLS failed",
+            Self::Tls { .. } | Self::NoTls(_) | Self::CaFile { .. } => "TLS failed",
+            Self::Proxy { .. } | Self::UnusableProxy(_) => "proxy failed",
+            Self::Unreachable { .. } => "no connection",
             Self::TimedOut { .. } => "timed out",
             Self::Redirected { .. } => "redirect",
             Self::TooLarge { .. } => "too large",
-            Self::Other { .. } => "failed",
+            Self::Undecodable { .. } => "makes no sense",
+            Self::Unconfirmed(error) => error.in_brief(),
             Self::BudgetExhausted { .. }
             | Self::TurnedAway { .. }
             | Self::LeftAlone { .. }
@@ -165,13 +206,27 @@ impl NetError {
         }
     }
 
-    /// Whether nothing can have been carried out at the other end, so that even a write may be repeated.
+    /// Whether the request may have reached the provider, so that a write may have been carried out.
     #[must_use]
-    pub fn surely_not_sent(&self) -> bool {
-        matches!(
-            self,
-            Self::Dns { .. } | Self::ConnectionRefused { .. } | Self::Tls { .. }
-        ) || matches!(self, Self::TimedOut { what, .. } if *what == CONNECTING)
+    pub fn may_have_arrived(&self) -> bool {
+        match self {
+            Self::TimedOut { what, .. } => *what != CONNECTING,
+            Self::Broken { .. }
+            | Self::TooLarge { .. }
+            | Self::Undecodable { .. }
+            | Self::CalledOff
+            | Self::Unconfirmed(_) => true,
+            _ => false,
+        }
+    }
+
+    /// The error as the caller of a write is to see it.
+    pub(super) fn of_a_write(self) -> Self {
+        if self.may_have_arrived() {
+            Self::Unconfirmed(Box::new(self))
+        } else {
+            self
+        }
     }
 
     /// Told to the operator of `account`.
@@ -194,27 +249,47 @@ impl NetError {
                 ProblemKind::Unreachable,
                 format!("check that the server runs, and `endpoints` of account {account} in the config"),
             ),
-            Self::Broken { .. } | Self::Other { .. } => {
+            Self::Broken { .. } | Self::Unreachable { .. } => {
                 (ProblemKind::Unreachable, "try again; if it stays, ask the provider".to_owned())
             }
-            Self::TimedOut { .. } => (
+            Self::TimedOut { .. } => (ProblemKind::Unreachable, format!("checking again is safe; {}", more_time(account))),
+            Self::Unconfirmed(error) => {
+                let check = "look at the provider whether it took effect before you send it again";
+                let hint = match **error {
+                    Self::TimedOut { .. } => format!("{check}; {}", more_time(account)),
+                    _ => check.to_owned(),
+                };
+                let kind = error.as_ref().clone().problem(account).kind;
+                (kind, hint)
+            }
+            Self::Proxy { .. } => (
                 ProblemKind::Unreachable,
-                "the call may have been carried out; checking again is safe".to_owned(),
+                "nothing was sent; check the proxy, or name the host in NO_PROXY to reach it directly".to_owned(),
+            ),
+            Self::UnusableProxy(_) => (
+                ProblemKind::Config,
+                "write it like http://HOST:PORT or socks5h://HOST:PORT, or leave it out".to_owned(),
             ),
             Self::Tls { .. } => (
                 ProblemKind::Unreachable,
-                "someone may be in between, or this machine's clock or CA certificates are wrong; nothing was sent"
+                "nothing was sent; if the server is your own, trust its authority with `ca_file` in [network] or \
+                 SSL_CERT_FILE; else someone may be in between, or this machine's clock is wrong"
                     .to_owned(),
             ),
-            Self::NoTls(_) => (
+            Self::CaFile { .. } => (ProblemKind::Config, "name a PEM file with the authority's certificate".to_owned()),
+            Self::NoTls(why) => (
                 ProblemKind::Local,
-                "install the system's CA certificates (package ca-certificates)".to_owned(),
+                if why.starts_with("SSL_CERT_") {
+                    "correct the variable, or unset it to use the system's certificates".to_owned()
+                } else {
+                    "install the system's CA certificates (package ca-certificates)".to_owned()
+                },
             ),
             Self::Redirected { .. } => (
                 ProblemKind::Failing,
                 format!("if the provider has moved, set the new host in `endpoints` of account {account}"),
             ),
-            Self::TooLarge { .. } => (
+            Self::TooLarge { .. } | Self::Undecodable { .. } => (
                 ProblemKind::Nonsense,
                 format!("check `endpoints` of account {account}: this does not look like the provider"),
             ),
@@ -255,10 +330,19 @@ impl NetError {
     }
 }
 
+/// How a longer limit is set.
+fn more_time(account: &AccountId) -> String {
+    format!("to wait longer, set `timeout` of account {account} in the config")
+}
+
 /// What a time-out while connecting is said to have interrupted.
 pub(super) const CONNECTING: &str = "accept the connection";
 /// What a time-out after connecting is said to have interrupted.
 pub(super) const ANSWERING: &str = "answer";
+/// The same in the middle of the body.
+pub(super) const CONTINUING: &str = "go on with its answer";
+/// The same where all of it took too long.
+pub(super) const ENDING: &str = "finish its answer";
 
 /// Words of a library or a peer, fit for an error.
 pub(super) fn foreign_words(text: &str) -> String {

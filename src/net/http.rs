@@ -1,43 +1,110 @@
 //! The only owner of the HTTP client. Sends given bytes to a given URL once; knows neither accounts nor retries.
 
 use std::error::Error as _;
-use std::sync::{Mutex, PoisonError};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::{Client, Method, Url, header::HeaderMap};
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue};
+use reqwest::{Client, ClientBuilder, Method, Url, Version};
 
 use super::call::Reply;
-use super::error::{ANSWERING, CONNECTING, NetError, foreign_words};
+use super::coding::{self, CodingError};
+use super::error::{ANSWERING, CONNECTING, CONTINUING, ENDING, NetError, foreign_words};
+use super::proxy::{self, Proxy};
+use super::trust;
 use crate::clock::Clock;
+use crate::config::{self, Environ};
+use crate::domain::host::is_loopback;
 
-/// The most bytes of a reply that are read (after decompression).
+/// The most bytes of a reply that are read, before and after decompression.
 pub const REPLY_MAX: u64 = 8 * 1024 * 1024;
+
+/// The longest a reply may take as a whole, however steadily it comes: for so long a slot of the budget may be in use.
+pub const WHOLE_MAX: Duration = Duration::from_mins(2);
+
+/// For how long a reply may stay away, where neither account nor provider has a time of its own.
+pub const IDLE: Duration = Duration::from_secs(30);
 
 /// How long to wait for what.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timeouts {
     /// Until the connection stands, TLS included.
     pub connect: Duration,
-    /// From the beginning until the reply's end.
-    pub whole: Duration,
+    /// For the reply's head, and then for each further part of its body; `None`: as account and provider have it.
+    pub idle: Option<Duration>,
 }
 
 impl Default for Timeouts {
     fn default() -> Self {
         Self {
             connect: Duration::from_secs(5),
-            whole: Duration::from_secs(10),
+            idle: None,
         }
     }
 }
 
-/// One connection pool: HTTP/1.1 with keep-alive, and HTTP/2 where TLS agrees on it.
+/// How other machines are reached. Nothing of it is looked at until the first request.
+#[derive(Debug, Clone)]
+pub struct Network {
+    /// What the operator says of time.
+    pub timeouts: Timeouts,
+    /// `[network]` of the config.
+    pub config: config::Network,
+    /// Where proxies and certificates are named, too.
+    pub environ: Environ,
+}
+
+impl From<Timeouts> for Network {
+    /// No proxy, and the certificates that the system trusts.
+    fn from(timeouts: Timeouts) -> Self {
+        Self {
+            timeouts,
+            config: config::Network::default(),
+            environ: Environ::of([]),
+        }
+    }
+}
+
+/// What is to be sent, once.
+pub struct Outgoing<'a> {
+    /// `GET`, `POST`, …
+    pub method: &'a str,
+    /// Where to.
+    pub url: &'a Url,
+    /// All of them but those that HTTP itself needs.
+    pub headers: HeaderMap,
+    /// Sent unchanged.
+    pub body: Bytes,
+    /// For how long nothing may come.
+    pub idle: Duration,
+}
+
+/// One connection pool for each way out: HTTP/1.1 with keep-alive, and HTTP/2 where TLS agrees on it.
 pub struct Http {
-    timeouts: Timeouts,
+    network: Network,
     clock: Clock,
-    plain: Mutex<Option<Client>>,
-    tls: Mutex<Option<Client>>,
+    clients: Mutex<Clients>,
+}
+
+#[derive(Default)]
+struct Clients {
+    plain: Option<Client>,
+    direct: Option<Client>,
+    through: Option<(Proxy, Client)>,
+}
+
+/// The way to a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Route {
+    /// Without TLS: to this machine alone.
+    Plain,
+    /// With TLS, and no proxy in between.
+    Direct,
+    /// With TLS, in a tunnel through a proxy.
+    Through(Proxy),
 }
 
 /// What was seen of one try, whole or not.
@@ -54,110 +121,104 @@ impl Http {
     /// Nothing is set up until the first request: reading the CA certificates takes time, and the
     /// offline simulator must open on a machine that has none.
     #[must_use]
-    pub fn new(timeouts: Timeouts, clock: Clock) -> Self {
+    pub fn new(network: Network, clock: Clock) -> Self {
         Self {
-            timeouts,
+            network,
             clock,
-            plain: Mutex::new(None),
-            tls: Mutex::new(None),
+            clients: Mutex::default(),
         }
     }
 
-    /// The limits in force.
+    /// What it was made with.
     #[must_use]
-    pub fn timeouts(&self) -> Timeouts {
-        self.timeouts
+    pub fn network(&self) -> &Network {
+        &self.network
     }
 
-    fn client(&self, url: &Url) -> Result<Client, NetError> {
+    fn route(&self, url: &Url) -> Result<Route, NetError> {
+        if url.scheme() == "http" {
+            return Ok(Route::Plain);
+        }
+        let Network {
+            config, environ, ..
+        } = &self.network;
+        let proxy = proxy::proxy_for(url, config.proxy.as_deref(), environ)?;
+        Ok(proxy.map_or(Route::Direct, Route::Through))
+    }
+
+    fn client(&self, route: &Route) -> Result<Client, NetError> {
         // Not needed for plain http, but the library asks for it whatever the scheme. A second call is
         // refused and changes nothing.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let plain = url.scheme() == "http";
-        let slot = if plain { &self.plain } else { &self.tls };
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = slot.as_ref() {
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        let ready = match route {
+            Route::Plain => clients.plain.as_ref(),
+            Route::Direct => clients.direct.as_ref(),
+            Route::Through(proxy) => {
+                let through = clients.through.as_ref().filter(|(known, _)| known == proxy);
+                through.map(|(_, client)| client)
+            }
+        };
+        if let Some(client) = ready {
             return Ok(client.clone());
         }
+        let client = self.build(route)?;
+        match route {
+            Route::Plain => clients.plain = Some(client.clone()),
+            Route::Direct => clients.direct = Some(client.clone()),
+            Route::Through(proxy) => clients.through = Some((proxy.clone(), client.clone())),
+        }
+        Ok(client)
+    }
+
+    fn build(&self, route: &Route) -> Result<Client, NetError> {
         #[expect(
             clippy::disallowed_methods,
             reason = "the one place that builds an HTTP client"
         )]
         let builder = Client::builder()
-            .user_agent(concat!("tilldeck/", env!("CARGO_PKG_VERSION")))
             .redirect(reqwest::redirect::Policy::none())
             // Every try takes its own slot in the budget, so none may happen in here.
             .retry(reqwest::retry::never())
-            .connect_timeout(self.timeouts.connect)
-            .timeout(self.timeouts.whole)
-            .pool_idle_timeout(Duration::from_mins(1));
-        let builder = if plain {
-            // To loopback only: no proxy can be meant, and no certificates are needed.
-            builder.no_proxy().tls_certs_only(std::iter::empty())
-        } else {
-            builder.https_only(true)
+            .no_proxy()
+            // RFC 9112, 5.2: a folded line is read as one with a blank in it.
+            .http1_allow_obsolete_multiline_headers_in_responses(true)
+            .connect_timeout(self.network.timeouts.connect)
+            .pool_idle_timeout(Duration::from_mins(1))
+            .dns_resolver(Arc::new(Resolver));
+        let builder = match route {
+            // No certificates are needed, which take long to read.
+            Route::Plain => builder.tls_certs_only(std::iter::empty()),
+            Route::Direct => self.trusting(builder.https_only(true))?,
+            Route::Through(proxy) => {
+                let unusable = |_| NetError::UnusableProxy(proxy.to_string());
+                let proxy = reqwest::Proxy::all(&proxy.url.0).map_err(unusable)?;
+                self.trusting(builder.https_only(true).proxy(proxy))?
+            }
         };
-        let client = builder
-            .build()
-            .map_err(|error| NetError::NoTls(deepest(&error)))?;
-        Ok(slot.insert(client).clone())
+        builder.build().map_err(|error| {
+            let variable = trust::variables_at_fault(&self.network.environ);
+            NetError::NoTls(variable.unwrap_or_else(|| deepest(&error)))
+        })
+    }
+
+    /// Trusts what the system trusts, and the authorities of the config.
+    fn trusting(&self, builder: ClientBuilder) -> Result<ClientBuilder, NetError> {
+        let Some(path) = &self.network.config.ca_file else {
+            return Ok(builder);
+        };
+        let found = trust::certificates(path).map_err(|why| NetError::CaFile {
+            path: path.clone(),
+            why,
+        })?;
+        Ok(builder.tls_certs_merge(found))
     }
 
     /// Sends once and reads the reply to its end.
-    #[expect(clippy::disallowed_methods, reason = "the one place that sends")]
-    pub async fn send(&self, method: &str, url: &Url, headers: HeaderMap, body: Bytes) -> Tried {
+    pub async fn send(&self, outgoing: Outgoing<'_>) -> Tried {
         let began = self.clock.now().mono;
         let mut head = None;
-        let result = async {
-            let client = self.client(url)?;
-            let host = authority(url);
-            let method = Method::from_bytes(method.as_bytes())
-                .map_err(|_| NetError::BadPath(foreign_words(method)))?;
-            let mut request = client.request(method, url.clone()).headers(headers);
-            if !body.is_empty() {
-                request = request.body(body);
-            }
-            let mut response = request
-                .send()
-                .await
-                .map_err(|error| self.classify(&error, &host, "before the reply came"))?;
-            let to_head = self.clock.now().mono.saturating_sub(began);
-            let status = response.status().as_u16();
-            let headers: Vec<(String, String)> = response
-                .headers()
-                .iter()
-                .map(|(name, value)| {
-                    (
-                        name.to_string(),
-                        String::from_utf8_lossy(value.as_bytes()).into_owned(),
-                    )
-                })
-                .collect();
-            head = Some((status, headers.clone()));
-            let mut body = BytesMut::new();
-            while let Some(chunk) = response
-                .chunk()
-                .await
-                .map_err(|error| self.classify(&error, &host, "in the middle of the reply"))?
-            {
-                if (body.len() + chunk.len()) as u64 > REPLY_MAX {
-                    return Err(NetError::TooLarge {
-                        host,
-                        limit: REPLY_MAX,
-                    });
-                }
-                body.extend_from_slice(&chunk);
-            }
-            Ok(Reply {
-                status,
-                headers,
-                body: body.freeze(),
-                to_head,
-                took: self.clock.now().mono.saturating_sub(began),
-                at: self.clock.now().wall,
-            })
-        }
-        .await;
+        let result = self.exchange(outgoing, began, &mut head).await;
         Tried {
             result,
             head,
@@ -165,56 +226,220 @@ impl Http {
         }
     }
 
-    fn classify(&self, error: &reqwest::Error, host: &str, when: &'static str) -> NetError {
-        let host = host.to_owned();
-        if error.is_timeout() {
-            return if error.is_connect() {
-                NetError::TimedOut {
-                    host,
-                    what: CONNECTING,
-                    limit: self.timeouts.connect,
+    #[expect(clippy::disallowed_methods, reason = "the one place that sends")]
+    async fn exchange(
+        &self,
+        outgoing: Outgoing<'_>,
+        began: Duration,
+        head: &mut Option<(u16, Vec<(String, String)>)>,
+    ) -> Result<Reply, NetError> {
+        let Outgoing {
+            method,
+            url,
+            mut headers,
+            body,
+            idle,
+        } = outgoing;
+        let route = self.route(url)?;
+        let client = self.client(&route)?;
+        let host = &authority(url);
+        let method = Method::from_bytes(method.as_bytes())
+            .map_err(|_| NetError::BadPath(foreign_words(method)))?;
+        // RFC 9110, 8.6: some servers refuse such a request with 411 otherwise.
+        if body.is_empty() && matches!(method.as_str(), "POST" | "PUT" | "PATCH") {
+            headers
+                .entry(CONTENT_LENGTH)
+                .or_insert(HeaderValue::from_static("0"));
+        }
+        let mut request = client.request(method, url.clone()).headers(headers);
+        if !body.is_empty() {
+            request = request.body(body);
+        }
+        let late = |what, limit| {
+            let host = host.clone();
+            NetError::TimedOut { host, what, limit }
+        };
+        let mut response = tokio::time::timeout(idle, request.send())
+            .await
+            .map_err(|_| late(ANSWERING, idle))?
+            .map_err(|error| self.classify(&error, &route, host))?;
+        let to_head = self.clock.now().mono.saturating_sub(began);
+        let status = response.status().as_u16();
+        let headers: Vec<(String, String)> = response
+            .headers()
+            .iter()
+            .map(|(name, value)| {
+                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+                (name.to_string(), value)
+            })
+            .collect();
+        *head = Some((status, headers.clone()));
+        let version = match response.version() {
+            Version::HTTP_10 => "HTTP/1.0",
+            Version::HTTP_2 => "HTTP/2.0",
+            _ => "HTTP/1.1",
+        };
+        let too_large = || NetError::TooLarge {
+            host: host.clone(),
+            limit: REPLY_MAX,
+        };
+        let mut raw = BytesMut::new();
+        loop {
+            let chunk = tokio::time::timeout(idle, response.chunk())
+                .await
+                .map_err(|_| late(CONTINUING, idle))?
+                .map_err(|error| self.classify(&error, &route, host))?;
+            let Some(chunk) = chunk else { break };
+            if (raw.len() + chunk.len()) as u64 > REPLY_MAX {
+                return Err(too_large());
+            }
+            raw.extend_from_slice(&chunk);
+            if self.clock.now().mono.saturating_sub(began) > WHOLE_MAX {
+                return Err(late(ENDING, WHOLE_MAX));
+            }
+        }
+        let encodings = response.headers().get_all(CONTENT_ENCODING).iter();
+        let encodings = encodings.filter_map(|value| value.to_str().ok());
+        let wire = Some(raw.len() as u64);
+        let body = coding::decode(raw.freeze(), encodings, REPLY_MAX).map_err(|error| {
+            let why = match error {
+                CodingError::TooLarge => return too_large(),
+                CodingError::Unknown(coding) => {
+                    format!("it is compressed with {coding}, which was not asked for")
                 }
-            } else {
-                NetError::TimedOut {
-                    host,
-                    what: ANSWERING,
-                    limit: self.timeouts.whole,
+                CodingError::Malformed(coding) => {
+                    format!("it is not the {coding} that its Content-Encoding says")
                 }
             };
+            let host = host.clone();
+            NetError::Undecodable { host, why }
+        })?;
+        Ok(Reply {
+            status,
+            version,
+            headers,
+            body,
+            wire,
+            to_head,
+            took: self.clock.now().mono.saturating_sub(began),
+            at: self.clock.now().wall,
+        })
+    }
+
+    fn classify(&self, error: &reqwest::Error, route: &Route, host: &str) -> NetError {
+        let host = host.to_owned();
+        let cause = Cause::of(error);
+        if error.is_connect() || error.is_dns() {
+            let tls = cause.tls.as_ref().map(trust::words);
+            return match (route, tls) {
+                (Route::Through(proxy), None) => NetError::Proxy {
+                    why: self.why_no_tunnel(error, &cause, &host),
+                    proxy: proxy.to_string(),
+                },
+                (_, Some(why)) => NetError::Tls { host, why },
+                _ if error.is_timeout() => NetError::TimedOut {
+                    host,
+                    what: CONNECTING,
+                    limit: self.network.timeouts.connect,
+                },
+                _ if error.is_dns() => NetError::Dns { host },
+                _ if cause.io == Some(std::io::ErrorKind::ConnectionRefused) => {
+                    NetError::ConnectionRefused { host }
+                }
+                _ => NetError::Unreachable {
+                    host,
+                    why: deepest(error),
+                },
+            };
         }
+        if error.is_builder() {
+            return NetError::BadPath(deepest(error));
+        }
+        match cause.malformed {
+            Some(why) => NetError::Undecodable { host, why },
+            None => NetError::Broken {
+                host,
+                when: if error.is_body() || error.is_decode() {
+                    "in the middle of the reply"
+                } else {
+                    "before the reply came"
+                },
+            },
+        }
+    }
+
+    fn why_no_tunnel(&self, error: &reqwest::Error, cause: &Cause, host: &str) -> String {
+        let words = deepest(error);
+        if error.is_timeout() {
+            let limit = crate::domain::time::fine(self.network.timeouts.connect);
+            format!("opened no connection to {host} within {limit}")
+        } else if error.is_dns() {
+            "could not be looked up".into()
+        } else if cause.io == Some(std::io::ErrorKind::ConnectionRefused) {
+            "refused the connection".into()
+        } else if words.contains("authorization required") {
+            "wants another user name and password (407)".into()
+        } else if words.contains("unsuccessful") {
+            format!("refused to open a connection to {host}")
+        } else {
+            format!("opened no connection to {host}: {words}")
+        }
+    }
+}
+
+/// What is found below the library's layers.
+#[derive(Default)]
+struct Cause {
+    tls: Option<rustls::Error>,
+    io: Option<std::io::ErrorKind>,
+    /// The bytes that came are no HTTP.
+    malformed: Option<String>,
+}
+
+impl Cause {
+    fn of(error: &reqwest::Error) -> Self {
+        let mut found = Self::default();
         let mut cause: Option<&(dyn std::error::Error + 'static)> = error.source();
-        let mut io = None;
         while let Some(inner) = cause {
             if let Some(tls) = inner.downcast_ref::<rustls::Error>() {
-                return NetError::Tls {
-                    host,
-                    why: foreign_words(&tls.to_string()),
-                };
+                found.tls = Some(tls.clone());
             }
-            if inner.to_string().starts_with("dns error") {
-                return NetError::Dns { host };
+            if inner
+                .downcast_ref::<hyper::Error>()
+                .is_some_and(hyper::Error::is_parse)
+            {
+                found.malformed = Some(foreign_words(&inner.to_string()));
             }
             cause = match inner.downcast_ref::<std::io::Error>() {
                 // An I/O error hides what it wraps from `source`; a TLS error may be wrapped twice.
                 Some(outer) => {
-                    io = Some(outer.kind());
+                    found.io = Some(outer.kind());
                     outer.get_ref().map(|wrapped| wrapped as _)
                 }
                 None => inner.source(),
             };
         }
-        match io {
-            Some(std::io::ErrorKind::ConnectionRefused) => NetError::ConnectionRefused { host },
-            _ if error.is_connect() => NetError::Other {
-                host,
-                why: deepest(error),
-            },
-            _ if error.is_builder() => NetError::Other {
-                host,
-                why: deepest(error),
-            },
-            _ => NetError::Broken { host, when },
-        }
+        found
+    }
+}
+
+/// The system's, but that names of this machine are this machine's whatever a name server says.
+struct Resolver;
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        Box::pin(async move {
+            if is_loopback(name.as_str()) {
+                let own = [
+                    IpAddr::V4(Ipv4Addr::LOCALHOST),
+                    IpAddr::V6(Ipv6Addr::LOCALHOST),
+                ];
+                let own = own.map(|address| SocketAddr::new(address, 0));
+                return Ok(Box::new(own.into_iter()) as Addrs);
+            }
+            let found = tokio::net::lookup_host((name.as_str(), 0)).await?;
+            Ok(Box::new(found.collect::<Vec<_>>().into_iter()) as Addrs)
+        })
     }
 }
 

@@ -2,29 +2,33 @@
 
 pub mod budget;
 pub mod call;
+mod coding;
 pub mod error;
 pub mod events;
 pub mod http;
+pub mod proxy;
 pub mod record;
 pub mod redact;
 pub mod retry;
+pub mod trust;
 
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use reqwest::Url;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 
 pub use budget::Limit;
 pub use call::{Call, Content, HeaderText, Repeat, Reply, Sealed};
 pub use error::NetError;
 pub use events::{Event, EventReceiver, EventSender};
-pub use http::{Http, Timeouts};
+pub use http::{Http, Network, Timeouts};
 
 use crate::clock::Clock;
 use crate::domain::{
-    Account, AccountId, BudgetGauge, Environment, Now, RequestId, Secret, Waiting, WallTime, inert,
+    Account, AccountId, BudgetGauge, Environment, Now, RequestId, Secret, Waiting, WallTime, host,
+    inert,
 };
 use crate::ledger::{AHEAD_MAX, Ledger, LedgerError, Persistence, Status};
 
@@ -97,11 +101,11 @@ impl Gate {
     pub fn new(
         ledger: Ledger,
         clock: Clock,
-        timeouts: Timeouts,
+        network: impl Into<Network>,
         events: Option<EventSender>,
     ) -> Self {
         Self {
-            http: Http::new(timeouts, clock.clone()),
+            http: Http::new(network.into(), clock.clone()),
             ledger,
             clock,
             events,
@@ -152,6 +156,12 @@ impl Gate {
         self.tell(Event::ClockWarning(account.clone(), warning));
     }
 
+    /// How other machines are reached.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        self.http.network()
+    }
+
     /// How the budget of `limit` stands.
     pub async fn gauge(&self, limit: &Limit) -> Option<BudgetGauge> {
         budget::gauge(self, limit).await
@@ -196,6 +206,7 @@ pub struct Session {
     account: Account,
     endpoints: Vec<(&'static str, Url)>,
     limits: Arc<[Limit]>,
+    idle: Duration,
 }
 
 impl Session {
@@ -208,11 +219,19 @@ impl Session {
         limits: Vec<Limit>,
     ) -> Self {
         Self {
+            idle: gate.network().timeouts.idle.unwrap_or(http::IDLE),
             gate,
             account,
             endpoints,
             limits: limits.into(),
         }
+    }
+
+    /// The same, with a time of its own for which a reply may stay away, where the operator names none.
+    #[must_use]
+    pub fn with_timeout(mut self, idle: Duration) -> Self {
+        self.idle = self.gate.network().timeouts.idle.unwrap_or(idle);
+        self
     }
 
     /// The gate it is bound to.
@@ -244,8 +263,22 @@ impl Session {
     /// redacted, tried again or returned.
     ///
     /// # Errors
-    /// If no whole reply came. A reply with an error status is a reply.
+    /// If no whole reply came; [`NetError::Unconfirmed`] where a write may have been carried out all the same. A reply
+    /// with an error status is a reply.
     pub async fn send(
+        &self,
+        call: &Call,
+        authorise: &dyn Authorise,
+        how: How,
+    ) -> Result<Reply, NetError> {
+        let reply = self.send_again_and_again(call, authorise, how).await;
+        reply.map_err(|error| match call.repeat {
+            Repeat::Safe => error,
+            Repeat::Never => error.of_a_write(),
+        })
+    }
+
+    async fn send_again_and_again(
         &self,
         call: &Call,
         authorise: &dyn Authorise,
@@ -361,10 +394,14 @@ impl Session {
             began,
             slot: Some(slot),
         };
-        let tried = gate
-            .http
-            .send(&call.method, url, headers.clone(), sealed.body.clone())
-            .await;
+        let outgoing = http::Outgoing {
+            method: &call.method,
+            url,
+            headers: headers.clone(),
+            body: sealed.body.clone(),
+            idle: self.idle,
+        };
+        let tried = gate.http.send(outgoing).await;
         let seen = gate.clock.now();
         if let Ok(reply) = &tried.result
             && sealed.handed_on.is_none()
@@ -578,14 +615,7 @@ impl Drop for Unanswered<'_> {
 /// Whether the URL's host is this machine.
 #[must_use]
 pub fn is_loopback(url: &Url) -> bool {
-    match url.host_str() {
-        Some("localhost") => true,
-        Some(host) => host
-            .trim_matches(['[', ']'])
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback()),
-        None => false,
-    }
+    url.host_str().is_some_and(host::is_loopback)
 }
 
 /// The URL with the parameters that authorising added.
@@ -611,6 +641,12 @@ fn with_query(url: &Url, sealed: &Sealed) -> Url {
 
 fn headers(sealed: &Sealed) -> HeaderMap {
     let mut map = HeaderMap::new();
+    if sealed.handed_on.is_none() {
+        let agent = concat!("tilldeck/", env!("CARGO_PKG_VERSION"));
+        map.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        map.insert(ACCEPT_ENCODING, HeaderValue::from_static(coding::ACCEPTED));
+        map.insert(USER_AGENT, HeaderValue::from_static(agent));
+    }
     for (name, value) in &sealed.headers {
         let (text, secret) = match value {
             HeaderText::Open(text) => (text.as_str(), false),

@@ -13,6 +13,10 @@ pub const TRIES_MAX: usize = 3;
 /// The longest `Retry-After` that is waited for; a longer one is told to the operator instead.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(20);
 
+/// A provider that answers 429 and does not say for how long is left alone for this long, where no limit with a period of
+/// its own counts the call.
+pub const TURNED_AWAY_PAUSE: Duration = Duration::from_secs(5);
+
 /// No further try of one call begins later than this after the first.
 pub const LAST_START: Duration = Duration::from_secs(15);
 
@@ -37,6 +41,7 @@ pub fn again(repeat: Repeat, tried: &Result<Reply, NetError>) -> Option<Option<D
             let asked = reply.retry_after();
             let turned_away = reply.status == 429;
             let passing = matches!(reply.status, 502..=504) && repeat == Repeat::Safe;
+            let asked = asked.or(turned_away.then_some(TURNED_AWAY_PAUSE));
             ((turned_away || passing) && asked.is_none_or(|wait| wait <= RETRY_AFTER_MAX))
                 .then_some(asked)
         }
@@ -44,7 +49,7 @@ pub fn again(repeat: Repeat, tried: &Result<Reply, NetError>) -> Option<Option<D
             error @ (NetError::ConnectionRefused { .. }
             | NetError::TimedOut { .. }
             | NetError::Broken { .. }),
-        ) if repeat == Repeat::Safe || error.surely_not_sent() => Some(None),
+        ) if repeat == Repeat::Safe || !error.may_have_arrived() => Some(None),
         Err(_) => None,
     }
 }
@@ -61,7 +66,9 @@ mod tests {
         Reply {
             status,
             headers,
+            version: "HTTP/1.1",
             body: bytes::Bytes::new(),
+            wire: None,
             to_head: Duration::ZERO,
             took: Duration::ZERO,
             at: crate::domain::WallTime(0),
@@ -101,7 +108,11 @@ mod tests {
             ),
             Some(None)
         );
-        assert_eq!(again(Repeat::Never, &Ok(reply(429, None))), Some(None));
+        assert_eq!(
+            again(Repeat::Never, &Ok(reply(429, None))),
+            Some(Some(TURNED_AWAY_PAUSE)),
+            "the provider did nothing"
+        );
     }
 
     #[test]
@@ -135,8 +146,14 @@ mod tests {
             (later, Some("no date"), Some(120)),
             (later, Some("Thu, 01 Jan 1970 01:00:00 GMT"), Some(0)),
             ("99999999999999999999", None, Some(u64::MAX)),
-            ("-1", None, None),
+            ("2.5", None, Some(3)),
+            ("2.0", None, Some(2)),
+            ("+3", None, Some(3)),
+            ("-1", None, Some(0)),
             ("", None, None),
+            ("1e3", None, None),
+            (".5", None, None),
+            ("soon", None, None),
         ] {
             let mut reply = reply(429, Some(header));
             let date = date.map(|date| ("Date".to_owned(), date.to_owned()));

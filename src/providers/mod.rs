@@ -52,6 +52,8 @@ pub struct Manifest {
     pub endpoints: &'static [Endpoint],
     /// The rate limits it is kept to.
     pub limits: &'static [PublishedLimit],
+    /// For how long a reply may stay away.
+    pub timeout: Duration,
     /// Makes what fetches an account's access tokens, where its calls need such.
     pub tokens: Option<MakeFetch>,
     /// What its accounts can be asked for besides raw calls.

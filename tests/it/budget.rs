@@ -263,7 +263,7 @@ async fn open(place: &Place, events: Option<tilldeck::net::EventSender>) -> Deck
         renew: true,
         state_dir: place.state(),
         clock: Clock::system(),
-        timeouts: Timeouts::default(),
+        network: Timeouts::default().into(),
         events,
         environ: locations.environ.clone(),
         config: locations.config.clone(),

@@ -38,7 +38,7 @@ async fn open(place: &Place, bind: Option<SocketAddr>) -> Bench {
     let options = Options {
         state_dir: place.state(),
         clock,
-        timeouts: Timeouts::default(),
+        network: Timeouts::default().into(),
         events: Some(to),
         renew: false,
         environ: locations.environ.clone(),

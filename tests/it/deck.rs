@@ -46,7 +46,7 @@ pub async fn open_with(place: &Place, timeouts: Timeouts, vault: config::Vault) 
         renew: true,
         state_dir: locations.state_folder().unwrap(),
         clock,
-        timeouts,
+        network: timeouts.into(),
         events: Some(to),
         environ: locations.environ.clone(),
         config: locations.config.clone(),
@@ -93,7 +93,7 @@ fn nonces(peer: &Peer) -> Vec<i64> {
 
 const SHORT: Timeouts = Timeouts {
     connect: Duration::from_millis(500),
-    whole: Duration::from_millis(60),
+    idle: Some(Duration::from_millis(60)),
 };
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod deck;
 mod expectations;
 mod kinguin;
 mod listen;
+mod network;
 mod payer;
 mod payments;
 mod peer;

@@ -453,7 +453,7 @@ async fn planted_credentials_and_tokens_are_found_in_no_debug_form() {
         renew: true,
         state_dir: place.state(),
         clock: Clock::system(),
-        timeouts: Timeouts::default(),
+        network: Timeouts::default().into(),
         events: Some(to),
         environ,
         config: locations.config.clone(),

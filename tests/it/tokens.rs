@@ -87,7 +87,7 @@ async fn open_at(place: &Place, with: With, start: WallTime) -> Bench {
         renew: with.listening,
         state_dir: place.state(),
         clock,
-        timeouts: with.timeouts,
+        network: with.timeouts.into(),
         events: with.listening.then_some(to),
         environ: locations.environ.clone(),
         config: locations.config.clone(),
@@ -305,7 +305,7 @@ async fn a_silent_or_absent_token_endpoint_is_told_within_its_limit() {
     let with = With {
         timeouts: Timeouts {
             connect: Duration::from_millis(500),
-            whole: Duration::from_millis(60),
+            idle: Some(Duration::from_millis(60)),
         },
         ..With::default()
     };

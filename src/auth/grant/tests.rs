@@ -20,11 +20,13 @@ fn account() -> Account {
 fn reply(status: u16, headers: &[(&str, &str)], body: &str) -> Reply {
     Reply {
         status,
+        version: "HTTP/1.1",
         headers: headers
             .iter()
             .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
             .collect(),
         body: body.to_owned().into(),
+        wire: None,
         to_head: Duration::ZERO,
         took: Duration::ZERO,
         at: WallTime(1_000_000),

@@ -97,7 +97,7 @@ async fn open(folder: &std::path::Path, url: &str, receive: Option<Receive>) -> 
     let options = Options {
         state_dir: folder.join("state"),
         clock,
-        timeouts: Timeouts::default(),
+        network: Timeouts::default().into(),
         events: Some(to),
         renew: false,
         environ,

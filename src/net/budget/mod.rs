@@ -13,10 +13,11 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::http::WHOLE_MAX;
 use super::{Call, Event, Gate, How, NetError, Reply, Session};
 use crate::clock::Clock;
 use crate::domain::{AccountId, BudgetGauge, Counts, Now};
-use crate::ledger::{LANE_LIMIT, Ledger, LedgerError, SlotId, Slots, Status, Terms};
+use crate::ledger::{HOLD_MAX, LANE_LIMIT, Ledger, LedgerError, SlotId, Slots, Status, Terms};
 use window::{Purse, READY_MAX, Step};
 
 /// A limit as the provider publishes it or the operator set it.
@@ -64,8 +65,9 @@ pub(super) const HOLD_WAITED_MAX: Duration = Duration::from_mins(2);
 /// A provider that answers 429 and names no time at all is not asked again at once.
 const HOLD_MIN: Duration = Duration::from_secs(1);
 
-/// The longest wish to be left alone that is obeyed: a header must not lock an account for days.
-const HOLD_MAX: Duration = Duration::from_hours(1);
+/// Those who waited for a provider to take requests again do not all go at once: by up to so much, and up to a quarter
+/// of what the provider asked for, they spread.
+const SPREAD_MAX: Duration = Duration::from_secs(1);
 
 /// One scope in this process: its purse, and two queues before it.
 struct Till {
@@ -209,11 +211,18 @@ async fn at_counter(
     let background = teller.how.background;
     let reserve = if background { limit.reserve() } else { 0 };
     let mut locked = 0;
+    let mut spread = Duration::ZERO;
     loop {
         let changed = till.changed.notified();
         let now = gate.clock.now();
         let behind = background && till.interactive_waiting.load(Ordering::Relaxed) > 0;
         let queued = till.queue(background).1.load(Ordering::Relaxed);
+        if !spread.is_zero() && till.purse().held(now).is_none() {
+            let longest = u64::try_from(std::mem::take(&mut spread).as_millis());
+            let part = fastrand::u64(0..=longest.unwrap_or_default());
+            tokio::time::sleep(Duration::from_millis(part)).await;
+            continue;
+        }
         let (step, old) = {
             let mut purse = till.purse();
             let old = purse.give_back(now, false);
@@ -251,6 +260,7 @@ async fn at_counter(
             }
         };
         let held = till.purse().held(now);
+        spread = spread.max(held.unwrap_or_default() / 4).min(SPREAD_MAX);
         if teller.how.no_wait {
             return Err(match held {
                 Some(left) => NetError::TurnedAway { left },
@@ -450,7 +460,7 @@ fn terms(session: &Session, limit: &Limit, reserve: u32) -> Terms {
         reserve,
         // From taking the slot to the end of the request: keeping it ready and the wait for the key's lane are
         // part of it.
-        flight: READY_MAX + LANE_LIMIT + session.gate.http.timeouts().whole,
+        flight: READY_MAX + LANE_LIMIT + session.idle + WHOLE_MAX,
     }
 }
 

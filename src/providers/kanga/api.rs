@@ -155,8 +155,10 @@ impl Client for Kanga {
     fn judge(&self, raw: &RawReply) -> Result<(), ApiError> {
         let reply = Reply {
             status: raw.status,
+            version: "HTTP/1.1",
             headers: Vec::new(),
             body: raw.body.clone().into(),
+            wire: None,
             to_head: std::time::Duration::ZERO,
             took: std::time::Duration::ZERO,
             at: WallTime(0),
@@ -270,7 +272,7 @@ fn failing(status: u16, reply: &Reply) -> ApiError {
                 ),
                 None => "turned the request away: too many requests (429)".into(),
             },
-            hint: "another program may be using this key; wait a minute and try again".into(),
+            hint: "another program may be using this key; try again later".into(),
         },
         500.. => ApiError::Failing {
             what: format!("is failing (status {status})"),

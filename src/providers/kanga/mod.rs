@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::{Endpoint, Manifest, PublishedLimit, Verify};
 use crate::domain::manage::Guide;
 use crate::domain::{Ability, Counts, Documented, Environment, ProviderId};
+use crate::net;
 
 /// Kanga's registration.
 pub static MANIFEST: Manifest = Manifest {
@@ -39,6 +40,7 @@ pub static MANIFEST: Manifest = Manifest {
         requests: 600,
         period: Duration::from_mins(1),
     }],
+    timeout: net::http::IDLE,
     tokens: None,
     abilities: &[
         Ability::Payments,

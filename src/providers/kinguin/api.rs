@@ -183,7 +183,7 @@ fn refusal(status: u16, body: &[u8], retry_after: Option<&str>) -> Option<ApiErr
                 ),
                 None => "turned the request away: too many requests (429)".into(),
             },
-            "another program may be using this client; wait a minute and try again",
+            "another program may be using this client; try again later",
         ),
         500.. => failing(
             format!("is failing (status {status}{said})"),

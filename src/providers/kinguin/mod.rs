@@ -62,6 +62,8 @@ pub static MANIFEST: Manifest = Manifest {
             period: Duration::from_mins(1),
         },
     ],
+    // What is over its limit it may delay instead of refusing it.
+    timeout: Duration::from_mins(1),
     tokens: Some(auth::fetch),
     abilities: &[],
     verify: Verify::Call,

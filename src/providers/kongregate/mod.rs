@@ -17,6 +17,7 @@ use std::time::Duration;
 use super::{Endpoint, Manifest, PublishedLimit, Verify};
 use crate::domain::manage::Guide;
 use crate::domain::{Ability, Counts, Environment, ProviderId};
+use crate::net;
 
 /// Kongregate's registration.
 pub static MANIFEST: Manifest = Manifest {
@@ -36,6 +37,7 @@ pub static MANIFEST: Manifest = Manifest {
         requests: 600,
         period: Duration::from_mins(1),
     }],
+    timeout: net::http::IDLE,
     tokens: None,
     abilities: &[Ability::Players],
     verify: Verify::Call,

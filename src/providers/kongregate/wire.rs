@@ -141,7 +141,7 @@ fn by_status(status: u16, body: &[u8]) -> ApiError {
         ),
         429 => failing(
             "turned the request away: too many requests (429)".into(),
-            "another program may be using this key; wait a minute and try again",
+            "another program may be using this key; try again later",
         ),
         _ => failing(
             format!("is failing (status {status}{page})"),

@@ -173,7 +173,7 @@ fn failing(status: u16, said: Option<&wire::Failure>) -> ApiError {
         },
         (429, _) => ApiError::Failing {
             what: with("turned the request away: too many requests (429)".into()),
-            hint: "another program may be using this key; wait a minute and try again".into(),
+            hint: "another program may be using this key; try again later".into(),
         },
         (500.., _) | (_, "maintenance") => ApiError::Failing {
             what: with(format!("is failing (status {status})")),

@@ -20,6 +20,7 @@ use super::{Endpoint, Manifest, PublishedLimit, Verify};
 use crate::domain::catalogue::Param;
 use crate::domain::manage::Guide;
 use crate::domain::{Counts, Documented, Environment, ProviderId};
+use crate::net;
 
 /// Pledg's registration.
 pub static MANIFEST: Manifest = Manifest {
@@ -47,6 +48,7 @@ pub static MANIFEST: Manifest = Manifest {
         requests: 600,
         period: Duration::from_mins(1),
     }],
+    timeout: net::http::IDLE,
     tokens: Some(api::fetch),
     // No path that reads an account is documented, and both schedule simulations depend on a merchant's uid.
     abilities: &[],

@@ -1,0 +1,465 @@
+//! How other machines are reached: time-outs, content codings, proxies with a login, own authorities, and what is said
+//! of a write whose answer never came.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crate::peer::{Act, Peer, closed_port, json, read_request, reply};
+use crate::program::{Place, Ran};
+
+const TOKEN: &str = r#"{"access_token":"t","expires_in":600,"token_type":"bearer"}"#;
+
+/// The account "keys" at these two URLs, with lines of its own, and a table for the network.
+fn keys(url: &str, own: &str, network: &str) -> Place {
+    Place::with_config(&format!(
+        "default_profile = \"live\"\n[network]\n{network}\n[profiles.live.accounts.keys]\nprovider = \"kinguin\"\n\
+         client_id = \"c\"\nclient_secret = {{ env = \"TEST_API_SECRET\" }}\n{own}\n\
+         endpoints = {{ token = \"{url}/auth/token\", gateway = \"{url}\" }}\n"
+    ))
+}
+
+/// A peer that grants tokens and answers all else like this.
+fn granting(act: Act) -> Peer {
+    Peer::routed(vec![("/auth/token", json(TOKEN)), ("/", act)])
+}
+
+fn ask(place: &Place, method: &str, variables: &[(&str, &str)]) -> Ran {
+    let mut command = place.command(&["request", "keys", method, "/x", "--yes"]);
+    command.envs(variables.iter().copied());
+    command.output().unwrap().into()
+}
+
+fn asked(peer: &Peer, method: &str) -> usize {
+    let requests = peer.requests();
+    let begin = format!("{method} /x");
+    requests
+        .iter()
+        .filter(|seen| seen.head.starts_with(&begin))
+        .count()
+}
+
+#[test]
+fn a_write_whose_answer_never_came_is_told_as_one_that_may_have_been_carried_out() {
+    let gzip = "Content-Encoding: gzip\r\n";
+    for (name, act) in [
+        (
+            "cut",
+            Act::Bytes(b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\ncut".to_vec()),
+        ),
+        ("reset", Act::Reset),
+        ("silence", Act::Silence),
+        (
+            "too large",
+            Act::Flood(
+                "HTTP/1.1 200 OK\r\nContent-Length: 9000000\r\n\r\n".into(),
+                9_000_000,
+            ),
+        ),
+        ("no gzip", reply("200 OK", gzip, "plain")),
+        (
+            "brotli",
+            reply("200 OK", "Content-Encoding: br\r\n", "bytes"),
+        ),
+        ("no HTTP", Act::Bytes(b"no HTTP at all\r\n\r\n".to_vec())),
+    ] {
+        let peer = granting(act);
+        let place = keys(&peer.url, "timeout = \"1s\"", "");
+        for method in ["POST", "PUT", "PATCH", "DELETE"] {
+            let ran = ask(&place, method, &[]);
+            assert_eq!(ran.code, 5, "{name} {method}: {ran:?}");
+            assert!(
+                ran.err.contains("may have been carried out"),
+                "{name} {method}: {ran:?}"
+            );
+            assert!(!ran.err.contains("try again"), "{name} {method}: {ran:?}");
+            assert_eq!(asked(&peer, method), 1, "{name} {method}");
+            if name == "silence" {
+                // One suffices: each waits.
+                break;
+            }
+        }
+        let ran = ask(&place, "GET", &[]);
+        assert!(!ran.err.contains("carried out"), "{name}: {ran:?}");
+        let again = matches!(name, "cut" | "reset" | "silence");
+        assert_eq!(
+            asked(&peer, "GET") > 1,
+            again,
+            "{name}: only what may pass is sent again"
+        );
+    }
+}
+
+#[test]
+fn a_write_that_did_not_leave_is_not_told_as_one_that_may_have_been_carried_out() {
+    let peer = granting(json("{}"));
+    let place = keys(&peer.url, "", "");
+    assert_eq!(ask(&place, "GET", &[]).code, 0);
+    let nobody = format!("gateway = \"http://127.0.0.1:{}\"", closed_port());
+    let text = std::fs::read_to_string(place.config_path()).unwrap();
+    let text = text.replace(&format!("gateway = \"{}\"", peer.url), &nobody);
+    std::fs::write(place.config_path(), text).unwrap();
+    let ran = ask(&place, "POST", &[]);
+    assert_eq!(ran.code, 5);
+    assert!(
+        ran.err.contains("refused the connection") && !ran.err.contains("carried out"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn only_silence_is_too_long_and_a_steady_answer_is_read_to_its_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let Ok(seen) = read_request(&mut stream) else {
+                continue;
+            };
+            if seen.head.contains("/auth/token") {
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+                    TOKEN.len()
+                );
+                let _ = stream.write_all((head + TOKEN).as_bytes());
+                continue;
+            }
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\n");
+            for byte in b"steadily" {
+                // Each pause is shorter than the limit, all of them are longer.
+                std::thread::sleep(Duration::from_millis(250));
+                let _ = stream.write_all(&[*byte]);
+            }
+        }
+    });
+    let place = keys(&url, "timeout = \"1s\"", "");
+    let ran = ask(&place, "GET", &[]);
+    assert_eq!((ran.code, ran.out.trim()), (0, "steadily"), "{ran:?}");
+}
+
+#[test]
+fn the_time_a_reply_may_stay_away_is_the_accounts_before_the_networks() {
+    let peer = granting(Act::Silence);
+    for (own, network, wanted) in [
+        ("timeout = \"1s\"", "timeout = \"5m\"", "within 1 s"),
+        ("", "timeout = \"1s\"", "within 1 s"),
+    ] {
+        let ran = ask(&keys(&peer.url, own, network), "POST", &[]);
+        assert!(ran.err.contains(wanted), "{own} {network}: {ran:?}");
+    }
+    for wrong in ["0s", "11m", "soon"] {
+        let ran = ask(
+            &keys(&peer.url, &format!("timeout = \"{wrong}\""), ""),
+            "GET",
+            &[],
+        );
+        assert_eq!(ran.code, 2, "{wrong}: {ran:?}");
+        assert!(ran.err.contains("`timeout` in account `keys`"), "{ran:?}");
+    }
+}
+
+#[test]
+fn a_compressed_answer_is_shown_as_it_was() {
+    let text = b"{\"answer\":\"compressed\"}".repeat(20);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(&text).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let head = format!(
+        "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nX-Folded: one\r\n two\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        gzip.len()
+    );
+    let peer = granting(Act::Bytes([head.as_bytes(), &gzip].concat()));
+    let ran = ask(&keys(&peer.url, "", ""), "GET", &[]);
+    assert_eq!((ran.code, ran.out.as_bytes()), (0, &text[..]), "{ran:?}");
+}
+
+#[test]
+fn a_write_without_a_body_says_that_it_has_none() {
+    let peer = granting(json("{}"));
+    let place = keys(&peer.url, "", "");
+    for (method, wanted) in [
+        ("POST", Some("0")),
+        ("PUT", Some("0")),
+        ("PATCH", Some("0")),
+        ("GET", None),
+    ] {
+        assert_eq!(ask(&place, method, &[]).code, 0);
+        let requests = peer.requests();
+        let begin = format!("{method} /x");
+        let seen = requests
+            .iter()
+            .find(|seen| seen.head.starts_with(&begin))
+            .unwrap();
+        assert_eq!(seen.header("content-length"), wanted, "{method}");
+    }
+}
+
+#[test]
+fn a_wish_to_be_left_alone_for_hours_is_obeyed_and_told() {
+    let peer = granting(reply("429 Too Many", "Retry-After: 7200\r\n", ""));
+    let place = keys(&peer.url, "", "");
+    ask(&place, "GET", &[]);
+    let ran = ask(&place, "GET", &[]);
+    assert_eq!(asked(&peer, "GET"), 1, "the second was not sent");
+    assert!(
+        ran.err.contains("1 h 59 min") || ran.err.contains("2 h"),
+        "{ran:?}"
+    );
+}
+
+/// A proxy that opens every tunnel to one address, for those who log in. What it was asked for is noted.
+struct Proxy {
+    address: String,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Proxy {
+    fn to(address: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let own = listener.local_addr().unwrap().to_string();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let all = asked.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (mut stream, address, all) = (stream.unwrap(), address.clone(), all.clone());
+                std::thread::spawn(move || {
+                    let seen = read_request(&mut stream).unwrap();
+                    all.lock()
+                        .unwrap()
+                        .push(seen.head.lines().next().unwrap().to_owned());
+                    // user:word
+                    if seen.header("proxy-authorization") != Some("Basic dXNlcjp3b3Jk") {
+                        let no = b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
+                        let _ = stream.write_all(no);
+                        return;
+                    }
+                    let there = TcpStream::connect(address).unwrap();
+                    stream
+                        .write_all(b"HTTP/1.1 200 Established\r\n\r\n")
+                        .unwrap();
+                    let (mut from, mut to) =
+                        (stream.try_clone().unwrap(), there.try_clone().unwrap());
+                    std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+                    let _ = std::io::copy(&mut &there, &mut stream);
+                });
+            }
+        });
+        Self {
+            address: own,
+            asked,
+        }
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+/// An authority of the test's own, in PEM, and the address of a server with a certificate of it.
+fn tls_server(names: &[&str]) -> (String, String) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let pem = authority.self_signed(&key).unwrap().pem();
+    let issuer = rcgen::Issuer::new(authority, key);
+    let own = rcgen::KeyPair::generate().unwrap();
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    let made = rcgen::CertificateParams::new(names)
+        .unwrap()
+        .signed_by(&own, &issuer)
+        .unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(own.serialize_der()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.der().clone()], key)
+        .unwrap();
+    let config = Arc::new(config);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (stream, config) = (stream.unwrap(), config.clone());
+            std::thread::spawn(move || {
+                let connection = rustls::ServerConnection::new(config).unwrap();
+                let mut tls = rustls::StreamOwned::new(connection, stream);
+                let mut head = Vec::new();
+                let mut byte = [0];
+                while !head.ends_with(b"\r\n\r\n") {
+                    if tls.read(&mut byte).unwrap_or(0) == 0 {
+                        return;
+                    }
+                    head.push(byte[0]);
+                }
+                let body = TOKEN;
+                let length = body.len();
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+                );
+                let _ = tls.write_all((head + body).as_bytes());
+                tls.conn.send_close_notify();
+                let _ = tls.flush();
+            });
+        }
+    });
+    (pem, address)
+}
+
+#[test]
+fn an_own_authority_is_trusted_where_config_or_environment_name_it() {
+    let (pem, address) = tls_server(&["localhost"]);
+    let port = address.rsplit_once(':').unwrap().1;
+    let url = format!("https://localhost:{port}");
+    let place = keys(&url, "", "");
+    let file = place.path().join("authority.pem");
+    std::fs::write(&file, pem).unwrap();
+    let file = file.to_str().unwrap();
+
+    let ran = ask(&place, "GET", &[]);
+    assert_eq!(ran.code, 5, "{ran:?}");
+    for wanted in [
+        "signed by an authority that this machine does not trust",
+        "ca_file",
+    ] {
+        assert!(ran.err.contains(wanted), "{wanted}: {ran:?}");
+    }
+    let ran = ask(&place, "GET", &[("SSL_CERT_FILE", file)]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, TOKEN), "{ran:?}");
+    let ran = ask(
+        &keys(&url, "", &format!("ca_file = \"{file}\"")),
+        "GET",
+        &[],
+    );
+    assert_eq!((ran.code, ran.out.as_str()), (0, TOKEN), "{ran:?}");
+
+    let (_, other) = tls_server(&["other.example"]);
+    let other = format!("https://{other}");
+    let ran = ask(
+        &keys(&other, "", &format!("ca_file = \"{file}\"")),
+        "GET",
+        &[],
+    );
+    assert!(ran.err.contains("no trusted TLS connection"), "{ran:?}");
+}
+
+#[test]
+fn certificates_that_are_not_there_are_named_with_the_variable_or_key() {
+    let url = format!("https://127.0.0.1:{}", closed_port());
+    let place = keys(&url, "", "");
+    let empty = place.path().join("empty.pem");
+    std::fs::write(&empty, "").unwrap();
+    let empty = empty.to_str().unwrap();
+    for (variable, value, wanted) in [
+        (
+            "SSL_CERT_FILE",
+            "/nope.pem",
+            "SSL_CERT_FILE names /nope.pem, which is not there",
+        ),
+        ("SSL_CERT_FILE", empty, "which has no certificate in it"),
+        (
+            "SSL_CERT_DIR",
+            "/nope",
+            "SSL_CERT_DIR names /nope, which is no folder",
+        ),
+    ] {
+        let ran = ask(&place, "GET", &[(variable, value)]);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.err.contains(wanted), "{wanted}: {ran:?}");
+    }
+    let ran = ask(&keys(&url, "", "ca_file = \"/nope.pem\""), "GET", &[]);
+    assert_eq!(ran.code, 2, "{ran:?}");
+    assert!(
+        ran.err
+            .contains("`ca_file` in [network] names /nope.pem, which is not there"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn a_proxy_with_a_login_is_used_and_its_faults_are_its_own() {
+    let (pem, address) = tls_server(&["gateway.example", "id.example"]);
+    let proxy = Proxy::to(address);
+    let text = "endpoints = { token = \"https://id.example/auth/token\", gateway = \"https://gateway.example\" }";
+    let place = keys("http://127.0.0.1:1", "", "");
+    let file = place.path().join("authority.pem");
+    std::fs::write(&file, pem).unwrap();
+    let config = std::fs::read_to_string(place.config_path()).unwrap();
+    let config = config.replace(
+        "[network]\n",
+        &format!("[network]\nca_file = \"{}\"\n", file.display()),
+    );
+    let at = config.find("endpoints").unwrap();
+    std::fs::write(place.config_path(), format!("{}{text}\n", &config[..at])).unwrap();
+    let with = |user: &str| format!("http://{user}{}", proxy.address);
+
+    let ran = ask(&place, "GET", &[("HTTPS_PROXY", &with("user:word@"))]);
+    assert_eq!((ran.code, ran.out.as_str()), (0, TOKEN), "{ran:?}");
+    assert_eq!(
+        proxy.asked(),
+        [
+            "CONNECT id.example:443 HTTP/1.1",
+            "CONNECT gateway.example:443 HTTP/1.1"
+        ]
+    );
+    let closed = format!("127.0.0.1:{}", closed_port());
+    let refused = format!("the proxy {closed} (ALL_PROXY) refused the connection");
+    let login = format!(
+        "the proxy {} (HTTPS_PROXY) wants another user name and password (407)",
+        proxy.address
+    );
+    for (variable, value, code, wanted) in [
+        ("HTTPS_PROXY", with(""), 5, login.as_str()),
+        ("HTTPS_PROXY", with("user:wrong@"), 5, &login),
+        ("ALL_PROXY", format!("http://{closed}"), 5, &refused),
+        (
+            "https_proxy",
+            "http://none.invalid:3128".into(),
+            5,
+            "the proxy none.invalid:3128 (https_proxy) could not be looked up",
+        ),
+        (
+            "HTTPS_PROXY",
+            "garbage://x".into(),
+            2,
+            "HTTPS_PROXY names no usable proxy",
+        ),
+    ] {
+        let place = keys("https://gateway.example", "", "");
+        let ran = ask(&place, "POST", &[(variable, &value)]);
+        assert_eq!(ran.code, code, "{value}: {ran:?}");
+        assert!(ran.err.contains(wanted), "{wanted}: {ran:?}");
+        assert!(
+            !ran.err.contains("gateway.example refused") && !ran.err.contains("carried out"),
+            "{ran:?}"
+        );
+        assert!(!ran.all().contains("user:w"), "{ran:?}");
+    }
+}
+
+#[test]
+fn this_machine_is_reached_without_a_proxy() {
+    let proxy = Proxy::to("127.0.0.1:1".into());
+    let through = format!("http://{}", proxy.address);
+    let peer = granting(json("{}"));
+    let port = closed_port();
+    for url in [
+        peer.url.clone(),
+        peer.url.replace("127.0.0.1", "shop.localhost"),
+        format!("https://127.0.0.1:{port}"),
+        format!("https://localhost:{port}"),
+        format!("https://localhost.:{port}"),
+        format!("https://shop.localhost:{port}"),
+        format!("https://[::1]:{port}"),
+    ] {
+        for variable in ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "http_proxy"] {
+            let ran = ask(&keys(&url, "", ""), "GET", &[(variable, &through)]);
+            let direct = ran.code == 0 || ran.err.contains("refused the connection");
+            assert!(direct, "{url} {variable}: {ran:?}");
+        }
+    }
+    assert_eq!(proxy.asked(), [""; 0]);
+}
