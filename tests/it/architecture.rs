@@ -11,9 +11,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("private", &["domain"]),
     ("config", &["domain", "clock", "private"]),
     ("ledger", &["domain", "clock", "private"]),
-    ("net", &["domain", "clock", "ledger"]),
+    ("net", &["domain", "clock", "config", "ledger"]),
     ("auth", &["domain", "clock", "config", "ledger", "net"]),
-    ("http_server", &[]),
+    ("http_server", &["domain"]),
     (
         "callbacks",
         &["domain", "clock", "ledger", "net", "http_server"],

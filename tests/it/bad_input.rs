@@ -366,14 +366,19 @@ fn a_refused_connection() {
 #[test]
 fn a_connection_that_breaks() {
     let half = b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{\"result\"";
-    let acts: [(Act, &[&str]); 3] = [
-        (Act::Reset, &["broke before the reply came"]),
-        (Act::Bytes(half.to_vec()), &["in the middle of the reply"]),
-        (Act::Bytes(b"220 smtp ready\r\n".to_vec()), &[]),
+    let smtp = b"220 smtp ready\r\n";
+    let acts: [(Act, &str, &[&str]); 3] = [
+        (Act::Reset, "unreachable", &["broke before the reply came"]),
+        (
+            Act::Bytes(half.to_vec()),
+            "unreachable",
+            &["in the middle of the reply"],
+        ),
+        (Act::Bytes(smtp.to_vec()), "bad_answer", &["makes no sense"]),
     ];
     std::thread::scope(|scope| {
-        for (act, says) in acts {
-            scope.spawn(|| check_fails(act, 5, "unreachable", says));
+        for (act, kind, says) in acts {
+            scope.spawn(move || check_fails(act, 5, kind, says));
         }
     });
 }
