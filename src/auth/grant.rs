@@ -161,6 +161,8 @@ fn parse(body: &[u8]) -> Result<Value, String> {
     }
 }
 
+const NO_TYPE: &str = "the answer names no token_type; bearer is assumed";
+
 fn granted(body: &Value) -> Result<Grant, String> {
     let token = match body.get("access_token") {
         None | Some(Value::Null) => return Err("it has no access_token".into()),
@@ -173,9 +175,8 @@ fn granted(body: &Value) -> Result<Grant, String> {
     let mut notes = Vec::new();
     match body.get("token_type") {
         // Required by RFC 6749, yet left out by some; bearer is all that either provider documents.
-        None | Some(Value::Null) => {
-            notes.push("the answer names no token_type; bearer is assumed".to_owned());
-        }
+        None | Some(Value::Null) => notes.push(NO_TYPE.to_owned()),
+        Some(Value::String(kind)) if kind.trim().is_empty() => notes.push(NO_TYPE.to_owned()),
         Some(Value::String(kind)) if kind.trim().eq_ignore_ascii_case("bearer") => {}
         Some(Value::String(kind)) => {
             let kind = redact::scrub(kind);

@@ -192,8 +192,14 @@ fn an_answer_that_grants_nothing_usable_says_what_is_wrong() {
     }
     let long = format!(r#"{{"access_token":"{}"}}"#, "t".repeat(20_000));
     assert_eq!(bad(&long), "its access_token has 20000 bytes");
-    let untyped = good(r#"{"access_token":"t","expires_in":60}"#);
-    assert!(untyped.note.contains("no token_type"), "{}", untyped.note);
+    for untyped in [
+        r#"{"access_token":"t","expires_in":60}"#,
+        r#"{"access_token":"t","expires_in":60,"token_type":""}"#,
+        r#"{"access_token":"t","expires_in":60,"token_type":" "}"#,
+    ] {
+        let untyped = good(untyped);
+        assert!(untyped.note.contains("no token_type"), "{}", untyped.note);
+    }
 }
 
 #[test]
