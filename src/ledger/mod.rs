@@ -117,6 +117,14 @@ pub enum LedgerError {
         "another tilldeck has held this API key for over {0} s; end it, or let it go on if it is suspended"
     )]
     LaneBusy(u64),
+    /// The file by which processes take turns with a key cannot be opened or locked.
+    #[error("the lock file {} cannot be used: {why}", .path.display())]
+    Unlockable {
+        /// Which.
+        path: PathBuf,
+        /// The system's words.
+        why: String,
+    },
     /// There is no higher nonce.
     #[error(
         "the last nonce of this API key is the highest there is; make a new key at the provider"

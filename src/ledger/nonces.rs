@@ -86,19 +86,24 @@ impl Ledger {
         };
         let here = here.lock_owned().await;
         let path = self.0.folder.join("lanes").join(format!("{}.lock", key.0));
+        let unlockable = |error: std::io::Error| LedgerError::Unlockable {
+            path: path.clone(),
+            why: error.to_string(),
+        };
+        let file = path.clone();
         let degraded = matches!(*self.0.status.borrow(), Status::Degraded { .. });
         let folder = self.0.folder.clone();
-        let opened = tokio::task::spawn_blocking(move || match lane_file(&path) {
+        let opened = tokio::task::spawn_blocking(move || match lane_file(&file) {
             // A lock needs nothing to be written.
             Err(_) if degraded => File::open(folder),
             opened => opened,
         });
         let opened = opened.await;
         let across = match opened.unwrap_or_else(|crash| Err(crash.into())) {
-            Ok(file) => Some(locked(file).await?),
+            Ok(file) => Some(locked(file).await.map_err(unlockable)?),
             // Only this process is kept in order: with the simulator, or for one who insists.
             Err(_) if degraded => None,
-            Err(error) => return Err(LedgerError::NotKept(error.to_string())),
+            Err(error) => return Err(unlockable(error)),
         };
         Ok(Lane {
             ledger: self.clone(),
@@ -116,12 +121,12 @@ fn lane_file(path: &Path) -> std::io::Result<File> {
     private::open(path)
 }
 
-async fn locked(file: File) -> Result<File, LedgerError> {
+async fn locked(file: File) -> std::io::Result<File> {
     loop {
         match file.try_lock() {
             Ok(()) => return Ok(file),
             Err(TryLockError::WouldBlock) => tokio::time::sleep(LANE_PAUSE).await,
-            Err(TryLockError::Error(error)) => return Err(LedgerError::NotKept(error.to_string())),
+            Err(TryLockError::Error(error)) => return Err(error),
         }
     }
 }

@@ -87,6 +87,23 @@ async fn a_lane_has_one_holder_until_dropped() {
     assert!(next_nonce(&mut lane, START).await.is_ok());
 }
 
+#[tokio::test]
+async fn a_key_whose_lock_file_cannot_be_used_is_not_used_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    let lanes = folder.path().join("lanes");
+    let file = lanes.join(format!("{}.lock", key().as_str()));
+    std::fs::create_dir_all(&file).unwrap();
+    let refused = ledger.lane(&key()).await.unwrap_err();
+    let LedgerError::Unlockable { path, .. } = &refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(*path, file);
+    assert!(refused.to_string().contains(file.to_str().unwrap()));
+    std::fs::remove_dir(&file).unwrap();
+    assert!(ledger.lane(&key()).await.is_ok());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lane_held_for_too_long_is_an_error() {
     let folder = tempfile::tempdir().unwrap();

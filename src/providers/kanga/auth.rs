@@ -161,6 +161,9 @@ fn storage(error: &LedgerError) -> NetError {
         LedgerError::NonceAhead(_) => {
             "wait as long, or make a new API key at the provider; --allow-nonce-ahead sends all the same"
         }
+        LedgerError::Unlockable { .. } => {
+            "remove the file, or make it yours with `chown`; without it, calls of one key could overtake each other"
+        }
         LedgerError::LaneBusy(_) => "end the other tilldeck, or let it go on",
         LedgerError::NotKept(_) | LedgerError::Unreadable(_) => {
             "make room, or name another folder with --state-dir"
