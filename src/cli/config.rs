@@ -110,7 +110,7 @@ fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, OutputError> {
                 let resolved = source.resolve(&environ);
                 match resolved {
                     Ok(resolved) => {
-                        if let Some(warning) = resolved.warning {
+                        for warning in resolved.warnings {
                             out.tell(
                                 Tone::Warn,
                                 "warning:",

@@ -77,7 +77,7 @@ async fn token_of(
                     WAYS,
                 )
             })?;
-            if let Some(warning) = &resolved.warning {
+            for warning in &resolved.warnings {
                 out.tell(Tone::Warn, "warning:", warning);
             }
             resolved.secret

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use secrecy::zeroize::Zeroizing;
 
+use crate::domain::secret::trimmed;
 use crate::domain::{Secret, inert};
 use crate::private::Danger;
 
@@ -54,8 +55,8 @@ pub enum SecretSource {
 pub struct Resolved {
     /// The secret.
     pub secret: Secret,
-    /// Something the operator should mend.
-    pub warning: Option<String>,
+    /// What the operator should mend.
+    pub warnings: Vec<String>,
 }
 
 /// Why a secret could not be had. Never holds any of it.
@@ -71,7 +72,9 @@ pub enum SecretError {
     #[error("the secret from {0} is not UTF-8 text; store it as plain text")]
     NotText(String),
     /// It has a line break inside.
-    #[error("the secret from {0} has more than one line; store the secret alone, on one line")]
+    #[error(
+        "the secret from {0} has more than one line; keep the secret alone there, on one line (of a command the first line counts)"
+    )]
     ManyLines(String),
     /// It is far too long.
     #[error("the secret from {0} is longer than 64 KiB; is this the right place?")]
@@ -167,10 +170,6 @@ impl SecretSource {
     /// # Errors
     /// If there is none, or it cannot be one. Each error says what to do.
     pub fn resolve(&self, environ: &Environ) -> Result<Resolved, SecretError> {
-        let plain = |secret| Resolved {
-            secret,
-            warning: None,
-        };
         let shown = self.describe();
         match self {
             Self::Env { name } => {
@@ -178,7 +177,7 @@ impl SecretSource {
                     .get(name)
                     .ok_or_else(|| SecretError::NotSet(inert::cut(name, 120)))?;
                 let value = value.into_encoded_bytes();
-                checked(&Zeroizing::new(value), shown).map(plain)
+                checked(&Zeroizing::new(value), shown, Lines::One)
             }
             Self::File { written, base } => {
                 let path = paths::expand(written, base, environ)
@@ -186,31 +185,76 @@ impl SecretSource {
                 from_file(&path, shown)
             }
             Self::Command { words } => {
-                checked(&output(words, &shown, COMMAND_LIMIT)?, shown).map(plain)
+                let printed = output(words, &shown, COMMAND_LIMIT)?;
+                checked(&printed, shown, Lines::First)
             }
             Self::Keyring { name } => {
-                checked(&from_keyring(name, &shown, environ)?, shown).map(plain)
+                let stored = from_keyring(name, &shown, environ)?;
+                checked(&stored, shown, Lines::One)
             }
         }
     }
 }
 
-/// Without the line break at its end, if it can be a secret at all.
-fn checked(bytes: &[u8], source: String) -> Result<Secret, SecretError> {
+/// On which lines a secret is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    /// It is alone, on one line.
+    One,
+    /// It is the first; notes may follow, as password managers print them.
+    First,
+}
+
+/// The secret without what is left around it, if it can be one at all.
+fn checked(bytes: &[u8], source: String, lines: Lines) -> Result<Resolved, SecretError> {
     if bytes.len() as u64 > SIZE_MAX {
         return Err(SecretError::TooLong(source));
     }
     let Ok(text) = std::str::from_utf8(bytes) else {
         return Err(SecretError::NotText(source));
     };
-    let text = text.trim_end_matches(['\r', '\n']);
-    if text.trim().is_empty() {
+    let mut secret = trimmed(text);
+    if lines == Lines::First {
+        secret = trimmed(secret.split(['\r', '\n']).next().unwrap_or_default());
+    }
+    if secret.is_empty() {
         return Err(SecretError::Empty(source));
     }
-    if text.contains(['\r', '\n', '\0']) {
+    if secret.contains('\0') {
+        return Err(SecretError::NotText(source));
+    }
+    if secret.contains(['\r', '\n']) {
         return Err(SecretError::ManyLines(source));
     }
-    Ok(Secret::new(text))
+    let warnings = match left_around(text, secret) {
+        what if what.is_empty() => Vec::new(),
+        what => vec![format!(
+            "{source} has {} around the secret, which tilldeck leaves out; other programs may not",
+            what.join(" and ")
+        )],
+    };
+    Ok(Resolved {
+        secret: Secret::new(secret),
+        warnings,
+    })
+}
+
+/// What stands before a secret, and behind it on its line, in words. A line end behind it is as it should be.
+fn left_around(text: &str, secret: &str) -> Vec<&'static str> {
+    let (before, after) = text.split_once(secret).unwrap_or_default();
+    let after = after.split(['\r', '\n']).next().unwrap_or_default();
+    let is_around = |wanted: fn(char) -> bool| before.chars().chain(after.chars()).any(wanted);
+    let kinds: [(&str, fn(char) -> bool); 5] = [
+        ("a byte order mark", |c| c == '\u{feff}'),
+        ("a space", |c| c == ' '),
+        ("a tab", |c| c == '\t'),
+        ("a no-break space", |c| c == '\u{a0}'),
+        ("a line break or another character without ink", |c| {
+            !matches!(c, '\u{feff}' | ' ' | '\t' | '\u{a0}')
+        }),
+    ];
+    let found = kinds.into_iter().filter(|(_, is_it)| is_around(*is_it));
+    found.map(|(what, _)| what).collect()
 }
 
 fn from_file(path: &Path, shown: String) -> Result<Resolved, SecretError> {
@@ -239,10 +283,9 @@ fn from_file(path: &Path, shown: String) -> Result<Resolved, SecretError> {
     let bytes = read_bounded(file).map_err(|error| failed(&error))?;
     let warning = readable_by_others(&about)
         .then(|| format!("{shown} can be read by other users; run chmod 600 on it"));
-    Ok(Resolved {
-        secret: checked(&bytes, shown)?,
-        warning,
-    })
+    let mut resolved = checked(&bytes, shown, Lines::One)?;
+    resolved.warnings.extend(warning);
+    Ok(resolved)
 }
 
 #[cfg(unix)]
@@ -350,12 +393,75 @@ mod tests {
     fn a_variable_is_trimmed_and_must_hold_something() {
         let environ = Environ::of([("KEY", "planted\r\n")]);
         assert_eq!(value(&env("KEY"), &environ), "planted");
+        let warnings = env("KEY").resolve(&environ).unwrap().warnings;
+        assert_eq!(warnings, [""; 0], "a line end is no blank");
         assert_eq!(
             refusal(&env("KEY")),
             "the environment variable KEY is not set or empty; set it before starting tilldeck"
         );
         assert!(refusal(&env("BLANK")).contains("is empty"));
         assert!(refusal(&env("LINES")).contains("more than one line"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_is_left_around_a_secret_is_trimmed_and_named_whatever_its_source() {
+        let folder = tempfile::tempdir().unwrap();
+        let cases = [
+            ("planted\n", None),
+            ("planted\n\n \n", None),
+            ("\u{feff}planted\n", Some("a byte order mark")),
+            ("planted ", Some("a space")),
+            (" planted\t\r\n", Some("a space and a tab")),
+            ("planted\u{a0}\n", Some("a no-break space")),
+            (
+                "\nplanted",
+                Some("a line break or another character without ink"),
+            ),
+        ];
+        for (text, what) in cases {
+            let path = folder.path().join("key");
+            private_file(&path, text);
+            let environ = Environ::of([("KEY", text)]);
+            let sources = [
+                env("KEY"),
+                file(folder.path(), "key"),
+                command(&["printf", "%s", text]),
+            ];
+            for source in sources {
+                let resolved = source.resolve(&environ).unwrap();
+                assert_eq!(resolved.secret.expose(), "planted");
+                let named = what.map(|what| {
+                    let shown = source.describe();
+                    format!("{shown} has {what} around the secret, which tilldeck leaves out; other programs may not")
+                });
+                assert_eq!(resolved.warnings, Vec::from_iter(named), "{source:?}");
+            }
+        }
+    }
+
+    #[cfg(unix)]
+    fn private_file(path: &Path, text: &str) {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::write(path, text).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn of_what_a_command_prints_the_first_line_is_the_secret() {
+        let none = Environ::of([]);
+        for printed in [
+            "planted\nlogin: x\nurl: y\n",
+            "planted\r\nlogin: x",
+            "\n planted \n\nnotes\n",
+        ] {
+            assert_eq!(
+                value(&command(&["printf", "%s", printed]), &none),
+                "planted"
+            );
+        }
+        assert!(refusal(&command(&["printf", "\n\n"])).contains("is empty"));
     }
 
     #[test]
@@ -366,6 +472,8 @@ mod tests {
         write("good", b"planted\n");
         write("empty", b"\n");
         write("bytes", b"planted\xff");
+        write("notes", b"planted\nlogin: x\n");
+        write("wide", b"planted\0x");
         write("large", &vec![b'x'; 70_000]);
         let home = Environ::of([("HOME", at.to_str().unwrap())]);
         assert_eq!(value(&file(at, "good"), &home), "planted");
@@ -375,6 +483,12 @@ mod tests {
         );
         assert!(refusal(&file(at, "empty")).contains("is empty"));
         assert!(refusal(&file(at, "bytes")).contains("not UTF-8"));
+        let said = refusal(&file(at, "notes"));
+        assert!(
+            said.contains("more than one line; keep the secret alone"),
+            "{said}"
+        );
+        assert!(refusal(&file(at, "wide")).contains("not UTF-8"));
         assert!(refusal(&file(at, "large")).contains("64 KiB"));
         assert!(refusal(&file(at, "missing")).contains("does not exist"));
         assert!(refusal(&file(at, ".")).contains("not a regular file"));
@@ -390,7 +504,7 @@ mod tests {
         let warning = |mode| {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
             let resolved = file(folder.path(), "key").resolve(&Environ::of([]));
-            resolved.unwrap().warning
+            resolved.unwrap().warnings.pop()
         };
         assert_eq!(warning(0o600), None);
         for mode in [0o602, 0o666, 0o622] {

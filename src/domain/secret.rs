@@ -23,6 +23,15 @@ impl Secret {
     }
 }
 
+/// A secret's text without what an editor, a clipboard or a shell leaves around one: blanks, line ends, byte order
+/// marks and other characters without width. No key and no password of any provider begins or ends with one.
+#[must_use]
+pub fn trimmed(text: &str) -> &str {
+    text.trim_matches(|c: char| {
+        c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}')
+    })
+}
+
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
@@ -43,6 +52,19 @@ impl Eq for Secret {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_around_a_secret_is_no_part_of_it() {
+        for text in [
+            "a b",
+            "\u{feff}a b",
+            " a b\r\n",
+            "a b\t\u{a0}",
+            "\n\u{200b}a b\u{3000}\n\n",
+        ] {
+            assert_eq!(trimmed(text), "a b");
+        }
+    }
 
     #[test]
     fn secrets_have_a_redacted_debug() {

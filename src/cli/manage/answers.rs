@@ -10,7 +10,7 @@ use super::{SOURCES, profile_for, usage};
 use crate::config::{Config, Environ, Resolved, SecretSource};
 use crate::deck::manage;
 use crate::domain::manage::{NewAccount, Offer, Proof};
-use crate::domain::{AccountId, Environment, Problem, Secret, inert};
+use crate::domain::{AccountId, Environment, Problem, Secret, inert, secret};
 
 pub(super) type Answers = (NewAccount, Vec<(&'static str, SecretSource)>);
 
@@ -357,8 +357,9 @@ async fn ask_text(question: &str, required: bool) -> Result<Option<String>, Prob
 pub(super) async fn ask_secret(question: &str, required: bool) -> Result<Option<Secret>, Problem> {
     loop {
         let secret = prompt::hidden(&format!("{question} (not shown): ")).await?;
-        match (secret.expose().trim().is_empty(), required) {
-            (false, _) => return Ok(Some(Secret::new(secret.expose().trim()))),
+        let typed = secret::trimmed(secret.expose());
+        match (typed.is_empty(), required) {
+            (false, _) => return Ok(Some(Secret::new(typed))),
             (true, false) => return Ok(None),
             (true, true) => say("it is needed"),
         }

@@ -8,7 +8,7 @@ use secrecy::zeroize::Zeroizing;
 use tui_input::{Input, InputRequest};
 
 use super::text::{Pen, below, cells, paragraph, width, wrap};
-use crate::domain::{Secret, inert};
+use crate::domain::{Secret, inert, secret};
 use crate::tui::theme::{Theme, Tone};
 
 /// The most characters a field holds: far more than any accepted value has, so that a text that is too
@@ -173,7 +173,7 @@ impl Field {
         let Value::Hidden(hidden) = &self.value else {
             return None;
         };
-        let text = hidden.0.trim();
+        let text = secret::trimmed(&hidden.0);
         if text.is_empty() {
             return None;
         }
