@@ -467,7 +467,7 @@ fn body(text: &str) -> Body {
     Body {
         text: text.to_owned(),
         bytes: text.len() as u64,
-        cut: false,
+        ..Body::default()
     }
 }
 
@@ -487,6 +487,8 @@ fn exchange(at: i64, text: &str) -> Arc<Exchange> {
         } else {
             Outcome::Failed(inert::line(text).into_owned())
         },
+        http_version: String::new(),
+        response_wire: None,
         to_head: None,
         took: Duration::from_millis(12),
         request_headers: vec![("x-note".into(), text.to_owned())],

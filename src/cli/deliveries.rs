@@ -3,12 +3,15 @@
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::args::Log;
-use super::log::LOOK;
-use super::output::{Out, OutputError, Table, Tone, plain, toned, whole};
-use super::{Context, Exit, local};
+use super::args::{Export, Log};
+use super::log::{LOOK, Writer};
+use super::output::{Out, OutputError, Table, Tone, plain, told, toned, whole};
+use super::report::counted;
+use super::{Context, Exit, export, local};
 use crate::deck::Deck;
-use crate::domain::{Delivery, DeliveryId, Duty, Errand, Standing, Subject, Verdict};
+use crate::domain::{
+    Delivery, DeliveryId, Duty, Errand, Exchange, Received, Standing, Subject, Verdict, inert,
+};
 use crate::ledger::{DeliveryQuery, Status};
 use crate::net::redact;
 
@@ -25,7 +28,7 @@ pub async fn run(
     let mut query = DeliveryQuery {
         since: args.since_when(context),
         account: context.account().map(str::to_owned),
-        limit: args.limit.max(1),
+        limit: args.most(),
         ..DeliveryQuery::default()
     };
     // Where following begins, whether or not the newest is among those shown.
@@ -37,11 +40,22 @@ pub async fn run(
         Ok(rows) => rows.first().map_or(DeliveryId(0), |row| row.id),
         Err(error) => return out.fail(&local(&error.to_string())),
     };
+    let all = DeliveryQuery {
+        limit: usize::MAX,
+        ..query.clone()
+    };
+    match ledger.count_deliveries(all).await {
+        Ok(count) => args.tell_left_out(count, "callback", out),
+        Err(error) => return out.fail(&local(&error.to_string())),
+    }
     let mut rows = match ledger.deliveries(query.clone()).await {
         Ok(rows) => rows,
         Err(error) => return out.fail(&local(&error.to_string())),
     };
     rows.reverse();
+    if let Some(format) = args.export {
+        return export(&rows, format, deck, out).await;
+    }
     if rows.is_empty() && !args.follow && !out.json {
         out.say("the ledger has no such callbacks yet");
     }
@@ -64,6 +78,50 @@ pub async fn run(
             Err(error) => return out.fail(&local(&error.to_string())),
         }
     }
+}
+
+/// Writes each callback as the request that it was.
+async fn export(
+    rows: &[Delivery],
+    format: Export,
+    deck: &Deck,
+    out: &Out,
+) -> Result<Exit, OutputError> {
+    let mut writer = Writer::new(format, out);
+    let mut unread_count = 0;
+    for row in rows {
+        let (received, unread) = match deck.received(row.id).await {
+            Ok(received) => (received, None),
+            Err(problem) => (Received::default(), Some(problem)),
+        };
+        unread_count += u64::from(unread.is_some());
+        let host = received.headers.iter();
+        let host = host
+            .filter(|(name, _)| name.eq_ignore_ascii_case("host"))
+            .map(|(_, host)| host.as_str())
+            .next()
+            .unwrap_or("localhost");
+        let exchange = Exchange::of_callback(row, &received, &format!("http://{host}"));
+        writer.exchange(&exchange, |exchange| {
+            let mut object = object(row);
+            match unread {
+                None => {
+                    let side = export::side(&exchange.request_headers, &exchange.request_body);
+                    object["request"] = side;
+                    object["request"]["target"] = received.target.into();
+                }
+                Some(problem) => object["error"] = told(&problem),
+            }
+            object
+        })?;
+    }
+    writer.end()?;
+    if unread_count > 0 {
+        let rows = counted(unread_count, "callback");
+        let words = format!("{rows} without path, headers and body: sealed with another key");
+        out.tell(Tone::Warn, "warning:", &words);
+    }
+    Ok(Exit::Done)
 }
 
 /// Deliveries in the order given: rows for people, an object each for scripts.
@@ -146,7 +204,7 @@ pub(super) fn object(delivery: &Delivery) -> Value {
         "provider": delivery.provider,
         "kind": safe(&delivery.kind),
         "verdict": delivery.verdict.as_str(),
-        "why": safe(&delivery.why),
+        "why": safe(&inert::unescaped(&delivery.why)),
         "received_at": delivery.received_at.rfc3339(),
         "attempt": delivery.attempt,
         "status": delivery.status,
@@ -176,7 +234,7 @@ fn errand(errand: &Errand) -> Value {
         "due_at": due_at,
         "tries": errand.tries,
         "tried_at": errand.tried_at.map(crate::domain::WallTime::rfc3339),
-        "told": safe(&errand.told),
+        "told": safe(&inert::unescaped(&errand.told)),
         "status": errand.status,
         "took_ms": errand.took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
     })

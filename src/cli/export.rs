@@ -3,9 +3,29 @@
 
 use std::time::Duration;
 
+use hyper::StatusCode;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use crate::domain::{Body, Exchange, Outcome, curl as curl_command, inert};
+use crate::domain::{Body, Exchange, Outcome, WallTime, curl as curl_command, inert};
+
+/// What may stand nowhere in a URI (RFC 3986), but for what is not ASCII, which is always encoded: a placeholder has it.
+const NO_URI: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'<')
+    .add(b'>')
+    .add(b'\\')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
+/// Behind the authority, which has an IPv6 address in brackets.
+const NO_PATH: &AsciiSet = &NO_URI.add(b'[').add(b']');
+
+/// The only page of an archive: what reads one expects each entry to belong to a page.
+const PAGE: &str = "page_1";
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
@@ -32,45 +52,67 @@ pub fn summary(exchange: &Exchange) -> Value {
         "ms": millis(exchange.took),
         "bytes_sent": exchange.request_body.bytes,
         "bytes_received": exchange.response_body.bytes,
+        "bytes_received_wire": exchange.response_wire,
+        "http_version": version(exchange),
     })
+}
+
+/// The protocol, where it is known.
+fn version(exchange: &Exchange) -> Option<&str> {
+    Some(exchange.http_version.as_str()).filter(|version| !version.is_empty())
+}
+
+/// What one side sent. `encoding` is `base64` where the body is no text.
+pub fn side(headers: &[(String, String)], body: &Body) -> Value {
+    let mut side = json!({ "headers": headers, "body": body.text, "body_cut": body.cut });
+    if body.base64 {
+        side["encoding"] = "base64".into();
+    }
+    side
 }
 
 /// One exchange with headers and bodies.
 pub fn whole(exchange: &Exchange) -> Value {
     let mut object = summary(exchange);
-    let side = |headers: &[(String, String)], body: &Body| json!({ "headers": headers, "body": body.text, "body_cut": body.cut });
-    if let Value::Object(fields) = &mut object {
-        fields.insert(
-            "request".into(),
-            side(&exchange.request_headers, &exchange.request_body),
-        );
-        fields.insert(
-            "response".into(),
-            side(&exchange.response_headers, &exchange.response_body),
-        );
-    }
+    object["request"] = side(&exchange.request_headers, &exchange.request_body);
+    object["response"] = side(&exchange.response_headers, &exchange.response_body);
     object
 }
 
-/// One exchange as a command, under a comment that says what it was.
+/// One exchange as a command, under a note that says what it was.
 pub fn curl(exchange: &Exchange) -> String {
     let outcome = match &exchange.outcome {
         Outcome::Status(status) => status.to_string(),
         Outcome::Failed(why) => why.clone(),
     };
-    format!(
-        "# {} {} {} -> {outcome}\n{}\n",
-        exchange.at.rfc3339(),
-        exchange.account,
-        inert::line(&exchange.about),
-        curl_command::command(exchange)
-    )
+    let said = [
+        exchange.at.rfc3339().as_str(),
+        exchange.account.as_str(),
+        &exchange.about,
+        "->",
+        &outcome,
+    ]
+    .into_iter()
+    .filter(|word| !word.is_empty())
+    .collect::<Vec<_>>()
+    .join(" ");
+    let note = curl_command::note(&said);
+    format!("{note}\n{}\n", curl_command::command(exchange))
 }
 
-/// What stands before the entries of an HTTP Archive.
-pub fn har_begin() -> String {
+/// What stands before the entries of an HTTP Archive, the first of which is of this time.
+pub fn har_begin(first: Option<WallTime>) -> String {
     let creator = json!({ "name": "tilldeck", "version": env!("CARGO_PKG_VERSION") });
-    format!("{{\"log\":{{\"version\":\"1.2\",\"creator\":{creator},\"entries\":[")
+    let page = |at: WallTime| {
+        json!({
+            "startedDateTime": at.rfc3339(),
+            "id": PAGE,
+            "title": "tilldeck log",
+            "pageTimings": { "onContentLoad": -1, "onLoad": -1 },
+        })
+    };
+    let pages = Value::from_iter(first.map(page));
+    format!("{{\"log\":{{\"version\":\"1.2\",\"creator\":{creator},\"pages\":{pages},\"entries\":[")
 }
 
 /// What stands after them.
@@ -81,69 +123,116 @@ pub fn har_entry(exchange: &Exchange) -> String {
     inert::json(&entry(exchange).to_string()).into_owned()
 }
 
+/// A URL as an archive has it: a placeholder or a text of the provider's in it is encoded.
+fn uri(url: &str) -> String {
+    let authority = url.find("://").map_or(0, |at| at + 3);
+    let path = url[authority..]
+        .find(['/', '?', '#'])
+        .map_or(url.len(), |at| authority + at);
+    let (origin, path) = url.split_at(path);
+    let origin = utf8_percent_encode(origin, NO_URI);
+    format!("{origin}{}", utf8_percent_encode(path, NO_PATH))
+}
+
+fn pairs(pairs: &[(String, String)]) -> Value {
+    let pair = |(name, value): &(String, String)| json!({ "name": name, "value": value });
+    pairs.iter().map(pair).collect()
+}
+
+fn header<'a>(headers: &'a [(String, String)], name: &str) -> &'a str {
+    headers
+        .iter()
+        .find(|(n, _)| n.eq_ignore_ascii_case(name))
+        .map_or("", |(_, value)| value)
+}
+
 fn entry(exchange: &Exchange) -> Value {
-    let pairs = |pairs: &[(String, String)]| {
-        pairs
-            .iter()
-            .map(|(name, value)| json!({ "name": name, "value": value }))
-            .collect::<Vec<_>>()
-    };
-    let header = |headers: &[(String, String)], name: &str| {
-        headers
-            .iter()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))
-            .map_or("", |(_, value)| value)
-            .to_owned()
-    };
+    // The whole is the sum of its parts in whole milliseconds, too.
+    let time = millis(exchange.took);
+    let wait = exchange
+        .to_head
+        .map_or(time, |to_head| millis(to_head).min(time));
+    json!({
+        "pageref": PAGE,
+        "startedDateTime": exchange.at.rfc3339(),
+        "time": time,
+        "request": request(exchange),
+        "response": response(exchange),
+        "cache": {},
+        "timings": { "send": 0, "wait": wait, "receive": time - wait },
+        "comment": format!("account {}, attempt {}", exchange.account, exchange.attempt),
+    })
+}
+
+fn request(exchange: &Exchange) -> Value {
     let query: Vec<(String, String)> = exchange
         .url
         .split_once('?')
         .and_then(|(_, query)| serde_urlencoded::from_str(query).ok())
         .unwrap_or_default();
-    let (status, error) = match &exchange.outcome {
-        Outcome::Status(status) => (*status, ""),
-        Outcome::Failed(why) => (0, why.as_str()),
-    };
-    let wait = exchange.to_head.unwrap_or(exchange.took);
+    let body = &exchange.request_body;
     let mut request = json!({
         "method": exchange.method,
-        "url": exchange.url,
-        "httpVersion": "unknown",
+        "url": uri(&exchange.url),
+        "httpVersion": version(exchange).unwrap_or("unknown"),
         "cookies": [],
         "headers": pairs(&exchange.request_headers),
         "queryString": pairs(&query),
         "headersSize": -1,
-        "bodySize": exchange.request_body.bytes,
+        "bodySize": body.bytes,
     });
-    if exchange.request_body.bytes > 0 {
-        request["postData"] = json!({
+    if body.bytes > 0 {
+        let mut data = json!({
             "mimeType": header(&exchange.request_headers, "content-type"),
-            "text": exchange.request_body.text,
+            "text": body.text,
         });
+        if body.base64 {
+            // The format has no place for it; some who read it know this one.
+            data["encoding"] = "base64".into();
+        }
+        if body.cut {
+            data["comment"] = "cut".into();
+        }
+        request["postData"] = data;
+    }
+    request
+}
+
+fn response(exchange: &Exchange) -> Value {
+    let (status, text) = match &exchange.outcome {
+        Outcome::Status(status) => {
+            let known = StatusCode::from_u16(*status).ok();
+            let reason = known.and_then(|status| status.canonical_reason());
+            (*status, reason.unwrap_or_default())
+        }
+        Outcome::Failed(why) => (0, why.as_str()),
+    };
+    let body = &exchange.response_body;
+    let mut content = json!({
+        "size": body.bytes,
+        "mimeType": header(&exchange.response_headers, "content-type"),
+        "text": body.text,
+    });
+    if body.base64 {
+        content["encoding"] = "base64".into();
+    }
+    if body.cut {
+        content["comment"] = "cut".into();
+    }
+    let signed = |bytes: u64| i64::try_from(bytes).unwrap_or(i64::MAX);
+    if let Some(wire) = exchange.response_wire {
+        content["compression"] = (signed(body.bytes) - signed(wire)).into();
     }
     json!({
-        "startedDateTime": exchange.at.rfc3339(),
-        "time": millis(exchange.took),
-        "request": request,
-        "response": {
-            "status": status,
-            "statusText": error,
-            "httpVersion": "unknown",
-            "cookies": [],
-            "headers": pairs(&exchange.response_headers),
-            "content": {
-                "size": exchange.response_body.bytes,
-                "mimeType": header(&exchange.response_headers, "content-type"),
-                "text": exchange.response_body.text,
-                "comment": if exchange.response_body.cut { "cut" } else { "" },
-            },
-            "redirectURL": header(&exchange.response_headers, "location"),
-            "headersSize": -1,
-            "bodySize": -1,
-        },
-        "cache": {},
-        "timings": { "send": 0, "wait": millis(wait), "receive": millis(exchange.took.saturating_sub(wait)) },
-        "comment": format!("account {}, attempt {}", exchange.account, exchange.attempt),
+        "status": status,
+        "statusText": text,
+        "httpVersion": version(exchange).unwrap_or("unknown"),
+        "cookies": [],
+        "headers": pairs(&exchange.response_headers),
+        "content": content,
+        "redirectURL": header(&exchange.response_headers, "location"),
+        "headersSize": -1,
+        "bodySize": exchange.response_wire.map_or(-1, signed),
     })
 }
 
@@ -164,6 +253,8 @@ mod tests {
             about: "A-17".into(),
             attempt: 2,
             outcome: Outcome::Status(200),
+            http_version: "HTTP/2.0".into(),
+            response_wire: Some(1),
             to_head: Some(Duration::from_millis(30)),
             took: Duration::from_millis(41),
             request_headers: vec![
@@ -174,34 +265,114 @@ mod tests {
             request_body: Body {
                 text: r#"{"id":"it's"}"#.into(),
                 bytes: 13,
-                cut: false,
+                ..Body::default()
             },
             response_headers: vec![("content-type".into(), "application/json".into())],
             response_body: Body {
                 text: "{}".into(),
                 bytes: 2,
-                cut: false,
+                ..Body::default()
             },
         }
     }
 
+    /// An archive with this exchange alone.
+    fn archived(exchange: &Exchange) -> Value {
+        let whole = format!(
+            "{}\n{}\n{HAR_END}",
+            har_begin(Some(exchange.at)),
+            har_entry(exchange)
+        );
+        serde_json::from_str(&whole).unwrap()
+    }
+
     #[test]
-    fn an_exchange_is_exported_as_har() {
-        let (begin, entry) = (har_begin(), har_entry(&exchange()));
-        let whole = format!("{begin}\n{entry},\n{entry}\n{HAR_END}");
-        let archive: Value = serde_json::from_str(&whole).unwrap();
+    fn an_archive_says_what_went_over_the_wire() {
+        let archive = archived(&exchange());
         assert_eq!(archive["log"]["version"], "1.2");
-        let entry = &archive["log"]["entries"][1];
-        assert_eq!(entry["startedDateTime"], "2026-11-22T02:54:26.120Z");
+        let page = &archive["log"]["pages"][0];
+        assert_eq!(page["startedDateTime"], "2026-11-22T02:54:26.120Z");
+        let entry = &archive["log"]["entries"][0];
+        assert_eq!(entry["pageref"], page["id"]);
+        assert_eq!(entry["startedDateTime"], page["startedDateTime"]);
+        let (request, response) = (&entry["request"], &entry["response"]);
         assert_eq!(
-            entry["request"]["queryString"],
+            request["queryString"],
             json!([{ "name": "a", "value": "1 2" }])
         );
-        assert_eq!(entry["request"]["postData"]["mimeType"], "application/json");
-        assert_eq!(
-            entry["timings"],
-            json!({ "send": 0, "wait": 30, "receive": 11 })
-        );
+        assert_eq!(request["postData"]["mimeType"], "application/json");
+        assert_eq!(request["bodySize"], 13);
+        for side in [request, response] {
+            assert_eq!(side["httpVersion"], "HTTP/2.0");
+        }
+        assert_eq!(response["statusText"], "OK");
+        assert_eq!(response["bodySize"], 1, "on the wire");
+        assert_eq!(response["content"]["size"], 2, "decoded");
+        assert_eq!(response["content"]["compression"], 1);
+    }
+
+    #[test]
+    fn the_parts_of_the_time_add_up() {
+        let micros = Duration::from_micros;
+        let cases = [
+            (Some(micros(1_900)), micros(3_100), [3, 1, 2]),
+            (Some(micros(41_500)), micros(41_400), [41, 41, 0]),
+            (None, micros(10_000_999), [10_000, 10_000, 0]),
+        ];
+        for (to_head, took, [time, wait, receive]) in cases {
+            let entry = entry(&Exchange {
+                to_head,
+                took,
+                ..exchange()
+            });
+            assert_eq!(entry["time"], time);
+            let timings = json!({ "send": 0, "wait": wait, "receive": receive });
+            assert_eq!(entry["timings"], timings);
+        }
+    }
+
+    #[test]
+    fn an_archive_has_uris() {
+        let cases = [
+            (
+                "https://api.example/x?api_key=<api_key>",
+                "https://api.example/x?api_key=%3Capi_key%3E",
+            ),
+            (
+                "http://[::1]:80/x?f[a]=1&g={x}|%20",
+                "http://[::1]:80/x?f%5Ba%5D=1&g=%7Bx%7D%7C%20",
+            ),
+            ("http://a.example?ł=\u{1b}", "http://a.example?%C5%82=%1B"),
+        ];
+        for (url, written) in cases {
+            assert_eq!(uri(url), written);
+        }
+    }
+
+    #[test]
+    fn a_body_that_is_no_text_is_exported_in_base64() {
+        let binary = Body {
+            text: "UEsDBP8=".into(),
+            base64: true,
+            bytes: 5,
+            cut: false,
+        };
+        let sent = Exchange {
+            request_body: binary.clone(),
+            response_body: binary,
+            ..exchange()
+        };
+        let archive = archived(&sent);
+        let entry = &archive["log"]["entries"][0];
+        for body in [&entry["request"]["postData"], &entry["response"]["content"]] {
+            assert_eq!(body["text"], "UEsDBP8=");
+            assert_eq!(body["encoding"], "base64");
+        }
+        assert_eq!(whole(&sent)["response"]["encoding"], "base64");
+        assert!(curl(&sent).contains(r"printf 'PK\003\004\377' | curl"));
+        let text = archived(&exchange());
+        let content = &text["log"]["entries"][0]["response"]["content"];
+        assert_eq!(content.get("encoding"), None);
     }
 
     #[test]

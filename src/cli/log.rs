@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::args::{Export, Log};
 use super::output::{Out, OutputError, Table, Tone, plain, toned, whole};
+use super::report::counted;
 use super::{Context, Exit, export, local};
 use crate::deck::Deck;
 use crate::domain::{AccountId, Exchange, ExchangeId, Outcome, WallTime};
@@ -11,6 +14,9 @@ use crate::ledger::{Ledger, LedgerError, LogQuery, Status};
 
 /// How often `--follow` looks for more.
 pub(super) const LOOK: Duration = Duration::from_millis(300);
+
+/// So many rows are listed where nothing else is said.
+const ROWS: usize = 200;
 
 /// So many rows are read at a time; fewer where they come with bodies.
 const PAGE: usize = 500;
@@ -33,7 +39,7 @@ pub async fn run(
     let mut query = LogQuery {
         since: args.since_when(context),
         account,
-        limit: args.limit.max(1),
+        limit: args.most(),
         bodies: args.export.is_some(),
         ..LogQuery::default()
     };
@@ -46,6 +52,14 @@ pub async fn run(
         Ok(rows) => rows.first().map_or(ExchangeId(0), |row| row.id),
         Err(error) => return out.fail(&local(&error.to_string())),
     };
+    let all = LogQuery {
+        limit: usize::MAX,
+        ..query.clone()
+    };
+    match ledger.count_exchanges(all).await {
+        Ok(count) => args.tell_left_out(count, "request", out),
+        Err(error) => return out.fail(&local(&error.to_string())),
+    }
     let mut pages = match Pages::begin(ledger, query.clone()).await {
         Ok(pages) => pages,
         Err(error) => return out.fail(&local(&error.to_string())),
@@ -135,34 +149,96 @@ async fn export(
     pages: &mut Pages<'_>,
     out: &Out,
 ) -> Result<Result<(), LedgerError>, OutputError> {
-    if format == Export::Har {
-        out.bytes(export::har_begin().as_bytes())?;
-    }
-    let mut first = true;
+    let mut writer = Writer::new(format, out);
     loop {
-        let rows = match pages.next().await {
+        match pages.next().await {
             Ok(rows) if rows.is_empty() => break,
-            Ok(rows) => rows,
-            Err(error) => return Ok(Err(error)),
-        };
-        for row in &rows {
-            match format {
-                Export::Har => {
-                    let comma = if std::mem::take(&mut first) { "" } else { "," };
-                    out.bytes(format!("{comma}\n{}", export::har_entry(row)).as_bytes())?;
+            Ok(rows) => {
+                for row in &rows {
+                    writer.exchange(row, export::whole)?;
                 }
-                Export::Ndjson => out.object(&export::whole(row))?,
-                Export::Curl => out.line(&export::curl(row))?,
             }
+            Err(error) => return Ok(Err(error)),
         }
     }
-    if format == Export::Har {
-        out.line(&format!("\n{}", export::HAR_END))?;
-    }
+    writer.end()?;
     Ok(Ok(()))
 }
 
+/// Writes an export, one row after another.
+pub(super) struct Writer<'a> {
+    format: Export,
+    out: &'a Out,
+    is_begun: bool,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(format: Export, out: &'a Out) -> Self {
+        Self {
+            format,
+            out,
+            is_begun: false,
+        }
+    }
+
+    /// One row. `whole` makes a JSON line of it.
+    pub(super) fn exchange(
+        &mut self,
+        row: &Exchange,
+        whole: impl FnOnce(&Exchange) -> Value,
+    ) -> Result<(), OutputError> {
+        let is_begun = std::mem::replace(&mut self.is_begun, true);
+        match self.format {
+            Export::Har => {
+                let before = if is_begun {
+                    ",".to_owned()
+                } else {
+                    export::har_begin(Some(row.at))
+                };
+                let entry = export::har_entry(row);
+                self.out.bytes(format!("{before}\n{entry}").as_bytes())
+            }
+            Export::Ndjson => self.out.object(&whole(row)),
+            Export::Curl => self.out.line(&export::curl(row)),
+        }
+    }
+
+    /// What stands behind the last row.
+    pub(super) fn end(self) -> Result<(), OutputError> {
+        if self.format != Export::Har {
+            return Ok(());
+        }
+        if !self.is_begun {
+            self.out.bytes(export::har_begin(None).as_bytes())?;
+        }
+        self.out.line(&format!("\n{}", export::HAR_END))
+    }
+}
+
 impl Log {
+    /// How many rows are shown. An export is whole: a list may be looked through, a file looks complete.
+    pub(super) fn most(&self) -> usize {
+        let default = if self.export.is_some() {
+            usize::MAX
+        } else {
+            ROWS
+        };
+        self.limit.map_or(default, |limit| limit.max(1))
+    }
+
+    /// Says how many of `count` rows are not shown.
+    pub(super) fn tell_left_out(&self, count: usize, noun: &str, out: &Out) {
+        let left_out = count.saturating_sub(self.most());
+        if left_out > 0 {
+            let rows = counted(left_out as u64, &format!("older {noun}"));
+            out.tell(
+                Tone::Dim,
+                "note:",
+                &format!("{rows} left out; --limit {count} shows all"),
+            );
+        }
+    }
+
     /// The instant that `--since` names.
     pub(super) fn since_when(&self, context: &Context) -> Option<WallTime> {
         let since = i64::try_from(self.since?.as_millis()).unwrap_or(i64::MAX);

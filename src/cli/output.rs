@@ -266,10 +266,11 @@ impl Out {
 /// A failure as scripts read it.
 #[must_use]
 pub fn told(problem: &Problem) -> Value {
+    let words = |text: &str| redact::scrub(&inert::unescaped(text)).into_owned();
     json!({
         "kind": problem.kind.as_str(),
-        "message": redact::scrub(&problem.message),
-        "hint": redact::scrub(&problem.hint),
+        "message": words(&problem.message),
+        "hint": words(&problem.hint),
     })
 }
 

@@ -9,6 +9,7 @@ use crate::domain::{
     AccountId, Expected, PAYMENT_ID_MAX, Payment, PaymentVerdict, Problem, ProblemKind, WallTime,
     inert,
 };
+use crate::net::redact;
 
 /// The columns of a CSV result. Those of the list that was checked come behind them.
 pub const COLUMNS: [&str; 14] = [
@@ -146,9 +147,7 @@ impl Report {
             self.difference().unwrap_or_default(),
             self.at.map(WallTime::rfc3339).unwrap_or_default(),
             match &self.found {
-                Found::Failed(problem) => {
-                    told(problem)["message"].as_str().unwrap_or("").to_owned()
-                }
+                Found::Failed(problem) => redact::scrub(&problem.message).into_owned(),
                 Found::Payment(_) | Found::NotSeen => String::new(),
             },
             profile.to_owned(),

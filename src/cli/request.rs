@@ -2,13 +2,15 @@
 
 use std::io::{IsTerminal as _, Read as _, Write as _};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::args::Request;
 use super::output::{Out, OutputError, Tone, told};
 use super::{Exit, can_ask, how, prompt};
 use crate::deck::Deck;
-use crate::domain::{Account, Answer, Op, Problem, ProblemKind, RawReply, inert};
+use crate::domain::{Account, Answer, Op, Problem, ProblemKind, RawReply, charset, inert};
 
 /// The most that is read as a body.
 const DATA_MAX: u64 = 1024 * 1024;
@@ -17,21 +19,35 @@ pub async fn run(args: &Request, deck: &Deck, out: &Out) -> Result<Exit, OutputE
     match ask(args, deck, out).await {
         Ok((account, raw)) => {
             let judged = deck.judge_raw(&account.id, &raw);
-            let RawReply { status, body, .. } = raw;
+            let RawReply {
+                status,
+                body,
+                content_type,
+                ..
+            } = raw;
+            // Written to a file, it stays as it came.
+            let decoded = charset::decode(&body, content_type.as_deref().unwrap_or(""), true);
             if out.json {
+                let text = decoded
+                    .as_deref()
+                    .map_or_else(|| STANDARD.encode(&body), str::to_owned);
                 let mut object = json!({
                     "account": account.id,
                     "method": args.method,
                     "path": args.path,
                     "status": status,
-                    "body": String::from_utf8_lossy(&body),
+                    "body": text,
                 });
+                if decoded.is_none() {
+                    object["encoding"] = "base64".into();
+                }
                 if let Err(problem) = &judged {
                     object["error"] = told(problem);
                 }
                 out.object(&object)?;
             } else if std::io::stdout().is_terminal() {
-                out.line(inert::block(&String::from_utf8_lossy(&body)).trim_end())?;
+                let text = decoded.unwrap_or_else(|| String::from_utf8_lossy(&body));
+                out.line(inert::block(&text).trim_end())?;
             } else {
                 out.bytes(&body)?;
             }

@@ -25,7 +25,8 @@ impl Deck {
         let Answer::Raw(raw) = self.ask(account, op, how).await? else {
             unreachable!("a raw call is answered raw");
         };
-        let kept = record::kept_hiding(&raw.body, desk.client.hidden(&call.path));
+        let kind = raw.content_type.as_deref().unwrap_or_default();
+        let kept = record::kept_hiding(&raw.body, kind, desk.client.hidden(&call.path));
         Ok(Explored {
             status: raw.status,
             content_type: raw
@@ -34,7 +35,7 @@ impl Deck {
                 .map(|text| redact::header("content-type", text)),
             took: raw.took,
             bytes: raw.body.len(),
-            text: kept.text,
+            text: kept.readable().into_owned(),
             cut: kept.cut,
             failure: desk
                 .client

@@ -2,34 +2,41 @@
 
 use std::fmt::Write as _;
 
-use super::{Account, Exchange, RawCall};
+use super::{Account, Exchange, RawCall, inert};
 
-/// Headers curl makes itself.
+/// Headers curl makes itself. It is not asked for compression: its output is to be read.
 const MADE_BY_CURL: [&str; 4] = ["host", "content-length", "accept-encoding", "connection"];
 
-/// The request of `exchange` as a command for a POSIX shell.
+/// Methods whose requests say that they have no body.
+const WITH_LENGTH: [&str; 3] = ["POST", "PUT", "PATCH"];
+
+/// A longer word is refused by Linux, whatever the shell.
+const WORD_MAX: usize = 100 * 1024;
+
+/// The request of `exchange` as a command that dash, bash, zsh and fish read alike.
 #[must_use]
 pub fn command(exchange: &Exchange) -> String {
-    // A method is any word that HTTP takes, `GET|sh` too, and a callback's is its sender's.
-    let mut out = format!(
-        "curl -X {} {}",
-        word(&exchange.method),
-        quote(&exchange.url)
-    );
+    let mut out = begin(&exchange.method, &exchange.url);
     for (name, value) in &exchange.request_headers {
         if !MADE_BY_CURL.contains(&name.to_ascii_lowercase().as_str()) {
-            let _ = write!(out, " \\\n  -H {}", quote(&format!("{name}: {value}")));
+            // After a colon, no value would mean: without this header.
+            let header = match value.as_str() {
+                "" => format!("{name};"),
+                value => format!("{name}: {value}"),
+            };
+            let _ = write!(out, " \\\n  -H {}", argument(&header));
         }
     }
-    if exchange.request_body.bytes > 0 {
-        let _ = write!(
-            out,
-            " \\\n  --data-raw {}",
-            quote(&exchange.request_body.text)
-        );
+    let body = &exchange.request_body;
+    if body.bytes > 0 || WITH_LENGTH.contains(&exchange.method.as_str()) {
+        let mut headers = exchange.request_headers.iter();
+        if !headers.any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
+            out.push_str(NO_TYPE);
+        }
+        out = with_body(out, &body.raw());
     }
-    if exchange.request_body.cut {
-        out.push_str(" # the body is cut");
+    if body.cut {
+        out = format!("{}\n{out}", note("only the beginning of the body is here"));
     }
     out
 }
@@ -43,18 +50,106 @@ pub fn unsent(account: &Account, call: &RawCall) -> String {
         "/" => account.base.clone(),
         path => format!("{}{path}", account.base),
     };
-    let mut out = format!("curl -X {} {}", word(&call.method), quote(&url));
+    let mut out = begin(&call.method, &url);
     if account.uses_access_tokens {
         out.push_str(" \\\n  -H \"Authorization: Bearer $TOKEN\"");
     }
     if let Some(body) = &call.body {
         out.push_str(" \\\n  -H 'Content-Type: application/json'");
-        let _ = write!(out, " \\\n  --data-raw {}", quote(body));
+        out = with_body(out, body.as_bytes());
+    } else if WITH_LENGTH.contains(&call.method.as_str()) {
+        out.push_str(NO_TYPE);
+        out = with_body(out, b"");
     }
     if !account.uses_access_tokens {
-        out.push_str(" # without the account's signature, which is made for each call");
+        let missing = note("without the account's signature, which is made for each call");
+        out = format!("{missing}\n{out}");
     }
     out
+}
+
+/// Words that a shell reads and does nothing with. A comment would be run by an interactive zsh.
+#[must_use]
+pub fn note(text: &str) -> String {
+    format!(": {}", quote(&inert::line(text)))
+}
+
+/// Keeps curl from calling a body a form.
+const NO_TYPE: &str = " \\\n  -H 'Content-Type:'";
+
+/// What method and URL come to.
+fn begin(method: &str, url: &str) -> String {
+    let mut out = String::from("curl");
+    // It would make several URLs of one.
+    if url.contains(['[', ']', '{', '}', '\\']) {
+        out.push_str(" -g");
+    }
+    // It would resolve them.
+    if url.contains("/.") {
+        out.push_str(" --path-as-is");
+    }
+    // With `-X HEAD` it would wait for a body. A method is any word that HTTP takes, `GET|sh` too.
+    match method {
+        "HEAD" => out.push_str(" --head"),
+        method => {
+            let _ = write!(out, " -X {}", word(method));
+        }
+    }
+    let mut shown = String::with_capacity(url.len());
+    for c in url.chars() {
+        if inert::is_hostile(c) {
+            for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                let _ = write!(shown, "%{byte:02X}");
+            }
+        } else {
+            shown.push(c);
+        }
+    }
+    let _ = write!(out, " {}", quote(&shown));
+    out
+}
+
+fn with_body(mut command: String, body: &[u8]) -> String {
+    if let Some(text) = as_argument(body) {
+        let _ = write!(command, " \\\n  --data-raw {text}");
+        return command;
+    }
+    format!("{} | {command} \\\n  --data-binary @-", as_input(body))
+}
+
+/// A body as one word, where a command line can carry it and a terminal shows it as it is.
+fn as_argument(body: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    let plain = |c: char| c == '\n' || !inert::is_hostile(c);
+    // On a later line of a word, an interactive bash may take `!` for a command of its history.
+    let is_safe = !(text.contains('\n') && text.contains('!'));
+    (text.len() <= WORD_MAX && is_safe && text.chars().all(plain)).then(|| quote(text))
+}
+
+/// A command that prints exactly these bytes.
+fn as_input(body: &[u8]) -> String {
+    let mut out = String::from("printf '");
+    for chunk in body.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\n' => out.push_str("\\n"),
+                '%' => out.push_str("%%"),
+                // fish reads some backslashes within quotes; a first `-` would begin an option.
+                '\\' | '\'' | '-' | '!' => octal(&mut out, &[c as u8]),
+                c if inert::is_hostile(c) => octal(&mut out, c.encode_utf8(&mut [0; 4]).as_bytes()),
+                c => out.push(c),
+            }
+        }
+        octal(&mut out, chunk.invalid());
+    }
+    out.push('\'');
+    out
+}
+
+fn octal(out: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        let _ = write!(out, "\\{byte:03o}");
+    }
 }
 
 /// A call as a command of this program's own.
@@ -70,12 +165,13 @@ pub fn own_command(profile: &str, account: &Account, call: &RawCall) -> String {
     );
     if let Some(body) = &call.body {
         // `@` and `-` would name a file or standard input.
-        let body = if body.starts_with('@') || body == "-" {
-            format!(" {body}")
-        } else {
-            body.clone()
-        };
-        let _ = write!(out, " --data {}", quote(&body));
+        let is_named = body.starts_with('@') || body == "-";
+        match as_argument(body.as_bytes()).filter(|_| !is_named) {
+            Some(text) => {
+                let _ = write!(out, " --data {text}");
+            }
+            None => out = format!("{} | {out} --data -", as_input(body.as_bytes())),
+        }
     }
     out
 }
@@ -86,13 +182,46 @@ fn word(text: &str) -> String {
     if !text.is_empty() && !text.starts_with('-') && text.chars().all(plain) {
         text.to_owned()
     } else {
+        argument(text)
+    }
+}
+
+/// One word, which a terminal shows as it is.
+fn argument(text: &str) -> String {
+    if text.contains(inert::is_hostile) {
+        format!("\"$({})\"", as_input(text.as_bytes()))
+    } else {
         quote(text)
     }
 }
 
-/// One word for a POSIX shell: single quotes, inside which nothing is special but the quote itself.
+/// One word, which dash, bash, zsh and fish read alike: single quotes, within which only fish reads anything but a
+/// quote. What it reads there, a backslash before a quote or another backslash, stands outside of them.
 fn quote(text: &str) -> String {
-    format!("'{}'", text.replace('\'', r"'\''"))
+    let mut out = String::with_capacity(text.len() + 2);
+    let mut is_inside = false;
+    let mut rest = text.chars().peekable();
+    while let Some(c) = rest.next() {
+        let is_bare = match c {
+            '\'' => true,
+            '\\' => matches!(rest.peek(), None | Some('\'' | '\\')),
+            _ => false,
+        };
+        if is_bare == is_inside {
+            out.push('\'');
+            is_inside = !is_inside;
+        }
+        if is_bare {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    if is_inside {
+        out.push('\'');
+    } else if out.is_empty() {
+        out.push_str("''");
+    }
+    out
 }
 
 #[cfg(test)]
@@ -122,8 +251,8 @@ mod tests {
                 body: None,
             };
             let own = account("https://gateway.example", false);
-            let words = format!("curl -X '{method}' 'https://gateway.example' #");
-            assert!(unsent(&own, &call).starts_with(&words), "{words}");
+            let words = format!("curl -X '{method}' 'https://gateway.example'");
+            assert!(unsent(&own, &call).ends_with(&words), "{words}");
         }
     }
 
@@ -141,7 +270,7 @@ mod tests {
         call.body = Some("{\"name\":\"it's\"}".into());
         assert_eq!(
             unsent(&account("http://127.0.0.1:41207", false), &call),
-            "curl -X GET 'http://127.0.0.1:41207/v1/offers?page=0&size=2' \\\n  -H 'Content-Type: application/json' \\\n  --data-raw '{\"name\":\"it'\\''s\"}' # without the account's signature, which is made for each call"
+            ": 'without the account'\\''s signature, which is made for each call'\ncurl -X GET 'http://127.0.0.1:41207/v1/offers?page=0&size=2' \\\n  -H 'Content-Type: application/json' \\\n  --data-raw '{\"name\":\"it'\\''s\"}'"
         );
     }
 
@@ -161,13 +290,70 @@ mod tests {
         call.path = "/v1/offers?x=$(reboot)".into();
         assert_eq!(
             own_command("my shop", &shop, &call),
-            "tilldeck --profile 'my shop' request shop POST '/v1/offers?x=$(reboot)' --data ' @/etc/passwd'"
+            "printf '@/etc/passwd' | tilldeck --profile 'my shop' request shop POST '/v1/offers?x=$(reboot)' --data -"
         );
     }
 
     #[test]
-    fn a_shell_reads_each_word_as_it_was() {
-        assert_eq!(quote("plain"), "'plain'");
-        assert_eq!(quote("it's $HOME `x`"), r"'it'\''s $HOME `x`'");
+    fn shells_read_each_word_alike() {
+        let cases = [
+            ("plain", "'plain'"),
+            ("", "''"),
+            ("it's $HOME `x`", r"'it'\''s $HOME `x`'"),
+            // fish reads these two within quotes as well.
+            (r"\\", r"\\\\"),
+            (r"\'", r"\\\'"),
+            (r"a\", r"'a'\\"),
+            (r"a\nb", r"'a\nb'"),
+        ];
+        for (text, quoted) in cases {
+            assert_eq!(quote(text), quoted);
+        }
+        assert_eq!(
+            argument("a\u{1b}%'\n-"),
+            r#""$(printf 'a\033%%\047\n\055')""#
+        );
+    }
+
+    #[test]
+    fn what_a_command_line_cannot_carry_is_piped_into_it() {
+        let cases: [(&[u8], &str); 5] = [
+            (b"\x1b[2J", r"printf '\033[2J' | curl"),
+            (b"a\r\n", r"printf 'a\015\n' | curl"),
+            (b"\xff\x00", r"printf '\377\000' | curl"),
+            (b"-e\t", r"printf '\055e\011' | curl"),
+            (b"a\n!", r"printf 'a\n\041' | curl"),
+        ];
+        for (body, begin) in cases {
+            let line = with_body("curl X".into(), body);
+            assert!(line.starts_with(begin), "{line}");
+            assert!(line.ends_with("X \\\n  --data-binary @-"), "{line}");
+        }
+        for body in ["", "plain", "@file", "a\nb", "ł"] {
+            let line = with_body("curl X".into(), body.as_bytes());
+            assert_eq!(line, format!("curl X \\\n  --data-raw '{body}'"));
+        }
+        let large = "x".repeat(WORD_MAX + 1);
+        assert!(with_body("curl X".into(), large.as_bytes()).starts_with("printf 'xxx"));
+    }
+
+    #[test]
+    fn curl_takes_a_url_as_it_is() {
+        let cases = [
+            ("http://h/x", "curl -X GET 'http://h/x'"),
+            (
+                "http://h/x?a[1]={b}",
+                "curl -g -X GET 'http://h/x?a[1]={b}'",
+            ),
+            (
+                "http://h/a/../b",
+                "curl --path-as-is -X GET 'http://h/a/../b'",
+            ),
+            ("http://h/\u{1b}", "curl -X GET 'http://h/%1B'"),
+        ];
+        for (url, line) in cases {
+            assert_eq!(begin("GET", url), line);
+        }
+        assert_eq!(begin("HEAD", "http://h/"), "curl --head 'http://h/'");
     }
 }

@@ -185,8 +185,8 @@ pub enum Standing {
     GivenUp,
 }
 
-/// A delivery's bytes, redacted and fit to be shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A delivery's bytes, redacted. Hostile until made inert.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Received {
     /// Path and query.
     pub target: String,

@@ -53,6 +53,30 @@ fn escape(text: &str, keep: impl Fn(char) -> bool) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
+/// Words in which [`line()`] made something inert, with the characters themselves: for JSON, which has escapes of its own.
+#[must_use]
+pub fn unescaped(words: &str) -> Cow<'_, str> {
+    const BEGIN: &str = "\\u{";
+    if !words.contains(BEGIN) {
+        return Cow::Borrowed(words);
+    }
+    let mut out = String::with_capacity(words.len());
+    let mut rest = words;
+    while let Some((before, after)) = rest.split_once(BEGIN) {
+        out.push_str(before);
+        let escaped = after.split_once('}').and_then(|(code, after)| {
+            let code = u32::from_str_radix(code, 16).ok()?;
+            Some((char::from_u32(code)?, after))
+        });
+        // What is cut, or not of our making, has no character.
+        let (c, after) = escaped.unwrap_or((char::REPLACEMENT_CHARACTER, after));
+        out.push(c);
+        rest = after;
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
 /// JSON, on one line, with every hostile character written as JSON's own escape, so that no reader loses any.
 #[must_use]
 pub fn json(text: &str) -> Cow<'_, str> {
@@ -106,5 +130,12 @@ mod tests {
         assert_eq!(cut("abcdef", 4), "abc…");
         assert_eq!(cut("abcd", 4), "abcd");
         assert_eq!(quoted("a\u{200b}b", 20), "`a\\u{200b}b`");
+        for text in ["plain", "\u{1b}[2J\u{7}\u{202e}x\u{e0001}"] {
+            assert_eq!(unescaped(&line(text)), text);
+        }
+        assert_eq!(
+            unescaped(r"\u{1b \u{zz} \u{"),
+            "\u{fffd}1b \u{fffd}zz} \u{fffd}"
+        );
     }
 }

@@ -1,12 +1,13 @@
 //! The nouns: plain data every layer speaks in. No I/O, no clock, no network.
 //!
 //! Besides `std` and `serde` it leans on small libraries of plain values: `jiff` (instants and how they are printed),
-//! `rust_decimal` and `num-bigint` (exact arithmetic) and `secrecy` (memory wiped on drop).
+//! `rust_decimal` and `num-bigint` (exact arithmetic), `secrecy` (memory wiped on drop), `encoding_rs` and `base64`.
 
 pub mod account;
 pub mod amount;
 pub mod budget;
 pub mod catalogue;
+pub mod charset;
 pub mod curl;
 pub mod delivery;
 pub mod exchange;

@@ -170,6 +170,15 @@ impl Ledger {
             .await
     }
 
+    /// How many there are of what `query` asks for.
+    ///
+    /// # Errors
+    /// If the ledger has stopped or cannot be read.
+    pub async fn count_deliveries(&self, query: DeliveryQuery) -> Result<usize, LedgerError> {
+        self.ask(move |store| store.read(|conn| rows::count(conn, &query)))
+            .await
+    }
+
     /// One delivery, if it is still kept.
     ///
     /// # Errors

@@ -20,7 +20,8 @@ const WORDS_MAX: usize = 8;
 const ROW_BYTES: usize = 200;
 
 const COLUMNS: &str = "id, account, provider, environment, at, method, url, about, attempt, status, failure, to_head, \
-     took, request_bytes, request_cut, response_bytes, response_cut";
+     took, request_bytes, request_cut, request_base64, response_bytes, response_cut, response_base64, http_version, \
+     response_wire";
 const TEXTS: &str = "request_headers, response_headers, request_body, response_body";
 const NO_TEXTS: &str = "'[]', '[]', '', ''";
 
@@ -63,6 +64,23 @@ impl Ledger {
         self.catch_up();
         self.ask(move |store| store.read(|conn| oldest(conn, &query)))
             .await
+    }
+
+    /// How many there are of what `query` asks for.
+    ///
+    /// # Errors
+    /// If the ledger has stopped or cannot be read.
+    pub async fn count_exchanges(&self, query: LogQuery) -> Result<usize, LedgerError> {
+        self.catch_up();
+        self.ask(move |store| {
+            store.read(|conn| {
+                let (selection, values) = selection(&query);
+                conn.prepare_cached(&format!("SELECT count(*) FROM (SELECT id {selection})"))?
+                    .query_row(params_from_iter(values), |row| row.get::<_, i64>(0))
+                    .map(|count| usize::try_from(count).unwrap_or(usize::MAX))
+            })
+        })
+        .await
     }
 
     /// One exchange in full, if it is still kept.
@@ -132,11 +150,11 @@ fn insert(conn: &Connection, id: Option<i64>, exchange: &Exchange) -> rusqlite::
     let size = ROW_BYTES + texts.iter().map(|text| text.len()).sum::<usize>();
     conn.prepare_cached(
         "INSERT INTO exchanges (id, size, account, provider, environment, at, method, url, about, attempt, status,
-             failure, to_head, took, request_bytes, request_cut, response_bytes, response_cut,
-             request_headers, response_headers, request_body, response_body)
+             failure, to_head, took, request_bytes, request_cut, request_base64, response_bytes, response_cut,
+             response_base64, http_version, response_wire, request_headers, response_headers, request_body, response_body)
          VALUES (:id, :size, :account, :provider, :environment, :at, :method, :url, :about, :attempt, :status,
-             :failure, :to_head, :took, :request_bytes, :request_cut, :response_bytes, :response_cut,
-             :request_headers, :response_headers, :request_body, :response_body)",
+             :failure, :to_head, :took, :request_bytes, :request_cut, :request_base64, :response_bytes, :response_cut,
+             :response_base64, :http_version, :response_wire, :request_headers, :response_headers, :request_body, :response_body)",
     )?
     .execute(named_params! {
         ":id": id,
@@ -155,8 +173,12 @@ fn insert(conn: &Connection, id: Option<i64>, exchange: &Exchange) -> rusqlite::
         ":took": nanos(exchange.took),
         ":request_bytes": count(exchange.request_body.bytes),
         ":request_cut": exchange.request_body.cut,
+        ":request_base64": exchange.request_body.base64,
         ":response_bytes": count(exchange.response_body.bytes),
         ":response_cut": exchange.response_body.cut,
+        ":response_base64": exchange.response_body.base64,
+        ":http_version": exchange.http_version,
+        ":response_wire": exchange.response_wire.map(count),
         ":request_headers": request_headers,
         ":response_headers": response_headers,
         ":request_body": exchange.request_body.text,
@@ -232,6 +254,7 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Exchange> {
             text: row.get(text)?,
             bytes: row.get::<_, i64>(bytes)?.unsigned_abs(),
             cut: row.get(bytes + 1)?,
+            base64: row.get(bytes + 2)?,
         })
     };
     let outcome = match row.get(9)? {
@@ -251,10 +274,12 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Exchange> {
         outcome,
         to_head: row.get::<_, Option<i64>>(11)?.map(length),
         took: length(row.get(12)?),
-        request_headers: headers(17)?,
-        request_body: body(13, 19)?,
-        response_headers: headers(18)?,
-        response_body: body(15, 20)?,
+        request_headers: headers(21)?,
+        request_body: body(13, 23)?,
+        response_headers: headers(22)?,
+        response_body: body(16, 24)?,
+        http_version: row.get(19)?,
+        response_wire: row.get::<_, Option<i64>>(20)?.map(i64::unsigned_abs),
     })
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderValue};
+use reqwest::header::{CONTENT_ENCODING, HeaderMap};
 use reqwest::{Client, ClientBuilder, Method, Url, Version};
 
 use super::call::Reply;
@@ -74,7 +74,7 @@ pub struct Outgoing<'a> {
     pub method: &'a str,
     /// Where to.
     pub url: &'a Url,
-    /// All of them but those that HTTP itself needs.
+    /// All of them but `Host`: what is recorded is what is sent.
     pub headers: HeaderMap,
     /// Sent unchanged.
     pub body: Bytes,
@@ -236,7 +236,7 @@ impl Http {
         let Outgoing {
             method,
             url,
-            mut headers,
+            headers,
             body,
             idle,
         } = outgoing;
@@ -245,12 +245,6 @@ impl Http {
         let host = &authority(url);
         let method = Method::from_bytes(method.as_bytes())
             .map_err(|_| NetError::BadPath(foreign_words(method)))?;
-        // RFC 9110, 8.6: some servers refuse such a request with 411 otherwise.
-        if body.is_empty() && matches!(method.as_str(), "POST" | "PUT" | "PATCH") {
-            headers
-                .entry(CONTENT_LENGTH)
-                .or_insert(HeaderValue::from_static("0"));
-        }
         let mut request = client.request(method, url.clone()).headers(headers);
         if !body.is_empty() {
             request = request.body(body);

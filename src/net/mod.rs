@@ -17,7 +17,9 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use reqwest::Url;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+};
 
 pub use budget::Limit;
 pub use call::{Call, Content, HeaderText, Repeat, Reply, Sealed};
@@ -374,7 +376,7 @@ impl Session {
                 Err(error) => return Err(error),
             }
         };
-        let headers = headers(&sealed);
+        let headers = headers(&call.method, &sealed);
         let url = &with_query(url, &sealed);
         let began = gate.clock.now();
         let sent = record::Sent {
@@ -639,14 +641,9 @@ fn with_query(url: &Url, sealed: &Sealed) -> Url {
     url
 }
 
-fn headers(sealed: &Sealed) -> HeaderMap {
+/// All headers that a request goes out with but `Host`, so that what is recorded is what is sent.
+fn headers(method: &str, sealed: &Sealed) -> HeaderMap {
     let mut map = HeaderMap::new();
-    if sealed.handed_on.is_none() {
-        let agent = concat!("tilldeck/", env!("CARGO_PKG_VERSION"));
-        map.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        map.insert(ACCEPT_ENCODING, HeaderValue::from_static(coding::ACCEPTED));
-        map.insert(USER_AGENT, HeaderValue::from_static(agent));
-    }
     for (name, value) in &sealed.headers {
         let (text, secret) = match value {
             HeaderText::Open(text) => (text.as_str(), false),
@@ -664,6 +661,22 @@ fn headers(sealed: &Sealed) -> HeaderMap {
     }
     for (name, value) in sealed.handed_on.iter().flatten() {
         map.append(name, value.clone());
+    }
+    if sealed.handed_on.is_none() {
+        let agent = concat!("tilldeck/", env!("CARGO_PKG_VERSION"));
+        // A call may have its own.
+        for (name, value) in [
+            (ACCEPT, "*/*"),
+            (ACCEPT_ENCODING, coding::ACCEPTED),
+            (USER_AGENT, agent),
+        ] {
+            map.entry(name).or_insert(HeaderValue::from_static(value));
+        }
+    }
+    // RFC 9110, 8.6: where a body is usual, some servers refuse a request that does not say that it has none (411).
+    if !sealed.body.is_empty() || matches!(method, "POST" | "PUT" | "PATCH") {
+        map.entry(CONTENT_LENGTH)
+            .or_insert(sealed.body.len().into());
     }
     map
 }

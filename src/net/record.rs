@@ -1,12 +1,15 @@
 //! One try, as it may be kept and shown: made here, through the redactor, and nowhere else.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use reqwest::header::HeaderMap;
 
 use super::call::Call;
+use super::call::Reply;
 use super::http::Tried;
-use super::redact;
+use super::{http, redact};
 use crate::domain::exchange::BODY_KEPT_MAX;
-use crate::domain::{Account, Body, Exchange, ExchangeId, Outcome, WallTime, inert};
+use crate::domain::{Account, Body, Exchange, ExchangeId, Outcome, WallTime, charset, inert};
 
 /// Headers of a reply beyond this many are not kept.
 const HEADERS_KEPT_MAX: usize = 64;
@@ -44,7 +47,7 @@ const OPEN_HEADERS: [&str; 19] = [
 pub fn foreign_header(name: &str, value: &str) -> String {
     let name = name.to_ascii_lowercase();
     if OPEN_HEADERS.contains(&name.as_str()) {
-        inert::cut(&redact::header(&name, value), HEADER_KEPT_MAX)
+        shortened(redact::header(&name, value))
     } else {
         format!("<{}>", inert::line(&redact::scrub(&name)))
     }
@@ -85,13 +88,15 @@ pub fn exchange(sent: &Sent<'_>, tried: &Tried) -> Exchange {
             if sent.foreign {
                 withheld(&reply.body)
             } else {
-                kept_hiding(&reply.body, sent.hidden)
+                let kind = reply.header("content-type").unwrap_or_default();
+                kept_hiding(&reply.body, kind, sent.hidden)
             },
             Some(reply.to_head),
         ),
         (Err(_), Some((_, headers))) => (headers.clone(), Body::default(), None),
         (Err(_), None) => (Vec::new(), Body::default(), None),
     };
+    let reply = tried.result.as_ref().ok();
     Exchange {
         id: ExchangeId(0),
         account: sent.account.id.clone(),
@@ -115,31 +120,44 @@ pub fn exchange(sent: &Sent<'_>, tried: &Tried) -> Exchange {
                 None => error.in_brief().to_owned(),
             }),
         },
+        http_version: reply.map_or("", |reply| reply.version).to_owned(),
+        response_wire: reply.and_then(|reply| reply.wire),
         to_head,
         took: tried.took,
-        request_headers: sent
-            .headers
-            .iter()
-            .map(|(name, value)| {
-                let value = String::from_utf8_lossy(value.as_bytes());
-                let shown = shown_header(sent, name.as_str(), &value);
-                (redact::scrub(name.as_str()).into_owned(), shown)
-            })
-            .collect(),
+        request_headers: request_headers(sent, reply),
         request_body: request_body(sent),
         response_headers: response_headers
             .iter()
             .take(HEADERS_KEPT_MAX)
             .map(|(name, value)| {
                 let value = shown_header(sent, name, value);
-                (
-                    redact::scrub(name).into_owned(),
-                    inert::cut(&value, HEADER_KEPT_MAX),
-                )
+                (redact::scrub(name).into_owned(), shortened(value))
             })
             .collect(),
         response_body,
     }
+}
+
+/// What was sent, with the header that the protocol itself adds: HTTP/2 has another way to name the host.
+fn request_headers(sent: &Sent<'_>, reply: Option<&Reply>) -> Vec<(String, String)> {
+    let is_newer = reply.is_some_and(|reply| reply.version == "HTTP/2.0");
+    let host = (!is_newer && !sent.headers.contains_key("host"))
+        .then(|| ("host".to_owned(), http::authority(sent.url)));
+    let others = sent.headers.iter().map(|(name, value)| {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        let shown = shown_header(sent, name.as_str(), &value);
+        (redact::scrub(name.as_str()).into_owned(), shown)
+    });
+    others.chain(host).collect()
+}
+
+/// A header's value, cut where it is over-long.
+fn shortened(mut value: String) -> String {
+    if value.chars().count() > HEADER_KEPT_MAX {
+        value = value.chars().take(HEADER_KEPT_MAX - 1).collect();
+        value.push('…');
+    }
+    value
 }
 
 fn shown_header(sent: &Sent<'_>, name: &str, value: &str) -> String {
@@ -155,7 +173,7 @@ fn withheld(bytes: &[u8]) -> Body {
     Body {
         text: if bytes.is_empty() { "" } else { WITHHELD }.to_owned(),
         bytes: bytes.len() as u64,
-        cut: false,
+        ..Body::default()
     }
 }
 
@@ -169,20 +187,24 @@ fn request_body(sent: &Sent<'_>) -> Body {
         None | Some(b'{' | b'[')
     );
     if sent.hidden.is_empty() || is_json {
-        kept_hiding(sent.body, sent.hidden)
+        kept_hiding(sent.body, UNDECODED, sent.hidden)
     } else {
         Body {
             text: "<body>".into(),
             bytes: sent.body.len() as u64,
-            cut: false,
+            ..Body::default()
         }
     }
 }
 
-/// A body as it may be shown and kept, redacted whole and then cut: a secret that straddles the cut must not survive by half.
+/// The type of a body that is to be kept byte for byte: what is not UTF-8 is not decoded.
+const UNDECODED: &str = "text/plain; charset=utf-8";
+
+/// A body that came as it may be shown and kept, redacted whole and then cut: a secret that straddles the cut must not
+/// survive by half.
 #[must_use]
 pub fn kept(bytes: &[u8]) -> Body {
-    kept_hiding(bytes, &[])
+    kept_hiding(bytes, UNDECODED, &[])
 }
 
 /// What lies far behind the cut cannot reach back over it; looking at all of 8 MiB would cost time.
@@ -190,19 +212,43 @@ fn near(bytes: &[u8]) -> &[u8] {
     &bytes[..bytes.len().min(BODY_KEPT_MAX + 64 * 1024)]
 }
 
-/// The same, with the texts of these JSON fields redacted, too.
+/// The same for a body of this `Content-Type`, by whose charset it is decoded, with the texts of these JSON fields
+/// redacted, too. What is no text is kept in base64, unless a secret may be in it.
 #[must_use]
-pub fn kept_hiding(bytes: &[u8], hidden: &[&str]) -> Body {
+pub fn kept_hiding(bytes: &[u8], content_type: &str, hidden: &[&str]) -> Body {
     let near = near(bytes);
-    let mut text = redact::body_hiding(&String::from_utf8_lossy(near), hidden);
-    let cut = bytes.len() > near.len() || text.len() > BODY_KEPT_MAX;
+    let is_whole = near.len() == bytes.len();
+    let mut text = match charset::decode(near, content_type, is_whole) {
+        Some(text) => redact::body_hiding(&text, hidden),
+        None if hidden.is_empty() && holds_no_secret(near) => return binary(bytes),
+        None => redact::body_hiding(&String::from_utf8_lossy(near), hidden),
+    };
+    let cut = !is_whole || text.len() > BODY_KEPT_MAX;
     if text.len() > BODY_KEPT_MAX {
         text.truncate(text.floor_char_boundary(BODY_KEPT_MAX));
     }
     Body {
         text,
+        base64: false,
         bytes: bytes.len() as u64,
         cut,
+    }
+}
+
+/// Whether the redactor finds nothing in what is no text, nor between its zero bytes, as in UTF-16.
+fn holds_no_secret(bytes: &[u8]) -> bool {
+    let lossy = String::from_utf8_lossy(bytes);
+    let narrow = lossy.replace('\0', "");
+    redact::body(&lossy) == lossy && redact::body(&narrow) == narrow
+}
+
+fn binary(bytes: &[u8]) -> Body {
+    let some = &bytes[..bytes.len().min(BODY_KEPT_MAX / 4 * 3)];
+    Body {
+        text: STANDARD.encode(some),
+        base64: true,
+        bytes: bytes.len() as u64,
+        cut: some.len() < bytes.len(),
     }
 }
 
@@ -228,10 +274,10 @@ mod tests {
     fn fields_that_a_call_hides_are_redacted_where_they_are_texts() {
         let page = br#"{"content":[{"id":"7","content":"PLANTED","mimeType":"text/plain"}],"body" : "PLANTED"}"#;
         assert_eq!(
-            kept_hiding(page, &["content", "body"]).text,
+            kept_hiding(page, "", &["content", "body"]).text,
             r#"{"content":[{"id":"7","content":"<content>","mimeType":"text/plain"}],"body" : "<body>"}"#
         );
-        let torn = kept_hiding(br#"{"content":[{"content":"PLAN"#, &["content"]);
+        let torn = kept_hiding(br#"{"content":[{"content":"PLAN"#, "", &["content"]);
         assert!(!torn.text.contains("PLAN"), "{}", torn.text);
         assert!(kept(page).text.contains("PLANTED"));
     }

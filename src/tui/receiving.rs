@@ -12,8 +12,8 @@ use super::store::LISTENER;
 use super::theme::Tone;
 use super::{Effect, Model};
 use crate::domain::{
-    AccountId, Answer, Delivery, Environment, Exchange, ExchangeId, Expectation, Listening, Now,
-    Op, Outcome, Payment, Problem, Received, RequestId, Secret, Standing, Subject, Watch, curl,
+    AccountId, Answer, Delivery, Environment, Exchange, Expectation, Listening, Now, Op, Payment,
+    Problem, Received, RequestId, Secret, Standing, Subject, Watch, curl,
 };
 
 /// Payments on the watch list up to which a callback adds one. Beyond it the list is the operator's alone: whoever can
@@ -433,7 +433,7 @@ impl Model {
         };
         out.push(if action == Action::CopyDeliveryBody {
             Effect::Copy {
-                text: Secret::new(received.body.text.as_str()),
+                text: Secret::new(received.body.readable()),
                 what: "the body",
             }
         } else {
@@ -442,7 +442,11 @@ impl Model {
                 Listening::Off | Listening::Down { .. } => "http://127.0.0.1:8787",
             };
             Effect::Copy {
-                text: Secret::new(curl::command(&as_request(&state.delivery, received, base))),
+                text: Secret::new(curl::command(&Exchange::of_callback(
+                    &state.delivery,
+                    received,
+                    base,
+                ))),
                 what: "the callback as a curl command, secrets replaced",
             }
         });
@@ -484,33 +488,5 @@ impl Model {
             Action::CopyPlayer | Action::ForgetPlayer => ready && self.players.selected().is_some(),
             _ => true,
         }
-    }
-}
-
-/// A callback as a request of ours, for a command that sends the like.
-fn as_request(delivery: &Delivery, received: &Received, base: &str) -> Exchange {
-    let empty = crate::domain::Body {
-        text: String::new(),
-        bytes: 0,
-        cut: false,
-    };
-    Exchange {
-        id: ExchangeId(0),
-        account: AccountId::new(delivery.account.as_str())
-            .unwrap_or_else(|_| AccountId::new("account").expect("letters make a name")),
-        provider: delivery.provider.clone(),
-        environment: String::new(),
-        at: delivery.received_at,
-        method: delivery.method.clone(),
-        url: format!("{base}{}", received.target),
-        about: String::new(),
-        attempt: delivery.attempt,
-        outcome: Outcome::Status(delivery.status),
-        to_head: None,
-        took: std::time::Duration::ZERO,
-        request_headers: received.headers.clone(),
-        request_body: received.body.clone(),
-        response_headers: Vec::new(),
-        response_body: empty,
     }
 }

@@ -42,6 +42,8 @@ pub fn json(body: &str) -> Act {
 pub struct Seen {
     pub head: String,
     pub body: String,
+    /// The body, byte for byte.
+    pub raw: Vec<u8>,
 }
 
 impl Seen {
@@ -154,6 +156,7 @@ pub fn read_request(stream: &mut TcpStream) -> std::io::Result<Seen> {
             let seen = Seen {
                 head,
                 body: String::new(),
+                raw: Vec::new(),
             };
             let length: usize = seen
                 .header("content-length")
@@ -168,6 +171,7 @@ pub fn read_request(stream: &mut TcpStream) -> std::io::Result<Seen> {
             }
             return Ok(Seen {
                 body: String::from_utf8_lossy(&bytes[end + 4..]).into_owned(),
+                raw: bytes[end + 4..].to_vec(),
                 ..seen
             });
         }

@@ -247,7 +247,7 @@ pub struct Replay {
 #[derive(Debug, Args)]
 pub struct Log {
     /// The callbacks that were received instead of the requests that were sent.
-    #[arg(long, conflicts_with = "export")]
+    #[arg(long)]
     pub deliveries: bool,
     /// Go on printing what comes.
     #[arg(long, short)]
@@ -255,10 +255,10 @@ pub struct Log {
     /// Only what is newer than this (30s, 1h).
     #[arg(long, value_parser = duration, value_name = "TIME")]
     pub since: Option<Duration>,
-    /// The newest so many.
-    #[arg(long, default_value_t = 200, value_name = "COUNT")]
-    pub limit: usize,
-    /// Whole exchanges, redacted, in this format.
+    /// The newest so many, else 200; of an export, else all.
+    #[arg(long, value_name = "COUNT")]
+    pub limit: Option<usize>,
+    /// Whole requests with their responses, or whole callbacks, redacted, in this format.
     #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "follow")]
     pub export: Option<Export>,
 }

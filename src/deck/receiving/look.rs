@@ -2,9 +2,7 @@
 
 use super::{Shared, forward, unread};
 use crate::deck::Deck;
-use crate::domain::{
-    AccountId, Body, Delivery, DeliveryId, Duty, Problem, ProblemKind, Received, inert,
-};
+use crate::domain::{AccountId, Delivery, DeliveryId, Duty, Problem, ProblemKind, Received};
 use crate::ledger::{NewErrand, SealedParts};
 use crate::net::{record, redact};
 
@@ -44,17 +42,6 @@ pub(super) fn sealed_by_another(id: DeliveryId) -> Problem {
     )
 }
 
-fn shown(text: &str) -> String {
-    inert::line(&redact::body(text)).into_owned()
-}
-
-/// A body, redacted and inert.
-fn shown_body(bytes: &[u8]) -> Body {
-    let mut body = record::kept(bytes);
-    body.text = inert::block(&body.text).into_owned();
-    body
-}
-
 impl Deck {
     /// The bytes of a callback, redacted.
     ///
@@ -73,21 +60,21 @@ impl Deck {
         }
         let header = |name: &str, value: &[u8]| {
             let value = record::foreign_header(name, &String::from_utf8_lossy(value));
-            (shown(name), value)
+            (redact::body(name), value)
         };
         let replies = parts.replies.iter().filter_map(|(errand, sealed)| {
             let reply = sealer.open_reply(sealed)?;
-            Some((*errand, shown_body(&reply)))
+            Some((*errand, record::kept(&reply)))
         });
         Ok(Received {
-            target: shown(&raw.target),
+            target: redact::body(&raw.target),
             headers: raw
                 .headers
                 .iter()
                 .take(HEADERS_SHOWN_MAX)
                 .map(|(name, value)| header(name, value))
                 .collect(),
-            body: shown_body(&raw.body),
+            body: record::kept(&raw.body),
             replies: replies.collect(),
         })
     }

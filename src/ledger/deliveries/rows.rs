@@ -226,6 +226,27 @@ fn subject_columns(subject: Option<&Subject>) -> (Option<String>, Option<String>
 }
 
 pub(super) fn list(conn: &Connection, query: &DeliveryQuery) -> rusqlite::Result<Vec<Delivery>> {
+    let (selection, values) = selection(query);
+    let mut found: Vec<Delivery> = conn
+        .prepare_cached(&format!("SELECT {COLUMNS} {selection}"))?
+        .query_map(params_from_iter(values), from_row)?
+        .collect::<Result<_, _>>()?;
+    for delivery in &mut found {
+        delivery.errands = errands(conn, delivery.id)?;
+    }
+    found.sort_by_key(|delivery| std::cmp::Reverse(delivery.id));
+    Ok(found)
+}
+
+pub(super) fn count(conn: &Connection, query: &DeliveryQuery) -> rusqlite::Result<usize> {
+    let (selection, values) = selection(query);
+    conn.prepare_cached(&format!("SELECT count(*) FROM (SELECT id {selection})"))?
+        .query_row(params_from_iter(values), |row| row.get::<_, i64>(0))
+        .map(|count| usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+/// From where and which: what stands behind the columns, and its values.
+fn selection(query: &DeliveryQuery) -> (String, Vec<Value>) {
     let mut conditions = String::from("1");
     let mut values: Vec<Value> = Vec::new();
     let mut require = |condition: &str, value: Value| {
@@ -255,17 +276,8 @@ pub(super) fn list(conn: &Connection, query: &DeliveryQuery) -> rusqlite::Result
     }
     let order = if query.after.is_some() { "ASC" } else { "DESC" };
     values.push(i64::try_from(query.limit).unwrap_or(i64::MAX).into());
-    let mut found: Vec<Delivery> = conn
-        .prepare_cached(&format!(
-            "SELECT {COLUMNS} FROM deliveries WHERE {conditions} ORDER BY id {order} LIMIT ?"
-        ))?
-        .query_map(params_from_iter(values), from_row)?
-        .collect::<Result<_, _>>()?;
-    for delivery in &mut found {
-        delivery.errands = errands(conn, delivery.id)?;
-    }
-    found.sort_by_key(|delivery| std::cmp::Reverse(delivery.id));
-    Ok(found)
+    let selection = format!("FROM deliveries WHERE {conditions} ORDER BY id {order} LIMIT ?");
+    (selection, values)
 }
 
 pub(super) fn one(conn: &Connection, id: DeliveryId) -> rusqlite::Result<Option<Delivery>> {

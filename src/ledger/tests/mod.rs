@@ -79,19 +79,22 @@ fn exchange(url: &str) -> Exchange {
         about: "A-17".into(),
         attempt: 1,
         outcome: Outcome::Status(200),
+        http_version: "HTTP/2.0".into(),
+        response_wire: Some(12_345),
         to_head: Some(Duration::from_nanos(1_234_567)),
         took: Duration::from_millis(40),
         request_headers: vec![("accept".into(), "a".into()), ("accept".into(), "b".into())],
         request_body: Body {
             text: "{}".into(),
             bytes: 2,
-            cut: false,
+            ..Body::default()
         },
         response_headers: vec![],
         response_body: Body {
             text: "x".repeat(10),
             bytes: 300_000,
             cut: true,
+            base64: true,
         },
     }
 }

@@ -1,5 +1,6 @@
 //! One request and its reply, to be read. It arrives redacted and inert it is drawn.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
@@ -41,12 +42,10 @@ impl State {
     }
 
     /// The body worth copying.
-    pub fn body(&self) -> &str {
-        let reply = &self.exchange.response_body.text;
-        if reply.is_empty() {
-            &self.exchange.request_body.text
-        } else {
-            reply
+    pub fn body(&self) -> Cow<'_, str> {
+        match self.exchange.response_body.readable() {
+            reply if reply.is_empty() => self.exchange.request_body.readable(),
+            reply => reply,
         }
     }
 

@@ -432,8 +432,8 @@ fn matches(exchange: &Exchange, filter: &str) -> bool {
         exchange.account.as_str(),
         exchange.about.as_str(),
         &status,
-        &exchange.request_body.text,
-        &exchange.response_body.text,
+        &exchange.request_body.readable(),
+        &exchange.response_body.readable(),
     ]
     .iter()
     .any(|text| contains(text, filter))

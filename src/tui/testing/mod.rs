@@ -394,7 +394,7 @@ pub fn exchange(at: i64, path: &str, outcome: Outcome) -> Arc<Exchange> {
     let body = |text: &str| Body {
         text: text.into(),
         bytes: u64::try_from(text.len()).unwrap(),
-        cut: false,
+        ..Body::default()
     };
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     Arc::new(Exchange {
@@ -408,6 +408,8 @@ pub fn exchange(at: i64, path: &str, outcome: Outcome) -> Arc<Exchange> {
         about: "ORDER-1042".into(),
         attempt: 1,
         outcome,
+        http_version: "HTTP/1.1".into(),
+        response_wire: None,
         to_head: Some(Duration::from_millis(11)),
         took: Duration::from_millis(12),
         request_headers: vec![

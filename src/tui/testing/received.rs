@@ -158,7 +158,7 @@ pub fn received() -> Received {
     let body = |text: &str| Body {
         text: text.into(),
         bytes: u64::try_from(text.len()).unwrap(),
-        cut: false,
+        ..Body::default()
     };
     Received {
         target: "/callbacks/kanga?transactionKey=ORDER-1042".into(),

@@ -122,18 +122,19 @@ pub fn add_body(out: &mut Vec<(Kind, String)>, body: &Body) {
         out.push((Kind::Note, "no body".into()));
         return;
     }
-    let pretty = json::indented(&body.text);
+    let readable = body.readable();
+    let pretty = json::indented(&readable);
     let form = match (&pretty, body.cut) {
         (_, true) => format!(
             "body, {}; only the first {} are kept",
             size(body.bytes),
-            size(u64::try_from(body.text.len()).unwrap_or(u64::MAX))
+            size(u64::try_from(body.raw().len()).unwrap_or(u64::MAX))
         ),
         (Some(_), false) => format!("body, {}, JSON indented", size(body.bytes)),
         (None, false) => format!("body, {}", size(body.bytes)),
     };
     out.push((Kind::Note, form));
-    let text = pretty.as_deref().unwrap_or(&body.text);
+    let text = pretty.as_deref().unwrap_or(&readable);
     let text = inert::block(text);
     let mut all = text.lines();
     for line in all.by_ref().take(LINES_MAX) {

@@ -1,0 +1,321 @@
+//! What the log exports, against what went over the wire.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tilldeck::clock::Clock;
+use tilldeck::domain::{AccountId, Body, Exchange, ExchangeId, Outcome};
+use tilldeck::ledger::{Ledger, Retention};
+
+use crate::peer::{Act, Peer, json as answer};
+use crate::program::{Listener, Place};
+
+/// An account at Kinguin, whose tokens and calls come to `url`.
+fn with_keys(url: &str) -> Place {
+    let place = Place::with_config(&format!(
+        "default_profile = \"live\"\n[profiles.live.accounts.keys]\nprovider = \"kinguin\"\nclient_id = \"c\"\n\
+         client_secret = {{ env = \"TEST_API_SECRET\" }}\n\
+         endpoints = {{ token = \"{url}/auth/token\", gateway = \"{url}\" }}\n"
+    ));
+    assert_eq!(place.run(&["config", "check"]).code, 0);
+    place
+}
+
+fn token() -> Act {
+    answer(r#"{"access_token":"planted-token-0123456789","expires_in":600,"token_type":"bearer"}"#)
+}
+
+fn archive(place: &Place, more: &[&str]) -> Value {
+    let ran = place.run(&[&["log", "--export", "har"], more].concat());
+    assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+    serde_json::from_str(&ran.out).unwrap()
+}
+
+#[test]
+fn the_headers_of_an_export_are_those_that_went_out() {
+    let peer = Peer::routed(vec![("/auth/token", token()), ("/", answer("{}"))]);
+    let place = with_keys(&peer.url);
+    for [method, body] in [
+        ["GET", ""],
+        ["POST", ""],
+        ["PUT", "{\"a\":1}"],
+        ["DELETE", ""],
+    ] {
+        let mut arguments = vec!["request", "keys", method, "/x?f[a]=1", "--yes"];
+        if !body.is_empty() {
+            arguments.extend(["--data", body]);
+        }
+        assert_eq!(place.run(&arguments).code, 0);
+    }
+    let archive = archive(&place, &[]);
+    let entries = archive["log"]["entries"].as_array().unwrap();
+    let seen = peer.requests();
+    // The token is fetched by the first run, and kept for the others or fetched anew.
+    assert_eq!(entries.len(), seen.len());
+    for (entry, seen) in entries.iter().zip(seen) {
+        let request = &entry["request"];
+        let written = request["headers"].as_array().unwrap().iter();
+        let mut written: Vec<_> = written
+            .map(|header| {
+                let name = header["name"].as_str().unwrap();
+                let value = header["value"].as_str().unwrap();
+                match name {
+                    "authorization" => format!("{name}: …"),
+                    _ => format!("{name}: {value}"),
+                }
+            })
+            .collect();
+        let mut sent: Vec<_> = seen
+            .head
+            .lines()
+            .skip(1)
+            .map(|line| match line.split_once(": ") {
+                Some(("authorization", _)) => "authorization: …".to_owned(),
+                _ => line.to_owned(),
+            })
+            .collect();
+        written.sort();
+        sent.sort();
+        assert_eq!(written, sent);
+        let url = request["url"].as_str().unwrap();
+        let target = url.strip_prefix(&peer.url).unwrap();
+        let target = target.replace("%5B", "[").replace("%5D", "]");
+        let method = request["method"].as_str().unwrap();
+        assert!(
+            seen.head
+                .starts_with(&format!("{method} {target} HTTP/1.1\r\n"))
+        );
+        assert_eq!(request["httpVersion"], "HTTP/1.1");
+        let timings = ["send", "wait", "receive"].map(|part| entry["timings"][part].as_u64());
+        let sum: Option<u64> = timings.into_iter().sum();
+        assert_eq!(entry["time"].as_u64(), sum);
+        assert_eq!(entry["pageref"], archive["log"]["pages"][0]["id"]);
+        let response = &entry["response"];
+        assert_eq!(response["bodySize"], response["content"]["size"]);
+    }
+}
+
+#[test]
+fn an_answer_is_exported_by_its_charset_or_byte_for_byte() {
+    let bytes = |kind: &str, body: &[u8]| {
+        let length = body.len();
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n"
+        );
+        Act::Bytes([head.as_bytes(), body].concat())
+    };
+    let peer = Peer::routed(vec![
+        ("/auth/token", token()),
+        (
+            "/page",
+            bytes("text/html; charset=iso-8859-2", b"B\xb3\xb1d"),
+        ),
+        ("/file", bytes("application/zip", b"PK\x03\x04\xff\0")),
+        ("/torn", bytes("text/plain; charset=utf-8", b"B\xb3")),
+        // A secret in what is no text is not kept in another form.
+        (
+            "/leak",
+            bytes("image/png", b"\xffpassword=planted-0123\xff"),
+        ),
+    ]);
+    let place = with_keys(&peer.url);
+    let cases = [
+        ("/page", "Błąd", Value::Null),
+        ("/file", "UEsDBP8A", json!("base64")),
+        ("/torn", "QrM=", json!("base64")),
+    ];
+    for (path, body, encoding) in cases {
+        let got = place
+            .run(&["request", "keys", "GET", path, "--json"])
+            .object();
+        assert_eq!((&got["body"], &got["encoding"]), (&json!(body), &encoding));
+        let archive = archive(&place, &["--limit", "1000"]);
+        let last = archive["log"]["entries"]
+            .as_array()
+            .unwrap()
+            .last()
+            .unwrap();
+        let content = &last["response"]["content"];
+        assert_eq!(
+            (&content["text"], &content["encoding"]),
+            (&json!(body), &encoding),
+            "{path}"
+        );
+    }
+    assert_eq!(place.run(&["request", "keys", "GET", "/leak"]).code, 0);
+    let archive = archive(&place, &[]);
+    let last = archive["log"]["entries"]
+        .as_array()
+        .unwrap()
+        .last()
+        .unwrap();
+    let text = last["response"]["content"]["text"].as_str().unwrap();
+    assert!(
+        text.contains("<password>") && !text.contains("planted"),
+        "{text}"
+    );
+}
+
+/// A place whose log has so many requests.
+async fn logged(count: u64) -> Place {
+    let place = Place::with_shop("http://127.0.0.1:9");
+    let ledger = Ledger::start(place.state(), Clock::system(), Retention::default());
+    for number in 0..count {
+        let exchange = Exchange {
+            id: ExchangeId(0),
+            account: AccountId::new("shop").unwrap(),
+            provider: "kanga".into(),
+            environment: "production".into(),
+            at: Clock::system().now().wall,
+            method: "GET".into(),
+            url: format!("http://127.0.0.1:9/{number}"),
+            about: String::new(),
+            attempt: 1,
+            outcome: Outcome::Failed("timed out".into()),
+            http_version: String::new(),
+            to_head: None,
+            took: Duration::from_millis(3),
+            request_headers: Vec::new(),
+            request_body: Body::default(),
+            response_headers: Vec::new(),
+            response_body: Body::default(),
+            response_wire: None,
+        };
+        ledger.record_later(exchange, |_| ());
+    }
+    ledger.flush().await;
+    place
+}
+
+#[tokio::test]
+async fn an_export_is_whole_and_a_limit_says_what_it_leaves_out() {
+    let place = logged(210).await;
+    let log = |more: &[&str]| {
+        let ran = place.run(&[&["log"], more].concat());
+        assert_eq!(ran.code, 0, "{}", ran.err);
+        (ran.out.lines().count(), ran.err)
+    };
+    let note =
+        |count: u64| format!("note: {count} older requests left out; --limit 210 shows all\n");
+    assert_eq!(log(&["--export", "ndjson"]), (210, String::new()));
+    assert_eq!(log(&["--export", "har"]).1, "");
+    assert_eq!(log(&["--export", "ndjson", "--limit", "3"]), (3, note(207)));
+    assert_eq!(log(&["--json"]), (200, note(10)));
+    assert_eq!(log(&["--limit", "210"]), (210, String::new()));
+    assert_eq!(log(&["--since", "1h", "--limit", "9"]), (9, note(201)));
+    let none = place.run(&["log", "--export", "har", "--account", "other"]);
+    let none: Value = serde_json::from_str(&none.out).unwrap();
+    assert_eq!(none["log"]["entries"], json!([]));
+}
+
+#[test]
+fn callbacks_are_exported_with_path_headers_and_body() {
+    let peer = Peer::start(vec![answer("{}")]);
+    let place = Place::with_shop(&peer.url);
+    let listener = Listener::start(&place, &[]);
+    let host = listener.url.strip_prefix("http://").unwrap().to_owned();
+    let body = "transactionKey=A-17&note=%1B\u{1b}[2J";
+    listener.post("/callbacks/shop?x=1", "X-Shop-Key: planted-key\r\n", body);
+    listener.signal("TERM");
+    listener.end();
+    let log = |format: &str| {
+        let ran = place.run(&["log", "--deliveries", "--export", format]);
+        assert_eq!((ran.code, ran.err.as_str()), (0, ""));
+        assert!(
+            !ran.out.contains(['\u{1b}']) && !ran.out.contains("planted"),
+            "{}",
+            ran.out
+        );
+        ran.out
+    };
+    let archive: Value = serde_json::from_str(&log("har")).unwrap();
+    let entry = &archive["log"]["entries"][0];
+    let request = &entry["request"];
+    assert_eq!(request["url"], format!("http://{host}/callbacks/shop?x=1"));
+    assert_eq!(request["postData"]["text"], body);
+    assert_eq!(request["bodySize"], body.len());
+    let headers = request["headers"].as_array().unwrap();
+    let key = json!({ "name": "x-shop-key", "value": "<x-shop-key>" });
+    assert!(headers.contains(&key), "{headers:?}");
+    let line: Value = serde_json::from_str(&log("ndjson")).unwrap();
+    assert_eq!(line["status"], entry["response"]["status"]);
+    assert_eq!(line["request"]["target"], "/callbacks/shop?x=1");
+    assert_eq!(line["request"]["body"], body);
+    let command = log("curl");
+    assert!(
+        command.contains(r"&note=%%1B\033[2J' | curl -X POST"),
+        "{command}"
+    );
+}
+
+#[test]
+fn json_has_no_escapes_but_its_own() {
+    let place = Place::with_shop("http://127.0.0.1:9");
+    let path = "/\u{1b}[31m\u{202e}x";
+    let ran = place.run(&["request", "shop", "GET", path, "--json"]);
+    assert_eq!(ran.code, 2);
+    assert!(ran.out.contains("\\u001b[31m\\u202ex"), "{}", ran.out);
+    assert!(!ran.out.contains("u{"), "{}", ran.out);
+    let message = ran.object()["error"]["message"].to_string();
+    assert!(message.contains("\\u001b[31m"), "{message}");
+    let words = place.run(&["request", "shop", "GET", path]);
+    assert!(words.err.contains("\\u{1b}[31m\\u{202e}x"), "{}", words.err);
+}
+
+#[cfg(unix)]
+#[test]
+fn what_is_left_around_a_secret_is_neither_sent_nor_passed_over() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let peer = Peer::routed(vec![("/auth/token", token()), ("/", answer("{}"))]);
+    let place = with_keys(&peer.url);
+    let config = std::fs::read_to_string(place.config_path()).unwrap();
+    let set = |source: &str| {
+        let config = config.replace("{ env = \"TEST_API_SECRET\" }", source);
+        std::fs::write(place.config_path(), config).unwrap();
+    };
+    let file = place.path().join("secret");
+    std::fs::write(&file, "\u{feff} planted-0123\u{a0}\n").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+    set("{ file = \"secret\" }");
+    let checked = place.run(&["config", "check"]);
+    assert_eq!(checked.code, 0);
+    let what =
+        "file secret has a byte order mark and a space and a no-break space around the secret";
+    assert!(checked.err.contains(what), "{}", checked.err);
+    assert_eq!(place.run(&["token", "refresh", "keys"]).code, 0);
+    set("{ command = [\"printf\", \"planted-0123\\nlogin: x\\n\"] }");
+    let checked = place.run(&["config", "check"]);
+    assert!(
+        checked.code == 0 && !checked.err.contains("warning"),
+        "{}",
+        checked.err
+    );
+    assert_eq!(place.run(&["token", "refresh", "keys"]).code, 0);
+    let seen = peer.requests();
+    assert_eq!(seen.len(), 2);
+    for seen in seen {
+        assert!(
+            seen.body.ends_with("client_secret=planted-0123"),
+            "{}",
+            seen.body
+        );
+    }
+}
+
+#[test]
+fn a_lock_file_that_cannot_be_used_is_named_and_nothing_is_sent() {
+    let paid = r#"{"result":"ok","currency":"EMT","amount":"25.00","state":"FINALIZED"}"#;
+    let peer = Peer::start(vec![answer(paid)]);
+    let place = Place::with_shop(&peer.url);
+    assert_eq!(place.run(&["check", "A"]).code, 0);
+    let lanes = std::fs::read_dir(place.state().join("lanes")).unwrap();
+    let file = lanes.map(|entry| entry.unwrap().path()).next().unwrap();
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    let ran = place.run(&["check", "A"]);
+    assert_eq!(ran.code, 2);
+    let words = format!("the lock file {} cannot be used", file.display());
+    assert!(ran.err.contains(&words), "{}", ran.err);
+    assert!(ran.err.contains("chown"), "{}", ran.err);
+    assert_eq!(peer.requests().len(), 1);
+}
