@@ -34,7 +34,7 @@ pub fn run(data: &[u8]) {
     }
     let inbound = Inbound {
         request,
-        from: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        from: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
         at: NOW,
     };
     let read = |secret: Option<&String>| {

@@ -1,5 +1,7 @@
 //! Inbound callbacks: limits, verdict, durable row, answer. Knows no provider: an [`Addressee`] judges what comes.
 
+mod address;
+mod content;
 mod pulse;
 mod rate;
 mod receiver;
@@ -17,6 +19,7 @@ use crate::domain::{Delivery, Problem, Secret, Subject, WallTime};
 use crate::http_server::{Request, Response};
 use crate::net::BoxFuture;
 
+pub use address::Address;
 pub use pulse::reachable;
 pub use rate::Rate;
 pub use receiver::{Limits, Receiver, Setup};
@@ -26,8 +29,8 @@ pub use receiver::{Limits, Receiver, Setup};
 pub struct Inbound {
     /// As it came: method, path and query, headers, body.
     pub request: Request,
-    /// Who sent it.
-    pub from: IpAddr,
+    /// Who sent it; `None` where a proxy names no address.
+    pub from: Option<IpAddr>,
     /// When its last byte was received.
     pub at: WallTime,
 }

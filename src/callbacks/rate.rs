@@ -2,7 +2,7 @@
 //! time.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use axum::http::{Extensions, HeaderMap};
@@ -24,8 +24,8 @@ pub struct Rate {
 /// What each address has left.
 pub(super) struct Rates {
     rate: Rate,
-    /// In nanoseconds of waiting: one request costs as many as it takes to earn it.
-    left: HashMap<IpAddr, Left>,
+    /// In nanoseconds of waiting: one request costs as many as it takes to earn it. All whose address is unknown share one.
+    left: HashMap<Option<IpAddr>, Left>,
 }
 
 #[derive(Clone, Copy)]
@@ -57,8 +57,8 @@ impl Rates {
     }
 
     /// Lets a request of `from` pass, or says how long it has to wait.
-    pub(super) fn take(&mut self, from: IpAddr, now: Duration) -> Result<(), Duration> {
-        let (who, cost) = (network(from), self.cost());
+    pub(super) fn take(&mut self, from: Option<IpAddr>, now: Duration) -> Result<(), Duration> {
+        let (who, cost) = (from.map(network), self.cost());
         let has = if let Some(left) = self.left.get(&who) {
             self.left(*left, now)
         } else {
@@ -79,7 +79,7 @@ impl Rates {
         if self.left.len() < ADDRESSES {
             return;
         }
-        let mut by_left: Vec<(u64, IpAddr)> = self
+        let mut by_left: Vec<(u64, Option<IpAddr>)> = self
             .left
             .iter()
             .map(|(who, left)| (self.left(*left, now), *who))
@@ -102,31 +102,72 @@ fn network(from: IpAddr) -> IpAddr {
     }
 }
 
-/// Who sent a request, and whether that one is limited. A proxy on this machine says who called it in the last entry of
-/// `X-Forwarded-For`; what comes before is whatever its caller wrote. A program on this machine that writes one itself
-/// limits itself.
-pub(super) fn sender(headers: &HeaderMap, extensions: &Extensions) -> (IpAddr, bool) {
+/// Who sent a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sender {
+    /// A program on this machine, directly; not limited.
+    Local(IpAddr),
+    /// Another machine, or whoever a proxy on this machine says.
+    Remote(IpAddr),
+    /// A proxy on this machine does not say whose request it is, in words that are an address.
+    Unknown,
+}
+
+impl Sender {
+    /// Its address, where that is known.
+    pub(super) fn address(self) -> Option<IpAddr> {
+        match self {
+            Self::Local(ip) | Self::Remote(ip) => Some(ip),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// Who sent a request. A proxy on this machine says who called it in the last entry of `X-Forwarded-For`, or of
+/// `Forwarded` where only that is there; what comes before is whatever its caller wrote. A program on this machine that
+/// writes one itself limits itself.
+pub(super) fn sender(headers: &HeaderMap, extensions: &Extensions) -> Sender {
     let peer = extensions.get::<Peer>();
     let peer = peer.map_or(Ipv4Addr::LOCALHOST.into(), |peer| {
         peer.0.ip().to_canonical()
     });
     if !peer.is_loopback() {
-        return (peer, true);
+        return Sender::Remote(peer);
     }
-    match forwarded_for(headers) {
-        Some(from) => (from, true),
-        None => (peer, false),
-    }
+    let last = |name: &str| {
+        let line = headers.get_all(name).iter().next_back()?;
+        Some(line.to_str().unwrap_or_default().rsplit(',').next())
+    };
+    let named = match (last("x-forwarded-for"), last("forwarded")) {
+        (None, None) => return Sender::Local(peer),
+        (Some(entry), _) => entry.and_then(address),
+        (None, Some(element)) => element.and_then(forwarded_for).and_then(address),
+    };
+    named.map_or(Sender::Unknown, Sender::Remote)
 }
 
-fn forwarded_for(headers: &HeaderMap) -> Option<IpAddr> {
-    let last = headers.get_all("x-forwarded-for").iter().next_back()?;
-    let entry = last.to_str().ok()?.rsplit(',').next()?.trim();
-    // Some write the port, too.
-    let ip = entry
-        .parse::<IpAddr>()
-        .or_else(|_| entry.parse::<SocketAddr>().map(|address| address.ip()));
-    ip.ok().map(|ip| ip.to_canonical())
+/// Whom one element of `Forwarded` names (RFC 7239, 4): `for="[2001:db8::1]:4711";proto=https`.
+fn forwarded_for(element: &str) -> Option<&str> {
+    element.split(';').find_map(|pair| {
+        let (name, value) = pair.split_once('=')?;
+        let value = value.trim().trim_matches('"');
+        name.trim().eq_ignore_ascii_case("for").then_some(value)
+    })
+}
+
+/// An address as proxies write it: bare, in brackets, with a port, with the zone it is valid in.
+fn address(entry: &str) -> Option<IpAddr> {
+    let entry = entry.trim();
+    let host = match entry.strip_prefix('[') {
+        Some(inner) => inner.split_once(']')?.0,
+        // Of IPv6, which has colons of its own, no port is split off.
+        None => match entry.split_once(':') {
+            Some((host, port)) if !port.contains(':') => host,
+            _ => entry,
+        },
+    };
+    let ip = host.split_once('%').map_or(host, |(ip, _zone)| ip);
+    Some(ip.parse::<IpAddr>().ok()?.to_canonical())
 }
 
 #[cfg(test)]
@@ -146,24 +187,28 @@ mod tests {
         let one = ip("203.0.113.7");
         let at = Duration::from_millis;
         for _ in 0..3 {
-            assert_eq!(rates.take(one, at(0)), Ok(()));
+            assert_eq!(rates.take(Some(one), at(0)), Ok(()));
         }
-        assert_eq!(rates.take(one, at(40)), Err(at(60)));
-        assert_eq!(rates.take(ip("203.0.113.8"), at(40)), Ok(()));
-        let mapped = rates.take(ip("::ffff:203.0.113.7"), at(40));
+        assert_eq!(rates.take(Some(one), at(40)), Err(at(60)));
+        assert_eq!(rates.take(Some(ip("203.0.113.8")), at(40)), Ok(()));
+        let mapped = rates.take(Some(ip("::ffff:203.0.113.7")), at(40));
         assert_eq!(mapped, Err(at(60)), "the same one");
-        assert_eq!(rates.take(one, at(100)), Ok(()));
-        assert!(rates.take(one, at(100)).is_err());
+        assert_eq!(rates.take(Some(one), at(100)), Ok(()));
+        assert!(rates.take(Some(one), at(100)).is_err());
         for _ in 0..3 {
-            assert_eq!(rates.take(one, at(60_000)), Ok(()), "no more is saved up");
+            assert_eq!(
+                rates.take(Some(one), at(60_000)),
+                Ok(()),
+                "no more is saved up"
+            );
         }
-        assert!(rates.take(one, at(60_000)).is_err());
+        assert!(rates.take(Some(one), at(60_000)).is_err());
         for last in 1..4 {
             let neighbour = ip(&format!("2001:db8::{last}"));
-            assert_eq!(rates.take(neighbour, at(0)), Ok(()));
+            assert_eq!(rates.take(Some(neighbour), at(0)), Ok(()));
         }
-        assert!(rates.take(ip("2001:db8::77"), at(0)).is_err());
-        assert_eq!(rates.take(ip("2001:db8:0:1::1"), at(0)), Ok(()));
+        assert!(rates.take(Some(ip("2001:db8::77")), at(0)).is_err());
+        assert_eq!(rates.take(Some(ip("2001:db8:0:1::1")), at(0)), Ok(()));
     }
 
     #[test]
@@ -174,12 +219,81 @@ mod tests {
         };
         let mut rates = Rates::new(rate);
         let flood = ip("203.0.113.7");
-        while rates.take(flood, Duration::ZERO).is_ok() {}
+        while rates.take(Some(flood), Duration::ZERO).is_ok() {}
         for number in 0..20_000_u32 {
             let other = IpAddr::from(number.to_be_bytes());
-            assert_eq!(rates.take(other, Duration::ZERO), Ok(()));
+            assert_eq!(rates.take(Some(other), Duration::ZERO), Ok(()));
             assert!(rates.left.len() <= ADDRESSES);
         }
-        assert!(rates.take(flood, Duration::ZERO).is_err());
+        assert!(rates.take(Some(flood), Duration::ZERO).is_err());
+    }
+
+    fn sent_with(lines: &[(&str, &str)]) -> Sender {
+        let mut headers = HeaderMap::new();
+        for (name, value) in lines {
+            let name: axum::http::HeaderName = name.parse().unwrap();
+            let value = axum::http::HeaderValue::from_bytes(value.as_bytes()).unwrap();
+            headers.append(name, value);
+        }
+        sender(&headers, &Extensions::new())
+    }
+
+    #[test]
+    fn who_a_proxy_names_is_read_in_every_spelling_and_who_cannot_be_read_is_limited_as_unknown() {
+        for (entry, read) in [
+            ("203.0.113.7", Some("203.0.113.7")),
+            (" 203.0.113.7:4711 ", Some("203.0.113.7")),
+            ("192.0.2.1, 203.0.113.7", Some("203.0.113.7")),
+            ("2001:db8::1", Some("2001:db8::1")),
+            ("[2001:db8::1]", Some("2001:db8::1")),
+            ("[2001:db8::1]:443", Some("2001:db8::1")),
+            ("::ffff:203.0.113.7", Some("203.0.113.7")),
+            ("fe80::1%eth0", Some("fe80::1")),
+            ("[fe80::1%25eth0]:443", Some("fe80::1")),
+            ("127.0.0.1", Some("127.0.0.1")),
+            ("unknown", None),
+            ("_hidden", None),
+            ("", None),
+            ("192.0.2.1,", None),
+            ("unix:", None),
+            ("203.0.113.7 evil", None),
+            ("[2001:db8::1", None),
+            ("shop.example", None),
+            ("203.0.113.\u{e9}", None),
+        ] {
+            let read = read.map_or(Sender::Unknown, |read| Sender::Remote(ip(read)));
+            assert_eq!(sent_with(&[("x-forwarded-for", entry)]), read, "{entry}");
+            let element = format!("for=192.0.2.1, proto=https; For=\"{entry}\";by=_x");
+            if !entry.contains(',') {
+                assert_eq!(sent_with(&[("forwarded", &element)]), read, "{element}");
+            }
+        }
+        let local = Sender::Local(ip("127.0.0.1"));
+        assert_eq!(sent_with(&[]), local);
+        let both = [
+            ("forwarded", "for=192.0.2.1"),
+            ("x-forwarded-for", "203.0.113.7"),
+        ];
+        assert_eq!(sent_with(&both), Sender::Remote(ip("203.0.113.7")));
+        assert_eq!(sent_with(&[("forwarded", "proto=https")]), Sender::Unknown);
+        let twice = [
+            ("x-forwarded-for", "192.0.2.1"),
+            ("x-forwarded-for", "unknown"),
+        ];
+        assert_eq!(sent_with(&twice), Sender::Unknown, "the last one counts");
+    }
+
+    #[test]
+    fn all_whose_address_is_unknown_share_one_limit() {
+        let mut rates = Rates::new(Rate {
+            per_second: 1,
+            burst: 2,
+        });
+        for _ in 0..2 {
+            assert_eq!(rates.take(None, Duration::ZERO), Ok(()));
+        }
+        assert!(rates.take(None, Duration::ZERO).is_err());
+        let known = rates.take(Some(ip("203.0.113.7")), Duration::ZERO);
+        assert_eq!(known, Ok(()));
     }
 }

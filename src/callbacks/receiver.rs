@@ -2,6 +2,7 @@
 
 mod relay;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -9,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
@@ -17,18 +18,19 @@ use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::pulse::{HEARTBEAT, Heart};
-use super::rate::{Rate, Rates, sender};
+use super::rate::{Rate, Rates, Sender, sender};
 use super::seal::Sealer;
-use super::{Addressee, Addressees, Answer, Inbound, RELAY_HOLD, Raw, Refusal, Same, Told};
+use super::{
+    Address, Addressee, Addressees, Answer, Inbound, RELAY_HOLD, Raw, Refusal, Same, Told, content,
+};
 use crate::clock::Clock;
 use crate::domain::{Delivery, Duty, Listening, Problem, ProblemKind, Verdict, inert};
 use crate::http_server::{
-    self, Admission, Hosts, Outcome, Request, Response, Server, respond, text,
+    self, Admission, Hosts, Outcome, Request, Response, Server, Unread, respond, text,
 };
 use crate::ledger::{Identity, Ledger, NewDelivery, NewErrand};
 use crate::net::redact;
 
-const CALLBACKS: &str = "/callbacks/";
 /// Longer than a reverse proxy's patience is of no use.
 const JUDGING: Duration = Duration::from_secs(10);
 /// What is being judged and kept goes on when its sender hangs up, so what it takes is bounded by itself, in KiB.
@@ -38,8 +40,9 @@ const TELL_AGAIN: Duration = Duration::from_secs(30);
 /// What a provider is told where its callback cannot be kept or judged now.
 const AGAIN: Duration = Duration::from_secs(30);
 
+const NOT_UNDERSTOOD: &str = "This callback cannot be understood.\n";
 const NAME_MAX: usize = 64;
-const WHY_MAX: usize = 200;
+const WHY_MAX: usize = 500;
 const KIND_MAX: usize = 80;
 const METHOD_MAX: usize = 16;
 
@@ -184,18 +187,19 @@ impl Receiver {
 impl Shared {
     /// Only for an account that there is, a body is read, and of that no more than its provider's are.
     fn admit(&self, head: &Parts) -> Admission {
-        let (from, limited) = sender(&head.headers, &head.extensions);
-        if limited {
+        let sender = sender(&head.headers, &head.extensions);
+        if !matches!(sender, Sender::Local(_)) {
             let now = self.setup.clock.now().mono;
             let mut rates = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Err(wait) = rates.take(from, now) {
+            if let Err(wait) = rates.take(sender.address(), now) {
                 let words = "Too many callbacks from this address.\n";
                 return Admission::Refuse(later(StatusCode::TOO_MANY_REQUESTS, words, wait));
             }
         }
-        let addressee = account(head.uri.path()).and_then(|name| self.setup.addressees.find(name));
+        let address = Address::of(head.uri.path());
+        let addressee = address.and_then(|to| self.setup.addressees.find(&to.account));
         addressee.map_or(Admission::Discard, |addressee| {
-            Admission::Read(addressee.body_max())
+            Admission::Judge(addressee.body_max())
         })
     }
 
@@ -204,13 +208,23 @@ impl Shared {
         if path == HEARTBEAT {
             return self.heart.feel(&request);
         }
-        let Some(name) = account(path) else {
+        // It has no room now: it is to come again, and is saved then.
+        if request.extensions().get() == Some(&Unread(StatusCode::SERVICE_UNAVAILABLE)) {
+            return unable();
+        }
+        let Some(address) = Address::of(path) else {
             return text(StatusCode::NOT_FOUND, "There is nothing here.\n");
         };
-        let (from, _) = sender(request.headers(), request.extensions());
-        let name = name.to_owned();
+        let name = address.account.into_owned();
+        let from = sender(request.headers(), request.extensions()).address();
         let addressee = self.setup.addressees.find(&name);
-        let kib = u32::try_from((size(&request) / 1024 + 1).min(IN_HAND_KIB)).unwrap_or(u32::MAX);
+        let mut bytes = size(&request);
+        if let Some(addressee) = &addressee
+            && request.headers().contains_key(header::CONTENT_ENCODING)
+        {
+            bytes += addressee.body_max();
+        }
+        let kib = u32::try_from((bytes / 1024 + 1).min(IN_HAND_KIB)).unwrap_or(u32::MAX);
         let room = self.room.clone().acquire_many_owned(kib);
         let Ok(room) = tokio::time::timeout(JUDGING, room).await else {
             return unable();
@@ -224,7 +238,10 @@ impl Shared {
         let shared = self.clone();
         self.tasks.spawn(async move {
             let _room = room;
-            let (answer, kept) = shared.receive(&name, addressee, inbound).await;
+            let (answer, kept) = match addressee {
+                Some(addressee) => shared.receive(&name, &*addressee, inbound).await,
+                None => shared.miss(&name, &inbound).await,
+            };
             // Whoever sent it may have hung up.
             let _ = tell.send(answer);
             if let Some(delivery) = kept {
@@ -235,22 +252,36 @@ impl Shared {
         told.await.unwrap_or_else(|_| unable())
     }
 
+    /// Saves what is for no account.
+    async fn miss(&self, name: &str, inbound: &Inbound) -> (Response, Option<Delivery>) {
+        let unknown = if name.is_empty() {
+            Judged::unlike(
+                404,
+                "the path ends before the account's name: /callbacks/NAME",
+                "This path names no account: /callbacks/NAME.\n",
+            )
+        } else {
+            let words = "No account here has this name.\n";
+            Judged::unlike(404, "no account has this name", words)
+        };
+        self.put_away(name, "", inbound, unknown).await
+    }
+
     /// Judges a callback, keeps it, and says what it is answered with.
     async fn receive(
         &self,
         name: &str,
-        addressee: Option<Arc<dyn Addressee>>,
+        addressee: &dyn Addressee,
         inbound: Inbound,
     ) -> (Response, Option<Delivery>) {
-        let Some(addressee) = addressee else {
-            let unknown = Judged::unlike(Verdict::UnknownAccount, "no account has this name", 404);
-            let words = "No account here has this name.\n";
-            return self.put_away(name, "", &inbound, unknown, words).await;
-        };
         let provider = addressee.provider();
-        let judged = tokio::time::timeout(JUDGING, addressee.read(&inbound)).await;
-        let (judged, words) = match judged {
-            Ok(Ok(told)) => return self.accept(name, &*addressee, inbound, told).await,
+        let readable = match readable(&inbound, addressee.body_max()) {
+            Ok(readable) => readable,
+            Err(judged) => return self.put_away(name, provider, &inbound, judged).await,
+        };
+        let judged = tokio::time::timeout(JUDGING, addressee.read(&readable)).await;
+        let judged = match judged {
+            Ok(Ok(told)) => return self.accept(name, addressee, &inbound, told).await,
             Err(_) => {
                 let problem = Problem::new(
                     ProblemKind::TimedOut,
@@ -268,22 +299,20 @@ impl Shared {
                 return (unable(), None);
             }
             Ok(Err(Refusal::Refused(why))) => {
-                let refused = Judged::unlike(Verdict::Refused, &why, 403);
-                (refused, "This callback was refused.\n")
+                Judged::unlike(403, why, "This callback was refused.\n")
             }
-            Ok(Err(Refusal::Unreadable(why))) => {
-                let unreadable = Judged::unlike(Verdict::Unreadable, &why, 400);
-                (unreadable, "This callback cannot be understood.\n")
-            }
+            Ok(Err(Refusal::Unreadable(why))) => Judged::unlike(400, why, NOT_UNDERSTOOD),
             Ok(Err(Refusal::Method { allowed })) => {
                 let method = inert::cut(inbound.request.method().as_str(), METHOD_MAX);
                 let why = format!("{method} is not how callbacks come here: {allowed}");
-                let mut judged = Judged::unlike(Verdict::Unreadable, &why, 405);
-                judged.allowed = Some(allowed);
-                (judged, "Callbacks do not come here by this method.\n")
+                let words = "Callbacks do not come here by this method.\n";
+                Judged {
+                    header: Some((header::ALLOW, allowed)),
+                    ..Judged::unlike(405, why, words)
+                }
             }
         };
-        self.put_away(name, provider, &inbound, judged, words).await
+        self.put_away(name, provider, &inbound, judged).await
     }
 
     /// Keeps what is not acted upon.
@@ -293,13 +322,12 @@ impl Shared {
         provider: &str,
         inbound: &Inbound,
         judged: Judged,
-        words: &str,
     ) -> (Response, Option<Delivery>) {
         let status = StatusCode::from_u16(judged.status).expect("it is one of those above");
-        let mut answer = text(status, words);
-        if let Some(allowed) = judged.allowed {
-            let allowed = HeaderValue::from_static(allowed);
-            answer.headers_mut().insert(header::ALLOW, allowed);
+        let mut answer = text(status, judged.words);
+        if let Some((name, value)) = &judged.header {
+            let value = HeaderValue::from_static(value);
+            answer.headers_mut().insert(name, value);
         }
         match self.keep(name, provider, inbound, judged).await {
             Some(delivery) => (answer, Some(delivery)),
@@ -312,7 +340,7 @@ impl Shared {
         &self,
         name: &str,
         addressee: &dyn Addressee,
-        inbound: Inbound,
+        inbound: &Inbound,
         told: Told,
     ) -> (Response, Option<Delivery>) {
         let identity = self.identity(name, &told.same);
@@ -341,16 +369,15 @@ impl Shared {
             verdict: Verdict::Accepted,
             why: told.proof.to_owned(),
             status: 200,
-            allowed: None,
+            words: "ok",
+            header: None,
             kind: told.kind,
             subject: told.subject,
             proved: told.proved,
             identity: Some(identity),
             errands,
         };
-        let kept = self
-            .keep(name, addressee.provider(), &inbound, judged)
-            .await;
+        let kept = self.keep(name, addressee.provider(), inbound, judged).await;
         let Some(delivery) = kept else {
             return (unable(), None);
         };
@@ -358,7 +385,7 @@ impl Shared {
             Answer::Plain => text(StatusCode::OK, "ok"),
             Answer::Relayed { otherwise } => {
                 let said = match delivery.verdict {
-                    Verdict::Accepted => self.relay(addressee, &inbound, &delivery, identity).await,
+                    Verdict::Accepted => self.relay(addressee, inbound, &delivery, identity).await,
                     _ => self.said_first(identity).await,
                 };
                 said.unwrap_or_else(|| json(Bytes::from_static(otherwise.as_bytes())))
@@ -380,7 +407,9 @@ impl Shared {
             account: shown(name, NAME_MAX),
             provider: provider.to_owned(),
             received_at: inbound.at,
-            from: inbound.from.to_string(),
+            from: inbound
+                .from
+                .map_or_else(|| "unknown".to_owned(), |from| from.to_string()),
             method: shown(inbound.request.method().as_str(), METHOD_MAX),
             verdict: judged.verdict,
             why: shown(&judged.why, WHY_MAX),
@@ -450,7 +479,10 @@ struct Judged {
     verdict: Verdict,
     why: String,
     status: u16,
-    allowed: Option<&'static str>,
+    /// The answer's text.
+    words: &'static str,
+    /// A header that explains the answer's status.
+    header: Option<(HeaderName, &'static str)>,
     kind: String,
     subject: Option<crate::domain::Subject>,
     proved: bool,
@@ -459,13 +491,18 @@ struct Judged {
 }
 
 impl Judged {
-    /// Of what is not acted upon.
-    fn unlike(verdict: Verdict, why: &str, status: u16) -> Self {
+    /// Of what is not acted upon, by the status of its answer.
+    fn unlike(status: u16, why: impl Into<String>, words: &'static str) -> Self {
         Self {
-            verdict,
-            why: why.to_owned(),
+            verdict: match status {
+                403 => Verdict::Refused,
+                404 => Verdict::UnknownAccount,
+                _ => Verdict::Unreadable,
+            },
+            why: why.into(),
             status,
-            allowed: None,
+            words,
+            header: None,
             kind: String::new(),
             subject: None,
             proved: false,
@@ -475,6 +512,33 @@ impl Judged {
     }
 }
 
+/// The callback as its provider's rules read it, or what to answer where nobody can.
+fn readable(inbound: &Inbound, limit: usize) -> Result<Cow<'_, Inbound>, Judged> {
+    if let Some(Unread(status)) = inbound.request.extensions().get() {
+        let status = status.as_u16();
+        let why = match status {
+            413 => format!("its body is larger than {} KiB", limit / 1024),
+            408 => "its body did not come in time".into(),
+            _ => "its body broke off".into(),
+        };
+        return Err(Judged::unlike(status, why, "The body was not accepted.\n"));
+    }
+    if Address::of(inbound.request.uri().path()).is_some_and(|address| address.climbs()) {
+        let why = "the path behind the account's name has `..` in it";
+        return Err(Judged::unlike(400, why, NOT_UNDERSTOOD));
+    }
+    content::readable(inbound, limit).map_err(|unreadable| match unreadable {
+        content::Unreadable::Unsupported(why) => Judged {
+            header: Some((header::ACCEPT_ENCODING, content::ACCEPTED)),
+            ..Judged::unlike(415, why, "This Content-Encoding is not read here.\n")
+        },
+        content::Unreadable::Broken(why) => Judged::unlike(400, why, NOT_UNDERSTOOD),
+        content::Unreadable::TooLarge(why) => {
+            Judged::unlike(413, why, "The body was not accepted.\n")
+        }
+    })
+}
+
 /// About how much memory it takes.
 fn size(request: &Request) -> usize {
     let headers = request.headers().iter();
@@ -482,16 +546,6 @@ fn size(request: &Request) -> usize {
         .map(|(name, value)| name.as_str().len() + value.len())
         .sum();
     request.body().len() + head
-}
-
-/// The account that a path names.
-fn account(path: &str) -> Option<&str> {
-    path.strip_prefix(CALLBACKS).filter(|name| is_name(name))
-}
-
-/// Whether it is one plain segment of a path. Nothing is decoded: an account's name needs no escapes.
-fn is_name(segment: &str) -> bool {
-    !matches!(segment, "" | "." | "..") && !segment.contains(['/', '%', '\\'])
 }
 
 fn json(body: Bytes) -> Response {

@@ -12,7 +12,7 @@ use crate::deck::Deck;
 use crate::domain::{
     Delivery, DeliveryId, Duty, Errand, Exchange, Received, Standing, Subject, Verdict, inert,
 };
-use crate::ledger::{DeliveryQuery, Status};
+use crate::ledger::{DeliveryQuery, Status, set_aside_in};
 use crate::net::redact;
 
 pub async fn run(
@@ -57,7 +57,7 @@ pub async fn run(
         return export(&rows, format, deck, out).await;
     }
     if rows.is_empty() && !args.follow && !out.json {
-        out.say("the ledger has no such callbacks yet");
+        out.say(&none("callbacks", context));
     }
     let zone = TimeZone::system();
     print(&rows, &zone, out)?;
@@ -122,6 +122,19 @@ async fn export(
         out.tell(Tone::Warn, "warning:", &words);
     }
     Ok(Exit::Done)
+}
+
+/// That nothing is listed, and where else it may be: a ledger that was moved out of the way is not read.
+pub(super) fn none(what: &str, context: &Context) -> String {
+    let options = context.options();
+    let aside = options.map_or_else(|_| Vec::new(), |options| set_aside_in(&options.state_dir));
+    match aside.last() {
+        None => format!("the ledger has no such {what} yet"),
+        Some(path) => format!(
+            "this ledger has no such {what}; an earlier one, which may have some, was damaged and moved to {}",
+            path.display()
+        ),
+    }
 }
 
 /// Deliveries in the order given: rows for people, an object each for scripts.

@@ -1,6 +1,6 @@
 //! `listen`: the callback receiver without the console.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -10,15 +10,16 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::args::Listen;
 use super::output::{Out, OutputError, Tone};
-use super::{Context, Exit, deliveries, sandbox, warnings};
+use super::{Context, Exit, deliveries, sandbox};
 use crate::config;
 use crate::deck::{self, Deck, Options, Receive};
 use crate::domain::{
-    AccountId, Delivery, DeliveryId, Errand, ErrandId, Listening, Problem, ProblemKind, WallTime,
-    inert,
+    AccountId, Delivery, DeliveryId, Duty, Errand, ErrandId, Listening, Problem, ProblemKind,
+    Standing, WallTime, inert,
 };
 use crate::ledger::Status;
-use crate::net::{self, Event, EventReceiver};
+use crate::net::{self, Event, EventReceiver, redact};
+use crate::runtime;
 
 /// A receiver that was down for so long ends the program, so that whoever watches over it notices.
 const DOWN_MAX: Duration = Duration::from_secs(15);
@@ -63,7 +64,6 @@ pub async fn run(args: &Listen, context: &Context, out: &Out) -> Result<Exit, Ou
         Ok(exit) => (exit, None),
         Err(problem) => (Exit::from(problem.kind), Some(problem)),
     };
-    let warnings = warnings(&deck).await;
     // What was answered by now is kept, and is printed as well; but a reader that does not read delays no end.
     let closing = deck.close();
     tokio::pin!(closing);
@@ -72,7 +72,7 @@ pub async fn run(args: &Listen, context: &Context, out: &Out) -> Result<Exit, Ou
             events_to.close();
         }
     }
-    printing.end(warnings, problem).await;
+    printing.end(problem).await;
     Ok(exit)
 }
 
@@ -152,7 +152,11 @@ async fn listen(deck: &Deck, printing: &Printing) -> Result<Exit, Problem> {
             }
             Listening::Off => {}
         }
-        health.ledger = match ledger.borrow_and_update().clone() {
+        let status = ledger.borrow_and_update().clone();
+        if let (Status::SetAside { .. }, Some(words)) = (&status, status.warning()) {
+            printing.note(Note::Words(Tone::Warn, "warning:", words));
+        }
+        health.ledger = match status {
             Status::Degraded { why } => Some(("callbacks cannot be kept".into(), why)),
             Status::Opening | Status::Locked | Status::Ready | Status::SetAside { .. } => None,
         };
@@ -188,7 +192,7 @@ enum Note {
     /// For standard error.
     Words(Tone, &'static str, String),
     /// The last: what has come by now is printed, then this.
-    End(Vec<String>, Option<Problem>),
+    End(Option<Problem>),
 }
 
 impl Note {
@@ -222,6 +226,8 @@ impl Printing {
             told: BTreeMap::new(),
             events,
             unread: false,
+            forwards: Forwards::default(),
+            clocks: BTreeSet::new(),
         };
         let runtime = Handle::current();
         std::thread::spawn(move || {
@@ -240,8 +246,8 @@ impl Printing {
     }
 
     /// Prints what has come by now, and why it ends, as far as somebody reads it.
-    async fn end(self, warnings: Vec<String>, problem: Option<Problem>) {
-        self.note(Note::End(warnings, problem));
+    async fn end(self, problem: Option<Problem>) {
+        self.note(Note::End(problem));
         let _ = tokio::time::timeout(PATIENCE, self.ended).await;
     }
 }
@@ -257,15 +263,18 @@ struct Printer {
     events: EventReceiver,
     /// Standard output takes no more.
     unread: bool,
+    forwards: Forwards,
+    /// Of whose clocks it was warned.
+    clocks: BTreeSet<AccountId>,
 }
 
 impl Printer {
     async fn run(&mut self, mut notes: mpsc::UnboundedReceiver<Note>) {
-        let (warnings, problem) = loop {
+        let problem = loop {
             tokio::select! {
                 biased;
                 note = notes.recv() => match note {
-                    Some(Note::End(warnings, problem)) => break (warnings, problem),
+                    Some(Note::End(problem)) => break problem,
                     Some(Note::Words(tone, label, words)) => self.out.tell(tone, label, &words),
                     Some(Note::Greeting { url, callbacks, simulator }) => {
                         let printed = self.greet(&url, &callbacks, simulator.as_deref());
@@ -278,9 +287,6 @@ impl Printer {
         };
         while let Some(event) = self.events.try_recv() {
             self.hear(event);
-        }
-        for words in warnings {
-            self.out.tell(Tone::Warn, "warning:", &words);
         }
         if let Some(problem) = problem {
             let printed = self.out.problem(&problem);
@@ -325,11 +331,22 @@ impl Printer {
 
     fn hear(&mut self, event: Event) {
         match event {
-            Event::Delivery(delivery) if !self.unread => {
-                let printed = self.delivery(&delivery);
-                self.judge(printed);
+            Event::Delivery(delivery) => {
+                for errand in &delivery.errands {
+                    self.forwards.note(errand, self.since, &self.out);
+                }
+                if !self.unread {
+                    let printed = self.delivery(&delivery);
+                    self.judge(printed);
+                }
             }
             Event::Warning { text, .. } => self.out.tell(Tone::Warn, "warning:", &text),
+            Event::ClockWarning(account, warning) => {
+                if self.clocks.insert(account.clone()) {
+                    let words = runtime::clock_warning(&account, warning);
+                    self.out.tell(Tone::Warn, "warning:", &words);
+                }
+            }
             Event::Missed if !self.unread => {
                 let words = "callbacks come faster than they are read; all of them are kept: `tilldeck log --deliveries` lists them";
                 self.out.tell(Tone::Warn, "warning:", words);
@@ -371,6 +388,42 @@ impl Printer {
             return Ok(());
         }
         self.out.line(&line)
+    }
+}
+
+/// The servers that do not take what is forwarded to them: each cause is told once, on standard error, when it is first
+/// met, and that it is over.
+#[derive(Default)]
+struct Forwards {
+    /// By target, the cause that was told.
+    failing: BTreeMap<String, String>,
+}
+
+impl Forwards {
+    fn note(&mut self, errand: &Errand, since: WallTime, out: &Out) {
+        let is_new = errand.tried_at.is_some_and(|at| at >= since);
+        if errand.duty == Duty::Ask || !is_new {
+            return;
+        }
+        let target = redact::scrub(&errand.target).into_owned();
+        if errand.standing == Standing::Done {
+            if self.failing.remove(&target).is_some() {
+                let words = format!("{target} takes callbacks again");
+                out.tell(Tone::Good, "forwarding:", &words);
+            }
+            return;
+        }
+        if self.failing.get(&target) == Some(&errand.told) {
+            return;
+        }
+        let next = match errand.standing {
+            Standing::Due { .. } => "callbacks are saved and sent again",
+            Standing::Done | Standing::GivenUp => "this callback is saved and not sent again",
+        };
+        let cause = inert::line(&redact::scrub(&errand.told)).into_owned();
+        let words = format!("{target} does not take callbacks: {cause} ({next})");
+        out.tell(Tone::Warn, "warning:", &words);
+        self.failing.insert(target, errand.told.clone());
     }
 }
 

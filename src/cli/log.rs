@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::args::{Export, Log};
 use super::output::{Out, OutputError, Table, Tone, plain, toned, whole};
 use super::report::counted;
-use super::{Context, Exit, export, local};
+use super::{Context, Exit, deliveries, export, local};
 use crate::deck::Deck;
 use crate::domain::{AccountId, Exchange, ExchangeId, Outcome, WallTime};
 use crate::ledger::{Ledger, LedgerError, LogQuery, Status};
@@ -83,7 +83,7 @@ pub async fn run(
         }
     }
     if last.is_none() && !args.follow && !out.json {
-        out.say("the ledger has no such requests yet");
+        out.say(&deliveries::none("requests", context));
     }
     if !args.follow {
         return Ok(Exit::Done);

@@ -47,7 +47,7 @@ use crate::clock::Clock;
 use crate::config::{self as settings, Config, ConfigError, Environ, Locations, Profile, Vault};
 use crate::deck::{Deck, Options};
 use crate::domain::{AccountId, Problem, ProblemKind, RequestId, inert};
-use crate::ledger::Status;
+
 use crate::net::{self, Event, EventReceiver, EventSender, How, Network, Overrides, Timeouts};
 use crate::private;
 use crate::providers;
@@ -446,17 +446,7 @@ async fn warn(deck: &Deck, out: &Out) {
 }
 
 async fn warnings(deck: &Deck) -> Vec<String> {
-    let ledger = match deck.ledger().status().await {
-        Status::Ready | Status::Opening | Status::Locked => None,
-        Status::SetAside { to, why } => Some(format!(
-            "the ledger was set aside as {} ({why}); a new one was begun",
-            to.display()
-        )),
-        Status::Degraded { why } => Some(format!(
-            "the ledger cannot be written ({why}): nothing is saved, and without --uncoordinated no request is sent to a \
-             provider"
-        )),
-    };
+    let ledger = deck.ledger().status().await.warning();
     let clock = deck.clock_warning();
     let clock = clock.map(|(account, warning)| runtime::clock_warning(&account, warning));
     ledger.into_iter().chain(clock).collect()

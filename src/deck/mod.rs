@@ -33,7 +33,7 @@ use crate::config::{Environ, Profile, Vault};
 use crate::domain::{
     Ability, Account, AccountId, Answer, BudgetGauge, CredentialStatus, Op, Problem, ProblemKind,
 };
-use crate::ledger::{Ledger, Retention, Status};
+use crate::ledger::{self, Ledger, Retention, Status};
 use crate::net::{ClockWarning, EventSender, Gate, How, Network, Overrides};
 use crate::providers::REGISTRY;
 use crate::sandbox::Sandbox;
@@ -99,6 +99,16 @@ impl Deck {
             overrides,
             receive,
         } = options;
+        let folder = state_dir.clone();
+        let newer = tokio::task::spawn_blocking(move || ledger::written_by_newer(&folder)).await;
+        if let Ok(Some(why)) = newer {
+            // Callbacks that are still to be forwarded are in it: to go on beside it would lose sight of them.
+            return Err(Problem::new(
+                ProblemKind::Local,
+                format!("this tilldeck cannot use the ledger {why}"),
+                "update tilldeck, or name another folder with --state-dir; the ledger stays as it is",
+            ));
+        }
         let ledger = Ledger::start(state_dir, clock.clone(), Retention::default());
         let gate = Gate::new(ledger.clone(), clock.clone(), network, events);
         let gate = Arc::new(gate.with_overrides(overrides));

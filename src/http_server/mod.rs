@@ -108,6 +108,9 @@ pub const SMALL_BODY: usize = 16 * 1024;
 pub enum Admission {
     /// It is read, up to so many bytes and no more than [`Limits::body`]; a longer one is answered 413.
     Read(usize),
+    /// As [`Admission::Read`], and the handler answers also what cannot be read: it finds no body, and [`Unread`] among
+    /// the request's extensions.
+    Judge(usize),
     /// It is thrown away as it comes, and the handler finds none.
     Discard,
     /// It is thrown away, and this is the answer.
@@ -117,6 +120,10 @@ pub enum Admission {
 /// The other end of the connection that a request came on; among the request's extensions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub SocketAddr);
+
+/// With which status a request whose body could not be read is to be answered; among its extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unread(pub StatusCode);
 
 /// A running server. Dropped, it stops accepting and hangs up.
 #[derive(Debug)]
@@ -370,7 +377,7 @@ where
     let admission = (service.admit)(&head);
     let read = async {
         match &admission {
-            Admission::Read(most) => {
+            Admission::Read(most) | Admission::Judge(most) => {
                 body::whole(body, limits.body.min(*most), expected, &mut room).await
             }
             Admission::Discard | Admission::Refuse(_) => {
@@ -379,24 +386,30 @@ where
             }
         }
     };
-    let refusal = match tokio::time::timeout(limits.body_time, read).await {
-        Ok(Ok(bytes)) => {
-            received();
-            let outcome = match admission {
-                Admission::Refuse(answer) => Outcome::Answer(answer),
-                Admission::Read(_) | Admission::Discard => {
-                    (service.handler)(Request::from_parts(head, bytes)).await
-                }
-            };
-            return match outcome {
-                Outcome::Answer(response) if last => Outcome::Answer(closing(response)),
-                outcome => outcome,
-            };
+    let read = tokio::time::timeout(limits.body_time, read).await;
+    let read = read.unwrap_or(Err(StatusCode::REQUEST_TIMEOUT));
+    let (last, bytes) = match (&admission, read) {
+        (_, Ok(bytes)) => (last, bytes),
+        // What is left of it is still coming.
+        (Admission::Judge(_), Err(refusal)) => {
+            head.extensions.insert(Unread(refusal));
+            (true, Bytes::new())
         }
-        Ok(Err(refusal)) => refusal,
-        Err(_) => StatusCode::REQUEST_TIMEOUT,
+        (_, Err(refusal)) => {
+            return Outcome::Answer(closing(text(refusal, "The body was not accepted.\n")));
+        }
     };
-    Outcome::Answer(closing(text(refusal, "The body was not accepted.\n")))
+    received();
+    let outcome = match admission {
+        Admission::Refuse(answer) => Outcome::Answer(answer),
+        Admission::Read(_) | Admission::Judge(_) | Admission::Discard => {
+            (service.handler)(Request::from_parts(head, bytes)).await
+        }
+    };
+    match outcome {
+        Outcome::Answer(response) if last => Outcome::Answer(closing(response)),
+        outcome => outcome,
+    }
 }
 
 /// After it, no other request is read.

@@ -16,6 +16,8 @@ use super::writer::LOCK_UNTOLD;
 use super::{Status, schema};
 
 const FILE: &str = "ledger.db";
+/// How the name of a file that was moved out of the way begins.
+const SET_ASIDE: &str = "ledger.db.damaged-";
 
 /// What SQLite keeps beside it, by the ends of their names.
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
@@ -139,10 +141,7 @@ fn connect(path: &Path) -> Result<Connection, Refusal> {
     }
     if version > schema::NEWEST {
         // What a newer one knows must stay known: watches, nonces, and what is owed to shops.
-        return Err(Refusal::Trouble(format!(
-            "it was written by a newer tilldeck (version {version}, this one knows {}); update this one",
-            schema::NEWEST
-        )));
+        return Err(Refusal::Trouble(newer(version)));
     }
     if empty {
         // Only before the first table can a file learn to shrink.
@@ -164,6 +163,46 @@ fn connect(path: &Path) -> Result<Connection, Refusal> {
     // From here on the store waits itself.
     conn.busy_timeout(Duration::ZERO)?;
     Ok(conn)
+}
+
+fn newer(version: usize) -> String {
+    format!(
+        "it was written by a newer tilldeck (version {version}; this one reads versions up to {})",
+        schema::NEWEST
+    )
+}
+
+/// Why the ledger in this folder is not for this program: a newer tilldeck wrote it. `None` as well where there is none,
+/// or it cannot be looked at. Changes nothing.
+#[must_use]
+pub fn written_by_newer(folder: &Path) -> Option<String> {
+    let path = folder.canonicalize().ok()?.join(FILE);
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let conn = Connection::open_with_flags(&path, flags).ok()?;
+    // As in `connect`.
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
+        .ok()?;
+    let application: i32 = conn
+        .pragma_query_value(None, "application_id", |row| row.get(0))
+        .ok()?;
+    let version = schema::version(&conn).ok()?;
+    let is_newer = application == schema::APPLICATION_ID && version > schema::NEWEST;
+    is_newer.then(|| format!("{}: {}", path.display(), newer(version)))
+}
+
+/// The ledgers of this folder that could not be used and were moved out of the way, oldest first.
+#[must_use]
+pub fn set_aside_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let name = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with(SET_ASIDE) && !COMPANIONS.iter().any(|companion| name.ends_with(companion))
+    };
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(name).collect();
+    found.sort();
+    found
 }
 
 impl From<rusqlite::Error> for Refusal {
@@ -202,7 +241,7 @@ fn set_aside(path: &Path, why: String, clock: &Clock) -> Result<Status, String> 
         } else {
             format!("-{number}")
         };
-        path.with_file_name(format!("{FILE}.damaged-{stamp}{again}"))
+        path.with_file_name(format!("{SET_ASIDE}{stamp}{again}"))
     };
     let to = (1..1000)
         .map(named)

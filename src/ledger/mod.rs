@@ -32,6 +32,7 @@ pub use deliveries::{
     UNKNOWN_MAX,
 };
 pub use exchanges::LogQuery;
+pub use files::{set_aside_in, written_by_newer};
 pub use nonces::{AHEAD_MAX, KeyHash, LANE_LIMIT, Lane, Nonce, NonceRules};
 pub use slots::{Counted, Granted, HOLD_MAX, SlotId, Slots, Terms};
 
@@ -84,6 +85,24 @@ pub enum Status {
         /// What is wrong, and with which folder.
         why: String,
     },
+}
+
+impl Status {
+    /// What the operator must know of it.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        match self {
+            Self::Opening | Self::Locked | Self::Ready => None,
+            Self::SetAside { to, why } => Some(format!(
+                "the ledger was damaged ({why}); it was moved to {} and a new one started",
+                to.display()
+            )),
+            Self::Degraded { why } => Some(format!(
+                "the ledger cannot be written ({why}): nothing is saved, and without --uncoordinated no request is sent to a \
+                 provider"
+            )),
+        }
+    }
 }
 
 /// Why the ledger did not do what was asked.

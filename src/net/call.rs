@@ -5,10 +5,10 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::HeaderMap;
 use serde_json::{Map, Value};
 
 use super::redact;
+use super::verbatim::Verbatim;
 use crate::domain::{RawReply, Secret, WallTime};
 
 /// One request in the provider's terms, not yet authorised.
@@ -60,9 +60,8 @@ pub enum Repeat {
 pub struct Sealed {
     /// Added to the request, in order.
     pub headers: Vec<(&'static str, HeaderText)>,
-    /// Where what came from elsewhere is handed on: its headers, added after those. Of these the values of few are
-    /// recorded; and whoever is called is no provider, whose clock would matter.
-    pub handed_on: Option<HeaderMap>,
+    /// Where a callback is forwarded: how. Whoever is called is no provider, whose clock would matter.
+    pub verbatim: Option<Verbatim>,
     /// Added to the query, in order, percent-encoded.
     pub query: Vec<(&'static str, HeaderText)>,
     /// Sent unchanged.
@@ -84,7 +83,7 @@ impl Sealed {
     pub fn new(headers: Vec<(&'static str, HeaderText)>, body: Bytes) -> Self {
         Self {
             headers,
-            handed_on: None,
+            verbatim: None,
             query: Vec::new(),
             body,
             permit: None,

@@ -80,6 +80,8 @@ pub struct Outgoing<'a> {
     pub body: Bytes,
     /// For how long nothing may come.
     pub idle: Duration,
+    /// Whether a compressed body is decompressed.
+    pub decodes: bool,
 }
 
 /// One connection pool for each way out: HTTP/1.1 with keep-alive, and HTTP/2 where TLS agrees on it.
@@ -239,6 +241,7 @@ impl Http {
             headers,
             body,
             idle,
+            decodes,
         } = outgoing;
         let route = self.route(url)?;
         let client = self.client(&route)?;
@@ -294,6 +297,7 @@ impl Http {
         }
         let encodings = response.headers().get_all(CONTENT_ENCODING).iter();
         let encodings = encodings.filter_map(|value| value.to_str().ok());
+        let encodings = encodings.filter(|_| decodes);
         let wire = Some(raw.len() as u64);
         let body = coding::decode(raw.freeze(), encodings, REPLY_MAX).map_err(|error| {
             let why = match error {

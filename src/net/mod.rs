@@ -11,6 +11,7 @@ pub mod record;
 pub mod redact;
 pub mod retry;
 pub mod trust;
+mod verbatim;
 
 use std::pin::Pin;
 use std::sync::{Arc, PoisonError};
@@ -26,6 +27,7 @@ pub use call::{Call, Content, HeaderText, Repeat, Reply, Sealed};
 pub use error::NetError;
 pub use events::{Event, EventReceiver, EventSender};
 pub use http::{Http, Network, Timeouts};
+pub use verbatim::Verbatim;
 
 use crate::clock::Clock;
 use crate::domain::{
@@ -384,7 +386,7 @@ impl Session {
             call,
             url,
             headers: &headers,
-            foreign: sealed.handed_on.is_some(),
+            foreign: sealed.verbatim.is_some(),
             body: &sealed.body,
             hidden: sealed.hidden,
             at: began.wall,
@@ -402,11 +404,15 @@ impl Session {
             headers: headers.clone(),
             body: sealed.body.clone(),
             idle: self.idle,
+            decodes: sealed.verbatim.is_none(),
         };
-        let tried = gate.http.send(outgoing).await;
+        let tried = match &sealed.verbatim {
+            Some(verbatim) => verbatim::send(gate, outgoing, verbatim).await,
+            None => gate.http.send(outgoing).await,
+        };
         let seen = gate.clock.now();
         if let Ok(reply) = &tried.result
-            && sealed.handed_on.is_none()
+            && sealed.verbatim.is_none()
         {
             self.compare_clocks(began, seen, reply, authorise);
         }
@@ -659,10 +665,10 @@ fn headers(method: &str, sealed: &Sealed) -> HeaderMap {
             map.append(name, value);
         }
     }
-    for (name, value) in sealed.handed_on.iter().flatten() {
-        map.append(name, value.clone());
+    if let Some(verbatim) = &sealed.verbatim {
+        map.extend(verbatim.headers.clone());
     }
-    if sealed.handed_on.is_none() {
+    if sealed.verbatim.is_none() {
         let agent = concat!("tilldeck/", env!("CARGO_PKG_VERSION"));
         // A call may have its own.
         for (name, value) in [

@@ -407,7 +407,7 @@ fn received(letter: &Letter) -> Inbound {
     }
     Inbound {
         request,
-        from: std::net::Ipv4Addr::LOCALHOST.into(),
+        from: Some(std::net::Ipv4Addr::LOCALHOST.into()),
         at: AT,
     }
 }

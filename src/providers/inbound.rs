@@ -1,14 +1,19 @@
 //! What the judges of several providers read alike: a JSON object in a POST, a form, a header that comes once, the bytes that
 //! make two messages one. Pure; decides on nothing.
 
+mod form;
+mod surrogates;
+
 use std::borrow::Cow;
 
-use axum::http::{HeaderValue, Method};
-use percent_encoding::percent_decode;
+use axum::http::{HeaderValue, Method, header::CONTENT_TYPE};
 use serde_json::{Map, Value};
 
 use super::once::Once;
 use crate::callbacks::{Inbound, Refusal};
+use crate::domain::inert;
+
+pub use form::{decoded, pairs, posted_form};
 
 /// No provider's notification is larger: reading one must not take long, whoever sends it.
 const OBJECT_MAX: usize = 256 * 1024;
@@ -22,25 +27,57 @@ pub fn posted_object(inbound: &Inbound) -> Result<Map<String, Value>, Refusal> {
     if inbound.request.method() != Method::POST {
         return Err(Refusal::Method { allowed: "POST" });
     }
-    let body = inbound.request.body();
-    if body.is_empty() {
+    if inbound.request.body().is_empty() {
         return Err(unreadable("the body is empty"));
     }
+    object(inbound)
+}
+
+/// The JSON object that a body is.
+fn object(inbound: &Inbound) -> Result<Map<String, Value>, Refusal> {
+    let body = inbound.request.body();
     if body.len() > OBJECT_MAX {
         return Err(unreadable("the body is larger than 256 KiB"));
     }
-    match serde_json::from_slice::<Once<Value>>(body) {
+    let parse = |body: &[u8]| serde_json::from_slice::<Once<Value>>(body);
+    // Half a character is no reason to lose a message: the rest of it is plain.
+    let parsed = parse(body).or_else(|error| match surrogates::replaced(body) {
+        Some(replaced) => parse(&replaced),
+        None => Err(error),
+    });
+    match parsed {
         Ok(object) => Ok(object.0.into_iter().collect()),
         // Its own words could quote the body.
         Err(error) if error.is_data() => Err(unreadable(
             "the body is no JSON object whose names stand in it once",
         )),
-        Err(error) => Err(unreadable(&format!(
-            "the body is no JSON: line {}, column {}",
-            error.line(),
-            error.column()
-        ))),
+        Err(_) if body.starts_with(b"\xff\xfe") || body.starts_with(b"\xfe\xff") => {
+            Err(unreadable("the body is UTF-16; JSON is read as UTF-8"))
+        }
+        Err(error) => {
+            let at = format!("line {}, column {}", error.line(), error.column());
+            Err(unreadable(&match content_type(inbound) {
+                Some(kind) if !is_json(&kind) => format!(
+                    "the body is no JSON: its Content-Type is {} ({at})",
+                    inert::quoted(&kind, 60)
+                ),
+                _ => format!("the body is no JSON: {at}"),
+            }))
+        }
     }
+}
+
+/// The `Content-Type`'s value as it was sent.
+fn content_type(inbound: &Inbound) -> Option<Cow<'_, str>> {
+    let kind = inbound.request.headers().get(CONTENT_TYPE)?;
+    Some(String::from_utf8_lossy(kind.as_bytes()))
+}
+
+/// Whether a `Content-Type` is JSON's, or that of something written in JSON.
+fn is_json(kind: &str) -> bool {
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let kind = kind.to_ascii_lowercase();
+    kind.ends_with("/json") || kind.ends_with("+json")
 }
 
 /// [`Refusal::Unreadable`] in these words.
@@ -69,28 +106,6 @@ pub fn text<'a>(object: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     (!text.is_empty()).then_some(text)
 }
 
-/// The fields of a form or a query as they stand there, a value only behind an `=`. The content type is not asked for:
-/// what reads as a form is one.
-pub fn pairs(form: &[u8]) -> impl Iterator<Item = (&[u8], Option<&[u8]>)> {
-    let pairs = form.split(|byte| *byte == b'&');
-    pairs.filter(|pair| !pair.is_empty()).map(|pair| {
-        let equals = pair.iter().position(|byte| *byte == b'=');
-        equals.map_or((pair, None), |at| (&pair[..at], Some(&pair[at + 1..])))
-    })
-}
-
-/// A name or value of a form: percent escapes and `+` resolved; a percent sign that begins no escape stays one, as browsers have it.
-pub fn decoded(text: &[u8]) -> Cow<'_, [u8]> {
-    if text.contains(&b'+') {
-        let spaces: Vec<u8> = text
-            .iter()
-            .map(|byte| if *byte == b'+' { b' ' } else { *byte })
-            .collect();
-        return percent_decode(&spaces).collect::<Vec<u8>>().into();
-    }
-    percent_decode(text).into()
-}
-
 /// The same bytes for the same parts, and for no others.
 pub fn parts(parts: &[&str]) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -117,7 +132,7 @@ pub(crate) mod tests {
         *request.uri_mut() = target.parse().unwrap();
         Inbound {
             request,
-            from: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            from: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
             at: WallTime(1_795_316_066_000),
         }
     }
@@ -181,6 +196,30 @@ pub(crate) mod tests {
             let told = posted_object(&inbound(method, "/", "{}"));
             assert_eq!(told, Err(Refusal::Method { allowed: "POST" }));
         }
+    }
+
+    #[test]
+    fn half_a_character_loses_no_message_and_what_is_no_json_is_called_what_it_is() {
+        let good = posted_object(&inbound("POST", "/", r#"{"a":"b\ud800"}"#)).unwrap();
+        assert_eq!(text(&good, "a"), Some("b\u{fffd}"));
+        let why = |kind: &str, body: &[u8]| {
+            let mut inbound = inbound("POST", "/", body.to_vec());
+            let headers = inbound.request.headers_mut();
+            headers.insert(CONTENT_TYPE, kind.parse().unwrap());
+            match posted_object(&inbound) {
+                Err(Refusal::Unreadable(why)) => why,
+                other => panic!("{other:?}"),
+            }
+        };
+        let utf_16 = why("application/json", b"\xff\xfe{\0}\0");
+        assert!(utf_16.contains("UTF-16"), "{utf_16}");
+        let form = why("application/x-www-form-urlencoded", b"a=1");
+        assert!(
+            form.contains("`application/x-www-form-urlencoded`"),
+            "{form}"
+        );
+        let json = why("application/json; charset=utf-8", b"{");
+        assert!(json.ends_with("no JSON: line 1, column 1"), "{json}");
     }
 
     #[test]

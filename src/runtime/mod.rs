@@ -399,20 +399,8 @@ async fn follow_ledger(ledger: crate::ledger::Ledger, messages: mpsc::Sender<Msg
                 Level::Warning,
                 "waiting: another program has locked the ledger's database".to_owned(),
             ),
-            Status::SetAside { to, why } => (
-                Level::Warning,
-                format!(
-                    "the ledger was set aside as {} ({why}); a new one was begun",
-                    to.display()
-                ),
-            ),
-            Status::Degraded { why } => (
-                Level::Error,
-                format!(
-                    "the ledger cannot be written ({why}): nothing is saved, and without --uncoordinated no request is sent to a \
-                     provider"
-                ),
-            ),
+            Status::SetAside { .. } => (Level::Warning, status.warning().unwrap_or_default()),
+            Status::Degraded { .. } => (Level::Error, status.warning().unwrap_or_default()),
         };
         if !text.is_empty() {
             told = true;

@@ -17,7 +17,7 @@ const FINALIZED: &str = r#"{"result":"ok","currency":"BTC","amount":"0.010","sta
 const ACTIVE: &str = r#"{"result":"ok","currency":"BTC","amount":"0.010","state":"ACTIVE"}"#;
 
 /// Reads `log --deliveries` until it is as wanted.
-fn kept_until(place: &Place, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
+pub fn kept_until(place: &Place, wanted: impl Fn(&[Value]) -> bool) -> Vec<Value> {
     let mut kept = Vec::new();
     for _ in 0..300 {
         let ran = place.run(&["log", "--deliveries", "--json", "--limit", "100000"]);

@@ -15,6 +15,7 @@ mod curl_lines;
 mod deck;
 mod expectations;
 mod exports;
+mod forwarding;
 mod kinguin;
 mod listen;
 mod network;

@@ -1,10 +1,13 @@
 //! The receiver in this process, over real loopback connections, with accounts that judge by what the body says.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use tilldeck::callbacks::seal::Sealer;
 use tilldeck::callbacks::{
     Addressee, Addressees, Answer, Inbound, Limits, RELAY_HOLD, Rate, Raw, Receiver, Refusal, Same,
@@ -360,24 +363,66 @@ async fn every_request_has_its_status_and_what_is_for_an_account_its_verdict() {
             404,
             verdict(Verdict::UnknownAccount),
         ),
-        ("no name", posted("", "x"), 404, nothing),
-        ("a slash behind", posted("shop/", "x"), 404, nothing),
+        (
+            "no name",
+            posted("", "x"),
+            404,
+            verdict(Verdict::UnknownAccount),
+        ),
+        (
+            "a slash behind",
+            posted("shop/", "slash behind"),
+            200,
+            verdict(Verdict::Accepted),
+        ),
+        (
+            "a path behind",
+            posted("shop/order/1/?a=b", "path behind"),
+            200,
+            verdict(Verdict::Accepted),
+        ),
+        (
+            "a path out of the account's",
+            posted("shop/x/%2e%2e/../admin", "x"),
+            400,
+            verdict(Verdict::Unreadable),
+        ),
         (
             "a path above",
             posted("../callbacks/shop", "x"),
             404,
-            nothing,
+            verdict(Verdict::UnknownAccount),
         ),
-        ("dots", posted("..", "x"), 404, nothing),
-        ("an encoded letter", posted("sho%70", "x"), 404, nothing),
+        (
+            "dots",
+            posted("..", "x"),
+            404,
+            verdict(Verdict::UnknownAccount),
+        ),
+        (
+            "an encoded letter",
+            posted("sho%70", "encoded letter"),
+            200,
+            verdict(Verdict::Accepted),
+        ),
         (
             "an encoded slash",
             posted("shop%2f..%2fshop", "x"),
             404,
-            nothing,
+            verdict(Verdict::UnknownAccount),
         ),
-        ("an encoded NUL", posted("shop%00", "x"), 404, nothing),
-        ("a backslash", posted("..\\shop", "x"), 404, nothing),
+        (
+            "an encoded NUL",
+            posted("shop%00", "x"),
+            404,
+            verdict(Verdict::UnknownAccount),
+        ),
+        (
+            "a backslash",
+            posted("..\\shop", "x"),
+            404,
+            verdict(Verdict::UnknownAccount),
+        ),
         (
             "a query",
             posted("shop?x=%2e%2e", "paid 4"),
@@ -385,9 +430,25 @@ async fn every_request_has_its_status_and_what_is_for_an_account_its_verdict() {
             verdict(Verdict::Accepted),
         ),
         ("the root", get("/"), 404, nothing),
-        ("the folder", get("/callbacks"), 404, nothing),
-        ("doubled slashes", get("//callbacks//shop"), 404, nothing),
-        ("a file", get("/callbacks/../../etc/passwd"), 404, nothing),
+        ("a name outside the folder", get("/shop"), 404, nothing),
+        (
+            "the folder",
+            get("/callbacks"),
+            404,
+            verdict(Verdict::UnknownAccount),
+        ),
+        (
+            "doubled slashes",
+            posted("shop", "doubled").replacen("/callbacks/", "//callbacks//", 1),
+            200,
+            verdict(Verdict::Accepted),
+        ),
+        (
+            "a file",
+            get("/callbacks/../../etc/passwd"),
+            404,
+            verdict(Verdict::UnknownAccount),
+        ),
         ("the heartbeat", get("/heartbeat"), 200, nothing),
         (
             "the heartbeat by POST",
@@ -395,12 +456,29 @@ async fn every_request_has_its_status_and_what_is_for_an_account_its_verdict() {
             405,
             nothing,
         ),
-        ("a body of 3 MB", posted("shop", &body), 413, nothing),
+        (
+            "a body of 3 MB",
+            posted("shop", &body),
+            413,
+            verdict(Verdict::Unreadable),
+        ),
         (
             "longer than its provider's are",
             posted("shop", &too_long),
             413,
-            nothing,
+            verdict(Verdict::Unreadable),
+        ),
+        (
+            "a broken chunk",
+            posted("shop", "zz\r\n").replace("Content-Length: 4", "Transfer-Encoding: chunked"),
+            400,
+            verdict(Verdict::Unreadable),
+        ),
+        (
+            "a compression that is not read",
+            posted("shop", "x").replacen("\r\n", "\r\nContent-Encoding: br\r\n", 1),
+            415,
+            verdict(Verdict::Unreadable),
         ),
         (
             "two lengths",
@@ -435,6 +513,7 @@ async fn every_request_has_its_status_and_what_is_for_an_account_its_verdict() {
         }
         match expected {
             405 => assert!(said.to_lowercase().contains("\r\nallow: "), "{said}"),
+            415 => assert!(said.contains("\r\naccept-encoding: gzip, deflate, identity\r\n")),
             503 => assert!(said.contains("\r\nretry-after: 30\r\n"), "{said}"),
             _ => {}
         }
@@ -467,7 +546,68 @@ async fn half_a_request_is_not_waited_for() {
         let said = house.hear(wire).await;
         assert_eq!(status(&said), expected, "{said}");
     }
-    assert_eq!(house.deliveries().await.len(), 0);
+    let late = house.deliveries().await;
+    let seen: Vec<_> = late.iter().map(|one| (one.status, &*one.why)).collect();
+    assert_eq!(seen, [(408, "its body did not come in time")]);
+}
+
+#[tokio::test]
+async fn a_compressed_callback_is_judged_by_its_content_and_saved_as_it_came() {
+    let house = House::open(Limits::default()).await;
+    let gzip = |text: &[u8]| {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    };
+    let wire = |body: &[u8]| {
+        let head = format!(
+            "POST /callbacks/shop HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\
+             Content-Encoding: gzip\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        [head.as_bytes(), body].concat()
+    };
+    let compressed = gzip(b"\xef\xbb\xbfrefuse this");
+    for (body, expected) in [
+        (gzip(b"paid 1"), 200),
+        (compressed.clone(), 403),
+        (b"paid 2".to_vec(), 400),
+        (gzip(&vec![b'x'; 200 << 20]), 413),
+    ] {
+        assert!(body.len() < 500_000);
+        let said = house.hear(wire(&body)).await;
+        assert_eq!(status(&said), expected, "{said}");
+    }
+    let all = house.deliveries().await;
+    let [bomb, broken, refused, accepted] = &all[..] else {
+        panic!("{all:?}");
+    };
+    assert_eq!(accepted.verdict, Verdict::Accepted);
+    assert!(broken.why.contains("no valid gzip"), "{}", broken.why);
+    assert!(bomb.why.contains("larger than"), "{}", bomb.why);
+    let parts = house.hall.ledger.sealed(refused.id).await.unwrap().unwrap();
+    let raw = house.hall.sealer.open(&parts.request).unwrap();
+    assert_eq!(raw.body, compressed);
+}
+
+#[tokio::test]
+async fn whom_a_proxy_does_not_name_is_unknown_and_shares_one_limit() {
+    let limits = Limits {
+        rate: Rate {
+            per_second: 1,
+            burst: 2,
+        },
+        ..Limits::default()
+    };
+    let house = House::open(limits).await;
+    for (from, expected) in [("unknown", 200), ("_hidden", 200), ("unix:", 429)] {
+        let line = format!("X-Forwarded-For: {from}\r\nConnection");
+        let wire = posted("shop", from).replace("Connection", &line);
+        assert_eq!(status(&house.hear(wire).await), expected, "{from}");
+    }
+    for delivery in house.deliveries().await {
+        assert_eq!(delivery.from, "unknown");
+    }
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::relay::about;
+use super::forward::Wanted;
 use super::{Shared, forward};
 use crate::callbacks::Raw;
 use crate::domain::{
@@ -40,6 +40,8 @@ const NOT_FOUND_MAX: u32 = 5;
 const UNKNOWN_NOT_FOUND_MAX: u32 = 2;
 /// How long after the first of these two the second one follows.
 const UNKNOWN_AGAIN: Duration = Duration::from_secs(30);
+/// No more characters are saved of what came of a try: enough for a cause and what to do about it.
+const TOLD_MAX: usize = 500;
 /// The waits after the first tries, in seconds.
 const WAITS: [u64; 6] = [1, 5, 30, 2 * 60, 10 * 60, 30 * 60];
 /// After these, once an hour, until a day has passed.
@@ -193,6 +195,8 @@ struct Came {
     /// Nothing can change any more.
     settles: bool,
     end: End,
+    /// How long to wait for the next try at least.
+    after: Option<Duration>,
 }
 
 /// Whether a try was the last one.
@@ -217,6 +221,7 @@ impl Came {
             reply: None,
             settles: false,
             end,
+            after: None,
         }
     }
 
@@ -338,7 +343,9 @@ impl Shared {
             _ if tries >= tries_max => None,
             End::Unknown if *known && tries >= NOT_FOUND_MAX => None,
             End::Unknown if !known => (tries < UNKNOWN_NOT_FOUND_MAX).then_some(UNKNOWN_AGAIN),
-            End::Unknown | End::Again => wait_after(tries),
+            End::Unknown | End::Again => {
+                wait_after(tries).map(|wait| wait.max(came.after.unwrap_or_default()))
+            }
             End::GivenBack => Some(Duration::ZERO),
         };
         let standing = match (&came.end, again) {
@@ -351,7 +358,7 @@ impl Shared {
         let outcome = Tried {
             standing,
             at: began.wall,
-            told: inert::cut(&redact::scrub(&came.told), 200),
+            told: inert::cut(&redact::scrub(&came.told), TOLD_MAX),
             status: came.status,
             took: came.took.or(Some(now.mono.saturating_sub(began.mono))),
             settles: came.settles,
@@ -433,20 +440,19 @@ impl Shared {
                 return Came::without_answer(problem.message, end);
             }
         };
-        let handed = self
-            .hand_on(&delivery.account, &raw, &to, about(delivery))
-            .await;
+        let handed = self.hand_on(delivery, &raw, &to, Wanted::Status).await;
         Came {
             told: handed.told(),
             status: handed.status(),
             took: handed.took(),
             reply: self.sealed_reply(&handed).await,
             settles: false,
-            end: if handed.taken() {
-                End::Done
-            } else {
-                End::Again
+            end: match handed.taken() {
+                true => End::Done,
+                false if handed.is_final() => End::Hopeless,
+                false => End::Again,
             },
+            after: handed.retry_after(),
         }
     }
 
@@ -490,6 +496,7 @@ fn came_of(result: &Result<Answer, Problem>) -> Came {
         reply: None,
         settles,
         end,
+        after: None,
     }
 }
 

@@ -3,14 +3,17 @@
 use std::time::Duration;
 
 use reqwest::Url;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 
 use super::Shared;
-use crate::callbacks::Raw;
-use crate::domain::{Account, AccountId, Environment, Problem, ProblemKind, ProviderId, inert};
+use super::relay::about;
+use crate::callbacks::{Address, Raw};
+use crate::domain::{
+    Account, AccountId, Delivery, Environment, Problem, ProblemKind, ProviderId, inert, time,
+};
 use crate::net::{
     self, Authorise, BoxFuture, Call, Content, How, NetError, Repeat, Reply, Sealed, Session,
-    redact,
+    Verbatim, redact,
 };
 
 /// So much of what the shop's server says is kept with the errand.
@@ -78,16 +81,52 @@ pub(super) struct Handed {
     pub(super) result: Result<Reply, NetError>,
 }
 
+/// Who waits for the answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Nobody: its status decides.
+    Status,
+    /// The provider: it is passed on whole.
+    Answer,
+}
+
+/// The shop's server has done away with the address for good (RFC 9110, 15.5.11).
+const GONE: u16 = 410;
+
+/// However long the shop asks to be left alone, the callback is forwarded again after so long.
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
+
 impl Handed {
-    /// In a few words.
+    /// In words for its row.
     pub(super) fn told(&self) -> String {
         match &self.result {
-            Ok(reply) => format!("HTTP {}", reply.status),
-            Err(NetError::Redirected { status, .. }) => {
-                format!("HTTP {status}, a redirect, which is not followed")
+            Ok(reply) if reply.status == GONE => {
+                format!("HTTP {GONE}: the address is gone, so it is not sent again")
             }
-            Err(error) => error.in_brief().to_owned(),
+            Ok(reply) => match self.retry_after() {
+                Some(wait) => format!("HTTP {}, asks to wait {}", reply.status, time::fine(wait)),
+                None => format!("HTTP {}", reply.status),
+            },
+            Err(NetError::Redirected { status, to, .. }) => {
+                format!("HTTP {status}, a redirect to {to}, which is not followed")
+            }
+            Err(error @ (NetError::Tls { .. } | NetError::NoTls(_))) => {
+                let hint = error.clone().problem(&unnamed()).hint;
+                format!("{error}; {hint}")
+            }
+            Err(error) => error.to_string(),
         }
+    }
+
+    /// Whether no other try can succeed.
+    pub(super) fn is_final(&self) -> bool {
+        self.status() == Some(GONE)
+    }
+
+    /// How long the shop asks to be left alone, where it has not taken it.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        let asked = self.result.as_ref().ok()?.retry_after()?;
+        (!self.taken()).then_some(asked.min(RETRY_AFTER_MAX))
     }
 
     pub(super) fn status(&self) -> Option<u16> {
@@ -115,25 +154,33 @@ impl Handed {
 }
 
 impl Shared {
-    /// Hands a callback on, once. `about` is what it tells of.
+    /// Hands a callback on, once.
     pub(super) async fn hand_on(
         &self,
-        account: &str,
+        delivery: &Delivery,
         raw: &Raw,
         to: &Url,
-        about: String,
+        wanted: Wanted,
     ) -> Handed {
-        let account = self.account_for(account, to);
+        let account = self.account_for(&delivery.account, to);
         let how = How {
             request: crate::domain::RequestId(0),
             background: true,
             no_wait: false,
         };
         self.know_secrets(&account.id).await;
+        let target = joined(to, &raw.target);
+        let mut url = to.clone();
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (target.as_str(), None),
+        };
+        url.set_path(path);
+        url.set_query(query);
         let session = Session::new(
             self.gate.clone(),
             account,
-            vec![("forward", joined(to, &raw.target))],
+            vec![("forward", url)],
             Vec::new(),
         );
         let call = Call {
@@ -141,22 +188,25 @@ impl Shared {
             endpoint: "forward",
             path: "/".into(),
             body: Content::Empty,
-            about,
+            about: about(delivery),
             repeat: Repeat::Never,
         };
-        let verbatim = Verbatim {
-            headers: handed_on(raw),
+        let as_received = AsReceived {
+            verbatim: Verbatim {
+                headers: handed_on(raw),
+                target,
+                status_decides: wanted == Wanted::Status,
+            },
             body: raw.body.clone(),
         };
         Handed {
-            result: session.send(&call, &verbatim, how).await,
+            result: session.send(&call, &as_received, how).await,
         }
     }
 
     /// In whose name it is recorded: the account's, where there is one of that name.
     fn account_for(&self, name: &str, to: &Url) -> Account {
-        let id = AccountId::new(name)
-            .unwrap_or_else(|_| AccountId::new("callbacks").expect("a plain word is a fine name"));
+        let id = AccountId::new(name).unwrap_or_else(|_| unnamed());
         let at = |account: Account| Account {
             host: net::http::authority(to),
             base: to.as_str().to_owned(),
@@ -179,18 +229,29 @@ impl Shared {
     }
 }
 
-/// The target with the callback's own query after its own.
-fn joined(to: &Url, callback: &str) -> Url {
-    let mut url = to.clone();
-    let Some((_, theirs)) = callback.split_once('?') else {
-        return url;
+/// Path and query of the target with the callback's own behind them, byte for byte.
+fn joined(to: &Url, callback: &str) -> String {
+    let (path, query) = match callback.split_once('?') {
+        Some((path, query)) => (path, Some(query)),
+        None => (callback, None),
     };
-    let query = match url.query() {
-        Some(ours) if !ours.is_empty() => format!("{ours}&{theirs}"),
-        _ => theirs.to_owned(),
+    let rest = Address::of(path).map_or("".into(), |address| address.rest);
+    let mut joined = match &*rest {
+        "" => to.path().to_owned(),
+        rest => format!("{}{rest}", to.path().trim_end_matches('/')),
     };
-    url.set_query(Some(&query));
-    url
+    let own = to.query().filter(|query| !query.is_empty());
+    let queries: Vec<&str> = own.into_iter().chain(query).collect();
+    if !queries.is_empty() {
+        joined.push('?');
+        joined.push_str(&queries.join("&"));
+    }
+    joined
+}
+
+/// In whose name something is recorded that is no account's.
+fn unnamed() -> AccountId {
+    AccountId::new("callbacks").expect("a plain word is a fine name")
 }
 
 /// The provider's headers that go on.
@@ -216,20 +277,29 @@ fn handed_on(raw: &Raw) -> HeaderMap {
             map.append(name, value);
         }
     }
+    // A body that is empty says so where the sender's did, and where a method expects one (RFC 9110, 8.6).
+    let has = |wanted: &str| {
+        let mut names = raw.headers.iter();
+        names.any(|(name, _)| name.eq_ignore_ascii_case(wanted))
+    };
+    let expected = matches!(raw.method.as_str(), "POST" | "PUT" | "PATCH");
+    if raw.body.is_empty() && (expected || has("content-length") || has("transfer-encoding")) {
+        map.insert(CONTENT_LENGTH, HeaderValue::from(0));
+    }
     map
 }
 
 /// Sends what came, as it came.
-struct Verbatim {
-    headers: HeaderMap,
+struct AsReceived {
+    verbatim: Verbatim,
     body: bytes::Bytes,
 }
 
-impl Authorise for Verbatim {
+impl Authorise for AsReceived {
     fn authorise<'a>(&'a self, _call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
         Box::pin(async move {
             Ok(Sealed {
-                handed_on: Some(self.headers.clone()),
+                verbatim: Some(self.verbatim.clone()),
                 ..Sealed::new(Vec::new(), self.body.clone())
             })
         })
@@ -267,23 +337,36 @@ mod tests {
     }
 
     #[test]
-    fn the_queries_are_joined_and_the_callbacks_path_stays_behind() {
-        let to = |text| Url::parse(text).unwrap();
+    fn what_is_behind_the_accounts_name_and_the_query_go_on_byte_for_byte() {
         for (target, callback, wanted) in [
-            ("http://h/x", "/callbacks/shop", "http://h/x"),
-            ("http://h/x", "/callbacks/shop?", "http://h/x?"),
+            ("http://h/x", "/callbacks/shop", "/x"),
+            ("http://h/x", "/callbacks/shop?", "/x?"),
+            ("http://h/x/", "/callbacks/shop/", "/x/"),
             (
                 "http://h/x?a=1",
                 "/callbacks/shop?b=%41+c&b=2",
-                "http://h/x?a=1&b=%41+c&b=2",
+                "/x?a=1&b=%41+c&b=2",
             ),
             (
-                "http://h/",
+                "http://h",
                 "/callbacks/shop?transactionKey=A",
-                "http://h/?transactionKey=A",
+                "/?transactionKey=A",
+            ),
+            ("http://h/x", "/callbacks/shop/order/1/?a", "/x/order/1/?a"),
+            (
+                "http://h/x/?b",
+                "//callbacks//shop/order/1?a",
+                "/x/order/1?b&a",
+            ),
+            ("http://h", "/callbacks/shop/a%2Fb", "/a%2Fb"),
+            (
+                "http://h/x",
+                "/callbacks/shop?a='&b=ż&c=\"{|}",
+                "/x?a='&b=ż&c=\"{|}",
             ),
         ] {
-            assert_eq!(joined(&to(target), callback).as_str(), wanted);
+            let to = Url::parse(target).unwrap();
+            assert_eq!(joined(&to, callback), wanted, "{callback}");
         }
     }
 

@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use bytes::Bytes;
 
 use super::Shared;
-use super::forward::{self, Handed};
+use super::forward::{self, Handed, Wanted};
 use crate::callbacks::{Inbound, RELAY_HOLD, Raw};
 use crate::domain::{Delivery, Errand, Standing};
 use crate::http_server::{self, Response};
@@ -22,9 +22,8 @@ impl Shared {
     ) -> Option<Response> {
         let began = self.asker.clock.now();
         let raw = Raw::of(&inbound.request);
-        let about = about(delivery);
         let handed = match forward::target(&errand.target) {
-            Ok(to) => self.hand_on(&delivery.account, &raw, &to, about).await,
+            Ok(to) => self.hand_on(delivery, &raw, &to, Wanted::Answer).await,
             Err(problem) => Handed {
                 result: Err(NetError::Unauthorised(problem)),
             },

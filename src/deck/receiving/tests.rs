@@ -566,7 +566,7 @@ async fn a_provider_that_waits_is_told_what_the_shop_says_and_the_shop_is_asked_
     let shared = &bench.deck.reception.shared;
     let inbound = crate::callbacks::Inbound {
         request: Request::new("order".into()),
-        from: std::net::Ipv4Addr::LOCALHOST.into(),
+        from: Some(std::net::Ipv4Addr::LOCALHOST.into()),
         at: START,
     };
     for (told, standing, said) in [

@@ -1,17 +1,18 @@
 //! CALLBACK: Kanga calls the shop's URL on every change of a payment's state, with the id and nothing that proves it.
-//! So it is a hint, and the payment is asked for. Neither the method nor a body is documented: GET and POST are taken.
+//! So it is a hint, and the payment is asked for. Neither the method nor a body is documented: GET and POST are taken, and
+//! the id from the query, a form, `multipart/form-data` or a JSON object.
 
 use axum::http::Method;
 
 use crate::callbacks::{Answer, Held, Inbound, Refusal, Same, Spec, Told};
 use crate::domain::{PaymentId, Subject};
-use crate::providers::inbound::{decoded, pairs, unreadable};
+use crate::providers::inbound::{decoded, pairs, posted_form, unreadable};
 
 /// How its callbacks are judged and read.
 pub const SPEC: Spec = Spec {
     secrets: &[],
-    // One id.
-    body_max: 4 * 1024,
+    // One id, and whatever JSON may have around it.
+    body_max: 16 * 1024,
     read,
 };
 
@@ -20,17 +21,22 @@ const FIELD: &str = "transactionKey";
 
 fn read(inbound: &Inbound, _held: &Held) -> Result<Told, Refusal> {
     let request = &inbound.request;
-    let form: &[u8] = match *request.method() {
-        Method::GET => b"",
-        Method::POST => request.body(),
+    let posted = match *request.method() {
+        Method::GET => Ok(None),
+        Method::POST => posted_form(inbound).and_then(|form| only(&form)),
         _ => {
             return Err(Refusal::Method {
                 allowed: "GET, POST",
             });
         }
     };
-    let query = request.uri().query().unwrap_or_default();
-    let id = match (only(query.as_bytes())?, only(form)?) {
+    let query = only(request.uri().query().unwrap_or_default().as_bytes())?;
+    let posted = match posted {
+        // The URL says it all.
+        Err(_) if query.is_some() => None,
+        posted => posted?,
+    };
+    let id = match (query, posted) {
         (Some(a), Some(b)) if a != b => {
             return Err(unreadable(&format!(
                 "there is one {FIELD} in the URL and another in the body"
@@ -107,6 +113,8 @@ mod tests {
             ("POST", "/?transactionKey=A+1", "not a form \u{1b}"),
             ("POST", "/", "x=1&transactionKey=A%201&y"),
             ("POST", "/?transactionKey=A+1", "transactionKey=A%201"),
+            ("POST", "/", r#"{"transactionKey":"A 1","state":null}"#),
+            ("POST", "/?transactionKey=A+1", "{broken"),
         ] {
             assert_eq!(id(method, target, body), "A 1", "{method} {target} {body}");
         }
@@ -140,7 +148,14 @@ mod tests {
         for (method, target, body, words) in [
             ("GET", "/", "transactionKey=A", "there is no transactionKey"),
             ("GET", "/?TransactionKey=A", "", "there is no"),
-            ("POST", "/", r#"{"transactionKey":"A"}"#, "there is no"),
+            ("POST", "/", r#"{"transactionkey":"A"}"#, "there is no"),
+            ("POST", "/", r#"{"transactionKey":"A""#, "no JSON"),
+            (
+                "POST",
+                "/",
+                r#"{"transactionKey":"A","transactionKey":"B"}"#,
+                "once",
+            ),
             ("GET", "/?transactionKey", "", "is empty"),
             ("GET", "/?transactionKey=", "", "is empty"),
             ("GET", "/?transactionKey=A&transactionKey=A", "", "twice"),

@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq as _;
 use super::{settings, signed, wire};
 use crate::callbacks::{Answer, Held, Inbound, Refusal, Same, Spec, Told};
 use crate::domain::{PaymentId, PlayerId, Problem, ProblemKind, Secret, Subject, WallTime};
-use crate::providers::inbound::{decoded, pairs, parts, unreadable};
+use crate::providers::inbound::{decoded, pairs, parts, posted_form, unreadable};
 
 /// How its callbacks are judged and read.
 pub const SPEC: Spec = Spec {
@@ -52,7 +52,7 @@ fn read(inbound: &Inbound, held: &Held) -> Result<Told, Refusal> {
     if inbound.request.method() != Method::POST {
         return Err(Refusal::Method { allowed: "POST" });
     }
-    let form = Form::read(inbound.request.body())?;
+    let form = Form::read(&posted_form(inbound)?)?;
     let key = held.secrets.get(settings::API_KEY).ok_or_else(|| {
         Refusal::Unable(Problem::new(
             ProblemKind::Config,
@@ -420,6 +420,17 @@ mod tests {
     }
 
     #[test]
+    fn the_same_fields_count_however_they_are_posted() {
+        let form = judge(inventory("9", "1")).unwrap();
+        let json = format!(
+            r#"{{"event":"invalidate_user_inventory","api_key":"{PUBLISHED_KEY}","time":1,"user_id":9}}"#
+        );
+        assert_eq!(judge(json).unwrap(), form);
+        let keyless = r#"{"event":"invalidate_user_inventory","user_id":9}"#;
+        assert!(why_refused(judge(keyless)).contains("key is missing"));
+    }
+
+    #[test]
     fn what_makes_no_sense_is_unreadable_and_its_reason_inert() {
         let key = format!("api_key={PUBLISHED_KEY}");
         let long = "9".repeat(10_000);
@@ -427,7 +438,7 @@ mod tests {
         let table: Vec<Bytes> = vec![
             "".into(),
             "&&".into(),
-            r#"{"event":"invalidate_user_inventory"}"#.into(),
+            r#"{"event":"invalidate_user_inventory""#.into(),
             "event".into(),
             format!("{key}&event=test").into(),
             format!("{key}&time=t").into(),

@@ -269,7 +269,7 @@ mod tests {
                 "made for a purchase",
             ),
             (
-                signed(&json!({"reference": "R", "exp": 1_795_316_066})),
+                signed(&json!({"reference": "R", "exp": 1_795_316_006})),
                 "expired",
             ),
             (
@@ -284,7 +284,7 @@ mod tests {
             assert!(why.contains(words), "{notice}: {why}");
             assert!(!why.contains("SECRET"), "{why}");
         }
-        let ahead = signed(&json!({"reference": "R", "state": "X_KO", "exp": 1_795_316_067}));
+        let ahead = signed(&json!({"reference": "R", "state": "X_KO", "exp": 1_795_316_007}));
         assert!(judged(Some("SECRET"), &ahead).is_ok());
     }
 

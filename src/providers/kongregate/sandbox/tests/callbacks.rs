@@ -89,7 +89,7 @@ fn judged(request: &http_server::Request) -> Result<Told, Refusal> {
     held.secrets.insert("api_key", Secret::new(API_KEY));
     let inbound = Inbound {
         request: request.clone(),
-        from: std::net::Ipv4Addr::LOCALHOST.into(),
+        from: Some(std::net::Ipv4Addr::LOCALHOST.into()),
         at: WallTime(0),
     };
     (SPEC.read)(&inbound, &held)

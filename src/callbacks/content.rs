@@ -1,0 +1,216 @@
+//! A callback's body as its provider's rules read it: decompressed, and without a byte order mark. What is saved and
+//! forwarded stays as it was received. Pure.
+
+use std::borrow::Cow;
+use std::io::{self, Read};
+
+use axum::http::header;
+use bytes::Bytes;
+use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+
+use super::Inbound;
+use crate::domain::inert;
+
+/// What `Content-Encoding` may name, as the answer to any other says it.
+pub(super) const ACCEPTED: &str = "gzip, deflate, identity";
+
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Why a body cannot be read, in words for its row.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    /// Its `Content-Encoding` is none of [`ACCEPTED`]. Answered 415.
+    Unsupported(String),
+    /// It is not what its `Content-Encoding` says. Answered 400.
+    Broken(String),
+    /// Decompressed it is too large. Answered 413; no more than the limit was ever in memory.
+    TooLarge(String),
+}
+
+/// The same callback with the body that is to be read, of at most `limit` bytes.
+pub(super) fn readable(inbound: &Inbound, limit: usize) -> Result<Cow<'_, Inbound>, Unreadable> {
+    let body = inbound.request.body();
+    let body = match coding(inbound)? {
+        Some(coding) if !body.is_empty() => Some(coding.decode(body, limit)?),
+        _ => None,
+    };
+    let plain = body.as_ref().unwrap_or(inbound.request.body());
+    let marked = plain.starts_with(BYTE_ORDER_MARK);
+    let plain = marked
+        .then(|| plain.slice(BYTE_ORDER_MARK.len()..))
+        .or(body);
+    Ok(match plain {
+        None => Cow::Borrowed(inbound),
+        Some(plain) => {
+            let mut inbound = inbound.clone();
+            *inbound.request.body_mut() = plain;
+            Cow::Owned(inbound)
+        }
+    })
+}
+
+#[derive(Clone, Copy)]
+enum Coding {
+    Gzip,
+    Deflate,
+}
+
+/// How the body is compressed, if it is.
+fn coding(inbound: &Inbound) -> Result<Option<Coding>, Unreadable> {
+    let named = inbound.request.headers().get_all(header::CONTENT_ENCODING);
+    let named: Vec<String> = named
+        .iter()
+        .flat_map(|value| {
+            let value = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
+            let codings = value.split(',').map(|coding| coding.trim().to_owned());
+            codings.collect::<Vec<_>>()
+        })
+        .filter(|coding| !matches!(coding.as_str(), "" | "identity"))
+        .collect();
+    match &named[..] {
+        [] => Ok(None),
+        [one] if matches!(one.as_str(), "gzip" | "x-gzip") => Ok(Some(Coding::Gzip)),
+        [one] if one == "deflate" => Ok(Some(Coding::Deflate)),
+        _ => Err(Unreadable::Unsupported(format!(
+            "its Content-Encoding is {}; tilldeck reads {ACCEPTED}",
+            inert::quoted(&named.join(", "), 60)
+        ))),
+    }
+}
+
+impl Coding {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Deflate => "deflate",
+        }
+    }
+
+    fn decode(self, body: &[u8], limit: usize) -> Result<Bytes, Unreadable> {
+        let decoded = match self {
+            Self::Gzip => read(MultiGzDecoder::new(body), limit),
+            // The standard says zlib; some send the bare stream (RFC 9110, 8.4.1.2).
+            Self::Deflate => read(ZlibDecoder::new(body), limit)
+                .or_else(|_| read(DeflateDecoder::new(body), limit)),
+        };
+        let decoded = decoded.map_err(|_| {
+            let name = self.name();
+            Unreadable::Broken(format!(
+                "its Content-Encoding says {name}, and its body is no valid {name}"
+            ))
+        })?;
+        if decoded.len() > limit {
+            return Err(Unreadable::TooLarge(format!(
+                "its body, decompressed, is larger than {} KiB",
+                limit / 1024
+            )));
+        }
+        Ok(decoded.into())
+    }
+}
+
+/// What a decoder yields, up to one byte more than the limit.
+fn read(decoder: impl Read, limit: usize) -> io::Result<Vec<u8>> {
+    let mut decoded = Vec::new();
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    decoder.take(most).read_to_end(&mut decoded)?;
+    Ok(decoded)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use flate2::Compression;
+    use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
+
+    use super::*;
+    use crate::domain::WallTime;
+    use crate::http_server::Request;
+
+    fn inbound(codings: &[&str], body: impl Into<Bytes>) -> Inbound {
+        let mut request = Request::new(body.into());
+        for coding in codings {
+            let value = coding.parse().unwrap();
+            let headers = request.headers_mut();
+            headers.append(header::CONTENT_ENCODING, value);
+        }
+        Inbound {
+            request,
+            from: Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+            at: WallTime(0),
+        }
+    }
+
+    fn read_as(codings: &[&str], body: impl Into<Bytes>) -> Result<Bytes, Unreadable> {
+        let inbound = inbound(codings, body);
+        readable(&inbound, 1_000).map(|inbound| inbound.request.body().clone())
+    }
+
+    fn gzip(text: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(text).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn what_is_compressed_is_read_as_what_it_is() {
+        let zlib = {
+            let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(b"{}").unwrap();
+            encoder.finish().unwrap()
+        };
+        let bare = {
+            let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(b"{}").unwrap();
+            encoder.finish().unwrap()
+        };
+        let twice = [gzip(b"{"), gzip(b"}")].concat();
+        let marked = gzip(b"\xef\xbb\xbf{}");
+        let table: [(&[&str], &[u8]); 11] = [
+            (&[], b"{}"),
+            (&[], b"\xef\xbb\xbf{}"),
+            (&["identity"], b"{}"),
+            (&[""], b"{}"),
+            (&["gzip"], &gzip(b"{}")),
+            (&["X-GZIP"], &gzip(b"{}")),
+            (&[" gzip , identity"], &gzip(b"{}")),
+            (&["gzip"], &twice),
+            (&["gzip"], &marked),
+            (&["deflate"], &zlib),
+            (&["deflate"], &bare),
+        ];
+        for (codings, body) in table {
+            let read = read_as(codings, body.to_vec());
+            assert_eq!(read.as_deref(), Ok(&b"{}"[..]), "{codings:?}");
+        }
+        assert_eq!(read_as(&["gzip"], "").as_deref(), Ok(&b""[..]));
+        let exact = gzip(&[b' '; 1_000]);
+        assert_eq!(read_as(&["gzip"], exact).unwrap().len(), 1_000);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_refused_with_its_reason() {
+        let half = gzip(b"{}");
+        let half = half[..half.len() - 9].to_vec();
+        for (codings, body, words) in [
+            (&["br"][..], b"{}".to_vec(), "Content-Encoding is `br`"),
+            (&["zstd"], b"{}".to_vec(), "`zstd`"),
+            (&["gzip, gzip"], gzip(b"{}"), "`gzip, gzip`"),
+            (&["gzip", "deflate"], gzip(b"{}"), "`gzip, deflate`"),
+            (&["gzip"], b"{}".to_vec(), "says gzip"),
+            (&["gzip"], half, "no valid gzip"),
+            (&["deflate"], b"\xff\xff".to_vec(), "no valid deflate"),
+            (&["gzip"], gzip(&[b' '; 1_001]), "larger than"),
+            (&["gzip"], gzip(&vec![0; 50 << 20]), "larger than"),
+        ] {
+            let why = match read_as(codings, body).unwrap_err() {
+                Unreadable::Unsupported(why)
+                | Unreadable::Broken(why)
+                | Unreadable::TooLarge(why) => why,
+            };
+            assert!(why.contains(words), "{codings:?}: {why}");
+        }
+    }
+}

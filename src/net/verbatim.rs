@@ -1,0 +1,195 @@
+//! A callback on its way to the shop's own server: sent as it was received, which no general HTTP client does. One of
+//! these rewrites the query and asks for compressed answers.
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::time::Duration;
+
+use axum::body::Body;
+use bytes::BytesMut;
+use hyper::body::{Body as _, Incoming};
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use reqwest::header::{HOST, HeaderMap};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::Gate;
+use super::call::Reply;
+use super::error::{ANSWERING, CONNECTING, CONTINUING, ENDING, NetError, foreign_words};
+use super::http::{Outgoing, REPLY_MAX, Tried, WHOLE_MAX, authority};
+
+/// So much is read of an answer whose status alone counts.
+const PAGE_MAX: usize = 64 * 1024;
+
+/// What is forwarded, besides its method and its body.
+#[derive(Debug, Clone)]
+pub struct Verbatim {
+    /// The sender's headers that go on. Of these the values of few are recorded.
+    pub headers: HeaderMap,
+    /// Path and query, byte for byte. Over https they go as a URL has them: `'` becomes `%27` there.
+    pub target: String,
+    /// Whether the answer's status decides, whatever becomes of its body; otherwise the answer is wanted whole.
+    pub status_decides: bool,
+}
+
+/// Sends once and reads the reply, or as much of it as counts.
+pub(super) async fn send(gate: &Gate, outgoing: Outgoing<'_>, verbatim: &Verbatim) -> Tried {
+    let began = gate.clock.now().mono;
+    let mut tried = if outgoing.url.scheme() == "http" {
+        let mut head = None;
+        let result = plain(gate, outgoing, verbatim, &mut head).await;
+        Tried {
+            result,
+            head,
+            took: gate.clock.now().mono.saturating_sub(began),
+        }
+    } else {
+        gate.http.send(outgoing).await
+    };
+    if verbatim.status_decides
+        && tried.result.is_err()
+        && let Some((status, headers)) = tried.head.clone()
+    {
+        tried.result = Ok(Reply {
+            status,
+            version: "HTTP/1.1",
+            headers,
+            body: bytes::Bytes::new(),
+            wire: None,
+            to_head: tried.took,
+            took: tried.took,
+            at: gate.clock.now().wall,
+        });
+    }
+    tried
+}
+
+/// Over plain http, which goes to this machine alone.
+async fn plain(
+    gate: &Gate,
+    outgoing: Outgoing<'_>,
+    verbatim: &Verbatim,
+    head: &mut Option<(u16, Vec<(String, String)>)>,
+) -> Result<Reply, NetError> {
+    let host = authority(outgoing.url);
+    let began = gate.clock.now().mono;
+    let (connect, idle) = (gate.network().timeouts.connect, outgoing.idle);
+    let timed_out = |what, limit: Duration| NetError::TimedOut {
+        host: host.clone(),
+        what,
+        limit,
+    };
+    let broken = |when| NetError::Broken {
+        host: host.clone(),
+        when,
+    };
+    let addresses = addresses(outgoing.url);
+    let tcp = timeout(connect, TcpStream::connect(&addresses[..])).await;
+    let tcp = tcp.map_err(|_| timed_out(CONNECTING, connect))?;
+    let tcp = tcp.map_err(|error| match error.kind() {
+        io::ErrorKind::ConnectionRefused => NetError::ConnectionRefused { host: host.clone() },
+        _ => NetError::Unreachable {
+            host: host.clone(),
+            why: foreign_words(&error.to_string()),
+        },
+    })?;
+    // Only costs latency where it is refused.
+    let _ = tcp.set_nodelay(true);
+    let mut request = hyper::Request::builder()
+        .method(outgoing.method)
+        .uri(&verbatim.target)
+        .header(HOST, &host)
+        .body(Body::from(outgoing.body))
+        .map_err(|_| NetError::BadPath(foreign_words(&verbatim.target)))?;
+    request.headers_mut().extend(outgoing.headers);
+    let handshake = http1::handshake(TokioIo::new(tcp)).await;
+    let (mut sender, connection) = handshake.map_err(|_| broken("before the reply came"))?;
+    // It ends with what it carries: the request, or this call given up.
+    let _connection = AbortOnDropHandle::new(tokio::spawn(connection));
+    let response = timeout(idle, sender.send_request(request)).await;
+    let response = response.map_err(|_| timed_out(ANSWERING, idle))?;
+    let response = response.map_err(|error| {
+        if error.is_parse() {
+            NetError::Undecodable {
+                host: host.clone(),
+                why: foreign_words(&error.to_string()),
+            }
+        } else {
+            broken("before the reply came")
+        }
+    })?;
+    let to_head = gate.clock.now().mono.saturating_sub(began);
+    let status = response.status().as_u16();
+    let headers: Vec<(String, String)> = response
+        .headers()
+        .iter()
+        .map(|(name, value)| {
+            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            (name.to_string(), value)
+        })
+        .collect();
+    *head = Some((status, headers.clone()));
+    let mut incoming = response.into_body();
+    let mut body = BytesMut::new();
+    loop {
+        let data = timeout(idle, next(&mut incoming)).await;
+        let Some(data) = data.map_err(|_| timed_out(CONTINUING, idle))? else {
+            break;
+        };
+        let data = data.map_err(|_| broken("in the middle of the reply"))?;
+        body.extend_from_slice(&data);
+        if verbatim.status_decides && body.len() > PAGE_MAX {
+            break;
+        }
+        if body.len() as u64 > REPLY_MAX {
+            return Err(NetError::TooLarge {
+                host,
+                limit: REPLY_MAX,
+            });
+        }
+        if gate.clock.now().mono.saturating_sub(began) > WHOLE_MAX {
+            return Err(timed_out(ENDING, WHOLE_MAX));
+        }
+    }
+    Ok(Reply {
+        status,
+        version: "HTTP/1.1",
+        headers,
+        wire: Some(body.len() as u64),
+        body: body.freeze(),
+        to_head,
+        took: gate.clock.now().mono.saturating_sub(began),
+        at: gate.clock.now().wall,
+    })
+}
+
+/// The next bytes of a body; its trailers are passed over.
+async fn next(body: &mut Incoming) -> Option<Result<bytes::Bytes, hyper::Error>> {
+    loop {
+        match poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await? {
+            Ok(frame) => {
+                if let Ok(data) = frame.into_data() {
+                    return Some(Ok(data));
+                }
+            }
+            Err(error) => return Some(Err(error)),
+        }
+    }
+}
+
+/// Where this machine's servers listen. A name is not looked up: what `localhost` means here is not up to the resolver.
+fn addresses(url: &reqwest::Url) -> Vec<SocketAddr> {
+    let port = url.port_or_known_default().unwrap_or(80);
+    let host = url.host_str().unwrap_or_default();
+    let ips = match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+        Ok(ip) => vec![ip],
+        Err(_) => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
+    };
+    ips.into_iter()
+        .map(|ip| SocketAddr::from((ip, port)))
+        .collect()
+}
