@@ -110,10 +110,10 @@ impl Coding {
 }
 
 /// What a decoder yields, up to one byte more than the limit.
-fn read(decoder: impl Read, limit: usize) -> io::Result<Vec<u8>> {
+fn read(source: impl Read, limit: usize) -> io::Result<Vec<u8>> {
     let mut decoded = Vec::new();
     let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    decoder.take(most).read_to_end(&mut decoded)?;
+    source.take(most).read_to_end(&mut decoded)?;
     Ok(decoded)
 }
 

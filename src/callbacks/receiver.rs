@@ -1,8 +1,8 @@
 //! The receiver: one request after another is judged, made durable, answered, and only then told on.
 
+mod judged;
 mod relay;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -10,18 +10,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::http::request::Parts;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use bytes::Bytes;
 use sha2::{Digest as _, Sha256};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
+use judged::{Judged, NOT_UNDERSTOOD, readable};
+
 use super::pulse::{HEARTBEAT, Heart};
 use super::rate::{Rate, Rates, Sender, sender};
 use super::seal::Sealer;
 use super::{
-    Address, Addressee, Addressees, Answer, Inbound, RELAY_HOLD, Raw, Refusal, Same, Told, content,
+    Address, Addressee, Addressees, Answer, Inbound, RELAY_HOLD, Raw, Refusal, Same, Told,
 };
 use crate::clock::Clock;
 use crate::domain::{Delivery, Duty, Listening, Problem, ProblemKind, Verdict, inert};
@@ -40,7 +42,6 @@ const TELL_AGAIN: Duration = Duration::from_secs(30);
 /// What a provider is told where its callback cannot be kept or judged now.
 const AGAIN: Duration = Duration::from_secs(30);
 
-const NOT_UNDERSTOOD: &str = "This callback cannot be understood.\n";
 const NAME_MAX: usize = 64;
 const WHY_MAX: usize = 500;
 const KIND_MAX: usize = 80;
@@ -277,7 +278,7 @@ impl Shared {
         let provider = addressee.provider();
         let readable = match readable(&inbound, addressee.body_max()) {
             Ok(readable) => readable,
-            Err(judged) => return self.put_away(name, provider, &inbound, judged).await,
+            Err(judged) => return self.put_away(name, provider, &inbound, *judged).await,
         };
         let judged = tokio::time::timeout(JUDGING, addressee.read(&readable)).await;
         let judged = match judged {
@@ -472,71 +473,6 @@ impl Shared {
             Same::Subject(_) => Identity::Subject(hash),
         }
     }
-}
-
-/// A request with what was found of it.
-struct Judged {
-    verdict: Verdict,
-    why: String,
-    status: u16,
-    /// The answer's text.
-    words: &'static str,
-    /// A header that explains the answer's status.
-    header: Option<(HeaderName, &'static str)>,
-    kind: String,
-    subject: Option<crate::domain::Subject>,
-    proved: bool,
-    identity: Option<Identity>,
-    errands: Vec<NewErrand>,
-}
-
-impl Judged {
-    /// Of what is not acted upon, by the status of its answer.
-    fn unlike(status: u16, why: impl Into<String>, words: &'static str) -> Self {
-        Self {
-            verdict: match status {
-                403 => Verdict::Refused,
-                404 => Verdict::UnknownAccount,
-                _ => Verdict::Unreadable,
-            },
-            why: why.into(),
-            status,
-            words,
-            header: None,
-            kind: String::new(),
-            subject: None,
-            proved: false,
-            identity: None,
-            errands: Vec::new(),
-        }
-    }
-}
-
-/// The callback as its provider's rules read it, or what to answer where nobody can.
-fn readable(inbound: &Inbound, limit: usize) -> Result<Cow<'_, Inbound>, Judged> {
-    if let Some(Unread(status)) = inbound.request.extensions().get() {
-        let status = status.as_u16();
-        let why = match status {
-            413 => format!("its body is larger than {} KiB", limit / 1024),
-            408 => "its body did not come in time".into(),
-            _ => "its body broke off".into(),
-        };
-        return Err(Judged::unlike(status, why, "The body was not accepted.\n"));
-    }
-    if Address::of(inbound.request.uri().path()).is_some_and(|address| address.climbs()) {
-        let why = "the path behind the account's name has `..` in it";
-        return Err(Judged::unlike(400, why, NOT_UNDERSTOOD));
-    }
-    content::readable(inbound, limit).map_err(|unreadable| match unreadable {
-        content::Unreadable::Unsupported(why) => Judged {
-            header: Some((header::ACCEPT_ENCODING, content::ACCEPTED)),
-            ..Judged::unlike(415, why, "This Content-Encoding is not read here.\n")
-        },
-        content::Unreadable::Broken(why) => Judged::unlike(400, why, NOT_UNDERSTOOD),
-        content::Unreadable::TooLarge(why) => {
-            Judged::unlike(413, why, "The body was not accepted.\n")
-        }
-    })
 }
 
 /// About how much memory it takes.

@@ -1,5 +1,7 @@
 //! `listen`: the callback receiver without the console.
 
+mod forwards;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -8,17 +10,19 @@ use serde_json::json;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 
+use forwards::Forwards;
+
 use super::args::Listen;
 use super::output::{Out, OutputError, Tone};
 use super::{Context, Exit, deliveries, sandbox};
 use crate::config;
 use crate::deck::{self, Deck, Options, Receive};
 use crate::domain::{
-    AccountId, Delivery, DeliveryId, Duty, Errand, ErrandId, Listening, Problem, ProblemKind,
-    Standing, WallTime, inert,
+    AccountId, Delivery, DeliveryId, Errand, ErrandId, Listening, Problem, ProblemKind, WallTime,
+    inert,
 };
 use crate::ledger::Status;
-use crate::net::{self, Event, EventReceiver, redact};
+use crate::net::{self, Event, EventReceiver};
 use crate::runtime;
 
 /// A receiver that was down for so long ends the program, so that whoever watches over it notices.
@@ -341,11 +345,9 @@ impl Printer {
                 }
             }
             Event::Warning { text, .. } => self.out.tell(Tone::Warn, "warning:", &text),
-            Event::ClockWarning(account, warning) => {
-                if self.clocks.insert(account.clone()) {
-                    let words = runtime::clock_warning(&account, warning);
-                    self.out.tell(Tone::Warn, "warning:", &words);
-                }
+            Event::ClockWarning(account, warning) if self.clocks.insert(account.clone()) => {
+                let words = runtime::clock_warning(&account, warning);
+                self.out.tell(Tone::Warn, "warning:", &words);
             }
             Event::Missed if !self.unread => {
                 let words = "callbacks come faster than they are read; all of them are kept: `tilldeck log --deliveries` lists them";
@@ -388,42 +390,6 @@ impl Printer {
             return Ok(());
         }
         self.out.line(&line)
-    }
-}
-
-/// The servers that do not take what is forwarded to them: each cause is told once, on standard error, when it is first
-/// met, and that it is over.
-#[derive(Default)]
-struct Forwards {
-    /// By target, the cause that was told.
-    failing: BTreeMap<String, String>,
-}
-
-impl Forwards {
-    fn note(&mut self, errand: &Errand, since: WallTime, out: &Out) {
-        let is_new = errand.tried_at.is_some_and(|at| at >= since);
-        if errand.duty == Duty::Ask || !is_new {
-            return;
-        }
-        let target = redact::scrub(&errand.target).into_owned();
-        if errand.standing == Standing::Done {
-            if self.failing.remove(&target).is_some() {
-                let words = format!("{target} takes callbacks again");
-                out.tell(Tone::Good, "forwarding:", &words);
-            }
-            return;
-        }
-        if self.failing.get(&target) == Some(&errand.told) {
-            return;
-        }
-        let next = match errand.standing {
-            Standing::Due { .. } => "callbacks are saved and sent again",
-            Standing::Done | Standing::GivenUp => "this callback is saved and not sent again",
-        };
-        let cause = inert::line(&redact::scrub(&errand.told)).into_owned();
-        let words = format!("{target} does not take callbacks: {cause} ({next})");
-        out.tell(Tone::Warn, "warning:", &words);
-        self.failing.insert(target, errand.told.clone());
     }
 }
 

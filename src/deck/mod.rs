@@ -85,7 +85,7 @@ impl Deck {
     /// Opens a profile. The ledger opens behind this; secrets are read at first use.
     ///
     /// # Errors
-    /// If the embedded simulator cannot be started.
+    /// If the embedded simulator cannot be started, or a newer tilldeck wrote the ledger.
     pub async fn open(profile: &Profile, options: Options) -> Result<Self, Problem> {
         let Options {
             state_dir,
@@ -99,16 +99,7 @@ impl Deck {
             overrides,
             receive,
         } = options;
-        let folder = state_dir.clone();
-        let newer = tokio::task::spawn_blocking(move || ledger::written_by_newer(&folder)).await;
-        if let Ok(Some(why)) = newer {
-            // Callbacks that are still to be forwarded are in it: to go on beside it would lose sight of them.
-            return Err(Problem::new(
-                ProblemKind::Local,
-                format!("this tilldeck cannot use the ledger {why}"),
-                "update tilldeck, or name another folder with --state-dir; the ledger stays as it is",
-            ));
-        }
+        refuse_newer(state_dir.clone()).await?;
         let ledger = Ledger::start(state_dir, clock.clone(), Retention::default());
         let gate = Gate::new(ledger.clone(), clock.clone(), network, events);
         let gate = Arc::new(gate.with_overrides(overrides));
@@ -397,4 +388,17 @@ async fn learn_secrets(profile: &Profile, environ: &Environ, desks: &[Desk]) {
         }
     });
     let _ = learnt.await;
+}
+
+/// Nothing runs beside a ledger of a newer tilldeck: callbacks that are still to be forwarded would be lost sight of.
+async fn refuse_newer(folder: PathBuf) -> Result<(), Problem> {
+    let newer = tokio::task::spawn_blocking(move || ledger::written_by_newer(&folder)).await;
+    match newer {
+        Ok(Some(why)) => Err(Problem::new(
+            ProblemKind::Local,
+            format!("this tilldeck cannot use the ledger {why}"),
+            "update tilldeck, or name another folder with --state-dir; the ledger stays as it is",
+        )),
+        _ => Ok(()),
+    }
 }

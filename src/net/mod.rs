@@ -406,9 +406,10 @@ impl Session {
             idle: self.idle,
             decodes: sealed.verbatim.is_none(),
         };
-        let tried = match &sealed.verbatim {
-            Some(verbatim) => verbatim::send(gate, outgoing, verbatim).await,
-            None => gate.http.send(outgoing).await,
+        let tried = if let Some(verbatim) = &sealed.verbatim {
+            verbatim::send(gate, outgoing, verbatim).await
+        } else {
+            gate.http.send(outgoing).await
         };
         let seen = gate.clock.now();
         if let Ok(reply) = &tried.result

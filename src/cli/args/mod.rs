@@ -212,9 +212,10 @@ pub struct Request {
 }
 
 const LISTEN: &str = "\
-An account's callbacks come to http://ADDR/callbacks/ACCOUNT; GET /heartbeat there tells that it is alive. A callback is
-answered 200 once it is kept safe on the disk; what is to be done about it is done after that, and again after a restart.
-A shop's server that answers anything but 2xx, or nothing, is tried again for a day, ever less often.
+An account's callbacks come to http://ADDR/callbacks/ACCOUNT, or to a path below that, which is forwarded, too;
+GET /heartbeat there tells that it is alive. A callback is answered 200 once it is kept safe on the disk; what is to be
+done about it is done after that, and again after a restart. A shop's server that answers anything but 2xx, or nothing,
+is tried again for a day, ever less often; Retry-After is respected, and 410 ends it.
 Run it behind a reverse proxy with TLS, and have no other proxy write X-Forwarded-For.
 
 With --json a delivery is one object a line, printed when it is received; how its errands end is told on standard error.

@@ -447,10 +447,12 @@ impl Shared {
             took: handed.took(),
             reply: self.sealed_reply(&handed).await,
             settles: false,
-            end: match handed.taken() {
-                true => End::Done,
-                false if handed.is_final() => End::Hopeless,
-                false => End::Again,
+            end: if handed.taken() {
+                End::Done
+            } else if handed.is_final() {
+                End::Hopeless
+            } else {
+                End::Again
             },
             after: handed.retry_after(),
         }

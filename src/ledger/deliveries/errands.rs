@@ -18,8 +18,10 @@ const OF_ACCOUNT: &str =
 /// In nobody's hand.
 const FREE: i64 = i64::MIN;
 
-/// No wait between two tries is longer, in milliseconds: what seems to be due later is due, and the clock was set back.
+/// No wait between two tries is longer of tilldeck's own accord, in milliseconds.
 const LONGEST: i64 = 60 * 60 * 1000;
+/// No wait is longer, whoever asked for it: what seems to be due later is due, and the clock was set back.
+const LONGEST_ASKED: i64 = 24 * LONGEST;
 
 impl Ledger {
     /// Adds an errand to a delivery of whatever verdict: it is handed on once more by hand.
@@ -203,9 +205,12 @@ fn take(
     let mut due: Vec<(i64, i64, i64)> = Vec::new();
     for condition in [
         "max(due_at, taken_until) <= ?5".to_owned(),
-        // By the clock they are due later than any new one is: it was set back.
+        // By the clock they are due later than any new one is, or were tried later than now: it was set back.
         format!("tries = 0 AND max(due_at, taken_until) > ?5 + {LATEST_NEW} AND taken_until <= ?5"),
-        format!("max(due_at, taken_until) > ?5 + {LONGEST}"),
+        format!(
+            "max(due_at, taken_until) > ?5 + {LONGEST}
+             AND (tried_at > ?5 OR max(due_at, taken_until) > ?5 + {LONGEST_ASKED})"
+        ),
     ] {
         let mut query = change.prepare_cached(&format!(
             "SELECT {order}, id, delivery FROM errands

@@ -206,7 +206,10 @@ async fn a_clock_that_is_set_back_puts_nothing_off() {
     let first = ledger.take_errands(queue(&Duty::ALL), noon, held, 1);
     let tried_once = first.await.unwrap()[0].1;
     let at = noon.plus(Duration::from_mins(10));
-    let again = tried(Standing::Due { at });
+    let again = Tried {
+        at: noon,
+        ..tried(Standing::Due { at })
+    };
     ledger.tried_errand(tried_once, held, again).await.unwrap();
     let untried = take_due(&ledger, after(12 * 3600 - 1800)).await;
     assert_eq!(untried.len(), 1, "it was never tried");
@@ -217,6 +220,31 @@ async fn a_clock_that_is_set_back_puts_nothing_off() {
         [tried_once],
         "no wait is so long"
     );
+}
+
+#[tokio::test]
+async fn a_wait_of_hours_that_a_shop_asked_for_is_no_clock_that_was_set_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let ledger = start(folder.path());
+    let given = NewDelivery {
+        errands: vec![errand(Duty::Forward, START)],
+        ..new(1)
+    };
+    ledger.deliver(given).await.unwrap();
+    let held = START.plus(LEASE);
+    let first = ledger.take_errands(queue(&Duty::ALL), START, held, 1);
+    let id = first.await.unwrap()[0].1;
+    let at = after(20 * 3600);
+    let again = Tried {
+        at: START,
+        ..tried(Standing::Due { at })
+    };
+    ledger.tried_errand(id, held, again).await.unwrap();
+    for early in [1, 3600, 19 * 3600] {
+        let due = take_due(&ledger, after(early)).await;
+        assert!(due.is_empty(), "{early}");
+    }
+    assert_eq!(take_due(&ledger, at).await, [id]);
 }
 
 #[tokio::test]

@@ -1,0 +1,79 @@
+//! What was found of one request, and what it is answered with.
+
+use std::borrow::Cow;
+
+use axum::http::{HeaderName, header};
+
+use crate::callbacks::{Address, Inbound, content};
+use crate::domain::{Subject, Verdict};
+use crate::http_server::Unread;
+use crate::ledger::{Identity, NewErrand};
+
+pub(super) const NOT_UNDERSTOOD: &str = "This callback cannot be understood.\n";
+
+/// A request with what was found of it.
+pub(super) struct Judged {
+    pub(super) verdict: Verdict,
+    pub(super) why: String,
+    pub(super) status: u16,
+    /// The answer's text.
+    pub(super) words: &'static str,
+    /// A header that explains the answer's status.
+    pub(super) header: Option<(HeaderName, &'static str)>,
+    pub(super) kind: String,
+    pub(super) subject: Option<Subject>,
+    pub(super) proved: bool,
+    pub(super) identity: Option<Identity>,
+    pub(super) errands: Vec<NewErrand>,
+}
+
+impl Judged {
+    /// Of what is not acted upon, by the status of its answer.
+    pub(super) fn unlike(status: u16, why: impl Into<String>, words: &'static str) -> Self {
+        Self {
+            verdict: match status {
+                403 => Verdict::Refused,
+                404 => Verdict::UnknownAccount,
+                _ => Verdict::Unreadable,
+            },
+            why: why.into(),
+            status,
+            words,
+            header: None,
+            kind: String::new(),
+            subject: None,
+            proved: false,
+            identity: None,
+            errands: Vec::new(),
+        }
+    }
+}
+
+/// The callback as its provider's rules read it, or what to answer where nobody can.
+pub(super) fn readable(inbound: &Inbound, limit: usize) -> Result<Cow<'_, Inbound>, Box<Judged>> {
+    if let Some(Unread(status)) = inbound.request.extensions().get() {
+        let status = status.as_u16();
+        let why = match status {
+            413 => format!("its body is larger than {} KiB", limit / 1024),
+            408 => "its body did not come in time".into(),
+            _ => "its body broke off".into(),
+        };
+        let judged = Judged::unlike(status, why, "The body was not accepted.\n");
+        return Err(judged.into());
+    }
+    if Address::of(inbound.request.uri().path()).is_some_and(|address| address.climbs()) {
+        let why = "the path behind the account's name has `..` in it";
+        return Err(Judged::unlike(400, why, NOT_UNDERSTOOD).into());
+    }
+    let unreadable = |unreadable| match unreadable {
+        content::Unreadable::Unsupported(why) => Judged {
+            header: Some((header::ACCEPT_ENCODING, content::ACCEPTED)),
+            ..Judged::unlike(415, why, "This Content-Encoding is not read here.\n")
+        },
+        content::Unreadable::Broken(why) => Judged::unlike(400, why, NOT_UNDERSTOOD),
+        content::Unreadable::TooLarge(why) => {
+            Judged::unlike(413, why, "The body was not accepted.\n")
+        }
+    };
+    content::readable(inbound, limit).map_err(|why| unreadable(why).into())
+}
