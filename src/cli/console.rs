@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 
 use super::output::{Out, OutputError};
-use super::{Context, Exit, limits, local, vault};
+use super::{Context, Exit, limits, local, stop, vault};
 use crate::config::{self, Config, Profile, Vault};
 use crate::deck::{self, Options, Receive};
 use crate::domain::{Problem, ProblemKind};
@@ -50,6 +50,7 @@ pub fn run(context: &Context, out: &Out) -> Result<Exit, OutputError> {
         options,
         verify_on_start: context.config.ui.verify_on_start,
     };
+    stop::leave_to_others();
     match runtime::run(start) {
         Ok(Ended::Left) => Ok(Exit::Done),
         Ok(Ended::Interrupted) => Ok(Exit::Interrupted),

@@ -4,7 +4,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::args::{Export, Log};
-use super::log::{LOOK, Writer};
+use super::log::{Writer, look_again};
 use super::output::{Out, OutputError, Table, Tone, plain, told, toned, whole};
 use super::report::counted;
 use super::{Context, Exit, export, local};
@@ -68,7 +68,7 @@ pub async fn run(
     query.since = None;
     loop {
         query.after = Some(last);
-        tokio::time::sleep(LOOK).await;
+        look_again(out).await?;
         match ledger.deliveries(query.clone()).await {
             Ok(mut more) => {
                 more.reverse();

@@ -14,7 +14,8 @@ use forwards::Forwards;
 
 use super::args::Listen;
 use super::output::{Out, OutputError, Tone};
-use super::{Context, Exit, deliveries, sandbox};
+use super::stop::Stops;
+use super::{Context, Exit, deliveries};
 use crate::config;
 use crate::deck::{self, Deck, Options, Receive};
 use crate::domain::{
@@ -129,9 +130,9 @@ fn no_account(name: &str, accounts: &[crate::domain::Account]) -> Problem {
 async fn listen(deck: &Deck, printing: &Printing) -> Result<Exit, Problem> {
     let mut listening = deck.listening();
     let mut ledger = deck.ledger().status_changes();
-    let stopped = sandbox::wait_for_stop();
+    let mut stops = Stops::new();
     let too_long = tokio::time::sleep(UP_MAX);
-    tokio::pin!(stopped, too_long);
+    tokio::pin!(too_long);
     let mut health = Health::default();
     let mut greeted = false;
     loop {
@@ -171,7 +172,7 @@ async fn listen(deck: &Deck, printing: &Printing) -> Result<Exit, Problem> {
         }
         tokio::select! {
             biased;
-            exit = &mut stopped => return Ok(exit),
+            stop = stops.next() => return Ok(stop.of_service()),
             changed = listening.changed() => if changed.is_err() {
                 return Err(gone());
             },
@@ -224,7 +225,7 @@ impl Printing {
         let (notes_to, notes) = mpsc::unbounded_channel();
         let (ended_to, ended) = oneshot::channel();
         let mut printer = Printer {
-            out: out.clone(),
+            out: out.for_reader(),
             zone: TimeZone::system(),
             since,
             told: BTreeMap::new(),
@@ -274,6 +275,9 @@ struct Printer {
 
 impl Printer {
     async fn run(&mut self, mut notes: mpsc::UnboundedReceiver<Note>) {
+        let out = self.out.clone();
+        let reader_gone = out.reader_gone();
+        tokio::pin!(reader_gone);
         let problem = loop {
             tokio::select! {
                 biased;
@@ -287,6 +291,7 @@ impl Printer {
                     None => return,
                 },
                 Some(event) = self.events.recv() => self.hear(event),
+                () = &mut reader_gone, if !self.unread => self.judge(Err(OutputError::ReaderGone)),
             }
         };
         while let Some(event) = self.events.try_recv() {
@@ -302,12 +307,8 @@ impl Printer {
     fn judge(&mut self, printed: Result<(), OutputError>) {
         let Err(error) = printed else { return };
         if !std::mem::replace(&mut self.unread, true) {
-            let why = match error {
-                OutputError::ReaderGone => "its reader has gone".to_owned(),
-                OutputError::Failed(error) => error.to_string(),
-            };
             let words = format!(
-                "output stopped ({why}); callbacks are still received: `tilldeck log --deliveries` lists them"
+                "output stopped ({error}); callbacks are still received: `tilldeck log --deliveries` lists them"
             );
             self.out.tell(Tone::Warn, "warning:", &words);
         }

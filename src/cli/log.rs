@@ -13,7 +13,7 @@ use crate::domain::{AccountId, Exchange, ExchangeId, Outcome, WallTime};
 use crate::ledger::{Ledger, LedgerError, LogQuery, Status};
 
 /// How often `--follow` looks for more.
-pub(super) const LOOK: Duration = Duration::from_millis(300);
+const LOOK: Duration = Duration::from_millis(300);
 
 /// So many rows are listed where nothing else is said.
 const ROWS: usize = 200;
@@ -91,7 +91,7 @@ pub async fn run(
     let mut last = last.map_or(newest, |last| last.max(newest));
     loop {
         query.after = Some(last);
-        tokio::time::sleep(LOOK).await;
+        look_again(out).await?;
         query.since = None;
         match ledger.log(query.clone()).await {
             Ok(more) if more.is_empty() => {}
@@ -104,6 +104,18 @@ pub async fn run(
                 return out.fail(&local(&error.to_string()));
             }
         }
+    }
+}
+
+/// Waits until it is time to look for more.
+///
+/// # Errors
+/// If nobody reads any more.
+pub(super) async fn look_again(out: &Out) -> Result<(), OutputError> {
+    tokio::select! {
+        biased;
+        () = out.reader_gone() => Err(OutputError::ReaderGone),
+        () = tokio::time::sleep(LOOK) => Ok(()),
     }
 }
 

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::args::{AddAccount, Global, RemoveAccount, RotateSecret};
 use super::output::{Out, OutputError, Table, Tone, plain, toned};
 use super::{
-    Context, Exit, Keeping, can_ask, how, locations, misconfigured, prompt, until_interrupted, warn,
+    Context, Exit, Keeping, can_ask, how, locations, misconfigured, prompt, until_stopped, warn,
 };
 use crate::clock::Clock;
 use crate::config::{Config, Profile, SANDBOX, SecretSource, edit};
@@ -69,7 +69,8 @@ pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, O
         deck.close().await;
         done
     };
-    until_interrupted(work, &keeping, out).await
+    let done = until_stopped(work, &keeping, out).await;
+    done.unwrap_or_else(|| out.fail(&prompt::interrupted()))
 }
 
 async fn keep(proved: Proved, deck: &Deck, keeping: &Keeping) -> Result<Changed, Problem> {
@@ -157,14 +158,7 @@ async fn confirm_addition(
         new.environment.as_str(),
         profile.name
     );
-    if prompt::is_yes(&ask(&question).await?) {
-        return Ok(());
-    }
-    Err(Problem::new(
-        ProblemKind::Interrupted,
-        "nothing was sent and nothing kept",
-        "",
-    ))
+    prompt::confirm(&question, "nothing was sent and nothing saved").await
 }
 
 /// `account rotate`.
@@ -283,19 +277,14 @@ async fn confirm_removal(account: &Account) -> Result<(), Problem> {
         account.environment.as_str()
     );
     say(&about);
-    let meant = if account.environment.is_live() {
-        ask("it is LIVE; type its name to remove it: ").await? == id.as_str()
-    } else {
-        prompt::is_yes(&ask("remove it? [y/N] ").await?)
-    };
-    if meant {
+    let stays = format!("account {id} stays");
+    if !account.environment.is_live() {
+        return prompt::confirm("remove it? [y/N] ", &stays).await;
+    }
+    if ask("it is LIVE; type its name to remove it: ").await? == id.as_str() {
         return Ok(());
     }
-    Err(Problem::new(
-        ProblemKind::Interrupted,
-        format!("account {id} stays"),
-        "",
-    ))
+    Err(prompt::declined(&stays))
 }
 
 /// What came of a change: a row or an object on standard output, words on standard error.

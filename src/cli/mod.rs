@@ -25,6 +25,7 @@ mod replay;
 mod report;
 mod request;
 mod sandbox;
+mod stop;
 mod token;
 
 use std::cell::Cell;
@@ -46,8 +47,7 @@ use output::{Color, Out, OutputError, Tone};
 use crate::clock::Clock;
 use crate::config::{self as settings, Config, ConfigError, Environ, Locations, Profile, Vault};
 use crate::deck::{Deck, Options};
-use crate::domain::{AccountId, Problem, ProblemKind, RequestId, inert};
-
+use crate::domain::{AccountId, Exchange, Outcome, Problem, ProblemKind, RequestId, inert};
 use crate::net::{self, Event, EventReceiver, EventSender, How, Network, Overrides, Timeouts};
 use crate::private;
 use crate::providers;
@@ -64,6 +64,7 @@ enum Exit {
     Provider = 5,
     Budget = 6,
     TimedOut = 7,
+    Declined = 8,
     Interrupted = 130,
 }
 
@@ -89,6 +90,7 @@ impl From<ProblemKind> for Exit {
             }
             ProblemKind::Budget => Self::Budget,
             ProblemKind::TimedOut => Self::TimedOut,
+            ProblemKind::Declined => Self::Declined,
             ProblemKind::Interrupted => Self::Interrupted,
         }
     }
@@ -141,8 +143,11 @@ impl Context {
 impl Out {
     /// Tells a failure; gives the exit code that goes with it.
     fn fail(&self, problem: &Problem) -> Result<Exit, OutputError> {
-        self.problem(problem)?;
-        Ok(problem.kind.into())
+        match self.problem(problem) {
+            // The exit code says it all the same.
+            Ok(()) | Err(OutputError::ReaderGone) => Ok(problem.kind.into()),
+            Err(error) => Err(error),
+        }
     }
 }
 
@@ -203,6 +208,7 @@ fn how(no_wait: bool) -> How {
 
 /// Runs the program with these arguments (the first is its name).
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    stop::end_as_first_process();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let exit = match arguments.len() {
         // Building the table of all commands takes longer than drawing the first frame.
@@ -239,14 +245,11 @@ fn misused(error: &clap::Error, arguments: &[OsString]) -> Exit {
             .next()
             .unwrap_or_default()
             .to_owned();
-        let _ = out.problem(&Problem::new(
-            ProblemKind::Usage,
-            message,
-            "`tilldeck --help` shows what is accepted",
-        ));
-    } else {
-        out.say(&text);
+        let hint = "`tilldeck --help` shows what is accepted";
+        let problem = Problem::new(ProblemKind::Usage, message, hint);
+        return ended(out.fail(&problem), &out);
     }
+    out.say(&text);
     Exit::Usage
 }
 
@@ -267,9 +270,7 @@ fn run(arguments: Arguments) -> Exit {
                 .and_then(|()| out.bytes(&page))
                 .map(|()| Exit::Done)
         }
-        Some(Command::Config(command)) => {
-            config::run(&command, &arguments.global, &out.with_verdict())
-        }
+        Some(Command::Config(command)) => config::run(&command, &arguments.global, &out),
         Some(Command::Sandbox(SandboxCommand::Serve {
             bind,
             seed,
@@ -311,6 +312,7 @@ fn ended(done: Result<Exit, OutputError>, out: &Out) -> Exit {
     match done {
         Ok(exit) => exit,
         Err(OutputError::ReaderGone) => Exit::Done,
+        Err(OutputError::Stopped) => Exit::Interrupted,
         Err(OutputError::Failed(error)) => {
             let words = format!("standard output cannot be written: {error}");
             out.tell(Tone::Bad, "error:", &words);
@@ -329,7 +331,7 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
     let work = async {
         match command {
             Command::Check(args) => {
-                check::run(&args, context, &deck, &keeping, &out.with_verdict()).await
+                check::run(&args, context, &deck, &keeping, out).await
             }
             Command::Payments(command) => payments::run(&command, context, &deck, out).await,
             Command::Estimate { token, quantity } => match args::sum_of(&token, &quantity) {
@@ -340,19 +342,19 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
             },
             Command::Link(args) => link::run(&args, context, &deck, out).await,
             Command::Account(command) => {
-                account::run(&command, context, &deck, &keeping, &out.with_verdict()).await
+                account::run(&command, context, &deck, &keeping, out).await
             }
             Command::Token(command) => token::run(&command, context, &deck, out).await,
             Command::Player(command) => {
-                player::run(&command, context, &deck, &out.with_verdict()).await
+                player::run(&command, context, &deck, out).await
             },
             Command::Budget => budget::run(context, &deck, out).await,
             Command::Request(args) => request::run(&args, &deck, out).await,
             Command::Log(args) if args.deliveries => {
-                deliveries::run(&args, context, &deck, out).await
+                deliveries::run(&args, context, &deck, &out.for_reader()).await
             }
-            Command::Replay(args) => replay::run(&args, &deck, &out.with_verdict()).await,
-            Command::Log(args) => log::run(&args, context, &deck, out).await,
+            Command::Replay(args) => replay::run(&args, &deck, out).await,
+            Command::Log(args) => log::run(&args, context, &deck, &out.for_reader()).await,
             Command::Sandbox(SandboxCommand::Trigger { url, what }) => {
                 sandbox::trigger(url.as_deref(), &what, &deck, out).await
             }
@@ -371,17 +373,49 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
         }
     };
     // Here rather than around it all: what was sent must still be recorded.
-    let done = Box::pin(until_interrupted(work, &keeping, out)).await;
+    let done = Box::pin(until_stopped(work, &keeping, out)).await;
+    warn(&deck, out).await;
+    let Some(done) = done else {
+        // By then it is recorded what became of the request under way, and told.
+        deck.close().await;
+        return out.fail(&interrupted(&mut events));
+    };
     // Nobody listens any more: what is still to be recorded must not wait for that.
     drop(events);
-    warn(&deck, out).await;
     deck.close().await;
     done
 }
 
-/// What Ctrl-C does to the command.
+/// What an interrupted command has left open.
+fn interrupted(events: &mut EventReceiver) -> Problem {
+    let is_write = |exchange: &Exchange| {
+        let provider = providers::by_name(&exchange.provider);
+        matches!(exchange.outcome, Outcome::Failed(_))
+            && provider.is_some_and(|it| it.writes(&exchange.method, exchange.path()))
+    };
+    let written = std::iter::from_fn(|| events.try_recv()).filter_map(|event| match event {
+        Event::Exchange(exchange) if is_write(&exchange) => Some(exchange),
+        _ => None,
+    });
+    let Some(exchange) = written.last() else {
+        return prompt::interrupted();
+    };
+    let message = format!(
+        "account {}: interrupted after {} {} was sent; it may have been carried out",
+        exchange.account,
+        exchange.method,
+        inert::cut(exchange.path(), 120)
+    );
+    Problem::new(
+        ProblemKind::Interrupted,
+        message,
+        "look at the provider before you send it again; `tilldeck log` shows the request",
+    )
+}
+
+/// What a signal does to the command.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum OnInterrupt {
+enum OnStop {
     /// Ends it at once.
     #[default]
     Stop,
@@ -393,37 +427,38 @@ enum OnInterrupt {
 
 /// Whether the command can be interrupted.
 #[derive(Default)]
-struct Keeping(Cell<OnInterrupt>);
+struct Keeping(Cell<OnStop>);
 
 impl Keeping {
     /// From here on it is too late to interrupt.
     fn begin(&self) {
-        self.0.set(OnInterrupt::Finish);
+        self.0.set(OnStop::Finish);
     }
 
-    /// From here on the command itself listens for Ctrl-C.
+    /// From here on the command itself listens for signals.
     fn listens(&self) {
-        self.0.set(OnInterrupt::Heard);
+        self.0.set(OnStop::Heard);
     }
 }
 
-/// Does the work until Ctrl-C; what is being kept by then is kept to the end, and what came of it told.
-async fn until_interrupted(
+/// Does the work until a signal ends it: `None`. A change that is being saved by then is saved to the end.
+async fn until_stopped(
     work: impl Future<Output = Result<Exit, OutputError>>,
     keeping: &Keeping,
     out: &Out,
-) -> Result<Exit, OutputError> {
+) -> Option<Result<Exit, OutputError>> {
+    let mut stops = stop::Stops::new();
     tokio::pin!(work);
     tokio::select! {
-        done = &mut work => return done,
-        _ = tokio::signal::ctrl_c() => {}
+        done = &mut work => return Some(done),
+        _ = stops.next() => {}
     }
     match keeping.0.get() {
-        OnInterrupt::Stop => return out.fail(&prompt::interrupted()),
-        OnInterrupt::Finish => out.say("saving; this cannot be interrupted now"),
-        OnInterrupt::Heard => {}
+        OnStop::Stop => return None,
+        OnStop::Finish => out.say("saving; this cannot be interrupted now"),
+        OnStop::Heard => {}
     }
-    work.await
+    Some(work.await)
 }
 
 /// Says what a command waits for, so that no silence is a riddle.

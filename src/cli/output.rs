@@ -1,14 +1,17 @@
 //! What is printed, and how: rows for people, one JSON object a line for scripts. Text from outside is inert.
 
 use std::fmt;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use serde_json::{Value, json};
 
+use super::stop;
 use crate::domain::{Problem, Severity, inert};
 use crate::net::redact;
 
@@ -45,8 +48,20 @@ impl Color {
 pub enum OutputError {
     /// The reader of the pipe has gone. No error: `tilldeck log | head` is fine.
     ReaderGone,
+    /// The reader takes nothing, and the command was asked to end meanwhile.
+    Stopped,
     /// A write failed: the disk is full, or the device is broken. What was printed is incomplete.
     Failed(io::Error),
+}
+
+impl fmt::Display for OutputError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ReaderGone => f.write_str("its reader has gone"),
+            Self::Stopped => f.write_str("its reader takes nothing"),
+            Self::Failed(error) => error.fmt(f),
+        }
+    }
 }
 
 /// Standard output and standard error, with the format asked for.
@@ -58,20 +73,10 @@ pub struct Out {
     pub color: bool,
     /// Colour on standard error.
     pub color_err: bool,
-    /// What the command does without a reader.
-    reader: Reader,
+    /// Whether the command ends when its reader has gone. The exit code of most is an answer too: they go on.
+    ends_with_reader: bool,
     /// How a long command shows its progress. Clones share it.
     progress: Arc<Mutex<Progress>>,
-}
-
-/// What a command does when its reader has gone.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum Reader {
-    /// It ends.
-    #[default]
-    Needed,
-    /// It goes on: its exit code is an answer too.
-    Optional,
 }
 
 /// How a command shows that it works.
@@ -115,12 +120,20 @@ impl Out {
         }
     }
 
-    /// The same streams for a command whose exit code is an answer too: it goes on when its reader has gone.
+    /// The same streams for a command that does nothing but print: it ends when its reader has gone.
     #[must_use]
-    pub fn with_verdict(&self) -> Self {
+    pub fn for_reader(&self) -> Self {
         Self {
-            reader: Reader::Optional,
+            ends_with_reader: true,
             ..self.clone()
+        }
+    }
+
+    /// Waits until nobody reads standard output any more. Writing would tell as well, but a command may have nothing to
+    /// write for hours.
+    pub async fn reader_gone(&self) {
+        while has_reader() {
+            tokio::time::sleep(LOOK_FOR_READER).await;
         }
     }
 
@@ -199,8 +212,8 @@ impl Out {
     /// # Errors
     /// If standard output takes no more.
     pub fn bytes(&self, bytes: &[u8]) -> Result<(), OutputError> {
-        match self.apart(|| write_whole(bytes)) {
-            Err(OutputError::ReaderGone) if self.reader == Reader::Optional => Ok(()),
+        match self.apart(|| write_whole(&io::stdout().lock(), bytes)) {
+            Err(OutputError::ReaderGone | OutputError::Stopped) if !self.ends_with_reader => Ok(()),
             written => written,
         }
     }
@@ -235,7 +248,7 @@ impl Out {
         self.line(&inert::json(&serde_json::Value::Object(object).to_string()))
     }
 
-    /// Words to standard error. If nobody reads them, nobody misses them.
+    /// Words to standard error. A failure to print them changes nothing.
     pub fn say(&self, words: &str) {
         self.apart(|| say(words));
     }
@@ -275,32 +288,58 @@ pub fn told(problem: &Problem) -> Value {
 }
 
 fn say(words: &str) {
-    let _ = writeln!(io::stderr().lock(), "{}", redact::scrub(words));
+    let line = format!("{}\n", redact::scrub(words));
+    let _ = write_whole(&io::stderr().lock(), line.as_bytes());
 }
 
-/// Writes all of it to standard output, however many writes that takes. The library's own writer is passed by: after
-/// a failure it does not tell how much was written.
-fn write_whole(mut left: &[u8]) -> Result<(), OutputError> {
-    let stdout = io::stdout().lock();
+/// How often a command that waits looks whether its reader is still there.
+const LOOK_FOR_READER: Duration = Duration::from_millis(500);
+
+/// So much is written to a pipe that is ready at once: a longer write would wait for its reader, and hear no signal.
+const WRITTEN_AT_ONCE: usize = 4096;
+
+/// Writes all of it, however many writes that takes. The library's own writers are passed by: after a failure they do
+/// not tell how much was written.
+fn write_whole(stream: &impl AsFd, mut left: &[u8]) -> Result<(), OutputError> {
     while !left.is_empty() {
-        match rustix::io::write(&stdout, left) {
+        if !is_ready(stream)? {
+            if stop::has_come() {
+                return Err(OutputError::Stopped);
+            }
+            continue;
+        }
+        match rustix::io::write(stream, &left[..left.len().min(WRITTEN_AT_ONCE)]) {
             Ok(0) => return Err(OutputError::Failed(io::ErrorKind::WriteZero.into())),
             Ok(written) => left = &left[written..],
-            Err(Errno::INTR) => {}
             // A reader that shares the pipe has made it non-blocking.
-            Err(Errno::AGAIN) => {
-                let mut ready = [PollFd::new(&stdout, PollFlags::OUT)];
-                if let Err(errno) = poll(&mut ready, None)
-                    && errno != Errno::INTR
-                {
-                    return Err(OutputError::Failed(errno.into()));
-                }
-            }
+            Err(Errno::INTR | Errno::AGAIN) => {}
             Err(Errno::PIPE) => return Err(OutputError::ReaderGone),
             Err(errno) => return Err(OutputError::Failed(errno.into())),
         }
     }
     Ok(())
+}
+
+/// Whether the stream takes something, or fails at once; waits a little for it.
+fn is_ready(stream: &impl AsFd) -> Result<bool, OutputError> {
+    let patience = Timespec {
+        tv_sec: 0,
+        tv_nsec: if stop::has_come() { 0 } else { 100_000_000 },
+    };
+    let mut polled = [PollFd::new(stream, PollFlags::OUT)];
+    match poll(&mut polled, Some(&patience)) {
+        Ok(ready) => Ok(ready > 0),
+        Err(Errno::INTR) => Ok(false),
+        Err(errno) => Err(OutputError::Failed(errno.into())),
+    }
+}
+
+fn has_reader() -> bool {
+    let stdout = io::stdout();
+    let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
+    let now = Timespec::default();
+    let gone = PollFlags::ERR | PollFlags::HUP;
+    poll(&mut polled, Some(&now)).is_err() || !polled[0].revents().intersects(gone)
 }
 
 fn paint(color: bool, tone: Tone, text: &str) -> String {

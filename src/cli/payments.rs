@@ -411,10 +411,8 @@ impl<'a> Book<'a> {
             return Err(refused(&stays, hint));
         }
         let question = format!("{id} expects {stays}. Change it to {sum}? [y/N] ");
-        let answer = prompt::line(&question).await;
-        if !prompt::is_yes(&answer.ok_or_else(prompt::interrupted)?) {
-            return Err(refused(&stays, String::new()));
-        }
+        let stays_so = refused(&stays, String::new()).message;
+        prompt::confirm(&question, &stays_so).await?;
         set(Replaced::Shown(stays.sum.clone()))
             .await?
             .map_err(|current| refused(&current, "it was changed meanwhile".into()))

@@ -1,12 +1,11 @@
 //! Questions to the person at the terminal. What is typed for a secret is not shown, and the terminal shows what is
-//! typed again however the question ends.
+//! typed again however the question ends. Reading blocks a thread of its own: a signal ends whoever waits for the answer.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use secrecy::zeroize::Zeroizing;
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::domain::{Problem, ProblemKind, Secret, inert};
 
@@ -16,7 +15,6 @@ const LINE_MAX: usize = 4096;
 /// Asks for a line; `None` at the end of the input.
 pub async fn line(question: &str) -> Option<String> {
     let question = question.to_owned();
-    // Reading blocks, and Ctrl-C must be heard meanwhile.
     let read = tokio::task::spawn_blocking(move || {
         put(&question);
         let mut answer = String::new();
@@ -28,9 +26,31 @@ pub async fn line(question: &str) -> Option<String> {
     read.await.ok().flatten()
 }
 
-/// Whether an answer agrees; anything else does not.
-pub fn is_yes(answer: &str) -> bool {
-    matches!(answer, "y" | "Y" | "yes")
+/// Asks a question that only a yes agrees to. Every other answer, and none, leaves things as `otherwise` says.
+///
+/// # Errors
+/// If the answer is no yes.
+pub async fn confirm(question: &str, otherwise: &str) -> Result<(), Problem> {
+    match line(question).await {
+        Some(answer) if is_yes(&answer) => Ok(()),
+        Some(_) | None => Err(declined(otherwise)),
+    }
+}
+
+fn is_yes(answer: &str) -> bool {
+    let answer = answer.trim();
+    ["y", "yes"]
+        .iter()
+        .any(|yes| answer.eq_ignore_ascii_case(yes))
+}
+
+/// The answer was no.
+pub fn declined(otherwise: &str) -> Problem {
+    Problem::new(
+        ProblemKind::Declined,
+        format!("not confirmed: {otherwise}"),
+        "",
+    )
 }
 
 fn put(question: &str) {
@@ -42,39 +62,21 @@ fn put(question: &str) {
 /// Asks for a line that is not shown.
 ///
 /// # Errors
-/// If there is no terminal, or the program is to end.
+/// If there is no terminal, or its input ends.
 pub async fn hidden(question: &str) -> Result<Secret, Problem> {
-    // Before anything else: what is not listened to ends the program at once, and leaves the terminal as it is.
-    let ends = [
-        SignalKind::interrupt(),
-        SignalKind::terminate(),
-        SignalKind::hangup(),
-    ]
-    .map(signal);
     let _echo = Echo::off();
     put(question);
-    let read = tokio::task::spawn_blocking(unseen_line);
-    let ended = async {
-        let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hang_up)] = ends else {
-            return std::future::pending().await;
-        };
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hang_up.recv() => {}
-        }
-    };
-    tokio::select! {
-        read = read => match read {
-            Ok(Ok(Some(secret))) => Ok(secret),
-            Ok(Ok(None)) | Err(_) => Err(interrupted()),
-            Ok(Err(error)) => Err(Problem::new(
-                ProblemKind::Local,
-                format!("the terminal cannot be read: {}", inert::cut(&error.to_string(), 120)),
-                "name where the secret is instead; `--help` shows how",
-            )),
-        },
-        () = ended => Err(interrupted()),
+    match tokio::task::spawn_blocking(unseen_line).await {
+        Ok(Ok(Some(secret))) => Ok(secret),
+        Ok(Ok(None)) | Err(_) => Err(interrupted()),
+        Ok(Err(error)) => Err(Problem::new(
+            ProblemKind::Local,
+            format!(
+                "the terminal cannot be read: {}",
+                inert::cut(&error.to_string(), 120)
+            ),
+            "name where the secret is instead; `--help` shows how",
+        )),
     }
 }
 
@@ -116,6 +118,21 @@ impl Drop for Echo {
     fn drop(&mut self) {
         if let Some((terminal, as_it_was)) = &self.0 {
             let _ = tcsetattr(terminal, OptionalActions::Now, as_it_was);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_yes_is_a_yes_in_any_case_and_nothing_else_is() {
+        for yes in ["y", "Y", "yes", "Yes", "YES", " y ", "yes\r"] {
+            assert!(is_yes(yes), "{yes:?}");
+        }
+        for no in ["", "n", "no", "yess", "ye", "y y", "1", "ok"] {
+            assert!(!is_yes(no), "{no:?}");
         }
     }
 }

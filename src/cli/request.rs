@@ -1,6 +1,6 @@
 //! `request`: any call through the gate, authorised.
 
-use std::io::{IsTerminal as _, Read as _, Write as _};
+use std::io::{IsTerminal as _, Read as _};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -67,16 +67,13 @@ async fn ask(args: &Request, deck: &Deck, out: &Out) -> Result<(Account, RawRepl
         None => None,
         Some(given) => {
             let read = tokio::task::spawn_blocking(move || data(&given)).await;
-            Some(read.unwrap_or_else(|_| Err(called_off(&account)))?)
+            Some(read.unwrap_or_else(|_| Err(prompt::interrupted()))?)
         }
     };
     let writes = deck.writes(&account.id, &args.method, &args.path)?;
     if writes && !args.yes {
         deck.could_send(&account.id, &args.path)?;
-        let (method, path, asked) = (args.method.clone(), args.path.clone(), account.clone());
-        // Reading blocks, and Ctrl-C must be heard meanwhile.
-        let confirmed = tokio::task::spawn_blocking(move || confirm(&method, &path, &asked)).await;
-        confirmed.unwrap_or_else(|_| Err(called_off(&account)))?;
+        confirm(args, &account).await?;
     }
     let op = Op::Raw {
         method: args.method.clone(),
@@ -143,15 +140,15 @@ fn data(text: &str) -> Result<String, Problem> {
 }
 
 /// A write asks first where somebody can answer; elsewhere it needs `--yes`.
-fn confirm(method: &str, path: &str, account: &Account) -> Result<(), Problem> {
-    let call = format!("{method} {}", inert::cut(path, 120));
+async fn confirm(args: &Request, account: &Account) -> Result<(), Problem> {
+    let id = &account.id;
+    let call = format!("{} {}", args.method, inert::cut(&args.path, 120));
     if !can_ask() {
+        let message =
+            format!("account {id}: {call} may write, and no terminal is there to confirm it");
         return Err(Problem::new(
             ProblemKind::Usage,
-            format!(
-                "account {}: {call} may write, and nobody is there to confirm it",
-                account.id
-            ),
+            message,
             "add --yes if it is meant",
         ));
     }
@@ -160,26 +157,6 @@ fn confirm(method: &str, path: &str, account: &Account) -> Result<(), Problem> {
     } else {
         ""
     };
-    let mut stderr = std::io::stderr().lock();
-    let _ = write!(
-        stderr,
-        "{call} may write at account {}{live}. Send it? [y/N] ",
-        account.id
-    );
-    let _ = stderr.flush();
-    let mut answer = String::new();
-    let read = std::io::stdin().read_line(&mut answer);
-    if read.is_ok() && prompt::is_yes(answer.trim()) {
-        Ok(())
-    } else {
-        Err(called_off(account))
-    }
-}
-
-fn called_off(account: &Account) -> Problem {
-    Problem::new(
-        ProblemKind::Interrupted,
-        format!("account {}: nothing was sent", account.id),
-        "",
-    )
+    let question = format!("{call} may write at account {id}{live}. Send it? [y/N] ");
+    prompt::confirm(&question, &format!("account {id}: nothing was sent")).await
 }

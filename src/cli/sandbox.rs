@@ -11,6 +11,7 @@ use reqwest::Url;
 
 use super::args::Trigger;
 use super::output::{Out, OutputError, Tone};
+use super::stop::Stops;
 use super::{Exit, local};
 use crate::clock::Clock;
 use crate::deck::{self, Deck};
@@ -63,7 +64,26 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, OutputError> {
         Ok(running) => running,
         Err(error) => return out.fail(&local(&format!("the sandbox cannot be started: {error}"))),
     };
-    let url = running.base_url();
+    let mut stops = Stops::new();
+    // Serving is not printing: other programs rely on it, whatever becomes of standard output.
+    if let Err(error) = greet(&running.base_url(), &callback_urls, &out.for_reader()) {
+        let words = format!(
+            "output stopped ({error}); the sandbox serves on at {}",
+            running.base_url()
+        );
+        out.tell(Tone::Warn, "warning:", &words);
+    }
+    let stop = stops.next().await;
+    running.stop().await;
+    Ok(stop.of_service())
+}
+
+/// Says where the sandbox is, and by which keys.
+fn greet(
+    url: &str,
+    callback_urls: &BTreeMap<String, String>,
+    out: &Out,
+) -> Result<(), OutputError> {
     if out.json {
         let accounts: Vec<_> = REGISTRY
             .iter()
@@ -81,7 +101,7 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, OutputError> {
             .collect();
         out.object(&json!({ "url": url, "accounts": accounts, "callbacks": callback_urls }))?;
     } else {
-        out.line(&url)?;
+        out.line(url)?;
         for manifest in REGISTRY {
             let keys: Vec<String> = manifest
                 .embedded
@@ -90,7 +110,7 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, OutputError> {
                 .collect();
             out.tell(Tone::Strong, manifest.title, &keys.join("  "));
         }
-        for (provider, to) in &callback_urls {
+        for (provider, to) in callback_urls {
             out.tell(Tone::Dim, "callbacks", &format!("{provider} -> {to}"));
         }
         out.tell(
@@ -100,9 +120,7 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, OutputError> {
         );
         out.say("Ctrl-C stops it");
     }
-    let stopped = wait_for_stop().await;
-    running.stop().await;
-    Ok(stopped)
+    Ok(())
 }
 
 /// Where each provider's callbacks go, by its short name.
@@ -167,20 +185,6 @@ fn without_provider(parsed: &Url, url: &str) -> BTreeMap<String, String> {
     providers
         .map(|name| (name.to_owned(), format!("{base}/{name}")))
         .collect()
-}
-
-/// SIGINT counts as an interruption, SIGTERM as the regular end of a service.
-pub(super) async fn wait_for_stop() -> Exit {
-    use tokio::signal::unix::{SignalKind, signal};
-    if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => Exit::Interrupted,
-            _ = terminate.recv() => Exit::Done,
-        }
-    } else {
-        let _ = tokio::signal::ctrl_c().await;
-        Exit::Interrupted
-    }
 }
 
 pub async fn trigger(

@@ -23,6 +23,8 @@ pub enum ProblemKind {
     Budget,
     /// What was waited for did not come in time.
     TimedOut,
+    /// The operator answered a question with no.
+    Declined,
     /// Stopped by the operator.
     Interrupted,
     /// This machine's own trouble: a file, a port, the terminal.
@@ -43,6 +45,7 @@ impl ProblemKind {
             Self::Nonsense => "bad_answer",
             Self::Budget => "budget_exhausted",
             Self::TimedOut => "timed_out",
+            Self::Declined => "declined",
             Self::Interrupted => "interrupted",
             Self::Local => "local",
         }

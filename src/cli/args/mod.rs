@@ -30,7 +30,8 @@ Exit codes:
   5  provider unreachable, failing, or it sent an invalid response
   6  budget exhausted and --no-wait given
   7  --wait ran out of time
-130  interrupted
+  8  a question was answered with no; nothing was done
+130  interrupted (Ctrl-C, SIGTERM, SIGHUP)
 
 Without a config file everything works on the embedded sandbox, which needs no key and no network.";
 

@@ -1,7 +1,5 @@
 //! `check` of a list: one payment after the other, each printed as soon as it is answered.
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
-
 use super::resume::Resume;
 use super::summary::Summary;
 use super::{Checker, Wanted};
@@ -9,7 +7,8 @@ use crate::cli::args::Source;
 use crate::cli::list::{List, Overview, Row};
 use crate::cli::output::{Out, OutputError, Table, Tone};
 use crate::cli::report::{CsvPrinter, Found, Report, counted};
-use crate::cli::{Exit, Keeping, local};
+use crate::cli::stop::Stops;
+use crate::cli::{Exit, Keeping};
 use crate::domain::{Expected, PaymentId, Problem, ProblemKind};
 
 /// After this many rows in a row that find the provider unreachable or failing, no more are asked.
@@ -22,11 +21,8 @@ pub async fn run(
     keeping: &Keeping,
 ) -> Result<Exit, OutputError> {
     let out = checker.out;
-    // Before anything that takes time: a Ctrl-C that comes before its listener is lost.
-    let interrupt = match signal(SignalKind::interrupt()) {
-        Ok(interrupt) => interrupt,
-        Err(error) => return out.fail(&local(&format!("Ctrl-C cannot be caught: {error}"))),
-    };
+    // Before anything that takes time: a signal that comes before is lost.
+    let stops = Stops::new();
     let (list, overview) = match List::read(source).await {
         Ok(read) => read,
         Err(problem) => return out.fail(&problem),
@@ -59,7 +55,7 @@ pub async fn run(
         stopped: None,
         ledger_unread: false,
     };
-    let ended = run.rows(&list, interrupt).await;
+    let ended = run.rows(&list, stops).await;
     out.end_progress();
     match ended {
         Err(Failure::Output(error)) => Err(error),
@@ -113,7 +109,7 @@ impl From<Problem> for Failure {
 impl Run<'_> {
     /// Goes through the rows; through those that could not be checked in the last run after the others, so that a few
     /// payments which the provider always fails at do not stop every run.
-    async fn rows(&mut self, list: &List, mut interrupt: Signal) -> Result<Ended, Failure> {
+    async fn rows(&mut self, list: &List, mut stops: Stops) -> Result<Ended, Failure> {
         let mut any_later = false;
         for failed in [false, true] {
             for row in list.rows() {
@@ -124,7 +120,7 @@ impl Run<'_> {
                 }
                 tokio::select! {
                     biased;
-                    _ = interrupt.recv() => return Ok(Ended::Interrupted),
+                    _ = stops.next() => return Ok(Ended::Interrupted),
                     done = self.row(row) => done?,
                 }
                 self.checker.out.advance_progress();
@@ -267,6 +263,7 @@ impl Run<'_> {
             | ProblemKind::Refused
             | ProblemKind::Budget
             | ProblemKind::TimedOut
+            | ProblemKind::Declined
             | ProblemKind::Interrupted
             | ProblemKind::Local => (false, true),
         };

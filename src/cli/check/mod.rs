@@ -202,9 +202,10 @@ impl Checker<'_> {
         let mut last: Option<String> = None;
         let wanted = goal.state();
         loop {
-            let seen = match self.ask(id, false).await {
+            let asked = self.ask(id, false).await;
+            let seen = match &asked {
                 Ok(payment) if payment.state == wanted || !payment.state.can_reach(&wanted) => {
-                    return Ok(payment);
+                    return asked;
                 }
                 Ok(payment) => format!("it is {}", payment.state),
                 Err(problem)
@@ -216,9 +217,9 @@ impl Checker<'_> {
                             | ProblemKind::Nonsense
                     ) =>
                 {
-                    problem.message
+                    problem.message.clone()
                 }
-                Err(problem) => return Err(problem),
+                Err(_) => return asked,
             };
             if last.as_ref() != Some(&seen) {
                 self.out.tell(
@@ -241,7 +242,11 @@ impl Checker<'_> {
                 ));
             }
             last = Some(seen);
-            tokio::time::sleep(pause.min(left)).await;
+            tokio::select! {
+                // Nobody waits for the end any more: what is known now decides the exit code.
+                () = self.out.reader_gone() => return asked,
+                () = tokio::time::sleep(pause.min(left)) => {}
+            }
             pause = (pause * 3 / 2).min(WAITS.1);
         }
     }
