@@ -8,7 +8,7 @@ use serde_json::json;
 use super::args::{ConfigCommand, Global};
 use super::output::{Out, OutputError, Table, Tone, plain, toned};
 use super::{Exit, console, load, locations, misconfigured, vault};
-use crate::config::{Config, ConfigPath, EXAMPLE, Environ};
+use crate::config::{Config, ConfigPath, EXAMPLE, Environ, edit};
 use crate::deck;
 use crate::domain::{Problem, ProblemKind, inert};
 use crate::private;
@@ -51,6 +51,9 @@ pub fn run(command: &ConfigCommand, global: &Global, out: &Out) -> Result<Exit, 
                 Ok(()) => {
                     out.line(&shown)?;
                     out.say("written; edit it, then run `tilldeck config check`");
+                }
+                Err(_) if path.is_symlink() && !path.exists() => {
+                    return misconfigured(&edit::dangling(&path), out);
                 }
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                     let problem = Problem::new(

@@ -253,8 +253,8 @@ impl Log {
 
     /// The instant that `--since` names.
     pub(super) fn since_when(&self, context: &Context) -> Option<WallTime> {
-        let since = i64::try_from(self.since?.as_millis()).unwrap_or(i64::MAX);
-        Some(WallTime(context.clock.now().wall.0.saturating_sub(since)))
+        let since = self.since.as_ref()?;
+        Some(since.instant(context.clock.now().wall, &jiff::tz::TimeZone::system()))
     }
 }
 

@@ -32,6 +32,10 @@ fn usage(message: impl Into<String>, hint: impl Into<String>) -> Problem {
 /// `account add`. Opens its own deck: the profile need not exist yet.
 pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, OutputError> {
     let path = locations(&global).config_file().map(|file| file.path);
+    // Before anything is asked or sent.
+    if let Some(Err(error)) = path.as_deref().map(edit::writable) {
+        return misconfigured(&error, out);
+    }
     let config = match path.as_deref().map(|path| edit::current(path, &SPECS)) {
         None => Config::default(),
         Some(Ok(config)) => config,

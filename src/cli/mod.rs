@@ -162,7 +162,8 @@ fn vault(global: &Global) -> Result<Vault, Problem> {
 /// The state folder, unless another user can change what is in it.
 fn state_folder(global: &Global) -> Result<PathBuf, Problem> {
     let folder = locations(global).state_folder();
-    let folder = folder.map_err(|error| local(&error.to_string()))?;
+    let folder = folder
+        .map_err(|error| Problem::new(ProblemKind::Local, error.to_string(), error.hint()))?;
     match private::danger_of_folder(&folder) {
         None => Ok(folder),
         Some(danger) => Err(Problem::new(

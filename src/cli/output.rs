@@ -213,7 +213,7 @@ impl Out {
     /// If standard output takes no more.
     pub fn bytes(&self, bytes: &[u8]) -> Result<(), OutputError> {
         match self.apart(|| write_whole(&io::stdout().lock(), bytes)) {
-            Err(OutputError::ReaderGone | OutputError::Stopped) if !self.ends_with_reader => Ok(()),
+            Err(OutputError::ReaderGone) if !self.ends_with_reader => Ok(()),
             written => written,
         }
     }

@@ -1,6 +1,8 @@
 //! `request`: any call through the gate, authorised.
 
-use std::io::{IsTerminal as _, Read as _};
+mod body;
+
+use std::io::IsTerminal as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,10 +12,9 @@ use super::args::Request;
 use super::output::{Out, OutputError, Tone, told};
 use super::{Exit, can_ask, how, prompt};
 use crate::deck::Deck;
+use crate::domain::raw_path::{self, HasFragment};
 use crate::domain::{Account, Answer, Op, Problem, ProblemKind, RawReply, charset, inert};
-
-/// The most that is read as a body.
-const DATA_MAX: u64 = 1024 * 1024;
+use body::Body;
 
 pub async fn run(args: &Request, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
     match ask(args, deck, out).await {
@@ -63,21 +64,22 @@ pub async fn run(args: &Request, deck: &Deck, out: &Out) -> Result<Exit, OutputE
 
 async fn ask(args: &Request, deck: &Deck, out: &Out) -> Result<(Account, RawReply), Problem> {
     let account = deck.pick(Some(&args.of), None)?.clone();
-    let body = match args.data.clone() {
-        None => None,
-        Some(given) => {
-            let read = tokio::task::spawn_blocking(move || data(&given)).await;
-            Some(read.unwrap_or_else(|_| Err(prompt::interrupted()))?)
-        }
-    };
-    let writes = deck.writes(&account.id, &args.method, &args.path)?;
+    let path = raw_path::sendable(&args.path).map_err(|error| {
+        let message = format!("account {}: {error}", account.id);
+        Problem::new(ProblemKind::Usage, message, HasFragment::HINT)
+    })?;
+    let body = Body::of(args);
+    // Reading blocks, and signals must be heard meanwhile.
+    let body = tokio::task::spawn_blocking(move || body.read()).await;
+    let body = body.unwrap_or_else(|_| Err(prompt::interrupted()))?;
+    let writes = deck.writes(&account.id, &args.method, &path)?;
     if writes && !args.yes {
-        deck.could_send(&account.id, &args.path)?;
-        confirm(args, &account).await?;
+        deck.could_send(&account.id, &path)?;
+        confirm(&format!("{} {path}", args.method), &account).await?;
     }
     let op = Op::Raw {
         method: args.method.clone(),
-        path: args.path.clone(),
+        path,
         body,
         writes,
     };
@@ -103,46 +105,10 @@ async fn ask(args: &Request, deck: &Deck, out: &Out) -> Result<(Account, RawRepl
     Ok((account, raw))
 }
 
-fn data(text: &str) -> Result<String, Problem> {
-    let trouble = |what: String| {
-        Problem::new(
-            ProblemKind::Usage,
-            what,
-            "give --data TEXT, --data @FILE, or --data - for standard input",
-        )
-    };
-    let read = |reader: &mut dyn std::io::Read, what: &str| {
-        let mut bytes = Vec::new();
-        reader
-            .take(DATA_MAX + 1)
-            .read_to_end(&mut bytes)
-            .map_err(|error| trouble(format!("{what} cannot be read: {error}")))?;
-        if bytes.len() as u64 > DATA_MAX {
-            return Err(trouble(format!(
-                "{what} is larger than {} KiB",
-                DATA_MAX / 1024
-            )));
-        }
-        String::from_utf8(bytes).map_err(|_| trouble(format!("{what} is not UTF-8 text")))
-    };
-    if text == "-" {
-        return read(&mut std::io::stdin().lock(), "standard input");
-    }
-    match text.strip_prefix('@') {
-        None => Ok(text.to_owned()),
-        Some(path) => {
-            let shown = inert::quoted(path, 120);
-            let mut file = std::fs::File::open(path)
-                .map_err(|error| trouble(format!("{shown} cannot be opened: {error}")))?;
-            read(&mut file, &shown)
-        }
-    }
-}
-
 /// A write asks first where somebody can answer; elsewhere it needs `--yes`.
-async fn confirm(args: &Request, account: &Account) -> Result<(), Problem> {
+async fn confirm(call: &str, account: &Account) -> Result<(), Problem> {
     let id = &account.id;
-    let call = format!("{} {}", args.method, inert::cut(&args.path, 120));
+    let call = inert::cut(call, 130);
     if !can_ask() {
         let message =
             format!("account {id}: {call} may write, and no terminal is there to confirm it");

@@ -2,7 +2,6 @@
 //! written in any place. A value is only named where it is close to one of the known words.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
@@ -254,11 +253,11 @@ impl Checker<'_, '_> {
         let Some(bind) = table.string("bind")? else {
             return Ok(Callbacks::default());
         };
-        let bind: SocketAddr = bind.value.parse().map_err(|_| {
+        let bind = super::address(bind.value, super::LISTEN.port()).map_err(|_| {
             self.source.error(
                 bind.span,
-                "`bind` in [callbacks] is not an address and port",
-                "write numbers, like \"127.0.0.1:8787\" or \"[::1]:8787\"",
+                "`bind` in [callbacks] is no address of this machine to listen on",
+                super::AddressError::HINT,
             )
         })?;
         Ok(Callbacks { bind: Some(bind) })

@@ -8,7 +8,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::{Config, ConfigError, ProviderSpec, SecretSource, check, file};
-use crate::domain::AccountId;
+use rustix::fs::{Access, access};
+
+use crate::domain::{AccountId, inert};
 use crate::private;
 
 /// A new account as it is to be written.
@@ -117,15 +119,16 @@ pub fn current(
     }
 }
 
-/// What the file would say after the edit, and whether it would be right; writes nothing.
+/// What the file would say after the edit, and whether it would be right and could be written; writes nothing.
 ///
 /// # Errors
-/// If the file as it is cannot be used, the edit cannot be made, or what would come of it is wrong.
+/// If the file as it is cannot be used or written, the edit cannot be made, or what would come of it is wrong.
 pub fn rehearse(
     path: &Path,
     edit: &Edit,
     specs: &'static [&'static ProviderSpec],
 ) -> Result<Config, ConfigError> {
+    writable(path)?;
     let before = file::read(path)?;
     after(path, before.as_deref(), edit, specs).map(|(_, config)| config)
 }
@@ -149,13 +152,7 @@ fn apply_meanwhile(
     specs: &'static [&'static ProviderSpec],
     meanwhile: &mut dyn FnMut(),
 ) -> Result<Config, ConfigError> {
-    let failed = |error: &io::Error| {
-        ConfigError::of_file(
-            path,
-            format!("the config file cannot be written: {error}"),
-            "look at its folder's permissions and the space left; the file is as it was",
-        )
-    };
+    let failed = |error: &io::Error| unwritable(path, error);
     let target = target(path).map_err(|error| failed(&error))?;
     let folder = target
         .parent()
@@ -209,6 +206,54 @@ fn after(
             error.hint().to_owned(),
         )),
     }
+}
+
+/// What a link to nothing is told as.
+#[must_use]
+pub fn dangling(path: &Path) -> ConfigError {
+    let meant = fs::read_link(path).unwrap_or_default();
+    ConfigError::of_file(
+        path,
+        format!(
+            "the config file is a link to {}, which does not exist",
+            inert::quoted(&meant.to_string_lossy(), 400)
+        ),
+        "make the file that it names, or remove the link",
+    )
+}
+
+/// Whether the config file could be written, as far as its permissions tell. Asked before anything else is, so that no
+/// secret is typed and nothing sent for a change that cannot be saved.
+///
+/// # Errors
+/// If it could not.
+pub fn writable(path: &Path) -> Result<(), ConfigError> {
+    if path.is_symlink() && !path.exists() {
+        return Err(dangling(path));
+    }
+    let checked = target(path).and_then(|target| {
+        if target.exists() {
+            OpenOptions::new().write(true).open(&target)?;
+        }
+        // The folder may be yet to be made, in the nearest one that is there.
+        let mut folders = target.ancestors().skip(1).map(|folder| match folder {
+            folder if folder.as_os_str().is_empty() => Path::new("."),
+            folder => folder,
+        });
+        match folders.find(|folder| folder.exists()) {
+            Some(folder) => Ok(access(folder, Access::WRITE_OK | Access::EXEC_OK)?),
+            None => Ok(()),
+        }
+    });
+    checked.map_err(|error| unwritable(path, &error))
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> ConfigError {
+    ConfigError::of_file(
+        path,
+        format!("the config file cannot be written: {error}"),
+        "look at the permissions of the file and of its folder, and at the space left; nothing was changed",
+    )
 }
 
 /// The file a link means, so that the link stays one.

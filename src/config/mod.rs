@@ -8,6 +8,7 @@ mod error;
 mod file;
 mod keyring;
 mod paths;
+mod places;
 mod secret;
 mod vault;
 
@@ -22,6 +23,7 @@ pub use error::{ConfigError, Place};
 pub use file::nearest;
 pub use keyring::{KEYRING_LIMIT, KEYRING_VARIABLE, Keyring, KeyringError};
 pub use paths::{ConfigPath, Environ, Locations};
+pub use places::{AddressError, HomeError, address, in_home};
 pub use secret::{Resolved, SecretError, SecretSource};
 pub use vault::{Vault, VaultError, VaultPlace};
 
@@ -266,6 +268,7 @@ pub fn load(
     };
     match file::read(&path)? {
         Some(text) => check::check(&path, &text, specs),
+        None if path.is_symlink() => Err(edit::dangling(&path)),
         None if named => Err(ConfigError::of_file(
             &path,
             "the config file does not exist",

@@ -5,7 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::ConfigError;
+use super::{ConfigError, in_home};
 
 /// The environment variables, as a value: the process's own, or a test's.
 #[derive(Clone)]
@@ -90,7 +90,11 @@ impl Locations {
     #[must_use]
     pub fn config_file(&self) -> Option<ConfigPath> {
         let named = |path| ConfigPath { path, named: true };
-        let by_variable = || self.environ.get("TILLDECK_CONFIG").map(PathBuf::from);
+        // One that cannot be filled in stays as it is written, and is not found.
+        let by_variable = || {
+            let written = PathBuf::from(self.environ.get("TILLDECK_CONFIG")?);
+            Some(in_home(&written, &self.environ).unwrap_or(written))
+        };
         self.config
             .clone()
             .or_else(by_variable)
@@ -108,9 +112,13 @@ impl Locations {
     /// # Errors
     /// If nobody names one and the platform has none.
     pub fn state_folder(&self) -> Result<PathBuf, ConfigError> {
+        if let (None, Some(written)) = (&self.state, self.environ.get("TILLDECK_STATE_DIR")) {
+            return in_home(Path::new(&written), &self.environ).map_err(|error| {
+                ConfigError::of_nothing(format!("TILLDECK_STATE_DIR: {error}"), "")
+            });
+        }
         self.state
             .clone()
-            .or_else(|| self.environ.get("TILLDECK_STATE_DIR").map(PathBuf::from))
             .or_else(|| self.platform_state.clone())
             .ok_or_else(|| {
                 ConfigError::of_nothing(
@@ -121,16 +129,11 @@ impl Locations {
     }
 }
 
-/// A path as written in the config file: `~/` is the home folder, a relative one starts at `base`.
+/// A path as written in the config file: `~` is the home folder, a relative one starts at `base`.
 /// `None` where the home folder is needed and unknown.
 pub(super) fn expand(written: &str, base: &Path, environ: &Environ) -> Option<PathBuf> {
-    let Some(below_home) = written.strip_prefix("~/") else {
-        return Some(base.join(written));
-    };
-    let home = environ.get("HOME").map(PathBuf::from).or_else(|| {
-        directories::BaseDirs::new().map(|directories| directories.home_dir().to_owned())
-    })?;
-    Some(home.join(below_home))
+    let written = in_home(Path::new(written), environ).ok()?;
+    Some(base.join(written))
 }
 
 #[cfg(test)]
@@ -169,6 +172,19 @@ mod tests {
         assert_eq!(
             none.state_folder().unwrap(),
             PathBuf::from("/platform/state")
+        );
+        let at_home = locations(
+            None,
+            Environ::of([
+                ("HOME", "/home/op"),
+                ("TILLDECK_CONFIG", "~/c.toml"),
+                ("TILLDECK_STATE_DIR", "~/deck"),
+            ]),
+        );
+        assert_eq!(path(&at_home), ("/home/op/c.toml".into(), true));
+        assert_eq!(
+            at_home.state_folder().unwrap(),
+            PathBuf::from("/home/op/deck")
         );
         let nowhere = Locations {
             platform_config: None,

@@ -1,7 +1,8 @@
 //! One call of the explorer: sent as it was put together, its reply redacted and read.
 
 use super::Deck;
-use crate::domain::{AccountId, Answer, Explored, Op, Problem, RawCall};
+use crate::domain::raw_path::{self, HasFragment};
+use crate::domain::{AccountId, Answer, Explored, Op, Problem, ProblemKind, RawCall};
 use crate::net::{How, record, redact};
 
 impl Deck {
@@ -16,11 +17,15 @@ impl Deck {
         how: How,
     ) -> Result<Explored, Problem> {
         let desk = self.desk(account)?;
+        let path = raw_path::sendable(&call.path).map_err(|error| {
+            let message = format!("account {account}: {error}");
+            Problem::new(ProblemKind::Usage, message, HasFragment::HINT)
+        })?;
         let op = Op::Raw {
             method: call.method.clone(),
-            path: call.path.clone(),
-            body: call.body.clone(),
-            writes: desk.manifest.writes(&call.method, &call.path),
+            writes: desk.manifest.writes(&call.method, &path),
+            path,
+            body: call.body.clone().map(String::into_bytes),
         };
         let Answer::Raw(raw) = self.ask(account, op, how).await? else {
             unreachable!("a raw call is answered raw");

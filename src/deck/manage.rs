@@ -112,6 +112,16 @@ impl Deck {
             Change::Remove(account) => {
                 self.only_own("removed from")?;
                 self.desk(&account)?;
+                let edit = Edit::Remove {
+                    profile: self.profile.clone(),
+                    account: account.clone(),
+                };
+                let office = self.office()?;
+                blocking(move || {
+                    let after = edit::rehearse(&office.config, &edit, &SPECS);
+                    after.map(drop).map_err(|error| misconfigured(&error))
+                })
+                .await?;
                 Ok(Proved(Step::Remove(account)))
             }
         }

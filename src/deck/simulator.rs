@@ -94,7 +94,7 @@ impl Deck {
             method: "POST".into(),
             endpoint: "control",
             path,
-            body: Content::Text(json),
+            body: Content::Bytes(json.into()),
             about: "simulator control".into(),
             repeat: Repeat::Never,
         };
@@ -247,7 +247,7 @@ struct Unsigned;
 impl Authorise for Unsigned {
     fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
         let body = match &call.body {
-            Content::Text(text) => text.clone().into(),
+            Content::Bytes(bytes) => bytes.clone().into(),
             Content::Empty | Content::Fields(_) => bytes::Bytes::new(),
         };
         let headers = vec![("content-type", HeaderText::Open("application/json".into()))];

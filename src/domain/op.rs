@@ -41,7 +41,7 @@ pub enum Op {
         /// From the root of the account's first API endpoint, with its query: `/api/v2/test`.
         path: String,
         /// Sent as it is, unless the provider's scheme adds fields to it (Kanga: `appId`, `nonce`).
-        body: Option<String>,
+        body: Option<Vec<u8>>,
         /// What a call to this path does, where the provider's catalogue knows.
         writes: bool,
     },

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp, Zoned, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
 /// A wall-clock instant: milliseconds since the Unix epoch.
@@ -31,6 +31,12 @@ impl Now {
 }
 
 impl WallTime {
+    /// This instant in `zone`.
+    #[must_use]
+    pub fn to_zoned(self, zone: &TimeZone) -> Zoned {
+        self.timestamp().to_zoned(zone.clone())
+    }
+
     fn timestamp(self) -> Timestamp {
         Timestamp::from_millisecond(self.0).unwrap_or(Timestamp::UNIX_EPOCH)
     }
@@ -53,11 +59,8 @@ impl WallTime {
     /// RFC 3339 in UTC with milliseconds: `2026-11-22T02:54:26.120Z`. For JSON and export.
     #[must_use]
     pub fn rfc3339(self) -> String {
-        jiff::fmt::strtime::format(
-            "%Y-%m-%dT%H:%M:%S.%3fZ",
-            &self.timestamp().to_zoned(TimeZone::UTC),
-        )
-        .unwrap_or_default()
+        jiff::fmt::strtime::format("%Y-%m-%dT%H:%M:%S.%3fZ", &self.to_zoned(&TimeZone::UTC))
+            .unwrap_or_default()
     }
 
     /// Reads what [`WallTime::rfc3339`] wrote, or any other instant in RFC 3339.
@@ -80,8 +83,7 @@ impl WallTime {
     }
 
     fn strftime(self, format: &str, zone: &TimeZone) -> String {
-        jiff::fmt::strtime::format(format, &self.timestamp().to_zoned(zone.clone()))
-            .unwrap_or_default()
+        jiff::fmt::strtime::format(format, &self.to_zoned(zone)).unwrap_or_default()
     }
 }
 
@@ -115,10 +117,11 @@ pub fn fine(duration: Duration) -> String {
 
 /// Why a text is not a duration.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is not a duration; write a number and a unit, like 30s, 10m, 2h, 1h30m or 2d")]
+#[error("{0} is not a duration; write a number and a unit, like 30s, 10m, 2h, 1h30m, 7d or 1w")]
 pub struct DurationError(String);
 
-/// Reads a duration as users write them: `30s`, `10m`, `1h30m`, `250ms`, `2d`. A day has 24 hours.
+/// Reads a duration as users write them: `30s`, `10m`, `1h30m`, `250ms`, `7d`, `1w`, `2 days`; and
+/// what [`fine`] and [`coarse`] print of it. A day has 24 hours.
 ///
 /// # Errors
 /// If it has no unit, is negative, or is no duration at all.
@@ -166,8 +169,30 @@ mod tests {
         assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(parse_duration("2d"), Ok(Duration::from_hours(48)));
         assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
+        assert_eq!(parse_duration("1w"), Ok(Duration::from_hours(7 * 24)));
+        assert_eq!(parse_duration(" 1 d 1 h "), Ok(Duration::from_hours(25)));
+        assert_eq!(parse_duration("2 days"), Ok(Duration::from_hours(48)));
+        assert_eq!(parse_duration("1.5h"), Ok(Duration::from_mins(90)));
         for bad in ["", "10", "-5s", "soon", "5 parsecs", "1mo"] {
             assert!(parse_duration(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn a_duration_that_is_printed_is_read_again(ms in proptest::prelude::any::<u32>(), days in 0_u64..4_000) {
+            let duration = Duration::from_millis(ms.into()) + Duration::from_hours(24 * days);
+            let printed = fine(duration);
+            let read = parse_duration(&printed);
+            proptest::prop_assert_eq!(read.as_ref().map(|read| fine(*read)), Ok(printed));
+            // Two units are printed: what is smaller is left out.
+            let read = read.unwrap();
+            proptest::prop_assert!(read <= duration && duration - read < Duration::from_hours(1));
+            if duration >= Duration::from_secs(1) {
+                let printed = coarse(duration);
+                let read = parse_duration(&printed);
+                proptest::prop_assert_eq!(read.map(coarse), Ok(printed));
+            }
         }
     }
 }

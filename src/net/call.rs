@@ -43,8 +43,21 @@ pub enum Content {
     Empty,
     /// A JSON object, to which authorising may add fields. Serialised once, then.
     Fields(Map<String, Value>),
-    /// Exactly this text.
-    Text(String),
+    /// Exactly these bytes.
+    Bytes(Vec<u8>),
+}
+
+/// The boundary of a multipart form, where a body is one: it begins with that, in its first line.
+#[must_use]
+pub fn form_boundary(body: &[u8]) -> Option<&str> {
+    let end = body.iter().position(|byte| matches!(byte, b'\r' | b'\n'))?;
+    let boundary = body[..end].strip_prefix(b"--")?;
+    // By RFC 2046.
+    let is_one = (1..=70).contains(&boundary.len())
+        && boundary
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"'()+_,-./:=?".contains(byte));
+    std::str::from_utf8(boundary).ok().filter(|_| is_one)
 }
 
 /// Whether a call may be sent again when it is not known what became of it.

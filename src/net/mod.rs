@@ -23,7 +23,7 @@ use reqwest::header::{
 };
 
 pub use budget::Limit;
-pub use call::{Call, Content, HeaderText, Repeat, Reply, Sealed};
+pub use call::{Call, Content, HeaderText, Repeat, Reply, Sealed, form_boundary};
 pub use error::NetError;
 pub use events::{Event, EventReceiver, EventSender};
 pub use http::{Http, Network, Timeouts};

@@ -152,7 +152,7 @@ impl Bench {
                 .params
                 .iter()
                 .fold(documented.path.to_owned(), filled),
-            body: documented.body.map(str::to_owned),
+            body: documented.body.map(Into::into),
             writes: false,
         };
         match self.told(self.ask(&op).await)? {

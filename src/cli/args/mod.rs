@@ -7,7 +7,6 @@ mod values;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -15,9 +14,10 @@ pub use accounts::{AccountCommand, AddAccount, RemoveAccount, RotateSecret, Toke
 pub use payments::{AddPayments, Check, ExpectPayment, Filters, PaymentsCommand, Source};
 pub use sandbox::{Deliver, SandboxCommand, Trigger};
 pub use values::Goal;
-use values::{amount, currency, duration, email, method, payment_id, player_id};
+use values::{amount, bind, currency, email, method, path, payment_id, player_id, since};
 
 use super::output::Color;
+use crate::domain::since::Since;
 use crate::domain::{Amount, Currency, PaymentId, PlayerId, Problem, ProblemKind};
 
 const EXITS: &str = "\
@@ -56,10 +56,10 @@ pub struct Global {
     #[arg(long, global = true, value_name = "NAME")]
     pub profile: Option<String>,
     /// Config file, else `TILLDECK_CONFIG`, else the platform's config folder.
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, global = true, value_parser = path(), value_name = "PATH")]
     pub config: Option<PathBuf>,
     /// State folder, else `TILLDECK_STATE_DIR`, else the platform's.
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, global = true, value_parser = path(), value_name = "PATH")]
     pub state_dir: Option<PathBuf>,
     /// Account; may be left out where only one fits.
     #[arg(long, global = true, value_name = "NAME")]
@@ -204,6 +204,9 @@ pub struct Request {
     /// Body: text, @FILE, or - for standard input.
     #[arg(long, value_name = "BODY", allow_hyphen_values = true)]
     pub data: Option<String>,
+    /// A field of a multipart form: NAME=TEXT, or NAME=@FILE[;type=MIME] for a file. Can be given several times.
+    #[arg(long, value_name = "NAME=VALUE", conflicts_with = "data")]
+    pub form: Vec<String>,
     /// Do not ask before a call that writes.
     #[arg(long)]
     pub yes: bool,
@@ -225,8 +228,9 @@ SIGTERM ends it with 0 and Ctrl-C with 130; when it cannot serve any more, it ex
 /// `listen`.
 #[derive(Debug, Args)]
 pub struct Listen {
-    /// Where to listen, else `callbacks.bind` of the config, else 127.0.0.1:8787. Port 0 takes any free one.
-    #[arg(long, value_name = "ADDR")]
+    /// Where to listen (8787, localhost:8787, [::1]:8787), else `callbacks.bind` of the config, else 127.0.0.1:8787.
+    /// Port 0 takes any free one.
+    #[arg(long, value_parser = bind, value_name = "ADDR")]
     pub bind: Option<SocketAddr>,
     /// Hand callbacks on, byte for byte, to the shop's own server: http:// on this machine, https:// elsewhere. With a
     /// name only that account's.
@@ -254,9 +258,9 @@ pub struct Log {
     /// Go on printing what comes.
     #[arg(long, short)]
     pub follow: bool,
-    /// Only what is newer than this (30s, 1h).
-    #[arg(long, value_parser = duration, value_name = "TIME")]
-    pub since: Option<Duration>,
+    /// Only what is newer: 30m, 24h, 7d, today, yesterday, 2026-11-28, "2026-11-28 14:30", 14:30.
+    #[arg(long, value_parser = since, value_name = "TIME")]
+    pub since: Option<Since>,
     /// The newest so many, else 200; of an export, else all.
     #[arg(long, value_name = "COUNT")]
     pub limit: Option<usize>,

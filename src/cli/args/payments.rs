@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::values::{Goal, amount, currency, duration, goal, payment_id, state, verdict};
+use super::values::{Goal, amount, currency, duration, goal, path, payment_id, state, verdict};
 use crate::domain::{
     Amount, Currency, Expected, PaymentId, PaymentState, PaymentVerdict, Problem, ProblemKind,
 };
@@ -41,17 +41,17 @@ pub struct Check {
     /// Check again until the payment is in this state. PAID waits for FINALIZED, then compares.
     #[arg(long, value_parser = goal, value_name = "STATE|PAID", conflicts_with = "from", help_heading = WAITING)]
     pub wait: Option<Goal>,
-    /// Give up waiting after this long (30s, 10m, 1h30m).
+    /// Give up waiting after this long (30s, 10m, 1h30m, 1d).
     #[arg(long, value_parser = duration, default_value = "10m", requires = "wait", value_name = "TIME", help_heading = WAITING)]
     pub timeout: Duration,
     /// Exit with 6 instead of waiting for a slot in the rate budget.
     #[arg(long, help_heading = WAITING)]
     pub no_wait: bool,
     /// Check every row of a CSV file; `-` reads it from standard input.
-    #[arg(long, value_name = "FILE.csv", help_heading = LIST)]
+    #[arg(long, value_parser = path(), value_name = "FILE.csv", help_heading = LIST)]
     pub from: Option<PathBuf>,
     /// Save each answer in this file, and do not check again what it answers already.
-    #[arg(long, value_name = "STATE.csv", help_heading = LIST)]
+    #[arg(long, value_parser = path(), value_name = "STATE.csv", help_heading = LIST)]
     pub resume: Option<PathBuf>,
     /// Print the rows as CSV.
     #[arg(long, conflicts_with = "json", help_heading = LIST)]
@@ -201,7 +201,7 @@ pub struct AddPayments {
     #[arg(required_unless_present = "from", conflicts_with = "from", value_parser = payment_id, value_name = "ID")]
     pub ids: Vec<PaymentId>,
     /// Watch every row of a CSV file with the columns id, amount, currency; `-` reads it from standard input.
-    #[arg(long, value_name = "FILE.csv")]
+    #[arg(long, value_parser = path(), value_name = "FILE.csv")]
     pub from: Option<PathBuf>,
     /// The expected amount.
     #[arg(long, value_parser = amount, requires = "currency", conflicts_with = "from")]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::values::{act, duration, fault, payment_id};
+use super::values::{act, bind_any_port, duration, fault, path, payment_id};
 use crate::domain::PaymentId;
 use crate::domain::simulate::{self, Fault};
 
@@ -16,7 +16,7 @@ pub enum SandboxCommand {
     /// Run the embedded providers until interrupted; prints their URL first.
     Serve {
         /// Where to listen; loopback only. Port 0 takes any free one.
-        #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDR")]
+        #[arg(long, default_value = "127.0.0.1:0", value_parser = bind_any_port, value_name = "ADDR")]
         bind: SocketAddr,
         /// Same seed, same world.
         #[arg(long, default_value_t = 1)]
@@ -31,7 +31,7 @@ pub enum SandboxCommand {
         #[arg(long, value_name = "[PROVIDER=]URL")]
         callback_url: Vec<String>,
         /// File that keeps nonces and payments, so that a restart goes on where it stopped.
-        #[arg(long, value_name = "PATH")]
+        #[arg(long, value_parser = path(), value_name = "PATH")]
         keep: Option<PathBuf>,
     },
     /// Make something happen in a running sandbox, or send one callback to any receiver on this machine.

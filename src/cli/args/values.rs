@@ -1,9 +1,15 @@
 //! Values of the command line, each refused with its reason.
 
 use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
+
+use crate::config::{self, AddressError, Environ};
 use crate::domain::simulate::{self, Fault};
+use crate::domain::since::Since;
 use crate::domain::{Amount, Currency, PaymentId, PaymentState, PaymentVerdict, PlayerId, time};
 
 /// What is expected of a payment.
@@ -71,6 +77,29 @@ pub(super) fn player_id(text: &str) -> Result<PlayerId, String> {
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     time::parse_duration(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn since(text: &str) -> Result<Since, String> {
+    Since::parse(text).map_err(|error| error.to_string())
+}
+
+/// A path; `~` in it is the home folder.
+pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| config::in_home(&path, &Environ::process()))
+}
+
+/// Where to receive callbacks.
+pub(super) fn bind(text: &str) -> Result<SocketAddr, String> {
+    address(text, config::LISTEN.port())
+}
+
+/// Where the sandbox listens; without a port, on any free one.
+pub(super) fn bind_any_port(text: &str) -> Result<SocketAddr, String> {
+    address(text, 0)
+}
+
+fn address(text: &str, port: u16) -> Result<SocketAddr, String> {
+    config::address(text, port).map_err(|error| format!("{error}; {}", AddressError::HINT))
 }
 
 pub(super) fn state(text: &str) -> Result<PaymentState, String> {

@@ -216,7 +216,7 @@ pub(in crate::cli) fn source_of(text: &str) -> Result<SecretSource, Problem> {
         "file" => {
             // A path on the command line starts where the operator is; one in the config where that is.
             let path = PathBuf::from(name);
-            let path = if name.starts_with("~/") {
+            let path = if path.starts_with("~") {
                 path
             } else {
                 std::path::absolute(&path).unwrap_or(path)

@@ -103,7 +103,7 @@ impl Client for Kanga {
                 method: method.clone(),
                 endpoint: "api",
                 path: path.clone(),
-                body: body.clone().map_or(Content::Empty, Content::Text),
+                body: body.clone().map_or(Content::Empty, Content::Bytes),
                 about: op.about(),
                 repeat: if *writes { Repeat::Never } else { Repeat::Safe },
             },

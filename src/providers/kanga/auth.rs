@@ -78,7 +78,7 @@ impl Signer {
         let mut fields = match &call.body {
             Content::Empty => Map::new(),
             Content::Fields(fields) => fields.clone(),
-            Content::Text(text) => match serde_json::from_str(text) {
+            Content::Bytes(bytes) => match serde_json::from_slice(bytes) {
                 Ok(Value::Object(fields)) => fields,
                 Ok(_) | Err(_) => return Err(NetError::Unauthorised(not_an_object())),
             },

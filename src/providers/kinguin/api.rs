@@ -63,7 +63,7 @@ impl Client for Kinguin {
                 if let Some(body) = body {
                     check_body(method, path, body)?;
                 }
-                let body = body.clone().map_or(Content::Empty, Content::Text);
+                let body = body.clone().map_or(Content::Empty, Content::Bytes);
                 let repeat = if *writes { Repeat::Never } else { Repeat::Safe };
                 Ok(call(method, path, body, repeat))
             }
@@ -120,13 +120,13 @@ fn unsupported(op: &Op) -> ApiError {
 }
 
 /// A body that is documented as JSON must be JSON: what Kinguin makes of anything else is anyone's guess.
-fn check_body(method: &str, path: &str, body: &str) -> Result<(), ApiError> {
+fn check_body(method: &str, path: &str, body: &[u8]) -> Result<(), ApiError> {
     let documented = find(&catalogue::CATALOGUE, method, path);
     if documented.is_none_or(|call| call.body.is_none()) {
         return Ok(());
     }
     // Its words tell line and column, and nothing of the body.
-    match serde_json::from_str::<serde::de::IgnoredAny>(body) {
+    match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
         Ok(_) => Ok(()),
         Err(error) => Err(ApiError::Unsupported(format!(
             "the body is not JSON, which this call takes: {error}. Nothing was sent"

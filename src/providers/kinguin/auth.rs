@@ -7,7 +7,8 @@ use super::{catalogue, settings};
 use crate::auth::{FetchToken, Tokens};
 use crate::domain::Secret;
 use crate::net::{
-    Authorise, BoxFuture, Call, Content, HeaderText, How, NetError, Repeat, Reply, Sealed, redact,
+    Authorise, BoxFuture, Call, Content, HeaderText, How, NetError, Repeat, Reply, Sealed,
+    form_boundary, redact,
 };
 use crate::providers::{Credentials, ReadSecret};
 
@@ -101,9 +102,9 @@ impl Authorise for Bearer {
                     headers.push(("content-type", HeaderText::Open("application/json".into())));
                     Bytes::from(json)
                 }
-                Content::Text(text) => {
-                    headers.push(("content-type", HeaderText::Open(content_type(text))));
-                    Bytes::from(text.clone())
+                Content::Bytes(bytes) => {
+                    headers.push(("content-type", HeaderText::Open(content_type(bytes))));
+                    Bytes::from(bytes.clone())
                 }
             };
             let mut token = None;
@@ -125,24 +126,14 @@ impl Authorise for Bearer {
     }
 }
 
-/// The content type of a body as it was put together: the upload of a file begins with its boundary, all else
-/// is JSON.
-fn content_type(body: &str) -> String {
-    let first = body.lines().next().unwrap_or_default();
-    match first.strip_prefix("--") {
-        Some(boundary) if is_boundary(boundary) => {
-            format!("multipart/form-data; boundary=\"{boundary}\"")
-        }
-        _ => "application/json".into(),
+/// The content type of a body as it was put together: a form begins with its boundary, a file's bytes are no text, and
+/// all else is JSON.
+fn content_type(body: &[u8]) -> String {
+    match form_boundary(body) {
+        Some(boundary) => format!("multipart/form-data; boundary=\"{boundary}\""),
+        None if std::str::from_utf8(body).is_err() => "application/octet-stream".into(),
+        None => "application/json".into(),
     }
-}
-
-/// Whether this may be a boundary by RFC 2046.
-fn is_boundary(text: &str) -> bool {
-    (1..=70).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"'()+_,-./:=?".contains(&b))
 }
 
 #[cfg(test)]
@@ -151,12 +142,13 @@ mod tests {
 
     #[test]
     fn the_body_tells_its_content_type() {
-        assert_eq!(content_type(r#"["a"]"#), "application/json");
+        assert_eq!(content_type(br#"["a"]"#), "application/json");
         assert_eq!(
-            content_type("--keys-7\r\nContent-Disposition: form-data"),
+            content_type(b"--keys-7\r\nContent-Disposition: form-data"),
             "multipart/form-data; boundary=\"keys-7\""
         );
-        assert_eq!(content_type("--\r\n"), "application/json");
-        assert_eq!(content_type("--a\"b\r\n"), "application/json");
+        assert_eq!(content_type(b"--\r\n"), "application/json");
+        assert_eq!(content_type(b"\x89PNG\r\n"), "application/octet-stream");
+        assert_eq!(content_type(b"--a\"b\r\n"), "application/json");
     }
 }

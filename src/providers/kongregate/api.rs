@@ -10,7 +10,9 @@ use super::{catalogue, digest, settings, wire};
 use crate::domain::{
     Answer, Digest, Inventory, Item, Op, Player, PlayerId, RawCall, RawReply, WallTime, inert,
 };
-use crate::net::{Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, Sealed, redact};
+use crate::net::{
+    Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, Sealed, form_boundary, redact,
+};
 use crate::providers::{ApiError, Client, Credentials};
 
 /// What proves a player.
@@ -103,8 +105,15 @@ impl Client for Kongregate {
 
 impl Kongregate {
     /// The fields of a body that was given as JSON or as a form.
-    fn fields(&self, method: &str, body: Option<&str>) -> Result<Content, ApiError> {
-        let body = body.filter(|body| !body.trim().is_empty());
+    fn fields(&self, method: &str, body: Option<&[u8]>) -> Result<Content, ApiError> {
+        let body = body.filter(|body| !body.trim_ascii().is_empty());
+        let text = body.map(|body| match (form_boundary(body), std::str::from_utf8(body)) {
+            (None, Ok(text)) => Ok(text),
+            (Some(_), _) | (None, Err(_)) => Err(ApiError::Unsupported(
+                "Kongregate takes no files and no multipart forms; write the fields as --data 'name=value&…'".into(),
+            )),
+        });
+        let body = text.transpose()?;
         if matches!(method, "GET" | "HEAD") {
             return match body {
                 None => Ok(Content::Empty),

@@ -56,7 +56,7 @@ impl Keyed {
         }
         let mut fields = match &call.body {
             Content::Fields(fields) => fields.clone(),
-            Content::Empty | Content::Text(_) => Map::new(),
+            Content::Empty | Content::Bytes(_) => Map::new(),
         };
         if let Some(key) = key {
             fields.insert(settings::API_KEY.into(), key.expose().into());

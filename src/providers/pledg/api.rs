@@ -68,13 +68,13 @@ impl Client for Pledg {
                 "the token call is made by itself; `tilldeck token refresh` makes it now, and `tilldeck token print` shows the token".into(),
             ));
         }
-        let given = body.as_deref().filter(|body| !body.trim().is_empty());
+        let given = body.as_deref().filter(|body| !body.trim_ascii().is_empty());
         let body = match scheme(path) {
             Scheme::Signature => to_be_signed(path, given)?,
             Scheme::Token | Scheme::Open | Scheme::Dashboard => match given {
-                Some(text) => {
-                    parse::<serde::de::IgnoredAny>(text)?;
-                    Content::Text(text.to_owned())
+                Some(body) => {
+                    parse::<serde::de::IgnoredAny>(body)?;
+                    Content::Bytes(body.to_vec())
                 }
                 None => Content::Empty,
             },
@@ -114,7 +114,7 @@ impl Client for Pledg {
 }
 
 /// The data of a purchase, which becomes the signature. One signed elsewhere stands in the path already.
-fn to_be_signed(path: &str, body: Option<&str>) -> Result<Content, ApiError> {
+fn to_be_signed(path: &str, body: Option<&[u8]>) -> Result<Content, ApiError> {
     let query = path.split_once('?').map_or("", |(_, query)| query);
     let query = query.split('#').next().unwrap_or_default();
     let signed = query.split('&').any(|pair| {
@@ -129,8 +129,8 @@ fn to_be_signed(path: &str, body: Option<&str>) -> Result<Content, ApiError> {
         (false, None) => Err(ApiError::Unsupported(
             "there is nothing to sign; give the purchase as --data '{\"data\": {\"merchantUid\": \"mer_…\", \"amountCents\": 2000, …}}'".into(),
         )),
-        (false, Some(text)) => {
-            let settings: Map<String, Value> = parse(text)?;
+        (false, Some(body)) => {
+            let settings: Map<String, Value> = parse(body)?;
             if !settings.get("data").is_some_and(Value::is_object) {
                 return Err(ApiError::Unsupported(
                     "the body has no `data` with the purchase's settings in it; write {\"data\": {…}}".into(),
@@ -142,8 +142,8 @@ fn to_be_signed(path: &str, body: Option<&str>) -> Result<Content, ApiError> {
 }
 
 /// The body read as JSON. The text itself is what is sent.
-fn parse<'a, T: serde::Deserialize<'a>>(text: &'a str) -> Result<T, ApiError> {
-    serde_json::from_str(text).map_err(|error| {
+fn parse<'a, T: serde::Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(body).map_err(|error| {
         ApiError::Unsupported(format!(
             "the body is not the JSON that Pledg takes: {}. Nothing was sent",
             inert::cut(&redact::scrub(&error.to_string()), 120)

@@ -95,7 +95,7 @@ impl Keys {
                     Ok(sealed)
                 }
                 // Signed elsewhere: the signature stands in the path.
-                Content::Empty | Content::Text(_) => Ok(as_json(call)),
+                Content::Empty | Content::Bytes(_) => Ok(as_json(call)),
             },
         }
     }
@@ -152,7 +152,7 @@ impl FetchToken for TokenCall {
             method: "POST".into(),
             endpoint: "api",
             path: api::TOKEN.into(),
-            body: Content::Text(GRANT.into()),
+            body: Content::Bytes(GRANT.into()),
             about: "an access token".into(),
             // A token granted twice is one that nobody uses.
             repeat: Repeat::Safe,
@@ -218,7 +218,7 @@ fn as_json(call: &Call) -> Sealed {
         Content::Fields(fields) => {
             serde_json::to_vec(fields).expect("a map of JSON values is JSON")
         }
-        Content::Text(text) => text.as_bytes().to_vec(),
+        Content::Bytes(bytes) => bytes.clone(),
     };
     let headers = vec![("content-type", HeaderText::Open("application/json".into()))];
     Sealed::new(headers, body.into())

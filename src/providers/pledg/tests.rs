@@ -114,7 +114,7 @@ impl Bench {
         let op = Op::Raw {
             method: "POST".into(),
             path: path.into(),
-            body: body.map(str::to_owned),
+            body: body.map(Into::into),
             writes: MANIFEST.writes("POST", path),
         };
         let asked = async {

@@ -1,0 +1,216 @@
+//! The body of `request`: text, a file's bytes, or a multipart form. Read once; these bytes are sent.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+use super::super::args::Request;
+use crate::config::{Environ, in_home};
+use crate::domain::{Problem, ProblemKind, inert};
+
+/// The most that is read as a body.
+const SIZE_MAX: usize = 1024 * 1024;
+
+/// A body as the command line names it.
+pub enum Body {
+    /// None.
+    Empty,
+    /// `--data`.
+    Data(String),
+    /// `--form`, once for each field.
+    Form(Vec<String>),
+}
+
+fn usage(what: impl Into<String>, hint: &str) -> Problem {
+    Problem::new(ProblemKind::Usage, what, hint)
+}
+
+impl Body {
+    pub fn of(args: &Request) -> Self {
+        match &args.data {
+            Some(data) => Self::Data(data.clone()),
+            None if args.form.is_empty() => Self::Empty,
+            None => Self::Form(args.form.clone()),
+        }
+    }
+
+    /// Its bytes. Blocks until a file or standard input is read.
+    pub fn read(self) -> Result<Option<Vec<u8>>, Problem> {
+        let bytes = match self {
+            Self::Empty => return Ok(None),
+            Self::Data(text) => match text.as_str() {
+                "-" => from("-")?,
+                text => match text.strip_prefix('@') {
+                    Some(place) => from(place)?,
+                    None => text.as_bytes().to_vec(),
+                },
+            },
+            Self::Form(fields) => {
+                let parts: Result<Vec<Part>, Problem> =
+                    fields.iter().map(|field| Part::read(field)).collect();
+                multipart(&parts?, &boundary())
+            }
+        };
+        if bytes.len() > SIZE_MAX {
+            let what = format!("the body is larger than {} KiB", SIZE_MAX / 1024);
+            return Err(usage(what, "send it with another program"));
+        }
+        Ok(Some(bytes))
+    }
+}
+
+/// What a file holds, or, for `-`, standard input.
+fn from(place: &str) -> Result<Vec<u8>, Problem> {
+    let hint = "give --data TEXT, --data @FILE, or --data - for standard input";
+    let whole = |reader: &mut dyn Read, what: &str| {
+        let mut bytes = Vec::new();
+        // One byte more tells that it is too large.
+        let room = u64::try_from(SIZE_MAX + 1).expect("1 MiB fits");
+        let read = reader.take(room).read_to_end(&mut bytes);
+        read.map_err(|error| usage(format!("{what} cannot be read: {error}"), hint))?;
+        Ok(bytes)
+    };
+    if place == "-" {
+        return whole(&mut std::io::stdin().lock(), "standard input");
+    }
+    let shown = inert::quoted(place, 120);
+    let path = in_home(Path::new(place), &Environ::process())
+        .map_err(|error| usage(format!("{shown} cannot be opened: {error}"), hint))?;
+    let mut file = File::open(path)
+        .map_err(|error| usage(format!("{shown} cannot be opened: {error}"), hint))?;
+    whole(&mut file, &shown)
+}
+
+/// One field of a form.
+struct Part {
+    name: String,
+    /// A file's name and media type.
+    file: Option<(String, String)>,
+    content: Vec<u8>,
+}
+
+impl Part {
+    /// Reads `NAME=TEXT` or `NAME=@FILE[;type=MIME]`, as curl's `--form` has it.
+    fn read(field: &str) -> Result<Self, Problem> {
+        let hint = "write --form NAME=TEXT, or --form NAME=@FILE for a file";
+        let (name, value) = match field.split_once('=') {
+            Some((name, value)) if !name.is_empty() => (name.to_owned(), value),
+            _ => return Err(usage("--form has no NAME and `=`", hint)),
+        };
+        let Some(place) = value.strip_prefix('@') else {
+            return Ok(Self {
+                name,
+                file: None,
+                content: value.as_bytes().to_vec(),
+            });
+        };
+        let (place, media_type) = match place.split_once(";type=") {
+            Some((place, media_type)) => (place, media_type),
+            None => (place, media_type_of(place)),
+        };
+        if !media_type.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+            return Err(usage("--form: this is no media type", hint));
+        }
+        let file_name = Path::new(place).file_name().unwrap_or_default();
+        let file_name = file_name.to_string_lossy().into_owned();
+        Ok(Self {
+            name,
+            file: Some((file_name, media_type.to_owned())),
+            content: from(place)?,
+        })
+    }
+}
+
+/// The media type by the file's extension.
+fn media_type_of(place: &str) -> &'static str {
+    let extension = Path::new(place).extension().unwrap_or_default();
+    match extension.to_string_lossy().to_ascii_lowercase().as_str() {
+        "txt" => "text/plain",
+        "csv" => "text/csv",
+        "json" => "application/json",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "pdf" => "application/pdf",
+        _ => "application/octet-stream",
+    }
+}
+
+/// Long enough at random that no content holds it.
+fn boundary() -> String {
+    format!("tilldeck-{:032x}", fastrand::u128(..))
+}
+
+/// A form by RFC 7578. Names are escaped as browsers do.
+fn multipart(parts: &[Part], boundary: &str) -> Vec<u8> {
+    let escaped = |text: &str| {
+        text.replace('"', "%22")
+            .replace('\r', "%0D")
+            .replace('\n', "%0A")
+    };
+    let mut body = Vec::new();
+    for Part {
+        name,
+        file,
+        content,
+    } in parts
+    {
+        let mut head = format!(
+            "--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"",
+            escaped(name)
+        );
+        if let Some((file_name, media_type)) = file {
+            head += &format!(
+                "; filename=\"{}\"\r\nContent-Type: {media_type}",
+                escaped(file_name)
+            );
+        }
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(b"\r\n\r\n");
+        body.extend_from_slice(content);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
+    body
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(field: &str) -> Result<Part, String> {
+        Part::read(field).map_err(|problem| problem.told())
+    }
+
+    #[test]
+    fn a_form_holds_texts_and_files_byte_for_byte() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a \"b\".TXT");
+        std::fs::write(&path, [0, 0xff, b'\r', b'\n']).unwrap();
+        let file = format!("file=@{}", path.display());
+        let parts = [part("kind=a=b").unwrap(), part(&file).unwrap()];
+        let form = multipart(&parts, "B");
+        let expected = [
+            b"--B\r\nContent-Disposition: form-data; name=\"kind\"\r\n\r\na=b\r\n".as_slice(),
+            b"--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a %22b%22.TXT\"\r\n",
+            b"Content-Type: text/plain\r\n\r\n\x00\xff\r\n\r\n--B--\r\n",
+        ];
+        assert_eq!(form, expected.concat());
+        let typed = part(&format!("{file};type=image/png")).unwrap();
+        assert_eq!(typed.file.unwrap().1, "image/png");
+    }
+
+    #[test]
+    fn a_field_without_a_name_or_a_file_is_refused() {
+        for (field, words) in [
+            ("", "no NAME"),
+            ("x", "no NAME"),
+            ("=x", "no NAME"),
+            ("a=@/nowhere/x", "cannot be opened"),
+            ("a=@~nobody/x", "home folder of another user"),
+        ] {
+            let refusal = part(field).map(drop).unwrap_err();
+            assert!(refusal.contains(words), "{field}: {refusal}");
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The path of a raw call as people write it, and as it can be sent.
+
+use std::fmt::Write as _;
+
+/// Why a path cannot be sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the path has a fragment (`#…`), which HTTP never sends")]
+pub struct HasFragment;
+
+impl HasFragment {
+    /// What to do about it.
+    pub const HINT: &str = "leave it out, or write %23 where a `#` is meant";
+}
+
+/// The path with everything percent-encoded that no URL may hold as it is: blanks, quotes, letters beyond ASCII. What
+/// is percent-encoded already stays as it is.
+///
+/// # Errors
+/// If it has a fragment.
+pub fn sendable(written: &str) -> Result<String, HasFragment> {
+    let mut path = String::with_capacity(written.len());
+    for byte in written.trim().bytes() {
+        match byte {
+            b'#' => return Err(HasFragment),
+            b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+'
+            | b',' | b';' | b'=' | b':' | b'@' | b'/' | b'?' | b'%' | b'[' | b']' => {
+                path.push(byte.into());
+            }
+            letter if letter.is_ascii_alphanumeric() => path.push(letter.into()),
+            other => {
+                let _ = write!(path, "%{other:02X}");
+            }
+        }
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_no_url_may_hold_is_percent_encoded_and_the_rest_stays() {
+        for (written, sent) in [
+            ("/x?name=Half Life", "/x?name=Half%20Life"),
+            ("/x?name=Half%20Life&y=a+b", "/x?name=Half%20Life&y=a+b"),
+            ("/ż?q=\"<a>\"", "/%C5%BC?q=%22%3Ca%3E%22"),
+            (
+                "/x?filter[a]=1|2^3`{}\\",
+                "/x?filter[a]=1%7C2%5E3%60%7B%7D%5C",
+            ),
+            (" /x \n", "/x"),
+            ("/a\tb", "/a%09b"),
+            ("/x?q=100%&z=~_-.!*'()", "/x?q=100%&z=~_-.!*'()"),
+        ] {
+            assert_eq!(sendable(written).as_deref(), Ok(sent), "{written:?}");
+        }
+    }
+
+    #[test]
+    fn a_fragment_is_refused() {
+        assert_eq!(sendable("/x?a=1#part"), Err(HasFragment));
+        assert_eq!(sendable("/x?a=1%23part").as_deref(), Ok("/x?a=1%23part"));
+    }
+}
