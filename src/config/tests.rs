@@ -208,9 +208,9 @@ fn each_mistake_is_named_with_its_place() {
             "account `x` has no `provider`",
         ),
         (
-            "[callbacks]\nbind = \"localhost\"",
+            "[callbacks]\nbind = \"example.com:80\"",
             "2:8",
-            "not an address and port",
+            "no address of this machine",
         ),
         (
             "[ui]\nascii = \"yes\"",

@@ -314,7 +314,7 @@ fn a_person_adds_an_account_whose_secret_tilldeck_keeps_and_rotates_it() {
     let mut removing = Terminal::start(&place.command(&["account", "remove", "keys"]), (160, 30));
     removing.sees("remove it? [y/N]");
     removing.send("n\r");
-    assert_eq!(removing.ended(), 130);
+    assert_eq!(removing.ended(), 8);
     assert_eq!(read(&config), before);
     assert_eq!(run(&place, &["account", "remove", "keys", "--yes"]).code, 0);
     assert!(!kept.exists());
