@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{OnceCell, watch};
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use keep::Keep;
@@ -23,6 +24,9 @@ use crate::net::{
 };
 use grant::Failure;
 use lifecycle::{Chance, Fetch, Lifecycle, Next, Settled, Why};
+
+/// What a token call is for, as the log says it.
+pub const TOKEN_CALL: &str = "an access token";
 
 /// A provider's part in fetching a token (OAuth 2.0, grant `client_credentials`): which call is made, and, as
 /// [`Authorise`], how client id and secret go into it. The secret is read anew for each call, so that a file that
@@ -56,6 +60,8 @@ struct Shared {
     changed: watch::Sender<()>,
     loaded: OnceCell<()>,
     tasks: TaskTracker,
+    /// Ends a fetch that nobody waits for any more.
+    ending: CancellationToken,
 }
 
 #[derive(Default)]
@@ -95,6 +101,7 @@ impl Tokens {
             changed: watch::Sender::new(()),
             loaded: OnceCell::new(),
             tasks: TaskTracker::new(),
+            ending: CancellationToken::new(),
         }))
     }
 
@@ -316,8 +323,11 @@ impl Tokens {
         let patience = match self.held().cycle.under_way().map(|fetch| fetch.why) {
             None => KEEPING_PATIENCE,
             Some(Why::Due) => RENEWAL_PATIENCE,
-            // Whoever asked for these has gone.
-            Some(Why::Needed | Why::Asked | Why::IfReplaced) => return,
+            // Whoever asked for these has gone. Ended here, so that it is recorded that they were sent.
+            Some(Why::Needed | Why::Asked | Why::IfReplaced) => {
+                self.0.ending.cancel();
+                KEEPING_PATIENCE
+            }
         };
         self.0.tasks.close();
         let _ = tokio::time::timeout(patience, self.0.tasks.wait()).await;
@@ -330,8 +340,10 @@ impl Tokens {
             tokens: self.clone(),
             number: fetch.number,
         };
+        let ending = self.0.ending.clone();
         self.0.tasks.spawn(async move {
-            under_way.tokens.run(fetch, how).await;
+            let run = under_way.tokens.run(fetch, how);
+            ending.run_until_cancelled(run).await;
         });
     }
 

@@ -73,10 +73,20 @@ pub struct Out {
     pub color: bool,
     /// Colour on standard error.
     pub color_err: bool,
-    /// Whether the command ends when its reader has gone. The exit code of most is an answer too: they go on.
-    ends_with_reader: bool,
+    /// What the command does without a reader.
+    reader: Reader,
     /// How a long command shows its progress. Clones share it.
     progress: Arc<Mutex<Progress>>,
+}
+
+/// What a command does when its reader has gone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Reader {
+    /// It goes on: its exit code is an answer too.
+    #[default]
+    Optional,
+    /// It ends.
+    Needed,
 }
 
 /// How a command shows that it works.
@@ -124,7 +134,7 @@ impl Out {
     #[must_use]
     pub fn for_reader(&self) -> Self {
         Self {
-            ends_with_reader: true,
+            reader: Reader::Needed,
             ..self.clone()
         }
     }
@@ -213,7 +223,7 @@ impl Out {
     /// If standard output takes no more.
     pub fn bytes(&self, bytes: &[u8]) -> Result<(), OutputError> {
         match self.apart(|| write_whole(&io::stdout().lock(), bytes)) {
-            Err(OutputError::ReaderGone) if !self.ends_with_reader => Ok(()),
+            Err(OutputError::ReaderGone) if self.reader == Reader::Optional => Ok(()),
             written => written,
         }
     }

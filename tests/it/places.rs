@@ -7,7 +7,7 @@ use crate::peer::{Peer, json};
 use crate::program::{Listener, Place, Ran, send, shell};
 
 /// A place whose account `keys` is at Kinguin, played by `url`.
-fn with_keys(url: &str) -> Place {
+pub fn with_keys(url: &str) -> Place {
     Place::with_config(&format!(
         "default_profile = \"live\"\n[profiles.live.accounts.keys]\nprovider = \"kinguin\"\nclient_id = \"c\"\n\
          client_secret = {{ env = \"TEST_API_SECRET\" }}\n\

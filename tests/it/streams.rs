@@ -232,6 +232,22 @@ fn a_read_that_a_signal_interrupts_is_in_the_log_and_no_write_is_told() {
 }
 
 #[test]
+fn a_token_call_that_a_signal_interrupts_is_in_the_log() {
+    let peer = Peer::start(vec![Act::Silence]);
+    let place = crate::places::with_keys(&peer.url);
+    let child = piped(&mut place.command(&["request", "keys", "GET", "/x"]));
+    peer.wait_for_one();
+    signal(&child, Signal::TERM);
+    let ran = ended(child);
+    assert_eq!((ran.code, ran.err.as_str()), (130, "error: interrupted\n"));
+    let row = place.run(&["log", "--json"]).object();
+    assert_eq!(
+        (&row["method"], &row["status"]),
+        (&"POST".into(), &().into())
+    );
+}
+
+#[test]
 fn a_command_that_ignores_hang_ups_goes_on_as_nohup_has_it() {
     let peer = Peer::start(vec![json(ACTIVE)]);
     let place = Place::with_shop(&peer.url);
@@ -256,6 +272,7 @@ fn a_command_that_ignores_hang_ups_goes_on_as_nohup_has_it() {
 }
 
 /// The program as the first process of a container, or `None` where the system lets nobody make one.
+#[cfg(target_os = "linux")]
 fn first_process(place: &Place, arguments: &[&str]) -> Option<Child> {
     let spawn = |command: &str, arguments: &[&str]| {
         let mut script = shell();
@@ -280,12 +297,14 @@ fn first_process(place: &Place, arguments: &[&str]) -> Option<Child> {
 }
 
 /// The only child of a process.
+#[cfg(target_os = "linux")]
 fn child_of(parent: &Child) -> Pid {
     let path = format!("/proc/{0}/task/{0}/children", parent.id());
     let text = std::fs::read_to_string(path).unwrap();
     Pid::from_raw(text.trim().parse().unwrap()).unwrap()
 }
 
+#[cfg(target_os = "linux")]
 #[test]
 fn a_signal_ends_the_first_process_of_a_container() {
     for kind in [Signal::TERM, Signal::INT] {

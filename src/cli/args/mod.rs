@@ -228,7 +228,7 @@ SIGTERM ends it with 0 and Ctrl-C with 130; when it cannot serve any more, it ex
 /// `listen`.
 #[derive(Debug, Args)]
 pub struct Listen {
-    /// Where to listen (8787, localhost:8787, [::1]:8787), else `callbacks.bind` of the config, else 127.0.0.1:8787.
+    /// Where to listen (8787, localhost:8787, `[::1]:8787`), else `callbacks.bind` of the config, else 127.0.0.1:8787.
     /// Port 0 takes any free one.
     #[arg(long, value_parser = bind, value_name = "ADDR")]
     pub bind: Option<SocketAddr>,

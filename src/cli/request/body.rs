@@ -90,7 +90,7 @@ struct Part {
 }
 
 impl Part {
-    /// Reads `NAME=TEXT` or `NAME=@FILE[;type=MIME]`, as curl's `--form` has it.
+    /// Reads `NAME=TEXT` or `NAME=@FILE[;type=MIME][;filename=NAME]`, as curl's `--form` has it.
     fn read(field: &str) -> Result<Self, Problem> {
         let hint = "write --form NAME=TEXT, or --form NAME=@FILE for a file";
         let (name, value) = match field.split_once('=') {
@@ -104,18 +104,27 @@ impl Part {
                 content: value.as_bytes().to_vec(),
             });
         };
-        let (place, media_type) = match place.split_once(";type=") {
-            Some((place, media_type)) => (place, media_type),
-            None => (place, media_type_of(place)),
-        };
-        if !media_type.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
-            return Err(usage("--form: this is no media type", hint));
+        // What follows the file stands behind it, in any order.
+        let (mut place, mut media_type, mut file_name) = (place, None, None);
+        while let Some((before, option)) = place.rsplit_once(';') {
+            match option.trim().split_once('=') {
+                Some(("type", given)) => media_type = Some(given.to_owned()),
+                Some(("filename", given)) => file_name = Some(given.to_owned()),
+                _ => break,
+            }
+            place = before;
         }
-        let file_name = Path::new(place).file_name().unwrap_or_default();
-        let file_name = file_name.to_string_lossy().into_owned();
+        let media_type = media_type.unwrap_or_else(|| media_type_of(place).to_owned());
+        if !media_type.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
+            return Err(usage("--form: the media type is none", hint));
+        }
+        let file_name = file_name.unwrap_or_else(|| {
+            let name = Path::new(place).file_name().unwrap_or_default();
+            name.to_string_lossy().into_owned()
+        });
         Ok(Self {
             name,
-            file: Some((file_name, media_type.to_owned())),
+            file: Some((file_name, media_type)),
             content: from(place)?,
         })
     }
@@ -149,25 +158,19 @@ fn multipart(parts: &[Part], boundary: &str) -> Vec<u8> {
             .replace('\n', "%0A")
     };
     let mut body = Vec::new();
-    for Part {
-        name,
-        file,
-        content,
-    } in parts
-    {
-        let mut head = format!(
-            "--{boundary}\r\nContent-Disposition: form-data; name=\"{}\"",
-            escaped(name)
-        );
-        if let Some((file_name, media_type)) = file {
-            head += &format!(
-                "; filename=\"{}\"\r\nContent-Type: {media_type}",
-                escaped(file_name)
-            );
+    for part in parts {
+        let name = escaped(&part.name);
+        let mut head = vec![
+            format!("--{boundary}"),
+            format!("Content-Disposition: form-data; name=\"{name}\""),
+        ];
+        if let Some((file_name, media_type)) = &part.file {
+            head[1] = format!("{}; filename=\"{}\"", head[1], escaped(file_name));
+            head.push(format!("Content-Type: {media_type}"));
         }
-        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(head.join("\r\n").as_bytes());
         body.extend_from_slice(b"\r\n\r\n");
-        body.extend_from_slice(content);
+        body.extend_from_slice(&part.content);
         body.extend_from_slice(b"\r\n");
     }
     body.extend_from_slice(format!("--{boundary}--\r\n").as_bytes());
@@ -198,6 +201,8 @@ mod tests {
         assert_eq!(form, expected.concat());
         let typed = part(&format!("{file};type=image/png")).unwrap();
         assert_eq!(typed.file.unwrap().1, "image/png");
+        let named = part(&format!("{file};filename=k.png;type=image/png")).unwrap();
+        assert_eq!(named.file, Some(("k.png".into(), "image/png".into())));
     }
 
     #[test]

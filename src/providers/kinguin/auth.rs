@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::{catalogue, settings};
-use crate::auth::{FetchToken, Tokens};
+use crate::auth::{self, FetchToken, Tokens};
 use crate::domain::Secret;
 use crate::net::{
     Authorise, BoxFuture, Call, Content, HeaderText, How, NetError, Repeat, Reply, Sealed,
@@ -42,7 +42,7 @@ impl FetchToken for Fetch {
             endpoint: settings::TOKEN,
             path: "/".into(),
             body: Content::Empty,
-            about: "an access token".into(),
+            about: auth::TOKEN_CALL.into(),
             // A token that is never used harms nobody.
             repeat: Repeat::Safe,
         }
