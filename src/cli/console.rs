@@ -1,7 +1,5 @@
 //! No command: the console.
 
-use std::io::IsTerminal as _;
-
 use super::output::{Out, OutputError};
 use super::{Context, Exit, limits, local, stop, vault};
 use crate::config::{self, Config, Profile, Vault};
@@ -16,10 +14,8 @@ pub fn run(context: &Context, out: &Out) -> Result<Exit, OutputError> {
     if let Err(problem) = limits::ensure() {
         return fail(&problem);
     }
-    if !std::io::stdout().is_terminal() || !std::io::stdin().is_terminal() {
-        return fail(&runtime::no_terminal(&std::io::Error::other(
-            "standard input or output is none",
-        )));
+    if let Some(problem) = runtime::no_terminal(std::env::var_os("TERM").as_deref()) {
+        return fail(&problem);
     }
     let vault = match vault(&context.global) {
         Ok(vault) => vault,

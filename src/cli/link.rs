@@ -45,7 +45,7 @@ pub async fn run(
         match deck.watch(&account, &args.id).await {
             Ok(()) => true,
             Err(problem) => {
-                out.tell(Tone::Warn, "warning:", &problem.message);
+                out.tell(Tone::Warn, "warning:", &problem.told());
                 false
             }
         }
@@ -76,13 +76,21 @@ pub async fn run(
     } else {
         out.line(url)?;
         if let Some(qr) = qr {
-            out.line(&qr)?;
+            out.line(&if out.color { black_on_white(&qr) } else { qr })?;
         }
     }
     if deck.simulator_url().is_some() && !out.json {
         out.say("note: this page belongs to the simulator inside this command and is gone with it; run `tilldeck sandbox serve`, or open the console, to visit one");
     }
     Ok(Exit::Done)
+}
+
+/// The code in colours of its own, whatever the terminal's: many scanners do not read it light on dark. The two are fixed
+/// in the 256 colours, other than the first sixteen.
+fn black_on_white(qr: &str) -> String {
+    let rows = qr.lines();
+    let rows = rows.map(|row| format!("\u{1b}[38;5;16;48;5;231m{row}\u{1b}[0m"));
+    rows.collect::<Vec<_>>().join("\n")
 }
 
 /// The QR code as lines of half blocks, if it is wanted.

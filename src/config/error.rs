@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use crate::domain::inert;
+use crate::domain::{Problem, ProblemKind, inert};
 
 /// A spot in the config file, with its line as it may be shown: keys, and `…` for each value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,3 +161,10 @@ impl fmt::Debug for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
+
+impl From<&ConfigError> for Problem {
+    /// With its hint.
+    fn from(error: &ConfigError) -> Self {
+        Self::new(ProblemKind::Config, error.to_string(), error.hint())
+    }
+}

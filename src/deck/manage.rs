@@ -166,7 +166,7 @@ impl Deck {
             sound.map_err(|error| wrongly_given(&error))?;
             let edit = Edit::Add(rehearsed.clone());
             let after = edit::rehearse(&office.config, &edit, &SPECS);
-            let after = after.map_err(|error| misconfigured(&error))?;
+            let after = after.map_err(|error| Problem::from(&error))?;
             let config = find(&after, &rehearsed.profile, &rehearsed.account)?;
             let read = read_elsewhere(&config, &held, &office.seats.environ)?;
             Ok((config, read))
@@ -250,7 +250,7 @@ impl Deck {
             let of = account.clone();
             let (config, home) = blocking(move || {
                 let config = edit::current(&office.config, &SPECS);
-                let config = config.map_err(|error| misconfigured(&error))?;
+                let config = config.map_err(|error| Problem::from(&error))?;
                 let config = find(&config, &profile, &of)?;
                 let source = config.secrets.get(key).cloned();
                 let source = source.ok_or_else(|| no_secret(&of, key))?;
@@ -283,15 +283,19 @@ impl Deck {
                 verified: true,
                 home,
             })),
-            Err(problem) => Err(Problem::new(
-                problem.kind,
-                problem.message,
-                if problem.kind == ProblemKind::Refused {
-                    "the old secret stays; was the new one copied whole?"
-                } else {
-                    "the old secret stays, since nobody could say whether the new one is good; try again"
-                },
-            )),
+            Err(problem) => {
+                let hint = match problem.kind {
+                    ProblemKind::Refused => {
+                        "the old secret stays; was the new one copied whole?".to_owned()
+                    }
+                    _ if problem.hint.is_empty() => {
+                        "the old secret stays, since the new one could not be verified; try again"
+                            .to_owned()
+                    }
+                    _ => format!("the old secret stays; {}", problem.hint),
+                };
+                Err(Problem::new(problem.kind, problem.message, hint))
+            }
         }
     }
 
@@ -505,10 +509,6 @@ fn wrongly_given(error: &ConfigError) -> Problem {
         format!("this account cannot be added: {}", error.message()),
         error.hint(),
     )
-}
-
-fn misconfigured(error: &ConfigError) -> Problem {
-    Problem::new(ProblemKind::Config, error.to_string(), error.hint())
 }
 
 fn owned<T>(pairs: Vec<(&'static str, T)>) -> Vec<(String, T)> {

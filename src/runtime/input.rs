@@ -1,44 +1,66 @@
-//! Terminal events to messages, on a thread of its own: a blocking read loses no key that comes together
-//! with a resize, as the asynchronous reader does.
+//! What the terminal sends, to messages, on a thread of its own. It reads the bytes itself: only who sees where a read
+//! ends can tell an Esc from the begin of a sequence, and a paste from keys.
 
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers, MouseEventKind};
+mod decode;
+mod sequence;
+
+use std::io;
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use tokio::sync::mpsc;
 
 use crate::tui::Msg;
+use decode::Decoder;
+
+/// What a terminal holds at most for a program to read.
+const READ_MAX: usize = 4096;
 
 /// Reads until the terminal or the receiver is gone.
-pub fn start(messages: mpsc::Sender<Msg>) -> std::io::Result<()> {
+pub fn start(messages: mpsc::Sender<Msg>) -> io::Result<()> {
     std::thread::Builder::new()
         .name("input".into())
         .stack_size(256 * 1024)
         .spawn(move || {
-            while let Ok(event) = event::read() {
-                if let Some(message) = message(event)
-                    && messages.blocking_send(message).is_err()
-                {
-                    return;
+            let mut decoder = Decoder::default();
+            loop {
+                let decoded = match next(decoder.patience()) {
+                    Ok(Some(bytes)) => decoder.read(&bytes),
+                    Ok(None) => decoder.nothing_came(),
+                    Err(_) => return,
+                };
+                for message in decoded {
+                    if messages.blocking_send(message).is_err() {
+                        return;
+                    }
                 }
             }
         })
         .map(drop)
 }
 
-fn message(event: Event) -> Option<Msg> {
-    match event {
-        Event::Key(mut key) if key.kind != KeyEventKind::Release => {
-            // Esc and Ctrl-C typed in one go are read as Alt-Ctrl-C; whoever types that wants out.
-            if key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL) {
-                key.modifiers.remove(KeyModifiers::ALT);
-            }
-            Some(Msg::Key(key))
+/// The terminal's next bytes; `None` if none come within the time.
+fn next(patience: Option<Duration>) -> io::Result<Option<Vec<u8>>> {
+    let stdin = io::stdin();
+    let limit = patience.and_then(|time| Timespec::try_from(time).ok());
+    loop {
+        let mut ready = [PollFd::new(&stdin, PollFlags::IN)];
+        match poll(&mut ready, limit.as_ref()) {
+            Ok(0) => return Ok(None),
+            Ok(_) => {}
+            Err(Errno::INTR) => continue,
+            Err(errno) => return Err(errno.into()),
         }
-        Event::Mouse(mouse) if mouse.kind != MouseEventKind::Moved => Some(Msg::Mouse(mouse)),
-        Event::Paste(text) => Some(Msg::Paste(text)),
-        // Not from here: with half a sequence read, the reader waits for its rest, and tells no new size meanwhile.
-        Event::Resize(..)
-        | Event::Key(_)
-        | Event::Mouse(_)
-        | Event::FocusGained
-        | Event::FocusLost => None,
+        let mut bytes = vec![0; READ_MAX];
+        match rustix::io::read(&stdin, &mut bytes) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(count) => {
+                bytes.truncate(count);
+                return Ok(Some(bytes));
+            }
+            Err(Errno::INTR | Errno::AGAIN) => {}
+            Err(errno) => return Err(errno.into()),
+        }
     }
 }

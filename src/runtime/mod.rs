@@ -1,5 +1,6 @@
 //! The shell around the console: waits, updates, performs, draws if something changed.
 
+mod clipboard;
 mod hear;
 mod inbound;
 mod input;
@@ -9,6 +10,7 @@ mod tasks;
 pub mod terminal;
 
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::future::poll_fn;
 use std::io::{self, IsTerminal as _};
 use std::sync::Arc;
@@ -25,13 +27,14 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
-use crate::config::Profile;
+use crate::config::{Environ, Profile};
 use crate::deck::{Deck, Options};
 use crate::domain::{AccountId, Environment, PaymentId, Problem, Watchlist};
 use crate::ledger::Status;
 use crate::net::{self, EventReceiver};
 use crate::tui::msg::{Level, Notice, Ready};
 use crate::tui::{self, Effect, Model, Msg};
+use clipboard::Between;
 pub use hear::clock_warning;
 use tasks::Tasks;
 use terminal::Entered;
@@ -162,8 +165,9 @@ impl Console {
                     Effect::Suspend => self.entered.suspend()?,
                     Effect::Bell => self.entered.bell()?,
                     Effect::Copy { text, what } => {
-                        self.entered.copy(text.expose())?;
-                        let done = Ok(format!("{what} was handed to the terminal's clipboard"));
+                        let between = Between::of(&Environ::process());
+                        self.entered.write(&between.sequence(text.expose()))?;
+                        let done = Ok(between.done(what));
                         let _ = self.messages.try_send(Msg::Done(done));
                     }
                     effect => match &deck {
@@ -468,12 +472,23 @@ impl Changes {
     }
 }
 
-/// A failure to use the terminal, told.
+/// Why the console cannot be shown here, if it cannot. `term` is what `TERM` says, where it is set.
 #[must_use]
-pub fn no_terminal(error: &io::Error) -> Problem {
-    Problem::new(
+pub fn no_terminal(term: Option<&OsStr>) -> Option<Problem> {
+    let term = term.unwrap_or(OsStr::new("vt100"));
+    let why = if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
+        "standard input or output is none".to_owned()
+    } else if term.is_empty() {
+        "TERM is empty".to_owned()
+    } else if term == "dumb" || term == "unknown" {
+        format!("TERM={} cannot move its cursor", term.display())
+    } else {
+        return None;
+    };
+    Some(Problem::new(
         crate::domain::ProblemKind::Local,
-        format!("the console needs a terminal: {error}"),
-        "run it in one, or use a command: `tilldeck --help` lists them",
-    )
+        format!("the console needs a terminal: {why}"),
+        "these commands work without it: check, payments, estimate, link, account, token, player, budget, request, log, listen, \
+         replay, sandbox serve; `tilldeck --help` explains them",
+    ))
 }

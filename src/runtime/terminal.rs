@@ -5,7 +5,6 @@ use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use base64::Engine as _;
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::terminal::{self, disable_raw_mode, enable_raw_mode};
 use ratatui::layout::Rect;
@@ -102,17 +101,6 @@ impl Entered {
         self.screen.resize(drawn_on()?)
     }
 
-    /// Puts `text` on the terminal's clipboard (OSC 52), which works over ssh, too.
-    ///
-    /// # Errors
-    /// If the terminal is gone.
-    pub fn copy(&mut self, text: &str) -> io::Result<()> {
-        self.write(&format!(
-            "\u{1b}]52;c;{}\u{7}",
-            base64::engine::general_purpose::STANDARD.encode(text)
-        ))
-    }
-
     /// Rings the bell.
     ///
     /// # Errors
@@ -121,7 +109,11 @@ impl Entered {
         self.write("\u{7}")
     }
 
-    fn write(&mut self, text: &str) -> io::Result<()> {
+    /// Sends a sequence to the terminal, past what is drawn.
+    ///
+    /// # Errors
+    /// If the terminal is gone.
+    pub fn write(&mut self, text: &str) -> io::Result<()> {
         let writer = self.screen.backend_mut();
         io::Write::write_all(writer, text.as_bytes())?;
         io::Write::flush(writer)

@@ -251,7 +251,7 @@ impl Model {
             && watched.is_final()
         {
             watched.cancelled(now);
-            let text = format!("{id} could not be checked again: {}", problem.message);
+            let text = format!("{id} could not be checked again: {}", problem.told());
             self.store.flash(Level::Warning, text);
             return;
         }

@@ -431,6 +431,7 @@ impl Model {
             self.add_pasted(pasted, account.as_ref(), now, out);
             return;
         }
+        // Whether only the first line went anywhere.
         let taken = match &mut self.overlay {
             Overlay::None if self.focus == Pane::Explorer => {
                 self.explorer.paste(text, &mut self.store, now)
@@ -441,23 +442,32 @@ impl Model {
                 if wanted {
                     self.open_add_watch(id);
                 }
-                wanted
+                wanted.then_some(true)
             }
             Overlay::Filter(pane, input) => {
                 paste(input, text);
                 let (pane, filter) = (*pane, input.value().to_owned());
                 self.set_filter(pane, &filter);
-                true
+                Some(true)
             }
             Overlay::Palette(state) => {
                 state.paste(text);
-                true
+                Some(true)
             }
-            overlay => overlay.form().is_some_and(|form| form.paste(text)),
+            overlay => overlay
+                .form()
+                .is_some_and(|form| form.paste(text))
+                .then_some(true),
         };
-        if taken && more {
+        if taken == Some(true) && more {
             let words = "only the first line of what was pasted was taken";
             self.store.flash(Level::Warning, words);
+        }
+        if taken.is_none() && !text.trim().is_empty() {
+            self.store.flash(
+                Level::Info,
+                "pasted text does nothing here: type keys one by one",
+            );
         }
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::num::NonZeroU16;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -157,15 +158,65 @@ impl Terminal {
         peak_memory(self.pid)
     }
 
-    /// Types text, or sends the bytes of keys.
+    /// Types text, key by key: each once the program has read the one before. A sequence goes in one piece.
     pub fn send(&mut self, keys: &str) {
-        self.writer.write_all(keys.as_bytes()).unwrap();
+        if keys.len() > 1 && keys.starts_with('\u{1b}') {
+            return self.send_at_once(keys);
+        }
+        for key in keys.chars() {
+            self.send_at_once(key.encode_utf8(&mut [0; 4]));
+        }
+    }
+
+    /// Sends bytes in one write, as a paste is sent by a terminal that was not asked to bracket it. Where the program reads
+    /// on a thread for that, waits until it has read.
+    pub fn send_at_once(&mut self, bytes: &str) {
+        let thread = self.input_thread();
+        let before = thread.as_ref().map(|thread| self.slept(thread, 0));
+        self.writer.write_all(bytes.as_bytes()).unwrap();
         self.writer.flush().unwrap();
+        if let (Some(thread), Some(before)) = (thread, before) {
+            self.slept(&thread, before + 1);
+        }
     }
 
     /// Pastes as a terminal does that was asked to bracket it.
     pub fn paste(&mut self, text: &str) {
-        self.send(&format!("\u{1b}[200~{text}\u{1b}[201~"));
+        self.send_at_once(&format!("\u{1b}[200~{text}\u{1b}[201~"));
+    }
+
+    /// The thread that reads the keys, where the system tells of threads.
+    fn input_thread(&self) -> Option<PathBuf> {
+        let tasks = format!("/proc/{}/task", self.pid.as_raw_nonzero());
+        let tasks = std::fs::read_dir(tasks).ok()?.flatten();
+        let mut tasks = tasks.map(|task| task.path());
+        tasks.find(|task| {
+            let name = std::fs::read_to_string(task.join("comm"));
+            name.is_ok_and(|name| name.trim() == "input")
+        })
+    }
+
+    /// How often a thread has gone to sleep, once it sleeps and that was at least so often. Not waited for long: it may
+    /// be stopped.
+    fn slept(&self, thread: &Path, times: u64) -> u64 {
+        let mut state = self.shared.lock();
+        let mut slept = 0;
+        for _ in 0..2000 {
+            let status = std::fs::read_to_string(thread.join("status")).unwrap_or_default();
+            let field = |name| status.lines().find_map(|line| line.strip_prefix(name));
+            let count = field("voluntary_ctxt_switches:").map(str::trim);
+            slept = count.and_then(|count| count.parse().ok()).unwrap_or(slept);
+            let asleep = field("State:").is_some_and(|state| state.contains("sleeping"));
+            if (asleep && slept >= times) || state.ended.is_some() || status.is_empty() {
+                break;
+            }
+            let wait = self
+                .shared
+                .changed
+                .wait_timeout(state, Duration::from_millis(1));
+            state = wait.unwrap().0;
+        }
+        slept
     }
 
     pub fn resize(&mut self, columns_and_rows: (u16, u16)) {
@@ -284,6 +335,11 @@ impl Terminal {
             kept.push(format!("modes: {} became {now}", self.before));
         }
         kept
+    }
+
+    /// Looks at the screen as it is now.
+    pub fn look<T>(&self, at: impl FnOnce(&Screen) -> T) -> T {
+        at(self.shared.lock().parser.screen())
     }
 
     /// The screen as text.

@@ -197,7 +197,7 @@ impl Run<'_> {
         if let Some(problem) = &wanted.unread
             && !std::mem::replace(&mut self.ledger_unread, true)
         {
-            self.checker.warn(&problem.message);
+            self.checker.warn(&problem.told());
         }
         if let (Some(ledger), Some(sum)) = (&wanted.differs_from_saved, &wanted.sum) {
             let row = format!("line {line}, payment {id}");

@@ -102,7 +102,7 @@ impl Checker<'_> {
         let id = payment.id.clone();
         let wanted = self.wanted(&id, self.args.expected()).await;
         if let Some(problem) = &wanted.unread {
-            self.warn(&format!("payment {id}: {}", problem.message));
+            self.warn(&format!("payment {id}: {}", problem.told()));
         }
         if let (Some(ledger), Some(sum)) = (&wanted.differs_from_saved, &wanted.sum) {
             self.warn(&format!(

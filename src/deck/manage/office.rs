@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::super::desk::{Desks, Seats};
-use super::{Home, Step, find, misconfigured, name};
+use super::{Home, Step, find, name};
 use crate::config::edit::{self, Edit, Entry};
 use crate::config::{AccountConfig, Config, SecretSource, VaultError, VaultPlace};
 use crate::domain::manage::Changed;
@@ -103,7 +103,7 @@ impl Office {
         verified: bool,
         home: Home,
     ) -> Result<Changed, Problem> {
-        let config = edit::current(&self.config, &SPECS).map_err(|error| misconfigured(&error))?;
+        let config = edit::current(&self.config, &SPECS).map_err(|error| Problem::from(&error))?;
         let (config, kept, todo) = match home {
             Home::Vault(name, source) => {
                 let (config, place, left) =
@@ -174,7 +174,7 @@ impl Office {
     }
 
     fn keep_removal(&self, account: &AccountId) -> Result<Changed, Problem> {
-        let config = edit::current(&self.config, &SPECS).map_err(|error| misconfigured(&error))?;
+        let config = edit::current(&self.config, &SPECS).map_err(|error| Problem::from(&error))?;
         let settings = find(&config, &self.profile, account)?;
         let names: Vec<String> = settings
             .secrets
@@ -199,7 +199,7 @@ impl Office {
     }
 
     fn edited(&self, edit: &Edit) -> Result<Config, Problem> {
-        edit::apply(&self.config, edit, &SPECS).map_err(|error| misconfigured(&error))
+        edit::apply(&self.config, edit, &SPECS).map_err(|error| Problem::from(&error))
     }
 
     /// At work from now on.

@@ -260,6 +260,21 @@ fn a_pasted_id_opens_the_form() {
 }
 
 #[test]
+fn a_paste_where_no_text_goes_does_nothing_and_says_so() {
+    let (mut model, _) = ready(open_payment());
+    for opened in ["1", "q?", "<esc>3w"] {
+        press(&mut model, opened, second(0));
+        let effects = update(&mut model, second(0), Msg::Paste("qy\r".into()));
+        assert_eq!(effects, [], "{opened}");
+        let flash = model.store.flash.as_ref().unwrap();
+        assert_eq!(
+            flash.text,
+            "pasted text does nothing here: type keys one by one"
+        );
+    }
+}
+
+#[test]
 fn a_link_is_checked_field_by_field_then_watched() {
     let (mut model, _) = ready(Vec::new());
     assert_eq!(press(&mut model, "L<enter>", second(0)), []);

@@ -751,7 +751,7 @@ fn payments_that_cannot_be_checked_are_one_alert() {
     assert_eq!(alerts.len(), 1, "{alerts:?}");
     assert_eq!(
         alerts[0].what,
-        "3 payments cannot be checked: it answers 429"
+        "3 payments cannot be checked: it answers 429. Wait"
     );
 }
 

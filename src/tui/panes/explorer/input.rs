@@ -42,15 +42,15 @@ impl State {
         }
     }
 
-    /// Takes a pasted text; whether it went anywhere, and whether only its first line did.
-    pub fn paste(&mut self, text: &str, store: &mut Store, now: Now) -> bool {
+    /// Takes a pasted text where it goes anywhere; whether only its first line did.
+    pub fn paste(&mut self, text: &str, store: &mut Store, now: Now) -> Option<bool> {
         let height = view::body_area(self.area, self).height;
         match &mut self.typing {
             Typing::Find(input) => {
                 form::paste(input, text);
                 let sought = input.value().to_owned();
                 self.find(&sought, store, now);
-                true
+                Some(true)
             }
             Typing::Search(input) => {
                 form::paste(input, text);
@@ -58,7 +58,7 @@ impl State {
                 if let Some(answer) = &mut self.answer {
                     answer.seek(&sought);
                 }
-                true
+                Some(true)
             }
             Typing::Nothing if self.part == Part::Request => {
                 let in_body = self.draft().is_some_and(|draft| draft.in_body);
@@ -66,9 +66,9 @@ impl State {
                     .draft_mut()
                     .map_or(Edited::No, |draft| draft.paste(text, height));
                 edited_flash(edited, store);
-                edited == Edited::Changed && !in_body
+                Some(edited == Edited::Changed && !in_body)
             }
-            Typing::Nothing => false,
+            Typing::Nothing => None,
         }
     }
 

@@ -74,8 +74,8 @@ fn trouble(watched: &Watched, look: Look<'_>) -> Option<(Tone, String)> {
     let known = watched.stale_since().map_or_else(String::new, |since| {
         format!(", the state above is from {}", look.ago(since))
     });
-    let message = problem.message.trim_end_matches('.');
-    Some((Tone::Bad, format!("last check failed{known}: {message}")))
+    let told = problem.told();
+    Some((Tone::Bad, format!("last check failed{known}: {told}")))
 }
 
 /// Since when it stands so, and when it is checked again.

@@ -1,0 +1,142 @@
+//! The terminal's clipboard (OSC 52), also from inside tmux and GNU screen, which keep the sequence from the terminal
+//! unless it is wrapped.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::config::Environ;
+
+/// Old versions of screen drop a longer string.
+const SCREEN_MAX: usize = 252;
+
+/// What stands between the console and the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Between {
+    /// Nothing.
+    Nothing,
+    /// tmux.
+    Tmux,
+    /// GNU screen.
+    Screen,
+    /// One of them, on the machine at the other end of an ssh.
+    Either,
+}
+
+impl Between {
+    /// As the environment tells.
+    #[must_use]
+    pub fn of(environ: &Environ) -> Self {
+        let term = environ.get("TERM").unwrap_or_default();
+        let term = term.to_string_lossy();
+        if environ.get("TMUX").is_some() || term.starts_with("tmux") {
+            Self::Tmux
+        } else if environ.get("STY").is_some() {
+            Self::Screen
+        } else if term.starts_with("screen") {
+            Self::Either
+        } else {
+            Self::Nothing
+        }
+    }
+
+    /// What puts `text` on the clipboard. The plain sequence is always there: with `set-clipboard on` tmux reads it.
+    #[must_use]
+    pub fn sequence(self, text: &str) -> String {
+        let plain = format!("\u{1b}]52;c;{}\u{7}", STANDARD.encode(text));
+        let wrapped = match self {
+            Self::Nothing => String::new(),
+            Self::Tmux => {
+                let escaped = plain.replace('\u{1b}', "\u{1b}\u{1b}");
+                format!("\u{1b}Ptmux;{escaped}\u{1b}\\")
+            }
+            Self::Screen | Self::Either => {
+                let ascii = plain.as_bytes().chunks(SCREEN_MAX);
+                ascii
+                    .map(|part| format!("\u{1b}P{}\u{1b}\\", String::from_utf8_lossy(part)))
+                    .collect()
+            }
+        };
+        plain + &wrapped
+    }
+
+    /// What was done with `what`: that it arrived is nowhere to be seen.
+    #[must_use]
+    pub fn done(self, what: &str) -> String {
+        match self {
+            Self::Nothing => format!("{what} was sent to the terminal's clipboard"),
+            Self::Tmux => {
+                format!("{what} was sent; tmux passes it on with `set -g set-clipboard on`")
+            }
+            Self::Screen => format!("{what} was sent through screen to the terminal's clipboard"),
+            Self::Either => {
+                format!("{what} was sent; tmux, if used, needs `set -g set-clipboard on`")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_between_is_told_by_the_environment() {
+        for (variables, is) in [
+            (
+                [("TERM", "xterm-256color"), ("TMUX", ""), ("STY", "")],
+                Between::Nothing,
+            ),
+            (
+                [("TERM", "screen"), ("TMUX", "/tmp/t,1,0"), ("STY", "")],
+                Between::Tmux,
+            ),
+            (
+                [("TERM", "tmux-256color"), ("TMUX", ""), ("STY", "")],
+                Between::Tmux,
+            ),
+            (
+                [("TERM", "screen"), ("TMUX", ""), ("STY", "1.pts")],
+                Between::Screen,
+            ),
+            (
+                [("TERM", "screen.xterm"), ("TMUX", ""), ("STY", "")],
+                Between::Either,
+            ),
+        ] {
+            assert_eq!(Between::of(&Environ::of(variables)), is, "{variables:?}");
+        }
+    }
+
+    #[test]
+    fn each_gets_the_sequence_in_the_form_that_it_passes_on() {
+        let plain = "\u{1b}]52;c;QS0x\u{7}";
+        assert_eq!(Between::Nothing.sequence("A-1"), plain);
+        assert_eq!(
+            Between::Tmux.sequence("A-1"),
+            format!("{plain}\u{1b}Ptmux;\u{1b}\u{1b}]52;c;QS0x\u{7}\u{1b}\\")
+        );
+        assert_eq!(
+            Between::Screen.sequence("A-1"),
+            format!("{plain}\u{1b}P{plain}\u{1b}\\")
+        );
+        let long = "x".repeat(3000);
+        let plain = Between::Nothing.sequence(&long);
+        let all = Between::Screen.sequence(&long);
+        let parts = all[plain.len()..].split_terminator("\u{1b}\\");
+        let parts: Vec<_> = parts.map(|part| &part[2..]).collect();
+        assert!(parts.iter().all(|part| part.len() <= SCREEN_MAX));
+        assert_eq!(parts.concat(), plain);
+    }
+
+    #[test]
+    fn the_notice_fits_an_ordinary_terminal() {
+        for between in [
+            Between::Nothing,
+            Between::Tmux,
+            Between::Screen,
+            Between::Either,
+        ] {
+            assert!(between.done("the player's number").len() < 79);
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! Bytes as they are read, to keys, mouse and pastes. Never reads, and never asks the time: it says how long it would wait.
+
+use std::time::Duration;
+
+use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+
+use super::sequence;
+use crate::tui::Msg;
+
+const ESC: u8 = 0x1b;
+const PASTE: &[u8] = b"\x1b[200~";
+const PASTED: &[u8] = b"\x1b[201~";
+
+/// An Esc is the begin of a sequence if its rest comes within this time, over a slow line too.
+const AFTER_ESC: Duration = Duration::from_millis(100);
+/// So long the rest of a sequence or of a character may take; then it was none.
+const AFTER_BEGIN: Duration = Duration::from_secs(1);
+/// A paste without marks is over when nothing more comes for this time.
+const AFTER_BURST: Duration = Duration::from_millis(30);
+/// A paste whose end mark is lost is over after this time, or the console would be deaf for ever.
+const AFTER_PASTE: Duration = Duration::from_secs(5);
+
+/// Keys that are held down to move: so many in one read are no paste.
+const HELD_DOWN: [u8; 4] = *b"hjkl";
+
+/// Takes what was read, read by read.
+#[derive(Debug, Default)]
+pub struct Decoder {
+    /// The begin of something whose rest has not been read yet.
+    held: Vec<u8>,
+    state: State,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Keys.
+    #[default]
+    Keys,
+    /// Between the marks of a paste; so many of the held bytes have been searched for the end mark.
+    Paste { searched: usize },
+    /// What is held is a paste without marks.
+    Burst,
+}
+
+/// What stands at the begin of some bytes.
+enum Piece {
+    /// So many bytes, with this meaning.
+    Whole(usize, Option<Msg>),
+    /// The begin of a sequence or a character.
+    Part,
+}
+
+impl Decoder {
+    /// How long to wait for more before [`Decoder::nothing_came`] is due; `None` if nothing is begun.
+    pub fn patience(&self) -> Option<Duration> {
+        match self.state {
+            State::Paste { .. } => Some(AFTER_PASTE),
+            State::Burst => Some(AFTER_BURST),
+            State::Keys if self.held.is_empty() => None,
+            State::Keys if self.held == [ESC] => Some(AFTER_ESC),
+            State::Keys => Some(AFTER_BEGIN),
+        }
+    }
+
+    /// Takes the bytes of one read.
+    pub fn read(&mut self, bytes: &[u8]) -> Vec<Msg> {
+        let mut out = Vec::new();
+        // Esc and a key typed after it are two keys; together in one read they are Alt and that key.
+        if self.state == State::Keys && self.held == [ESC] && !matches!(bytes, [b'[' | b'O', ..]) {
+            out.extend(self.nothing_came());
+        }
+        self.held.extend_from_slice(bytes);
+        while self.step(&mut out) {}
+        out
+    }
+
+    /// Nothing came for as long as it would wait: what is begun is all.
+    pub fn nothing_came(&mut self) -> Vec<Msg> {
+        let held = std::mem::take(&mut self.held);
+        match std::mem::take(&mut self.state) {
+            State::Paste { .. } => vec![paste(held.get(PASTE.len()..).unwrap_or_default())],
+            State::Burst => vec![paste(&held)],
+            State::Keys if held == [ESC] => vec![key(KeyCode::Esc, KeyModifiers::NONE)],
+            State::Keys => Vec::new(),
+        }
+    }
+
+    /// Takes one thing from the front of what is held; `false` if that needs more bytes, or nothing is left.
+    fn step(&mut self, out: &mut Vec<Msg>) -> bool {
+        if self.held.is_empty() && self.state == State::Keys {
+            return false;
+        }
+        match self.state {
+            State::Paste { searched } => {
+                let from = searched.saturating_sub(PASTED.len());
+                let Some(at) = find(&self.held[from..], PASTED).map(|at| at + from) else {
+                    self.state = State::Paste {
+                        searched: self.held.len(),
+                    };
+                    return false;
+                };
+                out.push(paste(&self.held[PASTE.len()..at]));
+                self.take(at + PASTED.len());
+            }
+            State::Burst => {
+                let length = run(&self.held);
+                if length == self.held.len() {
+                    return false;
+                }
+                out.push(paste(&self.held[..length]));
+                self.take(length);
+            }
+            State::Keys if self.held.starts_with(PASTE) => {
+                self.state = State::Paste {
+                    searched: PASTE.len(),
+                };
+            }
+            State::Keys if is_paste(&self.held[..run(&self.held)]) => self.state = State::Burst,
+            State::Keys => match piece(&self.held) {
+                Piece::Part => return false,
+                Piece::Whole(length, message) => {
+                    out.extend(message.map(wanting_out));
+                    self.take(length);
+                }
+            },
+        }
+        true
+    }
+
+    fn take(&mut self, length: usize) {
+        self.held.drain(..length);
+        self.state = State::Keys;
+    }
+}
+
+/// How many bytes at the begin are text as it is typed or pasted: printable characters, tabs and line ends.
+fn run(bytes: &[u8]) -> usize {
+    let other = |byte: &u8| byte.is_ascii_control() && !matches!(byte, b'\t' | b'\r' | b'\n');
+    bytes.iter().position(other).unwrap_or(bytes.len())
+}
+
+/// Whether so much text in one read was pasted: nobody types two characters at once, or a character and Enter.
+fn is_paste(run: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(run);
+    let text = text.trim_start_matches(['\t', '\r', '\n']);
+    let printable = text.chars().filter(|c| !c.is_ascii_control()).count();
+    let held_down = |key: u8| HELD_DOWN.contains(&key) && run.iter().all(|byte| *byte == key);
+    match printable {
+        0 => false,
+        1 => text.contains(['\r', '\n']),
+        _ => !run.first().copied().is_some_and(held_down),
+    }
+}
+
+fn piece(bytes: &[u8]) -> Piece {
+    match bytes {
+        [ESC] => Piece::Part,
+        [ESC, ESC, ..] => Piece::Whole(1, Some(key(KeyCode::Esc, KeyModifiers::NONE))),
+        [ESC, b'[', rest @ ..] => csi(rest),
+        [ESC, b'O'] => Piece::Part,
+        [ESC, b'O', last, ..] => Piece::Whole(3, sequence::ss3(*last)),
+        [ESC, rest @ ..] => match piece(rest) {
+            Piece::Whole(length, Some(Msg::Key(mut event))) => {
+                event.modifiers |= KeyModifiers::ALT;
+                Piece::Whole(1 + length, Some(Msg::Key(event)))
+            }
+            Piece::Whole(length, message) => Piece::Whole(1 + length, message),
+            Piece::Part => Piece::Part,
+        },
+        _ => character(bytes),
+    }
+}
+
+/// What follows `ESC [`.
+fn csi(rest: &[u8]) -> Piece {
+    const INTRODUCER: usize = 2;
+    match rest {
+        [b'['] => return Piece::Part,
+        [b'[', last, ..] => return Piece::Whole(INTRODUCER + 2, sequence::linux_console(*last)),
+        [b'M', a, b, c, ..] => {
+            return Piece::Whole(INTRODUCER + 4, sequence::x10_mouse([*a, *b, *c]));
+        }
+        [b'M', ..] => return Piece::Part,
+        _ => {}
+    }
+    let Some(end) = rest.iter().position(|byte| !(0x20..0x40).contains(byte)) else {
+        return Piece::Part;
+    };
+    match rest[end] {
+        // Broken off: what comes now is another thing.
+        ESC => Piece::Whole(INTRODUCER + end, None),
+        last => {
+            let parameters = std::str::from_utf8(&rest[..end]).unwrap_or_default();
+            Piece::Whole(INTRODUCER + end + 1, sequence::csi(parameters, last))
+        }
+    }
+}
+
+fn character(bytes: &[u8]) -> Piece {
+    let control = |code, modifiers| Piece::Whole(1, Some(key(code, modifiers)));
+    let held = |c: u8| control(KeyCode::Char(char::from(c)), KeyModifiers::CONTROL);
+    match bytes[0] {
+        b'\r' => control(KeyCode::Enter, KeyModifiers::NONE),
+        b'\t' => control(KeyCode::Tab, KeyModifiers::NONE),
+        0x7f => control(KeyCode::Backspace, KeyModifiers::NONE),
+        0 => held(b' '),
+        byte @ 0x01..=0x1a => held(byte - 1 + b'a'),
+        byte @ 0x1c..=0x1f => held(byte - 0x1c + b'4'),
+        _ => {
+            let longest = &bytes[..bytes.len().min(4)];
+            let (valid, error) = match std::str::from_utf8(longest) {
+                Ok(valid) => (valid, None),
+                Err(error) => {
+                    let valid = std::str::from_utf8(&longest[..error.valid_up_to()]);
+                    (valid.unwrap_or_default(), Some(error))
+                }
+            };
+            match (valid.chars().next(), error.map(|error| error.error_len())) {
+                (Some(c), _) => {
+                    let mut modifiers = KeyModifiers::NONE;
+                    modifiers.set(KeyModifiers::SHIFT, c.is_uppercase());
+                    Piece::Whole(c.len_utf8(), Some(key(KeyCode::Char(c), modifiers)))
+                }
+                (None, Some(None)) => Piece::Part,
+                (None, Some(Some(length))) => Piece::Whole(length, None),
+                (None, None) => Piece::Whole(1, None),
+            }
+        }
+    }
+}
+
+/// Esc and Ctrl-C typed in one go are read as Alt-Ctrl-C; whoever types that wants out.
+fn wanting_out(message: Msg) -> Msg {
+    match message {
+        Msg::Key(mut event)
+            if event.code == KeyCode::Char('c')
+                && event.modifiers.contains(KeyModifiers::CONTROL) =>
+        {
+            event.modifiers.remove(KeyModifiers::ALT);
+            Msg::Key(event)
+        }
+        other => other,
+    }
+}
+
+fn paste(bytes: &[u8]) -> Msg {
+    Msg::Paste(String::from_utf8_lossy(bytes).into_owned())
+}
+
+fn key(code: KeyCode, modifiers: KeyModifiers) -> Msg {
+    Msg::Key(KeyEvent::new(code, modifiers))
+}
+
+fn find(bytes: &[u8], sought: &[u8]) -> Option<usize> {
+    bytes
+        .windows(sought.len())
+        .position(|window| window == sought)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What these reads mean, one after another, and what is left when nothing more comes.
+    fn decoded(reads: &[&str]) -> String {
+        let mut decoder = Decoder::default();
+        let mut all = Vec::new();
+        for read in reads {
+            if *read == "…" {
+                all.extend(decoder.nothing_came());
+            } else {
+                all.extend(decoder.read(read.as_bytes()));
+            }
+        }
+        if decoder.patience().is_some() {
+            all.extend(decoder.nothing_came());
+        }
+        assert_eq!(decoder.patience(), None);
+        let shown = all.iter().map(|message| match message {
+            Msg::Key(key) => {
+                let held = key.modifiers - KeyModifiers::SHIFT;
+                let held = if held.is_empty() {
+                    String::new()
+                } else {
+                    format!("{held}-")
+                };
+                format!("{held}{}", key.code)
+            }
+            Msg::Paste(text) => format!("{text:?}"),
+            Msg::Mouse(mouse) => format!("{:?}@{},{}", mouse.kind, mouse.column, mouse.row),
+            other => panic!("{other:?}"),
+        });
+        shown.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn a_sequence_is_one_key_wherever_the_reads_divide_it() {
+        for (sequence, is) in [
+            ("\x1b[A", "Up"),
+            ("\x1bOB", "Down"),
+            ("\x1b[5~", "Page Up"),
+            ("\x1b[1;5C", "Control-Right"),
+            ("\x1b[Z", "Back Tab"),
+            ("\x1b[24~", "F12"),
+            ("\x1b[[A", "F1"),
+            ("\x1b[99;5u", "Control-c"),
+            ("\x1b[<0;12;3M", "Down(Left)@11,2"),
+            ("\x1b[<64;1;1M", "ScrollUp@0,0"),
+            ("\x1b[M !!", "Down(Left)@0,0"),
+            ("\x1b[200~qy\r\x1b[201~", "\"qy\\r\""),
+            ("\x1b[I", ""),
+            ("é", "é"),
+            ("💶", "💶"),
+        ] {
+            for at in (1..sequence.len()).filter(|at| sequence.is_char_boundary(*at)) {
+                let (first, rest) = sequence.split_at(at);
+                assert_eq!(decoded(&[first, rest, "x"]), format!("{is} x").trim_start());
+            }
+            let mut decoder = Decoder::default();
+            let mut byte_by_byte = Vec::new();
+            for byte in sequence.bytes() {
+                byte_by_byte.extend(decoder.read(&[byte]));
+            }
+            assert_eq!(
+                byte_by_byte,
+                Decoder::default().read(sequence.as_bytes()),
+                "{is}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_esc_alone_is_esc_after_a_short_wait() {
+        let mut decoder = Decoder::default();
+        assert_eq!(decoder.read(b"\x1b"), []);
+        assert_eq!(decoder.patience(), Some(AFTER_ESC));
+        for (reads, are) in [
+            (&["\x1b"][..], "Esc"),
+            (&["\x1b", "q"], "Esc q"),
+            (&["\x1b", "\x1b"], "Esc Esc"),
+            (&["\x1b\x1b"], "Esc Esc"),
+            (&["\x1b\x1b[A"], "Esc Up"),
+            (&["\x1bq"], "Alt-q"),
+            (&["\x1b\x03"], "Control-c"),
+            (&["\x1b", "…", "["], "Esc ["),
+            // What never gets its end takes nothing with it for long.
+            (&["\x1b[", "…", "q"], "q"),
+            (&["\x1b[1\x1b[A"], "Up"),
+        ] {
+            assert_eq!(decoded(reads), are, "{reads:?}");
+        }
+    }
+
+    #[test]
+    fn several_characters_in_one_read_are_a_paste_and_no_commands() {
+        for (reads, are) in [
+            (&["q"][..], "q"),
+            (&["q", "y"], "q y"),
+            (&["qy"], "\"qy\""),
+            (&["y\r"], "\"y\\r\""),
+            (&["\r"], "Enter"),
+            (&["\r\n"], "Enter Control-j"),
+            (&["\ry"], "Enter y"),
+            (&["\t\t\r"], "Tab Tab Enter"),
+            (&["A-1\t25\tEMT\rA-2"], "\"A-1\\t25\\tEMT\\rA-2\""),
+            // A long one takes several reads, and its last byte is no command.
+            (&["A-1\rA-2", "\rA-3\r", "q"], "\"A-1\\rA-2\\rA-3\\rq\""),
+            (&["A-1", "…", "q"], "\"A-1\" q"),
+            (&["żó", "ł"], "\"żół\""),
+            (&["A-1\x1b[A"], "\"A-1\" Up"),
+            (&["quit\x03"], "\"quit\" Control-c"),
+            // Held down over a slow line.
+            (&["jjjj"], "j j j j"),
+            (&["yy"], "\"yy\""),
+        ] {
+            assert_eq!(decoded(reads), are, "{reads:?}");
+        }
+    }
+
+    #[test]
+    fn a_paste_whose_end_mark_is_lost_ends_after_a_while() {
+        let mut decoder = Decoder::default();
+        assert_eq!(decoder.read(b"\x1b[200~A-1"), []);
+        assert_eq!(decoder.patience(), Some(AFTER_PASTE));
+        assert_eq!(decoder.nothing_came(), [Msg::Paste("A-1".into())]);
+        assert_eq!(decoded(&["\x1b[200~A", "…", "q"]), "\"A\" q");
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_no_key() {
+        let mut decoder = Decoder::default();
+        let quit = key(KeyCode::Char('q'), KeyModifiers::NONE);
+        assert_eq!(decoder.read(b"\xff"), []);
+        assert_eq!(decoder.read(b"q"), [quit]);
+    }
+
+    #[test]
+    fn a_large_paste_is_read_in_one_go() {
+        let text = "ORDER-1\r".repeat(100_000);
+        let marked = format!("\x1b[200~{text}\x1b[201~");
+        let mut decoder = Decoder::default();
+        let mut all = Vec::new();
+        for read in marked.as_bytes().chunks(4096) {
+            all.extend(decoder.read(read));
+        }
+        assert_eq!(all, [Msg::Paste(text)]);
+    }
+}
