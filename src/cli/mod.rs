@@ -4,6 +4,7 @@ mod account;
 mod args;
 mod budget;
 mod check;
+mod complete;
 mod config;
 mod console;
 mod deliver;
@@ -16,6 +17,7 @@ mod link;
 mod list;
 mod listen;
 mod log;
+mod man;
 mod manage;
 pub mod output;
 mod payments;
@@ -32,10 +34,10 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{CommandFactory as _, Parser as _};
+use clap::FromArgMatches as _;
 use tokio::runtime::Builder;
 
 pub use args::Source;
@@ -163,8 +165,7 @@ fn vault(global: &Global) -> Result<Vault, Problem> {
 /// The state folder, unless another user can change what is in it.
 fn state_folder(global: &Global) -> Result<PathBuf, Problem> {
     let folder = locations(global).state_folder();
-    let folder = folder
-        .map_err(|error| Problem::new(ProblemKind::Local, error.to_string(), error.hint()))?;
+    let folder = folder.map_err(|error| Problem::from(&error))?;
     match private::danger_of_folder(&folder) {
         None => Ok(folder),
         Some(danger) => Err(Problem::new(
@@ -215,10 +216,13 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let exit = match arguments.len() {
         // Building the table of all commands takes longer than drawing the first frame.
         0 | 1 => run(Arguments::default()),
-        _ => match Arguments::try_parse_from(&arguments) {
-            Ok(parsed) => run(parsed),
-            Err(error) => misused(&error, &arguments),
-        },
+        _ => {
+            let parsed = args::with_examples().try_get_matches_from(&arguments);
+            match parsed.and_then(|found| Arguments::from_arg_matches(&found)) {
+                Ok(parsed) => run(parsed),
+                Err(error) => misused(&error, &arguments),
+            }
+        }
     };
     ExitCode::from(exit as u8)
 }
@@ -260,18 +264,17 @@ fn run(arguments: Arguments) -> Exit {
     let done = match arguments.command {
         // These work without a config file, or on a broken one.
         Some(Command::Completions { shell }) => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Arguments::command(), "tilldeck", &mut script);
-            out.bytes(&script).map(|()| Exit::Done)
+            out.bytes(&complete::script(shell)).map(|()| Exit::Done)
         }
-        Some(Command::Man) => {
-            let mut page = Vec::new();
-            let rendered = clap_mangen::Man::new(Arguments::command()).render(&mut page);
-            let rendered = rendered.map_err(OutputError::Failed);
-            rendered
-                .and_then(|()| out.bytes(&page))
-                .map(|()| Exit::Done)
+        Some(Command::Complete {
+            shell,
+            index,
+            words,
+        }) => {
+            let candidates = complete::candidates(&shell, index, words);
+            out.bytes(candidates.as_bytes()).map(|()| Exit::Done)
         }
+        Some(Command::Man { dir }) => man(dir.as_deref(), &out),
         Some(Command::Config(command)) => config::run(&command, &arguments.global, &out),
         Some(Command::Sandbox(SandboxCommand::Serve {
             bind,
@@ -307,6 +310,35 @@ fn run(arguments: Arguments) -> Exit {
         },
     };
     ended(done, &out)
+}
+
+/// Prints the main page, or writes all of them.
+fn man(folder: Option<&Path>, out: &Out) -> Result<Exit, OutputError> {
+    let Some(folder) = folder else {
+        let page = man::main_page().map_err(OutputError::Failed)?;
+        return out.bytes(&page.text).map(|()| Exit::Done);
+    };
+    let written = man::pages().and_then(|pages| {
+        std::fs::create_dir_all(folder)?;
+        for page in &pages {
+            std::fs::write(folder.join(&page.file), &page.text)?;
+        }
+        Ok(pages.len())
+    });
+    match written {
+        Ok(count) => {
+            out.say(&format!("{count} pages written to {}", folder.display()));
+            Ok(Exit::Done)
+        }
+        Err(error) => out.fail(&Problem::new(
+            ProblemKind::Local,
+            format!(
+                "the man pages cannot be written to {}: {error}",
+                folder.display()
+            ),
+            "name a folder that you may write to with --dir",
+        )),
+    }
 }
 
 /// The exit of a command, whatever became of standard output. A reader that has seen enough is no error.
@@ -364,8 +396,9 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
             | Command::Listen(_)
             | Command::Config(_)
             | Command::Completions { .. }
+            | Command::Complete { .. }
             // These need no deck, or another one, and are done before this is opened.
-            | Command::Man => Ok(Exit::Done),
+            | Command::Man { .. } => Ok(Exit::Done),
         }
     };
     let work = async {
@@ -529,11 +562,7 @@ fn run_on(
 /// A config error: the snippet for people, an object for scripts.
 fn misconfigured(error: &ConfigError, out: &Out) -> Result<Exit, OutputError> {
     if out.json {
-        out.problem(&Problem::new(
-            ProblemKind::Config,
-            error.to_string(),
-            error.hint(),
-        ))?;
+        out.problem(&error.into())?;
     } else {
         out.say(error.render(out.color_err).trim_end());
     }

@@ -119,7 +119,7 @@ impl Deck {
                 let office = self.office()?;
                 blocking(move || {
                     let after = edit::rehearse(&office.config, &edit, &SPECS);
-                    after.map(drop).map_err(|error| misconfigured(&error))
+                    after.map(drop).map_err(|error| Problem::from(&error))
                 })
                 .await?;
                 Ok(Proved(Step::Remove(account)))

@@ -50,10 +50,14 @@ impl Between {
                 format!("\u{1b}Ptmux;{escaped}\u{1b}\\")
             }
             Self::Screen | Self::Either => {
-                let ascii = plain.as_bytes().chunks(SCREEN_MAX);
-                ascii
-                    .map(|part| format!("\u{1b}P{}\u{1b}\\", String::from_utf8_lossy(part)))
-                    .collect()
+                let mut wrapped = String::new();
+                for part in plain.as_bytes().chunks(SCREEN_MAX) {
+                    wrapped.push_str("\u{1b}P");
+                    // Base64 and what is around it are ASCII.
+                    wrapped.extend(part.iter().copied().map(char::from));
+                    wrapped.push_str("\u{1b}\\");
+                }
+                wrapped
             }
         };
         plain + &wrapped

@@ -25,12 +25,12 @@ pub fn start(messages: mpsc::Sender<Msg>) -> io::Result<()> {
         .spawn(move || {
             let mut decoder = Decoder::default();
             loop {
-                let decoded = match next(decoder.patience()) {
+                let events = match next(decoder.patience()) {
                     Ok(Some(bytes)) => decoder.read(&bytes),
                     Ok(None) => decoder.nothing_came(),
                     Err(_) => return,
                 };
-                for message in decoded {
+                for message in events {
                     if messages.blocking_send(message).is_err() {
                         return;
                     }

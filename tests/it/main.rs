@@ -18,6 +18,7 @@ mod exports;
 mod forwarding;
 mod kinguin;
 mod listen;
+mod lookups;
 mod network;
 mod payer;
 mod payments;

@@ -1,6 +1,7 @@
 //! The command line as it may be written. Names here are a contract: scripts depend on them.
 
 mod accounts;
+pub mod examples;
 mod payments;
 mod sandbox;
 mod values;
@@ -8,7 +9,7 @@ mod values;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 pub use accounts::{AccountCommand, AddAccount, RemoveAccount, RotateSecret, TokenCommand};
 pub use payments::{AddPayments, Check, ExpectPayment, Filters, PaymentsCommand, Source};
@@ -20,26 +21,35 @@ use super::output::Color;
 use crate::domain::since::Since;
 use crate::domain::{Amount, Currency, PaymentId, PlayerId, Problem, ProblemKind};
 
-const EXITS: &str = "\
-Exit codes:
-  0  done, and every expectation held
-  1  an expectation did not hold (state, amount, currency)
-  2  usage or configuration
-  3  credentials refused
-  4  not found
-  5  provider unreachable, failing, or it sent an invalid response
-  6  budget exhausted and --no-wait given
-  7  --wait ran out of time
-  8  a question was answered with no; nothing was done
-130  interrupted (Ctrl-C, SIGTERM, SIGHUP)
+/// What each exit code means.
+pub const EXITS: [(&str, &str); 10] = [
+    ("0", "done, and every expectation held"),
+    ("1", "an expectation did not hold (state, amount, currency)"),
+    ("2", "usage or configuration"),
+    ("3", "credentials refused"),
+    ("4", "not found"),
+    (
+        "5",
+        "provider unreachable, failing, or it sent an invalid response",
+    ),
+    ("6", "budget exhausted and --no-wait given"),
+    ("7", "--wait ran out of time"),
+    ("8", "a question was answered with no; nothing was done"),
+    ("130", "interrupted (Ctrl-C, SIGTERM, SIGHUP)"),
+];
 
-Without a config file everything works on the embedded sandbox, which needs no key and no network.";
+const WITHOUT_CONFIG: &str = "Without a config file everything works on the embedded sandbox, which needs no key and no network.";
+
+fn exits() -> String {
+    let lines = EXITS.map(|(code, meaning)| format!("{code:>3}  {meaning}\n"));
+    format!("Exit codes:\n{}\n{WITHOUT_CONFIG}", lines.concat())
+}
 
 /// A terminal console for merchant accounts: credentials, payments, prices, callbacks, and every outbound request.
 ///
 /// Without a command it opens the console.
 #[derive(Debug, Default, Parser)]
-#[command(name = "tilldeck", version, after_help = EXITS, max_term_width = 100)]
+#[command(name = "tilldeck", version, after_help = exits(), max_term_width = 100)]
 pub struct Arguments {
     /// Settings for every command.
     #[command(flatten)]
@@ -49,8 +59,21 @@ pub struct Arguments {
     pub command: Option<Command>,
 }
 
+/// The command line with its examples.
+#[must_use]
+pub fn with_examples() -> clap::Command {
+    examples::add_to(commands())
+}
+
+/// The command line.
+#[must_use]
+pub fn commands() -> clap::Command {
+    Arguments::command()
+}
+
 /// Settings for every command.
 #[derive(Debug, Default, Args)]
+#[command(next_help_heading = "Global options")]
 pub struct Global {
     /// Profile of the config file ("sandbox" is built in).
     #[arg(long, global = true, value_name = "NAME")]
@@ -127,8 +150,23 @@ pub enum Command {
         /// For which shell.
         shell: clap_complete::Shell,
     },
-    /// Print the man page.
-    Man,
+    /// Print the man page, or write a page for each command.
+    Man {
+        /// Write all pages into this folder: `tilldeck.1`, `tilldeck-check.1`, …
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// What the completion scripts call.
+    #[command(hide = true)]
+    Complete {
+        /// For which shell.
+        shell: String,
+        /// Which of the words is to be completed.
+        index: usize,
+        /// The command line so far.
+        #[arg(last = true)]
+        words: Vec<std::ffi::OsString>,
+    },
 }
 
 /// `link`.
@@ -312,7 +350,6 @@ pub fn sum_of(token: &str, quantity: &str) -> Result<(Currency, Amount), Problem
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_well_formed() {

@@ -102,11 +102,6 @@ pub enum Trigger {
 /// `sandbox trigger deliver`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Examples:
-  deliver --to http://127.0.0.1:8787/callbacks/shop kanga ORDER-1
-  deliver --to http://127.0.0.1:8787/callbacks/keys --secret env:HOOK kinguin R-1 DELIVERED
-  deliver --to http://127.0.0.1:8787/callbacks/later pledg ORDER-1 SCORING_KO
-
 It exits with 5 unless the answer is 200, which alone means to a provider that a callback was taken.")]
 pub struct Deliver {
     /// The account's callback address; http:// and on this machine only.

@@ -43,6 +43,7 @@ enum State {
 }
 
 /// What stands at the begin of some bytes.
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 enum Piece {
     /// So many bytes, with this meaning.
     Whole(usize, Option<Msg>),
@@ -154,10 +155,9 @@ fn is_paste(run: &[u8]) -> bool {
 
 fn piece(bytes: &[u8]) -> Piece {
     match bytes {
-        [ESC] => Piece::Part,
+        [ESC] | [ESC, b'O'] => Piece::Part,
         [ESC, ESC, ..] => Piece::Whole(1, Some(key(KeyCode::Esc, KeyModifiers::NONE))),
         [ESC, b'[', rest @ ..] => csi(rest),
-        [ESC, b'O'] => Piece::Part,
         [ESC, b'O', last, ..] => Piece::Whole(3, sequence::ss3(*last)),
         [ESC, rest @ ..] => match piece(rest) {
             Piece::Whole(length, Some(Msg::Key(mut event))) => {
@@ -175,12 +175,11 @@ fn piece(bytes: &[u8]) -> Piece {
 fn csi(rest: &[u8]) -> Piece {
     const INTRODUCER: usize = 2;
     match rest {
-        [b'['] => return Piece::Part,
+        [b'[' | b'M'] | [b'M', _] | [b'M', _, _] => return Piece::Part,
         [b'[', last, ..] => return Piece::Whole(INTRODUCER + 2, sequence::linux_console(*last)),
         [b'M', a, b, c, ..] => {
             return Piece::Whole(INTRODUCER + 4, sequence::x10_mouse([*a, *b, *c]));
         }
-        [b'M', ..] => return Piece::Part,
         _ => {}
     }
     let Some(end) = rest.iter().position(|byte| !(0x20..0x40).contains(byte)) else {

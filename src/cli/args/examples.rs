@@ -1,0 +1,210 @@
+//! An example or two of each command, for its help and its man page. Each is parsed in a test.
+
+use clap::Command;
+
+/// Below the program's name: the command, and what may be typed.
+const EXAMPLES: &[(&str, &[&str])] = &[
+    (
+        "",
+        &[
+            "tilldeck",
+            "tilldeck check ORDER-1 --expect PAID --amount 25.00 --currency EMT",
+            "tilldeck --profile live account verify",
+        ],
+    ),
+    (
+        "check",
+        &[
+            "tilldeck check ORDER-1 --expect PAID --amount 25.00 --currency EMT",
+            "tilldeck check ORDER-1 --wait PAID --timeout 10m",
+            "tilldeck check --from orders.csv --resume answers.csv --csv",
+        ],
+    ),
+    (
+        "payments list",
+        &["tilldeck payments list --state ACTIVE --older-than 1h"],
+    ),
+    (
+        "payments add",
+        &["tilldeck payments add ORDER-1 --amount 25.00 --currency EMT"],
+    ),
+    (
+        "payments remove",
+        &["tilldeck payments remove ORDER-1 ORDER-2"],
+    ),
+    (
+        "payments expect",
+        &["tilldeck payments expect ORDER-1 --amount 25.00 --currency EMT"],
+    ),
+    (
+        "payments export",
+        &["tilldeck payments export --verdict less"],
+    ),
+    ("estimate", &["tilldeck estimate EMT 250"]),
+    (
+        "link",
+        &[
+            "tilldeck link --id ORDER-1 --amount 25.00 --currency EMT --email payer@example.com --qr",
+        ],
+    ),
+    ("account list", &["tilldeck account list --json"]),
+    ("account verify", &["tilldeck account verify shop"]),
+    (
+        "account add",
+        &[
+            "tilldeck account add",
+            "tilldeck account add --provider kinguin --name keys --set client_id=ID --secret client_secret=env:KINGUIN --yes",
+        ],
+    ),
+    (
+        "account rotate",
+        &["tilldeck account rotate shop --from file:new-secret"],
+    ),
+    ("account remove", &["tilldeck account remove shop --yes"]),
+    ("token show", &["tilldeck token show"]),
+    ("token refresh", &["tilldeck token refresh keys"]),
+    ("token print", &["tilldeck token print keys"]),
+    (
+        "player auth",
+        &["tilldeck player auth 1480702 --token env:GAME_AUTH_TOKEN"],
+    ),
+    ("player items", &["tilldeck player items 1480702"]),
+    ("budget", &["tilldeck budget --json"]),
+    (
+        "request",
+        &[
+            "tilldeck request keys GET /sales-manager-api/api/v1/offers",
+            "tilldeck request keys POST /sales-manager-api/api/v1/offers --data @offer.json",
+        ],
+    ),
+    (
+        "sandbox serve",
+        &["tilldeck sandbox serve --bind 127.0.0.1:9000 --callback-url http://127.0.0.1:8787"],
+    ),
+    (
+        "sandbox trigger fault",
+        &["tilldeck sandbox trigger --url http://127.0.0.1:9000 fault 429"],
+    ),
+    (
+        "sandbox trigger advance",
+        &["tilldeck sandbox trigger --url http://127.0.0.1:9000 advance 1h"],
+    ),
+    (
+        "sandbox trigger payer",
+        &["tilldeck sandbox trigger --url http://127.0.0.1:9000 payer ORDER-1 pay"],
+    ),
+    (
+        "sandbox trigger callback",
+        &["tilldeck sandbox trigger --url http://127.0.0.1:9000 callback ORDER-1"],
+    ),
+    (
+        "sandbox trigger set",
+        &["tilldeck sandbox trigger --url http://127.0.0.1:9000 set kinguin token-life 20s"],
+    ),
+    (
+        "sandbox trigger event",
+        &["tilldeck sandbox trigger --url http://127.0.0.1:9000 event kanga callback ORDER-1"],
+    ),
+    (
+        "sandbox trigger deliver",
+        &[
+            "tilldeck sandbox trigger deliver --to http://127.0.0.1:8787/callbacks/shop kanga ORDER-1",
+            "tilldeck sandbox trigger deliver --to http://127.0.0.1:8787/callbacks/keys --secret env:HOOK kinguin R-1 DELIVERED",
+            "tilldeck sandbox trigger deliver --to http://127.0.0.1:8787/callbacks/later pledg ORDER-1 SCORING_KO",
+        ],
+    ),
+    (
+        "log",
+        &[
+            "tilldeck log --since 1h --account shop",
+            "tilldeck log --deliveries --follow --json",
+            "tilldeck log --export har",
+        ],
+    ),
+    (
+        "listen",
+        &["tilldeck listen --bind 127.0.0.1:8787 --forward-to shop=http://127.0.0.1:3000/hooks"],
+    ),
+    (
+        "replay",
+        &["tilldeck replay 17 18 --to http://127.0.0.1:3000/hooks"],
+    ),
+    ("config init", &["tilldeck config init"]),
+    ("config path", &["tilldeck config path"]),
+    ("config check", &["tilldeck config check"]),
+    ("completions", &["tilldeck completions bash"]),
+    ("man", &["tilldeck man --dir ~/.local/share/man/man1"]),
+];
+
+/// The examples of a command, by the words that call it.
+pub fn of(path: &str) -> &'static [&'static str] {
+    let mut all = EXAMPLES.iter();
+    all.find(|(of, _)| *of == path)
+        .map_or(&[], |(_, examples)| examples)
+}
+
+/// Puts each command's examples below its help.
+pub fn add_to(command: Command) -> Command {
+    below(command, "")
+}
+
+fn below(command: Command, path: &str) -> Command {
+    let examples = of(path);
+    let command = if examples.is_empty() {
+        command
+    } else {
+        let mut words = format!("Examples:\n  {}", examples.join("\n  "));
+        if let Some(more) = command.get_after_help() {
+            words = format!("{words}\n\n{more}");
+        }
+        command.after_help(words)
+    };
+    command.mut_subcommands(|command| {
+        let path = format!("{path} {}", command.get_name());
+        below(command, path.trim_start())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::Arguments;
+    use clap::{CommandFactory as _, Parser as _};
+
+    fn leaves(command: &Command, path: &str, all: &mut Vec<String>) {
+        for command in command
+            .get_subcommands()
+            .filter(|command| !command.is_hide_set())
+        {
+            let path = format!("{path} {}", command.get_name())
+                .trim_start()
+                .to_owned();
+            if command.has_subcommands() {
+                leaves(command, &path, all);
+            } else {
+                all.push(path);
+            }
+        }
+    }
+
+    #[test]
+    fn every_command_has_an_example_and_every_example_is_accepted() {
+        let mut all = Vec::new();
+        leaves(&Arguments::command(), "", &mut all);
+        for path in &all {
+            assert!(!of(path).is_empty(), "{path}");
+        }
+        for (path, examples) in EXAMPLES {
+            assert!(
+                path.is_empty() || all.iter().any(|known| known == path),
+                "{path}"
+            );
+            for example in *examples {
+                let parsed = Arguments::try_parse_from(example.split(' '));
+                assert!(parsed.is_ok(), "{example}: {parsed:?}");
+                let words = path.split(' ').all(|word| example.contains(word));
+                assert!(words, "{example}");
+            }
+        }
+    }
+}

@@ -1,0 +1,510 @@
+//! `completions` and what its scripts call at each Tab. Reads the config file and nothing else: no secret, no ledger.
+//! On a broken file there are fewer candidates, and no words: a shell's line is no place for them.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::Command;
+use clap_complete::engine::{ArgValueCandidates, CompletionCandidate, complete};
+
+use super::args::commands;
+use crate::config::{AccountConfig, KeyKind, Locations, Profile, SANDBOX};
+use crate::domain::simulate::{Fault, PayerAct};
+use crate::domain::{PaymentState, PaymentVerdict, catalogue};
+use crate::providers::{self, Manifest};
+
+const BASH: &str = include_str!("../../assets/completions/tilldeck.bash");
+const ZSH: &str = include_str!("../../assets/completions/tilldeck.zsh");
+const FISH: &str = include_str!("../../assets/completions/tilldeck.fish");
+
+/// What is done in bash at these characters: each ends a word (`COMP_WORDBREAKS`).
+const BREAKS: [char; 2] = ['=', ':'];
+
+/// The script for a shell.
+pub fn script(shell: clap_complete::Shell) -> Vec<u8> {
+    match shell {
+        clap_complete::Shell::Bash => BASH.into(),
+        clap_complete::Shell::Zsh => ZSH.into(),
+        clap_complete::Shell::Fish => FISH.into(),
+        // These know the words of the command line, and no names.
+        other => {
+            let mut script = Vec::new();
+            let mut command = commands();
+            clap_complete::generate(other, &mut command, "tilldeck", &mut script);
+            script
+        }
+    }
+}
+
+/// Candidates for the word at `index`, a line each: the value, a tab, and what it is. For bash the value alone, without
+/// what stands before its last `=` or `:`.
+pub fn candidates(shell: &str, index: usize, words: Vec<OsString>) -> String {
+    let bash = shell == "bash";
+    let mut line = Line { words, index };
+    let mut cut = 0;
+    if bash {
+        line.glue();
+        let word = line
+            .words
+            .get(line.index)
+            .map(|word| word.to_string_lossy());
+        cut = word
+            .and_then(|word| word.rfind(BREAKS))
+            .map_or(0, |at| at + 1);
+    }
+    let mut command = commands();
+    // First of all: changing an argument moves it behind the others, and what is built has its place.
+    command.build();
+    line.join_values(&valued(&command));
+    let mut command = Names::of(&line).add_to(command);
+    let here = std::env::current_dir().ok();
+    let typed = line.words.get(line.index).cloned().unwrap_or_default();
+    let typed = typed.to_string_lossy();
+    let found = complete(&mut command, line.words, line.index, here.as_deref());
+    let mut found = found.unwrap_or_default();
+    let is_option = |candidate: &CompletionCandidate| {
+        let value = candidate.get_value().to_string_lossy();
+        value.starts_with('-')
+    };
+    // Options only for who begins one, or where there is nothing else.
+    if !typed.starts_with('-') && !found.iter().all(is_option) {
+        found.retain(|candidate| !is_option(candidate));
+    }
+    let mut out = String::new();
+    for candidate in found {
+        let value = candidate.get_value().to_string_lossy();
+        out.push_str(value.get(cut..).unwrap_or_default());
+        let help = candidate.get_help().map(ToString::to_string);
+        if let Some(help) = help.as_deref().and_then(|help| help.lines().next())
+            && !bash
+        {
+            out.push('\t');
+            out.push_str(help);
+        }
+        out.push('\n');
+    }
+    out
+}
+
+/// The command line so far.
+struct Line {
+    words: Vec<OsString>,
+    index: usize,
+}
+
+impl Line {
+    /// Puts together what bash has divided: `--color`, `=`, `al`.
+    fn glue(&mut self) {
+        let mut glued: Vec<OsString> = Vec::new();
+        let mut open = false;
+        let mut index = 0;
+        for (at, word) in self.words.iter().enumerate() {
+            let is_break = word
+                .to_str()
+                .is_some_and(|word| !word.is_empty() && word.chars().all(|c| BREAKS.contains(&c)));
+            match glued.last_mut() {
+                Some(last) if at > 1 && (open || is_break) => last.push(word),
+                _ => glued.push(word.clone()),
+            }
+            open = is_break;
+            if at <= self.index {
+                index = glued.len() - 1;
+            }
+        }
+        *self = Self {
+            words: glued,
+            index,
+        };
+    }
+
+    /// Makes `--profile sandbox` one word before the cursor: alone, `sandbox` would be taken for the command.
+    fn join_values(&mut self, valued: &[String]) {
+        let mut joined: Vec<OsString> = Vec::new();
+        let mut index = 0;
+        let mut open = false;
+        for (at, word) in self.words.iter().enumerate() {
+            match joined.last_mut() {
+                Some(option) if open && at < self.index => {
+                    option.push("=");
+                    option.push(word);
+                    open = false;
+                }
+                _ => {
+                    joined.push(word.clone());
+                    open = word
+                        .to_str()
+                        .and_then(|word| word.strip_prefix("--"))
+                        .is_some_and(|name| valued.iter().any(|known| known == name));
+                }
+            }
+            if at <= self.index {
+                index = joined.len() - 1;
+            }
+        }
+        *self = Self {
+            words: joined,
+            index,
+        };
+    }
+
+    fn before(&self) -> impl DoubleEndedIterator<Item = &str> {
+        let before = self.words.iter().take(self.index).skip(1);
+        before.filter_map(|word| word.to_str())
+    }
+
+    fn option(&self, name: &str) -> Option<&str> {
+        let mut given = self.before().rev();
+        given.find_map(|word| {
+            word.strip_prefix("--")?
+                .strip_prefix(name)?
+                .strip_prefix('=')
+        })
+    }
+
+    /// What stands before the cursor without being an option.
+    fn plain(&self) -> Vec<&str> {
+        self.before()
+            .filter(|word| !word.starts_with('-'))
+            .collect()
+    }
+}
+
+/// The options that take a value, anywhere.
+fn valued(command: &Command) -> Vec<String> {
+    let own = command.get_arguments();
+    let own = own.filter(|arg| arg.get_action().takes_values());
+    let own = own.filter_map(|arg| arg.get_long().map(str::to_owned));
+    let below = command.get_subcommands().flat_map(valued);
+    own.chain(below).collect()
+}
+
+/// A name, and what it is.
+type Name = (String, String);
+
+/// What can be named on this line.
+struct Names {
+    profiles: Vec<Name>,
+    accounts: Vec<Name>,
+    /// Of the account that stands on the line.
+    manifest: Option<&'static Manifest>,
+    /// Of the provider that stands on the line.
+    provider: Option<&'static Manifest>,
+    line: Vec<String>,
+}
+
+impl Names {
+    fn of(line: &Line) -> Self {
+        let path = |name| line.option(name).map(PathBuf::from);
+        let locations = Locations::of_process(path("config"), path("state-dir"));
+        let config = crate::config::load(&locations, &providers::SPECS).ok();
+        let written = config.iter().flat_map(|config| &config.profiles);
+        let written = written.filter(|profile| !profile.built_in);
+        let mut profiles = vec![(SANDBOX.to_owned(), "built in".to_owned())];
+        profiles.extend(written.map(|profile| (profile.name.clone(), String::new())));
+        let chosen = config
+            .as_ref()
+            .and_then(|config| config.profile(line.option("profile")).ok());
+        let accounts = chosen.map(accounts).unwrap_or_default();
+        let plain = line.plain();
+        let named = |word: &str| {
+            let mut known = accounts.iter();
+            let (_, provider) = known.find(|(name, _)| name == word)?;
+            manifest(provider)
+        };
+        let by_option = line.option("provider").and_then(manifest);
+        Self {
+            profiles,
+            manifest: plain.iter().skip(1).find_map(|word| named(word)),
+            provider: by_option.or_else(|| plain.iter().skip(2).find_map(|word| manifest(word))),
+            line: plain.iter().map(|word| (*word).to_owned()).collect(),
+            accounts,
+        }
+    }
+
+    /// The command line with what it can be completed by.
+    fn add_to(self, command: Command) -> Command {
+        let accounts = self.accounts.clone();
+        let each = |arg: &'static str, names: Vec<Name>| {
+            move |command: Command| {
+                let names = names.clone();
+                if command.get_arguments().all(|known| known.get_id() != arg) {
+                    return command;
+                }
+                command.mut_arg(arg, |arg| {
+                    arg.add(ArgValueCandidates::new(move || offered(&names)))
+                })
+            }
+        };
+        let account = |arg: &'static str| each(arg, accounts.clone());
+        let states = PaymentState::KNOWN.map(|state| word(state.as_str()));
+        let mut goals = vec![word("PAID")];
+        goals.extend(states.clone());
+        let verdicts = PaymentVerdict::ALL.map(|verdict| word(verdict.as_str()));
+        let methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"].map(word);
+        let durations = ["30m", "1h", "24h", "7d"].map(word).to_vec();
+        let providers: Vec<Name> = providers::REGISTRY
+            .iter()
+            .map(|manifest| (manifest.id.0.to_owned(), manifest.title.to_owned()))
+            .collect();
+        let forwards = accounts.iter();
+        let forwards = forwards.map(|(name, about)| (format!("{name}="), about.clone()));
+        let forwards = forwards.collect::<Vec<_>>();
+        let filters = |command: Command| {
+            let command = each("state", states.to_vec())(command);
+            each("verdict", verdicts.to_vec())(command)
+        };
+        let faults = Fault::ALL.map(|fault| (fault.name().to_owned(), fault.describe().to_owned()));
+        let acts: Vec<Name> = PayerAct::ALL.iter().map(|(_, name)| word(name)).collect();
+        let (settings, values) = self.settings();
+        let command = everywhere(command, &account("account"));
+        everywhere(command, &each("profile", self.profiles.clone()))
+            .mut_subcommand("check", |check| {
+                each("wait", goals.clone())(each("expect", goals)(check))
+            })
+            .mut_subcommand("payments", |payments| {
+                payments
+                    .mut_subcommand("list", filters)
+                    .mut_subcommand("export", filters)
+            })
+            .mut_subcommand("account", |command| {
+                let command = command
+                    .mut_subcommand("verify", account("name"))
+                    .mut_subcommand("remove", account("name"))
+                    .mut_subcommand("rotate", |rotate| {
+                        let keys = keys(self.manifest, true);
+                        each("key", keys)(account("name")(rotate))
+                    });
+                command.mut_subcommand("add", |add| {
+                    let add = each("provider", providers.clone())(add);
+                    let add = each("environment", self.environments())(add);
+                    let add = each("set", ending(keys(self.provider, false)))(add);
+                    each("secret", ending(keys(self.provider, true)))(add)
+                })
+            })
+            .mut_subcommand("token", |token| {
+                token
+                    .mut_subcommand("show", account("name"))
+                    .mut_subcommand("refresh", account("name"))
+                    .mut_subcommand("print", account("name"))
+            })
+            .mut_subcommand("request", |request| {
+                let request = each("method", methods.to_vec())(account("of")(request));
+                each("path", self.paths())(request)
+            })
+            .mut_subcommand("listen", each("forward_to", forwards))
+            .mut_subcommand("log", each("since", durations))
+            .mut_subcommand("sandbox", |sandbox| {
+                sandbox.mut_subcommand("trigger", |trigger| {
+                    trigger
+                        .mut_subcommand("fault", each("fault", faults.to_vec()))
+                        .mut_subcommand("payer", each("act", acts))
+                        .mut_subcommand("set", |set| {
+                            let set = each("provider", providers.clone())(set);
+                            each("value", values)(each("setting", settings)(set))
+                        })
+                        .mut_subcommand("event", |event| {
+                            let event = each("provider", providers.clone())(event);
+                            each("event", self.events())(event)
+                        })
+                        .mut_subcommand("deliver", each("provider", providers.clone()))
+                })
+            })
+    }
+
+    /// The documented paths of the account's provider, for the method on the line.
+    fn paths(&self) -> Vec<Name> {
+        let calls: &[catalogue::Documented] =
+            self.manifest.map_or(&[], |manifest| manifest.catalogue);
+        let method = self.line.iter().find(|word| {
+            let mut methods = calls.iter().map(|call| call.method);
+            methods.any(|method| method.eq_ignore_ascii_case(word))
+        });
+        calls
+            .iter()
+            .filter(|call| method.is_none_or(|method| call.method.eq_ignore_ascii_case(method)))
+            .map(|call| (call.path.to_owned(), call.about.to_owned()))
+            .collect()
+    }
+
+    /// The provider's settings, and the values of the one that stands on the line.
+    fn settings(&self) -> (Vec<Name>, Vec<Name>) {
+        let Some(provider) = self.provider else {
+            return (Vec::new(), Vec::new());
+        };
+        let settings = (provider.dialect)().settings();
+        let chosen = settings
+            .iter()
+            .find(|setting| self.line.iter().any(|word| word == setting.name));
+        let values = chosen.map_or(&[][..], |setting| setting.choices);
+        let values = values.iter().map(|value| word(value)).collect();
+        let names = settings.iter();
+        let names = names.map(|setting| (setting.name.to_owned(), setting.about.to_owned()));
+        (names.collect(), values)
+    }
+
+    fn events(&self) -> Vec<Name> {
+        let events = self.provider.map(|provider| (provider.dialect)());
+        let events = events.iter().flat_map(|dialect| dialect.events());
+        events
+            .map(|event| (event.name.to_owned(), event.about.to_owned()))
+            .collect()
+    }
+
+    fn environments(&self) -> Vec<Name> {
+        let spec = self.provider.map(|provider| &provider.spec);
+        let environments = spec.map_or(&["production", "sandbox"][..], |spec| spec.environments);
+        environments.iter().map(|name| word(name)).collect()
+    }
+}
+
+/// Changes a command and all below it.
+fn everywhere(command: Command, change: &dyn Fn(Command) -> Command) -> Command {
+    change(command).mut_subcommands(|command| everywhere(command, change))
+}
+
+/// The accounts of a profile, each with its provider.
+fn accounts(profile: &Profile) -> Vec<Name> {
+    if profile.built_in {
+        let built_in = providers::REGISTRY.iter().map(|manifest| manifest.id.0);
+        return built_in
+            .map(|name| (name.to_owned(), name.to_owned()))
+            .collect();
+    }
+    let name = |account: &AccountConfig| (account.id.to_string(), account.provider.to_owned());
+    profile.accounts.iter().map(name).collect()
+}
+
+fn manifest(provider: &str) -> Option<&'static Manifest> {
+    let mut all = providers::REGISTRY.iter().copied();
+    all.find(|manifest| manifest.id.0 == provider)
+}
+
+/// The keys of a provider's account that are secrets, or those that are none.
+fn keys(manifest: Option<&Manifest>, secret: bool) -> Vec<Name> {
+    let keys = manifest.map_or(&[][..], |manifest| manifest.spec.keys);
+    keys.iter()
+        .filter(|key| (key.kind == KeyKind::Secret) == secret)
+        .map(|key| (key.name.to_owned(), key.about.to_owned()))
+        .collect()
+}
+
+fn ending(names: Vec<Name>) -> Vec<Name> {
+    let names = names.into_iter();
+    names
+        .map(|(name, about)| (format!("{name}="), about))
+        .collect()
+}
+
+fn word(word: &str) -> Name {
+    (word.to_owned(), String::new())
+}
+
+fn offered(names: &[Name]) -> Vec<CompletionCandidate> {
+    let offer = |(name, about): &Name| {
+        let help = Some(about).filter(|about| !about.is_empty());
+        CompletionCandidate::new(name).help(help.map(Into::into))
+    };
+    names.iter().map(offer).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The candidates for the last of these words.
+    fn completed(shell: &str, words: &str) -> Vec<String> {
+        let words: Vec<OsString> = words.split(' ').map(OsString::from).collect();
+        let lines = candidates(shell, words.len() - 1, words);
+        lines.lines().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn names_and_words_are_offered_where_they_go() {
+        for (words, offered) in [
+            ("tilldeck --config=/none --profile ", "sandbox\tbuilt in"),
+            (
+                "tilldeck --profile sandbox account verify ki",
+                "kinguin\tkinguin",
+            ),
+            (
+                "tilldeck --profile=sandbox --account k",
+                "kongregate\tkongregate",
+            ),
+            ("tilldeck check A --expect FIN", "FINALIZED"),
+            ("tilldeck check A --wait P", "PAID"),
+            ("tilldeck payments list --verdict l", "less"),
+            ("tilldeck --profile sandbox request ", "pledg\tpledg"),
+            ("tilldeck --profile sandbox request kanga P", "POST"),
+            (
+                "tilldeck sandbox trigger fault l",
+                "lost-reply\tcarried out, but the reply is lost",
+            ),
+            ("tilldeck sandbox trigger payer A over", "overpay"),
+            ("tilldeck sandbox trigger set ki", "kinguin\tKinguin"),
+            (
+                "tilldeck sandbox trigger set kanga callback-fault du",
+                "duplicate",
+            ),
+            (
+                "tilldeck log --exp",
+                "--export\tWhole exchanges, redacted, in this format",
+            ),
+            (
+                "tilldeck account add --provider kinguin --secret cl",
+                "client_secret=\tthe client's secret key, shown there once",
+            ),
+            ("tilldeck account rotate --color a", "always\tAlways"),
+        ] {
+            let all = completed("fish", words);
+            assert!(all.iter().any(|line| line == offered), "{words}: {all:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_is_one_of_the_accounts_provider_and_the_method() {
+        let paths = completed("bash", "tilldeck --profile sandbox request kinguin PATCH /");
+        assert!(!paths.is_empty());
+        let calls = providers::REGISTRY
+            .iter()
+            .flat_map(|manifest| manifest.catalogue);
+        for path in paths {
+            assert!(
+                calls
+                    .clone()
+                    .any(|call| call.path == path && call.method == "PATCH")
+            );
+        }
+    }
+
+    #[test]
+    fn bash_divides_words_at_an_equals_sign_and_takes_only_the_last_part() {
+        for words in ["tilldeck --color = a", "tilldeck check A --color = a"] {
+            assert_eq!(completed("bash", words), ["auto", "always"], "{words}");
+        }
+        assert_eq!(
+            completed("bash", "tilldeck --color ="),
+            ["auto", "always", "never"]
+        );
+        assert_eq!(
+            completed("zsh", "tilldeck --color=al"),
+            ["--color=always\tAlways"]
+        );
+        assert_eq!(
+            completed("bash", "tilldeck --profile = sandbox account verify pl"),
+            ["pledg"]
+        );
+    }
+
+    #[test]
+    fn nothing_is_offered_and_nothing_breaks_where_nothing_is_known() {
+        for words in [
+            "tilldeck",
+            "",
+            "tilldeck nonsense --what ",
+            "tilldeck --config /none --account x",
+        ] {
+            let _ = completed("zsh", words);
+        }
+        assert_eq!(candidates("bash", 7, vec!["tilldeck".into()]), "");
+    }
+}

@@ -1,0 +1,210 @@
+//! `man`: the program's pages, one for each command.
+
+use std::fmt::Write as _;
+use std::io;
+
+use clap::Command;
+use clap_mangen::Man;
+
+use super::args::{EXITS, commands, examples};
+
+/// The day of the release.
+const DATE: &str = "2026-11-28";
+
+/// Longer lines of text are divided: at most 80 for formatters, to which some characters are longer than to us.
+const WIDE: usize = 64;
+
+const FILES: &[(&str, &str)] = &[
+    (
+        "~/.config/tilldeck/config.toml",
+        "The config file, unless --config or TILLDECK_CONFIG names another. On macOS it is in ~/Library/Application Support. `tilldeck config path` prints where it is.",
+    ),
+    (
+        "~/.local/state/tilldeck/",
+        "The state folder, unless --state-dir or TILLDECK_STATE_DIR names another. On macOS it is in ~/Library/Application Support.",
+    ),
+    (
+        "~/.local/state/tilldeck/ledger.db",
+        "The ledger (SQLite): nonces, rate limits, requests, callbacks and payments. Copy it together with the files ledger.db-wal and ledger.db-shm beside it.",
+    ),
+    (
+        "~/.local/state/tilldeck/vault/",
+        "Secrets that no keyring takes.",
+    ),
+];
+
+const ENVIRONMENT: &[(&str, &str)] = &[
+    ("TILLDECK_CONFIG", "The config file."),
+    ("TILLDECK_STATE_DIR", "The state folder."),
+    (
+        "TILLDECK_KEYRING",
+        "With the value off, the system's keyring is not used.",
+    ),
+    (
+        "NO_COLOR",
+        "With any value, nothing is coloured unless --color says always.",
+    ),
+    (
+        "TERM",
+        "The kind of terminal. With dumb or an empty value the console does not open, and nothing is coloured.",
+    ),
+    (
+        "HTTPS_PROXY, ALL_PROXY, NO_PROXY",
+        "The proxy for requests to providers, and the hosts that are reached without one.",
+    ),
+    (
+        "SSL_CERT_FILE, SSL_CERT_DIR",
+        "Certificates of the issuers to trust, instead of the system's.",
+    ),
+    (
+        "LC_ALL, LC_CTYPE, LANG",
+        "Where the locale's encoding is not UTF-8, the console draws with ASCII.",
+    ),
+];
+
+/// A page and the name of its file.
+pub struct Page {
+    /// `tilldeck-check.1`
+    pub file: String,
+    /// In the man macros.
+    pub text: Vec<u8>,
+}
+
+/// The page of the program itself.
+pub fn main_page() -> io::Result<Page> {
+    page(&built(), "")
+}
+
+/// All pages.
+pub fn pages() -> io::Result<Vec<Page>> {
+    let mut all = Vec::new();
+    collect(&built(), "", &mut all)?;
+    Ok(all)
+}
+
+fn built() -> Command {
+    let mut command = commands().disable_help_subcommand(true);
+    command.build();
+    command
+}
+
+fn collect(command: &Command, path: &str, all: &mut Vec<Page>) -> io::Result<()> {
+    all.push(page(command, path)?);
+    for command in command
+        .get_subcommands()
+        .filter(|command| !command.is_hide_set())
+    {
+        let path = format!("{path} {}", command.get_name());
+        collect(command, path.trim_start(), all)?;
+    }
+    Ok(())
+}
+
+fn page(command: &Command, path: &str) -> io::Result<Page> {
+    let name = format!("tilldeck {path}").trim_end().replace(' ', "-");
+    let man = Man::new(command.clone())
+        .title(name.to_uppercase())
+        .date(DATE)
+        .source(concat!("tilldeck ", env!("CARGO_PKG_VERSION")))
+        .manual("User Commands");
+    let mut text = Vec::new();
+    man.render_title(&mut text)?;
+    man.render_name_section(&mut text)?;
+    man.render_synopsis_section(&mut text)?;
+    man.render_description_section(&mut text)?;
+    man.render_options_section(&mut text)?;
+    if command.has_subcommands() {
+        man.render_subcommands_section(&mut text)?;
+    }
+    let mut more = String::new();
+    let notes = command.get_after_help().filter(|_| !path.is_empty());
+    if let Some(notes) = notes {
+        section(&mut more, "NOTES");
+        let notes = notes.to_string();
+        let notes = notes.split("\n\n");
+        let notes = notes.map(|paragraph| escaped(&paragraph.replace('\n', " ")));
+        let _ = writeln!(more, "{}", notes.collect::<Vec<_>>().join("\n.PP\n"));
+    }
+    let examples = examples::of(path);
+    if !examples.is_empty() {
+        section(&mut more, "EXAMPLES");
+        let examples = examples.iter().map(|example| escaped(example));
+        let _ = writeln!(more, "{}", examples.collect::<Vec<_>>().join("\n.PP\n"));
+    }
+    if path.is_empty() {
+        tagged(&mut more, "FILES", FILES);
+        tagged(&mut more, "ENVIRONMENT", ENVIRONMENT);
+    }
+    tagged(&mut more, "EXIT STATUS", &EXITS);
+    if !path.is_empty() {
+        section(&mut more, "SEE ALSO");
+        more.push_str(".BR tilldeck (1)\n");
+    }
+    let text = String::from_utf8_lossy(&text).into_owned() + &more;
+    Ok(Page {
+        file: format!("{name}.1"),
+        text: tidied(&text).into_bytes(),
+    })
+}
+
+/// What the generator leaves untidy: a line break beside a blank line, and lines longer than formatters like.
+fn tidied(page: &str) -> String {
+    let lines: Vec<&str> = page.lines().collect();
+    let beside_blank = |at: usize| {
+        let is_blank = |at: usize| {
+            lines
+                .get(at)
+                .is_some_and(|line| line.is_empty() || line.starts_with(".sp"))
+        };
+        is_blank(at + 1) || at > 0 && is_blank(at - 1)
+    };
+    let mut tidy = String::new();
+    for (at, line) in lines.iter().enumerate() {
+        if *line == ".br" && beside_blank(at) {
+            continue;
+        }
+        let mut rest = if line.is_empty() {
+            ".sp"
+        } else {
+            line.trim_end()
+        };
+        while rest.len() > WIDE && !rest.starts_with(['.', '\'']) {
+            let before = &rest.as_bytes()[..WIDE];
+            let Some(space) = before.iter().rposition(|byte| *byte == b' ') else {
+                break;
+            };
+            // Nothing but text may begin a line.
+            if rest[space + 1..].starts_with(['.', '\'', ' ']) {
+                break;
+            }
+            tidy.push_str(&rest[..space]);
+            tidy.push('\n');
+            rest = &rest[space + 1..];
+        }
+        tidy.push_str(rest);
+        tidy.push('\n');
+    }
+    tidy
+}
+
+fn section(page: &mut String, title: &str) {
+    let quotes = if title.contains(' ') { "\"" } else { "" };
+    let _ = writeln!(page, ".SH {quotes}{title}{quotes}");
+}
+
+fn tagged(page: &mut String, title: &str, entries: &[(&str, &str)]) {
+    section(page, title);
+    for (tag, words) in entries {
+        let _ = writeln!(page, ".TP\n\\fB{}\\fR\n{}", escaped(tag), escaped(words));
+    }
+}
+
+/// Text that no formatter takes for a request.
+fn escaped(text: &str) -> String {
+    let text = text.replace('\\', "\\e").replace('-', "\\-");
+    if text.starts_with(['.', '\'']) {
+        format!("\\&{text}")
+    } else {
+        text
+    }
+}
