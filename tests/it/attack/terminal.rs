@@ -54,7 +54,9 @@ fn works_and_is_given_back(mut terminal: Terminal, title: &str) {
     }
     terminal.send("?");
     terminal.sees("─ Keys ─");
-    terminal.send("qq");
+    terminal.send("q");
+    terminal.sees_no("─ Keys ─");
+    terminal.send("q");
     terminal.sees("left 0");
     assert_eq!((terminal.ended(), terminal.kept()), (0, Vec::new()));
 }
