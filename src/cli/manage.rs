@@ -60,7 +60,7 @@ pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, O
             profile,
             clock: Clock::system(),
         };
-        let deck = match context.deck(None).await {
+        let deck = match context.deck(None, None).await {
             Ok(deck) => deck,
             Err(problem) => return out.fail(&problem),
         };

@@ -36,6 +36,7 @@ use std::ffi::OsString;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::FromArgMatches as _;
 use tokio::runtime::Builder;
@@ -134,11 +135,16 @@ impl Context {
         })
     }
 
-    async fn deck(&self, events: Option<EventSender>) -> Result<Deck, Problem> {
-        let options = Options {
+    async fn deck(
+        &self,
+        events: Option<EventSender>,
+        timeout: Option<Duration>,
+    ) -> Result<Deck, Problem> {
+        let mut options = Options {
             events,
             ..self.options()?
         };
+        options.network.timeouts.idle = timeout;
         Deck::open(&self.profile, options).await
     }
 }
@@ -357,7 +363,11 @@ fn ended(done: Result<Exit, OutputError>, out: &Out) -> Exit {
 
 async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit, OutputError> {
     let (events_to, mut events) = net::events::channel();
-    let deck = match context.deck(Some(events_to)).await {
+    let timeout = match &command {
+        Command::Request(args) => args.timeout,
+        _ => None,
+    };
+    let deck = match context.deck(Some(events_to), timeout).await {
         Ok(deck) => deck,
         Err(problem) => return out.fail(&problem),
     };

@@ -16,7 +16,7 @@ use super::file::{self, Source, nearest};
 use super::paths::expand;
 use super::{
     AccountConfig, BudgetOverride, Callbacks, Config, ConfigError, Environ, KeyBinding, KeyKind,
-    KeySpec, Network, Profile, ProviderSpec, SANDBOX, SecretSource, Theme, Ui, child,
+    KeySpec, Network, Profile, ProviderSpec, SANDBOX, SecretSource, TIMEOUT_MAX, Theme, Ui, child,
 };
 
 const ROOT: [&str; 5] = ["default_profile", "profiles", "callbacks", "network", "ui"];
@@ -37,9 +37,6 @@ const SOURCES: [&str; 4] = ["env", "file", "command", "keyring"];
 
 /// A longer window is surely a mistake, and would be kept in the ledger all the while.
 const PERIOD_MAX: Duration = Duration::from_hours(24);
-
-/// A longer wait is surely a mistake.
-const TIMEOUT_MAX: Duration = Duration::from_mins(10);
 
 const FOUR_WAYS: &str = "write where the secret is, not the secret itself: { env = \"NAME\" }, { file = \"~/path\" }, \
      { command = [\"pass\", \"show\", \"name\"] } or { keyring = \"name\" }";

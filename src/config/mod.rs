@@ -155,6 +155,9 @@ pub struct Network {
     pub timeout: Option<Duration>,
 }
 
+/// The longest time for which a reply may be waited for; a longer one is surely a mistake.
+pub const TIMEOUT_MAX: Duration = Duration::from_mins(10);
+
 /// Where `tilldeck listen` listens unless told otherwise.
 pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787);
 

@@ -206,6 +206,21 @@ impl NetError {
         }
     }
 
+    /// For the log's row: [`NetError::in_brief`], and the cause where there are many.
+    #[must_use]
+    pub fn in_record(&self) -> String {
+        let brief = self.in_brief();
+        match self {
+            Self::Tls { why, .. }
+            | Self::NoTls(why)
+            | Self::CaFile { why, .. }
+            | Self::Unreachable { why, .. }
+            | Self::Undecodable { why, .. } => format!("{brief}: {why}"),
+            Self::Proxy { proxy, why } => format!("{brief}: {proxy} {why}"),
+            _ => brief.to_owned(),
+        }
+    }
+
     /// Whether the request may have reached the provider, so that a write may have been carried out.
     #[must_use]
     pub fn may_have_arrived(&self) -> bool {
@@ -332,7 +347,9 @@ impl NetError {
 
 /// How a longer limit is set.
 fn more_time(account: &AccountId) -> String {
-    format!("to wait longer, set `timeout` of account {account} in the config")
+    format!(
+        "to wait longer, set `timeout` of account {account} in the config, or use `request --timeout`"
+    )
 }
 
 /// What a time-out while connecting is said to have interrupted.

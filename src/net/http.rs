@@ -262,14 +262,7 @@ impl Http {
             .map_err(|error| self.classify(&error, &route, host))?;
         let to_head = self.clock.now().mono.saturating_sub(began);
         let status = response.status().as_u16();
-        let headers: Vec<(String, String)> = response
-            .headers()
-            .iter()
-            .map(|(name, value)| {
-                let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-                (name.to_string(), value)
-            })
-            .collect();
+        let headers = texts(response.headers());
         *head = Some((status, headers.clone()));
         let version = match response.version() {
             Version::HTTP_10 => "HTTP/1.0",
@@ -439,6 +432,15 @@ impl Resolve for Resolver {
             Ok(Box::new(found.collect::<Vec<_>>().into_iter()) as Addrs)
         })
     }
+}
+
+/// A reply's headers; bytes that are not UTF-8 are replaced.
+pub(super) fn texts(headers: &HeaderMap) -> Vec<(String, String)> {
+    let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+    headers
+        .iter()
+        .map(|(name, value)| (name.to_string(), text(value)))
+        .collect()
 }
 
 /// Host and port as written in the URL.

@@ -2,7 +2,7 @@
 
 pub mod budget;
 pub mod call;
-mod coding;
+pub mod coding;
 pub mod error;
 pub mod events;
 pub mod http;

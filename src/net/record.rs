@@ -116,8 +116,8 @@ pub fn exchange(sent: &Sent<'_>, tried: &Tried) -> Exchange {
         outcome: match &tried.result {
             Ok(reply) => Outcome::Status(reply.status),
             Err(error) => Outcome::Failed(match &tried.head {
-                Some((status, _)) => format!("{status}, {}", error.in_brief()),
-                None => error.in_brief().to_owned(),
+                Some((status, _)) => format!("{status}, {}", error.in_record()),
+                None => error.in_record(),
             }),
         },
         http_version: reply.map_or("", |reply| reply.version).to_owned(),

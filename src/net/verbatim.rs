@@ -3,7 +3,7 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -20,7 +20,8 @@ use tokio_util::task::AbortOnDropHandle;
 use super::Gate;
 use super::call::Reply;
 use super::error::{ANSWERING, CONNECTING, CONTINUING, ENDING, NetError, foreign_words};
-use super::http::{Outgoing, REPLY_MAX, Tried, WHOLE_MAX, authority};
+use super::http::{Outgoing, REPLY_MAX, Tried, WHOLE_MAX, authority, texts};
+use crate::domain::host;
 
 /// So much is read of an answer whose status alone counts.
 const PAGE_MAX: usize = 64 * 1024;
@@ -124,14 +125,7 @@ async fn plain(
     })?;
     let to_head = gate.clock.now().mono.saturating_sub(began);
     let status = response.status().as_u16();
-    let headers: Vec<(String, String)> = response
-        .headers()
-        .iter()
-        .map(|(name, value)| {
-            let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
-            (name.to_string(), value)
-        })
-        .collect();
+    let headers = texts(response.headers());
     *head = Some((status, headers.clone()));
     let mut incoming = response.into_body();
     let mut body = BytesMut::new();
@@ -185,10 +179,8 @@ async fn next(body: &mut Incoming) -> Option<Result<bytes::Bytes, hyper::Error>>
 fn addresses(url: &reqwest::Url) -> Vec<SocketAddr> {
     let port = url.port_or_known_default().unwrap_or(80);
     let host = url.host_str().unwrap_or_default();
-    let ips = match host.trim_matches(['[', ']']).parse::<IpAddr>() {
-        Ok(ip) => vec![ip],
-        Err(_) => vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()],
-    };
+    let own = || vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
+    let ips = host::address(host).map_or_else(own, |ip| vec![ip]);
     ips.into_iter()
         .map(|ip| SocketAddr::from((ip, port)))
         .collect()

@@ -149,6 +149,9 @@ fn the_time_a_reply_may_stay_away_is_the_accounts_before_the_networks() {
         let ran = ask(&keys(&peer.url, own, network), "POST", &[]);
         assert!(ran.err.contains(wanted), "{own} {network}: {ran:?}");
     }
+    let place = keys(&peer.url, "timeout = \"5m\"", "");
+    let ran = place.run(&["request", "keys", "POST", "/x", "--yes", "--timeout", "1s"]);
+    assert!(ran.err.contains("within 1 s"), "{ran:?}");
     for wrong in ["0s", "11m", "soon"] {
         let ran = ask(
             &keys(&peer.url, &format!("timeout = \"{wrong}\""), ""),

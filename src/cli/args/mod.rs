@@ -8,6 +8,7 @@ mod values;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
@@ -15,7 +16,7 @@ pub use accounts::{AccountCommand, AddAccount, RemoveAccount, RotateSecret, Toke
 pub use payments::{AddPayments, Check, ExpectPayment, Filters, PaymentsCommand, Source};
 pub use sandbox::{Deliver, SandboxCommand, Trigger};
 pub use values::Goal;
-use values::{amount, bind, currency, email, method, path, payment_id, player_id, since};
+use values::{amount, bind, currency, email, method, path, payment_id, player_id, since, timeout};
 
 use super::output::Color;
 use crate::domain::since::Since;
@@ -251,6 +252,9 @@ pub struct Request {
     /// Exit with 6 instead of waiting for a slot in the rate budget.
     #[arg(long)]
     pub no_wait: bool,
+    /// Wait for the answer for this long (90s, 2m) instead of the account's `timeout`.
+    #[arg(long, value_parser = timeout, value_name = "TIME")]
+    pub timeout: Option<Duration>,
 }
 
 const LISTEN: &str = "\

@@ -79,6 +79,17 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     time::parse_duration(text).map_err(|error| error.to_string())
 }
 
+/// How long to wait for an answer.
+pub(super) fn timeout(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("that is no time at all".into()),
+        long if long > config::TIMEOUT_MAX => {
+            Err(format!("{} at most", time::fine(config::TIMEOUT_MAX)))
+        }
+        wait => Ok(wait),
+    }
+}
+
 pub(super) fn since(text: &str) -> Result<Since, String> {
     Since::parse(text).map_err(|error| error.to_string())
 }
