@@ -25,9 +25,6 @@ use crate::net::{
 use grant::Failure;
 use lifecycle::{Chance, Fetch, Lifecycle, Next, Settled, Why};
 
-/// What a token call is for, as the log says it.
-pub const TOKEN_CALL: &str = "an access token";
-
 /// A provider's part in fetching a token (OAuth 2.0, grant `client_credentials`): which call is made, and, as
 /// [`Authorise`], how client id and secret go into it. The secret is read anew for each call, so that a file that
 /// was replaced is seen.

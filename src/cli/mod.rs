@@ -47,10 +47,10 @@ pub use list::{List, Order, Overview};
 use args::{AccountCommand, Arguments, Command, Global, SandboxCommand, Trigger};
 use output::{Color, Out, OutputError, Tone};
 
-use crate::auth;
 use crate::clock::Clock;
 use crate::config::{self as settings, Config, ConfigError, Environ, Locations, Profile, Vault};
 use crate::deck::{Deck, Options};
+use crate::domain::exchange::TOKEN_CALL;
 use crate::domain::{AccountId, Exchange, Outcome, Problem, ProblemKind, RequestId, inert};
 use crate::net::{self, Event, EventReceiver, EventSender, How, Network, Overrides, Timeouts};
 use crate::private;
@@ -436,7 +436,7 @@ fn interrupted(events: &mut EventReceiver) -> Problem {
     let is_write = |exchange: &Exchange| {
         let provider = providers::by_name(&exchange.provider);
         matches!(exchange.outcome, Outcome::Failed(_))
-            && exchange.about != auth::TOKEN_CALL
+            && exchange.about != TOKEN_CALL
             && provider.is_some_and(|it| it.writes(&exchange.method, exchange.path()))
     };
     let written = std::iter::from_fn(|| events.try_recv()).filter_map(|event| match event {

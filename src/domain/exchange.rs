@@ -68,6 +68,9 @@ pub enum Outcome {
     Failed(String),
 }
 
+/// What a token call is for, in [`Exchange::about`].
+pub const TOKEN_CALL: &str = "an access token";
+
 /// A body as it may be shown.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Body {

@@ -139,7 +139,7 @@ fn it_says_why_it_cannot_listen_and_ends_as_it_is_told() {
             ],
             "twice",
         ),
-        (vec!["--bind", "localhost"], "--bind"),
+        (vec!["--bind", "example.com"], "--bind"),
     ] {
         let ran = place.run(&[&["listen"], &arguments[..]].concat());
         assert_eq!(ran.code, 2, "{arguments:?}");

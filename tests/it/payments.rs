@@ -401,7 +401,7 @@ fn a_terminal_is_asked_before_an_expected_amount_is_changed() {
         "6",
     ];
     for (answer, code, said) in [
-        ("n", 2, "nothing was changed"),
+        ("n", 8, "nothing was changed"),
         ("y", 0, "expected amount of A changed from 5 EMT to 6 EMT"),
     ] {
         let mut terminal = Terminal::start(&place.command(&expect), (100, 10));

@@ -70,7 +70,7 @@ fn its_exit_codes_are_those_of_the_help() {
             Some((code.to_string(), cells.next()?.replace('`', "")))
         })
         .collect();
-    assert_eq!(rows.len(), 9);
+    assert_eq!(rows.len(), 10);
     for (code, meaning) in rows {
         assert!(
             help.contains(&format!("{code:>3}  {meaning}")),

@@ -4,8 +4,8 @@
 use bytes::Bytes;
 
 use super::{catalogue, settings};
-use crate::auth::{self, FetchToken, Tokens};
-use crate::domain::Secret;
+use crate::auth::{FetchToken, Tokens};
+use crate::domain::{Secret, exchange};
 use crate::net::{
     Authorise, BoxFuture, Call, Content, HeaderText, How, NetError, Repeat, Reply, Sealed,
     form_boundary, redact,
@@ -42,7 +42,7 @@ impl FetchToken for Fetch {
             endpoint: settings::TOKEN,
             path: "/".into(),
             body: Content::Empty,
-            about: auth::TOKEN_CALL.into(),
+            about: exchange::TOKEN_CALL.into(),
             // A token that is never used harms nobody.
             repeat: Repeat::Safe,
         }

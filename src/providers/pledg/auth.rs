@@ -7,8 +7,8 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::{api, settings};
-use crate::auth::{self, FetchToken, Tokens, sign};
-use crate::domain::{Problem, ProblemKind, Secret};
+use crate::auth::{FetchToken, Tokens, sign};
+use crate::domain::{Problem, ProblemKind, Secret, exchange};
 use crate::net::{
     Authorise, BoxFuture, Call, Content, HeaderText, How, NetError, Repeat, Reply, Sealed, redact,
 };
@@ -153,7 +153,7 @@ impl FetchToken for TokenCall {
             endpoint: "api",
             path: api::TOKEN.into(),
             body: Content::Bytes(GRANT.into()),
-            about: auth::TOKEN_CALL.into(),
+            about: exchange::TOKEN_CALL.into(),
             // A token granted twice is one that nobody uses.
             repeat: Repeat::Safe,
         }
