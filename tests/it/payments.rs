@@ -404,7 +404,7 @@ fn a_terminal_is_asked_before_an_expected_amount_is_changed() {
         ("n", 8, "nothing was changed"),
         ("y", 0, "expected amount of A changed from 5 EMT to 6 EMT"),
     ] {
-        let mut terminal = Terminal::start(&place.command(&expect), (100, 10));
+        let mut terminal = Terminal::start(&place.command(&expect), (120, 10));
         terminal.sees("A expects 5 EMT (command). Change it to 6 EMT? [y/N]");
         terminal.send(&format!("{answer}\r"));
         terminal.sees(said);
