@@ -142,7 +142,8 @@ fn an_answer_is_exported_by_its_charset_or_byte_for_byte() {
             "{path}"
         );
     }
-    assert_eq!(place.run(&["request", "keys", "GET", "/leak"]).code, 0);
+    let leak = ["request", "keys", "GET", "/leak", "--json"];
+    assert_eq!(place.run(&leak).code, 0);
     let archive = archive(&place, &[]);
     let last = archive["log"]["entries"]
         .as_array()
@@ -251,15 +252,15 @@ fn callbacks_are_exported_with_path_headers_and_body() {
 #[test]
 fn json_has_no_escapes_but_its_own() {
     let place = Place::with_shop("http://127.0.0.1:9");
-    let path = "/\u{1b}[31m\u{202e}x";
+    let path = "/\u{1b}[31m\u{7f}x";
     let ran = place.run(&["request", "shop", "GET", path, "--json"]);
     assert_eq!(ran.code, 2);
-    assert!(ran.out.contains("\\u001b[31m\\u202ex"), "{}", ran.out);
+    assert!(ran.out.contains("\\u001b[31m\\u007fx"), "{}", ran.out);
     assert!(!ran.out.contains("u{"), "{}", ran.out);
     let message = ran.object()["error"]["message"].to_string();
     assert!(message.contains("\\u001b[31m"), "{message}");
     let words = place.run(&["request", "shop", "GET", path]);
-    assert!(words.err.contains("\\u{1b}[31m\\u{202e}x"), "{}", words.err);
+    assert!(words.err.contains("\\u{1b}[31m\\u{7f}x"), "{}", words.err);
 }
 
 #[cfg(unix)]
