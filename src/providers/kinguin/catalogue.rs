@@ -37,7 +37,22 @@ pub const WHOLESALE_PRODUCT: &str =
 pub const WHOLESALE_BEST: &str = "/sales-manager-api/api/v1/wholesale/product/{productId}/best";
 /// Wholesale offers of all products.
 pub const WHOLESALE: &str = "/sales-manager-api/api/v1/wholesale/offers";
-/// A product's lowest allowed price.
+/// How the merchant's wholesale offers are shown.
+pub const WHOLESALE_CONFIGURATION: &str = "/sales-manager-api/api/v1/wholesale/configuration";
+/// The wholesale discounts that Kinguin suggests for a product.
+pub const WHOLESALE_TIER: &str =
+    "/sales-manager-api/api/v1/products/{productId}/defaultWholesaleTier";
+/// Merchants by a part of their names.
+pub const MERCHANTS_LIKE: &str = "/sales-manager-api/api/v1/merchants/findByNameLike";
+/// Alerts of the merchant.
+pub const ALERTS: &str = "/sales-manager-api/api/v1/alerts";
+/// One alert.
+pub const ALERT: &str = "/sales-manager-api/api/v1/alerts/{alertId}";
+/// Sales by day.
+pub const STATS: &str = "/sales-manager-api/api/v1/reservations/stats";
+/// Where the sales booster puts an offer.
+pub const POSITION: &str = "/sales-manager-api/api/v1/offers/{offerId}/position";
+/// A Microsoft product's lowest allowed price.
 pub const MINIMAL_PRICE: &str = "/sales-manager-api/api/v1/product/minimalPrice/{productId}";
 /// Products by words of their names.
 pub const PRODUCT_SEARCH: &str = "/library/api/v1/products/search";
@@ -48,9 +63,11 @@ pub const PRODUCT_BY_NUMBER: &str = "/kpc/api/v1/products/search/findByTypeAndEx
 const SUBSCRIPTION: &str = "/envoy2/api/v1/subscription";
 
 /// Calls that the provider documents without any authorisation: no token goes with them.
-const PUBLIC: [&str; 5] = [
+const PUBLIC: [&str; 7] = [
     WHOLESALE_PRODUCT,
     WHOLESALE,
+    WHOLESALE_TIER,
+    MERCHANTS_LIKE,
     MINIMAL_PRICE,
     PRODUCT_SEARCH,
     PRODUCT_BY_NUMBER,
@@ -121,8 +138,93 @@ const CREATED_TO: Param = Param::optional(
     "2034-03-29T10:01:42.177+0000",
 );
 
+const fn filter(name: &'static str, about: &'static str, example: &'static str) -> Param {
+    Param::optional(name, about, example)
+}
+
+const EARLIEST: &str = "2024-03-29T10:01:42.177+0000";
+const LATEST: &str = "2034-03-29T10:01:42.177+0000";
+
+const OF_ORDER: Param = filter(
+    "orderIncrementId",
+    "only of this order number",
+    "SBX-100001",
+);
+const OF_RESERVATION: Param = filter(
+    "reservationId",
+    "only of this reservation",
+    "65b000000000000000000001",
+);
+const OF_NAME: Param = filter(
+    "name",
+    "only of products with this name",
+    "Harbour of Glass PC Key",
+);
+
+/// The filters of sales. Left out: `sellerId` and `sellerName`, which are the caller's own, and `textKey`, a key's text,
+/// which would stand in the address.
+const SALES: [Param; 21] = [
+    PAGE,
+    SIZE,
+    RESERVATION_STATUS,
+    OF_ORDER,
+    OF_RESERVATION,
+    OF_OFFER,
+    OF_PRODUCT,
+    OF_NAME,
+    filter("customerId", "only of this buyer's number", "700001"),
+    CREATED_FROM,
+    CREATED_TO,
+    filter(
+        "releasedDateFrom",
+        "only delivered from this instant on",
+        EARLIEST,
+    ),
+    filter(
+        "releasedDateTo",
+        "only delivered up to this instant",
+        LATEST,
+    ),
+    filter(
+        "maxDeliveryDateFrom",
+        "only to be delivered from this instant on",
+        EARLIEST,
+    ),
+    filter(
+        "maxDeliveryDateTo",
+        "only to be delivered up to this instant",
+        LATEST,
+    ),
+    filter(
+        "wholesale",
+        "only wholesale, or only not: true or false",
+        "false",
+    ),
+    filter(
+        "prePurchase",
+        "only pre-purchases, or only not: true or false",
+        "false",
+    ),
+    filter(
+        "replacedFromFlag",
+        "only replacements of another sale: true or false",
+        "false",
+    ),
+    filter(
+        "replacedToFlag",
+        "only sales that were replaced: true or false",
+        "false",
+    ),
+    filter(
+        "externalStockName",
+        "only with this name of yours",
+        "batch-7",
+    ),
+    filter("externalStockVendor", "only from this vendor", "vendor-1"),
+];
+
 /// Every documented call, reads first. Deleting stock is left out: the provider's change log says it was removed.
-pub static CATALOGUE: [Documented; 42] = [
+pub static CATALOGUE: [Documented; 47] = [
     Documented::get(MERCHANT, &[], "who am I: the merchant's type and status"),
     Documented::get(MERCHANT_STATUS, &[], "the merchant's full record"),
     Documented::get(
@@ -135,13 +237,18 @@ pub static CATALOGUE: [Documented; 42] = [
         "a merchant's number by name",
     ),
     Documented::get(
+        MERCHANTS_LIKE,
+        &[Param::needed("name", "a part of the name", "Keys")],
+        "merchants by a part of their names; needs no token",
+    ),
+    Documented::get(
         OFFERS,
         &[PAGE, SIZE, OF_PRODUCT, STATUS],
         "your offers, a page",
     ),
     Documented::get(OFFER, &[OFFER_ID], "one offer"),
     Documented::get(
-        "/sales-manager-api/api/v1/offers/{offerId}/position",
+        POSITION,
         &[
             OFFER_ID,
             Param::optional("bid", "a bid to try, in cents", "25"),
@@ -160,6 +267,27 @@ pub static CATALOGUE: [Documented; 42] = [
                 "only in this state: AVAILABLE, DISABLED, DISPATCHING, DISPATCHED, REMOVED, RETURNED",
                 "AVAILABLE",
             ),
+            OF_RESERVATION,
+            filter("ktcId", "only of this card", "65ca2d000000000000000001"),
+            filter(
+                "createdAtFrom",
+                "only uploaded from this instant on",
+                EARLIEST,
+            ),
+            filter("createdAtTo", "only uploaded up to this instant", LATEST),
+            filter(
+                "dispatchedAtFrom",
+                "only dispatched from this instant on",
+                EARLIEST,
+            ),
+            filter(
+                "dispatchedAtTo",
+                "only dispatched up to this instant",
+                LATEST,
+            ),
+            filter("mimeType", "only of this type", "text/plain"),
+            filter("externalName", "only with this name of yours", "batch-7"),
+            filter("externalVendor", "only from this vendor", "vendor-1"),
         ],
         "an offer's keys, a page; the keys' text is secret",
     ),
@@ -196,32 +324,10 @@ pub static CATALOGUE: [Documented; 42] = [
         ],
         "buyer's price and what you receive (IWTR), one from the other; give one of the two",
     ),
+    Documented::get(RESERVATIONS, &SALES, "keys sold, a page: the orders"),
+    Documented::get(RESERVATIONS_ARCHIVE, &SALES, "keys sold long ago, a page"),
     Documented::get(
-        RESERVATIONS,
-        &[
-            PAGE,
-            SIZE,
-            RESERVATION_STATUS,
-            OF_OFFER,
-            CREATED_FROM,
-            CREATED_TO,
-        ],
-        "keys sold, a page: the orders",
-    ),
-    Documented::get(
-        RESERVATIONS_ARCHIVE,
-        &[
-            PAGE,
-            SIZE,
-            RESERVATION_STATUS,
-            OF_OFFER,
-            CREATED_FROM,
-            CREATED_TO,
-        ],
-        "keys sold long ago, a page",
-    ),
-    Documented::get(
-        "/sales-manager-api/api/v1/reservations/stats",
+        STATS,
         &[
             Param::needed(
                 "createdDateFrom",
@@ -230,25 +336,43 @@ pub static CATALOGUE: [Documented; 42] = [
             ),
             CREATED_TO,
             OF_OFFER,
+            OF_PRODUCT,
             RESERVATION_STATUS,
         ],
         "sales by day",
     ),
     Documented::get(
         "/sales-manager-api/api/v1/reservations/csv",
-        &[RESERVATION_STATUS, OF_OFFER, CREATED_FROM, CREATED_TO],
+        &[
+            RESERVATION_STATUS,
+            OF_ORDER,
+            OF_OFFER,
+            OF_PRODUCT,
+            CREATED_FROM,
+            CREATED_TO,
+        ],
         "keys sold, as CSV",
     ),
     Documented::get(
-        "/sales-manager-api/api/v1/alerts",
-        &[PAGE, SIZE],
+        ALERTS,
+        &[
+            PAGE,
+            SIZE,
+            filter("status", "only in this state", "OPEN"),
+            OF_ORDER,
+            OF_RESERVATION,
+            OF_NAME,
+            filter(
+                "ignored",
+                "only ignored ones, or only not: true or false",
+                "false",
+            ),
+            filter("createdAtFrom", "only from this instant on", EARLIEST),
+            filter("createdAtTo", "only up to this instant", LATEST),
+        ],
         "alerts, a page: keys that were not uploaded in time",
     ),
-    Documented::get(
-        "/sales-manager-api/api/v1/alerts/{alertId}",
-        &[ALERT_ID],
-        "one alert",
-    ),
+    Documented::get(ALERT, &[ALERT_ID], "one alert"),
     Documented::get(
         WHOLESALE_PRODUCT,
         &[
@@ -272,14 +396,19 @@ pub static CATALOGUE: [Documented; 42] = [
         "wholesale offers, a page; needs no token",
     ),
     Documented::get(
-        "/sales-manager-api/api/v1/wholesale/configuration",
+        WHOLESALE_CONFIGURATION,
         &[],
         "how your wholesale offers are shown",
     ),
     Documented::get(
+        WHOLESALE_TIER,
+        &[PRODUCT_ID],
+        "the wholesale discounts that Kinguin suggests for a product; needs no token",
+    ),
+    Documented::get(
         MINIMAL_PRICE,
         &[PRODUCT_ID],
-        "a product's lowest allowed price; needs no token",
+        "a Microsoft product's lowest allowed price; needs no token",
     ),
     Documented::get(
         PRODUCT_SEARCH,
@@ -319,7 +448,7 @@ pub static CATALOGUE: [Documented; 42] = [
         Some(
             r#"{"status": "ACTIVE", "price": {"amount": 1500, "currency": "EUR"}, "declaredStock": 0}"#,
         ),
-        "change an offer; the `price` sent is what you receive (IWTR)",
+        "change an offer; the `price` sent is what you receive (IWTR). Beyond three a day a change of price costs a fee",
     ),
     Documented::write(
         "PATCH",
@@ -370,7 +499,8 @@ pub static CATALOGUE: [Documented; 42] = [
         "/sales-manager-api/api/v1/offers/{offerId}/popularity",
         &[OFFER_ID],
         Some(r#"{"maxBid": 25, "salesBoosterRenewal": false}"#),
-        "bid for an offer's place, in cents",
+        "bid for an offer's place (sales booster), in cents; 0 ends it. Each activation costs an entry fee, with \
+         salesBoosterRenewal again every seven days",
     ),
     Documented::write(
         "POST",
@@ -417,6 +547,27 @@ pub static CATALOGUE: [Documented; 42] = [
         &[CARD_ID],
         None,
         "take a delivered key back into stock",
+    ),
+    Documented::write(
+        "POST",
+        WHOLESALE_CONFIGURATION,
+        &[],
+        Some(r#"{"wholesaleVisibility": "VISIBLE", "maxWholesaleStockDisplay": 50}"#),
+        "show or hide your wholesale offers (VISIBLE, INVISIBLE), and the most stock that is shown",
+    ),
+    Documented::write(
+        "POST",
+        MERCHANT,
+        &[],
+        Some(r#"{"name": "Sandbox Keys", "type": "MERCHANT"}"#),
+        "turn a customer account into a merchant's: C2C or MERCHANT",
+    ),
+    Documented::write(
+        "PATCH",
+        "/sales-manager-api/api/v1/reservations/delivery",
+        &[],
+        Some(r#"{"status": "DELIVERED"}"#),
+        "delivery of an in-game product: DELIVERED or CANCELED. The published text has no more of it",
     ),
     Documented::write(
         "POST",
@@ -468,6 +619,18 @@ mod tests {
         assert!(!is_public(
             "GET",
             "/sales-manager-api/api/v1/wholesale/product/5c9b/best"
+        ));
+        assert!(is_public(
+            "GET",
+            "/sales-manager-api/api/v1/products/5c9b/defaultWholesaleTier"
+        ));
+        assert!(is_public(
+            "GET",
+            "/sales-manager-api/api/v1/merchants/findByNameLike?name=x"
+        ));
+        assert!(!is_public(
+            "GET",
+            "/sales-manager-api/api/v1/merchants/findByName?name=x"
         ));
         assert!(!is_public("POST", "/library/api/v1/products/search"));
         assert!(!is_public("GET", "/sales-manager-api/api/v1/offers"));

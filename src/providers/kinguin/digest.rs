@@ -1,13 +1,17 @@
 //! Replies in Kinguin's terms: tables in which the buyer's price and the seller's are never mixed up. A key's text is
 //! in none of them.
 
+mod sales;
+
 use std::fmt::Write as _;
 
 use jiff::tz::TimeZone;
 use serde::de::DeserializeOwned;
+use serde_json::Number;
 
 use super::money::{BuyerPrice, Iwtr, Money};
 use super::{catalogue, wire};
+use crate::domain::amount::Cents;
 use crate::domain::catalogue::find;
 use crate::domain::{Column, Digest, RawCall, RawReply};
 use crate::providers::redacted;
@@ -31,16 +35,28 @@ pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
     let path = find(&catalogue::CATALOGUE, &call.method, &call.path)?.path;
     let reads = call.method == "GET";
     let digest = match path {
-        catalogue::MERCHANT => merchant(body),
+        catalogue::MERCHANT if reads => merchant(body),
         catalogue::MERCHANT_STATUS => merchant_record(body),
-        catalogue::OFFERS if reads => paged("offers", body, OFFER_COLUMNS, offer, PRICES),
-        catalogue::OFFERS | catalogue::OFFER => one("offer", body, OFFER_COLUMNS, offer, PRICES),
+        catalogue::OFFERS if reads => {
+            paged("offers", body, OFFER_COLUMNS, offer, PRICES).map(without_in_game)
+        }
+        catalogue::OFFERS | catalogue::OFFER => {
+            one("offer", body, OFFER_COLUMNS, offer, PRICES).map(without_in_game)
+        }
         catalogue::STOCK if reads => paged("keys", body, KEY_COLUMNS, key, KEYS),
         catalogue::STOCK | catalogue::STOCK_ROW => one("key", body, KEY_COLUMNS, key, KEYS),
         catalogue::STOCK_LIST => listed("keys", body, KEY_COLUMNS, key, KEYS),
-        catalogue::RESERVATIONS | catalogue::RESERVATIONS_ARCHIVE => {
-            paged("reservations", body, SALE_COLUMNS, sale, PRICES)
-        }
+        catalogue::RESERVATIONS | catalogue::RESERVATIONS_ARCHIVE => paged(
+            "reservations",
+            body,
+            sales::SALE_COLUMNS,
+            sales::sale,
+            PRICES,
+        ),
+        catalogue::ALERTS => paged("alerts", body, sales::ALERT_COLUMNS, sales::alert, ""),
+        catalogue::ALERT => one("alert", body, sales::ALERT_COLUMNS, sales::alert, ""),
+        catalogue::STATS => sales::by_day(body),
+        catalogue::POSITION => position(body),
         catalogue::CALCULATOR => one(
             "price calculator",
             body,
@@ -49,9 +65,9 @@ pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
             PRICES,
         ),
         catalogue::PRODUCT_SEARCH => paged("products", body, PRODUCT_COLUMNS, product, ""),
-        catalogue::PRODUCT_BY_NUMBER => one("product", body, PRODUCT_COLUMNS, product, ""),
+        catalogue::PRODUCT_BY_NUMBER => paged("products", body, PRODUCT_COLUMNS, product, ""),
         catalogue::MINIMAL_PRICE => one(
-            "lowest allowed price",
+            "lowest allowed price (Microsoft product)",
             body,
             MINIMAL_COLUMNS,
             minimal_price,
@@ -148,35 +164,85 @@ fn merchant(body: &[u8]) -> Option<Digest> {
 
 fn merchant_record(body: &[u8]) -> Option<Digest> {
     let record: wire::MerchantRecord = serde_json::from_slice(body).ok()?;
-    let rows = [
-        ("number", number(record.id)),
-        ("name", text(record.name)),
-        ("type", text(record.kind)),
-        ("status", text(record.status)),
-        ("tier", text(record.tier_level)),
-        ("declared stock, at most", number(record.max_declared_stock)),
-        (
-            "pre-order stock, at most",
-            number(record.max_pre_order_stock),
-        ),
-        (
-            "test account",
-            text(
-                record
-                    .test_account
-                    .map(|yes| if yes { "yes" } else { "no" }.to_owned()),
+    Some(facts(
+        "merchant",
+        &[
+            ("number", number(record.id)),
+            ("name", text(record.name)),
+            ("type", text(record.kind)),
+            ("status", text(record.status)),
+            ("tier", text(record.tier_level)),
+            ("declared stock, at most", number(record.max_declared_stock)),
+            (
+                "pre-order stock, at most",
+                number(record.max_pre_order_stock),
             ),
-        ),
-    ];
-    Some(Digest {
-        title: "merchant".into(),
+            ("test account", text(record.test_account.map(yes_or_no))),
+        ],
+    ))
+}
+
+/// Where the sales booster puts an offer, and what another place costs.
+fn position(body: &[u8]) -> Option<Digest> {
+    let at: wire::Position = serde_json::from_slice(body).ok()?;
+    let tier = at.tier.unwrap_or_default();
+    let cents = |cents: Option<Cents>| money(cents.map(Money::from));
+    let part = |part: Option<Number>| text(part.map(|part| part.to_string()));
+    Some(facts(
+        "place in the sales booster",
+        &[
+            ("place now", number(at.current)),
+            ("place with this bid and price", number(at.new)),
+            (
+                "chance of the buy button now",
+                part(at.current_buy_button_probability),
+            ),
+            (
+                "chance with this bid and price",
+                part(at.new_buy_button_probability),
+            ),
+            ("next valid bid", cents(at.next_valid_bid)),
+            ("lowest bid", cents(tier.min_bid)),
+            ("step between bids", cents(tier.step)),
+            ("entry fee of each activation", cents(tier.entry_fee)),
+        ],
+    ))
+}
+
+/// One thing's facts, a row each.
+fn facts(title: &str, rows: &[(&str, String)]) -> Digest {
+    let row = |(what, value): &(&str, String)| vec![(*what).to_owned(), value.clone()];
+    Digest {
+        title: title.to_owned(),
         columns: vec![Column::word("what"), Column::text("value")],
-        rows: rows
-            .into_iter()
-            .map(|(what, value)| vec![what.to_owned(), value])
-            .collect(),
+        rows: rows.iter().map(row).collect(),
         note: "",
-    })
+    }
+}
+
+/// What in-game offers alone have.
+const IN_GAME: [&str; 2] = ["least", "unit price"];
+
+/// Without the columns of in-game offers where there is none: other offers have a unit price that says nothing.
+fn without_in_game(mut digest: Digest) -> Digest {
+    let at = |name: &str| digest.columns.iter().position(|column| column.name == name);
+    let least = at(IN_GAME[0]);
+    if least.is_some_and(|least| digest.rows.iter().any(|row| row[least] != NOTHING)) {
+        return digest;
+    }
+    let stays: Vec<bool> = digest
+        .columns
+        .iter()
+        .map(|column| !IN_GAME.contains(&column.name))
+        .collect();
+    for row in &mut digest.rows {
+        let mut stays = stays.iter();
+        row.retain(|_| *stays.next().unwrap_or(&true));
+    }
+    digest
+        .columns
+        .retain(|column| !IN_GAME.contains(&column.name));
+    digest
 }
 
 const OFFER_COLUMNS: Columns = &[
@@ -186,6 +252,8 @@ const OFFER_COLUMNS: Columns = &[
     Column::word("status"),
     Column::number("buyable"),
     Column::number("sold"),
+    Column::number(IN_GAME[0]),
+    Column::number(IN_GAME[1]),
     Column::word("blocked for"),
     Column::word("updated (UTC)"),
     Column::word("offer"),
@@ -204,6 +272,8 @@ fn offer(offer: wire::Offer) -> Vec<String> {
         status,
         number(offer.buyable_stock),
         number(offer.sold),
+        number(offer.min_quantity),
+        text(offer.unit_price.map(|price| price.to_string())),
         text(offer.block),
         date(offer.updated_at),
         text(offer.id),
@@ -225,28 +295,6 @@ fn key(key: wire::Key) -> Vec<String> {
         text(key.mime_type),
         text(key.id),
         text(key.reservation_id),
-    ]
-}
-
-const SALE_COLUMNS: Columns = &[
-    Column::text("name"),
-    BUYER,
-    SELLER,
-    Column::word("state"),
-    Column::word("created (UTC)"),
-    Column::word("order"),
-    Column::word("reservation"),
-];
-
-fn sale(sale: wire::Reservation) -> Vec<String> {
-    vec![
-        text(sale.name),
-        buyer(sale.price),
-        seller(sale.iwtr),
-        text(sale.status),
-        date(sale.created_date),
-        text(sale.order_increment_id),
-        text(sale.id),
     ]
 }
 
@@ -317,6 +365,10 @@ fn text(value: Option<String>) -> String {
     value
         .filter(|text| !text.is_empty())
         .unwrap_or_else(|| NOTHING.to_owned())
+}
+
+fn yes_or_no(yes: bool) -> String {
+    if yes { "yes" } else { "no" }.to_owned()
 }
 
 fn number(value: Option<i64>) -> String {
@@ -405,6 +457,61 @@ mod tests {
         assert_eq!(cell(&one, "status"), "ACTIVE, blocked");
         assert_eq!(cell(&one, "blocked for"), "ADMIN_DUPLICATE");
         assert_eq!(cell(&one, "updated (UTC)"), "2024-03-29 10:01:42");
+    }
+
+    #[test]
+    fn a_product_is_found_by_its_number_in_the_shop() {
+        let path = "/kpc/api/v1/products/search/findByTypeAndExternalId?type=kinguin&externalId=7";
+        let body =
+            r#"{"_embedded":{"products":[{"id":"5c9b","name":"Harbour"}]},"_links":{"self":{}}}"#;
+        let digest = read("GET", path, body).unwrap();
+        assert_eq!(
+            (cell(&digest, "name"), cell(&digest, "product")),
+            ("Harbour", "5c9b")
+        );
+        let none = read("GET", path, r#"{"_embedded":{"products":[]},"_links":{}}"#).unwrap();
+        assert!(none.rows.is_empty());
+    }
+
+    #[test]
+    fn the_least_quantity_and_the_unit_price_are_shown_of_in_game_offers() {
+        let path = format!("{API}/offers/65a0");
+        let in_game = ROW.replace(
+            "\"sold\":9",
+            "\"sold\":9,\"minQuantity\":100,\"unitPrice\":1660",
+        );
+        let digest = read("GET", &path, &in_game).unwrap();
+        assert_eq!(
+            (cell(&digest, "least"), cell(&digest, "unit price")),
+            ("100", "1660")
+        );
+        let other = ROW.replace(
+            "\"sold\":9",
+            "\"sold\":9,\"unitPrice\":1660,\"minQuantity\":null",
+        );
+        let digest = read("GET", &path, &other).unwrap();
+        assert!(
+            digest
+                .columns
+                .iter()
+                .all(|column| !IN_GAME.contains(&column.name))
+        );
+        assert_eq!(digest.rows[0].len(), digest.columns.len());
+        assert_eq!(cell(&digest, "offer"), "65a0");
+    }
+
+    #[test]
+    fn a_place_in_the_sales_booster_is_read() {
+        let body = r#"{"current":7,"new":3,"newBuyButtonProbability":0.25,"nextValidBid":30,"tier":{"entryFee":5,"step":5,"minBid":5}}"#;
+        let digest = read("GET", &format!("{API}/offers/65a0/position?bid=25"), body).unwrap();
+        let value = |what: &str| {
+            let row = digest.rows.iter().find(|row| row[0] == what).unwrap();
+            row[1].clone()
+        };
+        assert_eq!(value("place with this bid and price"), "3");
+        assert_eq!(value("chance with this bid and price"), "0.25");
+        assert_eq!(value("next valid bid"), "0.30 EUR");
+        assert_eq!(value("chance of the buy button now"), NOTHING);
     }
 
     #[test]

@@ -212,6 +212,7 @@ impl Dialect for Kinguin {
     fn begin(&self, world: &World, kept: Option<Value>, same_seed: bool) -> Result<(), String> {
         let mut memory: Memory = keep::resume(kept)?;
         memory.products = products::all(world.seed());
+        products::miss_rule(&mut memory.products, memory.rules.missing_rule);
         memory.webhooks.set_up = world.callback_url("kinguin").is_some();
         memory.webhooks.fault = memory.rules.webhook_fault;
         memory.began = Some(world.start());
@@ -261,6 +262,8 @@ impl Dialect for Kinguin {
         memory.revision += 1;
         let said = memory.rules.set(setting, value)?;
         memory.webhooks.fault = memory.rules.webhook_fault;
+        let missing = memory.rules.missing_rule;
+        products::miss_rule(&mut memory.products, missing);
         Ok(said)
     }
 

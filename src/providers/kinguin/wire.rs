@@ -74,6 +74,12 @@ pub struct Offer {
     pub buyable_stock: Option<i64>,
     #[serde(deserialize_with = "lenient")]
     pub sold: Option<i64>,
+    /// The least a buyer takes of an in-game product.
+    #[serde(deserialize_with = "lenient")]
+    pub min_quantity: Option<i64>,
+    /// A bare number, as live clients see it; in no published text.
+    #[serde(deserialize_with = "lenient")]
+    pub unit_price: Option<Number>,
     #[serde(deserialize_with = "lenient")]
     pub updated_at: Option<String>,
 }
@@ -112,6 +118,74 @@ pub struct Reservation {
     pub iwtr: Option<Iwtr>,
     #[serde(deserialize_with = "lenient")]
     pub created_date: Option<String>,
+    /// Until when it must be delivered.
+    #[serde(deserialize_with = "lenient")]
+    pub max_delivery_date: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub offer_id: Option<String>,
+}
+
+/// A sale that needs something done.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Alert {
+    #[serde(deserialize_with = "lenient")]
+    pub id: Option<String>,
+    #[serde(rename = "type", deserialize_with = "lenient")]
+    pub kind: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub status: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub created_at: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub ignored: Option<bool>,
+    /// The sale.
+    #[serde(deserialize_with = "lenient")]
+    pub source: Option<Reservation>,
+}
+
+/// The sales of one day.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Day {
+    #[serde(deserialize_with = "lenient")]
+    pub date_to_string: Option<String>,
+    #[serde(deserialize_with = "lenient")]
+    pub price: Option<Cents>,
+    #[serde(deserialize_with = "lenient")]
+    pub bid: Option<Cents>,
+    #[serde(deserialize_with = "lenient")]
+    pub count: Option<i64>,
+}
+
+/// Where the sales booster puts an offer, now and after a change.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Position {
+    #[serde(deserialize_with = "lenient")]
+    pub current: Option<i64>,
+    #[serde(deserialize_with = "lenient")]
+    pub new: Option<i64>,
+    #[serde(deserialize_with = "lenient")]
+    pub current_buy_button_probability: Option<Number>,
+    #[serde(deserialize_with = "lenient")]
+    pub new_buy_button_probability: Option<Number>,
+    #[serde(deserialize_with = "lenient")]
+    pub next_valid_bid: Option<Cents>,
+    #[serde(deserialize_with = "lenient")]
+    pub tier: Option<Tier>,
+}
+
+/// What a place costs.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Tier {
+    #[serde(deserialize_with = "lenient")]
+    pub entry_fee: Option<Cents>,
+    #[serde(deserialize_with = "lenient")]
+    pub min_bid: Option<Cents>,
+    #[serde(deserialize_with = "lenient")]
+    pub step: Option<Cents>,
 }
 
 /// An answer of the price calculator: flat whole numbers.

@@ -10,8 +10,8 @@ use crate::sandbox::world::scatter;
 use super::offers::{self, money};
 use super::products::Product;
 use super::query::{Page, Query};
-use super::shelf::{Shelf, price};
-use super::{error, json_response};
+use super::shelf::{Shelf, WholesaleShown, price};
+use super::{bad, error, json_response};
 
 /// Other sellers, who have no client here.
 const COMPETITORS: [(u32, &str); 4] = [
@@ -46,17 +46,89 @@ pub fn by_number(request: &Request, products: &[Product]) -> Result<Response, Bo
         .iter()
         .find(|product| Some(product.number) == number);
     let found = found.filter(|_| query.get("type") == Some("kinguin"));
-    let Some(product) = found else {
-        return Err(Box::new(error(StatusCode::NOT_FOUND, "Product not found")));
+    let row = |product: &Product| {
+        json!({
+            "id": product.id,
+            "name": product.name,
+            "externalId": product.number.to_string(),
+            "type": "kinguin",
+            "sandboxExtra": true,
+        })
     };
+    // HAL, as live clients read it. Of a number that nothing has, no answer was seen: an empty list is usual for HAL.
+    let rows: Vec<Value> = found.map(row).into_iter().collect();
     let body = json!({
-        "id": product.id,
-        "name": product.name,
-        "externalId": product.number.to_string(),
-        "type": "kinguin",
+        "_embedded": { "products": rows },
+        "_links": { "self": { "href": request.uri().to_string() } },
         "sandboxExtra": true,
     });
     Ok(json_response(StatusCode::OK, &body))
+}
+
+/// GET of the wholesale discounts suggested for a product.
+pub fn wholesale_tier(id: &str, products: &[Product]) -> Result<Response, Box<Response>> {
+    let Some(product) = products.iter().find(|product| product.id == id) else {
+        return Err(bad(&["Unable to create offer. Product does not exist."]));
+    };
+    let tiers = (1..=4).map(|level| {
+        let iwtr = (product.minimum + 1_000) * (100 - 2 * level) / 100;
+        json!({
+            "discount": 2 * level,
+            "level": level,
+            "price": money(price(product, iwtr)),
+            "priceIWTR": money(iwtr),
+        })
+    });
+    let tiers: Vec<Value> = tiers.collect();
+    let body = json!({ "name": "default", "enabled": true, "tiers": tiers, "sandboxExtra": true });
+    Ok(json_response(StatusCode::OK, &body))
+}
+
+/// GET of the sellers, of this world and beside it, whose names have a part in common.
+pub fn sellers_like(request: &Request, shelves: &[Shelf]) -> Result<Response, Box<Response>> {
+    let query = Query::of(request);
+    let Some(part) = query.get("name").map(str::to_lowercase) else {
+        return Err(bad(&["Required parameter 'name' is not present"]));
+    };
+    let own = shelves
+        .iter()
+        .map(|shelf| (shelf.seller, shelf.name.as_str()));
+    let all = own.chain(COMPETITORS);
+    let found = all.filter(|(_, name)| name.to_lowercase().contains(&part));
+    let rows = found.map(|(id, name)| json!({ "id": id, "name": name, "sandboxExtra": true }));
+    Ok(json_response(StatusCode::OK, &rows.collect()))
+}
+
+/// GET of how a seller's wholesale offers are shown.
+pub fn configuration(shelf: &Shelf) -> Response {
+    let shown = &shelf.wholesale_shown;
+    let body = json!({
+        "wholesaleVisibility": if shown.hidden { "INVISIBLE" } else { "VISIBLE" },
+        "maxWholesaleStockDisplay": shown.most,
+        "sandboxExtra": 1,
+    });
+    json_response(StatusCode::OK, &body)
+}
+
+/// POST of the same.
+pub fn configure(request: &Request, shelf: &mut Shelf) -> Result<Response, Box<Response>> {
+    let fields = offers::object(request)?;
+    let hidden = match fields.get("wholesaleVisibility").map(Value::as_str) {
+        Some(Some("VISIBLE")) => false,
+        Some(Some("INVISIBLE")) => true,
+        None => shelf.wholesale_shown.hidden,
+        Some(_) => return Err(bad(&["wholesaleVisibility: must be VISIBLE or INVISIBLE"])),
+    };
+    let most = match fields.get("maxWholesaleStockDisplay") {
+        None => shelf.wholesale_shown.most,
+        Some(Value::Null) => None,
+        Some(most) => match most.as_i64() {
+            Some(most @ 0..) => Some(most),
+            _ => return Err(bad(&["maxWholesaleStockDisplay: must be a whole number"])),
+        },
+    };
+    shelf.wholesale_shown = WholesaleShown { hidden, most };
+    Ok(configuration(shelf))
 }
 
 /// GET of a product's lowest allowed price.

@@ -73,6 +73,8 @@ pub fn view(offer: &Offer, shelf: &Shelf, counts: Counts, products: &[Product]) 
         "salesBoosterRenewal": offer.renewal,
         "spaActive": offer.special_price,
         "favorite": offer.favorite,
+        "unitPrice": buyer,
+        "minQuantity": product.in_game.then_some(100),
         "updatedAt": date(offer.updated),
         "createdAt": date(offer.created),
         "sandboxExtra": "a field that no documentation names",

@@ -15,6 +15,9 @@ const TEST_PRODUCT: &str = "5c9b71292539a4e8f1809707";
 /// The shop's numbers begin above this.
 const NUMBERS: usize = 1_000;
 
+/// The place of the product without a commission rule, where one is played.
+const WITHOUT_RULE: usize = 4;
+
 /// One product.
 #[derive(Debug, Clone)]
 pub struct Product {
@@ -30,6 +33,8 @@ pub struct Product {
     pub minimum: i64,
     /// Whether it is not out yet.
     pub pre_order: bool,
+    /// Whether it is something within a game, sold by the piece.
+    pub in_game: bool,
 }
 
 const FIRST: [&str; 20] = [
@@ -74,6 +79,15 @@ pub fn all(seed: u64) -> Vec<Product> {
     products
 }
 
+/// Plays that the provider has set up no commission rule for one product, or that it has.
+pub fn miss_rule(products: &mut [Product], missing: bool) {
+    products[WITHOUT_RULE].rule = if missing {
+        None
+    } else {
+        product(WITHOUT_RULE, String::new()).rule
+    };
+}
+
 fn product(at: usize, name: String) -> Product {
     let rule = |name: &str, percent, fixed| {
         Some(Rule {
@@ -93,12 +107,12 @@ fn product(at: usize, name: String) -> Product {
         name,
         rule: match at {
             1 => rule("Indie", 5, 15),
-            4 => None,
             _ if at % 3 == 2 => rule("Software", 12, 25),
             _ => rule("Standard", 10, 10),
         },
         minimum: if at % 40 == 39 { 500 } else { 10 },
         pre_order: at == 5,
+        in_game: at == 7,
     }
 }
 

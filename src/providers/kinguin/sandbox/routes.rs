@@ -56,6 +56,27 @@ pub fn public(request: &Request, memory: &Memory, seed: u64) -> Option<Response>
         (_, ["sales-manager-api", "api", "v1", "wholesale", "offers"]) => {
             market::wholesale(request, shelves, products, seed)
         }
+        (
+            _,
+            [
+                "sales-manager-api",
+                "api",
+                "v1",
+                "products",
+                id,
+                "defaultWholesaleTier",
+            ],
+        ) => market::wholesale_tier(id, products),
+        (
+            _,
+            [
+                "sales-manager-api",
+                "api",
+                "v1",
+                "merchants",
+                "findByNameLike",
+            ],
+        ) => market::sellers_like(request, shelves),
         _ => return None,
     };
     Some(answered.unwrap_or_else(|refusal| *refusal))
@@ -70,6 +91,7 @@ pub fn answer(
     now: WallTime,
 ) -> Result<Response, Box<Response>> {
     let parts = parts(request.uri().path());
+    let posts = request.method() == Method::POST;
     match parts.as_slice() {
         ["envoy2", "api", "v1", rest @ ..] => match (request.method(), rest) {
             (&Method::POST, ["subscription"]) => memory.webhooks.subscribe(client, request),
@@ -92,6 +114,22 @@ pub fn answer(
             let answered = stock::take_back(&mut memory.shelves[client], card, now, &mut events)?;
             tell(memory, client, events, now);
             Ok(answered)
+        }
+        [
+            "sales-manager-api",
+            "api",
+            "v1",
+            "wholesale",
+            "configuration",
+        ] if posts => market::configure(request, &mut memory.shelves[client]),
+        ["sales-manager-api", "api", "v1", "merchants"] if posts => Err(Box::new(error(
+            StatusCode::CONFLICT,
+            "Merchant already created",
+        ))),
+        ["sales-manager-api", "api", "v1", "reservations", "delivery"]
+            if request.method() == Method::PATCH =>
+        {
+            sales::deliver(request)
         }
         ["sales-manager-api", "api", "v1", rest @ ..] if reads(request) => {
             seller_calls(request, rest, memory, client, seed)
@@ -140,10 +178,7 @@ fn seller_calls(
         ["alerts"] => sales::alert_list(request, shelf, products),
         ["alerts", id] => sales::alert(shelf, id, products),
         ["wholesale", "product", id, "best"] => market::best(id, &memory.shelves, products, seed),
-        ["wholesale", "configuration"] => {
-            let body = json!({ "wholesaleVisibility": "VISIBLE", "maxWholesaleStockDisplay": null, "sandboxExtra": 1 });
-            Ok(json_response(StatusCode::OK, &body))
-        }
+        ["wholesale", "configuration"] => Ok(market::configuration(shelf)),
         _ => Err(nothing()),
     }
 }

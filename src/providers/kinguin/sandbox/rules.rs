@@ -15,13 +15,14 @@ const TOKEN_LIFE: (Duration, Duration) = (Duration::from_secs(1), Duration::from
 /// The lowest and the highest limit that can be set.
 const LIMITS: (usize, usize) = (3, 100_000);
 
-const SETTINGS: [&str; 6] = [
+const SETTINGS: [&str; 7] = [
     "token-life",
     "limit-writes",
     "limit-reads",
     "over-limit",
     "list-shape",
     "webhook-fault",
+    "missing-rule",
 ];
 
 /// In which of its two shapes a list of offers is answered.
@@ -45,6 +46,9 @@ pub struct Rules {
     /// Files of earlier runs have none.
     #[serde(default)]
     pub webhook_fault: WebhookFault,
+    /// Whether one product has no commission rule.
+    #[serde(default)]
+    pub missing_rule: bool,
 }
 
 /// What is wrong with each webhook from now on.
@@ -69,6 +73,7 @@ impl Default for Rules {
             over_limit: OverLimit::default(),
             shape: ListShape::default(),
             webhook_fault: WebhookFault::default(),
+            missing_rule: false,
         }
     }
 }
@@ -76,7 +81,7 @@ impl Default for Rules {
 impl Rules {
     /// As they are listed.
     pub fn settings(&self) -> Vec<simulate::Setting> {
-        let [token_life, writes, reads, over, shape, fault] = SETTINGS;
+        let [token_life, writes, reads, over, shape, fault, missing_rule] = SETTINGS;
         let setting = |name, value, choices, about| simulate::Setting {
             name,
             value,
@@ -119,6 +124,12 @@ impl Rules {
                 name_of(&FAULTS, &self.webhook_fault),
                 &["none", "wrong-header", "no-header", "duplicate", "unknown"],
                 "what is wrong with webhooks",
+            ),
+            setting(
+                missing_rule,
+                if self.missing_rule { "on" } else { "off" }.into(),
+                &["off", "on"],
+                "whether one product has no commission rule: commissionRule is null in its offer",
             ),
         ]
     }
@@ -166,6 +177,10 @@ impl Rules {
             "webhook-fault" => {
                 self.webhook_fault = one_of(&FAULTS, value)?;
                 format!("what is wrong with webhooks: {value}")
+            }
+            "missing-rule" => {
+                self.missing_rule = one_of(&[(false, "off"), (true, "on")], value)?;
+                format!("a product without a commission rule: {value}")
             }
             _ => {
                 return Err(format!(

@@ -1,5 +1,7 @@
 //! Reservations and alerts over HTTP, and what moves a reservation on. A reservation is one sold key.
 
+use std::time::Duration;
+
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
@@ -8,7 +10,7 @@ use crate::http_server::{Request, Response, respond};
 
 use super::offers::{self, money};
 use super::products::Product;
-use super::query::{Page, Query, date};
+use super::query::{Page, Query, date, instant};
 use super::shelf::{KeyStatus, Reservation, STATES, Shelf};
 use super::{bad, error, json_response};
 
@@ -28,6 +30,7 @@ fn view(sale: &Reservation, shelf: &Shelf, products: &[Product]) -> Value {
         "offerId": sale.offer,
         "productId": product.id,
         "name": product.name,
+        "customerId": customer(sale),
         "rowNumber": 1,
         "createdDate": date(sale.created),
         "releasedDate": sale.key.as_ref().map(|_| date(sale.updated)),
@@ -35,9 +38,21 @@ fn view(sale: &Reservation, shelf: &Shelf, products: &[Product]) -> Value {
         "releasedStockId": sale.key,
         "releasedExternalStockId": null,
         "status": sale.status,
+        "maxDeliveryDate": date(deliver_by(sale)),
         "updatedAt": date(sale.updated),
         "sandboxExtra": "a field that no documentation names",
     })
+}
+
+/// A seller who is out of keys has a quarter of an hour to upload one.
+fn deliver_by(sale: &Reservation) -> WallTime {
+    sale.created.plus(Duration::from_mins(15))
+}
+
+/// The buyer's number, which follows from the order's.
+fn customer(sale: &Reservation) -> u64 {
+    let order = sale.order.trim_start_matches("SBX-").parse::<u64>();
+    600_000 + order.unwrap_or_default()
 }
 
 fn matching<'a>(
@@ -50,6 +65,18 @@ fn matching<'a>(
         query.instant("createdDateFrom")?,
         query.instant("createdDateTo")?,
     );
+    let (released_from, released_to) = (
+        query.instant("releasedDateFrom")?,
+        query.instant("releasedDateTo")?,
+    );
+    let (deliver_from, deliver_to) = (
+        query.instant("maxDeliveryDateFrom")?,
+        query.instant("maxDeliveryDateTo")?,
+    );
+    let within = |at: Option<WallTime>, from: Option<WallTime>, to: Option<WallTime>| {
+        from.is_none_or(|from| at.is_some_and(|at| at >= from))
+            && to.is_none_or(|to| at.is_some_and(|at| at <= to))
+    };
     let is = |name: &str, value: &str| query.get(name).is_none_or(|wanted| wanted == value);
     let mut all: Vec<_> = shelf
         .reservations
@@ -61,8 +88,17 @@ fn matching<'a>(
                 && is("productId", &products[sale.product].id)
                 && is("reservationId", &sale.id)
                 && is("orderIncrementId", &sale.order)
-                && from.is_none_or(|from| sale.created >= from)
-                && to.is_none_or(|to| sale.created <= to)
+                && is("name", &products[sale.product].name)
+                && is("customerId", &customer(sale).to_string())
+                // No wholesale, pre-purchase, replacement or external key is played.
+                && ["wholesale", "prePurchase", "replacedFromFlag", "replacedToFlag"]
+                    .iter()
+                    .all(|flag| is(flag, "false"))
+                && is("externalStockName", "")
+                && is("externalStockVendor", "")
+                && within(Some(sale.created), from, to)
+                && within(sale.key.as_ref().map(|_| sale.updated), released_from, released_to)
+                && within(Some(deliver_by(sale)), deliver_from, deliver_to)
         })
         .collect();
     all.sort_by_key(|sale| std::cmp::Reverse(sale.created));
@@ -81,6 +117,18 @@ pub fn list(
     let (page, rows) = Page::of(request, &query, all)?;
     let rows = rows.into_iter().map(|sale| view(sale, shelf, products));
     Ok(json_response(StatusCode::OK, &page.spring(rows.collect())))
+}
+
+/// PATCH of the delivery of an in-game product. The published text does not say how the sale is named, so nothing
+/// changes here.
+pub fn deliver(request: &Request) -> Result<Response, Box<Response>> {
+    let fields = offers::object(request)?;
+    match fields.get("status").and_then(Value::as_str) {
+        Some("DELIVERED" | "CANCELED") => {
+            Ok(respond(StatusCode::NO_CONTENT, "application/json", ""))
+        }
+        _ => Err(bad(&["status: must be DELIVERED or CANCELED"])),
+    }
 }
 
 /// GET of sales by day.
@@ -165,11 +213,29 @@ pub fn alert_list(
     shelf: &Shelf,
     products: &[Product],
 ) -> Result<Response, Box<Response>> {
-    let (page, rows) = Page::of(
-        request,
-        &Query::of(request),
-        alerts(shelf, products).collect(),
-    )?;
+    let query = Query::of(request);
+    let (from, to) = (
+        query.instant("createdAtFrom")?,
+        query.instant("createdAtTo")?,
+    );
+    let is = |name: &str, value: &Value| {
+        let value = value
+            .as_str()
+            .map_or_else(|| value.to_string(), str::to_owned);
+        query.get(name).is_none_or(|wanted| wanted == value)
+    };
+    let mut all: Vec<Value> = alerts(shelf, products).collect();
+    all.retain(|alert| {
+        let at = alert["createdAt"].as_str().and_then(instant);
+        is("status", &alert["status"])
+            && is("ignored", &alert["ignored"])
+            && is("reservationId", &alert["source"]["id"])
+            && is("orderIncrementId", &alert["source"]["orderIncrementId"])
+            && is("name", &alert["source"]["name"])
+            && from.is_none_or(|from| at >= Some(from))
+            && to.is_none_or(|to| at <= Some(to))
+    });
+    let (page, rows) = Page::of(request, &query, all)?;
     Ok(json_response(StatusCode::OK, &page.spring(rows)))
 }
 

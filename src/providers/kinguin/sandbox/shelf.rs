@@ -33,6 +33,17 @@ pub struct Shelf {
     pub keys_made: u32,
     /// How many sales there ever were.
     pub sales_made: u32,
+    /// How its wholesale offers are shown.
+    #[serde(default)]
+    pub wholesale_shown: WholesaleShown,
+}
+
+/// How a seller's wholesale offers are shown.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct WholesaleShown {
+    pub hidden: bool,
+    /// The most stock that is shown.
+    pub most: Option<i64>,
 }
 
 /// One offer: one product, as many keys as there are.

@@ -51,14 +51,29 @@ pub fn list(
     products: &[Product],
 ) -> Result<Response, Box<Response>> {
     let query = Query::of(request);
+    let is = |name: &str, value: Option<&str>| {
+        query.get(name).is_none_or(|wanted| value == Some(wanted))
+    };
+    let range = |name: &str| -> Result<_, Box<Response>> {
+        let from = query.instant(&format!("{name}From"))?;
+        Ok((from, query.instant(&format!("{name}To"))?))
+    };
+    let (created, dispatched) = (range("createdAt")?, range("dispatchedAt")?);
+    let within = |at: Option<WallTime>, (from, to): (Option<WallTime>, Option<WallTime>)| {
+        from.is_none_or(|from| at.is_some_and(|at| at >= from))
+            && to.is_none_or(|to| at.is_some_and(|at| at <= to))
+    };
     let wanted = |key: &&Key| {
         key.offer == offer
-            && query
-                .get("status")
-                .is_none_or(|status| status == key.status.word())
-            && query
-                .get("reservationId")
-                .is_none_or(|id| key.reservation.as_deref() == Some(id))
+            && is("status", Some(key.status.word()))
+            && is("reservationId", key.reservation.as_deref())
+            && is("ktcId", key.card.as_deref())
+            && is("mimeType", Some(&key.mime))
+            // Nobody's own names are played.
+            && is("externalName", None)
+            && is("externalVendor", None)
+            && within(Some(key.created), created)
+            && within(key.dispatched, dispatched)
     };
     let all: Vec<&Key> = shelf.keys.iter().filter(wanted).collect();
     let (page, rows) = Page::of(request, &query, all)?;
