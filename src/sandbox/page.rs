@@ -97,6 +97,58 @@ pub fn page(status: StatusCode, html: &Html) -> Response {
 mod tests {
     use super::*;
 
+    /// How bright a colour is, as WCAG 2 has it.
+    fn luminance(colour: &str) -> f64 {
+        let wide: String = match colour.len() {
+            3 => colour.chars().flat_map(|digit| [digit, digit]).collect(),
+            _ => colour.to_owned(),
+        };
+        let part = |at: usize| {
+            let value = u8::from_str_radix(&wide[at..at + 2], 16).unwrap();
+            let value = f64::from(value) / 255.0;
+            if value <= 0.039_28 {
+                value / 12.92
+            } else {
+                ((value + 0.055) / 1.055).powf(2.4)
+            }
+        };
+        0.2126 * part(0) + 0.7152 * part(2) + 0.0722 * part(4)
+    }
+
+    #[test]
+    fn every_text_of_a_page_has_a_contrast_of_four_and_a_half_light_and_dark() {
+        let styles = styles();
+        let themes: Vec<&str> = styles.as_str().split(":root {").skip(1).collect();
+        assert_eq!(themes.len(), 2);
+        for theme in themes {
+            let theme = theme.split('}').next().unwrap();
+            let colour = |name: &str| {
+                let (_, rest) = theme.split_once(&format!("--{name}: #")).unwrap();
+                luminance(rest.split(';').next().unwrap())
+            };
+            for (ink, ground) in [
+                ("ink", "bg"),
+                ("ink", "card"),
+                ("soft", "bg"),
+                ("soft", "card"),
+                ("accent", "card"),
+                ("accent-ink", "accent"),
+                ("good", "bg"),
+                ("bad", "bg"),
+                ("bad", "card"),
+                ("warn", "warn-bg"),
+            ] {
+                let (one, other) = (colour(ink), colour(ground));
+                let contrast = (one.max(other) + 0.05) / (one.min(other) + 0.05);
+                assert!(contrast >= 4.5, "{ink} on {ground}: {contrast:.2}");
+            }
+        }
+        assert!(
+            !styles.as_str().contains("opacity"),
+            "it takes contrast away"
+        );
+    }
+
     #[test]
     fn text_never_becomes_markup_and_a_filled_piece_is_not_filled_again() {
         let hostile = Html::text("<script>'\"&{{b}}\u{202e}");
