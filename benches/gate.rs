@@ -155,6 +155,7 @@ fn gate(c: &mut Criterion) {
                                 body: Content::Empty,
                                 about: String::new(),
                                 repeat: Repeat::Safe,
+                                auth: None,
                             };
                             let how = How {
                                 request: RequestId(1),

@@ -123,6 +123,7 @@ pub fn run(data: &[u8]) {
             path: documented.path.into(),
             body: None,
             writes: false,
+            auth: None,
         },
     };
     match bench.client.answer(&op, &reply, NOW) {
@@ -147,6 +148,7 @@ pub fn run(data: &[u8]) {
         method: documented.method.into(),
         path: filled(documented.path),
         body: None,
+        auth: None,
     };
     if let Some(digest) = bench.client.digest(&call, &raw) {
         let columns = digest.columns.len();

@@ -35,7 +35,7 @@ fn tone_of(status: &CredentialStatus) -> Tone {
         CredentialStatus::Untested | CredentialStatus::Verifying => Tone::Dim,
         CredentialStatus::Good { .. } => Tone::Good,
         CredentialStatus::Refused { .. } | CredentialStatus::Unreadable { .. } => Tone::Bad,
-        CredentialStatus::Unreachable { .. } => Tone::Warn,
+        CredentialStatus::Unreachable { .. } | CredentialStatus::Unverified { .. } => Tone::Warn,
     }
 }
 

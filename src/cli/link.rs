@@ -76,13 +76,22 @@ pub async fn run(
     } else {
         out.line(url)?;
         if let Some(qr) = qr {
-            out.line(&if out.color { black_on_white(&qr) } else { qr })?;
+            print_qr(&qr, out)?;
         }
     }
     if deck.simulator_url().is_some() && !out.json {
         out.say("note: this page belongs to the simulator inside this command and is gone with it; run `tilldeck sandbox serve`, or open the console, to visit one");
     }
     Ok(Exit::Done)
+}
+
+/// Prints a QR code so that it can be scanned on any terminal.
+pub(super) fn print_qr(qr: &str, out: &Out) -> Result<(), OutputError> {
+    if out.color {
+        out.line(&black_on_white(qr))
+    } else {
+        out.line(qr)
+    }
 }
 
 /// The code in colours of its own, whatever the terminal's: many scanners do not read it light on dark. The two are fixed
@@ -94,7 +103,7 @@ fn black_on_white(qr: &str) -> String {
 }
 
 /// The QR code as lines of half blocks, if it is wanted.
-fn qr(url: &str, wanted: bool) -> Result<Option<String>, ()> {
+pub(super) fn qr(url: &str, wanted: bool) -> Result<Option<String>, ()> {
     if !wanted {
         return Ok(None);
     }

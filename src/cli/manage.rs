@@ -259,10 +259,25 @@ pub async fn remove(
         if !args.yes {
             confirm_removal(&account).await?;
         }
-        keep(proved, deck, keeping).await
+        let changed = keep(proved, deck, keeping).await?;
+        Ok((changed, account))
     };
     match done.await {
-        Ok(changed) => told(&changed, context, None, out),
+        Ok((changed, account)) => {
+            let exit = told(&changed, context, None, out)?;
+            let offers = manage::offers();
+            let offer = offers
+                .iter()
+                .find(|offer| offer.provider == account.provider);
+            if let Some(guide) = offer.and_then(Offer::deletion).filter(|_| !out.json) {
+                say(&format!(
+                    "{} still accepts the credentials.",
+                    account.provider_title
+                ));
+                show(guide);
+            }
+            Ok(exit)
+        }
         Err(problem) => out.fail(&problem),
     }
 }

@@ -23,6 +23,7 @@ pub mod output;
 mod payments;
 mod player;
 mod prompt;
+mod purchase_link;
 mod replay;
 mod report;
 mod request;
@@ -393,6 +394,7 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
                 player::run(&command, context, &deck, out).await
             },
             Command::Budget => budget::run(context, &deck, out).await,
+            Command::PurchaseLink(args) => purchase_link::run(&args, &deck, out).await,
             Command::Request(args) => request::run(&args, &deck, out).await,
             Command::Log(args) if args.deliveries => {
                 deliveries::run(&args, context, &deck, &out.for_reader()).await

@@ -13,11 +13,13 @@ use crate::domain::{
 };
 
 /// What `--token` takes.
-const WAYS: &str = "give --token env:NAME, file:PATH, command:PROGRAM ARGUMENTS… or keyring:NAME, or run it at a terminal to be asked; \
-                    a token itself is never an argument";
+const WAYS: &str = "give --token env:NAME, file:PATH, command:PROGRAM ARGUMENTS…, keyring:NAME or callback, or run it at a terminal to be \
+                    asked; a token itself is never an argument";
 
 /// Asks to be asked.
 const PROMPT: &str = "prompt";
+/// Takes the token that the newest accepted callback about the player brought.
+const CALLBACK: &str = "callback";
 
 pub async fn run(
     command: &PlayerCommand,
@@ -31,7 +33,14 @@ pub async fn run(
     };
     let op = match command {
         PlayerCommand::Auth { player, token } => {
-            match token_of(*player, token.as_deref(), &account, out).await {
+            let token = match token.as_deref() {
+                Some(CALLBACK) => {
+                    let claim = deck.player_claim(&account.id, *player).await;
+                    claim.map(|claim| claim.token.expect("a claim with a token is looked for"))
+                }
+                source => token_of(*player, source, &account, out).await,
+            };
+            match token {
                 Ok(token) => Op::AuthenticatePlayer {
                     player: *player,
                     token,

@@ -13,8 +13,8 @@ use super::output::{Out, OutputError, Tone, told};
 use super::{Exit, can_ask, how, prompt};
 use crate::deck::Deck;
 use crate::domain::raw_path::{self, HasFragment};
-use crate::domain::{Account, Answer, Op, Problem, ProblemKind, RawReply, charset, inert};
-use body::Body;
+use crate::domain::{Ability, Account, Answer, Op, Problem, ProblemKind, RawReply, charset, inert};
+pub(super) use body::Body;
 
 pub async fn run(args: &Request, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
     match ask(args, deck, out).await {
@@ -63,7 +63,8 @@ pub async fn run(args: &Request, deck: &Deck, out: &Out) -> Result<Exit, OutputE
 }
 
 async fn ask(args: &Request, deck: &Deck, out: &Out) -> Result<(Account, RawReply), Problem> {
-    let account = deck.pick(Some(&args.of), None)?.clone();
+    let choice = args.auth.map(|_| Ability::AuthMethods);
+    let account = deck.pick(Some(&args.of), choice)?;
     let path = raw_path::sendable(&args.path).map_err(|error| {
         let message = format!("account {}: {error}", account.id);
         Problem::new(ProblemKind::Usage, message, HasFragment::HINT)
@@ -82,6 +83,7 @@ async fn ask(args: &Request, deck: &Deck, out: &Out) -> Result<(Account, RawRepl
         path,
         body,
         writes,
+        auth: args.auth,
     };
     let Answer::Raw(raw) = deck.ask(&account.id, op, how(args.no_wait)).await? else {
         unreachable!("a raw call is answered raw");

@@ -203,6 +203,7 @@ pub async fn trigger(
     let command = match what {
         Trigger::Fault { fault } => simulate::Command::SetFault(*fault),
         Trigger::Advance { by } => simulate::Command::Advance(*by),
+        Trigger::SetBack { by } => simulate::Command::SetBack(*by),
         Trigger::Payer { id, act } => simulate::Command::Payer {
             payment: id.clone(),
             act: *act,

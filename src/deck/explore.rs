@@ -2,10 +2,20 @@
 
 use super::Deck;
 use crate::domain::raw_path::{self, HasFragment};
-use crate::domain::{AccountId, Answer, Explored, Op, Problem, ProblemKind, RawCall};
+use crate::domain::{AccountId, Answer, Explored, Op, Problem, ProblemKind, RawCall, Secret};
 use crate::net::{How, record, redact};
 
 impl Deck {
+    /// The signed link to the page where a payer makes the purchase that `data` describes. Nothing is sent.
+    ///
+    /// # Errors
+    /// If the account's provider has no such links, `data` is not a purchase's, or the secret cannot be read.
+    pub async fn purchase_link(&self, account: &AccountId, data: &str) -> Result<Secret, Problem> {
+        let desk = self.desk(account)?;
+        let link = desk.client.purchase_link(data).await;
+        link.map_err(|error| desk.problem(error))
+    }
+
     /// Sends a call as it was put together. A reply with an error status is an answer too.
     ///
     /// # Errors
@@ -26,6 +36,7 @@ impl Deck {
             writes: desk.manifest.writes(&call.method, &path),
             path,
             body: call.body.clone().map(String::into_bytes),
+            auth: call.auth,
         };
         let Answer::Raw(raw) = self.ask(account, op, how).await? else {
             unreachable!("a raw call is answered raw");

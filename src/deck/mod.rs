@@ -311,6 +311,7 @@ impl Deck {
             path: path.to_owned(),
             body: None,
             writes: false,
+            auth: None,
         };
         let call = desk.client.call(&op).map_err(|error| desk.problem(error))?;
         desk.session

@@ -97,6 +97,7 @@ impl Deck {
             body: Content::Bytes(json.into()),
             about: "simulator control".into(),
             repeat: Repeat::Never,
+            auth: None,
         };
         let reply = session
             .send(&call, &Unsigned, how)

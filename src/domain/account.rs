@@ -88,6 +88,10 @@ pub enum Ability {
     Players,
     /// Whether a request is signed right, without an account.
     SignatureTest,
+    /// Calls that can be authorised in one way or another.
+    AuthMethods,
+    /// The signed link to the page where a payer makes a purchase.
+    PurchaseLinks,
 }
 
 impl Ability {
@@ -100,6 +104,8 @@ impl Ability {
             Self::Estimates => "price estimates",
             Self::Players => "players",
             Self::SignatureTest => "signature test",
+            Self::AuthMethods => "choice between basic and bearer",
+            Self::PurchaseLinks => "signed purchase links",
         }
     }
 }
@@ -130,8 +136,15 @@ pub enum CredentialStatus {
         /// What is wrong, inert.
         why: String,
     },
-    /// No usable answer came, which says nothing about the credentials.
+    /// No answer came, which says nothing about the credentials.
     Unreachable {
+        /// When it was given up.
+        at: WallTime,
+        /// What went wrong, inert.
+        why: String,
+    },
+    /// An answer came that neither accepts nor refuses the credentials, or nothing was sent.
+    Unverified {
         /// When it was given up.
         at: WallTime,
         /// What went wrong, inert.
@@ -152,7 +165,16 @@ impl CredentialStatus {
                     ProblemKind::Usage => Self::Untested,
                     ProblemKind::Refused => Self::Refused { at, why },
                     ProblemKind::Config => Self::Unreadable { at, why },
-                    _ => Self::Unreachable { at, why },
+                    ProblemKind::Unreachable | ProblemKind::TimedOut => {
+                        Self::Unreachable { at, why }
+                    }
+                    ProblemKind::NotFound
+                    | ProblemKind::Failing
+                    | ProblemKind::Nonsense
+                    | ProblemKind::Budget
+                    | ProblemKind::Declined
+                    | ProblemKind::Interrupted
+                    | ProblemKind::Local => Self::Unverified { at, why },
                 }
             }
         }
@@ -168,6 +190,7 @@ impl CredentialStatus {
             Self::Refused { .. } => "refused",
             Self::Unreadable { .. } => "unreadable",
             Self::Unreachable { .. } => "unreachable",
+            Self::Unverified { .. } => "unverified",
         }
     }
 
@@ -179,7 +202,8 @@ impl CredentialStatus {
             Self::Good { at }
             | Self::Refused { at, .. }
             | Self::Unreadable { at, .. }
-            | Self::Unreachable { at, .. } => Some(*at),
+            | Self::Unreachable { at, .. }
+            | Self::Unverified { at, .. } => Some(*at),
         }
     }
 
@@ -190,7 +214,33 @@ impl CredentialStatus {
             Self::Untested | Self::Verifying | Self::Good { .. } => None,
             Self::Refused { why, .. }
             | Self::Unreadable { why, .. }
-            | Self::Unreachable { why, .. } => Some(why),
+            | Self::Unreachable { why, .. }
+            | Self::Unverified { why, .. } => Some(why),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_that_answered_is_not_called_unreachable() {
+        let at = WallTime(1);
+        for (kind, word) in [
+            (ProblemKind::Refused, "refused"),
+            (ProblemKind::Config, "unreadable"),
+            (ProblemKind::Unreachable, "unreachable"),
+            (ProblemKind::TimedOut, "unreachable"),
+            (ProblemKind::NotFound, "unverified"),
+            (ProblemKind::Failing, "unverified"),
+            (ProblemKind::Nonsense, "unverified"),
+            (ProblemKind::Budget, "unverified"),
+            (ProblemKind::Usage, "untested"),
+        ] {
+            let problem = Problem::new(kind, "what", "");
+            let status = CredentialStatus::after(Err(&problem), at);
+            assert_eq!(status.word(), word, "{kind:?}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Account, Exchange, RawCall, inert};
+use super::{Account, AuthMethod, Exchange, RawCall, inert};
 
 /// Headers curl makes itself. It is not asked for compression: its output is to be read.
 const MADE_BY_CURL: [&str; 4] = ["host", "content-length", "accept-encoding", "connection"];
@@ -51,7 +51,9 @@ pub fn unsent(account: &Account, call: &RawCall) -> String {
         path => format!("{}{path}", account.base),
     };
     let mut out = begin(&call.method, &url);
-    if account.uses_access_tokens {
+    if call.auth == Some(AuthMethod::Basic) {
+        out.push_str(" \\\n  -u \"$USER_NAME:$PASSWORD\"");
+    } else if account.uses_access_tokens {
         out.push_str(" \\\n  -H \"Authorization: Bearer $TOKEN\"");
     }
     if let Some(body) = &call.body {
@@ -62,7 +64,7 @@ pub fn unsent(account: &Account, call: &RawCall) -> String {
         out = with_body(out, b"");
     }
     if !account.uses_access_tokens {
-        let missing = note("without the account's signature, which is made for each call");
+        let missing = note("without the account's key or signature, which is added to each call");
         out = format!("{missing}\n{out}");
     }
     out
@@ -163,6 +165,9 @@ pub fn own_command(profile: &str, account: &Account, call: &RawCall) -> String {
         word(&call.method),
         word(&call.path)
     );
+    if let Some(auth) = call.auth {
+        let _ = write!(out, " --auth {}", auth.as_str());
+    }
     if let Some(body) = &call.body {
         // `@` and `-` would name a file or standard input.
         let is_named = body.starts_with('@') || body == "-";
@@ -249,6 +254,7 @@ mod tests {
                 method: method.into(),
                 path: "/".into(),
                 body: None,
+                auth: None,
             };
             let own = account("https://gateway.example", false);
             let words = format!("curl -X '{method}' 'https://gateway.example'");
@@ -262,6 +268,7 @@ mod tests {
             method: "GET".into(),
             path: "/v1/offers?page=0&size=2".into(),
             body: None,
+            auth: None,
         };
         assert_eq!(
             unsent(&account("https://gateway.example/x", true), &call),
@@ -270,7 +277,7 @@ mod tests {
         call.body = Some("{\"name\":\"it's\"}".into());
         assert_eq!(
             unsent(&account("http://127.0.0.1:41207", false), &call),
-            ": 'without the account'\\''s signature, which is made for each call'\ncurl -X GET 'http://127.0.0.1:41207/v1/offers?page=0&size=2' \\\n  -H 'Content-Type: application/json' \\\n  --data-raw '{\"name\":\"it'\\''s\"}'"
+            ": 'without the account'\\''s key or signature, which is added to each call'\ncurl -X GET 'http://127.0.0.1:41207/v1/offers?page=0&size=2' \\\n  -H 'Content-Type: application/json' \\\n  --data-raw '{\"name\":\"it'\\''s\"}'"
         );
     }
 
@@ -280,12 +287,17 @@ mod tests {
             method: "POST".into(),
             path: "/v1/offers".into(),
             body: Some("{\"a\": 1}".into()),
+            auth: None,
         };
         let shop = account("https://gateway.example", true);
         assert_eq!(
             own_command("live", &shop, &call),
             "tilldeck --profile live request shop POST /v1/offers --data '{\"a\": 1}'"
         );
+        call.auth = Some(AuthMethod::Basic);
+        assert!(own_command("live", &shop, &call).contains("/v1/offers --auth basic --data"));
+        assert!(unsent(&shop, &call).contains("-u \"$USER_NAME:$PASSWORD\""));
+        call.auth = None;
         call.body = Some("@/etc/passwd".into());
         call.path = "/v1/offers?x=$(reboot)".into();
         assert_eq!(

@@ -11,6 +11,8 @@ pub struct RawCall {
     pub path: String,
     /// Sent as it is, unless the provider's scheme adds to it.
     pub body: Option<String>,
+    /// As in [`super::Op::Raw`].
+    pub auth: Option<super::AuthMethod>,
 }
 
 /// What came of it. Redacted, so that it may be shown and copied; not inert yet.

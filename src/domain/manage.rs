@@ -20,6 +20,15 @@ impl Guide {
     }
 }
 
+impl Offer {
+    /// How what an account used is deleted at the provider, where that is documented: its title says "delete".
+    #[must_use]
+    pub fn deletion(&self) -> Option<&'static Guide> {
+        let mut guides = self.guide.iter();
+        guides.find(|guide| guide.title.to_ascii_lowercase().contains("delete"))
+    }
+}
+
 /// One thing an account needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Need {

@@ -44,7 +44,32 @@ pub enum Op {
         body: Option<Vec<u8>>,
         /// What a call to this path does, where the provider's catalogue knows.
         writes: bool,
+        /// How it is authorised, where that is not left to the provider's catalogue.
+        auth: Option<AuthMethod>,
     },
+}
+
+/// How one call is authorised, at a provider whose calls are authorised in several ways.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMethod {
+    /// `Authorization: Basic`, with a user name and a password (Pledg: the dashboard's login).
+    Basic,
+    /// `Authorization: Bearer`, with an access token.
+    Bearer,
+}
+
+impl AuthMethod {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Basic, Self::Bearer];
+
+    /// In one word, as it is typed.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Basic => "basic",
+            Self::Bearer => "bearer",
+        }
+    }
 }
 
 impl Op {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Secret;
+
 /// Kongregate's number of a player. A name may change, the number does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -22,6 +24,15 @@ pub struct Player {
     pub id: PlayerId,
     /// The name at the time of asking; not inert.
     pub username: String,
+}
+
+/// What an accepted callback says of a player.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlayerClaim {
+    /// Number and name; the name is empty where none was sent, and not inert.
+    pub player: Player,
+    /// The token that authenticates the player, where one was sent.
+    pub token: Option<Secret>,
 }
 
 /// What a player owns.

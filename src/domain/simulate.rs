@@ -83,6 +83,8 @@ pub enum Command {
     SetFault(Fault),
     /// Move the simulator's clock on.
     Advance(Duration),
+    /// From now on the `Date` headers are so far behind: the provider's clock was set back. States and deadlines go on.
+    SetBack(Duration),
     /// What the payer does on the checkout page.
     Payer {
         /// Which payment.

@@ -67,6 +67,7 @@ fn verdict(row: &Row<'_>) -> rusqlite::Result<CredentialStatus> {
         "refused" => CredentialStatus::Refused { at, why },
         "unreadable" => CredentialStatus::Unreadable { at, why },
         "unreachable" => CredentialStatus::Unreachable { at, why },
+        "unverified" => CredentialStatus::Unverified { at, why },
         _ => CredentialStatus::Untested,
     })
 }

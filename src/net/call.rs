@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::redact;
 use super::verbatim::Verbatim;
-use crate::domain::{RawReply, Secret, WallTime};
+use crate::domain::{AuthMethod, RawReply, Secret, WallTime};
 
 /// One request in the provider's terms, not yet authorised.
 #[derive(Clone, PartialEq)]
@@ -26,6 +26,8 @@ pub struct Call {
     pub about: String,
     /// Whether it may be sent again when it is not known what became of it.
     pub repeat: Repeat,
+    /// How it is authorised, where the provider leaves that open.
+    pub auth: Option<AuthMethod>,
 }
 
 impl fmt::Debug for Call {

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::ClockWarning;
 use crate::domain::{
     AccountId, Answer, BudgetGauge, Counts, Delivery, DeliveryId, Exchange, Expectation, Listening,
-    Op, Problem, RequestId, TokenStatus, Waiting,
+    Op, PlayerClaim, Problem, RequestId, TokenStatus, Waiting,
 };
 
 /// Events that wait for a reader which is behind.
@@ -33,6 +33,8 @@ pub enum Event {
     Delivery(Arc<Delivery>),
     /// Whether callbacks can be received.
     Listening(Listening),
+    /// An accepted callback names a player of this account.
+    Player(AccountId, PlayerClaim),
     /// A callback gave rise to asking an account, and this came of it.
     Asked {
         /// Which account.
@@ -73,7 +75,7 @@ enum Subject<'a> {
 impl Event {
     fn subject(&self) -> Option<Subject<'_>> {
         Some(match self {
-            Self::Exchange(_) | Self::Asked { .. } => return None,
+            Self::Exchange(_) | Self::Asked { .. } | Self::Player(..) => return None,
             Self::Waiting(request, _) => Subject::Request(*request),
             Self::Budget(account, gauge) => Subject::Budget(account, gauge.counts),
             Self::Token(account, _) => Subject::Token(account),
@@ -88,8 +90,13 @@ impl Event {
     /// Which of these is to be left out first: the oldest request, else the oldest callback. The ledger has them, too.
     fn least_missed(events: &VecDeque<Self>) -> Option<usize> {
         let oldest = |is: fn(&Self) -> bool| events.iter().position(is);
-        oldest(|event| matches!(event, Self::Exchange(_) | Self::Asked { .. }))
-            .or_else(|| oldest(|event| matches!(event, Self::Delivery(_))))
+        let is_row = |event: &Self| {
+            matches!(
+                event,
+                Self::Exchange(_) | Self::Asked { .. } | Self::Player(..)
+            )
+        };
+        oldest(is_row).or_else(|| oldest(|event| matches!(event, Self::Delivery(_))))
     }
 }
 

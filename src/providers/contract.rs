@@ -154,6 +154,7 @@ impl Bench {
                 .fold(documented.path.to_owned(), filled),
             body: documented.body.map(Into::into),
             writes: false,
+            auth: None,
         };
         match self.told(self.ask(&op).await)? {
             Answer::Raw(raw) if raw.status == 200 => Ok(Answer::Verified),

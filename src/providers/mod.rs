@@ -22,7 +22,7 @@ use crate::config::ProviderSpec;
 use crate::domain::manage::Guide;
 use crate::domain::{
     Ability, Answer, Counts, Digest, Documented, Environment, LinkRequest, Op, PaymentLink,
-    ProviderId, RawCall, RawReply, Secret, WallTime, catalogue,
+    PlayerClaim, ProviderId, RawCall, RawReply, Secret, WallTime, catalogue,
 };
 use crate::ledger::{Ledger, NonceRules};
 use crate::net::{Authorise, BoxFuture, Call, Reply, redact};
@@ -68,6 +68,8 @@ pub struct Manifest {
     pub catalogue: &'static [Documented],
     /// How what it sends of its own accord is judged and read.
     pub callbacks: callbacks::Spec,
+    /// Reads the player that an accepted callback's body names, where its callbacks name players.
+    pub player_claim: Option<fn(&[u8]) -> Option<PlayerClaim>>,
     /// Makes the client of one account.
     pub connect: fn(Credentials) -> Arc<dyn Client>,
     /// Its part of the embedded simulator.
@@ -166,6 +168,18 @@ pub trait Client: Authorise {
     /// secret everywhere.
     fn hidden(&self, _path: &str) -> &'static [&'static str] {
         &[]
+    }
+
+    /// The signed link to the page where a payer makes the purchase that `data` (JSON) describes. Sends nothing.
+    ///
+    /// # Errors
+    /// If the provider has no such links, `data` is not a purchase's, or the secret cannot be read.
+    fn purchase_link<'a>(&'a self, _data: &'a str) -> BoxFuture<'a, Result<Secret, ApiError>> {
+        Box::pin(async {
+            Err(ApiError::Unsupported(
+                "this provider has no signed purchase links".into(),
+            ))
+        })
     }
 
     /// The link a payer is sent to, with a payment token if one is given.

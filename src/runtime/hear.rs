@@ -14,6 +14,7 @@ pub fn hear(event: Event) -> Msg {
         Event::Budget(account, gauge) => Msg::Budget { account, gauge },
         Event::Delivery(delivery) => Msg::Delivery(delivery),
         Event::Listening(listening) => Msg::Listening(listening),
+        Event::Player(account, claim) => Msg::Player { account, claim },
         Event::Asked {
             account,
             op,

@@ -18,7 +18,7 @@ use super::{About, Dialect, World};
 pub const PREFIX: &str = "/_control/";
 
 /// Every control route: method, path, fields, what it does.
-const ROUTES: [(&str, &str, &str, &str); 7] = [
+const ROUTES: [(&str, &str, &str, &str); 8] = [
     ("GET", "/_control/state", "", "this world as JSON"),
     (
         "POST",
@@ -31,6 +31,12 @@ const ROUTES: [(&str, &str, &str, &str); 7] = [
         "/_control/advance",
         "seconds or ms",
         "moves this world's clock on",
+    ),
+    (
+        "POST",
+        "/_control/set-back",
+        "seconds or ms",
+        "sets the providers' clocks back: Date headers are so far behind; 0 sets them right",
     ),
     (
         "POST",
@@ -99,6 +105,7 @@ pub fn call(command: &Command) -> Call {
             ("fault", fields)
         }
         Command::Advance(by) => ("advance", json!({ "ms": millis(*by) })),
+        Command::SetBack(by) => ("set-back", json!({ "ms": millis(*by) })),
         Command::Payer { payment, act } => {
             let mut names = PayerAct::ALL.into_iter();
             let name = names.find_map(|(known, name)| (known == *act).then_some(name));
@@ -184,11 +191,8 @@ fn parse(route: &str, body: &[u8]) -> Result<Command, String> {
                 _ => usual,
             }))
         }
-        "advance" => Ok(Command::Advance(if fields.get("ms").is_some() {
-            Duration::from_millis(fields.number("ms")?)
-        } else {
-            Duration::from_secs(fields.number("seconds")?)
-        })),
+        "advance" => Ok(Command::Advance(fields.duration()?)),
+        "set-back" => Ok(Command::SetBack(fields.duration()?)),
         "payer" => {
             let name = fields.required("act")?;
             let act = PayerAct::from_name(name).ok_or_else(|| {
@@ -242,6 +246,15 @@ impl Fields {
     fn required(&self, name: &str) -> Result<&str, String> {
         self.get(name)
             .ok_or_else(|| format!("the field `{name}` is missing"))
+    }
+
+    /// So many `ms`, else `seconds`.
+    fn duration(&self) -> Result<Duration, String> {
+        if self.get("ms").is_some() {
+            self.number("ms").map(Duration::from_millis)
+        } else {
+            self.number("seconds").map(Duration::from_secs)
+        }
     }
 
     fn number<N: std::str::FromStr>(&self, name: &str) -> Result<N, String> {
@@ -469,6 +482,7 @@ mod tests {
             Command::SetFault(Fault::Latency(Duration::from_millis(7))),
             Command::SetFault(Fault::TooManyRequests { retry_after: None }),
             Command::Advance(Duration::from_millis(1_500)),
+            Command::SetBack(Duration::ZERO),
             Command::RepeatCallback(id.clone()),
         ];
         for command in faults.into_iter().chain(acts).chain(others) {

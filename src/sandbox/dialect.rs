@@ -51,6 +51,10 @@ pub trait Dialect: Send + Sync {
     fn claims(&self, path: &str) -> bool;
     /// Whether this path, being the provider's, is an API call: faults are played on those alone.
     fn is_api(&self, path: &str) -> bool;
+    /// Its own answer while it is down for maintenance; `None` where none is documented.
+    fn down(&self) -> Option<Response> {
+        None
+    }
     /// Answers a request.
     fn answer(&self, request: &Request, world: &World) -> Response;
     /// Does what a payer does; `None` where it knows no such payment.

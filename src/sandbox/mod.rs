@@ -271,6 +271,11 @@ impl Inner {
         } else {
             Fault::None
         };
+        if fault == Fault::ServerError
+            && let Some(down) = dialect.down()
+        {
+            return Outcome::Answer(down);
+        }
         if let Some(refusal) = faults::instead(fault) {
             return Outcome::Answer(refusal);
         }
@@ -294,6 +299,10 @@ impl Inner {
             Command::Advance(by) => self.world.advance(*by).map(|()| {
                 let now = self.world.now().rfc3339();
                 format!("moved on by {}; the sandbox has {now}", time::fine(*by))
+            }),
+            Command::SetBack(by) => self.world.set_back(*by).map(|()| {
+                let date = self.world.outside().rfc3339();
+                format!("set back by {}; Date headers say {date}", time::fine(*by))
             }),
             Command::Set {
                 provider,

@@ -30,6 +30,7 @@ pub struct World {
 #[derive(Debug, Default, Clone, Copy)]
 struct Moved {
     advanced: Duration,
+    set_back: Duration,
     fault: Fault,
 }
 
@@ -66,7 +67,20 @@ impl World {
     /// The wall clock outside the world, which `Date` headers tell.
     #[must_use]
     pub fn outside(&self) -> WallTime {
-        self.clock.now().wall
+        let set_back = i64::try_from(self.moved().set_back.as_millis()).unwrap_or(i64::MAX);
+        WallTime(self.clock.now().wall.0.saturating_sub(set_back))
+    }
+
+    /// Sets the clock that [`World::outside`] tells back; with nothing, right. The world's own time goes on.
+    ///
+    /// # Errors
+    /// If it is more than [`ADVANCE_MAX`].
+    pub fn set_back(&self, by: Duration) -> Result<(), String> {
+        if by > ADVANCE_MAX {
+            return Err("the clock is set back by at most 366 days".into());
+        }
+        self.moved().set_back = by;
+        Ok(())
     }
 
     /// How long the driver of the world may sleep for `ahead` of world time; `None` where it stands still.

@@ -69,6 +69,11 @@ impl Model {
             Msg::Delivery(delivery) => self.delivered(delivery, now),
             Msg::Deliveries(result) => self.callbacks.loaded(result, &mut self.store),
             Msg::Listening(listening) => self.heard_listening(listening, now),
+            Msg::Player { account, claim } => {
+                if self.store.known(&account).is_some() {
+                    self.players.named(&account, claim);
+                }
+            }
             Msg::Asked {
                 account,
                 op,
@@ -305,7 +310,7 @@ impl Model {
                 self.store.flash(Level::Info, words);
                 match command {
                     Command::SetFault(fault) => self.store.fault = *fault,
-                    Command::Set { .. } | Command::Event { .. } => {}
+                    Command::Set { .. } | Command::Event { .. } | Command::SetBack(_) => {}
                     Command::Advance(_) | Command::Payer { .. } | Command::RepeatCallback(_) => {
                         for watched in &mut self.store.payments {
                             let touched = match command {

@@ -50,7 +50,10 @@ impl Model {
         if self.may_manage()
             && let Some(account) = self.selected_account()
         {
-            self.overlay = Overlay::Remove(remove::State::new(account));
+            let mut offers = self.offers.iter();
+            let offer = offers.find(|offer| offer.provider == account.provider);
+            let deletable = offer.is_some_and(|offer| offer.deletion().is_some());
+            self.overlay = Overlay::Remove(remove::State::new(account, deletable));
         }
     }
 

@@ -8,8 +8,8 @@ use ratatui::crossterm::event::{KeyEvent, MouseEvent};
 use crate::domain::manage::Changed;
 use crate::domain::{
     AccountId, Answer, BudgetGauge, CredentialStatus, Delivery, Exchange, Expectation, Expected,
-    ExpectedBy, Explored, Listening, Observation, Op, PaymentId, Problem, Received, RequestId,
-    Secret, Timeline, TokenStatus, Waiting, WallTime, Watch, Watchlist, simulate,
+    ExpectedBy, Explored, Listening, Observation, Op, PaymentId, PlayerClaim, Problem, Received,
+    RequestId, Secret, Timeline, TokenStatus, Waiting, WallTime, Watch, Watchlist, simulate,
 };
 
 /// One thing that happened.
@@ -96,6 +96,13 @@ pub enum Msg {
     Deliveries(Result<Vec<Arc<Delivery>>, Problem>),
     /// Whether callbacks can be received.
     Listening(Listening),
+    /// An accepted callback names a player.
+    Player {
+        /// The player's game.
+        account: AccountId,
+        /// Name and token.
+        claim: PlayerClaim,
+    },
     /// A callback gave rise to asking an account, and this came of it.
     Asked {
         /// Whom.

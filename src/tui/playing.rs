@@ -84,6 +84,7 @@ impl Model {
         let Some((account, player, token)) = form.submit() else {
             return;
         };
+        let token = token.or_else(|| self.players.token_of(&account, player));
         let hand = &mut Self::hand(&mut self.store, now, out);
         if let Some(token) = token {
             form.stage = Stage::Asked(Players::authenticate(&account, player, token, hand));

@@ -24,7 +24,7 @@ use crate::terminal::Terminal;
 const CLIENT: &str = "SANDBOX-KINGUIN-CLIENT";
 const FIRST: &str = "SANDBOX-KINGUIN-SECRET-1";
 const SECOND: &str = "SANDBOX-KINGUIN-SECRET-2";
-const PLEDG_API: &str = "SANDBOX-PLEDG-API-SECRET-THAT-PROTECTS-NOTHING";
+const PLEDG_API: &str = "SANDBOX-PLEDG-API-SECRET";
 const WRONG: &str = "planted-wrong-secret-5kT9";
 
 /// What a person has written, and must find again.

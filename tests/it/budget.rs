@@ -283,6 +283,7 @@ fn write() -> Op {
         path: PATH.into(),
         body: None,
         writes: true,
+        auth: None,
     }
 }
 

@@ -187,6 +187,39 @@ fn check_gives_up_waiting_in_time_and_for_good() {
 }
 
 #[test]
+fn the_estimates_other_url_is_at_the_payment_pages_host_and_asks_nothing_first() {
+    let api = Peer::start(vec![ok("{}")]);
+    let pay = Peer::start(vec![ok(r#"{"EMT":"3090"}"#)]);
+    let place = Place::with_config(&format!(
+        "default_profile = \"live\"\n[profiles.live.accounts.shop]\nprovider = \"kanga\"\napi_key = \"{API_KEY}\"\n\
+         api_secret = {{ env = \"TEST_API_SECRET\" }}\nendpoints = {{ api = \"{}\", pay = \"{}\" }}\n",
+        api.url, pay.url
+    ));
+    let data = r#"{"token":"EMT","quantity":"3000"}"#;
+    let ran = place.run(&[
+        "request",
+        "shop",
+        "POST",
+        "/tpg/price/estimate",
+        "--data",
+        data,
+    ]);
+    assert_eq!(
+        (ran.code, ran.out.trim()),
+        (0, r#"{"EMT":"3090"}"#),
+        "{ran:?}"
+    );
+    let sent = pay.requests();
+    assert!(
+        sent[0].head.starts_with("POST /tpg/price/estimate"),
+        "{sent:?}"
+    );
+    assert!(sent[0].body.contains("shopToken"), "{sent:?}");
+    assert_eq!(sent[0].header("api-sig"), None, "the estimate is unsigned");
+    assert!(api.requests().is_empty());
+}
+
+#[test]
 fn estimate_gives_exact_texts() {
     let peer = Peer::start(vec![ok(r#"{"oPLN":"40.330","BTC":"0.0015","EMT":"3090"}"#)]);
     let place = Place::with_shop(&peer.url);

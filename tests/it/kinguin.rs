@@ -25,6 +25,7 @@ async fn send(
         method: method.into(),
         path: path.into(),
         body: body.map(str::to_owned),
+        auth: None,
     };
     bench.deck.explore(&kinguin(), &call, how()).await
 }

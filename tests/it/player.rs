@@ -9,7 +9,7 @@ use tilldeck::net::Timeouts;
 
 use crate::deck::{how, open};
 use crate::peer::{Act, Peer, json, reply};
-use crate::program::{Place, Ran, Served};
+use crate::program::{Listener, Place, Ran, Served};
 use crate::secrets::{AFTERWARDS, Planted, form, forms, quoted};
 use crate::terminal::Terminal;
 
@@ -204,6 +204,50 @@ fn a_served_sandbox_answers_an_account_of_the_config_and_refuses_another_key() {
 }
 
 #[test]
+fn a_player_is_authenticated_with_the_token_that_a_callback_brought() {
+    let place = Place::new();
+    let served = Served::start(&place, &[]);
+    let text = format!(
+        "default_profile = \"live\"\n[profiles.live.accounts.mygame]\nprovider = \"kongregate\"\n\
+         api_key = {{ env = \"SIMULATED_KEY\" }}\nendpoints = {{ api = \"{}/api\" }}\n",
+        served.url
+    );
+    std::fs::write(place.config_path(), text).unwrap();
+    let auth = |player: &str| -> Ran {
+        let mut command = place.command(&["player", "auth", player, "--token", "callback"]);
+        command.env("SIMULATED_KEY", "SANDBOX-KONGREGATE-KEY");
+        command.output().unwrap().into()
+    };
+    let none = auth("1001");
+    assert_eq!(none.code, 4, "{none:?}");
+    assert!(
+        none.err.contains("no callback with a token of player 1001"),
+        "{none:?}"
+    );
+    let mut command = place.command(&["listen", "--bind", "127.0.0.1:0"]);
+    command.env("SIMULATED_KEY", "SANDBOX-KONGREGATE-KEY");
+    let listener = Listener::spawn(&mut command);
+    let told = |key: &str, token: &str| {
+        let form = format!(
+            "event=invalidate_user_inventory&api_key={key}&time=2016-04-10+06%3A20%3A59+-0700&user_id=1001\
+             &username=PaperLantern&game_auth_token={token}"
+        );
+        let kind = "Content-Type: application/x-www-form-urlencoded\r\n";
+        listener.post("/callbacks/mygame", kind, &form).0
+    };
+    assert_eq!(told("SANDBOX-KONGREGATE-KEY", TOKEN), 200);
+    // One that proves nothing is not believed, though it is newer.
+    assert_eq!(told("another", "forged-token"), 403);
+    let ran = auth("1001");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.out.contains("PaperLantern") && !ran.all().contains(TOKEN),
+        "{ran:?}"
+    );
+    assert_eq!(auth("1002").code, 4);
+}
+
+#[test]
 fn what_the_answer_holds_is_inert_and_what_makes_no_sense_is_said() {
     let hostile = r#"{"success":true,"user_id":1001,"username":"\u001b[2J\u202eboo\r\nx","items":[{"id":7,"identifier":"\u009b31m","name":"a\u0007\nb","description":"\u001b]0;x","remaining_uses":null,"data":"\u001b[31m"}]}"#;
     let nonsense = [
@@ -379,7 +423,7 @@ fn seek_in_all(both: Act, key: Act) {
 }
 
 #[test]
-fn a_key_that_is_typed_is_not_sent_and_no_call_without_one_gets_one() {
+fn every_call_carries_the_key_from_the_config_and_none_that_is_typed() {
     let peer = Peer::start(vec![json(r#"{"success":true,"users":[]}"#)]);
     let place = place(&peer.url, "");
     let get = |path: &str| run(&place, &["request", "mygame", "GET", path]);
@@ -408,13 +452,21 @@ fn a_key_that_is_typed_is_not_sent_and_no_call_without_one_gets_one() {
         assert!(ran.code == 2 && ran.err.contains(words), "{data}: {ran:?}");
     }
     assert!(peer.requests().is_empty());
-    for path in ["/user_info.json?user_ids=1,2", "/kongpanions/index.json"] {
-        assert_eq!(get(path).code, 0);
+    for path in [
+        "/user_info.json?user_ids=1,2",
+        "/high_scores/lifetime/7001.json",
+        "/high_scores/friends/7001/1001.json",
+        "/kongpanions/index.json",
+        "/kongpanions.json?user_id=1",
+        "/not/documented.json",
+    ] {
+        assert_eq!(get(path).code, 0, "{path}");
     }
+    let sent = peer.requests();
+    assert_eq!(sent.len(), 6);
     assert!(
-        peer.requests()
-            .iter()
-            .all(|seen| !seen.head.contains("api_key"))
+        sent.iter().all(|seen| seen.head.contains("api_key=")),
+        "{sent:?}"
     );
     let text = std::fs::read_to_string(place.config_path()).unwrap();
     std::fs::write(
@@ -449,6 +501,7 @@ async fn the_deck_asks_for_players_and_the_explorer_reads_their_items() {
         method: "GET".into(),
         path: "/high_scores/lifetime/7001.json".into(),
         body: None,
+        auth: None,
     };
     let seen = bench.deck.explore(&account, &call, how()).await.unwrap();
     assert_eq!(

@@ -2,13 +2,11 @@
 
 use serde_json::{Value, json};
 
+use crate::payer::Payer;
 use crate::program::{Place, Ran, Served};
 
 const SECRETS: [(&str, &str); 3] = [
-    (
-        "API_SECRET",
-        "SANDBOX-PLEDG-API-SECRET-THAT-PROTECTS-NOTHING",
-    ),
+    ("API_SECRET", "SANDBOX-PLEDG-API-SECRET"),
     (
         "MERCHANT_SECRET",
         "SANDBOX-PLEDG-MERCHANT-SECRET-THAT-PROTECTS-NOTHING",
@@ -80,6 +78,9 @@ fn a_served_pledg_wait_for_one_and_played_from_the_command_line() {
     .to_string();
     let bought = simulated.post("/api/purchase_link/", &order);
     assert_eq!(bought.code, 0, "{bought:?}");
+    let link: Value = serde_json::from_str(&bought.out).unwrap();
+    let payer = Payer::open(link["purchase_link"].as_str().unwrap());
+    assert!(payer.page.contains("R-1"), "{}", payer.page);
     let paid = simulated.trigger(&["event", "pledg", "pay", "R-1"]);
     assert!(paid.code == 0 && paid.out.contains("PAID"), "{paid:?}");
     let again = simulated.post("/api/purchase_link/", &order);
@@ -103,6 +104,95 @@ fn a_served_pledg_wait_for_one_and_played_from_the_command_line() {
         assert!(!log.contains(secret), "{log}");
     }
     assert!(!log.contains("eyJ"), "no token and no signature: {log}");
+}
+
+#[test]
+fn basic_or_bearer_is_chosen_for_one_call() {
+    let simulated = Simulated::start(
+        "api_secret = { env = \"API_SECRET\" }\ndashboard_user = \"sandbox@shop.example\"\n\
+         dashboard_password = { env = \"PASSWORD\" }\n",
+    );
+    let release = "/api/purchases/pur_00000000-0000-4000-8000-000000000002/release";
+    let refund = "/api/purchases/pur_00000000-0000-4000-8000-000000000001/credit_by_transfer";
+    let auth = |path: &str, more: &[&str]| {
+        let base = [
+            "request",
+            "later",
+            "POST",
+            path,
+            "--yes",
+            "--data",
+            r#"{"amount_cents": 5}"#,
+        ];
+        simulated.run(&[&base[..], more].concat())
+    };
+    // The simulator takes each call's documented one and no other.
+    for (path, more, code) in [
+        (refund, &["--auth", "basic"][..], 3),
+        (release, &["--auth", "bearer"], 3),
+        (refund, &["--auth", "Bearer"], 0),
+        (release, &["--auth", "basic"], 0),
+        (refund, &[], 0),
+        (refund, &["--auth", "digest"], 2),
+        ("/elsewhere", &["--auth", "basic"], 2),
+    ] {
+        let ran = auth(path, more);
+        assert_eq!(ran.code, code, "{path} {more:?}: {ran:?}");
+    }
+    let elsewhere = Place::new();
+    let other = elsewhere.run(&[
+        "request",
+        "kanga",
+        "POST",
+        "/api/v2/test",
+        "--auth",
+        "basic",
+        "--yes",
+    ]);
+    assert!(
+        other.code == 2 && other.err.contains("no choice between basic and bearer"),
+        "{other:?}"
+    );
+}
+
+#[test]
+fn a_signed_purchase_link_opens_the_page_where_the_payer_buys() {
+    let simulated = Simulated::start("merchant_secret = { env = \"MERCHANT_SECRET\" }\n");
+    let order = json!({"data": {
+        "merchantUid": "mer_00000000-0000-4000-8000-000000000001", "amountCents": 2000, "reference": "R-7",
+        "email": "payer@shop.example", "firstName": "Jo", "lastName": "Payer", "title": "Two nights",
+    }})
+    .to_string();
+    let live = simulated.run(&["purchase-link", "later", "--data", &order]);
+    assert_eq!(live.code, 0, "{live:?}");
+    let (page, signature) = live.out.trim().split_once("?signature=").unwrap();
+    assert_eq!(page, "https://staging.front.ecard.pledg.co/purchase");
+    assert_eq!(signature.split('.').count(), 3);
+    let object = simulated
+        .run(&["purchase-link", "later", "--data", &order, "--json", "--qr"])
+        .object();
+    assert_eq!(object["url"], live.out.trim());
+    assert!(object["qr"].is_array(), "{object}");
+
+    let mut payer = Payer::open(&format!(
+        "{}/purchase?signature={signature}",
+        simulated.served.url
+    ));
+    assert!(
+        payer.page.contains("R-7") && payer.page.contains("CREATED"),
+        "{}",
+        payer.page
+    );
+    payer.submit("purchase", &[("act", "pay")]);
+    assert!(payer.page.contains("PAID"), "{}", payer.page);
+
+    let none = simulated.run(&["purchase-link", "later", "--data", "{}"]);
+    assert!(none.code == 2 && none.err.contains("no `data`"), "{none:?}");
+    let kanga = Place::new().run(&["purchase-link", "kanga", "--data", &order]);
+    assert!(
+        kanga.code == 2 && kanga.err.contains("no signed purchase links"),
+        "{kanga:?}"
+    );
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn its_commands_exist() {
         let named: Vec<&str> = words
             .iter()
             .copied()
-            .take_while(|word| word.chars().all(|c| c.is_ascii_lowercase()))
+            .take_while(|word| word.chars().all(|c| c.is_ascii_lowercase() || c == '-'))
             .collect();
         let ran = place.run(&[&named[..], &["--help"]].concat());
         assert_eq!(ran.code, 0, "{command}: {ran:?}");

@@ -474,6 +474,7 @@ async fn planted_credentials_and_tokens_are_found_in_no_debug_form() {
                     method: arguments[2].into(),
                     path: arguments[3].into(),
                     body: (arguments[4] == "--data").then(|| arguments[5].to_owned()),
+                    auth: None,
                 };
                 let id = AccountId::new(&account).unwrap();
                 let explored = deck.explore(&id, &call, how()).await.unwrap();

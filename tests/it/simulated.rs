@@ -14,7 +14,7 @@ pub const PRICE: &str = r#"{"price": {"amount": 1500, "currency": "EUR"}}"#;
 
 const SECRETS: [(&str, &str); 2] = [
     ("KEYS", "SANDBOX-KINGUIN-SECRET-1"),
-    ("LATER", "SANDBOX-PLEDG-API-SECRET-THAT-PROTECTS-NOTHING"),
+    ("LATER", "SANDBOX-PLEDG-API-SECRET"),
 ];
 
 /// The sandbox and the place.

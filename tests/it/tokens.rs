@@ -118,6 +118,7 @@ fn call(method: &str) -> Op {
         path: PATH.into(),
         body: None,
         writes: method != "GET",
+        auth: None,
     }
 }
 

@@ -47,6 +47,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
             "tilldeck link --id ORDER-1 --amount 25.00 --currency EMT --email payer@example.com --qr",
         ],
     ),
+    (
+        "purchase-link",
+        &["tilldeck purchase-link later --data @purchase.json --qr"],
+    ),
     ("account list", &["tilldeck account list --json"]),
     ("account verify", &["tilldeck account verify shop"]),
     (

@@ -16,11 +16,13 @@ pub use accounts::{AccountCommand, AddAccount, RemoveAccount, RotateSecret, Toke
 pub use payments::{AddPayments, Check, ExpectPayment, Filters, PaymentsCommand, Source};
 pub use sandbox::{Deliver, SandboxCommand, Trigger};
 pub use values::Goal;
-use values::{amount, bind, currency, email, method, path, payment_id, player_id, since, timeout};
+use values::{
+    amount, auth_method, bind, currency, email, method, path, payment_id, player_id, since, timeout,
+};
 
 use super::output::Color;
 use crate::domain::since::Since;
-use crate::domain::{Amount, Currency, PaymentId, PlayerId, Problem, ProblemKind};
+use crate::domain::{Amount, AuthMethod, Currency, PaymentId, PlayerId, Problem, ProblemKind};
 
 /// What each exit code means.
 pub const EXITS: [(&str, &str); 10] = [
@@ -133,6 +135,8 @@ pub enum Command {
     Budget,
     /// Send any call through the gate, authorised; body to stdout, status line to stderr.
     Request(Request),
+    /// Sign a purchase and print the link to the page where the payer makes it (Pledg). Nothing is sent.
+    PurchaseLink(PurchaseLink),
     /// Run the embedded providers for other programs, or make something happen in them.
     #[command(subcommand)]
     Sandbox(SandboxCommand),
@@ -216,8 +220,9 @@ pub enum PlayerCommand {
         /// The player's number; a name may change, the number does not.
         #[arg(value_name = "USER_ID", value_parser = player_id)]
         player: PlayerId,
-        /// Where the player's token is: `env:NAME`, `file:PATH`, `command:PROGRAM ARGUMENTS…`, `keyring:NAME`, or
-        /// `prompt` to be asked, as without it. Never the token itself.
+        /// Where the player's token is: `env:NAME`, `file:PATH`, `command:PROGRAM ARGUMENTS…`, `keyring:NAME`,
+        /// `callback` for the one that the newest callback about the player brought, or `prompt` to be asked, as
+        /// without it. Never the token itself.
         #[arg(long, value_name = "SOURCE")]
         token: Option<String>,
     },
@@ -246,6 +251,10 @@ pub struct Request {
     /// A field of a multipart form: NAME=TEXT, or NAME=@FILE[;type=MIME] for a file. Can be given several times.
     #[arg(long, value_name = "NAME=VALUE", conflicts_with = "data")]
     pub form: Vec<String>,
+    /// Authorise by this method instead of the documented one (Pledg): `basic` sends the dashboard's login, `bearer` the
+    /// access token.
+    #[arg(long, value_name = "METHOD", value_parser = auth_method)]
+    pub auth: Option<AuthMethod>,
     /// Do not ask before a call that writes.
     #[arg(long)]
     pub yes: bool,
@@ -255,6 +264,20 @@ pub struct Request {
     /// Wait for the answer for this long (90s, 2m) instead of the account's `timeout`.
     #[arg(long, value_parser = timeout, value_name = "TIME")]
     pub timeout: Option<Duration>,
+}
+
+/// `purchase-link`.
+#[derive(Debug, Args)]
+pub struct PurchaseLink {
+    /// Account.
+    #[arg(value_name = "ACCOUNT")]
+    pub of: String,
+    /// The purchase as JSON, `{"data": {"merchantUid": "mer_…", "amountCents": 2000, …}}`: text, @FILE, or - for standard input.
+    #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
+    pub data: String,
+    /// Print the link as a QR code too.
+    #[arg(long)]
+    pub qr: bool,
 }
 
 const LISTEN: &str = "\

@@ -60,6 +60,12 @@ pub enum Trigger {
         #[arg(value_parser = duration)]
         by: Duration,
     },
+    /// Set the providers' clocks back: their `Date` headers are so far behind, and states go on. 0s sets them right.
+    SetBack {
+        /// By this much (90s, 1h, 25h).
+        #[arg(value_parser = duration)]
+        by: Duration,
+    },
     /// Act as the payer: pay, pay-on-chain, pay-part, overpay, cancel, fail.
     Payer {
         /// Which payment.

@@ -10,7 +10,9 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use crate::config::{self, AddressError, Environ};
 use crate::domain::simulate::{self, Fault};
 use crate::domain::since::Since;
-use crate::domain::{Amount, Currency, PaymentId, PaymentState, PaymentVerdict, PlayerId, time};
+use crate::domain::{
+    Amount, AuthMethod, Currency, PaymentId, PaymentState, PaymentVerdict, PlayerId, time,
+};
 
 /// What is expected of a payment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +41,12 @@ impl fmt::Display for Goal {
             Self::Paid => f.pad("PAID"),
         }
     }
+}
+
+pub(super) fn auth_method(text: &str) -> Result<AuthMethod, String> {
+    let mut all = AuthMethod::ALL.into_iter();
+    all.find(|known| text.eq_ignore_ascii_case(known.as_str()))
+        .ok_or_else(|| "write basic or bearer".to_owned())
 }
 
 pub(super) fn goal(text: &str) -> Result<Goal, String> {

@@ -405,6 +405,10 @@ impl Shared {
             background: true,
             no_wait: false,
         };
+        if let Some(claim) = self.player_claim(delivery).await {
+            self.gate
+                .tell(Event::Player(desk.account.id.clone(), claim));
+        }
         let turn = self.turns.take(&delivery.account, subject).await;
         let result = self.asker.ask(&desk, &op, how).await;
         drop(turn);

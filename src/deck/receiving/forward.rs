@@ -190,6 +190,7 @@ impl Shared {
             body: Content::Empty,
             about: about(delivery),
             repeat: Repeat::Never,
+            auth: None,
         };
         let as_received = AsReceived {
             verbatim: Verbatim {

@@ -6,6 +6,7 @@ mod errands;
 mod follow;
 mod forward;
 mod look;
+mod players;
 mod relay;
 mod sealing;
 mod timeline;

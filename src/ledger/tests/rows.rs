@@ -276,6 +276,10 @@ async fn watches_and_verdicts_are_kept_by_profile() {
             at: START,
             why: why(),
         },
+        CredentialStatus::Unverified {
+            at: START,
+            why: why(),
+        },
         CredentialStatus::Refused {
             at: START,
             why: why(),

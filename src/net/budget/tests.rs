@@ -293,6 +293,7 @@ fn call() -> Call {
         body: crate::net::Content::Empty,
         about: String::new(),
         repeat: crate::net::Repeat::Safe,
+        auth: None,
     }
 }
 

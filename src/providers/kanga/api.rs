@@ -27,6 +27,11 @@ pub const CHECK: &str = "/api/v2/tpg/transaction";
 /// TEST.
 pub const TEST: &str = "/api/v2/test";
 
+/// Whether a call is the price estimate at the payment page's host.
+fn is_also(path: &str) -> bool {
+    path.split(['?', '#']).next() == Some(ESTIMATE_ALSO)
+}
+
 /// Transaction id not found.
 const NOT_FOUND: &str = "9001";
 
@@ -75,6 +80,7 @@ impl Client for Kanga {
             ),
             about: op.about(),
             repeat,
+            auth: None,
         };
         Ok(match op {
             Op::Verify => post(CHECK, &[("id", &probe()?)], Repeat::Safe),
@@ -99,13 +105,15 @@ impl Client for Kanga {
                 path,
                 body,
                 writes,
+                ..
             } => Call {
                 method: method.clone(),
-                endpoint: "api",
+                endpoint: if is_also(path) { "pay" } else { "api" },
                 path: path.clone(),
                 body: body.clone().map_or(Content::Empty, Content::Bytes),
                 about: op.about(),
                 repeat: if *writes { Repeat::Never } else { Repeat::Safe },
+                auth: None,
             },
         })
     }
@@ -258,7 +266,8 @@ fn failing(status: u16, reply: &Reply) -> ApiError {
     match status {
         401 | 403 => ApiError::Refused {
             code: format!("status {status}"),
-            hint: "check api_key and api_secret against TPG > TPG API in the web account".into(),
+            hint: "check api_key and api_secret against Payment gateway > API in the web account"
+                .into(),
         },
         404 => ApiError::NotFound {
             what: "this path (status 404)".into(),
@@ -309,7 +318,7 @@ fn outcome(answer: &Flat, reply: &Reply, asked: &str) -> Result<(), ApiError> {
             Some(Field::Number(code)) if code == INVALID_CREDENTIALS => ApiError::Refused {
                 code: format!("code {INVALID_CREDENTIALS}, twice, the second time with a fresh nonce"),
                 hint: "either api_key and api_secret do not belong together, or another program has used a nonce \
-                       from the future with this key: compare both with TPG > TPG API, and check the clocks"
+                       from the future with this key: compare both with Payment gateway > API in the web account, and check the clocks"
                     .into(),
             },
             Some(Field::Number(code)) if code == NOT_FOUND => ApiError::NotFound {

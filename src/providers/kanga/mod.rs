@@ -62,6 +62,14 @@ pub static MANIFEST: Manifest = Manifest {
         },
         Documented {
             method: "POST",
+            path: api::ESTIMATE_ALSO,
+            params: &[],
+            body: Some(r#"{"token": "EMT", "quantity": "3000"}"#),
+            writes: false,
+            about: "price estimate, unsigned, at the URL in the documentation's heading: the payment page's host",
+        },
+        Documented {
+            method: "POST",
             path: api::CREATE,
             params: &[],
             body: Some("{}"),
@@ -86,6 +94,7 @@ pub static MANIFEST: Manifest = Manifest {
         },
     ],
     callbacks: callback::SPEC,
+    player_claim: None,
     connect: api::connect,
     dialect: || Box::new(sandbox::Kanga::default()),
     embedded: &[
@@ -94,14 +103,17 @@ pub static MANIFEST: Manifest = Manifest {
     ],
 };
 
-/// From <https://support.kanga.exchange/guide/kanga-tpg-api/>.
+/// From <https://support.kanga.exchange/guide/kanga-tpg-api/>, and for today's menus from
+/// <https://support.kanga.exchange/guide/creating-your-kanga-payment-gateway-store> and
+/// <https://support.kanga.exchange/guide/kanga-payment-gateway-api>.
 const GUIDE: &[Guide] = &[Guide {
     title: "A merchant account and its API key",
     steps: &[
         "Open an account at https://kanga.exchange and have it verified.",
-        "Ask Kanga to enable TPG (Token Payment Gateway) for it.",
-        "In the web account, under TPG > TPG API, make a key: the secret is shown there.",
-        "Set the callback address there too, if payments are to be reported.",
+        "In the web account, under Payment gateway > My store, choose \"Submit your application\". Kanga takes up to five business \
+         days.",
+        "Under Payment gateway > API, make a key; the secret is shown there. Kanga's API text calls this tab TPG > TPG API.",
+        "Set the callback address there too, so that Kanga reports changed payments.",
         "`tilldeck account add` asks for key and secret and verifies them.",
     ],
 }];

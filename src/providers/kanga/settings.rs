@@ -16,7 +16,7 @@ pub const SPEC: ProviderSpec = ProviderSpec {
             name: API_KEY,
             kind: KeyKind::Text,
             required: true,
-            about: "the API key, from TPG > TPG API",
+            about: "the API key, from Payment gateway > API in the web account",
         },
         KeySpec {
             name: API_SECRET,

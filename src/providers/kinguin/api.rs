@@ -46,6 +46,7 @@ impl Client for Kinguin {
             body,
             about: op.about(),
             repeat,
+            auth: None,
         };
         match op {
             Op::Verify => Ok(call(
@@ -59,6 +60,7 @@ impl Client for Kinguin {
                 path,
                 body,
                 writes,
+                ..
             } => {
                 if let Some(body) = body {
                     check_body(method, path, body)?;

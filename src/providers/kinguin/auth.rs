@@ -45,6 +45,7 @@ impl FetchToken for Fetch {
             about: exchange::TOKEN_CALL.into(),
             // A token that is never used harms nobody.
             repeat: Repeat::Safe,
+            auth: None,
         }
     }
 }

@@ -406,6 +406,7 @@ mod tests {
             method: method.into(),
             path: path.into(),
             body: None,
+            auth: None,
         };
         let reply = RawReply {
             took: std::time::Duration::ZERO,

@@ -38,8 +38,9 @@ pub static MANIFEST: Manifest = Manifest {
             environment: Environment::Sandbox,
             url: "https://gateway.sandbox.kinguin.net",
         },
-        // A guess, after the pattern of the other hosts: Kinguin never published where the sandbox's tokens come
-        // from. `endpoints` in the config overrides it.
+        // After the pattern of the other hosts; nobody here has seen it answer. Kinguin's own table of the sandbox's
+        // addresses is at <https://kinguin-seller-hub.document360.io/docs/publicapidocumentationv2>; `endpoints` in the
+        // config sets another.
         Endpoint {
             name: settings::TOKEN,
             environment: Environment::Sandbox,
@@ -71,6 +72,7 @@ pub static MANIFEST: Manifest = Manifest {
     guide: GUIDE,
     catalogue: &catalogue::CATALOGUE,
     callbacks: callback::SPEC,
+    player_claim: None,
     connect: api::connect,
     dialect: sandbox::dialect,
     embedded: &[
@@ -90,16 +92,21 @@ const GUIDE: &[Guide] = &[
             "At the bottom of the page, in the middle under \"Partnership\", follow \"Sell on kinguin\".",
             "Choose \"Start selling\", and once more on the next page.",
             "Fill in the form to its end, and wait until the account is verified and approved.",
-            "From then on the orange switch at the top right, next to \"Account\", leads to the merchant panel.",
+            "This upgrades your customer account to a merchant account: the orange switch at the top right, next to \"Account\", leads \
+             to the merchant panel.",
         ],
     },
     Guide {
         title: "A sandbox account",
         steps: &[
             "Open a customer account at https://www.sandbox.kinguin.net; it is separate from the one in production.",
-            "Ask Kinguin by e-mail for a sandbox merchant account, naming the address that account was opened with.",
+            "Ask Kinguin by e-mail; the address is on https://www.g2play.net/dev-portal/api-access. The text: \"Hi, I would like to \
+             request the sandbox merchant account. The account is created with following address: YOUR ADDRESS. Thank you in \
+             advance. Should you have any questions do let me know directly. Best Regards\"",
             "Kinguin then grants it a merchant's rights; make a client in its panel like in production.",
-            "Kinguin has not published where the sandbox's tokens come from: ask that, too, and set it as `endpoints = { token = \"https://…\" }`.",
+            "Check the sandbox's addresses against the table on \
+             https://kinguin-seller-hub.document360.io/docs/publicapidocumentationv2. If the token call is elsewhere, set \
+             `endpoints = { token = \"https://…\" }`.",
         ],
     },
     Guide {
@@ -129,6 +136,22 @@ const GUIDE: &[Guide] = &[
             "Enter a two-factor code from Google Authenticator; one entered within the last hour still counts.",
             "Copy the new secret: it is shown this once. Then choose \"DONE\".",
             "tilldeck takes the new secret, verifies it, and only then replaces the old one.",
+        ],
+    },
+    Guide {
+        title: "Edit a client's name",
+        steps: &[
+            "In the merchant panel's Developer section, open the client's menu (three dots) and choose \"Edit Client\".",
+            "Change the name: your application works on unchanged, with the same id and secret.",
+            "Choose \"SAVE\", then \"BACK\" to return to the list.",
+        ],
+    },
+    Guide {
+        title: "Delete a client",
+        steps: &[
+            "In the merchant panel's Developer section, open the client's menu (three dots) and choose \"Delete\".",
+            "Confirm with \"YES\": the client is deleted for good, and every program that uses it is refused.",
+            "Enter a code from Google Authenticator; one entered within the last hour still counts. The list of clients comes back.",
         ],
     },
 ];

@@ -45,6 +45,7 @@ impl Client for Kongregate {
             body: Content::Empty,
             about: op.about(),
             repeat: Repeat::Safe,
+            auth: None,
         };
         match op {
             // The cheapest call that needs the key and nothing of a player's.
@@ -66,6 +67,7 @@ impl Client for Kongregate {
                 path,
                 body,
                 writes,
+                ..
             } => Ok(Call {
                 method: method.clone(),
                 endpoint: settings::API,
@@ -73,6 +75,7 @@ impl Client for Kongregate {
                 body: self.fields(method, body.as_deref())?,
                 about: op.about(),
                 repeat: if *writes { Repeat::Never } else { Repeat::Safe },
+                auth: None,
             }),
             other => Err(unsupported(other)),
         }

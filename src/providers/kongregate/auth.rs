@@ -1,10 +1,11 @@
-//! Kongregate's authorisation: the game's key, as a parameter of what reads and a field of what writes.
+//! Kongregate's authorisation: the game's key goes with every call, as a parameter of what reads and a field of what
+//! writes. "All web requests require an API key": <https://docs.kongregate.com/docs/server-api>.
 
 use bytes::Bytes;
 use serde_json::{Map, Value};
 use tokio::sync::OnceCell;
 
-use super::{catalogue, settings};
+use super::settings;
 use crate::domain::Secret;
 use crate::net::{Authorise, BoxFuture, Call, Content, HeaderText, NetError, Sealed};
 use crate::providers::Credentials;
@@ -42,15 +43,10 @@ impl Keyed {
     }
 
     async fn seal(&self, call: &Call) -> Result<Sealed, NetError> {
-        let key = if catalogue::takes_key(&call.method, &call.path) {
-            Some(self.key().await?)
-        } else {
-            None
-        };
+        let key = self.key().await?;
         if matches!(call.method.as_str(), "GET" | "HEAD") {
-            let query = key.map(|key| (settings::API_KEY, HeaderText::Secret(key)));
             return Ok(Sealed {
-                query: query.into_iter().collect(),
+                query: vec![(settings::API_KEY, HeaderText::Secret(key))],
                 ..Sealed::new(Vec::new(), Bytes::new())
             });
         }
@@ -58,9 +54,7 @@ impl Keyed {
             Content::Fields(fields) => fields.clone(),
             Content::Empty | Content::Bytes(_) => Map::new(),
         };
-        if let Some(key) = key {
-            fields.insert(settings::API_KEY.into(), key.expose().into());
-        }
+        fields.insert(settings::API_KEY.into(), key.expose().into());
         let (kind, body) = if self.json {
             ("application/json", Value::Object(fields).to_string())
         } else {

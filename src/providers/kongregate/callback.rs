@@ -10,7 +10,10 @@ use subtle::ConstantTimeEq as _;
 
 use super::{settings, signed, wire};
 use crate::callbacks::{Answer, Held, Inbound, Refusal, Same, Spec, Told};
-use crate::domain::{PaymentId, PlayerId, Problem, ProblemKind, Secret, Subject, WallTime};
+use crate::domain::{
+    PaymentId, Player, PlayerClaim, PlayerId, Problem, ProblemKind, Secret, Subject, WallTime,
+};
+use crate::net::redact;
 use crate::providers::inbound::{decoded, pairs, parts, posted_form, unreadable};
 
 /// How its callbacks are judged and read.
@@ -120,6 +123,33 @@ fn signed_one(key: &Secret, text: &str, at: WallTime) -> Result<Told, Refusal> {
         asks: false,
         answer,
         kind: event,
+    })
+}
+
+/// The player that a callback names, with the name and token it gives. For the body of a callback that was accepted:
+/// nothing is verified here.
+pub fn player_claim(body: &[u8]) -> Option<PlayerClaim> {
+    let form = Form::read(body).ok()?;
+    let fields = match form.get(SIGNED_REQUEST) {
+        Some(text) => signed::unverified(text)?,
+        None => form
+            .0
+            .iter()
+            .map(|(name, value)| (name.clone(), value.as_str().into()))
+            .collect(),
+    };
+    let text = |name: &str| wire::text(fields.get(name)).filter(|text| !text.is_empty());
+    let token = text(super::api::GAME_AUTH_TOKEN).map(Secret::new);
+    if let Some(token) = &token {
+        redact::learn_passing(token, super::api::GAME_AUTH_TOKEN);
+    }
+    let username = text("username").unwrap_or_default();
+    Some(PlayerClaim {
+        player: Player {
+            id: player(&text("user_id")?).ok()?,
+            username: redact::scrub(&username).into_owned(),
+        },
+        token,
     })
 }
 
@@ -313,6 +343,27 @@ mod tests {
         let payload = r#"{"algorithm":"HMAC-SHA256","event":"invalidate_user_inventory","user_id":765,"time":"t"}"#;
         let signed = judge(signed(payload)).unwrap();
         assert_eq!((signed.same, signed.asks), (told.same, true));
+    }
+
+    #[test]
+    fn name_and_token_of_a_player_are_read_from_plain_and_signed_callbacks() {
+        let plain = player_claim(inventory("765", "t").as_bytes()).unwrap();
+        assert_eq!(plain.player.id, PlayerId(765));
+        assert_eq!(plain.player.username, "Ada");
+        assert_eq!(plain.token, Some(Secret::new("t0")));
+        let payload = r#"{"algorithm":"HMAC-SHA256","event":"invalidate_user_inventory","user_id":765,"username":"Ada","game_auth_token":"t0"}"#;
+        assert_eq!(player_claim(signed(payload).as_bytes()), Some(plain));
+        let bare = player_claim(b"user_id=765&event=x").unwrap();
+        assert_eq!((bare.player.username.as_str(), bare.token), ("", None));
+        for none in [
+            "",
+            "event=x",
+            "user_id=0",
+            "signed_request=x",
+            "username=Ada",
+        ] {
+            assert_eq!(player_claim(none.as_bytes()), None, "{none}");
+        }
     }
 
     #[test]

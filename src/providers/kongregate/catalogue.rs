@@ -1,6 +1,6 @@
-//! Kongregate's documented calls. The key stands in none of them: it is added where a call takes it.
+//! Kongregate's documented calls. The key stands in none of them: it is added to each one as it is sent.
 
-use crate::domain::catalogue::{Documented, Param, find};
+use crate::domain::catalogue::{Documented, Param};
 
 /// Is a player who they claim to be?
 pub const AUTHENTICATE: &str = "/authenticate.json";
@@ -22,18 +22,6 @@ pub const FRIENDS_SCORES: &str = "/high_scores/friends/{statistic_id}/{user_id}.
 pub const KONGPANIONS: &str = "/kongpanions/index.json";
 /// A player's kongpanions.
 pub const USER_KONGPANIONS: &str = "/kongpanions.json";
-
-/// Whether the key goes with a call: the description lists none for these, and to all else it is sent.
-pub fn takes_key(method: &str, path: &str) -> bool {
-    const PUBLIC: [&str; 5] = [
-        USER_INFO,
-        HIGH_SCORES,
-        FRIENDS_SCORES,
-        KONGPANIONS,
-        USER_KONGPANIONS,
-    ];
-    !find(&CATALOGUE, method, path).is_some_and(|call| PUBLIC.contains(&call.path))
-}
 
 const fn post(
     path: &'static str,
@@ -69,7 +57,7 @@ pub static CATALOGUE: [Documented; 15] = [
             USER_ID,
             Param::needed(
                 "game_auth_token",
-                "what the game's client was given to prove the player; `tilldeck player auth` asks for it hidden",
+                "what the game's client gets from getGameAuthToken(); `tilldeck player auth` asks for it hidden",
                 super::sandbox::TOKEN_1001,
             ),
         ],
@@ -97,7 +85,7 @@ pub static CATALOGUE: [Documented; 15] = [
             Param::optional("friends", "whether to list friends, 500 on a page", "true"),
             Param::optional("page_num", "which page of friends; the first is 1", "1"),
         ],
-        "who a player is, or several are; goes without the key",
+        "who a player is, or several are",
     ),
     Documented::get(
         HIGH_SCORES,
@@ -112,7 +100,7 @@ pub static CATALOGUE: [Documented; 15] = [
             Param::optional("weekly_page", "which page, with weekly", "1"),
             Param::optional("today_page", "which page, with daily", "1"),
         ],
-        "the best players, 25 on a page; goes without the key",
+        "the best players, 25 on a page",
     ),
     Documented::get(
         FRIENDS_SCORES,
@@ -120,20 +108,16 @@ pub static CATALOGUE: [Documented; 15] = [
             STATISTIC,
             Param::in_path("user_id", "the player's number", "1001"),
         ],
-        "the best among a player's friends; goes without the key",
+        "the best among a player's friends",
     ),
-    Documented::get(
-        KONGPANIONS,
-        &[],
-        "all kongpanions there are; goes without the key",
-    ),
+    Documented::get(KONGPANIONS, &[], "all kongpanions there are"),
     Documented::get(
         USER_KONGPANIONS,
         &[
             Param::optional("user_id", "the player's number; or give the name", "1001"),
             Param::optional("username", "the player's name", "PaperLantern"),
         ],
-        "a player's kongpanions; goes without the key",
+        "a player's kongpanions",
     ),
     post(
         USE_ITEM,
@@ -169,8 +153,9 @@ pub static CATALOGUE: [Documented; 15] = [
     post(
         "/shared_links/create.json",
         &[],
-        r#"{"user_id": 1001, "game_auth_token": "SANDBOX-TOKEN-1001-1", "id": "gift-1", "name": "A gift", "type": "gift", "link_params": "gift=1", "expiration": 1900000000}"#,
-        "make a link that a player can share; `expiration` is in seconds since 1970",
+        r#"{"user_id": 1001, "game_auth_token": "SANDBOX-TOKEN-1001-1", "id": "gift-1", "name": "A gift", "type": "gift", "link_params": "kv_gift=1", "expiration": 1900000000}"#,
+        "make a link that a player can share; only link_params that begin with kv_ reach the game, and `expiration` is in seconds \
+         since 1970",
     ),
     post(
         "/shared_links/{id}/destroy.json",
@@ -204,24 +189,15 @@ mod tests {
     }
 
     #[test]
-    fn the_key_goes_where_it_is_listed_and_to_what_is_not_documented() {
-        for path in [
-            "/items.json?tags=a",
-            "/user_items.json",
-            "/authenticate.json",
-            "/new_call.json",
-        ] {
-            assert!(takes_key("GET", path), "{path}");
-        }
-        assert!(takes_key("POST", "/shared_links/gift-1/destroy.json"));
-        for path in [
-            "/user_info.json?user_id=1",
-            "/high_scores/lifetime/7001.json?lifetime_page=2",
-            "/high_scores/friends/7001/1001.json",
-            "/kongpanions/index.json",
-            "/kongpanions.json?user_id=1",
-        ] {
-            assert!(!takes_key("GET", path), "{path}");
-        }
+    fn a_shared_link_passes_on_what_begins_with_kv() {
+        let create = CATALOGUE
+            .iter()
+            .find(|call| call.path == "/shared_links/create.json");
+        let body: serde_json::Value = serde_json::from_str(create.unwrap().body.unwrap()).unwrap();
+        let params = body["link_params"].as_str().unwrap();
+        assert!(
+            params.split('&').all(|param| param.starts_with("kv_")),
+            "{params}"
+        );
     }
 }

@@ -202,6 +202,7 @@ mod tests {
             method: "GET".into(),
             path: path.into(),
             body: None,
+            auth: None,
         };
         let reply = RawReply {
             status: 200,

@@ -45,6 +45,7 @@ pub static MANIFEST: Manifest = Manifest {
     guide: GUIDE,
     catalogue: &catalogue::CATALOGUE,
     callbacks: callback::SPEC,
+    player_claim: Some(callback::player_claim),
     connect: api::connect,
     dialect: sandbox::dialect,
     embedded: &[
@@ -62,14 +63,27 @@ const GUIDE: &[Guide] = &[
             "Signed in as its owner, open that address with /api added to its end: the game's API key stands there.",
             "`tilldeck account add` asks for the key and verifies it by listing the game's items.",
             "Keep the key on servers: a game's client that makes these calls gives it to every player.",
+            "A browser's warning about CORS or cross-origin resources means that a client calls the server API: its code has \
+             probably exposed the key.",
+        ],
+    },
+    Guide {
+        title: "A player's name and game_auth_token",
+        steps: &[
+            "In the game's client, load Kongregate's Client API and call kongregate.services.getUsername() and \
+             kongregate.services.getGameAuthToken().",
+            "Let the client pass both to the game's server, usually at login, and keep the token in the server's memory: it is \
+             unique to one player of one game.",
+            "`tilldeck player auth USER_ID` verifies that the token is the player's. A callback about an inventory brings name \
+             and token too; `--token callback` uses that one.",
         ],
     },
     Guide {
         title: "Callbacks",
         steps: &[
             "Open the game's address with /edit added to its end.",
-            "Enter where they are to come to as the API Callback URL, and save: one address for each game.",
-            "They are sent once: after an outage ask for the players' items again.",
+            "Enter the address that receives them as the API Callback URL, and save: one address for each game.",
+            "They are sent once: after an outage fetch the players' items again.",
         ],
     },
     Guide {

@@ -205,6 +205,14 @@ fn parts<'p>(path: &'p str, prefix: &str) -> Option<Vec<&'p str>> {
 }
 
 impl Memory {
+    /// The key of a call whose API description lists none.
+    fn unlisted(&self, params: &Params) -> Result<(), Failure> {
+        if self.rules.key_needed == "where-listed" {
+            return Ok(());
+        }
+        params.game()
+    }
+
     /// What is told, and whether it is a list of users, which comes as plain text.
     fn route(&mut self, request: &Request, world: &World) -> Option<(Said, bool)> {
         let path = request.uri().path();
@@ -219,18 +227,24 @@ impl Memory {
             ["user_items.json"] if reads => self.user_items(&params),
             ["use_item.json"] if posts => self.use_item(&params, world),
             ["user_info.json"] if reads => {
-                let (said, list) = people::info(&params, &self.cast);
-                return Some((said, list));
+                return Some(match self.unlisted(&params) {
+                    Ok(()) => people::info(&params, &self.cast),
+                    Err(failure) => (Err(failure), false),
+                });
             }
             ["submit_statistics.json"] if posts => self.submit(&params, now),
-            ["high_scores", "friends", statistic, user] if reads => {
-                self.scores.friends(statistic, user, &self.cast)
+            ["high_scores", "friends", statistic, user] if reads => self
+                .unlisted(&params)
+                .and_then(|()| self.scores.friends(statistic, user, &self.cast)),
+            ["high_scores", scope, statistic] if reads => self
+                .unlisted(&params)
+                .and_then(|()| self.scores.best(scope, statistic, &params, &self.cast, now)),
+            ["kongpanions", "index.json"] if reads => {
+                self.unlisted(&params).map(|()| people::kongpanions())
             }
-            ["high_scores", scope, statistic] if reads => {
-                self.scores.best(scope, statistic, &params, &self.cast, now)
-            }
-            ["kongpanions", "index.json"] if reads => Ok(people::kongpanions()),
-            ["kongpanions.json"] if reads => people::owned_kongpanions(&params, &self.cast),
+            ["kongpanions.json"] if reads => self
+                .unlisted(&params)
+                .and_then(|()| people::owned_kongpanions(&params, &self.cast)),
             ["guilds.json"] if posts => self.community.guild(&params),
             ["guilds", "destroy.json"] if posts => self.community.end_guild(&params),
             ["characters.json"] if posts => self.community.character(&params, &self.cast),

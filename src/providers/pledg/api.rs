@@ -5,7 +5,7 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-use super::auth::{Keys, Scheme, TokenCall, scheme};
+use super::auth::{Keys, Scheme, TokenCall, chosen, scheme};
 use super::{schedule, wire};
 use crate::auth::FetchToken;
 use crate::domain::{Answer, Digest, Op, RawCall, RawReply, Secret, WallTime, inert};
@@ -55,6 +55,7 @@ impl Client for Pledg {
             path,
             body,
             writes,
+            auth,
         } = op
         else {
             return Err(ApiError::Unsupported(match op {
@@ -69,7 +70,12 @@ impl Client for Pledg {
             ));
         }
         let given = body.as_deref().filter(|body| !body.trim_ascii().is_empty());
-        let body = match scheme(path) {
+        if auth.is_some() && !plain.starts_with("/api/") {
+            return Err(ApiError::Unsupported(
+                "credentials are sent to paths below /api/ only; leave --auth out, or correct the path".into(),
+            ));
+        }
+        let body = match chosen(*auth).unwrap_or_else(|| scheme(path)) {
             Scheme::Signature => to_be_signed(path, given)?,
             Scheme::Token | Scheme::Open | Scheme::Dashboard => match given {
                 Some(body) => {
@@ -86,6 +92,7 @@ impl Client for Pledg {
             body,
             about: op.about(),
             repeat: if *writes { Repeat::Never } else { Repeat::Safe },
+            auth: *auth,
         })
     }
 
@@ -104,6 +111,17 @@ impl Client for Pledg {
             return Ok(());
         }
         Err(failing(raw.status, said.as_ref()))
+    }
+
+    fn purchase_link<'a>(&'a self, data: &'a str) -> BoxFuture<'a, Result<Secret, ApiError>> {
+        Box::pin(async move {
+            let data = Some(data.as_bytes()).filter(|data| !data.trim_ascii().is_empty());
+            let settings = to_be_signed("", data)?;
+            let Content::Fields(settings) = settings else {
+                unreachable!("data without a signature are fields to be signed");
+            };
+            Ok(self.keys.purchase_link(&settings).await?)
+        })
     }
 
     fn digest(&self, call: &RawCall, reply: &RawReply) -> Option<Digest> {
@@ -164,7 +182,8 @@ fn failing(status: u16, said: Option<&wire::Failure>) -> ApiError {
         (401 | 403, _) | (_, "invalid_client" | "error_token") => ApiError::Refused {
             code: with(format!("status {status}")),
             hint: "check that the credentials this call takes were issued for the account's environment: api_key and api_secret \
-                   for access tokens, dashboard_user and dashboard_password for a release, merchant_secret for a purchase"
+                   for access tokens, dashboard_user and dashboard_password for basic authentication, merchant_secret for a purchase; \
+                   `tilldeck request --auth basic|bearer` chooses between the first two"
                 .into(),
         },
         (404, _) | (_, "invalid_merchant_uid") => ApiError::NotFound {

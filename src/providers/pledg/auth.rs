@@ -4,11 +4,11 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{api, settings};
 use crate::auth::{FetchToken, Tokens, sign};
-use crate::domain::{Problem, ProblemKind, Secret, exchange};
+use crate::domain::{AuthMethod, Problem, ProblemKind, Secret, exchange};
 use crate::net::{
     Authorise, BoxFuture, Call, Content, HeaderText, How, NetError, Repeat, Reply, Sealed, redact,
 };
@@ -28,6 +28,19 @@ pub enum Scheme {
     Dashboard,
     /// `?signature=`, a JWT that replaces the body.
     Signature,
+}
+
+/// How a call is authorised: as it says itself, else as its path is documented.
+pub fn scheme_of(call: &Call) -> Scheme {
+    chosen(call.auth).unwrap_or_else(|| scheme(&call.path))
+}
+
+/// The scheme that was chosen for a call.
+pub fn chosen(auth: Option<AuthMethod>) -> Option<Scheme> {
+    Some(match auth? {
+        AuthMethod::Basic => Scheme::Dashboard,
+        AuthMethod::Bearer => Scheme::Token,
+    })
 }
 
 /// How a call to `path` is authorised. Nothing secret goes with a path outside the API.
@@ -65,7 +78,7 @@ impl Keys {
     }
 
     async fn seal(&self, call: &Call) -> Result<Sealed, NetError> {
-        match scheme(&call.path) {
+        match scheme_of(call) {
             Scheme::Open => Ok(as_json(call)),
             Scheme::Token => {
                 let (header, token) = self.tokens().bearer()?;
@@ -87,9 +100,7 @@ impl Keys {
             }
             Scheme::Signature => match &call.body {
                 Content::Fields(settings) => {
-                    let secret = secret(&self.credentials, settings::MERCHANT_SECRET).await?;
-                    let settings = Value::Object(settings.clone());
-                    let jwt = Secret::new(sign::jwt_hs256(&secret, &settings));
+                    let jwt = self.sign(settings).await?;
                     let mut sealed = Sealed::new(Vec::new(), Bytes::new());
                     sealed.query.push((api::SIGNATURE, HeaderText::Secret(jwt)));
                     Ok(sealed)
@@ -101,10 +112,41 @@ impl Keys {
     }
 }
 
+impl Keys {
+    /// A purchase's settings as a JWT, signed with the merchant's secret.
+    async fn sign(&self, settings: &Map<String, Value>) -> Result<Secret, NetError> {
+        let secret = secret(&self.credentials, settings::MERCHANT_SECRET).await?;
+        let settings = Value::Object(settings.clone());
+        Ok(Secret::new(sign::jwt_hs256(&secret, &settings)))
+    }
+
+    /// The link that a payer opens to make this purchase. Sends nothing.
+    pub async fn purchase_link(&self, settings: &Map<String, Value>) -> Result<Secret, NetError> {
+        let jwt = self.sign(settings).await?;
+        let front = self.credentials.endpoints.iter();
+        let mut front = front.filter(|(name, _)| *name == settings::FRONT);
+        let front = front
+            .next()
+            .map(|(_, url)| url.as_str())
+            .unwrap_or_default();
+        let of_company = settings["data"].get("companyUid").is_some();
+        let page = if of_company {
+            "payment_solutions"
+        } else {
+            "purchase"
+        };
+        let (base, token) = (front.trim_end_matches('/'), jwt.expose());
+        Ok(Secret::new(format!(
+            "{base}/{page}?{}={token}",
+            api::SIGNATURE
+        )))
+    }
+}
+
 impl Authorise for Keys {
     fn prepare<'a>(&'a self, call: &'a Call, how: How) -> BoxFuture<'a, Result<(), NetError>> {
         Box::pin(async move {
-            match scheme(&call.path) {
+            match scheme_of(call) {
                 Scheme::Token => self.tokens().ready(how).await,
                 Scheme::Open | Scheme::Dashboard | Scheme::Signature => Ok(()),
             }
@@ -156,6 +198,7 @@ impl FetchToken for TokenCall {
             about: exchange::TOKEN_CALL.into(),
             // A token granted twice is one that nobody uses.
             repeat: Repeat::Safe,
+            auth: None,
         }
     }
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use super::{Endpoint, Manifest, PublishedLimit, Verify};
 use crate::domain::catalogue::Param;
 use crate::domain::manage::Guide;
-use crate::domain::{Counts, Documented, Environment, ProviderId};
+use crate::domain::{Ability, Counts, Documented, Environment, ProviderId};
 use crate::net;
 
 /// Pledg's registration.
@@ -39,6 +39,17 @@ pub static MANIFEST: Manifest = Manifest {
             environment: Environment::Sandbox,
             url: "https://staging.back.ecard.pledg.co",
         },
+        // Where payers make a purchase; no call goes there.
+        Endpoint {
+            name: settings::FRONT,
+            environment: Environment::Production,
+            url: "https://front.ecard.pledg.co",
+        },
+        Endpoint {
+            name: settings::FRONT,
+            environment: Environment::Sandbox,
+            url: "https://staging.front.ecard.pledg.co",
+        },
     ],
     // Pledg publishes no limit. This is far above what a shop needs, and keeps a runaway script from
     // finding out where theirs is.
@@ -51,13 +62,14 @@ pub static MANIFEST: Manifest = Manifest {
     timeout: net::http::IDLE,
     tokens: Some(api::fetch),
     // No path that reads an account is documented, and both schedule simulations depend on a merchant's uid.
-    abilities: &[],
+    abilities: &[Ability::AuthMethods, Ability::PurchaseLinks],
     verify: Verify::TokenCall,
     // The merchant's secret signs, and the dashboard's password opens other calls: neither goes into the token call.
     proves: &[settings::API_SECRET],
     guide: GUIDE,
     catalogue: CATALOGUE,
     callbacks: callback::SPEC,
+    player_claim: None,
     connect: api::connect,
     dialect: || Box::new(sandbox::Pledg::default()),
     embedded: &[
@@ -118,7 +130,7 @@ const CATALOGUE: &[Documented] = &[
         params: MERCHANT,
         body: Some(SCHEDULE),
         writes: false,
-        about: "payment schedule of one solution, with the access token",
+        about: "payment schedule of one solution, with the access token; `second_installment_date` in the body moves the second part",
     },
     Documented {
         method: "POST",
@@ -142,7 +154,7 @@ const CATALOGUE: &[Documented] = &[
         params: &[],
         body: Some(PURCHASE_LINK),
         writes: true,
-        about: "purchase and its link; the body is signed with merchant_secret and sent as the signature",
+        about: "purchase, whose link the answer gives; the body is signed with merchant_secret and sent as the signature",
     },
     Documented {
         method: "POST",
@@ -174,7 +186,7 @@ const CATALOGUE: &[Documented] = &[
         )],
         body: None,
         writes: true,
-        about: "release of a virtual card, which refunds the payer; with the dashboard's login",
+        about: "release of a virtual card, which refunds the payer; with the dashboard's login (basic), unless bearer is chosen",
     },
 ];
 
@@ -203,6 +215,7 @@ const GUIDE: &[Guide] = &[
         steps: &[
             "Ask Pledg for a client API key and its secret, for staging and production each.",
             "`tilldeck account add` asks for both and verifies them by getting an access token, which lives ten minutes.",
+            "Keep both private: never in a web page's JavaScript, a mobile app or a shared repository.",
             "If they are exposed by accident, tell Pledg at once.",
         ],
     },
@@ -212,6 +225,17 @@ const GUIDE: &[Guide] = &[
             "It is the \"Secret Key\" in the dashboard, not the API secret.",
             "It signs purchase links, and Pledg signs its notifications with it: without one nobody can tell a real notification from a forged one.",
             "Set it as merchant_secret of the account.",
+            "`tilldeck purchase-link ACCOUNT --data '{\"data\": {…}}' --qr` signs a purchase and prints the link to its page.",
+        ],
+    },
+    Guide {
+        title: "The dashboard's login, for basic authentication",
+        steps: &[
+            "Pledg protects some endpoints with basic authentication and does not list them: tilldeck sends it with the release of a \
+             virtual card.",
+            "Set dashboard_user and dashboard_password of the account: the e-mail address and password of the merchant dashboard.",
+            "For any other call choose it: `tilldeck request ACCOUNT METHOD PATH --auth basic`, or in the explorer. `--auth bearer` \
+             sends the access token instead.",
         ],
     },
 ];

@@ -2,6 +2,7 @@
 //! apart by their credentials and uids alone, since one listener has one name: nothing of the one opens the other.
 
 mod access;
+mod funnel;
 mod notice;
 mod play;
 mod purchase;
@@ -85,7 +86,8 @@ impl Pledg {
         if memory.purchases.iter().any(|known| data.is_used_by(known)) {
             return Err(data.used());
         }
-        Ok(json!({ "purchase_uid": memory.made(data, world.seed(), now) }))
+        let uid = memory.made(data, world.seed(), now);
+        Ok(json!({ "purchase_uid": uid, "purchase_link": funnel::link(request, &uid) }))
     }
 
     /// Refunds or releases a purchase of `backend`'s.
@@ -173,9 +175,13 @@ fn answer(result: Result<Value, Refusal>) -> Response {
     }
 }
 
-fn only_post() -> Response {
+fn only(methods: &'static str) -> Response {
     let refusal = text(StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n");
-    with(refusal, header::ALLOW, "POST")
+    with(refusal, header::ALLOW, methods)
+}
+
+fn only_post() -> Response {
+    only("POST")
 }
 
 fn not_found() -> Response {
@@ -216,6 +222,11 @@ impl Dialect for Pledg {
                     "/api/purchase_link/?signature=",
                     "purchase of signed data; one whose reference ends in -PAID, -ABANDONED or a state like \
                      -SCORING_KO becomes that by itself",
+                ),
+                (
+                    "GET",
+                    "/purchase?signature=",
+                    "the page where a payer makes the signed purchase",
                 ),
                 (
                     "POST",
@@ -259,14 +270,24 @@ impl Dialect for Pledg {
         let path = path.trim_end_matches('/');
         matches!(
             path,
-            "/api/token" | "/api/purchase_link" | "/api/payment_by_transfer"
+            "/api/token"
+                | "/api/purchase_link"
+                | "/api/payment_by_transfer"
+                | "/purchase"
+                | "/payment_solutions"
         ) || ["/api/merchants/", "/api/users/me/", "/api/purchases/"]
             .iter()
             .any(|prefix| path.starts_with(prefix))
     }
 
-    fn is_api(&self, _path: &str) -> bool {
-        true
+    fn is_api(&self, path: &str) -> bool {
+        path.starts_with("/api/")
+    }
+
+    fn down(&self) -> Option<Response> {
+        let words = "the service is under maintenance";
+        let body = json!({ "error": { "type": "maintenance", "debug": words } });
+        Some(json_response(StatusCode::SERVICE_UNAVAILABLE, &body))
     }
 
     fn answer(&self, request: &Request, world: &World) -> Response {
@@ -300,6 +321,7 @@ impl Dialect for Pledg {
                     Err(refusal) => *refusal,
                 }
             }
+            ["purchase" | "payment_solutions"] => funnel::answer(self, request, world),
             ["api", "purchase_link" | "payment_by_transfer"] if post => {
                 answer(self.purchase(request, world))
             }

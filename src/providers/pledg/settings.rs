@@ -15,6 +15,11 @@ pub const DASHBOARD_USER: &str = "dashboard_user";
 /// The dashboard's password.
 pub const DASHBOARD_PASSWORD: &str = "dashboard_password";
 
+/// The endpoint of all calls.
+pub const API: &str = "api";
+/// Where payers make a purchase; no call goes there.
+pub const FRONT: &str = "front";
+
 /// What an account section may hold. Who only signs purchases has no use for the API secret, so that each
 /// secret is asked for by the call that needs it.
 pub const SPEC: ProviderSpec = ProviderSpec {
@@ -53,5 +58,5 @@ pub const SPEC: ProviderSpec = ProviderSpec {
         },
     ],
     environments: &["production", "sandbox"],
-    endpoints: &["api"],
+    endpoints: &[API, FRONT],
 };

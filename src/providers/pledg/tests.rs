@@ -116,6 +116,7 @@ impl Bench {
             path: path.into(),
             body: body.map(Into::into),
             writes: MANIFEST.writes("POST", path),
+            auth: None,
         };
         let asked = async {
             let call = self.client.call(&op)?;
@@ -146,6 +147,7 @@ impl Bench {
             method: "POST".into(),
             path: path.into(),
             body: None,
+            auth: None,
         };
         self.client.digest(&call, reply)
     }

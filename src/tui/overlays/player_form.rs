@@ -24,7 +24,10 @@ pub struct State {
 }
 
 fn token_field() -> Field {
-    Field::hidden("Token", "game_auth_token; without it only the inventory")
+    Field::hidden(
+        "Token",
+        "game_auth_token; if empty, a callback's, else none",
+    )
 }
 
 impl State {
@@ -86,7 +89,8 @@ impl State {
                 let example = self.example.filter(|_| embedded);
                 let example = example.map(|example| format!(" {}", example.told()));
                 let note = format!(
-                    "The token is what the game's client gets from Kongregate. It is sent once and kept nowhere.{}",
+                    "The game's client gets the token from getGameAuthToken(). One that is typed is sent once and not saved; \
+                     without any, only the inventory is fetched.{}",
                     example.unwrap_or_default()
                 );
                 (note, Tone::Dim)

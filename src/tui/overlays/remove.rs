@@ -16,10 +16,12 @@ pub struct State {
     pub form: Form,
     pub stage: Stage,
     pub account: Account,
+    /// Whether the guide tells how what the account used is deleted at its provider.
+    deletable: bool,
 }
 
 impl State {
-    pub fn new(account: Account) -> Self {
+    pub fn new(account: Account, deletable: bool) -> Self {
         let fields = if account.environment.is_live() {
             vec![Field::text("Account", "its name, in full", "")]
         } else {
@@ -29,6 +31,7 @@ impl State {
             form: Form::new(fields),
             stage: Stage::Filling,
             account,
+            deletable,
         }
     }
 
@@ -57,8 +60,16 @@ impl State {
                 } else {
                     format!("{} stays,", look.key(Action::Close))
                 };
+                let stays = if self.deletable {
+                    format!(
+                        "{provider_title} still accepts its credentials; the guide ({}) shows how to delete them there. ",
+                        look.key(Action::Guide)
+                    )
+                } else {
+                    String::new()
+                };
                 let note = format!(
-                    "{id} ({provider_title}, {}) goes out of the config. What tilldeck keeps of its secrets is forgotten. {confirm} {} removes it.",
+                    "{id} ({provider_title}, {}) goes out of the config. What tilldeck keeps of its secrets is forgotten. {stays}{confirm} {} removes it.",
                     environment.as_str(),
                     look.key(Action::Submit)
                 );

@@ -156,7 +156,9 @@ fn draw_detail(known: &Known, look: Look<'_>, area: Rect, buf: &mut Buffer) {
             left.height
         };
         let tone = match known.status {
-            CredentialStatus::Unreachable { .. } => Tone::Warn,
+            CredentialStatus::Unreachable { .. } | CredentialStatus::Unverified { .. } => {
+                Tone::Warn
+            }
             _ => Tone::Bad,
         };
         let rows = paragraph(buf, room, why, theme.style(tone));
@@ -190,7 +192,9 @@ fn status(known: &Known, look: Look<'_>) -> (&'static str, String, Tone) {
         CredentialStatus::Untested | CredentialStatus::Verifying => ("○", Tone::Dim),
         CredentialStatus::Good { .. } => ("✔", Tone::Good),
         CredentialStatus::Refused { .. } | CredentialStatus::Unreadable { .. } => ("✘", Tone::Bad),
-        CredentialStatus::Unreachable { .. } => ("!", Tone::Warn),
+        CredentialStatus::Unreachable { .. } | CredentialStatus::Unverified { .. } => {
+            ("!", Tone::Warn)
+        }
     };
     let word = known.status.word();
     let when = known

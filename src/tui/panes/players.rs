@@ -1,5 +1,5 @@
 //! Players of a game: who was authenticated, what they own, kept fresh by callbacks. Nothing of it outlives the
-//! console; the token a player is authenticated with is not even kept while it runs.
+//! console. A token that is typed is sent once and dropped; one that a callback brought stays in memory for use.
 
 mod changes;
 mod view;
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::{Hand, age_changes_in};
 use crate::domain::{
-    AccountId, Documented, Inventory, Now, Op, Player, PlayerId, Problem, ProviderId, RequestId,
-    Secret, WallTime, inert,
+    AccountId, Documented, Inventory, Now, Op, Player, PlayerClaim, PlayerId, Problem, ProviderId,
+    RequestId, Secret, WallTime, inert,
 };
 use crate::tui::msg::Level;
 use crate::tui::store::Purpose;
@@ -36,6 +36,8 @@ pub struct Known {
     pub id: PlayerId,
     /// Inert; empty where it is not known.
     pub name: String,
+    /// The latest that a callback brought.
+    token: Option<Secret>,
     pub proof: Proof,
     inventory: Option<(Inventory, WallTime)>,
     /// What the latest look at the inventory found changed, and when.
@@ -116,6 +118,7 @@ impl State {
                     account: account.clone(),
                     id,
                     name: String::new(),
+                    token: None,
                     proof: Proof::None,
                     inventory: None,
                     changed: None,
@@ -130,6 +133,20 @@ impl State {
             0
         });
         &mut self.players[at]
+    }
+
+    /// A callback names a player.
+    pub fn named(&mut self, account: &AccountId, claim: PlayerClaim) {
+        let known = self.known_mut(account, claim.player.id);
+        if !claim.player.username.is_empty() {
+            known.name = inert::cut(&claim.player.username, NAME_MAX);
+        }
+        known.token = claim.token.or(known.token.take());
+    }
+
+    /// The token of a player that a callback brought.
+    pub fn token_of(&self, account: &AccountId, id: PlayerId) -> Option<Secret> {
+        self.players[self.find(account, id)?].token.clone()
     }
 
     /// Looks at a player, who is put on the list where they are new.

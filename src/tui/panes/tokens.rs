@@ -411,14 +411,14 @@ fn draw_others(look: Look<'_>, area: Rect, buf: &mut Buffer) {
         .map(|known| known.id().as_str())
         .collect();
     if !others.is_empty() {
-        let text = format!("no tokens: {} (each call is signed)", others.join(", "));
+        let text = format!("no tokens: {}", others.join(", "));
         Pen::new(buf, area, 0).text(&text, look.theme.style(Tone::Dim));
     }
 }
 
 fn draw_none(look: Look<'_>, area: Rect, buf: &mut Buffer) {
     let text = if area.height < 2 {
-        "none: each call is signed"
+        "none: no account uses them"
     } else {
         "No account here uses access tokens."
     };
@@ -426,7 +426,7 @@ fn draw_none(look: Look<'_>, area: Rect, buf: &mut Buffer) {
     paragraph(
         buf,
         below(area, rows),
-        "Each request is signed with the account's secret; nothing expires.",
+        "Each request carries the account's key or signature; nothing expires.",
         look.theme.style(Tone::Dim),
     );
 }

@@ -374,7 +374,7 @@ fn a_call_is_copied_as_a_command_and_as_curl() {
     );
     let unsent = press(&mut model, "Y", second(0));
     assert!(copied(&unsent).starts_with("curl -X POST 'http://127.0.0.1:41207/v1/calc"));
-    assert!(copied(&unsent).contains("without the account's signature"));
+    assert!(copied(&unsent).contains("without the account's key or signature"));
     let (request, ..) = sent(&press(&mut model, "<enter><f5>", second(0))).unwrap();
     update(
         &mut model,

@@ -5,6 +5,7 @@ use ratatui::crossterm::event::KeyEvent;
 use super::receiving::{SIZES, press};
 use super::*;
 use crate::domain::catalogue::{Param, Place};
+use crate::domain::{PlayerClaim, Secret};
 
 fn game() -> AccountId {
     AccountId::new("mygame").unwrap()
@@ -131,6 +132,57 @@ fn players_and_what_they_own() {
     press(&mut model, "8", now);
     assert!(screen(&model, now, 80, 24).contains("This profile has no Kongregate account."));
     assert_eq!(press(&mut model, "a", now), []);
+}
+
+#[test]
+fn a_callback_names_a_player_and_its_token_authenticates_them() {
+    let mut model = playing();
+    let now = second(1);
+    let claim = |username: &str, token: Option<&str>| Msg::Player {
+        account: game(),
+        claim: PlayerClaim {
+            player: Player {
+                id: PlayerId(1002),
+                username: username.into(),
+            },
+            token: token.map(Secret::new),
+        },
+    };
+    update(
+        &mut model,
+        now,
+        claim("TinCompass\u{202e}", Some("planted-callback-token")),
+    );
+    update(&mut model, now, claim("", None));
+    press(&mut model, "8", now);
+    let text = screen(&model, now, 120, 40);
+    assert!(
+        text.contains("TinCompass") && !text.contains('\u{202e}'),
+        "{text}"
+    );
+    assert!(text.contains("a callback brought the token"), "{text}");
+    assert!(!text.contains("planted-callback-token") && !format!("{model:?}").contains("planted"));
+    let effects = press(&mut model, "a<enter>", now);
+    let (_, Op::AuthenticatePlayer { player, token }) = asked_of(&effects) else {
+        panic!("{effects:?}");
+    };
+    assert_eq!(
+        (player, token.expose()),
+        (PlayerId(1002), "planted-callback-token")
+    );
+    // Of an account that is gone, nothing is known.
+    let other = Msg::Player {
+        account: AccountId::new("gone").unwrap(),
+        claim: PlayerClaim {
+            player: Player {
+                id: PlayerId(7),
+                username: "Nobody".into(),
+            },
+            token: None,
+        },
+    };
+    update(&mut model, now, other);
+    assert!(!screen(&model, now, 120, 40).contains("Nobody"));
 }
 
 #[test]

@@ -412,6 +412,7 @@ async fn ask_on(
             path: "/sales-manager-api/api/v1/offers".into(),
             body: None,
             writes: false,
+            auth: None,
         }
     };
     let how = How {

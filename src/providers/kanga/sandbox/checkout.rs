@@ -197,13 +197,19 @@ fn perform(
     };
     let back = address(shop, payment);
     let deed = match act {
-        "verify" => match form.take("email").filter(|email| is_email(email)) {
-            Some(email) => {
-                payment.email = Some(email);
-                Act::Verify
+        "verify" => {
+            let typed = form.take("email").unwrap_or_default();
+            if !is_email(&typed) {
+                // The same page, with what was typed.
+                let mut shown = payment.clone();
+                shown.email = Some(typed.chars().take(EMAIL_MAX).collect());
+                let words = "This is not an e-mail address. Correct it below.";
+                let html = checkout(&shown, shop, world, Some(words));
+                return page::page(StatusCode::BAD_REQUEST, &html);
             }
-            None => return bad("This is no e-mail address.", Some(&back)),
-        },
+            payment.email = Some(typed);
+            Act::Verify
+        }
         "choose" => {
             let code = form.take("currency").unwrap_or_default();
             if !offered(payment).any(|known| known == code) {
@@ -293,7 +299,7 @@ fn checkout(payment: &Payment, shop: &Shop, world: &World, remark: Option<&str>)
         include_str!("../../../../assets/sandbox/checkout.html"),
         &[
             ("styles", page::styles()),
-            ("refresh", refresh(state)),
+            ("refresh", refresh(&standing)),
             ("shop", Html::text(shop.name)),
             ("amount", Html::text(&payment.amount)),
             ("currency", Html::text(&payment.currency)),
@@ -318,12 +324,17 @@ fn checkout(payment: &Payment, shop: &Shop, world: &World, remark: Option<&str>)
     )
 }
 
-fn refresh(state: &PaymentState) -> Html {
-    Html::markup(match state {
-        state if state.is_final() => "",
-        // Somebody may be typing an address: the page must not wipe it every other second.
-        PaymentState::New => "<meta http-equiv=\"refresh\" content=\"30\">\n",
-        _ => "<meta http-equiv=\"refresh\" content=\"2\">\n",
+/// A page that waits for the payer does not load itself again: what was typed or chosen would be lost.
+fn refresh(standing: &Standing) -> Html {
+    let waits_for_payer = match standing.state {
+        PaymentState::New => true,
+        PaymentState::Active => !standing.sent,
+        _ => false,
+    };
+    Html::markup(if waits_for_payer || standing.state.is_final() {
+        ""
+    } else {
+        "<meta http-equiv=\"refresh\" content=\"2\">\n"
     })
 }
 
@@ -439,10 +450,15 @@ impl View<'_> {
             )
         };
         let mut facts = Vec::new();
-        if let Some(email) = &self.payment.email {
+        let state = &self.standing.state;
+        if let Some(email) = self
+            .payment
+            .email
+            .as_ref()
+            .filter(|_| *state != PaymentState::New)
+        {
             facts.push(fact("Receipt to", email));
         }
-        let state = &self.standing.state;
         if matches!(state, PaymentState::New | PaymentState::Active) && !self.standing.sent {
             let left = self.payment.deadline().since(self.now);
             facts.push(fact("Called off unless paid within", &time::fine(left)));

@@ -366,6 +366,48 @@ async fn point_7_force_currency_limits_the_choice() {
 }
 
 #[tokio::test]
+async fn a_page_that_waits_for_the_payer_keeps_what_was_typed_and_does_not_load_itself_again() {
+    const REFRESH: &str = "http-equiv=\"refresh\"";
+    let bench = bench().await;
+    let page = bench
+        .get(&link("currency=EMT&amount=1&transactionKey=F-2"))
+        .await;
+    assert!(!page.body.contains(REFRESH), "{}", page.body);
+    let verify = format!("/tpg/payment/{API_KEY}/verify");
+    let typed = "transactionKey=F-2&email=payer+at+b.example";
+    let seen = bench.form(&verify, typed).await;
+    assert_eq!(seen.status, 400);
+    assert!(
+        seen.body.contains("value=\"payer at b.example\""),
+        "{}",
+        seen.body
+    );
+    assert!(
+        seen.body.contains("This is not an e-mail address"),
+        "{}",
+        seen.body
+    );
+    assert!(
+        !seen.body.contains("Receipt to"),
+        "it is not accepted: {}",
+        seen.body
+    );
+    let good = bench
+        .form(&verify, "transactionKey=F-2&email=a%40b.example")
+        .await;
+    assert_eq!(good.status, 303);
+    let choosing = bench
+        .get(&link("currency=EMT&amount=1&transactionKey=F-2"))
+        .await;
+    assert!(!choosing.body.contains(REFRESH) && choosing.body.contains("Receipt to"));
+    bench.act("F-2", "pay").await;
+    let waiting = bench
+        .get(&link("currency=EMT&amount=1&transactionKey=F-2"))
+        .await;
+    assert!(waiting.body.contains(REFRESH), "{}", waiting.body);
+}
+
+#[tokio::test]
 async fn point_7_a_hostile_name_stays_text() {
     let bench = bench().await;
     let hostile = "%3Cscript%3Ealert(1)%3C%2Fscript%3E%22%27%1b%5B2J%7B%7Bstep%7D%7D";
@@ -778,6 +820,20 @@ async fn point_11_a_clock_set_back_moves_neither_states_nor_nonces() {
         Some("Thu, 01 Jan 1970 00:00:00 GMT"),
         "Date tells the injected clock's time"
     );
+}
+
+#[tokio::test]
+async fn the_providers_clock_can_be_set_back_and_right_again() {
+    let bench = bench().await;
+    let state = bench.check("ORDER-1001", 10_000).await["state"].clone();
+    let date = async || bench.get("/").await.header("date").unwrap().to_owned();
+    let before = date().await;
+    let back = |by| bench.sandbox.command(&Command::SetBack(by)).unwrap();
+    assert!(back(Duration::from_hours(24)).contains("set back by"));
+    assert_ne!(date().await, before);
+    assert_eq!(bench.check("ORDER-1001", 10_001).await["state"], state);
+    back(Duration::ZERO);
+    assert_eq!(date().await, before);
 }
 
 #[tokio::test]

@@ -67,6 +67,9 @@ fn vars(id: u64, cast: &Cast) -> Value {
         "level": player.map_or(1 + scatter(0, "level", id) % 20, |player| player.level),
         "points": scatter(0, "points", id) % 5_000,
         "avatar_url": avatar(id),
+        "chat_avatar_url": avatar(id),
+        "admin": false,
+        "game_url": "https://www.kongregate.com/games/sandbox/lantern-harbour",
         "developer": player.is_some_and(super::cast::Player::is_uploader),
         "moderator": false,
         "game_title": GAME_TITLE,
@@ -130,11 +133,20 @@ const KONGPANIONS: [(u64, &str, &str); 4] = [
 
 fn kongpanion(at: usize) -> Value {
     let (id, name, description) = KONGPANIONS[at];
+    let icon = |kind: &str, size: &str| {
+        format!("https://images.example/kongpanions/{kind}_{id}{size}.png")
+    };
     json!({
         "id": id,
         "name": name,
         "description": description,
-        "normal_icon_path": format!("https://images.example/kongpanions/{id}.png"),
+        "normal_icon_url": icon("normal", ""),
+        "normal_icon_url_medium": icon("normal", "_medium"),
+        "normal_icon_url_small": icon("normal", "_small"),
+        "shiny_icon_url": icon("shiny", ""),
+        "shiny_icon_url_medium": icon("shiny", "_medium"),
+        "shiny_icon_url_small": icon("shiny", "_small"),
+        "tags": [],
     })
 }
 

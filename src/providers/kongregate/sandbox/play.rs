@@ -72,6 +72,13 @@ pub(super) struct Rules {
     pub blank: bool,
     /// Whether answers have fields that no documentation names: random, always, never.
     pub extras: String,
+    /// Which calls need the key: all, as the guide has it, or only those whose API description lists it.
+    #[serde(default = "keyed_always")]
+    pub key_needed: String,
+}
+
+fn keyed_always() -> String {
+    "always".into()
 }
 
 impl Default for Rules {
@@ -84,6 +91,7 @@ impl Default for Rules {
             down: false,
             blank: false,
             extras: "random".into(),
+            key_needed: keyed_always(),
         }
     }
 }
@@ -156,6 +164,12 @@ impl Rules {
                 "whether answers have fields that no documentation names",
             ),
             setting(
+                "key-needed",
+                self.key_needed.clone(),
+                &["always", "where-listed"],
+                "whether every call needs the key, as the guide says, or only those whose API description lists it",
+            ),
+            setting(
                 "prefix",
                 self.prefix.clone(),
                 &["/api", "/"],
@@ -196,6 +210,7 @@ impl Rules {
             "inventory-events" => value.clone_into(&mut self.inventory),
             "downtime" => self.down = value == "on",
             "blank-answers" => self.blank = value == "on",
+            "key-needed" => value.clone_into(&mut self.key_needed),
             _ => value.clone_into(&mut self.extras),
         }
         Ok(format!("Kongregate's {name} is {value} from now on"))

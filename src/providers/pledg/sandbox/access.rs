@@ -15,8 +15,9 @@ use crate::sandbox::world::scatter;
 
 /// The API key of the sandbox's shop, in staging.
 pub const API_KEY: &str = "SANDBOX-PLEDG-KEY";
-/// Its secret. It protects nothing.
-pub const API_SECRET: &str = "SANDBOX-PLEDG-API-SECRET-THAT-PROTECTS-NOTHING";
+/// Its secret, which protects nothing. With the key it fits into one line of `base64`, which breaks lines at 76
+/// characters: the documented curl line works with it.
+pub const API_SECRET: &str = "SANDBOX-PLEDG-API-SECRET";
 /// Signs its purchases and notifications. It protects nothing either.
 pub const MERCHANT_SECRET: &str = "SANDBOX-PLEDG-MERCHANT-SECRET-THAT-PROTECTS-NOTHING";
 /// The login of its dashboard.
@@ -166,7 +167,7 @@ pub(super) fn grant(request: &Request, memory: &mut Memory, world: &World) -> Re
 /// A token that looks like a JWT. Its last part is random: it is known again, not verified.
 fn token(seed: u64, turn: u64, now: WallTime, expires: WallTime) -> String {
     let mut rng = Rng::with_seed(scatter(seed, "pledg token", turn));
-    let claims = json!({ "iat": now.0 / 1000, "exp": expires.0 / 1000, "jti": turn });
+    let claims = json!({ "iat": now.0 / 1000, "exp": expires.0 / 1000, "jti": turn.to_string() });
     let signature: [u8; 32] = std::array::from_fn(|_| rng.u8(..));
     let head = URL_SAFE_NO_PAD.encode(r#"{"typ":"JWT","alg":"HS256"}"#);
     let claims = URL_SAFE_NO_PAD.encode(claims.to_string());

@@ -174,7 +174,10 @@ impl Style {
         let mut put = |name: &str, value: Value| notice.insert(name.to_owned(), value);
         put("created_at", now.rfc3339().into());
         put("id", purchase.uid.replacen("pur_", "psp_", 1).into());
-        put("additional_data", json!({ "card": "virtual" }));
+        put(
+            "additional_data",
+            json!({ "card": "virtual", "charge_id": purchase.uid.replacen("pur_", "ch_", 1) }),
+        );
         put("metadata", purchase.metadata.clone().into());
         put("status", status.into());
         put("sandbox", sandbox);

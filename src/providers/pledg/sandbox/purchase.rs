@@ -269,11 +269,14 @@ impl Data {
         }
     }
 
+    /// Whether this is what a purchase was made of.
+    pub fn is_of(&self, purchase: &Purchase) -> bool {
+        purchase.merchant == self.merchant.uid && purchase.reference == self.reference
+    }
+
     /// Whether a purchase has used this reference up: it was completed.
     pub fn is_used_by(&self, purchase: &Purchase) -> bool {
-        purchase.merchant == self.merchant.uid
-            && purchase.reference == self.reference
-            && matches!(purchase.state.as_str(), PAID | RELEASED)
+        self.is_of(purchase) && matches!(purchase.state.as_str(), PAID | RELEASED)
     }
 
     /// What a used reference is answered.

@@ -6,7 +6,9 @@ use ratatui::crossterm::event::KeyEvent;
 
 use crate::domain::catalogue::Place;
 use crate::domain::fill::{self, Piece};
-use crate::domain::{Account, AccountId, Documented, Environment, Exchange, RawCall, RequestId};
+use crate::domain::{
+    Ability, Account, AccountId, AuthMethod, Documented, Environment, Exchange, RawCall, RequestId,
+};
 use crate::tui::widgets::editor::{Edited, Editor};
 use crate::tui::widgets::form::{Field, Form, Typed, Value};
 use crate::tui::widgets::json;
@@ -16,6 +18,9 @@ const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OP
 /// The fields of a free call.
 const METHOD: usize = 0;
 const PATH: usize = 1;
+
+/// What the choice of authorisation offers: the documented one first, then [`AuthMethod::ALL`].
+const AUTH: [&str; 3] = ["as documented", "basic", "bearer"];
 
 /// Why a body is no JSON, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +50,8 @@ pub struct Draft {
     /// `None`: any other call.
     pub call: Option<&'static Documented>,
     pub form: Form,
+    /// Which field chooses the authorisation, at providers that leave a choice.
+    auth: Option<usize>,
     pub body: Option<Editor>,
     pub in_body: bool,
     pub wrong: Option<Wrong>,
@@ -58,7 +65,7 @@ impl Draft {
     /// harm: at the embedded simulator.
     pub fn new(account: &Account, call: Option<&'static Documented>) -> Self {
         let embedded = account.environment == Environment::Embedded;
-        let (fields, body) = match call {
+        let (mut fields, body): (Vec<Field>, _) = match call {
             None => {
                 let methods = METHODS.map(str::to_owned).to_vec();
                 let fields = vec![
@@ -87,11 +94,18 @@ impl Draft {
                 (fields.collect(), body)
             }
         };
+        let in_body = fields.is_empty() && body.is_some();
+        let auth = account.can(Ability::AuthMethods).then_some(fields.len());
+        if auth.is_some() {
+            let options = AUTH.map(str::to_owned).to_vec();
+            fields.push(Field::choice("Authorization", options, 0));
+        }
         let mut draft = Self {
             account: account.id.clone(),
             call,
-            in_body: fields.is_empty() && body.is_some(),
+            in_body,
             form: Form::new(fields),
+            auth,
             body: body.map(|text| Editor::new(&text)),
             wrong: None,
             asking: None,
@@ -128,7 +142,13 @@ impl Draft {
             method: self.method().to_owned(),
             path: self.path().iter().map(Piece::text).collect(),
             body: body.map(Editor::text),
+            auth: self.chosen_auth(),
         }
+    }
+
+    fn chosen_auth(&self) -> Option<AuthMethod> {
+        let chosen = self.form.fields[self.auth?].chosen();
+        AuthMethod::ALL.get(chosen.checked_sub(1)?).copied()
     }
 
     /// Fills in what was sent before.
@@ -144,6 +164,14 @@ impl Draft {
         {
             let known = METHODS.iter().position(|method| *method == call.method);
             *at = known.unwrap_or(0);
+        }
+        if let Some(field) = self.auth
+            && let Value::Choice { at, .. } = &mut self.form.fields[field].value
+        {
+            let known = AuthMethod::ALL
+                .iter()
+                .position(|known| Some(*known) == call.auth);
+            *at = known.map_or(0, |at| at + 1);
         }
         if let Some(body) = &mut self.body {
             body.replace(call.body.as_deref().unwrap_or_default());
@@ -348,6 +376,27 @@ mod tests {
     }
 
     #[test]
+    fn the_authorisation_is_chosen_where_the_provider_leaves_a_choice() {
+        let mut account = account("sim", Environment::Embedded);
+        account.abilities = &[Ability::AuthMethods];
+        let mut draft = Draft::new(&account, Some(&CATALOGUE[2]));
+        assert_eq!(draft.submit().unwrap().auth, None);
+        draft.form.at = draft.form.fields.len() - 1;
+        let space = KeyEvent::new(KeyCode::Char(' '), KeyModifiers::NONE);
+        draft.key(&space, 9);
+        let sent = draft.submit().unwrap();
+        assert_eq!(sent.auth, Some(AuthMethod::Basic));
+        assert_eq!(sent.path, "/v1/offers/5f9e2c", "it is no parameter");
+        draft.key(&space, 9);
+        let values: Vec<String> = draft.values().iter().map(ToString::to_string).collect();
+        let bearer = draft.submit().unwrap();
+        assert_eq!(bearer.auth, Some(AuthMethod::Bearer));
+        let mut again = Draft::new(&account, Some(&CATALOGUE[2]));
+        again.fill(&values, &bearer);
+        assert_eq!(again.submit(), Ok(bearer));
+    }
+
+    #[test]
     fn another_call_takes_method_path_and_any_body() {
         let mut draft = Draft::new(&account("sim", Environment::Embedded), None);
         typed(&mut draft, "v9/x?y=%20 z");
@@ -363,6 +412,7 @@ mod tests {
             method: "POST".into(),
             path: "/v9/x?y=%20".into(),
             body: Some("a=1".into()),
+            auth: None,
         };
         assert_eq!(draft.submit(), Ok(call));
     }

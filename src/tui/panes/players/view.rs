@@ -124,7 +124,11 @@ impl State {
             .text(&format!(" · {} at {}", known.id, known.account), dim);
         match &known.proof {
             Proof::None => {
-                pen.text(" · not authenticated", dim);
+                let text = match &known.token {
+                    Some(_) => " · not authenticated; a callback brought the token",
+                    None => " · not authenticated",
+                };
+                pen.text(text, dim);
             }
             Proof::Proved(at) => {
                 let text = format!(" · authenticated {}", look.ago(*at));

@@ -142,11 +142,19 @@ async fn point_4_a_key_that_is_missing_or_unknown_is_no_game() {
             assert_eq!(failure(&answer.unwrap().json()), (400, "Required: game_id"));
         }
     }
-    // What takes no key does not look at one.
-    for target in [
+    let unlisted = [
+        "/user_info.json?user_id=1001&api_key=",
+        "/high_scores/lifetime/7001.json?api_key=wrong",
+        "/high_scores/friends/7001/1001.json?api_key=",
         "/kongpanions/index.json?api_key=wrong",
-        "/user_info.json?user_id=1001",
-    ] {
+        "/kongpanions.json?user_id=1001&api_key=",
+    ];
+    for target in unlisted {
+        let answer = bench.get(target).await.json();
+        assert_eq!(failure(&answer), (400, "Required: game_id"), "{target}");
+    }
+    bench.set("key-needed", "where-listed").unwrap();
+    for target in unlisted {
         assert!(bench.get(target).await.json().get("error").is_none());
     }
 }

@@ -15,6 +15,11 @@ async fn point_1_a_token_is_granted_for_the_documented_call_alone() {
     assert_eq!(answer["expires_in"], 600);
     let token = answer["access_token"].as_str().unwrap();
     assert!(token.starts_with("eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1"));
+    let claims = token.split('.').nth(1).unwrap();
+    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).unwrap()).unwrap();
+    assert!(claims["jti"].is_string(), "RFC 7519: {claims}");
+    // The documented curl line makes the header with `base64`, which breaks longer lines.
+    assert!(STANDARD.encode(format!("{API_KEY}:{API_SECRET}")).len() <= 76);
     assert_eq!(token.split('.').count(), 3);
 
     let got = bench.send("GET", "/api/token", &good, "").await;

@@ -141,7 +141,8 @@ async fn point_8_back_mode_is_hashed_with_a_boolean_or_its_word() {
     assert_eq!(notice["error"], "");
     assert_eq!(notice["created_at"], "2026-11-22T02:54:26.000Z");
     assert_eq!(notice["metadata"], json!({ "cart": 7 }));
-    assert!(notice["additional_data"].is_object());
+    let charge = notice["additional_data"]["charge_id"].as_str().unwrap();
+    assert!(charge.starts_with("ch_"), "{charge}");
     assert_eq!(notice["signature"], hashed(&notice));
     both.bench.set("notice-booleans", "text").unwrap();
     let notice = both.paid("R-2", BACK).await;

@@ -34,6 +34,9 @@ async fn point_10_faults_are_played_on_every_call() {
         if status == 429 {
             assert_eq!(schedule.header("retry-after"), Some("3"));
         }
+        if status == 503 {
+            assert_eq!(error_type(&schedule), "maintenance");
+        }
         if status == 502 {
             assert!(schedule.body.starts_with("<!DOCTYPE html>"));
         }

@@ -1,0 +1,57 @@
+//! Players as accepted callbacks name them. Name and token stay sealed in the ledger until they are needed.
+
+use super::{Shared, unread};
+use crate::deck::Deck;
+use crate::domain::{
+    AccountId, Delivery, PlayerClaim, PlayerId, Problem, ProblemKind, Subject, Verdict,
+};
+use crate::ledger::DeliveryQuery;
+
+/// So many of a player's callbacks are opened, the newest first, before it is given up.
+const OPENED_MAX: usize = 20;
+
+impl Shared {
+    /// The player of an accepted callback; `None` where it names none or cannot be opened.
+    pub(super) async fn player_claim(&self, delivery: &Delivery) -> Option<PlayerClaim> {
+        let account = AccountId::new(delivery.account.as_str()).ok()?;
+        let read = self.asker.desks.find(&account)?.manifest.player_claim?;
+        if !matches!(delivery.verdict, Verdict::Accepted | Verdict::Repeat) {
+            return None;
+        }
+        let raw = self.bytes_of(delivery.id).await.ok()?;
+        read(&raw.body)
+    }
+}
+
+impl Deck {
+    /// What the newest accepted callback with a token says of a player.
+    ///
+    /// # Errors
+    /// If the ledger cannot be read, or holds no such callback.
+    pub async fn player_claim(
+        &self,
+        account: &AccountId,
+        player: PlayerId,
+    ) -> Result<PlayerClaim, Problem> {
+        let shared = &self.reception.shared;
+        let query = DeliveryQuery {
+            realm: Some(shared.realm.to_string()),
+            account: Some(account.to_string()),
+            subject: Some(Subject::Player(player)),
+            limit: OPENED_MAX,
+            ..DeliveryQuery::default()
+        };
+        let newest = self.ledger.deliveries(query).await;
+        for delivery in newest.map_err(|error| unread("callbacks", &error))? {
+            let claim = shared.player_claim(&delivery).await;
+            if let Some(claim) = claim.filter(|claim| claim.token.is_some()) {
+                return Ok(claim);
+            }
+        }
+        Err(Problem::new(
+            ProblemKind::NotFound,
+            format!("account {account}: no callback with a token of player {player} is saved"),
+            "receive one with `tilldeck listen`, or pass the token with --token env:NAME, file:PATH, command:… or keyring:NAME",
+        ))
+    }
+}
