@@ -39,6 +39,9 @@ pub async fn run(args: &PurchaseLink, deck: &Deck, out: &Out) -> Result<Exit, Ou
             link::print_qr(&qr, out)?;
         }
     }
+    if deck.simulator_url().is_some() && !out.json {
+        out.say("note: this page belongs to the simulator inside this command and is gone with it; run `tilldeck sandbox serve`, or open the console, to visit one");
+    }
     Ok(Exit::Done)
 }
 

@@ -69,7 +69,7 @@ pub struct Manifest {
     /// How what it sends of its own accord is judged and read.
     pub callbacks: callbacks::Spec,
     /// Reads the player that an accepted callback's body names, where its callbacks name players.
-    pub player_claim: Option<fn(&[u8]) -> Option<PlayerClaim>>,
+    pub player_claim: Option<ReadPlayer>,
     /// Makes the client of one account.
     pub connect: fn(Credentials) -> Arc<dyn Client>,
     /// Its part of the embedded simulator.
@@ -116,6 +116,9 @@ pub type ReadSecret = Arc<
         + Send
         + Sync,
 >;
+
+/// Reads the player that the body of an accepted callback names.
+pub type ReadPlayer = fn(&[u8]) -> Option<PlayerClaim>;
 
 /// Makes what fetches an account's access tokens.
 pub type MakeFetch = fn(&Credentials) -> Arc<dyn FetchToken>;

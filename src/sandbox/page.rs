@@ -98,6 +98,11 @@ mod tests {
     use super::*;
 
     /// How bright a colour is, as WCAG 2 has it.
+    #[expect(
+        clippy::float_arithmetic,
+        clippy::disallowed_types,
+        reason = "a colour is no money"
+    )]
     fn luminance(colour: &str) -> f64 {
         let wide: String = match colour.len() {
             3 => colour.chars().flat_map(|digit| [digit, digit]).collect(),

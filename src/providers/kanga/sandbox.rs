@@ -107,7 +107,7 @@ impl Default for Rules {
 /// The simulated provider.
 #[derive(Debug, Default)]
 pub struct Kanga {
-    rules: Rules,
+    rules: Mutex<Rules>,
     memory: Mutex<Memory>,
 }
 
@@ -142,9 +142,13 @@ impl Kanga {
     #[must_use]
     pub fn new(rules: Rules) -> Self {
         Self {
-            rules,
+            rules: Mutex::new(rules),
             memory: Mutex::default(),
         }
+    }
+
+    fn rules(&self) -> MutexGuard<'_, Rules> {
+        self.rules.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -327,10 +331,17 @@ impl Dialect for Kanga {
     }
 
     fn settings(&self) -> Vec<simulate::Setting> {
-        self.memory().play.settings()
+        let mut all = self.memory().play.settings();
+        all.extend(self.rules().settings());
+        all
     }
 
     fn set(&self, setting: &str, value: &str) -> Result<String, String> {
+        let known = self.settings();
+        simulate::Setting::named(&known, "Kanga", setting)?.takes(value)?;
+        if self.rules().set(setting, value)? {
+            return Ok(format!("Kanga's {setting} is {value} from now on"));
+        }
         self.memory().play.set(setting, value)
     }
 

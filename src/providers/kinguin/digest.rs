@@ -64,8 +64,9 @@ pub fn digest(call: &RawCall, reply: &RawReply) -> Option<Digest> {
             calculated,
             PRICES,
         ),
-        catalogue::PRODUCT_SEARCH => paged("products", body, PRODUCT_COLUMNS, product, ""),
-        catalogue::PRODUCT_BY_NUMBER => paged("products", body, PRODUCT_COLUMNS, product, ""),
+        catalogue::PRODUCT_SEARCH | catalogue::PRODUCT_BY_NUMBER => {
+            paged("products", body, PRODUCT_COLUMNS, product, "")
+        }
         catalogue::MINIMAL_PRICE => one(
             "lowest allowed price (Microsoft product)",
             body,

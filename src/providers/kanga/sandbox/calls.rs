@@ -20,7 +20,7 @@ impl Kanga {
         if let Some(code) = code {
             body.insert("code".into(), code.into());
         }
-        let status = if self.rules.failures_are_400 {
+        let status = if self.rules().failures_are_400 {
             StatusCode::BAD_REQUEST
         } else {
             StatusCode::OK
@@ -33,7 +33,7 @@ impl Kanga {
         let body = request.body();
         // The signature tells the shop: nothing is parsed before one of the secrets fits.
         let shop = SHOPS.iter().find(|shop| {
-            let upper_case = self.rules.upper_case_signatures;
+            let upper_case = self.rules().upper_case_signatures;
             signed::is_signed(request.headers(), body, shop.secret, upper_case)
         })?;
         let fields = Fields::read(body)?;
@@ -91,7 +91,7 @@ impl Kanga {
         let mut rng = Rng::with_seed(scatter(world.seed(), "payment token", turn));
         let value: String = (0..32).map(|_| rng.alphanumeric()).collect();
         let now = world.now();
-        let expires = now.plus(self.rules.token_life);
+        let expires = now.plus(self.rules().token_life);
         memory.tokens.add(value.clone(), shop.name, now, expires);
         let body = json!({ "result": "ok", "paymentToken": value });
         json_response(StatusCode::OK, &body)
@@ -117,7 +117,7 @@ impl Kanga {
 
     pub(super) fn test(&self, request: &Request) -> Response {
         let body = request.body();
-        let upper_case = self.rules.upper_case_signatures;
+        let upper_case = self.rules().upper_case_signatures;
         let good = signed::is_signed(request.headers(), body, TEST_SECRET, upper_case)
             && Fields::read(body).is_some_and(|fields| {
                 fields.text("appId") == Some(TEST_KEY)

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::payment::Change;
-use super::query;
-use crate::domain::WallTime;
+use super::{Rules, query};
 use crate::domain::simulate::{Event, Setting};
+use crate::domain::{WallTime, time};
 use crate::sandbox::outbox::Letter;
 
 /// How much later than it should a callback comes that is late.
@@ -13,6 +13,63 @@ const LATE: Duration = Duration::from_mins(1);
 
 const FAULT: &str = "callback-fault";
 const METHOD: &str = "callback-method";
+
+const UPPER_CASE: &str = "upper-case-signatures";
+const FAILURES: &str = "failure-status";
+const TOKEN_LIFE: &str = "payment-token-life";
+
+impl Rules {
+    /// What the documentation leaves open, as settings.
+    pub(super) fn settings(&self) -> Vec<Setting> {
+        let setting = |name, value: String, choices, about| Setting {
+            name,
+            value,
+            choices,
+            about,
+        };
+        vec![
+            setting(
+                UPPER_CASE,
+                if self.upper_case_signatures {
+                    "on"
+                } else {
+                    "off"
+                }
+                .to_owned(),
+                &["off", "on"],
+                "whether a signature in upper-case hex is accepted",
+            ),
+            setting(
+                FAILURES,
+                if self.failures_are_400 { "400" } else { "200" }.to_owned(),
+                &["200", "400"],
+                "the HTTP status of answers that say fail",
+            ),
+            setting(
+                TOKEN_LIFE,
+                format!("{}s", self.token_life.as_secs()),
+                &["10s", "60s", "900s"],
+                "how long a payment token is good for",
+            ),
+        ]
+    }
+
+    /// Changes one of them; whether it is one.
+    ///
+    /// # Errors
+    /// In words, if the value does not fit.
+    pub(super) fn set(&mut self, name: &str, value: &str) -> Result<bool, String> {
+        match name {
+            UPPER_CASE => self.upper_case_signatures = value == "on",
+            FAILURES => self.failures_are_400 = value == "400",
+            TOKEN_LIFE => {
+                self.token_life = time::parse_duration(value).map_err(|error| error.to_string())?;
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
 
 /// What is wrong with each callback from now on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -823,6 +823,34 @@ async fn point_11_a_clock_set_back_moves_neither_states_nor_nonces() {
 }
 
 #[tokio::test]
+async fn what_the_documentation_leaves_open_is_set_while_it_runs() {
+    let bench = bench().await;
+    let body = r#"{"appId":"SANDBOX-KANGA-KEY","nonce":7}"#;
+    let upper = sign(body, API_SECRET.as_bytes()).to_uppercase();
+    let sent = async || {
+        let headers = format!("API-Sig: {upper}\r\n");
+        bench.raw("POST", CREATE, &headers, body).await.unwrap()
+    };
+    assert_eq!(sent().await.json(), refused(9000));
+    bench.set("failure-status", "400").unwrap();
+    assert_eq!(sent().await.status, 400);
+    bench.set("upper-case-signatures", "on").unwrap();
+    assert_eq!(sent().await.json()["result"], "ok");
+    assert!(
+        bench
+            .set("failure-status", "500")
+            .unwrap_err()
+            .contains("200, 400")
+    );
+    assert!(
+        bench
+            .set("boom", "on")
+            .unwrap_err()
+            .contains("payment-token-life")
+    );
+}
+
+#[tokio::test]
 async fn the_providers_clock_can_be_set_back_and_right_again() {
     let bench = bench().await;
     let state = bench.check("ORDER-1001", 10_000).await["state"].clone();
