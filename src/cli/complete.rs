@@ -447,7 +447,7 @@ mod tests {
             ),
             (
                 "tilldeck log --exp",
-                "--export\tWhole exchanges, redacted, in this format",
+                "--export\tWhole requests with their responses, or whole callbacks, redacted, in this format",
             ),
             (
                 "tilldeck account add --provider kinguin --secret cl",

@@ -243,18 +243,20 @@ fn checked(bytes: &[u8], source: String, lines: Lines) -> Result<Resolved, Secre
 fn left_around(text: &str, secret: &str) -> Vec<&'static str> {
     let (before, after) = text.split_once(secret).unwrap_or_default();
     let after = after.split(['\r', '\n']).next().unwrap_or_default();
-    let is_around = |wanted: fn(char) -> bool| before.chars().chain(after.chars()).any(wanted);
-    let kinds: [(&str, fn(char) -> bool); 5] = [
-        ("a byte order mark", |c| c == '\u{feff}'),
-        ("a space", |c| c == ' '),
-        ("a tab", |c| c == '\t'),
-        ("a no-break space", |c| c == '\u{a0}'),
-        ("a line break or another character without ink", |c| {
-            !matches!(c, '\u{feff}' | ' ' | '\t' | '\u{a0}')
-        }),
-    ];
-    let found = kinds.into_iter().filter(|(_, is_it)| is_around(*is_it));
-    found.map(|(what, _)| what).collect()
+    let mut found = Vec::new();
+    for c in before.chars().chain(after.chars()) {
+        let what = match c {
+            '\u{feff}' => "a byte order mark",
+            ' ' => "a space",
+            '\t' => "a tab",
+            '\u{a0}' => "a no-break space",
+            _ => "a line break or another character without ink",
+        };
+        if !found.contains(&what) {
+            found.push(what);
+        }
+    }
+    found
 }
 
 fn from_file(path: &Path, shown: String) -> Result<Resolved, SecretError> {

@@ -64,7 +64,7 @@ pub fn unsent(account: &Account, call: &RawCall) -> String {
         out = with_body(out, b"");
     }
     if !account.uses_access_tokens {
-        let missing = note("without the account's key or signature, which is added to each call");
+        let missing = note("without the key or signature that is added to each call");
         out = format!("{missing}\n{out}");
     }
     out
@@ -277,7 +277,7 @@ mod tests {
         call.body = Some("{\"name\":\"it's\"}".into());
         assert_eq!(
             unsent(&account("http://127.0.0.1:41207", false), &call),
-            ": 'without the account'\\''s key or signature, which is added to each call'\ncurl -X GET 'http://127.0.0.1:41207/v1/offers?page=0&size=2' \\\n  -H 'Content-Type: application/json' \\\n  --data-raw '{\"name\":\"it'\\''s\"}'"
+            ": 'without the key or signature that is added to each call'\ncurl -X GET 'http://127.0.0.1:41207/v1/offers?page=0&size=2' \\\n  -H 'Content-Type: application/json' \\\n  --data-raw '{\"name\":\"it'\\''s\"}'"
         );
     }
 

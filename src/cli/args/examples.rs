@@ -94,6 +94,10 @@ const EXAMPLES: &[(&str, &[&str])] = &[
         &["tilldeck sandbox trigger --url http://127.0.0.1:9000 advance 1h"],
     ),
     (
+        "sandbox trigger set-back",
+        &["tilldeck sandbox trigger --url http://127.0.0.1:9000 set-back 1h"],
+    ),
+    (
         "sandbox trigger payer",
         &["tilldeck sandbox trigger --url http://127.0.0.1:9000 payer ORDER-1 pay"],
     ),
