@@ -160,7 +160,7 @@ fn a_callback_names_a_player_and_its_token_authenticates_them() {
         text.contains("TinCompass") && !text.contains('\u{202e}'),
         "{text}"
     );
-    assert!(text.contains("a callback brought the token"), "{text}");
+    assert!(text.contains("token from a callback"), "{text}");
     assert!(!text.contains("planted-callback-token") && !format!("{model:?}").contains("planted"));
     let effects = press(&mut model, "a<enter>", now);
     let (_, Op::AuthenticatePlayer { player, token }) = asked_of(&effects) else {

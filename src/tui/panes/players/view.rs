@@ -125,7 +125,7 @@ impl State {
         match &known.proof {
             Proof::None => {
                 let text = match &known.token {
-                    Some(_) => " · not authenticated; a callback brought the token",
+                    Some(_) => " · token from a callback",
                     None => " · not authenticated",
                 };
                 pen.text(text, dim);
