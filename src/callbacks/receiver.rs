@@ -344,7 +344,9 @@ impl Shared {
         inbound: &Inbound,
         told: Told,
     ) -> (Response, Option<Delivery>) {
-        let identity = self.identity(name, &told.same);
+        let address = Address::of(inbound.request.uri().path());
+        let rest = address.map_or("".into(), |address| address.rest);
+        let identity = self.identity(name, &rest, &told.same);
         let relayed = matches!(told.answer, Answer::Relayed { .. });
         let at = inbound.at;
         let mut errands = Vec::new();
@@ -454,7 +456,8 @@ impl Shared {
         self.setup.addressees.unable(name, problem);
     }
 
-    fn identity(&self, name: &str, same: &Same) -> Identity {
+    /// `rest` is the path behind the name: the same message to another place is another one.
+    fn identity(&self, name: &str, rest: &str, same: &Same) -> Identity {
         let (which, what) = match same {
             Same::Message(what) => (b"m", what),
             Same::Subject(what) => (b"s", what),
@@ -465,6 +468,11 @@ impl Shared {
         for part in [self.setup.realm.as_bytes(), name.as_bytes()] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
+        }
+        if !rest.is_empty() && matches!(same, Same::Message(_)) {
+            hash.update(b"path");
+            hash.update((rest.len() as u64).to_be_bytes());
+            hash.update(rest);
         }
         hash.update(what);
         let hash = hash.finalize().into();

@@ -353,7 +353,10 @@ fn ended(done: Result<Exit, OutputError>, out: &Out) -> Exit {
     match done {
         Ok(exit) => exit,
         Err(OutputError::ReaderGone) => Exit::Done,
-        Err(OutputError::Stopped) => Exit::Interrupted,
+        Err(OutputError::Stopped) => {
+            out.tell(Tone::Bad, "error:", "interrupted");
+            Exit::Interrupted
+        }
         Err(OutputError::Failed(error)) => {
             let words = format!("standard output cannot be written: {error}");
             out.tell(Tone::Bad, "error:", &words);

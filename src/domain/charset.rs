@@ -11,15 +11,16 @@ use encoding_rs::{DecoderResult, Encoding, UTF_8};
 #[must_use]
 pub fn decode<'a>(bytes: &'a [u8], content_type: &str, is_whole: bool) -> Option<Cow<'a, str>> {
     let label = label(content_type);
-    let named = match label {
-        Some(label) => Some(Encoding::for_label(label.as_bytes())?),
-        None => Encoding::for_bom(bytes).map(|(encoding, _)| encoding),
-    };
-    let encoding = named.unwrap_or(UTF_8);
     let is_json = content_type
         .split(';')
         .next()
         .is_some_and(|kind| kind.to_ascii_lowercase().contains("json"));
+    let named = match label.map(|label| Encoding::for_label(label.as_bytes())) {
+        Some(None) if !is_json => return None,
+        Some(named) => named,
+        None => Encoding::for_bom(bytes).map(|(encoding, _)| encoding),
+    };
+    let encoding = named.unwrap_or(UTF_8);
     if encoding == UTF_8 || is_json {
         match utf8(bytes, is_whole) {
             None if encoding != UTF_8 => {}

@@ -181,6 +181,8 @@ pub fn written_by_newer(folder: &Path) -> Option<String> {
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
         | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let conn = Connection::open_with_flags(&path, flags).ok()?;
+    // Whoever has locked it is waited for, and told of, where it is opened.
+    conn.busy_timeout(Duration::ZERO).ok()?;
     // As in `connect`.
     conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)
         .ok()?;

@@ -18,8 +18,8 @@ use crate::private;
 use super::writer::Store;
 use super::{Ledger, LedgerError, Persistence, Status};
 
-/// Longer than any request and its retries; whoever holds the lane longer is stuck.
-pub const LANE_LIMIT: Duration = Duration::from_secs(90);
+/// Longer than a request whose answer comes as late and as slowly as is usual; whoever holds the lane longer is stuck.
+pub const LANE_LIMIT: Duration = Duration::from_secs(180);
 
 /// How often a lane held by another process is tried again.
 const LANE_PAUSE: Duration = Duration::from_millis(10);
@@ -71,7 +71,7 @@ impl Ledger {
     /// Waits for the lane of a key. Dropping the future gives up.
     ///
     /// # Errors
-    /// If another process holds it for over 90 s, or its file cannot be locked although the ledger can be written.
+    /// If another process holds it for over three minutes, or its file cannot be locked although the ledger can be written.
     pub async fn lane(&self, key: &KeyHash) -> Result<Lane, LedgerError> {
         let busy = |_| LedgerError::LaneBusy(LANE_LIMIT.as_secs());
         tokio::time::timeout(LANE_LIMIT, self.enter_lane(key))

@@ -12,6 +12,9 @@ pub const ACCEPTED: &str = "gzip, deflate";
 /// Registered codings that cannot be undone here.
 const FOREIGN: [&str; 6] = ["br", "zstd", "compress", "x-compress", "dcb", "dcz"];
 
+/// So many codings are undone, one after another.
+const LAYERS_MAX: usize = 2;
+
 /// Why a body cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CodingError {
@@ -37,6 +40,13 @@ pub fn decode<'a>(
         .flat_map(|value| value.split(','))
         .map(|coding| coding.trim().to_ascii_lowercase())
         .collect();
+    // One proxy after another may compress; more is an attempt to cost time.
+    let layers = codings
+        .iter()
+        .filter(|coding| coding.contains("gzip") || *coding == "deflate");
+    if layers.count() > LAYERS_MAX {
+        return Err(CodingError::Malformed("chain of codings"));
+    }
     let mut body = body;
     // An empty body (of a HEAD, a 204) is empty whatever its header says.
     while !body.is_empty()
@@ -59,6 +69,19 @@ pub fn decode<'a>(
         };
     }
     Ok(body)
+}
+
+/// JSON without the byte order mark that some servers put before it, and no parser of JSON takes (RFC 8259, 8.1). Every
+/// other body as it is.
+#[must_use]
+pub fn without_mark(body: Bytes) -> Bytes {
+    let text = body
+        .strip_prefix(b"\xef\xbb\xbf")
+        .map(<[u8]>::trim_ascii_start);
+    match text.and_then(<[u8]>::first) {
+        Some(b'{' | b'[') => body.slice(3..),
+        _ => body,
+    }
 }
 
 fn read(decoder: impl Read, coding: &'static str, limit: u64) -> Result<Bytes, CodingError> {
@@ -122,6 +145,20 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_is_left_out_before_json_alone() {
+        for (body, wanted) in [
+            (&b"\xef\xbb\xbf{}"[..], &b"{}"[..]),
+            (b"\xef\xbb\xbf\r\n [1]", b"\r\n [1]"),
+            (b"\xef\xbb\xbfa;b", b"\xef\xbb\xbfa;b"),
+            (b"\xef\xbb\xbf", b"\xef\xbb\xbf"),
+            (b"{\"a\":\"\xef\xbb\xbf\"}", b"{\"a\":\"\xef\xbb\xbf\"}"),
+            (b"", b""),
+        ] {
+            assert_eq!(without_mark(Bytes::from_static(body)), wanted);
+        }
+    }
+
+    #[test]
     fn what_cannot_be_decoded_says_why() {
         let gzip = encoded!(GzEncoder, TEXT);
         let bomb = encoded!(GzEncoder, &[0; 4096]);
@@ -143,6 +180,11 @@ mod tests {
             ),
             (Bytes::from_static(TEXT), "br", CodingError::Unknown("br")),
             (gzip, "gzip, zstd", CodingError::Unknown("zstd")),
+            (
+                encoded!(GzEncoder, TEXT),
+                "gzip, gzip, gzip",
+                CodingError::Malformed("chain of codings"),
+            ),
             (bomb, "gzip", CodingError::TooLarge),
         ] {
             assert_eq!(of(&body, encoding), Err(wanted), "{encoding}");

@@ -226,6 +226,8 @@ impl NetError {
     pub fn may_have_arrived(&self) -> bool {
         match self {
             Self::TimedOut { what, .. } => *what != CONNECTING,
+            // "See Other" is how a write that was carried out is answered.
+            Self::Redirected { status, .. } => *status == 303,
             Self::Broken { .. }
             | Self::TooLarge { .. }
             | Self::Undecodable { .. }

@@ -22,7 +22,7 @@ use crate::domain::host::is_loopback;
 /// The most bytes of a reply that are read, before and after decompression.
 pub const REPLY_MAX: u64 = 8 * 1024 * 1024;
 
-/// The longest a reply may take as a whole, however steadily it comes: for so long a slot of the budget may be in use.
+/// The longest a reply's body may take, however steadily it comes: a slot of the budget is in use meanwhile.
 pub const WHOLE_MAX: Duration = Duration::from_mins(2);
 
 /// For how long a reply may stay away, where neither account nor provider has a time of its own.
@@ -80,8 +80,10 @@ pub struct Outgoing<'a> {
     pub body: Bytes,
     /// For how long nothing may come.
     pub idle: Duration,
-    /// Whether a compressed body is decompressed.
+    /// Whether the reply is to be read here: decompressed, and JSON without a byte order mark.
     pub decodes: bool,
+    /// The longest its body is read, if not [`WHOLE_MAX`].
+    pub longest: Option<Duration>,
 }
 
 /// One connection pool for each way out: HTTP/1.1 with keep-alive, and HTTP/2 where TLS agrees on it.
@@ -242,7 +244,9 @@ impl Http {
             body,
             idle,
             decodes,
+            longest,
         } = outgoing;
+        let longest = longest.unwrap_or(WHOLE_MAX);
         let route = self.route(url)?;
         let client = self.client(&route)?;
         let host = &authority(url);
@@ -256,7 +260,9 @@ impl Http {
             let host = host.clone();
             NetError::TimedOut { host, what, limit }
         };
-        let mut response = tokio::time::timeout(idle, request.send())
+        // The connection has a limit of its own, which is told as such.
+        let first = idle.max(self.network.timeouts.connect + Duration::from_secs(1));
+        let mut response = tokio::time::timeout(first, request.send())
             .await
             .map_err(|_| late(ANSWERING, idle))?
             .map_err(|error| self.classify(&error, &route, host))?;
@@ -273,26 +279,29 @@ impl Http {
             host: host.clone(),
             limit: REPLY_MAX,
         };
+        let reading = self.clock.now().mono;
         let mut raw = BytesMut::new();
         loop {
-            let chunk = tokio::time::timeout(idle, response.chunk())
+            let taken = self.clock.now().mono.saturating_sub(reading);
+            let left = longest.saturating_sub(taken);
+            let chunk = tokio::time::timeout(idle.min(left), response.chunk())
                 .await
-                .map_err(|_| late(CONTINUING, idle))?
+                .map_err(|_| match left {
+                    left if left < idle => late(ENDING, longest),
+                    _ => late(CONTINUING, idle),
+                })?
                 .map_err(|error| self.classify(&error, &route, host))?;
             let Some(chunk) = chunk else { break };
             if (raw.len() + chunk.len()) as u64 > REPLY_MAX {
                 return Err(too_large());
             }
             raw.extend_from_slice(&chunk);
-            if self.clock.now().mono.saturating_sub(began) > WHOLE_MAX {
-                return Err(late(ENDING, WHOLE_MAX));
-            }
         }
         let encodings = response.headers().get_all(CONTENT_ENCODING).iter();
         let encodings = encodings.filter_map(|value| value.to_str().ok());
         let encodings = encodings.filter(|_| decodes);
         let wire = Some(raw.len() as u64);
-        let body = coding::decode(raw.freeze(), encodings, REPLY_MAX).map_err(|error| {
+        let decoded = coding::decode(raw.freeze(), encodings, REPLY_MAX).map_err(|error| {
             let why = match error {
                 CodingError::TooLarge => return too_large(),
                 CodingError::Unknown(coding) => {
@@ -304,12 +313,21 @@ impl Http {
             };
             let host = host.clone();
             NetError::Undecodable { host, why }
-        })?;
+        });
+        let body = match decoded {
+            // Its status says all: a refusal is obeyed and told as one, whatever its page.
+            Err(_) if status >= 400 => Bytes::new(),
+            decoded => decoded?,
+        };
         Ok(Reply {
             status,
             version,
             headers,
-            body,
+            body: if decodes {
+                coding::without_mark(body)
+            } else {
+                body
+            },
             wire,
             to_head,
             took: self.clock.now().mono.saturating_sub(began),
@@ -323,6 +341,10 @@ impl Http {
         if error.is_connect() || error.is_dns() {
             let tls = cause.tls.as_ref().map(trust::words);
             return match (route, tls) {
+                (Route::Through(proxy), Some(why)) if proxy.speaks_tls() => NetError::Proxy {
+                    why: format!("or {host} behind it: {why}; is it an http:// proxy?"),
+                    proxy: proxy.to_string(),
+                },
                 (Route::Through(proxy), None) => NetError::Proxy {
                     why: self.why_no_tunnel(error, &cause, &host),
                     proxy: proxy.to_string(),

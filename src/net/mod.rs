@@ -404,7 +404,11 @@ impl Session {
             headers: headers.clone(),
             body: sealed.body.clone(),
             idle: self.idle,
-            decodes: sealed.verbatim.is_none(),
+            decodes: sealed
+                .verbatim
+                .as_ref()
+                .is_none_or(|verbatim| !verbatim.status_decides),
+            longest: None,
         };
         let tried = if let Some(verbatim) = &sealed.verbatim {
             verbatim::send(gate, outgoing, verbatim).await

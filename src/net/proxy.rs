@@ -33,6 +33,13 @@ impl fmt::Debug for SecretUrl {
     }
 }
 
+impl Proxy {
+    /// Whether it is reached over TLS itself.
+    pub(super) fn speaks_tls(&self) -> bool {
+        self.url.0.starts_with("https://")
+    }
+}
+
 impl fmt::Display for Proxy {
     /// `the proxy 10.0.0.1:3128 (HTTPS_PROXY)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -71,8 +78,9 @@ pub fn proxy_for(
     let exceptions = EXCEPTIONS.into_iter().find_map(text).unwrap_or_default();
     let exceptions = exceptions_at(&exceptions, url.port_or_known_default());
     let Some((named_by, written)) = named else {
-        // What the system's settings name, on systems that have such.
-        return Ok(intercept(Matcher::from_system()).map(|found| Proxy {
+        // On other systems that would read the environment once more.
+        let of_system = cfg!(any(target_os = "macos", windows)).then(Matcher::from_system);
+        return Ok(of_system.and_then(intercept).map(|found| Proxy {
             host: authority(found.uri()),
             named_by: "the system's settings",
             url: SecretUrl(found.uri().to_string()),
@@ -106,7 +114,7 @@ fn exceptions_at(list: &str, port: Option<u16>) -> String {
         let (name, at) = match entry.rsplit_once(':') {
             // What is left of an IPv6 address without brackets has further colons.
             Some((name, at)) if !name.contains(':') || name.ends_with(']') => {
-                (name, at.parse::<u16>().ok())
+                (name, Some(at.parse::<u16>().ok()?))
             }
             _ => (entry, None),
         };
@@ -185,6 +193,7 @@ mod tests {
             ("*", true),
             ("other.example, gateway.kinguin.net:443", true),
             ("gateway.kinguin.net:8443", false),
+            ("gateway.kinguin.net:80x", false),
             ("inguin.net", false),
             ("", false),
         ] {

@@ -40,7 +40,7 @@ pub(super) fn variables_at_fault(environ: &Environ) -> Option<String> {
         let mut folders = std::env::split_paths(&list);
         let folder = folders
             .find(|folder| !folder.is_dir())
-            .unwrap_or(list.clone().into());
+            .or_else(|| std::env::split_paths(&list).next())?;
         let why = if folder.is_dir() {
             "has no certificate in it"
         } else {

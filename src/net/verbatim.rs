@@ -19,12 +19,15 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::Gate;
 use super::call::Reply;
-use super::error::{ANSWERING, CONNECTING, CONTINUING, ENDING, NetError, foreign_words};
+use super::error::{ANSWERING, CONNECTING, CONTINUING, NetError, foreign_words};
 use super::http::{Outgoing, REPLY_MAX, Tried, WHOLE_MAX, authority, texts};
 use crate::domain::host;
 
 /// So much is read of an answer whose status alone counts.
 const PAGE_MAX: usize = 64 * 1024;
+
+/// For so long it is waited for: whoever has taken the callback must not get it again because of its page.
+const PAGE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What is forwarded, besides its method and its body.
 #[derive(Debug, Clone)]
@@ -49,7 +52,13 @@ pub(super) async fn send(gate: &Gate, outgoing: Outgoing<'_>, verbatim: &Verbati
             took: gate.clock.now().mono.saturating_sub(began),
         }
     } else {
-        gate.http.send(outgoing).await
+        let longest = verbatim.status_decides.then_some(PAGE_PATIENCE);
+        gate.http
+            .send(Outgoing {
+                longest,
+                ..outgoing
+            })
+            .await
     };
     if verbatim.status_decides
         && tried.result.is_err()
@@ -129,9 +138,17 @@ async fn plain(
     *head = Some((status, headers.clone()));
     let mut incoming = response.into_body();
     let mut body = BytesMut::new();
+    let longest = if verbatim.status_decides {
+        PAGE_PATIENCE
+    } else {
+        WHOLE_MAX
+    };
+    let reading = gate.clock.now().mono;
     loop {
-        let data = timeout(idle, next(&mut incoming)).await;
-        let Some(data) = data.map_err(|_| timed_out(CONTINUING, idle))? else {
+        let taken = gate.clock.now().mono.saturating_sub(reading);
+        let left = longest.saturating_sub(taken);
+        let data = timeout(idle.min(left), next(&mut incoming)).await;
+        let Some(data) = data.map_err(|_| timed_out(CONTINUING, idle.min(longest)))? else {
             break;
         };
         let data = data.map_err(|_| broken("in the middle of the reply"))?;
@@ -144,9 +161,6 @@ async fn plain(
                 host,
                 limit: REPLY_MAX,
             });
-        }
-        if gate.clock.now().mono.saturating_sub(began) > WHOLE_MAX {
-            return Err(timed_out(ENDING, WHOLE_MAX));
         }
     }
     Ok(Reply {

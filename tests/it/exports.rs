@@ -252,6 +252,36 @@ fn callbacks_are_exported_with_path_headers_and_body() {
 }
 
 #[test]
+fn a_compressed_callback_is_exported_as_it_reads_and_without_its_secrets() {
+    use std::io::{Read as _, Write as _};
+    let peer = Peer::start(vec![answer("{}")]);
+    let place = Place::with_shop(&peer.url);
+    let listener = Listener::start(&place, &[]);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(b"transactionKey=A-17&api_key=planted-key&note=kept")
+        .unwrap();
+    let gzip = gzip.finish().unwrap();
+    let mut stream = std::net::TcpStream::connect(&listener.url["http://".len()..]).unwrap();
+    let head = format!(
+        "POST /callbacks/shop HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+        gzip.len()
+    );
+    stream
+        .write_all(&[head.as_bytes(), &gzip].concat())
+        .unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    listener.signal("TERM");
+    listener.end();
+    for format in ["har", "ndjson", "curl"] {
+        let ran = place.run(&["log", "--deliveries", "--export", format]);
+        assert!(ran.out.contains("note=kept"), "{format}: {ran:?}");
+        assert!(!ran.out.contains("planted"), "{format}: {ran:?}");
+    }
+}
+
+#[test]
 fn json_has_no_escapes_but_its_own() {
     let place = Place::with_shop("http://127.0.0.1:9");
     let path = "/\u{1b}[31m\u{7f}x";

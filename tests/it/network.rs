@@ -179,6 +179,16 @@ fn a_compressed_answer_is_shown_as_it_was() {
 }
 
 #[test]
+fn a_byte_order_mark_before_json_is_passed_over() {
+    let paid = r#"{"result":"ok","currency":"EMT","amount":"25.00","state":"FINALIZED"}"#;
+    let peer = Peer::start(vec![json(&format!("\u{feff}{paid}"))]);
+    let ran = Place::with_shop(&peer.url).run(&["check", "A-17", "--expect", "FINALIZED"]);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let peer = granting(json(&format!("\u{feff}{{}}")));
+    assert_eq!(ask(&keys(&peer.url, "", ""), "GET", &[]).out, "{}");
+}
+
+#[test]
 fn a_write_without_a_body_says_that_it_has_none() {
     let peer = granting(json("{}"));
     let place = keys(&peer.url, "", "");

@@ -4,7 +4,10 @@ use super::{Shared, forward, unread};
 use crate::deck::Deck;
 use crate::domain::{AccountId, Delivery, DeliveryId, Duty, Problem, ProblemKind, Received};
 use crate::ledger::{NewErrand, SealedParts};
-use crate::net::{record, redact};
+use crate::net::{coding, record, redact};
+
+/// No provider's callbacks are larger when decompressed.
+const BODY_MAX: usize = 1024 * 1024;
 
 /// More headers are not shown.
 const HEADERS_SHOWN_MAX: usize = 100;
@@ -66,15 +69,25 @@ impl Deck {
             let reply = sealer.open_reply(sealed)?;
             Some((*errand, record::kept(&reply)))
         });
+        let is_coding = |name: &str| name.eq_ignore_ascii_case("content-encoding");
+        let codings = raw.headers.iter().filter(|(name, _)| is_coding(name));
+        let codings = codings.filter_map(|(_, value)| std::str::from_utf8(value).ok());
+        // Only what can be read can be redacted.
+        let most = raw.body.len().max(BODY_MAX) as u64;
+        let body = match coding::decode(raw.body.clone(), codings, most) {
+            Ok(plain) => record::kept(&plain),
+            Err(_) => record::withheld(&raw.body),
+        };
         Ok(Received {
             target: redact::body(&raw.target),
             headers: raw
                 .headers
                 .iter()
+                .filter(|(name, _)| !is_coding(name))
                 .take(HEADERS_SHOWN_MAX)
                 .map(|(name, value)| header(name, value))
                 .collect(),
-            body: record::kept(&raw.body),
+            body,
             replies: replies.collect(),
         })
     }

@@ -130,7 +130,48 @@ pub fn body(text: &str) -> String {
 #[must_use]
 pub fn body_hiding(text: &str, hidden: &[&str]) -> String {
     let known = scrub_torn(text);
+    let known = form_parts(&known, hidden);
     pairs(&inner_json_fields(&json_fields(&known, hidden))).into_owned()
+}
+
+/// Replaces the contents of secret fields in a multipart form (RFC 7578), whole or torn.
+fn form_parts<'a>(text: &'a str, hidden: &[&str]) -> Cow<'a, str> {
+    const NAMED: &str = "name=";
+    if !text.contains("form-data") {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find("form-data") {
+        let (before, part) = rest.split_at(at);
+        out.push_str(before);
+        // Its head ends with an empty line, its content before the next boundary; some leave out the CR.
+        let head_end = ["\r\n\r\n", "\n\n"]
+            .into_iter()
+            .filter_map(|end| Some(part.find(end)? + end.len()))
+            .min()
+            .unwrap_or(part.len());
+        let (head, content) = part.split_at(head_end);
+        let end = content.find("\n--").unwrap_or(content.len());
+        let name = head.split([';', '\r', '\n']).find_map(|option| {
+            let name = option.trim().strip_prefix(NAMED)?;
+            Some(name.trim_matches('"'))
+        });
+        out.push_str(head);
+        match name {
+            Some(name) if is_secret_field(name) || hidden.contains(&name) => {
+                let kept = content[..end].trim_end_matches('\r').len();
+                if kept > 0 {
+                    out.push_str(&placeholder(name));
+                }
+                out.push_str(&content[kept..end]);
+            }
+            _ => out.push_str(&content[..end]),
+        }
+        rest = &content[end..];
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
 }
 
 /// A field's value as it may be shown.
@@ -483,6 +524,37 @@ mod tests {
         ] {
             assert_eq!(body(&format!("x tOrn-{end}")), "x <torn>", "{end}");
         }
+    }
+
+    #[test]
+    fn secret_fields_of_a_multipart_form_are_replaced() {
+        let part = |name: &str, content: &str| {
+            format!("--x\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{content}\r\n")
+        };
+        let form = [
+            part("user_id", "765"),
+            part("game_auth_token", "PLANTED\r\nPLANTED"),
+            part("Api-Key", "PLANTED"),
+            part("note", "kept"),
+            "--x--\r\n".to_owned(),
+        ];
+        let form = form.concat();
+        let shown = body(&form);
+        assert!(!shown.contains("PLANTED"), "{shown}");
+        assert!(shown.contains("<game_auth_token>\r\n--x"), "{shown}");
+        assert!(
+            shown.contains("765") && shown.contains("kept\r\n--x--"),
+            "{shown}"
+        );
+        for end in 0..form.len() {
+            let torn = body(&form[..end]);
+            assert!(
+                !torn.contains("PLANTED") || !form[..end].contains("PLANTED"),
+                "{torn}"
+            );
+        }
+        let unix = part("api_key", "PLANTED").replace("\r\n", "\n");
+        assert!(!body(&unix).contains("PLANTED"));
     }
 
     #[test]
