@@ -111,7 +111,7 @@ async fn a_lane_held_for_too_long_is_an_error() {
     let _held = one.lane(&key()).await.unwrap();
     assert_eq!(
         two.lane(&key()).await.unwrap_err(),
-        LedgerError::LaneBusy(90)
+        LedgerError::LaneBusy(180)
     );
 }
 
