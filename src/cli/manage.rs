@@ -3,6 +3,7 @@
 mod answers;
 
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use serde_json::json;
 
@@ -42,6 +43,8 @@ pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, O
         Some(Err(error)) => return misconfigured(&error, out),
     };
     let keeping = Keeping::default();
+    // Outlives what a signal ends, so that the rows of what was sent are written.
+    let opened = OnceLock::new();
     let work = async {
         let (answers, sources) = match answers(args, &config, &global).await {
             Ok(answers) => answers,
@@ -61,19 +64,21 @@ pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, O
             clock: Clock::system(),
         };
         let deck = match context.deck(None, None).await {
-            Ok(deck) => deck,
+            Ok(deck) => opened.get_or_init(|| deck),
             Err(problem) => return out.fail(&problem),
         };
-        let done = keep_addition(answers, sources, &deck, &keeping).await;
+        let done = keep_addition(answers, sources, deck, &keeping).await;
         let done = match done {
             Ok(changed) => told(&changed, &context, path, out),
             Err(problem) => out.fail(&problem),
         };
-        warn(&deck, out).await;
-        deck.close().await;
+        warn(deck, out).await;
         done
     };
     let done = until_stopped(work, &keeping, out).await;
+    if let Some(deck) = opened.into_inner() {
+        deck.close().await;
+    }
     done.unwrap_or_else(|| out.fail(&prompt::interrupted()))
 }
 

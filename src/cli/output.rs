@@ -308,16 +308,22 @@ const LOOK_FOR_READER: Duration = Duration::from_millis(500);
 /// So much is written to a pipe that is ready at once: a longer write would wait for its reader, and hear no signal.
 const WRITTEN_AT_ONCE: usize = 4096;
 
+/// After a signal a stream may be full for a moment, but not so many times in a row: what is begun is written to its end.
+const REFUSED_MAX: u32 = 2;
+
 /// Writes all of it, however many writes that takes. The library's own writers are passed by: after a failure they do
 /// not tell how much was written.
 fn write_whole(stream: &impl AsFd, mut left: &[u8]) -> Result<(), OutputError> {
+    let mut refused = 0;
     while !left.is_empty() {
         if !is_ready(stream)? {
-            if stop::has_come() {
+            refused += u32::from(stop::has_come());
+            if refused >= REFUSED_MAX {
                 return Err(OutputError::Stopped);
             }
             continue;
         }
+        refused = 0;
         match rustix::io::write(stream, &left[..left.len().min(WRITTEN_AT_ONCE)]) {
             Ok(0) => return Err(OutputError::Failed(io::ErrorKind::WriteZero.into())),
             Ok(written) => left = &left[written..],
@@ -334,7 +340,7 @@ fn write_whole(stream: &impl AsFd, mut left: &[u8]) -> Result<(), OutputError> {
 fn is_ready(stream: &impl AsFd) -> Result<bool, OutputError> {
     let patience = Timespec {
         tv_sec: 0,
-        tv_nsec: if stop::has_come() { 0 } else { 100_000_000 },
+        tv_nsec: 100_000_000,
     };
     let mut polled = [PollFd::new(stream, PollFlags::OUT)];
     match poll(&mut polled, Some(&patience)) {

@@ -101,7 +101,7 @@ fn greet(
             .collect();
         out.object(&json!({ "url": url, "accounts": accounts, "callbacks": callback_urls }))?;
     } else {
-        out.line(url)?;
+        let printed = out.line(url);
         for manifest in REGISTRY {
             let keys: Vec<String> = manifest
                 .embedded
@@ -119,6 +119,7 @@ fn greet(
             &format!("tilldeck sandbox trigger --url {url} fault 429"),
         );
         out.say("Ctrl-C stops it");
+        printed?;
     }
     Ok(())
 }
