@@ -37,6 +37,14 @@ impl Environ {
     }
 }
 
+impl Environ {
+    /// Whether a variable is set to nothing, which other programs and libraries do not take for unset.
+    #[must_use]
+    pub fn is_set_to_nothing(&self, name: &str) -> bool {
+        (self.0)(name).is_some_and(|value| value.is_empty())
+    }
+}
+
 impl fmt::Debug for Environ {
     /// Variables may hold secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -137,7 +137,9 @@ fn connect(path: &Path) -> Result<Connection, Refusal> {
     let tables: i64 = conn.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0))?;
     let empty = application == 0 && version == 0 && tables == 0;
     if application != schema::APPLICATION_ID && !empty {
-        return Err(Refusal::Damaged("it is not a ledger".into()));
+        return Err(Refusal::Trouble(
+            "it is the database of another program, and stays as it is; name another folder".into(),
+        ));
     }
     if version > schema::NEWEST {
         // What a newer one knows must stay known: watches, nonces, and what is owed to shops.

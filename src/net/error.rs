@@ -252,7 +252,9 @@ impl NetError {
         let (kind, hint) = match &self {
             Self::ForeignHost { .. } | Self::BadPath(_) => (
                 ProblemKind::Usage,
-                "give a path that begins with `/`; it is joined to the account's first API endpoint".to_owned(),
+                "give a path that begins with one `/` and has no `..`, backslash or control character; it is joined to the \
+                 account's first API endpoint"
+                    .to_owned(),
             ),
             Self::PlainHttp { .. } => (
                 ProblemKind::Config,
@@ -285,7 +287,9 @@ impl NetError {
             ),
             Self::UnusableProxy(_) => (
                 ProblemKind::Config,
-                "write it like http://HOST:PORT or socks5h://HOST:PORT, or leave it out".to_owned(),
+                "write it like http://USER:PASSWORD@HOST:PORT or socks5h://HOST:PORT, with %23, %2F, %3F and %40 for \
+                 `#`, `/`, `?` and `@` in a password; or leave it out"
+                    .to_owned(),
             ),
             Self::Tls { .. } => (
                 ProblemKind::Unreachable,

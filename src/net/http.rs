@@ -195,7 +195,7 @@ impl Http {
             Route::Plain => builder.tls_certs_only(std::iter::empty()),
             Route::Direct => self.trusting(builder.https_only(true))?,
             Route::Through(proxy) => {
-                let unusable = |_| NetError::UnusableProxy(proxy.to_string());
+                let unusable = |_| NetError::UnusableProxy(proxy.named_by.to_owned());
                 let proxy = reqwest::Proxy::all(&proxy.url.0).map_err(unusable)?;
                 self.trusting(builder.https_only(true).proxy(proxy))?
             }
@@ -391,7 +391,7 @@ impl Http {
         } else if cause.io == Some(std::io::ErrorKind::ConnectionRefused) {
             "refused the connection".into()
         } else if words.contains("authorization required") {
-            "wants another user name and password (407)".into()
+            "wants a user name and password, other than those in its URL if it has any (407)".into()
         } else if words.contains("unsuccessful") {
             format!("refused to open a connection to {host}")
         } else {

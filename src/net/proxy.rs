@@ -18,7 +18,7 @@ pub struct Proxy {
     /// Host and port, for errors.
     host: String,
     /// Where it is named: `HTTPS_PROXY`.
-    named_by: &'static str,
+    pub(super) named_by: &'static str,
     /// As the HTTP library takes it, with user and password.
     pub(super) url: SecretUrl,
 }
@@ -88,23 +88,42 @@ pub fn proxy_for(
     };
     let written = written.trim();
     let matcher = || Matcher::builder().all(written);
-    let Some(found) = intercept(matcher().build()).filter(|found| found.uri().host().is_some())
-    else {
+    let found = intercept(matcher().build()).filter(|found| found.uri().host().is_some());
+    let (Some(found), Some(proxy)) = (found, unmistakable(written)) else {
         return Err(UnusableProxy(named_by));
     };
     Ok(intercept(matcher().no(exceptions).build()).map(|_| Proxy {
         host: authority(found.uri()),
         named_by,
-        url: SecretUrl(if written.contains("://") {
-            written.to_owned()
-        } else {
-            format!("http://{written}")
-        }),
+        url: SecretUrl(proxy),
     }))
 }
 
+/// Host and port, and never what stands before them.
 fn authority(uri: &hyper::Uri) -> String {
-    uri.authority().map(ToString::to_string).unwrap_or_default()
+    let host = uri.host().unwrap_or_default();
+    match uri.port_u16() {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
+    }
+}
+
+/// The URL as the HTTP library takes it, where it says the same to every reader: a `#`, `/`, `?` or `@` in a password
+/// that is not percent-encoded ends the host for one and not for another.
+fn unmistakable(written: &str) -> Option<String> {
+    let url = if written.contains("://") {
+        written.to_owned()
+    } else {
+        format!("http://{written}")
+    };
+    let parsed = Url::parse(&url).ok()?;
+    let (_, rest) = url.split_once("://")?;
+    let is_plain = parsed.host_str().is_some()
+        && matches!(parsed.path(), "" | "/")
+        && parsed.query().is_none()
+        && parsed.fragment().is_none()
+        && rest.matches('@').count() <= 1;
+    is_plain.then_some(url)
 }
 
 /// The names that concern a server on `port`: an entry may name one (`example.com:8443`), and begin with `*.`, as curl
@@ -147,6 +166,10 @@ mod tests {
         let https = Environ::of([("HTTPS_PROXY", "http://user:word@proxy.example:3128/")]);
         let both = Environ::of([("ALL_PROXY", "socks5h://10.0.0.9"), ("https_proxy", "p:1")]);
         let all = Environ::of([("ALL_PROXY", "socks5h://10.0.0.9")]);
+        let with_hash = Environ::of([("HTTPS_PROXY", "http://bob:hunter#2@p:9")]);
+        let with_slash = Environ::of([("HTTPS_PROXY", "http://bob:hun/ter@p:9")]);
+        let with_at = Environ::of([("HTTPS_PROXY", "http://bob:hunt@er2@p:9")]);
+        let encoded = Environ::of([("HTTPS_PROXY", "http://bob:hunt%40er%232@p:9")]);
         let junk = Environ::of([("HTTPS_PROXY", "garbage://x")]);
         let empty = Environ::of([("HTTPS_PROXY", ""), ("all_proxy", "http://[::2]:8080")]);
         for (url, configured, environ, wanted) in [
@@ -168,6 +191,10 @@ mod tests {
             (OUT, None, &all, "the proxy 10.0.0.9 (ALL_PROXY)"),
             (OUT, None, &empty, "the proxy [::2]:8080 (all_proxy)"),
             (OUT, None, &junk, "HTTPS_PROXY names no usable proxy"),
+            (OUT, None, &with_hash, "HTTPS_PROXY names no usable proxy"),
+            (OUT, None, &with_slash, "HTTPS_PROXY names no usable proxy"),
+            (OUT, None, &with_at, "HTTPS_PROXY names no usable proxy"),
+            (OUT, None, &encoded, "the proxy p:9 (HTTPS_PROXY)"),
             (
                 OUT,
                 Some("http://"),

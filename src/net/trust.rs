@@ -28,6 +28,12 @@ pub fn certificates(path: &Path) -> Result<Vec<Certificate>, String> {
 /// Why no certificate could be loaded, where a variable is to blame: `SSL_CERT_FILE` and `SSL_CERT_DIR` replace the
 /// system's.
 pub(super) fn variables_at_fault(environ: &Environ) -> Option<String> {
+    let empty = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
+        .into_iter()
+        .find(|name| environ.is_set_to_nothing(name));
+    if let Some(name) = empty {
+        return Some(format!("{name} is set to nothing"));
+    }
     let file = environ.get("SSL_CERT_FILE").and_then(|path| {
         let why = certificates(Path::new(&path)).err()?;
         Some(format!(

@@ -373,6 +373,7 @@ fn certificates_that_are_not_there_are_named_with_the_variable_or_key() {
             "SSL_CERT_FILE names /nope.pem, which is not there",
         ),
         ("SSL_CERT_FILE", empty, "which has no certificate in it"),
+        ("SSL_CERT_FILE", "", "SSL_CERT_FILE is set to nothing"),
         (
             "SSL_CERT_DIR",
             "/nope",
@@ -421,7 +422,7 @@ fn a_proxy_with_a_login_is_used_and_its_faults_are_its_own() {
     let closed = format!("127.0.0.1:{}", closed_port());
     let refused = format!("the proxy {closed} (ALL_PROXY) refused the connection");
     let login = format!(
-        "the proxy {} (HTTPS_PROXY) wants another user name and password (407)",
+        "the proxy {} (HTTPS_PROXY) wants a user name and password",
         proxy.address
     );
     for (variable, value, code, wanted) in [

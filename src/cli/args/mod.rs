@@ -158,7 +158,7 @@ pub enum Command {
     /// Print the man page, or write a page for each command.
     Man {
         /// Write all pages into this folder: `tilldeck.1`, `tilldeck-check.1`, …
-        #[arg(long, value_name = "DIR")]
+        #[arg(long, value_parser = path(), value_name = "DIR")]
         dir: Option<PathBuf>,
     },
     /// What the completion scripts call.

@@ -47,15 +47,20 @@ pub fn target(text: &str) -> Result<Url, Problem> {
             ProblemKind::Usage,
             format!(
                 "callbacks cannot be handed on to {}: {why}",
-                inert::quoted(&redact::body(text), 120)
+                inert::quoted(&redact::body(&without_login(text)), 120)
             ),
             hint,
         )
     };
     let example =
         "write it like http://127.0.0.1:3000/callbacks, or https://shop.example/callbacks";
-    let mut url = Url::parse(text).map_err(|_| wrong("this is no URL", example))?;
-    url.set_fragment(None);
+    let url = Url::parse(text).map_err(|_| wrong("this is no URL", example))?;
+    if url.fragment().is_some() {
+        return Err(wrong(
+            "it has a fragment (`#…`), which HTTP never sends",
+            "leave it out",
+        ));
+    }
     match url.scheme() {
         "https" => {}
         "http" if net::is_loopback(&url) => {}
@@ -74,6 +79,17 @@ pub fn target(text: &str) -> Result<Url, Problem> {
         ));
     }
     Ok(url)
+}
+
+/// A URL as it may be shown.
+fn without_login(text: &str) -> String {
+    match text.rsplit_once('@') {
+        Some((before, host)) => match before.split_once("://") {
+            Some((scheme, _)) => format!("{scheme}://…@{host}"),
+            None => format!("…@{host}"),
+        },
+        None => text.to_owned(),
+    }
 }
 
 /// What came of handing one on.
