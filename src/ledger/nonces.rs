@@ -19,7 +19,7 @@ use super::writer::Store;
 use super::{Ledger, LedgerError, Persistence, Status};
 
 /// Longer than a request whose answer comes as late and as slowly as is usual; whoever holds the lane longer is stuck.
-pub const LANE_LIMIT: Duration = Duration::from_secs(180);
+pub const LANE_LIMIT: Duration = Duration::from_mins(3);
 
 /// How often a lane held by another process is tried again.
 const LANE_PAUSE: Duration = Duration::from_millis(10);

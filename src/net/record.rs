@@ -169,6 +169,7 @@ fn shown_header(sent: &Sent<'_>, name: &str, value: &str) -> String {
 }
 
 /// The size of a body that is kept sealed elsewhere, and nothing else of it.
+#[must_use]
 pub fn withheld(bytes: &[u8]) -> Body {
     Body {
         text: if bytes.is_empty() { "" } else { WITHHELD }.to_owned(),

@@ -184,7 +184,7 @@ fn a_byte_order_mark_before_json_is_passed_over() {
     let peer = Peer::start(vec![json(&format!("\u{feff}{paid}"))]);
     let ran = Place::with_shop(&peer.url).run(&["check", "A-17", "--expect", "FINALIZED"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    let peer = granting(json(&format!("\u{feff}{{}}")));
+    let peer = granting(json("\u{feff}{}"));
     assert_eq!(ask(&keys(&peer.url, "", ""), "GET", &[]).out, "{}");
 }
 
