@@ -286,7 +286,11 @@ fn a_path_that_leads_elsewhere() {
             "/a\r\nHost: evil.example",
             "",
         ] {
-            let says = [&*format!("account {account}: "), "path", "begins with `/`"];
+            let says = [
+                &*format!("account {account}: "),
+                "path",
+                "begins with one `/`",
+            ];
             fails(place, &["request", account, "GET", path], 2, "usage", &says);
         }
     };
