@@ -39,7 +39,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::FromArgMatches as _;
+use clap::Parser as _;
 use tokio::runtime::Builder;
 
 pub use args::Source;
@@ -223,13 +223,15 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let exit = match arguments.len() {
         // Building the table of all commands takes longer than drawing the first frame.
         0 | 1 => run(Arguments::default()),
-        _ => {
-            let parsed = args::with_examples().try_get_matches_from(&arguments);
-            match parsed.and_then(|found| Arguments::from_arg_matches(&found)) {
-                Ok(parsed) => run(parsed),
-                Err(error) => misused(&error, &arguments),
+        _ => match Arguments::try_parse_from(&arguments) {
+            Ok(parsed) => run(parsed),
+            Err(error) if error.use_stderr() => misused(&error, &arguments),
+            // Help alone has examples: every other command would wait for their table, too.
+            Err(error) => {
+                let with_examples = args::with_examples().try_get_matches_from(&arguments);
+                misused(&with_examples.err().unwrap_or(error), &arguments)
             }
-        }
+        },
     };
     ExitCode::from(exit as u8)
 }
