@@ -65,6 +65,7 @@ mod tests {
     use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 
     use super::*;
+    use crate::callbacks::Raw;
     use crate::domain::WallTime;
     use crate::http_server::Request;
 
@@ -127,6 +128,20 @@ mod tests {
         assert_eq!(read_as(&["gzip"], "").as_deref(), Ok(&b""[..]));
         let exact = gzip(&[b' '; 1_000]);
         assert_eq!(read_as(&["gzip"], exact).unwrap().len(), 1_000);
+    }
+
+    #[test]
+    fn what_was_saved_is_read_as_it_was_when_it_came() {
+        let raw = |coding: &str, body: Vec<u8>| Raw {
+            method: "POST".into(),
+            target: "/callbacks/shop?a='&b=ż".into(),
+            headers: vec![("Content-Encoding".into(), coding.into())],
+            body: body.into(),
+        };
+        let read = raw("gzip", gzip(b"{}")).readable().unwrap();
+        assert_eq!(&read.request.body()[..], b"{}");
+        assert!(raw("gzip", b"{}".to_vec()).readable().is_none());
+        assert!(raw("br", b"{}".to_vec()).readable().is_none());
     }
 
     #[test]

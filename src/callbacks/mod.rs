@@ -171,6 +171,29 @@ pub struct Raw {
     pub body: Bytes,
 }
 
+/// No provider's callbacks are larger when decompressed.
+const READABLE_MAX: usize = 1024 * 1024;
+
+impl Raw {
+    /// The request once more, with the body as its provider's rules read it; `None` where nobody can.
+    #[must_use]
+    pub fn readable(&self) -> Option<Inbound> {
+        let request = axum::http::Request::builder()
+            .method(self.method.as_str())
+            .uri(&self.target);
+        let request = self.headers.iter().fold(request, |request, (name, value)| {
+            request.header(name, value.as_slice())
+        });
+        let inbound = Inbound {
+            request: request.body(self.body.clone()).ok()?,
+            from: None,
+            at: WallTime(0),
+        };
+        let readable = content::readable(&inbound, READABLE_MAX).ok()?;
+        Some(readable.into_owned())
+    }
+}
+
 /// Without what may be a secret: headers, query and body.
 impl fmt::Debug for Raw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

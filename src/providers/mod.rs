@@ -117,8 +117,8 @@ pub type ReadSecret = Arc<
         + Sync,
 >;
 
-/// Reads the player that the body of an accepted callback names.
-pub type ReadPlayer = fn(&[u8]) -> Option<PlayerClaim>;
+/// Reads the player that an accepted callback names.
+pub type ReadPlayer = fn(&callbacks::Inbound) -> Option<PlayerClaim>;
 
 /// Makes what fetches an account's access tokens.
 pub type MakeFetch = fn(&Credentials) -> Arc<dyn FetchToken>;

@@ -4,10 +4,7 @@ use super::{Shared, forward, unread};
 use crate::deck::Deck;
 use crate::domain::{AccountId, Delivery, DeliveryId, Duty, Problem, ProblemKind, Received};
 use crate::ledger::{NewErrand, SealedParts};
-use crate::net::{coding, record, redact};
-
-/// No provider's callbacks are larger when decompressed.
-const BODY_MAX: usize = 1024 * 1024;
+use crate::net::{record, redact};
 
 /// More headers are not shown.
 const HEADERS_SHOWN_MAX: usize = 100;
@@ -70,13 +67,10 @@ impl Deck {
             Some((*errand, record::kept(&reply)))
         });
         let is_coding = |name: &str| name.eq_ignore_ascii_case("content-encoding");
-        let codings = raw.headers.iter().filter(|(name, _)| is_coding(name));
-        let codings = codings.filter_map(|(_, value)| std::str::from_utf8(value).ok());
         // Only what can be read can be redacted.
-        let most = raw.body.len().max(BODY_MAX) as u64;
-        let body = match coding::decode(raw.body.clone(), codings, most) {
-            Ok(plain) => record::kept(&plain),
-            Err(_) => record::withheld(&raw.body),
+        let body = match raw.readable() {
+            Some(inbound) => record::kept(inbound.request.body()),
+            None => record::withheld(&raw.body),
         };
         Ok(Received {
             target: redact::body(&raw.target),

@@ -19,7 +19,7 @@ impl Shared {
             return None;
         }
         let raw = self.bytes_of(delivery.id).await.ok()?;
-        read(&raw.body)
+        read(&raw.readable()?)
     }
 }
 

@@ -128,8 +128,8 @@ fn signed_one(key: &Secret, text: &str, at: WallTime) -> Result<Told, Refusal> {
 
 /// The player that a callback names, with the name and token it gives. For the body of a callback that was accepted:
 /// nothing is verified here.
-pub fn player_claim(body: &[u8]) -> Option<PlayerClaim> {
-    let form = Form::read(body).ok()?;
+pub fn player_claim(inbound: &Inbound) -> Option<PlayerClaim> {
+    let form = Form::read(&posted_form(inbound).ok()?).ok()?;
     let fields = match form.get(SIGNED_REQUEST) {
         Some(text) => signed::unverified(text)?,
         None => form
@@ -347,13 +347,16 @@ mod tests {
 
     #[test]
     fn name_and_token_of_a_player_are_read_from_plain_and_signed_callbacks() {
-        let plain = player_claim(inventory("765", "t").as_bytes()).unwrap();
+        let claim = |body: &str| player_claim(&inbound("POST", "/", body.to_owned()));
+        let plain = claim(&inventory("765", "t")).unwrap();
         assert_eq!(plain.player.id, PlayerId(765));
         assert_eq!(plain.player.username, "Ada");
         assert_eq!(plain.token, Some(Secret::new("t0")));
         let payload = r#"{"algorithm":"HMAC-SHA256","event":"invalidate_user_inventory","user_id":765,"username":"Ada","game_auth_token":"t0"}"#;
-        assert_eq!(player_claim(signed(payload).as_bytes()), Some(plain));
-        let bare = player_claim(b"user_id=765&event=x").unwrap();
+        let json = r#"{"user_id":765,"username":"Ada","game_auth_token":"t0"}"#;
+        assert_eq!(claim(json).as_ref(), Some(&plain));
+        assert_eq!(claim(&signed(payload)), Some(plain));
+        let bare = claim("user_id=765&event=x").unwrap();
         assert_eq!((bare.player.username.as_str(), bare.token), ("", None));
         for none in [
             "",
@@ -362,7 +365,7 @@ mod tests {
             "signed_request=x",
             "username=Ada",
         ] {
-            assert_eq!(player_claim(none.as_bytes()), None, "{none}");
+            assert_eq!(claim(none), None, "{none}");
         }
     }
 
