@@ -1,7 +1,7 @@
 //! `link`: the URL a payer is sent to.
 
 use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::args::Link;
 use super::output::{Out, OutputError, Tone};
@@ -60,37 +60,39 @@ pub async fn run(
             "shorten --name, or leave out --qr",
         ));
     };
-    if out.json {
-        let mut fields = json!({
-            "account": account,
-            "id": args.id,
-            "url": url,
-            "expected_amount": args.amount,
-            "expected_currency": args.currency,
-            "watched": watched,
-        });
-        if let Some(qr) = qr {
-            fields["qr"] = qr.lines().collect();
-        }
-        out.object(&fields)?;
-    } else {
-        out.line(url)?;
-        if let Some(qr) = qr {
-            print_qr(&qr, out)?;
-        }
-    }
+    let fields = json!({
+        "account": account,
+        "id": args.id,
+        "url": url,
+        "expected_amount": args.amount,
+        "expected_currency": args.currency,
+        "watched": watched,
+    });
+    print(fields, url, qr, out)?;
     if deck.simulator_url().is_some() && !out.json {
         out.say("note: this page belongs to the simulator inside this command and is gone with it; run `tilldeck sandbox serve`, or open the console, to visit one");
     }
     Ok(Exit::Done)
 }
 
-/// Prints a QR code so that it can be scanned on any terminal.
-pub(super) fn print_qr(qr: &str, out: &Out) -> Result<(), OutputError> {
-    if out.color {
-        out.line(&black_on_white(qr))
-    } else {
-        out.line(qr)
+/// Prints a link, and its QR code so that it can be scanned on any terminal; for scripts, with `fields`.
+pub(super) fn print(
+    mut fields: Value,
+    url: &str,
+    qr: Option<String>,
+    out: &Out,
+) -> Result<(), OutputError> {
+    if out.json {
+        if let Some(qr) = qr {
+            fields["qr"] = qr.lines().collect();
+        }
+        return out.object(&fields);
+    }
+    out.line(url)?;
+    match qr {
+        Some(qr) if out.color => out.line(&black_on_white(&qr)),
+        Some(qr) => out.line(&qr),
+        None => Ok(()),
     }
 }
 

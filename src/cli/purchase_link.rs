@@ -27,21 +27,8 @@ pub async fn run(args: &PurchaseLink, deck: &Deck, out: &Out) -> Result<Exit, Ou
             "leave out --qr, or shorten the purchase's data",
         ));
     };
-    if out.json {
-        let mut fields = json!({ "account": account.id, "url": url });
-        if let Some(qr) = qr {
-            fields["qr"] = qr.lines().collect();
-        }
-        out.object(&fields)?;
-    } else {
-        out.line(url)?;
-        if let Some(qr) = qr {
-            link::print_qr(&qr, out)?;
-        }
-    }
-    if deck.simulator_url().is_some() && !out.json {
-        out.say("note: this page belongs to the simulator inside this command and is gone with it; run `tilldeck sandbox serve`, or open the console, to visit one");
-    }
+    let fields = json!({ "account": account.id, "url": url });
+    link::print(fields, url, qr, out)?;
     Ok(Exit::Done)
 }
 

@@ -115,11 +115,7 @@ impl Client for Pledg {
 
     fn purchase_link<'a>(&'a self, data: &'a str) -> BoxFuture<'a, Result<Secret, ApiError>> {
         Box::pin(async move {
-            let data = Some(data.as_bytes()).filter(|data| !data.trim_ascii().is_empty());
-            let settings = to_be_signed("", data)?;
-            let Content::Fields(settings) = settings else {
-                unreachable!("data without a signature are fields to be signed");
-            };
+            let settings = purchase(data.as_bytes())?;
             Ok(self.keys.purchase_link(&settings).await?)
         })
     }
@@ -147,16 +143,20 @@ fn to_be_signed(path: &str, body: Option<&[u8]>) -> Result<Content, ApiError> {
         (false, None) => Err(ApiError::Unsupported(
             "there is nothing to sign; give the purchase as --data '{\"data\": {\"merchantUid\": \"mer_…\", \"amountCents\": 2000, …}}'".into(),
         )),
-        (false, Some(body)) => {
-            let settings: Map<String, Value> = parse(body)?;
-            if !settings.get("data").is_some_and(Value::is_object) {
-                return Err(ApiError::Unsupported(
-                    "the body has no `data` with the purchase's settings in it; write {\"data\": {…}}".into(),
-                ));
-            }
-            Ok(Content::Fields(settings))
-        }
+        (false, Some(body)) => purchase(body).map(Content::Fields),
     }
+}
+
+/// The settings of a purchase, as they are signed.
+fn purchase(body: &[u8]) -> Result<Map<String, Value>, ApiError> {
+    let settings: Map<String, Value> = parse(body)?;
+    if !settings.get("data").is_some_and(Value::is_object) {
+        return Err(ApiError::Unsupported(
+            "the body has no `data` with the purchase's settings in it; write {\"data\": {…}}"
+                .into(),
+        ));
+    }
+    Ok(settings)
 }
 
 /// The body read as JSON. The text itself is what is sent.
