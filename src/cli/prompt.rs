@@ -64,7 +64,7 @@ fn put(question: &str) {
 /// # Errors
 /// If there is no terminal, or its input ends.
 pub async fn hidden(question: &str) -> Result<Secret, Problem> {
-    let _echo = Echo::off();
+    let _echo = Echo::off()?;
     put(question);
     match tokio::task::spawn_blocking(unseen_line).await {
         Ok(Ok(Some(secret))) => Ok(secret),
@@ -101,16 +101,31 @@ struct Echo(Option<(File, Termios)>);
 
 impl Echo {
     /// Shows nothing of what is typed from now on, so also of what is typed before the reader begins to read.
-    fn off() -> Self {
-        let terminal = File::open("/dev/tty").ok();
-        Self(terminal.and_then(|terminal| {
-            let as_it_was = tcgetattr(&terminal).ok()?;
+    ///
+    /// # Errors
+    /// If the terminal goes on showing it.
+    fn off() -> Result<Self, Problem> {
+        // Without one, the reader says so.
+        let Ok(terminal) = File::open("/dev/tty") else {
+            return Ok(Self(None));
+        };
+        let hidden = || {
+            let as_it_was = tcgetattr(&terminal)?;
             let mut unseen = as_it_was.clone();
             unseen.local_modes.remove(LocalModes::ECHO);
             unseen.local_modes.insert(LocalModes::ECHONL);
-            tcsetattr(&terminal, OptionalActions::Now, &unseen).ok()?;
-            Some((terminal, as_it_was))
-        }))
+            tcsetattr(&terminal, OptionalActions::Now, &unseen)?;
+            Ok(as_it_was)
+        };
+        let hidden: rustix::io::Result<Termios> = hidden();
+        match hidden {
+            Ok(as_it_was) => Ok(Self(Some((terminal, as_it_was)))),
+            Err(error) => Err(Problem::new(
+                ProblemKind::Local,
+                format!("this terminal cannot hide what is typed: {error}"),
+                "give the secret by env:NAME, file:PATH or command:… instead",
+            )),
+        }
     }
 }
 

@@ -268,7 +268,8 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 /// Waits for the other process that is opening; the lock goes with the file, or with the process.
 fn lock(path: &Path, tell: &watch::Sender<Status>) -> Result<File, String> {
     const PAUSE: Duration = Duration::from_millis(10);
-    let file = private::open(path).map_err(|error| error.to_string())?;
+    let named = |error: std::io::Error| format!("{}: {error}", path.display());
+    let file = private::open(path).map_err(named)?;
     let mut waited = Duration::ZERO;
     while waited < OPENING_LIMIT {
         match file.try_lock() {
@@ -280,7 +281,7 @@ fn lock(path: &Path, tell: &watch::Sender<Status>) -> Result<File, String> {
                     tell.send_replace(Status::Locked);
                 }
             }
-            Err(TryLockError::Error(error)) => return Err(error.to_string()),
+            Err(TryLockError::Error(error)) => return Err(named(error)),
         }
     }
     Err("another process has been opening the ledger for too long".into())

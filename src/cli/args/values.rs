@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{PathBufValueParser, TypedValueParser};
+use clap::builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser};
 
 use crate::config::{self, AddressError, Environ};
 use crate::domain::simulate::{self, Fault};
@@ -43,10 +43,14 @@ impl fmt::Display for Goal {
     }
 }
 
-pub(super) fn auth_method(text: &str) -> Result<AuthMethod, String> {
-    let mut all = AuthMethod::ALL.into_iter();
-    all.find(|known| text.eq_ignore_ascii_case(known.as_str()))
-        .ok_or_else(|| "write basic or bearer".to_owned())
+/// How a call is authorised.
+pub(super) fn auth_method() -> impl TypedValueParser<Value = AuthMethod> {
+    let words = PossibleValuesParser::new(AuthMethod::ALL.map(AuthMethod::as_str));
+    words.try_map(|word| {
+        let mut all = AuthMethod::ALL.into_iter();
+        all.find(|known| known.as_str() == word)
+            .ok_or("write basic or bearer")
+    })
 }
 
 pub(super) fn goal(text: &str) -> Result<Goal, String> {

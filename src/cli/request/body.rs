@@ -11,6 +11,8 @@ use crate::domain::{Problem, ProblemKind, inert};
 /// The most that is read as a body.
 const SIZE_MAX: usize = 1024 * 1024;
 
+const DATA: &str = "give --data TEXT, --data @FILE, or --data - for standard input";
+
 /// A body as the command line names it.
 pub enum Body {
     /// None.
@@ -39,9 +41,9 @@ impl Body {
         let bytes = match self {
             Self::Empty => return Ok(None),
             Self::Data(text) => match text.as_str() {
-                "-" => from("-")?,
+                "-" => from("-", DATA)?,
                 text => match text.strip_prefix('@') {
-                    Some(place) => from(place)?,
+                    Some(place) => from(place, DATA)?,
                     None => text.as_bytes().to_vec(),
                 },
             },
@@ -60,8 +62,7 @@ impl Body {
 }
 
 /// What a file holds, or, for `-`, standard input.
-fn from(place: &str) -> Result<Vec<u8>, Problem> {
-    let hint = "give --data TEXT, --data @FILE, or --data - for standard input";
+fn from(place: &str, hint: &str) -> Result<Vec<u8>, Problem> {
     let whole = |reader: &mut dyn Read, what: &str| {
         let mut bytes = Vec::new();
         // One byte more tells that it is too large.
@@ -125,7 +126,7 @@ impl Part {
         Ok(Self {
             name,
             file: Some((file_name, media_type)),
-            content: from(place)?,
+            content: from(place, hint)?,
         })
     }
 }
