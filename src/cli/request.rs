@@ -18,8 +18,12 @@ pub(super) use body::Body;
 
 pub async fn run(args: &Request, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
     match ask(args, deck, out).await {
-        Ok((account, raw)) => {
-            let judged = deck.judge_raw(&account.id, &raw);
+        Ok(Asked {
+            account,
+            raw,
+            writes,
+        }) => {
+            let judged = deck.judge_raw(&account.id, &raw, writes);
             let RawReply {
                 status,
                 body,
@@ -62,7 +66,14 @@ pub async fn run(args: &Request, deck: &Deck, out: &Out) -> Result<Exit, OutputE
     }
 }
 
-async fn ask(args: &Request, deck: &Deck, out: &Out) -> Result<(Account, RawReply), Problem> {
+/// A call that was answered.
+struct Asked {
+    account: Account,
+    raw: RawReply,
+    writes: bool,
+}
+
+async fn ask(args: &Request, deck: &Deck, out: &Out) -> Result<Asked, Problem> {
     let choice = args.auth.map(|_| Ability::AuthMethods);
     let account = deck.pick(Some(&args.of), choice)?;
     let path = raw_path::sendable(&args.path).map_err(|error| {
@@ -104,7 +115,11 @@ async fn ask(args: &Request, deck: &Deck, out: &Out) -> Result<(Account, RawRepl
             account.id
         ),
     );
-    Ok((account, raw))
+    Ok(Asked {
+        account,
+        raw,
+        writes,
+    })
 }
 
 /// A write asks first where somebody can answer; elsewhere it needs `--yes`.

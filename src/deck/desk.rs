@@ -11,9 +11,9 @@ use super::secrets::{self, InHand};
 use crate::auth::{Keep, Tokens};
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Environ, Profile, SecretSource, Vault};
-use crate::domain::{Account, AccountId, Counts, Environment, Problem};
+use crate::domain::{Account, AccountId, Counts, Environment, Problem, RawReply};
 use crate::ledger::{KeyHash, Ledger, NonceRules};
-use crate::net::{self, Gate, Limit, Session};
+use crate::net::{self, Gate, Limit, NetError, Session};
 use crate::providers::{self, Client, Credentials, Manifest, REGISTRY, ReadSecret};
 
 /// One account at work.
@@ -244,6 +244,19 @@ impl Seats {
 }
 
 impl Desk {
+    /// What the provider itself says in a raw reply. A write that it, or a machine before it, has failed over may have
+    /// been carried out all the same.
+    pub(super) fn judged(&self, raw: &RawReply, writes: bool) -> Result<(), Problem> {
+        self.client.judge(raw).map_err(|error| {
+            let problem = self.problem(error);
+            if !writes || !matches!(raw.status, 408 | 500..) {
+                return problem;
+            }
+            let message = format!("{}; the write may have been carried out", problem.message);
+            Problem::new(problem.kind, message, NetError::LOOK_FIRST)
+        })
+    }
+
     pub(super) fn problem(&self, error: providers::ApiError) -> Problem {
         error.problem(&self.account.id, self.account.provider_title)
     }

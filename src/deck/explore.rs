@@ -31,9 +31,10 @@ impl Deck {
             let message = format!("account {account}: {error}");
             Problem::new(ProblemKind::Usage, message, HasFragment::HINT)
         })?;
+        let writes = desk.manifest.writes(&call.method, &path);
         let op = Op::Raw {
             method: call.method.clone(),
-            writes: desk.manifest.writes(&call.method, &path),
+            writes,
             path,
             body: call.body.clone().map(String::into_bytes),
             auth: call.auth,
@@ -54,10 +55,9 @@ impl Deck {
             text: kept.readable().into_owned(),
             cut: kept.cut,
             failure: desk
-                .client
-                .judge(&raw)
+                .judged(&raw, writes)
                 .err()
-                .map(|error| desk.problem(error).message),
+                .map(|problem| problem.message),
             digest: desk.client.digest(call, &raw),
         })
     }

@@ -328,9 +328,9 @@ impl Deck {
         &self,
         account: &AccountId,
         raw: &crate::domain::RawReply,
+        writes: bool,
     ) -> Result<(), Problem> {
-        let desk = self.desk(account)?;
-        desk.client.judge(raw).map_err(|error| desk.problem(error))
+        self.desk(account)?.judged(raw, writes)
     }
 
     /// What each account's credentials were when they were last verified.

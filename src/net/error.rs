@@ -180,6 +180,10 @@ impl From<LedgerError> for NetError {
 }
 
 impl NetError {
+    /// What to do about a write that may have been carried out.
+    pub const LOOK_FIRST: &str =
+        "look at the provider whether it took effect before you send it again";
+
     /// A few words for the log's status column.
     #[must_use]
     pub fn in_brief(&self) -> &'static str {
@@ -273,10 +277,11 @@ impl NetError {
             }
             Self::TimedOut { .. } => (ProblemKind::Unreachable, format!("checking again is safe; {}", more_time(account))),
             Self::Unconfirmed(error) => {
-                let check = "look at the provider whether it took effect before you send it again";
                 let hint = match **error {
-                    Self::TimedOut { .. } => format!("{check}; {}", more_time(account)),
-                    _ => check.to_owned(),
+                    Self::TimedOut { .. } => {
+                        format!("{}; {}", Self::LOOK_FIRST, more_time(account))
+                    }
+                    _ => Self::LOOK_FIRST.to_owned(),
                 };
                 let kind = error.as_ref().clone().problem(account).kind;
                 (kind, hint)
@@ -286,7 +291,7 @@ impl NetError {
                 "nothing was sent; check the proxy, or name the host in NO_PROXY to reach it directly".to_owned(),
             ),
             Self::UnusableProxy(_) => (
-                ProblemKind::Config,
+                ProblemKind::Local,
                 "write it like http://USER:PASSWORD@HOST:PORT or socks5h://HOST:PORT, with %23, %2F, %3F and %40 for \
                  `#`, `/`, `?` and `@` in a password; or leave it out"
                     .to_owned(),
@@ -297,7 +302,7 @@ impl NetError {
                  SSL_CERT_FILE; else someone may be in between, or this machine's clock is wrong"
                     .to_owned(),
             ),
-            Self::CaFile { .. } => (ProblemKind::Config, "name a PEM file with the authority's certificate".to_owned()),
+            Self::CaFile { .. } => (ProblemKind::Local, "name a PEM file with the authority's certificate".to_owned()),
             Self::NoTls(why) => (
                 ProblemKind::Local,
                 if why.starts_with("SSL_CERT_") {

@@ -17,6 +17,7 @@ use super::proxy::{self, Proxy};
 use super::trust;
 use crate::clock::Clock;
 use crate::config::{self, Environ};
+use crate::domain::WallTime;
 use crate::domain::host::is_loopback;
 
 /// The most bytes of a reply that are read, before and after decompression.
@@ -121,6 +122,27 @@ pub struct Tried {
     pub took: Duration,
 }
 
+impl Tried {
+    /// The same, where the status says all: a reply whose body could not be read is one without a body.
+    pub(super) fn by_status(mut self, at: WallTime) -> Self {
+        if self.result.is_err()
+            && let Some((status, headers)) = self.head.clone()
+        {
+            self.result = Ok(Reply {
+                status,
+                version: "HTTP/1.1",
+                headers,
+                body: Bytes::new(),
+                wire: None,
+                to_head: self.took,
+                took: self.took,
+                at,
+            });
+        }
+        self
+    }
+}
+
 impl Http {
     /// Nothing is set up until the first request: reading the CA certificates takes time, and the
     /// offline simulator must open on a machine that has none.
@@ -223,10 +245,16 @@ impl Http {
         let began = self.clock.now().mono;
         let mut head = None;
         let result = self.exchange(outgoing, began, &mut head).await;
-        Tried {
+        let now = self.clock.now();
+        let tried = Tried {
             result,
             head,
-            took: self.clock.now().mono.saturating_sub(began),
+            took: now.mono.saturating_sub(began),
+        };
+        match tried.head {
+            // A refusal is obeyed and told as one, whatever becomes of its page.
+            Some((400.., _)) => tried.by_status(now.wall),
+            _ => tried,
         }
     }
 
@@ -260,9 +288,7 @@ impl Http {
             let host = host.clone();
             NetError::TimedOut { host, what, limit }
         };
-        // The connection has a limit of its own, which is told as such.
-        let first = idle.max(self.network.timeouts.connect + Duration::from_secs(1));
-        let mut response = tokio::time::timeout(first, request.send())
+        let mut response = tokio::time::timeout(idle, request.send())
             .await
             .map_err(|_| late(ANSWERING, idle))?
             .map_err(|error| self.classify(&error, &route, host))?;
@@ -301,7 +327,7 @@ impl Http {
         let encodings = encodings.filter_map(|value| value.to_str().ok());
         let encodings = encodings.filter(|_| decodes);
         let wire = Some(raw.len() as u64);
-        let decoded = coding::decode(raw.freeze(), encodings, REPLY_MAX).map_err(|error| {
+        let body = coding::decode(raw.freeze(), encodings, REPLY_MAX).map_err(|error| {
             let why = match error {
                 CodingError::TooLarge => return too_large(),
                 CodingError::Unknown(coding) => {
@@ -313,12 +339,7 @@ impl Http {
             };
             let host = host.clone();
             NetError::Undecodable { host, why }
-        });
-        let body = match decoded {
-            // Its status says all: a refusal is obeyed and told as one, whatever its page.
-            Err(_) if status >= 400 => Bytes::new(),
-            decoded => decoded?,
-        };
+        })?;
         Ok(Reply {
             status,
             version,
@@ -345,6 +366,10 @@ impl Http {
                     why: format!("or {host} behind it: {why}; is it an http:// proxy?"),
                     proxy: proxy.to_string(),
                 },
+                // Of these the names behind them are looked up here.
+                (Route::Through(proxy), None) if error.is_dns() && proxy.is_told_addresses() => {
+                    NetError::Dns { host }
+                }
                 (Route::Through(proxy), None) => NetError::Proxy {
                     why: self.why_no_tunnel(error, &cause, &host),
                     proxy: proxy.to_string(),

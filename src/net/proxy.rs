@@ -40,6 +40,18 @@ impl Proxy {
     }
 }
 
+impl Proxy {
+    /// Whether it is told addresses and no names, and has one itself.
+    pub(super) fn is_told_addresses(&self) -> bool {
+        let by_address = ["socks5://", "socks4://"]
+            .iter()
+            .any(|it| self.url.0.starts_with(it));
+        by_address
+            && Url::parse(&self.url.0)
+                .is_ok_and(|url| url.host_str().and_then(host::address).is_some())
+    }
+}
+
 impl fmt::Display for Proxy {
     /// `the proxy 10.0.0.1:3128 (HTTPS_PROXY)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -43,7 +43,7 @@ pub struct Verbatim {
 /// Sends once and reads the reply, or as much of it as counts.
 pub(super) async fn send(gate: &Gate, outgoing: Outgoing<'_>, verbatim: &Verbatim) -> Tried {
     let began = gate.clock.now().mono;
-    let mut tried = if outgoing.url.scheme() == "http" {
+    let tried = if outgoing.url.scheme() == "http" {
         let mut head = None;
         let result = plain(gate, outgoing, verbatim, &mut head).await;
         Tried {
@@ -60,22 +60,11 @@ pub(super) async fn send(gate: &Gate, outgoing: Outgoing<'_>, verbatim: &Verbati
             })
             .await
     };
-    if verbatim.status_decides
-        && tried.result.is_err()
-        && let Some((status, headers)) = tried.head.clone()
-    {
-        tried.result = Ok(Reply {
-            status,
-            version: "HTTP/1.1",
-            headers,
-            body: bytes::Bytes::new(),
-            wire: None,
-            to_head: tried.took,
-            took: tried.took,
-            at: gate.clock.now().wall,
-        });
+    if verbatim.status_decides {
+        tried.by_status(gate.clock.now().wall)
+    } else {
+        tried
     }
-    tried
 }
 
 /// Over plain http, which goes to this machine alone.

@@ -189,7 +189,7 @@ fn refusal(status: u16, body: &[u8], retry_after: Option<&str>) -> Option<ApiErr
         ),
         500.. => failing(
             format!("is failing (status {status}{said})"),
-            "try again later; look up whether a write was carried out before sending it again",
+            "try again later",
         ),
         _ => failing(
             format!("turned the request away (status {status}{said})"),
