@@ -5,11 +5,12 @@ use std::mem::ManuallyDrop;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use nix::unistd::{getpgid, getpgrp, getppid, getsid};
 use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::terminal::{self, disable_raw_mode, enable_raw_mode};
 use ratatui::layout::Rect;
 use ratatui::{Terminal, TerminalOptions, Viewport};
-use rustix::process::{Signal, getpgid, getpgrp, getppid, getsid, kill_current_process_group};
+use rustix::process::{Signal, kill_current_process_group};
 
 /// What is drawn on: one write for a frame rather than one for each cell.
 pub type Screen = Terminal<CrosstermBackend<BufWriter<Stdout>>>;
@@ -148,10 +149,13 @@ fn drawn_on() -> io::Result<Rect> {
 
 /// Whether a shell would notice that this process is stopped: the leader of the session is there, in another group.
 fn has_job_control() -> bool {
-    let (Some(parent), Ok(session)) = (getppid(), getsid(None)) else {
+    // Not rustix: in a container the kernel gives 0 for a session or a parent outside of it, which its `Pid` cannot hold.
+    let (Ok(session), parent) = (getsid(None), getppid()) else {
         return false;
     };
-    getsid(Some(parent)).is_ok_and(|its| its == session)
+    session.as_raw() > 0
+        && parent.as_raw() > 0
+        && getsid(Some(parent)) == Ok(session)
         && getpgid(Some(session)).is_ok_and(|group| group != getpgrp())
 }
 
