@@ -10,8 +10,8 @@ use tilldeck::domain::{Account, AccountId, Counts, Environment, ProviderId, Requ
 use tilldeck::http_server::{Limits, Outcome, Server, respond};
 use tilldeck::ledger::{Ledger, Retention};
 use tilldeck::net::{
-    Authorise, BoxFuture, Call, Content, Gate, HeaderText, How, Limit, NetError, Repeat, Sealed,
-    Session, Timeouts,
+    Authorise, BoxFuture, Call, Content, Gate, HeaderText, Limit, NetError, Repeat, RequestOptions,
+    Session, SignedRequest, Timeouts,
 };
 use tokio::task::JoinSet;
 
@@ -23,11 +23,11 @@ const BODY: &str = r#"{"id":"5c9b71292539a4e8f1809707","status":"ACTIVE","price"
 struct Bearer;
 
 impl Authorise for Bearer {
-    fn authorise<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+    fn authorise<'a>(&'a self, _: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         let token = HeaderText::Secret(Secret::new(
             "Bearer bench-token-of-a-usual-length-0123456789",
         ));
-        let sealed = Sealed::new(vec![("authorization", token)], bytes::Bytes::new());
+        let sealed = SignedRequest::new(vec![("authorization", token)], bytes::Bytes::new());
         Box::pin(async move { Ok(sealed) })
     }
 }
@@ -157,7 +157,7 @@ fn gate(c: &mut Criterion) {
                                 repeat: Repeat::Safe,
                                 auth: None,
                             };
-                            let how = How {
+                            let how = RequestOptions {
                                 request: RequestId(1),
                                 background: false,
                                 no_wait: false,

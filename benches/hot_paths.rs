@@ -13,7 +13,7 @@ use tilldeck::config::Vault;
 use tilldeck::deck;
 use tilldeck::domain::{Explored, Now, Secret, WallTime};
 use tilldeck::ledger::{KeyHash, Ledger, NonceRules, Persistence, Retention, Slots, Terms};
-use tilldeck::net::budget::window::{Purse, Step};
+use tilldeck::net::budget::window::{SlotCache, Step};
 use tilldeck::net::redact;
 use tilldeck::tui::{self, Effect, Model, Msg, Setup, UiOptions};
 
@@ -195,16 +195,16 @@ fn ledger(c: &mut Criterion) {
         });
     });
     c.bench_function("a slot granted and freed in process, of 2000 in use", |b| {
-        let mut purse = Purse::new(2000, Duration::from_mins(1));
+        let mut slot_cache = SlotCache::new(2000, Duration::from_mins(1));
         let mut now = AT;
         let mut id = 0_u32;
         b.iter(|| {
             now.mono += Duration::from_millis(30);
-            match purse.step(now, 0, 0) {
-                Step::Go(..) => purse.seen(now),
+            match slot_cache.step(now, 0, 0) {
+                Step::Go(..) => slot_cache.seen(now),
                 Step::Take(n) => {
                     id += n;
-                    purse.taken(id - n..id, now);
+                    slot_cache.granted(id - n..id, now);
                 }
                 Step::Wait(_) => unreachable!("one is freed for each that is taken"),
             }

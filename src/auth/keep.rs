@@ -7,7 +7,7 @@ use reqwest::Url;
 use serde::{Deserialize, Serialize};
 
 use super::grant;
-use super::lifecycle::{Chance, renew_at};
+use super::lifecycle::{Jitter, renew_at};
 use crate::config::{Vault, VaultPlace};
 use crate::domain::{Kept, Now, Secret, TokenLife, WallTime, inert};
 use crate::ledger::{KeyHash, Lane, Ledger};
@@ -85,7 +85,7 @@ impl Keep {
     }
 
     /// The kept token, if it can be trusted. What cannot be read is as good as none: a new one takes its place.
-    pub(super) async fn read(&self, now: Now, chance: Chance) -> Option<Found> {
+    pub(super) async fn read(&self, now: Now, jitter: Jitter) -> Option<Found> {
         let (vault, name) = (self.vault.clone(), self.name());
         let got = tokio::task::spawn_blocking(move || vault.get(&name)).await;
         let (secret, place) = got.ok()?.ok()??;
@@ -103,7 +103,7 @@ impl Keep {
                 since: now,
                 aged: now.wall.since(asked_at),
                 life,
-                renew_at: renew_at(life, chance),
+                renew_at: renew_at(life, jitter),
             },
             kept: kept(&place),
         })
@@ -145,7 +145,7 @@ impl Keep {
 
     /// Forgets the kept token if it is this one, which is of no use any more.
     pub(super) async fn forget(&self, spurned: &Secret, now: Now) {
-        let found = self.read(now, Chance::new(0)).await;
+        let found = self.read(now, Jitter::new(0)).await;
         if found.is_some_and(|found| found.token == *spurned) {
             let (vault, name) = (self.vault.clone(), self.name());
             // One that stays is refused once more by the process that finds it, and is replaced then.

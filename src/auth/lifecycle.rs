@@ -26,9 +26,9 @@ pub const LOOK_AGAIN: Duration = Duration::from_secs(30);
 
 /// A throw of the dice, so that many programs do not come all at once: 0 to 1000.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Chance(u32);
+pub struct Jitter(u32);
 
-impl Chance {
+impl Jitter {
     /// Of any number; what is above 1000 counts as 1000.
     #[must_use]
     pub fn new(per_mille: u32) -> Self {
@@ -43,18 +43,18 @@ impl Chance {
 
 /// At which age a token of this life is to be renewed: before the margin by up to a fifth of it, never later.
 #[must_use]
-pub fn renew_at(life: Duration, chance: Chance) -> Duration {
+pub fn renew_at(life: Duration, jitter: Jitter) -> Duration {
     let margin = (life / 10).max(MARGIN_MIN).min(life / 2);
-    let early = margin + chance.part(margin / 5);
+    let early = margin + jitter.part(margin / 5);
     life.saturating_sub(early)
 }
 
 /// How long to wait after so many failures in a row (1 for the first): from half of the full wait to all of it.
 #[must_use]
-pub fn backoff(failures: u32, chance: Chance) -> Duration {
+pub fn backoff(failures: u32, jitter: Jitter) -> Duration {
     let doublings = failures.saturating_sub(1).min(16);
     let full = (BACKOFF_MIN * 2_u32.pow(doublings)).min(BACKOFF_MAX);
-    full / 2 + chance.part(full / 2)
+    full / 2 + jitter.part(full / 2)
 }
 
 /// Why a token is fetched.
@@ -276,13 +276,13 @@ impl Lifecycle {
         (sent, now): (Now, Now),
         token: Secret,
         lives: Duration,
-        chance: Chance,
+        jitter: Jitter,
     ) -> bool {
         let life = TokenLife {
             since: sent,
             aged: Duration::ZERO,
             life: lives,
-            renew_at: renew_at(lives, chance),
+            renew_at: renew_at(lives, jitter),
         };
         if life.left(now).is_none() {
             return false;
@@ -331,7 +331,7 @@ impl Lifecycle {
     }
 
     /// The fetch brought none. The token in hand stays.
-    pub fn failed(&mut self, number: u64, now: Now, failure: Failure, chance: Chance) {
+    pub fn failed(&mut self, number: u64, now: Now, failure: Failure, jitter: Jitter) {
         if !self.ends(number) {
             return;
         }
@@ -340,7 +340,7 @@ impl Lifecycle {
         let own = if refused {
             LOOK_AGAIN
         } else {
-            backoff(self.in_a_row, chance)
+            backoff(self.in_a_row, jitter)
         };
         let wait = failure.retry_after.map_or(own, |asked| asked.max(own));
         let not_before = now.mono.saturating_add(wait);

@@ -20,10 +20,11 @@ pub use keep::Keep;
 use crate::clock::Clock;
 use crate::domain::{Kept, Now, RequestId, Secret, TokenStatus};
 use crate::net::{
-    Authorise, BoxFuture, Call, Event, HeaderText, How, NetError, Reply, Sealed, Session, redact,
+    Authorise, BoxFuture, Call, Event, HeaderText, NetError, Reply, RequestOptions, Session,
+    SignedRequest, redact,
 };
 use grant::Failure;
-use lifecycle::{Chance, Fetch, Lifecycle, Next, Settled, Why};
+use lifecycle::{Fetch, Jitter, Lifecycle, Next, Settled, Why};
 
 /// A provider's part in fetching a token (OAuth 2.0, grant `client_credentials`): which call is made, and, as
 /// [`Authorise`], how client id and secret go into it. The secret is read anew for each call, so that a file that
@@ -160,7 +161,7 @@ impl Tokens {
     ///
     /// # Errors
     /// If none can be had: the credentials are refused, or no usable answer came.
-    pub async fn ready(&self, how: How) -> Result<(), NetError> {
+    pub async fn ready(&self, how: RequestOptions) -> Result<(), NetError> {
         self.load().await;
         self.obtain(how, |cycle, now| cycle.needed(now, how.background))
             .await
@@ -171,7 +172,7 @@ impl Tokens {
     ///
     /// # Errors
     /// If none can be had.
-    pub async fn refresh(&self, how: How) -> Result<TokenStatus, NetError> {
+    pub async fn refresh(&self, how: RequestOptions) -> Result<TokenStatus, NetError> {
         self.load().await;
         loop {
             // A fetch that was begun for another reason may end without a token call.
@@ -193,7 +194,7 @@ impl Tokens {
     /// Does what `next` tells until a good token is in hand. Says what the fetch was for that was waited for.
     async fn obtain(
         &self,
-        how: How,
+        how: RequestOptions,
         next: impl Fn(&mut Lifecycle, Now) -> Next,
     ) -> Result<Option<Why>, NetError> {
         let mut changes = self.0.changed.subscribe();
@@ -331,7 +332,7 @@ impl Tokens {
     }
 
     /// Begins a fetch. It is nobody's own: who waits for it may give up, and it goes on for the others.
-    fn start(&self, fetch: Fetch, how: How) {
+    fn start(&self, fetch: Fetch, how: RequestOptions) {
         self.0.changed.send_replace(());
         let under_way = UnderWay {
             tokens: self.clone(),
@@ -344,7 +345,7 @@ impl Tokens {
         });
     }
 
-    async fn run(&self, fetch: Fetch, how: How) {
+    async fn run(&self, fetch: Fetch, how: RequestOptions) {
         let shared = &self.0;
         self.tell();
         let _lane = match &shared.keep {
@@ -392,7 +393,7 @@ impl Tokens {
             let (token, number) = (grant.token.clone(), fetch.number);
             if held
                 .cycle
-                .granted(number, (sent, now), token, grant.life, chance())
+                .granted(number, (sent, now), token, grant.life, jitter())
             {
                 held.claims = jwt::claims(&grant.token);
                 held.note = grant.note;
@@ -421,14 +422,14 @@ impl Tokens {
         {
             let mut held = self.held();
             held.refused = digest.filter(|_| failure.is_refusal());
-            held.cycle.failed(number, now, failure, chance());
+            held.cycle.failed(number, now, failure, jitter());
         }
         self.0.changed.send_replace(());
     }
 
     /// Takes up the kept token, if there is one that serves.
     async fn take_kept(&self, keep: &Keep, of: Option<Fetch>) -> bool {
-        let found = keep.read(self.0.clock.now(), chance()).await;
+        let found = keep.read(self.0.clock.now(), jitter()).await;
         let note = keep.note();
         let mut held = self.held();
         held.kept_note = note;
@@ -488,17 +489,17 @@ impl Tokens {
 
 /// How a renewal goes out that nobody waits for: behind what somebody waits for, under a number of its own. Those
 /// count down from the last; who asks by hand counts up.
-fn behind() -> How {
+fn behind() -> RequestOptions {
     static NEXT: AtomicU64 = AtomicU64::new(u64::MAX);
-    How {
+    RequestOptions {
         request: RequestId(NEXT.fetch_sub(1, Ordering::Relaxed)),
         background: true,
         no_wait: false,
     }
 }
 
-fn chance() -> Chance {
-    Chance::new(fastrand::u32(0..=1000))
+fn jitter() -> Jitter {
+    Jitter::new(fastrand::u32(0..=1000))
 }
 
 /// A fetch under way. If it ends without an outcome, because it crashed or the program ends, whoever waits for it
@@ -545,11 +546,15 @@ impl Stamped<'_> {
 }
 
 impl Authorise for Stamped<'_> {
-    fn prepare<'a>(&'a self, call: &'a Call, how: How) -> BoxFuture<'a, Result<(), NetError>> {
+    fn prepare<'a>(
+        &'a self,
+        call: &'a Call,
+        how: RequestOptions,
+    ) -> BoxFuture<'a, Result<(), NetError>> {
         self.fetch.prepare(call, how)
     }
 
-    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         Box::pin(async move {
             let sealed = self.fetch.authorise(call).await?;
             let stamp = (self.clock.now(), digest(&sealed));
@@ -564,7 +569,7 @@ impl Authorise for Stamped<'_> {
 }
 
 /// Of all that authorising put into a call, so that replaced credentials can be told from the ones before.
-fn digest(sealed: &Sealed) -> [u8; 32] {
+fn digest(sealed: &SignedRequest) -> [u8; 32] {
     let mut hash = Sha256::new();
     let mut part = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_be_bytes());

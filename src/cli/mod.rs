@@ -53,7 +53,9 @@ use crate::config::{self as settings, Config, ConfigError, Environ, Locations, P
 use crate::deck::{Deck, Options};
 use crate::domain::exchange::TOKEN_CALL;
 use crate::domain::{AccountId, Exchange, Outcome, Problem, ProblemKind, RequestId, inert};
-use crate::net::{self, Event, EventReceiver, EventSender, How, Network, Overrides, Timeouts};
+use crate::net::{
+    self, Event, EventReceiver, EventSender, Network, Overrides, RequestOptions, Timeouts,
+};
 use crate::private;
 use crate::providers;
 use crate::runtime;
@@ -208,8 +210,8 @@ fn unexpected(account: &AccountId, asked: &str) -> Problem {
 }
 
 /// A request the operator waits for.
-fn how(no_wait: bool) -> How {
-    How {
+fn how(no_wait: bool) -> RequestOptions {
+    RequestOptions {
         request: RequestId(0),
         background: false,
         no_wait,

@@ -12,7 +12,7 @@ use crate::domain::{
     Problem,
 };
 use crate::ledger::{Ledger, LedgerError};
-use crate::net::How;
+use crate::net::RequestOptions;
 use crate::providers::Verify;
 
 /// So many observations of the simulator's payments are remembered; the payment seen longest ago gives way.
@@ -31,7 +31,12 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    pub(super) async fn ask(&self, desk: &Desk, op: &Op, how: How) -> Result<Answer, Problem> {
+    pub(super) async fn ask(
+        &self,
+        desk: &Desk,
+        op: &Op,
+        how: RequestOptions,
+    ) -> Result<Answer, Problem> {
         let result = match op {
             Op::PaymentLink(link) => {
                 let token = if link.with_token {
@@ -53,7 +58,12 @@ impl Asker {
         result
     }
 
-    pub(super) async fn perform(&self, desk: &Desk, op: &Op, how: How) -> Result<Answer, Problem> {
+    pub(super) async fn perform(
+        &self,
+        desk: &Desk,
+        op: &Op,
+        how: RequestOptions,
+    ) -> Result<Answer, Problem> {
         let ask = async {
             // A kept token would answer for credentials that are withdrawn by now.
             if let (Op::Verify, Some(tokens)) = (op, &desk.tokens) {

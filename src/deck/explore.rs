@@ -3,7 +3,7 @@
 use super::Deck;
 use crate::domain::raw_path::{self, HasFragment};
 use crate::domain::{AccountId, Answer, Explored, Op, Problem, ProblemKind, RawCall, Secret};
-use crate::net::{How, record, redact};
+use crate::net::{RequestOptions, record, redact};
 
 impl Deck {
     /// The signed link to the page where a payer makes the purchase that `data` describes. Nothing is sent.
@@ -24,7 +24,7 @@ impl Deck {
         &self,
         account: &AccountId,
         call: &RawCall,
-        how: How,
+        how: RequestOptions,
     ) -> Result<Explored, Problem> {
         let desk = self.desk(account)?;
         let path = raw_path::sendable(&call.path).map_err(|error| {

@@ -12,7 +12,7 @@ use crate::domain::manage::{
     Change, Changed, Need, NewAccount, Offer, Proof, leaves_open, unprovable, unprovable_account,
 };
 use crate::domain::{AccountId, CredentialStatus, Environment, Op, Problem, ProblemKind, Secret};
-use crate::net::{Event, How, redact};
+use crate::net::{Event, RequestOptions, redact};
 use crate::providers::{self, Manifest, REGISTRY, SPECS};
 use office::Office;
 
@@ -97,7 +97,7 @@ impl Deck {
     ///
     /// # Errors
     /// If the change cannot be made, or its secrets are refused, or nobody can be asked who must be.
-    pub async fn prove(&self, change: Change, how: How) -> Result<Proved, Problem> {
+    pub async fn prove(&self, change: Change, how: RequestOptions) -> Result<Proved, Problem> {
         match change {
             Change::Add(new) => self.prove_addition(*new, Vec::new(), how).await,
             Change::Rotate {
@@ -135,7 +135,7 @@ impl Deck {
         &self,
         new: NewAccount,
         sources: Vec<(&'static str, SecretSource)>,
-        how: How,
+        how: RequestOptions,
     ) -> Result<Proved, Problem> {
         self.only_own("added to")?;
         let in_hand = InHand::default();
@@ -214,7 +214,7 @@ impl Deck {
         key: &str,
         secret: Secret,
         unverified: bool,
-        how: How,
+        how: RequestOptions,
     ) -> Result<Proved, Problem> {
         let desk = self.desk(&account)?;
         let spec = desk.manifest.spec.keys.iter();
@@ -448,7 +448,12 @@ impl Deck {
 
     /// Whether the provider accepts the credentials. A new secret is known to be good once a token was granted for
     /// it; of a new account the rest is asked too.
-    async fn try_out(&self, desk: &Desk, secret_alone: bool, how: How) -> Result<(), Problem> {
+    async fn try_out(
+        &self,
+        desk: &Desk,
+        secret_alone: bool,
+        how: RequestOptions,
+    ) -> Result<(), Problem> {
         if let Some(tokens) = desk.tokens.as_ref().filter(|_| secret_alone) {
             let granted = tokens.refresh(how).await;
             return granted

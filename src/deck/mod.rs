@@ -34,7 +34,7 @@ use crate::domain::{
     Ability, Account, AccountId, Answer, BudgetGauge, CredentialStatus, Op, Problem, ProblemKind,
 };
 use crate::ledger::{self, Ledger, Retention, Status};
-use crate::net::{ClockWarning, EventSender, Gate, How, Network, Overrides};
+use crate::net::{ClockWarning, EventSender, Gate, Network, Overrides, RequestOptions};
 use crate::providers::REGISTRY;
 use crate::sandbox::Sandbox;
 
@@ -284,7 +284,12 @@ impl Deck {
     ///
     /// # Errors
     /// Tells what happened, to which account, and what to do next.
-    pub async fn ask(&self, account: &AccountId, op: Op, how: How) -> Result<Answer, Problem> {
+    pub async fn ask(
+        &self,
+        account: &AccountId,
+        op: Op,
+        how: RequestOptions,
+    ) -> Result<Answer, Problem> {
         if let Op::PaymentLink(link) = &op {
             return self.link(account, link, how).await;
         }

@@ -11,7 +11,7 @@ use crate::domain::{
     Op, PaymentId, Problem, ProblemKind, Replaced, WallTime, Watch, Watchlist,
 };
 use crate::ledger::LedgerError;
-use crate::net::How;
+use crate::net::RequestOptions;
 
 /// How often to look for changes by other processes.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -237,7 +237,7 @@ impl Deck {
         &self,
         account: &AccountId,
         link: &LinkRequest,
-        how: How,
+        how: RequestOptions,
     ) -> Result<Answer, Problem> {
         let desk = self.desk(account)?;
         let id = &link.id;

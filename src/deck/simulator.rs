@@ -15,8 +15,8 @@ use crate::domain::{
 };
 use crate::http_server;
 use crate::net::{
-    self, Authorise, BoxFuture, Call, Content, HeaderText, How, NetError, Repeat, Sealed, Session,
-    redact,
+    self, Authorise, BoxFuture, Call, Content, HeaderText, NetError, Repeat, RequestOptions,
+    Session, SignedRequest, redact,
 };
 use crate::providers::{self, REGISTRY};
 use crate::sandbox::{self, Sandbox};
@@ -85,7 +85,7 @@ impl Deck {
             vec![("control", base)],
             Vec::new(),
         );
-        let how = How {
+        let how = RequestOptions {
             request: RequestId(0),
             background: false,
             no_wait: false,
@@ -246,13 +246,13 @@ pub async fn post(posting: &Posting, at: WallTime) -> Result<Vec<Posted>, Proble
 struct Unsigned;
 
 impl Authorise for Unsigned {
-    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         let body = match &call.body {
             Content::Bytes(bytes) => bytes.clone().into(),
             Content::Empty | Content::Fields(_) => bytes::Bytes::new(),
         };
         let headers = vec![("content-type", HeaderText::Open("application/json".into()))];
-        Box::pin(async move { Ok(Sealed::new(headers, body)) })
+        Box::pin(async move { Ok(SignedRequest::new(headers, body)) })
     }
 }
 

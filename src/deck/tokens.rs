@@ -3,7 +3,7 @@
 use super::{Deck, Desk};
 use crate::auth::Tokens;
 use crate::domain::{AccountId, Problem, ProblemKind, Secret, TokenStatus};
-use crate::net::How;
+use crate::net::RequestOptions;
 
 impl Deck {
     /// Reads the tokens that earlier runs and other processes have kept.
@@ -32,7 +32,7 @@ impl Deck {
     pub async fn refresh_token(
         &self,
         account: &AccountId,
-        how: How,
+        how: RequestOptions,
     ) -> Result<TokenStatus, Problem> {
         let desk = self.desk(account)?;
         let refreshed = tokens_of(&desk)?.refresh(how).await;
@@ -43,7 +43,7 @@ impl Deck {
     ///
     /// # Errors
     /// If the account has no access tokens, or none can be had.
-    pub async fn token(&self, account: &AccountId, how: How) -> Result<Secret, Problem> {
+    pub async fn token(&self, account: &AccountId, how: RequestOptions) -> Result<Secret, Problem> {
         let desk = self.desk(account)?;
         let tokens = tokens_of(&desk)?;
         let ready = tokens.ready(how).await;

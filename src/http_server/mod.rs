@@ -43,7 +43,7 @@ pub enum Outcome {
     /// This is sent.
     Answer(Response),
     /// The connection is reset; not one byte is sent.
-    HangUp,
+    Reset,
 }
 
 /// Which `Host` a request may name.
@@ -303,7 +303,7 @@ async fn serve<A, H, F>(
             line.enter(Phase::Waiting);
             Ok::<_, Infallible>(match outcome {
                 Outcome::Answer(response) => response.map(Body::from),
-                Outcome::HangUp => {
+                Outcome::Reset => {
                     // From here on every write fails, so this empty response stays unsent.
                     line.cut();
                     axum::http::Response::new(Body::empty())

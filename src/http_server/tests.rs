@@ -16,7 +16,7 @@ pub(super) async fn server(limits: Limits) -> Server {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     Server::start(listener, limits, |request: Request| async move {
         match request.uri().path() {
-            "/hang-up" => Outcome::HangUp,
+            "/hang-up" => Outcome::Reset,
             "/never" => std::future::pending().await,
             "/302" => Outcome::Answer(text(StatusCode::FOUND, "")),
             path => {

@@ -20,7 +20,7 @@ const GATHERED_MAX: usize = 1024;
 
 /// What waits to be written.
 #[derive(Default)]
-pub(super) struct Behind(Mutex<Waiting>);
+pub(super) struct WriteBehind(Mutex<Waiting>);
 
 #[derive(Default)]
 struct Waiting {
@@ -39,7 +39,7 @@ impl Waiting {
 /// Told of the exchange with the id it was given.
 type Then = Box<dyn FnOnce(Exchange) + Send>;
 
-impl Behind {
+impl WriteBehind {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

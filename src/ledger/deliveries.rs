@@ -15,7 +15,7 @@ use super::{Ledger, LedgerError};
 
 pub(super) use keep::Incoming;
 pub use prune::UNKNOWN_MAX;
-pub(super) use prune::{Carried, at_rest};
+pub(super) use prune::{Salvaged, at_rest};
 
 /// A callback before it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

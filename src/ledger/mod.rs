@@ -25,7 +25,7 @@ use tokio::sync::{oneshot, watch};
 use crate::clock::Clock;
 use crate::domain::time;
 
-use behind::Behind;
+use behind::WriteBehind;
 use deliveries::Incoming;
 pub use deliveries::{
     DeliveryQuery, ErrandQueue, FirstReply, Identity, NewDelivery, NewErrand, SealedParts, Tried,
@@ -177,7 +177,7 @@ struct Shared {
     status: watch::Receiver<Status>,
     folder: PathBuf,
     lanes: Mutex<HashMap<KeyHash, Arc<tokio::sync::Mutex<()>>>>,
-    behind: Arc<Behind>,
+    behind: Arc<WriteBehind>,
     incoming: Arc<Incoming>,
     #[cfg(test)]
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,

@@ -103,7 +103,7 @@ pub struct Counted {
 }
 
 /// A slot that is not in the file: the file could not be written, or has been replaced.
-pub(super) struct Loose {
+pub(super) struct UnpersistedSlot {
     id: i64,
     era: u32,
     scope: Arc<str>,
@@ -290,7 +290,7 @@ fn take(store: &mut Store, asked: &Asked) -> Result<Slots<Vec<SlotId>>, LedgerEr
         return Ok(full(next.unwrap_or(None), now));
     };
     let ids: Vec<i64> = (0..granted).map(|_| store.unkept_id()).collect();
-    store.loose.extend(ids.iter().map(|id| Loose {
+    store.loose.extend(ids.iter().map(|id| UnpersistedSlot {
         id: *id,
         era: store.era,
         scope: scope.clone(),
@@ -475,7 +475,7 @@ fn discard(store: &mut Store, slots: &[SlotId]) {
     });
 }
 
-impl Loose {
+impl UnpersistedSlot {
     fn is(&self, slot: &SlotId) -> bool {
         self.id == slot.id && self.era == slot.era
     }
@@ -486,12 +486,12 @@ pub(super) fn carried(
     conn: &Connection,
     era: u32,
     now: SharedInstant,
-) -> rusqlite::Result<Vec<Loose>> {
+) -> rusqlite::Result<Vec<UnpersistedSlot>> {
     let sql = "SELECT id, scope, period, seen_at IS NULL,
                    iif(boot = ?1, free_at, ?2 + period + iif(seen_at IS NULL, flight, 0)) FROM slots";
     conn.prepare(sql)?
         .query_map((now.boot, now.ms), |row| {
-            Ok(Loose {
+            Ok(UnpersistedSlot {
                 id: row.get(0)?,
                 era,
                 scope: row.get::<_, String>(1)?.into(),

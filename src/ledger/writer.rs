@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 
 use super::files::{self, Identity, Opened};
-use super::slots::{self, Loose};
+use super::slots::{self, UnpersistedSlot};
 use super::{LedgerError, Retention, Status, age, deliveries, exchanges, nonces};
 
 /// One thing to do.
@@ -76,7 +76,7 @@ pub(super) struct Store {
     /// The last nonce of each key as given out here, for when the file cannot be written.
     pub(super) nonces: HashMap<String, i64>,
     /// Slots that are not in the file.
-    pub(super) loose: Vec<Loose>,
+    pub(super) loose: Vec<UnpersistedSlot>,
     /// Exchanges since the last pruning began.
     pub(super) recorded: u32,
     /// Up to which exchange all go; `None` while nothing is being dropped.
@@ -265,7 +265,7 @@ impl Store {
             let known = self.nonces.entry(key).or_insert(last);
             *known = last.max(*known);
         }
-        let callbacks = deliveries::Carried::of(&self.conn);
+        let callbacks = deliveries::Salvaged::of(&self.conn);
         self.era += 1;
         let opened = files::open(&self.folder, &self.clock, &self.tell, damaged);
         self.conn = opened.conn;

@@ -1,4 +1,4 @@
-//! What passes the gate: a [`Call`] before authorising, [`Sealed`] bytes that are sent as they are, a [`Reply`].
+//! What passes the gate: a [`Call`] before authorising, [`SignedRequest`] bytes that are sent as they are, a [`Reply`].
 
 use std::any::Any;
 use std::fmt;
@@ -72,7 +72,7 @@ pub enum Repeat {
 }
 
 /// The final bytes of one try. What is signed here is what is sent.
-pub struct Sealed {
+pub struct SignedRequest {
     /// Added to the request, in order.
     pub headers: Vec<(&'static str, HeaderText)>,
     /// Where a callback is forwarded: how. Whoever is called is no provider, whose clock would matter.
@@ -92,7 +92,7 @@ pub struct Sealed {
     pub hidden: &'static [&'static str],
 }
 
-impl Sealed {
+impl SignedRequest {
     /// A body and headers, and nothing else.
     #[must_use]
     pub fn new(headers: Vec<(&'static str, HeaderText)>, body: Bytes) -> Self {

@@ -23,7 +23,7 @@ use reqwest::header::{
 };
 
 pub use budget::Limit;
-pub use call::{Call, Content, HeaderText, Repeat, Reply, Sealed, form_boundary};
+pub use call::{Call, Content, HeaderText, Repeat, Reply, SignedRequest, form_boundary};
 pub use error::NetError;
 pub use events::{Event, EventReceiver, EventSender};
 pub use http::{Http, Network, Timeouts};
@@ -46,7 +46,11 @@ pub trait Authorise: Send + Sync {
     ///
     /// # Errors
     /// If it cannot be had.
-    fn prepare<'a>(&'a self, _call: &'a Call, _how: How) -> BoxFuture<'a, Result<(), NetError>> {
+    fn prepare<'a>(
+        &'a self,
+        _call: &'a Call,
+        _how: RequestOptions,
+    ) -> BoxFuture<'a, Result<(), NetError>> {
         Box::pin(async { Ok(()) })
     }
 
@@ -55,7 +59,7 @@ pub trait Authorise: Send + Sync {
     /// # Errors
     /// If the secret cannot be read or no nonce can be had; [`NetError::Unprepared`] where what
     /// [`Authorise::prepare`] got has run out meanwhile.
-    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>>;
+    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>>;
 
     /// Whether this reply means that the authorisation was stale (a nonce overtaken by another program, a token
     /// that was revoked), so that one more try with a fresh one is worth it. Nothing was carried out then.
@@ -94,7 +98,7 @@ pub struct Gate {
     ledger: Ledger,
     clock: Clock,
     events: Option<EventSender>,
-    tills: budget::Tills,
+    limiters: budget::RateLimiters,
     clock_warning: std::sync::Mutex<Option<(AccountId, ClockWarning)>>,
     overrides: Overrides,
 }
@@ -113,7 +117,7 @@ impl Gate {
             ledger,
             clock,
             events,
-            tills: budget::Tills::default(),
+            limiters: budget::RateLimiters::default(),
             clock_warning: std::sync::Mutex::default(),
             overrides: Overrides::default(),
         }
@@ -188,13 +192,13 @@ impl Gate {
 
 impl Drop for Gate {
     fn drop(&mut self) {
-        self.tills.close(&self.ledger, &self.clock);
+        self.limiters.close(&self.ledger, &self.clock);
     }
 }
 
 /// How one request is to be treated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct How {
+pub struct RequestOptions {
     /// Under which number the waiting is told.
     pub request: RequestId,
     /// Whether it goes behind all else and leaves part of the budget free.
@@ -273,7 +277,7 @@ impl Session {
         &self,
         call: &Call,
         authorise: &dyn Authorise,
-        how: How,
+        how: RequestOptions,
     ) -> Result<Reply, NetError> {
         let reply = self.send_again_and_again(call, authorise, how).await;
         reply.map_err(|error| match call.repeat {
@@ -286,7 +290,7 @@ impl Session {
         &self,
         call: &Call,
         authorise: &dyn Authorise,
-        how: How,
+        how: RequestOptions,
     ) -> Result<Reply, NetError> {
         let url = self.resolve(call)?;
         let began = self.gate.clock.now().mono;
@@ -354,7 +358,7 @@ impl Session {
         call: &Call,
         url: &Url,
         authorise: &dyn Authorise,
-        how: How,
+        how: RequestOptions,
         attempt: u32,
     ) -> Result<Tried, NetError> {
         let gate = &self.gate;
@@ -453,7 +457,7 @@ impl Session {
 
     /// Without the ledger, neither slots nor nonces are shared with other processes: then only the simulator is
     /// asked, unless the operator insists. Where another program has locked it, that is waited for.
-    async fn must_be_shared(&self, call: &Call, how: How) -> Result<(), NetError> {
+    async fn must_be_shared(&self, call: &Call, how: RequestOptions) -> Result<(), NetError> {
         let Self { gate, account, .. } = self;
         if gate.persistence(account) == Persistence::BestEffort {
             return Ok(());
@@ -595,11 +599,11 @@ struct Unanswered<'a> {
     gate: &'a Gate,
     sent: &'a record::Sent<'a>,
     began: Now,
-    slot: Option<budget::Taken<'a>>,
+    slot: Option<budget::Permit<'a>>,
 }
 
 impl<'a> Unanswered<'a> {
-    fn answered(mut self) -> budget::Taken<'a> {
+    fn answered(mut self) -> budget::Permit<'a> {
         self.slot.take().expect("it is taken here alone")
     }
 }
@@ -632,7 +636,7 @@ pub fn is_loopback(url: &Url) -> bool {
 }
 
 /// The URL with the parameters that authorising added.
-fn with_query(url: &Url, sealed: &Sealed) -> Url {
+fn with_query(url: &Url, sealed: &SignedRequest) -> Url {
     let mut url = url.clone();
     if !sealed.query.is_empty() {
         let mut pairs = url.query_pairs_mut();
@@ -653,7 +657,7 @@ fn with_query(url: &Url, sealed: &Sealed) -> Url {
 }
 
 /// All headers that a request goes out with but `Host`, so that what is recorded is what is sent.
-fn headers(method: &str, sealed: &Sealed) -> HeaderMap {
+fn headers(method: &str, sealed: &SignedRequest) -> HeaderMap {
     let mut map = HeaderMap::new();
     for (name, value) in &sealed.headers {
         let (text, secret) = match value {

@@ -17,7 +17,7 @@ use crate::domain::{
 };
 use crate::http_server::Request;
 use crate::ledger::{Ledger, NonceRules, Retention};
-use crate::net::{Event, Gate, How, Session, Timeouts, retry};
+use crate::net::{Event, Gate, RequestOptions, Session, Timeouts, retry};
 use crate::sandbox::outbox::Letter;
 use crate::sandbox::{self, Sample, Sandbox};
 
@@ -197,7 +197,7 @@ impl Bench {
     }
 }
 
-const HOW: How = How {
+const HOW: RequestOptions = RequestOptions {
     request: RequestId(1),
     background: false,
     no_wait: true,

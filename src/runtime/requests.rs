@@ -8,7 +8,7 @@ use super::tasks::Tasks;
 use crate::deck::Deck;
 use crate::domain::manage::Change;
 use crate::domain::{AccountId, Problem, ProblemKind, RequestId};
-use crate::net::How;
+use crate::net::RequestOptions;
 use crate::tui::{Effect, Msg};
 
 /// Starts the request that `effect` is; gives back any other.
@@ -31,7 +31,7 @@ pub fn perform(
                 request,
                 result: Err(crash(&account)),
             };
-            let how = How {
+            let how = RequestOptions {
                 background,
                 ..asked_by_hand(request)
             };
@@ -86,8 +86,8 @@ pub fn perform(
 }
 
 /// A request that the operator waits for.
-fn asked_by_hand(request: RequestId) -> How {
-    How {
+fn asked_by_hand(request: RequestId) -> RequestOptions {
+    RequestOptions {
         request,
         background: false,
         no_wait: false,

@@ -40,7 +40,7 @@ pub async fn play(fault: Fault, reply: Response) -> Outcome {
             Outcome::Answer(reply)
         }
         Fault::TornBody => Outcome::Answer(reply.map(|body| body.slice(..body.len() / 2))),
-        Fault::LostReply => Outcome::HangUp,
+        Fault::LostReply => Outcome::Reset,
         Fault::None | Fault::TooManyRequests { .. } | Fault::ServerError | Fault::Html => {
             Outcome::Answer(reply)
         }

@@ -243,7 +243,7 @@ impl Inner {
                 }
                 Outcome::Answer(response)
             }
-            Outcome::HangUp => Outcome::HangUp,
+            Outcome::Reset => Outcome::Reset,
         }
     }
 

@@ -10,7 +10,7 @@ use tilldeck::domain::{
     AccountId, Amount, Answer, Currency, LinkRequest, Op, PaymentId, PaymentState, Problem,
     ProblemKind, RequestId, WallTime,
 };
-use tilldeck::net::{Event, How, Timeouts};
+use tilldeck::net::{Event, RequestOptions, Timeouts};
 use tilldeck::providers::SPECS;
 
 use crate::peer::{Act, Peer, json, reply};
@@ -63,8 +63,8 @@ pub fn shop() -> AccountId {
     AccountId::new("shop").unwrap()
 }
 
-pub fn how() -> How {
-    How {
+pub fn how() -> RequestOptions {
+    RequestOptions {
         request: RequestId(1),
         background: false,
         no_wait: false,
@@ -289,7 +289,7 @@ async fn a_passing_failure_of_a_read_is_waited_out_and_retry_after_is_obeyed() {
         hand,
         mut events,
     } = open(&place, Timeouts::default()).await;
-    let how = How {
+    let how = RequestOptions {
         request: RequestId(1),
         background: false,
         no_wait: false,
@@ -338,7 +338,7 @@ async fn who_waited_for_the_key_while_another_was_turned_away_sends_nothing() {
     let bench = open(&place, Timeouts::default()).await;
     let bench = &bench;
     let asked = |id| {
-        let how = How {
+        let how = RequestOptions {
             no_wait: true,
             ..how()
         };
@@ -530,7 +530,7 @@ async fn background_asks_leave_part_of_the_budget_free() {
     )
     .unwrap();
     let bench = open(&place, Timeouts::default()).await;
-    let quick = |background| How {
+    let quick = |background| RequestOptions {
         request: RequestId(1),
         background,
         no_wait: true,

@@ -680,7 +680,7 @@ async fn refused_credentials_are_not_tried_again_by_polling_until_they_are_repla
     let gateway = Peer::start(vec![json("[]")]);
     let place = placed(&token.url, &gateway.url);
     let bench = open(&place, With::default()).await;
-    let polling = tilldeck::net::How {
+    let polling = tilldeck::net::RequestOptions {
         background: true,
         ..how()
     };

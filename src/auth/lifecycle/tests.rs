@@ -31,8 +31,8 @@ fn refusal() -> Failure {
     failure(ProblemKind::Refused, None)
 }
 
-const FULL: Chance = Chance(1000);
-const NONE: Chance = Chance(0);
+const FULL: Jitter = Jitter(1000);
+const NONE: Jitter = Jitter(0);
 
 /// One with a token "one" of this life, asked for at 0.
 fn with_token(life: u64) -> Lifecycle {
@@ -486,7 +486,7 @@ impl History {
         let Some((fetch, began)) = self.under_way else {
             return;
         };
-        let chance = Chance::new(self.rng.u32(0..=1000));
+        let jitter = Jitter::new(self.rng.u32(0..=1000));
         let failure = match self.rng.u8(..8) {
             0 if fetch.why != Why::Asked => {
                 self.elsewhere(Some(fetch));
@@ -502,7 +502,7 @@ impl History {
                 let (token, life) = self.grow(began);
                 if self
                     .cycle
-                    .granted(fetch.number, (began, self.now), token, life, chance)
+                    .granted(fetch.number, (began, self.now), token, life, jitter)
                 {
                     self.under_way = None;
                     return;
@@ -519,7 +519,7 @@ impl History {
             BACKOFF_MIN / 2
         };
         self.quiet_until = self.now.mono + failure.retry_after.unwrap_or_default().max(least);
-        self.cycle.failed(fetch.number, self.now, failure, chance);
+        self.cycle.failed(fetch.number, self.now, failure, jitter);
         self.under_way = None;
     }
 

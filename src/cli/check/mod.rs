@@ -15,7 +15,7 @@ use crate::domain::{
     Ability, AccountId, Answer, Expectation, Expected, Op, Payment, PaymentId, PaymentState,
     PaymentVerdict, Problem, ProblemKind, RequestId, time,
 };
-use crate::net::How;
+use crate::net::RequestOptions;
 
 /// The first wait between two checks, and the longest.
 const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
@@ -178,7 +178,7 @@ impl Checker<'_> {
     }
 
     async fn ask(&self, id: &PaymentId, background: bool) -> Result<Payment, Problem> {
-        let how = How {
+        let how = RequestOptions {
             request: RequestId(0),
             background,
             no_wait: self.args.no_wait,

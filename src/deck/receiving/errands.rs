@@ -18,7 +18,7 @@ use crate::domain::{
     RequestId, Standing, Subject, WallTime, inert,
 };
 use crate::ledger::{ErrandQueue, Tried};
-use crate::net::{Event, How, redact};
+use crate::net::{Event, RequestOptions, redact};
 
 /// So many errands of a lane are in hand at once; of what anybody may have made up, fewer.
 const AT_ONCE: usize = 6;
@@ -400,7 +400,7 @@ impl Shared {
             Subject::Payment(id) => Op::CheckPayment(id.clone()),
             Subject::Player(id) => Op::PlayerItems(*id),
         };
-        let how = How {
+        let how = RequestOptions {
             request: RequestId(0),
             background: true,
             no_wait: false,

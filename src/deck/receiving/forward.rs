@@ -12,8 +12,8 @@ use crate::domain::{
     Account, AccountId, Delivery, Environment, Problem, ProblemKind, ProviderId, inert, time,
 };
 use crate::net::{
-    self, Authorise, BoxFuture, Call, Content, How, NetError, Repeat, Reply, Sealed, Session,
-    Verbatim, redact,
+    self, Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, RequestOptions, Session,
+    SignedRequest, Verbatim, redact,
 };
 
 /// So much of what the shop's server says is kept with the errand.
@@ -179,7 +179,7 @@ impl Shared {
         wanted: Wanted,
     ) -> Handed {
         let account = self.account_for(&delivery.account, to);
-        let how = How {
+        let how = RequestOptions {
             request: crate::domain::RequestId(0),
             background: true,
             no_wait: false,
@@ -313,11 +313,11 @@ struct AsReceived {
 }
 
 impl Authorise for AsReceived {
-    fn authorise<'a>(&'a self, _call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+    fn authorise<'a>(&'a self, _call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         Box::pin(async move {
-            Ok(Sealed {
+            Ok(SignedRequest {
                 verbatim: Some(self.verbatim.clone()),
-                ..Sealed::new(Vec::new(), self.body.clone())
+                ..SignedRequest::new(Vec::new(), self.body.clone())
             })
         })
     }

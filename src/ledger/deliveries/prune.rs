@@ -219,7 +219,7 @@ pub(in super::super) fn at_rest(store: &mut Store) -> bool {
 
 /// What must not be forgotten of a file that is being replaced: what is still to be done, what would be a repeat, how far
 /// the numbers had come, so that none has two meanings, and what is known of the clocks.
-pub(in super::super) struct Carried(Vec<Table>);
+pub(in super::super) struct Salvaged(Vec<Table>);
 
 struct Table {
     name: &'static str,
@@ -227,7 +227,7 @@ struct Table {
     rows: Vec<Vec<Value>>,
 }
 
-impl Carried {
+impl Salvaged {
     /// As far as it can still be read. Before the fresh file is opened: that takes over the old one's log by its name.
     pub(in super::super) fn of(old: &Connection) -> Self {
         let open = format!(

@@ -14,11 +14,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::http::WHOLE_MAX;
-use super::{Call, Event, Gate, How, NetError, Reply, Session};
+use super::{Call, Event, Gate, NetError, Reply, RequestOptions, Session};
 use crate::clock::Clock;
 use crate::domain::{AccountId, BudgetGauge, Counts, Now};
 use crate::ledger::{HOLD_MAX, LANE_LIMIT, Ledger, LedgerError, SlotId, Slots, Status, Terms};
-use window::{Purse, READY_MAX, Step};
+use window::{READY_MAX, SlotCache, Step};
 
 /// A limit as the provider publishes it or the operator set it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,8 +70,8 @@ const HOLD_MIN: Duration = Duration::from_secs(1);
 const SPREAD_MAX: Duration = Duration::from_secs(1);
 
 /// One scope in this process: its purse, and two queues before it.
-struct Till {
-    purse: Mutex<Purse<SlotId>>,
+struct RateLimiter {
+    slot_cache: Mutex<SlotCache<SlotId>>,
     /// Fair: whoever came first is at the counter, all others of the kind wait behind.
     interactive: tokio::sync::Mutex<()>,
     background: tokio::sync::Mutex<()>,
@@ -83,20 +83,20 @@ struct Till {
     sweeping: AtomicBool,
     /// A task is under way that takes slots ahead.
     refilling: AtomicBool,
-    told: Mutex<Told>,
+    told: Mutex<GaugeReport>,
 }
 
 /// When the gauge was told last, and whether a task is under way that tells it in a moment.
 #[derive(Default)]
-struct Told {
+struct GaugeReport {
     at: Option<Duration>,
     soon: bool,
 }
 
-impl Till {
+impl RateLimiter {
     fn new(limit: &Limit) -> Self {
         Self {
-            purse: Mutex::new(Purse::new(limit.requests, limit.period)),
+            slot_cache: Mutex::new(SlotCache::new(limit.requests, limit.period)),
             interactive: tokio::sync::Mutex::default(),
             background: tokio::sync::Mutex::default(),
             interactive_waiting: AtomicU32::new(0),
@@ -108,11 +108,13 @@ impl Till {
         }
     }
 
-    fn purse(&self) -> MutexGuard<'_, Purse<SlotId>> {
-        self.purse.lock().unwrap_or_else(PoisonError::into_inner)
+    fn slot_cache(&self) -> MutexGuard<'_, SlotCache<SlotId>> {
+        self.slot_cache
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn told(&self) -> MutexGuard<'_, Told> {
+    fn told(&self) -> MutexGuard<'_, GaugeReport> {
         self.told.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -127,33 +129,33 @@ impl Till {
 
 /// Every scope's till.
 #[derive(Default)]
-pub(super) struct Tills(Mutex<HashMap<Arc<str>, Arc<Till>>>);
+pub(super) struct RateLimiters(Mutex<HashMap<Arc<str>, Arc<RateLimiter>>>);
 
-impl Tills {
-    fn of(&self, limit: &Limit) -> Arc<Till> {
-        let mut tills = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        tills
+impl RateLimiters {
+    fn of(&self, limit: &Limit) -> Arc<RateLimiter> {
+        let mut limiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        limiters
             .entry(limit.scope.clone())
-            .or_insert_with(|| Arc::new(Till::new(limit)))
+            .or_insert_with(|| Arc::new(RateLimiter::new(limit)))
             .clone()
     }
 
     /// Gives back what was taken ahead: whoever comes next need not wait for it.
     pub(super) fn close(&self, ledger: &Ledger, clock: &Clock) {
-        let tills = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for till in tills.values() {
-            ledger.return_slots(till.purse().give_back(clock.now(), true));
+        let limiters = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for limiter in limiters.values() {
+            ledger.return_slots(limiter.slot_cache().give_back(clock.now(), true));
         }
     }
 }
 
 /// A slot that was taken, or none where there is no limit. Dropped before anything was sent, it goes back.
-pub(super) struct Taken<'a>(Option<Held<'a>>);
+pub(super) struct Permit<'a>(Option<PermitInner<'a>>);
 
-struct Held<'a> {
+struct PermitInner<'a> {
     session: &'a Session,
     limit: &'a Limit,
-    till: Arc<Till>,
+    limiter: Arc<RateLimiter>,
     id: SlotId,
     at: Now,
 }
@@ -162,15 +164,15 @@ struct Held<'a> {
 pub(super) async fn take<'a>(
     session: &'a Session,
     call: &Call,
-    how: How,
-) -> Result<Taken<'a>, NetError> {
+    how: RequestOptions,
+) -> Result<Permit<'a>, NetError> {
     let Some(limit) = session.limit(call) else {
-        return Ok(Taken(None));
+        return Ok(Permit(None));
     };
-    let till = session.gate.tills.of(limit);
-    let (queue, waiting) = till.queue(how.background);
-    let mut wait = InQueue::enter(waiting, session, limit, &till);
-    let mut teller = Teller {
+    let limiter = session.gate.limiters.of(limit);
+    let (queue, waiting) = limiter.queue(how.background);
+    let mut wait = WaiterGuard::enter(waiting, session, limit, &limiter);
+    let mut reporter = WaitReporter {
         session,
         call,
         how,
@@ -180,56 +182,56 @@ pub(super) async fn take<'a>(
     let first = if how.no_wait {
         None
     } else {
-        Some(teller.patiently(&till, queue.lock()).await)
+        Some(reporter.patiently(&limiter, queue.lock()).await)
     };
-    let (id, at) = at_counter(session, limit, &till, &mut teller).await?;
+    let (id, at) = acquire_slot(session, limit, &limiter, &mut reporter).await?;
     // From here on the slot goes back if the request is called off.
-    let taken = Taken(Some(Held {
+    let permit = Permit(Some(PermitInner {
         session,
         limit,
-        till: till.clone(),
+        limiter: limiter.clone(),
         id,
         at,
     }));
     wait.served = true;
     drop((wait, first));
-    teller.goes_on();
-    refill_behind(session, limit, &till);
-    sweep_later(&session.gate, &till);
-    tell_gauge(session, limit, &till).await;
-    Ok(taken)
+    reporter.goes_on();
+    refill_behind(session, limit, &limiter);
+    sweep_later(&session.gate, &limiter);
+    report_gauge(session, limit, &limiter).await;
+    Ok(permit)
 }
 
 /// First in its queue: until it has a slot.
-async fn at_counter(
+async fn acquire_slot(
     session: &Session,
     limit: &Limit,
-    till: &Arc<Till>,
-    teller: &mut Teller<'_>,
+    limiter: &Arc<RateLimiter>,
+    reporter: &mut WaitReporter<'_>,
 ) -> Result<(SlotId, Now), NetError> {
     let gate = &session.gate;
-    let background = teller.how.background;
+    let background = reporter.how.background;
     let reserve = if background { limit.reserve() } else { 0 };
     let mut locked = 0;
     let mut spread = Duration::ZERO;
     loop {
-        let changed = till.changed.notified();
+        let changed = limiter.changed.notified();
         let now = gate.clock.now();
-        let behind = background && till.interactive_waiting.load(Ordering::Relaxed) > 0;
-        let queued = till.queue(background).1.load(Ordering::Relaxed);
-        if !spread.is_zero() && till.purse().held(now).is_none() {
+        let behind = background && limiter.interactive_waiting.load(Ordering::Relaxed) > 0;
+        let queued = limiter.queue(background).1.load(Ordering::Relaxed);
+        if !spread.is_zero() && limiter.slot_cache().held(now).is_none() {
             let longest = u64::try_from(std::mem::take(&mut spread).as_millis());
             let part = fastrand::u64(0..=longest.unwrap_or_default());
             tokio::time::sleep(Duration::from_millis(part)).await;
             continue;
         }
         let (step, old) = {
-            let mut purse = till.purse();
-            let old = purse.give_back(now, false);
+            let mut slot_cache = limiter.slot_cache();
+            let old = slot_cache.give_back(now, false);
             let step = if behind {
                 Step::Wait(None)
             } else {
-                purse.step(now, reserve, queued.saturating_sub(1))
+                slot_cache.step(now, reserve, queued.saturating_sub(1))
             };
             (step, old)
         };
@@ -241,17 +243,19 @@ async fn at_counter(
                 let asked = gate
                     .ledger
                     .take_slots(terms(session, limit, reserve), wanted);
-                match teller.while_locked(asked).await? {
+                match reporter.while_locked(asked).await? {
                     Ok(Slots::Granted(mut granted)) => {
-                        till.purse().taken(granted.take(), now);
+                        limiter.slot_cache().granted(granted.take(), now);
                         continue;
                     }
                     Ok(Slots::Full { next_free }) => next_free,
                     Ok(Slots::Held(left)) => {
-                        till.purse().hold(now.mono.saturating_add(left));
+                        limiter.slot_cache().hold(now.mono.saturating_add(left));
                         Some(left)
                     }
-                    Err(LedgerError::Locked(_)) if !teller.how.no_wait && locked < LOCKED_TRIES => {
+                    Err(LedgerError::Locked(_))
+                        if !reporter.how.no_wait && locked < LOCKED_TRIES =>
+                    {
                         locked += 1;
                         None
                     }
@@ -259,9 +263,9 @@ async fn at_counter(
                 }
             }
         };
-        let held = till.purse().held(now);
+        let held = limiter.slot_cache().held(now);
         spread = spread.max(held.unwrap_or_default() / 4).min(SPREAD_MAX);
-        if teller.how.no_wait {
+        if reporter.how.no_wait {
             return Err(match held {
                 Some(left) => NetError::TurnedAway { left },
                 None => NetError::BudgetExhausted {
@@ -275,8 +279,8 @@ async fn at_counter(
         if let Some(left) = held.filter(|left| *left > HOLD_WAITED_MAX) {
             return Err(NetError::LeftAlone { left });
         }
-        teller.waits(held.is_some(), next);
-        tell_gauge(session, limit, till).await;
+        reporter.waits(held.is_some(), next);
+        report_gauge(session, limit, limiter).await;
         let pause = next
             .unwrap_or(LOOK_AGAIN)
             .clamp(Duration::from_millis(1), LOOK_AGAIN);
@@ -300,14 +304,14 @@ fn counted(limit: &Limit) -> &'static str {
 }
 
 /// Tells that one request waits, once, and that it goes on.
-struct Teller<'a> {
+struct WaitReporter<'a> {
     session: &'a Session,
     call: &'a Call,
-    how: How,
+    how: RequestOptions,
     told: bool,
 }
 
-impl Teller<'_> {
+impl WaitReporter<'_> {
     fn waits(&mut self, held: bool, next: Option<Duration>) {
         if self.told {
             return;
@@ -330,12 +334,12 @@ impl Teller<'_> {
     }
 
     /// Awaits a place at the counter; tells of it if that takes longer than a moment.
-    async fn patiently<T>(&mut self, till: &Till, place: impl Future<Output = T>) -> T {
+    async fn patiently<T>(&mut self, limiter: &RateLimiter, place: impl Future<Output = T>) -> T {
         let mut place = std::pin::pin!(place);
         if let Ok(there) = tokio::time::timeout(UNTOLD, &mut place).await {
             return there;
         }
-        let held = till.purse().held(self.session.gate.clock.now());
+        let held = limiter.slot_cache().held(self.session.gate.clock.now());
         self.waits(held.is_some(), None);
         place.await
     }
@@ -365,7 +369,7 @@ impl Teller<'_> {
     }
 }
 
-impl Taken<'_> {
+impl Permit<'_> {
     /// Whether so much time has passed since it was taken (a machine that slept, a process that was stopped) that
     /// other processes may count it as free.
     pub(super) fn has_lapsed(&self, now: Now) -> bool {
@@ -377,17 +381,17 @@ impl Taken<'_> {
 
     /// Whether the provider has turned another request away since the slot was taken: this one then waits, too.
     pub(super) async fn is_held(&self, now: Now) -> bool {
-        let Some(Held {
+        let Some(PermitInner {
             session,
             limit,
-            till,
+            limiter,
             at,
             ..
         }) = &self.0
         else {
             return false;
         };
-        if till.purse().held(now).is_some() {
+        if limiter.slot_cache().held(now).is_some() {
             return true;
         }
         // While this one waited for its key, that may have been a request of another process.
@@ -404,7 +408,7 @@ impl Taken<'_> {
     pub(super) async fn seen(mut self, now: Now) {
         if let Some(held) = self.0.take() {
             held.release(now);
-            tell_gauge(held.session, held.limit, &held.till).await;
+            report_gauge(held.session, held.limit, &held.limiter).await;
         }
     }
 
@@ -416,22 +420,22 @@ impl Taken<'_> {
     }
 }
 
-impl Held<'_> {
+impl PermitInner<'_> {
     fn release(&self, now: Now) {
-        self.till.purse().seen(now);
+        self.limiter.slot_cache().seen(now);
         let ledger = &self.session.gate.ledger;
         ledger.release_slot(self.id.clone(), now);
-        self.till.changed.notify_waiters();
+        self.limiter.changed.notify_waiters();
     }
 }
 
-impl Drop for Taken<'_> {
+impl Drop for Permit<'_> {
     fn drop(&mut self) {
         if let Some(held) = self.0.take() {
-            held.till.purse().unused();
+            held.limiter.slot_cache().unused();
             let ledger = &held.session.gate.ledger;
             ledger.return_slots(vec![held.id.clone()]);
-            held.till.changed.notify_waiters();
+            held.limiter.changed.notify_waiters();
         }
     }
 }
@@ -445,8 +449,8 @@ pub(super) fn refused(gate: &Gate, limit: &Limit, reply: &Reply) -> Duration {
         .retry_after()
         .unwrap_or(limit.period)
         .clamp(HOLD_MIN, HOLD_MAX);
-    let till = gate.tills.of(limit);
-    till.purse().hold(now.mono.saturating_add(wait));
+    let limiter = gate.limiters.of(limit);
+    limiter.slot_cache().hold(now.mono.saturating_add(wait));
     gate.ledger.hold_slots(limit.scope.clone(), now, wait);
     wait
 }
@@ -466,45 +470,48 @@ fn terms(session: &Session, limit: &Limit, reserve: u32) -> Terms {
 
 /// Takes slots ahead while a burst goes on, so that its next requests find them ready. The last of the budget is
 /// left to those who ask.
-fn refill_behind(session: &Session, limit: &Limit, till: &Arc<Till>) {
+fn refill_behind(session: &Session, limit: &Limit, limiter: &Arc<RateLimiter>) {
     let gate = &session.gate;
     let now = gate.clock.now();
     let reserve = limit.reserve();
-    if till.refilling.swap(true, Ordering::AcqRel) {
+    if limiter.refilling.swap(true, Ordering::AcqRel) {
         return;
     }
-    let Some(wanted) = till.purse().refill(now, reserve) else {
-        till.refilling.store(false, Ordering::Release);
+    let Some(wanted) = limiter.slot_cache().refill(now, reserve) else {
+        limiter.refilling.store(false, Ordering::Release);
         return;
     };
-    let (ledger, till) = (gate.ledger.clone(), till.clone());
+    let (ledger, limiter) = (gate.ledger.clone(), limiter.clone());
     let terms = terms(session, limit, reserve);
     tokio::spawn(async move {
         // What goes wrong is found again, and told, by the next request that asks.
         if let Ok(Slots::Granted(mut granted)) = ledger.take_slots(terms, wanted).await {
-            till.purse().taken(granted.take(), now);
+            limiter.slot_cache().granted(granted.take(), now);
         }
-        till.refilling.store(false, Ordering::Release);
+        limiter.refilling.store(false, Ordering::Release);
     });
 }
 
 /// Sees to it that what was taken ahead and is not used goes back soon.
-fn sweep_later(gate: &Arc<Gate>, till: &Arc<Till>) {
-    if !till.purse().has_ready() || till.sweeping.swap(true, Ordering::AcqRel) {
+fn sweep_later(gate: &Arc<Gate>, limiter: &Arc<RateLimiter>) {
+    if !limiter.slot_cache().has_ready() || limiter.sweeping.swap(true, Ordering::AcqRel) {
         return;
     }
-    let (gate, till) = (Arc::downgrade(gate), till.clone());
+    let (gate, limiter) = (Arc::downgrade(gate), limiter.clone());
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(READY_MAX).await;
             let Some(gate) = gate.upgrade() else { return };
             let (old, more) = {
-                let mut purse = till.purse();
-                (purse.give_back(gate.clock.now(), false), purse.has_ready())
+                let mut slot_cache = limiter.slot_cache();
+                (
+                    slot_cache.give_back(gate.clock.now(), false),
+                    slot_cache.has_ready(),
+                )
             };
             gate.ledger.return_slots(old);
             if !more {
-                till.sweeping.store(false, Ordering::Release);
+                limiter.sweeping.store(false, Ordering::Release);
                 return;
             }
         }
@@ -512,42 +519,42 @@ fn sweep_later(gate: &Arc<Gate>, till: &Arc<Till>) {
 }
 
 /// Tells how the budget stands: at once, or shortly where that was told just now.
-async fn tell_gauge(session: &Session, limit: &Limit, till: &Arc<Till>) {
+async fn report_gauge(session: &Session, limit: &Limit, limiter: &Arc<RateLimiter>) {
     if session.gate.events.is_none() {
         return;
     }
     let now = session.gate.clock.now().mono;
-    let last = till.told().at;
+    let last = limiter.told().at;
     if last.is_some_and(|at| now.saturating_sub(at) < GAUGE_PAUSE) {
-        tell_gauge_soon(session, limit, till);
+        report_gauge_soon(session, limit, limiter);
     } else {
-        till.told().at = Some(now);
-        tell_gauge_now(&session.gate, &session.account.id, limit).await;
+        limiter.told().at = Some(now);
+        report_gauge_now(&session.gate, &session.account.id, limit).await;
     }
 }
 
 /// Tells how the budget stands in a moment, once for all that ask for it until then.
-fn tell_gauge_soon(session: &Session, limit: &Limit, till: &Arc<Till>) {
+fn report_gauge_soon(session: &Session, limit: &Limit, limiter: &Arc<RateLimiter>) {
     let Ok(runtime) = tokio::runtime::Handle::try_current() else {
         // The program is leaving.
         return;
     };
-    if session.gate.events.is_none() || std::mem::replace(&mut till.told().soon, true) {
+    if session.gate.events.is_none() || std::mem::replace(&mut limiter.told().soon, true) {
         return;
     }
-    let (session, limit, till) = (session.clone(), limit.clone(), till.clone());
+    let (session, limit, limiter) = (session.clone(), limit.clone(), limiter.clone());
     runtime.spawn(async move {
         tokio::time::sleep(GAUGE_PAUSE).await;
         let now = session.gate.clock.now().mono;
-        *till.told() = Told {
+        *limiter.told() = GaugeReport {
             at: Some(now),
             soon: false,
         };
-        tell_gauge_now(&session.gate, &session.account.id, &limit).await;
+        report_gauge_now(&session.gate, &session.account.id, &limit).await;
     });
 }
 
-async fn tell_gauge_now(gate: &Gate, account: &AccountId, limit: &Limit) {
+async fn report_gauge_now(gate: &Gate, account: &AccountId, limit: &Limit) {
     if let Some(gauge) = gauge(gate, limit).await {
         gate.tell(Event::Budget(account.clone(), gauge));
     }
@@ -559,54 +566,54 @@ pub(super) async fn gauge(gate: &Gate, limit: &Limit) -> Option<BudgetGauge> {
         .budget(limit.scope.clone(), limit.requests, limit.period)
         .await
         .ok()?;
-    let till = gate.tills.of(limit);
+    let limiter = gate.limiters.of(limit);
     let now = gate.clock.now();
-    let held = till.purse().held(now).max(counted.held);
+    let held = limiter.slot_cache().held(now).max(counted.held);
     Some(BudgetGauge {
         counts: limit.counts,
         used: counted.used,
         limit: limit.requests,
         period: limit.period,
         next_free: counted.next_free,
-        waiting: till.interactive_waiting.load(Ordering::Relaxed)
-            + till.background_waiting.load(Ordering::Relaxed),
+        waiting: limiter.interactive_waiting.load(Ordering::Relaxed)
+            + limiter.background_waiting.load(Ordering::Relaxed),
         held,
     })
 }
 
 /// Counts one waiting request for as long as it lives, a cancelled one too.
-struct InQueue<'a> {
+struct WaiterGuard<'a> {
     queue: &'a AtomicU32,
     session: &'a Session,
     limit: &'a Limit,
-    till: &'a Arc<Till>,
+    limiter: &'a Arc<RateLimiter>,
     /// It has its slot; else it leaves without one, which the gauge must tell.
     served: bool,
 }
 
-impl<'a> InQueue<'a> {
+impl<'a> WaiterGuard<'a> {
     fn enter(
         queue: &'a AtomicU32,
         session: &'a Session,
         limit: &'a Limit,
-        till: &'a Arc<Till>,
+        limiter: &'a Arc<RateLimiter>,
     ) -> Self {
         queue.fetch_add(1, Ordering::Relaxed);
         Self {
             queue,
             session,
             limit,
-            till,
+            limiter,
             served: false,
         }
     }
 }
 
-impl Drop for InQueue<'_> {
+impl Drop for WaiterGuard<'_> {
     fn drop(&mut self) {
         self.queue.fetch_sub(1, Ordering::Relaxed);
         if !self.served {
-            tell_gauge_soon(self.session, self.limit, self.till);
+            report_gauge_soon(self.session, self.limit, self.limiter);
         }
     }
 }

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::window::{Purse, Step};
+use super::window::{SlotCache, Step};
 use super::{LANE_LIMIT, LOOK_AGAIN, Limit, READY_MAX};
 use crate::clock::{Clock, Hand};
 use crate::domain::{
     Account, AccountId, Counts, Environment, Now, ProviderId, RequestId, WallTime,
 };
 use crate::ledger::{Ledger, Persistence, Retention, SlotId, Slots, Terms};
-use crate::net::{Call, Event as Told, Gate, How, Session, Timeouts};
+use crate::net::{Call, Event as Told, Gate, RequestOptions, Session, Timeouts};
 
 const PERIOD: Duration = Duration::from_mins(1);
 const WHOLE: Duration = Duration::from_secs(10);
@@ -43,7 +43,7 @@ enum Event {
 }
 
 struct Process {
-    purse: Purse<SlotId>,
+    slot_cache: SlotCache<SlotId>,
     ledger: Ledger,
     /// Counts its lives: what a dead one waited for never comes.
     life: u32,
@@ -95,7 +95,7 @@ impl Play {
 
     fn process(&self, life: u32) -> Process {
         Process {
-            purse: Purse::new(self.weather.limit, PERIOD),
+            slot_cache: SlotCache::new(self.weather.limit, PERIOD),
             ledger: Ledger::start(
                 self.folder.path().to_owned(),
                 self.clock.clone(),
@@ -132,9 +132,9 @@ impl Play {
     async fn attempt(&mut self, at: usize) {
         loop {
             let now = self.clock.now();
-            let old = self.processes[at].purse.give_back(now, false);
+            let old = self.processes[at].slot_cache.give_back(now, false);
             self.processes[at].ledger.return_slots(old);
-            let next = match self.processes[at].purse.step(now, 0, 3) {
+            let next = match self.processes[at].slot_cache.step(now, 0, 3) {
                 Step::Go(id, _) => {
                     self.send(at, id, now);
                     continue;
@@ -151,7 +151,7 @@ impl Play {
                     };
                     match self.processes[at].ledger.take_slots(terms, wanted).await {
                         Ok(Slots::Granted(mut granted)) => {
-                            self.processes[at].purse.taken(granted.take(), now);
+                            self.processes[at].slot_cache.granted(granted.take(), now);
                             continue;
                         }
                         Ok(Slots::Full { next_free }) => next_free,
@@ -193,7 +193,7 @@ impl Play {
         if process.life != life {
             return;
         }
-        process.purse.seen(now);
+        process.slot_cache.seen(now);
         process.ledger.release_slot(id, now);
         process.ledger.flush().await;
         if std::mem::take(&mut process.waiting) {
@@ -297,7 +297,7 @@ fn call() -> Call {
     }
 }
 
-const HOW: How = How {
+const HOW: RequestOptions = RequestOptions {
     request: RequestId(1),
     background: false,
     no_wait: false,

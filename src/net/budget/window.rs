@@ -100,7 +100,7 @@ pub enum Step<Id> {
 
 /// The window of this process, and the slots it has taken in the ledger and not used yet.
 #[derive(Debug)]
-pub struct Purse<Id> {
+pub struct SlotCache<Id> {
     window: Window,
     ready: VecDeque<(Id, Now)>,
     ahead: u32,
@@ -108,7 +108,7 @@ pub struct Purse<Id> {
     held_until: Option<Duration>,
 }
 
-impl<Id> Purse<Id> {
+impl<Id> SlotCache<Id> {
     /// An empty one.
     #[must_use]
     pub fn new(limit: u32, period: Duration) -> Self {
@@ -163,7 +163,7 @@ impl<Id> Purse<Id> {
     }
 
     /// These were taken in the ledger, at that instant.
-    pub fn taken(&mut self, ids: impl IntoIterator<Item = Id>, at: Now) {
+    pub fn granted(&mut self, ids: impl IntoIterator<Item = Id>, at: Now) {
         self.ready.extend(ids.into_iter().map(|id| (id, at)));
     }
 
@@ -261,18 +261,22 @@ mod tests {
 
     #[test]
     fn slots_are_taken_ahead_in_a_burst_only_and_go_back_unused() {
-        let mut purse: Purse<u32> = Purse::new(2000, PERIOD);
-        assert_eq!(purse.step(now(0), 0, 0), Step::Take(1));
-        purse.taken([1], now(0));
-        assert_eq!(purse.step(now(0), 0, 0), Step::Go(1, now(0)));
-        assert_eq!(purse.step(now(0), 0, 0), Step::Take(2));
-        purse.taken([2, 3], now(0));
-        assert_eq!(purse.step(now(0), 0, 0), Step::Go(2, now(0)));
-        assert!(purse.give_back(now(1), false).is_empty());
-        assert_eq!(purse.give_back(now(2), false), [3]);
-        assert_eq!(purse.step(now(2), 0, 0), Step::Take(1), "the burst is over");
+        let mut slot_cache: SlotCache<u32> = SlotCache::new(2000, PERIOD);
+        assert_eq!(slot_cache.step(now(0), 0, 0), Step::Take(1));
+        slot_cache.granted([1], now(0));
+        assert_eq!(slot_cache.step(now(0), 0, 0), Step::Go(1, now(0)));
+        assert_eq!(slot_cache.step(now(0), 0, 0), Step::Take(2));
+        slot_cache.granted([2, 3], now(0));
+        assert_eq!(slot_cache.step(now(0), 0, 0), Step::Go(2, now(0)));
+        assert!(slot_cache.give_back(now(1), false).is_empty());
+        assert_eq!(slot_cache.give_back(now(2), false), [3]);
         assert_eq!(
-            purse.step(now(9), 0, 500),
+            slot_cache.step(now(2), 0, 0),
+            Step::Take(1),
+            "the burst is over"
+        );
+        assert_eq!(
+            slot_cache.step(now(9), 0, 500),
             Step::Take(32),
             "as many as wait, within reason"
         );
@@ -280,18 +284,18 @@ mod tests {
 
     #[test]
     fn a_small_limit_is_never_taken_ahead() {
-        let mut purse: Purse<u32> = Purse::new(3, PERIOD);
+        let mut slot_cache: SlotCache<u32> = SlotCache::new(3, PERIOD);
         for _ in 0..5 {
-            assert_eq!(purse.step(now(0), 0, 100), Step::Take(1));
+            assert_eq!(slot_cache.step(now(0), 0, 100), Step::Take(1));
         }
     }
 
     #[test]
     fn a_hold_stops_everything_until_it_is_over() {
-        let mut purse: Purse<u32> = Purse::new(10, PERIOD);
-        purse.hold(s(30));
-        purse.hold(s(20));
-        assert_eq!(purse.step(now(29), 0, 0), Step::Wait(Some(s(1))));
-        assert_eq!(purse.step(now(30), 0, 0), Step::Take(1));
+        let mut slot_cache: SlotCache<u32> = SlotCache::new(10, PERIOD);
+        slot_cache.hold(s(30));
+        slot_cache.hold(s(20));
+        assert_eq!(slot_cache.step(now(29), 0, 0), Step::Wait(Some(s(1))));
+        assert_eq!(slot_cache.step(now(30), 0, 0), Step::Take(1));
     }
 }

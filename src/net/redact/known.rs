@@ -295,8 +295,8 @@ fn within_base64(text: &str, before: usize) -> String {
     let encoded = STANDARD_NO_PAD.encode(&padded);
     // Characters that other bytes have a part in are left out.
     let from = (before * 8).div_ceil(6);
-    let till = padded.len() * 8 / 6;
-    encoded[from..till].to_owned()
+    let limiter = padded.len() * 8 / 6;
+    encoded[from..limiter].to_owned()
 }
 
 fn hex(text: &str) -> String {

@@ -256,15 +256,15 @@ fn inner_json_fields(text: &str) -> Cow<'_, str> {
             None => (value, &['"', ',', '}', '\\']),
         };
         // What is escaped within the inner string ends in more backslashes than one.
-        let till = text[from..]
+        let limiter = text[from..]
             .match_indices(stops)
             .find(|(at, _)| !text[from..from + at].ends_with(r"\\"))
             .map_or(text.len(), |(at, _)| from + at);
-        let till = from + text[from..till].trim_end_matches('\\').len();
-        if from < till {
+        let limiter = from + text[from..limiter].trim_end_matches('\\').len();
+        if from < limiter {
             out.push_str(&text[copied..from]);
             out.push_str(&placeholder(&text[name..end]));
-            copied = till;
+            copied = limiter;
         }
     }
     if copied == 0 {

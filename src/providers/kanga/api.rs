@@ -13,7 +13,9 @@ use crate::domain::{
     Amount, Answer, Currency, Estimate, LinkRequest, Now, Op, Payment, PaymentId, PaymentLink,
     PaymentState, RawReply, Reported, Secret, WallTime, inert,
 };
-use crate::net::{Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, Sealed, redact};
+use crate::net::{
+    Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, SignedRequest, redact,
+};
 use crate::providers::{ApiError, Client, Credentials};
 
 /// GET PRICE ESTIMATE, on the API host as in Kanga's sample call (no `/v2`).
@@ -55,7 +57,7 @@ pub fn connect(credentials: Credentials) -> Arc<dyn Client> {
 }
 
 impl Authorise for Kanga {
-    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         self.signer.authorise(call)
     }
     fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool {

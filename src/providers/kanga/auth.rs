@@ -11,7 +11,7 @@ use crate::auth::sign;
 use crate::domain::{Now, Problem, ProblemKind, Secret, WallTime};
 use crate::ledger::{AHEAD_MAX, KeyHash, Lane, LedgerError, Nonce};
 use crate::net::{
-    Authorise, BoxFuture, Call, Content, HeaderText, NetError, Reply, Sealed, redact,
+    Authorise, BoxFuture, Call, Content, HeaderText, NetError, Reply, SignedRequest, redact,
 };
 use crate::providers::Credentials;
 
@@ -74,7 +74,7 @@ impl Signer {
             .map_err(NetError::Unauthorised)
     }
 
-    async fn seal(&self, call: &Call) -> Result<Sealed, NetError> {
+    async fn seal(&self, call: &Call) -> Result<SignedRequest, NetError> {
         let mut fields = match &call.body {
             Content::Empty => Map::new(),
             Content::Fields(fields) => fields.clone(),
@@ -109,7 +109,7 @@ impl Signer {
             .map_err(|error| storage(&error))?;
         fields.insert("appId".into(), self.api_key().into());
         fields.insert("nonce".into(), nonce.value.into());
-        Ok(Sealed {
+        Ok(SignedRequest {
             permit: Some(Box::new(lane)),
             nonce_ahead: nonce.ahead,
             ..sealed(&fields, Some(secret))
@@ -137,14 +137,14 @@ const LEAD_WAITED_MAX: Duration = Duration::from_secs(10);
 const LEAD_STEP: Duration = Duration::from_millis(50);
 
 /// Serialises once: these bytes are signed, and these are sent.
-fn sealed(fields: &Map<String, Value>, secret: Option<&Secret>) -> Sealed {
+fn sealed(fields: &Map<String, Value>, secret: Option<&Secret>) -> SignedRequest {
     let body = Bytes::from(serde_json::to_vec(fields).expect("a map of JSON values is JSON"));
     let mut headers = vec![("content-type", HeaderText::Open("application/json".into()))];
     if let Some(secret) = secret {
         let signature = Secret::new(sign::hmac_sha512_hex(secret, &body));
         headers.push(("API-Sig", HeaderText::Secret(signature)));
     }
-    Sealed::new(headers, body)
+    SignedRequest::new(headers, body)
 }
 
 fn not_an_object() -> Problem {
@@ -182,7 +182,7 @@ fn storage(error: &LedgerError) -> NetError {
 }
 
 impl Authorise for Signer {
-    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         Box::pin(self.seal(call))
     }
 

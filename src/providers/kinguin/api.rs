@@ -7,7 +7,8 @@ use super::{catalogue, digest, settings, wire};
 use crate::domain::catalogue::find;
 use crate::domain::{Answer, Digest, Op, RawCall, RawReply, Secret, WallTime, inert};
 use crate::net::{
-    Authorise, BoxFuture, Call, Content, How, NetError, Repeat, Reply, Sealed, redact,
+    Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, RequestOptions, SignedRequest,
+    redact,
 };
 use crate::providers::{ApiError, Client, Credentials};
 
@@ -26,10 +27,14 @@ pub fn connect(credentials: Credentials) -> Arc<dyn Client> {
 }
 
 impl Authorise for Kinguin {
-    fn prepare<'a>(&'a self, call: &'a Call, how: How) -> BoxFuture<'a, Result<(), NetError>> {
+    fn prepare<'a>(
+        &'a self,
+        call: &'a Call,
+        how: RequestOptions,
+    ) -> BoxFuture<'a, Result<(), NetError>> {
         self.bearer.prepare(call, how)
     }
-    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         self.bearer.authorise(call)
     }
     fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool {

@@ -7,8 +7,8 @@ use super::{catalogue, settings};
 use crate::auth::{FetchToken, Tokens};
 use crate::domain::{Secret, exchange};
 use crate::net::{
-    Authorise, BoxFuture, Call, Content, HeaderText, How, NetError, Repeat, Reply, Sealed,
-    form_boundary, redact,
+    Authorise, BoxFuture, Call, Content, HeaderText, NetError, Repeat, Reply, RequestOptions,
+    SignedRequest, form_boundary, redact,
 };
 use crate::providers::{Credentials, ReadSecret};
 
@@ -51,7 +51,7 @@ impl FetchToken for Fetch {
 }
 
 impl Authorise for Fetch {
-    fn authorise<'a>(&'a self, _call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+    fn authorise<'a>(&'a self, _call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         Box::pin(async {
             let secret = (self.read_secret)(settings::CLIENT_SECRET)
                 .await
@@ -66,7 +66,7 @@ impl Authorise for Fetch {
             let kind = HeaderText::Open("application/x-www-form-urlencoded".into());
             let accept = HeaderText::Open("application/json".into());
             let headers = vec![("content-type", kind), ("accept", accept)];
-            Ok(Sealed::new(headers, Bytes::from(form)))
+            Ok(SignedRequest::new(headers, Bytes::from(form)))
         })
     }
 }
@@ -84,7 +84,11 @@ impl Bearer {
 }
 
 impl Authorise for Bearer {
-    fn prepare<'a>(&'a self, call: &'a Call, how: How) -> BoxFuture<'a, Result<(), NetError>> {
+    fn prepare<'a>(
+        &'a self,
+        call: &'a Call,
+        how: RequestOptions,
+    ) -> BoxFuture<'a, Result<(), NetError>> {
         Box::pin(async move {
             if catalogue::is_public(&call.method, &call.path) {
                 return Ok(());
@@ -93,7 +97,7 @@ impl Authorise for Bearer {
         })
     }
 
-    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         Box::pin(async move {
             let mut headers = Vec::new();
             let body = match &call.body {
@@ -114,10 +118,10 @@ impl Authorise for Bearer {
                 headers.push(header);
                 token = Some(bearer);
             }
-            Ok(Sealed {
+            Ok(SignedRequest {
                 token,
                 hidden: catalogue::hidden_fields(&call.path),
-                ..Sealed::new(headers, body)
+                ..SignedRequest::new(headers, body)
             })
         })
     }

@@ -11,7 +11,8 @@ use crate::domain::{
     Answer, Digest, Inventory, Item, Op, Player, PlayerId, RawCall, RawReply, WallTime, inert,
 };
 use crate::net::{
-    Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, Sealed, form_boundary, redact,
+    Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, SignedRequest, form_boundary,
+    redact,
 };
 use crate::providers::{ApiError, Client, Credentials};
 
@@ -31,7 +32,7 @@ pub fn connect(credentials: Credentials) -> Arc<dyn Client> {
 }
 
 impl Authorise for Kongregate {
-    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         self.keyed.authorise(call)
     }
 }

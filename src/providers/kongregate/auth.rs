@@ -7,7 +7,7 @@ use tokio::sync::OnceCell;
 
 use super::settings;
 use crate::domain::Secret;
-use crate::net::{Authorise, BoxFuture, Call, Content, HeaderText, NetError, Sealed};
+use crate::net::{Authorise, BoxFuture, Call, Content, HeaderText, NetError, SignedRequest};
 use crate::providers::Credentials;
 
 /// Adds one game's key to its calls.
@@ -42,12 +42,12 @@ impl Keyed {
         key.await.cloned().map_err(NetError::Unauthorised)
     }
 
-    async fn seal(&self, call: &Call) -> Result<Sealed, NetError> {
+    async fn seal(&self, call: &Call) -> Result<SignedRequest, NetError> {
         let key = self.key().await?;
         if matches!(call.method.as_str(), "GET" | "HEAD") {
-            return Ok(Sealed {
+            return Ok(SignedRequest {
                 query: vec![(settings::API_KEY, HeaderText::Secret(key))],
-                ..Sealed::new(Vec::new(), Bytes::new())
+                ..SignedRequest::new(Vec::new(), Bytes::new())
             });
         }
         let mut fields = match &call.body {
@@ -64,7 +64,7 @@ impl Keyed {
             ("application/x-www-form-urlencoded", form)
         };
         let headers = vec![("content-type", HeaderText::Open(kind.into()))];
-        Ok(Sealed::new(headers, body.into()))
+        Ok(SignedRequest::new(headers, body.into()))
     }
 }
 
@@ -77,7 +77,7 @@ fn as_text(value: &Value) -> String {
 }
 
 impl Authorise for Keyed {
-    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         Box::pin(self.seal(call))
     }
 }

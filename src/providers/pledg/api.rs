@@ -10,7 +10,8 @@ use super::{schedule, wire};
 use crate::auth::FetchToken;
 use crate::domain::{Answer, Digest, Op, RawCall, RawReply, Secret, WallTime, inert};
 use crate::net::{
-    Authorise, BoxFuture, Call, Content, How, NetError, Repeat, Reply, Sealed, redact,
+    Authorise, BoxFuture, Call, Content, NetError, Repeat, Reply, RequestOptions, SignedRequest,
+    redact,
 };
 use crate::providers::{ApiError, Client, Credentials};
 
@@ -37,10 +38,14 @@ pub fn fetch(credentials: &Credentials) -> Arc<dyn FetchToken> {
 }
 
 impl Authorise for Pledg {
-    fn prepare<'a>(&'a self, call: &'a Call, how: How) -> BoxFuture<'a, Result<(), NetError>> {
+    fn prepare<'a>(
+        &'a self,
+        call: &'a Call,
+        how: RequestOptions,
+    ) -> BoxFuture<'a, Result<(), NetError>> {
         self.keys.prepare(call, how)
     }
-    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         self.keys.authorise(call)
     }
     fn is_stale(&self, reply: &Reply, token: Option<&Secret>) -> bool {

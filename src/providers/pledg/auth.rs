@@ -10,7 +10,8 @@ use super::{api, settings};
 use crate::auth::{FetchToken, Tokens, sign};
 use crate::domain::{AuthMethod, Problem, ProblemKind, Secret, exchange};
 use crate::net::{
-    Authorise, BoxFuture, Call, Content, HeaderText, How, NetError, Repeat, Reply, Sealed, redact,
+    Authorise, BoxFuture, Call, Content, HeaderText, NetError, Repeat, Reply, RequestOptions,
+    SignedRequest, redact,
 };
 use crate::providers::Credentials;
 
@@ -77,7 +78,7 @@ impl Keys {
         tokens.expect("the manifest makes tokens for each account")
     }
 
-    async fn seal(&self, call: &Call) -> Result<Sealed, NetError> {
+    async fn seal(&self, call: &Call) -> Result<SignedRequest, NetError> {
         match scheme_of(call) {
             Scheme::Open => Ok(as_json(call)),
             Scheme::Token => {
@@ -101,7 +102,7 @@ impl Keys {
             Scheme::Signature => match &call.body {
                 Content::Fields(settings) => {
                     let jwt = self.sign(settings).await?;
-                    let mut sealed = Sealed::new(Vec::new(), Bytes::new());
+                    let mut sealed = SignedRequest::new(Vec::new(), Bytes::new());
                     sealed.query.push((api::SIGNATURE, HeaderText::Secret(jwt)));
                     Ok(sealed)
                 }
@@ -144,7 +145,11 @@ impl Keys {
 }
 
 impl Authorise for Keys {
-    fn prepare<'a>(&'a self, call: &'a Call, how: How) -> BoxFuture<'a, Result<(), NetError>> {
+    fn prepare<'a>(
+        &'a self,
+        call: &'a Call,
+        how: RequestOptions,
+    ) -> BoxFuture<'a, Result<(), NetError>> {
         Box::pin(async move {
             match scheme_of(call) {
                 Scheme::Token => self.tokens().ready(how).await,
@@ -153,7 +158,7 @@ impl Authorise for Keys {
         })
     }
 
-    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+    fn authorise<'a>(&'a self, call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         Box::pin(self.seal(call))
     }
 
@@ -173,7 +178,7 @@ impl TokenCall {
         Self { credentials }
     }
 
-    async fn seal(&self) -> Result<Sealed, NetError> {
+    async fn seal(&self) -> Result<SignedRequest, NetError> {
         let texts = &self.credentials.texts;
         let key = texts.get(settings::API_KEY).map_or("", String::as_str);
         let secret = secret(&self.credentials, settings::API_SECRET).await?;
@@ -184,7 +189,10 @@ impl TokenCall {
             ),
             basic((settings::API_KEY, key), (settings::API_SECRET, &secret))?,
         ];
-        Ok(Sealed::new(headers, Bytes::from_static(GRANT.as_bytes())))
+        Ok(SignedRequest::new(
+            headers,
+            Bytes::from_static(GRANT.as_bytes()),
+        ))
     }
 }
 
@@ -204,7 +212,7 @@ impl FetchToken for TokenCall {
 }
 
 impl Authorise for TokenCall {
-    fn authorise<'a>(&'a self, _call: &'a Call) -> BoxFuture<'a, Result<Sealed, NetError>> {
+    fn authorise<'a>(&'a self, _call: &'a Call) -> BoxFuture<'a, Result<SignedRequest, NetError>> {
         Box::pin(self.seal())
     }
 }
@@ -255,16 +263,16 @@ fn basic(
 }
 
 /// The call's body as it is, with its type.
-fn as_json(call: &Call) -> Sealed {
+fn as_json(call: &Call) -> SignedRequest {
     let body = match &call.body {
-        Content::Empty => return Sealed::new(Vec::new(), Bytes::new()),
+        Content::Empty => return SignedRequest::new(Vec::new(), Bytes::new()),
         Content::Fields(fields) => {
             serde_json::to_vec(fields).expect("a map of JSON values is JSON")
         }
         Content::Bytes(bytes) => bytes.clone(),
     };
     let headers = vec![("content-type", HeaderText::Open("application/json".into()))];
-    Sealed::new(headers, body.into())
+    SignedRequest::new(headers, body.into())
 }
 
 fn no_dashboard_user() -> Problem {

@@ -13,7 +13,7 @@ use crate::domain::{
     RawReply, RequestId, Secret, WallTime,
 };
 use crate::ledger::{Ledger, NonceRules, Retention};
-use crate::net::{Event, Gate, How, Session, Timeouts};
+use crate::net::{Event, Gate, RequestOptions, Session, Timeouts};
 use crate::providers::{ApiError, Client, Credentials};
 use crate::sandbox::Sandbox;
 
@@ -32,7 +32,7 @@ struct Bench {
 /// The account's texts and secrets, which a test may change.
 type Keys = Arc<Mutex<BTreeMap<&'static str, String>>>;
 
-const HOW: How = How {
+const HOW: RequestOptions = RequestOptions {
     request: RequestId(1),
     background: false,
     no_wait: true,

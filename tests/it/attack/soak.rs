@@ -18,7 +18,7 @@ use tilldeck::domain::{
 };
 use tilldeck::http_server::{Limits, Outcome, Request, Response, Server, respond};
 use tilldeck::ledger::{Ledger, NonceRules, Retention};
-use tilldeck::net::{Event, EventReceiver, Gate, How, Limit, Session, Timeouts, events};
+use tilldeck::net::{Event, EventReceiver, Gate, Limit, RequestOptions, Session, Timeouts, events};
 use tilldeck::providers::{Client, Credentials, Manifest, by_name};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -206,9 +206,9 @@ impl Peer {
             Fault::Silent => {
                 *self.seen().faults.entry("no answer").or_default() += 1;
                 std::future::pending::<()>().await;
-                return Outcome::HangUp;
+                return Outcome::Reset;
             }
-            Fault::Lost => ("lost", Outcome::HangUp),
+            Fault::Lost => ("lost", Outcome::Reset),
             Fault::TurnedAway => {
                 let seconds = self.rng(|rng| rng.u64(2..20));
                 self.leave_alone(provider, Duration::from_secs(seconds));
@@ -415,7 +415,7 @@ async fn ask_on(
             auth: None,
         }
     };
-    let how = How {
+    let how = RequestOptions {
         request: RequestId(number),
         background: false,
         no_wait: false,
