@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tilldeck::callbacks::seal::Sealer;
 use tilldeck::callbacks::{
-    Addressee, Addressees, Answer, Inbound, Limits, Receiver, Refusal, Same, Setup, Told,
+    CallbackHandler, CallbackHandlers, Answer, Inbound, Limits, Receiver, Refusal, Same, Setup, ParsedCallback,
 };
 use tilldeck::clock::Clock;
 use tilldeck::domain::{Delivery, PaymentId, Subject};
@@ -28,15 +28,15 @@ struct All {
     asks: bool,
 }
 
-impl Addressees for All {
-    fn find(&self, _: &str) -> Option<Arc<dyn Addressee>> {
+impl CallbackHandlers for All {
+    fn find(&self, _: &str) -> Option<Arc<dyn CallbackHandler>> {
         Some(Arc::new(*self))
     }
 
     fn kept(&self, _: Delivery) {}
 }
 
-impl Addressee for All {
+impl CallbackHandler for All {
     fn provider(&self) -> &'static str {
         "bench"
     }
@@ -45,10 +45,10 @@ impl Addressee for All {
         usize::MAX
     }
 
-    fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<Told, Refusal>> {
+    fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<ParsedCallback, Refusal>> {
         let body = inbound.request.body();
         let id = String::from_utf8_lossy(&body[..20.min(body.len())]);
-        let told = Told {
+        let told = ParsedCallback {
             kind: "payment changed".into(),
             subject: PaymentId::new(id).ok().map(Subject::Payment),
             proof: "a signature",
@@ -168,7 +168,7 @@ fn main() {
                     ledger,
                     clock,
                     sealer: Arc::new(Sealer::new([7; 32])),
-                    realm: "bench".into(),
+                    account_key: "bench".into(),
                     addressees: Arc::new(All { asks }),
                 };
                 let receiver = Receiver::start(listener, setup).expect("a receiver");

@@ -164,11 +164,11 @@ fn ledger(c: &mut Criterion) {
     );
     let key = KeyHash::of("kanga", "bench");
     let rules = NonceRules::default();
-    c.bench_function("a nonce, its lane taken and stored for good", |b| {
+    c.bench_function("a nonce, its key_lock taken and stored for good", |b| {
         b.iter(|| {
             runtime.block_on(async {
-                let mut lane = ledger.lane(&key).await.expect("the lane is free");
-                lane.next_nonce(clock.now(), rules)
+                let mut key_lock = ledger.key_lock(&key).await.expect("the lane is free");
+                key_lock.next_nonce(clock.now(), rules)
                     .await
                     .expect("the ledger can be written")
             })

@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 use tilldeck::auth::sign::{hmac_sha256, jwt_hs256};
-use tilldeck::callbacks::{Held, Inbound, Refusal};
+use tilldeck::callbacks::{CallbackSecrets, Inbound, Refusal};
 use tilldeck::domain::Secret;
 use tilldeck::http_server::Request;
 use tilldeck::providers::{Manifest, REGISTRY};
@@ -40,9 +40,9 @@ pub fn run(data: &[u8]) {
     let read = |secret: Option<&String>| {
         let secrets = manifest.callbacks.secrets.iter();
         let secrets = secrets.filter_map(|name| Some((*name, Secret::new(secret?))));
-        let held = Held {
+        let held = CallbackSecrets {
             secrets: secrets.collect(),
-            ..Held::default()
+            ..CallbackSecrets::default()
         };
         (manifest.callbacks.read)(&inbound, &held)
     };

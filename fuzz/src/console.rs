@@ -10,7 +10,7 @@ use ratatui::crossterm::event::{
     KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
 use tilldeck::domain::delivery::Received;
-use tilldeck::domain::delivery::{DeliveryId, Duty, Errand, ErrandId, Standing, Verdict};
+use tilldeck::domain::delivery::{DeliveryId, JobKind, Job, JobId, JobState, Verdict};
 use tilldeck::domain::explore::Column;
 use tilldeck::domain::payment::Price;
 use tilldeck::domain::{
@@ -178,7 +178,7 @@ impl Console {
                     self.asked.push((request, op));
                 }
                 Effect::Explore { .. }
-                | Effect::LookBack { .. }
+                | Effect::LoadHistory { .. }
                 | Effect::OpenDelivery { .. }
                 | Effect::OpenExchange { .. }
                 | Effect::RefreshToken { .. }
@@ -282,7 +282,7 @@ impl Console {
                 let result = if fails { Err(problem()) } else { Ok(reply) };
                 Msg::Explored { request, result }
             }
-            Some(Effect::LookBack {
+            Some(Effect::LoadHistory {
                 request, payment, ..
             }) => Msg::Timeline {
                 request,
@@ -298,7 +298,7 @@ impl Console {
                     target: "/callbacks/kanga?x=\u{1b}".into(),
                     headers: vec![("x-note".into(), input.text())],
                     body: body(&input.text()),
-                    replies: vec![(ErrandId(1), body(&input.text()))],
+                    replies: vec![(JobId(1), body(&input.text()))],
                 }),
             },
             Some(Effect::OpenExchange { request, exchange }) => Msg::Opened {
@@ -353,13 +353,13 @@ impl Console {
     /// Every text in it is inert, as the receiver makes it.
     fn delivery(&self, input: &mut Input<'_>) -> Delivery {
         let at = NOW.plus(Duration::from_secs(input.byte().into()));
-        let standing = input.choose(&[Standing::Done, Standing::GivenUp, Standing::Due { at }]);
-        let errand = Errand {
-            id: ErrandId(1),
-            duty: input.choose(&Duty::ALL),
+        let state = input.choose(&[JobState::Done, JobState::GivenUp, JobState::Due { at }]);
+        let job = Job {
+            id: JobId(1),
+            kind: input.choose(&JobKind::ALL),
             target: "http://127.0.0.1:9/hook".into(),
             tries: input.byte().into(),
-            standing,
+            state,
             tried_at: Some(NOW),
             told: inert::line(&input.text()).into_owned(),
             status: Some(500),
@@ -388,7 +388,7 @@ impl Console {
             attempt: input.byte().into(),
             status: 200,
             bytes: 12,
-            errands: vec![errand; usize::from(input.byte() % 3)],
+            jobs: vec![job; usize::from(input.byte() % 3)],
         }
     }
 

@@ -10,12 +10,12 @@ use super::grant;
 use super::lifecycle::{Jitter, renew_at};
 use crate::config::{Vault, VaultPlace};
 use crate::domain::{Kept, Now, Secret, TokenLife, WallTime, inert};
-use crate::ledger::{KeyHash, Lane, Ledger};
+use crate::ledger::{KeyHash, KeyLock, Ledger};
 use crate::net::redact;
 
 /// How long another process may hold the lane: a token call with all its tries takes less. Then this one fetches
 /// for itself, which costs a token call and harms nothing.
-const LANE_WAIT: Duration = Duration::from_secs(40);
+const KEY_LOCK_WAIT: Duration = Duration::from_secs(40);
 
 /// So far may the clock have been set back since a token was kept; one that is further in the future was kept by
 /// another clock, and its age is unknown.
@@ -69,9 +69,9 @@ impl Keep {
     }
 
     /// The right to fetch, for one process at a time; `None` where another holds it for too long.
-    pub(super) async fn lane(&self) -> Option<Lane> {
-        let lane = tokio::time::timeout(LANE_WAIT, self.ledger.lane(&self.key)).await;
-        lane.ok()?.ok()
+    pub(super) async fn key_lock(&self) -> Option<KeyLock> {
+        let key_lock = tokio::time::timeout(KEY_LOCK_WAIT, self.ledger.key_lock(&self.key)).await;
+        key_lock.ok()?.ok()
     }
 
     /// Makes the token known that is kept in a file; the keyring may prompt. Blocks.

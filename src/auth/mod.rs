@@ -269,7 +269,7 @@ impl Tokens {
             tokens.tell();
             if let Some(keep) = &tokens.0.keep {
                 // What a process keeps meanwhile is another token, and stays.
-                let _lane = keep.lane().await;
+                let _lane = keep.key_lock().await;
                 keep.forget(&spurned, tokens.0.clock.now()).await;
             }
         });
@@ -350,12 +350,12 @@ impl Tokens {
         self.tell();
         let _lane = match &shared.keep {
             Some(keep) => {
-                let lane = keep.lane().await;
+                let key_lock = keep.key_lock().await;
                 if fetch.why != Why::Asked && self.take_kept(keep, Some(fetch)).await {
                     self.tell();
                     return;
                 }
-                lane
+                key_lock
             }
             None => None,
         };

@@ -1,8 +1,8 @@
-//! Inbound callbacks: limits, verdict, durable row, answer. Knows no provider: an [`Addressee`] judges what comes.
+//! Inbound callbacks: limits, verdict, durable row, answer. Knows no provider: an [`CallbackHandler`] judges what comes.
 
 mod address;
 mod content;
-mod pulse;
+mod health;
 mod rate;
 mod receiver;
 pub mod seal;
@@ -20,7 +20,7 @@ use crate::http_server::{Request, Response};
 use crate::net::BoxFuture;
 
 pub use address::Address;
-pub use pulse::reachable;
+pub use health::reachable;
 pub use rate::Rate;
 pub use receiver::{Limits, Receiver, Setup};
 
@@ -51,7 +51,7 @@ impl fmt::Debug for Inbound {
 
 /// What a provider's callback says, once it is known to be genuine as far as that can be known.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct ParsedCallback {
     /// As in [`Delivery`]; made inert by whoever keeps it.
     pub kind: String,
     /// As in [`Delivery`].
@@ -61,7 +61,7 @@ pub struct Told {
     /// Whether that proves anything. What does not, anybody may have made up.
     pub proved: bool,
     /// What is the same for two deliveries of one message, or of one subject.
-    pub same: Same,
+    pub dedup: Dedup,
     /// Whether the provider is asked what is so: the payment's state, the player's inventory.
     pub asks: bool,
     /// The body that it is answered with, status 200, once it is kept.
@@ -70,10 +70,10 @@ pub struct Told {
 
 /// What makes two deliveries the same. The receiver adds realm and account to it and hashes all.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Same {
-    /// As [`crate::ledger::Identity::Message`].
+pub enum Dedup {
+    /// As [`crate::ledger::DedupKey::Message`].
     Message(Vec<u8>),
-    /// As [`crate::ledger::Identity::Subject`].
+    /// As [`crate::ledger::DedupKey::Subject`].
     Subject(Vec<u8>),
 }
 
@@ -108,7 +108,7 @@ pub enum Refusal {
 
 /// An account's texts and secrets, as far as they are set, by their keys in the config file.
 #[derive(Debug, Clone, Default)]
-pub struct Held {
+pub struct CallbackSecrets {
     /// Those that are no secret.
     pub texts: BTreeMap<&'static str, String>,
     /// Those of [`Spec::secrets`] that are set.
@@ -123,16 +123,16 @@ pub struct Spec {
     /// No body of theirs is longer, in bytes; what is longer is answered 413 and not kept.
     pub body_max: usize,
     /// Judges a request and reads it. Pure.
-    pub read: fn(&Inbound, &Held) -> Result<Told, Refusal>,
+    pub read: fn(&Inbound, &CallbackSecrets) -> Result<ParsedCallback, Refusal>,
 }
 
 /// Of a callback that is relayed, the errand is in hand for so long; whoever finds it later gives it up.
 pub const RELAY_HOLD: Duration = Duration::from_mins(1);
 
 /// Who receives callbacks.
-pub trait Addressees: Send + Sync {
+pub trait CallbackHandlers: Send + Sync {
     /// The account of this name.
-    fn find(&self, name: &str) -> Option<Arc<dyn Addressee>>;
+    fn find(&self, name: &str) -> Option<Arc<dyn CallbackHandler>>;
     /// A callback was kept, of whatever verdict; told after it was answered. Must not block.
     fn kept(&self, delivery: Delivery);
     /// Callbacks to this account cannot be judged or kept; told at most once in 30 s for each account. Must not block.
@@ -140,13 +140,13 @@ pub trait Addressees: Send + Sync {
 }
 
 /// An account that receives callbacks.
-pub trait Addressee: Send + Sync {
+pub trait CallbackHandler: Send + Sync {
     /// Its provider's short name.
     fn provider(&self) -> &'static str;
     /// As [`Spec::body_max`].
     fn body_max(&self) -> usize;
     /// Judges a request and reads it.
-    fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<Told, Refusal>>;
+    fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<ParsedCallback, Refusal>>;
     /// Where its callbacks are handed on to.
     fn forward_to(&self) -> Option<String>;
     /// Asks the shop's own server while the provider waits, and keeps what came of it; `None` where no answer came. The

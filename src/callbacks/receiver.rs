@@ -19,18 +19,18 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use judged::{Judged, NOT_UNDERSTOOD, readable};
 
-use super::pulse::{HEARTBEAT, Heart};
+use super::health::{HEARTBEAT, HealthCheck};
 use super::rate::{Rate, Rates, Sender, sender};
 use super::seal::Sealer;
 use super::{
-    Address, Addressee, Addressees, Answer, Inbound, RELAY_HOLD, Raw, Refusal, Same, Told,
+    Address, CallbackHandler, CallbackHandlers, Answer, Inbound, RELAY_HOLD, Raw, Refusal, Dedup, ParsedCallback,
 };
 use crate::clock::Clock;
-use crate::domain::{Delivery, Duty, Listening, Problem, ProblemKind, Verdict, inert};
+use crate::domain::{Delivery, JobKind, Listening, Problem, ProblemKind, Verdict, inert};
 use crate::http_server::{
     self, Admission, Hosts, Outcome, Request, Response, Server, Unread, respond, text,
 };
-use crate::ledger::{Identity, Ledger, NewDelivery, NewErrand};
+use crate::ledger::{DedupKey, Ledger, NewDelivery, NewJob};
 use crate::net::redact;
 
 /// Longer than a reverse proxy's patience is of no use.
@@ -101,9 +101,9 @@ pub struct Setup {
     /// Seals their bytes.
     pub sealer: Arc<Sealer>,
     /// As in [`NewDelivery`].
-    pub realm: String,
+    pub account_key: String,
     /// Who they are for.
-    pub addressees: Arc<dyn Addressees>,
+    pub handlers: Arc<dyn CallbackHandlers>,
 }
 
 /// A running receiver. Dropped, it hangs up.
@@ -111,7 +111,7 @@ pub struct Receiver {
     server: Server,
     shared: Arc<Shared>,
     listening: watch::Receiver<Listening>,
-    heart: AbortOnDropHandle<()>,
+    health: AbortOnDropHandle<()>,
 }
 
 struct Shared {
@@ -122,7 +122,7 @@ struct Shared {
     told_unable: Mutex<HashMap<String, Duration>>,
     /// What is being judged and kept goes on although whoever sent it hangs up: it may be durable already.
     tasks: TaskTracker,
-    heart: Arc<Heart>,
+    health: Arc<HealthCheck>,
 }
 
 impl Receiver {
@@ -131,7 +131,7 @@ impl Receiver {
     /// # Errors
     /// If the listener does not know its own address.
     pub fn start(listener: TcpListener, setup: Setup) -> io::Result<Self> {
-        let (heart, listening) = Heart::new(setup.clock.clone(), setup.ledger.clone());
+        let (health, listening) = HealthCheck::new(setup.clock.clone(), setup.ledger.clone());
         let limits = setup.limits;
         let shared = Arc::new(Shared {
             rates: Mutex::new(Rates::new(limits.rate)),
@@ -139,7 +139,7 @@ impl Receiver {
             told_unable: Mutex::default(),
             setup,
             tasks: TaskTracker::new(),
-            heart: Arc::new(heart),
+            health: Arc::new(health),
         });
         let server = {
             let (admitting, shared) = (shared.clone(), shared.clone());
@@ -149,13 +149,13 @@ impl Receiver {
                 async move { Outcome::Answer(shared.answer(request).await) }
             })?
         };
-        let beat = shared.heart.clone().beat(server.address(), limits);
-        let heart = AbortOnDropHandle::new(tokio::spawn(beat));
+        let run_probe = shared.health.clone().run_probe(server.address(), limits);
+        let health = AbortOnDropHandle::new(tokio::spawn(run_probe));
         Ok(Self {
             server,
             shared,
             listening,
-            heart,
+            health,
         })
     }
 
@@ -173,7 +173,7 @@ impl Receiver {
 
     /// Accepts nothing more, and finishes what has come for at most `patience`.
     pub async fn stop(self, patience: Duration) {
-        self.heart.abort();
+        self.health.abort();
         self.shared.tasks.close();
         // Where there is no end to it, the runtime's end is its end.
         let finished = self.shared.tasks.wait();
@@ -181,7 +181,7 @@ impl Receiver {
             self.server.stop(patience),
             tokio::time::timeout(patience, finished)
         );
-        self.shared.heart.stop();
+        self.shared.health.stop();
     }
 }
 
@@ -198,16 +198,16 @@ impl Shared {
             }
         }
         let address = Address::of(head.uri.path());
-        let addressee = address.and_then(|to| self.setup.addressees.find(&to.account));
-        addressee.map_or(Admission::Discard, |addressee| {
-            Admission::Judge(addressee.body_max())
+        let handler = address.and_then(|to| self.setup.handlers.find(&to.account));
+        handler.map_or(Admission::Discard, |handler| {
+            Admission::Judge(handler.body_max())
         })
     }
 
     async fn answer(self: &Arc<Self>, request: Request) -> Response {
         let path = request.uri().path();
         if path == HEARTBEAT {
-            return self.heart.feel(&request);
+            return self.health.answer_probe(&request);
         }
         // It has no room now: it is to come again, and is saved then.
         if request.extensions().get() == Some(&Unread(StatusCode::SERVICE_UNAVAILABLE)) {
@@ -218,12 +218,12 @@ impl Shared {
         };
         let name = address.account.into_owned();
         let from = sender(request.headers(), request.extensions()).address();
-        let addressee = self.setup.addressees.find(&name);
+        let handler = self.setup.handlers.find(&name);
         let mut bytes = size(&request);
-        if let Some(addressee) = &addressee
+        if let Some(handler) = &handler
             && request.headers().contains_key(header::CONTENT_ENCODING)
         {
-            bytes += addressee.body_max();
+            bytes += handler.body_max();
         }
         let kib = u32::try_from((bytes / 1024 + 1).min(IN_HAND_KIB)).unwrap_or(u32::MAX);
         let room = self.room.clone().acquire_many_owned(kib);
@@ -235,22 +235,22 @@ impl Shared {
             from,
             at: self.setup.clock.now().wall,
         };
-        let (tell, told) = oneshot::channel();
+        let (tell, parsed) = oneshot::channel();
         let shared = self.clone();
         self.tasks.spawn(async move {
             let _room = room;
-            let (answer, kept) = match addressee {
-                Some(addressee) => shared.receive(&name, &*addressee, inbound).await,
+            let (answer, kept) = match handler {
+                Some(handler) => shared.receive(&name, &*handler, inbound).await,
                 None => shared.miss(&name, &inbound).await,
             };
             // Whoever sent it may have hung up.
             let _ = tell.send(answer);
             if let Some(delivery) = kept {
-                shared.setup.addressees.kept(delivery);
+                shared.setup.handlers.kept(delivery);
             }
         });
         // It panicked: what was not kept comes again.
-        told.await.unwrap_or_else(|_| unable())
+        parsed.await.unwrap_or_else(|_| unable())
     }
 
     /// Saves what is for no account.
@@ -272,17 +272,17 @@ impl Shared {
     async fn receive(
         &self,
         name: &str,
-        addressee: &dyn Addressee,
+        handler: &dyn CallbackHandler,
         inbound: Inbound,
     ) -> (Response, Option<Delivery>) {
-        let provider = addressee.provider();
-        let readable = match readable(&inbound, addressee.body_max()) {
+        let provider = handler.provider();
+        let readable = match readable(&inbound, handler.body_max()) {
             Ok(readable) => readable,
             Err(judged) => return self.put_away(name, provider, &inbound, *judged).await,
         };
-        let judged = tokio::time::timeout(JUDGING, addressee.read(&readable)).await;
+        let judged = tokio::time::timeout(JUDGING, handler.read(&readable)).await;
         let judged = match judged {
-            Ok(Ok(told)) => return self.accept(name, addressee, &inbound, told).await,
+            Ok(Ok(parsed)) => return self.accept(name, handler, &inbound, parsed).await,
             Err(_) => {
                 let problem = Problem::new(
                     ProblemKind::TimedOut,
@@ -340,29 +340,29 @@ impl Shared {
     async fn accept(
         &self,
         name: &str,
-        addressee: &dyn Addressee,
+        handler: &dyn CallbackHandler,
         inbound: &Inbound,
-        told: Told,
+        parsed: ParsedCallback,
     ) -> (Response, Option<Delivery>) {
         let address = Address::of(inbound.request.uri().path());
         let rest = address.map_or("".into(), |address| address.rest);
-        let identity = self.identity(name, &rest, &told.same);
-        let relayed = matches!(told.answer, Answer::Relayed { .. });
+        let identity = self.identity(name, &rest, &parsed.dedup);
+        let relayed = matches!(parsed.answer, Answer::Relayed { .. });
         let at = inbound.at;
-        let mut errands = Vec::new();
-        if told.asks {
-            errands.push(NewErrand {
-                duty: Duty::Ask,
+        let mut jobs = Vec::new();
+        if parsed.asks {
+            jobs.push(NewJob {
+                kind: JobKind::Ask,
                 target: String::new(),
                 at,
                 taken_until: None,
             });
         }
-        if let Some(target) = addressee.forward_to() {
+        if let Some(target) = handler.forward_to() {
             // A relayed one is in hand until it is told what came of it.
             let until = at.plus(RELAY_HOLD);
-            errands.push(NewErrand {
-                duty: if relayed { Duty::Relay } else { Duty::Forward },
+            jobs.push(NewJob {
+                kind: if relayed { JobKind::Relay } else { JobKind::Forward },
                 target,
                 at,
                 taken_until: relayed.then_some(until),
@@ -370,25 +370,25 @@ impl Shared {
         }
         let judged = Judged {
             verdict: Verdict::Accepted,
-            why: told.proof.to_owned(),
+            why: parsed.proof.to_owned(),
             status: 200,
             words: "ok",
             header: None,
-            kind: told.kind,
-            subject: told.subject,
-            proved: told.proved,
+            kind: parsed.kind,
+            subject: parsed.subject,
+            proved: parsed.proved,
             identity: Some(identity),
-            errands,
+            jobs,
         };
-        let kept = self.keep(name, addressee.provider(), inbound, judged).await;
+        let kept = self.keep(name, handler.provider(), inbound, judged).await;
         let Some(delivery) = kept else {
             return (unable(), None);
         };
-        let answer = match told.answer {
+        let answer = match parsed.answer {
             Answer::Plain => text(StatusCode::OK, "ok"),
             Answer::Relayed { otherwise } => {
                 let said = match delivery.verdict {
-                    Verdict::Accepted => self.relay(addressee, inbound, &delivery, identity).await,
+                    Verdict::Accepted => self.relay(handler, inbound, &delivery, identity).await,
                     _ => self.said_first(identity).await,
                 };
                 said.unwrap_or_else(|| json(Bytes::from_static(otherwise.as_bytes())))
@@ -406,7 +406,7 @@ impl Shared {
     ) -> Option<Delivery> {
         let shown = |text: &str, most: usize| inert::cut(&redact::scrub(text), most);
         let new = NewDelivery {
-            realm: self.setup.realm.clone(),
+            account_key: self.setup.account_key.clone(),
             account: shown(name, NAME_MAX),
             provider: provider.to_owned(),
             received_at: inbound.at,
@@ -423,7 +423,7 @@ impl Shared {
             status: judged.status,
             bytes: u64::try_from(inbound.request.body().len()).unwrap_or(u64::MAX),
             sealed: self.setup.sealer.seal(&Raw::of(&inbound.request)),
-            errands: judged.errands,
+            jobs: judged.jobs,
         };
         match self.setup.ledger.deliver(new).await {
             Ok(delivery) => Some(delivery),
@@ -445,40 +445,40 @@ impl Shared {
     fn tell_unable(&self, name: &str, problem: Problem) {
         let now = self.setup.clock.now().mono;
         {
-            let told = self.told_unable.lock();
-            let mut told = told.unwrap_or_else(PoisonError::into_inner);
+            let parsed = self.told_unable.lock();
+            let mut parsed = parsed.unwrap_or_else(PoisonError::into_inner);
             let lately = |at: &Duration| now.saturating_sub(*at) < TELL_AGAIN;
-            if told.get(name).is_some_and(lately) {
+            if parsed.get(name).is_some_and(lately) {
                 return;
             }
-            told.insert(name.to_owned(), now);
+            parsed.insert(name.to_owned(), now);
         }
-        self.setup.addressees.unable(name, problem);
+        self.setup.handlers.unable(name, problem);
     }
 
     /// `rest` is the path behind the name: the same message to another place is another one.
-    fn identity(&self, name: &str, rest: &str, same: &Same) -> Identity {
-        let (which, what) = match same {
-            Same::Message(what) => (b"m", what),
-            Same::Subject(what) => (b"s", what),
+    fn identity(&self, name: &str, rest: &str, dedup: &Dedup) -> DedupKey {
+        let (which, what) = match dedup {
+            Dedup::Message(what) => (b"m", what),
+            Dedup::Subject(what) => (b"s", what),
         };
         let mut hash = Sha256::new();
         hash.update(which);
         // The lengths keep ("ab", "c") and ("a", "bc") apart.
-        for part in [self.setup.realm.as_bytes(), name.as_bytes()] {
+        for part in [self.setup.account_key.as_bytes(), name.as_bytes()] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);
         }
-        if !rest.is_empty() && matches!(same, Same::Message(_)) {
+        if !rest.is_empty() && matches!(dedup, Dedup::Message(_)) {
             hash.update(b"path");
             hash.update((rest.len() as u64).to_be_bytes());
             hash.update(rest);
         }
         hash.update(what);
         let hash = hash.finalize().into();
-        match same {
-            Same::Message(_) => Identity::Message(hash),
-            Same::Subject(_) => Identity::Subject(hash),
+        match dedup {
+            Dedup::Message(_) => DedupKey::Message(hash),
+            Dedup::Subject(_) => DedupKey::Subject(hash),
         }
     }
 }

@@ -10,7 +10,7 @@ use super::report::counted;
 use super::{Context, Exit, export, local};
 use crate::deck::Deck;
 use crate::domain::{
-    Delivery, DeliveryId, Duty, Errand, Exchange, Received, Standing, Subject, Verdict, inert,
+    Delivery, DeliveryId, JobKind, Job, Exchange, Received, JobState, Subject, Verdict, inert,
 };
 use crate::ledger::{DeliveryQuery, Status, set_aside_in};
 use crate::net::redact;
@@ -162,7 +162,7 @@ pub(super) fn print(rows: &[Delivery], zone: &TimeZone, out: &Out) -> Result<(),
             plain(safe(&row.why)),
             plain(row.status.to_string()),
             plain(
-                row.errands
+                row.jobs
                     .iter()
                     .map(in_words)
                     .collect::<Vec<_>>()
@@ -188,22 +188,22 @@ fn look(verdict: Verdict) -> (&'static str, Tone) {
 }
 
 /// What is done about a delivery, and how far it is.
-pub(super) fn in_words(errand: &Errand) -> String {
-    let what = match errand.duty {
-        Duty::Ask => "asked".to_owned(),
-        Duty::Forward | Duty::Relay => format!("to {}", safe(&errand.target)),
+pub(super) fn in_words(job: &Job) -> String {
+    let what = match job.kind {
+        JobKind::Ask => "asked".to_owned(),
+        JobKind::Forward | JobKind::Relay => format!("to {}", safe(&job.target)),
     };
-    let told = safe(&errand.told);
-    match errand.standing {
-        Standing::Done => format!("{what}: {told}"),
-        Standing::GivenUp => format!("{what}: given up after {}: {told}", tries(errand)),
-        Standing::Due { .. } if errand.tries == 0 => format!("{what}: due"),
-        Standing::Due { .. } => format!("{what}: due again after {}: {told}", tries(errand)),
+    let told = safe(&job.told);
+    match job.state {
+        JobState::Done => format!("{what}: {told}"),
+        JobState::GivenUp => format!("{what}: given up after {}: {told}", tries(job)),
+        JobState::Due { .. } if job.tries == 0 => format!("{what}: due"),
+        JobState::Due { .. } => format!("{what}: due again after {}: {told}", tries(job)),
     }
 }
 
-fn tries(errand: &Errand) -> String {
-    match errand.tries {
+fn tries(job: &Job) -> String {
+    match job.tries {
         1 => "1 try".into(),
         tries => format!("{tries} tries"),
     }
@@ -224,7 +224,7 @@ pub(super) fn object(delivery: &Delivery) -> Value {
         "from": delivery.from,
         "method": delivery.method,
         "bytes": delivery.bytes,
-        "errands": delivery.errands.iter().map(errand).collect::<Vec<_>>(),
+        "errands": delivery.jobs.iter().map(job).collect::<Vec<_>>(),
     });
     match &delivery.subject {
         Some(Subject::Payment(id)) => object["payment"] = json!(safe(id.as_str())),
@@ -234,21 +234,21 @@ pub(super) fn object(delivery: &Delivery) -> Value {
     object
 }
 
-fn errand(errand: &Errand) -> Value {
-    let (standing, due_at) = match errand.standing {
-        Standing::Due { at } => ("due", Some(at.rfc3339())),
-        Standing::Done => ("done", None),
-        Standing::GivenUp => ("given_up", None),
+fn job(job: &Job) -> Value {
+    let (state, due_at) = match job.state {
+        JobState::Due { at } => ("due", Some(at.rfc3339())),
+        JobState::Done => ("done", None),
+        JobState::GivenUp => ("given_up", None),
     };
     json!({
-        "duty": errand.duty.as_str(),
-        "target": (!errand.target.is_empty()).then(|| safe(&errand.target)),
-        "standing": standing,
+        "duty": job.kind.as_str(),
+        "target": (!job.target.is_empty()).then(|| safe(&job.target)),
+        "standing": state,
         "due_at": due_at,
-        "tries": errand.tries,
-        "tried_at": errand.tried_at.map(crate::domain::WallTime::rfc3339),
-        "told": safe(&inert::unescaped(&errand.told)),
-        "status": errand.status,
-        "took_ms": errand.took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
+        "tries": job.tries,
+        "tried_at": job.tried_at.map(crate::domain::WallTime::rfc3339),
+        "told": safe(&inert::unescaped(&job.told)),
+        "status": job.status,
+        "took_ms": job.took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
     })
 }

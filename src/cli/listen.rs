@@ -19,7 +19,7 @@ use super::{Context, Exit, deliveries};
 use crate::config;
 use crate::deck::{self, Deck, Options, Receive};
 use crate::domain::{
-    AccountId, Delivery, DeliveryId, Errand, ErrandId, Listening, Problem, ProblemKind, WallTime,
+    AccountId, Delivery, DeliveryId, Job, JobId, Listening, Problem, ProblemKind, WallTime,
     inert,
 };
 use crate::ledger::Status;
@@ -264,7 +264,7 @@ struct Printer {
     /// Since when deliveries are new.
     since: WallTime,
     /// The newest that were printed, with the tries of their errands that were told of.
-    told: BTreeMap<DeliveryId, Vec<(ErrandId, u32)>>,
+    told: BTreeMap<DeliveryId, Vec<(JobId, u32)>>,
     events: EventReceiver,
     /// Standard output takes no more.
     unread: bool,
@@ -337,8 +337,8 @@ impl Printer {
     fn hear(&mut self, event: Event) {
         match event {
             Event::Delivery(delivery) => {
-                for errand in &delivery.errands {
-                    self.forwards.note(errand, self.since, &self.out);
+                for job in &delivery.jobs {
+                    self.forwards.note(job, self.since, &self.out);
                 }
                 if !self.unread {
                     let printed = self.delivery(&delivery);
@@ -365,17 +365,17 @@ impl Printer {
             deliveries::print(std::slice::from_ref(delivery), &self.zone, &self.out)?;
         } else {
             let told = told.unwrap_or_default();
-            for errand in &delivery.errands {
-                let before = told.iter().find(|(id, _)| *id == errand.id);
-                let news = errand.tries > before.map_or(0, |(_, tries)| *tries)
-                    && errand.tried_at.is_some_and(|at| at >= self.since);
+            for job in &delivery.jobs {
+                let before = told.iter().find(|(id, _)| *id == job.id);
+                let news = job.tries > before.map_or(0, |(_, tries)| *tries)
+                    && job.tried_at.is_some_and(|at| at >= self.since);
                 if news {
-                    self.errand(delivery, errand)?;
+                    self.job(delivery, job)?;
                 }
             }
         }
-        let tries = delivery.errands.iter();
-        let tries = tries.map(|errand| (errand.id, errand.tries)).collect();
+        let tries = delivery.jobs.iter();
+        let tries = tries.map(|job| (job.id, job.tries)).collect();
         self.told.insert(delivery.id, tries);
         if self.told.len() > TOLD_MAX {
             self.told.pop_first();
@@ -383,8 +383,8 @@ impl Printer {
         Ok(())
     }
 
-    fn errand(&self, delivery: &Delivery, errand: &Errand) -> Result<(), OutputError> {
-        let line = format!("{:>5}  {}", delivery.id.0, deliveries::in_words(errand));
+    fn job(&self, delivery: &Delivery, job: &Job) -> Result<(), OutputError> {
+        let line = format!("{:>5}  {}", delivery.id.0, deliveries::in_words(job));
         let line = inert::line(&line);
         if self.out.json {
             self.out.say(&line);

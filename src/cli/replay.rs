@@ -5,7 +5,7 @@ use super::deliveries;
 use super::output::{Out, OutputError, Tone};
 use super::{Exit, local};
 use crate::deck::Deck;
-use crate::domain::{Delivery, DeliveryId, Duty, Problem, ProblemKind, Standing, Verdict, inert};
+use crate::domain::{Delivery, DeliveryId, JobKind, Problem, ProblemKind, JobState, Verdict, inert};
 
 pub async fn run(args: &Replay, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
     let mut exit = Exit::Done;
@@ -32,24 +32,24 @@ fn told(delivery: &Delivery, out: &Out) -> Result<Exit, OutputError> {
             ),
         );
     }
-    let forwards = delivery.errands.iter();
+    let forwards = delivery.jobs.iter();
     let newest = forwards
-        .filter(|errand| errand.duty == Duty::Forward)
-        .max_by_key(|errand| errand.id);
-    let Some(errand) = newest else {
+        .filter(|job| job.kind == JobKind::Forward)
+        .max_by_key(|job| job.id);
+    let Some(job) = newest else {
         return out.fail(&local(&format!(
             "it cannot be told what became of callback {}",
             delivery.id.0
         )));
     };
-    if errand.standing == Standing::Done {
+    if job.state == JobState::Done {
         if out.json {
             out.object(&deliveries::object(delivery))?;
         } else {
             out.line(&inert::line(&format!(
                 "{}  {}",
                 delivery.id.0,
-                deliveries::in_words(errand)
+                deliveries::in_words(job)
             )))?;
         }
         return Ok(Exit::Done);
@@ -58,7 +58,7 @@ fn told(delivery: &Delivery, out: &Out) -> Result<Exit, OutputError> {
         ProblemKind::Unreachable,
         format!(
             "callback {} was not taken by {}: {}",
-            delivery.id.0, errand.target, errand.told
+            delivery.id.0, job.target, job.told
         ),
         "it stays kept and can be handed on again",
     ))

@@ -4,7 +4,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::desk::{Desk, Desks};
+use super::runtime::{AccountRuntime, AccountRegistry};
 use super::payments::SimulatedBook;
 use crate::clock::Clock;
 use crate::domain::{
@@ -20,9 +20,9 @@ const SEEN_MAX: usize = 4_000;
 
 /// All that asking takes. Clones share it.
 #[derive(Clone)]
-pub(super) struct Asker {
+pub(super) struct QueryService {
     pub(super) profile: Arc<str>,
-    pub(super) desks: Desks,
+    pub(super) registry: AccountRegistry,
     pub(super) ledger: Ledger,
     pub(super) clock: Clock,
     pub(super) seen: Seen,
@@ -30,53 +30,53 @@ pub(super) struct Asker {
     pub(super) book: Option<Arc<SimulatedBook>>,
 }
 
-impl Asker {
+impl QueryService {
     pub(super) async fn ask(
         &self,
-        desk: &Desk,
+        runtime: &AccountRuntime,
         op: &Op,
         how: RequestOptions,
     ) -> Result<Answer, Problem> {
         let result = match op {
             Op::PaymentLink(link) => {
                 let token = if link.with_token {
-                    match self.perform(desk, &Op::CreatePaymentToken, how).await? {
+                    match self.perform(runtime, &Op::CreatePaymentToken, how).await? {
                         Answer::PaymentToken(token) => Some(token),
                         _ => None,
                     }
                 } else {
                     None
                 };
-                desk.client
+                runtime.client
                     .link(link, token.as_ref())
                     .map(Answer::Link)
-                    .map_err(|error| desk.problem(error))
+                    .map_err(|error| runtime.problem(error))
             }
-            op => self.perform(desk, op, how).await,
+            op => self.perform(runtime, op, how).await,
         };
-        self.remember(desk, op, &result).await;
+        self.remember(runtime, op, &result).await;
         result
     }
 
     pub(super) async fn perform(
         &self,
-        desk: &Desk,
+        runtime: &AccountRuntime,
         op: &Op,
         how: RequestOptions,
     ) -> Result<Answer, Problem> {
         let ask = async {
             // A kept token would answer for credentials that are withdrawn by now.
-            if let (Op::Verify, Some(tokens)) = (op, &desk.tokens) {
+            if let (Op::Verify, Some(tokens)) = (op, &runtime.tokens) {
                 tokens.refresh(how).await?;
-                if desk.manifest.verify == Verify::TokenCall {
+                if runtime.manifest.verify == Verify::TokenCall {
                     return Ok(Answer::Verified);
                 }
             }
-            let call = desk.client.call(op)?;
-            let reply = desk.session.send(&call, desk.client.as_ref(), how).await?;
-            desk.client.answer(op, &reply, reply.at)
+            let call = runtime.client.call(op)?;
+            let reply = runtime.session.send(&call, runtime.client.as_ref(), how).await?;
+            runtime.client.answer(op, &reply, reply.at)
         };
-        ask.await.map_err(|error| desk.problem(error))
+        ask.await.map_err(|error| runtime.problem(error))
     }
 
     /// What is expected of a payment.
@@ -92,10 +92,10 @@ impl Asker {
     }
 
     /// Keeps what outlives this run. The simulator's world does not, so what is seen of it stays in memory.
-    async fn remember(&self, desk: &Desk, op: &Op, result: &Result<Answer, Problem>) {
+    async fn remember(&self, runtime: &AccountRuntime, op: &Op, result: &Result<Answer, Problem>) {
         let at = self.clock.now().wall;
-        let account = &desk.account.id;
-        let embedded = desk.account.environment == Environment::Embedded;
+        let account = &runtime.account.id;
+        let embedded = runtime.account.environment == Environment::Embedded;
         match (op, result) {
             (_, Ok(Answer::Payment(payment))) => {
                 let observation = Observation {

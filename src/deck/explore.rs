@@ -11,9 +11,9 @@ impl Deck {
     /// # Errors
     /// If the account's provider has no such links, `data` is not a purchase's, or the secret cannot be read.
     pub async fn purchase_link(&self, account: &AccountId, data: &str) -> Result<Secret, Problem> {
-        let desk = self.desk(account)?;
-        let link = desk.client.purchase_link(data).await;
-        link.map_err(|error| desk.problem(error))
+        let runtime = self.runtime(account)?;
+        let link = runtime.client.purchase_link(data).await;
+        link.map_err(|error| runtime.problem(error))
     }
 
     /// Sends a call as it was put together. A reply with an error status is an answer too.
@@ -26,12 +26,12 @@ impl Deck {
         call: &RawCall,
         how: RequestOptions,
     ) -> Result<Explored, Problem> {
-        let desk = self.desk(account)?;
+        let runtime = self.runtime(account)?;
         let path = raw_path::sendable(&call.path).map_err(|error| {
             let message = format!("account {account}: {error}");
             Problem::new(ProblemKind::Usage, message, HasFragment::HINT)
         })?;
-        let writes = desk.manifest.writes(&call.method, &path);
+        let writes = runtime.manifest.writes(&call.method, &path);
         let op = Op::Raw {
             method: call.method.clone(),
             writes,
@@ -43,7 +43,7 @@ impl Deck {
             unreachable!("a raw call is answered raw");
         };
         let kind = raw.content_type.as_deref().unwrap_or_default();
-        let kept = record::kept_hiding(&raw.body, kind, desk.client.hidden(&call.path));
+        let kept = record::kept_hiding(&raw.body, kind, runtime.client.hidden(&call.path));
         Ok(Explored {
             status: raw.status,
             content_type: raw
@@ -54,11 +54,11 @@ impl Deck {
             bytes: raw.body.len(),
             text: kept.readable().into_owned(),
             cut: kept.cut,
-            failure: desk
+            failure: runtime
                 .judged(&raw, writes)
                 .err()
                 .map(|problem| problem.message),
-            digest: desk.client.digest(call, &raw),
+            digest: runtime.client.digest(call, &raw),
         })
     }
 }

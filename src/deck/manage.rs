@@ -1,11 +1,11 @@
 //! Accounts added, their secrets replaced, accounts removed: proved first, then kept. The one implementation, for
 //! console and command line.
 
-mod office;
+mod admin;
 
 use super::Deck;
-use super::desk::{Desk, Seats};
-use super::secrets::InHand;
+use super::runtime::{AccountRuntime, AccountFactory};
+use super::secrets::SecretOverrides;
 use crate::config::edit::{self, Edit, Entry};
 use crate::config::{AccountConfig, Config, ConfigError, Environ, KeyKind, SecretSource};
 use crate::domain::manage::{
@@ -14,7 +14,7 @@ use crate::domain::manage::{
 use crate::domain::{AccountId, CredentialStatus, Environment, Op, Problem, ProblemKind, Secret};
 use crate::net::{Event, RequestOptions, redact};
 use crate::providers::{self, Manifest, REGISTRY, SPECS};
-use office::Office;
+use admin::AccountAdmin;
 
 /// The simulator's event that gives a client a new secret.
 const RESET: &str = "reset-secret";
@@ -111,14 +111,14 @@ impl Deck {
             }
             Change::Remove(account) => {
                 self.only_own("removed from")?;
-                self.desk(&account)?;
+                self.runtime(&account)?;
                 let edit = Edit::Remove {
                     profile: self.profile.clone(),
                     account: account.clone(),
                 };
-                let office = self.office()?;
+                let admin = self.admin()?;
                 blocking(move || {
-                    let after = edit::rehearse(&office.config, &edit, &SPECS);
+                    let after = edit::rehearse(&admin.config, &edit, &SPECS);
                     after.map(drop).map_err(|error| Problem::from(&error))
                 })
                 .await?;
@@ -138,11 +138,11 @@ impl Deck {
         how: RequestOptions,
     ) -> Result<Proved, Problem> {
         self.only_own("added to")?;
-        let in_hand = InHand::default();
+        let secret_overrides = SecretOverrides::default();
         let mut secrets = sources;
         for (key, secret) in &new.secrets {
             redact::learn(secret, key);
-            in_hand.take(&new.name, key, secret.clone());
+            secret_overrides.take(&new.name, key, secret.clone());
             // Stands in until the secret is kept and its place known.
             let name = name(&self.profile, &new.name, key);
             secrets.push((*key, SecretSource::Keyring { name }));
@@ -158,23 +158,23 @@ impl Deck {
             secrets: owned(secrets),
             endpoints: new.endpoints.into_iter().collect(),
         };
-        let office = self.office()?;
+        let admin = self.admin()?;
         let rehearsed = entry.clone();
         let held: Vec<&'static str> = new.secrets.iter().map(|(key, _)| *key).collect();
         let (config, read) = blocking(move || {
             let sound = rehearsed.check(&SPECS);
             sound.map_err(|error| wrongly_given(&error))?;
             let edit = Edit::Add(rehearsed.clone());
-            let after = edit::rehearse(&office.config, &edit, &SPECS);
+            let after = edit::rehearse(&admin.config, &edit, &SPECS);
             let after = after.map_err(|error| Problem::from(&error))?;
             let config = find(&after, &rehearsed.profile, &rehearsed.account)?;
-            let read = read_elsewhere(&config, &held, &office.seats.environ)?;
+            let read = read_elsewhere(&config, &held, &admin.factory.environ)?;
             Ok((config, read))
         })
         .await?;
         for (key, secret) in read {
             redact::learn(&secret, key);
-            in_hand.take(&new.name, key, secret);
+            secret_overrides.take(&new.name, key, secret);
         }
         let unverified = if new.proof == Proof::Waived {
             Some(Problem::new(
@@ -183,13 +183,13 @@ impl Deck {
                 "",
             ))
         } else {
-            let desk = self.trial(&config, in_hand)?;
-            let proves = desk.manifest.proves;
+            let runtime = self.trial(&config, secret_overrides)?;
+            let proves = runtime.manifest.proves;
             let provable = proves.iter().any(|key| config.secrets.contains_key(key));
             let tried = if provable {
-                self.try_out(&desk, false, how).await
+                self.try_out(&runtime, false, how).await
             } else {
-                Err(unprovable_account(&desk.account, proves))
+                Err(unprovable_account(&runtime.account, proves))
             };
             match tried {
                 Ok(()) => None,
@@ -216,19 +216,19 @@ impl Deck {
         unverified: bool,
         how: RequestOptions,
     ) -> Result<Proved, Problem> {
-        let desk = self.desk(&account)?;
-        let spec = desk.manifest.spec.keys.iter();
+        let runtime = self.runtime(&account)?;
+        let spec = runtime.manifest.spec.keys.iter();
         let key = spec
             .filter(|spec| spec.kind == KeyKind::Secret)
             .find(|spec| spec.name == key)
             .map(|spec| spec.name)
             .ok_or_else(|| no_secret(&account, key))?;
-        let provable = desk.manifest.proves.contains(&key);
+        let provable = runtime.manifest.proves.contains(&key);
         redact::learn(&secret, key);
-        let in_hand = InHand::default();
-        in_hand.take(&account, key, secret.clone());
-        let (trial, home) = if desk.account.environment == Environment::Embedded {
-            let mut events = (desk.manifest.dialect)().events().iter();
+        let secret_overrides = SecretOverrides::default();
+        secret_overrides.take(&account, key, secret.clone());
+        let (trial, home) = if runtime.account.environment == Environment::Embedded {
+            let mut events = (runtime.manifest.dialect)().events().iter();
             if !(provable && events.any(|event| event.name == RESET)) {
                 return Err(Problem::new(
                     ProblemKind::Usage,
@@ -237,31 +237,31 @@ impl Deck {
                 ));
             }
             (
-                self.seats_with(in_hand)
-                    .embedded(desk.manifest, &self.simulated()?),
+                self.factory_with(secret_overrides)
+                    .embedded(runtime.manifest, &self.simulated()?),
                 Home::Simulator,
             )
         } else {
             if !provable && !unverified {
-                return Err(unprovable(&desk.account, key));
+                return Err(unprovable(&runtime.account, key));
             }
-            let office = self.office()?;
+            let admin = self.admin()?;
             let profile = self.profile.clone();
             let of = account.clone();
             let (config, home) = blocking(move || {
-                let config = edit::current(&office.config, &SPECS);
+                let config = edit::current(&admin.config, &SPECS);
                 let config = config.map_err(|error| Problem::from(&error))?;
                 let config = find(&config, &profile, &of)?;
                 let source = config.secrets.get(key).cloned();
                 let source = source.ok_or_else(|| no_secret(&of, key))?;
-                let home = match office.kept_as(&config, key, &source) {
+                let home = match admin.kept_as(&config, key, &source) {
                     Some(name) => Home::Vault(name, source),
                     None => Home::Elsewhere(source),
                 };
                 Ok((config, home))
             })
             .await?;
-            (self.trial(&config, in_hand)?, home)
+            (self.trial(&config, secret_overrides)?, home)
         };
         if !provable {
             return Ok(Proved(Step::Rotate {
@@ -307,7 +307,7 @@ impl Deck {
         let before = proved
             .0
             .account()
-            .and_then(|account| self.desks.find(account));
+            .and_then(|account| self.registry.find(account));
         let mut changed = match proved.0 {
             Step::Rotate {
                 account,
@@ -316,11 +316,11 @@ impl Deck {
                 verified,
                 home: Home::Simulator,
             } => {
-                self.seats.in_hand.take(&account, key, secret);
-                let desk = self.desk(&account)?;
-                let seated = self.seats.embedded(desk.manifest, &self.simulated()?);
+                self.factory.secret_overrides.take(&account, key, secret);
+                let runtime = self.runtime(&account)?;
+                let seated = self.factory.embedded(runtime.manifest, &self.simulated()?);
                 let account = seated.account.clone();
-                self.desks.adopt(seated);
+                self.registry.adopt(seated);
                 Changed::Rotated {
                     account,
                     verified,
@@ -329,12 +329,12 @@ impl Deck {
                 }
             }
             step => {
-                let office = self.office()?;
-                blocking(move || office.keep(step)).await?
+                let admin = self.admin()?;
+                blocking(move || admin.keep(step)).await?
             }
         };
         // What was granted for the old secret, or to an account that is gone, serves nobody.
-        let forgotten = match before.as_ref().and_then(|desk| desk.tokens.as_ref()) {
+        let forgotten = match before.as_ref().and_then(|runtime| runtime.tokens.as_ref()) {
             // A secret that gets no token leaves the granted ones as they are.
             Some(tokens)
                 if !matches!(
@@ -389,8 +389,8 @@ impl Deck {
     }
 
     fn retell_token(&self, account: &AccountId) {
-        if let Ok(desk) = self.desk(account)
-            && let Some(tokens) = &desk.tokens
+        if let Ok(runtime) = self.runtime(account)
+            && let Some(tokens) = &runtime.tokens
         {
             let event = Event::Token(account.clone(), tokens.status());
             self.gate.tell(event);
@@ -410,7 +410,7 @@ impl Deck {
         ))
     }
 
-    fn office(&self) -> Result<Office, Problem> {
+    fn admin(&self) -> Result<AccountAdmin, Problem> {
         let config = self.config.clone().ok_or_else(|| {
             Problem::new(
                 ProblemKind::Config,
@@ -418,11 +418,11 @@ impl Deck {
                 "name a file with --config",
             )
         })?;
-        Ok(Office {
+        Ok(AccountAdmin {
             profile: self.profile.clone(),
             config,
-            seats: self.seats.clone(),
-            desks: self.desks.clone(),
+            factory: self.factory.clone(),
+            registry: self.registry.clone(),
         })
     }
 
@@ -431,36 +431,36 @@ impl Deck {
         base.ok_or_else(|| Problem::new(ProblemKind::Usage, "no simulator is running", ""))
     }
 
-    fn seats_with(&self, in_hand: InHand) -> Seats {
-        Seats {
-            in_hand,
+    fn factory_with(&self, secret_overrides: SecretOverrides) -> AccountFactory {
+        AccountFactory {
+            secret_overrides,
             renews: false,
             keeps: false,
-            ..self.seats.clone()
+            ..self.factory.clone()
         }
     }
 
     /// An account at work that nobody else sees, with the secrets in hand.
-    fn trial(&self, config: &AccountConfig, in_hand: InHand) -> Result<Desk, Problem> {
-        let desk = self.seats_with(in_hand).configured(config);
-        desk.ok_or_else(|| Problem::new(ProblemKind::Usage, "this provider is not known", ""))
+    fn trial(&self, config: &AccountConfig, secret_overrides: SecretOverrides) -> Result<AccountRuntime, Problem> {
+        let runtime = self.factory_with(secret_overrides).configured(config);
+        runtime.ok_or_else(|| Problem::new(ProblemKind::Usage, "this provider is not known", ""))
     }
 
     /// Whether the provider accepts the credentials. A new secret is known to be good once a token was granted for
     /// it; of a new account the rest is asked too.
     async fn try_out(
         &self,
-        desk: &Desk,
+        runtime: &AccountRuntime,
         secret_alone: bool,
         how: RequestOptions,
     ) -> Result<(), Problem> {
-        if let Some(tokens) = desk.tokens.as_ref().filter(|_| secret_alone) {
+        if let Some(tokens) = runtime.tokens.as_ref().filter(|_| secret_alone) {
             let granted = tokens.refresh(how).await;
             return granted
                 .map(drop)
-                .map_err(|error| error.problem(&desk.account.id));
+                .map_err(|error| error.problem(&runtime.account.id));
         }
-        self.asker.perform(desk, &Op::Verify, how).await.map(drop)
+        self.queries.perform(runtime, &Op::Verify, how).await.map(drop)
     }
 }
 

@@ -2,7 +2,7 @@
 //! wiring; console, command line and tests all stand on it.
 
 mod ask;
-mod desk;
+mod runtime;
 mod explore;
 pub mod manage;
 mod payments;
@@ -18,15 +18,15 @@ use std::time::Duration;
 use reqwest::Url;
 use tokio::sync::Notify;
 
-pub use desk::accounts;
-use desk::{Desk, Desks, Seats};
+pub use runtime::accounts;
+use runtime::{AccountRuntime, AccountRegistry, AccountFactory};
 pub use receiving::{Pace, Receive, target};
 pub use simulator::{Posted, Posting, Proof, post, serve};
 
-use ask::{Asker, Seen};
+use ask::{QueryService, Seen};
 use payments::SimulatedBook;
-use receiving::{Bound, Parts, Reception};
-use secrets::InHand;
+use receiving::{ListenState, Parts, CallbackService};
+use secrets::SecretOverrides;
 
 use crate::clock::Clock;
 use crate::config::{Environ, Profile, Vault};
@@ -69,14 +69,14 @@ pub struct Options {
 pub struct Deck {
     profile: String,
     config: Option<PathBuf>,
-    desks: Desks,
-    seats: Seats,
+    registry: AccountRegistry,
+    factory: AccountFactory,
     gate: Arc<Gate>,
     ledger: Ledger,
     clock: Clock,
     simulator: Option<Sandbox>,
-    asker: Asker,
-    reception: Reception,
+    queries: QueryService,
+    callbacks: CallbackService,
     /// The watch list, an expectation or a mark was changed by this process.
     changed: Notify,
 }
@@ -104,7 +104,7 @@ impl Deck {
         let gate = Gate::new(ledger.clone(), clock.clone(), network, events);
         let gate = Arc::new(gate.with_overrides(overrides));
         // Before the simulator, which is told where it is; after it there is somebody to receive for.
-        let bound = Bound::new(profile, receive.as_ref()).await;
+        let bound = ListenState::new(profile, receive.as_ref()).await;
         let simulator = if profile.built_in {
             Some(simulator::start(&clock, bound.callback_urls()).await?)
         } else {
@@ -115,69 +115,69 @@ impl Deck {
             Some(_) => vault.without_keyring(),
             None => vault.clone(),
         };
-        let seats = Seats {
+        let factory = AccountFactory {
             gate: gate.clone(),
             ledger: ledger.clone(),
             clock: clock.clone(),
             environ,
             vault,
-            in_hand: InHand::default(),
+            secret_overrides: SecretOverrides::default(),
             renews: renew,
             keeps: true,
         };
-        let desks: Vec<Desk> = if let Some(simulator) = &simulator {
+        let registry: Vec<AccountRuntime> = if let Some(simulator) = &simulator {
             let base = Url::parse(&simulator.base_url()).expect("a loopback address makes a URL");
             REGISTRY
                 .iter()
-                .map(|manifest| seats.embedded(manifest, &base))
+                .map(|manifest| factory.embedded(manifest, &base))
                 .collect()
         } else {
             profile
                 .accounts
                 .iter()
-                .filter_map(|config| seats.configured(config))
+                .filter_map(|config| factory.configured(config))
                 .collect()
         };
-        learn_secrets(profile, &seats.environ, &desks).await;
-        let desks = Desks::new(desks);
+        learn_secrets(profile, &factory.environ, &registry).await;
+        let registry = AccountRegistry::new(registry);
         let book = simulator
             .as_ref()
             .map(|simulator| SimulatedBook::new(simulator.seeded(), clock.now().wall));
-        let asker = Asker {
+        let queries = QueryService {
             profile: profile.name.as_str().into(),
-            desks: desks.clone(),
+            registry: registry.clone(),
             ledger: ledger.clone(),
             clock: clock.clone(),
             seen: Seen::default(),
             book: book.map(Arc::new),
         };
-        let reception = Reception::start(Parts {
-            asker: asker.clone(),
+        let callbacks = CallbackService::start(Parts {
+            queries: queries.clone(),
             gate: gate.clone(),
             vault: sealing,
-            realm: receiving::realm(profile),
+            account_key: receiving::account_key(profile),
             bound,
             receive,
         });
         Ok(Self {
             profile: profile.name.clone(),
             config,
-            desks,
-            seats,
+            registry,
+            factory,
             gate,
             ledger,
             clock,
             simulator,
-            asker,
-            reception,
+            queries,
+            callbacks,
             changed: Notify::new(),
         })
     }
 
     /// The accounts at work, in the config's order.
     pub fn accounts(&self) -> impl Iterator<Item = Account> {
-        let desks = self.desks.all().into_iter();
-        desks.map(|desk| desk.account.clone())
+        let registry = self.registry.all().into_iter();
+        registry.map(|runtime| runtime.account.clone())
     }
 
     /// What survives this process.
@@ -189,10 +189,10 @@ impl Deck {
     /// How each account's budget stands.
     pub async fn gauges(&self) -> Vec<(AccountId, BudgetGauge)> {
         let mut gauges = Vec::new();
-        for desk in self.desks.all() {
-            for limit in desk.session.limits() {
+        for runtime in self.registry.all() {
+            for limit in runtime.session.limits() {
                 if let Some(gauge) = self.gate.gauge(limit).await {
-                    gauges.push((desk.account.id.clone(), gauge));
+                    gauges.push((runtime.account.id.clone(), gauge));
                 }
             }
         }
@@ -211,9 +211,9 @@ impl Deck {
         self.simulator.as_ref().map(Sandbox::base_url)
     }
 
-    fn desk(&self, id: &AccountId) -> Result<Arc<Desk>, Problem> {
-        let desk = self.desks.find(id);
-        desk.ok_or_else(|| self.no_account(id.as_str()))
+    fn runtime(&self, id: &AccountId) -> Result<Arc<AccountRuntime>, Problem> {
+        let runtime = self.registry.find(id);
+        runtime.ok_or_else(|| self.no_account(id.as_str()))
     }
 
     fn no_account(&self, name: &str) -> Problem {
@@ -293,8 +293,8 @@ impl Deck {
         if let Op::PaymentLink(link) = &op {
             return self.link(account, link, how).await;
         }
-        let desk = self.desk(account)?;
-        self.asker.ask(&desk, &op, how).await
+        let runtime = self.runtime(account)?;
+        self.queries.ask(&runtime, &op, how).await
     }
 
     /// Whether a raw call to this path of this account writes.
@@ -302,7 +302,7 @@ impl Deck {
     /// # Errors
     /// If there is no such account.
     pub fn writes(&self, account: &AccountId, method: &str, path: &str) -> Result<bool, Problem> {
-        Ok(self.desk(account)?.manifest.writes(method, path))
+        Ok(self.runtime(account)?.manifest.writes(method, path))
     }
 
     /// Whether a call to this path of this account could be sent at all.
@@ -310,7 +310,7 @@ impl Deck {
     /// # Errors
     /// If the path leads elsewhere.
     pub fn could_send(&self, account: &AccountId, path: &str) -> Result<(), Problem> {
-        let desk = self.desk(account)?;
+        let runtime = self.runtime(account)?;
         let op = Op::Raw {
             method: "GET".into(),
             path: path.to_owned(),
@@ -318,11 +318,11 @@ impl Deck {
             writes: false,
             auth: None,
         };
-        let call = desk.client.call(&op).map_err(|error| desk.problem(error))?;
-        desk.session
+        let call = runtime.client.call(&op).map_err(|error| runtime.problem(error))?;
+        runtime.session
             .resolve(&call)
             .map(drop)
-            .map_err(|error| desk.problem(error.into()))
+            .map_err(|error| runtime.problem(error.into()))
     }
 
     /// The kind and words of what the provider itself says in a raw reply (a failure inside a 200).
@@ -335,7 +335,7 @@ impl Deck {
         raw: &crate::domain::RawReply,
         writes: bool,
     ) -> Result<(), Problem> {
-        self.desk(account)?.judged(raw, writes)
+        self.runtime(account)?.judged(raw, writes)
     }
 
     /// What each account's credentials were when they were last verified.
@@ -357,8 +357,8 @@ impl Deck {
 
     /// Waits until the tokens that were fetched are kept, within limits.
     pub async fn settle_tokens(&self) {
-        for desk in self.desks.all() {
-            if let Some(tokens) = &desk.tokens {
+        for runtime in self.registry.all() {
+            if let Some(tokens) = &runtime.tokens {
                 tokens.settle().await;
             }
         }
@@ -381,11 +381,11 @@ impl Deck {
 
 /// Makes known, before anything is sent, received or recorded, what answers may echo: the accounts' secrets and the
 /// access tokens of earlier runs, as far as they are read at once.
-async fn learn_secrets(profile: &Profile, environ: &Environ, desks: &[Desk]) {
+async fn learn_secrets(profile: &Profile, environ: &Environ, registry: &[AccountRuntime]) {
     let (accounts, environ) = (profile.accounts.clone(), environ.clone());
-    let tokens: Vec<_> = desks
+    let tokens: Vec<_> = registry
         .iter()
-        .filter_map(|desk| desk.tokens.clone())
+        .filter_map(|runtime| runtime.tokens.clone())
         .collect();
     let learnt = tokio::task::spawn_blocking(move || {
         secrets::learn_cheap(&accounts, &environ);

@@ -81,7 +81,7 @@ impl Deck {
     /// # Errors
     /// If the ledger cannot be read.
     pub async fn watchlist(&self) -> Result<Watchlist, Problem> {
-        if let Some(book) = &self.asker.book {
+        if let Some(book) = &self.queries.book {
             return Ok(book.pages().list());
         }
         let list = async {
@@ -98,7 +98,7 @@ impl Deck {
         let mut seen = None;
         loop {
             // The simulator's is changed by this process alone.
-            let version = match &self.asker.book {
+            let version = match &self.queries.book {
                 Some(_) => 0,
                 None => self.ledger.data_version().await.unwrap_or_default(),
             };
@@ -116,7 +116,7 @@ impl Deck {
                     tokio::time::sleep(GATHER).await;
                     seen = None;
                 }
-                () = tokio::time::sleep(LOOK_EVERY), if self.asker.book.is_none() => {}
+                () = tokio::time::sleep(LOOK_EVERY), if self.queries.book.is_none() => {}
             }
         }
     }
@@ -132,7 +132,7 @@ impl Deck {
             expected: None,
             since: self.clock.now().wall,
         };
-        let stored = if let Some(book) = &self.asker.book {
+        let stored = if let Some(book) = &self.queries.book {
             let watches = &mut book.pages().list.watches;
             if !watches.iter().any(|w| w.account == *account && w.id == *id) {
                 watches.push(watch);
@@ -151,7 +151,7 @@ impl Deck {
     /// # Errors
     /// If that cannot be stored.
     pub async fn unwatch(&self, account: &AccountId, id: &PaymentId) -> Result<bool, Problem> {
-        let stored = if let Some(book) = &self.asker.book {
+        let stored = if let Some(book) = &self.queries.book {
             let watches = &mut book.pages().list.watches;
             let before = watches.len();
             watches.retain(|w| w.account != *account || w.id != *id);
@@ -173,7 +173,7 @@ impl Deck {
         account: &AccountId,
         id: &PaymentId,
     ) -> Result<Option<Expectation>, Problem> {
-        let found = self.asker.expectation(account, id).await;
+        let found = self.queries.expectation(account, id).await;
         found.map_err(|error| unread(&error))
     }
 
@@ -186,7 +186,7 @@ impl Deck {
         account: &AccountId,
         id: &PaymentId,
     ) -> Result<Vec<Expectation>, Problem> {
-        if let Some(book) = &self.asker.book {
+        if let Some(book) = &self.queries.book {
             return Ok(book.pages().expectations(account, id));
         }
         let found = self.ledger.expectations(&self.profile, account, id).await;
@@ -207,7 +207,7 @@ impl Deck {
     ) -> Result<Result<Option<Expectation>, Expectation>, Problem> {
         let at = self.clock.now().wall;
         let new = Expectation { sum, by, at };
-        let set = if let Some(book) = &self.asker.book {
+        let set = if let Some(book) = &self.queries.book {
             let mut pages = book.pages();
             let current = pages.expectations(account, id).pop();
             match replaced.writes(current.as_ref(), &new.sum) {
@@ -239,7 +239,7 @@ impl Deck {
         link: &LinkRequest,
         how: RequestOptions,
     ) -> Result<Answer, Problem> {
-        let desk = self.desk(account)?;
+        let runtime = self.runtime(account)?;
         let id = &link.id;
         let refused = |why: String, hint: &str| {
             let message = format!("account {account}: no link was made: payment {id} {why}");
@@ -268,7 +268,7 @@ impl Deck {
             .writes(current.as_ref(), &sum)
             .map_err(|stays| conflict(&stays))?;
         let op = Op::PaymentLink(link.clone());
-        let answer = self.asker.ask(&desk, &op, how).await?;
+        let answer = self.queries.ask(&runtime, &op, how).await?;
         // Another process may have been faster.
         let stored = self
             .expect(account, id, sum.clone(), ExpectedBy::Link, replaced)
@@ -283,7 +283,7 @@ impl Deck {
     /// If that cannot be stored.
     pub async fn mark_handled(&self, matter: &str, handled: bool) -> Result<(), Problem> {
         let at = handled.then(|| self.clock.now().wall);
-        let stored = if let Some(book) = &self.asker.book {
+        let stored = if let Some(book) = &self.queries.book {
             let marks = &mut book.pages().list.handled;
             marks.retain(|(known, _)| known != matter);
             marks.extend(at.map(|at| (matter.to_owned(), at)));
@@ -312,8 +312,8 @@ impl Deck {
         id: &PaymentId,
     ) -> Result<Vec<Observation>, Problem> {
         // Another run of the simulator has other payments of the same names.
-        if self.desk(account)?.account.environment == Environment::Embedded {
-            return Ok(self.asker.seen.of(account, id));
+        if self.runtime(account)?.account.environment == Environment::Embedded {
+            return Ok(self.queries.seen.of(account, id));
         }
         let seen = self.ledger.observations(&self.profile, account, id).await;
         seen.map_err(|error| unread(&error))
@@ -328,8 +328,8 @@ impl Deck {
         account: &AccountId,
         id: &PaymentId,
     ) -> Result<Option<Observation>, Problem> {
-        if self.desk(account)?.account.environment == Environment::Embedded {
-            return Ok(self.asker.seen.of(account, id).pop());
+        if self.runtime(account)?.account.environment == Environment::Embedded {
+            return Ok(self.queries.seen.of(account, id).pop());
         }
         let last = self.ledger.last_observation(&self.profile, account, id);
         last.await.map_err(|error| unread(&error))
@@ -338,7 +338,7 @@ impl Deck {
     /// Whether what is watched and expected ends with this process: in the embedded sandbox, whose payments do.
     #[must_use]
     pub fn forgets_payments(&self) -> bool {
-        self.asker.book.is_some()
+        self.queries.book.is_some()
     }
 }
 

@@ -10,9 +10,9 @@ use crate::providers::{Manifest, ReadSecret};
 
 /// Secrets in hand, by account and key: they go before what config and simulator say, for this run.
 #[derive(Clone, Default)]
-pub(super) struct InHand(Arc<RwLock<BTreeMap<(AccountId, String), Secret>>>);
+pub(super) struct SecretOverrides(Arc<RwLock<BTreeMap<(AccountId, String), Secret>>>);
 
-impl InHand {
+impl SecretOverrides {
     pub(super) fn take(&self, account: &AccountId, key: &str, secret: Secret) {
         let mut held = self.0.write().unwrap_or_else(PoisonError::into_inner);
         held.insert((account.clone(), key.to_owned()), secret);

@@ -1,6 +1,6 @@
 //! The accounts' access tokens: how they stand, renewed on demand, handed out.
 
-use super::{Deck, Desk};
+use super::{Deck, AccountRuntime};
 use crate::auth::Tokens;
 use crate::domain::{AccountId, Problem, ProblemKind, Secret, TokenStatus};
 use crate::net::RequestOptions;
@@ -8,8 +8,8 @@ use crate::net::RequestOptions;
 impl Deck {
     /// Reads the tokens that earlier runs and other processes have kept.
     pub async fn load_tokens(&self) {
-        for desk in self.desks.all() {
-            if let Some(tokens) = &desk.tokens {
+        for runtime in self.registry.all() {
+            if let Some(tokens) = &runtime.tokens {
                 tokens.load().await;
             }
         }
@@ -18,10 +18,10 @@ impl Deck {
     /// How each account's access token stands, where it uses such.
     #[must_use]
     pub fn tokens(&self) -> Vec<(AccountId, TokenStatus)> {
-        self.desks
+        self.registry
             .all()
             .iter()
-            .filter_map(|desk| Some((desk.account.id.clone(), desk.tokens.as_ref()?.status())))
+            .filter_map(|runtime| Some((runtime.account.id.clone(), runtime.tokens.as_ref()?.status())))
             .collect()
     }
 
@@ -34,8 +34,8 @@ impl Deck {
         account: &AccountId,
         how: RequestOptions,
     ) -> Result<TokenStatus, Problem> {
-        let desk = self.desk(account)?;
-        let refreshed = tokens_of(&desk)?.refresh(how).await;
+        let runtime = self.runtime(account)?;
+        let refreshed = tokens_of(&runtime)?.refresh(how).await;
         refreshed.map_err(|error| error.problem(account))
     }
 
@@ -44,8 +44,8 @@ impl Deck {
     /// # Errors
     /// If the account has no access tokens, or none can be had.
     pub async fn token(&self, account: &AccountId, how: RequestOptions) -> Result<Secret, Problem> {
-        let desk = self.desk(account)?;
-        let tokens = tokens_of(&desk)?;
+        let runtime = self.runtime(account)?;
+        let tokens = tokens_of(&runtime)?;
         let ready = tokens.ready(how).await;
         ready.map_err(|error| error.problem(account))?;
         tokens.current().ok_or_else(|| {
@@ -58,13 +58,13 @@ impl Deck {
     }
 }
 
-fn tokens_of(desk: &Desk) -> Result<&Tokens, Problem> {
-    desk.tokens.as_ref().ok_or_else(|| {
+fn tokens_of(runtime: &AccountRuntime) -> Result<&Tokens, Problem> {
+    runtime.tokens.as_ref().ok_or_else(|| {
         Problem::new(
             ProblemKind::Usage,
             format!(
                 "account {}: {} uses no access tokens; each call is signed",
-                desk.account.id, desk.account.provider_title
+                runtime.account.id, runtime.account.provider_title
             ),
             "",
         )

@@ -43,7 +43,7 @@ pub struct Delivery {
     /// How many bytes its body has.
     pub bytes: u64,
     /// What it gives rise to, in the order it was taken on.
-    pub errands: Vec<Errand>,
+    pub jobs: Vec<Job>,
 }
 
 /// What was found of a delivery.
@@ -113,21 +113,21 @@ impl fmt::Display for Subject {
 
 /// The ledger's number of one errand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ErrandId(pub i64);
+pub struct JobId(pub i64);
 
 /// One thing to be done about a delivery. It is tried again until it is done or given up, after a restart too.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Errand {
+pub struct Job {
     /// Unique within the ledger.
-    pub id: ErrandId,
+    pub id: JobId,
     /// What is to be done.
-    pub duty: Duty,
+    pub kind: JobKind,
     /// Where a delivery is handed on to; empty for what is asked of its provider.
     pub target: String,
     /// How often it was tried.
     pub tries: u32,
     /// Whether it is still to be done.
-    pub standing: Standing,
+    pub state: JobState,
     /// When it was last tried.
     pub tried_at: Option<WallTime>,
     /// What came of the last try, in words: "PROCESSING", "HTTP 500", "no connection". Empty before the first.
@@ -140,7 +140,7 @@ pub struct Errand {
 
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Duty {
+pub enum JobKind {
     /// Ask the provider what is so: check the payment, fetch the inventory.
     Ask,
     /// Hand the same bytes on to the shop's own server.
@@ -150,7 +150,7 @@ pub enum Duty {
     Relay,
 }
 
-impl Duty {
+impl JobKind {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Ask, Self::Forward, Self::Relay];
 
@@ -164,16 +164,16 @@ impl Duty {
         }
     }
 
-    /// The one that [`Duty::as_str`] calls so.
+    /// The one that [`JobKind::as_str`] calls so.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|duty| duty.as_str() == word)
+        Self::ALL.into_iter().find(|kind| kind.as_str() == word)
     }
 }
 
 /// How an errand stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum JobState {
     /// Still to be done.
     Due {
         /// When it is tried next.
@@ -195,7 +195,7 @@ pub struct Received {
     /// The body.
     pub body: Body,
     /// What the shop's own server said to it, where it was handed on: by errand, the latest answer.
-    pub replies: Vec<(ErrandId, Body)>,
+    pub replies: Vec<(JobId, Body)>,
 }
 
 /// Whether callbacks can be received.

@@ -38,7 +38,7 @@ pub use amount::{Amount, Currency, Total};
 pub use budget::{BudgetGauge, Counts, Waiting};
 pub use catalogue::Documented;
 pub use delivery::{
-    Delivery, DeliveryId, Duty, Errand, ErrandId, Listening, Received, Standing, Subject, Verdict,
+    Delivery, DeliveryId, JobKind, Job, JobId, Listening, Received, JobState, Subject, Verdict,
 };
 pub use exchange::{Body, Exchange, ExchangeId, Outcome};
 pub use expectation::{Expectation, ExpectedBy, Replaced};

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::time::fine;
 use super::{
-    AccountId, Delivery, DeliveryId, Duty, Errand, ExchangeId, Expectation, Expected, Observation,
-    Outcome, PaymentId, PaymentState, Standing, Verdict, WallTime, inert,
+    AccountId, Delivery, DeliveryId, JobKind, Job, ExchangeId, Expectation, Expected, Observation,
+    Outcome, PaymentId, PaymentState, JobState, Verdict, WallTime, inert,
 };
 
 /// All that is known to have happened to a payment.
@@ -158,19 +158,19 @@ impl Delivery {
 
     /// Whether the provider is still to be asked what is so.
     fn is_being_checked(&self) -> bool {
-        let due = |errand: &Errand| matches!(errand.standing, Standing::Due { .. });
+        let due = |job: &Job| matches!(job.state, JobState::Due { .. });
         self.checks().any(due)
     }
 
-    fn checks(&self) -> impl Iterator<Item = &Errand> {
-        self.errands
+    fn checks(&self) -> impl Iterator<Item = &Job> {
+        self.jobs
             .iter()
-            .filter(|errand| errand.duty == Duty::Ask)
+            .filter(|job| job.kind == JobKind::Ask)
     }
 
     /// Whether a change that was seen then may be what it told of.
     fn may_have_told(&self, seen: WallTime) -> bool {
-        let tried = self.checks().filter_map(|errand| errand.tried_at);
+        let tried = self.checks().filter_map(|job| job.tried_at);
         let till = tried.map(|at| at.plus(CHECKED_WITHIN));
         seen <= till.fold(self.received_at.plus(CAUSED_WITHIN), WallTime::max)
     }

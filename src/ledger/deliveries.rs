@@ -1,19 +1,19 @@
 //! Callbacks as they came, and what is still to be done about each. A repeat is found here, under the file's lock, so
 //! that two processes never both take one for new.
 
-mod errands;
-mod keep;
+mod jobs;
+mod insert;
 mod prune;
 mod rows;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::{Delivery, DeliveryId, Duty, ErrandId, Standing, Subject, Verdict, WallTime};
+use crate::domain::{Delivery, DeliveryId, JobKind, JobId, JobState, Subject, Verdict, WallTime};
 
 use super::{Ledger, LedgerError};
 
-pub(super) use keep::Incoming;
+pub(super) use insert::Incoming;
 pub use prune::UNKNOWN_MAX;
 pub(super) use prune::{Salvaged, at_rest};
 
@@ -21,7 +21,7 @@ pub(super) use prune::{Salvaged, at_rest};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewDelivery {
     /// Who may act on it: a profile, or one run of the embedded simulator.
-    pub realm: String,
+    pub account_key: String,
     /// As in [`Delivery`].
     pub account: String,
     /// As in [`Delivery`].
@@ -45,37 +45,37 @@ pub struct NewDelivery {
     /// newest push out the oldest, and its errands a queue of their own.
     pub proved: bool,
     /// What makes it the same as another; only accepted ones have it.
-    pub identity: Option<Identity>,
+    pub identity: Option<DedupKey>,
     /// The HTTP status that it is answered with once it is kept.
     pub status: u16,
     /// How many bytes its body has.
     pub bytes: u64,
     /// Its request line, headers and body, sealed: the ledger cannot read them.
     pub sealed: Vec<u8>,
-    /// What is to be done about it. Of a repeat, nothing but what [`Identity::Subject`] says.
-    pub errands: Vec<NewErrand>,
+    /// What is to be done about it. Of a repeat, nothing but what [`DedupKey::Subject`] says.
+    pub jobs: Vec<NewJob>,
 }
 
 /// What makes a delivery the same as an earlier one; a SHA-256 of what its provider tells apart by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Identity {
+pub enum DedupKey {
     /// It names this very message: any earlier one that was accepted makes it a repeat.
     Message([u8; 32]),
     /// It names only what changed, and the next change looks the same: it is a repeat as long as an earlier one's
-    /// [`Duty::Ask`] waits to be done (one that is in hand may be answered with what was so before), and once that has
-    /// found that nothing can change any more. A repeat has no [`Duty::Ask`] of its own; the one that waits is done at
+    /// [`JobKind::Ask`] waits to be done (one that is in hand may be answered with what was so before), and once that has
+    /// found that nothing can change any more. A repeat has no [`JobKind::Ask`] of its own; the one that waits is done at
     /// once. It is handed on all the same, since our own question says nothing about what the shop knows: a
-    /// [`Duty::Forward`] is left out, of repeats and others, only while an earlier one to the same target waits for its
+    /// [`JobKind::Forward`] is left out, of repeats and others, only while an earlier one to the same target waits for its
     /// first try.
     Subject([u8; 32]),
 }
 
 /// An errand before it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewErrand {
+pub struct NewJob {
     /// What is to be done.
-    pub duty: Duty,
-    /// As in [`crate::domain::Errand`].
+    pub kind: JobKind,
+    /// As in [`crate::domain::Job`].
     pub target: String,
     /// Since when it is to be done. Its first try is due at once.
     pub at: WallTime,
@@ -85,11 +85,11 @@ pub struct NewErrand {
 
 /// Which errands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ErrandQueue {
+pub struct JobFilter {
     /// As in [`NewDelivery`].
-    pub realm: Arc<str>,
+    pub account_key: Arc<str>,
     /// What is to be done.
-    pub duties: &'static [Duty],
+    pub kinds: &'static [JobKind],
     /// Those that are proved or about a known payment, the longest due first; or the others, the newest first: among what
     /// anybody may have made up, the newest is the likeliest to matter still. See [`NewDelivery::proved`].
     pub known: bool,
@@ -101,16 +101,16 @@ pub struct ErrandQueue {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tried {
     /// How it stands now.
-    pub standing: Standing,
+    pub state: JobState,
     /// When it was tried.
     pub at: WallTime,
-    /// As in [`crate::domain::Errand`]; inert and redacted.
+    /// As in [`crate::domain::Job`]; inert and redacted.
     pub told: String,
-    /// As in [`crate::domain::Errand`].
+    /// As in [`crate::domain::Job`].
     pub status: Option<u16>,
-    /// As in [`crate::domain::Errand`].
+    /// As in [`crate::domain::Job`].
     pub took: Option<Duration>,
-    /// It was found that nothing can change any more: see [`Identity::Subject`].
+    /// It was found that nothing can change any more: see [`DedupKey::Subject`].
     pub settles: bool,
     /// What the shop's own server said, sealed.
     pub reply: Option<Vec<u8>>,
@@ -121,7 +121,7 @@ pub struct Tried {
 pub struct FirstReply {
     /// It, sealed, where there was one.
     pub sealed: Option<Vec<u8>>,
-    /// A [`Duty::Relay`] is under way: it may come yet.
+    /// A [`JobKind::Relay`] is under way: it may come yet.
     pub awaited: bool,
 }
 
@@ -129,7 +129,7 @@ pub struct FirstReply {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeliveryQuery {
     /// Only those of this realm; `None` takes all.
-    pub realm: Option<String>,
+    pub account_key: Option<String>,
     /// Only older ones than this.
     pub before: Option<DeliveryId>,
     /// Only newer ones than this; the limit then leaves out the newest, so that a follower misses none.
@@ -150,10 +150,10 @@ pub struct SealedParts {
     /// Its request line, headers and body.
     pub request: Vec<u8>,
     /// The latest answer of the shop's own server to each errand that has one.
-    pub replies: Vec<(ErrandId, Vec<u8>)>,
+    pub replies: Vec<(JobId, Vec<u8>)>,
 }
 
-impl Identity {
+impl DedupKey {
     fn hash(&self) -> &[u8; 32] {
         let (Self::Message(hash) | Self::Subject(hash)) = self;
         hash

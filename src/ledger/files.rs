@@ -26,13 +26,13 @@ const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 const OPENING_LIMIT: Duration = Duration::from_secs(30);
 
 /// Which file was opened, whatever its name is now.
-pub(super) type Identity = (u64, u64);
+pub(super) type FileId = (u64, u64);
 
 /// An open ledger.
 pub(super) struct Opened {
     pub(super) conn: Connection,
     /// `None` where it is in memory only.
-    pub(super) file: Option<Identity>,
+    pub(super) file: Option<FileId>,
     pub(super) status: Status,
 }
 
@@ -51,7 +51,7 @@ pub(super) fn open(
     folder: &Path,
     clock: &Clock,
     tell: &watch::Sender<Status>,
-    damaged: Option<(Identity, String)>,
+    damaged: Option<(FileId, String)>,
 ) -> Opened {
     open_file(folder, clock, tell, damaged).unwrap_or_else(|why| Opened {
         conn: in_memory(),
@@ -72,7 +72,7 @@ fn open_file(
     folder: &Path,
     clock: &Clock,
     tell: &watch::Sender<Status>,
-    damaged: Option<(Identity, String)>,
+    damaged: Option<(FileId, String)>,
 ) -> Result<Opened, String> {
     private::make_folder(folder).map_err(|error| error.to_string())?;
     if let Some(danger) = private::danger_of_folder(folder) {
@@ -85,11 +85,11 @@ fn open_file(
     let mut status = Status::Ready;
     let mut waited = Duration::ZERO;
     if let Some((file, why)) = damaged
-        && identity(&path) == Some(file)
+        && file_id(&path) == Some(file)
     {
         status = set_aside(&path, why, clock)?;
     }
-    if identity(&path).is_none() {
+    if file_id(&path).is_none() {
         // The companions of a file that was removed. A new one must not share them with what is still open of the old
         // one: when that is closed, the system takes this process's locks on them away, and others would cut them short.
         for companion in COMPANIONS {
@@ -102,7 +102,7 @@ fn open_file(
             Ok(conn) => {
                 return Ok(Opened {
                     conn,
-                    file: identity(&path),
+                    file: file_id(&path),
                     status,
                 });
             }
@@ -295,12 +295,12 @@ pub(super) fn is_cut_short(folder: &Path) -> bool {
 }
 
 /// Which file has the ledger's name now.
-pub(super) fn present(folder: &Path) -> Option<Identity> {
-    identity(&folder.join(FILE))
+pub(super) fn present(folder: &Path) -> Option<FileId> {
+    file_id(&folder.join(FILE))
 }
 
 #[cfg(unix)]
-fn identity(path: &Path) -> Option<Identity> {
+fn file_id(path: &Path) -> Option<FileId> {
     use std::os::unix::fs::MetadataExt as _;
     let about = fs::symlink_metadata(path).ok()?;
     Some((about.dev(), about.ino()))
@@ -308,6 +308,6 @@ fn identity(path: &Path) -> Option<Identity> {
 
 /// Elsewhere an open file can be neither renamed nor replaced.
 #[cfg(not(unix))]
-fn identity(_: &Path) -> Option<Identity> {
+fn file_id(_: &Path) -> Option<FileId> {
     Some((0, 0))
 }

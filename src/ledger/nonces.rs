@@ -60,7 +60,7 @@ impl fmt::Debug for KeyHash {
 /// The right to use one API key, until dropped. Nobody else has it: in this process by a lock in memory,
 /// across processes by a lock on a file, which the system takes back when a process dies.
 #[derive(Debug)]
-pub struct Lane {
+pub struct KeyLock {
     ledger: Ledger,
     key: KeyHash,
     _across: Option<File>,
@@ -72,14 +72,14 @@ impl Ledger {
     ///
     /// # Errors
     /// If another process holds it for over three minutes, or its file cannot be locked although the ledger can be written.
-    pub async fn lane(&self, key: &KeyHash) -> Result<Lane, LedgerError> {
+    pub async fn key_lock(&self, key: &KeyHash) -> Result<KeyLock, LedgerError> {
         let busy = |_| LedgerError::LaneBusy(LANE_LIMIT.as_secs());
         tokio::time::timeout(LANE_LIMIT, self.enter_lane(key))
             .await
             .map_err(busy)?
     }
 
-    async fn enter_lane(&self, key: &KeyHash) -> Result<Lane, LedgerError> {
+    async fn enter_lane(&self, key: &KeyHash) -> Result<KeyLock, LedgerError> {
         let here = {
             let mut lanes = self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner);
             Arc::clone(lanes.entry(key.clone()).or_default())
@@ -105,7 +105,7 @@ impl Ledger {
             Err(_) if degraded => None,
             Err(error) => return Err(unlockable(error)),
         };
-        Ok(Lane {
+        Ok(KeyLock {
             ledger: self.clone(),
             key: key.clone(),
             _across: across,
@@ -156,7 +156,7 @@ pub const AHEAD_MAX: Duration = Duration::from_secs(2);
 /// `Date` has whole seconds: on average the provider's time is so much later, and never more than twice that.
 const ROUNDED: Duration = Duration::from_millis(500);
 
-impl Lane {
+impl KeyLock {
     /// The next nonce: the provider's time in milliseconds, or one more than the last where that is higher. The time
     /// is this machine's, as long as the provider's `Date` does not show that to be wrong. It is stored for good
     /// before it is returned; by [`Persistence::BestEffort`] it is known to this process alone where it cannot be.

@@ -11,12 +11,12 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 
-use super::files::{self, Identity, Opened};
+use super::files::{self, FileId, Opened};
 use super::slots::{self, UnpersistedSlot};
 use super::{LedgerError, Retention, Status, age, deliveries, exchanges, nonces};
 
 /// One thing to do.
-pub(super) type Job = Box<dyn FnOnce(&mut Store) + Send>;
+pub(super) type Task = Box<dyn FnOnce(&mut Store) + Send>;
 
 /// What is old is dropped when the first burst of work is over, and then after this many exchanges.
 const PRUNE_EVERY: u32 = 512;
@@ -37,7 +37,7 @@ const LOCK_PAUSE_MAX: Duration = Duration::from_millis(50);
 const BETWEEN_STEPS: Duration = Duration::from_millis(10);
 
 /// Does jobs until the last handle is gone.
-pub(super) fn run(mut store: Store, jobs: &Receiver<Job>) {
+pub(super) fn run(mut store: Store, jobs: &Receiver<Task>) {
     let mut rested = false;
     let mut used = false;
     loop {
@@ -84,7 +84,7 @@ pub(super) struct Store {
     /// Counts the files this process has had.
     pub(super) era: u32,
     conn: Connection,
-    file: Option<Identity>,
+    file: Option<FileId>,
     folder: PathBuf,
     tell: watch::Sender<Status>,
     /// What the status goes back to when writing works again.
@@ -256,7 +256,7 @@ impl Store {
         }
     }
 
-    fn reopen(&mut self, damaged: Option<(Identity, String)>) {
+    fn reopen(&mut self, damaged: Option<(FileId, String)>) {
         // What must not be forgotten is taken along. Each process takes all of it: too much is harmless.
         let now = self.clock.shared(self.clock.now());
         let slots = slots::carried(&self.conn, self.era, now).unwrap_or_default();

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use super::{ApiError, Client, Credentials, Manifest, REGISTRY, Verify};
 use crate::auth::Tokens;
-use crate::callbacks::{Held, Inbound, Refusal};
+use crate::callbacks::{CallbackSecrets, Inbound, Refusal};
 use crate::clock::{Clock, Hand};
 use crate::config::KeyKind;
 use crate::domain::catalogue::Param;
@@ -428,7 +428,7 @@ fn the_judge_of_each_takes_what_its_simulator_sends_and_refuses_it_under_another
         };
         let texts = manifest.spec.keys.iter();
         let texts = texts.filter(|key| key.kind != KeyKind::Secret);
-        let held = Held {
+        let held = CallbackSecrets {
             texts: texts
                 .filter_map(|key| {
                     let mut embedded = manifest.embedded.iter();
@@ -460,7 +460,7 @@ fn the_judge_of_each_takes_what_its_simulator_sends_and_refuses_it_under_another
         );
         assert!(!told.kind.is_empty() && !told.proof.is_empty());
         let again = (spec.read)(&inbound, &held).unwrap();
-        assert_eq!(told.same, again.same, "{}", manifest.title);
+        assert_eq!(told.dedup, again.dedup, "{}", manifest.title);
         if own.is_some() {
             let other = Secret::new("another-secret-altogether");
             for secret in [Some(&other), None] {

@@ -121,7 +121,7 @@ pub(crate) mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use super::*;
-    use crate::callbacks::Told;
+    use crate::callbacks::ParsedCallback;
     use crate::domain::{WallTime, inert};
     use crate::http_server::Request;
 
@@ -139,7 +139,7 @@ pub(crate) mod tests {
 
     /// What no provider's judge may let through to a screen, put in each place that it reads. Its kind is made inert by
     /// whoever keeps it.
-    pub fn is_inert(result: &Result<Told, Refusal>) -> bool {
+    pub fn is_inert(result: &Result<ParsedCallback, Refusal>) -> bool {
         let shown = match result {
             Ok(told) => told.subject.iter().map(ToString::to_string).collect(),
             Err(Refusal::Refused(why) | Refusal::Unreadable(why)) => vec![why.clone()],
@@ -151,7 +151,7 @@ pub(crate) mod tests {
     }
 
     /// The reason for which a callback is unreadable.
-    pub fn why_unreadable(result: Result<Told, Refusal>) -> String {
+    pub fn why_unreadable(result: Result<ParsedCallback, Refusal>) -> String {
         match result {
             Err(Refusal::Unreadable(why)) => why,
             other => panic!("{other:?}"),
@@ -159,7 +159,7 @@ pub(crate) mod tests {
     }
 
     /// The reason for which a callback is refused.
-    pub fn why_refused(result: Result<Told, Refusal>) -> String {
+    pub fn why_refused(result: Result<ParsedCallback, Refusal>) -> String {
         match result {
             Err(Refusal::Refused(why)) => why,
             other => panic!("{other:?}"),

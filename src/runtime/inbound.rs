@@ -34,7 +34,7 @@ pub fn perform(
             let result = deck.replay(delivery, &to).await.map(drop);
             let _ = messages.send(Msg::Replayed { request, result }).await;
         }),
-        Effect::LookBack {
+        Effect::LoadHistory {
             request,
             account,
             payment,

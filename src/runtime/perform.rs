@@ -76,7 +76,7 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
         | Effect::LoadDeliveries { .. }
         | Effect::OpenDelivery { .. }
         | Effect::Replay { .. }
-        | Effect::LookBack { .. }
+        | Effect::LoadHistory { .. }
         // Done by the loop.
         | Effect::Copy { .. }
         | Effect::Bell

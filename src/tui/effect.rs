@@ -107,7 +107,7 @@ pub enum Effect {
         to: String,
     },
     /// Bring all that is known to have happened to a payment; [`super::Msg::Timeline`] has it.
-    LookBack {
+    LoadHistory {
         /// Chosen by the console, never used twice.
         request: RequestId,
         /// Whose.

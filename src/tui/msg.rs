@@ -128,7 +128,7 @@ pub enum Msg {
         /// Why it cannot be.
         result: Result<(), Problem>,
     },
-    /// What was asked for by [`super::Effect::LookBack`].
+    /// What was asked for by [`super::Effect::LoadHistory`].
     Timeline {
         /// The number given in the effect.
         request: RequestId,

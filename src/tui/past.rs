@@ -48,7 +48,7 @@ impl Model {
         {
             let request = self.store.number();
             state.asked(request);
-            out.push(Effect::LookBack {
+            out.push(Effect::LoadHistory {
                 request,
                 account: state.account.clone(),
                 payment: state.payment.clone(),

@@ -13,7 +13,7 @@ use super::theme::Tone;
 use super::{Effect, Model};
 use crate::domain::{
     AccountId, Answer, Delivery, Environment, Exchange, Expectation, Listening, Now, Op, Payment,
-    Problem, Received, RequestId, Secret, Standing, Subject, Watch, curl,
+    Problem, Received, RequestId, Secret, JobState, Subject, Watch, curl,
 };
 
 /// Payments on the watch list up to which a callback adds one. Beyond it the list is the operator's alone: whoever can
@@ -47,15 +47,15 @@ impl Model {
     /// A callback was received, or is done with, or tried once more.
     pub(super) fn delivered(&mut self, delivery: Arc<Delivery>, now: Now) {
         let given_up = |delivery: &Delivery| {
-            let all = delivery.errands.iter();
-            all.filter(|errand| errand.standing == Standing::GivenUp)
+            let all = delivery.jobs.iter();
+            all.filter(|job| job.state == JobState::GivenUp)
                 .count()
         };
         let before = self.callbacks.known(delivery.id);
         if before.is_some_and(|before| given_up(before) < given_up(&delivery)) {
-            let errand = delivery.errands.iter().rev();
-            let mut last = errand.filter(|errand| errand.standing == Standing::GivenUp);
-            let why = last.next().map_or("", |errand| errand.told.as_str());
+            let job = delivery.jobs.iter().rev();
+            let mut last = job.filter(|job| job.state == JobState::GivenUp);
+            let why = last.next().map_or("", |job| job.told.as_str());
             self.store.notice(
                 Notice {
                     level: Level::Warning,

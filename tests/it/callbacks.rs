@@ -10,7 +10,7 @@ use tilldeck::config::{self, Environ, Vault};
 use tilldeck::deck::{Deck, Options, Pace, Receive};
 use tilldeck::domain::{
     AccountId, Amount, Answer, Currency, Delivery, LinkRequest, Listening, Op, PaymentId,
-    PaymentState, Standing, Verdict, WallTime, What, simulate,
+    PaymentState, JobState, Verdict, WallTime, What, simulate,
 };
 use tilldeck::net::{Event, Timeouts};
 use tilldeck::providers::SPECS;
@@ -104,8 +104,8 @@ async fn listening(
 }
 
 fn is_told(delivery: &Delivery, told: &str) -> bool {
-    let mut errands = delivery.errands.iter();
-    errands.any(|errand| errand.standing == Standing::Done && errand.told == told)
+    let mut jobs = delivery.jobs.iter();
+    jobs.any(|job| job.state == JobState::Done && job.told == told)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

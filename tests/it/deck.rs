@@ -647,7 +647,7 @@ async fn the_budget_is_never_exceeded_by_calls_that_wait_for_their_keys_lane() {
     .unwrap();
     let bench = open(&place, Timeouts::default()).await;
     let key = tilldeck::ledger::KeyHash::of("kanga", API_KEY);
-    let lane = bench.deck.ledger().lane(&key).await.unwrap();
+    let key_lock = bench.deck.ledger().key_lock(&key).await.unwrap();
     let used = async || bench.deck.gauges().await[0].1.used;
     let (asked, ()) = tokio::join!(ask(&bench, check("A")), async {
         while used().await == 0 {
@@ -656,7 +656,7 @@ async fn the_budget_is_never_exceeded_by_calls_that_wait_for_their_keys_lane() {
         // Longer than a request may last and the window together: the slot is still the waiting call's.
         bench.hand.advance(Duration::from_mins(1));
         assert_eq!(used().await, 1);
-        drop(lane);
+        drop(key_lock);
     });
     asked.unwrap();
     assert_eq!(used().await, 1, "freed one period after the reply");

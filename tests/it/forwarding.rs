@@ -12,16 +12,16 @@ const ACTIVE: &str = r#"{"result":"ok","currency":"BTC","amount":"0.010","state"
 /// How the forward of the only callback stands.
 fn forward(place: &Place, wanted: impl Fn(&Value) -> bool) -> Value {
     let forward = |kept: &[Value]| {
-        let errands = kept.first()?["errands"].as_array()?;
-        let mut errands = errands.iter();
-        errands.find(|errand| errand["duty"] == "forward").cloned()
+        let jobs = kept.first()?["errands"].as_array()?;
+        let mut jobs = jobs.iter();
+        jobs.find(|job| job["duty"] == "forward").cloned()
     };
     let kept = kept_until(place, |kept| forward(kept).is_some_and(|it| wanted(&it)));
     forward(&kept).unwrap()
 }
 
-fn was_tried(errand: &Value) -> bool {
-    errand["tries"].as_u64() > Some(0)
+fn was_tried(job: &Value) -> bool {
+    job["tries"].as_u64() > Some(0)
 }
 
 #[test]
@@ -86,8 +86,8 @@ fn the_status_decides_whatever_becomes_of_the_page() {
         let listener = Listener::start(&place, &["--forward-to", &shop.url]);
         let posted = listener.post("/callbacks/shop", "", "transactionKey=A");
         assert_eq!(posted.0, 200);
-        let errand = forward(&place, was_tried);
-        assert_eq!(errand["standing"], "done", "{name}: {errand}");
+        let job = forward(&place, was_tried);
+        assert_eq!(job["standing"], "done", "{name}: {job}");
         assert_eq!(shop.requests().len(), 1, "{name}");
     }
 }
@@ -135,18 +135,18 @@ fn what_the_shop_asks_for_is_respected_and_told() {
         listener.post("/callbacks/shop", "", "transactionKey=A");
         let warning = listener.error_with("does not take callbacks");
         assert!(warning.contains(words), "{words}: {warning}");
-        let errand = forward(&place, was_tried);
-        assert_eq!(errand["standing"], standing, "{words}: {errand}");
-        assert!(errand["told"].as_str().unwrap().contains(words), "{errand}");
+        let job = forward(&place, was_tried);
+        assert_eq!(job["standing"], standing, "{words}: {job}");
+        assert!(job["told"].as_str().unwrap().contains(words), "{job}");
         if let Some(wait) = wait
-            && errand["tries"] == 1
+            && job["tries"] == 1
         {
             let at = |name: &str| -> jiff::Timestamp {
-                let text = errand[name].as_str().unwrap();
+                let text = job[name].as_str().unwrap();
                 text.parse().unwrap()
             };
             let waits = at("due_at").duration_since(at("tried_at")).as_secs();
-            assert!((wait..wait + 60).contains(&waits), "{words}: {errand}");
+            assert!((wait..wait + 60).contains(&waits), "{words}: {job}");
         }
     }
     for (to, words) in [
@@ -159,8 +159,8 @@ fn what_the_shop_asks_for_is_respected_and_told() {
         listener.post("/callbacks/shop", "", "transactionKey=A");
         let warning = listener.error_with("does not take callbacks");
         assert!(warning.contains(words), "{words}: {warning}");
-        let errand = forward(&place, was_tried);
-        assert!(errand["told"].as_str().unwrap().contains(words), "{errand}");
+        let job = forward(&place, was_tried);
+        assert!(job["told"].as_str().unwrap().contains(words), "{job}");
     }
 }
 

@@ -10,15 +10,15 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tilldeck::callbacks::seal::Sealer;
 use tilldeck::callbacks::{
-    Addressee, Addressees, Answer, Inbound, Limits, RELAY_HOLD, Rate, Raw, Receiver, Refusal, Same,
-    Setup, Told,
+    CallbackHandler, CallbackHandlers, Answer, Inbound, Limits, RELAY_HOLD, Rate, Raw, Receiver, Refusal, Dedup,
+    Setup, ParsedCallback,
 };
 use tilldeck::clock::{Clock, Hand};
 use tilldeck::domain::{
-    Delivery, Duty, Listening, Problem, ProblemKind, Secret, Standing, Verdict, WallTime,
+    Delivery, JobKind, Listening, Problem, ProblemKind, Secret, JobState, Verdict, WallTime,
 };
 use tilldeck::http_server::{Response, respond};
-use tilldeck::ledger::{DeliveryQuery, ErrandQueue, Ledger, Retention, Tried};
+use tilldeck::ledger::{DeliveryQuery, JobFilter, Ledger, Retention, Tried};
 use tilldeck::net::{BoxFuture, redact};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -51,8 +51,8 @@ struct Seat {
 #[derive(Clone)]
 struct Door(Arc<Hall>);
 
-impl Addressees for Door {
-    fn find(&self, name: &str) -> Option<Arc<dyn Addressee>> {
+impl CallbackHandlers for Door {
+    fn find(&self, name: &str) -> Option<Arc<dyn CallbackHandler>> {
         let forward_to = match name {
             "shop" => None,
             "shop.forwards" => Some("http://127.0.0.1:3000/hook".to_owned()),
@@ -73,7 +73,7 @@ impl Addressees for Door {
     }
 }
 
-impl Addressee for Seat {
+impl CallbackHandler for Seat {
     fn provider(&self) -> &'static str {
         "test"
     }
@@ -82,7 +82,7 @@ impl Addressee for Seat {
         500_000
     }
 
-    fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<Told, Refusal>> {
+    fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<ParsedCallback, Refusal>> {
         Box::pin(async move {
             if inbound.request.method() != "POST" {
                 return Err(Refusal::Method { allowed: "POST" });
@@ -106,12 +106,12 @@ impl Addressee for Seat {
                 },
                 _ => Answer::Plain,
             };
-            Ok(Told {
+            Ok(ParsedCallback {
                 kind: "order\u{1b}]0;x\u{7} placed".into(),
                 subject: None,
                 proof: "the key",
                 proved: true,
-                same: Same::Message(body.clone().into_bytes()),
+                dedup: Dedup::Message(body.clone().into_bytes()),
                 asks: body.starts_with("ask"),
                 answer,
             })
@@ -134,7 +134,7 @@ impl Addressee for Seat {
             }
             let said = format!(r#"{{"state":"completed","number":{number}}}"#);
             let tried = Tried {
-                standing: Standing::Done,
+                state: JobState::Done,
                 at: inbound.at,
                 told: "HTTP 200".into(),
                 status: Some(200),
@@ -142,13 +142,13 @@ impl Addressee for Seat {
                 settles: false,
                 reply: Some(self.hall.sealer.seal_reply(said.as_bytes())),
             };
-            let errand = delivery.errands[0].id;
+            let job = delivery.jobs[0].id;
             if inbound.request.body().starts_with(b"order when told") {
                 self.hall.waits.notify_one();
                 let _one = self.hall.judging.acquire().await.unwrap();
             }
             let held = inbound.at.plus(RELAY_HOLD);
-            let kept = self.hall.ledger.tried_errand(errand, held, tried).await;
+            let kept = self.hall.ledger.tried_errand(job, held, tried).await;
             kept.unwrap();
             Some(respond(
                 axum::http::StatusCode::OK,
@@ -195,8 +195,8 @@ impl House {
             ledger,
             clock,
             sealer,
-            realm: REALM.into(),
-            addressees: Arc::new(Door(hall.clone())),
+            account_key: REALM.into(),
+            handlers: Arc::new(Door(hall.clone())),
         };
         let receiver = Receiver::start(listener, setup).unwrap();
         Self {
@@ -236,10 +236,10 @@ impl House {
     }
 }
 
-fn all_errands() -> ErrandQueue {
-    ErrandQueue {
-        realm: REALM.into(),
-        duties: &Duty::ALL,
+fn all_errands() -> JobFilter {
+    JobFilter {
+        account_key: REALM.into(),
+        kinds: &JobKind::ALL,
         known: true,
         account: None,
     }
@@ -671,19 +671,19 @@ async fn what_was_received_is_kept_sealed_and_comes_back_whole() {
         (asked.why.as_str(), asked.provider.as_str()),
         ("the key", "test")
     );
-    let duties = |delivery: &Delivery| -> Vec<_> {
-        let errands = delivery.errands.iter();
-        errands
-            .map(|errand| (errand.duty, errand.target.clone()))
+    let kinds = |delivery: &Delivery| -> Vec<_> {
+        let jobs = delivery.jobs.iter();
+        jobs
+            .map(|job| (job.kind, job.target.clone()))
             .collect()
     };
-    assert_eq!(duties(asked), [(Duty::Ask, String::new())]);
+    assert_eq!(kinds(asked), [(JobKind::Ask, String::new())]);
     let target = "http://127.0.0.1:3000/hook".to_owned();
-    assert_eq!(duties(forwarded), [(Duty::Forward, target)]);
+    assert_eq!(kinds(forwarded), [(JobKind::Forward, target)]);
     let due = house
         .hall
         .ledger
-        .take_errands(all_errands(), START, START, 9)
+        .take_jobs(all_errands(), START, START, 9)
         .await
         .unwrap();
     assert_eq!(due.len(), 2, "at once");
@@ -752,8 +752,8 @@ async fn a_shop_that_does_not_answer_an_order_is_not_asked_again() {
     ends(&house.post("shop.forwards", "slow 3").await, otherwise);
     assert_eq!(house.hall.relayed.load(Ordering::Relaxed), 1, "never again");
     let all = house.deliveries().await;
-    let slow = &all[1].errands[0];
-    assert_eq!((slow.standing, slow.tries), (Standing::GivenUp, 1));
+    let slow = &all[1].jobs[0];
+    assert_eq!((slow.state, slow.tries), (JobState::GivenUp, 1));
     assert_eq!(house.hall.ledger.next_errand(all_errands()).await, Ok(None));
 }
 
@@ -909,12 +909,12 @@ async fn a_burst_is_answered_and_kept_to_the_last_one() {
     const EACH: usize = 60;
     let house = House::open(Limits::default()).await;
     let mut lanes = JoinSet::new();
-    for lane in 0..LANES {
+    for key_lock in 0..LANES {
         let address = house.address();
         lanes.spawn(async move {
             let mut wire = String::new();
             for number in 0..EACH {
-                wire.push_str(&posted("shop", &format!("paid {lane}-{number}")));
+                wire.push_str(&posted("shop", &format!("paid {key_lock}-{number}")));
                 if number + 1 < EACH {
                     wire = wire.replace("Connection: close\r\n", "");
                 }

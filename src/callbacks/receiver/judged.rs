@@ -7,7 +7,7 @@ use axum::http::{HeaderName, header};
 use crate::callbacks::{Address, Inbound, content};
 use crate::domain::{Subject, Verdict};
 use crate::http_server::Unread;
-use crate::ledger::{Identity, NewErrand};
+use crate::ledger::{DedupKey, NewJob};
 
 pub(super) const NOT_UNDERSTOOD: &str = "This callback cannot be understood.\n";
 
@@ -23,8 +23,8 @@ pub(super) struct Judged {
     pub(super) kind: String,
     pub(super) subject: Option<Subject>,
     pub(super) proved: bool,
-    pub(super) identity: Option<Identity>,
-    pub(super) errands: Vec<NewErrand>,
+    pub(super) identity: Option<DedupKey>,
+    pub(super) jobs: Vec<NewJob>,
 }
 
 impl Judged {
@@ -44,7 +44,7 @@ impl Judged {
             subject: None,
             proved: false,
             identity: None,
-            errands: Vec::new(),
+            jobs: Vec::new(),
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::{Shared, json};
-use crate::callbacks::{Addressee, Inbound, RELAY_HOLD};
-use crate::domain::{Delivery, Duty, Standing};
+use crate::callbacks::{CallbackHandler, Inbound, RELAY_HOLD};
+use crate::domain::{Delivery, JobKind, JobState};
 use crate::http_server::Response;
-use crate::ledger::{Identity, Tried};
+use crate::ledger::{DedupKey, Tried};
 
 /// How soon it is looked again whether the shop has answered the first of several orders that are the same.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -15,22 +15,22 @@ impl Shared {
     /// What the shop's own server says, within limits; its silence is kept, too, so that nobody asks it again.
     pub(super) async fn relay(
         &self,
-        addressee: &dyn Addressee,
+        handler: &dyn CallbackHandler,
         inbound: &Inbound,
         delivery: &Delivery,
-        identity: Identity,
+        identity: DedupKey,
     ) -> Option<Response> {
-        let errand = delivery
-            .errands
+        let job = delivery
+            .jobs
             .iter()
-            .find(|errand| errand.duty == Duty::Relay)?;
+            .find(|job| job.kind == JobKind::Relay)?;
         let limit = self.setup.limits.relay;
-        let relayed = addressee.relay(inbound, delivery);
+        let relayed = handler.relay(inbound, delivery);
         if let Ok(said) = tokio::time::timeout(limit, relayed).await {
             return said;
         }
         let given_up = Tried {
-            standing: Standing::GivenUp,
+            state: JobState::GivenUp,
             at: inbound.at,
             told: "no answer in time".into(),
             status: None,
@@ -42,13 +42,13 @@ impl Shared {
         // stands: whoever repeats the order is told the same.
         let held_until = inbound.at.plus(RELAY_HOLD);
         let ledger = &self.setup.ledger;
-        let _ = ledger.tried_errand(errand.id, held_until, given_up).await;
+        let _ = ledger.tried_errand(job.id, held_until, given_up).await;
         self.open(ledger.first_reply(identity).await.ok()?.sealed)
     }
 
     /// What was said to the first of those that this one repeats. Where the shop is being asked right now, its answer
     /// is waited for: two answers to one order must not differ.
-    pub(super) async fn said_first(&self, identity: Identity) -> Option<Response> {
+    pub(super) async fn said_first(&self, identity: DedupKey) -> Option<Response> {
         let settled = async {
             loop {
                 let first = self.setup.ledger.first_reply(identity).await.ok()?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::cli::output::{Out, Tone};
-use crate::domain::{Duty, Errand, Standing, WallTime, inert};
+use crate::domain::{JobKind, Job, JobState, WallTime, inert};
 use crate::net::redact;
 
 /// The servers that do not take what is forwarded to them: each cause is told once, on standard error, when it is first
@@ -15,29 +15,29 @@ pub(super) struct Forwards {
 }
 
 impl Forwards {
-    pub(super) fn note(&mut self, errand: &Errand, since: WallTime, out: &Out) {
-        let is_new = errand.tried_at.is_some_and(|at| at >= since);
-        if errand.duty == Duty::Ask || !is_new {
+    pub(super) fn note(&mut self, job: &Job, since: WallTime, out: &Out) {
+        let is_new = job.tried_at.is_some_and(|at| at >= since);
+        if job.kind == JobKind::Ask || !is_new {
             return;
         }
-        let target = redact::scrub(&errand.target).into_owned();
-        if errand.standing == Standing::Done {
+        let target = redact::scrub(&job.target).into_owned();
+        if job.state == JobState::Done {
             if self.failing.remove(&target).is_some() {
                 let words = format!("{target} takes callbacks again");
                 out.tell(Tone::Good, "forwarding:", &words);
             }
             return;
         }
-        if self.failing.get(&target) == Some(&errand.told) {
+        if self.failing.get(&target) == Some(&job.told) {
             return;
         }
-        let next = match errand.standing {
-            Standing::Due { .. } => "callbacks are saved and sent again",
-            Standing::Done | Standing::GivenUp => "this callback is saved and not sent again",
+        let next = match job.state {
+            JobState::Due { .. } => "callbacks are saved and sent again",
+            JobState::Done | JobState::GivenUp => "this callback is saved and not sent again",
         };
-        let cause = inert::line(&redact::scrub(&errand.told)).into_owned();
+        let cause = inert::line(&redact::scrub(&job.told)).into_owned();
         let words = format!("{target} does not take callbacks: {cause} ({next})");
         out.tell(Tone::Warn, "warning:", &words);
-        self.failing.insert(target, errand.told.clone());
+        self.failing.insert(target, job.told.clone());
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use crate::domain::{Delivery, DeliveryId, Standing};
+use crate::domain::{Delivery, DeliveryId, JobState};
 use crate::ledger::DeliveryQuery;
 use crate::net::Event;
 
@@ -32,7 +32,7 @@ pub(super) async fn follow(
         limit: 1,
         ..DeliveryQuery::default()
     };
-    let newest = shared.asker.ledger.deliveries(newest).await;
+    let newest = shared.queries.ledger.deliveries(newest).await;
     let newest = newest.unwrap_or_default();
     let mut follower = Follower {
         shared: &shared,
@@ -73,21 +73,21 @@ impl Follower<'_> {
     async fn tell(&mut self) -> bool {
         // It is read after the wait: what is told is as new as it can be.
         self.shared.gate.caught_up().await;
-        let realm = Some(self.shared.realm.to_string());
+        let account_key = Some(self.shared.account_key.to_string());
         let query = DeliveryQuery {
-            realm: realm.clone(),
+            account_key: account_key.clone(),
             after: Some(self.last),
             limit: PAGE,
             ..DeliveryQuery::default()
         };
-        let ledger = &self.shared.asker.ledger;
+        let ledger = &self.shared.queries.ledger;
         let Ok(mut page) = ledger.deliveries(query).await else {
             return false;
         };
         let mut full = page.len() == PAGE;
         if full && !self.every {
             let newest = DeliveryQuery {
-                realm,
+                account_key,
                 limit: PAGE,
                 ..DeliveryQuery::default()
             };
@@ -112,8 +112,8 @@ impl Follower<'_> {
 
     fn note(&mut self, delivery: &Delivery) {
         let due = |delivery: &Delivery| {
-            let mut errands = delivery.errands.iter();
-            errands.any(|errand| matches!(errand.standing, Standing::Due { .. }))
+            let mut jobs = delivery.jobs.iter();
+            jobs.any(|job| matches!(job.state, JobState::Due { .. }))
         };
         if due(delivery) {
             self.open.insert(delivery.id, delivery.clone());
@@ -129,7 +129,7 @@ impl Follower<'_> {
     async fn look_again(&mut self) {
         let told: Vec<Delivery> = self.open.values().cloned().collect();
         for told in told {
-            let now = self.shared.asker.ledger.delivery(told.id).await;
+            let now = self.shared.queries.ledger.delivery(told.id).await;
             let Ok(Some(now)) = now else {
                 self.open.remove(&told.id);
                 continue;

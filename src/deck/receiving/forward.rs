@@ -93,13 +93,13 @@ fn without_login(text: &str) -> String {
 }
 
 /// What came of handing one on.
-pub(super) struct Handed {
+pub(super) struct ForwardResult {
     pub(super) result: Result<Reply, NetError>,
 }
 
 /// Who waits for the answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
+pub(super) enum AnswerUse {
     /// Nobody: its status decides.
     Status,
     /// The provider: it is passed on whole.
@@ -112,7 +112,7 @@ const GONE: u16 = 410;
 /// However long the shop asks to be left alone, the callback is forwarded again after so long.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
-impl Handed {
+impl ForwardResult {
     /// In words for its row.
     pub(super) fn told(&self) -> String {
         match &self.result {
@@ -171,13 +171,13 @@ impl Handed {
 
 impl Shared {
     /// Hands a callback on, once.
-    pub(super) async fn hand_on(
+    pub(super) async fn forward(
         &self,
         delivery: &Delivery,
         raw: &Raw,
         to: &Url,
-        wanted: Wanted,
-    ) -> Handed {
+        wanted: AnswerUse,
+    ) -> ForwardResult {
         let account = self.account_for(&delivery.account, to);
         let how = RequestOptions {
             request: crate::domain::RequestId(0),
@@ -212,11 +212,11 @@ impl Shared {
             verbatim: Verbatim {
                 headers: handed_on(raw),
                 target,
-                status_decides: wanted == Wanted::Status,
+                status_decides: wanted == AnswerUse::Status,
             },
             body: raw.body.clone(),
         };
-        Handed {
+        ForwardResult {
             result: session.send(&call, &as_received, how).await,
         }
     }
@@ -229,8 +229,8 @@ impl Shared {
             base: to.as_str().to_owned(),
             ..account
         };
-        match self.asker.desks.find(&id) {
-            Some(desk) => at(desk.account.clone()),
+        match self.queries.registry.find(&id) {
+            Some(runtime) => at(runtime.account.clone()),
             None => at(Account {
                 id,
                 provider: ProviderId("callbacks"),

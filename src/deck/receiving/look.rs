@@ -2,8 +2,8 @@
 
 use super::{Shared, forward, unread};
 use crate::deck::Deck;
-use crate::domain::{AccountId, Delivery, DeliveryId, Duty, Problem, ProblemKind, Received};
-use crate::ledger::{NewErrand, SealedParts};
+use crate::domain::{AccountId, Delivery, DeliveryId, JobKind, Problem, ProblemKind, Received};
+use crate::ledger::{NewJob, SealedParts};
 use crate::net::{record, redact};
 
 /// More headers are not shown.
@@ -11,7 +11,7 @@ const HEADERS_SHOWN_MAX: usize = 100;
 
 impl Shared {
     pub(super) async fn parts_of(&self, id: DeliveryId) -> Result<SealedParts, Problem> {
-        match self.asker.ledger.sealed(id).await {
+        match self.queries.ledger.sealed(id).await {
             Ok(Some(parts)) => Ok(parts),
             Ok(None) => Err(unknown(id)),
             Err(error) => Err(unread("its bytes", &error)),
@@ -48,7 +48,7 @@ impl Deck {
     /// # Errors
     /// If they are not kept any more, or cannot be unsealed.
     pub async fn received(&self, delivery: DeliveryId) -> Result<Received, Problem> {
-        let shared = &self.reception.shared;
+        let shared = &self.callbacks.shared;
         let known = self.delivery(delivery).await?;
         let parts = shared.parts_of(delivery).await?;
         let sealer = shared.sealing.key().await.sealer;
@@ -62,9 +62,9 @@ impl Deck {
             let value = record::foreign_header(name, &String::from_utf8_lossy(value));
             (redact::body(name), value)
         };
-        let replies = parts.replies.iter().filter_map(|(errand, sealed)| {
+        let replies = parts.replies.iter().filter_map(|(job, sealed)| {
             let reply = sealer.open_reply(sealed)?;
-            Some((*errand, record::kept(&reply)))
+            Some((*job, record::kept(&reply)))
         });
         let is_coding = |name: &str| name.eq_ignore_ascii_case("content-encoding");
         // Only what can be read can be redacted.
@@ -100,29 +100,29 @@ impl Deck {
     /// # Errors
     /// If there is no such callback, or `to` is no URL that callbacks may be handed on to.
     pub async fn replay(&self, id: DeliveryId, to: &str) -> Result<Delivery, Problem> {
-        let shared = &self.reception.shared;
+        let shared = &self.callbacks.shared;
         self.delivery(id).await?;
         let target = forward::target(to)?;
         let now = self.clock.now().wall;
-        let held_until = now.plus(super::errands::LEASE);
-        let errand = NewErrand {
-            duty: Duty::Forward,
+        let held_until = now.plus(super::jobs::LEASE);
+        let job = NewJob {
+            kind: JobKind::Forward,
             target: target.into(),
             at: now,
-            taken_until: (!self.reception.works()).then_some(held_until),
+            taken_until: (!self.callbacks.workers()).then_some(held_until),
         };
-        let added = self.ledger.add_errand(id, errand).await.map_err(|error| {
+        let added = self.ledger.add_errand(id, job).await.map_err(|error| {
             Problem::new(
                 ProblemKind::Local,
                 format!("callback {} cannot be handed on: {error}", id.0),
                 "",
             )
         })?;
-        if self.reception.works() {
+        if self.callbacks.workers() {
             shared.due.notify_waiters();
             return Ok(added);
         }
-        let newest = added.errands.iter().map(|errand| errand.id).max();
+        let newest = added.jobs.iter().map(|job| job.id).max();
         match newest {
             Some(newest) => Ok(shared
                 .attempt_once(added.clone(), newest, held_until)

@@ -1,8 +1,8 @@
 //! What is received and what is done about it: the receiver on its port, whoever works through the errands, and whoever
 //! looks at both.
 
-pub(super) mod addressee;
-mod errands;
+pub(super) mod handler;
+mod jobs;
 mod follow;
 mod forward;
 mod look;
@@ -26,14 +26,14 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::Deck;
-use super::ask::Asker;
+use super::ask::QueryService;
 use crate::callbacks::{Receiver, Setup, reachable};
 use crate::config::{Profile, Vault};
 use crate::domain::{AccountId, Delivery, DeliveryId, Listening, Problem, ProblemKind, WallTime};
 use crate::ledger::DeliveryQuery;
 use crate::net::{Event, Gate};
 use crate::providers::REGISTRY;
-use addressee::Hall;
+use handler::CallbackRouter;
 pub use forward::target;
 use sealing::Sealing;
 
@@ -75,16 +75,16 @@ const LEAVING: Duration = Duration::from_secs(2);
 /// What all that work on callbacks share.
 pub(super) struct Shared {
     /// Whose callbacks: a profile's, or those of one run of the embedded simulator.
-    pub(super) realm: Arc<str>,
+    pub(super) account_key: Arc<str>,
     /// Since when the deck is open.
     pub(super) since: WallTime,
-    pub(super) asker: Asker,
+    pub(super) queries: QueryService,
     pub(super) gate: Arc<Gate>,
     pub(super) sealing: Sealing,
     forward: Vec<(Option<AccountId>, Url)>,
     pace: Pace,
-    turns: errands::Turns,
-    unknown: errands::Unknown,
+    turns: jobs::KeyedMutex,
+    unknown: jobs::Unknown,
     /// A callback was kept.
     came: Notify,
     /// An errand may be due.
@@ -105,9 +105,9 @@ impl Shared {
     /// Reads what an account's callbacks are judged by: the redactor then knows it wherever a shop's server or whoever
     /// called repeats it. Where it cannot be read, all else is redacted all the same.
     async fn know_secrets(&self, account: &AccountId) {
-        if let Some(desk) = self.asker.desks.find(account) {
-            let secrets = desk.manifest.callbacks.secrets;
-            let _ = desk.keys.held(secrets, self.asker.clock.now().mono).await;
+        if let Some(runtime) = self.queries.registry.find(account) {
+            let secrets = runtime.manifest.callbacks.secrets;
+            let _ = runtime.keys.held(secrets, self.queries.clock.now().mono).await;
         }
     }
 
@@ -117,16 +117,16 @@ impl Shared {
 }
 
 /// The deck's part that receives.
-pub(super) struct Reception {
+pub(super) struct CallbackService {
     pub(super) shared: Arc<Shared>,
-    works: Option<Works>,
+    workers: Option<Workers>,
     listening: watch::Receiver<Listening>,
     /// Whether what is kept from now on is told.
     begun: watch::Receiver<bool>,
 }
 
 /// What runs behind the deck.
-struct Works {
+struct Workers {
     /// Ends the receiver.
     hang_up: CancellationToken,
     receiver: TaskTracker,
@@ -138,23 +138,23 @@ struct Works {
 
 /// What a reception is made of.
 pub(super) struct Parts {
-    pub(super) asker: Asker,
+    pub(super) queries: QueryService,
     pub(super) gate: Arc<Gate>,
     pub(super) vault: Vault,
-    pub(super) realm: String,
-    pub(super) bound: Bound,
+    pub(super) account_key: String,
+    pub(super) bound: ListenState,
     pub(super) receive: Option<Receive>,
 }
 
 /// What became of the receiver's port.
-pub(super) enum Bound {
+pub(super) enum ListenState {
     /// None is wanted.
     Off,
     To(TcpListener),
     Not(SocketAddr, io::Error),
 }
 
-impl Bound {
+impl ListenState {
     /// Takes the port that is wanted.
     pub(super) async fn new(profile: &Profile, receive: Option<&Receive>) -> Self {
         let Some(receive) = receive else {
@@ -201,7 +201,7 @@ const RUNS: &str = "sandbox ";
 const RUN_OVER: i64 = 24 * 60 * 60 * 1000;
 
 /// In whose name callbacks are kept.
-pub(super) fn realm(profile: &Profile) -> String {
+pub(super) fn account_key(profile: &Profile) -> String {
     if profile.built_in {
         // Runs of the simulator know nothing of each other's payments.
         format!("{RUNS}{:016x}", fastrand::u64(..))
@@ -210,14 +210,14 @@ pub(super) fn realm(profile: &Profile) -> String {
     }
 }
 
-impl Reception {
+impl CallbackService {
     /// Begins to receive, where that is wanted, and to do what is due.
     pub(super) fn start(parts: Parts) -> Self {
         let Parts {
-            asker,
+            queries,
             gate,
             vault,
-            realm,
+            account_key,
             bound,
             receive,
         } = parts;
@@ -229,71 +229,71 @@ impl Reception {
             ..
         } = receive.unwrap_or_default();
         let shared = Arc::new(Shared {
-            realm: realm.into(),
-            since: asker.clock.now().wall,
-            sealing: Sealing::new(vault, asker.ledger.clone()),
-            asker,
+            account_key: account_key.into(),
+            since: queries.clock.now().wall,
+            sealing: Sealing::new(vault, queries.ledger.clone()),
+            queries,
             gate,
             forward,
             pace,
-            turns: errands::Turns::default(),
-            unknown: errands::Unknown::default(),
+            turns: jobs::KeyedMutex::default(),
+            unknown: jobs::Unknown::default(),
             came: Notify::new(),
             due: Notify::new(),
         });
         let (tell, listening) = watch::channel(Listening::Off);
         let (tell_begun, begun) = watch::channel(!wanted);
-        let works = if wanted {
-            let works = Works::new();
-            let (teller, stop) = (shared.clone(), works.stop.clone());
-            works
+        let workers = if wanted {
+            let workers = Workers::new();
+            let (teller, stop) = (shared.clone(), workers.stop.clone());
+            workers
                 .others
                 .spawn(follow::follow(teller, stop, every, tell_begun));
-            let (worker, stop) = (shared.clone(), works.stop.clone());
-            works.others.spawn(async move {
+            let (worker, stop) = (shared.clone(), workers.stop.clone());
+            workers.others.spawn(async move {
                 let over = WallTime(worker.since.0.saturating_sub(RUN_OVER));
                 // Where this cannot be written, the next run does it.
-                let _ = worker.asker.ledger.forsake_errands(RUNS, over).await;
-                let lanes =
-                    errands::LANES.map(|lane| errands::work(worker.clone(), lane, stop.clone()));
-                let [asks, unknown_asks, forwards, unknown_forwards] = lanes;
+                let _ = worker.queries.ledger.forsake_errands(RUNS, over).await;
+                let queues =
+                    jobs::JOB_QUEUES.map(|key_lock| jobs::work(worker.clone(), key_lock, stop.clone()));
+                let [asks, unknown_asks, forwards, unknown_forwards] = queues;
                 tokio::join!(asks, unknown_asks, forwards, unknown_forwards);
             });
-            let (server, hang_up) = (shared.clone(), works.hang_up.clone());
+            let (server, hang_up) = (shared.clone(), workers.hang_up.clone());
             let mut ready = begun.clone();
-            works.receiver.spawn(async move {
+            workers.receiver.spawn(async move {
                 let _ = ready.wait_for(|ready| *ready).await;
                 serve(server, bound, tell, hang_up).await;
             });
-            works.receiver.close();
-            works.others.close();
-            Some(works)
+            workers.receiver.close();
+            workers.others.close();
+            Some(workers)
         } else {
             None
         };
         Self {
             shared,
-            works,
+            workers,
             listening,
             begun,
         }
     }
 
     /// Whether somebody does what is due.
-    pub(super) fn works(&self) -> bool {
-        self.works.is_some()
+    pub(super) fn workers(&self) -> bool {
+        self.workers.is_some()
     }
 
     async fn stop(&self) {
-        let Some(works) = &self.works else { return };
-        works.hang_up.cancel();
-        let _ = tokio::time::timeout(LEAVING + Duration::from_secs(1), works.receiver.wait()).await;
-        works.stop.cancel();
-        let _ = tokio::time::timeout(LEAVING + Duration::from_secs(1), works.others.wait()).await;
+        let Some(workers) = &self.workers else { return };
+        workers.hang_up.cancel();
+        let _ = tokio::time::timeout(LEAVING + Duration::from_secs(1), workers.receiver.wait()).await;
+        workers.stop.cancel();
+        let _ = tokio::time::timeout(LEAVING + Duration::from_secs(1), workers.others.wait()).await;
     }
 }
 
-impl Works {
+impl Workers {
     fn new() -> Self {
         let (hang_up, stop) = (CancellationToken::new(), CancellationToken::new());
         Self {
@@ -309,15 +309,15 @@ impl Works {
 /// Keeps the receiver on its port, and tells how it fares.
 async fn serve(
     shared: Arc<Shared>,
-    mut bound: Bound,
+    mut bound: ListenState,
     tell: watch::Sender<Listening>,
     hang_up: CancellationToken,
 ) {
-    let since = shared.asker.clock.now().wall;
+    let since = shared.queries.clock.now().wall;
     let receiver = loop {
         let (address, error) = match bound {
-            Bound::Off => return,
-            Bound::To(listener) => {
+            ListenState::Off => return,
+            ListenState::To(listener) => {
                 let address = listener.local_addr();
                 match start(&shared, listener).await {
                     Ok(receiver) => break receiver,
@@ -327,7 +327,7 @@ async fn serve(
                     },
                 }
             }
-            Bound::Not(address, error) => (address, error),
+            ListenState::Not(address, error) => (address, error),
         };
         let down = Listening::Down {
             address: address.to_string(),
@@ -342,7 +342,7 @@ async fn serve(
             () = hang_up.cancelled() => return,
             () = tokio::time::sleep(shared.pace.bind) => {}
         }
-        bound = Bound::at(address).await;
+        bound = ListenState::at(address).await;
     };
     let mut listening = receiver.listening();
     listening.mark_changed();
@@ -377,11 +377,11 @@ async fn start(shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Receiv
         listener,
         Setup {
             limits: crate::callbacks::Limits::default(),
-            ledger: shared.asker.ledger.clone(),
-            clock: shared.asker.clock.clone(),
+            ledger: shared.queries.ledger.clone(),
+            clock: shared.queries.clock.clone(),
             sealer: key.sealer,
-            realm: shared.realm.to_string(),
-            addressees: Arc::new(Hall(shared.clone())),
+            account_key: shared.account_key.to_string(),
+            handlers: Arc::new(CallbackRouter(shared.clone())),
         },
     )
 }
@@ -408,13 +408,13 @@ impl Deck {
     /// Whether callbacks can be received.
     #[must_use]
     pub fn listening(&self) -> watch::Receiver<Listening> {
-        self.reception.listening.clone()
+        self.callbacks.listening.clone()
     }
 
     /// Receives no more callbacks. What is being answered is answered and what is being done is finished, within
     /// limits.
     pub async fn stop_receiving(&self) {
-        self.reception.stop().await;
+        self.callbacks.stop().await;
     }
 
     /// Callbacks older than `before`, newest first.
@@ -427,10 +427,10 @@ impl Deck {
         limit: usize,
     ) -> Result<Vec<Arc<Delivery>>, Problem> {
         // Not before: what came in between would be neither listed nor told.
-        let mut ready = self.reception.begun.clone();
+        let mut ready = self.callbacks.begun.clone();
         let _ = ready.wait_for(|ready| *ready).await;
         let query = DeliveryQuery {
-            realm: Some(self.reception.shared.realm.to_string()),
+            account_key: Some(self.callbacks.shared.account_key.to_string()),
             before,
             limit,
             ..DeliveryQuery::default()

@@ -14,7 +14,7 @@ impl Shared {
     /// The player of an accepted callback; `None` where it names none or cannot be opened.
     pub(super) async fn player_claim(&self, delivery: &Delivery) -> Option<PlayerClaim> {
         let account = AccountId::new(delivery.account.as_str()).ok()?;
-        let read = self.asker.desks.find(&account)?.manifest.player_claim?;
+        let read = self.queries.registry.find(&account)?.manifest.player_claim?;
         if !matches!(delivery.verdict, Verdict::Accepted | Verdict::Repeat) {
             return None;
         }
@@ -33,9 +33,9 @@ impl Deck {
         account: &AccountId,
         player: PlayerId,
     ) -> Result<PlayerClaim, Problem> {
-        let shared = &self.reception.shared;
+        let shared = &self.callbacks.shared;
         let query = DeliveryQuery {
-            realm: Some(shared.realm.to_string()),
+            account_key: Some(shared.account_key.to_string()),
             account: Some(account.to_string()),
             subject: Some(Subject::Player(player)),
             limit: OPENED_MAX,

@@ -5,54 +5,54 @@ use axum::http::{HeaderValue, StatusCode, header};
 use bytes::Bytes;
 
 use super::Shared;
-use super::forward::{self, Handed, Wanted};
+use super::forward::{self, ForwardResult, AnswerUse};
 use crate::callbacks::{Inbound, RELAY_HOLD, Raw};
-use crate::domain::{Delivery, Errand, Standing};
+use crate::domain::{Delivery, Job, JobState};
 use crate::http_server::{self, Response};
 use crate::ledger::Tried;
 use crate::net::NetError;
 
 impl Shared {
-    /// Asks the shop's server; `None` where no answer came that could be handed back. The receiver says how long it waits.
+    /// Asks the shop's server; `None` where no answer came that could be result back. The receiver says how long it waits.
     pub(super) async fn relay(
         &self,
         inbound: &Inbound,
         delivery: &Delivery,
-        errand: &Errand,
+        job: &Job,
     ) -> Option<Response> {
-        let began = self.asker.clock.now();
+        let began = self.queries.clock.now();
         let raw = Raw::of(&inbound.request);
-        let handed = match forward::target(&errand.target) {
-            Ok(to) => self.hand_on(delivery, &raw, &to, Wanted::Answer).await,
-            Err(problem) => Handed {
+        let result = match forward::target(&job.target) {
+            Ok(to) => self.forward(delivery, &raw, &to, AnswerUse::Answer).await,
+            Err(problem) => ForwardResult {
                 result: Err(NetError::Unauthorised(problem)),
             },
         };
-        let took = self.asker.clock.now().mono.saturating_sub(began.mono);
+        let took = self.queries.clock.now().mono.saturating_sub(began.mono);
         let tried = Tried {
-            standing: if handed.taken() {
-                Standing::Done
+            state: if result.taken() {
+                JobState::Done
             } else {
-                Standing::GivenUp
+                JobState::GivenUp
             },
             at: began.wall,
-            told: handed.told(),
-            status: handed.status(),
-            took: Some(handed.took().unwrap_or(took)),
+            told: result.told(),
+            status: result.status(),
+            took: Some(result.took().unwrap_or(took)),
             settles: false,
             // A repeat is answered with these words, so they are kept before they are said, and only where they count.
-            reply: if handed.taken() {
-                self.sealed_reply(&handed).await
+            reply: if result.taken() {
+                self.sealed_reply(&result).await
             } else {
                 None
             },
         };
         let held_until = inbound.at.plus(RELAY_HOLD);
-        let ledger = &self.asker.ledger;
-        if let Ok(delivery) = ledger.tried_errand(errand.id, held_until, tried).await {
+        let ledger = &self.queries.ledger;
+        if let Ok(delivery) = ledger.tried_errand(job.id, held_until, tried).await {
             self.tell_of(delivery);
         }
-        let reply = handed
+        let reply = result
             .result
             .ok()
             .filter(|reply| (200..300).contains(&reply.status))?;
@@ -66,8 +66,8 @@ impl Shared {
         Some(response)
     }
 
-    pub(super) async fn sealed_reply(&self, handed: &Handed) -> Option<Vec<u8>> {
-        let kept = handed.kept()?;
+    pub(super) async fn sealed_reply(&self, result: &ForwardResult) -> Option<Vec<u8>> {
+        let kept = result.kept()?;
         Some(self.sealing.key().await.sealer.seal_reply(kept))
     }
 }
@@ -76,10 +76,10 @@ fn answer(body: Bytes) -> Response {
     http_server::respond(StatusCode::OK, "application/json", body)
 }
 
-/// How the log tells a callback that was handed on from a question about the same.
-pub(super) const HANDED_ON: &str = ", handed on";
+/// How the log tells a callback that was result on from a question about the same.
+pub(super) const HANDED_ON: &str = ", result on";
 
-/// Under what a delivery that is handed on stands in the log, whose bytes are kept with the delivery alone.
+/// Under what a delivery that is result on stands in the log, whose bytes are kept with the delivery alone.
 pub(super) fn about(delivery: &Delivery) -> String {
     let id = delivery.id.0;
     match &delivery.subject {

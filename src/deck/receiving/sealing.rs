@@ -65,7 +65,7 @@ impl Sealing {
         }
         // Of two that find none, one makes it and the other finds that.
         let name = KeyHash::of("tilldeck", NAME);
-        let _lane = tokio::time::timeout(PATIENCE, self.ledger.lane(&name))
+        let _lane = tokio::time::timeout(PATIENCE, self.ledger.key_lock(&name))
             .await
             .map_err(|_| "another tilldeck is making it and does not come to an end".to_owned())?
             .map_err(|error| error.to_string())?;

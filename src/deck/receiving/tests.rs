@@ -13,11 +13,11 @@ use crate::clock::{Clock, Hand};
 use crate::config::{self, Environ, Locations, Vault};
 use crate::deck::{Deck, Options};
 use crate::domain::{
-    AccountId, Answer, Delivery, Duty, Errand, Op, PaymentId, PaymentState, ProblemKind, Standing,
+    AccountId, Answer, Delivery, JobKind, Job, Op, PaymentId, PaymentState, ProblemKind, JobState,
     Subject, Verdict, WallTime, What,
 };
 use crate::http_server::{Limits, Outcome, Request, Server, respond};
-use crate::ledger::{ErrandQueue, Identity, NewDelivery, NewErrand};
+use crate::ledger::{JobFilter, DedupKey, NewDelivery, NewJob};
 use crate::net::{Event, Timeouts};
 use crate::providers::SPECS;
 
@@ -136,24 +136,24 @@ fn order() -> PaymentId {
 
 impl Bench {
     /// Puts a callback into the ledger as the receiver does.
-    async fn receive(&self, account: &str, errands: &[(Duty, &str)], raw: &Raw) -> Delivery {
-        let new = self.new_delivery(account, errands, raw).await;
+    async fn receive(&self, account: &str, jobs: &[(JobKind, &str)], raw: &Raw) -> Delivery {
+        let new = self.new_delivery(account, jobs, raw).await;
         let delivery = self.deck.ledger.deliver(new).await.unwrap();
-        self.deck.reception.shared.came.notify_one();
-        self.deck.reception.shared.due.notify_waiters();
+        self.deck.callbacks.shared.came.notify_one();
+        self.deck.callbacks.shared.due.notify_waiters();
         delivery
     }
 
     async fn new_delivery(
         &self,
         account: &str,
-        errands: &[(Duty, &str)],
+        jobs: &[(JobKind, &str)],
         raw: &Raw,
     ) -> NewDelivery {
-        let shared = &self.deck.reception.shared;
+        let shared = &self.deck.callbacks.shared;
         let sealed = shared.sealing.key().await.sealer.seal(raw);
         NewDelivery {
-            realm: shared.realm.to_string(),
+            account_key: shared.account_key.to_string(),
             account: account.into(),
             provider: "kanga".into(),
             received_at: self.deck.clock.now().wall,
@@ -164,17 +164,17 @@ impl Bench {
             kind: "payment changed".into(),
             subject: Some(Subject::Payment(order())),
             proved: true,
-            identity: Some(Identity::Subject([7; 32])),
+            identity: Some(DedupKey::Subject([7; 32])),
             status: 200,
             bytes: 4,
             sealed,
-            errands: errands
+            jobs: jobs
                 .iter()
-                .map(|(duty, target)| NewErrand {
-                    duty: *duty,
+                .map(|(kind, target)| NewJob {
+                    kind: *kind,
                     target: (*target).into(),
                     at: self.deck.clock.now().wall,
-                    taken_until: (*duty == Duty::Relay)
+                    taken_until: (*kind == JobKind::Relay)
                         .then(|| START.plus(crate::callbacks::RELAY_HOLD)),
                 })
                 .collect(),
@@ -183,7 +183,7 @@ impl Bench {
 
     fn advance(&self, seconds: u64) {
         self.hand.advance(Duration::from_secs(seconds));
-        self.deck.reception.shared.due.notify_waiters();
+        self.deck.callbacks.shared.due.notify_waiters();
     }
 
     async fn event(&mut self) -> Event {
@@ -192,13 +192,13 @@ impl Bench {
     }
 
     /// The delivery as it is told once its errand was tried so often.
-    async fn tried(&mut self, tries: u32) -> Errand {
+    async fn tried(&mut self, tries: u32) -> Job {
         loop {
             if let Event::Delivery(delivery) = self.event().await
-                && let Some(errand) = delivery.errands.last()
-                && errand.tries == tries
+                && let Some(job) = delivery.jobs.last()
+                && job.tries == tries
             {
-                return errand.clone();
+                return job.clone();
             }
         }
     }
@@ -220,11 +220,11 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
     let folder = tempfile::tempdir().unwrap();
     let peer = Peer::start(&[(500, "{}"), (500, "{}"), (200, FINALIZED)]).await;
     let mut bench = open(folder.path(), &peer.url, Some(WORKING)).await;
-    let delivery = bench.receive("shop", &[(Duty::Ask, "")], &raw()).await;
+    let delivery = bench.receive("shop", &[(JobKind::Ask, "")], &raw()).await;
     let first = bench.tried(1).await;
     assert_eq!(
-        first.standing,
-        Standing::Due {
+        first.state,
+        JobState::Due {
             at: START.plus(Duration::from_secs(1))
         }
     );
@@ -232,7 +232,7 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
     bench.advance(1);
     let second = bench.tried(2).await;
     let due = START.plus(Duration::from_secs(6));
-    assert_eq!(second.standing, Standing::Due { at: due });
+    assert_eq!(second.state, JobState::Due { at: due });
     assert_eq!(peer.asked(), 2, "not before its time");
     bench.deck.close().await;
 
@@ -247,15 +247,15 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
                 result,
                 ..
             } => asked = Some((account, op, result)),
-            Event::Delivery(delivery) if delivery.errands[0].tries == 3 => {
-                break delivery.errands[0].clone();
+            Event::Delivery(delivery) if delivery.jobs[0].tries == 3 => {
+                break delivery.jobs[0].clone();
             }
             _ => {}
         }
     };
     assert_eq!(
-        (done.standing, done.told.as_str()),
-        (Standing::Done, "FINALIZED")
+        (done.state, done.told.as_str()),
+        (JobState::Done, "FINALIZED")
     );
     let (account, op, result) = asked.expect("told before the delivery");
     assert_eq!(account.as_str(), "shop");
@@ -263,7 +263,7 @@ async fn a_check_is_tried_again_ever_later_survives_a_restart_and_settles_what_i
     assert!(
         matches!(result, Ok(Answer::Payment(payment)) if payment.state == PaymentState::Finalized)
     );
-    let again = bench.receive("shop", &[(Duty::Ask, "")], &raw()).await;
+    let again = bench.receive("shop", &[(JobKind::Ask, "")], &raw()).await;
     assert_eq!((again.verdict, again.attempt), (Verdict::Repeat, 2));
 
     let told = bench
@@ -295,13 +295,13 @@ async fn a_callback_is_handed_on_byte_for_byte_until_it_is_taken() {
     let shop = Peer::start(&[(500, "no"), (503, "no"), (200, r#"{"got":"it"}"#)]).await;
     let mut bench = open(folder.path(), &shop.url, Some(WORKING)).await;
     let to = format!("{}/hook?own=1", shop.url);
-    let delivery = bench.receive("shop", &[(Duty::Forward, &to)], &raw()).await;
+    let delivery = bench.receive("shop", &[(JobKind::Forward, &to)], &raw()).await;
     assert_eq!(bench.tried(1).await.status, Some(500));
     bench.advance(1);
     assert_eq!(bench.tried(2).await.told, "HTTP 503");
     bench.advance(5);
     let done = bench.tried(3).await;
-    assert_eq!((done.standing, done.status), (Standing::Done, Some(200)));
+    assert_eq!((done.state, done.status), (JobState::Done, Some(200)));
     let seen = shop.seen.lock().unwrap().clone();
     assert_eq!(seen.len(), 3);
     for request in seen {
@@ -329,16 +329,16 @@ async fn whatever_the_shops_server_answers_but_2xx_is_tried_again() {
     let shop = Peer::start(&[(404, "no"), (302, "no"), (403, "no"), (201, "yes")]).await;
     let mut bench = open(folder.path(), &shop.url, Some(WORKING)).await;
     bench
-        .receive("shop", &[(Duty::Forward, &shop.url)], &raw())
+        .receive("shop", &[(JobKind::Forward, &shop.url)], &raw())
         .await;
     for (tries, status, wait) in [(1, 404, 1), (2, 302, 5), (3, 403, 30)] {
-        let errand = bench.tried(tries).await;
+        let job = bench.tried(tries).await;
         let due = bench.deck.clock.now().wall.plus(Duration::from_secs(wait));
-        assert_eq!(errand.standing, Standing::Due { at: due }, "{status}");
-        assert_eq!(errand.status, Some(status));
+        assert_eq!(job.state, JobState::Due { at: due }, "{status}");
+        assert_eq!(job.status, Some(status));
         bench.advance(wait);
     }
-    assert_eq!(bench.tried(4).await.standing, Standing::Done);
+    assert_eq!(bench.tried(4).await.state, JobState::Done);
 }
 
 #[tokio::test]
@@ -349,8 +349,8 @@ async fn what_another_process_had_in_hand_when_it_died_is_done_once_its_lease_is
     // The worker has looked, and found nothing to wait for.
     tokio::time::sleep(Duration::from_millis(30)).await;
     let other = open(folder.path(), &peer.url, None).await;
-    let mut new = other.new_delivery("shop", &[(Duty::Ask, "")], &raw()).await;
-    new.errands[0].taken_until = Some(START.plus(super::errands::LEASE));
+    let mut new = other.new_delivery("shop", &[(JobKind::Ask, "")], &raw()).await;
+    new.jobs[0].taken_until = Some(START.plus(super::jobs::LEASE));
     other.deck.ledger.deliver(new).await.unwrap();
     other.deck.close().await;
     tokio::time::sleep(Duration::from_millis(60)).await;
@@ -368,12 +368,12 @@ async fn a_shop_that_hangs_keeps_no_payment_from_being_checked_and_what_hangs_is
     let to = format!("http://{}/", hung.local_addr().unwrap());
     let mut bench = open(folder.path(), &peer.url, Some(WORKING)).await;
     for _ in 0..20 {
-        let errands = [(Duty::Forward, to.as_str())];
-        let mut new = bench.new_delivery("gone", &errands, &raw()).await;
+        let jobs = [(JobKind::Forward, to.as_str())];
+        let mut new = bench.new_delivery("gone", &jobs, &raw()).await;
         new.identity = None;
         bench.deck.ledger.deliver(new).await.unwrap();
     }
-    let checked = bench.receive("shop", &[(Duty::Ask, "")], &raw()).await;
+    let checked = bench.receive("shop", &[(JobKind::Ask, "")], &raw()).await;
     assert_eq!(bench.tried(1).await.told, "FINALIZED");
     bench.deck.stop_receiving().await;
 
@@ -384,14 +384,14 @@ async fn a_shop_that_hangs_keeps_no_payment_from_being_checked_and_what_hangs_is
     let mut begun = 0;
     for left in bench.deck.ledger.deliveries(query).await.unwrap() {
         if left.id != checked.id {
-            assert_eq!(left.errands[0].standing, Standing::Due { at: START });
-            begun += left.errands[0].tries;
+            assert_eq!(left.jobs[0].state, JobState::Due { at: START });
+            begun += left.jobs[0].tries;
         }
     }
     assert!((1..20).contains(&begun), "{begun}");
-    let queue = ErrandQueue {
-        realm: bench.deck.reception.shared.realm.clone(),
-        duties: &Duty::ALL,
+    let queue = JobFilter {
+        account_key: bench.deck.callbacks.shared.account_key.clone(),
+        kinds: &JobKind::ALL,
         known: true,
         account: None,
     };
@@ -404,13 +404,13 @@ async fn a_payment_that_the_provider_does_not_come_to_know_is_asked_for_no_more(
     let folder = tempfile::tempdir().unwrap();
     let peer = Peer::start(&[(200, r#"{"result":"fail","code":9001}"#)]).await;
     let mut bench = open(folder.path(), &peer.url, Some(WORKING)).await;
-    bench.receive("shop", &[(Duty::Ask, "")], &raw()).await;
+    bench.receive("shop", &[(JobKind::Ask, "")], &raw()).await;
     for (tries, wait) in [(1, 1), (2, 5), (3, 30), (4, 120)] {
-        let errand = bench.tried(tries).await;
-        assert!(matches!(errand.standing, Standing::Due { .. }), "{tries}");
+        let job = bench.tried(tries).await;
+        assert!(matches!(job.state, JobState::Due { .. }), "{tries}");
         bench.advance(wait);
     }
-    assert_eq!(bench.tried(5).await.standing, Standing::GivenUp);
+    assert_eq!(bench.tried(5).await.state, JobState::GivenUp);
 }
 
 #[tokio::test]
@@ -418,29 +418,29 @@ async fn what_cannot_be_done_is_given_up_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let peer = Peer::start(&[(200, ACTIVE)]).await;
     let mut bench = open(folder.path(), &peer.url, Some(WORKING)).await;
-    for (account, errand, why) in [
-        ("gone", (Duty::Ask, ""), "no such account"),
+    for (account, job, why) in [
+        ("gone", (JobKind::Ask, ""), "no such account"),
         (
             "shop",
-            (Duty::Forward, "http://shop.example/"),
+            (JobKind::Forward, "http://shop.example/"),
             "plain http",
         ),
         // Whoever had it in hand has died.
-        ("shop", (Duty::Relay, &peer.url), "not asked twice"),
+        ("shop", (JobKind::Relay, &peer.url), "not asked twice"),
         // Kinguin cannot be asked what became of a payment.
-        ("keys", (Duty::Ask, ""), "keys"),
+        ("keys", (JobKind::Ask, ""), "keys"),
     ] {
-        let new = bench.receive(account, &[errand], &raw()).await;
-        if errand.0 == Duty::Relay {
+        let new = bench.receive(account, &[job], &raw()).await;
+        if job.0 == JobKind::Relay {
             bench.advance(crate::callbacks::RELAY_HOLD.as_secs() + 1);
         }
-        let id = new.errands[0].id;
-        let mut errand = bench.tried(1).await;
-        while errand.id != id {
-            errand = bench.tried(1).await;
+        let id = new.jobs[0].id;
+        let mut job = bench.tried(1).await;
+        while job.id != id {
+            job = bench.tried(1).await;
         }
-        assert_eq!(errand.standing, Standing::GivenUp, "{account}");
-        assert!(errand.told.contains(why), "{}", errand.told);
+        assert_eq!(job.state, JobState::GivenUp, "{account}");
+        assert!(job.told.contains(why), "{}", job.told);
     }
     assert_eq!(peer.asked(), 0);
 }
@@ -452,15 +452,15 @@ async fn a_kept_callback_is_handed_on_by_hand_where_nothing_runs_and_once_only()
     let bench = open(folder.path(), &shop.url, None).await;
     let delivery = bench.receive("shop", &[], &raw()).await;
     let first = bench.deck.replay(delivery.id, &shop.url).await;
-    let first = &first.unwrap().errands[0];
+    let first = &first.unwrap().jobs[0];
     assert_eq!(
-        (first.standing, first.told.as_str()),
-        (Standing::GivenUp, "HTTP 500")
+        (first.state, first.told.as_str()),
+        (JobState::GivenUp, "HTTP 500")
     );
     let second = bench.deck.replay(delivery.id, &shop.url).await;
     let second = second.unwrap();
-    assert_eq!(second.errands.len(), 2);
-    assert_eq!(second.errands[1].standing, Standing::Done);
+    assert_eq!(second.jobs.len(), 2);
+    assert_eq!(second.jobs[1].state, JobState::Done);
     assert_eq!(shop.seen.lock().unwrap()[1].body(), &raw().body);
     let unknown = crate::domain::DeliveryId(99);
     let unknown = bench.deck.replay(unknown, &shop.url).await;
@@ -476,8 +476,8 @@ async fn where_a_worker_runs_it_hands_on_what_is_replayed() {
     let mut bench = open(folder.path(), &shop.url, Some(WORKING)).await;
     let delivery = bench.receive("shop", &[], &raw()).await;
     let added = bench.deck.replay(delivery.id, &shop.url).await.unwrap();
-    assert!(matches!(added.errands[0].standing, Standing::Due { .. }));
-    assert_eq!(bench.tried(1).await.standing, Standing::Done);
+    assert!(matches!(added.jobs[0].state, JobState::Due { .. }));
+    assert_eq!(bench.tried(1).await.state, JobState::Done);
 }
 
 #[tokio::test]
@@ -500,7 +500,7 @@ async fn secrets_of_a_callback_are_shown_nowhere_and_the_request_log_has_none() 
         new.verdict = Verdict::Refused;
         let delivery = bench.deck.ledger.deliver(new).await.unwrap();
         let replayed = bench.deck.replay(delivery.id, &shop.url).await;
-        assert_eq!(replayed.unwrap().errands[0].standing, Standing::Done);
+        assert_eq!(replayed.unwrap().jobs[0].state, JobState::Done);
         let received = bench.deck.received(delivery.id).await.unwrap();
         let shown = format!("{received:?}");
         for wanted in ["a=b", "<x-shop>", "text/x-odd", "192.0.2.7"] {
@@ -542,7 +542,7 @@ async fn a_flood_is_told_by_its_newest_and_the_rest_is_hinted_at() {
         all.spawn(async move { ledger.deliver(new).await.unwrap().id });
     }
     let last = all.join_all().await.into_iter().max().unwrap();
-    bench.deck.reception.shared.came.notify_one();
+    bench.deck.callbacks.shared.came.notify_one();
     let (mut told, mut missed) = (Vec::new(), false);
     while told.last() != Some(&last) {
         match bench.event().await {
@@ -563,27 +563,27 @@ async fn a_provider_that_waits_is_told_what_the_shop_says_and_the_shop_is_asked_
     let folder = tempfile::tempdir().unwrap();
     let shop = Peer::start(&[(200, r#"{"paid":true}"#), (500, "no")]).await;
     let bench = open(folder.path(), &shop.url, None).await;
-    let shared = &bench.deck.reception.shared;
+    let shared = &bench.deck.callbacks.shared;
     let inbound = crate::callbacks::Inbound {
         request: Request::new("order".into()),
         from: Some(std::net::Ipv4Addr::LOCALHOST.into()),
         at: START,
     };
-    for (told, standing, said) in [
-        ("HTTP 200", Standing::Done, Some(r#"{"paid":true}"#)),
-        ("HTTP 500", Standing::GivenUp, None),
+    for (told, state, said) in [
+        ("HTTP 200", JobState::Done, Some(r#"{"paid":true}"#)),
+        ("HTTP 500", JobState::GivenUp, None),
     ] {
         let order = bench
-            .receive("shop", &[(Duty::Relay, &shop.url)], &raw())
+            .receive("shop", &[(JobKind::Relay, &shop.url)], &raw())
             .await;
-        let answer = shared.relay(&inbound, &order, &order.errands[0]).await;
+        let answer = shared.relay(&inbound, &order, &order.jobs[0]).await;
         assert_eq!(
             answer.map(crate::http_server::Response::into_body),
             said.map(bytes::Bytes::from)
         );
         let after = bench.deck.delivery(order.id).await.unwrap();
-        assert_eq!(after.errands[0].standing, standing);
-        assert_eq!(after.errands[0].told, told);
+        assert_eq!(after.jobs[0].state, state);
+        assert_eq!(after.jobs[0].told, told);
         let parts = shared.parts_of(order.id).await.unwrap();
         assert_eq!(
             parts.replies.is_empty(),

@@ -24,10 +24,10 @@ impl Deck {
         account: &AccountId,
         payment: &PaymentId,
     ) -> Result<Timeline, Problem> {
-        let desk = self.desk(account)?;
-        let shared = &self.reception.shared;
+        let runtime = self.runtime(account)?;
+        let shared = &self.callbacks.shared;
         // Another run of the simulator has other payments of the same names.
-        let embedded = desk.account.environment == Environment::Embedded;
+        let embedded = runtime.account.environment == Environment::Embedded;
         let calls = LogQuery {
             since: embedded.then_some(shared.since),
             account: Some(account.clone()),
@@ -38,7 +38,7 @@ impl Deck {
         let calls = self.ledger.log(calls).await;
         let calls = calls.map_err(|error| unread("the request log", &error))?;
         let deliveries = DeliveryQuery {
-            realm: Some(shared.realm.to_string()),
+            account_key: Some(shared.account_key.to_string()),
             account: Some(account.as_str().to_owned()),
             subject: Some(Subject::Payment(payment.clone())),
             limit: HAPPENINGS_MAX + 1,
@@ -49,7 +49,7 @@ impl Deck {
         let seen = self.observations(account, payment).await?;
         let expectations = self.expectations(account, payment).await?;
         let about = redact::scrub(payment.as_str());
-        let environment = desk.account.environment.as_str();
+        let environment = runtime.account.environment.as_str();
         let mut happenings: Vec<Happening> = calls
             .into_iter()
             .filter(|call| call.environment == environment && concerns(call, &about))

@@ -1,7 +1,7 @@
 //! How distances are named.
 
 use super::*;
-use crate::domain::{DeliveryId, ErrandId, Payment, PaymentId, Reported, Subject};
+use crate::domain::{DeliveryId, JobId, Payment, PaymentId, Reported, Subject};
 use proptest::prelude::*;
 
 fn call(at: i64) -> Happening {
@@ -50,7 +50,7 @@ fn delivery(at: i64, verdict: Verdict) -> Delivery {
         attempt: 1,
         status: 200,
         bytes: 0,
-        errands: Vec::new(),
+        jobs: Vec::new(),
     }
 }
 
@@ -65,20 +65,20 @@ fn of(delivery: Delivery) -> Happening {
     }
 }
 
-fn checking(at: i64, standing: Standing, tried_at: Option<i64>) -> Happening {
-    let errand = Errand {
-        id: ErrandId(at),
-        duty: Duty::Ask,
+fn checking(at: i64, state: JobState, tried_at: Option<i64>) -> Happening {
+    let job = Job {
+        id: JobId(at),
+        kind: JobKind::Ask,
         target: String::new(),
         tries: u32::from(tried_at.is_some()),
-        standing,
+        state,
         tried_at: tried_at.map(|at| WallTime(at * 1_000)),
         told: String::new(),
         status: None,
         took: None,
     };
     of(Delivery {
-        errands: vec![errand],
+        jobs: vec![job],
         ..delivery(at, Verdict::Accepted)
     })
 }
@@ -103,7 +103,7 @@ fn told(happenings: &[Happening]) -> Vec<String> {
 #[test]
 #[expect(clippy::too_many_lines, reason = "a table")]
 fn distances_are_named() {
-    let due = Standing::Due {
+    let due = JobState::Due {
         at: WallTime(99_000),
     };
     let cases: &[(&str, Vec<Happening>, &[&str])] = &[
@@ -166,7 +166,7 @@ fn distances_are_named() {
             "a check that was made late",
             vec![
                 state(0, "NEW"),
-                checking(10, Standing::Done, Some(300)),
+                checking(10, JobState::Done, Some(300)),
                 state(301, "ACTIVE"),
             ],
             &["301: seen 4 min 51 s after callback 10"],

@@ -79,7 +79,7 @@ fn rows_and_bytes(row: &Row<'_>) -> rusqlite::Result<(u64, u64)> {
 pub(super) fn has_room(
     conn: &Connection,
     limits: &Retention,
-    realm: &str,
+    account_key: &str,
     account: &str,
 ) -> rusqlite::Result<bool> {
     let most = bounds(Class::Open, limits);
@@ -89,7 +89,7 @@ pub(super) fn has_room(
     }
     let (rows, bytes) = conn
         .prepare_cached(&format!("{SUM} AND realm = ?2 AND account = ?3"))?
-        .query_row((Class::Open as i64, realm, account), rows_and_bytes)?;
+        .query_row((Class::Open as i64, account_key, account), rows_and_bytes)?;
     Ok(rows < most.rows / OPEN && bytes < most.bytes / OPEN)
 }
 

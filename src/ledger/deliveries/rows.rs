@@ -6,12 +6,12 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params_from_iter};
 
 use crate::domain::{
-    Delivery, DeliveryId, Duty, Errand, ErrandId, PaymentId, PlayerId, Standing, Subject, Verdict,
+    Delivery, DeliveryId, JobKind, Job, JobId, PaymentId, PlayerId, JobState, Subject, Verdict,
     WallTime,
 };
 
 use super::super::exchanges::malformed;
-use super::{DeliveryQuery, NewDelivery, NewErrand, SealedParts};
+use super::{DeliveryQuery, NewDelivery, NewJob, SealedParts};
 
 /// What a row takes beside its texts.
 const ROW_BYTES: usize = 250;
@@ -62,7 +62,7 @@ pub(super) fn is_known(conn: &Connection, new: &NewDelivery) -> rusqlite::Result
              OR EXISTS (SELECT 1 FROM observations WHERE profile = ?1 AND account = ?2 AND payment = ?3)
              OR EXISTS (SELECT 1 FROM expectations WHERE profile = ?1 AND account = ?2 AND payment = ?3)",
     )?
-    .query_row((&new.realm, &new.account, payment.as_str()), |row| {
+    .query_row((&new.account_key, &new.account, payment.as_str()), |row| {
         row.get(0)
     })
 }
@@ -79,7 +79,7 @@ pub(super) struct Told {
 pub(super) fn insert(
     conn: &Connection,
     new: &NewDelivery,
-    errands: &[NewErrand],
+    jobs: &[NewJob],
     told: &Told,
 ) -> rusqlite::Result<Delivery> {
     let Told {
@@ -88,10 +88,10 @@ pub(super) fn insert(
         attempt,
         known,
     } = *told;
-    let due = (!errands.is_empty()).then_some(known);
+    let due = (!jobs.is_empty()).then_some(known);
     let (payment, player) = subject_columns(new.subject.as_ref());
     let texts = [
-        &new.realm,
+        &new.account_key,
         &new.account,
         &new.from,
         &new.method,
@@ -108,7 +108,7 @@ pub(super) fn insert(
     .execute(named_params! {
         ":class": Class::of(verdict, due, false) as i64,
         ":size": i64::try_from(size).unwrap_or(i64::MAX),
-        ":realm": new.realm,
+        ":realm": new.account_key,
         ":account": new.account,
         ":provider": new.provider,
         ":received_at": new.received_at.0,
@@ -126,15 +126,15 @@ pub(super) fn insert(
         ":sealed": new.sealed,
     })?;
     let id = DeliveryId(conn.last_insert_rowid());
-    let mut taken_on = Vec::with_capacity(errands.len());
-    for errand in errands {
+    let mut taken_on = Vec::with_capacity(jobs.len());
+    for job in jobs {
         let whose = Whose {
             delivery: id,
-            realm: &new.realm,
+            account_key: &new.account_key,
             identity,
             known,
         };
-        taken_on.push(insert_errand(conn, &whose, errand)?);
+        taken_on.push(insert_errand(conn, &whose, job)?);
     }
     Ok(Delivery {
         id,
@@ -150,14 +150,14 @@ pub(super) fn insert(
         attempt,
         status: new.status,
         bytes: new.bytes,
-        errands: taken_on,
+        jobs: taken_on,
     })
 }
 
 /// Of which delivery an errand is.
 pub(super) struct Whose<'a> {
     pub(super) delivery: DeliveryId,
-    pub(super) realm: &'a str,
+    pub(super) account_key: &'a str,
     pub(super) identity: Option<i64>,
     pub(super) known: bool,
 }
@@ -165,28 +165,28 @@ pub(super) struct Whose<'a> {
 pub(super) fn insert_errand(
     conn: &Connection,
     whose: &Whose<'_>,
-    new: &NewErrand,
-) -> rusqlite::Result<Errand> {
+    new: &NewJob,
+) -> rusqlite::Result<Job> {
     conn.prepare_cached(
         "INSERT INTO errands (delivery, realm, identity, duty, target, known, tries, due_at, taken_until, done, told)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, 0, '')",
     )?
     .execute((
         whose.delivery.0,
-        whose.realm,
+        whose.account_key,
         whose.identity,
-        new.duty.as_str(),
+        new.kind.as_str(),
         &new.target,
         whose.known,
         new.at.0,
         new.taken_until.map_or(i64::MIN, |until| until.0),
     ))?;
-    Ok(Errand {
-        id: ErrandId(conn.last_insert_rowid()),
-        duty: new.duty,
+    Ok(Job {
+        id: JobId(conn.last_insert_rowid()),
+        kind: new.kind,
         target: new.target.clone(),
         tries: 0,
-        standing: Standing::Due { at: new.at },
+        state: JobState::Due { at: new.at },
         tried_at: None,
         told: String::new(),
         status: None,
@@ -203,7 +203,7 @@ pub(super) fn classify(conn: &Connection, id: DeliveryId) -> rusqlite::Result<()
                  EXISTS (SELECT 1 FROM errands WHERE delivery = deliveries.id AND duty = ?2 AND known = 0)
              FROM deliveries WHERE id = ?1",
         )?
-        .query_row((id.0, Duty::Ask.as_str()), |row| {
+        .query_row((id.0, JobKind::Ask.as_str()), |row| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
         })?;
     // A word that nobody knows counts as junk.
@@ -232,7 +232,7 @@ pub(super) fn list(conn: &Connection, query: &DeliveryQuery) -> rusqlite::Result
         .query_map(params_from_iter(values), from_row)?
         .collect::<Result<_, _>>()?;
     for delivery in &mut found {
-        delivery.errands = errands(conn, delivery.id)?;
+        delivery.jobs = jobs(conn, delivery.id)?;
     }
     found.sort_by_key(|delivery| std::cmp::Reverse(delivery.id));
     Ok(found)
@@ -254,8 +254,8 @@ fn selection(query: &DeliveryQuery) -> (String, Vec<Value>) {
         conditions.push_str(condition);
         values.push(value);
     };
-    if let Some(realm) = &query.realm {
-        require("realm = ?", realm.clone().into());
+    if let Some(account_key) = &query.account_key {
+        require("realm = ?", account_key.clone().into());
     }
     if let Some(DeliveryId(id)) = query.before {
         require("id < ?", id.into());
@@ -287,9 +287,9 @@ pub(super) fn one(conn: &Connection, id: DeliveryId) -> rusqlite::Result<Option<
         .optional()?;
     found
         .map(|delivery| {
-            let errands = errands(conn, id)?;
+            let jobs = jobs(conn, id)?;
             Ok(Delivery {
-                errands,
+                jobs,
                 ..delivery
             })
         })
@@ -308,7 +308,7 @@ pub(super) fn sealed(conn: &Connection, id: DeliveryId) -> rusqlite::Result<Opti
         .prepare_cached(
             "SELECT id, reply FROM errands WHERE delivery = ?1 AND reply IS NOT NULL ORDER BY id",
         )?
-        .query_map([id.0], |row| Ok((ErrandId(row.get(0)?), row.get(1)?)))?
+        .query_map([id.0], |row| Ok((JobId(row.get(0)?), row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     Ok(Some(SealedParts { request, replies }))
 }
@@ -339,27 +339,27 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Delivery> {
         attempt: row.get(11)?,
         status: row.get(12)?,
         bytes: row.get::<_, i64>(13)?.unsigned_abs(),
-        errands: Vec::new(),
+        jobs: Vec::new(),
     })
 }
 
-fn errands(conn: &Connection, id: DeliveryId) -> rusqlite::Result<Vec<Errand>> {
+fn jobs(conn: &Connection, id: DeliveryId) -> rusqlite::Result<Vec<Job>> {
     conn.prepare_cached(&format!(
         "SELECT {ERRAND_COLUMNS} FROM errands WHERE delivery = ?1 ORDER BY id"
     ))?
     .query_map([id.0], |row| {
         let due_at: Option<i64> = row.get(4)?;
-        let standing = match due_at {
-            Some(at) => Standing::Due { at: WallTime(at) },
-            None if row.get(5)? => Standing::Done,
-            None => Standing::GivenUp,
+        let state = match due_at {
+            Some(at) => JobState::Due { at: WallTime(at) },
+            None if row.get(5)? => JobState::Done,
+            None => JobState::GivenUp,
         };
-        Ok(Errand {
-            id: ErrandId(row.get(0)?),
-            duty: word(row, 1, Duty::from_word)?,
+        Ok(Job {
+            id: JobId(row.get(0)?),
+            kind: word(row, 1, JobKind::from_word)?,
             target: row.get(2)?,
             tries: row.get(3)?,
-            standing,
+            state,
             tried_at: row.get::<_, Option<i64>>(6)?.map(WallTime),
             told: row.get(7)?,
             status: row.get(8)?,

@@ -1,7 +1,7 @@
 //! A clock that was wrong for one run, and what is still kept afterwards.
 
 use super::*;
-use crate::domain::{Duty, Verdict};
+use crate::domain::{JobKind, Verdict};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -110,7 +110,7 @@ async fn a_file_that_is_replaced_while_the_clock_is_ahead_keeps_its_time() {
 async fn an_order_is_relayed_once_although_the_clock_was_ahead() {
     let folder = tempfile::tempdir().unwrap();
     let order = NewDelivery {
-        realm: "live".into(),
+        account_key: "live".into(),
         account: "mygame".into(),
         provider: "kongregate".into(),
         received_at: START,
@@ -121,12 +121,12 @@ async fn an_order_is_relayed_once_although_the_clock_was_ahead() {
         kind: "item_order_placed".into(),
         subject: None,
         proved: true,
-        identity: Some(Identity::Message([9; 32])),
+        identity: Some(DedupKey::Message([9; 32])),
         status: 200,
         bytes: 12,
         sealed: b"sealed bytes".to_vec(),
-        errands: vec![NewErrand {
-            duty: Duty::Relay,
+        jobs: vec![NewJob {
+            kind: JobKind::Relay,
             target: "http://127.0.0.1:3000/hook".into(),
             at: START,
             taken_until: None,
@@ -134,18 +134,18 @@ async fn an_order_is_relayed_once_although_the_clock_was_ahead() {
     };
     let first = start(folder.path());
     let kept = first.deliver(order.clone()).await.unwrap();
-    let taken = ErrandQueue {
-        realm: "live".into(),
-        duties: &Duty::ALL,
+    let taken = JobFilter {
+        account_key: "live".into(),
+        kinds: &JobKind::ALL,
         known: true,
         account: None,
     };
     let taken = first
-        .take_errands(taken, START, START.plus(MINUTE), 1)
+        .take_jobs(taken, START, START.plus(MINUTE), 1)
         .await;
     assert_eq!(taken.unwrap().len(), 1);
     let done = Tried {
-        standing: crate::domain::Standing::Done,
+        state: crate::domain::JobState::Done,
         at: START,
         told: "HTTP 200".into(),
         status: Some(200),
@@ -153,7 +153,7 @@ async fn an_order_is_relayed_once_although_the_clock_was_ahead() {
         settles: false,
         reply: None,
     };
-    let done = first.tried_errand(kept.errands[0].id, START.plus(MINUTE), done);
+    let done = first.tried_errand(kept.jobs[0].id, START.plus(MINUTE), done);
     done.await.unwrap();
     close(first);
     // Even where a wrong clock is believed in the end.

@@ -39,8 +39,8 @@ async fn a_file_damaged_while_open_is_replaced() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     let (one, two) = (start(at), start(at));
-    let mut lane = one.lane(&key()).await.unwrap();
-    let nonce = next_nonce(&mut lane, START).await.unwrap();
+    let mut key_lock = one.key_lock(&key()).await.unwrap();
+    let nonce = next_nonce(&mut key_lock, START).await.unwrap();
     record(&two, exchange("https://x.example")).await;
     // Zeroes over all pages, beneath both.
     one.ask(|store| store.read(|conn| conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")))
@@ -59,7 +59,7 @@ async fn a_file_damaged_while_open_is_replaced() {
         assert!(record(ledger, exchange("https://x.example")).await.id.0 > 0);
     }
     assert_eq!(
-        next_nonce(&mut lane, START).await,
+        next_nonce(&mut key_lock, START).await,
         Ok(nonce + 1),
         "known from memory"
     );
@@ -128,9 +128,9 @@ async fn without_a_folder_all_works_for_this_run() {
         panic!()
     };
     assert!(why.contains("taken: "), "{why}");
-    let mut lane = ledger.lane(&key()).await.unwrap();
-    assert_eq!(next_nonce(&mut lane, WallTime(5)).await, Ok(5));
-    assert_eq!(next_nonce(&mut lane, WallTime(5)).await, Ok(6));
+    let mut key_lock = ledger.key_lock(&key()).await.unwrap();
+    assert_eq!(next_nonce(&mut key_lock, WallTime(5)).await, Ok(5));
+    assert_eq!(next_nonce(&mut key_lock, WallTime(5)).await, Ok(6));
     let id = granted(take(&ledger, 0).await);
     ledger.release_slot(id, clock().0.now());
     assert_eq!(
@@ -160,8 +160,8 @@ async fn without_a_folder_all_works_for_this_run() {
 async fn a_full_disk_is_told_and_got_over() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = start(folder.path());
-    let mut lane = ledger.lane(&key()).await.unwrap();
-    let nonce = next_nonce(&mut lane, START).await.unwrap();
+    let mut key_lock = ledger.key_lock(&key()).await.unwrap();
+    let nonce = next_nonce(&mut key_lock, START).await.unwrap();
     granted(take(&ledger, 0).await);
     fill_disk(&ledger, true).await;
     let mut changes = ledger.status_changes();
@@ -173,13 +173,13 @@ async fn a_full_disk_is_told_and_got_over() {
     changes.changed().await.unwrap();
     assert!(matches!(&*changes.borrow(), Status::Degraded { why } if why.contains("full")));
     // Each of these needs no new page and may work again; what counts is that none fails.
-    assert_eq!(next_nonce(&mut lane, START).await, Ok(nonce + 1));
+    assert_eq!(next_nonce(&mut key_lock, START).await, Ok(nonce + 1));
     granted(take(&ledger, 0).await);
     granted(take(&ledger, 0).await);
     assert!(matches!(take(&ledger, 0).await, Slots::Full { .. }));
     fill_disk(&ledger, false).await;
     assert!(record(&ledger, large).await.id.0 > 0);
-    assert_eq!(next_nonce(&mut lane, START).await, Ok(nonce + 2));
+    assert_eq!(next_nonce(&mut key_lock, START).await, Ok(nonce + 2));
     assert!(matches!(take(&ledger, 0).await, Slots::Full { .. }));
     assert_eq!(ledger.status().await, Status::Ready);
 }
@@ -189,14 +189,14 @@ async fn while_nothing_can_be_written_nonces_and_slots_go_on_in_memory() {
     let folder = tempfile::tempdir().unwrap();
     let (clock, hand) = clock();
     let ledger = start_by(folder.path(), &clock);
-    let mut lane = ledger.lane(&key()).await.unwrap();
-    let nonce = next_nonce(&mut lane, START).await.unwrap();
+    let mut key_lock = ledger.key_lock(&key()).await.unwrap();
+    let nonce = next_nonce(&mut key_lock, START).await.unwrap();
     let kept = granted(take(&ledger, 0).await);
     forbid_writing(&ledger, true).await;
-    assert_eq!(next_nonce(&mut lane, START).await, Ok(nonce + 1));
-    assert_eq!(next_nonce(&mut lane, START).await, Ok(nonce + 2));
+    assert_eq!(next_nonce(&mut key_lock, START).await, Ok(nonce + 1));
+    assert_eq!(next_nonce(&mut key_lock, START).await, Ok(nonce + 2));
     assert!(matches!(ledger.status().await, Status::Degraded { .. }));
-    let mut fresh = ledger.lane(&KeyHash::of("kanga", "fresh")).await.unwrap();
+    let mut fresh = ledger.key_lock(&KeyHash::of("kanga", "fresh")).await.unwrap();
     assert_eq!(next_nonce(&mut fresh, WallTime(3)).await, Ok(3));
     let loose = granted(take(&ledger, 0).await);
     granted(take(&ledger, 0).await);
@@ -211,7 +211,7 @@ async fn while_nothing_can_be_written_nonces_and_slots_go_on_in_memory() {
     let refused = ledger.observe(&shop(), "live", &seen).await;
     assert!(matches!(refused, Err(LedgerError::NotKept(_))));
     forbid_writing(&ledger, false).await;
-    assert_eq!(next_nonce(&mut lane, START).await, Ok(nonce + 3));
+    assert_eq!(next_nonce(&mut key_lock, START).await, Ok(nonce + 3));
     assert_eq!(ledger.status().await, Status::Ready);
     assert_eq!(take(&ledger, 0).await, full, "both kinds of slot count");
     hand.advance(MINUTE);
@@ -240,22 +240,22 @@ async fn a_new_file_shares_no_memory_with_the_one_that_was_removed() {
 async fn a_file_that_is_cut_short_in_use_is_noticed_before_anything_more_is_written() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = start(folder.path());
-    let mut lane = ledger.lane(&key()).await.unwrap();
-    let nonce = next_nonce(&mut lane, START).await.unwrap();
+    let mut key_lock = ledger.key_lock(&key()).await.unwrap();
+    let nonce = next_nonce(&mut key_lock, START).await.unwrap();
     let path = folder.path().join("ledger.db");
     let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     file.set_len(100).unwrap();
-    let next = next_nonce(&mut lane, START).await.unwrap();
+    let next = next_nonce(&mut key_lock, START).await.unwrap();
     assert!(next > nonce);
-    drop(lane);
+    drop(key_lock);
     let Status::SetAside { why, .. } = ledger.status().await else {
         panic!("{:?}", ledger.status().await)
     };
     assert_eq!(why, "it was cut short");
     close(ledger);
     let again = start(folder.path());
-    let mut lane = again.lane(&key()).await.unwrap();
-    assert!(next_nonce(&mut lane, START).await.unwrap() > next);
+    let mut key_lock = again.key_lock(&key()).await.unwrap();
+    assert!(next_nonce(&mut key_lock, START).await.unwrap() > next);
 }
 
 /// SQLite does not wait for this kind of lock: what was read is out of date, and waiting would not help.
@@ -290,9 +290,9 @@ async fn a_file_that_was_removed_is_made_again_and_nothing_forgotten() {
     let (clock, hand) = clock();
     let begin = || start_by(folder.path(), &clock);
     let (ledger, other) = (begin(), begin());
-    let mut lane = ledger.lane(&key()).await.unwrap();
-    let nonce = next_nonce(&mut lane, START).await.unwrap();
-    drop(lane);
+    let mut key_lock = ledger.key_lock(&key()).await.unwrap();
+    let nonce = next_nonce(&mut key_lock, START).await.unwrap();
+    drop(key_lock);
     let old = granted(take(&ledger, 0).await);
     granted(take(&other, 0).await);
     std::fs::remove_file(folder.path().join("ledger.db")).unwrap();
@@ -308,8 +308,8 @@ async fn a_file_that_was_removed_is_made_again_and_nothing_forgotten() {
     hand.advance(MINUTE);
     ledger.release_slot(new, clock.now());
     granted(take(&ledger, 0).await);
-    let mut lane = other.lane(&key()).await.unwrap();
-    assert_eq!(next_nonce(&mut lane, START).await, Ok(nonce + 1));
+    let mut key_lock = other.key_lock(&key()).await.unwrap();
+    assert_eq!(next_nonce(&mut key_lock, START).await, Ok(nonce + 1));
     assert_eq!(other.status().await, Status::Ready);
     assert!(folder.path().join("ledger.db").exists());
 }
@@ -321,7 +321,7 @@ async fn folder_and_files_are_for_the_user_alone() {
     let outer = tempfile::tempdir().unwrap();
     let folder = outer.path().join("state").join("tilldeck");
     let ledger = start(&folder);
-    let _lane = ledger.lane(&key()).await.unwrap();
+    let _lane = ledger.key_lock(&key()).await.unwrap();
     record(&ledger, exchange("https://x.example")).await;
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&folder), 0o700);

@@ -132,7 +132,7 @@ fn terms(scope: &str, limit: u32, reserve: u32) -> Terms {
 }
 
 /// The next nonce while the clock shows `wall`; in memory where it cannot be stored.
-async fn next_nonce(lane: &mut Lane, wall: WallTime) -> Result<i64, LedgerError> {
+async fn next_nonce(key_lock: &mut KeyLock, wall: WallTime) -> Result<i64, LedgerError> {
     let now = Now {
         mono: Duration::ZERO,
         wall,
@@ -141,7 +141,7 @@ async fn next_nonce(lane: &mut Lane, wall: WallTime) -> Result<i64, LedgerError>
         persistence: Persistence::BestEffort,
         allow_ahead: false,
     };
-    Ok(lane.next_nonce(now, rules).await?.value)
+    Ok(key_lock.next_nonce(now, rules).await?.value)
 }
 
 fn counted(used: u32, next_free: Option<Duration>) -> Counted {

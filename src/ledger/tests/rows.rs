@@ -128,8 +128,8 @@ async fn only_old_exchanges_are_dropped() {
         count: 6,
     };
     let ledger = Ledger::start(folder.path().to_owned(), clock, limits);
-    let mut lane = ledger.lane(&key()).await.unwrap();
-    let nonce = next_nonce(&mut lane, START).await.unwrap();
+    let mut key_lock = ledger.key_lock(&key()).await.unwrap();
+    let nonce = next_nonce(&mut key_lock, START).await.unwrap();
     let prune = async || {
         ledger
             .ask(|store| {
@@ -162,7 +162,7 @@ async fn only_old_exchanges_are_dropped() {
     assert_eq!(prune().await, [11], "age");
     hand.advance(Duration::from_secs(50));
     assert_eq!(prune().await, [0; 0], "age");
-    assert_eq!(next_nonce(&mut lane, START).await, Ok(nonce + 1));
+    assert_eq!(next_nonce(&mut key_lock, START).await, Ok(nonce + 1));
 }
 
 #[tokio::test]

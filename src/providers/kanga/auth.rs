@@ -9,7 +9,7 @@ use tokio::sync::OnceCell;
 use super::{api, settings, wire};
 use crate::auth::sign;
 use crate::domain::{Now, Problem, ProblemKind, Secret, WallTime};
-use crate::ledger::{AHEAD_MAX, KeyHash, Lane, LedgerError, Nonce};
+use crate::ledger::{AHEAD_MAX, KeyHash, KeyLock, LedgerError, Nonce};
 use crate::net::{
     Authorise, BoxFuture, Call, Content, HeaderText, NetError, Reply, SignedRequest, redact,
 };
@@ -97,20 +97,20 @@ impl Signer {
             return Ok(sealed(&fields, Some(&Secret::new(TEST_SECRET))));
         }
         let secret = self.secret().await?;
-        let mut lane = self
+        let mut key_lock = self
             .credentials
             .ledger
-            .lane(&self.nonces)
+            .key_lock(&self.nonces)
             .await
             .map_err(|error| storage(&error))?;
         let nonce = self
-            .nonce(&mut lane)
+            .nonce(&mut key_lock)
             .await
             .map_err(|error| storage(&error))?;
         fields.insert("appId".into(), self.api_key().into());
         fields.insert("nonce".into(), nonce.value.into());
         Ok(SignedRequest {
-            permit: Some(Box::new(lane)),
+            permit: Some(Box::new(key_lock)),
             nonce_ahead: nonce.ahead,
             ..sealed(&fields, Some(secret))
         })
@@ -119,10 +119,10 @@ impl Signer {
 
 impl Signer {
     /// The next nonce; one that is a little ahead is waited for.
-    async fn nonce(&self, lane: &mut Lane) -> Result<Nonce, LedgerError> {
+    async fn nonce(&self, key_lock: &mut KeyLock) -> Result<Nonce, LedgerError> {
         loop {
             let now = self.credentials.clock.now();
-            match lane.next_nonce(now, self.credentials.nonces).await {
+            match key_lock.next_nonce(now, self.credentials.nonces).await {
                 Err(LedgerError::NonceAhead(by)) if by <= LEAD_WAITED_MAX => {
                     tokio::time::sleep(by.saturating_sub(AHEAD_MAX).max(LEAD_STEP)).await;
                 }

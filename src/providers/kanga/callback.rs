@@ -4,7 +4,7 @@
 
 use axum::http::Method;
 
-use crate::callbacks::{Answer, Held, Inbound, Refusal, Same, Spec, Told};
+use crate::callbacks::{Answer, CallbackSecrets, Inbound, Refusal, Dedup, Spec, ParsedCallback};
 use crate::domain::{PaymentId, Subject};
 use crate::providers::inbound::{decoded, pairs, posted_form, unreadable};
 
@@ -19,7 +19,7 @@ pub const SPEC: Spec = Spec {
 /// The one field there is.
 const FIELD: &str = "transactionKey";
 
-fn read(inbound: &Inbound, _held: &Held) -> Result<Told, Refusal> {
+fn read(inbound: &Inbound, _held: &CallbackSecrets) -> Result<ParsedCallback, Refusal> {
     let request = &inbound.request;
     let posted = match *request.method() {
         Method::GET => Ok(None),
@@ -46,11 +46,11 @@ fn read(inbound: &Inbound, _held: &Held) -> Result<Told, Refusal> {
         (None, None) => return Err(unreadable(&format!("there is no {FIELD}"))),
     };
     let id = PaymentId::new(id).map_err(|error| unreadable(&format!("{FIELD}: {error}")))?;
-    Ok(Told {
+    Ok(ParsedCallback {
         kind: "payment changed".into(),
         proof: "nothing: it is a hint",
         proved: false,
-        same: Same::Subject(id.as_str().into()),
+        dedup: Dedup::Subject(id.as_str().into()),
         subject: Some(Subject::Payment(id)),
         asks: true,
         answer: Answer::Plain,
@@ -80,8 +80,8 @@ mod tests {
     use super::*;
     use crate::providers::inbound::tests::{inbound, is_inert, why_unreadable};
 
-    fn told(method: &str, target: &str, body: impl Into<bytes::Bytes>) -> Result<Told, Refusal> {
-        read(&inbound(method, target, body), &Held::default())
+    fn told(method: &str, target: &str, body: impl Into<bytes::Bytes>) -> Result<ParsedCallback, Refusal> {
+        read(&inbound(method, target, body), &CallbackSecrets::default())
     }
 
     fn id(method: &str, target: &str, body: &str) -> String {
@@ -95,12 +95,12 @@ mod tests {
         let order = PaymentId::new("ORDER-1001").unwrap();
         assert_eq!(
             hint,
-            Told {
+            ParsedCallback {
                 kind: "payment changed".into(),
                 subject: Some(Subject::Payment(order)),
                 proof: "nothing: it is a hint",
                 proved: false,
-                same: Same::Subject(b"ORDER-1001".to_vec()),
+                dedup: Dedup::Subject(b"ORDER-1001".to_vec()),
                 asks: true,
                 answer: Answer::Plain,
             }
@@ -120,7 +120,7 @@ mod tests {
         }
         assert_eq!(id("GET", "/?transactionKey=50%off%2", ""), "50%off%2");
         assert_eq!(id("GET", "/?transactionKey=a=b", ""), "a=b");
-        for (target, same) in [
+        for (target, dedup) in [
             (
                 "/?transactionKey=ORDER-%C5%82%C3%B3d%C5%BA%20%E2%9C%93%2F1",
                 "ORDER-łódź ✓/1",
@@ -130,7 +130,7 @@ mod tests {
         ] {
             assert_eq!(
                 id("GET", target, ""),
-                same,
+                dedup,
                 "no national letter loses a callback"
             );
         }

@@ -309,7 +309,7 @@ impl Dialect for Kanga {
             .find(|shop| memory.payment(shop, id.as_str()).is_some())?;
         let payment = memory.payment_mut(shop, id.as_str())?;
         if let Err(why) = payment.act(now, act.into()) {
-            let state = payment.standing(now).state;
+            let state = payment.progress(now).state;
             return Some(Err(format!("{id} is {state}. {why}")));
         }
         memory.revision += 1;
@@ -382,15 +382,15 @@ impl Dialect for Kanga {
         let memory = self.memory();
         let now = world.now();
         let payments = memory.payments.iter().map(|payment| {
-            let standing = payment.standing(now);
+            let progress = payment.progress(now);
             json!({
                 "shop": payment.shop,
                 "id": payment.id,
                 "currency": payment.currency,
                 "amount": payment.amount,
-                "state": standing.state.as_str(),
-                "since": standing.since.rfc3339(),
-                "paid_thousandths": standing.paid + standing.surplus,
+                "state": progress.state.as_str(),
+                "since": progress.since.rfc3339(),
+                "paid_thousandths": progress.paid + progress.surplus,
             })
         });
         let callbacks = memory.outbox.waiting().iter().map(|letter| {

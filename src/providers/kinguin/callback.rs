@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
 
 use super::settings::{WEBHOOK_HEADER, WEBHOOK_SECRET};
-use crate::callbacks::{Answer, Held, Inbound, Refusal, Same, Spec, Told};
+use crate::callbacks::{Answer, CallbackSecrets, Inbound, Refusal, Dedup, Spec, ParsedCallback};
 use crate::domain::{PaymentId, Subject};
 use crate::providers::inbound::{header, parts, posted_object, text};
 
@@ -20,7 +20,7 @@ pub const SPEC: Spec = Spec {
 /// The header that is looked at where the account names none.
 const HEADER: &str = "X-Auth-Token";
 
-fn read(inbound: &Inbound, held: &Held) -> Result<Told, Refusal> {
+fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Refusal> {
     // Before the body is read: only the provider may make us read it.
     let proof = match held.secrets.get(WEBHOOK_SECRET) {
         Some(secret) => {
@@ -37,14 +37,14 @@ fn read(inbound: &Inbound, held: &Held) -> Result<Told, Refusal> {
     };
     let object = posted_object(inbound)?;
     let (kind, id) = shape(&object);
-    Ok(Told {
+    Ok(ParsedCallback {
         kind: kind.to_owned(),
         subject: id
             .and_then(|id| PaymentId::new(id).ok())
             .map(Subject::Payment),
         proof,
         proved: held.secrets.contains_key(WEBHOOK_SECRET),
-        same: Same::Message(identity(&object, inbound.request.body())),
+        dedup: Dedup::Message(identity(&object, inbound.request.body())),
         asks: false,
         answer: Answer::Plain,
     })
@@ -94,16 +94,16 @@ mod tests {
 
     type Headers<'a> = &'a [(&'a str, &'a [u8])];
 
-    fn held(header: Option<&str>, secret: Option<&str>) -> Held {
+    fn held(header: Option<&str>, secret: Option<&str>) -> CallbackSecrets {
         let texts = header.map(|name| (WEBHOOK_HEADER, name.to_owned()));
         let secrets = secret.map(|value| (WEBHOOK_SECRET, Secret::new(value)));
-        Held {
+        CallbackSecrets {
             texts: texts.into_iter().collect(),
             secrets: secrets.into_iter().collect::<BTreeMap<_, _>>(),
         }
     }
 
-    fn judged(headers: Headers<'_>, body: &str, held: &Held) -> Result<Told, Refusal> {
+    fn judged(headers: Headers<'_>, body: &str, held: &CallbackSecrets) -> Result<ParsedCallback, Refusal> {
         let mut inbound = inbound("POST", "/callbacks/keys", body.to_owned());
         for (name, value) in headers {
             let name: HeaderName = name.parse().unwrap();
@@ -113,7 +113,7 @@ mod tests {
         read(&inbound, held)
     }
 
-    fn told(body: &str) -> Told {
+    fn told(body: &str) -> ParsedCallback {
         judged(&[], body, &held(None, None)).unwrap()
     }
 
@@ -203,17 +203,17 @@ mod tests {
     #[test]
     fn a_reservation_is_the_same_by_id_state_and_date_and_all_else_by_its_bytes() {
         let again = SALE.replace("A game", "Renamed").replace("true", "1");
-        assert_eq!(told(SALE).same, told(&again).same);
+        assert_eq!(told(SALE).dedup, told(&again).dedup);
         for (from, to) in [
             ("BOUGHT", "DELIVERED"),
             ("abcd", "abce"),
             ("42.177", "42.178"),
         ] {
-            assert_ne!(told(SALE).same, told(&SALE.replace(from, to)).same, "{to}");
+            assert_ne!(told(SALE).dedup, told(&SALE.replace(from, to)).dedup, "{to}");
         }
         let chat = r#"{"senderName":"Jo","message":"1","createdAt":"x"}"#;
-        assert_eq!(told(chat).same, told(chat).same);
-        assert_ne!(told(chat).same, told(&chat.replace('1', "2")).same);
+        assert_eq!(told(chat).dedup, told(chat).dedup);
+        assert_ne!(told(chat).dedup, told(&chat.replace('1', "2")).dedup);
     }
 
     #[test]

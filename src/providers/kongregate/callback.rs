@@ -9,7 +9,7 @@ use axum::http::Method;
 use subtle::ConstantTimeEq as _;
 
 use super::{settings, signed, wire};
-use crate::callbacks::{Answer, Held, Inbound, Refusal, Same, Spec, Told};
+use crate::callbacks::{Answer, CallbackSecrets, Inbound, Refusal, Dedup, Spec, ParsedCallback};
 use crate::domain::{
     PaymentId, Player, PlayerClaim, PlayerId, Problem, ProblemKind, Secret, Subject, WallTime,
 };
@@ -51,7 +51,7 @@ const SIGNED_MAX: usize = 64 * 1024;
 /// No callback has more fields.
 const FIELDS_MAX: usize = 100;
 
-fn read(inbound: &Inbound, held: &Held) -> Result<Told, Refusal> {
+fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Refusal> {
     if inbound.request.method() != Method::POST {
         return Err(Refusal::Method { allowed: "POST" });
     }
@@ -69,7 +69,7 @@ fn read(inbound: &Inbound, held: &Held) -> Result<Told, Refusal> {
     }
 }
 
-fn signed_one(key: &Secret, text: &str, at: WallTime) -> Result<Told, Refusal> {
+fn signed_one(key: &Secret, text: &str, at: WallTime) -> Result<ParsedCallback, Refusal> {
     const PROOF: &str = "a signature";
     let fields = signed::verify(key, text).map_err(Refusal::Refused)?;
     must_be_new(&fields, at)?;
@@ -88,24 +88,24 @@ fn signed_one(key: &Secret, text: &str, at: WallTime) -> Result<Told, Refusal> {
         },
         INVENTORY => {
             let player = player(&text("user_id")?)?;
-            return Ok(Told {
+            return Ok(ParsedCallback {
                 subject: Some(Subject::Player(player)),
                 proof: PROOF,
                 proved: true,
-                same: change_of(player),
+                dedup: change_of(player),
                 asks: true,
                 answer: Answer::Plain,
                 kind: event,
             });
         }
         _ => {
-            return Ok(Told {
+            return Ok(ParsedCallback {
                 subject: wire::whole(fields.get("user_id"))
                     .map(PlayerId)
                     .map(Subject::Player),
                 proof: PROOF,
                 proved: true,
-                same: Same::Message(parts(&["signed", &text_of(&fields)])),
+                dedup: Dedup::Message(parts(&["signed", &text_of(&fields)])),
                 asks: false,
                 answer: Answer::Plain,
                 kind: event,
@@ -115,11 +115,11 @@ fn signed_one(key: &Secret, text: &str, at: WallTime) -> Result<Told, Refusal> {
     let order = text("order_id")?;
     let id = PaymentId::new(order.as_str())
         .map_err(|error| unreadable(&format!("`order_id` cannot be used: {error}")))?;
-    Ok(Told {
+    Ok(ParsedCallback {
         subject: Some(Subject::Payment(id)),
         proof: PROOF,
         proved: true,
-        same: Same::Message(parts(&[&event, &order])),
+        dedup: Dedup::Message(parts(&[&event, &order])),
         asks: false,
         answer,
         kind: event,
@@ -176,7 +176,7 @@ fn text_of(fields: &wire::Fields) -> String {
     serde_json::to_string(fields).expect("a map of JSON values is JSON")
 }
 
-fn plain_one(key: &Secret, form: &Form) -> Result<Told, Refusal> {
+fn plain_one(key: &Secret, form: &Form) -> Result<ParsedCallback, Refusal> {
     let given = form
         .get(settings::API_KEY)
         .ok_or_else(|| Refusal::Refused("the game's key is missing".into()))?;
@@ -189,12 +189,12 @@ fn plain_one(key: &Secret, form: &Form) -> Result<Told, Refusal> {
         text.ok_or_else(|| unreadable(&format!("the field `{name}` is missing")))
     };
     let event = field("event")?;
-    let told = |player: Option<PlayerId>, same, asks| Told {
+    let told = |player: Option<PlayerId>, dedup, asks| ParsedCallback {
         kind: event.to_owned(),
         subject: player.map(Subject::Player),
         proof: "the key",
         proved: true,
-        same,
+        dedup,
         asks,
         answer: Answer::Plain,
     };
@@ -214,15 +214,15 @@ fn plain_one(key: &Secret, form: &Form) -> Result<Told, Refusal> {
                     telling.extend([name.as_str(), value.as_str()]);
                 }
             }
-            Ok(told(about, Same::Message(parts(&telling)), false))
+            Ok(told(about, Dedup::Message(parts(&telling)), false))
         }
     }
 }
 
 /// That a player's inventory has changed is a hint. Its `time` has whole seconds, so it tells two changes apart as little
 /// as it tells that one came twice: each is looked into.
-fn change_of(player: PlayerId) -> Same {
-    Same::Subject(parts(&[INVENTORY, &player.to_string()]))
+fn change_of(player: PlayerId) -> Dedup {
+    Dedup::Subject(parts(&[INVENTORY, &player.to_string()]))
 }
 
 fn player(text: &str) -> Result<PlayerId, Refusal> {
@@ -290,18 +290,18 @@ mod tests {
     use bytes::Bytes;
     use proptest::prelude::*;
 
-    fn held() -> Held {
-        let mut held = Held::default();
+    fn held() -> CallbackSecrets {
+        let mut held = CallbackSecrets::default();
         let key = Secret::new(PUBLISHED_KEY);
         held.secrets.insert(settings::API_KEY, key);
         held
     }
 
-    fn judge_as(method: &str, body: impl Into<Bytes>) -> Result<Told, Refusal> {
+    fn judge_as(method: &str, body: impl Into<Bytes>) -> Result<ParsedCallback, Refusal> {
         read(&inbound(method, "/", body), &held())
     }
 
-    fn judge(body: impl Into<Bytes>) -> Result<Told, Refusal> {
+    fn judge(body: impl Into<Bytes>) -> Result<ParsedCallback, Refusal> {
         judge_as("POST", body)
     }
 
@@ -326,23 +326,23 @@ mod tests {
         assert_eq!((told.proof, told.asks), ("the key", true));
         assert_eq!(told.answer, Answer::Plain);
         // Two changes can be of one second, so a time that is the same does not make them one.
-        assert!(matches!(told.same, Same::Subject(_)));
+        assert!(matches!(told.dedup, Dedup::Subject(_)));
         for (user, time, is_same) in [
             ("765", at, true),
             ("765", "2016-04-10+06%3A21%3A00+-0700", true),
             ("766", at, false),
         ] {
             let other = judge(inventory(user, time)).unwrap();
-            assert_eq!(other.same == told.same, is_same, "{user} {time}");
+            assert_eq!(other.dedup == told.dedup, is_same, "{user} {time}");
         }
         // Neither a new name nor a new token makes a message another.
         let renamed = inventory("765", at)
             .replace("Ada", "Bea")
             .replace("t0", "t1");
-        assert_eq!(judge(renamed).unwrap().same, told.same);
+        assert_eq!(judge(renamed).unwrap().dedup, told.dedup);
         let payload = r#"{"algorithm":"HMAC-SHA256","event":"invalidate_user_inventory","user_id":765,"time":"t"}"#;
         let signed = judge(signed(payload)).unwrap();
-        assert_eq!((signed.same, signed.asks), (told.same, true));
+        assert_eq!((signed.dedup, signed.asks), (told.dedup, true));
     }
 
     #[test]
@@ -392,7 +392,7 @@ mod tests {
             let refusal = judge_as(method, good.clone());
             assert_eq!(refusal, Err(Refusal::Method { allowed: "POST" }));
         }
-        let nothing = read(&inbound("POST", "/", good), &Held::default());
+        let nothing = read(&inbound("POST", "/", good), &CallbackSecrets::default());
         assert!(matches!(nothing, Err(Refusal::Unable(_))), "{nothing:?}");
     }
 
@@ -425,7 +425,7 @@ mod tests {
             }
         );
         assert_ne!(
-            placed.same, told.same,
+            placed.dedup, told.dedup,
             "the order's two events are two messages"
         );
         // A bad signature is not saved by a good key.
@@ -468,9 +468,9 @@ mod tests {
         assert_eq!((told.kind.as_str(), told.asks), ("badge_awarded", false));
         assert_eq!(told.subject, Some(Subject::Player(PlayerId(9))));
         let other = judge(body.replace("badge=7", "badge=8")).unwrap();
-        assert_ne!(told.same, other.same);
+        assert_ne!(told.dedup, other.dedup);
         let token = judge(format!("{body}&game_auth_token=t1")).unwrap();
-        assert_eq!(told.same, token.same);
+        assert_eq!(told.dedup, token.dedup);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq as _;
 use super::settings::MERCHANT_SECRET;
 use super::signature;
 use crate::auth::sign;
-use crate::callbacks::{Answer, Held, Inbound, Refusal, Same, Spec, Told};
+use crate::callbacks::{Answer, CallbackSecrets, Inbound, Refusal, Dedup, Spec, ParsedCallback};
 use crate::domain::{PaymentId, Secret, Subject, WallTime};
 use crate::providers::inbound::{parts, posted_object, text, unreadable};
 
@@ -28,7 +28,7 @@ const SIGNATURE: &str = "signature";
 /// Longer texts are no JWT that Pledg sends.
 const JWT_MAX: usize = 64 * 1024;
 
-fn read(inbound: &Inbound, held: &Held) -> Result<Told, Refusal> {
+fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Refusal> {
     let notice = posted_object(inbound)?;
     let (notice, proof) = match held.secrets.get(MERCHANT_SECRET) {
         Some(secret) => verified(notice, secret, inbound.at)?,
@@ -38,8 +38,8 @@ fn read(inbound: &Inbound, held: &Held) -> Result<Told, Refusal> {
     if found.is_none() && !held.secrets.contains_key(MERCHANT_SECRET) {
         return Err(unreadable("it is none of Pledg's notifications"));
     }
-    let (kind, same) = match found {
-        Some((kind, same)) => (kind, same),
+    let (kind, dedup) = match found {
+        Some((kind, dedup)) => (kind, dedup),
         // Pledg may send more than it documents; that it did is known.
         None => (
             "notification",
@@ -47,12 +47,12 @@ fn read(inbound: &Inbound, held: &Held) -> Result<Told, Refusal> {
         ),
     };
     let reference = text(&notice, "reference").and_then(|id| PaymentId::new(id).ok());
-    Ok(Told {
+    Ok(ParsedCallback {
         kind: kind.to_owned(),
         subject: reference.map(Subject::Payment),
         proof,
         proved: held.secrets.contains_key(MERCHANT_SECRET),
-        same: Same::Message(same),
+        dedup: Dedup::Message(dedup),
         asks: false,
         answer: Answer::Plain,
     })
@@ -156,15 +156,15 @@ mod tests {
         })
     }
 
-    fn held(secret: Option<&str>) -> Held {
+    fn held(secret: Option<&str>) -> CallbackSecrets {
         let secret = secret.map(|secret| (MERCHANT_SECRET, Secret::new(secret)));
-        Held {
+        CallbackSecrets {
             secrets: secret.into_iter().collect(),
-            ..Held::default()
+            ..CallbackSecrets::default()
         }
     }
 
-    fn judged(secret: Option<&str>, body: &Value) -> Result<Told, Refusal> {
+    fn judged(secret: Option<&str>, body: &Value) -> Result<ParsedCallback, Refusal> {
         let inbound = inbound("POST", "/callbacks/later", body.to_string());
         read(&inbound, &held(secret))
     }
@@ -173,7 +173,7 @@ mod tests {
         json!({ "signature": jwt_hs256(&Secret::new("SECRET"), payload) })
     }
 
-    fn seen(told: &Told) -> (&str, Option<String>) {
+    fn seen(told: &ParsedCallback) -> (&str, Option<String>) {
         let subject = told.subject.as_ref().map(ToString::to_string);
         (&told.kind, subject)
     }
@@ -313,9 +313,9 @@ mod tests {
         // Signed anew, with another header or time, it is still the same notice.
         let mut anew = paid.clone();
         anew["iat"] = 7.into();
-        assert_eq!(told(&paid).same, told(&anew).same);
-        assert_eq!(told(&documented).same, told(&plugins).same);
-        let all = [&paid, &documented, &given_up, &other].map(|payload| told(payload).same);
+        assert_eq!(told(&paid).dedup, told(&anew).dedup);
+        assert_eq!(told(&documented).dedup, told(&plugins).dedup);
+        let all = [&paid, &documented, &given_up, &other].map(|payload| told(payload).dedup);
         for (at, one) in all.iter().enumerate() {
             assert!(!all[at + 1..].contains(one));
         }
@@ -323,7 +323,7 @@ mod tests {
         let of = |name: &str, value: &str| {
             let mut notice = back(HASH);
             notice[name] = value.into();
-            judged(None, &notice).unwrap().same
+            judged(None, &notice).unwrap().dedup
         };
         assert_eq!(of("error", "x"), of("error", "y"));
         for (name, value) in [("status", "failed"), ("created_at", "later"), ("id", "b")] {

@@ -128,7 +128,7 @@ fn lines(delivery: &Delivery, bytes: &Bytes, look: Look<'_>) -> Vec<(Kind, Strin
         (Kind::Note, String::new()),
         (Kind::Heading, "What came of it".into()),
     ];
-    if delivery.errands.is_empty() {
+    if delivery.jobs.is_empty() {
         let word = if delivery.verdict == crate::domain::Verdict::Accepted {
             "kept and shown; nothing more was to be done"
         } else {
@@ -136,16 +136,16 @@ fn lines(delivery: &Delivery, bytes: &Bytes, look: Look<'_>) -> Vec<(Kind, Strin
         };
         out.push((Kind::Note, word.into()));
     }
-    for errand in &delivery.errands {
-        let (words, _) = told::standing(errand, look);
-        let words = inert::line(&words).into_owned() + &inert::line(&told::history(errand));
+    for job in &delivery.jobs {
+        let (words, _) = told::state(job, look);
+        let words = inert::line(&words).into_owned() + &inert::line(&told::history(job));
         out.push((Kind::Text, words));
-        if let Some(at) = errand.tried_at {
+        if let Some(at) = job.tried_at {
             let at = format!("  last tried {}", at.date_and_clock(zone));
             out.push((Kind::Note, at));
         }
         let reply = match bytes {
-            Bytes::Read(received) => received.replies.iter().find(|(id, _)| *id == errand.id),
+            Bytes::Read(received) => received.replies.iter().find(|(id, _)| *id == job.id),
             Bytes::Asked(_) | Bytes::Failed(_) => None,
         };
         if let Some((_, body)) = reply {

@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::{Overlay, Stage, draw_form};
-use crate::domain::{Delivery, Duty};
+use crate::domain::{Delivery, JobKind};
 use crate::tui::keys::Action;
 use crate::tui::panes::Look;
 use crate::tui::panes::callbacks::told;
@@ -30,12 +30,12 @@ pub struct State {
 impl State {
     pub fn new(delivery: Arc<Delivery>, live: bool, under: Overlay) -> Self {
         let mut targets = delivery
-            .errands
+            .jobs
             .iter()
-            .filter(|errand| errand.duty != Duty::Ask);
+            .filter(|job| job.kind != JobKind::Ask);
         let target = targets
             .next_back()
-            .map_or("", |errand| errand.target.as_str());
+            .map_or("", |job| job.target.as_str());
         let mut fields = vec![Field::text(
             "To",
             "the shop's own server: http://127.0.0.1:3000/hooks",

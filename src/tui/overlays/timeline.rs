@@ -167,9 +167,9 @@ impl State {
         };
         let open = timeline.happenings.iter().any(|it| match &it.what {
             What::Callback(delivery) => delivery
-                .errands
+                .jobs
                 .iter()
-                .any(|errand| matches!(errand.standing, crate::domain::Standing::Due { at } if at > now.wall)),
+                .any(|job| matches!(job.state, crate::domain::JobState::Due { at } if at > now.wall)),
             _ => false,
         });
         let counts = (open && !still).then(|| tick(now));

@@ -15,7 +15,7 @@ use ratatui::layout::Rect;
 use tui_input::Input;
 
 use super::{Hand, Look, tick};
-use crate::domain::{Delivery, DeliveryId, Listening, Now, Problem, Standing};
+use crate::domain::{Delivery, DeliveryId, Listening, Now, Problem, JobState};
 use crate::tui::Effect;
 use crate::tui::msg::Level;
 use crate::tui::store::Store;
@@ -204,9 +204,9 @@ impl State {
     pub fn changes_in(&self, listening: &Listening, now: Now, still: bool) -> Option<Duration> {
         let due = |delivery: &Arc<Delivery>| {
             delivery
-                .errands
+                .jobs
                 .iter()
-                .any(|errand| matches!(errand.standing, Standing::Due { at } if at > now.wall))
+                .any(|job| matches!(job.state, JobState::Due { at } if at > now.wall))
         };
         let counts = !still && self.tally.sum.queued > 0 && self.rows().iter().any(due);
         pulse::changes_in(self, listening, now)
@@ -346,6 +346,6 @@ fn matches(delivery: &Delivery, filter: &str) -> bool {
         &delivery.why,
     ]
     .into_iter()
-    .chain(delivery.errands.iter().map(|errand| errand.told.as_str()))
+    .chain(delivery.jobs.iter().map(|job| job.told.as_str()))
     .any(|text| super::contains(text, filter))
 }

@@ -351,7 +351,7 @@ pub fn row_and_timeline(payment: &Payment, expected: Option<&Expected>) -> (Stri
     let request = press(&mut model, "t", second(0))
         .into_iter()
         .find_map(|effect| match effect {
-            Effect::LookBack { request, .. } => Some(request),
+            Effect::LoadHistory { request, .. } => Some(request),
             _ => None,
         });
     let timeline = Timeline {

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{START, busy, emt, id, payment, second, shop};
 use crate::domain::{
-    Body, Delivery, DeliveryId, Duty, Errand, ErrandId, ExchangeId, Happening, Listening,
-    Observation, Outcome, Received, Standing, Subject, Timeline, Verdict, WallTime, What,
+    Body, Delivery, DeliveryId, JobKind, Job, JobId, ExchangeId, Happening, Listening,
+    Observation, Outcome, Received, JobState, Subject, Timeline, Verdict, WallTime, What,
 };
 use crate::tui::{Model, Msg, update};
 
@@ -31,18 +31,18 @@ pub fn delivery(number: i64, at: i64, payment: &str) -> Delivery {
         attempt: 1,
         status: 200,
         bytes: 28,
-        errands: vec![asked(number, "PROCESSING")],
+        jobs: vec![asked(number, "PROCESSING")],
     }
 }
 
 /// A check that was made.
-pub fn asked(number: i64, told: &str) -> Errand {
-    Errand {
-        id: ErrandId(number),
-        duty: Duty::Ask,
+pub fn asked(number: i64, told: &str) -> Job {
+    Job {
+        id: JobId(number),
+        kind: JobKind::Ask,
         target: String::new(),
         tries: 1,
-        standing: Standing::Done,
+        state: JobState::Done,
         tried_at: Some(wall(1)),
         told: told.into(),
         status: None,
@@ -51,13 +51,13 @@ pub fn asked(number: i64, told: &str) -> Errand {
 }
 
 /// What was handed on.
-pub fn forwarded(number: i64, status: u16, standing: Standing) -> Errand {
-    Errand {
-        id: ErrandId(number),
-        duty: Duty::Forward,
+pub fn forwarded(number: i64, status: u16, state: JobState) -> Job {
+    Job {
+        id: JobId(number),
+        kind: JobKind::Forward,
         target: "http://127.0.0.1:3000/kanga".into(),
         tries: 1,
-        standing,
+        state,
         tried_at: Some(wall(1)),
         told: format!("HTTP {status}"),
         status: Some(status),
@@ -83,7 +83,7 @@ pub fn deliveries() -> Vec<Arc<Delivery>> {
             kind: String::new(),
             subject: None,
             status: 400,
-            errands: Vec::new(),
+            jobs: Vec::new(),
             ..base(2, -600)
         },
         Delivery {
@@ -94,7 +94,7 @@ pub fn deliveries() -> Vec<Arc<Delivery>> {
             kind: String::new(),
             subject: None,
             status: 404,
-            errands: Vec::new(),
+            jobs: Vec::new(),
             ..base(3, -540)
         },
         Delivery {
@@ -103,37 +103,37 @@ pub fn deliveries() -> Vec<Arc<Delivery>> {
             kind: "INVENTORY".into(),
             subject: Some(Subject::Player(crate::domain::PlayerId(765))),
             status: 403,
-            errands: Vec::new(),
+            jobs: Vec::new(),
             ..base(4, -300)
         },
         base(5, -120),
         Delivery {
             verdict: Verdict::Repeat,
             attempt: 2,
-            errands: Vec::new(),
+            jobs: Vec::new(),
             ..base(6, -60)
         },
     ];
     let mut both = delivery(7, -30, "ORDER-1041");
-    both.errands = vec![asked(7, "FINALIZED"), forwarded(8, 200, Standing::Done)];
+    both.jobs = vec![asked(7, "FINALIZED"), forwarded(8, 200, JobState::Done)];
     all.push(both);
     let mut failing = delivery(8, -12, "ORDER-1043");
-    failing.errands = vec![
+    failing.jobs = vec![
         asked(9, "NEW"),
-        forwarded(10, 500, Standing::Due { at: wall(16) }),
+        forwarded(10, 500, JobState::Due { at: wall(16) }),
     ];
     all.push(failing);
     let mut lost = delivery(9, -8, "SUBSCRIPTION-2026-11-a7f3");
-    lost.errands = vec![Errand {
+    lost.jobs = vec![Job {
         tries: 8,
-        ..forwarded(11, 502, Standing::GivenUp)
+        ..forwarded(11, 502, JobState::GivenUp)
     }];
     all.push(lost);
     let mut new = delivery(10, 2, "ORDER-1042");
-    new.errands = vec![Errand {
+    new.jobs = vec![Job {
         tries: 0,
         told: String::new(),
-        standing: Standing::Due { at: wall(2) },
+        state: JobState::Due { at: wall(2) },
         tried_at: None,
         took: None,
         ..asked(12, "")
@@ -167,7 +167,7 @@ pub fn received() -> Received {
             ("x-shop-key".into(), "‹redacted›".into()),
         ],
         body: body(text),
-        replies: vec![(ErrandId(10), body("{\"error\":\"database is locked\"}"))],
+        replies: vec![(JobId(10), body("{\"error\":\"database is locked\"}"))],
     }
 }
 
@@ -221,14 +221,14 @@ pub fn timeline() -> Timeline {
         callback(Delivery {
             verdict: Verdict::Repeat,
             attempt: 2,
-            errands: Vec::new(),
+            jobs: Vec::new(),
             ..delivery(7, -190, "ORDER-1042")
         }),
         callback(Delivery {
             verdict: Verdict::Refused,
             why: "the signature does not fit".into(),
             status: 403,
-            errands: Vec::new(),
+            jobs: Vec::new(),
             ..delivery(8, -185, "ORDER-1042")
         }),
         call(-181, 33, ok()),

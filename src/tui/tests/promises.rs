@@ -143,10 +143,10 @@ fn hostile_callbacks_stay_words() {
     ] {
         *text = bad.into();
     }
-    let mut errand = received::forwarded(60, 500, Standing::GivenUp);
-    errand.told = bad.into();
-    errand.target = bad.into();
-    hostile.errands = vec![errand];
+    let mut job = received::forwarded(60, 500, JobState::GivenUp);
+    job.told = bad.into();
+    job.target = bad.into();
+    hostile.jobs = vec![job];
     let mut text = String::new();
     let mut see = |model: &mut Model| {
         for (width, height) in [(200, 60), (80, 24), (50, 12)] {
@@ -159,7 +159,7 @@ fn hostile_callbacks_stay_words() {
         one.id = DeliveryId(one.id.0 + i64::from(one.verdict as u8));
         if verdict == Verdict::UnknownAccount {
             one.account = bad.into();
-            one.errands.clear();
+            one.jobs.clear();
         }
         update(&mut model, second(4), Msg::Delivery(one.into()));
     }
@@ -173,7 +173,7 @@ fn hostile_callbacks_stay_words() {
     bytes.target = bad.into();
     bytes.headers = vec![(bad.into(), bad.into())];
     bytes.body.text = bad.into();
-    bytes.replies = vec![(ErrandId(60), bytes.body.clone())];
+    bytes.replies = vec![(JobId(60), bytes.body.clone())];
     let msg = Msg::Received {
         request: *request,
         result: Ok(bytes),
@@ -183,7 +183,7 @@ fn hostile_callbacks_stay_words() {
     press(&mut model, "r", second(4));
     see(&mut model);
     let asked = press(&mut model, "<esc><esc>3ggt", second(4));
-    let Some(Effect::LookBack { request, .. }) = asked.last() else {
+    let Some(Effect::LoadHistory { request, .. }) = asked.last() else {
         panic!("{asked:?}");
     };
     let mut past = received::timeline();
@@ -305,11 +305,11 @@ fn some_answer(of: &Op, which: u8) -> Result<Answer, Problem> {
 fn some_delivery(id: i64, which: u8) -> Delivery {
     use crate::tui::testing::received::{asked, delivery, forwarded, wall};
     let at = wall(i64::from(which) * 3);
-    let errands = [
+    let jobs = [
         vec![],
         vec![asked(1, "x")],
-        vec![forwarded(1, 500, Standing::Due { at })],
-        vec![asked(1, "漢字"), forwarded(2, 502, Standing::GivenUp)],
+        vec![forwarded(1, 500, JobState::Due { at })],
+        vec![asked(1, "漢字"), forwarded(2, 502, JobState::GivenUp)],
     ];
     Delivery {
         verdict: Verdict::ALL[usize::from(which) % 5],
@@ -320,7 +320,7 @@ fn some_delivery(id: i64, which: u8) -> Delivery {
             _ => Some(Subject::Player(PlayerId(u64::from(which)))),
         },
         why: "漢字 ".repeat(usize::from(which)),
-        errands: errands[usize::from(which / 8) % 4].clone(),
+        jobs: jobs[usize::from(which / 8) % 4].clone(),
         ..delivery(id, i64::from(which) - 100, "ORDER-1042")
     }
 }
@@ -467,7 +467,7 @@ proptest! {
             };
             for effect in update(&mut model, now, msg) {
                 match &effect {
-                    Effect::LookBack { request, .. } => looked.push((*request, true)),
+                    Effect::LoadHistory { request, .. } => looked.push((*request, true)),
                     Effect::OpenDelivery { request, .. } => looked.push((*request, false)),
                     _ => {}
                 }

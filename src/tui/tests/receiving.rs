@@ -100,8 +100,8 @@ fn a_callback_whole() {
     shown(&mut model, now, "delivery");
     // What goes on is seen in it.
     let mut done = (*deliveries()[7]).clone();
-    done.errands[1].standing = Standing::Done;
-    done.errands[1].told = "HTTP 204".into();
+    done.jobs[1].state = JobState::Done;
+    done.jobs[1].told = "HTTP 204".into();
     update(&mut model, now, Msg::Delivery(done.into()));
     let text = resized_screen(&mut model, now, 120, 40);
     assert!(text.contains("forwarded: HTTP 204"), "{text}");
@@ -221,7 +221,7 @@ fn what_goes_on_replaces_its_row_and_what_is_given_up_is_told() {
     let (rows, before) = count(&model);
     assert_eq!((before.queued, before.failing, before.given_up), (2, 1, 1));
     let mut failing = (*deliveries()[7]).clone();
-    failing.errands[1].standing = Standing::GivenUp;
+    failing.jobs[1].state = JobState::GivenUp;
     update(&mut model, now, Msg::Delivery(failing.into()));
     let (same, after) = count(&model);
     assert_eq!(same, rows);
@@ -256,7 +256,7 @@ fn a_flood_is_bounded_and_moves_nothing_that_is_looked_at() {
     assert_eq!(model.callbacks.selected().unwrap().id, DeliveryId(10_299));
     // What is beyond the window is counted all the same.
     let mut late = delivery(11, 3, "ORDER-9");
-    late.errands = vec![forwarded(1, 500, Standing::Due { at: wall(99) })];
+    late.jobs = vec![forwarded(1, 500, JobState::Due { at: wall(99) })];
     update(&mut model, now, Msg::Delivery(late.into()));
     assert_eq!(model.callbacks.len(), 500);
     assert_eq!(model.callbacks.tally.sum.failing, 2);
@@ -306,7 +306,7 @@ fn keys_on_a_callback_lead_to_what_it_tells_of() {
     );
     let effects = press(&mut model, "<enter>", now);
     assert!(
-        matches!(&effects[..], [Effect::LookBack { payment, .. }] if payment.as_str() == "ORDER-1042"),
+        matches!(&effects[..], [Effect::LoadHistory { payment, .. }] if payment.as_str() == "ORDER-1042"),
         "{effects:?}"
     );
     press(&mut model, "<esc>jjjjjj", now);
@@ -323,7 +323,7 @@ fn keys_on_a_callback_lead_to_what_it_tells_of() {
 
 fn look_back(effects: &[Effect]) -> Option<RequestId> {
     effects.iter().find_map(|effect| match effect {
-        Effect::LookBack { request, .. } => Some(*request),
+        Effect::LoadHistory { request, .. } => Some(*request),
         _ => None,
     })
 }
@@ -478,7 +478,7 @@ fn a_request_leads_to_its_payments_timeline() {
     for keys in ["5t", "<esc>5<enter><enter>", "<esc><esc>5<enter>t"] {
         let effects = press(&mut model, keys, now);
         assert!(
-            matches!(&effects[..], [Effect::LookBack { payment, .. }] if payment.as_str() == "ORDER-1042"),
+            matches!(&effects[..], [Effect::LoadHistory { payment, .. }] if payment.as_str() == "ORDER-1042"),
             "{keys}: {effects:?}"
         );
     }

@@ -17,7 +17,7 @@ async fn each_kind_is_dropped_by_itself_and_what_is_due_never() {
         kept.filter(|delivery| delivery.verdict == verdict).count()
     };
     let due = NewDelivery {
-        errands: vec![errand(Duty::Ask, START)],
+        jobs: vec![job(JobKind::Ask, START)],
         ..new(1_000)
     };
     let due = ledger.deliver(due).await.unwrap();
@@ -62,9 +62,9 @@ async fn each_kind_is_dropped_by_itself_and_what_is_due_never() {
     assert_eq!(known(1_000).await, Verdict::Repeat);
     assert_eq!(known(5).await, Verdict::Accepted, "long forgotten");
     let now = clock.now().wall;
-    let id = due.errands[0].id;
+    let id = due.jobs[0].id;
     assert_eq!(take_due(&ledger, now).await, [id]);
-    let done = ledger.tried_errand(id, now.plus(LEASE), tried(Standing::Done));
+    let done = ledger.tried_errand(id, now.plus(LEASE), tried(JobState::Done));
     done.await.unwrap();
     known(6).await;
     assert_eq!(ledger.delivery(due.id).await, Ok(None));
@@ -100,12 +100,12 @@ async fn what_waits_to_be_acted_upon_is_bounded() {
     let refused = ledger.deliver(hint(8, "four")).await;
     assert_eq!(refused, Err(LedgerError::TooManyWaiting), "all");
     let nothing_to_do = NewDelivery {
-        errands: vec![],
+        jobs: vec![],
         ..hint(9, "four")
     };
     ledger.deliver(nothing_to_do).await.unwrap();
     let first = take_due(&ledger, START).await[0];
-    let done = ledger.tried_errand(first, START.plus(LEASE), tried(Standing::Done));
+    let done = ledger.tried_errand(first, START.plus(LEASE), tried(JobState::Done));
     done.await.unwrap();
     let room = ledger.deliver(hint(8, "flooded")).await.unwrap();
     assert_eq!(room.attempt, 1, "what was refused does not count");
@@ -121,12 +121,12 @@ async fn a_flood_of_one_account_pushes_out_nothing_of_others() {
     let ledger = Ledger::start(folder.path().to_owned(), clock().0, limits);
     let order = NewDelivery {
         account: "orders".into(),
-        errands: vec![errand(Duty::Relay, START)],
+        jobs: vec![job(JobKind::Relay, START)],
         ..new(9_999)
     };
     let first = ledger.deliver(order.clone()).await.unwrap();
     let taken = take_due(&ledger, START).await;
-    let done = ledger.tried_errand(taken[0], START.plus(LEASE), tried(Standing::Done));
+    let done = ledger.tried_errand(taken[0], START.plus(LEASE), tried(JobState::Done));
     done.await.unwrap();
     for number in 0..300 {
         ledger.deliver(new(number)).await.unwrap();

@@ -1,11 +1,11 @@
 //! Callbacks: written together, each once.
 
 mod bounds;
-mod errands;
+mod jobs;
 mod unknown;
 
 use super::*;
-use crate::domain::{Delivery, DeliveryId, Duty, ErrandId, PlayerId, Standing, Subject, Verdict};
+use crate::domain::{Delivery, DeliveryId, JobKind, JobId, PlayerId, JobState, Subject, Verdict};
 
 const LEASE: Duration = Duration::from_secs(30);
 
@@ -17,28 +17,28 @@ fn payment(id: &str) -> Subject {
     Subject::Payment(PaymentId::new(id).unwrap())
 }
 
-fn errand(duty: Duty, at: WallTime) -> NewErrand {
-    NewErrand {
-        duty,
-        target: match duty {
-            Duty::Ask => String::new(),
-            Duty::Forward | Duty::Relay => "http://127.0.0.1:3000/hook".into(),
+fn job(kind: JobKind, at: WallTime) -> NewJob {
+    NewJob {
+        kind,
+        target: match kind {
+            JobKind::Ask => String::new(),
+            JobKind::Forward | JobKind::Relay => "http://127.0.0.1:3000/hook".into(),
         },
         at,
         taken_until: None,
     }
 }
 
-fn message(number: u64) -> Identity {
+fn message(number: u64) -> DedupKey {
     let mut hash = [7; 32];
     hash[..8].copy_from_slice(&number.to_be_bytes());
-    Identity::Message(hash)
+    DedupKey::Message(hash)
 }
 
 /// An accepted callback that nothing is to be done about.
 fn new(number: u64) -> NewDelivery {
     NewDelivery {
-        realm: "live".into(),
+        account_key: "live".into(),
         account: "shop".into(),
         provider: "kinguin".into(),
         received_at: START,
@@ -53,7 +53,7 @@ fn new(number: u64) -> NewDelivery {
         status: 200,
         bytes: 12,
         sealed: b"sealed bytes".to_vec(),
-        errands: vec![],
+        jobs: vec![],
     }
 }
 
@@ -69,20 +69,20 @@ fn refused() -> NewDelivery {
 
 /// A hint that something about a payment changed, which is to be asked for.
 fn hint(about: u64, at: WallTime) -> NewDelivery {
-    let Identity::Message(hash) = message(about) else {
+    let DedupKey::Message(hash) = message(about) else {
         unreachable!()
     };
     NewDelivery {
         received_at: at,
-        identity: Some(Identity::Subject(hash)),
-        errands: vec![errand(Duty::Ask, at)],
+        identity: Some(DedupKey::Subject(hash)),
+        jobs: vec![job(JobKind::Ask, at)],
         ..new(0)
     }
 }
 
-fn tried(standing: Standing) -> Tried {
+fn tried(state: JobState) -> Tried {
     Tried {
-        standing,
+        state,
         at: after(1),
         told: "PROCESSING".into(),
         status: None,
@@ -104,18 +104,18 @@ async fn kept(ledger: &Ledger) -> Vec<Delivery> {
 }
 
 /// What is proved, or about known payments.
-fn queue(duties: &'static [Duty]) -> ErrandQueue {
-    ErrandQueue {
-        realm: "live".into(),
-        duties,
+fn queue(kinds: &'static [JobKind]) -> JobFilter {
+    JobFilter {
+        account_key: "live".into(),
+        kinds,
         known: true,
         account: None,
     }
 }
 
-async fn take_due(ledger: &Ledger, now: WallTime) -> Vec<ErrandId> {
+async fn take_due(ledger: &Ledger, now: WallTime) -> Vec<JobId> {
     let till = now.plus(LEASE);
-    let taken = ledger.take_errands(queue(&Duty::ALL), now, till, 10).await;
+    let taken = ledger.take_jobs(queue(&JobKind::ALL), now, till, 10).await;
     taken.unwrap().into_iter().map(|(_, id)| id).collect()
 }
 
@@ -171,7 +171,7 @@ async fn a_message_is_acted_upon_once_in_whatever_process_it_comes_again() {
     let folder = tempfile::tempdir().unwrap();
     let processes = [start(folder.path()), start(folder.path())];
     let both = || NewDelivery {
-        errands: vec![errand(Duty::Ask, START), errand(Duty::Forward, START)],
+        jobs: vec![job(JobKind::Ask, START), job(JobKind::Forward, START)],
         ..new(1)
     };
     let mut coming = tokio::task::JoinSet::new();
@@ -184,9 +184,9 @@ async fn a_message_is_acted_upon_once_in_whatever_process_it_comes_again() {
     let attempts: Vec<_> = given.iter().map(|delivery| delivery.attempt).collect();
     assert_eq!(attempts, (1..=40).collect::<Vec<_>>());
     assert_eq!(given[0].verdict, Verdict::Accepted);
-    assert_eq!(given[0].errands.len(), 2);
+    assert_eq!(given[0].jobs.len(), 2);
     for repeat in &given[1..] {
-        assert_eq!((repeat.verdict, repeat.errands.len()), (Verdict::Repeat, 0));
+        assert_eq!((repeat.verdict, repeat.jobs.len()), (Verdict::Repeat, 0));
     }
     assert_eq!(kept(&processes[0]).await.len(), 40, "each is shown");
     let other = processes[0].deliver(new(2)).await.unwrap();
@@ -215,7 +215,7 @@ async fn a_hint_is_a_repeat_while_it_is_to_be_asked_for_and_once_all_is_settled(
         "what is asked right now may be answered with what was so before"
     );
     assert_eq!(come(4).await, (Verdict::Repeat, 4));
-    let later = Standing::Due { at: after(60) };
+    let later = JobState::Due { at: after(60) };
     let held = after(2).plus(LEASE);
     let put_off = ledger.tried_errand(first[0], held, tried(later));
     put_off.await.unwrap();
@@ -223,15 +223,15 @@ async fn a_hint_is_a_repeat_while_it_is_to_be_asked_for_and_once_all_is_settled(
     let both = take_due(&ledger, after(6)).await;
     assert_eq!(both.len(), 2, "whatever it was to wait, this is news");
     let held = after(6).plus(LEASE);
-    for (errand, standing) in both.into_iter().zip([Standing::Done, Standing::GivenUp]) {
-        let settled = ledger.tried_errand(errand, held, tried(standing));
+    for (job, state) in both.into_iter().zip([JobState::Done, JobState::GivenUp]) {
+        let settled = ledger.tried_errand(job, held, tried(state));
         settled.await.unwrap();
     }
     assert_eq!(come(71).await, (Verdict::Accepted, 6));
     let third = take_due(&ledger, after(72)).await;
     let settles = Tried {
         settles: true,
-        ..tried(Standing::Done)
+        ..tried(JobState::Done)
     };
     let held = after(72).plus(LEASE);
     ledger.tried_errand(third[0], held, settles).await.unwrap();
@@ -240,7 +240,7 @@ async fn a_hint_is_a_repeat_while_it_is_to_be_asked_for_and_once_all_is_settled(
     assert_eq!(other.verdict, Verdict::Accepted);
     // That it could not be handed on yet is no reason not to ask.
     let mut forwarded = hint(3, after(75));
-    forwarded.errands = vec![errand(Duty::Forward, after(75))];
+    forwarded.jobs = vec![job(JobKind::Forward, after(75))];
     for _ in 0..2 {
         let delivery = ledger.deliver(forwarded.clone()).await.unwrap();
         assert_eq!(delivery.verdict, Verdict::Accepted);
@@ -258,7 +258,7 @@ async fn deliveries_are_paged_and_filtered() {
         };
         match number {
             2 => given.account = "other".into(),
-            3 => given.realm = "sandbox 1".into(),
+            3 => given.account_key = "sandbox 1".into(),
             4 => given.subject = Some(Subject::Player(PlayerId(u64::MAX))),
             5 => given.subject = Some(payment("'; DROP TABLE deliveries; --")),
             6 => given.subject = None,
@@ -281,7 +281,7 @@ async fn deliveries_are_paged_and_filtered() {
         (all(), &[8, 7, 6, 5, 4, 3, 2, 1]),
         (
             DeliveryQuery {
-                realm: Some("live".into()),
+                account_key: Some("live".into()),
                 before: Some(DeliveryId(6)),
                 limit: 3,
                 ..all()

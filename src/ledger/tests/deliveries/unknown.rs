@@ -12,16 +12,16 @@ fn unproved(id: &str, number: u64) -> NewDelivery {
     }
 }
 
-fn unknown() -> ErrandQueue {
-    ErrandQueue {
+fn unknown() -> JobFilter {
+    JobFilter {
         known: false,
-        ..queue(&Duty::ALL)
+        ..queue(&JobKind::ALL)
     }
 }
 
-async fn take_one(ledger: &Ledger, queue: ErrandQueue) -> Option<(String, ErrandId)> {
+async fn take_one(ledger: &Ledger, queue: JobFilter) -> Option<(String, JobId)> {
     let now = after(1);
-    let one = ledger.take_errands(queue, now, now.plus(LEASE), 1).await;
+    let one = ledger.take_jobs(queue, now, now.plus(LEASE), 1).await;
     let (delivery, id) = one.unwrap().pop()?;
     Some((delivery.subject.unwrap().to_string(), id))
 }
@@ -93,7 +93,7 @@ async fn a_flood_of_made_up_payments_shuts_nobody_out() {
         "what was dropped is forgotten"
     );
     let mut known = Vec::new();
-    while let Some((id, _)) = take_one(&ledger, queue(&Duty::ALL)).await {
+    while let Some((id, _)) = take_one(&ledger, queue(&JobKind::ALL)).await {
         known.push(id);
     }
     assert_eq!(known, ["WATCHED", "SEEN", "EXPECTED"]);
@@ -121,7 +121,7 @@ async fn a_payment_that_is_named_again_and_again_is_checked_at_a_measured_pace()
             checked.push(tenth / 10);
             let done = Tried {
                 at: now,
-                ..tried(Standing::Done)
+                ..tried(JobState::Done)
             };
             ledger
                 .tried_errand(id, now.plus(LEASE), done)
@@ -145,8 +145,8 @@ async fn a_change_that_a_callback_tells_of_while_its_payment_is_checked_is_check
     let first = take_one(&ledger, unknown()).await;
     assert!(first.is_some());
     let meanwhile = ledger.deliver(named(after(1))).await.unwrap();
-    let due = meanwhile.errands[0].standing;
-    assert_eq!(due, Standing::Due { at: after(3) });
+    let due = meanwhile.jobs[0].state;
+    assert_eq!(due, JobState::Due { at: after(3) });
 }
 
 #[tokio::test]
@@ -169,7 +169,7 @@ async fn a_flood_to_one_account_pushes_out_nothing_of_another() {
     rest(&ledger).await;
     assert_eq!(kept(&ledger).await.len(), 20);
     assert!(ledger.delivery(other.id).await.unwrap().is_some());
-    let of_other = ErrandQueue {
+    let of_other = JobFilter {
         account: Some("other".into()),
         ..unknown()
     };
@@ -185,7 +185,7 @@ async fn what_its_provider_knows_was_not_made_up() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = start(folder.path());
     let with_forward = |number| NewDelivery {
-        errands: vec![errand(Duty::Ask, START), errand(Duty::Forward, START)],
+        jobs: vec![job(JobKind::Ask, START), job(JobKind::Forward, START)],
         ..unproved(&format!("NEW-{number}"), number)
     };
     let class = async |id: DeliveryId| {
@@ -201,25 +201,25 @@ async fn what_its_provider_knows_was_not_made_up() {
     let [genuine, made_up] = [1, 2].map(with_forward);
     let genuine = ledger.deliver(genuine).await.unwrap();
     let made_up = ledger.deliver(made_up).await.unwrap();
-    let asks = ErrandQueue {
-        duties: &[Duty::Ask],
+    let asks = JobFilter {
+        kinds: &[JobKind::Ask],
         ..unknown()
     };
-    for (of, standing) in [(&made_up, Standing::GivenUp), (&genuine, Standing::Done)] {
+    for (of, state) in [(&made_up, JobState::GivenUp), (&genuine, JobState::Done)] {
         let (_, id) = take_one(&ledger, asks.clone()).await.unwrap();
-        assert_eq!(of.errands[0].id, id, "the newest first");
+        assert_eq!(of.jobs[0].id, id, "the newest first");
         ledger
-            .tried_errand(id, held, tried(standing))
+            .tried_errand(id, held, tried(state))
             .await
             .unwrap();
     }
     // Its other errand has room and goes first from now on.
     assert_eq!((class(genuine.id).await, class(made_up.id).await), (3, 4));
-    assert_eq!(take_due(&ledger, after(1)).await, [genuine.errands[1].id]);
+    assert_eq!(take_due(&ledger, after(1)).await, [genuine.jobs[1].id]);
     let (_, forward) = take_one(&ledger, unknown()).await.unwrap();
-    for id in [genuine.errands[1].id, forward] {
+    for id in [genuine.jobs[1].id, forward] {
         ledger
-            .tried_errand(id, held, tried(Standing::Done))
+            .tried_errand(id, held, tried(JobState::Done))
             .await
             .unwrap();
     }
@@ -239,6 +239,6 @@ async fn a_payment_that_comes_to_be_known_goes_first_when_it_is_named_again() {
     let again = ledger.deliver(unproved("WATCHED", 1)).await.unwrap();
     assert_eq!(again.verdict, Verdict::Repeat);
     assert_eq!(take_one(&ledger, unknown()).await, None);
-    let (first, _) = take_one(&ledger, queue(&Duty::ALL)).await.unwrap();
+    let (first, _) = take_one(&ledger, queue(&JobKind::ALL)).await.unwrap();
     assert_eq!(first, "WATCHED");
 }

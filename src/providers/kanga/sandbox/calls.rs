@@ -110,7 +110,7 @@ impl Kanga {
             "result": "ok",
             "currency": payment.currency,
             "amount": payment.amount,
-            "state": payment.standing(world.now()).state.as_str(),
+            "state": payment.progress(world.now()).state.as_str(),
         });
         json_response(StatusCode::OK, &body)
     }

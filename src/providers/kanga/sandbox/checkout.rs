@@ -12,7 +12,7 @@ use crate::sandbox::World;
 use crate::sandbox::control::is_foreign;
 use crate::sandbox::page::{self, Html};
 
-use super::payment::{Act, Payment, Standing, WHOLE};
+use super::payment::{Act, Payment, Progress, WHOLE};
 use super::{Kanga, Memory, PAYMENTS_MAX, SHOPS, Shop, only, prices};
 
 const EMAIL_MAX: usize = 254;
@@ -149,10 +149,10 @@ fn start(
         memory.revision += 1;
     }
     let mut remark = None;
-    let standing = memory
+    let progress = memory
         .payment(shop, link.id.as_str())
-        .map(|payment| payment.standing(now));
-    let unverified = standing.is_some_and(|standing| standing.state == PaymentState::New);
+        .map(|payment| payment.progress(now));
+    let unverified = progress.is_some_and(|progress| progress.state == PaymentState::New);
     if let (true, true, Some(token)) = (opens, unverified, &link.token) {
         let redeemed = link.email.is_some() && memory.redeem(shop, token, now);
         if !redeemed {
@@ -277,16 +277,16 @@ fn notice(status: StatusCode, title: &str, words: &str, back: Option<&str>) -> R
 
 fn checkout(payment: &Payment, shop: &Shop, world: &World, remark: Option<&str>) -> Html {
     let now = world.now();
-    let standing = payment.standing(now);
+    let progress = payment.progress(now);
     let view = View {
         payment,
         shop,
-        standing: &standing,
+        progress: &progress,
         seed: world.seed(),
         lived: now.since(world.start()),
         now,
     };
-    let state = &standing.state;
+    let state = &progress.state;
     let tone = match state {
         PaymentState::Finalized => "good",
         PaymentState::Canceled | PaymentState::Failed => "bad",
@@ -299,7 +299,7 @@ fn checkout(payment: &Payment, shop: &Shop, world: &World, remark: Option<&str>)
         include_str!("../../../../assets/sandbox/checkout.html"),
         &[
             ("styles", page::styles()),
-            ("refresh", refresh(&standing)),
+            ("refresh", refresh(&progress)),
             ("shop", Html::text(shop.name)),
             ("amount", Html::text(&payment.amount)),
             ("currency", Html::text(&payment.currency)),
@@ -314,7 +314,7 @@ fn checkout(payment: &Payment, shop: &Shop, world: &World, remark: Option<&str>)
             ),
             ("tone", Html::text(tone)),
             ("state", Html::text(state.as_str())),
-            ("meaning", Html::text(meaning(&standing))),
+            ("meaning", Html::text(meaning(&progress))),
             ("track", track(state)),
             ("paid", Html::text(&view.paid())),
             ("outstanding", Html::text(&view.outstanding())),
@@ -325,38 +325,38 @@ fn checkout(payment: &Payment, shop: &Shop, world: &World, remark: Option<&str>)
 }
 
 /// A page that waits for the payer does not load itself again: what was typed or chosen would be lost.
-fn refresh(standing: &Standing) -> Html {
-    let waits_for_payer = match standing.state {
+fn refresh(progress: &Progress) -> Html {
+    let waits_for_payer = match progress.state {
         PaymentState::New => true,
-        PaymentState::Active => !standing.sent,
+        PaymentState::Active => !progress.sent,
         _ => false,
     };
-    Html::markup(if waits_for_payer || standing.state.is_final() {
+    Html::markup(if waits_for_payer || progress.state.is_final() {
         ""
     } else {
         "<meta http-equiv=\"refresh\" content=\"2\">\n"
     })
 }
 
-fn meaning(standing: &Standing) -> &'static str {
-    match &standing.state {
+fn meaning(progress: &Progress) -> &'static str {
+    match &progress.state {
         PaymentState::New => "Your e-mail address is to be verified first.",
-        PaymentState::Active if standing.sent => "Your payment is on its way.",
-        PaymentState::Active if standing.paid > 0 => {
+        PaymentState::Active if progress.sent => "Your payment is on its way.",
+        PaymentState::Active if progress.paid > 0 => {
             "A part has arrived; the payment waits for the rest."
         }
         PaymentState::Active => "The payment waits for your money.",
-        PaymentState::Processing if standing.on_chain => {
+        PaymentState::Processing if progress.on_chain => {
             "Your payment was seen on the chain and waits to be confirmed. This can take days."
         }
         PaymentState::Processing => "Your payment was seen and is being confirmed.",
         PaymentState::Finalizing => "Your payment is confirmed and goes to the shop.",
-        PaymentState::Finalized if standing.surplus > 0 => {
+        PaymentState::Finalized if progress.surplus > 0 => {
             "The shop has the money. What you paid too much goes back to you."
         }
         PaymentState::Finalized => "The shop has the money.",
         PaymentState::Cancelling => "The payment is being called off.",
-        PaymentState::Canceled if standing.paid > 0 => {
+        PaymentState::Canceled if progress.paid > 0 => {
             "The payment was called off. What you paid goes back to you."
         }
         PaymentState::Canceled => "The payment was called off.",
@@ -392,7 +392,7 @@ fn track(state: &PaymentState) -> Html {
 struct View<'a> {
     payment: &'a Payment,
     shop: &'a Shop,
-    standing: &'a Standing,
+    progress: &'a Progress,
     seed: u64,
     lived: Duration,
     now: WallTime,
@@ -410,7 +410,7 @@ impl View<'_> {
         let Payment {
             amount, currency, ..
         } = self.payment;
-        let thousandths = self.standing.paid + self.standing.surplus;
+        let thousandths = self.progress.paid + self.progress.surplus;
         match self.share(thousandths) {
             _ if thousandths == 0 => format!("nothing of {amount} {currency}"),
             _ if thousandths == WHOLE => format!("{amount} {currency}"),
@@ -420,8 +420,8 @@ impl View<'_> {
     }
 
     fn outstanding(&self) -> String {
-        let left = WHOLE - self.standing.paid;
-        if left == 0 || self.standing.state.is_final() {
+        let left = WHOLE - self.progress.paid;
+        if left == 0 || self.progress.state.is_final() {
             return "nothing".into();
         }
         let code = self.paying_in();
@@ -432,7 +432,7 @@ impl View<'_> {
     }
 
     fn paying_in(&self) -> &str {
-        let chosen = self.standing.paying_in.as_deref();
+        let chosen = self.progress.paying_in.as_deref();
         let forced = self.payment.forced.as_deref();
         chosen.or(forced).unwrap_or(&self.payment.currency)
     }
@@ -450,7 +450,7 @@ impl View<'_> {
             )
         };
         let mut facts = Vec::new();
-        let state = &self.standing.state;
+        let state = &self.progress.state;
         if let Some(email) = self
             .payment
             .email
@@ -459,7 +459,7 @@ impl View<'_> {
         {
             facts.push(fact("Receipt to", email));
         }
-        if matches!(state, PaymentState::New | PaymentState::Active) && !self.standing.sent {
+        if matches!(state, PaymentState::New | PaymentState::Active) && !self.progress.sent {
             let left = self.payment.deadline().since(self.now);
             facts.push(fact("Called off unless paid within", &time::fine(left)));
         }
@@ -467,8 +467,8 @@ impl View<'_> {
     }
 
     fn step(&self) -> Html {
-        let open = !self.standing.sent;
-        let pieces = match &self.standing.state {
+        let open = !self.progress.sent;
+        let pieces = match &self.progress.state {
             PaymentState::New => vec![
                 self.verify(),
                 Html::markup("<h2>Or</h2>\n"),
@@ -563,7 +563,7 @@ impl View<'_> {
     }
 
     fn choice(&self, code: &'static str) -> Html {
-        let price = self.price(WHOLE - self.standing.paid, code);
+        let price = self.price(WHOLE - self.progress.paid, code);
         let class = if code == self.paying_in() {
             "chosen"
         } else {

@@ -115,7 +115,7 @@ pub(super) struct Change {
 
 /// Where a payment stands at one instant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Standing {
+pub(super) struct Progress {
     pub(super) state: PaymentState,
     /// When it came to this state.
     pub(super) since: WallTime,
@@ -171,8 +171,8 @@ impl Payment {
     }
 
     /// Where it stands.
-    pub(super) fn standing(&self, now: WallTime) -> Standing {
-        self.run(now).standing
+    pub(super) fn progress(&self, now: WallTime) -> Progress {
+        self.run(now).progress
     }
 
     /// Every change of state up to `until`.
@@ -193,7 +193,7 @@ impl Payment {
 
     fn run(&self, until: WallTime) -> Run {
         let mut run = Run {
-            standing: Standing {
+            progress: Progress {
                 state: PaymentState::New,
                 since: self.opened,
                 paid: 0,
@@ -218,7 +218,7 @@ impl Payment {
 
 /// A payment's life being gone through once.
 struct Run {
-    standing: Standing,
+    progress: Progress,
     ahead: VecDeque<Change>,
     changes: Vec<Change>,
     deadline: WallTime,
@@ -241,8 +241,8 @@ impl Run {
     }
 
     fn enter(&mut self, at: WallTime, state: PaymentState) {
-        self.standing.state = state.clone();
-        self.standing.since = at;
+        self.progress.state = state.clone();
+        self.progress.since = at;
         self.changes.push(Change { at, state });
     }
 
@@ -257,19 +257,19 @@ impl Run {
 
     fn is_payable(&self) -> bool {
         matches!(
-            self.standing.state,
+            self.progress.state,
             PaymentState::New | PaymentState::Active
-        ) && !self.standing.sent
+        ) && !self.progress.sent
     }
 
     fn open_for_paying(&mut self, at: WallTime) -> Result<(), &'static str> {
-        if self.standing.sent && !self.standing.state.is_final() {
+        if self.progress.sent && !self.progress.state.is_final() {
             return Err("The full amount is on its way already.");
         }
         if !self.is_payable() {
             return Err("It takes no more money.");
         }
-        if self.standing.state == PaymentState::New {
+        if self.progress.state == PaymentState::New {
             self.enter(at, PaymentState::Active);
         }
         Ok(())
@@ -278,10 +278,10 @@ impl Run {
     fn apply(&mut self, at: WallTime, act: &Act) -> Result<(), &'static str> {
         use PaymentState::{Active, Failed, Finalized, Finalizing, New, Processing};
         match act {
-            Act::Verify if self.standing.state == New => self.enter(at, Active),
+            Act::Verify if self.progress.state == New => self.enter(at, Active),
             Act::Verify => return Err("The e-mail address is verified already."),
             Act::Choose(currency) if self.is_payable() => {
-                self.standing.paying_in = Some(currency.clone());
+                self.progress.paying_in = Some(currency.clone());
             }
             Act::Choose(_) => return Err("The currency can no longer be changed."),
             Act::Rest {
@@ -290,11 +290,11 @@ impl Run {
                 pace,
             } => {
                 self.open_for_paying(at)?;
-                let standing = &mut self.standing;
-                standing.paid = WHOLE;
-                standing.surplus = *surplus;
-                standing.on_chain = *on_chain;
-                standing.sent = true;
+                let progress = &mut self.progress;
+                progress.paid = WHOLE;
+                progress.surplus = *surplus;
+                progress.on_chain = *on_chain;
+                progress.sent = true;
                 self.ahead = [
                     (pace.seen, Processing),
                     (pace.confirmed, Finalizing),
@@ -308,16 +308,16 @@ impl Run {
             }
             Act::Part => {
                 self.open_for_paying(at)?;
-                let outstanding = WHOLE - self.standing.paid;
+                let outstanding = WHOLE - self.progress.paid;
                 // The last thousandth is left for `Rest`, which is what settles a payment.
                 let part = (outstanding * 2 / 5).clamp(u32::from(outstanding > 1), outstanding);
-                self.standing.paid += part;
+                self.progress.paid += part;
             }
-            Act::Cancel(takes) => match self.standing.state {
+            Act::Cancel(takes) => match self.progress.state {
                 New | Active | Processing => self.call_off(at, *takes),
                 _ => return Err("It can no longer be called off."),
             },
-            Act::Fail => match self.standing.state {
+            Act::Fail => match self.progress.state {
                 New | Active | Processing | Finalizing => {
                     self.ahead.clear();
                     self.enter(at, Failed);
@@ -370,28 +370,28 @@ mod tests {
             (17, "FINALIZED"),
         ];
         assert_eq!(life(&paid), told(&expected));
-        assert_eq!(paid.standing(at(9)).state, PaymentState::New);
-        assert_eq!(paid.standing(at(13)).state, PaymentState::Processing);
-        assert_eq!(paid.standing(at(100_000)).state, PaymentState::Finalized);
+        assert_eq!(paid.progress(at(9)).state, PaymentState::New);
+        assert_eq!(paid.progress(at(13)).state, PaymentState::Processing);
+        assert_eq!(paid.progress(at(100_000)).state, PaymentState::Finalized);
     }
 
     #[test]
     fn point_9_the_on_chain_path_takes_days_and_outlives_the_24_hours() {
         let paid = payment(&[(10, PayerAct::PayOnChain)]);
-        assert_eq!(paid.standing(at(90_000)).state, PaymentState::Processing);
-        assert_eq!(paid.standing(at(3 * 86_400)).state, PaymentState::Finalized);
+        assert_eq!(paid.progress(at(90_000)).state, PaymentState::Processing);
+        assert_eq!(paid.progress(at(3 * 86_400)).state, PaymentState::Finalized);
     }
 
     #[test]
     fn point_9_a_part_stays_active_until_the_rest_is_paid() {
         let mut paid = payment(&[(10, PayerAct::PayPart), (20, PayerAct::PayPart)]);
-        let standing = paid.standing(at(4_000));
-        assert_eq!((standing.state, standing.paid), (PaymentState::Active, 640));
+        let progress = paid.progress(at(4_000));
+        assert_eq!((progress.state, progress.paid), (PaymentState::Active, 640));
         paid.act(at(5_000), PayerAct::Pay.into()).unwrap();
-        assert_eq!(paid.standing(at(5_007)).state, PaymentState::Finalized);
+        assert_eq!(paid.progress(at(5_007)).state, PaymentState::Finalized);
         let many: Vec<_> = (0..50).map(|s| (s, PayerAct::PayPart)).collect();
         assert_eq!(
-            payment(&many).standing(at(60)).state,
+            payment(&many).progress(at(60)).state,
             PaymentState::Active,
             "parts alone never settle"
         );
@@ -399,9 +399,9 @@ mod tests {
 
     #[test]
     fn point_9_an_overpayment_ends_finalized() {
-        let standing = payment(&[(0, PayerAct::Overpay)]).standing(at(60));
-        assert_eq!(standing.state, PaymentState::Finalized);
-        assert_eq!((standing.paid, standing.surplus), (WHOLE, 50));
+        let progress = payment(&[(0, PayerAct::Overpay)]).progress(at(60));
+        assert_eq!(progress.state, PaymentState::Finalized);
+        assert_eq!((progress.paid, progress.surplus), (WHOLE, 50));
     }
 
     #[test]
@@ -421,13 +421,13 @@ mod tests {
         let mut late = part.clone();
         assert!(late.act(at(86_400), PayerAct::Pay.into()).is_err());
         let just = payment(&[(86_399, PayerAct::Pay)]);
-        assert_eq!(just.standing(at(90_000)).state, PaymentState::Finalized);
+        assert_eq!(just.progress(at(90_000)).state, PaymentState::Finalized);
     }
 
     #[test]
     fn point_9_any_open_payment_can_fail_and_stays_failed() {
         let failed = payment(&[(0, PayerAct::Pay), (5, PayerAct::Fail)]);
-        assert_eq!(failed.standing(at(100_000)).state, PaymentState::Failed);
+        assert_eq!(failed.progress(at(100_000)).state, PaymentState::Failed);
         let mut done = payment(&[(0, PayerAct::Pay)]);
         assert!(done.act(at(60), PayerAct::Fail.into()).is_err());
     }
@@ -445,7 +445,7 @@ mod tests {
         let mut scripted = payment(&[]);
         scripted.script(at(100), PayerAct::Pay.into());
         scripted.act(at(50), PayerAct::Cancel.into()).unwrap();
-        assert_eq!(scripted.standing(at(200)).state, PaymentState::Canceled);
+        assert_eq!(scripted.progress(at(200)).state, PaymentState::Canceled);
     }
 
     #[test]

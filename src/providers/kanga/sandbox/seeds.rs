@@ -255,7 +255,7 @@ mod tests {
         let now = START.plus(Duration::from_secs(after));
         payments(seed, START, "shop")
             .iter()
-            .map(|(payment, _)| payment.standing(now).state.to_string())
+            .map(|(payment, _)| payment.progress(now).state.to_string())
             .collect()
     }
 
@@ -305,7 +305,7 @@ mod tests {
                 .filter(|(payment, expected)| {
                     Amount::received(&payment.amount).unwrap() != expected.amount
                 })
-                .map(|(payment, _)| (payment.id.clone(), payment.standing(START).state))
+                .map(|(payment, _)| (payment.id.clone(), payment.progress(START).state))
                 .collect::<Vec<_>>();
             assert_eq!(odd, [("ORDER-1006".to_owned(), PaymentState::Finalized)]);
         }

@@ -135,10 +135,10 @@ pub fn draw_detail(delivery: &Delivery, look: Look<'_>, area: Rect, buf: &mut Bu
     left = below(left, rows);
     let rows = paragraph(buf, left, &told::arrival(delivery, look), dim);
     left = below(left, rows);
-    for (row, errand) in (0..left.height).zip(&delivery.errands) {
-        let (words, tone) = told::standing(errand, look);
+    for (row, job) in (0..left.height).zip(&delivery.jobs) {
+        let (words, tone) = told::state(job, look);
         Pen::new(buf, left, row)
             .text(&words, theme.style(tone))
-            .text(&told::history(errand), dim);
+            .text(&told::history(job), dim);
     }
 }

@@ -1,6 +1,6 @@
 //! What is told of a callback, in words: its verdict, and what it gives rise to.
 
-use crate::domain::{Delivery, Duty, Errand, Standing, Subject, Verdict};
+use crate::domain::{Delivery, JobKind, Job, JobState, Subject, Verdict};
 use crate::tui::panes::Look;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::text::size;
@@ -51,17 +51,17 @@ fn ordinal(n: u32) -> String {
 
 /// What came of it so far, what is not done yet first, each errand with its tone; why not, where nothing is to be done.
 pub fn outcome(delivery: &Delivery, look: Look<'_>) -> Vec<(String, Tone)> {
-    if !delivery.errands.is_empty() {
-        let mut errands: Vec<&Errand> = delivery.errands.iter().collect();
-        errands.sort_by_key(|errand| match errand.standing {
-            Standing::GivenUp => 0,
-            Standing::Due { .. } if has_failed(errand) => 1,
-            Standing::Due { .. } => 2,
-            Standing::Done => 3,
+    if !delivery.jobs.is_empty() {
+        let mut jobs: Vec<&Job> = delivery.jobs.iter().collect();
+        jobs.sort_by_key(|job| match job.state {
+            JobState::GivenUp => 0,
+            JobState::Due { .. } if has_failed(job) => 1,
+            JobState::Due { .. } => 2,
+            JobState::Done => 3,
         });
-        return errands
+        return jobs
             .into_iter()
-            .map(|errand| standing(errand, look))
+            .map(|job| state(job, look))
             .collect();
     }
     let words = match delivery.verdict {
@@ -78,34 +78,34 @@ pub fn outcome(delivery: &Delivery, look: Look<'_>) -> Vec<(String, Tone)> {
 }
 
 /// How one errand stands.
-pub fn standing(errand: &Errand, look: Look<'_>) -> (String, Tone) {
-    let verb = match errand.duty {
-        Duty::Ask => "asked",
-        Duty::Forward => "forwarded",
-        Duty::Relay => "relayed",
+pub fn state(job: &Job, look: Look<'_>) -> (String, Tone) {
+    let verb = match job.kind {
+        JobKind::Ask => "asked",
+        JobKind::Forward => "forwarded",
+        JobKind::Relay => "relayed",
     };
-    let took = match (errand.duty, errand.took) {
-        (Duty::Forward | Duty::Relay, Some(took)) => format!(" {} ms", took.as_millis()),
+    let took = match (job.kind, job.took) {
+        (JobKind::Forward | JobKind::Relay, Some(took)) => format!(" {} ms", took.as_millis()),
         _ => String::new(),
     };
-    match errand.standing {
-        Standing::Done => (format!("{verb}: {}{took}", errand.told), Tone::Plain),
-        Standing::GivenUp => (format!("given up: {}", errand.told), Tone::Bad),
-        Standing::Due { at } => {
+    match job.state {
+        JobState::Done => (format!("{verb}: {}{took}", job.told), Tone::Plain),
+        JobState::GivenUp => (format!("given up: {}", job.told), Tone::Bad),
+        JobState::Due { at } => {
             let left = at.since(look.now.wall);
             let next = match (left.is_zero(), look.still) {
                 (true, _) => String::new(),
                 (false, true) => format!("next try at {}", at.clock(&look.store.zone)),
                 (false, false) => format!("next try in {} s", left.as_millis().div_ceil(1000)),
             };
-            let now = match (errand.duty, next.is_empty()) {
+            let now = match (job.kind, next.is_empty()) {
                 (_, false) => next,
-                (Duty::Ask, true) => "asking now".into(),
-                (Duty::Forward, true) => "forwarding now".into(),
-                (Duty::Relay, true) => "relaying now".into(),
+                (JobKind::Ask, true) => "asking now".into(),
+                (JobKind::Forward, true) => "forwarding now".into(),
+                (JobKind::Relay, true) => "relaying now".into(),
             };
-            if has_failed(errand) {
-                (format!("{now}: {}", errand.told), Tone::Warn)
+            if has_failed(job) {
+                (format!("{now}: {}", job.told), Tone::Warn)
             } else {
                 (now, Tone::Busy)
             }
@@ -140,12 +140,12 @@ pub fn arrival(delivery: &Delivery, look: Look<'_>) -> String {
 }
 
 /// Where an errand goes and how often it was tried.
-pub fn history(errand: &Errand) -> String {
-    let target = match errand.target.as_str() {
+pub fn history(job: &Job) -> String {
+    let target = match job.target.as_str() {
         "" => String::new(),
         target => format!(" · to {target}"),
     };
-    let tries = match errand.tries {
+    let tries = match job.tries {
         0 | 1 => String::new(),
         tries => format!(" · {tries} tries"),
     };

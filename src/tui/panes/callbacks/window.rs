@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use crate::domain::{Delivery, DeliveryId, Errand, Standing};
+use crate::domain::{Delivery, DeliveryId, Job, JobState};
 
 /// Rows, newest first. No number is in it twice.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -96,14 +96,14 @@ pub struct Tally {
 impl Tally {
     pub fn heard(&mut self, delivery: &Delivery) {
         let mut count = Count::default();
-        for errand in &delivery.errands {
-            match errand.standing {
-                Standing::Due { .. } => {
+        for job in &delivery.jobs {
+            match job.state {
+                JobState::Due { .. } => {
                     count.queued += 1;
-                    count.failing += u32::from(has_failed(errand));
+                    count.failing += u32::from(has_failed(job));
                 }
-                Standing::Done => {}
-                Standing::GivenUp => count.given_up += 1,
+                JobState::Done => {}
+                JobState::GivenUp => count.given_up += 1,
             }
         }
         let before = if count == Count::default() {
@@ -131,6 +131,6 @@ impl Tally {
 }
 
 /// Whether an errand that is due was tried in vain.
-pub fn has_failed(errand: &Errand) -> bool {
-    errand.tries > 0 && !errand.told.is_empty()
+pub fn has_failed(job: &Job) -> bool {
+    job.tries > 0 && !job.told.is_empty()
 }

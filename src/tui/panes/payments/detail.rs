@@ -40,7 +40,7 @@ pub fn draw(watched: &Watched, look: Look<'_>, area: Rect, buf: &mut Buffer) {
         let rows = paragraph(buf, room, &words, theme.style(tone));
         left = below(left, rows);
     }
-    let rows = paragraph(buf, left, &standing(watched, look), theme.style(Tone::Dim));
+    let rows = paragraph(buf, left, &state(watched, look), theme.style(Tone::Dim));
     draw_history(watched, look, below(left, rows + 1), buf);
 }
 
@@ -79,7 +79,7 @@ fn trouble(watched: &Watched, look: Look<'_>) -> Option<(Tone, String)> {
 }
 
 /// Since when it stands so, and when it is checked again.
-fn standing(watched: &Watched, look: Look<'_>) -> String {
+fn state(watched: &Watched, look: Look<'_>) -> String {
     let mut parts: Vec<String> = Vec::new();
     if let Some(at) = watched.changed_at() {
         if watched.is_final() {

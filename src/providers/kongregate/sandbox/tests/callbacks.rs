@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use serde_json::json;
 
 use super::*;
-use crate::callbacks::{Held, Inbound, Refusal, Told};
+use crate::callbacks::{CallbackSecrets, Inbound, Refusal, ParsedCallback};
 use crate::domain::{PlayerId, Secret, Subject};
 use crate::http_server::{self, Limits, Outcome, Server, text};
 use crate::providers::kongregate::callback::{INVENTORY, ORDER_PLACED, ORDER_REQUEST, SPEC};
@@ -84,8 +84,8 @@ fn fields(request: &http_server::Request) -> Vec<(String, String)> {
 }
 
 /// What the receiver makes of it.
-fn judged(request: &http_server::Request) -> Result<Told, Refusal> {
-    let mut held = Held::default();
+fn judged(request: &http_server::Request) -> Result<ParsedCallback, Refusal> {
+    let mut held = CallbackSecrets::default();
     held.secrets.insert("api_key", Secret::new(API_KEY));
     let inbound = Inbound {
         request: request.clone(),
@@ -136,8 +136,8 @@ async fn point_9_an_inventory_that_changed_is_told_once_in_plain_fields() {
     posted.bench.set("callback-fault", "duplicate").unwrap();
     let came = posted.event("give", "1002 sea-chart").await;
     assert_eq!(
-        judged(&came[0]).unwrap().same,
-        judged(&came[1]).unwrap().same
+        judged(&came[0]).unwrap().dedup,
+        judged(&came[1]).unwrap().dedup
     );
     posted.bench.set("callback-fault", "none").unwrap();
     for (way, proof) in [

@@ -6,45 +6,45 @@ use super::*;
 async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
     let folder = tempfile::tempdir().unwrap();
     let [one, two] = [start(folder.path()), start(folder.path())];
-    assert_eq!(one.next_errand(queue(&Duty::ALL)).await, Ok(None));
-    let with = |number, errands| NewDelivery {
-        errands,
+    assert_eq!(one.next_errand(queue(&JobKind::ALL)).await, Ok(None));
+    let with = |number, jobs| NewDelivery {
+        jobs,
         ..new(number)
     };
-    let in_hand = NewErrand {
+    let in_hand = NewJob {
         taken_until: Some(after(8)),
-        ..errand(Duty::Forward, START)
+        ..job(JobKind::Forward, START)
     };
     let relayed = one.deliver(with(1, vec![in_hand])).await.unwrap();
-    let late = one.deliver(with(2, vec![errand(Duty::Ask, START)]));
-    let late = late.await.unwrap().errands[0].id;
-    let soon = one.deliver(with(3, vec![errand(Duty::Forward, START)]));
-    let soon = soon.await.unwrap().errands[0].id;
-    let asks = one.take_errands(queue(&[Duty::Ask]), START, after(1), 9);
+    let late = one.deliver(with(2, vec![job(JobKind::Ask, START)]));
+    let late = late.await.unwrap().jobs[0].id;
+    let soon = one.deliver(with(3, vec![job(JobKind::Forward, START)]));
+    let soon = soon.await.unwrap().jobs[0].id;
+    let asks = one.take_jobs(queue(&[JobKind::Ask]), START, after(1), 9);
     let asks = asks.await.unwrap();
     assert!(asks.iter().map(|(_, id)| *id).eq([late]), "as is wanted");
-    let forwards = one.take_errands(queue(&[Duty::Forward]), START, after(1), 9);
+    let forwards = one.take_jobs(queue(&[JobKind::Forward]), START, after(1), 9);
     assert_eq!(forwards.await.unwrap().len(), 1);
-    for (errand, due) in [(late, 5), (soon, 2)] {
-        let again = tried(Standing::Due { at: after(due) });
-        one.tried_errand(errand, after(1), again).await.unwrap();
+    for (job, due) in [(late, 5), (soon, 2)] {
+        let again = tried(JobState::Due { at: after(due) });
+        one.tried_errand(job, after(1), again).await.unwrap();
     }
-    let mut elsewhere = with(4, vec![errand(Duty::Ask, START)]);
-    elsewhere.realm = "sandbox 1".into();
+    let mut elsewhere = with(4, vec![job(JobKind::Ask, START)]);
+    elsewhere.account_key = "sandbox 1".into();
     one.deliver(elsewhere).await.unwrap();
 
-    assert_eq!(two.next_errand(queue(&Duty::ALL)).await, Ok(Some(after(2))));
+    assert_eq!(two.next_errand(queue(&JobKind::ALL)).await, Ok(Some(after(2))));
     assert_eq!(take_due(&two, after(1)).await, []);
-    let first = two.take_errands(queue(&Duty::ALL), after(6), after(36), 1);
+    let first = two.take_jobs(queue(&JobKind::ALL), after(6), after(36), 1);
     let first = first.await;
     let [(delivery, id)] = &first.unwrap()[..] else {
         panic!()
     };
-    assert_eq!((delivery.errands[0].id, *id), (soon, soon), "longest due");
+    assert_eq!((delivery.jobs[0].id, *id), (soon, soon), "longest due");
     assert_eq!(take_due(&one, after(6)).await, [late]);
     assert_eq!(take_due(&two, after(7)).await, [], "all are in hand");
-    assert_eq!(one.next_errand(queue(&Duty::ALL)).await, Ok(Some(after(8))));
-    assert_eq!(take_due(&one, after(8)).await, [relayed.errands[0].id]);
+    assert_eq!(one.next_errand(queue(&JobKind::ALL)).await, Ok(Some(after(8))));
+    assert_eq!(take_due(&one, after(8)).await, [relayed.jobs[0].id]);
     assert_eq!(
         take_due(&two, after(36)).await,
         [late, soon],
@@ -55,29 +55,29 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
         told: "HTTP 500".into(),
         status: Some(500),
         reply: Some(b"sorry".to_vec()),
-        ..tried(Standing::Due { at: after(50) })
+        ..tried(JobState::Due { at: after(50) })
     };
     let held = after(36).plus(LEASE);
     let delivery = two.tried_errand(soon, held, failed.clone()).await.unwrap();
-    let errand = &delivery.errands[0];
-    assert_eq!(errand.standing, Standing::Due { at: after(50) });
-    assert_eq!((errand.tries, errand.status), (2, Some(500)));
-    assert_eq!(errand.tried_at, Some(after(1)));
-    assert_eq!(errand.took, Some(Duration::from_millis(40)));
+    let job = &delivery.jobs[0];
+    assert_eq!(job.state, JobState::Due { at: after(50) });
+    assert_eq!((job.tries, job.status), (2, Some(500)));
+    assert_eq!(job.tried_at, Some(after(1)));
+    assert_eq!(job.took, Some(Duration::from_millis(40)));
     assert_eq!(
         take_due(&one, after(50)).await,
-        [relayed.errands[0].id, soon]
+        [relayed.jobs[0].id, soon]
     );
     let held = after(50).plus(LEASE);
-    let done = one.tried_errand(soon, held, tried(Standing::Done));
+    let done = one.tried_errand(soon, held, tried(JobState::Done));
     let delivery = done.await.unwrap();
-    assert_eq!(delivery.errands[0].standing, Standing::Done);
-    assert_eq!(delivery.errands[0].tries, 3);
+    assert_eq!(delivery.jobs[0].state, JobState::Done);
+    assert_eq!(delivery.jobs[0].tries, 3);
     for held_until in [held, after(36)] {
         let late = two.tried_errand(soon, held_until, failed.clone());
         assert_eq!(late.await.unwrap(), delivery, "it is done already");
     }
-    assert_eq!(delivery.errands[0].told, "PROCESSING");
+    assert_eq!(delivery.jobs[0].told, "PROCESSING");
     assert_eq!(one.delivery(delivery.id).await, Ok(Some(delivery.clone())));
     let parts = SealedParts {
         request: b"sealed bytes".to_vec(),
@@ -93,7 +93,7 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
     close(one);
     close(two);
     let later = take_due(&start(folder.path()), after(100)).await;
-    assert_eq!(later, [late, relayed.errands[0].id], "after a restart too");
+    assert_eq!(later, [late, relayed.jobs[0].id], "after a restart too");
 }
 
 #[tokio::test]
@@ -102,14 +102,14 @@ async fn by_hand_any_delivery_is_given_an_errand() {
     let ledger = start(folder.path());
     let junk = ledger.deliver(refused()).await.unwrap();
     let again = ledger
-        .add_errand(junk.id, errand(Duty::Forward, after(3)))
+        .add_errand(junk.id, job(JobKind::Forward, after(3)))
         .await
         .unwrap();
-    assert_eq!(again.errands.len(), 1);
-    assert_eq!(take_due(&ledger, after(3)).await, [again.errands[0].id]);
-    let missing = ledger.add_errand(DeliveryId(99), errand(Duty::Ask, START));
+    assert_eq!(again.jobs.len(), 1);
+    assert_eq!(take_due(&ledger, after(3)).await, [again.jobs[0].id]);
+    let missing = ledger.add_errand(DeliveryId(99), job(JobKind::Ask, START));
     assert_eq!(missing.await, Err(LedgerError::Gone));
-    let missing = ledger.tried_errand(ErrandId(99), START, tried(Standing::Done));
+    let missing = ledger.tried_errand(JobId(99), START, tried(JobState::Done));
     assert_eq!(missing.await, Err(LedgerError::Gone));
     assert_eq!(ledger.delivery(DeliveryId(99)).await, Ok(None));
     assert_eq!(ledger.sealed(DeliveryId(99)).await, Ok(None));
@@ -119,15 +119,15 @@ async fn by_hand_any_delivery_is_given_an_errand() {
 async fn what_nobody_is_left_to_do_is_given_up_elsewhere_and_long_due_only() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = start(folder.path());
-    for (number, realm, due) in [
+    for (number, account_key, due) in [
         (0, "sandbox 1", 1),
         (1, "sandbox 2", 9),
         (2, "live", 1),
         (3, "my sandbox ", 1),
     ] {
         let given = NewDelivery {
-            realm: realm.into(),
-            errands: vec![errand(Duty::Ask, after(due))],
+            account_key: account_key.into(),
+            jobs: vec![job(JobKind::Ask, after(due))],
             ..new(number)
         };
         ledger.deliver(given).await.unwrap();
@@ -137,7 +137,7 @@ async fn what_nobody_is_left_to_do_is_given_up_elsewhere_and_long_due_only() {
     let open = standings
         .iter()
         .rev()
-        .map(|delivery| delivery.errands[0].standing != Standing::GivenUp);
+        .map(|delivery| delivery.jobs[0].state != JobState::GivenUp);
     assert!(open.eq([false, true, true, true]), "{standings:?}");
 }
 
@@ -148,22 +148,22 @@ async fn the_shop_is_told_of_every_change_whatever_our_own_question_does() {
     let come = async |seconds, target: &str| {
         let at = after(seconds);
         let mut given = hint(1, at);
-        given.errands.push(NewErrand {
+        given.jobs.push(NewJob {
             target: target.into(),
-            ..errand(Duty::Forward, at)
+            ..job(JobKind::Forward, at)
         });
         let kept = ledger.deliver(given).await.unwrap();
-        let duties: Vec<_> = kept.errands.iter().map(|errand| errand.duty).collect();
-        (kept.verdict, duties)
+        let kinds: Vec<_> = kept.jobs.iter().map(|job| job.kind).collect();
+        (kept.verdict, kinds)
     };
     let (one, other) = ("http://127.0.0.1:3000/hook", "http://127.0.0.1:3001/hook");
-    let both = vec![Duty::Ask, Duty::Forward];
-    let only = vec![Duty::Forward];
+    let both = vec![JobKind::Ask, JobKind::Forward];
+    let only = vec![JobKind::Forward];
     assert_eq!(come(0, one).await, (Verdict::Accepted, both.clone()));
     assert_eq!(come(1, one).await, (Verdict::Repeat, vec![]), "both wait");
     assert_eq!(come(2, other).await, (Verdict::Repeat, only.clone()));
     let held = after(3).plus(LEASE);
-    let forwards = ledger.take_errands(queue(&[Duty::Forward]), after(3), held, 1);
+    let forwards = ledger.take_jobs(queue(&[JobKind::Forward]), after(3), held, 1);
     let [(_, forward)] = forwards.await.unwrap()[..] else {
         panic!()
     };
@@ -173,12 +173,12 @@ async fn the_shop_is_told_of_every_change_whatever_our_own_question_does() {
         "the shop may have answered already"
     );
     assert_eq!(come(4, one).await, (Verdict::Repeat, vec![]));
-    let again = tried(Standing::Due { at: after(600) });
+    let again = tried(JobState::Due { at: after(600) });
     ledger.tried_errand(forward, held, again).await.unwrap();
     for id in take_due(&ledger, after(5)).await {
         let settles = Tried {
             settles: true,
-            ..tried(Standing::Done)
+            ..tried(JobState::Done)
         };
         let held = after(5).plus(LEASE);
         ledger.tried_errand(id, held, settles).await.unwrap();
@@ -197,18 +197,18 @@ async fn a_clock_that_is_set_back_puts_nothing_off() {
     let noon = after(12 * 3600);
     for number in 0..2 {
         let given = NewDelivery {
-            errands: vec![errand(Duty::Ask, noon)],
+            jobs: vec![job(JobKind::Ask, noon)],
             ..new(number)
         };
         ledger.deliver(given).await.unwrap();
     }
     let held = noon.plus(LEASE);
-    let first = ledger.take_errands(queue(&Duty::ALL), noon, held, 1);
+    let first = ledger.take_jobs(queue(&JobKind::ALL), noon, held, 1);
     let tried_once = first.await.unwrap()[0].1;
     let at = noon.plus(Duration::from_mins(10));
     let again = Tried {
         at: noon,
-        ..tried(Standing::Due { at })
+        ..tried(JobState::Due { at })
     };
     ledger.tried_errand(tried_once, held, again).await.unwrap();
     let untried = take_due(&ledger, after(12 * 3600 - 1800)).await;
@@ -227,17 +227,17 @@ async fn a_wait_of_hours_that_a_shop_asked_for_is_no_clock_that_was_set_back() {
     let folder = tempfile::tempdir().unwrap();
     let ledger = start(folder.path());
     let given = NewDelivery {
-        errands: vec![errand(Duty::Forward, START)],
+        jobs: vec![job(JobKind::Forward, START)],
         ..new(1)
     };
     ledger.deliver(given).await.unwrap();
     let held = START.plus(LEASE);
-    let first = ledger.take_errands(queue(&Duty::ALL), START, held, 1);
+    let first = ledger.take_jobs(queue(&JobKind::ALL), START, held, 1);
     let id = first.await.unwrap()[0].1;
     let at = after(20 * 3600);
     let again = Tried {
         at: START,
-        ..tried(Standing::Due { at })
+        ..tried(JobState::Due { at })
     };
     ledger.tried_errand(id, held, again).await.unwrap();
     for early in [1, 3600, 19 * 3600] {
@@ -262,7 +262,7 @@ async fn what_is_still_to_be_done_survives_the_removal_of_the_file() {
     let expected = [also, fresh, due.clone()];
     assert_eq!(kept(&one).await, expected);
     assert_eq!(kept(&two).await, expected, "brought once");
-    assert_eq!(take_due(&two, START).await, [due.errands[0].id]);
+    assert_eq!(take_due(&two, START).await, [due.jobs[0].id]);
     let repeat = one.deliver(hint(2, after(40))).await.unwrap();
     assert_eq!((repeat.verdict, repeat.attempt), (Verdict::Repeat, 2));
 }

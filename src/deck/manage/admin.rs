@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::super::desk::{Desks, Seats};
+use super::super::runtime::{AccountRegistry, AccountFactory};
 use super::{Home, Step, find, name};
 use crate::config::edit::{self, Edit, Entry};
 use crate::config::{AccountConfig, Config, SecretSource, VaultError, VaultPlace};
@@ -12,14 +12,14 @@ use crate::domain::{Account, AccountId, Problem, ProblemKind, Secret};
 use crate::providers::{self, SPECS};
 
 /// What a change is kept with. Blocks: files are written, and the keyring may take seconds.
-pub(super) struct Office {
+pub(super) struct AccountAdmin {
     pub(super) profile: String,
     pub(super) config: PathBuf,
-    pub(super) seats: Seats,
-    pub(super) desks: Desks,
+    pub(super) factory: AccountFactory,
+    pub(super) registry: AccountRegistry,
 }
 
-impl Office {
+impl AccountAdmin {
     pub(super) fn keep(&self, step: Step) -> Result<Changed, Problem> {
         match step {
             Step::Add {
@@ -49,7 +49,7 @@ impl Office {
             for (key, secret) in secrets {
                 let name = self.free_name(&entry.account, key, None)?;
                 let place = self
-                    .seats
+                    .factory
                     .vault
                     .put(&name, secret)
                     .map_err(|error| unkept(&error))?;
@@ -65,7 +65,7 @@ impl Office {
             Err(problem) => {
                 // What is left over is found by nobody; the next secret of this name takes another.
                 for (name, _) in kept {
-                    let _ = self.seats.vault.forget(&name);
+                    let _ = self.factory.vault.forget(&name);
                 }
                 return Err(problem);
             }
@@ -108,16 +108,16 @@ impl Office {
             Home::Vault(name, source) => {
                 let (config, place, left) =
                     self.keep_in_vault(config, account, key, secret, (&name, &source))?;
-                self.seats.in_hand.drop(account, Some(key));
+                self.factory.secret_overrides.drop(account, Some(key));
                 (config, Some(place_in_words(&place)), left)
             }
             Home::Elsewhere(source) => {
-                let there = source.resolve(&self.seats.environ);
+                let there = source.resolve(&self.factory.environ);
                 if there.is_ok_and(|there| there.secret == *secret) {
-                    self.seats.in_hand.drop(account, Some(key));
+                    self.factory.secret_overrides.drop(account, Some(key));
                     (config, None, String::new())
                 } else {
-                    self.seats.in_hand.take(account, key, secret.clone());
+                    self.factory.secret_overrides.take(account, key, secret.clone());
                     (config, None, by_hand(&source))
                 }
             }
@@ -141,7 +141,7 @@ impl Office {
         secret: &Secret,
         (name, source): (&str, &SecretSource),
     ) -> Result<(Config, VaultPlace, String), Problem> {
-        let vault = &self.seats.vault;
+        let vault = &self.factory.vault;
         let old = match source {
             SecretSource::File { written, base } => VaultPlace::File(base.join(written)),
             _ => VaultPlace::Keyring,
@@ -185,11 +185,11 @@ impl Office {
             profile: self.profile.clone(),
             account: account.clone(),
         })?;
-        self.desks.remove(account);
-        self.seats.in_hand.drop(account, None);
+        self.registry.remove(account);
+        self.factory.secret_overrides.drop(account, None);
         let left: Vec<String> = names
             .iter()
-            .filter_map(|name| self.seats.vault.forget(name).err())
+            .filter_map(|name| self.factory.vault.forget(name).err())
             .map(|error| format!("its secret is still kept: {error}"))
             .collect();
         Ok(Changed::Removed {
@@ -204,12 +204,12 @@ impl Office {
 
     /// At work from now on.
     fn seat(&self, config: &AccountConfig) -> Result<Account, Problem> {
-        let desk = self
-            .seats
+        let runtime = self
+            .factory
             .configured(config)
             .ok_or_else(|| Problem::new(ProblemKind::Usage, "this provider is not known", ""))?;
-        let account = desk.account.clone();
-        self.desks.adopt(desk);
+        let account = runtime.account.clone();
+        self.registry.adopt(runtime);
         Ok(account)
     }
 
@@ -230,7 +230,7 @@ impl Office {
                 continue;
             }
             if self
-                .seats
+                .factory
                 .vault
                 .get(&name)
                 .map_err(|error| unkept(&error))?
@@ -257,7 +257,7 @@ impl Office {
             SecretSource::Keyring { name } => name.as_str(),
             SecretSource::File { written, base } => {
                 let path = base.join(written);
-                if !self.seats.vault.holds(&path) {
+                if !self.factory.vault.holds(&path) {
                     return None;
                 }
                 std::path::Path::new(written).file_name()?.to_str()?

@@ -10,14 +10,14 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::forward::Wanted;
+use super::forward::AnswerUse;
 use super::{Shared, forward};
 use crate::callbacks::Raw;
 use crate::domain::{
-    AccountId, Answer, Delivery, DeliveryId, Duty, Errand, ErrandId, Op, Problem, ProblemKind,
-    RequestId, Standing, Subject, WallTime, inert,
+    AccountId, Answer, Delivery, DeliveryId, JobKind, Job, JobId, Op, Problem, ProblemKind,
+    RequestId, JobState, Subject, WallTime, inert,
 };
-use crate::ledger::{ErrandQueue, Tried};
+use crate::ledger::{JobFilter, Tried};
 use crate::net::{Event, RequestOptions, redact};
 
 /// So many errands of a lane are in hand at once; of what anybody may have made up, fewer.
@@ -64,11 +64,11 @@ type About = (String, Subject);
 
 /// Who asks about what: one at a time.
 #[derive(Default)]
-pub(super) struct Turns {
+pub(super) struct KeyedMutex {
     by_subject: Mutex<HashMap<About, Weak<tokio::sync::Mutex<()>>>>,
 }
 
-impl Turns {
+impl KeyedMutex {
     async fn take(&self, account: &str, subject: &Subject) -> tokio::sync::OwnedMutexGuard<()> {
         let turn = {
             let mut all = self
@@ -88,37 +88,37 @@ impl Turns {
 
 /// Errands that share the room there is.
 #[derive(Clone, Copy)]
-pub(super) struct Lane {
-    duties: &'static [Duty],
-    /// As in [`ErrandQueue`].
+pub(super) struct JobQueue {
+    kinds: &'static [JobKind],
+    /// As in [`JobFilter`].
     known: bool,
 }
 
 /// A shop's server that hangs must not keep payments from being checked, and what anybody may have made up keeps nothing
 /// else from being done.
-pub(super) const LANES: [Lane; 4] = {
-    const ASKS: &[Duty] = &[Duty::Ask];
-    const FORWARDS: &[Duty] = &[Duty::Forward, Duty::Relay];
-    const fn lane(duties: &'static [Duty], known: bool) -> Lane {
-        Lane { duties, known }
+pub(super) const JOB_QUEUES: [JobQueue; 4] = {
+    const ASKS: &[JobKind] = &[JobKind::Ask];
+    const FORWARDS: &[JobKind] = &[JobKind::Forward, JobKind::Relay];
+    const fn queue(kinds: &'static [JobKind], known: bool) -> JobQueue {
+        JobQueue { kinds, known }
     }
     [
-        lane(ASKS, true),
-        lane(ASKS, false),
-        lane(FORWARDS, true),
-        lane(FORWARDS, false),
+        queue(ASKS, true),
+        queue(ASKS, false),
+        queue(FORWARDS, true),
+        queue(FORWARDS, false),
     ]
 };
 
-impl Lane {
+impl JobQueue {
     fn at_once(self) -> usize {
         if self.known { AT_ONCE } else { AT_ONCE_UNKNOWN }
     }
 
-    fn queue(self, realm: &Arc<str>) -> ErrandQueue {
-        ErrandQueue {
-            realm: realm.clone(),
-            duties: self.duties,
+    fn queue(self, account_key: &Arc<str>) -> JobFilter {
+        JobFilter {
+            account_key: account_key.clone(),
+            kinds: self.kinds,
             known: self.known,
             account: None,
         }
@@ -128,7 +128,7 @@ impl Lane {
 /// What was taken out of the list, to be tried now.
 pub(super) struct Taken {
     delivery: Delivery,
-    id: ErrandId,
+    id: JobId,
     held_until: WallTime,
     known: bool,
     /// Given back once it was tried.
@@ -136,8 +136,8 @@ pub(super) struct Taken {
 }
 
 /// Does what is due of a lane, until stopped.
-pub(super) async fn work(shared: Arc<Shared>, lane: Lane, stop: CancellationToken) {
-    let mut in_hand = JoinSet::new();
+pub(super) async fn work(shared: Arc<Shared>, queue: JobQueue, stop: CancellationToken) {
+    let mut secret_overrides = JoinSet::new();
     let leaving = CancellationToken::new();
     // When the list was looked at last.
     let mut seen = WallTime(i64::MAX);
@@ -146,16 +146,16 @@ pub(super) async fn work(shared: Arc<Shared>, lane: Lane, stop: CancellationToke
         tokio::pin!(due);
         // What is told from here on is not missed, although the list is read first.
         due.as_mut().enable();
-        let room = lane.at_once() - in_hand.len();
+        let room = queue.at_once() - secret_overrides.len();
         let pause = if room > 0 {
-            let taken = match lane {
-                Lane {
-                    duties: [Duty::Ask],
+            let taken = match queue {
+                JobQueue {
+                    kinds: [JobKind::Ask],
                     known: false,
-                } => shared.take_unknown(lane, &mut seen).await,
+                } => shared.take_unknown(queue, &mut seen).await,
                 _ => {
                     shared
-                        .take(lane.queue(&shared.realm), room, &mut seen)
+                        .take(queue.queue(&shared.account_key), room, &mut seen)
                         .await
                 }
             };
@@ -163,7 +163,7 @@ pub(super) async fn work(shared: Arc<Shared>, lane: Lane, stop: CancellationToke
                 Ok(taken) => {
                     for taken in taken {
                         let (shared, leaving) = (shared.clone(), leaving.clone());
-                        in_hand.spawn(async move { shared.attempt(taken, leaving).await });
+                        secret_overrides.spawn(async move { shared.attempt(taken, leaving).await });
                     }
                     continue;
                 }
@@ -175,32 +175,32 @@ pub(super) async fn work(shared: Arc<Shared>, lane: Lane, stop: CancellationToke
         tokio::select! {
             () = stop.cancelled() => break,
             () = due => {}
-            Some(_) = in_hand.join_next() => {}
+            Some(_) = secret_overrides.join_next() => {}
             () = tokio::time::sleep(pause) => {}
         }
     }
     for patience in [LEAVING, GIVING_BACK] {
-        let rest = async { while in_hand.join_next().await.is_some() {} };
+        let rest = async { while secret_overrides.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(patience, rest).await;
         leaving.cancel();
     }
 }
 
 /// What came of one try, before it is known whether there is another.
-struct Came {
+struct AttemptOutcome {
     told: String,
     status: Option<u16>,
     took: Option<Duration>,
     reply: Option<Vec<u8>>,
     /// Nothing can change any more.
     settles: bool,
-    end: End,
+    end: Disposition,
     /// How long to wait for the next try at least.
     after: Option<Duration>,
 }
 
 /// Whether a try was the last one.
-enum End {
+enum Disposition {
     Done,
     /// Another one follows, until there were too many.
     Again,
@@ -212,8 +212,8 @@ enum End {
     Hopeless,
 }
 
-impl Came {
-    fn without_answer(told: impl Into<String>, end: End) -> Self {
+impl AttemptOutcome {
+    fn without_answer(told: impl Into<String>, end: Disposition) -> Self {
         Self {
             told: told.into(),
             status: None,
@@ -226,7 +226,7 @@ impl Came {
     }
 
     fn hopeless(told: impl Into<String>) -> Self {
-        Self::without_answer(told, End::Hopeless)
+        Self::without_answer(told, Disposition::Hopeless)
     }
 }
 
@@ -234,7 +234,7 @@ impl Shared {
     /// Takes what is due of a queue; else tells for how long there is nothing, as far as is known.
     async fn take(
         &self,
-        queue: ErrandQueue,
+        queue: JobFilter,
         room: usize,
         seen: &mut WallTime,
     ) -> Result<Vec<Taken>, Duration> {
@@ -249,7 +249,7 @@ impl Shared {
 
     /// This instant, and whether the clock was set back since `seen`.
     fn look(&self, seen: &mut WallTime) -> (WallTime, bool) {
-        let now = self.asker.clock.now().wall;
+        let now = self.queries.clock.now().wall;
         (now, now < std::mem::replace(seen, now))
     }
 
@@ -258,12 +258,12 @@ impl Shared {
     /// at: another process may have died.
     async fn due(
         &self,
-        queue: &ErrandQueue,
+        queue: &JobFilter,
         now: WallTime,
         set_back: bool,
     ) -> Result<(), Duration> {
         // The ledger tells on its own what is wrong with it.
-        let next = self.asker.ledger.next_errand(queue.clone()).await;
+        let next = self.queries.ledger.next_errand(queue.clone()).await;
         match next.ok().flatten() {
             Some(at) if at <= now || set_back => Ok(()),
             Some(at) => Err(at.since(now).max(SHORTEST).min(self.pace.others)),
@@ -272,10 +272,10 @@ impl Shared {
     }
 
     /// Takes up to so many out of the list.
-    async fn hold(&self, queue: ErrandQueue, now: WallTime, room: usize) -> Vec<Taken> {
+    async fn hold(&self, queue: JobFilter, now: WallTime, room: usize) -> Vec<Taken> {
         let (held_until, known) = (now.plus(LEASE), queue.known);
-        let ledger = &self.asker.ledger;
-        let taken = ledger.take_errands(queue, now, held_until, room).await;
+        let ledger = &self.queries.ledger;
+        let taken = ledger.take_jobs(queue, now, held_until, room).await;
         let taken = taken.unwrap_or_default().into_iter();
         let taken = taken.map(|(delivery, id)| Taken {
             delivery,
@@ -299,7 +299,7 @@ impl Shared {
     pub(super) async fn attempt_once(
         &self,
         delivery: Delivery,
-        id: ErrandId,
+        id: JobId,
         held_until: WallTime,
     ) -> Option<Delivery> {
         let stays = CancellationToken::new();
@@ -326,46 +326,46 @@ impl Shared {
             known,
             ..
         } = taken;
-        let errand = delivery.errands.iter().find(|errand| errand.id == *id)?;
-        let began = self.asker.clock.now();
-        let (came, asked) = tokio::select! {
-            done = tokio::time::timeout(TRY_MAX, self.carry_out(delivery, errand)) => {
-                done.unwrap_or_else(|_| (Came::without_answer("no answer within 45 s", End::Again), None))
+        let job = delivery.jobs.iter().find(|job| job.id == *id)?;
+        let began = self.queries.clock.now();
+        let (outcome, asked) = tokio::select! {
+            done = tokio::time::timeout(TRY_MAX, self.carry_out(delivery, job)) => {
+                done.unwrap_or_else(|_| (AttemptOutcome::without_answer("no answer within 45 s", Disposition::Again), None))
             }
             () = leaving.cancelled() => {
-                (Came::without_answer("tilldeck ended before there was an answer", End::GivenBack), None)
+                (AttemptOutcome::without_answer("tilldeck ended before there was an answer", Disposition::GivenBack), None)
             }
         };
-        let now = self.asker.clock.now();
-        let tries = errand.tries + 1;
-        let again = match came.end {
-            End::Done | End::Hopeless => None,
+        let now = self.queries.clock.now();
+        let tries = job.tries + 1;
+        let again = match outcome.end {
+            Disposition::Done | Disposition::Hopeless => None,
             _ if tries >= tries_max => None,
-            End::Unknown if *known && tries >= NOT_FOUND_MAX => None,
-            End::Unknown if !known => (tries < UNKNOWN_NOT_FOUND_MAX).then_some(UNKNOWN_AGAIN),
-            End::Unknown | End::Again => {
-                wait_after(tries).map(|wait| wait.max(came.after.unwrap_or_default()))
+            Disposition::Unknown if *known && tries >= NOT_FOUND_MAX => None,
+            Disposition::Unknown if !known => (tries < UNKNOWN_NOT_FOUND_MAX).then_some(UNKNOWN_AGAIN),
+            Disposition::Unknown | Disposition::Again => {
+                wait_after(tries).map(|wait| wait.max(outcome.after.unwrap_or_default()))
             }
-            End::GivenBack => Some(Duration::ZERO),
+            Disposition::GivenBack => Some(Duration::ZERO),
         };
-        let standing = match (&came.end, again) {
-            (End::Done, _) => Standing::Done,
-            (_, Some(wait)) => Standing::Due {
+        let state = match (&outcome.end, again) {
+            (Disposition::Done, _) => JobState::Done,
+            (_, Some(wait)) => JobState::Due {
                 at: now.wall.plus(wait),
             },
-            (_, None) => Standing::GivenUp,
+            (_, None) => JobState::GivenUp,
         };
         let outcome = Tried {
-            standing,
+            state,
             at: began.wall,
-            told: inert::cut(&redact::scrub(&came.told), TOLD_MAX),
-            status: came.status,
-            took: came.took.or(Some(now.mono.saturating_sub(began.mono))),
-            settles: came.settles,
-            reply: came.reply,
+            told: inert::cut(&redact::scrub(&outcome.told), TOLD_MAX),
+            status: outcome.status,
+            took: outcome.took.or(Some(now.mono.saturating_sub(began.mono))),
+            settles: outcome.settles,
+            reply: outcome.reply,
         };
         // What cannot be kept is tried again once its lease has run out.
-        let ledger = &self.asker.ledger;
+        let ledger = &self.queries.ledger;
         let kept = ledger.tried_errand(*id, *held_until, outcome).await.ok();
         if let Some(asked) = asked {
             self.gate.tell(asked);
@@ -374,12 +374,12 @@ impl Shared {
     }
 
     /// Does what is to be done, and what is to be told of it besides.
-    async fn carry_out(&self, delivery: &Delivery, errand: &Errand) -> (Came, Option<Event>) {
-        match errand.duty {
-            Duty::Ask => self.ask_about(delivery).await,
-            Duty::Forward => (self.forward(delivery, errand).await, None),
-            Duty::Relay => (
-                Came::hopeless(
+    async fn carry_out(&self, delivery: &Delivery, job: &Job) -> (AttemptOutcome, Option<Event>) {
+        match job.kind {
+            JobKind::Ask => self.ask_about(delivery).await,
+            JobKind::Forward => (self.try_forward(delivery, job).await, None),
+            JobKind::Relay => (
+                AttemptOutcome::hopeless(
                     "tilldeck ended while the shop was being asked; it is not asked twice, for goods would be given twice",
                 ),
                 None,
@@ -388,13 +388,13 @@ impl Shared {
     }
 
     /// Asks the provider what is so.
-    async fn ask_about(&self, delivery: &Delivery) -> (Came, Option<Event>) {
+    async fn ask_about(&self, delivery: &Delivery) -> (AttemptOutcome, Option<Event>) {
         let Some(subject) = &delivery.subject else {
-            return (Came::hopeless("it does not say of what"), None);
+            return (AttemptOutcome::hopeless("it does not say of what"), None);
         };
-        let desk = AccountId::new(delivery.account.as_str()).ok();
-        let Some(desk) = desk.and_then(|id| self.asker.desks.find(&id)) else {
-            return (Came::hopeless("there is no such account any more"), None);
+        let runtime = AccountId::new(delivery.account.as_str()).ok();
+        let Some(runtime) = runtime.and_then(|id| self.queries.registry.find(&id)) else {
+            return (AttemptOutcome::hopeless("there is no such account any more"), None);
         };
         let op = match subject {
             Subject::Payment(id) => Op::CheckPayment(id.clone()),
@@ -407,16 +407,16 @@ impl Shared {
         };
         if let Some(claim) = self.player_claim(delivery).await {
             self.gate
-                .tell(Event::Player(desk.account.id.clone(), claim));
+                .tell(Event::Player(runtime.account.id.clone(), claim));
         }
         let turn = self.turns.take(&delivery.account, subject).await;
-        let result = self.asker.ask(&desk, &op, how).await;
+        let result = self.queries.ask(&runtime, &op, how).await;
         drop(turn);
-        let came = came_of(&result);
-        let account = desk.account.id.clone();
+        let outcome = came_of(&result);
+        let account = runtime.account.id.clone();
         let expected = match subject {
             // Without it the payment is shown as not compared, which is so.
-            Subject::Payment(id) => self.asker.expectation(&account, id).await.ok().flatten(),
+            Subject::Payment(id) => self.queries.expectation(&account, id).await.ok().flatten(),
             Subject::Player(_) => None,
         };
         let event = Event::Asked {
@@ -425,40 +425,40 @@ impl Shared {
             result,
             expected,
         };
-        (came, Some(event))
+        (outcome, Some(event))
     }
 
     /// Hands a callback on to the shop's server.
-    async fn forward(&self, delivery: &Delivery, errand: &Errand) -> Came {
-        let to = match forward::target(&errand.target) {
+    async fn try_forward(&self, delivery: &Delivery, job: &Job) -> AttemptOutcome {
+        let to = match forward::target(&job.target) {
             Ok(to) => to,
-            Err(problem) => return Came::hopeless(problem.message),
+            Err(problem) => return AttemptOutcome::hopeless(problem.message),
         };
         let raw = match self.bytes_of(delivery.id).await {
             Ok(raw) => raw,
             Err(problem) => {
                 let end = match problem.kind {
-                    ProblemKind::Local => End::Again,
-                    _ => End::Hopeless,
+                    ProblemKind::Local => Disposition::Again,
+                    _ => Disposition::Hopeless,
                 };
-                return Came::without_answer(problem.message, end);
+                return AttemptOutcome::without_answer(problem.message, end);
             }
         };
-        let handed = self.hand_on(delivery, &raw, &to, Wanted::Status).await;
-        Came {
-            told: handed.told(),
-            status: handed.status(),
-            took: handed.took(),
-            reply: self.sealed_reply(&handed).await,
+        let result = self.forward(delivery, &raw, &to, AnswerUse::Status).await;
+        AttemptOutcome {
+            told: result.told(),
+            status: result.status(),
+            took: result.took(),
+            reply: self.sealed_reply(&result).await,
             settles: false,
-            end: if handed.taken() {
-                End::Done
-            } else if handed.is_final() {
-                End::Hopeless
+            end: if result.taken() {
+                Disposition::Done
+            } else if result.is_final() {
+                Disposition::Hopeless
             } else {
-                End::Again
+                Disposition::Again
             },
-            after: handed.retry_after(),
+            after: result.retry_after(),
         }
     }
 
@@ -473,29 +473,29 @@ impl Shared {
 }
 
 /// What an answer says about the subject of a callback.
-fn came_of(result: &Result<Answer, Problem>) -> Came {
+fn came_of(result: &Result<Answer, Problem>) -> AttemptOutcome {
     let (told, settles, end) = match result {
         Ok(Answer::Payment(payment)) => (
             payment.state.as_str().to_owned(),
             payment.state.is_final(),
-            End::Done,
+            Disposition::Done,
         ),
         Ok(Answer::Inventory(inventory)) => {
             let count = inventory.items.len();
             let items = if count == 1 { "item" } else { "items" };
-            (format!("{count} {items}"), false, End::Done)
+            (format!("{count} {items}"), false, Disposition::Done)
         }
-        Ok(_) => ("answered".to_owned(), false, End::Done),
+        Ok(_) => ("answered".to_owned(), false, Disposition::Done),
         // There is no such question, or no such account: that does not mend itself.
         Err(problem) if problem.kind == ProblemKind::Usage => {
-            (problem.message.clone(), false, End::Hopeless)
+            (problem.message.clone(), false, Disposition::Hopeless)
         }
         Err(problem) if problem.kind == ProblemKind::NotFound => {
-            (problem.message.clone(), false, End::Unknown)
+            (problem.message.clone(), false, Disposition::Unknown)
         }
-        Err(problem) => (problem.message.clone(), false, End::Again),
+        Err(problem) => (problem.message.clone(), false, Disposition::Again),
     };
-    Came {
+    AttemptOutcome {
         told,
         status: None,
         took: None,
@@ -525,7 +525,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_subject_is_asked_about_by_one_at_a_time() {
-        let turns = Turns::default();
+        let turns = KeyedMutex::default();
         let subject = |id: &str| Subject::Payment(crate::domain::PaymentId::new(id).unwrap());
         let first = turns.take("shop", &subject("A")).await;
         let _other = turns.take("shop", &subject("B")).await;

@@ -5,10 +5,10 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{LEASE, Lane, SHORTEST, Shared, Taken};
+use super::{LEASE, JobQueue, SHORTEST, Shared, Taken};
 use crate::clock::Clock;
 use crate::domain::{AccountId, WallTime, inert};
-use crate::ledger::{ErrandQueue, Ledger, SlotId, Slots, Terms, UNKNOWN_MAX};
+use crate::ledger::{JobFilter, Ledger, SlotId, Slots, Terms, UNKNOWN_MAX};
 use crate::net::Event;
 
 /// They have one part in so many of an account's rate budget.
@@ -55,16 +55,16 @@ impl Shared {
     /// nothing.
     pub(super) async fn take_unknown(
         &self,
-        lane: Lane,
+        queue: JobQueue,
         seen: &mut WallTime,
     ) -> Result<Vec<Taken>, Duration> {
-        let mono = self.asker.clock.now().mono;
+        let mono = self.queries.clock.now().mono;
         let rest = self.unknown.memory().rest_until.saturating_sub(mono);
         if !rest.is_zero() {
             return Err(rest);
         }
         let (now, set_back) = self.look(seen);
-        let waiting = self.asker.ledger.unknown_waiting(self.realm.clone()).await;
+        let waiting = self.queries.ledger.unknown_waiting(self.account_key.clone()).await;
         let mut waiting = waiting.unwrap_or_default();
         // No account always comes first.
         fastrand::shuffle(&mut waiting);
@@ -74,9 +74,9 @@ impl Shared {
             if count > MANY {
                 self.warn_of_many(&account, count);
             }
-            let queue = ErrandQueue {
+            let queue = JobFilter {
                 account: Some(account),
-                ..lane.queue(&self.realm)
+                ..queue.queue(&self.account_key)
             };
             if let Err(next) = self.due(&queue, now, set_back).await {
                 pause = pause.min(next);
@@ -106,10 +106,10 @@ impl Shared {
     /// processes together. `None` where there is no such account any more, or no limit.
     async fn slot(&self, account: Option<&str>) -> Result<Option<Slot>, Duration> {
         let id = account.and_then(|name| AccountId::new(name).ok());
-        let Some(desk) = id.and_then(|id| self.asker.desks.find(&id)) else {
+        let Some(runtime) = id.and_then(|id| self.queries.registry.find(&id)) else {
             return Ok(None);
         };
-        let limits = desk.session.limits().iter();
+        let limits = runtime.session.limits().iter();
         let Some(limit) = limits.min_by_key(|limit| limit.requests) else {
             return Ok(None);
         };
@@ -119,14 +119,14 @@ impl Shared {
             period: limit.period,
             reserve: 0,
             flight: LEASE,
-            persistence: desk.session.gate().persistence(&desk.account),
+            persistence: runtime.session.gate().persistence(&runtime.account),
         };
-        let ledger = &self.asker.ledger;
+        let ledger = &self.queries.ledger;
         let next = match ledger.take_slots(terms, 1).await {
             Ok(Slots::Granted(mut granted)) => {
                 let slot = granted.take().pop().map(|id| Slot {
                     ledger: ledger.clone(),
-                    clock: self.asker.clock.clone(),
+                    clock: self.queries.clock.clone(),
                     id,
                 });
                 return Ok(slot);
@@ -141,7 +141,7 @@ impl Shared {
 
     /// Tells whoever operates this that many wait, at most once in a while.
     fn warn_of_many(&self, account: &str, count: u64) {
-        let now = self.asker.clock.now().mono;
+        let now = self.queries.clock.now().mono;
         {
             let warned = &mut self.unknown.memory().warned;
             let lately = |at: &Duration| now.saturating_sub(*at) < TELL_AGAIN;

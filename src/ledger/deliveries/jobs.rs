@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 
-use crate::domain::{Delivery, DeliveryId, Duty, ErrandId, Standing, WallTime};
+use crate::domain::{Delivery, DeliveryId, JobKind, JobId, JobState, WallTime};
 
 use super::super::{Ledger, LedgerError};
-use super::keep::{LATEST_NEW, require_file};
-use super::{ErrandQueue, FirstReply, Identity, NewErrand, Tried, rows};
+use super::insert::{LATEST_NEW, require_file};
+use super::{JobFilter, FirstReply, DedupKey, NewJob, Tried, rows};
 
 /// The account of a queue, the fourth value, where it names one.
 const OF_ACCOUNT: &str =
@@ -31,7 +31,7 @@ impl Ledger {
     pub async fn add_errand(
         &self,
         delivery: DeliveryId,
-        new: NewErrand,
+        new: NewJob,
     ) -> Result<Delivery, LedgerError> {
         self.ask(move |store| {
             require_file(store)?;
@@ -47,13 +47,13 @@ impl Ledger {
     ///
     /// # Errors
     /// If it cannot be written that they are taken.
-    pub async fn take_errands(
+    pub async fn take_jobs(
         &self,
-        queue: ErrandQueue,
+        queue: JobFilter,
         now: WallTime,
         till: WallTime,
         limit: usize,
-    ) -> Result<Vec<(Delivery, ErrandId)>, LedgerError> {
+    ) -> Result<Vec<(Delivery, JobId)>, LedgerError> {
         self.ask(move |store| store.write(|conn| take(conn, &queue, now, till, limit)))
             .await
     }
@@ -62,7 +62,7 @@ impl Ledger {
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
-    pub async fn next_errand(&self, queue: ErrandQueue) -> Result<Option<WallTime>, LedgerError> {
+    pub async fn next_errand(&self, queue: JobFilter) -> Result<Option<WallTime>, LedgerError> {
         self.ask(move |store| {
             store.read(|conn| {
                 let mut next = conn.prepare_cached(&format!(
@@ -71,8 +71,8 @@ impl Ledger {
                      ORDER BY max(due_at, taken_until) LIMIT 1"
                 ))?;
                 let mut soonest = None;
-                for duty in queue.duties {
-                    let which = (&*queue.realm, duty.as_str(), queue.known, &queue.account);
+                for kind in queue.kinds {
+                    let which = (&*queue.account_key, kind.as_str(), queue.known, &queue.account);
                     let at: Option<i64> = next.query_row(which, |row| row.get(0)).optional()?;
                     soonest = soonest.into_iter().chain(at).min();
                 }
@@ -89,14 +89,14 @@ impl Ledger {
     /// If the ledger has stopped or cannot be read.
     pub async fn unknown_waiting(
         &self,
-        realm: Arc<str>,
+        account_key: Arc<str>,
     ) -> Result<Vec<(String, u64)>, LedgerError> {
         self.ask(move |store| {
             store.read(|conn| {
                 conn.prepare_cached(
                     "SELECT account, rows FROM delivery_tally WHERE class = ?1 AND realm = ?2",
                 )?
-                .query_map((rows::Class::Unknown as i64, &*realm), |row| {
+                .query_map((rows::Class::Unknown as i64, &*account_key), |row| {
                     Ok((row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs()))
                 })?
                 .collect()
@@ -112,7 +112,7 @@ impl Ledger {
     /// If it cannot be kept: it will be tried again.
     pub async fn tried_errand(
         &self,
-        id: ErrandId,
+        id: JobId,
         held_until: WallTime,
         tried: Tried,
     ) -> Result<Delivery, LedgerError> {
@@ -140,7 +140,7 @@ impl Ledger {
     ///
     /// # Errors
     /// If the ledger has stopped or cannot be read.
-    pub async fn first_reply(&self, identity: Identity) -> Result<FirstReply, LedgerError> {
+    pub async fn first_reply(&self, identity: DedupKey) -> Result<FirstReply, LedgerError> {
         self.ask(move |store| {
             store.read(|conn| {
                 conn.prepare_cached(
@@ -151,7 +151,7 @@ impl Ledger {
                              WHERE identity = known.id AND duty = ?2 AND due_at IS NOT NULL)
                      FROM identities AS known WHERE hash = ?1",
                 )?
-                .query_row((identity.hash(), Duty::Relay.as_str()), |row| {
+                .query_row((identity.hash(), JobKind::Relay.as_str()), |row| {
                     let (sealed, awaited) = (row.get(0)?, row.get(1)?);
                     Ok(FirstReply { sealed, awaited })
                 })
@@ -166,18 +166,18 @@ impl Ledger {
 fn add(
     conn: &Connection,
     delivery: DeliveryId,
-    new: &NewErrand,
+    new: &NewJob,
 ) -> rusqlite::Result<Option<Delivery>> {
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
     let known: Option<String> = change
         .prepare_cached("SELECT realm FROM deliveries WHERE id = ?1")?
         .query_row([delivery.0], |row| row.get(0))
         .optional()?;
-    let Some(realm) = known else { return Ok(None) };
+    let Some(account_key) = known else { return Ok(None) };
     // Without an identity: what is done by hand makes no later delivery a repeat.
     let whose = rows::Whose {
         delivery,
-        realm: &realm,
+        account_key: &account_key,
         identity: None,
         known: true,
     };
@@ -190,11 +190,11 @@ fn add(
 
 fn take(
     conn: &Connection,
-    queue: &ErrandQueue,
+    queue: &JobFilter,
     now: WallTime,
     till: WallTime,
     limit: usize,
-) -> rusqlite::Result<Vec<(Delivery, ErrandId)>> {
+) -> rusqlite::Result<Vec<(Delivery, JobId)>> {
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
     let most = i64::try_from(limit).unwrap_or(i64::MAX);
     let order = if queue.known {
@@ -217,10 +217,10 @@ fn take(
              WHERE realm = ?1 AND duty = ?2 AND known = ?3 AND due_at IS NOT NULL AND {OF_ACCOUNT} AND {condition}
              ORDER BY {order}, id LIMIT ?6"
         ))?;
-        for duty in queue.duties {
+        for kind in queue.kinds {
             let which = (
-                &*queue.realm,
-                duty.as_str(),
+                &*queue.account_key,
+                kind.as_str(),
                 queue.known,
                 &queue.account,
                 now.0,
@@ -237,12 +237,12 @@ fn take(
     due.dedup();
     due.truncate(limit);
     let mut taken = Vec::with_capacity(due.len());
-    for (_, errand, delivery) in due {
+    for (_, job, delivery) in due {
         change
             .prepare_cached("UPDATE errands SET taken_until = ?2 WHERE id = ?1")?
-            .execute((errand, till.0))?;
+            .execute((job, till.0))?;
         if let Some(delivery) = rows::one(&change, DeliveryId(delivery))? {
-            taken.push((delivery, ErrandId(errand)));
+            taken.push((delivery, JobId(job)));
         }
     }
     change.commit()?;
@@ -267,7 +267,7 @@ fn forsake(conn: &Connection, realms: &str, before: WallTime) -> rusqlite::Resul
 
 fn keep_tried(
     conn: &Connection,
-    id: ErrandId,
+    id: JobId,
     held_until: WallTime,
     tried: &Tried,
 ) -> rusqlite::Result<Option<Delivery>> {
@@ -278,7 +278,7 @@ fn keep_tried(
                  duty = ?3 AND NOT known
              FROM errands WHERE id = ?1",
         )?
-        .query_row((id.0, held_until.0, Duty::Ask.as_str()), |row| {
+        .query_row((id.0, held_until.0, JobKind::Ask.as_str()), |row| {
             Ok((
                 row.get(0)?,
                 row.get(1)?,
@@ -294,9 +294,9 @@ fn keep_tried(
     if !held {
         return rows::one(&change, DeliveryId(delivery));
     }
-    let due_at = match tried.standing {
-        Standing::Due { at } => Some(at.0),
-        Standing::Done | Standing::GivenUp => None,
+    let due_at = match tried.state {
+        JobState::Due { at } => Some(at.0),
+        JobState::Done | JobState::GivenUp => None,
     };
     let nanos = |took: Duration| i64::try_from(took.as_nanos()).unwrap_or(i64::MAX);
     change
@@ -309,7 +309,7 @@ fn keep_tried(
             id.0,
             due_at,
             FREE,
-            tried.standing == Standing::Done,
+            tried.state == JobState::Done,
             tried.at.0,
             &tried.told,
             tried.status,
@@ -327,7 +327,7 @@ fn keep_tried(
             .prepare_cached("UPDATE identities SET settled = 1 WHERE id = ?1")?
             .execute([identity])?;
     }
-    if unknown && tried.standing == Standing::Done {
+    if unknown && tried.state == JobState::Done {
         found(&change, identity)?;
     }
     rows::classify(&change, DeliveryId(delivery))?;

@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use super::super::desk::Desk;
+use super::super::runtime::AccountRuntime;
 use super::Shared;
-use crate::callbacks::{Addressee, Addressees, Held, Inbound, Refusal, Told};
+use crate::callbacks::{CallbackHandler, CallbackHandlers, CallbackSecrets, Inbound, Refusal, ParsedCallback};
 use crate::config::KeyKind;
-use crate::domain::{AccountId, Delivery, Duty, Problem, Verdict, inert};
+use crate::domain::{AccountId, Delivery, JobKind, Problem, Verdict, inert};
 use crate::http_server::Response;
 use crate::net::{BoxFuture, Event, redact};
 use crate::providers::ReadSecret;
@@ -35,7 +35,7 @@ pub(in crate::deck) struct Keys {
 
 #[derive(Default)]
 struct Known {
-    held: Option<Arc<Held>>,
+    held: Option<Arc<CallbackSecrets>>,
     /// When the sources were last asked, by the monotonic clock.
     asked: Option<Duration>,
     failed: Option<Problem>,
@@ -73,7 +73,7 @@ impl Keys {
         &self,
         secrets: &[&'static str],
         now: Duration,
-    ) -> Result<Arc<Held>, Problem> {
+    ) -> Result<Arc<CallbackSecrets>, Problem> {
         if let Some(held) = &self.known().held {
             return Ok(held.clone());
         }
@@ -97,13 +97,13 @@ impl Keys {
     /// time and not too often. `None` where nothing else is known.
     async fn anew(
         &self,
-        judged_by: &Held,
+        judged_by: &CallbackSecrets,
         secrets: &[&'static str],
         now: Duration,
-    ) -> Result<Option<Arc<Held>>, Problem> {
+    ) -> Result<Option<Arc<CallbackSecrets>>, Problem> {
         // Whoever waited here for another's asking finds what that one learnt.
         let _reading = self.reading.lock().await;
-        let other = |held: Arc<Held>| (held.secrets != judged_by.secrets).then_some(held);
+        let other = |held: Arc<CallbackSecrets>| (held.secrets != judged_by.secrets).then_some(held);
         {
             let known = self.known();
             if let Some(held) = known.held.clone().and_then(other) {
@@ -122,10 +122,10 @@ impl Keys {
         self.read(secrets, now).await.map(other)
     }
 
-    async fn read(&self, keys: &[&'static str], now: Duration) -> Result<Arc<Held>, Problem> {
-        let mut held = Held {
+    async fn read(&self, keys: &[&'static str], now: Duration) -> Result<Arc<CallbackSecrets>, Problem> {
+        let mut held = CallbackSecrets {
             texts: self.texts.clone(),
-            ..Held::default()
+            ..CallbackSecrets::default()
         };
         let mut failed = None;
         for key in keys.iter().filter(|key| self.set.contains_key(*key)) {
@@ -145,13 +145,13 @@ impl Keys {
 }
 
 /// All accounts at work.
-pub(super) struct Hall(pub(super) Arc<Shared>);
+pub(super) struct CallbackRouter(pub(super) Arc<Shared>);
 
-impl Addressees for Hall {
-    fn find(&self, name: &str) -> Option<Arc<dyn Addressee>> {
-        let desk = self.0.asker.desks.find(&AccountId::new(name).ok()?)?;
-        Some(Arc::new(Seated {
-            desk,
+impl CallbackHandlers for CallbackRouter {
+    fn find(&self, name: &str) -> Option<Arc<dyn CallbackHandler>> {
+        let runtime = self.0.queries.registry.find(&AccountId::new(name).ok()?)?;
+        Some(Arc::new(AccountHandler {
+            runtime,
             shared: self.0.clone(),
         }))
     }
@@ -160,7 +160,7 @@ impl Addressees for Hall {
         // Whoever looks reads them from the ledger: a flood waits there and not in memory.
         self.0.came.notify_one();
         // A repeat may have made due what waits since an earlier one.
-        if !delivery.errands.is_empty() || delivery.verdict == Verdict::Repeat {
+        if !delivery.jobs.is_empty() || delivery.verdict == Verdict::Repeat {
             self.0.due.notify_waiters();
         }
     }
@@ -179,17 +179,17 @@ impl Addressees for Hall {
 }
 
 /// One account.
-struct Seated {
-    desk: Arc<Desk>,
+struct AccountHandler {
+    runtime: Arc<AccountRuntime>,
     shared: Arc<Shared>,
 }
 
 impl Shared {
     /// What a callback to this account is worth.
-    pub(super) async fn judge(&self, desk: &Desk, inbound: &Inbound) -> Result<Told, Refusal> {
-        let spec = desk.manifest.callbacks;
-        let keys = &desk.keys;
-        let now = self.asker.clock.now().mono;
+    pub(super) async fn judge(&self, runtime: &AccountRuntime, inbound: &Inbound) -> Result<ParsedCallback, Refusal> {
+        let spec = runtime.manifest.callbacks;
+        let keys = &runtime.keys;
+        let now = self.queries.clock.now().mono;
         let held = keys.held(spec.secrets, now).await;
         let held = held.map_err(Refusal::Unable)?;
         let judged = (spec.read)(inbound, &held);
@@ -205,21 +205,21 @@ impl Shared {
     }
 }
 
-impl Addressee for Seated {
+impl CallbackHandler for AccountHandler {
     fn provider(&self) -> &'static str {
-        self.desk.manifest.id.0
+        self.runtime.manifest.id.0
     }
 
     fn body_max(&self) -> usize {
-        self.desk.manifest.callbacks.body_max
+        self.runtime.manifest.callbacks.body_max
     }
 
-    fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<Told, Refusal>> {
-        Box::pin(self.shared.judge(&self.desk, inbound))
+    fn read<'a>(&'a self, inbound: &'a Inbound) -> BoxFuture<'a, Result<ParsedCallback, Refusal>> {
+        Box::pin(self.shared.judge(&self.runtime, inbound))
     }
 
     fn forward_to(&self) -> Option<String> {
-        let to = self.shared.forward_of(self.desk.account.id.as_str());
+        let to = self.shared.forward_of(self.runtime.account.id.as_str());
         to.map(Url::to_string)
     }
 
@@ -228,12 +228,12 @@ impl Addressee for Seated {
         inbound: &'a Inbound,
         delivery: &'a Delivery,
     ) -> BoxFuture<'a, Option<Response>> {
-        let errand = delivery
-            .errands
+        let job = delivery
+            .jobs
             .iter()
-            .find(|errand| errand.duty == Duty::Relay);
-        match errand {
-            Some(errand) => Box::pin(self.shared.relay(inbound, delivery, errand)),
+            .find(|job| job.kind == JobKind::Relay);
+        match job {
+            Some(job) => Box::pin(self.shared.relay(inbound, delivery, job)),
             None => Box::pin(async { None }),
         }
     }
@@ -267,7 +267,7 @@ mod tests {
         (Keys::new(spec, BTreeMap::new(), read, set), asked)
     }
 
-    fn secret(held: &Held) -> &str {
+    fn secret(held: &CallbackSecrets) -> &str {
         held.secrets[KEY].expose()
     }
 

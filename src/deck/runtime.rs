@@ -6,8 +6,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use reqwest::Url;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::receiving::addressee::Keys;
-use super::secrets::{self, InHand};
+use super::receiving::handler::Keys;
+use super::secrets::{self, SecretOverrides};
 use crate::auth::{Keep, Tokens};
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Environ, Profile, SecretSource, Vault};
@@ -17,7 +17,7 @@ use crate::net::{self, Gate, Limit, NetError, Session};
 use crate::providers::{self, Client, Credentials, Manifest, REGISTRY, ReadSecret};
 
 /// One account at work.
-pub(super) struct Desk {
+pub(super) struct AccountRuntime {
     pub(super) account: Account,
     pub(super) manifest: &'static Manifest,
     pub(super) client: Arc<dyn Client>,
@@ -32,42 +32,42 @@ pub(super) struct Desk {
 /// The accounts at work, in the config's order. They come and go while others are asked, so whoever asks one holds
 /// on to it and not to the list.
 #[derive(Clone, Default)]
-pub(super) struct Desks(Arc<RwLock<Vec<Arc<Desk>>>>);
+pub(super) struct AccountRegistry(Arc<RwLock<Vec<Arc<AccountRuntime>>>>);
 
-impl Desks {
-    pub(super) fn new(desks: Vec<Desk>) -> Self {
+impl AccountRegistry {
+    pub(super) fn new(registry: Vec<AccountRuntime>) -> Self {
         Self(Arc::new(RwLock::new(
-            desks.into_iter().map(Arc::new).collect(),
+            registry.into_iter().map(Arc::new).collect(),
         )))
     }
 
-    pub(super) fn all(&self) -> Vec<Arc<Desk>> {
+    pub(super) fn all(&self) -> Vec<Arc<AccountRuntime>> {
         self.0
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
     }
 
-    pub(super) fn find(&self, id: &AccountId) -> Option<Arc<Desk>> {
-        self.all().into_iter().find(|desk| desk.account.id == *id)
+    pub(super) fn find(&self, id: &AccountId) -> Option<Arc<AccountRuntime>> {
+        self.all().into_iter().find(|runtime| runtime.account.id == *id)
     }
 
     /// In the place of the one of this name, else at the end.
-    pub(super) fn adopt(&self, desk: Desk) {
-        let desk = Arc::new(desk);
-        let mut desks = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        match desks
+    pub(super) fn adopt(&self, runtime: AccountRuntime) {
+        let runtime = Arc::new(runtime);
+        let mut registry = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        match registry
             .iter_mut()
-            .find(|old| old.account.id == desk.account.id)
+            .find(|old| old.account.id == runtime.account.id)
         {
-            Some(old) => *old = desk,
-            None => desks.push(desk),
+            Some(old) => *old = runtime,
+            None => registry.push(runtime),
         }
     }
 
     pub(super) fn remove(&self, id: &AccountId) {
-        let mut desks = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        desks.retain(|desk| desk.account.id != *id);
+        let mut registry = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        registry.retain(|runtime| runtime.account.id != *id);
     }
 }
 
@@ -76,23 +76,23 @@ const UNCOORDINATED_SHARE: u32 = 10;
 
 /// What all accounts at work share.
 #[derive(Clone)]
-pub(super) struct Seats {
+pub(super) struct AccountFactory {
     pub(super) gate: Arc<Gate>,
     pub(super) ledger: Ledger,
     pub(super) clock: Clock,
     pub(super) environ: Environ,
     pub(super) vault: Vault,
     /// Secrets that are in force for this run without being where the config says.
-    pub(super) in_hand: InHand,
+    pub(super) secret_overrides: SecretOverrides,
     /// Whether tokens are renewed ahead of their expiry; only where somebody listens, which a command does not.
     pub(super) renews: bool,
     /// Whether tokens are kept for later runs; those of an account on trial are not.
     pub(super) keeps: bool,
 }
 
-impl Seats {
+impl AccountFactory {
     /// The simulator's account of one provider.
-    pub(super) fn embedded(&self, manifest: &'static Manifest, base: &Url) -> Desk {
+    pub(super) fn embedded(&self, manifest: &'static Manifest, base: &Url) -> AccountRuntime {
         let texts =
             manifest.spec.keys.iter().filter_map(|key| {
                 Some((key.name, secrets::embedded(manifest, key.name)?.to_owned()))
@@ -101,16 +101,16 @@ impl Seats {
         let limits = self.limits(manifest, None, &endpoints, manifest.id.0);
         let account = embedded_account(manifest, &net::http::authority(base));
         let read_secret = secrets::embedded_secret(manifest);
-        let read_secret = self.in_hand.before(&account.id, read_secret);
+        let read_secret = self.secret_overrides.before(&account.id, read_secret);
         let session = self.session(&account, &endpoints, limits);
         let session = session.with_timeout(manifest.timeout);
         let credentials = self.credentials(&account, texts.collect(), read_secret, endpoints);
         let set = manifest.embedded.iter().map(|(key, _)| (*key, false));
-        self.desk(session, manifest, credentials, set.collect())
+        self.runtime(session, manifest, credentials, set.collect())
     }
 
     /// An account of the config file; `None` where its provider is not known.
-    pub(super) fn configured(&self, config: &AccountConfig) -> Option<Desk> {
+    pub(super) fn configured(&self, config: &AccountConfig) -> Option<AccountRuntime> {
         let manifest = providers::by_name(config.provider)?;
         let endpoints = endpoints(config, manifest);
         // Where all that names the account at its provider is secret, the name it has here stands for it.
@@ -119,7 +119,7 @@ impl Seats {
         let name = name.map_or(config.id.as_str(), String::as_str);
         let limits = self.limits(manifest, Some(config), &endpoints, name);
         let read_secret = secrets::configured_secret(config, self.environ.clone());
-        let read_secret = self.in_hand.before(&config.id, read_secret);
+        let read_secret = self.secret_overrides.before(&config.id, read_secret);
         let account = account(config, manifest, &self.vault);
         let session = self.session(&account, &endpoints, limits);
         let timeout = config.timeout.or(self.gate.network().config.timeout);
@@ -127,7 +127,7 @@ impl Seats {
         let credentials = self.credentials(&account, config.texts.clone(), read_secret, endpoints);
         let secrets = config.secrets.iter();
         let set = secrets.map(|(key, source)| (*key, !source.is_cheap()));
-        Some(self.desk(session, manifest, credentials, set.collect()))
+        Some(self.runtime(session, manifest, credentials, set.collect()))
     }
 
     fn session(
@@ -203,13 +203,13 @@ impl Seats {
             .collect()
     }
 
-    fn desk(
+    fn runtime(
         &self,
         session: Session,
         manifest: &'static Manifest,
         mut credentials: Credentials,
         set: BTreeMap<&'static str, bool>,
-    ) -> Desk {
+    ) -> AccountRuntime {
         let account = session.account().clone();
         let tokens = manifest.tokens.map(|fetch| {
             let fetch = fetch(&credentials);
@@ -231,7 +231,7 @@ impl Seats {
             credentials.read_secret.clone(),
             set,
         );
-        Desk {
+        AccountRuntime {
             account,
             manifest,
             client: (manifest.connect)(credentials),
@@ -243,7 +243,7 @@ impl Seats {
     }
 }
 
-impl Desk {
+impl AccountRuntime {
     /// What the provider itself says in a raw reply. A write that it, or a machine before it, has failed over may have
     /// been carried out all the same.
     pub(super) fn judged(&self, raw: &RawReply, writes: bool) -> Result<(), Problem> {

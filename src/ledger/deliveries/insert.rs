@@ -7,11 +7,11 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::domain::{Delivery, DeliveryId, Duty, Verdict, WallTime};
+use crate::domain::{Delivery, DeliveryId, JobKind, Verdict, WallTime};
 
 use super::super::writer::Store;
 use super::super::{Ledger, LedgerError, Status, age};
-use super::{Identity, NewDelivery, NewErrand, prune, rows};
+use super::{DedupKey, NewDelivery, NewJob, prune, rows};
 
 /// No more than this is written at once, in number and in bytes: whoever asks for something else meanwhile waits.
 const BATCH: usize = 512;
@@ -88,7 +88,7 @@ impl Incoming {
         // Whoever has gone away meanwhile will bring it again; it is kept all the same.
         let (news, tells): (Vec<_>, Vec<_>) =
             batch.into_iter().map(|one| (one.new, one.tell)).unzip();
-        match keep(store, &news) {
+        match insert(store, &news) {
             Ok(kept) => {
                 for (kept, tell) in kept.into_iter().zip(tells) {
                     let _ = tell.send(kept.ok_or(LedgerError::TooManyWaiting));
@@ -170,7 +170,7 @@ impl Ledger {
 }
 
 /// Keeps those for which there is room.
-fn keep(store: &mut Store, news: &[NewDelivery]) -> Result<Vec<Option<Delivery>>, LedgerError> {
+fn insert(store: &mut Store, news: &[NewDelivery]) -> Result<Vec<Option<Delivery>>, LedgerError> {
     require_file(store)?;
     let (clock, limits) = (store.clock.clone(), store.limits.clone());
     let kept = store.write_durably(|conn| {
@@ -178,16 +178,16 @@ fn keep(store: &mut Store, news: &[NewDelivery]) -> Result<Vec<Option<Delivery>>
         // First: what has just come is never what has to go.
         let now = age::reference(&change, &clock)?;
         prune::prune(&change, &limits, now, news.len() * 2 + 16)?;
-        let keep = |new: &NewDelivery| {
+        let insert = |new: &NewDelivery| {
             let known = rows::is_known(&change, new)?;
             // Before it is counted: it must not be a repeat of itself when it comes again. What anybody may have made up
             // has pushed out others like it.
-            let room = new.errands.is_empty()
+            let room = new.jobs.is_empty()
                 || !known
-                || prune::has_room(&change, &limits, &new.realm, &new.account)?;
-            room.then(|| keep_one(&change, new, known)).transpose()
+                || prune::has_room(&change, &limits, &new.account_key, &new.account)?;
+            room.then(|| insert_one(&change, new, known)).transpose()
         };
-        let kept = news.iter().map(keep).collect::<rusqlite::Result<_>>()?;
+        let kept = news.iter().map(insert).collect::<rusqlite::Result<_>>()?;
         change.commit()?;
         Ok(kept)
     })?;
@@ -207,8 +207,8 @@ pub(super) fn require_file(store: &Store) -> Result<(), LedgerError> {
     }))
 }
 
-fn keep_one(conn: &Connection, new: &NewDelivery, known: bool) -> rusqlite::Result<Delivery> {
-    let mut errands = new.errands.clone();
+fn insert_one(conn: &Connection, new: &NewDelivery, known: bool) -> rusqlite::Result<Delivery> {
+    let mut jobs = new.jobs.clone();
     let mut told = rows::Told {
         verdict: new.verdict,
         identity: None,
@@ -216,9 +216,9 @@ fn keep_one(conn: &Connection, new: &NewDelivery, known: bool) -> rusqlite::Resu
         known,
     };
     let Some(identity) = &new.identity else {
-        return rows::insert(conn, new, &errands, &told);
+        return rows::insert(conn, new, &jobs, &told);
     };
-    let relayed = errands.iter().any(|errand| errand.duty == Duty::Relay);
+    let relayed = jobs.iter().any(|job| job.kind == JobKind::Relay);
     let (id, earlier, settled) = count(conn, identity.hash(), new.received_at, relayed)?;
     let ask = Ask {
         identity: id,
@@ -228,28 +228,28 @@ fn keep_one(conn: &Connection, new: &NewDelivery, known: bool) -> rusqlite::Resu
     };
     let repeat = earlier > 0
         && match identity {
-            Identity::Message(_) => true,
-            Identity::Subject(_) => settled || wake_ask(conn, &ask)?,
+            DedupKey::Message(_) => true,
+            DedupKey::Subject(_) => settled || wake_ask(conn, &ask)?,
         };
     match identity {
-        Identity::Message(_) if repeat => errands.clear(),
-        Identity::Message(_) => {}
+        DedupKey::Message(_) if repeat => jobs.clear(),
+        DedupKey::Message(_) => {}
         // What it tells may be another change than the earlier one's: the shop learns of it, unless it will yet.
-        Identity::Subject(_) => {
-            let mut wanted = Vec::with_capacity(errands.len());
-            for mut errand in errands {
-                let is_wanted = match errand.duty {
-                    Duty::Ask | Duty::Relay => !repeat,
-                    Duty::Forward => !is_to_be_forwarded(conn, id, &errand, new.received_at)?,
+        DedupKey::Subject(_) => {
+            let mut wanted = Vec::with_capacity(jobs.len());
+            for mut job in jobs {
+                let is_wanted = match job.kind {
+                    JobKind::Ask | JobKind::Relay => !repeat,
+                    JobKind::Forward => !is_to_be_forwarded(conn, id, &job, new.received_at)?,
                 };
-                if errand.duty == Duty::Ask {
-                    errand.at = errand.at.max(ask.due);
+                if job.kind == JobKind::Ask {
+                    job.at = job.at.max(ask.due);
                 }
                 if is_wanted {
-                    wanted.push(errand);
+                    wanted.push(job);
                 }
             }
-            errands = wanted;
+            jobs = wanted;
         }
     }
     if repeat {
@@ -257,7 +257,7 @@ fn keep_one(conn: &Connection, new: &NewDelivery, known: bool) -> rusqlite::Resu
     }
     told.identity = Some(id);
     told.attempt = earlier.saturating_add(1);
-    rows::insert(conn, new, &errands, &told)
+    rows::insert(conn, new, &jobs, &told)
 }
 
 /// Counts a delivery of an identity: its number, how many came before, and whether it is settled.
@@ -322,7 +322,7 @@ fn due_ask(
             "SELECT max(CASE WHEN due_at IS NOT NULL AND taken_until > ?3 THEN ?3 ELSE tried_at END)
              FROM errands WHERE identity = ?1 AND duty = ?2",
         )?
-        .query_row((identity, Duty::Ask.as_str(), now.0), |row| row.get(0))?;
+        .query_row((identity, JobKind::Ask.as_str(), now.0), |row| row.get(0))?;
     let pause = if earlier < MANY {
         NEXT_CHECK
     } else {
@@ -345,7 +345,7 @@ fn wake_ask(conn: &Connection, ask: &Ask) -> rusqlite::Result<bool> {
         .query_map(
             (
                 ask.identity,
-                Duty::Ask.as_str(),
+                JobKind::Ask.as_str(),
                 ask.at.0,
                 ask.due.0,
                 ask.known,
@@ -363,7 +363,7 @@ fn wake_ask(conn: &Connection, ask: &Ask) -> rusqlite::Result<bool> {
 fn is_to_be_forwarded(
     conn: &Connection,
     identity: i64,
-    errand: &NewErrand,
+    job: &NewJob,
     now: WallTime,
 ) -> rusqlite::Result<bool> {
     conn.prepare_cached(
@@ -372,7 +372,7 @@ fn is_to_be_forwarded(
                  AND taken_until <= ?4)",
     )?
     .query_row(
-        (identity, errand.duty.as_str(), &errand.target, now.0),
+        (identity, job.kind.as_str(), &job.target, now.0),
         |row| row.get(0),
     )
 }

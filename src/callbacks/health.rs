@@ -17,35 +17,35 @@ use crate::ledger::{Ledger, Status};
 /// Where it is called, by others too.
 pub(super) const HEARTBEAT: &str = "/heartbeat";
 /// Carries what only the receiver itself can know.
-const PULSE: &str = "x-tilldeck-pulse";
+const PROBE_HEADER: &str = "x-tilldeck-pulse";
 
 /// Whether the receiver would answer, as its own calls find.
-pub(super) struct Heart {
+pub(super) struct HealthCheck {
     clock: Clock,
     ledger: Ledger,
     tell: watch::Sender<Listening>,
-    beat: Mutex<Beat>,
+    run: Mutex<Probe>,
 }
 
 /// The call that is under way.
 #[derive(Default)]
-struct Beat {
+struct Probe {
     /// What it is known by.
-    pulse: Option<String>,
+    probe_id: Option<String>,
     /// Whether it came through the socket.
-    felt: bool,
+    seen: bool,
 }
 
-impl Heart {
+impl HealthCheck {
     pub(super) fn new(clock: Clock, ledger: Ledger) -> (Self, watch::Receiver<Listening>) {
         let (tell, listening) = watch::channel(Listening::Off);
-        let heart = Self {
+        let health = Self {
             clock,
             ledger,
             tell,
-            beat: Mutex::default(),
+            run: Mutex::default(),
         };
-        (heart, listening)
+        (health, listening)
     }
 
     pub(super) fn stop(&self) {
@@ -53,18 +53,18 @@ impl Heart {
     }
 
     /// Answers whoever asks whether somebody is there, and knows its own call.
-    pub(super) fn feel(&self, request: &Request) -> Response {
+    pub(super) fn answer_probe(&self, request: &Request) -> Response {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut refused = text(StatusCode::METHOD_NOT_ALLOWED, "GET it.\n");
             let allowed = HeaderValue::from_static("GET, HEAD");
             refused.headers_mut().insert(header::ALLOW, allowed);
             return refused;
         }
-        if let Some(pulse) = request.headers().get(PULSE) {
-            let mut beat = self.beat.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(probe_id) = request.headers().get(PROBE_HEADER) {
+            let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
             // Somebody else's pulse is nobody's business.
-            if beat.pulse.as_deref().map(str::as_bytes) == Some(pulse.as_bytes()) {
-                beat.felt = true;
+            if run.probe_id.as_deref().map(str::as_bytes) == Some(probe_id.as_bytes()) {
+                run.seen = true;
                 return text(StatusCode::OK, "alive\n");
             }
         }
@@ -80,7 +80,7 @@ impl Heart {
     }
 
     /// Calls itself again and again, until aborted.
-    pub(super) async fn beat(self: Arc<Self>, bound: SocketAddr, limits: Limits) {
+    pub(super) async fn run_probe(self: Arc<Self>, bound: SocketAddr, limits: Limits) {
         let url = format!("http://{}", reachable(bound));
         loop {
             let patience = limits.heartbeat_patience;
@@ -123,25 +123,25 @@ impl Heart {
     async fn call_itself(&self, bound: SocketAddr, patience: Duration) -> Result<(), String> {
         let mut random = [0_u8; 16];
         getrandom::fill(&mut random).map_err(|error| error.to_string())?;
-        let pulse = random.iter().fold(String::new(), |mut text, byte| {
+        let probe_id = random.iter().fold(String::new(), |mut text, byte| {
             let _ = write!(text, "{byte:02x}");
             text
         });
-        *self.beat.lock().unwrap_or_else(PoisonError::into_inner) = Beat {
-            pulse: Some(pulse.clone()),
-            felt: false,
+        *self.run.lock().unwrap_or_else(PoisonError::into_inner) = Probe {
+            probe_id: Some(probe_id.clone()),
+            seen: false,
         };
         let to = reachable(bound);
         let call = Outgoing {
             url: format!("http://{to}{HEARTBEAT}"),
-            headers: vec![(PULSE.to_owned(), pulse)],
+            headers: vec![(PROBE_HEADER.to_owned(), probe_id)],
             body: None,
         };
         let answered = http_server::send_to(to, &call, patience)
             .await
             .map_err(|error| format!("it does not answer its own call: {error}"))?;
-        let beat = self.beat.lock().unwrap_or_else(PoisonError::into_inner);
-        if answered.status != 200 || !beat.felt {
+        let run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        if answered.status != 200 || !run.seen {
             return Err("another program answers in its place".into());
         }
         Ok(())
