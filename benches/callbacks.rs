@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use tilldeck::callbacks::seal::Sealer;
 use tilldeck::callbacks::{
-    CallbackHandler, CallbackHandlers, Answer, Inbound, Limits, Receiver, Refusal, Same, Setup, ParsedCallback,
+    Answer, CallbackHandler, CallbackHandlers, Inbound, Limits, ParsedCallback, Receiver, Refusal,
+    Dedup, Setup,
 };
 use tilldeck::clock::Clock;
 use tilldeck::domain::{Delivery, PaymentId, Subject};
@@ -53,7 +54,7 @@ impl CallbackHandler for All {
             subject: PaymentId::new(id).ok().map(Subject::Payment),
             proof: "a signature",
             proved: true,
-            same: Same::Message(body.to_vec()),
+            dedup: Dedup::Message(body.to_vec()),
             asks: self.asks,
             answer: Answer::Plain,
         };
@@ -169,7 +170,7 @@ fn main() {
                     clock,
                     sealer: Arc::new(Sealer::new([7; 32])),
                     account_key: "bench".into(),
-                    addressees: Arc::new(All { asks }),
+                    handlers: Arc::new(All { asks }),
                 };
                 let receiver = Receiver::start(listener, setup).expect("a receiver");
                 let took = flood(receiver.address(), connections).await;

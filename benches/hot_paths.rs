@@ -29,7 +29,7 @@ fn console() -> Model {
     let setup = Setup {
         profile: "sandbox".into(),
         accounts,
-        offers: deck::manage::offers(),
+        setups: deck::manage::setups(),
         may_manage: false,
         catalogues: Vec::new(),
         ui: UiOptions::default(),
@@ -72,10 +72,10 @@ fn screen(c: &mut Criterion) {
 
 /// A reply of 256 KiB in the explorer: laid out and drawn for the first time, then scrolled.
 fn large_answer(c: &mut Criterion) {
-    let offer = r#"{"id":"5f9e2c01","name":"Portal 2 Steam CD Key","price":{"amount":1250,"currency":"EUR"},"active":true,"note":null}"#;
+    let setup = r#"{"id":"5f9e2c01","name":"Portal 2 Steam CD Key","price":{"amount":1250,"currency":"EUR"},"active":true,"note":null}"#;
     let text = format!(
         "[{}]",
-        vec![offer; 256 * 1024 / (offer.len() + 1)].join(",")
+        vec![setup; 256 * 1024 / (setup.len() + 1)].join(",")
     );
     let key = |code| Msg::Key(KeyEvent::new(code, KeyModifiers::NONE));
     let mut model = console();
@@ -168,7 +168,8 @@ fn ledger(c: &mut Criterion) {
         b.iter(|| {
             runtime.block_on(async {
                 let mut key_lock = ledger.key_lock(&key).await.expect("the lane is free");
-                key_lock.next_nonce(clock.now(), rules)
+                key_lock
+                    .next_nonce(clock.now(), rules)
                     .await
                     .expect("the ledger can be written")
             })

@@ -15,7 +15,7 @@ pub struct Clock(Source);
 enum Source {
     /// When it was made, since the machine was started.
     System(Duration),
-    Hand(Arc<Mutex<Set>>),
+    ManualClock(Arc<Mutex<Set>>),
 }
 
 /// What a hand-driven clock is set to.
@@ -49,15 +49,15 @@ impl Clock {
         Self(Source::System(since_boot()))
     }
 
-    /// A clock that stands still until its [`Hand`] moves it.
+    /// A clock that stands still until its [`ManualClock`] moves it.
     #[must_use]
-    pub fn by_hand(start: WallTime) -> (Self, Hand) {
+    pub fn by_hand(start: WallTime) -> (Self, ManualClock) {
         let now = Now {
             mono: Duration::ZERO,
             wall: start,
         };
         let at = Arc::new(Mutex::new(Set { now, boot: Some(0) }));
-        (Self(Source::Hand(at.clone())), Hand(at))
+        (Self(Source::ManualClock(at.clone())), ManualClock(at))
     }
 
     /// This instant.
@@ -77,7 +77,7 @@ impl Clock {
                     wall: WallTime(i64::try_from(wall.as_millis()).unwrap_or(i64::MAX)),
                 }
             }
-            Source::Hand(at) => at.lock().unwrap_or_else(PoisonError::into_inner).now,
+            Source::ManualClock(at) => at.lock().unwrap_or_else(PoisonError::into_inner).now,
         }
     }
 
@@ -87,7 +87,7 @@ impl Clock {
     pub fn shared(&self, now: Now) -> SharedInstant {
         let (boot, began) = match &self.0 {
             Source::System(began) => (boot_id(), *began),
-            Source::Hand(at) => {
+            Source::ManualClock(at) => {
                 let boot = at.lock().unwrap_or_else(PoisonError::into_inner).boot;
                 let boot = boot.map_or(WALL, |boot| BOOTS[boot % BOOTS.len()]);
                 (boot, Duration::ZERO)
@@ -144,9 +144,9 @@ impl std::fmt::Debug for Clock {
 
 /// Moves a clock made by [`Clock::by_hand`].
 #[derive(Debug, Clone)]
-pub struct Hand(Arc<Mutex<Set>>);
+pub struct ManualClock(Arc<Mutex<Set>>);
 
-impl Hand {
+impl ManualClock {
     fn set(&self) -> MutexGuard<'_, Set> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -10,7 +10,7 @@ use ratatui::crossterm::event::{
     KeyCode, KeyEvent, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
 use tilldeck::domain::delivery::Received;
-use tilldeck::domain::delivery::{DeliveryId, JobKind, Job, JobId, JobState, Verdict};
+use tilldeck::domain::delivery::{DeliveryId, Job, JobId, JobKind, JobState, Verdict};
 use tilldeck::domain::explore::Column;
 use tilldeck::domain::payment::Price;
 use tilldeck::domain::{
@@ -114,7 +114,7 @@ impl Console {
         let setup = Setup {
             profile: "live".into(),
             accounts: accounts.collect(),
-            offers: Vec::new(),
+            setups: Vec::new(),
             may_manage: true,
             catalogues: catalogues
                 .map(|manifest| (manifest.id, manifest.catalogue))

@@ -2,9 +2,9 @@
 
 pub mod grant;
 pub mod jwt;
-pub mod keep;
 pub mod lifecycle;
 pub mod sign;
+pub mod store;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ use tokio::sync::{OnceCell, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use keep::Keep;
+pub use store::TokenStore;
 
 use crate::clock::Clock;
 use crate::domain::{Kept, Now, RequestId, Secret, TokenStatus};
@@ -52,8 +52,8 @@ struct Shared {
     session: Session,
     fetch: Arc<dyn FetchToken>,
     clock: Clock,
-    keep: Option<Keep>,
-    held: Mutex<Held>,
+    store: Option<TokenStore>,
+    held: Mutex<State>,
     /// Told at each change of what is held.
     changed: watch::Sender<()>,
     loaded: OnceCell<()>,
@@ -63,7 +63,7 @@ struct Shared {
 }
 
 #[derive(Default)]
-struct Held {
+struct State {
     cycle: Lifecycle,
     kept: Kept,
     kept_note: String,
@@ -79,13 +79,13 @@ impl Tokens {
     /// Fetches nothing yet, and keeps nothing beyond this process.
     #[must_use]
     pub fn new(session: Session, fetch: Arc<dyn FetchToken>, clock: Clock) -> Self {
-        Self::kept_in(None, session, fetch, clock)
+        Self::stored_in(None, session, fetch, clock)
     }
 
-    /// Fetches nothing yet; what is fetched is kept in `keep`, for later runs and other processes.
+    /// Fetches nothing yet; what is fetched is kept in `store`, for later runs and other processes.
     #[must_use]
-    pub fn kept_in(
-        keep: Option<Keep>,
+    pub fn stored_in(
+        store: Option<TokenStore>,
         session: Session,
         fetch: Arc<dyn FetchToken>,
         clock: Clock,
@@ -94,7 +94,7 @@ impl Tokens {
             session,
             fetch,
             clock,
-            keep,
+            store,
             held: Mutex::default(),
             changed: watch::Sender::new(()),
             loaded: OnceCell::new(),
@@ -136,9 +136,9 @@ impl Tokens {
     }
 
     /// Makes the token known that an earlier run or another process has kept in a file, good or not. Blocks.
-    pub fn learn_kept(&self) {
-        if let Some(keep) = &self.0.keep {
-            keep.learn();
+    pub fn learn_stored(&self) {
+        if let Some(store) = &self.0.store {
+            store.learn();
         }
     }
 
@@ -147,8 +147,8 @@ impl Tokens {
         self.0
             .loaded
             .get_or_init(|| async {
-                if let Some(keep) = &self.0.keep
-                    && self.take_kept(keep, None).await
+                if let Some(store) = &self.0.store
+                    && self.load_token(store, None).await
                 {
                     self.tell();
                 }
@@ -267,10 +267,10 @@ impl Tokens {
         let (tokens, spurned) = (self.clone(), token.clone());
         self.0.tasks.spawn(async move {
             tokens.tell();
-            if let Some(keep) = &tokens.0.keep {
+            if let Some(store) = &tokens.0.store {
                 // What a process keeps meanwhile is another token, and stays.
-                let _lane = keep.key_lock().await;
-                keep.forget(&spurned, tokens.0.clock.now()).await;
+                let _lane = store.key_lock().await;
+                store.forget(&spurned, tokens.0.clock.now()).await;
             }
         });
     }
@@ -279,9 +279,9 @@ impl Tokens {
     ///
     /// # Errors
     /// In words, why it is still kept, or may be.
-    pub async fn forget_kept(&self) -> Result<(), String> {
-        match &self.0.keep {
-            Some(keep) => keep.forget_any().await,
+    pub async fn delete_stored(&self) -> Result<(), String> {
+        match &self.0.store {
+            Some(store) => store.forget_any().await,
             None => Ok(()),
         }
     }
@@ -348,10 +348,10 @@ impl Tokens {
     async fn run(&self, fetch: Fetch, how: RequestOptions) {
         let shared = &self.0;
         self.tell();
-        let _lane = match &shared.keep {
-            Some(keep) => {
-                let key_lock = keep.key_lock().await;
-                if fetch.why != Why::Asked && self.take_kept(keep, Some(fetch)).await {
+        let _lane = match &shared.store {
+            Some(store) => {
+                let key_lock = store.key_lock().await;
+                if fetch.why != Why::Asked && self.load_token(store, Some(fetch)).await {
                     self.tell();
                     return;
                 }
@@ -398,7 +398,7 @@ impl Tokens {
                 held.claims = jwt::claims(&grant.token);
                 held.note = grant.note;
                 held.refused = None;
-                held.keeping = shared.keep.is_some();
+                held.keeping = shared.store.is_some();
                 Ok(grant.token)
             } else {
                 Err(grant::came_too_late(account))
@@ -407,8 +407,8 @@ impl Tokens {
         match granted {
             Ok(token) => {
                 shared.changed.send_replace(());
-                if let Some(keep) = &shared.keep {
-                    self.put_kept(keep, &token).await;
+                if let Some(store) = &shared.store {
+                    self.save_token(store, &token).await;
                     shared.changed.send_replace(());
                 }
             }
@@ -428,9 +428,9 @@ impl Tokens {
     }
 
     /// Takes up the kept token, if there is one that serves.
-    async fn take_kept(&self, keep: &Keep, of: Option<Fetch>) -> bool {
-        let found = keep.read(self.0.clock.now(), jitter()).await;
-        let note = keep.note();
+    async fn load_token(&self, store: &TokenStore, of: Option<Fetch>) -> bool {
+        let found = store.read(self.0.clock.now(), jitter()).await;
+        let note = store.note();
         let mut held = self.held();
         held.kept_note = note;
         let Some(found) = found else { return false };
@@ -448,7 +448,7 @@ impl Tokens {
         taken
     }
 
-    async fn put_kept(&self, keep: &Keep, token: &Secret) {
+    async fn save_token(&self, store: &TokenStore, token: &Secret) {
         let life = match self.held().cycle.in_hand() {
             Some((held, life)) if held == token => life,
             _ => {
@@ -456,7 +456,7 @@ impl Tokens {
                 return;
             }
         };
-        let put = keep.write(token, life).await;
+        let put = store.write(token, life).await;
         let mut held = self.held();
         held.keeping = false;
         match put {
@@ -464,7 +464,7 @@ impl Tokens {
                 held.kept_note = if kept == Kept::Keyring {
                     String::new()
                 } else {
-                    keep.note()
+                    store.note()
                 };
                 held.kept = kept;
             }
@@ -482,7 +482,7 @@ impl Tokens {
         gate.tell(Event::Token(account, status));
     }
 
-    fn held(&self) -> MutexGuard<'_, Held> {
+    fn held(&self) -> MutexGuard<'_, State> {
         self.0.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

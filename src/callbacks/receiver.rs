@@ -23,7 +23,8 @@ use super::health::{HEARTBEAT, HealthCheck};
 use super::rate::{Rate, Rates, Sender, sender};
 use super::seal::Sealer;
 use super::{
-    Address, CallbackHandler, CallbackHandlers, Answer, Inbound, RELAY_HOLD, Raw, Refusal, Dedup, ParsedCallback,
+    Address, Answer, CallbackHandler, CallbackHandlers, Dedup, Inbound, ParsedCallback, RELAY_HOLD,
+    Raw, Refusal,
 };
 use crate::clock::Clock;
 use crate::domain::{Delivery, JobKind, Listening, Problem, ProblemKind, Verdict, inert};
@@ -362,7 +363,11 @@ impl Shared {
             // A relayed one is in hand until it is told what came of it.
             let until = at.plus(RELAY_HOLD);
             jobs.push(NewJob {
-                kind: if relayed { JobKind::Relay } else { JobKind::Forward },
+                kind: if relayed {
+                    JobKind::Relay
+                } else {
+                    JobKind::Forward
+                },
                 target,
                 at,
                 taken_until: relayed.then_some(until),

@@ -331,7 +331,7 @@ impl Names {
         let Some(provider) = self.provider else {
             return (Vec::new(), Vec::new());
         };
-        let settings = (provider.dialect)().settings();
+        let settings = (provider.simulator)().settings();
         let chosen = settings
             .iter()
             .find(|setting| self.line.iter().any(|word| word == setting.name));
@@ -343,7 +343,7 @@ impl Names {
     }
 
     fn events(&self) -> Vec<Name> {
-        let events = self.provider.map(|provider| (provider.dialect)());
+        let events = self.provider.map(|provider| (provider.simulator)());
         let events = events.iter().flat_map(|dialect| dialect.events());
         events
             .map(|event| (event.name.to_owned(), event.about.to_owned()))

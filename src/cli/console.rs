@@ -68,7 +68,7 @@ pub fn model(
     let setup = Setup {
         profile: profile.name.clone(),
         accounts: deck::accounts(profile, vault),
-        offers: deck::manage::offers(),
+        setups: deck::manage::setups(),
         may_manage: !profile.built_in,
         catalogues: providers::REGISTRY
             .iter()

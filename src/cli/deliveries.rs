@@ -10,7 +10,7 @@ use super::report::counted;
 use super::{Context, Exit, export, local};
 use crate::deck::Deck;
 use crate::domain::{
-    Delivery, DeliveryId, JobKind, Job, Exchange, Received, JobState, Subject, Verdict, inert,
+    Delivery, DeliveryId, Exchange, Job, JobKind, JobState, Received, Subject, Verdict, inert,
 };
 use crate::ledger::{DeliveryQuery, Status, set_aside_in};
 use crate::net::redact;
@@ -161,13 +161,7 @@ pub(super) fn print(rows: &[Delivery], zone: &TimeZone, out: &Out) -> Result<(),
             plain(safe(&row.kind)),
             plain(safe(&row.why)),
             plain(row.status.to_string()),
-            plain(
-                row.jobs
-                    .iter()
-                    .map(in_words)
-                    .collect::<Vec<_>>()
-                    .join(", "),
-            ),
+            plain(row.jobs.iter().map(in_words).collect::<Vec<_>>().join(", ")),
         ]);
     }
     out.table(&table)

@@ -14,13 +14,12 @@ use forwards::Forwards;
 
 use super::args::Listen;
 use super::output::{Out, OutputError, Tone};
-use super::stop::Stops;
+use super::stop::StopSignals;
 use super::{Context, Exit, deliveries};
 use crate::config;
 use crate::deck::{self, Deck, Options, Receive};
 use crate::domain::{
-    AccountId, Delivery, DeliveryId, Job, JobId, Listening, Problem, ProblemKind, WallTime,
-    inert,
+    AccountId, Delivery, DeliveryId, Job, JobId, Listening, Problem, ProblemKind, WallTime, inert,
 };
 use crate::ledger::Status;
 use crate::net::{self, Event, EventReceiver};
@@ -130,7 +129,7 @@ fn no_account(name: &str, accounts: &[crate::domain::Account]) -> Problem {
 async fn listen(deck: &Deck, printing: &Printing) -> Result<Exit, Problem> {
     let mut listening = deck.listening();
     let mut ledger = deck.ledger().status_changes();
-    let mut stops = Stops::new();
+    let mut stops = StopSignals::new();
     let too_long = tokio::time::sleep(UP_MAX);
     tokio::pin!(too_long);
     let mut health = Health::default();

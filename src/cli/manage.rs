@@ -17,7 +17,7 @@ use crate::config::{Config, Profile, SANDBOX, SecretSource, edit};
 use crate::deck::Deck;
 use crate::deck::manage::{self, Proved};
 use crate::domain::manage::{
-    Change, Changed, Guide, NewAccount, Offer, leaves_open, unprovable as unprovable_key,
+    Change, Changed, Guide, NewAccount, ProviderSetup, leaves_open, unprovable as unprovable_key,
 };
 use crate::domain::{Account, CredentialStatus, Environment, Problem, ProblemKind, Secret, inert};
 use crate::providers::SPECS;
@@ -180,17 +180,17 @@ pub async fn rotate(
 ) -> Result<Exit, OutputError> {
     let done = async {
         let account = deck.pick(Some(&args.name), None)?;
-        let offers = manage::offers();
-        let offer = one_of(&offers, account.provider.0)?;
-        let key = args.key.as_deref().or(offer.main_secret());
+        let setups = manage::setups();
+        let setup = one_of(&setups, account.provider.0)?;
+        let key = args.key.as_deref().or(setup.main_secret());
         let key = key.ok_or_else(|| usage("this account has no secret", ""))?;
-        let mut needs = offer.needs.iter();
-        let unprovable = needs.any(|need| need.key == key && need.secret && !need.proved);
+        let mut fields = setup.fields.iter();
+        let unprovable = fields.any(|field| field.key == key && field.secret && !field.proved);
         // Told before anybody is asked for it.
         if unprovable && !args.unverified && account.environment != Environment::Embedded {
             return Err(unprovable_key(&account, key));
         }
-        let secret = new_secret(args, &account, offer, key).await?;
+        let secret = new_secret(args, &account, setup, key).await?;
         let change = Change::Rotate {
             account: account.id,
             key: key.to_owned(),
@@ -208,7 +208,7 @@ pub async fn rotate(
 async fn new_secret(
     args: &RotateSecret,
     account: &Account,
-    offer: &Offer,
+    setup: &ProviderSetup,
     key: &str,
 ) -> Result<Secret, Problem> {
     if let Some(from) = &args.from {
@@ -233,7 +233,7 @@ async fn new_secret(
             format!("give --from SOURCE; {SOURCES}"),
         ));
     }
-    if let Some(guide) = offer.guide.iter().find(|guide| guide.is_of_rotation()) {
+    if let Some(guide) = setup.guide.iter().find(|guide| guide.is_of_rotation()) {
         show(guide);
     }
     let question = format!("new {key} of account {}", account.id);
@@ -270,11 +270,14 @@ pub async fn remove(
     match done.await {
         Ok((changed, account)) => {
             let exit = told(&changed, context, None, out)?;
-            let offers = manage::offers();
-            let offer = offers
+            let setups = manage::setups();
+            let setup = setups
                 .iter()
-                .find(|offer| offer.provider == account.provider);
-            if let Some(guide) = offer.and_then(Offer::deletion).filter(|_| !out.json) {
+                .find(|setup| setup.provider == account.provider);
+            if let Some(guide) = setup
+                .and_then(ProviderSetup::deletion)
+                .filter(|_| !out.json)
+            {
                 say(&format!(
                     "{} still accepts the credentials.",
                     account.provider_title

@@ -502,7 +502,7 @@ async fn until_stopped(
     keeping: &Keeping,
     out: &Out,
 ) -> Option<Result<Exit, OutputError>> {
-    let mut stops = stop::Stops::new();
+    let mut stops = stop::StopSignals::new();
     tokio::pin!(work);
     tokio::select! {
         done = &mut work => return Some(done),

@@ -5,7 +5,9 @@ use super::deliveries;
 use super::output::{Out, OutputError, Tone};
 use super::{Exit, local};
 use crate::deck::Deck;
-use crate::domain::{Delivery, DeliveryId, JobKind, Problem, ProblemKind, JobState, Verdict, inert};
+use crate::domain::{
+    Delivery, DeliveryId, JobKind, JobState, Problem, ProblemKind, Verdict, inert,
+};
 
 pub async fn run(args: &Replay, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
     let mut exit = Exit::Done;

@@ -11,7 +11,7 @@ use reqwest::Url;
 
 use super::args::Trigger;
 use super::output::{Out, OutputError, Tone};
-use super::stop::Stops;
+use super::stop::StopSignals;
 use super::{Exit, local};
 use crate::clock::Clock;
 use crate::deck::{self, Deck};
@@ -64,7 +64,7 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, OutputError> {
         Ok(running) => running,
         Err(error) => return out.fail(&local(&format!("the sandbox cannot be started: {error}"))),
     };
-    let mut stops = Stops::new();
+    let mut stops = StopSignals::new();
     // Serving is not printing: other programs rely on it, whatever becomes of standard output.
     if let Err(error) = greet(&running.base_url(), &callback_urls, &out.for_reader()) {
         let words = format!(

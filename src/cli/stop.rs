@@ -14,7 +14,7 @@ use super::Exit;
 /// Whether a signal ends the process at once, as it does where no process has a handler for it.
 static AT_ONCE: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
 
-/// Whether one has come since the first [`Stops`].
+/// Whether one has come since the first [`StopSignals`].
 static HAS_COME: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
 /// Why a command ends.
@@ -52,16 +52,16 @@ pub fn leave_to_others() {
     AT_ONCE.store(false, Ordering::SeqCst);
 }
 
-/// Whether the command was asked to end. For what blocks; the rest waits for [`Stops::next`].
+/// Whether the command was asked to end. For what blocks; the rest waits for [`StopSignals::next`].
 pub fn has_come() -> bool {
     let has_come = HAS_COME.get();
     has_come.is_some_and(|has_come| has_come.load(Ordering::SeqCst))
 }
 
 /// Catches the signals from when it is made: none ends the process by itself any more.
-pub struct Stops(Vec<(Stop, Signal)>);
+pub struct StopSignals(Vec<(Stop, Signal)>);
 
-impl Stops {
+impl StopSignals {
     /// Must be called on a runtime.
     pub fn new() -> Self {
         leave_to_others();

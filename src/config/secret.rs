@@ -177,7 +177,7 @@ impl SecretSource {
                     .get(name)
                     .ok_or_else(|| SecretError::NotSet(inert::cut(name, 120)))?;
                 let value = value.into_encoded_bytes();
-                checked(&Zeroizing::new(value), shown, Lines::One)
+                checked(&Zeroizing::new(value), shown, SecretLines::One)
             }
             Self::File { written, base } => {
                 let path = paths::expand(written, base, environ)
@@ -186,11 +186,11 @@ impl SecretSource {
             }
             Self::Command { words } => {
                 let printed = output(words, &shown, COMMAND_LIMIT)?;
-                checked(&printed, shown, Lines::First)
+                checked(&printed, shown, SecretLines::First)
             }
             Self::Keyring { name } => {
                 let stored = from_keyring(name, &shown, environ)?;
-                checked(&stored, shown, Lines::One)
+                checked(&stored, shown, SecretLines::One)
             }
         }
     }
@@ -198,7 +198,7 @@ impl SecretSource {
 
 /// On which lines a secret is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Lines {
+enum SecretLines {
     /// It is alone, on one line.
     One,
     /// It is the first; notes may follow, as password managers print them.
@@ -206,7 +206,7 @@ enum Lines {
 }
 
 /// The secret without what is left around it, if it can be one at all.
-fn checked(bytes: &[u8], source: String, lines: Lines) -> Result<Resolved, SecretError> {
+fn checked(bytes: &[u8], source: String, lines: SecretLines) -> Result<Resolved, SecretError> {
     if bytes.len() as u64 > SIZE_MAX {
         return Err(SecretError::TooLong(source));
     }
@@ -214,7 +214,7 @@ fn checked(bytes: &[u8], source: String, lines: Lines) -> Result<Resolved, Secre
         return Err(SecretError::NotText(source));
     };
     let mut secret = trimmed(text);
-    if lines == Lines::First {
+    if lines == SecretLines::First {
         secret = trimmed(secret.split(['\r', '\n']).next().unwrap_or_default());
     }
     if secret.is_empty() {
@@ -285,7 +285,7 @@ fn from_file(path: &Path, shown: String) -> Result<Resolved, SecretError> {
     let bytes = read_bounded(file).map_err(|error| failed(&error))?;
     let warning = readable_by_others(&about)
         .then(|| format!("{shown} can be read by other users; run chmod 600 on it"));
-    let mut resolved = checked(&bytes, shown, Lines::One)?;
+    let mut resolved = checked(&bytes, shown, SecretLines::One)?;
     resolved.warnings.extend(warning);
     Ok(resolved)
 }

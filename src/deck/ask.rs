@@ -4,8 +4,8 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::runtime::{AccountRuntime, AccountRegistry};
 use super::payments::SimulatedBook;
+use super::runtime::{AccountRegistry, AccountRuntime};
 use crate::clock::Clock;
 use crate::domain::{
     AccountId, Answer, CredentialStatus, Environment, Expectation, Observation, Op, PaymentId,
@@ -47,7 +47,8 @@ impl QueryService {
                 } else {
                     None
                 };
-                runtime.client
+                runtime
+                    .client
                     .link(link, token.as_ref())
                     .map(Answer::Link)
                     .map_err(|error| runtime.problem(error))
@@ -73,7 +74,10 @@ impl QueryService {
                 }
             }
             let call = runtime.client.call(op)?;
-            let reply = runtime.session.send(&call, runtime.client.as_ref(), how).await?;
+            let reply = runtime
+                .session
+                .send(&call, runtime.client.as_ref(), how)
+                .await?;
             runtime.client.answer(op, &reply, reply.at)
         };
         ask.await.map_err(|error| runtime.problem(error))

@@ -4,12 +4,13 @@
 mod admin;
 
 use super::Deck;
-use super::runtime::{AccountRuntime, AccountFactory};
+use super::runtime::{AccountFactory, AccountRuntime};
 use super::secrets::SecretOverrides;
 use crate::config::edit::{self, Edit, Entry};
 use crate::config::{AccountConfig, Config, ConfigError, Environ, KeyKind, SecretSource};
 use crate::domain::manage::{
-    Change, Changed, Need, NewAccount, Offer, Proof, leaves_open, unprovable, unprovable_account,
+    Change, Changed, NewAccount, Proof, ProviderSetup, SetupField, leaves_open, unprovable,
+    unprovable_account,
 };
 use crate::domain::{AccountId, CredentialStatus, Environment, Op, Problem, ProblemKind, Secret};
 use crate::net::{Event, RequestOptions, redact};
@@ -21,13 +22,13 @@ const RESET: &str = "reset-secret";
 
 /// The providers of whom accounts can be added.
 #[must_use]
-pub fn offers() -> Vec<Offer> {
-    REGISTRY.iter().map(|manifest| offer(manifest)).collect()
+pub fn setups() -> Vec<ProviderSetup> {
+    REGISTRY.iter().map(|manifest| setup(manifest)).collect()
 }
 
-fn offer(manifest: &Manifest) -> Offer {
+fn setup(manifest: &Manifest) -> ProviderSetup {
     let environments = manifest.spec.environments.iter();
-    Offer {
+    ProviderSetup {
         provider: manifest.id,
         title: manifest.title,
         environments: environments
@@ -36,11 +37,11 @@ fn offer(manifest: &Manifest) -> Offer {
                 _ => Environment::Production,
             })
             .collect(),
-        needs: manifest
+        fields: manifest
             .spec
             .keys
             .iter()
-            .map(|key| Need {
+            .map(|key| SetupField {
                 key: key.name,
                 about: key.about,
                 secret: key.kind == KeyKind::Secret,
@@ -228,7 +229,7 @@ impl Deck {
         let secret_overrides = SecretOverrides::default();
         secret_overrides.take(&account, key, secret.clone());
         let (trial, home) = if runtime.account.environment == Environment::Embedded {
-            let mut events = (runtime.manifest.dialect)().events().iter();
+            let mut events = (runtime.manifest.simulator)().events().iter();
             if !(provable && events.any(|event| event.name == RESET)) {
                 return Err(Problem::new(
                     ProblemKind::Usage,
@@ -345,7 +346,7 @@ impl Deck {
                     }
                 ) =>
             {
-                tokens.forget_kept().await
+                tokens.delete_stored().await
             }
             _ => Ok(()),
         };
@@ -441,7 +442,11 @@ impl Deck {
     }
 
     /// An account at work that nobody else sees, with the secrets in hand.
-    fn trial(&self, config: &AccountConfig, secret_overrides: SecretOverrides) -> Result<AccountRuntime, Problem> {
+    fn trial(
+        &self,
+        config: &AccountConfig,
+        secret_overrides: SecretOverrides,
+    ) -> Result<AccountRuntime, Problem> {
         let runtime = self.factory_with(secret_overrides).configured(config);
         runtime.ok_or_else(|| Problem::new(ProblemKind::Usage, "this provider is not known", ""))
     }
@@ -460,7 +465,10 @@ impl Deck {
                 .map(drop)
                 .map_err(|error| error.problem(&runtime.account.id));
         }
-        self.queries.perform(runtime, &Op::Verify, how).await.map(drop)
+        self.queries
+            .perform(runtime, &Op::Verify, how)
+            .await
+            .map(drop)
     }
 }
 

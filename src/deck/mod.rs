@@ -2,11 +2,11 @@
 //! wiring; console, command line and tests all stand on it.
 
 mod ask;
-mod runtime;
 mod explore;
 pub mod manage;
 mod payments;
 mod receiving;
+mod runtime;
 mod secrets;
 mod simulator;
 mod tokens;
@@ -18,14 +18,14 @@ use std::time::Duration;
 use reqwest::Url;
 use tokio::sync::Notify;
 
-pub use runtime::accounts;
-use runtime::{AccountRuntime, AccountRegistry, AccountFactory};
 pub use receiving::{Pace, Receive, target};
+pub use runtime::accounts;
+use runtime::{AccountFactory, AccountRegistry, AccountRuntime};
 pub use simulator::{Posted, Posting, Proof, post, serve};
 
 use ask::{QueryService, Seen};
 use payments::SimulatedBook;
-use receiving::{ListenState, Parts, CallbackService};
+use receiving::{CallbackService, ListenState, Parts};
 use secrets::SecretOverrides;
 
 use crate::clock::Clock;
@@ -318,8 +318,12 @@ impl Deck {
             writes: false,
             auth: None,
         };
-        let call = runtime.client.call(&op).map_err(|error| runtime.problem(error))?;
-        runtime.session
+        let call = runtime
+            .client
+            .call(&op)
+            .map_err(|error| runtime.problem(error))?;
+        runtime
+            .session
             .resolve(&call)
             .map(drop)
             .map_err(|error| runtime.problem(error.into()))
@@ -390,7 +394,7 @@ async fn learn_secrets(profile: &Profile, environ: &Environ, registry: &[Account
     let learnt = tokio::task::spawn_blocking(move || {
         secrets::learn_cheap(&accounts, &environ);
         for tokens in tokens {
-            tokens.learn_kept();
+            tokens.learn_stored();
         }
     });
     let _ = learnt.await;

@@ -8,7 +8,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::receiving::handler::Keys;
 use super::secrets::{self, SecretOverrides};
-use crate::auth::{Keep, Tokens};
+use crate::auth::{TokenStore, Tokens};
 use crate::clock::Clock;
 use crate::config::{AccountConfig, Environ, Profile, SecretSource, Vault};
 use crate::domain::{Account, AccountId, Counts, Environment, Problem, RawReply};
@@ -49,7 +49,9 @@ impl AccountRegistry {
     }
 
     pub(super) fn find(&self, id: &AccountId) -> Option<Arc<AccountRuntime>> {
-        self.all().into_iter().find(|runtime| runtime.account.id == *id)
+        self.all()
+            .into_iter()
+            .find(|runtime| runtime.account.id == *id)
     }
 
     /// In the place of the one of this name, else at the end.
@@ -218,9 +220,9 @@ impl AccountFactory {
             let url = session.resolve(&fetch.call()).ok().filter(|_| keeps);
             let texts: Vec<&str> = credentials.texts.values().map(String::as_str).collect();
             let client = texts.join("\n");
-            let keep =
-                url.map(|url| Keep::new(self.vault.clone(), self.ledger.clone(), &url, &client));
-            Tokens::kept_in(keep, session.clone(), fetch, self.clock.clone())
+            let keep = url
+                .map(|url| TokenStore::new(self.vault.clone(), self.ledger.clone(), &url, &client));
+            Tokens::stored_in(keep, session.clone(), fetch, self.clock.clone())
         });
         let renewal = tokens.clone().filter(|_| self.renews);
         let renewal = renewal.map(|tokens| AbortOnDropHandle::new(tokio::spawn(tokens.renew())));

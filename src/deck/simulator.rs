@@ -212,7 +212,7 @@ pub async fn post(posting: &Posting, at: WallTime) -> Result<Vec<Posted>, Proble
         header: posting.header.as_deref(),
         at,
     };
-    let letter = (manifest.dialect)().sample(&sample);
+    let letter = (manifest.simulator)().sample(&sample);
     let letter = letter.map_err(|why| usage(why, ""))?;
     let outgoing = letter.request(&posting.to);
     let shown = Posted {
@@ -283,11 +283,11 @@ pub(super) async fn start(
 /// # Errors
 /// In words, why it could not be started.
 pub async fn serve(listener: TcpListener, options: sandbox::Options) -> Result<Sandbox, String> {
-    let dialects = REGISTRY
+    let providers = REGISTRY
         .iter()
-        .map(|manifest| (manifest.dialect)())
+        .map(|manifest| (manifest.simulator)())
         .collect();
-    sandbox::start(listener, dialects, options)
+    sandbox::start(listener, providers, options)
         .await
         .map_err(|error| error.to_string())
 }

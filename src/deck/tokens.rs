@@ -1,6 +1,6 @@
 //! The accounts' access tokens: how they stand, renewed on demand, handed out.
 
-use super::{Deck, AccountRuntime};
+use super::{AccountRuntime, Deck};
 use crate::auth::Tokens;
 use crate::domain::{AccountId, Problem, ProblemKind, Secret, TokenStatus};
 use crate::net::RequestOptions;
@@ -21,7 +21,12 @@ impl Deck {
         self.registry
             .all()
             .iter()
-            .filter_map(|runtime| Some((runtime.account.id.clone(), runtime.tokens.as_ref()?.status())))
+            .filter_map(|runtime| {
+                Some((
+                    runtime.account.id.clone(),
+                    runtime.tokens.as_ref()?.status(),
+                ))
+            })
             .collect()
     }
 

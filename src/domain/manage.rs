@@ -20,7 +20,7 @@ impl Guide {
     }
 }
 
-impl Offer {
+impl ProviderSetup {
     /// How what an account used is deleted at the provider, where that is documented: its title says "delete".
     #[must_use]
     pub fn deletion(&self) -> Option<&'static Guide> {
@@ -31,7 +31,7 @@ impl Offer {
 
 /// One thing an account needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Need {
+pub struct SetupField {
     /// As the config file calls it: `api_key`.
     pub key: &'static str,
     /// What it is, as a noun phrase.
@@ -47,7 +47,7 @@ pub struct Need {
 
 /// A provider of whom accounts can be added: what one needs, and how it is come by.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Offer {
+pub struct ProviderSetup {
     /// Its short name.
     pub provider: ProviderId,
     /// Its name for people.
@@ -55,20 +55,20 @@ pub struct Offer {
     /// Where an account may be; the first is the usual one.
     pub environments: Vec<Environment>,
     /// In the order they are asked for.
-    pub needs: Vec<Need>,
+    pub fields: Vec<SetupField>,
     /// The endpoints whose URL can be another than the provider's own.
     pub endpoints: &'static [&'static str],
     /// How an account and what it needs are come by.
     pub guide: &'static [Guide],
 }
 
-impl Offer {
+impl ProviderSetup {
     /// The key that rotation is about where none is named: the first secret an account must have.
     #[must_use]
     pub fn main_secret(&self) -> Option<&'static str> {
-        let secrets = || self.needs.iter().filter(|need| need.secret);
-        let required = secrets().find(|need| need.required);
-        required.or_else(|| secrets().next()).map(|need| need.key)
+        let secrets = || self.fields.iter().filter(|field| field.secret);
+        let required = secrets().find(|field| field.required);
+        required.or_else(|| secrets().next()).map(|field| field.key)
     }
 }
 

@@ -38,7 +38,7 @@ pub use amount::{Amount, Currency, Total};
 pub use budget::{BudgetGauge, Counts, Waiting};
 pub use catalogue::Documented;
 pub use delivery::{
-    Delivery, DeliveryId, JobKind, Job, JobId, Listening, Received, JobState, Subject, Verdict,
+    Delivery, DeliveryId, Job, JobId, JobKind, JobState, Listening, Received, Subject, Verdict,
 };
 pub use exchange::{Body, Exchange, ExchangeId, Outcome};
 pub use expectation::{Expectation, ExpectedBy, Replaced};

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::time::fine;
 use super::{
-    AccountId, Delivery, DeliveryId, JobKind, Job, ExchangeId, Expectation, Expected, Observation,
-    Outcome, PaymentId, PaymentState, JobState, Verdict, WallTime, inert,
+    AccountId, Delivery, DeliveryId, ExchangeId, Expectation, Expected, Job, JobKind, JobState,
+    Observation, Outcome, PaymentId, PaymentState, Verdict, WallTime, inert,
 };
 
 /// All that is known to have happened to a payment.
@@ -163,9 +163,7 @@ impl Delivery {
     }
 
     fn checks(&self) -> impl Iterator<Item = &Job> {
-        self.jobs
-            .iter()
-            .filter(|job| job.kind == JobKind::Ask)
+        self.jobs.iter().filter(|job| job.kind == JobKind::Ask)
     }
 
     /// Whether a change that was seen then may be what it told of.

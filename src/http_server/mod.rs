@@ -2,9 +2,9 @@
 //! served; calls no other machine.
 
 mod body;
-mod line;
+mod connection;
 mod outgoing;
-mod places;
+mod slots;
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -27,8 +27,8 @@ use tokio_util::task::TaskTracker;
 use crate::domain::host::is_loopback;
 
 use body::Bodies;
-use line::{Phase, Wire};
-use places::{Place, Places};
+use connection::{Phase, TimedStream};
+use slots::{ConnectionSlot, ConnectionSlots};
 
 pub use outgoing::{Answered, Outgoing, SendError, is_local_url, send, send_to};
 
@@ -236,13 +236,13 @@ where
     F: Future<Output = Outcome> + Send + 'static,
 {
     async fn run(self, listener: TcpListener) {
-        let places = Places::new(self.limits.connections);
+        let slots = ConnectionSlots::new(self.limits.connections);
         loop {
             let next = async {
-                let (tcp, peer) = accept(&listener, &places).await;
-                (tcp, peer, places.take().await)
+                let (tcp, peer) = accept(&listener, &slots).await;
+                (tcp, peer, slots.take().await)
             };
-            let (tcp, peer, place) = tokio::select! {
+            let (tcp, peer, slot) = tokio::select! {
                 next = next => next,
                 () = self.stop.cancelled() => return,
             };
@@ -251,7 +251,7 @@ where
             self.tasks.spawn(serve(
                 tcp,
                 peer,
-                place,
+                slot,
                 self.limits,
                 self.service.clone(),
                 self.stop.clone(),
@@ -261,7 +261,7 @@ where
     }
 }
 
-async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, SocketAddr) {
+async fn accept(listener: &TcpListener, slots: &ConnectionSlots) -> (TcpStream, SocketAddr) {
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
@@ -269,7 +269,7 @@ async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, SocketAd
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(_) => {
                 // Out of file descriptors, mostly: one comes back, and a pause lets more.
-                places.evict();
+                slots.evict();
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         }
@@ -280,7 +280,7 @@ async fn accept(listener: &TcpListener, places: &Places) -> (TcpStream, SocketAd
 async fn serve<A, H, F>(
     tcp: TcpStream,
     peer: SocketAddr,
-    place: Place,
+    slot: ConnectionSlot,
     limits: Limits,
     service: Service<A, H>,
     stop: CancellationToken,
@@ -290,41 +290,41 @@ async fn serve<A, H, F>(
     H: Fn(Request) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Outcome> + Send + 'static,
 {
-    let line = place.line();
+    let connection = slot.connection();
     let answer = |request: axum::http::Request<Incoming>| {
-        let (service, line, place) = (service.clone(), line.clone(), &place);
+        let (service, connection, slot) = (service.clone(), connection.clone(), &slot);
         async move {
-            line.enter(Phase::Body);
+            connection.enter(Phase::Body);
             let received = || {
-                line.enter(Phase::Answering);
-                place.renew();
+                connection.enter(Phase::Answering);
+                slot.renew();
             };
             let outcome = receive(request, peer, limits, received, service).await;
-            line.enter(Phase::Waiting);
+            connection.enter(Phase::Waiting);
             Ok::<_, Infallible>(match outcome {
                 Outcome::Answer(response) => response.map(Body::from),
                 Outcome::Reset => {
                     // From here on every write fails, so this empty response stays unsent.
-                    line.cut();
+                    connection.cut();
                     axum::http::Response::new(Body::empty())
                 }
             })
         }
     };
-    let io = TokioIo::new(Wire::new(tcp, line.clone()));
+    let io = TokioIo::new(TimedStream::new(tcp, connection.clone()));
     let service = hyper::service::service_fn(answer);
-    let connection = http1::Builder::new()
+    let http = http1::Builder::new()
         .max_header_size(limits.head)
         .max_buf_size(limits.head.max(8 * 1024))
         .half_close(limits.half_close)
         .serve_connection(io, service);
-    let mut connection = std::pin::pin!(connection);
-    let mut late = std::pin::pin!(line.late(limits));
+    let mut http = std::pin::pin!(http);
+    let mut late = std::pin::pin!(connection.late(limits));
     let mut ending = false;
     loop {
         let served = poll_fn(|cx| {
             // The other first: what it does decides what is late.
-            if connection.as_mut().poll(cx).is_ready() {
+            if http.as_mut().poll(cx).is_ready() {
                 return std::task::Poll::Ready(());
             }
             late.as_mut().poll(cx)
@@ -333,19 +333,19 @@ async fn serve<A, H, F>(
             // Its errors are those of the other side.
             () = served => return,
             () = abandon.cancelled() => {
-                line.cut();
+                connection.cut();
                 return;
             }
-            () = place.evicted(), if !ending => {
-                if line.phase() != Phase::Answering {
+            () = slot.evicted(), if !ending => {
+                if connection.phase() != Phase::Answering {
                     return;
                 }
                 ending = true;
-                connection.as_mut().graceful_shutdown();
+                http.as_mut().graceful_shutdown();
             }
             () = stop.cancelled(), if !ending => {
                 ending = true;
-                connection.as_mut().graceful_shutdown();
+                http.as_mut().graceful_shutdown();
             }
         }
     }

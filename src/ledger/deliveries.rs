@@ -1,15 +1,15 @@
 //! Callbacks as they came, and what is still to be done about each. A repeat is found here, under the file's lock, so
 //! that two processes never both take one for new.
 
-mod jobs;
 mod insert;
+mod jobs;
 mod prune;
 mod rows;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::{Delivery, DeliveryId, JobKind, JobId, JobState, Subject, Verdict, WallTime};
+use crate::domain::{Delivery, DeliveryId, JobId, JobKind, JobState, Subject, Verdict, WallTime};
 
 use super::{Ledger, LedgerError};
 

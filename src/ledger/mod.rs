@@ -28,15 +28,15 @@ use crate::domain::time;
 use behind::WriteBehind;
 use deliveries::Incoming;
 pub use deliveries::{
-    DeliveryQuery, JobFilter, FirstReply, DedupKey, NewDelivery, NewJob, SealedParts, Tried,
+    DedupKey, DeliveryQuery, FirstReply, JobFilter, NewDelivery, NewJob, SealedParts, Tried,
     UNKNOWN_MAX,
 };
 pub use exchanges::LogQuery;
 pub use files::{set_aside_in, written_by_newer};
-pub use nonces::{AHEAD_MAX, KeyHash, LANE_LIMIT, KeyLock, Nonce, NonceRules};
+pub use nonces::{AHEAD_MAX, KeyHash, KeyLock, LANE_LIMIT, Nonce, NonceRules};
 pub use slots::{Counted, Granted, HOLD_MAX, SlotId, Slots, Terms};
 
-use writer::{Task, Store};
+use writer::{Store, Task};
 
 /// How much of the past is kept: of exchanges, and by itself of callbacks, where what anybody can send (refused,
 /// unknown, unreadable) and repeats have a smaller share of their own. Nonces, slots, watches and callbacks that are

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use super::{ApiError, Client, Credentials, Manifest, REGISTRY, Verify};
 use crate::auth::Tokens;
 use crate::callbacks::{CallbackSecrets, Inbound, Refusal};
-use crate::clock::{Clock, Hand};
+use crate::clock::{Clock, ManualClock};
 use crate::config::KeyKind;
 use crate::domain::catalogue::Param;
 use crate::domain::simulate::{Command, Fault};
@@ -18,7 +18,7 @@ use crate::domain::{
 use crate::http_server::Request;
 use crate::ledger::{Ledger, NonceRules, Retention};
 use crate::net::{Event, Gate, RequestOptions, Session, Timeouts, retry};
-use crate::sandbox::outbox::Letter;
+use crate::sandbox::outbox::Webhook;
 use crate::sandbox::{self, Sample, Sandbox};
 
 struct Bench {
@@ -27,7 +27,7 @@ struct Bench {
     session: Session,
     tokens: Option<Tokens>,
     sandbox: Sandbox,
-    hand: Option<Hand>,
+    hand: Option<ManualClock>,
     ledger: Ledger,
     statuses: crate::net::EventReceiver,
     _folder: tempfile::TempDir,
@@ -49,10 +49,10 @@ impl Bench {
         manifest: &'static Manifest,
         wrong: bool,
         clock: Clock,
-        hand: Option<Hand>,
+        hand: Option<ManualClock>,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let dialects = vec![(manifest.dialect)()];
+        let dialects = vec![(manifest.simulator)()];
         let sandbox = sandbox::start(listener, dialects, sandbox::Options::new(clock.clone()))
             .await
             .unwrap();
@@ -397,8 +397,8 @@ fn manifests_are_complete() {
 }
 
 /// A letter of a provider's simulator as its receiver sees it.
-fn received(letter: &Letter) -> Inbound {
-    let outgoing = letter.request("http://127.0.0.1:1/callbacks/under-test");
+fn received(webhook: &Webhook) -> Inbound {
+    let outgoing = webhook.request("http://127.0.0.1:1/callbacks/under-test");
     let mut request = Request::new(outgoing.body.clone().unwrap_or_default().into());
     *request.method_mut() = outgoing.method().parse().unwrap();
     *request.uri_mut() = outgoing.url.parse().unwrap();
@@ -438,7 +438,7 @@ fn the_judge_of_each_takes_what_its_simulator_sends_and_refuses_it_under_another
                 .collect(),
             secrets: spec.secrets.iter().map(embedded).collect(),
         };
-        let letter = |secret: Option<&Secret>| {
+        let webhook = |secret: Option<&Secret>| {
             let sample = Sample {
                 subject: "1001",
                 event: "",
@@ -446,10 +446,10 @@ fn the_judge_of_each_takes_what_its_simulator_sends_and_refuses_it_under_another
                 header: None,
                 at: AT,
             };
-            (manifest.dialect)().sample(&sample).unwrap()
+            (manifest.simulator)().sample(&sample).unwrap()
         };
         let own = spec.secrets.first().map(|key| &held.secrets[key]);
-        let inbound = received(&letter(own));
+        let inbound = received(&webhook(own));
         let told = (spec.read)(&inbound, &held);
         let told = told.unwrap_or_else(|refusal| panic!("{}: {refusal:?}", manifest.title));
         assert_eq!(
@@ -464,11 +464,11 @@ fn the_judge_of_each_takes_what_its_simulator_sends_and_refuses_it_under_another
         if own.is_some() {
             let other = Secret::new("another-secret-altogether");
             for secret in [Some(&other), None] {
-                let told = (spec.read)(&received(&letter(secret)), &held);
+                let told = (spec.read)(&received(&webhook(secret)), &held);
                 assert!(matches!(told, Err(Refusal::Refused(_))), "{told:?}");
             }
         }
-        let mut odd = received(&letter(own));
+        let mut odd = received(&webhook(own));
         *odd.request.method_mut() = axum::http::Method::PATCH;
         let told = (spec.read)(&odd, &held);
         assert!(matches!(told, Err(Refusal::Method { allowed }) if !allowed.is_empty()));

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use axum::http::{HeaderValue, Method, header::CONTENT_TYPE};
 use serde_json::{Map, Value};
 
-use super::once::Once;
+use super::unique_keys::UniqueKeys;
 use crate::callbacks::{Inbound, Refusal};
 use crate::domain::inert;
 
@@ -39,7 +39,7 @@ fn object(inbound: &Inbound) -> Result<Map<String, Value>, Refusal> {
     if body.len() > OBJECT_MAX {
         return Err(unreadable("the body is larger than 256 KiB"));
     }
-    let parse = |body: &[u8]| serde_json::from_slice::<Once<Value>>(body);
+    let parse = |body: &[u8]| serde_json::from_slice::<UniqueKeys<Value>>(body);
     // Half a character is no reason to lose a message: the rest of it is plain.
     let parsed = parse(body).or_else(|error| match surrogates::replaced(body) {
         Some(replaced) => parse(&replaced),

@@ -5,8 +5,8 @@ mod inbound;
 pub mod kanga;
 pub mod kinguin;
 pub mod kongregate;
-mod once;
 pub mod pledg;
+mod unique_keys;
 
 #[cfg(test)]
 mod contract;
@@ -26,7 +26,7 @@ use crate::domain::{
 };
 use crate::ledger::{Ledger, NonceRules};
 use crate::net::{Authorise, BoxFuture, Call, Reply, redact};
-use crate::sandbox::Dialect;
+use crate::sandbox::SimulatedProvider;
 
 /// Every provider this version speaks to.
 pub static REGISTRY: &[&Manifest] = &[
@@ -73,7 +73,7 @@ pub struct Manifest {
     /// Makes the client of one account.
     pub connect: fn(Credentials) -> Arc<dyn Client>,
     /// Its part of the embedded simulator.
-    pub dialect: fn() -> Box<dyn Dialect>,
+    pub simulator: fn() -> Box<dyn SimulatedProvider>,
     /// The simulator's account: its texts and its secrets by key.
     pub embedded: &'static [(&'static str, &'static str)],
 }

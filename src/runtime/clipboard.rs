@@ -11,7 +11,7 @@ const SCREEN_MAX: usize = 252;
 
 /// What stands between the console and the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Between {
+pub enum Multiplexer {
     /// Nothing.
     Nothing,
     /// tmux.
@@ -22,7 +22,7 @@ pub enum Between {
     Either,
 }
 
-impl Between {
+impl Multiplexer {
     /// As the environment tells.
     #[must_use]
     pub fn of(environ: &Environ) -> Self {
@@ -88,44 +88,48 @@ mod tests {
         for (variables, is) in [
             (
                 [("TERM", "xterm-256color"), ("TMUX", ""), ("STY", "")],
-                Between::Nothing,
+                Multiplexer::Nothing,
             ),
             (
                 [("TERM", "screen"), ("TMUX", "/tmp/t,1,0"), ("STY", "")],
-                Between::Tmux,
+                Multiplexer::Tmux,
             ),
             (
                 [("TERM", "tmux-256color"), ("TMUX", ""), ("STY", "")],
-                Between::Tmux,
+                Multiplexer::Tmux,
             ),
             (
                 [("TERM", "screen"), ("TMUX", ""), ("STY", "1.pts")],
-                Between::Screen,
+                Multiplexer::Screen,
             ),
             (
                 [("TERM", "screen.xterm"), ("TMUX", ""), ("STY", "")],
-                Between::Either,
+                Multiplexer::Either,
             ),
         ] {
-            assert_eq!(Between::of(&Environ::of(variables)), is, "{variables:?}");
+            assert_eq!(
+                Multiplexer::of(&Environ::of(variables)),
+                is,
+                "{variables:?}"
+            );
         }
     }
 
     #[test]
     fn each_gets_the_sequence_in_the_form_that_it_passes_on() {
         let plain = "\u{1b}]52;c;QS0x\u{7}";
-        assert_eq!(Between::Nothing.sequence("A-1"), plain);
+        assert_eq!(Multiplexer::Nothing.sequence("A-1"), plain);
         assert_eq!(
-            Between::Tmux.sequence("A-1"),
+            Multiplexer::Tmux.sequence("A-1"),
             format!("{plain}\u{1b}Ptmux;\u{1b}\u{1b}]52;c;QS0x\u{7}\u{1b}\\")
         );
         assert_eq!(
-            Between::Screen.sequence("A-1"),
+            Multiplexer::Screen.sequence("A-1"),
             format!("{plain}\u{1b}P{plain}\u{1b}\\")
         );
         let long = "x".repeat(3000);
-        let plain = Between::Nothing.sequence(&long);
-        let all = Between::Screen.sequence(&long);
+        let plain = Multiplexer::Nothing.sequence(&long);
+        let all = Multiplexer::Screen.sequence(&long);
         let parts = all[plain.len()..].split_terminator("\u{1b}\\");
         let parts: Vec<_> = parts.map(|part| &part[2..]).collect();
         assert!(parts.iter().all(|part| part.len() <= SCREEN_MAX));
@@ -135,10 +139,10 @@ mod tests {
     #[test]
     fn the_notice_fits_an_ordinary_terminal() {
         for between in [
-            Between::Nothing,
-            Between::Tmux,
-            Between::Screen,
-            Between::Either,
+            Multiplexer::Nothing,
+            Multiplexer::Tmux,
+            Multiplexer::Screen,
+            Multiplexer::Either,
         ] {
             assert!(between.done("the player's number").len() < 79);
         }

@@ -34,7 +34,7 @@ use crate::ledger::Status;
 use crate::net::{self, EventReceiver};
 use crate::tui::msg::{Level, Notice, Ready};
 use crate::tui::{self, Effect, Model, Msg};
-use clipboard::Between;
+use clipboard::Multiplexer;
 pub use hear::clock_warning;
 use tasks::Tasks;
 use terminal::Entered;
@@ -165,7 +165,7 @@ impl Console {
                     Effect::Suspend => self.entered.suspend()?,
                     Effect::Bell => self.entered.bell()?,
                     Effect::Copy { text, what } => {
-                        let between = Between::of(&Environ::process());
+                        let between = Multiplexer::of(&Environ::process());
                         self.entered.write(&between.sequence(text.expose()))?;
                         let done = Ok(between.done(what));
                         let _ = self.messages.try_send(Msg::Done(done));

@@ -10,9 +10,9 @@ use crate::domain::simulate::{Command, Fault, PayerAct};
 use crate::domain::{PaymentId, inert};
 use crate::http_server::{Request, Response, respond, text};
 
-use super::outbox::Letter;
+use super::outbox::Webhook;
 use super::page::{self, Html};
-use super::{About, Dialect, World};
+use super::{About, SimulatedProvider, Simulator};
 
 /// Where the control routes are.
 pub const PREFIX: &str = "/_control/";
@@ -287,39 +287,39 @@ fn refusal(status: StatusCode, words: &str) -> Response {
 
 /// This world as JSON, without keys, secrets and tokens.
 #[must_use]
-pub fn state(world: &World, dialects: &[Box<dyn Dialect>]) -> Response {
-    let fault = world.fault();
-    let providers: Map<_, _> = dialects
+pub fn state(simulator: &Simulator, providers: &[Box<dyn SimulatedProvider>]) -> Response {
+    let fault = simulator.fault();
+    let states: Map<_, _> = providers
         .iter()
-        .map(|dialect| (dialect.provider().to_owned(), dialect.state(world)))
+        .map(|provider| (provider.provider().to_owned(), provider.state(simulator)))
         .collect();
     let value = json!({
         "schema": 1,
-        "now": world.now().rfc3339(),
-        "seed": world.seed(),
+        "now": simulator.now().rfc3339(),
+        "seed": simulator.seed(),
         "fault": { "name": fault.name(), "is": fault.describe() },
-        "providers": providers,
-        "callbacks": callbacks(world, dialects),
+        "providers": states,
+        "callbacks": callbacks(simulator, providers),
     });
     respond(StatusCode::OK, "application/json", format!("{value}\n"))
 }
 
 /// Where each provider's callbacks go, and those that have not been taken yet. Nothing of what is in them.
-fn callbacks(world: &World, dialects: &[Box<dyn Dialect>]) -> Value {
-    let known = dialects.iter().map(|dialect| {
-        let waiting = dialect.waiting().into_iter().map(|letter| {
+fn callbacks(simulator: &Simulator, providers: &[Box<dyn SimulatedProvider>]) -> Value {
+    let known = providers.iter().map(|provider| {
+        let waiting = provider.waiting().into_iter().map(|webhook| {
             json!({
-                "to": letter.to.as_deref().map(address),
-                "tries": letter.tries,
-                "next": letter.next.rfc3339(),
-                "status": letter.status,
+                "to": webhook.to.as_deref().map(address),
+                "tries": webhook.tries,
+                "next": webhook.next.rfc3339(),
+                "status": webhook.status,
             })
         });
         let known = json!({
-            "to": world.callback_url(dialect.provider()),
+            "to": simulator.callback_url(provider.provider()),
             "waiting": waiting.collect::<Vec<_>>(),
         });
-        (dialect.provider().to_owned(), known)
+        (provider.provider().to_owned(), known)
     });
     known.collect::<Map<_, _>>().into()
 }
@@ -330,11 +330,11 @@ fn address(url: &str) -> &str {
 }
 
 /// How many callbacks wait, and what is known of the next of them.
-fn waiting(letters: &[Letter]) -> String {
-    let Some(next) = letters.iter().min_by_key(|letter| letter.next) else {
+fn waiting(webhooks: &[Webhook]) -> String {
+    let Some(next) = webhooks.iter().min_by_key(|webhook| webhook.next) else {
         return "nothing waits".into();
     };
-    let many = match letters.len() {
+    let many = match webhooks.len() {
         1 => "1 waits".to_owned(),
         many => format!("{many} wait"),
     };
@@ -351,7 +351,11 @@ fn waiting(letters: &[Letter]) -> String {
 
 /// The page that says what this server is.
 #[must_use]
-pub fn index(base: &str, world: &World, dialects: &[Box<dyn Dialect>]) -> Response {
+pub fn index(
+    base: &str,
+    simulator: &Simulator,
+    providers: &[Box<dyn SimulatedProvider>],
+) -> Response {
     let rows = |rows: Vec<[&str; 3]>| {
         Html::join(rows.into_iter().map(|cells| {
             let [a, b, c] = cells.map(Html::text);
@@ -361,12 +365,12 @@ pub fn index(base: &str, world: &World, dialects: &[Box<dyn Dialect>]) -> Respon
             )
         }))
     };
-    let providers = Html::join(dialects.iter().map(|dialect| {
+    let sections = Html::join(providers.iter().map(|provider| {
         let About {
             title,
             keys,
             routes,
-        } = dialect.about();
+        } = provider.about();
         let keys = keys
             .into_iter()
             .map(|(name, key)| [name, key, "the API key"]);
@@ -382,12 +386,12 @@ pub fn index(base: &str, world: &World, dialects: &[Box<dyn Dialect>]) -> Respon
             ],
         )
     }));
-    let posts: Vec<_> = dialects
+    let posts: Vec<_> = providers
         .iter()
-        .map(|dialect| {
-            let to = world.callback_url(dialect.provider());
+        .map(|provider| {
+            let to = simulator.callback_url(provider.provider());
             let to = to.unwrap_or("nowhere, unless a call names an address");
-            (dialect.about().title, to, waiting(&dialect.waiting()))
+            (provider.about().title, to, waiting(&provider.waiting()))
         })
         .collect();
     let posts = posts
@@ -410,10 +414,10 @@ pub fn index(base: &str, world: &World, dialects: &[Box<dyn Dialect>]) -> Respon
         &[
             ("styles", page::styles()),
             ("base", Html::text(base)),
-            ("now", Html::text(&world.now().rfc3339())),
-            ("seed", Html::text(&world.seed().to_string())),
-            ("fault", Html::text(world.fault().describe())),
-            ("providers", providers),
+            ("now", Html::text(&simulator.now().rfc3339())),
+            ("seed", Html::text(&simulator.seed().to_string())),
+            ("fault", Html::text(simulator.fault().describe())),
+            ("providers", sections),
             ("callbacks", rows(posts.collect())),
             ("controls", rows(controls.collect())),
         ],

@@ -1,16 +1,16 @@
 //! The embedded providers on one loopback server: start, command, stop. Each provider speaks through its
-//! [`Dialect`]; this file knows none of them.
+//! [`SimulatedProvider`]; this file knows none of them.
 
 pub mod control;
-mod dialect;
 pub mod faults;
 pub mod granted;
-pub mod keep;
 pub mod outbox;
 pub mod page;
+mod provider;
+pub mod simulator;
+pub mod snapshot;
 #[cfg(test)]
 pub(crate) mod testing;
-pub mod world;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -28,9 +28,9 @@ use crate::domain::simulate::{self, Command, Fault};
 use crate::domain::{Expected, PaymentId, WallTime, time};
 use crate::http_server::{self, Limits, Outcome, Request, Server, text};
 
-pub use dialect::{About, Dialect, Late, Sample};
-use keep::{Keeper, Kept};
-pub use world::World;
+pub use provider::{About, Late, Sample, SimulatedProvider};
+pub use simulator::Simulator;
+use snapshot::{Kept, SnapshotFile};
 
 /// How the sandbox is set up.
 #[derive(Debug, Clone)]
@@ -96,13 +96,13 @@ pub enum StartError {
 pub struct Sandbox {
     inner: Arc<Inner>,
     server: Server,
-    postman: AbortOnDropHandle<()>,
+    dispatcher: AbortOnDropHandle<()>,
 }
 
 struct Inner {
-    world: World,
-    dialects: Vec<Box<dyn Dialect>>,
-    keeper: Option<Keeper>,
+    simulator: Simulator,
+    providers: Vec<Box<dyn SimulatedProvider>>,
+    snapshot_file: Option<SnapshotFile>,
     base: String,
     changed: Notify,
     posting: Mutex<()>,
@@ -114,7 +114,7 @@ struct Inner {
 /// If the listener is open to other machines, or it, the callback URL or the kept file is unusable.
 pub async fn start(
     listener: TcpListener,
-    dialects: Vec<Box<dyn Dialect>>,
+    providers: Vec<Box<dyn SimulatedProvider>>,
     options: Options,
 ) -> Result<Sandbox, StartError> {
     let address = listener.local_addr().map_err(StartError::Listener)?;
@@ -133,26 +133,26 @@ pub async fn start(
         why,
     };
     let mut kept = match &options.keep {
-        Some(path) => keep::read(path)
+        Some(path) => snapshot::read(path)
             .await
             .map_err(|error| unreadable(error.to_string()))?,
         None => None,
     };
     let resumed = kept.as_ref().map(|kept| kept.now);
     let same_seed = kept.as_ref().is_some_and(|kept| kept.seed == options.seed);
-    let world = World::new(&options, resumed);
-    for dialect in &dialects {
+    let simulator = Simulator::new(&options, resumed);
+    for provider in &providers {
         let own = kept
             .as_mut()
-            .and_then(|kept| kept.dialects.remove(dialect.provider()));
-        dialect
-            .begin(&world, own, same_seed)
-            .map_err(|why| unreadable(format!("{}: {why}", dialect.provider())))?;
+            .and_then(|kept| kept.providers.remove(provider.provider()));
+        provider
+            .begin(&simulator, own, same_seed)
+            .map_err(|why| unreadable(format!("{}: {why}", provider.provider())))?;
     }
     let inner = Arc::new(Inner {
-        world,
-        dialects,
-        keeper: options.keep.map(Keeper::new),
+        simulator,
+        providers,
+        snapshot_file: options.keep.map(SnapshotFile::new),
         base: format!("http://{address}"),
         changed: Notify::new(),
         posting: Mutex::default(),
@@ -163,11 +163,11 @@ pub async fn start(
         async move { inner.serve(&request).await }
     })
     .map_err(StartError::Listener)?;
-    let postman = AbortOnDropHandle::new(tokio::spawn(deliver(inner.clone())));
+    let dispatcher = AbortOnDropHandle::new(tokio::spawn(deliver(inner.clone())));
     Ok(Sandbox {
         inner,
         server,
-        postman,
+        dispatcher,
     })
 }
 
@@ -181,10 +181,10 @@ impl Sandbox {
     /// The payments the world began with: provider, id, and what the shop expects of each.
     #[must_use]
     pub fn seeded(&self) -> Vec<(&'static str, PaymentId, Expected)> {
-        let dialects = self.inner.dialects.iter();
-        let seeded = dialects.flat_map(|dialect| {
-            let seeded = dialect.seeded().into_iter();
-            seeded.map(|(id, expected)| (dialect.provider(), id, expected))
+        let providers = self.inner.providers.iter();
+        let seeded = providers.flat_map(|provider| {
+            let seeded = provider.seeded().into_iter();
+            seeded.map(|(id, expected)| (provider.provider(), id, expected))
         });
         seeded.collect()
     }
@@ -192,7 +192,7 @@ impl Sandbox {
     /// The time of the simulated world.
     #[must_use]
     pub fn now(&self) -> WallTime {
-        self.inner.world.now()
+        self.inner.simulator.now()
     }
 
     /// Makes something happen, and says in words what did.
@@ -212,9 +212,9 @@ impl Sandbox {
         Vec<simulate::Setting>,
         &'static [simulate::Event],
     )> {
-        let dialects = self.inner.dialects.iter();
-        dialects
-            .map(|dialect| (dialect.provider(), dialect.settings(), dialect.events()))
+        let providers = self.inner.providers.iter();
+        providers
+            .map(|provider| (provider.provider(), provider.settings(), provider.events()))
             .collect()
     }
 
@@ -226,14 +226,14 @@ impl Sandbox {
 
     /// Stops serving and sending; bounded.
     pub async fn stop(self) {
-        drop(self.postman);
+        drop(self.dispatcher);
         self.server.stop(Duration::from_millis(500)).await;
     }
 }
 
 impl Inner {
     async fn serve(&self, request: &Request) -> Outcome {
-        let outside = self.world.outside();
+        let outside = self.simulator.outside();
         match self.route(request).await {
             Outcome::Answer(mut response) => {
                 // Told by the injected clock: a client compares its own with it.
@@ -251,10 +251,10 @@ impl Inner {
         let path = request.uri().path();
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         if path == "/" && reads {
-            return Outcome::Answer(control::index(&self.base, &self.world, &self.dialects));
+            return Outcome::Answer(control::index(&self.base, &self.simulator, &self.providers));
         }
         if path == "/_control/state" && reads {
-            return Outcome::Answer(control::state(&self.world, &self.dialects));
+            return Outcome::Answer(control::state(&self.simulator, &self.providers));
         }
         if path.starts_with(control::PREFIX) {
             return Outcome::Answer(match control::command(request) {
@@ -262,24 +262,24 @@ impl Inner {
                 Err(refusal) => *refusal,
             });
         }
-        let Some(dialect) = self.dialects.iter().find(|dialect| dialect.claims(path)) else {
+        let Some(provider) = self.providers.iter().find(|provider| provider.claims(path)) else {
             let words = "There is nothing here. The page / says what is.\n";
             return Outcome::Answer(text(StatusCode::NOT_FOUND, words));
         };
-        let fault = if dialect.is_api(path) {
-            self.world.fault()
+        let fault = if provider.is_api(path) {
+            self.simulator.fault()
         } else {
             Fault::None
         };
         if fault == Fault::ServerError
-            && let Some(down) = dialect.down()
+            && let Some(down) = provider.down()
         {
             return Outcome::Answer(down);
         }
         if let Some(refusal) = faults::instead(fault) {
             return Outcome::Answer(refusal);
         }
-        let reply = dialect.answer(request, &self.world);
+        let reply = provider.answer(request, &self.simulator);
         if let Err(words) = self.settle() {
             return Outcome::Answer(text(StatusCode::INTERNAL_SERVER_ERROR, &words));
         }
@@ -293,15 +293,15 @@ impl Inner {
         let unknown = |id: &PaymentId| Err(format!("the sandbox knows no payment {id}"));
         let result = match command {
             Command::SetFault(fault) => {
-                self.world.set_fault(*fault);
+                self.simulator.set_fault(*fault);
                 Ok(format!("API calls from now on: {}", fault.describe()))
             }
-            Command::Advance(by) => self.world.advance(*by).map(|()| {
-                let now = self.world.now().rfc3339();
+            Command::Advance(by) => self.simulator.advance(*by).map(|()| {
+                let now = self.simulator.now().rfc3339();
                 format!("moved on by {}; the sandbox has {now}", time::fine(*by))
             }),
-            Command::SetBack(by) => self.world.set_back(*by).map(|()| {
-                let date = self.world.outside().rfc3339();
+            Command::SetBack(by) => self.simulator.set_back(*by).map(|()| {
+                let date = self.simulator.outside().rfc3339();
                 format!("set back by {}; Date headers say {date}", time::fine(*by))
             }),
             Command::Set {
@@ -309,25 +309,25 @@ impl Inner {
                 setting,
                 value,
             } => self
-                .dialect(provider)
-                .and_then(|dialect| dialect.set(setting, value)),
+                .provider(provider)
+                .and_then(|provider| provider.set(setting, value)),
             Command::Event {
                 provider,
                 event,
                 subject,
             } => self
-                .dialect(provider)
-                .and_then(|dialect| dialect.event(event, subject, &self.world)),
+                .provider(provider)
+                .and_then(|provider| provider.event(event, subject, &self.simulator)),
             Command::Payer { payment, act } => {
-                let mut dialects = self.dialects.iter();
-                dialects
-                    .find_map(|dialect| dialect.act(payment, *act, &self.world))
+                let mut providers = self.providers.iter();
+                providers
+                    .find_map(|provider| provider.act(payment, *act, &self.simulator))
                     .unwrap_or_else(|| unknown(payment))
             }
             Command::RepeatCallback(payment) => {
-                let mut dialects = self.dialects.iter();
-                dialects
-                    .find_map(|dialect| dialect.repeat_callback(payment, &self.world))
+                let mut providers = self.providers.iter();
+                providers
+                    .find_map(|provider| provider.repeat_callback(payment, &self.simulator))
                     .unwrap_or_else(|| unknown(payment))
             }
         };
@@ -335,14 +335,14 @@ impl Inner {
         result
     }
 
-    fn dialect(&self, provider: &str) -> Result<&dyn Dialect, String> {
-        let mut dialects = self.dialects.iter();
-        let found = dialects.find(|dialect| dialect.provider() == provider);
+    fn provider(&self, id: &str) -> Result<&dyn SimulatedProvider, String> {
+        let mut providers = self.providers.iter();
+        let found = providers.find(|provider| provider.provider() == id);
         found.map(AsRef::as_ref).ok_or_else(|| {
-            let known: Vec<_> = self.dialects.iter().map(|d| d.provider()).collect();
+            let known: Vec<_> = self.providers.iter().map(|d| d.provider()).collect();
             format!(
                 "the sandbox plays no {}; it plays {}",
-                crate::domain::inert::quoted(provider, 40),
+                crate::domain::inert::quoted(id, 40),
                 known.join(", ")
             )
         })
@@ -351,21 +351,21 @@ impl Inner {
     /// Keeps what changed and wakes the postman.
     fn settle(&self) -> Result<(), String> {
         self.changed.notify_one();
-        let Some(keeper) = &self.keeper else {
+        let Some(snapshot_file) = &self.snapshot_file else {
             return Ok(());
         };
         let revision = || {
-            self.dialects
+            self.providers
                 .iter()
-                .map(|dialect| dialect.revision())
+                .map(|provider| provider.revision())
                 .fold(0, u64::wrapping_add)
         };
         let snapshot = || {
-            let dialects = self.dialects.iter();
-            let kept = dialects.map(|dialect| (dialect.provider().to_owned(), dialect.kept()));
-            Kept::new(self.world.seed(), self.world.now(), kept.collect())
+            let providers = self.providers.iter();
+            let kept = providers.map(|provider| (provider.provider().to_owned(), provider.kept()));
+            Kept::new(self.simulator.seed(), self.simulator.now(), kept.collect())
         };
-        keeper
+        snapshot_file
             .keep(revision, snapshot)
             .map_err(|error| format!("The sandbox cannot keep its state: {error}\n"))
     }
@@ -375,16 +375,16 @@ impl Inner {
         // One round at a time, or a letter would go out twice.
         let _round = self.posting.lock().await;
         let mut sent = 0;
-        for dialect in &self.dialects {
-            let set_up = self.world.callback_url(dialect.provider());
-            for letter in dialect.due(&self.world) {
-                let Some(to) = letter.to.as_deref().or(set_up) else {
+        for provider in &self.providers {
+            let set_up = self.simulator.callback_url(provider.provider());
+            for webhook in provider.due(&self.simulator) {
+                let Some(to) = webhook.to.as_deref().or(set_up) else {
                     // It waits for a run that has a callback URL.
                     continue;
                 };
-                let patience = letter.patience.unwrap_or(PATIENCE);
-                let answered = http_server::send(&letter.request(to), patience).await.ok();
-                dialect.tried(letter.number, answered.as_ref(), &self.world);
+                let patience = webhook.patience.unwrap_or(PATIENCE);
+                let answered = http_server::send(&webhook.request(to), patience).await.ok();
+                provider.tried(webhook.number, answered.as_ref(), &self.simulator);
                 sent += 1;
             }
         }
@@ -402,17 +402,20 @@ async fn deliver(inner: Arc<Inner>) {
     const LONGEST: Duration = Duration::from_millis(250);
     loop {
         inner.pump().await;
-        let now = inner.world.now();
+        let now = inner.simulator.now();
         let next = inner
-            .dialects
+            .providers
             .iter()
-            .filter_map(|dialect| dialect.next_due(&inner.world))
+            .filter_map(|provider| provider.next_due(&inner.simulator))
             .min();
         let Some(next) = next else {
             inner.changed.notified().await;
             continue;
         };
-        let pause = inner.world.outside_span(next.since(now)).unwrap_or(LONGEST);
+        let pause = inner
+            .simulator
+            .outside_span(next.since(now))
+            .unwrap_or(LONGEST);
         let pause = pause.clamp(Duration::from_millis(1), LONGEST);
         tokio::select! {
             () = tokio::time::sleep(pause) => {}

@@ -10,7 +10,7 @@ use crate::http_server::Outgoing;
 
 /// One callback that has not been taken yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Letter {
+pub struct Webhook {
     /// Tells letters apart.
     pub number: u64,
     /// Where it goes; `None` is the callback URL the sandbox was started with.
@@ -39,10 +39,10 @@ pub struct Letter {
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Outbox {
     posted: u64,
-    letters: Vec<Letter>,
+    webhooks: Vec<Webhook>,
 }
 
-impl Letter {
+impl Webhook {
     /// A GET to the sandbox's callback URL, due at `at`.
     #[must_use]
     pub fn hint(query: String, at: WallTime) -> Self {
@@ -99,19 +99,19 @@ impl Letter {
 
 impl Outbox {
     /// Puts a callback in, and numbers it.
-    pub fn post(&mut self, letter: Letter) {
+    pub fn post(&mut self, webhook: Webhook) {
         self.posted += 1;
-        self.letters.push(Letter {
+        self.webhooks.push(Webhook {
             number: self.posted,
-            ..letter
+            ..webhook
         });
     }
 
     /// Those to be sent now, the longest due first.
     #[must_use]
-    pub fn due(&self, now: WallTime) -> Vec<Letter> {
-        let mut due: Vec<_> = self.letters.iter().filter(|l| l.next <= now).collect();
-        due.sort_by_key(|letter| (letter.next, letter.number));
+    pub fn due(&self, now: WallTime) -> Vec<Webhook> {
+        let mut due: Vec<_> = self.webhooks.iter().filter(|l| l.next <= now).collect();
+        due.sort_by_key(|webhook| (webhook.next, webhook.number));
         due.into_iter().cloned().collect()
     }
 
@@ -119,32 +119,32 @@ impl Outbox {
     /// for a run that has one.
     #[must_use]
     pub fn next(&self, set_up: bool) -> Option<WallTime> {
-        let able = |letter: &&Letter| set_up || letter.to.is_some();
-        let able = self.letters.iter().filter(able);
-        able.map(|letter| letter.next).min()
+        let able = |webhook: &&Webhook| set_up || webhook.to.is_some();
+        let able = self.webhooks.iter().filter(able);
+        able.map(|webhook| webhook.next).min()
     }
 
     /// Everything waiting.
     #[must_use]
-    pub fn waiting(&self) -> &[Letter] {
-        &self.letters
+    pub fn waiting(&self) -> &[Webhook] {
+        &self.webhooks
     }
 
     /// Notes what came of a try. 200 exactly means taken; anything else waits as long as `waits` says for
     /// this try, and after the last of them is given up.
     pub fn tried(&mut self, number: u64, now: WallTime, status: Option<u16>, waits: &[Duration]) {
-        let Some(at) = self.letters.iter().position(|l| l.number == number) else {
+        let Some(at) = self.webhooks.iter().position(|l| l.number == number) else {
             return;
         };
-        let letter = &mut self.letters[at];
-        match waits.get(letter.tries) {
+        let webhook = &mut self.webhooks[at];
+        match waits.get(webhook.tries) {
             Some(wait) if status != Some(200) => {
-                letter.tries += 1;
-                letter.status = status;
-                letter.next = now.plus(*wait);
+                webhook.tries += 1;
+                webhook.status = status;
+                webhook.next = now.plus(*wait);
             }
             _ => {
-                self.letters.remove(at);
+                self.webhooks.remove(at);
             }
         }
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::net::TcpListener;
 
-use super::{Dialect, Options, Sandbox, start};
-use crate::clock::{Clock, Hand};
+use super::{Options, Sandbox, SimulatedProvider, start};
+use crate::clock::{Clock, ManualClock};
 use crate::domain::WallTime;
 use crate::domain::simulate::Command;
 use crate::http_server::tests::raw;
@@ -18,7 +18,7 @@ pub const BEGIN: WallTime = WallTime(1_795_316_066_000);
 /// The running sandbox of one provider.
 pub struct Bench {
     pub sandbox: Sandbox,
-    pub hand: Hand,
+    pub hand: ManualClock,
     pub to: SocketAddr,
     provider: &'static str,
 }
@@ -46,14 +46,17 @@ impl Seen {
 
 impl Bench {
     /// Starts it, with the options changed.
-    pub async fn start(dialect: Box<dyn Dialect>, change: impl FnOnce(&mut Options)) -> Self {
+    pub async fn start(
+        simulated: Box<dyn SimulatedProvider>,
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
         let (clock, hand) = Clock::by_hand(BEGIN);
         let mut options = Options::new(clock);
         change(&mut options);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let to = listener.local_addr().unwrap();
-        let provider = dialect.provider();
-        let sandbox = start(listener, vec![dialect], options).await.unwrap();
+        let provider = simulated.provider();
+        let sandbox = start(listener, vec![simulated], options).await.unwrap();
         Self {
             sandbox,
             hand,
@@ -80,7 +83,7 @@ impl Bench {
     }
 
     /// The world as `/_control/state` tells it.
-    pub async fn world(&self) -> Value {
+    pub async fn simulator(&self) -> Value {
         let seen = self.raw("GET", "/_control/state", "", "").await;
         seen.unwrap().json()
     }

@@ -3,14 +3,14 @@
 use ratatui::layout::Rect;
 
 use super::keys::Action;
-use super::layout::Spread;
+use super::layout::ZoomMode;
 use super::msg::Level;
 use super::overlays::{
     Overlay, Stage, alerts, arm, claims, copy_token, exchange, expect_form, guide, help, link_form,
     quote_form, sandbox,
 };
 use super::panes::{self, Pane, step};
-use super::store::{Known, Purpose};
+use super::store::{AccountState, Purpose};
 use super::widgets::list::Step;
 use super::{Effect, Model, padded};
 use crate::domain::{Ability, Environment, Now};
@@ -35,8 +35,8 @@ impl Model {
             Action::Escape => self.escape(now, out),
             Action::Zoom => {
                 self.spread = match self.spread {
-                    Spread::All => Spread::Zoomed,
-                    Spread::Zoomed => Spread::All,
+                    ZoomMode::All => ZoomMode::Zoomed,
+                    ZoomMode::Zoomed => ZoomMode::All,
                 };
             }
             Action::NextPane => self.focus = self.focus.next(),
@@ -255,7 +255,7 @@ impl Model {
             }
             Action::RefreshToken | Action::CopyToken => {
                 let known = self.tokens.selected(&self.store);
-                let idle = |known: &Known| self.store.token_request(known.id()).is_none();
+                let idle = |known: &AccountState| self.store.token_request(known.id()).is_none();
                 ready && known.is_some_and(idle)
             }
             Action::Claims => self.tokens.selected(&self.store).is_some_and(has_claims),
@@ -406,7 +406,7 @@ impl Model {
         if self.focus == Pane::Explorer && self.explorer.back(&self.store, now) {
             return;
         }
-        self.spread = Spread::All;
+        self.spread = ZoomMode::All;
     }
 
     pub(super) fn step(&mut self, step: Step, now: Now, out: &mut Vec<Effect>) {
@@ -478,7 +478,7 @@ impl Model {
                 self.payments.parts(inner, len, typing).list
             }
             Pane::Requests => panes::requests::parts(inner, &self.store).list,
-            Pane::Callbacks => self.callbacks.parts(self.look(now, false), inner).list,
+            Pane::Callbacks => self.callbacks.parts(self.ctx(now, false), inner).list,
             Pane::Estimates | Pane::Explorer | Pane::Players => inner,
         }
     }
@@ -543,7 +543,7 @@ impl Model {
     }
 }
 
-fn has_claims(known: &Known) -> bool {
+fn has_claims(known: &AccountState) -> bool {
     known
         .token
         .as_ref()

@@ -5,7 +5,7 @@ use crate::domain::{AccountId, Listening, WallTime};
 use super::msg::{Level, WatchKey};
 use super::store::{LISTENER, Store};
 use super::theme::Tone;
-use super::watched::{Trouble, Watched};
+use super::watched::{LastError, Watched};
 use super::widgets::text::fit_middle;
 
 /// Columns of an id: what is wrong must be seen behind it.
@@ -105,10 +105,10 @@ fn unchecked(store: &Store) -> impl Iterator<Item = Alert> {
         let failing: Vec<&Watched> = store
             .payments
             .iter()
-            .filter(|w| w.watch.account == *id && matches!(w.trouble, Trouble::Failed(_)))
+            .filter(|w| w.watch.account == *id && matches!(w.last_error, LastError::Failed(_)))
             .collect();
         let first = failing.first()?;
-        let Trouble::Failed(problem) = &first.trouble else {
+        let LastError::Failed(problem) = &first.last_error else {
             return None;
         };
         let payments = match failing.len() {

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::keys::{Action, TABLE};
 use super::msg::Level;
-use super::panes::{Look, Pane, step};
+use super::panes::{Pane, ViewContext, step};
 use super::store::Store;
 use super::theme::{Tone, badge};
 use super::widgets::text::{Pen, below, paragraph, width};
@@ -13,8 +13,8 @@ use super::{Model, alerts};
 use crate::domain::simulate::Fault;
 use crate::domain::{Environment, Now, Problem};
 
-pub fn draw_header(profile: &str, look: Look<'_>, area: Rect, buf: &mut Buffer) {
-    let (store, theme) = (look.store, look.theme);
+pub fn draw_header(profile: &str, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    let (store, theme) = (ctx.store, ctx.theme);
     let dim = theme.style(Tone::Dim);
     let right = alert_counter(store);
     let tone = Tone::Warn;
@@ -31,7 +31,7 @@ pub fn draw_header(profile: &str, look: Look<'_>, area: Rect, buf: &mut Buffer) 
         Environment::Sandbox,
         Environment::Embedded,
     ] {
-        let has = |known: &super::store::Known| known.account.environment == environment;
+        let has = |known: &super::store::AccountState| known.account.environment == environment;
         if store.accounts.iter().any(has) {
             let (word, tone) = badge(environment);
             let word = match environment {
@@ -42,7 +42,7 @@ pub fn draw_header(profile: &str, look: Look<'_>, area: Rect, buf: &mut Buffer) 
         }
     }
     for known in &store.accounts {
-        if let Some(left) = known.armed(look.now) {
+        if let Some(left) = known.armed(ctx.now) {
             let minutes = left.as_secs().div_ceil(60);
             let text = format!(" ARMED {} {minutes} min ", known.id());
             pen.skip(1).text(&text, theme.badge(Tone::Warn));
@@ -78,8 +78,8 @@ pub fn alerts_at(store: &Store, area: Rect, x: u16) -> bool {
     counter > 0 && x >= area.right().saturating_sub(counter)
 }
 
-pub fn draw_tabs(focus: Pane, look: Look<'_>, area: Rect, buf: &mut Buffer) {
-    let theme = look.theme;
+pub fn draw_tabs(focus: Pane, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    let theme = ctx.theme;
     let mut pen = Pen::new(buf, area, 0);
     for (pane, tab) in Pane::ALL.into_iter().zip(tabs(focus, area.width)) {
         let style = match (pane == focus, theme.has_color()) {
@@ -135,8 +135,8 @@ fn tabs(focus: Pane, room: u16) -> [String; 8] {
 }
 
 /// The latest word to the operator, laid over the lowest frame line.
-pub fn draw_notice(look: Look<'_>, area: Rect, buf: &mut Buffer) {
-    let (store, theme) = (look.store, look.theme);
+pub fn draw_notice(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    let (store, theme) = (ctx.store, ctx.theme);
     let (level, text, key) = match (&store.flash, store.notices.last()) {
         (Some(flash), _) => (flash.level, &flash.text, String::new()),
         (None, Some(notice)) => {
@@ -144,7 +144,7 @@ pub fn draw_notice(look: Look<'_>, area: Rect, buf: &mut Buffer) {
                 1 => String::new(),
                 n => format!(", {} more", n - 1),
             };
-            let key = format!(" {} dismisses{more} ", look.key(Action::Escape));
+            let key = format!(" {} dismisses{more} ", ctx.key(Action::Escape));
             (notice.level, &notice.text, key)
         }
         (None, None) => return,
@@ -170,8 +170,8 @@ pub fn draw_notice(look: Look<'_>, area: Rect, buf: &mut Buffer) {
 
 /// Only what a key would do now: the window's or pane's own keys first, the way to the rest at the right.
 pub fn draw_footer(model: &Model, now: Now, area: Rect, buf: &mut Buffer) {
-    let look = model.look(now, false);
-    let theme = look.theme;
+    let ctx = model.ctx(now, false);
+    let theme = ctx.theme;
     let chain = model.scope().chain();
     let failed = matches!(model.store.phase, super::store::Phase::Failed(_));
     let has_global = chain.contains(&super::keys::Scope::Global);
@@ -183,7 +183,7 @@ pub fn draw_footer(model: &Model, now: Now, area: Rect, buf: &mut Buffer) {
     };
     let entry = |action: Action| -> Option<(String, &'static str)> {
         let row = action.binding();
-        let key = look.key(action);
+        let key = ctx.key(action);
         let word = model.called(action, now);
         (!key.is_empty() && !row.short.is_empty()).then_some((key, word))
     };
@@ -234,8 +234,8 @@ pub fn draw_footer(model: &Model, now: Now, area: Rect, buf: &mut Buffer) {
 }
 
 /// Nothing behind the screen could be started.
-pub fn draw_failed(problem: &Problem, look: Look<'_>, area: Rect, buf: &mut Buffer) {
-    let theme = look.theme;
+pub fn draw_failed(problem: &Problem, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    let theme = ctx.theme;
     let area = Rect {
         x: area.x + 2.min(area.width),
         width: area.width.saturating_sub(4),
@@ -249,16 +249,16 @@ pub fn draw_failed(problem: &Problem, look: Look<'_>, area: Rect, buf: &mut Buff
     let rows = paragraph(buf, left, &problem.message, theme.style(Tone::Plain));
     left = below(left, rows + 1);
     let rows = paragraph(buf, left, &problem.hint, theme.style(Tone::Dim));
-    let text = format!("{} leaves.", look.key(Action::Quit));
+    let text = format!("{} leaves.", ctx.key(Action::Quit));
     paragraph(buf, below(left, rows + 1), &text, theme.style(Tone::Dim));
 }
 
-pub fn draw_too_small(look: Look<'_>, area: Rect, buf: &mut Buffer) {
+pub fn draw_too_small(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let text = format!(
         "{}x{} is too small; {} quits",
         area.width,
         area.height,
-        look.key(Action::Quit)
+        ctx.key(Action::Quit)
     );
-    Pen::new(buf, area, 0).text(&text, look.theme.style(Tone::Plain));
+    Pen::new(buf, area, 0).text(&text, ctx.theme.style(Tone::Plain));
 }

@@ -319,7 +319,7 @@ impl Model {
                                 _ => true,
                             };
                             if touched {
-                                watched.stir(now);
+                                watched.poll_soon(now);
                             }
                         }
                     }

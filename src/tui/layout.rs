@@ -42,16 +42,16 @@ impl Areas {
 
 /// Whether one pane has the whole body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Spread {
+pub enum ZoomMode {
     All,
     Zoomed,
 }
 
 /// What lies where depends on this.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Matter {
+pub struct LayoutInput {
     pub focus: Pane,
-    pub spread: Spread,
+    pub spread: ZoomMode,
     /// Requests or callbacks: what is seen where there is room for one of the two.
     pub log: Pane,
     pub accounts: usize,
@@ -59,8 +59,8 @@ pub struct Matter {
     pub tokens: usize,
 }
 
-pub fn arrange(screen: Rect, matter: Matter) -> Arrangement {
-    let Matter { focus, spread, .. } = matter;
+pub fn arrange(screen: Rect, matter: LayoutInput) -> Arrangement {
+    let LayoutInput { focus, spread, .. } = matter;
     if screen.width < SMALLEST.0 || screen.height < SMALLEST.1 {
         return Arrangement::TooSmall(screen);
     }
@@ -69,7 +69,7 @@ pub fn arrange(screen: Rect, matter: Matter) -> Arrangement {
         height: 1,
         ..screen
     };
-    let whole = spread == Spread::All
+    let whole = spread == ZoomMode::All
         && !focus.is_alone()
         && screen.width >= WHOLE.0
         && screen.height >= WHOLE.1;
@@ -102,8 +102,8 @@ pub fn arrange(screen: Rect, matter: Matter) -> Arrangement {
 
 /// Payments at the left, what came in under them, the quieter panes in a column beside them, what went out along the
 /// bottom.
-fn deck(body: Rect, matter: Matter) -> [Rect; 8] {
-    let Matter {
+fn deck(body: Rect, matter: LayoutInput) -> [Rect; 8] {
+    let LayoutInput {
         accounts, tokens, ..
     } = matter;
     let log = (u32::from(body.height) * 30 / 100).clamp(8, 22);
@@ -179,9 +179,9 @@ mod tests {
                 for (accounts, tokens) in [(0, 0), (1, 0), (3, 2), (9, 9)] {
                     let screen = Rect::new(0, 0, width, height);
                     let log = [Pane::Requests, Pane::Callbacks][usize::from(width % 2)];
-                    let matter = Matter {
+                    let matter = LayoutInput {
                         focus: Pane::Payments,
-                        spread: Spread::All,
+                        spread: ZoomMode::All,
                         log,
                         accounts,
                         tokens,

@@ -25,12 +25,12 @@ impl Model {
     }
 
     pub(super) fn open_add_account(&mut self) {
-        if !self.may_manage() || self.offers.is_empty() {
+        if !self.may_manage() || self.setups.is_empty() {
             return;
         }
         let taken = self.store.accounts.iter().map(|k| k.id().clone());
         self.overlay = Overlay::AddAccount(account_add::State::new(
-            self.offers.clone(),
+            self.setups.clone(),
             taken.collect(),
             self.profile.clone(),
         ));
@@ -40,9 +40,9 @@ impl Model {
         let Some(account) = self.selected_account() else {
             return;
         };
-        let mut offers = self.offers.iter();
-        if let Some(offer) = offers.find(|offer| offer.provider == account.provider) {
-            self.overlay = Overlay::Rotate(rotate::State::new(account, offer));
+        let mut setups = self.setups.iter();
+        if let Some(setup) = setups.find(|setup| setup.provider == account.provider) {
+            self.overlay = Overlay::Rotate(rotate::State::new(account, setup));
         }
     }
 
@@ -50,9 +50,9 @@ impl Model {
         if self.may_manage()
             && let Some(account) = self.selected_account()
         {
-            let mut offers = self.offers.iter();
-            let offer = offers.find(|offer| offer.provider == account.provider);
-            let deletable = offer.is_some_and(|offer| offer.deletion().is_some());
+            let mut setups = self.setups.iter();
+            let setup = setups.find(|setup| setup.provider == account.provider);
+            let deletable = setup.is_some_and(|setup| setup.deletion().is_some());
             self.overlay = Overlay::Remove(remove::State::new(account, deletable));
         }
     }
@@ -66,13 +66,13 @@ impl Model {
     pub(super) fn open_guide(&mut self) {
         let selected = self.selected_account().map(|account| account.provider.0);
         let (provider, resume) = match &self.overlay {
-            Overlay::AddAccount(form) => (Some(form.offer().provider.0), true),
+            Overlay::AddAccount(form) => (Some(form.setup().provider.0), true),
             Overlay::Rotate(form) => (Some(form.account.provider.0), true),
             Overlay::None => (selected, false),
             _ => return,
         };
         let resume = resume.then(|| Box::new(self.overlay.clone()));
-        let state = guide::State::new(self.offers.clone(), provider, resume);
+        let state = guide::State::new(self.setups.clone(), provider, resume);
         self.overlay = Overlay::Guide(state);
     }
 

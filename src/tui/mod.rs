@@ -38,7 +38,7 @@ use ratatui::crossterm::event::{KeyEvent, KeyEventKind, MouseEventKind};
 use ratatui::layout::Rect;
 
 use crate::domain::Now;
-use crate::domain::manage::Offer;
+use crate::domain::manage::ProviderSetup;
 
 pub use effect::Effect;
 pub use keys::{KeyRow, key_rows};
@@ -46,9 +46,9 @@ pub use msg::Msg;
 pub use setup::{Setup, ThemeChoice, UiOptions};
 
 use keys::{Action, Keymap, Scope};
-use layout::{Areas, Arrangement, Matter, Spread, arrange};
+use layout::{Areas, Arrangement, LayoutInput, ZoomMode, arrange};
 use overlays::Overlay;
-use panes::{Hand, Look, Pane};
+use panes::{Pane, UpdateContext, ViewContext};
 use store::{Phase, Store};
 use theme::Theme;
 use widgets::boxes::Framed;
@@ -58,14 +58,14 @@ use widgets::form::Typed;
 #[derive(Debug, Clone)]
 pub struct Model {
     profile: String,
-    offers: Vec<Offer>,
+    setups: Vec<ProviderSetup>,
     may_manage: bool,
     options: UiOptions,
     theme: Theme,
     keymap: Keymap,
     screen: Rect,
     focus: Pane,
-    spread: Spread,
+    spread: ZoomMode,
     overlay: Overlay,
     store: Store,
     credentials: panes::credentials::State,
@@ -89,14 +89,14 @@ impl Model {
     pub fn new(setup: Setup) -> Result<Self, String> {
         Ok(Self {
             profile: setup.profile,
-            offers: setup.offers,
+            setups: setup.setups,
             may_manage: setup.may_manage,
             theme: Theme::new(&setup.ui),
             keymap: Keymap::new(&setup.ui.keys)?,
             options: setup.ui,
             screen: Rect::new(0, 0, 80, 24),
             focus: Pane::Payments,
-            spread: Spread::All,
+            spread: ZoomMode::All,
             overlay: Overlay::None,
             store: Store::new(setup.accounts),
             credentials: panes::credentials::State::default(),
@@ -184,7 +184,7 @@ impl Model {
             pane @ (Pane::Requests | Pane::Callbacks) => pane,
             _ => self.log,
         };
-        let matter = Matter {
+        let matter = LayoutInput {
             focus: self.focus,
             spread: self.spread,
             log,
@@ -231,8 +231,8 @@ impl Model {
         }
     }
 
-    fn look(&self, now: Now, focused: bool) -> Look<'_> {
-        Look {
+    fn ctx(&self, now: Now, focused: bool) -> ViewContext<'_> {
+        ViewContext {
             store: &self.store,
             theme: &self.theme,
             keymap: &self.keymap,
@@ -243,8 +243,8 @@ impl Model {
     }
 
     /// One pane's state and what it may touch, apart from each other.
-    fn hand<'a>(store: &'a mut Store, now: Now, out: &'a mut Vec<Effect>) -> Hand<'a> {
-        Hand { store, out, now }
+    fn hand<'a>(store: &'a mut Store, now: Now, out: &'a mut Vec<Effect>) -> UpdateContext<'a> {
+        UpdateContext { store, out, now }
     }
 }
 
@@ -343,26 +343,26 @@ pub fn view(model: &Model, now: Now, frame: &mut Frame) {
     let screen = frame.area();
     let areas = match model.arranged(screen) {
         Arrangement::TooSmall(area) => {
-            chrome::draw_too_small(model.look(now, false), area, frame.buffer_mut());
+            chrome::draw_too_small(model.ctx(now, false), area, frame.buffer_mut());
             model.theme.finish(frame.buffer_mut());
             return;
         }
         Arrangement::Console(areas) => areas,
     };
     let buf = frame.buffer_mut();
-    let look = model.look(now, false);
-    chrome::draw_header(&model.profile, look, areas.header, buf);
+    let ctx = model.ctx(now, false);
+    chrome::draw_header(&model.profile, ctx, areas.header, buf);
     let mut cursor = None;
     if let Phase::Failed(problem) = &model.store.phase {
-        chrome::draw_failed(problem, look, areas.body, buf);
+        chrome::draw_failed(problem, ctx, areas.body, buf);
     } else {
         if !areas.tabs.is_empty() {
-            chrome::draw_tabs(model.focus, look, areas.tabs, buf);
+            chrome::draw_tabs(model.focus, ctx, areas.tabs, buf);
         }
         for pane in Pane::ALL {
             cursor = cursor.or(draw_pane(model, pane, areas.pane(pane), now, buf));
         }
-        chrome::draw_notice(look, areas.notice, buf);
+        chrome::draw_notice(ctx, areas.notice, buf);
         if !matches!(model.overlay, Overlay::None | Overlay::Filter(..)) {
             buf.set_style(areas.tabs, model.theme.behind_window());
             buf.set_style(areas.body, model.theme.behind_window());
@@ -371,10 +371,10 @@ pub fn view(model: &Model, now: Now, frame: &mut Frame) {
             height: screen.height - 1,
             ..screen
         };
-        cursor = model.overlay.view(look, over, buf).or(cursor);
+        cursor = model.overlay.view(ctx, over, buf).or(cursor);
         // What a key did in a window is told over the window.
         if model.store.flash.is_some() {
-            chrome::draw_notice(look, areas.notice, buf);
+            chrome::draw_notice(ctx, areas.notice, buf);
         }
     }
     chrome::draw_footer(model, now, areas.footer, buf);
@@ -395,18 +395,18 @@ fn draw_pane(
         return None;
     }
     let focused = model.focus == pane;
-    let look = model.look(now, focused);
+    let ctx = model.ctx(now, focused);
     if pane == Pane::Explorer {
         // It has frames of its own.
-        return model.explorer.view(look, area, buf);
+        return model.explorer.view(ctx, area, buf);
     }
     let note = match pane {
-        Pane::Requests => model.requests.note(look).or_else(|| {
+        Pane::Requests => model.requests.note(ctx).or_else(|| {
             // Where callbacks are not seen, they are told of.
             let hidden = !model.shows(Pane::Callbacks);
-            hidden.then(|| panes::callbacks::pulse::brief(&model.callbacks, look))
+            hidden.then(|| panes::callbacks::pulse::brief(&model.callbacks, ctx))
         }),
-        Pane::Callbacks => model.callbacks.note(look),
+        Pane::Callbacks => model.callbacks.note(ctx),
         Pane::Players if !model.players.players.is_empty() => Some((
             format!("{} known", model.players.players.len()),
             theme::Tone::Dim,
@@ -415,7 +415,7 @@ fn draw_pane(
             let title = widgets::text::width(&pane.title());
             model
                 .payments
-                .note(look, area.width.saturating_sub(title + 9))
+                .note(ctx, area.width.saturating_sub(title + 9))
         }
         _ => None,
     };
@@ -429,31 +429,31 @@ fn draw_pane(
     .draw(area, buf);
     let inner = padded(inner);
     match pane {
-        Pane::Credentials => model.credentials.view(look, inner, buf),
-        Pane::Tokens => model.tokens.view(look, inner, buf),
+        Pane::Credentials => model.credentials.view(ctx, inner, buf),
+        Pane::Tokens => model.tokens.view(ctx, inner, buf),
         Pane::Payments => {
             let typing = model.overlay.filter(pane);
             return model
                 .payments
-                .view(look, typing, inner, buf)
+                .view(ctx, typing, inner, buf)
                 .map(|x| ratatui::layout::Position::new(x, inner.y));
         }
-        Pane::Estimates => model.estimates.view(look, inner, buf),
+        Pane::Estimates => model.estimates.view(ctx, inner, buf),
         Pane::Requests => {
             let typing = model.overlay.filter(pane);
             return model
                 .requests
-                .view(look, typing, inner, buf)
+                .view(ctx, typing, inner, buf)
                 .map(|x| ratatui::layout::Position::new(x, inner.y));
         }
         Pane::Callbacks => {
             let typing = model.overlay.filter(pane);
             return model
                 .callbacks
-                .view(look, typing, inner, buf)
+                .view(ctx, typing, inner, buf)
                 .map(|x| ratatui::layout::Position::new(x, inner.y));
         }
-        Pane::Players => model.players.view(look, inner, buf),
+        Pane::Players => model.players.view(ctx, inner, buf),
         Pane::Explorer => {}
     }
     None

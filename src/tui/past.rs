@@ -62,7 +62,7 @@ impl Model {
             && state.account == *account
             && state.payment == *payment
         {
-            state.stir(now);
+            state.poll_soon(now);
         }
     }
 
@@ -71,7 +71,7 @@ impl Model {
             && state.account == exchange.account
             && tells_of(exchange, state.payment.as_str())
         {
-            state.stir(now);
+            state.poll_soon(now);
         }
     }
 

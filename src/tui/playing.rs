@@ -4,7 +4,7 @@ use super::facts::nonsense;
 use super::msg::{Level, Notice};
 use super::overlays::{Overlay, Stage, player_form};
 use super::panes::Pane;
-use super::panes::players::{Known, State as Players};
+use super::panes::players::{PlayerState, State as Players};
 use super::{Effect, Model};
 use crate::domain::{
     AccountId, Answer, Inventory, Now, Player, PlayerId, Problem, ProblemKind, RequestId,
@@ -24,7 +24,7 @@ impl Model {
         if let Some(changed) = self.players.items(account, player, result, now) {
             let known = self.players.players.iter();
             let mut known = known.filter(|known| known.id == player && known.account == *account);
-            let called = known.next().map_or_else(String::new, Known::called);
+            let called = known.next().map_or_else(String::new, PlayerState::called);
             self.store.notice(
                 Notice {
                     level: Level::Info,

@@ -7,13 +7,13 @@ use super::keys::Action;
 use super::msg::{Level, Notice};
 use super::overlays::{Overlay, Stage, delivery, replay};
 use super::panes::callbacks::told;
-use super::panes::{self, Look, Pane, age};
+use super::panes::{self, Pane, ViewContext, age};
 use super::store::LISTENER;
 use super::theme::Tone;
 use super::{Effect, Model};
 use crate::domain::{
-    AccountId, Answer, Delivery, Environment, Exchange, Expectation, Listening, Now, Op, Payment,
-    Problem, Received, RequestId, Secret, JobState, Subject, Watch, curl,
+    AccountId, Answer, Delivery, Environment, Exchange, Expectation, JobState, Listening, Now, Op,
+    Payment, Problem, Received, RequestId, Secret, Subject, Watch, curl,
 };
 
 /// Payments on the watch list up to which a callback adds one. Beyond it the list is the operator's alone: whoever can
@@ -30,9 +30,9 @@ pub(super) struct AskedByCallback {
 }
 
 /// What is drawn from, while another part of the model is being changed.
-macro_rules! look {
+macro_rules! ctx {
     ($model:ident, $now:ident) => {
-        Look {
+        ViewContext {
             store: &$model.store,
             theme: &$model.theme,
             keymap: &$model.keymap,
@@ -48,8 +48,7 @@ impl Model {
     pub(super) fn delivered(&mut self, delivery: Arc<Delivery>, now: Now) {
         let given_up = |delivery: &Delivery| {
             let all = delivery.jobs.iter();
-            all.filter(|job| job.state == JobState::GivenUp)
-                .count()
+            all.filter(|job| job.state == JobState::GivenUp).count()
         };
         let before = self.callbacks.known(delivery.id);
         if before.is_some_and(|before| given_up(before) < given_up(&delivery)) {
@@ -75,11 +74,11 @@ impl Model {
             self.stir_timeline(&account, payment, now);
         }
         self.callbacks.push(delivery.clone());
-        let look = look!(self, now);
+        let ctx = ctx!(self, now);
         if let Overlay::Delivery(state) = &mut self.overlay
             && state.delivery.id == delivery.id
         {
-            state.heard(delivery, look);
+            state.heard(delivery, ctx);
         }
     }
 
@@ -217,17 +216,17 @@ impl Model {
         result: Result<Received, Problem>,
         now: Now,
     ) {
-        let look = look!(self, now);
+        let ctx = ctx!(self, now);
         if let Overlay::Delivery(state) = &mut self.overlay {
-            state.received(request, result, look);
+            state.received(request, result, ctx);
         }
     }
 
     /// Countdowns in an open callback go on.
     pub(super) fn lay_out_delivery(&mut self, now: Now) {
-        let look = look!(self, now);
+        let ctx = ctx!(self, now);
         if let Overlay::Delivery(state) = &mut self.overlay {
-            state.lay_out(look);
+            state.lay_out(ctx);
         }
     }
 
@@ -281,8 +280,8 @@ impl Model {
         });
         let screen = self.overlay_screen();
         let under = std::mem::take(&mut self.overlay);
-        let look = look!(self, now);
-        let state = delivery::State::new(delivery, request, under, look, screen);
+        let ctx = ctx!(self, now);
+        let state = delivery::State::new(delivery, request, under, ctx, screen);
         self.overlay = Overlay::Delivery(Box::new(state));
     }
 

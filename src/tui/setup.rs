@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::manage::Offer;
+use crate::domain::manage::ProviderSetup;
 use crate::domain::{Account, Documented, ProviderId};
 
 /// Everything the first frame is drawn from.
@@ -13,7 +13,7 @@ pub struct Setup {
     /// Its accounts, in the order of the config file.
     pub accounts: Vec<Account>,
     /// The providers of whom accounts can be added, with what one needs and how it is come by.
-    pub offers: Vec<Offer>,
+    pub setups: Vec<ProviderSetup>,
     /// Whether accounts can be added and removed; the built-in profile's cannot.
     pub may_manage: bool,
     /// Each provider's documented calls, for the explorer.

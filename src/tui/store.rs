@@ -39,7 +39,7 @@ pub enum Phase {
 
 /// One account and what is known of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Known {
+pub struct AccountState {
     pub account: Account,
     pub status: CredentialStatus,
     /// Since when verifying has failed in the same way.
@@ -89,7 +89,7 @@ pub struct Flash {
 pub struct Store {
     pub phase: Phase,
     pub zone: TimeZone,
-    pub accounts: Vec<Known>,
+    pub accounts: Vec<AccountState>,
     /// Newest first.
     pub payments: Vec<Watched>,
     pub simulator: Option<String>,
@@ -119,7 +119,7 @@ impl Store {
         Self {
             phase: Phase::Opening,
             zone: TimeZone::UTC,
-            accounts: accounts.into_iter().map(Known::new).collect(),
+            accounts: accounts.into_iter().map(AccountState::new).collect(),
             payments: Vec::new(),
             simulator: None,
             fault: Fault::None,
@@ -141,13 +141,13 @@ impl Store {
         self.phase == Phase::Ready
     }
 
-    pub fn known(&self, account: &AccountId) -> Option<&Known> {
+    pub fn known(&self, account: &AccountId) -> Option<&AccountState> {
         self.accounts
             .iter()
             .find(|known| known.account.id == *account)
     }
 
-    pub fn known_mut(&mut self, account: &AccountId) -> Option<&mut Known> {
+    pub fn known_mut(&mut self, account: &AccountId) -> Option<&mut AccountState> {
         self.accounts
             .iter_mut()
             .find(|known| known.account.id == *account)
@@ -220,9 +220,9 @@ impl Store {
     /// A new account at the end, or what is known anew of one that is there.
     pub fn adopt(&mut self, account: Account, status: CredentialStatus) {
         let at = self.accounts.iter().position(|k| *k.id() == account.id);
-        let known = Known {
+        let known = AccountState {
             status,
-            ..Known::new(account)
+            ..AccountState::new(account)
         };
         match at {
             Some(at) => {
@@ -300,7 +300,7 @@ impl Store {
     }
 
     /// The accounts that have players.
-    pub fn games(&self) -> impl Iterator<Item = &Known> {
+    pub fn games(&self) -> impl Iterator<Item = &AccountState> {
         self.accounts
             .iter()
             .filter(|known| known.account.can(Ability::Players))
@@ -312,7 +312,7 @@ impl Store {
     }
 
     /// The accounts whose calls need an access token.
-    pub fn token_users(&self) -> impl DoubleEndedIterator<Item = &Known> {
+    pub fn token_users(&self) -> impl DoubleEndedIterator<Item = &AccountState> {
         self.accounts
             .iter()
             .filter(|known| known.account.uses_access_tokens)
@@ -482,7 +482,7 @@ impl Store {
     }
 }
 
-impl Known {
+impl AccountState {
     /// Takes over what is known of its credentials.
     pub fn stands(&mut self, status: CredentialStatus) {
         let same = self.status.word() == status.word();

@@ -24,7 +24,7 @@ const SEEN_MAX: usize = 64;
 
 /// What hinders us from knowing more.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Trouble {
+pub enum LastError {
     None,
     /// The provider does not know the id.
     NotKnown,
@@ -49,7 +49,7 @@ pub struct Watched {
     pub is_stored: bool,
     /// Changes only, oldest first.
     seen: Vec<Observation>,
-    pub trouble: Trouble,
+    pub last_error: LastError,
     /// When the provider answered last, in this run.
     answered_at: Option<WallTime>,
     /// Since when no check has had an answer.
@@ -75,7 +75,7 @@ impl Watched {
             is_stored: false,
             told: !changes.is_empty(),
             seen: changes,
-            trouble: Trouble::None,
+            last_error: LastError::None,
             answered_at: None,
             failing_since: None,
             asking: None,
@@ -172,14 +172,14 @@ impl Watched {
 
     /// How old its state is, where the last check failed; `None` where the state is fresh, final or not known.
     pub fn stale_since(&self) -> Option<WallTime> {
-        let open = !self.is_final() && matches!(self.trouble, Trouble::Failed(_));
+        let open = !self.is_final() && matches!(self.last_error, LastError::Failed(_));
         let known = self.answered_at.or(self.changed_at());
         known.filter(|_| open)
     }
 
     /// Nobody opened its page in a day: it is not checked any more.
     pub fn is_expired(&self) -> bool {
-        self.trouble == Trouble::NotKnown && self.due.is_none() && self.asking.is_none()
+        self.last_error == LastError::NotKnown && self.due.is_none() && self.asking.is_none()
     }
 
     /// When the next poll is due; none while one is under way or none is meant to come.
@@ -199,7 +199,7 @@ impl Watched {
     }
 
     /// Look again soon: something happened that may have changed it.
-    pub fn stir(&mut self, now: Now) {
+    pub fn poll_soon(&mut self, now: Now) {
         if !self.is_final() {
             self.interval = POLL_FIRST;
             self.due = Some(now.mono);
@@ -222,7 +222,7 @@ impl Watched {
         self.asking = None;
         let heard = match result {
             Ok(payment) => {
-                self.trouble = Trouble::None;
+                self.last_error = LastError::None;
                 self.answered_at = Some(now.wall);
                 self.failing_since = None;
                 let told_before = std::mem::replace(&mut self.told, true);
@@ -241,21 +241,21 @@ impl Watched {
                 }
             }
             Err(problem) if problem.kind == ProblemKind::NotFound && self.seen.is_empty() => {
-                self.trouble = Trouble::NotKnown;
+                self.last_error = LastError::NotKnown;
                 self.failing_since = None;
                 self.told = true;
                 self.interval = slower(self.interval).min(POLL_SLOWEST);
                 Heard::Nothing
             }
             Err(problem) => {
-                self.trouble = Trouble::Failed(problem);
+                self.last_error = LastError::Failed(problem);
                 self.failing_since.get_or_insert(now.wall);
                 self.interval = (self.interval * 2).min(POLL_SLOWEST);
                 Heard::Nothing
             }
         };
         let unknown_for = now.wall.since(self.watch.since);
-        let expired = self.trouble == Trouble::NotKnown && unknown_for > UNKNOWN_EXPIRES;
+        let expired = self.last_error == LastError::NotKnown && unknown_for > UNKNOWN_EXPIRES;
         let over = self.is_final() || expired;
         self.due = (!over).then(|| now.mono + self.interval);
         heard
@@ -269,12 +269,14 @@ impl Watched {
     /// Glyph, word and tone of its state.
     pub fn badge(&self, now: Now) -> (&'static str, String, Tone) {
         let Some(payment) = self.latest() else {
-            return match &self.trouble {
-                Trouble::None => ("◌", "checking".into(), Tone::Dim),
-                Trouble::NotKnown if self.is_expired() => ("×", "EXPIRED".into(), Tone::Dim),
-                Trouble::NotKnown if self.is_overdue(now) => ("?", "NOT FOUND".into(), Tone::Warn),
-                Trouble::NotKnown => ("◌", "not known".into(), Tone::Dim),
-                Trouble::Failed(_) => ("!", "no answer".into(), Tone::Bad),
+            return match &self.last_error {
+                LastError::None => ("◌", "checking".into(), Tone::Dim),
+                LastError::NotKnown if self.is_expired() => ("×", "EXPIRED".into(), Tone::Dim),
+                LastError::NotKnown if self.is_overdue(now) => {
+                    ("?", "NOT FOUND".into(), Tone::Warn)
+                }
+                LastError::NotKnown => ("◌", "not known".into(), Tone::Dim),
+                LastError::Failed(_) => ("!", "no answer".into(), Tone::Bad),
             };
         };
         let (glyph, word) = payment.badge(self.expected());
@@ -310,24 +312,24 @@ impl Watched {
     }
 
     fn explain_unseen(&self, now: Now) -> (Tone, String) {
-        match &self.trouble {
-            Trouble::None => (Tone::Dim, "waiting for the first answer".into()),
-            Trouble::NotKnown if self.is_expired() => (
+        match &self.last_error {
+            LastError::None => (Tone::Dim, "waiting for the first answer".into()),
+            LastError::NotKnown if self.is_expired() => (
                 Tone::Dim,
                 "the payer did not open the payment page within a day; no longer checked".into(),
             ),
-            Trouble::NotKnown if self.is_overdue(now) => (
+            LastError::NotKnown if self.is_overdue(now) => (
                 Tone::Warn,
                 format!(
                     "not found for {}: check the id and the account; still checking",
                     time::fine(now.wall.since(self.watch.since))
                 ),
             ),
-            Trouble::NotKnown => (
+            LastError::NotKnown => (
                 Tone::Plain,
                 "not known yet: the payer has not opened the payment page; still checking".into(),
             ),
-            Trouble::Failed(_) => (Tone::Dim, "no answer from the provider yet".into()),
+            LastError::Failed(_) => (Tone::Dim, "no answer from the provider yet".into()),
         }
     }
 }

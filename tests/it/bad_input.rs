@@ -541,7 +541,7 @@ fn a_body_that_is_not_json_where_json_is_due() {
         "JSON object",
     );
     let place = with_tokens(&peer.url);
-    let offers = "/sales-manager-api/api/v1/offers";
+    let setups = "/sales-manager-api/api/v1/offers";
     for data in [
         "{\"price\": }",
         "sneaky",
@@ -549,7 +549,7 @@ fn a_body_that_is_not_json_where_json_is_due() {
         "{\"a\": 1} sneaky",
         "{\"a\": \"sneaky",
     ] {
-        refused(&place, "keys", offers, data, "the body is not JSON");
+        refused(&place, "keys", setups, data, "the body is not JSON");
     }
     let schedule = "/api/merchants/mer_1/simulate_payment_schedule";
     refused(

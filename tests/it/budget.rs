@@ -66,8 +66,8 @@ fn processes_that_do_not_wait_use_up_the_budget_and_the_rest_end_with_6() {
     let simulated = Simulated::start(&[], "budget = { requests = 3, period = \"60s\" }\n");
     simulated.trigger(&["set", "kinguin", "limit-writes", "3"]);
     assert_eq!(simulated.run(&["token", "refresh", "keys"]).code, 0);
-    let offer = format!("{API}/offers/{OFFER}");
-    let write = ["request", "keys", "PATCH", &offer, "--data", PRICE, "--yes"];
+    let setup = format!("{API}/offers/{OFFER}");
+    let write = ["request", "keys", "PATCH", &setup, "--data", PRICE, "--yes"];
     let all = at_once(&simulated, 5, &[&write[..], &["--no-wait"]].concat());
     assert_eq!(codes(&all), [0, 0, 0, 6, 6], "{all:?}");
     for ran in all.iter().filter(|ran| ran.code == 6) {
@@ -89,7 +89,7 @@ fn processes_that_do_not_wait_use_up_the_budget_and_the_rest_end_with_6() {
             .contains("the next slot frees in 5"),
         "{error}"
     );
-    let read = ["request", "keys", "GET", &offer, "--no-wait"];
+    let read = ["request", "keys", "GET", &setup, "--no-wait"];
     assert_eq!(simulated.run(&read).code, 0, "reads are counted apart");
     assert_eq!(statuses(&simulated), [200; 4]);
 }
@@ -102,8 +102,8 @@ fn processes_that_wait_are_all_served_and_the_provider_never_answers_429() {
         "budget = { requests = 3, period = \"1s\" }\n",
     );
     simulated.trigger(&["set", "kinguin", "limit-writes", "3"]);
-    let offer = format!("{API}/offers/{OFFER}");
-    let write = ["request", "keys", "PATCH", &offer, "--data", PRICE, "--yes"];
+    let setup = format!("{API}/offers/{OFFER}");
+    let write = ["request", "keys", "PATCH", &setup, "--data", PRICE, "--yes"];
     let all = at_once(&simulated, 5, &write);
     assert_eq!(codes(&all), [0; 5], "{all:?}");
     assert_eq!(statuses(&simulated), [200; 5]);

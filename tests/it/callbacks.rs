@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use tilldeck::clock::{Clock, Hand};
+use tilldeck::clock::{Clock, ManualClock};
 use tilldeck::config::{self, Environ, Vault};
 use tilldeck::deck::{Deck, Options, Pace, Receive};
 use tilldeck::domain::{
-    AccountId, Amount, Answer, Currency, Delivery, LinkRequest, Listening, Op, PaymentId,
-    PaymentState, JobState, Verdict, WallTime, What, simulate,
+    AccountId, Amount, Answer, Currency, Delivery, JobState, LinkRequest, Listening, Op, PaymentId,
+    PaymentState, Verdict, WallTime, What, simulate,
 };
 use tilldeck::net::{Event, Timeouts};
 use tilldeck::providers::SPECS;
@@ -26,7 +26,7 @@ const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr:
 
 struct Bench {
     deck: Deck,
-    hand: Hand,
+    hand: ManualClock,
     events: tilldeck::net::EventReceiver,
 }
 

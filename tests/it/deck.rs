@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tilldeck::clock::{Clock, Hand};
+use tilldeck::clock::{Clock, ManualClock};
 use tilldeck::config::{self, Environ};
 use tilldeck::deck::{Deck, Options};
 use tilldeck::domain::{
@@ -23,7 +23,7 @@ const ACTIVE: &str = r#"{"result":"ok","currency":"BTC","amount":"0.01","state":
 
 pub struct Bench {
     pub deck: Deck,
-    pub hand: Hand,
+    pub hand: ManualClock,
     pub events: tilldeck::net::EventReceiver,
 }
 

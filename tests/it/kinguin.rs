@@ -238,9 +238,9 @@ fn a_served_kinguin_wait_for_one_and_played_from_the_command_line() {
     let simulated = Simulated::start();
     let verified = simulated.run(&["account", "verify", "keys"]);
     assert_eq!(verified.code, 0, "{verified:?}");
-    let offers = simulated.run(&["request", "keys", "GET", &format!("{API}/offers?size=1")]);
-    assert_eq!(offers.code, 0, "{offers:?}");
-    let body: Value = serde_json::from_str(&offers.out).unwrap();
+    let setups = simulated.run(&["request", "keys", "GET", &format!("{API}/offers?size=1")]);
+    assert_eq!(setups.code, 0, "{setups:?}");
+    let body: Value = serde_json::from_str(&setups.out).unwrap();
     assert_eq!(body["page"]["totalElements"], 254);
 
     let set = simulated.trigger(&["set", "kinguin", "limit-reads", "3"]);

@@ -10,12 +10,12 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use tilldeck::callbacks::seal::Sealer;
 use tilldeck::callbacks::{
-    CallbackHandler, CallbackHandlers, Answer, Inbound, Limits, RELAY_HOLD, Rate, Raw, Receiver, Refusal, Dedup,
-    Setup, ParsedCallback,
+    Answer, CallbackHandler, CallbackHandlers, Dedup, Inbound, Limits, ParsedCallback, RELAY_HOLD,
+    Rate, Raw, Receiver, Refusal, Setup,
 };
-use tilldeck::clock::{Clock, Hand};
+use tilldeck::clock::{Clock, ManualClock};
 use tilldeck::domain::{
-    Delivery, JobKind, Listening, Problem, ProblemKind, Secret, JobState, Verdict, WallTime,
+    Delivery, JobKind, JobState, Listening, Problem, ProblemKind, Secret, Verdict, WallTime,
 };
 use tilldeck::http_server::{Response, respond};
 use tilldeck::ledger::{DeliveryQuery, JobFilter, Ledger, Retention, Tried};
@@ -162,7 +162,7 @@ impl CallbackHandler for Seat {
 struct House {
     receiver: Receiver,
     hall: Arc<Hall>,
-    hand: Hand,
+    hand: ManualClock,
     folder: tempfile::TempDir,
 }
 
@@ -673,9 +673,7 @@ async fn what_was_received_is_kept_sealed_and_comes_back_whole() {
     );
     let kinds = |delivery: &Delivery| -> Vec<_> {
         let jobs = delivery.jobs.iter();
-        jobs
-            .map(|job| (job.kind, job.target.clone()))
-            .collect()
+        jobs.map(|job| (job.kind, job.target.clone())).collect()
     };
     assert_eq!(kinds(asked), [(JobKind::Ask, String::new())]);
     let target = "http://127.0.0.1:3000/hook".to_owned();

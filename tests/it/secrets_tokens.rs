@@ -369,9 +369,9 @@ fn calls<'a>(
 /// Both providers; each echoes the token that it handed out, never the other's: a value that no answer gave yet is
 /// nobody's secret.
 fn echoing_server() -> Peer {
-    let offer = quoted(&format!("Portal {BEARER}"));
+    let setup = quoted(&format!("Portal {BEARER}"));
     let fields = format!(
-        "\"type\":\"MERCHANT\",\"status\":\"ACTIVE\",\"_embedded\":{{\"offerList\":[{{\"id\":\"o-1\",\"name\":{offer},\"status\":{offer},\"price\":{{\"amount\":1000,\"currency\":\"EUR\"}}}}]}},\
+        "\"type\":\"MERCHANT\",\"status\":\"ACTIVE\",\"_embedded\":{{\"offerList\":[{{\"id\":\"o-1\",\"name\":{setup},\"status\":{setup},\"price\":{{\"amount\":1000,\"currency\":\"EUR\"}}}}]}},\
          \"page\":{{\"size\":25,\"totalElements\":1,\"totalPages\":1,\"number\":0}}"
     );
     let echoing = |token: &str| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
-use tilldeck::clock::{Clock, Hand};
+use tilldeck::clock::{Clock, ManualClock};
 use tilldeck::config::{self, Environ, Keyring, KeyringError, Vault};
 use tilldeck::deck::{Deck, Options};
 use tilldeck::domain::{
@@ -60,7 +60,7 @@ fn put_secret(place: &Place, secret: &str) {
 
 struct Bench {
     deck: Arc<Deck>,
-    hand: Hand,
+    hand: ManualClock,
     events: Option<tilldeck::net::EventReceiver>,
 }
 
@@ -458,8 +458,8 @@ fn whoever_comes_one_token_call_serves_all_by_the_log_of_the_program() {
     const SCHEDULE: &str =
         "/api/merchants/mer_00000000-0000-4000-8000-000000000001/simulate_payment_schedule";
     let simulated = Simulated::start(&[], "");
-    let offer = format!("{API}/offers/{OFFER}");
-    let read = ["request", "keys", "GET", offer.as_str()];
+    let setup = format!("{API}/offers/{OFFER}");
+    let read = ["request", "keys", "GET", setup.as_str()];
     let data = r#"{"amount_cents": 20000, "created": "2026-12-17"}"#;
     let plan = ["request", "later", "POST", SCHEDULE, "--data", data];
     let at_once = [&read[..], &read[..], &plan[..], &plan[..]].map(|arguments| {
@@ -479,7 +479,7 @@ fn whoever_comes_one_token_call_serves_all_by_the_log_of_the_program() {
             .count()
     };
     assert_eq!(
-        (calls("keys", "/auth/token"), calls("keys", &offer)),
+        (calls("keys", "/auth/token"), calls("keys", &setup)),
         (1, 10)
     );
     assert_eq!(

@@ -7,7 +7,7 @@ use crate::cli::args::Source;
 use crate::cli::list::{List, Overview, Row};
 use crate::cli::output::{Out, OutputError, Table, Tone};
 use crate::cli::report::{CsvPrinter, Found, Report, counted};
-use crate::cli::stop::Stops;
+use crate::cli::stop::StopSignals;
 use crate::cli::{Exit, Keeping};
 use crate::domain::{Expected, PaymentId, Problem, ProblemKind};
 
@@ -22,7 +22,7 @@ pub async fn run(
 ) -> Result<Exit, OutputError> {
     let out = checker.out;
     // Before anything that takes time: a signal that comes before is lost.
-    let stops = Stops::new();
+    let stops = StopSignals::new();
     let (list, overview) = match List::read(source).await {
         Ok(read) => read,
         Err(problem) => return out.fail(&problem),
@@ -109,7 +109,7 @@ impl From<Problem> for Failure {
 impl Run<'_> {
     /// Goes through the rows; through those that could not be checked in the last run after the others, so that a few
     /// payments which the provider always fails at do not stop every run.
-    async fn rows(&mut self, list: &List, mut stops: Stops) -> Result<Ended, Failure> {
+    async fn rows(&mut self, list: &List, mut stops: StopSignals) -> Result<Ended, Failure> {
         let mut any_later = false;
         for failed in [false, true] {
             for row in list.rows() {

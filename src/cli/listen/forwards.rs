@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::cli::output::{Out, Tone};
-use crate::domain::{JobKind, Job, JobState, WallTime, inert};
+use crate::domain::{Job, JobKind, JobState, WallTime, inert};
 use crate::net::redact;
 
 /// The servers that do not take what is forwarded to them: each cause is told once, on standard error, when it is first

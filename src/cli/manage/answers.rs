@@ -9,7 +9,7 @@ use super::super::{can_ask, prompt};
 use super::{SOURCES, profile_for, usage};
 use crate::config::{Config, Environ, Resolved, SecretSource};
 use crate::deck::manage;
-use crate::domain::manage::{NewAccount, Offer, Proof};
+use crate::domain::manage::{NewAccount, Proof, ProviderSetup};
 use crate::domain::{AccountId, Environment, Problem, Secret, inert, secret};
 
 pub(super) type Answers = (NewAccount, Vec<(&'static str, SecretSource)>);
@@ -20,26 +20,26 @@ pub(super) async fn answers(
     config: &Config,
     global: &Global,
 ) -> Result<Answers, Problem> {
-    let offers = manage::offers();
+    let setups = manage::setups();
     let asks = can_ask();
     let mut missing: Vec<String> = Vec::new();
     let provider = match &args.provider {
-        Some(name) => Some(one_of(&offers, name)?),
-        None if asks => Some(ask_provider(&offers).await?),
+        Some(name) => Some(one_of(&setups, name)?),
+        None if asks => Some(ask_provider(&setups).await?),
         None => None,
     };
-    let Some(offer) = provider else {
-        let names: Vec<&str> = offers.iter().map(|offer| offer.provider.0).collect();
+    let Some(setup) = provider else {
+        let names: Vec<&str> = setups.iter().map(|setup| setup.provider.0).collect();
         return Err(nobody(&[format!("--provider ({})", names.join(", "))]));
     };
-    let given = given(args, offer)?;
+    let given = given(args, setup)?;
     let environment = match &args.environment {
-        Some(name) => environment_of(offer, name)?,
-        None if asks => ask_environment(offer).await?,
-        None if offer.environments.len() == 1 => offer.environments[0],
+        Some(name) => environment_of(setup, name)?,
+        None if asks => ask_environment(setup).await?,
+        None if setup.environments.len() == 1 => setup.environments[0],
         None => {
-            missing.push(format!("--environment ({})", names_of(offer).join(", ")));
-            offer.environments[0]
+            missing.push(format!("--environment ({})", names_of(setup).join(", ")));
+            setup.environments[0]
         }
     };
     let taken_by = |name: &AccountId| {
@@ -50,7 +50,7 @@ pub(super) async fn answers(
     };
     let name = match &args.name {
         Some(name) => Some(account_name(name, &taken_by)?),
-        None if asks => Some(ask_name(offer, &taken_by).await?),
+        None if asks => Some(ask_name(setup, &taken_by).await?),
         None => {
             missing.push("--name NAME".into());
             None
@@ -58,32 +58,32 @@ pub(super) async fn answers(
     };
     let mut texts = given.texts;
     let mut secrets = Vec::new();
-    for need in &offer.needs {
-        let has_text = texts.iter().any(|(key, _)| *key == need.key);
-        let has_source = given.sources.iter().any(|(key, _)| *key == need.key);
+    for field in &setup.fields {
+        let has_text = texts.iter().any(|(key, _)| *key == field.key);
+        let has_source = given.sources.iter().any(|(key, _)| *key == field.key);
         if has_text || has_source {
             continue;
         }
         if !asks {
-            match (need.required, need.secret) {
-                (true, true) => missing.push(format!("--secret {}=SOURCE", need.key)),
-                (true, false) => missing.push(format!("--set {}=VALUE", need.key)),
+            match (field.required, field.secret) {
+                (true, true) => missing.push(format!("--secret {}=SOURCE", field.key)),
+                (true, false) => missing.push(format!("--set {}=VALUE", field.key)),
                 (false, _) => {}
             }
             continue;
         }
-        let optional = if need.required {
+        let optional = if field.required {
             ""
         } else {
             " (optional, Enter leaves it out)"
         };
-        let question = format!("{}, {}{optional}", need.key, need.about);
-        if need.secret {
-            if let Some(secret) = ask_secret(&question, need.required).await? {
-                secrets.push((need.key, secret));
+        let question = format!("{}, {}{optional}", field.key, field.about);
+        if field.secret {
+            if let Some(secret) = ask_secret(&question, field.required).await? {
+                secrets.push((field.key, secret));
             }
-        } else if let Some(text) = ask_text(&question, need.required).await? {
-            texts.push((need.key, text));
+        } else if let Some(text) = ask_text(&question, field.required).await? {
+            texts.push((field.key, text));
         }
     }
     let (Some(name), []) = (name, missing.as_slice()) else {
@@ -91,7 +91,7 @@ pub(super) async fn answers(
     };
     let new = NewAccount {
         name,
-        provider: offer.provider,
+        provider: setup.provider,
         environment,
         texts,
         endpoints: given.endpoints,
@@ -122,15 +122,15 @@ struct Given {
     endpoints: Vec<(String, String)>,
 }
 
-fn given(args: &AddAccount, offer: &Offer) -> Result<Given, Problem> {
+fn given(args: &AddAccount, setup: &ProviderSetup) -> Result<Given, Problem> {
     let mut given = Given {
         texts: Vec::new(),
         sources: Vec::new(),
         endpoints: Vec::new(),
     };
     let names = |secret: bool| -> String {
-        let needs = offer.needs.iter().filter(|need| need.secret == secret);
-        let names: Vec<&str> = needs.map(|need| need.key).collect();
+        let fields = setup.fields.iter().filter(|field| field.secret == secret);
+        let names: Vec<&str> = fields.map(|field| field.key).collect();
         names.join(", ")
     };
     // What stands after the `=` is not shown: it may be a secret all the same.
@@ -142,14 +142,14 @@ fn given(args: &AddAccount, offer: &Offer) -> Result<Given, Problem> {
             )
         })?;
         if let Some(endpoint) = key.strip_prefix("endpoints.") {
-            if !offer.endpoints.contains(&endpoint) {
+            if !setup.endpoints.contains(&endpoint) {
                 return Err(usage(
                     format!(
                         "{} has no endpoint {}",
-                        offer.title,
+                        setup.title,
                         inert::quoted(endpoint, 40)
                     ),
-                    format!("its endpoints are: {}", offer.endpoints.join(", ")),
+                    format!("its endpoints are: {}", setup.endpoints.join(", ")),
                 ));
             }
             given
@@ -157,17 +157,17 @@ fn given(args: &AddAccount, offer: &Offer) -> Result<Given, Problem> {
                 .push((endpoint.to_owned(), value.to_owned()));
             continue;
         }
-        match offer.needs.iter().find(|need| need.key == key) {
-            Some(need) if need.secret => {
+        match setup.fields.iter().find(|field| field.key == key) {
+            Some(field) if field.secret => {
                 return Err(usage(
                     format!("{key} is a secret and cannot be given with --set"),
                     format!("leave it out to be asked, or give --secret {key}=SOURCE; {SOURCES}"),
                 ));
             }
-            Some(need) => given.texts.push((need.key, value.to_owned())),
+            Some(field) => given.texts.push((field.key, value.to_owned())),
             None => {
                 return Err(usage(
-                    format!("{} has no key {}", offer.title, inert::quoted(key, 40)),
+                    format!("{} has no key {}", setup.title, inert::quoted(key, 40)),
                     format!("its keys are: {}, endpoints.NAME", names(false)),
                 ));
             }
@@ -177,17 +177,17 @@ fn given(args: &AddAccount, offer: &Offer) -> Result<Given, Problem> {
         let (key, source) = text
             .split_once('=')
             .ok_or_else(|| usage("--secret needs a key, a `=` and a SOURCE", SOURCES))?;
-        let need = offer
-            .needs
+        let field = setup
+            .fields
             .iter()
-            .find(|need| need.secret && need.key == key);
-        let need = need.ok_or_else(|| {
+            .find(|field| field.secret && field.key == key);
+        let field = field.ok_or_else(|| {
             usage(
-                format!("{} has no secret {}", offer.title, inert::quoted(key, 40)),
+                format!("{} has no secret {}", setup.title, inert::quoted(key, 40)),
                 format!("its secrets are: {}", names(true)),
             )
         })?;
-        given.sources.push((need.key, source_of(source)?));
+        given.sources.push((field.key, source_of(source)?));
     }
     Ok(given)
 }
@@ -231,10 +231,13 @@ pub(in crate::cli) fn source_of(text: &str) -> Result<SecretSource, Problem> {
     })
 }
 
-pub(super) fn one_of<'o>(offers: &'o [Offer], name: &str) -> Result<&'o Offer, Problem> {
-    let known = offers.iter().find(|offer| offer.provider.0 == name);
+pub(super) fn one_of<'o>(
+    setups: &'o [ProviderSetup],
+    name: &str,
+) -> Result<&'o ProviderSetup, Problem> {
+    let known = setups.iter().find(|setup| setup.provider.0 == name);
     known.ok_or_else(|| {
-        let names: Vec<&str> = offers.iter().map(|offer| offer.provider.0).collect();
+        let names: Vec<&str> = setups.iter().map(|setup| setup.provider.0).collect();
         usage(
             format!("there is no provider {}", inert::quoted(name, 40)),
             format!("the providers are: {}", names.join(", ")),
@@ -242,25 +245,25 @@ pub(super) fn one_of<'o>(offers: &'o [Offer], name: &str) -> Result<&'o Offer, P
     })
 }
 
-fn names_of(offer: &Offer) -> Vec<&'static str> {
-    let environments = offer.environments.iter();
+fn names_of(setup: &ProviderSetup) -> Vec<&'static str> {
+    let environments = setup.environments.iter();
     environments
         .map(|environment| environment.as_str())
         .collect()
 }
 
-fn environment_of(offer: &Offer, name: &str) -> Result<Environment, Problem> {
-    let mut known = offer.environments.iter().copied();
+fn environment_of(setup: &ProviderSetup, name: &str) -> Result<Environment, Problem> {
+    let mut known = setup.environments.iter().copied();
     known
         .find(|environment| environment.as_str() == name)
         .ok_or_else(|| {
             usage(
                 format!(
                     "{} has no environment {}",
-                    offer.title,
+                    setup.title,
                     inert::quoted(name, 40)
                 ),
-                format!("there are: {}", names_of(offer).join(", ")),
+                format!("there are: {}", names_of(setup).join(", ")),
             )
         })
 }
@@ -287,9 +290,9 @@ pub(super) async fn ask(question: &str) -> Result<String, Problem> {
     prompt::line(question).await.ok_or_else(prompt::interrupted)
 }
 
-async fn ask_provider(offers: &[Offer]) -> Result<&Offer, Problem> {
-    for (at, offer) in (1..).zip(offers) {
-        say(&format!("  {at}  {} ({})", offer.title, offer.provider));
+async fn ask_provider(setups: &[ProviderSetup]) -> Result<&ProviderSetup, Problem> {
+    for (at, setup) in (1..).zip(setups) {
+        say(&format!("  {at}  {} ({})", setup.title, setup.provider));
     }
     loop {
         let answer = ask("provider, by number or name: ").await?;
@@ -297,24 +300,24 @@ async fn ask_provider(offers: &[Offer]) -> Result<&Offer, Problem> {
             .parse::<usize>()
             .ok()
             .and_then(|at| at.checked_sub(1));
-        if let Some(offer) = by_number.and_then(|at| offers.get(at)) {
-            return Ok(offer);
+        if let Some(setup) = by_number.and_then(|at| setups.get(at)) {
+            return Ok(setup);
         }
-        match one_of(offers, &answer) {
-            Ok(offer) => return Ok(offer),
+        match one_of(setups, &answer) {
+            Ok(setup) => return Ok(setup),
             Err(problem) => say(&problem.told()),
         }
     }
 }
 
-async fn ask_environment(offer: &Offer) -> Result<Environment, Problem> {
-    if let [only] = offer.environments[..] {
+async fn ask_environment(setup: &ProviderSetup) -> Result<Environment, Problem> {
+    if let [only] = setup.environments[..] {
         return Ok(only);
     }
-    let names = names_of(offer).join(" or ");
+    let names = names_of(setup).join(" or ");
     loop {
         let answer = ask(&format!("environment, {names}: ")).await?;
-        match environment_of(offer, &answer) {
+        match environment_of(setup, &answer) {
             Ok(environment) => return Ok(environment),
             Err(problem) => say(&problem.told()),
         }
@@ -322,10 +325,10 @@ async fn ask_environment(offer: &Offer) -> Result<Environment, Problem> {
 }
 
 async fn ask_name(
-    offer: &Offer,
+    setup: &ProviderSetup,
     taken_by: &dyn Fn(&AccountId) -> Option<AccountId>,
 ) -> Result<AccountId, Problem> {
-    let usual = AccountId::new(offer.provider.0).ok();
+    let usual = AccountId::new(setup.provider.0).ok();
     let usual = usual.filter(|name| taken_by(name).is_none());
     let shown = usual
         .as_ref()

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::super::runtime::{AccountRegistry, AccountFactory};
+use super::super::runtime::{AccountFactory, AccountRegistry};
 use super::{Home, Step, find, name};
 use crate::config::edit::{self, Edit, Entry};
 use crate::config::{AccountConfig, Config, SecretSource, VaultError, VaultPlace};
@@ -117,7 +117,9 @@ impl AccountAdmin {
                     self.factory.secret_overrides.drop(account, Some(key));
                     (config, None, String::new())
                 } else {
-                    self.factory.secret_overrides.take(account, key, secret.clone());
+                    self.factory
+                        .secret_overrides
+                        .take(account, key, secret.clone());
                     (config, None, by_hand(&source))
                 }
             }

@@ -8,7 +8,9 @@ use reqwest::Url;
 
 use super::super::runtime::AccountRuntime;
 use super::Shared;
-use crate::callbacks::{CallbackHandler, CallbackHandlers, CallbackSecrets, Inbound, Refusal, ParsedCallback};
+use crate::callbacks::{
+    CallbackHandler, CallbackHandlers, CallbackSecrets, Inbound, ParsedCallback, Refusal,
+};
 use crate::config::KeyKind;
 use crate::domain::{AccountId, Delivery, JobKind, Problem, Verdict, inert};
 use crate::http_server::Response;
@@ -28,13 +30,13 @@ pub(in crate::deck) struct Keys {
     read_secret: ReadSecret,
     /// The secrets that are set, and whether asking for one is dear.
     set: BTreeMap<&'static str, bool>,
-    known: Mutex<Known>,
+    known: Mutex<KnownSubjects>,
     /// One at a time: a source may be a password manager that takes seconds.
     reading: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]
-struct Known {
+struct KnownSubjects {
     held: Option<Arc<CallbackSecrets>>,
     /// When the sources were last asked, by the monotonic clock.
     asked: Option<Duration>,
@@ -64,7 +66,7 @@ impl Keys {
         }
     }
 
-    fn known(&self) -> std::sync::MutexGuard<'_, Known> {
+    fn known(&self) -> std::sync::MutexGuard<'_, KnownSubjects> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -103,7 +105,8 @@ impl Keys {
     ) -> Result<Option<Arc<CallbackSecrets>>, Problem> {
         // Whoever waited here for another's asking finds what that one learnt.
         let _reading = self.reading.lock().await;
-        let other = |held: Arc<CallbackSecrets>| (held.secrets != judged_by.secrets).then_some(held);
+        let other =
+            |held: Arc<CallbackSecrets>| (held.secrets != judged_by.secrets).then_some(held);
         {
             let known = self.known();
             if let Some(held) = known.held.clone().and_then(other) {
@@ -122,7 +125,11 @@ impl Keys {
         self.read(secrets, now).await.map(other)
     }
 
-    async fn read(&self, keys: &[&'static str], now: Duration) -> Result<Arc<CallbackSecrets>, Problem> {
+    async fn read(
+        &self,
+        keys: &[&'static str],
+        now: Duration,
+    ) -> Result<Arc<CallbackSecrets>, Problem> {
         let mut held = CallbackSecrets {
             texts: self.texts.clone(),
             ..CallbackSecrets::default()
@@ -186,7 +193,11 @@ struct AccountHandler {
 
 impl Shared {
     /// What a callback to this account is worth.
-    pub(super) async fn judge(&self, runtime: &AccountRuntime, inbound: &Inbound) -> Result<ParsedCallback, Refusal> {
+    pub(super) async fn judge(
+        &self,
+        runtime: &AccountRuntime,
+        inbound: &Inbound,
+    ) -> Result<ParsedCallback, Refusal> {
         let spec = runtime.manifest.callbacks;
         let keys = &runtime.keys;
         let now = self.queries.clock.now().mono;
@@ -228,10 +239,7 @@ impl CallbackHandler for AccountHandler {
         inbound: &'a Inbound,
         delivery: &'a Delivery,
     ) -> BoxFuture<'a, Option<Response>> {
-        let job = delivery
-            .jobs
-            .iter()
-            .find(|job| job.kind == JobKind::Relay);
+        let job = delivery.jobs.iter().find(|job| job.kind == JobKind::Relay);
         match job {
             Some(job) => Box::pin(self.shared.relay(inbound, delivery, job)),
             None => Box::pin(async { None }),

@@ -14,8 +14,8 @@ use super::forward::AnswerUse;
 use super::{Shared, forward};
 use crate::callbacks::Raw;
 use crate::domain::{
-    AccountId, Answer, Delivery, DeliveryId, JobKind, Job, JobId, Op, Problem, ProblemKind,
-    RequestId, JobState, Subject, WallTime, inert,
+    AccountId, Answer, Delivery, DeliveryId, Job, JobId, JobKind, JobState, Op, Problem,
+    ProblemKind, RequestId, Subject, WallTime, inert,
 };
 use crate::ledger::{JobFilter, Tried};
 use crate::net::{Event, RequestOptions, redact};
@@ -256,12 +256,7 @@ impl Shared {
     /// Whether there is something to take, else for how long not: the file is written to only where there is, or where the
     /// clock was set back, since the ledger knows what is due then. However far the next one is off, the list is looked
     /// at: another process may have died.
-    async fn due(
-        &self,
-        queue: &JobFilter,
-        now: WallTime,
-        set_back: bool,
-    ) -> Result<(), Duration> {
+    async fn due(&self, queue: &JobFilter, now: WallTime, set_back: bool) -> Result<(), Duration> {
         // The ledger tells on its own what is wrong with it.
         let next = self.queries.ledger.next_errand(queue.clone()).await;
         match next.ok().flatten() {
@@ -342,7 +337,9 @@ impl Shared {
             Disposition::Done | Disposition::Hopeless => None,
             _ if tries >= tries_max => None,
             Disposition::Unknown if *known && tries >= NOT_FOUND_MAX => None,
-            Disposition::Unknown if !known => (tries < UNKNOWN_NOT_FOUND_MAX).then_some(UNKNOWN_AGAIN),
+            Disposition::Unknown if !known => {
+                (tries < UNKNOWN_NOT_FOUND_MAX).then_some(UNKNOWN_AGAIN)
+            }
             Disposition::Unknown | Disposition::Again => {
                 wait_after(tries).map(|wait| wait.max(outcome.after.unwrap_or_default()))
             }
@@ -394,7 +391,10 @@ impl Shared {
         };
         let runtime = AccountId::new(delivery.account.as_str()).ok();
         let Some(runtime) = runtime.and_then(|id| self.queries.registry.find(&id)) else {
-            return (AttemptOutcome::hopeless("there is no such account any more"), None);
+            return (
+                AttemptOutcome::hopeless("there is no such account any more"),
+                None,
+            );
         };
         let op = match subject {
             Subject::Payment(id) => Op::CheckPayment(id.clone()),

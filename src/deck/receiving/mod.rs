@@ -1,10 +1,10 @@
 //! What is received and what is done about it: the receiver on its port, whoever works through the errands, and whoever
 //! looks at both.
 
-pub(super) mod handler;
-mod jobs;
 mod follow;
 mod forward;
+pub(super) mod handler;
+mod jobs;
 mod look;
 mod players;
 mod relay;
@@ -33,8 +33,8 @@ use crate::domain::{AccountId, Delivery, DeliveryId, Listening, Problem, Problem
 use crate::ledger::DeliveryQuery;
 use crate::net::{Event, Gate};
 use crate::providers::REGISTRY;
-use handler::CallbackRouter;
 pub use forward::target;
+use handler::CallbackRouter;
 use sealing::Sealing;
 
 /// How callbacks are received.
@@ -107,7 +107,10 @@ impl Shared {
     async fn know_secrets(&self, account: &AccountId) {
         if let Some(runtime) = self.queries.registry.find(account) {
             let secrets = runtime.manifest.callbacks.secrets;
-            let _ = runtime.keys.held(secrets, self.queries.clock.now().mono).await;
+            let _ = runtime
+                .keys
+                .held(secrets, self.queries.clock.now().mono)
+                .await;
         }
     }
 
@@ -254,8 +257,8 @@ impl CallbackService {
                 let over = WallTime(worker.since.0.saturating_sub(RUN_OVER));
                 // Where this cannot be written, the next run does it.
                 let _ = worker.queries.ledger.forsake_errands(RUNS, over).await;
-                let queues =
-                    jobs::JOB_QUEUES.map(|key_lock| jobs::work(worker.clone(), key_lock, stop.clone()));
+                let queues = jobs::JOB_QUEUES
+                    .map(|key_lock| jobs::work(worker.clone(), key_lock, stop.clone()));
                 let [asks, unknown_asks, forwards, unknown_forwards] = queues;
                 tokio::join!(asks, unknown_asks, forwards, unknown_forwards);
             });
@@ -287,7 +290,8 @@ impl CallbackService {
     async fn stop(&self) {
         let Some(workers) = &self.workers else { return };
         workers.hang_up.cancel();
-        let _ = tokio::time::timeout(LEAVING + Duration::from_secs(1), workers.receiver.wait()).await;
+        let _ =
+            tokio::time::timeout(LEAVING + Duration::from_secs(1), workers.receiver.wait()).await;
         workers.stop.cancel();
         let _ = tokio::time::timeout(LEAVING + Duration::from_secs(1), workers.others.wait()).await;
     }

@@ -14,7 +14,12 @@ impl Shared {
     /// The player of an accepted callback; `None` where it names none or cannot be opened.
     pub(super) async fn player_claim(&self, delivery: &Delivery) -> Option<PlayerClaim> {
         let account = AccountId::new(delivery.account.as_str()).ok()?;
-        let read = self.queries.registry.find(&account)?.manifest.player_claim?;
+        let read = self
+            .queries
+            .registry
+            .find(&account)?
+            .manifest
+            .player_claim?;
         if !matches!(delivery.verdict, Verdict::Accepted | Verdict::Repeat) {
             return None;
         }

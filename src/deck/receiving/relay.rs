@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use bytes::Bytes;
 
 use super::Shared;
-use super::forward::{self, ForwardResult, AnswerUse};
+use super::forward::{self, AnswerUse, ForwardResult};
 use crate::callbacks::{Inbound, RELAY_HOLD, Raw};
 use crate::domain::{Delivery, Job, JobState};
 use crate::http_server::{self, Response};

@@ -9,15 +9,15 @@ use tokio::net::TcpListener;
 
 use super::{Pace, Receive};
 use crate::callbacks::Raw;
-use crate::clock::{Clock, Hand};
+use crate::clock::{Clock, ManualClock};
 use crate::config::{self, Environ, Locations, Vault};
 use crate::deck::{Deck, Options};
 use crate::domain::{
-    AccountId, Answer, Delivery, JobKind, Job, Op, PaymentId, PaymentState, ProblemKind, JobState,
+    AccountId, Answer, Delivery, Job, JobKind, JobState, Op, PaymentId, PaymentState, ProblemKind,
     Subject, Verdict, WallTime, What,
 };
 use crate::http_server::{Limits, Outcome, Request, Server, respond};
-use crate::ledger::{JobFilter, DedupKey, NewDelivery, NewJob};
+use crate::ledger::{DedupKey, JobFilter, NewDelivery, NewJob};
 use crate::net::{Event, Timeouts};
 use crate::providers::SPECS;
 
@@ -65,7 +65,7 @@ impl Peer {
 
 struct Bench {
     deck: Deck,
-    hand: Hand,
+    hand: ManualClock,
     events: crate::net::EventReceiver,
 }
 
@@ -295,7 +295,9 @@ async fn a_callback_is_handed_on_byte_for_byte_until_it_is_taken() {
     let shop = Peer::start(&[(500, "no"), (503, "no"), (200, r#"{"got":"it"}"#)]).await;
     let mut bench = open(folder.path(), &shop.url, Some(WORKING)).await;
     let to = format!("{}/hook?own=1", shop.url);
-    let delivery = bench.receive("shop", &[(JobKind::Forward, &to)], &raw()).await;
+    let delivery = bench
+        .receive("shop", &[(JobKind::Forward, &to)], &raw())
+        .await;
     assert_eq!(bench.tried(1).await.status, Some(500));
     bench.advance(1);
     assert_eq!(bench.tried(2).await.told, "HTTP 503");
@@ -349,7 +351,9 @@ async fn what_another_process_had_in_hand_when_it_died_is_done_once_its_lease_is
     // The worker has looked, and found nothing to wait for.
     tokio::time::sleep(Duration::from_millis(30)).await;
     let other = open(folder.path(), &peer.url, None).await;
-    let mut new = other.new_delivery("shop", &[(JobKind::Ask, "")], &raw()).await;
+    let mut new = other
+        .new_delivery("shop", &[(JobKind::Ask, "")], &raw())
+        .await;
     new.jobs[0].taken_until = Some(START.plus(super::jobs::LEASE));
     other.deck.ledger.deliver(new).await.unwrap();
     other.deck.close().await;

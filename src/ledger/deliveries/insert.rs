@@ -371,8 +371,7 @@ fn is_to_be_forwarded(
              WHERE identity = ?1 AND due_at IS NOT NULL AND duty = ?2 AND target = ?3 AND tries = 0
                  AND taken_until <= ?4)",
     )?
-    .query_row(
-        (identity, job.kind.as_str(), &job.target, now.0),
-        |row| row.get(0),
-    )
+    .query_row((identity, job.kind.as_str(), &job.target, now.0), |row| {
+        row.get(0)
+    })
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior};
 
-use crate::domain::{Delivery, DeliveryId, JobKind, JobId, JobState, WallTime};
+use crate::domain::{Delivery, DeliveryId, JobId, JobKind, JobState, WallTime};
 
 use super::super::{Ledger, LedgerError};
 use super::insert::{LATEST_NEW, require_file};
-use super::{JobFilter, FirstReply, DedupKey, NewJob, Tried, rows};
+use super::{DedupKey, FirstReply, JobFilter, NewJob, Tried, rows};
 
 /// The account of a queue, the fourth value, where it names one.
 const OF_ACCOUNT: &str =
@@ -173,7 +173,9 @@ fn add(
         .prepare_cached("SELECT realm FROM deliveries WHERE id = ?1")?
         .query_row([delivery.0], |row| row.get(0))
         .optional()?;
-    let Some(account_key) = known else { return Ok(None) };
+    let Some(account_key) = known else {
+        return Ok(None);
+    };
     // Without an identity: what is done by hand makes no later delivery a repeat.
     let whose = rows::Whose {
         delivery,

@@ -6,7 +6,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Row, named_params, params_from_iter};
 
 use crate::domain::{
-    Delivery, DeliveryId, JobKind, Job, JobId, PaymentId, PlayerId, JobState, Subject, Verdict,
+    Delivery, DeliveryId, Job, JobId, JobKind, JobState, PaymentId, PlayerId, Subject, Verdict,
     WallTime,
 };
 
@@ -288,10 +288,7 @@ pub(super) fn one(conn: &Connection, id: DeliveryId) -> rusqlite::Result<Option<
     found
         .map(|delivery| {
             let jobs = jobs(conn, id)?;
-            Ok(Delivery {
-                jobs,
-                ..delivery
-            })
+            Ok(Delivery { jobs, ..delivery })
         })
         .transpose()
 }

@@ -196,7 +196,10 @@ async fn while_nothing_can_be_written_nonces_and_slots_go_on_in_memory() {
     assert_eq!(next_nonce(&mut key_lock, START).await, Ok(nonce + 1));
     assert_eq!(next_nonce(&mut key_lock, START).await, Ok(nonce + 2));
     assert!(matches!(ledger.status().await, Status::Degraded { .. }));
-    let mut fresh = ledger.key_lock(&KeyHash::of("kanga", "fresh")).await.unwrap();
+    let mut fresh = ledger
+        .key_lock(&KeyHash::of("kanga", "fresh"))
+        .await
+        .unwrap();
     assert_eq!(next_nonce(&mut fresh, WallTime(3)).await, Ok(3));
     let loose = granted(take(&ledger, 0).await);
     granted(take(&ledger, 0).await);

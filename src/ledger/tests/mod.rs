@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use rusqlite::Connection;
 
 use super::*;
-use crate::clock::Hand;
+use crate::clock::ManualClock;
 use crate::domain::{
     AccountId, Amount, Body, CredentialStatus, Currency, Exchange, ExchangeId, Expectation,
     Expected, ExpectedBy, Now, Observation, Outcome, Payment, PaymentId, PaymentState, Replaced,
@@ -25,7 +25,7 @@ const START: WallTime = WallTime(1_795_316_066_000);
 const MINUTE: Duration = Duration::from_mins(1);
 const FLIGHT: Duration = Duration::from_secs(30);
 
-fn clock() -> (Clock, Hand) {
+fn clock() -> (Clock, ManualClock) {
     Clock::by_hand(START)
 }
 

@@ -24,7 +24,10 @@ async fn a_nonce_is_never_reused_and_never_runs_ahead() {
         Ok(5001),
         "reopened"
     );
-    let mut other = ledger.key_lock(&KeyHash::of("kanga", "other")).await.unwrap();
+    let mut other = ledger
+        .key_lock(&KeyHash::of("kanga", "other"))
+        .await
+        .unwrap();
     assert_eq!(
         next_nonce(&mut other, WallTime(7)).await,
         Ok(7),
@@ -125,7 +128,7 @@ fn strict(allow_ahead: bool) -> NonceRules {
 }
 
 /// A ledger with a hand-driven clock that is `off` ms from the provider's, which shows START.
-async fn off_by(folder: &Path, off: i64) -> (Ledger, KeyLock, Clock, Hand) {
+async fn off_by(folder: &Path, off: i64) -> (Ledger, KeyLock, Clock, ManualClock) {
     let (clock, hand) = clock();
     hand.set_wall(WallTime(START.0 + off));
     let ledger = Ledger::start(folder.to_owned(), clock.clone(), Retention::default());
@@ -152,11 +155,17 @@ async fn nonces_follow_the_providers_time_once_the_clock_is_known_to_be_wrong() 
         let folder = tempfile::tempdir().unwrap();
         let (ledger, mut key_lock, clock, hand) = off_by(folder.path(), off).await;
         shown(&ledger, START, &clock);
-        let nonce = key_lock.next_nonce(clock.now(), strict(false)).await.unwrap();
+        let nonce = key_lock
+            .next_nonce(clock.now(), strict(false))
+            .await
+            .unwrap();
         assert_eq!((nonce.value, nonce.ahead), (wanted, None), "{off} ms off");
         hand.set_wall(WallTime(START.0 + 40 * 86_400_000));
         hand.advance(Duration::from_secs(9));
-        let nonce = key_lock.next_nonce(clock.now(), strict(false)).await.unwrap();
+        let nonce = key_lock
+            .next_nonce(clock.now(), strict(false))
+            .await
+            .unwrap();
         assert_eq!(nonce.value, START.0 + 9_500, "set meanwhile");
     }
 }
@@ -166,20 +175,29 @@ async fn a_nonce_that_ran_ahead_is_followed_by_none_until_the_provider_is_there_
 {
     let folder = tempfile::tempdir().unwrap();
     let (ledger, mut key_lock, clock, hand) = off_by(folder.path(), 7_200_000).await;
-    let first = key_lock.next_nonce(clock.now(), strict(false)).await.unwrap();
+    let first = key_lock
+        .next_nonce(clock.now(), strict(false))
+        .await
+        .unwrap();
     assert_eq!(first.value, START.0 + 7_200_000, "nothing is known yet");
     ledger.note_provider_time(&key(), START, clock.now());
     hand.set_wall(START);
     let refused = key_lock.next_nonce(clock.now(), strict(false)).await;
     let by = Duration::from_millis(7_199_001);
     assert_eq!(refused, Err(LedgerError::NonceAhead(by)));
-    let insisted = key_lock.next_nonce(clock.now(), strict(true)).await.unwrap();
+    let insisted = key_lock
+        .next_nonce(clock.now(), strict(true))
+        .await
+        .unwrap();
     assert_eq!(
         (insisted.value, insisted.ahead),
         (first.value + 1, Some(by))
     );
     hand.advance(2 * HOUR);
-    let next = key_lock.next_nonce(clock.now(), strict(false)).await.unwrap();
+    let next = key_lock
+        .next_nonce(clock.now(), strict(false))
+        .await
+        .unwrap();
     assert_eq!((next.value, next.ahead), (first.value + 2, None));
 }
 
@@ -197,9 +215,15 @@ async fn a_single_wrong_date_neither_moves_a_nonce_nor_stops_one() {
             if known {
                 ledger.note_provider_time(&key(), START, clock.now());
             }
-            let last = key_lock.next_nonce(clock.now(), strict(false)).await.unwrap();
+            let last = key_lock
+                .next_nonce(clock.now(), strict(false))
+                .await
+                .unwrap();
             ledger.note_provider_time(&key(), wrong, clock.now());
-            let next = key_lock.next_nonce(clock.now(), strict(false)).await.unwrap();
+            let next = key_lock
+                .next_nonce(clock.now(), strict(false))
+                .await
+                .unwrap();
             assert_eq!((next.value, next.ahead), (last.value + 1, None), "{name}");
         }
     }
@@ -209,15 +233,24 @@ async fn a_single_wrong_date_neither_moves_a_nonce_nor_stops_one() {
 async fn a_wrong_time_that_was_believed_stops_nothing_for_long() {
     let folder = tempfile::tempdir().unwrap();
     let (ledger, mut key_lock, clock, hand) = off_by(folder.path(), 0).await;
-    key_lock.next_nonce(clock.now(), strict(false)).await.unwrap();
+    key_lock
+        .next_nonce(clock.now(), strict(false))
+        .await
+        .unwrap();
     shown(&ledger, WallTime(START.0 - 3_600_000), &clock);
     let refused = key_lock.next_nonce(clock.now(), strict(false)).await;
     assert!(matches!(refused, Err(LedgerError::NonceAhead(_))));
     hand.advance(11 * MINUTE);
-    let tried = key_lock.next_nonce(clock.now(), strict(false)).await.unwrap();
+    let tried = key_lock
+        .next_nonce(clock.now(), strict(false))
+        .await
+        .unwrap();
     assert!(tried.ahead.is_some(), "with a warning: {tried:?}");
     ledger.note_provider_time(&key(), START.plus(11 * MINUTE), clock.now());
-    let next = key_lock.next_nonce(clock.now(), strict(false)).await.unwrap();
+    let next = key_lock
+        .next_nonce(clock.now(), strict(false))
+        .await
+        .unwrap();
     assert_eq!(next.ahead, None);
 }
 
@@ -226,13 +259,19 @@ async fn a_clock_that_is_set_back_shuts_nobody_out() {
     for reboot in [false, true] {
         let folder = tempfile::tempdir().unwrap();
         let (ledger, mut key_lock, clock, hand) = off_by(folder.path(), 0).await;
-        let first = key_lock.next_nonce(clock.now(), strict(false)).await.unwrap();
+        let first = key_lock
+            .next_nonce(clock.now(), strict(false))
+            .await
+            .unwrap();
         ledger.note_provider_time(&key(), START, clock.now());
         hand.set_wall(WallTime(START.0 - 86_400_000));
         if reboot {
             hand.reboot();
         }
-        let next = key_lock.next_nonce(clock.now(), strict(false)).await.unwrap();
+        let next = key_lock
+            .next_nonce(clock.now(), strict(false))
+            .await
+            .unwrap();
         assert!(next.value > first.value && next.value <= START.0 + 500);
     }
 }
@@ -245,10 +284,16 @@ async fn a_clock_that_was_put_right_is_believed_after_a_restart() {
     hand.set_wall(START);
     hand.advance(MINUTE);
     ledger.note_provider_time(&key(), START.plus(MINUTE), clock.now());
-    let last = key_lock.next_nonce(clock.now(), strict(false)).await.unwrap();
+    let last = key_lock
+        .next_nonce(clock.now(), strict(false))
+        .await
+        .unwrap();
     hand.advance(MINUTE);
     hand.reboot();
-    let next = key_lock.next_nonce(clock.now(), strict(false)).await.unwrap();
+    let next = key_lock
+        .next_nonce(clock.now(), strict(false))
+        .await
+        .unwrap();
     assert_eq!((next.value, next.ahead), (last.value + 60_000, None));
 }
 
@@ -259,7 +304,10 @@ async fn what_is_known_of_a_providers_time_outlives_the_file() {
     shown(&ledger, START, &clock);
     ledger.flush().await;
     std::fs::remove_file(folder.path().join("ledger.db")).unwrap();
-    let nonce = key_lock.next_nonce(clock.now(), strict(false)).await.unwrap();
+    let nonce = key_lock
+        .next_nonce(clock.now(), strict(false))
+        .await
+        .unwrap();
     assert!(nonce.value < START.plus(MINUTE).0, "{nonce:?}");
     assert_eq!(nonce.ahead, None);
 }
@@ -298,7 +346,10 @@ async fn a_lock_that_only_readers_waited_for_is_over_when_they_have_read() {
 async fn a_nonce_that_cannot_be_stored_is_not_used() {
     let folder = tempfile::tempdir().unwrap();
     let (ledger, mut key_lock, clock, _hand) = off_by(folder.path(), 0).await;
-    let first = key_lock.next_nonce(clock.now(), strict(false)).await.unwrap();
+    let first = key_lock
+        .next_nonce(clock.now(), strict(false))
+        .await
+        .unwrap();
     forbid_writing(&ledger, true).await;
     let none = key_lock.next_nonce(clock.now(), strict(false)).await;
     assert!(matches!(none, Err(LedgerError::NotKept(_))), "{none:?}");
@@ -309,7 +360,10 @@ async fn a_nonce_that_cannot_be_stored_is_not_used() {
     let none = ledger.take_slots(slots, 1).await;
     assert!(matches!(none, Err(LedgerError::NotKept(_))), "{none:?}");
     forbid_writing(&ledger, false).await;
-    let next = key_lock.next_nonce(clock.now(), strict(false)).await.unwrap();
+    let next = key_lock
+        .next_nonce(clock.now(), strict(false))
+        .await
+        .unwrap();
     assert_eq!(next.value, first.value + 1);
 }
 
@@ -317,7 +371,10 @@ async fn a_nonce_that_cannot_be_stored_is_not_used() {
 async fn a_lock_of_another_program_is_told_of_waited_for_and_got_over() {
     let folder = tempfile::tempdir().unwrap();
     let (ledger, mut key_lock, clock, _hand) = off_by(folder.path(), 0).await;
-    let first = key_lock.next_nonce(clock.now(), strict(false)).await.unwrap();
+    let first = key_lock
+        .next_nonce(clock.now(), strict(false))
+        .await
+        .unwrap();
     let other = Connection::open(folder.path().join("ledger.db")).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
     let mut status = ledger.status_changes();

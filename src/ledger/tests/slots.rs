@@ -55,7 +55,7 @@ async fn a_dead_process_holds_its_slots_as_long_as_a_request_can_last() {
 }
 
 /// Three slots whose replies were seen, 59 s ago.
-async fn almost_free(folder: &Path, hand_clock: &(Clock, Hand)) -> Ledger {
+async fn almost_free(folder: &Path, hand_clock: &(Clock, ManualClock)) -> Ledger {
     let (clock, hand) = hand_clock;
     let ledger = Ledger::start(folder.to_owned(), clock.clone(), Retention::default());
     for _ in 0..3 {

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 
 use super::window::{SlotCache, Step};
 use super::{LANE_LIMIT, LOOK_AGAIN, Limit, READY_MAX};
-use crate::clock::{Clock, Hand};
+use crate::clock::{Clock, ManualClock};
 use crate::domain::{
     Account, AccountId, Counts, Environment, Now, ProviderId, RequestId, WallTime,
 };
@@ -53,7 +53,7 @@ struct Process {
 struct Play {
     weather: Weather,
     clock: Clock,
-    hand: Hand,
+    hand: ManualClock,
     folder: tempfile::TempDir,
     rng: fastrand::Rng,
     processes: Vec<Process>,
@@ -243,7 +243,7 @@ impl Play {
 struct Counter {
     session: Session,
     ledger: Ledger,
-    hand: Hand,
+    hand: ManualClock,
     events: crate::net::EventReceiver,
     _folder: tempfile::TempDir,
 }

@@ -4,7 +4,7 @@
 
 use axum::http::Method;
 
-use crate::callbacks::{Answer, CallbackSecrets, Inbound, Refusal, Dedup, Spec, ParsedCallback};
+use crate::callbacks::{Answer, CallbackSecrets, Dedup, Inbound, ParsedCallback, Refusal, Spec};
 use crate::domain::{PaymentId, Subject};
 use crate::providers::inbound::{decoded, pairs, posted_form, unreadable};
 
@@ -80,7 +80,11 @@ mod tests {
     use super::*;
     use crate::providers::inbound::tests::{inbound, is_inert, why_unreadable};
 
-    fn told(method: &str, target: &str, body: impl Into<bytes::Bytes>) -> Result<ParsedCallback, Refusal> {
+    fn told(
+        method: &str,
+        target: &str,
+        body: impl Into<bytes::Bytes>,
+    ) -> Result<ParsedCallback, Refusal> {
         read(&inbound(method, target, body), &CallbackSecrets::default())
     }
 

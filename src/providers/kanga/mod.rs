@@ -96,7 +96,7 @@ pub static MANIFEST: Manifest = Manifest {
     callbacks: callback::SPEC,
     player_claim: None,
     connect: api::connect,
-    dialect: || Box::new(sandbox::Kanga::default()),
+    simulator: || Box::new(sandbox::Kanga::default()),
     embedded: &[
         (settings::API_KEY, sandbox::API_KEY),
         (settings::API_SECRET, sandbox::API_SECRET),

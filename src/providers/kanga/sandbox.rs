@@ -24,8 +24,8 @@ use crate::domain::simulate::{self, PayerAct};
 use crate::domain::{Expected, PaymentId, WallTime, inert};
 use crate::http_server::{Answered, Request, Response, respond, text};
 use crate::sandbox::granted::Granted;
-use crate::sandbox::outbox::{Letter, Outbox};
-use crate::sandbox::{About, Dialect, Sample, World, keep};
+use crate::sandbox::outbox::{Outbox, Webhook};
+use crate::sandbox::{About, Sample, SimulatedProvider, Simulator, snapshot};
 
 use payment::Payment;
 use play::Play;
@@ -133,7 +133,7 @@ struct Memory {
 
 /// The provider for the sandbox, by the usual rules.
 #[must_use]
-pub fn dialect() -> Box<dyn Dialect> {
+pub fn simulator() -> Box<dyn SimulatedProvider> {
     Box::new(Kanga::default())
 }
 
@@ -173,25 +173,25 @@ impl Memory {
     }
 
     /// Puts one callback in the post.
-    fn post(&mut self, id: &str, world: &World) -> Result<(), String> {
-        if world.callback_url("kanga").is_none() {
+    fn post(&mut self, id: &str, simulator: &Simulator) -> Result<(), String> {
+        if simulator.callback_url("kanga").is_none() {
             return Err("no callback URL is set for the sandbox".into());
         }
-        self.outbox.post(self.play.letter(id, world.now()));
+        self.outbox.post(self.play.webhook(id, simulator.now()));
         self.revision += 1;
         Ok(())
     }
 
     /// Notes the changes of state there have been, and puts a callback in the post for each.
-    fn report(&mut self, world: &World) {
-        let now = world.now();
+    fn report(&mut self, simulator: &Simulator) {
+        let now = simulator.now();
         let play = self.play;
         for payment in &mut self.payments {
             let changes = payment.changes(now);
             for change in changes.iter().skip(payment.reported) {
-                if world.callback_url("kanga").is_some() {
-                    for letter in play.letters(&payment.id, change) {
-                        self.outbox.post(letter);
+                if simulator.callback_url("kanga").is_some() {
+                    for webhook in play.webhooks(&payment.id, change) {
+                        self.outbox.post(webhook);
                     }
                 }
                 self.revision += 1;
@@ -227,7 +227,7 @@ fn did(act: PayerAct) -> &'static str {
     }
 }
 
-impl Dialect for Kanga {
+impl SimulatedProvider for Kanga {
     fn provider(&self) -> &'static str {
         "kanga"
     }
@@ -251,10 +251,15 @@ impl Dialect for Kanga {
         }
     }
 
-    fn begin(&self, world: &World, kept: Option<Value>, same_seed: bool) -> Result<(), String> {
-        let mut memory: Memory = keep::resume(kept)?;
+    fn begin(
+        &self,
+        simulator: &Simulator,
+        kept: Option<Value>,
+        same_seed: bool,
+    ) -> Result<(), String> {
+        let mut memory: Memory = snapshot::resume(kept)?;
         let shop = &SHOPS[0];
-        let seeded = seeds::payments(world.seed(), world.start(), shop.name);
+        let seeded = seeds::payments(simulator.seed(), simulator.start(), shop.name);
         if !same_seed {
             memory.payments.retain(|payment| !payment.seeded);
         }
@@ -263,7 +268,7 @@ impl Dialect for Kanga {
             memory.seeded.push((id, expected));
             if memory.payment(shop, &payment.id).is_none() {
                 // What happened before the world began is not news.
-                payment.reported = payment.changes(world.start()).len();
+                payment.reported = payment.changes(simulator.start()).len();
                 memory.payments.push(payment);
             }
         }
@@ -281,29 +286,34 @@ impl Dialect for Kanga {
         path.starts_with("/api/") || path == "/tpg/price/estimate"
     }
 
-    fn answer(&self, request: &Request, world: &World) -> Response {
+    fn answer(&self, request: &Request, simulator: &Simulator) -> Response {
         let path = request.uri().path();
         if let Some(rest) = path.strip_prefix("/tpg/payment/") {
-            let page = checkout::answer(self, rest, request, world);
-            self.memory().report(world);
+            let page = checkout::answer(self, rest, request, simulator);
+            self.memory().report(simulator);
             return page;
         }
         let call = match path {
             "/api/tpg/price/estimate" | "/tpg/price/estimate" => Self::estimate,
             "/api/v2/tpg/create/payment" => Self::create_token,
             "/api/v2/tpg/transaction" => Self::check,
-            "/api/v2/test" => |kanga: &Self, request: &Request, _: &World| kanga.test(request),
+            "/api/v2/test" => |kanga: &Self, request: &Request, _: &Simulator| kanga.test(request),
             _ => return text(StatusCode::NOT_FOUND, "Not Found\n"),
         };
         if request.method() != Method::POST {
             return only("POST");
         }
-        call(self, request, world)
+        call(self, request, simulator)
     }
 
-    fn act(&self, id: &PaymentId, act: PayerAct, world: &World) -> Option<Result<String, String>> {
+    fn act(
+        &self,
+        id: &PaymentId,
+        act: PayerAct,
+        simulator: &Simulator,
+    ) -> Option<Result<String, String>> {
         let memory = &mut *self.memory();
-        let now = world.now();
+        let now = simulator.now();
         let shop = SHOPS
             .iter()
             .find(|shop| memory.payment(shop, id.as_str()).is_some())?;
@@ -313,16 +323,20 @@ impl Dialect for Kanga {
             return Some(Err(format!("{id} is {state}. {why}")));
         }
         memory.revision += 1;
-        memory.report(world);
+        memory.report(simulator);
         Some(Ok(format!("{id}: {}", did(act))))
     }
 
-    fn repeat_callback(&self, id: &PaymentId, world: &World) -> Option<Result<String, String>> {
+    fn repeat_callback(
+        &self,
+        id: &PaymentId,
+        simulator: &Simulator,
+    ) -> Option<Result<String, String>> {
         let memory = &mut *self.memory();
         SHOPS
             .iter()
             .find(|shop| memory.payment(shop, id.as_str()).is_some())?;
-        let posted = memory.post(id.as_str(), world);
+        let posted = memory.post(id.as_str(), simulator);
         Some(posted.map(|()| format!("{id}: its callback goes out once more")))
     }
 
@@ -349,7 +363,7 @@ impl Dialect for Kanga {
         &play::EVENTS
     }
 
-    fn event(&self, event: &str, subject: &str, world: &World) -> Result<String, String> {
+    fn event(&self, event: &str, subject: &str, simulator: &Simulator) -> Result<String, String> {
         if event != play::CALLBACK {
             let event = inert::quoted(event, 40);
             return Err(format!(
@@ -357,15 +371,15 @@ impl Dialect for Kanga {
                 play::CALLBACK
             ));
         }
-        self.memory().post(subject, world)?;
+        self.memory().post(subject, simulator)?;
         let subject = inert::quoted(subject, 60);
         Ok(format!("a callback with the id {subject} goes out"))
     }
 
-    fn sample(&self, sample: &Sample<'_>) -> Result<Letter, String> {
+    fn sample(&self, sample: &Sample<'_>) -> Result<Webhook, String> {
         match (sample.event, sample.header) {
-            ("" | "get", None) => Ok(Letter::hint(query(sample.subject), sample.at)),
-            ("form", None) => Ok(Letter::form(query(sample.subject), sample.at)),
+            ("" | "get", None) => Ok(Webhook::hint(query(sample.subject), sample.at)),
+            ("form", None) => Ok(Webhook::form(query(sample.subject), sample.at)),
             (_, Some(_)) => Err("Kanga's callbacks carry no header that proves them".into()),
             (event, None) => Err(format!(
                 "Kanga's callbacks tell the id and nothing else; {} is neither get nor form, the ways it may come by",
@@ -374,13 +388,13 @@ impl Dialect for Kanga {
         }
     }
 
-    fn waiting(&self) -> Vec<Letter> {
+    fn waiting(&self) -> Vec<Webhook> {
         self.memory().outbox.waiting().to_vec()
     }
 
-    fn state(&self, world: &World) -> Value {
+    fn state(&self, simulator: &Simulator) -> Value {
         let memory = self.memory();
-        let now = world.now();
+        let now = simulator.now();
         let payments = memory.payments.iter().map(|payment| {
             let progress = payment.progress(now);
             json!({
@@ -393,12 +407,12 @@ impl Dialect for Kanga {
                 "paid_thousandths": progress.paid + progress.surplus,
             })
         });
-        let callbacks = memory.outbox.waiting().iter().map(|letter| {
+        let callbacks = memory.outbox.waiting().iter().map(|webhook| {
             json!({
-                "query": letter.query,
-                "tries": letter.tries,
-                "next": letter.next.rfc3339(),
-                "status": letter.status,
+                "query": webhook.query,
+                "tries": webhook.tries,
+                "next": webhook.next.rfc3339(),
+                "status": webhook.status,
             })
         });
         json!({
@@ -416,27 +430,27 @@ impl Dialect for Kanga {
         serde_json::to_value(&*self.memory()).expect("its maps have text keys")
     }
 
-    fn due(&self, world: &World) -> Vec<Letter> {
+    fn due(&self, simulator: &Simulator) -> Vec<Webhook> {
         let mut memory = self.memory();
-        memory.report(world);
-        memory.outbox.due(world.now())
+        memory.report(simulator);
+        memory.outbox.due(simulator.now())
     }
 
-    fn next_due(&self, world: &World) -> Option<WallTime> {
+    fn next_due(&self, simulator: &Simulator) -> Option<WallTime> {
         // All of it goes there.
-        world.callback_url("kanga")?;
+        simulator.callback_url("kanga")?;
         let memory = self.memory();
-        let now = world.now();
+        let now = simulator.now();
         let changes = memory.payments.iter().filter_map(|p| p.next_change(now));
         changes.chain(memory.outbox.next(true)).min()
     }
 
-    fn tried(&self, letter: u64, answered: Option<&Answered>, world: &World) {
+    fn tried(&self, webhook: u64, answered: Option<&Answered>, simulator: &Simulator) {
         let status = answered.map(|answered| answered.status);
         let mut memory = self.memory();
         memory
             .outbox
-            .tried(letter, world.now(), status, &CALLBACK_WAITS);
+            .tried(webhook, simulator.now(), status, &CALLBACK_WAITS);
         memory.revision += 1;
     }
 }

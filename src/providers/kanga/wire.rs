@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::providers::once::Once;
+use crate::providers::unique_keys::UniqueKeys;
 
 /// One value of a flat answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum Field {
 
 /// A flat JSON object, in the order received; a key that stands twice is refused.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "Once<Box<RawValue>>")]
+#[serde(from = "UniqueKeys<Box<RawValue>>")]
 pub struct Flat(pub Vec<(String, Field)>);
 
 impl Flat {
@@ -31,8 +31,8 @@ impl Flat {
     }
 }
 
-impl From<Once<Box<RawValue>>> for Flat {
-    fn from(object: Once<Box<RawValue>>) -> Self {
+impl From<UniqueKeys<Box<RawValue>>> for Flat {
+    fn from(object: UniqueKeys<Box<RawValue>>) -> Self {
         let fields = object.0.into_iter().map(|(name, value)| {
             let raw = value.get();
             let field = match raw.as_bytes().first() {

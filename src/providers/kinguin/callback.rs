@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
 
 use super::settings::{WEBHOOK_HEADER, WEBHOOK_SECRET};
-use crate::callbacks::{Answer, CallbackSecrets, Inbound, Refusal, Dedup, Spec, ParsedCallback};
+use crate::callbacks::{Answer, CallbackSecrets, Dedup, Inbound, ParsedCallback, Refusal, Spec};
 use crate::domain::{PaymentId, Subject};
 use crate::providers::inbound::{header, parts, posted_object, text};
 
@@ -103,7 +103,11 @@ mod tests {
         }
     }
 
-    fn judged(headers: Headers<'_>, body: &str, held: &CallbackSecrets) -> Result<ParsedCallback, Refusal> {
+    fn judged(
+        headers: Headers<'_>,
+        body: &str,
+        held: &CallbackSecrets,
+    ) -> Result<ParsedCallback, Refusal> {
         let mut inbound = inbound("POST", "/callbacks/keys", body.to_owned());
         for (name, value) in headers {
             let name: HeaderName = name.parse().unwrap();
@@ -209,7 +213,11 @@ mod tests {
             ("abcd", "abce"),
             ("42.177", "42.178"),
         ] {
-            assert_ne!(told(SALE).dedup, told(&SALE.replace(from, to)).dedup, "{to}");
+            assert_ne!(
+                told(SALE).dedup,
+                told(&SALE.replace(from, to)).dedup,
+                "{to}"
+            );
         }
         let chat = r#"{"senderName":"Jo","message":"1","createdAt":"x"}"#;
         assert_eq!(told(chat).dedup, told(chat).dedup);

@@ -74,7 +74,7 @@ pub static MANIFEST: Manifest = Manifest {
     callbacks: callback::SPEC,
     player_claim: None,
     connect: api::connect,
-    dialect: sandbox::dialect,
+    simulator: sandbox::simulator,
     embedded: &[
         (settings::CLIENT_ID, sandbox::CLIENT_ID),
         (settings::CLIENT_SECRET, sandbox::CLIENT_SECRET),

@@ -3,6 +3,7 @@
 
 mod access;
 mod events;
+mod inventory;
 mod market;
 mod offers;
 mod prices;
@@ -11,7 +12,6 @@ mod query;
 mod routes;
 mod rules;
 mod sales;
-mod shelf;
 mod stock;
 #[cfg(test)]
 mod tests;
@@ -26,15 +26,15 @@ use serde_json::{Value, json};
 use super::catalogue::CATALOGUE;
 use crate::domain::{WallTime, simulate};
 use crate::http_server::{Answered, Request, Response, respond};
-use crate::sandbox::outbox::Letter;
-use crate::sandbox::world::scatter;
-use crate::sandbox::{About, Dialect, Late, Sample, World, keep};
+use crate::sandbox::outbox::Webhook;
+use crate::sandbox::simulator::scatter;
+use crate::sandbox::{About, Late, Sample, SimulatedProvider, Simulator, snapshot};
 
 use access::{Access, CLIENTS, OverLimit, Window};
 use events::EVENTS;
+use inventory::Inventory;
 use products::Product;
 use rules::{ListShape, Rules};
-use shelf::Shelf;
 use webhooks::Webhooks;
 
 /// The id of the sandbox's client.
@@ -71,7 +71,7 @@ struct Memory {
     access: Access,
     rules: Rules,
     /// One seller for each client.
-    shelves: Vec<Shelf>,
+    inventories: Vec<Inventory>,
     webhooks: Webhooks,
     /// By client: writes and reads.
     #[serde(skip)]
@@ -92,7 +92,7 @@ enum Event {
 
 /// The provider for the sandbox.
 #[must_use]
-pub fn dialect() -> Box<dyn Dialect> {
+pub fn simulator() -> Box<dyn SimulatedProvider> {
     Box::new(Kinguin::default())
 }
 
@@ -129,24 +129,28 @@ impl Kinguin {
 }
 
 impl Memory {
-    fn answer(&mut self, request: &Request, world: &World) -> Result<Response, Box<Response>> {
-        let now = world.now();
+    fn answer(
+        &mut self,
+        request: &Request,
+        simulator: &Simulator,
+    ) -> Result<Response, Box<Response>> {
+        let now = simulator.now();
         if request.uri().path() == TOKEN_PATH {
             self.revision += 1;
             // Tokens of another run, or of another simulator, are none here.
             let seed = scatter(
-                world.seed(),
+                simulator.seed(),
                 "kinguin world",
-                world.start().0.cast_unsigned(),
+                simulator.start().0.cast_unsigned(),
             );
             return Ok(self.access.grant(request, seed, self.rules.token_life, now));
         }
-        if let Some(answered) = routes::public(request, self, world.seed()) {
+        if let Some(answered) = routes::public(request, self, simulator.seed()) {
             return Ok(answered);
         }
         let client = self.access.bearer(request.headers(), now)?;
-        let late = self.admit(client, routes::reads(request), world)?;
-        let mut response = routes::answer(request, self, client, world.seed(), now)
+        let late = self.admit(client, routes::reads(request), simulator)?;
+        let mut response = routes::answer(request, self, client, simulator.seed(), now)
             .unwrap_or_else(|refusal| *refusal);
         if !routes::reads(request) {
             self.revision += 1;
@@ -162,14 +166,14 @@ impl Memory {
         &mut self,
         client: usize,
         reads: bool,
-        world: &World,
+        simulator: &Simulator,
     ) -> Result<Option<Late>, Box<Response>> {
-        let now = world.now();
+        let now = simulator.now();
         let limit = self.rules.limits[usize::from(reads)];
         let window = &mut self.windows[client][usize::from(reads)];
         let wait = window.wait(limit, now);
         // A world that stands still would never let a delayed call in.
-        let outside = world.outside_span(wait);
+        let outside = simulator.outside_span(wait);
         match (self.rules.over_limit, outside) {
             _ if wait.is_zero() => {
                 window.enter(now, wait);
@@ -193,7 +197,7 @@ impl Memory {
     }
 }
 
-impl Dialect for Kinguin {
+impl SimulatedProvider for Kinguin {
     fn provider(&self) -> &'static str {
         "kinguin"
     }
@@ -209,29 +213,35 @@ impl Dialect for Kinguin {
         }
     }
 
-    fn begin(&self, world: &World, kept: Option<Value>, same_seed: bool) -> Result<(), String> {
-        let mut memory: Memory = keep::resume(kept)?;
-        memory.products = products::all(world.seed());
+    fn begin(
+        &self,
+        simulator: &Simulator,
+        kept: Option<Value>,
+        same_seed: bool,
+    ) -> Result<(), String> {
+        let mut memory: Memory = snapshot::resume(kept)?;
+        memory.products = products::all(simulator.seed());
         products::miss_rule(&mut memory.products, memory.rules.missing_rule);
-        memory.webhooks.set_up = world.callback_url("kinguin").is_some();
+        memory.webhooks.set_up = simulator.callback_url("kinguin").is_some();
         memory.webhooks.fault = memory.rules.webhook_fault;
-        memory.began = Some(world.start());
-        if !same_seed || memory.shelves.is_empty() {
-            let seeded = |at| Shelf::seeded(at, world.seed(), world.start(), &memory.products);
-            memory.shelves = (0..CLIENTS.len()).map(seeded).collect();
+        memory.began = Some(simulator.start());
+        if !same_seed || memory.inventories.is_empty() {
+            let seeded =
+                |at| Inventory::seeded(at, simulator.seed(), simulator.start(), &memory.products);
+            memory.inventories = (0..CLIENTS.len()).map(seeded).collect();
             memory.webhooks.forget();
         }
-        let known = |shelf: &Shelf| {
-            let offers = shelf.offers.iter().map(|offer| offer.product);
-            let sales = shelf.reservations.iter().map(|sale| sale.product);
+        let known = |inventory: &Inventory| {
+            let offers = inventory.offers.iter().map(|offer| offer.product);
+            let sales = inventory.reservations.iter().map(|sale| sale.product);
             offers
                 .chain(sales)
                 .all(|product| product < memory.products.len())
         };
-        if memory.shelves.len() != CLIENTS.len() || !memory.shelves.iter().all(known) {
+        if memory.inventories.len() != CLIENTS.len() || !memory.inventories.iter().all(known) {
             return Err("it speaks of products or sellers that there are not".into());
         }
-        memory.shelves.iter_mut().for_each(Shelf::refill);
+        memory.inventories.iter_mut().for_each(Inventory::refill);
         memory.webhooks.resume();
         *self.memory() = memory;
         Ok(())
@@ -248,8 +258,8 @@ impl Dialect for Kinguin {
         true
     }
 
-    fn answer(&self, request: &Request, world: &World) -> Response {
-        let answered = self.memory().answer(request, world);
+    fn answer(&self, request: &Request, simulator: &Simulator) -> Response {
+        let answered = self.memory().answer(request, simulator);
         answered.unwrap_or_else(|refusal| *refusal)
     }
 
@@ -271,35 +281,40 @@ impl Dialect for Kinguin {
         &EVENTS
     }
 
-    fn event(&self, event: &str, subject: &str, world: &World) -> Result<String, String> {
+    fn event(&self, event: &str, subject: &str, simulator: &Simulator) -> Result<String, String> {
         let memory = &mut *self.memory();
         memory.revision += 1;
-        memory.happen(event, subject, world.now())
+        memory.happen(event, subject, simulator.now())
     }
 
-    fn state(&self, world: &World) -> Value {
+    fn state(&self, simulator: &Simulator) -> Value {
         let memory = self.memory();
-        let now = world.now();
+        let now = simulator.now();
         let (good, issued) = memory.access.count(now);
-        let sellers = memory.shelves.iter().enumerate().map(|(at, shelf)| {
-            let mut keys = std::collections::BTreeMap::<&str, usize>::new();
-            for key in &shelf.keys {
-                *keys.entry(key.status.word()).or_default() += 1;
-            }
-            let sales = shelf.reservations.iter().filter(|sale| !sale.archived);
-            let sales = sales
-                .map(|sale| json!({ "id": sale.id, "offer": sale.offer, "state": sale.status }));
-            json!({
-                "seller": shelf.name,
-                "client": CLIENTS[at].id,
-                "offers": shelf.offers.len(),
-                "keys": keys,
-                "reservations": sales.collect::<Vec<_>>(),
-                "webhooks": memory.webhooks.state(at),
-                "writes_this_minute": memory.windows[at][0].used(now),
-                "reads_this_minute": memory.windows[at][1].used(now),
-            })
-        });
+        let sellers = memory
+            .inventories
+            .iter()
+            .enumerate()
+            .map(|(at, inventory)| {
+                let mut keys = std::collections::BTreeMap::<&str, usize>::new();
+                for key in &inventory.keys {
+                    *keys.entry(key.status.word()).or_default() += 1;
+                }
+                let sales = inventory.reservations.iter().filter(|sale| !sale.archived);
+                let sales = sales.map(
+                    |sale| json!({ "id": sale.id, "offer": sale.offer, "state": sale.status }),
+                );
+                json!({
+                    "seller": inventory.name,
+                    "client": CLIENTS[at].id,
+                    "offers": inventory.offers.len(),
+                    "keys": keys,
+                    "reservations": sales.collect::<Vec<_>>(),
+                    "webhooks": memory.webhooks.state(at),
+                    "writes_this_minute": memory.windows[at][0].used(now),
+                    "reads_this_minute": memory.windows[at][1].used(now),
+                })
+            });
         json!({
             "sellers": sellers.collect::<Vec<_>>(),
             "tokens_good": good,
@@ -307,11 +322,11 @@ impl Dialect for Kinguin {
         })
     }
 
-    fn sample(&self, sample: &Sample<'_>) -> Result<Letter, String> {
+    fn sample(&self, sample: &Sample<'_>) -> Result<Webhook, String> {
         webhooks::sample(sample)
     }
 
-    fn waiting(&self) -> Vec<Letter> {
+    fn waiting(&self) -> Vec<Webhook> {
         self.memory().webhooks.waiting()
     }
 
@@ -323,18 +338,18 @@ impl Dialect for Kinguin {
         serde_json::to_value(&*self.memory()).expect("its maps have text keys")
     }
 
-    fn due(&self, world: &World) -> Vec<Letter> {
-        self.memory().webhooks.due(world.now())
+    fn due(&self, simulator: &Simulator) -> Vec<Webhook> {
+        self.memory().webhooks.due(simulator.now())
     }
 
-    fn next_due(&self, _world: &World) -> Option<WallTime> {
+    fn next_due(&self, _world: &Simulator) -> Option<WallTime> {
         self.memory().webhooks.next()
     }
 
-    fn tried(&self, letter: u64, answered: Option<&Answered>, world: &World) {
+    fn tried(&self, webhook: u64, answered: Option<&Answered>, simulator: &Simulator) {
         let status = answered.map(|answered| answered.status);
         let memory = &mut *self.memory();
-        memory.webhooks.tried(letter, status, world.now());
+        memory.webhooks.tried(webhook, status, simulator.now());
         memory.revision += 1;
     }
 }

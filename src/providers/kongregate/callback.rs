@@ -9,7 +9,7 @@ use axum::http::Method;
 use subtle::ConstantTimeEq as _;
 
 use super::{settings, signed, wire};
-use crate::callbacks::{Answer, CallbackSecrets, Inbound, Refusal, Dedup, Spec, ParsedCallback};
+use crate::callbacks::{Answer, CallbackSecrets, Dedup, Inbound, ParsedCallback, Refusal, Spec};
 use crate::domain::{
     PaymentId, Player, PlayerClaim, PlayerId, Problem, ProblemKind, Secret, Subject, WallTime,
 };

@@ -47,7 +47,7 @@ pub static MANIFEST: Manifest = Manifest {
     callbacks: callback::SPEC,
     player_claim: Some(callback::player_claim),
     connect: api::connect,
-    dialect: sandbox::dialect,
+    simulator: sandbox::simulator,
     embedded: &[
         (settings::API_KEY, sandbox::API_KEY),
         (settings::POST_ENCODING, settings::FORM),

@@ -21,13 +21,13 @@ use serde_json::{Map, Value, json};
 use super::catalogue::CATALOGUE;
 use crate::domain::{PaymentId, WallTime, simulate};
 use crate::http_server::{Answered, Request, Response, respond};
-use crate::sandbox::outbox::Letter;
-use crate::sandbox::{About, Dialect, Sample, World, keep};
+use crate::sandbox::outbox::Webhook;
+use crate::sandbox::{About, Sample, SimulatedProvider, Simulator, snapshot};
 
 use cast::{Cast, Instance};
 use community::Community;
 use play::Rules;
-use post::Post;
+use post::WebhookQueue;
 use scores::Scores;
 
 /// The key of the sandbox's game. It protects nothing.
@@ -73,7 +73,7 @@ pub struct Kongregate {
 
 /// Makes it.
 #[must_use]
-pub fn dialect() -> Box<dyn Dialect> {
+pub fn simulator() -> Box<dyn SimulatedProvider> {
     Box::new(Kongregate::default())
 }
 
@@ -83,7 +83,7 @@ struct Memory {
     cast: Cast,
     community: Community,
     scores: Scores,
-    post: Post,
+    post: WebhookQueue,
     rules: Rules,
     /// How many calls were answered, from which what comes at random is derived.
     answered: u64,
@@ -214,18 +214,18 @@ impl Memory {
     }
 
     /// What is told, and whether it is a list of users, which comes as plain text.
-    fn route(&mut self, request: &Request, world: &World) -> Option<(Said, bool)> {
+    fn route(&mut self, request: &Request, simulator: &Simulator) -> Option<(Said, bool)> {
         let path = request.uri().path();
         let parts = parts(path, &self.rules.prefix)?;
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         let posts = request.method() == Method::POST;
         let params = Params::of(request);
-        let now = world.now();
+        let now = simulator.now();
         let said = match parts.as_slice() {
             ["authenticate.json"] if reads => self.authenticate(&params),
             ["items.json"] if reads => self.items(&params),
             ["user_items.json"] if reads => self.user_items(&params),
-            ["use_item.json"] if posts => self.use_item(&params, world),
+            ["use_item.json"] if posts => self.use_item(&params, simulator),
             ["user_info.json"] if reads => {
                 return Some(match self.unlisted(&params) {
                     Ok(()) => people::info(&params, &self.cast),
@@ -263,7 +263,7 @@ impl Memory {
     }
 }
 
-impl Dialect for Kongregate {
+impl SimulatedProvider for Kongregate {
     fn provider(&self) -> &'static str {
         "kongregate"
     }
@@ -276,11 +276,16 @@ impl Dialect for Kongregate {
         }
     }
 
-    fn begin(&self, world: &World, kept: Option<Value>, same_seed: bool) -> Result<(), String> {
-        let mut memory: Memory = keep::resume(kept)?;
+    fn begin(
+        &self,
+        simulator: &Simulator,
+        kept: Option<Value>,
+        same_seed: bool,
+    ) -> Result<(), String> {
+        let mut memory: Memory = snapshot::resume(kept)?;
         if !same_seed || memory.cast.players.is_empty() {
-            memory.cast = Cast::seeded(world.seed());
-            memory.scores = Scores::seeded(world.seed(), world.start());
+            memory.cast = Cast::seeded(simulator.seed());
+            memory.scores = Scores::seeded(simulator.seed(), simulator.start());
         }
         memory.rules.check()?;
         memory.forget_unsendable();
@@ -303,7 +308,7 @@ impl Dialect for Kongregate {
         true
     }
 
-    fn answer(&self, request: &Request, world: &World) -> Response {
+    fn answer(&self, request: &Request, simulator: &Simulator) -> Response {
         const JSON: &str = "application/json; charset=utf-8";
         let memory = &mut *self.memory();
         memory.answered += 1;
@@ -315,7 +320,7 @@ impl Dialect for Kongregate {
         if memory.rules.blank {
             return respond(StatusCode::OK, JSON, "");
         }
-        let Some((said, is_list)) = memory.route(request, world) else {
+        let Some((said, is_list)) = memory.route(request, simulator) else {
             let page =
                 "<html><body><h1>The page you were looking for doesn't exist.</h1></body></html>";
             return respond(StatusCode::NOT_FOUND, "text/html; charset=utf-8", page);
@@ -335,11 +340,15 @@ impl Dialect for Kongregate {
         respond(StatusCode::OK, kind, body.to_string())
     }
 
-    fn repeat_callback(&self, id: &PaymentId, world: &World) -> Option<Result<String, String>> {
+    fn repeat_callback(
+        &self,
+        id: &PaymentId,
+        simulator: &Simulator,
+    ) -> Option<Result<String, String>> {
         let memory = &mut *self.memory();
         let order = memory.post.orders.named(id.as_str())?.id;
         memory.revision += 1;
-        Some(Ok(memory.repeat(order, world)))
+        Some(Ok(memory.repeat(order, simulator)))
     }
 
     fn settings(&self) -> Vec<simulate::Setting> {
@@ -356,21 +365,21 @@ impl Dialect for Kongregate {
         &play::EVENTS
     }
 
-    fn event(&self, event: &str, subject: &str, world: &World) -> Result<String, String> {
+    fn event(&self, event: &str, subject: &str, simulator: &Simulator) -> Result<String, String> {
         let memory = &mut *self.memory();
         memory.revision += 1;
-        memory.happen(event, subject, world)
+        memory.happen(event, subject, simulator)
     }
 
-    fn sample(&self, sample: &Sample<'_>) -> Result<Letter, String> {
+    fn sample(&self, sample: &Sample<'_>) -> Result<Webhook, String> {
         post::sample(sample)
     }
 
-    fn waiting(&self) -> Vec<Letter> {
-        self.memory().letters(WallTime(i64::MAX))
+    fn waiting(&self) -> Vec<Webhook> {
+        self.memory().webhooks(WallTime(i64::MAX))
     }
 
-    fn state(&self, _world: &World) -> Value {
+    fn state(&self, _world: &Simulator) -> Value {
         let memory = self.memory();
         let players = memory.cast.players.iter().map(|player| {
             let owned = memory.cast.owned(player.id).map(Instance::row);
@@ -398,22 +407,22 @@ impl Dialect for Kongregate {
         serde_json::to_value(&*self.memory()).expect("its maps have text keys")
     }
 
-    fn due(&self, world: &World) -> Vec<Letter> {
+    fn due(&self, simulator: &Simulator) -> Vec<Webhook> {
         let memory = self.memory();
-        if world.callback_url("kongregate").is_none() {
+        if simulator.callback_url("kongregate").is_none() {
             return Vec::new();
         }
-        memory.letters(world.now())
+        memory.webhooks(simulator.now())
     }
 
-    fn next_due(&self, world: &World) -> Option<WallTime> {
-        world.callback_url("kongregate")?;
+    fn next_due(&self, simulator: &Simulator) -> Option<WallTime> {
+        simulator.callback_url("kongregate")?;
         self.memory().post.next()
     }
 
-    fn tried(&self, letter: u64, answered: Option<&Answered>, world: &World) {
+    fn tried(&self, webhook: u64, answered: Option<&Answered>, simulator: &Simulator) {
         let memory = &mut *self.memory();
-        memory.heard(letter, answered, world);
+        memory.heard(webhook, answered, simulator);
         memory.revision += 1;
     }
 }

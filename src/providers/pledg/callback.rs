@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq as _;
 use super::settings::MERCHANT_SECRET;
 use super::signature;
 use crate::auth::sign;
-use crate::callbacks::{Answer, CallbackSecrets, Inbound, Refusal, Dedup, Spec, ParsedCallback};
+use crate::callbacks::{Answer, CallbackSecrets, Dedup, Inbound, ParsedCallback, Refusal, Spec};
 use crate::domain::{PaymentId, Secret, Subject, WallTime};
 use crate::providers::inbound::{parts, posted_object, text, unreadable};
 

@@ -21,8 +21,8 @@ use crate::domain::simulate::{self, PayerAct};
 use crate::domain::{PaymentId, WallTime, inert};
 use crate::http_server::{Answered, Request, Response, respond, text};
 use crate::sandbox::granted::Granted;
-use crate::sandbox::outbox::{Letter, Outbox};
-use crate::sandbox::{About, Dialect, Sample, World, keep};
+use crate::sandbox::outbox::{Outbox, Webhook};
+use crate::sandbox::{About, Sample, SimulatedProvider, Simulator, snapshot};
 
 pub use access::{API_KEY, API_SECRET, DASHBOARD_PASSWORD, DASHBOARD_USER, MERCHANT_SECRET};
 use access::{BACKENDS, Backend};
@@ -77,8 +77,8 @@ impl Pledg {
     }
 
     /// Makes a purchase of signed data.
-    fn purchase(&self, request: &Request, world: &World) -> Result<Value, Refusal> {
-        let now = world.now();
+    fn purchase(&self, request: &Request, simulator: &Simulator) -> Result<Value, Refusal> {
+        let now = simulator.now();
         let query = request.uri().query().unwrap_or_default();
         let data = purchase::read(query, request.body(), now)?;
         let memory = &mut *self.memory();
@@ -86,7 +86,7 @@ impl Pledg {
         if memory.purchases.iter().any(|known| data.is_used_by(known)) {
             return Err(data.used());
         }
-        let uid = memory.made(data, world.seed(), now);
+        let uid = memory.made(data, simulator.seed(), now);
         Ok(json!({ "purchase_uid": uid, "purchase_link": funnel::link(request, &uid) }))
     }
 
@@ -95,11 +95,11 @@ impl Pledg {
         &self,
         backend: &Backend,
         uid: &str,
-        world: &World,
+        simulator: &Simulator,
         change: impl FnOnce(&mut Purchase) -> Result<Value, Refusal>,
     ) -> Result<Value, Refusal> {
         let memory = &mut *self.memory();
-        memory.follow_scripts(world.now());
+        memory.follow_scripts(simulator.now());
         let mut all = memory.purchases.iter_mut();
         let found = all.find(|purchase| purchase.uid == uid);
         let found = found.ok_or_else(|| unknown("purchase", uid))?;
@@ -188,7 +188,7 @@ fn not_found() -> Response {
     *refuse(StatusCode::NOT_FOUND, "no such resource")
 }
 
-impl Dialect for Pledg {
+impl SimulatedProvider for Pledg {
     fn provider(&self) -> &'static str {
         "pledg"
     }
@@ -247,8 +247,13 @@ impl Dialect for Pledg {
         }
     }
 
-    fn begin(&self, world: &World, kept: Option<Value>, same_seed: bool) -> Result<(), String> {
-        let mut memory: Memory = keep::resume(kept)?;
+    fn begin(
+        &self,
+        simulator: &Simulator,
+        kept: Option<Value>,
+        same_seed: bool,
+    ) -> Result<(), String> {
+        let mut memory: Memory = snapshot::resume(kept)?;
         if !same_seed {
             memory.purchases.retain(|purchase| !purchase.seeded);
         }
@@ -256,12 +261,12 @@ impl Dialect for Pledg {
         if !memory.purchases.iter().all(known) {
             return Err("it holds a purchase of an unknown merchant".into());
         }
-        for seed in purchase::seeds(world.start()).into_iter().rev() {
+        for seed in purchase::seeds(simulator.start()).into_iter().rev() {
             if !memory.purchases.iter().any(|known| known.uid == seed.uid) {
                 memory.purchases.insert(0, seed);
             }
         }
-        memory.play.style.set_up = world.callback_url("pledg").is_some();
+        memory.play.style.set_up = simulator.callback_url("pledg").is_some();
         *self.memory() = memory;
         Ok(())
     }
@@ -290,7 +295,7 @@ impl Dialect for Pledg {
         Some(json_response(StatusCode::SERVICE_UNAVAILABLE, &body))
     }
 
-    fn answer(&self, request: &Request, world: &World) -> Response {
+    fn answer(&self, request: &Request, simulator: &Simulator) -> Response {
         let path = request.uri().path();
         let parts: Vec<&str> = path
             .trim_start_matches('/')
@@ -299,7 +304,7 @@ impl Dialect for Pledg {
             .collect();
         let post = request.method() == Method::POST;
         match parts.as_slice() {
-            ["api", "token"] if post => access::grant(request, &mut self.memory(), world),
+            ["api", "token"] if post => access::grant(request, &mut self.memory(), simulator),
             [
                 "api",
                 "users",
@@ -313,7 +318,7 @@ impl Dialect for Pledg {
                 _ => only_post(),
             }),
             ["api", "merchants", uid, "simulate_payment_schedule"] if post => {
-                match access::bearer(request.headers(), &self.memory(), world) {
+                match access::bearer(request.headers(), &self.memory(), simulator) {
                     Ok(backend) if !access::crosses(backend, uid) => {
                         Self::simulate("merchants", uid, request)
                     }
@@ -321,20 +326,22 @@ impl Dialect for Pledg {
                     Err(refusal) => *refusal,
                 }
             }
-            ["purchase" | "payment_solutions"] => funnel::answer(self, request, world),
+            ["purchase" | "payment_solutions"] => funnel::answer(self, request, simulator),
             ["api", "purchase_link" | "payment_by_transfer"] if post => {
-                answer(self.purchase(request, world))
+                answer(self.purchase(request, simulator))
             }
             ["api", "purchases", uid, "credit_by_transfer"] if post => {
-                let backend = access::bearer(request.headers(), &self.memory(), world);
+                let backend = access::bearer(request.headers(), &self.memory(), simulator);
                 answer(backend.and_then(|backend| {
-                    self.change(backend, uid, world, |one| one.refund(request.body()))
+                    self.change(backend, uid, simulator, |one| one.refund(request.body()))
                 }))
             }
             ["api", "purchases", uid, "release"] if post => {
                 let backend = access::dashboard(request.headers());
                 answer(
-                    backend.and_then(|backend| self.change(backend, uid, world, Purchase::release)),
+                    backend.and_then(|backend| {
+                        self.change(backend, uid, simulator, Purchase::release)
+                    }),
                 )
             }
             ["api", "token" | "purchase_link" | "payment_by_transfer"]
@@ -344,20 +351,29 @@ impl Dialect for Pledg {
         }
     }
 
-    fn act(&self, id: &PaymentId, act: PayerAct, world: &World) -> Option<Result<String, String>> {
+    fn act(
+        &self,
+        id: &PaymentId,
+        act: PayerAct,
+        simulator: &Simulator,
+    ) -> Option<Result<String, String>> {
         let memory = &mut *self.memory();
-        memory.follow_scripts(world.now());
+        memory.follow_scripts(simulator.now());
         memory.latest(id.as_str()).ok()?;
-        Some(memory.act(id.as_str(), act, world.now()))
+        Some(memory.act(id.as_str(), act, simulator.now()))
     }
 
-    fn repeat_callback(&self, id: &PaymentId, world: &World) -> Option<Result<String, String>> {
+    fn repeat_callback(
+        &self,
+        id: &PaymentId,
+        simulator: &Simulator,
+    ) -> Option<Result<String, String>> {
         let memory = &mut *self.memory();
         let notice = memory.latest(id.as_str()).ok()?.notice.clone();
         let Some(notice) = notice else {
             return Some(Err(format!("{id} has had no notification yet")));
         };
-        memory.outbox.post(notice.letter(world.now()));
+        memory.outbox.post(notice.webhook(simulator.now()));
         memory.revision += 1;
         Some(Ok(format!("{id}: its notification goes out once more")))
     }
@@ -374,15 +390,15 @@ impl Dialect for Pledg {
         &play::EVENTS
     }
 
-    fn event(&self, event: &str, subject: &str, world: &World) -> Result<String, String> {
+    fn event(&self, event: &str, subject: &str, simulator: &Simulator) -> Result<String, String> {
         let memory = &mut *self.memory();
-        memory.follow_scripts(world.now());
-        memory.happen(event, subject, world)
+        memory.follow_scripts(simulator.now());
+        memory.happen(event, subject, simulator)
     }
 
-    fn state(&self, world: &World) -> Value {
+    fn state(&self, simulator: &Simulator) -> Value {
         let memory = &mut *self.memory();
-        let now = world.now();
+        let now = simulator.now();
         memory.follow_scripts(now);
         let purchases = memory.purchases.iter().map(|purchase| {
             json!({
@@ -396,11 +412,11 @@ impl Dialect for Pledg {
                 "refunded_cents": purchase.refunded,
             })
         });
-        let notices = memory.outbox.waiting().iter().map(|letter| {
+        let notices = memory.outbox.waiting().iter().map(|webhook| {
             json!({
-                "tries": letter.tries,
-                "next": letter.next.rfc3339(),
-                "status": letter.status,
+                "tries": webhook.tries,
+                "next": webhook.next.rfc3339(),
+                "status": webhook.status,
             })
         });
         json!({
@@ -411,11 +427,11 @@ impl Dialect for Pledg {
         })
     }
 
-    fn sample(&self, sample: &Sample<'_>) -> Result<Letter, String> {
+    fn sample(&self, sample: &Sample<'_>) -> Result<Webhook, String> {
         notice::sample(sample)
     }
 
-    fn waiting(&self) -> Vec<Letter> {
+    fn waiting(&self) -> Vec<Webhook> {
         self.memory().outbox.waiting().to_vec()
     }
 
@@ -427,15 +443,15 @@ impl Dialect for Pledg {
         serde_json::to_value(&*self.memory()).expect("its maps have text keys")
     }
 
-    fn due(&self, world: &World) -> Vec<Letter> {
+    fn due(&self, simulator: &Simulator) -> Vec<Webhook> {
         let mut memory = self.memory();
-        memory.follow_scripts(world.now());
-        memory.outbox.due(world.now())
+        memory.follow_scripts(simulator.now());
+        memory.outbox.due(simulator.now())
     }
 
-    fn next_due(&self, world: &World) -> Option<WallTime> {
+    fn next_due(&self, simulator: &Simulator) -> Option<WallTime> {
         let memory = self.memory();
-        let set_up = world.callback_url("pledg").is_some();
+        let set_up = simulator.callback_url("pledg").is_some();
         memory
             .next_script()
             .into_iter()
@@ -443,11 +459,11 @@ impl Dialect for Pledg {
             .min()
     }
 
-    fn tried(&self, letter: u64, answered: Option<&Answered>, world: &World) {
+    fn tried(&self, webhook: u64, answered: Option<&Answered>, simulator: &Simulator) {
         let status = answered.map(|answered| answered.status);
         let memory = &mut *self.memory();
         let waits = memory.play.waits();
-        memory.outbox.tried(letter, world.now(), status, waits);
+        memory.outbox.tried(webhook, simulator.now(), status, waits);
         memory.revision += 1;
     }
 }

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use super::{MANIFEST, auth, sandbox, settings};
 use crate::auth::Tokens;
-use crate::clock::{Clock, Hand};
+use crate::clock::{Clock, ManualClock};
 use crate::domain::{
     Account, AccountId, Answer, Digest, Environment, Exchange, Op, Problem, ProblemKind, RawCall,
     RawReply, RequestId, Secret, WallTime,
@@ -23,7 +23,7 @@ struct Bench {
     tokens: Tokens,
     keys: Keys,
     events: crate::net::EventReceiver,
-    hand: Hand,
+    hand: ManualClock,
     ledger: Ledger,
     _sandbox: Sandbox,
     _folder: tempfile::TempDir,
@@ -42,7 +42,7 @@ async fn bench_with(change: impl FnOnce(&mut BTreeMap<&'static str, String>)) ->
     let (clock, hand) = Clock::by_hand(WallTime(1_795_316_066_000));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let options = crate::sandbox::Options::new(clock.clone());
-    let sandbox = crate::sandbox::start(listener, vec![(MANIFEST.dialect)()], options);
+    let sandbox = crate::sandbox::start(listener, vec![(MANIFEST.simulator)()], options);
     let sandbox = sandbox.await.unwrap();
     let folder = tempfile::tempdir().unwrap();
     let ledger = Ledger::start(

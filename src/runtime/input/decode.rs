@@ -44,7 +44,7 @@ enum State {
 
 /// What stands at the begin of some bytes.
 #[expect(clippy::large_enum_variant, reason = "there is one at a time")]
-enum Piece {
+enum Token {
     /// So many bytes, with this meaning.
     Whole(usize, Option<Msg>),
     /// The begin of a sequence or a character.
@@ -118,8 +118,8 @@ impl Decoder {
             }
             State::Keys if is_paste(&self.held[..run(&self.held)]) => self.state = State::Burst,
             State::Keys => match piece(&self.held) {
-                Piece::Part => return false,
-                Piece::Whole(length, message) => {
+                Token::Part => return false,
+                Token::Whole(length, message) => {
                     out.extend(message.map(wanting_out));
                     self.take(length);
                 }
@@ -153,50 +153,50 @@ fn is_paste(run: &[u8]) -> bool {
     }
 }
 
-fn piece(bytes: &[u8]) -> Piece {
+fn piece(bytes: &[u8]) -> Token {
     match bytes {
-        [ESC] | [ESC, b'O'] => Piece::Part,
-        [ESC, ESC, ..] => Piece::Whole(1, Some(key(KeyCode::Esc, KeyModifiers::NONE))),
+        [ESC] | [ESC, b'O'] => Token::Part,
+        [ESC, ESC, ..] => Token::Whole(1, Some(key(KeyCode::Esc, KeyModifiers::NONE))),
         [ESC, b'[', rest @ ..] => csi(rest),
-        [ESC, b'O', last, ..] => Piece::Whole(3, sequence::ss3(*last)),
+        [ESC, b'O', last, ..] => Token::Whole(3, sequence::ss3(*last)),
         [ESC, rest @ ..] => match piece(rest) {
-            Piece::Whole(length, Some(Msg::Key(mut event))) => {
+            Token::Whole(length, Some(Msg::Key(mut event))) => {
                 event.modifiers |= KeyModifiers::ALT;
-                Piece::Whole(1 + length, Some(Msg::Key(event)))
+                Token::Whole(1 + length, Some(Msg::Key(event)))
             }
-            Piece::Whole(length, message) => Piece::Whole(1 + length, message),
-            Piece::Part => Piece::Part,
+            Token::Whole(length, message) => Token::Whole(1 + length, message),
+            Token::Part => Token::Part,
         },
         _ => character(bytes),
     }
 }
 
 /// What follows `ESC [`.
-fn csi(rest: &[u8]) -> Piece {
+fn csi(rest: &[u8]) -> Token {
     const INTRODUCER: usize = 2;
     match rest {
-        [b'[' | b'M'] | [b'M', _] | [b'M', _, _] => return Piece::Part,
-        [b'[', last, ..] => return Piece::Whole(INTRODUCER + 2, sequence::linux_console(*last)),
+        [b'[' | b'M'] | [b'M', _] | [b'M', _, _] => return Token::Part,
+        [b'[', last, ..] => return Token::Whole(INTRODUCER + 2, sequence::linux_console(*last)),
         [b'M', a, b, c, ..] => {
-            return Piece::Whole(INTRODUCER + 4, sequence::x10_mouse([*a, *b, *c]));
+            return Token::Whole(INTRODUCER + 4, sequence::x10_mouse([*a, *b, *c]));
         }
         _ => {}
     }
     let Some(end) = rest.iter().position(|byte| !(0x20..0x40).contains(byte)) else {
-        return Piece::Part;
+        return Token::Part;
     };
     match rest[end] {
         // Broken off: what comes now is another thing.
-        ESC => Piece::Whole(INTRODUCER + end, None),
+        ESC => Token::Whole(INTRODUCER + end, None),
         last => {
             let parameters = std::str::from_utf8(&rest[..end]).unwrap_or_default();
-            Piece::Whole(INTRODUCER + end + 1, sequence::csi(parameters, last))
+            Token::Whole(INTRODUCER + end + 1, sequence::csi(parameters, last))
         }
     }
 }
 
-fn character(bytes: &[u8]) -> Piece {
-    let control = |code, modifiers| Piece::Whole(1, Some(key(code, modifiers)));
+fn character(bytes: &[u8]) -> Token {
+    let control = |code, modifiers| Token::Whole(1, Some(key(code, modifiers)));
     let held = |c: u8| control(KeyCode::Char(char::from(c)), KeyModifiers::CONTROL);
     match bytes[0] {
         b'\r' => control(KeyCode::Enter, KeyModifiers::NONE),
@@ -218,11 +218,11 @@ fn character(bytes: &[u8]) -> Piece {
                 (Some(c), _) => {
                     let mut modifiers = KeyModifiers::NONE;
                     modifiers.set(KeyModifiers::SHIFT, c.is_uppercase());
-                    Piece::Whole(c.len_utf8(), Some(key(KeyCode::Char(c), modifiers)))
+                    Token::Whole(c.len_utf8(), Some(key(KeyCode::Char(c), modifiers)))
                 }
-                (None, Some(None)) => Piece::Part,
-                (None, Some(Some(length))) => Piece::Whole(length, None),
-                (None, None) => Piece::Whole(1, None),
+                (None, Some(None)) => Token::Part,
+                (None, Some(Some(length))) => Token::Whole(length, None),
+                (None, None) => Token::Whole(1, None),
             }
         }
     }

@@ -5,10 +5,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::{Stage, draw_form};
-use crate::domain::manage::{NewAccount, Offer, Proof, leaves_open};
+use crate::domain::manage::{NewAccount, Proof, ProviderSetup, leaves_open};
 use crate::domain::{AccountId, Environment, Problem};
 use crate::tui::keys::Action;
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form, Switch};
 
@@ -17,7 +17,7 @@ use crate::tui::widgets::form::{Field, Form, Switch};
 pub struct State {
     pub form: Form,
     pub stage: Stage,
-    offers: Vec<Offer>,
+    setups: Vec<ProviderSetup>,
     shown: usize,
     taken: Vec<AccountId>,
     profile: String,
@@ -31,11 +31,11 @@ const NEEDS: usize = 3;
 const UNVERIFIED: &str = "keep unverified";
 
 impl State {
-    pub fn new(offers: Vec<Offer>, taken: Vec<AccountId>, profile: String) -> Self {
+    pub fn new(setups: Vec<ProviderSetup>, taken: Vec<AccountId>, profile: String) -> Self {
         let mut state = Self {
             form: Form::new(Vec::new()),
             stage: Stage::Filling,
-            offers,
+            setups,
             shown: 0,
             taken,
             profile,
@@ -44,14 +44,14 @@ impl State {
         state
     }
 
-    pub fn offer(&self) -> &Offer {
-        &self.offers[self.shown]
+    pub fn setup(&self) -> &ProviderSetup {
+        &self.setups[self.shown]
     }
 
     fn fields(&self, name: &str) -> Vec<Field> {
-        let offer = self.offer();
-        let titles = self.offers.iter().map(|offer| offer.title.to_owned());
-        let environments = offer.environments.iter();
+        let setup = self.setup();
+        let titles = self.setups.iter().map(|setup| setup.title.to_owned());
+        let environments = setup.environments.iter();
         let mut fields = vec![
             Field::choice("provider", titles.collect(), self.shown),
             Field::choice(
@@ -63,7 +63,7 @@ impl State {
             ),
             Field::text("name", "yours to choose, like shop", name),
         ];
-        fields.extend(offer.needs.iter().map(|need| {
+        fields.extend(setup.fields.iter().map(|need| {
             let optional = if need.required { "" } else { ", optional" };
             let hint = format!("{}{optional}", need.about);
             if need.secret {
@@ -74,7 +74,7 @@ impl State {
         }));
         let hint = format!(
             "other URLs than the provider's, optional: {}",
-            offer
+            setup
                 .endpoints
                 .iter()
                 .map(|name| format!("{name}=URL"))
@@ -91,7 +91,7 @@ impl State {
         if chosen == self.shown {
             return;
         }
-        self.shown = chosen.min(self.offers.len() - 1);
+        self.shown = chosen.min(self.setups.len() - 1);
         let name = self.form.fields[NAME].typed().to_owned();
         self.form.fields = self.fields(&name);
         self.stage = Stage::Filling;
@@ -99,7 +99,7 @@ impl State {
 
     fn environment(&self) -> Environment {
         let chosen = self.form.fields[ENVIRONMENT].chosen();
-        let known = self.offer().environments.get(chosen).copied();
+        let known = self.setup().environments.get(chosen).copied();
         known.unwrap_or(Environment::Production)
     }
 
@@ -119,12 +119,12 @@ impl State {
 
     /// The field of the endpoints, the last one but for the choice to keep it unverified.
     fn last(&self) -> usize {
-        NEEDS + self.offer().needs.len()
+        NEEDS + self.setup().fields.len()
     }
 
     /// The account it describes, or errors beside its fields.
     pub fn submit(&mut self) -> Option<NewAccount> {
-        let offer = self.offer().clone();
+        let setup = self.setup().clone();
         let environment = self.environment();
         let last = self.last();
         let fields = &mut self.form.fields;
@@ -139,7 +139,7 @@ impl State {
             (Ok(_), None) => None,
         };
         let (mut texts, mut secrets) = (Vec::new(), Vec::new());
-        for (field, need) in fields[NEEDS..last].iter_mut().zip(&offer.needs) {
+        for (field, need) in fields[NEEDS..last].iter_mut().zip(&setup.fields) {
             let missing = || format!("it is needed: {}", need.about);
             field.error = None;
             if need.secret {
@@ -154,7 +154,7 @@ impl State {
                 field.error = need.required.then(missing);
             }
         }
-        let endpoints = endpoints(fields[last].typed(), &offer);
+        let endpoints = endpoints(fields[last].typed(), &setup);
         fields[last].error = endpoints.as_ref().err().cloned();
         let keep = fields.get(last + 1).is_some_and(Field::is_on);
         if self.form.find_error() {
@@ -162,7 +162,7 @@ impl State {
         }
         Some(NewAccount {
             name: name.ok()?,
-            provider: offer.provider,
+            provider: setup.provider,
             environment,
             texts,
             endpoints: endpoints.ok()?,
@@ -171,22 +171,22 @@ impl State {
         })
     }
 
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let said;
         let (note, tone) = match &self.stage {
             Stage::Filling => {
                 said = format!(
                     "{} asks {} whether they are good; only then they are kept. {} tells how they are come by.",
-                    look.key(Action::Submit),
-                    self.offer().title,
-                    look.key(Action::FormGuide)
+                    ctx.key(Action::Submit),
+                    self.setup().title,
+                    ctx.key(Action::FormGuide)
                 );
                 (said.as_str(), Tone::Dim)
             }
             Stage::Asked(request) => {
-                said = match look.store.waiting_for(Some(*request)) {
+                said = match ctx.store.waiting_for(Some(*request)) {
                     Some(why) => format!("verifying, waits {why}; Esc calls it off"),
-                    None => format!("asking {}…; Esc calls it off", self.offer().title),
+                    None => format!("asking {}…; Esc calls it off", self.setup().title),
                 };
                 (said.as_str(), Tone::Busy)
             }
@@ -210,19 +210,19 @@ impl State {
         } else {
             format!("New account in {}", self.profile)
         };
-        draw_form(&self.form, look, (&title, note, tone), live, screen, buf)
+        draw_form(&self.form, ctx, (&title, note, tone), live, screen, buf)
     }
 }
 
 /// `name=URL`, as many as there are endpoints.
-fn endpoints(text: &str, offer: &Offer) -> Result<Vec<(String, String)>, String> {
+fn endpoints(text: &str, setup: &ProviderSetup) -> Result<Vec<(String, String)>, String> {
     let mut endpoints = Vec::new();
     for word in text.split_whitespace() {
         let (name, url) = word
             .split_once('=')
-            .ok_or_else(|| format!("write {}=URL", offer.endpoints.join("=URL ")))?;
-        if !offer.endpoints.contains(&name) {
-            return Err(format!("the endpoints are: {}", offer.endpoints.join(", ")));
+            .ok_or_else(|| format!("write {}=URL", setup.endpoints.join("=URL ")))?;
+        if !setup.endpoints.contains(&name) {
+            return Err(format!("the endpoints are: {}", setup.endpoints.join(", ")));
         }
         endpoints.push((name.to_owned(), url.to_owned()));
     }

@@ -5,7 +5,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::draw_form;
 use crate::domain::AccountId;
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::panes::payments::pasted::Pasted;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
@@ -33,7 +33,7 @@ impl State {
         self.accounts.get(chosen)
     }
 
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let rows = &self.pasted.rows;
         let sums = rows.iter().filter(|(_, sum)| sum.is_some()).count();
         let note = format!(
@@ -42,9 +42,9 @@ impl State {
         );
         draw_form(
             &self.form,
-            look,
+            ctx,
             ("Watch the pasted payments", &note, Tone::Dim),
-            look.store.is_live(),
+            ctx.store.is_live(),
             screen,
             buf,
         )

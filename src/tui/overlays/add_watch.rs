@@ -6,7 +6,7 @@ use ratatui::layout::{Position, Rect};
 use super::draw_form;
 use crate::domain::{AccountId, Amount, Expected, ExpectedBy};
 use crate::tui::msg::NewWatch;
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
@@ -80,16 +80,16 @@ impl State {
         })
     }
 
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         draw_form(
             &self.form,
-            look,
+            ctx,
             (
                 "Watch a payment",
                 "PAID needs the expected amount and currency.",
                 Tone::Dim,
             ),
-            look.store.is_live(),
+            ctx.store.is_live(),
             screen,
             buf,
         )

@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use crate::domain::Now;
 use crate::tui::alerts::{self, Alert};
 use crate::tui::keys::Action;
-use crate::tui::panes::{Look, age, age_changes_in};
+use crate::tui::panes::{ViewContext, age, age_changes_in};
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
@@ -65,11 +65,11 @@ impl State {
         times.map(|at| age_changes_in(at, now)).min()
     }
 
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
-        let theme = look.theme;
-        let alerts = alerts::all(look.store);
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+        let theme = ctx.theme;
+        let alerts = alerts::all(ctx.store);
         let (whole, height) = parts(screen, alerts.len());
-        let live = look.store.is_live();
+        let live = ctx.store.is_live();
         let inner = window(buf, screen, theme, "What needs attention", whole, live);
         if alerts.is_empty() {
             paragraph(
@@ -98,7 +98,7 @@ impl State {
                 height: 1,
                 ..list
             };
-            draw_row(&alerts[at], account, look, whole, buf);
+            draw_row(&alerts[at], account, ctx, whole, buf);
             if at == selected {
                 buf.set_style(whole, theme.selected(true));
             }
@@ -116,8 +116,8 @@ impl State {
         paragraph(buf, room, &alerts[selected].what, theme.style(Tone::Plain));
         let keys = format!(
             "{} goes there, {} marks it as handled; the counter shows what is not handled.",
-            look.key(Action::GoToAlert),
-            look.key(Action::MarkHandled)
+            ctx.key(Action::GoToAlert),
+            ctx.key(Action::MarkHandled)
         );
         let at = below(under, under.height.saturating_sub(1));
         Pen::new(buf, at, 0).text(&keys, theme.style(Tone::Dim));
@@ -137,16 +137,16 @@ fn parts(screen: Rect, len: usize) -> ((u16, u16), u16) {
     )
 }
 
-fn draw_row(alert: &Alert, account: u16, look: Look<'_>, line: Rect, buf: &mut Buffer) {
-    let theme = look.theme;
+fn draw_row(alert: &Alert, account: u16, ctx: ViewContext<'_>, line: Rect, buf: &mut Buffer) {
+    let theme = ctx.theme;
     let dim = theme.style(Tone::Dim);
     let (glyph, tone) = match alert.handled {
         Some(_) => ("✔", Tone::Dim),
         None => ("!", alert.tone),
     };
     let since = match (alert.handled, alert.since) {
-        (Some(at), _) => format!("handled {}", look.ago(at)),
-        (None, Some(since)) => age(since, look.now),
+        (Some(at), _) => format!("handled {}", ctx.ago(at)),
+        (None, Some(since)) => age(since, ctx.now),
         (None, None) => String::new(),
     };
     let right = width(&since) + 1;

@@ -5,7 +5,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::{draw_form, link_form};
 use crate::domain::AccountId;
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
@@ -34,14 +34,14 @@ impl State {
         right
     }
 
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let note = format!(
             "{} moves real money. Type its name to allow calls that write for ten minutes.",
             self.account
         );
         draw_form(
             &self.form,
-            look,
+            ctx,
             ("Arm a LIVE account", &note, Tone::Live),
             true,
             screen,

@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::domain::{AccountId, WallTime, inert};
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
@@ -66,13 +66,13 @@ impl State {
         rows
     }
 
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
-        let theme = look.theme;
-        let live = look
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+        let theme = ctx.theme;
+        let live = ctx
             .store
             .known(&self.account)
             .is_some_and(|known| known.account.environment.is_live());
-        let rows = self.rows(look.store, inside(screen).width);
+        let rows = self.rows(ctx.store, inside(screen).width);
         let wide = screen.width.min(WIDEST);
         let room = inside(screen).width;
         let high = cells(rows.len()) + note_rows(room) + 2;

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use crate::domain::AccountId;
 use crate::tui::keys::Action;
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::panes::tokens::countdown;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
@@ -18,15 +18,15 @@ pub struct State {
 }
 
 impl State {
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
-        let known = look.store.known(&self.account);
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+        let known = ctx.store.known(&self.account);
         let live = known.is_some_and(|known| known.account.environment.is_live());
         let left = known
             .and_then(|known| known.token.as_ref())
-            .and_then(|status| status.left(look.now));
+            .and_then(|status| status.left(ctx.now));
         let till = match left {
-            Some(left) if look.still => {
-                let at = look.now.wall.plus(left).clock(&look.store.zone);
+            Some(left) if ctx.still => {
+                let at = ctx.now.wall.plus(left).clock(&ctx.store.zone);
                 format!(", until it expires at {at}")
             }
             Some(left) => format!(", until it expires in {}", countdown(left)),
@@ -40,26 +40,26 @@ impl State {
         );
         let keys = format!(
             "{} copies it, {} does not.",
-            look.key(Action::ConfirmCopy),
-            look.key(Action::Close)
+            ctx.key(Action::ConfirmCopy),
+            ctx.key(Action::Close)
         );
         let wide = 62.min(screen.width);
         let rows = cells(wrap(&text, wide.saturating_sub(4)).len());
         let inner = window(
             buf,
             screen,
-            look.theme,
+            ctx.theme,
             &format!("Copy the access token of {}", self.account),
             (wide, rows + 4),
             live,
         );
         let tone = if live { Tone::Live } else { Tone::Plain };
-        let used = paragraph(buf, inner, &text, look.theme.style(tone));
+        let used = paragraph(buf, inner, &text, ctx.theme.style(tone));
         paragraph(
             buf,
             below(inner, used + 1),
             &keys,
-            look.theme.style(Tone::Dim),
+            ctx.theme.style(Tone::Dim),
         );
     }
 }

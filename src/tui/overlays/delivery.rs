@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 
 use super::Overlay;
 use crate::domain::{AccountId, Delivery, Problem, Received, RequestId, inert};
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::panes::callbacks::told;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::Step;
@@ -39,11 +39,11 @@ impl State {
         delivery: Arc<Delivery>,
         request: RequestId,
         under: Overlay,
-        look: Look<'_>,
+        ctx: ViewContext<'_>,
         screen: Rect,
     ) -> Self {
         let bytes = Bytes::Asked(request);
-        let sheet = Sheet::new(lines(&delivery, &bytes, look), screen);
+        let sheet = Sheet::new(lines(&delivery, &bytes, ctx), screen);
         Self {
             delivery,
             bytes,
@@ -53,9 +53,9 @@ impl State {
     }
 
     /// The same callback, as it stands now.
-    pub fn heard(&mut self, delivery: Arc<Delivery>, look: Look<'_>) {
+    pub fn heard(&mut self, delivery: Arc<Delivery>, ctx: ViewContext<'_>) {
         self.delivery = delivery;
-        self.lay_out(look);
+        self.lay_out(ctx);
     }
 
     /// Its bytes, if they are those that were asked for.
@@ -63,20 +63,20 @@ impl State {
         &mut self,
         request: RequestId,
         result: Result<Received, Problem>,
-        look: Look<'_>,
+        ctx: ViewContext<'_>,
     ) {
         if self.bytes == Bytes::Asked(request) {
             self.bytes = match result {
                 Ok(received) => Bytes::Read(received),
                 Err(problem) => Bytes::Failed(problem),
             };
-            self.lay_out(look);
+            self.lay_out(ctx);
         }
     }
 
     /// Laid out anew: countdowns in it go on.
-    pub fn lay_out(&mut self, look: Look<'_>) {
-        self.sheet.replace(lines(&self.delivery, &self.bytes, look));
+    pub fn lay_out(&mut self, ctx: ViewContext<'_>) {
+        self.sheet.replace(lines(&self.delivery, &self.bytes, ctx));
     }
 
     pub fn bytes(&self) -> Option<&Received> {
@@ -94,10 +94,10 @@ impl State {
         self.sheet.step(step, screen);
     }
 
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
         let known = AccountId::new(self.delivery.account.as_str()).ok();
         let live = known
-            .and_then(|account| look.store.known(&account))
+            .and_then(|account| ctx.store.known(&account))
             .is_some_and(|known| known.account.environment.is_live());
         let subject = told::subject(&self.delivery);
         let title = match subject.as_str() {
@@ -111,20 +111,20 @@ impl State {
         let inner = window(
             buf,
             screen,
-            look.theme,
+            ctx.theme,
             &title,
             (screen.width.min(WIDEST), screen.height.saturating_sub(2)),
             live,
         );
-        self.sheet.view(look.theme, inner, buf);
+        self.sheet.view(ctx.theme, inner, buf);
     }
 }
 
-fn lines(delivery: &Delivery, bytes: &Bytes, look: Look<'_>) -> Vec<(Kind, String)> {
-    let zone = &look.store.zone;
+fn lines(delivery: &Delivery, bytes: &Bytes, ctx: ViewContext<'_>) -> Vec<(Kind, String)> {
+    let zone = &ctx.store.zone;
     let mut out = vec![
         (Kind::Text, told::meaning(delivery)),
-        (Kind::Note, told::arrival(delivery, look)),
+        (Kind::Note, told::arrival(delivery, ctx)),
         (Kind::Note, String::new()),
         (Kind::Heading, "What came of it".into()),
     ];
@@ -137,7 +137,7 @@ fn lines(delivery: &Delivery, bytes: &Bytes, look: Look<'_>) -> Vec<(Kind, Strin
         out.push((Kind::Note, word.into()));
     }
     for job in &delivery.jobs {
-        let (words, _) = told::state(job, look);
+        let (words, _) = told::state(job, ctx);
         let words = inert::line(&words).into_owned() + &inert::line(&told::history(job));
         out.push((Kind::Text, words));
         if let Some(at) = job.tried_at {

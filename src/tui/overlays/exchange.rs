@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 
 use super::Overlay;
 use crate::domain::{Exchange, Outcome};
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::panes::request_rows::outcome;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::Step;
@@ -49,20 +49,20 @@ impl State {
         }
     }
 
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
-        let live = look
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+        let live = ctx
             .store
             .known(&self.exchange.account)
             .is_some_and(|known| known.account.environment.is_live());
         let inner = window(
             buf,
             screen,
-            look.theme,
+            ctx.theme,
             &format!("{} {}", self.exchange.method, self.exchange.path()),
             (screen.width.min(WIDEST), screen.height.saturating_sub(2)),
             live,
         );
-        self.sheet.view(look.theme, inner, buf);
+        self.sheet.view(ctx.theme, inner, buf);
     }
 }
 

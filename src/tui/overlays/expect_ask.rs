@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use crate::domain::{Expectation, Now};
 use crate::tui::keys::Action;
 use crate::tui::msg::NewWatch;
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::text::{below, cells, paragraph, wrap};
@@ -31,9 +31,9 @@ impl State {
         now.mono.saturating_sub(self.opened) >= UNREAD
     }
 
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
-        let theme = look.theme;
-        let known = look.store.known(&self.new.account);
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+        let theme = ctx.theme;
+        let known = ctx.store.known(&self.new.account);
         let live = known.is_some_and(|known| known.account.environment.is_live());
         let to = self.new.expected.as_ref().map(ToString::to_string);
         let text = format!(
@@ -50,8 +50,8 @@ impl State {
         let used = paragraph(buf, inner, &text, theme.style(Tone::Plain));
         let keys = format!(
             "{} changes it, {} leaves it. The timeline shows both.",
-            look.key(Action::ConfirmExpected),
-            look.key(Action::LeaveExpected)
+            ctx.key(Action::ConfirmExpected),
+            ctx.key(Action::LeaveExpected)
         );
         paragraph(buf, below(inner, used + 1), &keys, theme.style(Tone::Dim));
     }

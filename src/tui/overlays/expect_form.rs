@@ -6,7 +6,7 @@ use ratatui::layout::{Position, Rect};
 use super::draw_form;
 use crate::domain::{AccountId, Amount, Expected, ExpectedBy, PaymentId};
 use crate::tui::msg::NewWatch;
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::watched::Watched;
 use crate::tui::widgets::form::{Field, Form};
@@ -60,18 +60,18 @@ impl State {
         })
     }
 
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let id = fit_middle(self.id.as_str(), screen.width.saturating_sub(34).max(8));
         let title = format!("Expected amount of {id}");
         draw_form(
             &self.form,
-            look,
+            ctx,
             (
                 &title,
                 "Shown as PAID only if amount and currency match.",
                 Tone::Dim,
             ),
-            look.store.is_live(),
+            ctx.store.is_live(),
             screen,
             buf,
         )

@@ -4,9 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{Overlay, steps_in};
-use crate::domain::manage::Offer;
+use crate::domain::manage::ProviderSetup;
 use crate::tui::keys::Action;
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::Step;
@@ -18,7 +18,7 @@ const WIDE: u16 = 88;
 /// Whose guide, how far down, and what to go back to.
 #[derive(Debug, Clone)]
 pub struct State {
-    offers: Vec<Offer>,
+    setups: Vec<ProviderSetup>,
     at: usize,
     scroll: usize,
     pub resume: Option<Box<Overlay>>,
@@ -31,12 +31,16 @@ enum Row {
 
 impl State {
     /// Opens on the guide of `provider`, where there is one of that name.
-    pub fn new(offers: Vec<Offer>, provider: Option<&str>, resume: Option<Box<Overlay>>) -> Self {
-        let at = offers
+    pub fn new(
+        setups: Vec<ProviderSetup>,
+        provider: Option<&str>,
+        resume: Option<Box<Overlay>>,
+    ) -> Self {
+        let at = setups
             .iter()
-            .position(|offer| Some(offer.provider.0) == provider);
+            .position(|setup| Some(setup.provider.0) == provider);
         Self {
-            offers,
+            setups,
             at: at.unwrap_or(0),
             scroll: 0,
             resume,
@@ -44,14 +48,14 @@ impl State {
     }
 
     pub fn turn(&mut self, on: bool) {
-        let count = self.offers.len().max(1);
+        let count = self.setups.len().max(1);
         self.at = (self.at + if on { 1 } else { count - 1 }) % count;
         self.scroll = 0;
     }
 
     fn rows(&self, width: u16) -> Vec<Row> {
         let mut rows = Vec::new();
-        for guide in self.offers.get(self.at).map_or(&[][..], |o| o.guide) {
+        for guide in self.setups.get(self.at).map_or(&[][..], |o| o.guide) {
             if !rows.is_empty() {
                 rows.push(Row::Text(String::new()));
             }
@@ -66,8 +70,8 @@ impl State {
         self.scroll = step.scroll(self.scroll, rows, page(rows, screen));
     }
 
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
-        let theme = look.theme;
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+        let theme = ctx.theme;
         let rows = self.rows(text_width(screen));
         let page = page(rows.len(), screen);
         let inner = window(
@@ -76,19 +80,19 @@ impl State {
             theme,
             "Guide",
             (WIDE, page + 4),
-            look.store.is_live(),
+            ctx.store.is_live(),
         );
         let mut pen = Pen::new(buf, inner, 0);
-        for (at, offer) in self.offers.iter().enumerate() {
+        for (at, setup) in self.setups.iter().enumerate() {
             let style = match (at == self.at, theme.has_color()) {
                 (true, true) => theme.badge(Tone::Accent),
                 (true, false) => theme.badge(Tone::Plain),
                 (false, _) => theme.style(Tone::Dim),
             };
-            pen.text(&format!(" {} ", offer.title), style).skip(1);
+            pen.text(&format!(" {} ", setup.title), style).skip(1);
         }
-        if self.offers.len() > 1 {
-            let words = format!("{} next", look.key(Action::NextGuide));
+        if self.setups.len() > 1 {
+            let words = format!("{} next", ctx.key(Action::NextGuide));
             if width(&words) < pen.left() {
                 pen.flush(&words, theme.style(Tone::Dim));
             }

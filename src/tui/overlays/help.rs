@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::tui::keys::{Chord, Keymap, Scope, TABLE};
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::Step;
@@ -36,9 +36,9 @@ impl State {
         self.scroll = step.scroll(self.scroll, rows(self.scope, keymap).len(), height);
     }
 
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
-        let theme = look.theme;
-        let rows = rows(self.scope, look.keymap);
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+        let theme = ctx.theme;
+        let rows = rows(self.scope, ctx.keymap);
         let height = cells(rows.len() + 2).min(screen.height.saturating_sub(2));
         let inner = window(buf, screen, theme, "Keys", (86, height), false);
         let first = self

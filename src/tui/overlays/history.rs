@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::panes::explorer::past::Told;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
@@ -35,11 +35,11 @@ impl State {
         self.list.step(step, self.rows.len(), height);
     }
 
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
-        let theme = look.theme;
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+        let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
         let height = cells(self.rows.len() + 4).min(screen.height.saturating_sub(2));
-        let live = look.store.is_live();
+        let live = ctx.store.is_live();
         let inner = window(
             buf,
             screen,
@@ -57,7 +57,7 @@ impl State {
         for (row, at) in (0..).zip(self.list.window(self.rows.len(), list.height)) {
             let past = &self.rows[at];
             let mut pen = Pen::new(buf, list, row);
-            pen.text(&past.at.clock(&look.store.zone), dim)
+            pen.text(&past.at.clock(&ctx.store.zone), dim)
                 .skip(2)
                 .text(past.glyph, theme.bold(past.tone))
                 .skip(1)

@@ -5,7 +5,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::{Stage, draw_form};
 use crate::domain::{AccountId, Amount, LinkRequest};
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form, Switch, Value};
 
@@ -110,7 +110,7 @@ impl State {
         Some((self.account()?.clone(), link))
     }
 
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let failure;
         let (note, tone) = match &self.stage {
             Stage::Filling => (
@@ -118,7 +118,7 @@ impl State {
                 Tone::Dim,
             ),
             Stage::Asked(request) => {
-                failure = match look.store.waiting_for(Some(*request)) {
+                failure = match ctx.store.waiting_for(Some(*request)) {
                     Some(why) => format!("building the link, waits {why}; Esc calls it off"),
                     None => "building the link…; Esc calls it off".into(),
                 };
@@ -131,14 +131,14 @@ impl State {
         };
         let live = self
             .account()
-            .and_then(|account| look.store.known(account))
+            .and_then(|account| ctx.store.known(account))
             .is_some_and(|known| known.account.environment.is_live());
         let title = if live {
             "Payment link, LIVE: real money"
         } else {
             "Payment link"
         };
-        draw_form(&self.form, look, (title, note, tone), live, screen, buf)
+        draw_form(&self.form, ctx, (title, note, tone), live, screen, buf)
     }
 }
 

@@ -8,7 +8,7 @@ use ratatui::style::{Color, Style};
 
 use crate::domain::{AccountId, LinkRequest, PaymentLink};
 use crate::tui::keys::Action;
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::theme::{Theme, Tone};
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::text::{Pen, below, cells, fit_middle, paragraph, wrap};
@@ -59,9 +59,9 @@ impl State {
         }
     }
 
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
-        let theme = look.theme;
-        let live = look
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+        let theme = ctx.theme;
+        let live = ctx
             .store
             .known(&self.account)
             .is_some_and(|known| known.account.environment.is_live());
@@ -113,11 +113,18 @@ impl State {
             );
             left = below(left, rows);
         }
-        self.draw_code(look, above, left, screen, buf);
+        self.draw_code(ctx, above, left, screen, buf);
     }
 
-    fn draw_code(&self, look: Look<'_>, above: u16, area: Rect, screen: Rect, buf: &mut Buffer) {
-        let theme = look.theme;
+    fn draw_code(
+        &self,
+        ctx: ViewContext<'_>,
+        above: u16,
+        area: Rect,
+        screen: Rect,
+        buf: &mut Buffer,
+    ) {
+        let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
         let Some(code) = &self.code else {
             paragraph(buf, area, "The link is too long for a QR code.", dim);
@@ -126,7 +133,7 @@ impl State {
         if theme.is_ascii() && !theme.has_color() {
             let text = format!(
                 "A QR code needs colours or Unicode. {} copies the link.",
-                look.key(Action::CopyLink)
+                ctx.key(Action::CopyLink)
             );
             paragraph(buf, area, &text, dim);
             return;
@@ -154,8 +161,8 @@ impl State {
             (high + rows_beside).max(screen.height + 1),
             screen.width,
             screen.height + 1,
-            look.key(Action::CopyLink),
-            look.key(Action::OpenLink)
+            ctx.key(Action::CopyLink),
+            ctx.key(Action::OpenLink)
         );
         paragraph(buf, below(area, 1), &text, dim);
     }

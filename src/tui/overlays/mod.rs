@@ -36,7 +36,7 @@ use crate::domain::manage::Guide;
 use crate::domain::{Currency, PaymentId, Problem, RequestId};
 
 use super::keys::{Action, Scope};
-use super::panes::{Look, Pane};
+use super::panes::{Pane, ViewContext};
 use super::theme::Tone;
 use super::widgets::boxes::window;
 use super::widgets::form::{Form, Typed};
@@ -181,107 +181,100 @@ impl Overlay {
     }
 
     /// Draws what is open over `screen`; gives the cursor.
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         match self {
             Self::None | Self::Filter(..) => None,
             Self::Delivery(state) => {
-                state.view(look, screen, buf);
+                state.view(ctx, screen, buf);
                 None
             }
             Self::Timeline(state) => {
-                state.view(look, screen, buf);
+                state.view(ctx, screen, buf);
                 None
             }
-            Self::Player(state) => state.view(look, screen, buf),
-            Self::Replay(state) => state.view(look, screen, buf),
-            Self::AddAccount(state) => state.view(look, screen, buf),
-            Self::AddMany(state) => state.view(look, screen, buf),
-            Self::AddWatch(state) => state.view(look, screen, buf),
-            Self::ExpectForm(state) => state.view(look, screen, buf),
+            Self::Player(state) => state.view(ctx, screen, buf),
+            Self::Replay(state) => state.view(ctx, screen, buf),
+            Self::AddAccount(state) => state.view(ctx, screen, buf),
+            Self::AddMany(state) => state.view(ctx, screen, buf),
+            Self::AddWatch(state) => state.view(ctx, screen, buf),
+            Self::ExpectForm(state) => state.view(ctx, screen, buf),
             Self::Alerts(state) => {
-                state.view(look, screen, buf);
+                state.view(ctx, screen, buf);
                 None
             }
             Self::ExpectAsk(state) => {
-                state.view(look, screen, buf);
+                state.view(ctx, screen, buf);
                 None
             }
-            Self::Arm(state) => state.view(look, screen, buf),
+            Self::Arm(state) => state.view(ctx, screen, buf),
             Self::Claims(state) => {
-                state.view(look, screen, buf);
+                state.view(ctx, screen, buf);
                 None
             }
             Self::CopyToken(state) => {
-                state.view(look, screen, buf);
+                state.view(ctx, screen, buf);
                 None
             }
             Self::Exchange(state) => {
-                state.view(look, screen, buf);
+                state.view(ctx, screen, buf);
                 None
             }
             Self::Guide(state) => {
-                state.view(look, screen, buf);
+                state.view(ctx, screen, buf);
                 None
             }
             Self::Help(state) => {
-                state.view(look, screen, buf);
+                state.view(ctx, screen, buf);
                 None
             }
             Self::History(state) => {
-                state.view(look, screen, buf);
+                state.view(ctx, screen, buf);
                 None
             }
-            Self::LinkForm(state) => state.view(look, screen, buf),
+            Self::LinkForm(state) => state.view(ctx, screen, buf),
             Self::LinkResult(state) => {
-                state.view(look, screen, buf);
+                state.view(ctx, screen, buf);
                 None
             }
-            Self::Palette(state) => state.view(look, screen, buf),
-            Self::Quote(state) => state.view(look, screen, buf),
-            Self::Remove(state) => state.view(look, screen, buf),
-            Self::Rotate(state) => state.view(look, screen, buf),
+            Self::Palette(state) => state.view(ctx, screen, buf),
+            Self::Quote(state) => state.view(ctx, screen, buf),
+            Self::Remove(state) => state.view(ctx, screen, buf),
+            Self::Rotate(state) => state.view(ctx, screen, buf),
             Self::QuitAsk => {
-                draw_quit(look, screen, buf);
+                draw_quit(ctx, screen, buf);
                 None
             }
             Self::Sandbox(state) => {
-                state.view(look, screen, buf);
+                state.view(ctx, screen, buf);
                 None
             }
             Self::SendAsk(state) => {
-                state.view(look, screen, buf);
+                state.view(ctx, screen, buf);
                 None
             }
-            Self::SimulateForm(state) => state.view(look, screen, buf),
+            Self::SimulateForm(state) => state.view(ctx, screen, buf),
         }
     }
 }
 
-fn draw_quit(look: Look<'_>, screen: Rect, buf: &mut Buffer) {
-    let inner = window(
-        buf,
-        screen,
-        look.theme,
-        "Quit",
-        (56, 7),
-        look.store.is_live(),
-    );
+fn draw_quit(ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+    let inner = window(buf, screen, ctx.theme, "Quit", (56, 7), ctx.store.is_live());
     let rows = paragraph(
         buf,
         inner,
         "A call that writes was sent and is not answered yet. Left now, its answer is lost.",
-        look.theme.style(Tone::Plain),
+        ctx.theme.style(Tone::Plain),
     );
     let keys = format!(
         "{} quits anyway, {} stays.",
-        look.key(Action::ConfirmQuit),
-        look.key(Action::Stay)
+        ctx.key(Action::ConfirmQuit),
+        ctx.key(Action::Stay)
     );
     paragraph(
         buf,
         below(inner, rows + 1),
         &keys,
-        look.theme.style(Tone::Dim),
+        ctx.theme.style(Tone::Dim),
     );
 }
 
@@ -307,7 +300,7 @@ fn currency(text: &str) -> Result<Currency, String> {
 /// A window with a form and a line under it, as all forms here look.
 pub fn draw_form(
     form: &Form,
-    look: Look<'_>,
+    ctx: ViewContext<'_>,
     (title, note, tone): (&str, &str, Tone),
     live: bool,
     screen: Rect,
@@ -319,7 +312,7 @@ pub fn draw_form(
     let inner = window(
         buf,
         screen,
-        look.theme,
+        ctx.theme,
         title,
         (wide, form.height(room) + rows + 5),
         live,
@@ -333,9 +326,9 @@ pub fn draw_form(
             .saturating_sub(rows.min(inner.height.saturating_sub(1)) + air * 2),
         ..below(inner, air)
     };
-    let cursor = form.draw(buf, fields, look.theme);
+    let cursor = form.draw(buf, fields, ctx.theme);
     let under = below(inner, air * 2 + fields.height.min(form.height(inner.width)));
-    paragraph(buf, under, note, look.theme.style(tone));
+    paragraph(buf, under, note, ctx.theme.style(tone));
     cursor
 }
 

@@ -6,7 +6,7 @@ use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
 use crate::tui::keys::{Action, Binding, Scope};
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::form::{Typed, draw_input, edit, paste};
@@ -67,8 +67,8 @@ impl State {
         })
     }
 
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        let theme = look.theme;
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        let theme = ctx.theme;
         let found: Vec<&Binding> = self.found().collect();
         let inner = window(
             buf,
@@ -76,7 +76,7 @@ impl State {
             theme,
             "Do",
             (80, ROWS + 4),
-            look.store.is_live(),
+            ctx.store.is_live(),
         );
         let mut pen = Pen::new(buf, inner, 0);
         pen.text("› ", theme.bold(Tone::Accent));
@@ -90,7 +90,7 @@ impl State {
             Pen::new(buf, area, row)
                 .cell(binding.name, 18, theme.bold(Tone::Plain))
                 .skip(1)
-                .right(&look.key(binding.action), 9, theme.style(Tone::Accent))
+                .right(&ctx.key(binding.action), 9, theme.style(Tone::Accent))
                 .skip(2)
                 .text(binding.help, theme.style(Tone::Dim));
             if at == self.list.selected {

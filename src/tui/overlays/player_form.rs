@@ -5,7 +5,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::{Stage, draw_form};
 use crate::domain::{AccountId, Environment, PlayerId, Secret};
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::panes::players::Example;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
@@ -78,11 +78,11 @@ impl State {
         Some((account, player?, token.and_then(Result::ok)))
     }
 
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let chosen = self.form.fields.get(ACCOUNT).map_or(0, Field::chosen);
         let known = self.accounts.get(chosen);
         let embedded = known
-            .and_then(|account| look.store.known(account))
+            .and_then(|account| ctx.store.known(account))
             .is_some_and(|known| known.account.environment == Environment::Embedded);
         let (note, tone) = match &self.stage {
             Stage::Filling => {
@@ -100,9 +100,9 @@ impl State {
         };
         draw_form(
             &self.form,
-            look,
+            ctx,
             ("Authenticate a player", &note, tone),
-            look.store.is_live(),
+            ctx.store.is_live(),
             screen,
             buf,
         )

@@ -5,7 +5,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::draw_form;
 use crate::domain::{AccountId, Amount};
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::panes::estimates::Question;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
@@ -58,16 +58,16 @@ impl State {
         })
     }
 
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         draw_form(
             &self.form,
-            look,
+            ctx,
             (
                 "Price estimate",
                 "Shows what a payer pays in each currency, fee included.",
                 Tone::Dim,
             ),
-            look.store.is_live(),
+            ctx.store.is_live(),
             screen,
             buf,
         )

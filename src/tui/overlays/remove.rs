@@ -6,7 +6,7 @@ use ratatui::layout::{Position, Rect};
 use super::{Stage, draw_form};
 use crate::domain::Account;
 use crate::tui::keys::Action;
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
@@ -45,7 +45,7 @@ impl State {
         right
     }
 
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let Account {
             id,
             provider_title,
@@ -58,12 +58,12 @@ impl State {
                 let confirm = if live {
                     "Type its name, then".to_owned()
                 } else {
-                    format!("{} stays,", look.key(Action::Close))
+                    format!("{} stays,", ctx.key(Action::Close))
                 };
                 let stays = if self.deletable {
                     format!(
                         "{provider_title} still accepts its credentials; the guide ({}) shows how to delete them there. ",
-                        look.key(Action::Guide)
+                        ctx.key(Action::Guide)
                     )
                 } else {
                     String::new()
@@ -71,7 +71,7 @@ impl State {
                 let note = format!(
                     "{id} ({provider_title}, {}) goes out of the config. What tilldeck keeps of its secrets is forgotten. {stays}{confirm} {} removes it.",
                     environment.as_str(),
-                    look.key(Action::Submit)
+                    ctx.key(Action::Submit)
                 );
                 (note, if live { Tone::Live } else { Tone::Plain })
             }
@@ -83,6 +83,6 @@ impl State {
         } else {
             format!("Remove {id}")
         };
-        draw_form(&self.form, look, (&title, &note, tone), live, screen, buf)
+        draw_form(&self.form, ctx, (&title, &note, tone), live, screen, buf)
     }
 }

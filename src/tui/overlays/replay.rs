@@ -8,7 +8,7 @@ use ratatui::layout::{Position, Rect};
 use super::{Overlay, Stage, draw_form};
 use crate::domain::{Delivery, JobKind};
 use crate::tui::keys::Action;
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::panes::callbacks::told;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
@@ -29,13 +29,8 @@ pub struct State {
 
 impl State {
     pub fn new(delivery: Arc<Delivery>, live: bool, under: Overlay) -> Self {
-        let mut targets = delivery
-            .jobs
-            .iter()
-            .filter(|job| job.kind != JobKind::Ask);
-        let target = targets
-            .next_back()
-            .map_or("", |job| job.target.as_str());
+        let mut targets = delivery.jobs.iter().filter(|job| job.kind != JobKind::Ask);
+        let target = targets.next_back().map_or("", |job| job.target.as_str());
         let mut fields = vec![Field::text(
             "To",
             "the shop's own server: http://127.0.0.1:3000/hooks",
@@ -75,7 +70,7 @@ impl State {
         Some(to)
     }
 
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let subject = told::subject(&self.delivery);
         let (note, tone) = match &self.stage {
             Stage::Filling => {
@@ -92,7 +87,7 @@ impl State {
                     "The same bytes{about} go to the shop's own server once more, which may act on them once more.{}{} \
                      hands them on.",
                     money.trim_end(),
-                    format_args!(" {}", look.key(Action::Submit)),
+                    format_args!(" {}", ctx.key(Action::Submit)),
                 );
                 (note, if self.live { Tone::Live } else { Tone::Plain })
             }
@@ -106,7 +101,7 @@ impl State {
         };
         draw_form(
             &self.form,
-            look,
+            ctx,
             (&title, &note, tone),
             self.live,
             screen,

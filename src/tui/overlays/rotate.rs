@@ -4,10 +4,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::{Stage, steps_in};
-use crate::domain::manage::{Guide, Offer, leaves_open};
+use crate::domain::manage::{Guide, ProviderSetup, leaves_open};
 use crate::domain::{Account, Secret};
 use crate::tui::keys::Action;
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::form::{Field, Form};
@@ -29,10 +29,10 @@ pub struct State {
 }
 
 impl State {
-    pub fn new(account: Account, offer: &Offer) -> Self {
-        let secrets = offer.needs.iter().filter(|need| need.secret);
+    pub fn new(account: Account, setup: &ProviderSetup) -> Self {
+        let secrets = setup.fields.iter().filter(|need| need.secret);
         let keys: Vec<_> = secrets.map(|need| need.key).collect();
-        let main = offer.main_secret();
+        let main = setup.main_secret();
         let at = keys.iter().position(|key| Some(*key) == main).unwrap_or(0);
         let mut fields = vec![Field::hidden(
             "new secret",
@@ -42,7 +42,7 @@ impl State {
             let names = keys.iter().map(ToString::to_string).collect();
             fields.push(Field::choice("which", names, at));
         }
-        let secrets = offer.needs.iter().filter(|need| need.secret);
+        let secrets = setup.fields.iter().filter(|need| need.secret);
         let unprovable: Vec<_> = secrets
             .filter(|need| !need.proved)
             .map(|need| need.key)
@@ -57,7 +57,7 @@ impl State {
             stage: Stage::Filling,
             account,
             keys,
-            guide: offer.guide.iter().find(|guide| guide.is_of_rotation()),
+            guide: setup.guide.iter().find(|guide| guide.is_of_rotation()),
         }
     }
 
@@ -99,7 +99,7 @@ impl State {
         None
     }
 
-    fn note(&self, look: Look<'_>) -> (String, Tone) {
+    fn note(&self, ctx: ViewContext<'_>) -> (String, Tone) {
         match &self.stage {
             Stage::Filling if self.is_unprovable() => (
                 format!(
@@ -112,14 +112,14 @@ impl State {
             Stage::Filling => (
                 format!(
                     "{} has {} verify it; only then it replaces the old {}.",
-                    look.key(Action::Submit),
+                    ctx.key(Action::Submit),
                     self.account.provider_title,
                     self.key()
                 ),
                 Tone::Dim,
             ),
             Stage::Asked(request) => (
-                match look.store.waiting_for(Some(*request)) {
+                match ctx.store.waiting_for(Some(*request)) {
                     Some(why) => format!("verifying, waits {why}; Esc calls it off"),
                     None => format!("asking {}…; Esc calls it off", self.account.provider_title),
                 },
@@ -144,14 +144,14 @@ impl State {
     }
 
     /// The form is seen whole; of the steps as much as there is room for.
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        let theme = look.theme;
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+        let theme = ctx.theme;
         let live = self.account.environment.is_live();
         let mark = if live { ", LIVE: real money" } else { "" };
         let title = format!("New secret of {}{mark}", self.account.id);
         let wide = 84.min(screen.width);
         let room = wide.saturating_sub(4).max(1);
-        let (note, tone) = self.note(look);
+        let (note, tone) = self.note(ctx);
         let notes = cells(wrap(&note, room).len());
         let steps = self.steps(room);
         let fixed = self.form.height(room) + notes;
@@ -168,7 +168,7 @@ impl State {
         let whole = steps.len() <= usize::from(shown);
         for (row, line) in (0..shown).zip(&steps) {
             let text = if !whole && row + 1 == shown {
-                format!("… {} shows all steps", look.key(Action::FormGuide))
+                format!("… {} shows all steps", ctx.key(Action::FormGuide))
             } else {
                 line.clone()
             };

@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use crate::domain::PaymentId;
 use crate::domain::simulate::{Command, Event, Fault, Part, PayerAct, Setting};
 use crate::tui::keys::Action;
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
@@ -208,9 +208,9 @@ impl State {
         self.list.settle(rows.len(), height);
     }
 
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
-        let theme = look.theme;
-        let rows = self.rows(look.store);
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+        let theme = ctx.theme;
+        let rows = self.rows(ctx.store);
         let height = cells(rows.len() + 2).min(screen.height.saturating_sub(2));
         let inner = window(buf, screen, theme, "Simulator", (100, height), false);
         let window = self.list.window(rows.len(), inner.height);
@@ -221,7 +221,7 @@ impl State {
             .max(NAMES);
         for (row, at) in (0..).zip(window.clone()) {
             let here = at == self.list.selected;
-            draw_row(&rows[at], names, here, look, inner, row, buf);
+            draw_row(&rows[at], names, here, ctx, inner, row, buf);
             if here {
                 let line = Rect {
                     y: inner.y + row,
@@ -242,7 +242,7 @@ impl State {
                 window.start + 1,
                 window.end,
                 rows.len(),
-                look.key(Action::NextSection)
+                ctx.key(Action::NextSection)
             );
             Pen::new(buf, under, 0).flush(&shown, theme.style(Tone::Dim));
         }
@@ -264,12 +264,12 @@ fn draw_row(
     row: &Row<'_>,
     names: u16,
     here: bool,
-    look: Look<'_>,
+    ctx: ViewContext<'_>,
     area: Rect,
     at: u16,
     buf: &mut Buffer,
 ) {
-    let theme = look.theme;
+    let theme = ctx.theme;
     let (plain, dim) = (theme.style(Tone::Plain), theme.style(Tone::Dim));
     let mut pen = Pen::new(buf, area, at);
     match row {
@@ -277,8 +277,8 @@ fn draw_row(
             pen.text(text, theme.bold(Tone::Accent));
         }
         Row::Choice(command, name, words) => {
-            let in_force = *command == Command::SetFault(look.store.fault);
-            let (mark, tone) = match (in_force, look.store.fault) {
+            let in_force = *command == Command::SetFault(ctx.store.fault);
+            let (mark, tone) = match (in_force, ctx.store.fault) {
                 (true, Fault::None) => ("●", Tone::Good),
                 (true, _) => ("●", Tone::Warn),
                 (false, _) => (" ", Tone::Dim),

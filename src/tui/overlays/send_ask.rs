@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use crate::domain::{AccountId, RawCall};
 use crate::tui::keys::Action;
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::text::{Pen, below, cells, fit, paragraph, wrap};
@@ -27,9 +27,9 @@ pub struct State {
 }
 
 impl State {
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
-        let theme = look.theme;
-        let known = look.store.known(&self.account);
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+        let theme = ctx.theme;
+        let known = ctx.store.known(&self.account);
         let live = known.is_some_and(|known| known.account.environment.is_live());
         let wide = screen.width.min(76);
         let path = format!("{} {}", self.call.method, self.call.path);
@@ -77,8 +77,8 @@ impl State {
         }
         let keys = format!(
             "{} sends it, {} does not.",
-            look.key(Action::ConfirmSend),
-            look.key(Action::DontSend)
+            ctx.key(Action::ConfirmSend),
+            ctx.key(Action::DontSend)
         );
         Pen::new(buf, inner, row + 2).text(&keys, theme.style(Tone::Plain));
     }

@@ -5,7 +5,7 @@ use ratatui::layout::{Position, Rect};
 
 use super::{draw_form, sandbox};
 use crate::domain::simulate::{Command, Event, Setting};
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
@@ -70,7 +70,7 @@ impl State {
         }
     }
 
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let name = match &self.what {
             What::Set { setting } => setting,
             What::Event { event } => event,
@@ -78,7 +78,7 @@ impl State {
         let title = format!("Simulator: {} {name}", self.provider);
         draw_form(
             &self.form,
-            look,
+            ctx,
             (&title, self.about, Tone::Dim),
             false,
             screen,

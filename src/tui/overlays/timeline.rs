@@ -16,7 +16,7 @@ use crate::domain::{
     AccountId, Delivery, ExchangeId, Listening, Now, PaymentId, Problem, RequestId, Timeline, What,
 };
 use crate::tui::keys::Action;
-use crate::tui::panes::{Look, tick};
+use crate::tui::panes::{ViewContext, tick};
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
@@ -31,7 +31,7 @@ const SETTLES_IN: Duration = Duration::from_millis(250);
 
 /// What is known.
 #[derive(Debug, Clone, PartialEq)]
-enum Known {
+enum History {
     Nothing,
     Told(Timeline, Vec<Row>),
     Failed(Problem),
@@ -42,7 +42,7 @@ enum Known {
 pub struct State {
     pub account: AccountId,
     pub payment: PaymentId,
-    known: Known,
+    known: History,
     asked: Option<RequestId>,
     /// When it is to be looked at again.
     due: Option<Duration>,
@@ -92,7 +92,7 @@ impl State {
         Self {
             account,
             payment,
-            known: Known::Nothing,
+            known: History::Nothing,
             asked: None,
             due: Some(now.mono),
             list: List::default(),
@@ -104,7 +104,7 @@ impl State {
     }
 
     /// Something that may concern it happened.
-    pub fn stir(&mut self, now: Now) {
+    pub fn poll_soon(&mut self, now: Now) {
         self.due = Some(self.due.unwrap_or(now.mono + SETTLES_IN));
     }
 
@@ -131,7 +131,7 @@ impl State {
         }
         self.asked = None;
         let at_end = match &self.known {
-            Known::Told(..) => {
+            History::Told(..) => {
                 let lines = self.lines(now, store);
                 // Remarks may stand below the last row.
                 let after = lines.iter().skip(self.list.selected + 1);
@@ -142,16 +142,16 @@ impl State {
         match result {
             Ok(timeline) => {
                 let rows = timeline::rows(&timeline.happenings);
-                self.known = Known::Told(timeline, rows);
+                self.known = History::Told(timeline, rows);
             }
             // What was known stays, while one more look fails.
-            Err(_) if matches!(self.known, Known::Told(..)) => {
-                self.stir(Now {
+            Err(_) if matches!(self.known, History::Told(..)) => {
+                self.poll_soon(Now {
                     mono: now.mono + Duration::from_secs(5),
                     ..now
                 });
             }
-            Err(problem) => self.known = Known::Failed(problem),
+            Err(problem) => self.known = History::Failed(problem),
         }
         // The latest is what one comes for.
         if at_end {
@@ -162,14 +162,13 @@ impl State {
     /// Until it must change by itself, or be asked for.
     pub fn changes_in(&self, now: Now, still: bool) -> Option<Duration> {
         let due = self.due().map(|due| due.saturating_sub(now.mono));
-        let Known::Told(timeline, _) = &self.known else {
+        let History::Told(timeline, _) = &self.known else {
             return due;
         };
         let open = timeline.happenings.iter().any(|it| match &it.what {
-            What::Callback(delivery) => delivery
-                .jobs
-                .iter()
-                .any(|job| matches!(job.state, crate::domain::JobState::Due { at } if at > now.wall)),
+            What::Callback(delivery) => delivery.jobs.iter().any(
+                |job| matches!(job.state, crate::domain::JobState::Due { at } if at > now.wall),
+            ),
             _ => false,
         });
         let counts = (open && !still).then(|| tick(now));
@@ -187,7 +186,7 @@ impl State {
     }
 
     fn missing(&self, now: Now, store: &Store) -> Option<Remark> {
-        let Known::Told(timeline, _) = &self.known else {
+        let History::Told(timeline, _) = &self.known else {
             return None;
         };
         // Where nobody listens and nothing ever came, nothing is missing.
@@ -200,7 +199,7 @@ impl State {
     }
 
     fn lines(&self, now: Now, store: &Store) -> Vec<Line> {
-        let Known::Told(timeline, rows) = &self.known else {
+        let History::Told(timeline, rows) = &self.known else {
             return Vec::new();
         };
         let day = |at: usize| {
@@ -263,7 +262,7 @@ impl State {
     /// What the selected line leads to; calls that are told as one are unfolded.
     pub fn choose(&mut self, now: Now, store: &Store) -> Chosen {
         let line = self.lines(now, store).get(self.list.selected).copied();
-        let Known::Told(timeline, rows) = &self.known else {
+        let History::Told(timeline, rows) = &self.known else {
             return Chosen::Nothing;
         };
         let at = match line {
@@ -288,9 +287,9 @@ impl State {
         format!("Timeline of {id} at {}", self.account)
     }
 
-    pub fn view(&self, look: Look<'_>, screen: Rect, buf: &mut Buffer) {
-        let theme = look.theme;
-        let live = look
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+        let theme = ctx.theme;
+        let live = ctx
             .store
             .known(&self.account)
             .is_some_and(|known| known.account.environment.is_live());
@@ -303,33 +302,33 @@ impl State {
             live,
         );
         let (timeline, rows) = match &self.known {
-            Known::Nothing => {
+            History::Nothing => {
                 let word = "Looking through the ledger…";
                 Pen::new(buf, frame, 0).text(word, theme.style(Tone::Dim));
                 return;
             }
-            Known::Failed(problem) => {
+            History::Failed(problem) => {
                 paragraph(buf, frame, &problem.told(), theme.style(Tone::Bad));
                 return;
             }
-            Known::Told(timeline, rows) => (timeline, rows),
+            History::Told(timeline, rows) => (timeline, rows),
         };
-        rail::draw_head(timeline, look, frame, buf);
+        rail::draw_head(timeline, ctx, frame, buf);
         let list = inside(screen).intersection(frame);
         if rows.is_empty() {
             let text = format!(
                 "Nothing is known of it: no call, no callback, no state. {} in Payments watches it.",
-                look.key(Action::AddWatch)
+                ctx.key(Action::AddWatch)
             );
             paragraph(buf, list, &text, theme.style(Tone::Dim));
             return;
         }
-        let lines = self.lines(look.now, look.store);
+        let lines = self.lines(ctx.now, ctx.store);
         let shown = self.list.window(lines.len(), list.height);
         let (top, bottom) = (shown.start, shown.end);
         let rail = rail::Rail {
             timeline,
-            look,
+            ctx,
             narrow: list.width < 64,
         };
         for (row, at) in (0..).zip(shown) {
@@ -341,7 +340,7 @@ impl State {
                     rail.remark(&rows[of].remarks[remark], list, row, buf);
                 }
                 Line::Missing => {
-                    if let Some(remark) = self.missing(look.now, look.store) {
+                    if let Some(remark) = self.missing(ctx.now, ctx.store) {
                         rail.remark(&remark, list, row, buf);
                     }
                 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::Look;
+use super::ViewContext;
 use crate::domain::{AccountId, BudgetGauge, Counts, Now, time};
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
@@ -43,18 +43,14 @@ fn is_pressed(gauge: &BudgetGauge) -> bool {
     gauge.used >= gauge.limit || gauge.waiting > 0 || gauge.held.is_some()
 }
 
-pub fn draw_budgets(look: Look<'_>, area: Rect, buf: &mut Buffer) {
-    draw_traffic(look, area, buf);
+pub fn draw_budgets(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    draw_traffic(ctx, area, buf);
     let mut left = below(area, 1);
-    let mut all: Vec<(&AccountId, BudgetGauge)> = look
+    let mut all: Vec<(&AccountId, BudgetGauge)> = ctx
         .store
         .accounts
         .iter()
-        .flat_map(|known| {
-            known
-                .budgets(look.now)
-                .map(move |gauge| (known.id(), gauge))
-        })
+        .flat_map(|known| known.budgets(ctx.now).map(move |gauge| (known.id(), gauge)))
         .collect();
     let pressed = all.iter().filter(|(_, gauge)| is_pressed(gauge)).count();
     let across = across(area.width);
@@ -105,9 +101,9 @@ pub fn draw_budgets(look: Look<'_>, area: Rect, buf: &mut Buffer) {
                 height: 1,
                 ..left
             };
-            draw_gauge(account, gauge, names, look, place, buf);
+            draw_gauge(account, gauge, names, ctx, place, buf);
         }
-        Pen::new(buf, left, 0).flush(&more, look.theme.style(Tone::Dim));
+        Pen::new(buf, left, 0).flush(&more, ctx.theme.style(Tone::Dim));
         left = below(left, 1);
         rest = after;
     }
@@ -121,12 +117,12 @@ fn name(account: &AccountId, gauge: &BudgetGauge) -> String {
 }
 
 /// The last minute second by second, how much it was, and what is under way.
-fn draw_traffic(look: Look<'_>, area: Rect, buf: &mut Buffer) {
-    let theme = look.theme;
-    let minute = look.store.traffic.minute(look.now);
+fn draw_traffic(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    let theme = ctx.theme;
+    let minute = ctx.store.traffic.minute(ctx.now);
     let sum: u64 = minute.iter().map(|count| u64::from(*count)).sum();
-    let in_flight = look.store.in_flight().count();
-    let waiting = look.store.waiting.len();
+    let in_flight = ctx.store.in_flight().count();
+    let waiting = ctx.store.waiting.len();
     let right = match (in_flight, waiting) {
         (0, 0) => String::new(),
         (n, 0) => format!("{n} in flight"),
@@ -143,12 +139,12 @@ fn draw_traffic(look: Look<'_>, area: Rect, buf: &mut Buffer) {
     }
     // The running second is not over: its count is no rate.
     let second = minute[minute.len() - 2];
-    let words = if look.still {
+    let words = if ctx.still {
         format!("{sum} sent in the last minute")
     } else {
         format!("{sum}/min  {second}/s")
     };
-    if !look.still && area.width >= 60 {
+    if !ctx.still && area.width >= 60 {
         let room = usize::from(pen.left().saturating_sub(width(&words) + 10));
         let shown = &minute[minute.len().saturating_sub(room)..];
         pen.text("last ", theme.style(Tone::Dim))
@@ -163,11 +159,11 @@ fn draw_gauge(
     account: &AccountId,
     gauge: &BudgetGauge,
     names: u16,
-    look: Look<'_>,
+    ctx: ViewContext<'_>,
     area: Rect,
     buf: &mut Buffer,
 ) {
-    let (theme, dim) = (look.theme, look.theme.style(Tone::Dim));
+    let (theme, dim) = (ctx.theme, ctx.theme.style(Tone::Dim));
     let full = gauge.used >= gauge.limit;
     let nearly = u64::from(gauge.used) * 10 > u64::from(gauge.limit) * 9;
     let tone = match (full, nearly) {
@@ -183,7 +179,7 @@ fn draw_gauge(
         n => format!(", {n} waiting"),
     };
     if let Some(left) = gauge.held {
-        let when = when(left, look);
+        let when = when(left, ctx);
         let words = [
             format!(
                 "someone else is spending with these credentials: 429, goes on {when}{waiting}"
@@ -200,7 +196,7 @@ fn draw_gauge(
     let per = format!(" per {}", period(gauge.period));
     let next = match gauge.next_free {
         _ if !full => String::new(),
-        Some(left) => format!(", next slot {}", when(left, look)),
+        Some(left) => format!(", next slot {}", when(left, ctx)),
         None => ", all in flight".into(),
     };
     // Where there is little room, what presses comes before the length of the window.
@@ -235,9 +231,9 @@ fn fitting(words: &[String], room: u16) -> &str {
 }
 
 /// `in 42 s`, or `at 02:54:26` where nothing may move.
-fn when(left: Duration, look: Look<'_>) -> String {
-    if look.still {
-        format!("at {}", look.now.wall.plus(left).clock(&look.store.zone))
+fn when(left: Duration, ctx: ViewContext<'_>) -> String {
+    if ctx.still {
+        format!("at {}", ctx.now.wall.plus(left).clock(&ctx.store.zone))
     } else {
         let whole =
             Duration::from_secs(u64::try_from(left.as_millis().div_ceil(1000)).unwrap_or(u64::MAX));

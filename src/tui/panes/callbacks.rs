@@ -14,8 +14,8 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use tui_input::Input;
 
-use super::{Hand, Look, tick};
-use crate::domain::{Delivery, DeliveryId, Listening, Now, Problem, JobState};
+use super::{UpdateContext, ViewContext, tick};
+use crate::domain::{Delivery, DeliveryId, JobState, Listening, Now, Problem};
 use crate::tui::Effect;
 use crate::tui::msg::Level;
 use crate::tui::store::Store;
@@ -136,7 +136,7 @@ impl State {
     }
 
     /// Moves in the shown rows; beyond the last one, older ones are brought.
-    pub fn step(&mut self, step: Step, height: u16, hand: &mut Hand<'_>) {
+    pub fn step(&mut self, step: Step, height: u16, ctx: &mut UpdateContext<'_>) {
         let len = self.len();
         let at_end = self.list.selected + 1 >= len;
         self.list.step(step, len, height);
@@ -144,7 +144,7 @@ impl State {
             self.follow();
         }
         if at_end && matches!(step, Step::Down(_) | Step::PageDown | Step::Bottom) {
-            self.load_older(hand);
+            self.load_older(ctx);
         }
     }
 
@@ -156,10 +156,10 @@ impl State {
         }
     }
 
-    pub fn load_older(&mut self, hand: &mut Hand<'_>) {
-        if self.can_load(hand.store) {
+    pub fn load_older(&mut self, ctx: &mut UpdateContext<'_>) {
+        if self.can_load(ctx.store) {
             self.loading = true;
-            hand.out.push(Effect::LoadDeliveries {
+            ctx.out.push(Effect::LoadDeliveries {
                 before: self.rows().back().map(|oldest| oldest.id),
                 limit: LOAD,
             });
@@ -216,9 +216,9 @@ impl State {
     }
 
     /// What the title says at its right.
-    pub fn note(&self, look: Look<'_>) -> Option<(String, Tone)> {
+    pub fn note(&self, ctx: ViewContext<'_>) -> Option<(String, Tone)> {
         if self.new > 0 {
-            let key = look.key(crate::tui::keys::Action::Top);
+            let key = ctx.key(crate::tui::keys::Action::Top);
             return Some((format!("{} new — {key} to follow", self.new), Tone::Warn));
         }
         (!self.filter.is_empty()).then(|| {
@@ -228,14 +228,14 @@ impl State {
     }
 
     /// Where things lie in the pane.
-    pub fn parts(&self, look: Look<'_>, area: Rect) -> Parts {
+    pub fn parts(&self, ctx: ViewContext<'_>, area: Rect) -> Parts {
         // Beyond this the eye no longer finds the end of a row.
         let area = Rect {
             width: area.width.min(160),
             ..area
         };
         let pulse = Rect {
-            height: pulse::rows(self, look, area),
+            height: pulse::rows(self, ctx, area),
             ..area
         };
         let rest = below(area, pulse.height);
@@ -258,23 +258,23 @@ impl State {
     /// Draws the pane; `typing` is the filter being typed. Gives the cursor's column in it.
     pub fn view(
         &self,
-        look: Look<'_>,
+        ctx: ViewContext<'_>,
         typing: Option<&Input>,
         area: Rect,
         buf: &mut Buffer,
     ) -> Option<u16> {
-        let theme = look.theme;
-        let parts = self.parts(look, area);
+        let theme = ctx.theme;
+        let parts = self.parts(ctx, area);
         let cursor = typing.map(|input| {
             let hint = "account, verdict, kind, payment, reason or what came of it";
             draw_filter(buf, area, input, hint, theme)
         });
         if typing.is_none() {
-            pulse::draw(self, look, parts.pulse, buf);
+            pulse::draw(self, ctx, parts.pulse, buf);
         }
         let shown = self.window();
         if shown.len() == 0 {
-            self.draw_empty(look, parts.list, buf);
+            self.draw_empty(ctx, parts.list, buf);
             return cursor;
         }
         let window = self.list.window(shown.len(), parts.list.height);
@@ -283,36 +283,36 @@ impl State {
             .range(window.clone())
             .map(Arc::as_ref)
             .collect();
-        let columns = rows::Columns::new(parts.list.width, &seen, look);
+        let columns = rows::Columns::new(parts.list.width, &seen, ctx);
         for (row, at) in (0..).zip(window) {
             let Some(delivery) = shown.get(at) else {
                 continue;
             };
-            columns.draw(delivery, look, parts.list, row, buf);
-            if at == self.list.selected && (look.focused || parts.detail.height > 0) {
+            columns.draw(delivery, ctx, parts.list, row, buf);
+            if at == self.list.selected && (ctx.focused || parts.detail.height > 0) {
                 let line = Rect {
                     y: parts.list.y + row,
                     height: 1,
                     ..parts.list
                 };
-                buf.set_style(line, theme.selected(look.focused));
+                buf.set_style(line, theme.selected(ctx.focused));
             }
         }
         if let Some(delivery) = self.selected() {
-            rows::draw_detail(delivery, look, parts.detail, buf);
+            rows::draw_detail(delivery, ctx, parts.detail, buf);
         }
         cursor
     }
 
-    fn draw_empty(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
-        let text = if !look.store.is_ready() {
+    fn draw_empty(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+        let text = if !ctx.store.is_ready() {
             "Opening the ledger…".to_owned()
         } else if self.loading {
             "Looking in the ledger…".to_owned()
         } else if !self.filter.is_empty() {
             "No callback that is loaded has this text.".to_owned()
         } else {
-            match &look.store.listening {
+            match &ctx.store.listening {
                 Listening::Off => "Nobody listens for callbacks. With `bind = \"127.0.0.1:8787\"` under `[callbacks]` in \
                      the config file the console does; `tilldeck listen` does without the console."
                     .to_owned(),
@@ -322,7 +322,7 @@ impl State {
                 Listening::Down { .. } => "Nothing was received yet.".to_owned(),
             }
         };
-        paragraph(buf, area, &text, look.theme.style(Tone::Dim));
+        paragraph(buf, area, &text, ctx.theme.style(Tone::Dim));
     }
 }
 

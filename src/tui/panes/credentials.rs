@@ -5,10 +5,10 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{Hand, Look, age_changes_in};
+use super::{UpdateContext, ViewContext, age_changes_in};
 use crate::domain::{AccountId, CredentialStatus, Now};
 use crate::tui::keys::Action;
-use crate::tui::store::{Known, Store};
+use crate::tui::store::{AccountState, Store};
 use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
@@ -20,7 +20,7 @@ pub struct State {
 }
 
 impl State {
-    pub fn selected<'a>(&self, store: &'a Store) -> Option<&'a Known> {
+    pub fn selected<'a>(&self, store: &'a Store) -> Option<&'a AccountState> {
         store.accounts.get(self.list.selected)
     }
 
@@ -28,17 +28,17 @@ impl State {
         self.selected(store).map(|known| known.id().clone())
     }
 
-    pub fn act(&mut self, action: Action, hand: &mut Hand<'_>) {
+    pub fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
             Action::Verify => {
-                if let Some(account) = self.selected_id(hand.store) {
-                    hand.store.verify(&account, hand.out);
+                if let Some(account) = self.selected_id(ctx.store) {
+                    ctx.store.verify(&account, ctx.out);
                 }
             }
             Action::VerifyAll => {
-                let all: Vec<_> = hand.store.accounts.iter().map(|k| k.id().clone()).collect();
+                let all: Vec<_> = ctx.store.accounts.iter().map(|k| k.id().clone()).collect();
                 for account in all {
-                    hand.store.verify(&account, hand.out);
+                    ctx.store.verify(&account, ctx.out);
                 }
             }
             _ => {}
@@ -46,14 +46,14 @@ impl State {
     }
 
     /// Calls off what the selection asks; whether there was anything.
-    pub fn cancel(&mut self, hand: &mut Hand<'_>) -> bool {
-        let Some(known) = hand.store.accounts.get_mut(self.list.selected) else {
+    pub fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
+        let Some(known) = ctx.store.accounts.get_mut(self.list.selected) else {
             return false;
         };
         let Some(request) = known.verifying.take() else {
             return false;
         };
-        hand.store.cancel(request, hand.out);
+        ctx.store.cancel(request, ctx.out);
         true
     }
 
@@ -68,18 +68,18 @@ impl State {
             .min()
     }
 
-    pub fn view(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
-        let accounts = &look.store.accounts;
+    pub fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+        let accounts = &ctx.store.accounts;
         if accounts.is_empty() {
             paragraph(
                 buf,
                 area,
                 &format!(
                     "This profile has no accounts. {} adds one; {} tells how one is come by.",
-                    look.key(Action::AddAccount),
-                    look.key(Action::Guide)
+                    ctx.key(Action::AddAccount),
+                    ctx.key(Action::Guide)
                 ),
-                look.theme.style(Tone::Dim),
+                ctx.theme.style(Tone::Dim),
             );
             return;
         }
@@ -92,18 +92,18 @@ impl State {
             // What stands beside a name at the least: its mark, the badge, and a word like "good now".
             .min(area.width.saturating_sub(19).max(6));
         for (row, at) in (0..).zip(self.list.window(accounts.len(), list.height)) {
-            draw_row(&accounts[at], names, look, list, row, buf);
+            draw_row(&accounts[at], names, ctx, list, row, buf);
             if at == self.list.selected && accounts.len() > 1 {
                 let line = Rect {
                     y: list.y + row,
                     height: 1,
                     ..list
                 };
-                buf.set_style(line, look.theme.selected(look.focused));
+                buf.set_style(line, ctx.theme.selected(ctx.focused));
             }
         }
-        if let Some(known) = self.selected(look.store) {
-            draw_detail(known, look, below(area, list.height), buf);
+        if let Some(known) = self.selected(ctx.store) {
+            draw_detail(known, ctx, below(area, list.height), buf);
         }
     }
 }
@@ -121,10 +121,17 @@ pub fn list_area(area: Rect, accounts: usize) -> Rect {
     }
 }
 
-fn draw_row(known: &Known, names: u16, look: Look<'_>, area: Rect, row: u16, buf: &mut Buffer) {
-    let theme = look.theme;
+fn draw_row(
+    known: &AccountState,
+    names: u16,
+    ctx: ViewContext<'_>,
+    area: Rect,
+    row: u16,
+    buf: &mut Buffer,
+) {
+    let theme = ctx.theme;
     let (word, tone) = badge(known.account.environment);
-    let (glyph, status, status_tone) = status(known, look);
+    let (glyph, status, status_tone) = status(known, ctx);
     let mut pen = Pen::new(buf, area, row);
     pen.text(glyph, theme.bold(status_tone))
         .skip(1)
@@ -140,8 +147,8 @@ fn draw_row(known: &Known, names: u16, look: Look<'_>, area: Rect, row: u16, buf
     pen.text(&status, theme.style(status_tone));
 }
 
-fn draw_detail(known: &Known, look: Look<'_>, area: Rect, buf: &mut Buffer) {
-    let theme = look.theme;
+fn draw_detail(known: &AccountState, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    let theme = ctx.theme;
     let dim = theme.style(Tone::Dim);
     let account = &known.account;
     let mut left = area;
@@ -164,7 +171,7 @@ fn draw_detail(known: &Known, look: Look<'_>, area: Rect, buf: &mut Buffer) {
         let rows = paragraph(buf, room, why, theme.style(tone));
         left = below(left, rows);
     }
-    if let Some(left_armed) = known.armed(look.now) {
+    if let Some(left_armed) = known.armed(ctx.now) {
         let minutes = left_armed.as_secs().div_ceil(60);
         Pen::new(buf, left, 0).text(
             &format!("ARMED for {minutes} min: calls that write are allowed"),
@@ -180,9 +187,9 @@ fn draw_detail(known: &Known, look: Look<'_>, area: Rect, buf: &mut Buffer) {
     paragraph(buf, below(left, 1), &secret, dim);
 }
 
-fn status(known: &Known, look: Look<'_>) -> (&'static str, String, Tone) {
+fn status(known: &AccountState, ctx: ViewContext<'_>) -> (&'static str, String, Tone) {
     if known.verifying.is_some() {
-        let word = match look.store.waiting_for(known.verifying) {
+        let word = match ctx.store.waiting_for(known.verifying) {
             Some(why) => format!("waits {why}"),
             None => "verifying".into(),
         };
@@ -200,7 +207,7 @@ fn status(known: &Known, look: Look<'_>) -> (&'static str, String, Tone) {
     let when = known
         .status
         .at()
-        .map(|at| format!(" {}", look.ago(at)))
+        .map(|at| format!(" {}", ctx.ago(at)))
         .unwrap_or_default();
     (glyph, format!("{word}{when}"), tone)
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{Hand, Look, age_changes_in, tick};
+use super::{UpdateContext, ViewContext, age_changes_in, tick};
 use crate::domain::payment::Price;
 use crate::domain::{AccountId, Amount, Currency, Estimate, Now, Op, Problem, Reported, RequestId};
 use crate::tui::keys::Action;
@@ -45,7 +45,7 @@ pub struct State {
     /// Oldest first.
     quotes: VecDeque<Estimate>,
     asking: Option<RequestId>,
-    trouble: Option<Problem>,
+    last_error: Option<Problem>,
     auto: Auto,
 }
 
@@ -66,16 +66,16 @@ impl State {
     }
 
     /// Begins with another question.
-    pub fn ask(&mut self, question: Question, hand: &mut Hand<'_>) {
+    pub fn ask(&mut self, question: Question, ctx: &mut UpdateContext<'_>) {
         if self.question.as_ref() != Some(&question) {
             self.quotes.clear();
             self.question = Some(question);
         }
-        self.cancel(hand);
-        self.refresh(false, hand);
+        self.cancel(ctx);
+        self.refresh(false, ctx);
     }
 
-    fn refresh(&mut self, background: bool, hand: &mut Hand<'_>) {
+    fn refresh(&mut self, background: bool, ctx: &mut UpdateContext<'_>) {
         let Some(question) = self.question.clone().filter(|_| self.asking.is_none()) else {
             return;
         };
@@ -85,20 +85,20 @@ impl State {
         };
         self.asking =
             Some(
-                hand.store
-                    .ask(question.account, op, Purpose::Quote, background, hand.out),
+                ctx.store
+                    .ask(question.account, op, Purpose::Quote, background, ctx.out),
             );
         if self.auto != Auto::Off {
-            self.auto = Auto::On(hand.now.mono + AUTO_EVERY);
+            self.auto = Auto::On(ctx.now.mono + AUTO_EVERY);
         }
     }
 
-    pub fn act(&mut self, action: Action, hand: &mut Hand<'_>) {
+    pub fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
-            Action::Refresh => self.refresh(false, hand),
+            Action::Refresh => self.refresh(false, ctx),
             Action::AutoRefresh => {
                 self.auto = match self.auto {
-                    Auto::Off => Auto::On(hand.now.mono + AUTO_EVERY),
+                    Auto::Off => Auto::On(ctx.now.mono + AUTO_EVERY),
                     Auto::On(_) => Auto::Off,
                 };
             }
@@ -107,9 +107,9 @@ impl State {
     }
 
     /// Asks again where its time has come.
-    pub fn poll(&mut self, hand: &mut Hand<'_>) {
-        if self.due().is_some_and(|due| due <= hand.now.mono) {
-            self.refresh(true, hand);
+    pub fn poll(&mut self, ctx: &mut UpdateContext<'_>) {
+        if self.due().is_some_and(|due| due <= ctx.now.mono) {
+            self.refresh(true, ctx);
         }
     }
 
@@ -124,7 +124,7 @@ impl State {
         self.asking = None;
         match result {
             Ok(mut quote) => {
-                self.trouble = None;
+                self.last_error = None;
                 // The provider's order varies from answer to answer.
                 quote
                     .prices
@@ -134,16 +134,16 @@ impl State {
                 }
                 self.quotes.push_back(quote);
             }
-            Err(problem) => self.trouble = Some(problem),
+            Err(problem) => self.last_error = Some(problem),
         }
     }
 
     /// Calls the question off; whether one was under way.
-    pub fn cancel(&mut self, hand: &mut Hand<'_>) -> bool {
+    pub fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
         let Some(request) = self.asking.take() else {
             return false;
         };
-        hand.store.cancel(request, hand.out);
+        ctx.store.cancel(request, ctx.out);
         true
     }
 
@@ -157,65 +157,71 @@ impl State {
         age.into_iter().chain(count).min()
     }
 
-    pub fn view(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+    pub fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         let Some(question) = &self.question else {
-            if look.store.phase == Phase::Opening {
-                Pen::new(buf, area, 0).text("Opening…", look.theme.style(Tone::Dim));
+            if ctx.store.phase == Phase::Opening {
+                Pen::new(buf, area, 0).text("Opening…", ctx.theme.style(Tone::Dim));
                 return;
             }
             let text = format!(
                 "Nothing is quoted. Press {} in this pane to see what a payer would pay in each currency.",
-                look.key(Action::Quote)
+                ctx.key(Action::Quote)
             );
-            paragraph(buf, area, &text, look.theme.style(Tone::Dim));
+            paragraph(buf, area, &text, ctx.theme.style(Tone::Dim));
             return;
         };
-        self.draw_question(question, look, area, buf);
+        self.draw_question(question, ctx, area, buf);
         let mut left = below(area, 1);
-        if let Some(problem) = &self.trouble {
+        if let Some(problem) = &self.last_error {
             let room = Rect {
                 height: left.height.min(if left.height > 6 { 3 } else { 1 }),
                 ..left
             };
-            let rows = paragraph(buf, room, &problem.told(), look.theme.style(Tone::Bad));
+            let rows = paragraph(buf, room, &problem.told(), ctx.theme.style(Tone::Bad));
             left = below(left, rows);
         }
         let Some(quote) = self.quotes.back() else {
-            if self.trouble.is_none() {
-                let word = match look.store.waiting_for(self.asking) {
+            if self.last_error.is_none() {
+                let word = match ctx.store.waiting_for(self.asking) {
                     Some(why) => format!("waits {why}"),
                     None if self.asking.is_some() => "asking…".into(),
                     None => "not asked yet".into(),
                 };
-                Pen::new(buf, left, 0).text(&word, look.theme.style(Tone::Dim));
+                Pen::new(buf, left, 0).text(&word, ctx.theme.style(Tone::Dim));
             }
             return;
         };
         if left.height > 7 {
             left = below(left, 1);
         }
-        self.draw_prices(quote, look, left, buf);
+        self.draw_prices(quote, ctx, left, buf);
     }
 
-    fn draw_question(&self, question: &Question, look: Look<'_>, area: Rect, buf: &mut Buffer) {
-        let theme = look.theme;
+    fn draw_question(
+        &self,
+        question: &Question,
+        ctx: ViewContext<'_>,
+        area: Rect,
+        buf: &mut Buffer,
+    ) {
+        let theme = ctx.theme;
         let mut right = String::new();
         let mut tone = Tone::Dim;
-        match (self.quotes.back(), &self.trouble, self.asking) {
+        match (self.quotes.back(), &self.last_error, self.asking) {
             (Some(quote), Some(_), _) => {
-                right = format!("stale, {}", look.ago(quote.quoted_at));
+                right = format!("stale, {}", ctx.ago(quote.quoted_at));
                 tone = Tone::Warn;
             }
-            (Some(quote), None, _) => right = look.ago(quote.quoted_at),
+            (Some(quote), None, _) => right = ctx.ago(quote.quoted_at),
             (None, ..) => {}
         }
         if let Some(due) = self.due() {
             let gap = if right.is_empty() { "" } else { " · " };
-            right = format!("{right}{gap}next {}", look.until(due));
+            right = format!("{right}{gap}next {}", ctx.until(due));
         }
         let sum = format!("{} {}", question.quantity, question.token);
         let at = format!(" at {}", question.account);
-        let at = if look.store.accounts.len() > 1 {
+        let at = if ctx.store.accounts.len() > 1 {
             &*at
         } else {
             ""
@@ -238,10 +244,10 @@ impl State {
         Pen::new(buf, area, 0).flush(&right, theme.style(tone));
     }
 
-    fn draw_prices(&self, quote: &Estimate, look: Look<'_>, area: Rect, buf: &mut Buffer) {
-        let theme = look.theme;
+    fn draw_prices(&self, quote: &Estimate, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+        let theme = ctx.theme;
         let before = self.quotes.len().checked_sub(2).map(|at| &self.quotes[at]);
-        let stale = self.trouble.is_some();
+        let stale = self.last_error.is_some();
         let currency = quote
             .prices
             .iter()
@@ -286,7 +292,7 @@ impl State {
             let room = pen.left().min(cells(HISTORY_MAX));
             let seen = self.quotes.iter().filter_map(|quote| find(quote, price));
             pen.text(&sparkline(seen, room), theme.style(Tone::Accent));
-            if at == self.list.selected && look.focused {
+            if at == self.list.selected && ctx.focused {
                 let line = Rect {
                     y: area.y + row,
                     height: 1,

@@ -142,7 +142,7 @@ impl Pane {
 
 /// What a pane is drawn from, besides its own state.
 #[derive(Clone, Copy)]
-pub struct Look<'a> {
+pub struct ViewContext<'a> {
     pub store: &'a Store,
     pub theme: &'a Theme,
     pub keymap: &'a Keymap,
@@ -152,7 +152,7 @@ pub struct Look<'a> {
     pub still: bool,
 }
 
-impl Look<'_> {
+impl ViewContext<'_> {
     /// The key of an action, as in "press v".
     pub fn key(&self, action: Action) -> String {
         self.keymap.first(action)
@@ -177,7 +177,7 @@ impl Look<'_> {
 }
 
 /// What a pane may change and ask, besides its own state.
-pub struct Hand<'a> {
+pub struct UpdateContext<'a> {
     pub store: &'a mut Store,
     pub out: &'a mut Vec<Effect>,
     pub now: Now,

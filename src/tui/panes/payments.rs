@@ -9,7 +9,7 @@ mod view;
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-use super::{Hand, age_changes_in, tick};
+use super::{UpdateContext, age_changes_in, tick};
 use crate::domain::{
     AccountId, Expectation, ExpectedBy, Now, Observation, PaymentId, Problem, Secret, Watch,
     Watchlist,
@@ -160,29 +160,29 @@ impl State {
     }
 
     /// As [`Self::chosen`]; says so where the filter hides all that is marked.
-    fn chosen_or_say(&self, hand: &mut Hand<'_>) -> Vec<WatchKey> {
-        let chosen = self.chosen(hand.store);
+    fn chosen_or_say(&self, ctx: &mut UpdateContext<'_>) -> Vec<WatchKey> {
+        let chosen = self.chosen(ctx.store);
         if chosen.is_empty() && !self.marked.is_empty() {
             let text = "the filter hides all marked payments";
-            hand.store.flash(Level::Warning, text);
+            ctx.store.flash(Level::Warning, text);
         }
         chosen
     }
 
     /// Puts a payment on the list, or selects the one that is on it, and checks it. What is expected of one that is
     /// known is not changed by it: [`Effect::Watch`] asks where it differs.
-    pub fn watch(&mut self, new: NewWatch, hand: &mut Hand<'_>) {
-        let added = self.put(&new, hand);
-        hand.store.payments.splice(0..0, added);
-        self.select(&new.account, &new.id, hand.store);
-        hand.out.push(Effect::Watch(new));
+    pub fn watch(&mut self, new: NewWatch, ctx: &mut UpdateContext<'_>) {
+        let added = self.put(&new, ctx);
+        ctx.store.payments.splice(0..0, added);
+        self.select(&new.account, &new.id, ctx.store);
+        ctx.out.push(Effect::Watch(new));
     }
 
     /// The payment, where it is new on the list.
-    fn put(&mut self, new: &NewWatch, hand: &mut Hand<'_>) -> Option<Watched> {
+    fn put(&mut self, new: &NewWatch, ctx: &mut UpdateContext<'_>) -> Option<Watched> {
         self.leaving.remove(&(new.account.clone(), new.id.clone()));
-        if let Some(watched) = hand.store.payment_mut(&new.account, &new.id) {
-            watched.stir(hand.now);
+        if let Some(watched) = ctx.store.payment_mut(&new.account, &new.id) {
+            watched.poll_soon(ctx.now);
             return None;
         }
         // What is expected is shown once it is saved: another expectation may be in force.
@@ -190,13 +190,13 @@ impl State {
             account: new.account.clone(),
             id: new.id.clone(),
             expected: None,
-            since: hand.now.wall,
+            since: ctx.now.wall,
         };
-        Some(Watched::new(watch, Vec::new(), hand.now))
+        Some(Watched::new(watch, Vec::new(), ctx.now))
     }
 
     /// Puts all pasted payments on the list, and says so once.
-    pub fn watch_all(&mut self, account: &AccountId, pasted: Pasted, hand: &mut Hand<'_>) {
+    pub fn watch_all(&mut self, account: &AccountId, pasted: Pasted, ctx: &mut UpdateContext<'_>) {
         self.differing.clear();
         let total = pasted.rows.len();
         let mut added = Vec::new();
@@ -208,11 +208,11 @@ impl State {
                 expected,
                 by: ExpectedBy::List,
             };
-            added.extend(self.put(&new, hand));
-            hand.out.push(Effect::Watch(new));
+            added.extend(self.put(&new, ctx));
+            ctx.out.push(Effect::Watch(new));
         }
         let new = added.len();
-        hand.store.payments.splice(0..0, added.into_iter().rev());
+        ctx.store.payments.splice(0..0, added.into_iter().rev());
         let payments = |n: usize| match n {
             1 => "1 payment".to_owned(),
             n => format!("{n} payments"),
@@ -232,7 +232,7 @@ impl State {
                 Level::Warning
             }
         };
-        notice("pasted payments", level, text, hand);
+        notice("pasted payments", level, text, ctx);
     }
 
     /// What came of [`Effect::Watch`]: gives the expectation that stays in force where an operator is to be asked.
@@ -240,17 +240,17 @@ impl State {
         &mut self,
         new: &NewWatch,
         result: Result<Option<Expectation>, Problem>,
-        hand: &mut Hand<'_>,
+        ctx: &mut UpdateContext<'_>,
     ) -> Option<Expectation> {
         match result {
             Ok(None) => {
                 let set = new.expected.clone().map(|sum| Expectation {
                     sum,
                     by: new.by,
-                    at: hand.now.wall,
+                    at: ctx.now.wall,
                 });
                 if let Some(set) = set {
-                    correct(new, set, hand);
+                    correct(new, set, ctx);
                 }
                 None
             }
@@ -263,16 +263,16 @@ impl State {
                     n => format!(" and {n} more"),
                 };
                 let text = format!("kept the earlier expected amount of {named}{more}");
-                notice("expected amounts", Level::Warning, text, hand);
-                correct(new, stays, hand);
+                notice("expected amounts", Level::Warning, text, ctx);
+                correct(new, stays, ctx);
                 None
             }
             Ok(Some(stays)) => {
-                correct(new, stays.clone(), hand);
+                correct(new, stays.clone(), ctx);
                 Some(stays)
             }
             Err(problem) => {
-                notice("watch list", Level::Error, problem.told(), hand);
+                notice("watch list", Level::Error, problem.told(), ctx);
                 None
             }
         }
@@ -283,10 +283,10 @@ impl State {
         &mut self,
         list: Watchlist,
         seen: Vec<(WatchKey, Vec<Observation>)>,
-        hand: &mut Hand<'_>,
+        ctx: &mut UpdateContext<'_>,
     ) {
-        hand.store.handled = list.handled.into_iter().collect();
-        let (store, now) = (&mut *hand.store, hand.now);
+        ctx.store.handled = list.handled.into_iter().collect();
+        let (store, now) = (&mut *ctx.store, ctx.now);
         let mut stored: HashMap<WatchKey, Watch> = list
             .watches
             .into_iter()
@@ -325,38 +325,38 @@ impl State {
         off.any(|(of, off)| of == account && off == id)
     }
 
-    pub fn act(&mut self, action: Action, hand: &mut Hand<'_>) {
+    pub fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
-            Action::Check => match self.chosen_or_say(hand).as_slice() {
+            Action::Check => match self.chosen_or_say(ctx).as_slice() {
                 [one] => {
-                    let mut all = hand.store.payments.iter();
+                    let mut all = ctx.store.payments.iter();
                     if let Some(at) = all.position(|watched| watched.is(one)) {
-                        hand.store.check(at, false, hand.out);
+                        ctx.store.check(at, false, ctx.out);
                     }
                 }
                 // A few at a time, so that they do not stand before what is asked for next.
                 many => {
                     let keys: BTreeSet<&WatchKey> = many.iter().collect();
-                    let all = hand.store.payments.iter_mut();
+                    let all = ctx.store.payments.iter_mut();
                     for watched in all.filter(|watched| keys.contains(&watched.key())) {
-                        watched.poll_now(hand.now);
+                        watched.poll_now(ctx.now);
                     }
                 }
             },
             Action::MarkPayment => {
-                if let Some(key) = self.selected(hand.store).map(Watched::key)
+                if let Some(key) = self.selected(ctx.store).map(Watched::key)
                     && !self.marked.remove(&key)
                 {
                     self.marked.insert(key);
                 }
-                let rows = self.rows(hand.store);
-                let next = self.place_of_selected(hand.store, &rows) + 1;
+                let rows = self.rows(ctx.store);
+                let next = self.place_of_selected(ctx.store, &rows) + 1;
                 if let Some(next) = rows.get(next) {
-                    self.selected = Some(hand.store.payments[*next].key());
+                    self.selected = Some(ctx.store.payments[*next].key());
                 }
             }
             Action::CopyId => {
-                let chosen = self.chosen_or_say(hand);
+                let chosen = self.chosen_or_say(ctx);
                 let ids: Vec<&str> = chosen.iter().map(|(_, id)| id.as_str()).collect();
                 let what = match ids.len() {
                     0 => return,
@@ -364,46 +364,46 @@ impl State {
                     _ => "the marked payments' ids",
                 };
                 let text = Secret::new(ids.join("\n"));
-                hand.out.push(Effect::Copy { text, what });
+                ctx.out.push(Effect::Copy { text, what });
             }
             Action::SortPayments => {
                 self.sort = self.sort.next();
                 let text = format!("sorted: {}", self.sort.words());
-                hand.store.flash(Level::Info, text);
+                ctx.store.flash(Level::Info, text);
             }
             Action::RemoveWatch => {
-                let chosen = self.chosen_or_say(hand);
-                self.remove(&chosen, hand);
+                let chosen = self.chosen_or_say(ctx);
+                self.remove(&chosen, ctx);
             }
             Action::ClearSettled => {
-                let all = hand.store.payments.iter();
-                let settled = all.filter(|w| rows::is_settled(w, hand.store));
+                let all = ctx.store.payments.iter();
+                let settled = all.filter(|w| rows::is_settled(w, ctx.store));
                 let settled: Vec<WatchKey> = settled.map(Watched::key).collect();
-                self.remove(&settled, hand);
+                self.remove(&settled, ctx);
             }
-            Action::UndoRemove => self.undo(hand),
+            Action::UndoRemove => self.undo(ctx),
             _ => {}
         }
     }
 
-    fn remove(&mut self, keys: &[WatchKey], hand: &mut Hand<'_>) {
+    fn remove(&mut self, keys: &[WatchKey], ctx: &mut UpdateContext<'_>) {
         let Some(first) = keys.first() else {
             return;
         };
-        let rows = self.rows(hand.store);
-        self.list.selected = self.place_of_selected(hand.store, &rows);
+        let rows = self.rows(ctx.store);
+        self.list.selected = self.place_of_selected(ctx.store, &rows);
         let chosen: BTreeSet<&WatchKey> = keys.iter().collect();
-        let all = std::mem::take(&mut hand.store.payments);
+        let all = std::mem::take(&mut ctx.store.payments);
         let is_chosen = |(_, watched): &(usize, Watched)| chosen.contains(&watched.key());
         let (mut removed, left): (Vec<_>, Vec<_>) =
             all.into_iter().enumerate().partition(is_chosen);
-        hand.store.payments = left.into_iter().map(|(_, watched)| watched).collect();
+        ctx.store.payments = left.into_iter().map(|(_, watched)| watched).collect();
         for (_, gone) in &mut removed {
             let key = gone.key();
             if let Some(request) = gone.asking.take() {
-                hand.store.cancel(request, hand.out);
+                ctx.store.cancel(request, ctx.out);
             }
-            hand.out.push(Effect::Unwatch(key.clone()));
+            ctx.out.push(Effect::Unwatch(key.clone()));
             if self.off.len() == OFF_MAX {
                 self.off.pop_front();
             }
@@ -422,15 +422,15 @@ impl State {
             1 => format!("{} is no longer watched", first.1),
             n => format!("{n} payments are no longer watched"),
         };
-        hand.store.flash(Level::Info, text);
+        ctx.store.flash(Level::Info, text);
     }
 
-    fn undo(&mut self, hand: &mut Hand<'_>) {
+    fn undo(&mut self, ctx: &mut UpdateContext<'_>) {
         let mut back = self.removed.pop_back().unwrap_or_default();
         // What was put on the list since is newer, and an account may have been removed.
-        let present: BTreeSet<WatchKey> = hand.store.payments.iter().map(Watched::key).collect();
+        let present: BTreeSet<WatchKey> = ctx.store.payments.iter().map(Watched::key).collect();
         back.retain(|(_, watched)| {
-            let known = hand.store.known(&watched.watch.account).is_some();
+            let known = ctx.store.known(&watched.watch.account).is_some();
             known && !present.contains(&watched.key())
         });
         let text = match back.as_slice() {
@@ -443,27 +443,27 @@ impl State {
             let key = watched.key();
             self.off.retain(|off| *off != key);
             self.leaving.remove(&key);
-            hand.out.push(Effect::Watch(again(&watched.watch)));
-            watched.stir(hand.now);
+            ctx.out.push(Effect::Watch(again(&watched.watch)));
+            watched.poll_soon(ctx.now);
             watched.is_stored = false;
-            let at = at.min(hand.store.payments.len());
-            hand.store.payments.insert(at, watched);
+            let at = at.min(ctx.store.payments.len());
+            ctx.store.payments.insert(at, watched);
             self.selected = Some(key);
         }
-        hand.store.flash(Level::Info, text);
+        ctx.store.flash(Level::Info, text);
     }
 
     /// Cancels what the selection asks; whether there was anything.
-    pub fn cancel(&mut self, hand: &mut Hand<'_>) -> bool {
-        let Some(at) = self.place_in_store(hand.store) else {
+    pub fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
+        let Some(at) = self.place_in_store(ctx.store) else {
             return false;
         };
-        let watched = &mut hand.store.payments[at];
+        let watched = &mut ctx.store.payments[at];
         let Some(request) = watched.asking else {
             return false;
         };
-        watched.cancelled(hand.now);
-        hand.store.cancel(request, hand.out);
+        watched.cancelled(ctx.now);
+        ctx.store.cancel(request, ctx.out);
         true
     }
 
@@ -492,14 +492,14 @@ fn again(watch: &Watch) -> NewWatch {
     }
 }
 
-fn notice(about: &str, level: Level, text: String, hand: &mut Hand<'_>) {
+fn notice(about: &str, level: Level, text: String, ctx: &mut UpdateContext<'_>) {
     let about = about.to_owned();
-    hand.store.notice(Notice { level, about, text }, hand.now);
+    ctx.store.notice(Notice { level, about, text }, ctx.now);
 }
 
 /// Shows the expectation that is in force; one that says the same is as it was.
-fn correct(new: &NewWatch, in_force: Expectation, hand: &mut Hand<'_>) {
-    if let Some(watched) = hand.store.payment_mut(&new.account, &new.id)
+fn correct(new: &NewWatch, in_force: Expectation, ctx: &mut UpdateContext<'_>) {
+    if let Some(watched) = ctx.store.payment_mut(&new.account, &new.id)
         && watched.expected() != Some(&in_force.sum)
     {
         watched.watch.expected = Some(in_force);
@@ -507,9 +507,9 @@ fn correct(new: &NewWatch, in_force: Expectation, hand: &mut Hand<'_>) {
 }
 
 /// Puts a payment on the list that a callback was about.
-pub fn add_told(watch: Watch, hand: &mut Hand<'_>) {
-    hand.out.push(Effect::Watch(again(&watch)));
-    hand.store
+pub fn add_told(watch: Watch, ctx: &mut UpdateContext<'_>) {
+    ctx.out.push(Effect::Watch(again(&watch)));
+    ctx.store
         .payments
-        .insert(0, Watched::told_of(watch, hand.now));
+        .insert(0, Watched::told_of(watch, ctx.now));
 }

@@ -6,7 +6,7 @@ mod view;
 
 use std::time::Duration;
 
-use super::{Hand, age_changes_in};
+use super::{UpdateContext, age_changes_in};
 use crate::domain::{
     AccountId, Documented, Inventory, Now, Op, Player, PlayerClaim, PlayerId, Problem, ProviderId,
     RequestId, Secret, WallTime, inert,
@@ -31,7 +31,7 @@ pub enum Proof {
 
 /// One player and what is known of them.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Known {
+pub struct PlayerState {
     pub account: AccountId,
     pub id: PlayerId,
     /// Inert; empty where it is not known.
@@ -42,7 +42,7 @@ pub struct Known {
     inventory: Option<(Inventory, WallTime)>,
     /// What the latest look at the inventory found changed, and when.
     changed: Option<(String, WallTime)>,
-    trouble: Option<Problem>,
+    last_error: Option<Problem>,
     pub asking: Option<RequestId>,
 }
 
@@ -50,7 +50,7 @@ pub struct Known {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     pub list: List,
-    pub players: Vec<Known>,
+    pub players: Vec<PlayerState>,
     /// The first item that is seen.
     scroll: usize,
     /// Who can be tried in the sandbox.
@@ -96,7 +96,7 @@ impl State {
         }
     }
 
-    pub fn selected(&self) -> Option<&Known> {
+    pub fn selected(&self) -> Option<&PlayerState> {
         self.players.get(self.list.selected)
     }
 
@@ -107,14 +107,14 @@ impl State {
     }
 
     /// The player of this number, put on the list where they are new.
-    fn known_mut(&mut self, account: &AccountId, id: PlayerId) -> &mut Known {
+    fn known_mut(&mut self, account: &AccountId, id: PlayerId) -> &mut PlayerState {
         let at = self.find(account, id).unwrap_or_else(|| {
             if self.players.len() >= PLAYERS_MAX {
                 self.players.pop();
             }
             self.players.insert(
                 0,
-                Known {
+                PlayerState {
                     account: account.clone(),
                     id,
                     name: String::new(),
@@ -122,7 +122,7 @@ impl State {
                     proof: Proof::None,
                     inventory: None,
                     changed: None,
-                    trouble: None,
+                    last_error: None,
                     asking: None,
                 },
             );
@@ -161,12 +161,11 @@ impl State {
         account: &AccountId,
         player: PlayerId,
         token: Secret,
-        hand: &mut Hand<'_>,
+        ctx: &mut UpdateContext<'_>,
     ) -> RequestId {
         let op = Op::AuthenticatePlayer { player, token };
         let purpose = Purpose::Authenticate(player);
-        hand.store
-            .ask(account.clone(), op, purpose, false, hand.out)
+        ctx.store.ask(account.clone(), op, purpose, false, ctx.out)
     }
 
     /// What came of it.
@@ -182,18 +181,18 @@ impl State {
             Ok(player) => {
                 known.name = inert::cut(&player.username, NAME_MAX);
                 known.proof = Proof::Proved(now.wall);
-                known.trouble = None;
+                known.last_error = None;
             }
             // They are who they were; this token does not prove it again.
             Err(problem) if matches!(known.proof, Proof::Proved(_)) => {
-                known.trouble = Some(problem.clone());
+                known.last_error = Some(problem.clone());
             }
             Err(problem) => known.proof = Proof::Refused(problem.clone()),
         }
     }
 
     /// Fetches the inventory of the selected player.
-    pub fn refresh(&mut self, hand: &mut Hand<'_>) {
+    pub fn refresh(&mut self, ctx: &mut UpdateContext<'_>) {
         let Some(known) = self.players.get_mut(self.list.selected) else {
             return;
         };
@@ -203,7 +202,7 @@ impl State {
         let op = Op::PlayerItems(known.id);
         let purpose = Purpose::Items(known.id);
         let account = known.account.clone();
-        known.asking = Some(hand.store.ask(account, op, purpose, false, hand.out));
+        known.asking = Some(ctx.store.ask(account, op, purpose, false, ctx.out));
     }
 
     /// An answer to [`State::refresh`], or to what a callback gave rise to; tells what changed.
@@ -217,11 +216,11 @@ impl State {
         let known = self.known_mut(account, id);
         match result {
             Err(problem) => {
-                known.trouble = Some(problem);
+                known.last_error = Some(problem);
                 None
             }
             Ok(inventory) => {
-                known.trouble = None;
+                known.last_error = None;
                 let before = known.inventory.as_ref().map(|(before, _)| before);
                 let told = before.map(|before| changes::changes(&before.items, &inventory.items));
                 known.inventory = Some((inventory, now.wall));
@@ -240,18 +239,18 @@ impl State {
     }
 
     /// Calls off what the selected player is asked for; whether there was anything.
-    pub fn cancel(&mut self, hand: &mut Hand<'_>) -> bool {
+    pub fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
         let known = self.players.get_mut(self.list.selected);
         let Some(request) = known.and_then(|known| known.asking.take()) else {
             return false;
         };
-        hand.store.cancel(request, hand.out);
+        ctx.store.cancel(request, ctx.out);
         true
     }
 
     /// Takes the selected player off the list.
-    pub fn forget_selected(&mut self, hand: &mut Hand<'_>) {
-        self.cancel(hand);
+    pub fn forget_selected(&mut self, ctx: &mut UpdateContext<'_>) {
+        self.cancel(ctx);
         if self.list.selected < self.players.len() {
             let gone = self.players.remove(self.list.selected);
             self.list.selected = self.list.selected.min(self.players.len().saturating_sub(1));
@@ -260,7 +259,7 @@ impl State {
                 "player {} is off the list; a callback brings them back",
                 gone.id
             );
-            hand.store.flash(Level::Info, words);
+            ctx.store.flash(Level::Info, words);
         }
     }
 
@@ -276,7 +275,7 @@ impl State {
         let parts = view::parts(area);
         match step {
             Step::PageUp | Step::PageDown => {
-                let items = self.selected().map_or(0, Known::len);
+                let items = self.selected().map_or(0, PlayerState::len);
                 self.scroll = step.scroll(self.scroll, items, view::item_rows(parts.items));
             }
             step => {
@@ -312,7 +311,7 @@ impl State {
     }
 }
 
-impl Known {
+impl PlayerState {
     fn len(&self) -> usize {
         self.inventory
             .as_ref()

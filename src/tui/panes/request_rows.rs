@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::Look;
+use super::ViewContext;
 use crate::domain::{Exchange, Outcome, Waiting};
 use crate::tui::theme::{Theme, Tone};
 use crate::tui::widgets::text::{Pen, fit_middle, path_within, size, width};
@@ -16,12 +16,12 @@ const METHOD: u16 = 6;
 pub fn draw_waiting(
     waits: &Waiting,
     (own, hidden): (bool, usize),
-    look: Look<'_>,
+    ctx: ViewContext<'_>,
     area: Rect,
     row: u16,
     buf: &mut Buffer,
 ) {
-    let theme = look.theme;
+    let theme = ctx.theme;
     let (plain, dim, busy) = (
         theme.style(Tone::Plain),
         theme.style(Tone::Dim),
@@ -34,8 +34,8 @@ pub fn draw_waiting(
     Pen::new(buf, area, row).flush(&more, theme.style(Tone::Warn));
     let left = waits
         .until
-        .filter(|until| *until > look.now.mono)
-        .map(|until| look.until(until));
+        .filter(|until| *until > ctx.now.mono)
+        .map(|until| ctx.until(until));
     let word = left.map_or_else(|| "waits".into(), |left| format!("waits {left}"));
     let mut pen = Pen::new(buf, area, row);
     if hidden > 0 {
@@ -43,9 +43,9 @@ pub fn draw_waiting(
     }
     pen.text("◌", theme.bold(Tone::Busy))
         .skip(1)
-        .cell(&word, if look.still { 14 } else { 11 }, busy)
+        .cell(&word, if ctx.still { 14 } else { 11 }, busy)
         .skip(1);
-    if look.store.accounts.len() > 1 {
+    if ctx.store.accounts.len() > 1 {
         let wide = if area.width >= 90 { 12 } else { 8 };
         pen.cell(waits.account.as_str(), wide, dim).skip(1);
     }
@@ -92,8 +92,8 @@ pub fn outcome(exchange: &Exchange) -> (&'static str, String, Tone) {
     }
 }
 
-pub fn draw_row(exchange: &Exchange, look: Look<'_>, area: Rect, row: u16, buf: &mut Buffer) {
-    let theme: &Theme = look.theme;
+pub fn draw_row(exchange: &Exchange, ctx: ViewContext<'_>, area: Rect, row: u16, buf: &mut Buffer) {
+    let theme: &Theme = ctx.theme;
     let dim = theme.style(Tone::Dim);
     let (glyph, word, tone) = outcome(exchange);
     let wide = area.width >= 90;
@@ -113,7 +113,7 @@ pub fn draw_row(exchange: &Exchange, look: Look<'_>, area: Rect, row: u16, buf: 
     let keep: u16 = right.iter().map(|(_, wide, _)| wide).sum();
     let mut pen = Pen::new(buf, area, row);
     pen.keep(keep)
-        .cell(&exchange.at.clock(&look.store.zone), 8, dim)
+        .cell(&exchange.at.clock(&ctx.store.zone), 8, dim)
         .skip(1)
         .text(glyph, theme.bold(tone))
         .skip(1);
@@ -123,7 +123,7 @@ pub fn draw_row(exchange: &Exchange, look: Look<'_>, area: Rect, row: u16, buf: 
         Outcome::Failed(_) => ("—", word.as_str()),
     };
     pen.cell(status, 3, theme.style(tone)).skip(1);
-    if look.store.accounts.len() > 1 {
+    if ctx.store.accounts.len() > 1 {
         pen.cell(exchange.account.as_str(), if wide { 12 } else { 8 }, dim)
             .skip(1);
     }

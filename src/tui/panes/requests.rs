@@ -12,7 +12,7 @@ use tui_input::Input;
 
 use super::budgets::{budget_rows, draw_budgets};
 use super::request_rows::draw_row;
-use super::{Hand, Look, contains};
+use super::{UpdateContext, ViewContext, contains};
 use crate::domain::{Exchange, ExchangeId, Now, Outcome, Problem, RequestId};
 use crate::tui::Effect;
 use crate::tui::keys::Action;
@@ -167,9 +167,9 @@ impl State {
     }
 
     /// Moves in the rows laid out in `parts`.
-    pub fn step(&mut self, step: Step, parts: Parts, hand: &mut Hand<'_>) {
+    pub fn step(&mut self, step: Step, parts: Parts, ctx: &mut UpdateContext<'_>) {
         let height = parts.list.height;
-        if self.step_waiting(step, parts.waiting.height, hand.store) {
+        if self.step_waiting(step, parts.waiting.height, ctx.store) {
             return;
         }
         let len = self.shown().len();
@@ -181,7 +181,7 @@ impl State {
             self.follow = Follow::Paused(0);
         }
         if at_top && matches!(step, Step::Up(_) | Step::PageUp | Step::Top) {
-            self.load_older(hand);
+            self.load_older(ctx);
         }
         self.list.settle(self.shown().len(), height);
     }
@@ -200,20 +200,20 @@ impl State {
         }
     }
 
-    fn load_older(&mut self, hand: &mut Hand<'_>) {
-        if self.can_load(hand.store) {
+    fn load_older(&mut self, ctx: &mut UpdateContext<'_>) {
+        if self.can_load(ctx.store) {
             let before = self
                 .shown()
                 .iter()
                 .map(|exchange| exchange.id)
                 .find(|id| id.0 >= 0);
-            self.load(before, hand);
+            self.load(before, ctx);
         }
     }
 
-    fn load(&mut self, before: Option<ExchangeId>, hand: &mut Hand<'_>) {
+    fn load(&mut self, before: Option<ExchangeId>, ctx: &mut UpdateContext<'_>) {
         let filter = self.filter.clone();
-        hand.out.push(Effect::LoadLog {
+        ctx.out.push(Effect::LoadLog {
             before,
             filter: filter.clone(),
             limit: LOAD,
@@ -222,21 +222,25 @@ impl State {
     }
 
     /// Older rows from the ledger, newest first.
-    pub fn loaded(&mut self, result: Result<Vec<Arc<Exchange>>, Problem>, hand: &mut Hand<'_>) {
+    pub fn loaded(
+        &mut self,
+        result: Result<Vec<Arc<Exchange>>, Problem>,
+        ctx: &mut UpdateContext<'_>,
+    ) {
         let Some(load) = self.loading.take() else {
             return;
         };
         if load.filter != self.filter {
             // Asked for a text that is no longer looked for.
             if !self.filter.is_empty() {
-                self.load(None, hand);
+                self.load(None, ctx);
             }
             return;
         }
         let rows = match result {
             Ok(rows) => rows,
             Err(problem) => {
-                hand.store.flash(Level::Error, problem.told());
+                ctx.store.flash(Level::Error, problem.told());
                 return;
             }
         };
@@ -285,16 +289,16 @@ impl State {
         self.list.selected = self.shown().len().saturating_sub(1);
     }
 
-    pub fn act(&mut self, action: Action, hand: &mut Hand<'_>) {
+    pub fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
             Action::LoadOlder => {
                 if self.follow == Follow::Following && !self.shown().is_empty() {
                     self.follow = Follow::Paused(0);
                 }
-                self.load_older(hand);
+                self.load_older(ctx);
             }
             Action::KeepFilter if !self.filter.is_empty() && self.loading.is_none() => {
-                self.load(None, hand);
+                self.load(None, ctx);
             }
             _ => {}
         }
@@ -319,19 +323,19 @@ impl State {
             .map(|_| ());
         let counts = counts.chain(waits).next().filter(|()| !still);
         let traffic = store.traffic.changes_in(now, still);
-        let look = store.budgets_due(now);
+        let ctx = store.budgets_due(now);
         resets
             .chain(counts.map(|()| super::tick(now)))
             .chain(traffic)
-            .chain(look.map(|due| due.saturating_sub(now.mono)))
+            .chain(ctx.map(|due| due.saturating_sub(now.mono)))
             .min()
     }
 
     /// What the title says at its right.
-    pub fn note(&self, look: Look<'_>) -> Option<(String, Tone)> {
+    pub fn note(&self, ctx: ViewContext<'_>) -> Option<(String, Tone)> {
         match self.follow {
             Follow::Paused(new) => Some((
-                format!("paused, {new} new — {} to follow", look.key(Action::Bottom)),
+                format!("paused, {new} new — {} to follow", ctx.key(Action::Bottom)),
                 Tone::Warn,
             )),
             Follow::Following if !self.filter.is_empty() => Some((
@@ -345,25 +349,25 @@ impl State {
     /// Draws the pane; `typing` is the filter being typed. Gives the cursor's column in it.
     pub fn view(
         &self,
-        look: Look<'_>,
+        ctx: ViewContext<'_>,
         typing: Option<&Input>,
         area: Rect,
         buf: &mut Buffer,
     ) -> Option<u16> {
-        let theme = look.theme;
+        let theme = ctx.theme;
         let cursor = typing.map(|input| {
             let hint = "method, path, account, status or body";
             draw_filter(buf, area, input, hint, theme)
         });
-        let parts = parts(area, look.store);
+        let parts = parts(area, ctx.store);
         if typing.is_none() {
-            draw_budgets(look, parts.budgets, buf);
+            draw_budgets(ctx, parts.budgets, buf);
         }
-        self.draw_waits(look, parts.waiting, buf);
+        self.draw_waits(ctx, parts.waiting, buf);
         let list = parts.list;
         let rows = self.shown();
         if rows.is_empty() {
-            let word = if !look.store.is_ready() {
+            let word = if !ctx.store.is_ready() {
                 "Opening the ledger…"
             } else if self.loading.is_some() {
                 "Looking in the ledger…"
@@ -375,8 +379,8 @@ impl State {
             Pen::new(buf, list, 0).text(word, theme.style(Tone::Dim));
         }
         for (row, at) in (0..).zip(self.list.window(rows.len(), list.height)) {
-            draw_row(&rows[at], look, list, row, buf);
-            if at == self.list.selected && look.focused && self.waiting_at.is_none() {
+            draw_row(&rows[at], ctx, list, row, buf);
+            if at == self.list.selected && ctx.focused && self.waiting_at.is_none() {
                 let line = Rect {
                     y: list.y + row,
                     height: 1,

@@ -5,10 +5,10 @@ use std::time::Duration;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::{Hand, Look, tick};
+use super::{UpdateContext, ViewContext, tick};
 use crate::domain::{AccountId, Kept, Now, TokenLife, TokenState, TokenStatus};
 use crate::tui::keys::Action;
-use crate::tui::store::{Known, Purpose, Store};
+use crate::tui::store::{AccountState, Purpose, Store};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::bar::eighths;
 use crate::tui::widgets::list::List;
@@ -26,7 +26,7 @@ pub struct State {
 }
 
 impl State {
-    pub fn selected<'a>(&self, store: &'a Store) -> Option<&'a Known> {
+    pub fn selected<'a>(&self, store: &'a Store) -> Option<&'a AccountState> {
         store.token_users().nth(self.list.selected)
     }
 
@@ -34,12 +34,12 @@ impl State {
         self.selected(store).map(|known| known.id().clone())
     }
 
-    pub fn act(&mut self, action: Action, hand: &mut Hand<'_>) {
+    pub fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         if action == Action::RefreshToken
-            && let Some(account) = self.selected_id(hand.store)
+            && let Some(account) = self.selected_id(ctx.store)
         {
-            hand.store
-                .ask_token(&account, &Purpose::RefreshToken, hand.out);
+            ctx.store
+                .ask_token(&account, &Purpose::RefreshToken, ctx.out);
         }
     }
 
@@ -64,33 +64,33 @@ impl State {
             .min()
     }
 
-    pub fn view(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
-        let users: Vec<&Known> = look.store.token_users().collect();
+    pub fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+        let users: Vec<&AccountState> = ctx.store.token_users().collect();
         if users.is_empty() {
-            draw_none(look, area, buf);
+            draw_none(ctx, area, buf);
             return;
         }
         let list = list_area(area, users.len());
         let columns = Columns::of(&users, list.width);
         for (row, at) in (0..).zip(self.list.window(users.len(), list.height)) {
-            draw_row(users[at], &columns, look, list, row, buf);
+            draw_row(users[at], &columns, ctx, list, row, buf);
             if at == self.list.selected.min(users.len() - 1) && users.len() > 1 {
                 let line = Rect {
                     y: list.y + row,
                     height: 1,
                     ..list
                 };
-                buf.set_style(line, look.theme.selected(look.focused));
+                buf.set_style(line, ctx.theme.selected(ctx.focused));
             }
         }
         let mut left = below(area, list.height);
         if left.height > 5 {
             left = below(left, 1);
         }
-        if let Some(known) = self.selected(look.store) {
-            left = draw_detail(known, look, left, buf);
+        if let Some(known) = self.selected(ctx.store) {
+            left = draw_detail(known, ctx, left, buf);
         }
-        draw_others(look, left, buf);
+        draw_others(ctx, left, buf);
     }
 }
 
@@ -190,9 +190,9 @@ pub fn countdown(left: Duration) -> String {
 }
 
 /// A countdown, or where nothing may move the clock time of its end.
-fn ends(left: Duration, look: Look<'_>) -> String {
-    if look.still {
-        look.now.wall.plus(left).clock(&look.store.zone)
+fn ends(left: Duration, ctx: ViewContext<'_>) -> String {
+    if ctx.still {
+        ctx.now.wall.plus(left).clock(&ctx.store.zone)
     } else {
         countdown(left)
     }
@@ -210,7 +210,7 @@ impl Columns {
     const WORD: u16 = 10;
     const LEFT: u16 = 8;
 
-    fn of(users: &[&Known], room: u16) -> Self {
+    fn of(users: &[&AccountState], room: u16) -> Self {
         let names = users.iter().map(|known| width(known.id().as_str())).max();
         // Glyph and gaps.
         let rest = room.saturating_sub(Self::WORD + Self::LEFT + 4);
@@ -229,19 +229,19 @@ impl Columns {
 }
 
 fn draw_row(
-    known: &Known,
+    known: &AccountState,
     columns: &Columns,
-    look: Look<'_>,
+    ctx: ViewContext<'_>,
     area: Rect,
     row: u16,
     buf: &mut Buffer,
 ) {
-    let theme = look.theme;
+    let theme = ctx.theme;
     let unknown = TokenStatus::default();
     let status = known.token.as_ref().unwrap_or(&unknown);
-    let mut stand = stand(status, look.now);
-    let request = look.store.token_request(known.id());
-    if look.store.waiting_for(request).is_some() {
+    let mut stand = stand(status, ctx.now);
+    let request = ctx.store.token_request(known.id());
+    if ctx.store.waiting_for(request).is_some() {
         stand = Stand {
             glyph: "◌",
             word: "waits",
@@ -262,11 +262,11 @@ fn draw_row(
         .skip(1);
     let life = status
         .life
-        .and_then(|life| Some((life, life.left(look.now)?)));
+        .and_then(|life| Some((life, life.left(ctx.now)?)));
     if columns.gauge > 0 {
         let (full, rest) = match life {
             Some((life, left)) => {
-                let (left, whole) = if look.still {
+                let (left, whole) = if ctx.still {
                     let tenth = (life.life / PARTS).as_millis().max(1);
                     (left.as_millis().div_ceil(tenth), u128::from(PARTS))
                 } else {
@@ -280,7 +280,7 @@ fn draw_row(
             .text(&rest, theme.style(Tone::Dim))
             .skip(1);
     }
-    let words = life.map_or_else(|| "—".into(), |(_, left)| ends(left, look));
+    let words = life.map_or_else(|| "—".into(), |(_, left)| ends(left, ctx));
     let tone = if life.is_some() {
         stand.left
     } else {
@@ -290,10 +290,10 @@ fn draw_row(
 }
 
 /// What is known of the selected token, most needed first; gives the rows that are left.
-fn draw_detail(known: &Known, look: Look<'_>, area: Rect, buf: &mut Buffer) -> Rect {
-    let theme = look.theme;
+fn draw_detail(known: &AccountState, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Rect {
+    let theme = ctx.theme;
     let mut left = area;
-    for (text, tone) in told(known, look) {
+    for (text, tone) in told(known, ctx) {
         let room = Rect {
             height: left.height.min(if tone == Tone::Bad { 4 } else { 2 }),
             ..left
@@ -304,14 +304,14 @@ fn draw_detail(known: &Known, look: Look<'_>, area: Rect, buf: &mut Buffer) -> R
     left
 }
 
-fn told(known: &Known, look: Look<'_>) -> Vec<(String, Tone)> {
+fn told(known: &AccountState, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     let mut out = Vec::new();
     let unknown = TokenStatus::default();
     let status = known.token.as_ref().unwrap_or(&unknown);
-    let (now, zone) = (look.now, &look.store.zone);
-    let request = look.store.token_request(known.id());
-    if let Some(why) = look.store.waiting_for(request) {
-        let text = format!("waits {why}; {} calls it off", look.key(Action::Escape));
+    let (now, zone) = (ctx.now, &ctx.store.zone);
+    let request = ctx.store.token_request(known.id());
+    if let Some(why) = ctx.store.waiting_for(request) {
+        let text = format!("waits {why}; {} calls it off", ctx.key(Action::Escape));
         out.push((text, Tone::Busy));
     }
     if let Some(failure) = &status.failure {
@@ -322,7 +322,7 @@ fn told(known: &Known, look: Look<'_>) -> Vec<(String, Tone)> {
         };
         let next = match again_in(status, now) {
             _ if status.fetching => "Being tried again".into(),
-            Some(left) => format!("Tried again in {}", ends(left, look)),
+            Some(left) => format!("Tried again in {}", ends(left, ctx)),
             None if failure.refused => "Not tried again by itself".into(),
             None => "Tried again when a call needs it".into(),
         };
@@ -341,7 +341,7 @@ fn told(known: &Known, look: Look<'_>) -> Vec<(String, Tone)> {
                 }
                 (Some(_), true) if status.fetching => "being renewed".into(),
                 (Some(_), true) => "renewal is due".into(),
-                (Some(_), false) => format!("renews {}", in_or_at(renews, look)),
+                (Some(_), false) => format!("renews {}", in_or_at(renews, ctx)),
             };
             out.push((format!("got {got} · {renewal}"), Tone::Plain));
         }
@@ -380,7 +380,7 @@ fn told(known: &Known, look: Look<'_>) -> Vec<(String, Tone)> {
         out.push((format!("{kept}{note}"), Tone::Dim));
     }
     if status.claims.is_some() {
-        let text = format!("{} reads its claims", look.key(Action::Claims));
+        let text = format!("{} reads its claims", ctx.key(Action::Claims));
         out.push((text, Tone::Dim));
     }
     out
@@ -393,17 +393,17 @@ fn times(count: u32) -> String {
     }
 }
 
-fn in_or_at(left: Duration, look: Look<'_>) -> String {
-    let at = look.now.wall.plus(left).clock(&look.store.zone);
-    if look.still {
+fn in_or_at(left: Duration, ctx: ViewContext<'_>) -> String {
+    let at = ctx.now.wall.plus(left).clock(&ctx.store.zone);
+    if ctx.still {
         format!("at {at}")
     } else {
         format!("in {} ({at})", countdown(left))
     }
 }
 
-fn draw_others(look: Look<'_>, area: Rect, buf: &mut Buffer) {
-    let others: Vec<&str> = look
+fn draw_others(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    let others: Vec<&str> = ctx
         .store
         .accounts
         .iter()
@@ -412,22 +412,22 @@ fn draw_others(look: Look<'_>, area: Rect, buf: &mut Buffer) {
         .collect();
     if !others.is_empty() {
         let text = format!("no tokens: {}", others.join(", "));
-        Pen::new(buf, area, 0).text(&text, look.theme.style(Tone::Dim));
+        Pen::new(buf, area, 0).text(&text, ctx.theme.style(Tone::Dim));
     }
 }
 
-fn draw_none(look: Look<'_>, area: Rect, buf: &mut Buffer) {
+fn draw_none(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let text = if area.height < 2 {
         "none: no account uses them"
     } else {
         "No account here uses access tokens."
     };
-    let rows = paragraph(buf, area, text, look.theme.style(Tone::Plain));
+    let rows = paragraph(buf, area, text, ctx.theme.style(Tone::Plain));
     paragraph(
         buf,
         below(area, rows),
         "Each request carries the account's key or signature; nothing expires.",
-        look.theme.style(Tone::Dim),
+        ctx.theme.style(Tone::Dim),
     );
 }
 

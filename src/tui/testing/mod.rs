@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use super::msg::{NewWatch, Ready};
 use super::{Effect, Model, Msg, Setup, UiOptions, update};
 use crate::domain::catalogue::{Param, Place};
-use crate::domain::manage::{Guide, Need, Offer};
+use crate::domain::manage::{Guide, ProviderSetup, SetupField};
 use crate::domain::payment::Price;
 use crate::domain::{
     Ability, Account, AccountId, Amount, Answer, Body, Currency, Documented, Environment, Estimate,
@@ -79,8 +79,8 @@ pub fn account(name: &str, environment: Environment) -> Account {
 }
 
 /// Two providers: one with a key and a secret, one with two environments, an optional secret and a way to reset.
-pub fn offers() -> Vec<Offer> {
-    let need = |key, about, secret, required| Need {
+pub fn setups() -> Vec<ProviderSetup> {
+    let need = |key, about, secret, required| SetupField {
         key,
         about,
         secret,
@@ -88,11 +88,11 @@ pub fn offers() -> Vec<Offer> {
         proved: secret && required,
     };
     vec![
-        Offer {
+        ProviderSetup {
             provider: ProviderId("kanga"),
             title: "Kanga TPG",
             environments: vec![Environment::Production],
-            needs: vec![
+            fields: vec![
                 need("api_key", "the API key", false, true),
                 need("api_secret", "the API secret", true, true),
             ],
@@ -102,11 +102,11 @@ pub fn offers() -> Vec<Offer> {
                 steps: &["Open an account.", "Make a key."],
             }],
         },
-        Offer {
+        ProviderSetup {
             provider: ProviderId("kinguin"),
             title: "Kinguin",
             environments: vec![Environment::Production, Environment::Sandbox],
-            needs: vec![
+            fields: vec![
                 need(
                     "client_id",
                     "the client id, from the merchant panel's Developer section",
@@ -241,7 +241,7 @@ pub fn sandbox_setup() -> Setup {
     Setup {
         profile: "sandbox".into(),
         accounts: vec![account("kanga", Environment::Embedded)],
-        offers: offers(),
+        setups: setups(),
         may_manage: false,
         catalogues: vec![(ProviderId("kanga"), CATALOGUE)],
         ui: UiOptions::default(),
@@ -293,7 +293,7 @@ pub fn live_setup() -> Setup {
             account("outlet", Environment::Production),
             account("trial", Environment::Sandbox),
         ],
-        offers: offers(),
+        setups: setups(),
         may_manage: true,
         catalogues: vec![(ProviderId("kanga"), CATALOGUE)],
         ui: UiOptions::default(),

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use super::{START, busy, emt, id, payment, second, shop};
 use crate::domain::{
-    Body, Delivery, DeliveryId, JobKind, Job, JobId, ExchangeId, Happening, Listening,
-    Observation, Outcome, Received, JobState, Subject, Timeline, Verdict, WallTime, What,
+    Body, Delivery, DeliveryId, ExchangeId, Happening, Job, JobId, JobKind, JobState, Listening,
+    Observation, Outcome, Received, Subject, Timeline, Verdict, WallTime, What,
 };
 use crate::tui::{Model, Msg, update};
 

@@ -389,8 +389,8 @@ fn windows_of_accounts_in_ascii_and_where_there_is_no_room() {
 
 #[test]
 fn a_new_secret_that_nothing_proves_must_be_meant() {
-    let offers = crate::tui::testing::offers();
-    let mut asked = crate::tui::overlays::rotate::State::new(kinguin("keys"), &offers[1]);
+    let setups = crate::tui::testing::setups();
+    let mut asked = crate::tui::overlays::rotate::State::new(kinguin("keys"), &setups[1]);
     let space = ratatui::crossterm::event::KeyCode::Char(' ').into();
     asked.form.paste(PLANTED);
     assert!(asked.submit().is_some() && !asked.is_unprovable());

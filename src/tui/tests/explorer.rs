@@ -76,15 +76,15 @@ fn copied(effects: &[Effect]) -> &str {
     }
 }
 
-fn offers() -> String {
-    let offer = |at: u32| {
+fn setups() -> String {
+    let setup = |at: u32| {
         format!(
             r#"{{"id":"5f9e2c{at:02}","name":"Portal 2 Steam CD Key","price":{{"amount":{}E0,"currency":"EUR"}},"active":{},"note":null}}"#,
             900 + at * 25,
             !at.is_multiple_of(3)
         )
     };
-    let all: Vec<String> = (0..25).map(offer).collect();
+    let all: Vec<String> = (0..25).map(setup).collect();
     format!(
         r#"{{"content":[{}],"page":0,"totalElements":251}}"#,
         all.join(",")
@@ -204,7 +204,7 @@ fn a_body_is_edited_checked_and_sent_from_where_one_is() {
 fn an_answer_is_read_as_table_and_as_body_and_searched() {
     let mut model = exploring(sandbox_setup());
     let (request, ..) = send(&mut model, "page by page", second(1));
-    let mut answer = explored(&offers());
+    let mut answer = explored(&setups());
     answer.digest = Some(offers_digest());
     heard(&mut model, second(2), request, Ok(answer));
     shots("digest", &mut model, second(2));
@@ -219,7 +219,7 @@ fn an_answer_is_read_as_table_and_as_body_and_searched() {
     assert!(screen(&model, second(2), 120, 40).contains("2 of 25"));
     press(&mut model, "G", second(2));
     assert!(screen(&model, second(2), 120, 40).contains("\"totalElements\": 251"));
-    assert_eq!(copied(&press(&mut model, "b", second(2))), offers());
+    assert_eq!(copied(&press(&mut model, "b", second(2))), setups());
 }
 
 #[test]

@@ -12,7 +12,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use fastrand::Rng;
 use serde_json::Value;
 use tilldeck::auth::Tokens;
-use tilldeck::clock::{Clock, Hand};
+use tilldeck::clock::{Clock, ManualClock};
 use tilldeck::domain::{
     Account, AccountId, Counts, Environment, Op, PaymentId, RequestId, Secret, WallTime,
 };
@@ -435,7 +435,7 @@ async fn ask_on(
 
 struct Soak {
     peer: Arc<Peer>,
-    hand: Hand,
+    hand: ManualClock,
     clock: Clock,
     folder: tempfile::TempDir,
     base: String,

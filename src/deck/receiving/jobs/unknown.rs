@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{LEASE, JobQueue, SHORTEST, Shared, Taken};
+use super::{JobQueue, LEASE, SHORTEST, Shared, Taken};
 use crate::clock::Clock;
 use crate::domain::{AccountId, WallTime, inert};
 use crate::ledger::{JobFilter, Ledger, SlotId, Slots, Terms, UNKNOWN_MAX};
@@ -64,7 +64,11 @@ impl Shared {
             return Err(rest);
         }
         let (now, set_back) = self.look(seen);
-        let waiting = self.queries.ledger.unknown_waiting(self.account_key.clone()).await;
+        let waiting = self
+            .queries
+            .ledger
+            .unknown_waiting(self.account_key.clone())
+            .await;
         let mut waiting = waiting.unwrap_or_default();
         // No account always comes first.
         fastrand::shuffle(&mut waiting);

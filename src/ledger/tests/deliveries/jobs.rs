@@ -33,7 +33,10 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
     elsewhere.account_key = "sandbox 1".into();
     one.deliver(elsewhere).await.unwrap();
 
-    assert_eq!(two.next_errand(queue(&JobKind::ALL)).await, Ok(Some(after(2))));
+    assert_eq!(
+        two.next_errand(queue(&JobKind::ALL)).await,
+        Ok(Some(after(2)))
+    );
     assert_eq!(take_due(&two, after(1)).await, []);
     let first = two.take_jobs(queue(&JobKind::ALL), after(6), after(36), 1);
     let first = first.await;
@@ -43,7 +46,10 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
     assert_eq!((delivery.jobs[0].id, *id), (soon, soon), "longest due");
     assert_eq!(take_due(&one, after(6)).await, [late]);
     assert_eq!(take_due(&two, after(7)).await, [], "all are in hand");
-    assert_eq!(one.next_errand(queue(&JobKind::ALL)).await, Ok(Some(after(8))));
+    assert_eq!(
+        one.next_errand(queue(&JobKind::ALL)).await,
+        Ok(Some(after(8)))
+    );
     assert_eq!(take_due(&one, after(8)).await, [relayed.jobs[0].id]);
     assert_eq!(
         take_due(&two, after(36)).await,
@@ -64,10 +70,7 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
     assert_eq!((job.tries, job.status), (2, Some(500)));
     assert_eq!(job.tried_at, Some(after(1)));
     assert_eq!(job.took, Some(Duration::from_millis(40)));
-    assert_eq!(
-        take_due(&one, after(50)).await,
-        [relayed.jobs[0].id, soon]
-    );
+    assert_eq!(take_due(&one, after(50)).await, [relayed.jobs[0].id, soon]);
     let held = after(50).plus(LEASE);
     let done = one.tried_errand(soon, held, tried(JobState::Done));
     let delivery = done.await.unwrap();

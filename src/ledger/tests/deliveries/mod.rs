@@ -5,7 +5,7 @@ mod jobs;
 mod unknown;
 
 use super::*;
-use crate::domain::{Delivery, DeliveryId, JobKind, JobId, PlayerId, JobState, Subject, Verdict};
+use crate::domain::{Delivery, DeliveryId, JobId, JobKind, JobState, PlayerId, Subject, Verdict};
 
 const LEASE: Duration = Duration::from_secs(30);
 

@@ -208,10 +208,7 @@ async fn what_its_provider_knows_was_not_made_up() {
     for (of, state) in [(&made_up, JobState::GivenUp), (&genuine, JobState::Done)] {
         let (_, id) = take_one(&ledger, asks.clone()).await.unwrap();
         assert_eq!(of.jobs[0].id, id, "the newest first");
-        ledger
-            .tried_errand(id, held, tried(state))
-            .await
-            .unwrap();
+        ledger.tried_errand(id, held, tried(state)).await.unwrap();
     }
     // Its other errand has room and goes first from now on.
     assert_eq!((class(genuine.id).await, class(made_up.id).await), (3, 4));

@@ -10,8 +10,8 @@ use super::{
     prices,
 };
 use crate::http_server::{Request, Response};
-use crate::sandbox::World;
-use crate::sandbox::world::scatter;
+use crate::sandbox::Simulator;
+use crate::sandbox::simulator::scatter;
 
 impl Kanga {
     pub(super) fn fail(&self, code: Option<u16>) -> Response {
@@ -50,7 +50,7 @@ impl Kanga {
         Some((shop, fields))
     }
 
-    pub(super) fn estimate(&self, request: &Request, world: &World) -> Response {
+    pub(super) fn estimate(&self, request: &Request, simulator: &Simulator) -> Response {
         let fields = Fields::read(request.body());
         let Some(fields) = fields else {
             return self.fail(None);
@@ -62,8 +62,8 @@ impl Kanga {
         let (Some(token), Some(quantity)) = (fields.text("token"), fields.text("quantity")) else {
             return self.fail(None);
         };
-        let lived = world.now().since(world.start());
-        let Some(mut prices) = prices::estimate(world.seed(), lived, token, quantity) else {
+        let lived = simulator.now().since(simulator.start());
+        let Some(mut prices) = prices::estimate(simulator.seed(), lived, token, quantity) else {
             return self.fail(None);
         };
         // The order of an object's keys means nothing, and here it never stays the same.
@@ -72,7 +72,7 @@ impl Kanga {
             memory.estimates += 1;
             memory.estimates
         };
-        let mut rng = Rng::with_seed(scatter(world.seed(), "estimate order", turn));
+        let mut rng = Rng::with_seed(scatter(simulator.seed(), "estimate order", turn));
         rng.shuffle(&mut prices);
         let prices: Map<_, _> = prices
             .into_iter()
@@ -81,23 +81,23 @@ impl Kanga {
         json_response(StatusCode::OK, &prices.into())
     }
 
-    pub(super) fn create_token(&self, request: &Request, world: &World) -> Response {
+    pub(super) fn create_token(&self, request: &Request, simulator: &Simulator) -> Response {
         let memory = &mut *self.memory();
         let Some((shop, _)) = self.admit(request, memory) else {
             return self.fail(CREDENTIALS);
         };
         memory.tokens_issued += 1;
         let turn = memory.tokens_issued;
-        let mut rng = Rng::with_seed(scatter(world.seed(), "payment token", turn));
+        let mut rng = Rng::with_seed(scatter(simulator.seed(), "payment token", turn));
         let value: String = (0..32).map(|_| rng.alphanumeric()).collect();
-        let now = world.now();
+        let now = simulator.now();
         let expires = now.plus(self.rules().token_life);
         memory.tokens.add(value.clone(), shop.name, now, expires);
         let body = json!({ "result": "ok", "paymentToken": value });
         json_response(StatusCode::OK, &body)
     }
 
-    pub(super) fn check(&self, request: &Request, world: &World) -> Response {
+    pub(super) fn check(&self, request: &Request, simulator: &Simulator) -> Response {
         let memory = &mut *self.memory();
         let Some((shop, fields)) = self.admit(request, memory) else {
             return self.fail(CREDENTIALS);
@@ -110,7 +110,7 @@ impl Kanga {
             "result": "ok",
             "currency": payment.currency,
             "amount": payment.amount,
-            "state": payment.progress(world.now()).state.as_str(),
+            "state": payment.progress(simulator.now()).state.as_str(),
         });
         json_response(StatusCode::OK, &body)
     }

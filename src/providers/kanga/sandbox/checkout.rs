@@ -8,7 +8,7 @@ use rust_decimal::Decimal;
 use crate::domain::simulate::PayerAct;
 use crate::domain::{Amount, PaymentId, PaymentState, WallTime, time};
 use crate::http_server::{Request, Response, text};
-use crate::sandbox::World;
+use crate::sandbox::Simulator;
 use crate::sandbox::control::is_foreign;
 use crate::sandbox::page::{self, Html};
 
@@ -19,7 +19,12 @@ const EMAIL_MAX: usize = 254;
 const TITLE_MAX: usize = 200;
 
 /// Answers below `/tpg/payment/`; `rest` is what follows that.
-pub(super) fn answer(kanga: &Kanga, rest: &str, request: &Request, world: &World) -> Response {
+pub(super) fn answer(
+    kanga: &Kanga,
+    rest: &str,
+    request: &Request,
+    simulator: &Simulator,
+) -> Response {
     let (key, act) = match rest.split_once('/') {
         Some((key, act)) => (key, Some(act)),
         None => (rest, None),
@@ -30,11 +35,11 @@ pub(super) fn answer(kanga: &Kanga, rest: &str, request: &Request, world: &World
     };
     let memory = &mut *kanga.memory();
     match (act, request.method()) {
-        (None, &Method::GET) => start(memory, shop, request, world, true),
+        (None, &Method::GET) => start(memory, shop, request, simulator, true),
         // Whoever only looks does not open a payment.
-        (None, &Method::HEAD) => start(memory, shop, request, world, false),
+        (None, &Method::HEAD) => start(memory, shop, request, simulator, false),
         (None, _) => only("GET, HEAD"),
-        (Some(act), &Method::POST) => perform(memory, shop, act, request, world),
+        (Some(act), &Method::POST) => perform(memory, shop, act, request, simulator),
         (Some(_), _) => only("POST"),
     }
 }
@@ -114,10 +119,10 @@ fn start(
     memory: &mut Memory,
     shop: &Shop,
     request: &Request,
-    world: &World,
+    simulator: &Simulator,
     opens: bool,
 ) -> Response {
-    let now = world.now();
+    let now = simulator.now();
     let link = match Link::read(request.uri().query().unwrap_or_default()) {
         Ok(link) => link,
         Err(words) => return notice(StatusCode::BAD_REQUEST, "Unusable link", &words, None),
@@ -142,7 +147,7 @@ fn start(
         opened.title = title.map(|title| title.chars().take(TITLE_MAX).collect());
         opened.forced.clone_from(&link.forced);
         if !opens {
-            let html = checkout(&opened, shop, world, None);
+            let html = checkout(&opened, shop, simulator, None);
             return page::page(StatusCode::OK, &html);
         }
         memory.payments.push(opened);
@@ -171,7 +176,7 @@ fn start(
     if opens && payment.email.is_none() {
         payment.email = link.email;
     }
-    page::page(StatusCode::OK, &checkout(payment, shop, world, remark))
+    page::page(StatusCode::OK, &checkout(payment, shop, simulator, remark))
 }
 
 fn perform(
@@ -179,7 +184,7 @@ fn perform(
     shop: &Shop,
     act: &str,
     request: &Request,
-    world: &World,
+    simulator: &Simulator,
 ) -> Response {
     if is_foreign(request) {
         let words = "A page of another site sent this form.";
@@ -204,7 +209,7 @@ fn perform(
                 let mut shown = payment.clone();
                 shown.email = Some(typed.chars().take(EMAIL_MAX).collect());
                 let words = "This is not an e-mail address. Correct it below.";
-                let html = checkout(&shown, shop, world, Some(words));
+                let html = checkout(&shown, shop, simulator, Some(words));
                 return page::page(StatusCode::BAD_REQUEST, &html);
             }
             payment.email = Some(typed);
@@ -229,7 +234,7 @@ fn perform(
             }
         },
     };
-    if let Err(words) = payment.act(world.now(), deed) {
+    if let Err(words) = payment.act(simulator.now(), deed) {
         return notice(StatusCode::CONFLICT, "Not done", words, Some(&back));
     }
     memory.revision += 1;
@@ -275,15 +280,15 @@ fn notice(status: StatusCode, title: &str, words: &str, back: Option<&str>) -> R
     page::page(status, &html)
 }
 
-fn checkout(payment: &Payment, shop: &Shop, world: &World, remark: Option<&str>) -> Html {
-    let now = world.now();
+fn checkout(payment: &Payment, shop: &Shop, simulator: &Simulator, remark: Option<&str>) -> Html {
+    let now = simulator.now();
     let progress = payment.progress(now);
     let view = View {
         payment,
         shop,
         progress: &progress,
-        seed: world.seed(),
-        lived: now.since(world.start()),
+        seed: simulator.seed(),
+        lived: now.since(simulator.start()),
         now,
     };
     let state = &progress.state;

@@ -6,7 +6,7 @@ use super::payment::Change;
 use super::{Rules, query};
 use crate::domain::simulate::{Event, Setting};
 use crate::domain::{WallTime, time};
-use crate::sandbox::outbox::Letter;
+use crate::sandbox::outbox::Webhook;
 
 /// How much later than it should a callback comes that is late.
 const LATE: Duration = Duration::from_mins(1);
@@ -146,16 +146,16 @@ impl Play {
     }
 
     /// One callback.
-    pub fn letter(self, id: &str, at: WallTime) -> Letter {
+    pub fn webhook(self, id: &str, at: WallTime) -> Webhook {
         if self.form {
-            Letter::form(query(id), at)
+            Webhook::form(query(id), at)
         } else {
-            Letter::hint(query(id), at)
+            Webhook::hint(query(id), at)
         }
     }
 
     /// What tells of a change.
-    pub fn letters(self, id: &str, change: &Change) -> Vec<Letter> {
+    pub fn webhooks(self, id: &str, change: &Change) -> Vec<Webhook> {
         let late = match self.fault {
             Fault::Late => true,
             Fault::OutOfOrder => !change.state.is_final(),
@@ -167,6 +167,6 @@ impl Play {
             change.at
         };
         let times = if self.fault == Fault::Duplicate { 2 } else { 1 };
-        vec![self.letter(id, at); times]
+        vec![self.webhook(id, at); times]
     }
 }

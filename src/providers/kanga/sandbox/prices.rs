@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rust_decimal::Decimal;
 
-use crate::sandbox::world::scatter;
+use crate::sandbox::simulator::scatter;
 
 /// Every currency that can be paid in or settled in, and what one of it is worth in EMT as the world
 /// begins. The first four reproduce the documentation's sample for 3000 EMT.

@@ -6,7 +6,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use serde_json::{Map, Value};
 use sha2::Sha512;
 
-use crate::providers::once::Once;
+use crate::providers::unique_keys::UniqueKeys;
 
 const HEADER: &str = "api-sig";
 const HEX_DIGITS: usize = 128;
@@ -49,7 +49,7 @@ pub(super) struct Fields(Map<String, Value>);
 
 impl Fields {
     pub(super) fn read(body: &[u8]) -> Option<Self> {
-        let fields: Once<Value> = serde_json::from_slice(body).ok()?;
+        let fields: UniqueKeys<Value> = serde_json::from_slice(body).ok()?;
         let fields: Map<String, Value> = fields.0.into_iter().collect();
         let is_plain = |value: &Value| !value.is_object() && !value.is_array();
         fields.values().all(is_plain).then_some(Self(fields))

@@ -598,7 +598,7 @@ async fn point_10_without_a_callback_url_callbacks_wait_and_nobody_is_woken() {
         })
     };
     let waiting = async |bench: &Bench| {
-        let state = bench.world().await;
+        let state = bench.simulator().await;
         state["providers"]["kanga"]["callbacks_waiting"].clone()
     };
     let first = run(Some(url.clone())).await;
@@ -626,10 +626,14 @@ async fn point_10_without_a_callback_url_callbacks_wait_and_nobody_is_woken() {
     assert!(shop.heard().contains(&one));
 
     let options = Options::new(Clock::by_hand(WallTime(0)).0);
-    let world = World::new(&options, None);
+    let simulator = Simulator::new(&options, None);
     let kanga = Kanga::default();
-    kanga.begin(&world, None, true).unwrap();
-    assert_eq!(kanga.next_due(&world), None, "payments change, yet untold");
+    kanga.begin(&simulator, None, true).unwrap();
+    assert_eq!(
+        kanga.next_due(&simulator),
+        None,
+        "payments change, yet untold"
+    );
 }
 
 #[tokio::test]
@@ -928,7 +932,7 @@ async fn things_are_made_to_happen_over_http_but_not_by_other_sites() {
     assert_eq!(bench.get("/_control/nope").await.status, 404);
     assert_eq!(bench.get("/nope").await.status, 404);
     assert_eq!(bench.get("/api/v2/nope").await.status, 404);
-    let state = bench.world().await;
+    let state = bench.simulator().await;
     assert_eq!(state["fault"]["name"], "none");
     let payments = state["providers"]["kanga"]["payments"].as_array().unwrap();
     assert_eq!(payments.len(), bench.sandbox.seeded().len());
@@ -937,7 +941,7 @@ async fn things_are_made_to_happen_over_http_but_not_by_other_sites() {
 #[tokio::test]
 async fn it_listens_to_this_machine_only() {
     let open = TcpListener::bind("0.0.0.0:0").await.unwrap();
-    let started = start(open, vec![dialect()], Options::default()).await;
+    let started = start(open, vec![simulator()], Options::default()).await;
     assert!(matches!(started, Err(StartError::Exposed)));
     let bench = bench().await;
     let rebound = "GET /_control/state HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
@@ -949,7 +953,7 @@ async fn it_listens_to_this_machine_only() {
 async fn same_seed_same_world_over_http() {
     let with = |seed| bench_with(Rules::default(), move |options| options.seed = seed);
     let (a, b, c) = (with(5).await, with(5).await, with(6).await);
-    let state = async |bench: &Bench| bench.world().await;
+    let state = async |bench: &Bench| bench.simulator().await;
     assert_eq!(state(&a).await, state(&b).await);
     assert_ne!(state(&a).await["providers"], state(&c).await["providers"]);
     assert_eq!(a.create(1).await, b.create(1).await);

@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::domain::WallTime;
 use crate::http_server::{Request, Response};
 use crate::sandbox::granted::Granted;
-use crate::sandbox::world::scatter;
+use crate::sandbox::simulator::scatter;
 
 use super::{error, json_response, only};
 

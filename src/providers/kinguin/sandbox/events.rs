@@ -114,21 +114,24 @@ impl Memory {
 
     /// Whose offer this is.
     fn seller_of_offer(&self, id: &str) -> Result<usize, String> {
-        let mut shelves = self.shelves.iter();
-        shelves
-            .position(|shelf| shelf.offers.iter().any(|offer| offer.id == id))
+        let mut inventories = self.inventories.iter();
+        inventories
+            .position(|inventory| inventory.offers.iter().any(|offer| offer.id == id))
             .ok_or_else(|| format!("it has no offer {}", inert::quoted(id, 40)))
     }
 
     fn sale(&mut self, offer: &str, now: WallTime) -> Result<String, String> {
-        let first = self.shelves[0].offers.first().map(|offer| offer.id.clone());
+        let first = self.inventories[0]
+            .offers
+            .first()
+            .map(|offer| offer.id.clone());
         let offer = match (offer, &first) {
             ("", Some(first)) => first,
             (offer, _) => offer,
         };
         let whose = self.seller_of_offer(offer)?;
-        let at = self.shelves[whose].add_sale(offer, now, &self.products);
-        let own = &self.shelves[whose];
+        let at = self.inventories[whose].add_sale(offer, now, &self.products);
+        let own = &self.inventories[whose];
         let sale = &own.reservations[at];
         self.webhooks
             .sale(whose, own, &sale.id, &self.products, now);
@@ -143,10 +146,11 @@ impl Memory {
         let (Some(id), Some(state), None) = (words.next(), words.next(), words.next()) else {
             return Err("a reservation's id and a state are needed: \"65b0… BOUGHT\"".into());
         };
-        for (whose, shelf) in self.shelves.iter_mut().enumerate() {
-            if let Some(at) = shelf.reservations.iter().position(|sale| sale.id == id) {
-                sales::move_on(shelf, at, state, now)?;
-                self.webhooks.sale(whose, shelf, id, &self.products, now);
+        for (whose, inventory) in self.inventories.iter_mut().enumerate() {
+            if let Some(at) = inventory.reservations.iter().position(|sale| sale.id == id) {
+                sales::move_on(inventory, at, state, now)?;
+                self.webhooks
+                    .sale(whose, inventory, id, &self.products, now);
                 return Ok(format!("reservation {id} is {state}"));
             }
         }
@@ -166,7 +170,7 @@ impl Memory {
                 inert::quoted(code, 40)
             ));
         }
-        let own = &mut self.shelves[whose];
+        let own = &mut self.inventories[whose];
         let at = own.offers.iter().position(|offer| offer.id == id);
         let at = at.expect("the seller was found by this offer");
         own.offers[at].block = Some(code.to_owned());

@@ -5,12 +5,12 @@ use fastrand::Rng;
 use serde_json::{Value, json};
 
 use crate::http_server::{Request, Response};
-use crate::sandbox::world::scatter;
+use crate::sandbox::simulator::scatter;
 
+use super::inventory::{Inventory, WholesaleShown, price};
 use super::offers::{self, money};
 use super::products::Product;
 use super::query::{Page, Query};
-use super::shelf::{Shelf, WholesaleShown, price};
 use super::{bad, error, json_response};
 
 /// Other sellers, who have no client here.
@@ -85,14 +85,17 @@ pub fn wholesale_tier(id: &str, products: &[Product]) -> Result<Response, Box<Re
 }
 
 /// GET of the sellers, of this world and beside it, whose names have a part in common.
-pub fn sellers_like(request: &Request, shelves: &[Shelf]) -> Result<Response, Box<Response>> {
+pub fn sellers_like(
+    request: &Request,
+    inventories: &[Inventory],
+) -> Result<Response, Box<Response>> {
     let query = Query::of(request);
     let Some(part) = query.get("name").map(str::to_lowercase) else {
         return Err(bad(&["Required parameter 'name' is not present"]));
     };
-    let own = shelves
+    let own = inventories
         .iter()
-        .map(|shelf| (shelf.seller, shelf.name.as_str()));
+        .map(|inventory| (inventory.seller, inventory.name.as_str()));
     let all = own.chain(COMPETITORS);
     let found = all.filter(|(_, name)| name.to_lowercase().contains(&part));
     let rows = found.map(|(id, name)| json!({ "id": id, "name": name, "sandboxExtra": true }));
@@ -100,8 +103,8 @@ pub fn sellers_like(request: &Request, shelves: &[Shelf]) -> Result<Response, Bo
 }
 
 /// GET of how a seller's wholesale offers are shown.
-pub fn configuration(shelf: &Shelf) -> Response {
-    let shown = &shelf.wholesale_shown;
+pub fn configuration(inventory: &Inventory) -> Response {
+    let shown = &inventory.wholesale_shown;
     let body = json!({
         "wholesaleVisibility": if shown.hidden { "INVISIBLE" } else { "VISIBLE" },
         "maxWholesaleStockDisplay": shown.most,
@@ -111,24 +114,24 @@ pub fn configuration(shelf: &Shelf) -> Response {
 }
 
 /// POST of the same.
-pub fn configure(request: &Request, shelf: &mut Shelf) -> Result<Response, Box<Response>> {
+pub fn configure(request: &Request, inventory: &mut Inventory) -> Result<Response, Box<Response>> {
     let fields = offers::object(request)?;
     let hidden = match fields.get("wholesaleVisibility").map(Value::as_str) {
         Some(Some("VISIBLE")) => false,
         Some(Some("INVISIBLE")) => true,
-        None => shelf.wholesale_shown.hidden,
+        None => inventory.wholesale_shown.hidden,
         Some(_) => return Err(bad(&["wholesaleVisibility: must be VISIBLE or INVISIBLE"])),
     };
     let most = match fields.get("maxWholesaleStockDisplay") {
-        None => shelf.wholesale_shown.most,
+        None => inventory.wholesale_shown.most,
         Some(Value::Null) => None,
         Some(most) => match most.as_i64() {
             Some(most @ 0..) => Some(most),
             _ => return Err(bad(&["maxWholesaleStockDisplay: must be a whole number"])),
         },
     };
-    shelf.wholesale_shown = WholesaleShown { hidden, most };
-    Ok(configuration(shelf))
+    inventory.wholesale_shown = WholesaleShown { hidden, most };
+    Ok(configuration(inventory))
 }
 
 /// GET of a product's lowest allowed price.
@@ -141,19 +144,24 @@ pub fn minimal_price(id: &str, products: &[Product]) -> Result<Response, Box<Res
 }
 
 /// Wholesale offers of one product, the cheapest first.
-fn of_product(at: usize, shelves: &[Shelf], products: &[Product], seed: u64) -> Vec<(i64, Value)> {
+fn of_product(
+    at: usize,
+    inventories: &[Inventory],
+    products: &[Product],
+    seed: u64,
+) -> Vec<(i64, Value)> {
     let product = &products[at];
     let mut all = Vec::new();
-    for shelf in shelves {
-        let counts = shelf.counts();
-        let own = shelf
+    for inventory in inventories {
+        let counts = inventory.counts();
+        let own = inventory
             .offers
             .iter()
             .filter(|offer| offer.product == at && offer.active);
         for offer in own.filter(|offer| offer.wholesale.as_ref().is_some_and(|w| w.enabled)) {
             let counts = counts.get(offer.id.as_str()).copied().unwrap_or_default();
-            let whole = offers::view(offer, shelf, counts, products);
-            let seller = (shelf.seller, shelf.name.as_str());
+            let whole = offers::view(offer, inventory, counts, products);
+            let seller = (inventory.seller, inventory.name.as_str());
             let cents = price(product, offer.iwtr);
             let row = row(
                 &offer.id,
@@ -233,14 +241,14 @@ fn in_stock(row: &Value) -> bool {
 pub fn wholesale_product(
     request: &Request,
     id: &str,
-    shelves: &[Shelf],
+    inventories: &[Inventory],
     products: &[Product],
     seed: u64,
 ) -> Response {
     let sold_out_too = Query::of(request).get("outOfStock") == Some("true");
     let at = products.iter().position(|product| product.id == id);
     let rows = at
-        .map(|at| of_product(at, shelves, products, seed))
+        .map(|at| of_product(at, inventories, products, seed))
         .unwrap_or_default();
     let rows = rows.into_iter().map(|(_, row)| row);
     json_response(
@@ -252,13 +260,13 @@ pub fn wholesale_product(
 /// GET of the cheapest of them.
 pub fn best(
     id: &str,
-    shelves: &[Shelf],
+    inventories: &[Inventory],
     products: &[Product],
     seed: u64,
 ) -> Result<Response, Box<Response>> {
     let at = products.iter().position(|product| product.id == id);
     let rows = at
-        .map(|at| of_product(at, shelves, products, seed))
+        .map(|at| of_product(at, inventories, products, seed))
         .unwrap_or_default();
     match rows.into_iter().find(|(_, row)| in_stock(row)) {
         Some((_, row)) => Ok(json_response(StatusCode::OK, &row)),
@@ -269,14 +277,14 @@ pub fn best(
 /// GET of wholesale offers, all or of one product.
 pub fn wholesale(
     request: &Request,
-    shelves: &[Shelf],
+    inventories: &[Inventory],
     products: &[Product],
     seed: u64,
 ) -> Result<Response, Box<Response>> {
     let query = Query::of(request);
     let wanted = query.get("productId");
     let places = (0..products.len()).filter(|at| wanted.is_none_or(|id| products[*at].id == id));
-    let all = places.flat_map(|at| of_product(at, shelves, products, seed));
+    let all = places.flat_map(|at| of_product(at, inventories, products, seed));
     let (page, rows) = Page::of(request, &query, all.map(|(_, row)| row).collect())?;
     Ok(json_response(StatusCode::OK, &page.spring(rows)))
 }

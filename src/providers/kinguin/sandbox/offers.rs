@@ -8,9 +8,9 @@ use crate::domain::WallTime;
 use crate::domain::amount::Cents;
 use crate::http_server::{Request, Response};
 
+use super::inventory::{Counts, Inventory, Offer, Wholesale, price};
 use super::products::Product;
 use super::query::{Page, Query, date};
-use super::shelf::{Counts, Offer, Shelf, Wholesale, price};
 use super::{ListShape, bad, error, json_response};
 
 /// The most keys a seller may promise without having them.
@@ -23,7 +23,7 @@ pub fn money(cents: i64) -> Value {
 }
 
 /// An offer as this API writes it.
-pub fn view(offer: &Offer, shelf: &Shelf, counts: Counts, products: &[Product]) -> Value {
+pub fn view(offer: &Offer, inventory: &Inventory, counts: Counts, products: &[Product]) -> Value {
     let product = &products[offer.product];
     let buyer = price(product, offer.iwtr);
     let wholesale = offer.wholesale.as_ref().map(|wholesale| {
@@ -50,7 +50,7 @@ pub fn view(offer: &Offer, shelf: &Shelf, counts: Counts, products: &[Product]) 
         "id": offer.id,
         "productId": product.id,
         "name": offer.named.then_some(&product.name),
-        "sellerId": shelf.seller,
+        "sellerId": inventory.seller,
         "status": if offer.active { "ACTIVE" } else { "INACTIVE" },
         "block": offer.block,
         "priceIWTR": money(offer.iwtr),
@@ -95,21 +95,21 @@ pub fn rule(product: &Product) -> Option<Value> {
 }
 
 /// One offer as this API writes it, counted anew.
-pub fn one(shelf: &Shelf, at: usize, products: &[Product]) -> Value {
-    let offer = &shelf.offers[at];
-    let counts = shelf.counts().get(offer.id.as_str()).copied();
-    view(offer, shelf, counts.unwrap_or_default(), products)
+pub fn one(inventory: &Inventory, at: usize, products: &[Product]) -> Value {
+    let offer = &inventory.offers[at];
+    let counts = inventory.counts().get(offer.id.as_str()).copied();
+    view(offer, inventory, counts.unwrap_or_default(), products)
 }
 
 /// GET offers.
 pub fn list(
     request: &Request,
-    shelf: &Shelf,
+    inventory: &Inventory,
     products: &[Product],
     shape: ListShape,
 ) -> Result<Response, Box<Response>> {
     let query = Query::of(request);
-    let counts = shelf.counts();
+    let counts = inventory.counts();
     let counted = |offer: &Offer| counts.get(offer.id.as_str()).copied().unwrap_or_default();
     let wanted = |offer: &&Offer| {
         let status = if offer.active { "ACTIVE" } else { "INACTIVE" };
@@ -117,16 +117,17 @@ pub fn list(
         query.get("productId").is_none_or(of_product)
             && query.get("status").is_none_or(|wanted| wanted == status)
     };
-    let all: Vec<&Offer> = shelf.offers.iter().filter(wanted).collect();
+    let all: Vec<&Offer> = inventory.offers.iter().filter(wanted).collect();
     let (page, rows) = Page::of(request, &query, all)?;
     let rows = rows
         .into_iter()
-        .map(|offer| view(offer, shelf, counted(offer), products));
+        .map(|offer| view(offer, inventory, counted(offer), products));
     let mut body = match shape {
         ListShape::Hal => page.hal("offerList", rows.collect()),
         ListShape::Spec => page.listed(rows.collect()),
     };
-    let count = |is: &dyn Fn(&Offer) -> bool| shelf.offers.iter().filter(|offer| is(offer)).count();
+    let count =
+        |is: &dyn Fn(&Offer) -> bool| inventory.offers.iter().filter(|offer| is(offer)).count();
     let manual = |offer: &Offer| {
         let block = offer.block.as_deref();
         block.is_some_and(|block| block.starts_with("MANUAL_VERIFICATION"))
@@ -161,7 +162,7 @@ pub fn object(request: &Request) -> Result<Map<String, Value>, Box<Response>> {
 /// POST offers.
 pub fn create(
     request: &Request,
-    shelf: &mut Shelf,
+    inventory: &mut Inventory,
     products: &[Product],
     now: WallTime,
 ) -> Result<Response, Box<Response>> {
@@ -173,7 +174,11 @@ pub fn create(
     let Some(product) = products.iter().position(|product| product.id == id) else {
         return Err(bad(&["Unable to create offer. Product does not exist."]));
     };
-    if shelf.offers.iter().any(|offer| offer.product == product) {
+    if inventory
+        .offers
+        .iter()
+        .any(|offer| offer.product == product)
+    {
         return Err(Box::new(error(
             StatusCode::CONFLICT,
             "Offer already created",
@@ -183,27 +188,27 @@ pub fn create(
         return Err(bad(&["price: must not be null"]));
     }
     // Made aside: a refused offer leaves nothing behind.
-    let mut trial = shelf.clone();
+    let mut trial = inventory.clone();
     let at = trial.add_offer(product, 0, now);
     change(&fields, &mut trial.offers[at], &products[product], now)?;
-    *shelf = trial;
-    Ok(json_response(StatusCode::OK, &one(shelf, at, products)))
+    *inventory = trial;
+    Ok(json_response(StatusCode::OK, &one(inventory, at, products)))
 }
 
 /// PUT and PATCH of one offer. The documented body is the same for both, with every field optional.
 pub fn update(
     request: &Request,
-    shelf: &mut Shelf,
+    inventory: &mut Inventory,
     at: usize,
     products: &[Product],
     now: WallTime,
 ) -> Result<Response, Box<Response>> {
     let fields = object(request)?;
-    let mut offer = shelf.offers[at].clone();
+    let mut offer = inventory.offers[at].clone();
     let product = &products[offer.product];
     change(&fields, &mut offer, product, now)?;
-    shelf.offers[at] = offer;
-    Ok(json_response(StatusCode::OK, &one(shelf, at, products)))
+    inventory.offers[at] = offer;
+    Ok(json_response(StatusCode::OK, &one(inventory, at, products)))
 }
 
 /// Changes what the fields name; a null is as good as no field.
@@ -315,7 +320,7 @@ pub fn wholesale(asked: &Value) -> Result<Wholesale, &'static str> {
 pub fn bulk(
     request: &Request,
     what: &str,
-    shelf: &mut Shelf,
+    inventory: &mut Inventory,
     products: &[Product],
     now: WallTime,
 ) -> Result<Response, Box<Response>> {
@@ -334,7 +339,7 @@ pub fn bulk(
     };
     let mut places = Vec::new();
     for id in ids {
-        let Some(at) = shelf.offers.iter().position(|offer| offer.id == id) else {
+        let Some(at) = inventory.offers.iter().position(|offer| offer.id == id) else {
             let status = if what == "wholesale/bulk" {
                 StatusCode::NOT_FOUND
             } else {
@@ -358,7 +363,7 @@ pub fn bulk(
         return Err(bad(&["favorite: must not be null"]));
     }
     for at in &places {
-        let offer = &mut shelf.offers[*at];
+        let offer = &mut inventory.offers[*at];
         match what {
             "status/bulk/activate" => offer.active = true,
             "status/bulk/deactivate" => offer.active = false,
@@ -369,7 +374,7 @@ pub fn bulk(
     }
     let all: Vec<_> = places
         .into_iter()
-        .map(|at| one(shelf, at, products))
+        .map(|at| one(inventory, at, products))
         .collect();
     Ok(json_response(StatusCode::OK, &all.into()))
 }
@@ -377,21 +382,21 @@ pub fn bulk(
 /// POST of a bid for an offer's place.
 pub fn bid(
     request: &Request,
-    shelf: &mut Shelf,
+    inventory: &mut Inventory,
     at: usize,
     products: &[Product],
     now: WallTime,
 ) -> Result<Response, Box<Response>> {
     let fields = object(request)?;
     let bid = fields.get("maxBid").and_then(Value::as_i64);
-    let Some(bid) = bid.filter(|bid| (0..=shelf.offers[at].iwtr).contains(bid)) else {
+    let Some(bid) = bid.filter(|bid| (0..=inventory.offers[at].iwtr).contains(bid)) else {
         return Err(bad(&["Invalid bid"]));
     };
-    let offer = &mut shelf.offers[at];
+    let offer = &mut inventory.offers[at];
     offer.bid = bid;
     offer.renewal = fields.get("salesBoosterRenewal") == Some(&Value::Bool(true));
     offer.updated = now;
-    Ok(json_response(StatusCode::OK, &one(shelf, at, products)))
+    Ok(json_response(StatusCode::OK, &one(inventory, at, products)))
 }
 
 /// GET of where the sales booster puts an offer: higher bids and lower prices come first.
@@ -457,9 +462,9 @@ pub fn calculate(request: &Request, products: &[Product]) -> Result<Response, Bo
 }
 
 /// GET of how many offers are blocked, by reason.
-pub fn block_reasons(shelf: &Shelf) -> Response {
+pub fn block_reasons(inventory: &Inventory) -> Response {
     let mut counts = std::collections::BTreeMap::<&str, usize>::new();
-    for block in shelf
+    for block in inventory
         .offers
         .iter()
         .filter_map(|offer| offer.block.as_deref())

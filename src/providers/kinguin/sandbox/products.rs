@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 
-use crate::sandbox::world::scatter;
+use crate::sandbox::simulator::scatter;
 
 use super::prices::Rule;
 

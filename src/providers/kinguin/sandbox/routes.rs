@@ -6,13 +6,13 @@ use serde_json::json;
 use crate::domain::WallTime;
 use crate::http_server::{Request, Response};
 
+use super::inventory::Inventory;
 use super::query::{Query, date};
-use super::shelf::Shelf;
 use super::{Event, Memory, error, json_response, market, offers, only, sales, stock};
 
 /// What is answered without a token; `None` where one is needed.
 pub fn public(request: &Request, memory: &Memory, seed: u64) -> Option<Response> {
-    let (shelves, products) = (&memory.shelves, &memory.products);
+    let (inventories, products) = (&memory.inventories, &memory.products);
     let parts = parts(request.uri().path());
     let answered = match (reads(request), parts.as_slice()) {
         (false, _) => return None,
@@ -51,10 +51,14 @@ pub fn public(request: &Request, memory: &Memory, seed: u64) -> Option<Response>
                 "offers",
             ],
         ) => Ok(market::wholesale_product(
-            request, id, shelves, products, seed,
+            request,
+            id,
+            inventories,
+            products,
+            seed,
         )),
         (_, ["sales-manager-api", "api", "v1", "wholesale", "offers"]) => {
-            market::wholesale(request, shelves, products, seed)
+            market::wholesale(request, inventories, products, seed)
         }
         (
             _,
@@ -76,7 +80,7 @@ pub fn public(request: &Request, memory: &Memory, seed: u64) -> Option<Response>
                 "merchants",
                 "findByNameLike",
             ],
-        ) => market::sellers_like(request, shelves),
+        ) => market::sellers_like(request, inventories),
         _ => return None,
     };
     Some(answered.unwrap_or_else(|refusal| *refusal))
@@ -111,7 +115,8 @@ pub fn answer(
                 return Ok(only("POST"));
             }
             let mut events = Vec::new();
-            let answered = stock::take_back(&mut memory.shelves[client], card, now, &mut events)?;
+            let answered =
+                stock::take_back(&mut memory.inventories[client], card, now, &mut events)?;
             tell(memory, client, events, now);
             Ok(answered)
         }
@@ -121,7 +126,7 @@ pub fn answer(
             "v1",
             "wholesale",
             "configuration",
-        ] if posts => market::configure(request, &mut memory.shelves[client]),
+        ] if posts => market::configure(request, &mut memory.inventories[client]),
         ["sales-manager-api", "api", "v1", "merchants"] if posts => Err(Box::new(error(
             StatusCode::CONFLICT,
             "Merchant already created",
@@ -141,10 +146,10 @@ pub fn answer(
 
 fn tell(memory: &mut Memory, client: usize, events: Vec<Event>, now: WallTime) {
     for Event::Sale(id) in events {
-        let shelf = &memory.shelves[client];
+        let inventory = &memory.inventories[client];
         memory
             .webhooks
-            .sale(client, shelf, &id, &memory.products, now);
+            .sale(client, inventory, &id, &memory.products, now);
     }
 }
 
@@ -156,41 +161,43 @@ fn seller_calls(
     client: usize,
     seed: u64,
 ) -> Result<Response, Box<Response>> {
-    let (shelf, products) = (&memory.shelves[client], &memory.products);
+    let (inventory, products) = (&memory.inventories[client], &memory.products);
     match rest {
         ["merchants"] => {
             let body = json!({ "type": "MERCHANT", "status": "ACTIVE", "sandboxExtra": true });
             Ok(json_response(StatusCode::OK, &body))
         }
-        ["merchants", "status"] => Ok(merchant(shelf, memory.began.unwrap_or(WallTime(0)))),
+        ["merchants", "status"] => Ok(merchant(inventory, memory.began.unwrap_or(WallTime(0)))),
         ["merchants", "findByName"] => {
             let name = Query::of(request);
-            let mut shelves = memory.shelves.iter();
-            let found = shelves.find(|shelf| name.get("name") == Some(&shelf.name));
+            let mut inventories = memory.inventories.iter();
+            let found = inventories.find(|inventory| name.get("name") == Some(&inventory.name));
             let found = found
                 .ok_or_else(|| Box::new(error(StatusCode::NOT_FOUND, "Merchant not found")))?;
             Ok(json_response(StatusCode::OK, &found.seller.into()))
         }
-        ["reservations"] => sales::list(request, shelf, products, false),
-        ["reservations", "archive"] => sales::list(request, shelf, products, true),
-        ["reservations", "stats"] => sales::stats(request, shelf, products),
-        ["reservations", "csv"] => sales::csv(request, shelf, products),
-        ["alerts"] => sales::alert_list(request, shelf, products),
-        ["alerts", id] => sales::alert(shelf, id, products),
-        ["wholesale", "product", id, "best"] => market::best(id, &memory.shelves, products, seed),
-        ["wholesale", "configuration"] => Ok(market::configuration(shelf)),
+        ["reservations"] => sales::list(request, inventory, products, false),
+        ["reservations", "archive"] => sales::list(request, inventory, products, true),
+        ["reservations", "stats"] => sales::stats(request, inventory, products),
+        ["reservations", "csv"] => sales::csv(request, inventory, products),
+        ["alerts"] => sales::alert_list(request, inventory, products),
+        ["alerts", id] => sales::alert(inventory, id, products),
+        ["wholesale", "product", id, "best"] => {
+            market::best(id, &memory.inventories, products, seed)
+        }
+        ["wholesale", "configuration"] => Ok(market::configuration(inventory)),
         _ => Err(nothing()),
     }
 }
 
-fn merchant(shelf: &Shelf, began: WallTime) -> Response {
-    let sold = shelf
+fn merchant(inventory: &Inventory, began: WallTime) -> Response {
+    let sold = inventory
         .reservations
         .iter()
         .filter(|sale| sale.status == "DELIVERED");
     let body = json!({
-        "id": shelf.seller,
-        "name": shelf.name,
+        "id": inventory.seller,
+        "name": inventory.name,
         "status": "ACTIVE",
         "type": "MERCHANT",
         "maxDeclaredStock": offers::DECLARED_MAX,
@@ -228,43 +235,43 @@ fn offer_calls(
     {
         let at = place(memory, client, id, !get)?;
         let products = &memory.products;
-        let shelf = &mut memory.shelves[client];
+        let inventory = &mut memory.inventories[client];
         return match &rest[1..] {
             [] if get => Ok(json_response(
                 StatusCode::OK,
-                &offers::one(shelf, at, products),
+                &offers::one(inventory, at, products),
             )),
-            [] if put || patch => offers::update(request, shelf, at, products, now),
+            [] if put || patch => offers::update(request, inventory, at, products, now),
             [] if *method == Method::DELETE => {
-                shelf.keys.retain(|key| key.offer != *id);
-                shelf.offers.remove(at);
+                inventory.keys.retain(|key| key.offer != *id);
+                inventory.offers.remove(at);
                 Ok(crate::http_server::respond(
                     StatusCode::NO_CONTENT,
                     "application/json",
                     "",
                 ))
             }
-            ["position"] if get => offers::position(request, &shelf.offers[at], products),
-            ["popularity"] if post => offers::bid(request, shelf, at, products, now),
-            ["stock"] if get => stock::list(request, shelf, id, products),
+            ["position"] if get => offers::position(request, &inventory.offers[at], products),
+            ["popularity"] if post => offers::bid(request, inventory, at, products, now),
+            ["stock"] if get => stock::list(request, inventory, id, products),
             ["stock"] | ["stock", "list"] if post => {
-                stock::upload(request, shelf, id, products, now, events)
+                stock::upload(request, inventory, id, products, now, events)
             }
-            ["stock", "file"] if post => stock::upload_file(request, shelf, id, now),
-            ["stock", "file", upload] if get => stock::upload_status(shelf, id, upload),
-            ["stock", key] if get => stock::one(shelf, id, key, products),
-            ["stock", key] if put => stock::hold(request, shelf, id, key, products),
+            ["stock", "file"] if post => stock::upload_file(request, inventory, id, now),
+            ["stock", "file", upload] if get => stock::upload_status(inventory, id, upload),
+            ["stock", key] if get => stock::one(inventory, id, key, products),
+            ["stock", key] if put => stock::hold(request, inventory, id, key, products),
             _ => Err(nothing()),
         };
     }
     let products = &memory.products;
-    let shelf = &mut memory.shelves[client];
+    let inventory = &mut memory.inventories[client];
     match rest {
-        [] if get => offers::list(request, shelf, products, memory.rules.shape),
-        [] if post => offers::create(request, shelf, products, now),
-        ["block-reasons"] if get => Ok(offers::block_reasons(shelf)),
+        [] if get => offers::list(request, inventory, products, memory.rules.shape),
+        [] if post => offers::create(request, inventory, products, now),
+        ["block-reasons"] if get => Ok(offers::block_reasons(inventory)),
         ["calculations", "priceAndCommission"] if get => offers::calculate(request, products),
-        ["restock"] if post => stock::restock(request, shelf, now),
+        ["restock"] if post => stock::restock(request, inventory, now),
         ["favorites"] | ["status" | "wholesale", ..] if patch => {
             let what = rest.join("/");
             if ![
@@ -277,7 +284,7 @@ fn offer_calls(
             {
                 return Err(nothing());
             }
-            offers::bulk(request, &what, shelf, products, now)
+            offers::bulk(request, &what, inventory, products, now)
         }
         _ => Err(nothing()),
     }
@@ -285,14 +292,14 @@ fn offer_calls(
 
 /// Where an offer stands in the caller's list. Another seller's is forbidden to writes and unknown to reads.
 fn place(memory: &Memory, client: usize, id: &str, writes: bool) -> Result<usize, Box<Response>> {
-    let mut own = memory.shelves[client].offers.iter();
+    let mut own = memory.inventories[client].offers.iter();
     if let Some(at) = own.position(|offer| offer.id == id) {
         return Ok(at);
     }
     let elsewhere = memory
-        .shelves
+        .inventories
         .iter()
-        .any(|shelf| shelf.offers.iter().any(|offer| offer.id == id));
+        .any(|inventory| inventory.offers.iter().any(|offer| offer.id == id));
     Err(Box::new(if elsewhere && writes {
         error(StatusCode::FORBIDDEN, "Access is denied")
     } else {

@@ -8,14 +8,14 @@ use serde_json::{Map, Value, json};
 use crate::domain::{WallTime, inert};
 use crate::http_server::{Request, Response, respond};
 
+use super::inventory::{Inventory, KeyStatus, Reservation, STATES};
 use super::offers::{self, money};
 use super::products::Product;
 use super::query::{Page, Query, date, instant};
-use super::shelf::{KeyStatus, Reservation, STATES, Shelf};
 use super::{bad, error, json_response};
 
 /// A reservation as this API writes it.
-fn view(sale: &Reservation, shelf: &Shelf, products: &[Product]) -> Value {
+fn view(sale: &Reservation, inventory: &Inventory, products: &[Product]) -> Value {
     let product = &products[sale.product];
     json!({
         "id": sale.id,
@@ -25,8 +25,8 @@ fn view(sale: &Reservation, shelf: &Shelf, products: &[Product]) -> Value {
         "priceIWTR": money(sale.iwtr),
         "popularityBid": money(0),
         "commissionRule": offers::rule(product),
-        "sellerId": shelf.seller,
-        "sellerName": shelf.name,
+        "sellerId": inventory.seller,
+        "sellerName": inventory.name,
         "offerId": sale.offer,
         "productId": product.id,
         "name": product.name,
@@ -57,7 +57,7 @@ fn customer(sale: &Reservation) -> u64 {
 
 fn matching<'a>(
     query: &Query,
-    shelf: &'a Shelf,
+    inventory: &'a Inventory,
     products: &[Product],
     archived: bool,
 ) -> Result<Vec<&'a Reservation>, Box<Response>> {
@@ -78,7 +78,7 @@ fn matching<'a>(
             && to.is_none_or(|to| at.is_some_and(|at| at <= to))
     };
     let is = |name: &str, value: &str| query.get(name).is_none_or(|wanted| wanted == value);
-    let mut all: Vec<_> = shelf
+    let mut all: Vec<_> = inventory
         .reservations
         .iter()
         .filter(|sale| {
@@ -108,14 +108,14 @@ fn matching<'a>(
 /// GET of reservations, the newest first.
 pub fn list(
     request: &Request,
-    shelf: &Shelf,
+    inventory: &Inventory,
     products: &[Product],
     archived: bool,
 ) -> Result<Response, Box<Response>> {
     let query = Query::of(request);
-    let all = matching(&query, shelf, products, archived)?;
+    let all = matching(&query, inventory, products, archived)?;
     let (page, rows) = Page::of(request, &query, all)?;
-    let rows = rows.into_iter().map(|sale| view(sale, shelf, products));
+    let rows = rows.into_iter().map(|sale| view(sale, inventory, products));
     Ok(json_response(StatusCode::OK, &page.spring(rows.collect())))
 }
 
@@ -134,7 +134,7 @@ pub fn deliver(request: &Request) -> Result<Response, Box<Response>> {
 /// GET of sales by day.
 pub fn stats(
     request: &Request,
-    shelf: &Shelf,
+    inventory: &Inventory,
     products: &[Product],
 ) -> Result<Response, Box<Response>> {
     let query = Query::of(request);
@@ -142,7 +142,7 @@ pub fn stats(
         return Err(bad(&["createdDateFrom: must not be null"]));
     }
     let mut days = std::collections::BTreeMap::<String, (i64, i64)>::new();
-    for sale in matching(&query, shelf, products, false)? {
+    for sale in matching(&query, inventory, products, false)? {
         let day = days
             .entry(sale.created.rfc3339()[..10].to_owned())
             .or_default();
@@ -162,13 +162,13 @@ pub fn stats(
 /// GET of reservations as CSV.
 pub fn csv(
     request: &Request,
-    shelf: &Shelf,
+    inventory: &Inventory,
     products: &[Product],
 ) -> Result<Response, Box<Response>> {
     let query = Query::of(request);
     let mut text =
         "id,orderIncrementId,offerId,name,status,price,priceIWTR,createdDate\n".to_owned();
-    for sale in matching(&query, shelf, products, false)? {
+    for sale in matching(&query, inventory, products, false)? {
         let cells = [
             &sale.id,
             &sale.order,
@@ -186,20 +186,23 @@ pub fn csv(
 }
 
 /// An alert there is for every key that was not uploaded in time.
-fn alerts<'a>(shelf: &'a Shelf, products: &'a [Product]) -> impl Iterator<Item = Value> + 'a {
-    let late = shelf
+fn alerts<'a>(
+    inventory: &'a Inventory,
+    products: &'a [Product],
+) -> impl Iterator<Item = Value> + 'a {
+    let late = inventory
         .reservations
         .iter()
         .filter(|sale| sale.status == "OUT_OF_STOCK");
     late.map(|sale| {
         json!({
             "id": sale.id.replacen("65b00000", "65a1e270", 1),
-            "sellerId": shelf.seller,
+            "sellerId": inventory.seller,
             "type": "STOCK_NOT_UPLOADED",
             "status": "OPEN",
             "createdAt": date(sale.updated),
             "lastStatusCheck": date(sale.updated),
-            "source": view(sale, shelf, products),
+            "source": view(sale, inventory, products),
             "emailCount": 1,
             "ignored": false,
             "sandboxExtra": true,
@@ -210,7 +213,7 @@ fn alerts<'a>(shelf: &'a Shelf, products: &'a [Product]) -> impl Iterator<Item =
 /// GET of alerts.
 pub fn alert_list(
     request: &Request,
-    shelf: &Shelf,
+    inventory: &Inventory,
     products: &[Product],
 ) -> Result<Response, Box<Response>> {
     let query = Query::of(request);
@@ -224,7 +227,7 @@ pub fn alert_list(
             .map_or_else(|| value.to_string(), str::to_owned);
         query.get(name).is_none_or(|wanted| wanted == value)
     };
-    let mut all: Vec<Value> = alerts(shelf, products).collect();
+    let mut all: Vec<Value> = alerts(inventory, products).collect();
     all.retain(|alert| {
         let at = alert["createdAt"].as_str().and_then(instant);
         is("status", &alert["status"])
@@ -240,8 +243,12 @@ pub fn alert_list(
 }
 
 /// GET of one alert.
-pub fn alert(shelf: &Shelf, id: &str, products: &[Product]) -> Result<Response, Box<Response>> {
-    let found = alerts(shelf, products).find(|alert| alert["id"] == id);
+pub fn alert(
+    inventory: &Inventory,
+    id: &str,
+    products: &[Product],
+) -> Result<Response, Box<Response>> {
+    let found = alerts(inventory, products).find(|alert| alert["id"] == id);
     let found = found.ok_or_else(|| Box::new(error(StatusCode::NOT_FOUND, "Alert not found")))?;
     Ok(json_response(StatusCode::OK, &found))
 }
@@ -250,7 +257,12 @@ pub fn alert(shelf: &Shelf, id: &str, products: &[Product]) -> Result<Response, 
 ///
 /// # Errors
 /// In words, if there is no such state, it is there already, or no key is left.
-pub fn move_on(shelf: &mut Shelf, at: usize, state: &str, now: WallTime) -> Result<(), String> {
+pub fn move_on(
+    inventory: &mut Inventory,
+    at: usize,
+    state: &str,
+    now: WallTime,
+) -> Result<(), String> {
     let Some((state, _)) = STATES.iter().find(|(known, _)| *known == state) else {
         let known = STATES.map(|(state, _)| state).join(", ");
         return Err(format!(
@@ -258,24 +270,24 @@ pub fn move_on(shelf: &mut Shelf, at: usize, state: &str, now: WallTime) -> Resu
             inert::quoted(state, 40)
         ));
     };
-    let sale = &shelf.reservations[at];
+    let sale = &inventory.reservations[at];
     let (id, offer) = (sale.id.clone(), sale.offer.clone());
     if sale.status == *state {
         return Err(format!("{id} is {state} already"));
     }
     if *state == "DELIVERED" && sale.key.is_none() {
-        let mut keys = shelf.keys.iter();
+        let mut keys = inventory.keys.iter();
         let key = keys.position(|key| key.offer == offer && key.status == KeyStatus::Available);
         let key =
             key.ok_or_else(|| format!("offer {offer} has no key to deliver; upload one to {id}"))?;
-        shelf.dispatch(key, &id, now);
+        inventory.dispatch(key, &id, now);
     }
-    let sale = &mut shelf.reservations[at];
+    let sale = &mut inventory.reservations[at];
     (*state).clone_into(&mut sale.status);
     sale.updated = now;
     if *state == "RETURNED" {
         let key = sale.key.clone();
-        let mut keys = shelf.keys.iter_mut();
+        let mut keys = inventory.keys.iter_mut();
         if let Some(key) = keys.find(|known| Some(&known.id) == key.as_ref()) {
             key.status = KeyStatus::Returned;
         }

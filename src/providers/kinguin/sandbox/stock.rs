@@ -8,9 +8,9 @@ use serde_json::{Value, json};
 use crate::domain::WallTime;
 use crate::http_server::{Request, Response};
 
+use super::inventory::{Inventory, Key, KeyStatus, Upload};
 use super::products::Product;
 use super::query::{Page, Query, date};
-use super::shelf::{Key, KeyStatus, Shelf, Upload};
 use super::{Event, bad, error, json_response, offers};
 
 const KEY_MAX: usize = 200 * 1024;
@@ -20,13 +20,13 @@ const UPLOADS_MAX: usize = 200;
 const MIME_TYPES: [&str; 4] = ["text/plain", "image/jpeg", "image/png", "image/gif"];
 
 /// A key as this API writes it, text and all.
-fn view(key: &Key, shelf: &Shelf, products: &[Product]) -> Value {
-    let offer = shelf.offers.iter().find(|offer| offer.id == key.offer);
+fn view(key: &Key, inventory: &Inventory, products: &[Product]) -> Value {
+    let offer = inventory.offers.iter().find(|offer| offer.id == key.offer);
     json!({
         "id": key.id,
         "productId": offer.map(|offer| &products[offer.product].id),
         "offerId": key.offer,
-        "sellerId": shelf.seller,
+        "sellerId": inventory.seller,
         "status": key.status.word(),
         "createdAt": date(key.created),
         "dispatchedAt": key.dispatched.map(date),
@@ -46,7 +46,7 @@ fn view(key: &Key, shelf: &Shelf, products: &[Product]) -> Value {
 /// GET of an offer's keys. The documentation has one shape for them, and no client is known to see another.
 pub fn list(
     request: &Request,
-    shelf: &Shelf,
+    inventory: &Inventory,
     offer: &str,
     products: &[Product],
 ) -> Result<Response, Box<Response>> {
@@ -75,40 +75,43 @@ pub fn list(
             && within(Some(key.created), created)
             && within(key.dispatched, dispatched)
     };
-    let all: Vec<&Key> = shelf.keys.iter().filter(wanted).collect();
+    let all: Vec<&Key> = inventory.keys.iter().filter(wanted).collect();
     let (page, rows) = Page::of(request, &query, all)?;
-    let rows = rows.into_iter().map(|key| view(key, shelf, products));
+    let rows = rows.into_iter().map(|key| view(key, inventory, products));
     let mut body = page.listed(rows.collect());
     body.insert("sandboxExtra".into(), 1.into());
     Ok(json_response(StatusCode::OK, &body.into()))
 }
 
-fn place(shelf: &Shelf, offer: &str, id: &str) -> Result<usize, Box<Response>> {
-    let mut keys = shelf.keys.iter();
+fn place(inventory: &Inventory, offer: &str, id: &str) -> Result<usize, Box<Response>> {
+    let mut keys = inventory.keys.iter();
     keys.position(|key| key.id == id && key.offer == offer)
         .ok_or_else(|| Box::new(error(StatusCode::NOT_FOUND, "Stock not found")))
 }
 
 /// GET of one key.
 pub fn one(
-    shelf: &Shelf,
+    inventory: &Inventory,
     offer: &str,
     id: &str,
     products: &[Product],
 ) -> Result<Response, Box<Response>> {
-    let key = &shelf.keys[place(shelf, offer, id)?];
-    Ok(json_response(StatusCode::OK, &view(key, shelf, products)))
+    let key = &inventory.keys[place(inventory, offer, id)?];
+    Ok(json_response(
+        StatusCode::OK,
+        &view(key, inventory, products),
+    ))
 }
 
 /// PUT of one key: on sale, or held back.
 pub fn hold(
     request: &Request,
-    shelf: &mut Shelf,
+    inventory: &mut Inventory,
     offer: &str,
     id: &str,
     products: &[Product],
 ) -> Result<Response, Box<Response>> {
-    let at = place(shelf, offer, id)?;
+    let at = place(inventory, offer, id)?;
     let fields = offers::object(request)?;
     let status = match fields.get("status").and_then(Value::as_str) {
         Some("AVAILABLE") => KeyStatus::Available,
@@ -116,7 +119,7 @@ pub fn hold(
         _ => return Err(bad(&["status: must match \"^AVAILABLE|DISABLED$\""])),
     };
     if !matches!(
-        shelf.keys[at].status,
+        inventory.keys[at].status,
         KeyStatus::Available | KeyStatus::Disabled
     ) {
         return Err(Box::new(error(
@@ -124,10 +127,10 @@ pub fn hold(
             "A sold key cannot be changed",
         )));
     }
-    shelf.keys[at].status = status;
+    inventory.keys[at].status = status;
     Ok(json_response(
         StatusCode::OK,
-        &view(&shelf.keys[at], shelf, products),
+        &view(&inventory.keys[at], inventory, products),
     ))
 }
 
@@ -140,7 +143,7 @@ struct Upped {
     sale: Option<usize>,
 }
 
-fn checked(asked: &Value, shelf: &Shelf, offer: &str) -> Result<Upped, Box<Response>> {
+fn checked(asked: &Value, inventory: &Inventory, offer: &str) -> Result<Upped, Box<Response>> {
     let text = |name: &str| asked.get(name).and_then(Value::as_str).map(str::to_owned);
     let mut wrong = Vec::new();
     let content = text("body").unwrap_or_default();
@@ -168,10 +171,10 @@ fn checked(asked: &Value, shelf: &Shelf, offer: &str) -> Result<Upped, Box<Respo
     let sale = match text("reservationId") {
         None => None,
         Some(id) => {
-            let mut sales = shelf.reservations.iter();
+            let mut sales = inventory.reservations.iter();
             let at = sales.position(|sale| sale.id == id && sale.offer == offer);
             let at = at.filter(|at| {
-                let status = shelf.reservations[*at].status.as_str();
+                let status = inventory.reservations[*at].status.as_str();
                 matches!(
                     status,
                     "BUYING" | "BOUGHT" | "OUT_OF_STOCK" | "PROCESSING_PREORDER"
@@ -180,7 +183,7 @@ fn checked(asked: &Value, shelf: &Shelf, offer: &str) -> Result<Upped, Box<Respo
             let at = at.ok_or_else(|| {
                 bad(&["Invalid reservation ID (does not exist or has already been processed)"])
             })?;
-            if shelf.reservations[at].status == "BUYING" {
+            if inventory.reservations[at].status == "BUYING" {
                 let words = "Reservation is being proceeded by another action now. Please try again in few seconds";
                 return Err(Box::new(error(StatusCode::CONFLICT, words)));
             }
@@ -190,7 +193,7 @@ fn checked(asked: &Value, shelf: &Shelf, offer: &str) -> Result<Upped, Box<Respo
     let there = |key: &Key| {
         key.offer == offer && key.content == content || request.is_some() && key.request == request
     };
-    if shelf.keys.iter().any(there) {
+    if inventory.keys.iter().any(there) {
         return Err(Box::new(error(
             StatusCode::CONFLICT,
             "Stock already uploaded",
@@ -207,18 +210,18 @@ fn checked(asked: &Value, shelf: &Shelf, offer: &str) -> Result<Upped, Box<Respo
 
 fn put_in(
     upped: Upped,
-    shelf: &mut Shelf,
+    inventory: &mut Inventory,
     offer: &str,
     now: WallTime,
     events: &mut Vec<Event>,
 ) -> usize {
-    let at = shelf.add_key(offer, &upped.mime, Some(upped.content), now);
-    shelf.keys[at].request = upped.request;
-    shelf.keys[at].external = upped.external;
+    let at = inventory.add_key(offer, &upped.mime, Some(upped.content), now);
+    inventory.keys[at].request = upped.request;
+    inventory.keys[at].external = upped.external;
     if let Some(sale) = upped.sale {
-        let id = shelf.reservations[sale].id.clone();
-        shelf.dispatch(at, &id, now);
-        let sale = &mut shelf.reservations[sale];
+        let id = inventory.reservations[sale].id.clone();
+        inventory.dispatch(at, &id, now);
+        let sale = &mut inventory.reservations[sale];
         "DELIVERED".clone_into(&mut sale.status);
         sale.updated = now;
         events.push(Event::Sale(id));
@@ -229,7 +232,7 @@ fn put_in(
 /// POST of one key, or of a list.
 pub fn upload(
     request: &Request,
-    shelf: &mut Shelf,
+    inventory: &mut Inventory,
     offer: &str,
     products: &[Product],
     now: WallTime,
@@ -244,18 +247,18 @@ pub fn upload(
         _ => return Err(bad(&["the body has the wrong shape"])),
     };
     // All or none: a list with one bad key leaves nothing behind.
-    let mut trial = shelf.clone();
+    let mut trial = inventory.clone();
     let mut told = Vec::new();
     let mut places = Vec::new();
     for asked in asked {
         let upped = checked(asked, &trial, offer)?;
         places.push(put_in(upped, &mut trial, offer, now, &mut told));
     }
-    *shelf = trial;
+    *inventory = trial;
     events.append(&mut told);
     let rows = places
         .into_iter()
-        .map(|at| view(&shelf.keys[at], shelf, products));
+        .map(|at| view(&inventory.keys[at], inventory, products));
     let mut rows: Vec<Value> = rows.collect();
     let body = if many { rows.into() } else { rows.remove(0) };
     Ok(json_response(StatusCode::OK, &body))
@@ -264,7 +267,7 @@ pub fn upload(
 /// POST of a file of keys.
 pub fn upload_file(
     request: &Request,
-    shelf: &mut Shelf,
+    inventory: &mut Inventory,
     offer: &str,
     now: WallTime,
 ) -> Result<Response, Box<Response>> {
@@ -287,7 +290,7 @@ pub fn upload_file(
                 return Err(bad(&["Key is too big"]));
             }
             for key in &keys {
-                shelf.add_key(offer, "text/plain", Some((*key).to_owned()), now);
+                inventory.add_key(offer, "text/plain", Some((*key).to_owned()), now);
             }
             ("DONE", format!("{} keys uploaded", keys.len()))
         }
@@ -295,14 +298,17 @@ pub fn upload_file(
         _ => return Err(bad(&["Unsupported file extension"])),
     };
     let upload = Upload {
-        id: format!("f11e0000-0000-4000-8000-{:012}", shelf.uploads.len() + 1),
+        id: format!(
+            "f11e0000-0000-4000-8000-{:012}",
+            inventory.uploads.len() + 1
+        ),
         offer: offer.to_owned(),
         status: status.to_owned(),
         details,
     };
     let body = upload_view(&upload);
-    if shelf.uploads.len() < UPLOADS_MAX {
-        shelf.uploads.push(upload);
+    if inventory.uploads.len() < UPLOADS_MAX {
+        inventory.uploads.push(upload);
     }
     Ok(json_response(StatusCode::OK, &body))
 }
@@ -334,8 +340,12 @@ fn upload_view(upload: &Upload) -> Value {
 }
 
 /// GET of how an upload is getting on.
-pub fn upload_status(shelf: &Shelf, offer: &str, id: &str) -> Result<Response, Box<Response>> {
-    let mut uploads = shelf.uploads.iter();
+pub fn upload_status(
+    inventory: &Inventory,
+    offer: &str,
+    id: &str,
+) -> Result<Response, Box<Response>> {
+    let mut uploads = inventory.uploads.iter();
     let found = uploads.find(|upload| upload.id == id && upload.offer == offer);
     let found = found.ok_or_else(|| Box::new(error(StatusCode::NOT_FOUND, "Upload not found")))?;
     Ok(json_response(StatusCode::OK, &upload_view(found)))
@@ -344,7 +354,7 @@ pub fn upload_status(shelf: &Shelf, offer: &str, id: &str) -> Result<Response, B
 /// POST of an order to be restocked.
 pub fn restock(
     request: &Request,
-    shelf: &mut Shelf,
+    inventory: &mut Inventory,
     now: WallTime,
 ) -> Result<Response, Box<Response>> {
     let fields = offers::object(request)?;
@@ -352,10 +362,14 @@ pub fn restock(
         .get("orderIncrementId")
         .and_then(Value::as_str)
         .unwrap_or_default();
-    if !shelf.reservations.iter().any(|sale| sale.order == order) {
+    if !inventory
+        .reservations
+        .iter()
+        .any(|sale| sale.order == order)
+    {
         return Err(Box::new(error(StatusCode::NOT_FOUND, "Order not found")));
     }
-    if shelf.restocked.iter().any(|known| known == order) {
+    if inventory.restocked.iter().any(|known| known == order) {
         return Err(Box::new(error(
             StatusCode::CONFLICT,
             "Order already restocked",
@@ -373,7 +387,7 @@ pub fn restock(
             .and_then(Value::as_str)
             .unwrap_or_default();
         let keys = asked.get("keysNumber").and_then(Value::as_i64);
-        let known = shelf.offers.iter().any(|known| known.id == offer);
+        let known = inventory.offers.iter().any(|known| known.id == offer);
         let Some(keys) = keys.filter(|keys| known && (1..=100).contains(keys)) else {
             return Err(bad(&[
                 "offers: a known offerId and a keysNumber are needed",
@@ -393,13 +407,13 @@ pub fn restock(
             "sandboxExtra": true,
         }));
     }
-    shelf.restocked.push(order.to_owned());
+    inventory.restocked.push(order.to_owned());
     Ok(json_response(StatusCode::OK, &rows.into()))
 }
 
 /// POST of a delivered key to be taken back.
 pub fn take_back(
-    shelf: &mut Shelf,
+    inventory: &mut Inventory,
     card: &str,
     now: WallTime,
     events: &mut Vec<Event>,
@@ -410,7 +424,7 @@ pub fn take_back(
             "Invalid cardId",
         )));
     }
-    let key = shelf
+    let key = inventory
         .keys
         .iter_mut()
         .find(|key| key.card.as_deref() == Some(card));
@@ -419,7 +433,7 @@ pub fn take_back(
     };
     key.status = KeyStatus::Returned;
     let id = key.reservation.clone();
-    let mut sales = shelf.reservations.iter_mut();
+    let mut sales = inventory.reservations.iter_mut();
     if let Some(sale) = sales.find(|sale| Some(&sale.id) == id.as_ref()) {
         "RETURNED".clone_into(&mut sale.status);
         sale.updated = now;

@@ -50,7 +50,7 @@ async fn bench() -> Bench {
 
 async fn bench_with(change: impl FnOnce(&mut Options)) -> Bench {
     let mut bench = Bench {
-        bench: testing::Bench::start(dialect(), change).await,
+        bench: testing::Bench::start(simulator(), change).await,
         token: String::new(),
     };
     bench.token = bench.grant(CLIENT_ID, CLIENT_SECRET).await;
@@ -282,7 +282,7 @@ async fn what_is_kept_survives_a_restart_but_for_tokens() {
     first.bench.sandbox.stop().await;
 
     let again = Bench {
-        bench: testing::Bench::start(dialect(), |options| options.keep = Some(path)).await,
+        bench: testing::Bench::start(simulator(), |options| options.keep = Some(path)).await,
         token,
     };
     assert_eq!(again.get(&offer).await.status, 401, "tokens are not kept");

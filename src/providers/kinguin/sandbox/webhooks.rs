@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use crate::domain::{WallTime, inert};
 use crate::http_server::{Request, Response, is_local_url};
 use crate::sandbox::Sample;
-use crate::sandbox::outbox::{Letter, Outbox};
+use crate::sandbox::outbox::{Outbox, Webhook};
 
+use super::inventory::{Inventory, STATES};
 use super::offers::{self, money};
 use super::products::Product;
 use super::query::{Page, Query, date};
 use super::rules::WebhookFault;
-use super::shelf::{STATES, Shelf};
 use super::{WEBHOOK_HEADER, WEBHOOK_SECRET, bad, error, json_response};
 
 /// A webhook that was not answered 200 is sent again at once, and once more after five minutes.
@@ -78,7 +78,7 @@ struct Sent {
     state: State,
     /// The letter that carries it; letters are counted anew after a restart.
     #[serde(skip)]
-    letter: Option<u64>,
+    webhook: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,7 +97,7 @@ fn is_header_name(name: &str) -> bool {
 }
 
 /// A webhook about a reservation, an offer or an order that need not exist.
-pub fn sample(sample: &Sample<'_>) -> Result<Letter, String> {
+pub fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
     let (subject, at) = (sample.subject, date(sample.at));
     let body = match sample.event {
         "offerblocked" => json!({
@@ -138,12 +138,12 @@ pub fn sample(sample: &Sample<'_>) -> Result<Letter, String> {
             inert::quoted(name, 40)
         ));
     }
-    let mut letter = Letter::notice(None, body.to_string(), sample.at);
+    let mut webhook = Webhook::notice(None, body.to_string(), sample.at);
     let proof = sample.secret.map(|secret| secret.expose().to_owned());
-    letter
+    webhook
         .headers
         .extend(proof.map(|proof| (name.to_owned(), proof)));
-    Ok(letter)
+    Ok(webhook)
 }
 
 impl Webhooks {
@@ -253,7 +253,7 @@ impl Webhooks {
     pub fn sale(
         &mut self,
         whose: usize,
-        own: &Shelf,
+        own: &Inventory,
         id: &str,
         products: &[Product],
         now: WallTime,
@@ -341,7 +341,7 @@ impl Webhooks {
         now: WallTime,
     ) {
         // The registered headers join it when it leaves: letters are kept no longer than they must.
-        self.outbox.post(Letter::notice(to, body.clone(), now));
+        self.outbox.post(Webhook::notice(to, body.clone(), now));
         self.sent += 1;
         if self.log.len() >= LOG_MAX {
             self.log.remove(0);
@@ -356,17 +356,17 @@ impl Webhooks {
             attempts: 0,
             status: None,
             state: State::Waiting,
-            letter: self.outbox.waiting().last().map(|letter| letter.number),
+            webhook: self.outbox.waiting().last().map(|webhook| webhook.number),
         });
     }
 
     /// Those to be sent now, with the headers as they were registered last.
-    pub fn due(&self, now: WallTime) -> Vec<Letter> {
+    pub fn due(&self, now: WallTime) -> Vec<Webhook> {
         let mut due = self.outbox.due(now);
-        for letter in &mut due {
+        for webhook in &mut due {
             let mut log = self.log.iter();
             let whose = log
-                .find(|sent| sent.letter == Some(letter.number))
+                .find(|sent| sent.webhook == Some(webhook.number))
                 .map(|sent| sent.whose);
             let held = whose.and_then(|whose| self.subscriptions[whose].as_ref());
             let mut headers = held.map_or_else(
@@ -382,13 +382,13 @@ impl Webhooks {
                 }
                 WebhookFault::None | WebhookFault::Duplicate | WebhookFault::Unknown => {}
             }
-            letter.headers.extend(headers);
+            webhook.headers.extend(headers);
         }
         due
     }
 
     /// Those that have not been taken yet, without the registered headers.
-    pub fn waiting(&self) -> Vec<Letter> {
+    pub fn waiting(&self) -> Vec<Webhook> {
         self.outbox.waiting().to_vec()
     }
 
@@ -398,15 +398,15 @@ impl Webhooks {
     }
 
     /// What came of sending one. Given up for good, its endpoint is blocked until it is registered anew.
-    pub fn tried(&mut self, letter: u64, status: Option<u16>, now: WallTime) {
-        self.outbox.tried(letter, now, status, &WAITS);
+    pub fn tried(&mut self, webhook: u64, status: Option<u16>, now: WallTime) {
+        self.outbox.tried(webhook, now, status, &WAITS);
         let waits = self
             .outbox
             .waiting()
             .iter()
-            .any(|waiting| waiting.number == letter);
+            .any(|waiting| waiting.number == webhook);
         let mut log = self.log.iter_mut();
-        let Some(sent) = log.find(|sent| sent.letter == Some(letter)) else {
+        let Some(sent) = log.find(|sent| sent.webhook == Some(webhook)) else {
             return;
         };
         sent.attempts += 1;

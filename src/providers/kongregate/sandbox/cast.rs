@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::sandbox::world::scatter;
+use crate::sandbox::simulator::scatter;
 
 /// Something the game sells.
 pub struct Definition {

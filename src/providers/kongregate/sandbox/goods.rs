@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::cast::{ITEMS, Instance, Player};
 use super::post::What;
 use super::{API_KEY, Failure, GAME_ID, GAME_TITLE, Memory, Params, Said};
-use crate::sandbox::World;
-use crate::sandbox::world::scatter;
+use crate::sandbox::Simulator;
+use crate::sandbox::simulator::scatter;
 
 impl Memory {
     /// The player whom number and token prove.
@@ -73,7 +73,7 @@ impl Memory {
     }
 
     /// POST `use_item`.
-    pub fn use_item(&mut self, params: &Params, world: &World) -> Said {
+    pub fn use_item(&mut self, params: &Params, simulator: &Simulator) -> Said {
         params.game()?;
         let [user, token, id] = params.required(["user_id", "game_auth_token", "id"])?;
         let player = self.proved(user, token)?.id;
@@ -90,7 +90,7 @@ impl Memory {
         };
         self.cast.usage_records += 1;
         let record = self.cast.usage_records;
-        self.send(What::Inventory { player }, world);
+        self.send(What::Inventory { player }, simulator);
         Ok(json!({ "success": true, "remaining_uses": left, "usage_record_id": record }))
     }
 

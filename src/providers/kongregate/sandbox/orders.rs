@@ -9,7 +9,7 @@ use super::Memory;
 use super::post::What;
 use crate::domain::inert;
 use crate::http_server::Answered;
-use crate::sandbox::World;
+use crate::sandbox::Simulator;
 
 /// So many orders are remembered.
 const ORDERS_MAX: usize = 200;
@@ -74,18 +74,23 @@ impl Orders {
 
 impl Memory {
     /// Sends the latest callback of an order once more.
-    pub fn repeat(&mut self, order: u64, world: &World) -> String {
+    pub fn repeat(&mut self, order: u64, simulator: &Simulator) -> String {
         let state = self.post.orders.known(order).map(|order| order.price);
         let what = match state {
             Some(Some(_)) => What::OrderPlaced { order },
             _ => What::OrderRequest { order },
         };
-        let said = self.send(what, world);
+        let said = self.send(what, simulator);
         format!("order {order}, {} once more: {said}", what.event())
     }
 
     /// The game has said what an order holds: the player agrees if the Kreds last.
-    pub fn priced(&mut self, order: u64, answered: Option<&Answered>, world: &World) -> String {
+    pub fn priced(
+        &mut self,
+        order: u64,
+        answered: Option<&Answered>,
+        simulator: &Simulator,
+    ) -> String {
         let price = match body_of(answered).and_then(offer) {
             Ok(price) => price,
             Err(why) if self.is_open(order) => {
@@ -108,7 +113,7 @@ impl Memory {
                 format!("refused: the buyer has less than {price} Kreds"),
             );
         }
-        let said = self.send(What::OrderPlaced { order }, world);
+        let said = self.send(What::OrderPlaced { order }, simulator);
         self.ends(order, format!("offered for {price} Kreds; {said}"))
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::cast::{CROWD, Cast};
 use super::{Failure, GAME_TITLE, Params, Said};
-use crate::sandbox::world::scatter;
+use crate::sandbox::simulator::scatter;
 
 /// More are not asked for at once.
 const MANY_MAX: usize = 50;

@@ -10,7 +10,7 @@ use super::orders;
 use super::post::{self, Fault, What};
 use crate::domain::simulate::{Event, Setting};
 use crate::domain::{inert, time};
-use crate::sandbox::World;
+use crate::sandbox::Simulator;
 
 /// What can be made to happen.
 pub(super) const EVENTS: [Event; 8] = [
@@ -236,7 +236,12 @@ fn prefix(text: &str) -> Result<String, String> {
 
 impl Memory {
     /// Makes one of [`EVENTS`] happen.
-    pub fn happen(&mut self, event: &str, subject: &str, world: &World) -> Result<String, String> {
+    pub fn happen(
+        &mut self,
+        event: &str,
+        subject: &str,
+        simulator: &Simulator,
+    ) -> Result<String, String> {
         if !EVENTS.iter().any(|known| known.name == event) {
             let names: Vec<_> = EVENTS.iter().map(|event| event.name).collect();
             return Err(format!(
@@ -270,14 +275,14 @@ impl Memory {
                     format!("{name} has {} Kreds, and it costs {price}", known.kreds)
                 })?;
                 let id = self.cast.give(player, item);
-                let said = self.send(What::Inventory { player }, world);
+                let said = self.send(What::Inventory { player }, simulator);
                 Ok(format!(
                     "{name} has {} (item {id}) for {price} Kreds; {said}",
                     item.identifier
                 ))
             }
             "change-inventory" => {
-                let said = self.send(What::Inventory { player }, world);
+                let said = self.send(What::Inventory { player }, simulator);
                 Ok(format!("{name}'s inventory changed; {said}"))
             }
             "change-password" => {
@@ -310,15 +315,15 @@ impl Memory {
                 let recipient = third.map_or(Ok(player), |third| self.someone(third))?;
                 let order = self.post.orders.begin(player, recipient, info);
                 self.forget_unsendable();
-                let said = self.send(What::OrderRequest { order }, world);
+                let said = self.send(What::OrderRequest { order }, simulator);
                 Ok(format!("{name} orders {info}: order {order}; {said}"))
             }
             "unknown-event" => {
-                let said = self.send(What::Unknown { player }, world);
+                let said = self.send(What::Unknown { player }, simulator);
                 Ok(format!("an event that nobody knows; {said}"))
             }
             _ => {
-                let said = self.send(What::UnknownSigned { player }, world);
+                let said = self.send(What::UnknownSigned { player }, simulator);
                 Ok(format!("a signed event that nobody knows; {said}"))
             }
         }

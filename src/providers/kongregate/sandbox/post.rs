@@ -18,8 +18,8 @@ use crate::providers::kongregate::callback::{
     INVENTORY, ORDER_PLACED, ORDER_REQUEST, SIGNED_REQUEST,
 };
 use crate::providers::kongregate::signed;
-use crate::sandbox::outbox::Letter;
-use crate::sandbox::{Sample, World};
+use crate::sandbox::outbox::Webhook;
+use crate::sandbox::{Sample, Simulator};
 
 /// More than this are not kept waiting; the oldest is lost, as a provider that sends once may lose one.
 const WAITING_MAX: usize = 1_000;
@@ -99,14 +99,14 @@ struct Waiting {
 
 /// Callbacks and orders.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Post {
+pub struct WebhookQueue {
     waiting: Vec<Waiting>,
     posted: u64,
     sent: VecDeque<Value>,
     pub orders: Orders,
 }
 
-impl Post {
+impl WebhookQueue {
     /// When the next callback is due.
     pub fn next(&self) -> Option<WallTime> {
         self.waiting.iter().map(|one| one.at).min()
@@ -137,8 +137,8 @@ pub fn provider_time(at: WallTime) -> String {
 impl Memory {
     /// Puts a callback in, and says so in words. Without an address none is made: what Kongregate cannot send, it
     /// forgets.
-    pub fn send(&mut self, what: What, world: &World) -> &'static str {
-        if world.callback_url("kongregate").is_none() {
+    pub fn send(&mut self, what: What, simulator: &Simulator) -> &'static str {
+        if simulator.callback_url("kongregate").is_none() {
             return "no callback: no address is set for it";
         }
         let fault = self.rules.fault;
@@ -152,7 +152,7 @@ impl Memory {
                 number: self.post.posted,
                 what,
                 fault,
-                at: world.now(),
+                at: simulator.now(),
             });
         }
         "its callback goes out"
@@ -174,14 +174,14 @@ impl Memory {
     }
 
     /// The callbacks to be sent now.
-    pub fn letters(&self, now: WallTime) -> Vec<Letter> {
+    pub fn webhooks(&self, now: WallTime) -> Vec<Webhook> {
         let due = self.post.waiting.iter().filter(|one| one.at <= now);
         due.filter_map(|one| {
             let form = self.body(one)?;
-            Some(Letter {
+            Some(Webhook {
                 number: one.number,
                 patience: Some(self.rules.patience),
-                ..Letter::form(form, one.at)
+                ..Webhook::form(form, one.at)
             })
         })
         .collect()
@@ -244,9 +244,9 @@ impl Memory {
     }
 
     /// What came of sending one: it was the only try.
-    pub fn heard(&mut self, letter: u64, answered: Option<&Answered>, world: &World) {
+    pub fn heard(&mut self, webhook: u64, answered: Option<&Answered>, simulator: &Simulator) {
         let waiting = &mut self.post.waiting;
-        let Some(at) = waiting.iter().position(|one| one.number == letter) else {
+        let Some(at) = waiting.iter().position(|one| one.number == webhook) else {
             return;
         };
         let one = waiting.remove(at);
@@ -255,7 +255,7 @@ impl Memory {
             None => "no answer in time".into(),
         };
         let followed = match one.what {
-            What::OrderRequest { order } => self.priced(order, answered, world),
+            What::OrderRequest { order } => self.priced(order, answered, simulator),
             What::OrderPlaced { order } => self.closed(order, answered),
             What::Inventory { .. } | What::Unknown { .. } | What::UnknownSigned { .. } => {
                 String::new()
@@ -300,7 +300,7 @@ fn signed_request(mut payload: Map<String, Value>, key: &str, fault: Fault) -> S
 }
 
 /// A callback about a player or an order that need not exist.
-pub fn sample(sample: &Sample<'_>) -> Result<Letter, String> {
+pub fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
     if sample.header.is_some() {
         return Err("Kongregate's callbacks are proved in their body, not in a header".into());
     }
@@ -337,7 +337,7 @@ pub fn sample(sample: &Sample<'_>) -> Result<Letter, String> {
         }
     }
     let form = serde_urlencoded::to_string(fields).map_err(|error| error.to_string())?;
-    Ok(Letter::form(form, sample.at))
+    Ok(Webhook::form(form, sample.at))
 }
 
 /// How long a receiver may take, where nobody set it otherwise. Kongregate says only that it cuts slow ones off.

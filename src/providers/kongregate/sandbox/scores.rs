@@ -7,7 +7,7 @@ use super::cast::{CROWD, Cast};
 use super::people::{avatar, friends};
 use super::{Failure, Memory, Params, Said};
 use crate::domain::WallTime;
-use crate::sandbox::world::scatter;
+use crate::sandbox::simulator::scatter;
 
 const PER_PAGE: usize = 25;
 

@@ -31,7 +31,7 @@ impl Bench {
     }
 
     async fn with(change: impl FnOnce(&mut Options)) -> Self {
-        Self(testing::Bench::start(dialect(), change).await)
+        Self(testing::Bench::start(simulator(), change).await)
     }
 
     /// GET below the prefix, with the key where the API description lists none and none is given.
@@ -70,8 +70,8 @@ impl Bench {
 
     /// A player as the sandbox's state tells it.
     async fn player(&self, id: u64) -> Value {
-        let world = self.world().await;
-        let players = world["providers"]["kongregate"]["players"].as_array();
+        let simulator = self.simulator().await;
+        let players = simulator["providers"]["kongregate"]["players"].as_array();
         let mut players = players.unwrap().iter();
         players.find(|one| one["user_id"] == id).unwrap().clone()
     }

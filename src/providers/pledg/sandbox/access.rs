@@ -10,8 +10,8 @@ use serde_json::json;
 use super::{Memory, Refusal, json_response, refuse, with};
 use crate::domain::WallTime;
 use crate::http_server::{Request, Response};
-use crate::sandbox::World;
-use crate::sandbox::world::scatter;
+use crate::sandbox::Simulator;
+use crate::sandbox::simulator::scatter;
 
 /// The API key of the sandbox's shop, in staging.
 pub const API_KEY: &str = "SANDBOX-PLEDG-KEY";
@@ -131,7 +131,7 @@ pub(super) fn merchant(uid: &str) -> Option<(&'static Backend, &'static Merchant
 }
 
 /// The token call.
-pub(super) fn grant(request: &Request, memory: &mut Memory, world: &World) -> Response {
+pub(super) fn grant(request: &Request, memory: &mut Memory, simulator: &Simulator) -> Response {
     let refused = |status, error: &str| json_response(status, &json!({ "error": error }));
     let pair = basic(request.headers());
     let backend = pair.and_then(|pair| {
@@ -148,12 +148,12 @@ pub(super) fn grant(request: &Request, memory: &mut Memory, world: &World) -> Re
     if request.body() != "grant_type=client_credentials" {
         return refused(StatusCode::BAD_REQUEST, "unsupported_grant_type");
     }
-    let now = world.now();
+    let now = simulator.now();
     let life = memory.play.token_life;
     memory.tokens_issued += 1;
     memory.revision += 1;
     let expires = now.plus(life);
-    let value = token(world.seed(), memory.tokens_issued, now, expires);
+    let value = token(simulator.seed(), memory.tokens_issued, now, expires);
     memory.tokens.add(value.clone(), backend.name, now, expires);
     let body = json!({
         "access_token": value,
@@ -178,10 +178,10 @@ fn token(seed: u64, turn: u64, now: WallTime, expires: WallTime) -> String {
 pub(super) fn bearer(
     headers: &HeaderMap,
     memory: &Memory,
-    world: &World,
+    simulator: &Simulator,
 ) -> Result<&'static Backend, Refusal> {
     let value = the_one(headers).and_then(|value| value.strip_prefix("Bearer "));
-    let name = value.and_then(|value| memory.tokens.whose(value, world.now()));
+    let name = value.and_then(|value| memory.tokens.whose(value, simulator.now()));
     let mut backends = BACKENDS.iter();
     let backend = backends.find(|backend| Some(backend.name) == name);
     backend.ok_or_else(unauthorised)

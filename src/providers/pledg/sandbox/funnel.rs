@@ -8,7 +8,7 @@ use super::{Pledg, only};
 use crate::domain::simulate::PayerAct;
 use crate::domain::{WallTime, inert};
 use crate::http_server::{Request, Response, text};
-use crate::sandbox::World;
+use crate::sandbox::Simulator;
 use crate::sandbox::control::is_foreign;
 use crate::sandbox::page::{self, Html};
 
@@ -27,10 +27,10 @@ pub(super) fn link(request: &Request, uid: &str) -> String {
 }
 
 /// Answers `/purchase` and `/payment_solutions`.
-pub(super) fn answer(pledg: &Pledg, request: &Request, world: &World) -> Response {
+pub(super) fn answer(pledg: &Pledg, request: &Request, simulator: &Simulator) -> Response {
     match *request.method() {
-        Method::GET | Method::HEAD => open(pledg, request, world),
-        Method::POST => act(pledg, request, world),
+        Method::GET | Method::HEAD => open(pledg, request, simulator),
+        Method::POST => act(pledg, request, simulator),
         _ => only("GET, HEAD, POST"),
     }
 }
@@ -41,8 +41,8 @@ fn field(pairs: &[u8], name: &str) -> Option<String> {
     all.find(|(known, _)| known == name).map(|(_, value)| value)
 }
 
-fn open(pledg: &Pledg, request: &Request, world: &World) -> Response {
-    let now = world.now();
+fn open(pledg: &Pledg, request: &Request, simulator: &Simulator) -> Response {
+    let now = simulator.now();
     let query = request.uri().query().unwrap_or_default();
     if let Some(uid) = field(query.as_bytes(), "uid") {
         return shown(pledg, &uid, now);
@@ -60,12 +60,12 @@ fn open(pledg: &Pledg, request: &Request, world: &World) -> Response {
     let uid = match known.find(|known| data.is_of(known)) {
         // The link was opened before.
         Some(known) => known.uid.clone(),
-        None => memory.made(data, world.seed(), now),
+        None => memory.made(data, simulator.seed(), now),
     };
     page_of(memory, &uid)
 }
 
-fn act(pledg: &Pledg, request: &Request, world: &World) -> Response {
+fn act(pledg: &Pledg, request: &Request, simulator: &Simulator) -> Response {
     if is_foreign(request) {
         let words = "A page of another site sent this form.";
         return message(StatusCode::FORBIDDEN, "Refused", words);
@@ -74,14 +74,14 @@ fn act(pledg: &Pledg, request: &Request, world: &World) -> Response {
     let name = field(request.body(), "act").unwrap_or_default();
     let chosen = ACTS.iter().find(|(_, known, ..)| *known == name);
     let memory = &mut *pledg.memory();
-    memory.follow_scripts(world.now());
+    memory.follow_scripts(simulator.now());
     let reference = memory.purchases.iter().find(|known| known.uid == uid);
     let reference = reference.map(|known| known.reference.clone());
     let (Some((act, ..)), Some(reference)) = (chosen, reference) else {
         let words = "There is no such purchase, or nothing of this kind can be done.";
         return message(StatusCode::NOT_FOUND, "Not done", words);
     };
-    if let Err(words) = memory.act(&reference, *act, world.now()) {
+    if let Err(words) = memory.act(&reference, *act, simulator.now()) {
         return message(StatusCode::CONFLICT, "Not done", &words);
     }
     let mut response = text(StatusCode::SEE_OTHER, "");

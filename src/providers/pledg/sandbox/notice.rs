@@ -15,7 +15,7 @@ use crate::auth::sign;
 use crate::domain::{Secret, WallTime, inert};
 use crate::providers::pledg::signature;
 use crate::sandbox::Sample;
-use crate::sandbox::outbox::Letter;
+use crate::sandbox::outbox::Webhook;
 
 /// How much later than the notice of a payment the late error comes.
 const LATE: Duration = Duration::from_mins(1);
@@ -30,8 +30,8 @@ pub(super) struct Sent {
 
 impl Sent {
     /// It, as a letter.
-    pub fn letter(&self, at: WallTime) -> Letter {
-        Letter::notice(self.to.clone(), self.body.clone(), at)
+    pub fn webhook(&self, at: WallTime) -> Webhook {
+        Webhook::notice(self.to.clone(), self.body.clone(), at)
     }
 }
 
@@ -93,7 +93,7 @@ pub(super) struct Style {
 
 impl Style {
     /// The letters that tell of the purchase's state; noted as its latest notice.
-    pub fn tell(self, purchase: &mut Purchase, now: WallTime) -> Vec<Letter> {
+    pub fn tell(self, purchase: &mut Purchase, now: WallTime) -> Vec<Webhook> {
         let secret = self.secret(purchase);
         let secret = secret.as_ref();
         if purchase.state != PAID {
@@ -103,27 +103,27 @@ impl Style {
                 .into_iter()
                 .collect();
         }
-        let mut letters: Vec<Letter> = match purchase.merchant().mode {
+        let mut webhooks: Vec<Webhook> = match purchase.merchant().mode {
             Mode::Transfer => self.transfer(purchase, secret, now),
             Mode::Back => self.back(purchase, secret, "completed", now),
         }
         .into_iter()
         .collect();
         match self.fault {
-            Fault::Duplicate => letters.extend(letters.clone()),
+            Fault::Duplicate => webhooks.extend(webhooks.clone()),
             Fault::LateError => {
                 let paid = purchase.notice.clone();
                 let late = now.plus(LATE);
-                letters.extend(self.error(purchase, secret, "MERCHANT_TIMEOUT_KO", late));
+                webhooks.extend(self.error(purchase, secret, "MERCHANT_TIMEOUT_KO", late));
                 purchase.notice = paid;
             }
             _ => {}
         }
-        letters
+        webhooks
     }
 
     /// A notice of back mode with any of its statuses.
-    pub fn status(self, purchase: &mut Purchase, status: &str, now: WallTime) -> Option<Letter> {
+    pub fn status(self, purchase: &mut Purchase, status: &str, now: WallTime) -> Option<Webhook> {
         let secret = self.secret(purchase);
         self.back(purchase, secret.as_ref(), status, now)
     }
@@ -133,7 +133,7 @@ impl Style {
         purchase: &mut Purchase,
         secret: Option<&Secret>,
         now: WallTime,
-    ) -> Option<Letter> {
+    ) -> Option<Webhook> {
         let extra = u64::from(self.fault == Fault::OtherAmount);
         let mut metadata = purchase.metadata.clone();
         metadata.insert("pledg_session".into(), json!({ "id": purchase.uid }));
@@ -164,7 +164,7 @@ impl Style {
         secret: Option<&Secret>,
         status: &str,
         now: WallTime,
-    ) -> Option<Letter> {
+    ) -> Option<Webhook> {
         let sandbox = if self.text_booleans {
             json!("true")
         } else {
@@ -216,7 +216,7 @@ impl Style {
         secret: Option<&Secret>,
         state: &str,
         at: WallTime,
-    ) -> Option<Letter> {
+    ) -> Option<Webhook> {
         let notice = if self.plugin_names {
             let (acceptance, why) = if purchase::is_refusal(state) {
                 ("REJECTED", json!(state))
@@ -299,20 +299,20 @@ impl Style {
         to: Option<String>,
         body: &Value,
         at: WallTime,
-    ) -> Option<Letter> {
+    ) -> Option<Webhook> {
         if to.is_none() && !self.set_up {
             return None;
         }
         let body = body.to_string();
         let sent = Sent { to, body };
-        let letter = sent.letter(at);
+        let webhook = sent.webhook(at);
         purchase.notice = Some(sent);
-        Some(letter)
+        Some(webhook)
     }
 }
 
 /// A notice about a purchase that need not exist.
-pub(super) fn sample(sample: &Sample<'_>) -> Result<Letter, String> {
+pub(super) fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
     if sample.header.is_some() {
         return Err("Pledg's notifications are signed in their body, not in a header".into());
     }
@@ -324,7 +324,7 @@ pub(super) fn sample(sample: &Sample<'_>) -> Result<Letter, String> {
     let turn = sample.at.0.unsigned_abs();
     let mut purchase = Purchase::new(data, 0, turn, sample.at);
     let (purchase, secret, at) = (&mut purchase, sample.secret, sample.at);
-    let letter = match sample.event {
+    let webhook = match sample.event {
         "" | "transfer" => style.transfer(purchase, secret, at),
         status if BACK_STATUSES.contains(&status) => style.back(purchase, secret, status, at),
         state if state == ABANDONED || purchase::is_refusal(state) => {
@@ -338,7 +338,7 @@ pub(super) fn sample(sample: &Sample<'_>) -> Result<Letter, String> {
             ));
         }
     };
-    Ok(letter.expect("an address is set up"))
+    Ok(webhook.expect("an address is set up"))
 }
 
 /// `2020-09-17 15:00:02.052177`: microseconds, and no zone.

@@ -8,8 +8,8 @@ use super::purchase::{self, ABANDONED, CREATED, PAID, Purchase};
 use super::{Memory, TOKEN_LIFE};
 use crate::domain::simulate::{Event, PayerAct, Setting};
 use crate::domain::{PaymentId, WallTime, inert, time};
-use crate::sandbox::World;
-use crate::sandbox::outbox::Letter;
+use crate::sandbox::Simulator;
+use crate::sandbox::outbox::Webhook;
 
 /// The statuses of back mode, of which `completed` alone means paid.
 pub(super) const BACK_STATUSES: [&str; 15] = [
@@ -192,16 +192,21 @@ impl Play {
 
 impl Memory {
     /// Makes one of [`EVENTS`] happen.
-    pub fn happen(&mut self, event: &str, subject: &str, world: &World) -> Result<String, String> {
+    pub fn happen(
+        &mut self,
+        event: &str,
+        subject: &str,
+        simulator: &Simulator,
+    ) -> Result<String, String> {
         if event == "revoke-tokens" {
             let many = self.tokens.revoke();
             return Ok(format!("{many} of Pledg's access tokens are void"));
         }
         let mut given = subject.split_whitespace();
         let (reference, further) = (given.next().unwrap_or_default(), given.next());
-        let now = world.now();
+        let now = simulator.now();
         match event {
-            "purchase" => self.buy(reference, world),
+            "purchase" => self.buy(reference, simulator),
             "pay" => self.move_on(reference, PAID, now),
             "abandon" => self.move_on(reference, ABANDONED, now),
             "refuse" => {
@@ -231,8 +236,8 @@ impl Memory {
                     format!("give a reference and one of {}", BACK_STATUSES.join(", "))
                 })?;
                 let style = self.play.style;
-                let letter = style.status(self.latest(reference)?, status, now);
-                Ok(self.posted(reference, status, letter.into_iter().collect()))
+                let webhook = style.status(self.latest(reference)?, status, now);
+                Ok(self.posted(reference, status, webhook.into_iter().collect()))
             }
             _ => {
                 let names: Vec<_> = EVENTS.iter().map(|event| event.name).collect();
@@ -245,7 +250,7 @@ impl Memory {
         }
     }
 
-    fn buy(&mut self, reference: &str, world: &World) -> Result<String, String> {
+    fn buy(&mut self, reference: &str, simulator: &Simulator) -> Result<String, String> {
         if PaymentId::new(reference).is_err() {
             return Err("give the reference of a new purchase, like ORDER-3005".into());
         }
@@ -253,7 +258,7 @@ impl Memory {
             return Err(format!("there is a purchase {reference} already"));
         }
         let data = purchase::Data::by_transfer(reference);
-        let uid = self.made(data, world.seed(), world.now());
+        let uid = self.made(data, simulator.seed(), simulator.now());
         Ok(format!("{reference} is made: {uid}"))
     }
 
@@ -310,20 +315,20 @@ impl Memory {
     fn enter(&mut self, at: usize, state: &str, now: WallTime) -> String {
         let purchase = &mut self.purchases[at];
         state.clone_into(&mut purchase.state);
-        let letters = self.play.style.tell(purchase, now);
+        let webhooks = self.play.style.tell(purchase, now);
         let reference = purchase.reference.clone();
-        self.posted(&reference, state, letters)
+        self.posted(&reference, state, webhooks)
     }
 
-    fn posted(&mut self, reference: &str, state: &str, letters: Vec<Letter>) -> String {
+    fn posted(&mut self, reference: &str, state: &str, webhooks: Vec<Webhook>) -> String {
         self.revision += 1;
-        let told = match letters.len() {
+        let told = match webhooks.len() {
             0 => "no notification: it names no URL of this machine for it".to_owned(),
             1 => "its notification goes out".to_owned(),
             many => format!("{many} notifications go out"),
         };
-        for letter in letters {
-            self.outbox.post(letter);
+        for webhook in webhooks {
+            self.outbox.post(webhook);
         }
         format!("{reference} is {state}; {told}")
     }

@@ -11,7 +11,7 @@ use super::{Refusal, refuse};
 use crate::auth::sign::{self, JwtError};
 use crate::domain::{Secret, WallTime, inert};
 use crate::http_server::is_local_url;
-use crate::sandbox::world::scatter;
+use crate::sandbox::simulator::scatter;
 
 /// How long after it was made a purchase with a script does what its reference says.
 const SCRIPTED_AFTER: std::time::Duration = std::time::Duration::from_secs(5);

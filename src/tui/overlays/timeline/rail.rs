@@ -5,14 +5,14 @@ use ratatui::layout::Rect;
 
 use crate::domain::timeline::{Remark, Row};
 use crate::domain::{Happening, Outcome, PaymentVerdict, Timeline, What, time};
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::panes::callbacks::told;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::text::Pen;
 
 /// Where it stands, and of how much one is told.
-pub fn draw_head(timeline: &Timeline, look: Look<'_>, area: Rect, buf: &mut Buffer) {
-    let theme = look.theme;
+pub fn draw_head(timeline: &Timeline, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    let theme = ctx.theme;
     let dim = theme.style(Tone::Dim);
     let count = |what: fn(&What) -> bool| {
         timeline
@@ -38,7 +38,7 @@ pub fn draw_head(timeline: &Timeline, look: Look<'_>, area: Rect, buf: &mut Buff
             pen.text(&payment.badge(expected).1, theme.bold(tone))
                 .skip(1)
                 .text(&payment.sum(), theme.style(Tone::Plain))
-                .text(&format!(" since {}", seen.at.clock(&look.store.zone)), dim);
+                .text(&format!(" since {}", seen.at.clock(&ctx.store.zone)), dim);
         }
         None => {
             pen.text("no state was seen", dim);
@@ -64,7 +64,7 @@ pub fn draw_head(timeline: &Timeline, look: Look<'_>, area: Rect, buf: &mut Buff
 /// The axis: time, distance, a glyph for what it is, words.
 pub struct Rail<'a> {
     pub timeline: &'a Timeline,
-    pub look: Look<'a>,
+    pub ctx: ViewContext<'a>,
     /// Without room for distances.
     pub narrow: bool,
 }
@@ -81,8 +81,8 @@ impl Rail<'_> {
     pub fn day(&self, at: usize, area: Rect, row: u16, buf: &mut Buffer) {
         let day = self.timeline.happenings[at]
             .at
-            .date_and_clock(&self.look.store.zone);
-        let dim = self.look.theme.style(Tone::Dim);
+            .date_and_clock(&self.ctx.store.zone);
+        let dim = self.ctx.theme.style(Tone::Dim);
         let mut pen = Pen::new(buf, area, row);
         pen.text(day.get(..10).unwrap_or(&day), dim);
         let mut pen = Pen::new(buf, area, row);
@@ -90,7 +90,7 @@ impl Rail<'_> {
     }
 
     pub fn remark(&self, remark: &Remark, area: Rect, row: u16, buf: &mut Buffer) {
-        let theme = self.look.theme;
+        let theme = self.ctx.theme;
         let tone = match remark {
             Remark::NotTold { .. } | Remark::NeverTold(_) => Tone::Warn,
             Remark::SeenBefore { .. } => Tone::Accent,
@@ -112,7 +112,7 @@ impl Rail<'_> {
             self.happening(told.first, area, row, buf);
             return;
         }
-        let theme = self.look.theme;
+        let theme = self.ctx.theme;
         let mut pen = self.begin(told.first, ("→", Tone::Dim), area, row, buf);
         if let Some(remark) = told.remarks.first() {
             pen.text(&remark.to_string(), theme.style(Tone::Plain));
@@ -125,7 +125,7 @@ impl Rail<'_> {
             && !matches!(outcome, Outcome::Status(200..300))
         {
             pen.text(": ", theme.style(Tone::Dim));
-            outcome_in(&mut pen, outcome, self.look);
+            outcome_in(&mut pen, outcome, self.ctx);
         }
     }
 
@@ -138,13 +138,13 @@ impl Rail<'_> {
         row: u16,
         buf: &'a mut Buffer,
     ) -> Pen<'a> {
-        let theme = self.look.theme;
+        let theme = self.ctx.theme;
         let happenings = &self.timeline.happenings;
         let here = happenings[at].at;
         let before = at.checked_sub(1).and_then(|before| happenings.get(before));
         let gap = before.map_or_else(String::new, |before| distance(before, &happenings[at]));
         let mut pen = Pen::new(buf, area, row);
-        pen.text(&here.clock(&self.look.store.zone), theme.style(Tone::Dim))
+        pen.text(&here.clock(&self.ctx.store.zone), theme.style(Tone::Dim))
             .skip(1);
         if self.narrow {
             pen.skip(1);
@@ -156,7 +156,7 @@ impl Rail<'_> {
     }
 
     pub fn happening(&self, at: usize, area: Rect, row: u16, buf: &mut Buffer) {
-        let theme = self.look.theme;
+        let theme = self.ctx.theme;
         let (plain, dim) = (theme.style(Tone::Plain), theme.style(Tone::Dim));
         match &self.timeline.happenings[at].what {
             What::Call {
@@ -168,7 +168,7 @@ impl Rail<'_> {
             } => {
                 let mut pen = self.begin(at, ("→", Tone::Busy), area, row, buf);
                 pen.text(method, dim).skip(1);
-                outcome_in(&mut pen, outcome, self.look);
+                outcome_in(&mut pen, outcome, self.ctx);
                 let took = format!(" {} ms  ", took.as_millis());
                 pen.text(&took, dim).path(path, dim);
             }
@@ -206,7 +206,7 @@ impl Rail<'_> {
                 if !delivery.kind.is_empty() {
                     pen.text(&format!(", {}", delivery.kind), dim);
                 }
-                for (text, tone) in told::outcome(delivery, self.look) {
+                for (text, tone) in told::outcome(delivery, self.ctx) {
                     pen.text(" · ", dim).text(&text, theme.style(tone));
                 }
             }
@@ -214,13 +214,13 @@ impl Rail<'_> {
     }
 }
 
-fn outcome_in(pen: &mut Pen<'_>, outcome: &Outcome, look: Look<'_>) {
+fn outcome_in(pen: &mut Pen<'_>, outcome: &Outcome, ctx: ViewContext<'_>) {
     let (word, tone) = match outcome {
         Outcome::Status(status @ 200..300) => (status.to_string(), Tone::Good),
         Outcome::Status(status) => (status.to_string(), Tone::Warn),
         Outcome::Failed(why) => (why.clone(), Tone::Bad),
     };
-    pen.text(&word, look.theme.style(tone));
+    pen.text(&word, ctx.theme.style(tone));
 }
 
 /// How long after the one before, in one unit; nothing where it is the same instant.

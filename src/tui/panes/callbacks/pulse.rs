@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 
 use super::State;
 use crate::domain::{Listening, Now};
-use crate::tui::panes::{Look, age_changes_in};
+use crate::tui::panes::{ViewContext, age_changes_in};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::text::{Pen, paragraph, width};
 
@@ -15,10 +15,10 @@ use crate::tui::widgets::text::{Pen, paragraph, width};
 const BEATS_WITHIN: Duration = Duration::from_mins(1);
 
 /// How the listener stands, for the eye.
-fn state(look: Look<'_>) -> (&'static str, Tone) {
-    match &look.store.listening {
+fn state(ctx: ViewContext<'_>) -> (&'static str, Tone) {
+    match &ctx.store.listening {
         Listening::Off => ("○", Tone::Dim),
-        Listening::Up { heartbeat, .. } if look.now.wall.since(*heartbeat) > BEATS_WITHIN => {
+        Listening::Up { heartbeat, .. } if ctx.now.wall.since(*heartbeat) > BEATS_WITHIN => {
             ("!", Tone::Warn)
         }
         Listening::Up { .. } => ("●", Tone::Good),
@@ -27,9 +27,9 @@ fn state(look: Look<'_>) -> (&'static str, Tone) {
 }
 
 /// What is said, most important first.
-fn parts(pane: &State, look: Look<'_>) -> Vec<(String, Tone)> {
+fn parts(pane: &State, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     let mut parts = Vec::new();
-    match &look.store.listening {
+    match &ctx.store.listening {
         // Where there are no rows, their place says how to switch it on.
         Listening::Off if pane.rows().is_empty() => parts.push(("off".into(), Tone::Dim)),
         Listening::Off => parts.push((
@@ -38,15 +38,15 @@ fn parts(pane: &State, look: Look<'_>) -> Vec<(String, Tone)> {
         )),
         Listening::Up { url, heartbeat } => {
             parts.push((format!("{url}/callbacks/NAME"), Tone::Plain));
-            let (_, tone) = state(look);
+            let (_, tone) = state(ctx);
             let tone = if tone == Tone::Good { Tone::Dim } else { tone };
-            parts.push((format!("heartbeat {}", look.ago(*heartbeat)), tone));
+            parts.push((format!("heartbeat {}", ctx.ago(*heartbeat)), tone));
         }
         Listening::Down { .. } => {}
     }
     match pane.rows().front() {
-        Some(last) => parts.push((format!("last {}", look.ago(last.received_at)), Tone::Dim)),
-        None if matches!(look.store.listening, Listening::Up { .. }) => {
+        Some(last) => parts.push((format!("last {}", ctx.ago(last.received_at)), Tone::Dim)),
+        None if matches!(ctx.store.listening, Listening::Up { .. }) => {
             parts.push(("none yet".into(), Tone::Dim));
         }
         None => {}
@@ -94,13 +94,13 @@ fn lines(parts: Vec<(String, Tone)>, columns: u16, most: usize) -> Vec<Vec<(Stri
 const TROUBLE_ROWS: u16 = 3;
 
 /// Rows it takes of a pane so wide and high.
-pub fn rows(pane: &State, look: Look<'_>, area: Rect) -> u16 {
+pub fn rows(pane: &State, ctx: ViewContext<'_>, area: Rect) -> u16 {
     let most = if area.height >= 7 { 2 } else { 1 };
-    let told = lines(parts(pane, look), area.width, most).len();
+    let told = lines(parts(pane, ctx), area.width, most).len();
     let told = u16::try_from(told).unwrap_or(1);
-    match &look.store.listening {
+    match &ctx.store.listening {
         Listening::Down { .. } => {
-            let why = wrapped_rows(&trouble(look), area.width.saturating_sub(2));
+            let why = wrapped_rows(&last_error(ctx), area.width.saturating_sub(2));
             (why.min(TROUBLE_ROWS) + told).min(area.height)
         }
         _ => told.min(area.height),
@@ -112,43 +112,43 @@ fn wrapped_rows(text: &str, columns: u16) -> u16 {
     u16::try_from(lines).unwrap_or(u16::MAX)
 }
 
-fn trouble(look: Look<'_>) -> String {
-    match &look.store.listening {
+fn last_error(ctx: ViewContext<'_>) -> String {
+    match &ctx.store.listening {
         Listening::Down {
             address,
             why,
             since,
         } => format!(
             "NOTHING IS RECEIVED at {address} since {}: {why}",
-            since.clock(&look.store.zone)
+            since.clock(&ctx.store.zone)
         ),
         _ => String::new(),
     }
 }
 
-pub fn draw(pane: &State, look: Look<'_>, area: Rect, buf: &mut Buffer) {
-    let theme = look.theme;
-    let (glyph, tone) = state(look);
+pub fn draw(pane: &State, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    let theme = ctx.theme;
+    let (glyph, tone) = state(ctx);
     Pen::new(buf, area, 0).text(glyph, theme.bold(tone));
     let inner = Rect {
         x: area.x + 2.min(area.width),
         width: area.width.saturating_sub(2),
         ..area
     };
-    let down = matches!(look.store.listening, Listening::Down { .. });
+    let down = matches!(ctx.store.listening, Listening::Down { .. });
     let mut row = 0;
     if down {
         let room = Rect {
             height: inner.height.min(TROUBLE_ROWS),
             ..inner
         };
-        row = paragraph(buf, room, &trouble(look), theme.bold(Tone::Bad));
+        row = paragraph(buf, room, &last_error(ctx), theme.bold(Tone::Bad));
     }
     let most = usize::from(area.height.saturating_sub(row));
     if most == 0 {
         return;
     }
-    for line in lines(parts(pane, look), area.width, most) {
+    for line in lines(parts(pane, ctx), area.width, most) {
         let mut pen = Pen::new(buf, inner, row);
         for (at, (text, tone)) in line.iter().enumerate() {
             if at > 0 {
@@ -161,12 +161,12 @@ pub fn draw(pane: &State, look: Look<'_>, area: Rect, buf: &mut Buffer) {
 }
 
 /// In a few words, for the title of a pane that is seen in its place.
-pub fn brief(pane: &State, look: Look<'_>) -> (String, Tone) {
-    let (_, tone) = state(look);
-    let word = match (&look.store.listening, pane.rows().front()) {
+pub fn brief(pane: &State, ctx: ViewContext<'_>) -> (String, Tone) {
+    let (_, tone) = state(ctx);
+    let word = match (&ctx.store.listening, pane.rows().front()) {
         (Listening::Off, None) => "callbacks off".to_owned(),
         (Listening::Down { .. }, _) => "no callbacks are received".to_owned(),
-        (_, Some(last)) => format!("last callback {}", look.ago(last.received_at)),
+        (_, Some(last)) => format!("last callback {}", ctx.ago(last.received_at)),
         (Listening::Up { .. }, None) => "no callback yet".to_owned(),
     };
     let tone = if tone == Tone::Good { Tone::Dim } else { tone };

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::told;
 use crate::domain::{Delivery, WallTime};
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::text::{Pen, below, paragraph, width};
 
@@ -22,7 +22,7 @@ pub struct Columns {
 }
 
 impl Columns {
-    pub fn new(total: u16, rows: &[&Delivery], look: Look<'_>) -> Self {
+    pub fn new(total: u16, rows: &[&Delivery], ctx: ViewContext<'_>) -> Self {
         let widest = |measure: fn(&Delivery) -> u16, most: u16| {
             rows.iter()
                 .copied()
@@ -33,7 +33,7 @@ impl Columns {
         };
         let fixed = TIME + VERDICT + 4;
         let rest = total.saturating_sub(fixed);
-        let account = if look.store.accounts.len() > 1 {
+        let account = if ctx.store.accounts.len() > 1 {
             widest(|row| width(&row.account), if rest >= 60 { 14 } else { 10 })
         } else {
             0
@@ -59,16 +59,16 @@ impl Columns {
     pub fn draw(
         &self,
         delivery: &Delivery,
-        look: Look<'_>,
+        ctx: ViewContext<'_>,
         area: Rect,
         row: u16,
         buf: &mut Buffer,
     ) {
-        let theme = look.theme;
+        let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
         let (glyph, word, tone) = told::verdict(delivery);
         let mut pen = Pen::new(buf, area, row);
-        pen.cell(&when(delivery.received_at, look), TIME, dim)
+        pen.cell(&when(delivery.received_at, ctx), TIME, dim)
             .skip(1)
             .text(glyph, theme.bold(tone))
             .skip(1)
@@ -87,7 +87,7 @@ impl Columns {
                 pen.id(text, wide, style).skip(1);
             }
         }
-        for (at, (text, tone)) in told::outcome(delivery, look).iter().enumerate() {
+        for (at, (text, tone)) in told::outcome(delivery, ctx).iter().enumerate() {
             if at > 0 {
                 pen.text(" · ", dim);
             }
@@ -97,9 +97,9 @@ impl Columns {
 }
 
 /// The time of what happened today, the date of all else.
-fn when(at: WallTime, look: Look<'_>) -> String {
-    let at = at.date_and_clock(&look.store.zone);
-    let today = look.now.wall.date_and_clock(&look.store.zone);
+fn when(at: WallTime, ctx: ViewContext<'_>) -> String {
+    let at = at.date_and_clock(&ctx.store.zone);
+    let today = ctx.now.wall.date_and_clock(&ctx.store.zone);
     let part = if at.get(..10) == today.get(..10) {
         11..19
     } else {
@@ -109,11 +109,11 @@ fn when(at: WallTime, look: Look<'_>) -> String {
 }
 
 /// The selected one, in words.
-pub fn draw_detail(delivery: &Delivery, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+pub fn draw_detail(delivery: &Delivery, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     if area.height < 3 {
         return;
     }
-    let theme = look.theme;
+    let theme = ctx.theme;
     let dim = theme.style(Tone::Dim);
     let (_, _, tone) = told::verdict(delivery);
     let subject = told::subject(delivery);
@@ -133,10 +133,10 @@ pub fn draw_detail(delivery: &Delivery, look: Look<'_>, area: Rect, buf: &mut Bu
     let mut left = below(area, 1);
     let rows = paragraph(buf, left, &told::meaning(delivery), theme.style(tone));
     left = below(left, rows);
-    let rows = paragraph(buf, left, &told::arrival(delivery, look), dim);
+    let rows = paragraph(buf, left, &told::arrival(delivery, ctx), dim);
     left = below(left, rows);
     for (row, job) in (0..left.height).zip(&delivery.jobs) {
-        let (words, tone) = told::state(job, look);
+        let (words, tone) = told::state(job, ctx);
         Pen::new(buf, left, row)
             .text(&words, theme.style(tone))
             .text(&told::history(job), dim);

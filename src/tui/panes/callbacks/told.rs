@@ -1,7 +1,7 @@
 //! What is told of a callback, in words: its verdict, and what it gives rise to.
 
-use crate::domain::{Delivery, JobKind, Job, JobState, Subject, Verdict};
-use crate::tui::panes::Look;
+use crate::domain::{Delivery, Job, JobKind, JobState, Subject, Verdict};
+use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::text::size;
 
@@ -50,7 +50,7 @@ fn ordinal(n: u32) -> String {
 }
 
 /// What came of it so far, what is not done yet first, each errand with its tone; why not, where nothing is to be done.
-pub fn outcome(delivery: &Delivery, look: Look<'_>) -> Vec<(String, Tone)> {
+pub fn outcome(delivery: &Delivery, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     if !delivery.jobs.is_empty() {
         let mut jobs: Vec<&Job> = delivery.jobs.iter().collect();
         jobs.sort_by_key(|job| match job.state {
@@ -59,10 +59,7 @@ pub fn outcome(delivery: &Delivery, look: Look<'_>) -> Vec<(String, Tone)> {
             JobState::Due { .. } => 2,
             JobState::Done => 3,
         });
-        return jobs
-            .into_iter()
-            .map(|job| state(job, look))
-            .collect();
+        return jobs.into_iter().map(|job| state(job, ctx)).collect();
     }
     let words = match delivery.verdict {
         Verdict::Accepted => return Vec::new(),
@@ -78,7 +75,7 @@ pub fn outcome(delivery: &Delivery, look: Look<'_>) -> Vec<(String, Tone)> {
 }
 
 /// How one errand stands.
-pub fn state(job: &Job, look: Look<'_>) -> (String, Tone) {
+pub fn state(job: &Job, ctx: ViewContext<'_>) -> (String, Tone) {
     let verb = match job.kind {
         JobKind::Ask => "asked",
         JobKind::Forward => "forwarded",
@@ -92,10 +89,10 @@ pub fn state(job: &Job, look: Look<'_>) -> (String, Tone) {
         JobState::Done => (format!("{verb}: {}{took}", job.told), Tone::Plain),
         JobState::GivenUp => (format!("given up: {}", job.told), Tone::Bad),
         JobState::Due { at } => {
-            let left = at.since(look.now.wall);
-            let next = match (left.is_zero(), look.still) {
+            let left = at.since(ctx.now.wall);
+            let next = match (left.is_zero(), ctx.still) {
                 (true, _) => String::new(),
-                (false, true) => format!("next try at {}", at.clock(&look.store.zone)),
+                (false, true) => format!("next try at {}", at.clock(&ctx.store.zone)),
                 (false, false) => format!("next try in {} s", left.as_millis().div_ceil(1000)),
             };
             let now = match (job.kind, next.is_empty()) {
@@ -123,7 +120,7 @@ pub fn subject(delivery: &Delivery) -> String {
 }
 
 /// When, from where and how it came, and what it was answered.
-pub fn arrival(delivery: &Delivery, look: Look<'_>) -> String {
+pub fn arrival(delivery: &Delivery, ctx: ViewContext<'_>) -> String {
     let kind = match delivery.kind.as_str() {
         "" => String::new(),
         kind => format!("“{kind}” "),
@@ -131,7 +128,7 @@ pub fn arrival(delivery: &Delivery, look: Look<'_>) -> String {
     format!(
         "callback {} {kind}{} from {} by {}, {} · answered {}",
         delivery.id.0,
-        delivery.received_at.date_and_clock(&look.store.zone),
+        delivery.received_at.date_and_clock(&ctx.store.zone),
         delivery.from,
         delivery.method,
         size(delivery.bytes),

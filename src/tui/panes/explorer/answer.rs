@@ -9,7 +9,7 @@ use super::past::Past;
 use super::table::Table;
 use crate::domain::{Explored, inert, time};
 use crate::tui::keys::Action;
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::draw_input;
 use crate::tui::widgets::json::{self, Reading};
@@ -189,15 +189,15 @@ impl Answer {
         &self,
         past: &Past,
         typing: Option<&Input>,
-        look: Look<'_>,
+        ctx: ViewContext<'_>,
         area: Rect,
         buf: &mut Buffer,
     ) -> Option<Position> {
-        let theme = look.theme;
+        let theme = ctx.theme;
         let explored = match &past.outcome {
             Ok(explored) => explored,
             Err(problem) => {
-                draw_problem(past, problem, look, area, buf);
+                draw_problem(past, problem, ctx, area, buf);
                 return None;
             }
         };
@@ -208,7 +208,7 @@ impl Answer {
             .text(glyph, theme.bold(tone))
             .skip(1)
             .text(&word, theme.bold(tone))
-            .text(&facts(past, explored, look), theme.style(Tone::Dim));
+            .text(&facts(past, explored, ctx), theme.style(Tone::Dim));
         left = below(left, 1);
         if let Some(failure) = &explored.failure {
             let rows = cells(wrap(failure, area.width).len().min(WORDS_MAX));
@@ -220,7 +220,7 @@ impl Answer {
             left = below(left, rows);
         }
         if let (Some(table), Seen::Table) = (&self.table, self.seen) {
-            let beyond = beyond(table, look);
+            let beyond = beyond(table, ctx);
             Pen::new(buf, left, 0)
                 .keep(width(&beyond))
                 .text(&table.title, theme.bold(Tone::Plain));
@@ -257,11 +257,11 @@ fn note_rows(table: &Table, said: usize, area: Rect) -> usize {
 }
 
 /// How many columns are off the screen, and the keys that lead there.
-fn beyond(table: &Table, look: Look<'_>) -> String {
+fn beyond(table: &Table, ctx: ViewContext<'_>) -> String {
     let (left, right) = table.beyond();
     let said = |count: usize, action| {
         let columns = if count == 1 { "column" } else { "columns" };
-        let key = look.key(action);
+        let key = ctx.key(action);
         (count > 0).then(|| format!("  {key} {count} {columns}"))
     };
     [
@@ -273,14 +273,14 @@ fn beyond(table: &Table, look: Look<'_>) -> String {
     .collect()
 }
 
-fn facts(past: &Past, explored: &Explored, look: Look<'_>) -> String {
+fn facts(past: &Past, explored: &Explored, ctx: ViewContext<'_>) -> String {
     let bytes = u64::try_from(explored.bytes).unwrap_or(u64::MAX);
     let kind = explored.content_type.as_deref();
     format!(
         " · {} ms · {} · {} · {}",
         explored.took.as_millis(),
         size(bytes),
-        past.at.clock(&look.store.zone),
+        past.at.clock(&ctx.store.zone),
         kind.map_or("no content type".into(), |kind| inert::cut(kind, 40)),
     )
 }
@@ -288,13 +288,13 @@ fn facts(past: &Past, explored: &Explored, look: Look<'_>) -> String {
 fn draw_problem(
     past: &Past,
     problem: &crate::domain::Problem,
-    look: Look<'_>,
+    ctx: ViewContext<'_>,
     area: Rect,
     buf: &mut Buffer,
 ) {
-    let theme = look.theme;
+    let theme = ctx.theme;
     let (glyph, word, tone) = past.verdict();
-    let at = format!(" · {}", past.at.clock(&look.store.zone));
+    let at = format!(" · {}", past.at.clock(&ctx.store.zone));
     Pen::new(buf, area, 0)
         .text(glyph, theme.bold(tone))
         .skip(1)
@@ -368,12 +368,12 @@ fn read(explored: &Explored) -> ((String, Tone), Reader) {
 }
 
 /// `sent 3 s ago`, or when, where nothing may move.
-pub fn sent(since: std::time::Duration, look: Look<'_>) -> String {
-    let age = look.now.mono.saturating_sub(since);
-    if look.still {
+pub fn sent(since: std::time::Duration, ctx: ViewContext<'_>) -> String {
+    let age = ctx.now.mono.saturating_sub(since);
+    if ctx.still {
         let at =
-            crate::domain::WallTime(look.now.wall.0 - i64::try_from(age.as_millis()).unwrap_or(0));
-        format!("sent at {}", at.clock(&look.store.zone))
+            crate::domain::WallTime(ctx.now.wall.0 - i64::try_from(age.as_millis()).unwrap_or(0));
+        format!("sent at {}", at.clock(&ctx.store.zone))
     } else if age.as_secs() == 0 {
         "sent".into()
     } else {

@@ -4,7 +4,7 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
 
 use crate::domain::{AccountId, Documented, Now, ProviderId};
-use crate::tui::store::{Known, Store};
+use crate::tui::store::{AccountState, Store};
 
 /// Each provider's documented calls.
 pub type Catalogues = Vec<(ProviderId, &'static [Documented])>;
@@ -122,12 +122,12 @@ pub fn rows(
         let id = known.id();
         let mut here = Vec::new();
         for call in catalogue(catalogues, known.account.provider) {
-            if let Some((score, hits)) = seeker.look(&told(call, id)) {
+            if let Some((score, hits)) = seeker.ctx(&told(call, id)) {
                 here.push((score, Some((call, hits))));
             }
         }
         here.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
-        if let Some((score, _)) = seeker.look(&format!("any other call {id}")) {
+        if let Some((score, _)) = seeker.ctx(&format!("any other call {id}")) {
             here.push((score, None));
         }
         found.push((known, here));
@@ -181,7 +181,7 @@ pub fn rows(
 }
 
 /// Whether a call stands behind an arming that has not been done.
-pub fn is_absent(known: &Known, writes: bool, now: Now) -> bool {
+pub fn is_absent(known: &AccountState, writes: bool, now: Now) -> bool {
     writes && !known.may_write(now)
 }
 
@@ -200,7 +200,7 @@ impl Seeker {
         }
     }
 
-    fn look(&mut self, text: &str) -> Option<(u32, Vec<u32>)> {
+    fn ctx(&mut self, text: &str) -> Option<(u32, Vec<u32>)> {
         let mut hits = Vec::new();
         let text = Utf32Str::new(text, &mut self.letters);
         let score = self.pattern.indices(text, &mut self.matcher, &mut hits)?;

@@ -20,7 +20,7 @@ use crate::tui::msg::Level;
 use crate::tui::store::Store;
 use crate::tui::widgets::list::{List, Step};
 
-use super::Hand;
+use super::UpdateContext;
 use answer::Answer;
 use calls::{Catalogues, Row};
 use draft::Draft;
@@ -248,23 +248,23 @@ impl State {
     }
 
     /// What needs nothing but what is here.
-    pub fn act(&mut self, action: Action, now: Now, hand: &mut Hand<'_>) {
+    pub fn act(&mut self, action: Action, now: Now, ctx: &mut UpdateContext<'_>) {
         match action {
             Action::FindCall => {
                 self.part = Part::Calls;
                 self.typing = Typing::Find(Input::default());
-                self.find("", hand.store, now);
+                self.find("", ctx.store, now);
             }
             Action::DropFind => {
                 self.typing = Typing::Nothing;
                 let selected = self.rows.get(self.list.selected).cloned();
-                self.find("", hand.store, now);
+                self.find("", ctx.store, now);
                 let at = selected.and_then(|old| self.rows.iter().position(|r| r.is_same(&old)));
                 self.list.selected = at.unwrap_or(self.list.selected);
-                self.open_selected(hand.store);
+                self.open_selected(ctx.store);
             }
-            Action::FoundDown => self.step(Step::Down(1), hand.store),
-            Action::FoundUp => self.step(Step::Up(1), hand.store),
+            Action::FoundDown => self.step(Step::Down(1), ctx.store),
+            Action::FoundUp => self.step(Step::Up(1), ctx.store),
             Action::TakeFound | Action::OpenCall => {
                 if self.draft().is_some() {
                     self.typing = Typing::Nothing;
@@ -277,7 +277,7 @@ impl State {
                 if self.has_answer() {
                     self.part = Part::Answer;
                 } else {
-                    hand.store.flash(Level::Info, "this call was not sent yet");
+                    ctx.store.flash(Level::Info, "this call was not sent yet");
                 }
             }
             Action::NextParam | Action::NextInCall => self.next_in_call(true),
@@ -287,14 +287,14 @@ impl State {
                     && !draft.tidy()
                 {
                     let words = "only a body that is JSON can be indented";
-                    hand.store.flash(Level::Warning, words);
+                    ctx.store.flash(Level::Warning, words);
                 }
             }
             Action::UndoEdit => {
                 if let Some(draft) = self.draft_mut()
                     && !draft.undo()
                 {
-                    hand.store.flash(Level::Info, "nothing to take back");
+                    ctx.store.flash(Level::Info, "nothing to take back");
                 }
             }
             Action::Search => {

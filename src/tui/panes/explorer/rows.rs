@@ -11,7 +11,7 @@ use super::calls::{Row, behind, shared, told};
 use super::{State, calls};
 use crate::domain::{AccountId, Documented, ProviderId};
 use crate::tui::keys::Action;
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, path_end, width};
 
@@ -42,17 +42,14 @@ pub struct Columns {
 
 impl State {
     /// What most paths of an account begin with.
-    fn start(&self, account: &AccountId, look: Look<'_>) -> &'static str {
-        let provider = look
-            .store
-            .known(account)
-            .map(|known| known.account.provider);
+    fn start(&self, account: &AccountId, ctx: ViewContext<'_>) -> &'static str {
+        let provider = ctx.store.known(account).map(|known| known.account.provider);
         let start = self.starts.iter().find(|(id, _)| Some(*id) == provider);
         start.map_or("", |(_, start)| start)
     }
 
     /// The columns of the list in `room` cells: as wide as they need to be, else the purpose somewhat more than half.
-    pub fn columns(&self, look: Look<'_>, room: u16) -> Columns {
+    pub fn columns(&self, ctx: ViewContext<'_>, room: u16) -> Columns {
         let room = room.saturating_sub(BEFORE);
         if room < BOTH_MIN {
             return Columns {
@@ -63,7 +60,7 @@ impl State {
         let (mut about, mut path) = (0, 0);
         for row in &self.rows {
             if let Row::Call { account, call, .. } = row {
-                let start = self.start(account, look);
+                let start = self.start(account, ctx);
                 let end = behind(call.path, start);
                 about = about.max(width(call.about));
                 path = path.max(width(end) + u16::from(end != call.path));
@@ -82,21 +79,21 @@ impl State {
         &self,
         row: &Row,
         columns: Columns,
-        look: Look<'_>,
+        ctx: ViewContext<'_>,
         line: Rect,
         buf: &mut Buffer,
     ) {
-        let theme = look.theme;
+        let theme = ctx.theme;
         let mut pen = Pen::new(buf, line, 0);
         match row {
-            Row::Account(id) => self.draw_heading(id, columns, look, &mut pen),
+            Row::Account(id) => self.draw_heading(id, columns, ctx, &mut pen),
             Row::Locked(id, count) => {
                 let calls = if *count == 1 {
                     "1 call that writes is".to_owned()
                 } else {
                     format!("{count} calls that write are")
                 };
-                let key = look.key(Action::ArmAccount);
+                let key = ctx.key(Action::ArmAccount);
                 pen.skip(1).text("✎ ", theme.bold(Tone::Live)).text(
                     &format!("{calls} absent; {key} arms {id}"),
                     theme.style(Tone::Live),
@@ -116,23 +113,29 @@ impl State {
                 let tone = method_tone(call.writes);
                 let mark = if call.writes { "✎" } else { "" };
                 pen.skip(1);
-                letters.draw(&mut pen, &letters.method, 7, tone, look);
+                letters.draw(&mut pen, &letters.method, 7, tone, ctx);
                 pen.cell(mark, 2, theme.style(Tone::Warn));
-                letters.draw(&mut pen, &letters.about, columns.about, Tone::Plain, look);
+                letters.draw(&mut pen, &letters.about, columns.about, Tone::Plain, ctx);
                 if columns.path > 0 {
                     pen.skip(GAP);
-                    let start = self.start(account, look);
-                    letters.draw_end(&mut pen, start, columns.path, look);
+                    let start = self.start(account, ctx);
+                    letters.draw_end(&mut pen, start, columns.path, ctx);
                 }
             }
         }
     }
 
-    fn draw_heading(&self, id: &AccountId, columns: Columns, look: Look<'_>, pen: &mut Pen<'_>) {
-        let theme = look.theme;
+    fn draw_heading(
+        &self,
+        id: &AccountId,
+        columns: Columns,
+        ctx: ViewContext<'_>,
+        pen: &mut Pen<'_>,
+    ) {
+        let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
         pen.text(id.as_str(), theme.bold(Tone::Plain));
-        let Some(known) = look.store.known(id) else {
+        let Some(known) = ctx.store.known(id) else {
             return;
         };
         let (word, tone) = badge(known.account.environment);
@@ -140,10 +143,10 @@ impl State {
             .text(&format!(" {word} "), theme.badge(tone))
             .skip(1)
             .text(known.account.provider_title, dim);
-        if known.armed(look.now).is_some() {
+        if known.armed(ctx.now).is_some() {
             pen.skip(1).text(" ARMED ", theme.badge(Tone::Warn));
         }
-        let start = self.start(id, look);
+        let start = self.start(id, ctx);
         let said = format!("… is {start}");
         if columns.path > 0 && !start.is_empty() && width(&said) + GAP <= pen.left() {
             pen.flush(&said, dim);
@@ -151,11 +154,11 @@ impl State {
     }
 
     /// What the selected call is, whole, where its request is not seen beside the list.
-    pub fn draw_selected(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+    pub fn draw_selected(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         let Some(Row::Call { account, call, .. }) = self.rows.get(self.list.selected) else {
             return;
         };
-        let theme = look.theme;
+        let theme = ctx.theme;
         let ruled = area.height > 2;
         if ruled {
             let rule = "┄".repeat(usize::from(area.width));
@@ -167,7 +170,7 @@ impl State {
             .skip(1);
         let room = pen.left();
         let letters = Letters::new(call, account, &[]);
-        letters.draw_end(&mut pen, "", room, look);
+        letters.draw_end(&mut pen, "", room, ctx);
         let about = if call.writes {
             format!("{WRITES}: {}", call.about)
         } else {
@@ -210,8 +213,15 @@ impl<'a> Letters<'a> {
     }
 
     /// A part in a column of `room` cells, its end cut.
-    fn draw(&self, pen: &mut Pen<'_>, part: &Range<usize>, room: u16, tone: Tone, look: Look<'_>) {
-        let plain = look.theme.style(tone);
+    fn draw(
+        &self,
+        pen: &mut Pen<'_>,
+        part: &Range<usize>,
+        room: u16,
+        tone: Tone,
+        ctx: ViewContext<'_>,
+    ) {
+        let plain = ctx.theme.style(tone);
         let next = pen.left().saturating_sub(room);
         let mut left = room.min(pen.left());
         let wide = |at: usize| cells(self.all[at].width().unwrap_or(0));
@@ -222,7 +232,7 @@ impl<'a> Letters<'a> {
                 pen.text("…", plain);
                 break;
             }
-            let style = if self.is_hit(at) { found(look) } else { plain };
+            let style = if self.is_hit(at) { found(ctx) } else { plain };
             pen.text(self.all[at].encode_utf8(&mut [0; 4]), style);
             (left, rest) = (left - wide.min(left), rest - wide);
         }
@@ -230,25 +240,25 @@ impl<'a> Letters<'a> {
     }
 
     /// The path in a column of `room` cells without its `start`, cut from the left where it is still too long.
-    fn draw_end(&self, pen: &mut Pen<'_>, start: &str, room: u16, look: Look<'_>) {
+    fn draw_end(&self, pen: &mut Pen<'_>, start: &str, room: u16, ctx: ViewContext<'_>) {
         let path: String = self.all[self.path.clone()].iter().collect();
         let end = tail(&path, start, room);
         let from = self.path.end - end.chars().count();
         if from > self.path.start {
             let hidden = (self.path.start..from).any(|at| self.is_hit(at));
             let style = if hidden {
-                found(look)
+                found(ctx)
             } else {
-                look.theme.style(Tone::Dim)
+                ctx.theme.style(Tone::Dim)
             };
             pen.text("…", style);
         }
-        self.draw(pen, &(from..self.path.end), pen.left(), Tone::Dim, look);
+        self.draw(pen, &(from..self.path.end), pen.left(), Tone::Dim, ctx);
     }
 }
 
-fn found(look: Look<'_>) -> ratatui::style::Style {
-    look.theme
+fn found(ctx: ViewContext<'_>) -> ratatui::style::Style {
+    ctx.theme
         .bold(Tone::Accent)
         .add_modifier(Modifier::UNDERLINED)
 }

@@ -12,7 +12,7 @@ use crate::domain::catalogue;
 use crate::domain::fill::Piece;
 use crate::tui::keys::Action;
 use crate::tui::padded;
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::boxes::Framed;
 use crate::tui::widgets::form::draw_input;
@@ -203,12 +203,12 @@ fn split(draft: &Draft, area: Rect) -> Split {
 
 impl State {
     /// Draws the parts that are seen; gives the cursor.
-    pub fn view(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
+    pub fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let parts = parts(area, self);
         let whole = !parts.calls.is_empty() && !parts.request.is_empty();
         let live = self
             .account()
-            .and_then(|account| look.store.known(account))
+            .and_then(|account| ctx.store.known(account))
             .is_some_and(|known| known.account.environment.is_live());
         let frame = |part: Part, area: Rect, name: &str, note: Option<String>, buf: &mut Buffer| {
             let title = match (whole, part) {
@@ -217,10 +217,10 @@ impl State {
                 (_, Part::Calls) => "6 Explorer".to_owned(),
             };
             Framed {
-                theme: look.theme,
-                focused: look.focused && self.part == part,
+                theme: ctx.theme,
+                focused: ctx.focused && self.part == part,
                 live: if part == Part::Calls {
-                    look.store.is_live()
+                    ctx.store.is_live()
                 } else {
                     live
                 },
@@ -243,19 +243,19 @@ impl State {
                 count => Some(format!("{count} calls")),
             };
             let inner = frame(Part::Calls, parts.calls, "", note, buf);
-            cursor = self.draw_calls(look, area, inner, buf);
+            cursor = self.draw_calls(ctx, area, inner, buf);
         }
         if !parts.request.is_empty() {
             let note = (!whole && self.has_answer())
-                .then(|| format!("{}: answer", look.key(Action::ToAnswer)));
+                .then(|| format!("{}: answer", ctx.key(Action::ToAnswer)));
             let inner = frame(Part::Request, parts.request, "Request", note, buf);
             let here = self.part == Part::Request;
             match self.draft() {
                 Some(draft) => {
-                    let at = draw_request(draft, self, here, look, inner, buf);
-                    cursor = cursor.or(at.filter(|_| look.focused));
+                    let at = draw_request(draft, self, here, ctx, inner, buf);
+                    cursor = cursor.or(at.filter(|_| ctx.focused));
                 }
-                None => self.draw_no_draft(look, inner, buf),
+                None => self.draw_no_draft(ctx, inner, buf),
             }
         }
         if !parts.answer.is_empty() {
@@ -266,19 +266,19 @@ impl State {
                 .filter(|_| !asking)
                 .and_then(answer::Answer::place);
             let inner = frame(Part::Answer, parts.answer, "Answer", note, buf);
-            cursor = cursor.or(self.draw_answer(look, inner, buf));
+            cursor = cursor.or(self.draw_answer(ctx, inner, buf));
         }
         cursor
     }
 
     fn draw_calls(
         &self,
-        look: Look<'_>,
+        ctx: ViewContext<'_>,
         area: Rect,
         inner: Rect,
         buf: &mut Buffer,
     ) -> Option<Position> {
-        let theme = look.theme;
+        let theme = ctx.theme;
         let mut cursor = None;
         if let Typing::Find(input) = &self.typing {
             let mut pen = Pen::new(buf, inner, 0);
@@ -289,30 +289,30 @@ impl State {
             let text = format!(
                 "with `{}`; {} shows all",
                 self.sought,
-                look.key(Action::Escape)
+                ctx.key(Action::Escape)
             );
             Pen::new(buf, inner, 0).text(&text, theme.style(Tone::Accent));
         }
         let (list, selected) = list_parts(area, self);
         if self.rows.is_empty() {
-            let words = if look.store.accounts.is_empty() {
+            let words = if ctx.store.accounts.is_empty() {
                 "This profile has no accounts. `tilldeck account add` makes one; the sandbox profile has one of each provider."
             } else {
                 "No call has these letters."
             };
             paragraph(buf, list, words, theme.style(Tone::Dim));
         }
-        self.draw_selected(look, selected, buf);
-        let columns = self.columns(look, list.width);
+        self.draw_selected(ctx, selected, buf);
+        let columns = self.columns(ctx, list.width);
         for (row, at) in (0..).zip(self.list.window(self.rows.len(), list.height)) {
             let line = Rect {
                 y: list.y + row,
                 height: 1,
                 ..list
             };
-            self.draw_row(&self.rows[at], columns, look, line, buf);
+            self.draw_row(&self.rows[at], columns, ctx, line, buf);
             if at == self.list.selected {
-                let focused = look.focused && self.part == Part::Calls;
+                let focused = ctx.focused && self.part == Part::Calls;
                 buf.set_style(line, theme.selected(focused));
                 let outside = Rect {
                     x: line.x.saturating_sub(1),
@@ -325,41 +325,41 @@ impl State {
         cursor
     }
 
-    fn draw_no_draft(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+    fn draw_no_draft(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         let words = match self.rows.get(self.list.selected) {
             Some(Row::Locked(id, _)) => format!(
                 "{id} moves real money. {} arms it by its name; its calls that write are there for ten minutes then.",
-                look.key(Action::ArmAccount)
+                ctx.key(Action::ArmAccount)
             ),
             _ => "Choose a call.".into(),
         };
-        paragraph(buf, area, &words, look.theme.style(Tone::Dim));
+        paragraph(buf, area, &words, ctx.theme.style(Tone::Dim));
     }
 
-    fn draw_answer(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
-        let theme = look.theme;
+    fn draw_answer(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
+        let theme = ctx.theme;
         let draft = self.draft()?;
         if let Some(asking) = &draft.asking {
-            let words = match look.store.waiting.get(&asking.request) {
+            let words = match ctx.store.waiting.get(&asking.request) {
                 Some(waiting) => {
                     // The reason may be cut, how long still may not.
-                    let until = waiting.until.map(|until| look.until(until) + " ");
+                    let until = waiting.until.map(|until| ctx.until(until) + " ");
                     format!("waits {}{}", until.unwrap_or_default(), waiting.why)
                 }
-                None => answer::sent(asking.since, look),
+                None => answer::sent(asking.since, ctx),
             };
             Pen::new(buf, area, 0)
                 .text("◌ ", theme.bold(Tone::Busy))
                 .text(&words, theme.style(Tone::Busy));
             let call = format!("{} {}", asking.call.method, asking.call.path);
             paragraph(buf, below(area, 1), &call, theme.style(Tone::Dim));
-            let escape = format!("{} calls it off.", look.key(Action::Escape));
+            let escape = format!("{} calls it off.", ctx.key(Action::Escape));
             Pen::new(buf, area, 2 + cells(wrap(&call, area.width).len() - 1))
                 .text(&escape, theme.style(Tone::Dim));
             return None;
         }
         let (Some(answer), Some(past)) = (&self.answer, self.past()) else {
-            let words = if look.store.is_ready() {
+            let words = if ctx.store.is_ready() {
                 "Not sent yet."
             } else {
                 "Still opening; calls can be sent in a moment."
@@ -371,7 +371,7 @@ impl State {
             Typing::Search(input) => Some(input),
             _ => None,
         };
-        answer.view(past, typing, look, area, buf)
+        answer.view(past, typing, ctx, area, buf)
     }
 }
 
@@ -379,19 +379,19 @@ fn draw_request(
     draft: &Draft,
     state: &State,
     here: bool,
-    look: Look<'_>,
+    ctx: ViewContext<'_>,
     area: Rect,
     buf: &mut Buffer,
 ) -> Option<Position> {
-    let theme = look.theme;
+    let theme = ctx.theme;
     let dim = theme.style(Tone::Dim);
     let split = split(draft, area);
-    let known = look.store.known(&draft.account);
+    let known = ctx.store.known(&draft.account);
     let writes = known.is_some_and(|known| {
         let calls = super::calls::catalogue(&state.catalogues, known.account.provider);
         catalogue::writes(calls, draft.method(), &path_text(draft))
     });
-    draw_path(draft, writes, look, split.path, buf);
+    draw_path(draft, writes, ctx, split.path, buf);
 
     let mut pen = Pen::new(buf, split.about, 0);
     if writes {
@@ -403,7 +403,7 @@ fn draw_request(
         let (word, tone) = badge(known.account.environment);
         pen.text(&format!(" {word} "), theme.badge(tone)).skip(1);
     }
-    if known.is_some_and(|known| is_absent(known, writes, look.now)) {
+    if known.is_some_and(|known| is_absent(known, writes, ctx.now)) {
         let words = format!("not armed: sending asks for the name of {}", draft.account);
         pen.text(&words, theme.bold(Tone::Live));
     } else {
@@ -452,8 +452,8 @@ fn draw_request(
 }
 
 /// Method and path; what is filled in stands out, what is missing more so.
-fn draw_path(draft: &Draft, writes: bool, look: Look<'_>, area: Rect, buf: &mut Buffer) {
-    let theme = look.theme;
+fn draw_path(draft: &Draft, writes: bool, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    let theme = ctx.theme;
     Pen::new(buf, area, 0).text(draft.method(), theme.bold(method_tone(writes)));
     let indent = cells(draft.method().len() + 1).min(area.width);
     let area = Rect {

@@ -4,35 +4,35 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::domain::Payment;
-use crate::tui::panes::{Look, track};
+use crate::tui::panes::{ViewContext, track};
 use crate::tui::theme::Tone;
-use crate::tui::watched::{Trouble, Watched};
+use crate::tui::watched::{LastError, Watched};
 use crate::tui::widgets::text::{Pen, below, paragraph};
 
 /// Draws it below its heading.
-pub fn draw(watched: &Watched, look: Look<'_>, area: Rect, buf: &mut Buffer) {
+pub fn draw(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     if area.height < 2 {
         return;
     }
-    let theme = look.theme;
+    let theme = ctx.theme;
     let roomy = area.height >= 9;
     let mut left = below(area, if roomy { 2 } else { 1 });
-    let (_, _, tone) = watched.badge(look.now);
+    let (_, _, tone) = watched.badge(ctx.now);
     let along = Rect {
         height: left.height.min(if area.height >= 7 { 3 } else { 1 }),
         ..left
     };
-    let used = track::draw(watched.seen(), tone, theme, &look.store.zone, along, buf);
+    let used = track::draw(watched.seen(), tone, theme, &ctx.store.zone, along, buf);
     left = below(left, used + u16::from(roomy));
 
-    let (tone, words) = watched.explain(look.now);
+    let (tone, words) = watched.explain(ctx.now);
     let mut text = vec![(tone, words)];
     let departs = |payment: &Payment| payment.departure(watched.expected()).is_some();
     if roomy || watched.latest().is_some_and(departs) {
-        text.push((Tone::Dim, sums(watched, look)));
+        text.push((Tone::Dim, sums(watched, ctx)));
     }
     let text = text.into_iter().filter(|(_, words)| !words.is_empty());
-    for (tone, words) in text.chain(trouble(watched, look)) {
+    for (tone, words) in text.chain(last_error(watched, ctx)) {
         let room = Rect {
             height: left.height.saturating_sub(1).max(1).min(left.height),
             ..left
@@ -40,16 +40,16 @@ pub fn draw(watched: &Watched, look: Look<'_>, area: Rect, buf: &mut Buffer) {
         let rows = paragraph(buf, room, &words, theme.style(tone));
         left = below(left, rows);
     }
-    let rows = paragraph(buf, left, &state(watched, look), theme.style(Tone::Dim));
-    draw_history(watched, look, below(left, rows + 1), buf);
+    let rows = paragraph(buf, left, &state(watched, ctx), theme.style(Tone::Dim));
+    draw_history(watched, ctx, below(left, rows + 1), buf);
 }
 
 /// By how much it differs, and who set what is expected.
-fn sums(watched: &Watched, look: Look<'_>) -> String {
+fn sums(watched: &Watched, ctx: ViewContext<'_>) -> String {
     let Some(expected) = &watched.watch.expected else {
         return String::new();
     };
-    let set = format!("set by {}, {}", expected.by.as_str(), look.ago(expected.at));
+    let set = format!("set by {}, {}", expected.by.as_str(), ctx.ago(expected.at));
     let apart = |payment: &Payment| payment.difference(&expected.sum);
     match watched
         .latest()
@@ -67,35 +67,35 @@ fn sums(watched: &Watched, look: Look<'_>) -> String {
 }
 
 /// Why nothing newer is known.
-fn trouble(watched: &Watched, look: Look<'_>) -> Option<(Tone, String)> {
-    let Trouble::Failed(problem) = &watched.trouble else {
+fn last_error(watched: &Watched, ctx: ViewContext<'_>) -> Option<(Tone, String)> {
+    let LastError::Failed(problem) = &watched.last_error else {
         return None;
     };
     let known = watched.stale_since().map_or_else(String::new, |since| {
-        format!(", the state above is from {}", look.ago(since))
+        format!(", the state above is from {}", ctx.ago(since))
     });
     let told = problem.told();
     Some((Tone::Bad, format!("last check failed{known}: {told}")))
 }
 
 /// Since when it stands so, and when it is checked again.
-fn state(watched: &Watched, look: Look<'_>) -> String {
+fn state(watched: &Watched, ctx: ViewContext<'_>) -> String {
     let mut parts: Vec<String> = Vec::new();
     if let Some(at) = watched.changed_at() {
         if watched.is_final() {
-            parts.push(format!("since {}", at.date_and_clock(&look.store.zone)));
+            parts.push(format!("since {}", at.date_and_clock(&ctx.store.zone)));
         } else {
-            parts.push(format!("last change {}", look.ago(at)));
+            parts.push(format!("last change {}", ctx.ago(at)));
         }
     }
     if watched.asking.is_some() {
-        parts.push(match look.store.waiting_for(watched.asking) {
+        parts.push(match ctx.store.waiting_for(watched.asking) {
             Some(why) => format!("waits {why}"),
             None => "checking now".into(),
         });
     } else if let Some(due) = watched.due() {
-        let again = look.until(due);
-        parts.push(if look.still {
+        let again = ctx.until(due);
+        parts.push(if ctx.still {
             format!("next check at {again}")
         } else {
             format!("next check in {again}")
@@ -103,15 +103,15 @@ fn state(watched: &Watched, look: Look<'_>) -> String {
     } else if watched.is_final() {
         parts.push("final, no longer checked".into());
     }
-    if let Some(at) = look.store.handled_at(&watched.matter(), watched.began()) {
-        parts.push(format!("handled {}", look.ago(at)));
+    if let Some(at) = ctx.store.handled_at(&watched.matter(), watched.began()) {
+        parts.push(format!("handled {}", ctx.ago(at)));
     }
     parts.join(" · ")
 }
 
 /// The latest changes, newest first, where there is room.
-fn draw_history(watched: &Watched, look: Look<'_>, area: Rect, buf: &mut Buffer) {
-    let theme = look.theme;
+fn draw_history(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    let theme = ctx.theme;
     if area.height < 2 {
         return;
     }
@@ -119,7 +119,7 @@ fn draw_history(watched: &Watched, look: Look<'_>, area: Rect, buf: &mut Buffer)
         let payment = &observation.payment;
         Pen::new(buf, area, row)
             .cell(
-                &observation.at.date_and_clock(&look.store.zone),
+                &observation.at.date_and_clock(&ctx.store.zone),
                 20,
                 theme.style(Tone::Dim),
             )

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::domain::{Currency, PaymentVerdict, Total};
 use crate::tui::panes::contains;
 use crate::tui::store::Store;
-use crate::tui::watched::{Trouble, Watched};
+use crate::tui::watched::{LastError, Watched};
 
 /// In which order payments stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -107,17 +107,17 @@ fn passes(watched: &Watched, filter: &str) -> bool {
     let state = payment.map_or("", |payment| payment.state.as_str());
     let verdict = watched.verdict();
     let name = verdict.map_or("", PaymentVerdict::as_str);
-    let trouble = match watched.trouble {
-        Trouble::None => "",
-        Trouble::NotKnown => "not found",
-        Trouble::Failed(_) => "no answer",
+    let last_error = match watched.last_error {
+        LastError::None => "",
+        LastError::NotKnown => "not found",
+        LastError::Failed(_) => "no answer",
     };
     let texts = [
         watched.watch.id.as_str(),
         watched.watch.account.as_str(),
         state,
         name,
-        trouble,
+        last_error,
     ];
     filter
         .split_whitespace()

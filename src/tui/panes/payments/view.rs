@@ -9,10 +9,10 @@ use super::rows::{Totals, needs_attention};
 use super::{Sort, detail};
 use crate::domain::WallTime;
 use crate::tui::keys::Action;
-use crate::tui::panes::{Look, age};
+use crate::tui::panes::{ViewContext, age};
 use crate::tui::store::Phase;
 use crate::tui::theme::Tone;
-use crate::tui::watched::{Trouble, Watched};
+use crate::tui::watched::{LastError, Watched};
 use crate::tui::widgets::form::draw_filter;
 use crate::tui::widgets::text::{Pen, below, cells, fit_middle, paragraph, width};
 
@@ -54,13 +54,13 @@ impl State {
     }
 
     /// Counts and totals of the payments that are shown, for the frame.
-    pub fn note(&self, look: Look<'_>, room: u16) -> Option<(String, Tone)> {
-        let payments = &look.store.payments;
+    pub fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<(String, Tone)> {
+        let payments = &ctx.store.payments;
         if payments.is_empty() {
             return None;
         }
-        let shown = self.rows(look.store);
-        let totals = Totals::of(shown.iter().map(|at| &payments[*at]), look.store);
+        let shown = self.rows(ctx.store);
+        let totals = Totals::of(shown.iter().map(|at| &payments[*at]), ctx.store);
         let (attention, short, tone) = match totals.attention {
             0 => (String::new(), String::new(), Tone::Dim),
             1 => ("! 1 needs attention".to_owned(), "! 1".into(), Tone::Bad),
@@ -85,41 +85,41 @@ impl State {
     /// Draws the pane; `typing` is the filter being typed. Gives the cursor's column in it.
     pub fn view(
         &self,
-        look: Look<'_>,
+        ctx: ViewContext<'_>,
         typing: Option<&Input>,
         area: Rect,
         buf: &mut Buffer,
     ) -> Option<u16> {
-        let payments = &look.store.payments;
+        let payments = &ctx.store.payments;
         if payments.is_empty() {
-            draw_empty(look, area, buf);
+            draw_empty(ctx, area, buf);
             return None;
         }
-        let rows = self.rows(look.store);
+        let rows = self.rows(ctx.store);
         let parts = self.parts(area, rows.len(), typing.is_some());
         let shown: Vec<&Watched> = rows.iter().map(|at| &payments[*at]).collect();
         let window = self.list.window(shown.len(), parts.list.height);
-        let columns = Columns::new(parts.list.width, &shown[window.clone()], look, self);
+        let columns = Columns::new(parts.list.width, &shown[window.clone()], ctx, self);
         let mut cursor = None;
         if let Some(input) = typing {
             let hint = "id, state, verdict or account";
             let line = parts.head.unwrap_or(Rect { height: 1, ..area });
-            cursor = Some(draw_filter(buf, line, input, hint, look.theme));
+            cursor = Some(draw_filter(buf, line, input, hint, ctx.theme));
         } else if let Some(head) = parts.head {
             if self.filter.is_empty() {
-                columns.draw_head(look, head, buf);
+                columns.draw_head(ctx, head, buf);
             } else {
-                self.draw_kept_filter(shown.len(), look, head, buf);
+                self.draw_kept_filter(shown.len(), ctx, head, buf);
             }
         }
         if shown.is_empty() {
             let text = "No watched payment matches the filter.";
-            paragraph(buf, parts.list, text, look.theme.style(Tone::Dim));
+            paragraph(buf, parts.list, text, ctx.theme.style(Tone::Dim));
             return cursor;
         }
         let room = parts.detail.width.saturating_sub(HEADING);
-        let (place, tone) = self.place(look, &rows, window.clone(), room);
-        let selected = self.place_of_selected(look.store, &rows);
+        let (place, tone) = self.place(ctx, &rows, window.clone(), room);
+        let selected = self.place_of_selected(ctx.store, &rows);
         for (row, at) in (0..).zip(window) {
             let watched = shown[at];
             let line = Rect {
@@ -127,29 +127,29 @@ impl State {
                 height: 1,
                 ..parts.list
             };
-            columns.draw_row(watched, self.is_marked(watched), look, line, buf);
+            columns.draw_row(watched, self.is_marked(watched), ctx, line, buf);
             if at == selected {
-                buf.set_style(line, look.theme.selected(look.focused));
+                buf.set_style(line, ctx.theme.selected(ctx.focused));
             }
         }
         let heading = Rect {
             height: parts.detail.height.min(1),
             ..parts.detail
         };
-        Pen::new(buf, heading, 0).flush(&place, look.theme.style(tone));
+        Pen::new(buf, heading, 0).flush(&place, ctx.theme.style(tone));
         let taken = width(&place) + u16::from(!place.is_empty());
         let heading = Rect {
             width: heading.width.saturating_sub(taken),
             ..heading
         };
-        draw_heading(shown[selected], look, heading, buf);
-        detail::draw(shown[selected], look, parts.detail, buf);
+        draw_heading(shown[selected], ctx, heading, buf);
+        detail::draw(shown[selected], ctx, parts.detail, buf);
         cursor
     }
 
-    fn draw_kept_filter(&self, shown: usize, look: Look<'_>, area: Rect, buf: &mut Buffer) {
-        let theme = look.theme;
-        let all = look.store.payments.len();
+    fn draw_kept_filter(&self, shown: usize, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+        let theme = ctx.theme;
+        let all = ctx.store.payments.len();
         let text = format!("{shown} of {all} match ");
         Pen::new(buf, area, 0)
             .text("filter / ", theme.bold(Tone::Accent))
@@ -157,7 +157,7 @@ impl State {
             .skip(2)
             .text(&text, theme.style(Tone::Dim))
             .text(
-                &format!("· {} clears it", look.key(Action::Escape)),
+                &format!("· {} clears it", ctx.key(Action::Escape)),
                 theme.style(Tone::Dim),
             );
     }
@@ -165,19 +165,19 @@ impl State {
     /// Which rows of how many are seen, in which order, and whether what needs attention is out of sight.
     fn place(
         &self,
-        look: Look<'_>,
+        ctx: ViewContext<'_>,
         shown: &[usize],
         window: std::ops::Range<usize>,
         room: u16,
     ) -> (String, Tone) {
         let unseen = |rows: &[usize]| {
-            let calls = |at: &&usize| needs_attention(&look.store.payments[**at], look.store);
+            let calls = |at: &&usize| needs_attention(&ctx.store.payments[**at], ctx.store);
             rows.iter().filter(calls).count()
         };
         let (above, under) = (unseen(&shown[..window.start]), unseen(&shown[window.end..]));
         let mut parts = Vec::new();
         if !self.marked.is_empty() {
-            let seen = self.marked_of(shown, look.store).len();
+            let seen = self.marked_of(shown, ctx.store).len();
             let of = match self.marked.len() {
                 all if all == seen => String::new(),
                 all => format!(" of {all}"),
@@ -215,8 +215,8 @@ impl State {
 }
 
 /// `── ORDER-1042 at shop ─────`
-fn draw_heading(watched: &Watched, look: Look<'_>, area: Rect, buf: &mut Buffer) {
-    let theme = look.theme;
+fn draw_heading(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    let theme = ctx.theme;
     let rule = theme.border(false, false);
     let mut pen = Pen::new(buf, area, 0);
     pen.text("── ", rule);
@@ -230,30 +230,30 @@ fn draw_heading(watched: &Watched, look: Look<'_>, area: Rect, buf: &mut Buffer)
     pen.text(&"─".repeat(rest), rule);
 }
 
-fn draw_empty(look: Look<'_>, area: Rect, buf: &mut Buffer) {
+fn draw_empty(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let area = Rect {
         x: area.x + 1,
         width: area.width.saturating_sub(2),
         ..area
     };
     let area = below(area, area.height / 5);
-    let (first, then) = match look.store.phase {
+    let (first, then) = match ctx.store.phase {
         Phase::Opening => ("Opening the ledger…".to_owned(), String::new()),
         Phase::Ready | Phase::Failed(_) => (
             "No payment is watched.".to_owned(),
             format!(
                 "Paste payments into this pane, one a line: id;amount;currency. Or press {} to type one. {} builds a link for a payer and watches its payment.",
-                look.key(Action::AddWatch),
-                look.key(Action::Link)
+                ctx.key(Action::AddWatch),
+                ctx.key(Action::Link)
             ),
         ),
     };
-    let rows = paragraph(buf, area, &first, look.theme.style(Tone::Plain));
+    let rows = paragraph(buf, area, &first, ctx.theme.style(Tone::Plain));
     paragraph(
         buf,
         below(area, rows + 1),
         &then,
-        look.theme.style(Tone::Dim),
+        ctx.theme.style(Tone::Dim),
     );
 }
 
@@ -277,7 +277,7 @@ const AGE: u16 = 5;
 const COMPARED: (u16, u16) = (16, 1);
 
 impl Columns {
-    fn new(total: u16, shown: &[&Watched], look: Look<'_>, state: &State) -> Self {
+    fn new(total: u16, shown: &[&Watched], ctx: ViewContext<'_>, state: &State) -> Self {
         let widest = |measure: &dyn Fn(&Watched) -> Option<u16>, least: u16, most: u16| {
             let all = shown.iter().filter_map(|watched| measure(watched));
             all.max().unwrap_or(0).clamp(least, most)
@@ -289,7 +289,7 @@ impl Columns {
         let id = |w: &Watched| Some(width(w.watch.id.as_str()));
         let mut columns = Self {
             marks: if state.marked.is_empty() { 0 } else { 2 },
-            account: if total >= 90 && look.store.accounts.len() > 1 {
+            account: if total >= 90 && ctx.store.accounts.len() > 1 {
                 13
             } else {
                 0
@@ -302,7 +302,7 @@ impl Columns {
                 0
             },
             compared: if roomy { COMPARED.0 } else { COMPARED.1 },
-            next: match (total >= 56, look.still) {
+            next: match (total >= 56, ctx.still) {
                 (false, _) => 0,
                 (true, false) => 6,
                 (true, true) => 10,
@@ -335,8 +335,8 @@ impl Columns {
         total.saturating_sub(fixed + 5)
     }
 
-    fn draw_head(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
-        let dim = look.theme.style(Tone::Dim);
+    fn draw_head(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+        let dim = ctx.theme.style(Tone::Dim);
         let mut pen = Pen::new(buf, area, 0);
         pen.skip(self.marks);
         pen.cell("  state", STATE, dim).skip(1);
@@ -361,13 +361,13 @@ impl Columns {
         &self,
         watched: &Watched,
         marked: bool,
-        look: Look<'_>,
+        ctx: ViewContext<'_>,
         line: Rect,
         buf: &mut Buffer,
     ) {
-        let theme = look.theme;
+        let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
-        let (glyph, word, tone) = watched.badge(look.now);
+        let (glyph, word, tone) = watched.badge(ctx.now);
         // A state that could not be checked again is not what it looks like.
         let state = if watched.stale_since().is_some() {
             dim
@@ -401,7 +401,7 @@ impl Columns {
             .cell(&currency, self.currency, dim)
             .right(&expected.unwrap_or_default(), self.expected, dim)
             .skip(1);
-        let (sign, words, tone) = watched.mark(look.now);
+        let (sign, words, tone) = watched.mark(ctx.now);
         let words = if self.compared > COMPARED.1 {
             format!("{sign} {words}").trim_start().to_owned()
         } else {
@@ -409,20 +409,20 @@ impl Columns {
         };
         pen.cell(&words, self.compared, theme.style(tone)).skip(1);
         let since = match watched.changed_at() {
-            Some(at) if watched.is_final() => clock_short(at, look),
-            Some(at) => age(at, look.now),
+            Some(at) if watched.is_final() => clock_short(at, ctx),
+            Some(at) => age(at, ctx.now),
             None => String::new(),
         };
         pen.right(&since, AGE, dim);
-        let (next, tone) = next_word(watched, look);
+        let (next, tone) = next_word(watched, ctx);
         pen.right(&next, self.next, theme.style(tone));
     }
 }
 
 /// What never changes again is dated, not aged, so that it need not be redrawn.
-fn clock_short(at: WallTime, look: Look<'_>) -> String {
-    let at = at.date_and_clock(&look.store.zone);
-    let today = look.now.wall.date_and_clock(&look.store.zone);
+fn clock_short(at: WallTime, ctx: ViewContext<'_>) -> String {
+    let at = at.date_and_clock(&ctx.store.zone);
+    let today = ctx.now.wall.date_and_clock(&ctx.store.zone);
     let part = if at.get(..10) == today.get(..10) {
         11..16
     } else {
@@ -431,17 +431,17 @@ fn clock_short(at: WallTime, look: Look<'_>) -> String {
     at.get(part).unwrap_or(&at).to_owned()
 }
 
-fn next_word(watched: &Watched, look: Look<'_>) -> (String, Tone) {
+fn next_word(watched: &Watched, ctx: ViewContext<'_>) -> (String, Tone) {
     if watched.asking.is_some() {
-        let waits = look.store.waiting_for(watched.asking).is_some();
+        let waits = ctx.store.waiting_for(watched.asking).is_some();
         return (if waits { "waits" } else { "now" }.into(), Tone::Busy);
     }
-    let tone = match watched.trouble {
-        Trouble::Failed(_) => Tone::Bad,
-        Trouble::None | Trouble::NotKnown => Tone::Dim,
+    let tone = match watched.last_error {
+        LastError::Failed(_) => Tone::Bad,
+        LastError::None | LastError::NotKnown => Tone::Dim,
     };
     match watched.due() {
-        Some(due) => (look.until(due), tone),
+        Some(due) => (ctx.until(due), tone),
         None => (String::new(), Tone::Dim),
     }
 }

@@ -4,10 +4,10 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::changes::{name, uses};
-use super::{Known, Proof, State};
+use super::{PlayerState, Proof, State};
 use crate::domain::Environment;
 use crate::tui::keys::Action;
-use crate::tui::panes::{JUST_NOW, Look, age};
+use crate::tui::panes::{JUST_NOW, ViewContext, age};
 use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::text::{Pen, below, paragraph, width};
@@ -52,22 +52,22 @@ pub fn item_rows(items: Rect) -> u16 {
 }
 
 impl State {
-    pub fn view(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
-        let theme = look.theme;
+    pub fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+        let theme = ctx.theme;
         if self.players.is_empty() {
-            self.draw_empty(look, area, buf);
+            self.draw_empty(ctx, area, buf);
             return;
         }
         let parts = parts(area);
         for (row, at) in (0..).zip(self.list.window(self.players.len(), parts.list.height)) {
-            draw_player(&self.players[at], look, parts.list, row, buf);
+            draw_player(&self.players[at], ctx, parts.list, row, buf);
             if at == self.list.selected {
                 let line = Rect {
                     y: parts.list.y + row,
                     height: 1,
                     ..parts.list
                 };
-                buf.set_style(line, theme.selected(look.focused));
+                buf.set_style(line, theme.selected(ctx.focused));
             }
         }
         if parts.items.x > parts.list.x {
@@ -81,16 +81,16 @@ impl State {
             }
         }
         if let Some(known) = self.selected() {
-            self.draw_inventory(known, look, parts.items, buf);
+            self.draw_inventory(known, ctx, parts.items, buf);
         }
     }
 
-    fn draw_empty(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
-        let theme = look.theme;
+    fn draw_empty(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+        let theme = ctx.theme;
         let area = below(area, area.height / 5);
-        let (first, then) = if !look.store.is_ready() {
+        let (first, then) = if !ctx.store.is_ready() {
             ("Opening…", String::new())
-        } else if look.store.games().next().is_none() {
+        } else if ctx.store.games().next().is_none() {
             (
                 "This profile has no Kongregate account.",
                 "Players belong to a game at Kongregate; with the game's key in an account of that provider they are seen \
@@ -103,21 +103,27 @@ impl State {
                 format!(
                     "{} authenticates one with the token that the game's client was given, or fetches an inventory by the \
                      player's number alone. A callback about a player puts them here too.",
-                    look.key(Action::Authenticate)
+                    ctx.key(Action::Authenticate)
                 ),
             )
         };
         let rows = paragraph(buf, area, first, theme.style(Tone::Plain));
         let left = below(area, rows + 1);
         let rows = paragraph(buf, left, &then, theme.style(Tone::Dim));
-        if let Some(example) = self.example.filter(|_| plays_sandbox(look.store)) {
+        if let Some(example) = self.example.filter(|_| plays_sandbox(ctx.store)) {
             let told = example.told();
             paragraph(buf, below(left, rows + 1), &told, theme.style(Tone::Sim));
         }
     }
 
-    fn draw_inventory(&self, known: &Known, look: Look<'_>, area: Rect, buf: &mut Buffer) {
-        let theme = look.theme;
+    fn draw_inventory(
+        &self,
+        known: &PlayerState,
+        ctx: ViewContext<'_>,
+        area: Rect,
+        buf: &mut Buffer,
+    ) {
+        let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
         let mut pen = Pen::new(buf, area, 0);
         pen.text(&known.called(), theme.bold(Tone::Plain))
@@ -131,7 +137,7 @@ impl State {
                 pen.text(text, dim);
             }
             Proof::Proved(at) => {
-                let text = format!(" · authenticated {}", look.ago(*at));
+                let text = format!(" · authenticated {}", ctx.ago(*at));
                 pen.text(&text, theme.style(Tone::Good));
             }
             Proof::Refused(_) => {
@@ -141,7 +147,7 @@ impl State {
         let mut pen = Pen::new(buf, area, 1);
         match (&known.inventory, known.asking) {
             (_, Some(request)) => {
-                let word = match look.store.waiting_for(Some(request)) {
+                let word = match ctx.store.waiting_for(Some(request)) {
                     Some(why) => format!("waits {why}"),
                     None => "fetching the inventory…".into(),
                 };
@@ -152,34 +158,34 @@ impl State {
                     1 => "1 item".to_owned(),
                     n => format!("{n} items"),
                 };
-                pen.text(&format!("{many}, as of {}", look.ago(*at)), dim);
+                pen.text(&format!("{many}, as of {}", ctx.ago(*at)), dim);
                 if let Some((told, at)) = &known.changed {
-                    let fresh = look.now.wall.since(*at) < JUST_NOW;
+                    let fresh = ctx.now.wall.since(*at) < JUST_NOW;
                     let tone = if fresh { Tone::Good } else { Tone::Dim };
-                    let when = look.ago(*at);
+                    let when = ctx.ago(*at);
                     pen.skip(2)
                         .text(told, theme.bold(tone))
                         .text(&format!(" {when}"), dim);
                 }
             }
             (None, None) => {
-                let text = format!("{} fetches the inventory", look.key(Action::RefreshItems));
+                let text = format!("{} fetches the inventory", ctx.key(Action::RefreshItems));
                 pen.text(&text, dim);
             }
         }
-        self.draw_items(known, look, area, buf);
+        self.draw_items(known, ctx, area, buf);
     }
 
     /// What is wrong, then the table.
-    fn draw_items(&self, known: &Known, look: Look<'_>, area: Rect, buf: &mut Buffer) {
-        let theme = look.theme;
+    fn draw_items(&self, known: &PlayerState, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+        let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
         let mut left = below(area, 2);
         let refusal = match &known.proof {
             Proof::Refused(problem) => Some(problem),
             _ => None,
         };
-        for problem in refusal.into_iter().chain(&known.trouble) {
+        for problem in refusal.into_iter().chain(&known.last_error) {
             let room = Rect {
                 height: left.height.min(4),
                 ..left
@@ -239,17 +245,17 @@ impl State {
                 first + 1,
                 (first + usize::from(left.height)).min(inventory.items.len()),
                 inventory.items.len(),
-                look.key(Action::PageDown)
+                ctx.key(Action::PageDown)
             );
             Pen::new(buf, area, 1).flush(&shown, dim);
         }
     }
 }
 
-fn draw_player(known: &Known, look: Look<'_>, area: Rect, row: u16, buf: &mut Buffer) {
-    let theme = look.theme;
+fn draw_player(known: &PlayerState, ctx: ViewContext<'_>, area: Rect, row: u16, buf: &mut Buffer) {
+    let theme = ctx.theme;
     let dim = theme.style(Tone::Dim);
-    let (glyph, tone) = match (&known.proof, &known.trouble) {
+    let (glyph, tone) = match (&known.proof, &known.last_error) {
         (Proof::Refused(_), _) => ("✘", Tone::Bad),
         (_, Some(_)) => ("!", Tone::Warn),
         (Proof::Proved(_), None) => ("✔", Tone::Good),
@@ -257,7 +263,7 @@ fn draw_player(known: &Known, look: Look<'_>, area: Rect, row: u16, buf: &mut Bu
     };
     let state = match (known.asking, &known.inventory) {
         (Some(_), _) => "asks".to_owned(),
-        (None, Some((_, at))) => age(*at, look.now),
+        (None, Some((_, at))) => age(*at, ctx.now),
         (None, None) => String::new(),
     };
     let items = known
@@ -272,7 +278,7 @@ fn draw_player(known: &Known, look: Look<'_>, area: Rect, row: u16, buf: &mut Bu
         .text(glyph, theme.bold(tone))
         .skip(1)
         .text(&known.called(), theme.style(Tone::Plain));
-    if look.store.games().count() > 1 {
+    if ctx.store.games().count() > 1 {
         pen.skip(1).text(known.account.as_str(), dim);
     }
     let right = Rect {

@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use super::{Follow, State};
 use crate::domain::RequestId;
-use crate::tui::panes::Look;
+use crate::tui::panes::ViewContext;
 use crate::tui::panes::request_rows::draw_waiting;
 use crate::tui::store::Store;
 use crate::tui::widgets::list::{List, Step};
@@ -84,8 +84,8 @@ impl State {
     }
 
     /// Their rows, the last of which tells how many there are besides.
-    pub(super) fn draw_waits(&self, look: Look<'_>, area: Rect, buf: &mut Buffer) {
-        let waiting = &look.store.waiting;
+    pub(super) fn draw_waits(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+        let waiting = &ctx.store.waiting;
         let at = self
             .waiting_at
             .map_or(0, |at| waiting.keys().take_while(|id| **id < at).count());
@@ -95,12 +95,12 @@ impl State {
         let hidden = waiting.len().saturating_sub(window.len());
         let rows = waiting.iter().skip(window.start).take(window.len());
         for (row, (id, waits)) in (0..).zip(rows) {
-            let own = look.store.asked(*id).is_some();
+            let own = ctx.store.asked(*id).is_some();
             let is_last = row + 1 == area.height && hidden > 0;
             draw_waiting(
                 waits,
                 (own, if is_last { hidden } else { 0 }),
-                look,
+                ctx,
                 area,
                 row,
                 buf,
@@ -111,7 +111,7 @@ impl State {
                     height: 1,
                     ..area
                 };
-                buf.set_style(line, look.theme.selected(look.focused));
+                buf.set_style(line, ctx.theme.selected(ctx.focused));
             }
         }
     }

@@ -327,9 +327,9 @@ fn request(token: &str) -> Request {
 #[test]
 fn point_4_a_delayed_call_is_answered_once_the_window_has_room() {
     let (clock, hand) = Clock::by_hand(WallTime(1_795_316_066_000));
-    let world = World::new(&Options::new(clock), None);
+    let simulator = Simulator::new(&Options::new(clock), None);
     let kinguin = Kinguin::default();
-    kinguin.begin(&world, None, true).unwrap();
+    kinguin.begin(&simulator, None, true).unwrap();
     kinguin.set("limit-reads", "3").unwrap();
     kinguin.set("over-limit", "delay").unwrap();
     let life = Duration::from_hours(1);
@@ -340,11 +340,14 @@ fn point_4_a_delayed_call_is_answered_once_the_window_has_room() {
         .header("content-type", "application/x-www-form-urlencoded")
         .body(bytes::Bytes::from(form))
         .unwrap();
-    let granted = kinguin.memory().access.grant(&call, 1, life, world.now());
+    let granted = kinguin
+        .memory()
+        .access
+        .grant(&call, 1, life, simulator.now());
     let granted: Value = serde_json::from_slice(granted.body()).unwrap();
     let token = granted["access_token"].as_str().unwrap();
     let late = || {
-        let answered = kinguin.answer(&request(token), &world);
+        let answered = kinguin.answer(&request(token), &simulator);
         assert_eq!(answered.status(), 200);
         answered.extensions().get::<Late>().map(|late| late.0)
     };

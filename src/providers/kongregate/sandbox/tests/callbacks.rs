@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use serde_json::json;
 
 use super::*;
-use crate::callbacks::{CallbackSecrets, Inbound, Refusal, ParsedCallback};
+use crate::callbacks::{CallbackSecrets, Inbound, ParsedCallback, Refusal};
 use crate::domain::{PlayerId, Secret, Subject};
 use crate::http_server::{self, Limits, Outcome, Server, text};
 use crate::providers::kongregate::callback::{INVENTORY, ORDER_PLACED, ORDER_REQUEST, SPEC};
@@ -75,7 +75,7 @@ impl Posted {
     }
 
     async fn orders(&self) -> Value {
-        self.bench.world().await["providers"]["kongregate"]["orders"].clone()
+        self.bench.simulator().await["providers"]["kongregate"]["orders"].clone()
     }
 }
 
@@ -167,8 +167,8 @@ async fn point_9_a_slow_receiver_is_cut_off() {
     posted.bench.set("patience", "20ms").unwrap();
     posted.says(None);
     assert_eq!(posted.event("change-inventory", "1001").await.len(), 1);
-    let world = posted.bench.world().await;
-    let sent = &world["providers"]["kongregate"]["callbacks_sent"][0];
+    let simulator = posted.bench.simulator().await;
+    let sent = &simulator["providers"]["kongregate"]["callbacks_sent"][0];
     assert_eq!(sent["came"], "no answer in time");
 }
 
@@ -256,14 +256,14 @@ async fn what_waits_for_an_address_is_bounded_and_forgotten_with_its_order() {
     for _ in 0..230 {
         bench.event("order", "1001 sword").unwrap();
     }
-    let world = bench.world().await;
-    let world = &world["providers"]["kongregate"];
-    assert_eq!(world["orders"].as_array().unwrap().len(), 200);
-    assert!(world["callbacks_waiting"].as_array().unwrap().len() <= 200);
+    let simulator = bench.simulator().await;
+    let simulator = &simulator["providers"]["kongregate"];
+    assert_eq!(simulator["orders"].as_array().unwrap().len(), 200);
+    assert!(simulator["callbacks_waiting"].as_array().unwrap().len() <= 200);
     while bench.sandbox.pump().await > 0 {}
-    let world = bench.world().await;
+    let simulator = bench.simulator().await;
     assert_eq!(
-        world["providers"]["kongregate"]["callbacks_waiting"],
+        simulator["providers"]["kongregate"]["callbacks_waiting"],
         json!([])
     );
 }

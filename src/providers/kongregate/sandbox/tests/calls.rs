@@ -430,7 +430,7 @@ async fn point_13_nothing_told_of_the_sandbox_holds_a_key_or_a_token() {
     ] {
         told.push(bench.event(event, subject).unwrap());
     }
-    told.push(bench.world().await.to_string());
+    told.push(bench.simulator().await.to_string());
     told.push(std::fs::read_to_string(&kept).unwrap());
     for text in told {
         assert!(

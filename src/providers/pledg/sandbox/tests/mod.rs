@@ -116,7 +116,7 @@ impl Bench {
     }
 
     async fn state(&self) -> Value {
-        self.world().await["providers"]["pledg"].clone()
+        self.simulator().await["providers"]["pledg"].clone()
     }
 
     /// The latest purchase of this reference.

@@ -23,7 +23,7 @@ const FUTURE_MAX: Duration = Duration::from_secs(5);
 
 /// Where one account's token is kept.
 #[derive(Clone)]
-pub struct Keep {
+pub struct TokenStore {
     vault: Vault,
     ledger: Ledger,
     key: KeyHash,
@@ -39,7 +39,7 @@ pub(super) struct Found {
 /// As written in the vault.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wire {
+struct StoredToken {
     schema: u32,
     access_token: String,
     /// Milliseconds since 1970 at which its request was sent.
@@ -48,7 +48,7 @@ struct Wire {
     life: u64,
 }
 
-impl Keep {
+impl TokenStore {
     /// For the tokens that `client` gets from the token endpoint `url`.
     #[must_use]
     pub fn new(vault: Vault, ledger: Ledger, url: &Url, client: &str) -> Self {
@@ -78,7 +78,7 @@ impl Keep {
     pub(super) fn learn(&self) {
         let kept = self.vault.without_keyring().get(&self.name());
         if let Ok(Some((secret, _))) = kept
-            && let Ok(wire) = serde_json::from_str::<Wire>(secret.expose())
+            && let Ok(wire) = serde_json::from_str::<StoredToken>(secret.expose())
         {
             redact::learn_passing(&Secret::new(wire.access_token), "access_token");
         }
@@ -89,7 +89,7 @@ impl Keep {
         let (vault, name) = (self.vault.clone(), self.name());
         let got = tokio::task::spawn_blocking(move || vault.get(&name)).await;
         let (secret, place) = got.ok()?.ok()??;
-        let wire: Wire = serde_json::from_str(secret.expose()).ok()?;
+        let wire: StoredToken = serde_json::from_str(secret.expose()).ok()?;
         let life = Duration::from_millis(wire.life);
         let asked_at = WallTime(wire.asked_at);
         let trusted = wire.schema == 1
@@ -114,7 +114,7 @@ impl Keep {
     /// # Errors
     /// In words, why it cannot be kept.
     pub(super) async fn write(&self, token: &Secret, life: TokenLife) -> Result<Kept, String> {
-        let wire = Wire {
+        let wire = StoredToken {
             schema: 1,
             access_token: token.expose().to_owned(),
             asked_at: life.asked_at().0,

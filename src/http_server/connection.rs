@@ -28,14 +28,14 @@ pub(super) enum Phase {
 
 /// What the parts of one connection tell each other. All of them run in one task.
 #[derive(Debug, Default)]
-pub(super) struct Line {
+pub(super) struct Connection {
     phase: AtomicU8,
     /// Grows whenever the time that the phase may last begins anew.
     turn: AtomicU64,
     cut: AtomicBool,
 }
 
-impl Line {
+impl Connection {
     pub(super) fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Relaxed) {
             0 => Phase::Waiting,
@@ -64,17 +64,17 @@ impl Line {
         self: &Arc<Self>,
         limits: Limits,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let line = self.clone();
+        let connection = self.clone();
         let mut alarm = Box::pin(tokio::time::sleep(limits.silence));
-        let mut turn = line.turn.load(Ordering::Relaxed);
+        let mut turn = connection.turn.load(Ordering::Relaxed);
         poll_fn(move |cx| {
-            let limit = match line.phase() {
+            let limit = match connection.phase() {
                 Phase::Waiting => limits.silence,
                 Phase::Head => limits.head_time,
                 // The first is answered when it is late, the second is the handler's affair.
                 Phase::Body | Phase::Answering => return Poll::Pending,
             };
-            let now = line.turn.load(Ordering::Relaxed);
+            let now = connection.turn.load(Ordering::Relaxed);
             if std::mem::replace(&mut turn, now) != now {
                 alarm.set(tokio::time::sleep(limit));
             }
@@ -84,18 +84,18 @@ impl Line {
 }
 
 /// The bytes of one connection.
-pub(super) struct Wire {
+pub(super) struct TimedStream {
     tcp: TcpStream,
-    line: Arc<Line>,
+    connection: Arc<Connection>,
 }
 
-impl Wire {
-    pub(super) fn new(tcp: TcpStream, line: Arc<Line>) -> Self {
-        Self { tcp, line }
+impl TimedStream {
+    pub(super) fn new(tcp: TcpStream, connection: Arc<Connection>) -> Self {
+        Self { tcp, connection }
     }
 
     fn refuse_if_cut(&self) -> io::Result<()> {
-        if self.line.is_cut() {
+        if self.connection.is_cut() {
             return Err(io::ErrorKind::ConnectionReset.into());
         }
         Ok(())
@@ -103,23 +103,23 @@ impl Wire {
 
     /// An answer that is taken slowly is no silence.
     fn wrote(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if written.is_ready() && self.line.phase() == Phase::Waiting {
-            self.line.enter(Phase::Waiting);
+        if written.is_ready() && self.connection.phase() == Phase::Waiting {
+            self.connection.enter(Phase::Waiting);
         }
         written
     }
 }
 
-impl Drop for Wire {
+impl Drop for TimedStream {
     fn drop(&mut self) {
-        if self.line.is_cut() {
+        if self.connection.is_cut() {
             // Where it cannot be, the end is a tidy one.
             let _ = self.tcp.set_zero_linger();
         }
     }
 }
 
-impl AsyncRead for Wire {
+impl AsyncRead for TimedStream {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -128,14 +128,14 @@ impl AsyncRead for Wire {
         self.refuse_if_cut()?;
         let had = buf.filled().len();
         let read = Pin::new(&mut self.tcp).poll_read(cx, buf);
-        if buf.filled().len() > had && self.line.phase() == Phase::Waiting {
-            self.line.enter(Phase::Head);
+        if buf.filled().len() > had && self.connection.phase() == Phase::Waiting {
+            self.connection.enter(Phase::Head);
         }
         read
     }
 }
 
-impl AsyncWrite for Wire {
+impl AsyncWrite for TimedStream {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

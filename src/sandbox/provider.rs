@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::World;
-use super::outbox::Letter;
+use super::Simulator;
+use super::outbox::Webhook;
 use crate::domain::simulate::{self, PayerAct};
 use crate::domain::{Expected, PaymentId, Secret, WallTime};
 use crate::http_server::{Answered, Request, Response};
@@ -37,7 +37,7 @@ pub struct Sample<'a> {
 }
 
 /// One provider, as the sandbox plays it. It keeps its own state behind `&self`; a call must not block.
-pub trait Dialect: Send + Sync {
+pub trait SimulatedProvider: Send + Sync {
     /// The provider's short name.
     fn provider(&self) -> &'static str;
     /// What the index page says of it.
@@ -46,7 +46,12 @@ pub trait Dialect: Send + Sync {
     ///
     /// # Errors
     /// If what was kept makes no sense.
-    fn begin(&self, world: &World, kept: Option<Value>, same_seed: bool) -> Result<(), String>;
+    fn begin(
+        &self,
+        simulator: &Simulator,
+        kept: Option<Value>,
+        same_seed: bool,
+    ) -> Result<(), String>;
     /// Whether this path is the provider's.
     fn claims(&self, path: &str) -> bool;
     /// Whether this path, being the provider's, is an API call: faults are played on those alone.
@@ -56,13 +61,13 @@ pub trait Dialect: Send + Sync {
         None
     }
     /// Answers a request.
-    fn answer(&self, request: &Request, world: &World) -> Response;
+    fn answer(&self, request: &Request, simulator: &Simulator) -> Response;
     /// Does what a payer does; `None` where it knows no such payment.
     fn act(
         &self,
         _payment: &PaymentId,
         _act: PayerAct,
-        _world: &World,
+        _world: &Simulator,
     ) -> Option<Result<String, String>> {
         None
     }
@@ -70,7 +75,7 @@ pub trait Dialect: Send + Sync {
     fn repeat_callback(
         &self,
         _payment: &PaymentId,
-        _world: &World,
+        _world: &Simulator,
     ) -> Option<Result<String, String>> {
         None
     }
@@ -100,7 +105,7 @@ pub trait Dialect: Send + Sync {
     ///
     /// # Errors
     /// In words, if it has no such event or the subject does not fit.
-    fn event(&self, event: &str, _subject: &str, _world: &World) -> Result<String, String> {
+    fn event(&self, event: &str, _subject: &str, _world: &Simulator) -> Result<String, String> {
         Err(format!(
             "it has no event {}",
             crate::domain::inert::quoted(event, 40)
@@ -110,25 +115,25 @@ pub trait Dialect: Send + Sync {
     ///
     /// # Errors
     /// In words, if it sends none like that.
-    fn sample(&self, _sample: &Sample<'_>) -> Result<Letter, String> {
+    fn sample(&self, _sample: &Sample<'_>) -> Result<Webhook, String> {
         Err("no callbacks of this provider are made up here".into())
     }
     /// The callbacks that have not been taken yet.
-    fn waiting(&self) -> Vec<Letter> {
+    fn waiting(&self) -> Vec<Webhook> {
         Vec::new()
     }
     /// Its state for people and tests, without keys, secrets and tokens.
-    fn state(&self, world: &World) -> Value;
-    /// A number that changes whenever [`Dialect::kept`] does.
+    fn state(&self, simulator: &Simulator) -> Value;
+    /// A number that changes whenever [`SimulatedProvider::kept`] does.
     fn revision(&self) -> u64;
     /// What must survive a restart. No secrets.
     fn kept(&self) -> Value;
     /// The callbacks to be sent now.
-    fn due(&self, world: &World) -> Vec<Letter>;
+    fn due(&self, simulator: &Simulator) -> Vec<Webhook>;
     /// When there will be one to be sent; `None` where nothing waits, or nothing could go out.
-    fn next_due(&self, world: &World) -> Option<WallTime>;
+    fn next_due(&self, simulator: &Simulator) -> Option<WallTime>;
     /// What came of sending one; `None` where no answer came.
-    fn tried(&self, letter: u64, answered: Option<&Answered>, world: &World);
+    fn tried(&self, webhook: u64, answered: Option<&Answered>, simulator: &Simulator);
 }
 
 /// Put among a response's extensions: it leaves this much later, by the clock outside the world.

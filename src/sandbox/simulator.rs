@@ -16,7 +16,7 @@ pub const ADVANCE_MAX: Duration = Duration::from_hours(366 * 24);
 
 /// The simulated world. Its time is computed from the injected clock: nothing in it runs by itself.
 #[derive(Debug)]
-pub struct World {
+pub struct Simulator {
     clock: Clock,
     opened: Now,
     start: WallTime,
@@ -34,7 +34,7 @@ struct Moved {
     fault: Fault,
 }
 
-impl World {
+impl Simulator {
     /// A world that begins now, but never before `resumed`, the time an earlier run had come to.
     #[must_use]
     pub fn new(options: &Options, resumed: Option<WallTime>) -> Self {
@@ -71,7 +71,7 @@ impl World {
         WallTime(self.clock.now().wall.0.saturating_sub(set_back))
     }
 
-    /// Sets the clock that [`World::outside`] tells back; with nothing, right. The world's own time goes on.
+    /// Sets the clock that [`Simulator::outside`] tells back; with nothing, right. The world's own time goes on.
     ///
     /// # Errors
     /// If it is more than [`ADVANCE_MAX`].
@@ -150,37 +150,40 @@ pub fn scatter(seed: u64, name: &str, at: u64) -> u64 {
 mod tests {
     use super::*;
 
-    fn world(clock: Clock, speed: u32, resumed: Option<WallTime>) -> World {
+    fn simulator(clock: Clock, speed: u32, resumed: Option<WallTime>) -> Simulator {
         let options = Options {
             speed,
             ..Options::new(clock)
         };
-        World::new(&options, resumed)
+        Simulator::new(&options, resumed)
     }
 
     #[test]
     fn the_worlds_time_is_elapsed_time_times_speed_plus_what_was_advanced() {
         let (clock, hand) = Clock::by_hand(WallTime(1_000));
-        let world = world(clock, 60, None);
-        assert_eq!(world.now(), WallTime(1_000));
+        let simulator = simulator(clock, 60, None);
+        assert_eq!(simulator.now(), WallTime(1_000));
         hand.advance(Duration::from_secs(2));
-        assert_eq!(world.now(), WallTime(121_000));
-        world.advance(Duration::from_hours(1)).unwrap();
-        assert_eq!(world.now(), WallTime(3_721_000));
+        assert_eq!(simulator.now(), WallTime(121_000));
+        simulator.advance(Duration::from_hours(1)).unwrap();
+        assert_eq!(simulator.now(), WallTime(3_721_000));
         hand.set_wall(WallTime(0));
         assert_eq!(
-            world.now(),
+            simulator.now(),
             WallTime(3_721_000),
             "a wall clock set back moves nothing"
         );
-        assert!(world.advance(Duration::MAX).is_err());
+        assert!(simulator.advance(Duration::MAX).is_err());
     }
 
     #[test]
     fn a_world_resumed_does_not_go_back() {
         let (clock, _) = Clock::by_hand(WallTime(1_000));
-        let later = world(clock.clone(), 1, Some(WallTime(9_000)));
+        let later = simulator(clock.clone(), 1, Some(WallTime(9_000)));
         assert_eq!(later.now(), WallTime(9_000));
-        assert_eq!(world(clock, 1, Some(WallTime(3))).now(), WallTime(1_000));
+        assert_eq!(
+            simulator(clock, 1, Some(WallTime(3))).now(),
+            WallTime(1_000)
+        );
     }
 }

@@ -11,19 +11,19 @@ use crate::domain::inert;
 
 /// An object each of whose own names stands in it once, in the order received.
 #[derive(Debug)]
-pub struct Once<V>(pub Vec<(String, V)>);
+pub struct UniqueKeys<V>(pub Vec<(String, V)>);
 
-impl<'de, V: Deserialize<'de>> Deserialize<'de> for Once<V> {
+impl<'de, V: Deserialize<'de>> Deserialize<'de> for UniqueKeys<V> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         struct Reader<V>(PhantomData<V>);
         impl<'de, V: Deserialize<'de>> Visitor<'de> for Reader<V> {
-            type Value = Once<V>;
+            type Value = UniqueKeys<V>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a JSON object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Once<V>, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<UniqueKeys<V>, A::Error> {
                 let mut names = HashSet::new();
                 let mut object = Vec::new();
                 while let Some((name, value)) = map.next_entry::<String, V>()? {
@@ -33,7 +33,7 @@ impl<'de, V: Deserialize<'de>> Deserialize<'de> for Once<V> {
                     }
                     object.push((name, value));
                 }
-                Ok(Once(object))
+                Ok(UniqueKeys(object))
             }
         }
         from.deserialize_map(Reader(PhantomData))

@@ -6,13 +6,13 @@ use fastrand::Rng;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::WallTime;
-use crate::sandbox::world::scatter;
+use crate::sandbox::simulator::scatter;
 
 use super::products::Product;
 
 /// One seller.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Shelf {
+pub struct Inventory {
     /// The seller's number.
     pub seller: u32,
     /// The seller's name.
@@ -187,30 +187,30 @@ impl Counts {
 /// A day in milliseconds.
 const DAY: i64 = 24 * 60 * 60 * 1000;
 
-impl Shelf {
+impl Inventory {
     /// The seller `at` (0 or 1) as the world begins.
     pub fn seeded(at: usize, seed: u64, start: WallTime, products: &[Product]) -> Self {
-        let mut shelf = Self {
+        let mut inventory = Self {
             seller: if at == 0 { 120_417 } else { 98_331 },
             name: ["Sandbox Keys", "Other Sandbox Keys"][at].to_owned(),
             ..Self::default()
         };
         let mut rng = Rng::with_seed(scatter(seed, "kinguin shelf", at as u64));
         for product in 0..[254, 3][at] {
-            shelf.seed_offer(product, &mut rng, start, products);
+            inventory.seed_offer(product, &mut rng, start, products);
         }
         for number in 0..[48, 2][at] {
-            shelf.seed_sale(number, &mut rng, start, products);
+            inventory.seed_sale(number, &mut rng, start, products);
         }
         if at == 0 {
-            shelf.uploads.push(Upload {
+            inventory.uploads.push(Upload {
                 id: "f11e0000-0000-4000-8000-000000000001".into(),
-                offer: shelf.offers[0].id.clone(),
+                offer: inventory.offers[0].id.clone(),
                 status: "DONE".into(),
                 details: "2 keys uploaded".into(),
             });
         }
-        shelf
+        inventory
     }
 
     fn seed_offer(&mut self, product: usize, rng: &mut Rng, start: WallTime, products: &[Product]) {

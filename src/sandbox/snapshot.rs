@@ -21,18 +21,19 @@ pub struct Kept {
     /// The time that world had come to.
     pub now: WallTime,
     /// What each provider keeps, by its short name.
-    pub dialects: Map<String, Value>,
+    #[serde(alias = "dialects")]
+    pub providers: Map<String, Value>,
 }
 
 impl Kept {
     /// What is to be kept.
     #[must_use]
-    pub fn new(seed: u64, now: WallTime, dialects: Map<String, Value>) -> Self {
+    pub fn new(seed: u64, now: WallTime, providers: Map<String, Value>) -> Self {
         Self {
             version: VERSION,
             seed,
             now,
-            dialects,
+            providers,
         }
     }
 }
@@ -40,7 +41,7 @@ impl Kept {
 /// Reads what an earlier run kept; `None` where there was none.
 ///
 /// # Errors
-/// If the file cannot be read or was not written by [`Keeper::keep`].
+/// If the file cannot be read or was not written by [`SnapshotFile::keep`].
 pub async fn read(path: &Path) -> io::Result<Option<Kept>> {
     let text = match tokio::fs::read(path).await {
         Ok(text) => text,
@@ -68,12 +69,12 @@ pub fn resume<T: Default + DeserializeOwned>(kept: Option<Value>) -> Result<T, S
 
 /// Writes the file, one writer at a time.
 #[derive(Debug)]
-pub struct Keeper {
+pub struct SnapshotFile {
     path: PathBuf,
     written: Mutex<u64>,
 }
 
-impl Keeper {
+impl SnapshotFile {
     /// Will write to `path`.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {

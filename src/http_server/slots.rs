@@ -8,47 +8,47 @@ use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 
-use super::line::{Line, Phase};
+use super::connection::{Connection, Phase};
 
 /// All of them were being answered: how soon it is looked again whether one can go.
 const AGAIN: Duration = Duration::from_millis(20);
 
 /// The places of one server.
-pub(super) struct Places {
+pub(super) struct ConnectionSlots {
     free: Arc<Semaphore>,
-    taken: Arc<Mutex<Taken>>,
+    taken: Arc<Mutex<Occupied>>,
 }
 
 #[derive(Default)]
-struct Taken {
+struct Occupied {
     /// By when each came, or last had a request whole.
-    by_age: BTreeMap<u64, (Arc<Line>, CancellationToken)>,
+    by_age: BTreeMap<u64, (Arc<Connection>, CancellationToken)>,
     next: u64,
 }
 
-impl Taken {
-    fn add(&mut self, line: Arc<Line>, go: CancellationToken) -> u64 {
+impl Occupied {
+    fn add(&mut self, connection: Arc<Connection>, go: CancellationToken) -> u64 {
         let age = self.next;
         self.next += 1;
-        self.by_age.insert(age, (line, go));
+        self.by_age.insert(age, (connection, go));
         age
     }
 }
 
 /// One connection's place, until dropped.
-pub(super) struct Place {
-    line: Arc<Line>,
+pub(super) struct ConnectionSlot {
+    connection: Arc<Connection>,
     go: CancellationToken,
     age: AtomicU64,
-    taken: Arc<Mutex<Taken>>,
+    taken: Arc<Mutex<Occupied>>,
     _free: OwnedSemaphorePermit,
 }
 
-fn lock(taken: &Mutex<Taken>) -> MutexGuard<'_, Taken> {
+fn lock(taken: &Mutex<Occupied>) -> MutexGuard<'_, Occupied> {
     taken.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Places {
+impl ConnectionSlots {
     pub(super) fn new(count: usize) -> Self {
         Self {
             free: Arc::new(Semaphore::new(count)),
@@ -57,7 +57,7 @@ impl Places {
     }
 
     /// Takes a place, sending somebody away if need be.
-    pub(super) async fn take(&self) -> Place {
+    pub(super) async fn take(&self) -> ConnectionSlot {
         let free = loop {
             let free = self.free.clone();
             if let Ok(free) = free.try_acquire_owned() {
@@ -69,11 +69,11 @@ impl Places {
                 break free.expect("it is never closed");
             }
         };
-        let (line, go) = (Arc::<Line>::default(), CancellationToken::new());
+        let (connection, go) = (Arc::<Connection>::default(), CancellationToken::new());
         let mut taken = lock(&self.taken);
-        let age = taken.add(line.clone(), go.clone());
-        Place {
-            line,
+        let age = taken.add(connection.clone(), go.clone());
+        ConnectionSlot {
+            connection,
             go,
             age: age.into(),
             taken: self.taken.clone(),
@@ -87,7 +87,7 @@ impl Places {
         let waiting = taken
             .by_age
             .iter()
-            .find(|(_, (line, _))| line.phase() != Phase::Answering);
+            .find(|(_, (connection, _))| connection.phase() != Phase::Answering);
         if let Some(age) = waiting.map(|(age, _)| *age)
             && let Some((_, go)) = taken.by_age.remove(&age)
         {
@@ -96,17 +96,17 @@ impl Places {
     }
 }
 
-impl Place {
-    pub(super) fn line(&self) -> Arc<Line> {
-        self.line.clone()
+impl ConnectionSlot {
+    pub(super) fn connection(&self) -> Arc<Connection> {
+        self.connection.clone()
     }
 
     /// Says that a request is whole: all others have waited for longer.
     pub(super) fn renew(&self) {
         let mut taken = lock(&self.taken);
         // Whoever was sent away stays so.
-        if let Some((line, go)) = taken.by_age.remove(&self.age.load(Ordering::Relaxed)) {
-            self.age.store(taken.add(line, go), Ordering::Relaxed);
+        if let Some((connection, go)) = taken.by_age.remove(&self.age.load(Ordering::Relaxed)) {
+            self.age.store(taken.add(connection, go), Ordering::Relaxed);
         }
     }
 
@@ -116,7 +116,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         lock(&self.taken)
             .by_age
