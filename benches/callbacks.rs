@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use tilldeck::callbacks::seal::Sealer;
 use tilldeck::callbacks::{
-    Answer, CallbackHandler, CallbackHandlers, Inbound, Limits, ParsedCallback, Receiver, Refusal,
-    Dedup, Setup,
+    Answer, CallbackHandler, CallbackHandlers, Dedup, Inbound, Limits, ParsedCallback, Receiver,
+    Refusal, Setup,
 };
 use tilldeck::clock::Clock;
 use tilldeck::domain::{Delivery, PaymentId, Subject};
@@ -34,7 +34,7 @@ impl CallbackHandlers for All {
         Some(Arc::new(*self))
     }
 
-    fn kept(&self, _: Delivery) {}
+    fn saved(&self, _: Delivery) {}
 }
 
 impl CallbackHandler for All {

@@ -8,7 +8,7 @@ fn main() -> color_eyre::Result<ExitCode> {
     keep_memory_private();
     fault::install_hooks()?;
     let exit = cli::main(std::env::args_os());
-    fault::tell_kept();
+    fault::report_saved();
     Ok(exit)
 }
 

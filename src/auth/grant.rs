@@ -63,7 +63,7 @@ pub fn read(reply: &Reply, account: &Account) -> Result<Grant, Failure> {
         if !failed_inside {
             return body
                 .and_then(|body| granted(&body))
-                .map_err(|what| nonsense(account, &what));
+                .map_err(|what| unexpected(account, &what));
         }
     }
     Err(failed(reply, body.ok().as_ref(), account))
@@ -103,7 +103,7 @@ pub fn unanswered(error: NetError, account: &Account) -> Failure {
 /// A token that had already expired when its answer came.
 #[must_use]
 pub fn came_too_late(account: &Account) -> Failure {
-    told(
+    failure(
         ProblemKind::Failing,
         no_token(
             account,
@@ -120,15 +120,15 @@ fn no_token(account: &Account, why: &str) -> String {
     format!("account {}: no access token: {why}", account.id)
 }
 
-fn told(kind: ProblemKind, message: String, hint: &str) -> Failure {
+fn failure(kind: ProblemKind, message: String, hint: &str) -> Failure {
     Failure {
         error: NetError::Unauthorised(Problem::new(kind, message, hint)),
         retry_after: None,
     }
 }
 
-fn nonsense(account: &Account, what: &str) -> Failure {
-    told(
+fn unexpected(account: &Account, what: &str) -> Failure {
+    failure(
         ProblemKind::Nonsense,
         no_token(
             account,
@@ -277,7 +277,7 @@ fn failed(reply: &Reply, body: Option<&Value>, account: &Account) -> Failure {
         )
     });
     if matches!(status, 401 | 403) || (matches!(status, 200 | 201 | 400) && of_the_client) {
-        return told(
+        return failure(
             ProblemKind::Refused,
             no_token(
                 account,
@@ -314,7 +314,7 @@ fn failed(reply: &Reply, body: Option<&Value>, account: &Account) -> Failure {
     };
     Failure {
         retry_after: reply.retry_after().map(|wait| wait.min(RETRY_AFTER_MAX)),
-        ..told(ProblemKind::Failing, no_token(account, &what), &hint)
+        ..failure(ProblemKind::Failing, no_token(account, &what), &hint)
     }
 }
 

@@ -150,7 +150,7 @@ impl Tokens {
                 if let Some(store) = &self.0.store
                     && self.load_token(store, None).await
                 {
-                    self.tell();
+                    self.emit();
                 }
             })
             .await;
@@ -178,14 +178,14 @@ impl Tokens {
             // A fetch that was begun for another reason may end without a token call.
             let why = self.obtain(how, Lifecycle::asked).await?;
             if why == Some(Why::Asked) {
-                self.kept().await;
+                self.saved().await;
                 return Ok(self.status());
             }
         }
     }
 
-    /// Waits until it is known where the token in hand is kept.
-    async fn kept(&self) {
+    /// Waits until it is known where the current token is saved.
+    async fn saved(&self) {
         let mut changes = self.0.changed.subscribe();
         // The sender is held by `self`, so it is there.
         while self.held().keeping && changes.changed().await.is_ok() {}
@@ -266,7 +266,7 @@ impl Tokens {
         self.0.changed.send_replace(());
         let (tokens, spurned) = (self.clone(), token.clone());
         self.0.tasks.spawn(async move {
-            tokens.tell();
+            tokens.emit();
             if let Some(store) = &tokens.0.store {
                 // What a process keeps meanwhile is another token, and stays.
                 let _lane = store.key_lock().await;
@@ -317,7 +317,7 @@ impl Tokens {
 
     /// Waits until what was fetched is kept, and for a renewal under way, both within limits: for a program that
     /// ends.
-    pub async fn settle(&self) {
+    pub async fn finish(&self) {
         let patience = match self.held().cycle.under_way().map(|fetch| fetch.why) {
             None => KEEPING_PATIENCE,
             Some(Why::Due) => RENEWAL_PATIENCE,
@@ -347,12 +347,12 @@ impl Tokens {
 
     async fn run(&self, fetch: Fetch, how: RequestOptions) {
         let shared = &self.0;
-        self.tell();
+        self.emit();
         let _lane = match &shared.store {
             Some(store) => {
                 let key_lock = store.key_lock().await;
                 if fetch.why != Why::Asked && self.load_token(store, Some(fetch)).await {
-                    self.tell();
+                    self.emit();
                     return;
                 }
                 key_lock
@@ -376,7 +376,7 @@ impl Tokens {
                 let now = shared.clock.now();
                 self.held().cycle.not_replaced(fetch.number, now);
                 shared.changed.send_replace(());
-                self.tell();
+                self.emit();
                 return;
             }
         }
@@ -414,7 +414,7 @@ impl Tokens {
             }
             Err(failure) => self.fail(fetch.number, failure, Some(digest)),
         }
-        self.tell();
+        self.emit();
     }
 
     fn fail(&self, number: u64, failure: Failure, digest: Option<[u8; 32]>) {
@@ -475,11 +475,11 @@ impl Tokens {
         }
     }
 
-    fn tell(&self) {
+    fn emit(&self) {
         let account = self.0.session.account().id.clone();
         let status = self.status();
         let gate = self.0.session.gate();
-        gate.tell(Event::Token(account, status));
+        gate.emit(Event::Token(account, status));
     }
 
     fn held(&self) -> MutexGuard<'_, State> {

@@ -105,7 +105,7 @@ impl TokenStore {
                 life,
                 renew_at: renew_at(life, jitter),
             },
-            kept: kept(&place),
+            kept: stored_as(&place),
         })
     }
 
@@ -124,7 +124,7 @@ impl TokenStore {
         let (vault, name, secret) = (self.vault.clone(), self.name(), Secret::new(text));
         let put = tokio::task::spawn_blocking(move || vault.put(&name, &secret)).await;
         match put {
-            Ok(Ok(place)) => Ok(kept(&place)),
+            Ok(Ok(place)) => Ok(stored_as(&place)),
             Ok(Err(error)) => Err(inert::cut(&error.to_string(), 200)),
             Err(_) => Err("keeping it crashed".into()),
         }
@@ -154,7 +154,7 @@ impl TokenStore {
     }
 }
 
-fn kept(place: &VaultPlace) -> Kept {
+fn stored_as(place: &VaultPlace) -> Kept {
     match place {
         VaultPlace::Keyring => Kept::Keyring,
         VaultPlace::File(_) => Kept::File,

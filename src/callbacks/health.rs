@@ -23,7 +23,7 @@ const PROBE_HEADER: &str = "x-tilldeck-pulse";
 pub(super) struct HealthCheck {
     clock: Clock,
     ledger: Ledger,
-    tell: watch::Sender<Listening>,
+    listening: watch::Sender<Listening>,
     run: Mutex<Probe>,
 }
 
@@ -38,18 +38,18 @@ struct Probe {
 
 impl HealthCheck {
     pub(super) fn new(clock: Clock, ledger: Ledger) -> (Self, watch::Receiver<Listening>) {
-        let (tell, listening) = watch::channel(Listening::Off);
+        let (status, listening) = watch::channel(Listening::Off);
         let health = Self {
             clock,
             ledger,
-            tell,
+            listening: status,
             run: Mutex::default(),
         };
         (health, listening)
     }
 
     pub(super) fn stop(&self) {
-        self.tell.send_replace(Listening::Off);
+        self.listening.send_replace(Listening::Off);
     }
 
     /// Answers whoever asks whether somebody is there, and knows its own call.
@@ -73,7 +73,7 @@ impl HealthCheck {
             Status::Opening | Status::Ready | Status::SetAside { .. } => true,
             Status::Locked | Status::Degraded { .. } => false,
         };
-        match &*self.tell.borrow() {
+        match &*self.listening.borrow() {
             Listening::Up { .. } | Listening::Off if keeps => text(StatusCode::OK, "alive\n"),
             _ => text(StatusCode::SERVICE_UNAVAILABLE, "down\n"),
         }
@@ -91,12 +91,12 @@ impl HealthCheck {
             let now = self.clock.now().wall;
             match beaten {
                 Ok(()) => {
-                    self.tell.send_replace(Listening::Up {
+                    self.listening.send_replace(Listening::Up {
                         url: url.clone(),
                         heartbeat: now,
                     });
                 }
-                Err(why) => self.tell_down(bound, why, now),
+                Err(why) => self.report_down(bound, why, now),
             }
             tokio::time::sleep(limits.heartbeat).await;
         }
@@ -147,8 +147,8 @@ impl HealthCheck {
         Ok(())
     }
 
-    fn tell_down(&self, bound: SocketAddr, why: String, now: WallTime) {
-        self.tell.send_if_modified(|listening| {
+    fn report_down(&self, bound: SocketAddr, why: String, now: WallTime) {
+        self.listening.send_if_modified(|listening| {
             if matches!(listening, Listening::Down { why: known, .. } if *known == why) {
                 return false;
             }

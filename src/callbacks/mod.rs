@@ -134,7 +134,7 @@ pub trait CallbackHandlers: Send + Sync {
     /// The account of this name.
     fn find(&self, name: &str) -> Option<Arc<dyn CallbackHandler>>;
     /// A callback was kept, of whatever verdict; told after it was answered. Must not block.
-    fn kept(&self, delivery: Delivery);
+    fn saved(&self, delivery: Delivery);
     /// Callbacks to this account cannot be judged or kept; told at most once in 30 s for each account. Must not block.
     fn unable(&self, _name: &str, _problem: Problem) {}
 }

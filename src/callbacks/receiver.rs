@@ -247,7 +247,7 @@ impl Shared {
             // Whoever sent it may have hung up.
             let _ = tell.send(answer);
             if let Some(delivery) = kept {
-                shared.setup.handlers.kept(delivery);
+                shared.setup.handlers.saved(delivery);
             }
         });
         // It panicked: what was not kept comes again.
@@ -293,11 +293,11 @@ impl Shared {
                     ),
                     "they were answered so that they come again; see whether what keeps the secrets waits for you",
                 );
-                self.tell_unable(name, problem);
+                self.report_unable(name, problem);
                 return (unable(), None);
             }
             Ok(Err(Refusal::Unable(problem))) => {
-                self.tell_unable(name, problem);
+                self.report_unable(name, problem);
                 return (unable(), None);
             }
             Ok(Err(Refusal::Refused(why))) => {
@@ -331,7 +331,7 @@ impl Shared {
             let value = HeaderValue::from_static(value);
             answer.headers_mut().insert(name, value);
         }
-        match self.keep(name, provider, inbound, judged).await {
+        match self.save(name, provider, inbound, judged).await {
             Some(delivery) => (answer, Some(delivery)),
             None => (unable(), None),
         }
@@ -385,7 +385,7 @@ impl Shared {
             identity: Some(identity),
             jobs,
         };
-        let kept = self.keep(name, handler.provider(), inbound, judged).await;
+        let kept = self.save(name, handler.provider(), inbound, judged).await;
         let Some(delivery) = kept else {
             return (unable(), None);
         };
@@ -402,7 +402,7 @@ impl Shared {
         (answer, Some(delivery))
     }
 
-    async fn keep(
+    async fn save(
         &self,
         name: &str,
         provider: &str,
@@ -440,14 +440,14 @@ impl Shared {
                         format!("account {name}: a callback was not kept: {error}"),
                         "it was answered so that it comes again",
                     );
-                    self.tell_unable(name, problem);
+                    self.report_unable(name, problem);
                 }
                 None
             }
         }
     }
 
-    fn tell_unable(&self, name: &str, problem: Problem) {
+    fn report_unable(&self, name: &str, problem: Problem) {
         let now = self.setup.clock.now().mono;
         {
             let parsed = self.told_unable.lock();

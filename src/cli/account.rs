@@ -153,7 +153,7 @@ async fn verify(
         } else {
             Op::Verify
         };
-        let result = deck.ask(&account.id, op, how(false)).await;
+        let result = deck.query(&account.id, op, how(false)).await;
         let now = context.clock.now().wall;
         let status = CredentialStatus::after(result.as_ref().map(|_| ()), now);
         let tone = tone_of(&status);

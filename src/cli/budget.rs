@@ -134,7 +134,7 @@ mod tests {
         }
     }
 
-    fn told(gauge: &BudgetGauge) -> String {
+    fn describe(gauge: &BudgetGauge) -> String {
         let mut table = Table::default();
         row(&AccountId::new("keys").unwrap(), gauge, &mut table);
         table.lines(&Out::default()).join("\n")
@@ -143,18 +143,18 @@ mod tests {
     #[test]
     fn a_row_says_when_the_next_slot_frees_and_who_else_spends() {
         assert_eq!(
-            told(&gauge(1)),
+            describe(&gauge(1)),
             "keys  writes  #-------------------  1/2000  per 1 min  1999 free"
         );
         assert_eq!(
-            told(&gauge(2000)),
+            describe(&gauge(2000)),
             "keys  writes  ####################  2000/2000  per 1 min  0 free  next slot in 12 s"
         );
         let held = BudgetGauge {
             held: Some(Duration::from_millis(41_001)),
             ..gauge(3)
         };
-        let words = told(&held);
+        let words = describe(&held);
         assert!(
             words.contains("0 free") && words.ends_with("goes on in 42 s"),
             "{words}"

@@ -100,7 +100,7 @@ fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, OutputError> {
         return out.fail(&problem);
     }
     for warning in &config.warnings {
-        out.tell(Tone::Warn, "warning:", warning);
+        out.message(Tone::Warn, "warning:", warning);
     }
     let environ = Environ::process();
     let mut exit = Exit::Done;
@@ -114,7 +114,7 @@ fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, OutputError> {
                 match resolved {
                     Ok(resolved) => {
                         for warning in resolved.warnings {
-                            out.tell(
+                            out.message(
                                 Tone::Warn,
                                 "warning:",
                                 &format!("account {}: {key}: {warning}", account.id),

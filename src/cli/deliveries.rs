@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::args::{Export, Log};
 use super::log::{Writer, look_again};
-use super::output::{Out, OutputError, Table, Tone, plain, told, toned, whole};
+use super::output::{Out, OutputError, Table, Tone, plain, problem_json, toned, whole};
 use super::report::counted;
 use super::{Context, Exit, export, local};
 use crate::deck::Deck;
@@ -45,7 +45,7 @@ pub async fn run(
         ..query.clone()
     };
     match ledger.count_deliveries(all).await {
-        Ok(count) => args.tell_left_out(count, "callback", out),
+        Ok(count) => args.report_omitted(count, "callback", out),
         Err(error) => return out.fail(&local(&error.to_string())),
     }
     let mut rows = match ledger.deliveries(query.clone()).await {
@@ -110,7 +110,7 @@ async fn export(
                     object["request"] = side;
                     object["request"]["target"] = received.target.into();
                 }
-                Some(problem) => object["error"] = told(&problem),
+                Some(problem) => object["error"] = problem_json(&problem),
             }
             object
         })?;
@@ -119,7 +119,7 @@ async fn export(
     if unread_count > 0 {
         let rows = counted(unread_count, "callback");
         let words = format!("{rows} without path, headers and body: sealed with another key");
-        out.tell(Tone::Warn, "warning:", &words);
+        out.message(Tone::Warn, "warning:", &words);
     }
     Ok(Exit::Done)
 }

@@ -22,7 +22,7 @@ pub async fn run(
         token: token.clone(),
         quantity: quantity.clone(),
     };
-    let mut estimate = match deck.ask(&account, op, how(false)).await {
+    let mut estimate = match deck.query(&account, op, how(false)).await {
         Ok(Answer::Estimate(estimate)) => estimate,
         Ok(_) => return out.fail(&unexpected(&account, "a list of prices")),
         Err(problem) => return out.fail(&problem),

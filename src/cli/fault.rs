@@ -11,7 +11,7 @@ use crate::runtime::terminal;
 static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// From now on a panic of the console itself gives the terminal back before it is told. One in a task behind
-/// it leaves the console standing: its report is kept until [`tell_kept`].
+/// it leaves the console standing: its report is kept until [`report_saved`].
 ///
 /// # Errors
 /// If hooks are installed already.
@@ -32,24 +32,24 @@ pub fn install_hooks() -> color_eyre::Result<()> {
                 .push(report);
         } else {
             terminal::give_back();
-            tell(&report);
+            print_report(&report);
         }
     }));
     Ok(())
 }
 
 /// Tells what was kept while the console had the screen.
-pub fn tell_kept() {
+pub fn report_saved() {
     for report in REPORTS
         .lock()
         .unwrap_or_else(PoisonError::into_inner)
         .drain(..)
     {
-        tell(&report);
+        print_report(&report);
     }
 }
 
-fn tell(report: &str) {
+fn print_report(report: &str) {
     // Nobody may be there to read it, and a panic within a panic aborts.
     let _ = writeln!(
         std::io::stderr(),

@@ -30,7 +30,7 @@ pub async fn run(
         replace_expectation: args.replace_expectation,
     };
     let link = match deck
-        .ask(&account, Op::PaymentLink(request), how(false))
+        .query(&account, Op::PaymentLink(request), how(false))
         .await
     {
         Ok(Answer::Link(link)) => link,
@@ -45,7 +45,7 @@ pub async fn run(
         match deck.watch(&account, &args.id).await {
             Ok(()) => true,
             Err(problem) => {
-                out.tell(Tone::Warn, "warning:", &problem.told());
+                out.message(Tone::Warn, "warning:", &problem.describe());
                 false
             }
         }

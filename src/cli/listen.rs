@@ -61,7 +61,7 @@ pub async fn run(args: &Listen, context: &Context, out: &Out) -> Result<Exit, Ou
         Err(problem) => return out.fail(&problem),
     };
     if let Status::Degraded { why } = deck.ledger().status().await {
-        return out.fail(&nothing_kept(&why));
+        return out.fail(&nothing_saved(&why));
     }
     let printing = Printing::start(out, context.clock.now().wall, events);
     let (exit, problem) = match listen(&deck, &printing).await {
@@ -165,7 +165,7 @@ async fn listen(deck: &Deck, printing: &Printing) -> Result<Exit, Problem> {
             Status::Opening | Status::Locked | Status::Ready | Status::SetAside { .. } => None,
         };
         // What goes on being down is down since it was told first.
-        if health.tell(printing) {
+        if health.print(printing) {
             let limit = if greeted { DOWN_MAX } else { UP_MAX };
             too_long.set(tokio::time::sleep(limit));
         }
@@ -173,10 +173,10 @@ async fn listen(deck: &Deck, printing: &Printing) -> Result<Exit, Problem> {
             biased;
             stop = stops.next() => return Ok(stop.of_service()),
             changed = listening.changed() => if changed.is_err() {
-                return Err(gone());
+                return Err(receiver_stopped());
             },
             changed = ledger.changed() => if changed.is_err() {
-                return Err(gone());
+                return Err(receiver_stopped());
             },
             () = &mut too_long, if !greeted || health.is_down() => {
                 return Err(health.too_long());
@@ -282,19 +282,19 @@ impl Printer {
                 biased;
                 note = notes.recv() => match note {
                     Some(Note::End(problem)) => break problem,
-                    Some(Note::Words(tone, label, words)) => self.out.tell(tone, label, &words),
+                    Some(Note::Words(tone, label, words)) => self.out.message(tone, label, &words),
                     Some(Note::Greeting { url, callbacks, simulator }) => {
                         let printed = self.greet(&url, &callbacks, simulator.as_deref());
                         self.judge(printed);
                     }
                     None => return,
                 },
-                Some(event) = self.events.recv() => self.hear(event),
+                Some(event) = self.events.recv() => self.on_event(event),
                 () = &mut reader_gone, if !self.unread => self.judge(Err(OutputError::ReaderGone)),
             }
         };
         while let Some(event) = self.events.try_recv() {
-            self.hear(event);
+            self.on_event(event);
         }
         if let Some(problem) = problem {
             let printed = self.out.problem(&problem);
@@ -309,7 +309,7 @@ impl Printer {
             let words = format!(
                 "output stopped ({error}); callbacks are still received: `tilldeck log --deliveries` lists them"
             );
-            self.out.tell(Tone::Warn, "warning:", &words);
+            self.out.message(Tone::Warn, "warning:", &words);
         }
     }
 
@@ -324,16 +324,16 @@ impl Printer {
         }
         self.out.line(url)?;
         for (provider, path) in callbacks {
-            self.out.tell(Tone::Strong, provider, path);
+            self.out.message(Tone::Strong, provider, path);
         }
         if let Some(simulator) = simulator {
-            self.out.tell(Tone::Dim, "simulator", simulator);
+            self.out.message(Tone::Dim, "simulator", simulator);
         }
         self.out.say("Ctrl-C stops it");
         Ok(())
     }
 
-    fn hear(&mut self, event: Event) {
+    fn on_event(&mut self, event: Event) {
         match event {
             Event::Delivery(delivery) => {
                 for job in &delivery.jobs {
@@ -344,14 +344,14 @@ impl Printer {
                     self.judge(printed);
                 }
             }
-            Event::Warning { text, .. } => self.out.tell(Tone::Warn, "warning:", &text),
+            Event::Warning { text, .. } => self.out.message(Tone::Warn, "warning:", &text),
             Event::ClockWarning(account, warning) if self.clocks.insert(account.clone()) => {
                 let words = runtime::clock_warning(&account, warning);
-                self.out.tell(Tone::Warn, "warning:", &words);
+                self.out.message(Tone::Warn, "warning:", &words);
             }
             Event::Missed if !self.unread => {
                 let words = "callbacks come faster than they are read; all of them are kept: `tilldeck log --deliveries` lists them";
-                self.out.tell(Tone::Warn, "warning:", words);
+                self.out.message(Tone::Warn, "warning:", words);
             }
             _ => {}
         }
@@ -407,7 +407,7 @@ struct Health {
 
 impl Health {
     /// Tells what has changed; whether it went down just now.
-    fn tell(&mut self, printing: &Printing) -> bool {
+    fn print(&mut self, printing: &Printing) -> bool {
         let told = self.down().map(|(what, _)| what.clone());
         if told == self.told {
             return false;
@@ -442,7 +442,7 @@ impl Health {
 }
 
 /// The state folder cannot be used.
-fn nothing_kept(why: &str) -> Problem {
+fn nothing_saved(why: &str) -> Problem {
     Problem::new(
         ProblemKind::Local,
         format!("callbacks cannot be kept, and so none is received: {why}"),
@@ -450,7 +450,7 @@ fn nothing_kept(why: &str) -> Problem {
     )
 }
 
-fn gone() -> Problem {
+fn receiver_stopped() -> Problem {
     Problem::new(
         ProblemKind::Local,
         "the receiver has ended",

@@ -57,7 +57,7 @@ pub async fn run(
         ..query.clone()
     };
     match ledger.count_exchanges(all).await {
-        Ok(count) => args.tell_left_out(count, "request", out),
+        Ok(count) => args.report_omitted(count, "request", out),
         Err(error) => return out.fail(&local(&error.to_string())),
     }
     let mut pages = match Pages::begin(ledger, query.clone()).await {
@@ -239,11 +239,11 @@ impl Log {
     }
 
     /// Says how many of `count` rows are not shown.
-    pub(super) fn tell_left_out(&self, count: usize, noun: &str, out: &Out) {
+    pub(super) fn report_omitted(&self, count: usize, noun: &str, out: &Out) {
         let left_out = count.saturating_sub(self.most());
         if left_out > 0 {
             let rows = counted(left_out as u64, &format!("older {noun}"));
-            out.tell(
+            out.message(
                 Tone::Dim,
                 "note:",
                 &format!("{rows} left out; --limit {count} shows all"),

@@ -67,9 +67,9 @@ pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, O
             Ok(deck) => opened.get_or_init(|| deck),
             Err(problem) => return out.fail(&problem),
         };
-        let done = keep_addition(answers, sources, deck, &keeping).await;
+        let done = save_addition(answers, sources, deck, &keeping).await;
         let done = match done {
-            Ok(changed) => told(&changed, &context, path, out),
+            Ok(changed) => report(&changed, &context, path, out),
             Err(problem) => out.fail(&problem),
         };
         warn(deck, out).await;
@@ -82,12 +82,12 @@ pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, O
     done.unwrap_or_else(|| out.fail(&prompt::interrupted()))
 }
 
-async fn keep(proved: Proved, deck: &Deck, keeping: &Keeping) -> Result<Changed, Problem> {
+async fn save(proved: Proved, deck: &Deck, keeping: &Keeping) -> Result<Changed, Problem> {
     keeping.begin();
-    deck.keep(proved).await
+    deck.save(proved).await
 }
 
-async fn keep_addition(
+async fn save_addition(
     answers: NewAccount,
     sources: Vec<(&'static str, SecretSource)>,
     deck: &Deck,
@@ -102,7 +102,7 @@ async fn keep_addition(
         }
         problem
     })?;
-    keep(proved, deck, keeping).await
+    save(proved, deck, keeping).await
 }
 
 /// The profile a new account goes to: the one named, else the default one, else the only one, else a first one.
@@ -197,10 +197,10 @@ pub async fn rotate(
             secret,
             unverified: args.unverified,
         };
-        keep(deck.prove(change, how(false)).await?, deck, keeping).await
+        save(deck.prove(change, how(false)).await?, deck, keeping).await
     };
     match done.await {
-        Ok(changed) => told(&changed, context, None, out),
+        Ok(changed) => report(&changed, context, None, out),
         Err(problem) => out.fail(&problem),
     }
 }
@@ -264,12 +264,12 @@ pub async fn remove(
         if !args.yes {
             confirm_removal(&account).await?;
         }
-        let changed = keep(proved, deck, keeping).await?;
+        let changed = save(proved, deck, keeping).await?;
         Ok((changed, account))
     };
     match done.await {
         Ok((changed, account)) => {
-            let exit = told(&changed, context, None, out)?;
+            let exit = report(&changed, context, None, out)?;
             let setups = manage::setups();
             let setup = setups
                 .iter()
@@ -315,7 +315,7 @@ async fn confirm_removal(account: &Account) -> Result<(), Problem> {
 }
 
 /// What came of a change: a row or an object on standard output, words on standard error.
-fn told(
+fn report(
     changed: &Changed,
     context: &Context,
     config: Option<PathBuf>,
@@ -363,10 +363,10 @@ fn told(
                 config.unwrap_or_default()
             ));
             if let Some(problem) = unverified {
-                out.tell(
+                out.message(
                     Tone::Warn,
                     "warning:",
-                    &format!("not verified: {}", problem.told()),
+                    &format!("not verified: {}", problem.describe()),
                 );
             }
         }
@@ -404,7 +404,7 @@ fn told(
                 "account {account} is removed from profile {profile}"
             ))?;
             if !left.is_empty() {
-                out.tell(Tone::Warn, "warning:", left);
+                out.message(Tone::Warn, "warning:", left);
             }
         }
     }
@@ -434,13 +434,13 @@ fn rotated(
                 out.say(&format!("the new secret is kept in {place}; {open}"));
             }
             if let Some(left) = todo {
-                out.tell(Tone::Warn, "warning:", left);
+                out.message(Tone::Warn, "warning:", left);
             }
         }
         (None, Some(todo)) => {
             let words =
                 format!("the new secret is {is}, and it is not tilldeck's to replace: {todo}");
-            out.tell(Tone::Warn, "to do:", &words);
+            out.message(Tone::Warn, "to do:", &words);
         }
         (None, None) => {
             let there = "where the account's comes from already: nothing is to be done";
@@ -478,7 +478,7 @@ mod tests {
     fn chosen(config: &Config, named: Option<&str>) -> Result<String, String> {
         profile_for(config, named, Environment::Production)
             .map(|profile| profile.name)
-            .map_err(|problem| problem.told())
+            .map_err(|problem| problem.describe())
     }
 
     #[test]

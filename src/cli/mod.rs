@@ -358,12 +358,12 @@ fn ended(done: Result<Exit, OutputError>, out: &Out) -> Exit {
         Ok(exit) => exit,
         Err(OutputError::ReaderGone) => Exit::Done,
         Err(OutputError::Stopped) => {
-            out.tell(Tone::Bad, "error:", "interrupted");
+            out.message(Tone::Bad, "error:", "interrupted");
             Exit::Interrupted
         }
         Err(OutputError::Failed(error)) => {
             let words = format!("standard output cannot be written: {error}");
-            out.tell(Tone::Bad, "error:", &words);
+            out.message(Tone::Bad, "error:", &words);
             Exit::Usage
         }
     }
@@ -423,7 +423,7 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
     let work = async {
         tokio::select! {
             done = work => done,
-            never = tell_waits(&mut events, out) => match never {},
+            never = report_waits(&mut events, out) => match never {},
         }
     };
     // Here rather than around it all: what was sent must still be recorded.
@@ -517,11 +517,11 @@ async fn until_stopped(
 }
 
 /// Says what a command waits for, so that no silence is a riddle.
-async fn tell_waits(events: &mut EventReceiver, out: &Out) -> Infallible {
+async fn report_waits(events: &mut EventReceiver, out: &Out) -> Infallible {
     while let Some(event) = events.recv().await {
         if let Event::Waiting(_, waiting) = event {
-            let words =
-                waiting.map(|waiting| format!("account {}: {}", waiting.account, waiting.told()));
+            let words = waiting
+                .map(|waiting| format!("account {}: {}", waiting.account, waiting.describe()));
             out.waiting(words.as_deref());
         }
     }
@@ -531,7 +531,7 @@ async fn tell_waits(events: &mut EventReceiver, out: &Out) -> Infallible {
 /// What the operator must know besides the answer.
 async fn warn(deck: &Deck, out: &Out) {
     for words in warnings(deck).await {
-        out.tell(Tone::Warn, "warning:", &words);
+        out.message(Tone::Warn, "warning:", &words);
     }
 }
 

@@ -264,7 +264,7 @@ impl Out {
     }
 
     /// Words of a certain tone to standard error, after a label.
-    pub fn tell(&self, tone: Tone, label: &str, words: &str) {
+    pub fn message(&self, tone: Tone, label: &str, words: &str) {
         self.say(&format!("{} {words}", paint(self.color_err, tone, label)));
     }
 
@@ -274,13 +274,13 @@ impl Out {
     /// If standard output takes no more.
     pub fn problem(&self, problem: &Problem) -> Result<(), OutputError> {
         if self.json {
-            return self.object(&json!({ "error": told(problem) }));
+            return self.object(&json!({ "error": problem_json(problem) }));
         }
         let message = redact::scrub(&problem.message);
         let hint = redact::scrub(&problem.hint);
-        self.tell(Tone::Bad, "error:", &message);
+        self.message(Tone::Bad, "error:", &message);
         if !hint.is_empty() {
-            self.tell(Tone::Dim, " hint:", &hint);
+            self.message(Tone::Dim, " hint:", &hint);
         }
         Ok(())
     }
@@ -288,7 +288,7 @@ impl Out {
 
 /// A failure as scripts read it.
 #[must_use]
-pub fn told(problem: &Problem) -> Value {
+pub fn problem_json(problem: &Problem) -> Value {
     let words = |text: &str| redact::scrub(&inert::unescaped(text)).into_owned();
     json!({
         "kind": problem.kind.as_str(),

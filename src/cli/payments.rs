@@ -329,7 +329,7 @@ impl<'a> Book<'a> {
                 "payment {} is not watched and was never seen; is the id right?",
                 args.id
             );
-            self.out.tell(Tone::Warn, "warning:", &words);
+            self.out.message(Tone::Warn, "warning:", &words);
         }
         if self.out.json {
             self.out.object(&json!({

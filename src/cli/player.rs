@@ -50,7 +50,7 @@ pub async fn run(
         }
         PlayerCommand::Items { player } => Op::PlayerItems(*player),
     };
-    match deck.ask(&account.id, op, how(false)).await {
+    match deck.query(&account.id, op, how(false)).await {
         Ok(Answer::Player(player)) => authenticated(&player, &account, out),
         Ok(Answer::Inventory(inventory)) => items(&inventory, &account, out),
         Ok(other) => unreachable!("a player is answered with one, not {other:?}"),
@@ -87,7 +87,7 @@ async fn token_of(
                 )
             })?;
             for warning in &resolved.warnings {
-                out.tell(Tone::Warn, "warning:", warning);
+                out.message(Tone::Warn, "warning:", warning);
             }
             resolved.secret
         }

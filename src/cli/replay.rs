@@ -13,7 +13,7 @@ pub async fn run(args: &Replay, deck: &Deck, out: &Out) -> Result<Exit, OutputEr
     let mut exit = Exit::Done;
     for id in &args.ids {
         let done = match deck.replay(DeliveryId(*id), &args.to).await {
-            Ok(delivery) => told(&delivery, out)?,
+            Ok(delivery) => report(&delivery, out)?,
             Err(problem) => out.fail(&problem)?,
         };
         exit = exit.and(done);
@@ -21,9 +21,9 @@ pub async fn run(args: &Replay, deck: &Deck, out: &Out) -> Result<Exit, OutputEr
     Ok(exit)
 }
 
-fn told(delivery: &Delivery, out: &Out) -> Result<Exit, OutputError> {
+fn report(delivery: &Delivery, out: &Out) -> Result<Exit, OutputError> {
     if matches!(delivery.verdict, Verdict::Refused | Verdict::Unreadable) {
-        out.tell(
+        out.message(
             Tone::Warn,
             "warning:",
             &format!(

@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 
 use serde_json::{Value, json};
 
-use super::output::{Cell, Out, OutputError, Tone, plain, told, toned, whole};
+use super::output::{Cell, Out, OutputError, Tone, plain, problem_json, toned, whole};
 use crate::domain::{
     AccountId, Expected, PAYMENT_ID_MAX, Payment, PaymentVerdict, Problem, ProblemKind, WallTime,
     inert,
@@ -99,7 +99,7 @@ impl Report {
                 "account": self.account,
                 "id": self.id,
                 "line": self.line,
-                "error": told(problem),
+                "error": problem_json(problem),
             });
         }
         let payment = self.payment();

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
 use super::args::Request;
-use super::output::{Out, OutputError, Tone, told};
+use super::output::{Out, OutputError, Tone, problem_json};
 use super::{Exit, can_ask, how, prompt};
 use crate::deck::Deck;
 use crate::domain::raw_path::{self, HasFragment};
@@ -47,7 +47,7 @@ pub async fn run(args: &Request, deck: &Deck, out: &Out) -> Result<Exit, OutputE
                     object["encoding"] = "base64".into();
                 }
                 if let Err(problem) = &judged {
-                    object["error"] = told(problem);
+                    object["error"] = problem_json(problem);
                 }
                 out.object(&object)?;
             } else if std::io::stdout().is_terminal() {
@@ -96,7 +96,7 @@ async fn ask(args: &Request, deck: &Deck, out: &Out) -> Result<Asked, Problem> {
         writes,
         auth: args.auth,
     };
-    let Answer::Raw(raw) = deck.ask(&account.id, op, how(args.no_wait)).await? else {
+    let Answer::Raw(raw) = deck.query(&account.id, op, how(args.no_wait)).await? else {
         unreachable!("a raw call is answered raw");
     };
     let tone = if raw.status < 400 {
@@ -105,7 +105,7 @@ async fn ask(args: &Request, deck: &Deck, out: &Out) -> Result<Asked, Problem> {
         Tone::Bad
     };
     let status = format!("HTTP {}", raw.status);
-    out.tell(
+    out.message(
         tone,
         &status,
         &format!(

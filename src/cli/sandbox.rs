@@ -71,7 +71,7 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, OutputError> {
             "output stopped ({error}); the sandbox serves on at {}",
             running.base_url()
         );
-        out.tell(Tone::Warn, "warning:", &words);
+        out.message(Tone::Warn, "warning:", &words);
     }
     let stop = stops.next().await;
     running.stop().await;
@@ -108,12 +108,12 @@ fn greet(
                 .iter()
                 .map(|(key, value)| format!("{key} = {value}"))
                 .collect();
-            out.tell(Tone::Strong, manifest.title, &keys.join("  "));
+            out.message(Tone::Strong, manifest.title, &keys.join("  "));
         }
         for (provider, to) in callback_urls {
-            out.tell(Tone::Dim, "callbacks", &format!("{provider} -> {to}"));
+            out.message(Tone::Dim, "callbacks", &format!("{provider} -> {to}"));
         }
-        out.tell(
+        out.message(
             Tone::Dim,
             "control",
             &format!("tilldeck sandbox trigger --url {url} fault 429"),

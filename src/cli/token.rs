@@ -66,7 +66,7 @@ async fn show(
     let mut table = Table::default();
     for account in &accounts {
         if let Some((_, status)) = known.iter().find(|(id, _)| *id == account.id) {
-            tell(account, status, now, &mut table, out)?;
+            report(account, status, now, &mut table, out)?;
         }
     }
     if accounts.is_empty() {
@@ -94,7 +94,7 @@ async fn refresh(
     let mut table = Table::default();
     for account in &accounts {
         match deck.refresh_token(&account.id, how(false)).await {
-            Ok(status) => tell(account, &status, context.clock.now(), &mut table, out)?,
+            Ok(status) => report(account, &status, context.clock.now(), &mut table, out)?,
             Err(problem) => exit = exit.and(out.fail(&problem)?),
         }
     }
@@ -112,7 +112,7 @@ fn explain(deck: &Deck, accounts: &[Account], out: &Out) {
         .map(|(_, status)| status.kept_note.as_str())
         .find(|note| !note.is_empty());
     if let Some(note) = note.filter(|_| !out.json) {
-        out.tell(
+        out.message(
             Tone::Dim,
             "note:",
             &format!("tokens are not kept in the system's keyring: {note}"),
@@ -158,7 +158,7 @@ fn look(state: TokenState) -> (&'static str, Tone) {
 }
 
 /// One account's token: an object at once, or a row for later.
-fn tell(
+fn report(
     account: &Account,
     status: &TokenStatus,
     now: Now,

@@ -212,7 +212,7 @@ mod platform {
     }
 
     /// Some errors carry what was stored, so only the kinds known to be words are shown.
-    fn told(error: Error) -> KeyringError {
+    fn classify(error: Error) -> KeyringError {
         match error {
             Error::PlatformFailure(why) => KeyringError::Absent(inert::cut(&why.to_string(), 160)),
             Error::NoStorageAccess(why) => KeyringError::Locked(inert::cut(&why.to_string(), 160)),
@@ -226,20 +226,20 @@ mod platform {
             match entry(name).and_then(|entry| entry.get_password()) {
                 Ok(text) => Ok(Some(Secret::new(text))),
                 Err(Error::NoEntry) => Ok(None),
-                Err(error) => Err(told(error)),
+                Err(error) => Err(classify(error)),
             }
         }
 
         fn put(&self, name: &str, secret: &Secret) -> Result<(), KeyringError> {
             entry(name)
                 .and_then(|entry| entry.set_password(secret.expose()))
-                .map_err(told)
+                .map_err(classify)
         }
 
         fn forget(&self, name: &str) -> Result<(), KeyringError> {
             match entry(name).and_then(|entry| entry.delete_credential()) {
                 Ok(()) | Err(Error::NoEntry) => Ok(()),
-                Err(error) => Err(told(error)),
+                Err(error) => Err(classify(error)),
             }
         }
     }

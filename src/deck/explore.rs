@@ -39,7 +39,7 @@ impl Deck {
             body: call.body.clone().map(String::into_bytes),
             auth: call.auth,
         };
-        let Answer::Raw(raw) = self.ask(account, op, how).await? else {
+        let Answer::Raw(raw) = self.query(account, op, how).await? else {
             unreachable!("a raw call is answered raw");
         };
         let kind = raw.content_type.as_deref().unwrap_or_default();

@@ -199,7 +199,7 @@ impl Deck {
                 {
                     Some(problem)
                 }
-                Err(problem) => return Err(not_kept(problem)),
+                Err(problem) => return Err(not_saved(problem)),
             }
         };
         Ok(Proved(Step::Add {
@@ -255,7 +255,7 @@ impl Deck {
                 let config = find(&config, &profile, &of)?;
                 let source = config.secrets.get(key).cloned();
                 let source = source.ok_or_else(|| no_secret(&of, key))?;
-                let home = match admin.kept_as(&config, key, &source) {
+                let home = match admin.saved_as(&config, key, &source) {
                     Some(name) => Home::Vault(name, source),
                     None => Home::Elsewhere(source),
                 };
@@ -304,7 +304,7 @@ impl Deck {
     ///
     /// # Errors
     /// If it cannot be kept; all is as it was then.
-    pub async fn keep(&self, proved: Proved) -> Result<Changed, Problem> {
+    pub async fn save(&self, proved: Proved) -> Result<Changed, Problem> {
         let before = proved
             .0
             .account()
@@ -331,7 +331,7 @@ impl Deck {
             }
             step => {
                 let admin = self.admin()?;
-                blocking(move || admin.keep(step)).await?
+                blocking(move || admin.save(step)).await?
             }
         };
         // What was granted for the old secret, or to an account that is gone, serves nobody.
@@ -394,7 +394,7 @@ impl Deck {
             && let Some(tokens) = &runtime.tokens
         {
             let event = Event::Token(account.clone(), tokens.status());
-            self.gate.tell(event);
+            self.gate.emit(event);
         }
     }
 
@@ -491,7 +491,7 @@ fn read_elsewhere(
         .collect()
 }
 
-fn not_kept(problem: Problem) -> Problem {
+fn not_saved(problem: Problem) -> Problem {
     let hint = match problem.kind {
         ProblemKind::Refused => {
             "nothing was kept; were key and secret copied whole, and is this the right environment?"

@@ -1,10 +1,10 @@
 //! A profile made to work: accounts with their sessions, the ledger, the embedded simulator. The only
 //! wiring; console, command line and tests all stand on it.
 
-mod ask;
 mod explore;
 pub mod manage;
 mod payments;
+mod query;
 mod receiving;
 mod runtime;
 mod secrets;
@@ -23,8 +23,8 @@ pub use runtime::accounts;
 use runtime::{AccountFactory, AccountRegistry, AccountRuntime};
 pub use simulator::{Posted, Posting, Proof, post, serve};
 
-use ask::{QueryService, Seen};
 use payments::SimulatedBook;
+use query::{QueryService, Seen};
 use receiving::{CallbackService, ListenState, Parts};
 use secrets::SecretOverrides;
 
@@ -284,7 +284,7 @@ impl Deck {
     ///
     /// # Errors
     /// Tells what happened, to which account, and what to do next.
-    pub async fn ask(
+    pub async fn query(
         &self,
         account: &AccountId,
         op: Op,
@@ -294,7 +294,7 @@ impl Deck {
             return self.link(account, link, how).await;
         }
         let runtime = self.runtime(account)?;
-        self.queries.ask(&runtime, &op, how).await
+        self.queries.query(&runtime, &op, how).await
     }
 
     /// Whether a raw call to this path of this account writes.
@@ -360,10 +360,10 @@ impl Deck {
     }
 
     /// Waits until the tokens that were fetched are kept, within limits.
-    pub async fn settle_tokens(&self) {
+    pub async fn finish_tokens(&self) {
         for runtime in self.registry.all() {
             if let Some(tokens) = &runtime.tokens {
-                tokens.settle().await;
+                tokens.finish().await;
             }
         }
     }
@@ -371,7 +371,7 @@ impl Deck {
     /// Stops receiving, stops the simulator and waits until the ledger has written all.
     pub async fn close(self) {
         self.stop_receiving().await;
-        self.settle_tokens().await;
+        self.finish_tokens().await;
         if let Some(simulator) = self.simulator {
             simulator.stop().await;
         }

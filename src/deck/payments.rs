@@ -268,7 +268,7 @@ impl Deck {
             .writes(current.as_ref(), &sum)
             .map_err(|stays| conflict(&stays))?;
         let op = Op::PaymentLink(link.clone());
-        let answer = self.queries.ask(&runtime, &op, how).await?;
+        let answer = self.queries.query(&runtime, &op, how).await?;
         // Another process may have been faster.
         let stored = self
             .expect(account, id, sum.clone(), ExpectedBy::Link, replaced)

@@ -159,7 +159,7 @@ impl CredentialStatus {
         match outcome {
             Ok(()) => Self::Good { at },
             Err(problem) => {
-                let why = problem.told();
+                let why = problem.describe();
                 match problem.kind {
                     // What cannot be asked at all says nothing of the credentials.
                     ProblemKind::Usage => Self::Untested,

@@ -81,7 +81,7 @@ pub struct Waiting {
 impl Waiting {
     /// In words, as it began: "for a slot in the rate budget, 20 s".
     #[must_use]
-    pub fn told(&self) -> String {
+    pub fn describe(&self) -> String {
         match self.left {
             Some(left) => format!("{}, {}", self.why, time::fine(left)),
             None => self.why.clone(),

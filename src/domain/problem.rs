@@ -66,7 +66,7 @@ pub struct Problem {
 impl Problem {
     /// What happened and what to do next, as one text.
     #[must_use]
-    pub fn told(&self) -> String {
+    pub fn describe(&self) -> String {
         let mut out = self.message.trim_end_matches('.').to_owned();
         let mut hint = self.hint.chars();
         if let Some(first) = hint.next() {

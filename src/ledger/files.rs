@@ -50,10 +50,10 @@ const LOCKED: &str = "the database is locked by another program";
 pub(super) fn open(
     folder: &Path,
     clock: &Clock,
-    tell: &watch::Sender<Status>,
+    status_sender: &watch::Sender<Status>,
     damaged: Option<(FileId, String)>,
 ) -> Opened {
-    open_file(folder, clock, tell, damaged).unwrap_or_else(|why| Opened {
+    open_file(folder, clock, status_sender, damaged).unwrap_or_else(|why| Opened {
         conn: in_memory(),
         file: None,
         status: Status::Degraded {
@@ -71,7 +71,7 @@ fn in_memory() -> Connection {
 fn open_file(
     folder: &Path,
     clock: &Clock,
-    tell: &watch::Sender<Status>,
+    status_sender: &watch::Sender<Status>,
     damaged: Option<(FileId, String)>,
 ) -> Result<Opened, String> {
     private::make_folder(folder).map_err(|error| error.to_string())?;
@@ -80,7 +80,7 @@ fn open_file(
     }
     // SQLite is to follow no link, and none is left in this path.
     let folder = &folder.canonicalize().map_err(|error| error.to_string())?;
-    let _held = lock(&folder.join("ledger.lock"), tell)?;
+    let _held = lock(&folder.join("ledger.lock"), status_sender)?;
     let path = folder.join(FILE);
     let mut status = Status::Ready;
     let mut waited = Duration::ZERO;
@@ -108,7 +108,7 @@ fn open_file(
             }
             Err(Refusal::Locked) if waited < OPENING_LIMIT => {
                 waited += LOCK_UNTOLD;
-                tell.send_replace(Status::Locked);
+                status_sender.send_replace(Status::Locked);
                 continue;
             }
             Err(Refusal::Locked) => return Err(LOCKED.into()),
@@ -266,7 +266,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// Waits for the other process that is opening; the lock goes with the file, or with the process.
-fn lock(path: &Path, tell: &watch::Sender<Status>) -> Result<File, String> {
+fn lock(path: &Path, status_sender: &watch::Sender<Status>) -> Result<File, String> {
     const PAUSE: Duration = Duration::from_millis(10);
     let named = |error: std::io::Error| format!("{}: {error}", path.display());
     let file = private::open(path).map_err(named)?;
@@ -278,7 +278,7 @@ fn lock(path: &Path, tell: &watch::Sender<Status>) -> Result<File, String> {
                 std::thread::sleep(PAUSE);
                 waited += PAUSE;
                 if waited == LOCK_UNTOLD {
-                    tell.send_replace(Status::Locked);
+                    status_sender.send_replace(Status::Locked);
                 }
             }
             Err(TryLockError::Error(error)) => return Err(named(error)),

@@ -86,7 +86,7 @@ pub(super) struct Store {
     conn: Connection,
     file: Option<FileId>,
     folder: PathBuf,
-    tell: watch::Sender<Status>,
+    status_sender: watch::Sender<Status>,
     /// What the status goes back to when writing works again.
     opened_as: Status,
     failing: bool,
@@ -98,12 +98,12 @@ impl Store {
         folder: PathBuf,
         clock: Clock,
         limits: Retention,
-        tell: watch::Sender<Status>,
+        status_sender: watch::Sender<Status>,
     ) -> Self {
-        let Opened { conn, file, status } = files::open(&folder, &clock, &tell, None);
+        let Opened { conn, file, status } = files::open(&folder, &clock, &status_sender, None);
         // Before any row has a time that may be wrong.
         let _ = age::reference(&conn, &clock);
-        tell.send_replace(status.clone());
+        status_sender.send_replace(status.clone());
         Self {
             clock,
             limits,
@@ -115,7 +115,7 @@ impl Store {
             conn,
             file,
             folder,
-            tell,
+            status_sender,
             opened_as: status,
             failing: false,
             // Negative, and growing with time like those that are kept.
@@ -130,7 +130,7 @@ impl Store {
 
     /// How it fares.
     pub(super) fn status(&self) -> Status {
-        self.tell.borrow().clone()
+        self.status_sender.borrow().clone()
     }
 
     /// A number for something that is not in the file.
@@ -162,7 +162,7 @@ impl Store {
         match self.attempt(job) {
             Ok(done) => {
                 if std::mem::take(&mut self.failing) {
-                    self.tell.send_replace(self.opened_as.clone());
+                    self.status_sender.send_replace(self.opened_as.clone());
                 }
                 Ok(done)
             }
@@ -176,7 +176,7 @@ impl Store {
                     (why, LedgerError::NotKept(error.to_string()))
                 };
                 if self.is_kept() && !std::mem::replace(&mut self.failing, true) {
-                    self.tell.send_replace(Status::Degraded { why });
+                    self.status_sender.send_replace(Status::Degraded { why });
                 }
                 Err(error)
             }
@@ -224,12 +224,12 @@ impl Store {
                     waited += pause;
                     pause = (pause * 2).min(LOCK_PAUSE_MAX);
                     if waited >= LOCK_UNTOLD && !self.failing && self.status() != Status::Locked {
-                        self.tell.send_replace(Status::Locked);
+                        self.status_sender.send_replace(Status::Locked);
                     }
                 }
                 (result, _) => {
                     if result.is_ok() && self.status() == Status::Locked {
-                        self.tell.send_replace(self.opened_as.clone());
+                        self.status_sender.send_replace(self.opened_as.clone());
                     }
                     return result;
                 }
@@ -267,12 +267,12 @@ impl Store {
         }
         let callbacks = deliveries::Salvaged::of(&self.conn);
         self.era += 1;
-        let opened = files::open(&self.folder, &self.clock, &self.tell, damaged);
+        let opened = files::open(&self.folder, &self.clock, &self.status_sender, damaged);
         self.conn = opened.conn;
         self.file = opened.file;
         self.opened_as = opened.status.clone();
         self.failing = false;
-        self.tell.send_replace(opened.status);
+        self.status_sender.send_replace(opened.status);
         if self.is_kept() {
             // Where it cannot be written, callbacks cannot be kept either, which is told then.
             let _ = durably(&self.conn, |conn| callbacks.bring(conn));

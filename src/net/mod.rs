@@ -161,7 +161,7 @@ impl Gate {
             .clock_warning
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = told;
-        self.tell(Event::ClockWarning(account.clone(), warning));
+        self.emit(Event::ClockWarning(account.clone(), warning));
     }
 
     /// How other machines are reached.
@@ -183,7 +183,7 @@ impl Gate {
     }
 
     /// Tells whoever listens, in order and without waiting for them.
-    pub fn tell(&self, event: Event) {
+    pub fn emit(&self, event: Event) {
         if let Some(events) = &self.events {
             events.send(event);
         }
@@ -346,9 +346,9 @@ impl Session {
                 Err(error) => format!("until it is tried again: {}", error.in_brief()),
             };
             let waiting = self.waiting(call, why, Some(wait));
-            self.gate.tell(Event::Waiting(how.request, Some(waiting)));
+            self.gate.emit(Event::Waiting(how.request, Some(waiting)));
             tokio::time::sleep(wait).await;
-            self.gate.tell(Event::Waiting(how.request, None));
+            self.gate.emit(Event::Waiting(how.request, None));
         }
     }
 
@@ -482,12 +482,12 @@ impl Session {
             }
             if !std::mem::replace(&mut told, true) {
                 let waiting = self.waiting(call, budget::LOCKED.to_owned(), None);
-                gate.tell(Event::Waiting(how.request, Some(waiting)));
+                gate.emit(Event::Waiting(how.request, Some(waiting)));
             }
             tokio::time::sleep(budget::LOOK_AGAIN).await;
         };
         if told {
-            gate.tell(Event::Waiting(how.request, None));
+            gate.emit(Event::Waiting(how.request, None));
         }
         shared
     }

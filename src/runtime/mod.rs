@@ -1,9 +1,9 @@
 //! The shell around the console: waits, updates, performs, draws if something changed.
 
 mod clipboard;
-mod hear;
 mod inbound;
 mod input;
+mod message;
 mod perform;
 mod requests;
 mod tasks;
@@ -35,7 +35,7 @@ use crate::net::{self, EventReceiver};
 use crate::tui::msg::{Level, Notice, Ready};
 use crate::tui::{self, Effect, Model, Msg};
 use clipboard::Multiplexer;
-pub use hear::clock_warning;
+pub use message::clock_warning;
 use tasks::Tasks;
 use terminal::Entered;
 
@@ -226,7 +226,7 @@ impl Console {
         drop(self.inbox);
         if let Some(deck) = deck {
             let _ = tokio::time::timeout(CLOSING, deck.stop_receiving()).await;
-            let _ = tokio::time::timeout(CLOSING, deck.settle_tokens()).await;
+            let _ = tokio::time::timeout(CLOSING, deck.finish_tokens()).await;
             let _ = tokio::time::timeout(CLOSING, deck.ledger().flush()).await;
         }
         Ok(ended)
@@ -359,7 +359,7 @@ async fn ready(deck: &Arc<Deck>, verify: bool, messages: &mpsc::Sender<Msg>) -> 
 
 async fn relay(mut events: EventReceiver, messages: mpsc::Sender<Msg>) {
     while let Some(event) = events.recv().await {
-        if messages.send(hear::hear(event)).await.is_err() {
+        if messages.send(message::message_of(event)).await.is_err() {
             return;
         }
     }

@@ -36,7 +36,7 @@ pub fn perform(
                 ..asked_by_hand(request)
             };
             let ask = async move {
-                let result = deck.ask(&account, op, how).await;
+                let result = deck.query(&account, op, how).await;
                 Msg::Answered { request, result }
             };
             answering(request, ask, crashed, tasks, messages);
@@ -116,7 +116,7 @@ fn manage(
             // What is being kept is not called off half-way, and is told in any case.
             Ok(proved) => {
                 let kept = tokio::spawn(async move {
-                    let result = deck.keep(proved).await;
+                    let result = deck.save(proved).await;
                     let _ = told.send(Msg::Managed { request, result }).await;
                 });
                 let _ = kept.await;

@@ -280,7 +280,7 @@ impl Inner {
             return Outcome::Answer(refusal);
         }
         let reply = provider.answer(request, &self.simulator);
-        if let Err(words) = self.settle() {
+        if let Err(words) = self.commit() {
             return Outcome::Answer(text(StatusCode::INTERNAL_SERVER_ERROR, &words));
         }
         if let Some(Late(by)) = reply.extensions().get() {
@@ -331,7 +331,7 @@ impl Inner {
                     .unwrap_or_else(|| unknown(payment))
             }
         };
-        self.settle()?;
+        self.commit()?;
         result
     }
 
@@ -349,7 +349,7 @@ impl Inner {
     }
 
     /// Keeps what changed and wakes the postman.
-    fn settle(&self) -> Result<(), String> {
+    fn commit(&self) -> Result<(), String> {
         self.changed.notify_one();
         let Some(snapshot_file) = &self.snapshot_file else {
             return Ok(());
@@ -362,11 +362,12 @@ impl Inner {
         };
         let snapshot = || {
             let providers = self.providers.iter();
-            let kept = providers.map(|provider| (provider.provider().to_owned(), provider.kept()));
+            let kept =
+                providers.map(|provider| (provider.provider().to_owned(), provider.snapshot()));
             Kept::new(self.simulator.seed(), self.simulator.now(), kept.collect())
         };
         snapshot_file
-            .keep(revision, snapshot)
+            .save(revision, snapshot)
             .map_err(|error| format!("The sandbox cannot keep its state: {error}\n"))
     }
 
@@ -390,7 +391,7 @@ impl Inner {
         }
         if sent > 0 {
             // A full disk delays nothing here: the next call that must be durable reports it.
-            let _ = self.settle();
+            let _ = self.commit();
         }
         sent
     }

@@ -127,7 +127,7 @@ pub trait SimulatedProvider: Send + Sync {
     /// A number that changes whenever [`SimulatedProvider::kept`] does.
     fn revision(&self) -> u64;
     /// What must survive a restart. No secrets.
-    fn kept(&self) -> Value;
+    fn snapshot(&self) -> Value;
     /// The callbacks to be sent now.
     fn due(&self, simulator: &Simulator) -> Vec<Webhook>;
     /// When there will be one to be sent; `None` where nothing waits, or nothing could go out.

@@ -89,7 +89,7 @@ impl SnapshotFile {
     ///
     /// # Errors
     /// If it cannot be written.
-    pub fn keep(
+    pub fn save(
         &self,
         revision: impl FnOnce() -> u64,
         snapshot: impl FnOnce() -> Kept,

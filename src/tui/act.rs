@@ -171,7 +171,7 @@ impl Model {
                 if let Overlay::CopyToken(state) = &self.overlay {
                     let account = state.account.clone();
                     self.overlay = Overlay::None;
-                    self.store.ask_token(&account, &Purpose::CopyToken, out);
+                    self.store.request_token(&account, &Purpose::CopyToken, out);
                 }
             }
             Action::CancelWaiting => self.cancel_waiting(now, out),
@@ -313,7 +313,7 @@ impl Model {
             overlay => overlay.stage(),
         };
         if let Some(stage) = stage
-            && let Some(request) = stage.asked()
+            && let Some(request) = stage.request()
         {
             *stage = Stage::Filling;
             self.store.cancel(request, out);
@@ -526,16 +526,16 @@ impl Model {
             match pane {
                 Pane::Credentials => {
                     let len = self.store.accounts.len();
-                    self.credentials.list.settle(len, height);
+                    self.credentials.list.fit(len, height);
                 }
-                Pane::Payments => self.payments.settle(height, &self.store),
+                Pane::Payments => self.payments.fit(height, &self.store),
                 Pane::Tokens => {
                     let len = self.store.token_users().count();
-                    self.tokens.list.settle(len, height);
+                    self.tokens.list.fit(len, height);
                 }
                 Pane::Callbacks => {
                     let len = self.callbacks.len();
-                    self.callbacks.list.settle(len, height);
+                    self.callbacks.list.fit(len, height);
                 }
                 Pane::Estimates | Pane::Requests | Pane::Explorer | Pane::Players => {}
             }

@@ -117,7 +117,7 @@ fn unchecked(store: &Store) -> impl Iterator<Item = Alert> {
         };
         Some(Alert {
             matter: format!("checks {id}"),
-            what: format!("{payments} be checked: {}", problem.told()),
+            what: format!("{payments} be checked: {}", problem.describe()),
             account: Some(id.clone()),
             since: failing.iter().filter_map(|w| w.failing_since).min(),
             tone: Tone::Warn,

@@ -21,10 +21,10 @@ impl Model {
             self.store.flash(Level::Info, "that request has gone on");
             return;
         };
-        if self.store.asked(request).is_some() {
+        if self.store.in_flight_for(request).is_some() {
             self.call_off(request, now, out);
             // The next one in its place, so that several go one after another.
-            self.requests.settle_waiting(&self.store);
+            self.requests.fit_waiting(&self.store);
         } else {
             let words = format!(
                 "{}: this one goes out by itself, for others that need it; only what was asked here can be called off",
@@ -36,7 +36,7 @@ impl Model {
 
     /// Stops a request of the console.
     pub(super) fn call_off(&mut self, request: RequestId, now: Now, out: &mut Vec<Effect>) {
-        let Some(asked) = self.store.asked(request).cloned() else {
+        let Some(asked) = self.store.in_flight_for(request).cloned() else {
             return;
         };
         let mut words = "called off";
@@ -57,7 +57,7 @@ impl Model {
             }
             Purpose::Link(_) | Purpose::Manage => {
                 let stage = self.overlay.stage();
-                if let Some(stage) = stage.filter(|stage| stage.asked() == Some(request)) {
+                if let Some(stage) = stage.filter(|stage| stage.request() == Some(request)) {
                     *stage = Stage::Filling;
                 }
             }
@@ -73,7 +73,7 @@ impl Model {
             }
             Purpose::Authenticate(_) => {
                 let stage = self.overlay.stage();
-                if let Some(stage) = stage.filter(|stage| stage.asked() == Some(request)) {
+                if let Some(stage) = stage.filter(|stage| stage.request() == Some(request)) {
                     *stage = Stage::Filling;
                 }
             }

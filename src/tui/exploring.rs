@@ -31,7 +31,7 @@ impl Model {
                         .flash(Level::Info, "nothing was sent in this session yet");
                 } else {
                     self.overlay =
-                        Overlay::History(history::State::new(self.explorer.history.told()));
+                        Overlay::History(history::State::new(self.explorer.history.describe()));
                 }
             }
             Action::Reopen => {

@@ -78,7 +78,7 @@ impl Model {
 
     pub(super) fn submit_change(&mut self, out: &mut Vec<Effect>) {
         let stage = self.overlay.stage();
-        if stage.is_some_and(|stage| stage.asked().is_some()) {
+        if stage.is_some_and(|stage| stage.request().is_some()) {
             return;
         }
         let (account, change) = match &mut self.overlay {
@@ -140,7 +140,7 @@ impl Model {
         if let Overlay::Guide(state) = overlay {
             return Self::form_of(state.resume.as_mut()?, request);
         }
-        let waits = overlay.stage()?.asked() == Some(request);
+        let waits = overlay.stage()?.request() == Some(request);
         waits.then_some(overlay)
     }
 
@@ -155,7 +155,7 @@ impl Model {
             Some(Overlay::AddAccount(form)) => form.failed(problem),
             Some(Overlay::Rotate(form)) => form.stage = Stage::Failed(problem),
             Some(Overlay::Remove(form)) => form.stage = Stage::Failed(problem),
-            _ => self.store.flash(Level::Error, problem.told()),
+            _ => self.store.flash(Level::Error, problem.describe()),
         }
     }
 

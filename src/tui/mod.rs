@@ -6,8 +6,8 @@ mod alerts;
 mod calling_off;
 mod chrome;
 pub mod effect;
+mod events;
 mod exploring;
-mod facts;
 mod keys;
 mod layout;
 mod manage;
@@ -222,12 +222,12 @@ impl Model {
         matches!(self.store.phase, Phase::Failed(_)) || self.areas().is_none()
     }
 
-    fn settle_explorer(&mut self, now: Now) {
+    fn fit_explorer(&mut self, now: Now) {
         if self.focus == Pane::Explorer
             && let Some(areas) = self.areas()
         {
             let area = areas.pane(Pane::Explorer);
-            self.explorer.settle(&self.store, area, now);
+            self.explorer.fit(&self.store, area, now);
         }
     }
 
@@ -252,7 +252,7 @@ impl Model {
 pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
     let mut out = Vec::new();
     match msg {
-        Msg::Key(key) => heard_key(model, now, &key, &mut out),
+        Msg::Key(key) => on_key(model, now, &key, &mut out),
         Msg::Paste(text) => model.paste(&text, now, &mut out),
         Msg::Mouse(mouse) => {
             if matches!(
@@ -269,10 +269,10 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
             model.form_changed(now);
             model.lay_out_delivery(now);
         }
-        Msg::Listening(listening) => model.heard_listening(listening, now),
+        Msg::Listening(listening) => model.on_listening(listening, now),
         fact => {
             model.dirty = true;
-            model.heard(fact, now, &mut out);
+            model.on_message(fact, now, &mut out);
         }
     }
     let before = out.len();
@@ -289,13 +289,13 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
     if model.shows(Pane::Requests) {
         model.store.look_at_budgets(now, &mut out);
     }
-    model.settle_explorer(now);
+    model.fit_explorer(now);
     let height = model.list_area(Pane::Payments, now).height;
-    model.payments.settle(height, &model.store);
+    model.payments.fit(height, &model.store);
     out
 }
 
-fn heard_key(model: &mut Model, now: Now, key: &KeyEvent, out: &mut Vec<Effect>) {
+fn on_key(model: &mut Model, now: Now, key: &KeyEvent, out: &mut Vec<Effect>) {
     if key.kind == KeyEventKind::Release {
         return;
     }

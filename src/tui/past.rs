@@ -47,7 +47,7 @@ impl Model {
             && state.due().is_some_and(|due| due <= now.mono)
         {
             let request = self.store.number();
-            state.asked(request);
+            state.set_request(request);
             out.push(Effect::LoadHistory {
                 request,
                 account: state.account.clone(),
@@ -75,7 +75,7 @@ impl Model {
         }
     }
 
-    pub(super) fn told_timeline(
+    pub(super) fn on_timeline(
         &mut self,
         request: RequestId,
         result: Result<Timeline, Problem>,
@@ -83,7 +83,7 @@ impl Model {
     ) {
         let screen = self.overlay_screen();
         if let Overlay::Timeline(state) = &mut self.overlay {
-            state.heard(request, result, now, &self.store, screen);
+            state.apply(request, result, now, &self.store, screen);
         }
     }
 
@@ -95,7 +95,7 @@ impl Model {
             state.opening = None;
             match result {
                 Ok(exchange) => self.open_exchange(exchange),
-                Err(problem) => self.store.flash(Level::Error, problem.told()),
+                Err(problem) => self.store.flash(Level::Error, problem.describe()),
             }
         }
     }

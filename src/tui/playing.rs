@@ -1,6 +1,6 @@
 //! Players: authenticated by hand, their inventories heard of.
 
-use super::facts::nonsense;
+use super::events::unexpected;
 use super::msg::{Level, Notice};
 use super::overlays::{Overlay, Stage, player_form};
 use super::panes::Pane;
@@ -11,7 +11,7 @@ use crate::domain::{
 };
 
 impl Model {
-    pub(super) fn heard_items(
+    pub(super) fn on_inventory(
         &mut self,
         account: &AccountId,
         player: PlayerId,
@@ -46,7 +46,7 @@ impl Model {
     ) {
         let result: Result<Player, Problem> = match result {
             Ok(Answer::Player(player)) => Ok(player),
-            Ok(_) => Err(nonsense()),
+            Ok(_) => Err(unexpected()),
             Err(problem) => Err(problem),
         };
         // Only what the provider says of the player is kept; a lost connection says nothing of them.
@@ -58,7 +58,7 @@ impl Model {
             self.players.authenticated(account, player, &result, now);
         }
         let stage = self.overlay.stage();
-        let stage = stage.filter(|stage| stage.asked() == Some(request));
+        let stage = stage.filter(|stage| stage.request() == Some(request));
         match (result, stage) {
             (Ok(_), stage) => {
                 if stage.is_some() {
@@ -70,7 +70,7 @@ impl Model {
                 }
             }
             (Err(problem), Some(stage)) => *stage = Stage::Failed(problem),
-            (Err(problem), None) => self.store.flash(Level::Error, problem.told()),
+            (Err(problem), None) => self.store.flash(Level::Error, problem.describe()),
         }
     }
 
@@ -78,7 +78,7 @@ impl Model {
         let Overlay::Player(form) = &mut self.overlay else {
             return;
         };
-        if form.stage.asked().is_some() {
+        if form.stage.request().is_some() {
             return;
         }
         let Some((account, player, token)) = form.submit() else {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::facts::{inventory, nonsense};
+use super::events::{inventory, unexpected};
 use super::keys::Action;
 use super::msg::{Level, Notice};
 use super::overlays::{Overlay, Stage, delivery, replay};
@@ -78,12 +78,12 @@ impl Model {
         if let Overlay::Delivery(state) = &mut self.overlay
             && state.delivery.id == delivery.id
         {
-            state.heard(delivery, ctx);
+            state.apply(delivery, ctx);
         }
     }
 
     /// Whether callbacks can be received. A heartbeat alone is seen only where its age reads differently.
-    pub(super) fn heard_listening(&mut self, listening: Listening, now: Now) {
+    pub(super) fn on_listening(&mut self, listening: Listening, now: Now) {
         let beats = |listening: &Listening| match listening {
             Listening::Up { url, heartbeat } => Some((url.clone(), age(*heartbeat, now))),
             Listening::Off | Listening::Down { .. } => None,
@@ -118,7 +118,7 @@ impl Model {
     }
 
     /// What came of asking because of a callback.
-    pub(super) fn asked_by_callback(
+    pub(super) fn query_after_callback(
         &mut self,
         asked: AskedByCallback,
         now: Now,
@@ -135,7 +135,7 @@ impl Model {
             Op::CheckPayment(id) => {
                 let result = match result {
                     Ok(Answer::Payment(payment)) => Ok(payment),
-                    Ok(_) => Err(nonsense()),
+                    Ok(_) => Err(unexpected()),
                     Err(problem) => Err(problem),
                 };
                 self.stir_timeline(account, &id, now);
@@ -157,7 +157,7 @@ impl Model {
                 }
             }
             Op::PlayerItems(player) => {
-                self.heard_items(account, player, inventory(result), now);
+                self.on_inventory(account, player, inventory(result), now);
             }
             _ => {}
         }
@@ -232,7 +232,7 @@ impl Model {
 
     pub(super) fn replayed(&mut self, request: RequestId, result: Result<(), Problem>) {
         let stage = self.overlay.stage();
-        let stage = stage.filter(|stage| stage.asked() == Some(request));
+        let stage = stage.filter(|stage| stage.request() == Some(request));
         match (result, stage) {
             (Ok(()), open) => {
                 if open.is_some()
@@ -244,7 +244,7 @@ impl Model {
                 self.store.flash(Level::Info, words);
             }
             (Err(problem), Some(stage)) => *stage = Stage::Failed(problem),
-            (Err(problem), None) => self.store.flash(Level::Error, problem.told()),
+            (Err(problem), None) => self.store.flash(Level::Error, problem.describe()),
         }
     }
 
@@ -252,7 +252,7 @@ impl Model {
         let Overlay::Replay(form) = &mut self.overlay else {
             return;
         };
-        if form.stage.asked().is_some() {
+        if form.stage.request().is_some() {
             return;
         }
         if let Some(to) = form.submit() {

@@ -274,7 +274,7 @@ impl Store {
 
     /// Asks for an account's access token: a new one, or a good one for the clipboard. One such question at a
     /// time.
-    pub fn ask_token(&mut self, account: &AccountId, purpose: &Purpose, out: &mut Vec<Effect>) {
+    pub fn request_token(&mut self, account: &AccountId, purpose: &Purpose, out: &mut Vec<Effect>) {
         if self.token_request(account).is_some() {
             return;
         }
@@ -307,7 +307,7 @@ impl Store {
     }
 
     /// What a request of the console was made for.
-    pub fn asked(&self, request: RequestId) -> Option<&InFlight> {
+    pub fn in_flight_for(&self, request: RequestId) -> Option<&InFlight> {
         self.in_flight.get(&request)
     }
 
@@ -338,7 +338,7 @@ impl Store {
         let watch = watched.watch.clone();
         let op = Op::CheckPayment(watch.id.clone());
         let request = self.ask(watch.account, op, Purpose::Check(watch.id), background, out);
-        self.payments[at].asked(request);
+        self.payments[at].set_request(request);
     }
 
     /// Checks every payment whose time has come, a few at a time: a long list must not stand before what the operator
@@ -510,7 +510,7 @@ impl AccountState {
         &self.account.id
     }
 
-    pub fn heard_budget(&mut self, gauge: BudgetGauge, now: Now) {
+    pub fn on_budget(&mut self, gauge: BudgetGauge, now: Now) {
         self.budgets.retain(|(old, _)| old.counts != gauge.counts);
         self.budgets.push((gauge, now.mono));
         self.budgets.sort_by_key(|(gauge, _)| gauge.counts);

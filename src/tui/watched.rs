@@ -34,7 +34,7 @@ pub enum LastError {
 
 /// What an answer changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
+pub enum Change {
     Nothing,
     Changed,
     /// Changed, for the last time, since it was last seen. What was over before anyone looked is no news.
@@ -188,7 +188,7 @@ impl Watched {
     }
 
     /// A request went out for it.
-    pub fn asked(&mut self, request: RequestId) {
+    pub fn set_request(&mut self, request: RequestId) {
         self.asking = Some(request);
     }
 
@@ -218,7 +218,7 @@ impl Watched {
     }
 
     /// Takes an answer in.
-    pub fn heard(&mut self, result: Result<Payment, Problem>, now: Now) -> Heard {
+    pub fn apply(&mut self, result: Result<Payment, Problem>, now: Now) -> Change {
         self.asking = None;
         let heard = match result {
             Ok(payment) => {
@@ -228,7 +228,7 @@ impl Watched {
                 let told_before = std::mem::replace(&mut self.told, true);
                 if self.latest() == Some(&payment) {
                     self.interval = slower(self.interval).min(POLL_SLOWEST);
-                    Heard::Nothing
+                    Change::Nothing
                 } else {
                     self.interval = POLL_FIRST;
                     let ended = told_before && payment.state.is_final();
@@ -237,7 +237,11 @@ impl Watched {
                         payment,
                     });
                     self.bound();
-                    if ended { Heard::Ended } else { Heard::Changed }
+                    if ended {
+                        Change::Ended
+                    } else {
+                        Change::Changed
+                    }
                 }
             }
             Err(problem) if problem.kind == ProblemKind::NotFound && self.seen.is_empty() => {
@@ -245,13 +249,13 @@ impl Watched {
                 self.failing_since = None;
                 self.told = true;
                 self.interval = slower(self.interval).min(POLL_SLOWEST);
-                Heard::Nothing
+                Change::Nothing
             }
             Err(problem) => {
                 self.last_error = LastError::Failed(problem);
                 self.failing_since.get_or_insert(now.wall);
                 self.interval = (self.interval * 2).min(POLL_SLOWEST);
-                Heard::Nothing
+                Change::Nothing
             }
         };
         let unknown_for = now.wall.since(self.watch.since);

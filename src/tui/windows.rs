@@ -123,7 +123,7 @@ impl Model {
                 }
             }
             Overlay::LinkForm(form) => {
-                if form.stage.asked().is_some() {
+                if form.stage.request().is_some() {
                     return;
                 }
                 if let Some((account, link)) = form.submit() {

@@ -821,7 +821,7 @@ async fn a_secret_moves_into_the_keyring_whole_or_stays_in_its_file() {
         };
         let how = crate::deck::how();
         let proved = bench.deck.prove(change, how).await.unwrap();
-        let kept = bench.deck.keep(proved).await;
+        let kept = bench.deck.save(proved).await;
         let entries = keyring.entries.lock().unwrap().len();
         if spoils {
             assert!(kept.is_err());

@@ -300,7 +300,7 @@ async fn whatever_the_network_does_no_window_at_the_provider_holds_more_than_the
         let deck = Arc::new(open(&place, None).await);
         for _ in 0..8 {
             let deck = deck.clone();
-            calls.spawn(async move { deck.ask(&keys(), write(), how()).await });
+            calls.spawn(async move { deck.query(&keys(), write(), how()).await });
         }
     }
     let mut answered = 0;
@@ -331,10 +331,10 @@ async fn a_waiting_request_that_is_called_off_uses_no_slot() {
     let place = placed(&token.url, &gateway.url, "requests = 1, period = \"60s\"");
     let (to, mut events) = tilldeck::net::events::channel();
     let deck = Arc::new(open(&place, Some(to)).await);
-    deck.ask(&keys(), write(), how()).await.unwrap();
+    deck.query(&keys(), write(), how()).await.unwrap();
     let waits = tokio::spawn({
         let deck = deck.clone();
-        async move { deck.ask(&keys(), write(), how()).await }
+        async move { deck.query(&keys(), write(), how()).await }
     });
     let waiting = loop {
         let event = tokio::time::timeout(Duration::from_secs(20), events.recv()).await;

@@ -124,7 +124,7 @@ async fn a_payment_made_on_the_checkout_page_is_received_checked_and_told_on_its
         with_token: false,
         replace_expectation: false,
     });
-    let Answer::Link(link) = bench.deck.ask(&kanga, link, how()).await.unwrap() else {
+    let Answer::Link(link) = bench.deck.query(&kanga, link, how()).await.unwrap() else {
         panic!("no link");
     };
     tokio::task::block_in_place(|| {

@@ -76,7 +76,7 @@ fn check(id: &str) -> Op {
 }
 
 async fn ask(bench: &Bench, op: Op) -> Result<Answer, Problem> {
-    bench.deck.ask(&shop(), op, how()).await
+    bench.deck.query(&shop(), op, how()).await
 }
 
 fn nonces(peer: &Peer) -> Vec<i64> {
@@ -296,7 +296,7 @@ async fn a_passing_failure_of_a_read_is_waited_out_and_retry_after_is_obeyed() {
     };
     let mut waits = Vec::new();
     let account = shop();
-    let mut asking = std::pin::pin!(deck.ask(&account, check("A"), how));
+    let mut asking = std::pin::pin!(deck.query(&account, check("A"), how));
     loop {
         tokio::select! {
             answered = &mut asking => break drop(answered.unwrap()),
@@ -342,7 +342,7 @@ async fn who_waited_for_the_key_while_another_was_turned_away_sends_nothing() {
             no_wait: true,
             ..how()
         };
-        async move { bench.deck.ask(&shop(), check(id), how).await }
+        async move { bench.deck.query(&shop(), check(id), how).await }
     };
     let mut first = std::pin::pin!(asked("A"));
     let mut second = std::pin::pin!(asked("B"));
@@ -440,7 +440,7 @@ async fn without_a_ledger_the_sandbox_goes_on() {
     std::fs::write(place.state(), "a file where the folder belongs").unwrap();
     let bench = open(&place, Timeouts::default()).await;
     let kanga = AccountId::new("kanga").unwrap();
-    let answer = bench.deck.ask(&kanga, Op::Verify, how()).await;
+    let answer = bench.deck.query(&kanga, Op::Verify, how()).await;
     assert_eq!(answer, Ok(Answer::Verified));
 }
 
@@ -449,7 +449,7 @@ async fn all_six_calls_and_the_link_against_the_simulator() {
     let place = Place::new();
     let bench = open(&place, Timeouts::default()).await;
     let kanga = AccountId::new("kanga").unwrap();
-    let ask = |op| bench.deck.ask(&kanga, op, how());
+    let ask = |op| bench.deck.query(&kanga, op, how());
     assert_eq!(ask(Op::Verify).await, Ok(Answer::Verified));
     assert_eq!(ask(Op::TestSignature).await, Ok(Answer::SignatureAccepted));
     let (token, quantity) = (
@@ -538,13 +538,13 @@ async fn background_asks_leave_part_of_the_budget_free() {
     for _ in 0..2 {
         bench
             .deck
-            .ask(&shop(), check("A"), quick(true))
+            .query(&shop(), check("A"), quick(true))
             .await
             .unwrap();
     }
     let held = bench
         .deck
-        .ask(&shop(), check("A"), quick(true))
+        .query(&shop(), check("A"), quick(true))
         .await
         .unwrap_err();
     assert_eq!(
@@ -554,19 +554,19 @@ async fn background_asks_leave_part_of_the_budget_free() {
     );
     bench
         .deck
-        .ask(&shop(), check("A"), quick(false))
+        .query(&shop(), check("A"), quick(false))
         .await
         .unwrap();
     let full = bench
         .deck
-        .ask(&shop(), check("A"), quick(false))
+        .query(&shop(), check("A"), quick(false))
         .await
         .unwrap_err();
     assert_eq!((full.kind, peer.requests().len()), (ProblemKind::Budget, 3));
     bench.hand.advance(Duration::from_hours(1));
     bench
         .deck
-        .ask(&shop(), check("A"), quick(false))
+        .query(&shop(), check("A"), quick(false))
         .await
         .unwrap();
 }

@@ -41,7 +41,7 @@ fn link(payment: &str, amount: &str, replace_expectation: bool) -> Op {
 
 async fn check(deck: &Deck, payment: &str) -> Payment {
     let op = Op::CheckPayment(id(payment));
-    match deck.ask(&shop(), op, how()).await {
+    match deck.query(&shop(), op, how()).await {
         Ok(Answer::Payment(payment)) => payment,
         other => panic!("{other:?}"),
     }
@@ -60,7 +60,7 @@ async fn a_link_sets_what_its_payment_is_compared_with() {
     let bench = open(&place, Timeouts::default()).await;
     let deck = &bench.deck;
     assert_eq!(verdict(deck, "OTHER").await, PaymentVerdict::NotCompared);
-    deck.ask(&shop(), link("A-17", "249.00", false), how())
+    deck.query(&shop(), link("A-17", "249.00", false), how())
         .await
         .unwrap();
     let expected = deck
@@ -83,7 +83,7 @@ async fn a_link_for_an_id_that_expects_another_sum_is_refused_until_it_is_insist
     let bench = open(&place, Timeouts::default()).await;
     let deck = &bench.deck;
     let ask = async |amount, replace| {
-        deck.ask(&shop(), link("A-17", amount, replace), how())
+        deck.query(&shop(), link("A-17", amount, replace), how())
             .await
     };
     ask("249.00", false).await.unwrap();
@@ -125,7 +125,7 @@ async fn a_link_for_a_payment_that_is_over_is_refused_even_if_it_is_insisted_on(
         for insist in [false, true] {
             let refused = bench
                 .deck
-                .ask(&shop(), link("A-17", "1", insist), how())
+                .query(&shop(), link("A-17", "1", insist), how())
                 .await;
             let refused = refused.unwrap_err();
             assert!(refused.message.contains(state), "{refused}");
@@ -184,7 +184,7 @@ async fn the_embedded_sandbox_knows_what_its_payments_expect() {
     let account = tilldeck::domain::AccountId::new("kanga").unwrap();
     let expected = deck.expectation(&account, &id("ORDER-1006")).await.unwrap();
     let op = Op::CheckPayment(id("ORDER-1006"));
-    let Ok(Answer::Payment(payment)) = deck.ask(&account, op, how()).await else {
+    let Ok(Answer::Payment(payment)) = deck.query(&account, op, how()).await else {
         panic!("it is one of the first payments");
     };
     let verdict = payment.verdict(expected.as_ref().map(|expected| &expected.sum));
@@ -249,7 +249,7 @@ async fn one_odd_price_does_not_hide_the_others() {
         token: Currency::new("EMT").unwrap(),
         quantity: Amount::typed("10").unwrap(),
     };
-    let Ok(Answer::Estimate(estimate)) = bench.deck.ask(&shop(), op, how()).await else {
+    let Ok(Answer::Estimate(estimate)) = bench.deck.query(&shop(), op, how()).await else {
         panic!("prices are prices");
     };
     let prices: Vec<(&str, &str, bool)> = estimate

@@ -161,7 +161,7 @@ async fn public_calls_go_without_a_token_and_cost_none() {
 async fn verifying_finds_a_reset_secret_though_the_token_in_hand_is_still_good() {
     let place = Place::new();
     let bench = open(&place, Timeouts::default()).await;
-    let verify = async || bench.deck.ask(&kinguin(), Op::Verify, how()).await;
+    let verify = async || bench.deck.query(&kinguin(), Op::Verify, how()).await;
     verify().await.unwrap();
     assert!(simulate(&bench, "reset-secret").contains("SANDBOX-KINGUIN-SECRET-2"));
     let problem = verify().await.unwrap_err();
@@ -176,7 +176,7 @@ async fn what_kinguin_does_not_have_is_said_so() {
     let id = tilldeck::domain::PaymentId::new("A").unwrap();
     let problem = bench
         .deck
-        .ask(&kinguin(), Op::CheckPayment(id), how())
+        .query(&kinguin(), Op::CheckPayment(id), how())
         .await
         .unwrap_err();
     assert_eq!(problem.kind, ProblemKind::Usage);

@@ -490,10 +490,10 @@ async fn the_deck_asks_for_players_and_the_explorer_reads_their_items() {
         player: PlayerId(1001),
         token: Secret::new(TOKEN),
     };
-    let answer = bench.deck.ask(&account, op, how()).await.unwrap();
+    let answer = bench.deck.query(&account, op, how()).await.unwrap();
     assert!(matches!(answer, Answer::Player(player) if player.username == "PaperLantern"));
     let op = Op::PlayerItems(PlayerId(1004));
-    let Ok(Answer::Inventory(inventory)) = bench.deck.ask(&account, op, how()).await else {
+    let Ok(Answer::Inventory(inventory)) = bench.deck.query(&account, op, how()).await else {
         panic!("an inventory");
     };
     assert_eq!(inventory.items[1].data.as_deref(), Some(r#"{"boat":7}"#));

@@ -194,7 +194,7 @@ fn a_child_in_a_terminal() {
             let mut line = String::new();
             std::io::stdin().read_line(&mut line).unwrap();
             drop(entered);
-            fault::tell_kept();
+            fault::report_saved();
             joined
         }
         _ => {

@@ -67,7 +67,7 @@ impl CallbackHandlers for Door {
         self.0.unable.lock().unwrap().push(told);
     }
 
-    fn kept(&self, delivery: Delivery) {
+    fn saved(&self, delivery: Delivery) {
         self.0.kept.lock().unwrap().push(delivery);
         self.0.came.notify_waiters();
     }

@@ -128,7 +128,7 @@ impl Bench {
     }
 
     async fn send(&self, method: &str) -> Result<u16, Problem> {
-        match self.deck.ask(&keys(), call(method), how()).await? {
+        match self.deck.query(&keys(), call(method), how()).await? {
             Answer::Raw(raw) => Ok(raw.status),
             other => panic!("{other:?}"),
         }
@@ -360,7 +360,7 @@ async fn twenty_callers_cost_one_token_call() {
     let mut calls = tokio::task::JoinSet::new();
     for _ in 0..20 {
         let deck = bench.deck.clone();
-        calls.spawn(async move { deck.ask(&keys(), call("GET"), how()).await });
+        calls.spawn(async move { deck.query(&keys(), call("GET"), how()).await });
     }
     while let Some(done) = calls.join_next().await {
         done.unwrap().unwrap();
@@ -573,7 +573,7 @@ async fn a_401_in_mid_flight_fetches_once_and_repeats_once() {
         assert_eq!(bench.send(method).await, Ok(200), "{method}");
         assert_eq!(bearers(&gateway), ["Bearer token-a", "Bearer token-b"]);
         assert_eq!(token.requests().len(), 2);
-        bench.deck.settle_tokens().await;
+        bench.deck.finish_tokens().await;
         // What is kept is the new one.
         let next = open(&place, With::default()).await;
         assert_eq!(next.get().await, Ok(200));
@@ -599,7 +599,7 @@ async fn a_token_that_was_refused_is_kept_no_longer() {
     assert!(problem.message.starts_with("account keys: "), "{problem:?}");
     let status = bench.status();
     assert!(status.life.is_none() && status.failure.unwrap().refused);
-    bench.deck.settle_tokens().await;
+    bench.deck.finish_tokens().await;
     let next = open(&place, With::default()).await;
     next.deck.load_tokens().await;
     assert_eq!(next.status().life, None);
@@ -687,7 +687,7 @@ async fn refused_credentials_are_not_tried_again_by_polling_until_they_are_repla
     for minutes in 0..4 {
         let told = bench
             .deck
-            .ask(&keys(), call("GET"), polling)
+            .query(&keys(), call("GET"), polling)
             .await
             .unwrap_err();
         assert_eq!(told.kind, ProblemKind::Refused, "{minutes}");
@@ -695,7 +695,11 @@ async fn refused_credentials_are_not_tried_again_by_polling_until_they_are_repla
     }
     assert_eq!(token.requests().len(), 1);
     put_secret(&place, OTHER_SECRET);
-    bench.deck.ask(&keys(), call("GET"), polling).await.unwrap();
+    bench
+        .deck
+        .query(&keys(), call("GET"), polling)
+        .await
+        .unwrap();
     assert_eq!(token.requests().len(), 2);
 }
 
@@ -713,14 +717,14 @@ async fn a_failed_renewal_keeps_the_token_and_says_why() {
     bench.get().await.unwrap();
     bench.hand.advance(Duration::from_secs(545));
     bench.get().await.unwrap();
-    bench.deck.settle_tokens().await;
+    bench.deck.finish_tokens().await;
     let status = bench.status();
     let failure = status.failure.clone().unwrap();
     assert!(failure.why.contains("status 500") && !failure.refused && failure.again.is_some());
     assert_eq!(token.requests().len(), 2);
     bench.hand.advance(Duration::from_secs(2));
     bench.get().await.unwrap();
-    bench.deck.settle_tokens().await;
+    bench.deck.finish_tokens().await;
     bench.get().await.unwrap();
     assert_eq!(
         bearers(&gateway),
@@ -739,10 +743,10 @@ async fn a_verification_is_not_fooled_by_a_token_that_is_still_good() {
     let gateway = Peer::start(vec![json(r#"{"type":"MERCHANT","status":"ACTIVE"}"#)]);
     let place = placed(&token.url, &gateway.url);
     let bench = open(&place, With::default()).await;
-    bench.deck.ask(&keys(), Op::Verify, how()).await.unwrap();
+    bench.deck.query(&keys(), Op::Verify, how()).await.unwrap();
     let problem = bench
         .deck
-        .ask(&keys(), Op::Verify, how())
+        .query(&keys(), Op::Verify, how())
         .await
         .unwrap_err();
     assert_eq!(problem.kind, ProblemKind::Refused);
@@ -776,7 +780,7 @@ async fn what_is_kept_is_trusted_only_where_it_makes_sense() {
         let place = placed(&token.url, &gateway.url);
         let first = open(&place, With::default()).await;
         first.get().await.unwrap();
-        first.deck.settle_tokens().await;
+        first.deck.finish_tokens().await;
         let folder = place.state().join(config::VAULT);
         let file = std::fs::read_dir(&folder)
             .unwrap()
@@ -793,7 +797,7 @@ async fn what_is_kept_is_trusted_only_where_it_makes_sense() {
             "Bearer token-new"
         };
         assert_eq!(bearers(&gateway)[1], used, "{text}");
-        second.deck.settle_tokens().await;
+        second.deck.finish_tokens().await;
         let now = std::fs::read_to_string(&file).unwrap();
         assert_eq!(now.contains("token-new"), !trusted, "{text} became {now}");
     }
@@ -870,7 +874,7 @@ async fn where_the_keyring_is_absent_locked_or_slow_a_private_file_keeps_the_tok
         };
         let bench = open(&place, with()).await;
         bench.get().await.unwrap();
-        bench.deck.settle_tokens().await;
+        bench.deck.finish_tokens().await;
         let status = bench.status();
         assert_eq!(
             (status.kept, status.kept_note.as_str()),
@@ -897,7 +901,7 @@ async fn while_the_console_listens_a_token_is_renewed_ahead_and_its_state_is_tol
     let mut bench = open(&place, with).await;
     let mut events = bench.events.take().unwrap();
     bench.get().await.unwrap();
-    bench.deck.settle_tokens().await;
+    bench.deck.finish_tokens().await;
     let mut told = Vec::new();
     while let Some(event) = events.try_recv() {
         if let Event::Token(account, status) = event {
@@ -937,7 +941,7 @@ async fn a_caller_that_gives_up_leaves_the_fetch_to_the_others() {
     let place = placed(&token.url, &gateway.url);
     let bench = open(&place, With::default()).await;
     let deck = bench.deck.clone();
-    let first = tokio::spawn(async move { deck.ask(&keys(), call("GET"), how()).await });
+    let first = tokio::spawn(async move { deck.query(&keys(), call("GET"), how()).await });
     while !bench.status().fetching && bench.status().fetched == 0 {
         tokio::task::yield_now().await;
     }

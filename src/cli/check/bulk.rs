@@ -40,7 +40,7 @@ pub async fn run(
     printer.header(&list.extra_columns())?;
     if !list.has_sums() && checker.args.expected().is_none() {
         let words = "the list has no column `amount`: payments are compared with the saved expected amounts";
-        out.tell(Tone::Dim, "note:", words);
+        out.message(Tone::Dim, "note:", words);
     }
     keeping.listens();
     out.begin_progress(overview.rows);
@@ -167,7 +167,7 @@ impl Run<'_> {
                     "line {} repeats line {first} (payment {}); it is checked once",
                     row.line, order.id
                 );
-                self.checker.out.tell(Tone::Dim, "note:", &words);
+                self.checker.out.message(Tone::Dim, "note:", &words);
                 return Ok(());
             }
         }
@@ -197,7 +197,7 @@ impl Run<'_> {
         if let Some(problem) = &wanted.unread
             && !std::mem::replace(&mut self.ledger_unread, true)
         {
-            self.checker.warn(&problem.told());
+            self.checker.warn(&problem.describe());
         }
         if let (Some(ledger), Some(sum)) = (&wanted.differs_from_saved, &wanted.sum) {
             let row = format!("line {line}, payment {id}");

@@ -40,7 +40,7 @@ pub async fn run(
     };
     if deck.simulator_url().is_some() {
         let words = "the built-in simulator answers; no real payment is checked";
-        out.tell(Tone::Dim, "note:", words);
+        out.message(Tone::Dim, "note:", words);
     }
     match args.list() {
         Ok(None) => checker.each().await,
@@ -102,7 +102,7 @@ impl Checker<'_> {
         let id = payment.id.clone();
         let wanted = self.wanted(&id, self.args.expected()).await;
         if let Some(problem) = &wanted.unread {
-            self.warn(&format!("payment {id}: {}", problem.told()));
+            self.warn(&format!("payment {id}: {}", problem.describe()));
         }
         if let (Some(ledger), Some(sum)) = (&wanted.differs_from_saved, &wanted.sum) {
             self.warn(&format!(
@@ -135,7 +135,7 @@ impl Checker<'_> {
         }
         for failing in &failings {
             let words = format!("payment {id}: {failing}");
-            self.out.tell(Tone::Warn, "expectation:", &words);
+            self.out.message(Tone::Warn, "expectation:", &words);
         }
         Ok(if failings.is_empty() {
             Exit::Done
@@ -145,7 +145,7 @@ impl Checker<'_> {
     }
 
     fn warn(&self, words: &str) {
-        self.out.tell(Tone::Warn, "warning:", words);
+        self.out.message(Tone::Warn, "warning:", words);
     }
 
     /// What to compare a payment with: `given`, else what the ledger expects.
@@ -184,7 +184,7 @@ impl Checker<'_> {
             no_wait: self.args.no_wait,
         };
         let op = Op::CheckPayment(id.clone());
-        match self.deck.ask(&self.account, op, how).await? {
+        match self.deck.query(&self.account, op, how).await? {
             Answer::Payment(payment) => Ok(payment),
             _ => Err(unexpected(&self.account, "a payment")),
         }
@@ -222,7 +222,7 @@ impl Checker<'_> {
                 Err(_) => return asked,
             };
             if last.as_ref() != Some(&seen) {
-                self.out.tell(
+                self.out.message(
                     Tone::Dim,
                     "waiting:",
                     &format!("payment {id} for {goal}: {seen}"),

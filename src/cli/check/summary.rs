@@ -157,12 +157,12 @@ impl Summary {
                 let missing = money.less_received.difference(&money.less_expected);
                 let payments = counted(money.less, "payment");
                 let words = format!("{currency}: {missing} in {payments} that paid less");
-                out.tell(Tone::Warn, "warning:", &words);
+                out.message(Tone::Warn, "warning:", &words);
             }
         }
         if self.uncounted > 0 {
             let amounts = counted(self.uncounted, "amount");
-            out.tell(
+            out.message(
                 Tone::Warn,
                 "warning:",
                 &format!("the sums leave out {amounts} that cannot be added"),
@@ -179,18 +179,18 @@ impl Summary {
             let words = format!(
                 "the saved expected amount differs from the list's for {payments}; the list was used (first: {first})"
             );
-            out.tell(Tone::Warn, "warning:", &words);
+            out.message(Tone::Warn, "warning:", &words);
         }
         if self.state_only_differences > 0 {
             let payments = counted(self.state_only_differences, "payment");
             let words = format!(
                 "the saved expected amount differs for {payments}; --expect compares the state only"
             );
-            out.tell(Tone::Warn, "warning:", &words);
+            out.message(Tone::Warn, "warning:", &words);
         }
         if self.failed > 0 {
             let words = format!("{} not as expected", counted(self.failed, "payment"));
-            out.tell(Tone::Warn, "expectation:", &words);
+            out.message(Tone::Warn, "expectation:", &words);
         }
     }
 }

@@ -24,7 +24,7 @@ impl Forwards {
         if job.state == JobState::Done {
             if self.failing.remove(&target).is_some() {
                 let words = format!("{target} takes callbacks again");
-                out.tell(Tone::Good, "forwarding:", &words);
+                out.message(Tone::Good, "forwarding:", &words);
             }
             return;
         }
@@ -37,7 +37,7 @@ impl Forwards {
         };
         let cause = inert::line(&redact::scrub(&job.told)).into_owned();
         let words = format!("{target} does not take callbacks: {cause} ({next})");
-        out.tell(Tone::Warn, "warning:", &words);
+        out.message(Tone::Warn, "warning:", &words);
         self.failing.insert(target, job.told.clone());
     }
 }

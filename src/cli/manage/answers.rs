@@ -305,7 +305,7 @@ async fn ask_provider(setups: &[ProviderSetup]) -> Result<&ProviderSetup, Proble
         }
         match one_of(setups, &answer) {
             Ok(setup) => return Ok(setup),
-            Err(problem) => say(&problem.told()),
+            Err(problem) => say(&problem.describe()),
         }
     }
 }
@@ -319,7 +319,7 @@ async fn ask_environment(setup: &ProviderSetup) -> Result<Environment, Problem> 
         let answer = ask(&format!("environment, {names}: ")).await?;
         match environment_of(setup, &answer) {
             Ok(environment) => return Ok(environment),
-            Err(problem) => say(&problem.told()),
+            Err(problem) => say(&problem.describe()),
         }
     }
 }
@@ -341,7 +341,7 @@ async fn ask_name(
         }
         match account_name(&answer, taken_by) {
             Ok(name) => return Ok(name),
-            Err(problem) => say(&problem.told()),
+            Err(problem) => say(&problem.describe()),
         }
     }
 }
@@ -382,7 +382,7 @@ mod tests {
         assert_eq!(shown("file:/run/k").unwrap(), "file /run/k");
         for planted in ["planted-secret", "planted:secret", "env:", "file: "] {
             let problem = shown(planted).unwrap_err();
-            assert!(!problem.told().contains("planted"), "{problem:?}");
+            assert!(!problem.describe().contains("planted"), "{problem:?}");
         }
     }
 }

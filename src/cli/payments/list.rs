@@ -101,7 +101,7 @@ pub async fn list(
             "account {account} is not in profile {profile}; its payments are shown as they were last seen. \
              `tilldeck payments remove ID --account {account}` removes one"
         );
-        out.tell(Tone::Warn, "warning:", &words);
+        out.message(Tone::Warn, "warning:", &words);
     }
     Ok(Exit::Done)
 }

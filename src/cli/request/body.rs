@@ -183,7 +183,7 @@ mod tests {
     use super::*;
 
     fn part(field: &str) -> Result<Part, String> {
-        Part::read(field).map_err(|problem| problem.told())
+        Part::read(field).map_err(|problem| problem.describe())
     }
 
     #[test]

@@ -20,25 +20,25 @@ pub(super) struct AccountAdmin {
 }
 
 impl AccountAdmin {
-    pub(super) fn keep(&self, step: Step) -> Result<Changed, Problem> {
+    pub(super) fn save(&self, step: Step) -> Result<Changed, Problem> {
         match step {
             Step::Add {
                 entry,
                 secrets,
                 unverified,
-            } => self.keep_addition(entry, &secrets, unverified),
+            } => self.save_addition(entry, &secrets, unverified),
             Step::Rotate {
                 account,
                 key,
                 secret,
                 verified,
                 home,
-            } => self.keep_rotation(&account, key, &secret, verified, home),
-            Step::Remove(account) => self.keep_removal(&account),
+            } => self.save_rotation(&account, key, &secret, verified, home),
+            Step::Remove(account) => self.save_removal(&account),
         }
     }
 
-    fn keep_addition(
+    fn save_addition(
         &self,
         mut entry: Entry,
         secrets: &[(&'static str, Secret)],
@@ -52,7 +52,7 @@ impl AccountAdmin {
                     .factory
                     .vault
                     .put(&name, secret)
-                    .map_err(|error| unkept(&error))?;
+                    .map_err(|error| unsaved(&error))?;
                 let source = self.source(&name, &place);
                 kept.push((name, place));
                 let written = entry.secrets.iter_mut().find(|(known, _)| known == key);
@@ -95,7 +95,7 @@ impl AccountAdmin {
         })
     }
 
-    fn keep_rotation(
+    fn save_rotation(
         &self,
         account: &AccountId,
         key: &'static str,
@@ -107,7 +107,7 @@ impl AccountAdmin {
         let (config, kept, todo) = match home {
             Home::Vault(name, source) => {
                 let (config, place, left) =
-                    self.keep_in_vault(config, account, key, secret, (&name, &source))?;
+                    self.save_in_vault(config, account, key, secret, (&name, &source))?;
                 self.factory.secret_overrides.drop(account, Some(key));
                 (config, Some(place_in_words(&place)), left)
             }
@@ -135,7 +135,7 @@ impl AccountAdmin {
 
     /// Replaces a secret where it is kept, or keeps the new one beside it, has the config name that, and only then
     /// forgets the old one. What could not be forgotten is told in words.
-    fn keep_in_vault(
+    fn save_in_vault(
         &self,
         config: Config,
         account: &AccountId,
@@ -150,12 +150,12 @@ impl AccountAdmin {
         };
         if vault
             .replace(name, secret, &old)
-            .map_err(|error| unkept(&error))?
+            .map_err(|error| unsaved(&error))?
         {
             return Ok((config, old, String::new()));
         }
         let fresh = self.free_name(account, key, Some(name))?;
-        let place = vault.put(&fresh, secret).map_err(|error| unkept(&error))?;
+        let place = vault.put(&fresh, secret).map_err(|error| unsaved(&error))?;
         let named = self.source(&fresh, &place).and_then(|source| {
             self.edited(&Edit::SetSecret {
                 profile: self.profile.clone(),
@@ -175,13 +175,13 @@ impl AccountAdmin {
         Ok((config, place, left))
     }
 
-    fn keep_removal(&self, account: &AccountId) -> Result<Changed, Problem> {
+    fn save_removal(&self, account: &AccountId) -> Result<Changed, Problem> {
         let config = edit::current(&self.config, &SPECS).map_err(|error| Problem::from(&error))?;
         let settings = find(&config, &self.profile, account)?;
         let names: Vec<String> = settings
             .secrets
             .iter()
-            .filter_map(|(key, source)| self.kept_as(&settings, key, source))
+            .filter_map(|(key, source)| self.saved_as(&settings, key, source))
             .collect();
         self.edited(&Edit::Remove {
             profile: self.profile.clone(),
@@ -235,7 +235,7 @@ impl AccountAdmin {
                 .factory
                 .vault
                 .get(&name)
-                .map_err(|error| unkept(&error))?
+                .map_err(|error| unsaved(&error))?
                 .is_none()
             {
                 return Ok(name);
@@ -249,7 +249,7 @@ impl AccountAdmin {
     }
 
     /// The name under which tilldeck itself keeps this secret; `None` where it is somebody else's to keep.
-    pub(super) fn kept_as(
+    pub(super) fn saved_as(
         &self,
         config: &AccountConfig,
         key: &str,
@@ -296,7 +296,7 @@ impl AccountAdmin {
     }
 }
 
-fn unkept(error: &VaultError) -> Problem {
+fn unsaved(error: &VaultError) -> Problem {
     Problem::new(
         ProblemKind::Local,
         format!("the secret cannot be kept: {error}"),

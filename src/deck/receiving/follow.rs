@@ -50,7 +50,7 @@ pub(super) async fn follow(
             }
             () = stop.cancelled() => true,
         };
-        while follower.tell().await {}
+        while follower.emit().await {}
         if stopped {
             return;
         }
@@ -70,7 +70,7 @@ struct Follower<'a> {
 
 impl Follower<'_> {
     /// Tells a page; whether there may be more at once.
-    async fn tell(&mut self) -> bool {
+    async fn emit(&mut self) -> bool {
         // It is read after the wait: what is told is as new as it can be.
         self.shared.gate.caught_up().await;
         let account_key = Some(self.shared.account_key.to_string());
@@ -96,7 +96,7 @@ impl Follower<'_> {
             };
             let gap = newest.last().map(|oldest| oldest.id) > page.first().map(|next| next.id);
             if gap {
-                self.shared.gate.tell(Event::Missed);
+                self.shared.gate.emit(Event::Missed);
             }
             page = newest;
             page.retain(|delivery| delivery.id > self.last);
@@ -105,7 +105,7 @@ impl Follower<'_> {
         for delivery in page.into_iter().rev() {
             self.last = delivery.id;
             self.note(&delivery);
-            self.shared.tell_of(delivery);
+            self.shared.publish(delivery);
         }
         full
     }
@@ -137,7 +137,7 @@ impl Follower<'_> {
             self.note(&now);
             if now != told {
                 self.shared.due.notify_waiters();
-                self.shared.tell_of(now);
+                self.shared.publish(now);
             }
         }
     }

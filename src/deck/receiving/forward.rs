@@ -114,7 +114,7 @@ const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 
 impl ForwardResult {
     /// In words for its row.
-    pub(super) fn told(&self) -> String {
+    pub(super) fn describe(&self) -> String {
         match &self.result {
             Ok(reply) if reply.status == GONE => {
                 format!("HTTP {GONE}: the address is gone, so it is not sent again")
@@ -159,7 +159,7 @@ impl ForwardResult {
     }
 
     /// So much of the answer's body as is kept.
-    pub(super) fn kept(&self) -> Option<&[u8]> {
+    pub(super) fn saved_body(&self) -> Option<&[u8]> {
         let body = &self.result.as_ref().ok()?.body;
         Some(&body[..body.len().min(REPLY_KEPT_MAX)])
     }

@@ -163,7 +163,7 @@ impl CallbackHandlers for CallbackRouter {
         }))
     }
 
-    fn kept(&self, delivery: Delivery) {
+    fn saved(&self, delivery: Delivery) {
         // Whoever looks reads them from the ledger: a flood waits there and not in memory.
         self.0.came.notify_one();
         // A repeat may have made due what waits since an earlier one.
@@ -181,7 +181,7 @@ impl CallbackHandlers for CallbackRouter {
             inert::quoted(name, 64),
             inert::cut(&redact::scrub(&told), 400)
         );
-        self.0.gate.tell(Event::Warning { about, text });
+        self.0.gate.emit(Event::Warning { about, text });
     }
 }
 

@@ -286,7 +286,7 @@ impl Shared {
     async fn attempt(&self, taken: Taken, leaving: CancellationToken) {
         let tried = self.attempt_within(&taken, u32::MAX, &leaving);
         if let Some(after) = tried.await {
-            self.tell_of(after);
+            self.publish(after);
         }
     }
 
@@ -365,7 +365,7 @@ impl Shared {
         let ledger = &self.queries.ledger;
         let kept = ledger.tried_errand(*id, *held_until, outcome).await.ok();
         if let Some(asked) = asked {
-            self.gate.tell(asked);
+            self.gate.emit(asked);
         }
         kept
     }
@@ -407,10 +407,10 @@ impl Shared {
         };
         if let Some(claim) = self.player_claim(delivery).await {
             self.gate
-                .tell(Event::Player(runtime.account.id.clone(), claim));
+                .emit(Event::Player(runtime.account.id.clone(), claim));
         }
         let turn = self.turns.take(&delivery.account, subject).await;
-        let result = self.queries.ask(&runtime, &op, how).await;
+        let result = self.queries.query(&runtime, &op, how).await;
         drop(turn);
         let outcome = came_of(&result);
         let account = runtime.account.id.clone();
@@ -446,7 +446,7 @@ impl Shared {
         };
         let result = self.forward(delivery, &raw, &to, AnswerUse::Status).await;
         AttemptOutcome {
-            told: result.told(),
+            told: result.describe(),
             status: result.status(),
             took: result.took(),
             reply: self.sealed_reply(&result).await,

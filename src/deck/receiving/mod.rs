@@ -26,7 +26,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 use super::Deck;
-use super::ask::QueryService;
+use super::query::QueryService;
 use crate::callbacks::{Receiver, Setup, reachable};
 use crate::config::{Profile, Vault};
 use crate::domain::{AccountId, Delivery, DeliveryId, Listening, Problem, ProblemKind, WallTime};
@@ -114,8 +114,8 @@ impl Shared {
         }
     }
 
-    fn tell_of(&self, delivery: Delivery) {
-        self.gate.tell(Event::Delivery(Arc::new(delivery)));
+    fn publish(&self, delivery: Delivery) {
+        self.gate.emit(Event::Delivery(Arc::new(delivery)));
     }
 }
 
@@ -340,7 +340,7 @@ async fn serve(
         };
         if *tell.borrow() != down {
             tell.send_replace(down.clone());
-            shared.gate.tell(Event::Listening(down));
+            shared.gate.emit(Event::Listening(down));
         }
         tokio::select! {
             () = hang_up.cancelled() => return,
@@ -359,7 +359,7 @@ async fn serve(
                 }
                 let now = listening.borrow_and_update().clone();
                 tell.send_replace(now.clone());
-                shared.gate.tell(Event::Listening(now));
+                shared.gate.emit(Event::Listening(now));
             }
         }
     }
@@ -375,7 +375,7 @@ async fn start(shared: &Arc<Shared>, listener: TcpListener) -> io::Result<Receiv
              handed on again once tilldeck has ended"
         );
         let about = "callbacks key".to_owned();
-        shared.gate.tell(Event::Warning { about, text });
+        shared.gate.emit(Event::Warning { about, text });
     }
     Receiver::start(
         listener,

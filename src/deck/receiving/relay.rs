@@ -36,7 +36,7 @@ impl Shared {
                 JobState::GivenUp
             },
             at: began.wall,
-            told: result.told(),
+            told: result.describe(),
             status: result.status(),
             took: Some(result.took().unwrap_or(took)),
             settles: false,
@@ -50,7 +50,7 @@ impl Shared {
         let held_until = inbound.at.plus(RELAY_HOLD);
         let ledger = &self.queries.ledger;
         if let Ok(delivery) = ledger.tried_errand(job.id, held_until, tried).await {
-            self.tell_of(delivery);
+            self.publish(delivery);
         }
         let reply = result
             .result
@@ -67,7 +67,7 @@ impl Shared {
     }
 
     pub(super) async fn sealed_reply(&self, result: &ForwardResult) -> Option<Vec<u8>> {
-        let kept = result.kept()?;
+        let kept = result.saved_body()?;
         Some(self.sealing.key().await.sealer.seal_reply(kept))
     }
 }
@@ -77,7 +77,7 @@ fn answer(body: Bytes) -> Response {
 }
 
 /// How the log tells a callback that was result on from a question about the same.
-pub(super) const HANDED_ON: &str = ", result on";
+pub(super) const HANDED_ON: &str = ", forwarded";
 
 /// Under what a delivery that is result on stands in the log, whose bytes are kept with the delivery alone.
 pub(super) fn about(delivery: &Delivery) -> String {

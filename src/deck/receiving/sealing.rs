@@ -45,7 +45,7 @@ impl Sealing {
     /// The key; made where there is none yet. One that cannot be kept serves this run all the same.
     pub(in crate::deck) async fn key(&self) -> Key {
         let key = self.key.get_or_init(|| async {
-            match self.kept().await {
+            match self.saved_key().await {
                 Ok(bytes) => Key {
                     sealer: Arc::new(Sealer::new(bytes)),
                     fleeting: None,
@@ -59,7 +59,7 @@ impl Sealing {
         key.await.clone()
     }
 
-    async fn kept(&self) -> Result<[u8; 32], String> {
+    async fn saved_key(&self) -> Result<[u8; 32], String> {
         if let Some(key) = self.read().await? {
             return Ok(key);
         }

@@ -84,7 +84,7 @@ fn checking(at: i64, state: JobState, tried_at: Option<i64>) -> Happening {
 }
 
 /// Every remark in order, with the second of its row; last what is missing a quarter of an hour later.
-fn told(happenings: &[Happening]) -> Vec<String> {
+fn describe(happenings: &[Happening]) -> Vec<String> {
     let mut told: Vec<String> = rows(happenings)
         .iter()
         .flat_map(|row| {
@@ -233,7 +233,7 @@ fn distances_are_named() {
         ),
     ];
     for (name, happenings, remarks) in cases {
-        assert_eq!(told(happenings), *remarks, "{name}");
+        assert_eq!(describe(happenings), *remarks, "{name}");
     }
 }
 

@@ -35,7 +35,7 @@ struct Waiting {
 
 struct One {
     new: NewDelivery,
-    tell: oneshot::Sender<Result<Delivery, LedgerError>>,
+    done: oneshot::Sender<Result<Delivery, LedgerError>>,
     _room: OwnedSemaphorePermit,
 }
 
@@ -87,16 +87,16 @@ impl Incoming {
         }
         // Whoever has gone away meanwhile will bring it again; it is kept all the same.
         let (news, tells): (Vec<_>, Vec<_>) =
-            batch.into_iter().map(|one| (one.new, one.tell)).unzip();
+            batch.into_iter().map(|one| (one.new, one.done)).unzip();
         match insert(store, &news) {
             Ok(kept) => {
-                for (kept, tell) in kept.into_iter().zip(tells) {
-                    let _ = tell.send(kept.ok_or(LedgerError::TooManyWaiting));
+                for (kept, done) in kept.into_iter().zip(tells) {
+                    let _ = done.send(kept.ok_or(LedgerError::TooManyWaiting));
                 }
             }
             Err(error) => {
-                for tell in tells {
-                    let _ = tell.send(Err(error.clone()));
+                for done in tells {
+                    let _ = done.send(Err(error.clone()));
                 }
             }
         }
@@ -133,12 +133,12 @@ impl Ledger {
         let kib = (new.sealed.len() / 1024 + 1).min(WAITING_KIB);
         let kib = u32::try_from(kib).unwrap_or(u32::MAX);
         let room = incoming.room.clone().acquire_many_owned(kib).await;
-        let (tell, told) = oneshot::channel();
+        let (done, told) = oneshot::channel();
         let tended = {
             let mut waiting = incoming.lock();
             waiting.queue.push_back(One {
                 new,
-                tell,
+                done,
                 _room: room.expect("it is never closed"),
             });
             std::mem::replace(&mut waiting.tended, true)

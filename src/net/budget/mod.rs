@@ -83,7 +83,7 @@ struct RateLimiter {
     sweeping: AtomicBool,
     /// A task is under way that takes slots ahead.
     refilling: AtomicBool,
-    told: Mutex<GaugeReport>,
+    reported: Mutex<GaugeReport>,
 }
 
 /// When the gauge was told last, and whether a task is under way that tells it in a moment.
@@ -104,7 +104,7 @@ impl RateLimiter {
             changed: Notify::new(),
             sweeping: AtomicBool::new(false),
             refilling: AtomicBool::new(false),
-            told: Mutex::default(),
+            reported: Mutex::default(),
         }
     }
 
@@ -114,8 +114,8 @@ impl RateLimiter {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn told(&self) -> MutexGuard<'_, GaugeReport> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner)
+    fn reported(&self) -> MutexGuard<'_, GaugeReport> {
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn queue(&self, background: bool) -> (&tokio::sync::Mutex<()>, &AtomicU32) {
@@ -176,7 +176,7 @@ pub(super) async fn take<'a>(
         session,
         call,
         how,
-        told: false,
+        reported: false,
     };
     // Who does not wait does not queue: whoever is at the counter may stand there for a while.
     let first = if how.no_wait {
@@ -308,15 +308,15 @@ struct WaitReporter<'a> {
     session: &'a Session,
     call: &'a Call,
     how: RequestOptions,
-    told: bool,
+    reported: bool,
 }
 
 impl WaitReporter<'_> {
     fn waits(&mut self, held: bool, next: Option<Duration>) {
-        if self.told {
+        if self.reported {
             return;
         }
-        self.tell(
+        self.emit(
             if held {
                 "until the provider takes requests again: it answered 429"
             } else {
@@ -326,11 +326,11 @@ impl WaitReporter<'_> {
         );
     }
 
-    fn tell(&mut self, why: &str, next: Option<Duration>) {
-        self.told = true;
+    fn emit(&mut self, why: &str, next: Option<Duration>) {
+        self.reported = true;
         let waiting = self.session.waiting(self.call, why.to_owned(), next);
-        let told = Event::Waiting(self.how.request, Some(waiting));
-        self.session.gate.tell(told);
+        let reported = Event::Waiting(self.how.request, Some(waiting));
+        self.session.gate.emit(reported);
     }
 
     /// Awaits a place at the counter; tells of it if that takes longer than a moment.
@@ -357,14 +357,14 @@ impl WaitReporter<'_> {
         if self.how.no_wait {
             return Err(NetError::Locked);
         }
-        self.tell(LOCKED, None);
+        self.emit(LOCKED, None);
         Ok(asked.await)
     }
 
     fn goes_on(&mut self) {
-        if self.told {
-            let told = Event::Waiting(self.how.request, None);
-            self.session.gate.tell(told);
+        if self.reported {
+            let reported = Event::Waiting(self.how.request, None);
+            self.session.gate.emit(reported);
         }
     }
 }
@@ -524,11 +524,11 @@ async fn report_gauge(session: &Session, limit: &Limit, limiter: &Arc<RateLimite
         return;
     }
     let now = session.gate.clock.now().mono;
-    let last = limiter.told().at;
+    let last = limiter.reported().at;
     if last.is_some_and(|at| now.saturating_sub(at) < GAUGE_PAUSE) {
         report_gauge_soon(session, limit, limiter);
     } else {
-        limiter.told().at = Some(now);
+        limiter.reported().at = Some(now);
         report_gauge_now(&session.gate, &session.account.id, limit).await;
     }
 }
@@ -539,14 +539,14 @@ fn report_gauge_soon(session: &Session, limit: &Limit, limiter: &Arc<RateLimiter
         // The program is leaving.
         return;
     };
-    if session.gate.events.is_none() || std::mem::replace(&mut limiter.told().soon, true) {
+    if session.gate.events.is_none() || std::mem::replace(&mut limiter.reported().soon, true) {
         return;
     }
     let (session, limit, limiter) = (session.clone(), limit.clone(), limiter.clone());
     runtime.spawn(async move {
         tokio::time::sleep(GAUGE_PAUSE).await;
         let now = session.gate.clock.now().mono;
-        *limiter.told() = GaugeReport {
+        *limiter.reported() = GaugeReport {
             at: Some(now),
             soon: false,
         };
@@ -556,7 +556,7 @@ fn report_gauge_soon(session: &Session, limit: &Limit, limiter: &Arc<RateLimiter
 
 async fn report_gauge_now(gate: &Gate, account: &AccountId, limit: &Limit) {
     if let Some(gauge) = gauge(gate, limit).await {
-        gate.tell(Event::Budget(account.clone(), gauge));
+        gate.emit(Event::Budget(account.clone(), gauge));
     }
 }
 

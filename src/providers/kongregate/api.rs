@@ -90,7 +90,7 @@ impl Client for Kongregate {
         match op {
             Op::Verify => match fields.get("items") {
                 Some(Value::Array(_)) => Ok(Answer::Verified),
-                _ => Err(nonsense("it has no list of items")),
+                _ => Err(unexpected("it has no list of items")),
             },
             Op::AuthenticatePlayer { player, .. } => Ok(Answer::Player(who(*player, &fields)?)),
             Op::PlayerItems(player) => Ok(Answer::Inventory(inventory(*player, &fields)?)),
@@ -212,17 +212,17 @@ fn unsupported(op: &Op) -> ApiError {
     ApiError::Unsupported(what.into())
 }
 
-fn nonsense(what: impl Into<String>) -> ApiError {
+fn unexpected(what: impl Into<String>) -> ApiError {
     ApiError::Nonsense { what: what.into() }
 }
 
 fn who(asked: PlayerId, fields: &wire::Fields) -> Result<Player, ApiError> {
-    let id = wire::whole(fields.get("user_id")).ok_or_else(|| nonsense("it names no player"))?;
+    let id = wire::whole(fields.get("user_id")).ok_or_else(|| unexpected("it names no player"))?;
     if id != asked.0 {
-        return Err(nonsense("it is about another player than was asked for"));
+        return Err(unexpected("it is about another player than was asked for"));
     }
     let username = fields.get("username").and_then(Value::as_str);
-    let username = username.ok_or_else(|| nonsense("it has no user name"))?;
+    let username = username.ok_or_else(|| unexpected("it has no user name"))?;
     Ok(Player {
         id: asked,
         username: redact::scrub(username).into_owned(),
@@ -231,7 +231,7 @@ fn who(asked: PlayerId, fields: &wire::Fields) -> Result<Player, ApiError> {
 
 fn inventory(player: PlayerId, fields: &wire::Fields) -> Result<Inventory, ApiError> {
     let items = fields.get("items").and_then(Value::as_array);
-    let items = items.ok_or_else(|| nonsense("it has no list of items"))?;
+    let items = items.ok_or_else(|| unexpected("it has no list of items"))?;
     Ok(Inventory {
         player,
         items: items.iter().map(item).collect::<Result<_, _>>()?,
@@ -243,17 +243,16 @@ fn inventory(player: PlayerId, fields: &wire::Fields) -> Result<Inventory, ApiEr
 fn item(row: &Value) -> Result<Item, ApiError> {
     let row = row
         .as_object()
-        .ok_or_else(|| nonsense("an item in it is no object"))?;
-    let id = wire::whole(row.get("id")).ok_or_else(|| nonsense("an item in it has no number"))?;
+        .ok_or_else(|| unexpected("an item in it is no object"))?;
+    let id = wire::whole(row.get("id")).ok_or_else(|| unexpected("an item in it has no number"))?;
     let scrubbed = |text: String| redact::scrub(&text).into_owned();
     let text = |name: &str| scrubbed(wire::text(row.get(name)).unwrap_or_default());
-    let remaining_uses =
-        match row.get("remaining_uses") {
-            Some(Value::Null) => None,
-            uses => Some(wire::whole(uses).ok_or_else(|| {
-                nonsense(format!("item {id} does not say how often it can be used"))
-            })?),
-        };
+    let remaining_uses = match row.get("remaining_uses") {
+        Some(Value::Null) => None,
+        uses => Some(wire::whole(uses).ok_or_else(|| {
+            unexpected(format!("item {id} does not say how often it can be used"))
+        })?),
+    };
     let data = match row.get("data") {
         None | Some(Value::Null) => None,
         Some(Value::String(text)) => Some(text.clone()),

@@ -403,7 +403,7 @@ impl SimulatedProvider for Kongregate {
         self.memory().revision
     }
 
-    fn kept(&self) -> Value {
+    fn snapshot(&self) -> Value {
         serde_json::to_value(&*self.memory()).expect("its maps have text keys")
     }
 
@@ -422,7 +422,7 @@ impl SimulatedProvider for Kongregate {
 
     fn tried(&self, webhook: u64, answered: Option<&Answered>, simulator: &Simulator) {
         let memory = &mut *self.memory();
-        memory.heard(webhook, answered, simulator);
+        memory.record_answer(webhook, answered, simulator);
         memory.revision += 1;
     }
 }

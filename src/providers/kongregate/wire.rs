@@ -26,7 +26,7 @@ pub fn outcome(status: u16, body: &[u8]) -> Result<Fields, ApiError> {
         None if status >= 400 => return Err(by_status(status, body)),
         // Seen in the field where a value that was sent made no sense.
         None => {
-            return Err(nonsense(format!(
+            return Err(unexpected(format!(
                 "it is empty (status {status}), as Kongregate answers some calls whose values it cannot use"
             )));
         }
@@ -34,10 +34,10 @@ pub fn outcome(status: u16, body: &[u8]) -> Result<Fields, ApiError> {
         Some(_) => match serde_json::from_slice(body) {
             Ok(Value::Object(fields)) => fields,
             Ok(_) | Err(_) if status >= 400 => return Err(by_status(status, body)),
-            Ok(_) => return Err(nonsense("it is JSON, but no object".into())),
+            Ok(_) => return Err(unexpected("it is JSON, but no object".into())),
             Err(error) => {
                 let words = inert::cut(&redact::body(&error.to_string()), 120);
-                return Err(nonsense(format!("it is not JSON: {words}")));
+                return Err(unexpected(format!("it is not JSON: {words}")));
             }
         },
     };
@@ -47,7 +47,7 @@ pub fn outcome(status: u16, body: &[u8]) -> Result<Fields, ApiError> {
         None if fields.contains_key("error") => Err(failure(&fields)),
         None if status == 200 && is_expected(&fields) => Ok(fields),
         None if status >= 400 => Err(by_status(status, body)),
-        None => Err(nonsense(
+        None => Err(unexpected(
             "it says neither that the call succeeded nor that it failed".into(),
         )),
     }
@@ -59,7 +59,7 @@ fn is_expected(fields: &Fields) -> bool {
         .any(|name| EXPECTED.contains(&name.as_str()) || name.ends_with("_scores"))
 }
 
-fn nonsense(what: String) -> ApiError {
+fn unexpected(what: String) -> ApiError {
     ApiError::Nonsense { what }
 }
 

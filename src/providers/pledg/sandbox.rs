@@ -439,7 +439,7 @@ impl SimulatedProvider for Pledg {
         self.memory().revision
     }
 
-    fn kept(&self) -> Value {
+    fn snapshot(&self) -> Value {
         serde_json::to_value(&*self.memory()).expect("its maps have text keys")
     }
 

@@ -283,7 +283,7 @@ async fn a_pair_that_makes_no_header_is_refused_before_it_is_sent() {
         .await;
         let refused = bench.ask(path, None).await.unwrap_err();
         assert_eq!(refused.kind, ProblemKind::Config, "{key}: {refused}");
-        let told = refused.told();
+        let told = refused.describe();
         assert!(told.contains(key) && told.contains(word), "{told}");
         assert!(!told.contains("one"), "{told}");
         assert!(bench.exchanges().await.is_empty());

@@ -258,7 +258,7 @@ pub fn key_rows() -> Vec<KeyRow> {
 /// The table with the operator's overrides, ready to be asked.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Keymap {
-    heard: HashMap<(Scope, Chord), Action>,
+    bound: HashMap<(Scope, Chord), Action>,
     /// Each action's, in the order of the table.
     shown: Vec<Vec<Chord>>,
 }
@@ -277,7 +277,7 @@ impl Keymap {
             ));
         }
         let mut map = Self {
-            heard: HashMap::new(),
+            bound: HashMap::new(),
             shown: Vec::with_capacity(TABLE.len()),
         };
         for row in TABLE {
@@ -290,7 +290,7 @@ impl Keymap {
                 Some(keys) => overridden(row, keys)?,
             };
             for chord in &chords {
-                map.heard.insert((row.scope, *chord), row.action);
+                map.bound.insert((row.scope, *chord), row.action);
             }
             map.shown.push(chords);
         }
@@ -325,7 +325,7 @@ impl Keymap {
         let chord = Chord::of(key);
         leaf.chain()
             .iter()
-            .find_map(|scope| self.heard.get(&(*scope, chord)).copied())
+            .find_map(|scope| self.bound.get(&(*scope, chord)).copied())
     }
 
     /// Every key of an action.

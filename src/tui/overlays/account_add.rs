@@ -194,11 +194,11 @@ impl State {
                 let tone = if leaves_open(problem) {
                     said = format!(
                         "{}. Try again, or choose to keep it although nobody could be asked.",
-                        problem.told()
+                        problem.describe()
                     );
                     Tone::Warn
                 } else {
-                    said = problem.told();
+                    said = problem.describe();
                     Tone::Bad
                 };
                 (said.as_str(), tone)

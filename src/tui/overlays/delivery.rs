@@ -53,7 +53,7 @@ impl State {
     }
 
     /// The same callback, as it stands now.
-    pub fn heard(&mut self, delivery: Arc<Delivery>, ctx: ViewContext<'_>) {
+    pub fn apply(&mut self, delivery: Arc<Delivery>, ctx: ViewContext<'_>) {
         self.delivery = delivery;
         self.lay_out(ctx);
     }
@@ -157,7 +157,7 @@ fn lines(delivery: &Delivery, bytes: &Bytes, ctx: ViewContext<'_>) -> Vec<(Kind,
     out.push((Kind::Heading, "As it arrived".into()));
     match bytes {
         Bytes::Asked(_) => out.push((Kind::Note, "being read from the ledger…".into())),
-        Bytes::Failed(problem) => out.push((Kind::Text, problem.told())),
+        Bytes::Failed(problem) => out.push((Kind::Text, problem.describe())),
         Bytes::Read(received) => {
             let line = format!("{} {}", delivery.method, received.target);
             out.push((Kind::Text, inert::line(&line).into_owned()));

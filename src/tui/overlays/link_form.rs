@@ -125,7 +125,7 @@ impl State {
                 (failure.as_str(), Tone::Busy)
             }
             Stage::Failed(problem) => {
-                failure = problem.told();
+                failure = problem.describe();
                 (failure.as_str(), Tone::Bad)
             }
         };

@@ -88,7 +88,7 @@ pub enum Stage {
 
 impl Stage {
     /// The request that is under way.
-    pub fn asked(&self) -> Option<RequestId> {
+    pub fn request(&self) -> Option<RequestId> {
         match self {
             Self::Asked(request) => Some(*request),
             Self::Filling | Self::Failed(_) => None,

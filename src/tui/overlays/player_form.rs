@@ -87,7 +87,7 @@ impl State {
         let (note, tone) = match &self.stage {
             Stage::Filling => {
                 let example = self.example.filter(|_| embedded);
-                let example = example.map(|example| format!(" {}", example.told()));
+                let example = example.map(|example| format!(" {}", example.describe()));
                 let note = format!(
                     "The game's client gets the token from getGameAuthToken(). One that is typed is sent once and not saved; \
                      without any, only the inventory is fetched.{}",
@@ -96,7 +96,7 @@ impl State {
                 (note, Tone::Dim)
             }
             Stage::Asked(_) => ("asking Kongregate…".to_owned(), Tone::Busy),
-            Stage::Failed(problem) => (problem.told(), Tone::Bad),
+            Stage::Failed(problem) => (problem.describe(), Tone::Bad),
         };
         draw_form(
             &self.form,

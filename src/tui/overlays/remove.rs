@@ -76,7 +76,7 @@ impl State {
                 (note, if live { Tone::Live } else { Tone::Plain })
             }
             Stage::Asked(_) => ("removing…".to_owned(), Tone::Busy),
-            Stage::Failed(problem) => (problem.told(), Tone::Bad),
+            Stage::Failed(problem) => (problem.describe(), Tone::Bad),
         };
         let title = if live {
             format!("Remove {id}, LIVE")

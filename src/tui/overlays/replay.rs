@@ -92,7 +92,7 @@ impl State {
                 (note, if self.live { Tone::Live } else { Tone::Plain })
             }
             Stage::Asked(_) => ("being queued…".to_owned(), Tone::Busy),
-            Stage::Failed(problem) => (problem.told(), Tone::Bad),
+            Stage::Failed(problem) => (problem.describe(), Tone::Bad),
         };
         let title = if self.live {
             format!("Replay a callback to {}, LIVE", self.delivery.account)

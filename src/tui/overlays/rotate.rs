@@ -125,8 +125,8 @@ impl State {
                 },
                 Tone::Busy,
             ),
-            Stage::Failed(problem) if leaves_open(problem) => (problem.told(), Tone::Warn),
-            Stage::Failed(problem) => (problem.told(), Tone::Bad),
+            Stage::Failed(problem) if leaves_open(problem) => (problem.describe(), Tone::Warn),
+            Stage::Failed(problem) => (problem.describe(), Tone::Bad),
         }
     }
 

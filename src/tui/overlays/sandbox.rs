@@ -179,7 +179,7 @@ impl State {
             let at = self.list.selected;
             self.list.step(Step::Top, rows.len(), height);
             self.list.selected = at;
-            self.list.settle(rows.len(), height);
+            self.list.fit(rows.len(), height);
         }
     }
 
@@ -201,11 +201,11 @@ impl State {
             .unwrap_or(rows.len());
         // As much of the section as there is room for is brought into sight.
         self.list.selected = end - 1;
-        self.list.settle(rows.len(), height);
+        self.list.fit(rows.len(), height);
         self.list.selected = next - 1;
-        self.list.settle(rows.len(), height);
+        self.list.fit(rows.len(), height);
         self.list.selected = next;
-        self.list.settle(rows.len(), height);
+        self.list.fit(rows.len(), height);
     }
 
     pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {

@@ -113,12 +113,12 @@ impl State {
         self.due.filter(|_| self.asked.is_none())
     }
 
-    pub fn asked(&mut self, request: RequestId) {
+    pub fn set_request(&mut self, request: RequestId) {
         self.asked = Some(request);
         self.due = None;
     }
 
-    pub fn heard(
+    pub fn apply(
         &mut self,
         request: RequestId,
         result: Result<Timeline, Problem>,
@@ -246,10 +246,10 @@ impl State {
             after.or(before)
         };
         self.list.selected = chosen.unwrap_or(from);
-        self.list.settle(lines.len(), height);
+        self.list.fit(lines.len(), height);
         // What is missing stands below the last row.
         if chosen.is_some_and(|at| (at + 1..lines.len()).all(|below| !can(&below))) {
-            self.list.settle_to_end(lines.len(), height);
+            self.list.fit_to_end(lines.len(), height);
         }
     }
 
@@ -308,7 +308,7 @@ impl State {
                 return;
             }
             History::Failed(problem) => {
-                paragraph(buf, frame, &problem.told(), theme.style(Tone::Bad));
+                paragraph(buf, frame, &problem.describe(), theme.style(Tone::Bad));
                 return;
             }
             History::Told(timeline, rows) => (timeline, rows),

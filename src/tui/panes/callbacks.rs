@@ -121,7 +121,7 @@ impl State {
 
     /// Puts a row into the windows; tells where it is among the shown ones.
     fn put(&mut self, delivery: Arc<Delivery>, max: usize) -> Put {
-        self.tally.heard(&delivery);
+        self.tally.apply(&delivery);
         if self.filter.is_empty() {
             return self.all.put(delivery, max);
         }
@@ -172,7 +172,7 @@ impl State {
             return;
         }
         match result {
-            Err(problem) => store.flash(Level::Error, problem.told()),
+            Err(problem) => store.flash(Level::Error, problem.describe()),
             Ok(rows) => {
                 self.exhausted = rows.len() < LOAD;
                 if rows.is_empty() {

@@ -120,7 +120,7 @@ impl State {
         }
     }
 
-    pub fn heard(&mut self, result: Result<Estimate, Problem>) {
+    pub fn apply(&mut self, result: Result<Estimate, Problem>) {
         self.asking = None;
         match result {
             Ok(mut quote) => {
@@ -177,7 +177,7 @@ impl State {
                 height: left.height.min(if left.height > 6 { 3 } else { 1 }),
                 ..left
             };
-            let rows = paragraph(buf, room, &problem.told(), ctx.theme.style(Tone::Bad));
+            let rows = paragraph(buf, room, &problem.describe(), ctx.theme.style(Tone::Bad));
             left = below(left, rows);
         }
         let Some(quote) = self.quotes.back() else {

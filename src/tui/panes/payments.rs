@@ -101,10 +101,10 @@ impl State {
     }
 
     /// Keeps the selected row in sight after the list or its order changed.
-    pub fn settle(&mut self, height: u16, store: &Store) {
+    pub fn fit(&mut self, height: u16, store: &Store) {
         let rows = self.rows(store);
         self.list.selected = self.place_of_selected(store, &rows);
-        self.list.settle(rows.len(), height);
+        self.list.fit(rows.len(), height);
         // Until somebody chooses another one, it is the first row, whichever that is: what needs attention comes there.
         if self.selected.is_some() || self.list.selected > 0 {
             let at = rows.get(self.list.selected);
@@ -272,7 +272,7 @@ impl State {
                 Some(stays)
             }
             Err(problem) => {
-                notice("watch list", Level::Error, problem.told(), ctx);
+                notice("watch list", Level::Error, problem.describe(), ctx);
                 None
             }
         }

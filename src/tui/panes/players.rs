@@ -79,7 +79,7 @@ impl Example {
         })
     }
 
-    pub fn told(self) -> String {
+    pub fn describe(self) -> String {
         format!(
             "In the sandbox, player {} with the token {} can be tried.",
             self.player, self.token

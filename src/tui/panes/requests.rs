@@ -183,7 +183,7 @@ impl State {
         if at_top && matches!(step, Step::Up(_) | Step::PageUp | Step::Top) {
             self.load_older(ctx);
         }
-        self.list.settle(self.shown().len(), height);
+        self.list.fit(self.shown().len(), height);
     }
 
     /// Puts the selection on the row drawn at `row`.
@@ -240,7 +240,7 @@ impl State {
         let rows = match result {
             Ok(rows) => rows,
             Err(problem) => {
-                ctx.store.flash(Level::Error, problem.told());
+                ctx.store.flash(Level::Error, problem.describe());
                 return;
             }
         };

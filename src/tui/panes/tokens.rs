@@ -39,7 +39,7 @@ impl State {
             && let Some(account) = self.selected_id(ctx.store)
         {
             ctx.store
-                .ask_token(&account, &Purpose::RefreshToken, ctx.out);
+                .request_token(&account, &Purpose::RefreshToken, ctx.out);
         }
     }
 
@@ -293,7 +293,7 @@ fn draw_row(
 fn draw_detail(known: &AccountState, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Rect {
     let theme = ctx.theme;
     let mut left = area;
-    for (text, tone) in told(known, ctx) {
+    for (text, tone) in describe(known, ctx) {
         let room = Rect {
             height: left.height.min(if tone == Tone::Bad { 4 } else { 2 }),
             ..left
@@ -304,7 +304,7 @@ fn draw_detail(known: &AccountState, ctx: ViewContext<'_>, area: Rect, buf: &mut
     left
 }
 
-fn told(known: &AccountState, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
+fn describe(known: &AccountState, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     let mut out = Vec::new();
     let unknown = TokenStatus::default();
     let status = known.token.as_ref().unwrap_or(&unknown);

@@ -205,7 +205,7 @@ mod tests {
             .collect()
     }
 
-    fn told(states: &[&str]) -> Vec<String> {
+    fn describe(states: &[&str]) -> Vec<String> {
         stations(&seen(states))
             .iter()
             .map(|station| {
@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn states_between_two_looks_are_passed_not_seen() {
         assert_eq!(
-            told(&["NEW", "PROCESSING"]),
+            describe(&["NEW", "PROCESSING"]),
             [
                 "+NEW",
                 "-ACTIVE",
@@ -233,7 +233,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            told(&[]),
+            describe(&[]),
             [
                 ".NEW",
                 ".ACTIVE",
@@ -269,20 +269,20 @@ mod tests {
     #[test]
     fn a_payment_called_off_leaves_the_track_where_it_stood() {
         assert_eq!(
-            told(&["NEW", "ACTIVE", "CANCELED"]),
+            describe(&["NEW", "ACTIVE", "CANCELED"]),
             ["+NEW", "+ACTIVE", "-CANCELLING", "!CANCELED"]
         );
         assert_eq!(
-            told(&["ACTIVE", "CANCELLING"]),
+            describe(&["ACTIVE", "CANCELLING"]),
             ["-NEW", "+ACTIVE", "!CANCELLING", ".CANCELED"]
         );
-        assert_eq!(told(&["FAILED"]), ["-NEW", "!FAILED"]);
+        assert_eq!(describe(&["FAILED"]), ["-NEW", "!FAILED"]);
     }
 
     #[test]
     fn an_unknown_state_moves_nothing() {
         assert_eq!(
-            told(&["ACTIVE", "SETTLED"]),
+            describe(&["ACTIVE", "SETTLED"]),
             [
                 "-NEW",
                 "+ACTIVE",

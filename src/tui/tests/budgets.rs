@@ -222,7 +222,7 @@ fn every_purpose_that_waits_can_be_called_off() {
     press(&mut model, "4r", now);
     let asked: Vec<RequestId> = (1..40)
         .map(RequestId)
-        .filter(|request| model.store.asked(*request).is_some())
+        .filter(|request| model.store.in_flight_for(*request).is_some())
         .collect();
     assert_eq!(asked.len(), 4, "check, refresh, copy, quote");
     for request in &asked {
@@ -249,7 +249,7 @@ fn a_link_that_waits_goes_back_to_its_form() {
     press(&mut model, "LA-1<tab>5<tab>EMT<enter>", second(1));
     let request = RequestId(
         (1..9)
-            .find(|at| model.store.asked(RequestId(*at)).is_some())
+            .find(|at| model.store.in_flight_for(RequestId(*at)).is_some())
             .unwrap(),
     );
     let mut out = Vec::new();

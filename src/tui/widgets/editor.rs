@@ -148,7 +148,7 @@ impl Editor {
             (KeyCode::Char('u'), true, false) => self.delete((self.list.selected, 0)),
             _ => self.moved(key, control, alt),
         };
-        self.list.settle(self.lines.len(), height);
+        self.list.fit(self.lines.len(), height);
         edited
     }
 
@@ -280,7 +280,7 @@ impl Editor {
     /// Puts a pasted text in at the cursor.
     pub fn paste(&mut self, text: &str, height: u16) -> Edited {
         let edited = self.insert(&clean(text), false);
-        self.list.settle(self.lines.len(), height);
+        self.list.fit(self.lines.len(), height);
         edited
     }
 

@@ -26,7 +26,7 @@ impl List {
     }
 
     /// Remembers where the window lies after a move.
-    pub fn settle(&mut self, len: usize, height: u16) {
+    pub fn fit(&mut self, len: usize, height: u16) {
         self.selected = self.selected.min(len.saturating_sub(1));
         self.offset = self.window(len, height).start;
     }
@@ -38,9 +38,9 @@ impl List {
     }
 
     /// Shows the very last rows, as far as the selected one stays in sight.
-    pub fn settle_to_end(&mut self, len: usize, height: u16) {
+    pub fn fit_to_end(&mut self, len: usize, height: u16) {
         self.offset = len;
-        self.settle(len, height);
+        self.fit(len, height);
     }
 
     pub fn step(&mut self, by: Step, len: usize, height: u16) {
@@ -53,7 +53,7 @@ impl List {
             Step::Top => 0,
             Step::Bottom => usize::MAX,
         };
-        self.settle(len, height);
+        self.fit(len, height);
     }
 }
 

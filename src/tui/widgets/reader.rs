@@ -104,7 +104,7 @@ impl Reader {
     }
 
     /// Lays the text out for an area, if it is not already.
-    pub fn settle(&mut self, area: Rect) {
+    pub fn fit(&mut self, area: Rect) {
         if area.width != self.width && area.width > 0 {
             let seen = self.rows.get(self.top).map_or(0, |row| row.from);
             self.width = area.width;
@@ -416,7 +416,7 @@ mod tests {
     #[test]
     fn long_lines_wrap_or_are_scrolled_to() {
         let mut reader = read(r#"{"name": "one two three four", "n": 1}"#);
-        reader.settle(Rect::new(0, 0, 20, 9));
+        reader.fit(Rect::new(0, 0, 20, 9));
         assert_eq!(
             shown(&reader, 20, 5),
             [
@@ -446,7 +446,7 @@ mod tests {
     fn what_is_sought_is_found_and_seen() {
         let text: Vec<String> = (0..500).map(|at| format!("line {at}")).collect();
         let mut reader = read(&text.join("\n"));
-        reader.settle(Rect::new(0, 0, 30, 10));
+        reader.fit(Rect::new(0, 0, 30, 10));
         reader.seek("LINE 4", 10);
         assert_eq!(reader.found().as_deref(), Some("1 of 111"));
         reader.seek_on(true, 10);
@@ -471,7 +471,7 @@ mod tests {
         ] {
             for width in 1..30 {
                 let mut reader = read(text);
-                reader.settle(Rect::new(0, 0, width, 7));
+                reader.fit(Rect::new(0, 0, width, 7));
                 reader.seek("漢", 7);
                 shown(&reader, width, 7);
                 reader.toggle_wrap();

@@ -162,6 +162,6 @@ impl Shared {
              Callbacks about watched, expected or known payments go first. If the shop did not make these payments, \
              block their senders: `tilldeck log --deliveries --json` names them in `from`."
         );
-        self.gate.tell(Event::Warning { about, text });
+        self.gate.emit(Event::Warning { about, text });
     }
 }

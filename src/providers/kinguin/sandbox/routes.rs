@@ -107,7 +107,7 @@ pub fn answer(
         ["sales-manager-api", "api", "v1", "offers", rest @ ..] => {
             let mut events = Vec::new();
             let answered = offer_calls(request, rest, memory, client, now, &mut events)?;
-            tell(memory, client, events, now);
+            queue_webhooks(memory, client, events, now);
             Ok(answered)
         }
         ["sales-manager-api", "api", "v1", "returns", "ktc", card] => {
@@ -117,7 +117,7 @@ pub fn answer(
             let mut events = Vec::new();
             let answered =
                 stock::take_back(&mut memory.inventories[client], card, now, &mut events)?;
-            tell(memory, client, events, now);
+            queue_webhooks(memory, client, events, now);
             Ok(answered)
         }
         [
@@ -144,7 +144,7 @@ pub fn answer(
     }
 }
 
-fn tell(memory: &mut Memory, client: usize, events: Vec<Event>, now: WallTime) {
+fn queue_webhooks(memory: &mut Memory, client: usize, events: Vec<Event>, now: WallTime) {
     for Event::Sale(id) in events {
         let inventory = &memory.inventories[client];
         memory

@@ -244,7 +244,12 @@ impl Memory {
     }
 
     /// What came of sending one: it was the only try.
-    pub fn heard(&mut self, webhook: u64, answered: Option<&Answered>, simulator: &Simulator) {
+    pub fn record_answer(
+        &mut self,
+        webhook: u64,
+        answered: Option<&Answered>,
+        simulator: &Simulator,
+    ) {
         let waiting = &mut self.post.waiting;
         let Some(at) = waiting.iter().position(|one| one.number == webhook) else {
             return;

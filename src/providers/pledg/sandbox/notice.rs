@@ -93,7 +93,7 @@ pub(super) struct Style {
 
 impl Style {
     /// The letters that tell of the purchase's state; noted as its latest notice.
-    pub fn tell(self, purchase: &mut Purchase, now: WallTime) -> Vec<Webhook> {
+    pub fn queue_webhooks(self, purchase: &mut Purchase, now: WallTime) -> Vec<Webhook> {
         let secret = self.secret(purchase);
         let secret = secret.as_ref();
         if purchase.state != PAID {

@@ -315,7 +315,7 @@ impl Memory {
     fn enter(&mut self, at: usize, state: &str, now: WallTime) -> String {
         let purchase = &mut self.purchases[at];
         state.clone_into(&mut purchase.state);
-        let webhooks = self.play.style.tell(purchase, now);
+        let webhooks = self.play.style.queue_webhooks(purchase, now);
         let reference = purchase.reference.clone();
         self.posted(&reference, state, webhooks)
     }

@@ -94,7 +94,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    pub fn heard(&mut self, delivery: &Delivery) {
+    pub fn apply(&mut self, delivery: &Delivery) {
         let mut count = Count::default();
         for job in &delivery.jobs {
             match job.state {

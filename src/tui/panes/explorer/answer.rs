@@ -91,13 +91,13 @@ impl Answer {
     }
 
     /// Lays it out for the area it will be drawn in.
-    pub fn settle(&mut self, past: &Past, searching: bool, area: Rect) {
+    pub fn fit(&mut self, past: &Past, searching: bool, area: Rect) {
         let text = self.parts(past, searching, area).text;
         (self.width, self.height) = (text.width, text.height);
         if let Some(table) = &mut self.table {
-            table.settle(text.width);
+            table.fit(text.width);
         }
-        self.reader_mut().settle(text);
+        self.reader_mut().fit(text);
     }
 
     pub fn has_table(&self) -> bool {

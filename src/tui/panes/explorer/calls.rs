@@ -105,7 +105,7 @@ pub fn is_same_call(one: Option<&Documented>, other: Option<&Documented>) -> boo
 }
 
 /// What is searched of a call, and how it is written in a row.
-pub fn told(call: &Documented, account: &AccountId) -> String {
+pub fn describe(call: &Documented, account: &AccountId) -> String {
     format!("{} {} {} {account}", call.method, call.path, call.about)
 }
 
@@ -122,7 +122,7 @@ pub fn rows(
         let id = known.id();
         let mut here = Vec::new();
         for call in catalogue(catalogues, known.account.provider) {
-            if let Some((score, hits)) = seeker.ctx(&told(call, id)) {
+            if let Some((score, hits)) = seeker.ctx(&describe(call, id)) {
                 here.push((score, Some((call, hits))));
             }
         }

@@ -138,7 +138,7 @@ impl State {
     }
 
     /// Makes the rows anew where accounts or their arming changed, and lays out for an area.
-    pub fn settle(&mut self, store: &Store, area: Rect, now: Now) {
+    pub fn fit(&mut self, store: &Store, area: Rect, now: Now) {
         self.area = area;
         let from: Vec<_> = store
             .accounts
@@ -161,7 +161,7 @@ impl State {
             }
         }
         let height = view::list_area(self.area, self).height;
-        self.list.settle(self.rows.len(), height);
+        self.list.fit(self.rows.len(), height);
         let area = view::answer_area(self.area, self);
         let searching = matches!(self.typing, Typing::Search(_));
         if let Some(past) = self.draft().and_then(|draft| self.history.get(draft.past?)) {
@@ -173,7 +173,7 @@ impl State {
                 self.answer = Some(Answer::new(past));
             }
             if let Some(answer) = &mut self.answer {
-                answer.settle(past, searching, area);
+                answer.fit(past, searching, area);
             }
         } else {
             self.answer = None;

@@ -61,7 +61,7 @@ impl Past {
         }
     }
 
-    pub fn told(&self) -> Told {
+    pub fn describe(&self) -> Told {
         let (glyph, word, tone) = self.verdict();
         Told {
             number: self.number,
@@ -130,12 +130,12 @@ impl History {
         self.last
     }
 
-    pub fn told(&self) -> Vec<Told> {
-        self.all.iter().map(Past::told).collect()
+    pub fn describe(&self) -> Vec<Told> {
+        self.all.iter().map(Past::describe).collect()
     }
 
     /// An exchange that may be the one of a call of ours.
-    pub fn saw(&mut self, exchange: &Arc<Exchange>) {
+    pub fn observe(&mut self, exchange: &Arc<Exchange>) {
         let past = self
             .all
             .iter_mut()

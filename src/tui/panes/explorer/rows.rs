@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use unicode_width::UnicodeWidthChar as _;
 
-use super::calls::{Row, behind, shared, told};
+use super::calls::{Row, behind, describe, shared};
 use super::{State, calls};
 use crate::domain::{AccountId, Documented, ProviderId};
 use crate::tui::keys::Action;
@@ -200,7 +200,7 @@ impl<'a> Letters<'a> {
         let path = method.end + 1..method.end + 1 + call.path.chars().count();
         let about = path.end + 1..path.end + 1 + call.about.chars().count();
         Self {
-            all: told(call, account).chars().collect(),
+            all: describe(call, account).chars().collect(),
             hits,
             method,
             path,

@@ -46,12 +46,12 @@ impl Table {
             widths: Vec::new(),
             width: 0,
         };
-        table.settle(80);
+        table.fit(80);
         table
     }
 
     /// Lays the columns out for a width, if they are not already.
-    pub fn settle(&mut self, width: u16) {
+    pub fn fit(&mut self, width: u16) {
         if self.width == width || width == 0 {
             return;
         }
@@ -196,7 +196,7 @@ mod tests {
             ]
         );
         assert_eq!(table.beyond(), (0, 0));
-        table.settle(50);
+        table.fit(50);
         assert_eq!(
             lines(&table)[1],
             "Harbour of the Lo…    9.00 EUR  ACTIVE    65a0c0de"
@@ -207,17 +207,17 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_scrolled_to_and_counted() {
         let mut table = table();
-        table.settle(40);
+        table.fit(40);
         assert_eq!(
             lines(&table)[1],
             "Harbour of the …    9.00 EUR  ACTIVE    65a0c0de"
         );
         assert_eq!(table.beyond(), (0, 1));
-        table.rows.settle(ratatui::layout::Rect::new(0, 0, 40, 5));
+        table.rows.fit(ratatui::layout::Rect::new(0, 0, 40, 5));
         table.rows.sideways(true);
         assert_eq!(table.beyond(), (1, 0));
         for width in 0..60 {
-            table.settle(width);
+            table.fit(width);
             let (left, right) = table.beyond();
             assert!(left + right <= 4);
         }
@@ -226,9 +226,9 @@ mod tests {
     #[test]
     fn another_width_keeps_the_place_and_what_was_sought() {
         let mut table = table();
-        table.rows.settle(ratatui::layout::Rect::new(0, 0, 80, 1));
+        table.rows.fit(ratatui::layout::Rect::new(0, 0, 80, 1));
         table.rows.seek("tide", 1);
-        table.settle(40);
+        table.fit(40);
         assert_eq!(table.rows.found().as_deref(), Some("1 of 1"));
         assert_eq!(table.rows.place(1).as_deref(), Some("2-2 of 2"));
     }

@@ -23,7 +23,7 @@ impl State {
         }
     }
 
-    pub fn heard(&mut self, request: RequestId, result: Result<Explored, Problem>, now: Now) {
+    pub fn apply(&mut self, request: RequestId, result: Result<Explored, Problem>, now: Now) {
         let asked = |draft: &&mut Draft| {
             draft
                 .asking
@@ -49,7 +49,7 @@ impl State {
     }
 
     /// An exchange: perhaps that of a call under way, or of one just answered.
-    pub fn saw(&mut self, exchange: &Arc<Exchange>) {
+    pub fn observe(&mut self, exchange: &Arc<Exchange>) {
         let under_way = self.drafts.iter_mut().find_map(|draft| {
             let here = draft.account == exchange.account;
             let asking = draft.asking.as_mut().filter(|_| here)?;
@@ -57,7 +57,7 @@ impl State {
         });
         match under_way {
             Some(asking) => asking.exchange = Some(exchange.clone()),
-            None => self.history.saw(exchange),
+            None => self.history.observe(exchange),
         }
     }
 
@@ -86,7 +86,7 @@ impl State {
                 "the request log shows how far it came",
             )
         };
-        self.heard(request, Err(problem), now);
+        self.apply(request, Err(problem), now);
         unsent
     }
 

@@ -74,7 +74,7 @@ fn last_error(watched: &Watched, ctx: ViewContext<'_>) -> Option<(Tone, String)>
     let known = watched.stale_since().map_or_else(String::new, |since| {
         format!(", the state above is from {}", ctx.ago(since))
     });
-    let told = problem.told();
+    let told = problem.describe();
     Some((Tone::Bad, format!("last check failed{known}: {told}")))
 }
 

@@ -111,7 +111,7 @@ impl State {
         let left = below(area, rows + 1);
         let rows = paragraph(buf, left, &then, theme.style(Tone::Dim));
         if let Some(example) = self.example.filter(|_| plays_sandbox(ctx.store)) {
-            let told = example.told();
+            let told = example.describe();
             paragraph(buf, below(left, rows + 1), &told, theme.style(Tone::Sim));
         }
     }
@@ -190,7 +190,7 @@ impl State {
                 height: left.height.min(4),
                 ..left
             };
-            let rows = paragraph(buf, room, &problem.told(), theme.style(Tone::Bad));
+            let rows = paragraph(buf, room, &problem.describe(), theme.style(Tone::Bad));
             left = below(left, rows);
         }
         let Some((inventory, _)) = &known.inventory else {

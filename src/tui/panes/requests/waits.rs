@@ -30,7 +30,7 @@ impl State {
     }
 
     /// The selected request no longer waits: the next one is selected.
-    pub fn settle_waiting(&mut self, store: &Store) {
+    pub fn fit_waiting(&mut self, store: &Store) {
         if let Some(at) = self.waiting_at {
             let next = store.waiting.keys().find(|id| **id >= at);
             self.waiting_at = next.or(store.waiting.keys().next_back()).copied();
@@ -46,7 +46,7 @@ impl State {
             None if len > 0 && (step == Step::Top || self.list.selected == 0 && to_top) => {
                 let at = if step == Step::Top { 0 } else { len - 1 };
                 self.waits.selected = at;
-                self.waits.settle(len, height);
+                self.waits.fit(len, height);
                 self.waiting_at = store.waiting.keys().nth(at).copied();
                 return true;
             }
@@ -95,7 +95,7 @@ impl State {
         let hidden = waiting.len().saturating_sub(window.len());
         let rows = waiting.iter().skip(window.start).take(window.len());
         for (row, (id, waits)) in (0..).zip(rows) {
-            let own = ctx.store.asked(*id).is_some();
+            let own = ctx.store.in_flight_for(*id).is_some();
             let is_last = row + 1 == area.height && hidden > 0;
             draw_waiting(
                 waits,

@@ -59,7 +59,7 @@ async fn point_10_secrets_and_tokens_are_told_nowhere() {
         bench.simulate("mer_x", &carrying(&token), BODY).await.body,
         bench.simulate(MERCHANT, &login, BODY).await.body,
         format!("{:?}", bench.sandbox.settings()),
-        Pledg::default().kept().to_string(),
+        Pledg::default().snapshot().to_string(),
     ];
     let secrets = [
         token.as_str(),

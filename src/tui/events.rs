@@ -6,7 +6,7 @@ use super::panes::Pane;
 use super::panes::estimates::Question;
 use super::receiving::AskedByCallback;
 use super::store::{Phase, Purpose};
-use super::watched::{Heard, Watched};
+use super::watched::{Change, Watched};
 use super::{Effect, Model, Msg};
 use crate::domain::simulate::Command;
 use crate::domain::{
@@ -18,7 +18,7 @@ use crate::domain::{
 const FIRST_QUOTE: (&str, &str) = ("3000", "EMT");
 
 impl Model {
-    pub(super) fn heard(&mut self, msg: Msg, now: Now, out: &mut Vec<Effect>) {
+    pub(super) fn on_message(&mut self, msg: Msg, now: Now, out: &mut Vec<Effect>) {
         match msg {
             Msg::Ready(ready) => self.ready(ready, now, out),
             Msg::NotReady(problem) => self.store.phase = Phase::Failed(problem),
@@ -26,7 +26,7 @@ impl Model {
             Msg::Explored { request, result } => {
                 // One that was called off and had an answer under way all the same.
                 if self.store.answered(request).is_some() {
-                    self.explorer.heard(request, result, now);
+                    self.explorer.apply(request, result, now);
                 }
             }
             Msg::Waiting { request, waiting } => {
@@ -41,14 +41,14 @@ impl Model {
                 }
             }
             Msg::Exchange(exchange) => {
-                self.explorer.saw(&exchange);
+                self.explorer.observe(&exchange);
                 self.store.traffic.sent(now);
                 self.stir_timeline_of(&exchange, now);
                 self.requests.push(exchange);
             }
             Msg::Budget { account, gauge } => {
                 if let Some(known) = self.store.known_mut(&account) {
-                    known.heard_budget(gauge, now);
+                    known.on_budget(gauge, now);
                 }
             }
             Msg::Log(result) => self
@@ -56,7 +56,7 @@ impl Model {
                 .loaded(result, &mut Self::hand(&mut self.store, now, out)),
             Msg::Notice(notice) => self.store.notice(notice, now),
             Msg::Done(Ok(words)) => self.store.flash(Level::Info, words),
-            Msg::Done(Err(problem)) => self.store.flash(Level::Error, problem.told()),
+            Msg::Done(Err(problem)) => self.store.flash(Level::Error, problem.describe()),
             Msg::Watchlist { list, seen } => {
                 let hand = &mut Self::hand(&mut self.store, now, out);
                 self.payments.listed(list, seen, hand);
@@ -68,7 +68,7 @@ impl Model {
             Msg::Simulated { command, result } => self.simulated(&command, result, now),
             Msg::Delivery(delivery) => self.delivered(delivery, now),
             Msg::Deliveries(result) => self.callbacks.loaded(result, &mut self.store),
-            Msg::Listening(listening) => self.heard_listening(listening, now),
+            Msg::Listening(listening) => self.on_listening(listening, now),
             Msg::Player { account, claim } => {
                 if self.store.known(&account).is_some() {
                     self.players.named(&account, claim);
@@ -86,11 +86,11 @@ impl Model {
                     result,
                     expected,
                 };
-                self.asked_by_callback(asked, now, out);
+                self.query_after_callback(asked, now, out);
             }
             Msg::Received { request, result } => self.received(request, result, now),
             Msg::Replayed { request, result } => self.replayed(request, result),
-            Msg::Timeline { request, result } => self.told_timeline(request, result, now),
+            Msg::Timeline { request, result } => self.on_timeline(request, result, now),
             Msg::Opened { request, result } => self.opened(request, result),
             Msg::Key(_) | Msg::Paste(_) | Msg::Mouse(_) | Msg::Resized { .. } | Msg::Woke => {}
         }
@@ -123,7 +123,7 @@ impl Model {
         self.callbacks.begin(ready.deliveries);
         // What was told meanwhile is newer.
         if ready.listening != Listening::Off {
-            self.heard_listening(ready.listening, now);
+            self.on_listening(ready.listening, now);
         }
         for account in ready.verify {
             self.store.verify(&account, out);
@@ -170,14 +170,14 @@ impl Model {
             Purpose::Check(id) => {
                 let result = match result {
                     Ok(Answer::Payment(payment)) => Ok(payment),
-                    Ok(_) => Err(nonsense()),
+                    Ok(_) => Err(unexpected()),
                     Err(problem) => Err(problem),
                 };
                 self.checked(&asked.account, &id, result, now, out);
             }
-            Purpose::Quote => self.estimates.heard(match result {
+            Purpose::Quote => self.estimates.apply(match result {
                 Ok(Answer::Estimate(quote)) => Ok(quote),
-                Ok(_) => Err(nonsense()),
+                Ok(_) => Err(unexpected()),
                 Err(problem) => Err(problem),
             }),
             Purpose::Link(link) => self.linked(asked.account, link, (request, result), now, out),
@@ -187,7 +187,7 @@ impl Model {
             Purpose::Items(player) => {
                 self.players.settled(&asked.account, player);
                 let result = inventory(result);
-                self.heard_items(&asked.account, player, result, now);
+                self.on_inventory(&asked.account, player, result, now);
             }
             // Their answers are messages of their own.
             Purpose::Manage | Purpose::Explore | Purpose::RefreshToken | Purpose::CopyToken => {}
@@ -205,7 +205,7 @@ impl Model {
                 let words = format!("{} has a new access token", asked.account);
                 self.store.flash(Level::Info, words);
             }
-            Err(problem) => self.store.flash(Level::Error, problem.told()),
+            Err(problem) => self.store.flash(Level::Error, problem.describe()),
         }
     }
 
@@ -225,7 +225,7 @@ impl Model {
                 text,
                 what: "the access token",
             }),
-            Err(problem) => self.store.flash(Level::Error, problem.told()),
+            Err(problem) => self.store.flash(Level::Error, problem.describe()),
         }
     }
 
@@ -256,12 +256,12 @@ impl Model {
             && watched.is_final()
         {
             watched.cancelled(now);
-            let text = format!("{id} could not be checked again: {}", problem.told());
+            let text = format!("{id} could not be checked again: {}", problem.describe());
             self.store.flash(Level::Warning, text);
             return;
         }
-        let heard = watched.heard(result, now);
-        if heard == Heard::Ended {
+        let heard = watched.apply(result, now);
+        if heard == Change::Ended {
             let (tone, words) = watched.explain(now);
             let notice = Notice {
                 level: match tone {
@@ -275,7 +275,7 @@ impl Model {
             self.store.notice(notice, now);
             out.push(Effect::Bell);
         }
-        if heard != Heard::Nothing {
+        if heard != Change::Nothing {
             self.stir_timeline(account, id, now);
         }
     }
@@ -289,7 +289,7 @@ impl Model {
         out: &mut Vec<Effect>,
     ) {
         let stage = match self.overlay.stage() {
-            Some(stage) if stage.asked() == Some(request) => stage,
+            Some(stage) if stage.request() == Some(request) => stage,
             _ => return,
         };
         match result {
@@ -298,14 +298,14 @@ impl Model {
                 self.focus = Pane::Payments;
                 self.overlay = Overlay::LinkResult(link_result::State::new(account, link, done));
             }
-            Ok(_) => *stage = Stage::Failed(nonsense()),
+            Ok(_) => *stage = Stage::Failed(unexpected()),
             Err(problem) => *stage = Stage::Failed(problem),
         }
     }
 
     fn simulated(&mut self, command: &Command, result: Result<String, Problem>, now: Now) {
         match result {
-            Err(problem) => self.store.flash(Level::Error, problem.told()),
+            Err(problem) => self.store.flash(Level::Error, problem.describe()),
             Ok(words) => {
                 self.store.flash(Level::Info, words);
                 match command {
@@ -333,12 +333,12 @@ impl Model {
 pub(super) fn inventory(result: Result<Answer, Problem>) -> Result<Inventory, Problem> {
     match result? {
         Answer::Inventory(inventory) => Ok(inventory),
-        _ => Err(nonsense()),
+        _ => Err(unexpected()),
     }
 }
 
 /// An answer to another question than was asked; only a fault of ours makes one.
-pub(super) fn nonsense() -> Problem {
+pub(super) fn unexpected() -> Problem {
     Problem::new(
         ProblemKind::Nonsense,
         "the answer does not fit the question",

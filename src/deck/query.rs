@@ -31,7 +31,7 @@ pub(super) struct QueryService {
 }
 
 impl QueryService {
-    pub(super) async fn ask(
+    pub(super) async fn query(
         &self,
         runtime: &AccountRuntime,
         op: &Op,

@@ -6,7 +6,7 @@ use crate::tui::Msg;
 use crate::tui::msg::{Level, Notice};
 
 /// What is told behind the screen, as a message.
-pub fn hear(event: Event) -> Msg {
+pub fn message_of(event: Event) -> Msg {
     match event {
         Event::Exchange(exchange) => Msg::Exchange(exchange),
         Event::Waiting(request, waiting) => Msg::Waiting { request, waiting },
