@@ -94,7 +94,7 @@ pub enum Next {
 
 /// How it stands with a fetch that was waited for.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Settled {
+pub enum FetchOutcome {
     /// It is under way.
     Waiting,
     /// A good token is in hand.
@@ -386,20 +386,20 @@ impl Lifecycle {
     /// How it stands for whoever waits for this fetch. Of one that was asked for its own outcome counts; of any
     /// other, whether there is a good token.
     #[must_use]
-    pub fn settled(&self, fetch: Fetch, now: Now) -> Settled {
+    pub fn settled(&self, fetch: Fetch, now: Now) -> FetchOutcome {
         if self
             .under_way
             .is_some_and(|other| other.number == fetch.number)
         {
-            return Settled::Waiting;
+            return FetchOutcome::Waiting;
         }
         let failed = self.failed.as_ref().filter(|f| f.number >= fetch.number);
         match failed {
             Some(failed) if fetch.why == Why::Asked || self.good(now).is_none() => {
-                Settled::Failed(failed.error.clone())
+                FetchOutcome::Failed(failed.error.clone())
             }
-            _ if self.good(now).is_some() => Settled::Good,
-            _ => Settled::AskAgain,
+            _ if self.good(now).is_some() => FetchOutcome::Good,
+            _ => FetchOutcome::AskAgain,
         }
     }
 }

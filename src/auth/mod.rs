@@ -18,13 +18,13 @@ use tokio_util::task::TaskTracker;
 pub use store::TokenStore;
 
 use crate::clock::Clock;
-use crate::domain::{Kept, Now, RequestId, Secret, TokenStatus};
+use crate::domain::{Now, RequestId, Secret, StoredIn, TokenStatus};
 use crate::net::{
     Authorise, BoxFuture, Call, Event, HeaderText, NetError, Reply, RequestOptions, Session,
     SignedRequest, redact,
 };
 use grant::Failure;
-use lifecycle::{Fetch, Jitter, Lifecycle, Next, Settled, Why};
+use lifecycle::{Fetch, FetchOutcome, Jitter, Lifecycle, Next, Why};
 
 /// A provider's part in fetching a token (OAuth 2.0, grant `client_credentials`): which call is made, and, as
 /// [`Authorise`], how client id and secret go into it. The secret is read anew for each call, so that a file that
@@ -65,7 +65,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     cycle: Lifecycle,
-    kept: Kept,
+    kept: StoredIn,
     kept_note: String,
     note: String,
     claims: Option<String>,
@@ -206,15 +206,17 @@ impl Tokens {
                 let mut held = self.held();
                 if let Some(fetch) = waits {
                     match held.cycle.settled(fetch, now) {
-                        Settled::Waiting => None,
-                        Settled::Good => return Ok(Some(fetch.why)),
+                        FetchOutcome::Waiting => None,
+                        FetchOutcome::Good => return Ok(Some(fetch.why)),
                         // Of an operator's own fetch alone is its failure the answer to them.
-                        Settled::Failed(_) if fetch.why == Why::IfReplaced && !how.background => {
+                        FetchOutcome::Failed(_)
+                            if fetch.why == Why::IfReplaced && !how.background =>
+                        {
                             waits = None;
                             continue;
                         }
-                        Settled::Failed(error) => return Err(error),
-                        Settled::AskAgain => {
+                        FetchOutcome::Failed(error) => return Err(error),
+                        FetchOutcome::AskAgain => {
                             waits = None;
                             continue;
                         }
@@ -461,7 +463,7 @@ impl Tokens {
         held.keeping = false;
         match put {
             Ok(kept) => {
-                held.kept_note = if kept == Kept::Keyring {
+                held.kept_note = if kept == StoredIn::Keyring {
                     String::new()
                 } else {
                     store.note()
@@ -469,7 +471,7 @@ impl Tokens {
                 held.kept = kept;
             }
             Err(why) => {
-                held.kept = Kept::Memory;
+                held.kept = StoredIn::Memory;
                 held.kept_note = format!("it cannot be kept: {why}");
             }
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::grant;
 use super::lifecycle::{Jitter, renew_at};
 use crate::config::{Vault, VaultPlace};
-use crate::domain::{Kept, Now, Secret, TokenLife, WallTime, inert};
+use crate::domain::{Now, Secret, StoredIn, TokenLife, WallTime, inert};
 use crate::ledger::{KeyHash, KeyLock, Ledger};
 use crate::net::redact;
 
@@ -30,10 +30,10 @@ pub struct TokenStore {
 }
 
 /// A kept token as it was found.
-pub(super) struct Found {
+pub(super) struct StoredTokenFound {
     pub token: Secret,
     pub life: TokenLife,
-    pub kept: Kept,
+    pub kept: StoredIn,
 }
 
 /// As written in the vault.
@@ -85,7 +85,7 @@ impl TokenStore {
     }
 
     /// The kept token, if it can be trusted. What cannot be read is as good as none: a new one takes its place.
-    pub(super) async fn read(&self, now: Now, jitter: Jitter) -> Option<Found> {
+    pub(super) async fn read(&self, now: Now, jitter: Jitter) -> Option<StoredTokenFound> {
         let (vault, name) = (self.vault.clone(), self.name());
         let got = tokio::task::spawn_blocking(move || vault.get(&name)).await;
         let (secret, place) = got.ok()?.ok()??;
@@ -97,7 +97,7 @@ impl TokenStore {
             && !life.is_zero()
             && life <= grant::LIFE_MAX
             && asked_at.since(now.wall) <= FUTURE_MAX;
-        trusted.then(|| Found {
+        trusted.then(|| StoredTokenFound {
             token: Secret::new(wire.access_token),
             life: TokenLife {
                 since: now,
@@ -113,7 +113,7 @@ impl TokenStore {
     ///
     /// # Errors
     /// In words, why it cannot be kept.
-    pub(super) async fn write(&self, token: &Secret, life: TokenLife) -> Result<Kept, String> {
+    pub(super) async fn write(&self, token: &Secret, life: TokenLife) -> Result<StoredIn, String> {
         let wire = StoredToken {
             schema: 1,
             access_token: token.expose().to_owned(),
@@ -154,9 +154,9 @@ impl TokenStore {
     }
 }
 
-fn stored_as(place: &VaultPlace) -> Kept {
+fn stored_as(place: &VaultPlace) -> StoredIn {
     match place {
-        VaultPlace::Keyring => Kept::Keyring,
-        VaultPlace::File(_) => Kept::File,
+        VaultPlace::Keyring => StoredIn::Keyring,
+        VaultPlace::File(_) => StoredIn::File,
     }
 }

@@ -25,11 +25,11 @@ pub struct Rate {
 pub(super) struct Rates {
     rate: Rate,
     /// In nanoseconds of waiting: one request costs as many as it takes to earn it. All whose address is unknown share one.
-    left: HashMap<Option<IpAddr>, Left>,
+    left: HashMap<Option<IpAddr>, Remaining>,
 }
 
 #[derive(Clone, Copy)]
-struct Left {
+struct Remaining {
     nanos: u64,
     at: Duration,
 }
@@ -50,7 +50,7 @@ impl Rates {
         self.cost() * u64::from(self.rate.burst.max(1))
     }
 
-    fn left(&self, left: Left, now: Duration) -> u64 {
+    fn left(&self, left: Remaining, now: Duration) -> u64 {
         let earned = now.saturating_sub(left.at).as_nanos();
         let earned = u64::try_from(earned).unwrap_or(u64::MAX);
         left.nanos.saturating_add(earned).min(self.most())
@@ -66,7 +66,7 @@ impl Rates {
             self.most()
         };
         let rest = has.checked_sub(cost);
-        let left = Left {
+        let left = Remaining {
             nanos: rest.unwrap_or(has),
             at: now,
         };

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use judged::{Judged, NOT_UNDERSTOOD, readable};
+use judged::{Judgement, NOT_UNDERSTOOD, readable};
 
 use super::health::{HEARTBEAT, HealthCheck};
 use super::rate::{Rate, Rates, Sender, sender};
@@ -257,14 +257,14 @@ impl Shared {
     /// Saves what is for no account.
     async fn miss(&self, name: &str, inbound: &Inbound) -> (Response, Option<Delivery>) {
         let unknown = if name.is_empty() {
-            Judged::unlike(
+            Judgement::unlike(
                 404,
                 "the path ends before the account's name: /callbacks/NAME",
                 "This path names no account: /callbacks/NAME.\n",
             )
         } else {
             let words = "No account here has this name.\n";
-            Judged::unlike(404, "no account has this name", words)
+            Judgement::unlike(404, "no account has this name", words)
         };
         self.put_away(name, "", inbound, unknown).await
     }
@@ -301,16 +301,16 @@ impl Shared {
                 return (unable(), None);
             }
             Ok(Err(Refusal::Refused(why))) => {
-                Judged::unlike(403, why, "This callback was refused.\n")
+                Judgement::unlike(403, why, "This callback was refused.\n")
             }
-            Ok(Err(Refusal::Unreadable(why))) => Judged::unlike(400, why, NOT_UNDERSTOOD),
+            Ok(Err(Refusal::Unreadable(why))) => Judgement::unlike(400, why, NOT_UNDERSTOOD),
             Ok(Err(Refusal::Method { allowed })) => {
                 let method = inert::cut(inbound.request.method().as_str(), METHOD_MAX);
                 let why = format!("{method} is not how callbacks come here: {allowed}");
                 let words = "Callbacks do not come here by this method.\n";
-                Judged {
+                Judgement {
                     header: Some((header::ALLOW, allowed)),
-                    ..Judged::unlike(405, why, words)
+                    ..Judgement::unlike(405, why, words)
                 }
             }
         };
@@ -323,7 +323,7 @@ impl Shared {
         name: &str,
         provider: &str,
         inbound: &Inbound,
-        judged: Judged,
+        judged: Judgement,
     ) -> (Response, Option<Delivery>) {
         let status = StatusCode::from_u16(judged.status).expect("it is one of those above");
         let mut answer = text(status, judged.words);
@@ -373,7 +373,7 @@ impl Shared {
                 taken_until: relayed.then_some(until),
             });
         }
-        let judged = Judged {
+        let judged = Judgement {
             verdict: Verdict::Accepted,
             why: parsed.proof.to_owned(),
             status: 200,
@@ -407,7 +407,7 @@ impl Shared {
         name: &str,
         provider: &str,
         inbound: &Inbound,
-        judged: Judged,
+        judged: Judgement,
     ) -> Option<Delivery> {
         let shown = |text: &str, most: usize| inert::cut(&redact::scrub(text), most);
         let new = NewDelivery {

@@ -15,7 +15,7 @@ use super::{
 use crate::clock::Clock;
 use crate::config::{Config, Profile, SANDBOX, SecretSource, edit};
 use crate::deck::Deck;
-use crate::deck::manage::{self, Proved};
+use crate::deck::manage::{self, Verified};
 use crate::domain::manage::{
     Change, Changed, Guide, NewAccount, ProviderSetup, leaves_open, unprovable as unprovable_key,
 };
@@ -82,7 +82,7 @@ pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, O
     done.unwrap_or_else(|| out.fail(&prompt::interrupted()))
 }
 
-async fn save(proved: Proved, deck: &Deck, keeping: &Keeping) -> Result<Changed, Problem> {
+async fn save(proved: Verified, deck: &Deck, keeping: &Keeping) -> Result<Changed, Problem> {
     keeping.begin();
     deck.save(proved).await
 }

@@ -18,7 +18,7 @@ pub(super) use body::Body;
 
 pub async fn run(args: &Request, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
     match ask(args, deck, out).await {
-        Ok(Asked {
+        Ok(RawCall {
             account,
             raw,
             writes,
@@ -67,13 +67,13 @@ pub async fn run(args: &Request, deck: &Deck, out: &Out) -> Result<Exit, OutputE
 }
 
 /// A call that was answered.
-struct Asked {
+struct RawCall {
     account: Account,
     raw: RawReply,
     writes: bool,
 }
 
-async fn ask(args: &Request, deck: &Deck, out: &Out) -> Result<Asked, Problem> {
+async fn ask(args: &Request, deck: &Deck, out: &Out) -> Result<RawCall, Problem> {
     let choice = args.auth.map(|_| Ability::AuthMethods);
     let account = deck.pick(Some(&args.of), choice)?;
     let path = raw_path::sendable(&args.path).map_err(|error| {
@@ -115,7 +115,7 @@ async fn ask(args: &Request, deck: &Deck, out: &Out) -> Result<Asked, Problem> {
             account.id
         ),
     );
-    Ok(Asked {
+    Ok(RawCall {
         account,
         raw,
         writes,

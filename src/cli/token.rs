@@ -6,7 +6,7 @@ use super::args::TokenCommand;
 use super::output::{Out, OutputError, Table, Tone, plain, toned};
 use super::{Context, Exit, how};
 use crate::deck::Deck;
-use crate::domain::{Account, Kept, Now, Problem, ProblemKind, TokenState, TokenStatus, time};
+use crate::domain::{Account, Now, Problem, ProblemKind, StoredIn, TokenState, TokenStatus, time};
 
 pub async fn run(
     command: &TokenCommand,
@@ -197,7 +197,7 @@ fn report(
     });
     let kept = match (&status.life, &status.kept) {
         (None, _) => String::new(),
-        (Some(_), Kept::Memory) => "not kept".into(),
+        (Some(_), StoredIn::Memory) => "not kept".into(),
         (Some(_), kept) => format!("kept in the {}", place(kept)),
     };
     table.row([
@@ -213,11 +213,11 @@ fn report(
     Ok(())
 }
 
-fn place(kept: &Kept) -> &'static str {
+fn place(kept: &StoredIn) -> &'static str {
     match kept {
-        Kept::Memory => "memory",
-        Kept::Keyring => "keyring",
-        Kept::File => "state folder",
+        StoredIn::Memory => "memory",
+        StoredIn::Keyring => "keyring",
+        StoredIn::File => "state folder",
     }
 }
 

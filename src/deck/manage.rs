@@ -55,7 +55,7 @@ fn setup(manifest: &Manifest) -> ProviderSetup {
 }
 
 /// A change whose credentials were proved as far as was asked; nothing is kept yet.
-pub struct Proved(Step);
+pub struct Verified(Step);
 
 enum Step {
     Add {
@@ -98,7 +98,7 @@ impl Deck {
     ///
     /// # Errors
     /// If the change cannot be made, or its secrets are refused, or nobody can be asked who must be.
-    pub async fn prove(&self, change: Change, how: RequestOptions) -> Result<Proved, Problem> {
+    pub async fn prove(&self, change: Change, how: RequestOptions) -> Result<Verified, Problem> {
         match change {
             Change::Add(new) => self.prove_addition(*new, Vec::new(), how).await,
             Change::Rotate {
@@ -123,7 +123,7 @@ impl Deck {
                     after.map(drop).map_err(|error| Problem::from(&error))
                 })
                 .await?;
-                Ok(Proved(Step::Remove(account)))
+                Ok(Verified(Step::Remove(account)))
             }
         }
     }
@@ -137,7 +137,7 @@ impl Deck {
         new: NewAccount,
         sources: Vec<(&'static str, SecretSource)>,
         how: RequestOptions,
-    ) -> Result<Proved, Problem> {
+    ) -> Result<Verified, Problem> {
         self.only_own("added to")?;
         let secret_overrides = SecretOverrides::default();
         let mut secrets = sources;
@@ -202,7 +202,7 @@ impl Deck {
                 Err(problem) => return Err(not_saved(problem)),
             }
         };
-        Ok(Proved(Step::Add {
+        Ok(Verified(Step::Add {
             entry,
             secrets: new.secrets,
             unverified,
@@ -216,7 +216,7 @@ impl Deck {
         secret: Secret,
         unverified: bool,
         how: RequestOptions,
-    ) -> Result<Proved, Problem> {
+    ) -> Result<Verified, Problem> {
         let runtime = self.runtime(&account)?;
         let spec = runtime.manifest.spec.keys.iter();
         let key = spec
@@ -265,7 +265,7 @@ impl Deck {
             (self.trial(&config, secret_overrides)?, home)
         };
         if !provable {
-            return Ok(Proved(Step::Rotate {
+            return Ok(Verified(Step::Rotate {
                 account,
                 key,
                 secret,
@@ -277,7 +277,7 @@ impl Deck {
         // The trial's token bears the account's name, and is not the one that is in use.
         self.retell_token(&account);
         match tried {
-            Ok(()) => Ok(Proved(Step::Rotate {
+            Ok(()) => Ok(Verified(Step::Rotate {
                 account,
                 key,
                 secret,
@@ -304,7 +304,7 @@ impl Deck {
     ///
     /// # Errors
     /// If it cannot be kept; all is as it was then.
-    pub async fn save(&self, proved: Proved) -> Result<Changed, Problem> {
+    pub async fn save(&self, proved: Verified) -> Result<Changed, Problem> {
         let before = proved
             .0
             .account()

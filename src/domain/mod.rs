@@ -53,5 +53,5 @@ pub use reported::Reported;
 pub use secret::Secret;
 pub use time::{Now, WallTime};
 pub use timeline::{Happening, Timeline, What};
-pub use token::{Kept, TokenFailure, TokenLife, TokenState, TokenStatus};
+pub use token::{StoredIn, TokenFailure, TokenLife, TokenState, TokenStatus};
 pub use verdict::{PaymentVerdict, Severity};

@@ -87,7 +87,7 @@ impl TokenState {
 
 /// Where a token is kept between runs.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub enum Kept {
+pub enum StoredIn {
     /// Only in this process.
     #[default]
     Memory,
@@ -97,7 +97,7 @@ pub enum Kept {
     File,
 }
 
-impl Kept {
+impl StoredIn {
     /// As shown and as written in JSON.
     #[must_use]
     pub fn word(&self) -> &'static str {
@@ -136,7 +136,7 @@ pub struct TokenStatus {
     /// What was odd about the answer that granted the token in hand, and how it was taken; empty where nothing was.
     pub note: String,
     /// Where it is kept between runs.
-    pub kept: Kept,
+    pub kept: StoredIn,
     /// Why it is not kept in a better place, inert; empty where there is nothing to say.
     pub kept_note: String,
     /// What the token says of itself where it is a JWT: its payload as JSON, redacted and inert. Never verified.

@@ -30,7 +30,7 @@ use body::Bodies;
 use connection::{Phase, TimedStream};
 use slots::{ConnectionSlot, ConnectionSlots};
 
-pub use outgoing::{Answered, Outgoing, SendError, is_local_url, send, send_to};
+pub use outgoing::{DeliveryResult, Outgoing, SendError, is_local_url, send, send_to};
 
 /// A request with its whole body.
 pub type Request = axum::http::Request<Bytes>;

@@ -35,7 +35,7 @@ impl Outgoing {
 
 /// What a request brought.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answered {
+pub struct DeliveryResult {
     /// HTTP status.
     pub status: u16,
     /// Its body; `None` where it was cut off, did not end in time, or is larger than 64 KiB.
@@ -70,7 +70,7 @@ const BODY_MAX: usize = 64 * 1024;
 ///
 /// # Errors
 /// If the URL is not plain http to this machine, or no status comes within `patience`.
-pub async fn send(request: &Outgoing, patience: Duration) -> Result<Answered, SendError> {
+pub async fn send(request: &Outgoing, patience: Duration) -> Result<DeliveryResult, SendError> {
     let uri = local(&request.url)?;
     let host = uri.host().ok_or(SendError::NotLoopback)?;
     // A name is not looked up: what `localhost` means here is not up to the resolver.
@@ -87,7 +87,7 @@ pub async fn send_to(
     own: SocketAddr,
     request: &Outgoing,
     patience: Duration,
-) -> Result<Answered, SendError> {
+) -> Result<DeliveryResult, SendError> {
     let uri = request.url.parse().map_err(|_| SendError::NotLoopback)?;
     exchange(own, &uri, request, patience).await
 }
@@ -116,7 +116,7 @@ async fn exchange(
     uri: &Uri,
     request: &Outgoing,
     patience: Duration,
-) -> Result<Answered, SendError> {
+) -> Result<DeliveryResult, SendError> {
     let wire = wire(uri, request)?;
     let till = tokio::time::sleep(patience);
     tokio::pin!(till);
@@ -138,7 +138,7 @@ async fn exchange(
         body = body => body.ok().map(|body| body.to_vec()),
         () = &mut till => None,
     };
-    Ok(Answered { status, body })
+    Ok(DeliveryResult { status, body })
 }
 
 fn wire(uri: &Uri, request: &Outgoing) -> Result<hyper::Request<Body>, SendError> {
@@ -193,7 +193,7 @@ mod tests {
             .await
             .unwrap();
         let body = Some(b"/x 0".to_vec());
-        assert_eq!(seen, Answered { status: 200, body });
+        assert_eq!(seen, DeliveryResult { status: 200, body });
         let seen = send(&get(&format!("{base}/302")), patience).await.unwrap();
         assert_eq!(seen.status, 302);
         let hang_up = send(&get(&format!("{base}/hang-up")), patience).await;
@@ -239,7 +239,7 @@ mod tests {
     }
 
     /// What [`send`] makes of this answer of a server that then stays silent.
-    async fn answered(wire: Vec<u8>, closes: bool) -> Result<Answered, SendError> {
+    async fn answered(wire: Vec<u8>, closes: bool) -> Result<DeliveryResult, SendError> {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let serving = tokio::spawn(async move {
@@ -298,7 +298,7 @@ mod tests {
             let shown = wire[..wire.len().min(90)].to_owned();
             let seen = answered(wire.into(), closes).await.unwrap();
             let body = body.map(|body| body.as_bytes().to_vec());
-            assert_eq!(seen, Answered { status: 200, body }, "{shown:?}");
+            assert_eq!(seen, DeliveryResult { status: 200, body }, "{shown:?}");
         }
         for wire in ["SSH-2.0\r\n\r\n", "HTTP/1.1 2x0 OK\r\n\r\n"] {
             let seen = answered(wire.into(), true).await;

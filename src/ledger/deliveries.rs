@@ -99,7 +99,7 @@ pub struct JobFilter {
 
 /// What came of one try of an errand.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Tried {
+pub struct JobResult {
     /// How it stands now.
     pub state: JobState,
     /// When it was tried.

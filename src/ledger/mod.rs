@@ -28,7 +28,7 @@ use crate::domain::time;
 use behind::WriteBehind;
 use deliveries::Incoming;
 pub use deliveries::{
-    DedupKey, DeliveryQuery, FirstReply, JobFilter, NewDelivery, NewJob, SealedParts, Tried,
+    DedupKey, DeliveryQuery, FirstReply, JobFilter, JobResult, NewDelivery, NewJob, SealedParts,
     UNKNOWN_MAX,
 };
 pub use exchanges::LogQuery;

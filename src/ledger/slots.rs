@@ -113,7 +113,7 @@ pub(super) struct UnpersistedSlot {
 }
 
 /// What is asked for, in the file's units.
-struct Asked {
+struct SlotRequest {
     terms: Terms,
     period: i64,
     flight: i64,
@@ -121,7 +121,7 @@ struct Asked {
     wanted: u32,
 }
 
-impl Asked {
+impl SlotRequest {
     fn open_to_all(&self) -> usize {
         self.terms.limit.saturating_sub(self.terms.reserve) as usize
     }
@@ -151,7 +151,7 @@ impl Ledger {
     /// # Errors
     /// If the ledger has stopped or cannot be read.
     pub async fn take_slots(&self, terms: Terms, wanted: u32) -> Result<Slots, LedgerError> {
-        let asked = Asked {
+        let asked = SlotRequest {
             period: millis(terms.period),
             flight: millis(terms.flight),
             terms,
@@ -253,7 +253,7 @@ impl<A> Slots<A> {
     }
 }
 
-fn take(store: &mut Store, asked: &Asked) -> Result<Slots<Vec<SlotId>>, LedgerError> {
+fn take(store: &mut Store, asked: &SlotRequest) -> Result<Slots<Vec<SlotId>>, LedgerError> {
     // First, since it may bring slots along that are not in the file.
     store.follow_file();
     let era = store.era;
@@ -309,7 +309,7 @@ fn full<Some>(next: Option<i64>, now: SharedInstant) -> Slots<Some> {
 
 fn take_in_file(
     conn: &Connection,
-    asked: &Asked,
+    asked: &SlotRequest,
     clock: &Clock,
     loose: &[Option<i64>],
 ) -> rusqlite::Result<Slots<Vec<i64>>> {
@@ -348,7 +348,11 @@ fn take_in_file(
 
 /// Rows whose clock is not this one, because the machine was started anew or a shared wall clock was set back, get
 /// their whole time from now: late enough, since all of it lies before this instant.
-fn begin_anew(change: &Connection, asked: &Asked, now: SharedInstant) -> rusqlite::Result<()> {
+fn begin_anew(
+    change: &Connection,
+    asked: &SlotRequest,
+    now: SharedInstant,
+) -> rusqlite::Result<()> {
     let scope = &*asked.terms.scope;
     let foreign: bool = change
         .prepare_cached(

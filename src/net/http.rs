@@ -113,7 +113,7 @@ enum Route {
 }
 
 /// What was seen of one try, whole or not.
-pub struct Tried {
+pub struct AttemptResult {
     /// The reply, or why there is none.
     pub result: Result<Reply, NetError>,
     /// The head of a reply whose body could not be read.
@@ -122,7 +122,7 @@ pub struct Tried {
     pub took: Duration,
 }
 
-impl Tried {
+impl AttemptResult {
     /// The same, where the status says all: a reply whose body could not be read is one without a body.
     pub(super) fn by_status(mut self, at: WallTime) -> Self {
         if self.result.is_err()
@@ -241,12 +241,12 @@ impl Http {
     }
 
     /// Sends once and reads the reply to its end.
-    pub async fn send(&self, outgoing: Outgoing<'_>) -> Tried {
+    pub async fn send(&self, outgoing: Outgoing<'_>) -> AttemptResult {
         let began = self.clock.now().mono;
         let mut head = None;
         let result = self.exchange(outgoing, began, &mut head).await;
         let now = self.clock.now();
-        let tried = Tried {
+        let tried = AttemptResult {
             result,
             head,
             took: now.mono.saturating_sub(began),

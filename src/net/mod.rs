@@ -299,7 +299,7 @@ impl Session {
         let mut attempt = 0;
         loop {
             attempt += 1;
-            let Tried {
+            let Attempt {
                 result: tried,
                 token,
                 held,
@@ -360,7 +360,7 @@ impl Session {
         authorise: &dyn Authorise,
         how: RequestOptions,
         attempt: u32,
-    ) -> Result<Tried, NetError> {
+    ) -> Result<Attempt, NetError> {
         let gate = &self.gate;
         let mut unprepared = 0;
         let (slot, sealed) = loop {
@@ -448,7 +448,7 @@ impl Session {
         });
         slot.seen(seen).await;
         gate.ledger.keep_up().await;
-        Ok(Tried {
+        Ok(Attempt {
             result: tried.result,
             token: sealed.token,
             held,
@@ -586,7 +586,7 @@ const LOCK_WAITED_MAX: Duration = Duration::from_mins(1);
 const UNPREPARED_MAX: u32 = 3;
 
 /// What one try brought.
-struct Tried {
+struct Attempt {
     result: Result<Reply, NetError>,
     token: Option<Secret>,
     /// For how long nothing more is to be sent.
@@ -613,7 +613,7 @@ impl Drop for Unanswered<'_> {
         let Some(slot) = self.slot.take() else { return };
         let now = self.gate.clock.now();
         slot.given_up(now);
-        let tried = http::Tried {
+        let tried = http::AttemptResult {
             result: Err(NetError::CalledOff),
             head: None,
             took: now.mono.saturating_sub(self.began.mono),

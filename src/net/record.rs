@@ -6,7 +6,7 @@ use reqwest::header::HeaderMap;
 
 use super::call::Call;
 use super::call::Reply;
-use super::http::Tried;
+use super::http::AttemptResult;
 use super::{http, redact};
 use crate::domain::exchange::BODY_KEPT_MAX;
 use crate::domain::{Account, Body, Exchange, ExchangeId, Outcome, WallTime, charset, inert};
@@ -78,7 +78,7 @@ pub struct Sent<'a> {
 
 /// The try as an [`Exchange`] without a number yet.
 #[must_use]
-pub fn exchange(sent: &Sent<'_>, tried: &Tried) -> Exchange {
+pub fn exchange(sent: &Sent<'_>, tried: &AttemptResult) -> Exchange {
     if let Ok(reply) = &tried.result {
         redact::learn_handed_out(&String::from_utf8_lossy(near(&reply.body)));
     }

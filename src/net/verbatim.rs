@@ -20,7 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::Gate;
 use super::call::Reply;
 use super::error::{ANSWERING, CONNECTING, CONTINUING, NetError, foreign_words};
-use super::http::{Outgoing, REPLY_MAX, Tried, WHOLE_MAX, authority, texts};
+use super::http::{AttemptResult, Outgoing, REPLY_MAX, WHOLE_MAX, authority, texts};
 use crate::domain::host;
 
 /// So much is read of an answer whose status alone counts.
@@ -41,12 +41,16 @@ pub struct Verbatim {
 }
 
 /// Sends once and reads the reply, or as much of it as counts.
-pub(super) async fn send(gate: &Gate, outgoing: Outgoing<'_>, verbatim: &Verbatim) -> Tried {
+pub(super) async fn send(
+    gate: &Gate,
+    outgoing: Outgoing<'_>,
+    verbatim: &Verbatim,
+) -> AttemptResult {
     let began = gate.clock.now().mono;
     let tried = if outgoing.url.scheme() == "http" {
         let mut head = None;
         let result = plain(gate, outgoing, verbatim, &mut head).await;
-        Tried {
+        AttemptResult {
             result,
             head,
             took: gate.clock.now().mono.saturating_sub(began),

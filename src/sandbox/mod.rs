@@ -30,7 +30,7 @@ use crate::http_server::{self, Limits, Outcome, Request, Server, text};
 
 pub use provider::{About, Late, Sample, SimulatedProvider};
 pub use simulator::Simulator;
-use snapshot::{Kept, SnapshotFile};
+use snapshot::{Snapshot, SnapshotFile};
 
 /// How the sandbox is set up.
 #[derive(Debug, Clone)]
@@ -364,7 +364,7 @@ impl Inner {
             let providers = self.providers.iter();
             let kept =
                 providers.map(|provider| (provider.provider().to_owned(), provider.snapshot()));
-            Kept::new(self.simulator.seed(), self.simulator.now(), kept.collect())
+            Snapshot::new(self.simulator.seed(), self.simulator.now(), kept.collect())
         };
         snapshot_file
             .save(revision, snapshot)

@@ -8,7 +8,7 @@ use super::Simulator;
 use super::outbox::Webhook;
 use crate::domain::simulate::{self, PayerAct};
 use crate::domain::{Expected, PaymentId, Secret, WallTime};
-use crate::http_server::{Answered, Request, Response};
+use crate::http_server::{DeliveryResult, Request, Response};
 
 /// What the index page says of one provider.
 #[derive(Debug, Clone)]
@@ -133,7 +133,7 @@ pub trait SimulatedProvider: Send + Sync {
     /// When there will be one to be sent; `None` where nothing waits, or nothing could go out.
     fn next_due(&self, simulator: &Simulator) -> Option<WallTime>;
     /// What came of sending one; `None` where no answer came.
-    fn tried(&self, webhook: u64, answered: Option<&Answered>, simulator: &Simulator);
+    fn tried(&self, webhook: u64, answered: Option<&DeliveryResult>, simulator: &Simulator);
 }
 
 /// Put among a response's extensions: it leaves this much later, by the clock outside the world.

@@ -14,7 +14,7 @@ const VERSION: u32 = 1;
 
 /// What is kept. No secret is ever part of it.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct Kept {
+pub struct Snapshot {
     version: u32,
     /// The seed of the world that was kept.
     pub seed: u64,
@@ -25,7 +25,7 @@ pub struct Kept {
     pub providers: Map<String, Value>,
 }
 
-impl Kept {
+impl Snapshot {
     /// What is to be kept.
     #[must_use]
     pub fn new(seed: u64, now: WallTime, providers: Map<String, Value>) -> Self {
@@ -42,13 +42,13 @@ impl Kept {
 ///
 /// # Errors
 /// If the file cannot be read or was not written by [`SnapshotFile::keep`].
-pub async fn read(path: &Path) -> io::Result<Option<Kept>> {
+pub async fn read(path: &Path) -> io::Result<Option<Snapshot>> {
     let text = match tokio::fs::read(path).await {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    let kept: Kept = serde_json::from_slice(&text).map_err(io::Error::other)?;
+    let kept: Snapshot = serde_json::from_slice(&text).map_err(io::Error::other)?;
     if kept.version == VERSION {
         Ok(Some(kept))
     } else {
@@ -92,7 +92,7 @@ impl SnapshotFile {
     pub fn save(
         &self,
         revision: impl FnOnce() -> u64,
-        snapshot: impl FnOnce() -> Kept,
+        snapshot: impl FnOnce() -> Snapshot,
     ) -> io::Result<()> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let revision = revision();

@@ -6,7 +6,7 @@ use super::events::{inventory, unexpected};
 use super::keys::Action;
 use super::msg::{Level, Notice};
 use super::overlays::{Overlay, Stage, delivery, replay};
-use super::panes::callbacks::told;
+use super::panes::callbacks::words;
 use super::panes::{self, Pane, ViewContext, age};
 use super::store::LISTENER;
 use super::theme::Tone;
@@ -62,7 +62,7 @@ impl Model {
                     text: format!(
                         "Gave up processing the callback to {} about {}: {why}",
                         delivery.account,
-                        told::subject(&delivery)
+                        words::subject(&delivery)
                     ),
                 },
                 now,

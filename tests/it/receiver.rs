@@ -18,7 +18,7 @@ use tilldeck::domain::{
     Delivery, JobKind, JobState, Listening, Problem, ProblemKind, Secret, Verdict, WallTime,
 };
 use tilldeck::http_server::{Response, respond};
-use tilldeck::ledger::{DeliveryQuery, JobFilter, Ledger, Retention, Tried};
+use tilldeck::ledger::{DeliveryQuery, JobFilter, JobResult, Ledger, Retention};
 use tilldeck::net::{BoxFuture, redact};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -133,7 +133,7 @@ impl CallbackHandler for Seat {
                 std::future::pending::<()>().await;
             }
             let said = format!(r#"{{"state":"completed","number":{number}}}"#);
-            let tried = Tried {
+            let tried = JobResult {
                 state: JobState::Done,
                 at: inbound.at,
                 told: "HTTP 200".into(),

@@ -9,7 +9,7 @@ use tilldeck::clock::{Clock, ManualClock};
 use tilldeck::config::{self, Environ, Keyring, KeyringError, Vault};
 use tilldeck::deck::{Deck, Options};
 use tilldeck::domain::{
-    AccountId, Answer, Kept, Op, Problem, ProblemKind, Secret, TokenStatus, WallTime,
+    AccountId, Answer, Op, Problem, ProblemKind, Secret, StoredIn, TokenStatus, WallTime,
 };
 use tilldeck::net::{Event, Timeouts};
 use tilldeck::providers::SPECS;
@@ -850,18 +850,22 @@ async fn where_the_keyring_is_absent_locked_or_slow_a_private_file_keeps_the_tok
         ..Fake::default()
     };
     for (fake, kept, words) in [
-        (Fake::default(), Kept::Keyring, ""),
+        (Fake::default(), StoredIn::Keyring, ""),
         (
             trouble(KeyringError::Absent("no bus".into())),
-            Kept::File,
+            StoredIn::File,
             "there is no keyring in this session (no bus)",
         ),
         (
             trouble(KeyringError::Locked("no prompt".into())),
-            Kept::File,
+            StoredIn::File,
             "the keyring is locked (no prompt)",
         ),
-        (slow, Kept::File, "the keyring gave no answer within 40 ms"),
+        (
+            slow,
+            StoredIn::File,
+            "the keyring gave no answer within 40 ms",
+        ),
     ] {
         let token = Peer::start(vec![granted("token-a", 3600), granted("token-b", 3600)]);
         let gateway = Peer::start(vec![json("[]")]);
@@ -881,7 +885,7 @@ async fn where_the_keyring_is_absent_locked_or_slow_a_private_file_keeps_the_tok
             (kept.clone(), words)
         );
         let files = std::fs::read_dir(&folder).map_or(0, Iterator::count);
-        assert_eq!(files, usize::from(kept == Kept::File), "{words}");
+        assert_eq!(files, usize::from(kept == StoredIn::File), "{words}");
         let next = open(&place, with()).await;
         next.get().await.unwrap();
         assert_eq!(next.status().kept, kept);

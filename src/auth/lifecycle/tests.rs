@@ -121,11 +121,11 @@ fn callers_without_a_token_share_one_fetch() {
     let fetch = begun(cycle.needed(at(0), true));
     assert_eq!(cycle.needed(at(1), false), Next::Wait(fetch));
     assert_eq!(cycle.asked(at(1)), Next::Wait(fetch));
-    assert_eq!(cycle.settled(fetch, at(1)), Settled::Waiting);
+    assert_eq!(cycle.settled(fetch, at(1)), FetchOutcome::Waiting);
     cycle.failed(fetch.number, at(2), failing(), FULL);
     assert_eq!(
         cycle.settled(fetch, at(2)),
-        Settled::Failed(failing().error)
+        FetchOutcome::Failed(failing().error)
     );
     assert!(
         matches!(cycle.needed(at(2), true), Next::GiveUp(_)),
@@ -134,7 +134,7 @@ fn callers_without_a_token_share_one_fetch() {
     let again = begun(cycle.needed(at(2), false));
     assert_eq!(
         cycle.settled(fetch, at(2)),
-        Settled::Failed(failing().error)
+        FetchOutcome::Failed(failing().error)
     );
     assert!(cycle.granted(
         again.number,
@@ -143,7 +143,7 @@ fn callers_without_a_token_share_one_fetch() {
         secs(60),
         NONE
     ));
-    assert_eq!(cycle.settled(fetch, at(3)), Settled::Good);
+    assert_eq!(cycle.settled(fetch, at(3)), FetchOutcome::Good);
 }
 
 #[test]
@@ -195,7 +195,7 @@ fn whoever_asked_for_a_new_token_is_told_that_it_failed_though_the_old_one_is_go
     cycle.failed(fetch.number, at(11), refusal(), FULL);
     assert_eq!(
         cycle.settled(fetch, at(11)),
-        Settled::Failed(refusal().error)
+        FetchOutcome::Failed(refusal().error)
     );
     assert_eq!(cycle.good(at(11)), Some(&Secret::new("one")));
 }
@@ -239,7 +239,7 @@ fn what_was_refused_is_fetched_again_only_with_other_credentials_or_when_asked()
     cycle.not_replaced(look.number, at(601));
     assert_eq!(
         cycle.settled(look, at(601)),
-        Settled::Failed(refusal().error)
+        FetchOutcome::Failed(refusal().error)
     );
     assert!(matches!(cycle.needed(at(602), true), Next::GiveUp(_)));
     assert_eq!(
@@ -268,7 +268,7 @@ fn a_401_drops_the_token_in_hand_and_no_other() {
         "not from the vault either"
     );
     assert!(cycle.found(Some(fetch), at(2), Secret::new("theirs"), life));
-    assert_eq!(cycle.settled(fetch, at(2)), Settled::Good);
+    assert_eq!(cycle.settled(fetch, at(2)), FetchOutcome::Good);
     assert_eq!(cycle.status().fetched, 1, "another process fetched it");
 }
 
@@ -330,11 +330,14 @@ fn a_token_that_came_too_late_is_none() {
     ));
     assert_eq!(
         cycle.settled(fetch, at(6)),
-        Settled::Waiting,
+        FetchOutcome::Waiting,
         "it is yet to fail"
     );
     cycle.failed(fetch.number, at(6), failing(), NONE);
-    assert!(matches!(cycle.settled(fetch, at(6)), Settled::Failed(_)));
+    assert!(matches!(
+        cycle.settled(fetch, at(6)),
+        FetchOutcome::Failed(_)
+    ));
 }
 
 #[test]
@@ -581,11 +584,11 @@ impl History {
         self.waiters.retain(|fetch| {
             let settled = cycle.settled(*fetch, now);
             assert_eq!(
-                settled == Settled::Waiting,
+                settled == FetchOutcome::Waiting,
                 under_way == Some(fetch.number),
                 "left hanging"
             );
-            settled == Settled::Waiting
+            settled == FetchOutcome::Waiting
         });
         match cycle.wakes_in(now) {
             // Who is told to wake now finds something to do.

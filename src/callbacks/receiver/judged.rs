@@ -12,7 +12,7 @@ use crate::ledger::{DedupKey, NewJob};
 pub(super) const NOT_UNDERSTOOD: &str = "This callback cannot be understood.\n";
 
 /// A request with what was found of it.
-pub(super) struct Judged {
+pub(super) struct Judgement {
     pub(super) verdict: Verdict,
     pub(super) why: String,
     pub(super) status: u16,
@@ -27,7 +27,7 @@ pub(super) struct Judged {
     pub(super) jobs: Vec<NewJob>,
 }
 
-impl Judged {
+impl Judgement {
     /// Of what is not acted upon, by the status of its answer.
     pub(super) fn unlike(status: u16, why: impl Into<String>, words: &'static str) -> Self {
         Self {
@@ -50,7 +50,10 @@ impl Judged {
 }
 
 /// The callback as its provider's rules read it, or what to answer where nobody can.
-pub(super) fn readable(inbound: &Inbound, limit: usize) -> Result<Cow<'_, Inbound>, Box<Judged>> {
+pub(super) fn readable(
+    inbound: &Inbound,
+    limit: usize,
+) -> Result<Cow<'_, Inbound>, Box<Judgement>> {
     if let Some(Unread(status)) = inbound.request.extensions().get() {
         let status = status.as_u16();
         let why = match status {
@@ -58,21 +61,21 @@ pub(super) fn readable(inbound: &Inbound, limit: usize) -> Result<Cow<'_, Inboun
             408 => "its body did not come in time".into(),
             _ => "its body broke off".into(),
         };
-        let judged = Judged::unlike(status, why, "The body was not accepted.\n");
+        let judged = Judgement::unlike(status, why, "The body was not accepted.\n");
         return Err(judged.into());
     }
     if Address::of(inbound.request.uri().path()).is_some_and(|address| address.climbs()) {
         let why = "the path behind the account's name has `..` in it";
-        return Err(Judged::unlike(400, why, NOT_UNDERSTOOD).into());
+        return Err(Judgement::unlike(400, why, NOT_UNDERSTOOD).into());
     }
     let unreadable = |unreadable| match unreadable {
-        content::Unreadable::Unsupported(why) => Judged {
+        content::Unreadable::Unsupported(why) => Judgement {
             header: Some((header::ACCEPT_ENCODING, content::ACCEPTED)),
-            ..Judged::unlike(415, why, "This Content-Encoding is not read here.\n")
+            ..Judgement::unlike(415, why, "This Content-Encoding is not read here.\n")
         },
-        content::Unreadable::Broken(why) => Judged::unlike(400, why, NOT_UNDERSTOOD),
+        content::Unreadable::Broken(why) => Judgement::unlike(400, why, NOT_UNDERSTOOD),
         content::Unreadable::TooLarge(why) => {
-            Judged::unlike(413, why, "The body was not accepted.\n")
+            Judgement::unlike(413, why, "The body was not accepted.\n")
         }
     };
     content::readable(inbound, limit).map_err(|why| unreadable(why).into())

@@ -6,7 +6,7 @@ use super::{Shared, json};
 use crate::callbacks::{CallbackHandler, Inbound, RELAY_HOLD};
 use crate::domain::{Delivery, JobKind, JobState};
 use crate::http_server::Response;
-use crate::ledger::{DedupKey, Tried};
+use crate::ledger::{DedupKey, JobResult};
 
 /// How soon it is looked again whether the shop has answered the first of several orders that are the same.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -29,7 +29,7 @@ impl Shared {
         if let Ok(said) = tokio::time::timeout(limit, relayed).await {
             return said;
         }
-        let given_up = Tried {
+        let given_up = JobResult {
             state: JobState::GivenUp,
             at: inbound.at,
             told: "no answer in time".into(),

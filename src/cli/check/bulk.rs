@@ -2,7 +2,7 @@
 
 use super::resume::Resume;
 use super::summary::Summary;
-use super::{Checker, Wanted};
+use super::{CheckTarget, Checker};
 use crate::cli::args::Source;
 use crate::cli::list::{List, Overview, Row};
 use crate::cli::output::{Out, OutputError, Table, Tone};
@@ -191,7 +191,7 @@ impl Run<'_> {
     }
 
     /// What to compare the payment with. A ledger that cannot be read is warned about once.
-    async fn wanted(&mut self, id: &PaymentId, sum: Option<Expected>, line: u64) -> Wanted {
+    async fn wanted(&mut self, id: &PaymentId, sum: Option<Expected>, line: u64) -> CheckTarget {
         let given = sum.or_else(|| self.checker.args.expected());
         let wanted = self.checker.wanted(id, given).await;
         if let Some(problem) = &wanted.unread

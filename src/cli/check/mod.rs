@@ -59,7 +59,7 @@ struct Checker<'a> {
 }
 
 /// What is expected of a payment, and what the ledger says of it.
-struct Wanted {
+struct CheckTarget {
     /// The sum to compare with.
     sum: Option<Expected>,
     /// Whether a payment over another sum fails the exit code.
@@ -149,7 +149,7 @@ impl Checker<'_> {
     }
 
     /// What to compare a payment with: `given`, else what the ledger expects.
-    async fn wanted(&self, id: &PaymentId, given: Option<Expected>) -> Wanted {
+    async fn wanted(&self, id: &PaymentId, given: Option<Expected>) -> CheckTarget {
         let (ledger, unread) = match self.deck.expectation(&self.account, id).await {
             Ok(ledger) => (ledger, None),
             Err(problem) => (None, Some(problem)),
@@ -164,7 +164,7 @@ impl Checker<'_> {
                 (Some(sum), true, differs_from_saved)
             }
         };
-        Wanted {
+        CheckTarget {
             sum,
             binding,
             differs_from_saved,
@@ -252,7 +252,7 @@ impl Checker<'_> {
     }
 
     /// How a payment differs from what is expected. Nothing where there is no payment.
-    fn compare(&self, report: &Report, wanted: &Wanted) -> Compared {
+    fn compare(&self, report: &Report, wanted: &CheckTarget) -> Compared {
         let (mut failings, mut sums) = (Vec::new(), Vec::new());
         let Some(payment) = report.payment() else {
             return Compared {

@@ -17,7 +17,7 @@ use crate::domain::{
     AccountId, Answer, Delivery, DeliveryId, Job, JobId, JobKind, JobState, Op, Problem,
     ProblemKind, RequestId, Subject, WallTime, inert,
 };
-use crate::ledger::{JobFilter, Tried};
+use crate::ledger::{JobFilter, JobResult};
 use crate::net::{Event, RequestOptions, redact};
 
 /// So many errands of a lane are in hand at once; of what anybody may have made up, fewer.
@@ -126,7 +126,7 @@ impl JobQueue {
 }
 
 /// What was taken out of the list, to be tried now.
-pub(super) struct Taken {
+pub(super) struct ClaimedJob {
     delivery: Delivery,
     id: JobId,
     held_until: WallTime,
@@ -237,7 +237,7 @@ impl Shared {
         queue: JobFilter,
         room: usize,
         seen: &mut WallTime,
-    ) -> Result<Vec<Taken>, Duration> {
+    ) -> Result<Vec<ClaimedJob>, Duration> {
         let (now, set_back) = self.look(seen);
         self.due(&queue, now, set_back).await?;
         let taken = self.hold(queue, now, room).await;
@@ -267,12 +267,12 @@ impl Shared {
     }
 
     /// Takes up to so many out of the list.
-    async fn hold(&self, queue: JobFilter, now: WallTime, room: usize) -> Vec<Taken> {
+    async fn hold(&self, queue: JobFilter, now: WallTime, room: usize) -> Vec<ClaimedJob> {
         let (held_until, known) = (now.plus(LEASE), queue.known);
         let ledger = &self.queries.ledger;
         let taken = ledger.take_jobs(queue, now, held_until, room).await;
         let taken = taken.unwrap_or_default().into_iter();
-        let taken = taken.map(|(delivery, id)| Taken {
+        let taken = taken.map(|(delivery, id)| ClaimedJob {
             delivery,
             id,
             held_until,
@@ -283,7 +283,7 @@ impl Shared {
     }
 
     /// Tries an errand, keeps what came of it and tells it.
-    async fn attempt(&self, taken: Taken, leaving: CancellationToken) {
+    async fn attempt(&self, taken: ClaimedJob, leaving: CancellationToken) {
         let tried = self.attempt_within(&taken, u32::MAX, &leaving);
         if let Some(after) = tried.await {
             self.publish(after);
@@ -298,7 +298,7 @@ impl Shared {
         held_until: WallTime,
     ) -> Option<Delivery> {
         let stays = CancellationToken::new();
-        let taken = Taken {
+        let taken = ClaimedJob {
             delivery,
             id,
             held_until,
@@ -310,11 +310,11 @@ impl Shared {
 
     async fn attempt_within(
         &self,
-        taken: &Taken,
+        taken: &ClaimedJob,
         tries_max: u32,
         leaving: &CancellationToken,
     ) -> Option<Delivery> {
-        let Taken {
+        let ClaimedJob {
             delivery,
             id,
             held_until,
@@ -352,7 +352,7 @@ impl Shared {
             },
             (_, None) => JobState::GivenUp,
         };
-        let outcome = Tried {
+        let outcome = JobResult {
             state,
             at: began.wall,
             told: inert::cut(&redact::scrub(&outcome.told), TOLD_MAX),

@@ -9,7 +9,7 @@ use super::forward::{self, AnswerUse, ForwardResult};
 use crate::callbacks::{Inbound, RELAY_HOLD, Raw};
 use crate::domain::{Delivery, Job, JobState};
 use crate::http_server::{self, Response};
-use crate::ledger::Tried;
+use crate::ledger::JobResult;
 use crate::net::NetError;
 
 impl Shared {
@@ -29,7 +29,7 @@ impl Shared {
             },
         };
         let took = self.queries.clock.now().mono.saturating_sub(began.mono);
-        let tried = Tried {
+        let tried = JobResult {
             state: if result.taken() {
                 JobState::Done
             } else {

@@ -209,7 +209,7 @@ pub(super) fn require_file(store: &Store) -> Result<(), LedgerError> {
 
 fn insert_one(conn: &Connection, new: &NewDelivery, known: bool) -> rusqlite::Result<Delivery> {
     let mut jobs = new.jobs.clone();
-    let mut told = rows::Told {
+    let mut told = rows::Classified {
         verdict: new.verdict,
         identity: None,
         attempt: 1,

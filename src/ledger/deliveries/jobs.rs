@@ -9,7 +9,7 @@ use crate::domain::{Delivery, DeliveryId, JobId, JobKind, JobState, WallTime};
 
 use super::super::{Ledger, LedgerError};
 use super::insert::{LATEST_NEW, require_file};
-use super::{DedupKey, FirstReply, JobFilter, NewJob, Tried, rows};
+use super::{DedupKey, FirstReply, JobFilter, JobResult, NewJob, rows};
 
 /// The account of a queue, the fourth value, where it names one.
 const OF_ACCOUNT: &str =
@@ -114,7 +114,7 @@ impl Ledger {
         &self,
         id: JobId,
         held_until: WallTime,
-        tried: Tried,
+        tried: JobResult,
     ) -> Result<Delivery, LedgerError> {
         self.ask(move |store| {
             let kept = store.write_durably(|conn| keep_tried(conn, id, held_until, &tried))?;
@@ -177,7 +177,7 @@ fn add(
         return Ok(None);
     };
     // Without an identity: what is done by hand makes no later delivery a repeat.
-    let whose = rows::Whose {
+    let whose = rows::JobOwner {
         delivery,
         account_key: &account_key,
         identity: None,
@@ -271,7 +271,7 @@ fn keep_tried(
     conn: &Connection,
     id: JobId,
     held_until: WallTime,
-    tried: &Tried,
+    tried: &JobResult,
 ) -> rusqlite::Result<Option<Delivery>> {
     let change = Transaction::new_unchecked(conn, TransactionBehavior::Immediate)?;
     let known: Option<(i64, Option<i64>, i64, bool, bool)> = change

@@ -68,7 +68,7 @@ pub(super) fn is_known(conn: &Connection, new: &NewDelivery) -> rusqlite::Result
 }
 
 /// How a delivery is told from others like it.
-pub(super) struct Told {
+pub(super) struct Classified {
     pub(super) verdict: Verdict,
     pub(super) identity: Option<i64>,
     pub(super) attempt: u32,
@@ -80,9 +80,9 @@ pub(super) fn insert(
     conn: &Connection,
     new: &NewDelivery,
     jobs: &[NewJob],
-    told: &Told,
+    told: &Classified,
 ) -> rusqlite::Result<Delivery> {
-    let Told {
+    let Classified {
         verdict,
         identity,
         attempt,
@@ -128,7 +128,7 @@ pub(super) fn insert(
     let id = DeliveryId(conn.last_insert_rowid());
     let mut taken_on = Vec::with_capacity(jobs.len());
     for job in jobs {
-        let whose = Whose {
+        let whose = JobOwner {
             delivery: id,
             account_key: &new.account_key,
             identity,
@@ -155,7 +155,7 @@ pub(super) fn insert(
 }
 
 /// Of which delivery an errand is.
-pub(super) struct Whose<'a> {
+pub(super) struct JobOwner<'a> {
     pub(super) delivery: DeliveryId,
     pub(super) account_key: &'a str,
     pub(super) identity: Option<i64>,
@@ -164,7 +164,7 @@ pub(super) struct Whose<'a> {
 
 pub(super) fn insert_errand(
     conn: &Connection,
-    whose: &Whose<'_>,
+    whose: &JobOwner<'_>,
     new: &NewJob,
 ) -> rusqlite::Result<Job> {
     conn.prepare_cached(

@@ -142,7 +142,7 @@ async fn an_order_is_relayed_once_although_the_clock_was_ahead() {
     };
     let taken = first.take_jobs(taken, START, START.plus(MINUTE), 1).await;
     assert_eq!(taken.unwrap().len(), 1);
-    let done = Tried {
+    let done = JobResult {
         state: crate::domain::JobState::Done,
         at: START,
         told: "HTTP 200".into(),

@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 
 use crate::domain::simulate::{self, PayerAct};
 use crate::domain::{Expected, PaymentId, WallTime, inert};
-use crate::http_server::{Answered, Request, Response, respond, text};
+use crate::http_server::{DeliveryResult, Request, Response, respond, text};
 use crate::sandbox::granted::Granted;
 use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::{About, Sample, SimulatedProvider, Simulator, snapshot};
@@ -445,7 +445,7 @@ impl SimulatedProvider for Kanga {
         changes.chain(memory.outbox.next(true)).min()
     }
 
-    fn tried(&self, webhook: u64, answered: Option<&Answered>, simulator: &Simulator) {
+    fn tried(&self, webhook: u64, answered: Option<&DeliveryResult>, simulator: &Simulator) {
         let status = answered.map(|answered| answered.status);
         let mut memory = self.memory();
         memory

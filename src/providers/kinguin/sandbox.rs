@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 use super::catalogue::CATALOGUE;
 use crate::domain::{WallTime, simulate};
-use crate::http_server::{Answered, Request, Response, respond};
+use crate::http_server::{DeliveryResult, Request, Response, respond};
 use crate::sandbox::outbox::Webhook;
 use crate::sandbox::simulator::scatter;
 use crate::sandbox::{About, Late, Sample, SimulatedProvider, Simulator, snapshot};
@@ -346,7 +346,7 @@ impl SimulatedProvider for Kinguin {
         self.memory().webhooks.next()
     }
 
-    fn tried(&self, webhook: u64, answered: Option<&Answered>, simulator: &Simulator) {
+    fn tried(&self, webhook: u64, answered: Option<&DeliveryResult>, simulator: &Simulator) {
         let status = answered.map(|answered| answered.status);
         let memory = &mut *self.memory();
         memory.webhooks.tried(webhook, status, simulator.now());

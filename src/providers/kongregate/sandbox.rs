@@ -20,7 +20,7 @@ use serde_json::{Map, Value, json};
 
 use super::catalogue::CATALOGUE;
 use crate::domain::{PaymentId, WallTime, simulate};
-use crate::http_server::{Answered, Request, Response, respond};
+use crate::http_server::{DeliveryResult, Request, Response, respond};
 use crate::sandbox::outbox::Webhook;
 use crate::sandbox::{About, Sample, SimulatedProvider, Simulator, snapshot};
 
@@ -92,7 +92,7 @@ struct Memory {
 }
 
 /// What is told to who asks: the fields of the answer, or error and description.
-type Said = Result<Value, Failure>;
+type CallResult = Result<Value, Failure>;
 
 /// A failure as Kongregate tells it, with status 200.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -214,7 +214,7 @@ impl Memory {
     }
 
     /// What is told, and whether it is a list of users, which comes as plain text.
-    fn route(&mut self, request: &Request, simulator: &Simulator) -> Option<(Said, bool)> {
+    fn route(&mut self, request: &Request, simulator: &Simulator) -> Option<(CallResult, bool)> {
         let path = request.uri().path();
         let parts = parts(path, &self.rules.prefix)?;
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
@@ -420,7 +420,7 @@ impl SimulatedProvider for Kongregate {
         self.memory().post.next()
     }
 
-    fn tried(&self, webhook: u64, answered: Option<&Answered>, simulator: &Simulator) {
+    fn tried(&self, webhook: u64, answered: Option<&DeliveryResult>, simulator: &Simulator) {
         let memory = &mut *self.memory();
         memory.record_answer(webhook, answered, simulator);
         memory.revision += 1;

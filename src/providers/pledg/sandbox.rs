@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::domain::simulate::{self, PayerAct};
 use crate::domain::{PaymentId, WallTime, inert};
-use crate::http_server::{Answered, Request, Response, respond, text};
+use crate::http_server::{DeliveryResult, Request, Response, respond, text};
 use crate::sandbox::granted::Granted;
 use crate::sandbox::outbox::{Outbox, Webhook};
 use crate::sandbox::{About, Sample, SimulatedProvider, Simulator, snapshot};
@@ -63,7 +63,7 @@ impl Pledg {
 
     /// The schedule of a merchant, or those of a company.
     fn simulate(of: &str, uid: &str, request: &Request) -> Response {
-        let schedule = schedule::Asked::read(request.body()).and_then(|asked| {
+        let schedule = schedule::TermsQuery::read(request.body()).and_then(|asked| {
             if of == "companies" {
                 let known = BACKENDS.iter().find(|backend| backend.company == uid);
                 let backend = known.ok_or_else(|| unknown("company", uid))?;
@@ -459,7 +459,7 @@ impl SimulatedProvider for Pledg {
             .min()
     }
 
-    fn tried(&self, webhook: u64, answered: Option<&Answered>, simulator: &Simulator) {
+    fn tried(&self, webhook: u64, answered: Option<&DeliveryResult>, simulator: &Simulator) {
         let status = answered.map(|answered| answered.status);
         let memory = &mut *self.memory();
         let waits = memory.play.waits();

@@ -9,7 +9,7 @@ use ratatui::layout::Rect;
 use super::Overlay;
 use crate::domain::{AccountId, Delivery, Problem, Received, RequestId, inert};
 use crate::tui::panes::ViewContext;
-use crate::tui::panes::callbacks::told;
+use crate::tui::panes::callbacks::words;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::sheet::{Kind, Sheet, WIDEST, add_body, add_headers};
@@ -99,7 +99,7 @@ impl State {
         let live = known
             .and_then(|account| ctx.store.known(&account))
             .is_some_and(|known| known.account.environment.is_live());
-        let subject = told::subject(&self.delivery);
+        let subject = words::subject(&self.delivery);
         let title = match subject.as_str() {
             "" => format!("Callback to {}", self.delivery.account),
             subject => {
@@ -123,8 +123,8 @@ impl State {
 fn lines(delivery: &Delivery, bytes: &Bytes, ctx: ViewContext<'_>) -> Vec<(Kind, String)> {
     let zone = &ctx.store.zone;
     let mut out = vec![
-        (Kind::Text, told::meaning(delivery)),
-        (Kind::Note, told::arrival(delivery, ctx)),
+        (Kind::Text, words::meaning(delivery)),
+        (Kind::Note, words::arrival(delivery, ctx)),
         (Kind::Note, String::new()),
         (Kind::Heading, "What came of it".into()),
     ];
@@ -137,8 +137,8 @@ fn lines(delivery: &Delivery, bytes: &Bytes, ctx: ViewContext<'_>) -> Vec<(Kind,
         out.push((Kind::Note, word.into()));
     }
     for job in &delivery.jobs {
-        let (words, _) = told::state(job, ctx);
-        let words = inert::line(&words).into_owned() + &inert::line(&told::history(job));
+        let (words, _) = words::state(job, ctx);
+        let words = inert::line(&words).into_owned() + &inert::line(&words::history(job));
         out.push((Kind::Text, words));
         if let Some(at) = job.tried_at {
             let at = format!("  last tried {}", at.date_and_clock(zone));

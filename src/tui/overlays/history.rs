@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::tui::panes::ViewContext;
-use crate::tui::panes::explorer::past::Told;
+use crate::tui::panes::explorer::past::CallSummary;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::{List, Step};
@@ -14,11 +14,11 @@ use crate::tui::widgets::text::{Pen, below, cells, width};
 #[derive(Debug, Clone)]
 pub struct State {
     list: List,
-    rows: Vec<Told>,
+    rows: Vec<CallSummary>,
 }
 
 impl State {
-    pub fn new(rows: Vec<Told>) -> Self {
+    pub fn new(rows: Vec<CallSummary>) -> Self {
         Self {
             list: List::default(),
             rows,

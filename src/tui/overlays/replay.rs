@@ -9,7 +9,7 @@ use super::{Overlay, Stage, draw_form};
 use crate::domain::{Delivery, JobKind};
 use crate::tui::keys::Action;
 use crate::tui::panes::ViewContext;
-use crate::tui::panes::callbacks::told;
+use crate::tui::panes::callbacks::words;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
@@ -71,7 +71,7 @@ impl State {
     }
 
     pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        let subject = told::subject(&self.delivery);
+        let subject = words::subject(&self.delivery);
         let (note, tone) = match &self.stage {
             Stage::Filling => {
                 let about = match subject.as_str() {

@@ -3,8 +3,8 @@
 
 pub mod pulse;
 mod rows;
-pub mod told;
 mod window;
+pub mod words;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -335,8 +335,8 @@ pub struct Parts {
 }
 
 fn matches(delivery: &Delivery, filter: &str) -> bool {
-    let (_, verdict, _) = told::verdict(delivery);
-    let subject = told::subject(delivery);
+    let (_, verdict, _) = words::verdict(delivery);
+    let subject = words::subject(delivery);
     [
         delivery.account.as_str(),
         delivery.provider.as_str(),

@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{UpdateContext, ViewContext, tick};
-use crate::domain::{AccountId, Kept, Now, TokenLife, TokenState, TokenStatus};
+use crate::domain::{AccountId, Now, StoredIn, TokenLife, TokenState, TokenStatus};
 use crate::tui::keys::Action;
 use crate::tui::store::{AccountState, Purpose, Store};
 use crate::tui::theme::Tone;
@@ -368,9 +368,9 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     }
     if status.life.is_some() {
         let kept = match status.kept {
-            Kept::Memory => "kept in memory only",
-            Kept::Keyring => "kept in the keyring",
-            Kept::File => "kept in a file only you can read",
+            StoredIn::Memory => "kept in memory only",
+            StoredIn::Keyring => "kept in the keyring",
+            StoredIn::File => "kept in a file only you can read",
         };
         let note = if status.kept_note.is_empty() {
             String::new()

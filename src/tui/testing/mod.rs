@@ -15,8 +15,8 @@ use crate::domain::manage::{Guide, ProviderSetup, SetupField};
 use crate::domain::payment::Price;
 use crate::domain::{
     Ability, Account, AccountId, Amount, Answer, Body, Currency, Documented, Environment, Estimate,
-    Exchange, ExchangeId, Expectation, Expected, ExpectedBy, Happening, Kept, Now, Observation,
-    Outcome, Payment, PaymentId, PaymentState, ProviderId, Reported, RequestId, Timeline,
+    Exchange, ExchangeId, Expectation, Expected, ExpectedBy, Happening, Now, Observation, Outcome,
+    Payment, PaymentId, PaymentState, ProviderId, Reported, RequestId, StoredIn, Timeline,
     TokenLife, TokenStatus, WallTime, Watch, What,
 };
 
@@ -280,7 +280,7 @@ pub fn token(at: u64, life: u64) -> TokenStatus {
             renew_at: Duration::from_secs(life * 9 / 10),
         }),
         fetched: 1,
-        kept: Kept::Keyring,
+        kept: StoredIn::Keyring,
         ..TokenStatus::default()
     }
 }

@@ -85,7 +85,7 @@ fn every_state() -> Model {
                 "account expired: no connection to id.kinguin.net",
                 Some(49),
             )),
-            kept: Kept::File,
+            kept: StoredIn::File,
             kept_note: "the keyring is locked".into(),
             ..token(0, 20)
         },

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::{JobQueue, LEASE, SHORTEST, Shared, Taken};
+use super::{ClaimedJob, JobQueue, LEASE, SHORTEST, Shared};
 use crate::clock::Clock;
 use crate::domain::{AccountId, WallTime, inert};
 use crate::ledger::{JobFilter, Ledger, SlotId, Slots, Terms, UNKNOWN_MAX};
@@ -57,7 +57,7 @@ impl Shared {
         &self,
         queue: JobQueue,
         seen: &mut WallTime,
-    ) -> Result<Vec<Taken>, Duration> {
+    ) -> Result<Vec<ClaimedJob>, Duration> {
         let mono = self.queries.clock.now().mono;
         let rest = self.unknown.memory().rest_until.saturating_sub(mono);
         if !rest.is_zero() {

@@ -57,7 +57,7 @@ async fn an_errand_is_in_one_hand_at_a_time_until_it_is_done() {
         "whoever had them has died"
     );
 
-    let failed = Tried {
+    let failed = JobResult {
         told: "HTTP 500".into(),
         status: Some(500),
         reply: Some(b"sorry".to_vec()),
@@ -179,7 +179,7 @@ async fn the_shop_is_told_of_every_change_whatever_our_own_question_does() {
     let again = tried(JobState::Due { at: after(600) });
     ledger.tried_errand(forward, held, again).await.unwrap();
     for id in take_due(&ledger, after(5)).await {
-        let settles = Tried {
+        let settles = JobResult {
             settles: true,
             ..tried(JobState::Done)
         };
@@ -209,7 +209,7 @@ async fn a_clock_that_is_set_back_puts_nothing_off() {
     let first = ledger.take_jobs(queue(&JobKind::ALL), noon, held, 1);
     let tried_once = first.await.unwrap()[0].1;
     let at = noon.plus(Duration::from_mins(10));
-    let again = Tried {
+    let again = JobResult {
         at: noon,
         ..tried(JobState::Due { at })
     };
@@ -238,7 +238,7 @@ async fn a_wait_of_hours_that_a_shop_asked_for_is_no_clock_that_was_set_back() {
     let first = ledger.take_jobs(queue(&JobKind::ALL), START, held, 1);
     let id = first.await.unwrap()[0].1;
     let at = after(20 * 3600);
-    let again = Tried {
+    let again = JobResult {
         at: START,
         ..tried(JobState::Due { at })
     };

@@ -80,8 +80,8 @@ fn hint(about: u64, at: WallTime) -> NewDelivery {
     }
 }
 
-fn tried(state: JobState) -> Tried {
-    Tried {
+fn tried(state: JobState) -> JobResult {
+    JobResult {
         state,
         at: after(1),
         told: "PROCESSING".into(),
@@ -229,7 +229,7 @@ async fn a_hint_is_a_repeat_while_it_is_to_be_asked_for_and_once_all_is_settled(
     }
     assert_eq!(come(71).await, (Verdict::Accepted, 6));
     let third = take_due(&ledger, after(72)).await;
-    let settles = Tried {
+    let settles = JobResult {
         settles: true,
         ..tried(JobState::Done)
     };

@@ -119,7 +119,7 @@ async fn a_payment_that_is_named_again_and_again_is_checked_at_a_measured_pace()
         ledger.deliver(named).await.unwrap();
         for id in take_due(&ledger, now).await {
             checked.push(tenth / 10);
-            let done = Tried {
+            let done = JobResult {
                 at: now,
                 ..tried(JobState::Done)
             };

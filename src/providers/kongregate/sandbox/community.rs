@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::cast::Cast;
-use super::{Failure, Params, Said};
+use super::{CallResult, Failure, Params};
 use crate::domain::WallTime;
 
 /// More of each are not remembered.
@@ -38,7 +38,7 @@ fn key(server: &str, identifier: &str) -> String {
 
 impl Community {
     /// POST guilds.
-    pub fn guild(&mut self, params: &Params) -> Said {
+    pub fn guild(&mut self, params: &Params) -> CallResult {
         params.game()?;
         let [identifier, name] = params.required(["guild_identifier", "guild_name"])?;
         let server = params.get("server_identifier").unwrap_or(DEFAULT);
@@ -52,7 +52,7 @@ impl Community {
     }
 
     /// POST guilds/destroy. Its sample has no `success`.
-    pub fn end_guild(&mut self, params: &Params) -> Said {
+    pub fn end_guild(&mut self, params: &Params) -> CallResult {
         params.game()?;
         let [identifier] = params.required(["guild_identifier"])?;
         let server = params.get("server_identifier").unwrap_or(DEFAULT);
@@ -63,7 +63,7 @@ impl Community {
     }
 
     /// POST characters.
-    pub fn character(&mut self, params: &Params, cast: &Cast) -> Said {
+    pub fn character(&mut self, params: &Params, cast: &Cast) -> CallResult {
         params.game()?;
         let [identifier, name] = params.required(["character_identifier", "character_name"])?;
         let server = params.get("server_identifier").unwrap_or(DEFAULT);
@@ -96,7 +96,7 @@ impl Community {
     }
 
     /// POST `shared_links/create`.
-    pub fn link(&mut self, params: &Params, cast: &Cast, now: WallTime) -> Said {
+    pub fn link(&mut self, params: &Params, cast: &Cast, now: WallTime) -> CallResult {
         let owner = owner(params, cast)?;
         let [id, name, kind, link, _] =
             params.required(["id", "name", "type", "link_params", "expiration"])?;
@@ -112,7 +112,7 @@ impl Community {
     }
 
     /// POST `shared_links`/…/destroy.
-    pub fn end_link(&mut self, id: &str, params: &Params, cast: &Cast) -> Said {
+    pub fn end_link(&mut self, id: &str, params: &Params, cast: &Cast) -> CallResult {
         let owner = owner(params, cast)?;
         let is_theirs = |link: &Value| link["user_id"] == json!(owner);
         if !self.links.get(id).is_some_and(is_theirs) {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::cast::{ITEMS, Instance, Player};
 use super::post::What;
-use super::{API_KEY, Failure, GAME_ID, GAME_TITLE, Memory, Params, Said};
+use super::{API_KEY, CallResult, Failure, GAME_ID, GAME_TITLE, Memory, Params};
 use crate::sandbox::Simulator;
 use crate::sandbox::simulator::scatter;
 
@@ -18,7 +18,7 @@ impl Memory {
     }
 
     /// GET authenticate. Here a wrong key is one of three that do not belong together.
-    pub fn authenticate(&self, params: &Params) -> Said {
+    pub fn authenticate(&self, params: &Params) -> CallResult {
         let [user, token, key] = params.required(["user_id", "game_auth_token", "api_key"])?;
         if key != API_KEY {
             return Err(Failure::credentials());
@@ -28,7 +28,7 @@ impl Memory {
     }
 
     /// GET items.
-    pub fn items(&self, params: &Params) -> Said {
+    pub fn items(&self, params: &Params) -> CallResult {
         params.game()?;
         let tags: Vec<&str> = params
             .get("tags")
@@ -56,7 +56,7 @@ impl Memory {
     }
 
     /// GET `user_items`.
-    pub fn user_items(&self, params: &Params) -> Said {
+    pub fn user_items(&self, params: &Params) -> CallResult {
         params.game()?;
         let [user] = params.required(["user_id"])?;
         let user = user.parse().ok();
@@ -73,7 +73,7 @@ impl Memory {
     }
 
     /// POST `use_item`.
-    pub fn use_item(&mut self, params: &Params, simulator: &Simulator) -> Said {
+    pub fn use_item(&mut self, params: &Params, simulator: &Simulator) -> CallResult {
         params.game()?;
         let [user, token, id] = params.required(["user_id", "game_auth_token", "id"])?;
         let player = self.proved(user, token)?.id;

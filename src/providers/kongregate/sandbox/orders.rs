@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::Memory;
 use super::post::What;
 use crate::domain::inert;
-use crate::http_server::Answered;
+use crate::http_server::DeliveryResult;
 use crate::sandbox::Simulator;
 
 /// So many orders are remembered.
@@ -88,7 +88,7 @@ impl Memory {
     pub fn priced(
         &mut self,
         order: u64,
-        answered: Option<&Answered>,
+        answered: Option<&DeliveryResult>,
         simulator: &Simulator,
     ) -> String {
         let price = match body_of(answered).and_then(offer) {
@@ -118,7 +118,7 @@ impl Memory {
     }
 
     /// The game has handed the goods over, or has not.
-    pub fn closed(&mut self, order: u64, answered: Option<&Answered>) -> String {
+    pub fn closed(&mut self, order: u64, answered: Option<&DeliveryResult>) -> String {
         let state = body_of(answered).and_then(|body| {
             let answer: Value =
                 serde_json::from_slice(body).map_err(|_| "its answer is not JSON")?;
@@ -165,7 +165,7 @@ impl Memory {
 }
 
 /// The body of an answer that counts.
-fn body_of(answered: Option<&Answered>) -> Result<&[u8], &'static str> {
+fn body_of(answered: Option<&DeliveryResult>) -> Result<&[u8], &'static str> {
     let answered = answered.ok_or("the game did not answer in time")?;
     if answered.status != 200 {
         return Err("the game's answer has another status than 200");

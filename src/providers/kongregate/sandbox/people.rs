@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::cast::{CROWD, Cast};
-use super::{Failure, GAME_TITLE, Params, Said};
+use super::{CallResult, Failure, GAME_TITLE, Params};
 use crate::sandbox::simulator::scatter;
 
 /// More are not asked for at once.
@@ -12,7 +12,7 @@ const MANY_MAX: usize = 50;
 const FRIENDS_MAX: usize = 500;
 
 /// GET `user_info`, and whether the answer is a list.
-pub fn info(params: &Params, cast: &Cast) -> (Said, bool) {
+pub fn info(params: &Params, cast: &Cast) -> (CallResult, bool) {
     let listed =
         |text: &str| -> Vec<String> { text.split(',').map(|one| one.trim().to_owned()).collect() };
     if let Some(names) = params.get("usernames") {
@@ -38,7 +38,7 @@ pub fn info(params: &Params, cast: &Cast) -> (Said, bool) {
     (said.map(|id| one(id, params, cast)), false)
 }
 
-fn many(ids: Vec<Option<u64>>, cast: &Cast) -> (Said, bool) {
+fn many(ids: Vec<Option<u64>>, cast: &Cast) -> (CallResult, bool) {
     if ids.len() > MANY_MAX {
         let words = format!("at most {MANY_MAX} users can be requested");
         return (Err(Failure::new(400, words)), true);
@@ -157,7 +157,7 @@ pub fn kongpanions() -> Value {
 }
 
 /// GET kongpanions of a player; no `success` either.
-pub fn owned_kongpanions(params: &Params, cast: &Cast) -> Said {
+pub fn owned_kongpanions(params: &Params, cast: &Cast) -> CallResult {
     let asked = match (params.get("username"), params.get("user_id")) {
         (Some(name), _) => cast.id_of(name),
         (None, id) => id.and_then(|id| id.parse().ok()),

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 use super::orders::Orders;
 use super::{API_KEY, GAME_ID, Memory};
 use crate::domain::{Secret, WallTime, inert};
-use crate::http_server::Answered;
+use crate::http_server::DeliveryResult;
 use crate::providers::kongregate::callback::{
     INVENTORY, ORDER_PLACED, ORDER_REQUEST, SIGNED_REQUEST,
 };
@@ -247,7 +247,7 @@ impl Memory {
     pub fn record_answer(
         &mut self,
         webhook: u64,
-        answered: Option<&Answered>,
+        answered: Option<&DeliveryResult>,
         simulator: &Simulator,
     ) {
         let waiting = &mut self.post.waiting;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::cast::{CROWD, Cast};
 use super::people::{avatar, friends};
-use super::{Failure, Memory, Params, Said};
+use super::{CallResult, Failure, Memory, Params};
 use crate::domain::WallTime;
 use crate::sandbox::simulator::scatter;
 
@@ -119,7 +119,7 @@ impl Scores {
         params: &Params,
         cast: &Cast,
         now: WallTime,
-    ) -> Said {
+    ) -> CallResult {
         let statistic = of_path(statistic)?;
         let (day, week) = day_and_week(now);
         let page = match scope {
@@ -145,7 +145,7 @@ impl Scores {
     }
 
     /// GET `high_scores` of a player's friends.
-    pub fn friends(&self, statistic: &str, user: &str, cast: &Cast) -> Said {
+    pub fn friends(&self, statistic: &str, user: &str, cast: &Cast) -> CallResult {
         let statistic = of_path(statistic)?;
         let user = user.strip_suffix(".json").and_then(|id| id.parse().ok());
         let user: u64 = user
@@ -202,7 +202,7 @@ fn listed(scope: &str, kind: Kind, mut all: Vec<(u64, u64)>, page: usize, cast: 
 impl Memory {
     /// POST `submit_statistics`: all of it, or nothing where one value is no good. A name that is not known is passed
     /// over; nothing is published of such.
-    pub fn submit(&mut self, params: &Params, now: WallTime) -> Said {
+    pub fn submit(&mut self, params: &Params, now: WallTime) -> CallResult {
         params.game()?;
         let [user] = params.required(["user_id"])?;
         let user = user.parse().ok().and_then(|id| self.cast.player(id));

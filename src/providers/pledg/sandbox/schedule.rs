@@ -13,13 +13,13 @@ const AMOUNT_MAX: u64 = 100_000_000;
 
 /// What a simulation is asked.
 #[derive(Debug)]
-pub(super) struct Asked {
+pub(super) struct TermsQuery {
     amount: u64,
     created: Date,
     second: Option<Date>,
 }
 
-impl Asked {
+impl TermsQuery {
     /// Reads the body; its type is not looked at, since Pledg's own plug-ins send none.
     pub fn read(body: &[u8]) -> Result<Self, Refusal> {
         let bad = |debug: &str| refuse(StatusCode::BAD_REQUEST, debug);

@@ -6,7 +6,7 @@ use ratatui::layout::Rect;
 use crate::domain::timeline::{Remark, Row};
 use crate::domain::{Happening, Outcome, PaymentVerdict, Timeline, What, time};
 use crate::tui::panes::ViewContext;
-use crate::tui::panes::callbacks::told;
+use crate::tui::panes::callbacks::words;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::text::Pen;
 
@@ -196,7 +196,7 @@ impl Rail<'_> {
                     .text(&format!("  set by {}", new.by.as_str()), dim);
             }
             What::Callback(delivery) => {
-                let (_, word, tone) = told::verdict(delivery);
+                let (_, word, tone) = words::verdict(delivery);
                 let mut pen = self.begin(at, ("←", Tone::Accent), area, row, buf);
                 pen.text(
                     &format!("callback {} ", delivery.id.0),
@@ -206,7 +206,7 @@ impl Rail<'_> {
                 if !delivery.kind.is_empty() {
                     pen.text(&format!(", {}", delivery.kind), dim);
                 }
-                for (text, tone) in told::outcome(delivery, self.ctx) {
+                for (text, tone) in words::outcome(delivery, self.ctx) {
                     pen.text(" · ", dim).text(&text, theme.style(tone));
                 }
             }

@@ -3,7 +3,7 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::told;
+use super::words;
 use crate::domain::{Delivery, WallTime};
 use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
@@ -47,7 +47,7 @@ impl Columns {
         let room = rest.saturating_sub(account + kind + 3);
         let subject = {
             let most = if total < 100 { 20 } else { 40 };
-            widest(|row| width(&told::subject(row)), most).min(room / 2)
+            widest(|row| width(&words::subject(row)), most).min(room / 2)
         };
         Self {
             account,
@@ -66,7 +66,7 @@ impl Columns {
     ) {
         let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
-        let (glyph, word, tone) = told::verdict(delivery);
+        let (glyph, word, tone) = words::verdict(delivery);
         let mut pen = Pen::new(buf, area, row);
         pen.cell(&when(delivery.received_at, ctx), TIME, dim)
             .skip(1)
@@ -77,7 +77,7 @@ impl Columns {
         for (text, wide, style) in [
             (delivery.account.as_str(), self.account, dim),
             (
-                &told::subject(delivery),
+                &words::subject(delivery),
                 self.subject,
                 theme.style(Tone::Plain),
             ),
@@ -87,7 +87,7 @@ impl Columns {
                 pen.id(text, wide, style).skip(1);
             }
         }
-        for (at, (text, tone)) in told::outcome(delivery, ctx).iter().enumerate() {
+        for (at, (text, tone)) in words::outcome(delivery, ctx).iter().enumerate() {
             if at > 0 {
                 pen.text(" · ", dim);
             }
@@ -115,8 +115,8 @@ pub fn draw_detail(delivery: &Delivery, ctx: ViewContext<'_>, area: Rect, buf: &
     }
     let theme = ctx.theme;
     let dim = theme.style(Tone::Dim);
-    let (_, _, tone) = told::verdict(delivery);
-    let subject = told::subject(delivery);
+    let (_, _, tone) = words::verdict(delivery);
+    let subject = words::subject(delivery);
     let name = match (subject.as_str(), delivery.kind.as_str()) {
         ("", "") => "a callback",
         ("", kind) => kind,
@@ -131,14 +131,14 @@ pub fn draw_detail(delivery: &Delivery, ctx: ViewContext<'_>, area: Rect, buf: &
     let rest = usize::from(pen.left());
     pen.text(&"─".repeat(rest), theme.border(false, false));
     let mut left = below(area, 1);
-    let rows = paragraph(buf, left, &told::meaning(delivery), theme.style(tone));
+    let rows = paragraph(buf, left, &words::meaning(delivery), theme.style(tone));
     left = below(left, rows);
-    let rows = paragraph(buf, left, &told::arrival(delivery, ctx), dim);
+    let rows = paragraph(buf, left, &words::arrival(delivery, ctx), dim);
     left = below(left, rows);
     for (row, job) in (0..left.height).zip(&delivery.jobs) {
-        let (words, tone) = told::state(job, ctx);
+        let (words, tone) = words::state(job, ctx);
         Pen::new(buf, left, row)
             .text(&words, theme.style(tone))
-            .text(&told::history(job), dim);
+            .text(&words::history(job), dim);
     }
 }

@@ -28,7 +28,7 @@ pub struct Past {
 
 /// What is said of a past call in a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct CallSummary {
     pub number: u64,
     pub at: WallTime,
     pub account: AccountId,
@@ -61,9 +61,9 @@ impl Past {
         }
     }
 
-    pub fn describe(&self) -> Told {
+    pub fn describe(&self) -> CallSummary {
         let (glyph, word, tone) = self.verdict();
-        Told {
+        CallSummary {
             number: self.number,
             at: self.at,
             account: self.account.clone(),
@@ -130,7 +130,7 @@ impl History {
         self.last
     }
 
-    pub fn describe(&self) -> Vec<Told> {
+    pub fn describe(&self) -> Vec<CallSummary> {
         self.all.iter().map(Past::describe).collect()
     }
 
