@@ -2,11 +2,15 @@
 
 use std::fmt::Write as _;
 use std::io;
+use std::path::Path;
 
 use clap::Command;
 use clap_mangen::Man;
 
+use super::Exit;
 use super::args::{EXITS, commands, examples};
+use super::output::{Out, OutputError};
+use crate::domain::{Problem, ProblemKind};
 
 /// The day of the release.
 const DATE: &str = "2026-11-28";
@@ -70,13 +74,42 @@ pub struct Page {
     pub text: Vec<u8>,
 }
 
+/// Prints the main page, or writes all of them.
+pub(super) fn write(folder: Option<&Path>, out: &Out) -> Result<Exit, OutputError> {
+    let Some(folder) = folder else {
+        let page = main_page().map_err(OutputError::Failed)?;
+        return out.bytes(&page.text).map(|()| Exit::Done);
+    };
+    let written = pages().and_then(|pages| {
+        std::fs::create_dir_all(folder)?;
+        for page in &pages {
+            std::fs::write(folder.join(&page.file), &page.text)?;
+        }
+        Ok(pages.len())
+    });
+    match written {
+        Ok(count) => {
+            out.say(&format!("{count} pages written to {}", folder.display()));
+            Ok(Exit::Done)
+        }
+        Err(error) => out.fail(&Problem::new(
+            ProblemKind::Local,
+            format!(
+                "the man pages cannot be written to {}: {error}",
+                folder.display()
+            ),
+            "name a folder that you may write to with --dir",
+        )),
+    }
+}
+
 /// The page of the program itself.
-pub fn main_page() -> io::Result<Page> {
+fn main_page() -> io::Result<Page> {
     page(&built(), "")
 }
 
 /// All pages.
-pub fn pages() -> io::Result<Vec<Page>> {
+fn pages() -> io::Result<Vec<Page>> {
     let mut all = Vec::new();
     collect(&built(), "", &mut all)?;
     Ok(all)

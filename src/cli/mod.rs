@@ -35,7 +35,7 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -285,7 +285,7 @@ fn run(arguments: Arguments) -> Exit {
             let candidates = complete::candidates(&shell, index, words);
             out.bytes(candidates.as_bytes()).map(|()| Exit::Done)
         }
-        Some(Command::Man { dir }) => man(dir.as_deref(), &out),
+        Some(Command::Man { dir }) => man::write(dir.as_deref(), &out),
         Some(Command::Config(command)) => config::run(&command, &arguments.global, &out),
         Some(Command::Sandbox(SandboxCommand::Serve {
             bind,
@@ -321,35 +321,6 @@ fn run(arguments: Arguments) -> Exit {
         },
     };
     ended(done, &out)
-}
-
-/// Prints the main page, or writes all of them.
-fn man(folder: Option<&Path>, out: &Out) -> Result<Exit, OutputError> {
-    let Some(folder) = folder else {
-        let page = man::main_page().map_err(OutputError::Failed)?;
-        return out.bytes(&page.text).map(|()| Exit::Done);
-    };
-    let written = man::pages().and_then(|pages| {
-        std::fs::create_dir_all(folder)?;
-        for page in &pages {
-            std::fs::write(folder.join(&page.file), &page.text)?;
-        }
-        Ok(pages.len())
-    });
-    match written {
-        Ok(count) => {
-            out.say(&format!("{count} pages written to {}", folder.display()));
-            Ok(Exit::Done)
-        }
-        Err(error) => out.fail(&Problem::new(
-            ProblemKind::Local,
-            format!(
-                "the man pages cannot be written to {}: {error}",
-                folder.display()
-            ),
-            "name a folder that you may write to with --dir",
-        )),
-    }
 }
 
 /// The exit of a command, whatever became of standard output. A reader that has seen enough is no error.

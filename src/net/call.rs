@@ -5,10 +5,14 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use reqwest::Url;
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
+};
 use serde_json::{Map, Value};
 
-use super::redact;
 use super::verbatim::Verbatim;
+use super::{coding, redact};
 use crate::domain::{AuthMethod, RawReply, Secret, WallTime};
 
 /// One request in the provider's terms, not yet authorised.
@@ -106,6 +110,67 @@ impl SignedRequest {
             nonce_ahead: None,
             hidden: &[],
         }
+    }
+
+    /// The URL with the parameters that authorising added.
+    pub(super) fn url(&self, url: &Url) -> Url {
+        let mut url = url.clone();
+        if !self.query.is_empty() {
+            let mut pairs = url.query_pairs_mut();
+            for (name, value) in &self.query {
+                pairs.append_pair(
+                    name,
+                    match value {
+                        HeaderText::Open(text) => text,
+                        HeaderText::Secret(secret) => {
+                            redact::learn_passing(secret, name);
+                            secret.expose()
+                        }
+                    },
+                );
+            }
+        }
+        url
+    }
+
+    /// All headers that a request goes out with but `Host`, so that what is recorded is what is sent.
+    pub(super) fn headers(&self, method: &str) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in &self.headers {
+            let (text, secret) = match value {
+                HeaderText::Open(text) => (text.as_str(), false),
+                HeaderText::Secret(secret) => {
+                    redact::learn_passing(secret, name);
+                    (secret.expose(), true)
+                }
+            };
+            // A secret with a line break in it makes no header; the provider then refuses the call.
+            if let (Ok(name), Ok(mut value)) =
+                (name.parse::<HeaderName>(), HeaderValue::from_str(text))
+            {
+                value.set_sensitive(secret);
+                map.append(name, value);
+            }
+        }
+        if let Some(verbatim) = &self.verbatim {
+            map.extend(verbatim.headers.clone());
+        }
+        if self.verbatim.is_none() {
+            let agent = concat!("tilldeck/", env!("CARGO_PKG_VERSION"));
+            // A call may have its own.
+            for (name, value) in [
+                (ACCEPT, "*/*"),
+                (ACCEPT_ENCODING, coding::ACCEPTED),
+                (USER_AGENT, agent),
+            ] {
+                map.entry(name).or_insert(HeaderValue::from_static(value));
+            }
+        }
+        // RFC 9110, 8.6: where a body is usual, some servers refuse a request that does not say that it has none (411).
+        if !self.body.is_empty() || matches!(method, "POST" | "PUT" | "PATCH") {
+            map.entry(CONTENT_LENGTH).or_insert(self.body.len().into());
+        }
+        map
     }
 }
 

@@ -18,9 +18,6 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use reqwest::Url;
-use reqwest::header::{
-    ACCEPT, ACCEPT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, USER_AGENT,
-};
 
 pub use budget::Limit;
 pub use call::{Call, Content, HeaderText, Repeat, Reply, SignedRequest, form_boundary};
@@ -382,8 +379,8 @@ impl Session {
                 Err(error) => return Err(error),
             }
         };
-        let headers = headers(&call.method, &sealed);
-        let url = &with_query(url, &sealed);
+        let headers = sealed.headers(&call.method);
+        let url = &sealed.url(url);
         let began = gate.clock.now();
         let sent = record::Sent {
             account: &self.account,
@@ -633,65 +630,4 @@ impl Drop for Unanswered<'_> {
 #[must_use]
 pub fn is_loopback(url: &Url) -> bool {
     url.host_str().is_some_and(host::is_loopback)
-}
-
-/// The URL with the parameters that authorising added.
-fn with_query(url: &Url, sealed: &SignedRequest) -> Url {
-    let mut url = url.clone();
-    if !sealed.query.is_empty() {
-        let mut pairs = url.query_pairs_mut();
-        for (name, value) in &sealed.query {
-            pairs.append_pair(
-                name,
-                match value {
-                    HeaderText::Open(text) => text,
-                    HeaderText::Secret(secret) => {
-                        redact::learn_passing(secret, name);
-                        secret.expose()
-                    }
-                },
-            );
-        }
-    }
-    url
-}
-
-/// All headers that a request goes out with but `Host`, so that what is recorded is what is sent.
-fn headers(method: &str, sealed: &SignedRequest) -> HeaderMap {
-    let mut map = HeaderMap::new();
-    for (name, value) in &sealed.headers {
-        let (text, secret) = match value {
-            HeaderText::Open(text) => (text.as_str(), false),
-            HeaderText::Secret(secret) => {
-                redact::learn_passing(secret, name);
-                (secret.expose(), true)
-            }
-        };
-        // A secret with a line break in it makes no header; the provider then refuses the call.
-        if let (Ok(name), Ok(mut value)) = (name.parse::<HeaderName>(), HeaderValue::from_str(text))
-        {
-            value.set_sensitive(secret);
-            map.append(name, value);
-        }
-    }
-    if let Some(verbatim) = &sealed.verbatim {
-        map.extend(verbatim.headers.clone());
-    }
-    if sealed.verbatim.is_none() {
-        let agent = concat!("tilldeck/", env!("CARGO_PKG_VERSION"));
-        // A call may have its own.
-        for (name, value) in [
-            (ACCEPT, "*/*"),
-            (ACCEPT_ENCODING, coding::ACCEPTED),
-            (USER_AGENT, agent),
-        ] {
-            map.entry(name).or_insert(HeaderValue::from_static(value));
-        }
-    }
-    // RFC 9110, 8.6: where a body is usual, some servers refuse a request that does not say that it has none (411).
-    if !sealed.body.is_empty() || matches!(method, "POST" | "PUT" | "PATCH") {
-        map.entry(CONTENT_LENGTH)
-            .or_insert(sealed.body.len().into());
-    }
-    map
 }
