@@ -1,6 +1,7 @@
 //! `log --deliveries`: the callbacks that the ledger has kept, and how one is printed.
 
 use jiff::tz::TimeZone;
+use reqwest::Url;
 use serde_json::{Value, json};
 
 use super::args::{Export, Log};
@@ -95,13 +96,7 @@ async fn export(
             Err(problem) => (Received::default(), Some(problem)),
         };
         unread_count += u64::from(unread.is_some());
-        let host = received.headers.iter();
-        let host = host
-            .filter(|(name, _)| name.eq_ignore_ascii_case("host"))
-            .map(|(_, host)| host.as_str())
-            .next()
-            .unwrap_or("localhost");
-        let exchange = Exchange::of_callback(row, &received, &format!("http://{host}"));
+        let exchange = Exchange::of_callback(row, &received, &origin(&received));
         writer.exchange(&exchange, |exchange| {
             let mut object = object(row);
             match unread {
@@ -122,6 +117,21 @@ async fn export(
         out.message(Tone::Warn, "warning:", &words);
     }
     Ok(Exit::Done)
+}
+
+/// Where a callback was sent to, by its `Host`. Anyone can write anything there: what is no host and port does not become
+/// part of a URL, because one URL that is none makes Firefox refuse the whole archive. The header shows what was written.
+fn origin(received: &Received) -> String {
+    let host = received.headers.iter();
+    let host = host
+        .filter(|(name, _)| name.eq_ignore_ascii_case("host"))
+        .find_map(|(_, host)| Url::parse(&format!("http://{host}/")).ok());
+    let origin = host
+        .filter(|url| url.username().is_empty() && url.password().is_none())
+        .filter(|url| url.path() == "/" && url.query().is_none() && url.fragment().is_none());
+    origin.map_or("http://localhost".into(), |url| {
+        url.origin().ascii_serialization()
+    })
 }
 
 /// That nothing is listed, and where else it may be: a ledger that was moved out of the way is not read.
@@ -245,4 +255,37 @@ fn job(job: &Job) -> Value {
         "status": job.status,
         "took_ms": job.took.map(|took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_callback_is_exported_with_a_url_whatever_its_host_says() {
+        let local = "http://localhost";
+        let cases = [
+            ("hooks.example.com", "http://hooks.example.com"),
+            ("h:8787", "http://h:8787"),
+            ("[::1]:8787", "http://[::1]:8787"),
+            ("a\tb", "http://ab"),
+            ("", local),
+            ("x:99999", local),
+            ("x:abc", local),
+            ("a b", local),
+            ("[", local),
+            ("<webhook_secret>.example.com", local),
+            ("a/b?c#d", local),
+            ("h?x=1", local),
+            ("user@evil", local),
+        ];
+        for (host, written) in cases {
+            let received = Received {
+                headers: vec![("Host".into(), host.into())],
+                ..Received::default()
+            };
+            assert_eq!(origin(&received), written, "{host:?}");
+        }
+        assert_eq!(origin(&Received::default()), local);
+    }
 }

@@ -123,8 +123,17 @@ pub fn har_entry(exchange: &Exchange) -> String {
     inert::json(&entry(exchange).to_string()).into_owned()
 }
 
-/// A URL as an archive has it: a placeholder or a text of the provider's in it is encoded.
+/// A URL as an archive has it: a placeholder or a text of the provider's in it is encoded, and so is a `%` that begins no
+/// escape, which what reads archives cannot decode.
 fn uri(url: &str) -> String {
+    let mut pieces = url.split('%');
+    let mut escaped = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let digits = piece.bytes().take(2).filter(u8::is_ascii_hexdigit).count();
+        escaped.push_str(if digits == 2 { "%" } else { "%25" });
+        escaped.push_str(piece);
+    }
+    let url = escaped;
     let authority = url.find("://").map_or(0, |at| at + 3);
     let path = url[authority..]
         .find(['/', '?', '#'])
@@ -160,6 +169,8 @@ fn entry(exchange: &Exchange) -> Value {
         "response": response(exchange),
         "cache": {},
         "timings": { "send": 0, "wait": wait, "receive": time - wait },
+        // Else Chromium takes the first entry for a document and each JSON answer for a script.
+        "_resourceType": "fetch",
         "comment": format!("account {}, attempt {}", exchange.account, exchange.attempt),
     })
 }
@@ -233,6 +244,8 @@ fn response(exchange: &Exchange) -> Value {
         "redirectURL": header(&exchange.response_headers, "location"),
         "headersSize": -1,
         "bodySize": exchange.response_wire.map_or(-1, signed),
+        // Else Chromium adds up the two sizes above, of which one is always -1.
+        "_transferSize": exchange.response_wire.map_or(0, signed),
     })
 }
 
@@ -307,6 +320,8 @@ mod tests {
         }
         assert_eq!(response["statusText"], "OK");
         assert_eq!(response["bodySize"], 1, "on the wire");
+        assert_eq!(response["_transferSize"], 1, "as Chromium has it");
+        assert_eq!(entry["_resourceType"], "fetch");
         assert_eq!(response["content"]["size"], 2, "decoded");
         assert_eq!(response["content"]["compression"], 1);
     }
@@ -343,6 +358,10 @@ mod tests {
                 "http://[::1]:80/x?f%5Ba%5D=1&g=%7Bx%7D%7C%20",
             ),
             ("http://a.example?ł=\u{1b}", "http://a.example?%C5%82=%1B"),
+            (
+                "http://h/50%?a=%zz&b=%%41%4",
+                "http://h/50%25?a=%25zz&b=%25%41%254",
+            ),
         ];
         for (url, written) in cases {
             assert_eq!(uri(url), written);

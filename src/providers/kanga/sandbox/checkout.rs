@@ -304,7 +304,6 @@ fn checkout(payment: &Payment, shop: &Shop, simulator: &Simulator, remark: Optio
         include_str!("../../../../assets/sandbox/checkout.html"),
         &[
             ("styles", page::styles()),
-            ("refresh", refresh(&progress)),
             ("shop", Html::text(shop.name)),
             ("amount", Html::text(&payment.amount)),
             ("currency", Html::text(&payment.currency)),
@@ -320,6 +319,7 @@ fn checkout(payment: &Payment, shop: &Shop, simulator: &Simulator, remark: Optio
             ("tone", Html::text(tone)),
             ("state", Html::text(state.as_str())),
             ("meaning", Html::text(meaning(&progress))),
+            ("again", again(payment, shop, &progress)),
             ("track", track(state)),
             ("paid", Html::text(&view.paid())),
             ("outstanding", Html::text(&view.outstanding())),
@@ -329,18 +329,21 @@ fn checkout(payment: &Payment, shop: &Shop, simulator: &Simulator, remark: Optio
     )
 }
 
-/// A page that waits for the payer does not load itself again: what was typed or chosen would be lost.
-fn refresh(progress: &Progress) -> Html {
+/// A way to see what has changed, where a payment goes on by itself. The page never loads itself again: that would take
+/// away the payer's place on it, and the button that is about to be pressed (WCAG 2.2.1).
+fn again(payment: &Payment, shop: &Shop, progress: &Progress) -> Html {
     let waits_for_payer = match progress.state {
         PaymentState::New => true,
         PaymentState::Active => !progress.sent,
         _ => false,
     };
-    Html::markup(if waits_for_payer || progress.state.is_final() {
-        ""
-    } else {
-        "<meta http-equiv=\"refresh\" content=\"2\">\n"
-    })
+    if waits_for_payer || progress.state.is_final() {
+        return Html::default();
+    }
+    Html::fill(
+        "<p><a href=\"{{address}}\">Show the state now</a></p>\n",
+        &[("address", Html::text(&address(shop, payment)))],
+    )
 }
 
 fn meaning(progress: &Progress) -> &'static str {

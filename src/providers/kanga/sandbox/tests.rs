@@ -366,8 +366,9 @@ async fn point_7_force_currency_limits_the_choice() {
 }
 
 #[tokio::test]
-async fn a_page_that_waits_for_the_payer_keeps_what_was_typed_and_does_not_load_itself_again() {
+async fn a_page_keeps_what_was_typed_never_loads_itself_again_and_offers_a_look_at_what_goes_on() {
     const REFRESH: &str = "http-equiv=\"refresh\"";
+    const LOOK: &str = "Show the state now";
     let bench = bench().await;
     let page = bench
         .get(&link("currency=EMT&amount=1&transactionKey=F-2"))
@@ -400,11 +401,15 @@ async fn a_page_that_waits_for_the_payer_keeps_what_was_typed_and_does_not_load_
         .get(&link("currency=EMT&amount=1&transactionKey=F-2"))
         .await;
     assert!(!choosing.body.contains(REFRESH) && choosing.body.contains("Receipt to"));
+    assert!(!choosing.body.contains(LOOK), "nothing happens by itself");
     bench.act("F-2", "pay").await;
     let waiting = bench
         .get(&link("currency=EMT&amount=1&transactionKey=F-2"))
         .await;
-    assert!(waiting.body.contains(REFRESH), "{}", waiting.body);
+    assert!(!waiting.body.contains(REFRESH), "{}", waiting.body);
+    let (before, _) = waiting.body.split_once(LOOK).unwrap();
+    let address = before.rsplit('"').nth(1).unwrap().replace("&amp;", "&");
+    assert_eq!(bench.get(&address).await.status, 200);
 }
 
 #[tokio::test]
