@@ -1,8 +1,6 @@
 //! The only reader of the time; and a hand-driven clock for tests.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-#[cfg(not(unix))]
-use std::time::Instant;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::domain::{Now, WallTime};
@@ -116,24 +114,12 @@ fn boot_id() -> &'static str {
 }
 
 /// Goes on while the machine sleeps, and is the same in all its processes.
-#[cfg(unix)]
 fn since_boot() -> Duration {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let clock = rustix::time::ClockId::Boottime;
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
     let clock = rustix::time::ClockId::Monotonic;
     Duration::try_from(rustix::time::clock_gettime(clock)).unwrap_or_default()
-}
-
-/// There the processes share the wall clock; this is for each alone.
-#[cfg(not(unix))]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that asks for the time"
-)]
-fn since_boot() -> Duration {
-    static BEGAN: OnceLock<Instant> = OnceLock::new();
-    BEGAN.get_or_init(Instant::now).elapsed()
 }
 
 impl std::fmt::Debug for Clock {

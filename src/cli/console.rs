@@ -100,7 +100,7 @@ pub fn model(
         Problem::new(
             ProblemKind::Config,
             format!("{path}: [ui.keys]: {why}"),
-            "the README lists every action with its keys; leave the line out to have the \
+            "docs/keys.md lists every action with its keys; leave the line out to have the \
              built-in ones",
         )
     })

@@ -9,6 +9,8 @@ mod config;
 mod console;
 mod deliver;
 mod deliveries;
+#[cfg(test)]
+mod docs;
 mod estimate;
 mod export;
 pub mod fault;

@@ -63,7 +63,6 @@ pub fn open(page: &str) -> io::Result<()> {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         // Ctrl-C in this terminal is not for the browser.
-        #[cfg(unix)]
         std::os::unix::process::CommandExt::process_group(&mut launcher, 0);
         let mut child = match launcher.spawn() {
             Ok(child) => child,

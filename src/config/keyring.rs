@@ -204,9 +204,7 @@ mod platform {
     fn entry(name: &str) -> Result<Entry, Error> {
         #[cfg(target_os = "macos")]
         let store = apple_native_keyring_store::keychain::Store::new()?;
-        #[cfg(windows)]
-        let store = windows_native_keyring_store::Store::new()?;
-        #[cfg(all(unix, not(target_os = "macos")))]
+        #[cfg(not(target_os = "macos"))]
         let store = dbus_secret_service_keyring_store::Store::new()?;
         store.build("tilldeck", name, None)
     }

@@ -290,15 +290,9 @@ fn from_file(path: &Path, shown: String) -> Result<Resolved, SecretError> {
     Ok(resolved)
 }
 
-#[cfg(unix)]
 fn readable_by_others(about: &std::fs::Metadata) -> bool {
     use std::os::unix::fs::PermissionsExt as _;
     about.permissions().mode() & 0o077 != 0
-}
-
-#[cfg(not(unix))]
-fn readable_by_others(_: &std::fs::Metadata) -> bool {
-    false
 }
 
 /// At most one byte more than a secret may have. The buffer is never moved, so no copy stays behind.
@@ -405,7 +399,6 @@ mod tests {
         assert!(refusal(&env("LINES")).contains("more than one line"));
     }
 
-    #[cfg(unix)]
     #[test]
     fn what_is_left_around_a_secret_is_trimmed_and_named_whatever_its_source() {
         let folder = tempfile::tempdir().unwrap();
@@ -442,14 +435,12 @@ mod tests {
         }
     }
 
-    #[cfg(unix)]
     fn private_file(path: &Path, text: &str) {
         use std::os::unix::fs::PermissionsExt as _;
         std::fs::write(path, text).unwrap();
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
     }
 
-    #[cfg(unix)]
     #[test]
     fn of_what_a_command_prints_the_first_line_is_the_secret() {
         let none = Environ::of([]);
@@ -496,7 +487,6 @@ mod tests {
         assert!(refusal(&file(at, ".")).contains("not a regular file"));
     }
 
-    #[cfg(unix)]
     #[test]
     fn a_file_others_can_read_is_warned_of_and_one_they_can_write_is_refused() {
         use std::os::unix::fs::PermissionsExt as _;
@@ -531,7 +521,6 @@ mod tests {
         );
     }
 
-    #[cfg(unix)]
     #[test]
     fn a_command_runs_without_a_shell_and_shows_only_its_complaint() {
         let none = Environ::of([]);
@@ -551,7 +540,6 @@ mod tests {
         assert!(refusal(&command(&["sh", "-c", "yes planted"])).contains("64 KiB"));
     }
 
-    #[cfg(unix)]
     #[test]
     fn a_command_that_hangs_is_ended() {
         let words = ["sleep".to_owned(), "600".to_owned()];
@@ -559,7 +547,6 @@ mod tests {
         assert!(matches!(error, SecretError::TimedOut(..)));
     }
 
-    #[cfg(unix)]
     #[test]
     fn what_a_command_leaves_running_is_not_waited_for() {
         // It holds the output open for as long as a test never takes.

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -161,7 +162,6 @@ impl Vault {
         file.as_file().sync_all().map_err(failed)?;
         file.persist(path).map_err(|error| failed(error.error))?;
         // The new name must survive a power cut as well as the bytes do.
-        #[cfg(unix)]
         File::open(&self.folder)
             .and_then(|folder| folder.sync_all())
             .map_err(failed)?;
@@ -252,13 +252,9 @@ impl Vault {
                 "is longer than 64 KiB, so it holds no secret; remove it",
             ));
         }
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt as _;
-            if about.permissions().mode() & 0o077 != 0 {
-                file.set_permissions(fs::Permissions::from_mode(0o600))
-                    .map_err(failed)?;
-            }
+        if about.permissions().mode() & 0o077 != 0 {
+            file.set_permissions(fs::Permissions::from_mode(0o600))
+                .map_err(failed)?;
         }
         let room = usize::try_from(SIZE_MAX).expect("64 KiB fit");
         // Never moved while it grows, so that no copy stays behind.
@@ -288,18 +284,13 @@ impl Vault {
                 "is a link or no folder, so no secret is kept there; remove it",
             ));
         }
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-            if about.uid() != rustix::process::geteuid().as_raw() {
-                return Err(unsafe_because(
-                    "belongs to another user, so no secret is kept there; name another folder with --state-dir",
-                ));
-            }
-            if about.permissions().mode() & 0o077 != 0 {
-                fs::set_permissions(&self.folder, fs::Permissions::from_mode(0o700))
-                    .map_err(failed)?;
-            }
+        if about.uid() != rustix::process::geteuid().as_raw() {
+            return Err(unsafe_because(
+                "belongs to another user, so no secret is kept there; name another folder with --state-dir",
+            ));
+        }
+        if about.permissions().mode() & 0o077 != 0 {
+            fs::set_permissions(&self.folder, fs::Permissions::from_mode(0o700)).map_err(failed)?;
         }
         Ok(())
     }
@@ -315,16 +306,8 @@ fn remove(path: &Path) -> Result<(), VaultError> {
     }
 }
 
-#[cfg(unix)]
 fn same(a: &Metadata, b: &Metadata) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
     (a.dev(), a.ino()) == (b.dev(), b.ino())
-}
-
-/// Elsewhere a link needs rights that a guest of the machine has not.
-#[cfg(not(unix))]
-fn same(_: &Metadata, _: &Metadata) -> bool {
-    true
 }
 
 #[cfg(test)]

@@ -299,15 +299,8 @@ pub(super) fn present(folder: &Path) -> Option<FileId> {
     file_id(&folder.join(FILE))
 }
 
-#[cfg(unix)]
 fn file_id(path: &Path) -> Option<FileId> {
     use std::os::unix::fs::MetadataExt as _;
     let about = fs::symlink_metadata(path).ok()?;
     Some((about.dev(), about.ino()))
-}
-
-/// Elsewhere an open file can be neither renamed nor replaced.
-#[cfg(not(unix))]
-fn file_id(_: &Path) -> Option<FileId> {
-    Some((0, 0))
 }

@@ -91,7 +91,7 @@ pub fn proxy_for(
     let exceptions = exceptions_at(&exceptions, url.port_or_known_default());
     let Some((named_by, written)) = named else {
         // On other systems that would read the environment once more.
-        let of_system = cfg!(any(target_os = "macos", windows)).then(Matcher::from_system);
+        let of_system = cfg!(target_os = "macos").then(Matcher::from_system);
         return Ok(of_system.and_then(intercept).map(|found| Proxy {
             host: authority(found.uri()),
             named_by: "the system's settings",

@@ -295,7 +295,6 @@ fn json_has_no_escapes_but_its_own() {
     assert!(words.err.contains("\\u{1b}[31m\\u{7f}x"), "{}", words.err);
 }
 
-#[cfg(unix)]
 #[test]
 fn what_is_left_around_a_secret_is_neither_sent_nor_passed_over() {
     use std::os::unix::fs::PermissionsExt as _;

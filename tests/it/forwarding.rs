@@ -187,7 +187,6 @@ fn a_damaged_ledger_is_told_of_at_once_and_where_nothing_is_listed() {
     }
 }
 
-#[cfg(unix)]
 fn private(path: &std::path::Path, mode: u32) {
     use std::os::unix::fs::PermissionsExt as _;
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();

@@ -1,31 +1,9 @@
 //! What the README says of the program is what the program says of itself.
 
-use std::fmt::Write as _;
 use std::path::Path;
 
 fn readme() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
-}
-
-#[test]
-fn its_keys_are_those_of_the_key_table() {
-    let mut table = String::from("| where | keys | what | name |\n|---|---|---|---|\n");
-    for row in tilldeck::tui::key_rows() {
-        let keys = row.keys.replace('|', "\\|");
-        writeln!(
-            table,
-            "| {} | {keys} | {} | `{}` |",
-            row.place, row.help, row.action
-        )
-        .unwrap();
-    }
-    let readme = readme();
-    let (_, rest) = readme.split_once("<!-- keys -->\n").unwrap();
-    let (shown, _) = rest.split_once("<!-- end of keys -->").unwrap();
-    assert!(
-        shown.trim() == table.trim(),
-        "the README's keys should be:\n{table}"
-    );
 }
 
 #[test]

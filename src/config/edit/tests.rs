@@ -247,13 +247,11 @@ fn place(text: &str) -> (tempfile::TempDir, PathBuf) {
     (folder, path)
 }
 
-#[cfg(unix)]
 fn mode(path: &Path) -> u32 {
     use std::os::unix::fs::PermissionsExt as _;
     fs::metadata(path).unwrap().permissions().mode() & 0o7777
 }
 
-#[cfg(unix)]
 #[test]
 fn a_file_is_made_for_its_owner_alone_and_an_old_one_keeps_its_mode() {
     use std::os::unix::fs::PermissionsExt as _;
@@ -268,7 +266,6 @@ fn a_file_is_made_for_its_owner_alone_and_an_old_one_keeps_its_mode() {
     assert_eq!(files.len(), 1, "{files:?}");
 }
 
-#[cfg(unix)]
 #[test]
 fn a_link_to_the_file_stays_a_link() {
     let (folder, path) = place(BY_HAND);

@@ -204,7 +204,6 @@ fn names_that_could_lead_elsewhere_are_none() {
     }
 }
 
-#[cfg(unix)]
 mod files {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 

@@ -221,7 +221,6 @@ async fn while_nothing_can_be_written_nonces_and_slots_go_on_in_memory() {
     granted(take(&ledger, 0).await);
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn a_new_file_shares_no_memory_with_the_one_that_was_removed() {
     use std::os::unix::fs::MetadataExt as _;
@@ -317,7 +316,6 @@ async fn a_file_that_was_removed_is_made_again_and_nothing_forgotten() {
     assert!(folder.path().join("ledger.db").exists());
 }
 
-#[cfg(unix)]
 #[tokio::test]
 async fn folder_and_files_are_for_the_user_alone() {
     use std::os::unix::fs::PermissionsExt as _;

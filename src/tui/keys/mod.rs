@@ -233,7 +233,7 @@ pub struct KeyRow {
     pub help: &'static str,
 }
 
-/// The whole key table without overrides, for the README and the manual.
+/// The whole key table without overrides, for `docs/keys.md`.
 #[must_use]
 pub fn key_rows() -> Vec<KeyRow> {
     TABLE

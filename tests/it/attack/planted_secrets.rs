@@ -474,7 +474,6 @@ fn a_secret_that_equals_a_state_or_a_currency_garbles_no_verdict() {
     }
 }
 
-#[cfg(unix)]
 #[test]
 fn a_secret_command_inherits_no_variable_that_holds_a_secret() {
     let place = Place::new();
