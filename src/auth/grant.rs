@@ -9,8 +9,8 @@ use serde_json::Value;
 use crate::domain::{Account, Problem, ProblemKind, Secret, inert};
 use crate::net::{NetError, Reply, redact};
 
-/// The life of a token whose answer names none (RFC 6749, 5.1 leaves it to the provider's documentation, and none
-/// of those we speak to documents it): short, so that little is lost where it lives longer.
+/// The life of a token whose answer has no `expires_in`. RFC 6749, 5.1 leaves it to the provider's documentation, and neither
+/// Kinguin nor Pledg documents a default: short, so that an expired token is not used for long.
 pub const LIFE_UNKNOWN: Duration = Duration::from_mins(1);
 
 /// No token is used longer, whatever is promised: a secret that was withdrawn must not work on for days.
@@ -73,7 +73,7 @@ pub fn read(reply: &Reply, account: &Account) -> Result<Grant, Failure> {
 #[must_use]
 pub fn unanswered(error: NetError, account: &Account) -> Failure {
     let error = match error {
-        // These tell by themselves what they are about, or are not about the provider.
+        // Their own messages are complete, or they are not about the provider.
         own @ (NetError::Unauthorised(_)
         | NetError::BudgetExhausted { .. }
         | NetError::TurnedAway { .. }
@@ -169,12 +169,13 @@ fn granted(body: &Value) -> Result<Grant, String> {
         Some(Value::String(token)) => token.as_str(),
         Some(_) => return Err("its access_token is no text".into()),
     };
-    // Before anything of the answer is told: it may name the token once more.
+    // Before any of the answer can reach a message: it may repeat the token elsewhere.
     redact::learn_passing(&Secret::new(token), "access_token");
     check_token(token)?;
     let mut notes = Vec::new();
     match body.get("token_type") {
-        // Required by RFC 6749, yet left out by some; bearer is all that either provider documents.
+        // Required by RFC 6749, 5.1, yet left out by some servers. Bearer is the only type that Kinguin and Pledg document
+        // (`docs/providers/kinguin.md#token`, `docs/providers/pledg.md#token`).
         None | Some(Value::Null) => notes.push(NO_TYPE.to_owned()),
         Some(Value::String(kind)) if kind.trim().is_empty() => notes.push(NO_TYPE.to_owned()),
         Some(Value::String(kind)) if kind.trim().eq_ignore_ascii_case("bearer") => {}
@@ -238,7 +239,7 @@ fn life(expires_in: &Value) -> Result<Duration, String> {
         )
     };
     let whole = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than fit are far beyond the most that is believed.
+        // More digits than fit are longer than LIFE_MAX in any case.
         text.parse().unwrap_or(u64::MAX)
     } else {
         let number = Decimal::from_str_exact(&text)
@@ -269,7 +270,7 @@ fn failed(reply: &Reply, body: Option<&Value>, account: &Account) -> Failure {
     if words.is_empty() && reply.body.trim_ascii().starts_with(b"<") {
         words = ": an HTML page, perhaps of a proxy or firewall in between".into();
     }
-    // What RFC 6749, 5.2 has for a client that is wrong or may not do this; the other codes are of the request.
+    // The codes of RFC 6749, 5.2 that mean wrong or unauthorised credentials; the others mean a malformed request.
     let of_the_client = code.is_some_and(|code| {
         matches!(
             code,
@@ -338,8 +339,8 @@ fn words(body: &Value) -> String {
     if said.is_empty() {
         return String::new();
     }
-    // As a header's value rather than a body's: a body may be torn, and then its end is taken for the beginning
-    // of a secret where it could be one.
+    // Redacted as a header's value, not as a body: the end of a body, which may be cut off, is hidden wherever it could be the
+    // beginning of a secret.
     let said = redact::header("error", &said.join(": "));
     format!(": {}", inert::cut(&said, 200))
 }

@@ -1,5 +1,5 @@
-//! What an access token says of itself where it is a JWT. For showing only: nobody here could verify it, so
-//! nothing is concluded from it, its `exp` least of all.
+//! What an access token says of itself where it is a JWT. For display only: only the provider has the key to verify it, and to
+//! clients a token is opaque (RFC 6749, 1.4), so its life comes from `expires_in` and never from its `exp`.
 
 use crate::domain::{Secret, inert};
 use crate::net::redact;

@@ -241,7 +241,7 @@ impl Lifecycle {
         let paused = self.began.map(|began| began.saturating_add(PAUSE));
         let failed = self.failed.as_ref();
         match failed {
-            // A failure has a wait of its own, which may be shorter.
+            // The back-off after a failure replaces the usual pause, and may be shorter.
             Some(failed) => Some(failed.not_before),
             None => paused,
         }
@@ -300,7 +300,8 @@ impl Lifecycle {
         let Some(left) = life.left(now) else {
             return false;
         };
-        // Of the one in hand it is known how old it is; by a wall clock that was set back it would be young again.
+        // The age of the current token is measured on the monotonic clock; the saved copy has wall-clock times, by which a
+        // clock that was set back would make it young again.
         let in_hand = self.token.as_ref().is_some_and(|(held, _)| *held == token);
         if in_hand || self.spurned.as_ref() == Some(&token) {
             return false;

@@ -175,7 +175,7 @@ impl Tokens {
     pub async fn refresh(&self, how: RequestOptions) -> Result<TokenStatus, NetError> {
         self.load().await;
         loop {
-            // A fetch that was begun for another reason may end without a token call.
+            // A fetch for another reason may have ended with a saved token, without a token call.
             let why = self.obtain(how, Lifecycle::asked).await?;
             if why == Some(Why::Asked) {
                 self.saved().await;
@@ -208,7 +208,8 @@ impl Tokens {
                     match held.cycle.settled(fetch, now) {
                         FetchOutcome::Waiting => None,
                         FetchOutcome::Good => return Ok(Some(fetch.why)),
-                        // Of an operator's own fetch alone is its failure the answer to them.
+                        // This fetch only looked for replaced credentials. An operator gets a token call of their own, whose
+                        // failure is the answer.
                         FetchOutcome::Failed(_)
                             if fetch.why == Why::IfReplaced && !how.background =>
                         {
@@ -270,7 +271,7 @@ impl Tokens {
         self.0.tasks.spawn(async move {
             tokens.emit();
             if let Some(store) = &tokens.0.store {
-                // What a process keeps meanwhile is another token, and stays.
+                // Under the lock, so that a newer token which another process has saved stays.
                 let _lane = store.key_lock().await;
                 store.forget(&spurned, tokens.0.clock.now()).await;
             }
@@ -323,7 +324,7 @@ impl Tokens {
         let patience = match self.held().cycle.under_way().map(|fetch| fetch.why) {
             None => KEEPING_PATIENCE,
             Some(Why::Due) => RENEWAL_PATIENCE,
-            // Whoever asked for these has gone. Ended here, so that it is recorded that they were sent.
+            // Their callers have gone. Cancelled here, not dropped, so that the request log records that they were sent.
             Some(Why::Needed | Why::Asked | Why::IfReplaced) => {
                 self.0.ending.cancel();
                 KEEPING_PATIENCE

@@ -81,7 +81,7 @@ pub fn jwt_hs256(secret: &Secret, payload: &Value) -> String {
     jwt
 }
 
-/// So far may the signer's clock and this machine's be apart (RFC 7519, 4.1.4 and 4.1.5 allow "a few minutes").
+/// How far the signer's clock and this machine's may differ (RFC 7519, 4.1.4 and 4.1.5 allow "a few minutes").
 const LEEWAY: Duration = Duration::from_mins(1);
 
 /// The payload of a JWT whose HS256 signature is right, whose `exp`, where it has one, is still ahead, and whose `nbf`,
@@ -105,7 +105,7 @@ pub fn verify_jwt_hs256(secret: &Secret, token: &str, now: WallTime) -> Result<V
         Value::String(alg) => return Err(JwtError::Algorithm(inert::quoted(alg, 40))),
         _ => return Err(JwtError::Malformed("its header names no algorithm")),
     }
-    // RFC 7515, 4.1.11: what is critical and not understood makes the whole invalid. None is understood here.
+    // A critical extension that is not understood makes the JWT invalid (RFC 7515, 4.1.11). None is understood here.
     if !header["crit"].is_null() {
         return Err(JwtError::Malformed(
             "its header asks for an extension that is not known",

@@ -148,7 +148,7 @@ impl TokenStore {
         let found = self.read(now, Jitter::new(0)).await;
         if found.is_some_and(|found| found.token == *spurned) {
             let (vault, name) = (self.vault.clone(), self.name());
-            // One that stays is refused once more by the process that finds it, and is replaced then.
+            // A failure does no harm: the process that loads the token is refused with 401 and replaces it.
             let _ = tokio::task::spawn_blocking(move || vault.forget(&name)).await;
         }
     }

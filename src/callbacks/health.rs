@@ -62,13 +62,13 @@ impl HealthCheck {
         }
         if let Some(probe_id) = request.headers().get(PROBE_HEADER) {
             let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
-            // Somebody else's pulse is nobody's business.
+            // Another caller's value proves nothing about this receiver's own socket.
             if run.probe_id.as_deref().map(str::as_bytes) == Some(probe_id.as_bytes()) {
                 run.seen = true;
                 return text(StatusCode::OK, "alive\n");
             }
         }
-        // The next call may be seconds away, and a row that cannot be written is known at once.
+        // Not the last call's result alone: a ledger that cannot be written is known at once, the next call may be seconds away.
         let keeps = match *self.ledger.status_changes().borrow() {
             Status::Opening | Status::Ready | Status::SetAside { .. } => true,
             Status::Locked | Status::Degraded { .. } => false,
@@ -107,8 +107,8 @@ impl HealthCheck {
         let asked = async {
             let status = self.ledger.status().await;
             if let Status::Degraded { .. } = status {
-                // Nothing else may be written for long, and this would be said although it is over. It is over once
-                // nothing has failed from one call to the next: else both would be said by turns.
+                // With no other writes, only this one can find out that the ledger works again. The result counts at the next
+                // call, so that a ledger that fails now and then does not flap between up and down.
                 let _ = self.ledger.try_again().await;
             }
             status

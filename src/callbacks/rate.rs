@@ -160,7 +160,7 @@ fn address(entry: &str) -> Option<IpAddr> {
     let entry = entry.trim();
     let host = match entry.strip_prefix('[') {
         Some(inner) => inner.split_once(']')?.0,
-        // Of IPv6, which has colons of its own, no port is split off.
+        // An IPv6 address has colons of its own, so no port is split off (RFC 7239, 6).
         None => match entry.split_once(':') {
             Some((host, port)) if !port.contains(':') => host,
             _ => entry,

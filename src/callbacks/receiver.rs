@@ -75,7 +75,7 @@ impl Default for Limits {
                 silence: Duration::from_secs(75),
                 head_time: Duration::from_secs(10),
                 body_time: Duration::from_secs(20),
-                // A proxy or tunnel hands on the host that it was called by.
+                // A proxy or tunnel forwards the `Host` that its caller sent.
                 hosts: Hosts::Any,
                 half_close: true,
             },
@@ -83,7 +83,8 @@ impl Default for Limits {
                 per_second: 200,
                 burst: 2_000,
             },
-            // Kongregate hangs up after five.
+            // Kongregate cuts slow connections and documents no time; our simulator plays five seconds
+            // (`docs/providers/kongregate.md#callbacks`).
             relay: Duration::from_secs(4),
             heartbeat: Duration::from_secs(5),
             heartbeat_patience: Duration::from_secs(4),
@@ -176,7 +177,7 @@ impl Receiver {
     pub async fn stop(self, patience: Duration) {
         self.health.abort();
         self.shared.tasks.close();
-        // Where there is no end to it, the runtime's end is its end.
+        // What does not finish in time ends with the runtime.
         let finished = self.shared.tasks.wait();
         let _ = tokio::join!(
             self.server.stop(patience),
@@ -210,7 +211,7 @@ impl Shared {
         if path == HEARTBEAT {
             return self.health.answer_probe(&request);
         }
-        // It has no room now: it is to come again, and is saved then.
+        // Too many large bodies at once: 503, so that the provider sends it again.
         if request.extensions().get() == Some(&Unread(StatusCode::SERVICE_UNAVAILABLE)) {
             return unable();
         }
@@ -244,13 +245,13 @@ impl Shared {
                 Some(handler) => shared.receive(&name, &*handler, inbound).await,
                 None => shared.miss(&name, &inbound).await,
             };
-            // Whoever sent it may have hung up.
+            // The sender may have closed the connection.
             let _ = tell.send(answer);
             if let Some(delivery) = kept {
                 shared.setup.handlers.saved(delivery);
             }
         });
-        // It panicked: what was not kept comes again.
+        // The task panicked: 503, so that the provider sends again what was not saved.
         parsed.await.unwrap_or_else(|_| unable())
     }
 
@@ -360,7 +361,7 @@ impl Shared {
             });
         }
         if let Some(target) = handler.forward_to() {
-            // A relayed one is in hand until it is told what came of it.
+            // Held by this process until the shop's answer is saved, so that no retry starts meanwhile.
             let until = at.plus(RELAY_HOLD);
             jobs.push(NewJob {
                 kind: if relayed {
@@ -433,7 +434,7 @@ impl Shared {
         match self.setup.ledger.deliver(new).await {
             Ok(delivery) => Some(delivery),
             Err(error) => {
-                // Of names that nobody has, there is no end.
+                // Unknown names are endless, so they are not worth a warning each.
                 if judged.verdict != Verdict::UnknownAccount {
                     let problem = Problem::new(
                         ProblemKind::Local,
@@ -469,7 +470,7 @@ impl Shared {
         };
         let mut hash = Sha256::new();
         hash.update(which);
-        // The lengths keep ("ab", "c") and ("a", "bc") apart.
+        // With the lengths, ("ab", "c") and ("a", "bc") hash differently.
         for part in [self.setup.account_key.as_bytes(), name.as_bytes()] {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part);

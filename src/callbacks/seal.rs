@@ -73,7 +73,7 @@ impl Sealer {
         let method = text(take(&mut rest)?)?;
         let target = text(take(&mut rest)?)?;
         let count = take_length(&mut rest)?;
-        // As many as are there, whatever their number says.
+        // No capacity from `count`: the number could be wrong, and each header is checked as it is read.
         let mut headers = Vec::new();
         for _ in 0..count {
             headers.push((text(take(&mut rest)?)?, take(&mut rest)?.to_vec()));

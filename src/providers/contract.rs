@@ -227,7 +227,7 @@ async fn wrong_credentials_are_refused_and_called_so() {
 
 #[tokio::test]
 async fn faults_say_nothing_of_the_credentials() {
-    // Each on a simulator of its own, all at once: what is tried again waits for real.
+    // Each on a simulator of its own and all at once, since retries wait for real time.
     let mut all = tokio::task::JoinSet::new();
     for manifest in REGISTRY {
         for (fault, nonsense) in [
@@ -317,7 +317,7 @@ async fn a_token_that_expired_at_the_provider_alone_is_renewed_once_and_the_call
         let mut bench = Bench::by_hand(manifest).await;
         assert_eq!(bench.use_token().await, Ok(Answer::Verified));
         bench.statuses().await;
-        // The world's clock alone moves: to the client the token looks good.
+        // Only the simulator's clock moves: by the client's the token is still valid.
         bench.sandbox.command(&Command::Advance(LONG)).unwrap();
         assert_eq!(bench.use_token().await, Ok(Answer::Verified));
         assert_eq!(

@@ -40,14 +40,14 @@ fn object(inbound: &Inbound) -> Result<Map<String, Value>, Refusal> {
         return Err(unreadable("the body is larger than 256 KiB"));
     }
     let parse = |body: &[u8]| serde_json::from_slice::<UniqueKeys<Value>>(body);
-    // Half a character is no reason to lose a message: the rest of it is plain.
+    // Half a character must not cost the whole message (RFC 8259, 8.2 warns of such text).
     let parsed = parse(body).or_else(|error| match surrogates::replaced(body) {
         Some(replaced) => parse(&replaced),
         None => Err(error),
     });
     match parsed {
         Ok(object) => Ok(object.0.into_iter().collect()),
-        // Its own words could quote the body.
+        // The error itself could quote the body, so only its place is shown.
         Err(error) if error.is_data() => Err(unreadable(
             "the body is no JSON object whose names stand in it once",
         )),

@@ -1,5 +1,5 @@
-//! JSON objects whose names stand in them once: of a name that stands twice, readers differ in which of the two they
-//! believe.
+//! JSON objects in which each name occurs once. RFC 8259, 4 leaves open which of two equal names counts, so that two readers
+//! could see different values; such an object is refused.
 
 use std::collections::HashSet;
 use std::fmt;

@@ -71,7 +71,7 @@ impl Model {
         if pane == Pane::Requests && waiting.contains(at) {
             let row = at.y - waiting.y;
             self.requests
-                .point_waiting(row, waiting.height, &self.store);
+                .select_waiting_row(row, waiting.height, &self.store);
             return;
         }
         if pane == Pane::Explorer {

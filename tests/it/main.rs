@@ -13,6 +13,7 @@ mod check_list;
 mod cli;
 mod curl_lines;
 mod deck;
+mod docs;
 mod expectations;
 mod exports;
 mod forwarding;

@@ -38,8 +38,8 @@ impl Shared {
             settles: false,
             reply: None,
         };
-        // Where this cannot be kept, whoever takes it later gives it up. An answer that was kept at the last moment
-        // stands: whoever repeats the order is told the same.
+        // Where this cannot be saved, the next process that takes the job gives it up. An answer that was saved at the last
+        // moment stands, so that a repeat of the order gets the same one.
         let held_until = inbound.at.plus(RELAY_HOLD);
         let ledger = &self.setup.ledger;
         let _ = ledger.tried_errand(job.id, held_until, given_up).await;

@@ -26,7 +26,7 @@ pub fn posted_form(inbound: &Inbound) -> Result<Cow<'_, [u8]>, Refusal> {
             fields.ok_or_else(|| unreadable("the body is no whole multipart/form-data"))?;
         return Ok(form(&fields).into());
     }
-    // Not every program that posts JSON says so.
+    // Not every program that posts JSON sets its content type.
     if !body.is_empty() && is_json(&kind) || body.trim_ascii_start().starts_with(b"{") {
         let fields: Vec<(String, String)> = object(inbound)?
             .into_iter()

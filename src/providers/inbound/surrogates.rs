@@ -1,5 +1,5 @@
-//! Half characters in JSON: an escape like `\ud800` that no second half follows. Many programs write them where they cut a
-//! text in the middle of an emoji, and no strict parser reads them.
+//! Half characters in JSON: an escape like `\ud800` without its second half (RFC 8259, 8.2). Many programs write them where they
+//! cut a text in the middle of an emoji, and strict parsers refuse the whole body.
 
 /// The same JSON with U+FFFD for each half character; `None` where there is none.
 pub(super) fn replaced(json: &[u8]) -> Option<Vec<u8>> {
@@ -17,7 +17,7 @@ pub(super) fn replaced(json: &[u8]) -> Option<Vec<u8>> {
                 out[at + 2..at + 6].copy_from_slice(b"fffd");
                 6
             }
-            // The character behind a backslash is no backslash of its own.
+            // Skip the escaped character: in `\\ud800` the second backslash begins no escape.
             _ => 2,
         };
     }

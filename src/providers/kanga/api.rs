@@ -18,9 +18,10 @@ use crate::net::{
 };
 use crate::providers::{ApiError, Client, Credentials};
 
-/// GET PRICE ESTIMATE, on the API host as in Kanga's sample call (no `/v2`).
+/// GET PRICE ESTIMATE. The document's heading and its sample call differ; this is the sample's path, without `/v2`
+/// (`docs/providers/kanga.md#contradictions`).
 pub const ESTIMATE: &str = "/api/tpg/price/estimate";
-/// The same as in the heading, on the payment page's host.
+/// The same call at the heading's path, on the payment page's host.
 pub const ESTIMATE_ALSO: &str = "/tpg/price/estimate";
 /// CREATE PAYMENT TOKEN.
 pub const CREATE: &str = "/api/v2/tpg/create/payment";
@@ -37,7 +38,8 @@ fn is_also(path: &str) -> bool {
 /// Transaction id not found.
 const NOT_FOUND: &str = "9001";
 
-/// The unreserved characters of RFC 3986; all else is percent-encoded in a link.
+/// The unreserved characters (RFC 3986, 2.3); all else is percent-encoded in a link. A shop's id may hold spaces, slashes and
+/// national letters (`docs/providers/kanga.md#payment-page`).
 const LINK_VALUE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
@@ -130,7 +132,8 @@ impl Client for Kanga {
                 Ok(Answer::Estimate(estimate(token, quantity, &answer, at)?))
             }
             Op::Verify => match outcome(&answer, reply, "the payment") {
-                // A random id that is not known proves key, secret and nonce; one that is known does, too.
+                // 9001 answers only a call whose key, signature and nonce were right, so a random id verifies an account
+                // (`docs/providers/kanga.md#calls`).
                 Ok(()) | Err(ApiError::NotFound { .. }) => Ok(Answer::Verified),
                 Err(error) => Err(error),
             },
@@ -235,8 +238,8 @@ fn probe() -> Result<String, ApiError> {
         }))
 }
 
-/// The answer as an object. A status is looked at only where the body is not Kanga's: Kanga does not
-/// document which status a failure has.
+/// The answer as an object. Kanga does not document the HTTP status of a failure, so `result` decides, and the status counts
+/// only where the body has none (`docs/providers/kanga.md#failures`).
 fn read(reply: &Reply) -> Result<Flat, ApiError> {
     let status = reply.status;
     match serde_json::from_slice::<Flat>(&reply.body) {
@@ -340,10 +343,10 @@ fn outcome(answer: &Flat, reply: &Reply, asked: &str) -> Result<(), ApiError> {
     }
 }
 
-/// A provider's secret is longer: what is this short is a code, by which payments are judged as it was received.
+/// No secret is this short, so redaction leaves such a code alone. It must: the verdict compares the code as it was received.
 const CURRENCY_CODE_MAX: usize = 5;
 
-/// Any word may be a currency. It is shown, so a secret in it is replaced.
+/// Kanga publishes no list of currencies, so any word may be one. It is shown, so a secret in it is redacted.
 fn currency(text: &str) -> Reported<Currency> {
     if text.len() <= CURRENCY_CODE_MAX {
         return Reported::currency(text);
@@ -351,8 +354,8 @@ fn currency(text: &str) -> Reported<Currency> {
     Reported::currency(&redact::scrub(text))
 }
 
-/// An amount that cannot be read is kept as it came, for it must not cost the state beside it. It is shown, so a secret
-/// in it is replaced.
+/// An amount that cannot be read stays text: the state beside it is still worth showing (`docs/providers/kanga.md#money`).
+/// It is shown, so a secret in it is redacted.
 fn amount(answer: &Flat, name: &str) -> Reported<Amount> {
     let text = reported(answer, name);
     match Reported::amount(text) {
@@ -380,7 +383,7 @@ fn payment(id: &PaymentId, answer: &Flat) -> Result<Payment, ApiError> {
         currency: currency(reported(answer, "currency")),
         amount: amount(answer, "amount"),
         state: match PaymentState::from_word(state) {
-            // Any word may be a state. It is shown, so a secret in it is replaced.
+            // An undocumented state counts as open (`docs/providers/kanga.md#states`). It is shown, so a secret in it is redacted.
             PaymentState::Unknown(word) => PaymentState::Unknown(redact::scrub(&word).into_owned()),
             known => known,
         },

@@ -1,4 +1,5 @@
-//! Kanga's authorisation: the key in every call, a nonce and a signature in every call but the estimate.
+//! Kanga's authorisation: the key in every call, a nonce and a signature in every call but the estimate
+//! (`docs/providers/kanga.md#authentication`).
 
 use std::time::Duration;
 
@@ -19,7 +20,8 @@ use crate::providers::Credentials;
 const TEST_KEY: &str = "TEST";
 const TEST_SECRET: &str = "8B2EFBECA2BEBB2C413BCFD7915E9209D80F3F4222042B31DD9D605E39F2035F";
 
-/// Kanga's code for refused credentials, and for a nonce that is not higher than the last.
+/// Kanga's one code for two failures: wrong credentials, and a nonce that is not higher than the last
+/// (`docs/providers/kanga.md#failures`).
 pub const INVALID_CREDENTIALS: &str = "9000";
 
 /// Signs one account's calls.
@@ -118,7 +120,8 @@ impl Signer {
 }
 
 impl Signer {
-    /// The next nonce; one that is a little ahead is waited for.
+    /// The next nonce. One a little ahead of Kanga's clock is waited for: sent now, it would lock out other programs that use
+    /// the key until that time has come (`docs/providers/kanga.md#nonce`).
     async fn nonce(&self, key_lock: &mut KeyLock) -> Result<Nonce, LedgerError> {
         loop {
             let now = self.credentials.clock.now();
@@ -132,11 +135,11 @@ impl Signer {
     }
 }
 
-/// The longest lead of a nonce over the provider's time that is waited out.
+/// The longest wait for a nonce that is ahead of Kanga's clock; beyond it the call fails.
 const LEAD_WAITED_MAX: Duration = Duration::from_secs(10);
 const LEAD_STEP: Duration = Duration::from_millis(50);
 
-/// Serialises once: these bytes are signed, and these are sent.
+/// Serialises once: the signed bytes must be the sent bytes (`docs/providers/kanga.md#signature`).
 fn sealed(fields: &Map<String, Value>, secret: Option<&Secret>) -> SignedRequest {
     let body = Bytes::from(serde_json::to_vec(fields).expect("a map of JSON values is JSON"));
     let mut headers = vec![("content-type", HeaderText::Open("application/json".into()))];

@@ -1,6 +1,6 @@
-//! CALLBACK: Kanga calls the shop's URL on every change of a payment's state, with the id and nothing that proves it.
-//! So it is a hint, and the payment is asked for. Neither the method nor a body is documented: GET and POST are taken, and
-//! the id from the query, a form, `multipart/form-data` or a JSON object.
+//! CALLBACK: Kanga calls the shop's URL on every change of a payment's state, with the id and nothing that proves it. So
+//! the callback is a hint, and CHECK PAYMENT gives the state. Neither the method nor a body is documented: GET and POST are
+//! accepted, with the id in the query, a form, `multipart/form-data` or a JSON object (`docs/providers/kanga.md#callbacks`).
 
 use axum::http::Method;
 
@@ -32,7 +32,7 @@ fn read(inbound: &Inbound, _held: &CallbackSecrets) -> Result<ParsedCallback, Re
     };
     let query = only(request.uri().query().unwrap_or_default().as_bytes())?;
     let posted = match posted {
-        // The URL says it all.
+        // The documented place is the URL; a body that cannot be read does not make it wrong.
         Err(_) if query.is_some() => None,
         posted => posted?,
     };
@@ -59,7 +59,7 @@ fn read(inbound: &Inbound, _held: &CallbackSecrets) -> Result<ParsedCallback, Re
 
 /// The field's value in a query or a form, `None` where it is not there.
 fn only(form: &[u8]) -> Result<Option<String>, Refusal> {
-    /// So long is the field's name at most, each of its characters escaped.
+    /// The length of the field's name with each character percent-encoded; a longer name is another field.
     const NAME_MAX: usize = 3 * FIELD.len();
     let mut found = None;
     for (name, value) in pairs(form) {

@@ -1,5 +1,5 @@
 //! Kanga TPG (Token Payment Gateway): payments in crypto-currencies.
-//! Facts are from <https://support.kanga.exchange/guide/kanga-tpg-api/>.
+//! Its facts, their sources and their contradictions are in `docs/providers/kanga.md`.
 
 mod api;
 mod auth;
@@ -32,8 +32,7 @@ pub static MANIFEST: Manifest = Manifest {
             url: "https://kanga.exchange",
         },
     ],
-    // Kanga publishes no limit. Clients in the field answer 429 with back-off; this keeps a runaway
-    // script from ever getting there.
+    // Our choice: Kanga publishes no limit (`docs/providers/kanga.md#limits`). This stops a runaway script before Kanga does.
     limits: &[PublishedLimit {
         endpoint: "api",
         counts: Counts::All,

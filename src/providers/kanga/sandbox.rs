@@ -1,5 +1,6 @@
 //! Kanga TPG as the sandbox plays it: its routes, its calls and what it remembers. It is written from the
-//! provider's documentation alone and shares no code with the client it is there to test.
+//! provider's documentation alone and shares no code with the client it is there to test
+//! (`docs/providers/kanga.md#simulator`).
 
 mod calls;
 mod checkout;
@@ -46,7 +47,7 @@ const TEST_SECRET: &str = "8B2EFBECA2BEBB2C413BCFD7915E9209D80F3F4222042B31DD9D6
 const CREDENTIALS: Option<u16> = Some(9000);
 const NOT_FOUND: Option<u16> = Some(9001);
 
-/// How long a refused callback waits before it is tried again, by how often it was tried.
+/// How long a refused callback waits before each retry (`docs/providers/kanga.md#callbacks`).
 const CALLBACK_WAITS: [Duration; 3] = [
     Duration::from_mins(15),
     Duration::from_hours(1),
@@ -267,7 +268,7 @@ impl SimulatedProvider for Kanga {
             let id = PaymentId::new(payment.id.as_str()).map_err(|error| error.to_string())?;
             memory.seeded.push((id, expected));
             if memory.payment(shop, &payment.id).is_none() {
-                // What happened before the world began is not news.
+                // Changes from before the world's start send no callbacks.
                 payment.reported = payment.changes(simulator.start()).len();
                 memory.payments.push(payment);
             }
@@ -437,7 +438,7 @@ impl SimulatedProvider for Kanga {
     }
 
     fn next_due(&self, simulator: &Simulator) -> Option<WallTime> {
-        // All of it goes there.
+        // Without a callback URL nothing can be sent, so nothing is due.
         simulator.callback_url("kanga")?;
         let memory = self.memory();
         let now = simulator.now();

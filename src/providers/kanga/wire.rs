@@ -1,4 +1,4 @@
-//! Kanga's JSON exactly as sent; a key stands once.
+//! Kanga's JSON exactly as sent. An object with one key twice is refused, since two readers could see different values.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -40,7 +40,7 @@ impl From<UniqueKeys<Box<RawValue>>> for Flat {
                     Ok(text) => Field::Text(text),
                     Err(_) => Field::Other("no text"),
                 },
-                // A parsed number would be printed in another notation than it came in.
+                // Its own text: parsing and printing could change the notation of an amount.
                 Some(b'-' | b'0'..=b'9') => Field::Number(raw.to_owned()),
                 Some(b't' | b'f') => Field::Other("a boolean"),
                 Some(b'[') => Field::Other("an array"),

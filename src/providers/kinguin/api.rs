@@ -126,13 +126,13 @@ fn unsupported(op: &Op) -> ApiError {
     ApiError::Unsupported(what.into())
 }
 
-/// A body that is documented as JSON must be JSON: what Kinguin makes of anything else is anyone's guess.
+/// A body that is documented as JSON must be JSON: nothing says how Kinguin reads anything else.
 fn check_body(method: &str, path: &str, body: &[u8]) -> Result<(), ApiError> {
     let documented = find(&catalogue::CATALOGUE, method, path);
     if documented.is_none_or(|call| call.body.is_none()) {
         return Ok(());
     }
-    // Its words tell line and column, and nothing of the body.
+    // The error names line and column only, so it shows nothing of the body.
     match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
         Ok(_) => Ok(()),
         Err(error) => Err(ApiError::Unsupported(format!(
@@ -155,7 +155,7 @@ pub fn read<T: serde::de::DeserializeOwned>(status: u16, body: &[u8]) -> Result<
     })
 }
 
-/// What an error status says, with the provider's own words where there are some.
+/// What an error status says, with the provider's own words where there are some (`docs/providers/kinguin.md#failures`).
 fn refusal(status: u16, body: &[u8], retry_after: Option<&str>) -> Option<ApiError> {
     if status < 400 {
         return None;

@@ -1,5 +1,5 @@
-//! Kinguin's authorisation: client id and secret in the form of the token call, the access token in every other
-//! call but the public ones.
+//! Kinguin's authorisation: client id and secret in the form of the token call (`docs/providers/kinguin.md#token`), the access
+//! token in every other call but the public ones (`docs/providers/kinguin.md#bearer`).
 
 use bytes::Bytes;
 
@@ -43,7 +43,7 @@ impl FetchToken for Fetch {
             path: "/".into(),
             body: Content::Empty,
             about: exchange::TOKEN_CALL.into(),
-            // A token that is never used harms nobody.
+            // A lost answer costs only a token that is never used.
             repeat: Repeat::Safe,
             auth: None,
         }

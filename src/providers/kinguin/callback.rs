@@ -1,6 +1,6 @@
-//! Webhooks of the `envoy2` service. They carry no signature: what proves them is a header that the seller registered
-//! with the subscription, and which of the thirteen events one is must be told by its shape, since all may come to one
-//! address.
+//! Webhooks of the `envoy2` service. They carry no signature: what proves them is a header that the seller registered with
+//! the subscription. No field names the event, and all thirteen may be sent to one URL, so the shape of the body decides
+//! (`docs/providers/kinguin.md#webhooks`).
 
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
@@ -21,7 +21,7 @@ pub const SPEC: Spec = Spec {
 const HEADER: &str = "X-Auth-Token";
 
 fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Refusal> {
-    // Before the body is read: only the provider may make us read it.
+    // Before the body is parsed, so that only a sender who knows the header's value can make us do it.
     let proof = match held.secrets.get(WEBHOOK_SECRET) {
         Some(secret) => {
             let name = held.texts.get(WEBHOOK_HEADER);
@@ -70,7 +70,8 @@ fn shape(object: &Map<String, Value>) -> (&str, Option<&str>) {
     (status.unwrap_or("webhook"), text(object, "orderId"))
 }
 
-/// A reservation's webhook is known by its id, state and date; others are the same where their bytes are.
+/// Kinguin repeats webhooks that were not answered 200. A repeat of a reservation's has the same id, state and date; others
+/// are repeats where their bytes are the same.
 fn identity(object: &Map<String, Value>, body: &[u8]) -> Vec<u8> {
     let [id, status, at] = ["reservationId", "status", "updatedAt"].map(|name| text(object, name));
     match (id, status, at) {

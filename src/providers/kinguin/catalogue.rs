@@ -1,5 +1,5 @@
-//! Kinguin's documented calls. Paths are from the provider's API description ("Sales Manager API V1") and, where that
-//! has none, from what public clients call. Examples work at the simulator, whatever its seed.
+//! Kinguin's documented calls (`docs/providers/kinguin.md#calls`). Paths are from the provider's API description ("Sales
+//! Manager API V1") and, where that has none, from what public clients call. Examples work at the simulator, whatever its seed.
 
 use percent_encoding::percent_decode_str;
 
@@ -62,7 +62,7 @@ pub const PRODUCT_BY_NUMBER: &str = "/kpc/api/v1/products/search/findByTypeAndEx
 /// Where webhooks are sent.
 const SUBSCRIPTION: &str = "/envoy2/api/v1/subscription";
 
-/// Calls that the provider documents without any authorisation: no token goes with them.
+/// Calls that the API description lists without security: no token is sent with them (`docs/providers/kinguin.md#bearer`).
 const PUBLIC: [&str; 7] = [
     WHOLESALE_PRODUCT,
     WHOLESALE,
@@ -83,7 +83,7 @@ pub fn is_public(method: &str, path: &str) -> bool {
 /// `content` on its way down; the header that proves webhooks has a `value`.
 pub fn hidden_fields(path: &str) -> &'static [&'static str] {
     let path = path.split(['?', '#']).next().unwrap_or(path);
-    // Written in whichever way leads there: hiding too much costs less than showing a key.
+    // Decoded first, since an escaped path leads to the same keys: hiding too much costs less than showing one.
     let path = percent_decode_str(path).decode_utf8_lossy();
     let has = |part: &str| path.split('/').any(|known| known == part);
     match (has("stock"), has("subscription")) {

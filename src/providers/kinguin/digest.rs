@@ -224,7 +224,7 @@ fn facts(title: &str, rows: &[(&str, String)]) -> Digest {
 /// What in-game offers alone have.
 const IN_GAME: [&str; 2] = ["least", "unit price"];
 
-/// Without the columns of in-game offers where there is none: other offers have a unit price that says nothing.
+/// Without the columns of in-game offers where there is none: the unit price of other offers means nothing.
 fn without_in_game(mut digest: Digest) -> Digest {
     let at = |name: &str| digest.columns.iter().position(|column| column.name == name);
     let least = at(IN_GAME[0]);

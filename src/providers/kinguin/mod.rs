@@ -1,5 +1,5 @@
-//! Kinguin: game keys sold through its marketplace. Facts are from
-//! <https://www.g2play.net/dev-portal/api-access> and the provider's API description ("Sales Manager API V1").
+//! Kinguin: game keys sold through its marketplace.
+//! Its facts, their sources and their contradictions are in `docs/providers/kinguin.md`.
 
 mod api;
 mod auth;
@@ -38,17 +38,15 @@ pub static MANIFEST: Manifest = Manifest {
             environment: Environment::Sandbox,
             url: "https://gateway.sandbox.kinguin.net",
         },
-        // After the pattern of the other hosts; nobody here has seen it answer. Kinguin's own table of the sandbox's
-        // addresses is at <https://kinguin-seller-hub.document360.io/docs/publicapidocumentationv2>; `endpoints` in the
-        // config sets another.
+        // A guess after the pattern of the other hosts (`docs/providers/kinguin.md#hosts`); `endpoints` in the config sets
+        // another.
         Endpoint {
             name: settings::TOKEN,
             environment: Environment::Sandbox,
             url: "https://id.sandbox.kinguin.net/auth/token",
         },
     ],
-    // The API access page counts POST, PUT, DELETE and PATCH at this host; the seller hub's page names the reads.
-    // <https://kinguin-seller-hub.document360.io/docs/publicapidocumentationv2>
+    // Two pages name two limits; both are held (`docs/providers/kinguin.md#limits`).
     limits: &[
         PublishedLimit {
             endpoint: settings::GATEWAY,
@@ -63,7 +61,7 @@ pub static MANIFEST: Manifest = Manifest {
             period: Duration::from_mins(1),
         },
     ],
-    // What is over its limit it may delay instead of refusing it.
+    // Kinguin may delay a call over the limit instead of refusing it (`docs/providers/kinguin.md#limits`).
     timeout: Duration::from_mins(1),
     tokens: Some(auth::fetch),
     abilities: &[],

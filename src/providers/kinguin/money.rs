@@ -1,6 +1,7 @@
 //! Money as Kinguin has it: whole eurocents, and two prices that must never be mixed up. What the buyer pays is
 //! `price` in every answer; what the seller receives is `priceIWTR` ("I want to receive") in answers, but `price` in
-//! the body that makes or changes an offer. An answer's `price` must therefore never be copied into an update.
+//! the body that makes or changes an offer. An answer's `price` must therefore never be copied into an update
+//! (`docs/providers/kinguin.md#prices`).
 
 use std::fmt;
 
@@ -29,7 +30,7 @@ impl fmt::Display for Money {
     /// `12.34 EUR`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let currency = self.currency.as_deref().unwrap_or("EUR");
-        // Cents are hundredths in euros; what another currency's unit is divided into is not known here.
+        // Only the euro is documented. Not every currency has hundredths, so others are not divided.
         if currency == "EUR" {
             f.write_str(&self.amount.euros())
         } else {

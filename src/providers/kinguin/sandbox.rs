@@ -1,5 +1,6 @@
 //! Kinguin as the sandbox plays it: what it remembers, how it is played, and what can be made to happen. It is
-//! written from the provider's documentation alone and shares no code with the client it is there to test.
+//! written from the provider's documentation alone and shares no code with the client it is there to test
+//! (`docs/providers/kinguin.md#simulator`).
 
 mod access;
 mod events;
@@ -137,7 +138,7 @@ impl Memory {
         let now = simulator.now();
         if request.uri().path() == TOKEN_PATH {
             self.revision += 1;
-            // Tokens of another run, or of another simulator, are none here.
+            // Seeded by the run's start, so that tokens of another run or another simulator are refused.
             let seed = scatter(
                 simulator.seed(),
                 "kinguin world",
@@ -172,7 +173,7 @@ impl Memory {
         let limit = self.rules.limits[usize::from(reads)];
         let window = &mut self.windows[client][usize::from(reads)];
         let wait = window.wait(limit, now);
-        // A world that stands still would never let a delayed call in.
+        // `None` where the world's clock stands still: a delayed call would wait for ever, so it is refused.
         let outside = simulator.outside_span(wait);
         match (self.rules.over_limit, outside) {
             _ if wait.is_zero() => {

@@ -1,5 +1,5 @@
-//! Kinguin's JSON as read. Fields that are not known are passed over, and a field that is missing or makes no sense
-//! is none: the provider adds and leaves out fields as it pleases, and one odd row must not hide the others.
+//! Kinguin's JSON as read. Unknown fields are ignored, and a field that is missing or cannot be read counts as absent: live
+//! answers differ from the API description, and one odd row must not hide the others.
 
 use std::collections::BTreeMap;
 
@@ -307,7 +307,7 @@ struct Place {
 }
 
 /// A page in any of the three shapes: HAL (`_embedded`, absent where it is empty), `content` with `metadata`, or
-/// `content` with its place beside it. `None` where it is none of them.
+/// `content` with its place beside it (`docs/providers/kinguin.md#lists`). `None` where it is none of them.
 pub fn page<T: DeserializeOwned>(body: &[u8]) -> Option<Page<T>> {
     let paged: Paged = serde_json::from_slice(body).ok()?;
     let is_hal = paged.embedded.is_some() || paged.links.is_some() && paged.page.is_some();
@@ -354,14 +354,15 @@ fn typed<T: DeserializeOwned>(rows: Vec<Value>) -> Vec<T> {
         .collect()
 }
 
-/// An instant as Kinguin writes it: ISO with no colon in the offset (`+0000`). One with a colon will do.
+/// An instant as Kinguin writes it: ISO 8601 with no colon in the offset (`+0000`), which RFC 3339 parsers refuse. One with a
+/// colon is read too (`docs/providers/kinguin.md#times`).
 pub fn instant(text: &str) -> Option<WallTime> {
     let at: Option<Timestamp> = text.parse().ok();
     at.or_else(|| Timestamp::strptime("%Y-%m-%dT%H:%M:%S%.f%z", text).ok())
         .map(|at| WallTime(at.as_millisecond()))
 }
 
-/// A refusal. The seller API documents no body; these are the names seen at its token endpoint and clients.
+/// A refusal. The seller API documents no body; public clients read these names (`docs/providers/kinguin.md#failures`).
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Refusal {
@@ -373,7 +374,7 @@ struct Refusal {
 
 /// The words of a refusal, in the provider's own text; `None` where the body says nothing we can read.
 pub fn words(body: &[u8]) -> Option<String> {
-    // A refusal is short; what is not is no refusal.
+    // Refusals are short; a longer body is not worth parsing for a message.
     if body.len() > 64 * 1024 {
         return None;
     }

@@ -139,7 +139,7 @@ impl Kongregate {
             return Ok(Content::Empty);
         };
         let fields = if body.trim_start().starts_with('{') {
-            // Its words tell line and column, and nothing of the body.
+            // The error names line and column only, so it shows nothing of the body.
             serde_json::from_str(body).map_err(|error| {
                 ApiError::Unsupported(format!(
                     "the body is not a JSON object: {error}. Nothing was sent"
@@ -238,8 +238,8 @@ fn inventory(player: PlayerId, fields: &wire::Fields) -> Result<Inventory, ApiEr
     })
 }
 
-/// One thing a player owns. Strict in what is counted: an item without its number, or with uses that are no number,
-/// would be shown as what it is not.
+/// One thing a player owns. An item without its number, or whose uses are neither a number nor null (unlimited), fails the whole
+/// answer: a guess would show a player more or less than they own (`docs/providers/kongregate.md#items`).
 fn item(row: &Value) -> Result<Item, ApiError> {
     let row = row
         .as_object()

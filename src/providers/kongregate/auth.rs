@@ -1,5 +1,5 @@
-//! Kongregate's authorisation: the game's key goes with every call, as a parameter of what reads and a field of what
-//! writes. "All web requests require an API key": <https://docs.kongregate.com/docs/server-api>.
+//! Kongregate's authorisation: the game's key goes with every call, as a parameter of a GET and a field of a POST. It is sent
+//! also where the API description lists none (`docs/providers/kongregate.md#api-key`).
 
 use bytes::Bytes;
 use serde_json::{Map, Value};

@@ -1,7 +1,7 @@
-//! What Kongregate sends of its own accord. Two families: events in plain fields, proved by the game's key among them
-//! (<https://docs.kongregate.com/docs/server-side-http>), and signed requests, as which orders come
-//! (<https://docs.kongregate.com/docs/api-dynamic-purchasing>). Some pages say that all callbacks are signed: where a
-//! signed request is there, it alone counts.
+//! Kongregate's callbacks. Two families: events in plain fields, proved by the game's key among them
+//! (`docs/providers/kongregate.md#callbacks`), and signed requests, which orders are
+//! (`docs/providers/kongregate.md#orders`). Some of Kongregate's pages say that all callbacks are signed: where a signed request
+//! is present, it alone counts.
 
 use std::time::Duration;
 
@@ -35,13 +35,13 @@ pub const SIGNED_REQUEST: &str = "signed_request";
 
 /// When a signed request was made, in seconds since 1970.
 const ISSUED_AT: &str = "issued_at";
-/// How old a signed request may be. Kongregate documents no retry, and a player who orders waits for the answer; a day
-/// covers a clock in the wrong time zone, and what comes twice within it is known by its number.
+/// How old a signed request may be. Kongregate documents no retry, and a player who orders waits for the answer, so genuine ones
+/// are seconds old; a day forgives a clock in the wrong time zone. A repeat within the day is recognised by its order id.
 const SIGNED_FOR: Duration = Duration::from_hours(24);
 
-/// Sells nothing.
+/// The answer to an order request without an answer of the shop: no items, so nothing can be bought.
 const NO_ITEMS: &str = r#"{"items":[]}"#;
-/// Makes nobody pay.
+/// The answer to a placed order without an answer of the shop: the player does not pay.
 const CANCELED: &str = r#"{"state":"canceled"}"#;
 
 /// No plain field is longer; a signed request may be.
@@ -153,8 +153,8 @@ pub fn player_claim(inbound: &Inbound) -> Option<PlayerClaim> {
     })
 }
 
-/// A signature is good for ever, so whoever has seen one could send it again: one that says when it was made must be
-/// new. Not all of them say so.
+/// A signature is valid for ever, so anybody who has seen one could send it again: one with `issued_at` must be new. Not all
+/// have it (`docs/providers/kongregate.md#signed-requests`).
 fn must_be_new(fields: &wire::Fields, at: WallTime) -> Result<(), Refusal> {
     let Some(issued) = fields.get(ISSUED_AT) else {
         return Ok(());
@@ -199,7 +199,8 @@ fn plain_one(key: &Secret, form: &Form) -> Result<ParsedCallback, Refusal> {
         answer: Answer::Plain,
     };
     match event {
-        // Whoever knows the key could order in plain fields, and so could whoever has ever seen one callback.
+        // The key stands in every plain callback, so anybody who has seen one could forge an order
+        // (`docs/providers/kongregate.md#orders`).
         ORDER_REQUEST | ORDER_PLACED => Err(Refusal::Refused("an order that is not signed".into())),
         INVENTORY => {
             let player = player(field("user_id")?)?;
@@ -219,8 +220,8 @@ fn plain_one(key: &Secret, form: &Form) -> Result<ParsedCallback, Refusal> {
     }
 }
 
-/// That a player's inventory has changed is a hint. Its `time` has whole seconds, so it tells two changes apart as little
-/// as it tells that one came twice: each is looked into.
+/// A changed inventory is a hint. Its `time` has whole seconds, so it separates neither two changes nor a change from its
+/// repeat: each one leads to a fetch (`docs/providers/kongregate.md#inventory-event`).
 fn change_of(player: PlayerId) -> Dedup {
     Dedup::Subject(parts(&[INVENTORY, &player.to_string()]))
 }
@@ -231,7 +232,7 @@ fn player(text: &str) -> Result<PlayerId, Refusal> {
         .ok_or_else(|| unreadable("`user_id` is no player's number"))
 }
 
-/// The fields of a form, each there once. The content type is not asked for: what reads as a form is one.
+/// The fields of a form, each present once. The content type does not matter: what can be read as a form is one.
 struct Form(Vec<(String, String)>);
 
 impl Form {

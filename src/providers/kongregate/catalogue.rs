@@ -1,4 +1,5 @@
-//! Kongregate's documented calls. The key stands in none of them: it is added to each one as it is sent.
+//! Kongregate's documented calls (`docs/providers/kongregate.md#calls`). The key stands in none of them: `auth` adds it to each
+//! one as it is sent.
 
 use crate::domain::catalogue::{Documented, Param};
 

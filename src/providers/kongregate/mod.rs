@@ -1,6 +1,5 @@
 //! Kongregate: a site of games, whose players buy items with Kreds. An account is one game.
-//! Facts are from <https://docs.kongregate.com/docs/server-side-http>, the pages beside it and the provider's API
-//! description ("Kongregate Server API", 2.0). Where they leave something open, the file that decides it says so.
+//! Its facts, their sources and their contradictions are in `docs/providers/kongregate.md`.
 
 mod api;
 mod auth;
@@ -29,8 +28,8 @@ pub static MANIFEST: Manifest = Manifest {
         environment: Environment::Production,
         url: "https://api.kongregate.com/api",
     }],
-    // Kongregate publishes no limit. This is far above what an operator needs, and keeps a runaway script from
-    // finding out where theirs is.
+    // Our choice: Kongregate publishes no limit (`docs/providers/kongregate.md#limits`). It is far above what an operator needs,
+    // and stops a runaway script before Kongregate does.
     limits: &[PublishedLimit {
         endpoint: settings::API,
         counts: Counts::All,

@@ -1,5 +1,5 @@
 //! Kongregate as the sandbox plays it: its routes and what it remembers. One game with its items, its players and
-//! what they own. Where nothing is published, the file that decides it says so.
+//! what they own (`docs/providers/kongregate.md#simulator`). Where nothing is published, the file that decides it says so.
 
 mod cast;
 mod community;

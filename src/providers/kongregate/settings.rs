@@ -10,7 +10,7 @@ pub const POST_ENCODING: &str = "post_encoding";
 /// The endpoint of all calls.
 pub const API: &str = "api";
 
-/// Fields of a POST as a form: what every client in the field sends.
+/// Fields of a POST as a form: what every public client sends (`docs/providers/kongregate.md#encoding`).
 pub const FORM: &str = "form";
 /// Fields of a POST as a JSON object: what the newer API description says.
 pub const JSON: &str = "json";

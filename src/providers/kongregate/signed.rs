@@ -1,5 +1,4 @@
-//! Signed requests, as <https://docs.kongregate.com/docs/concepts-signed-requests> describes them: the signature, a
-//! dot, and the text it is made over.
+//! Signed requests: the signature, a dot, and the text that it covers (`docs/providers/kongregate.md#signed-requests`).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -46,7 +45,7 @@ pub fn verify(key: &Secret, text: &str) -> Result<Fields, String> {
         return Err("what is signed is not a JSON object".into());
     };
     match fields.get("algorithm").and_then(Value::as_str) {
-        // The provider's own sample compares in capitals.
+        // Kongregate's own sample compares it in capitals.
         Some(name) if name.to_ascii_uppercase() == ALGORITHM => {}
         Some(other) => {
             let other = inert::quoted(other, 40);

@@ -1,5 +1,5 @@
-//! Kongregate's JSON as read, and what it says of success and failure. `success` decides, whatever the HTTP status
-//! and the content type are; fields that are not known are passed over.
+//! Kongregate's JSON as read, and what it says of success and failure. `success` decides, whatever the HTTP status and the
+//! content type are (`docs/providers/kongregate.md#answers`); unknown fields are ignored.
 
 use serde_json::{Map, Number, Value};
 
@@ -24,7 +24,7 @@ pub fn outcome(status: u16, body: &[u8]) -> Result<Fields, ApiError> {
     }
     let fields = match body.trim_ascii_start().first() {
         None if status >= 400 => return Err(by_status(status, body)),
-        // Seen in the field where a value that was sent made no sense.
+        // Public clients see this where a value that was sent makes no sense.
         None => {
             return Err(unexpected(format!(
                 "it is empty (status {status}), as Kongregate answers some calls whose values it cannot use"
@@ -67,7 +67,7 @@ fn success(fields: &Fields) -> Option<bool> {
     match fields.get("success")? {
         Value::Bool(yes) => Some(*yes),
         Value::String(text) if text == "true" => Some(true),
-        // Present and not true is no success.
+        // Anything else than true is no success: a guess would call a failed write done.
         _ => Some(false),
     }
 }
@@ -94,7 +94,7 @@ fn failure(fields: &Fields) -> ApiError {
                    player's password. `tilldeck account verify` tells whether it is the key"
                 .into(),
         },
-        // What it says of a key that it does not know.
+        // Public clients see this for a missing or unknown key (`docs/providers/kongregate.md#failures`).
         ("400", Some("Required: game_id")) => ApiError::Refused {
             code: told,
             hint: "Kongregate finds no game by this key: compare api_key with the one at the game's page with /api added to its address"
@@ -111,7 +111,7 @@ fn failure(fields: &Fields) -> ApiError {
     }
 }
 
-/// What is left to tell where nobody wrote an answer of Kongregate's kind.
+/// What the status alone says, where the body is not one of Kongregate's answers.
 fn by_status(status: u16, body: &[u8]) -> ApiError {
     let page = if body.trim_ascii_start().starts_with(b"<") {
         ", an HTML page"
@@ -134,7 +134,7 @@ fn by_status(status: u16, body: &[u8]) -> ApiError {
             hint: "check the path: it begins below the endpoint, which ends in /api, and ends in .json, like /items.json"
                 .into(),
         },
-        // Declared so, without a body, of an item that cannot be used.
+        // The API description declares it, without a body, for an item that cannot be used.
         400 => failing(
             format!("turned the request away (status 400{page})"),
             "check the values sent; an item that is used up or unlimited cannot be used",

@@ -1,5 +1,6 @@
 //! Pledg's authorisation. Which of its four ways a call takes follows from its documented path: an access token,
-//! nothing, the dashboard's login, or a signature in the query that replaces the body.
+//! nothing, the dashboard's login, or a signature in the query that replaces the body
+//! (`docs/providers/pledg.md#authorisation`).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -15,7 +16,7 @@ use crate::net::{
 };
 use crate::providers::Credentials;
 
-/// The body of the token call, exactly.
+/// The body of the token call, exactly (`docs/providers/pledg.md#token`).
 const GRANT: &str = "grant_type=client_credentials";
 
 /// How a call is authorised.
@@ -55,7 +56,7 @@ pub fn scheme(path: &str) -> Scheme {
     match parts.as_slice() {
         ["api", "users", "me", ..] => Scheme::Open,
         ["api", "purchase_link" | "payment_by_transfer"] => Scheme::Signature,
-        // Documented before there were access tokens: "the credentials provided by Pledg".
+        // Documented before access tokens existed, with "the credentials provided by Pledg"; `--auth bearer` sends the token instead.
         ["api", "purchases", _, "release"] => Scheme::Dashboard,
         ["api", ..] => Scheme::Token,
         _ => Scheme::Open,
@@ -204,7 +205,7 @@ impl FetchToken for TokenCall {
             path: api::TOKEN.into(),
             body: Content::Bytes(GRANT.into()),
             about: exchange::TOKEN_CALL.into(),
-            // A token granted twice is one that nobody uses.
+            // A lost answer costs only a token that is never used.
             repeat: Repeat::Safe,
             auth: None,
         }
@@ -224,8 +225,8 @@ async fn secret(credentials: &Credentials, key: &'static str) -> Result<Secret, 
         .map_err(NetError::Unauthorised)
 }
 
-/// `Authorization: Basic` of a pair, as RFC 7617 has it: not wrapped, whatever its length. User name and
-/// password come with the names of their config keys.
+/// `Authorization: Basic` of a pair (RFC 7617, 2). Not wrapped at 76 characters, as the documented `base64` command would
+/// (`docs/providers/pledg.md#token`). User name and password are given with the names of their config keys, for errors.
 fn basic(
     (user_key, user): (&str, &str),
     (password_key, password): (&str, &Secret),

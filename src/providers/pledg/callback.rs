@@ -1,7 +1,6 @@
-//! Notifications: POSTs of JSON in four bodies, told apart by their fields. With the merchant's secret set, what is not
-//! signed with it is refused: Pledg's own plug-ins take unsigned ones, which anybody can send.
-//! <https://docs.pledg.co/integration/payment_modes/transfer_mode.html>, and for errors and back mode
-//! <https://github.com/pledgcorporate/ecard-doc>.
+//! Notifications: POSTs of JSON in four bodies, distinguished by their fields (`docs/providers/pledg.md#notifications`). With the
+//! merchant's secret set, what is not signed with it is refused, though some of Pledg's own plug-ins accept it: anybody can
+//! send that.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -25,7 +24,7 @@ pub const SPEC: Spec = Spec {
 /// The one field of a notice that is a JWT, and the last one of a hashed notice.
 const SIGNATURE: &str = "signature";
 
-/// Longer texts are no JWT that Pledg sends.
+/// Bounds the work on a text that is not Pledg's; its JWTs are far shorter.
 const JWT_MAX: usize = 64 * 1024;
 
 fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Refusal> {
@@ -40,7 +39,7 @@ fn read(inbound: &Inbound, held: &CallbackSecrets) -> Result<ParsedCallback, Ref
     }
     let (kind, dedup) = match found {
         Some((kind, dedup)) => (kind, dedup),
-        // Pledg may send more than it documents; that it did is known.
+        // Undocumented, yet signed: Pledg may send more than it documents, so it is saved and shown.
         None => (
             "notification",
             Value::from(notice.clone()).to_string().into(),
@@ -73,7 +72,8 @@ fn verified(
     };
     if notice.len() == 1 {
         return match sign::verify_jwt_hs256(secret, given, at) {
-            // The shop signs its purchases with the same secret, and payers see those signatures in links.
+            // The shop signs its purchases with the same secret, and payers see those JWTs in links, so they could send one here
+            // (`docs/providers/pledg.md#transfer-notices`).
             Ok(Value::Object(payload)) if payload.contains_key("data") => {
                 refuse("its JWT is one that the shop made for a purchase")
             }
@@ -88,13 +88,14 @@ fn verified(
     if !bool::from(expected.as_bytes().ct_eq(given.as_bytes())) {
         return refuse("its signature is not the hash of these fields with merchant_secret");
     }
-    // Whoever has a genuine notice can put other fields beside the hashed ones: nothing is concluded from those.
+    // The hash covers six fields (`docs/providers/pledg.md#back-mode`). Anybody who has seen a genuine notice can add others, so
+    // they are dropped.
     let mut notice = notice;
     notice.retain(|name, _| signature::SIGNED.contains(&name.as_str()));
     Ok((notice, "a signature (hash)"))
 }
 
-/// What a notice holds that nobody can verify here.
+/// What a notice holds, where there is no secret to verify it with.
 fn opened(notice: Map<String, Value>) -> Result<Map<String, Value>, Refusal> {
     let jwt = match (notice.len(), notice.get(SIGNATURE)) {
         (1, Some(Value::String(jwt))) => jwt,
@@ -119,7 +120,7 @@ fn shape(notice: &Map<String, Value>) -> Option<(&str, Vec<u8>)> {
         // A status can come back: a chargeback is solved, and another one begins.
         return Some((status, parts(&["back", id, status, reference, at])));
     }
-    // The documented names, then those that the newest plug-ins read.
+    // The documented name, then those that the newest plug-ins read (`docs/providers/pledg.md#error-notices`).
     let states = ["purchase_state", "state", "acceptance_state"];
     let state = states.into_iter().find_map(text)?;
     let uid = text("purchase_uid").or_else(|| text("uid"));

@@ -1,7 +1,5 @@
 //! Pledg (`PledgBySofinco`): payment in instalments and deferred payment.
-//! Facts are from <https://docs.pledg.co/integration/api/authentication.html> and the pages beside it, from the
-//! older <https://github.com/pledgcorporate/ecard-doc>, and from Pledg's own shop plug-ins. Where they leave
-//! something open, the file that decides it says so.
+//! Its facts, their sources and their contradictions are in `docs/providers/pledg.md`.
 
 mod api;
 mod auth;
@@ -33,7 +31,7 @@ pub static MANIFEST: Manifest = Manifest {
             environment: Environment::Production,
             url: "https://back.ecard.pledg.co",
         },
-        // Called staging by Pledg: e-mails are sent, no money moves, cards are Stripe's test cards.
+        // Pledg calls it staging: e-mails are sent, no money moves (`docs/providers/pledg.md#environments`).
         Endpoint {
             name: "api",
             environment: Environment::Sandbox,
@@ -51,8 +49,8 @@ pub static MANIFEST: Manifest = Manifest {
             url: "https://staging.front.ecard.pledg.co",
         },
     ],
-    // Pledg publishes no limit. This is far above what a shop needs, and keeps a runaway script from
-    // finding out where theirs is.
+    // Our choice: Pledg publishes no limit (`docs/providers/pledg.md#limits`). It is far above what a shop needs, and stops a
+    // runaway script before Pledg does.
     limits: &[PublishedLimit {
         endpoint: "api",
         counts: Counts::All,
@@ -61,8 +59,9 @@ pub static MANIFEST: Manifest = Manifest {
     }],
     timeout: net::http::IDLE,
     tokens: Some(api::fetch),
-    // No path that reads an account is documented, and both schedule simulations depend on a merchant's uid.
     abilities: &[Ability::AuthMethods, Ability::PurchaseLinks],
+    // By the token call: no call that reads an account is documented, and the schedule simulations need a merchant's uid
+    // (`docs/providers/pledg.md#token`).
     verify: Verify::TokenCall,
     // The merchant's secret signs, and the dashboard's password opens other calls: neither goes into the token call.
     proves: &[settings::API_SECRET],

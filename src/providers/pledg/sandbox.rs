@@ -1,5 +1,6 @@
 //! Pledg as the sandbox plays it: its routes and what it remembers. Staging and production are both here, told
-//! apart by their credentials and uids alone, since one listener has one name: nothing of the one opens the other.
+//! apart by their credentials and uids alone, since one listener has one address: no credential of one works at the other
+//! (`docs/providers/pledg.md#simulator`).
 
 mod access;
 mod funnel;

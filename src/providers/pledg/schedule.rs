@@ -1,4 +1,4 @@
-//! A payment schedule, read: which solution is paid when, and what fees come on top. Pure.
+//! A payment schedule, read: which solution is paid when, and what fees come on top (`docs/providers/pledg.md#schedules`). Pure.
 
 use super::wire::{self, Solution};
 use crate::domain::amount::Cents;

@@ -1,5 +1,6 @@
-//! Pledg's keys in the config file. Three pairs and secrets that are never tried in place of each other: the
-//! API key's for the token call, the merchant's for signatures, the dashboard's for the calls that take it.
+//! Pledg's keys in the config file. Three credentials that are never tried in place of each other: the API key's pair for
+//! the token call, the merchant's secret for signatures, the dashboard's login for the calls that take it
+//! (`docs/providers/pledg.md#credentials`).
 
 use crate::config::{KeyKind, KeySpec, ProviderSpec};
 

@@ -1,6 +1,6 @@
 //! The signature of a back-mode notification: a plain SHA-256, not an HMAC, over six of its fields with the secret
-//! between them (<https://github.com/pledgcorporate/ecard-doc>, "Standard notification"). All other signatures
-//! of Pledg's are JWTs, in [`crate::auth::sign`].
+//! between them (`docs/providers/pledg.md#back-mode`). All other signatures of Pledg's are JWTs, in
+//! [`crate::auth::sign`].
 
 use std::fmt::Write as _;
 
@@ -44,7 +44,7 @@ pub fn joined<'a>(secret: &Secret, fields: impl Iterator<Item = (&'a str, &'a st
     })
 }
 
-/// A field as it is signed: booleans as `true` and `false`, though other languages write them otherwise.
+/// A field as it is signed: booleans as `true` and `false`, not as PHP's `1`, which one of Pledg's plug-ins hashes.
 pub fn plain(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

@@ -14,8 +14,9 @@ pub struct Failure {
     pub words: String,
 }
 
-/// Reads a failure in any of the shapes Pledg has for it: `{"error":{"debug":"…"}}` (API), `{"error":"…"}` (the
-/// token call, RFC 6749) and `{"type":"…","message":"…"}` (the payment funnel), the last also inside `error`.
+/// Reads a failure in any of Pledg's shapes (`docs/providers/pledg.md#failures`): `{"error":{"debug":"…"}}` (API),
+/// `{"error":"…"}` (the token call; RFC 6749, 5.2) and `{"type":"…","message":"…"}` (the payer's page), the last also inside
+/// `error`.
 pub fn failure(body: &[u8]) -> Option<Failure> {
     let body: Value = serde_json::from_slice(body).ok()?;
     let text = |value: &Value| {

@@ -28,10 +28,10 @@ impl Kanga {
         json_response(status, &body.into())
     }
 
-    /// Lets a signed call in and takes its nonce.
+    /// Accepts a signed call and uses up its nonce.
     fn admit(&self, request: &Request, memory: &mut Memory) -> Option<(&'static Shop, Fields)> {
         let body = request.body();
-        // The signature tells the shop: nothing is parsed before one of the secrets fits.
+        // Signature first (`docs/providers/kanga.md#signature`): the shop is the one whose secret fits, and nothing is parsed before.
         let shop = SHOPS.iter().find(|shop| {
             let upper_case = self.rules().upper_case_signatures;
             signed::is_signed(request.headers(), body, shop.secret, upper_case)
@@ -66,7 +66,7 @@ impl Kanga {
         let Some(mut prices) = prices::estimate(simulator.seed(), lived, token, quantity) else {
             return self.fail(None);
         };
-        // The order of an object's keys means nothing, and here it never stays the same.
+        // Shuffled, so that a client which relies on the order fails here (`docs/providers/kanga.md#price-estimate`).
         let turn = {
             let mut memory = self.memory();
             memory.estimates += 1;

@@ -1,4 +1,5 @@
-//! START PAYMENT: the page a payer sees and the forms on it. What they do to a payment is decided elsewhere.
+//! START PAYMENT: the page a payer sees and the forms on it (`docs/providers/kanga.md#payment-page`). What they do to a
+//! payment is decided in `payment.rs`.
 
 use std::time::Duration;
 
@@ -36,7 +37,7 @@ pub(super) fn answer(
     let memory = &mut *kanga.memory();
     match (act, request.method()) {
         (None, &Method::GET) => start(memory, shop, request, simulator, true),
-        // Whoever only looks does not open a payment.
+        // A HEAD request, as link previews send, must not create a payment.
         (None, &Method::HEAD) => start(memory, shop, request, simulator, false),
         (None, _) => only("GET, HEAD"),
         (Some(act), &Method::POST) => perform(memory, shop, act, request, simulator),
@@ -165,7 +166,7 @@ fn start(
                 "The payment token does not spare you this step: it is unknown, used or expired, or the link has no e-mail address.",
             );
         } else if let Some(payment) = memory.payment_mut(shop, link.id.as_str()) {
-            // It is NEW, so it can be verified.
+            // A NEW payment can always be verified.
             let _ = payment.act(now, Act::Verify);
             memory.revision += 1;
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::simulate::PayerAct;
 use crate::domain::{PaymentState, WallTime};
 
-/// A payment not paid in full after this long is called off.
+/// A payment not paid in full after this long is cancelled (`docs/providers/kanga.md#expiry`).
 pub(super) const LIFE: Duration = Duration::from_hours(24);
 
 /// Parts of a payment are counted in thousandths, so that no amount is ever rounded.
@@ -208,7 +208,7 @@ impl Payment {
         };
         for deed in self.deeds.iter().filter(|deed| deed.at <= until) {
             run.pass(deed.at);
-            // A scripted act that something else forestalled does nothing.
+            // A scripted act that is no longer possible, as a payment after its cancellation, does nothing.
             let _ = run.apply(deed.at, &deed.act);
         }
         run.pass(until);
@@ -309,7 +309,7 @@ impl Run {
             Act::Part => {
                 self.open_for_paying(at)?;
                 let outstanding = WHOLE - self.progress.paid;
-                // The last thousandth is left for `Rest`, which is what settles a payment.
+                // Never all of it: only `Rest` settles a payment (`docs/providers/kanga.md#under-payment`).
                 let part = (outstanding * 2 / 5).clamp(u32::from(outstanding > 1), outstanding);
                 self.progress.paid += part;
             }
@@ -360,8 +360,9 @@ mod tests {
             .collect()
     }
 
+    // docs/providers/kanga.md#states
     #[test]
-    fn point_9_the_instant_path_takes_seconds() {
+    fn a_payment_from_a_kanga_account_settles_in_seconds() {
         let paid = payment(&[(10, PayerAct::Pay)]);
         let expected = [
             (10, "ACTIVE"),
@@ -375,15 +376,17 @@ mod tests {
         assert_eq!(paid.progress(at(100_000)).state, PaymentState::Finalized);
     }
 
+    // docs/providers/kanga.md#expiry
     #[test]
-    fn point_9_the_on_chain_path_takes_days_and_outlives_the_24_hours() {
+    fn an_on_chain_payment_takes_days_and_outlives_the_24_hours() {
         let paid = payment(&[(10, PayerAct::PayOnChain)]);
         assert_eq!(paid.progress(at(90_000)).state, PaymentState::Processing);
         assert_eq!(paid.progress(at(3 * 86_400)).state, PaymentState::Finalized);
     }
 
+    // docs/providers/kanga.md#under-payment
     #[test]
-    fn point_9_a_part_stays_active_until_the_rest_is_paid() {
+    fn a_partly_paid_payment_stays_active_until_the_rest_is_paid() {
         let mut paid = payment(&[(10, PayerAct::PayPart), (20, PayerAct::PayPart)]);
         let progress = paid.progress(at(4_000));
         assert_eq!((progress.state, progress.paid), (PaymentState::Active, 640));
@@ -397,23 +400,26 @@ mod tests {
         );
     }
 
+    // docs/providers/kanga.md#over-payment
     #[test]
-    fn point_9_an_overpayment_ends_finalized() {
+    fn an_over_payment_ends_finalized() {
         let progress = payment(&[(0, PayerAct::Overpay)]).progress(at(60));
         assert_eq!(progress.state, PaymentState::Finalized);
         assert_eq!((progress.paid, progress.surplus), (WHOLE, 50));
     }
 
+    // docs/providers/kanga.md#states
     #[test]
-    fn point_9_the_payer_cancels_by_way_of_cancelling() {
+    fn a_cancelled_payment_passes_through_cancelling() {
         let off = payment(&[(5, PayerAct::Cancel)]);
         assert_eq!(life(&off), told(&[(5, "CANCELLING"), (8, "CANCELED")]));
         let mut settled = payment(&[(0, PayerAct::Pay)]);
         assert!(settled.act(at(60), PayerAct::Cancel.into()).is_err());
     }
 
+    // docs/providers/kanga.md#expiry
     #[test]
-    fn point_9_an_unpaid_payment_is_cancelled_at_24_hours() {
+    fn an_unpaid_payment_is_cancelled_at_24_hours() {
         let expected = [(86_400, "CANCELLING"), (86_403, "CANCELED")];
         assert_eq!(life(&payment(&[])), told(&expected));
         let part = payment(&[(10, PayerAct::PayPart)]);
@@ -424,8 +430,9 @@ mod tests {
         assert_eq!(just.progress(at(90_000)).state, PaymentState::Finalized);
     }
 
+    // docs/providers/kanga.md#states
     #[test]
-    fn point_9_any_open_payment_can_fail_and_stays_failed() {
+    fn any_open_payment_can_fail_and_stays_failed() {
         let failed = payment(&[(0, PayerAct::Pay), (5, PayerAct::Fail)]);
         assert_eq!(failed.progress(at(100_000)).state, PaymentState::Failed);
         let mut done = payment(&[(0, PayerAct::Pay)]);

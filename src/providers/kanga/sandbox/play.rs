@@ -78,7 +78,7 @@ enum Fault {
     None,
     Duplicate,
     Late,
-    /// The last change is told at once, those before it after it.
+    /// The final change is sent at once and the earlier ones after it.
     OutOfOrder,
 }
 

@@ -7,7 +7,7 @@ use rust_decimal::Decimal;
 use crate::sandbox::simulator::scatter;
 
 /// Every currency that can be paid in or settled in, and what one of it is worth in EMT as the world
-/// begins. The first four reproduce the documentation's sample for 3000 EMT.
+/// begins. The first four reproduce the documentation's sample for 3000 EMT (`docs/providers/kanga.md#price-estimate`).
 const COINS: [(&str, &str); 7] = [
     ("EMT", "1"),
     ("BTC", "2060000"),
@@ -114,8 +114,9 @@ mod tests {
         estimate(1, lived, token, quantity)
     }
 
+    // docs/providers/kanga.md#price-estimate
     #[test]
-    fn point_5_the_world_begins_with_the_documented_sample() {
+    fn prices_start_at_the_documented_sample() {
         let prices = priced(Duration::ZERO, "EMT", "3000").unwrap();
         let of = |code| &prices.iter().find(|(known, _)| *known == code).unwrap().1;
         assert_eq!(of("EMT"), "3090", "3 % in the settlement currency itself");
@@ -125,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn point_5_prices_drift_with_the_clock_within_bounds() {
+    fn prices_drift_with_the_clock_within_bounds() {
         let btc = |lived| {
             let prices = priced(lived, "oPLN", "1000").unwrap();
             quantity_of(&prices[1].1).unwrap()
@@ -143,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn point_5_token_and_quantity_are_checked() {
+    fn an_unknown_token_or_a_bad_quantity_has_no_estimate() {
         let estimate = |token: &str, quantity: &str| priced(Duration::ZERO, token, quantity);
         for bad in ["", "0", "-1", "1e3", "1,5", "abc", ".5", " 1", "0.000", "٣"] {
             assert_eq!(estimate("EMT", bad), None, "{bad}");

@@ -1,5 +1,5 @@
-//! What makes a call a good one: the signature over its bytes, then its JSON, read strictly. Knows no
-//! state; nonces are compared elsewhere.
+//! What makes a call valid: the signature over its bytes (`docs/providers/kanga.md#signature`), then its JSON, read strictly.
+//! Knows no state; nonces are compared in `calls.rs`.
 
 use axum::http::HeaderMap;
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -103,15 +103,17 @@ pub(super) mod tests {
         is_signed(&header(signature), BODY.as_bytes(), TEST_SECRET, false)
     }
 
+    // docs/providers/kanga.md#signature
     #[test]
-    fn point_1_the_official_vector_is_accepted() {
+    fn the_published_vector_is_accepted() {
         assert_eq!(TEST_KEY, "TEST");
         assert_eq!(sign(BODY, TEST_SECRET.as_bytes()), VECTOR);
         assert!(accepted(VECTOR));
     }
 
+    // docs/providers/kanga.md#signature
     #[test]
-    fn point_1_the_three_wrong_ways_are_refused_for_the_right_body() {
+    fn signatures_over_other_bytes_or_by_a_decoded_secret_are_refused() {
         let spaced = sign(r#"{"appId":"TEST", "nonce":1234}"#, TEST_SECRET.as_bytes());
         assert!(spaced.starts_with("69c7bcf0a97ce852"));
         let swapped = sign(r#"{"nonce":1234,"appId":"TEST"}"#, TEST_SECRET.as_bytes());
@@ -132,15 +134,16 @@ pub(super) mod tests {
         );
     }
 
+    // docs/providers/kanga.md#signature
     #[test]
-    fn point_1_upper_case_hex_is_a_switch_and_off() {
+    fn an_upper_case_signature_is_refused_unless_switched_on() {
         let upper = header(&VECTOR.to_uppercase());
         assert!(!is_signed(&upper, BODY.as_bytes(), TEST_SECRET, false));
         assert!(is_signed(&upper, BODY.as_bytes(), TEST_SECRET, true));
     }
 
     #[test]
-    fn point_1_a_missing_doubled_or_torn_signature_is_refused() {
+    fn a_missing_doubled_or_torn_signature_is_refused() {
         assert!(!is_signed(
             &HeaderMap::new(),
             BODY.as_bytes(),
@@ -155,8 +158,9 @@ pub(super) mod tests {
         }
     }
 
+    // docs/providers/kanga.md#simulator
     #[test]
-    fn point_2_duplicate_keys_nested_values_and_trailing_bytes_are_refused() {
+    fn duplicate_keys_nested_values_and_trailing_bytes_are_refused() {
         for bad in [
             r#"{"appId":"A","nonce":1,"nonce":2}"#,
             r#"{"appId":"A","\u0061ppId":"B"}"#,
@@ -177,8 +181,9 @@ pub(super) mod tests {
         );
     }
 
+    // docs/providers/kanga.md#nonce
     #[test]
-    fn point_4_a_nonce_is_a_non_negative_integer() {
+    fn a_nonce_is_a_non_negative_integer() {
         let nonce = |text: &str| {
             let body = format!(r#"{{"nonce":{text}}}"#);
             Fields::read(body.as_bytes()).and_then(|fields| fields.integer("nonce"))

@@ -1,4 +1,4 @@
-//! The twelve points of a faithful simulator, over real loopback HTTP with a hand-driven clock.
+//! Kanga's simulator over real loopback HTTP, with a hand-driven clock.
 
 use std::ops::Deref;
 use std::path::Path;
@@ -84,8 +84,9 @@ fn refused(code: u16) -> Value {
     json!({ "result": "fail", "code": code })
 }
 
+// docs/providers/kanga.md#signature
 #[tokio::test]
-async fn point_1_signature_is_over_the_raw_body_and_comes_before_anything_else() {
+async fn the_signature_covers_the_raw_body_and_is_checked_first() {
     let bench = bench().await;
     let official = r#"{"appId":"TEST","nonce":1234}"#;
     let headers = format!("API-Sig: {VECTOR}\r\n");
@@ -108,8 +109,9 @@ async fn point_1_signature_is_over_the_raw_body_and_comes_before_anything_else()
     assert_eq!(wrong.json(), refused(9000));
 }
 
+// docs/providers/kanga.md#signature
 #[tokio::test]
-async fn point_2_header_case_and_content_type_are_free_and_the_json_is_strict() {
+async fn header_case_and_content_type_are_free_and_the_json_is_strict() {
     let bench = bench().await;
     let body = format!("{{\"nonce\": 1,\n \"appId\":\"{API_KEY}\"}}");
     let headers = format!(
@@ -128,8 +130,9 @@ async fn point_2_header_case_and_content_type_are_free_and_the_json_is_strict() 
     assert_eq!(bench.get(CHECK).await.status, 405);
 }
 
+// docs/providers/kanga.md#authentication
 #[tokio::test]
-async fn point_3_an_unknown_app_id_is_refused() {
+async fn an_unknown_app_id_is_refused() {
     let bench = bench().await;
     for key in ["SOMEBODY", OTHER_API_KEY, "TEST"] {
         let body = json!({ "appId": key, "nonce": 1 }).to_string();
@@ -143,8 +146,9 @@ async fn point_3_an_unknown_app_id_is_refused() {
     }
 }
 
+// docs/providers/kanga.md#nonce
 #[tokio::test]
-async fn point_4_a_nonce_is_greater_than_the_last_accepted_one_across_calls() {
+async fn a_nonce_is_greater_than_the_last_accepted_one_across_calls() {
     let bench = bench().await;
     assert_eq!(bench.create(100).await["result"], "ok");
     assert_eq!(bench.check("ORDER-1005", 100).await, refused(9000), "equal");
@@ -178,8 +182,9 @@ async fn point_4_a_nonce_is_greater_than_the_last_accepted_one_across_calls() {
     }
 }
 
+// docs/providers/kanga.md#simulator
 #[tokio::test]
-async fn point_4_what_is_kept_survives_a_restart_without_secrets() {
+async fn nonces_and_payments_survive_a_restart_and_secrets_are_not_saved() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sandbox.json");
     let keep = |path: &Path| {
@@ -233,8 +238,9 @@ async fn point_4_what_is_kept_survives_a_restart_without_secrets() {
     assert!(error.to_string().contains("sandbox.json"), "{error}");
 }
 
+// docs/providers/kanga.md#price-estimate
 #[tokio::test]
-async fn point_5_estimates_are_unsigned_decimal_strings_in_no_fixed_order() {
+async fn estimates_are_unsigned_decimal_strings_in_no_fixed_order() {
     let bench = bench().await;
     let first = bench.estimate("EMT", "3000").await;
     let prices = first.json();
@@ -274,8 +280,9 @@ async fn point_5_estimates_are_unsigned_decimal_strings_in_no_fixed_order() {
     }
 }
 
+// docs/providers/kanga.md#payment-token
 #[tokio::test]
-async fn point_6_a_payment_token_is_good_once_and_for_a_while() {
+async fn a_payment_token_works_once_and_expires() {
     let bench = bench().await;
     let token = bench.create(1).await["paymentToken"].clone();
     let token = token.as_str().unwrap();
@@ -300,8 +307,9 @@ async fn point_6_a_payment_token_is_good_once_and_for_a_while() {
     assert!(seen.contains("NEW") && seen.contains("used or expired"));
 }
 
+// docs/providers/kanga.md#payment-page
 #[tokio::test]
-async fn point_7_the_start_page_opens_a_payment_once() {
+async fn the_payment_page_creates_a_payment_once_with_whatever_amount_its_link_has() {
     let bench = bench().await;
     let page = link("currency=oPLN&amount=10.00&transactionKey=A%2017&name=Tea");
     assert_eq!(bench.check("A 17", 1).await, refused(9001), "not yet");
@@ -346,8 +354,9 @@ async fn point_7_the_start_page_opens_a_payment_once() {
     );
 }
 
+// docs/providers/kanga.md#payment-page
 #[tokio::test]
-async fn point_7_force_currency_limits_the_choice() {
+async fn force_currency_limits_the_choice_of_currency() {
     let bench = bench().await;
     let page = link("currency=EMT&amount=10&transactionKey=F-1&forceCurrency=ETH");
     bench.get(&page).await;
@@ -413,7 +422,7 @@ async fn a_page_keeps_what_was_typed_never_loads_itself_again_and_offers_a_look_
 }
 
 #[tokio::test]
-async fn point_7_a_hostile_name_stays_text() {
+async fn a_hostile_payment_name_stays_text_on_the_payment_page() {
     let bench = bench().await;
     let hostile = "%3Cscript%3Ealert(1)%3C%2Fscript%3E%22%27%1b%5B2J%7B%7Bstep%7D%7D";
     let id = "%22%3E%3Cimg%20src=x%3E";
@@ -429,8 +438,9 @@ async fn point_7_a_hostile_name_stays_text() {
     assert!(policy.starts_with("default-src 'none'"));
 }
 
+// docs/providers/kanga.md#failures
 #[tokio::test]
-async fn point_8_check_knows_the_shops_own_payments_only() {
+async fn check_payment_knows_only_the_shops_own_payments() {
     let bench = bench().await;
     assert_eq!(bench.check("NOPE", 1).await, refused(9001));
     assert_eq!(
@@ -449,8 +459,9 @@ async fn point_8_check_knows_the_shops_own_payments_only() {
     assert_eq!(seen.json(), refused(9001));
 }
 
+// docs/providers/kanga.md#failures
 #[tokio::test]
-async fn point_8_failures_can_come_with_status_400() {
+async fn failures_can_come_with_status_400() {
     let rules = Rules {
         failures_are_400: true,
         ..Rules::default()
@@ -460,8 +471,9 @@ async fn point_8_failures_can_come_with_status_400() {
     assert_eq!((seen.status, seen.json()), (400, refused(9000)));
 }
 
+// docs/providers/kanga.md#states
 #[tokio::test]
-async fn point_9_states_follow_the_clock_and_what_the_payer_does() {
+async fn states_follow_the_clock_and_the_payers_actions() {
     let bench = bench().await;
     let mut nonce = 0;
     let mut seen = Vec::new();
@@ -505,13 +517,13 @@ async fn point_9_states_follow_the_clock_and_what_the_payer_does() {
     assert_eq!(bench.check("ORDER-1004", 1_003).await["state"], "CANCELED");
 }
 
-struct Shop10 {
+struct ShopServer {
     server: Server,
     seen: Arc<Mutex<Vec<String>>>,
     status: Arc<Mutex<StatusCode>>,
 }
 
-async fn shop() -> Shop10 {
+async fn shop() -> ShopServer {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let status = Arc::new(Mutex::new(StatusCode::OK));
     let (heard, says) = (seen.clone(), status.clone());
@@ -527,14 +539,14 @@ async fn shop() -> Shop10 {
         async move { Outcome::Answer(text(status, "")) }
     })
     .unwrap();
-    Shop10 {
+    ShopServer {
         server,
         seen,
         status,
     }
 }
 
-impl Shop10 {
+impl ShopServer {
     fn heard(&self) -> Vec<String> {
         std::mem::take(&mut *self.seen.lock().unwrap())
     }
@@ -552,8 +564,9 @@ impl Shop10 {
     }
 }
 
+// docs/providers/kanga.md#callbacks
 #[tokio::test]
-async fn point_10_one_callback_for_each_change_of_state_with_the_id_alone() {
+async fn each_change_of_state_sends_one_callback_with_the_id_alone() {
     let shop = shop().await;
     let bench = shop.bench("/hook?a=1").await;
     bench.sandbox.pump().await;
@@ -589,7 +602,7 @@ async fn point_10_one_callback_for_each_change_of_state_with_the_id_alone() {
 }
 
 #[tokio::test]
-async fn point_10_without_a_callback_url_callbacks_wait_and_nobody_is_woken() {
+async fn without_a_callback_url_callbacks_wait_and_schedule_no_wake_up() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sandbox.json");
     let shop = shop().await;
@@ -641,8 +654,9 @@ async fn point_10_without_a_callback_url_callbacks_wait_and_nobody_is_woken() {
     );
 }
 
+// docs/providers/kanga.md#callbacks
 #[tokio::test]
-async fn point_10_a_refused_callback_comes_again_after_15_minutes_1_hour_and_6_hours() {
+async fn a_refused_callback_is_retried_after_15_minutes_1_hour_and_6_hours() {
     let shop = shop().await;
     let bench = shop.bench("/hook").await;
     let tries = |heard: Vec<String>| {
@@ -677,8 +691,9 @@ async fn point_10_a_refused_callback_comes_again_after_15_minutes_1_hour_and_6_h
     assert_eq!(tries(shop.heard()), 2, "later changes are still told");
 }
 
+// docs/providers/kanga.md#simulator
 #[tokio::test]
-async fn point_10_callbacks_come_twice_late_out_of_order_as_forms_or_for_nothing() {
+async fn callbacks_can_be_duplicated_late_out_of_order_posted_or_about_unknown_payments() {
     let shop = shop().await;
     let bench = shop.bench("/hook").await;
     let heard = async |seconds: u64| {
@@ -741,7 +756,7 @@ async fn point_10_callbacks_come_twice_late_out_of_order_as_forms_or_for_nothing
 }
 
 #[tokio::test]
-async fn point_10_callbacks_go_out_by_themselves_and_to_this_machine_only() {
+async fn callbacks_are_sent_unprompted_and_to_this_machine_only() {
     let shop = shop().await;
     let bench = shop.bench("/hook").await;
     let pay = Command::Payer {
@@ -766,8 +781,9 @@ async fn point_10_callbacks_go_out_by_themselves_and_to_this_machine_only() {
     assert!(refused.is_err());
 }
 
+// docs/providers/kanga.md#simulator
 #[tokio::test]
-async fn point_11_faults_are_played_on_api_calls_alone() {
+async fn faults_apply_to_api_calls_alone() {
     let bench = bench().await;
     let set = |fault| bench.sandbox.command(&Command::SetFault(fault)).unwrap();
     set(Fault::TooManyRequests {
@@ -794,8 +810,9 @@ async fn point_11_faults_are_played_on_api_calls_alone() {
     assert_eq!(bench.create(1).await["result"], "ok");
 }
 
+// docs/providers/kanga.md#nonce
 #[tokio::test]
-async fn point_11_a_lost_reply_takes_the_nonce() {
+async fn a_lost_reply_uses_up_its_nonce() {
     let bench = bench().await;
     let lose = Command::SetFault(Fault::LostReply);
     bench.sandbox.command(&lose).unwrap();
@@ -810,7 +827,7 @@ async fn point_11_a_lost_reply_takes_the_nonce() {
 }
 
 #[tokio::test]
-async fn point_11_a_clock_set_back_moves_neither_states_nor_nonces() {
+async fn a_clock_set_back_changes_neither_states_nor_nonces() {
     let bench = bench().await;
     bench.pass(60);
     assert_eq!(
@@ -874,7 +891,7 @@ async fn the_providers_clock_can_be_set_back_and_right_again() {
 }
 
 #[tokio::test]
-async fn point_12_no_secret_is_ever_shown() {
+async fn secrets_and_payment_tokens_are_never_shown() {
     let bench = bench().await;
     let token = bench.create(1).await["paymentToken"].clone();
     let page = bench

@@ -55,7 +55,7 @@ pub fn by_number(request: &Request, products: &[Product]) -> Result<Response, Bo
             "sandboxExtra": true,
         })
     };
-    // HAL, as live clients read it. Of a number that nothing has, no answer was seen: an empty list is usual for HAL.
+    // HAL, as public clients read it. The answer for an unknown number is not documented; an empty HAL list is our choice.
     let rows: Vec<Value> = found.map(row).into_iter().collect();
     let body = json!({
         "_embedded": { "products": rows },

@@ -17,11 +17,11 @@ pub struct Rule {
 
 impl Rule {
     /// What the seller receives (IWTR) of what the buyer pays: `(price - fixed) / (1 + percent / 100)`, rounded half
-    /// up to a cent, and never below nothing.
+    /// up to a cent, and never below zero (`docs/providers/kinguin.md#prices`).
     #[must_use]
     pub fn received(&self, price: i64) -> i64 {
         let whole = 100 + self.percent;
-        // Half up is the floor of a half more: here over twice the divisor.
+        // Rounding half up is the floor of x + 1/2; both are doubled so that it stays in whole numbers.
         let doubled = 200 * (price - self.fixed) + whole;
         doubled.div_euclid(2 * whole).max(0)
     }
@@ -49,8 +49,9 @@ mod tests {
         }
     }
 
+    // docs/providers/kinguin.md#prices
     #[test]
-    fn point_7_the_published_table_holds_for_5_per_cent_and_15_cents() {
+    fn the_published_table_fits_5_per_cent_and_15_cents() {
         let rule = rule(5, 15);
         for (price, iwtr) in [
             (10_524, 10_009),
@@ -63,14 +64,16 @@ mod tests {
         assert_eq!(rule.lowest_price(10_010), 10_525, "the lower of the two");
     }
 
+    // docs/providers/kinguin.md#prices
     #[test]
-    fn point_7_the_published_sample_holds_for_10_per_cent_and_10_cents() {
+    fn the_published_sample_fits_10_per_cent_and_10_cents() {
         assert_eq!(rule(10, 10).lowest_price(1500), 1660);
         assert_eq!(rule(10, 10).received(1660), 1500);
     }
 
+    // docs/providers/kinguin.md#prices
     #[test]
-    fn point_7_the_lowest_price_gives_its_iwtr_and_a_cent_less_does_not() {
+    fn the_lowest_price_gives_its_iwtr_and_a_cent_less_does_not() {
         for percent in [0, 1, 5, 10, 13, 33, 100] {
             for fixed in [0, 10, 15, 99] {
                 let rule = rule(percent, fixed);

@@ -184,7 +184,7 @@ impl Page {
     }
 }
 
-/// An instant as this API writes it: ISO with no colon in the offset.
+/// An instant as this API writes it: ISO 8601 with no colon in the offset (`docs/providers/kinguin.md#times`).
 pub fn date(at: WallTime) -> String {
     at.rfc3339().replace('Z', "+0000")
 }
@@ -201,8 +201,9 @@ pub fn instant(text: &str) -> Option<WallTime> {
 mod tests {
     use super::*;
 
+    // docs/providers/kinguin.md#times
     #[test]
-    fn point_10_dates_have_no_colon_in_their_offset() {
+    fn dates_have_no_colon_in_their_offset() {
         assert_eq!(
             date(WallTime(1_711_706_502_177)),
             "2024-03-29T10:01:42.177+0000"

@@ -44,7 +44,7 @@ fn view(sale: &Reservation, inventory: &Inventory, products: &[Product]) -> Valu
     })
 }
 
-/// A seller who is out of keys has a quarter of an hour to upload one.
+/// A seller who is out of keys has a quarter of an hour to upload one (`docs/providers/kinguin.md#reservations`).
 fn deliver_by(sale: &Reservation) -> WallTime {
     sale.created.plus(Duration::from_mins(15))
 }
@@ -90,7 +90,7 @@ fn matching<'a>(
                 && is("orderIncrementId", &sale.order)
                 && is("name", &products[sale.product].name)
                 && is("customerId", &customer(sale).to_string())
-                // No wholesale, pre-purchase, replacement or external key is played.
+                // The simulator sells no wholesale, pre-purchase, replacement or external keys.
                 && ["wholesale", "prePurchase", "replacedFromFlag", "replacedToFlag"]
                     .iter()
                     .all(|flag| is(flag, "false"))

@@ -69,7 +69,7 @@ pub fn list(
             && is("reservationId", key.reservation.as_deref())
             && is("ktcId", key.card.as_deref())
             && is("mimeType", Some(&key.mime))
-            // Nobody's own names are played.
+            // The simulator has no names of external systems.
             && is("externalName", None)
             && is("externalVendor", None)
             && within(Some(key.created), created)

@@ -1,4 +1,4 @@
-//! The twelve points of a faithful simulator, over real loopback HTTP with a hand-driven clock.
+//! Kinguin's simulator over real loopback HTTP, with a hand-driven clock.
 
 mod access;
 mod selling;
@@ -167,8 +167,9 @@ async fn every_documented_call_works_with_its_examples() {
     }
 }
 
+// docs/providers/kinguin.md#money
 #[tokio::test]
-async fn point_10_every_object_has_a_field_that_no_documentation_names_and_money_is_whole() {
+async fn every_object_has_an_undocumented_field_and_money_is_whole_cents() {
     let bench = bench().await;
     for call in CATALOGUE.iter().filter(|call| !call.writes) {
         let seen = bench.get(&filled(call)).await;
@@ -197,8 +198,9 @@ fn has_fraction(value: &Value) -> bool {
     }
 }
 
+// docs/providers/kinguin.md#simulator
 #[tokio::test]
-async fn point_11_faults_are_played_on_the_token_call_and_on_api_calls() {
+async fn faults_apply_to_the_token_call_and_to_api_calls() {
     let bench = bench().await;
     for (fault, status) in [
         (Fault::ServerError, 503),
@@ -218,7 +220,7 @@ async fn point_11_faults_are_played_on_the_token_call_and_on_api_calls() {
 }
 
 #[tokio::test]
-async fn point_12_no_secret_and_no_token_is_echoed_kept_or_shown() {
+async fn no_secret_and_no_token_is_echoed_saved_or_shown() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("kept.json");
     let bench = bench_with(|options| options.keep = Some(path.clone())).await;

@@ -20,7 +20,8 @@ use super::query::{Page, Query, date};
 use super::rules::WebhookFault;
 use super::{WEBHOOK_HEADER, WEBHOOK_SECRET, bad, error, json_response};
 
-/// A webhook that was not answered 200 is sent again at once, and once more after five minutes.
+/// A webhook that was not answered 200 is sent again at once, and once more after five minutes
+/// (`docs/providers/kinguin.md#webhooks`).
 const WAITS: [Duration; 2] = [Duration::ZERO, Duration::from_mins(5)];
 
 /// What is remembered is bounded.

@@ -1,4 +1,5 @@
-//! Orders of a game's own goods, from the question what one costs to its end: what the game answers decides.
+//! Orders of a game's own goods, from the request for a price to the end: the game's answers decide
+//! (`docs/providers/kongregate.md#orders`).
 
 use std::collections::VecDeque;
 
@@ -193,7 +194,7 @@ fn offer(body: &[u8]) -> Result<u64, &'static str> {
         if !(text("name") && text("description") && text("image_url")) {
             return Err("an item lacks its name, description or image_url");
         }
-        // In a float or in quotes it is no whole number of Kreds.
+        // A float or a text is refused: prices are whole Kreds (`docs/providers/kongregate.md#orders`).
         let price = item["price"]
             .as_u64()
             .ok_or("an item's price is no whole number")?;

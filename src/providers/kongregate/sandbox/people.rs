@@ -43,7 +43,7 @@ fn many(ids: Vec<Option<u64>>, cast: &Cast) -> (CallResult, bool) {
         let words = format!("at most {MANY_MAX} users can be requested");
         return (Err(Failure::new(400, words)), true);
     }
-    // Who is not known is left out: nothing is published of lists that know some of them.
+    // Unknown players are left out. Our choice: nothing is published of lists with some of them.
     let known = ids.into_iter().flatten();
     let users = known.filter_map(|id| {
         let username = cast.name(id)?;
@@ -87,7 +87,7 @@ pub fn avatar(id: u64) -> String {
 pub fn friends(id: u64, cast: &Cast) -> Vec<u64> {
     match cast.player(id) {
         Some(player) if !player.private => {
-            // Two players of the game know each other, so that a list of friends' scores has somebody on it.
+            // Two players of the game are friends, so that lists of friends' scores are not empty.
             let own = cast.players.iter().map(|other| other.id);
             let own = own.filter(|other| *other != id).take(2);
             let many = usize::try_from(player.friends).unwrap_or(0);

@@ -1,4 +1,5 @@
-//! What the provider sends of its own accord, once each: events in plain fields, and signed requests. Keys and tokens are put in when a letter leaves, so that none is kept.
+//! Callbacks, sent once each (`docs/providers/kongregate.md#callbacks`): events in plain fields, and signed requests. Keys and
+//! tokens are put in when one is sent, so that none is saved.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -126,7 +127,7 @@ impl WebhookQueue {
 
 /// The provider's clock as its callbacks tell it: local time on the west coast of the United States.
 pub fn provider_time(at: WallTime) -> String {
-    // Its own rule rather than the system's table of zones, which may be missing.
+    // A rule of its own, since the system's time zone table may be missing.
     let zone = TimeZone::posix("PST8PDT,M3.2.0,M11.1.0").expect("it is a rule of POSIX");
     let at = Timestamp::from_millisecond(at.0).unwrap_or(Timestamp::UNIX_EPOCH);
     at.to_zoned(zone)
@@ -229,7 +230,7 @@ impl Memory {
                 }
             }
         }
-        // A fault of signatures shows on plain events, too: a signed request that is there must be right.
+        // A plain event with a bad signed request beside it must be refused too, so faults of signatures apply to it.
         let signs = match self.rules.inventory.as_str() {
             "both" | "signed" => true,
             _ => one.fault.is_of_signature(),
@@ -345,5 +346,5 @@ pub fn sample(sample: &Sample<'_>) -> Result<Webhook, String> {
     Ok(Webhook::form(form, sample.at))
 }
 
-/// How long a receiver may take, where nobody set it otherwise. Kongregate says only that it cuts slow ones off.
+/// How long a receiver may take by default. Our choice: Kongregate says only that it cuts slow ones off.
 pub const PATIENCE: Duration = Duration::from_secs(5);

@@ -1,4 +1,4 @@
-//! The thirteen points of a faithful simulator, over real loopback HTTP with a hand-driven clock.
+//! Kongregate's simulator over real loopback HTTP, with a hand-driven clock.
 
 mod callbacks;
 mod calls;

@@ -1,5 +1,6 @@
 //! Who may ask what: the two environments with their credentials, the token call, and the two kinds of
-//! `Authorization`. Strict where the documentation is: no credential is taken in the place of another.
+//! `Authorization`. Strict where the documentation is: no credential is accepted in place of another
+//! (`docs/providers/pledg.md#credentials`).
 
 use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine as _;

@@ -1,5 +1,5 @@
-//! The notifications of a purchase: the four bodies there are, signed where the merchant has a secret, and what
-//! can be wrong with them.
+//! The notifications of a purchase: the four documented bodies, signed where the merchant has a secret, and their faults
+//! (`docs/providers/pledg.md#notifications`).
 
 use std::time::Duration;
 

@@ -182,7 +182,7 @@ fn verified(signature: &str, now: WallTime) -> Result<(Value, &'static str), Ref
     for secret in merchants.filter_map(|merchant| merchant.signs) {
         match sign::verify_jwt_hs256(&Secret::new(secret), signature, now) {
             Ok(payload) => return Ok((payload, secret)),
-            // Said only where the signature is right, so it tells more than that another is wrong.
+            // Reported only where the signature was right, so this reason beats another secret's mismatch.
             Err(error @ JwtError::Expired(_)) => why = Some(error),
             Err(error) => why = why.or(Some(error)),
         }
@@ -236,7 +236,7 @@ fn data(payload: &Value, secret: Option<&str>) -> Result<Data, Refusal> {
     let amount = amount
         .filter(|amount| (1..=AMOUNT_MAX).contains(amount))
         .ok_or_else(|| invalid("the provided property amountCents is invalid"))?;
-    // Only this machine is ever told; another's URL and `mailto:` are taken and not used.
+    // Notifications go to this machine only; other URLs and `mailto:` are accepted and not used.
     let local = |name: &str| {
         text(name)
             .filter(|url| is_local_url(url))

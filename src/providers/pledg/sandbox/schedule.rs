@@ -1,4 +1,4 @@
-//! When a payer pays how much: the documented rules, on whole cents.
+//! When a payer pays how much: the documented rules, on whole cents (`docs/providers/pledg.md#schedules`).
 
 use axum::http::StatusCode;
 use jiff::Span;

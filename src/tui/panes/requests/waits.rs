@@ -75,7 +75,7 @@ impl State {
     }
 
     /// Puts the selection on the waiting request drawn at `row`.
-    pub fn point_waiting(&mut self, row: u16, height: u16, store: &Store) {
+    pub fn select_waiting_row(&mut self, row: u16, height: u16, store: &Store) {
         let at = self.waits.window(store.waiting.len(), height).start + usize::from(row);
         if let Some(id) = store.waiting.keys().nth(at) {
             self.waits.selected = at;

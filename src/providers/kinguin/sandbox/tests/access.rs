@@ -1,9 +1,10 @@
-//! Points 1 to 4: tokens, bearers, resets, limits.
+//! Token calls, bearers, secret resets and rate limits at Kinguin's simulator (`docs/providers/kinguin.md`).
 
 use super::*;
 
+// docs/providers/kinguin.md#token
 #[tokio::test]
-async fn point_1_a_token_call_is_a_form_sent_by_post_with_the_one_grant() {
+async fn the_token_call_is_a_posted_form_with_the_client_credentials_grant() {
     let bench = bench().await;
     let get = bench.send("GET", TOKEN_PATH, &[], "").await;
     assert_eq!((get.status, get.header("allow")), (405, Some("POST")));
@@ -82,8 +83,9 @@ async fn point_1_a_token_call_is_a_form_sent_by_post_with_the_one_grant() {
     assert_eq!(granted["access_token"].as_str().unwrap().len(), 86);
 }
 
+// docs/providers/kinguin.md#token
 #[tokio::test]
-async fn point_1_each_call_gives_a_new_token_and_older_ones_live_to_their_own_end() {
+async fn each_token_call_grants_a_new_token_and_older_ones_stay_valid_until_they_expire() {
     let bench = bench().await;
     let merchant = format!("{API}/merchants");
     bench.set("token-life", "20s").unwrap();
@@ -106,8 +108,9 @@ async fn point_1_each_call_gives_a_new_token_and_older_ones_live_to_their_own_en
     );
 }
 
+// docs/providers/kinguin.md#bearer
 #[tokio::test]
-async fn point_2_every_seller_and_envoy2_path_wants_a_good_bearer() {
+async fn every_seller_and_envoy2_path_needs_a_valid_bearer_token() {
     let bench = bench().await;
     for path in [
         format!("{API}/merchants"),
@@ -158,8 +161,9 @@ async fn point_2_every_seller_and_envoy2_path_wants_a_good_bearer() {
     }
 }
 
+// docs/providers/kinguin.md#bearer
 #[tokio::test]
-async fn point_2_public_reads_are_answered_without_a_token() {
+async fn public_reads_are_answered_without_a_token() {
     let bench = bench().await;
     for path in [
         format!("{API}/wholesale/product/{PRODUCT}/offers"),
@@ -180,7 +184,7 @@ async fn point_2_public_reads_are_answered_without_a_token() {
 }
 
 #[tokio::test]
-async fn point_2_each_client_sees_its_own_sellers_offers_alone() {
+async fn each_client_sees_only_its_own_sellers_offers() {
     let bench = bench().await;
     let other = bench
         .grant(OTHER_CLIENT_ID, "SANDBOX-KINGUIN-OTHER-SECRET-1")
@@ -199,7 +203,7 @@ async fn point_2_each_client_sees_its_own_sellers_offers_alone() {
 }
 
 #[tokio::test]
-async fn point_2_a_token_of_another_simulator_is_none_here() {
+async fn a_token_of_another_simulator_is_refused() {
     let sandbox = bench().await;
     let (later, _hand) = Clock::by_hand(WallTime(1_795_316_067_000));
     let production = bench_with(|options| options.clock = later).await;
@@ -213,8 +217,9 @@ async fn point_2_a_token_of_another_simulator_is_none_here() {
     }
 }
 
+// docs/providers/kinguin.md#credentials
 #[tokio::test]
-async fn point_3_a_reset_refuses_the_old_secret_and_says_the_new_one() {
+async fn a_reset_refuses_the_old_secret_and_shows_the_new_one() {
     let bench = bench().await;
     let said = bench.event("reset-secret", CLIENT_ID).unwrap();
     assert!(
@@ -245,8 +250,9 @@ async fn point_3_a_reset_refuses_the_old_secret_and_says_the_new_one() {
     assert!(bench.event("reset-secret", "nobody").is_err());
 }
 
+// docs/providers/kinguin.md#limits
 #[tokio::test]
-async fn point_4_the_window_slides_and_counts_reads_and_writes_apart_for_each_client() {
+async fn the_rate_limit_slides_and_counts_reads_and_writes_apart_for_each_client() {
     let bench = bench().await;
     bench.set("limit-reads", "3").unwrap();
     bench.set("limit-writes", "3").unwrap();
@@ -286,7 +292,7 @@ async fn point_4_the_window_slides_and_counts_reads_and_writes_apart_for_each_cl
 }
 
 #[tokio::test]
-async fn point_4_over_the_limit_retry_after_says_when_there_is_room() {
+async fn over_the_limit_retry_after_names_the_seconds_until_a_request_fits() {
     let bench = bench().await;
     bench.set("limit-reads", "3").unwrap();
     bench.set("over-limit", "refuse-with-retry-after").unwrap();
@@ -302,8 +308,9 @@ async fn point_4_over_the_limit_retry_after_says_when_there_is_room() {
     );
 }
 
+// docs/providers/kinguin.md#simulator
 #[tokio::test]
-async fn point_4_token_calls_and_public_reads_are_not_counted() {
+async fn token_calls_and_public_reads_do_not_count_against_the_limit() {
     let bench = bench().await;
     bench.set("limit-writes", "3").unwrap();
     bench.set("limit-reads", "3").unwrap();
@@ -324,8 +331,9 @@ fn request(token: &str) -> Request {
         .unwrap()
 }
 
+// docs/providers/kinguin.md#limits
 #[test]
-fn point_4_a_delayed_call_is_answered_once_the_window_has_room() {
+fn a_delayed_call_is_answered_once_the_window_has_room() {
     let (clock, hand) = Clock::by_hand(WallTime(1_795_316_066_000));
     let simulator = Simulator::new(&Options::new(clock), None);
     let kinguin = Kinguin::default();

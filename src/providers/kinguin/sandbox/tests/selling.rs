@@ -1,9 +1,10 @@
-//! Points 5 to 8: offers, writes, the calculator, reservations.
+//! Offers, prices and reservations at Kinguin's simulator (`docs/providers/kinguin.md`).
 
 use super::*;
 
+// docs/providers/kinguin.md#lists
 #[tokio::test]
-async fn point_5_at_least_250_offers_are_paged_from_0_in_hal_and_the_last_page_has_no_next() {
+async fn offers_are_paged_from_0_in_hal_and_the_last_page_has_no_next() {
     let bench = bench().await;
     let mut path = format!("{API}/offers?page=0&size=100");
     let (mut ids, mut pages) = (Vec::new(), 0);
@@ -37,8 +38,9 @@ async fn point_5_at_least_250_offers_are_paged_from_0_in_hal_and_the_last_page_h
     assert_eq!(bench.get(&format!("{API}/offers?size=0")).await.status, 400);
 }
 
+// docs/providers/kinguin.md#lists
 #[tokio::test]
-async fn point_5_filters_and_the_summary_fit_the_data() {
+async fn filters_and_the_summary_fit_the_data() {
     let bench = bench().await;
     let all = format!("{API}/offers");
     let one = bench
@@ -80,8 +82,9 @@ async fn point_5_filters_and_the_summary_fit_the_data() {
     assert_eq!(blocked, told);
 }
 
+// docs/providers/kinguin.md#offers
 #[tokio::test]
-async fn point_5_the_odd_offers_are_there() {
+async fn blocked_inactive_unnamed_and_pre_order_offers_are_listed() {
     let bench = bench().await;
     bench.set("missing-rule", "on").unwrap();
     let mut rows = Vec::new();
@@ -108,8 +111,9 @@ async fn point_5_the_odd_offers_are_there() {
     );
 }
 
+// docs/providers/kinguin.md#lists
 #[tokio::test]
-async fn point_5_the_list_comes_as_documented_by_switch() {
+async fn a_setting_lists_offers_in_the_api_descriptions_shape() {
     let bench = bench().await;
     bench.set("list-shape", "spec").unwrap();
     let seen = bench
@@ -122,8 +126,9 @@ async fn point_5_the_list_comes_as_documented_by_switch() {
     assert!(seen.get("_embedded").is_none() && seen["summary"].is_object());
 }
 
+// docs/providers/kinguin.md#prices
 #[tokio::test]
-async fn point_6_the_price_sent_is_the_iwtr_and_the_one_answered_the_buyers() {
+async fn the_price_sent_is_the_iwtr_and_the_price_answered_is_the_buyers() {
     let bench = bench().await;
     let offers = format!("{API}/offers");
     let body = json!({ "productId": "5c9b712900000000000000ff", "price": { "amount": 1500, "currency": "EUR" } });
@@ -144,8 +149,9 @@ async fn point_6_the_price_sent_is_the_iwtr_and_the_one_answered_the_buyers() {
     );
 }
 
+// docs/providers/kinguin.md#offers
 #[tokio::test]
-async fn point_6_what_is_wrong_is_said_in_the_documented_words_and_changes_nothing() {
+async fn a_bad_offer_is_refused_in_the_documented_words_and_changes_nothing() {
     let bench = bench().await;
     let offer = format!("{API}/offers/{OFFER}");
     let before = bench.get(&offer).await.json();
@@ -190,8 +196,9 @@ async fn point_6_what_is_wrong_is_said_in_the_documented_words_and_changes_nothi
     assert_eq!(bench.get(&offer).await.json(), before);
 }
 
+// docs/providers/kinguin.md#offers
 #[tokio::test]
-async fn point_6_a_patch_changes_only_what_it_names_and_updated_at_moves() {
+async fn a_patch_changes_only_what_it_names_and_updated_at_moves() {
     let bench = bench().await;
     let offer = format!("{API}/offers/{OFFER}");
     let before = bench.get(&offer).await.json();
@@ -216,8 +223,9 @@ async fn point_6_a_patch_changes_only_what_it_names_and_updated_at_moves() {
     assert_eq!(changed, ["declaredStock", "buyableStock", "updatedAt"]);
 }
 
+// docs/providers/kinguin.md#prices
 #[tokio::test]
-async fn point_7_the_calculator_answers_flat_whole_numbers_both_ways() {
+async fn the_calculator_answers_flat_whole_numbers_both_ways() {
     let bench = bench().await;
     let calculator = format!("{API}/offers/calculations/priceAndCommission?kpcProductId=");
     // The second product of every world has 5 % and 15 cents.
@@ -261,8 +269,9 @@ async fn point_7_the_calculator_answers_flat_whole_numbers_both_ways() {
     assert_eq!(huge.status, 404);
 }
 
+// docs/providers/kinguin.md#reservations
 #[tokio::test]
-async fn point_8_reservations_are_paged_and_filtered() {
+async fn reservations_are_paged_and_filtered() {
     let bench = bench().await;
     let all = format!("{API}/reservations");
     let first = bench.get(&format!("{all}?size=30")).await.json();
@@ -318,8 +327,9 @@ async fn point_8_reservations_are_paged_and_filtered() {
     );
 }
 
+// docs/providers/kinguin.md#reservations
 #[tokio::test]
-async fn point_8_a_sale_moves_from_buying_to_delivered_and_takes_a_key() {
+async fn a_sale_moves_from_buying_to_delivered_and_takes_a_key() {
     let bench = bench().await;
     let stock = || async {
         let seen = bench.get(&format!("{API}/offers/{OFFER}")).await.json();

@@ -1,4 +1,4 @@
-//! Point 9: webhooks, to a real receiver on this machine.
+//! Webhooks of Kinguin's simulator, to a real receiver on this machine (`docs/providers/kinguin.md#webhooks`).
 
 use std::sync::{Arc, Mutex};
 
@@ -67,8 +67,9 @@ impl Bench {
     }
 }
 
+// docs/providers/kinguin.md#webhooks
 #[tokio::test]
-async fn point_9_a_change_of_state_is_told_with_the_registered_headers_and_no_signature() {
+async fn a_change_of_state_sends_a_webhook_with_the_registered_headers_and_no_signature() {
     let bench = bench().await;
     let (_server, url, received) = receiver(&[200]).await;
     assert_eq!(
@@ -110,8 +111,9 @@ async fn point_9_a_change_of_state_is_told_with_the_registered_headers_and_no_si
     assert_eq!(body, seen[2].1, "the body is a text in the log");
 }
 
+// docs/providers/kinguin.md#webhooks
 #[tokio::test]
-async fn point_9_a_refused_webhook_goes_out_once_more_at_once_and_once_five_minutes_later() {
+async fn a_refused_webhook_is_retried_at_once_and_five_minutes_later() {
     let bench = bench().await;
     let (_server, url, received) = receiver(&[500]).await;
     bench.subscribe(&url, &["reserve"]).await;
@@ -153,8 +155,9 @@ async fn point_9_a_refused_webhook_goes_out_once_more_at_once_and_once_five_minu
     bench.until(&received, 4).await;
 }
 
+// docs/providers/kinguin.md#webhooks
 #[tokio::test]
-async fn point_9_the_other_webhooks_have_their_documented_shapes() {
+async fn webhooks_about_offers_chats_and_orders_have_their_documented_shapes() {
     let bench = bench().await;
     let (_server, url, received) = receiver(&[200]).await;
     bench
@@ -180,7 +183,7 @@ async fn point_9_the_other_webhooks_have_their_documented_shapes() {
 }
 
 #[tokio::test]
-async fn point_9_without_a_subscription_they_go_to_the_set_up_address_with_what_can_be_wrong() {
+async fn without_a_subscription_webhooks_go_to_the_callback_url_with_the_chosen_fault() {
     let (_server, url, received) = receiver(&[200]).await;
     let bench = bench_with(|options| {
         options.callback_urls.insert("kinguin".into(), url.clone());
@@ -241,7 +244,7 @@ async fn point_9_without_a_subscription_they_go_to_the_set_up_address_with_what_
 }
 
 #[tokio::test]
-async fn point_9_webhooks_go_to_this_machine_only_and_headers_are_headers() {
+async fn webhooks_go_to_this_machine_only_and_need_valid_headers() {
     let bench = bench().await;
     assert_eq!(bench.get(SUBSCRIPTION).await.status, 404, "none yet");
     assert!(

@@ -1,4 +1,4 @@
-//! Points 9 to 11: what is sent unasked, and what its answers lead to.
+//! The callbacks of Kongregate's simulator, and what a game's answers to orders lead to (`docs/providers/kongregate.md#callbacks`).
 
 use std::sync::{Arc, Mutex};
 
@@ -95,8 +95,9 @@ fn judged(request: &http_server::Request) -> Result<ParsedCallback, Refusal> {
     (SPEC.read)(&inbound, &held)
 }
 
+// docs/providers/kongregate.md#inventory-event
 #[tokio::test]
-async fn point_9_an_inventory_that_changed_is_told_once_in_plain_fields() {
+async fn a_changed_inventory_sends_one_callback_in_plain_fields() {
     let posted = Posted::new().await;
     let came = posted.event("buy", "1001 tea-tin").await;
     let [request] = &came[..] else {
@@ -155,8 +156,9 @@ async fn point_9_an_inventory_that_changed_is_told_once_in_plain_fields() {
     }
 }
 
+// docs/providers/kongregate.md#callbacks
 #[tokio::test]
-async fn point_9_a_slow_receiver_is_cut_off() {
+async fn a_slow_receiver_is_cut_off() {
     let posted = Posted::new().await;
     assert!(
         posted.bench.0.sandbox.settings()[0]
@@ -172,8 +174,9 @@ async fn point_9_a_slow_receiver_is_cut_off() {
     assert_eq!(sent["came"], "no answer in time");
 }
 
+// docs/providers/kongregate.md#callbacks
 #[test]
-fn point_9_the_providers_time_has_its_offset_in_summer_and_winter() {
+fn the_providers_time_has_its_offset_in_summer_and_winter() {
     for (at, wanted) in [
         (1_460_294_459_000, "2016-04-10 06:20:59 -0700"),
         // The clocks go back at 2 a.m. on 1 November 2026.
@@ -187,8 +190,9 @@ fn point_9_the_providers_time_has_its_offset_in_summer_and_winter() {
     }
 }
 
+// docs/providers/kongregate.md#signed-requests
 #[tokio::test]
-async fn point_10_each_fault_of_a_signature_is_refused_by_name_and_a_good_one_accepted() {
+async fn a_faulty_signed_request_is_refused_with_its_reason_and_a_valid_one_accepted() {
     let posted = Posted::new().await;
     for (fault, words) in [
         ("bad-signature", "not made with this game's key"),
@@ -268,8 +272,9 @@ async fn what_waits_for_an_address_is_bounded_and_forgotten_with_its_order() {
     );
 }
 
+// docs/providers/kongregate.md#orders
 #[tokio::test]
-async fn point_11_an_order_is_charged_only_if_the_game_says_that_it_is_completed() {
+async fn an_order_is_charged_only_if_the_game_answers_completed() {
     const OFFER: &str = r#"{"items":[{"name":"Sword","description":"Sharp","price":7,"image_url":"https://x.example/s.png"},{"name":"Sheath","description":"For it","price":0,"image_url":"https://x.example/t.png"}]}"#;
     let posted = Posted::new().await;
     let kreds = async |id: u64| posted.bench.player(id).await["kreds"].as_u64().unwrap();

@@ -1,11 +1,12 @@
-//! Points 1 to 8, 12 and 13: the calls.
+//! The calls of Kongregate's simulator (`docs/providers/kongregate.md`).
 
 use serde_json::json;
 
 use super::*;
 
+// docs/providers/kongregate.md#encoding
 #[tokio::test]
-async fn point_1_every_documented_call_is_served_below_a_prefix_by_form_and_json() {
+async fn every_documented_call_is_answered_below_a_prefix_by_form_and_json() {
     let bench = Bench::new().await;
     // In the order in which one makes what the next needs.
     for call in &CATALOGUE {
@@ -60,8 +61,9 @@ async fn point_1_every_documented_call_is_served_below_a_prefix_by_form_and_json
     assert_eq!(bench.raw("GET", &root, "", "").await.unwrap().status, 200);
 }
 
+// docs/providers/kongregate.md#answers
 #[tokio::test]
-async fn point_2_every_failure_is_told_with_status_200() {
+async fn every_failure_has_status_200() {
     let bench = Bench::new().await;
     for target in [
         "/authenticate.json",
@@ -89,8 +91,9 @@ async fn point_2_every_failure_is_told_with_status_200() {
     }
 }
 
+// docs/providers/kongregate.md#failures
 #[tokio::test]
-async fn point_3_authenticate_tells_what_is_missing_and_what_does_not_belong_together() {
+async fn authenticate_refuses_missing_parameters_and_wrong_credentials_in_the_documented_words() {
     const MISSING: (u64, &str) = (
         400,
         "user_id, game_auth_token, and api_key are required parameters",
@@ -121,8 +124,9 @@ async fn point_3_authenticate_tells_what_is_missing_and_what_does_not_belong_tog
     }
 }
 
+// docs/providers/kongregate.md#failures
 #[tokio::test]
-async fn point_4_a_key_that_is_missing_or_unknown_is_no_game() {
+async fn a_missing_or_unknown_key_is_refused_with_required_game_id() {
     let bench = Bench::new().await;
     for key in [
         "",
@@ -159,8 +163,9 @@ async fn point_4_a_key_that_is_missing_or_unknown_is_no_game() {
     }
 }
 
+// docs/providers/kongregate.md#uses
 #[tokio::test]
-async fn point_5_a_use_is_used_once_and_what_is_used_up_is_gone() {
+async fn each_use_counts_once_and_a_used_up_item_leaves_the_list() {
     const USE: &str = "user_id=1001&game_auth_token=SANDBOX-TOKEN-1001-1&id=";
     let bench = Bench::new().await;
     let left = |items: &Value, id: u64| {
@@ -208,8 +213,9 @@ async fn point_5_a_use_is_used_once_and_what_is_used_up_is_gone() {
     }
 }
 
+// docs/providers/kongregate.md#player-token
 #[tokio::test]
-async fn point_6_a_changed_password_makes_the_token_void() {
+async fn a_changed_password_ends_the_players_token() {
     let bench = Bench::new().await;
     let asked = |token: &str| format!("/authenticate.json?user_id=1001&game_auth_token={token}");
     assert_eq!(bench.keyed(&asked(TOKEN_1001)).await["success"], true);
@@ -229,8 +235,9 @@ async fn point_6_a_changed_password_makes_the_token_void() {
     }
 }
 
+// docs/providers/kongregate.md#players
 #[tokio::test]
-async fn point_7_players_come_one_by_one_with_pages_of_friends_or_in_lists() {
+async fn players_are_answered_singly_with_pages_of_friends_or_in_lists() {
     let bench = Bench::new().await;
     let one = bench
         .get("/user_info.json?user_id=1004&friends=true&page_num=3")
@@ -296,8 +303,9 @@ async fn point_7_players_come_one_by_one_with_pages_of_friends_or_in_lists() {
     assert_eq!(failure(&bench.get(&list(51)).await.json()).0, 400);
 }
 
+// docs/providers/kongregate.md#scores
 #[tokio::test]
-async fn point_8_scores_are_listed_by_scope_and_posted_by_kind() {
+async fn scores_are_listed_by_scope_and_joined_by_the_statistics_kind() {
     let bench = Bench::new().await;
     let mut seen = Vec::new();
     for page in 1..=4 {
@@ -374,8 +382,9 @@ async fn point_8_scores_are_listed_by_scope_and_posted_by_kind() {
     assert_eq!(failure(&token.await), (403, "Invalid credentials"));
 }
 
+// docs/providers/kongregate.md#simulator
 #[tokio::test]
-async fn point_12_downtime_blank_answers_and_fields_that_nobody_documented() {
+async fn downtime_blank_answers_and_undocumented_fields_can_be_switched_on() {
     let bench = Bench::new().await;
     let target = format!("/items.json?{KEY}");
     bench.set("downtime", "on").unwrap();
@@ -411,7 +420,7 @@ async fn point_12_downtime_blank_answers_and_fields_that_nobody_documented() {
 }
 
 #[tokio::test]
-async fn point_13_nothing_told_of_the_sandbox_holds_a_key_or_a_token() {
+async fn no_key_or_token_is_saved_or_shown_but_on_the_start_page() {
     let folder = tempfile::tempdir().unwrap();
     let kept = folder.path().join("kept.json");
     let bench = Bench::with(|options| {

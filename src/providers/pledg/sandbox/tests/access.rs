@@ -1,11 +1,12 @@
-//! Points 1 to 4: tokens, pairs, and the two environments.
+//! Tokens, pairs of credentials and the two environments at Pledg's simulator (`docs/providers/pledg.md`).
 
 use super::*;
 
 const BODY: &str = r#"{"amount_cents":200,"created":"2021-12-17"}"#;
 
+// docs/providers/pledg.md#token
 #[tokio::test]
-async fn point_1_a_token_is_granted_for_the_documented_call_alone() {
+async fn only_the_documented_token_call_grants_a_token() {
     let bench = bench().await;
     let good = format!("{FORM}{}", pair(API_KEY, API_SECRET));
     let granted = bench.post("/api/token", &good, GRANT).await;
@@ -68,8 +69,9 @@ async fn point_1_a_token_is_granted_for_the_documented_call_alone() {
     }
 }
 
+// docs/providers/pledg.md#credentials
 #[tokio::test]
-async fn point_2_no_credential_is_taken_in_the_place_of_another() {
+async fn no_credential_is_accepted_in_place_of_another() {
     let bench = bench().await;
     let in_the_body = format!("{GRANT}&client_id={API_KEY}&client_secret={API_SECRET}");
     let seen = bench.post("/api/token", FORM, &in_the_body).await;
@@ -88,8 +90,9 @@ async fn point_2_no_credential_is_taken_in_the_place_of_another() {
     assert_eq!(bench.simulate(MERCHANT, &key, BODY).await.status, 401);
 }
 
+// docs/providers/pledg.md#token
 #[tokio::test]
-async fn point_3_a_token_is_good_until_it_expires_and_several_are_at_once() {
+async fn tokens_are_valid_until_they_expire_and_several_at_once() {
     let bench = bench().await;
     let first = bench.token().await;
     bench.pass(300);
@@ -144,8 +147,9 @@ async fn point_3_a_token_is_good_until_it_expires_and_several_are_at_once() {
     assert!(bench.set("no-such", "1").is_err());
 }
 
+// docs/providers/pledg.md#environments
 #[tokio::test]
-async fn point_4_staging_and_production_share_nothing() {
+async fn staging_and_production_share_nothing() {
     let bench = bench().await;
     let production = &BACKENDS[1];
     let live = bench.token_of(production.key, production.secret).await;

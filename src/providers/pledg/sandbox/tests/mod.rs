@@ -1,4 +1,4 @@
-//! The ten points of a faithful simulator, over real loopback HTTP with a hand-driven clock.
+//! Pledg's simulator over real loopback HTTP, with a hand-driven clock.
 
 mod access;
 mod notice;

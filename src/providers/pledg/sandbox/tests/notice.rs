@@ -1,4 +1,4 @@
-//! Points 8 and 9: notifications, and what can be wrong with them.
+//! Notifications of Pledg's simulator, and their faults (`docs/providers/pledg.md#notifications`).
 
 use std::sync::{Arc, Mutex};
 
@@ -114,8 +114,9 @@ fn hashed(notice: &Value) -> String {
     back_mode(&Secret::new(MERCHANT_SECRET), notice.as_object().unwrap()).unwrap()
 }
 
+// docs/providers/pledg.md#transfer-notices
 #[tokio::test]
-async fn point_8_a_paid_transfer_is_told_openly_or_as_a_signature_alone() {
+async fn a_paid_transfer_is_notified_in_plain_fields_or_as_a_signature_alone() {
     let both = both().await;
     let open = both.paid("R-1", UNSIGNED).await;
     let signed = opened(&both.paid("R-1", MERCHANT).await).unwrap();
@@ -132,8 +133,9 @@ async fn point_8_a_paid_transfer_is_told_openly_or_as_a_signature_alone() {
     }
 }
 
+// docs/providers/pledg.md#back-mode
 #[tokio::test]
-async fn point_8_back_mode_is_hashed_with_a_boolean_or_its_word() {
+async fn back_mode_is_hashed_with_a_boolean_or_its_word() {
     let both = both().await;
     let notice = both.paid("R-1", BACK).await;
     assert_eq!(notice["sandbox"], json!(true));
@@ -154,8 +156,9 @@ async fn point_8_back_mode_is_hashed_with_a_boolean_or_its_word() {
     assert!(both.bench.event("status", "R-2 paid").is_err());
 }
 
+// docs/providers/pledg.md#error-notices
 #[tokio::test]
-async fn point_8_errors_are_told_in_both_namings() {
+async fn errors_are_notified_in_both_namings() {
     let both = both().await;
     both.made("R-1", UNSIGNED).await;
     let notice = both.after("refuse", "R-1 REVENUE_KO").await.remove(0);
@@ -181,7 +184,7 @@ async fn point_8_errors_are_told_in_both_namings() {
 }
 
 #[tokio::test]
-async fn point_8_only_this_machine_is_notified() {
+async fn notifications_go_to_this_machine_only() {
     let both = both().await;
     for elsewhere in [
         "https://shop.example/n",
@@ -199,7 +202,7 @@ async fn point_8_only_this_machine_is_notified() {
 }
 
 #[tokio::test]
-async fn point_8_a_purchase_that_names_no_address_is_told_where_one_is_set_up() {
+async fn a_purchase_without_an_address_is_notified_at_the_callback_url() {
     let shop = Shop::open().await;
     let bench = bench_with(|options| {
         options.speed = 0;
@@ -228,8 +231,9 @@ async fn point_8_a_purchase_that_names_no_address_is_told_where_one_is_set_up() 
     assert_eq!((shop.taken().len(), own.taken().len()), (0, 1));
 }
 
+// docs/providers/pledg.md#notifications
 #[tokio::test]
-async fn point_9_each_fault_is_what_a_receiver_must_find() {
+async fn each_fault_of_a_notification_can_be_detected_by_its_receiver() {
     let both = both().await;
     let fault = |name: &str| both.bench.set("notice-fault", name).unwrap();
     fault("tampered");
@@ -281,8 +285,9 @@ async fn point_9_each_fault_is_what_a_receiver_must_find() {
     );
 }
 
+// docs/providers/pledg.md#simulator
 #[tokio::test]
-async fn point_9_a_notice_comes_twice_or_an_error_follows_a_payment() {
+async fn a_notice_can_be_duplicated_or_followed_by_a_late_error() {
     let both = both().await;
     both.bench.set("notice-fault", "duplicate").unwrap();
     both.made("R-1", MERCHANT).await;
@@ -304,8 +309,9 @@ async fn point_9_a_notice_comes_twice_or_an_error_follows_a_payment() {
     assert_eq!(both.arrived().await, [paid], "byte for byte the payment's");
 }
 
+// docs/providers/pledg.md#notifications
 #[tokio::test]
-async fn point_9_a_receiver_that_is_down_is_tried_once_unless_switched_on() {
+async fn a_receiver_that_is_down_is_tried_once_unless_retries_are_on() {
     let both = both().await;
     *both.shop.answer.lock().unwrap() = StatusCode::INTERNAL_SERVER_ERROR;
     let minute = Command::Advance(Duration::from_mins(1));

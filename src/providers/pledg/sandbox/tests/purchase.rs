@@ -1,4 +1,4 @@
-//! Points 6 and 7: signed data, and what becomes of a purchase.
+//! Signed purchases and what becomes of them at Pledg's simulator (`docs/providers/pledg.md#signed-purchases`).
 
 use super::*;
 use crate::domain::PaymentId;
@@ -6,8 +6,9 @@ use crate::domain::simulate::PayerAct;
 
 const UNSIGNED_MERCHANT: &str = "mer_00000000-0000-4000-8000-000000000003";
 
+// docs/providers/pledg.md#signed-purchases
 #[tokio::test]
-async fn point_6_signed_data_makes_a_purchase() {
+async fn signed_data_makes_a_purchase() {
     let bench = bench().await;
     let made = bench.buy(&order("R-1", MERCHANT)).await;
     assert_eq!(made.status, 200, "{made:?}");
@@ -33,8 +34,9 @@ async fn point_6_signed_data_makes_a_purchase() {
     );
 }
 
+// docs/providers/pledg.md#signed-purchases
 #[tokio::test]
-async fn point_6_any_other_signature_is_refused() {
+async fn any_other_signature_is_refused() {
     let bench = bench().await;
     let good = signed(&order("R-1", MERCHANT), MERCHANT_SECRET);
     let parts: Vec<&str> = good.split('.').collect();
@@ -89,8 +91,9 @@ async fn point_6_any_other_signature_is_refused() {
     );
 }
 
+// docs/providers/pledg.md#signed-purchases
 #[tokio::test]
-async fn point_6_data_that_is_missing_wrong_or_unsigned_is_refused() {
+async fn missing_wrong_or_unsigned_data_is_refused() {
     let bench = bench().await;
     let changed = |name: &str, value: Value| {
         let mut order = order("R-1", MERCHANT);
@@ -126,8 +129,9 @@ async fn point_6_data_that_is_missing_wrong_or_unsigned_is_refused() {
     assert_eq!(got.status, 405);
 }
 
+// docs/providers/pledg.md#signed-purchases
 #[tokio::test]
-async fn point_6_a_reference_is_used_up_by_a_completed_purchase_alone() {
+async fn only_a_completed_purchase_uses_up_its_reference() {
     let bench = bench().await;
     for outcome in ["refuse", "abandon"] {
         assert_eq!(bench.buy(&order("R-1", MERCHANT)).await.status, 200);
@@ -146,8 +150,9 @@ async fn point_6_a_reference_is_used_up_by_a_completed_purchase_alone() {
     );
 }
 
+// docs/providers/pledg.md#simulator
 #[tokio::test]
-async fn point_7_a_purchase_is_paid_refused_or_given_up_once() {
+async fn a_purchase_is_paid_refused_or_abandoned_once() {
     let bench = bench().await;
     for (reference, event, subject, state) in [
         ("R-1", "pay", "R-1", "PAID"),
@@ -169,8 +174,9 @@ async fn point_7_a_purchase_is_paid_refused_or_given_up_once() {
     assert!(bench.event("no-such", "R-1").is_err());
 }
 
+// docs/providers/pledg.md#simulator
 #[tokio::test]
-async fn point_7_a_references_ending_is_its_script() {
+async fn a_references_ending_decides_what_becomes_of_its_purchase() {
     let bench = bench().await;
     for (reference, state) in [
         ("A-PAID", "PAID"),
@@ -196,7 +202,7 @@ async fn point_7_a_references_ending_is_its_script() {
 }
 
 #[tokio::test]
-async fn point_7_payers_act_on_purchases_as_on_any_payment() {
+async fn payers_act_on_purchases_as_on_any_payment() {
     let bench = bench().await;
     let act = |reference: &str, act| {
         bench.sandbox.command(&Command::Payer {
@@ -217,8 +223,9 @@ async fn point_7_payers_act_on_purchases_as_on_any_payment() {
     assert!(act("R-99", PayerAct::Pay).is_err());
 }
 
+// docs/providers/pledg.md#calls
 #[tokio::test]
-async fn point_7_refunds_go_up_to_what_was_paid() {
+async fn refunds_go_up_to_the_paid_amount() {
     let bench = bench().await;
     bench.buy(&order("R-1", MERCHANT)).await;
     let uid = bench.purchase("R-1").await["uid"]
@@ -257,8 +264,9 @@ async fn point_7_refunds_go_up_to_what_was_paid() {
     assert_eq!(bench.post(theirs, &token, body).await.status, 401);
 }
 
+// docs/providers/pledg.md#authorisation
 #[tokio::test]
-async fn point_7_a_release_takes_the_dashboards_login_and_an_undebited_card() {
+async fn a_release_needs_the_dashboards_login_and_an_undebited_card() {
     let bench = bench().await;
     let uid =
         |number: u32| format!("/api/purchases/pur_00000000-0000-4000-8000-{number:012}/release");
@@ -302,7 +310,7 @@ async fn point_7_a_release_takes_the_dashboards_login_and_an_undebited_card() {
 }
 
 #[test]
-fn the_signed_text_of_the_reference_is_what_is_verified() {
+fn a_signed_purchase_is_the_expected_jwt_to_the_byte() {
     let payload =
         json!({"data": {"merchantUid": "mer_test", "amountCents": 2000, "reference": "R1"}});
     let jwt = sign::jwt_hs256(&Secret::new("SECRET"), &payload);

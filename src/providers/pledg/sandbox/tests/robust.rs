@@ -1,12 +1,13 @@
-//! Point 10, what survives a restart, and what is never told.
+//! Faults and restarts of Pledg's simulator, and that it shows no secret.
 
 use super::*;
 use crate::domain::simulate::Fault;
 
 const BODY: &str = r#"{"amount_cents":200,"created":"2021-12-17"}"#;
 
+// docs/providers/pledg.md#simulator
 #[tokio::test]
-async fn point_10_faults_are_played_on_every_call() {
+async fn faults_apply_to_every_call() {
     let bench = bench().await;
     let open = format!("/api/users/me/merchants/{MERCHANT}/simulate_payment_schedule");
     let good = format!("{FORM}{}", pair(API_KEY, API_SECRET));
@@ -47,7 +48,7 @@ async fn point_10_faults_are_played_on_every_call() {
 }
 
 #[tokio::test]
-async fn point_10_secrets_and_tokens_are_told_nowhere() {
+async fn secrets_and_tokens_are_never_shown() {
     let bench = bench().await;
     let token = bench.token().await;
     let login = pair(DASHBOARD_USER, DASHBOARD_PASSWORD);

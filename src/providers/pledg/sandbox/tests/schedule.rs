@@ -1,4 +1,4 @@
-//! Point 5: payment schedules.
+//! Payment schedules at Pledg's simulator (`docs/providers/pledg.md#schedules`).
 
 use super::*;
 
@@ -6,8 +6,9 @@ fn open(of: &str, uid: &str) -> String {
     format!("/api/users/me/{of}/{uid}/simulate_payment_schedule")
 }
 
+// docs/providers/pledg.md#schedules
 #[tokio::test]
-async fn point_5_a_schedule_is_as_documented_on_both_paths() {
+async fn a_schedule_is_as_documented_on_both_paths() {
     let bench = bench().await;
     let body = r#"{"amount_cents":200,"created":"2021-12-17"}"#;
     let documented = json!({
@@ -46,8 +47,9 @@ async fn point_5_a_schedule_is_as_documented_on_both_paths() {
     assert_eq!(items.as_array().unwrap().len(), 3);
 }
 
+// docs/providers/pledg.md#schedules
 #[tokio::test]
-async fn point_5_parts_sum_exactly_and_month_ends_are_kept() {
+async fn the_parts_of_a_schedule_sum_exactly_and_month_ends_are_preserved() {
     let bench = bench().await;
     for amount in [1_u64, 2, 3, 100, 101, 20_000, 99_999_999] {
         let body = json!({"amount_cents": amount, "created": "2024-01-31"}).to_string();
@@ -83,8 +85,9 @@ async fn point_5_parts_sum_exactly_and_month_ends_are_kept() {
     assert_eq!(seen["INSTALLMENT"][2]["payment_date"], "2024-04-30");
 }
 
+// docs/providers/pledg.md#failures
 #[tokio::test]
-async fn point_5_what_cannot_be_simulated_is_refused_with_words() {
+async fn a_schedule_of_unknown_uids_bad_dates_or_amounts_is_refused_with_a_reason() {
     let bench = bench().await;
     let good = r#"{"amount_cents":200,"created":"2021-12-17"}"#;
     for (of, uid) in [
