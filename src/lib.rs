@@ -17,6 +17,8 @@ pub mod ledger;
 
 pub mod net;
 
+pub mod support_log;
+
 pub mod auth;
 
 pub mod http_server;

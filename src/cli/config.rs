@@ -12,6 +12,7 @@ use crate::config::{Config, ConfigPath, EXAMPLE, Environ, edit};
 use crate::deck;
 use crate::domain::{Problem, ProblemKind, inert};
 use crate::private;
+use crate::support_log;
 
 pub fn run(command: &ConfigCommand, global: &Global, out: &Out) -> Result<Exit, OutputError> {
     let Some(ConfigPath { path, .. }) = locations(global).config_file() else {
@@ -24,12 +25,18 @@ pub fn run(command: &ConfigCommand, global: &Global, out: &Out) -> Result<Exit, 
     let shown = inert::cut(&path.to_string_lossy(), 400);
     match command {
         ConfigCommand::Path => {
+            let logs = locations(global).state_folder().ok();
+            let logs = logs.map(|state| support_log::folder(&state));
+            let logs = logs.map(|logs| inert::cut(&logs.to_string_lossy(), 400));
             if out.json {
-                out.object(&json!({ "path": shown, "exists": path.exists() }))?;
+                out.object(&json!({ "path": shown, "exists": path.exists(), "logs": logs }))?;
             } else {
                 out.line(&shown)?;
                 if !path.exists() {
                     out.say("there is no such file yet; `tilldeck config init` writes an example");
+                }
+                if let Some(logs) = logs {
+                    out.say(&format!("the log for support is in {logs}"));
                 }
             }
             Ok(Exit::Done)

@@ -1,5 +1,6 @@
 //! No command: the console.
 
+use super::log_start::LogStart;
 use super::output::{Out, OutputError};
 use super::{Context, Exit, limits, local, stop, vault};
 use crate::config::{self, Config, Profile, Vault};
@@ -9,7 +10,7 @@ use crate::providers;
 use crate::runtime::{self, Ended, Start};
 use crate::tui::{Model, Setup, ThemeChoice, UiOptions};
 
-pub fn run(context: &Context, out: &Out) -> Result<Exit, OutputError> {
+pub fn run(context: &Context, log: LogStart, out: &Out) -> Result<Exit, OutputError> {
     let fail = |problem: &Problem| out.fail(problem);
     if let Err(problem) = limits::ensure() {
         return fail(&problem);
@@ -41,6 +42,7 @@ pub fn run(context: &Context, out: &Out) -> Result<Exit, OutputError> {
         Err(problem) => return fail(&problem),
     };
     let start = Start {
+        start_log: Box::new(|| log.run()),
         model,
         profile: context.profile.clone(),
         options,

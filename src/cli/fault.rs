@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::net::redact;
 use crate::runtime::terminal;
+use crate::support_log;
 
 /// What went wrong behind the console while it had the screen.
 static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -23,6 +24,8 @@ pub fn install_hooks() -> color_eyre::Result<()> {
     error.install()?;
     std::panic::set_hook(Box::new(move |info| {
         let report = redact::scrub(&panic.panic_report(info).to_string()).into_owned();
+        tracing::error!(report, "panic");
+        support_log::flush();
         let behind_the_screen =
             terminal::is_taken() && std::thread::current().name() != Some("main");
         if behind_the_screen {

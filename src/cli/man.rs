@@ -35,11 +35,19 @@ const FILES: &[(&str, &str)] = &[
         "~/.local/state/tilldeck/vault/",
         "Secrets that no keyring takes.",
     ),
+    (
+        "~/.local/state/tilldeck/logs/",
+        "The log for support: a file a day of the last seven days. It has no secret, no body and no query.",
+    ),
 ];
 
 const ENVIRONMENT: &[(&str, &str)] = &[
     ("TILLDECK_CONFIG", "The config file."),
     ("TILLDECK_STATE_DIR", "The state folder."),
+    (
+        "TILLDECK_LOG",
+        "What the log for support has: off, error, warn, info (the default), debug or trace.",
+    ),
     (
         "TILLDECK_KEYRING",
         "With the value off, the system's keyring is not used.",

@@ -19,6 +19,7 @@ mod link;
 mod list;
 mod listen;
 mod log;
+mod log_start;
 mod man;
 mod manage;
 pub mod output;
@@ -48,6 +49,7 @@ pub use args::Source;
 pub use list::{List, Order, Overview};
 
 use args::{AccountCommand, Arguments, Command, Global, SandboxCommand, Trigger};
+use log_start::LogStart;
 use output::{Color, Out, OutputError, Tone};
 
 use crate::clock::Clock;
@@ -61,6 +63,7 @@ use crate::net::{
 use crate::private;
 use crate::providers;
 use crate::runtime;
+use crate::support_log;
 
 /// How a command ended. The numbers are a contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,6 +160,9 @@ impl Context {
 impl Out {
     /// Tells a failure; gives the exit code that goes with it.
     fn fail(&self, problem: &Problem) -> Result<Exit, OutputError> {
+        // What was typed wrongly may be anything.
+        let why = (problem.kind != ProblemKind::Usage).then_some(problem.message.as_str());
+        tracing::warn!(kind = problem.kind.as_str(), why, "failed");
         match self.problem(problem) {
             // The exit code says it all the same.
             Ok(()) | Err(OutputError::ReaderGone) => Ok(problem.kind.into()),
@@ -237,6 +243,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             }
         },
     };
+    tracing::info!(code = exit as u8, "end");
+    support_log::flush();
     ExitCode::from(exit as u8)
 }
 
@@ -274,6 +282,7 @@ fn misused(error: &clap::Error, arguments: &[OsString]) -> Exit {
 
 fn run(arguments: Arguments) -> Exit {
     let out = Out::new(arguments.global.json, arguments.global.color);
+    let log = LogStart::new(arguments.command.as_ref(), &arguments.global);
     let done = match arguments.command {
         // These work without a config file, or on a broken one.
         Some(Command::Completions { shell }) => {
@@ -311,15 +320,31 @@ fn run(arguments: Arguments) -> Exit {
         })) => block_on(deliver::run(url.as_deref(), &args, &out), &out),
         // Its profile, and the file, may be yet to be made.
         Some(Command::Account(AccountCommand::Add(args))) => {
+            log.run();
             block_on(manage::add(&args, arguments.global, &out), &out)
         }
         command => match context(arguments.global) {
-            Ok(context) => match command {
-                None => console::run(&context, &out),
-                Some(Command::Listen(args)) => on_threads(listen::run(&args, &context, &out), &out),
-                Some(command) => block_on(dispatch(command, &context, &out), &out),
-            },
-            Err(error) => misconfigured(&error, &out),
+            Ok(context) => {
+                let log = log.configured(&context);
+                match command {
+                    // Its log starts behind the first frame.
+                    None => console::run(&context, log, &out),
+                    Some(command) => {
+                        log.run();
+                        match command {
+                            Command::Listen(args) => {
+                                on_threads(listen::run(&args, &context, &out), &out)
+                            }
+                            command => block_on(dispatch(command, &context, &out), &out),
+                        }
+                    }
+                }
+            }
+            Err(error) => {
+                log.run();
+                tracing::error!(why = %error, "the configuration cannot be used");
+                misconfigured(&error, &out)
+            }
         },
     };
     ended(done, &out)

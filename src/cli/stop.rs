@@ -84,14 +84,16 @@ impl StopSignals {
 
     /// The next signal.
     pub async fn next(&mut self) -> Stop {
-        poll_fn(|context| {
+        let stop = poll_fn(|context| {
             let came = self
                 .0
                 .iter_mut()
                 .find_map(|(stop, signal)| signal.poll_recv(context).is_ready().then_some(*stop));
             came.map_or(Poll::Pending, Poll::Ready)
         })
-        .await
+        .await;
+        tracing::info!(?stop, "signal");
+        stop
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::Url;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 pub use receiving::{Pace, Receive, target};
 pub use runtime::accounts;
@@ -101,6 +101,7 @@ impl Deck {
         } = options;
         refuse_newer(state_dir.clone()).await?;
         let ledger = Ledger::start(state_dir, clock.clone(), Retention::default());
+        tokio::spawn(log_ledger(ledger.status_changes()));
         let gate = Gate::new(ledger.clone(), clock.clone(), network, events);
         let gate = Arc::new(gate.with_overrides(overrides));
         // Before the simulator, which is told where it is; after it there is somebody to receive for.
@@ -379,6 +380,28 @@ impl Deck {
         let locked = *self.ledger.status_changes().borrow() == Status::Locked;
         if !locked || self.ledger.has_unsaved() {
             let _ = tokio::time::timeout(FLUSH_MAX, self.ledger.flush()).await;
+        }
+    }
+}
+
+/// Brings what is wrong with the ledger to the log for support, until it is closed.
+async fn log_ledger(mut changes: watch::Receiver<Status>) {
+    let mut was_ready = true;
+    loop {
+        let status = changes.borrow_and_update().clone();
+        let is_ready = matches!(status, Status::Opening | Status::Ready);
+        match status {
+            Status::Ready if !was_ready => tracing::info!("the ledger can be written again"),
+            Status::Opening | Status::Ready => {}
+            Status::Locked => tracing::warn!("another program has locked the ledger"),
+            Status::SetAside { to, why } => {
+                tracing::error!(to = %to.display(), why, "the ledger was damaged, and moved away");
+            }
+            Status::Degraded { why } => tracing::error!(why, "the ledger cannot be written"),
+        }
+        was_ready = is_ready;
+        if changes.changed().await.is_err() {
+            return;
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod coding;
 pub mod error;
 pub mod events;
 pub mod http;
+mod log_lines;
 pub mod proxy;
 pub mod record;
 pub mod redact;
@@ -24,12 +25,13 @@ pub use call::{Call, Content, HeaderText, Repeat, Reply, SignedRequest, form_bou
 pub use error::NetError;
 pub use events::{Event, EventReceiver, EventSender};
 pub use http::{Http, Network, Timeouts};
+pub use log_lines::without_query;
 pub use verbatim::Verbatim;
 
 use crate::clock::Clock;
 use crate::domain::{
-    Account, AccountId, BudgetGauge, Environment, Now, RequestId, Secret, Waiting, WallTime, host,
-    inert,
+    Account, AccountId, BudgetGauge, Environment, Exchange, Now, RequestId, Secret, Waiting,
+    WallTime, host, inert,
 };
 use crate::ledger::{AHEAD_MAX, Ledger, LedgerError, Persistence, Status};
 
@@ -179,11 +181,22 @@ impl Gate {
         }
     }
 
-    /// Tells whoever listens, in order and without waiting for them.
+    /// Tells whoever listens, in order and without waiting for them; and the log for support.
     pub fn emit(&self, event: Event) {
-        if let Some(events) = &self.events {
-            events.send(event);
-        }
+        emit(self.events.as_ref(), event);
+    }
+
+    /// Tells of an exchange once it has its number.
+    fn tell_recorded(&self) -> impl FnOnce(Exchange) + Send + 'static {
+        let events = self.events.clone();
+        move |exchange| emit(events.as_ref(), Event::Exchange(Arc::new(exchange)))
+    }
+}
+
+fn emit(events: Option<&EventSender>, event: Event) {
+    log_lines::log(&event);
+    if let Some(events) = events {
+        events.send(event);
     }
 }
 
@@ -425,7 +438,11 @@ impl Session {
         // Before the next call of this key, which has its slot already, may go.
         let held = match (&tried.result, self.limit(call)) {
             (Ok(reply), Some(limit)) if reply.status == 429 => {
-                Some(budget::refused(gate, limit, reply))
+                let wait = budget::refused(gate, limit, reply);
+                let (account, ms) = (self.account.id.as_str(), wait.as_millis());
+                let asked = reply.retry_after().is_some();
+                tracing::warn!(account, ms, asked, "requests are held after a 429");
+                Some(wait)
             }
             _ => None,
         };
@@ -436,13 +453,8 @@ impl Session {
         drop(sealed.permit);
         // Recorded before anything is awaited: whoever calls this off now does not undo what was sent.
         let slot = unanswered.answered();
-        let events = gate.events.clone();
         let exchange = record::exchange(&sent, &tried);
-        gate.ledger.record_later(exchange, move |exchange| {
-            if let Some(events) = events {
-                events.send(Event::Exchange(Arc::new(exchange)));
-            }
-        });
+        gate.ledger.record_later(exchange, gate.tell_recorded());
         slot.seen(seen).await;
         gate.ledger.keep_up().await;
         Ok(Attempt {
@@ -615,14 +627,9 @@ impl Drop for Unanswered<'_> {
             head: None,
             took: now.mono.saturating_sub(self.began.mono),
         };
-        let events = self.gate.events.clone();
-        self.gate
-            .ledger
-            .record_later(record::exchange(self.sent, &tried), move |exchange| {
-                if let Some(events) = events {
-                    events.send(Event::Exchange(Arc::new(exchange)));
-                }
-            });
+        let exchange = record::exchange(self.sent, &tried);
+        let ledger = &self.gate.ledger;
+        ledger.record_later(exchange, self.gate.tell_recorded());
     }
 }
 

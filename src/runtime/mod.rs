@@ -59,6 +59,8 @@ pub struct Start {
     pub options: Options,
     /// Whether accounts on real hosts are verified without being asked.
     pub verify_on_start: bool,
+    /// Starts the log for support; called once the first frame is drawn.
+    pub start_log: Box<dyn FnOnce()>,
 }
 
 /// How the console ended.
@@ -97,6 +99,7 @@ pub fn run(mut start: Start) -> io::Result<Ended> {
         .draw(|frame| tui::view(&start.model, now, frame))?;
     start.model.take_dirty();
 
+    (start.start_log)();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -206,7 +209,10 @@ impl Console {
                     effects.append(&mut early);
                 }
                 () = sleep(wake) => effects.extend(tui::update(&mut self.model, self.clock.now(), Msg::Woke)),
-                ended = self.signals.any() => break ended,
+                ended = self.signals.any() => {
+                    tracing::info!("a signal ends the console");
+                    break ended;
+                }
             }
         };
         // The screen first: what follows may take a moment.
@@ -289,6 +295,7 @@ impl Opening {
         let deck = match Deck::open(&self.profile, options).await {
             Ok(deck) => Arc::new(deck),
             Err(problem) => {
+                tracing::error!(why = problem.message, "the profile cannot be opened");
                 let _ = messages.send(Msg::NotReady(problem)).await;
                 return;
             }

@@ -12,6 +12,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &["domain", "clock", "private"]),
     ("ledger", &["domain", "clock", "private"]),
     ("net", &["domain", "clock", "config", "ledger"]),
+    (
+        "support_log",
+        &["domain", "clock", "private", "config", "net"],
+    ),
     ("auth", &["domain", "clock", "config", "ledger", "net"]),
     ("http_server", &["domain"]),
     (
@@ -62,6 +66,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
             "ledger",
             "net",
+            "support_log",
             "sandbox",
             "providers",
             "deck",

@@ -536,7 +536,7 @@ fn the_config_is_written_found_and_checked() {
         place
             .run(&["config", "path", "--config", &shown, "--json"])
             .object(),
-        json!({"schema":1,"path":shown,"exists":false})
+        json!({"schema":1,"path":shown,"exists":false,"logs":place.state().join("logs")})
     );
     assert_eq!(
         place

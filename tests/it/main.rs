@@ -36,6 +36,7 @@ mod secrets;
 mod secrets_tokens;
 mod simulated;
 mod streams;
+mod support_log;
 mod terminal;
 mod tokens;
 mod typing;

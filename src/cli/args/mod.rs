@@ -43,9 +43,11 @@ pub const EXITS: [(&str, &str); 10] = [
 
 const WITHOUT_CONFIG: &str = "Without a config file everything works on the embedded sandbox, which needs no key and no network.";
 
+const LOG: &str = "A log for support is in the folder logs of the state folder; `tilldeck config path` says where. TILLDECK_LOG=debug writes more, off nothing.";
+
 fn exits() -> String {
     let lines = EXITS.map(|(code, meaning)| format!("{code:>3}  {meaning}\n"));
-    format!("Exit codes:\n{}\n{WITHOUT_CONFIG}", lines.concat())
+    format!("Exit codes:\n{}\n{WITHOUT_CONFIG}\n\n{LOG}", lines.concat())
 }
 
 /// A terminal console for merchant accounts: credentials, payments, prices, callbacks, and every outbound request.
@@ -350,7 +352,7 @@ pub enum Export {
 pub enum ConfigCommand {
     /// Write a commented example where the config file belongs; never over an existing one.
     Init,
-    /// Print where the config file is, or would be.
+    /// Print where the config file is, or would be; and where the log for support is.
     Path,
     /// Check the config file and that every secret it names can be read.
     Check,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
+use super::{Shared, log_lines};
 use crate::domain::{Delivery, DeliveryId, JobState};
 use crate::ledger::DeliveryQuery;
 use crate::net::Event;
@@ -105,6 +105,7 @@ impl Follower<'_> {
         for delivery in page.into_iter().rev() {
             self.last = delivery.id;
             self.note(&delivery);
+            log_lines::received(&delivery);
             self.shared.publish(delivery);
         }
         full

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::forward::AnswerUse;
-use super::{Shared, forward};
+use super::{Shared, forward, log_lines};
 use crate::callbacks::Raw;
 use crate::domain::{
     AccountId, Answer, Delivery, DeliveryId, Job, JobId, JobKind, JobState, Op, Problem,
@@ -286,6 +286,7 @@ impl Shared {
     async fn attempt(&self, taken: ClaimedJob, leaving: CancellationToken) {
         let tried = self.attempt_within(&taken, u32::MAX, &leaving);
         if let Some(after) = tried.await {
+            log_lines::tried(&after, taken.id);
             self.publish(after);
         }
     }
@@ -305,7 +306,9 @@ impl Shared {
             known: true,
             slot: None,
         };
-        self.attempt_within(&taken, 1, &stays).await
+        let after = self.attempt_within(&taken, 1, &stays).await?;
+        log_lines::tried(&after, id);
+        Some(after)
     }
 
     async fn attempt_within(

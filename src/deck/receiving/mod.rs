@@ -5,6 +5,7 @@ mod follow;
 mod forward;
 pub(super) mod handler;
 mod jobs;
+mod log_lines;
 mod look;
 mod players;
 mod relay;
@@ -358,7 +359,13 @@ async fn serve(
                     break;
                 }
                 let now = listening.borrow_and_update().clone();
-                tell.send_replace(now.clone());
+                let before = tell.send_replace(now.clone());
+                // Each heartbeat is a change.
+                if let Listening::Up { url, .. } = &now
+                    && !matches!(before, Listening::Up { .. })
+                {
+                    tracing::info!(url, "callbacks are received");
+                }
                 shared.gate.emit(Event::Listening(now));
             }
         }

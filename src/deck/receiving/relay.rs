@@ -4,8 +4,8 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use bytes::Bytes;
 
-use super::Shared;
 use super::forward::{self, AnswerUse, ForwardResult};
+use super::{Shared, log_lines};
 use crate::callbacks::{Inbound, RELAY_HOLD, Raw};
 use crate::domain::{Delivery, Job, JobState};
 use crate::http_server::{self, Response};
@@ -50,6 +50,7 @@ impl Shared {
         let held_until = inbound.at.plus(RELAY_HOLD);
         let ledger = &self.queries.ledger;
         if let Ok(delivery) = ledger.tried_errand(job.id, held_until, tried).await {
+            log_lines::tried(&delivery, job.id);
             self.publish(delivery);
         }
         let reply = result

@@ -374,6 +374,8 @@ fn look_back(place: &Place, planted: &Planted) {
         }
     }
     planted.seek_in_files(&place.state());
+    // The log for support is among them.
+    planted.seek_in_files(&place.state().join("logs"));
 }
 
 #[test]

@@ -1,0 +1,46 @@
+//! What befalls callbacks, as lines of the log for support. Nothing of what was received is in them.
+
+use tracing::{info, warn};
+
+use crate::domain::{Delivery, Job, JobId, JobKind, JobState, Verdict};
+use crate::net::without_query;
+
+/// A callback was received and judged.
+pub(super) fn received(delivery: &Delivery) {
+    let account = delivery.account.as_str();
+    let (verdict, kind) = (delivery.verdict.as_str(), delivery.kind.as_str());
+    let (status, attempt, why) = (delivery.status, delivery.attempt, &delivery.why);
+    match delivery.verdict {
+        Verdict::Accepted | Verdict::Repeat => {
+            info!(account, verdict, kind, status, attempt, "callback");
+        }
+        _ => warn!(account, verdict, kind, status, attempt, why, "callback"),
+    }
+}
+
+/// Something was done about a callback.
+pub(super) fn tried(delivery: &Delivery, id: JobId) {
+    let Some(job) = delivery.jobs.iter().find(|job| job.id == id) else {
+        return;
+    };
+    let account = delivery.account.as_str();
+    let what = match job.kind {
+        JobKind::Ask => "check of a callback",
+        JobKind::Forward => "forward of a callback",
+        JobKind::Relay => "relay of an order",
+    };
+    let Job { tries, status, .. } = *job;
+    // What is asked has no target.
+    let to = Some(without_query(&job.target)).filter(|to| !to.is_empty());
+    let ms = job.took.map(|took| took.as_millis());
+    let result = match job.state {
+        JobState::Done => "done",
+        JobState::Due { .. } => "tried again later",
+        JobState::GivenUp => "given up",
+    };
+    if job.state == JobState::Done {
+        info!(account, to, result, status, ms, tries, "{what}");
+    } else {
+        warn!(account, to, result, status, ms, tries, "{what}");
+    }
+}

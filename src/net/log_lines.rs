@@ -1,0 +1,114 @@
+//! Events as lines of the log for support: what failed and how long it took, never what was sent or said in a body.
+
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::{ClockWarning, Event};
+use crate::domain::{AccountId, Exchange, Listening, Outcome, TokenStatus, Waiting};
+
+/// Shorter waits are of no interest.
+const WAIT_MIN: Duration = Duration::from_secs(1);
+
+/// What is told over and over, and what names a person, has no line.
+pub(super) fn log(event: &Event) {
+    match event {
+        Event::Exchange(exchange) => request(exchange),
+        Event::Waiting(_, Some(waiting)) => wait(waiting),
+        Event::Token(account, status) => token(account, status),
+        Event::Listening(Listening::Down { address, why, .. }) => {
+            warn!(address, why, "callbacks cannot be received");
+        }
+        Event::Asked {
+            account,
+            op: _,
+            result: Err(problem),
+            expected: _,
+        } => {
+            let (account, kind) = (account.as_str(), problem.kind.as_str());
+            warn!(
+                account,
+                kind,
+                why = problem.message,
+                "the check after a callback failed"
+            );
+        }
+        Event::Missed => warn!("more happened than was read"),
+        Event::Warning { about, text } => warn!(about, text, "warning"),
+        Event::ClockWarning(account, warning) => clock(account, *warning),
+        Event::Waiting(_, None)
+        | Event::Budget(..)
+        // They come again whenever anything about them changes; who works on callbacks has their lines.
+        | Event::Delivery(_)
+        | Event::Listening(Listening::Off | Listening::Up { .. })
+        | Event::Player(..)
+        | Event::Asked { .. } => {}
+    }
+}
+
+fn request(exchange: &Exchange) {
+    let account = exchange.account.as_str();
+    let (method, path) = (exchange.method.as_str(), without_query(exchange.path()));
+    let (attempt, ms) = (exchange.attempt, exchange.took.as_millis());
+    match &exchange.outcome {
+        Outcome::Status(status) if *status < 400 => {
+            info!(account, method, path, status, ms, attempt, "request");
+        }
+        Outcome::Status(status) => warn!(account, method, path, status, ms, attempt, "request"),
+        Outcome::Failed(why) => warn!(account, method, path, why, ms, attempt, "request"),
+    }
+}
+
+fn wait(waiting: &Waiting) {
+    // Where it is not known for how long, it is mostly for a moment.
+    let Some(left) = waiting.left.filter(|left| *left >= WAIT_MIN) else {
+        return;
+    };
+    let account = waiting.account.as_str();
+    let (method, path, why) = (&waiting.method, without_query(&waiting.path), &waiting.why);
+    let ms = left.as_millis();
+    info!(account, method, path, why, ms, "request waits");
+}
+
+fn token(account: &AccountId, status: &TokenStatus) {
+    let account = account.as_str();
+    match &status.failure {
+        _ if status.fetching => info!(account, "access token is requested"),
+        Some(failure) => {
+            let again_ms = failure.again.map(|again| again.as_millis());
+            let (refused, why) = (failure.refused, &failure.why);
+            warn!(account, refused, why, again_ms, "no access token");
+        }
+        None => {
+            let life_s = status.life.map(|life| life.life.as_secs());
+            let (saved, fetched) = (status.kept.word(), status.fetched);
+            info!(account, life_s, saved, fetched, "access token");
+        }
+    }
+}
+
+fn clock(account: &AccountId, warning: ClockWarning) {
+    let account = account.as_str();
+    match warning {
+        ClockWarning::Clock(by) => {
+            warn!(
+                account,
+                ms = by.as_millis(),
+                "clock is ahead of the provider's"
+            );
+        }
+        ClockWarning::Nonces(by) => {
+            warn!(
+                account,
+                ms = by.as_millis(),
+                "nonces are ahead of the provider's time"
+            );
+        }
+    }
+}
+
+/// A query may name a payer.
+#[must_use]
+pub fn without_query(path: &str) -> &str {
+    path.split(['?', '#']).next().unwrap_or_default()
+}
