@@ -1,17 +1,13 @@
-//! A callback's body as its provider's rules read it: decompressed, and without a byte order mark. What is saved and
+//! A callback's body as its provider's rules read it: decompressed, in UTF-8, and without a byte order mark. What is saved and
 //! forwarded stays as it was received. Pure.
 
 use std::borrow::Cow;
-
-use axum::http::header;
 
 use super::Inbound;
 use crate::net::coding::{self, CodingError};
 
 /// What `Content-Encoding` may name, as the answer to any other says it.
 pub(super) const ACCEPTED: &str = "gzip, deflate, identity";
-
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Why a body cannot be read, in words for its row.
 #[derive(Debug, PartialEq, Eq)]
@@ -27,26 +23,27 @@ pub(super) enum Unreadable {
 /// The same callback with the body that is to be read, of at most `limit` bytes.
 pub(super) fn readable(inbound: &Inbound, limit: usize) -> Result<Cow<'_, Inbound>, Unreadable> {
     let sent = inbound.request.body();
-    let named = inbound.request.headers().get_all(header::CONTENT_ENCODING);
-    let named = named.iter().filter_map(|value| value.to_str().ok());
+    let headers = inbound.request.headers();
     let most = u64::try_from(limit).unwrap_or(u64::MAX);
-    let body = coding::decode(sent.clone(), named, most).map_err(|error| match error {
+    let body = coding::decode(sent.clone(), headers, most).map_err(|error| match error {
         CodingError::Unknown(coding) => Unreadable::Unsupported(format!(
             "its Content-Encoding is {coding}; tilldeck reads {ACCEPTED}"
         )),
         CodingError::Malformed(coding) => Unreadable::Broken(format!(
             "its Content-Encoding says {coding}, and its body is no valid {coding}"
         )),
+        CodingError::Unannounced => Unreadable::Broken(
+            "its body begins as gzip without a Content-Encoding, and is no valid gzip".to_owned(),
+        ),
+        CodingError::TooMany => {
+            Unreadable::Unsupported("its Content-Encoding names more than two codings".to_owned())
+        }
         CodingError::TooLarge => Unreadable::TooLarge(format!(
             "its body, decompressed, is larger than {} KiB",
             limit / 1024
         )),
     })?;
-    let body = if body.starts_with(BYTE_ORDER_MARK) {
-        body.slice(BYTE_ORDER_MARK.len()..)
-    } else {
-        body
-    };
+    let body = coding::as_utf8(body, headers);
     if body == *sent {
         return Ok(Cow::Borrowed(inbound));
     }
@@ -60,6 +57,7 @@ mod tests {
     use std::io::Write as _;
     use std::net::{IpAddr, Ipv4Addr};
 
+    use axum::http::header;
     use bytes::Bytes;
     use flate2::Compression;
     use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
@@ -108,9 +106,14 @@ mod tests {
         };
         let twice = [gzip(b"{"), gzip(b"}")].concat();
         let marked = gzip(b"\xef\xbb\xbf{}");
-        let table: [(&[&str], &[u8]); 11] = [
+        let table: [(&[&str], &[u8]); 16] = [
             (&[], b"{}"),
             (&[], b"\xef\xbb\xbf{}"),
+            (&[], b"\xff\xfe{\0}\0"),
+            (&[], b"\xfe\xff\0{\0}"),
+            (&[], b"{\0}\0"),
+            (&[], &gzip(b"{}")),
+            (&["gzip"], &gzip(b"\xff\xfe{\0}\0")),
             (&["identity"], b"{}"),
             (&[""], b"{}"),
             (&["gzip"], &gzip(b"{}")),
@@ -154,7 +157,8 @@ mod tests {
             (&["gzip, gzip"], gzip(b"{}"), "no valid gzip"),
             (&["gzip", "deflate"], gzip(b"{}"), "no valid deflate"),
             (&["gzip"], b"{}".to_vec(), "says gzip"),
-            (&["gzip"], half, "no valid gzip"),
+            (&["gzip"], half.clone(), "no valid gzip"),
+            (&[], half, "without a Content-Encoding"),
             (&["deflate"], b"\xff\xff".to_vec(), "no valid deflate"),
             (&["gzip"], gzip(&[b' '; 1_001]), "larger than"),
             (&["gzip"], gzip(&vec![0; 50 << 20]), "larger than"),

@@ -17,7 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use judged::{Judgement, NOT_UNDERSTOOD, readable};
+use judged::{Judgement, NOT_UNDERSTOOD, incomplete, readable};
 
 use super::health::{HEARTBEAT, HealthCheck};
 use super::rate::{Rate, Rates, Sender, sender};
@@ -32,7 +32,7 @@ use crate::http_server::{
     self, Admission, Hosts, Outcome, Request, Response, Server, Unread, respond, text,
 };
 use crate::ledger::{DedupKey, Ledger, NewDelivery, NewJob};
-use crate::net::redact;
+use crate::net::{coding, redact};
 
 /// Longer than a reverse proxy's patience is of no use.
 const JUDGING: Duration = Duration::from_secs(10);
@@ -223,7 +223,7 @@ impl Shared {
         let handler = self.setup.handlers.find(&name);
         let mut bytes = size(&request);
         if let Some(handler) = &handler
-            && request.headers().contains_key(header::CONTENT_ENCODING)
+            && coding::may_grow(request.body(), request.headers())
         {
             bytes += handler.body_max();
         }
@@ -257,7 +257,7 @@ impl Shared {
 
     /// Saves what is for no account.
     async fn miss(&self, name: &str, inbound: &Inbound) -> (Response, Option<Delivery>) {
-        let unknown = if name.is_empty() {
+        let mut unknown = if name.is_empty() {
             Judgement::unlike(
                 404,
                 "the path ends before the account's name: /callbacks/NAME",
@@ -267,6 +267,9 @@ impl Shared {
             let words = "No account here has this name.\n";
             Judgement::unlike(404, "no account has this name", words)
         };
+        if let Some(Unread(status)) = inbound.request.extensions().get() {
+            unknown.why = format!("{}; {}", unknown.why, incomplete(status.as_u16()));
+        }
         self.put_away(name, "", inbound, unknown).await
     }
 

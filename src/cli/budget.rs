@@ -89,7 +89,7 @@ fn row(account: &AccountId, gauge: &BudgetGauge, table: &mut Table) {
         plain(gauge.counts.word()),
         toned(bar(gauge), tone),
         plain(format!("{}/{}", gauge.used, gauge.limit)),
-        toned(format!("per {}", time::fine(gauge.period)), Tone::Dim),
+        toned(format!("per {}", time::exact(gauge.period)), Tone::Dim),
         plain(format!("{} free", free(gauge))),
         toned(next, Tone::Warn),
     ]);

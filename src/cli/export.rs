@@ -7,7 +7,7 @@ use hyper::StatusCode;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Value, json};
 
-use crate::domain::{Body, Exchange, Outcome, WallTime, curl as curl_command, inert};
+use crate::domain::{Body, Exchange, Outcome, WallTime, curl as curl_command, inert, raw_path};
 
 /// What may stand nowhere in a URI (RFC 3986), but for what is not ASCII, which is always encoded: a placeholder has it.
 const NO_URI: &AsciiSet = &CONTROLS
@@ -140,7 +140,8 @@ fn uri(url: &str) -> String {
         .map_or(url.len(), |at| authority + at);
     let (origin, path) = url.split_at(path);
     let origin = utf8_percent_encode(origin, NO_URI);
-    format!("{origin}{}", utf8_percent_encode(path, NO_PATH))
+    let path = raw_path::without_stray_percent(path);
+    format!("{origin}{}", utf8_percent_encode(&path, NO_PATH))
 }
 
 fn pairs(pairs: &[(String, String)]) -> Value {
@@ -356,6 +357,10 @@ mod tests {
             (
                 "http://[::1]:80/x?f[a]=1&g={x}|%20",
                 "http://[::1]:80/x?f%5Ba%5D=1&g=%7Bx%7D%7C%20",
+            ),
+            (
+                "https://a.example/100%?q=5%&r=%zz%41%4",
+                "https://a.example/100%25?q=5%25&r=%25zz%41%254",
             ),
             ("http://a.example?ł=\u{1b}", "http://a.example?%C5%82=%1B"),
             (

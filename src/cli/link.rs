@@ -89,11 +89,32 @@ pub(super) fn print(
         return out.object(&fields);
     }
     out.line(url)?;
-    match qr {
-        Some(qr) if out.color => out.line(&black_on_white(&qr)),
-        Some(qr) => out.line(&qr),
-        None => Ok(()),
+    let Some(qr) = qr else {
+        return Ok(());
+    };
+    let needed = qr.lines().map(|row| row.chars().count()).max().unwrap_or(0);
+    match terminal_width() {
+        // Its lines would be broken, and no scanner reads it then.
+        Some(width) if width < needed => {
+            out.message(
+                Tone::Warn,
+                "warning:",
+                &format!(
+                    "the QR code is not printed: it needs a terminal {needed} columns wide, and this one has {width}. \
+                     Make the window wider, or its letters smaller, and run the command again"
+                ),
+            );
+            Ok(())
+        }
+        _ if out.colors_codes() => out.line(&black_on_white(&qr)),
+        _ => out.line(&qr),
     }
+}
+
+/// How many columns the terminal has on which results are printed, where it is one and tells.
+fn terminal_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    (size.ws_col > 0).then(|| size.ws_col.into())
 }
 
 /// The code in colours of its own, whatever the terminal's: many scanners do not read it light on dark. The two are fixed

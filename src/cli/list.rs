@@ -12,7 +12,7 @@ use std::os::unix::fs::MetadataExt as _;
 use super::args::Source;
 use super::prompt::interrupted;
 use super::report::{COLUMNS, counted};
-use crate::domain::{Amount, Currency, Expected, PaymentId, Problem, ProblemKind, inert};
+use crate::domain::{Amount, Currency, Expected, PaymentId, Problem, ProblemKind, charset, inert};
 
 use header::{Header, delimiter};
 pub use records::{Record, Records, Window};
@@ -22,7 +22,6 @@ const EMPTY_CSV: &str =
     "give a first line with the names of the columns, and a row for each payment";
 /// How many bytes show whether a list is text.
 const BEGIN: u64 = 64 * 1024;
-const BOM: &[u8] = "\u{feff}".as_bytes();
 
 /// A list, copied to a file without a name: it is read twice, and nothing changes it meanwhile.
 pub struct List {
@@ -137,7 +136,10 @@ impl List {
                 "save it as CSV in UTF-8",
             ));
         }
-        let start = if begin.starts_with(BOM) { BOM.len() } else { 0 };
+        let start = match charset::BYTE_ORDER_MARK.encode_utf8(&mut [0; 4]) {
+            mark if begin.starts_with(mark.as_bytes()) => mark.len(),
+            _ => 0,
+        };
         let mut list = Self {
             file,
             start: start as u64,

@@ -54,7 +54,7 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ),
     (
         "NO_COLOR",
-        "With any value, nothing is coloured unless --color says always.",
+        "With any value, nothing is coloured unless --color says always. A QR code on a terminal is black on white all the same; with --color never it is not.",
     ),
     (
         "TERM",

@@ -17,7 +17,8 @@ use crate::config::{Config, Profile, SANDBOX, SecretSource, edit};
 use crate::deck::Deck;
 use crate::deck::manage::{self, Verified};
 use crate::domain::manage::{
-    Change, Changed, Guide, NewAccount, ProviderSetup, leaves_open, unprovable as unprovable_key,
+    Change, Changed, Guide, GuideTopic, NewAccount, ProviderSetup, leaves_open,
+    unprovable as unprovable_key,
 };
 use crate::domain::{Account, CredentialStatus, Environment, Problem, ProblemKind, Secret, inert};
 use crate::providers::SPECS;
@@ -233,7 +234,7 @@ async fn new_secret(
             format!("give --from SOURCE; {SOURCES}"),
         ));
     }
-    if let Some(guide) = setup.guide.iter().find(|guide| guide.is_of_rotation()) {
+    if let Some(guide) = setup.guide_about(GuideTopic::Rotation) {
         show(guide);
     }
     let question = format!("new {key} of account {}", account.id);
@@ -274,10 +275,8 @@ pub async fn remove(
             let setup = setups
                 .iter()
                 .find(|setup| setup.provider == account.provider);
-            if let Some(guide) = setup
-                .and_then(ProviderSetup::deletion)
-                .filter(|_| !out.json)
-            {
+            let guide = setup.and_then(|setup| setup.guide_about(GuideTopic::Deletion));
+            if let Some(guide) = guide.filter(|_| !out.json) {
                 say(&format!(
                     "{} still accepts the credentials.",
                     account.provider_title

@@ -31,14 +31,16 @@ impl Color {
     /// Whether to colour what goes to a stream.
     #[must_use]
     pub fn wanted(self, terminal: bool) -> bool {
+        let decorates = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+        self.shown(terminal) && (self == Self::Always || decorates)
+    }
+
+    /// The same for colours that are no decoration, which is what `NO_COLOR` is about.
+    fn shown(self, terminal: bool) -> bool {
         match self {
             Self::Always => true,
             Self::Never => false,
-            Self::Auto => {
-                terminal
-                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-                    && std::env::var_os("TERM").is_none_or(|value| value != "dumb")
-            }
+            Self::Auto => terminal && std::env::var_os("TERM").is_none_or(|value| value != "dumb"),
         }
     }
 }
@@ -73,6 +75,8 @@ pub struct Out {
     pub color: bool,
     /// Colour on standard error.
     pub color_err: bool,
+    /// What was asked for.
+    choice: Color,
     /// What the command does without a reader.
     reader: Reader,
     /// How a long command shows its progress. Clones share it.
@@ -126,8 +130,16 @@ impl Out {
             json,
             color: color.wanted(io::stdout().is_terminal()),
             color_err: color.wanted(io::stderr().is_terminal()),
+            choice: color,
             ..Self::default()
         }
+    }
+
+    /// Whether standard output has colours where they are what is printed, and no decoration: a QR code cannot be
+    /// scanned without.
+    #[must_use]
+    pub fn colors_codes(&self) -> bool {
+        self.choice.shown(io::stdout().is_terminal())
     }
 
     /// The same streams for a command that does nothing but print: it ends when its reader has gone.

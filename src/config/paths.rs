@@ -137,6 +137,12 @@ impl Locations {
     }
 }
 
+/// A program as written in the config file: `~` is the home folder. Every other name, `bin/x` as well, is for the
+/// system to find. `None` where the home folder is needed and unknown.
+pub(super) fn program(written: &str, environ: &Environ) -> Option<PathBuf> {
+    in_home(Path::new(written), environ).ok()
+}
+
 /// A path as written in the config file: `~` is the home folder, a relative one starts at `base`.
 /// `None` where the home folder is needed and unknown.
 pub(super) fn expand(written: &str, base: &Path, environ: &Environ) -> Option<PathBuf> {

@@ -5,10 +5,12 @@ use std::fmt;
 use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use secrecy::zeroize::Zeroizing;
 
+use crate::domain::charset::BYTE_ORDER_MARK;
 use crate::domain::secret::trimmed;
 use crate::domain::{Secret, inert};
 use crate::private::Danger;
@@ -185,7 +187,14 @@ impl SecretSource {
                 from_file(&path, shown)
             }
             Self::Command { words } => {
-                let printed = output(words, &shown, COMMAND_LIMIT)?;
+                let (program, arguments) = words
+                    .split_first()
+                    .ok_or_else(|| SecretError::Empty(shown.clone()))?;
+                let program = paths::program(program, environ)
+                    .ok_or_else(|| SecretError::NoHome(shown.clone()))?;
+                let mut command = child::command(program);
+                command.args(arguments);
+                let printed = output(command, &shown, COMMAND_LIMIT)?;
                 checked(&printed, shown, SecretLines::First)
             }
             Self::Keyring { name } => {
@@ -246,7 +255,7 @@ fn left_around(text: &str, secret: &str) -> Vec<&'static str> {
     let mut found = Vec::new();
     for c in before.chars().chain(after.chars()) {
         let what = match c {
-            '\u{feff}' => "a byte order mark",
+            BYTE_ORDER_MARK => "a byte order mark",
             ' ' => "a space",
             '\t' => "a tab",
             '\u{a0}' => "a no-break space",
@@ -305,15 +314,10 @@ fn read_bounded(from: impl Read) -> std::io::Result<Zeroizing<Vec<u8>>> {
 
 /// What a command prints.
 fn output(
-    words: &[String],
+    command: Command,
     shown: &str,
     limit: Duration,
 ) -> Result<Zeroizing<Vec<u8>>, SecretError> {
-    let (program, arguments) = words
-        .split_first()
-        .ok_or_else(|| SecretError::Empty(shown.to_owned()))?;
-    let mut command = child::command(program);
-    command.args(arguments);
     let most = usize::try_from(SIZE_MAX + 1).expect("64 KiB fit");
     let printed = child::run(command, limit, most).map_err(|why| match why {
         Unread::NotStarted(error) => SecretError::NotStarted(shown.to_owned(), error.to_string()),
@@ -541,9 +545,25 @@ mod tests {
     }
 
     #[test]
+    fn a_command_in_the_home_folder_is_found_there() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let program = folder.path().join("print secret");
+        std::fs::write(&program, "#!/bin/sh\necho planted \"$1\"\n").unwrap();
+        let mode = std::fs::Permissions::from_mode(0o700);
+        std::fs::set_permissions(&program, mode).unwrap();
+        let home = Environ::of([("HOME", folder.path().to_str().unwrap())]);
+        let source = command(&["~/print secret", "~"]);
+        assert_eq!(value(&source, &home), "planted ~");
+        assert!(refusal(&command(&["~nobody/x"])).contains("home folder"));
+    }
+
+    #[cfg(unix)]
+    #[test]
     fn a_command_that_hangs_is_ended() {
-        let words = ["sleep".to_owned(), "600".to_owned()];
-        let error = output(&words, "command sleep", Duration::from_millis(20)).unwrap_err();
+        let mut sleep = child::command("sleep");
+        sleep.arg("600");
+        let error = output(sleep, "command sleep", Duration::from_millis(20)).unwrap_err();
         assert!(matches!(error, SecretError::TimedOut(..)));
     }
 

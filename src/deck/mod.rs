@@ -200,6 +200,13 @@ impl Deck {
         gauges
     }
 
+    /// Sends an account's requests again, although its provider asked to be left alone for longer (429).
+    pub async fn lift_holds(&self, account: &AccountId) {
+        if let Some(runtime) = self.registry.find(account) {
+            runtime.session.lift_holds().await;
+        }
+    }
+
     /// The account whose provider's clock was seen to be behind this machine's, and by how much.
     #[must_use]
     pub fn clock_warning(&self) -> Option<(AccountId, ClockWarning)> {

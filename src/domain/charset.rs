@@ -2,12 +2,17 @@
 
 use std::borrow::Cow;
 
-use encoding_rs::{DecoderResult, Encoding, UTF_8};
+use encoding_rs::{DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+
+/// Stands before a text to tell in which order its bytes are, and is no part of it.
+pub const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// The text of a body, or of its beginning, whose `Content-Type` is this; `None` where it is no text in its charset.
 ///
 /// Without a charset it is UTF-8, or UTF-16 where it begins with a byte order mark. JSON is UTF-8 whatever its charset
 /// is said to be, if it can be.
+///
+/// For parsers, which take UTF-8 alone, see [`as_utf8`].
 #[must_use]
 pub fn decode<'a>(bytes: &'a [u8], content_type: &str, is_whole: bool) -> Option<Cow<'a, str>> {
     let label = label(content_type);
@@ -21,6 +26,8 @@ pub fn decode<'a>(bytes: &'a [u8], content_type: &str, is_whole: bool) -> Option
         None => Encoding::for_bom(bytes).map(|(encoding, _)| encoding),
     };
     let encoding = named.unwrap_or(UTF_8);
+    // What begins as JSON in single bytes is not in UTF-16, whatever is said.
+    let is_json = is_json || is_utf16(encoding) && begins_as_json(bytes);
     if encoding == UTF_8 || is_json {
         match utf8(bytes, is_whole) {
             None if encoding != UTF_8 => {}
@@ -37,6 +44,50 @@ pub fn decode<'a>(bytes: &'a [u8], content_type: &str, is_whole: bool) -> Option
     let mut text = String::with_capacity(room);
     let (ended, _) = decoder.decode_to_string_without_replacement(bytes, &mut text, is_whole);
     (ended == DecoderResult::InputEmpty).then_some(Cow::Owned(text))
+}
+
+/// A text as parsers take it: in UTF-8, without a byte order mark. UTF-16 is known by its mark, by the charset of its
+/// `Content-Type`, or by how JSON begins in it; half a character in it becomes U+FFFD.
+#[must_use]
+pub fn as_utf8<'a>(bytes: &'a [u8], content_type: &str) -> Cow<'a, [u8]> {
+    let encoding = match Encoding::for_bom(bytes) {
+        // What is no UTF-8 behind the mark is for the parser to refuse.
+        Some((encoding, mark)) if encoding == UTF_8 => return bytes[mark..].into(),
+        Some((encoding, _)) => Some(encoding),
+        // JSON begins with a character of ASCII, so one of its first two bytes is zero.
+        None => match bytes {
+            [0, b'{' | b'[', ..] => Some(UTF_16BE),
+            [b'{' | b'[', 0, ..] => Some(UTF_16LE),
+            _ if begins_as_json(bytes) => None,
+            _ => label(content_type)
+                .and_then(|label| Encoding::for_label(label.as_bytes()))
+                .filter(|encoding| is_utf16(encoding)),
+        },
+    };
+    match encoding {
+        None => bytes.into(),
+        Some(encoding) => match encoding.decode_with_bom_removal(bytes).0 {
+            Cow::Owned(text) => text.into_bytes().into(),
+            Cow::Borrowed(text) => text.as_bytes().into(),
+        },
+    }
+}
+
+/// Whether it begins with a byte order mark.
+#[must_use]
+pub fn is_marked(bytes: &[u8]) -> bool {
+    Encoding::for_bom(bytes).is_some()
+}
+
+fn is_utf16(encoding: &Encoding) -> bool {
+    encoding == UTF_16LE || encoding == UTF_16BE
+}
+
+/// Whether it begins with a JSON object or array in UTF-8.
+#[must_use]
+pub fn begins_as_json(bytes: &[u8]) -> bool {
+    let text = bytes.trim_ascii_start();
+    matches!(text.first(), Some(b'{' | b'[')) && text.get(1) != Some(&0)
 }
 
 /// The text, where it is UTF-8 to its end, or to a character that the end cuts through.
@@ -66,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_text_is_decoded_by_its_charset_and_what_is_none_is_not() {
-        let cases: [(&[u8], &str, Option<&str>); 14] = [
+        let cases: [(&[u8], &str, Option<&str>); 15] = [
             (b"B\xb3\xb1d", "text/html; charset=iso-8859-2", Some("Błąd")),
             (
                 b"B\xb3\xb9d",
@@ -91,6 +142,11 @@ mod tests {
                 "application/json; charset=iso-8859-2",
                 Some("\"ł\""),
             ),
+            (
+                b"{\"a\":1}",
+                "text/plain; charset=utf-16",
+                Some("{\"a\":1}"),
+            ),
             (b"x", "text/plain; charset=nonsense", None),
             (
                 b"\x82\xa0",
@@ -101,6 +157,33 @@ mod tests {
         ];
         for (bytes, kind, text) in cases {
             assert_eq!(decode(bytes, kind, true).as_deref(), text, "{kind}");
+        }
+    }
+
+    #[test]
+    fn a_parser_has_every_text_in_utf_8_without_a_mark() {
+        const NAMED: &str = "text/plain; charset=UTF-16LE";
+        let cases: [(&[u8], &str, &[u8]); 16] = [
+            (b"{}", "application/json", b"{}"),
+            (b"", "application/json; charset=utf-16", b""),
+            (b"\xef\xbb\xbf{}", "", b"{}"),
+            (b"\xef\xbb\xbfa=\xff", "", b"a=\xff"),
+            (b"\xff\xfe{\0}\0", "application/json", b"{}"),
+            (b"\xfe\xff\0{\0}", "application/json", b"{}"),
+            (b"\xff\xfea\0=\0\x42\x01", "", "a=ł".as_bytes()),
+            (b"{\0}\0", "", b"{}"),
+            (b"\0[\0]", "application/json", b"[]"),
+            (b" \0{\0}\0", NAMED, b" {}"),
+            (b"a\0", NAMED, b"a"),
+            (b"a\0", "text/plain", b"a\0"),
+            // Servers name a default charset that they do not keep to.
+            (b" {}", "application/json; charset=utf-16", b" {}"),
+            (b"\xff\xfe{\0\0\xd8}\0", "", "{\u{fffd}}".as_bytes()),
+            (b"\xff\xfe{\0}\0\"", "", "{}\u{fffd}".as_bytes()),
+            (b"\xb3", "text/plain; charset=iso-8859-2", b"\xb3"),
+        ];
+        for (bytes, kind, wanted) in cases {
+            assert_eq!(&*as_utf8(bytes, kind), wanted, "{bytes:?}, {kind}");
         }
     }
 

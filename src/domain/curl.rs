@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Account, AuthMethod, Exchange, RawCall, inert};
+use super::{Account, AuthMethod, Exchange, RawCall, inert, raw_path};
 
 /// Headers curl makes itself. It is not asked for compression: its output is to be read.
 const MADE_BY_CURL: [&str; 4] = ["host", "content-length", "accept-encoding", "connection"];
@@ -48,7 +48,12 @@ pub fn unsent(account: &Account, call: &RawCall) -> String {
     // `/` is the endpoint itself.
     let url = match call.path.as_str() {
         "/" => account.base.clone(),
-        path => format!("{}{path}", account.base),
+        // One with a fragment is not sent at all.
+        path => {
+            let sent = raw_path::sendable(path);
+            // One with a fragment is not sent at all.
+            format!("{}{}", account.base, sent.as_deref().unwrap_or(path))
+        }
     };
     let mut out = begin(&call.method, &url);
     if call.auth == Some(AuthMethod::Basic) {
@@ -274,6 +279,11 @@ mod tests {
             unsent(&account("https://gateway.example/x", true), &call),
             "curl -X GET 'https://gateway.example/x/v1/offers?page=0&size=2' \\\n  -H \"Authorization: Bearer $TOKEN\""
         );
+        call.path = "/v1/offers?name=Half Life&off=5%".into();
+        let line = unsent(&account("https://gateway.example", true), &call);
+        let url = "'https://gateway.example/v1/offers?name=Half%20Life&off=5%25'";
+        assert!(line.contains(url), "{line}");
+        call.path = "/v1/offers?page=0&size=2".into();
         call.body = Some("{\"name\":\"it's\"}".into());
         assert_eq!(
             unsent(&account("http://127.0.0.1:41207", false), &call),

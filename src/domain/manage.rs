@@ -7,25 +7,28 @@ use super::{Account, AccountId, Environment, Problem, ProblemKind, ProviderId, S
 pub struct Guide {
     /// What is come by: "A client (id and secret)".
     pub title: &'static str,
+    /// Where it is shown, besides in the whole guide.
+    pub about: GuideTopic,
     /// In order, a sentence or two each.
     pub steps: &'static [&'static str],
 }
 
-impl Guide {
-    /// Whether it tells how a secret is replaced by a new one; its title says "reset" or "new secret".
-    #[must_use]
-    pub fn is_of_rotation(&self) -> bool {
-        let title = self.title.to_ascii_lowercase();
-        title.contains("reset") || title.contains("new secret")
-    }
+/// The errand with which a guide helps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GuideTopic {
+    /// An account and what it needs.
+    SetUp,
+    /// A secret replaced by a new one.
+    Rotation,
+    /// What an account used, deleted at the provider.
+    Deletion,
 }
 
 impl ProviderSetup {
-    /// How what an account used is deleted at the provider, where that is documented: its title says "delete".
+    /// The first guide of this topic, where the provider documents one.
     #[must_use]
-    pub fn deletion(&self) -> Option<&'static Guide> {
-        let mut guides = self.guide.iter();
-        guides.find(|guide| guide.title.to_ascii_lowercase().contains("delete"))
+    pub fn guide_about(&self, topic: GuideTopic) -> Option<&'static Guide> {
+        self.guide.iter().find(|guide| guide.about == topic)
     }
 }
 

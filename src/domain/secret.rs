@@ -5,6 +5,8 @@ use std::fmt;
 use secrecy::{ExposeSecret as _, SecretString};
 use subtle::ConstantTimeEq as _;
 
+use super::charset::BYTE_ORDER_MARK;
+
 /// A key, password or token. Its text is read only by [`Secret::expose`], so every use can be found.
 #[derive(Clone)]
 pub struct Secret(SecretString);
@@ -28,7 +30,7 @@ impl Secret {
 #[must_use]
 pub fn trimmed(text: &str) -> &str {
     text.trim_matches(|c: char| {
-        c.is_whitespace() || matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}')
+        c.is_whitespace() || matches!(c, BYTE_ORDER_MARK | '\u{200b}'..='\u{200f}' | '\u{2060}')
     })
 }
 

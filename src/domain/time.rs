@@ -99,7 +99,7 @@ pub fn coarse(duration: Duration) -> String {
     }
 }
 
-/// A duration in at most two units, for a sentence: `42 s`, `7 min 5 s`, `3 h`, `12 d 4 h`.
+/// A duration in at most two units, for a sentence, where it was measured; see [`exact`] for one that was set: `42 s`, `7 min 5 s`, `3 h`, `12 d 4 h`.
 #[must_use]
 pub fn fine(duration: Duration) -> String {
     let two = |large: u64, unit: &str, small: u64, rest: &str| match small {
@@ -113,6 +113,35 @@ pub fn fine(duration: Duration) -> String {
         s @ 3_600..86_400 => two(s / 3_600, "h", s % 3_600 / 60, "min"),
         s => two(s / 86_400, "d", s % 86_400 / 3_600, "h"),
     }
+}
+
+/// A duration that somebody set, with nothing left out: `1.5 s`, `1 min 30 s`, `1 d 2 h 3 min`.
+#[must_use]
+pub fn exact(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let units = [
+        (seconds / 86_400, "d"),
+        (seconds / 3_600 % 24, "h"),
+        (seconds / 60 % 60, "min"),
+    ];
+    let mut parts: Vec<String> = units
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, unit)| format!("{count} {unit}"))
+        .collect();
+    let rest = match format!("{}.{:09}", seconds % 60, duration.subsec_nanos()) {
+        _ if seconds == 0
+            && duration.subsec_nanos().is_multiple_of(1_000_000)
+            && !duration.is_zero() =>
+        {
+            format!("{} ms", duration.as_millis())
+        }
+        rest => format!("{} s", rest.trim_end_matches('0').trim_end_matches('.')),
+    };
+    if parts.is_empty() || rest != "0 s" {
+        parts.push(rest);
+    }
+    parts.join(" ")
 }
 
 /// Why a text is not a duration.
@@ -160,6 +189,25 @@ mod tests {
         assert_eq!(fine(Duration::from_millis(400)), "400 ms");
         assert_eq!(shown(11_520), ("3h".into(), "3 h 12 min".into()));
         assert_eq!(shown(1_051_200), ("12d".into(), "12 d 4 h".into()));
+    }
+
+    #[test]
+    fn a_duration_that_was_set_is_printed_with_nothing_left_out() {
+        for (given, printed) in [
+            ("1.5s", "1.5 s"),
+            ("0s", "0 s"),
+            ("250ms", "250 ms"),
+            ("0.1ms", "0.0001 s"),
+            ("20s", "20 s"),
+            ("90s", "1 min 30 s"),
+            ("90.25s", "1 min 30.25 s"),
+            ("10m", "10 min"),
+            ("26h 3m 4s", "1 d 2 h 3 min 4 s"),
+        ] {
+            let duration = parse_duration(given).unwrap();
+            assert_eq!(exact(duration), printed, "{given}");
+            assert_eq!(parse_duration(printed), Ok(duration), "{given}");
+        }
     }
 
     #[test]

@@ -111,7 +111,7 @@ pub enum Admission {
     /// As [`Admission::Read`], and the handler answers also what cannot be read: it finds no body, and [`Unread`] among
     /// the request's extensions.
     Judge(usize),
-    /// It is thrown away as it comes, and the handler finds none.
+    /// It is thrown away as it comes, and the handler finds none; where it does not come whole, [`Unread`] as well.
     Discard,
     /// It is thrown away, and this is the answer.
     Refuse(Response),
@@ -391,7 +391,7 @@ where
     let (last, bytes) = match (&admission, read) {
         (_, Ok(bytes)) => (last, bytes),
         // What is left of it is still coming.
-        (Admission::Judge(_), Err(refusal)) => {
+        (Admission::Judge(_) | Admission::Discard, Err(refusal)) => {
             head.extensions.insert(Unread(refusal));
             (true, Bytes::new())
         }

@@ -196,6 +196,17 @@ impl Ledger {
         });
     }
 
+    /// The provider may be sent requests again, whatever it asked for.
+    pub fn lift_hold(&self, scope: Arc<str>) {
+        self.tell(move |store| {
+            // Where it cannot be written, other processes keep to the hold.
+            let _ = store.write(|conn| {
+                conn.prepare_cached("DELETE FROM holds WHERE scope = ?1")?
+                    .execute([&*scope])
+            });
+        });
+    }
+
     /// How the budget of `scope` stands.
     ///
     /// # Errors

@@ -1,16 +1,23 @@
-//! Content codings of replies (RFC 9110, 8.4): undoes those that are asked for, within a limit, and names those that
-//! nobody asked for.
+//! Content codings (RFC 9110, 8.4) of replies and callbacks: undoes those that are asked for, within a limit, and names
+//! those that nobody asked for. Then the charset: what is read as JSON is UTF-8 from here on.
 
+use std::borrow::Cow;
 use std::io::Read;
 
 use bytes::Bytes;
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
+
+use crate::domain::charset;
 
 /// What requests ask for, in `Accept-Encoding`.
 pub const ACCEPTED: &str = "gzip, deflate";
 
 /// Registered codings that cannot be undone here.
 const FOREIGN: [&str; 6] = ["br", "zstd", "compress", "x-compress", "dcb", "dcz"];
+
+/// How gzip begins (RFC 1952, 2.3.1), and no text in UTF-8 or UTF-16 that means something here.
+const GZIP: &[u8] = b"\x1f\x8b";
 
 /// So many codings are undone, one after another.
 const LAYERS_MAX: usize = 2;
@@ -22,16 +29,64 @@ pub enum CodingError {
     Unknown(&'static str),
     /// It is not what its header says.
     Malformed(&'static str),
+    /// It begins as gzip does, no header says so, and it is none.
+    Unannounced,
+    /// Its header names more codings than are undone.
+    TooMany,
     /// More than the limit when decoded.
     TooLarge,
 }
 
-/// The body as it was before it was encoded. `encodings` are the values of `Content-Encoding`, in order; what is no
-/// registered coding there (`utf-8`, `none`) says nothing about the bytes and is passed over.
+/// The body as it was before it was encoded, by these headers. What is no registered coding in `Content-Encoding`
+/// (`utf-8`, `none`) says nothing about the bytes and is passed over.
 ///
 /// # Errors
 /// If it cannot be decoded, or has more than `limit` bytes then.
-pub fn decode<'a>(
+pub fn decode(body: Bytes, headers: &HeaderMap, limit: u64) -> Result<Bytes, CodingError> {
+    let encodings = headers.get_all(CONTENT_ENCODING).iter();
+    let encodings = encodings.filter_map(|value| value.to_str().ok());
+    let body = announced(body, encodings, limit)?;
+    if !body.starts_with(GZIP) || !is_text(content_type(headers)) {
+        return Ok(body);
+    }
+    read(MultiGzDecoder::new(&body[..]), "gzip", limit).map_err(|error| match error {
+        CodingError::Malformed(_) => CodingError::Unannounced,
+        error => error,
+    })
+}
+
+/// Whether a body may be larger when it is decoded.
+#[must_use]
+pub fn may_grow(body: &[u8], headers: &HeaderMap) -> bool {
+    headers.contains_key(CONTENT_ENCODING) || body.starts_with(GZIP)
+}
+
+/// The body with which a parser of texts can do something, where it is one: see [`charset::as_utf8`].
+#[must_use]
+pub fn as_utf8(body: Bytes, headers: &HeaderMap) -> Bytes {
+    let kind = content_type(headers);
+    if !is_text(kind) && !charset::is_marked(&body) {
+        return body;
+    }
+    match charset::as_utf8(&body, kind) {
+        Cow::Owned(text) => text.into(),
+        Cow::Borrowed(same) => body.slice_ref(same),
+    }
+}
+
+fn content_type(headers: &HeaderMap) -> &str {
+    let kind = headers.get(CONTENT_TYPE);
+    kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default()
+}
+
+/// Whether a body of this `Content-Type` is a text, and no file that may well be compressed.
+fn is_text(content_type: &str) -> bool {
+    let kind = content_type.trim().to_ascii_lowercase();
+    let texts = ["json", "text/", "xml", "form"];
+    kind.is_empty() || texts.iter().any(|text| kind.contains(text))
+}
+
+fn announced<'a>(
     body: Bytes,
     encodings: impl Iterator<Item = &'a str>,
     limit: u64,
@@ -45,7 +100,7 @@ pub fn decode<'a>(
         .iter()
         .filter(|coding| coding.contains("gzip") || *coding == "deflate");
     if layers.count() > LAYERS_MAX {
-        return Err(CodingError::Malformed("chain of codings"));
+        return Err(CodingError::TooMany);
     }
     let mut body = body;
     // An empty body (of a HEAD, a 204) is empty whatever its header says.
@@ -69,19 +124,6 @@ pub fn decode<'a>(
         };
     }
     Ok(body)
-}
-
-/// JSON without the byte order mark that some servers put before it, and no parser of JSON takes (RFC 8259, 8.1). Every
-/// other body as it is.
-#[must_use]
-pub fn without_mark(body: Bytes) -> Bytes {
-    let text = body
-        .strip_prefix(b"\xef\xbb\xbf")
-        .map(<[u8]>::trim_ascii_start);
-    match text.and_then(<[u8]>::first) {
-        Some(b'{' | b'[') => body.slice(3..),
-        _ => body,
-    }
 }
 
 fn read(decoder: impl Read, coding: &'static str, limit: u64) -> Result<Bytes, CodingError> {
@@ -116,7 +158,18 @@ mod tests {
     }
 
     fn of(body: &Bytes, encoding: &str) -> Result<Bytes, CodingError> {
-        decode(body.clone(), std::iter::once(encoding), 64)
+        decode(
+            body.clone(),
+            &headers(&[("content-encoding", encoding)]),
+            64,
+        )
+    }
+
+    fn headers(lines: &[(&'static str, &str)]) -> HeaderMap {
+        let lines = lines.iter();
+        lines
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect()
     }
 
     #[test]
@@ -140,22 +193,32 @@ mod tests {
         ] {
             assert_eq!(of(body, encoding).as_deref(), Ok(wanted), "{encoding}");
         }
-        let lines = ["deflate", "gzip"].into_iter();
-        assert_eq!(decode(twice, lines, 64).as_deref(), Ok(TEXT));
+        let mut lines = headers(&[("content-encoding", "deflate")]);
+        lines.append(CONTENT_ENCODING, "gzip".parse().unwrap());
+        assert_eq!(decode(twice, &lines, 64).as_deref(), Ok(TEXT));
     }
 
     #[test]
-    fn a_byte_order_mark_is_left_out_before_json_alone() {
-        for (body, wanted) in [
-            (&b"\xef\xbb\xbf{}"[..], &b"{}"[..]),
-            (b"\xef\xbb\xbf\r\n [1]", b"\r\n [1]"),
-            (b"\xef\xbb\xbfa;b", b"\xef\xbb\xbfa;b"),
-            (b"\xef\xbb\xbf", b"\xef\xbb\xbf"),
-            (b"{\"a\":\"\xef\xbb\xbf\"}", b"{\"a\":\"\xef\xbb\xbf\"}"),
-            (b"", b""),
+    fn gzip_that_no_header_names_is_decoded_where_a_text_is_due() {
+        let gzip = encoded!(GzEncoder, TEXT);
+        let of = |kind, body: &Bytes| decode(body.clone(), &headers(&[("content-type", kind)]), 64);
+        for kind in [
+            "",
+            "application/json",
+            "application/hal+json; charset=utf-8",
+            "Text/Plain",
+            "application/x-www-form-urlencoded",
         ] {
-            assert_eq!(without_mark(Bytes::from_static(body)), wanted);
+            assert_eq!(of(kind, &gzip).as_deref(), Ok(TEXT), "{kind}");
         }
+        for kind in ["application/gzip", "application/octet-stream", "image/png"] {
+            assert_eq!(of(kind, &gzip), Ok(gzip.clone()), "{kind}");
+        }
+        let torn = gzip.slice(..gzip.len() - 9);
+        let wanted = Err(CodingError::Unannounced);
+        assert_eq!(of("application/json", &torn), wanted);
+        let bomb = encoded!(GzEncoder, &[0; 4096]);
+        assert_eq!(of("text/plain", &bomb), Err(CodingError::TooLarge));
     }
 
     #[test]
@@ -183,7 +246,7 @@ mod tests {
             (
                 encoded!(GzEncoder, TEXT),
                 "gzip, gzip, gzip",
-                CodingError::Malformed("chain of codings"),
+                CodingError::TooMany,
             ),
             (bomb, "gzip", CodingError::TooLarge),
         ] {

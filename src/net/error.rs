@@ -86,7 +86,7 @@ pub enum NetError {
         why: String,
     },
     /// No reply within the limit.
-    #[error("{host} did not {what} within {}", time::fine(*.limit))]
+    #[error("{host} did not {what} within {}", time::exact(*.limit))]
     TimedOut {
         /// The host.
         host: String,
@@ -125,7 +125,7 @@ pub enum NetError {
     #[error("{0}; the write may have been carried out")]
     Unconfirmed(Box<NetError>),
     /// No slot is free and waiting was ruled out.
-    #[error("the rate budget of {limit} {counted} in {} is used up{}", time::fine(*.period), .next.map(|n| format!("; the next slot frees in {}", time::fine(n))).unwrap_or_default())]
+    #[error("the rate budget of {limit} {counted} in {} is used up{}", time::exact(*.period), .next.map(|n| format!("; the next slot frees in {}", time::fine(n))).unwrap_or_default())]
     BudgetExhausted {
         /// Slots there are.
         limit: u32,
@@ -328,7 +328,7 @@ impl NetError {
             ),
             Self::LeftAlone { .. } => (
                 ProblemKind::Failing,
-                "another program may be spending with these credentials; nothing is sent until then".to_owned(),
+                "another program may be spending with these credentials; nothing is sent until then, unless `x` in the console's request log lifts the hold".to_owned(),
             ),
             Self::CalledOff => (ProblemKind::Interrupted, String::new()),
             Self::Uncounted(_) => (

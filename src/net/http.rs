@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
-use reqwest::header::{CONTENT_ENCODING, HeaderMap, HeaderValue};
+use reqwest::header::{HeaderMap, HeaderValue};
 use reqwest::{Client, ClientBuilder, Method, Url, Version};
 
 use super::call::Reply;
@@ -17,8 +17,8 @@ use super::proxy::{self, Proxy};
 use super::trust;
 use crate::clock::Clock;
 use crate::config::{self, Environ};
-use crate::domain::WallTime;
 use crate::domain::host::is_loopback;
+use crate::domain::{WallTime, charset};
 
 /// The most bytes of a reply that are read, before and after decompression.
 pub const REPLY_MAX: u64 = 8 * 1024 * 1024;
@@ -81,7 +81,7 @@ pub struct Outgoing<'a> {
     pub body: Bytes,
     /// For how long nothing may come.
     pub idle: Duration,
-    /// Whether the reply is to be read here: decompressed, and JSON without a byte order mark.
+    /// Whether the reply is to be read here: decompressed, and JSON in UTF-8 without a byte order mark.
     pub decodes: bool,
     /// The longest its body is read, if not [`WHOLE_MAX`].
     pub longest: Option<Duration>,
@@ -323,32 +323,35 @@ impl Http {
             }
             raw.extend_from_slice(&chunk);
         }
-        let encodings = response.headers().get_all(CONTENT_ENCODING).iter();
-        let encodings = encodings.filter_map(|value| value.to_str().ok());
-        let encodings = encodings.filter(|_| decodes);
         let wire = Some(raw.len() as u64);
-        let body = coding::decode(raw.freeze(), encodings, REPLY_MAX).map_err(|error| {
-            let why = match error {
-                CodingError::TooLarge => return too_large(),
-                CodingError::Unknown(coding) => {
-                    format!("it is compressed with {coding}, which was not asked for")
-                }
-                CodingError::Malformed(coding) => {
-                    format!("it is not the {coding} that its Content-Encoding says")
-                }
-            };
-            let host = host.clone();
-            NetError::Undecodable { host, why }
-        })?;
+        let body = if decodes {
+            readable(raw.freeze(), response.headers()).map_err(|error| {
+                let why = match error {
+                    CodingError::TooLarge => return too_large(),
+                    CodingError::Unknown(coding) => {
+                        format!("it is compressed with {coding}, which was not asked for")
+                    }
+                    CodingError::Malformed(coding) => {
+                        format!("it is not the {coding} that its Content-Encoding says")
+                    }
+                    CodingError::TooMany => {
+                        "its Content-Encoding names more than two codings".into()
+                    }
+                    CodingError::Unannounced => {
+                        "it begins as gzip without a Content-Encoding, and is no valid gzip".into()
+                    }
+                };
+                let host = host.clone();
+                NetError::Undecodable { host, why }
+            })?
+        } else {
+            raw.freeze()
+        };
         Ok(Reply {
             status,
             version,
             headers,
-            body: if decodes {
-                coding::without_mark(body)
-            } else {
-                body
-            },
+            body,
             wire,
             to_head,
             took: self.clock.now().mono.saturating_sub(began),
@@ -409,7 +412,7 @@ impl Http {
     fn why_no_tunnel(&self, error: &reqwest::Error, cause: &Cause, host: &str) -> String {
         let words = deepest(error);
         if error.is_timeout() {
-            let limit = crate::domain::time::fine(self.network.timeouts.connect);
+            let limit = crate::domain::time::exact(self.network.timeouts.connect);
             format!("opened no connection to {host} within {limit}")
         } else if error.is_dns() {
             "could not be looked up".into()
@@ -479,6 +482,15 @@ impl Resolve for Resolver {
             Ok(Box::new(found.collect::<Vec<_>>().into_iter()) as Addrs)
         })
     }
+}
+
+/// A reply's body decompressed; JSON, which parsers take in UTF-8 alone, in that and without a byte order mark (RFC 8259,
+/// 8.1). Every other text as it is.
+fn readable(body: Bytes, headers: &HeaderMap) -> Result<Bytes, CodingError> {
+    let body = coding::decode(body, headers, REPLY_MAX)?;
+    let text = coding::as_utf8(body.clone(), headers);
+    let is_json = charset::begins_as_json(&text);
+    Ok(if is_json { text } else { body })
 }
 
 /// A reply's headers; bytes that are not UTF-8 are replaced.

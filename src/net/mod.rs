@@ -252,6 +252,12 @@ impl Session {
         self
     }
 
+    /// Sends again although the provider asked to be left alone for longer (429). Another process that knows of that
+    /// wish keeps to it.
+    pub async fn lift_holds(&self) {
+        budget::lift(self).await;
+    }
+
     /// The gate it is bound to.
     #[must_use]
     pub fn gate(&self) -> &Arc<Gate> {

@@ -51,9 +51,6 @@ fn object(inbound: &Inbound) -> Result<Map<String, Value>, Refusal> {
         Err(error) if error.is_data() => Err(unreadable(
             "the body is no JSON object whose names stand in it once",
         )),
-        Err(_) if body.starts_with(b"\xff\xfe") || body.starts_with(b"\xfe\xff") => {
-            Err(unreadable("the body is UTF-16; JSON is read as UTF-8"))
-        }
         Err(error) => {
             let at = format!("line {}, column {}", error.line(), error.column());
             Err(unreadable(&match content_type(inbound) {
@@ -211,8 +208,6 @@ pub(crate) mod tests {
                 other => panic!("{other:?}"),
             }
         };
-        let utf_16 = why("application/json", b"\xff\xfe{\0}\0");
-        assert!(utf_16.contains("UTF-16"), "{utf_16}");
         let form = why("application/x-www-form-urlencoded", b"a=1");
         assert!(
             form.contains("`application/x-www-form-urlencoded`"),

@@ -58,6 +58,9 @@ pub fn perform(effect: Effect, deck: &Arc<Deck>, tasks: &mut Tasks, messages: &m
             let _ = messages.send(Msg::Simulator(deck.simulator_parts())).await;
             let _ = messages.send(Msg::Simulated { command, result }).await;
         }),
+        Effect::LiftHolds(account) => tasks.start(async move {
+            deck.lift_holds(&account).await;
+        }),
         Effect::LookAtBudgets => tasks.start(async move {
             for (account, gauge) in deck.gauges().await {
                 let _ = messages.send(Msg::Budget { account, gauge }).await;

@@ -259,7 +259,10 @@ impl Model {
                 ready && known.is_some_and(idle)
             }
             Action::Claims => self.tokens.selected(&self.store).is_some_and(has_claims),
-            Action::CancelWaiting => !self.store.waiting.is_empty(),
+            Action::CancelWaiting => {
+                !self.store.waiting.is_empty()
+                    || self.store.accounts.iter().any(AccountState::is_held)
+            }
             Action::Refresh | Action::AutoRefresh => ready && self.estimates.question.is_some(),
             Action::OpenExchange => self.requests.selected().is_some(),
             Action::LoadOlder => self.requests.can_load(&self.store),

@@ -5,11 +5,16 @@ use super::overlays::Stage;
 use super::panes::Pane;
 use super::store::Purpose;
 use super::{Effect, Model};
-use crate::domain::{Now, RequestId};
+use crate::domain::{Now, RequestId, time};
 
 impl Model {
-    /// Calls the selected waiting request off; with none selected, selects the oldest.
+    /// Calls the selected waiting request off; with none selected, selects the oldest. Where none waits, lifts the hold
+    /// of the account that is shown first: a request that would wait for hours is not even begun.
     pub(super) fn cancel_waiting(&mut self, now: Now, out: &mut Vec<Effect>) {
+        if self.store.waiting.is_empty() {
+            self.lift_hold(now, out);
+            return;
+        }
         let Some(request) = self.requests.selected_waiting() else {
             self.focus = Pane::Requests;
             self.requests.select_waiting(&self.store);
@@ -32,6 +37,23 @@ impl Model {
             );
             self.store.flash(Level::Info, words);
         }
+    }
+
+    /// Sends again to a provider that answered 429.
+    fn lift_hold(&mut self, now: Now, out: &mut Vec<Effect>) {
+        let held = self.store.accounts.iter().find_map(|known| {
+            let left = known.budgets(now).filter_map(|gauge| gauge.held).max()?;
+            Some((known.id().clone(), left))
+        });
+        let Some((account, left)) = held else {
+            return;
+        };
+        let words = format!(
+            "{account}: the hold is lifted, though the provider answered 429 and asked to wait for another {}",
+            time::fine(left)
+        );
+        self.store.flash(Level::Info, words);
+        out.push(Effect::LiftHolds(account));
     }
 
     /// Stops a request of the console.

@@ -133,6 +133,8 @@ pub enum Effect {
         /// What is to change.
         change: Change,
     },
+    /// Send an account's requests again, although its provider asked to be left alone for longer (429).
+    LiftHolds(AccountId),
     /// Look at every rate budget as it stands now, what other processes took of it too; [`super::Msg::Budget`]
     /// brings each.
     LookAtBudgets,

@@ -4,7 +4,7 @@ use super::msg::{Level, Notice};
 use super::overlays::{Overlay, Stage, account_add, guide, remove, rotate};
 use super::panes::Pane;
 use super::{Effect, Model};
-use crate::domain::manage::{Change, Changed};
+use crate::domain::manage::{Change, Changed, GuideTopic};
 use crate::domain::{Account, CredentialStatus, Now, Problem, RequestId};
 
 impl Model {
@@ -52,7 +52,8 @@ impl Model {
         {
             let mut setups = self.setups.iter();
             let setup = setups.find(|setup| setup.provider == account.provider);
-            let deletable = setup.is_some_and(|setup| setup.deletion().is_some());
+            let guide = setup.and_then(|setup| setup.guide_about(GuideTopic::Deletion));
+            let deletable = guide.is_some();
             self.overlay = Overlay::Remove(remove::State::new(account, deletable));
         }
     }

@@ -516,6 +516,11 @@ impl AccountState {
         self.budgets.sort_by_key(|(gauge, _)| gauge.counts);
     }
 
+    /// Whether its provider has answered 429, as was heard last.
+    pub fn is_held(&self) -> bool {
+        self.budgets.iter().any(|(gauge, _)| gauge.held.is_some())
+    }
+
     /// The budgets as they must stand now: after a whole period without news, nothing of one is used.
     pub fn budgets(&self, now: Now) -> impl Iterator<Item = BudgetGauge> + '_ {
         self.budgets.iter().map(move |(gauge, heard)| {

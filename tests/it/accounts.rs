@@ -12,7 +12,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tilldeck::config::{Keyring, KeyringError, Vault};
-use tilldeck::domain::manage::{Change, Changed};
+use tilldeck::domain::manage::{Change, Changed, GuideTopic};
 use tilldeck::domain::simulate::Command;
 use tilldeck::domain::{AccountId, Secret};
 use tilldeck::net::Timeouts;
@@ -127,6 +127,19 @@ fn all_below(folder: &Path, but: &Path) -> String {
         }
     }
     all
+}
+
+#[test]
+fn the_guides_of_rotation_and_deletion_are_those_that_a_provider_documents() {
+    for setup in tilldeck::deck::manage::setups() {
+        let title = |topic| setup.guide_about(topic).map(|guide| guide.title);
+        let found = (title(GuideTopic::Rotation), title(GuideTopic::Deletion));
+        let documented = match setup.provider.0 {
+            "kinguin" => (Some("Reset of a client's secret"), Some("Delete a client")),
+            _ => (None, None),
+        };
+        assert_eq!(found, documented, "{}", setup.title);
+    }
 }
 
 #[test]

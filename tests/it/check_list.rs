@@ -541,6 +541,23 @@ fn answers_without_sense_stop_no_run() {
 }
 
 #[test]
+fn what_to_do_about_a_row_is_said_once_as_for_one_payment() {
+    let shop = Shop::new();
+    let one = shop.place.run(&["check", "NOPE"]).err;
+    let (_, hint) = one.split_once(" hint: ").expect(&one);
+    let hint = hint.trim_end();
+    let list = "id,amount,currency\nA-1,5,EMT\nNOPE,5,EMT\nNOPE,5,EMT\nOPEN NOPE,x,EMT\n";
+    for more in [&[][..], &["--csv"]] {
+        let ran = shop.check(list, more);
+        assert_eq!(ran.err.matches(hint).count(), 1, "{more:?}: {ran:?}");
+        assert!(ran.err.contains(" hint: correct the row"), "{ran:?}");
+    }
+    let as_json = shop.check(list, &["--json"]);
+    assert!(!as_json.err.contains(hint), "{as_json:?}");
+    assert!(as_json.out.contains("\"hint\":"), "{as_json:?}");
+}
+
+#[test]
 fn the_first_error_decides_the_exit_of_a_run_that_stops() {
     let shop = Shop::choosing(|_, seen| match by_id(seen) {
         _ if seen.body.contains("BAD") => ok(r#"{"result":"fail","code":9000}"#),

@@ -7,8 +7,8 @@ use tilldeck::clock::{Clock, ManualClock};
 use tilldeck::config::{self, Environ};
 use tilldeck::deck::{Deck, Options};
 use tilldeck::domain::{
-    AccountId, Amount, Answer, Currency, LinkRequest, Op, PaymentId, PaymentState, Problem,
-    ProblemKind, RequestId, WallTime,
+    AccountId, Amount, Answer, BudgetGauge, Currency, LinkRequest, Op, PaymentId, PaymentState,
+    Problem, ProblemKind, RequestId, WallTime,
 };
 use tilldeck::net::{Event, RequestOptions, Timeouts};
 use tilldeck::providers::SPECS;
@@ -322,6 +322,25 @@ async fn a_passing_failure_of_a_read_is_waited_out_and_retry_after_is_obeyed() {
         waits[1].starts_with("until the provider takes requests again"),
         "{waits:?}"
     );
+}
+
+#[tokio::test]
+async fn a_hold_of_hours_is_lifted_when_the_operator_says_so() {
+    let peer = Peer::start(vec![
+        reply("429 Slow", "Retry-After: 7200\r\n", ""),
+        json(ACTIVE),
+    ]);
+    let place = Place::with_shop(&peer.url);
+    let bench = open(&place, Timeouts::default()).await;
+    for _ in 0..2 {
+        ask(&bench, check("A")).await.unwrap_err();
+    }
+    assert_eq!(peer.requests().len(), 1);
+    bench.deck.lift_holds(&shop()).await;
+    let held = |gauges: Vec<(_, BudgetGauge)>| gauges.iter().any(|(_, gauge)| gauge.held.is_some());
+    assert!(!held(bench.deck.gauges().await));
+    ask(&bench, check("A")).await.unwrap();
+    assert_eq!(peer.requests().len(), 2);
 }
 
 /// Calls of one key go out one after another, each with its slot in hand: what the first is told holds for the next.

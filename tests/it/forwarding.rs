@@ -112,8 +112,9 @@ fn what_the_shop_asks_for_is_respected_and_told() {
         (
             reply("500 No", "Retry-After: 99999999\r\n", ""),
             "due",
-            Some(24 * 3_600),
-            "HTTP 500, asks to wait 1 d",
+            // Until a day after it came.
+            Some(24 * 3_600 - 59),
+            "HTTP 500, asks to wait 1157 d 9 h, longer than its day of tries",
         ),
         (
             reply("503 No", "Retry-After: soon\r\n", ""),

@@ -238,6 +238,67 @@ fn a_byte_order_mark_before_json_is_passed_over() {
 }
 
 #[test]
+fn json_in_utf_16_and_gzip_that_no_header_names_are_read() {
+    let paid = r#"{"result":"ok","currency":"EMT","amount":"25.00","state":"FINALIZED"}"#;
+    let utf_16 = |big: bool| -> Vec<u8> {
+        let units = paid.encode_utf16();
+        let bytes = |unit: u16| {
+            if big {
+                unit.to_be_bytes()
+            } else {
+                unit.to_le_bytes()
+            }
+        };
+        units.flat_map(bytes).collect()
+    };
+    let gzip = {
+        let best = flate2::Compression::best();
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), best);
+        encoder.write_all(paid.as_bytes()).unwrap();
+        encoder.finish().unwrap()
+    };
+    let answer = |kind: &str, body: &[u8]| {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
+            body.len()
+        );
+        Act::Bytes([head.as_bytes(), body].concat())
+    };
+    for (kind, body) in [
+        (
+            "application/json",
+            [&b"\xff\xfe"[..], &utf_16(false)].concat(),
+        ),
+        ("text/plain", [&b"\xfe\xff"[..], &utf_16(true)].concat()),
+        ("application/json; charset=utf-16", utf_16(true)),
+        ("application/json; charset=utf-16le", utf_16(false)),
+        ("application/json", gzip.clone()),
+        ("text/plain", gzip.clone()),
+    ] {
+        let peer = Peer::start(vec![answer(kind, &body)]);
+        let place = Place::with_shop(&peer.url);
+        let ran = place.run(&["check", "A-17", "--expect", "FINALIZED"]);
+        assert_eq!(ran.code, 0, "{kind}: {ran:?}");
+        let log = place.run(&["log", "--json", "--export", "ndjson"]).out;
+        assert!(log.contains("FINALIZED"), "{kind}: {log}");
+    }
+    let torn = &gzip[..gzip.len() - 9];
+    let peer = Peer::start(vec![answer("application/json", torn)]);
+    let ran = Place::with_shop(&peer.url).run(&["check", "A-17"]);
+    let words = "it begins as gzip without a Content-Encoding, and is no valid gzip";
+    assert!(ran.code == 5 && ran.err.contains(words), "{ran:?}");
+    // A file stays a file.
+    let peer = granting(answer("application/gzip", &gzip));
+    let ran = ask_bytes(&keys(&peer.url, "", ""));
+    assert_eq!(ran, gzip);
+}
+
+fn ask_bytes(place: &Place) -> Vec<u8> {
+    let mut command = place.command(&["request", "keys", "GET", "/x"]);
+    command.output().unwrap().stdout
+}
+
+#[test]
 fn a_write_without_a_body_says_that_it_has_none() {
     let peer = granting(json("{}"));
     let place = keys(&peer.url, "", "");

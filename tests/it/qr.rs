@@ -95,19 +95,50 @@ fn a_code_has_no_colours_where_none_are_wanted() {
         to_a_pipe.contains('█') && !to_a_pipe.contains('\u{1b}'),
         "{to_a_pipe:?}"
     );
-    let mut plain = place.command(&LINK);
-    plain.env("NO_COLOR", "1");
     let mut never = place.command(&LINK);
     never.args(["--color", "never"]);
-    for command in [plain, never] {
-        let mut terminal = Terminal::start(&command, (100, 60));
-        assert_eq!(terminal.ended(), 0);
-        assert!(!terminal.all_seen().contains('\u{1b}'));
-        let read = terminal.look(|screen| scanned(screen, LIGHT));
-        assert_eq!(
-            read.len(),
-            1,
-            "on a light terminal it is scanned all the same"
-        );
+    let mut terminal = Terminal::start(&never, (100, 60));
+    assert_eq!(terminal.ended(), 0);
+    assert!(!terminal.all_seen().contains('\u{1b}'));
+    let read = terminal.look(|screen| scanned(screen, LIGHT));
+    assert_eq!(
+        read.len(),
+        1,
+        "on a light terminal it is scanned all the same"
+    );
+}
+
+#[test]
+fn a_code_is_scanned_where_nothing_is_decorated() {
+    let place = Place::with_shop("http://127.0.0.1:9");
+    let mut plain = place.command(&LINK);
+    plain.env("NO_COLOR", "1");
+    let mut terminal = Terminal::start(&plain, (100, 60));
+    assert_eq!(terminal.ended(), 0);
+    for ground in [DARK, LIGHT] {
+        let read = terminal.look(|screen| scanned(screen, ground));
+        assert_eq!(read.len(), 1, "{ground:?}");
     }
+}
+
+#[test]
+fn a_code_that_a_terminal_would_tear_is_replaced_by_how_wide_one_must_be() {
+    let place = Place::with_shop("http://127.0.0.1:9");
+    let mut terminal = Terminal::start(&place.command(&LINK), (40, 60));
+    assert_eq!(terminal.ended(), 0);
+    let screen = terminal.screen();
+    // However its words are broken into lines.
+    let words: String = screen.split_whitespace().collect();
+    assert!(!words.contains(['█', '▀', '▄']), "{screen}");
+    assert!(words.contains("http"), "{screen}");
+    let (_, needed) = words.split_once("itneedsaterminal").expect(&screen);
+    let needed: u16 = needed.split_once("columns").unwrap().0.parse().unwrap();
+    let mut terminal = Terminal::start(&place.command(&LINK), (needed - 1, 60));
+    assert_eq!(terminal.ended(), 0);
+    let screen = terminal.screen();
+    assert!(!screen.contains(['█', '▀', '▄']), "{screen}");
+    let mut terminal = Terminal::start(&place.command(&LINK), (needed, 60));
+    assert_eq!(terminal.ended(), 0);
+    let read = terminal.look(|screen| scanned(screen, DARK));
+    assert_eq!(read.len(), 1, "{needed} columns");
 }

@@ -539,16 +539,34 @@ async fn half_a_request_is_not_waited_for() {
     limits.server.body_time = Duration::from_millis(80);
     let house = House::open(limits).await;
     let half_a_body = posted("shop", "paid").replace("Length: 4", "Length: 9");
+    let for_nobody = half_a_body.replace("/shop", "/nobody");
     for (wire, expected) in [
         (half_a_body.as_str(), 408),
+        (for_nobody.as_str(), 404),
         ("POST /callbacks/shop HTTP/1.1\r\nHost: a", 0),
     ] {
         let said = house.hear(wire).await;
         assert_eq!(status(&said), expected, "{said}");
     }
+    let gone =
+        "POST /callbacks/NAME HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n";
+    for name in ["shop", "nobody"] {
+        house.hear(gone.replace("NAME", name)).await;
+    }
     let late = house.deliveries().await;
     let seen: Vec<_> = late.iter().map(|one| (one.status, &*one.why)).collect();
-    assert_eq!(seen, [(408, "its body did not come in time")]);
+    assert_eq!(
+        seen,
+        [
+            (404, "no account has this name; its body broke off"),
+            (400, "its body broke off"),
+            (
+                404,
+                "no account has this name; its body did not come in time"
+            ),
+            (408, "its body did not come in time"),
+        ]
+    );
 }
 
 #[tokio::test]

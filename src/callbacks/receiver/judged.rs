@@ -49,6 +49,14 @@ impl Judgement {
     }
 }
 
+/// Why a body is not whole, by the status of the answer to that.
+pub(super) fn incomplete(status: u16) -> &'static str {
+    match status {
+        408 => "its body did not come in time",
+        _ => "its body broke off",
+    }
+}
+
 /// The callback as its provider's rules read it, or what to answer where nobody can.
 pub(super) fn readable(
     inbound: &Inbound,
@@ -58,8 +66,7 @@ pub(super) fn readable(
         let status = status.as_u16();
         let why = match status {
             413 => format!("its body is larger than {} KiB", limit / 1024),
-            408 => "its body did not come in time".into(),
-            _ => "its body broke off".into(),
+            status => incomplete(status).into(),
         };
         let judged = Judgement::unlike(status, why, "The body was not accepted.\n");
         return Err(judged.into());

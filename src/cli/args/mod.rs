@@ -255,7 +255,7 @@ pub struct Request {
     pub form: Vec<String>,
     /// Authorise by this method instead of the documented one (Pledg): `basic` sends the dashboard's login, `bearer` the
     /// access token.
-    #[arg(long, value_name = "METHOD", value_parser = auth_method())]
+    #[arg(long, value_name = "METHOD", value_parser = auth_method(), ignore_case = true)]
     pub auth: Option<AuthMethod>,
     /// Do not ask before a call that writes.
     #[arg(long)]

@@ -48,7 +48,7 @@ pub(super) fn auth_method() -> impl TypedValueParser<Value = AuthMethod> {
     let words = PossibleValuesParser::new(AuthMethod::ALL.map(AuthMethod::as_str));
     words.try_map(|word| {
         let mut all = AuthMethod::ALL.into_iter();
-        all.find(|known| known.as_str() == word)
+        all.find(|known| known.as_str().eq_ignore_ascii_case(&word))
             .ok_or("write basic or bearer")
     })
 }

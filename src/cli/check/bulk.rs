@@ -1,5 +1,7 @@
 //! `check` of a list: one payment after the other, each printed as soon as it is answered.
 
+use std::collections::BTreeSet;
+
 use super::resume::Resume;
 use super::summary::Summary;
 use super::{CheckTarget, Checker};
@@ -10,6 +12,7 @@ use crate::cli::report::{CsvPrinter, Found, Report, counted};
 use crate::cli::stop::StopSignals;
 use crate::cli::{Exit, Keeping};
 use crate::domain::{Expected, PaymentId, Problem, ProblemKind};
+use crate::net::redact;
 
 /// After this many rows in a row that find the provider unreachable or failing, no more are asked.
 const FAILURES_MAX: u32 = 3;
@@ -319,6 +322,8 @@ struct Printer<'a> {
     profile: &'a str,
     /// With `--csv`.
     csv: Option<CsvPrinter<'a>>,
+    /// What was said to do about rows without an answer: each once, however many rows have it.
+    hints: BTreeSet<String>,
 }
 
 impl<'a> Printer<'a> {
@@ -327,6 +332,7 @@ impl<'a> Printer<'a> {
             out: checker.out,
             profile: &checker.context.profile.name,
             csv: checker.args.csv.then(|| CsvPrinter::new(checker.out)),
+            hints: BTreeSet::new(),
         }
     }
 
@@ -336,6 +342,25 @@ impl<'a> Printer<'a> {
     }
 
     fn row(
+        &mut self,
+        report: &Report,
+        extra_columns: &[String],
+        held: bool,
+    ) -> Result<(), OutputError> {
+        self.print(report, extra_columns, held)?;
+        // A JSON object has its hint in it.
+        if let Found::Failed(problem) = &report.found
+            && !self.out.json
+            && !problem.hint.is_empty()
+            && self.hints.insert(problem.hint.clone())
+        {
+            let hint = redact::scrub(&problem.hint);
+            self.out.message(Tone::Dim, " hint:", &hint);
+        }
+        Ok(())
+    }
+
+    fn print(
         &self,
         report: &Report,
         extra_columns: &[String],

@@ -236,7 +236,7 @@ impl Checker<'_> {
                     format!(
                         "account {}: payment {id} did not reach {goal} within {}; {seen}",
                         self.account,
-                        time::fine(self.args.timeout)
+                        time::exact(self.args.timeout)
                     ),
                     "give more time with --timeout, or check again later",
                 ));

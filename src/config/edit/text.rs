@@ -9,6 +9,7 @@ use toml_edit::{Document, DocumentMut, InlineTable, Item, Table, TableLike, Valu
 
 use super::{EditError, Entry};
 use crate::config::SecretSource;
+use crate::domain::charset::BYTE_ORDER_MARK;
 
 const BY_HAND: &str = "make this change by hand, then run `tilldeck config check`";
 
@@ -144,8 +145,8 @@ fn with_default(out: &str, before: &str, profile: &str) -> Result<String, EditEr
     let line = format!("default_profile = {}{end}{end}", Value::from(profile));
     let first = headers(out).into_iter().next().unwrap_or(out.len());
     let mut at = comments_above(out, first);
-    if at == 0 && out.starts_with('\u{feff}') {
-        at = '\u{feff}'.len_utf8();
+    if at == 0 && out.starts_with(BYTE_ORDER_MARK) {
+        at = BYTE_ORDER_MARK.len_utf8();
     }
     Ok(format!("{}{line}{}", &out[..at], &out[at..]))
 }

@@ -109,9 +109,6 @@ pub(super) enum AnswerUse {
 /// The shop's server has done away with the address for good (RFC 9110, 15.5.11).
 const GONE: u16 = 410;
 
-/// However long the shop asks to be left alone, the callback is forwarded again after so long.
-const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
-
 impl ForwardResult {
     /// In words for its row.
     pub(super) fn describe(&self) -> String {
@@ -142,7 +139,7 @@ impl ForwardResult {
     /// How long the shop asks to be left alone, where it has not taken it.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         let asked = self.result.as_ref().ok()?.retry_after()?;
-        (!self.taken()).then_some(asked.min(RETRY_AFTER_MAX))
+        (!self.taken()).then_some(asked)
     }
 
     pub(super) fn status(&self) -> Option<u16> {

@@ -57,6 +57,24 @@ fn wait_after(tries: u32) -> Option<Duration> {
     }
 }
 
+/// For so long after it came, a callback is forwarded again and again.
+const DAY: Duration = Duration::from_hours(24);
+
+/// The longest of [`WAITS`].
+const LONGEST_SHORT: Duration = Duration::from_mins(30);
+
+/// The same for a callback that came so long ago, where the shop may have asked to be left alone for so long: a wish for
+/// longer than is left of its day is cut to that. Of what could not be tried on its day, the first waits come
+/// all the same.
+fn wait_within_day(tries: u32, age: Duration, asked: Option<Duration>) -> Option<Duration> {
+    let wait = wait_after(tries)?;
+    let (left, asked) = (DAY.saturating_sub(age), asked.unwrap_or_default());
+    if left.is_zero() && (wait > LONGEST_SHORT || asked > LONGEST_SHORT) {
+        return None;
+    }
+    Some(wait.max(asked.min(left.max(LONGEST_SHORT))))
+}
+
 pub(super) use unknown::Unknown;
 
 /// An account and what it is asked about.
@@ -195,7 +213,7 @@ struct AttemptOutcome {
     /// Nothing can change any more.
     settles: bool,
     end: Disposition,
-    /// How long to wait for the next try at least.
+    /// How long the shop asks to be left alone.
     after: Option<Duration>,
 }
 
@@ -343,9 +361,11 @@ impl Shared {
             Disposition::Unknown if !known => {
                 (tries < UNKNOWN_NOT_FOUND_MAX).then_some(UNKNOWN_AGAIN)
             }
-            Disposition::Unknown | Disposition::Again => {
-                wait_after(tries).map(|wait| wait.max(outcome.after.unwrap_or_default()))
+            Disposition::Unknown | Disposition::Again if job.kind == JobKind::Forward => {
+                let age = now.wall.since(delivery.received_at);
+                wait_within_day(tries, age, outcome.after)
             }
+            Disposition::Unknown | Disposition::Again => wait_after(tries),
             Disposition::GivenBack => Some(Duration::ZERO),
         };
         let state = match (&outcome.end, again) {
@@ -448,8 +468,14 @@ impl Shared {
             }
         };
         let result = self.forward(delivery, &raw, &to, AnswerUse::Status).await;
+        let mut told = result.describe();
+        let now = self.queries.clock.now().wall;
+        let left = DAY.saturating_sub(now.since(delivery.received_at));
+        if result.retry_after().is_some_and(|asked| asked > left) {
+            told.push_str(", longer than its day of tries");
+        }
         AttemptOutcome {
-            told: result.describe(),
+            told,
             status: result.status(),
             took: result.took(),
             reply: self.sealed_reply(&result).await,
@@ -524,6 +550,40 @@ mod tests {
         let day = Duration::from_secs(waits.iter().sum());
         let hours = day.as_secs() / 3600;
         assert_eq!(hours, 23, "{day:?}");
+    }
+
+    #[test]
+    fn however_long_a_shop_asks_to_wait_its_callback_is_tried_for_a_day() {
+        let minutes = Duration::from_mins;
+        // When it is tried, where the shop asks for the same wait each time.
+        let tried = |first: Duration, asked: Duration| {
+            let mut ages = vec![first];
+            for tries in 1.. {
+                let age = ages[ages.len() - 1];
+                let Some(wait) = wait_within_day(tries, age, Some(asked)) else {
+                    break;
+                };
+                ages.push(age + wait);
+            }
+            ages
+        };
+        for asked in [
+            minutes(1),
+            minutes(59),
+            minutes(20 * 60),
+            DAY,
+            30 * DAY,
+            Duration::MAX,
+        ] {
+            let ages = tried(Duration::ZERO, asked);
+            let last = *ages.last().unwrap();
+            assert!(last <= DAY + minutes(60), "{asked:?}: {last:?}");
+            assert!(last >= minutes(20 * 60), "{asked:?}: {last:?}");
+        }
+        assert_eq!(tried(Duration::ZERO, 2 * DAY), [Duration::ZERO, DAY]);
+        // It came while tilldeck or the shop was away.
+        assert_eq!(tried(3 * DAY, minutes(1)).len(), 7);
+        assert_eq!(tried(3 * DAY, minutes(31)).len(), 1);
     }
 
     #[tokio::test]

@@ -455,6 +455,18 @@ pub(super) fn refused(gate: &Gate, limit: &Limit, reply: &Reply) -> Duration {
     wait
 }
 
+/// Ends each hold of a session's limits, for this process and for those that ask the ledger from now on.
+pub(super) async fn lift(session: &Session) {
+    let gate = &session.gate;
+    for limit in session.limits() {
+        let limiter = gate.limiters.of(limit);
+        limiter.slot_cache().lift();
+        gate.ledger.lift_hold(limit.scope.clone());
+        limiter.changed.notify_waiters();
+        report_gauge_now(gate, &session.account.id, limit).await;
+    }
+}
+
 fn terms(session: &Session, limit: &Limit, reserve: u32) -> Terms {
     Terms {
         persistence: session.gate.persistence(&session.account),

@@ -200,6 +200,11 @@ impl<Id> SlotCache<Id> {
         self.held_until = Some(self.held_until.map_or(until, |held| held.max(until)));
     }
 
+    /// Sends again, whatever was to be waited for.
+    pub fn lift(&mut self) {
+        self.held_until = None;
+    }
+
     /// How long nothing is to be sent.
     pub fn held(&mut self, now: Now) -> Option<Duration> {
         let left = self

@@ -11,7 +11,7 @@ mod wire;
 use std::time::Duration;
 
 use super::{Endpoint, Manifest, PublishedLimit, Verify};
-use crate::domain::manage::Guide;
+use crate::domain::manage::{Guide, GuideTopic};
 use crate::domain::{Ability, Counts, Documented, Environment, ProviderId};
 use crate::net;
 
@@ -107,6 +107,7 @@ pub static MANIFEST: Manifest = Manifest {
 /// <https://support.kanga.exchange/guide/kanga-payment-gateway-api>.
 const GUIDE: &[Guide] = &[Guide {
     title: "A merchant account and its API key",
+    about: GuideTopic::SetUp,
     steps: &[
         "Open an account at https://kanga.exchange and have it verified.",
         "In the web account, under Payment gateway > My store, choose \"Submit your application\". Kanga takes up to five business \

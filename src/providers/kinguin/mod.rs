@@ -14,7 +14,7 @@ mod wire;
 use std::time::Duration;
 
 use super::{Endpoint, Manifest, PublishedLimit, Verify};
-use crate::domain::manage::Guide;
+use crate::domain::manage::{Guide, GuideTopic};
 use crate::domain::{Counts, Environment, ProviderId};
 
 /// Kinguin's registration.
@@ -85,6 +85,7 @@ pub static MANIFEST: Manifest = Manifest {
 const GUIDE: &[Guide] = &[
     Guide {
         title: "A merchant account",
+        about: GuideTopic::SetUp,
         steps: &[
             "Open a customer account at https://www.kinguin.net.",
             "At the bottom of the page, in the middle under \"Partnership\", follow \"Sell on kinguin\".",
@@ -96,6 +97,7 @@ const GUIDE: &[Guide] = &[
     },
     Guide {
         title: "A sandbox account",
+        about: GuideTopic::SetUp,
         steps: &[
             "Open a customer account at https://www.sandbox.kinguin.net; it is separate from the one in production.",
             "Ask Kinguin by e-mail; the address is on https://www.g2play.net/dev-portal/api-access. The text: \"Hi, I would like to \
@@ -109,6 +111,7 @@ const GUIDE: &[Guide] = &[
     },
     Guide {
         title: "Two-factor authentication, needed once before the first client",
+        about: GuideTopic::SetUp,
         steps: &[
             "In the merchant panel's Developer section, begin to connect a client; it asks for Google Authenticator first.",
             "Scan the QR code with the app: the account joins its list of six-digit codes.",
@@ -118,6 +121,7 @@ const GUIDE: &[Guide] = &[
     },
     Guide {
         title: "A client (id and secret)",
+        about: GuideTopic::SetUp,
         steps: &[
             "In the merchant panel's Developer section, choose \"CONNECT\" and give the client a name.",
             "Choose \"NEXT\" and enter a code from Google Authenticator; for the next hour you are not asked again.",
@@ -128,6 +132,7 @@ const GUIDE: &[Guide] = &[
     },
     Guide {
         title: "Reset of a client's secret",
+        about: GuideTopic::Rotation,
         steps: &[
             "In the merchant panel's Developer section, open the client's menu (three dots) and choose \"Reset\".",
             "Confirm with \"YES\": the old secret must then be replaced in every program that uses it.",
@@ -138,6 +143,7 @@ const GUIDE: &[Guide] = &[
     },
     Guide {
         title: "Edit a client's name",
+        about: GuideTopic::SetUp,
         steps: &[
             "In the merchant panel's Developer section, open the client's menu (three dots) and choose \"Edit Client\".",
             "Change the name: your application works on unchanged, with the same id and secret.",
@@ -146,6 +152,7 @@ const GUIDE: &[Guide] = &[
     },
     Guide {
         title: "Delete a client",
+        about: GuideTopic::Deletion,
         steps: &[
             "In the merchant panel's Developer section, open the client's menu (three dots) and choose \"Delete\".",
             "Confirm with \"YES\": the client is deleted for good, and every program that uses it is refused.",

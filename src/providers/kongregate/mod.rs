@@ -14,7 +14,7 @@ mod wire;
 use std::time::Duration;
 
 use super::{Endpoint, Manifest, PublishedLimit, Verify};
-use crate::domain::manage::Guide;
+use crate::domain::manage::{Guide, GuideTopic};
 use crate::domain::{Ability, Counts, Environment, ProviderId};
 use crate::net;
 
@@ -57,6 +57,7 @@ pub static MANIFEST: Manifest = Manifest {
 const GUIDE: &[Guide] = &[
     Guide {
         title: "A game and its API key",
+        about: GuideTopic::SetUp,
         steps: &[
             "Open an account at https://www.kongregate.com and upload a game: its address is then https://www.kongregate.com/games/NAME/GAME.",
             "Signed in as its owner, open that address with /api added to its end: the game's API key stands there.",
@@ -68,6 +69,7 @@ const GUIDE: &[Guide] = &[
     },
     Guide {
         title: "A player's name and game_auth_token",
+        about: GuideTopic::SetUp,
         steps: &[
             "In the game's client, load Kongregate's Client API and call kongregate.services.getUsername() and \
              kongregate.services.getGameAuthToken().",
@@ -79,6 +81,7 @@ const GUIDE: &[Guide] = &[
     },
     Guide {
         title: "Callbacks",
+        about: GuideTopic::SetUp,
         steps: &[
             "Open the game's address with /edit added to its end.",
             "Enter the address that receives them as the API Callback URL, and save: one address for each game.",
@@ -87,6 +90,7 @@ const GUIDE: &[Guide] = &[
     },
     Guide {
         title: "Tests",
+        about: GuideTopic::SetUp,
         steps: &[
             "Kongregate has no sandbox and no test key: tests are made on the real game.",
             "The account that uploaded the game buys its items for 0 Kreds.",

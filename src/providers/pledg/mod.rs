@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::{Endpoint, Manifest, PublishedLimit, Verify};
 use crate::domain::catalogue::Param;
-use crate::domain::manage::Guide;
+use crate::domain::manage::{Guide, GuideTopic};
 use crate::domain::{Ability, Counts, Documented, Environment, ProviderId};
 use crate::net;
 
@@ -194,6 +194,7 @@ const CATALOGUE: &[Documented] = &[
 const GUIDE: &[Guide] = &[
     Guide {
         title: "A staging account, for tests",
+        about: GuideTopic::SetUp,
         steps: &[
             "Ask your contact at Pledg for access to staging; such accounts, too, are made by Pledg.",
             "Its dashboard is at https://staging.dashboard.ecard.pledg.co: its login is dashboard_user and dashboard_password.",
@@ -203,6 +204,7 @@ const GUIDE: &[Guide] = &[
     },
     Guide {
         title: "A production account",
+        about: GuideTopic::SetUp,
         steps: &[
             "Production accounts cannot be self-made: sign a contract with Pledg, who then sets up the company and its payment solutions.",
             "Each payment solution (in three instalments, deferred, …) has a merchant uid of its own, mer_…; a company over several has cmp_….",
@@ -211,6 +213,7 @@ const GUIDE: &[Guide] = &[
     },
     Guide {
         title: "The API key and its secret",
+        about: GuideTopic::SetUp,
         steps: &[
             "Ask Pledg for a client API key and its secret, for staging and production each.",
             "`tilldeck account add` asks for both and verifies them by getting an access token, which lives ten minutes.",
@@ -220,6 +223,7 @@ const GUIDE: &[Guide] = &[
     },
     Guide {
         title: "The merchant secret, for signatures",
+        about: GuideTopic::SetUp,
         steps: &[
             "It is the \"Secret Key\" in the dashboard, not the API secret.",
             "It signs purchase links, and Pledg signs its notifications with it: without one nobody can tell a real notification from a forged one.",
@@ -229,6 +233,7 @@ const GUIDE: &[Guide] = &[
     },
     Guide {
         title: "The dashboard's login, for basic authentication",
+        about: GuideTopic::SetUp,
         steps: &[
             "Pledg protects some endpoints with basic authentication and does not list them: tilldeck sends it with the release of a \
              virtual card.",

@@ -79,7 +79,7 @@ table! {
     Requests LoadOlder "older" ["o"] "older" "bring older requests from the ledger";
 
     Requests RequestTimeline "request-timeline" ["t"] "timeline" "all that happened to the payment the selected request is about";
-    Requests CancelWaiting "cancel-waiting" ["x"] "call off" "call the selected waiting request off; first press: go to the waiting ones";
+    Requests CancelWaiting "cancel-waiting" ["x"] "call off" "call the selected waiting request off; first press: go to the waiting ones; where none waits, lift the hold after a 429";
 
     Callbacks CallbackSubject "callback-subject" ["enter" "t"] "timeline" "all that happened to the payment it tells of; of a player, the inventory; else the callback itself";
     Callbacks OpenDelivery "open-callback" ["i"] "details" "read the selected callback whole: its bytes, its verdict, what came of it";

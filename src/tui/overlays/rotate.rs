@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::{Stage, steps_in};
-use crate::domain::manage::{Guide, ProviderSetup, leaves_open};
+use crate::domain::manage::{Guide, GuideTopic, ProviderSetup, leaves_open};
 use crate::domain::{Account, Secret};
 use crate::tui::keys::Action;
 use crate::tui::panes::ViewContext;
@@ -57,7 +57,7 @@ impl State {
             stage: Stage::Filling,
             account,
             keys,
-            guide: setup.guide.iter().find(|guide| guide.is_of_rotation()),
+            guide: setup.guide_about(GuideTopic::Rotation),
         }
     }
 

@@ -180,7 +180,16 @@ fn draw_gauge(
     };
     if let Some(left) = gauge.held {
         let when = when(left, ctx);
+        // What the key does otherwise.
+        let lift = if ctx.store.waiting.is_empty() {
+            "; x lifts the hold"
+        } else {
+            ""
+        };
         let words = [
+            format!(
+                "someone else is spending with these credentials: 429, goes on {when}{waiting}{lift}"
+            ),
             format!(
                 "someone else is spending with these credentials: 429, goes on {when}{waiting}"
             ),
@@ -242,10 +251,10 @@ fn when(left: Duration, ctx: ViewContext<'_>) -> String {
 }
 
 fn period(length: Duration) -> String {
-    match length.as_secs() {
-        1 => "second".into(),
-        60 => "minute".into(),
-        3_600 => "hour".into(),
-        _ => time::fine(length),
+    match time::exact(length).as_str() {
+        "1 s" => "second".into(),
+        "1 min" => "minute".into(),
+        "1 h" => "hour".into(),
+        other => other.to_owned(),
     }
 }

@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use super::msg::{NewWatch, Ready};
 use super::{Effect, Model, Msg, Setup, UiOptions, update};
 use crate::domain::catalogue::{Param, Place};
-use crate::domain::manage::{Guide, ProviderSetup, SetupField};
+use crate::domain::manage::{Guide, GuideTopic, ProviderSetup, SetupField};
 use crate::domain::payment::Price;
 use crate::domain::{
     Ability, Account, AccountId, Amount, Answer, Body, Currency, Documented, Environment, Estimate,
@@ -99,6 +99,7 @@ pub fn setups() -> Vec<ProviderSetup> {
             endpoints: &["api", "pay"],
             guide: &[Guide {
                 title: "A merchant account and its API key",
+                about: GuideTopic::SetUp,
                 steps: &["Open an account.", "Make a key."],
             }],
         },
@@ -125,6 +126,7 @@ pub fn setups() -> Vec<ProviderSetup> {
             guide: &[
                 Guide {
                     title: "A client (id and secret)",
+                    about: GuideTopic::SetUp,
                     steps: &[
                         "In the merchant panel's Developer section, choose \"CONNECT\" and give the client a name.",
                         "Copy the secret now: it is shown this once.",
@@ -132,6 +134,7 @@ pub fn setups() -> Vec<ProviderSetup> {
                 },
                 Guide {
                     title: "Reset of a client's secret",
+                    about: GuideTopic::Rotation,
                     steps: &[
                         "In the merchant panel's Developer section, open the client's menu (three dots) and choose \"Reset\".",
                         "Confirm with \"YES\": the old secret must then be replaced in every program that uses it.",

@@ -116,6 +116,43 @@ fn idle_busy_full_and_held_budgets() {
 }
 
 #[test]
+fn a_hold_after_a_429_is_lifted_where_no_request_waits() {
+    let mut model = calm();
+    press(&mut model, "5f", second(0));
+    let hours = |hours| BudgetGauge {
+        held: Some(Duration::from_hours(hours)),
+        ..gauge(Counts::Writes, 17, 2000)
+    };
+    tell(&mut model, 1, "kinguin", hours(3));
+    waits(&mut model, 1, 70, "kinguin");
+    assert!(!screen(&model, second(1), 120, 40).contains("x lifts"));
+    assert_eq!(
+        press(&mut model, "x", second(1)),
+        [],
+        "goes to the waiting one"
+    );
+    let gone_on = Msg::Waiting {
+        request: RequestId(70),
+        waiting: None,
+    };
+    update(&mut model, second(2), gone_on);
+    let text = screen(&model, second(2), 140, 40);
+    assert!(
+        text.contains("goes on in 2 h 59 min; x lifts the hold"),
+        "{text}"
+    );
+    let lifts = [Effect::LiftHolds(name("kinguin"))];
+    assert_eq!(press(&mut model, "x", second(2)), lifts);
+    let text = screen(&model, second(2), 140, 40);
+    assert!(
+        text.contains("kinguin: the hold is lifted, though"),
+        "{text}"
+    );
+    tell(&mut model, 3, "kinguin", gauge(Counts::Writes, 17, 2000));
+    assert_eq!(press(&mut model, "x", second(3)), []);
+}
+
+#[test]
 fn the_last_minute_moves_on_by_itself_and_then_rests() {
     let mut model = calm();
     press(&mut model, "f", second(0));
