@@ -114,7 +114,8 @@ fn what_follows_ends_when_nobody_reads_it_any_more() {
         &["log", "--follow"][..],
         &["log", "--deliveries", "--follow"],
     ] {
-        let mut child = piped(&mut Place::new().command(what));
+        let place = Place::new();
+        let mut child = piped(&mut place.command(what));
         drop(child.stdout.take());
         let ran = ended(child);
         assert_eq!((ran.code, ran.err.as_str()), (0, ""), "{ran:?}");
