@@ -192,6 +192,19 @@ impl Raw {
         let readable = content::readable(&inbound, READABLE_MAX).ok()?;
         Some(readable.into_owned())
     }
+
+    /// Whether the body is what its headers announce. That of a request that was too large, too slow or cut off was
+    /// never received.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let mut headers = self.headers.iter();
+        let announced = headers.find_map(|(name, value)| match name.as_str() {
+            "content-length" => Some(value.as_slice() == self.body.len().to_string().as_bytes()),
+            "transfer-encoding" => Some(!self.body.is_empty()),
+            _ => None,
+        });
+        announced.unwrap_or(true)
+    }
 }
 
 /// Without what may be a secret: headers, query and body.
@@ -220,6 +233,32 @@ impl Raw {
                 .map(|(name, value)| (name.to_string(), value.as_bytes().to_vec()))
                 .collect(),
             body: request.body().clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Raw;
+
+    #[test]
+    fn a_callback_is_whole_where_its_body_is_what_its_headers_announce() {
+        for (header, body, is_whole) in [
+            (None, "", true),
+            (Some(("content-length", "0")), "", true),
+            (Some(("content-length", "4")), "paid", true),
+            (Some(("content-length", "9")), "", false),
+            (Some(("transfer-encoding", "chunked")), "paid", true),
+            (Some(("transfer-encoding", "chunked")), "", false),
+        ] {
+            let headers = header.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+            let raw = Raw {
+                method: "POST".into(),
+                target: "/callbacks/shop".into(),
+                headers: headers.into_iter().collect(),
+                body: body.into(),
+            };
+            assert_eq!(raw.is_whole(), is_whole, "{header:?} {body:?}");
         }
     }
 }

@@ -467,6 +467,11 @@ impl Shared {
                 return AttemptOutcome::without_answer(problem.message, end);
             }
         };
+        if !raw.is_whole() {
+            return AttemptOutcome::hopeless(
+                "its body was not received whole, so it cannot be forwarded",
+            );
+        }
         let result = self.forward(delivery, &raw, &to, AnswerUse::Status).await;
         let mut told = result.describe();
         let now = self.queries.clock.now().wall;
