@@ -1,19 +1,64 @@
-//! What the README says of the program is what the program says of itself.
+//! What README and documents say of the program and its code is true.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-fn readme() -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap()
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn read(name: &str) -> String {
+    std::fs::read_to_string(root().join(name)).unwrap()
+}
+
+/// The shell's lines in the README and in the pages of `docs` that no program writes.
+fn shell_lines() -> Vec<String> {
+    let mut pages = vec![read("README.md")];
+    for entry in std::fs::read_dir(root().join("docs")).unwrap() {
+        let path = entry.unwrap().path();
+        let generated = path.ends_with("commands.md") || path.ends_with("keys.md");
+        if path.extension().is_some_and(|extension| extension == "md") && !generated {
+            pages.push(std::fs::read_to_string(path).unwrap());
+        }
+    }
+    let mut lines = Vec::new();
+    for page in pages {
+        let mut shell = false;
+        for line in page.lines() {
+            match line.strip_prefix("```") {
+                Some(language) => shell = language == "sh",
+                None if shell => lines.push(line.to_owned()),
+                None => {}
+            }
+        }
+    }
+    lines
+}
+
+/// All Rust code of program and tests.
+fn sources() -> String {
+    let mut sources = String::new();
+    let mut folders: Vec<PathBuf> = vec![root().join("src"), root().join("tests")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                sources.push_str(&std::fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    sources
 }
 
 #[test]
-fn its_commands_exist() {
-    let commands: Vec<String> = readme()
-        .lines()
+fn the_commands_of_the_pages_exist() {
+    let commands: Vec<String> = shell_lines()
+        .iter()
         .filter_map(|line| line.strip_prefix("tilldeck "))
         .map(|line| line.split(" #").next().unwrap().trim().to_owned())
         .collect();
-    assert!(commands.len() >= 10, "{commands:?}");
+    assert!(commands.len() >= 40, "{commands:?}");
     let place = crate::program::Place::new();
     for command in commands {
         let words: Vec<&str> = command
@@ -40,7 +85,7 @@ fn its_commands_exist() {
 fn its_exit_codes_are_those_of_the_help() {
     let place = crate::program::Place::new();
     let help = place.run(&["--help"]).out;
-    let rows: Vec<(String, String)> = readme()
+    let rows: Vec<(String, String)> = read("README.md")
         .lines()
         .filter_map(|line| {
             let mut cells = line.trim_matches('|').split('|').map(str::trim);
@@ -59,20 +104,8 @@ fn its_exit_codes_are_those_of_the_help() {
 
 #[test]
 fn the_tests_that_the_threat_model_names_exist() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let model = std::fs::read_to_string(root.join("docs/SECURITY.md")).unwrap();
-    let mut sources = String::new();
-    let mut folders = vec![root.join("src"), root.join("tests")];
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                sources.push_str(&std::fs::read_to_string(path).unwrap());
-            }
-        }
-    }
+    let model = read("docs/SECURITY.md");
+    let sources = sources();
     let shown_by = model.lines().filter(|line| line.starts_with('|'));
     let cells: Vec<&str> = shown_by
         .filter_map(|line| line.trim_end_matches('|').rsplit('|').next())
@@ -96,5 +129,50 @@ fn the_tests_that_the_threat_model_names_exist() {
             sources.contains(&format!("fn {name}(")),
             "there is no test {name}"
         );
+    }
+}
+
+#[test]
+fn the_files_and_types_that_the_architecture_names_exist() {
+    let text = read("docs/ARCHITECTURE.md");
+    let in_a_path = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    let paths: Vec<&str> = text
+        .split(|c| !in_a_path(c))
+        .map(|word| word.trim_end_matches('.'))
+        .filter(|word| {
+            let folders = ["src/", "tests/", "docs/", ".ci/"];
+            folders.iter().any(|folder| word.starts_with(folder))
+        })
+        .collect();
+    assert!(paths.len() >= 60, "{paths:?}");
+    for path in paths {
+        assert!(root().join(path).exists(), "there is no {path}");
+    }
+    let sources = sources();
+    let is_declared = |name: &str| {
+        let kinds = ["struct", "enum", "trait", "type", "const", "static"];
+        kinds.iter().any(|kind| {
+            let declared = format!("{kind} {name}");
+            let mut found = sources.match_indices(&declared);
+            found.any(|(at, _)| {
+                let next = sources[at + declared.len()..].chars().next();
+                next.is_some_and(|c| !c.is_alphanumeric() && c != '_')
+            })
+        })
+    };
+    let types: Vec<&str> = text
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter_map(|words| {
+            words
+                .split("::")
+                .find(|part| part.starts_with(char::is_uppercase))
+        })
+        .filter(|name| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'))
+        .collect();
+    assert!(types.len() >= 40, "{types:?}");
+    for name in types {
+        assert!(is_declared(name), "there is no type {name}");
     }
 }
