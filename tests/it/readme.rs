@@ -137,7 +137,7 @@ fn the_files_and_types_that_the_architecture_names_exist() {
     let text = read("docs/ARCHITECTURE.md");
     let in_a_path = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     let paths: Vec<&str> = text
-        .split(|c| !in_a_path(c))
+        .split(|c: char| !in_a_path(c))
         .map(|word| word.trim_end_matches('.'))
         .filter(|word| {
             let folders = ["src/", "tests/", "docs/", ".ci/"];
@@ -174,5 +174,22 @@ fn the_files_and_types_that_the_architecture_names_exist() {
     assert!(types.len() >= 40, "{types:?}");
     for name in types {
         assert!(is_declared(name), "there is no type {name}");
+    }
+}
+
+#[test]
+fn the_pictures_of_the_readme_exist_and_a_command_draws_each() {
+    let text = read("README.md");
+    let pictures: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("![")?.split_once("](assets/"))
+        .map(|(_, rest)| rest.trim_end_matches(')'))
+        .collect();
+    assert_eq!(pictures.len(), 4, "{pictures:?}");
+    let command = read(".ci/pictures");
+    for picture in pictures {
+        assert!(root().join("assets").join(picture).exists(), "{picture}");
+        let name = picture.trim_end_matches(".svg");
+        assert!(command.contains(&format!("\"{name}\": [")), "{picture}");
     }
 }
