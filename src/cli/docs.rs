@@ -11,10 +11,10 @@ use crate::tui;
 
 #[test]
 fn the_commands_are_those_of_the_command_line() {
-    // As wide as the lines of the notes, whatever the terminal of the test.
+    // The widest help there is, whatever the terminal of the test.
     let mut root = args::with_examples()
         .disable_help_subcommand(true)
-        .term_width(120);
+        .term_width(100);
     root.build();
     let mut table = String::new();
     let mut sections = String::new();

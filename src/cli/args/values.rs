@@ -1,4 +1,4 @@
-//! Values of the command line, each refused with its reason.
+//! Parsers of argument values. Each rejects invalid values with a reason.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use crate::domain::{
     Amount, AuthMethod, Currency, PaymentId, PaymentState, PaymentVerdict, PlayerId, time,
 };
 
-/// What is expected of a payment.
+/// The expected result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Goal {
     /// A state.
@@ -24,7 +24,7 @@ pub enum Goal {
 }
 
 impl Goal {
-    /// The state that goes with it.
+    /// The state to wait for.
     #[must_use]
     pub fn state(&self) -> PaymentState {
         match self {
@@ -43,7 +43,7 @@ impl fmt::Display for Goal {
     }
 }
 
-/// How a call is authorised.
+/// Parses the name of an authentication method.
 pub(super) fn auth_method() -> impl TypedValueParser<Value = AuthMethod> {
     let words = PossibleValuesParser::new(AuthMethod::ALL.map(AuthMethod::as_str));
     words.try_map(|word| {
@@ -91,10 +91,10 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     time::parse_duration(text).map_err(|error| error.to_string())
 }
 
-/// How long to wait for an answer.
+/// The longest time to wait for a response.
 pub(super) fn timeout(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        Duration::ZERO => Err("that is no time at all".into()),
+        Duration::ZERO => Err("the time must be longer than 0".into()),
         long if long > config::TIMEOUT_MAX => {
             Err(format!("{} at most", time::fine(config::TIMEOUT_MAX)))
         }
@@ -106,17 +106,17 @@ pub(super) fn since(text: &str) -> Result<Since, String> {
     Since::parse(text).map_err(|error| error.to_string())
 }
 
-/// A path; `~` in it is the home folder.
+/// A path; expands `~`.
 pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| config::in_home(&path, &Environ::process()))
 }
 
-/// Where to receive callbacks.
+/// The address to receive callbacks at.
 pub(super) fn bind(text: &str) -> Result<SocketAddr, String> {
     address(text, config::LISTEN.port())
 }
 
-/// Where the sandbox listens; without a port, on any free one.
+/// The address of the sandbox; without a port, any free one.
 pub(super) fn bind_any_port(text: &str) -> Result<SocketAddr, String> {
     address(text, 0)
 }
