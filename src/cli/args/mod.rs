@@ -239,7 +239,7 @@ pub enum PlayerCommand {
 pub struct Request {
     /// The account.
     #[arg(value_name = "ACCOUNT")]
-    pub of: String,
+    pub account_name: String,
     /// HTTP method.
     #[arg(value_parser = method)]
     pub method: String,
@@ -271,7 +271,7 @@ pub struct Request {
 pub struct PurchaseLink {
     /// The account.
     #[arg(value_name = "ACCOUNT")]
-    pub of: String,
+    pub account_name: String,
     /// The purchase as JSON, `{"data": {"merchantUid": "mer_…", "amountCents": 2000, …}}`:
     /// text, @FILE, or - for stdin.
     #[arg(long, value_name = "JSON", allow_hyphen_values = true)]

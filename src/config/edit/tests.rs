@@ -160,8 +160,8 @@ fn the_first_profile_becomes_the_default_and_a_later_one_does_not() {
         after.starts_with("# mine\n\ndefault_profile = \"live\"\n\n# colours\n[ui]\n"),
         "{after}"
     );
-    let told = "default_profile = \"sandbox\"\n";
-    let after = Edit::Add(entry("live", "shop")).of(told).unwrap();
+    let message = "default_profile = \"sandbox\"\n";
+    let after = Edit::Add(entry("live", "shop")).of(message).unwrap();
     assert_eq!(right(&after).default_profile, "sandbox", "as it is written");
     let example = super::super::EXAMPLE;
     let after = Edit::Add(entry("live", "kiosk")).of(example).unwrap();
