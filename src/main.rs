@@ -19,6 +19,7 @@ fn keep_memory_private() {
         current: Some(0),
         maximum: Some(0),
     };
+    // Best effort: a system that refuses still runs the program.
     let _ = setrlimit(Resource::Core, none);
     #[cfg(target_os = "linux")]
     {

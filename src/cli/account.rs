@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::args::AccountCommand;
 use super::output::{Out, OutputError, Table, Tone, plain, toned};
-use super::{Context, Exit, Keeping, request_options, manage};
+use super::{Context, Exit, Keeping, manage, request_options};
 use crate::deck::Deck;
 use crate::domain::{Ability, Account, CredentialStatus, Environment, Op, inert, time};
 

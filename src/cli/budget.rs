@@ -148,7 +148,7 @@ mod tests {
         );
         assert_eq!(
             describe(&gauge(2000)),
-            "keys  writes  ####################  2000/2000  per 1 min  0 free  next slot in 12 s"
+            "keys  writes  ####################  2000/2000  per 1 min  0 free  next request in 12 s"
         );
         let held = BudgetGauge {
             held: Some(Duration::from_millis(41_001)),
@@ -156,7 +156,7 @@ mod tests {
         };
         let words = describe(&held);
         assert!(
-            words.contains("0 free") && words.ends_with("goes on in 42 s"),
+            words.contains("0 free") && words.ends_with("next request in 42 s"),
             "{words}"
         );
     }

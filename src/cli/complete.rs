@@ -447,7 +447,7 @@ mod tests {
             ),
             (
                 "tilldeck log --exp",
-                "--export\tWhole requests with their responses, or whole callbacks, redacted, in this format",
+                "--export\tExport whole requests with responses, or whole callbacks, in this format. Secrets are redacted",
             ),
             (
                 "tilldeck account add --provider kinguin --secret cl",

@@ -23,6 +23,7 @@ pub fn install_hooks() -> color_eyre::Result<()> {
     error.install()?;
     std::panic::set_hook(Box::new(move |info| {
         let report = redact::scrub(&panic.panic_report(info).to_string()).into_owned();
+        // Printing now would draw over the console.
         let behind_the_screen =
             terminal::is_taken() && std::thread::current().name() != Some("main");
         if behind_the_screen {

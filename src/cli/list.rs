@@ -18,8 +18,7 @@ use header::{Header, delimiter};
 pub use records::{Record, Records, Window};
 
 /// The hint for a CSV file without rows.
-const EMPTY_CSV: &str =
-    "write the column names in the first line, then one row per payment";
+const EMPTY_CSV: &str = "write the column names in the first line, then one row per payment";
 /// Bytes read to decide whether a list is text.
 const BEGIN: u64 = 64 * 1024;
 const BOM: &[u8] = "\u{feff}".as_bytes();

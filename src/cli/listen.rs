@@ -50,6 +50,7 @@ pub async fn run(args: &Listen, context: &Context, out: &Out) -> Result<Exit, Ou
     let options = match context.options() {
         Ok(options) => Options {
             events: Some(events_to.clone()),
+            // A service runs unattended, so tokens are renewed before a callback needs them.
             renew: true,
             receive: Some(receive),
             ..options
@@ -60,6 +61,7 @@ pub async fn run(args: &Listen, context: &Context, out: &Out) -> Result<Exit, Ou
         Ok(deck) => deck,
         Err(problem) => return out.fail(&problem),
     };
+    // Better no receiver than one whose 200 promises a callback that is not saved.
     if let Status::Degraded { why } = deck.ledger().status().await {
         return out.fail(&nothing_saved(&why));
     }
@@ -72,6 +74,7 @@ pub async fn run(args: &Listen, context: &Context, out: &Out) -> Result<Exit, Ou
     let closing = deck.close();
     tokio::pin!(closing);
     while tokio::time::timeout(PATIENCE, &mut closing).await.is_err() {
+        // The printing thread is blocked by its reader: drop events rather than wait for it.
         if events_to.is_behind() {
             events_to.close();
         }
@@ -120,7 +123,10 @@ fn no_account(name: &str, accounts: &[crate::domain::Account]) -> Problem {
     let names: Vec<&str> = accounts.iter().map(|account| account.id.as_str()).collect();
     Problem::new(
         ProblemKind::Usage,
-        format!("--forward-to names an unknown account: {}", inert::quoted(name, 64)),
+        format!(
+            "--forward-to names an unknown account: {}",
+            inert::quoted(name, 64)
+        ),
         format!("the accounts are: {}", names.join(", ")),
     )
 }
@@ -143,6 +149,7 @@ async fn listen(deck: &Deck, printing: &Printing) -> Result<Exit, Problem> {
                     printing.note(Note::greeting(url, deck));
                 }
             }
+            // Down before the first success is a wrong address, which no retry corrects.
             Listening::Down { address, why, .. } if !greeted => {
                 return Err(Problem::new(
                     ProblemKind::Local,
@@ -170,6 +177,7 @@ async fn listen(deck: &Deck, printing: &Printing) -> Result<Exit, Problem> {
             too_long.set(tokio::time::sleep(limit));
         }
         tokio::select! {
+            // A signal wins over everything else that is ready.
             biased;
             stop = stops.next() => return Ok(stop.of_service()),
             changed = listening.changed() => if changed.is_err() {
@@ -415,7 +423,11 @@ impl Health {
         let was_down = self.reported.is_some();
         printing.note(match self.down() {
             Some((what, why)) => Note::Words(Tone::Bad, "down:", format!("{what}: {why}")),
-            None => Note::Words(Tone::Good, "up:", "tilldeck receives callbacks again".into()),
+            None => Note::Words(
+                Tone::Good,
+                "up:",
+                "tilldeck receives callbacks again".into(),
+            ),
         });
         self.reported = reported;
         self.is_down() && !was_down

@@ -10,7 +10,8 @@ use serde_json::json;
 use super::args::{AddAccount, Global, RemoveAccount, RotateSecret};
 use super::output::{Out, OutputError, Table, Tone, plain, toned};
 use super::{
-    Context, Exit, Keeping, can_ask, request_options, locations, misconfigured, prompt, until_stopped, warn,
+    Context, Exit, Keeping, can_ask, locations, misconfigured, prompt, request_options,
+    until_stopped, warn,
 };
 use crate::clock::Clock;
 use crate::config::{Config, Profile, SANDBOX, SecretSource, edit};
@@ -83,6 +84,7 @@ pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, O
 }
 
 async fn save(proved: Verified, deck: &Deck, keeping: &Keeping) -> Result<Changed, Problem> {
+    // From here on Ctrl-C waits: a secret without its config entry would be lost.
     keeping.begin();
     deck.save(proved).await
 }
@@ -93,7 +95,9 @@ async fn save_addition(
     deck: &Deck,
     keeping: &Keeping,
 ) -> Result<Changed, Problem> {
-    let proved = deck.prove_addition(answers, sources, request_options(false)).await;
+    let proved = deck
+        .prove_addition(answers, sources, request_options(false))
+        .await;
     let proved = proved.map_err(|problem| {
         if leaves_open(&problem) {
             let hint =
@@ -197,7 +201,12 @@ pub async fn rotate(
             secret,
             unverified: args.unverified,
         };
-        save(deck.prove(change, request_options(false)).await?, deck, keeping).await
+        save(
+            deck.prove(change, request_options(false)).await?,
+            deck,
+            keeping,
+        )
+        .await
     };
     match done.await {
         Ok(changed) => report(&changed, context, None, out),
@@ -356,7 +365,10 @@ fn report(
                 } else {
                     "saved, not verified"
                 };
-                out.say(&format!("{key} comes from {}: {status}", inert::line(place)));
+                out.say(&format!(
+                    "{key} comes from {}: {status}",
+                    inert::line(place)
+                ));
             }
             out.say(&format!(
                 "the account is in profile {profile} of {}",
@@ -438,8 +450,9 @@ fn rotated(
             }
         }
         (None, Some(todo)) => {
-            let words =
-                format!("the new secret is {is}, but tilldeck cannot replace it at its source: {todo}");
+            let words = format!(
+                "the new secret is {is}, but tilldeck cannot replace it at its source: {todo}"
+            );
             out.message(Tone::Warn, "to do:", &words);
         }
         (None, None) => {

@@ -451,7 +451,7 @@ enum OnStop {
     /// None: a change is being saved and must not stop halfway.
     Finish,
     /// The command handles the signal itself and ends soon.
-    Heard,
+    Handled,
 }
 
 /// Whether signals can interrupt the command.
@@ -466,7 +466,7 @@ impl Keeping {
 
     /// From here on the command handles signals itself.
     fn listens(&self) {
-        self.0.set(OnStop::Heard);
+        self.0.set(OnStop::Handled);
     }
 }
 
@@ -480,12 +480,13 @@ async fn until_stopped(
     tokio::pin!(work);
     tokio::select! {
         done = &mut work => return Some(done),
+        // A second signal is not needed: the command either ends now or finishes its save.
         _ = stops.next() => {}
     }
     match keeping.0.get() {
         OnStop::Stop => return None,
         OnStop::Finish => out.say("saving; this cannot be interrupted now"),
-        OnStop::Heard => {}
+        OnStop::Handled => {}
     }
     Some(work.await)
 }

@@ -318,7 +318,8 @@ fn write_whole(stream: &impl AsFd, mut left: &[u8]) -> Result<(), OutputError> {
     let mut refused = 0;
     while !left.is_empty() {
         if !is_ready(stream)? {
-            refused += u32::from(stop::has_come());
+            // Without a signal a slow reader may take as long as it likes.
+            refused += u32::from(stop::is_stopping());
             if refused >= REFUSED_MAX {
                 return Err(OutputError::Stopped);
             }
@@ -353,6 +354,7 @@ fn is_ready(stream: &impl AsFd) -> Result<bool, OutputError> {
 
 fn has_reader() -> bool {
     let stdout = io::stdout();
+    // No requested events: `poll` reports errors and hang-ups anyway.
     let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
     let now = Timespec::default();
     let closed = PollFlags::ERR | PollFlags::HUP;

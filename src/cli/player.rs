@@ -5,7 +5,7 @@ use serde_json::json;
 use super::args::PlayerCommand;
 use super::manage::{read_from, source_of};
 use super::output::{Cell, Out, OutputError, Table, Tone, plain, toned};
-use super::{Context, Exit, can_ask, request_options, prompt};
+use super::{Context, Exit, can_ask, prompt, request_options};
 use crate::deck::Deck;
 use crate::domain::{
     Ability, Account, Answer, Inventory, Item, Op, Player, PlayerId, Problem, ProblemKind, Secret,
@@ -98,7 +98,9 @@ async fn token_of(
         None => {
             return Err(usage(
                 account,
-                &format!("not a terminal, so tilldeck cannot ask for the game_auth_token of player {player}"),
+                &format!(
+                    "not a terminal, so tilldeck cannot ask for the game_auth_token of player {player}"
+                ),
             ));
         }
     };

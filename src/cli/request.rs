@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::args::Request;
 use super::output::{Out, OutputError, Tone, problem_json};
-use super::{Exit, can_ask, request_options, prompt};
+use super::{Exit, can_ask, prompt, request_options};
 use crate::deck::Deck;
 use crate::domain::raw_path::{self, HasFragment};
 use crate::domain::{Ability, Account, Answer, Op, Problem, ProblemKind, RawReply, charset, inert};
@@ -96,7 +96,10 @@ async fn ask(args: &Request, deck: &Deck, out: &Out) -> Result<RawCall, Problem>
         writes,
         auth: args.auth,
     };
-    let Answer::Raw(raw) = deck.query(&account.id, op, request_options(args.no_wait)).await? else {
+    let Answer::Raw(raw) = deck
+        .query(&account.id, op, request_options(args.no_wait))
+        .await?
+    else {
         unreachable!("a raw call is answered raw");
     };
     let tone = if raw.status < 400 {
@@ -127,8 +130,9 @@ async fn confirm(call: &str, account: &Account) -> Result<(), Problem> {
     let id = &account.id;
     let call = inert::cut(call, 130);
     if !can_ask() {
-        let message =
-            format!("account {id}: {call} may write; not a terminal, so tilldeck cannot ask for confirmation");
+        let message = format!(
+            "account {id}: {call} may write; not a terminal, so tilldeck cannot ask for confirmation"
+        );
         return Err(Problem::new(
             ProblemKind::Usage,
             message,

@@ -68,7 +68,7 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, OutputError> {
     // A closed stdout does not stop the sandbox: other programs use it.
     if let Err(error) = greet(&running.base_url(), &callback_urls, &out.for_reader()) {
         let words = format!(
-            "output stopped ({error}); the sandbox keeps running at {}",
+            "output stopped ({error}); the sandbox still runs at {}",
             running.base_url()
         );
         out.message(Tone::Warn, "warning:", &words);
@@ -286,16 +286,13 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_callback_url_is_said() {
         for (given, words) in [
-            (&["nonsense"][..], "no URL"),
-            (&["kanga=8787"], "no URL"),
-            (&["kagna=http://127.0.0.1:1"], "no provider `kagna`"),
-            (
-                &["kanga=http://a", "kanga=http://b"],
-                "kanga is given twice",
-            ),
+            (&["nonsense"][..], "not a URL"),
+            (&["kanga=8787"], "not a URL"),
+            (&["kagna=http://127.0.0.1:1"], "unknown provider `kagna`"),
+            (&["kanga=http://a", "kanga=http://b"], "kanga appears twice"),
             (
                 &["http://a", "http://b/x"],
-                "without a provider is given twice",
+                "without a provider appears twice",
             ),
         ] {
             let error = urls(given).unwrap_err();

@@ -15,7 +15,7 @@ use super::Exit;
 static AT_ONCE: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
 
 /// Whether a signal arrived since the first [`StopSignals`].
-static HAS_COME: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+static STOPPING: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
 /// Why a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +42,7 @@ pub fn end_as_first_process() {
     if rustix::process::getpid().is_init() {
         for kind in kinds() {
             let signal = kind.as_raw_value();
+            // 128 + signal is the exit code a shell reports for a process that a signal ends.
             let _ = flag::register_conditional_shutdown(signal, 128 + signal, AT_ONCE.clone());
         }
     }
@@ -53,9 +54,9 @@ pub fn leave_to_others() {
 }
 
 /// Whether the command should end. For blocking code; async code waits for [`StopSignals::next`].
-pub fn has_come() -> bool {
-    let has_come = HAS_COME.get();
-    has_come.is_some_and(|has_come| has_come.load(Ordering::SeqCst))
+pub fn is_stopping() -> bool {
+    let stopping = STOPPING.get();
+    stopping.is_some_and(|stopping| stopping.load(Ordering::SeqCst))
 }
 
 /// Catches the signals from its creation on: none ends the process by itself any more.
@@ -65,12 +66,13 @@ impl StopSignals {
     /// Must be called on a runtime.
     pub fn new() -> Self {
         leave_to_others();
-        HAS_COME.get_or_init(|| {
-            let has_come = Arc::new(AtomicBool::new(false));
+        // Once per process: the flag is global.
+        STOPPING.get_or_init(|| {
+            let stopping = Arc::new(AtomicBool::new(false));
             for kind in kinds() {
-                let _ = flag::register(kind.as_raw_value(), has_come.clone());
+                let _ = flag::register(kind.as_raw_value(), stopping.clone());
             }
-            has_come
+            stopping
         });
         let streams = kinds().filter_map(|kind| {
             let stop = match kind {

@@ -275,7 +275,8 @@ impl Checker<'_, '_> {
         let base = self.source.path.parent().unwrap_or(Path::new(""));
         let ca_file = ca_file.map(|written| {
             expand(written.value, base, &Environ::process()).ok_or_else(|| {
-                let message = "`ca_file` in [network] begins with `~`, but the home folder is unknown";
+                let message =
+                    "`ca_file` in [network] begins with `~`, but the home folder is unknown";
                 self.source
                     .error(written.span, message, "write the full path")
             })

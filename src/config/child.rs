@@ -59,6 +59,7 @@ pub fn open(page: &str) -> io::Result<()> {
     for launcher in ::open::commands(page) {
         let mut launcher = without_secrets(launcher);
         launcher
+            // A prompt on stdin would compete with the console for the terminal.
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
@@ -122,6 +123,7 @@ pub(super) fn run(mut command: Command, limit: Duration, most: usize) -> Result<
     let printed = read(&mut child, limit, most);
     if printed.is_err() {
         let _ = child.kill();
+        // Without it the killed child stays a zombie while the console runs.
         let _ = child.wait();
     }
     printed

@@ -128,6 +128,7 @@ pub fn rehearse(
     edit: &Edit,
     specs: &'static [&'static ProviderSpec],
 ) -> Result<Config, ConfigError> {
+    // First, so that a read-only file fails before its content is judged.
     writable(path)?;
     let before = file::read(path)?;
     after(path, before.as_deref(), edit, specs).map(|(_, config)| config)
@@ -168,6 +169,7 @@ fn apply_meanwhile(
         let (text, config) = after(path, before.as_deref(), edit, specs)?;
         let fresh = written_beside(&target, folder, &text).map_err(|error| failed(&error))?;
         meanwhile();
+        // Another program wrote the file since it was read: edit its new text.
         if file::read(path)? != before {
             continue;
         }

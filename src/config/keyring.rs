@@ -100,9 +100,7 @@ impl Ring {
             LazyLock::new(|| Arc::new(Ring::new(Arc::new(System), KEYRING_LIMIT)));
         static OFF: LazyLock<Arc<Ring>> = LazyLock::new(|| {
             let ring = Ring::new(Arc::new(System), KEYRING_LIMIT);
-            ring.found_useless(KeyringError::Off(
-                "TILLDECK_KEYRING disables the keyring",
-            ));
+            ring.found_useless(KeyringError::Off("TILLDECK_KEYRING disables the keyring"));
             Arc::new(ring)
         });
         let off = environ

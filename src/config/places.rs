@@ -12,7 +12,9 @@ use crate::domain::inert;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HomeError {
     /// It names another user.
-    #[error("{0} is another user's home folder, which tilldeck does not look up; write the full path")]
+    #[error(
+        "{0} is another user's home folder, which tilldeck does not look up; write the full path"
+    )]
     OtherUser(String),
     /// Neither `HOME` nor the user's entry names a folder.
     #[error("`~` cannot be expanded: this user has no home folder; write the full path")]

@@ -72,9 +72,7 @@ pub enum SecretError {
     #[error("the secret from {0} is not UTF-8 text; store it as plain text")]
     NotText(String),
     /// It has a line break inside.
-    #[error(
-        "the secret from {0} has more than one line; save only the secret there, on one line"
-    )]
+    #[error("the secret from {0} has more than one line; save only the secret there, on one line")]
     ManyLines(String),
     /// It is too long.
     #[error("the secret from {0} is longer than 64 KiB; check that it is the right source")]
@@ -412,7 +410,7 @@ mod tests {
             ("planted\u{a0}\n", Some("a no-break space")),
             (
                 "\nplanted",
-                Some("a line break or another character without ink"),
+                Some("a line break or another invisible character"),
             ),
         ];
         for (text, what) in cases {
@@ -429,7 +427,7 @@ mod tests {
                 assert_eq!(resolved.secret.expose(), "planted");
                 let named = what.map(|what| {
                     let shown = source.describe();
-                    format!("{shown} has {what} around the secret, which tilldeck leaves out; other programs may not")
+                    format!("{shown} has {what} around the secret; tilldeck ignores that, but other programs may not")
                 });
                 assert_eq!(resolved.warnings, Vec::from_iter(named), "{source:?}");
             }
@@ -479,7 +477,7 @@ mod tests {
         assert!(refusal(&file(at, "bytes")).contains("not UTF-8"));
         let message = refusal(&file(at, "notes"));
         assert!(
-            message.contains("more than one line; keep the secret alone"),
+            message.contains("more than one line; save only the secret"),
             "{message}"
         );
         assert!(refusal(&file(at, "wide")).contains("not UTF-8"));
@@ -537,7 +535,7 @@ mod tests {
             "{message}"
         );
         assert!(refusal(&command(&["true"])).contains("is empty"));
-        assert!(refusal(&command(&["/no/such/program"])).contains("cannot be started"));
+        assert!(refusal(&command(&["/no/such/program"])).contains("cannot start"));
         assert!(refusal(&command(&["sh", "-c", "yes planted"])).contains("64 KiB"));
     }
 

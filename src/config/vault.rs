@@ -136,6 +136,7 @@ impl Vault {
         let path = self.path(name)?;
         let entry = name.to_owned();
         match (place, &self.ring) {
+            // The keyring was disabled since the secret was saved.
             (VaultPlace::Keyring, None) => Ok(false),
             (VaultPlace::Keyring, Some(ring)) => {
                 let value = secret.clone();
@@ -159,6 +160,7 @@ impl Vault {
         // Created with mode 0600 beside the file it replaces. A symbolic link of its name is replaced, not followed.
         let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
         file.write_all(secret.expose().as_bytes()).map_err(failed)?;
+        // Synced before the rename: after a power cut the name never points to an empty file.
         file.as_file().sync_all().map_err(failed)?;
         file.persist(path).map_err(|error| failed(error.error))?;
         // The new name must survive a power cut as well as the content.

@@ -221,7 +221,7 @@ pub enum PlayerCommand {
         #[arg(value_name = "USER_ID", value_parser = player_id)]
         player: PlayerId,
         /// The source of the player's token: `env:NAME`, `file:PATH`, `command:PROGRAM ARGUMENTS…`, `keyring:NAME`;
-        /// `callback` takes it from the player's newest callback; `prompt` (the default) asks for it.
+        /// `callback` takes it from the player's newest callback; `prompt` (the default) reads it from the terminal.
         /// Never pass the token itself.
         #[arg(long, value_name = "SOURCE")]
         token: Option<String>,
@@ -292,7 +292,7 @@ shop's server does not answer 2xx, tilldeck retries for a day, at growing interv
 Run it behind a reverse proxy with TLS. No other proxy may set X-Forwarded-For.
 
 With --json each callback is one JSON object, printed when it arrives; messages about its processing go to stderr. \
-SIGTERM exits with 0, Ctrl-C with 130. If the receiver fails for good, tilldeck exits with 2.";
+SIGTERM exits with 0, Ctrl-C with 130. If the receiver fails permanently, tilldeck exits with 2.";
 
 /// `listen`.
 #[derive(Debug, Args)]

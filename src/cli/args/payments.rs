@@ -149,7 +149,7 @@ pub enum PaymentsCommand {
         #[arg(required = true, value_parser = payment_id, value_name = "ID")]
         ids: Vec<PaymentId>,
     },
-    /// Set the expected amount of a payment. Asks before it replaces one.
+    /// Set the expected amount of a payment. Replacing one needs confirmation.
     Expect(ExpectPayment),
     /// Print watched payments as CSV, or as one JSON object per line with --json.
     Export(ExportPayments),

@@ -110,7 +110,7 @@ pub enum Trigger {
 /// `sandbox trigger deliver`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Exits with 5 unless the response is 200, which alone tells a provider that its callback arrived.")]
+Exits with 5 unless the response is 200. Providers treat every other status as a failed delivery.")]
 pub struct Deliver {
     /// URL of the account's callbacks; http:// and on this machine only.
     #[arg(long, value_name = "URL")]

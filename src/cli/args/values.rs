@@ -65,7 +65,7 @@ pub(super) fn goal(text: &str) -> Result<Goal, String> {
 pub(super) fn verdict(text: &str) -> Result<PaymentVerdict, String> {
     PaymentVerdict::from_word(&text.to_ascii_lowercase()).ok_or_else(|| {
         let known = PaymentVerdict::ALL.map(PaymentVerdict::as_str).join(", ");
-        format!("there is no such verdict; the verdicts are {known}")
+        format!("unknown verdict; the verdicts are {known}")
     })
 }
 
@@ -84,7 +84,7 @@ pub(super) fn payment_id(text: &str) -> Result<PaymentId, String> {
 pub(super) fn player_id(text: &str) -> Result<PlayerId, String> {
     let id = text.parse().ok().filter(|id| *id > 0);
     id.map(PlayerId)
-        .ok_or_else(|| "a player's number is a whole number, like 1480702".into())
+        .ok_or_else(|| "a player's number is a whole number, such as 1480702".into())
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
@@ -133,7 +133,7 @@ pub(super) fn state(text: &str) -> Result<PaymentState, String> {
                 .map(PaymentState::as_str)
                 .collect::<Vec<_>>();
             Err(format!(
-                "there is no such state; the states are {}",
+                "unknown state; the states are {}",
                 known.join(", ")
             ))
         }
@@ -144,10 +144,7 @@ pub(super) fn state(text: &str) -> Result<PaymentState, String> {
 pub(super) fn fault(text: &str) -> Result<Fault, String> {
     Fault::from_name(text).ok_or_else(|| {
         let names: Vec<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
-        format!(
-            "there is no such fault; the faults are {}",
-            names.join(", ")
-        )
+        format!("unknown fault; the faults are {}", names.join(", "))
     })
 }
 
@@ -161,7 +158,7 @@ pub(super) fn act(text: &str) -> Result<simulate::PayerAct, String> {
                 .iter()
                 .map(|(_, name)| *name)
                 .collect();
-            format!("there is no such act; the acts are {}", names.join(", "))
+            format!("unknown action; the actions are {}", names.join(", "))
         })
 }
 
@@ -184,6 +181,6 @@ pub(super) fn email(text: &str) -> Result<String, String> {
     {
         Ok(text.to_owned())
     } else {
-        Err("this is not an e-mail address, like payer@example.com".into())
+        Err("not an e-mail address, such as payer@example.com".into())
     }
 }

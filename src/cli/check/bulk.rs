@@ -42,6 +42,7 @@ pub async fn run(
         let words = "the list has no column `amount`: payments are compared with the saved expected amounts";
         out.message(Tone::Dim, "note:", words);
     }
+    // The run itself ends on a signal, so that it can print its summary.
     keeping.listens();
     out.begin_progress(overview.rows);
     let mut run = Run {

@@ -221,6 +221,7 @@ impl Checker<'_> {
                 }
                 Err(_) => return result,
             };
+            // Each state is printed once; a change resets the interval, as the next one may follow soon.
             if last.as_ref() != Some(&seen) {
                 self.out.message(
                     Tone::Dim,
@@ -265,10 +266,9 @@ impl Checker<'_> {
         for goal in self.args.expect.iter().chain(&self.args.wait) {
             let failing = match goal {
                 Goal::State(state) if payment.state == *state => None,
-                Goal::State(state) => Some(format!(
-                    "expected state {state}, found {}",
-                    payment.state
-                )),
+                Goal::State(state) => {
+                    Some(format!("expected state {state}, found {}", payment.state))
+                }
                 Goal::Paid => not_paid(verdict, &payment.state),
             };
             failings.extend(failing.filter(|failing| !failings.contains(failing)));
@@ -317,9 +317,8 @@ fn not_paid(verdict: PaymentVerdict, state: &PaymentState) -> Option<String> {
         | PaymentVerdict::UnreadableAmount
         | PaymentVerdict::Failed
         | PaymentVerdict::Open
-        | PaymentVerdict::Cancelled => Some(format!(
-            "expected PAID, found {state}, {}",
-            verdict.words()
-        )),
+        | PaymentVerdict::Cancelled => {
+            Some(format!("expected PAID, found {state}, {}", verdict.words()))
+        }
     }
 }

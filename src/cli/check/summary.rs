@@ -155,8 +155,8 @@ impl Summary {
             }
             if money.less > 0 {
                 let missing = money.less_received.difference(&money.less_expected);
-                let payments = counted(money.less, "payment");
-                let words = format!("{currency}: {missing} missing in {payments} (underpaid)");
+                let payments = counted(money.less, "underpaid payment");
+                let words = format!("{currency}: {missing} in {payments}");
                 out.message(Tone::Warn, "warning:", &words);
             }
         }

@@ -131,8 +131,7 @@ fn half_a_sum(columns: &[String], has: &str, lacks: &str) -> Refusal {
     let hint = if near {
         format!("did you mean `{lacks}`?")
     } else {
-        "an amount needs a currency; omit both to compare with the saved expected amounts"
-            .into()
+        "an amount needs a currency; omit both to compare with the saved expected amounts".into()
     };
     let columns = shown(columns);
     let message =

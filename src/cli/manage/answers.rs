@@ -106,10 +106,7 @@ pub(super) async fn answers(
 
 fn nobody(missing: &[String]) -> Problem {
     usage(
-        format!(
-            "not a terminal: pass {}",
-            missing.join(", ")
-        ),
+        format!("not a terminal: pass {}", missing.join(", ")),
         SOURCES,
     )
 }
@@ -134,12 +131,9 @@ fn given(args: &AddAccount, setup: &ProviderSetup) -> Result<Given, Problem> {
     };
     // The text after `=` is not shown: it may be a secret.
     for text in &args.set {
-        let (key, value) = text.split_once('=').ok_or_else(|| {
-            usage(
-                "--set needs KEY=VALUE",
-                "for example --set api_key=…",
-            )
-        })?;
+        let (key, value) = text
+            .split_once('=')
+            .ok_or_else(|| usage("--set needs KEY=VALUE", "for example --set api_key=…"))?;
         if let Some(endpoint) = key.strip_prefix("endpoints.") {
             if !setup.endpoints.contains(&endpoint) {
                 return Err(usage(

@@ -209,11 +209,11 @@ mod tests {
     #[test]
     fn a_field_without_a_name_or_a_file_is_refused() {
         for (field, words) in [
-            ("", "no NAME"),
-            ("x", "no NAME"),
-            ("=x", "no NAME"),
+            ("", "needs NAME=VALUE"),
+            ("x", "needs NAME=VALUE"),
+            ("=x", "needs NAME=VALUE"),
             ("a=@/nowhere/x", "cannot be opened"),
-            ("a=@~nobody/x", "home folder of another user"),
+            ("a=@~nobody/x", "another user's home folder"),
         ] {
             let refusal = part(field).map(drop).unwrap_err();
             assert!(refusal.contains(words), "{field}: {refusal}");

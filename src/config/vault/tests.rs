@@ -92,7 +92,10 @@ fn a_working_keyring_keeps_and_leaves_no_file() {
     let vault = with(folder.path(), fake.clone());
     assert_eq!(stored(&vault, "a"), None);
     assert_eq!(vault.put("a", &secret("one")).unwrap(), VaultPlace::Keyring);
-    assert_eq!(stored(&vault, "a"), Some(("one".into(), VaultPlace::Keyring)));
+    assert_eq!(
+        stored(&vault, "a"),
+        Some(("one".into(), VaultPlace::Keyring))
+    );
     assert!(!folder.path().join("vault").exists());
     assert_eq!(vault.note(), None);
     vault.forget("a").unwrap();
@@ -135,7 +138,7 @@ fn a_keyring_that_hangs_is_left_behind_after_its_limit() {
     assert!(matches!(place, VaultPlace::File(_)));
     assert_eq!(
         vault.note().as_deref(),
-        Some("the keyring gave no answer within 30 ms")
+        Some("the keyring did not respond within 30 ms")
     );
     assert_eq!(stored(&vault, "a"), Some(("one".into(), place)));
     drop(hold);
@@ -271,7 +274,10 @@ mod files {
         fs::create_dir(at.join("folder")).unwrap();
         for name in ["large", "bytes", "folder"] {
             let message = format!("{0} {0:?}", vault.get(name).unwrap_err());
-            assert!(message.contains(name) && !message.contains("planted"), "{message}");
+            assert!(
+                message.contains(name) && !message.contains("planted"),
+                "{message}"
+            );
         }
     }
 }
