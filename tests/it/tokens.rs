@@ -985,7 +985,7 @@ fn the_token_commands_keep_their_contract_against_a_sandbox_elsewhere() {
         "{again:?}"
     );
     assert!(
-        again.err.contains("not kept in the system's keyring"),
+        again.err.contains("not saved in the system's keyring"),
         "{again:?}"
     );
     let renewed = place.run(&["token", "print", "keys"]).out;

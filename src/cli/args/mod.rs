@@ -243,7 +243,7 @@ pub struct Request {
     /// HTTP method.
     #[arg(value_parser = method)]
     pub method: String,
-    /// Path and query, below the account's first API endpoint.
+    /// Path and query, from the root of the account's first API endpoint.
     pub path: String,
     /// Request body: text, @FILE, or - for stdin.
     #[arg(long, value_name = "BODY", allow_hyphen_values = true)]

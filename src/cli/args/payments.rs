@@ -50,7 +50,7 @@ pub struct Check {
     /// Check every row of a CSV file; `-` reads it from stdin.
     #[arg(long, value_parser = path(), value_name = "FILE.csv", help_heading = LIST)]
     pub from: Option<PathBuf>,
-    /// Save each result in this file, and skip payments that have a final result in it.
+    /// Save each result in this file, and skip payments with a current result in it.
     #[arg(long, value_parser = path(), value_name = "STATE.csv", help_heading = LIST)]
     pub resume: Option<PathBuf>,
     /// Print the rows as CSV.
