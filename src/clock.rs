@@ -1,47 +1,47 @@
-//! The only reader of the time; and a hand-driven clock for tests.
+//! The only module that reads the system's time, and a manual clock for tests.
 
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::domain::{Now, WallTime};
 
-/// Tells the time. Cheap to clone; all clones of one tell the same.
+/// Reads the time. Cheap to clone; all clones of a clock agree.
 #[derive(Clone)]
 pub struct Clock(Source);
 
 #[derive(Clone)]
 enum Source {
-    /// When it was made, since the machine was started.
+    /// When the clock was created, since the machine started.
     System(Duration),
     ManualClock(Arc<Mutex<Set>>),
 }
 
-/// What a hand-driven clock is set to.
+/// The state of a manual clock.
 #[derive(Debug, Clone, Copy)]
 struct Set {
     now: Now,
-    /// One of [`BOOTS`], if the system names them.
+    /// One of [`BOOTS`], if the system names its boots.
     boot: Option<usize>,
 }
 
-/// The boots that a hand-driven clock can go through.
+/// The boots that a manual clock can go through.
 const BOOTS: [&str; 3] = ["first boot", "second boot", "third boot"];
 
-/// An instant on the clock that the processes of this machine share.
+/// An instant on the clock that all processes of this machine share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SharedInstant {
-    /// Names the running of the machine since it was started; another one began its clock anew. `wall` where the
-    /// system does not name it: there the wall clock is shared, which may be set.
+    /// Identifies the machine's current boot: after another boot the clock starts again. `wall` where the system does
+    /// not identify it: then the processes share the wall clock, which may be set.
     pub boot: &'static str,
     /// In milliseconds.
     pub ms: i64,
 }
 
-/// What [`SharedInstant::boot`] is where nothing but the wall clock is shared.
+/// The value of [`SharedInstant::boot`] where only the wall clock is shared.
 const WALL: &str = "wall";
 
 impl Clock {
-    /// The system's clocks; the monotonic one begins at zero now.
+    /// The system's clocks. The monotonic clock starts at zero now.
     #[must_use]
     pub fn system() -> Self {
         Self(Source::System(since_boot()))
@@ -58,11 +58,11 @@ impl Clock {
         (Self(Source::ManualClock(at.clone())), ManualClock(at))
     }
 
-    /// This instant.
+    /// The current time.
     #[must_use]
     #[expect(
         clippy::disallowed_methods,
-        reason = "the one place that asks for the time"
+        reason = "the only place that reads the time"
     )]
     pub fn now(&self) -> Now {
         match &self.0 {
@@ -79,8 +79,8 @@ impl Clock {
         }
     }
 
-    /// `now`, which this clock told, as the processes of this machine share it: within one boot nobody can set it, and it
-    /// goes on while the machine sleeps.
+    /// Converts `now`, read from this clock, to the time shared by all processes. Within one boot this time cannot be
+    /// set, and it continues while the machine sleeps.
     #[must_use]
     pub fn shared(&self, now: Now) -> SharedInstant {
         let (boot, began) = match &self.0 {
@@ -101,7 +101,7 @@ impl Clock {
     }
 }
 
-/// Which run of the machine this is, and which namespace of clocks: a container may have one of its own.
+/// The machine's boot and the namespace of its clocks: a container may have its own.
 fn boot_id() -> &'static str {
     static BOOT: OnceLock<String> = OnceLock::new();
     BOOT.get_or_init(|| {
@@ -113,7 +113,7 @@ fn boot_id() -> &'static str {
     })
 }
 
-/// Goes on while the machine sleeps, and is the same in all its processes.
+/// Continues while the machine sleeps, and is the same in all processes.
 fn since_boot() -> Duration {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let clock = rustix::time::ClockId::Boottime;
@@ -137,25 +137,25 @@ impl ManualClock {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Moves both clocks on.
+    /// Moves both clocks forward.
     pub fn advance(&self, by: Duration) {
         let mut at = self.set();
         at.now = at.now.plus(by);
     }
 
-    /// Sets the wall clock alone, either way, as a user or NTP may.
+    /// Sets only the wall clock, in either direction, as a user or NTP may.
     pub fn set_wall(&self, wall: WallTime) {
         self.set().now.wall = wall;
     }
 
-    /// Starts the machine anew: the clock that nobody sets begins again.
+    /// Restarts the machine: the shared clock starts again.
     pub fn reboot(&self) {
         let mut at = self.set();
         at.boot = at.boot.map(|boot| boot + 1);
         at.now.mono = Duration::ZERO;
     }
 
-    /// From now on as on a system that does not name its boots: processes share the wall clock.
+    /// From now on, behaves like a system that does not identify its boots: processes share the wall clock.
     pub fn share_wall(&self) {
         self.set().boot = None;
     }

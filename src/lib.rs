@@ -1,9 +1,9 @@
 //! tilldeck: a terminal console for merchant accounts, with an embedded simulator.
 //!
-//! The modules below stand in the order of their layers; each uses only those above it. One question goes
-//! through them like this: a key press or a command becomes a [`domain::Op`]; [`deck`] hands it to the
-//! provider's client in [`providers`], which makes a [`net::Call`] of it; [`net::Session::send`] is the only
-//! way out; the reply comes back as a [`domain::Answer`], and what was sent is in the [`ledger`], redacted.
+//! The modules below are listed in the order of their layers; each uses only those above it. The path of one
+//! request: a key press or a command becomes a [`domain::Op`]; [`deck`] passes it to the provider's client in
+//! [`providers`], which builds a [`net::Call`]; only [`net::Session::send`] sends requests; the response returns as
+//! a [`domain::Answer`], and the [`ledger`] stores the redacted request.
 
 pub mod domain;
 

@@ -1,4 +1,4 @@
-//! The binary: hooks for what must not happen, then `cli::main`.
+//! The binary: hardens the process, installs the panic hooks, then runs `cli::main`.
 
 use std::process::ExitCode;
 
@@ -12,13 +12,14 @@ fn main() -> color_eyre::Result<ExitCode> {
     Ok(exit)
 }
 
-/// Secrets are in memory: no core file is written, and no other process of the user may look into this one.
+/// Secrets are in memory, so the kernel writes no core file, and no other process of the user may read this one.
 fn keep_memory_private() {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let none = Rlimit {
         current: Some(0),
         maximum: Some(0),
     };
+    // Best effort: a system that refuses still runs the program.
     let _ = setrlimit(Resource::Core, none);
     #[cfg(target_os = "linux")]
     {

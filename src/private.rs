@@ -1,5 +1,5 @@
-//! Files and folders that are the user's alone: made so, opened without following a link, and refused where another
-//! user could change what is in them.
+//! Files and folders that belong to the user alone: created private, opened without following a link, and rejected if
+//! another user could change their content.
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
@@ -14,7 +14,7 @@ use rustix::process::geteuid;
 
 use crate::domain::inert;
 
-/// Why what a file or folder holds cannot be trusted.
+/// Why the content of a file or folder cannot be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Danger {
     /// It belongs to neither this user nor root.
@@ -29,8 +29,8 @@ pub enum Danger {
 }
 
 impl Danger {
-    /// What is wrong with this file or folder, if anything. A group's right to write does not matter where the group has
-    /// the owner's number: such a group is the owner's own, and umask 002 is usual with it.
+    /// The problem of this file or folder, if any. A group's write permission does not count where the group has the
+    /// owner's number: it is the owner's own group, as usual with umask 002.
     #[must_use]
     pub fn of(about: &Metadata) -> Option<Self> {
         let (owner, mode) = (about.uid(), about.mode() & 0o7777);
@@ -42,7 +42,7 @@ impl Danger {
         writable.then_some(Self::Mode { mode, owner })
     }
 
-    /// What to do about it.
+    /// What to do.
     #[must_use]
     pub fn remedy(self, path: &Path) -> String {
         let path = shown(path);
@@ -67,7 +67,7 @@ impl fmt::Display for Danger {
     }
 }
 
-/// What is wrong with a folder, if it exists. A link to it counts as part of it.
+/// The problem of a folder, if it exists. Follows a symbolic link.
 #[must_use]
 pub fn danger_of_folder(folder: &Path) -> Option<Danger> {
     let link = fs::symlink_metadata(folder).ok()?;
@@ -79,18 +79,18 @@ pub fn danger_of_folder(folder: &Path) -> Option<Danger> {
     Danger::of(&fs::metadata(folder).ok()?)
 }
 
-/// Makes a folder, and those above it, for the user alone. One that exists is left as it is.
+/// Creates a folder and its parents for the user alone. An existing folder is unchanged.
 ///
 /// # Errors
-/// If it cannot be made.
+/// If it cannot be created.
 pub fn make_folder(folder: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)
 }
 
-/// Makes a folder in one of the user's, where there is none.
+/// Creates a folder in a private one, if it does not exist.
 ///
 /// # Errors
-/// If it cannot be made, is a link, or another user can change what is in it.
+/// If it cannot be created, is a link, or another user can change its content.
 pub fn make_subfolder(folder: &Path) -> io::Result<()> {
     make_folder(folder)?;
     if folder.is_symlink() {
@@ -105,11 +105,11 @@ pub fn make_subfolder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Opens a file for reading and writing by the user alone, making it if need be. The last part of the path is not followed
-/// where it is a link.
+/// Opens a file for reading and writing by the user alone; creates it if needed. Does not follow a symbolic link in
+/// the last part of the path.
 ///
 /// # Errors
-/// If it cannot be opened, is no regular file, or belongs to another user.
+/// If it cannot be opened, is not a regular file, or belongs to another user.
 pub fn open(path: &Path) -> io::Result<File> {
     let opened = OpenOptions::new()
         .read(true)
@@ -128,7 +128,7 @@ pub fn open(path: &Path) -> io::Result<File> {
     };
     let about = file.metadata()?;
     if !about.is_file() {
-        return Err(refused(path, "is no regular file; remove it"));
+        return Err(refused(path, "is not a regular file; remove it"));
     }
     if let Some(danger @ Danger::Owner(_)) = Danger::of(&about) {
         return Err(refused(path, &format!("{danger}; remove it")));

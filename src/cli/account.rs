@@ -1,4 +1,4 @@
-//! `account`: which credentials there are, and whether they are good.
+//! `account list` and `account verify`: the configured accounts and whether their credentials are valid.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use unicode_width::UnicodeWidthStr as _;
 
 use super::args::AccountCommand;
 use super::output::{Out, OutputError, Table, Tone, plain, toned};
-use super::{Context, Exit, Keeping, how, manage};
+use super::{Context, Exit, Keeping, manage, request_options};
 use crate::deck::Deck;
 use crate::domain::{Ability, Account, CredentialStatus, Environment, Op, inert, time};
 
@@ -98,7 +98,7 @@ async fn list(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, OutputE
             None => "no accounts".into(),
         };
         out.say(&format!(
-            "profile {} has {none}; `tilldeck account add` makes one",
+            "profile {} has {none}; `tilldeck account add` adds one",
             context.profile.name
         ));
     }
@@ -106,7 +106,7 @@ async fn list(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, OutputE
     Ok(Exit::Done)
 }
 
-/// What tells an account from the others.
+/// The columns that identify an account.
 fn columns(account: &Account) -> [&str; 3] {
     [
         account.id.as_str(),
@@ -115,7 +115,7 @@ fn columns(account: &Account) -> [&str; 3] {
     ]
 }
 
-/// How wide each of [`columns`] is in the end: each row is printed as soon as it is known.
+/// The widths of [`columns`], fixed in advance: each row is printed as soon as its result is there.
 fn widths(accounts: &[Account]) -> [usize; 3] {
     accounts.iter().map(columns).fold([0; 3], |widest, row| {
         std::array::from_fn(|at| widest[at].max(row[at].width()))
@@ -153,7 +153,7 @@ async fn verify(
         } else {
             Op::Verify
         };
-        let result = deck.query(&account.id, op, how(false)).await;
+        let result = deck.query(&account.id, op, request_options(false)).await;
         let now = context.clock.now().wall;
         let status = CredentialStatus::after(result.as_ref().map(|_| ()), now);
         let tone = tone_of(&status);

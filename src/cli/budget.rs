@@ -1,4 +1,4 @@
-//! `budget`: how much of each rate limit is used. Asks the ledger, not the network.
+//! `budget`: the use of each rate limit, read from the ledger. Sends nothing.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::{Context, Exit};
 use crate::deck::Deck;
 use crate::domain::{AccountId, BudgetGauge, time};
 
-/// Cells of a gauge.
+/// The width of the gauge in characters.
 const BAR: u64 = 20;
 
 pub async fn run(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, OutputError> {
@@ -55,7 +55,7 @@ pub async fn run(context: &Context, deck: &Deck, out: &Out) -> Result<Exit, Outp
     Ok(Exit::Done)
 }
 
-/// Requests that could be sent at once.
+/// Requests that may be sent right now.
 fn free(gauge: &BudgetGauge) -> u32 {
     match gauge.held {
         Some(_) => 0,
@@ -77,11 +77,11 @@ fn row(account: &AccountId, gauge: &BudgetGauge, table: &mut Table) {
     };
     let next = match (gauge.held, gauge.next_free) {
         (Some(left), _) => format!(
-            "429: someone else is spending with these credentials; goes on in {}",
+            "rate limit (429); another program may be using these credentials; next request in {}",
             whole(left)
         ),
-        (None, Some(left)) if full => format!("next slot in {}", whole(left)),
-        (None, None) if full => "all in flight".into(),
+        (None, Some(left)) if full => format!("next request in {}", whole(left)),
+        (None, None) if full => "all requests are in flight".into(),
         (None, _) => String::new(),
     };
     table.row([
@@ -95,7 +95,7 @@ fn row(account: &AccountId, gauge: &BudgetGauge, table: &mut Table) {
     ]);
 }
 
-/// `####----`, in characters that every terminal and log has.
+/// `####----`: ASCII, which every terminal and log file shows.
 fn bar(gauge: &BudgetGauge) -> String {
     let (used, limit) = (u64::from(gauge.used), u64::from(gauge.limit));
     let filled = if used >= limit {
@@ -111,7 +111,7 @@ fn bar(gauge: &BudgetGauge) -> String {
     )
 }
 
-/// In whole seconds, rounded up: what is over in 200 ms is not over in 0 s.
+/// In whole seconds, rounded up: a wait of 200 ms must not read as 0 s.
 fn whole(left: Duration) -> String {
     let seconds = u64::try_from(left.as_millis().div_ceil(1000)).unwrap_or(u64::MAX);
     time::fine(Duration::from_secs(seconds))
@@ -148,7 +148,7 @@ mod tests {
         );
         assert_eq!(
             describe(&gauge(2000)),
-            "keys  writes  ####################  2000/2000  per 1 min  0 free  next slot in 12 s"
+            "keys  writes  ####################  2000/2000  per 1 min  0 free  next request in 12 s"
         );
         let held = BudgetGauge {
             held: Some(Duration::from_millis(41_001)),
@@ -156,7 +156,7 @@ mod tests {
         };
         let words = describe(&held);
         assert!(
-            words.contains("0 free") && words.ends_with("goes on in 42 s"),
+            words.contains("0 free") && words.ends_with("next request in 42 s"),
             "{words}"
         );
     }

@@ -1,5 +1,5 @@
-//! `completions` and what its scripts call at each Tab. Reads the config file and nothing else: no secret, no ledger.
-//! On a broken file there are fewer candidates, and no words: a shell's line is no place for them.
+//! `completions`, and the command its scripts run at each Tab. Reads the config file only: no secret, no ledger.
+//! With a broken file it offers fewer candidates and prints no error, which would garble the shell's line.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ const BASH: &str = include_str!("../../assets/completions/tilldeck.bash");
 const ZSH: &str = include_str!("../../assets/completions/tilldeck.zsh");
 const FISH: &str = include_str!("../../assets/completions/tilldeck.fish");
 
-/// What is done in bash at these characters: each ends a word (`COMP_WORDBREAKS`).
+/// These characters end a word in bash (`COMP_WORDBREAKS`).
 const BREAKS: [char; 2] = ['=', ':'];
 
 /// The script for a shell.
@@ -26,7 +26,7 @@ pub fn script(shell: clap_complete::Shell) -> Vec<u8> {
         clap_complete::Shell::Bash => BASH.into(),
         clap_complete::Shell::Zsh => ZSH.into(),
         clap_complete::Shell::Fish => FISH.into(),
-        // These know the words of the command line, and no names.
+        // Scripts of clap: they complete the commands and options, but no names.
         other => {
             let mut script = Vec::new();
             let mut command = commands();
@@ -36,8 +36,8 @@ pub fn script(shell: clap_complete::Shell) -> Vec<u8> {
     }
 }
 
-/// Candidates for the word at `index`, a line each: the value, a tab, and what it is. For bash the value alone, without
-/// what stands before its last `=` or `:`.
+/// Prints candidates for the word at `index`, one per line: value, tab, description. For bash only the value, without
+/// the part before its last `=` or `:`, which bash leaves in place.
 pub fn candidates(shell: &str, index: usize, words: Vec<OsString>) -> String {
     let bash = shell == "bash";
     let mut line = Line { words, index };
@@ -53,10 +53,10 @@ pub fn candidates(shell: &str, index: usize, words: Vec<OsString>) -> String {
             .map_or(0, |at| at + 1);
     }
     let mut command = commands();
-    // First of all: changing an argument moves it behind the others, and what is built has its place.
+    // Before anything else: `mut_arg` moves an argument to the end, and built commands depend on the order.
     command.build();
     line.join_values(&valued(&command));
-    let mut command = Names::of(&line).add_to(command);
+    let mut command = Names::on(&line).add_to(command);
     let here = std::env::current_dir().ok();
     let typed = line.words.get(line.index).cloned().unwrap_or_default();
     let typed = typed.to_string_lossy();
@@ -66,7 +66,7 @@ pub fn candidates(shell: &str, index: usize, words: Vec<OsString>) -> String {
         let value = candidate.get_value().to_string_lossy();
         value.starts_with('-')
     };
-    // Options only for who begins one, or where there is nothing else.
+    // Options are offered after a `-`, or where there is nothing else.
     if !typed.starts_with('-') && !found.iter().all(is_option) {
         found.retain(|candidate| !is_option(candidate));
     }
@@ -93,7 +93,7 @@ struct Line {
 }
 
 impl Line {
-    /// Puts together what bash has divided: `--color`, `=`, `al`.
+    /// Joins what bash splits: `--color`, `=`, `al`.
     fn glue(&mut self) {
         let mut glued: Vec<OsString> = Vec::new();
         let mut open = false;
@@ -117,7 +117,7 @@ impl Line {
         };
     }
 
-    /// Makes `--profile sandbox` one word before the cursor: alone, `sandbox` would be taken for the command.
+    /// Joins `--profile sandbox` before the cursor into one word: `sandbox` alone would be taken for the command.
     fn join_values(&mut self, valued: &[String]) {
         let mut joined: Vec<OsString> = Vec::new();
         let mut index = 0;
@@ -153,15 +153,15 @@ impl Line {
     }
 
     fn option(&self, name: &str) -> Option<&str> {
-        let mut given = self.before().rev();
-        given.find_map(|word| {
+        let mut words = self.before().rev();
+        words.find_map(|word| {
             word.strip_prefix("--")?
                 .strip_prefix(name)?
                 .strip_prefix('=')
         })
     }
 
-    /// What stands before the cursor without being an option.
+    /// The words before the cursor that are not options.
     fn plain(&self) -> Vec<&str> {
         self.before()
             .filter(|word| !word.starts_with('-'))
@@ -169,7 +169,7 @@ impl Line {
     }
 }
 
-/// The options that take a value, anywhere.
+/// The options with a value, of all commands.
 fn valued(command: &Command) -> Vec<String> {
     let own = command.get_arguments();
     let own = own.filter(|arg| arg.get_action().takes_values());
@@ -178,22 +178,22 @@ fn valued(command: &Command) -> Vec<String> {
     own.chain(below).collect()
 }
 
-/// A name, and what it is.
+/// A name and its description.
 type Name = (String, String);
 
-/// What can be named on this line.
+/// The names that can stand on this line.
 struct Names {
     profiles: Vec<Name>,
     accounts: Vec<Name>,
-    /// Of the account that stands on the line.
+    /// Names of the account on the line.
     manifest: Option<&'static Manifest>,
-    /// Of the provider that stands on the line.
+    /// Names of the provider on the line.
     provider: Option<&'static Manifest>,
     line: Vec<String>,
 }
 
 impl Names {
-    fn of(line: &Line) -> Self {
+    fn on(line: &Line) -> Self {
         let path = |name| line.option(name).map(PathBuf::from);
         let locations = Locations::of_process(path("config"), path("state-dir"));
         let config = crate::config::load(&locations, &providers::SPECS).ok();
@@ -221,7 +221,7 @@ impl Names {
         }
     }
 
-    /// The command line with what it can be completed by.
+    /// The command line with value candidates attached.
     fn add_to(self, command: Command) -> Command {
         let accounts = self.accounts.clone();
         let each = |arg: &'static str, names: Vec<Name>| {
@@ -288,7 +288,7 @@ impl Names {
                     .mut_subcommand("print", account("name"))
             })
             .mut_subcommand("request", |request| {
-                let request = each("method", methods.to_vec())(account("of")(request));
+                let request = each("method", methods.to_vec())(account("account_name")(request));
                 each("path", self.paths())(request)
             })
             .mut_subcommand("listen", each("forward_to", forwards))
@@ -326,7 +326,7 @@ impl Names {
             .collect()
     }
 
-    /// The provider's settings, and the values of the one that stands on the line.
+    /// The provider's settings, and the values of the setting on the line.
     fn settings(&self) -> (Vec<Name>, Vec<Name>) {
         let Some(provider) = self.provider else {
             return (Vec::new(), Vec::new());
@@ -357,12 +357,12 @@ impl Names {
     }
 }
 
-/// Changes a command and all below it.
+/// Applies a change to a command and all its subcommands.
 fn everywhere(command: Command, change: &dyn Fn(Command) -> Command) -> Command {
     change(command).mut_subcommands(|command| everywhere(command, change))
 }
 
-/// The accounts of a profile, each with its provider.
+/// The accounts of a profile with their providers.
 fn accounts(profile: &Profile) -> Vec<Name> {
     if profile.built_in {
         let built_in = providers::REGISTRY.iter().map(|manifest| manifest.id.0);
@@ -379,7 +379,7 @@ fn manifest(provider: &str) -> Option<&'static Manifest> {
     all.find(|manifest| manifest.id.0 == provider)
 }
 
-/// The keys of a provider's account that are secrets, or those that are none.
+/// The account keys of a provider, either the secret ones or the others.
 fn keys(manifest: Option<&Manifest>, secret: bool) -> Vec<Name> {
     let keys = manifest.map_or(&[][..], |manifest| manifest.spec.keys);
     keys.iter()
@@ -447,7 +447,7 @@ mod tests {
             ),
             (
                 "tilldeck log --exp",
-                "--export\tWhole requests with their responses, or whole callbacks, redacted, in this format",
+                "--export\tExport whole requests with responses, or whole callbacks, in this format. Secrets are redacted",
             ),
             (
                 "tilldeck account add --provider kinguin --secret cl",

@@ -1,4 +1,4 @@
-//! `config`: where the config file is, an example of it, and whether it is right.
+//! `config`: creates, finds and checks the config file.
 
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -18,8 +18,8 @@ pub fn run(command: &ConfigCommand, global: &Global, out: &Out) -> Result<Exit, 
     let Some(ConfigPath { path, .. }) = locations(global).config_file() else {
         return out.fail(&Problem::new(
             ProblemKind::Local,
-            "this system names no folder for config files",
-            "name a file with --config",
+            "this system has no folder for config files",
+            "pass a path with --config",
         ));
     };
     let shown = inert::cut(&path.to_string_lossy(), 400);
@@ -33,7 +33,7 @@ pub fn run(command: &ConfigCommand, global: &Global, out: &Out) -> Result<Exit, 
             } else {
                 out.line(&shown)?;
                 if !path.exists() {
-                    out.say("there is no such file yet; `tilldeck config init` writes an example");
+                    out.say("the file does not exist yet; `tilldeck config init` creates it");
                 }
                 if let Some(logs) = logs {
                     out.say(&format!("the log for support is in {logs}"));
@@ -65,8 +65,8 @@ pub fn run(command: &ConfigCommand, global: &Global, out: &Out) -> Result<Exit, 
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
                     let problem = Problem::new(
                         ProblemKind::Config,
-                        format!("{shown} exists already and was left as it is"),
-                        "edit it, or move it away first",
+                        format!("{shown} already exists; nothing was changed"),
+                        "edit it, or move it first",
                     );
                     return out.fail(&problem);
                 }
@@ -74,7 +74,7 @@ pub fn run(command: &ConfigCommand, global: &Global, out: &Out) -> Result<Exit, 
                     return out.fail(&Problem::new(
                         ProblemKind::Config,
                         format!("{shown} cannot be written: {error}"),
-                        "choose another place with --config",
+                        "choose another path with --config",
                     ));
                 }
             }
@@ -91,7 +91,7 @@ fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, OutputError> {
     };
     if config.path.is_none() && !out.json {
         out.say(&format!(
-            "there is no config file at {path}; the built-in profile sandbox is used"
+            "no config file at {path}; using the built-in profile sandbox"
         ));
     }
     let chosen = config.profile(global.profile.as_deref());
@@ -175,7 +175,7 @@ fn check(global: &Global, path: &str, out: &Out) -> Result<Exit, OutputError> {
     out.table(&table)?;
     if exit == Exit::Done && !out.json {
         out.say(&format!(
-            "the config is right; the default profile is {}",
+            "the config is valid; the default profile is {}",
             config.default_profile
         ));
         out.say(&receiving(&config));

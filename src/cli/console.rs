@@ -1,4 +1,4 @@
-//! No command: the console.
+//! Opens the console, when no command is given.
 
 use super::log_start::LogStart;
 use super::output::{Out, OutputError};
@@ -29,7 +29,7 @@ pub fn run(context: &Context, log: LogStart, out: &Out) -> Result<Exit, OutputEr
     let options = match context.options() {
         Ok(options) => Options {
             receive: Some(Receive {
-                // The simulator's callbacks are received on a port of their own.
+                // The simulator's callbacks use their own free port.
                 bind: context
                     .config
                     .callbacks
@@ -52,14 +52,14 @@ pub fn run(context: &Context, log: LogStart, out: &Out) -> Result<Exit, OutputEr
     match runtime::run(start) {
         Ok(Ended::Left) => Ok(Exit::Done),
         Ok(Ended::Interrupted) => Ok(Exit::Interrupted),
-        Err(error) => fail(&local(&format!("the terminal went away: {error}"))),
+        Err(error) => fail(&local(&format!("the terminal is gone: {error}"))),
     }
 }
 
-/// The console of a profile before its first frame.
+/// Builds the console of a profile before its first frame.
 ///
 /// # Errors
-/// If the config binds keys that are none, or to actions that are none, or twice.
+/// If the config binds an invalid key or action, or one key twice.
 pub fn model(
     config: &Config,
     profile: &Profile,
@@ -102,13 +102,13 @@ pub fn model(
         Problem::new(
             ProblemKind::Config,
             format!("{path}: [ui.keys]: {why}"),
-            "docs/keys.md lists every action with its keys; leave the line out to have the \
+            "docs/keys.md lists every action with its keys; delete the line to use the \
              built-in ones",
         )
     })
 }
 
-/// Whether the locale's encoding is UTF-8; without any locale most terminals are.
+/// Whether the locale's encoding is UTF-8. Without a locale it is assumed: most terminals use it.
 fn speaks_unicode() -> bool {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     set("LC_ALL")

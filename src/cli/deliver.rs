@@ -1,4 +1,4 @@
-//! `sandbox trigger deliver`: one callback made here and sent to a receiver on this machine.
+//! `sandbox trigger deliver`: builds one callback and sends it to a receiver on this machine.
 
 use serde_json::json;
 
@@ -15,8 +15,8 @@ pub async fn run(url: Option<&str>, args: &Deliver, out: &Out) -> Result<Exit, O
     if url.is_some() {
         return out.fail(&Problem::new(
             ProblemKind::Usage,
-            "`deliver` takes no --url: it goes through no sandbox",
-            "`sandbox trigger --url URL callback ID` makes a running one send",
+            "--url does not apply to `deliver`, which needs no sandbox",
+            "to send from a running sandbox, use `sandbox trigger --url URL callback ID`",
         ));
     }
     let posted = async {
@@ -61,7 +61,7 @@ pub async fn run(url: Option<&str>, args: &Deliver, out: &Out) -> Result<Exit, O
             }))?;
             continue;
         }
-        let word = if taken { "taken" } else { "not taken" };
+        let word = if taken { "accepted" } else { "not accepted" };
         match &sent.answer {
             Ok((status, body)) => {
                 let body = inert::cut(body.as_deref().unwrap_or_default().trim(), 400);

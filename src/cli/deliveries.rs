@@ -1,4 +1,4 @@
-//! `log --deliveries`: the callbacks that the ledger has kept, and how one is printed.
+//! `log --deliveries`: lists the callbacks in the ledger.
 
 use jiff::tz::TimeZone;
 use reqwest::Url;
@@ -32,7 +32,7 @@ pub async fn run(
         limit: args.most(),
         ..DeliveryQuery::default()
     };
-    // Where following begins, whether or not the newest is among those shown.
+    // `--follow` starts here, even where --limit hides the newest.
     let newest = DeliveryQuery {
         limit: 1,
         ..DeliveryQuery::default()
@@ -81,7 +81,7 @@ pub async fn run(
     }
 }
 
-/// Writes each callback as the request that it was.
+/// Exports each callback as a request.
 async fn export(
     rows: &[Delivery],
     format: Export,
@@ -113,14 +113,14 @@ async fn export(
     writer.end()?;
     if unread_count > 0 {
         let rows = counted(unread_count, "callback");
-        let words = format!("{rows} without path, headers and body: sealed with another key");
+        let words = format!("{rows} without path, headers and body: encrypted with another key");
         out.message(Tone::Warn, "warning:", &words);
     }
     Ok(Exit::Done)
 }
 
-/// Where a callback was sent to, by its `Host`. Anyone can write anything there: what is no host and port does not become
-/// part of a URL, because one URL that is none makes Firefox refuse the whole archive. The header shows what was written.
+/// The URL a callback was sent to, by its `Host` header. A sender can write anything there, and one invalid URL makes
+/// Firefox reject the whole archive: anything but host and port is left out. The exported headers show the original.
 fn origin(received: &Received) -> String {
     let host = received.headers.iter();
     let host = host
@@ -134,27 +134,27 @@ fn origin(received: &Received) -> String {
     })
 }
 
-/// That nothing is listed, and where else it may be: a ledger that was moved out of the way is not read.
+/// Says that nothing matches, and names an older ledger that was moved away: its entries are not read.
 pub(super) fn none(what: &str, context: &Context) -> String {
     let options = context.options();
     let aside = options.map_or_else(|_| Vec::new(), |options| set_aside_in(&options.state_dir));
     match aside.last() {
-        None => format!("the ledger has no such {what} yet"),
+        None => format!("no matching {what} yet"),
         Some(path) => format!(
-            "this ledger has no such {what}; an earlier one, which may have some, was damaged and moved to {}",
+            "no matching {what}; an earlier, damaged ledger at {} may have some",
             path.display()
         ),
     }
 }
 
-/// Deliveries in the order given: rows for people, an object each for scripts.
+/// Prints deliveries: rows for people, one object each for scripts.
 pub(super) fn print(rows: &[Delivery], zone: &TimeZone, out: &Out) -> Result<(), OutputError> {
     if out.json {
         return rows.iter().try_for_each(|row| out.object(&object(row)));
     }
     let mut table = Table::default();
     for row in rows {
-        let (glyph, tone) = look(row.verdict);
+        let (glyph, tone) = glyph(row.verdict);
         let verdict = match row.verdict {
             Verdict::Repeat => format!("repeat {}", row.attempt),
             Verdict::UnknownAccount => "no such account".to_owned(),
@@ -182,7 +182,7 @@ fn safe(text: &str) -> String {
 }
 
 /// Glyph and tone of a verdict.
-fn look(verdict: Verdict) -> (&'static str, Tone) {
+fn glyph(verdict: Verdict) -> (&'static str, Tone) {
     match verdict {
         Verdict::Accepted => ("✓", Tone::Good),
         Verdict::Repeat => ("↻", Tone::Dim),
@@ -191,18 +191,18 @@ fn look(verdict: Verdict) -> (&'static str, Tone) {
     }
 }
 
-/// What is done about a delivery, and how far it is.
+/// The state of a job in words.
 pub(super) fn in_words(job: &Job) -> String {
     let what = match job.kind {
-        JobKind::Ask => "asked".to_owned(),
+        JobKind::Ask => "checked".to_owned(),
         JobKind::Forward | JobKind::Relay => format!("to {}", safe(&job.target)),
     };
-    let told = safe(&job.told);
+    let report = safe(&job.told);
     match job.state {
-        JobState::Done => format!("{what}: {told}"),
-        JobState::GivenUp => format!("{what}: given up after {}: {told}", tries(job)),
-        JobState::Due { .. } if job.tries == 0 => format!("{what}: due"),
-        JobState::Due { .. } => format!("{what}: due again after {}: {told}", tries(job)),
+        JobState::Done => format!("{what}: {report}"),
+        JobState::GivenUp => format!("{what}: failed after {}: {report}", tries(job)),
+        JobState::Due { .. } if job.tries == 0 => format!("{what}: pending"),
+        JobState::Due { .. } => format!("{what}: retry pending after {}: {report}", tries(job)),
     }
 }
 
@@ -213,7 +213,7 @@ fn tries(job: &Job) -> String {
     }
 }
 
-/// A delivery as scripts read it. The names are a contract.
+/// A delivery as JSON. The names are a contract.
 pub(super) fn object(delivery: &Delivery) -> Value {
     let mut object = json!({
         "id": delivery.id,

@@ -1,5 +1,5 @@
-//! `docs/commands.md` and `docs/keys.md` say what the program says of itself. `UPDATE_DOCS=1 cargo test --lib docs`
-//! writes them anew. And what `docs/deploy` starts is a command.
+//! Tests that `docs/commands.md` and `docs/keys.md` match the program; `UPDATE_DOCS=1 cargo test --lib docs` writes
+//! them anew. Also tests that the command in `docs/deploy` exists.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use crate::tui;
 
 #[test]
 fn the_commands_are_those_of_the_command_line() {
-    // As wide as the lines of the notes, whatever the terminal of the test.
+    // The widest help there is, whatever the terminal of the test.
     let mut root = args::with_examples()
         .disable_help_subcommand(true)
-        .term_width(120);
+        .term_width(100);
     root.build();
     let mut table = String::new();
     let mut sections = String::new();
@@ -67,7 +67,7 @@ fn the_service_and_the_container_start_the_receiver() {
 const GENERATED: &str =
     "<!-- Generated: `UPDATE_DOCS=1 cargo test --lib docs` writes this page anew. -->\n\n";
 
-/// A row and a section with its help for each command.
+/// Appends a table row and a section with the help of each command.
 fn describe(command: &Command, table: &mut String, sections: &mut String) {
     let name = command.get_bin_name().unwrap_or("tilldeck");
     let about = command.get_about().map(ToString::to_string);
@@ -90,7 +90,7 @@ fn describe(command: &Command, table: &mut String, sections: &mut String) {
     }
 }
 
-/// Compares a page with what it should be, or writes it.
+/// Compares a page with the expected text, or writes it.
 fn is_fresh(page: &str, expected: &str) {
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(in_docs(page), expected).unwrap();

@@ -1,9 +1,9 @@
-//! `estimate`: what a payer would pay in each currency.
+//! `estimate`: the price of a payment in each currency.
 
 use serde_json::{Map, Value, json};
 
 use super::output::{Out, OutputError, Table, Tone, plain, toned};
-use super::{Context, Exit, how, unexpected};
+use super::{Context, Exit, request_options, unexpected};
 use crate::deck::Deck;
 use crate::domain::{Ability, Amount, Answer, Currency, Op, Reported};
 
@@ -22,12 +22,12 @@ pub async fn run(
         token: token.clone(),
         quantity: quantity.clone(),
     };
-    let mut estimate = match deck.query(&account, op, how(false)).await {
+    let mut estimate = match deck.query(&account, op, request_options(false)).await {
         Ok(Answer::Estimate(estimate)) => estimate,
         Ok(_) => return out.fail(&unexpected(&account, "a list of prices")),
         Err(problem) => return out.fail(&problem),
     };
-    // The provider's order changes from call to call; a steady one can be read and compared.
+    // The provider's order changes with each request; sorted prices can be compared.
     estimate
         .prices
         .sort_by(|a, b| a.currency.as_str().cmp(b.currency.as_str()));
@@ -61,7 +61,7 @@ pub async fn run(
     let mut table = Table::default();
     for price in &estimate.prices {
         let text = price.amount.to_string();
-        // The points stand under each other.
+        // Aligns the decimal points.
         let aligned = format!("{}{text}", " ".repeat(widest - before_point(&text)));
         let note = match price.amount {
             Reported::Unread(_) => "no readable price",
@@ -84,7 +84,7 @@ pub async fn run(
     Ok(Exit::Done)
 }
 
-/// A price as scripts read it: null where there was none.
+/// A price as JSON; null where there is none.
 fn as_received(price: &Reported<Amount>) -> Value {
     match price {
         Reported::Unread(text) if text.is_empty() => Value::Null,

@@ -1,5 +1,4 @@
-//! Exchanges in other formats, one at a time: JSON lines, HTTP Archive 1.2, curl. What the ledger kept is redacted
-//! already.
+//! Exchanges as JSON lines, HTTP Archive 1.2 or curl commands, one at a time. The ledger stores them redacted.
 
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::domain::{Body, Exchange, Outcome, WallTime, curl as curl_command, inert, raw_path};
 
-/// What may stand nowhere in a URI (RFC 3986), but for what is not ASCII, which is always encoded: a placeholder has it.
+/// Characters not allowed in a URI (RFC 3986). Non-ASCII is always encoded, such as that of a placeholder.
 const NO_URI: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -21,17 +20,17 @@ const NO_URI: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'|')
     .add(b'}');
-/// Behind the authority, which has an IPv6 address in brackets.
+/// In the part after the authority; the authority itself may have an IPv6 address in brackets.
 const NO_PATH: &AsciiSet = &NO_URI.add(b'[').add(b']');
 
-/// The only page of an archive: what reads one expects each entry to belong to a page.
+/// The only page of an archive: readers expect each entry to belong to a page.
 const PAGE: &str = "page_1";
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// One exchange without headers and bodies.
+/// An exchange without headers and bodies.
 pub fn summary(exchange: &Exchange) -> Value {
     let (status, error) = match &exchange.outcome {
         Outcome::Status(status) => (Some(*status), None),
@@ -57,12 +56,12 @@ pub fn summary(exchange: &Exchange) -> Value {
     })
 }
 
-/// The protocol, where it is known.
+/// The protocol, if known.
 fn version(exchange: &Exchange) -> Option<&str> {
     Some(exchange.http_version.as_str()).filter(|version| !version.is_empty())
 }
 
-/// What one side sent. `encoding` is `base64` where the body is no text.
+/// One side of an exchange. `encoding` is `base64` where the body is not text.
 pub fn side(headers: &[(String, String)], body: &Body) -> Value {
     let mut side = json!({ "headers": headers, "body": body.text, "body_cut": body.cut });
     if body.base64 {
@@ -71,7 +70,7 @@ pub fn side(headers: &[(String, String)], body: &Body) -> Value {
     side
 }
 
-/// One exchange with headers and bodies.
+/// An exchange with headers and bodies.
 pub fn whole(exchange: &Exchange) -> Value {
     let mut object = summary(exchange);
     object["request"] = side(&exchange.request_headers, &exchange.request_body);
@@ -79,13 +78,13 @@ pub fn whole(exchange: &Exchange) -> Value {
     object
 }
 
-/// One exchange as a command, under a note that says what it was.
+/// An exchange as a curl command, below a comment that describes it.
 pub fn curl(exchange: &Exchange) -> String {
     let outcome = match &exchange.outcome {
         Outcome::Status(status) => status.to_string(),
         Outcome::Failed(why) => why.clone(),
     };
-    let said = [
+    let description = [
         exchange.at.rfc3339().as_str(),
         exchange.account.as_str(),
         &exchange.about,
@@ -96,11 +95,11 @@ pub fn curl(exchange: &Exchange) -> String {
     .filter(|word| !word.is_empty())
     .collect::<Vec<_>>()
     .join(" ");
-    let note = curl_command::note(&said);
+    let note = curl_command::note(&description);
     format!("{note}\n{}\n", curl_command::command(exchange))
 }
 
-/// What stands before the entries of an HTTP Archive, the first of which is of this time.
+/// The start of an HTTP Archive; its first entry has this time.
 pub fn har_begin(first: Option<WallTime>) -> String {
     let creator = json!({ "name": "tilldeck", "version": env!("CARGO_PKG_VERSION") });
     let page = |at: WallTime| {
@@ -115,16 +114,16 @@ pub fn har_begin(first: Option<WallTime>) -> String {
     format!("{{\"log\":{{\"version\":\"1.2\",\"creator\":{creator},\"pages\":{pages},\"entries\":[")
 }
 
-/// What stands after them.
+/// The end of an HTTP Archive.
 pub const HAR_END: &str = "]}}";
 
-/// One exchange as an entry of an HTTP Archive, on one line.
+/// An exchange as one line of an HTTP Archive.
 pub fn har_entry(exchange: &Exchange) -> String {
     inert::json(&entry(exchange).to_string()).into_owned()
 }
 
-/// A URL as an archive has it: a placeholder or a text of the provider's in it is encoded, and so is a `%` that begins no
-/// escape, which what reads archives cannot decode.
+/// A URL as valid in an archive: placeholders and a provider's free text are percent-encoded, and so is a `%` that
+/// starts no escape, which readers of archives cannot decode.
 fn uri(url: &str) -> String {
     let mut pieces = url.split('%');
     let mut escaped = pieces.next().unwrap_or_default().to_owned();
@@ -157,7 +156,7 @@ fn header<'a>(headers: &'a [(String, String)], name: &str) -> &'a str {
 }
 
 fn entry(exchange: &Exchange) -> Value {
-    // The whole is the sum of its parts in whole milliseconds, too.
+    // HAR 1.2: the parts must add up to the whole, also in whole milliseconds.
     let time = millis(exchange.took);
     let wait = exchange
         .to_head
@@ -170,7 +169,7 @@ fn entry(exchange: &Exchange) -> Value {
         "response": response(exchange),
         "cache": {},
         "timings": { "send": 0, "wait": wait, "receive": time - wait },
-        // Else Chromium takes the first entry for a document and each JSON answer for a script.
+        // Without it Chromium takes the first entry for a document and each JSON response for a script.
         "_resourceType": "fetch",
         "comment": format!("account {}, attempt {}", exchange.account, exchange.attempt),
     })
@@ -199,7 +198,7 @@ fn request(exchange: &Exchange) -> Value {
             "text": body.text,
         });
         if body.base64 {
-            // The format has no place for it; some who read it know this one.
+            // HAR has no field for it here; some readers know this one.
             data["encoding"] = "base64".into();
         }
         if body.cut {
@@ -245,7 +244,7 @@ fn response(exchange: &Exchange) -> Value {
         "redirectURL": header(&exchange.response_headers, "location"),
         "headersSize": -1,
         "bodySize": exchange.response_wire.map_or(-1, signed),
-        // Else Chromium adds up the two sizes above, of which one is always -1.
+        // Without it Chromium adds the two sizes above, one of which is always -1.
         "_transferSize": exchange.response_wire.map_or(0, signed),
     })
 }

@@ -1,5 +1,5 @@
-//! When something goes wrong in the program itself: the terminal is given back, and what is told passes the
-//! redactor like all that leaves.
+//! Panic and error reports of the program itself: restores the terminal, and passes the report through the
+//! redactor.
 
 use std::io::Write as _;
 use std::sync::{Mutex, PoisonError};
@@ -8,14 +8,14 @@ use crate::net::redact;
 use crate::runtime::terminal;
 use crate::support_log;
 
-/// What went wrong behind the console while it had the screen.
+/// Reports of background tasks while the console has the screen.
 static REPORTS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-/// From now on a panic of the console itself gives the terminal back before it is told. One in a task behind
-/// it leaves the console standing: its report is kept until [`report_saved`].
+/// Installs the hooks. A panic of the console restores the terminal before it is printed. A panic of a background task
+/// leaves the console running; [`report_saved`] prints it later.
 ///
 /// # Errors
-/// If hooks are installed already.
+/// If hooks are already installed.
 pub fn install_hooks() -> color_eyre::Result<()> {
     let plain = color_eyre::config::Theme::new();
     let (panic, error) = color_eyre::config::HookBuilder::blank()
@@ -26,6 +26,7 @@ pub fn install_hooks() -> color_eyre::Result<()> {
         let report = redact::scrub(&panic.panic_report(info).to_string()).into_owned();
         tracing::error!(report, "panic");
         support_log::flush();
+        // Printing now would draw over the console.
         let behind_the_screen =
             terminal::is_taken() && std::thread::current().name() != Some("main");
         if behind_the_screen {
@@ -41,7 +42,7 @@ pub fn install_hooks() -> color_eyre::Result<()> {
     Ok(())
 }
 
-/// Tells what was kept while the console had the screen.
+/// Prints the reports saved while the console had the screen.
 pub fn report_saved() {
     for report in REPORTS
         .lock()
@@ -53,9 +54,9 @@ pub fn report_saved() {
 }
 
 fn print_report(report: &str) {
-    // Nobody may be there to read it, and a panic within a panic aborts.
+    // Stderr may be closed, and a panic within a panic aborts.
     let _ = writeln!(
         std::io::stderr(),
-        "{report}\nThis is a fault in tilldeck. What the ledger holds is safe."
+        "{report}\nThis is a bug in tilldeck. The ledger's data is safe."
     );
 }

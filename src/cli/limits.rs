@@ -1,13 +1,13 @@
-//! The limit of open files: raised as far as it may be; where it is too low, nothing is begun.
+//! Raises the limit of open files as far as allowed; refuses to start where it is too low.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::domain::{Problem, ProblemKind};
 
-/// What the console opens with its simulator, its receiver and a few connections.
+/// Enough for the console with simulator, receiver and a few connections.
 const FILES: u64 = 48;
 
-/// Sees to it that enough files can be opened.
+/// Raises the limit, or reports that it is too low.
 pub fn ensure() -> Result<(), Problem> {
     let limit = getrlimit(Resource::Nofile);
     let enough = |files: Option<u64>| files.is_none_or(|files| files >= FILES);
@@ -24,7 +24,7 @@ pub fn ensure() -> Result<(), Problem> {
     Err(Problem::new(
         ProblemKind::Local,
         format!(
-            "tilldeck may open {} files at a time here, and needs {FILES}",
+            "the limit of open files is {}; tilldeck needs {FILES}",
             limit.current.unwrap_or_default()
         ),
         "raise the limit of this shell or service: `ulimit -n 1024`, or `LimitNOFILE=1024` in systemd",

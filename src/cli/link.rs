@@ -1,11 +1,11 @@
-//! `link`: the URL a payer is sent to.
+//! `link`: the payment URL for a payer.
 
 use qrcode::{EcLevel, QrCode, render::unicode::Dense1x2};
 use serde_json::{Value, json};
 
 use super::args::Link;
 use super::output::{Out, OutputError, Tone};
-use super::{Context, Exit, how, unexpected};
+use super::{Context, Exit, request_options, unexpected};
 use crate::deck::Deck;
 use crate::domain::{Ability, Answer, LinkRequest, Op, Problem, ProblemKind};
 
@@ -30,14 +30,14 @@ pub async fn run(
         replace_expectation: args.replace_expectation,
     };
     let link = match deck
-        .query(&account, Op::PaymentLink(request), how(false))
+        .query(&account, Op::PaymentLink(request), request_options(false))
         .await
     {
         Ok(Answer::Link(link)) => link,
         Ok(_) => return out.fail(&unexpected(&account, "a link")),
         Err(problem) => return out.fail(&problem),
     };
-    // The whole link, token included, is what was asked for: it is made to be given to the payer.
+    // Printed whole, with its token: the link is meant for the payer.
     let url = link.url.expose();
     let watched = if args.no_watch {
         false
@@ -57,7 +57,7 @@ pub async fn run(
                 "account {account}: the link is too long for a QR code ({} characters)",
                 url.len()
             ),
-            "shorten --name, or leave out --qr",
+            "shorten --name, or omit --qr",
         ));
     };
     let fields = json!({
@@ -70,12 +70,12 @@ pub async fn run(
     });
     print(fields, url, qr, out)?;
     if deck.simulator_url().is_some() && !out.json {
-        out.say("note: this page belongs to the simulator inside this command and is gone with it; run `tilldeck sandbox serve`, or open the console, to visit one");
+        out.say("note: this page ends with this command's simulator; to open a payment page, run `tilldeck sandbox serve` or the console");
     }
     Ok(Exit::Done)
 }
 
-/// Prints a link, and its QR code so that it can be scanned on any terminal; for scripts, with `fields`.
+/// Prints a link, and with `--qr` its QR code; for scripts a JSON object with `fields`.
 pub(super) fn print(
     mut fields: Value,
     url: &str,
@@ -111,21 +111,21 @@ pub(super) fn print(
     }
 }
 
-/// How many columns the terminal has on which results are printed, where it is one and tells.
+/// The width of the terminal that results are printed on, in columns; `None` where it is none or does not say.
 fn terminal_width() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
     (size.ws_col > 0).then(|| size.ws_col.into())
 }
 
-/// The code in colours of its own, whatever the terminal's: many scanners do not read it light on dark. The two are fixed
-/// in the 256 colours, other than the first sixteen.
+/// Fixed black on white, whatever the terminal's colors: many scanners cannot read light on dark. Colors from 16 up are
+/// the same in every theme.
 fn black_on_white(qr: &str) -> String {
     let rows = qr.lines();
     let rows = rows.map(|row| format!("\u{1b}[38;5;16;48;5;231m{row}\u{1b}[0m"));
     rows.collect::<Vec<_>>().join("\n")
 }
 
-/// The QR code as lines of half blocks, if it is wanted.
+/// The QR code as lines of half blocks, if requested.
 pub(super) fn qr(url: &str, wanted: bool) -> Result<Option<String>, ()> {
     if !wanted {
         return Ok(None);

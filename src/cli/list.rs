@@ -1,4 +1,4 @@
-//! A list of payments: a CSV file, or ids one a line.
+//! A list of payments: a CSV file, or ids, one per line.
 
 mod header;
 mod records;
@@ -17,20 +17,19 @@ use crate::domain::{Amount, Currency, Expected, PaymentId, Problem, ProblemKind,
 use header::{Header, delimiter};
 pub use records::{Record, Records, Window};
 
-/// What to do about a CSV file without rows.
-const EMPTY_CSV: &str =
-    "give a first line with the names of the columns, and a row for each payment";
-/// How many bytes show whether a list is text.
+/// The hint for a CSV file without rows.
+const EMPTY_CSV: &str = "write the column names in the first line, then one row per payment";
+/// Bytes read to decide whether a list is text.
 const BEGIN: u64 = 64 * 1024;
 
-/// A list, copied to a file without a name: it is read twice, and nothing changes it meanwhile.
+/// A list, copied to an unnamed file: it is read twice and must not change in between.
 pub struct List {
     file: File,
-    /// Where its text begins: behind a byte order mark.
+    /// Where the text begins, after a byte order mark.
     start: u64,
-    /// Its name in messages.
+    /// Its name for messages.
     name: String,
-    /// Device and inode of the file it was read from.
+    /// Device and inode of the source file.
     pub origin: Option<(u64, u64)>,
     format: Format,
 }
@@ -40,63 +39,63 @@ enum Format {
     Csv(Header),
 }
 
-/// One row.
+/// A row.
 pub struct Row {
-    /// Its line, counted from 1.
+    /// Its line, from 1.
     pub line: u64,
-    /// The id as it is written, which may be none.
+    /// The id as written; may be invalid.
     pub id: String,
-    /// The order, or why there is none.
+    /// The order, or why it is invalid.
     pub order: Result<Order, String>,
     /// Its further columns.
     pub extra_columns: Vec<String>,
 }
 
-/// A payment with the sum that is expected.
+/// A payment with its expected sum.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
     /// The shop's id.
     pub id: PaymentId,
-    /// What is expected, where the row says so.
+    /// The expected sum, if the row has one.
     pub sum: Option<Expected>,
 }
 
-/// An id that stands in several rows.
+/// An id that occurs in several rows.
 pub struct Duplicate {
-    /// The line where it stands first.
+    /// The line of its first row.
     pub first: u64,
-    /// The next line with it.
+    /// The line of its second row.
     pub next: u64,
-    /// The sum of the first.
+    /// The expected sum of the first row.
     sum: Option<Expected>,
-    /// Whether its sums differ.
+    /// Whether the rows expect different sums.
     pub differs: bool,
 }
 
 impl Duplicate {
-    /// Why none of its rows can be taken.
+    /// Why its rows cannot be used.
     #[must_use]
     pub fn conflict(&self) -> String {
         format!(
-            "lines {} and {} have the same payment id but different amounts; keep one of them",
+            "lines {} and {} have the same payment id but different amounts; remove one of them",
             self.first, self.next
         )
     }
 }
 
-/// What the first pass over a list found.
+/// The result of the first pass over a list.
 pub struct Overview {
-    /// How many rows it has.
+    /// The number of rows.
     pub rows: u64,
-    /// The ids that stand in several rows.
+    /// Ids that occur in several rows.
     pub duplicates: HashMap<PaymentId, Duplicate>,
 }
 
 impl List {
-    /// Reads a list and goes through its rows once. Ctrl-C ends a command that waits for this.
+    /// Reads a list and scans its rows once. Ctrl-C ends a command that waits for this.
     ///
     /// # Errors
-    /// If it cannot be read, is none, or has no rows.
+    /// If it cannot be read, is not a list, or has no rows.
     pub async fn read(source: Source) -> Result<(Self, Overview), Problem> {
         let read = tokio::task::spawn_blocking(move || {
             let list = Self::open(&source)?;
@@ -111,14 +110,14 @@ impl List {
         let (name, origin, file) = match source {
             Source::Ids | Source::Stdin => {
                 let copied = copy(&mut io::stdin().lock());
-                ("standard input".to_owned(), None, copied)
+                ("stdin".to_owned(), None, copied)
             }
             Source::File(path) => {
                 let name = inert::cut(&path.display().to_string(), 200);
                 let opened = File::open(path).and_then(|file| Ok((file.metadata()?, file)));
                 let (about, mut file) = opened.map_err(|error| unread(&name, &error))?;
                 if about.is_dir() {
-                    return Err(refused(format!("{name} is a directory"), "name a CSV file"));
+                    return Err(refused(format!("{name} is a directory"), "pass a CSV file"));
                 }
                 (name, Some((about.dev(), about.ino())), copy(&mut file))
             }
@@ -179,8 +178,7 @@ impl List {
         refused(format!("the list is empty: {}", self.name), hint)
     }
 
-    /// The names of the columns that are carried through. One that is called like a column of a result gets `list_` in
-    /// front.
+    /// The names of the further columns. A name that a result column already has gets the prefix `list_`.
     pub fn extra_columns(&self) -> Vec<String> {
         match &self.format {
             Format::Ids => Vec::new(),
@@ -204,7 +202,7 @@ impl List {
         }
     }
 
-    /// Whether it may say what is expected.
+    /// Whether rows can have an expected sum.
     #[must_use]
     pub fn has_sums(&self) -> bool {
         match &self.format {
@@ -213,7 +211,7 @@ impl List {
         }
     }
 
-    /// Its rows from the beginning.
+    /// Its rows from the start.
     #[must_use]
     pub fn rows(&self) -> Rows<'_> {
         let lines = match &self.format {
@@ -230,7 +228,8 @@ impl List {
         Rows { list: self, lines }
     }
 
-    /// Counts the rows and finds ids that stand in several. Of all others it keeps a number only.
+    /// Counts the rows and finds ids that occur in several. Keeps only a hash of each id, so a long list fits in
+    /// memory.
     ///
     /// # Errors
     /// If it cannot be read, or has no rows.
@@ -249,7 +248,7 @@ impl List {
         }
         if rows == 0 {
             return Err(self.empty(match self.format {
-                Format::Ids => "give one id a line",
+                Format::Ids => "write one id per line",
                 Format::Csv(_) => EMPTY_CSV,
             }));
         }
@@ -333,7 +332,7 @@ fn next_id(reader: &mut BufReader<Window<'_>>, line: &mut u64) -> io::Result<Opt
             continue;
         }
         let order = utf8(text).and_then(|id| {
-            // Exports pad fields; ids do not begin with spaces.
+            // Exports pad fields; ids never begin with spaces.
             let id = PaymentId::new(id.trim()).map_err(|error| error.to_string())?;
             Ok(Order { id, sum: None })
         });
@@ -353,7 +352,7 @@ fn next_record(
 ) -> io::Result<Option<Row>> {
     while let Some(record) = records.next()? {
         let is_header = !std::mem::replace(begun, true);
-        // Spreadsheets leave rows of empty cells behind.
+        // Spreadsheets leave rows of empty cells at the end.
         if is_header
             || record
                 .fields
@@ -379,7 +378,7 @@ fn next_record(
     Ok(None)
 }
 
-/// What a record says.
+/// Parses a record.
 fn order(record: &Record, header: &Header) -> Result<Order, String> {
     let (first, last) = record.lines;
     if !record.well_quoted {
@@ -387,8 +386,8 @@ fn order(record: &Record, header: &Header) -> Result<Order, String> {
             "a quotation mark is not closed, or not doubled within a quoted field".into()
         } else {
             format!(
-                "a quotation mark is not closed, or not doubled within a quoted field: the lines {first} to {last} \
-                 were read as one row, and none of them was checked"
+                "a quotation mark is not closed, or not doubled within a quoted field: lines {first} to {last} \
+                 were read as one row and not checked"
             )
         });
     }
@@ -406,11 +405,11 @@ fn order(record: &Record, header: &Header) -> Result<Order, String> {
         ("", "") => None,
         ("", currency) => {
             let currency = inert::quoted(currency, 40);
-            return Err(format!("the row has the currency {currency} and no amount"));
+            return Err(format!("the row has the currency {currency} but no amount"));
         }
         (amount, "") => {
             let amount = inert::quoted(amount, 40);
-            return Err(format!("the row has the amount {amount} and no currency"));
+            return Err(format!("the row has the amount {amount} but no currency"));
         }
         (amount, currency) => Some(Expected {
             amount: Amount::typed(amount).map_err(|error| error.to_string())?,
@@ -424,20 +423,20 @@ fn utf8(bytes: &[u8]) -> Result<&str, String> {
     std::str::from_utf8(bytes).map_err(|_| "the row is not UTF-8 text".to_owned())
 }
 
-/// A copy of what a reader gives, in a file without a name; only its beginning where that is not text.
+/// Copies a reader's data to an unnamed file; stops early where it is not text.
 fn copy(reader: &mut impl io::Read) -> io::Result<File> {
     let mut file = tempfile::tempfile()?;
     let mut begin = Vec::new();
     reader.take(BEGIN).read_to_end(&mut begin)?;
     file.write_all(&begin)?;
-    // A device that gives no text may have no end.
+    // A device without text may never end.
     if !begin.contains(&0) {
         io::copy(reader, &mut file)?;
     }
     Ok(file)
 }
 
-/// A number for an id; two ids hardly ever have the same.
+/// A hash of an id; collisions are rare and handled by the caller.
 pub fn hash(id: &PaymentId) -> u64 {
     let mut hasher = DefaultHasher::new();
     id.hash(&mut hasher);

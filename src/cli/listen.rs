@@ -25,14 +25,14 @@ use crate::ledger::Status;
 use crate::net::{self, Event, EventReceiver};
 use crate::runtime;
 
-/// A receiver that was down for so long ends the program, so that whoever watches over it notices.
+/// A receiver that is down this long ends the program, so that its supervisor can restart it.
 const DOWN_MAX: Duration = Duration::from_secs(15);
-/// One that does not come up in so long does, too. A keyring may ask its owner for a password first.
+/// So does one that does not start within this time. A keyring may ask for a password first.
 const UP_MAX: Duration = Duration::from_mins(1);
-/// How long the end waits for whoever reads.
+/// How long the end waits for a slow reader of stdout.
 const PATIENCE: Duration = Duration::from_millis(400);
-/// So many deliveries are remembered as printed.
-const TOLD_MAX: usize = 16_384;
+/// How many deliveries are remembered as printed.
+const REPORTED_MAX: usize = 16_384;
 
 pub async fn run(args: &Listen, context: &Context, out: &Out) -> Result<Exit, OutputError> {
     let forward = match forwards(&args.forward_to, context) {
@@ -50,6 +50,7 @@ pub async fn run(args: &Listen, context: &Context, out: &Out) -> Result<Exit, Ou
     let options = match context.options() {
         Ok(options) => Options {
             events: Some(events_to.clone()),
+            // A service runs unattended, so tokens are renewed before a callback needs them.
             renew: true,
             receive: Some(receive),
             ..options
@@ -60,6 +61,7 @@ pub async fn run(args: &Listen, context: &Context, out: &Out) -> Result<Exit, Ou
         Ok(deck) => deck,
         Err(problem) => return out.fail(&problem),
     };
+    // Better no receiver than one whose 200 promises a callback that is not saved.
     if let Status::Degraded { why } = deck.ledger().status().await {
         return out.fail(&nothing_saved(&why));
     }
@@ -68,10 +70,11 @@ pub async fn run(args: &Listen, context: &Context, out: &Out) -> Result<Exit, Ou
         Ok(exit) => (exit, None),
         Err(problem) => (Exit::from(problem.kind), Some(problem)),
     };
-    // What was answered by now is kept, and is printed as well; but a reader that does not read delays no end.
+    // Callbacks answered by now are saved, and printed as well; but a blocked reader does not delay the end.
     let closing = deck.close();
     tokio::pin!(closing);
     while tokio::time::timeout(PATIENCE, &mut closing).await.is_err() {
+        // The printing thread is blocked by its reader: drop events rather than wait for it.
         if events_to.is_behind() {
             events_to.close();
         }
@@ -80,7 +83,7 @@ pub async fn run(args: &Listen, context: &Context, out: &Out) -> Result<Exit, Ou
     Ok(exit)
 }
 
-/// Where callbacks are handed on to, by account.
+/// The servers that callbacks are forwarded to, by account.
 fn forwards(
     written: &[String],
     context: &Context,
@@ -89,7 +92,7 @@ fn forwards(
     let vault = super::vault(&context.global)?;
     let accounts = deck::accounts(&context.profile, &vault);
     for text in written {
-        // The `=` of a query comes after the scheme.
+        // A `=` in the URL's query comes after the scheme.
         let named = text
             .split_once('=')
             .filter(|(name, _)| !name.contains([':', '/', '?']));
@@ -101,14 +104,14 @@ fn forwards(
             }
             None => (None, text.as_str()),
         };
-        if forwards.iter().any(|(of, _)| *of == account) {
+        if forwards.iter().any(|(named, _)| *named == account) {
             return Err(Problem::new(
                 ProblemKind::Usage,
                 match account {
-                    Some(account) => format!("--forward-to is given twice for account {account}"),
-                    None => "--forward-to is given twice for all accounts".to_owned(),
+                    Some(account) => format!("--forward-to appears twice for account {account}"),
+                    None => "--forward-to appears twice for all accounts".to_owned(),
                 },
-                "callbacks are handed on to one server; let that one hand them on further",
+                "tilldeck forwards each callback to one server; forward from there to others",
             ));
         }
         forwards.push((account, deck::target(url)?));
@@ -120,12 +123,15 @@ fn no_account(name: &str, accounts: &[crate::domain::Account]) -> Problem {
     let names: Vec<&str> = accounts.iter().map(|account| account.id.as_str()).collect();
     Problem::new(
         ProblemKind::Usage,
-        format!("--forward-to names no account: {}", inert::quoted(name, 64)),
+        format!(
+            "--forward-to names an unknown account: {}",
+            inert::quoted(name, 64)
+        ),
         format!("the accounts are: {}", names.join(", ")),
     )
 }
 
-/// Until interrupted, or nothing can be received any more.
+/// Runs until interrupted, or until nothing can be received any more.
 async fn listen(deck: &Deck, printing: &Printing) -> Result<Exit, Problem> {
     let mut listening = deck.listening();
     let mut ledger = deck.ledger().status_changes();
@@ -143,10 +149,11 @@ async fn listen(deck: &Deck, printing: &Printing) -> Result<Exit, Problem> {
                     printing.note(Note::greeting(url, deck));
                 }
             }
+            // Down before the first success is a wrong address, which no retry corrects.
             Listening::Down { address, why, .. } if !greeted => {
                 return Err(Problem::new(
                     ProblemKind::Local,
-                    format!("callbacks cannot be received at {address}"),
+                    format!("cannot receive callbacks at {address}"),
                     why,
                 ));
             }
@@ -161,15 +168,16 @@ async fn listen(deck: &Deck, printing: &Printing) -> Result<Exit, Problem> {
             printing.note(Note::Words(Tone::Warn, "warning:", words));
         }
         health.ledger = match status {
-            Status::Degraded { why } => Some(("callbacks cannot be kept".into(), why)),
+            Status::Degraded { why } => Some(("cannot save callbacks".into(), why)),
             Status::Opening | Status::Locked | Status::Ready | Status::SetAside { .. } => None,
         };
-        // What goes on being down is down since it was told first.
+        // The downtime counts from the first report.
         if health.print(printing) {
             let limit = if greeted { DOWN_MAX } else { UP_MAX };
             too_long.set(tokio::time::sleep(limit));
         }
         tokio::select! {
+            // A signal wins over everything else that is ready.
             biased;
             stop = stops.next() => return Ok(stop.of_service()),
             changed = listening.changed() => if changed.is_err() {
@@ -185,17 +193,17 @@ async fn listen(deck: &Deck, printing: &Printing) -> Result<Exit, Problem> {
     }
 }
 
-/// What is printed besides events.
+/// Printed besides events.
 enum Note {
-    /// The receiver is there.
+    /// The receiver listens.
     Greeting {
         url: String,
         callbacks: Vec<(&'static str, String)>,
         simulator: Option<String>,
     },
-    /// For standard error.
+    /// A message for stderr.
     Words(Tone, &'static str, String),
-    /// The last: what has come by now is printed, then this.
+    /// The last note: prints the deliveries so far, then this.
     End(Option<Problem>),
 }
 
@@ -213,7 +221,7 @@ impl Note {
     }
 }
 
-/// Prints on a thread of its own: nothing that is received, and no signal, waits for whoever reads.
+/// Prints on its own thread, so that a slow reader of stdout blocks neither callbacks nor signals.
 struct Printing {
     notes: mpsc::UnboundedSender<Note>,
     ended: oneshot::Receiver<()>,
@@ -227,7 +235,7 @@ impl Printing {
             out: out.for_reader(),
             zone: TimeZone::system(),
             since,
-            told: BTreeMap::new(),
+            reported: BTreeMap::new(),
             events,
             unread: false,
             forwards: Forwards::default(),
@@ -245,30 +253,30 @@ impl Printing {
     }
 
     fn note(&self, note: Note) {
-        // The thread ends after the last note only.
+        // The thread ends only after the last note.
         let _ = self.notes.send(note);
     }
 
-    /// Prints what has come by now, and why it ends, as far as somebody reads it.
+    /// Prints the deliveries so far and why the program ends, as far as the reader takes them.
     async fn end(self, problem: Option<Problem>) {
         self.note(Note::End(problem));
         let _ = tokio::time::timeout(PATIENCE, self.ended).await;
     }
 }
 
-/// Prints what is received and what becomes of it.
+/// Prints deliveries and the state of their jobs.
 struct Printer {
     out: Out,
     zone: TimeZone,
-    /// Since when deliveries are new.
+    /// Deliveries after this one are new.
     since: WallTime,
-    /// The newest that were printed, with the tries of their errands that were told of.
-    told: BTreeMap<DeliveryId, Vec<(JobId, u32)>>,
+    /// The newest printed deliveries, with the attempts already reported for their jobs.
+    reported: BTreeMap<DeliveryId, Vec<(JobId, u32)>>,
     events: EventReceiver,
-    /// Standard output takes no more.
+    /// Whether stdout has failed.
     unread: bool,
     forwards: Forwards,
-    /// Of whose clocks it was warned.
+    /// Accounts whose clock warning was printed.
     clocks: BTreeSet<AccountId>,
 }
 
@@ -302,12 +310,12 @@ impl Printer {
         }
     }
 
-    /// Printing is not receiving: where it fails, that is said once.
+    /// A failure to print does not stop the receiver; it is reported once.
     fn judge(&mut self, printed: Result<(), OutputError>) {
         let Err(error) = printed else { return };
         if !std::mem::replace(&mut self.unread, true) {
             let words = format!(
-                "output stopped ({error}); callbacks are still received: `tilldeck log --deliveries` lists them"
+                "output stopped ({error}); tilldeck still receives callbacks, see `tilldeck log --deliveries`"
             );
             self.out.message(Tone::Warn, "warning:", &words);
         }
@@ -350,22 +358,22 @@ impl Printer {
                 self.out.message(Tone::Warn, "warning:", &words);
             }
             Event::Missed if !self.unread => {
-                let words = "callbacks come faster than they are read; all of them are kept: `tilldeck log --deliveries` lists them";
+                let words = "callbacks arrive faster than stdout is read; all are saved, see `tilldeck log --deliveries`";
                 self.out.message(Tone::Warn, "warning:", words);
             }
             _ => {}
         }
     }
 
-    /// A delivery that is new, or one about which something was done. Of those of earlier runs only that is told.
+    /// Prints a new delivery, or one whose jobs changed. For those of earlier runs, only changes are printed.
     fn delivery(&mut self, delivery: &Delivery) -> Result<(), OutputError> {
-        let told = self.told.remove(&delivery.id);
-        if told.is_none() && delivery.received_at >= self.since {
+        let reported = self.reported.remove(&delivery.id);
+        if reported.is_none() && delivery.received_at >= self.since {
             deliveries::print(std::slice::from_ref(delivery), &self.zone, &self.out)?;
         } else {
-            let told = told.unwrap_or_default();
+            let reported = reported.unwrap_or_default();
             for job in &delivery.jobs {
-                let before = told.iter().find(|(id, _)| *id == job.id);
+                let before = reported.iter().find(|(id, _)| *id == job.id);
                 let news = job.tries > before.map_or(0, |(_, tries)| *tries)
                     && job.tried_at.is_some_and(|at| at >= self.since);
                 if news {
@@ -375,9 +383,9 @@ impl Printer {
         }
         let tries = delivery.jobs.iter();
         let tries = tries.map(|job| (job.id, job.tries)).collect();
-        self.told.insert(delivery.id, tries);
-        if self.told.len() > TOLD_MAX {
-            self.told.pop_first();
+        self.reported.insert(delivery.id, tries);
+        if self.reported.len() > REPORTED_MAX {
+            self.reported.pop_first();
         }
         Ok(())
     }
@@ -393,35 +401,39 @@ impl Printer {
     }
 }
 
-/// What keeps callbacks from being received: in a few words, and why.
-type Ill = (String, String);
+/// Why callbacks cannot be received: a short summary, and the reason.
+type Outage = (String, String);
 
-/// How the receiver and what it rests on fare.
+/// The state of the receiver and of the ledger.
 #[derive(Default)]
 struct Health {
-    receiver: Option<Ill>,
-    ledger: Option<Ill>,
-    /// What was told last.
-    told: Option<String>,
+    receiver: Option<Outage>,
+    ledger: Option<Outage>,
+    /// The summary printed last.
+    reported: Option<String>,
 }
 
 impl Health {
-    /// Tells what has changed; whether it went down just now.
+    /// Prints a change; returns whether the receiver just went down.
     fn print(&mut self, printing: &Printing) -> bool {
-        let told = self.down().map(|(what, _)| what.clone());
-        if told == self.told {
+        let reported = self.down().map(|(what, _)| what.clone());
+        if reported == self.reported {
             return false;
         }
-        let was_down = self.told.is_some();
+        let was_down = self.reported.is_some();
         printing.note(match self.down() {
             Some((what, why)) => Note::Words(Tone::Bad, "down:", format!("{what}: {why}")),
-            None => Note::Words(Tone::Good, "up:", "callbacks are received again".into()),
+            None => Note::Words(
+                Tone::Good,
+                "up:",
+                "tilldeck receives callbacks again".into(),
+            ),
         });
-        self.told = told;
+        self.reported = reported;
         self.is_down() && !was_down
     }
 
-    fn down(&self) -> Option<&Ill> {
+    fn down(&self) -> Option<&Outage> {
         self.receiver.as_ref().or(self.ledger.as_ref())
     }
 
@@ -434,26 +446,26 @@ impl Health {
             Some((what, why)) => Problem::new(ProblemKind::Local, what.clone(), why.clone()),
             None => Problem::new(
                 ProblemKind::Local,
-                "the receiver does not begin to receive",
-                "look whether a keyring waits for its password",
+                "the callback receiver did not start",
+                "check whether a keyring waits for its password",
             ),
         }
     }
 }
 
-/// The state folder cannot be used.
+/// The error when the state folder cannot be used.
 fn nothing_saved(why: &str) -> Problem {
     Problem::new(
         ProblemKind::Local,
-        format!("callbacks cannot be kept, and so none is received: {why}"),
-        "make room, or name another folder with --state-dir",
+        format!("cannot save callbacks, so none is received: {why}"),
+        "free disk space, or choose another folder with --state-dir",
     )
 }
 
 fn receiver_stopped() -> Problem {
     Problem::new(
         ProblemKind::Local,
-        "the receiver has ended",
-        "start it again; what was answered 200 is kept",
+        "the callback receiver stopped",
+        "start it again; every callback answered with 200 is saved",
     )
 }

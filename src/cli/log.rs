@@ -1,4 +1,4 @@
-//! `log`: the outbound requests that the ledger has kept.
+//! `log`: the sent requests in the ledger.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use crate::deck::Deck;
 use crate::domain::{AccountId, Exchange, ExchangeId, Outcome, WallTime};
 use crate::ledger::{Ledger, LedgerError, LogQuery, Status};
 
-/// How often `--follow` looks for more.
+/// How often `--follow` reads new entries.
 const LOOK: Duration = Duration::from_millis(300);
 
-/// So many rows are listed where nothing else is said.
+/// The default of `--limit`.
 const ROWS: usize = 200;
 
-/// So many rows are read at a time; fewer where they come with bodies.
+/// Rows read at a time; fewer with bodies.
 const PAGE: usize = 500;
 const PAGE_WHOLE: usize = 100;
 
@@ -43,7 +43,7 @@ pub async fn run(
         bodies: args.export.is_some(),
         ..LogQuery::default()
     };
-    // Where following begins, whether or not the newest is among those shown.
+    // `--follow` starts here, even where --limit hides the newest.
     let newest = LogQuery {
         limit: 1,
         ..LogQuery::default()
@@ -107,10 +107,10 @@ pub async fn run(
     }
 }
 
-/// Waits until it is time to look for more.
+/// Waits for the next read.
 ///
 /// # Errors
-/// If nobody reads any more.
+/// If stdout is closed.
 pub(super) async fn look_again(out: &Out) -> Result<(), OutputError> {
     tokio::select! {
         biased;
@@ -119,18 +119,18 @@ pub(super) async fn look_again(out: &Out) -> Result<(), OutputError> {
     }
 }
 
-/// What the log shows, the oldest first, a page at a time: a long log is never in memory as a whole.
+/// The rows to show, oldest first, read in pages: a long log never fits in memory.
 struct Pages<'a> {
     ledger: &'a Ledger,
     query: LogQuery,
 }
 
 impl<'a> Pages<'a> {
-    /// The newest exchanges that `query` asks for.
+    /// The newest exchanges that match `query`.
     async fn begin(ledger: &'a Ledger, query: LogQuery) -> Result<Self, LedgerError> {
         let oldest = ledger.oldest(query.clone()).await?;
         let after = oldest.map(|id| ExchangeId(id.0 - 1));
-        // None is found: nothing is left to be shown.
+        // No match: nothing to show.
         let limit = after.map_or(0, |_| query.limit);
         let query = LogQuery {
             after,
@@ -140,7 +140,7 @@ impl<'a> Pages<'a> {
         Ok(Self { ledger, query })
     }
 
-    /// The next ones; empty after the last.
+    /// The next page; empty after the last.
     async fn next(&mut self) -> Result<Vec<Exchange>, LedgerError> {
         let most = if self.query.bodies { PAGE_WHOLE } else { PAGE };
         let page = LogQuery {
@@ -177,7 +177,7 @@ async fn export(
     Ok(Ok(()))
 }
 
-/// Writes an export, one row after another.
+/// Writes an export row by row.
 pub(super) struct Writer<'a> {
     format: Export,
     out: &'a Out,
@@ -193,7 +193,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// One row. `whole` makes a JSON line of it.
+    /// Writes one row; `whole` is its JSON line.
     pub(super) fn exchange(
         &mut self,
         row: &Exchange,
@@ -215,7 +215,7 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// What stands behind the last row.
+    /// Writes the end of the export.
     pub(super) fn end(self) -> Result<(), OutputError> {
         if self.format != Export::Har {
             return Ok(());
@@ -228,7 +228,7 @@ impl<'a> Writer<'a> {
 }
 
 impl Log {
-    /// How many rows are shown. An export is whole: a list may be looked through, a file looks complete.
+    /// The number of rows to show. An export has no default limit: a file looks complete, even if it is not.
     pub(super) fn most(&self) -> usize {
         let default = if self.export.is_some() {
             usize::MAX
@@ -246,12 +246,12 @@ impl Log {
             out.message(
                 Tone::Dim,
                 "note:",
-                &format!("{rows} left out; --limit {count} shows all"),
+                &format!("{rows} omitted; --limit {count} shows all"),
             );
         }
     }
 
-    /// The instant that `--since` names.
+    /// The instant of `--since`.
     pub(super) fn since_when(&self, context: &Context) -> Option<WallTime> {
         let since = self.since.as_ref()?;
         Some(since.instant(context.clock.now().wall, &jiff::tz::TimeZone::system()))

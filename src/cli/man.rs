@@ -1,4 +1,4 @@
-//! `man`: the program's pages, one for each command.
+//! `man`: man pages, one per command.
 
 use std::fmt::Write as _;
 use std::io;
@@ -12,28 +12,28 @@ use super::args::{EXITS, commands, examples};
 use super::output::{Out, OutputError};
 use crate::domain::{Problem, ProblemKind};
 
-/// The day of the release.
+/// The date of the release, shown on each page.
 const DATE: &str = "2026-11-28";
 
-/// Longer lines of text are divided: at most 80 for formatters, to which some characters are longer than to us.
+/// Longer lines are split: formatters accept 80 columns and may count a character wider.
 const WIDE: usize = 64;
 
 const FILES: &[(&str, &str)] = &[
     (
         "~/.config/tilldeck/config.toml",
-        "The config file, unless --config or TILLDECK_CONFIG names another. On macOS it is in ~/Library/Application Support. `tilldeck config path` prints where it is.",
+        "The config file. --config or TILLDECK_CONFIG select another. On macOS it is in ~/Library/Application Support. `tilldeck config path` prints where it is.",
     ),
     (
         "~/.local/state/tilldeck/",
-        "The state folder, unless --state-dir or TILLDECK_STATE_DIR names another. On macOS it is in ~/Library/Application Support.",
+        "The state folder. --state-dir or TILLDECK_STATE_DIR select another. On macOS it is in ~/Library/Application Support.",
     ),
     (
         "~/.local/state/tilldeck/ledger.db",
-        "The ledger (SQLite): nonces, rate limits, requests, callbacks and payments. Copy it together with the files ledger.db-wal and ledger.db-shm beside it.",
+        "The ledger (SQLite): nonces, rate limits, requests, callbacks and payments. To back it up, copy ledger.db-wal and ledger.db-shm, too.",
     ),
     (
         "~/.local/state/tilldeck/vault/",
-        "Secrets that no keyring takes.",
+        "Secrets, where no keyring works.",
     ),
     (
         "~/.local/state/tilldeck/logs/",
@@ -50,35 +50,35 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ),
     (
         "TILLDECK_KEYRING",
-        "With the value off, the system's keyring is not used.",
+        "The value off disables the system's keyring.",
     ),
     (
         "NO_COLOR",
-        "With any value, nothing is coloured unless --color says always. A QR code on a terminal is black on white all the same; with --color never it is not.",
+        "Any value disables colors, except with --color always. A QR code on a terminal is black on white all the same; with --color never it is not.",
     ),
     (
         "TERM",
-        "The kind of terminal. With dumb or an empty value the console does not open, and nothing is coloured.",
+        "The kind of terminal. With dumb or an empty value the console does not open, and colors are off.",
     ),
     (
         "HTTPS_PROXY, ALL_PROXY, NO_PROXY",
-        "The proxy for requests to providers, and the hosts that are reached without one.",
+        "The proxy for requests to providers, and the hosts to reach without it.",
     ),
     (
         "SSL_CERT_FILE, SSL_CERT_DIR",
-        "Certificates of the issuers to trust, instead of the system's.",
+        "CA certificates to trust, instead of the system's.",
     ),
     (
         "LC_ALL, LC_CTYPE, LANG",
-        "Where the locale's encoding is not UTF-8, the console draws with ASCII.",
+        "Without a UTF-8 locale, the console draws in ASCII.",
     ),
 ];
 
-/// A page and the name of its file.
+/// A page and its file name.
 pub struct Page {
-    /// `tilldeck-check.1`
+    /// Such as `tilldeck-check.1`.
     pub file: String,
-    /// In the man macros.
+    /// The page in the man macros.
     pub text: Vec<u8>,
 }
 
@@ -103,10 +103,10 @@ pub(super) fn write(folder: Option<&Path>, out: &Out) -> Result<Exit, OutputErro
         Err(error) => out.fail(&Problem::new(
             ProblemKind::Local,
             format!(
-                "the man pages cannot be written to {}: {error}",
+                "cannot write the man pages to {}: {error}",
                 folder.display()
             ),
-            "name a folder that you may write to with --dir",
+            "choose a folder you can write to with --dir",
         )),
     }
 }
@@ -188,7 +188,7 @@ fn page(command: &Command, path: &str) -> io::Result<Page> {
     })
 }
 
-/// What the generator leaves untidy: a line break beside a blank line, and lines longer than formatters like.
+/// Cleans up the generator's output: a line break beside a blank line, and lines longer than formatters accept.
 fn tidied(page: &str) -> String {
     let lines: Vec<&str> = page.lines().collect();
     let beside_blank = |at: usize| {
@@ -214,7 +214,7 @@ fn tidied(page: &str) -> String {
             let Some(space) = before.iter().rposition(|byte| *byte == b' ') else {
                 break;
             };
-            // Nothing but text may begin a line.
+            // A line must begin with text, not with a request's `.` or `'`.
             if rest[space + 1..].starts_with(['.', '\'', ' ']) {
                 break;
             }
@@ -240,7 +240,7 @@ fn tagged(page: &mut String, title: &str, entries: &[(&str, &str)]) {
     }
 }
 
-/// Text that no formatter takes for a request.
+/// Escapes text so that no formatter reads it as a request.
 fn escaped(text: &str) -> String {
     let text = text.replace('\\', "\\e").replace('-', "\\-");
     if text.starts_with(['.', '\'']) {

@@ -1,4 +1,4 @@
-//! `account add`, `rotate`, `remove`: asks for what is missing, shows what is about to happen, and what came of it.
+//! `account add`, `rotate` and `remove`: prompt for missing values, confirm, change, and print the result.
 
 mod answers;
 
@@ -10,7 +10,8 @@ use serde_json::json;
 use super::args::{AddAccount, Global, RemoveAccount, RotateSecret};
 use super::output::{Out, OutputError, Table, Tone, plain, toned};
 use super::{
-    Context, Exit, Keeping, can_ask, how, locations, misconfigured, prompt, until_stopped, warn,
+    Context, Exit, Keeping, can_ask, locations, misconfigured, prompt, request_options,
+    until_stopped, warn,
 };
 use crate::clock::Clock;
 use crate::config::{Config, Profile, SANDBOX, SecretSource, edit};
@@ -25,16 +26,16 @@ use crate::providers::SPECS;
 use answers::{answers, ask, ask_secret, one_of, say};
 pub(super) use answers::{read_from, source_of};
 
-const SOURCES: &str = "SOURCE is env:NAME, file:PATH, command:PROGRAM ARGUMENTS… or keyring:NAME; a secret itself is never an argument";
+const SOURCES: &str = "SOURCE is env:NAME, file:PATH, command:PROGRAM ARGUMENTS… or keyring:NAME, never the secret itself";
 
 fn usage(message: impl Into<String>, hint: impl Into<String>) -> Problem {
     Problem::new(ProblemKind::Usage, message, hint)
 }
 
-/// `account add`. Opens its own deck: the profile need not exist yet.
+/// `account add`. Opens its own deck: the profile may not exist yet.
 pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, OutputError> {
     let path = locations(&global).config_file().map(|file| file.path);
-    // Before anything is asked or sent.
+    // Checked before any prompt and any request.
     if let Some(Err(error)) = path.as_deref().map(edit::writable) {
         return misconfigured(&error, out);
     }
@@ -44,7 +45,7 @@ pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, O
         Some(Err(error)) => return misconfigured(&error, out),
     };
     let keeping = Keeping::default();
-    // Outlives what a signal ends, so that the rows of what was sent are written.
+    // Lives until after a signal, so that the ledger's rows of sent requests are written.
     let opened = OnceLock::new();
     let work = async {
         let (answers, sources) = match answers(args, &config, &global).await {
@@ -84,6 +85,7 @@ pub async fn add(args: &AddAccount, global: Global, out: &Out) -> Result<Exit, O
 }
 
 async fn save(proved: Verified, deck: &Deck, keeping: &Keeping) -> Result<Changed, Problem> {
+    // From here on Ctrl-C waits: a secret without its config entry would be lost.
     keeping.begin();
     deck.save(proved).await
 }
@@ -94,11 +96,13 @@ async fn save_addition(
     deck: &Deck,
     keeping: &Keeping,
 ) -> Result<Changed, Problem> {
-    let proved = deck.prove_addition(answers, sources, how(false)).await;
+    let proved = deck
+        .prove_addition(answers, sources, request_options(false))
+        .await;
     let proved = proved.map_err(|problem| {
         if leaves_open(&problem) {
             let hint =
-                "nothing was kept; try again, or add --unverified to keep the account all the same";
+                "nothing was saved; try again, or pass --unverified to save the account anyway";
             return Problem::new(problem.kind, problem.message, hint);
         }
         problem
@@ -106,7 +110,7 @@ async fn save_addition(
     save(proved, deck, keeping).await
 }
 
-/// The profile a new account goes to: the one named, else the default one, else the only one, else a first one.
+/// The profile for a new account: the named one, else the default, else the only one, else a new one.
 fn profile_for(
     config: &Config,
     named: Option<&str>,
@@ -128,16 +132,16 @@ fn profile_for(
         (None, SANDBOX, [only]) => only,
         (None, SANDBOX, several) => {
             return Err(usage(
-                "it is not clear which profile the account goes to",
-                format!("name one with --profile: {}", several.join(", ")),
+                "no profile selected for the account",
+                format!("choose one with --profile: {}", several.join(", ")),
             ));
         }
         (None, default, _) => default,
     };
     if name.eq_ignore_ascii_case(SANDBOX) {
         return Err(usage(
-            "the built-in profile sandbox cannot be added to: its accounts are the simulator's",
-            "name another with --profile; one that does not exist is made",
+            "the built-in profile sandbox accepts no other accounts",
+            "choose another with --profile; a new profile is created",
         ));
     }
     let known = config.profile(Some(name)).ok().cloned();
@@ -162,7 +166,7 @@ async fn confirm_addition(
         ""
     };
     let question = format!(
-        "{} at {} ({}{live}) in profile {}: verify and keep it? [y/N] ",
+        "{} at {} ({}{live}) in profile {}: verify and save it? [y/N] ",
         new.name,
         new.provider,
         new.environment.as_str(),
@@ -187,7 +191,7 @@ pub async fn rotate(
         let key = key.ok_or_else(|| usage("this account has no secret", ""))?;
         let mut fields = setup.fields.iter();
         let unprovable = fields.any(|field| field.key == key && field.secret && !field.proved);
-        // Told before anybody is asked for it.
+        // Reported before any prompt.
         if unprovable && !args.unverified && account.environment != Environment::Embedded {
             return Err(unprovable_key(&account, key));
         }
@@ -198,7 +202,12 @@ pub async fn rotate(
             secret,
             unverified: args.unverified,
         };
-        save(deck.prove(change, how(false)).await?, deck, keeping).await
+        save(
+            deck.prove(change, request_options(false)).await?,
+            deck,
+            keeping,
+        )
+        .await
     };
     match done.await {
         Ok(changed) => report(&changed, context, None, out),
@@ -228,10 +237,10 @@ async fn new_secret(
     if !can_ask() {
         return Err(usage(
             format!(
-                "account {}: nobody is there to be asked for the new secret",
+                "account {}: not a terminal, so tilldeck cannot ask for the new secret",
                 account.id
             ),
-            format!("give --from SOURCE; {SOURCES}"),
+            format!("pass --from SOURCE; {SOURCES}"),
         ));
     }
     if let Some(guide) = setup.guide_about(GuideTopic::Rotation) {
@@ -260,8 +269,8 @@ pub async fn remove(
     let done = async {
         let account = deck.pick(Some(&args.name), None)?;
         let change = Change::Remove(account.id.clone());
-        // What cannot be removed is told before anybody is asked.
-        let proved = deck.prove(change, how(false)).await?;
+        // Fails before any prompt if the account cannot be removed.
+        let proved = deck.prove(change, request_options(false)).await?;
         if !args.yes {
             confirm_removal(&account).await?;
         }
@@ -293,27 +302,27 @@ async fn confirm_removal(account: &Account) -> Result<(), Problem> {
     let id = &account.id;
     if !can_ask() {
         return Err(usage(
-            format!("account {id}: nobody is there to confirm its removal"),
-            "add --yes if it is meant",
+            format!("account {id}: not a terminal, so tilldeck cannot ask for confirmation"),
+            "pass --yes to remove it",
         ));
     }
     let about = format!(
-        "account {id} ({}, {}) goes out of the config, and what tilldeck keeps of its secrets is forgotten",
+        "account {id} ({}, {}) will be removed from the config, and its stored secrets deleted",
         account.provider_title,
         account.environment.as_str()
     );
     say(&about);
-    let stays = format!("account {id} stays");
+    let unchanged = format!("account {id} was not removed");
     if !account.environment.is_live() {
-        return prompt::confirm("remove it? [y/N] ", &stays).await;
+        return prompt::confirm("remove it? [y/N] ", &unchanged).await;
     }
-    if ask("it is LIVE; type its name to remove it: ").await? == id.as_str() {
+    if ask("this account is LIVE; type its name to remove it: ").await? == id.as_str() {
         return Ok(());
     }
-    Err(prompt::declined(&stays))
+    Err(prompt::declined(&unchanged))
 }
 
-/// What came of a change: a row or an object on standard output, words on standard error.
+/// Prints a change: a row or an object to stdout, messages to stderr.
 fn report(
     changed: &Changed,
     context: &Context,
@@ -350,12 +359,15 @@ fn report(
             }
             row(account, status.word(), unverified.is_none(), out)?;
             for (key, place) in kept {
-                let how = if proved.contains(key) {
+                let status = if proved.contains(key) {
                     "accepted"
                 } else {
-                    "kept, not verified"
+                    "saved, not verified"
                 };
-                out.say(&format!("{key} comes from {}: {how}", inert::line(place)));
+                out.say(&format!(
+                    "{key} comes from {}: {status}",
+                    inert::line(place)
+                ));
             }
             out.say(&format!(
                 "the account is in profile {profile} of {}",
@@ -400,7 +412,7 @@ fn report(
                 return Ok(Exit::Done);
             }
             out.line(&format!(
-                "account {account} is removed from profile {profile}"
+                "account {account} was removed from profile {profile}"
             ))?;
             if !left.is_empty() {
                 out.message(Tone::Warn, "warning:", left);
@@ -410,7 +422,7 @@ fn report(
     Ok(Exit::Done)
 }
 
-/// A replaced secret in words: where it is, whether it is good, and what is left to do.
+/// Prints where a replaced secret is, whether it is valid, and what is left to do.
 fn rotated(
     account: &Account,
     verified: bool,
@@ -419,41 +431,42 @@ fn rotated(
     out: &Out,
 ) -> Result<(), OutputError> {
     let (word, is) = if verified {
-        ("good", "good")
+        ("valid", "valid")
     } else {
-        ("kept, not verified", "not verified")
+        ("saved, not verified", "not verified")
     };
     row(account, word, verified, out)?;
     match (kept.map(inert::line), todo) {
         (Some(place), todo) => {
             if verified {
-                out.say(&format!("the new secret is in force, in {place}"));
+                out.say(&format!("the new secret is valid and saved in {place}"));
             } else {
-                let open = "nobody could say whether it is good";
-                out.say(&format!("the new secret is kept in {place}; {open}"));
+                let open = "it was not verified";
+                out.say(&format!("the new secret is saved in {place}; {open}"));
             }
             if let Some(left) = todo {
                 out.message(Tone::Warn, "warning:", left);
             }
         }
         (None, Some(todo)) => {
-            let words =
-                format!("the new secret is {is}, and it is not tilldeck's to replace: {todo}");
+            let words = format!(
+                "the new secret is {is}, but tilldeck cannot replace it at its source: {todo}"
+            );
             out.message(Tone::Warn, "to do:", &words);
         }
         (None, None) => {
-            let there = "where the account's comes from already: nothing is to be done";
-            out.say(&format!("the new secret is {is}, and {there}"));
+            let there = "its source already has it; nothing to do";
+            out.say(&format!("the new secret is {is}; {there}"));
         }
     }
     Ok(())
 }
 
-fn row(account: &Account, word: &str, good: bool, out: &Out) -> Result<(), OutputError> {
-    let tone = if good { Tone::Good } else { Tone::Warn };
+fn row(account: &Account, word: &str, valid: bool, out: &Out) -> Result<(), OutputError> {
+    let tone = if valid { Tone::Good } else { Tone::Warn };
     let mut table = Table::default();
     table.row([
-        toned(if good { "✓" } else { "!" }, tone),
+        toned(if valid { "✓" } else { "!" }, tone),
         toned(account.id.as_str(), Tone::Strong),
         plain(account.provider_title),
         plain(account.environment.as_str()),

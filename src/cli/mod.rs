@@ -1,4 +1,4 @@
-//! The command line: arguments, dispatch, exit codes. The only place that prints.
+//! The command line: arguments, dispatch, exit codes. The only module that prints.
 
 mod account;
 mod args;
@@ -65,7 +65,7 @@ use crate::providers;
 use crate::runtime;
 use crate::support_log;
 
-/// How a command ended. The numbers are a contract.
+/// The result of a command. The numbers are a contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exit {
     Done = 0,
@@ -81,7 +81,7 @@ enum Exit {
 }
 
 impl Exit {
-    /// The exit of several things done: the first error, else a failed expectation, else 0.
+    /// The exit of several results: the first error, else a failed expectation, else 0.
     fn and(self, other: Self) -> Self {
         match (self, other) {
             (Self::Done, other) => other,
@@ -108,7 +108,7 @@ impl From<ProblemKind> for Exit {
     }
 }
 
-/// What every command is given.
+/// The context of every command.
 struct Context {
     global: Global,
     config: Config,
@@ -158,20 +158,20 @@ impl Context {
 }
 
 impl Out {
-    /// Tells a failure; gives the exit code that goes with it.
+    /// Prints a failure and returns its exit code.
     fn fail(&self, problem: &Problem) -> Result<Exit, OutputError> {
         // What was typed wrongly may be anything.
         let why = (problem.kind != ProblemKind::Usage).then_some(problem.message.as_str());
         tracing::warn!(kind = problem.kind.as_str(), why, "failed");
         match self.problem(problem) {
-            // The exit code says it all the same.
+            // A closed stdout does not matter: the exit code still reports the failure.
             Ok(()) | Err(OutputError::ReaderGone) => Ok(problem.kind.into()),
             Err(error) => Err(error),
         }
     }
 }
 
-/// Where tilldeck keeps the secrets it is given.
+/// Where tilldeck saves secrets.
 fn vault(global: &Global) -> Result<Vault, Problem> {
     Ok(Vault::system(
         state_folder(global)?.join(settings::VAULT),
@@ -179,7 +179,7 @@ fn vault(global: &Global) -> Result<Vault, Problem> {
     ))
 }
 
-/// The state folder, unless another user can change what is in it.
+/// The state folder; an error if another user can change its content.
 fn state_folder(global: &Global) -> Result<PathBuf, Problem> {
     let folder = locations(global).state_folder();
     let folder = folder.map_err(|error| Problem::from(&error))?;
@@ -192,7 +192,7 @@ fn state_folder(global: &Global) -> Result<PathBuf, Problem> {
                 inert::cut(&folder.to_string_lossy(), 400)
             ),
             format!(
-                "{}, or name another folder with --state-dir",
+                "{}, or choose another folder with --state-dir",
                 danger.remedy(&folder)
             ),
         )),
@@ -207,9 +207,9 @@ fn locations(global: &Global) -> Locations {
     Locations::of_process(global.config.clone(), global.state_dir.clone())
 }
 
-/// An answer of another kind than its question.
-fn unexpected(account: &AccountId, asked: &str) -> Problem {
-    let message = format!("account {account}: the answer is not {asked}");
+/// The error for a response of the wrong kind.
+fn unexpected(account: &AccountId, expected: &str) -> Problem {
+    let message = format!("account {account}: the response is not {expected}");
     Problem::new(
         ProblemKind::Nonsense,
         message,
@@ -217,8 +217,8 @@ fn unexpected(account: &AccountId, asked: &str) -> Problem {
     )
 }
 
-/// A request the operator waits for.
-fn how(no_wait: bool) -> RequestOptions {
+/// The options of a request the operator waits for.
+fn request_options(no_wait: bool) -> RequestOptions {
     RequestOptions {
         request: RequestId(0),
         background: false,
@@ -226,17 +226,17 @@ fn how(no_wait: bool) -> RequestOptions {
     }
 }
 
-/// Runs the program with these arguments (the first is its name).
+/// Runs the program with these arguments; the first is the program's name.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     stop::end_as_first_process();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let exit = match arguments.len() {
-        // Building the table of all commands takes longer than drawing the first frame.
+        // Building the table of all commands takes longer than drawing the first frame, so the console skips it.
         0 | 1 => run(Arguments::default()),
         _ => match Arguments::try_parse_from(&arguments) {
             Ok(parsed) => run(parsed),
             Err(error) if error.use_stderr() => misused(&error, &arguments),
-            // Help alone has examples: every other command would wait for their table, too.
+            // Only help needs examples; every other command would wait for their table.
             Err(error) => {
                 let with_examples = args::with_examples().try_get_matches_from(&arguments);
                 misused(&with_examples.err().unwrap_or(error), &arguments)
@@ -248,7 +248,8 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     ExitCode::from(exit as u8)
 }
 
-/// Help and version are no errors. What was typed may be pasted from anywhere, so it is shown inert.
+/// Prints help and version, which are no errors, or the error. Arguments may be pasted from anywhere, so they are
+/// printed inert.
 fn misused(error: &clap::Error, arguments: &[OsString]) -> Exit {
     let out = Out::new(
         arguments.iter().any(|argument| argument == "--json"),
@@ -272,7 +273,7 @@ fn misused(error: &clap::Error, arguments: &[OsString]) -> Exit {
             .next()
             .unwrap_or_default()
             .to_owned();
-        let hint = "`tilldeck --help` shows what is accepted";
+        let hint = "`tilldeck --help` shows the valid arguments";
         let problem = Problem::new(ProblemKind::Usage, message, hint);
         return ended(out.fail(&problem), &out);
     }
@@ -284,7 +285,7 @@ fn run(arguments: Arguments) -> Exit {
     let out = Out::new(arguments.global.json, arguments.global.color);
     let log = LogStart::new(arguments.command.as_ref(), &arguments.global);
     let done = match arguments.command {
-        // These work without a config file, or on a broken one.
+        // Works without a config file, or with a broken one.
         Some(Command::Completions { shell }) => {
             out.bytes(&complete::script(shell)).map(|()| Exit::Done)
         }
@@ -318,7 +319,7 @@ fn run(arguments: Arguments) -> Exit {
             url,
             what: Trigger::Deliver(args),
         })) => block_on(deliver::run(url.as_deref(), &args, &out), &out),
-        // Its profile, and the file, may be yet to be made.
+        // The profile and the file may not exist yet.
         Some(Command::Account(AccountCommand::Add(args))) => {
             log.run();
             block_on(manage::add(&args, arguments.global, &out), &out)
@@ -350,7 +351,7 @@ fn run(arguments: Arguments) -> Exit {
     ended(done, &out)
 }
 
-/// The exit of a command, whatever became of standard output. A reader that has seen enough is no error.
+/// The exit of a command even if stdout failed. A reader that closed stdout early is no error.
 fn ended(done: Result<Exit, OutputError>, out: &Out) -> Exit {
     match done {
         Ok(exit) => exit,
@@ -360,7 +361,7 @@ fn ended(done: Result<Exit, OutputError>, out: &Out) -> Exit {
             Exit::Interrupted
         }
         Err(OutputError::Failed(error)) => {
-            let words = format!("standard output cannot be written: {error}");
+            let words = format!("cannot write to stdout: {error}");
             out.message(Tone::Bad, "error:", &words);
             Exit::Usage
         }
@@ -414,7 +415,7 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
             | Command::Config(_)
             | Command::Completions { .. }
             | Command::Complete { .. }
-            // These need no deck, or another one, and are done before this is opened.
+            // These need no deck, or their own, and are done before this one is opened.
             | Command::Man { .. } => Ok(Exit::Done),
         }
     };
@@ -424,21 +425,21 @@ async fn dispatch(command: Command, context: &Context, out: &Out) -> Result<Exit
             never = report_waits(&mut events, out) => match never {},
         }
     };
-    // Here rather than around it all: what was sent must still be recorded.
+    // Only around the work: after a signal, the ledger still records what was sent.
     let done = Box::pin(until_stopped(work, &keeping, out)).await;
     warn(&deck, out).await;
     let Some(done) = done else {
-        // By then it is recorded what became of the request under way, and told.
+        // By now the ledger has the outcome of the current request.
         deck.close().await;
         return out.fail(&interrupted(&mut events));
     };
-    // Nobody listens any more: what is still to be recorded must not wait for that.
+    // Dropped first: the last rows must not wait for a reader of events.
     drop(events);
     deck.close().await;
     done
 }
 
-/// What an interrupted command has left open.
+/// The error of an interrupted command, which names an unanswered write request.
 fn interrupted(events: &mut EventReceiver) -> Problem {
     let is_write = |exchange: &Exchange| {
         let provider = providers::by_name(&exchange.provider);
@@ -454,7 +455,7 @@ fn interrupted(events: &mut EventReceiver) -> Problem {
         return prompt::interrupted();
     };
     let message = format!(
-        "account {}: interrupted after {} {} was sent; it may have been carried out",
+        "account {}: interrupted after {} {} was sent; the write may have taken effect",
         exchange.account,
         exchange.method,
         inert::cut(exchange.path(), 120)
@@ -462,39 +463,39 @@ fn interrupted(events: &mut EventReceiver) -> Problem {
     Problem::new(
         ProblemKind::Interrupted,
         message,
-        "look at the provider before you send it again; `tilldeck log` shows the request",
+        "check with the provider before you send it again; `tilldeck log` shows the request",
     )
 }
 
-/// What a signal does to the command.
+/// The effect of a signal on the command.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum OnStop {
     /// Ends it at once.
     #[default]
     Stop,
-    /// Nothing: a change is being saved, and is not left half-way.
+    /// None: a change is being saved and must not stop halfway.
     Finish,
-    /// The command hears it itself, and ends soon.
-    Heard,
+    /// The command handles the signal itself and ends soon.
+    Handled,
 }
 
-/// Whether the command can be interrupted.
+/// Whether signals can interrupt the command.
 #[derive(Default)]
 struct Keeping(Cell<OnStop>);
 
 impl Keeping {
-    /// From here on it is too late to interrupt.
+    /// From here on signals do not interrupt.
     fn begin(&self) {
         self.0.set(OnStop::Finish);
     }
 
-    /// From here on the command itself listens for signals.
+    /// From here on the command handles signals itself.
     fn listens(&self) {
-        self.0.set(OnStop::Heard);
+        self.0.set(OnStop::Handled);
     }
 }
 
-/// Does the work until a signal ends it: `None`. A change that is being saved by then is saved to the end.
+/// Runs the work until a signal ends it: `None`. A change that is being saved is saved completely.
 async fn until_stopped(
     work: impl Future<Output = Result<Exit, OutputError>>,
     keeping: &Keeping,
@@ -504,17 +505,18 @@ async fn until_stopped(
     tokio::pin!(work);
     tokio::select! {
         done = &mut work => return Some(done),
+        // A second signal is not needed: the command either ends now or finishes its save.
         _ = stops.next() => {}
     }
     match keeping.0.get() {
         OnStop::Stop => return None,
         OnStop::Finish => out.say("saving; this cannot be interrupted now"),
-        OnStop::Heard => {}
+        OnStop::Handled => {}
     }
     Some(work.await)
 }
 
-/// Says what a command waits for, so that no silence is a riddle.
+/// Prints what a command waits for, so that a silent wait has a reason.
 async fn report_waits(events: &mut EventReceiver, out: &Out) -> Infallible {
     while let Some(event) = events.recv().await {
         if let Event::Waiting(_, waiting) = event {
@@ -526,7 +528,7 @@ async fn report_waits(events: &mut EventReceiver, out: &Out) -> Infallible {
     std::future::pending().await
 }
 
-/// What the operator must know besides the answer.
+/// Prints warnings that do not belong to the result.
 async fn warn(deck: &Deck, out: &Out) {
     for words in warnings(deck).await {
         out.message(Tone::Warn, "warning:", &words);
@@ -540,7 +542,7 @@ async fn warnings(deck: &Deck) -> Vec<String> {
     ledger.into_iter().chain(clock).collect()
 }
 
-/// Runs a command that serves others to its end.
+/// Runs a command that serves others, such as `listen`.
 fn on_threads(
     command: impl Future<Output = Result<Exit, OutputError>>,
     out: &Out,
@@ -550,7 +552,7 @@ fn on_threads(
     run_on(threads, command, out)
 }
 
-/// Runs a command to its end. One thread is enough: a command waits, mostly.
+/// Runs a command. One thread is enough: a command mostly waits.
 fn block_on(
     command: impl Future<Output = Result<Exit, OutputError>>,
     out: &Out,
@@ -571,12 +573,12 @@ fn run_on(
         Err(error) => return out.fail(&local(&format!("tilldeck cannot start: {error}"))),
     };
     let done = runtime.block_on(command);
-    // A password manager that still waits for its user must not hold up the exit.
+    // A password manager that still waits for its user must not delay the exit.
     runtime.shutdown_background();
     done
 }
 
-/// A config error: the snippet for people, an object for scripts.
+/// Prints a config error: the snippet for people, an object for scripts.
 fn misconfigured(error: &ConfigError, out: &Out) -> Result<Exit, OutputError> {
     if out.json {
         out.problem(&error.into())?;
@@ -601,7 +603,7 @@ fn context(global: Global) -> Result<Context, ConfigError> {
     })
 }
 
-/// Whether somebody is there to be asked.
+/// Whether stdin and stderr are a terminal, so that prompts work.
 fn can_ask() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }

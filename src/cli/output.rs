@@ -1,4 +1,4 @@
-//! What is printed, and how: rows for people, one JSON object a line for scripts. Text from outside is inert.
+//! Output: rows for people, one JSON object per line for scripts. Outside text is made inert.
 
 use std::fmt;
 use std::io::{self, IsTerminal as _};
@@ -15,7 +15,7 @@ use super::stop;
 use crate::domain::{Problem, Severity, inert};
 use crate::net::redact;
 
-/// When to colour.
+/// When to use colors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Color {
     /// On a terminal, unless `NO_COLOR` is set.
@@ -28,7 +28,7 @@ pub enum Color {
 }
 
 impl Color {
-    /// Whether to colour what goes to a stream.
+    /// Whether to use colors on a stream.
     #[must_use]
     pub fn wanted(self, terminal: bool) -> bool {
         let decorates = std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
@@ -45,35 +45,35 @@ impl Color {
     }
 }
 
-/// Why standard output takes no more.
+/// Why stdout failed.
 #[derive(Debug)]
 pub enum OutputError {
-    /// The reader of the pipe has gone. No error: `tilldeck log | head` is fine.
+    /// The reader closed the pipe. No error: `tilldeck log | head` is fine.
     ReaderGone,
-    /// The reader takes nothing, and the command was asked to end meanwhile.
+    /// The reader does not read, and a signal arrived in the meantime.
     Stopped,
-    /// A write failed: the disk is full, or the device is broken. What was printed is incomplete.
+    /// A write failed: the disk is full, or the device is broken. The output is incomplete.
     Failed(io::Error),
 }
 
 impl fmt::Display for OutputError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ReaderGone => f.write_str("its reader has gone"),
-            Self::Stopped => f.write_str("its reader takes nothing"),
+            Self::ReaderGone => f.write_str("its reader closed it"),
+            Self::Stopped => f.write_str("its reader does not read"),
             Self::Failed(error) => error.fmt(f),
         }
     }
 }
 
-/// Standard output and standard error, with the format asked for.
+/// Stdout and stderr, with the selected format.
 #[derive(Debug, Clone, Default)]
 pub struct Out {
-    /// One JSON object a line.
+    /// One JSON object per line.
     pub json: bool,
-    /// Colour on standard output.
+    /// Colors on stdout.
     pub color: bool,
-    /// Colour on standard error.
+    /// Colors on stderr.
     pub color_err: bool,
     /// What was asked for.
     choice: Color,
@@ -83,10 +83,10 @@ pub struct Out {
     progress: Arc<Mutex<Progress>>,
 }
 
-/// What a command does when its reader has gone.
+/// What a command does when its reader closes stdout.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum Reader {
-    /// It goes on: its exit code is an answer too.
+    /// It continues: its exit code is a result, too.
     #[default]
     Optional,
     /// It ends.
@@ -96,34 +96,34 @@ enum Reader {
 /// How a command shows that it works.
 #[derive(Debug, Default)]
 enum Progress {
-    /// It is short: each wait is a line.
+    /// A short command prints a line for each wait.
     #[default]
     Lines,
-    /// It is long, and standard error is no terminal: no line for each wait.
+    /// A long command without a terminal on stderr prints no lines for waits.
     Silent,
-    /// It is long: a bar on the terminal.
+    /// A long command on a terminal shows a progress bar.
     Bar(ProgressBar),
 }
 
-/// What a text means, for its colour.
+/// The meaning of a text, for its color.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
-    /// As it should be.
+    /// As expected.
     Good,
-    /// Under way.
+    /// In progress.
     Busy,
-    /// Needs a look.
+    /// Needs attention.
     Warn,
-    /// Wrong.
+    /// Failed.
     Bad,
-    /// Beside the point.
+    /// Secondary.
     Dim,
-    /// To be found quickly.
+    /// Easy to find, such as a name.
     Strong,
 }
 
 impl Out {
-    /// The streams as they are.
+    /// The process's streams.
     #[must_use]
     pub fn new(json: bool, color: Color) -> Self {
         Self {
@@ -135,14 +135,13 @@ impl Out {
         }
     }
 
-    /// Whether standard output has colours where they are what is printed, and no decoration: a QR code cannot be
-    /// scanned without.
+    /// Whether stdout shows colors that are content, not decoration: a QR code cannot be scanned without.
     #[must_use]
     pub fn colors_codes(&self) -> bool {
         self.choice.shown(io::stdout().is_terminal())
     }
 
-    /// The same streams for a command that does nothing but print: it ends when its reader has gone.
+    /// The same streams for a command that only prints: it ends when its reader closes stdout.
     #[must_use]
     pub fn for_reader(&self) -> Self {
         Self {
@@ -151,15 +150,15 @@ impl Out {
         }
     }
 
-    /// Waits until nobody reads standard output any more. Writing would tell as well, but a command may have nothing to
-    /// write for hours.
+    /// Waits until the reader closes stdout. A write would notice it too, but a command may have nothing to write for
+    /// hours.
     pub async fn reader_gone(&self) {
         while has_reader() {
             tokio::time::sleep(LOOK_FOR_READER).await;
         }
     }
 
-    /// Shows the progress of a long command from now on, where standard error is a terminal that can.
+    /// Shows the progress of a long command from now on, if stderr is a terminal that can.
     pub fn begin_progress(&self, total: u64) {
         let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
         let progress = if io::stderr().is_terminal() && !dumb {
@@ -180,21 +179,21 @@ impl Out {
         *self.progress() = progress;
     }
 
-    /// One step further.
+    /// Advances by one step.
     pub fn advance_progress(&self) {
         if let Progress::Bar(bar) = &*self.progress() {
             bar.inc(1);
         }
     }
 
-    /// Takes the progress bar away.
+    /// Removes the progress bar.
     pub fn end_progress(&self) {
         if let Progress::Bar(bar) = std::mem::take(&mut *self.progress()) {
             bar.finish_and_clear();
         }
     }
 
-    /// Says what a command waits for, or (`None`) that it goes on.
+    /// Prints what a command waits for; `None` ends the wait.
     pub fn waiting(&self, words: Option<&str>) {
         match (&*self.progress(), words) {
             (Progress::Bar(bar), words) => bar.set_message(match words {
@@ -215,7 +214,7 @@ impl Out {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does something to a stream while no bar is in its way.
+    /// Runs an action on a stream while the bar is hidden.
     fn apart<T>(&self, print: impl FnOnce() -> T) -> T {
         match &*self.progress() {
             Progress::Bar(bar) => bar.suspend(print),
@@ -223,16 +222,16 @@ impl Out {
         }
     }
 
-    /// `text` in its colour, for standard output.
+    /// Colors `text` for stdout.
     #[must_use]
     pub fn paint(&self, tone: Tone, text: &str) -> String {
         paint(self.color, tone, text)
     }
 
-    /// Bytes to standard output.
+    /// Writes bytes to stdout.
     ///
     /// # Errors
-    /// If standard output takes no more.
+    /// If stdout fails.
     pub fn bytes(&self, bytes: &[u8]) -> Result<(), OutputError> {
         match self.apart(|| write_whole(&io::stdout().lock(), bytes)) {
             Err(OutputError::ReaderGone) if self.reader == Reader::Optional => Ok(()),
@@ -240,27 +239,27 @@ impl Out {
         }
     }
 
-    /// A line to standard output.
+    /// Writes a line to stdout.
     ///
     /// # Errors
-    /// If standard output takes no more.
+    /// If stdout fails.
     pub fn line(&self, line: &str) -> Result<(), OutputError> {
         self.bytes(format!("{line}\n").as_bytes())
     }
 
-    /// A table to standard output.
+    /// Writes a table to stdout.
     ///
     /// # Errors
-    /// If standard output takes no more.
+    /// If stdout fails.
     pub fn table(&self, table: &Table) -> Result<(), OutputError> {
         let lines = table.lines(self);
         lines.iter().try_for_each(|line| self.line(line))
     }
 
-    /// A JSON object with its schema, on one line, to standard output.
+    /// Writes a JSON object with its schema, on one line, to stdout.
     ///
     /// # Errors
-    /// If standard output takes no more.
+    /// If stdout fails.
     pub fn object(&self, fields: &serde_json::Value) -> Result<(), OutputError> {
         let mut object = serde_json::Map::new();
         object.insert("schema".into(), json!(1));
@@ -270,20 +269,20 @@ impl Out {
         self.line(&inert::json(&serde_json::Value::Object(object).to_string()))
     }
 
-    /// Words to standard error. A failure to print them changes nothing.
+    /// Writes a message to stderr. Failures are ignored.
     pub fn say(&self, words: &str) {
         self.apart(|| say(words));
     }
 
-    /// Words of a certain tone to standard error, after a label.
+    /// Writes a message with a label to stderr.
     pub fn message(&self, tone: Tone, label: &str, words: &str) {
         self.say(&format!("{} {words}", paint(self.color_err, tone, label)));
     }
 
-    /// A failure: an object on standard output with `--json`, words on standard error without.
+    /// Prints a failure: with `--json` an object to stdout, else a message to stderr.
     ///
     /// # Errors
-    /// If standard output takes no more.
+    /// If stdout fails.
     pub fn problem(&self, problem: &Problem) -> Result<(), OutputError> {
         if self.json {
             return self.object(&json!({ "error": problem_json(problem) }));
@@ -298,7 +297,7 @@ impl Out {
     }
 }
 
-/// A failure as scripts read it.
+/// A failure as JSON.
 #[must_use]
 pub fn problem_json(problem: &Problem) -> Value {
     let words = |text: &str| redact::scrub(&inert::unescaped(text)).into_owned();
@@ -314,22 +313,24 @@ fn say(words: &str) {
     let _ = write_whole(&io::stderr().lock(), line.as_bytes());
 }
 
-/// How often a command that waits looks whether its reader is still there.
+/// How often a waiting command checks whether its reader is still there.
 const LOOK_FOR_READER: Duration = Duration::from_millis(500);
 
-/// So much is written to a pipe that is ready at once: a longer write would wait for its reader, and hear no signal.
+/// A pipe that is ready takes this much at once. A longer write could block and ignore signals.
 const WRITTEN_AT_ONCE: usize = 4096;
 
-/// After a signal a stream may be full for a moment, but not so many times in a row: what is begun is written to its end.
+/// After a signal, a stream may be full this many times in a row before the write stops: output in progress is
+/// completed if possible.
 const REFUSED_MAX: u32 = 2;
 
-/// Writes all of it, however many writes that takes. The library's own writers are passed by: after a failure they do
-/// not tell how much was written.
+/// Writes all bytes in several writes. Not with `std`'s `write_all`: after a failure it does not report how much was
+/// written.
 fn write_whole(stream: &impl AsFd, mut left: &[u8]) -> Result<(), OutputError> {
     let mut refused = 0;
     while !left.is_empty() {
         if !is_ready(stream)? {
-            refused += u32::from(stop::has_come());
+            // Without a signal a slow reader may take as long as it likes.
+            refused += u32::from(stop::is_stopping());
             if refused >= REFUSED_MAX {
                 return Err(OutputError::Stopped);
             }
@@ -339,7 +340,7 @@ fn write_whole(stream: &impl AsFd, mut left: &[u8]) -> Result<(), OutputError> {
         match rustix::io::write(stream, &left[..left.len().min(WRITTEN_AT_ONCE)]) {
             Ok(0) => return Err(OutputError::Failed(io::ErrorKind::WriteZero.into())),
             Ok(written) => left = &left[written..],
-            // A reader that shares the pipe has made it non-blocking.
+            // Another program with the same pipe made it non-blocking.
             Err(Errno::INTR | Errno::AGAIN) => {}
             Err(Errno::PIPE) => return Err(OutputError::ReaderGone),
             Err(errno) => return Err(OutputError::Failed(errno.into())),
@@ -348,7 +349,7 @@ fn write_whole(stream: &impl AsFd, mut left: &[u8]) -> Result<(), OutputError> {
     Ok(())
 }
 
-/// Whether the stream takes something, or fails at once; waits a little for it.
+/// Waits a little until the stream accepts data or fails.
 fn is_ready(stream: &impl AsFd) -> Result<bool, OutputError> {
     let patience = Timespec {
         tv_sec: 0,
@@ -364,10 +365,11 @@ fn is_ready(stream: &impl AsFd) -> Result<bool, OutputError> {
 
 fn has_reader() -> bool {
     let stdout = io::stdout();
+    // No requested events: `poll` reports errors and hang-ups anyway.
     let mut polled = [PollFd::new(&stdout, PollFlags::empty())];
     let now = Timespec::default();
-    let gone = PollFlags::ERR | PollFlags::HUP;
-    poll(&mut polled, Some(&now)).is_err() || !polled[0].revents().intersects(gone)
+    let closed = PollFlags::ERR | PollFlags::HUP;
+    poll(&mut polled, Some(&now)).is_err() || !polled[0].revents().intersects(closed)
 }
 
 fn paint(color: bool, tone: Tone, text: &str) -> String {
@@ -397,18 +399,18 @@ impl From<Severity> for Tone {
     }
 }
 
-/// The longest text of a cell; an over-long one is cut with the cut shown.
+/// The longest text of a cell; a longer one is cut, visibly.
 const CELL_MAX: usize = 120;
 
-/// One cell of a [`Table`]: inert text and its colour.
+/// A cell of a [`Table`]: inert text and its color.
 #[derive(Debug)]
 pub struct Cell {
-    /// As it is printed.
+    /// The text as printed.
     pub text: String,
     tone: Option<Tone>,
 }
 
-/// Rows whose columns line up. Colour is added after measuring.
+/// Rows with aligned columns. Color is added after measuring, so it does not count as width.
 #[derive(Debug, Default)]
 pub struct Table {
     rows: Vec<Vec<Cell>>,
@@ -420,7 +422,7 @@ impl Table {
         self.rows.push(cells.into());
     }
 
-    /// The rows as lines, the last column unpadded.
+    /// The rows as lines, the last column without padding.
     #[must_use]
     pub fn lines(&self, out: &Out) -> Vec<String> {
         use unicode_width::UnicodeWidthStr as _;
@@ -451,7 +453,7 @@ impl Table {
     }
 }
 
-/// A text cell without colour.
+/// A cell without color.
 #[must_use]
 pub fn plain(text: impl Into<String>) -> Cell {
     Cell {
@@ -460,7 +462,7 @@ pub fn plain(text: impl Into<String>) -> Cell {
     }
 }
 
-/// A text cell in a colour.
+/// A cell with a color.
 #[must_use]
 pub fn toned(text: impl Into<String>, tone: Tone) -> Cell {
     Cell {
@@ -469,7 +471,7 @@ pub fn toned(text: impl Into<String>, tone: Tone) -> Cell {
     }
 }
 
-/// An identifier, which is never cut: two long ones may differ in their last character only.
+/// An identifier, never cut: two long ones may differ only in their last character.
 #[must_use]
 pub fn whole(text: &str, tone: Tone) -> Cell {
     Cell {

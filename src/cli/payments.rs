@@ -15,7 +15,7 @@ use crate::domain::{
 };
 use list::Format;
 
-/// The flag of `payments add` that changes expectations.
+/// The option of `payments add` that replaces expected amounts.
 const REPLACE: &str = "--replace-expectation";
 
 pub async fn run(
@@ -51,7 +51,7 @@ pub async fn run(
     }
 }
 
-/// The watch list, and the account that the command line names.
+/// The watch list, and the account of the command line.
 async fn selection(
     context: &Context,
     deck: &Deck,
@@ -64,7 +64,7 @@ async fn selection(
     Ok((watches, account))
 }
 
-/// The account of this name: one that is configured, or one that was and still has watched payments.
+/// The account of this name: a configured one, or a removed one that still has watched payments.
 fn owner(name: &str, watches: &[Watch], deck: &Deck) -> Result<AccountId, Problem> {
     let is_configured = deck.accounts().any(|account| account.id.as_str() == name);
     let mut owners = watches.iter().map(|watch| &watch.account);
@@ -74,19 +74,19 @@ fn owner(name: &str, watches: &[Watch], deck: &Deck) -> Result<AccountId, Proble
     }
 }
 
-/// Refuses a change that would be gone with this process.
+/// Rejects a change that would be lost when this process ends.
 fn must_keep_payments(deck: &Deck) -> Result<(), Problem> {
     if deck.forgets_payments() {
         return Err(Problem::new(
             ProblemKind::Usage,
             "the built-in sandbox does not save its watch list",
-            "name a profile with accounts (--profile), or run `tilldeck sandbox serve` and point a profile at it",
+            "choose a profile with accounts (--profile), or run `tilldeck sandbox serve` and use it in a profile",
         ));
     }
     Ok(())
 }
 
-/// Stops watching payments, whether or not their accounts are still configured.
+/// Stops watching payments, even if their accounts are no longer configured.
 async fn remove(
     ids: &[PaymentId],
     context: &Context,
@@ -104,7 +104,7 @@ async fn remove(
     for id in ids {
         let removed = async {
             let account = watching(id, account.as_ref(), &watches)?;
-            // Another tilldeck may have removed it.
+            // Another tilldeck may have removed it in the meantime.
             if deck.unwatch(account, id).await? {
                 Ok(account)
             } else {
@@ -142,8 +142,8 @@ fn watching<'a>(
         (Some(owner), None) => Ok(owner),
         (Some(first), Some(second)) => Err(Problem::new(
             ProblemKind::Usage,
-            format!("payment {id} is watched for the accounts {first} and {second}"),
-            "name one with --account",
+            format!("payment {id} is watched in the accounts {first} and {second}"),
+            "choose one with --account",
         )),
     }
 }
@@ -152,22 +152,22 @@ fn not_watched(id: &PaymentId) -> Problem {
     Problem::new(
         ProblemKind::NotFound,
         format!("payment {id} is not watched"),
-        "`tilldeck payments list` shows the watched ones",
+        "`tilldeck payments list` shows all watched payments",
     )
 }
 
-/// Whether an expectation that is in force may be changed.
+/// How a saved expected amount may be replaced.
 #[derive(Clone, Copy)]
 struct Consent {
-    /// The flag that says so without a question.
+    /// The option that allows it without a prompt.
     flag: &'static str,
-    /// Whether the command line has it.
-    given: bool,
-    /// Whether the operator is asked; not for a list, which has too many rows.
+    /// Whether the command line has that option.
+    allowed: bool,
+    /// Whether to prompt; not for a list, which has too many rows.
     may_ask: bool,
 }
 
-/// The watch list and the expectations of one account.
+/// The watch list and the expected amounts of one account.
 struct Book<'a> {
     account: AccountId,
     deck: &'a Deck,
@@ -175,7 +175,7 @@ struct Book<'a> {
 }
 
 impl<'a> Book<'a> {
-    /// The account that the command line names, where it can be changed.
+    /// The account of the command line, if it can be changed.
     fn open(context: &Context, deck: &'a Deck, out: &'a Out) -> Result<Self, Problem> {
         let account = deck.pick(context.account(), Some(Ability::Payments))?.id;
         must_keep_payments(deck)?;
@@ -185,7 +185,7 @@ impl<'a> Book<'a> {
     async fn add(&self, args: &AddPayments) -> Result<Exit, OutputError> {
         let consent = Consent {
             flag: REPLACE,
-            given: args.replace_expectation,
+            allowed: args.replace_expectation,
             may_ask: true,
         };
         let mut exit = Exit::Done;
@@ -207,7 +207,7 @@ impl<'a> Book<'a> {
         };
         let consent = Consent {
             flag: REPLACE,
-            given: args.replace_expectation,
+            allowed: args.replace_expectation,
             may_ask: false,
         };
         let (mut exit, mut added, mut failed) = (Exit::Done, 0_u64, 0_u64);
@@ -239,7 +239,7 @@ impl<'a> Book<'a> {
         Ok(exit)
     }
 
-    /// Watches one row; `None` where an earlier row says the same.
+    /// Watches one row; `None` where an earlier row is the same.
     async fn add_row(
         &self,
         row: Row,
@@ -264,7 +264,7 @@ impl<'a> Book<'a> {
         Ok(Some((order.id, expected)))
     }
 
-    /// Sets what is expected, then watches. Gives what is expected in the end.
+    /// Sets the expected amount, then watches. Returns the expected amount in force.
     async fn watch(
         &self,
         id: &PaymentId,
@@ -308,14 +308,14 @@ impl<'a> Book<'a> {
     async fn expect(&self, args: &ExpectPayment) -> Result<Exit, OutputError> {
         let consent = Consent {
             flag: "--yes",
-            given: args.yes,
+            allowed: args.yes,
             may_ask: true,
         };
         let sum = Expected {
             amount: args.amount.clone(),
             currency: args.currency.clone(),
         };
-        // Before the change: a failure afterwards would report a change that is saved as failed.
+        // Printed before the change: a failure to print afterwards would report a saved change as failed.
         let is_known = match self.is_known(&args.id).await {
             Ok(is_known) => is_known,
             Err(problem) => return self.out.fail(&problem),
@@ -326,7 +326,7 @@ impl<'a> Book<'a> {
         };
         if !is_known {
             let words = format!(
-                "payment {} is not watched and was never seen; is the id right?",
+                "payment {} is not watched and was never seen; check the id",
                 args.id
             );
             self.out.message(Tone::Warn, "warning:", &words);
@@ -373,7 +373,7 @@ impl<'a> Book<'a> {
                 .is_some())
     }
 
-    /// Sets what is expected. One that is in force and differs is changed with consent only. Gives the one before.
+    /// Sets the expected amount. Replaces a different one only with consent. Returns the previous one.
     async fn set(
         &self,
         id: &PaymentId,
@@ -385,18 +385,18 @@ impl<'a> Book<'a> {
             self.deck
                 .expect(&self.account, id, sum.clone(), by, replaced)
         };
-        let replaced = if consent.given {
+        let replaced = if consent.allowed {
             Replaced::Confirmed
         } else {
             Replaced::Never
         };
-        let stays = match set(replaced).await? {
+        let current = match set(replaced).await? {
             Ok(before) => return Ok(before),
-            Err(stays) => stays,
+            Err(current) => current,
         };
-        let refused = |stays: &Expectation, hint: String| {
+        let refused = |current: &Expectation, hint: String| {
             let message = format!(
-                "account {}: payment {id} expects {stays}, not {sum}; nothing was changed",
+                "account {}: payment {id} expects {current}, not {sum}; nothing was changed",
                 self.account
             );
             Problem::new(ProblemKind::Usage, message, hint)
@@ -408,13 +408,13 @@ impl<'a> Book<'a> {
                 ""
             };
             let hint = format!("{why}pass {} to change it", consent.flag);
-            return Err(refused(&stays, hint));
+            return Err(refused(&current, hint));
         }
-        let question = format!("{id} expects {stays}. Change it to {sum}? [y/N] ");
-        let stays_so = refused(&stays, String::new()).message;
-        prompt::confirm(&question, &stays_so).await?;
-        set(Replaced::Shown(stays.sum.clone()))
+        let question = format!("{id} expects {current}. Change it to {sum}? [y/N] ");
+        let message = refused(&current, String::new()).message;
+        prompt::confirm(&question, &message).await?;
+        set(Replaced::Shown(current.sum.clone()))
             .await?
-            .map_err(|current| refused(&current, "it was changed meanwhile".into()))
+            .map_err(|current| refused(&current, "it has changed in the meantime".into()))
     }
 }

@@ -1,24 +1,24 @@
-//! `player`: is a player who they claim to be, and what do they own? The token that proves one is never an argument.
+//! `player`: verifies a player and lists items. The player's token is a secret and never an argument.
 
 use serde_json::json;
 
 use super::args::PlayerCommand;
 use super::manage::{read_from, source_of};
 use super::output::{Cell, Out, OutputError, Table, Tone, plain, toned};
-use super::{Context, Exit, can_ask, how, prompt};
+use super::{Context, Exit, can_ask, prompt, request_options};
 use crate::deck::Deck;
 use crate::domain::{
     Ability, Account, Answer, Inventory, Item, Op, Player, PlayerId, Problem, ProblemKind, Secret,
     inert,
 };
 
-/// What `--token` takes.
-const WAYS: &str = "give --token env:NAME, file:PATH, command:PROGRAM ARGUMENTS…, keyring:NAME or callback, or run it at a terminal to be \
-                    asked; a token itself is never an argument";
+/// The hint about `--token`.
+const WAYS: &str = "pass --token env:NAME, file:PATH, command:PROGRAM ARGUMENTS…, keyring:NAME or callback, or run it at a terminal \
+                    to be prompted; never pass the token itself";
 
-/// Asks to be asked.
+/// Prompts for the token.
 const PROMPT: &str = "prompt";
-/// Takes the token that the newest accepted callback about the player brought.
+/// Uses the token of the player's newest accepted callback.
 const CALLBACK: &str = "callback";
 
 pub async fn run(
@@ -50,7 +50,7 @@ pub async fn run(
         }
         PlayerCommand::Items { player } => Op::PlayerItems(*player),
     };
-    match deck.query(&account.id, op, how(false)).await {
+    match deck.query(&account.id, op, request_options(false)).await {
         Ok(Answer::Player(player)) => authenticated(&player, &account, out),
         Ok(Answer::Inventory(inventory)) => items(&inventory, &account, out),
         Ok(other) => unreachable!("a player is answered with one, not {other:?}"),
@@ -66,7 +66,7 @@ fn usage(account: &Account, message: &str) -> Problem {
     )
 }
 
-/// The player's `game_auth_token`, from where the arguments say or from the terminal.
+/// The player's `game_auth_token`, from its source or from a prompt.
 async fn token_of(
     player: PlayerId,
     source: Option<&str>,
@@ -98,7 +98,9 @@ async fn token_of(
         None => {
             return Err(usage(
                 account,
-                &format!("nobody is there to be asked for the game_auth_token of player {player}"),
+                &format!(
+                    "not a terminal, so tilldeck cannot ask for the game_auth_token of player {player}"
+                ),
             ));
         }
     };

@@ -1,5 +1,5 @@
-//! Questions to the person at the terminal. What is typed for a secret is not shown, and the terminal shows what is
-//! typed again however the question ends. Reading blocks a thread of its own: a signal ends whoever waits for the answer.
+//! Prompts at the terminal. Typed secrets are not echoed, and echo is restored however the prompt ends. Reading blocks
+//! its own thread, so that a signal can end the wait.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -9,7 +9,7 @@ use secrecy::zeroize::Zeroizing;
 
 use crate::domain::{Problem, ProblemKind, Secret, inert};
 
-/// The longest line a terminal gives.
+/// The longest line a terminal delivers.
 const LINE_MAX: usize = 4096;
 
 /// Asks for a line; `None` at the end of the input.
@@ -26,10 +26,10 @@ pub async fn line(question: &str) -> Option<String> {
     read.await.ok().flatten()
 }
 
-/// Asks a question that only a yes agrees to. Every other answer, and none, leaves things as `otherwise` says.
+/// Asks for a yes. With any other answer, or none, fails with the message `otherwise`.
 ///
 /// # Errors
-/// If the answer is no yes.
+/// If the answer is not yes.
 pub async fn confirm(question: &str, otherwise: &str) -> Result<(), Problem> {
     match line(question).await {
         Some(answer) if is_yes(&answer) => Ok(()),
@@ -44,7 +44,7 @@ fn is_yes(answer: &str) -> bool {
         .any(|yes| answer.eq_ignore_ascii_case(yes))
 }
 
-/// The answer was no.
+/// The error after an answer that is not yes.
 pub fn declined(otherwise: &str) -> Problem {
     Problem::new(
         ProblemKind::Declined,
@@ -59,7 +59,7 @@ fn put(question: &str) {
     let _ = stderr.flush();
 }
 
-/// Asks for a line that is not shown.
+/// Asks for a line without echo.
 ///
 /// # Errors
 /// If there is no terminal, or its input ends.
@@ -72,18 +72,18 @@ pub async fn hidden(question: &str) -> Result<Secret, Problem> {
         Ok(Err(error)) => Err(Problem::new(
             ProblemKind::Local,
             format!(
-                "the terminal cannot be read: {}",
+                "cannot read from the terminal: {}",
                 inert::cut(&error.to_string(), 120)
             ),
-            "name where the secret is instead; `--help` shows how",
+            "pass the secret's source instead; see `--help`",
         )),
     }
 }
 
-/// A line from the terminal; `None` at its end. Leaves the terminal's modes alone: a reader that comes late would
-/// change them after they were given back.
+/// Reads a line from the terminal; `None` at its end. Leaves the terminal's modes alone: a late reader would change
+/// them after they were restored.
 fn unseen_line() -> std::io::Result<Option<Secret>> {
-    // Never moved while it grows, so that no copy stays behind; a terminal gives no longer line.
+    // Never reallocated, so that no copy of a secret stays in memory; a terminal delivers no longer line.
     let mut text = Zeroizing::new(String::with_capacity(LINE_MAX));
     let room = u64::try_from(LINE_MAX).expect("4 KiB fit");
     let read = BufReader::with_capacity(1, File::open("/dev/tty")?)
@@ -96,16 +96,16 @@ pub fn interrupted() -> Problem {
     Problem::new(ProblemKind::Interrupted, "interrupted", "")
 }
 
-/// The terminal as it was, given back when this is dropped: a reader that is left waiting gives nothing back.
+/// The terminal's modes, restored on drop: a reader that is abandoned does not restore them.
 struct Echo(Option<(File, Termios)>);
 
 impl Echo {
-    /// Shows nothing of what is typed from now on, so also of what is typed before the reader begins to read.
+    /// Turns echo off, also for what is typed before the reader starts.
     ///
     /// # Errors
     /// If the terminal goes on showing it.
     fn off() -> Result<Self, Problem> {
-        // Without one, the reader says so.
+        // Without a terminal, the reader reports the error.
         let Ok(terminal) = File::open("/dev/tty") else {
             return Ok(Self(None));
         };
@@ -123,7 +123,7 @@ impl Echo {
             Err(error) => Err(Problem::new(
                 ProblemKind::Local,
                 format!("this terminal cannot hide what is typed: {error}"),
-                "give the secret by env:NAME, file:PATH or command:… instead",
+                "pass the secret by env:NAME, file:PATH or command:… instead",
             )),
         }
     }

@@ -1,4 +1,4 @@
-//! `purchase-link`: the signed link to the page where a payer makes a purchase.
+//! `purchase-link`: the signed link to the payer's purchase page.
 
 use serde_json::json;
 
@@ -14,7 +14,7 @@ pub async fn run(args: &PurchaseLink, deck: &Deck, out: &Out) -> Result<Exit, Ou
         Ok(built) => built,
         Err(problem) => return out.fail(&problem),
     };
-    // It is made to be given to the payer, signature and all.
+    // Printed whole, with its signature: the link is meant for the payer.
     let url = signed.expose();
     let Ok(qr) = link::qr(url, args.qr) else {
         return out.fail(&Problem::new(
@@ -24,7 +24,7 @@ pub async fn run(args: &PurchaseLink, deck: &Deck, out: &Out) -> Result<Exit, Ou
                 account.id,
                 url.len()
             ),
-            "leave out --qr, or shorten the purchase's data",
+            "omit --qr, or shorten the purchase's data",
         ));
     };
     let fields = json!({ "account": account.id, "url": url });
@@ -33,13 +33,13 @@ pub async fn run(args: &PurchaseLink, deck: &Deck, out: &Out) -> Result<Exit, Ou
 }
 
 async fn build(args: &PurchaseLink, deck: &Deck) -> Result<(Account, Secret), Problem> {
-    let account = deck.pick(Some(&args.of), Some(Ability::PurchaseLinks))?;
-    let given = Body::Data(args.data.clone());
-    let read = tokio::task::spawn_blocking(move || given.read()).await;
+    let account = deck.pick(Some(&args.account_name), Some(Ability::PurchaseLinks))?;
+    let body = Body::Data(args.data.clone());
+    let read = tokio::task::spawn_blocking(move || body.read()).await;
     let data = read.map_err(|_| super::prompt::interrupted())??;
     let data = String::from_utf8(data.unwrap_or_default()).map_err(|_| {
         let message = "--data is not UTF-8 text";
-        Problem::new(ProblemKind::Usage, message, "give the purchase as JSON")
+        Problem::new(ProblemKind::Usage, message, "pass the purchase as JSON")
     })?;
     let link = deck.purchase_link(&account.id, &data).await?;
     Ok((account, link))

@@ -1,4 +1,4 @@
-//! `replay`: kept callbacks, handed on once more.
+//! `replay`: forwards saved callbacks again.
 
 use super::args::Replay;
 use super::deliveries;
@@ -40,7 +40,7 @@ fn report(delivery: &Delivery, out: &Out) -> Result<Exit, OutputError> {
         .max_by_key(|job| job.id);
     let Some(job) = newest else {
         return out.fail(&local(&format!(
-            "it cannot be told what became of callback {}",
+            "the result of forwarding callback {} is unknown",
             delivery.id.0
         )));
     };
@@ -59,9 +59,9 @@ fn report(delivery: &Delivery, out: &Out) -> Result<Exit, OutputError> {
     out.fail(&Problem::new(
         ProblemKind::Unreachable,
         format!(
-            "callback {} was not taken by {}: {}",
+            "callback {} was not accepted by {}: {}",
             delivery.id.0, job.target, job.told
         ),
-        "it stays kept and can be handed on again",
+        "the callback stays saved; fix the server, then replay it again",
     ))
 }

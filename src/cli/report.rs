@@ -1,4 +1,4 @@
-//! The result for one payment, in each format: cells for people, a JSON object, a CSV record.
+//! The result for one payment as table cells, a JSON object or a CSV record.
 
 use std::io::IsTerminal as _;
 
@@ -11,7 +11,7 @@ use crate::domain::{
 };
 use crate::net::redact;
 
-/// The columns of a CSV result. Those of the list that was checked come behind them.
+/// The columns of a CSV result, before those of the checked list.
 pub const COLUMNS: [&str; 14] = [
     "id",
     "account",
@@ -34,36 +34,36 @@ pub const NOT_FOUND: &str = "not_found";
 /// The verdict of a payment that could not be checked.
 pub const UNKNOWN: &str = "unknown";
 
-/// What is known of a payment.
+/// The result of a check.
 #[derive(Debug, Clone)]
 pub enum Found {
     /// The provider's answer.
     Payment(Payment),
-    /// No answer, and why.
+    /// The check failed with this reason.
     Failed(Problem),
-    /// It was never asked for.
+    /// The payment was never checked.
     NotSeen,
 }
 
-/// One payment with what is expected of it.
+/// A payment with its result and its expected sum.
 #[derive(Debug, Clone)]
 pub struct Report {
-    /// Whose payment it is.
+    /// Its account.
     pub account: AccountId,
-    /// Its id, which in a list may be none that could be asked for.
+    /// Its id; in a list it may be invalid.
     pub id: String,
-    /// The line of the list in which it stands.
+    /// Its line in the list.
     pub line: Option<u64>,
-    /// What is known of it.
+    /// The result of its check.
     pub found: Found,
-    /// What is expected of it.
+    /// Its expected sum.
     pub expected: Option<Expected>,
-    /// When the answer came.
+    /// When the provider answered.
     pub at: Option<WallTime>,
 }
 
 impl Report {
-    /// The provider's answer, where there is one.
+    /// The payment as the provider reported it, if it did.
     pub fn payment(&self) -> Option<&Payment> {
         match &self.found {
             Found::Payment(payment) => Some(payment),
@@ -71,7 +71,7 @@ impl Report {
         }
     }
 
-    /// The verdict, where there is a payment.
+    /// The verdict, if there is a payment.
     pub fn verdict(&self) -> Option<PaymentVerdict> {
         let payment = self.payment()?;
         Some(payment.verdict(self.expected.as_ref()))
@@ -87,12 +87,12 @@ impl Report {
         }
     }
 
-    /// By how much the received sum differs.
+    /// The difference between the received and the expected sum.
     pub fn difference(&self) -> Option<String> {
         self.payment()?.difference(self.expected.as_ref()?)
     }
 
-    /// As scripts read it: null where nothing is known or expected.
+    /// As JSON; null where nothing is known or expected.
     pub fn object(&self) -> Value {
         if let Found::Failed(problem) = &self.found {
             return json!({
@@ -123,10 +123,10 @@ impl Report {
         fields
     }
 
-    /// The fields of [`COLUMNS`].
+    /// The values of [`COLUMNS`].
     pub fn record(&self, profile: &str) -> [String; COLUMNS.len()] {
         let payment = self.payment();
-        let of = |text: fn(&Payment) -> &str| {
+        let field = |text: fn(&Payment) -> &str| {
             payment.map_or(String::new(), |payment| {
                 inert::line(text(payment)).into_owned()
             })
@@ -136,12 +136,12 @@ impl Report {
         [
             self.id.clone(),
             self.account.to_string(),
-            of(|payment| payment.state.as_str()),
+            field(|payment| payment.state.as_str()),
             self.verdict_word().to_owned(),
             yes_or_no(self.verdict().and_then(PaymentVerdict::paid)),
             yes_or_no(payment.map(|payment| payment.state.is_final())),
-            of(|payment| payment.amount.as_str()),
-            of(|payment| payment.currency.as_str()),
+            field(|payment| payment.amount.as_str()),
+            field(|payment| payment.currency.as_str()),
             sum(|sum| sum.amount.as_str()),
             sum(|sum| sum.currency.as_str()),
             self.difference().unwrap_or_default(),
@@ -154,10 +154,10 @@ impl Report {
         ]
     }
 
-    /// A table row. `held` is false where something else was expected: then nothing in it looks well.
+    /// A table row. With `as_expected` false an expectation failed, and no cell has the color of success.
     ///
-    /// The widths are fixed, which keeps lines in columns though each is printed as soon as it is known.
-    pub fn cells(&self, held: bool) -> [Cell; 6] {
+    /// Fixed widths: each row is printed as soon as it is known, and columns still line up.
+    pub fn cells(&self, as_expected: bool) -> [Cell; 6] {
         let expected = self.expected.as_ref();
         let bare = |glyph, tone, words: &str| {
             (glyph, tone, words.to_owned(), String::new(), String::new())
@@ -166,11 +166,11 @@ impl Report {
             Found::Payment(payment) => {
                 let tone = match payment.severity(expected).into() {
                     tone @ (Tone::Warn | Tone::Bad) => tone,
-                    tone if held => tone,
+                    tone if as_expected => tone,
                     _ => Tone::Warn,
                 };
                 let glyph = match payment.badge(expected).0 {
-                    glyph if held || glyph == "✘" => glyph,
+                    glyph if as_expected || glyph == "✘" => glyph,
                     _ => "!",
                 };
                 let words = payment.verdict(expected).words();
@@ -209,10 +209,10 @@ impl Report {
     }
 }
 
-/// Prints CSV records to standard output.
+/// Prints CSV records to stdout.
 pub struct CsvPrinter<'a> {
     out: &'a Out,
-    /// Whether a terminal shows them: then no text from outside may act on it.
+    /// Whether stdout is a terminal: then outside text must not contain control characters.
     terminal: bool,
 }
 
@@ -227,7 +227,7 @@ impl<'a> CsvPrinter<'a> {
     /// Prints the names of [`COLUMNS`] and of further columns.
     ///
     /// # Errors
-    /// If standard output takes no more.
+    /// If stdout fails.
     pub fn header(&self, further: &[String]) -> Result<(), OutputError> {
         let columns = COLUMNS.into_iter().map(str::to_owned);
         self.record(columns.chain(further.iter().cloned()).collect())
@@ -236,7 +236,7 @@ impl<'a> CsvPrinter<'a> {
     /// Prints one record.
     ///
     /// # Errors
-    /// If standard output takes no more.
+    /// If stdout fails.
     pub fn record(&self, mut fields: Vec<String>) -> Result<(), OutputError> {
         if self.terminal {
             for field in &mut fields {
@@ -250,7 +250,7 @@ impl<'a> CsvPrinter<'a> {
 /// A CSV record with its line end.
 pub fn csv_line(fields: &[String]) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    // Writing to memory fails at nothing, and one record has as many fields as it has.
+    // Writing to memory cannot fail, and a single record cannot have a wrong length.
     let _ = writer.write_record(fields);
     writer.into_inner().unwrap_or_default()
 }
@@ -319,10 +319,10 @@ mod tests {
             prop_assert_eq!(field("verdict"), verdict.as_str());
             let paid = verdict.paid().map(|paid| paid.to_string()).unwrap_or_default();
             prop_assert_eq!(field("paid"), &paid);
-            for held in [true, false] {
-                let line = report.cells(held).map(|cell| cell.text).join(" ");
+            for as_expected in [true, false] {
+                let line = report.cells(as_expected).map(|cell| cell.text).join(" ");
                 prop_assert!(line.contains(verdict.words()), "{line}");
-                prop_assert_eq!(line.starts_with('✔'), is_paid && held, "{}", line);
+                prop_assert_eq!(line.starts_with('✔'), is_paid && as_expected, "{}", line);
             }
             let (row, timeline) = row_and_timeline(&payment, expected.as_ref());
             prop_assert_eq!(row.contains("PAID"), is_paid, "{}", row);
@@ -331,8 +331,8 @@ mod tests {
             prop_assert_eq!(row.contains("= as expected"), is_paid, "{}", row);
             let head = format!("PAID {}", payment.sum());
             prop_assert_eq!(timeline.contains(&head), is_paid, "{}", timeline);
-            let said = verdict != PaymentVerdict::Open;
-            prop_assert_eq!(timeline.contains(&format!("  {}", verdict.words())), said, "{}", timeline);
+            let has_verdict = verdict != PaymentVerdict::Open;
+            prop_assert_eq!(timeline.contains(&format!("  {}", verdict.words())), has_verdict, "{}", timeline);
         }
     }
 }

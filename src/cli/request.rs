@@ -1,4 +1,4 @@
-//! `request`: any call through the gate, authorised.
+//! `request`: any API call with an account's credentials.
 
 mod body;
 
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::args::Request;
 use super::output::{Out, OutputError, Tone, problem_json};
-use super::{Exit, can_ask, how, prompt};
+use super::{Exit, can_ask, prompt, request_options};
 use crate::deck::Deck;
 use crate::domain::raw_path::{self, HasFragment};
 use crate::domain::{Ability, Account, Answer, Op, Problem, ProblemKind, RawReply, charset, inert};
@@ -30,7 +30,7 @@ pub async fn run(args: &Request, deck: &Deck, out: &Out) -> Result<Exit, OutputE
                 content_type,
                 ..
             } = raw;
-            // Written to a file, it stays as it came.
+            // Raw bytes, so that a redirect to a file saves the body unchanged.
             let decoded = charset::decode(&body, content_type.as_deref().unwrap_or(""), true);
             if out.json {
                 let text = decoded
@@ -66,7 +66,7 @@ pub async fn run(args: &Request, deck: &Deck, out: &Out) -> Result<Exit, OutputE
     }
 }
 
-/// A call that was answered.
+/// A call with its response.
 struct RawCall {
     account: Account,
     raw: RawReply,
@@ -75,13 +75,13 @@ struct RawCall {
 
 async fn ask(args: &Request, deck: &Deck, out: &Out) -> Result<RawCall, Problem> {
     let choice = args.auth.map(|_| Ability::AuthMethods);
-    let account = deck.pick(Some(&args.of), choice)?;
+    let account = deck.pick(Some(&args.account_name), choice)?;
     let path = raw_path::sendable(&args.path).map_err(|error| {
         let message = format!("account {}: {error}", account.id);
         Problem::new(ProblemKind::Usage, message, HasFragment::HINT)
     })?;
     let body = Body::of(args);
-    // Reading blocks, and signals must be heard meanwhile.
+    // Reading blocks, and signals must still work.
     let body = tokio::task::spawn_blocking(move || body.read()).await;
     let body = body.unwrap_or_else(|_| Err(prompt::interrupted()))?;
     let writes = deck.writes(&account.id, &args.method, &path)?;
@@ -96,7 +96,10 @@ async fn ask(args: &Request, deck: &Deck, out: &Out) -> Result<RawCall, Problem>
         writes,
         auth: args.auth,
     };
-    let Answer::Raw(raw) = deck.query(&account.id, op, how(args.no_wait)).await? else {
+    let Answer::Raw(raw) = deck
+        .query(&account.id, op, request_options(args.no_wait))
+        .await?
+    else {
         unreachable!("a raw call is answered raw");
     };
     let tone = if raw.status < 400 {
@@ -122,17 +125,18 @@ async fn ask(args: &Request, deck: &Deck, out: &Out) -> Result<RawCall, Problem>
     })
 }
 
-/// A write asks first where somebody can answer; elsewhere it needs `--yes`.
+/// Confirms a write at a terminal; elsewhere it needs `--yes`.
 async fn confirm(call: &str, account: &Account) -> Result<(), Problem> {
     let id = &account.id;
     let call = inert::cut(call, 130);
     if !can_ask() {
-        let message =
-            format!("account {id}: {call} may write, and no terminal is there to confirm it");
+        let message = format!(
+            "account {id}: {call} may write; not a terminal, so tilldeck cannot ask for confirmation"
+        );
         return Err(Problem::new(
             ProblemKind::Usage,
             message,
-            "add --yes if it is meant",
+            "pass --yes to send it",
         ));
     }
     let live = if account.environment.is_live() {

@@ -1,4 +1,4 @@
-//! `sandbox`: the embedded providers for other programs, and what can be made to happen in them.
+//! `sandbox`: the built-in simulator for other programs, and the events it can trigger.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -19,7 +19,7 @@ use crate::domain::{Problem, ProblemKind, inert, simulate};
 use crate::providers::{self, REGISTRY};
 use crate::sandbox;
 
-/// What `sandbox serve` was given.
+/// The options of `sandbox serve`.
 pub struct Serve {
     pub bind: SocketAddr,
     pub seed: u64,
@@ -33,7 +33,7 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, OutputError> {
         return out.fail(&Problem::new(
             ProblemKind::Usage,
             format!(
-                "the sandbox does not listen on {}: its keys are public",
+                "the sandbox cannot listen on {}: its keys are public",
                 serve.bind.ip()
             ),
             "bind it to 127.0.0.1 or [::1]",
@@ -48,7 +48,7 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, OutputError> {
         Err(error) => {
             return out.fail(&Problem::new(
                 ProblemKind::Local,
-                format!("{} cannot be listened on: {error}", serve.bind),
+                format!("cannot listen on {}: {error}", serve.bind),
                 "choose another port, or port 0 for any free one",
             ));
         }
@@ -62,13 +62,13 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, OutputError> {
     };
     let running = match deck::serve(listener, options).await {
         Ok(running) => running,
-        Err(error) => return out.fail(&local(&format!("the sandbox cannot be started: {error}"))),
+        Err(error) => return out.fail(&local(&format!("cannot start the sandbox: {error}"))),
     };
     let mut stops = StopSignals::new();
-    // Serving is not printing: other programs rely on it, whatever becomes of standard output.
+    // A closed stdout does not stop the sandbox: other programs use it.
     if let Err(error) = greet(&running.base_url(), &callback_urls, &out.for_reader()) {
         let words = format!(
-            "output stopped ({error}); the sandbox serves on at {}",
+            "output stopped ({error}); the sandbox still runs at {}",
             running.base_url()
         );
         out.message(Tone::Warn, "warning:", &words);
@@ -78,7 +78,7 @@ pub async fn serve(serve: Serve, out: &Out) -> Result<Exit, OutputError> {
     Ok(stop.of_service())
 }
 
-/// Says where the sandbox is, and by which keys.
+/// Prints the sandbox's URL and keys.
 fn greet(
     url: &str,
     callback_urls: &BTreeMap<String, String>,
@@ -124,12 +124,12 @@ fn greet(
     Ok(())
 }
 
-/// Where each provider's callbacks go, by its short name.
-fn callback_urls(given: &[String]) -> Result<BTreeMap<String, String>, Problem> {
+/// The callback URL of each provider, by the provider's short name.
+fn callback_urls(options: &[String]) -> Result<BTreeMap<String, String>, Problem> {
     let usage = |message: String, hint: &str| Err(Problem::new(ProblemKind::Usage, message, hint));
     let (mut named, mut of_all) = (BTreeMap::new(), BTreeMap::new());
-    for text in given {
-        // A `=` may also stand in a URL's query.
+    for text in options {
+        // A `=` may also occur in a URL's query.
         let name = text.split_once('=').filter(|(name, _)| !name.contains(':'));
         let (provider, url) = match name {
             Some((name, url)) => (Some(name), url),
@@ -138,15 +138,15 @@ fn callback_urls(given: &[String]) -> Result<BTreeMap<String, String>, Problem> 
         let shown = inert::quoted(url, 80);
         let Some(parsed) = Url::parse(url).ok().filter(|url| url.host().is_some()) else {
             return usage(
-                format!("--callback-url: {shown} is no URL"),
-                "give one like http://127.0.0.1:8787 or kanga=http://127.0.0.1:8787/callbacks/shop",
+                format!("--callback-url: {shown} is not a URL"),
+                "for example http://127.0.0.1:8787 or kanga=http://127.0.0.1:8787/callbacks/shop",
             );
         };
         let Some(provider) = provider else {
             if !of_all.is_empty() {
-                let hint = "name the provider of each: kanga=URL";
+                let hint = "add the provider to each: kanga=URL";
                 return usage(
-                    "--callback-url without a provider is given twice".into(),
+                    "--callback-url without a provider appears twice".into(),
                     hint,
                 );
             }
@@ -157,19 +157,19 @@ fn callback_urls(given: &[String]) -> Result<BTreeMap<String, String>, Problem> 
             let known: Vec<_> = REGISTRY.iter().map(|manifest| manifest.id.0).collect();
             let name = inert::quoted(provider, 40);
             return usage(
-                format!("--callback-url: there is no provider {name}"),
+                format!("--callback-url: unknown provider {name}"),
                 &format!("the providers are: {}", known.join(", ")),
             );
         }
         if named.insert(provider.to_owned(), url.to_owned()).is_some() {
-            return usage(format!("--callback-url of {provider} is given twice"), "");
+            return usage(format!("--callback-url of {provider} appears twice"), "");
         }
     }
     of_all.extend(named);
     Ok(of_all)
 }
 
-/// A receiver of all providers, or an address of Kanga's alone.
+/// A URL for all providers, or one for Kanga alone.
 fn without_provider(parsed: &Url, url: &str) -> BTreeMap<String, String> {
     let path = parsed.path().trim_end_matches('/');
     let plain = parsed.query().is_none() && parsed.fragment().is_none();
@@ -197,8 +197,8 @@ pub async fn trigger(
     let Some(url) = url else {
         return out.fail(&Problem::new(
             ProblemKind::Usage,
-            "--url is missing: in which sandbox is it to happen?",
-            "give the URL that `tilldeck sandbox serve` printed",
+            "--url is required",
+            "pass the URL that `tilldeck sandbox serve` prints",
         ));
     };
     let command = match what {
@@ -228,7 +228,7 @@ pub async fn trigger(
             event: event.clone(),
             subject: subject.join(" "),
         },
-        Trigger::Deliver(_) => unreachable!("it needs no deck and is done before one is opened"),
+        Trigger::Deliver(_) => unreachable!("it needs no deck and is handled before one is opened"),
     };
     match deck.trigger(url, &command).await {
         Ok(happened) if out.json => out
@@ -286,20 +286,17 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_callback_url_is_said() {
         for (given, words) in [
-            (&["nonsense"][..], "no URL"),
-            (&["kanga=8787"], "no URL"),
-            (&["kagna=http://127.0.0.1:1"], "no provider `kagna`"),
-            (
-                &["kanga=http://a", "kanga=http://b"],
-                "kanga is given twice",
-            ),
+            (&["nonsense"][..], "not a URL"),
+            (&["kanga=8787"], "not a URL"),
+            (&["kagna=http://127.0.0.1:1"], "unknown provider `kagna`"),
+            (&["kanga=http://a", "kanga=http://b"], "kanga appears twice"),
             (
                 &["http://a", "http://b/x"],
-                "without a provider is given twice",
+                "without a provider appears twice",
             ),
         ] {
-            let told = urls(given).unwrap_err();
-            assert!(told.contains(words), "{given:?}: {told}");
+            let error = urls(given).unwrap_err();
+            assert!(error.contains(words), "{given:?}: {error}");
         }
     }
 }

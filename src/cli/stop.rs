@@ -1,4 +1,4 @@
-//! The signals that end a command: Ctrl-C, SIGTERM, and SIGHUP where the terminal goes away.
+//! Signals that end a command: Ctrl-C, SIGTERM, and SIGHUP when the terminal closes.
 
 use std::future::poll_fn;
 use std::io::IsTerminal as _;
@@ -11,23 +11,23 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Exit;
 
-/// Whether a signal ends the process at once, as it does where no process has a handler for it.
+/// Whether a signal ends the process at once, as without a handler.
 static AT_ONCE: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| Arc::new(AtomicBool::new(true)));
 
-/// Whether one has come since the first [`StopSignals`].
-static HAS_COME: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+/// Whether a signal arrived since the first [`StopSignals`].
+static STOPPING: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 
 /// Why a command ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
-    /// The operator interrupts it, or the terminal goes away.
+    /// The operator interrupts it, or the terminal closes.
     Interrupt,
-    /// SIGTERM: the regular end of a service.
+    /// SIGTERM, the normal end of a service.
     Terminate,
 }
 
 impl Stop {
-    /// How a service ends that is stopped so.
+    /// The exit of a service that this signal stops.
     pub fn of_service(self) -> Exit {
         match self {
             Self::Interrupt => Exit::Interrupted,
@@ -36,60 +36,62 @@ impl Stop {
     }
 }
 
-/// The first process of a container is spared every signal that it has no handler for. From now on these end it as they
-/// end any other, until a command catches them.
+/// The kernel ignores signals without a handler for process 1 of a container. These handlers end it as elsewhere,
+/// until a command catches the signals.
 pub fn end_as_first_process() {
     if rustix::process::getpid().is_init() {
         for kind in kinds() {
             let signal = kind.as_raw_value();
+            // 128 + signal is the exit code a shell reports for a process that a signal ends.
             let _ = flag::register_conditional_shutdown(signal, 128 + signal, AT_ONCE.clone());
         }
     }
 }
 
-/// Leaves the signals to someone else from now on.
+/// Leaves the signals to other handlers from now on.
 pub fn leave_to_others() {
     AT_ONCE.store(false, Ordering::SeqCst);
 }
 
-/// Whether the command was asked to end. For what blocks; the rest waits for [`StopSignals::next`].
-pub fn has_come() -> bool {
-    let has_come = HAS_COME.get();
-    has_come.is_some_and(|has_come| has_come.load(Ordering::SeqCst))
+/// Whether the command should end. For blocking code; async code waits for [`StopSignals::next`].
+pub fn is_stopping() -> bool {
+    let stopping = STOPPING.get();
+    stopping.is_some_and(|stopping| stopping.load(Ordering::SeqCst))
 }
 
-/// Catches the signals from when it is made: none ends the process by itself any more.
+/// Catches the signals from its creation on: none ends the process by itself any more.
 pub struct StopSignals(Vec<(Stop, Signal)>);
 
 impl StopSignals {
     /// Must be called on a runtime.
     pub fn new() -> Self {
         leave_to_others();
-        HAS_COME.get_or_init(|| {
-            let has_come = Arc::new(AtomicBool::new(false));
+        // Once per process: the flag is global.
+        STOPPING.get_or_init(|| {
+            let stopping = Arc::new(AtomicBool::new(false));
             for kind in kinds() {
-                let _ = flag::register(kind.as_raw_value(), has_come.clone());
+                let _ = flag::register(kind.as_raw_value(), stopping.clone());
             }
-            has_come
+            stopping
         });
-        let heard = kinds().filter_map(|kind| {
+        let streams = kinds().filter_map(|kind| {
             let stop = match kind {
                 kind if kind == SignalKind::terminate() => Stop::Terminate,
                 _ => Stop::Interrupt,
             };
             Some((stop, signal(kind).ok()?))
         });
-        Self(heard.collect())
+        Self(streams.collect())
     }
 
     /// The next signal.
     pub async fn next(&mut self) -> Stop {
         let stop = poll_fn(|context| {
-            let came = self
+            let signal = self
                 .0
                 .iter_mut()
                 .find_map(|(stop, signal)| signal.poll_recv(context).is_ready().then_some(*stop));
-            came.map_or(Poll::Pending, Poll::Ready)
+            signal.map_or(Poll::Pending, Poll::Ready)
         })
         .await;
         tracing::info!(?stop, "signal");
@@ -97,7 +99,7 @@ impl StopSignals {
     }
 }
 
-/// SIGHUP stays ignored where it is, as `nohup` has it.
+/// SIGHUP stays ignored where it is ignored, as with `nohup`.
 fn kinds() -> impl Iterator<Item = SignalKind> {
     [SignalKind::interrupt(), SignalKind::terminate()]
         .into_iter()
@@ -106,7 +108,7 @@ fn kinds() -> impl Iterator<Item = SignalKind> {
 
 fn ignores_hang_up() -> bool {
     let Ok(status) = std::fs::read_to_string("/proc/self/status") else {
-        // The system does not tell: `nohup` takes the terminal's input away.
+        // Unknown on this system: `nohup` detaches the terminal's input, so test that.
         return !std::io::stdin().is_terminal();
     };
     let mut ignored = status

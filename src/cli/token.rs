@@ -1,10 +1,10 @@
-//! `token`: how access tokens stand, renewed on demand. `print` alone ever shows one.
+//! `token`: the state of access tokens, and their renewal. Only `print` shows a token.
 
 use serde_json::json;
 
 use super::args::TokenCommand;
 use super::output::{Out, OutputError, Table, Tone, plain, toned};
-use super::{Context, Exit, how};
+use super::{Context, Exit, request_options};
 use crate::deck::Deck;
 use crate::domain::{Account, Now, Problem, ProblemKind, StoredIn, TokenState, TokenStatus, time};
 
@@ -34,7 +34,7 @@ fn accounts(name: Option<&str>, context: &Context, deck: &Deck) -> Result<Vec<Ac
     Err(Problem::new(
         ProblemKind::Usage,
         format!(
-            "account {name}: {} uses no access tokens; each call is signed",
+            "account {name}: {} uses no access tokens; it signs each request",
             account.provider_title
         ),
         "`tilldeck token show` lists the accounts that do",
@@ -93,7 +93,10 @@ async fn refresh(
     let mut exit = Exit::Done;
     let mut table = Table::default();
     for account in &accounts {
-        match deck.refresh_token(&account.id, how(false)).await {
+        match deck
+            .refresh_token(&account.id, request_options(false))
+            .await
+        {
             Ok(status) => report(account, &status, context.clock.now(), &mut table, out)?,
             Err(problem) => exit = exit.and(out.fail(&problem)?),
         }
@@ -103,7 +106,7 @@ async fn refresh(
     Ok(exit)
 }
 
-/// Why tokens are kept where they are, once for all accounts: they share the vault.
+/// Explains once why tokens are not in the keyring: all accounts share the vault.
 fn explain(deck: &Deck, accounts: &[Account], out: &Out) {
     let known = deck.tokens();
     let note = known
@@ -115,7 +118,7 @@ fn explain(deck: &Deck, accounts: &[Account], out: &Out) {
         out.message(
             Tone::Dim,
             "note:",
-            &format!("tokens are not kept in the system's keyring: {note}"),
+            &format!("tokens are not saved in the system's keyring: {note}"),
         );
     }
 }
@@ -126,7 +129,7 @@ async fn print(name: &str, context: &Context, deck: &Deck, out: &Out) -> Result<
         Ok(_) => unreachable!("a name gives one account or none"),
         Err(problem) => return out.fail(problem),
     };
-    let token = match deck.token(&account, how(false)).await {
+    let token = match deck.token(&account, request_options(false)).await {
         Ok(token) => token,
         Err(problem) => return out.fail(&problem),
     };
@@ -146,7 +149,7 @@ async fn print(name: &str, context: &Context, deck: &Deck, out: &Out) -> Result<
     Ok(Exit::Done)
 }
 
-fn look(state: TokenState) -> (&'static str, Tone) {
+fn glyph(state: TokenState) -> (&'static str, Tone) {
     match state {
         TokenState::Fresh => ("✓", Tone::Good),
         TokenState::Due => ("!", Tone::Warn),
@@ -157,7 +160,7 @@ fn look(state: TokenState) -> (&'static str, Tone) {
     }
 }
 
-/// One account's token: an object at once, or a row for later.
+/// One account's token: prints an object, or adds a row to the table.
 fn report(
     account: &Account,
     status: &TokenStatus,
@@ -178,9 +181,9 @@ fn report(
             "got_at": life.map(|life| life.asked_at().rfc3339()),
             "renews_at": life.map(|life| life.asked_at().plus(life.renew_at).rfc3339()),
             "kept": status.kept.word(),
-            "kept_note": said(&status.kept_note),
+            "kept_note": non_empty(&status.kept_note),
             "fetched": status.fetched,
-            "note": said(&status.note),
+            "note": non_empty(&status.note),
             "failure": status.failure.as_ref().map(|failure| json!({
                 "at": failure.at.rfc3339(),
                 "why": failure.why,
@@ -188,17 +191,17 @@ fn report(
             })),
         }));
     }
-    let (glyph, tone) = look(state);
+    let (glyph, tone) = glyph(state);
     let left = status
         .left(now)
         .map_or(String::new(), |left| format!("{} left", time::fine(left)));
     let got = status.life.map_or(String::new(), |life| {
         format!("got {} ago", time::fine(life.age(now)))
     });
-    let kept = match (&status.life, &status.kept) {
+    let saved = match (&status.life, &status.kept) {
         (None, _) => String::new(),
-        (Some(_), StoredIn::Memory) => "not kept".into(),
-        (Some(_), kept) => format!("kept in the {}", place(kept)),
+        (Some(_), StoredIn::Memory) => "not saved".into(),
+        (Some(_), stored) => format!("saved in the {}", place(stored)),
     };
     table.row([
         toned(glyph, tone),
@@ -207,20 +210,20 @@ fn report(
         toned(state.word(), tone),
         plain(left),
         toned(got, Tone::Dim),
-        toned(kept, Tone::Dim),
+        toned(saved, Tone::Dim),
         toned(status.note.as_str(), Tone::Dim),
     ]);
     Ok(())
 }
 
-fn place(kept: &StoredIn) -> &'static str {
-    match kept {
+fn place(stored: &StoredIn) -> &'static str {
+    match stored {
         StoredIn::Memory => "memory",
         StoredIn::Keyring => "keyring",
         StoredIn::File => "state folder",
     }
 }
 
-fn said(note: &str) -> Option<&str> {
+fn non_empty(note: &str) -> Option<&str> {
     (!note.is_empty()).then_some(note)
 }

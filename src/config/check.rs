@@ -1,5 +1,5 @@
-//! As written to checked. Every error names file, line and key, and shows no value: a secret may have been
-//! written in any place. A value is only named where it is close to one of the known words.
+//! Checks the parsed file. Every error names file, line and key, but shows no value: a secret may be in any place. A
+//! value is shown only where it is close to a known word.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -35,7 +35,7 @@ const UI: [&str; 6] = [
 ];
 const SOURCES: [&str; 4] = ["env", "file", "command", "keyring"];
 
-/// A longer window is surely a mistake, and would be kept in the ledger all the while.
+/// A longer period is surely a mistake, and the ledger would store its requests all the while.
 const PERIOD_MAX: Duration = Duration::from_hours(24);
 
 const FOUR_WAYS: &str = "write where the secret is, not the secret itself: { env = \"NAME\" }, { file = \"~/path\" }, \
@@ -46,7 +46,7 @@ type Entry<'t, 'a> = (
     &'t Spanned<DeValue<'a>>,
 );
 
-/// Checks a file's text.
+/// Checks the text of a file.
 pub(super) fn check(
     path: &Path,
     text: &str,
@@ -83,17 +83,17 @@ pub(super) fn all_names(specs: &[&ProviderSpec]) -> Vec<&'static str> {
     fixed.concat().into_iter().chain(of_providers).collect()
 }
 
-/// A table of the file, and what it is called in errors.
+/// A table of the file, and its name in errors.
 struct Table<'t, 'a> {
     source: &'t Source<'a>,
     entries: &'t DeTable<'a>,
-    /// Where to point if something is missing.
+    /// The position to report a missing key at.
     span: Range<usize>,
     /// " in account `shop`", or nothing for the whole file.
     title: String,
 }
 
-/// A value that has the right type, and where it is.
+/// A value of the right type, and its position.
 struct Found<T> {
     value: T,
     span: Range<usize>,
@@ -107,7 +107,7 @@ impl<'t, 'a> Table<'t, 'a> {
         entries
     }
 
-    /// Refuses all other keys.
+    /// Rejects all other keys.
     fn only(&self, known: &[&'static str]) -> Result<(), ConfigError> {
         for (key, _) in self.in_order() {
             let written = key.get_ref().as_ref();
@@ -134,7 +134,7 @@ impl<'t, 'a> Table<'t, 'a> {
     fn wrong_type(&self, entry: Entry<'t, 'a>, wanted: &str) -> ConfigError {
         let (key, value) = entry;
         let name = inert::quoted(key.get_ref(), 64);
-        let given = match value.get_ref() {
+        let found = match value.get_ref() {
             DeValue::Integer(_) | DeValue::Float(_) => "a number",
             DeValue::String(_) => "a string",
             DeValue::Boolean(_) => "true or false",
@@ -144,7 +144,7 @@ impl<'t, 'a> Table<'t, 'a> {
         };
         self.source.error(
             key.span(),
-            format!("{name}{} is {given}", self.title),
+            format!("{name}{} is {found}", self.title),
             format!("it must be {wanted}"),
         )
     }
@@ -253,7 +253,7 @@ impl Checker<'_, '_> {
         let bind = super::address(bind.value, super::LISTEN.port()).map_err(|_| {
             self.source.error(
                 bind.span,
-                "`bind` in [callbacks] is no address of this machine to listen on",
+                "`bind` in [callbacks] is not an address of this machine",
                 super::AddressError::HINT,
             )
         })?;
@@ -266,8 +266,8 @@ impl Checker<'_, '_> {
         if let Some(Found { value, span }) = &proxy
             && let Some(why) = proxy_fault(value)
         {
-            let hint = "write it like \"http://proxy.example:3128\" or \"socks5h://127.0.0.1:1080\"; \"\" uses none, and \
-                        one with a password belongs into the variable HTTPS_PROXY";
+            let hint = "write it like \"http://proxy.example:3128\" or \"socks5h://127.0.0.1:1080\"; \"\" uses none; \
+                        put a proxy with a password in the variable HTTPS_PROXY";
             let message = format!("`proxy` in [network] {why}");
             return Err(self.source.error(span.clone(), message, hint));
         }
@@ -275,9 +275,10 @@ impl Checker<'_, '_> {
         let base = self.source.path.parent().unwrap_or(Path::new(""));
         let ca_file = ca_file.map(|written| {
             expand(written.value, base, &Environ::process()).ok_or_else(|| {
-                let message = "`ca_file` in [network] begins with `~`, and no home folder is known";
+                let message =
+                    "`ca_file` in [network] begins with `~`, but the home folder is unknown";
                 self.source
-                    .error(written.span, message, "write the whole path")
+                    .error(written.span, message, "write the full path")
             })
         });
         Ok(Network {
@@ -287,7 +288,7 @@ impl Checker<'_, '_> {
         })
     }
 
-    /// A length of time up to `longest`, and not none.
+    /// A duration above zero, up to `longest`.
     fn length(
         &self,
         name: &str,
@@ -304,7 +305,7 @@ impl Checker<'_, '_> {
             self.source.error(
                 written.span,
                 format!(
-                    "`{name}`{} is not a length of time up to {}",
+                    "`{name}`{} is not a duration up to {}",
                     table.title,
                     time::fine(longest)
                 ),
@@ -371,14 +372,14 @@ impl Checker<'_, '_> {
             if name.eq_ignore_ascii_case(SANDBOX) {
                 return Err(self.source.error(
                     span,
-                    "the profile `sandbox` is built in and takes no accounts of yours",
+                    "the profile `sandbox` is built in and accepts no other accounts",
                     "give this profile another name",
                 ));
             }
             if AccountId::new(name).is_err() {
                 return Err(self.source.error(
                     span,
-                    "this is no name for a profile",
+                    "this is not a valid name for a profile",
                     "1 to 64 letters, digits, `-`, `_` and `.` are accepted",
                 ));
             }
@@ -389,7 +390,7 @@ impl Checker<'_, '_> {
             {
                 return Err(self.source.error(
                     span,
-                    format!("the profile `{name}` is there twice, in other letters"),
+                    format!("the profile `{name}` appears twice, with different case"),
                     "give one of them another name",
                 ));
             }
@@ -513,7 +514,7 @@ impl Checker<'_, '_> {
         ))
     }
 
-    /// A word that is not among the known ones.
+    /// The error for a word that is not known.
     fn unknown(
         &self,
         key: &str,
@@ -541,20 +542,20 @@ impl Checker<'_, '_> {
     }
 
     fn missing(&self, spec: &ProviderSpec, key: &KeySpec, table: &Table<'_, '_>) -> ConfigError {
-        let how = match key.kind {
+        let remedy = match key.kind {
             KeyKind::Text | KeyKind::HeaderName => format!("add {} = \"…\"", key.name),
             KeyKind::Secret => format!("add {} = …, and {FOUR_WAYS}", key.name),
         };
         self.source.error(
             table.span.clone(),
             format!("`{}` is missing{}", key.name, table.title),
-            format!("{} needs {}: {how}", spec.title, key.about),
+            format!("{} needs {}: {remedy}", spec.title, key.about),
         )
     }
 
     fn text(&self, key: &KeySpec, table: &Table<'_, '_>) -> Result<String, ConfigError> {
         let text = table.string(key.name)?.expect("the caller found the key");
-        // It goes into requests as it is; a stray line break would be signed and refused.
+        // It goes into requests unchanged; a stray line break would be signed and then rejected.
         let plain = !text.value.is_empty()
             && text.value.trim() == text.value
             && !text.value.contains(char::is_control);
@@ -562,19 +563,19 @@ impl Checker<'_, '_> {
             return Err(self.source.error(
                 text.span,
                 format!(
-                    "`{}`{} is empty or has stray characters",
+                    "`{}`{} is empty or has invalid characters",
                     key.name, table.title
                 ),
                 "write it on one line, without spaces around it",
             ));
         }
-        // RFC 9110, 5.6.2.
+        // The characters of a token, RFC 9110, 5.6.2.
         let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
         if key.kind == KeyKind::HeaderName && !text.value.chars().all(token) {
             return Err(self.source.error(
                 text.span,
-                format!("`{}`{} is no name of a header", key.name, table.title),
-                "write the name alone, such as X-Auth-Token: letters, digits and `-`",
+                format!("`{}`{} is not a header name", key.name, table.title),
+                "write only the name, such as X-Auth-Token: letters, digits and `-`",
             ));
         }
         Ok(text.value.to_owned())
@@ -593,7 +594,7 @@ impl Checker<'_, '_> {
         let DeValue::Table(ways) = entry.1.get_ref() else {
             return Err(refuse(
                 entry.0.span(),
-                "is a secret and may not stand in the config file",
+                "is a secret and must not be in the config file",
             ));
         };
         let ways = Table {
@@ -603,8 +604,8 @@ impl Checker<'_, '_> {
             title: format!(" of the secret `{key}`{}", table.title),
         };
         ways.only(&SOURCES)?;
-        let mut given = ways.in_order().into_iter();
-        let (Some(way), None) = (given.next(), given.next()) else {
+        let mut named = ways.in_order().into_iter();
+        let (Some(way), None) = (named.next(), named.next()) else {
             return Err(refuse(entry.0.span(), "must name exactly one source"));
         };
         let empty = || refuse(way.0.span(), &format!("has an empty `{}`", way.0.get_ref()));
@@ -637,7 +638,7 @@ impl Checker<'_, '_> {
         match name {
             "env" if text.contains(['=', ' ']) => Err(refuse(
                 way.0.span(),
-                "has an `env` that is no variable's name",
+                "has an `env` that is not a variable's name",
             )),
             "env" => {
                 child::withhold(text);
@@ -713,7 +714,7 @@ impl Checker<'_, '_> {
     }
 }
 
-/// Why a text does not name a proxy; it may be empty.
+/// Why a text is not the URL of a proxy; it may be empty.
 fn proxy_fault(written: &str) -> Option<&'static str> {
     if written.contains('@') {
         return Some("has a user name or password in it");
@@ -729,11 +730,11 @@ fn proxy_fault(written: &str) -> Option<&'static str> {
     (!usable).then_some("is not the URL of a proxy")
 }
 
-/// Checks an endpoint's URL; gives it normalised and without a slash at its end.
+/// Checks an endpoint's URL. Returns it normalized, without a trailing slash.
 fn endpoint_url(written: &str) -> Result<String, &'static str> {
-    // The parser would drop some of these silently.
+    // The URL parser would silently drop some of these.
     if written.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\') {
-        return Err("has a space or another character no URL has");
+        return Err("has a space or another character that is invalid in a URL");
     }
     let url = reqwest::Url::parse(written).map_err(|_| "is not an absolute URL")?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -751,7 +752,7 @@ fn endpoint_url(written: &str) -> Result<String, &'static str> {
         return Err("has the port 0");
     }
     if url.scheme() == "http" && !is_loopback(host) {
-        return Err("sends credentials over plain http to another machine");
+        return Err("would send credentials over plain http to another machine");
     }
     Ok(url.as_str().trim_end_matches('/').to_owned())
 }

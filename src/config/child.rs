@@ -1,5 +1,5 @@
-//! The programs that are started. They inherit the environment without the variables that the config names as sources
-//! of secrets: no browser and no password manager has a use for another program's keys.
+//! Starts other programs. They inherit the environment without the variables that the config names as secret
+//! sources: no browser and no password manager needs another program's keys.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -14,10 +14,10 @@ use secrecy::zeroize::Zeroizing;
 
 use crate::clock::Clock;
 
-/// How long a program that opens pages is watched for a failure.
+/// How long a browser is watched for a failure.
 const LAUNCH_WATCHED: Duration = Duration::from_millis(250);
 
-/// How long nothing is looked at while a program is silent.
+/// How long to wait between checks of a silent program.
 const PAUSE: Duration = Duration::from_millis(5);
 
 const AT_ONCE: Timespec = Timespec {
@@ -27,7 +27,7 @@ const AT_ONCE: Timespec = Timespec {
 
 static WITHHELD: RwLock<BTreeSet<String>> = RwLock::new(BTreeSet::new());
 
-/// From now on no program that is started inherits this variable.
+/// From now on, started programs do not inherit this variable.
 pub(super) fn withhold(variable: &str) {
     let mut withheld = WITHHELD.write().unwrap_or_else(PoisonError::into_inner);
     withheld.insert(variable.to_owned());
@@ -41,28 +41,29 @@ fn without_secrets(mut command: Command) -> Command {
     command
 }
 
-/// A program to be started.
+/// A command for a program.
 pub(super) fn command(program: impl AsRef<OsStr>) -> Command {
     #[expect(
         clippy::disallowed_methods,
-        reason = "the one place that makes a command"
+        reason = "the only place that creates a command"
     )]
     without_secrets(Command::new(program))
 }
 
-/// Opens a page with the desktop's own program, which outlives this one. Blocks for a moment.
+/// Opens a page with the desktop's opener, which outlives this program. Blocks for a moment.
 ///
 /// # Errors
-/// If there is no such program, or each one fails.
+/// If there is no such program, or every one fails.
 pub fn open(page: &str) -> io::Result<()> {
     let mut failed = io::Error::from(io::ErrorKind::NotFound);
     for launcher in ::open::commands(page) {
         let mut launcher = without_secrets(launcher);
         launcher
+            // A prompt on stdin would compete with the console for the terminal.
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        // Ctrl-C in this terminal is not for the browser.
+        // Ctrl-C in this terminal must not reach the browser.
         std::os::unix::process::CommandExt::process_group(&mut launcher, 0);
         let mut child = match launcher.spawn() {
             Ok(child) => child,
@@ -97,21 +98,21 @@ fn wait(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
     None
 }
 
-/// What a program has printed by its end.
+/// The output of a program that has ended.
 pub(super) struct Printed {
     pub status: ExitStatus,
     pub out: Zeroizing<Vec<u8>>,
     pub err: Zeroizing<Vec<u8>>,
 }
 
-/// Why a program gave no output.
+/// Why a program returned no output.
 pub(super) enum Unread {
     NotStarted(io::Error),
     TimedOut,
     TooLong,
 }
 
-/// Runs a program until it exits. What it has started may go on, with its output open.
+/// Runs a program until it exits. Its own children may continue and hold its output open.
 pub(super) fn run(mut command: Command, limit: Duration, most: usize) -> Result<Printed, Unread> {
     let mut child = command
         .stdin(Stdio::null())
@@ -122,6 +123,7 @@ pub(super) fn run(mut command: Command, limit: Duration, most: usize) -> Result<
     let printed = read(&mut child, limit, most);
     if printed.is_err() {
         let _ = child.kill();
+        // Without it the killed child stays a zombie while the console runs.
         let _ = child.wait();
     }
     printed
@@ -134,7 +136,7 @@ fn read(child: &mut Child, limit: Duration, most: usize) -> Result<Printed, Unre
         Pipe::new(child.stderr.take(), most),
     );
     loop {
-        // Asked first: what a program has printed before its end is there to be read.
+        // Checked before reading: all output of an ended program is already there.
         let status = child.try_wait().map_err(Unread::NotStarted)?;
         let patience = if status.is_some() {
             Duration::ZERO
@@ -161,7 +163,7 @@ fn read(child: &mut Child, limit: Duration, most: usize) -> Result<Printed, Unre
     }
 }
 
-/// Whether one of the two can be read, after `patience` at most.
+/// Waits up to `patience` until one of the streams is readable.
 fn wait_for(
     out: &Pipe<impl Read + AsFd>,
     err: &Pipe<impl Read + AsFd>,
@@ -173,7 +175,7 @@ fn wait_for(
     poll(&mut waited, patience.as_ref()).is_ok_and(|ready| ready > 0)
 }
 
-/// What is read of one of a program's streams. The buffer is never moved, so no copy stays behind.
+/// One of a program's streams. Its buffer is never reallocated, so that no copy of a secret stays in memory.
 struct Pipe<P> {
     end: Option<P>,
     read: Zeroizing<Vec<u8>>,
@@ -198,7 +200,7 @@ impl<P: Read + AsFd> Pipe<P> {
         Some(PollFd::new(end, PollFlags::IN))
     }
 
-    /// Reads what there is, if there is something.
+    /// Reads what is available.
     fn take(&mut self) {
         let ready = self
             .end()

@@ -1,4 +1,4 @@
-//! Edits of the config file: checked before and after, written whole or not at all.
+//! Edits of the config file: checked before and after, written completely or not at all.
 
 mod text;
 
@@ -13,10 +13,10 @@ use rustix::fs::{Access, access};
 use crate::domain::{AccountId, inert};
 use crate::private;
 
-/// A new account as it is to be written.
+/// A new account to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
-    /// The profile it goes to; made where there is none of that name.
+    /// Its profile; created if it does not exist.
     pub profile: String,
     /// Its name.
     pub account: AccountId,
@@ -24,40 +24,40 @@ pub struct Entry {
     pub provider: String,
     /// Its environment.
     pub environment: String,
-    /// The keys that stand in the file, in order.
+    /// The keys written as values, in order.
     pub texts: Vec<(String, String)>,
-    /// Where each secret is, in order.
+    /// The source of each secret, in order.
     pub secrets: Vec<(String, SecretSource)>,
-    /// The endpoints that are overridden.
+    /// The overridden endpoints.
     pub endpoints: BTreeMap<String, String>,
 }
 
-/// One change of the file's text.
+/// A change of the config file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {
-    /// A new account, at the file's end. The file's first profile becomes its default.
+    /// Adds an account at the end of the file. The file's first profile becomes its default.
     Add(Entry),
-    /// An account goes, with the comments directly above its tables and directly under their last lines.
+    /// Removes an account, with the comments directly above its tables and directly below their last lines.
     Remove {
         /// The account's profile.
         profile: String,
         /// Its name.
         account: AccountId,
     },
-    /// A secret comes from elsewhere.
+    /// Changes the source of a secret.
     SetSecret {
         /// The account's profile.
         profile: String,
         /// The account's name.
         account: AccountId,
-        /// Which of its secrets.
+        /// The key of the secret.
         key: String,
-        /// From where.
+        /// The new source.
         source: SecretSource,
     },
 }
 
-/// Why an edit cannot be made; in words, and what to do.
+/// Why an edit is impossible, and a hint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EditError {
     message: String,
@@ -74,23 +74,23 @@ impl EditError {
 }
 
 impl Entry {
-    /// Whether what it says is right, told without any file: it is written in none yet.
+    /// Checks a new account by itself, before it is written to a file.
     ///
     /// # Errors
-    /// If it is not; [`ConfigError::message`] and [`ConfigError::hint`] say what to write instead.
+    /// If it is invalid; [`ConfigError::message`] and [`ConfigError::hint`] say what to write instead.
     pub fn check(&self, specs: &'static [&'static ProviderSpec]) -> Result<(), ConfigError> {
         check::check(Path::new(""), &text::section(self), specs).map(drop)
     }
 }
 
-/// How often an edit is made anew because somebody else wrote the file meanwhile.
+/// How often an edit is repeated because another program wrote the file in the meantime.
 const TRIES: usize = 3;
 
 impl Edit {
-    /// The text after the edit. Pure; what comes out must be checked before it is used.
+    /// The text after the edit. Pure; check the result before use.
     ///
     /// # Errors
-    /// If the text does not have what is to be changed, or has it in a form that cannot be changed safely.
+    /// If the text does not contain what the edit changes, or in a form that cannot be changed safely.
     pub fn of(&self, text: &str) -> Result<String, EditError> {
         match self {
             Self::Add(entry) => text::add(text, entry),
@@ -105,7 +105,7 @@ impl Edit {
     }
 }
 
-/// The config as it is in the file now; as without any file where there is none.
+/// The current config of the file; the defaults without a file.
 ///
 /// # Errors
 /// If it cannot be used.
@@ -119,25 +119,26 @@ pub fn current(
     }
 }
 
-/// What the file would say after the edit, and whether it would be right and could be written; writes nothing.
+/// The config after the edit, checked, and whether the file could be written. Writes nothing.
 ///
 /// # Errors
-/// If the file as it is cannot be used or written, the edit cannot be made, or what would come of it is wrong.
+/// If the file cannot be used or written, the edit is impossible, or its result is invalid.
 pub fn rehearse(
     path: &Path,
     edit: &Edit,
     specs: &'static [&'static ProviderSpec],
 ) -> Result<Config, ConfigError> {
+    // First, so that a read-only file fails before its content is judged.
     writable(path)?;
     let before = file::read(path)?;
     after(path, before.as_deref(), edit, specs).map(|(_, config)| config)
 }
 
-/// Edits the config file: whole or not at all. Makes it (0600) and its folder (0700) where there is none; keeps its
-/// mode, and follows a link to the file it means. A file that somebody else writes meanwhile is read and edited anew.
+/// Edits the config file completely or not at all. Creates it (0600) and its folder (0700) if needed; keeps its mode
+/// and follows a symbolic link. If another program writes the file in the meantime, the edit starts again.
 ///
 /// # Errors
-/// As [`rehearse`], or if the file cannot be written; it is as it was then.
+/// As [`rehearse`], or if the file cannot be written; then the file is unchanged.
 pub fn apply(
     path: &Path,
     edit: &Edit,
@@ -159,7 +160,7 @@ fn apply_meanwhile(
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
     private::make_folder(folder).map_err(|error| failed(&error))?;
-    // Two tilldecks at once take turns; where folders cannot be locked the comparison below remains.
+    // Two tilldecks at once take turns. Where folders cannot be locked, the comparison below still protects.
     let _turn = File::open(folder)
         .ok()
         .filter(|folder| folder.lock().is_ok());
@@ -168,20 +169,21 @@ fn apply_meanwhile(
         let (text, config) = after(path, before.as_deref(), edit, specs)?;
         let fresh = written_beside(&target, folder, &text).map_err(|error| failed(&error))?;
         meanwhile();
+        // Another program wrote the file since it was read: edit its new text.
         if file::read(path)? != before {
             continue;
         }
         fresh
             .persist(&target)
             .map_err(|error| failed(&error.error))?;
-        // The new name must survive a power cut too; what is written is right either way.
+        // The new name must survive a power cut too; the content is complete either way.
         let _ = File::open(folder).and_then(|folder| folder.sync_all());
         return Ok(config);
     }
     Err(ConfigError::of_file(
         path,
         "the config file is being written by another program",
-        "nothing was changed; close what else edits it, then try again",
+        "nothing was changed; close the other program, then try again",
     ))
 }
 
@@ -199,7 +201,7 @@ fn after(
         .map_err(|error| ConfigError::of_file(path, error.message, error.hint))?;
     match check::check(path, &text, specs) {
         Ok(config) => Ok((text, config)),
-        // Told without its place: the line it is in does not exist.
+        // Without a position: the line is not in the file yet.
         Err(error) => Err(ConfigError::of_file(
             path,
             error.message().to_owned(),
@@ -208,7 +210,7 @@ fn after(
     }
 }
 
-/// What a link to nothing is told as.
+/// The error about a link whose target does not exist.
 #[must_use]
 pub fn dangling(path: &Path) -> ConfigError {
     let meant = fs::read_link(path).unwrap_or_default();
@@ -218,15 +220,15 @@ pub fn dangling(path: &Path) -> ConfigError {
             "the config file is a link to {}, which does not exist",
             inert::quoted(&meant.to_string_lossy(), 400)
         ),
-        "make the file that it names, or remove the link",
+        "create that file, or remove the link",
     )
 }
 
-/// Whether the config file could be written, as far as its permissions tell. Asked before anything else is, so that no
-/// secret is typed and nothing sent for a change that cannot be saved.
+/// Whether the permissions allow to write the config file. Checked first, so that no secret is typed and nothing is
+/// sent for a change that cannot be saved.
 ///
 /// # Errors
-/// If it could not.
+/// If it cannot be written.
 pub fn writable(path: &Path) -> Result<(), ConfigError> {
     if path.is_symlink() && !path.exists() {
         return Err(dangling(path));
@@ -235,7 +237,7 @@ pub fn writable(path: &Path) -> Result<(), ConfigError> {
         if target.exists() {
             OpenOptions::new().write(true).open(&target)?;
         }
-        // The folder may be yet to be made, in the nearest one that is there.
+        // The folder may not exist yet; then the nearest existing one counts.
         let mut folders = target.ancestors().skip(1).map(|folder| match folder {
             folder if folder.as_os_str().is_empty() => Path::new("."),
             folder => folder,
@@ -252,11 +254,11 @@ fn unwritable(path: &Path, error: &io::Error) -> ConfigError {
     ConfigError::of_file(
         path,
         format!("the config file cannot be written: {error}"),
-        "look at the permissions of the file and of its folder, and at the space left; nothing was changed",
+        "nothing was changed; check the permissions of the file and its folder, and the free disk space",
     )
 }
 
-/// The file a link means, so that the link stays one.
+/// The target of a symbolic link, so that the link stays a link.
 fn target(path: &Path) -> io::Result<PathBuf> {
     match fs::symlink_metadata(path) {
         Ok(_) => fs::canonicalize(path),
@@ -265,9 +267,9 @@ fn target(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// The new text in a file beside its target, on the disk, with the mode it is to have.
+/// Writes the new text to a file beside its target, synced to disk, with the target's mode.
 fn written_beside(target: &Path, folder: &Path, text: &str) -> io::Result<tempfile::NamedTempFile> {
-    // Writing through the folder needs no right to the file itself; one that is write-protected is meant to be.
+    // A new file in the folder would replace even a write-protected one, whose owner protected it on purpose.
     match OpenOptions::new().write(true).open(target) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}

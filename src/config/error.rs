@@ -1,4 +1,4 @@
-//! What is wrong with the config file, and where. Holds no value from the file, only its keys.
+//! What is wrong with the config file, and where. Contains keys of the file, never values.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet}
 
 use crate::domain::{Problem, ProblemKind, inert};
 
-/// A spot in the config file, with its line as it may be shown: keys, and `…` for each value.
+/// A position in the config file, with its line as it may be shown: keys, and `…` for each value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     pub(super) path: PathBuf,
@@ -19,19 +19,19 @@ pub struct Place {
 }
 
 impl Place {
-    /// Counted from 1.
+    /// The line, from 1.
     #[must_use]
     pub fn line(&self) -> usize {
         self.line
     }
 
-    /// In characters, counted from 1.
+    /// The column in characters, from 1.
     #[must_use]
     pub fn column(&self) -> usize {
         self.column
     }
 
-    /// An error at this spot, in the same form as all others.
+    /// An error at this position, in the same form as all others.
     #[must_use]
     pub fn error(&self, message: impl Into<String>, hint: impl Into<String>) -> ConfigError {
         ConfigError(Box::new(Inner {
@@ -43,7 +43,7 @@ impl Place {
     }
 }
 
-/// Why the configuration cannot be used. `Display` is one line; [`ConfigError::render`] shows the spot.
+/// Why the configuration cannot be used. `Display` is one line; [`ConfigError::render`] shows the position.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ConfigError(Box<Inner>);
 
@@ -78,25 +78,25 @@ impl ConfigError {
         }))
     }
 
-    /// What is wrong, without the place.
+    /// What is wrong, without the position.
     #[must_use]
     pub fn message(&self) -> &str {
         &self.0.message
     }
 
-    /// What to do about it; may be empty.
+    /// What to do; may be empty.
     #[must_use]
     pub fn hint(&self) -> &str {
         &self.0.hint
     }
 
-    /// Where it is, if it is in a line of the file.
+    /// The position, if the error is in a line of the file.
     #[must_use]
     pub fn place(&self) -> Option<&Place> {
         self.0.place.as_ref()
     }
 
-    /// Several lines: what is wrong, the line with a caret under the spot, and what to do.
+    /// Several lines: what is wrong, the line with a caret below the position, and what to do.
     #[must_use]
     pub fn render(&self, color: bool) -> String {
         let path = self.shown_path();
@@ -106,7 +106,7 @@ impl ConfigError {
                 let snippet = Snippet::source(place.shown.as_str())
                     .line_start(place.line)
                     .annotation(AnnotationKind::Primary.span(place.mark.clone()));
-                // Columns are counted in the file, not in the line as shown, so they are given apart.
+                // Columns refer to the file, not to the line as shown, so they are set separately.
                 group = group
                     .element(
                         Origin::path(path.as_str())
@@ -126,13 +126,13 @@ impl ConfigError {
         } else {
             Renderer::plain()
         };
-        // Between an origin and its snippet the renderer draws a `:::` that leads to nothing.
+        // The renderer draws a `:::` between origin and snippet that leads to nothing.
         let drawn = renderer.render(&[group]);
         let lines = drawn.lines();
-        let kept: Vec<_> = lines
+        let shown: Vec<_> = lines
             .filter(|line| !line.contains("::: ") || line.contains('|') || line.contains("error"))
             .collect();
-        kept.join("\n")
+        shown.join("\n")
     }
 
     fn shown_path(&self) -> Option<String> {

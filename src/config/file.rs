@@ -1,5 +1,5 @@
-//! The file as written: read, parsed, and told where each key stands. Knows nothing of what keys mean,
-//! and shows no value to anybody: a line is shown with `…` in place of each.
+//! The config file as text: reads it, parses it, and locates each key. Does not know what keys mean. Never shows a
+//! value: in a quoted line, `…` stands for each.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read as _};
@@ -15,25 +15,25 @@ use crate::private::Danger;
 
 use super::{ConfigError, error::Place};
 
-/// Far beyond any config file; a larger one is a wrong path.
+/// Far larger than any config file: a larger one is a wrong path.
 const SIZE_MAX: u64 = 1024 * 1024;
 
-/// The longest line shown, in characters.
+/// The longest quoted line, in characters.
 const SHOWN_MAX: usize = 160;
 
-/// Reads the file; `None` if there is none.
+/// Reads the file; `None` if it does not exist.
 pub(super) fn read(path: &Path) -> Result<Option<String>, ConfigError> {
     let failed = |error: &std::io::Error| match error.kind() {
         ErrorKind::PermissionDenied => ConfigError::of_file(
             path,
-            "the config file may not be read",
-            "make it readable for you, or name another with --config",
+            "no permission to read the config file",
+            "make it readable for you, or pass another with --config",
         ),
         ErrorKind::IsADirectory => is_a_folder(path),
         _ => ConfigError::of_file(
             path,
             format!("the config file cannot be read: {error}"),
-            "look at the path, or name another with --config",
+            "check the path, or pass another with --config",
         ),
     };
     let file = match File::open(path) {
@@ -45,9 +45,9 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, ConfigError> {
     if about.is_dir() {
         return Err(is_a_folder(path));
     }
-    // A device such as /dev/null keeps nothing that is written to it.
-    let kept = !about.file_type().is_char_device();
-    if let Some(danger) = Danger::of(&about).filter(|_| kept) {
+    // A device such as /dev/null stores nothing that others could have written.
+    let is_stored = !about.file_type().is_char_device();
+    if let Some(danger) = Danger::of(&about).filter(|_| is_stored) {
         return Err(ConfigError::of_file(
             path,
             format!("the config file {danger}, and it can name programs to run"),
@@ -62,7 +62,7 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, ConfigError> {
         return Err(ConfigError::of_file(
             path,
             "the config file is larger than 1 MiB",
-            "is this the right file? Name another with --config",
+            "check that it is the right file, or pass another with --config",
         ));
     }
     match String::from_utf8(bytes) {
@@ -84,11 +84,11 @@ fn is_a_folder(path: &Path) -> ConfigError {
     ConfigError::of_file(
         path,
         "this is a folder, not a config file",
-        "name the file in it: …/config.toml",
+        "pass the file in it: …/config.toml",
     )
 }
 
-/// A file's text, and where in it keys and values stand.
+/// The text of a file, and the positions of its keys and values.
 pub(super) struct Source<'a> {
     pub(super) path: &'a Path,
     text: &'a str,
@@ -96,7 +96,7 @@ pub(super) struct Source<'a> {
     values: Vec<Range<usize>>,
 }
 
-/// Parses the text. `known` are all key names there are: in a line that is not TOML, only these are shown.
+/// Parses the text. `known` are all valid key names: of a line that is not TOML, only these are shown.
 pub(super) fn parse<'a>(
     path: &'a Path,
     text: &'a str,
@@ -144,7 +144,7 @@ impl Source<'_> {
         self.place(span).error(message, hint)
     }
 
-    /// Where a span of the parsed text is.
+    /// The position of a span of the parsed text.
     pub(super) fn place(&self, span: Range<usize>) -> Place {
         let line = self.line_at(span.start);
         let (shown, mark) = self.masked(&line, &span);
@@ -182,8 +182,8 @@ impl Source<'_> {
         }
     }
 
-    /// The line with `…` for each value and without its comment. What is neither key nor value can only
-    /// be punctuation; anything else is not shown, so that a wrong span could not show a secret either.
+    /// The line with `…` for each value and without its comment. Anything that is neither key, value nor punctuation is
+    /// hidden, so that even a wrong span cannot show a secret.
     fn masked(&self, line: &Range<usize>, span: &Range<usize>) -> (String, Range<usize>) {
         let mut shown = String::new();
         let mut mark: Option<Range<usize>> = None;
@@ -227,7 +227,7 @@ impl Source<'_> {
         (shown, mark.unwrap_or(end..end))
     }
 
-    /// An error where the text is not TOML, so that keys and values cannot be told apart for sure.
+    /// The error for a text that is not TOML: keys and values cannot be distinguished reliably.
     fn malformed(&self, error: &toml::de::Error, known: &[&str]) -> ConfigError {
         let at = error.span().map_or(self.text.len(), |span| span.start);
         let line = self.line_at(at);
@@ -243,12 +243,12 @@ impl Source<'_> {
         let message = inert::line(error.message()).into_owned();
         place.error(
             format!("this is not TOML: {message}"),
-            "values are hidden here; compare the line with the example that `tilldeck config init` writes",
+            "values are hidden here; compare the line with the example of `tilldeck config init`",
         )
     }
 }
 
-/// As much of a line as surely is a key: `[profiles.…]`, or a known key and its `=`.
+/// The part of a line that is surely a key: `[profiles.…]`, or a known key and its `=`.
 fn known_head(line: &str, known: &[&str]) -> String {
     let name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.' | ' ');
     let trimmed = line.trim_start();
@@ -271,7 +271,7 @@ fn known_head(line: &str, known: &[&str]) -> String {
     format!("{indent}…")
 }
 
-/// The known name nearest to a mistyped one.
+/// The known name closest to a mistyped one.
 #[must_use]
 pub fn nearest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     let written = written.to_ascii_lowercase();
@@ -286,7 +286,7 @@ pub fn nearest<'k>(written: &str, known: impl IntoIterator<Item = &'k str>) -> O
         .map(|(_, name)| name)
 }
 
-/// How many letters must be put in, left out or changed, or neighbours swapped.
+/// The number of letters to insert, delete or change, or neighbors to swap.
 fn distance(a: &str, b: &str) -> usize {
     let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut before: Vec<usize> = Vec::new();

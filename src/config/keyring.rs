@@ -1,5 +1,5 @@
-//! The system's keyring: asked on a thread of its own, and never waited for longer than its limit. Its store
-//! may hang, and must not be called inside an async runtime. Blocks.
+//! The system's keyring. Each request runs on its own thread with a time limit: the keyring's store may hang, and must
+//! not be called inside an async runtime. Blocks.
 
 use std::fmt;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, mpsc};
@@ -8,50 +8,50 @@ use std::time::Duration;
 use super::Environ;
 use crate::domain::{Secret, inert, time};
 
-/// How long the system's keyring may take for one question.
+/// How long the system's keyring may take per request.
 pub const KEYRING_LIMIT: Duration = Duration::from_secs(3);
 
-/// Set to `off`, it keeps this program away from the keyring: for tests, servers and containers.
+/// The value `off` disables the keyring, for tests, servers and containers.
 pub const KEYRING_VARIABLE: &str = "TILLDECK_KEYRING";
 
-/// A store of secrets by name. May block, hang or fail; it is asked with a limit, on a thread of its own.
+/// A store of secrets by name. May block, hang or fail; called on its own thread with a time limit.
 pub trait Keyring: Send + Sync {
     /// The entry's secret; `None` where there is no such entry.
     ///
     /// # Errors
-    /// If the store cannot be used, or holds no text there.
+    /// If the store cannot be used, or the entry is not text.
     fn get(&self, name: &str) -> Result<Option<Secret>, KeyringError>;
 
-    /// Keeps a secret in place of the one before it.
+    /// Saves a secret in place of the previous one.
     ///
     /// # Errors
     /// If the store cannot be used.
     fn put(&self, name: &str, secret: &Secret) -> Result<(), KeyringError>;
 
-    /// Removes the entry; fine where there is none.
+    /// Deletes the entry; no error where it does not exist.
     ///
     /// # Errors
     /// If the store cannot be used.
     fn forget(&self, name: &str) -> Result<(), KeyringError>;
 }
 
-/// Why the keyring gave no answer. Never holds anything of what is stored there.
+/// Why the keyring did not respond. Never contains stored data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyringError {
-    /// Switched off by the operator, or not built in.
+    /// Disabled by the operator, or not built in.
     #[error("{0}")]
     Off(&'static str),
-    /// There is none on this machine, or in this session.
+    /// This machine or session has no keyring.
     #[error("there is no keyring in this session ({0})")]
     Absent(String),
-    /// It is there and does not open.
+    /// It exists but cannot be unlocked.
     #[error("the keyring is locked ({0})")]
     Locked(String),
-    /// It took too long.
-    #[error("the keyring gave no answer within {}", time::fine(*.0))]
+    /// It did not respond in time.
+    #[error("the keyring did not respond within {}", time::fine(*.0))]
     Slow(Duration),
-    /// It refused this one question.
-    #[error("the keyring refused")]
+    /// It rejected this request.
+    #[error("the keyring rejected the request")]
     Refused,
     /// The entry is not text.
     #[error("the keyring's entry is not text")]
@@ -59,15 +59,15 @@ pub enum KeyringError {
 }
 
 impl KeyringError {
-    /// Whether the keyring as a whole is of no use, so that the next question would fare no better.
+    /// Whether the keyring as a whole is unusable, so that the next request would fail, too.
     #[must_use]
     pub fn is_of_all(&self) -> bool {
         !matches!(self, Self::Refused | Self::NotText)
     }
 }
 
-/// A keyring with its limit. Once it was found to be of no use it is not asked again, so that a program waits
-/// for it at most once.
+/// A keyring with a time limit. Once found unusable it is not called again, so that a program waits for it at most
+/// once.
 pub struct Ring {
     store: Arc<dyn Keyring>,
     limit: Duration,
@@ -83,7 +83,7 @@ impl fmt::Debug for Ring {
 }
 
 impl Ring {
-    /// A keyring that may take `limit` for each question.
+    /// A keyring that may take `limit` per request.
     #[must_use]
     pub fn new(store: Arc<dyn Keyring>, limit: Duration) -> Self {
         Self {
@@ -93,16 +93,14 @@ impl Ring {
         }
     }
 
-    /// The system's, one for the whole process; unless the environment switches it off.
+    /// The system's keyring, one per process, unless the environment disables it.
     #[must_use]
     pub fn system(environ: &Environ) -> Arc<Self> {
         static SYSTEM: LazyLock<Arc<Ring>> =
             LazyLock::new(|| Arc::new(Ring::new(Arc::new(System), KEYRING_LIMIT)));
         static OFF: LazyLock<Arc<Ring>> = LazyLock::new(|| {
             let ring = Ring::new(Arc::new(System), KEYRING_LIMIT);
-            ring.found_useless(KeyringError::Off(
-                "the keyring is switched off by TILLDECK_KEYRING",
-            ));
+            ring.found_useless(KeyringError::Off("TILLDECK_KEYRING disables the keyring"));
             Arc::new(ring)
         });
         let off = environ
@@ -111,7 +109,7 @@ impl Ring {
         if off { OFF.clone() } else { SYSTEM.clone() }
     }
 
-    /// Why it is not asked any more.
+    /// Why it is no longer called.
     #[must_use]
     pub fn useless(&self) -> Option<KeyringError> {
         let useless = self.useless.lock();
@@ -122,10 +120,10 @@ impl Ring {
         *self.useless.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
     }
 
-    /// Asks, unless it is known to be of no use.
+    /// Calls the store, unless the keyring is known to be unusable.
     ///
     /// # Errors
-    /// If it is, or gives no answer.
+    /// If it is unusable or does not respond.
     pub fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&dyn Keyring) -> Result<T, KeyringError> + Send + 'static,
@@ -136,10 +134,11 @@ impl Ring {
         }
     }
 
-    /// Asks even where it was of no use before, since the operator may have unlocked it; not where it is off.
+    /// Calls the store even where it was unusable before, since the operator may have unlocked it; not if it is
+    /// disabled.
     ///
     /// # Errors
-    /// If it gives no answer.
+    /// If it does not respond.
     pub fn ask_anyway<T: Send + 'static>(
         &self,
         question: impl FnOnce(&dyn Keyring) -> Result<T, KeyringError> + Send + 'static,
@@ -149,15 +148,15 @@ impl Ring {
         }
         let (send, receive) = mpsc::channel();
         let store = self.store.clone();
-        // A thread of its own: one that hangs is left behind, and holds up neither a runtime nor the exit.
-        let asked = std::thread::Builder::new()
+        // Its own thread: a hanging call is abandoned and blocks neither the runtime nor the exit.
+        let thread = std::thread::Builder::new()
             .name("keyring".into())
             .spawn(move || {
                 let _ = send.send(question(store.as_ref()));
             });
-        let answer = match asked {
-            Ok(_) => receive.recv_timeout(self.limit).unwrap_or_else(|gone| {
-                Err(match gone {
+        let answer = match thread {
+            Ok(_) => receive.recv_timeout(self.limit).unwrap_or_else(|error| {
+                Err(match error {
                     mpsc::RecvTimeoutError::Timeout => KeyringError::Slow(self.limit),
                     mpsc::RecvTimeoutError::Disconnected => {
                         KeyringError::Absent("its library failed".into())
@@ -174,7 +173,7 @@ impl Ring {
     }
 }
 
-/// The keyring of the platform; its entries are of the service "tilldeck".
+/// The platform's keyring, with the service name "tilldeck".
 struct System;
 
 #[cfg(not(feature = "keyring"))]
@@ -209,7 +208,7 @@ mod platform {
         store.build("tilldeck", name, None)
     }
 
-    /// Some errors carry what was stored, so only the kinds known to be words are shown.
+    /// Some errors contain stored data, so only kinds known to be safe are shown.
     fn classify(error: Error) -> KeyringError {
         match error {
             Error::PlatformFailure(why) => KeyringError::Absent(inert::cut(&why.to_string(), 160)),

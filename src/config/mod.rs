@@ -1,5 +1,5 @@
-//! File and environment to a checked [`Config`]. Resolves no secret on loading, and knows no provider:
-//! it is told what each one's account needs.
+//! Turns file and environment into a checked [`Config`]. Reads no secret on loading. Knows no provider: the caller
+//! passes what the accounts of each provider need.
 
 mod check;
 pub mod child;
@@ -27,138 +27,138 @@ pub use places::{AddressError, HomeError, address, in_home};
 pub use secret::{Resolved, SecretError, SecretSource};
 pub use vault::{Vault, VaultError, VaultPlace};
 
-/// A config file with every key explained, as `config init` writes it.
+/// A config file that explains every key, as written by `config init`.
 pub const EXAMPLE: &str = include_str!("../../config.example.toml");
 
-/// The folder in the state folder where secrets are kept that no keyring takes.
+/// The folder for secrets in the state folder, used where no keyring works.
 pub const VAULT: &str = "vault";
 
-/// The profile that is built in: the embedded simulator.
+/// The built-in profile: the simulator.
 pub const SANDBOX: &str = "sandbox";
 
 /// What a provider's account needs in the config file.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ProviderSpec {
-    /// As written after `provider =`.
+    /// The value of `provider =`.
     pub name: &'static str,
-    /// For people: "Kanga TPG".
+    /// The provider's name for people: "Kanga TPG".
     pub title: &'static str,
-    /// The keys an account has.
+    /// The keys of an account.
     pub keys: &'static [KeySpec],
-    /// What may be written after `environment =`; the first is the default.
+    /// The values of `environment =`; the first is the default.
     pub environments: &'static [&'static str],
     /// The endpoints whose URL can be overridden.
     pub endpoints: &'static [&'static str],
 }
 
-/// One key of a provider's account.
+/// A key of a provider's account.
 #[derive(Debug, PartialEq, Eq)]
 pub struct KeySpec {
-    /// As written: `api_key`.
+    /// Its name in the file: `api_key`.
     pub name: &'static str,
-    /// Whether it may stand in the file.
+    /// How its value is written.
     pub kind: KeyKind,
     /// Whether an account must have it.
     pub required: bool,
-    /// What it is, as a noun phrase.
+    /// Its meaning, as a noun phrase.
     pub about: &'static str,
 }
 
-/// Whether a key may stand in the file.
+/// How a key's value is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyKind {
-    /// Written as it is.
+    /// As a plain value.
     Text,
-    /// The name of an HTTP header, written as it is.
+    /// As a plain value: the name of an HTTP header.
     HeaderName,
-    /// Only where it comes from is written.
+    /// As the source of a secret, never the secret itself.
     Secret,
 }
 
-/// The configuration, checked. Holds no secret.
+/// The checked configuration. Contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// The file it was read from, if there was one.
+    /// The file, if there was one.
     pub path: Option<PathBuf>,
-    /// The profile used where none is asked for. It exists.
+    /// The profile used by default. It exists.
     pub default_profile: String,
-    /// The built-in one first, then as in the file.
+    /// The built-in profile first, then in the order of the file.
     pub profiles: Vec<Profile>,
     /// The callback receiver.
     pub callbacks: Callbacks,
-    /// How other machines are reached.
+    /// The connections to other machines.
     pub network: Network,
     /// The console.
     pub ui: Ui,
-    /// What is not wrong but may not be meant.
+    /// Settings that are valid but may be a mistake.
     pub warnings: Vec<String>,
 }
 
-/// Accounts that are worked with at one time.
+/// Accounts used together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
-    /// As asked for by `--profile`.
+    /// The value of `--profile`.
     pub name: String,
-    /// Whether its accounts are the embedded simulator's; the list here is empty then.
+    /// Whether its accounts are the simulator's; then `accounts` is empty.
     pub built_in: bool,
-    /// As in the file.
+    /// In the order of the file.
     pub accounts: Vec<AccountConfig>,
 }
 
-/// One account, as configured.
+/// A configured account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountConfig {
     /// The operator's name for it.
     pub id: AccountId,
-    /// One of the names in the specs.
+    /// One of the specs' names.
     pub provider: &'static str,
     /// One of the provider's environments.
     pub environment: String,
-    /// The keys that stand in the file.
+    /// The keys written as values.
     pub texts: BTreeMap<&'static str, String>,
-    /// The keys that stand elsewhere.
+    /// The keys written as sources of secrets.
     pub secrets: BTreeMap<&'static str, SecretSource>,
-    /// The endpoints that are overridden: absolute URLs without a slash at the end.
+    /// The overridden endpoints: absolute URLs without a trailing slash.
     pub endpoints: BTreeMap<&'static str, String>,
-    /// Another rate limit than the provider's published one.
+    /// A rate limit in place of the published one.
     pub budget: Option<BudgetOverride>,
-    /// For how long a reply may stay away, where that is not the provider's usual time.
+    /// The longest time to wait for a response, in place of the provider's default.
     pub timeout: Option<Duration>,
 }
 
-/// A rate limit other than the published one.
+/// A rate limit in place of the published one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BudgetOverride {
-    /// How many in one period; at least 1.
+    /// Requests per period; at least 1.
     pub requests: u32,
-    /// The length of the window.
+    /// The length of the period.
     pub period: Duration,
-    /// How many reads in one period, where the provider counts them apart.
+    /// Reads per period, where the provider counts reads separately.
     pub reads: Option<u32>,
 }
 
 /// The callback receiver's settings.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Callbacks {
-    /// Where the console listens; `None`, and it does not. `tilldeck listen` then takes [`LISTEN`].
+    /// Where the console listens; with `None` it does not. `tilldeck listen` then uses [`LISTEN`].
     pub bind: Option<SocketAddr>,
 }
 
-/// How other machines are reached. A proxy and certificates may be named by the usual environment variables, too.
+/// The connections to other machines. The usual environment variables may name a proxy and certificates, too.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Network {
-    /// The URL of a proxy, instead of the environment's; empty, and none is used.
+    /// The URL of a proxy, in place of the environment's; empty for none.
     pub proxy: Option<String>,
-    /// A PEM file of authorities that are trusted besides the system's.
+    /// A PEM file of CAs to trust besides the system's.
     pub ca_file: Option<PathBuf>,
-    /// For how long a reply may stay away, where an account has no time of its own.
+    /// The longest time to wait for a response, where an account sets none.
     pub timeout: Option<Duration>,
 }
 
-/// The longest time for which a reply may be waited for; a longer one is surely a mistake.
+/// The largest `timeout`; a longer one is surely a mistake.
 pub const TIMEOUT_MAX: Duration = Duration::from_mins(10);
 
-/// Where `tilldeck listen` listens unless told otherwise.
+/// The default address of `tilldeck listen`.
 pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8787);
 
 /// The console's settings.
@@ -168,17 +168,17 @@ pub const LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 
     reason = "independent switches, each a line in the file"
 )]
 pub struct Ui {
-    /// The colours.
+    /// The colors.
     pub theme: Theme,
-    /// Lines and marks in plain ASCII.
+    /// Draws lines and marks in plain ASCII.
     pub ascii: bool,
-    /// Whether the mouse is listened to.
+    /// Whether the console uses the mouse.
     pub mouse: bool,
-    /// Nothing moves by itself.
+    /// Disables animation.
     pub reduced_motion: bool,
-    /// Whether the console asks each provider at its start if the credentials are good.
+    /// Whether the console verifies all credentials at its start.
     pub verify_on_start: bool,
-    /// Action name to its keys; the console knows which actions and keys there are.
+    /// Keys by action name; the console checks the actions and keys.
     pub keys: BTreeMap<String, KeyBinding>,
 }
 
@@ -195,10 +195,10 @@ impl Default for Ui {
     }
 }
 
-/// Which colours are used.
+/// The color scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Theme {
-    /// As the terminal's background asks for.
+    /// Follows the terminal's background.
     Auto,
     /// For a dark background.
     Dark,
@@ -206,17 +206,17 @@ pub enum Theme {
     Light,
 }
 
-/// The keys bound to an action, and where that is written.
+/// The keys of an action, and their position in the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyBinding {
     /// As written: `ctrl-r`.
     pub keys: Vec<String>,
-    /// For an error about them.
+    /// For an error message.
     pub place: Place,
 }
 
 impl Default for Config {
-    /// As without any file: the built-in profile alone.
+    /// The config without a file: only the built-in profile.
     fn default() -> Self {
         let sandbox = Profile {
             name: SANDBOX.to_owned(),
@@ -236,16 +236,16 @@ impl Default for Config {
 }
 
 impl Config {
-    /// The profile asked for, else the default one.
+    /// The named profile, else the default one.
     ///
     /// # Errors
-    /// If there is none of that name; the error lists those there are.
+    /// If it does not exist; the error lists all profiles.
     pub fn profile(&self, name: Option<&str>) -> Result<&Profile, ConfigError> {
         let name = name.unwrap_or(&self.default_profile);
         let found = self.profiles.iter().find(|profile| profile.name == name);
         found.ok_or_else(|| {
             ConfigError::of_nothing(
-                format!("there is no profile {}", inert::quoted(name, 64)),
+                format!("unknown profile {}", inert::quoted(name, 64)),
                 self.profile_list(),
             )
         })
@@ -253,15 +253,14 @@ impl Config {
 
     fn profile_list(&self) -> String {
         let names: Vec<_> = self.profiles.iter().map(|p| p.name.as_str()).collect();
-        format!("there are: {}", names.join(", "))
+        format!("the profiles are: {}", names.join(", "))
     }
 }
 
-/// Reads and checks the config file; resolves no secret. Without a file at the platform's place, the
-/// defaults.
+/// Reads and checks the config file; reads no secret. Returns the defaults if there is no file at the platform's path.
 ///
 /// # Errors
-/// If a file that was named does not exist, cannot be read, or anything in it is wrong.
+/// If a named file does not exist, cannot be read, or is invalid.
 pub fn load(
     locations: &Locations,
     specs: &'static [&'static ProviderSpec],
@@ -275,7 +274,7 @@ pub fn load(
         None if named => Err(ConfigError::of_file(
             &path,
             "the config file does not exist",
-            "create it with `tilldeck config init`, or leave --config and TILLDECK_CONFIG out",
+            "create it with `tilldeck config init`, or omit --config and TILLDECK_CONFIG",
         )),
         None => Ok(Config::default()),
     }

@@ -1,4 +1,4 @@
-//! Where the config file and the state folder are. Looks at the environment it is given, never at the process's.
+//! The paths of the config file and the state folder. Uses the given environment, never the process's.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -7,20 +7,20 @@ use std::sync::Arc;
 
 use super::{ConfigError, in_home};
 
-/// The environment variables, as a value: the process's own, or a test's.
+/// Environment variables as a value: the process's, or a test's.
 #[derive(Clone)]
 pub struct Environ(Arc<Lookup>);
 
 type Lookup = dyn Fn(&str) -> Option<OsString> + Send + Sync;
 
 impl Environ {
-    /// The process's own.
+    /// The process's variables.
     #[must_use]
     pub fn process() -> Self {
         Self(Arc::new(|name| std::env::var_os(name)))
     }
 
-    /// These and no others.
+    /// Only these variables.
     #[must_use]
     pub fn of<const N: usize>(variables: [(&str, &str); N]) -> Self {
         let variables = variables.map(|(name, value)| (name.to_owned(), OsString::from(value)));
@@ -30,7 +30,7 @@ impl Environ {
         }))
     }
 
-    /// A variable's value; one that is empty counts as not set.
+    /// A variable's value. An empty one counts as not set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<OsString> {
         (self.0)(name).filter(|value| !value.is_empty())
@@ -38,7 +38,7 @@ impl Environ {
 }
 
 impl Environ {
-    /// Whether a variable is set to nothing, which other programs and libraries do not take for unset.
+    /// Whether a variable is set to an empty value, which other programs and libraries do not treat as unset.
     #[must_use]
     pub fn is_set_to_nothing(&self, name: &str) -> bool {
         (self.0)(name).is_some_and(|value| value.is_empty())
@@ -52,27 +52,27 @@ impl fmt::Debug for Environ {
     }
 }
 
-/// Where to look: what the command line says, then the environment, then the platform's folders.
+/// Where to look: first the command line, then the environment, then the platform's folders.
 #[derive(Debug, Clone)]
 pub struct Locations {
     /// `--config`.
     pub config: Option<PathBuf>,
     /// `--state-dir`.
     pub state: Option<PathBuf>,
-    /// Asked for `TILLDECK_CONFIG` and `TILLDECK_STATE_DIR`.
+    /// The source of `TILLDECK_CONFIG` and `TILLDECK_STATE_DIR`.
     pub environ: Environ,
-    /// The platform's config folder for this program, if it has one.
+    /// The platform's config folder for this program, if any.
     pub platform_config: Option<PathBuf>,
-    /// The platform's state folder for this program, if it has one.
+    /// The platform's state folder for this program, if any.
     pub platform_state: Option<PathBuf>,
 }
 
 /// The config file to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigPath {
-    /// Where it is, or would be.
+    /// The path; the file may not exist.
     pub path: PathBuf,
-    /// Whether somebody named it, so that it must exist.
+    /// Whether the user named it, so that it must exist.
     pub named: bool,
 }
 
@@ -98,7 +98,7 @@ impl Locations {
     #[must_use]
     pub fn config_file(&self) -> Option<ConfigPath> {
         let named = |path| ConfigPath { path, named: true };
-        // One that cannot be filled in stays as it is written, and is not found.
+        // A path that cannot be expanded stays unchanged and is reported as missing.
         let by_variable = || {
             let written = PathBuf::from(self.environ.get("TILLDECK_CONFIG")?);
             Some(in_home(&written, &self.environ).unwrap_or(written))
@@ -118,7 +118,7 @@ impl Locations {
     /// The state folder: `--state-dir`, else `TILLDECK_STATE_DIR`, else the platform's.
     ///
     /// # Errors
-    /// If nobody names one and the platform has none.
+    /// If it is not named and the platform has none.
     pub fn state_folder(&self) -> Result<PathBuf, ConfigError> {
         if let (None, Some(written)) = (&self.state, self.environ.get("TILLDECK_STATE_DIR")) {
             return in_home(Path::new(&written), &self.environ).map_err(|error| {
@@ -130,8 +130,8 @@ impl Locations {
             .or_else(|| self.platform_state.clone())
             .ok_or_else(|| {
                 ConfigError::of_nothing(
-                    "this system names no folder for the state of programs",
-                    "name one with --state-dir or TILLDECK_STATE_DIR",
+                    "this system has no folder for the state of programs",
+                    "set one with --state-dir or TILLDECK_STATE_DIR",
                 )
             })
     }
@@ -143,8 +143,8 @@ pub(super) fn program(written: &str, environ: &Environ) -> Option<PathBuf> {
     in_home(Path::new(written), environ).ok()
 }
 
-/// A path as written in the config file: `~` is the home folder, a relative one starts at `base`.
-/// `None` where the home folder is needed and unknown.
+/// A path as written in the config file: `~` is the home folder, a relative path is relative to `base`.
+/// `None` where the home folder is needed but unknown.
 pub(super) fn expand(written: &str, base: &Path, environ: &Environ) -> Option<PathBuf> {
     let written = in_home(Path::new(written), environ).ok()?;
     Some(base.join(written))

@@ -1,4 +1,4 @@
-//! Places as people write them: paths that begin with `~`, and addresses to listen on.
+//! Parses paths that begin with `~`, and addresses to listen on.
 
 use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -8,19 +8,21 @@ use std::path::{Path, PathBuf};
 use super::Environ;
 use crate::domain::inert;
 
-/// Why a `~` cannot be filled in.
+/// Why `~` cannot be expanded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HomeError {
     /// It names another user.
-    #[error("{0} is the home folder of another user, which is not looked up; write the path out")]
+    #[error(
+        "{0} is another user's home folder, which tilldeck does not look up; write the full path"
+    )]
     OtherUser(String),
     /// Neither `HOME` nor the user's entry names a folder.
-    #[error("`~` cannot be filled in: this user has no home folder; write the path out")]
+    #[error("`~` cannot be expanded: this user has no home folder; write the full path")]
     NoHome,
 }
 
-/// A path as a person writes it: `~` is the home folder. A shell fills it in only where a word begins with it, so not
-/// in `--config=~/c.toml`, in quotes, or in a variable.
+/// Expands `~` to the home folder. A shell expands it only at the beginning of a word, so not in `--config=~/c.toml`,
+/// in quotes, or in a variable.
 ///
 /// # Errors
 /// If it names another user's home folder, or this user has none.
@@ -41,21 +43,21 @@ pub fn in_home(written: &Path, environ: &Environ) -> Result<PathBuf, HomeError> 
     Ok(home.ok_or(HomeError::NoHome)?.join(parts.as_path()))
 }
 
-/// Why a text is no address to listen on.
+/// Why a text is not an address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{0} is no address of this machine to listen on")]
+#[error("{0} is not an address of this machine")]
 pub struct AddressError(String);
 
 impl AddressError {
-    /// The forms there are.
+    /// The accepted forms.
     pub const HINT: &str = "write a port, like 8787, or an address with one: localhost:8787, 127.0.0.1:8787 or [::1]:8787";
 }
 
-/// An address to listen on as a person writes it. Without an address, or as `localhost`, it is 127.0.0.1, so that
-/// nothing is open to others unless an address says so; without a port, `port`.
+/// Parses an address to listen on. The host defaults to 127.0.0.1, so that other machines have access only where an
+/// address says so; the port defaults to `port`.
 ///
 /// # Errors
-/// If it is none.
+/// If it is not an address of this machine.
 pub fn address(written: &str, port: u16) -> Result<SocketAddr, AddressError> {
     let text = written.trim();
     let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);

@@ -1,5 +1,5 @@
-//! Where a secret comes from, and getting it from there. Blocks: callers put it on a thread of its own.
-//! A secret is never written in the config file, never an argument, and never in an error.
+//! Reads secrets from their sources. Blocks: call it on a blocking thread. A secret is never in the config file, never
+//! an argument, and never in an error.
 
 use std::fmt;
 use std::fs::File;
@@ -22,10 +22,10 @@ use super::paths::{self, Environ};
 /// No key or password is longer; a larger file is a wrong path.
 const SIZE_MAX: u64 = 64 * 1024;
 
-/// How long a command may take. Long enough for a password manager that unlocks by itself.
+/// The time limit of a command, long enough for a password manager that unlocks by itself.
 const COMMAND_LIMIT: Duration = Duration::from_secs(10);
 
-/// Where a secret comes from.
+/// The source of a secret.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SecretSource {
     /// An environment variable.
@@ -33,120 +33,118 @@ pub enum SecretSource {
         /// Its name.
         name: String,
     },
-    /// A file that holds the secret and nothing else.
+    /// A file that contains only the secret.
     File {
         /// As written: `~/` is the home folder.
         written: String,
-        /// The config file's folder, where a relative path starts.
+        /// The config file's folder, to which a relative path is relative.
         base: PathBuf,
     },
     /// A command that prints the secret.
     Command {
-        /// The program and its arguments; no shell reads them.
+        /// The program and its arguments, run without a shell.
         words: Vec<String>,
     },
-    /// An entry of the system's keyring, of the service "tilldeck".
+    /// An entry of the system's keyring, service "tilldeck".
     Keyring {
         /// The entry's name.
         name: String,
     },
 }
 
-/// A secret, as it came.
+/// A secret as read from its source.
 #[derive(Debug)]
 pub struct Resolved {
     /// The secret.
     pub secret: Secret,
-    /// What the operator should mend.
+    /// What the operator should correct.
     pub warnings: Vec<String>,
 }
 
-/// Why a secret could not be had. Never holds any of it.
+/// Why a secret cannot be read. Never contains any of it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SecretError {
     /// There is no such variable, or it is empty.
     #[error("the environment variable {0} is not set or empty; set it before starting tilldeck")]
     NotSet(String),
-    /// It holds nothing.
-    #[error("the secret from {0} is empty; put the secret there")]
+    /// It is empty.
+    #[error("the secret from {0} is empty; save the secret there")]
     Empty(String),
     /// It is not text.
     #[error("the secret from {0} is not UTF-8 text; store it as plain text")]
     NotText(String),
     /// It has a line break inside.
-    #[error(
-        "the secret from {0} has more than one line; keep the secret alone there, on one line (of a command the first line counts)"
-    )]
+    #[error("the secret from {0} has more than one line; save only the secret there, on one line")]
     ManyLines(String),
-    /// It is far too long.
-    #[error("the secret from {0} is longer than 64 KiB; is this the right place?")]
+    /// It is too long.
+    #[error("the secret from {0} is longer than 64 KiB; check that it is the right source")]
     TooLong(String),
-    /// There is no such file.
-    #[error("{0} does not exist; create it with the secret in it and mode 0600")]
+    /// The file does not exist.
+    #[error("{0} does not exist; create it with the secret and mode 0600")]
     NoFile(String),
     /// It is a folder, a pipe or a device.
-    #[error("{0} is not a regular file; name a file that holds the secret alone")]
+    #[error("{0} is not a regular file; name a file that contains only the secret")]
     NotAFile(String),
-    /// It may not be read.
-    #[error("{0} may not be read; make it readable for you alone (chmod 600)")]
+    /// The user has no permission to read it.
+    #[error("no permission to read {0}; make it readable for you alone (chmod 600)")]
     Forbidden(String),
-    /// Another user may have put it there.
+    /// Another user may have written it.
     #[error("{source_name} {danger}; {remedy}")]
     Unsafe {
-        /// Where.
+        /// The source.
         source_name: String,
         /// What is wrong with it.
         danger: Danger,
-        /// What to do about it.
+        /// What to do.
         remedy: String,
     },
-    /// Reading failed otherwise.
+    /// Reading failed for another reason.
     #[error("{source_name} cannot be read: {why}")]
     Unreadable {
-        /// Where the secret should come from.
+        /// The source.
         source_name: String,
-        /// The system's words.
+        /// The system's error message.
         why: String,
     },
-    /// The path begins with `~/` and there is no home folder.
-    #[error("{0} is in the home folder, which is unknown; set HOME or write the whole path")]
+    /// The path begins with `~/`, but there is no home folder.
+    #[error("{0} is in the home folder, which is unknown; set HOME or write the full path")]
     NoHome(String),
-    /// The program is not there.
-    #[error("{0} cannot be started: {1}; is it installed and on the PATH?")]
+    /// The program cannot be started.
+    #[error("cannot start {0}: {1}; check that it is installed and on the PATH")]
     NotStarted(String, String),
     /// The program failed.
-    #[error("{source_name} failed ({status}){said}; run the command by hand to see why")]
+    #[error("{source_name} failed ({status}){stderr}; run the command by hand to see why")]
     Failed {
-        /// Where the secret should come from.
+        /// The source.
         source_name: String,
         /// Its exit status.
         status: String,
-        /// The first line it wrote to stderr, inert, after a colon; or nothing.
-        said: String,
+        /// The first line of its stderr, inert, after a colon; or nothing.
+        stderr: String,
     },
     /// The program or the keyring took too long.
-    #[error("{0} gave no answer within {1} s; unlock it first, then try again")]
+    #[error("{0} did not respond within {1} s; unlock it first, then try again")]
     TimedOut(String, u64),
     /// The keyring has no such entry.
-    #[error("the keyring has no entry {0} of the service tilldeck; store the secret there first")]
+    #[error("the keyring has no entry {0} of the service tilldeck; save the secret there first")]
     NoEntry(String),
     /// The keyring cannot be used.
     #[error("{0} cannot be read: {1}; unlock the keyring, or use env, file or command")]
     Keyring(String, String),
-    /// This build has no keyring, or it is switched off.
+    /// This build has no keyring, or it is disabled.
     #[error("{0} cannot be read: {1}; use env, file or command")]
     NoKeyring(String, &'static str),
 }
 
 impl fmt::Debug for SecretSource {
-    /// As [`SecretSource::describe`]: a command's arguments may say more than they should.
+    /// As [`SecretSource::describe`]: a command's arguments may contain secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SecretSource({})", self.describe())
     }
 }
 
 impl SecretSource {
-    /// In a few words: "env `KANGA_API_SECRET`" without the quotes, "command pass". Never a command's arguments.
+    /// The source in a few words, such as `env KANGA_API_SECRET` or `command pass`. Never a command's arguments.
     #[must_use]
     pub fn describe(&self) -> String {
         let (kind, name) = match self {
@@ -158,7 +156,7 @@ impl SecretSource {
         format!("{kind} {}", inert::cut(name, 120))
     }
 
-    /// Whether it is read at once and without a prompt, unlike a command's or the keyring's.
+    /// Whether it can be read at once and without a prompt, unlike a command or the keyring.
     #[must_use]
     pub fn is_cheap(&self) -> bool {
         match self {
@@ -167,10 +165,10 @@ impl SecretSource {
         }
     }
 
-    /// Gets the secret. Blocks: up to 10 s for a command, 3 s for the keyring.
+    /// Reads the secret. Blocks: up to 10 s for a command, 3 s for the keyring.
     ///
     /// # Errors
-    /// If there is none, or it cannot be one. Each error says what to do.
+    /// If there is no valid secret. Each error says what to do.
     pub fn resolve(&self, environ: &Environ) -> Result<Resolved, SecretError> {
         let shown = self.describe();
         match self {
@@ -205,16 +203,16 @@ impl SecretSource {
     }
 }
 
-/// On which lines a secret is.
+/// Which lines of a source are the secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum SecretLines {
-    /// It is alone, on one line.
+    /// The only line.
     One,
-    /// It is the first; notes may follow, as password managers print them.
+    /// The first line; notes may follow, as password managers print them.
     First,
 }
 
-/// The secret without what is left around it, if it can be one at all.
+/// The secret without surrounding whitespace, if it is valid.
 fn checked(bytes: &[u8], source: String, lines: SecretLines) -> Result<Resolved, SecretError> {
     if bytes.len() as u64 > SIZE_MAX {
         return Err(SecretError::TooLong(source));
@@ -238,7 +236,7 @@ fn checked(bytes: &[u8], source: String, lines: SecretLines) -> Result<Resolved,
     let warnings = match left_around(text, secret) {
         what if what.is_empty() => Vec::new(),
         what => vec![format!(
-            "{source} has {} around the secret, which tilldeck leaves out; other programs may not",
+            "{source} has {} around the secret; tilldeck ignores that, but other programs may not",
             what.join(" and ")
         )],
     };
@@ -248,7 +246,7 @@ fn checked(bytes: &[u8], source: String, lines: SecretLines) -> Result<Resolved,
     })
 }
 
-/// What stands before a secret, and behind it on its line, in words. A line end behind it is as it should be.
+/// The characters before and after a secret on its line, in words. A line end after it is normal.
 fn left_around(text: &str, secret: &str) -> Vec<&'static str> {
     let (before, after) = text.split_once(secret).unwrap_or_default();
     let after = after.split(['\r', '\n']).next().unwrap_or_default();
@@ -259,7 +257,7 @@ fn left_around(text: &str, secret: &str) -> Vec<&'static str> {
             ' ' => "a space",
             '\t' => "a tab",
             '\u{a0}' => "a no-break space",
-            _ => "a line break or another character without ink",
+            _ => "a line break or another invisible character",
         };
         if !found.contains(&what) {
             found.push(what);
@@ -277,7 +275,7 @@ fn from_file(path: &Path, shown: String) -> Result<Resolved, SecretError> {
             why: error.to_string(),
         },
     };
-    // Asked before opening: opening a pipe would wait for its writer.
+    // Checked before opening: opening a pipe would wait for its writer.
     let about = std::fs::metadata(path).map_err(|error| failed(&error))?;
     if !about.is_file() {
         return Err(SecretError::NotAFile(shown));
@@ -304,7 +302,8 @@ fn readable_by_others(about: &std::fs::Metadata) -> bool {
     about.permissions().mode() & 0o077 != 0
 }
 
-/// At most one byte more than a secret may have. The buffer is never moved, so no copy stays behind.
+/// Reads at most one byte more than a secret may have. The buffer is never reallocated, so that no copy stays in
+/// memory.
 fn read_bounded(from: impl Read) -> std::io::Result<Zeroizing<Vec<u8>>> {
     let room = usize::try_from(SIZE_MAX + 1).expect("64 KiB fit");
     let mut bytes = Zeroizing::new(Vec::with_capacity(room));
@@ -312,7 +311,7 @@ fn read_bounded(from: impl Read) -> std::io::Result<Zeroizing<Vec<u8>>> {
     Ok(bytes)
 }
 
-/// What a command prints.
+/// The output of a command.
 fn output(
     command: Command,
     shown: &str,
@@ -332,7 +331,7 @@ fn output(
     Err(SecretError::Failed {
         source_name: shown.to_owned(),
         status: printed.status.to_string(),
-        said: first.map_or_else(String::new, |line| format!(": {}", inert::cut(line, 200))),
+        stderr: first.map_or_else(String::new, |line| format!(": {}", inert::cut(line, 200))),
     })
 }
 
@@ -342,7 +341,7 @@ fn from_keyring(
     environ: &Environ,
 ) -> Result<Zeroizing<Vec<u8>>, SecretError> {
     let entry = name.to_owned();
-    // Asked each time: the operator may have unlocked it since.
+    // Called each time: the operator may have unlocked it since.
     let found = Ring::system(environ).ask_anyway(move |store| store.get(&entry));
     match found {
         Ok(Some(secret)) => Ok(Zeroizing::new(secret.expose().as_bytes().to_vec())),
@@ -415,7 +414,7 @@ mod tests {
             ("planted\u{a0}\n", Some("a no-break space")),
             (
                 "\nplanted",
-                Some("a line break or another character without ink"),
+                Some("a line break or another invisible character"),
             ),
         ];
         for (text, what) in cases {
@@ -432,7 +431,7 @@ mod tests {
                 assert_eq!(resolved.secret.expose(), "planted");
                 let named = what.map(|what| {
                     let shown = source.describe();
-                    format!("{shown} has {what} around the secret, which tilldeck leaves out; other programs may not")
+                    format!("{shown} has {what} around the secret; tilldeck ignores that, but other programs may not")
                 });
                 assert_eq!(resolved.warnings, Vec::from_iter(named), "{source:?}");
             }
@@ -480,10 +479,10 @@ mod tests {
         );
         assert!(refusal(&file(at, "empty")).contains("is empty"));
         assert!(refusal(&file(at, "bytes")).contains("not UTF-8"));
-        let said = refusal(&file(at, "notes"));
+        let message = refusal(&file(at, "notes"));
         assert!(
-            said.contains("more than one line; keep the secret alone"),
-            "{said}"
+            message.contains("more than one line; save only the secret"),
+            "{message}"
         );
         assert!(refusal(&file(at, "wide")).contains("not UTF-8"));
         assert!(refusal(&file(at, "large")).contains("64 KiB"));
@@ -505,18 +504,18 @@ mod tests {
         assert_eq!(warning(0o600), None);
         for mode in [0o602, 0o666, 0o622] {
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-            let said = refusal(&file(folder.path(), "key"));
+            let message = refusal(&file(folder.path(), "key"));
             assert!(
-                said.starts_with("file key can be written by other users (mode 0"),
-                "{said}"
+                message.starts_with("file key can be written by other users (mode 0"),
+                "{message}"
             );
-            assert!(said.contains("run `chmod go-w "), "{said}");
+            assert!(message.contains("run `chmod go-w "), "{message}");
         }
         if rustix::process::geteuid().is_root() {
             std::os::unix::fs::chown(&path, Some(12345), None).unwrap();
-            let said = refusal(&file(folder.path(), "key"));
+            let message = refusal(&file(folder.path(), "key"));
             let what = "file key belongs to another user (uid 12345); run `chown` on ";
-            assert!(said.starts_with(what), "{said}");
+            assert!(message.starts_with(what), "{message}");
             std::os::unix::fs::chown(&path, Some(0), None).unwrap();
         }
         assert_eq!(
@@ -534,13 +533,13 @@ mod tests {
             "-c",
             "echo planted; printf 'no \\033[31mstore\\nmore' >&2; exit 3",
         ];
-        let said = refusal(&command(&failing));
+        let message = refusal(&command(&failing));
         assert!(
-            said.starts_with("command sh failed (exit status: 3): no \\u{1b}[31mstore;"),
-            "{said}"
+            message.starts_with("command sh failed (exit status: 3): no \\u{1b}[31mstore;"),
+            "{message}"
         );
         assert!(refusal(&command(&["true"])).contains("is empty"));
-        assert!(refusal(&command(&["/no/such/program"])).contains("cannot be started"));
+        assert!(refusal(&command(&["/no/such/program"])).contains("cannot start"));
         assert!(refusal(&command(&["sh", "-c", "yes planted"])).contains("64 KiB"));
     }
 

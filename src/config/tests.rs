@@ -196,7 +196,11 @@ fn each_mistake_is_named_with_its_place() {
             "names a profile that does not exist",
         ),
         ("[profiles.sandbox.accounts.x]", "1:11", "is built in"),
-        ("[profiles.\"a b\"]", "1:11", "no name for a profile"),
+        (
+            "[profiles.\"a b\"]",
+            "1:11",
+            "not a valid name for a profile",
+        ),
         (
             "[profiles.live.accounts.\"a b\"]",
             "1:25",
@@ -210,7 +214,7 @@ fn each_mistake_is_named_with_its_place() {
         (
             "[callbacks]\nbind = \"example.com:80\"",
             "2:8",
-            "no address of this machine",
+            "not an address of this machine",
         ),
         (
             "[ui]\nascii = \"yes\"",
@@ -275,7 +279,7 @@ fn each_mistake_in_an_account_is_named_with_its_place() {
         ),
         (
             "budget = { requests = 5, period = \"60\" }",
-            "not a length of time",
+            "not a duration",
         ),
         ("budget = { requests = 5 }", "`period` is missing"),
         ("[profiles.live.accounts.SHOP]", "differ only in case"),
@@ -318,7 +322,7 @@ fn a_secret_has_exactly_one_source() {
         ("{}", "exactly one source"),
         ("{ env = \"A\", file = \"b\" }", "exactly one source"),
         ("{ env = \"\" }", "empty `env`"),
-        ("{ env = \"A=B\" }", "no variable's name"),
+        ("{ env = \"A=B\" }", "not a variable's name"),
         ("{ file = \" \" }", "empty `file`"),
         ("{ command = [] }", "empty `command`"),
         (
@@ -336,7 +340,7 @@ fn a_secret_has_exactly_one_source() {
         );
     }
     let (_, said, hint) = refusal(&with("\"literal\""));
-    assert!(said.contains("is a secret and may not stand in the config file"));
+    assert!(said.contains("is a secret and must not be in the config file"));
     for way in ["env", "file", "command", "keyring"] {
         assert!(hint.contains(&format!("{{ {way} = ")), "{hint}");
     }
@@ -417,8 +421,8 @@ fn an_unknown_profile_is_refused_with_the_list() {
     let config = load_text(SHOP).unwrap();
     assert_eq!(config.default_profile, "sandbox");
     let error = config.profile(Some("prod")).unwrap_err();
-    assert_eq!(error.message(), "there is no profile `prod`");
-    assert_eq!(error.hint(), "there are: sandbox, live");
+    assert_eq!(error.message(), "unknown profile `prod`");
+    assert_eq!(error.hint(), "the profiles are: sandbox, live");
     let place = &load_text("[ui.keys]\nquti = \"q\"\n").unwrap().ui.keys["quti"].place;
     let error = place.error("there is no action `quti`", "did you mean `quit`?");
     assert!(

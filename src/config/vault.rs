@@ -1,5 +1,5 @@
-//! Keeps secrets that tilldeck was given: in the system's keyring where one works, else in files that only
-//! the user can read. Blocks; call it from a thread that may.
+//! Stores secrets: in the system's keyring where one works, else in files that only the user can read. Blocks; call
+//! it from a blocking thread.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _, Write as _};
@@ -18,7 +18,7 @@ use crate::private;
 /// No key, password or token is longer.
 const SIZE_MAX: u64 = 64 * 1024;
 
-/// Where a secret is kept.
+/// Where a secret is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum VaultPlace {
     /// In the system's keyring, as an entry of the service `tilldeck`.
@@ -27,36 +27,36 @@ pub enum VaultPlace {
     File(PathBuf),
 }
 
-/// Why a secret cannot be kept, read or forgotten.
+/// Why a secret cannot be saved, read or deleted.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
-    /// The file is of no use.
+    /// The file cannot be used.
     #[error("{path}: {why}", path = path.display())]
     File {
-        /// Which one.
+        /// The file.
         path: PathBuf,
-        /// The system's words.
+        /// The system's error message.
         why: io::Error,
     },
-    /// The file or its folder is not the user's alone.
+    /// Other users can access the file or its folder.
     #[error("{path} {why}", path = path.display())]
     Unsafe {
-        /// Which one.
+        /// The file or folder.
         path: PathBuf,
-        /// What is wrong with it, and what to do.
+        /// The problem and a hint.
         why: &'static str,
     },
-    /// It may be in a keyring that cannot be asked.
+    /// A locked keyring may still hold the secret.
     #[error("it may still be in the keyring: {0}; unlock the keyring, then try again")]
     Keyring(KeyringError),
-    /// Not a name.
-    #[error("{0} is not a name for a secret; use letters, digits, `-`, `_` and `.`")]
+    /// The name is invalid.
+    #[error("{0} is not a valid name for a secret; use letters, digits, `-`, `_` and `.`")]
     Name(String),
 }
 
-/// Keeps secrets by name. Cheap to clone; clones share what is known of the keyring.
+/// Stores secrets by name. Cheap to clone; clones share the state of the keyring.
 ///
-/// A secret that stands in a file is the newest: one that goes into the keyring takes the file away.
+/// A secret in a file is newer than one in the keyring: saving to the keyring deletes the file.
 #[derive(Debug, Clone)]
 pub struct Vault {
     folder: PathBuf,
@@ -64,14 +64,14 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// Keeps in files in `folder` alone.
+    /// Stores in files in `folder` only.
     #[must_use]
     pub fn files(folder: PathBuf) -> Self {
         Self { folder, ring: None }
     }
 
-    /// Keeps in the system's keyring, else in files in `folder`. `TILLDECK_KEYRING=off` in `environ` switches
-    /// the keyring off.
+    /// Stores in the system's keyring, else in files in `folder`. `TILLDECK_KEYRING=off` in `environ` disables the
+    /// keyring.
     #[must_use]
     pub fn system(folder: PathBuf, environ: &Environ) -> Self {
         Self {
@@ -80,7 +80,7 @@ impl Vault {
         }
     }
 
-    /// Keeps in `keyring`, which may take `limit` for each question, else in files in `folder`.
+    /// Stores in `keyring`, which may take `limit` per request, else in files in `folder`.
     #[must_use]
     pub fn with(folder: PathBuf, keyring: Arc<dyn Keyring>, limit: Duration) -> Self {
         Self {
@@ -89,30 +89,30 @@ impl Vault {
         }
     }
 
-    /// The same, in its files alone.
+    /// The same vault without its keyring.
     #[must_use]
     pub fn without_keyring(&self) -> Self {
         Self::files(self.folder.clone())
     }
 
-    /// Why secrets go into files rather than into the keyring, once that is known.
+    /// Why secrets are saved in files instead of the keyring, once that is known.
     #[must_use]
     pub fn note(&self) -> Option<String> {
         let why = self.ring.as_ref()?.useless()?;
         Some(why.to_string())
     }
 
-    /// Keeps a secret under `name`, in place of the one before it: whole, or not at all. Names are of ASCII
+    /// Saves a secret under `name`, completely or not at all; replaces the previous one. Names consist of ASCII
     /// letters, digits, `-`, `_` and `.`.
     ///
     /// # Errors
-    /// If it can be kept nowhere; the one before it is there still.
+    /// If it cannot be saved anywhere; then the previous one is unchanged.
     pub fn put(&self, name: &str, secret: &Secret) -> Result<VaultPlace, VaultError> {
         let path = self.path(name)?;
         if let Some(ring) = &self.ring {
             let (entry, value) = (name.to_owned(), secret.clone());
             if ring.ask(move |store| store.put(&entry, &value)).is_ok() {
-                // A file that stayed would be taken for the newer one.
+                // A remaining file would count as the newer one.
                 remove(&path)?;
                 return Ok(VaultPlace::Keyring);
             }
@@ -121,12 +121,12 @@ impl Vault {
         Ok(VaultPlace::File(path))
     }
 
-    /// Replaces the secret kept under `name` where it is, `place`: whole, or not at all. `false`, and nothing is
-    /// changed, where the next one is better kept elsewhere: in a keyring that works by now, or in a file where the
-    /// keyring does not.
+    /// Replaces the secret `name` where it is stored, in `place`, completely or not at all. Returns `false` and changes
+    /// nothing where the new secret belongs elsewhere: in a keyring that works by now, or in a file because the keyring
+    /// does not.
     ///
     /// # Errors
-    /// If the file cannot be replaced; the one before it is there still.
+    /// If the file cannot be replaced; then the previous one is unchanged.
     pub fn replace(
         &self,
         name: &str,
@@ -136,6 +136,7 @@ impl Vault {
         let path = self.path(name)?;
         let entry = name.to_owned();
         match (place, &self.ring) {
+            // The keyring was disabled since the secret was saved.
             (VaultPlace::Keyring, None) => Ok(false),
             (VaultPlace::Keyring, Some(ring)) => {
                 let value = secret.clone();
@@ -156,23 +157,24 @@ impl Vault {
             why,
         };
         self.private_folder(true)?;
-        // Made with mode 0600, beside the file it replaces; a symlink of its name is replaced, not followed.
+        // Created with mode 0600 beside the file it replaces. A symbolic link of its name is replaced, not followed.
         let mut file = tempfile::NamedTempFile::new_in(&self.folder).map_err(failed)?;
         file.write_all(secret.expose().as_bytes()).map_err(failed)?;
+        // Synced before the rename: after a power cut the name never points to an empty file.
         file.as_file().sync_all().map_err(failed)?;
         file.persist(path).map_err(|error| failed(error.error))?;
-        // The new name must survive a power cut as well as the bytes do.
+        // The new name must survive a power cut as well as the content.
         File::open(&self.folder)
             .and_then(|folder| folder.sync_all())
             .map_err(failed)?;
         Ok(())
     }
 
-    /// The secret kept under `name`, and where; `None` where there is none, or the keyring that may have it
-    /// cannot be asked ([`Vault::note`] says why).
+    /// The secret `name` and its place; `None` if it does not exist, or if the keyring that may have it is unavailable
+    /// ([`Vault::note`] says why).
     ///
     /// # Errors
-    /// If there is one that cannot be read.
+    /// If it exists but cannot be read.
     pub fn get(&self, name: &str) -> Result<Option<(Secret, VaultPlace)>, VaultError> {
         let path = self.path(name)?;
         if let Some(secret) = self.read(&path)? {
@@ -186,10 +188,10 @@ impl Vault {
         Ok(found.map(|secret| (secret, VaultPlace::Keyring)))
     }
 
-    /// Forgets the secret kept under `name`, wherever it is; fine where there is none.
+    /// Deletes the secret `name` from every place; no error where it does not exist.
     ///
     /// # Errors
-    /// If it is still there, or may be: in a keyring that is locked or hangs.
+    /// If it may still exist, in a keyring that is locked or hangs.
     pub fn forget(&self, name: &str) -> Result<(), VaultError> {
         let path = self.path(name)?;
         remove(&path)?;
@@ -203,7 +205,7 @@ impl Vault {
         }
     }
 
-    /// Whether a file is one of those it keeps secrets in.
+    /// Whether a file belongs to this vault.
     #[must_use]
     pub fn holds(&self, file: &Path) -> bool {
         file.parent() == Some(&self.folder)
@@ -218,7 +220,7 @@ impl Vault {
         Ok(self.folder.join(name))
     }
 
-    /// The secret in a file, where there is such a file.
+    /// The secret in a file, if the file exists.
     fn read(&self, path: &Path) -> Result<Option<Secret>, VaultError> {
         let failed = |why| VaultError::File {
             path: path.to_owned(),
@@ -233,10 +235,10 @@ impl Vault {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(why) => return Err(failed(why)),
         };
-        // Asked before opening: opening a pipe would wait for its writer.
+        // Checked before opening: opening a pipe would wait for its writer.
         if !named.is_file() {
             return Err(unsafe_because(
-                "is a link or no regular file, so it is not read; remove it",
+                "is a link or not a regular file, so tilldeck does not read it; remove it",
             ));
         }
         self.private_folder(false)?;
@@ -244,12 +246,12 @@ impl Vault {
         let about = file.metadata().map_err(failed)?;
         if !same(&named, &about) {
             return Err(unsafe_because(
-                "was replaced while it was opened; try again",
+                "was replaced while tilldeck opened it; try again",
             ));
         }
         if about.len() > SIZE_MAX {
             return Err(unsafe_because(
-                "is longer than 64 KiB, so it holds no secret; remove it",
+                "is larger than 64 KiB, so it is not a secret; remove it",
             ));
         }
         if about.permissions().mode() & 0o077 != 0 {
@@ -257,7 +259,7 @@ impl Vault {
                 .map_err(failed)?;
         }
         let room = usize::try_from(SIZE_MAX).expect("64 KiB fit");
-        // Never moved while it grows, so that no copy stays behind.
+        // Never reallocated, so that no copy of the secret stays in memory.
         let mut text = Zeroizing::new(String::with_capacity(room));
         file.take(SIZE_MAX)
             .read_to_string(&mut text)
@@ -265,7 +267,7 @@ impl Vault {
         Ok(Some(Secret::new(text.as_str())))
     }
 
-    /// Sees to it that the folder is the user's alone, and makes it if asked to.
+    /// Checks that only the user can access the folder; creates it if requested.
     fn private_folder(&self, make: bool) -> Result<(), VaultError> {
         let failed = |why| VaultError::File {
             path: self.folder.clone(),
@@ -281,12 +283,12 @@ impl Vault {
         let about = fs::symlink_metadata(&self.folder).map_err(failed)?;
         if !about.is_dir() {
             return Err(unsafe_because(
-                "is a link or no folder, so no secret is kept there; remove it",
+                "is a link or not a folder, so tilldeck saves no secret there; remove it",
             ));
         }
         if about.uid() != rustix::process::geteuid().as_raw() {
             return Err(unsafe_because(
-                "belongs to another user, so no secret is kept there; name another folder with --state-dir",
+                "belongs to another user, so tilldeck saves no secret there; choose another folder with --state-dir",
             ));
         }
         if about.permissions().mode() & 0o077 != 0 {

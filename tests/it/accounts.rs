@@ -182,7 +182,7 @@ fn a_script_adds_rotates_and_removes_an_account_whose_secret_stays_where_it_is()
     let again = run(&place, &add);
     assert_eq!(again.code, 2, "{again:?}");
     let error = &again.object()["error"];
-    assert_eq!(error["message"], "there is an account keys already");
+    assert_eq!(error["message"], "the account keys already exists");
     assert_eq!(read(&place.config_path()), config);
 
     let refused = run(
@@ -218,11 +218,11 @@ fn a_script_adds_rotates_and_removes_an_account_whose_secret_stays_where_it_is()
     assert_eq!(
         read(&place.config_path()),
         config,
-        "not tilldeck's to replace"
+        "tilldeck cannot replace it at its source"
     );
 
     let asked = run(&place, &["account", "remove", "keys"]);
-    assert_eq!(asked.code, 2, "nobody to confirm it: {asked:?}");
+    assert_eq!(asked.code, 2, "no terminal to confirm at: {asked:?}");
     let removed = run(&place, &["account", "remove", "keys", "--yes", "--json"]);
     assert_eq!(
         removed.object(),
@@ -257,7 +257,7 @@ fn asked_for_the_secret(place: &Place, kinguin: &Kinguin) -> Terminal {
     terminal.sees("environment, production or sandbox:");
     terminal.send("sandbx\rsandbox\r");
     terminal.sees("Kinguin has no environment `sandbx`");
-    terminal.sees("name of the account, yours to choose [kinguin]:");
+    terminal.sees("account name, any you like [kinguin]:");
     terminal.send("keys\r");
     terminal.sees("client_id, the client id");
     terminal.send(&format!("{CLIENT}\r"));
@@ -275,7 +275,7 @@ fn a_person_adds_an_account_whose_secret_tilldeck_keeps_and_rotates_it() {
     terminal.send("\r");
     terminal.sees("webhook_secret, that header's value");
     terminal.send("\r");
-    terminal.sees("keys at kinguin (sandbox) in profile test: verify and keep it? [y/N]");
+    terminal.sees("keys at kinguin (sandbox) in profile test: verify and save it? [y/N]");
     terminal.send("y\r");
     assert_eq!((terminal.ended(), terminal.kept()), (0, Vec::new()));
     terminal.sees("good");
@@ -290,7 +290,7 @@ fn a_person_adds_an_account_whose_secret_tilldeck_keeps_and_rotates_it() {
     let listed = run(&place, &["account", "list", "--json"]).object();
     assert_eq!(
         listed["secret_source"],
-        "file kept by tilldeck: the keyring is switched off by TILLDECK_KEYRING"
+        "file kept by tilldeck: TILLDECK_KEYRING disables the keyring"
     );
     assert_eq!(listed["status"], "good");
 
@@ -307,7 +307,7 @@ fn a_person_adds_an_account_whose_secret_tilldeck_keeps_and_rotates_it() {
     rotating.sees("new client_secret of account keys (not shown):");
     rotating.send(&format!("{SECOND}\r"));
     assert_eq!((rotating.ended(), rotating.kept()), (0, Vec::new()));
-    rotating.sees("the new secret is in force");
+    rotating.sees("the new secret is valid and saved");
     assert_eq!((read(&kept).as_str(), mode(&kept)), (SECOND, 0o600));
     assert_eq!(read(&config), before);
     let verified = run(&place, &["account", "verify", "keys"]);
@@ -398,7 +398,7 @@ fn a_change_that_is_being_kept_is_kept_whatever_interrupts() {
     let ran: Ran = child.wait_with_output().unwrap().into();
     assert_eq!(
         (ran.code, ran.out.as_str()),
-        (0, "account shop is removed from profile mine\n")
+        (0, "account shop was removed from profile mine\n")
     );
     assert!(!read(&place.config_path()).contains("shop"));
 }
@@ -411,7 +411,7 @@ fn what_is_missing_without_a_terminal_is_told() {
     let error = ran.object()["error"].clone();
     assert_eq!(
         error["message"],
-        "nobody is there to be asked, and this is missing: --environment (production, sandbox), --name NAME, \
+        "not a terminal: pass --environment (production, sandbox), --name NAME, \
          --set client_id=VALUE, --secret client_secret=SOURCE"
     );
     assert!(
@@ -471,7 +471,7 @@ fn a_config_that_is_wrong_is_left_alone() {
         ),
     );
     assert_eq!(ran.code, 2, "{ran:?}");
-    assert!(ran.err.contains("stray characters"), "{ran:?}");
+    assert!(ran.err.contains("invalid characters"), "{ran:?}");
     let ran = run(
         &place,
         &with(
@@ -480,7 +480,7 @@ fn a_config_that_is_wrong_is_left_alone() {
         ),
     );
     assert_eq!(ran.code, 2, "{ran:?}");
-    assert!(ran.err.contains("nothing was kept"), "{ran:?}");
+    assert!(ran.err.contains("nothing was saved"), "{ran:?}");
     assert_eq!(read(&place.config_path()), BY_HAND);
 }
 
@@ -497,7 +497,7 @@ fn refused_is_never_kept_and_unreachable_only_if_asked_for() {
         add.extend(more);
         let ran = run(&place, &add);
         assert_eq!(ran.code, 3, "{ran:?}");
-        assert!(ran.err.contains("nothing was kept"), "{ran:?}");
+        assert!(ran.err.contains("nothing was saved"), "{ran:?}");
         assert!(!usual_config(&place).exists());
     }
     // Nobody listens there any more.
@@ -729,7 +729,7 @@ fn an_account_that_only_signs_is_kept_only_as_not_verified() {
             .contains("account signs: without api_secret, nothing")
             && ran
                 .err
-                .contains("nothing was kept; `tilldeck account add --unverified`"),
+                .contains("nothing was saved; `tilldeck account add --unverified`"),
         "{ran:?}"
     );
     assert!(!usual_config(&place).exists());
@@ -742,7 +742,7 @@ fn an_account_that_only_signs_is_kept_only_as_not_verified() {
     );
     assert!(
         ran.err
-            .contains("merchant_secret comes from env FIRST: kept, not verified")
+            .contains("merchant_secret comes from env FIRST: saved, not verified")
             && ran.err.contains("warning: not verified: account signs"),
         "{ran:?}"
     );

@@ -73,7 +73,7 @@ fn what_other_processes_used_is_told_to_people_and_scripts() {
     assert_eq!(words.code, 0, "{words:?}");
     assert_eq!(words.out.lines().count(), 1, "{words:?}");
     assert!(
-        words.out.contains("3/3") && words.out.contains("next slot in"),
+        words.out.contains("3/3") && words.out.contains("next request in"),
         "{words:?}"
     );
     assert_eq!(peer.requests().len(), 3, "it asks nobody");
@@ -102,7 +102,7 @@ fn a_429_of_somebody_elses_making_is_told() {
     assert_eq!(held["free"], 0);
     let words = asked(&place, &["budget", "--account", "shop"]).out;
     assert!(
-        words.contains("someone else is spending with these credentials"),
+        words.contains("another program may be using these credentials"),
         "{words}"
     );
 }

@@ -225,7 +225,7 @@ fn one_callback_is_delivered_by_hand_and_shown_without_its_secret() {
 
     let ran = deliver(&["pledg", "ORDER-1", "SCORING_KO", "--unsigned"]);
     assert_eq!(ran.code, 5, "{ran:?}");
-    assert!(ran.out.contains("403 not taken"), "{ran:?}");
+    assert!(ran.out.contains("403 not accepted"), "{ran:?}");
     assert!(
         peer.requests()[3]
             .body
@@ -240,13 +240,10 @@ fn one_callback_is_delivered_by_hand_and_shown_without_its_secret() {
             "carry no secret",
         ),
         (&["kinguin", "R-1", "EXPLODED"], "no webhook `EXPLODED`"),
-        (
-            &["kinguin", "R-1", "--header", "a b"],
-            "no name of a header",
-        ),
+        (&["kinguin", "R-1", "--header", "a b"], "not a header name"),
         (
             &["kinguin", "R-1", "--secret", "planted-webhook"],
-            "no place of a secret",
+            "invalid secret source",
         ),
         (
             &["kinguin", "R-1", "--secret", "env:NOBODY_HAS_SET"],

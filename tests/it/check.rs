@@ -52,7 +52,7 @@ fn an_under_paid_order_that_the_ledger_knows_is_not_paid_without_any_flag() {
     );
     assert!(words.out.contains("expected 249.00 oPLN"), "{words:?}");
     assert!(
-        words.err.contains("amount 249.00 was expected, it is 1.00"),
+        words.err.contains("expected amount 249.00, found 1.00"),
         "{words:?}"
     );
 }
@@ -65,7 +65,7 @@ fn a_currency_in_other_letters_is_another_one_and_the_message_says_so() {
         ran.code == 1
             && ran
                 .err
-                .contains("currency emt was expected, it is EMT; case matters"),
+                .contains("expected currency emt, found EMT; currencies are case-sensitive"),
         "{ran:?}"
     );
 }
@@ -168,20 +168,20 @@ fn paid_is_finalized_with_the_expected_sum() {
             "FINALIZED",
             Some("6"),
             1,
-            "PAID was expected, it is FINALIZED, less than expected",
+            "expected PAID, found FINALIZED, less than expected",
         ),
         ("FINALIZED", None, 1, "tilldeck payments expect"),
         (
             "CANCELED",
             Some("5"),
             1,
-            "PAID was expected, it is CANCELED, not paid",
+            "expected PAID, found CANCELED, not paid",
         ),
         (
             "ACTIVE",
             Some("5"),
             1,
-            "PAID was expected, it is ACTIVE, not paid yet",
+            "expected PAID, found ACTIVE, not paid yet",
         ),
     ];
     for (state, amount, code, said) in cases {
@@ -228,7 +228,7 @@ fn a_state_is_compared_without_the_sum_of_the_ledger() {
         assert_eq!(ran.code, code, "{flags:?}: {ran:?}");
         assert!(ran.out.contains("less than expected"), "{ran:?}");
         let warned = ran.err.contains(
-            "warning: payment A-17: amount 249.00 was expected, it is 1.00; --expect compares the state only",
+            "warning: payment A-17: expected amount 249.00, found 1.00; --expect compares the state only",
         );
         let state_only = matches!(flags, ["--expect", "FINALIZED" | "ACTIVE"]);
         assert_eq!(warned, state_only, "{flags:?}: {ran:?}");
@@ -334,7 +334,7 @@ fn a_full_disk_is_an_error_whatever_is_printed() {
         );
         assert!(
             ran.err
-                .starts_with("error: standard output cannot be written: No space left"),
+                .starts_with("error: cannot write to stdout: No space left"),
             "{arguments:?}: {ran:?}"
         );
     }

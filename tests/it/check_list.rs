@@ -207,7 +207,7 @@ fn a_quotation_mark_that_is_left_open_loses_no_row_without_a_word() {
     let object = ran.object();
     let message = object["error"]["message"].as_str().unwrap();
     assert!(
-        ran.code == 2 && message.contains("the lines 2 to 4 were read as one row"),
+        ran.code == 2 && message.contains("lines 2 to 4 were read as one row"),
         "{ran:?}"
     );
     let ran = shop.check("id,note\nA-1,\"oh\nA-2,\"x\"\nA-3,y\n", &["--json"]);
@@ -220,7 +220,7 @@ fn a_quotation_mark_that_is_left_open_loses_no_row_without_a_word() {
 fn a_list_that_is_none_is_refused_with_the_way_out() {
     let shop = Shop::new();
     for (text, said) in [
-        (&b""[..], "give a first line with the names of the columns"),
+        (&b""[..], "write the column names in the first line"),
         (b"id,amount,currency\n\n", "the list is empty"),
         (
             b"A-1,5,EMT\n",
@@ -232,7 +232,7 @@ fn a_list_that_is_none_is_refused_with_the_way_out() {
         ),
         (b"id,amount,curency\nA,5,EMT\n", "did you mean `currency`?"),
         (b"id,amount\nA,5\n", "no column `currency`"),
-        (b"id,ID\nA,B\n", "two columns that are called `id`"),
+        (b"id,ID\nA,B\n", "two columns named `id`"),
         (b"\xff\xfei\0d\0", "is not UTF-8 text"),
         (b"id,\xe9\nA,B\n", "is not UTF-8 text"),
         (
@@ -401,8 +401,8 @@ fn the_summary_names_what_is_missing_apart_from_what_is_too_much() {
     );
     for said in [
         "EMT: expected 14.25, received 20.00, difference +5.75",
-        "EMT: 5.00 of it without an expected amount",
-        "EMT: -3.25 in 2 payments that paid less",
+        "EMT: 5.00 of this had no expected amount",
+        "EMT: -3.25 in 2 underpaid payments",
     ] {
         assert!(ran.err.contains(said), "{said}: {ran:?}");
     }
@@ -731,7 +731,7 @@ fn an_answer_of_another_profile_is_not_trusted() {
     std::fs::write(&state, &old).unwrap();
     let ran = shop.check(list, &resume);
     assert!(
-        ran.code == 2 && ran.err.contains("without the column `profile`"),
+        ran.code == 2 && ran.err.contains("the column `profile` is missing"),
         "{ran:?}"
     );
     assert_eq!(std::fs::read_to_string(&state).unwrap(), old);
@@ -816,7 +816,7 @@ fn a_file_that_is_no_result_is_never_written_to() {
     assert_eq!(std::fs::read_to_string(&text).unwrap(), "a word");
     let ran = shop.place.run(&["check", "--from", list, "--resume", list]);
     assert!(
-        ran.code == 2 && ran.err.contains("it is the list itself"),
+        ran.code == 2 && ran.err.contains("it is the list to check"),
         "{ran:?}"
     );
     let ran = shop
@@ -833,7 +833,7 @@ fn a_file_that_is_no_result_is_never_written_to() {
     let file = std::fs::File::create(&out).unwrap();
     let ran: Ran = command.arg(&out).stdout(file).output().unwrap().into();
     assert!(
-        ran.code == 2 && ran.err.contains("standard output goes there"),
+        ran.code == 2 && ran.err.contains("stdout is redirected"),
         "{ran:?}"
     );
     assert!(shop.peer.requests().is_empty());
@@ -864,7 +864,7 @@ fn an_interrupted_run_says_what_it_knows_and_how_to_go_on() {
     for said in [
         "2 payments: 1 less, 1 paid",
         "interrupted: 3 rows left",
-        "the same command goes on",
+        "run the same command again",
     ] {
         assert!(ran.err.contains(said), "{said}: {ran:?}");
     }
@@ -879,7 +879,7 @@ fn an_interrupted_run_ends_in_an_error_object_with_json() {
     let error = json!({
         "kind": "interrupted",
         "message": "interrupted: 3 rows left",
-        "hint": "the same command goes on where it stopped",
+        "hint": "run the same command again to continue",
     });
     assert_eq!(objects[2], json!({ "schema": 1, "error": error }));
     assert!(ran.err.contains("2 payments: 1 less, 1 paid"), "{ran:?}");

@@ -105,7 +105,7 @@ fn check_holds_expectations() {
     );
     let (exit, said) = code(&["--expect", "ACTIVE"]);
     assert!(
-        exit == 1 && said.contains("state ACTIVE was expected, it is FINALIZED"),
+        exit == 1 && said.contains("expected state ACTIVE, found FINALIZED"),
         "{said}"
     );
     let (exit, said) = code(&["--amount", "0.02", "--currency", "BTC"]);
@@ -551,7 +551,7 @@ fn the_config_is_written_found_and_checked() {
     );
     let again = place.run(&["config", "init", "--config", &shown]);
     assert!(
-        again.code == 2 && again.err.contains("left as it is"),
+        again.code == 2 && again.err.contains("nothing was changed"),
         "{again:?}"
     );
     let mode =
@@ -604,7 +604,7 @@ fn without_any_config_everything_works_on_the_sandbox() {
         let ran = place.run(arguments);
         assert_eq!(ran.code, 0, "{arguments:?}: {ran:?}");
         assert!(!ran.all().is_empty());
-        let simulated = "the built-in simulator answers; no real payment is checked";
+        let simulated = "this is the built-in simulator; no real payment is checked";
         assert_eq!(ran.err.contains(simulated), arguments[0] == "check");
     }
     assert_eq!(

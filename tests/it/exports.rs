@@ -199,7 +199,7 @@ async fn an_export_is_whole_and_a_limit_says_what_it_leaves_out() {
         (ran.out.lines().count(), ran.err)
     };
     let note =
-        |count: u64| format!("note: {count} older requests left out; --limit 210 shows all\n");
+        |count: u64| format!("note: {count} older requests omitted; --limit 210 shows all\n");
     assert_eq!(log(&["--export", "ndjson"]), (210, String::new()));
     assert_eq!(log(&["--export", "har"]).1, "");
     assert_eq!(log(&["--export", "ndjson", "--limit", "3"]), (3, note(207)));

@@ -134,7 +134,7 @@ fn what_the_shop_asks_for_is_respected_and_told() {
         let place = Place::with_shop(&provider.url);
         let listener = Listener::start(&place, &["--forward-to", &shop.url]);
         listener.post("/callbacks/shop", "", "transactionKey=A");
-        let warning = listener.error_with("does not take callbacks");
+        let warning = listener.error_with("does not accept callbacks");
         assert!(warning.contains(words), "{words}: {warning}");
         let job = forward(&place, was_tried);
         assert_eq!(job["standing"], standing, "{words}: {job}");
@@ -158,7 +158,7 @@ fn what_the_shop_asks_for_is_respected_and_told() {
         let place = Place::with_shop(&provider.url);
         let listener = Listener::start(&place, &["--forward-to", to, "--json"]);
         listener.post("/callbacks/shop", "", "transactionKey=A");
-        let warning = listener.error_with("does not take callbacks");
+        let warning = listener.error_with("does not accept callbacks");
         assert!(warning.contains(words), "{words}: {warning}");
         let job = forward(&place, was_tried);
         assert!(job["told"].as_str().unwrap().contains(words), "{job}");

@@ -123,7 +123,10 @@ fn it_says_why_it_cannot_listen_and_ends_as_it_is_told() {
     let error = &unkept.object()["error"];
     assert_eq!(error["kind"], "local");
     assert!(
-        error["message"].as_str().unwrap().contains("kept"),
+        error["message"]
+            .as_str()
+            .unwrap()
+            .contains("cannot save callbacks"),
         "{error}"
     );
     for (arguments, why) in [

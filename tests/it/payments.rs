@@ -166,11 +166,11 @@ fn an_expected_amount_is_changed_with_a_yes_only() {
     };
     let first = expect("249.00", &[]);
     assert_eq!(first.out.trim(), "expected amount of A: 249.00 oPLN");
-    let said = "payment A is not watched and was never seen; is the id right?";
+    let said = "payment A is not watched and was never seen; check the id";
     assert!(first.err.contains(said), "{first:?}");
     let same = expect("249", &[]);
     assert_eq!(same.code, 0, "the same sum");
-    assert!(!same.err.contains("is the id right"), "{same:?}");
+    assert!(!same.err.contains("check the id"), "{same:?}");
     let refused = expect("1", &[]);
     assert_eq!(refused.code, 2, "{refused:?}");
     for said in [
@@ -226,7 +226,7 @@ fn a_payment_with_a_link_is_known() {
     assert_eq!(linked.code, 0, "{linked:?}");
     let ran = place.run(&[&["payments", "expect", "A", "--yes"], &sum[..]].concat());
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(!ran.err.contains("is the id right"), "{ran:?}");
+    assert!(!ran.err.contains("check the id"), "{ran:?}");
 }
 
 #[test]

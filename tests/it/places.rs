@@ -72,7 +72,7 @@ fn a_tilde_is_the_home_folder_in_every_option_and_variable() {
     for option in ["--state-dir=~nobody/x", "--config=~nobody/x"] {
         let ran = there(&[option, "log"], &[]);
         assert!(
-            ran.code == 2 && ran.err.contains("write the path out"),
+            ran.code == 2 && ran.err.contains("write the full path"),
             "{ran:?}"
         );
     }

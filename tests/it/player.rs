@@ -109,15 +109,11 @@ fn the_player_commands_keep_their_contract_on_the_simulator() {
             2,
             "whole number",
         ),
-        (
-            &["player", "auth", "1001"],
-            2,
-            "nobody is there to be asked",
-        ),
+        (&["player", "auth", "1001"], 2, "not a terminal"),
         (
             &["player", "auth", "1001", "--token", "prompt"],
             2,
-            "give --token env:NAME",
+            "pass --token env:NAME",
         ),
         (
             &["player", "auth", "1001", "--token", "env:UNSET"],
@@ -127,7 +123,7 @@ fn the_player_commands_keep_their_contract_on_the_simulator() {
         (
             &["player", "auth", "1001", "--token", TOKEN],
             2,
-            "names no place of a secret",
+            "invalid secret source",
         ),
         (
             &["player", "items", "1001", "--account", "kanga"],

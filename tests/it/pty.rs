@@ -224,7 +224,7 @@ fn the_terminal_comes_back_after_a_panic_and_its_report_holds_no_secret() {
     assert_eq!(terminal.kept(), Vec::<String>::new());
     let screen = terminal.screen();
     assert!(screen.contains("it went wrong over <planted>"), "{screen}");
-    assert!(screen.contains("This is a fault in tilldeck."), "{screen}");
+    assert!(screen.contains("This is a bug in tilldeck."), "{screen}");
     assert!(!terminal.all_seen().contains(PLANTED));
 }
 

@@ -544,9 +544,9 @@ fn without_a_keyring_the_program_keeps_its_token_in_a_private_file_and_says_why(
     };
     let ran = run(&["token", "refresh", "keys"]);
     assert_eq!(ran.code, 0, "{ran:?}");
-    assert!(ran.out.contains("kept in the state folder"), "{ran:?}");
+    assert!(ran.out.contains("saved in the state folder"), "{ran:?}");
     let said =
-        "note: tokens are not kept in the system's keyring: there is no keyring in this session";
+        "note: tokens are not saved in the system's keyring: there is no keyring in this session";
     assert!(ran.err.contains(said), "{ran:?}");
     let shown = run(&["token", "show", "keys", "--json"]).object();
     assert_eq!(
@@ -864,7 +864,7 @@ async fn where_the_keyring_is_absent_locked_or_slow_a_private_file_keeps_the_tok
         (
             slow,
             StoredIn::File,
-            "the keyring gave no answer within 40 ms",
+            "the keyring did not respond within 40 ms",
         ),
     ] {
         let token = Peer::start(vec![granted("token-a", 3600), granted("token-b", 3600)]);
@@ -985,7 +985,7 @@ fn the_token_commands_keep_their_contract_against_a_sandbox_elsewhere() {
         "{again:?}"
     );
     assert!(
-        again.err.contains("not kept in the system's keyring"),
+        again.err.contains("not saved in the system's keyring"),
         "{again:?}"
     );
     let renewed = place.run(&["token", "print", "keys"]).out;

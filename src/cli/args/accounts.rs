@@ -1,4 +1,4 @@
-//! `account` and `token`, as they may be written.
+//! The arguments of `account` and `token`.
 
 use clap::{Args, Subcommand};
 
@@ -7,46 +7,47 @@ use clap::{Args, Subcommand};
 pub enum AccountCommand {
     /// List the profile's accounts.
     List,
-    /// Ask the provider whether the credentials are good, by the cheapest call that changes nothing.
+    /// Verify the credentials with the provider, by its cheapest read request.
     Verify {
-        /// Only this account; all without it.
+        /// Only this account. Without it, all accounts.
         name: Option<String>,
-        /// Test the signature alone, with the provider's published test key (Kanga TEST).
+        /// Test only the signature, with the provider's published test key (Kanga TEST).
         #[arg(long)]
         signature: bool,
     },
-    /// Add an account: asks for what is not given, verifies it, and only then keeps it.
+    /// Add an account. Prompts for missing values, verifies the credentials, then saves them.
     Add(AddAccount),
-    /// Replace an account's secret by a new one, once the provider has accepted that; else the old one stays.
+    /// Replace an account's secret. The provider must accept the new one, else the old one stays.
     Rotate(RotateSecret),
-    /// Take an account out of the config and forget what is kept of its secrets.
+    /// Remove an account from the config file and delete its stored secrets.
     Remove(RemoveAccount),
 }
 
 /// `account add`.
 #[derive(Debug, Args)]
 pub struct AddAccount {
-    /// Its name, yours to choose.
+    /// The account's name; any name you like.
     #[arg(long)]
     pub name: Option<String>,
-    /// Whose account it is: kanga, kinguin, …
+    /// The provider: kanga, kinguin, kongregate or pledg.
     #[arg(long)]
     pub provider: Option<String>,
     /// production or sandbox.
     #[arg(long)]
     pub environment: Option<String>,
-    /// What is no secret, like `api_key=…`; also `endpoints.NAME=URL`.
+    /// A value that is not secret, such as `api_key=…` or `endpoints.NAME=URL`. Repeat it for more.
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Where a secret is and stays: `KEY=env:NAME`, `KEY=file:PATH`, `KEY=command:PROGRAM ARGUMENTS…`,
-    /// `KEY=keyring:NAME`. Left out, it is asked for and kept in the keyring or a file. Never the secret itself.
+    /// The source of a secret: `KEY=env:NAME`, `KEY=file:PATH`, `KEY=command:PROGRAM ARGUMENTS…` or
+    /// `KEY=keyring:NAME`. Without it, tilldeck prompts for the secret and saves it in the keyring or a file.
+    /// Never pass the secret itself.
     #[arg(long, value_name = "KEY=SOURCE")]
     pub secret: Vec<String>,
-    /// Do not ask before it is verified and kept.
+    /// Verify and save without asking for confirmation.
     #[arg(long)]
     pub yes: bool,
-    /// Keep it although the provider cannot be reached, or nothing it can be asked proves it, as with a Pledg account
-    /// that has no `api_secret`; one that is refused is not kept.
+    /// Save the account even if the provider is unreachable or cannot verify it, such as a Pledg account without
+    /// `api_secret`. Rejected credentials are never saved.
     #[arg(long)]
     pub unverified: bool,
 }
@@ -56,15 +57,15 @@ pub struct AddAccount {
 pub struct RotateSecret {
     /// The account.
     pub name: String,
-    /// Which of its secrets; without it the one its calls are authorised with.
+    /// Which secret. Default: the one that authorizes requests.
     #[arg(long)]
     pub key: Option<String>,
-    /// Where the new secret is read from, once, instead of asking: `env:NAME`, `file:PATH`,
-    /// `command:PROGRAM ARGUMENTS…`, `keyring:NAME`. Never the secret itself.
+    /// Read the new secret once from this source instead of prompting: `env:NAME`, `file:PATH`,
+    /// `command:PROGRAM ARGUMENTS…` or `keyring:NAME`. Never pass the secret itself.
     #[arg(long, value_name = "SOURCE")]
     pub from: Option<String>,
-    /// Keep it also where nothing the provider can be asked proves it, as with Pledg's `merchant_secret` and
-    /// `dashboard_password`; a secret that can be proved is proved all the same.
+    /// Save a secret that the provider cannot verify, such as Pledg's `merchant_secret` or `dashboard_password`.
+    /// A secret that can be verified is still verified.
     #[arg(long)]
     pub unverified: bool,
 }
@@ -74,7 +75,7 @@ pub struct RotateSecret {
 pub struct RemoveAccount {
     /// The account.
     pub name: String,
-    /// Do not ask first.
+    /// Do not ask for confirmation.
     #[arg(long)]
     pub yes: bool,
 }
@@ -82,19 +83,19 @@ pub struct RemoveAccount {
 /// `token`.
 #[derive(Debug, Subcommand)]
 pub enum TokenCommand {
-    /// Say how access tokens stand, without fetching any and without their value.
+    /// Show the state of access tokens, without their values. Sends nothing.
     Show {
-        /// Only this account's; all accounts' without it.
+        /// Only this account. Without it, all accounts.
         name: Option<String>,
     },
-    /// Fetch a new access token, whatever there is.
+    /// Fetch a new access token, even if the current one is valid.
     Refresh {
-        /// Only this account's; all accounts' without it.
+        /// Only this account. Without it, all accounts.
         name: Option<String>,
     },
-    /// Print an access token, fetching one if none is good. Whoever has it can act as the account.
+    /// Print the access token; fetch one first if needed. Anyone who has it can act as the account.
     Print {
-        /// Whose.
+        /// The account.
         name: String,
     },
 }

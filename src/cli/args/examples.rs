@@ -1,8 +1,8 @@
-//! An example or two of each command, for its help and its man page. Each is parsed in a test.
+//! Examples of each command, for its help and its man page. A test parses each of them.
 
 use clap::Command;
 
-/// Below the program's name: the command, and what may be typed.
+/// By the command's path below `tilldeck`; "" is the program itself.
 const EXAMPLES: &[(&str, &[&str])] = &[
     (
         "",
@@ -144,7 +144,7 @@ const EXAMPLES: &[(&str, &[&str])] = &[
     ("man", &["tilldeck man --dir ~/.local/share/man/man1"]),
 ];
 
-/// The examples of a command, by the words that call it.
+/// The examples of a command, by its path such as `payments list`.
 pub fn of(path: &str) -> &'static [&'static str] {
     let mut all = EXAMPLES.iter();
     all.find(|(of, _)| *of == path)

@@ -1,4 +1,4 @@
-//! The command line as it may be written. Names here are a contract: scripts depend on them.
+//! The arguments of the command line. Names here are a contract: scripts depend on them.
 
 mod accounts;
 pub mod examples;
@@ -24,24 +24,24 @@ use super::output::Color;
 use crate::domain::since::Since;
 use crate::domain::{Amount, AuthMethod, Currency, PaymentId, PlayerId, Problem, ProblemKind};
 
-/// What each exit code means.
+/// What each exit code means, for the help and the man page.
 pub const EXITS: [(&str, &str); 10] = [
     ("0", "done, and every expectation held"),
     ("1", "an expectation did not hold (state, amount, currency)"),
     ("2", "usage or configuration"),
-    ("3", "credentials refused"),
+    ("3", "credentials rejected"),
     ("4", "not found"),
     (
         "5",
-        "provider unreachable, failing, or it sent an invalid response",
+        "the provider is unreachable, fails, or sends an invalid response",
     ),
-    ("6", "budget exhausted and --no-wait given"),
-    ("7", "--wait ran out of time"),
-    ("8", "a question was answered with no; nothing was done"),
+    ("6", "rate limit reached with --no-wait"),
+    ("7", "--wait timed out"),
+    ("8", "cancelled at a prompt; nothing was changed"),
     ("130", "interrupted (Ctrl-C, SIGTERM, SIGHUP)"),
 ];
 
-const WITHOUT_CONFIG: &str = "Without a config file everything works on the embedded sandbox, which needs no key and no network.";
+const WITHOUT_CONFIG: &str = "Without a config file, tilldeck uses the built-in sandbox. It needs no credentials and no network.";
 
 const LOG: &str = "A log for support is in the folder logs of the state folder; `tilldeck config path` says where. TILLDECK_LOG=debug writes more, off nothing.";
 
@@ -50,125 +50,125 @@ fn exits() -> String {
     format!("Exit codes:\n{}\n{WITHOUT_CONFIG}\n\n{LOG}", lines.concat())
 }
 
-/// A terminal console for merchant accounts: credentials, payments, prices, callbacks, and every outbound request.
+/// A terminal console for merchant accounts: credentials, payments, prices, callbacks, and every request sent.
 ///
-/// Without a command it opens the console.
+/// Run it without a command to open the console.
 #[derive(Debug, Default, Parser)]
 #[command(name = "tilldeck", version, after_help = exits(), max_term_width = 100)]
 pub struct Arguments {
-    /// Settings for every command.
+    /// Options of every command.
     #[command(flatten)]
     pub global: Global,
-    /// What to do.
+    /// The command; without one, the console opens.
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// The command line with its examples.
+/// The command line with examples in its help.
 #[must_use]
 pub fn with_examples() -> clap::Command {
     examples::add_to(commands())
 }
 
-/// The command line.
+/// The command line without examples, which is faster to build.
 #[must_use]
 pub fn commands() -> clap::Command {
     Arguments::command()
 }
 
-/// Settings for every command.
+/// Options of every command.
 #[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Global options")]
 pub struct Global {
-    /// Profile of the config file ("sandbox" is built in).
+    /// The profile of the config file to use ("sandbox" is built in).
     #[arg(long, global = true, value_name = "NAME")]
     pub profile: Option<String>,
-    /// Config file, else `TILLDECK_CONFIG`, else the platform's config folder.
+    /// Config file. Default: `TILLDECK_CONFIG`, then the platform's config folder.
     #[arg(long, global = true, value_parser = path(), value_name = "PATH")]
     pub config: Option<PathBuf>,
-    /// State folder, else `TILLDECK_STATE_DIR`, else the platform's.
+    /// State folder. Default: `TILLDECK_STATE_DIR`, then the platform's state folder.
     #[arg(long, global = true, value_parser = path(), value_name = "PATH")]
     pub state_dir: Option<PathBuf>,
-    /// Account; may be left out where only one fits.
+    /// The account. Not needed where only one account fits.
     #[arg(long, global = true, value_name = "NAME")]
     pub account: Option<String>,
-    /// One JSON object a line on standard output.
+    /// Print one JSON object per line to stdout.
     #[arg(long, global = true)]
     pub json: bool,
-    /// Send requests although the ledger cannot be written: each command within a tenth of each rate limit by itself.
+    /// Send requests even if the ledger cannot be written. Each command then uses at most a tenth of each rate limit.
     #[arg(long, global = true)]
     pub uncoordinated: bool,
     /// Send nonces that are ahead of the provider's time.
     #[arg(long, global = true)]
     pub allow_nonce_ahead: bool,
-    /// When to colour.
+    /// When to use colors.
     #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN")]
     pub color: Color,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Check payments, one or thousands: state, amount, and whether they are paid (Kanga CHECK PAYMENT).
     #[command(after_help = payments::CHECK)]
     Check(Check),
-    /// List watched payments, and add, remove, change or export them without the console.
+    /// List watched payments; add, remove, change or export them.
     #[command(subcommand)]
     Payments(PaymentsCommand),
     /// Show what a payer would pay in each currency (Kanga GET PRICE ESTIMATE).
     Estimate {
-        /// Settlement currency; case matters.
+        /// The settlement currency; case-sensitive.
         token: String,
-        /// How much of it.
+        /// The amount in that currency.
         quantity: String,
     },
-    /// Build the payment URL for a payer, and save the expected amount (Kanga START PAYMENT).
+    /// Print the payment URL for a payer, and save the expected amount (Kanga START PAYMENT).
     Link(Link),
-    /// Show and verify credentials; add accounts, replace their secrets, remove them.
+    /// List and verify accounts; add and remove them, replace their secrets.
     #[command(subcommand)]
     Account(AccountCommand),
     /// Show, renew and print access tokens.
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Ask who a player is and what they own (Kongregate).
+    /// Verify a player and list the player's items (Kongregate).
     #[command(subcommand)]
     Player(PlayerCommand),
-    /// Say how much of each rate limit is used, when the next slot frees, and whether someone else spends.
+    /// Show the use of each rate limit, and when the next request may be sent.
     Budget,
-    /// Send any call through the gate, authorised; body to stdout, status line to stderr.
+    /// Send any API call with an account's credentials, within its rate limit. Body to stdout, status to stderr.
     Request(Request),
-    /// Sign a purchase and print the link to the page where the payer makes it (Pledg). Nothing is sent.
+    /// Sign a purchase and print the link to the payer's page (Pledg). Sends nothing.
     PurchaseLink(PurchaseLink),
-    /// Run the embedded providers for other programs, or make something happen in them.
+    /// Run the built-in simulator for other programs, or trigger events in it.
     #[command(subcommand)]
     Sandbox(SandboxCommand),
-    /// Show the outbound requests that the ledger has kept, or the callbacks.
+    /// Show the requests that were sent, or the callbacks that were received.
     Log(Log),
-    /// Receive callbacks until interrupted: verify, keep, act, hand on. Prints its URL first, then each delivery.
+    /// Receive callbacks until interrupted: verify, save, process and forward them.
     #[command(after_help = LISTEN)]
     Listen(Listen),
-    /// Hand kept callbacks on once more, as they came, and say what the shop's server answered.
+    /// Forward saved callbacks again, unchanged, and show how the shop's server responds.
     Replay(Replay),
-    /// The config file.
+    /// Create, find and check the config file.
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Print a completion script.
+    /// Print a completion script for a shell.
     Completions {
-        /// For which shell.
+        /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Print the man page, or write a page for each command.
+    /// Print the man page, or write one page per command.
     Man {
         /// Write all pages into this folder: `tilldeck.1`, `tilldeck-check.1`, …
         #[arg(long, value_parser = path(), value_name = "DIR")]
         dir: Option<PathBuf>,
     },
-    /// What the completion scripts call.
+    /// Called by the completion scripts.
     #[command(hide = true)]
     Complete {
-        /// For which shell.
+        /// The shell.
         shell: String,
-        /// Which of the words is to be completed.
+        /// The index of the word to complete.
         index: usize,
         /// The command line so far.
         #[arg(last = true)]
@@ -180,34 +180,34 @@ pub enum Command {
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub struct Link {
-    /// The shop's unique id of the payment.
+    /// The shop's unique payment id.
     #[arg(long, value_parser = payment_id)]
     pub id: PaymentId,
-    /// What is to be paid.
+    /// The amount to pay.
     #[arg(long, value_parser = amount)]
     pub amount: Amount,
-    /// Settlement currency; case matters.
+    /// The settlement currency; case-sensitive.
     #[arg(long, value_parser = currency)]
     pub currency: Currency,
-    /// What the payer reads.
+    /// The product name that the payer sees.
     #[arg(long)]
     pub name: Option<String>,
     /// The payer's e-mail address.
     #[arg(long, value_parser = email)]
     pub email: Option<String>,
-    /// The only currency the payer may pay in.
+    /// The only currency the payer may pay with.
     #[arg(long, value_parser = currency)]
     pub force_currency: Option<Currency>,
-    /// Ask Kanga for a payment token and put it in; with --email it spares the payer the verification.
+    /// Add a payment token from Kanga to the link. With --email, the payer skips the e-mail verification.
     #[arg(long)]
     pub with_token: bool,
-    /// Change the expected amount of an open payment that an earlier link or command saved.
+    /// Replace the saved expected amount of an open payment.
     #[arg(long)]
     pub replace_expectation: bool,
     /// Do not add the payment to the watch list.
     #[arg(long)]
     pub no_watch: bool,
-    /// Print the URL as a QR code too.
+    /// Also print the URL as a QR code.
     #[arg(long)]
     pub qr: bool,
 }
@@ -215,20 +215,20 @@ pub struct Link {
 /// `player`.
 #[derive(Debug, Subcommand)]
 pub enum PlayerCommand {
-    /// Ask whether a player is who they claim to be, by the `game_auth_token` that the game's client was given.
+    /// Verify a player's identity by the `game_auth_token` of the game's client.
     ///
-    /// Exits with 3 if number, token and the game's key do not belong together.
+    /// Exits with 3 if the player's number, the token and the game's key do not match.
     Auth {
-        /// The player's number; a name may change, the number does not.
+        /// The player's number. Names may change; the number does not.
         #[arg(value_name = "USER_ID", value_parser = player_id)]
         player: PlayerId,
-        /// Where the player's token is: `env:NAME`, `file:PATH`, `command:PROGRAM ARGUMENTS…`, `keyring:NAME`,
-        /// `callback` for the one that the newest callback about the player brought, or `prompt` to be asked, as
-        /// without it. Never the token itself.
+        /// The source of the player's token: `env:NAME`, `file:PATH`, `command:PROGRAM ARGUMENTS…`, `keyring:NAME`;
+        /// `callback` takes it from the player's newest callback; `prompt` (the default) reads it from the terminal.
+        /// Never pass the token itself.
         #[arg(long, value_name = "SOURCE")]
         token: Option<String>,
     },
-    /// List what a player owns: each item's own number, and how often it can still be used.
+    /// List a player's items, each with its number and the uses left.
     Items {
         /// The player's number.
         #[arg(value_name = "USER_ID", value_parser = player_id)]
@@ -239,31 +239,31 @@ pub enum PlayerCommand {
 /// `request`.
 #[derive(Debug, Args)]
 pub struct Request {
-    /// Account.
+    /// The account.
     #[arg(value_name = "ACCOUNT")]
-    pub of: String,
+    pub account_name: String,
     /// HTTP method.
     #[arg(value_parser = method)]
     pub method: String,
-    /// Path with its query, from the root of the account's first API endpoint.
+    /// Path and query, from the root of the account's first API endpoint.
     pub path: String,
-    /// Body: text, @FILE, or - for standard input.
+    /// Request body: text, @FILE, or - for stdin.
     #[arg(long, value_name = "BODY", allow_hyphen_values = true)]
     pub data: Option<String>,
-    /// A field of a multipart form: NAME=TEXT, or NAME=@FILE[;type=MIME] for a file. Can be given several times.
+    /// A field of a multipart form: NAME=TEXT, or NAME=@FILE[;type=MIME] for a file. Repeat it for more fields.
     #[arg(long, value_name = "NAME=VALUE", conflicts_with = "data")]
     pub form: Vec<String>,
-    /// Authorise by this method instead of the documented one (Pledg): `basic` sends the dashboard's login, `bearer` the
-    /// access token.
+    /// Use this authentication instead of the documented one (Pledg): `basic` sends the dashboard's login,
+    /// `bearer` the access token.
     #[arg(long, value_name = "METHOD", value_parser = auth_method(), ignore_case = true)]
     pub auth: Option<AuthMethod>,
-    /// Do not ask before a call that writes.
+    /// Do not ask for confirmation before a write request.
     #[arg(long)]
     pub yes: bool,
-    /// Exit with 6 instead of waiting for a slot in the rate budget.
+    /// Exit with 6 instead of waiting when the rate limit is reached.
     #[arg(long)]
     pub no_wait: bool,
-    /// Wait for the answer for this long (90s, 2m) instead of the account's `timeout`.
+    /// Wait this long for the response (90s, 2m) instead of the account's `timeout`.
     #[arg(long, value_parser = timeout, value_name = "TIME")]
     pub timeout: Option<Duration>,
 }
@@ -271,36 +271,40 @@ pub struct Request {
 /// `purchase-link`.
 #[derive(Debug, Args)]
 pub struct PurchaseLink {
-    /// Account.
+    /// The account.
     #[arg(value_name = "ACCOUNT")]
-    pub of: String,
-    /// The purchase as JSON, `{"data": {"merchantUid": "mer_…", "amountCents": 2000, …}}`: text, @FILE, or - for standard input.
+    pub account_name: String,
+    /// The purchase as JSON, `{"data": {"merchantUid": "mer_…", "amountCents": 2000, …}}`:
+    /// text, @FILE, or - for stdin.
     #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
     pub data: String,
-    /// Print the link as a QR code too.
+    /// Also print the link as a QR code.
     #[arg(long)]
     pub qr: bool,
 }
 
 const LISTEN: &str = "\
-An account's callbacks come to http://ADDR/callbacks/ACCOUNT, or to a path below that, which is forwarded, too;
-GET /heartbeat there tells that it is alive. A callback is answered 200 once it is kept safe on the disk; what is to be
-done about it is done after that, and again after a restart. A shop's server that answers anything but 2xx, or nothing,
-is tried again for a day, ever less often; Retry-After is respected, and 410 ends it.
-Run it behind a reverse proxy with TLS, and have no other proxy write X-Forwarded-For.
+The provider sends an account's callbacks to http://ADDR/callbacks/ACCOUNT. A path below that is forwarded, too. \
+GET /heartbeat there answers 200 while the receiver works.
 
-With --json a delivery is one object a line, printed when it is received; how its errands end is told on standard error.
-SIGTERM ends it with 0 and Ctrl-C with 130; when it cannot serve any more, it exits with 2.";
+tilldeck answers 200 once a callback is saved on disk, then processes and forwards it, also after a restart. If the \
+shop's server does not answer 2xx, tilldeck retries for a day, at growing intervals. It respects Retry-After, and \
+410 stops the retries.
+
+Run it behind a reverse proxy with TLS. No other proxy may set X-Forwarded-For.
+
+With --json each callback is one JSON object, printed when it arrives; messages about its processing go to stderr. \
+SIGTERM exits with 0, Ctrl-C with 130. If the receiver fails permanently, tilldeck exits with 2.";
 
 /// `listen`.
 #[derive(Debug, Args)]
 pub struct Listen {
-    /// Where to listen (8787, localhost:8787, `[::1]:8787`), else `callbacks.bind` of the config, else 127.0.0.1:8787.
-    /// Port 0 takes any free one.
+    /// Address to listen on (8787, localhost:8787, `[::1]:8787`). Default: `callbacks.bind` of the config, then
+    /// 127.0.0.1:8787. Port 0 selects a free port.
     #[arg(long, value_parser = bind, value_name = "ADDR")]
     pub bind: Option<SocketAddr>,
-    /// Hand callbacks on, byte for byte, to the shop's own server: http:// on this machine, https:// elsewhere. With a
-    /// name only that account's.
+    /// Forward callbacks unchanged to the shop's server: http:// on this machine, https:// elsewhere. With ACCOUNT=,
+    /// only the callbacks of that account.
     #[arg(long, value_name = "[ACCOUNT=]URL")]
     pub forward_to: Vec<String>,
 }
@@ -308,10 +312,10 @@ pub struct Listen {
 /// `replay`.
 #[derive(Debug, Args)]
 pub struct Replay {
-    /// Numbers of callbacks, as `log --deliveries` lists them; refused ones, too.
+    /// Callback ids from `log --deliveries`; rejected callbacks work, too.
     #[arg(required = true, value_name = "ID")]
     pub ids: Vec<i64>,
-    /// Where to: http:// on this machine, https:// elsewhere.
+    /// The shop's server: http:// on this machine, https:// elsewhere.
     #[arg(long, value_name = "URL")]
     pub to: String,
 }
@@ -319,19 +323,19 @@ pub struct Replay {
 /// `log`.
 #[derive(Debug, Args)]
 pub struct Log {
-    /// The callbacks that were received instead of the requests that were sent.
+    /// Show received callbacks instead of sent requests.
     #[arg(long)]
     pub deliveries: bool,
-    /// Go on printing what comes.
+    /// Keep printing new entries.
     #[arg(long, short)]
     pub follow: bool,
-    /// Only what is newer: 30m, 24h, 7d, today, yesterday, 2026-11-28, "2026-11-28 14:30", 14:30.
+    /// Only entries newer than this: 30m, 24h, 7d, today, yesterday, 2026-11-28, "2026-11-28 14:30", 14:30.
     #[arg(long, value_parser = since, value_name = "TIME")]
     pub since: Option<Since>,
-    /// The newest so many, else 200; of an export, else all.
-    #[arg(long, value_name = "COUNT")]
+    /// Show the newest N. Default: 200, or all with --export.
+    #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-    /// Whole requests with their responses, or whole callbacks, redacted, in this format.
+    /// Export whole requests with responses, or whole callbacks, in this format. Secrets are redacted.
     #[arg(long, value_enum, value_name = "FORMAT", conflicts_with = "follow")]
     pub export: Option<Export>,
 }
@@ -341,7 +345,7 @@ pub struct Log {
 pub enum Export {
     /// HTTP Archive 1.2.
     Har,
-    /// One JSON object a line.
+    /// One JSON object per line.
     Ndjson,
     /// Shell commands, with placeholders for secrets.
     Curl,
@@ -350,18 +354,18 @@ pub enum Export {
 /// `config`.
 #[derive(Debug, Subcommand)]
 pub enum ConfigCommand {
-    /// Write a commented example where the config file belongs; never over an existing one.
+    /// Write a commented example config file. Never overwrites an existing file.
     Init,
-    /// Print where the config file is, or would be; and where the log for support is.
+    /// Print the path of the config file, even if there is no such file yet.
     Path,
-    /// Check the config file and that every secret it names can be read.
+    /// Check the config file, and check that every secret in it can be read.
     Check,
 }
 
-/// The sum that `estimate` is given.
+/// Parses the arguments of `estimate`.
 ///
 /// # Errors
-/// If it is none; says so where the two were swapped.
+/// If they are invalid; the hint says so where the two are swapped.
 pub fn sum_of(token: &str, quantity: &str) -> Result<(Currency, Amount), Problem> {
     let refused = |message: String| {
         let swapped = amount(token).is_ok() && currency(quantity).is_ok();

@@ -1,4 +1,4 @@
-//! `check` and `payments` as they may be written.
+//! The arguments of `check` and `payments`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,42 +15,42 @@ const EXPECTATIONS: &str = "Expectations";
 const WAITING: &str = "Waiting";
 
 pub(super) const CHECK: &str = "\
-A list is a CSV file whose first line names its columns: `id` (also `transactionKey`, `order`, `order_id`, `payment`,
-`payment_id`), and optionally `amount` and `currency`. Further columns are carried through to a CSV result. Comma,
-semicolon and tab separate columns. A row without a sum is compared with the saved expected amount.
+A list is a CSV file. Its first line names the columns: `id` (or `transactionKey`, `order`, `order_id`, `payment`, \
+`payment_id`), and optionally `amount` and `currency`. Other columns are copied to a CSV result. Separators are comma, \
+semicolon or tab. A row without an amount is compared with the saved expected amount.
 
-A payment is paid when it is FINALIZED with the expected amount and currency. Without an expected amount it is
-`not_compared`, and `paid` is null.";
+A payment is paid when it is FINALIZED with the expected amount and currency. Without an expected amount its verdict \
+is `not_compared`, and `paid` is null.";
 
 /// `check`.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// The shop's ids of the payments; a single `-` reads them from standard input, one a line.
+    /// The shop's payment ids. A single `-` reads them from stdin, one per line.
     #[arg(required_unless_present = "from", conflicts_with = "from", value_parser = payment_id, value_name = "ID")]
     pub ids: Vec<PaymentId>,
-    /// Exit with 1 unless the payment is in this state. PAID also compares amount and currency; a state does not compare
-    /// with the saved expected amount.
+    /// Exit with 1 unless the payment is in this state. PAID also compares amount and currency. A plain state ignores
+    /// the saved expected amount.
     #[arg(long, value_parser = goal, value_name = "STATE|PAID", help_heading = EXPECTATIONS)]
     pub expect: Option<Goal>,
-    /// Exit with 1 unless the amount equals this one, by value.
+    /// Exit with 1 unless the amount is equal (1.0 equals 1.00).
     #[arg(long, value_parser = amount, requires = "currency", conflicts_with = "from", help_heading = EXPECTATIONS)]
     pub amount: Option<Amount>,
-    /// Exit with 1 unless the currency is this one; case matters.
+    /// Exit with 1 unless the currency is equal; case-sensitive.
     #[arg(long, value_parser = currency, requires = "amount", conflicts_with = "from", help_heading = EXPECTATIONS)]
     pub currency: Option<Currency>,
-    /// Check again until the payment is in this state. PAID waits for FINALIZED, then compares.
+    /// Check again until the payment is in this state. PAID waits for FINALIZED, then compares the amount.
     #[arg(long, value_parser = goal, value_name = "STATE|PAID", conflicts_with = "from", help_heading = WAITING)]
     pub wait: Option<Goal>,
-    /// Give up waiting after this long (30s, 10m, 1h30m, 1d).
+    /// Stop waiting after this time (30s, 10m, 1h30m, 1d).
     #[arg(long, value_parser = duration, default_value = "10m", requires = "wait", value_name = "TIME", help_heading = WAITING)]
     pub timeout: Duration,
-    /// Exit with 6 instead of waiting for a slot in the rate budget.
+    /// Exit with 6 instead of waiting when the rate limit is reached.
     #[arg(long, help_heading = WAITING)]
     pub no_wait: bool,
-    /// Check every row of a CSV file; `-` reads it from standard input.
+    /// Check every row of a CSV file; `-` reads it from stdin.
     #[arg(long, value_parser = path(), value_name = "FILE.csv", help_heading = LIST)]
     pub from: Option<PathBuf>,
-    /// Save each answer in this file, and do not check again what it answers already.
+    /// Save each result in this file, and skip payments with a current result in it.
     #[arg(long, value_parser = path(), value_name = "STATE.csv", help_heading = LIST)]
     pub resume: Option<PathBuf>,
     /// Print the rows as CSV.
@@ -61,16 +61,16 @@ pub struct Check {
 /// Where a list of payments comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {
-    /// Ids on standard input, one a line.
+    /// Ids on stdin, one per line.
     Ids,
-    /// CSV on standard input.
+    /// CSV on stdin.
     Stdin,
     /// A CSV file.
     File(PathBuf),
 }
 
 impl Source {
-    /// From what `--from` names.
+    /// From the value of `--from`.
     #[must_use]
     pub fn named(path: &std::path::Path) -> Self {
         if path == "-" {
@@ -82,16 +82,16 @@ impl Source {
 }
 
 impl Check {
-    /// The sum that the flags expect.
+    /// The expected amount from the options.
     #[must_use]
     pub fn expected(&self) -> Option<Expected> {
         sum(self.amount.as_ref(), self.currency.as_ref())
     }
 
-    /// The list to check, where it is one.
+    /// The list to check, if the arguments name one.
     ///
     /// # Errors
-    /// If flags do not go together.
+    /// If options do not go together.
     pub fn list(&self) -> Result<Option<Source>, Problem> {
         let refused =
             |message: &str, hint: &str| Err(Problem::new(ProblemKind::Usage, message, hint));
@@ -101,8 +101,8 @@ impl Check {
         if !reads_ids(&self.ids)? {
             return if self.resume.is_some() || self.csv {
                 refused(
-                    "--resume and --csv are for lists",
-                    "give a list: --from FILE.csv, or `check -` with ids on standard input",
+                    "--resume and --csv need a list",
+                    "pass --from FILE.csv, or `check -` with ids on stdin",
                 )
             } else {
                 Ok(None)
@@ -110,22 +110,22 @@ impl Check {
         }
         if self.wait.is_some() {
             return refused(
-                "--wait takes ids, not a list",
-                "name the payments to wait for on the command line",
+                "--wait needs payment ids, not a list",
+                "pass the ids of the payments to wait for",
             );
         }
         Ok(Some(Source::Ids))
     }
 }
 
-/// Whether the ids come from standard input.
+/// Whether the ids come from stdin.
 fn reads_ids(ids: &[PaymentId]) -> Result<bool, Problem> {
     let reads = ids.iter().any(|id| id.as_str() == "-");
     if reads && ids.len() > 1 {
         return Err(Problem::new(
             ProblemKind::Usage,
-            "`-` reads ids from standard input and stands alone",
-            "give either ids or `-`",
+            "`-` cannot be combined with payment ids",
+            "pass either ids or `-` (ids on stdin)",
         ));
     }
     Ok(reads)
@@ -139,26 +139,26 @@ fn sum(amount: Option<&Amount>, currency: Option<&Currency>) -> Option<Expected>
 /// `payments`.
 #[derive(Debug, Subcommand)]
 pub enum PaymentsCommand {
-    /// List watched payments: the last known state, what was received and what is expected.
+    /// List watched payments with their last known state, received and expected amounts.
     List(ListPayments),
-    /// Watch payments, and save the expected amount where none is saved yet.
+    /// Watch payments, and save an expected amount where there is none.
     Add(AddPayments),
     /// Stop watching payments. Their history and expected amounts stay saved.
     Remove {
-        /// The shop's ids of the payments.
+        /// The shop's payment ids.
         #[arg(required = true, value_parser = payment_id, value_name = "ID")]
         ids: Vec<PaymentId>,
     },
-    /// Set the expected amount of a payment; changing one needs a yes.
+    /// Set the expected amount of a payment. Replacing one needs confirmation.
     Expect(ExpectPayment),
-    /// Print watched payments as CSV, or as JSON lines with --json.
+    /// Print watched payments as CSV, or as one JSON object per line with --json.
     Export(ExportPayments),
 }
 
 /// `payments list`.
 #[derive(Debug, Args)]
 pub struct ListPayments {
-    /// Which payments.
+    /// Which payments to list.
     #[command(flatten)]
     pub filters: Filters,
     /// Print the rows as CSV.
@@ -169,7 +169,7 @@ pub struct ListPayments {
 /// `payments export`.
 #[derive(Debug, Args)]
 pub struct ExportPayments {
-    /// Which payments.
+    /// Which payments to export.
     #[command(flatten)]
     pub filters: Filters,
     /// Print the rows as CSV (the default).
@@ -177,7 +177,7 @@ pub struct ExportPayments {
     pub csv: bool,
 }
 
-/// Which watched payments.
+/// Selects watched payments.
 #[derive(Debug, Args)]
 pub struct Filters {
     /// Only payments in this state.
@@ -197,25 +197,25 @@ pub struct Filters {
 /// `payments add`.
 #[derive(Debug, Args)]
 pub struct AddPayments {
-    /// The shop's ids of the payments; a single `-` reads them from standard input, one a line.
+    /// The shop's payment ids. A single `-` reads them from stdin, one per line.
     #[arg(required_unless_present = "from", conflicts_with = "from", value_parser = payment_id, value_name = "ID")]
     pub ids: Vec<PaymentId>,
-    /// Watch every row of a CSV file with the columns id, amount, currency; `-` reads it from standard input.
+    /// Watch every row of a CSV file with the columns id, amount, currency; `-` reads it from stdin.
     #[arg(long, value_parser = path(), value_name = "FILE.csv")]
     pub from: Option<PathBuf>,
     /// The expected amount.
     #[arg(long, value_parser = amount, requires = "currency", conflicts_with = "from")]
     pub amount: Option<Amount>,
-    /// Its currency; case matters.
+    /// The currency of the amount; case-sensitive.
     #[arg(long, value_parser = currency, requires = "amount", conflicts_with = "from")]
     pub currency: Option<Currency>,
-    /// Change an expected amount that is saved already.
+    /// Replace an expected amount that is already saved.
     #[arg(long)]
     pub replace_expectation: bool,
 }
 
 impl AddPayments {
-    /// The list to watch, where it is one.
+    /// The list to watch, if the arguments name one.
     ///
     /// # Errors
     /// If `-` stands beside ids.
@@ -226,7 +226,7 @@ impl AddPayments {
         }
     }
 
-    /// The sum that the flags expect.
+    /// The expected amount from the options.
     #[must_use]
     pub fn expected(&self) -> Option<Expected> {
         sum(self.amount.as_ref(), self.currency.as_ref())
@@ -236,16 +236,16 @@ impl AddPayments {
 /// `payments expect`.
 #[derive(Debug, Args)]
 pub struct ExpectPayment {
-    /// The shop's id of the payment.
+    /// The shop's payment id.
     #[arg(value_parser = payment_id, value_name = "ID")]
     pub id: PaymentId,
     /// The expected amount.
     #[arg(long, value_parser = amount)]
     pub amount: Amount,
-    /// Its currency; case matters.
+    /// The currency of the amount; case-sensitive.
     #[arg(long, value_parser = currency)]
     pub currency: Currency,
-    /// Change an expected amount that is saved already, without a question.
+    /// Replace a saved expected amount without asking.
     #[arg(long)]
     pub yes: bool,
 }

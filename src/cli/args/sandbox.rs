@@ -1,4 +1,4 @@
-//! `sandbox`, as it may be written.
+//! The arguments of `sandbox`.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,33 +13,33 @@ use crate::domain::simulate::{self, Fault};
 /// `sandbox`.
 #[derive(Debug, Subcommand)]
 pub enum SandboxCommand {
-    /// Run the embedded providers until interrupted; prints their URL first.
+    /// Run the built-in simulator until interrupted. Prints its URL first.
     Serve {
-        /// Where to listen; loopback only. Port 0 takes any free one.
+        /// Address to listen on; loopback only. Port 0 selects a free port.
         #[arg(long, default_value = "127.0.0.1:0", value_parser = bind_any_port, value_name = "ADDR")]
         bind: SocketAddr,
-        /// Same seed, same world.
+        /// Seed for the simulated data; the same seed gives the same data.
         #[arg(long, default_value_t = 1)]
         seed: u64,
-        /// How many times faster than real time its clock runs.
+        /// Run the simulator's clock this many times faster than real time.
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
         speed: u32,
-        /// Where callbacks are sent, on this machine only: PROVIDER=URL for those of one provider. Without PROVIDER=, a
-        /// URL without a path, or one that ends in `/callbacks`, is a receiver of all: each provider's go to
-        /// `/callbacks/PROVIDER` there, as `tilldeck listen` takes them. Any other URL alone is Kanga's.
-        /// Can be given several times; what names its provider goes before what does not.
+        /// Send callbacks to this URL on this machine. PROVIDER=URL sets one provider's URL. A URL without a path, or
+        /// one that ends in `/callbacks`, is for all providers: each sends to `/callbacks/PROVIDER` there, which
+        /// `tilldeck listen` receives. Any other URL without PROVIDER= is Kanga's. Repeat the option for more URLs;
+        /// PROVIDER=URL wins over a URL for all.
         #[arg(long, value_name = "[PROVIDER=]URL")]
         callback_url: Vec<String>,
-        /// File that keeps nonces and payments, so that a restart goes on where it stopped.
+        /// File for nonces and payments, so that a restart continues with the same data.
         #[arg(long, value_parser = path(), value_name = "PATH")]
         keep: Option<PathBuf>,
     },
-    /// Make something happen in a running sandbox, or send one callback to any receiver on this machine.
+    /// Trigger events in a running sandbox, or send one callback to a receiver on this machine.
     Trigger {
-        /// URL that `sandbox serve` printed; all but `deliver` need it.
+        /// The URL that `sandbox serve` prints. Required, except for `deliver`.
         #[arg(long, value_name = "URL")]
         url: Option<String>,
-        /// What.
+        /// The event.
         #[command(subcommand)]
         what: Trigger,
     },
@@ -48,90 +48,92 @@ pub enum SandboxCommand {
 /// `sandbox trigger`.
 #[derive(Debug, Subcommand)]
 pub enum Trigger {
-    /// Play a fault on every API call from now on: none, latency, 429, 5xx, html, torn, lost-reply.
+    /// Simulate a fault on every API call: none, latency, 429, 5xx, html, torn, lost-reply.
     Fault {
-        /// Which.
+        /// The fault.
         #[arg(value_parser = fault)]
         fault: Fault,
     },
-    /// Move the sandbox's clock on.
+    /// Move the simulator's clock forward.
     Advance {
-        /// By this much (90s, 1h, 25h).
+        /// How far (90s, 1h, 25h).
         #[arg(value_parser = duration)]
         by: Duration,
     },
-    /// Set the providers' clocks back: their `Date` headers are so far behind, and states go on. 0s sets them right.
+    /// Set the providers' clocks back, as seen in their `Date` headers. Payments continue. 0s corrects the clocks.
     SetBack {
-        /// By this much (90s, 1h, 25h).
+        /// How far (90s, 1h, 25h).
         #[arg(value_parser = duration)]
         by: Duration,
     },
     /// Act as the payer: pay, pay-on-chain, pay-part, overpay, cancel, fail.
     Payer {
-        /// Which payment.
+        /// The payment id.
         #[arg(value_parser = payment_id)]
         id: PaymentId,
-        /// What happens.
+        /// The payer's action.
         #[arg(value_parser = act)]
         act: simulate::PayerAct,
     },
-    /// Send a payment's latest callback once more.
+    /// Send the latest callback of a payment again.
     Callback {
-        /// Which payment.
+        /// The payment id.
         #[arg(value_parser = payment_id)]
         id: PaymentId,
     },
-    /// Change how a provider is played (kanga, kongregate: callback-fault, …; kinguin: webhook-fault, token-life, …; pledg: notice-fault, …).
+    /// Change a setting of a simulated provider (kanga, kongregate: callback-fault, …; kinguin: webhook-fault,
+    /// token-life, …; pledg: notice-fault, …).
     Set {
-        /// Provider's short name.
+        /// Short name of the provider.
         provider: String,
-        /// Which setting; one that is not known is answered with those that are.
+        /// The setting. For an unknown setting, the error lists all settings.
         setting: String,
-        /// Its new value: 20s, 2000, delay, …
+        /// The new value: 20s, 2000, delay, …
         #[arg(allow_hyphen_values = true)]
         value: String,
     },
-    /// Make something happen at a provider (kanga: callback; kinguin: sale, reservation, …; kongregate: change-inventory, order, …; pledg: purchase, pay, …).
+    /// Trigger an event at a simulated provider (kanga: callback; kinguin: sale, reservation, …; kongregate:
+    /// change-inventory, order, …; pledg: purchase, pay, …).
     Event {
-        /// Provider's short name.
+        /// Short name of the provider.
         provider: String,
-        /// What happens; one that is not known is answered with those that are.
+        /// The event. For an unknown event, the error lists all events.
         event: String,
-        /// To what: an id, an id and a state, a text.
+        /// What the event is about: an id, an id and a state, a text.
         #[arg(allow_hyphen_values = true)]
         subject: Vec<String>,
     },
-    /// Send one callback straight to a receiver, as the provider would send it, about something that need not exist.
+    /// Send one callback directly to a receiver, in the provider's form. Its subject need not exist.
     Deliver(Deliver),
 }
 
 /// `sandbox trigger deliver`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-It exits with 5 unless the answer is 200, which alone means to a provider that a callback was taken.")]
+Exits with 5 unless the response is 200. Providers treat every other status as a failed delivery.")]
 pub struct Deliver {
-    /// The account's callback address; http:// and on this machine only.
+    /// URL of the account's callbacks; http:// and on this machine only.
     #[arg(long, value_name = "URL")]
     pub to: String,
-    /// Where the secret is that proves it: `env:NAME`, `file:PATH`, `command:PROGRAM ARGUMENTS…`, `keyring:NAME`.
-    /// Without it, the sandbox's own. Never the secret itself.
+    /// The source of the signing secret: `env:NAME`, `file:PATH`, `command:PROGRAM ARGUMENTS…` or `keyring:NAME`.
+    /// Default: the sandbox's own secret. Never pass the secret itself.
     #[arg(long, value_name = "SOURCE")]
     pub secret: Option<String>,
-    /// Let nothing prove it.
+    /// Send the callback unsigned.
     #[arg(long, conflicts_with_all = ["secret", "header"])]
     pub unsigned: bool,
-    /// The header that carries the secret, where that is yours to choose (kinguin).
+    /// The header that carries the secret, where you choose it (kinguin).
     #[arg(long, value_name = "NAME")]
     pub header: Option<String>,
-    /// Send the very same so many times.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "COUNT")]
+    /// Send the same callback N times.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000), value_name = "N")]
     pub times: u32,
-    /// Provider's short name.
+    /// Short name of the provider.
     pub provider: String,
-    /// Of what it tells: a payment's id, a reservation's, a player's number, a purchase's reference.
+    /// What the callback is about: a payment id, a reservation id, a player's number or a purchase reference.
     #[arg(allow_hyphen_values = true)]
     pub subject: String,
-    /// What it tells, in the provider's word: kinguin `DELIVERED`, kongregate `item_order_placed`, pledg `SCORING_KO`; one that is not known is answered
-    /// with those that are.
+    /// The event in the provider's word: kinguin `DELIVERED`, kongregate `item_order_placed`, pledg `SCORING_KO`.
+    /// For an unknown event, the error lists all events.
     pub event: Option<String>,
 }

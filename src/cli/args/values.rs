@@ -1,4 +1,4 @@
-//! Values of the command line, each refused with its reason.
+//! Parsers of argument values. Each rejects invalid values with a reason.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use crate::domain::{
     Amount, AuthMethod, Currency, PaymentId, PaymentState, PaymentVerdict, PlayerId, time,
 };
 
-/// What is expected of a payment.
+/// The expected result of a check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Goal {
     /// A state.
@@ -24,7 +24,7 @@ pub enum Goal {
 }
 
 impl Goal {
-    /// The state that goes with it.
+    /// The state to wait for.
     #[must_use]
     pub fn state(&self) -> PaymentState {
         match self {
@@ -43,7 +43,7 @@ impl fmt::Display for Goal {
     }
 }
 
-/// How a call is authorised.
+/// Parses the name of an authentication method.
 pub(super) fn auth_method() -> impl TypedValueParser<Value = AuthMethod> {
     let words = PossibleValuesParser::new(AuthMethod::ALL.map(AuthMethod::as_str));
     words.try_map(|word| {
@@ -65,7 +65,7 @@ pub(super) fn goal(text: &str) -> Result<Goal, String> {
 pub(super) fn verdict(text: &str) -> Result<PaymentVerdict, String> {
     PaymentVerdict::from_word(&text.to_ascii_lowercase()).ok_or_else(|| {
         let known = PaymentVerdict::ALL.map(PaymentVerdict::as_str).join(", ");
-        format!("there is no such verdict; the verdicts are {known}")
+        format!("unknown verdict; the verdicts are {known}")
     })
 }
 
@@ -84,17 +84,17 @@ pub(super) fn payment_id(text: &str) -> Result<PaymentId, String> {
 pub(super) fn player_id(text: &str) -> Result<PlayerId, String> {
     let id = text.parse().ok().filter(|id| *id > 0);
     id.map(PlayerId)
-        .ok_or_else(|| "a player's number is a whole number, like 1480702".into())
+        .ok_or_else(|| "a player's number is a whole number, such as 1480702".into())
 }
 
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     time::parse_duration(text).map_err(|error| error.to_string())
 }
 
-/// How long to wait for an answer.
+/// The longest time to wait for a response.
 pub(super) fn timeout(text: &str) -> Result<Duration, String> {
     match duration(text)? {
-        Duration::ZERO => Err("that is no time at all".into()),
+        Duration::ZERO => Err("the time must be longer than 0".into()),
         long if long > config::TIMEOUT_MAX => {
             Err(format!("{} at most", time::fine(config::TIMEOUT_MAX)))
         }
@@ -106,17 +106,17 @@ pub(super) fn since(text: &str) -> Result<Since, String> {
     Since::parse(text).map_err(|error| error.to_string())
 }
 
-/// A path; `~` in it is the home folder.
+/// A path; expands `~`.
 pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| config::in_home(&path, &Environ::process()))
 }
 
-/// Where to receive callbacks.
+/// The address to receive callbacks at.
 pub(super) fn bind(text: &str) -> Result<SocketAddr, String> {
     address(text, config::LISTEN.port())
 }
 
-/// Where the sandbox listens; without a port, on any free one.
+/// The address of the sandbox; without a port, any free one.
 pub(super) fn bind_any_port(text: &str) -> Result<SocketAddr, String> {
     address(text, 0)
 }
@@ -133,7 +133,7 @@ pub(super) fn state(text: &str) -> Result<PaymentState, String> {
                 .map(PaymentState::as_str)
                 .collect::<Vec<_>>();
             Err(format!(
-                "there is no such state; the states are {}",
+                "unknown state; the states are {}",
                 known.join(", ")
             ))
         }
@@ -144,10 +144,7 @@ pub(super) fn state(text: &str) -> Result<PaymentState, String> {
 pub(super) fn fault(text: &str) -> Result<Fault, String> {
     Fault::from_name(text).ok_or_else(|| {
         let names: Vec<&str> = Fault::ALL.iter().map(|fault| fault.name()).collect();
-        format!(
-            "there is no such fault; the faults are {}",
-            names.join(", ")
-        )
+        format!("unknown fault; the faults are {}", names.join(", "))
     })
 }
 
@@ -161,7 +158,7 @@ pub(super) fn act(text: &str) -> Result<simulate::PayerAct, String> {
                 .iter()
                 .map(|(_, name)| *name)
                 .collect();
-            format!("there is no such act; the acts are {}", names.join(", "))
+            format!("unknown action; the actions are {}", names.join(", "))
         })
 }
 
@@ -184,6 +181,6 @@ pub(super) fn email(text: &str) -> Result<String, String> {
     {
         Ok(text.to_owned())
     } else {
-        Err("this is not an e-mail address, like payer@example.com".into())
+        Err("not an e-mail address, such as payer@example.com".into())
     }
 }

@@ -1,4 +1,4 @@
-//! `check` of a list: one payment after the other, each printed as soon as it is answered.
+//! `check` of a list: checks one payment after the other and prints each result at once.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ use crate::cli::{Exit, Keeping};
 use crate::domain::{Expected, PaymentId, Problem, ProblemKind};
 use crate::net::redact;
 
-/// After this many rows in a row that find the provider unreachable or failing, no more are asked.
+/// The run stops after this many rows in a row for which the provider is unreachable or fails.
 const FAILURES_MAX: u32 = 3;
 
 /// Checks a list and prints the summary.
@@ -24,7 +24,7 @@ pub async fn run(
     keeping: &Keeping,
 ) -> Result<Exit, OutputError> {
     let out = checker.out;
-    // Before anything that takes time: a signal that comes before is lost.
+    // Before anything slow: a signal that arrives earlier would be lost.
     let stops = StopSignals::new();
     let (list, overview) = match List::read(source).await {
         Ok(read) => read,
@@ -45,6 +45,7 @@ pub async fn run(
         let words = "the list has no column `amount`: payments are compared with the saved expected amounts";
         out.message(Tone::Dim, "note:", words);
     }
+    // The run itself ends on a signal, so that it can print its summary.
     keeping.listens();
     out.begin_progress(overview.rows);
     let mut run = Run {
@@ -78,21 +79,21 @@ struct Run<'a> {
     overview: Overview,
     summary: Summary,
     exit: Exit,
-    /// Rows in a row that found the provider unreachable or failing.
+    /// Rows in a row for which the provider was unreachable or failed.
     failures: u32,
-    /// Why no more is asked.
+    /// Why the run stopped early.
     stopped: Option<Problem>,
-    /// The warning about the ledger was given.
+    /// Whether the warning about the ledger was printed.
     ledger_unread: bool,
 }
 
-/// How the rows ended.
+/// Counts of the results.
 enum Ended {
     AtLast,
     Interrupted,
 }
 
-/// What ends a run at once.
+/// Why a run ends at once.
 enum Failure {
     Output(OutputError),
     Local(Problem),
@@ -110,8 +111,8 @@ impl From<Problem> for Failure {
 }
 
 impl Run<'_> {
-    /// Goes through the rows; through those that could not be checked in the last run after the others, so that a few
-    /// payments which the provider always fails at do not stop every run.
+    /// Checks the rows. Rows that failed in the last run come last: a few payments at which the provider always fails
+    /// must not stop every run early.
     async fn rows(&mut self, list: &List, mut stops: StopSignals) -> Result<Ended, Failure> {
         let mut any_later = false;
         for failed in [false, true] {
@@ -135,7 +136,7 @@ impl Run<'_> {
         Ok(Ended::AtLast)
     }
 
-    /// Whether the payment of a row could not be checked in the last run.
+    /// Whether the row's payment failed in the last run.
     fn has_failed(&self, row: &Row) -> bool {
         match (&self.resume, &row.order) {
             (Some(resume), Ok(order)) => resume.has_failed(&order.id),
@@ -144,7 +145,7 @@ impl Run<'_> {
     }
 
     async fn row(&mut self, row: Row) -> Result<(), Failure> {
-        // Rows that need no request must not keep Ctrl-C from being heard.
+        // Rows that need no request never wait; without this, Ctrl-C would not be noticed.
         tokio::task::yield_now().await;
         let mut report = Report {
             account: self.checker.account.clone(),
@@ -181,19 +182,19 @@ impl Run<'_> {
             resume.append(&report, &row.extra_columns)?;
         }
         let compared = self.checker.compare(&report, &wanted);
-        let held = compared.failings.is_empty();
+        let as_expected = compared.failings.is_empty();
         if !compared.state_only_differences.is_empty() {
             self.summary.add_state_only_difference();
         }
-        if !held {
+        if !as_expected {
             self.exit = self.exit.and(Exit::Expectation);
         }
-        self.summary.add(&report, held);
-        self.printer.row(&report, &row.extra_columns, held)?;
+        self.summary.add(&report, as_expected);
+        self.printer.row(&report, &row.extra_columns, as_expected)?;
         Ok(())
     }
 
-    /// What to compare the payment with. A ledger that cannot be read is warned about once.
+    /// The sum to compare the payment with. Warns once if the ledger cannot be read.
     async fn wanted(&mut self, id: &PaymentId, sum: Option<Expected>, line: u64) -> CheckTarget {
         let given = sum.or_else(|| self.checker.args.expected());
         let wanted = self.checker.wanted(id, given).await;
@@ -209,7 +210,7 @@ impl Run<'_> {
         wanted
     }
 
-    /// Fills in the answer: the saved one where it still holds, else the provider's. Whether it is to be saved.
+    /// Fills in the result: the saved one while it is valid, else the provider's. Returns whether to save it.
     async fn answer(&mut self, report: &mut Report, id: &PaymentId) -> Result<bool, Failure> {
         let now = self.checker.context.clock.now().wall;
         let saved = match &self.resume {
@@ -232,7 +233,7 @@ impl Run<'_> {
             report.found = Found::Failed(Problem::new(why.kind, message, why.hint.clone()));
             return Ok(false);
         }
-        let answer = self.checker.ask(id, true).await;
+        let answer = self.checker.query(id, true).await;
         report.at = Some(self.checker.context.clock.now().wall);
         let (found, is_saved) = match answer {
             Ok(payment) => {
@@ -249,10 +250,10 @@ impl Run<'_> {
         Ok(is_saved)
     }
 
-    /// Decides whether to go on after a row without a payment. Whether the row is to be saved.
+    /// Decides whether to continue after a row without a payment. Returns whether to save the row.
     fn judge(&mut self, problem: &Problem) -> bool {
         let (is_saved, stops) = match problem.kind {
-            // The provider answers; nonsense may be about this one payment.
+            // The provider responds; an invalid response may concern this payment alone.
             ProblemKind::NotFound | ProblemKind::Nonsense => {
                 self.failures = 0;
                 (true, false)
@@ -276,7 +277,7 @@ impl Run<'_> {
         is_saved
     }
 
-    /// A row that cannot be checked. The others go on.
+    /// Records a row that cannot be checked. The others continue.
     fn bad(
         &mut self,
         mut report: Report,
@@ -299,16 +300,16 @@ impl Run<'_> {
                 let left = self.overview.rows.saturating_sub(self.summary.rows());
                 let message = format!("interrupted: {} left", counted(left, "row"));
                 let hint = if self.resume.is_some() {
-                    "the same command goes on where it stopped"
+                    "run the same command again to continue"
                 } else {
-                    "with --resume FILE.csv a run goes on where it stopped"
+                    "use --resume FILE.csv to continue an interrupted run"
                 };
                 out.fail(&Problem::new(ProblemKind::Interrupted, message, hint))
             }
             (Ended::AtLast, Some(why)) => {
                 let message = format!("stopped: {}", why.message);
                 out.problem(&Problem::new(why.kind, message, why.hint))?;
-                // The first error decides, which may be another one.
+                // The exit code comes from the first error, which may be a different one.
                 Ok(self.exit)
             }
             (Ended::AtLast, None) => Ok(self.exit),
@@ -316,7 +317,7 @@ impl Run<'_> {
     }
 }
 
-/// Prints rows in the format that was asked for.
+/// Prints rows in the selected format.
 struct Printer<'a> {
     out: &'a Out,
     profile: &'a str,
@@ -364,7 +365,7 @@ impl<'a> Printer<'a> {
         &self,
         report: &Report,
         extra_columns: &[String],
-        held: bool,
+        as_expected: bool,
     ) -> Result<(), OutputError> {
         if let Some(csv) = &self.csv {
             let fields = report.record(self.profile).into_iter();
@@ -374,7 +375,7 @@ impl<'a> Printer<'a> {
             return self.out.object(&report.object());
         }
         let mut table = Table::default();
-        table.row(report.cells(held));
+        table.row(report.cells(as_expected));
         self.out.table(&table)
     }
 }

@@ -1,4 +1,4 @@
-//! `check`: the state of payments, and whether they are paid.
+//! `check`: shows the state of payments and whether they are paid.
 
 mod bulk;
 mod resume;
@@ -17,7 +17,7 @@ use crate::domain::{
 };
 use crate::net::RequestOptions;
 
-/// The first wait between two checks, and the longest.
+/// The first interval between two checks, and the longest.
 const WAITS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 
 pub async fn run(
@@ -39,7 +39,7 @@ pub async fn run(
         out,
     };
     if deck.simulator_url().is_some() {
-        let words = "the built-in simulator answers; no real payment is checked";
+        let words = "this is the built-in simulator; no real payment is checked";
         out.message(Tone::Dim, "note:", words);
     }
     match args.list() {
@@ -49,7 +49,7 @@ pub async fn run(
     }
 }
 
-/// Checks payments of one account, as the command line says.
+/// Checks payments of one account.
 struct Checker<'a> {
     args: &'a Check,
     account: AccountId,
@@ -58,35 +58,35 @@ struct Checker<'a> {
     out: &'a Out,
 }
 
-/// What is expected of a payment, and what the ledger says of it.
+/// What a payment is compared with.
 struct CheckTarget {
-    /// The sum to compare with.
+    /// The expected sum.
     sum: Option<Expected>,
-    /// Whether a payment over another sum fails the exit code.
+    /// Whether another sum fails the exit code.
     binding: bool,
-    /// What the ledger expects, where that is another sum.
+    /// The ledger's expected sum, where it differs from the command line's.
     differs_from_saved: Option<Expectation>,
-    /// Why the ledger could not be read; then the sum is what was given.
+    /// Why the ledger could not be read; then `sum` is the command line's.
     unread: Option<Problem>,
 }
 
-/// How a payment differs from what is expected, each difference in words.
+/// The differences of a payment from what is expected, in words.
 struct Compared {
-    /// What fails the exit code.
+    /// Differences that fail the exit code.
     failings: Vec<String>,
-    /// What does not: the ledger's sum, where only the state was asked about.
+    /// Differences that do not: from the ledger's sum, where only a state is expected.
     state_only_differences: Vec<String>,
 }
 
 impl Checker<'_> {
-    /// Checks the payments that the command line names.
+    /// Checks the payments on the command line.
     async fn each(&self) -> Result<Exit, OutputError> {
         let deadline = self.context.clock.now().mono + self.args.timeout;
         let mut exit = Exit::Done;
         for id in &self.args.ids {
             let result = match &self.args.wait {
                 Some(goal) => self.wait(id, goal, deadline).await,
-                None => self.ask(id, false).await,
+                None => self.query(id, false).await,
             };
             let this = match result {
                 Ok(payment) => self.report(payment).await?,
@@ -97,7 +97,7 @@ impl Checker<'_> {
         Ok(exit)
     }
 
-    /// Prints one payment and which expectations it fails.
+    /// Prints one payment and the expectations it fails.
     async fn report(&self, payment: Payment) -> Result<Exit, OutputError> {
         let id = payment.id.clone();
         let wanted = self.wanted(&id, self.args.expected()).await;
@@ -106,7 +106,7 @@ impl Checker<'_> {
         }
         if let (Some(ledger), Some(sum)) = (&wanted.differs_from_saved, &wanted.sum) {
             self.warn(&format!(
-                "payment {id}: the saved expected amount is {ledger}; it is compared with {sum} from the command line"
+                "payment {id}: the saved expected amount is {ledger}; the check uses {sum} from the command line"
             ));
         }
         let report = Report {
@@ -148,7 +148,7 @@ impl Checker<'_> {
         self.out.message(Tone::Warn, "warning:", words);
     }
 
-    /// What to compare a payment with: `given`, else what the ledger expects.
+    /// The sum to compare a payment with: `given`, else the ledger's.
     async fn wanted(&self, id: &PaymentId, given: Option<Expected>) -> CheckTarget {
         let (ledger, unread) = match self.deck.expectation(&self.account, id).await {
             Ok(ledger) => (ledger, None),
@@ -172,26 +172,26 @@ impl Checker<'_> {
         }
     }
 
-    /// The profile and the account whose payments these are.
+    /// The profile and the account, by which the ledger finds the payments.
     fn owner(&self) -> (&str, &AccountId) {
         (&self.context.profile.name, &self.account)
     }
 
-    async fn ask(&self, id: &PaymentId, background: bool) -> Result<Payment, Problem> {
-        let how = RequestOptions {
+    async fn query(&self, id: &PaymentId, background: bool) -> Result<Payment, Problem> {
+        let options = RequestOptions {
             request: RequestId(0),
             background,
             no_wait: self.args.no_wait,
         };
         let op = Op::CheckPayment(id.clone());
-        match self.deck.query(&self.account, op, how).await? {
+        match self.deck.query(&self.account, op, options).await? {
             Answer::Payment(payment) => Ok(payment),
             _ => Err(unexpected(&self.account, "a payment")),
         }
     }
 
-    /// Asks until the payment is in the state, or never will be. A payment not known yet may become known, and a
-    /// provider that fails may recover, so both are waited out.
+    /// Checks until the payment reaches the state, or can no longer reach it. Also waits while the payment is unknown
+    /// yet or the provider fails: both may change.
     async fn wait(
         &self,
         id: &PaymentId,
@@ -202,10 +202,10 @@ impl Checker<'_> {
         let mut last: Option<String> = None;
         let wanted = goal.state();
         loop {
-            let asked = self.ask(id, false).await;
-            let seen = match &asked {
+            let result = self.query(id, false).await;
+            let seen = match &result {
                 Ok(payment) if payment.state == wanted || !payment.state.can_reach(&wanted) => {
-                    return asked;
+                    return result;
                 }
                 Ok(payment) => format!("it is {}", payment.state),
                 Err(problem)
@@ -219,8 +219,9 @@ impl Checker<'_> {
                 {
                     problem.message.clone()
                 }
-                Err(_) => return asked,
+                Err(_) => return result,
             };
+            // Each state is printed once; a change resets the interval, as the next one may follow soon.
             if last.as_ref() != Some(&seen) {
                 self.out.message(
                     Tone::Dim,
@@ -238,20 +239,20 @@ impl Checker<'_> {
                         self.account,
                         time::exact(self.args.timeout)
                     ),
-                    "give more time with --timeout, or check again later",
+                    "use a longer --timeout, or check again later",
                 ));
             }
             last = Some(seen);
             tokio::select! {
-                // Nobody waits for the end any more: what is known now decides the exit code.
-                () = self.out.reader_gone() => return asked,
+                // A signal ends the wait: the last known state decides the exit code.
+                () = self.out.reader_gone() => return result,
                 () = tokio::time::sleep(pause.min(left)) => {}
             }
             pause = (pause * 3 / 2).min(WAITS.1);
         }
     }
 
-    /// How a payment differs from what is expected. Nothing where there is no payment.
+    /// The differences of a payment from what is expected. Empty where there is no payment.
     fn compare(&self, report: &Report, wanted: &CheckTarget) -> Compared {
         let (mut failings, mut sums) = (Vec::new(), Vec::new());
         let Some(payment) = report.payment() else {
@@ -265,10 +266,9 @@ impl Checker<'_> {
         for goal in self.args.expect.iter().chain(&self.args.wait) {
             let failing = match goal {
                 Goal::State(state) if payment.state == *state => None,
-                Goal::State(state) => Some(format!(
-                    "state {state} was expected, it is {}",
-                    payment.state
-                )),
+                Goal::State(state) => {
+                    Some(format!("expected state {state}, found {}", payment.state))
+                }
                 Goal::Paid => not_paid(verdict, &payment.state),
             };
             failings.extend(failing.filter(|failing| !failings.contains(failing)));
@@ -277,18 +277,18 @@ impl Checker<'_> {
             if payment.currency.read() != Some(&expected.currency) {
                 let wanted = expected.currency.as_str();
                 let case = if wanted.eq_ignore_ascii_case(payment.currency.as_str()) {
-                    "; case matters"
+                    "; currencies are case-sensitive"
                 } else {
                     ""
                 };
                 sums.push(format!(
-                    "currency {wanted} was expected, it is {}{case}",
+                    "expected currency {wanted}, found {}{case}",
                     payment.currency
                 ));
             }
             if payment.amount.read() != Some(&expected.amount) {
                 sums.push(format!(
-                    "amount {} was expected, it is {}",
+                    "expected amount {}, found {}",
                     expected.amount, payment.amount
                 ));
             }
@@ -308,7 +308,7 @@ fn not_paid(verdict: PaymentVerdict, state: &PaymentState) -> Option<String> {
     match verdict {
         PaymentVerdict::Paid => None,
         PaymentVerdict::NotCompared => Some(format!(
-            "PAID was expected, it is {state}, but no expected amount is known: set one with --amount and --currency, \
+            "expected PAID, found {state} without an expected amount: set one with --amount and --currency, \
              or `tilldeck payments expect`"
         )),
         PaymentVerdict::Less
@@ -317,9 +317,8 @@ fn not_paid(verdict: PaymentVerdict, state: &PaymentState) -> Option<String> {
         | PaymentVerdict::UnreadableAmount
         | PaymentVerdict::Failed
         | PaymentVerdict::Open
-        | PaymentVerdict::Cancelled => Some(format!(
-            "PAID was expected, it is {state}, {}",
-            verdict.words()
-        )),
+        | PaymentVerdict::Cancelled => {
+            Some(format!("expected PAID, found {state}, {}", verdict.words()))
+        }
     }
 }

@@ -1,5 +1,5 @@
-//! The file of `--resume`: a CSV result that grows by one row with each answer, so that a run that was interrupted goes
-//! on where it stopped.
+//! The file of `--resume`: a CSV result with one row per answer, so that an interrupted run can continue where it
+//! stopped.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions, TryLockError};
@@ -19,18 +19,18 @@ use crate::domain::{
 };
 use crate::private::Danger;
 
-/// An answer that is not final is trusted for this long.
+/// A result that is not final is used for this long; then the payment is checked again.
 const FRESH: Duration = Duration::from_hours(1);
 
 /// An open state file.
 pub struct Resume {
     file: File,
     name: String,
-    /// Whose answers may be used, and are written.
+    /// The profile and account of the run. Results of others are not used.
     profile: String,
-    /// The newest row of an id, by a number for the id.
+    /// The newest row of each id, keyed by the id's hash.
     index: Index,
-    /// For each further column of the file, which one of the list it is.
+    /// For each further column of the file: the matching column of the list.
     extra_columns: Vec<Option<usize>>,
 }
 
@@ -38,25 +38,25 @@ type Index = HashMap<u64, Newest>;
 
 /// The newest row of an id.
 struct Newest {
-    /// Where it begins.
+    /// Its offset in the file.
     offset: u64,
     /// Whether the payment could not be checked.
     failed: bool,
 }
 
-/// An answer as the file has it.
+/// A saved result.
 pub struct Saved {
     profile: String,
     account: String,
     expected: Option<Expected>,
-    /// What was answered.
+    /// The result.
     pub found: Found,
-    /// When.
+    /// When the provider sent it.
     pub at: WallTime,
 }
 
 impl Saved {
-    /// Whether it still answers for a payment. Accounts of two profiles may have one name.
+    /// Whether it still holds for a payment. Accounts of two profiles may have the same name.
     pub fn holds(
         &self,
         (profile, account): (&str, &AccountId),
@@ -74,10 +74,10 @@ impl Saved {
 }
 
 impl Resume {
-    /// Opens a state file or begins one. A last row that was not written to its end is cut off.
+    /// Opens a state file or creates it. Cuts off an incomplete last row.
     ///
     /// # Errors
-    /// If it is something else than a CSV result, is in use, or cannot be read.
+    /// If it is not a CSV result, is in use, or cannot be read.
     pub fn open(path: &Path, profile: &str, list: &List) -> Result<Self, Problem> {
         let name = inert::cut(&path.display().to_string(), 200);
         let failed = |error: io::Error| unopened(&name, &error);
@@ -97,7 +97,7 @@ impl Resume {
         let whole = complete(&resume.file).map_err(failed)?;
         let header = resume.header().map_err(failed)?;
         if whole == 0 {
-            // Nothing, or a first line that was not written to its end.
+            // Empty, or an incomplete first line.
             if !header.join(",").is_empty() && !begins_header(&header, &extra_columns) {
                 return Err(no_result(&name));
             }
@@ -108,7 +108,7 @@ impl Resume {
         }
         resume.extra_columns = further_columns(&header, &extra_columns, &name)?;
         let read = resume.read_index(whole).map_err(failed)?;
-        // To go on would lose every row that the mark swallows.
+        // The open quotation mark swallows rows; to continue would lose them.
         let (index, whole) = read.map_err(|lines| {
             let lines = match lines {
                 (first, until) if first == until => format!("line {first}"),
@@ -117,7 +117,7 @@ impl Resume {
             let what = format!(
                 "{lines}: a quotation mark is not closed, or not doubled within a quoted field"
             );
-            refused(&name, &what, "correct it, or name another file")
+            refused(&name, &what, "correct it, or choose another file")
         })?;
         resume.index = index;
         resume.cut(whole)?;
@@ -134,8 +134,8 @@ impl Resume {
         }))
     }
 
-    /// Finds the rows up to `whole`, where a last line begins that was not written to its end, and how long the file is
-    /// without that. Else the lines in which a quotation mark is wrong.
+    /// Finds the rows up to `whole`, the end of the last complete line, and the file's length without an incomplete
+    /// row. Else returns the lines with a wrong quotation mark.
     fn read_index(&self, whole: u64) -> io::Result<Result<(Index, u64), (u64, u64)>> {
         let is_cut = self.file.metadata()?.len() > whole;
         let mut index = Index::new();
@@ -149,7 +149,7 @@ impl Resume {
             }
             let (first, last) = record.lines;
             if is_cut && first < last && records.is_at_end()? {
-                // Another program wrote it: a row of several lines, the last one without an end.
+                // Another program wrote it: a row of several lines whose last line is incomplete.
                 return Ok(Ok((index, record.offset)));
             }
             let field = |name| {
@@ -167,13 +167,13 @@ impl Resume {
         Ok(Ok((index, whole)))
     }
 
-    /// Whether the payment could not be checked when it was asked for last.
+    /// Whether the payment's last check failed.
     pub fn has_failed(&self, id: &PaymentId) -> bool {
         let newest = self.index.get(&list::hash(id));
         newest.is_some_and(|newest| newest.failed)
     }
 
-    /// The newest answer for a payment.
+    /// The newest saved result of a payment.
     ///
     /// # Errors
     /// If it cannot be read.
@@ -198,7 +198,7 @@ impl Resume {
         Ok(record.and_then(|record| saved(id, &record)))
     }
 
-    /// Appends an answer.
+    /// Appends a result.
     ///
     /// # Errors
     /// If it cannot be written.
@@ -211,7 +211,7 @@ impl Resume {
         self.write(&fields)
     }
 
-    /// Writes a row in one line: then one that is not written to its end cannot be taken for several.
+    /// Writes a row on one line, so that an incomplete row is always one line.
     fn write(&mut self, fields: &[String]) -> Result<(), Problem> {
         let fields: Vec<String> = fields.iter().map(|field| one_line(field)).collect();
         self.file
@@ -229,12 +229,12 @@ impl Resume {
         Problem::new(
             ProblemKind::Local,
             format!("--resume {} cannot be written: {error}", self.name),
-            "make room and run the same command again: it goes on from the last saved answer",
+            "free disk space, then run the same command again to continue",
         )
     }
 }
 
-/// Opens the file for this process alone.
+/// Opens the file and locks it for this process.
 fn open_locked(path: &Path, name: &str, list: &List) -> Result<File, Problem> {
     let failed = |error: io::Error| unopened(name, &error);
     let opened = OpenOptions::new()
@@ -246,26 +246,26 @@ fn open_locked(path: &Path, name: &str, list: &List) -> Result<File, Problem> {
     let file = opened.map_err(failed)?;
     let about = file.metadata().map_err(failed)?;
     if !about.is_file() {
-        let hint = "name a file that can be written";
+        let hint = "choose a file you can write to";
         return Err(refused(name, "it is not a regular file", hint));
     }
     if let Some(danger) = Danger::of(&about) {
-        let what = format!("it {danger}, and a final payment in it is not checked again");
+        let what = format!("it {danger}; its final results cannot be trusted");
         return Err(refused(name, &what, &danger.remedy(path)));
     }
     let same = Some((about.dev(), about.ino()));
     if same == list.origin {
-        let hint = "name another file for the answers";
-        return Err(refused(name, "it is the list itself", hint));
+        let hint = "choose another file for the results";
+        return Err(refused(name, "it is the list to check", hint));
     }
     if same == stdout_file() {
-        let hint = "print to another file, or leave the redirection out";
-        return Err(refused(name, "standard output goes there too", hint));
+        let hint = "redirect stdout to another file";
+        return Err(refused(name, "stdout is redirected to the same file", hint));
     }
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
-            let hint = "wait until that one has ended";
+            let hint = "wait until it ends";
             Err(refused(name, "another tilldeck uses it", hint))
         }
         Err(TryLockError::Error(error)) => Err(failed(error)),
@@ -279,21 +279,21 @@ fn refused(name: &str, what: &str, hint: &str) -> Problem {
 
 fn no_result(name: &str) -> Problem {
     let what = "it is not a result of `check --csv`";
-    refused(name, what, "name another file")
+    refused(name, what, "choose another file")
 }
 
 fn unopened(name: &str, error: &io::Error) -> Problem {
     let hint = if error.kind() == io::ErrorKind::NotFound {
-        "create its folder, or name another file"
+        "create its folder, or choose another file"
     } else {
-        "name a file that can be written"
+        "choose a file you can write to"
     };
     let message = format!("--resume {name} cannot be opened: {error}");
     Problem::new(ProblemKind::Local, message, hint)
 }
 
-/// For each further column of a state file, which one of the list it is. Several may have one name: the first of the
-/// file is the first of the list.
+/// For each further column of a state file: the matching column of the list. Of columns with the same name, the first
+/// matches the first, the second the second.
 fn further_columns(
     header: &[String],
     extra_columns: &[String],
@@ -304,10 +304,10 @@ fn further_columns(
         n if n == COLUMNS.len() => {}
         n if n + 1 == COLUMNS.len() => {
             let what = format!(
-                "an earlier version wrote it, without the column `{}`",
+                "an earlier version wrote it; the column `{}` is missing",
                 COLUMNS[n]
             );
-            let hint = "name another file; all rows are checked again";
+            let hint = "choose another file; all rows are then checked again";
             return Err(refused(name, &what, hint));
         }
         _ => return Err(no_result(name)),
@@ -321,13 +321,13 @@ fn further_columns(
     Ok(further.collect())
 }
 
-/// A row as it was written.
+/// Parses a saved row.
 fn saved(id: &PaymentId, record: &StringRecord) -> Option<Saved> {
     let field = |name: &str| {
         let field = place(name).and_then(|at| record.get(at));
         field.unwrap_or_default()
     };
-    // Another id may have the same number.
+    // A hash may collide: compare the id itself.
     if field("id") != id.as_str() {
         return None;
     }
@@ -358,7 +358,7 @@ fn saved(id: &PaymentId, record: &StringRecord) -> Option<Saved> {
     })
 }
 
-/// Whether these are the first columns of a result, the last one perhaps cut short.
+/// Whether these are the first columns of a result. The last one may be cut short.
 fn begins_header(written: &[String], extra_columns: &[String]) -> bool {
     let known = COLUMNS
         .into_iter()
@@ -368,7 +368,7 @@ fn begins_header(written: &[String], extra_columns: &[String]) -> bool {
     known.starts_with(&written.join(","))
 }
 
-/// How long the file is up to the end of its last whole line.
+/// The length of the file up to the end of its last complete line.
 fn complete(file: &File) -> io::Result<u64> {
     let mut reader = BufReader::new(Window::new(file, 0));
     let (mut length, mut line) = (0, Vec::new());
@@ -382,17 +382,17 @@ fn complete(file: &File) -> io::Result<u64> {
     }
 }
 
-/// Where a column of a result stands.
+/// The index of a result's column.
 fn place(name: &str) -> Option<usize> {
     COLUMNS.iter().position(|column| *column == name)
 }
 
-/// The text without line breaks.
+/// Replaces line breaks.
 fn one_line(text: &str) -> String {
     text.replace(['\r', '\n'], " ")
 }
 
-/// Device and inode of the file that standard output goes to.
+/// Device and inode of the file behind stdout.
 fn stdout_file() -> Option<(u64, u64)> {
     let stdout = io::stdout();
     let file = File::from(stdout.as_fd().try_clone_to_owned().ok()?);

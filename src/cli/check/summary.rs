@@ -1,4 +1,4 @@
-//! The summary of a list: how many payments of each verdict, and the sums by currency.
+//! The summary of a list: payments by verdict, and sums by currency.
 
 use std::collections::BTreeMap;
 
@@ -8,23 +8,23 @@ use crate::domain::{
     Currency, Expectation, Expected, PaymentState, PaymentVerdict, ProblemKind, Total,
 };
 
-/// Counts and sums of the rows so far.
+/// Counts and sums so far.
 #[derive(Default)]
 pub struct Summary {
     verdicts: BTreeMap<PaymentVerdict, u64>,
     not_found: u64,
     unknown: u64,
     bad: u64,
-    /// Rows that say the same as an earlier one.
+    /// Rows that repeat an earlier row.
     repeated: u64,
-    /// Rows whose answer was taken from a file.
+    /// Rows with a saved result.
     saved: u64,
     /// Rows that are not as expected.
     failed: u64,
     money: BTreeMap<Currency, Money>,
-    /// FINALIZED amounts and expected amounts that could not be added.
+    /// FINALIZED and expected amounts that could not be added.
     uncounted: u64,
-    /// Rows whose sum differs from the ledger's, where only the state was asked about.
+    /// Rows whose sum differs from the ledger's, where only a state is expected.
     state_only_differences: u64,
     differs_from_saved: u64,
     first_difference: Option<String>,
@@ -34,17 +34,17 @@ pub struct Summary {
 struct Money {
     expected: Total,
     received: Total,
-    /// Of what was received, that for which nothing was expected.
+    /// The part of the received sum without an expected amount.
     uncompared: Total,
-    /// The payments that were paid with less, and what was expected and received of them.
+    /// Underpaid payments: their number, expected and received sums.
     less: u64,
     less_expected: Total,
     less_received: Total,
 }
 
 impl Summary {
-    /// Counts a payment that was checked, or could not be.
-    pub fn add(&mut self, report: &Report, held: bool) {
+    /// Counts a payment, checked or failed.
+    pub fn add(&mut self, report: &Report, as_expected: bool) {
         match &report.found {
             Found::Payment(payment) => {
                 let verdict = payment.verdict(report.expected.as_ref());
@@ -54,7 +54,7 @@ impl Summary {
                         (Some(amount), Some(currency)) => {
                             let money = self.money.entry(currency.clone()).or_default();
                             self.uncounted += u64::from(!money.received.add(amount));
-                            // What cannot be added is counted with the sums of all payments.
+                            // Amounts that cannot be added are counted for all payments together.
                             let _ = match (verdict, &report.expected) {
                                 (PaymentVerdict::NotCompared, _) => money.uncompared.add(amount),
                                 (PaymentVerdict::Less, Some(expected)) => {
@@ -75,41 +75,41 @@ impl Summary {
                 return;
             }
         }
-        self.failed += u64::from(!held);
+        self.failed += u64::from(!as_expected);
         if let Some(expected) = &report.expected {
             let money = self.money.entry(expected.currency.clone()).or_default();
             self.uncounted += u64::from(!money.expected.add(&expected.amount));
         }
     }
 
-    /// Counts a row that cannot be read.
+    /// Counts a row that cannot be parsed.
     pub fn add_bad_row(&mut self) {
         self.bad += 1;
     }
 
-    /// Counts a row that says the same as an earlier one.
+    /// Counts a row that repeats an earlier one.
     pub fn add_repeated(&mut self) {
         self.repeated += 1;
     }
 
-    /// Counts an answer that was taken from a file.
+    /// Counts a saved result.
     pub fn add_saved(&mut self) {
         self.saved += 1;
     }
 
-    /// Notes that the ledger expects another sum than the list.
+    /// Notes that the ledger and the list expect different sums.
     pub fn add_differs_from_saved(&mut self, row: &str, ledger: &Expectation, list: &Expected) {
         self.differs_from_saved += 1;
         self.first_difference
             .get_or_insert_with(|| format!("{row}: saved {ledger}, list {list}"));
     }
 
-    /// Counts a payment whose sum is not the ledger's, which fails nothing.
+    /// Counts a payment whose sum differs from the ledger's, which fails nothing.
     pub fn add_state_only_difference(&mut self) {
         self.state_only_differences += 1;
     }
 
-    /// How many rows were gone through.
+    /// The rows processed.
     pub fn rows(&self) -> u64 {
         self.payments() + self.bad + self.repeated
     }
@@ -118,7 +118,7 @@ impl Summary {
         self.verdicts.values().sum::<u64>() + self.not_found + self.unknown
     }
 
-    /// Says it on standard error.
+    /// Prints the summary to stderr.
     pub fn print(&self, out: &Out) {
         let verdicts = self.verdicts.iter();
         let mut counts: Vec<String> = verdicts
@@ -148,15 +148,15 @@ impl Summary {
             ));
             if money.uncompared != Total::default() {
                 let words = format!(
-                    "{currency}: {} of it without an expected amount",
+                    "{currency}: {} of this had no expected amount",
                     money.uncompared
                 );
                 out.say(&words);
             }
             if money.less > 0 {
                 let missing = money.less_received.difference(&money.less_expected);
-                let payments = counted(money.less, "payment");
-                let words = format!("{currency}: {missing} in {payments} that paid less");
+                let payments = counted(money.less, "underpaid payment");
+                let words = format!("{currency}: {missing} in {payments}");
                 out.message(Tone::Warn, "warning:", &words);
             }
         }
@@ -165,19 +165,19 @@ impl Summary {
             out.message(
                 Tone::Warn,
                 "warning:",
-                &format!("the sums leave out {amounts} that cannot be added"),
+                &format!("the sums exclude {amounts} that cannot be added"),
             );
         }
         if self.saved > 0 {
             out.say(&format!(
-                "{} taken from the file of --resume",
-                counted(self.saved, "answer")
+                "{} taken from the --resume file",
+                counted(self.saved, "result")
             ));
         }
         if let Some(first) = &self.first_difference {
             let payments = counted(self.differs_from_saved, "payment");
             let words = format!(
-                "the saved expected amount differs from the list's for {payments}; the list was used (first: {first})"
+                "the saved expected amount differs from the list for {payments}; the check uses the list (first: {first})"
             );
             out.message(Tone::Warn, "warning:", &words);
         }

@@ -1,10 +1,10 @@
-//! The first line of a list: what separates its columns, and which column is which.
+//! The first line of a list: its separator and its columns.
 
 use super::records::{Record, count};
 use crate::config::nearest;
 use crate::domain::inert;
 
-/// Names of the column with the payment's id, the preferred one first.
+/// Names of the id column, the preferred one first.
 const ID: [&str; 6] = [
     "id",
     "transactionKey",
@@ -15,39 +15,39 @@ const ID: [&str; 6] = [
 ];
 const AMOUNT: &str = "amount";
 const CURRENCY: &str = "currency";
-/// Columns of a result, whose `amount` is what was received, not what is expected.
+/// Columns of a result, whose `amount` is the received amount, not the expected one.
 const RESULT: [&str; 2] = ["verdict", "expected_amount"];
 
-/// Which column is which.
+/// The columns of a list.
 pub struct Header {
-    /// What separates columns.
+    /// The separator.
     pub delimiter: u8,
     /// The names of all columns.
     pub columns: Vec<String>,
-    /// The column with the payment's id.
+    /// The id column.
     pub id: usize,
-    /// The columns with the expected sum.
+    /// The column with half of the expected sum.
     pub amount: Option<usize>,
-    /// The other half of it.
+    /// The column with the other half.
     pub currency: Option<usize>,
 }
 
-/// What is wrong with a list, to stand behind its name, and what to do.
+/// What is wrong with a list, to follow its name, and a hint.
 type Refusal = (String, String);
 
-/// What separates columns: whatever the first line has most of.
+/// The separator: the candidate most frequent in the first line.
 pub fn delimiter(first_line: &[u8]) -> u8 {
-    // The last one of those that occur equally often.
+    // On a tie, the last candidate wins.
     let known = [b'\t', b';', b','].into_iter();
     let most = known.max_by_key(|byte| count(first_line, *byte));
     most.unwrap_or(b',')
 }
 
 impl Header {
-    /// Reads the first line.
+    /// Parses the first line.
     ///
     /// # Errors
-    /// If it does not name an id, or half a sum.
+    /// If it has no id column, or only one half of a sum.
     pub fn read(record: &Record, delimiter: u8) -> Result<Self, Refusal> {
         let not_text = |_| {
             let hint = "save it as CSV in UTF-8".to_owned();
@@ -58,7 +58,7 @@ impl Header {
         let columns = names.collect::<Result<Vec<_>, _>>().map_err(not_text)?;
         if !record.well_quoted {
             return Err((
-                "has a quotation mark in its first line that is not closed".into(),
+                "has an unclosed quotation mark in its first line".into(),
                 "close it, or double it within a quoted name".into(),
             ));
         }
@@ -67,8 +67,8 @@ impl Header {
             .all(|name| find(&columns, name).ok().flatten().is_some());
         if is_result {
             return Err((
-                "is a result of tilldeck: its `amount` is what was received".into(),
-                "give the list of orders; --resume goes on with a result".into(),
+                "is a result of tilldeck: its `amount` is the received amount".into(),
+                "pass the list of orders; to continue a run, use --resume".into(),
             ));
         }
         let mut id = None;
@@ -96,14 +96,14 @@ impl Header {
     }
 }
 
-/// The only column of this name, in capitals or not.
+/// The only column of this name, case-insensitive.
 fn find(columns: &[String], wanted: &str) -> Result<Option<usize>, Refusal> {
     let places = columns.iter().enumerate();
     let mut same = places.filter(|(_, name)| name.eq_ignore_ascii_case(wanted));
     match (same.next(), same.next()) {
         (Some(_), Some(_)) => Err((
-            format!("has two columns that are called `{wanted}`"),
-            "keep one of them".into(),
+            format!("has two columns named `{wanted}`"),
+            "remove one of them".into(),
         )),
         (place, _) => Ok(place.map(|(at, _)| at)),
     }
@@ -131,16 +131,15 @@ fn half_a_sum(columns: &[String], has: &str, lacks: &str) -> Refusal {
     let hint = if near {
         format!("did you mean `{lacks}`?")
     } else {
-        "an amount needs a currency; leave both out to compare with the saved expected amounts"
-            .into()
+        "an amount needs a currency; omit both to compare with the saved expected amounts".into()
     };
     let columns = shown(columns);
     let message =
-        format!("has a column `{has}` and no column `{lacks}`; its first line names {columns}");
+        format!("has a column `{has}` but no column `{lacks}`; its first line names {columns}");
     (message, hint)
 }
 
-/// The first columns by name. Inert.
+/// The first columns by name, safe to print.
 fn shown(columns: &[String]) -> String {
     let names = columns.iter().take(12).map(|name| inert::quoted(name, 40));
     names.collect::<Vec<_>>().join(", ")

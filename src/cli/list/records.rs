@@ -1,5 +1,5 @@
-//! CSV records of a file with the lines they stand in. Stricter than the reader beneath: a quotation mark that is left
-//! open would make one record of many rows, and those would be missing without a word.
+//! CSV records with their line numbers. Stricter than the `csv` crate: an unclosed quotation mark would silently
+//! merge many rows into one record.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt as _;
 
 use csv::{ByteRecord, Reader, ReaderBuilder};
 
-/// A reader with a place of its own in a file, so that several can read it at once.
+/// A reader with its own offset into a file, so that several readers can share it.
 #[derive(Debug)]
 pub struct Window<'a> {
     file: &'a File,
@@ -29,27 +29,27 @@ impl Read for Window<'_> {
     }
 }
 
-/// One record.
+/// A record.
 pub struct Record {
-    /// Its fields, unquoted.
+    /// Its unquoted fields.
     pub fields: ByteRecord,
-    /// The line in which it begins, and the one in which it ends; counted from 1.
+    /// Its first and last line, from 1.
     pub lines: (u64, u64),
-    /// Where it begins in the file.
+    /// Its offset in the file.
     pub offset: u64,
     /// Whether its quotation marks are closed, and doubled within a quoted field.
     pub well_quoted: bool,
 }
 
-/// The records of a CSV file, empty lines left out.
+/// The records of a CSV file, without empty lines.
 pub struct Records<'a> {
     file: &'a File,
     start: u64,
     delimiter: u8,
     reader: Reader<Window<'a>>,
-    /// The line in which the next record may begin, counted from 1.
+    /// The earliest line of the next record, from 1.
     line: u64,
-    /// Whether what was read last is a carriage return: a line feed behind it ends no other line.
+    /// Whether the last byte was a carriage return: a line feed after it ends no further line.
     returned: bool,
 }
 
@@ -79,7 +79,7 @@ impl<'a> Records<'a> {
         if !self.reader.read_byte_record(&mut fields)? {
             return Ok(None);
         }
-        // Where the reader stood before: behind the last record, in front of the line ends that follow it.
+        // The reader's old position: after the last record, before the line ends that follow it.
         let before = self.start + fields.position().map_or(0, csv::Position::byte);
         let end = self.start + self.reader.position().byte();
         let mut raw = vec![0; usize::try_from(end.saturating_sub(before)).unwrap_or(0)];
@@ -100,7 +100,7 @@ impl<'a> Records<'a> {
         }))
     }
 
-    /// Counts the lines that end in these bytes, by a line feed, a carriage return or both. The line behind them.
+    /// Counts the lines in these bytes; a line feed, a carriage return or both end one. Returns the line after them.
     fn pass(&mut self, bytes: &[u8]) -> u64 {
         for byte in bytes {
             let feeds = *byte == b'\n' && !self.returned;
@@ -112,7 +112,7 @@ impl<'a> Records<'a> {
 }
 
 impl Records<'_> {
-    /// Whether all of the file was read.
+    /// Whether the whole file is read.
     ///
     /// # Errors
     /// If its length cannot be read.
@@ -122,13 +122,13 @@ impl Records<'_> {
     }
 }
 
-/// How often a byte occurs.
+/// Counts a byte.
 pub fn count(bytes: &[u8], wanted: u8) -> usize {
     bytes.split(|byte| *byte == wanted).count() - 1
 }
 
-/// Whether every quoted field of a record ends where its quotation mark is closed. A mark within a field that does not
-/// begin with one is an ordinary character.
+/// Whether every quoted field ends at its closing quotation mark. A mark inside an unquoted field is an ordinary
+/// character.
 fn well_quoted(raw: &[u8], delimiter: u8) -> bool {
     let mut bytes = raw.iter().copied().peekable();
     loop {

@@ -1,4 +1,4 @@
-//! What `listen` says of the servers that it forwards to.
+//! What `listen` prints about the servers it forwards to.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,10 @@ use crate::cli::output::{Out, Tone};
 use crate::domain::{Job, JobKind, JobState, WallTime, inert};
 use crate::net::redact;
 
-/// The servers that do not take what is forwarded to them: each cause is told once, on standard error, when it is first
-/// met, and that it is over.
+/// Servers that reject forwards. Each cause is printed once, when it first occurs, and again when it is over.
 #[derive(Default)]
 pub(super) struct Forwards {
-    /// By target, the cause that was told.
+    /// The cause printed last, by target.
     failing: BTreeMap<String, String>,
 }
 
@@ -23,7 +22,7 @@ impl Forwards {
         let target = redact::scrub(&job.target).into_owned();
         if job.state == JobState::Done {
             if self.failing.remove(&target).is_some() {
-                let words = format!("{target} takes callbacks again");
+                let words = format!("{target} accepts callbacks again");
                 out.message(Tone::Good, "forwarding:", &words);
             }
             return;
@@ -32,11 +31,11 @@ impl Forwards {
             return;
         }
         let next = match job.state {
-            JobState::Due { .. } => "callbacks are saved and sent again",
-            JobState::Done | JobState::GivenUp => "this callback is saved and not sent again",
+            JobState::Due { .. } => "callbacks are saved and retried",
+            JobState::Done | JobState::GivenUp => "this callback is saved and not retried",
         };
         let cause = inert::line(&redact::scrub(&job.told)).into_owned();
-        let words = format!("{target} does not take callbacks: {cause} ({next})");
+        let words = format!("{target} does not accept callbacks: {cause} ({next})");
         out.message(Tone::Warn, "warning:", &words);
         self.failing.insert(target, job.told.clone());
     }

@@ -1,5 +1,4 @@
-//! What `account add` and `rotate` must know: from the arguments, and from the person at the terminal what they
-//! leave open.
+//! The values that `account add` and `rotate` need: from the arguments, and from prompts for the rest.
 
 use std::path::PathBuf;
 
@@ -14,7 +13,7 @@ use crate::domain::{AccountId, Environment, Problem, Secret, inert, secret};
 
 pub(super) type Answers = (NewAccount, Vec<(&'static str, SecretSource)>);
 
-/// From the arguments, and from the terminal what they leave open.
+/// Reads the arguments, and prompts for the rest.
 pub(super) async fn answers(
     args: &AddAccount,
     config: &Config,
@@ -75,7 +74,7 @@ pub(super) async fn answers(
         let optional = if field.required {
             ""
         } else {
-            " (optional, Enter leaves it out)"
+            " (optional, Enter skips it)"
         };
         let question = format!("{}, {}{optional}", field.key, field.about);
         if field.secret {
@@ -107,15 +106,12 @@ pub(super) async fn answers(
 
 fn nobody(missing: &[String]) -> Problem {
     usage(
-        format!(
-            "nobody is there to be asked, and this is missing: {}",
-            missing.join(", ")
-        ),
+        format!("not a terminal: pass {}", missing.join(", ")),
         SOURCES,
     )
 }
 
-/// What `--set` and `--secret` say.
+/// The values of `--set` and `--secret`.
 struct Given {
     texts: Vec<(&'static str, String)>,
     sources: Vec<(&'static str, SecretSource)>,
@@ -133,14 +129,11 @@ fn given(args: &AddAccount, setup: &ProviderSetup) -> Result<Given, Problem> {
         let names: Vec<&str> = fields.map(|field| field.key).collect();
         names.join(", ")
     };
-    // What stands after the `=` is not shown: it may be a secret all the same.
+    // The text after `=` is not shown: it may be a secret.
     for text in &args.set {
-        let (key, value) = text.split_once('=').ok_or_else(|| {
-            usage(
-                "--set needs a key, a `=` and a value",
-                "like --set api_key=…",
-            )
-        })?;
+        let (key, value) = text
+            .split_once('=')
+            .ok_or_else(|| usage("--set needs KEY=VALUE", "for example --set api_key=…"))?;
         if let Some(endpoint) = key.strip_prefix("endpoints.") {
             if !setup.endpoints.contains(&endpoint) {
                 return Err(usage(
@@ -160,8 +153,8 @@ fn given(args: &AddAccount, setup: &ProviderSetup) -> Result<Given, Problem> {
         match setup.fields.iter().find(|field| field.key == key) {
             Some(field) if field.secret => {
                 return Err(usage(
-                    format!("{key} is a secret and cannot be given with --set"),
-                    format!("leave it out to be asked, or give --secret {key}=SOURCE; {SOURCES}"),
+                    format!("{key} is a secret; --set does not accept it"),
+                    format!("omit it to be prompted, or pass --secret {key}=SOURCE; {SOURCES}"),
                 ));
             }
             Some(field) => given.texts.push((field.key, value.to_owned())),
@@ -176,7 +169,7 @@ fn given(args: &AddAccount, setup: &ProviderSetup) -> Result<Given, Problem> {
     for text in &args.secret {
         let (key, source) = text
             .split_once('=')
-            .ok_or_else(|| usage("--secret needs a key, a `=` and a SOURCE", SOURCES))?;
+            .ok_or_else(|| usage("--secret needs KEY=SOURCE", SOURCES))?;
         let field = setup
             .fields
             .iter()
@@ -192,8 +185,7 @@ fn given(args: &AddAccount, setup: &ProviderSetup) -> Result<Given, Problem> {
     Ok(given)
 }
 
-/// The secret in such a place, or in words why it cannot be read. A keyring may ask its owner first, so nothing else
-/// waits for it.
+/// Reads a secret, or says why it cannot be read. Runs on a blocking thread: a keyring may ask the operator first.
 pub(in crate::cli) async fn read_from(source: SecretSource) -> Result<Resolved, String> {
     match tokio::task::spawn_blocking(move || source.resolve(&Environ::process())).await {
         Ok(read) => read.map_err(|error| error.to_string()),
@@ -201,11 +193,11 @@ pub(in crate::cli) async fn read_from(source: SecretSource) -> Result<Resolved, 
     }
 }
 
-/// A place of a secret as an argument names it.
+/// Parses the source of a secret.
 pub(in crate::cli) fn source_of(text: &str) -> Result<SecretSource, Problem> {
     let (way, name) = text.split_once(':').unwrap_or((text, ""));
     if name.trim().is_empty() {
-        return Err(usage("this names no place of a secret", SOURCES));
+        return Err(usage("invalid secret source", SOURCES));
     }
     Ok(match way {
         "env" => SecretSource::Env { name: name.into() },
@@ -214,7 +206,7 @@ pub(in crate::cli) fn source_of(text: &str) -> Result<SecretSource, Problem> {
             words: name.split_whitespace().map(str::to_owned).collect(),
         },
         "file" => {
-            // A path on the command line starts where the operator is; one in the config where that is.
+            // Relative to the current folder; in the config file it is relative to that file.
             let path = PathBuf::from(name);
             let path = if path.starts_with("~") {
                 path
@@ -227,7 +219,7 @@ pub(in crate::cli) fn source_of(text: &str) -> Result<SecretSource, Problem> {
                 base: PathBuf::new(),
             }
         }
-        _ => return Err(usage("this names no place of a secret", SOURCES)),
+        _ => return Err(usage("invalid secret source", SOURCES)),
     })
 }
 
@@ -275,8 +267,8 @@ fn account_name(
     let name = AccountId::new(text).map_err(|error| usage(error.to_string(), ""))?;
     if let Some(known) = taken_by(&name) {
         return Err(usage(
-            format!("there is an account {known} already"),
-            "choose another name, or remove that one first",
+            format!("the account {known} already exists"),
+            "choose another name, or remove that account first",
         ));
     }
     Ok(name)
@@ -335,7 +327,7 @@ async fn ask_name(
         .map(|name| format!(" [{name}]"))
         .unwrap_or_default();
     loop {
-        let answer = ask(&format!("name of the account, yours to choose{shown}: ")).await?;
+        let answer = ask(&format!("account name, any you like{shown}: ")).await?;
         if let (true, Some(usual)) = (answer.is_empty(), &usual) {
             return Ok(usual.clone());
         }
@@ -352,7 +344,7 @@ async fn ask_text(question: &str, required: bool) -> Result<Option<String>, Prob
         match (answer.is_empty(), required) {
             (false, _) => return Ok(Some(answer)),
             (true, false) => return Ok(None),
-            (true, true) => say("it is needed"),
+            (true, true) => say("a value is required"),
         }
     }
 }
@@ -364,7 +356,7 @@ pub(super) async fn ask_secret(question: &str, required: bool) -> Result<Option<
         match (typed.is_empty(), required) {
             (false, _) => return Ok(Some(Secret::new(typed))),
             (true, false) => return Ok(None),
-            (true, true) => say("it is needed"),
+            (true, true) => say("a value is required"),
         }
     }
 }

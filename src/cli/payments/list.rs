@@ -1,4 +1,4 @@
-//! `payments list` and `payments export`: the watched payments with what is known of them.
+//! `payments list` and `payments export`: the watched payments and their last known state.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use crate::cli::{Context, Exit, local};
 use crate::deck::Deck;
 use crate::domain::{Observation, PaymentVerdict, Problem, WallTime, Watch, time};
 
-/// The columns of a watched payment behind those of a result.
+/// The columns of a watched payment, after those of a result.
 const WATCH_COLUMNS: [&str; 4] = ["expected_by", "expected_at", "watched_since", "changed_at"];
 
-/// How the rows are printed.
+/// The output format.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     Table,
@@ -21,7 +21,7 @@ pub enum Format {
     Csv,
 }
 
-/// A watched payment and what is known of it.
+/// A watched payment and its last known state.
 struct Watched {
     watch: Watch,
     report: Report,
@@ -98,7 +98,7 @@ pub async fn list(
     }
     for account in vanished {
         let words = format!(
-            "account {account} is not in profile {profile}; its payments are shown as they were last seen. \
+            "account {account} is not in profile {profile}; its payments show their last known state. \
              `tilldeck payments remove ID --account {account}` removes one"
         );
         out.message(Tone::Warn, "warning:", &words);
@@ -115,7 +115,7 @@ fn known(watch: Watch, last: Option<Observation>) -> Watched {
             line: None,
             found: last.map_or(Found::NotSeen, |last| Found::Payment(last.payment)),
             expected: watch.expected.as_ref().map(|expected| expected.sum.clone()),
-            // The ledger has no time for a check that found no change.
+            // The ledger saves no time for a check that found no change.
             at: None,
         },
         watch,
@@ -123,7 +123,7 @@ fn known(watch: Watch, last: Option<Observation>) -> Watched {
     }
 }
 
-/// What was seen last of a payment whose account is no longer configured.
+/// The last known state of a payment whose account is no longer configured.
 async fn last_of_vanished(
     watch: &Watch,
     profile: &str,
@@ -135,7 +135,7 @@ async fn last_of_vanished(
 }
 
 impl Filters {
-    /// Whether a payment is among those asked for.
+    /// Whether a payment matches the filters.
     fn matches(&self, watched: &Watched, now: WallTime) -> bool {
         let payment = watched.report.payment();
         let age = now.since(watched.changed_at.unwrap_or(watched.watch.since));
@@ -151,7 +151,7 @@ impl Filters {
 }
 
 impl Watched {
-    /// By whom and when the expectation was set, since when the payment is watched, when it changed last.
+    /// Who set the expected amount and when, when the payment was added to the watch list, when it last changed.
     fn facts(&self) -> [Option<String>; 4] {
         let expected = self.watch.expected.as_ref();
         [

@@ -1,4 +1,4 @@
-//! The body of `request`: text, a file's bytes, or a multipart form. Read once; these bytes are sent.
+//! The body of `request`: text, a file's bytes, or a multipart form. Read once into memory, then sent unchanged.
 
 use std::fs::File;
 use std::io::Read;
@@ -8,12 +8,12 @@ use super::super::args::Request;
 use crate::config::{Environ, in_home};
 use crate::domain::{Problem, ProblemKind, inert};
 
-/// The most that is read as a body.
+/// The largest body.
 const SIZE_MAX: usize = 1024 * 1024;
 
-const DATA: &str = "give --data TEXT, --data @FILE, or --data - for standard input";
+const DATA: &str = "pass --data TEXT, --data @FILE, or --data - for stdin";
 
-/// A body as the command line names it.
+/// A body as named on the command line.
 pub enum Body {
     /// None.
     Empty,
@@ -36,7 +36,7 @@ impl Body {
         }
     }
 
-    /// Its bytes. Blocks until a file or standard input is read.
+    /// Its bytes. Blocks until the file or stdin is read.
     pub fn read(self) -> Result<Option<Vec<u8>>, Problem> {
         let bytes = match self {
             Self::Empty => return Ok(None),
@@ -55,24 +55,24 @@ impl Body {
         };
         if bytes.len() > SIZE_MAX {
             let what = format!("the body is larger than {} KiB", SIZE_MAX / 1024);
-            return Err(usage(what, "send it with another program"));
+            return Err(usage(what, "send it with another program, such as curl"));
         }
         Ok(Some(bytes))
     }
 }
 
-/// What a file holds, or, for `-`, standard input.
+/// The content of a file, or of stdin for `-`.
 fn from(place: &str, hint: &str) -> Result<Vec<u8>, Problem> {
     let whole = |reader: &mut dyn Read, what: &str| {
         let mut bytes = Vec::new();
-        // One byte more tells that it is too large.
+        // One byte more than allowed shows that the body is too large.
         let room = u64::try_from(SIZE_MAX + 1).expect("1 MiB fits");
         let read = reader.take(room).read_to_end(&mut bytes);
         read.map_err(|error| usage(format!("{what} cannot be read: {error}"), hint))?;
         Ok(bytes)
     };
     if place == "-" {
-        return whole(&mut std::io::stdin().lock(), "standard input");
+        return whole(&mut std::io::stdin().lock(), "stdin");
     }
     let shown = inert::quoted(place, 120);
     let path = in_home(Path::new(place), &Environ::process())
@@ -82,21 +82,21 @@ fn from(place: &str, hint: &str) -> Result<Vec<u8>, Problem> {
     whole(&mut file, &shown)
 }
 
-/// One field of a form.
+/// A field of a form.
 struct Part {
     name: String,
-    /// A file's name and media type.
+    /// The file name and media type, if the field is a file.
     file: Option<(String, String)>,
     content: Vec<u8>,
 }
 
 impl Part {
-    /// Reads `NAME=TEXT` or `NAME=@FILE[;type=MIME][;filename=NAME]`, as curl's `--form` has it.
+    /// Parses `NAME=TEXT` or `NAME=@FILE[;type=MIME][;filename=NAME]`, the syntax of curl's `--form`.
     fn read(field: &str) -> Result<Self, Problem> {
         let hint = "write --form NAME=TEXT, or --form NAME=@FILE for a file";
         let (name, value) = match field.split_once('=') {
             Some((name, value)) if !name.is_empty() => (name.to_owned(), value),
-            _ => return Err(usage("--form has no NAME and `=`", hint)),
+            _ => return Err(usage("--form needs NAME=VALUE", hint)),
         };
         let Some(place) = value.strip_prefix('@') else {
             return Ok(Self {
@@ -105,7 +105,7 @@ impl Part {
                 content: value.as_bytes().to_vec(),
             });
         };
-        // What follows the file stands behind it, in any order.
+        // Options follow the file in any order.
         let (mut place, mut media_type, mut file_name) = (place, None, None);
         while let Some((before, option)) = place.rsplit_once(';') {
             match option.trim().split_once('=') {
@@ -117,7 +117,7 @@ impl Part {
         }
         let media_type = media_type.unwrap_or_else(|| media_type_of(place).to_owned());
         if !media_type.bytes().all(|byte| (0x20..0x7f).contains(&byte)) {
-            return Err(usage("--form: the media type is none", hint));
+            return Err(usage("--form: invalid media type", hint));
         }
         let file_name = file_name.unwrap_or_else(|| {
             let name = Path::new(place).file_name().unwrap_or_default();
@@ -131,7 +131,7 @@ impl Part {
     }
 }
 
-/// The media type by the file's extension.
+/// The media type by file extension.
 fn media_type_of(place: &str) -> &'static str {
     let extension = Path::new(place).extension().unwrap_or_default();
     match extension.to_string_lossy().to_ascii_lowercase().as_str() {
@@ -146,12 +146,12 @@ fn media_type_of(place: &str) -> &'static str {
     }
 }
 
-/// Long enough at random that no content holds it.
+/// A boundary random enough to occur in no content.
 fn boundary() -> String {
     format!("tilldeck-{:032x}", fastrand::u128(..))
 }
 
-/// A form by RFC 7578. Names are escaped as browsers do.
+/// A form by RFC 7578. Names are escaped as browsers escape them.
 fn multipart(parts: &[Part], boundary: &str) -> Vec<u8> {
     let escaped = |text: &str| {
         text.replace('"', "%22")
@@ -209,11 +209,11 @@ mod tests {
     #[test]
     fn a_field_without_a_name_or_a_file_is_refused() {
         for (field, words) in [
-            ("", "no NAME"),
-            ("x", "no NAME"),
-            ("=x", "no NAME"),
+            ("", "needs NAME=VALUE"),
+            ("x", "needs NAME=VALUE"),
+            ("=x", "needs NAME=VALUE"),
             ("a=@/nowhere/x", "cannot be opened"),
-            ("a=@~nobody/x", "home folder of another user"),
+            ("a=@~nobody/x", "another user's home folder"),
         ] {
             let refusal = part(field).map(drop).unwrap_err();
             assert!(refusal.contains(words), "{field}: {refusal}");

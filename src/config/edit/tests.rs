@@ -160,8 +160,8 @@ fn the_first_profile_becomes_the_default_and_a_later_one_does_not() {
         after.starts_with("# mine\n\ndefault_profile = \"live\"\n\n# colours\n[ui]\n"),
         "{after}"
     );
-    let told = "default_profile = \"sandbox\"\n";
-    let after = Edit::Add(entry("live", "shop")).of(told).unwrap();
+    let text = "default_profile = \"sandbox\"\n";
+    let after = Edit::Add(entry("live", "shop")).of(text).unwrap();
     assert_eq!(right(&after).default_profile, "sandbox", "as it is written");
     let example = super::super::EXAMPLE;
     let after = Edit::Add(entry("live", "kiosk")).of(example).unwrap();
@@ -292,7 +292,7 @@ fn a_file_that_is_wrong_before_or_after_is_left_alone() {
     let error = apply(&path, &Edit::Add(bad), SPECS).unwrap_err();
     assert_eq!(
         error.message(),
-        "`api_key` in account `kiosk` is empty or has stray characters"
+        "`api_key` in account `kiosk` is empty or has invalid characters"
     );
     let case = Edit::Add(entry("live", "SHOP"));
     assert!(

@@ -1,6 +1,5 @@
-//! The edits themselves, on the text alone: what is not meant stays as it is, byte for byte. The text is cut and
-//! spliced at the places the parser tells; only what is written in other ways than as tables goes through a writer
-//! of TOML.
+//! The edits as text operations: the rest of the file stays as it is, byte for byte. The text is cut and spliced at
+//! the parser's positions. Only inline tables and dotted keys go through a TOML writer.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -16,8 +15,8 @@ const BY_HAND: &str = "make this change by hand, then run `tilldeck config check
 fn parsed(text: &str) -> Result<Document<&str>, EditError> {
     Document::parse(text).map_err(|_| {
         EditError::new(
-            "the config file is not TOML",
-            "run `tilldeck config check`, and mend it first",
+            "the config file is not valid TOML",
+            "run `tilldeck config check`, and correct the file first",
         )
     })
 }
@@ -53,7 +52,7 @@ pub(super) fn add(text: &str, entry: &Entry) -> Result<String, EditError> {
     if Document::parse(out.as_str()).is_ok() {
         return Ok(out);
     }
-    // The profile is written as an inline table or with dotted keys, which no header may go on with.
+    // The profile is an inline table or uses dotted keys; a header cannot extend those.
     rewritten(text, |root| {
         let accounts = accounts_mut(root, &entry.profile)?;
         accounts.insert(
@@ -67,14 +66,14 @@ pub(super) fn add(text: &str, entry: &Entry) -> Result<String, EditError> {
 fn taken(entry: &Entry) -> EditError {
     EditError::new(
         format!(
-            "profile {} has an account {} already",
+            "profile {} already has an account {}",
             entry.profile, entry.account
         ),
-        "choose another name, or remove that one first",
+        "choose another name, or remove that account first",
     )
 }
 
-/// The account's table as text.
+/// The text of the account's table.
 pub(super) fn section(entry: &Entry) -> String {
     let mut out = format!(
         "[profiles.{}.accounts.{}]\n",
@@ -116,7 +115,7 @@ fn inline(entry: &Entry) -> InlineTable {
     fields(entry).into_iter().collect()
 }
 
-/// A source as the config file writes it.
+/// A source as written in the config file.
 fn written(source: &SecretSource) -> Value {
     let (way, value) = match source {
         SecretSource::Env { name } => ("env", Value::from(name.as_str())),
@@ -130,7 +129,7 @@ fn written(source: &SecretSource) -> Value {
     Value::InlineTable([(way, value)].into_iter().collect())
 }
 
-/// With the file's first profile as its default: without one, `tilldeck` alone would still open the sandbox.
+/// Makes the file's first profile the default: without a default, `tilldeck` alone would still open the sandbox.
 fn with_default(out: &str, before: &str, profile: &str) -> Result<String, EditError> {
     let document = parsed(before)?;
     let root = document.as_table();
@@ -151,10 +150,10 @@ fn with_default(out: &str, before: &str, profile: &str) -> Result<String, EditEr
     Ok(format!("{}{line}{}", &out[..at], &out[at..]))
 }
 
-/// Where the lines begin that hold a table's header, in order.
+/// The start of each line with a table's header, in order.
 fn headers(text: &str) -> Vec<usize> {
     let Ok(document) = Document::parse(text) else {
-        // What comes of it is refused by whoever reads it next.
+        // An invalid result is rejected by the check after the edit.
         return Vec::new();
     };
     let mut found = Vec::new();
@@ -183,7 +182,7 @@ fn line_start(text: &str, at: usize) -> usize {
     text[..at].rfind('\n').map_or(0, |found| found + 1)
 }
 
-/// The start of the line after the one `at` is in.
+/// The start of the line after the one with `at`.
 fn next_line(text: &str, at: usize) -> usize {
     text[at..]
         .find('\n')
@@ -194,7 +193,7 @@ fn is_comment(line: &str) -> bool {
     line.trim_start().starts_with('#')
 }
 
-/// Where the comment lines begin that stand directly above the line that begins at `at`.
+/// The start of the comment lines directly above the line at `at`.
 fn comments_above(text: &str, mut at: usize) -> usize {
     while at > 0 {
         let above = line_start(text, at - 1);
@@ -213,7 +212,7 @@ pub(super) fn remove(text: &str, profile: &str, account: &str) -> Result<String,
     let Some(item) = item else {
         return Err(EditError::new(
             format!("profile {profile} has no account {account} in the config file"),
-            "`tilldeck account list` shows those there are",
+            "`tilldeck account list` shows all accounts",
         ));
     };
     let is_last = accounts.is_some_and(|accounts| accounts.len() == 1);
@@ -237,7 +236,7 @@ pub(super) fn remove(text: &str, profile: &str, account: &str) -> Result<String,
         .and_then(Item::as_table_like)
         .is_none_or(|profiles| !profiles.contains_key(profile));
     if is_last && is_default && is_gone {
-        // `default_profile` must go on naming a profile that exists.
+        // `default_profile` must name an existing profile.
         let end = line_end(text);
         let gap = if out.trim().is_empty() || out.ends_with(&end.repeat(2)) {
             ""
@@ -249,7 +248,7 @@ pub(super) fn remove(text: &str, profile: &str, account: &str) -> Result<String,
     Ok(out)
 }
 
-/// The stretches of text that an account's tables take, in order; `None` where it is not written as tables alone.
+/// The text ranges of an account's tables, in order; `None` where it is not written as tables alone.
 fn sections(text: &str, item: &Item) -> Option<Vec<Range<usize>>> {
     let mut tables = Vec::new();
     collect_tables(item.as_table()?, &mut tables)?;
@@ -285,7 +284,7 @@ fn collect_tables<'t>(table: &'t Table, found: &mut Vec<&'t Table>) -> Option<()
     Some(())
 }
 
-/// Where the last value of a table itself ends; its header where it has none.
+/// The end of a table's last own value, or of its header where it has none.
 fn last_of(table: &Table, header: usize) -> Option<usize> {
     let mut last = header;
     for (_, item) in table {
@@ -298,7 +297,7 @@ fn last_of(table: &Table, header: usize) -> Option<usize> {
     Some(last)
 }
 
-/// From the comments above a header to the comments directly under its last line, and the blank lines after.
+/// From the comments above a header to the comments directly below its last line, and the blank lines after them.
 fn section_of(text: &str, header: usize, last: usize, until: usize) -> Range<usize> {
     let start = comments_above(text, header);
     let mut end = next_line(text, last).min(until);
@@ -310,13 +309,13 @@ fn section_of(text: &str, header: usize, last: usize, until: usize) -> Range<usi
     while blank(after) {
         after = next_line(text, after);
     }
-    // At the file's end the blank lines before it go instead.
+    // At the end of the file, the blank lines before it are removed instead.
     if after == text.len() {
-        let kept = text[..start].trim_end_matches([' ', '\t', '\r', '\n']);
-        let start = if kept.is_empty() {
+        let before_it = text[..start].trim_end_matches([' ', '\t', '\r', '\n']);
+        let start = if before_it.is_empty() {
             0
         } else {
-            next_line(text, kept.len())
+            next_line(text, before_it.len())
         };
         return start..after;
     }
@@ -368,7 +367,7 @@ fn accounts_mut<'d>(root: &'d mut Table, profile: &str) -> Option<&'d mut dyn Ta
     profile.get_mut("accounts")?.as_table_like_mut()
 }
 
-/// Through the writer of TOML. It keeps comments and order, but not every line end, so those are given back.
+/// Edits through the TOML writer. It keeps comments and order, but not every line end; those are restored.
 fn rewritten(
     text: &str,
     change: impl FnOnce(&mut Table) -> Option<()>,

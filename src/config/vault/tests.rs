@@ -11,7 +11,7 @@ use super::*;
 struct Fake {
     entries: Mutex<BTreeMap<String, Secret>>,
     trouble: Mutex<Option<KeyringError>>,
-    asked: AtomicU32,
+    calls: AtomicU32,
 }
 
 impl Fake {
@@ -22,7 +22,7 @@ impl Fake {
     }
 
     fn used(&self) -> Result<std::sync::MutexGuard<'_, BTreeMap<String, Secret>>, KeyringError> {
-        self.asked.fetch_add(1, Ordering::SeqCst);
+        self.calls.fetch_add(1, Ordering::SeqCst);
         match self.trouble.lock().unwrap().clone() {
             Some(why) => Err(why),
             None => Ok(self.entries.lock().unwrap()),
@@ -80,7 +80,7 @@ fn with(folder: &Path, keyring: Arc<dyn Keyring>) -> Vault {
     Vault::with(folder.join("vault"), keyring, SHORT)
 }
 
-fn kept(vault: &Vault, name: &str) -> Option<(String, VaultPlace)> {
+fn stored(vault: &Vault, name: &str) -> Option<(String, VaultPlace)> {
     let found = vault.get(name).unwrap();
     found.map(|(secret, place)| (secret.expose().to_owned(), place))
 }
@@ -90,14 +90,17 @@ fn a_working_keyring_keeps_and_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let fake = Arc::new(Fake::default());
     let vault = with(folder.path(), fake.clone());
-    assert_eq!(kept(&vault, "a"), None);
+    assert_eq!(stored(&vault, "a"), None);
     assert_eq!(vault.put("a", &secret("one")).unwrap(), VaultPlace::Keyring);
-    assert_eq!(kept(&vault, "a"), Some(("one".into(), VaultPlace::Keyring)));
+    assert_eq!(
+        stored(&vault, "a"),
+        Some(("one".into(), VaultPlace::Keyring))
+    );
     assert!(!folder.path().join("vault").exists());
     assert_eq!(vault.note(), None);
     vault.forget("a").unwrap();
     vault.forget("a").unwrap();
-    assert_eq!(kept(&vault, "a"), None);
+    assert_eq!(stored(&vault, "a"), None);
 }
 
 #[test]
@@ -119,9 +122,9 @@ fn an_absent_or_locked_keyring_is_asked_once_and_the_file_keeps() {
         let place = vault.put("a", &secret("one")).unwrap();
         assert_eq!(place, VaultPlace::File(file.clone()));
         vault.put("b", &secret("two")).unwrap();
-        assert_eq!(kept(&vault, "a"), Some(("one".into(), place)));
-        assert_eq!(kept(&vault, "c"), None);
-        assert_eq!(fake.asked.load(Ordering::SeqCst), 1, "{words}");
+        assert_eq!(stored(&vault, "a"), Some(("one".into(), place)));
+        assert_eq!(stored(&vault, "c"), None);
+        assert_eq!(fake.calls.load(Ordering::SeqCst), 1, "{words}");
         assert_eq!(vault.note().as_deref(), Some(words));
     }
 }
@@ -135,9 +138,9 @@ fn a_keyring_that_hangs_is_left_behind_after_its_limit() {
     assert!(matches!(place, VaultPlace::File(_)));
     assert_eq!(
         vault.note().as_deref(),
-        Some("the keyring gave no answer within 30 ms")
+        Some("the keyring did not respond within 30 ms")
     );
-    assert_eq!(kept(&vault, "a"), Some(("one".into(), place)));
+    assert_eq!(stored(&vault, "a"), Some(("one".into(), place)));
     drop(hold);
 }
 
@@ -154,10 +157,10 @@ fn the_newest_secret_counts_wherever_the_keyring_was_when_it_was_kept() {
         .unwrap();
     *fake.trouble.lock().unwrap() = None;
     let vault = with(folder.path(), fake.clone());
-    assert_eq!(kept(&vault, "a").unwrap().0, "two");
+    assert_eq!(stored(&vault, "a").unwrap().0, "two");
     vault.put("a", &secret("three")).unwrap();
     assert_eq!(
-        kept(&vault, "a"),
+        stored(&vault, "a"),
         Some(("three".into(), VaultPlace::Keyring))
     );
 }
@@ -170,12 +173,12 @@ fn what_may_still_be_in_a_locked_keyring_is_not_called_forgotten() {
         Fake::in_trouble(KeyringError::Locked("x".into())),
     );
     locked.put("a", &secret("one")).unwrap();
-    let told = locked.forget("a").unwrap_err().to_string();
+    let message = locked.forget("a").unwrap_err().to_string();
     assert!(
-        told.contains("may still be in the keyring") && told.contains("unlock"),
-        "{told}"
+        message.contains("may still be in the keyring") && message.contains("unlock"),
+        "{message}"
     );
-    assert_eq!(kept(&locked, "a"), None, "the file is gone");
+    assert_eq!(stored(&locked, "a"), None, "the file is gone");
     let absent = with(
         folder.path(),
         Fake::in_trouble(KeyringError::Absent("x".into())),
@@ -199,8 +202,8 @@ fn names_that_could_lead_elsewhere_are_none() {
     let folder = tempfile::tempdir().unwrap();
     let vault = Vault::files(folder.path().to_owned());
     for bad in ["", ".", "..", ".hidden", "a/b", "a\\b", "ż", "a b", "a\n"] {
-        let told = vault.put(bad, &secret("x")).unwrap_err();
-        assert!(matches!(told, VaultError::Name(_)), "{bad:?}");
+        let message = vault.put(bad, &secret("x")).unwrap_err();
+        assert!(matches!(message, VaultError::Name(_)), "{bad:?}");
     }
 }
 
@@ -226,7 +229,7 @@ mod files {
         assert_eq!((mode(&at), mode(&at.join("a"))), (0o700, 0o600));
         set_mode(&at, 0o755);
         set_mode(&at.join("a"), 0o644);
-        assert_eq!(kept(&vault, "a").unwrap().0, "one");
+        assert_eq!(stored(&vault, "a").unwrap().0, "one");
         assert_eq!((mode(&at), mode(&at.join("a"))), (0o700, 0o600));
         set_mode(&at, 0o777);
         vault.put("a", &secret("two")).unwrap();
@@ -244,10 +247,10 @@ mod files {
         let elsewhere = folder.path().join("elsewhere");
         fs::write(&elsewhere, "foreign").unwrap();
         symlink(&elsewhere, at.join("b")).unwrap();
-        let told = vault.get("b").unwrap_err();
-        assert!(matches!(told, VaultError::Unsafe { .. }), "{told}");
+        let message = vault.get("b").unwrap_err();
+        assert!(matches!(message, VaultError::Unsafe { .. }), "{message}");
         vault.put("b", &secret("two")).unwrap();
-        assert_eq!(kept(&vault, "b").unwrap().0, "two");
+        assert_eq!(stored(&vault, "b").unwrap().0, "two");
         assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "foreign");
 
         let linked = folder.path().join("linked");
@@ -270,8 +273,11 @@ mod files {
         fs::write(at.join("bytes"), b"planted\xff").unwrap();
         fs::create_dir(at.join("folder")).unwrap();
         for name in ["large", "bytes", "folder"] {
-            let told = format!("{0} {0:?}", vault.get(name).unwrap_err());
-            assert!(told.contains(name) && !told.contains("planted"), "{told}");
+            let message = format!("{0} {0:?}", vault.get(name).unwrap_err());
+            assert!(
+                message.contains(name) && !message.contains("planted"),
+                "{message}"
+            );
         }
     }
 }

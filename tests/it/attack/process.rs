@@ -36,7 +36,7 @@ fn too_few_open_files_are_told_in_plain_words_before_anything_is_begun() {
         ] {
             let ran: Ran = limited(&place, files, arguments).output().unwrap().into();
             assert_eq!(ran.code, 2, "{files} {arguments:?}: {ran:?}");
-            let expected = format!("tilldeck may open {files} files at a time here, and needs 48");
+            let expected = format!("the limit of open files is {files}; tilldeck needs 48");
             assert!(
                 ran.all().contains(&expected),
                 "{files} {arguments:?}: {ran:?}"
