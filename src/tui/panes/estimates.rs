@@ -1,4 +1,4 @@
-//! Quotes and how they moved.
+//! Price estimates: what a payer would pay in each currency, and how it changed.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use crate::tui::widgets::bar::sparkline;
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
 
-/// Quotes kept, for the sparkline.
+/// Estimates in memory, for the sparkline.
 const HISTORY_MAX: usize = 48;
 const AUTO_EVERY: Duration = Duration::from_secs(30);
 
-/// What is asked.
+/// The account, the token and the quantity to estimate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     pub account: AccountId,
@@ -28,16 +28,16 @@ pub struct Question {
     pub quantity: Amount,
 }
 
-/// Whether it is asked by itself.
+/// Whether the estimate is refreshed automatically.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Auto {
     #[default]
     Off,
-    /// Next at this monotonic instant.
+    /// The next refresh is due at this monotonic instant.
     On(Duration),
 }
 
-/// The question and the quotes so far.
+/// The question and its estimates so far.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     pub list: List,
@@ -50,7 +50,7 @@ pub struct State {
 }
 
 impl State {
-    /// Quotes of an account that is gone are of no use.
+    /// Clears the estimates of an account that was removed.
     pub fn forget(&mut self, account: &AccountId) {
         if self
             .question
@@ -65,7 +65,7 @@ impl State {
         self.quotes.back().map_or(0, |quote| quote.prices.len())
     }
 
-    /// Begins with another question.
+    /// Requests an estimate for another question.
     pub fn ask(&mut self, question: Question, ctx: &mut UpdateContext<'_>) {
         if self.question.as_ref() != Some(&question) {
             self.quotes.clear();
@@ -106,7 +106,7 @@ impl State {
         }
     }
 
-    /// Asks again where its time has come.
+    /// Refreshes the estimate when it is due.
     pub fn poll(&mut self, ctx: &mut UpdateContext<'_>) {
         if self.due().is_some_and(|due| due <= ctx.now.mono) {
             self.refresh(true, ctx);
@@ -125,7 +125,7 @@ impl State {
         match result {
             Ok(mut quote) => {
                 self.last_error = None;
-                // The provider's order varies from answer to answer.
+                // The provider's order varies from reply to reply; a row must not move.
                 quote
                     .prices
                     .sort_by(|a, b| a.currency.as_str().cmp(b.currency.as_str()));
@@ -138,7 +138,7 @@ impl State {
         }
     }
 
-    /// Calls the question off; whether one was under way.
+    /// Cancels the request; returns whether there was one.
     pub fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
         let Some(request) = self.asking.take() else {
             return false;
@@ -147,7 +147,7 @@ impl State {
         true
     }
 
-    /// Until the pane must change by itself.
+    /// Time until the pane must be redrawn without an event.
     pub fn changes_in(&self, now: Now, still: bool) -> Option<Duration> {
         let age = self
             .quotes
@@ -164,7 +164,7 @@ impl State {
                 return;
             }
             let text = format!(
-                "Nothing is quoted. Press {} in this pane to see what a payer would pay in each currency.",
+                "No estimate yet. Press {} in this pane to see what a payer would pay in each currency.",
                 ctx.key(Action::Quote)
             );
             paragraph(buf, area, &text, ctx.theme.style(Tone::Dim));
@@ -184,8 +184,8 @@ impl State {
             if self.last_error.is_none() {
                 let word = match ctx.store.waiting_for(self.asking) {
                     Some(why) => format!("waits {why}"),
-                    None if self.asking.is_some() => "asking…".into(),
-                    None => "not asked yet".into(),
+                    None if self.asking.is_some() => "requesting…".into(),
+                    None => "not requested yet".into(),
                 };
                 Pen::new(buf, left, 0).text(&word, ctx.theme.style(Tone::Dim));
             }
@@ -217,7 +217,7 @@ impl State {
         }
         if let Some(due) = self.due() {
             let gap = if right.is_empty() { "" } else { " · " };
-            right = format!("{right}{gap}next {}", ctx.until(due));
+            right = format!("{right}{gap}next {}", ctx.in_or_at(due));
         }
         let sum = format!("{} {}", question.quantity, question.token);
         let at = format!(" at {}", question.account);
@@ -228,7 +228,7 @@ impl State {
         };
         let mut pen = Pen::new(buf, area, 0);
         pen.keep(width(&right) + 1);
-        // The longest wording that there is room for.
+        // The longest wording that fits.
         let room = pen.left();
         let fits =
             |(before, after): &(&str, String)| width(before) + width(&sum) + width(after) <= room;
@@ -304,7 +304,7 @@ impl State {
     }
 }
 
-/// The amount that another quote has for the currency of `price`, where it can be read.
+/// The amount that another estimate has for the currency of `price`, where it is readable.
 fn find<'a>(quote: &'a Estimate, price: &Price) -> Option<&'a Amount> {
     let mut prices = quote.prices.iter();
     let same = prices.find(|other| other.currency == price.currency)?;

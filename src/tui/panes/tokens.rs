@@ -1,4 +1,4 @@
-//! Access tokens: how each stands, how long it lives, when it is renewed. Never their value.
+//! Access tokens: the state of each, how long it is valid, when it is renewed. Never its value.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::tui::widgets::bar::eighths;
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
 
-/// From here on a token has its last minute, unless its whole life is not much longer.
+/// From here on a token "ends soon"; for a token that lives shortly, a quarter of its life.
 const LAST: Duration = Duration::from_mins(1);
-/// Parts of a life a gauge that stands still is drawn in.
+/// Steps of a gauge with reduced motion.
 const PARTS: u32 = 10;
 
-/// What is selected among the accounts that use tokens.
+/// The selection among the accounts that use tokens.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     pub list: List,
@@ -43,12 +43,12 @@ impl State {
         }
     }
 
-    /// The request the operator made for the selected account's token, if one is under way.
+    /// The operator's request for the selected account's token, if one is in flight.
     pub fn asking(&self, store: &Store) -> Option<crate::domain::RequestId> {
         store.token_request(self.selected(store)?.id())
     }
 
-    /// Until the pane must change by itself.
+    /// Time until the pane must be redrawn without an event.
     pub fn changes_in(store: &Store, now: Now, still: bool) -> Option<Duration> {
         store
             .token_users()
@@ -107,7 +107,7 @@ pub fn list_area(area: Rect, users: usize) -> Rect {
     }
 }
 
-/// Where there is nothing to tick: at a tenth of a life, and where the word changes.
+/// With reduced motion, time until the gauge loses a step or the word changes.
 fn changes_still(status: &TokenStatus, now: Now) -> Option<Duration> {
     let life = status.life?;
     let left = life.left(now)?;
@@ -127,7 +127,7 @@ fn last_of(life: TokenLife) -> Duration {
     LAST.min(life.life / 4)
 }
 
-/// Until a failed fetch is tried again.
+/// Time until a failed renewal is retried.
 fn again_in(status: &TokenStatus, now: Now) -> Option<Duration> {
     let again = status.failure.as_ref()?.again?;
     again
@@ -135,13 +135,13 @@ fn again_in(status: &TokenStatus, now: Now) -> Option<Duration> {
         .filter(|left| !left.is_zero() && !status.fetching)
 }
 
-/// How a token stands, for the eye.
+/// How a token's state is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Stand {
     glyph: &'static str,
     word: &'static str,
     tone: Tone,
-    /// Of its countdown and gauge.
+    /// The tone of its countdown and gauge.
     left: Tone,
 }
 
@@ -151,7 +151,7 @@ fn stand(status: &TokenStatus, now: Now) -> Stand {
     let due = remains.is_some_and(|(life, _)| life.renews_in(now).is_zero());
     let last = remains.is_some_and(|(life, left)| left <= last_of(life));
     let left = match remains {
-        // One that lives shortly and renews itself in time is no alarm.
+        // A token that lives shortly and is renewed in time is no alarm.
         Some((life, left)) if due && !status.fetching && (last || left <= life.life / PARTS) => {
             Tone::Bad
         }
@@ -178,7 +178,7 @@ fn stand(status: &TokenStatus, now: Now) -> Stand {
     }
 }
 
-/// `4:07`, `59:59`, `1:00:00`; whole seconds, rounded up so that the last one is a second long.
+/// `4:07`, `59:59`, `1:00:00`; rounded up to whole seconds, so that `0:01` shows for a second.
 pub fn countdown(left: Duration) -> String {
     let seconds = left.as_millis().div_ceil(1000);
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
@@ -189,7 +189,7 @@ pub fn countdown(left: Duration) -> String {
     }
 }
 
-/// A countdown, or where nothing may move the clock time of its end.
+/// A countdown; with reduced motion, the clock time of its end.
 fn ends(left: Duration, ctx: ViewContext<'_>) -> String {
     if ctx.still {
         ctx.now.wall.plus(left).clock(&ctx.store.zone)
@@ -198,7 +198,7 @@ fn ends(left: Duration, ctx: ViewContext<'_>) -> String {
     }
 }
 
-/// How wide each column is.
+/// The width of each column.
 struct Columns {
     account: u16,
     word: u16,
@@ -212,7 +212,7 @@ impl Columns {
 
     fn of(users: &[&AccountState], room: u16) -> Self {
         let names = users.iter().map(|known| width(known.id().as_str())).max();
-        // Glyph and gaps.
+        // The glyph and the gaps.
         let rest = room.saturating_sub(Self::WORD + Self::LEFT + 4);
         let account = names.unwrap_or(0).min(rest.max(6)).min(24);
         let gauge = match rest.saturating_sub(account) {
@@ -289,7 +289,7 @@ fn draw_row(
     pen.right(&words, columns.left, theme.style(tone));
 }
 
-/// What is known of the selected token, most needed first; gives the rows that are left.
+/// Draws the details of the selected token, most important first; returns the area below.
 fn draw_detail(known: &AccountState, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Rect {
     let theme = ctx.theme;
     let mut left = area;
@@ -311,7 +311,7 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     let (now, zone) = (ctx.now, &ctx.store.zone);
     let request = ctx.store.token_request(known.id());
     if let Some(why) = ctx.store.waiting_for(request) {
-        let text = format!("waits {why}; {} calls it off", ctx.key(Action::Escape));
+        let text = format!("waits {why}; {} cancels it", ctx.key(Action::Escape));
         out.push((text, Tone::Busy));
     }
     if let Some(failure) = &status.failure {
@@ -321,13 +321,17 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
             Tone::Bad
         };
         let next = match again_in(status, now) {
-            _ if status.fetching => "Being tried again".into(),
-            Some(left) => format!("Tried again in {}", ends(left, ctx)),
-            None if failure.refused => "Not tried again by itself".into(),
-            None => "Tried again when a call needs it".into(),
+            _ if status.fetching => "Retrying now".into(),
+            Some(left) if ctx.still => format!("Retry at {}", ends(left, ctx)),
+            Some(left) => format!("Retry in {}", ends(left, ctx)),
+            None if failure.refused => "No automatic retry".into(),
+            None => "Retry when a request needs it".into(),
         };
         let why = failure.why.trim_end_matches('.');
-        let text = format!("last result {}: {why}. {next}.", failure.at.clock(zone));
+        let text = format!(
+            "last renewal failed at {}: {why}. {next}.",
+            failure.at.clock(zone)
+        );
         out.push((text, tone));
     }
     match status.life {
@@ -339,26 +343,26 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
                     let ended = life.asked_at().plus(life.life).clock(zone);
                     format!("expired {ended}")
                 }
-                (Some(_), true) if status.fetching => "being renewed".into(),
+                (Some(_), true) if status.fetching => "renewing now".into(),
                 (Some(_), true) => "renewal is due".into(),
                 (Some(_), false) => format!("renews {}", in_or_at(renews, ctx)),
             };
             out.push((format!("got {got} · {renewal}"), Tone::Plain));
         }
-        None if status.fetching => out.push(("being fetched".into(), Tone::Plain)),
+        None if status.fetching => out.push(("fetching now".into(), Tone::Plain)),
         None if status.failure.is_none() => {
-            out.push(("fetched when a call needs it".into(), Tone::Plain));
+            out.push(("fetched when a request needs it".into(), Tone::Plain));
         }
         None => {}
     }
     let history = match status.fetched {
-        0 if status.life.is_some() => "taken over from an earlier run".into(),
+        0 if status.life.is_some() => "from an earlier run".into(),
         0 => "not fetched in this run".into(),
         1 => "fetched once".into(),
         n => format!("renewed {}", times(n - 1)),
     };
     let result = if status.failure.is_none() && status.fetched > 0 {
-        " · last result ok"
+        " · last renewal ok"
     } else {
         ""
     };
@@ -367,20 +371,20 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
         out.push((status.note.clone(), Tone::Warn));
     }
     if status.life.is_some() {
-        let kept = match status.kept {
-            StoredIn::Memory => "kept in memory only",
-            StoredIn::Keyring => "kept in the keyring",
-            StoredIn::File => "kept in a file only you can read",
+        let place = match status.kept {
+            StoredIn::Memory => "stored in memory only",
+            StoredIn::Keyring => "stored in the keyring",
+            StoredIn::File => "stored in a file that only you can read",
         };
         let note = if status.kept_note.is_empty() {
             String::new()
         } else {
             format!(": {}", status.kept_note)
         };
-        out.push((format!("{kept}{note}"), Tone::Dim));
+        out.push((format!("{place}{note}"), Tone::Dim));
     }
     if status.claims.is_some() {
-        let text = format!("{} reads its claims", ctx.key(Action::Claims));
+        let text = format!("{} shows its claims", ctx.key(Action::Claims));
         out.push((text, Tone::Dim));
     }
     out
@@ -411,14 +415,14 @@ fn draw_others(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         .map(|known| known.id().as_str())
         .collect();
     if !others.is_empty() {
-        let text = format!("no tokens: {}", others.join(", "));
+        let text = format!("accounts without tokens: {}", others.join(", "));
         Pen::new(buf, area, 0).text(&text, ctx.theme.style(Tone::Dim));
     }
 }
 
 fn draw_none(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let text = if area.height < 2 {
-        "none: no account uses them"
+        "no account uses tokens"
     } else {
         "No account here uses access tokens."
     };
@@ -465,11 +469,7 @@ mod tests {
             "a quarter is left"
         );
         assert_eq!(stands(&status, 3240).1, "due");
-        assert_eq!(
-            stands(&status, 3241).2,
-            Tone::Bad,
-            "due, and nobody renews it"
-        );
+        assert_eq!(stands(&status, 3241).2, Tone::Bad, "due, and not renewed");
         assert_eq!(stands(&status, 3540).1, "ends soon");
         assert_eq!(stands(&status, 3600).1, "expired");
         let fetching = TokenStatus {

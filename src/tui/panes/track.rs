@@ -1,4 +1,4 @@
-//! The way of one payment as a line of stations. Draws what it is given; knows no list and no key.
+//! The states of one payment as a line of steps. Draws what it is given; knows no list and no key.
 
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
@@ -8,26 +8,26 @@ use crate::domain::{Observation, PaymentState, WallTime};
 use crate::tui::theme::{Theme, Tone};
 use crate::tui::widgets::text::{Pen, cells, width};
 
-/// How a station stands to where the payment is.
+/// How a step relates to the payment's current state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// Been there, seen.
+    /// The payment was seen in this state.
     Seen(WallTime),
-    /// Been there between two looks.
+    /// The payment went through this state between two checks.
     Passed,
-    /// Is there.
+    /// The current state.
     Here(WallTime),
     Ahead,
 }
 
-/// One state on the way.
+/// One state on the line.
 #[derive(Debug, PartialEq, Eq)]
 struct Station {
     state: PaymentState,
     place: Place,
 }
 
-/// The stations: the good way, or as far as it was gone and then the way off it.
+/// The steps of a normal payment; for one that was cancelled or failed, the steps until then and the way out.
 fn stations(seen: &[Observation]) -> Vec<Station> {
     let first = |state: &PaymentState| {
         seen.iter()
@@ -88,7 +88,7 @@ fn stations(seen: &[Observation]) -> Vec<Station> {
     way
 }
 
-/// Draws the line, its words and, where there is room, its times; gives the rows used.
+/// Draws the line, the states and, where there is room, the times; returns the rows used.
 pub fn draw(
     seen: &[Observation],
     tone: Tone,
@@ -109,7 +109,7 @@ pub fn draw(
         return 1;
     }
     let gap = spare.min(18);
-    // The shortest word and its gap hold a clock time from here on.
+    // From this gap on, a clock time fits below the shortest state.
     let times = gap >= 6 && area.height > 2;
     for (at, station) in way.iter().enumerate() {
         let before: u16 = way[..at]

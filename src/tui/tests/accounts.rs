@@ -1,4 +1,4 @@
-//! Accounts added, rotated and removed in the console: forms, what they ask for, and what follows.
+//! Adding, rotating and removing accounts in the console.
 
 use std::fmt::Write as _;
 
@@ -37,7 +37,7 @@ fn change_of(effects: &[Effect]) -> (RequestId, Change) {
     }
 }
 
-/// The check of a payment among these.
+/// The payment checks among these effects.
 fn check_of(effects: &[Effect]) -> Option<RequestId> {
     effects.iter().find_map(|effect| match effect {
         Effect::Ask { request, .. } => Some(*request),

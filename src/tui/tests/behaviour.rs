@@ -1,4 +1,4 @@
-//! Keys and facts in, effects out.
+//! Keys and events in, effects out.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ fn open_payment() -> Vec<(Watch, Vec<Observation>)> {
     )]
 }
 
-/// Fills the link form in and answers it.
+/// Fills in the link form and answers its request.
 pub fn make_link(model: &mut Model, now: Now) -> Vec<Effect> {
     press(model, "<esc>LORDER-2000<tab>25.00<tab>EMT", now);
     let mut effects = press(model, "<enter>", now);
@@ -187,7 +187,7 @@ fn only_an_end_that_was_watched_is_told() {
     assert!(model.store.notices.is_empty());
     assert_eq!(alerts::count(&model.store), 1, "the row shows it");
 
-    // Not known is an answer too: what comes after it is news.
+    // "Not found" is an answer too: a state that comes after it is news.
     let (mut model, effects) = ready(vec![(watch("A-17", Some("25.00")), Vec::new())]);
     let request = check_of(&effects).unwrap().0;
     let unknown = Err(Problem::new(ProblemKind::NotFound, "not known (9001)", ""));
@@ -327,7 +327,7 @@ fn a_live_account_is_armed_before_it_writes() {
         press(&mut model, "<esc><esc>", second(1)),
         [Effect::Cancel(RequestId(1))]
     );
-    // Ten minutes later the switch is locked again, and what was on is off.
+    // Ten minutes later the account is not armed any more: the switch is locked, and off again.
     press(&mut model, fill, second(601));
     assert!(matches!(model.overlay, Overlay::Arm(_)));
 }

@@ -1,4 +1,4 @@
-//! Budgets, what was sent in the last minute, and what waits.
+//! Rate limits, the traffic of the last minute, and waiting requests.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ fn waits(model: &mut Model, at: u64, request: u64, account: &str) {
     update(model, second(at), msg);
 }
 
-/// Three accounts; four budgets, hardly used.
+/// Three accounts with four budgets, hardly used.
 fn calm() -> Model {
     let mut model = sized(three_setup(), 120, 40);
     let log = (1..=9)

@@ -1,4 +1,4 @@
-//! The explorer: from a few letters to an answer, its safeguards, and how it looks.
+//! The explorer: from a search to an answer, its safeguards, and its screens.
 
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ fn heard(model: &mut Model, now: Now, request: RequestId, result: Result<Explore
     update(model, now, Msg::Explored { request, result });
 }
 
-/// Finds a call by letters, sends it and gives its request.
+/// Finds a call, sends it and returns its request.
 fn send(model: &mut Model, letters: &str, now: Now) -> (RequestId, AccountId, RawCall) {
     let effects = press(model, &format!("/{letters}<enter><enter>"), now);
     sent(&effects).expect("the call was sent")
@@ -251,7 +251,7 @@ fn a_call_that_only_waited_was_not_sent() {
         "{shown}"
     );
 
-    // One that waits for another try was sent already.
+    // A request that waits for a retry was sent before.
     let (request, ..) = sent(&press(&mut model, "r", second(3))).unwrap();
     let mut tried = (*exchange(1, &call.path, Outcome::Status(503))).clone();
     tried.method = call.method;
@@ -335,7 +335,7 @@ fn writes_of_a_live_account_are_absent_until_its_name_is_typed() {
     press(&mut model, "/patch shop<enter>12", second(0));
     press(&mut model, "<enter>", second(0));
     assert!(screen(&model, second(0), 120, 40).contains("real money"));
-    // The ten minutes end while it is asked.
+    // The ten minutes of arming end while the confirmation is open.
     let late = second(601);
     update(&mut model, late, Msg::Woke);
     assert_eq!(press(&mut model, "y", late), []);

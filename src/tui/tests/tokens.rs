@@ -1,4 +1,4 @@
-//! The tokens' pane and its windows.
+//! The Tokens pane and its windows.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ fn failed(refused: bool, why: &str, again: Option<u64>) -> TokenFailure {
     }
 }
 
-/// One account in each state there is.
+/// One account for each state of a token.
 fn every_state() -> Model {
     let mut setup = sandbox_setup();
     let names = [

@@ -1,4 +1,4 @@
-//! A text to be read: lines found once, drawn only where they are seen, searched, wrapped or not.
+//! A text viewer: finds lines once, draws only the visible ones, searches, wraps.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -11,14 +11,14 @@ use super::text::cells;
 use crate::domain::inert;
 use crate::tui::theme::{Theme, Tone};
 
-/// Places found at most; more are said to be more.
+/// Matches at most; where there are more, the count ends in `+`.
 const FOUND_MAX: usize = 9_999;
-/// Columns a sideways step moves.
+/// Columns of a sideways step.
 const SIDEWAYS: usize = 16;
-/// The deepest indentation that is drawn; what lies deeper stands as far in.
+/// The deepest indentation drawn; deeper lines use the same.
 const INDENT_MAX: u16 = 40;
 
-/// One row on screen: a line, or a part of one that is wrapped.
+/// One row on the screen: a line, or a part of a wrapped line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Row {
     from: usize,
@@ -27,7 +27,7 @@ struct Row {
     ink: Ink,
 }
 
-/// A text, and where one is in it.
+/// A text, its rows, the scroll position and the search.
 #[derive(Debug, Clone)]
 pub struct Reader {
     text: String,
@@ -44,12 +44,12 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// JSON, its letters coloured by what they belong to.
+    /// A viewer of JSON, with coloured tokens.
     pub fn json(read: Lines) -> Self {
         Self::new(read.text, read.lines, true, true)
     }
 
-    /// Text of several lines, wrapped or not to begin with.
+    /// A viewer of plain text.
     pub fn text(text: &str, wraps: bool) -> Self {
         let text = inert::block(text).replace('\t', "    ");
         let mut lines = Vec::new();
@@ -84,7 +84,7 @@ impl Reader {
         reader
     }
 
-    /// Takes the same lines written otherwise: the place is kept, and what was sought is found anew.
+    /// Replaces the text by another layout of the same lines: the position stays, and the search is repeated.
     pub fn replace(&mut self, text: &str) {
         let new = Self::text(text, self.wraps);
         (self.text, self.lines) = (new.text, new.lines);
@@ -94,7 +94,7 @@ impl Reader {
         self.at = self.at.min(self.found.len().saturating_sub(1));
     }
 
-    /// Columns scrolled past at the left.
+    /// Columns scrolled off at the left.
     pub fn left(&self) -> usize {
         self.left
     }
@@ -103,7 +103,7 @@ impl Reader {
         self.wraps
     }
 
-    /// Lays the text out for an area, if it is not already.
+    /// Lays the text out, if the area's width changed.
     pub fn fit(&mut self, area: Rect) {
         if area.width != self.width && area.width > 0 {
             let seen = self.rows.get(self.top).map_or(0, |row| row.from);
@@ -139,14 +139,14 @@ impl Reader {
         };
     }
 
-    /// Where the end of the longest line is seen.
+    /// The scroll position at which the end of the longest row is visible.
     fn left_max(&self) -> usize {
         let wide = |row: &Row| usize::from(row.indent) + self.text[row.from..row.to].width();
         let widest = self.rows.iter().map(wide).max().unwrap_or(0);
         widest.saturating_sub(usize::from(self.width))
     }
 
-    /// `12-46 of 240`, where not all is seen.
+    /// `12-46 of 240`, where not all rows are visible.
     pub fn place(&self, height: u16) -> Option<String> {
         let (height, all) = (usize::from(height), self.rows.len());
         (all > height && height > 0).then(|| {
@@ -155,7 +155,7 @@ impl Reader {
         })
     }
 
-    /// `3 of 17`, where something is sought.
+    /// `3 of 17`, while a search is active.
     pub fn found(&self) -> Option<String> {
         let more = if self.found.len() == FOUND_MAX {
             "+"
@@ -173,7 +173,7 @@ impl Reader {
         &self.sought
     }
 
-    /// Looks for a text, without the case of ASCII letters, and goes to the first place from here on.
+    /// Searches for a text, ASCII case ignored, and goes to the first match from the top row on.
     pub fn seek(&mut self, sought: &str, height: u16) {
         sought.clone_into(&mut self.sought);
         self.found = places(&self.text, sought);
@@ -185,7 +185,7 @@ impl Reader {
         self.show_found(height);
     }
 
-    /// To the next place found, or the one before; around at the ends.
+    /// Goes to the next or the previous match, around at the ends.
     pub fn seek_on(&mut self, forward: bool, height: u16) {
         let all = self.found.len();
         if all > 0 {
@@ -232,7 +232,7 @@ impl Reader {
             };
             let text = &self.text[line.from..line.to];
             let room = usize::from(width.saturating_sub(first.indent).max(1));
-            // A letter has at least one byte and at most two cells.
+            // No character has more cells than bytes, so a line of few bytes fits without being measured.
             if !self.wraps || text.len() <= room || !text.is_ascii() && text.width() <= room {
                 rows.push(first);
             } else {
@@ -242,7 +242,7 @@ impl Reader {
         rows
     }
 
-    /// A long line in rows, broken behind a space where one is near.
+    /// Wraps a long line, after a space where one is near.
     fn wrap(&self, line: Row, width: u16, rows: &mut Vec<Row>) {
         let (mut row, mut ink, mut used) = (line, Ink::default(), 0);
         let mut space: Option<(usize, Ink, usize)> = None;
@@ -277,7 +277,7 @@ impl Reader {
         rows.push(row);
     }
 
-    /// Draws the rows that are seen, and no others.
+    /// Draws the visible rows.
     pub fn draw(&self, area: Rect, theme: &Theme, buf: &mut Buffer) {
         let area = area.intersection(buf.area);
         if area.is_empty() {
@@ -368,7 +368,7 @@ impl Reader {
     }
 }
 
-/// Where a text begins in another, without the case of ASCII letters; none overlaps another.
+/// The matches of a text in another, ASCII case ignored, without overlaps.
 fn places(text: &str, sought: &str) -> Vec<usize> {
     let (text, sought) = (text.as_bytes(), sought.as_bytes());
     let mut found = Vec::new();
@@ -434,7 +434,7 @@ mod tests {
         );
         reader.sideways(true);
         assert_eq!(shown(&reader, 20, 2)[1], "…ne two three four\",");
-        // A frame of another size than was told.
+        // The area drawn into may differ from the one it was fitted to.
         reader.toggle_wrap();
         assert_eq!(
             shown(&reader, 40, 2)[1],

@@ -1,4 +1,4 @@
-//! Proof of life: where callbacks are received, since when the listener was last heard, and what is not done yet.
+//! The listener's state line: its address, its last heartbeat, and how many jobs are not done.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use crate::tui::panes::{ViewContext, age_changes_in};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::text::{Pen, paragraph, width};
 
-/// A heartbeat comes far more often; an older one is no proof of life any more.
+/// The listener beats far more often; an older heartbeat means that it may be down.
 const BEATS_WITHIN: Duration = Duration::from_mins(1);
 
-/// How the listener stands, for the eye.
+/// Glyph and tone of the listener's state.
 fn state(ctx: ViewContext<'_>) -> (&'static str, Tone) {
     match &ctx.store.listening {
         Listening::Off => ("○", Tone::Dim),
@@ -26,14 +26,14 @@ fn state(ctx: ViewContext<'_>) -> (&'static str, Tone) {
     }
 }
 
-/// What is said, most important first.
+/// The parts of the line, the most important first.
 fn parts(pane: &State, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     let mut parts = Vec::new();
     match &ctx.store.listening {
-        // Where there are no rows, their place says how to switch it on.
+        // An empty list explains in its own place how to switch the listener on.
         Listening::Off if pane.rows().is_empty() => parts.push(("off".into(), Tone::Dim)),
         Listening::Off => parts.push((
-            "off: set `[callbacks] bind`, or run `tilldeck listen`".into(),
+            "off: set `bind` under `[callbacks]`, or run `tilldeck listen`".into(),
             Tone::Dim,
         )),
         Listening::Up { url, heartbeat } => {
@@ -45,9 +45,12 @@ fn parts(pane: &State, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
         Listening::Down { .. } => {}
     }
     match pane.rows().front() {
-        Some(last) => parts.push((format!("last {}", ctx.ago(last.received_at)), Tone::Dim)),
+        Some(last) => parts.push((
+            format!("last callback {}", ctx.ago(last.received_at)),
+            Tone::Dim,
+        )),
         None if matches!(ctx.store.listening, Listening::Up { .. }) => {
-            parts.push(("none yet".into(), Tone::Dim));
+            parts.push(("no callback yet".into(), Tone::Dim));
         }
         None => {}
     }
@@ -64,7 +67,7 @@ fn parts(pane: &State, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     parts
 }
 
-/// The lines it takes in `columns`, at most `most`, with what does not fit left out.
+/// The parts wrapped to `columns`, at most `most` lines; parts that do not fit are left out.
 fn lines(parts: Vec<(String, Tone)>, columns: u16, most: usize) -> Vec<Vec<(String, Tone)>> {
     let mut lines: Vec<Vec<(String, Tone)>> = vec![Vec::new()];
     let mut used = 2;
@@ -90,10 +93,10 @@ fn lines(parts: Vec<(String, Tone)>, columns: u16, most: usize) -> Vec<Vec<(Stri
     lines
 }
 
-/// Rows of a listener's trouble, in words.
+/// Rows for the reason why the listener is down.
 const TROUBLE_ROWS: u16 = 3;
 
-/// Rows it takes of a pane so wide and high.
+/// Rows the state takes in a pane of this size.
 pub fn rows(pane: &State, ctx: ViewContext<'_>, area: Rect) -> u16 {
     let most = if area.height >= 7 { 2 } else { 1 };
     let told = lines(parts(pane, ctx), area.width, most).len();
@@ -119,7 +122,7 @@ fn last_error(ctx: ViewContext<'_>) -> String {
             why,
             since,
         } => format!(
-            "NOTHING IS RECEIVED at {address} since {}: {why}",
+            "LISTENER DOWN at {address} since {}: {why}",
             since.clock(&ctx.store.zone)
         ),
         _ => String::new(),
@@ -160,12 +163,12 @@ pub fn draw(pane: &State, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// In a few words, for the title of a pane that is seen in its place.
+/// The state in a few words, for the title of the pane that is drawn in its place.
 pub fn brief(pane: &State, ctx: ViewContext<'_>) -> (String, Tone) {
     let (_, tone) = state(ctx);
     let word = match (&ctx.store.listening, pane.rows().front()) {
         (Listening::Off, None) => "callbacks off".to_owned(),
-        (Listening::Down { .. }, _) => "no callbacks are received".to_owned(),
+        (Listening::Down { .. }, _) => "callback listener down".to_owned(),
         (_, Some(last)) => format!("last callback {}", ctx.ago(last.received_at)),
         (Listening::Up { .. }, None) => "no callback yet".to_owned(),
     };
@@ -173,7 +176,7 @@ pub fn brief(pane: &State, ctx: ViewContext<'_>) -> (String, Tone) {
     (word, tone)
 }
 
-/// Until it must change by itself.
+/// Time until the line must be redrawn without an event.
 pub fn changes_in(pane: &State, listening: &Listening, now: Now) -> Option<Duration> {
     let beat = match listening {
         Listening::Up { heartbeat, .. } => Some(*heartbeat),

@@ -1,5 +1,5 @@
-//! What came of a call, laid out to be read: what the provider says in its own terms as a table, and the
-//! body as it came.
+//! The answer to a call: a table of what the provider's documents say about it, and the body as it was
+//! received.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -17,24 +17,24 @@ use crate::tui::widgets::list::Step;
 use crate::tui::widgets::reader::Reader;
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, size, width, wrap};
 
-/// Rows a failure or a hint may take.
+/// Rows of a failure or a hint.
 const WORDS_MAX: usize = 3;
-/// Rows of a table that are left where there is a note on it.
+/// Rows left to a table below its note; with fewer, the note is left out.
 const ROWS_MIN: u16 = 3;
 
-/// Which of the two is read.
+/// Which view is on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Seen {
     Table,
     Body,
 }
 
-/// An answer being read.
+/// An answer on the screen.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// Which call of the history it belongs to.
+    /// The number of its call in the history.
     pub number: u64,
-    /// What is said of the body: "JSON", "an HTML page".
+    /// What kind of body it is: "JSON", "an HTML page".
     note: (String, Tone),
     table: Option<Table>,
     body: Reader,
@@ -43,10 +43,10 @@ pub struct Answer {
     height: u16,
 }
 
-/// Where the parts of an answer lie.
+/// The areas of an answer.
 struct Parts {
     head: Rect,
-    /// Rows of the head that a table's note takes.
+    /// Rows of the head that the table's note uses.
     note: u16,
     text: Rect,
     search: Rect,
@@ -90,7 +90,7 @@ impl Answer {
         }
     }
 
-    /// Lays it out for the area it will be drawn in.
+    /// Lays the text out for the area of the next frame.
     pub fn fit(&mut self, past: &Past, searching: bool, area: Rect) {
         let text = self.parts(past, searching, area).text;
         (self.width, self.height) = (text.width, text.height);
@@ -146,7 +146,7 @@ impl Answer {
         self.reader_mut().seek_on(forward, height);
     }
 
-    /// What the frame says at its right.
+    /// The note at the right of the frame's title: the match and the rows on the screen.
     pub fn place(&self) -> Option<String> {
         let place = self.reader().place(self.height);
         let found = self.reader().found();
@@ -162,7 +162,7 @@ impl Answer {
             Err(_) => None,
         };
         let said = words.map_or(0, |words| wrap(words, area.width).len().min(WORDS_MAX));
-        // Under the title, what must be known of the figures, and the columns' names.
+        // Below the title: the note on the figures, then the names of the columns.
         let (table, note) = match (&self.table, self.seen) {
             (Some(table), Seen::Table) => (2, note_rows(table, said, area)),
             _ => (1, 0),
@@ -184,7 +184,7 @@ impl Answer {
         }
     }
 
-    /// Draws it; `typing` is the text being sought. Gives the cursor.
+    /// Draws it; `typing` is the search text being typed. Returns the cursor.
     pub fn view(
         &self,
         past: &Past,
@@ -241,12 +241,12 @@ impl Answer {
         let mut pen = Pen::new(buf, parts.search, 0);
         let input = typing?;
         pen.text("search / ", theme.bold(Tone::Accent));
-        let x = draw_input(&mut pen, input, "text, without case", theme);
+        let x = draw_input(&mut pen, input, "text, case ignored", theme);
         Some(Position::new(x, parts.search.y))
     }
 }
 
-/// Rows of the note, whole or, where nothing of the table would be seen for it, not at all.
+/// Rows of the note: all of them, or none where they would leave no room for the table.
 fn note_rows(table: &Table, said: usize, area: Rect) -> usize {
     if table.note.is_empty() {
         return 0;
@@ -256,7 +256,7 @@ fn note_rows(table: &Table, said: usize, area: Rect) -> usize {
     if others > area.height { 0 } else { rows }
 }
 
-/// How many columns are off the screen, and the keys that lead there.
+/// How many columns are off the screen at each side, with the key that scrolls there.
 fn beyond(table: &Table, ctx: ViewContext<'_>) -> String {
     let (left, right) = table.beyond();
     let said = |count: usize, action| {
@@ -306,7 +306,7 @@ fn draw_problem(
     paragraph(buf, left, &problem.hint, theme.style(Tone::Dim));
 }
 
-/// The body as it can be read, and what is to be known of it.
+/// The body in its best readable form, and a note that says what it is.
 fn read(explored: &Explored) -> ((String, Tone), Reader) {
     let text = explored.text.as_str();
     let kind = explored.content_type.as_deref().unwrap_or_default();
@@ -324,7 +324,7 @@ fn read(explored: &Explored) -> ((String, Tone), Reader) {
     if explored.bytes == 0 {
         return plain("no body", Tone::Dim);
     }
-    // What is no UTF-8 was replaced on its way here.
+    // `Explored::text` has U+FFFD in place of bytes that are not UTF-8.
     let strange = text
         .chars()
         .take(4096)
@@ -332,7 +332,7 @@ fn read(explored: &Explored) -> ((String, Tone), Reader) {
         .count();
     if strange > text.len().min(4096) / 16 {
         return plain(
-            "no text: bytes that are none are shown as \u{fffd} or escaped",
+            "binary body: invalid UTF-8 is shown as \u{fffd} or escaped",
             Tone::Warn,
         );
     }
@@ -346,7 +346,7 @@ fn read(explored: &Explored) -> ((String, Tone), Reader) {
         }
         Reading::Torn(lines) => (
             (
-                "JSON that ends too early: the reply is torn".into(),
+                "incomplete JSON: the reply ends too early".into(),
                 Tone::Bad,
             ),
             Reader::json(lines),
@@ -355,11 +355,14 @@ fn read(explored: &Explored) -> ((String, Tone), Reader) {
             let page = text.trim_start().starts_with('<');
             if kind.contains("html") || page && !kind.contains("xml") {
                 plain(
-                    "an HTML page, as a proxy or a web site answers, not an API",
+                    "an HTML page: from a proxy or a web site, not from the API",
                     Tone::Warn,
                 )
             } else if kind.contains("json") && why != "a single value" {
-                plain(&format!("said to be JSON, but it is not: {why}"), Tone::Bad)
+                plain(
+                    &format!("Content-Type says JSON, but the body is not: {why}"),
+                    Tone::Bad,
+                )
             } else {
                 plain("text", Tone::Dim)
             }
@@ -367,7 +370,7 @@ fn read(explored: &Explored) -> ((String, Tone), Reader) {
     }
 }
 
-/// `sent 3 s ago`, or when, where nothing may move.
+/// `sent 3s ago`, or with reduced motion the clock time.
 pub fn sent(since: std::time::Duration, ctx: ViewContext<'_>) -> String {
     let age = ctx.now.mono.saturating_sub(since);
     if ctx.still {
@@ -407,13 +410,13 @@ mod tests {
     fn a_body_is_called_what_it_is() {
         let json = "application/json";
         assert_eq!(note("{\"a\":1}", json, false), "JSON, indented");
-        assert!(note("{\"a\":", json, false).contains("torn"));
+        assert!(note("{\"a\":", json, false).contains("incomplete"));
         assert!(note("{\"a\":", json, true).starts_with("JSON; cut: only the first 5 B"));
         assert!(note("<html>", "text/html", false).starts_with("an HTML page"));
         assert!(note("<html>", json, false).starts_with("an HTML page"));
-        assert!(note("{'a'}", json, false).starts_with("said to be JSON"));
+        assert!(note("{'a'}", json, false).starts_with("Content-Type says JSON"));
         assert_eq!(note("", json, false), "no body");
-        assert!(note("\u{fffd}PNG\0\0\u{fffd}", "image/png", false).starts_with("no text"));
+        assert!(note("\u{fffd}PNG\0\0\u{fffd}", "image/png", false).starts_with("binary body"));
         assert_eq!(note("true", json, false), "text");
         assert_eq!(note("hello", "text/plain", false), "text");
     }

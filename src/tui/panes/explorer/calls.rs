@@ -1,4 +1,4 @@
-//! The list of calls: each account's documented ones and any other, found by a few letters.
+//! The list of calls: the documented ones of each account, and a free call; found by fuzzy search.
 
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
@@ -17,11 +17,11 @@ pub fn catalogue(catalogues: &Catalogues, provider: ProviderId) -> &'static [Doc
         .map_or(&[], |(_, calls)| calls)
 }
 
-/// A beginning shorter than this is not worth leaving out.
+/// A shorter prefix is not worth leaving out.
 const SHARED_MIN: usize = 8;
 
-/// The beginning, in whole parts, that two thirds of the paths share: what tells calls apart comes behind it.
-/// Empty where there is none, or a short one.
+/// The prefix, in whole path segments, that two thirds of the paths share. Rows leave it out, since what tells calls
+/// apart comes after it. Empty where there is none, or only a short one.
 pub fn shared(calls: &[Documented]) -> &'static str {
     let longest = calls
         .iter()
@@ -40,7 +40,7 @@ pub fn shared(calls: &[Documented]) -> &'static str {
     longest.unwrap_or_default()
 }
 
-/// A path without a beginning; whole where it begins otherwise.
+/// The path after `start`; the whole path where it does not begin with it.
 pub fn behind<'a>(path: &'a str, start: &str) -> &'a str {
     path.strip_prefix(start)
         .filter(|rest| rest.starts_with('/'))
@@ -50,17 +50,17 @@ pub fn behind<'a>(path: &'a str, start: &str) -> &'a str {
 /// One row of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Row {
-    /// A heading.
+    /// The heading of an account.
     Account(AccountId),
-    /// A documented call, with the letters of its [`told`] that were sought.
+    /// A documented call, with the characters of its [`describe`] that match the search.
     Call {
         account: AccountId,
         call: &'static Documented,
         hits: Vec<u32>,
     },
-    /// Any other call, method and path free.
+    /// A free call: any method, any path.
     Other(AccountId),
-    /// So many calls that write stand behind the arming of their account.
+    /// The number of write calls that are hidden until the account is armed.
     Locked(AccountId, usize),
 }
 
@@ -78,7 +78,7 @@ impl Row {
         matches!(self, Self::Account(_))
     }
 
-    /// Whether it is the same choice, whatever was sought.
+    /// Whether it is the same entry, whatever the search.
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (
@@ -95,7 +95,7 @@ impl Row {
     }
 }
 
-/// Whether two are one entry of a catalogue.
+/// Whether both are the same entry of a catalogue.
 pub fn is_same_call(one: Option<&Documented>, other: Option<&Documented>) -> bool {
     match (one, other) {
         (None, None) => true,
@@ -104,12 +104,12 @@ pub fn is_same_call(one: Option<&Documented>, other: Option<&Documented>) -> boo
     }
 }
 
-/// What is searched of a call, and how it is written in a row.
+/// The text of a call that the search looks at; rows draw parts of it.
 pub fn describe(call: &Documented, account: &AccountId) -> String {
     format!("{} {} {} {account}", call.method, call.path, call.about)
 }
 
-/// The rows, in the accounts' order, those found best first; and the best of all.
+/// The rows, in the accounts' order and the best match first; and the place of the best match of all.
 pub fn rows(
     store: &Store,
     catalogues: &Catalogues,
@@ -144,7 +144,7 @@ pub fn rows(
         let heading = rows.len();
         rows.push(Row::Account(id.clone()));
         let mut locked = (0, 0);
-        // Letters strewn over a text find nearly anything.
+        // Fuzzy matches with scattered characters fit nearly any text; a low score is no match.
         for (score, call) in here.into_iter().filter(|(score, _)| score * 3 >= most * 2) {
             let absent = call
                 .as_ref()
@@ -180,7 +180,7 @@ pub fn rows(
     (rows, best.map(|(_, at)| at))
 }
 
-/// Whether a call stands behind an arming that has not been done.
+/// Whether a call is hidden because its account is not armed.
 pub fn is_absent(known: &AccountState, writes: bool, now: Now) -> bool {
     writes && !known.may_write(now)
 }

@@ -1,4 +1,4 @@
-//! Keys that are no action, pasted text, clicks: whichever part they are for.
+//! Input of the explorer that is not an action: typed keys, pasted text, clicks.
 
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Position;
@@ -11,7 +11,7 @@ use crate::tui::widgets::editor::Edited;
 use crate::tui::widgets::form;
 
 impl State {
-    /// Takes a key that is no action; whether the screen changed.
+    /// Handles a key that is not an action; returns whether the screen changed.
     pub fn key(&mut self, key: &KeyEvent, store: &mut Store, now: Now) -> bool {
         let height = view::body_area(self.area, self).height;
         match &mut self.typing {
@@ -42,7 +42,7 @@ impl State {
         }
     }
 
-    /// Takes a pasted text where it goes anywhere; whether only its first line did.
+    /// Handles a paste; returns whether only its first line was used.
     pub fn paste(&mut self, text: &str, store: &mut Store, now: Now) -> Option<bool> {
         let height = view::body_area(self.area, self).height;
         match &mut self.typing {
@@ -72,7 +72,7 @@ impl State {
         }
     }
 
-    /// A click or the wheel: the part there takes the keys, and a row under it is selected.
+    /// Handles a click or the wheel: focuses the part under the pointer and selects the row there.
     pub fn pointed(&mut self, at: Position, click: bool, store: &Store) {
         let parts = view::parts(self.area, self);
         let part = [
@@ -127,7 +127,7 @@ fn edited_flash(edited: Edited, store: &mut Store) {
     if edited == Edited::Full {
         store.flash(
             Level::Warning,
-            "a body may have at most 1 MiB; this would be more",
+            "a body may have at most 1 MiB; nothing was added",
         );
     }
 }

@@ -1,4 +1,4 @@
-//! The calls of this session and what came of them. In memory only: it ends with the console.
+//! The calls of this session with their outcomes. In memory only: lost when the console quits.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::domain::{
 };
 use crate::tui::theme::Tone;
 
-/// Calls kept.
+/// Calls in memory.
 const KEPT_MAX: usize = 50;
 
 /// One call that was sent.
@@ -17,16 +17,16 @@ pub struct Past {
     pub number: u64,
     pub at: WallTime,
     pub account: AccountId,
-    /// `None`: any other call.
+    /// `None` for a free call.
     pub documented: Option<&'static Documented>,
     pub values: Vec<String>,
     pub call: RawCall,
     pub outcome: Result<Explored, Problem>,
-    /// As it went over the wire, redacted.
+    /// The exchange of its last attempt, redacted.
     pub exchange: Option<Arc<Exchange>>,
 }
 
-/// What is said of a past call in a row.
+/// A sent call as a row of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallSummary {
     pub number: u64,
@@ -43,7 +43,7 @@ impl Past {
     pub fn verdict(&self) -> (&'static str, String, Tone) {
         match &self.outcome {
             Err(problem) if problem.kind == ProblemKind::Interrupted => {
-                ("○", "called off".into(), Tone::Dim)
+                ("○", "cancelled".into(), Tone::Dim)
             }
             Err(problem) => ("✘", problem.kind.as_str().replace('_', " "), Tone::Bad),
             Ok(explored) => {
@@ -76,12 +76,12 @@ impl Past {
     }
 }
 
-/// Whether an exchange is what became of a call.
+/// Whether an exchange belongs to a call.
 pub fn is_of(call: &RawCall, exchange: &Exchange) -> bool {
     call.method == exchange.method && call.path == exchange.path()
 }
 
-/// What a status means, where that is worth a word.
+/// The reason phrase of RFC 9110, section 15, for the statuses that providers answer.
 fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
@@ -105,7 +105,7 @@ fn reason(status: u16) -> &'static str {
     }
 }
 
-/// The latest calls, newest first.
+/// The sent calls, newest first.
 #[derive(Debug, Clone, Default)]
 pub struct History {
     all: VecDeque<Past>,
@@ -121,7 +121,7 @@ impl History {
         self.all.iter().find(|past| past.number == number)
     }
 
-    /// Takes one more; gives its number.
+    /// Adds a call; returns its number.
     pub fn push(&mut self, mut past: Past) -> u64 {
         self.last += 1;
         past.number = self.last;
@@ -134,7 +134,7 @@ impl History {
         self.all.iter().map(Past::describe).collect()
     }
 
-    /// An exchange that may be the one of a call of ours.
+    /// An exchange arrived: it may belong to a call that was answered before.
     pub fn observe(&mut self, exchange: &Arc<Exchange>) {
         let past = self
             .all

@@ -1,4 +1,4 @@
-//! Calls on their way: sent, seen going out, answered or called off.
+//! Calls in flight: sent, answered or cancelled.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::domain::{Exchange, Explored, Now, Problem, ProblemKind, RawCall, Requ
 use crate::tui::panes::tick;
 
 impl State {
-    /// Notes that the draft's call was sent, and goes where its answer will be.
+    /// Notes that the draft's call was sent, and moves the focus to its answer.
     pub fn sent(&mut self, request: RequestId, call: RawCall, now: Now) {
         if let Some(draft) = self.draft_mut() {
             draft.asking = Some(Asking {
@@ -48,7 +48,7 @@ impl State {
         }
     }
 
-    /// An exchange: perhaps that of a call under way, or of one just answered.
+    /// An exchange arrived: it belongs to a call in flight, or to one that was answered before it.
     pub fn observe(&mut self, exchange: &Arc<Exchange>) {
         let under_way = self.drafts.iter_mut().find_map(|draft| {
             let here = draft.account == exchange.account;
@@ -61,14 +61,14 @@ impl State {
         }
     }
 
-    /// What the draft in hand asks.
+    /// The request of the current draft that is in flight.
     pub fn asking(&self) -> Option<RequestId> {
         let asking = self.draft()?.asking.as_ref()?;
         Some(asking.request)
     }
 
-    /// The operator waits no longer for the answer to this call, which may be waiting itself. Whether nothing of it
-    /// was sent.
+    /// The operator cancelled a request; `waits` where it waited for a slot. Returns whether it is certain that
+    /// nothing was sent.
     pub fn called_off(&mut self, request: RequestId, waits: bool, now: Now) -> bool {
         let mut asked = self.drafts.iter().filter_map(|draft| draft.asking.as_ref());
         let tried = asked.any(|asking| asking.request == request && asking.exchange.is_some());
@@ -76,21 +76,21 @@ impl State {
         let problem = if unsent {
             Problem::new(
                 ProblemKind::Interrupted,
-                "You called it off while it waited: nothing was sent.",
-                "should it have gone out at that very moment, the request log shows it",
+                "Cancelled before it was sent.",
+                "if in doubt, check the request log",
             )
         } else {
             Problem::new(
                 ProblemKind::Interrupted,
-                "You called it off. What was sent was sent: a call that writes may have been carried out.",
-                "the request log shows how far it came",
+                "Cancelled after sending: a write call may still have taken effect.",
+                "the request log shows its last state",
             )
         };
         self.apply(request, Err(problem), now);
         unsent
     }
 
-    /// Until what is shown of a call under way must change by itself.
+    /// Time until a call in flight must be redrawn.
     pub fn changes_in(&self, now: Now, still: bool) -> Option<Duration> {
         let asking = self.draft().and_then(|draft| draft.asking.as_ref());
         asking.filter(|_| !still).map(|_| tick(now))

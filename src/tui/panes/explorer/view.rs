@@ -1,4 +1,4 @@
-//! Where the explorer's parts lie, and how calls and request are drawn.
+//! The areas of the explorer, and how the calls and the request are drawn.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -18,16 +18,16 @@ use crate::tui::widgets::boxes::Framed;
 use crate::tui::widgets::form::draw_input;
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, wrap};
 
-/// From here on calls, request and answer are seen at once.
+/// From this size on, calls, request and answer are drawn at once.
 const WHOLE: (u16, u16) = (100, 26);
-/// Rows a path may take.
+/// Rows of a path.
 const PATH_ROWS: usize = 3;
 /// Rows left to a body.
 const BODY_MIN: u16 = 4;
-/// Rows of the list that are left where what is selected stands below it.
+/// Rows left to the list above the selected call.
 const LIST_MIN: u16 = 4;
 
-/// The frames. One that is not seen is empty.
+/// The frames; one that is not drawn is empty.
 pub struct Parts {
     pub calls: Rect,
     pub request: Rect,
@@ -48,7 +48,7 @@ pub fn parts(area: Rect, state: &State) -> Parts {
         }
         return parts;
     }
-    // Whichever is read has the room.
+    // The focused part gets the room.
     let side = match state.part {
         Part::Calls => area.width * 11 / 20,
         Part::Request | Part::Answer => (area.width * 3 / 10).clamp(34, 60),
@@ -91,12 +91,12 @@ fn inside(frame: Rect) -> Rect {
     })
 }
 
-/// The rows lie under the line where letters are typed.
+/// The rows of the list, below the search line.
 pub fn list_area(area: Rect, state: &State) -> Rect {
     list_parts(area, state).0
 }
 
-/// Where the rows lie, and below them what is selected, where its request is not seen.
+/// The rows of the list, and below them the selected call, where no request is drawn beside it.
 fn list_parts(area: Rect, state: &State) -> (Rect, Rect) {
     let parts = parts(area, state);
     let inner = inside(parts.calls);
@@ -143,7 +143,7 @@ pub fn fields_area(area: Rect, state: &State) -> Rect {
     })
 }
 
-/// The parts of a request, from the top.
+/// The areas of a request, from the top.
 struct Split {
     path: Rect,
     about: Rect,
@@ -202,7 +202,7 @@ fn split(draft: &Draft, area: Rect) -> Split {
 }
 
 impl State {
-    /// Draws the parts that are seen; gives the cursor.
+    /// Draws the visible parts; returns the cursor.
     pub fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let parts = parts(area, self);
         let whole = !parts.calls.is_empty() && !parts.request.is_empty();
@@ -287,7 +287,7 @@ impl State {
             cursor = Some(Position::new(x, inner.y));
         } else if !self.sought.is_empty() {
             let text = format!(
-                "with `{}`; {} shows all",
+                "matching `{}`; {} shows all",
                 self.sought,
                 ctx.key(Action::Escape)
             );
@@ -296,9 +296,9 @@ impl State {
         let (list, selected) = list_parts(area, self);
         if self.rows.is_empty() {
             let words = if ctx.store.accounts.is_empty() {
-                "This profile has no accounts. `tilldeck account add` makes one; the sandbox profile has one of each provider."
+                "This profile has no accounts. `tilldeck account add` adds one; the sandbox profile has one for each provider."
             } else {
-                "No call has these letters."
+                "No call matches the search."
             };
             paragraph(buf, list, words, theme.style(Tone::Dim));
         }
@@ -328,7 +328,7 @@ impl State {
     fn draw_no_draft(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         let words = match self.rows.get(self.list.selected) {
             Some(Row::Locked(id, _)) => format!(
-                "{id} moves real money. {} arms it by its name; its calls that write are there for ten minutes then.",
+                "{id} moves real money. {} arms it: type its name, and its write calls appear for ten minutes.",
                 ctx.key(Action::ArmAccount)
             ),
             _ => "Choose a call.".into(),
@@ -342,7 +342,7 @@ impl State {
         if let Some(asking) = &draft.asking {
             let words = match ctx.store.waiting.get(&asking.request) {
                 Some(waiting) => {
-                    // The reason may be cut, how long still may not.
+                    // Where it is cut off, the remaining time still shows.
                     let until = waiting.until.map(|until| ctx.until(until) + " ");
                     format!("waits {}{}", until.unwrap_or_default(), waiting.why)
                 }
@@ -353,7 +353,7 @@ impl State {
                 .text(&words, theme.style(Tone::Busy));
             let call = format!("{} {}", asking.call.method, asking.call.path);
             paragraph(buf, below(area, 1), &call, theme.style(Tone::Dim));
-            let escape = format!("{} calls it off.", ctx.key(Action::Escape));
+            let escape = format!("{} cancels it.", ctx.key(Action::Escape));
             Pen::new(buf, area, 2 + cells(wrap(&call, area.width).len() - 1))
                 .text(&escape, theme.style(Tone::Dim));
             return None;
@@ -362,7 +362,7 @@ impl State {
             let words = if ctx.store.is_ready() {
                 "Not sent yet."
             } else {
-                "Still opening; calls can be sent in a moment."
+                "Opening: sending is possible in a moment."
             };
             Pen::new(buf, area, 0).text(words, theme.style(Tone::Dim));
             return None;
@@ -404,12 +404,14 @@ fn draw_request(
         pen.text(&format!(" {word} "), theme.badge(tone)).skip(1);
     }
     if known.is_some_and(|known| is_absent(known, writes, ctx.now)) {
-        let words = format!("not armed: sending asks for the name of {}", draft.account);
+        let words = format!("not armed: to send, type the name {}", draft.account);
         pen.text(&words, theme.bold(Tone::Live));
     } else {
         let about = draft
             .call
-            .map_or("any call through the gate, authorised", |call| call.about);
+            .map_or("any API call, with the account's credentials", |call| {
+                call.about
+            });
         pen.text(about, dim);
     }
 
@@ -451,7 +453,7 @@ fn draw_request(
     cursor
 }
 
-/// Method and path; what is filled in stands out, what is missing more so.
+/// Method and path; values stand out, missing ones more so.
 fn draw_path(draft: &Draft, writes: bool, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let theme = ctx.theme;
     Pen::new(buf, area, 0).text(draft.method(), theme.bold(method_tone(writes)));
@@ -469,7 +471,7 @@ fn draw_path(draft: &Draft, writes: bool, ctx: ViewContext<'_>, area: Rect, buf:
         .iter()
         .map(|piece| piece.text().chars().count())
         .sum();
-    // Of a path that is too long its end is typed at.
+    // The end of a long path is shown: that is where the operator types.
     let mut skip = all.saturating_sub(room * rows);
     for piece in draft.path() {
         let style = match &piece {

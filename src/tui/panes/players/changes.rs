@@ -1,15 +1,15 @@
-//! What changed between two looks at an inventory, in words: `+1 sword`.
+//! What changed between two inventories, in words: `+1 sword`.
 
 use std::collections::BTreeMap;
 
 use crate::domain::{Item, inert};
 
-/// Changes that are named; of more, their number is told.
+/// Changes that are named; of more, only their number.
 const NAMED_MAX: usize = 4;
-/// Letters of an item's name.
+/// Characters of an item's name.
 const NAME_MAX: usize = 32;
 
-/// What came, what went, what was used. Empty where nothing changed.
+/// The items added, removed and used. Empty where nothing changed.
 pub fn changes(before: &[Item], after: &[Item]) -> String {
     let count = |items: &[Item]| {
         let mut counts: BTreeMap<String, i64> = BTreeMap::new();
@@ -54,7 +54,7 @@ pub fn uses(left: Option<u64>) -> String {
     left.map_or_else(|| "∞".into(), |left| left.to_string())
 }
 
-/// What people call it; where it has no name, what programs call it.
+/// The display name of an item; without one, its identifier.
 pub fn name(item: &Item) -> String {
     let name = if item.name.trim().is_empty() {
         &item.identifier

@@ -12,12 +12,12 @@ use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::text::{Pen, below, paragraph, width};
 
-/// From here on the inventory stands beside the players.
+/// From this width on the inventory is drawn beside the players.
 const WHOLE: u16 = 90;
 /// Columns of the players beside an inventory.
 const SIDE: u16 = 40;
 
-/// Where the pane's parts lie.
+/// The areas of the pane.
 pub struct Parts {
     pub list: Rect,
     pub items: Rect,
@@ -46,7 +46,7 @@ pub fn parts(area: Rect) -> Parts {
     }
 }
 
-/// Rows of items in the inventory's part.
+/// Rows of items that fit the inventory's area.
 pub fn item_rows(items: Rect) -> u16 {
     items.height.saturating_sub(4)
 }
@@ -93,16 +93,16 @@ impl State {
         } else if ctx.store.games().next().is_none() {
             (
                 "This profile has no Kongregate account.",
-                "Players belong to a game at Kongregate; with the game's key in an account of that provider they are seen \
-                 here."
+                "Players belong to a game at Kongregate. Add an account with the game's API key to see \
+                 them."
                     .to_owned(),
             )
         } else {
             (
-                "No player is known yet.",
+                "No players yet.",
                 format!(
-                    "{} authenticates one with the token that the game's client was given, or fetches an inventory by the \
-                     player's number alone. A callback about a player puts them here too.",
+                    "{} authenticates a player with the token from the game's client, or fetches an inventory by \
+                     player number alone. A callback about a player adds it here too.",
                     ctx.key(Action::Authenticate)
                 ),
             )
@@ -198,7 +198,7 @@ impl State {
         };
         left = below(left, u16::from(left.height > 4));
         if inventory.items.is_empty() {
-            Pen::new(buf, left, 0).text("This player owns nothing.", dim);
+            Pen::new(buf, left, 0).text("The inventory is empty.", dim);
             return;
         }
         let widest = |measure: fn(&crate::domain::Item) -> u16, least: u16, most: u16| {
@@ -216,7 +216,7 @@ impl State {
             .skip(2)
             .right("uses", left_uses, dim)
             .skip(2)
-            .text(if wide { "data, or what it is" } else { "" }, dim);
+            .text(if wide { "data or description" } else { "" }, dim);
         left = below(left, 1);
         let last = inventory
             .items
@@ -262,7 +262,7 @@ fn draw_player(known: &PlayerState, ctx: ViewContext<'_>, area: Rect, row: u16, 
         (Proof::None, None) => ("○", Tone::Dim),
     };
     let state = match (known.asking, &known.inventory) {
-        (Some(_), _) => "asks".to_owned(),
+        (Some(_), _) => "fetch".to_owned(),
         (None, Some((_, at))) => age(*at, ctx.now),
         (None, None) => String::new(),
     };
