@@ -1,7 +1,7 @@
 //! Callbacks from the providers: one row each with its verdict and its jobs, a window over the ledger, below the
 //! state of the listener.
 
-pub mod pulse;
+pub mod listener;
 mod rows;
 mod window;
 pub mod words;
@@ -129,7 +129,7 @@ impl State {
         let put = if seen {
             self.found.put(delivery.clone(), max)
         } else {
-            Put::Left
+            Put::Ignored
         };
         self.all.put(delivery, max);
         put
@@ -209,7 +209,7 @@ impl State {
                 .any(|job| matches!(job.state, JobState::Due { at } if at > now.wall))
         };
         let counts = !still && self.tally.sum.queued > 0 && self.rows().iter().any(due);
-        pulse::changes_in(self, listening, now)
+        listener::changes_in(self, listening, now)
             .into_iter()
             .chain(counts.then(|| tick(now)))
             .min()
@@ -234,11 +234,11 @@ impl State {
             width: area.width.min(160),
             ..area
         };
-        let pulse = Rect {
-            height: pulse::rows(self, ctx, area),
+        let listener = Rect {
+            height: listener::rows(self, ctx, area),
             ..area
         };
-        let rest = below(area, pulse.height);
+        let rest = below(area, listener.height);
         let rest = below(rest, u16::from(rest.height >= 12));
         let detail = match rest.height {
             0..14 => 0,
@@ -249,7 +249,7 @@ impl State {
             ..rest
         };
         Parts {
-            pulse,
+            listener,
             list,
             detail: below(rest, list.height),
         }
@@ -270,7 +270,7 @@ impl State {
             draw_filter(buf, area, input, hint, theme)
         });
         if typing.is_none() {
-            pulse::draw(self, ctx, parts.pulse, buf);
+            listener::draw(self, ctx, parts.listener, buf);
         }
         let shown = self.window();
         if shown.len() == 0 {
@@ -329,7 +329,7 @@ impl State {
 /// The areas of the pane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parts {
-    pub pulse: Rect,
+    pub listener: Rect,
     pub list: Rect,
     pub detail: Rect,
 }

@@ -44,7 +44,7 @@ pub struct State {
     pub question: Option<Question>,
     /// Oldest first.
     quotes: VecDeque<Estimate>,
-    asking: Option<RequestId>,
+    request: Option<RequestId>,
     last_error: Option<Problem>,
     auto: Auto,
 }
@@ -76,14 +76,14 @@ impl State {
     }
 
     fn refresh(&mut self, background: bool, ctx: &mut UpdateContext<'_>) {
-        let Some(question) = self.question.clone().filter(|_| self.asking.is_none()) else {
+        let Some(question) = self.question.clone().filter(|_| self.request.is_none()) else {
             return;
         };
         let op = Op::Estimate {
             token: question.token,
             quantity: question.quantity,
         };
-        self.asking =
+        self.request =
             Some(
                 ctx.store
                     .ask(question.account, op, Purpose::Quote, background, ctx.out),
@@ -115,13 +115,13 @@ impl State {
 
     pub fn due(&self) -> Option<Duration> {
         match self.auto {
-            Auto::On(due) if self.asking.is_none() && self.question.is_some() => Some(due),
+            Auto::On(due) if self.request.is_none() && self.question.is_some() => Some(due),
             _ => None,
         }
     }
 
     pub fn apply(&mut self, result: Result<Estimate, Problem>) {
-        self.asking = None;
+        self.request = None;
         match result {
             Ok(mut quote) => {
                 self.last_error = None;
@@ -140,7 +140,7 @@ impl State {
 
     /// Cancels the request; returns whether there was one.
     pub fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        let Some(request) = self.asking.take() else {
+        let Some(request) = self.request.take() else {
             return false;
         };
         ctx.store.cancel(request, ctx.out);
@@ -182,9 +182,9 @@ impl State {
         }
         let Some(quote) = self.quotes.back() else {
             if self.last_error.is_none() {
-                let word = match ctx.store.waiting_for(self.asking) {
+                let word = match ctx.store.waiting_for(self.request) {
                     Some(why) => format!("waits {why}"),
-                    None if self.asking.is_some() => "requesting…".into(),
+                    None if self.request.is_some() => "requesting…".into(),
                     None => "not requested yet".into(),
                 };
                 Pen::new(buf, left, 0).text(&word, ctx.theme.style(Tone::Dim));
@@ -207,7 +207,7 @@ impl State {
         let theme = ctx.theme;
         let mut right = String::new();
         let mut tone = Tone::Dim;
-        match (self.quotes.back(), &self.last_error, self.asking) {
+        match (self.quotes.back(), &self.last_error, self.request) {
             (Some(quote), Some(_), _) => {
                 right = format!("stale, {}", ctx.ago(quote.quoted_at));
                 tone = Tone::Warn;

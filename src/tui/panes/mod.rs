@@ -254,14 +254,14 @@ mod tests {
     #[test]
     fn an_age_is_true_and_changes_seldom() {
         let mut now = second(0);
-        let mut told = Vec::new();
+        let mut ages = Vec::new();
         for _ in 0..5 {
-            told.push((now.mono.as_secs(), age(second(0).wall, now)));
+            ages.push((now.mono.as_secs(), age(second(0).wall, now)));
             now = now.plus(age_changes_in(second(0).wall, now));
         }
-        let told: Vec<_> = told.iter().map(|(at, age)| (*at, age.as_str())).collect();
+        let ages: Vec<_> = ages.iter().map(|(at, age)| (*at, age.as_str())).collect();
         assert_eq!(
-            told,
+            ages,
             [
                 (0, "now"),
                 (10, "<1m"),

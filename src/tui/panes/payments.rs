@@ -160,7 +160,7 @@ impl State {
     }
 
     /// As [`Self::chosen`], with a notice where the filter hides all marked payments.
-    fn chosen_or_say(&self, ctx: &mut UpdateContext<'_>) -> Vec<WatchKey> {
+    fn chosen_or_warn(&self, ctx: &mut UpdateContext<'_>) -> Vec<WatchKey> {
         let chosen = self.chosen(ctx.store);
         if chosen.is_empty() && !self.marked.is_empty() {
             let text = "the filter hides all marked payments";
@@ -250,11 +250,11 @@ impl State {
                     at: ctx.now.wall,
                 });
                 if let Some(set) = set {
-                    correct(new, set, ctx);
+                    show_expectation(new, set, ctx);
                 }
                 None
             }
-            Ok(Some(stays)) if new.by == ExpectedBy::List => {
+            Ok(Some(in_force)) if new.by == ExpectedBy::List => {
                 self.differing.push(new.id.to_string());
                 let named = self.differing.iter().take(NAMED_MAX);
                 let named = named.cloned().collect::<Vec<_>>().join(", ");
@@ -264,12 +264,12 @@ impl State {
                 };
                 let text = format!("the earlier expected amount stays in force: {named}{more}");
                 notice("expected amounts", Level::Warning, text, ctx);
-                correct(new, stays, ctx);
+                show_expectation(new, in_force, ctx);
                 None
             }
-            Ok(Some(stays)) => {
-                correct(new, stays.clone(), ctx);
-                Some(stays)
+            Ok(Some(in_force)) => {
+                show_expectation(new, in_force.clone(), ctx);
+                Some(in_force)
             }
             Err(problem) => {
                 notice("watch list", Level::Error, problem.describe(), ctx);
@@ -327,7 +327,7 @@ impl State {
 
     pub fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
-            Action::Check => match self.chosen_or_say(ctx).as_slice() {
+            Action::Check => match self.chosen_or_warn(ctx).as_slice() {
                 [one] => {
                     let mut all = ctx.store.payments.iter();
                     if let Some(at) = all.position(|watched| watched.is(one)) {
@@ -356,7 +356,7 @@ impl State {
                 }
             }
             Action::CopyId => {
-                let chosen = self.chosen_or_say(ctx);
+                let chosen = self.chosen_or_warn(ctx);
                 let ids: Vec<&str> = chosen.iter().map(|(_, id)| id.as_str()).collect();
                 let what = match ids.len() {
                     0 => return,
@@ -372,7 +372,7 @@ impl State {
                 ctx.store.flash(Level::Info, text);
             }
             Action::RemoveWatch => {
-                let chosen = self.chosen_or_say(ctx);
+                let chosen = self.chosen_or_warn(ctx);
                 self.remove(&chosen, ctx);
             }
             Action::ClearSettled => {
@@ -398,9 +398,9 @@ impl State {
         let (mut removed, left): (Vec<_>, Vec<_>) =
             all.into_iter().enumerate().partition(is_chosen);
         ctx.store.payments = left.into_iter().map(|(_, watched)| watched).collect();
-        for (_, gone) in &mut removed {
-            let key = gone.key();
-            if let Some(request) = gone.asking.take() {
+        for (_, removed_payment) in &mut removed {
+            let key = removed_payment.key();
+            if let Some(request) = removed_payment.asking.take() {
                 ctx.store.cancel(request, ctx.out);
             }
             ctx.out.push(Effect::Unwatch(key.clone()));
@@ -498,7 +498,7 @@ fn notice(about: &str, level: Level, text: String, ctx: &mut UpdateContext<'_>) 
 }
 
 /// Shows the expectation in force; one with the same amount stays, with its time and origin.
-fn correct(new: &NewWatch, in_force: Expectation, ctx: &mut UpdateContext<'_>) {
+fn show_expectation(new: &NewWatch, in_force: Expectation, ctx: &mut UpdateContext<'_>) {
     if let Some(watched) = ctx.store.payment_mut(&new.account, &new.id)
         && watched.expected() != Some(&in_force.sum)
     {
@@ -507,7 +507,7 @@ fn correct(new: &NewWatch, in_force: Expectation, ctx: &mut UpdateContext<'_>) {
 }
 
 /// Adds a payment that a callback was about.
-pub fn add_told(watch: Watch, ctx: &mut UpdateContext<'_>) {
+pub fn add_from_callback(watch: Watch, ctx: &mut UpdateContext<'_>) {
     ctx.out.push(Effect::Watch(again(&watch)));
     ctx.store
         .payments

@@ -43,7 +43,7 @@ pub struct PlayerState {
     /// What changed with the latest inventory, and when.
     changed: Option<(String, WallTime)>,
     last_error: Option<Problem>,
-    pub asking: Option<RequestId>,
+    pub request: Option<RequestId>,
 }
 
 /// The players, the latest news first.
@@ -123,7 +123,7 @@ impl State {
                     inventory: None,
                     changed: None,
                     last_error: None,
-                    asking: None,
+                    request: None,
                 },
             );
             if self.players.len() > 1 {
@@ -150,7 +150,7 @@ impl State {
     }
 
     /// Selects a player, added to the list if new.
-    pub fn look_at(&mut self, account: &AccountId, id: PlayerId) {
+    pub fn select(&mut self, account: &AccountId, id: PlayerId) {
         self.known_mut(account, id);
         self.list.selected = self.find(account, id).unwrap_or(0);
         self.scroll = 0;
@@ -196,13 +196,13 @@ impl State {
         let Some(known) = self.players.get_mut(self.list.selected) else {
             return;
         };
-        if known.asking.is_some() {
+        if known.request.is_some() {
             return;
         }
         let op = Op::PlayerItems(known.id);
         let purpose = Purpose::Items(known.id);
         let account = known.account.clone();
-        known.asking = Some(ctx.store.ask(account, op, purpose, false, ctx.out));
+        known.request = Some(ctx.store.ask(account, op, purpose, false, ctx.out));
     }
 
     /// The reply to [`State::refresh`], or to a fetch after a callback; returns what changed, in words.
@@ -222,11 +222,12 @@ impl State {
             Ok(inventory) => {
                 known.last_error = None;
                 let before = known.inventory.as_ref().map(|(before, _)| before);
-                let told = before.map(|before| changes::changes(&before.items, &inventory.items));
+                let changed =
+                    before.map(|before| changes::changes(&before.items, &inventory.items));
                 known.inventory = Some((inventory, now.wall));
-                let told = told.filter(|told| !told.is_empty())?;
-                known.changed = Some((told.clone(), now.wall));
-                Some(told)
+                let changed = changed.filter(|changed| !changed.is_empty())?;
+                known.changed = Some((changed.clone(), now.wall));
+                Some(changed)
             }
         }
     }
@@ -234,14 +235,14 @@ impl State {
     /// A request for the inventory was answered or cancelled.
     pub fn settled(&mut self, account: &AccountId, id: PlayerId) {
         if let Some(at) = self.find(account, id) {
-            self.players[at].asking = None;
+            self.players[at].request = None;
         }
     }
 
     /// Cancels the request for the selected player; returns whether there was one.
     pub fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
         let known = self.players.get_mut(self.list.selected);
-        let Some(request) = known.and_then(|known| known.asking.take()) else {
+        let Some(request) = known.and_then(|known| known.request.take()) else {
             return false;
         };
         ctx.store.cancel(request, ctx.out);
@@ -249,7 +250,7 @@ impl State {
     }
 
     /// Removes the selected player from the list.
-    pub fn forget_selected(&mut self, ctx: &mut UpdateContext<'_>) {
+    pub fn remove_selected(&mut self, ctx: &mut UpdateContext<'_>) {
         self.cancel(ctx);
         if self.list.selected < self.players.len() {
             let gone = self.players.remove(self.list.selected);
@@ -319,7 +320,7 @@ impl PlayerState {
     }
 
     /// The player's name; before it is known, the number.
-    pub fn called(&self) -> String {
+    pub fn display_name(&self) -> String {
         if self.name.is_empty() {
             format!("player {}", self.id)
         } else {

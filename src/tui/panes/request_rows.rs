@@ -51,11 +51,11 @@ pub fn draw_waiting(
     }
     pen.cell(&waits.method, method(&waits.method, area), dim)
         .skip(1);
-    let whose = if own { "" } else { "background" };
+    let origin = if own { "" } else { "background" };
     let mut parts = vec![
         (waits.about.as_str(), plain),
         (waits.why.as_str(), busy),
-        (whose, dim),
+        (origin, dim),
     ];
     // In a narrow pane the reason is worth more than the path.
     parts.insert(

@@ -54,9 +54,9 @@ impl State {
             .token_users()
             .filter_map(|known| known.token.as_ref())
             .filter_map(|status| {
-                let counts = status.left(now).is_some() || again_in(status, now).is_some();
+                let counts = status.left(now).is_some() || retry_in(status, now).is_some();
                 if still {
-                    changes_still(status, now)
+                    reduced_changes_in(status, now)
                 } else {
                     counts.then(|| tick(now))
                 }
@@ -108,7 +108,7 @@ pub fn list_area(area: Rect, users: usize) -> Rect {
 }
 
 /// With reduced motion, time until the gauge loses a step or the word changes.
-fn changes_still(status: &TokenStatus, now: Now) -> Option<Duration> {
+fn reduced_changes_in(status: &TokenStatus, now: Now) -> Option<Duration> {
     let life = status.life?;
     let left = life.left(now)?;
     let tenth = life.life / PARTS;
@@ -128,7 +128,7 @@ fn last_of(life: TokenLife) -> Duration {
 }
 
 /// Time until a failed renewal is retried.
-fn again_in(status: &TokenStatus, now: Now) -> Option<Duration> {
+fn retry_in(status: &TokenStatus, now: Now) -> Option<Duration> {
     let again = status.failure.as_ref()?.again?;
     again
         .checked_sub(now.mono)
@@ -137,7 +137,7 @@ fn again_in(status: &TokenStatus, now: Now) -> Option<Duration> {
 
 /// How a token's state is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stand {
+struct Badge {
     glyph: &'static str,
     word: &'static str,
     tone: Tone,
@@ -145,7 +145,7 @@ struct Stand {
     left: Tone,
 }
 
-fn stand(status: &TokenStatus, now: Now) -> Stand {
+fn badge(status: &TokenStatus, now: Now) -> Badge {
     let state = status.state(now);
     let remains = status.life.and_then(|life| Some((life, life.left(now)?)));
     let due = remains.is_some_and(|(life, _)| life.renews_in(now).is_zero());
@@ -170,7 +170,7 @@ fn stand(status: &TokenStatus, now: Now) -> Stand {
         TokenState::Due => ("!", "due", left),
         TokenState::Fresh => ("✔", "fresh", left),
     };
-    Stand {
+    Badge {
         glyph,
         word,
         tone,
@@ -239,18 +239,18 @@ fn draw_row(
     let theme = ctx.theme;
     let unknown = TokenStatus::default();
     let status = known.token.as_ref().unwrap_or(&unknown);
-    let mut stand = stand(status, ctx.now);
+    let mut badge = badge(status, ctx.now);
     let request = ctx.store.token_request(known.id());
     if ctx.store.waiting_for(request).is_some() {
-        stand = Stand {
+        badge = Badge {
             glyph: "◌",
             word: "waits",
             tone: Tone::Busy,
-            ..stand
+            ..badge
         };
     }
     let mut pen = Pen::new(buf, area, row);
-    pen.text(stand.glyph, theme.bold(stand.tone))
+    pen.text(badge.glyph, theme.bold(badge.tone))
         .skip(1)
         .cell(
             known.id().as_str(),
@@ -258,7 +258,7 @@ fn draw_row(
             theme.style(Tone::Plain),
         )
         .skip(1)
-        .cell(stand.word, columns.word, theme.style(stand.tone))
+        .cell(badge.word, columns.word, theme.style(badge.tone))
         .skip(1);
     let life = status
         .life
@@ -276,13 +276,13 @@ fn draw_row(
             }
             None => eighths(0, 1, columns.gauge),
         };
-        pen.text(&full, theme.style(stand.left))
+        pen.text(&full, theme.style(badge.left))
             .text(&rest, theme.style(Tone::Dim))
             .skip(1);
     }
     let words = life.map_or_else(|| "—".into(), |(_, left)| ends(left, ctx));
     let tone = if life.is_some() {
-        stand.left
+        badge.left
     } else {
         Tone::Dim
     };
@@ -320,7 +320,7 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
         } else {
             Tone::Bad
         };
-        let next = match again_in(status, now) {
+        let next = match retry_in(status, now) {
             _ if status.fetching => "Retrying now".into(),
             Some(left) if ctx.still => format!("Retry at {}", ends(left, ctx)),
             Some(left) => format!("Retry in {}", ends(left, ctx)),
@@ -454,30 +454,30 @@ mod tests {
         }
     }
 
-    fn stands(status: &TokenStatus, at: u64) -> (&'static str, &'static str, Tone, Tone) {
-        let stand = stand(status, second(at));
-        (stand.glyph, stand.word, stand.tone, stand.left)
+    fn badge_at(status: &TokenStatus, at: u64) -> (&'static str, &'static str, Tone, Tone) {
+        let badge = badge(status, second(at));
+        (badge.glyph, badge.word, badge.tone, badge.left)
     }
 
     #[test]
     fn an_hour_goes_by_in_steps() {
         let status = with(3600, 3240);
-        assert_eq!(stands(&status, 0), ("✔", "fresh", Tone::Good, Tone::Good));
+        assert_eq!(badge_at(&status, 0), ("✔", "fresh", Tone::Good, Tone::Good));
         assert_eq!(
-            stands(&status, 2700),
+            badge_at(&status, 2700),
             ("✔", "fresh", Tone::Warn, Tone::Warn),
             "a quarter is left"
         );
-        assert_eq!(stands(&status, 3240).1, "due");
-        assert_eq!(stands(&status, 3241).2, Tone::Bad, "due, and not renewed");
-        assert_eq!(stands(&status, 3540).1, "ends soon");
-        assert_eq!(stands(&status, 3600).1, "expired");
+        assert_eq!(badge_at(&status, 3240).1, "due");
+        assert_eq!(badge_at(&status, 3241).2, Tone::Bad, "due, and not renewed");
+        assert_eq!(badge_at(&status, 3540).1, "ends soon");
+        assert_eq!(badge_at(&status, 3600).1, "expired");
         let fetching = TokenStatus {
             fetching: true,
             ..status
         };
         assert_eq!(
-            stands(&fetching, 3590),
+            badge_at(&fetching, 3590),
             ("◌", "refreshing", Tone::Busy, Tone::Warn)
         );
     }
@@ -486,46 +486,49 @@ mod tests {
     fn a_short_life_that_renews_itself_is_no_alarm() {
         let status = with(20, 17);
         for at in 0..17 {
-            let (_, word, _, left) = stands(&status, at);
+            let (_, word, _, left) = badge_at(&status, at);
             assert_ne!(left, Tone::Bad, "{at}");
             assert_eq!(word == "ends soon", at >= 15, "{at}");
         }
-        assert_eq!(stands(&status, 18).3, Tone::Bad);
+        assert_eq!(badge_at(&status, 18).3, Tone::Bad);
     }
 
     #[test]
     fn trouble_has_its_own_glyph_and_word() {
         let mut status = TokenStatus::default();
-        assert_eq!(stands(&status, 0).1, "missing");
-        assert_eq!(stands(&status, 0).2, Tone::Dim);
+        assert_eq!(badge_at(&status, 0).1, "missing");
+        assert_eq!(badge_at(&status, 0).2, Tone::Dim);
         status.failure = Some(TokenFailure {
             at: START,
             why: "no connection".into(),
             refused: false,
             again: Some(Duration::from_secs(9)),
         });
-        assert_eq!(stands(&status, 0), ("!", "missing", Tone::Warn, Tone::Dim));
+        assert_eq!(
+            badge_at(&status, 0),
+            ("!", "missing", Tone::Warn, Tone::Dim)
+        );
         status.failure.as_mut().unwrap().refused = true;
-        assert_eq!(stands(&status, 0), ("✘", "refused", Tone::Bad, Tone::Dim));
+        assert_eq!(badge_at(&status, 0), ("✘", "refused", Tone::Bad, Tone::Dim));
     }
 
     #[test]
     fn countdowns_have_no_tenths_and_end_at_one() {
-        let told = |ms| countdown(Duration::from_millis(ms));
-        assert_eq!(told(1), "00:01");
-        assert_eq!(told(60_000), "01:00");
-        assert_eq!(told(3_599_001), "1:00:00");
-        assert_eq!(told(90_061_000), "25:01:01");
+        let text = |ms| countdown(Duration::from_millis(ms));
+        assert_eq!(text(1), "00:01");
+        assert_eq!(text(60_000), "01:00");
+        assert_eq!(text(3_599_001), "1:00:00");
+        assert_eq!(text(90_061_000), "25:01:01");
     }
 
     #[test]
     fn what_stands_still_wakes_only_where_it_reads_differently() {
         let status = with(3600, 3240);
-        let wake = |at| changes_still(&status, second(at)).unwrap().as_secs();
+        let wake = |at| reduced_changes_in(&status, second(at)).unwrap().as_secs();
         assert_eq!(wake(0), 360);
         assert_eq!(wake(2520), 180, "to the last quarter");
         assert_eq!(wake(3300), 240, "to the last minute");
         assert_eq!(wake(3540), 60);
-        assert_eq!(changes_still(&status, second(3600)), None);
+        assert_eq!(reduced_changes_in(&status, second(3600)), None);
     }
 }

@@ -121,9 +121,9 @@ impl Field {
     }
 
     /// Ends the selection, and clears the text where `clear`.
-    fn unselect(&mut self, gone: bool) {
+    fn unselect(&mut self, clear: bool) {
         if std::mem::take(&mut self.selected)
-            && gone
+            && clear
             && let Value::Text(input) = &mut self.value
         {
             input.reset();

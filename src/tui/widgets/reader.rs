@@ -38,7 +38,7 @@ pub struct Reader {
     rows: Vec<Row>,
     top: usize,
     left: usize,
-    sought: String,
+    query: String,
     found: Vec<usize>,
     at: usize,
 }
@@ -76,7 +76,7 @@ impl Reader {
             rows: Vec::new(),
             top: 0,
             left: 0,
-            sought: String::new(),
+            query: String::new(),
             found: Vec::new(),
             at: 0,
         };
@@ -90,7 +90,7 @@ impl Reader {
         (self.text, self.lines) = (new.text, new.lines);
         self.rows = self.laid_out(self.width);
         self.left = self.left.min(self.left_max());
-        self.found = places(&self.text, &self.sought);
+        self.found = places(&self.text, &self.query);
         self.at = self.at.min(self.found.len().saturating_sub(1));
     }
 
@@ -162,21 +162,21 @@ impl Reader {
         } else {
             ""
         };
-        match (self.sought.is_empty(), self.found.len()) {
+        match (self.query.is_empty(), self.found.len()) {
             (true, _) => None,
             (false, 0) => Some("not found".into()),
             (false, all) => Some(format!("{} of {all}{more}", self.at + 1)),
         }
     }
 
-    pub fn sought(&self) -> &str {
-        &self.sought
+    pub fn query(&self) -> &str {
+        &self.query
     }
 
     /// Searches for a text, ASCII case ignored, and goes to the first match from the top row on.
-    pub fn seek(&mut self, sought: &str, height: u16) {
-        sought.clone_into(&mut self.sought);
-        self.found = places(&self.text, sought);
+    pub fn search(&mut self, query: &str, height: u16) {
+        query.clone_into(&mut self.query);
+        self.found = places(&self.text, query);
         let here = self.rows.get(self.top).map_or(0, |row| row.from);
         self.at = self.found.partition_point(|at| *at < here);
         if self.at == self.found.len() {
@@ -186,7 +186,7 @@ impl Reader {
     }
 
     /// Goes to the next or the previous match, around at the ends.
-    pub fn seek_on(&mut self, forward: bool, height: u16) {
+    pub fn next_match(&mut self, forward: bool, height: u16) {
         let all = self.found.len();
         if all > 0 {
             self.at = (self.at + if forward { 1 } else { all - 1 }) % all;
@@ -209,7 +209,7 @@ impl Reader {
             let column =
                 usize::from(found.indent) + self.text[found.from..at.max(found.from)].width();
             let wide = usize::from(self.width);
-            if column < self.left || column + self.sought.len() >= self.left + wide {
+            if column < self.left || column + self.query.len() >= self.left + wide {
                 self.left = column.saturating_sub(wide / 3);
             }
         }
@@ -317,7 +317,7 @@ impl Reader {
         };
         let mut next = self
             .found
-            .partition_point(|at| at + self.sought.len() <= row.from);
+            .partition_point(|at| at + self.query.len() <= row.from);
         let mut beyond = false;
         for (at, c) in self.text[row.from..row.to].char_indices() {
             let at = row.from + at;
@@ -334,7 +334,7 @@ impl Reader {
             while self
                 .found
                 .get(next)
-                .is_some_and(|found| found + self.sought.len() <= at)
+                .is_some_and(|found| found + self.query.len() <= at)
             {
                 next += 1;
             }
@@ -369,19 +369,19 @@ impl Reader {
 }
 
 /// The matches of a text in another, ASCII case ignored, without overlaps.
-fn places(text: &str, sought: &str) -> Vec<usize> {
-    let (text, sought) = (text.as_bytes(), sought.as_bytes());
+fn places(text: &str, query: &str) -> Vec<usize> {
+    let (text, query) = (text.as_bytes(), query.as_bytes());
     let mut found = Vec::new();
-    let Some(first) = sought.first() else {
+    let Some(first) = query.first() else {
         return found;
     };
     let mut at = 0;
-    while at + sought.len() <= text.len() && found.len() < FOUND_MAX {
+    while at + query.len() <= text.len() && found.len() < FOUND_MAX {
         if text[at].eq_ignore_ascii_case(first)
-            && text[at..at + sought.len()].eq_ignore_ascii_case(sought)
+            && text[at..at + query.len()].eq_ignore_ascii_case(query)
         {
             found.push(at);
-            at += sought.len();
+            at += query.len();
         } else {
             at += 1;
         }
@@ -447,17 +447,17 @@ mod tests {
         let text: Vec<String> = (0..500).map(|at| format!("line {at}")).collect();
         let mut reader = read(&text.join("\n"));
         reader.fit(Rect::new(0, 0, 30, 10));
-        reader.seek("LINE 4", 10);
+        reader.search("LINE 4", 10);
         assert_eq!(reader.found().as_deref(), Some("1 of 111"));
-        reader.seek_on(true, 10);
+        reader.next_match(true, 10);
         assert!(shown(&reader, 30, 10).contains(&"line 40".to_owned()));
-        reader.seek_on(false, 10);
-        reader.seek_on(false, 10);
+        reader.next_match(false, 10);
+        reader.next_match(false, 10);
         assert_eq!(reader.found().as_deref(), Some("111 of 111"));
         assert!(shown(&reader, 30, 10).contains(&"line 499".to_owned()));
-        reader.seek("nowhere", 10);
+        reader.search("nowhere", 10);
         assert_eq!(reader.found().as_deref(), Some("not found"));
-        reader.seek("", 10);
+        reader.search("", 10);
         assert_eq!(reader.found(), None);
     }
 
@@ -472,7 +472,7 @@ mod tests {
             for width in 1..30 {
                 let mut reader = read(text);
                 reader.fit(Rect::new(0, 0, width, 7));
-                reader.seek("漢", 7);
+                reader.search("漢", 7);
                 shown(&reader, width, 7);
                 reader.toggle_wrap();
                 reader.sideways(true);

@@ -19,7 +19,7 @@ pub enum Put {
     /// It replaced an earlier version of the same row.
     Replaced,
     /// Not inserted: older than every row of a full window.
-    Left,
+    Ignored,
 }
 
 impl Window {
@@ -55,7 +55,7 @@ impl Window {
                 self.rows[at] = delivery;
                 Put::Replaced
             }
-            Err(at) if at >= max => Put::Left,
+            Err(at) if at >= max => Put::Ignored,
             Err(at) => {
                 self.rows.insert(at, delivery);
                 Put::At(at)
@@ -114,14 +114,14 @@ impl Tally {
             self.sum.given_up += count.given_up;
             before
         };
-        self.take_off(before);
+        self.subtract(before);
         if self.open.len() > OPEN_MAX {
             let oldest = self.open.pop_first().map(|(_, count)| count);
-            self.take_off(oldest);
+            self.subtract(oldest);
         }
     }
 
-    fn take_off(&mut self, count: Option<Count>) {
+    fn subtract(&mut self, count: Option<Count>) {
         let count = count.unwrap_or_default();
         self.sum.queued -= count.queued;
         self.sum.failing -= count.failing;

@@ -5,7 +5,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
-use super::past::Past;
+use super::history::PastCall;
 use super::table::Table;
 use crate::domain::{Explored, inert, time};
 use crate::tui::keys::Action;
@@ -24,7 +24,7 @@ const ROWS_MIN: u16 = 3;
 
 /// Which view is on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Seen {
+enum Shown {
     Table,
     Body,
 }
@@ -38,7 +38,7 @@ pub struct Answer {
     note: (String, Tone),
     table: Option<Table>,
     body: Reader,
-    seen: Seen,
+    shown: Shown,
     width: u16,
     height: u16,
 }
@@ -53,7 +53,7 @@ struct Parts {
 }
 
 impl Answer {
-    pub fn new(past: &Past) -> Self {
+    pub fn new(past: &PastCall) -> Self {
         let (note, body, table) = match &past.outcome {
             Err(_) => ((String::new(), Tone::Dim), Reader::text("", true), None),
             Ok(explored) => {
@@ -64,10 +64,10 @@ impl Answer {
         Self {
             number: past.number,
             note,
-            seen: if table.is_some() {
-                Seen::Table
+            shown: if table.is_some() {
+                Shown::Table
             } else {
-                Seen::Body
+                Shown::Body
             },
             table,
             body,
@@ -77,21 +77,21 @@ impl Answer {
     }
 
     fn reader(&self) -> &Reader {
-        match (&self.table, self.seen) {
-            (Some(table), Seen::Table) => &table.rows,
+        match (&self.table, self.shown) {
+            (Some(table), Shown::Table) => &table.rows,
             _ => &self.body,
         }
     }
 
     fn reader_mut(&mut self) -> &mut Reader {
-        match (&mut self.table, self.seen) {
-            (Some(table), Seen::Table) => &mut table.rows,
+        match (&mut self.table, self.shown) {
+            (Some(table), Shown::Table) => &mut table.rows,
             _ => &mut self.body,
         }
     }
 
     /// Lays the text out for the area of the next frame.
-    pub fn fit(&mut self, past: &Past, searching: bool, area: Rect) {
+    pub fn fit(&mut self, past: &PastCall, searching: bool, area: Rect) {
         let text = self.parts(past, searching, area).text;
         (self.width, self.height) = (text.width, text.height);
         if let Some(table) = &mut self.table {
@@ -108,8 +108,8 @@ impl Answer {
         self.reader().wraps()
     }
 
-    pub fn is_sought(&self) -> bool {
-        !self.reader().sought().is_empty()
+    pub fn has_query(&self) -> bool {
+        !self.reader().query().is_empty()
     }
 
     pub fn step(&mut self, step: Step) {
@@ -126,24 +126,24 @@ impl Answer {
     }
 
     pub fn toggle_table(&mut self) {
-        self.seen = match self.seen {
-            Seen::Table => Seen::Body,
-            Seen::Body => Seen::Table,
+        self.shown = match self.shown {
+            Shown::Table => Shown::Body,
+            Shown::Body => Shown::Table,
         };
     }
 
-    pub fn sought(&self) -> &str {
-        self.reader().sought()
+    pub fn query(&self) -> &str {
+        self.reader().query()
     }
 
-    pub fn seek(&mut self, text: &str) {
+    pub fn search(&mut self, text: &str) {
         let height = self.height;
-        self.reader_mut().seek(text, height);
+        self.reader_mut().search(text, height);
     }
 
-    pub fn seek_on(&mut self, forward: bool) {
+    pub fn next_match(&mut self, forward: bool) {
         let height = self.height;
-        self.reader_mut().seek_on(forward, height);
+        self.reader_mut().next_match(forward, height);
     }
 
     /// The note at the right of the frame's title: the match and the rows on the screen.
@@ -156,18 +156,18 @@ impl Answer {
         }
     }
 
-    fn parts(&self, past: &Past, searching: bool, area: Rect) -> Parts {
+    fn parts(&self, past: &PastCall, searching: bool, area: Rect) -> Parts {
         let words = match &past.outcome {
             Ok(explored) => explored.failure.as_deref(),
             Err(_) => None,
         };
-        let said = words.map_or(0, |words| wrap(words, area.width).len().min(WORDS_MAX));
+        let failure = words.map_or(0, |words| wrap(words, area.width).len().min(WORDS_MAX));
         // Below the title: the note on the figures, then the names of the columns.
-        let (table, note) = match (&self.table, self.seen) {
-            (Some(table), Seen::Table) => (2, note_rows(table, said, area)),
+        let (table, note) = match (&self.table, self.shown) {
+            (Some(table), Shown::Table) => (2, note_rows(table, failure, area)),
             _ => (1, 0),
         };
-        let head = cells(1 + said + table + note).min(area.height);
+        let head = cells(1 + failure + table + note).min(area.height);
         let left = below(area, head);
         let search = u16::from(searching && left.height > 1);
         Parts {
@@ -187,7 +187,7 @@ impl Answer {
     /// Draws it; `typing` is the search text being typed. Returns the cursor.
     pub fn view(
         &self,
-        past: &Past,
+        past: &PastCall,
         typing: Option<&Input>,
         ctx: ViewContext<'_>,
         area: Rect,
@@ -212,19 +212,19 @@ impl Answer {
         left = below(left, 1);
         if let Some(failure) = &explored.failure {
             let rows = cells(wrap(failure, area.width).len().min(WORDS_MAX));
-            let said = Rect {
+            let place = Rect {
                 height: rows.min(left.height),
                 ..left
             };
-            paragraph(buf, said, failure, theme.style(Tone::Bad));
+            paragraph(buf, place, failure, theme.style(Tone::Bad));
             left = below(left, rows);
         }
-        if let (Some(table), Seen::Table) = (&self.table, self.seen) {
-            let beyond = beyond(table, ctx);
+        if let (Some(table), Shown::Table) = (&self.table, self.shown) {
+            let hidden_columns = hidden_columns(table, ctx);
             Pen::new(buf, left, 0)
-                .keep(width(&beyond))
+                .keep(width(&hidden_columns))
                 .text(&table.title, theme.bold(Tone::Plain));
-            Pen::new(buf, left, 0).flush(&beyond, theme.style(Tone::Accent));
+            Pen::new(buf, left, 0).flush(&hidden_columns, theme.style(Tone::Accent));
             left = below(left, 1);
             let note = Rect {
                 height: parts.note.min(left.height),
@@ -247,33 +247,33 @@ impl Answer {
 }
 
 /// Rows of the note: all of them, or none where they would leave no room for the table.
-fn note_rows(table: &Table, said: usize, area: Rect) -> usize {
+fn note_rows(table: &Table, failure: usize, area: Rect) -> usize {
     if table.note.is_empty() {
         return 0;
     }
     let rows = wrap(table.note, area.width).len();
-    let others = cells(3 + said + rows).saturating_add(ROWS_MIN);
+    let others = cells(3 + failure + rows).saturating_add(ROWS_MIN);
     if others > area.height { 0 } else { rows }
 }
 
 /// How many columns are off the screen at each side, with the key that scrolls there.
-fn beyond(table: &Table, ctx: ViewContext<'_>) -> String {
-    let (left, right) = table.beyond();
-    let said = |count: usize, action| {
+fn hidden_columns(table: &Table, ctx: ViewContext<'_>) -> String {
+    let (left, right) = table.hidden_columns();
+    let side = |count: usize, action| {
         let columns = if count == 1 { "column" } else { "columns" };
         let key = ctx.key(action);
         (count > 0).then(|| format!("  {key} {count} {columns}"))
     };
     [
-        said(left, Action::ScrollLeft),
-        said(right, Action::ScrollRight),
+        side(left, Action::ScrollLeft),
+        side(right, Action::ScrollRight),
     ]
     .into_iter()
     .flatten()
     .collect()
 }
 
-fn facts(past: &Past, explored: &Explored, ctx: ViewContext<'_>) -> String {
+fn facts(past: &PastCall, explored: &Explored, ctx: ViewContext<'_>) -> String {
     let bytes = u64::try_from(explored.bytes).unwrap_or(u64::MAX);
     let kind = explored.content_type.as_deref();
     format!(
@@ -286,7 +286,7 @@ fn facts(past: &Past, explored: &Explored, ctx: ViewContext<'_>) -> String {
 }
 
 fn draw_problem(
-    past: &Past,
+    past: &PastCall,
     problem: &crate::domain::Problem,
     ctx: ViewContext<'_>,
     area: Rect,
@@ -312,8 +312,8 @@ fn read(explored: &Explored) -> ((String, Tone), Reader) {
     let kind = explored.content_type.as_deref().unwrap_or_default();
     let kind = kind.to_ascii_lowercase();
     let cut = if explored.cut {
-        let kept = u64::try_from(text.len()).unwrap_or(u64::MAX);
-        format!("; cut: only the first {} are shown", size(kept))
+        let shown = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        format!("; cut: only the first {} are shown", size(shown))
     } else {
         String::new()
     };

@@ -18,22 +18,22 @@ pub fn catalogue(catalogues: &Catalogues, provider: ProviderId) -> &'static [Doc
 }
 
 /// A shorter prefix is not worth leaving out.
-const SHARED_MIN: usize = 8;
+const COMMON_MIN: usize = 8;
 
 /// The prefix, in whole path segments, that two thirds of the paths share. Rows leave it out, since what tells calls
 /// apart comes after it. Empty where there is none, or only a short one.
-pub fn shared(calls: &[Documented]) -> &'static str {
+pub fn common_start(calls: &[Documented]) -> &'static str {
     let longest = calls
         .iter()
         .flat_map(|call| {
             let ends = call.path.match_indices('/').map(|(at, _)| at);
             ends.map(|at| &call.path[..at])
         })
-        .filter(|start| start.len() >= SHARED_MIN && !start.contains('{'))
+        .filter(|start| start.len() >= COMMON_MIN && !start.contains('{'))
         .filter(|start| {
             let with = calls
                 .iter()
-                .filter(|call| behind(call.path, start).len() < call.path.len());
+                .filter(|call| strip_start(call.path, start).len() < call.path.len());
             with.count() * 3 >= calls.len() * 2
         })
         .max_by_key(|start| start.len());
@@ -41,7 +41,7 @@ pub fn shared(calls: &[Documented]) -> &'static str {
 }
 
 /// The path after `start`; the whole path where it does not begin with it.
-pub fn behind<'a>(path: &'a str, start: &str) -> &'a str {
+pub fn strip_start<'a>(path: &'a str, start: &str) -> &'a str {
     path.strip_prefix(start)
         .filter(|rest| rest.starts_with('/'))
         .unwrap_or(path)
@@ -113,21 +113,21 @@ pub fn describe(call: &Documented, account: &AccountId) -> String {
 pub fn rows(
     store: &Store,
     catalogues: &Catalogues,
-    sought: &str,
+    query: &str,
     now: Now,
 ) -> (Vec<Row>, Option<usize>) {
-    let mut seeker = Seeker::new(sought);
+    let mut finder = Finder::new(query);
     let mut found = Vec::new();
     for known in &store.accounts {
         let id = known.id();
         let mut here = Vec::new();
         for call in catalogue(catalogues, known.account.provider) {
-            if let Some((score, hits)) = seeker.ctx(&describe(call, id)) {
+            if let Some((score, hits)) = finder.score(&describe(call, id)) {
                 here.push((score, Some((call, hits))));
             }
         }
         here.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
-        if let Some((score, _)) = seeker.ctx(&format!("any other call {id}")) {
+        if let Some((score, _)) = finder.score(&format!("any other call {id}")) {
             here.push((score, None));
         }
         found.push((known, here));
@@ -146,10 +146,10 @@ pub fn rows(
         let mut locked = (0, 0);
         // Fuzzy matches with scattered characters fit nearly any text; a low score is no match.
         for (score, call) in here.into_iter().filter(|(score, _)| score * 3 >= most * 2) {
-            let absent = call
+            let hidden = call
                 .as_ref()
-                .is_some_and(|(call, _)| is_absent(known, call.writes, now));
-            if absent {
+                .is_some_and(|(call, _)| is_hidden(known, call.writes, now));
+            if hidden {
                 locked = (locked.0 + 1, score.max(locked.1));
                 continue;
             }
@@ -181,26 +181,26 @@ pub fn rows(
 }
 
 /// Whether a call is hidden because its account is not armed.
-pub fn is_absent(known: &AccountState, writes: bool, now: Now) -> bool {
+pub fn is_hidden(known: &AccountState, writes: bool, now: Now) -> bool {
     writes && !known.may_write(now)
 }
 
-struct Seeker {
+struct Finder {
     pattern: Pattern,
     matcher: Matcher,
     letters: Vec<char>,
 }
 
-impl Seeker {
-    fn new(sought: &str) -> Self {
+impl Finder {
+    fn new(query: &str) -> Self {
         Self {
-            pattern: Pattern::parse(sought, CaseMatching::Ignore, Normalization::Smart),
+            pattern: Pattern::parse(query, CaseMatching::Ignore, Normalization::Smart),
             matcher: Matcher::new(Config::DEFAULT.match_paths()),
             letters: Vec::new(),
         }
     }
 
-    fn ctx(&mut self, text: &str) -> Option<(u32, Vec<u32>)> {
+    fn score(&mut self, text: &str) -> Option<(u32, Vec<u32>)> {
         let mut hits = Vec::new();
         let text = Utf32Str::new(text, &mut self.letters);
         let score = self.pattern.indices(text, &mut self.matcher, &mut hits)?;
@@ -215,10 +215,10 @@ mod tests {
     use super::*;
     use crate::tui::testing::*;
 
-    fn found(store: &Store, sought: &str) -> Vec<String> {
+    fn found(store: &Store, query: &str) -> Vec<String> {
         let catalogues = vec![(ProviderId("kanga"), CATALOGUE)];
-        let (rows, best) = rows(store, &catalogues, sought, second(0));
-        let told = rows.iter().enumerate().map(|(at, row)| {
+        let (rows, best) = rows(store, &catalogues, query, second(0));
+        let found = rows.iter().enumerate().map(|(at, row)| {
             let mark = if Some(at) == best { "*" } else { "" };
             match row {
                 Row::Account(id) => format!("{mark}{id}:"),
@@ -227,7 +227,7 @@ mod tests {
                 Row::Locked(_, count) => format!("{mark}locked {count}"),
             }
         });
-        told.collect()
+        found.collect()
     }
 
     #[test]
@@ -252,14 +252,24 @@ mod tests {
             get("/sales/api/v1/orders"),
             get("/library/api/v1/products"),
         ];
-        assert_eq!(shared(&sales), "/sales/api/v1");
-        assert_eq!(shared(&sales[..2]), "/sales/api/v1");
-        assert_eq!(shared(&sales[2..]), "", "half of them is not most");
-        assert_eq!(shared(&[get("/v1/a"), get("/v1/b")]), "", "not worth it");
-        assert_eq!(shared(&[]), "");
-        assert_eq!(behind("/sales/api/v1/orders", "/sales/api/v1"), "/orders");
-        assert_eq!(behind("/sales/api/v12", "/sales/api/v1"), "/sales/api/v12");
-        assert_eq!(behind("/v1/a", ""), "/v1/a");
+        assert_eq!(common_start(&sales), "/sales/api/v1");
+        assert_eq!(common_start(&sales[..2]), "/sales/api/v1");
+        assert_eq!(common_start(&sales[2..]), "", "half of them is not most");
+        assert_eq!(
+            common_start(&[get("/v1/a"), get("/v1/b")]),
+            "",
+            "not worth it"
+        );
+        assert_eq!(common_start(&[]), "");
+        assert_eq!(
+            strip_start("/sales/api/v1/orders", "/sales/api/v1"),
+            "/orders"
+        );
+        assert_eq!(
+            strip_start("/sales/api/v12", "/sales/api/v1"),
+            "/sales/api/v12"
+        );
+        assert_eq!(strip_start("/v1/a", ""), "/v1/a");
     }
 
     #[test]

@@ -24,7 +24,7 @@ const AUTH: [&str; 3] = ["as documented", "basic", "bearer"];
 
 /// Why a body is not JSON, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wrong {
+pub struct BodyError {
     /// Counted from 1.
     pub line: usize,
     /// In bytes, counted from 1.
@@ -34,7 +34,7 @@ pub struct Wrong {
 
 /// A call that was sent and has no answer yet.
 #[derive(Debug, Clone)]
-pub struct Asking {
+pub struct InFlight {
     pub request: RequestId,
     pub call: RawCall,
     /// When it was sent, on the monotonic clock.
@@ -54,8 +54,8 @@ pub struct Draft {
     auth: Option<usize>,
     pub body: Option<Editor>,
     pub in_body: bool,
-    pub wrong: Option<Wrong>,
-    pub asking: Option<Asking>,
+    pub wrong: Option<BodyError>,
+    pub in_flight: Option<InFlight>,
     /// What came of it last, by its number in the history.
     pub past: Option<u64>,
 }
@@ -108,7 +108,7 @@ impl Draft {
             auth,
             body: body.map(|text| Editor::new(&text)),
             wrong: None,
-            asking: None,
+            in_flight: None,
             past: None,
         };
         draft.form.at = if call.is_none() { PATH } else { 0 };
@@ -295,7 +295,7 @@ impl Draft {
         self.wrong = checked.err().map(|error| {
             let words = error.to_string();
             let words = words.split(" at line ").next().unwrap_or_default();
-            Wrong {
+            BodyError {
                 line: error.line(),
                 column: error.column(),
                 words: words.to_owned(),

@@ -17,17 +17,17 @@ impl State {
         match &mut self.typing {
             Typing::Find(input) => {
                 let changed = form::edit(input, key);
-                let sought = input.value().to_owned();
+                let query = input.value().to_owned();
                 if changed {
-                    self.find(&sought, store, now);
+                    self.find(&query, store, now);
                 }
                 changed
             }
             Typing::Search(input) => {
                 let changed = form::edit(input, key);
-                let sought = input.value().to_owned();
+                let query = input.value().to_owned();
                 if let Some(answer) = self.answer.as_mut().filter(|_| changed) {
-                    answer.seek(&sought);
+                    answer.search(&query);
                 }
                 changed
             }
@@ -48,15 +48,15 @@ impl State {
         match &mut self.typing {
             Typing::Find(input) => {
                 form::paste(input, text);
-                let sought = input.value().to_owned();
-                self.find(&sought, store, now);
+                let query = input.value().to_owned();
+                self.find(&query, store, now);
                 Some(true)
             }
             Typing::Search(input) => {
                 form::paste(input, text);
-                let sought = input.value().to_owned();
+                let query = input.value().to_owned();
                 if let Some(answer) = &mut self.answer {
-                    answer.seek(&sought);
+                    answer.search(&query);
                 }
                 Some(true)
             }

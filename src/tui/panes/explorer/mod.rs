@@ -4,11 +4,11 @@
 pub mod answer;
 pub mod calls;
 pub mod draft;
+pub mod history;
+mod in_flight;
 mod input;
-pub mod past;
 mod rows;
 mod table;
-mod under_way;
 mod view;
 
 use ratatui::layout::Rect;
@@ -24,7 +24,7 @@ use super::UpdateContext;
 use answer::Answer;
 use calls::{Catalogues, Row};
 use draft::Draft;
-use past::{History, Past};
+use history::{History, PastCall};
 use rows::Starts;
 
 /// Drafts in memory; of more, the oldest without a request in flight is dropped.
@@ -57,7 +57,7 @@ pub struct State {
     pub part: Part,
     list: List,
     rows: Vec<Row>,
-    sought: String,
+    query: String,
     /// The accounts and their arming that `rows` was built from.
     made_from: Option<Vec<(AccountId, bool)>>,
     typing: Typing,
@@ -76,7 +76,7 @@ impl State {
             part: Part::default(),
             list: List::default(),
             rows: Vec::new(),
-            sought: String::new(),
+            query: String::new(),
             made_from: None,
             typing: Typing::Nothing,
             drafts: Vec::new(),
@@ -133,7 +133,7 @@ impl State {
     }
 
     /// The sent call whose answer belongs to the current draft.
-    pub fn past(&self) -> Option<&Past> {
+    pub fn past(&self) -> Option<&PastCall> {
         self.history.get(self.draft()?.past?)
     }
 
@@ -152,11 +152,11 @@ impl State {
             }
             self.made_from = Some(from);
             let selected = self.rows.get(self.list.selected).cloned();
-            let (rows, best) = calls::rows(store, &self.catalogues, &self.sought, now);
+            let (rows, best) = calls::rows(store, &self.catalogues, &self.query, now);
             self.rows = rows;
-            let kept = selected.and_then(|old| self.rows.iter().position(|row| row.is_same(&old)));
-            self.list.selected = kept.or(best).unwrap_or(0);
-            if kept.is_none() && self.part == Part::Calls {
+            let same = selected.and_then(|old| self.rows.iter().position(|row| row.is_same(&old)));
+            self.list.selected = same.or(best).unwrap_or(0);
+            if same.is_none() && self.part == Part::Calls {
                 self.open_selected(store);
             }
         }
@@ -203,7 +203,7 @@ impl State {
                 return;
             };
             if self.drafts.len() >= DRAFTS_MAX
-                && let Some(idle) = self.drafts.iter().position(|d| d.asking.is_none())
+                && let Some(idle) = self.drafts.iter().position(|d| d.in_flight.is_none())
             {
                 self.drafts.remove(idle);
             }
@@ -212,9 +212,9 @@ impl State {
         self.current = Some(known.unwrap_or(self.drafts.len() - 1));
     }
 
-    fn find(&mut self, sought: &str, store: &Store, now: Now) {
-        sought.trim().clone_into(&mut self.sought);
-        let (rows, best) = calls::rows(store, &self.catalogues, &self.sought, now);
+    fn find(&mut self, query: &str, store: &Store, now: Now) {
+        query.trim().clone_into(&mut self.query);
+        let (rows, best) = calls::rows(store, &self.catalogues, &self.query, now);
         self.rows = rows;
         self.list = List::default();
         self.list.selected = best.unwrap_or(0);
@@ -300,14 +300,14 @@ impl State {
             }
             Action::Search => {
                 if let Some(answer) = &self.answer {
-                    self.typing = Typing::Search(Input::new(answer.sought().to_owned()));
+                    self.typing = Typing::Search(Input::new(answer.query().to_owned()));
                 }
             }
             Action::KeepSearch => self.typing = Typing::Nothing,
             Action::DropSearch => {
                 self.typing = Typing::Nothing;
                 if let Some(answer) = &mut self.answer {
-                    answer.seek("");
+                    answer.search("");
                 }
             }
             _ => self.act_on_answer(action),
@@ -319,8 +319,8 @@ impl State {
             return;
         };
         match action {
-            Action::NextMatch => answer.seek_on(true),
-            Action::PreviousMatch => answer.seek_on(false),
+            Action::NextMatch => answer.next_match(true),
+            Action::PreviousMatch => answer.next_match(false),
             Action::ToggleDigest => answer.toggle_table(),
             Action::ToggleWrap => answer.toggle_wrap(),
             Action::ScrollRight => answer.sideways(true),
@@ -338,13 +338,13 @@ impl State {
     /// Whether there is an answer, or a request in flight.
     pub fn has_answer(&self) -> bool {
         self.draft()
-            .is_some_and(|draft| draft.past.is_some() || draft.asking.is_some())
+            .is_some_and(|draft| draft.past.is_some() || draft.in_flight.is_some())
     }
 
     /// Whether an action would do anything now.
     pub fn can(&self, action: Action) -> bool {
-        let asking = self.draft().is_some_and(|draft| draft.asking.is_some());
-        let read = self.past().is_some_and(|past| past.outcome.is_ok()) && !asking;
+        let in_flight = self.draft().is_some_and(|draft| draft.in_flight.is_some());
+        let read = self.past().is_some_and(|past| past.outcome.is_ok()) && !in_flight;
         let answer = self.answer.as_ref().filter(|_| read);
         match action {
             // In the fields, `SendField` has the shorter key and is the one shown in the footer.
@@ -354,12 +354,12 @@ impl State {
             | Action::CopyCommand
             | Action::CopyCallCurl
             | Action::EditCall => self.draft().is_some(),
-            Action::SendAgain => self.draft().is_some() && !asking,
+            Action::SendAgain => self.draft().is_some() && !in_flight,
             Action::ToAnswer => self.has_answer(),
             Action::History => !self.history.is_empty(),
             Action::ToggleDigest => answer.is_some_and(Answer::has_table),
             Action::ScrollLeft | Action::ScrollRight => answer.is_some_and(|a| !a.wraps()),
-            Action::NextMatch | Action::PreviousMatch => answer.is_some_and(Answer::is_sought),
+            Action::NextMatch | Action::PreviousMatch => answer.is_some_and(Answer::has_query),
             Action::Search | Action::ToggleWrap | Action::CopyAnswer => answer.is_some(),
             _ => true,
         }
@@ -370,7 +370,7 @@ impl State {
         match self.part {
             Part::Answer => self.part = Part::Request,
             Part::Request => self.part = Part::Calls,
-            Part::Calls if !self.sought.is_empty() => self.find("", store, now),
+            Part::Calls if !self.query.is_empty() => self.find("", store, now),
             Part::Calls => return false,
         }
         true

@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use unicode_width::UnicodeWidthChar as _;
 
-use super::calls::{Row, behind, describe, shared};
+use super::calls::{Row, common_start, describe, strip_start};
 use super::{State, calls};
 use crate::domain::{AccountId, Documented, ProviderId};
 use crate::tui::keys::Action;
@@ -29,7 +29,8 @@ pub type Starts = Vec<(ProviderId, &'static str)>;
 
 /// Computed once: a catalogue does not change.
 pub fn starts(catalogues: &calls::Catalogues) -> Starts {
-    let of = |(provider, calls): &(ProviderId, &'static [Documented])| (*provider, shared(calls));
+    let of =
+        |(provider, calls): &(ProviderId, &'static [Documented])| (*provider, common_start(calls));
     catalogues.iter().map(of).collect()
 }
 
@@ -61,7 +62,7 @@ impl State {
         for row in &self.rows {
             if let Row::Call { account, call, .. } = row {
                 let start = self.start(account, ctx);
-                let end = behind(call.path, start);
+                let end = strip_start(call.path, start);
                 about = about.max(width(call.about));
                 path = path.max(width(end) + u16::from(end != call.path));
             }
@@ -147,9 +148,9 @@ impl State {
             pen.skip(1).text(" ARMED ", theme.badge(Tone::Warn));
         }
         let start = self.start(id, ctx);
-        let said = format!("… is {start}");
-        if columns.path > 0 && !start.is_empty() && width(&said) + GAP <= pen.left() {
-            pen.flush(&said, dim);
+        let legend = format!("… is {start}");
+        if columns.path > 0 && !start.is_empty() && width(&legend) + GAP <= pen.left() {
+            pen.flush(&legend, dim);
         }
     }
 
@@ -266,7 +267,7 @@ fn found(ctx: ViewContext<'_>) -> ratatui::style::Style {
 /// The end of a path that fits `room` cells, with `…` where it is not the whole: whole segments where the last
 /// one fits.
 fn tail<'a>(path: &'a str, start: &str, room: u16) -> &'a str {
-    let rest = behind(path, start);
+    let rest = strip_start(path, start);
     let dots = |rest: &str| u16::from(rest.len() < path.len());
     if width(rest) + dots(rest) <= room {
         return rest;

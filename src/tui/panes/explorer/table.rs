@@ -129,22 +129,22 @@ impl Table {
     }
 
     /// How many columns are partly or fully off the screen: at the left, at the right.
-    pub fn beyond(&self) -> (usize, usize) {
+    pub fn hidden_columns(&self) -> (usize, usize) {
         if self.rows.wraps() {
             return (0, 0);
         }
         let left = self.rows.left();
         let right = left + usize::from(self.width);
-        let (mut from, mut beyond) = (0, (0, 0));
+        let (mut from, mut hidden_columns) = (0, (0, 0));
         for wide in &self.widths {
             if from < left {
-                beyond.0 += 1;
+                hidden_columns.0 += 1;
             } else if from + wide > right {
-                beyond.1 += 1;
+                hidden_columns.1 += 1;
             }
             from += wide + GAP;
         }
-        beyond
+        hidden_columns
     }
 }
 
@@ -195,13 +195,13 @@ mod tests {
                 "Tide                         16.60 EUR  INACTIVE  65a0c0df",
             ]
         );
-        assert_eq!(table.beyond(), (0, 0));
+        assert_eq!(table.hidden_columns(), (0, 0));
         table.fit(50);
         assert_eq!(
             lines(&table)[1],
             "Harbour of the Lo…    9.00 EUR  ACTIVE    65a0c0de"
         );
-        assert_eq!(table.beyond(), (0, 0));
+        assert_eq!(table.hidden_columns(), (0, 0));
     }
 
     #[test]
@@ -212,13 +212,13 @@ mod tests {
             lines(&table)[1],
             "Harbour of the …    9.00 EUR  ACTIVE    65a0c0de"
         );
-        assert_eq!(table.beyond(), (0, 1));
+        assert_eq!(table.hidden_columns(), (0, 1));
         table.rows.fit(ratatui::layout::Rect::new(0, 0, 40, 5));
         table.rows.sideways(true);
-        assert_eq!(table.beyond(), (1, 0));
+        assert_eq!(table.hidden_columns(), (1, 0));
         for width in 0..60 {
             table.fit(width);
-            let (left, right) = table.beyond();
+            let (left, right) = table.hidden_columns();
             assert!(left + right <= 4);
         }
     }
@@ -227,7 +227,7 @@ mod tests {
     fn another_width_keeps_the_place_and_what_was_sought() {
         let mut table = table();
         table.rows.fit(ratatui::layout::Rect::new(0, 0, 80, 1));
-        table.rows.seek("tide", 1);
+        table.rows.search("tide", 1);
         table.fit(40);
         assert_eq!(table.rows.found().as_deref(), Some("1 of 1"));
         assert_eq!(table.rows.place(1).as_deref(), Some("2-2 of 2"));

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use unicode_width::UnicodeWidthChar as _;
 
-use super::calls::{Row, is_absent};
+use super::calls::{Row, is_hidden};
 use super::draft::Draft;
 use super::rows::{WRITES, method_tone};
 use super::{Part, State, Typing, answer};
@@ -100,7 +100,7 @@ pub fn list_area(area: Rect, state: &State) -> Rect {
 fn list_parts(area: Rect, state: &State) -> (Rect, Rect) {
     let parts = parts(area, state);
     let inner = inside(parts.calls);
-    let typed = matches!(state.typing, Typing::Find(_)) || !state.sought.is_empty();
+    let typed = matches!(state.typing, Typing::Find(_)) || !state.query.is_empty();
     let list = below(inner, u16::from(typed));
     let selected = match inner.height {
         _ if !parts.request.is_empty() => 0,
@@ -176,13 +176,13 @@ fn split(draft: &Draft, area: Rect) -> Split {
     let path = take(cells(path));
     let about = take(1);
     let body = draft.body.is_some();
-    let kept = if body {
+    let reserved = if body {
         BODY_MIN.min(area.height / 3) + 1
     } else {
         0
     };
     let wanted = draft.form.height(area.width);
-    let free = area.height.saturating_sub(path.height + 1 + kept);
+    let free = area.height.saturating_sub(path.height + 1 + reserved);
     let fields = take(
         wanted
             .min(free.max(1))
@@ -259,11 +259,11 @@ impl State {
             }
         }
         if !parts.answer.is_empty() {
-            let asking = self.draft().is_some_and(|draft| draft.asking.is_some());
+            let in_flight = self.draft().is_some_and(|draft| draft.in_flight.is_some());
             let note = self
                 .answer
                 .as_ref()
-                .filter(|_| !asking)
+                .filter(|_| !in_flight)
                 .and_then(answer::Answer::place);
             let inner = frame(Part::Answer, parts.answer, "Answer", note, buf);
             cursor = cursor.or(self.draw_answer(ctx, inner, buf));
@@ -285,10 +285,10 @@ impl State {
             pen.text("find / ", theme.bold(Tone::Accent));
             let x = draw_input(&mut pen, input, "letters of path, purpose, account", theme);
             cursor = Some(Position::new(x, inner.y));
-        } else if !self.sought.is_empty() {
+        } else if !self.query.is_empty() {
             let text = format!(
                 "matching `{}`; {} shows all",
-                self.sought,
+                self.query,
                 ctx.key(Action::Escape)
             );
             Pen::new(buf, inner, 0).text(&text, theme.style(Tone::Accent));
@@ -339,19 +339,19 @@ impl State {
     fn draw_answer(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let draft = self.draft()?;
-        if let Some(asking) = &draft.asking {
-            let words = match ctx.store.waiting.get(&asking.request) {
+        if let Some(in_flight) = &draft.in_flight {
+            let words = match ctx.store.waiting.get(&in_flight.request) {
                 Some(waiting) => {
                     // Where it is cut off, the remaining time still shows.
                     let until = waiting.until.map(|until| ctx.until(until) + " ");
                     format!("waits {}{}", until.unwrap_or_default(), waiting.why)
                 }
-                None => answer::sent(asking.since, ctx),
+                None => answer::sent(in_flight.since, ctx),
             };
             Pen::new(buf, area, 0)
                 .text("◌ ", theme.bold(Tone::Busy))
                 .text(&words, theme.style(Tone::Busy));
-            let call = format!("{} {}", asking.call.method, asking.call.path);
+            let call = format!("{} {}", in_flight.call.method, in_flight.call.path);
             paragraph(buf, below(area, 1), &call, theme.style(Tone::Dim));
             let escape = format!("{} cancels it.", ctx.key(Action::Escape));
             Pen::new(buf, area, 2 + cells(wrap(&call, area.width).len() - 1))
@@ -403,7 +403,7 @@ fn draw_request(
         let (word, tone) = badge(known.account.environment);
         pen.text(&format!(" {word} "), theme.badge(tone)).skip(1);
     }
-    if known.is_some_and(|known| is_absent(known, writes, ctx.now)) {
+    if known.is_some_and(|known| is_hidden(known, writes, ctx.now)) {
         let words = format!("not armed: to send, type the name {}", draft.account);
         pen.text(&words, theme.bold(Tone::Live));
     } else {

@@ -192,7 +192,7 @@ impl Totals {
                 format!(": {}", sums.join(", "))
             }
         };
-        let say = |open: &str, paid: &str| {
+        let join = |open: &str, paid: &str| {
             let parts = [
                 (self.open, "open", open),
                 (self.paid, "paid", paid),
@@ -203,11 +203,11 @@ impl Totals {
             words.collect::<Vec<_>>().join(" · ")
         };
         let (open, paid) = (list(&sums(false)), list(&sums(true)));
-        let wordings = [say(&open, &paid), say("", &paid)];
+        let wordings = [join(&open, &paid), join("", &paid)];
         let fits = |text: &String| text.chars().count() <= room;
         wordings
             .into_iter()
             .find(fits)
-            .unwrap_or_else(|| say("", ""))
+            .unwrap_or_else(|| join("", ""))
     }
 }

@@ -109,7 +109,7 @@ impl State {
             if self.filter.is_empty() {
                 columns.draw_head(ctx, head, buf);
             } else {
-                self.draw_kept_filter(shown.len(), ctx, head, buf);
+                self.draw_active_filter(shown.len(), ctx, head, buf);
             }
         }
         if shown.is_empty() {
@@ -147,7 +147,7 @@ impl State {
         cursor
     }
 
-    fn draw_kept_filter(&self, shown: usize, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    fn draw_active_filter(&self, shown: usize, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         let theme = ctx.theme;
         let all = ctx.store.payments.len();
         let text = format!("{shown} of {all} match ");

@@ -111,8 +111,8 @@ impl State {
         let left = below(area, rows + 1);
         let rows = paragraph(buf, left, &then, theme.style(Tone::Dim));
         if let Some(example) = self.example.filter(|_| plays_sandbox(ctx.store)) {
-            let told = example.describe();
-            paragraph(buf, below(left, rows + 1), &told, theme.style(Tone::Sim));
+            let text = example.describe();
+            paragraph(buf, below(left, rows + 1), &text, theme.style(Tone::Sim));
         }
     }
 
@@ -126,7 +126,7 @@ impl State {
         let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
         let mut pen = Pen::new(buf, area, 0);
-        pen.text(&known.called(), theme.bold(Tone::Plain))
+        pen.text(&known.display_name(), theme.bold(Tone::Plain))
             .text(&format!(" · {} at {}", known.id, known.account), dim);
         match &known.proof {
             Proof::None => {
@@ -145,7 +145,7 @@ impl State {
             }
         }
         let mut pen = Pen::new(buf, area, 1);
-        match (&known.inventory, known.asking) {
+        match (&known.inventory, known.request) {
             (_, Some(request)) => {
                 let word = match ctx.store.waiting_for(Some(request)) {
                     Some(why) => format!("waits {why}"),
@@ -159,12 +159,12 @@ impl State {
                     n => format!("{n} items"),
                 };
                 pen.text(&format!("{many}, as of {}", ctx.ago(*at)), dim);
-                if let Some((told, at)) = &known.changed {
+                if let Some((changed, at)) = &known.changed {
                     let fresh = ctx.now.wall.since(*at) < JUST_NOW;
                     let tone = if fresh { Tone::Good } else { Tone::Dim };
                     let when = ctx.ago(*at);
                     pen.skip(2)
-                        .text(told, theme.bold(tone))
+                        .text(changed, theme.bold(tone))
                         .text(&format!(" {when}"), dim);
                 }
             }
@@ -261,7 +261,7 @@ fn draw_player(known: &PlayerState, ctx: ViewContext<'_>, area: Rect, row: u16, 
         (Proof::Proved(_), None) => ("✔", Tone::Good),
         (Proof::None, None) => ("○", Tone::Dim),
     };
-    let state = match (known.asking, &known.inventory) {
+    let state = match (known.request, &known.inventory) {
         (Some(_), _) => "fetch".to_owned(),
         (None, Some((_, at))) => age(*at, ctx.now),
         (None, None) => String::new(),
@@ -277,7 +277,7 @@ fn draw_player(known: &PlayerState, ctx: ViewContext<'_>, area: Rect, row: u16, 
     pen.keep(18)
         .text(glyph, theme.bold(tone))
         .skip(1)
-        .text(&known.called(), theme.style(Tone::Plain));
+        .text(&known.display_name(), theme.style(Tone::Plain));
     if ctx.store.games().count() > 1 {
         pen.skip(1).text(known.account.as_str(), dim);
     }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::draft::{Asking, Draft};
-use super::past::{self, Past};
+use super::draft::{Draft, InFlight};
+use super::history::{self, PastCall};
 use super::{Part, State};
 use crate::domain::{Exchange, Explored, Now, Problem, ProblemKind, RawCall, RequestId};
 use crate::tui::panes::tick;
@@ -13,7 +13,7 @@ impl State {
     /// Notes that the draft's call was sent, and moves the focus to its answer.
     pub fn sent(&mut self, request: RequestId, call: RawCall, now: Now) {
         if let Some(draft) = self.draft_mut() {
-            draft.asking = Some(Asking {
+            draft.in_flight = Some(InFlight {
                 request,
                 call,
                 since: now.mono,
@@ -24,25 +24,25 @@ impl State {
     }
 
     pub fn apply(&mut self, request: RequestId, result: Result<Explored, Problem>, now: Now) {
-        let asked = |draft: &&mut Draft| {
+        let owns = |draft: &&mut Draft| {
             draft
-                .asking
+                .in_flight
                 .as_ref()
-                .is_some_and(|asking| asking.request == request)
+                .is_some_and(|in_flight| in_flight.request == request)
         };
-        let Some(draft) = self.drafts.iter_mut().find(asked) else {
+        let Some(draft) = self.drafts.iter_mut().find(owns) else {
             return;
         };
-        if let Some(asking) = draft.asking.take() {
-            let past = Past {
+        if let Some(in_flight) = draft.in_flight.take() {
+            let past = PastCall {
                 number: 0,
                 at: now.wall,
                 account: draft.account.clone(),
                 documented: draft.call,
                 values: draft.values().into_iter().map(str::to_owned).collect(),
-                call: asking.call,
+                call: in_flight.call,
                 outcome: result,
-                exchange: asking.exchange,
+                exchange: in_flight.exchange,
             };
             draft.past = Some(self.history.push(past));
         }
@@ -50,28 +50,32 @@ impl State {
 
     /// An exchange arrived: it belongs to a call in flight, or to one that was answered before it.
     pub fn observe(&mut self, exchange: &Arc<Exchange>) {
-        let under_way = self.drafts.iter_mut().find_map(|draft| {
+        let in_flight = self.drafts.iter_mut().find_map(|draft| {
             let here = draft.account == exchange.account;
-            let asking = draft.asking.as_mut().filter(|_| here)?;
-            past::is_of(&asking.call, exchange).then_some(asking)
+            let in_flight = draft.in_flight.as_mut().filter(|_| here)?;
+            history::is_of(&in_flight.call, exchange).then_some(in_flight)
         });
-        match under_way {
-            Some(asking) => asking.exchange = Some(exchange.clone()),
+        match in_flight {
+            Some(in_flight) => in_flight.exchange = Some(exchange.clone()),
             None => self.history.observe(exchange),
         }
     }
 
     /// The request of the current draft that is in flight.
-    pub fn asking(&self) -> Option<RequestId> {
-        let asking = self.draft()?.asking.as_ref()?;
-        Some(asking.request)
+    pub fn in_flight(&self) -> Option<RequestId> {
+        let in_flight = self.draft()?.in_flight.as_ref()?;
+        Some(in_flight.request)
     }
 
     /// The operator cancelled a request; `waits` where it waited for a slot. Returns whether it is certain that
     /// nothing was sent.
-    pub fn called_off(&mut self, request: RequestId, waits: bool, now: Now) -> bool {
-        let mut asked = self.drafts.iter().filter_map(|draft| draft.asking.as_ref());
-        let tried = asked.any(|asking| asking.request == request && asking.exchange.is_some());
+    pub fn cancelled(&mut self, request: RequestId, waits: bool, now: Now) -> bool {
+        let mut calls = self
+            .drafts
+            .iter()
+            .filter_map(|draft| draft.in_flight.as_ref());
+        let tried =
+            calls.any(|in_flight| in_flight.request == request && in_flight.exchange.is_some());
         let unsent = waits && !tried;
         let problem = if unsent {
             Problem::new(
@@ -92,7 +96,7 @@ impl State {
 
     /// Time until a call in flight must be redrawn.
     pub fn changes_in(&self, now: Now, still: bool) -> Option<Duration> {
-        let asking = self.draft().and_then(|draft| draft.asking.as_ref());
-        asking.filter(|_| !still).map(|_| tick(now))
+        let in_flight = self.draft().and_then(|draft| draft.in_flight.as_ref());
+        in_flight.filter(|_| !still).map(|_| tick(now))
     }
 }

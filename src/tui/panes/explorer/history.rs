@@ -13,7 +13,7 @@ const KEPT_MAX: usize = 50;
 
 /// One call that was sent.
 #[derive(Debug, Clone)]
-pub struct Past {
+pub struct PastCall {
     pub number: u64,
     pub at: WallTime,
     pub account: AccountId,
@@ -39,7 +39,7 @@ pub struct CallSummary {
     pub tone: Tone,
 }
 
-impl Past {
+impl PastCall {
     pub fn verdict(&self) -> (&'static str, String, Tone) {
         match &self.outcome {
             Err(problem) if problem.kind == ProblemKind::Interrupted => {
@@ -108,7 +108,7 @@ fn reason(status: u16) -> &'static str {
 /// The sent calls, newest first.
 #[derive(Debug, Clone, Default)]
 pub struct History {
-    all: VecDeque<Past>,
+    all: VecDeque<PastCall>,
     last: u64,
 }
 
@@ -117,12 +117,12 @@ impl History {
         self.all.is_empty()
     }
 
-    pub fn get(&self, number: u64) -> Option<&Past> {
+    pub fn get(&self, number: u64) -> Option<&PastCall> {
         self.all.iter().find(|past| past.number == number)
     }
 
     /// Adds a call; returns its number.
-    pub fn push(&mut self, mut past: Past) -> u64 {
+    pub fn push(&mut self, mut past: PastCall) -> u64 {
         self.last += 1;
         past.number = self.last;
         self.all.truncate(KEPT_MAX - 1);
@@ -131,7 +131,7 @@ impl History {
     }
 
     pub fn describe(&self) -> Vec<CallSummary> {
-        self.all.iter().map(Past::describe).collect()
+        self.all.iter().map(PastCall::describe).collect()
     }
 
     /// An exchange arrived: it may belong to a call that was answered before.

@@ -12,13 +12,13 @@ use crate::tui::theme::Tone;
 use crate::tui::widgets::text::{Pen, paragraph, width};
 
 /// The listener beats far more often; an older heartbeat means that it may be down.
-const BEATS_WITHIN: Duration = Duration::from_mins(1);
+const HEARTBEAT_MAX_AGE: Duration = Duration::from_mins(1);
 
 /// Glyph and tone of the listener's state.
 fn state(ctx: ViewContext<'_>) -> (&'static str, Tone) {
     match &ctx.store.listening {
         Listening::Off => ("○", Tone::Dim),
-        Listening::Up { heartbeat, .. } if ctx.now.wall.since(*heartbeat) > BEATS_WITHIN => {
+        Listening::Up { heartbeat, .. } if ctx.now.wall.since(*heartbeat) > HEARTBEAT_MAX_AGE => {
             ("!", Tone::Warn)
         }
         Listening::Up { .. } => ("●", Tone::Good),
@@ -94,19 +94,19 @@ fn lines(parts: Vec<(String, Tone)>, columns: u16, most: usize) -> Vec<Vec<(Stri
 }
 
 /// Rows for the reason why the listener is down.
-const TROUBLE_ROWS: u16 = 3;
+const ERROR_ROWS: u16 = 3;
 
 /// Rows the state takes in a pane of this size.
 pub fn rows(pane: &State, ctx: ViewContext<'_>, area: Rect) -> u16 {
     let most = if area.height >= 7 { 2 } else { 1 };
-    let told = lines(parts(pane, ctx), area.width, most).len();
-    let told = u16::try_from(told).unwrap_or(1);
+    let rows = lines(parts(pane, ctx), area.width, most).len();
+    let rows = u16::try_from(rows).unwrap_or(1);
     match &ctx.store.listening {
         Listening::Down { .. } => {
-            let why = wrapped_rows(&last_error(ctx), area.width.saturating_sub(2));
-            (why.min(TROUBLE_ROWS) + told).min(area.height)
+            let why = wrapped_rows(&why_down(ctx), area.width.saturating_sub(2));
+            (why.min(ERROR_ROWS) + rows).min(area.height)
         }
-        _ => told.min(area.height),
+        _ => rows.min(area.height),
     }
 }
 
@@ -115,7 +115,7 @@ fn wrapped_rows(text: &str, columns: u16) -> u16 {
     u16::try_from(lines).unwrap_or(u16::MAX)
 }
 
-fn last_error(ctx: ViewContext<'_>) -> String {
+fn why_down(ctx: ViewContext<'_>) -> String {
     match &ctx.store.listening {
         Listening::Down {
             address,
@@ -142,10 +142,10 @@ pub fn draw(pane: &State, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let mut row = 0;
     if down {
         let room = Rect {
-            height: inner.height.min(TROUBLE_ROWS),
+            height: inner.height.min(ERROR_ROWS),
             ..inner
         };
-        row = paragraph(buf, room, &last_error(ctx), theme.bold(Tone::Bad));
+        row = paragraph(buf, room, &why_down(ctx), theme.bold(Tone::Bad));
     }
     let most = usize::from(area.height.saturating_sub(row));
     if most == 0 {
