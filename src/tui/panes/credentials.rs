@@ -6,7 +6,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{UpdateContext, ViewContext, age_changes_in};
-use crate::domain::{AccountId, CredentialStatus, Now};
+use crate::domain::{AccountId, CredentialStatus, Environment, Now};
 use crate::tui::keys::Action;
 use crate::tui::store::{AccountState, Store};
 use crate::tui::theme::{Tone, badge};
@@ -90,7 +90,7 @@ impl State {
             .max()
             .unwrap_or(0)
             // Room for the glyph, the badge, and the shortest status.
-            .min(area.width.saturating_sub(19).max(6));
+            .min(area.width.saturating_sub(20).max(6));
         for (row, at) in (0..).zip(self.list.window(accounts.len(), list.height)) {
             draw_row(&accounts[at], names, ctx, list, row, buf);
             if at == self.list.selected && accounts.len() > 1 {
@@ -179,11 +179,14 @@ fn draw_detail(known: &AccountState, ctx: ViewContext<'_>, area: Rect, buf: &mut
         );
         left = below(left, 1);
     }
-    Pen::new(buf, left, 0)
-        .text(account.provider_title, dim)
-        .text(" at ", dim)
-        .text(&account.host, dim);
-    let secret = format!("secret {}", account.secret_source);
+    if account.environment == Environment::Embedded {
+        let text = format!("{}, built-in simulator", account.provider_title);
+        Pen::new(buf, left, 0).text(&text, dim);
+        return;
+    }
+    let text = format!("{} at {}", account.provider_title, account.host);
+    Pen::new(buf, left, 0).text(&text, dim);
+    let secret = format!("secret: {}", account.secret_source);
     paragraph(buf, below(left, 1), &secret, dim);
 }
 
@@ -203,7 +206,11 @@ fn status(known: &AccountState, ctx: ViewContext<'_>) -> (&'static str, String, 
             ("!", Tone::Warn)
         }
     };
-    let word = known.status.word();
+    // `CredentialStatus::word` is what `--json` prints, so its "good" is translated here.
+    let word = match known.status {
+        CredentialStatus::Good { .. } => "valid",
+        _ => known.status.word(),
+    };
     let when = known
         .status
         .at()

@@ -252,7 +252,7 @@ mod tests {
     use crate::tui::testing::second;
 
     #[test]
-    fn an_age_is_true_and_changes_seldom() {
+    fn an_age_is_right_and_changes_seldom() {
         let mut now = second(0);
         let mut ages = Vec::new();
         for _ in 0..5 {

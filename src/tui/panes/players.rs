@@ -103,11 +103,11 @@ impl State {
     fn find(&self, account: &AccountId, id: PlayerId) -> Option<usize> {
         self.players
             .iter()
-            .position(|known| known.account == *account && known.id == id)
+            .position(|player| player.account == *account && player.id == id)
     }
 
     /// The player with this id, added to the list if new.
-    fn known_mut(&mut self, account: &AccountId, id: PlayerId) -> &mut PlayerState {
+    fn player_mut(&mut self, account: &AccountId, id: PlayerId) -> &mut PlayerState {
         let at = self.find(account, id).unwrap_or_else(|| {
             if self.players.len() >= PLAYERS_MAX {
                 self.players.pop();
@@ -137,11 +137,11 @@ impl State {
 
     /// A callback named a player.
     pub fn named(&mut self, account: &AccountId, claim: PlayerClaim) {
-        let known = self.known_mut(account, claim.player.id);
+        let player = self.player_mut(account, claim.player.id);
         if !claim.player.username.is_empty() {
-            known.name = inert::cut(&claim.player.username, NAME_MAX);
+            player.name = inert::cut(&claim.player.username, NAME_MAX);
         }
-        known.token = claim.token.or(known.token.take());
+        player.token = claim.token.or(player.token.take());
     }
 
     /// The token of a player from a callback.
@@ -151,7 +151,7 @@ impl State {
 
     /// Selects a player, added to the list if new.
     pub fn select(&mut self, account: &AccountId, id: PlayerId) {
-        self.known_mut(account, id);
+        self.player_mut(account, id);
         self.list.selected = self.find(account, id).unwrap_or(0);
         self.scroll = 0;
     }
@@ -176,33 +176,33 @@ impl State {
         result: &Result<Player, Problem>,
         now: Now,
     ) {
-        let known = self.known_mut(account, id);
+        let player = self.player_mut(account, id);
         match result {
-            Ok(player) => {
-                known.name = inert::cut(&player.username, NAME_MAX);
-                known.proof = Proof::Proved(now.wall);
-                known.last_error = None;
+            Ok(reply) => {
+                player.name = inert::cut(&reply.username, NAME_MAX);
+                player.proof = Proof::Proved(now.wall);
+                player.last_error = None;
             }
             // An earlier token proved who the player is; that this one fails does not undo it.
-            Err(problem) if matches!(known.proof, Proof::Proved(_)) => {
-                known.last_error = Some(problem.clone());
+            Err(problem) if matches!(player.proof, Proof::Proved(_)) => {
+                player.last_error = Some(problem.clone());
             }
-            Err(problem) => known.proof = Proof::Refused(problem.clone()),
+            Err(problem) => player.proof = Proof::Refused(problem.clone()),
         }
     }
 
     /// Fetches the inventory of the selected player.
     pub fn refresh(&mut self, ctx: &mut UpdateContext<'_>) {
-        let Some(known) = self.players.get_mut(self.list.selected) else {
+        let Some(player) = self.players.get_mut(self.list.selected) else {
             return;
         };
-        if known.request.is_some() {
+        if player.request.is_some() {
             return;
         }
-        let op = Op::PlayerItems(known.id);
-        let purpose = Purpose::Items(known.id);
-        let account = known.account.clone();
-        known.request = Some(ctx.store.ask(account, op, purpose, false, ctx.out));
+        let op = Op::PlayerItems(player.id);
+        let purpose = Purpose::Items(player.id);
+        let account = player.account.clone();
+        player.request = Some(ctx.store.ask(account, op, purpose, false, ctx.out));
     }
 
     /// The reply to [`State::refresh`], or to a fetch after a callback; returns what changed, in words.
@@ -213,20 +213,20 @@ impl State {
         result: Result<Inventory, Problem>,
         now: Now,
     ) -> Option<String> {
-        let known = self.known_mut(account, id);
+        let player = self.player_mut(account, id);
         match result {
             Err(problem) => {
-                known.last_error = Some(problem);
+                player.last_error = Some(problem);
                 None
             }
             Ok(inventory) => {
-                known.last_error = None;
-                let before = known.inventory.as_ref().map(|(before, _)| before);
+                player.last_error = None;
+                let before = player.inventory.as_ref().map(|(before, _)| before);
                 let changed =
                     before.map(|before| changes::changes(&before.items, &inventory.items));
-                known.inventory = Some((inventory, now.wall));
+                player.inventory = Some((inventory, now.wall));
                 let changed = changed.filter(|changed| !changed.is_empty())?;
-                known.changed = Some((changed.clone(), now.wall));
+                player.changed = Some((changed.clone(), now.wall));
                 Some(changed)
             }
         }
@@ -241,8 +241,8 @@ impl State {
 
     /// Cancels the request for the selected player; returns whether there was one.
     pub fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        let known = self.players.get_mut(self.list.selected);
-        let Some(request) = known.and_then(|known| known.request.take()) else {
+        let player = self.players.get_mut(self.list.selected);
+        let Some(request) = player.and_then(|player| player.request.take()) else {
             return false;
         };
         ctx.store.cancel(request, ctx.out);
@@ -266,7 +266,7 @@ impl State {
 
     /// Removes the players of an account that was removed.
     pub fn forget(&mut self, account: &AccountId) {
-        self.players.retain(|known| known.account != *account);
+        self.players.retain(|player| player.account != *account);
         let last = self.players.len().saturating_sub(1);
         self.list.selected = self.list.selected.min(last);
     }
@@ -306,7 +306,7 @@ impl State {
     pub fn changes_in(&self, now: Now) -> Option<Duration> {
         self.players
             .iter()
-            .filter_map(|known| known.inventory.as_ref())
+            .filter_map(|player| player.inventory.as_ref())
             .map(|(_, at)| age_changes_in(*at, now))
             .min()
     }

@@ -460,7 +460,7 @@ mod tests {
     }
 
     #[test]
-    fn an_hour_goes_by_in_steps() {
+    fn an_hour_passes_in_steps() {
         let status = with(3600, 3240);
         assert_eq!(badge_at(&status, 0), ("✔", "fresh", Tone::Good, Tone::Good));
         assert_eq!(
@@ -494,7 +494,7 @@ mod tests {
     }
 
     #[test]
-    fn trouble_has_its_own_glyph_and_word() {
+    fn a_failure_has_its_own_glyph_and_word() {
         let mut status = TokenStatus::default();
         assert_eq!(badge_at(&status, 0).1, "missing");
         assert_eq!(badge_at(&status, 0).2, Tone::Dim);
@@ -522,7 +522,7 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_still_wakes_only_where_it_reads_differently() {
+    fn reduced_motion_wakes_only_where_the_text_changes() {
         let status = with(3600, 3240);
         let wake = |at| reduced_changes_in(&status, second(at)).unwrap().as_secs();
         assert_eq!(wake(0), 360);

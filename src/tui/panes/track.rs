@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn states_between_two_looks_are_passed_not_seen() {
+    fn states_between_two_checks_are_passed_not_seen() {
         assert_eq!(
             describe(&["NEW", "PROCESSING"]),
             [

@@ -151,7 +151,7 @@ fn letters_find_a_call_enter_fills_it_in_and_enter_sends_it() {
 }
 
 #[test]
-fn a_write_is_marked_and_asked_for() {
+fn a_write_is_marked_and_needs_confirmation() {
     let mut model = exploring(sandbox_setup());
     press(&mut model, "/patch<enter><down>true", second(0));
     shots("request", &mut model, second(0));
@@ -247,7 +247,7 @@ fn a_call_that_only_waited_was_not_sent() {
     );
     let shown = screen(&model, second(2), 120, 40);
     assert!(
-        shown.contains("called off; nothing was sent") && !shown.contains("carried out"),
+        shown.contains("Cancelled before it was sent.") && !shown.contains("taken effect"),
         "{shown}"
     );
 
@@ -260,13 +260,13 @@ fn a_call_that_only_waited_was_not_sent() {
     press(&mut model, "<esc>", second(4));
     let shown = screen(&model, second(4), 120, 40);
     assert!(
-        shown.contains("What was sent was sent") && !shown.contains("nothing was sent"),
+        shown.contains("may still have taken effect") && !shown.contains("before it was sent"),
         "{shown}"
     );
 }
 
 #[test]
-fn trouble_is_told_and_called_off_is_called_off() {
+fn a_failure_and_a_cancelled_call_are_shown() {
     let mut model = exploring(sandbox_setup());
     let (request, ..) = send(&mut model, "one offer", second(1));
     let problem = Problem::new(
@@ -312,10 +312,7 @@ fn trouble_is_told_and_called_off_is_called_off() {
         [Effect::Cancel(request)]
     );
     let shown = screen(&model, second(6), 80, 24);
-    assert!(
-        shown.contains("called off") && shown.contains("nothing was sent"),
-        "{shown}"
-    );
+    assert!(shown.contains("Cancelled before it was sent."), "{shown}");
     heard(&mut model, second(7), request, Ok(explored("{}")));
     assert_eq!(screen(&model, second(6), 80, 24), shown, "too late");
 }

@@ -291,7 +291,7 @@ fn forms_offer_only_accounts_that_can_do_it() {
 }
 
 #[test]
-fn several_pasted_lines_are_all_watched_and_told_once() {
+fn several_pasted_lines_are_all_watched_with_one_notice() {
     let mut model = underpaid();
     let text = "id;amount;currency\nLIVE-1;1;EMT\nB-2;25.00;EMT\nC-3\nD-4;1,5;EMT\n";
     let effects = update(&mut model, second(1), Msg::Paste(text.into()));
@@ -319,7 +319,7 @@ fn several_pasted_lines_are_all_watched_and_told_once() {
     update(&mut model, second(1), Msg::Watched { new, result });
     let notice = &model.store.notices.last().unwrap().text;
     assert!(
-        notice.contains("kept the earlier expected amount of") && notice.contains("LIVE-1"),
+        notice.contains("the earlier expected amount stays in force") && notice.contains("LIVE-1"),
         "{notice}"
     );
     assert!(

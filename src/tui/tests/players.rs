@@ -186,7 +186,7 @@ fn a_callback_names_a_player_and_its_token_authenticates_them() {
 }
 
 #[test]
-fn a_players_token_is_sent_once_and_kept_nowhere() {
+fn a_players_token_is_sent_once_and_stored_nowhere() {
     let mut model = playing();
     let now = second(1);
     let effects = press(&mut model, "a765<tab>planted-game-token<enter>", now);
@@ -236,7 +236,7 @@ fn a_players_keys() {
     assert_eq!(
         press(&mut model, "<esc>", now),
         [Effect::Cancel(request)],
-        "called off"
+        "cancelled"
     );
     press(&mut model, "d", now);
     assert!(model.players.players.is_empty());

@@ -125,7 +125,7 @@ fn a_callback_whole() {
 }
 
 #[test]
-fn a_callback_whose_bytes_are_gone_says_so() {
+fn a_callback_whose_bytes_were_deleted_says_so() {
     let mut model = receiving();
     let now = second(4);
     let effects = press(&mut model, "i", now);
@@ -214,7 +214,7 @@ fn a_live_accounts_callback_is_replayed_by_name_only() {
 }
 
 #[test]
-fn what_goes_on_replaces_its_row_and_what_is_given_up_is_told() {
+fn a_job_replaces_its_row_and_a_failed_one_gives_a_notice() {
     let mut model = receiving();
     let now = second(4);
     let count = |model: &Model| (model.callbacks.len(), model.callbacks.tally.sum);
@@ -245,7 +245,7 @@ fn a_flood_is_bounded_and_moves_nothing_that_is_looked_at() {
         update(&mut model, now, Msg::Delivery(one.into()));
     }
     assert_eq!(model.callbacks.selected().unwrap().id, looked_at);
-    assert!(screen(&model, now, 120, 40).contains("289 new — g to follow"));
+    assert!(screen(&model, now, 120, 40).contains("289 new: g follows them"));
     for number in 300..10_300 {
         let one = delivery(number, 3, "ORDER-9");
         update(&mut model, now, Msg::Delivery(one.into()));
@@ -524,7 +524,7 @@ fn a_callbacks_check_is_taken_in_as_any_other() {
 }
 
 #[test]
-fn a_payment_nobody_watched_is_watched_once_a_callbacks_check_finds_it() {
+fn an_unwatched_payment_is_watched_after_a_callbacks_check_finds_it() {
     let mut model = busy();
     let now = second(4);
     press(&mut model, "3j", now);

@@ -364,7 +364,7 @@ fn every_size_is_drawn_with_every_window() {
 }
 
 #[test]
-fn keys_are_heard_in_every_window_at_every_size() {
+fn keys_work_in_every_window_at_every_size() {
     for window in [
         "", "?", "!", "L", "S", ":", "3a", "4e", "5<enter>", "6<enter>", "7<enter>", "8a", "1a",
         "1i", "5/", "2i",

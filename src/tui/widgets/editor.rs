@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_paste_goes_in_whole_and_inert() {
+    fn a_large_paste_is_inserted_whole_and_escaped() {
         let mut editor = Editor::new("[]");
         press(&mut editor, &[KeyCode::Right]);
         let large = format!(

@@ -532,7 +532,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hidden_text_is_typed_pasted_and_never_told() {
+    fn a_hidden_text_is_typed_pasted_and_never_printed() {
         let mut form = Form::new(vec![Field::hidden("api_secret", "")]);
         form.paste("planted-\nsecond line");
         let key = |code, modifiers| KeyEvent::new(code, modifiers);
@@ -551,7 +551,7 @@ mod tests {
     }
 
     #[test]
-    fn a_paste_goes_in_at_the_cursor_and_loses_nothing_unseen() {
+    fn a_paste_is_inserted_at_the_cursor_and_drops_nothing_silently() {
         let mut input = Input::new("ażd".into()).with_cursor(2);
         paste(&mut input, "  b\u{1b}[c\rnext line");
         assert_eq!(

@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_stay_as_they_were_sent() {
+    fn values_stay_as_they_were_received() {
         assert_eq!(
             indented(r#"{"b":1E2,"a":"x:,{\"","n":[ ],"l":[0.10,{"b":2}],"b":3}"#).unwrap(),
             "{\n  \"b\": 1E2,\n  \"a\": \"x:,{\\\"\",\n  \"n\": [],\n  \"l\": [\n    0.10,\n    {\n      \"b\": 2\n    }\n  ],\n  \"b\": 3\n}"
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_text_is_laid_out_as_far_as_it_goes() {
+    fn incomplete_json_is_laid_out_as_far_as_it_goes() {
         let Reading::Torn(read) = read("{\"a\": [1,\n 2, \"x") else {
             panic!("it is incomplete");
         };

@@ -443,7 +443,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sought_is_found_and_seen() {
+    fn a_match_is_found_and_scrolled_into_view() {
         let text: Vec<String> = (0..500).map(|at| format!("line {at}")).collect();
         let mut reader = read(&text.join("\n"));
         reader.fit(Rect::new(0, 0, 30, 10));

@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_path_without_room_the_end_is_seen() {
+    fn the_end_of_a_long_path_is_shown() {
         let drawn = |path: &str, room| {
             let area = Rect::new(0, 0, room, 1);
             let mut buf = Buffer::empty(area);

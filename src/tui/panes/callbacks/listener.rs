@@ -57,8 +57,8 @@ fn parts(pane: &State, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     let sum = pane.tally.sum;
     for (count, word, tone) in [
         (sum.queued - sum.failing, "queued", Tone::Busy),
-        (sum.failing, "failing", Tone::Warn),
-        (sum.given_up, "given up", Tone::Bad),
+        (sum.failing, "retrying", Tone::Warn),
+        (sum.given_up, "failed", Tone::Bad),
     ] {
         if count > 0 {
             parts.push((format!("{count} {word}"), tone));

@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_most_paths_begin_with_is_found_in_whole_parts() {
+    fn the_common_prefix_is_found_in_whole_segments() {
         const fn get(path: &'static str) -> Documented {
             Documented {
                 path,

@@ -56,7 +56,7 @@ pub struct Draft {
     pub in_body: bool,
     pub wrong: Option<BodyError>,
     pub in_flight: Option<InFlight>,
-    /// What came of it last, by its number in the history.
+    /// The number of its latest answer in the history.
     pub past: Option<u64>,
 }
 

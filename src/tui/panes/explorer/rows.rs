@@ -1,4 +1,4 @@
-//! The rows of the list: the purpose of a call before its path, and of the path its end, which tells calls apart.
+//! The rows of the list: the purpose of a call before its path, and of the path its end, since calls differ there.
 
 use std::ops::Range;
 
@@ -148,7 +148,7 @@ impl State {
             pen.skip(1).text(" ARMED ", theme.badge(Tone::Warn));
         }
         let start = self.start(id, ctx);
-        let legend = format!("… is {start}");
+        let legend = format!("… = {start}");
         if columns.path > 0 && !start.is_empty() && width(&legend) + GAP <= pen.left() {
             pen.flush(&legend, dim);
         }
@@ -280,7 +280,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_path_the_end_is_seen() {
+    fn the_end_of_a_path_is_shown() {
         let path = "/sales/api/v1/offers/{offerId}/stock/{stockId}";
         let start = "/sales/api/v1";
         assert_eq!(tail(path, start, 60), "/offers/{offerId}/stock/{stockId}");

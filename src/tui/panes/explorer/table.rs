@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn another_width_keeps_the_place_and_what_was_sought() {
+    fn another_width_keeps_the_place_and_the_search() {
         let mut table = table();
         table.rows.fit(ratatui::layout::Rect::new(0, 0, 80, 1));
         table.rows.search("tide", 1);

@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_is_named_and_the_others_are_taken() {
+    fn a_bad_line_is_named_and_the_others_are_added() {
         let pasted =
             read("A-1;1,5;EMT\nB-2;-1;EMT\nC-3;1;E MT\nD-4;1\nA\u{7}\nE-5;1;EMT\nE-5;2;EMT")
                 .unwrap();

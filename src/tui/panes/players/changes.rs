@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_and_went_is_told_by_name() {
+    fn added_and_removed_items_are_named() {
         let sword = |id| item(id, "sword", None);
         let potion = |uses| item(9, "potion", Some(uses));
         let text = |before: &[Item], after: &[Item]| changes(before, after);

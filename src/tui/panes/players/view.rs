@@ -80,8 +80,8 @@ impl State {
                 Pen::new(buf, between, row).text("│", theme.border(false, false));
             }
         }
-        if let Some(known) = self.selected() {
-            self.draw_inventory(known, ctx, parts.items, buf);
+        if let Some(player) = self.selected() {
+            self.draw_inventory(player, ctx, parts.items, buf);
         }
     }
 
@@ -118,7 +118,7 @@ impl State {
 
     fn draw_inventory(
         &self,
-        known: &PlayerState,
+        player: &PlayerState,
         ctx: ViewContext<'_>,
         area: Rect,
         buf: &mut Buffer,
@@ -126,11 +126,11 @@ impl State {
         let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
         let mut pen = Pen::new(buf, area, 0);
-        pen.text(&known.display_name(), theme.bold(Tone::Plain))
-            .text(&format!(" · {} at {}", known.id, known.account), dim);
-        match &known.proof {
+        pen.text(&player.display_name(), theme.bold(Tone::Plain))
+            .text(&format!(" · {} at {}", player.id, player.account), dim);
+        match &player.proof {
             Proof::None => {
-                let text = match &known.token {
+                let text = match &player.token {
                     Some(_) => " · token from a callback",
                     None => " · not authenticated",
                 };
@@ -145,7 +145,7 @@ impl State {
             }
         }
         let mut pen = Pen::new(buf, area, 1);
-        match (&known.inventory, known.request) {
+        match (&player.inventory, player.request) {
             (_, Some(request)) => {
                 let word = match ctx.store.waiting_for(Some(request)) {
                     Some(why) => format!("waits {why}"),
@@ -159,7 +159,7 @@ impl State {
                     n => format!("{n} items"),
                 };
                 pen.text(&format!("{many}, as of {}", ctx.ago(*at)), dim);
-                if let Some((changed, at)) = &known.changed {
+                if let Some((changed, at)) = &player.changed {
                     let fresh = ctx.now.wall.since(*at) < JUST_NOW;
                     let tone = if fresh { Tone::Good } else { Tone::Dim };
                     let when = ctx.ago(*at);
@@ -173,19 +173,19 @@ impl State {
                 pen.text(&text, dim);
             }
         }
-        self.draw_items(known, ctx, area, buf);
+        self.draw_items(player, ctx, area, buf);
     }
 
     /// What is wrong, then the table.
-    fn draw_items(&self, known: &PlayerState, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    fn draw_items(&self, player: &PlayerState, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
         let mut left = below(area, 2);
-        let refusal = match &known.proof {
+        let refusal = match &player.proof {
             Proof::Refused(problem) => Some(problem),
             _ => None,
         };
-        for problem in refusal.into_iter().chain(&known.last_error) {
+        for problem in refusal.into_iter().chain(&player.last_error) {
             let room = Rect {
                 height: left.height.min(4),
                 ..left
@@ -193,7 +193,7 @@ impl State {
             let rows = paragraph(buf, room, &problem.describe(), theme.style(Tone::Bad));
             left = below(left, rows);
         }
-        let Some((inventory, _)) = &known.inventory else {
+        let Some((inventory, _)) = &player.inventory else {
             return;
         };
         left = below(left, u16::from(left.height > 4));
@@ -252,34 +252,35 @@ impl State {
     }
 }
 
-fn draw_player(known: &PlayerState, ctx: ViewContext<'_>, area: Rect, row: u16, buf: &mut Buffer) {
+fn draw_player(player: &PlayerState, ctx: ViewContext<'_>, area: Rect, row: u16, buf: &mut Buffer) {
     let theme = ctx.theme;
     let dim = theme.style(Tone::Dim);
-    let (glyph, tone) = match (&known.proof, &known.last_error) {
+    let (glyph, tone) = match (&player.proof, &player.last_error) {
         (Proof::Refused(_), _) => ("✘", Tone::Bad),
         (_, Some(_)) => ("!", Tone::Warn),
         (Proof::Proved(_), None) => ("✔", Tone::Good),
         (Proof::None, None) => ("○", Tone::Dim),
     };
-    let state = match (known.request, &known.inventory) {
+    let state = match (player.request, &player.inventory) {
         (Some(_), _) => "fetch".to_owned(),
         (None, Some((_, at))) => age(*at, ctx.now),
         (None, None) => String::new(),
     };
-    let items = known
-        .inventory
-        .as_ref()
-        .map_or_else(String::new, |(inventory, _)| match inventory.items.len() {
-            1 => "1 item".to_owned(),
-            n => format!("{n} items"),
-        });
+    let items =
+        player
+            .inventory
+            .as_ref()
+            .map_or_else(String::new, |(inventory, _)| match inventory.items.len() {
+                1 => "1 item".to_owned(),
+                n => format!("{n} items"),
+            });
     let mut pen = Pen::new(buf, area, row);
     pen.keep(18)
         .text(glyph, theme.bold(tone))
         .skip(1)
-        .text(&known.display_name(), theme.style(Tone::Plain));
+        .text(&player.display_name(), theme.style(Tone::Plain));
     if ctx.store.games().count() > 1 {
-        pen.skip(1).text(known.account.as_str(), dim);
+        pen.skip(1).text(player.account.as_str(), dim);
     }
     let right = Rect {
         x: area.right().saturating_sub(17),
@@ -294,5 +295,5 @@ fn draw_player(known: &PlayerState, ctx: ViewContext<'_>, area: Rect, row: u16, 
 /// Whether one of the games is the sandbox's.
 fn plays_sandbox(store: &Store) -> bool {
     let mut games = store.games();
-    games.any(|known| known.account.environment == Environment::Embedded)
+    games.any(|game| game.account.environment == Environment::Embedded)
 }
