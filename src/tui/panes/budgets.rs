@@ -82,6 +82,7 @@ pub fn draw_budgets(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
             calm.count().min(across)
         };
         let (row, after) = rest.split_at(here);
+        // The last row says how many accounts it leaves out; the layout gives no other row for that.
         let hidden = if left.height == 1 { after.len() } else { 0 };
         let more = match hidden {
             0 => String::new(),
@@ -166,6 +167,7 @@ fn draw_gauge(
     let (theme, dim) = (ctx.theme, ctx.theme.style(Tone::Dim));
     let full = gauge.used >= gauge.limit;
     let nearly = u64::from(gauge.used) * 10 > u64::from(gauge.limit) * 9;
+    // Nearly full from 90 %: 5 % are reserved for the operator, so background checks stop soon after.
     let tone = match (full, nearly) {
         (true, _) => Tone::Bad,
         (false, true) => Tone::Warn,

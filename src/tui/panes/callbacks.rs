@@ -125,6 +125,7 @@ impl State {
         if self.filter.is_empty() {
             return self.all.put(delivery, max);
         }
+        // A row that is shown stays, even if its new state does not match the filter any more.
         let seen = matches(&delivery, &self.filter) || self.found.known(delivery.id).is_some();
         let put = if seen {
             self.found.put(delivery.clone(), max)
@@ -168,6 +169,7 @@ impl State {
 
     /// Adds older rows from the ledger.
     pub fn loaded(&mut self, result: Result<Vec<Arc<Delivery>>, Problem>, store: &mut Store) {
+        // Without a query in flight, these rows answer one that was dropped.
         if !std::mem::take(&mut self.loading) {
             return;
         }
@@ -219,7 +221,7 @@ impl State {
     pub fn note(&self, ctx: ViewContext<'_>) -> Option<(String, Tone)> {
         if self.new > 0 {
             let key = ctx.key(crate::tui::keys::Action::Top);
-            return Some((format!("{} new: {key} follows them", self.new), Tone::Warn));
+            return Some((format!("{} new: {key} shows them", self.new), Tone::Warn));
         }
         (!self.filter.is_empty()).then(|| {
             let text = format!("{} match `{}`", self.found.len(), fit(&self.filter, 24));

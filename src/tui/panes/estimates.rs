@@ -88,6 +88,7 @@ impl State {
                 ctx.store
                     .ask(question.account, op, Purpose::Quote, background, ctx.out),
             );
+        // The interval counts from the last request, so a manual refresh delays the automatic one.
         if self.auto != Auto::Off {
             self.auto = Auto::On(ctx.now.mono + AUTO_EVERY);
         }
@@ -272,6 +273,7 @@ impl State {
                 Some(change) => (
                     change.to_string(),
                     match change.direction() {
+                        // Seen from the payer, for whom a higher price is worse.
                         std::cmp::Ordering::Greater => Tone::Warn,
                         std::cmp::Ordering::Less => Tone::Good,
                         std::cmp::Ordering::Equal => Tone::Dim,

@@ -292,6 +292,7 @@ impl State {
             .into_iter()
             .map(|watch| ((watch.account.clone(), watch.id.clone()), watch))
             .collect();
+        // A list read before a removal was saved still has the payment.
         stored.retain(|key, _| !self.leaving.contains(key) && store.known(&key.0).is_some());
         store
             .payments
@@ -301,6 +302,7 @@ impl State {
                     watched.watch.expected = watch.expected;
                     true
                 }
+                // One that is being added is not on the stored list yet.
                 None => !watched.is_stored,
             });
         let mut new: Vec<Watch> = stored.into_values().collect();

@@ -109,6 +109,7 @@ impl State {
     /// The player with this id, added to the list if new.
     fn player_mut(&mut self, account: &AccountId, id: PlayerId) -> &mut PlayerState {
         let at = self.find(account, id).unwrap_or_else(|| {
+            // New players go to the front, so the last one is the oldest.
             if self.players.len() >= PLAYERS_MAX {
                 self.players.pop();
             }

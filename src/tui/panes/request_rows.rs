@@ -83,6 +83,7 @@ pub fn outcome(exchange: &Exchange) -> (&'static str, String, Tone) {
             let (glyph, tone) = match status {
                 0..300 => ("✔", Tone::Good),
                 300..400 => ("→", Tone::Warn),
+                // A warning only: the request is retried once the rate limit allows.
                 429 => ("!", Tone::Warn),
                 _ => ("✘", Tone::Bad),
             };
@@ -136,6 +137,7 @@ pub fn draw_row(exchange: &Exchange, ctx: ViewContext<'_>, area: Rect, row: u16,
         let others = [failure, about].into_iter().filter(|text| !text.is_empty());
         let others: u16 = others.map(|text| width(text) + 2).sum();
         let left = pen.left();
+        // The path gives way to the failure and the payment, down to a quarter of the room.
         let room = left.saturating_sub(others).max(left / 4);
         pen.text(&path_within(exchange.path(), room), dim).skip(2);
     }

@@ -297,6 +297,7 @@ impl State {
                 }
                 self.load_older(ctx);
             }
+            // The typed filter looked at loaded rows only; Enter also queries the ledger.
             Action::KeepFilter if !self.filter.is_empty() && self.loading.is_none() => {
                 self.load(None, ctx);
             }
@@ -335,10 +336,7 @@ impl State {
     pub fn note(&self, ctx: ViewContext<'_>) -> Option<(String, Tone)> {
         match self.follow {
             Follow::Paused(new) => Some((
-                format!(
-                    "paused, {new} new: {} follows them",
-                    ctx.key(Action::Bottom)
-                ),
+                format!("paused, {new} new: {} shows them", ctx.key(Action::Bottom)),
                 Tone::Warn,
             )),
             Follow::Following if !self.filter.is_empty() => Some((

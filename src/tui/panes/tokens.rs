@@ -161,6 +161,7 @@ fn badge(status: &TokenStatus, now: Now) -> Badge {
     };
     let failed = status.failure.is_some();
     let (glyph, word, tone) = match state {
+        // Not an error yet: it is fetched when a request needs it.
         TokenState::Missing if failed => ("!", "missing", Tone::Warn),
         TokenState::Missing => ("○", "missing", Tone::Dim),
         TokenState::Refreshing => ("◌", "refreshing", Tone::Busy),

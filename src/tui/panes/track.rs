@@ -43,6 +43,7 @@ fn steps(seen: &[Observation]) -> Vec<Step> {
     let place = |at: usize, state: &PaymentState| match (first(state), furthest) {
         (Some(when), _) if latest == Some(state) => Place::Here(when),
         (Some(when), _) => Place::Seen(when),
+        // Kanga moves through the states in order, so an earlier one was passed between two checks.
         (None, Some(furthest)) if at < furthest => Place::Passed,
         (None, _) => Place::Ahead,
     };
@@ -56,6 +57,7 @@ fn steps(seen: &[Observation]) -> Vec<Step> {
     let length = if off.is_empty() {
         PaymentState::TRACK.len()
     } else {
+        // Steps that the payment never reached are left out.
         furthest.map_or(1, |at| at + 1)
     };
     let mut steps: Vec<Step> = PaymentState::TRACK[..length]

@@ -408,7 +408,7 @@ fn the_log_pauses_and_follows() {
         update(&mut model, second(4), Msg::Exchange(new));
     }
     let shown = screen(&model, second(4), 120, 40);
-    assert!(shown.contains("paused, 3 new: G follows them"), "{shown}");
+    assert!(shown.contains("paused, 3 new: G shows them"), "{shown}");
     press(&mut model, "G", second(4));
     assert!(!screen(&model, second(4), 120, 40).contains("paused"));
     assert_eq!(model.requests.selected().unwrap().id, ExchangeId(22));
@@ -451,7 +451,7 @@ fn estimates_refresh_automatically_only_when_switched_on() {
     let mut model = busy();
     assert_eq!(update(&mut model, second(3), Msg::Woke), []);
     press(&mut model, "4t", second(4));
-    assert!(screen(&model, second(4), 120, 40).contains("next 30s"));
+    assert!(screen(&model, second(4), 120, 40).contains("next in 30s"));
     let effects = update(&mut model, second(34), Msg::Woke);
     assert!(effects.iter().any(|effect| matches!(
         effect,

@@ -108,7 +108,10 @@ fn players_and_what_they_own() {
     let now = second(4);
     super::receiving::shown(&mut model, now, "players_none");
     let text = screen(&model, now, 80, 24);
-    assert!(text.contains("player 1001 with the token"), "{text}");
+    assert!(
+        text.contains("player 1001, token SANDBOX-TOKEN-1001-1"),
+        "{text}"
+    );
     press(&mut model, "a", now);
     assert_snapshot!("player_form_80x24", resized_screen(&mut model, now, 80, 24));
     let mut model = authenticated();

@@ -245,7 +245,7 @@ fn a_flood_is_bounded_and_moves_nothing_that_is_looked_at() {
         update(&mut model, now, Msg::Delivery(one.into()));
     }
     assert_eq!(model.callbacks.selected().unwrap().id, looked_at);
-    assert!(screen(&model, now, 120, 40).contains("289 new: g follows them"));
+    assert!(screen(&model, now, 120, 40).contains("289 new: g shows them"));
     for number in 300..10_300 {
         let one = delivery(number, 3, "ORDER-9");
         update(&mut model, now, Msg::Delivery(one.into()));

@@ -253,6 +253,7 @@ impl Form {
             .intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
         match &mut field.value {
             Value::Text(input) => {
+                // Tried on a copy: a key that changes nothing must not end the selection.
                 if field.selected && edit(&mut input.clone(), key) {
                     let erases = matches!(key.code, KeyCode::Backspace | KeyCode::Delete);
                     field.unselect(erases || plain && matches!(key.code, KeyCode::Char(_)));

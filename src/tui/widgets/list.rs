@@ -44,6 +44,7 @@ impl List {
     }
 
     pub fn step(&mut self, by: Step, len: usize, height: u16) {
+        // One row of the old page stays visible, so that the operator does not lose the place.
         let page = usize::from(height.max(2)) - 1;
         self.selected = match by {
             Step::Up(n) => self.selected.saturating_sub(n),
@@ -51,6 +52,7 @@ impl List {
             Step::PageUp => self.selected.saturating_sub(page),
             Step::PageDown => self.selected.saturating_add(page),
             Step::Top => 0,
+            // `fit` limits it to the last row.
             Step::Bottom => usize::MAX,
         };
         self.fit(len, height);

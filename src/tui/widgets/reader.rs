@@ -201,6 +201,7 @@ impl Reader {
         let row = self.row_of(at);
         let height = usize::from(height.max(1));
         if row < self.top || row >= self.top + height {
+            // A third from the top, so that the lines before the match show as well.
             self.top = row
                 .saturating_sub(height / 3)
                 .min(self.rows.len().saturating_sub(height));
@@ -252,6 +253,7 @@ impl Reader {
             let room = usize::from(width.saturating_sub(row.indent).max(1));
             if used + wide > room && at > row.from {
                 let (from, from_ink, kept) = space
+                    // A break further back would leave more than half of the row empty.
                     .filter(|(_, _, before)| *before > room / 2)
                     .map_or((at, ink, 0), |(from, ink, before)| {
                         (from, ink, used - before)
@@ -283,6 +285,7 @@ impl Reader {
         if area.is_empty() {
             return;
         }
+        // Between a resize and its event, the area has another width than `fit` was given.
         let other;
         let rows = if self.width == area.width || !self.wraps {
             &self.rows

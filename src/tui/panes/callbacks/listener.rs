@@ -70,6 +70,7 @@ fn parts(pane: &State, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
 /// The parts wrapped to `columns`, at most `most` lines; parts that do not fit are left out.
 fn lines(parts: Vec<(String, Tone)>, columns: u16, most: usize) -> Vec<Vec<(String, Tone)>> {
     let mut lines: Vec<Vec<(String, Tone)>> = vec![Vec::new()];
+    // The glyph and its space.
     let mut used = 2;
     for part in parts {
         let wide = width(&part.0);

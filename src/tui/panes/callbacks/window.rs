@@ -115,6 +115,7 @@ impl Tally {
             before
         };
         self.subtract(before);
+        // Ids grow with time, so the first one is the oldest.
         if self.open.len() > OPEN_MAX {
             let oldest = self.open.pop_first().map(|(_, count)| count);
             self.subtract(oldest);

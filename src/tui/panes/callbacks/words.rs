@@ -28,7 +28,11 @@ pub fn meaning(delivery: &Delivery) -> String {
     };
     match delivery.verdict {
         Verdict::Accepted if delivery.why.is_empty() => "accepted".into(),
-        Verdict::Accepted => format!("accepted, verified by {}", delivery.why),
+        // An accepted callback has its proof here; "nothing: …" says why there is none (`ParsedCallback::proof`).
+        Verdict::Accepted => match delivery.why.strip_prefix("nothing: ") {
+            Some(reason) => format!("accepted, not verified: {reason}"),
+            None => format!("accepted, verified by {}", delivery.why),
+        },
         Verdict::Repeat => format!(
             "delivered for the {} time: shown only, not processed again",
             ordinal(delivery.attempt)
@@ -77,7 +81,7 @@ pub fn outcome(delivery: &Delivery, ctx: ViewContext<'_>) -> Vec<(String, Tone)>
 /// The state of one job.
 pub fn state(job: &Job, ctx: ViewContext<'_>) -> (String, Tone) {
     let verb = match job.kind {
-        JobKind::Ask => "checked",
+        JobKind::Ask => "check",
         JobKind::Forward => "forwarded",
         JobKind::Relay => "relayed",
     };

@@ -330,6 +330,7 @@ fn read(explored: &Explored) -> ((String, Tone), Reader) {
         .take(4096)
         .filter(|c| *c == '\u{fffd}' || *c == '\0')
         .count();
+    // A few bad bytes are a wrong charset; more than one in sixteen is no text.
     if strange > text.len().min(4096) / 16 {
         return plain(
             "binary body: invalid UTF-8 is shown as \u{fffd} or escaped",
@@ -352,6 +353,7 @@ fn read(explored: &Explored) -> ((String, Tone), Reader) {
             Reader::json(lines),
         ),
         Reading::Not(why) => {
+            // Gateways answer errors with HTML, often under another Content-Type.
             let page = text.trim_start().starts_with('<');
             if kind.contains("html") || page && !kind.contains("xml") {
                 plain(

@@ -167,12 +167,14 @@ pub fn rows(
         }
         if locked.0 > 0 {
             let after = matches!(rows.last(), Some(Row::Other(_)));
+            // The free call stays the last row of its account.
             let at = rows.len() - usize::from(after);
             if best.is_none_or(|(most, _)| locked.1 > most) {
                 best = Some((locked.1, at));
             }
             rows.insert(at, Row::Locked(id.clone(), locked.0));
         }
+        // A heading without rows below it goes.
         if rows.len() == heading + 1 {
             rows.truncate(heading);
         }

@@ -78,6 +78,7 @@ impl PastCall {
 
 /// Whether an exchange belongs to a call.
 pub fn is_of(call: &RawCall, exchange: &Exchange) -> bool {
+    // The exchange does not name the request; a draft has one call in flight, so method and path are enough.
     call.method == exchange.method && call.path == exchange.path()
 }
 
@@ -141,6 +142,7 @@ impl History {
             .iter_mut()
             .find(|past| past.account == exchange.account && is_of(&past.call, exchange));
         if let Some(past) = past {
+            // The newest call comes first; one that has its exchange already is not overwritten by a later one.
             past.exchange.get_or_insert_with(|| exchange.clone());
         }
     }

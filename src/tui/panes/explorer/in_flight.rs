@@ -76,6 +76,7 @@ impl State {
             .filter_map(|draft| draft.in_flight.as_ref());
         let tried =
             calls.any(|in_flight| in_flight.request == request && in_flight.exchange.is_some());
+        // A request that waits for a retry was sent before: then there is an exchange.
         let unsent = waits && !tried;
         let problem = if unsent {
             Problem::new(

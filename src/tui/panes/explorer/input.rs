@@ -85,6 +85,7 @@ impl State {
         let Some((part, _)) = part else {
             return;
         };
+        // Without a draft, request and answer are empty. The wheel does not move the focus into the fields.
         let may = part == Part::Calls || self.draft().is_some();
         if may && (click || part != Part::Request) {
             self.part = part;

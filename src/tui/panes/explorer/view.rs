@@ -286,11 +286,7 @@ impl State {
             let x = draw_input(&mut pen, input, "letters of path, purpose, account", theme);
             cursor = Some(Position::new(x, inner.y));
         } else if !self.query.is_empty() {
-            let text = format!(
-                "matching `{}`; {} shows all",
-                self.query,
-                ctx.key(Action::Escape)
-            );
+            let text = format!("`{}` · {} shows all", self.query, ctx.key(Action::Escape));
             Pen::new(buf, inner, 0).text(&text, theme.style(Tone::Accent));
         }
         let (list, selected) = list_parts(area, self);

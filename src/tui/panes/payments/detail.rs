@@ -15,6 +15,7 @@ pub fn draw(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffe
         return;
     }
     let theme = ctx.theme;
+    // With fewer rows the spacing goes first, then the explanation of the amounts.
     let roomy = area.height >= 9;
     let mut left = below(area, if roomy { 2 } else { 1 });
     let (_, _, tone) = watched.badge(ctx.now);

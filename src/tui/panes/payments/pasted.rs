@@ -49,6 +49,7 @@ pub fn read(text: &str) -> Option<Pasted> {
             first.trim().eq_ignore_ascii_case("id")
         };
         match row(line) {
+            // Spreadsheets export a heading line.
             _ if number == 1 && heading(line) => {}
             Err(why) => pasted.bad.push((number, why)),
             Ok((id, expected)) => match known.get(&id) {
@@ -91,6 +92,7 @@ fn row(line: &str) -> Result<(PaymentId, Option<Expected>), String> {
 
 /// The fields of a line of CSV, split at its separator.
 fn fields(line: &str) -> StringRecord {
+    // In this order: a comma may be part of an id, a semicolon or a tab hardly ever.
     let separator = [b'\t', b';', b','].into_iter();
     let mut separator = separator.filter(|byte| line.as_bytes().contains(byte));
     let mut reader = ReaderBuilder::new()

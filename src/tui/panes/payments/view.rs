@@ -289,6 +289,7 @@ impl Columns {
         let id = |w: &Watched| Some(width(w.watch.id.as_str()));
         let mut columns = Self {
             marks: if state.marked.is_empty() { 0 } else { 2 },
+            // With one account the column would say the same in every row.
             account: if total >= 90 && ctx.store.accounts.len() > 1 {
                 13
             } else {
