@@ -416,7 +416,7 @@ fn draw_others(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         .map(|known| known.id().as_str())
         .collect();
     if !others.is_empty() {
-        let text = format!("accounts without tokens: {}", others.join(", "));
+        let text = format!("without tokens: {}", others.join(", "));
         Pen::new(buf, area, 0).text(&text, ctx.theme.style(Tone::Dim));
     }
 }
