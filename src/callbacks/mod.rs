@@ -56,7 +56,7 @@ pub struct ParsedCallback {
     pub kind: String,
     /// As in [`Delivery`].
     pub subject: Option<Subject>,
-    /// By what it is known to be genuine, in a few words: "the key", "a signature", "nothing: it is a hint".
+    /// By what it is known to be genuine, in a few words: "the key", "a signature", "nothing: unsigned".
     pub proof: &'static str,
     /// Whether that proves anything. What does not, anybody may have made up.
     pub proved: bool,

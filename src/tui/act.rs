@@ -354,7 +354,7 @@ impl Model {
             return;
         }
         if self.focus == Pane::Explorer
-            && let Some(request) = self.explorer.asking()
+            && let Some(request) = self.explorer.in_flight()
         {
             self.call_off(request, now, out);
             return;

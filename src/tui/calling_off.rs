@@ -85,7 +85,7 @@ impl Model {
             }
             Purpose::Explore => {
                 let waits = self.store.waiting.contains_key(&request);
-                if self.explorer.called_off(request, waits, now) {
+                if self.explorer.cancelled(request, waits, now) {
                     words = "called off; nothing was sent";
                 }
             }

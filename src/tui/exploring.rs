@@ -42,7 +42,7 @@ impl Model {
                     self.explorer.reopen(number, &self.store);
                 }
             }
-            Action::ToCalls if let Some(request) = self.explorer.asking() => {
+            Action::ToCalls if let Some(request) = self.explorer.in_flight() => {
                 self.call_off(request, now, out);
             }
             Action::OpenCall if self.explorer.draft().is_none() => {
@@ -63,7 +63,7 @@ impl Model {
         let Some(draft) = self.explorer.draft_mut() else {
             return;
         };
-        if draft.asking.is_some() {
+        if draft.in_flight.is_some() {
             let words = "this call is under way; call it off first, or wait for it";
             self.store.flash(Level::Info, words);
             return;

@@ -404,7 +404,7 @@ fn draw_pane(
         Pane::Requests => model.requests.note(ctx).or_else(|| {
             // Where callbacks are not seen, they are told of.
             let hidden = !model.shows(Pane::Callbacks);
-            hidden.then(|| panes::callbacks::pulse::brief(&model.callbacks, ctx))
+            hidden.then(|| panes::callbacks::listener::brief(&model.callbacks, ctx))
         }),
         Pane::Callbacks => model.callbacks.note(ctx),
         Pane::Players if !model.players.players.is_empty() => Some((

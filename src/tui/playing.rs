@@ -24,7 +24,9 @@ impl Model {
         if let Some(changed) = self.players.items(account, player, result, now) {
             let known = self.players.players.iter();
             let mut known = known.filter(|known| known.id == player && known.account == *account);
-            let called = known.next().map_or_else(String::new, PlayerState::called);
+            let called = known
+                .next()
+                .map_or_else(String::new, PlayerState::display_name);
             self.store.notice(
                 Notice {
                     level: Level::Info,
@@ -64,7 +66,7 @@ impl Model {
                 if stage.is_some() {
                     self.overlay = Overlay::None;
                     self.focus = Pane::Players;
-                    self.players.look_at(account, player);
+                    self.players.select(account, player);
                     self.players
                         .refresh(&mut Self::hand(&mut self.store, now, out));
                 }
@@ -91,7 +93,7 @@ impl Model {
         } else {
             self.overlay = Overlay::None;
             self.focus = Pane::Players;
-            self.players.look_at(&account, player);
+            self.players.select(&account, player);
             self.players.refresh(hand);
         }
     }

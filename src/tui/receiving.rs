@@ -185,7 +185,7 @@ impl Model {
             );
             return;
         }
-        panes::payments::add_told(watch, &mut Self::hand(&mut self.store, now, out));
+        panes::payments::add_from_callback(watch, &mut Self::hand(&mut self.store, now, out));
         self.checked(&account, &id, Ok(payment), now, out);
         let Some(watched) = self.store.payment_mut(&account, &id) else {
             return;
@@ -353,7 +353,7 @@ impl Model {
                     {
                         self.overlay = Overlay::None;
                         self.focus = Pane::Players;
-                        self.players.look_at(&account, *id);
+                        self.players.select(&account, *id);
                     }
                     _ if action == Action::CallbackSubject => {
                         self.open_delivery(delivery, now, out);
@@ -392,7 +392,7 @@ impl Model {
             }
             Action::ForgetPlayer => {
                 self.players
-                    .forget_selected(&mut Self::hand(&mut self.store, now, out));
+                    .remove_selected(&mut Self::hand(&mut self.store, now, out));
             }
             Action::CopyPlayer => {
                 if let Some(known) = self.players.selected() {
@@ -482,7 +482,7 @@ impl Model {
             Action::Authenticate => ready && self.store.games().next().is_some(),
             Action::RefreshItems => {
                 let selected = self.players.selected();
-                ready && selected.is_some_and(|known| known.asking.is_none())
+                ready && selected.is_some_and(|known| known.request.is_none())
             }
             Action::CopyPlayer | Action::ForgetPlayer => ready && self.players.selected().is_some(),
             _ => true,

@@ -592,7 +592,7 @@ fn the_console_adds_rotates_and_removes_without_a_restart() {
     terminal.sees("••••");
     terminal.send("\r");
     terminal.sees("keys is good and kept");
-    terminal.sees("secret file kept by tilldeck:");
+    terminal.sees("secret: file kept by tilldeck:");
     let kept = place.state().join("vault/mine.keys.client_secret");
     assert_eq!(read(&kept), FIRST);
 

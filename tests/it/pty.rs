@@ -519,7 +519,7 @@ fn by_keys_alone_a_payment_is_estimated_linked_paid_and_seen_finalized() {
     terminal.sees_no("Price estimate");
     // Looked for, since later requests push it off the screen.
     terminal.send("5/price/estimate");
-    terminal.sees("with `price/estimate`");
+    terminal.sees("match `price/estimate`");
     terminal.sees("POST   /api/tpg/price/estimate");
     terminal.send("\u{1b}");
     terminal.sees_no("filter / ");

@@ -4,7 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use crate::tui::panes::ViewContext;
-use crate::tui::panes::explorer::past::CallSummary;
+use crate::tui::panes::explorer::history::CallSummary;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::{List, Step};

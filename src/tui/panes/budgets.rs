@@ -1,4 +1,4 @@
-//! What lies over the request log: what was sent in the last minute, and each account's rate budgets.
+//! The rows above the request log: the traffic of the last minute, and each account's rate limits.
 
 use std::cmp::Reverse;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use crate::tui::theme::Tone;
 use crate::tui::widgets::bar::{columns, eighths};
 use crate::tui::widgets::text::{Pen, below, cells, width};
 
-/// Columns one idle budget needs.
+/// Width of one idle gauge; two of them share a row where the pane is wide enough.
 const CELL: u16 = 54;
 
-/// Rows they would like to have.
+/// Rows the gauges ask for; the layout may give fewer.
 pub fn budget_rows(store: &Store, width: u16) -> u16 {
-    // The gauges' own time matters not for how many there are.
+    // Only the number of gauges matters here, so any instant will do.
     let now = Now {
         mono: Duration::ZERO,
         wall: crate::domain::WallTime(0),
@@ -38,7 +38,7 @@ fn across(width: u16) -> usize {
     usize::from((width / CELL).clamp(1, 2))
 }
 
-/// Whether there is more to say of it than a gauge tells.
+/// Whether the gauge needs a row of its own, with a reason beside it.
 fn is_pressed(gauge: &BudgetGauge) -> bool {
     gauge.used >= gauge.limit || gauge.waiting > 0 || gauge.held.is_some()
 }
@@ -55,7 +55,7 @@ pub fn draw_budgets(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let pressed = all.iter().filter(|(_, gauge)| is_pressed(gauge)).count();
     let across = across(area.width);
     let all_fit = pressed + (all.len() - pressed).div_ceil(across) <= usize::from(left.height);
-    // What presses first. The others keep their place, so that they can be found, unless some must be left out.
+    // The most urgent first. The others keep their order, so that an operator finds them, unless some must be left out.
     all.sort_by_key(|(_, gauge)| {
         let used = u64::from(gauge.used) * 1000 / u64::from(gauge.limit.max(1));
         Reverse((
@@ -82,6 +82,7 @@ pub fn draw_budgets(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
             calm.count().min(across)
         };
         let (row, after) = rest.split_at(here);
+        // The last row says how many accounts it leaves out; the layout gives no other row for that.
         let hidden = if left.height == 1 { after.len() } else { 0 };
         let more = match hidden {
             0 => String::new(),
@@ -116,7 +117,7 @@ fn name(account: &AccountId, gauge: &BudgetGauge) -> String {
     }
 }
 
-/// The last minute second by second, how much it was, and what is under way.
+/// The last minute second by second, its total, and the requests in flight.
 fn draw_traffic(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let theme = ctx.theme;
     let minute = ctx.store.traffic.minute(ctx.now);
@@ -134,13 +135,13 @@ fn draw_traffic(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let mut pen = Pen::new(buf, area, 0);
     pen.keep(width(&right) + 2);
     if sum == 0 {
-        pen.text("nothing sent in the last minute", theme.style(Tone::Dim));
+        pen.text("no requests in the last minute", theme.style(Tone::Dim));
         return;
     }
-    // The running second is not over: its count is no rate.
+    // The current second is not over, so the rate is that of the second before it.
     let second = minute[minute.len() - 2];
     let words = if ctx.still {
-        format!("{sum} sent in the last minute")
+        format!("{sum} requests in the last minute")
     } else {
         format!("{sum}/min  {second}/s")
     };
@@ -166,6 +167,7 @@ fn draw_gauge(
     let (theme, dim) = (ctx.theme, ctx.theme.style(Tone::Dim));
     let full = gauge.used >= gauge.limit;
     let nearly = u64::from(gauge.used) * 10 > u64::from(gauge.limit) * 9;
+    // Nearly full from 90 %: 5 % are reserved for the operator, so background checks stop soon after.
     let tone = match (full, nearly) {
         (true, _) => Tone::Bad,
         (false, true) => Tone::Warn,
@@ -188,13 +190,13 @@ fn draw_gauge(
         };
         let words = [
             format!(
-                "someone else is spending with these credentials: 429, goes on {when}{waiting}{lift}"
+                "rate limit (429): next request {when}{waiting}{lift}; another program may be using this key"
             ),
             format!(
-                "someone else is spending with these credentials: 429, goes on {when}{waiting}"
+                "rate limit (429): next request {when}{waiting}; another program may be using this key"
             ),
-            format!("429, someone else is spending; goes on {when}{waiting}"),
-            format!("429: someone else spends; on {when}"),
+            format!("rate limit (429): next request {when}{waiting}"),
+            format!("429: next {when}"),
         ];
         let room = pen.left().saturating_sub(2);
         pen.text("! ", theme.bold(Tone::Warn))
@@ -208,7 +210,7 @@ fn draw_gauge(
         Some(left) => format!(", next slot {}", when(left, ctx)),
         None => ", all in flight".into(),
     };
-    // Where there is little room, what presses comes before the length of the window.
+    // In a narrow pane the wait is worth more than the length of the window.
     let per = fitting(
         &[per, String::new()],
         pen.left()
@@ -233,13 +235,13 @@ fn draw_gauge(
         .text(&waiting, theme.style(Tone::Warn));
 }
 
-/// The longest of these, given longest first, that there is room for; else the last.
+/// The longest of these that fits `room`, given longest first; else the last.
 fn fitting(words: &[String], room: u16) -> &str {
     let fit = words.iter().find(|words| width(words) <= room);
     fit.or(words.last()).map_or("", String::as_str)
 }
 
-/// `in 42 s`, or `at 02:54:26` where nothing may move.
+/// `in 42 s`, or with reduced motion `at 02:54:26`.
 fn when(left: Duration, ctx: ViewContext<'_>) -> String {
     if ctx.still {
         format!("at {}", ctx.now.wall.plus(left).clock(&ctx.store.zone))

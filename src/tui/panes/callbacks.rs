@@ -1,7 +1,7 @@
-//! What providers send of their own accord: each callback with its verdict and what it gives rise to, a window over
-//! the ledger, under the proof that somebody listens.
+//! Callbacks from the providers: one row each with its verdict and its jobs, a window over the ledger, below the
+//! state of the listener.
 
-pub mod pulse;
+pub mod listener;
 mod rows;
 mod window;
 pub mod words;
@@ -25,24 +25,24 @@ use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{below, fit, paragraph};
 use window::{Put, Tally, Window};
 
-/// Rows kept while the latest are followed.
+/// Rows in memory while the newest are followed.
 const ROWS_MAX: usize = 500;
-/// Rows kept while older ones are being read.
+/// Rows in memory while the operator reads older ones.
 const ROWS_READ_MAX: usize = 2000;
-/// Rows brought at once.
+/// Rows loaded at once.
 const LOAD: usize = 200;
 
-/// The rows and where we are in them.
+/// The loaded rows, the filter and the selection.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     pub list: List,
     all: Window,
-    /// Those of them that have the filter's text.
+    /// The rows that match the filter.
     found: Window,
     filter: String,
-    /// Came while an older one is selected.
+    /// Rows that arrived while an older one is selected.
     new: usize,
-    /// The ledger has no older ones.
+    /// Whether the ledger has no older ones.
     exhausted: bool,
     loading: bool,
     pub tally: Tally,
@@ -57,12 +57,12 @@ impl State {
         }
     }
 
-    /// Newest first, whatever is looked for.
+    /// All loaded rows, newest first, whatever the filter.
     pub fn rows(&self) -> &VecDeque<Arc<Delivery>> {
         self.all.rows()
     }
 
-    /// The number of rows that are shown.
+    /// The number of rows that match the filter.
     pub fn len(&self) -> usize {
         self.window().len()
     }
@@ -87,10 +87,10 @@ impl State {
             && self.all.len() < ROWS_READ_MAX
     }
 
-    /// The latest rows as the ledger gave them.
+    /// Takes the newest rows from the ledger.
     pub fn begin(&mut self, deliveries: Vec<Arc<Delivery>>) {
         for delivery in deliveries {
-            // What was told meanwhile is newer.
+            // A row that an event brought meanwhile is newer.
             if self.all.known(delivery.id).is_none() {
                 self.put(delivery, ROWS_MAX);
             }
@@ -99,7 +99,7 @@ impl State {
         self.new = 0;
     }
 
-    /// One that is new, or what is known anew of one.
+    /// Adds a callback, or replaces the row of one whose jobs changed.
     pub fn push(&mut self, delivery: Arc<Delivery>) {
         let reading = self.list.selected > 0;
         let max = if reading { ROWS_READ_MAX } else { ROWS_MAX };
@@ -107,7 +107,7 @@ impl State {
             && reading
             && at <= self.list.selected
         {
-            // What is looked at stays what is looked at.
+            // The operator is reading: the same row stays selected, at the same place.
             self.list.moved(1);
             self.new += 1;
         }
@@ -119,23 +119,24 @@ impl State {
         self.list.selected = self.list.selected.min(last);
     }
 
-    /// Puts a row into the windows; tells where it is among the shown ones.
+    /// Puts a row into both windows; returns its place among the rows that match the filter.
     fn put(&mut self, delivery: Arc<Delivery>, max: usize) -> Put {
         self.tally.apply(&delivery);
         if self.filter.is_empty() {
             return self.all.put(delivery, max);
         }
+        // A row that is shown stays, even if its new state does not match the filter any more.
         let seen = matches(&delivery, &self.filter) || self.found.known(delivery.id).is_some();
         let put = if seen {
             self.found.put(delivery.clone(), max)
         } else {
-            Put::Left
+            Put::Ignored
         };
         self.all.put(delivery, max);
         put
     }
 
-    /// Moves in the shown rows; beyond the last one, older ones are brought.
+    /// Moves the selection; at the last row it loads older ones.
     pub fn step(&mut self, step: Step, height: u16, ctx: &mut UpdateContext<'_>) {
         let len = self.len();
         let at_end = self.list.selected + 1 >= len;
@@ -148,7 +149,7 @@ impl State {
         }
     }
 
-    /// Back to the latest: what was read beyond them goes.
+    /// Back to the newest rows: those loaded beyond the limit are dropped.
     fn follow(&mut self) {
         self.new = 0;
         if self.all.cut(ROWS_MAX) {
@@ -166,8 +167,9 @@ impl State {
         }
     }
 
-    /// Older rows from the ledger.
+    /// Adds older rows from the ledger.
     pub fn loaded(&mut self, result: Result<Vec<Arc<Delivery>>, Problem>, store: &mut Store) {
+        // Without a query in flight, these rows answer one that was dropped.
         if !std::mem::take(&mut self.loading) {
             return;
         }
@@ -200,7 +202,7 @@ impl State {
         self.new = 0;
     }
 
-    /// Until the pane must change by itself.
+    /// Time until the pane must be redrawn without an event.
     pub fn changes_in(&self, listening: &Listening, now: Now, still: bool) -> Option<Duration> {
         let due = |delivery: &Arc<Delivery>| {
             delivery
@@ -209,36 +211,36 @@ impl State {
                 .any(|job| matches!(job.state, JobState::Due { at } if at > now.wall))
         };
         let counts = !still && self.tally.sum.queued > 0 && self.rows().iter().any(due);
-        pulse::changes_in(self, listening, now)
+        listener::changes_in(self, listening, now)
             .into_iter()
             .chain(counts.then(|| tick(now)))
             .min()
     }
 
-    /// What the title says at its right.
+    /// The note at the right of the title.
     pub fn note(&self, ctx: ViewContext<'_>) -> Option<(String, Tone)> {
         if self.new > 0 {
             let key = ctx.key(crate::tui::keys::Action::Top);
-            return Some((format!("{} new — {key} to follow", self.new), Tone::Warn));
+            return Some((format!("{} new: {key} shows them", self.new), Tone::Warn));
         }
         (!self.filter.is_empty()).then(|| {
-            let text = format!("{} with `{}`", self.found.len(), fit(&self.filter, 24));
+            let text = format!("{} match `{}`", self.found.len(), fit(&self.filter, 24));
             (text, Tone::Accent)
         })
     }
 
-    /// Where things lie in the pane.
+    /// The areas of the pane.
     pub fn parts(&self, ctx: ViewContext<'_>, area: Rect) -> Parts {
-        // Beyond this the eye no longer finds the end of a row.
+        // In a wider row the eye loses the line.
         let area = Rect {
             width: area.width.min(160),
             ..area
         };
-        let pulse = Rect {
-            height: pulse::rows(self, ctx, area),
+        let listener = Rect {
+            height: listener::rows(self, ctx, area),
             ..area
         };
-        let rest = below(area, pulse.height);
+        let rest = below(area, listener.height);
         let rest = below(rest, u16::from(rest.height >= 12));
         let detail = match rest.height {
             0..14 => 0,
@@ -249,13 +251,13 @@ impl State {
             ..rest
         };
         Parts {
-            pulse,
+            listener,
             list,
             detail: below(rest, list.height),
         }
     }
 
-    /// Draws the pane; `typing` is the filter being typed. Gives the cursor's column in it.
+    /// Draws the pane; `typing` is the filter being typed. Returns the cursor's column in it.
     pub fn view(
         &self,
         ctx: ViewContext<'_>,
@@ -266,11 +268,11 @@ impl State {
         let theme = ctx.theme;
         let parts = self.parts(ctx, area);
         let cursor = typing.map(|input| {
-            let hint = "account, verdict, kind, payment, reason or what came of it";
+            let hint = "account, verdict, kind, payment, reason or result";
             draw_filter(buf, area, input, hint, theme)
         });
         if typing.is_none() {
-            pulse::draw(self, ctx, parts.pulse, buf);
+            listener::draw(self, ctx, parts.listener, buf);
         }
         let shown = self.window();
         if shown.len() == 0 {
@@ -308,28 +310,28 @@ impl State {
         let text = if !ctx.store.is_ready() {
             "Opening the ledger…".to_owned()
         } else if self.loading {
-            "Looking in the ledger…".to_owned()
+            "Loading from the ledger…".to_owned()
         } else if !self.filter.is_empty() {
-            "No callback that is loaded has this text.".to_owned()
+            "No loaded callback matches the filter.".to_owned()
         } else {
             match &ctx.store.listening {
-                Listening::Off => "Nobody listens for callbacks. With `bind = \"127.0.0.1:8787\"` under `[callbacks]` in \
-                     the config file the console does; `tilldeck listen` does without the console."
+                Listening::Off => "Callbacks are off. Set `bind = \"127.0.0.1:8787\"` under `[callbacks]` in \
+                     the config file, or run `tilldeck listen`."
                     .to_owned(),
-                Listening::Up { .. } => "Nothing was received yet. Every callback appears here with its verdict, the \
-                     refused ones too."
+                Listening::Up { .. } => "No callback received yet. Each one appears here with its verdict, also when it is \
+                     refused."
                     .to_owned(),
-                Listening::Down { .. } => "Nothing was received yet.".to_owned(),
+                Listening::Down { .. } => "No callback received yet.".to_owned(),
             }
         };
         paragraph(buf, area, &text, ctx.theme.style(Tone::Dim));
     }
 }
 
-/// Where things lie in the pane.
+/// The areas of the pane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parts {
-    pub pulse: Rect,
+    pub listener: Rect,
     pub list: Rect,
     pub detail: Rect,
 }

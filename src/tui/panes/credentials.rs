@@ -1,4 +1,4 @@
-//! Every account: environment, where its secret lives, and whether it is good.
+//! The accounts: environment, source of the secret, and whether the credentials are valid.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
 use super::{UpdateContext, ViewContext, age_changes_in};
-use crate::domain::{AccountId, CredentialStatus, Now};
+use crate::domain::{AccountId, CredentialStatus, Environment, Now};
 use crate::tui::keys::Action;
 use crate::tui::store::{AccountState, Store};
 use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
 
-/// What is selected.
+/// The selection.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     pub list: List,
@@ -45,7 +45,7 @@ impl State {
         }
     }
 
-    /// Calls off what the selection asks; whether there was anything.
+    /// Cancels the verification of the selected account; returns whether there was one.
     pub fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
         let Some(known) = ctx.store.accounts.get_mut(self.list.selected) else {
             return false;
@@ -57,7 +57,7 @@ impl State {
         true
     }
 
-    /// Until the pane must change by itself.
+    /// Time until the pane must be redrawn without an event.
     pub fn changes_in(store: &Store, now: Now) -> Option<Duration> {
         store
             .accounts
@@ -75,7 +75,7 @@ impl State {
                 buf,
                 area,
                 &format!(
-                    "This profile has no accounts. {} adds one; {} tells how one is come by.",
+                    "This profile has no accounts. {} adds one; {} explains how to get one.",
                     ctx.key(Action::AddAccount),
                     ctx.key(Action::Guide)
                 ),
@@ -89,8 +89,8 @@ impl State {
             .map(|known| width(known.id().as_str()))
             .max()
             .unwrap_or(0)
-            // What stands beside a name at the least: its mark, the badge, and a word like "good now".
-            .min(area.width.saturating_sub(19).max(6));
+            // Room for the glyph, the badge, and the shortest status.
+            .min(area.width.saturating_sub(20).max(6));
         for (row, at) in (0..).zip(self.list.window(accounts.len(), list.height)) {
             draw_row(&accounts[at], names, ctx, list, row, buf);
             if at == self.list.selected && accounts.len() > 1 {
@@ -174,16 +174,19 @@ fn draw_detail(known: &AccountState, ctx: ViewContext<'_>, area: Rect, buf: &mut
     if let Some(left_armed) = known.armed(ctx.now) {
         let minutes = left_armed.as_secs().div_ceil(60);
         Pen::new(buf, left, 0).text(
-            &format!("ARMED for {minutes} min: calls that write are allowed"),
+            &format!("ARMED for {minutes} min: write calls are allowed"),
             theme.bold(Tone::Live),
         );
         left = below(left, 1);
     }
-    Pen::new(buf, left, 0)
-        .text(account.provider_title, dim)
-        .text(" at ", dim)
-        .text(&account.host, dim);
-    let secret = format!("secret {}", account.secret_source);
+    if account.environment == Environment::Embedded {
+        let text = format!("{}, built-in simulator", account.provider_title);
+        Pen::new(buf, left, 0).text(&text, dim);
+        return;
+    }
+    let text = format!("{} at {}", account.provider_title, account.host);
+    Pen::new(buf, left, 0).text(&text, dim);
+    let secret = format!("secret: {}", account.secret_source);
     paragraph(buf, below(left, 1), &secret, dim);
 }
 
@@ -203,7 +206,11 @@ fn status(known: &AccountState, ctx: ViewContext<'_>) -> (&'static str, String, 
             ("!", Tone::Warn)
         }
     };
-    let word = known.status.word();
+    // `CredentialStatus::word` is what `--json` prints, so its "good" is translated here.
+    let word = match known.status {
+        CredentialStatus::Good { .. } => "valid",
+        _ => known.status.word(),
+    };
     let when = known
         .status
         .at()

@@ -1,4 +1,4 @@
-//! Quotes and how they moved.
+//! Price estimates: what a payer would pay in each currency, and how it changed.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,11 +16,11 @@ use crate::tui::widgets::bar::sparkline;
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
 
-/// Quotes kept, for the sparkline.
+/// Estimates in memory, for the sparkline.
 const HISTORY_MAX: usize = 48;
 const AUTO_EVERY: Duration = Duration::from_secs(30);
 
-/// What is asked.
+/// The account, the token and the quantity to estimate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Question {
     pub account: AccountId,
@@ -28,29 +28,29 @@ pub struct Question {
     pub quantity: Amount,
 }
 
-/// Whether it is asked by itself.
+/// Whether the estimate is refreshed automatically.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Auto {
     #[default]
     Off,
-    /// Next at this monotonic instant.
+    /// The next refresh is due at this monotonic instant.
     On(Duration),
 }
 
-/// The question and the quotes so far.
+/// The question and its estimates so far.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     pub list: List,
     pub question: Option<Question>,
     /// Oldest first.
     quotes: VecDeque<Estimate>,
-    asking: Option<RequestId>,
+    request: Option<RequestId>,
     last_error: Option<Problem>,
     auto: Auto,
 }
 
 impl State {
-    /// Quotes of an account that is gone are of no use.
+    /// Clears the estimates of an account that was removed.
     pub fn forget(&mut self, account: &AccountId) {
         if self
             .question
@@ -65,7 +65,7 @@ impl State {
         self.quotes.back().map_or(0, |quote| quote.prices.len())
     }
 
-    /// Begins with another question.
+    /// Requests an estimate for another question.
     pub fn ask(&mut self, question: Question, ctx: &mut UpdateContext<'_>) {
         if self.question.as_ref() != Some(&question) {
             self.quotes.clear();
@@ -76,18 +76,19 @@ impl State {
     }
 
     fn refresh(&mut self, background: bool, ctx: &mut UpdateContext<'_>) {
-        let Some(question) = self.question.clone().filter(|_| self.asking.is_none()) else {
+        let Some(question) = self.question.clone().filter(|_| self.request.is_none()) else {
             return;
         };
         let op = Op::Estimate {
             token: question.token,
             quantity: question.quantity,
         };
-        self.asking =
+        self.request =
             Some(
                 ctx.store
                     .ask(question.account, op, Purpose::Quote, background, ctx.out),
             );
+        // The interval counts from the last request, so a manual refresh delays the automatic one.
         if self.auto != Auto::Off {
             self.auto = Auto::On(ctx.now.mono + AUTO_EVERY);
         }
@@ -106,7 +107,7 @@ impl State {
         }
     }
 
-    /// Asks again where its time has come.
+    /// Refreshes the estimate when it is due.
     pub fn poll(&mut self, ctx: &mut UpdateContext<'_>) {
         if self.due().is_some_and(|due| due <= ctx.now.mono) {
             self.refresh(true, ctx);
@@ -115,17 +116,17 @@ impl State {
 
     pub fn due(&self) -> Option<Duration> {
         match self.auto {
-            Auto::On(due) if self.asking.is_none() && self.question.is_some() => Some(due),
+            Auto::On(due) if self.request.is_none() && self.question.is_some() => Some(due),
             _ => None,
         }
     }
 
     pub fn apply(&mut self, result: Result<Estimate, Problem>) {
-        self.asking = None;
+        self.request = None;
         match result {
             Ok(mut quote) => {
                 self.last_error = None;
-                // The provider's order varies from answer to answer.
+                // The provider's order varies from reply to reply; a row must not move.
                 quote
                     .prices
                     .sort_by(|a, b| a.currency.as_str().cmp(b.currency.as_str()));
@@ -138,16 +139,16 @@ impl State {
         }
     }
 
-    /// Calls the question off; whether one was under way.
+    /// Cancels the request; returns whether there was one.
     pub fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        let Some(request) = self.asking.take() else {
+        let Some(request) = self.request.take() else {
             return false;
         };
         ctx.store.cancel(request, ctx.out);
         true
     }
 
-    /// Until the pane must change by itself.
+    /// Time until the pane must be redrawn without an event.
     pub fn changes_in(&self, now: Now, still: bool) -> Option<Duration> {
         let age = self
             .quotes
@@ -164,7 +165,7 @@ impl State {
                 return;
             }
             let text = format!(
-                "Nothing is quoted. Press {} in this pane to see what a payer would pay in each currency.",
+                "No estimate yet. Press {} in this pane to see what a payer would pay in each currency.",
                 ctx.key(Action::Quote)
             );
             paragraph(buf, area, &text, ctx.theme.style(Tone::Dim));
@@ -182,10 +183,10 @@ impl State {
         }
         let Some(quote) = self.quotes.back() else {
             if self.last_error.is_none() {
-                let word = match ctx.store.waiting_for(self.asking) {
+                let word = match ctx.store.waiting_for(self.request) {
                     Some(why) => format!("waits {why}"),
-                    None if self.asking.is_some() => "asking…".into(),
-                    None => "not asked yet".into(),
+                    None if self.request.is_some() => "requesting…".into(),
+                    None => "not requested yet".into(),
                 };
                 Pen::new(buf, left, 0).text(&word, ctx.theme.style(Tone::Dim));
             }
@@ -207,7 +208,7 @@ impl State {
         let theme = ctx.theme;
         let mut right = String::new();
         let mut tone = Tone::Dim;
-        match (self.quotes.back(), &self.last_error, self.asking) {
+        match (self.quotes.back(), &self.last_error, self.request) {
             (Some(quote), Some(_), _) => {
                 right = format!("stale, {}", ctx.ago(quote.quoted_at));
                 tone = Tone::Warn;
@@ -217,7 +218,7 @@ impl State {
         }
         if let Some(due) = self.due() {
             let gap = if right.is_empty() { "" } else { " · " };
-            right = format!("{right}{gap}next {}", ctx.until(due));
+            right = format!("{right}{gap}next {}", ctx.in_or_at(due));
         }
         let sum = format!("{} {}", question.quantity, question.token);
         let at = format!(" at {}", question.account);
@@ -228,7 +229,7 @@ impl State {
         };
         let mut pen = Pen::new(buf, area, 0);
         pen.keep(width(&right) + 1);
-        // The longest wording that there is room for.
+        // The longest wording that fits.
         let room = pen.left();
         let fits =
             |(before, after): &(&str, String)| width(before) + width(&sum) + width(after) <= room;
@@ -272,6 +273,7 @@ impl State {
                 Some(change) => (
                     change.to_string(),
                     match change.direction() {
+                        // Seen from the payer, for whom a higher price is worse.
                         std::cmp::Ordering::Greater => Tone::Warn,
                         std::cmp::Ordering::Less => Tone::Good,
                         std::cmp::Ordering::Equal => Tone::Dim,
@@ -304,7 +306,7 @@ impl State {
     }
 }
 
-/// The amount that another quote has for the currency of `price`, where it can be read.
+/// The amount that another estimate has for the currency of `price`, where it is readable.
 fn find<'a>(quote: &'a Estimate, price: &Price) -> Option<&'a Amount> {
     let mut prices = quote.prices.iter();
     let same = prices.find(|other| other.currency == price.currency)?;

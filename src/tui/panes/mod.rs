@@ -1,5 +1,5 @@
-//! The list of panes. Each is one file with its state, its keys and its drawing; panes do not know
-//! each other.
+//! The panes. Each is one file, or one folder, with its state, its actions and its drawing; panes do
+//! not know each other.
 
 pub mod budgets;
 pub mod callbacks;
@@ -22,7 +22,7 @@ use super::theme::Theme;
 use super::widgets::list::Step;
 use crate::domain::{Now, WallTime, time};
 
-/// One of the eight.
+/// A pane of the console.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pane {
     Credentials,
@@ -36,7 +36,7 @@ pub enum Pane {
 }
 
 impl Pane {
-    /// In the order of their digits.
+    /// In the order of their number keys.
     pub const ALL: [Self; 8] = [
         Self::Credentials,
         Self::Tokens,
@@ -78,7 +78,7 @@ impl Pane {
         format!("{} {}", self.index() + 1, self.name())
     }
 
-    /// The title where there is little room.
+    /// The title for a narrow tab.
     pub fn short_title(self) -> String {
         let name = match self {
             Self::Credentials => "Creds",
@@ -106,12 +106,12 @@ impl Pane {
         }
     }
 
-    /// The pane whose own keys are heard in a scope.
+    /// The pane that a key scope belongs to.
     pub fn of(scope: Scope) -> Option<Self> {
         Self::ALL.into_iter().find(|pane| pane.scope() == scope)
     }
 
-    /// The pane that an action leads to.
+    /// The pane that an action moves the focus to.
     pub fn focused_by(action: Action) -> Option<Self> {
         Some(match action {
             Action::FocusCredentials => Self::Credentials,
@@ -126,7 +126,7 @@ impl Pane {
         })
     }
 
-    /// Whether it is seen alone, since it needs the whole body.
+    /// Whether it is drawn alone: it needs the whole body.
     pub fn is_alone(self) -> bool {
         matches!(self, Self::Explorer | Self::Players)
     }
@@ -140,7 +140,7 @@ impl Pane {
     }
 }
 
-/// What a pane is drawn from, besides its own state.
+/// What a pane reads to draw itself, besides its own state.
 #[derive(Clone, Copy)]
 pub struct ViewContext<'a> {
     pub store: &'a Store,
@@ -148,12 +148,12 @@ pub struct ViewContext<'a> {
     pub keymap: &'a Keymap,
     pub now: Now,
     pub focused: bool,
-    /// Countdowns stand still.
+    /// Reduced motion: clock times instead of countdowns.
     pub still: bool,
 }
 
 impl ViewContext<'_> {
-    /// The key of an action, as in "press v".
+    /// The first key of an action, as in "press v".
     pub fn key(&self, action: Action) -> String {
         self.keymap.first(action)
     }
@@ -166,7 +166,7 @@ impl ViewContext<'_> {
         }
     }
 
-    /// Until a monotonic instant: `4s`, or the clock time where nothing may move.
+    /// Time until a monotonic instant: `4s`, or the clock time with reduced motion.
     pub fn until(&self, due: Duration) -> String {
         let left = due.saturating_sub(self.now.mono);
         if self.still {
@@ -174,16 +174,22 @@ impl ViewContext<'_> {
         }
         format!("{}s", left.as_millis().div_ceil(1000))
     }
+
+    /// `in 4s`, or `at 02:54:26` with reduced motion.
+    pub fn in_or_at(&self, due: Duration) -> String {
+        let preposition = if self.still { "at" } else { "in" };
+        format!("{preposition} {}", self.until(due))
+    }
 }
 
-/// What a pane may change and ask, besides its own state.
+/// What a pane may change besides its own state: the store, and the effects to perform.
 pub struct UpdateContext<'a> {
     pub store: &'a mut Store,
     pub out: &'a mut Vec<Effect>,
     pub now: Now,
 }
 
-/// So long something has only just happened.
+/// An event younger than this is shown as new.
 pub const JUST_NOW: Duration = Duration::from_secs(10);
 
 /// An age in a column. Whole minutes after the first, so that an idle screen changes once a minute.
@@ -198,9 +204,9 @@ pub fn age(at: WallTime, now: Now) -> String {
     }
 }
 
-/// Until [`age`] reads differently.
+/// Time until [`age`] gives another text.
 pub fn age_changes_in(at: WallTime, now: Now) -> Duration {
-    // None, where the clock was set back; looked at again as if it were new.
+    // Zero where the clock was set back: the age counts as new.
     let age = now.wall.since(at);
     if age < JUST_NOW {
         return JUST_NOW.saturating_sub(age).max(Duration::from_millis(10));
@@ -220,14 +226,14 @@ pub fn tick(now: Now) -> Duration {
     Duration::from_secs(1).saturating_sub(Duration::from_nanos(now.mono.subsec_nanos().into()))
 }
 
-/// Whether a text has this part, without the case of ASCII letters and without a copy of what may be large.
+/// Whether `text` contains `part`, ASCII case ignored. Copies nothing: a text may be a whole body.
 pub fn contains(text: &str, part: &str) -> bool {
     text.as_bytes()
         .windows(part.len().max(1))
         .any(|window| window.eq_ignore_ascii_case(part.as_bytes()))
 }
 
-/// The moves every list has in common.
+/// The moves that every list understands.
 pub fn step(action: Action) -> Option<Step> {
     Some(match action {
         Action::Up => Step::Up(1),
@@ -246,16 +252,16 @@ mod tests {
     use crate::tui::testing::second;
 
     #[test]
-    fn an_age_is_true_and_changes_seldom() {
+    fn an_age_is_right_and_changes_seldom() {
         let mut now = second(0);
-        let mut told = Vec::new();
+        let mut ages = Vec::new();
         for _ in 0..5 {
-            told.push((now.mono.as_secs(), age(second(0).wall, now)));
+            ages.push((now.mono.as_secs(), age(second(0).wall, now)));
             now = now.plus(age_changes_in(second(0).wall, now));
         }
-        let told: Vec<_> = told.iter().map(|(at, age)| (*at, age.as_str())).collect();
+        let ages: Vec<_> = ages.iter().map(|(at, age)| (*at, age.as_str())).collect();
         assert_eq!(
-            told,
+            ages,
             [
                 (0, "now"),
                 (10, "<1m"),

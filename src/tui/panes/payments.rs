@@ -1,5 +1,5 @@
-//! What is watched: its state beside what is expected of it, and the way it went. Polling itself is
-//! arithmetic of `watched`.
+//! The watched payments: each one's state, its expected amount, and its progress. `watched` decides when
+//! to poll.
 
 mod detail;
 pub mod pasted;
@@ -24,34 +24,34 @@ use crate::tui::widgets::list::{List, Step};
 use pasted::Pasted;
 use rows::Sort;
 
-/// Payments that were taken off by hand, remembered.
+/// Payments that the operator removed; of more, the oldest are forgotten.
 const OFF_MAX: usize = 200;
 /// Removals that can be undone.
 const UNDO_MAX: usize = 20;
 /// Ids that a notice names.
 const NAMED_MAX: usize = 3;
 
-/// What is selected, marked and filtered, and what was removed last.
+/// The selection, the marks, the filter, and what was removed last.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     pub list: List,
-    /// Chosen by hand: it stays selected wherever the order moves it.
+    /// Set once the operator selects a row: it stays selected when the order changes.
     selected: Option<WatchKey>,
     filter: String,
     sort: Sort,
     marked: BTreeSet<WatchKey>,
-    /// The latest last; each with the places that its payments had.
+    /// The latest removal last; each payment with its place in the list.
     removed: VecDeque<Vec<(usize, Watched)>>,
-    /// Taken off by hand; a callback does not bring them back.
+    /// Removed by the operator; a callback does not add them again.
     off: VecDeque<WatchKey>,
-    /// Taken off, and not yet gone from the stored list.
+    /// Removed here, but the database has not confirmed it yet.
     leaving: BTreeSet<WatchKey>,
-    /// Pasted payments that expect another sum than was pasted.
+    /// Pasted payments whose expected amount differs from the pasted one.
     differing: Vec<String>,
 }
 
 impl State {
-    /// The places in the store of what is shown, in its order.
+    /// The places in [`Store::payments`] of the shown rows, in their order.
     pub fn rows(&self, store: &Store) -> Vec<usize> {
         rows::order(store, &self.filter, self.sort)
     }
@@ -73,7 +73,7 @@ impl State {
         Some(&store.payments[self.place_in_store(store)?])
     }
 
-    /// Selects a payment, and drops a filter that would hide it.
+    /// Selects a payment, and clears a filter that hides it.
     pub fn select(&mut self, account: &AccountId, id: &PaymentId, store: &Store) {
         let key = (account.clone(), id.clone());
         let rows = self.rows(store);
@@ -83,7 +83,7 @@ impl State {
         self.selected = Some(key);
     }
 
-    /// Selects a row of the window.
+    /// Selects the row at this place on the screen.
     pub fn point(&mut self, row: u16, height: u16, store: &Store) {
         let rows = self.rows(store);
         let at = self.list.window(rows.len(), height).start + usize::from(row);
@@ -100,12 +100,12 @@ impl State {
         self.selected = at.map(|at| store.payments[*at].key());
     }
 
-    /// Keeps the selected row in sight after the list or its order changed.
+    /// Scrolls so that the selected row stays visible after the list or its order changed.
     pub fn fit(&mut self, height: u16, store: &Store) {
         let rows = self.rows(store);
         self.list.selected = self.place_of_selected(store, &rows);
         self.list.fit(rows.len(), height);
-        // Until somebody chooses another one, it is the first row, whichever that is: what needs attention comes there.
+        // Without a selection by the operator the first row is selected: it is the one that needs attention.
         if self.selected.is_some() || self.list.selected > 0 {
             let at = rows.get(self.list.selected);
             self.selected = at.map(|at| store.payments[*at].key());
@@ -131,7 +131,7 @@ impl State {
         self.marked.contains(&watched.key())
     }
 
-    /// Whether there were any.
+    /// Clears the marks; returns whether there were any.
     pub fn drop_marks(&mut self) -> bool {
         !std::mem::take(&mut self.marked).is_empty()
     }
@@ -145,7 +145,7 @@ impl State {
         all.any(|watched| rows::is_settled(watched, store))
     }
 
-    /// The payments that an action is about: those that are marked and shown, or the selected one where none is marked.
+    /// The payments that an action is about: the marked and visible ones, or the selected one where none is marked.
     pub fn chosen(&self, store: &Store) -> Vec<WatchKey> {
         if self.marked.is_empty() {
             self.selected(store).map(Watched::key).into_iter().collect()
@@ -159,8 +159,8 @@ impl State {
         keys.filter(|key| self.marked.contains(key)).collect()
     }
 
-    /// As [`Self::chosen`]; says so where the filter hides all that is marked.
-    fn chosen_or_say(&self, ctx: &mut UpdateContext<'_>) -> Vec<WatchKey> {
+    /// As [`Self::chosen`], with a notice where the filter hides all marked payments.
+    fn chosen_or_warn(&self, ctx: &mut UpdateContext<'_>) -> Vec<WatchKey> {
         let chosen = self.chosen(ctx.store);
         if chosen.is_empty() && !self.marked.is_empty() {
             let text = "the filter hides all marked payments";
@@ -169,8 +169,8 @@ impl State {
         chosen
     }
 
-    /// Puts a payment on the list, or selects the one that is on it, and checks it. What is expected of one that is
-    /// known is not changed by it: [`Effect::Watch`] asks where it differs.
+    /// Adds a payment, or selects it where it is on the list, and checks it. An expected amount that is set is not
+    /// overwritten here: [`Effect::Watch`] asks first where it differs.
     pub fn watch(&mut self, new: NewWatch, ctx: &mut UpdateContext<'_>) {
         let added = self.put(&new, ctx);
         ctx.store.payments.splice(0..0, added);
@@ -185,7 +185,7 @@ impl State {
             watched.poll_soon(ctx.now);
             return None;
         }
-        // What is expected is shown once it is saved: another expectation may be in force.
+        // Shown once it is saved: the database may hold another expectation, which stays in force.
         let watch = Watch {
             account: new.account.clone(),
             id: new.id.clone(),
@@ -195,12 +195,12 @@ impl State {
         Some(Watched::new(watch, Vec::new(), ctx.now))
     }
 
-    /// Puts all pasted payments on the list, and says so once.
+    /// Adds all pasted payments, with one notice.
     pub fn watch_all(&mut self, account: &AccountId, pasted: Pasted, ctx: &mut UpdateContext<'_>) {
         self.differing.clear();
         let total = pasted.rows.len();
         let mut added = Vec::new();
-        // The first line is the newest, which stands on top.
+        // The newest payment is on top; the first pasted line counts as the newest.
         for (id, expected) in pasted.rows.into_iter().rev() {
             let new = NewWatch {
                 account: account.clone(),
@@ -228,14 +228,14 @@ impl State {
                     0 => String::new(),
                     n => format!(" and {n} more"),
                 };
-                text = format!("{text}; left out line {line} ({why}){more}");
+                text = format!("{text}; skipped line {line} ({why}){more}");
                 Level::Warning
             }
         };
         notice("pasted payments", level, text, ctx);
     }
 
-    /// What came of [`Effect::Watch`]: gives the expectation that stays in force where an operator is to be asked.
+    /// The result of [`Effect::Watch`]: returns the expectation in force, where the operator must decide between two.
     pub fn watched(
         &mut self,
         new: &NewWatch,
@@ -250,11 +250,11 @@ impl State {
                     at: ctx.now.wall,
                 });
                 if let Some(set) = set {
-                    correct(new, set, ctx);
+                    show_expectation(new, set, ctx);
                 }
                 None
             }
-            Ok(Some(stays)) if new.by == ExpectedBy::List => {
+            Ok(Some(in_force)) if new.by == ExpectedBy::List => {
                 self.differing.push(new.id.to_string());
                 let named = self.differing.iter().take(NAMED_MAX);
                 let named = named.cloned().collect::<Vec<_>>().join(", ");
@@ -262,14 +262,14 @@ impl State {
                     0 => String::new(),
                     n => format!(" and {n} more"),
                 };
-                let text = format!("kept the earlier expected amount of {named}{more}");
+                let text = format!("the earlier expected amount stays in force: {named}{more}");
                 notice("expected amounts", Level::Warning, text, ctx);
-                correct(new, stays, ctx);
+                show_expectation(new, in_force, ctx);
                 None
             }
-            Ok(Some(stays)) => {
-                correct(new, stays.clone(), ctx);
-                Some(stays)
+            Ok(Some(in_force)) => {
+                show_expectation(new, in_force.clone(), ctx);
+                Some(in_force)
             }
             Err(problem) => {
                 notice("watch list", Level::Error, problem.describe(), ctx);
@@ -278,7 +278,7 @@ impl State {
         }
     }
 
-    /// Takes over the stored watch list: another process may have changed it.
+    /// Takes over the stored watch list, which another process may have changed.
     pub fn listed(
         &mut self,
         list: Watchlist,
@@ -292,6 +292,7 @@ impl State {
             .into_iter()
             .map(|watch| ((watch.account.clone(), watch.id.clone()), watch))
             .collect();
+        // A list read before a removal was saved still has the payment.
         stored.retain(|key, _| !self.leaving.contains(key) && store.known(&key.0).is_some());
         store
             .payments
@@ -301,6 +302,7 @@ impl State {
                     watched.watch.expected = watch.expected;
                     true
                 }
+                // One that is being added is not on the stored list yet.
                 None => !watched.is_stored,
             });
         let mut new: Vec<Watch> = stored.into_values().collect();
@@ -314,12 +316,12 @@ impl State {
         store.payments.splice(0..0, new);
     }
 
-    /// A removal is stored, or failed: from now on the stored list says which.
+    /// A removal was saved, or failed: from now on the stored list is right.
     pub fn unwatched(&mut self, key: &WatchKey) {
         self.leaving.remove(key);
     }
 
-    /// Whether it was taken off the list by hand.
+    /// Whether the operator removed it.
     pub fn was_removed(&self, account: &AccountId, id: &PaymentId) -> bool {
         let mut off = self.off.iter();
         off.any(|(of, off)| of == account && off == id)
@@ -327,14 +329,14 @@ impl State {
 
     pub fn act(&mut self, action: Action, ctx: &mut UpdateContext<'_>) {
         match action {
-            Action::Check => match self.chosen_or_say(ctx).as_slice() {
+            Action::Check => match self.chosen_or_warn(ctx).as_slice() {
                 [one] => {
                     let mut all = ctx.store.payments.iter();
                     if let Some(at) = all.position(|watched| watched.is(one)) {
                         ctx.store.check(at, false, ctx.out);
                     }
                 }
-                // A few at a time, so that they do not stand before what is asked for next.
+                // Through the poll queue, a few at a time: the operator's next request must not wait behind them.
                 many => {
                     let keys: BTreeSet<&WatchKey> = many.iter().collect();
                     let all = ctx.store.payments.iter_mut();
@@ -356,7 +358,7 @@ impl State {
                 }
             }
             Action::CopyId => {
-                let chosen = self.chosen_or_say(ctx);
+                let chosen = self.chosen_or_warn(ctx);
                 let ids: Vec<&str> = chosen.iter().map(|(_, id)| id.as_str()).collect();
                 let what = match ids.len() {
                     0 => return,
@@ -372,7 +374,7 @@ impl State {
                 ctx.store.flash(Level::Info, text);
             }
             Action::RemoveWatch => {
-                let chosen = self.chosen_or_say(ctx);
+                let chosen = self.chosen_or_warn(ctx);
                 self.remove(&chosen, ctx);
             }
             Action::ClearSettled => {
@@ -398,9 +400,9 @@ impl State {
         let (mut removed, left): (Vec<_>, Vec<_>) =
             all.into_iter().enumerate().partition(is_chosen);
         ctx.store.payments = left.into_iter().map(|(_, watched)| watched).collect();
-        for (_, gone) in &mut removed {
-            let key = gone.key();
-            if let Some(request) = gone.asking.take() {
+        for (_, removed_payment) in &mut removed {
+            let key = removed_payment.key();
+            if let Some(request) = removed_payment.asking.take() {
                 ctx.store.cancel(request, ctx.out);
             }
             ctx.out.push(Effect::Unwatch(key.clone()));
@@ -427,7 +429,7 @@ impl State {
 
     fn undo(&mut self, ctx: &mut UpdateContext<'_>) {
         let mut back = self.removed.pop_back().unwrap_or_default();
-        // What was put on the list since is newer, and an account may have been removed.
+        // Skips payments that were added again since, and those of an account that was removed.
         let present: BTreeSet<WatchKey> = ctx.store.payments.iter().map(Watched::key).collect();
         back.retain(|(_, watched)| {
             let known = ctx.store.known(&watched.watch.account).is_some();
@@ -438,7 +440,7 @@ impl State {
             [(_, one)] => format!("{} is watched again", one.watch.id),
             all => format!("{} payments are watched again", all.len()),
         };
-        // From the top down, so that each place is what it was.
+        // In the order of their places, so that each lands on its old place.
         for (at, mut watched) in back {
             let key = watched.key();
             self.off.retain(|off| *off != key);
@@ -453,7 +455,7 @@ impl State {
         ctx.store.flash(Level::Info, text);
     }
 
-    /// Cancels what the selection asks; whether there was anything.
+    /// Cancels the check of the selected payment; returns whether there was one.
     pub fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
         let Some(at) = self.place_in_store(ctx.store) else {
             return false;
@@ -467,7 +469,7 @@ impl State {
         true
     }
 
-    /// Until the pane must change by itself.
+    /// Time until the pane must be redrawn without an event.
     pub fn changes_in(store: &Store, now: Now, still: bool) -> Option<Duration> {
         let open = store.payments.iter().filter(|w| !w.is_final());
         let ages = open
@@ -482,7 +484,7 @@ impl State {
     }
 }
 
-/// A payment that is put on the list again expects what it expected.
+/// Adds a removed payment again; the database still has its expected amount.
 fn again(watch: &Watch) -> NewWatch {
     NewWatch {
         account: watch.account.clone(),
@@ -497,8 +499,8 @@ fn notice(about: &str, level: Level, text: String, ctx: &mut UpdateContext<'_>) 
     ctx.store.notice(Notice { level, about, text }, ctx.now);
 }
 
-/// Shows the expectation that is in force; one that says the same is as it was.
-fn correct(new: &NewWatch, in_force: Expectation, ctx: &mut UpdateContext<'_>) {
+/// Shows the expectation in force; one with the same amount stays, with its time and origin.
+fn show_expectation(new: &NewWatch, in_force: Expectation, ctx: &mut UpdateContext<'_>) {
     if let Some(watched) = ctx.store.payment_mut(&new.account, &new.id)
         && watched.expected() != Some(&in_force.sum)
     {
@@ -506,8 +508,8 @@ fn correct(new: &NewWatch, in_force: Expectation, ctx: &mut UpdateContext<'_>) {
     }
 }
 
-/// Puts a payment on the list that a callback was about.
-pub fn add_told(watch: Watch, ctx: &mut UpdateContext<'_>) {
+/// Adds a payment that a callback was about.
+pub fn add_from_callback(watch: Watch, ctx: &mut UpdateContext<'_>) {
     ctx.out.push(Effect::Watch(again(&watch)));
     ctx.store
         .payments

@@ -1,5 +1,5 @@
-//! Players of a game: who was authenticated, what they own, kept fresh by callbacks. Nothing of it outlives the
-//! console. A token that is typed is sent once and dropped; one that a callback brought stays in memory for use.
+//! The players of a game: whether each one is authenticated, and the inventory, refreshed by callbacks. Lost when the
+//! console quits. A typed token is sent once and dropped; one from a callback stays in memory for use.
 
 mod changes;
 mod view;
@@ -15,49 +15,49 @@ use crate::tui::msg::Level;
 use crate::tui::store::Purpose;
 use crate::tui::widgets::list::{List, Step};
 
-/// Players kept; of those beyond, the one heard of longest ago goes.
+/// Players in memory; of more, the one without news for longest is dropped.
 const PLAYERS_MAX: usize = 500;
-/// Letters of a player's name that are kept.
+/// Characters of a player's name.
 const NAME_MAX: usize = 64;
 
-/// Whether a player is who they claim to be.
+/// Whether a player's token was verified.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Proof {
-    /// Nobody asked.
+    /// Not verified yet.
     None,
     Proved(WallTime),
     Refused(Problem),
 }
 
-/// One player and what is known of them.
+/// One player, with the inventory and the latest results.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlayerState {
     pub account: AccountId,
     pub id: PlayerId,
-    /// Inert; empty where it is not known.
+    /// Control characters escaped; empty while the name is unknown.
     pub name: String,
-    /// The latest that a callback brought.
+    /// From the latest callback.
     token: Option<Secret>,
     pub proof: Proof,
     inventory: Option<(Inventory, WallTime)>,
-    /// What the latest look at the inventory found changed, and when.
+    /// What changed with the latest inventory, and when.
     changed: Option<(String, WallTime)>,
     last_error: Option<Problem>,
-    pub asking: Option<RequestId>,
+    pub request: Option<RequestId>,
 }
 
-/// The players, the one heard of last first.
+/// The players, the latest news first.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     pub list: List,
     pub players: Vec<PlayerState>,
-    /// The first item that is seen.
+    /// The first visible item of the inventory.
     scroll: usize,
-    /// Who can be tried in the sandbox.
+    /// A player to try in the sandbox.
     pub example: Option<Example>,
 }
 
-/// A player of the sandbox, and the token that proves it. The token protects nothing.
+/// A player of the sandbox with its token. The token protects nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Example {
     pub player: &'static str,
@@ -65,7 +65,7 @@ pub struct Example {
 }
 
 impl Example {
-    /// The one that the documented call for authenticating gives.
+    /// Taken from the examples of the documented call that authenticates.
     fn of(catalogue: &[Documented]) -> Option<Self> {
         catalogue.iter().find_map(|call| {
             let example = |name: &str| {
@@ -81,7 +81,7 @@ impl Example {
 
     pub fn describe(self) -> String {
         format!(
-            "In the sandbox, player {} with the token {} can be tried.",
+            "To try it in the sandbox: player {}, token {}.",
             self.player, self.token
         )
     }
@@ -103,12 +103,13 @@ impl State {
     fn find(&self, account: &AccountId, id: PlayerId) -> Option<usize> {
         self.players
             .iter()
-            .position(|known| known.account == *account && known.id == id)
+            .position(|player| player.account == *account && player.id == id)
     }
 
-    /// The player of this number, put on the list where they are new.
-    fn known_mut(&mut self, account: &AccountId, id: PlayerId) -> &mut PlayerState {
+    /// The player with this id, added to the list if new.
+    fn player_mut(&mut self, account: &AccountId, id: PlayerId) -> &mut PlayerState {
         let at = self.find(account, id).unwrap_or_else(|| {
+            // New players go to the front, so the last one is the oldest.
             if self.players.len() >= PLAYERS_MAX {
                 self.players.pop();
             }
@@ -123,11 +124,11 @@ impl State {
                     inventory: None,
                     changed: None,
                     last_error: None,
-                    asking: None,
+                    request: None,
                 },
             );
             if self.players.len() > 1 {
-                // What is looked at stays what is looked at.
+                // The same player stays selected, at the same place on the screen.
                 self.list.moved(1);
             }
             0
@@ -135,28 +136,28 @@ impl State {
         &mut self.players[at]
     }
 
-    /// A callback names a player.
+    /// A callback named a player.
     pub fn named(&mut self, account: &AccountId, claim: PlayerClaim) {
-        let known = self.known_mut(account, claim.player.id);
+        let player = self.player_mut(account, claim.player.id);
         if !claim.player.username.is_empty() {
-            known.name = inert::cut(&claim.player.username, NAME_MAX);
+            player.name = inert::cut(&claim.player.username, NAME_MAX);
         }
-        known.token = claim.token.or(known.token.take());
+        player.token = claim.token.or(player.token.take());
     }
 
-    /// The token of a player that a callback brought.
+    /// The token of a player from a callback.
     pub fn token_of(&self, account: &AccountId, id: PlayerId) -> Option<Secret> {
         self.players[self.find(account, id)?].token.clone()
     }
 
-    /// Looks at a player, who is put on the list where they are new.
-    pub fn look_at(&mut self, account: &AccountId, id: PlayerId) {
-        self.known_mut(account, id);
+    /// Selects a player, added to the list if new.
+    pub fn select(&mut self, account: &AccountId, id: PlayerId) {
+        self.player_mut(account, id);
         self.list.selected = self.find(account, id).unwrap_or(0);
         self.scroll = 0;
     }
 
-    /// Asks whether a player is who they claim to be; the inventory is fetched once they are.
+    /// Verifies a player's token; the inventory is fetched after that succeeds.
     pub fn authenticate(
         account: &AccountId,
         player: PlayerId,
@@ -168,7 +169,7 @@ impl State {
         ctx.store.ask(account.clone(), op, purpose, false, ctx.out)
     }
 
-    /// What came of it.
+    /// The result of [`State::authenticate`].
     pub fn authenticated(
         &mut self,
         account: &AccountId,
@@ -176,36 +177,36 @@ impl State {
         result: &Result<Player, Problem>,
         now: Now,
     ) {
-        let known = self.known_mut(account, id);
+        let player = self.player_mut(account, id);
         match result {
-            Ok(player) => {
-                known.name = inert::cut(&player.username, NAME_MAX);
-                known.proof = Proof::Proved(now.wall);
-                known.last_error = None;
+            Ok(reply) => {
+                player.name = inert::cut(&reply.username, NAME_MAX);
+                player.proof = Proof::Proved(now.wall);
+                player.last_error = None;
             }
-            // They are who they were; this token does not prove it again.
-            Err(problem) if matches!(known.proof, Proof::Proved(_)) => {
-                known.last_error = Some(problem.clone());
+            // An earlier token proved who the player is; that this one fails does not undo it.
+            Err(problem) if matches!(player.proof, Proof::Proved(_)) => {
+                player.last_error = Some(problem.clone());
             }
-            Err(problem) => known.proof = Proof::Refused(problem.clone()),
+            Err(problem) => player.proof = Proof::Refused(problem.clone()),
         }
     }
 
     /// Fetches the inventory of the selected player.
     pub fn refresh(&mut self, ctx: &mut UpdateContext<'_>) {
-        let Some(known) = self.players.get_mut(self.list.selected) else {
+        let Some(player) = self.players.get_mut(self.list.selected) else {
             return;
         };
-        if known.asking.is_some() {
+        if player.request.is_some() {
             return;
         }
-        let op = Op::PlayerItems(known.id);
-        let purpose = Purpose::Items(known.id);
-        let account = known.account.clone();
-        known.asking = Some(ctx.store.ask(account, op, purpose, false, ctx.out));
+        let op = Op::PlayerItems(player.id);
+        let purpose = Purpose::Items(player.id);
+        let account = player.account.clone();
+        player.request = Some(ctx.store.ask(account, op, purpose, false, ctx.out));
     }
 
-    /// An answer to [`State::refresh`], or to what a callback gave rise to; tells what changed.
+    /// The reply to [`State::refresh`], or to a fetch after a callback; returns what changed, in words.
     pub fn items(
         &mut self,
         account: &AccountId,
@@ -213,64 +214,65 @@ impl State {
         result: Result<Inventory, Problem>,
         now: Now,
     ) -> Option<String> {
-        let known = self.known_mut(account, id);
+        let player = self.player_mut(account, id);
         match result {
             Err(problem) => {
-                known.last_error = Some(problem);
+                player.last_error = Some(problem);
                 None
             }
             Ok(inventory) => {
-                known.last_error = None;
-                let before = known.inventory.as_ref().map(|(before, _)| before);
-                let told = before.map(|before| changes::changes(&before.items, &inventory.items));
-                known.inventory = Some((inventory, now.wall));
-                let told = told.filter(|told| !told.is_empty())?;
-                known.changed = Some((told.clone(), now.wall));
-                Some(told)
+                player.last_error = None;
+                let before = player.inventory.as_ref().map(|(before, _)| before);
+                let changed =
+                    before.map(|before| changes::changes(&before.items, &inventory.items));
+                player.inventory = Some((inventory, now.wall));
+                let changed = changed.filter(|changed| !changed.is_empty())?;
+                player.changed = Some((changed.clone(), now.wall));
+                Some(changed)
             }
         }
     }
 
-    /// A request for the inventory was answered or called off.
+    /// A request for the inventory was answered or cancelled.
     pub fn settled(&mut self, account: &AccountId, id: PlayerId) {
         if let Some(at) = self.find(account, id) {
-            self.players[at].asking = None;
+            self.players[at].request = None;
         }
     }
 
-    /// Calls off what the selected player is asked for; whether there was anything.
+    /// Cancels the request for the selected player; returns whether there was one.
     pub fn cancel(&mut self, ctx: &mut UpdateContext<'_>) -> bool {
-        let known = self.players.get_mut(self.list.selected);
-        let Some(request) = known.and_then(|known| known.asking.take()) else {
+        let player = self.players.get_mut(self.list.selected);
+        let Some(request) = player.and_then(|player| player.request.take()) else {
             return false;
         };
         ctx.store.cancel(request, ctx.out);
         true
     }
 
-    /// Takes the selected player off the list.
-    pub fn forget_selected(&mut self, ctx: &mut UpdateContext<'_>) {
+    /// Removes the selected player from the list.
+    pub fn remove_selected(&mut self, ctx: &mut UpdateContext<'_>) {
         self.cancel(ctx);
         if self.list.selected < self.players.len() {
             let gone = self.players.remove(self.list.selected);
             self.list.selected = self.list.selected.min(self.players.len().saturating_sub(1));
             self.scroll = 0;
             let words = format!(
-                "player {} is off the list; a callback brings them back",
+                "player {} removed from the list; a callback adds it again",
                 gone.id
             );
             ctx.store.flash(Level::Info, words);
         }
     }
 
-    /// Players of an account that is gone are of no use.
+    /// Removes the players of an account that was removed.
     pub fn forget(&mut self, account: &AccountId) {
-        self.players.retain(|known| known.account != *account);
+        self.players.retain(|player| player.account != *account);
         let last = self.players.len().saturating_sub(1);
         self.list.selected = self.list.selected.min(last);
     }
 
-    /// Among the players; by pages within the inventory.
+    /// Moves among the players; page keys scroll the inventory.
     pub fn step(&mut self, step: Step, area: ratatui::layout::Rect) {
         let parts = view::parts(area);
         match step {
@@ -288,7 +290,7 @@ impl State {
         }
     }
 
-    /// Puts the selection on the row that is drawn there.
+    /// Selects the row that is drawn at this position.
     pub fn point(&mut self, at: ratatui::layout::Position, area: ratatui::layout::Rect) {
         let list = view::parts(area).list;
         if list.contains(at) {
@@ -301,11 +303,11 @@ impl State {
         }
     }
 
-    /// Until the pane must change by itself.
+    /// Time until the pane must be redrawn without an event.
     pub fn changes_in(&self, now: Now) -> Option<Duration> {
         self.players
             .iter()
-            .filter_map(|known| known.inventory.as_ref())
+            .filter_map(|player| player.inventory.as_ref())
             .map(|(_, at)| age_changes_in(*at, now))
             .min()
     }
@@ -318,8 +320,8 @@ impl PlayerState {
             .map_or(0, |(inventory, _)| inventory.items.len())
     }
 
-    /// What they are called: their name, or their number.
-    pub fn called(&self) -> String {
+    /// The player's name; before it is known, the number.
+    pub fn display_name(&self) -> String {
         if self.name.is_empty() {
             format!("player {}", self.id)
         } else {

@@ -1,4 +1,4 @@
-//! How the request log is drawn: one row an exchange, and one a request that waits.
+//! The rows of the request log: one for an exchange, one for a request that waits.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -8,11 +8,11 @@ use crate::domain::{Exchange, Outcome, Waiting};
 use crate::tui::theme::{Theme, Tone};
 use crate::tui::widgets::text::{Pen, fit_middle, path_within, size, width};
 
-/// Columns of a method: `DELETE` whole.
+/// Columns of a method: `DELETE` fits.
 const METHOD: u16 = 6;
 
-/// One request that waits: how long still, what it is and what for. `own` tells whether the console asked it,
-/// `hidden` how many more there are.
+/// One request that waits: the time left, what it is and why. `own` where the operator sent it, `hidden` is the
+/// number of waiting requests without a row.
 pub fn draw_waiting(
     waits: &Waiting,
     (own, hidden): (bool, usize),
@@ -51,13 +51,13 @@ pub fn draw_waiting(
     }
     pen.cell(&waits.method, method(&waits.method, area), dim)
         .skip(1);
-    let whose = if own { "" } else { "by itself" };
+    let origin = if own { "" } else { "background" };
     let mut parts = vec![
         (waits.about.as_str(), plain),
         (waits.why.as_str(), busy),
-        (whose, dim),
+        (origin, dim),
     ];
-    // Where it is narrow, what it waits for comes before where it goes.
+    // In a narrow pane the reason is worth more than the path.
     parts.insert(
         if area.width < 90 { 2 } else { 0 },
         (waits.path.as_str(), dim),
@@ -67,7 +67,7 @@ pub fn draw_waiting(
     }
 }
 
-/// Columns for a method: the same for all, but no more than it needs where there is little room.
+/// Columns of a method: the same for all; in a narrow pane no more than this one needs.
 fn method(name: &str, area: Rect) -> u16 {
     if area.width < 70 {
         width(name).min(METHOD)
@@ -76,13 +76,14 @@ fn method(name: &str, area: Rect) -> u16 {
     }
 }
 
-/// How an outcome is told in a row.
+/// Glyph, word and tone of an outcome.
 pub fn outcome(exchange: &Exchange) -> (&'static str, String, Tone) {
     match &exchange.outcome {
         Outcome::Status(status) => {
             let (glyph, tone) = match status {
                 0..300 => ("✔", Tone::Good),
                 300..400 => ("→", Tone::Warn),
+                // A warning only: the request is retried once the rate limit allows.
                 429 => ("!", Tone::Warn),
                 _ => ("✘", Tone::Bad),
             };
@@ -117,7 +118,7 @@ pub fn draw_row(exchange: &Exchange, ctx: ViewContext<'_>, area: Rect, row: u16,
         .skip(1)
         .text(glyph, theme.bold(tone))
         .skip(1);
-    // A failure's words follow the path, so that the columns stay where they are.
+    // A failure's words follow the path, so that the columns do not move.
     let (status, failure) = match exchange.outcome {
         Outcome::Status(_) => (word.as_str(), ""),
         Outcome::Failed(_) => ("—", word.as_str()),
@@ -129,13 +130,14 @@ pub fn draw_row(exchange: &Exchange, ctx: ViewContext<'_>, area: Rect, row: u16,
     }
     pen.cell(&exchange.method, method(&exchange.method, area), dim)
         .skip(1);
-    // Where it is narrow, what tells the rows apart comes before what they share.
+    // In a narrow pane, what the request is about comes first; the path is the same in most rows.
     let narrow = area.width < 70;
     let about = exchange.about.as_str();
     if !narrow {
         let others = [failure, about].into_iter().filter(|text| !text.is_empty());
         let others: u16 = others.map(|text| width(text) + 2).sum();
         let left = pen.left();
+        // The path gives way to the failure and the payment, down to a quarter of the room.
         let room = left.saturating_sub(others).max(left / 4);
         pen.text(&path_within(exchange.path(), room), dim).skip(2);
     }

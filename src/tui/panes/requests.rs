@@ -1,4 +1,4 @@
-//! The outbound log, a window over the ledger, under the budget gauge.
+//! The request log, a window over the ledger, below the rate limits.
 
 mod waits;
 
@@ -23,23 +23,23 @@ use crate::tui::widgets::form::draw_filter;
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{Pen, below, cells, fit};
 
-/// Rows kept while the latest are followed.
+/// Rows in memory while the newest are followed.
 const ROWS_MAX: usize = 500;
-/// Rows kept while older ones are being read.
+/// Rows in memory while the operator reads older ones.
 const ROWS_READ_MAX: usize = 2000;
-/// Rows brought at once.
+/// Rows loaded at once.
 const LOAD: usize = 200;
 
-/// Whether the last row is kept in sight.
+/// Whether the selection follows the newest row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 enum Follow {
     #[default]
     Following,
-    /// So many came since.
+    /// The number of rows that arrived since.
     Paused(usize),
 }
 
-/// A question to the ledger that is under way.
+/// A query to the ledger that is in flight.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Load {
     before: Option<ExchangeId>,
@@ -53,16 +53,16 @@ enum Older {
     None,
 }
 
-/// The rows and where we are in them.
+/// The loaded rows, the filter and the selection.
 #[derive(Debug, Clone, PartialEq)]
 pub struct State {
     list: List,
-    /// The selected waiting request, where the selection is among those.
+    /// The selected waiting request; `None` while the selection is in the log.
     waiting_at: Option<RequestId>,
     waits: List,
     /// Oldest first.
     rows: VecDeque<Arc<Exchange>>,
-    /// Those of them, and of the ledger, that have the filter's text; oldest first.
+    /// The rows that match the filter, from memory and from the ledger; oldest first.
     found: VecDeque<Arc<Exchange>>,
     filter: String,
     follow: Follow,
@@ -87,7 +87,7 @@ impl Default for State {
 }
 
 impl State {
-    /// The rows on screen, or all that are loaded.
+    /// The rows on the screen: those that match the filter, or all.
     fn shown(&self) -> &VecDeque<Arc<Exchange>> {
         if self.filter.is_empty() {
             &self.rows
@@ -103,7 +103,7 @@ impl State {
         self.shown().get(self.list.selected)
     }
 
-    /// The exchange of this number, if it is loaded.
+    /// The exchange with this id, if it is loaded.
     pub fn known(&self, id: ExchangeId) -> Option<&Arc<Exchange>> {
         self.rows.iter().rev().find(|exchange| exchange.id == id)
     }
@@ -119,7 +119,7 @@ impl State {
             && self.shown().len() < ROWS_READ_MAX
     }
 
-    /// The latest rows as the ledger gave them, newest first.
+    /// Takes the newest rows from the ledger, newest first.
     pub fn begin(&mut self, newest_first: Vec<Arc<Exchange>>) {
         self.rows = newest_first.into_iter().take(ROWS_MAX).rev().collect();
         self.go_to_end();
@@ -134,7 +134,7 @@ impl State {
         self.list.selected = self.shown().len().saturating_sub(1);
     }
 
-    /// One more exchange.
+    /// Adds a new exchange.
     pub fn push(&mut self, exchange: Arc<Exchange>) {
         let seen = self.filter.is_empty() || matches(&exchange, &self.filter);
         if !self.filter.is_empty() && seen {
@@ -166,7 +166,7 @@ impl State {
         }
     }
 
-    /// Moves in the rows laid out in `parts`.
+    /// Moves the selection among the rows laid out in `parts`.
     pub fn step(&mut self, step: Step, parts: Parts, ctx: &mut UpdateContext<'_>) {
         let height = parts.list.height;
         if self.step_waiting(step, parts.waiting.height, ctx.store) {
@@ -186,7 +186,7 @@ impl State {
         self.list.fit(self.shown().len(), height);
     }
 
-    /// Puts the selection on the row drawn at `row`.
+    /// Selects the row drawn at `row`.
     pub fn point(&mut self, row: u16, height: u16) {
         self.waiting_at = None;
         let at = self.list.window(self.shown().len(), height).start + usize::from(row);
@@ -221,7 +221,7 @@ impl State {
         self.loading = Some(Load { before, filter });
     }
 
-    /// Older rows from the ledger, newest first.
+    /// Adds older rows from the ledger, newest first.
     pub fn loaded(
         &mut self,
         result: Result<Vec<Arc<Exchange>>, Problem>,
@@ -231,7 +231,7 @@ impl State {
             return;
         };
         if load.filter != self.filter {
-            // Asked for a text that is no longer looked for.
+            // The filter changed while the query ran: query again with the new one.
             if !self.filter.is_empty() {
                 self.load(None, ctx);
             }
@@ -258,7 +258,7 @@ impl State {
         for row in rows {
             let known = shown.iter().any(|have| have.id == row.id);
             if !known && shown.len() < ROWS_READ_MAX {
-                // What is older than the oldest goes in front of it; a filtered answer may also fill gaps.
+                // Older rows go to the front; rows that match a filter may also fill gaps between loaded ones.
                 let place = shown.partition_point(|have| have.id.0 >= 0 && have.id < row.id);
                 if place <= self.list.selected {
                     added += 1;
@@ -297,6 +297,7 @@ impl State {
                 }
                 self.load_older(ctx);
             }
+            // The typed filter looked at loaded rows only; Enter also queries the ledger.
             Action::KeepFilter if !self.filter.is_empty() && self.loading.is_none() => {
                 self.load(None, ctx);
             }
@@ -304,7 +305,7 @@ impl State {
         }
     }
 
-    /// Until the budget line must change by itself, or be asked for.
+    /// Time until the rate limits or the waiting rows must be redrawn or refreshed.
     pub fn changes_in(store: &Store, now: Now, still: bool) -> Option<Duration> {
         let resets = store
             .accounts
@@ -331,22 +332,22 @@ impl State {
             .min()
     }
 
-    /// What the title says at its right.
+    /// The note at the right of the title.
     pub fn note(&self, ctx: ViewContext<'_>) -> Option<(String, Tone)> {
         match self.follow {
             Follow::Paused(new) => Some((
-                format!("paused, {new} new — {} to follow", ctx.key(Action::Bottom)),
+                format!("paused, {new} new: {} shows them", ctx.key(Action::Bottom)),
                 Tone::Warn,
             )),
             Follow::Following if !self.filter.is_empty() => Some((
-                format!("{} with `{}`", self.found.len(), fit(&self.filter, 24)),
+                format!("{} match `{}`", self.found.len(), fit(&self.filter, 24)),
                 Tone::Accent,
             )),
             Follow::Following => None,
         }
     }
 
-    /// Draws the pane; `typing` is the filter being typed. Gives the cursor's column in it.
+    /// Draws the pane; `typing` is the filter being typed. Returns the cursor's column in it.
     pub fn view(
         &self,
         ctx: ViewContext<'_>,
@@ -370,11 +371,11 @@ impl State {
             let word = if !ctx.store.is_ready() {
                 "Opening the ledger…"
             } else if self.loading.is_some() {
-                "Looking in the ledger…"
+                "Loading from the ledger…"
             } else if self.filter.is_empty() {
-                "Nothing was sent yet. Every request appears here, secrets replaced."
+                "No requests yet. Every request appears here, with secrets replaced."
             } else {
-                "No request has this text."
+                "No request matches the filter."
             };
             Pen::new(buf, list, 0).text(word, theme.style(Tone::Dim));
         }
@@ -393,7 +394,7 @@ impl State {
     }
 }
 
-/// Where things lie in the pane.
+/// The areas of the pane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Parts {
     pub budgets: Rect,
@@ -401,9 +402,9 @@ pub struct Parts {
     pub list: Rect,
 }
 
-/// Budgets on top, in a third at most; then what waits, in half of what is left at most; then the log.
+/// Rate limits on top, in at most a third; then waiting requests, in at most half of the rest; then the log.
 pub fn parts(area: Rect, store: &Store) -> Parts {
-    // Beyond this the eye no longer finds the end of a row.
+    // In a wider row the eye loses the line.
     let area = Rect {
         width: area.width.min(140),
         ..area

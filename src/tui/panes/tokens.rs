@@ -1,4 +1,4 @@
-//! Access tokens: how each stands, how long it lives, when it is renewed. Never their value.
+//! Access tokens: the state of each, how long it is valid, when it is renewed. Never its value.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::tui::widgets::bar::eighths;
 use crate::tui::widgets::list::List;
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
 
-/// From here on a token has its last minute, unless its whole life is not much longer.
+/// From here on a token "ends soon"; for a token that lives shortly, a quarter of its life.
 const LAST: Duration = Duration::from_mins(1);
-/// Parts of a life a gauge that stands still is drawn in.
+/// Steps of a gauge with reduced motion.
 const PARTS: u32 = 10;
 
-/// What is selected among the accounts that use tokens.
+/// The selection among the accounts that use tokens.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
     pub list: List,
@@ -43,20 +43,20 @@ impl State {
         }
     }
 
-    /// The request the operator made for the selected account's token, if one is under way.
+    /// The operator's request for the selected account's token, if one is in flight.
     pub fn asking(&self, store: &Store) -> Option<crate::domain::RequestId> {
         store.token_request(self.selected(store)?.id())
     }
 
-    /// Until the pane must change by itself.
+    /// Time until the pane must be redrawn without an event.
     pub fn changes_in(store: &Store, now: Now, still: bool) -> Option<Duration> {
         store
             .token_users()
             .filter_map(|known| known.token.as_ref())
             .filter_map(|status| {
-                let counts = status.left(now).is_some() || again_in(status, now).is_some();
+                let counts = status.left(now).is_some() || retry_in(status, now).is_some();
                 if still {
-                    changes_still(status, now)
+                    reduced_changes_in(status, now)
                 } else {
                     counts.then(|| tick(now))
                 }
@@ -107,8 +107,8 @@ pub fn list_area(area: Rect, users: usize) -> Rect {
     }
 }
 
-/// Where there is nothing to tick: at a tenth of a life, and where the word changes.
-fn changes_still(status: &TokenStatus, now: Now) -> Option<Duration> {
+/// With reduced motion, time until the gauge loses a step or the word changes.
+fn reduced_changes_in(status: &TokenStatus, now: Now) -> Option<Duration> {
     let life = status.life?;
     let left = life.left(now)?;
     let tenth = life.life / PARTS;
@@ -127,31 +127,31 @@ fn last_of(life: TokenLife) -> Duration {
     LAST.min(life.life / 4)
 }
 
-/// Until a failed fetch is tried again.
-fn again_in(status: &TokenStatus, now: Now) -> Option<Duration> {
+/// Time until a failed renewal is retried.
+fn retry_in(status: &TokenStatus, now: Now) -> Option<Duration> {
     let again = status.failure.as_ref()?.again?;
     again
         .checked_sub(now.mono)
         .filter(|left| !left.is_zero() && !status.fetching)
 }
 
-/// How a token stands, for the eye.
+/// How a token's state is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Stand {
+struct Badge {
     glyph: &'static str,
     word: &'static str,
     tone: Tone,
-    /// Of its countdown and gauge.
+    /// The tone of its countdown and gauge.
     left: Tone,
 }
 
-fn stand(status: &TokenStatus, now: Now) -> Stand {
+fn badge(status: &TokenStatus, now: Now) -> Badge {
     let state = status.state(now);
     let remains = status.life.and_then(|life| Some((life, life.left(now)?)));
     let due = remains.is_some_and(|(life, _)| life.renews_in(now).is_zero());
     let last = remains.is_some_and(|(life, left)| left <= last_of(life));
     let left = match remains {
-        // One that lives shortly and renews itself in time is no alarm.
+        // A token that lives shortly and is renewed in time is no alarm.
         Some((life, left)) if due && !status.fetching && (last || left <= life.life / PARTS) => {
             Tone::Bad
         }
@@ -161,6 +161,7 @@ fn stand(status: &TokenStatus, now: Now) -> Stand {
     };
     let failed = status.failure.is_some();
     let (glyph, word, tone) = match state {
+        // Not an error yet: it is fetched when a request needs it.
         TokenState::Missing if failed => ("!", "missing", Tone::Warn),
         TokenState::Missing => ("○", "missing", Tone::Dim),
         TokenState::Refreshing => ("◌", "refreshing", Tone::Busy),
@@ -170,7 +171,7 @@ fn stand(status: &TokenStatus, now: Now) -> Stand {
         TokenState::Due => ("!", "due", left),
         TokenState::Fresh => ("✔", "fresh", left),
     };
-    Stand {
+    Badge {
         glyph,
         word,
         tone,
@@ -178,7 +179,7 @@ fn stand(status: &TokenStatus, now: Now) -> Stand {
     }
 }
 
-/// `4:07`, `59:59`, `1:00:00`; whole seconds, rounded up so that the last one is a second long.
+/// `4:07`, `59:59`, `1:00:00`; rounded up to whole seconds, so that `0:01` shows for a second.
 pub fn countdown(left: Duration) -> String {
     let seconds = left.as_millis().div_ceil(1000);
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
@@ -189,7 +190,7 @@ pub fn countdown(left: Duration) -> String {
     }
 }
 
-/// A countdown, or where nothing may move the clock time of its end.
+/// A countdown; with reduced motion, the clock time of its end.
 fn ends(left: Duration, ctx: ViewContext<'_>) -> String {
     if ctx.still {
         ctx.now.wall.plus(left).clock(&ctx.store.zone)
@@ -198,7 +199,7 @@ fn ends(left: Duration, ctx: ViewContext<'_>) -> String {
     }
 }
 
-/// How wide each column is.
+/// The width of each column.
 struct Columns {
     account: u16,
     word: u16,
@@ -212,7 +213,7 @@ impl Columns {
 
     fn of(users: &[&AccountState], room: u16) -> Self {
         let names = users.iter().map(|known| width(known.id().as_str())).max();
-        // Glyph and gaps.
+        // The glyph and the gaps.
         let rest = room.saturating_sub(Self::WORD + Self::LEFT + 4);
         let account = names.unwrap_or(0).min(rest.max(6)).min(24);
         let gauge = match rest.saturating_sub(account) {
@@ -239,18 +240,18 @@ fn draw_row(
     let theme = ctx.theme;
     let unknown = TokenStatus::default();
     let status = known.token.as_ref().unwrap_or(&unknown);
-    let mut stand = stand(status, ctx.now);
+    let mut badge = badge(status, ctx.now);
     let request = ctx.store.token_request(known.id());
     if ctx.store.waiting_for(request).is_some() {
-        stand = Stand {
+        badge = Badge {
             glyph: "◌",
             word: "waits",
             tone: Tone::Busy,
-            ..stand
+            ..badge
         };
     }
     let mut pen = Pen::new(buf, area, row);
-    pen.text(stand.glyph, theme.bold(stand.tone))
+    pen.text(badge.glyph, theme.bold(badge.tone))
         .skip(1)
         .cell(
             known.id().as_str(),
@@ -258,7 +259,7 @@ fn draw_row(
             theme.style(Tone::Plain),
         )
         .skip(1)
-        .cell(stand.word, columns.word, theme.style(stand.tone))
+        .cell(badge.word, columns.word, theme.style(badge.tone))
         .skip(1);
     let life = status
         .life
@@ -276,20 +277,20 @@ fn draw_row(
             }
             None => eighths(0, 1, columns.gauge),
         };
-        pen.text(&full, theme.style(stand.left))
+        pen.text(&full, theme.style(badge.left))
             .text(&rest, theme.style(Tone::Dim))
             .skip(1);
     }
     let words = life.map_or_else(|| "—".into(), |(_, left)| ends(left, ctx));
     let tone = if life.is_some() {
-        stand.left
+        badge.left
     } else {
         Tone::Dim
     };
     pen.right(&words, columns.left, theme.style(tone));
 }
 
-/// What is known of the selected token, most needed first; gives the rows that are left.
+/// Draws the details of the selected token, most important first; returns the area below.
 fn draw_detail(known: &AccountState, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Rect {
     let theme = ctx.theme;
     let mut left = area;
@@ -311,7 +312,7 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     let (now, zone) = (ctx.now, &ctx.store.zone);
     let request = ctx.store.token_request(known.id());
     if let Some(why) = ctx.store.waiting_for(request) {
-        let text = format!("waits {why}; {} calls it off", ctx.key(Action::Escape));
+        let text = format!("waits {why}; {} cancels it", ctx.key(Action::Escape));
         out.push((text, Tone::Busy));
     }
     if let Some(failure) = &status.failure {
@@ -320,14 +321,18 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
         } else {
             Tone::Bad
         };
-        let next = match again_in(status, now) {
-            _ if status.fetching => "Being tried again".into(),
-            Some(left) => format!("Tried again in {}", ends(left, ctx)),
-            None if failure.refused => "Not tried again by itself".into(),
-            None => "Tried again when a call needs it".into(),
+        let next = match retry_in(status, now) {
+            _ if status.fetching => "Retrying now".into(),
+            Some(left) if ctx.still => format!("Retry at {}", ends(left, ctx)),
+            Some(left) => format!("Retry in {}", ends(left, ctx)),
+            None if failure.refused => "No automatic retry".into(),
+            None => "Retry when a request needs it".into(),
         };
         let why = failure.why.trim_end_matches('.');
-        let text = format!("last result {}: {why}. {next}.", failure.at.clock(zone));
+        let text = format!(
+            "last renewal failed at {}: {why}. {next}.",
+            failure.at.clock(zone)
+        );
         out.push((text, tone));
     }
     match status.life {
@@ -339,26 +344,26 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
                     let ended = life.asked_at().plus(life.life).clock(zone);
                     format!("expired {ended}")
                 }
-                (Some(_), true) if status.fetching => "being renewed".into(),
+                (Some(_), true) if status.fetching => "renewing now".into(),
                 (Some(_), true) => "renewal is due".into(),
                 (Some(_), false) => format!("renews {}", in_or_at(renews, ctx)),
             };
             out.push((format!("got {got} · {renewal}"), Tone::Plain));
         }
-        None if status.fetching => out.push(("being fetched".into(), Tone::Plain)),
+        None if status.fetching => out.push(("fetching now".into(), Tone::Plain)),
         None if status.failure.is_none() => {
-            out.push(("fetched when a call needs it".into(), Tone::Plain));
+            out.push(("fetched when a request needs it".into(), Tone::Plain));
         }
         None => {}
     }
     let history = match status.fetched {
-        0 if status.life.is_some() => "taken over from an earlier run".into(),
+        0 if status.life.is_some() => "from an earlier run".into(),
         0 => "not fetched in this run".into(),
         1 => "fetched once".into(),
         n => format!("renewed {}", times(n - 1)),
     };
     let result = if status.failure.is_none() && status.fetched > 0 {
-        " · last result ok"
+        " · last renewal ok"
     } else {
         ""
     };
@@ -367,20 +372,20 @@ fn describe(known: &AccountState, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
         out.push((status.note.clone(), Tone::Warn));
     }
     if status.life.is_some() {
-        let kept = match status.kept {
-            StoredIn::Memory => "kept in memory only",
-            StoredIn::Keyring => "kept in the keyring",
-            StoredIn::File => "kept in a file only you can read",
+        let place = match status.kept {
+            StoredIn::Memory => "stored in memory only",
+            StoredIn::Keyring => "stored in the keyring",
+            StoredIn::File => "stored in a file that only you can read",
         };
         let note = if status.kept_note.is_empty() {
             String::new()
         } else {
             format!(": {}", status.kept_note)
         };
-        out.push((format!("{kept}{note}"), Tone::Dim));
+        out.push((format!("{place}{note}"), Tone::Dim));
     }
     if status.claims.is_some() {
-        let text = format!("{} reads its claims", ctx.key(Action::Claims));
+        let text = format!("{} shows its claims", ctx.key(Action::Claims));
         out.push((text, Tone::Dim));
     }
     out
@@ -411,14 +416,14 @@ fn draw_others(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         .map(|known| known.id().as_str())
         .collect();
     if !others.is_empty() {
-        let text = format!("no tokens: {}", others.join(", "));
+        let text = format!("without tokens: {}", others.join(", "));
         Pen::new(buf, area, 0).text(&text, ctx.theme.style(Tone::Dim));
     }
 }
 
 fn draw_none(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let text = if area.height < 2 {
-        "none: no account uses them"
+        "no account uses tokens"
     } else {
         "No account here uses access tokens."
     };
@@ -450,34 +455,30 @@ mod tests {
         }
     }
 
-    fn stands(status: &TokenStatus, at: u64) -> (&'static str, &'static str, Tone, Tone) {
-        let stand = stand(status, second(at));
-        (stand.glyph, stand.word, stand.tone, stand.left)
+    fn badge_at(status: &TokenStatus, at: u64) -> (&'static str, &'static str, Tone, Tone) {
+        let badge = badge(status, second(at));
+        (badge.glyph, badge.word, badge.tone, badge.left)
     }
 
     #[test]
-    fn an_hour_goes_by_in_steps() {
+    fn an_hour_passes_in_steps() {
         let status = with(3600, 3240);
-        assert_eq!(stands(&status, 0), ("✔", "fresh", Tone::Good, Tone::Good));
+        assert_eq!(badge_at(&status, 0), ("✔", "fresh", Tone::Good, Tone::Good));
         assert_eq!(
-            stands(&status, 2700),
+            badge_at(&status, 2700),
             ("✔", "fresh", Tone::Warn, Tone::Warn),
             "a quarter is left"
         );
-        assert_eq!(stands(&status, 3240).1, "due");
-        assert_eq!(
-            stands(&status, 3241).2,
-            Tone::Bad,
-            "due, and nobody renews it"
-        );
-        assert_eq!(stands(&status, 3540).1, "ends soon");
-        assert_eq!(stands(&status, 3600).1, "expired");
+        assert_eq!(badge_at(&status, 3240).1, "due");
+        assert_eq!(badge_at(&status, 3241).2, Tone::Bad, "due, and not renewed");
+        assert_eq!(badge_at(&status, 3540).1, "ends soon");
+        assert_eq!(badge_at(&status, 3600).1, "expired");
         let fetching = TokenStatus {
             fetching: true,
             ..status
         };
         assert_eq!(
-            stands(&fetching, 3590),
+            badge_at(&fetching, 3590),
             ("◌", "refreshing", Tone::Busy, Tone::Warn)
         );
     }
@@ -486,46 +487,49 @@ mod tests {
     fn a_short_life_that_renews_itself_is_no_alarm() {
         let status = with(20, 17);
         for at in 0..17 {
-            let (_, word, _, left) = stands(&status, at);
+            let (_, word, _, left) = badge_at(&status, at);
             assert_ne!(left, Tone::Bad, "{at}");
             assert_eq!(word == "ends soon", at >= 15, "{at}");
         }
-        assert_eq!(stands(&status, 18).3, Tone::Bad);
+        assert_eq!(badge_at(&status, 18).3, Tone::Bad);
     }
 
     #[test]
-    fn trouble_has_its_own_glyph_and_word() {
+    fn a_failure_has_its_own_glyph_and_word() {
         let mut status = TokenStatus::default();
-        assert_eq!(stands(&status, 0).1, "missing");
-        assert_eq!(stands(&status, 0).2, Tone::Dim);
+        assert_eq!(badge_at(&status, 0).1, "missing");
+        assert_eq!(badge_at(&status, 0).2, Tone::Dim);
         status.failure = Some(TokenFailure {
             at: START,
             why: "no connection".into(),
             refused: false,
             again: Some(Duration::from_secs(9)),
         });
-        assert_eq!(stands(&status, 0), ("!", "missing", Tone::Warn, Tone::Dim));
+        assert_eq!(
+            badge_at(&status, 0),
+            ("!", "missing", Tone::Warn, Tone::Dim)
+        );
         status.failure.as_mut().unwrap().refused = true;
-        assert_eq!(stands(&status, 0), ("✘", "refused", Tone::Bad, Tone::Dim));
+        assert_eq!(badge_at(&status, 0), ("✘", "refused", Tone::Bad, Tone::Dim));
     }
 
     #[test]
     fn countdowns_have_no_tenths_and_end_at_one() {
-        let told = |ms| countdown(Duration::from_millis(ms));
-        assert_eq!(told(1), "00:01");
-        assert_eq!(told(60_000), "01:00");
-        assert_eq!(told(3_599_001), "1:00:00");
-        assert_eq!(told(90_061_000), "25:01:01");
+        let text = |ms| countdown(Duration::from_millis(ms));
+        assert_eq!(text(1), "00:01");
+        assert_eq!(text(60_000), "01:00");
+        assert_eq!(text(3_599_001), "1:00:00");
+        assert_eq!(text(90_061_000), "25:01:01");
     }
 
     #[test]
-    fn what_stands_still_wakes_only_where_it_reads_differently() {
+    fn reduced_motion_wakes_only_where_the_text_changes() {
         let status = with(3600, 3240);
-        let wake = |at| changes_still(&status, second(at)).unwrap().as_secs();
+        let wake = |at| reduced_changes_in(&status, second(at)).unwrap().as_secs();
         assert_eq!(wake(0), 360);
         assert_eq!(wake(2520), 180, "to the last quarter");
         assert_eq!(wake(3300), 240, "to the last minute");
         assert_eq!(wake(3540), 60);
-        assert_eq!(changes_still(&status, second(3600)), None);
+        assert_eq!(reduced_changes_in(&status, second(3600)), None);
     }
 }

@@ -1,4 +1,4 @@
-//! The way of one payment as a line of stations. Draws what it is given; knows no list and no key.
+//! The states of one payment as a line of steps. Draws what it is given; knows no list and no key.
 
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
@@ -8,27 +8,27 @@ use crate::domain::{Observation, PaymentState, WallTime};
 use crate::tui::theme::{Theme, Tone};
 use crate::tui::widgets::text::{Pen, cells, width};
 
-/// How a station stands to where the payment is.
+/// How a step relates to the payment's current state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// Been there, seen.
+    /// The payment was seen in this state.
     Seen(WallTime),
-    /// Been there between two looks.
+    /// The payment went through this state between two checks.
     Passed,
-    /// Is there.
+    /// The current state.
     Here(WallTime),
     Ahead,
 }
 
-/// One state on the way.
+/// One state on the line.
 #[derive(Debug, PartialEq, Eq)]
-struct Station {
+struct Step {
     state: PaymentState,
     place: Place,
 }
 
-/// The stations: the good way, or as far as it was gone and then the way off it.
-fn stations(seen: &[Observation]) -> Vec<Station> {
+/// The steps of a normal payment; for one that was cancelled or failed, the steps until then and the way out.
+fn steps(seen: &[Observation]) -> Vec<Step> {
     let first = |state: &PaymentState| {
         seen.iter()
             .find(|observation| observation.payment.state == *state)
@@ -43,6 +43,7 @@ fn stations(seen: &[Observation]) -> Vec<Station> {
     let place = |at: usize, state: &PaymentState| match (first(state), furthest) {
         (Some(when), _) if latest == Some(state) => Place::Here(when),
         (Some(when), _) => Place::Seen(when),
+        // Kanga moves through the states in order, so an earlier one was passed between two checks.
         (None, Some(furthest)) if at < furthest => Place::Passed,
         (None, _) => Place::Ahead,
     };
@@ -53,15 +54,16 @@ fn stations(seen: &[Observation]) -> Vec<Station> {
         Some(PaymentState::Failed) => &[PaymentState::Failed],
         _ => &[],
     };
-    let gone = if off.is_empty() {
+    let length = if off.is_empty() {
         PaymentState::TRACK.len()
     } else {
+        // Steps that the payment never reached are left out.
         furthest.map_or(1, |at| at + 1)
     };
-    let mut way: Vec<Station> = PaymentState::TRACK[..gone]
+    let mut steps: Vec<Step> = PaymentState::TRACK[..length]
         .iter()
         .enumerate()
-        .map(|(at, state)| Station {
+        .map(|(at, state)| Step {
             state: state.clone(),
             place: place(at, state),
         })
@@ -73,22 +75,22 @@ fn stations(seen: &[Observation]) -> Vec<Station> {
             None if latest == Some(&PaymentState::Canceled) => Place::Passed,
             None => Place::Ahead,
         };
-        way.push(Station {
+        steps.push(Step {
             state: state.clone(),
             place,
         });
     }
     if !off.is_empty() {
-        for station in &mut way {
-            if station.place == Place::Ahead && !off.contains(&station.state) {
-                station.place = Place::Passed;
+        for step in &mut steps {
+            if step.place == Place::Ahead && !off.contains(&step.state) {
+                step.place = Place::Passed;
             }
         }
     }
-    way
+    steps
 }
 
-/// Draws the line, its words and, where there is room, its times; gives the rows used.
+/// Draws the line, the states and, where there is room, the times; returns the rows used.
 pub fn draw(
     seen: &[Observation],
     tone: Tone,
@@ -97,47 +99,44 @@ pub fn draw(
     area: Rect,
     buf: &mut Buffer,
 ) -> u16 {
-    let way = stations(seen);
-    let words: u16 = way
-        .iter()
-        .map(|station| width(station.state.as_str()))
-        .sum();
-    let gaps = cells(way.len()).saturating_sub(1).max(1);
+    let steps = steps(seen);
+    let words: u16 = steps.iter().map(|step| width(step.state.as_str())).sum();
+    let gaps = cells(steps.len()).saturating_sub(1).max(1);
     let spare = area.width.saturating_sub(words) / gaps;
     if spare == 0 || area.height < 2 {
-        draw_short(&way, tone, theme, area, buf);
+        draw_short(&steps, tone, theme, area, buf);
         return 1;
     }
     let gap = spare.min(18);
-    // The shortest word and its gap hold a clock time from here on.
+    // From this gap on, a clock time fits below the shortest state.
     let times = gap >= 6 && area.height > 2;
-    for (at, station) in way.iter().enumerate() {
-        let before: u16 = way[..at]
+    for (at, step) in steps.iter().enumerate() {
+        let before: u16 = steps[..at]
             .iter()
-            .map(|station| width(station.state.as_str()) + gap)
+            .map(|step| width(step.state.as_str()) + gap)
             .sum();
         let cell = Rect {
             x: area.x + before,
             width: area.width.saturating_sub(before),
             ..area
         };
-        let (glyph, own, word, when) = look_of(station, tone, zone);
-        let word_style = match station.place {
+        let (glyph, own, word, when) = appearance(step, tone, zone);
+        let word_style = match step.place {
             Place::Here(_) => theme.bold(own),
             _ => theme.style(word),
         };
         let mut pen = Pen::new(buf, cell, 0);
         pen.text(glyph, theme.bold(own));
-        if let Some(next) = way.get(at + 1) {
+        if let Some(next) = steps.get(at + 1) {
             let ahead = next.place == Place::Ahead;
             let line = if ahead { "┄" } else { "━" };
-            let length = width(station.state.as_str()) + gap - 1;
+            let length = width(step.state.as_str()) + gap - 1;
             pen.text(
                 &line.repeat(usize::from(length)),
                 theme.style(if ahead { Tone::Dim } else { tone }),
             );
         }
-        Pen::new(buf, cell, 1).text(station.state.as_str(), word_style);
+        Pen::new(buf, cell, 1).text(step.state.as_str(), word_style);
         if times {
             Pen::new(buf, cell, 2).text(&when, theme.style(Tone::Dim));
         }
@@ -145,12 +144,12 @@ pub fn draw(
     if times { 3 } else { 2 }
 }
 
-fn look_of(station: &Station, tone: Tone, zone: &TimeZone) -> (&'static str, Tone, Tone, String) {
-    match station.place {
+fn appearance(step: &Step, tone: Tone, zone: &TimeZone) -> (&'static str, Tone, Tone, String) {
+    match step.place {
         Place::Seen(when) => ("●", tone, Tone::Plain, when.clock(zone)),
         Place::Passed => ("•", tone, Tone::Dim, "not seen".into()),
         Place::Here(when) => {
-            let glyph = match station.state {
+            let glyph = match step.state {
                 PaymentState::Canceled => "×",
                 PaymentState::Failed => "✘",
                 _ => "◉",
@@ -161,15 +160,15 @@ fn look_of(station: &Station, tone: Tone, zone: &TimeZone) -> (&'static str, Ton
     }
 }
 
-fn draw_short(way: &[Station], tone: Tone, theme: &Theme, area: Rect, buf: &mut Buffer) {
+fn draw_short(steps: &[Step], tone: Tone, theme: &Theme, area: Rect, buf: &mut Buffer) {
     let mut pen = Pen::new(buf, area, 0);
-    for (at, station) in way.iter().enumerate() {
-        let ahead = station.place == Place::Ahead;
+    for (at, step) in steps.iter().enumerate() {
+        let ahead = step.place == Place::Ahead;
         let own = if ahead { Tone::Dim } else { tone };
         if at > 0 {
             pen.text(if ahead { "┄" } else { "━" }, theme.style(own));
         }
-        let glyph = match station.place {
+        let glyph = match step.place {
             Place::Seen(_) => "●",
             Place::Here(_) => "◉",
             Place::Passed => "•",
@@ -177,9 +176,9 @@ fn draw_short(way: &[Station], tone: Tone, theme: &Theme, area: Rect, buf: &mut 
         };
         pen.text(glyph, theme.style(own));
     }
-    if let Some(here) = way
+    if let Some(here) = steps
         .iter()
-        .find(|station| matches!(station.place, Place::Here(_)))
+        .find(|step| matches!(step.place, Place::Here(_)))
     {
         pen.skip(1).text(here.state.as_str(), theme.bold(tone));
     }
@@ -206,22 +205,22 @@ mod tests {
     }
 
     fn describe(states: &[&str]) -> Vec<String> {
-        stations(&seen(states))
+        steps(&seen(states))
             .iter()
-            .map(|station| {
-                let mark = match station.place {
+            .map(|step| {
+                let mark = match step.place {
                     Place::Seen(_) => '+',
                     Place::Passed => '-',
                     Place::Here(_) => '!',
                     Place::Ahead => '.',
                 };
-                format!("{mark}{}", station.state)
+                format!("{mark}{}", step.state)
             })
             .collect()
     }
 
     #[test]
-    fn states_between_two_looks_are_passed_not_seen() {
+    fn states_between_two_checks_are_passed_not_seen() {
         assert_eq!(
             describe(&["NEW", "PROCESSING"]),
             [

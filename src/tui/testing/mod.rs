@@ -1,4 +1,4 @@
-//! Accounts, payments and exchanges for tests; in a part of its own a keyboard, and a screen that can be read.
+//! Accounts, payments and exchanges for tests; a keyboard and a readable screen are in `screen`.
 
 pub mod received;
 mod screen;
@@ -78,7 +78,7 @@ pub fn account(name: &str, environment: Environment) -> Account {
     }
 }
 
-/// Two providers: one with a key and a secret, one with two environments, an optional secret and a way to reset.
+/// Two providers: one with a key and a secret, one with two environments, an optional secret and a way to reset it.
 pub fn setups() -> Vec<ProviderSetup> {
     let need = |key, about, secret, required| SetupField {
         key,
@@ -147,7 +147,7 @@ pub fn setups() -> Vec<ProviderSetup> {
     ]
 }
 
-/// Calls with and without parameters and bodies, reading and writing.
+/// Calls with and without parameters and bodies, read calls and write calls.
 pub const CATALOGUE: &[Documented] = &[
     Documented {
         method: "GET",
@@ -273,7 +273,7 @@ pub fn three_setup() -> Setup {
     setup
 }
 
-/// A token asked for at second `at`, of this many seconds' life, renewed after nine tenths of it.
+/// A token fetched at second `at`, valid for `life` seconds, renewed after nine tenths of that.
 pub fn token(at: u64, life: u64) -> TokenStatus {
     TokenStatus {
         life: Some(TokenLife {
@@ -323,7 +323,7 @@ pub fn emt(sum: &str) -> Expected {
     }
 }
 
-/// What is asked for where a payment is to be watched.
+/// The request to watch a payment with an expected amount.
 pub fn new_watch(text: &str, expected: Option<&str>) -> NewWatch {
     NewWatch {
         account: shop(),
@@ -333,7 +333,7 @@ pub fn new_watch(text: &str, expected: Option<&str>) -> NewWatch {
     }
 }
 
-/// The row of the only watched payment, seen once, and the screen with its timeline.
+/// The row of the only watched payment, and the screen with its timeline.
 pub fn row_and_timeline(payment: &Payment, expected: Option<&Expected>) -> (String, String) {
     let (sum, at) = (expected.cloned(), START);
     let by = ExpectedBy::List;
@@ -456,7 +456,7 @@ pub fn readiness(watches: Vec<(Watch, Vec<Observation>)>, log: Vec<Arc<Exchange>
     }
 }
 
-/// Four payments in different states, some requests, quotes that moved.
+/// Four payments in different states, some requests, estimates that changed.
 pub fn busy() -> Model {
     let mut model = sized(sandbox_setup(), 120, 40);
     let watches = vec![

@@ -10,12 +10,12 @@ use crate::domain::{
 };
 use crate::tui::{Model, Msg, update};
 
-/// So many seconds after the start; negative before it.
+/// This many seconds after the start; negative before it.
 pub fn wall(at: i64) -> WallTime {
     WallTime(START.0 + at * 1_000)
 }
 
-/// An accepted callback about a payment, received at second `at`; its number is `number`.
+/// An accepted callback about a payment, received at second `at`; its id is `number`.
 pub fn delivery(number: i64, at: i64, payment: &str) -> Delivery {
     Delivery {
         id: DeliveryId(number),
@@ -25,7 +25,7 @@ pub fn delivery(number: i64, at: i64, payment: &str) -> Delivery {
         from: "127.0.0.1".into(),
         method: "POST".into(),
         verdict: Verdict::Accepted,
-        why: "nothing: it is a hint".into(),
+        why: "nothing: unsigned, so the payment is checked with Kanga".into(),
         kind: "payment changed".into(),
         subject: Some(Subject::Payment(id(payment))),
         attempt: 1,
@@ -35,7 +35,7 @@ pub fn delivery(number: i64, at: i64, payment: &str) -> Delivery {
     }
 }
 
-/// A check that was made.
+/// A job that checked the payment.
 pub fn asked(number: i64, told: &str) -> Job {
     Job {
         id: JobId(number),
@@ -50,7 +50,7 @@ pub fn asked(number: i64, told: &str) -> Job {
     }
 }
 
-/// What was handed on.
+/// A job that forwarded the callback.
 pub fn forwarded(number: i64, status: u16, state: JobState) -> Job {
     Job {
         id: JobId(number),
@@ -72,7 +72,7 @@ pub fn up(heartbeat: i64) -> Listening {
     }
 }
 
-/// One callback of every verdict, and errands in every state; the newest last.
+/// One callback with each verdict, and jobs in every state; the newest last.
 pub fn deliveries() -> Vec<Arc<Delivery>> {
     let base = |number, at| delivery(number, at, "ORDER-1042");
     let mut all = vec![
@@ -142,7 +142,7 @@ pub fn deliveries() -> Vec<Arc<Delivery>> {
     all.into_iter().map(Arc::new).collect()
 }
 
-/// The busy sandbox with callbacks, their pane in focus.
+/// The busy sandbox with callbacks; their pane has the focus.
 pub fn receiving() -> Model {
     let mut model = busy();
     update(&mut model, second(3), Msg::Listening(up(1)));
@@ -205,7 +205,7 @@ pub fn callback(delivery: Delivery) -> Happening {
     }
 }
 
-/// A payment with everything a timeline can tell.
+/// A payment with every kind of timeline entry.
 pub fn timeline() -> Timeline {
     let ok = || Outcome::Status(200);
     let mut happenings = vec![call(-86_000, 1, ok()), state(-86_000, "NEW")];

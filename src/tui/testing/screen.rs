@@ -1,4 +1,4 @@
-//! A keyboard, and a screen that can be read.
+//! A keyboard, and a screen as text.
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;

@@ -1,4 +1,4 @@
-//! Accounts added, rotated and removed in the console: forms, what they ask for, and what follows.
+//! Adding, rotating and removing accounts in the console.
 
 use std::fmt::Write as _;
 
@@ -37,7 +37,7 @@ fn change_of(effects: &[Effect]) -> (RequestId, Change) {
     }
 }
 
-/// The check of a payment among these.
+/// The payment checks among these effects.
 fn check_of(effects: &[Effect]) -> Option<RequestId> {
     effects.iter().find_map(|effect| match effect {
         Effect::Ask { request, .. } => Some(*request),
@@ -91,7 +91,7 @@ fn name(text: &str) -> AccountId {
 }
 
 #[test]
-fn an_account_is_verified_then_kept_and_there_without_a_restart() {
+fn an_account_is_verified_then_saved_and_listed_without_a_restart() {
     let mut model = filled();
     let (request, change) = change_of(&press(&mut model, "<enter>", second(1)));
     assert_eq!(
@@ -122,11 +122,11 @@ fn an_account_is_verified_then_kept_and_there_without_a_restart() {
         shown.contains("keys is good and kept: client_secret in the keyring"),
         "{shown}"
     );
-    assert!(shown.contains("secret file kept by tilldeck"), "{shown}");
+    assert!(shown.contains("secret: file kept by tilldeck"), "{shown}");
 }
 
 #[test]
-fn what_is_refused_is_not_kept_and_stays_in_the_form() {
+fn refused_credentials_are_not_saved_and_stay_in_the_form() {
     let mut model = filled();
     let (request, _) = change_of(&press(&mut model, "<enter>", second(1)));
     managed(&mut model, request, Err(refused()));
@@ -143,7 +143,7 @@ fn what_is_refused_is_not_kept_and_stays_in_the_form() {
 }
 
 #[test]
-fn where_nobody_can_be_asked_it_is_kept_only_by_choice() {
+fn without_a_way_to_verify_it_is_saved_only_by_choice() {
     let mut model = filled();
     let (request, _) = change_of(&press(&mut model, "<enter>", second(1)));
     managed(&mut model, request, Err(unreachable()));
@@ -170,7 +170,7 @@ fn where_nobody_can_be_asked_it_is_kept_only_by_choice() {
 }
 
 #[test]
-fn verifying_can_be_called_off() {
+fn verifying_can_be_cancelled() {
     let mut model = filled();
     let (request, _) = change_of(&press(&mut model, "<enter>", second(1)));
     assert_eq!(
@@ -192,7 +192,7 @@ fn verifying_can_be_called_off() {
 }
 
 #[test]
-fn a_form_that_cannot_be_right_asks_nobody() {
+fn an_invalid_form_sends_no_request() {
     let mut model = ready(live_setup());
     assert_eq!(press(&mut model, "a<tab><tab>SHOP<enter>", second(1)), []);
     let shown = screen(&model, second(1), 120, 40);
@@ -304,7 +304,7 @@ fn a_live_account_goes_only_by_its_name_and_takes_its_payments_along() {
 }
 
 #[test]
-fn the_last_account_gone_leaves_a_console_that_works() {
+fn the_console_works_after_the_last_account_is_removed() {
     let mut model = ready(live_setup());
     for account in ["shop", "outlet", "trial"] {
         let removed = Changed::Removed {

@@ -1,4 +1,4 @@
-//! Keys and facts in, effects out.
+//! Keys and events in, effects out.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ fn open_payment() -> Vec<(Watch, Vec<Observation>)> {
     )]
 }
 
-/// Fills the link form in and answers it.
+/// Fills in the link form and answers its request.
 pub fn make_link(model: &mut Model, now: Now) -> Vec<Effect> {
     press(model, "<esc>LORDER-2000<tab>25.00<tab>EMT", now);
     let mut effects = press(model, "<enter>", now);
@@ -114,7 +114,7 @@ fn polls_slow_down_until_something_changes_and_stop_at_the_end() {
 }
 
 #[test]
-fn an_id_nobody_knows_yet_is_no_error() {
+fn an_id_that_is_not_found_yet_is_not_an_error() {
     let (mut model, _) = ready(Vec::new());
     let effects = press(&mut model, "aA-18<enter>", second(0));
     assert_eq!(effects[0], Effect::Watch(new_watch("A-18", None)));
@@ -179,7 +179,7 @@ fn an_underpaid_order_is_not_delivered() {
 }
 
 #[test]
-fn only_an_end_that_was_watched_is_told() {
+fn only_a_final_state_reached_while_watching_gives_a_notice() {
     let underpaid = || Ok(Answer::Payment(payment("A-17", "2.50", "FINALIZED")));
     let (mut model, effects) = ready(vec![(watch("A-17", Some("25.00")), Vec::new())]);
     let request = check_of(&effects).unwrap().0;
@@ -187,7 +187,7 @@ fn only_an_end_that_was_watched_is_told() {
     assert!(model.store.notices.is_empty());
     assert_eq!(alerts::count(&model.store), 1, "the row shows it");
 
-    // Not known is an answer too: what comes after it is news.
+    // "Not found" is an answer too: a state that comes after it is news.
     let (mut model, effects) = ready(vec![(watch("A-17", Some("25.00")), Vec::new())]);
     let request = check_of(&effects).unwrap().0;
     let unknown = Err(Problem::new(ProblemKind::NotFound, "not known (9001)", ""));
@@ -218,7 +218,7 @@ fn what_is_removed_can_be_brought_back() {
 }
 
 #[test]
-fn a_cancelled_request_is_not_heard() {
+fn the_answer_to_a_cancelled_request_is_ignored() {
     let (mut model, effects) = ready(open_payment());
     let request = check_of(&effects).unwrap().0;
     assert_eq!(
@@ -327,7 +327,7 @@ fn a_live_account_is_armed_before_it_writes() {
         press(&mut model, "<esc><esc>", second(1)),
         [Effect::Cancel(RequestId(1))]
     );
-    // Ten minutes later the switch is locked again, and what was on is off.
+    // Ten minutes later the account is not armed any more: the switch is locked, and off again.
     press(&mut model, fill, second(601));
     assert!(matches!(model.overlay, Overlay::Arm(_)));
 }
@@ -368,7 +368,7 @@ fn quitting_asks_only_while_something_is_written() {
 }
 
 #[test]
-fn the_simulator_does_as_told_and_the_payment_is_looked_at() {
+fn a_simulator_trigger_is_followed_by_a_check_of_the_payment() {
     let (mut model, effects) = ready(open_payment());
     let request = check_of(&effects).unwrap().0;
     let still = Ok(Answer::Payment(payment("A-17", "25.00", "NEW")));
@@ -408,7 +408,7 @@ fn the_log_pauses_and_follows() {
         update(&mut model, second(4), Msg::Exchange(new));
     }
     let shown = screen(&model, second(4), 120, 40);
-    assert!(shown.contains("paused, 3 new — G to follow"), "{shown}");
+    assert!(shown.contains("paused, 3 new: G shows them"), "{shown}");
     press(&mut model, "G", second(4));
     assert!(!screen(&model, second(4), 120, 40).contains("paused"));
     assert_eq!(model.requests.selected().unwrap().id, ExchangeId(22));
@@ -430,7 +430,7 @@ fn older_requests_come_when_the_top_is_passed() {
 }
 
 #[test]
-fn a_filter_is_live_and_asks_the_ledger_when_kept() {
+fn a_filter_applies_while_typed_and_queries_the_ledger_on_enter() {
     let mut model = busy();
     assert_eq!(press(&mut model, "5/TIMED", second(3)), []);
     assert_eq!(model.requests.selected().unwrap().id, ExchangeId(6));
@@ -447,11 +447,11 @@ fn a_filter_is_live_and_asks_the_ledger_when_kept() {
 }
 
 #[test]
-fn quotes_refresh_by_themselves_only_when_told_to() {
+fn estimates_refresh_automatically_only_when_switched_on() {
     let mut model = busy();
     assert_eq!(update(&mut model, second(3), Msg::Woke), []);
     press(&mut model, "4t", second(4));
-    assert!(screen(&model, second(4), 120, 40).contains("next 30s"));
+    assert!(screen(&model, second(4), 120, 40).contains("next in 30s"));
     let effects = update(&mut model, second(34), Msg::Woke);
     assert!(effects.iter().any(|effect| matches!(
         effect,
@@ -490,7 +490,7 @@ fn mouse_moves_draw_nothing_and_a_click_focuses() {
 }
 
 #[test]
-fn before_it_is_ready_nothing_is_asked() {
+fn no_request_is_sent_before_the_console_is_ready() {
     let mut model = sized(sandbox_setup(), 120, 40);
     for keys in ["c", "a", "L", "1v", "4r", "5o", "S"] {
         assert_eq!(press(&mut model, keys, second(0)), [], "{keys}");

@@ -1,4 +1,4 @@
-//! Budgets, what was sent in the last minute, and what waits.
+//! Rate limits, the traffic of the last minute, and waiting requests.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ fn waits(model: &mut Model, at: u64, request: u64, account: &str) {
     update(model, second(at), msg);
 }
 
-/// Three accounts; four budgets, hardly used.
+/// Three accounts with four budgets, hardly used.
 fn calm() -> Model {
     let mut model = sized(three_setup(), 120, 40);
     let log = (1..=9)
@@ -111,8 +111,8 @@ fn idle_busy_full_and_held_budgets() {
     tell(&mut model, 40, "kinguin", held);
     shown(&mut model, 40, "budgets_held");
     let text = screen(&model, second(50), 120, 40);
-    assert!(text.contains("someone else is spending with these credentials: 429, goes on in 32 s"));
-    assert!(!screen(&model, second(82), 120, 40).contains("someone else"));
+    assert!(text.contains("rate limit (429): next request in 32 s"));
+    assert!(!screen(&model, second(82), 120, 40).contains("rate limit (429)"));
 }
 
 #[test]
@@ -164,10 +164,10 @@ fn the_last_minute_moves_on_by_itself_and_then_rests() {
     assert!(screen(&model, second(4), 120, 40).contains("3/min  0/s"));
     assert_eq!(model.next_wake(second(61)), Some(Duration::from_secs(1)));
     assert_eq!(model.next_wake(second(70)), None);
-    assert!(screen(&model, second(62), 120, 40).contains("nothing sent in the last minute"));
+    assert!(screen(&model, second(62), 120, 40).contains("no requests in the last minute"));
     model.options.reduced_motion = true;
     assert_eq!(model.next_wake(second(61)), Some(Duration::from_secs(9)));
-    assert!(screen(&model, second(3), 120, 40).contains("3 sent in the last minute"));
+    assert!(screen(&model, second(3), 120, 40).contains("3 requests in the last minute"));
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn budgets_in_use_are_looked_at_again_while_they_are_on_screen() {
 }
 
 #[test]
-fn methods_are_told_whole() {
+fn methods_are_not_cut_off() {
     let mut model = calm();
     for (at, method) in [(20, "PATCH"), (21, "DELETE")] {
         let mut one = (*exchange(at, "/x", Outcome::Status(200))).clone();
@@ -228,7 +228,7 @@ fn methods_are_told_whole() {
 }
 
 #[test]
-fn what_the_console_asked_is_called_off_where_it_waits() {
+fn a_waiting_request_of_the_console_can_be_cancelled() {
     let mut model = calm();
     let effects = press(&mut model, "1v", second(1));
     let Effect::Ask { request, .. } = effects[0] else {
@@ -249,7 +249,7 @@ fn what_the_console_asked_is_called_off_where_it_waits() {
 }
 
 #[test]
-fn every_purpose_that_waits_can_be_called_off() {
+fn every_purpose_can_be_cancelled_while_it_waits() {
     let mut model = calm();
     let now = second(1);
     press(&mut model, "3aA-17<enter>", now);
@@ -299,7 +299,7 @@ fn a_link_that_waits_goes_back_to_its_form() {
 }
 
 #[test]
-fn what_others_ask_is_shown_and_not_called_off() {
+fn background_requests_are_shown_and_cannot_be_cancelled() {
     let mut model = calm();
     waits(&mut model, 1, 0, "pledg");
     assert_eq!(press(&mut model, "5gx", second(1)), []);

@@ -1,4 +1,4 @@
-//! The explorer: from a few letters to an answer, its safeguards, and how it looks.
+//! The explorer: from a search to an answer, its safeguards, and its screens.
 
 use std::time::Duration;
 
@@ -63,7 +63,7 @@ fn heard(model: &mut Model, now: Now, request: RequestId, result: Result<Explore
     update(model, now, Msg::Explored { request, result });
 }
 
-/// Finds a call by letters, sends it and gives its request.
+/// Finds a call, sends it and returns its request.
 fn send(model: &mut Model, letters: &str, now: Now) -> (RequestId, AccountId, RawCall) {
     let effects = press(model, &format!("/{letters}<enter><enter>"), now);
     sent(&effects).expect("the call was sent")
@@ -151,7 +151,7 @@ fn letters_find_a_call_enter_fills_it_in_and_enter_sends_it() {
 }
 
 #[test]
-fn a_write_is_marked_and_asked_for() {
+fn a_write_is_marked_and_needs_confirmation() {
     let mut model = exploring(sandbox_setup());
     press(&mut model, "/patch<enter><down>true", second(0));
     shots("request", &mut model, second(0));
@@ -247,11 +247,11 @@ fn a_call_that_only_waited_was_not_sent() {
     );
     let shown = screen(&model, second(2), 120, 40);
     assert!(
-        shown.contains("called off; nothing was sent") && !shown.contains("carried out"),
+        shown.contains("Cancelled before it was sent.") && !shown.contains("taken effect"),
         "{shown}"
     );
 
-    // One that waits for another try was sent already.
+    // A request that waits for a retry was sent before.
     let (request, ..) = sent(&press(&mut model, "r", second(3))).unwrap();
     let mut tried = (*exchange(1, &call.path, Outcome::Status(503))).clone();
     tried.method = call.method;
@@ -260,13 +260,13 @@ fn a_call_that_only_waited_was_not_sent() {
     press(&mut model, "<esc>", second(4));
     let shown = screen(&model, second(4), 120, 40);
     assert!(
-        shown.contains("What was sent was sent") && !shown.contains("nothing was sent"),
+        shown.contains("may still have taken effect") && !shown.contains("before it was sent"),
         "{shown}"
     );
 }
 
 #[test]
-fn trouble_is_told_and_called_off_is_called_off() {
+fn a_failure_and_a_cancelled_call_are_shown() {
     let mut model = exploring(sandbox_setup());
     let (request, ..) = send(&mut model, "one offer", second(1));
     let problem = Problem::new(
@@ -312,10 +312,7 @@ fn trouble_is_told_and_called_off_is_called_off() {
         [Effect::Cancel(request)]
     );
     let shown = screen(&model, second(6), 80, 24);
-    assert!(
-        shown.contains("called off") && shown.contains("nothing was sent"),
-        "{shown}"
-    );
+    assert!(shown.contains("Cancelled before it was sent."), "{shown}");
     heard(&mut model, second(7), request, Ok(explored("{}")));
     assert_eq!(screen(&model, second(6), 80, 24), shown, "too late");
 }
@@ -335,7 +332,7 @@ fn writes_of_a_live_account_are_absent_until_its_name_is_typed() {
     press(&mut model, "/patch shop<enter>12", second(0));
     press(&mut model, "<enter>", second(0));
     assert!(screen(&model, second(0), 120, 40).contains("real money"));
-    // The ten minutes end while it is asked.
+    // The ten minutes of arming end while the confirmation is open.
     let late = second(601);
     update(&mut model, late, Msg::Woke);
     assert_eq!(press(&mut model, "y", late), []);

@@ -1,4 +1,5 @@
-//! The payments pane: what is expected is never lost, what is wrong is never out of sight, and many are handled at once.
+//! The payments pane: an expected amount is never lost, a problem is always visible, and many payments are
+//! handled at once.
 
 use std::time::Duration;
 
@@ -20,7 +21,7 @@ fn ready(watches: Vec<(Watch, Vec<Observation>)>) -> Model {
     ready_with(sandbox_setup(), watches)
 }
 
-/// One that asked 250 EMT and was paid 1.
+/// A payment of 250 EMT that received 1.
 fn underpaid() -> Model {
     ready(vec![(
         watch("LIVE-1", Some("250")),
@@ -106,7 +107,7 @@ fn another_expected_amount_needs_a_yes() {
     assert_eq!(verdict(&model, 0), Some(PaymentVerdict::Paid));
 }
 
-/// A disk that is full, or another expectation in the ledger: what was typed is not in force.
+/// The disk is full, or the database holds another expectation: the typed one is not in force.
 #[test]
 fn a_typed_expectation_counts_only_once_it_is_saved() {
     let mut model = ready(Vec::new());
@@ -208,7 +209,7 @@ fn a_failed_check_marks_the_row_with_the_age_of_the_last_answer() {
             Effect::Ask { request, .. } => Some(*request),
             _ => None,
         });
-        // One that polls may be under way.
+        // A check by the poll queue may be in flight.
         let request = request.or(model.store.payments[0].asking).unwrap();
         update(model, second(at), Msg::Answered { request, result });
     };
@@ -256,7 +257,7 @@ fn an_amount_that_cannot_be_read_hides_no_state() {
 fn forms_offer_only_accounts_that_can_do_it() {
     let mut setup = three_setup();
     let mut model = ready_with(setup.clone(), Vec::new());
-    // Another pane's selection is of no concern.
+    // The selection of another pane does not matter.
     press(&mut model, "1jj3", second(0));
     for keys in ["a", "L", "4e"] {
         let mut one = model.clone();
@@ -290,7 +291,7 @@ fn forms_offer_only_accounts_that_can_do_it() {
 }
 
 #[test]
-fn several_pasted_lines_are_all_watched_and_told_once() {
+fn several_pasted_lines_are_all_watched_with_one_notice() {
     let mut model = underpaid();
     let text = "id;amount;currency\nLIVE-1;1;EMT\nB-2;25.00;EMT\nC-3\nD-4;1,5;EMT\n";
     let effects = update(&mut model, second(1), Msg::Paste(text.into()));
@@ -318,7 +319,7 @@ fn several_pasted_lines_are_all_watched_and_told_once() {
     update(&mut model, second(1), Msg::Watched { new, result });
     let notice = &model.store.notices.last().unwrap().text;
     assert!(
-        notice.contains("kept the earlier expected amount of") && notice.contains("LIVE-1"),
+        notice.contains("the earlier expected amount stays in force") && notice.contains("LIVE-1"),
         "{notice}"
     );
     assert!(
@@ -618,7 +619,7 @@ fn clearing_removes_what_is_settled_and_nothing_that_needs_attention() {
         left.iter().filter(|v| **v == PaymentVerdict::Less).count(),
         3
     );
-    // Those that were handled are settled.
+    // Handled payments count as settled.
     press(&mut model, "!m<esc>x", second(2));
     let under = model.store.payments.iter().filter(|w| w.needs_attention());
     assert_eq!(under.count(), 2);
@@ -629,7 +630,7 @@ fn an_alert_leads_to_its_payment_and_is_handled_once() {
     let mut model = underpaid();
     let request = model.store.payments[0].asking;
     assert_eq!(request, None, "it is final");
-    // Its notice is about the same matter.
+    // The notice is about the same problem.
     let about = model.store.payments[0].about();
     let notice = msg::Notice {
         level: msg::Level::Error,
@@ -705,7 +706,7 @@ fn a_key_in_the_list_of_alerts_is_about_the_matter_that_was_selected() {
         3,
         "the same mark was taken away"
     );
-    // One that comes in above changes nothing.
+    // A payment that arrives above changes nothing.
     let key = model.store.payments[5].key();
     let request = model.store.payments[5].asking;
     assert_eq!(request, None);
@@ -784,7 +785,7 @@ fn a_change_by_another_process_is_taken_over() {
     );
     assert_eq!(model.store.payments.len(), 1, "another process removed it");
 
-    // What is on its way to the list, or from it, is not undone by an older list.
+    // A payment that is being added or removed is not undone by an older list.
     press(&mut model, "aMINE-3<enter>", second(3));
     update(&mut model, second(3), listed(both()));
     let ids = |model: &Model| -> Vec<String> {
@@ -795,7 +796,7 @@ fn a_change_by_another_process_is_taken_over() {
     press(&mut model, "d", second(4));
     update(&mut model, second(4), listed(both()));
     assert_eq!(ids(&model), ["LIVE-1", "NEW-2"]);
-    // Once the removal is stored, the stored list alone counts: another process may add it again.
+    // Once the removal is saved, only the stored list counts: another process may add the payment again.
     let mine = (shop(), id("MINE-3"));
     update(&mut model, second(5), Msg::Unwatched(mine));
     let again = [both(), vec![watch("MINE-3", None)]].concat();
@@ -859,7 +860,7 @@ fn a_long_list_is_checked_a_few_at_a_time() {
     let result = Err(Problem::new(ProblemKind::NotFound, "not known (9001)", ""));
     let effects = update(&mut model, second(1), Msg::Answered { request, result });
     assert_eq!(checks(&effects).len(), 0, "nine were under way");
-    // Whoever has waited longest is next: all have their turn before the first has another.
+    // The longest wait goes first: every payment has its turn before one has a second.
     let mut checked = std::collections::BTreeMap::new();
     let mut now = second(2);
     for _ in 0..400 {

@@ -1,4 +1,4 @@
-//! Players and what they own: whole screens, and keys and facts in, effects out.
+//! Players and inventories: whole screens, and keys and events in, effects out.
 
 use ratatui::crossterm::event::KeyEvent;
 
@@ -21,7 +21,7 @@ const fn needed(name: &'static str, example: &'static str) -> Param {
     }
 }
 
-/// What the provider documents, with the sandbox's player in it.
+/// The documented call that authenticates, with the sandbox's player as its example.
 const CALLS: &[Documented] = &[Documented {
     method: "GET",
     path: "/authenticate.json",
@@ -34,7 +34,7 @@ const CALLS: &[Documented] = &[Documented {
     about: "is a player who they claim to be?",
 }];
 
-/// A profile with a game, its players in focus.
+/// A profile with one game; the Players pane has the focus.
 fn playing() -> Model {
     let mut setup = sandbox_setup();
     setup.accounts.push(Account {
@@ -108,7 +108,10 @@ fn players_and_what_they_own() {
     let now = second(4);
     super::receiving::shown(&mut model, now, "players_none");
     let text = screen(&model, now, 80, 24);
-    assert!(text.contains("player 1001 with the token"), "{text}");
+    assert!(
+        text.contains("player 1001, token SANDBOX-TOKEN-1001-1"),
+        "{text}"
+    );
     press(&mut model, "a", now);
     assert_snapshot!("player_form_80x24", resized_screen(&mut model, now, 80, 24));
     let mut model = authenticated();
@@ -170,7 +173,7 @@ fn a_callback_names_a_player_and_its_token_authenticates_them() {
         (player, token.expose()),
         (PlayerId(1002), "planted-callback-token")
     );
-    // Of an account that is gone, nothing is known.
+    // Players of a removed account are removed.
     let other = Msg::Player {
         account: AccountId::new("gone").unwrap(),
         claim: PlayerClaim {
@@ -186,7 +189,7 @@ fn a_callback_names_a_player_and_its_token_authenticates_them() {
 }
 
 #[test]
-fn a_players_token_is_sent_once_and_kept_nowhere() {
+fn a_players_token_is_sent_once_and_stored_nowhere() {
     let mut model = playing();
     let now = second(1);
     let effects = press(&mut model, "a765<tab>planted-game-token<enter>", now);
@@ -201,7 +204,7 @@ fn a_players_token_is_sent_once_and_kept_nowhere() {
     );
     answer(&mut model, now, request, Err(refused));
     assert!(screen(&model, now, 80, 24).contains("someone else"));
-    // Typed once more, or only the inventory.
+    // Authenticate again, or only fetch the inventory.
     let effects = press(&mut model, "<enter>", now);
     assert_eq!(asked_of(&effects).1, Op::PlayerItems(PlayerId(765)));
     let text = resized_screen(&mut model, now, 120, 40);
@@ -236,7 +239,7 @@ fn a_players_keys() {
     assert_eq!(
         press(&mut model, "<esc>", now),
         [Effect::Cancel(request)],
-        "called off"
+        "cancelled"
     );
     press(&mut model, "d", now);
     assert!(model.players.players.is_empty());
@@ -292,13 +295,13 @@ fn a_large_inventory_scrolls_by_pages() {
     }
 }
 
-/// So many items.
+/// An inventory of this many items.
 pub fn items(many: usize) -> Vec<Item> {
     let numbers = 0..u64::try_from(many).unwrap();
     numbers.map(|at| item(at, "漢字", Some(at))).collect()
 }
 
-/// A player whose name and things are all this text.
+/// A player whose name and items are this text.
 pub fn hostile_player(bad: &str) -> Model {
     let mut model = authenticated();
     model.players.authenticated(

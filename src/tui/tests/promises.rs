@@ -1,4 +1,4 @@
-//! What holds whatever happens: no panic at any size, no secret on any screen, no wake-up without cause.
+//! What always holds: no panic at any size, no secret on any screen, no wake-up without a cause.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -69,7 +69,7 @@ fn every_action_of_the_table_is_safe_everywhere() {
     let others = receiving::to_look_at().map(|(_, model)| (model, ""));
     let try_all = |mut before: Model, keys: &str| {
         press(&mut before, keys, second(4));
-        // Most actions change nothing in most places, and drawing the same again shows nothing new.
+        // Most actions change nothing in most places; then the second frame is equal to the first.
         let mut seen = HashSet::new();
         for row in TABLE {
             let mut model = before.clone();
@@ -211,7 +211,7 @@ fn hostile_callbacks_stay_words() {
     assert!(text.chars().all(|c| c == '\n' || !inert::is_hostile(c)));
 }
 
-/// One random thing that may happen.
+/// One random event.
 #[derive(Debug, Clone)]
 enum Happening {
     Key(KeyCode, KeyModifiers),
@@ -229,7 +229,7 @@ enum Happening {
     Asked(u8),
 }
 
-/// Small ones above all: there things do not fit, and are drawn fast.
+/// Mostly small sizes: there things do not fit, and drawing is fast.
 fn size() -> impl Strategy<Value = (u16, u16)> {
     prop_oneof![
         3 => (1..=90_u16, 1..=30_u16),
@@ -301,7 +301,7 @@ fn some_answer(of: &Op, which: u8) -> Result<Answer, Problem> {
     }
 }
 
-/// A callback of some verdict, about something or nothing, with some things to be done about it.
+/// A callback with a random verdict, subject and jobs.
 fn some_delivery(id: i64, which: u8) -> Delivery {
     use crate::tui::testing::received::{asked, delivery, forwarded, wall};
     let at = wall(i64::from(which) * 3);
@@ -371,7 +371,7 @@ fn some_reply(which: u8) -> Result<Explored, Problem> {
     })
 }
 
-/// A second's worth in a debug build, other cases each time; `PROPTEST_CASES` asks for more.
+/// Takes about a second in a debug build, with new cases each time; `PROPTEST_CASES` asks for more.
 fn cases() -> ProptestConfig {
     let usual = ProptestConfig::default();
     let asked = std::env::var_os("PROPTEST_CASES").is_some();
@@ -480,7 +480,7 @@ proptest! {
                     asked.push((request, op));
                 }
             }
-            // Every other time the terminal has another size than the last event said.
+            // Every second frame has another size than the last resize event.
             let (width, height) = if step % 2 == 0 { at } else { (width, height) };
             drawn(&model, now, width, height);
             let _ = model.next_wake(now);

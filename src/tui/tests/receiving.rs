@@ -1,4 +1,4 @@
-//! Callbacks and timelines: whole screens, and keys and facts in, effects out.
+//! Callbacks and timelines: whole screens, and keys and events in, effects out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,14 +8,14 @@ use crate::tui::testing::received::*;
 
 pub const SIZES: [(u16, u16); 3] = [(120, 40), (80, 24), (60, 15)];
 
-/// Keys and what follows from them; looking at the budgets on screen is another matter.
+/// Presses keys and returns their effects, without the query for the visible budgets.
 pub fn press(model: &mut Model, keys: &str, now: Now) -> Vec<Effect> {
     let mut effects = super::press(model, keys, now);
     effects.retain(|effect| *effect != Effect::LookAtBudgets);
     effects
 }
 
-/// A screen at three sizes, as snapshots.
+/// Snapshots of a screen at three sizes.
 pub fn shown(model: &mut Model, now: Now, name: &str) {
     for (width, height) in SIZES {
         let text = resized_screen(model, now, width, height);
@@ -98,7 +98,7 @@ fn a_callback_whole() {
         },
     );
     shown(&mut model, now, "delivery");
-    // What goes on is seen in it.
+    // The timeline shows what is in progress.
     let mut done = (*deliveries()[7]).clone();
     done.jobs[1].state = JobState::Done;
     done.jobs[1].told = "HTTP 204".into();
@@ -125,7 +125,7 @@ fn a_callback_whole() {
 }
 
 #[test]
-fn a_callback_whose_bytes_are_gone_says_so() {
+fn a_callback_whose_bytes_were_deleted_says_so() {
     let mut model = receiving();
     let now = second(4);
     let effects = press(&mut model, "i", now);
@@ -185,7 +185,7 @@ fn a_replay_asks_first_and_where_to() {
     );
     assert!(matches!(model.overlay, Overlay::None));
 
-    // One that was never handed on goes nowhere by itself.
+    // A callback that was never forwarded cannot be forwarded again.
     assert_eq!(press(&mut model, "gr<enter>", now), []);
     assert!(screen(&model, now, 80, 24).contains("write a whole address"));
     assert_eq!(press(&mut model, "shop.example<enter>", now), []);
@@ -214,7 +214,7 @@ fn a_live_accounts_callback_is_replayed_by_name_only() {
 }
 
 #[test]
-fn what_goes_on_replaces_its_row_and_what_is_given_up_is_told() {
+fn a_job_replaces_its_row_and_a_failed_one_gives_a_notice() {
     let mut model = receiving();
     let now = second(4);
     let count = |model: &Model| (model.callbacks.len(), model.callbacks.tally.sum);
@@ -245,7 +245,7 @@ fn a_flood_is_bounded_and_moves_nothing_that_is_looked_at() {
         update(&mut model, now, Msg::Delivery(one.into()));
     }
     assert_eq!(model.callbacks.selected().unwrap().id, looked_at);
-    assert!(screen(&model, now, 120, 40).contains("289 new — g to follow"));
+    assert!(screen(&model, now, 120, 40).contains("289 new: g shows them"));
     for number in 300..10_300 {
         let one = delivery(number, 3, "ORDER-9");
         update(&mut model, now, Msg::Delivery(one.into()));
@@ -254,7 +254,7 @@ fn a_flood_is_bounded_and_moves_nothing_that_is_looked_at() {
     press(&mut model, "g", now);
     assert_eq!(model.callbacks.len(), 500);
     assert_eq!(model.callbacks.selected().unwrap().id, DeliveryId(10_299));
-    // What is beyond the window is counted all the same.
+    // Callbacks outside of the window are counted as well.
     let mut late = delivery(11, 3, "ORDER-9");
     late.jobs = vec![forwarded(1, 500, JobState::Due { at: wall(99) })];
     update(&mut model, now, Msg::Delivery(late.into()));
@@ -392,7 +392,7 @@ fn a_timeline_looks_again_when_something_happens_and_once_for_many() {
     let result = Ok(timeline());
     let effects = update(&mut model, now, Msg::Timeline { request, result });
     assert!(look_back(&effects).is_some());
-    // Who looks at the latest goes on doing so.
+    // At the newest row the selection follows new rows.
     let mut more = timeline();
     more.happenings.push(call(3, 77, Outcome::Status(200)));
     let request = look_back(&effects).unwrap();
@@ -420,7 +420,7 @@ fn a_timeline_looks_again_when_something_happens_and_once_for_many() {
 fn a_timeline_leads_to_its_calls_and_callbacks_and_back() {
     let mut model = timeline_open();
     let now = second(4);
-    // The last row is a state, the one before it a call that is not loaded.
+    // The last row is a state; the one before it is a request that is not loaded.
     let effects = press(&mut model, "k<enter>", now);
     let [Effect::OpenExchange { request, exchange }] = effects[..] else {
         panic!("{effects:?}");
@@ -452,7 +452,7 @@ fn a_timeline_leads_to_its_calls_and_callbacks_and_back() {
             what: "the payment id",
         }]
     );
-    // Calls that are told as one are unfolded.
+    // Repeated requests are grouped; opening the group shows each.
     press(&mut model, "gj", now);
     let folded = screen(&model, now, 120, 40);
     assert!(folded.contains("asked 12 times without change"), "{folded}");
@@ -524,7 +524,7 @@ fn a_callbacks_check_is_taken_in_as_any_other() {
 }
 
 #[test]
-fn a_payment_nobody_watched_is_watched_once_a_callbacks_check_finds_it() {
+fn an_unwatched_payment_is_watched_after_a_callbacks_check_finds_it() {
     let mut model = busy();
     let now = second(4);
     press(&mut model, "3j", now);
@@ -551,7 +551,7 @@ fn a_payment_nobody_watched_is_watched_once_a_callbacks_check_finds_it() {
     assert_eq!(update(&mut model, now, unknown), []);
     let stranger = AccountId::new("stranger").unwrap();
     assert_eq!(update(&mut model, now, told(&stranger, "NEW-3", "NEW")), []);
-    // Taken off by hand, it stays off, until it is put back by hand.
+    // Removed by the operator, it is not added again by a callback, only by the operator.
     press(&mut model, "gd", now);
     assert_eq!(update(&mut model, now, told(&shop(), "NEW-1", "NEW")), []);
     press(&mut model, "u", now);
@@ -563,7 +563,7 @@ fn a_payment_nobody_watched_is_watched_once_a_callbacks_check_finds_it() {
     assert_eq!(model.store.payments.len(), 100, "the list is bounded");
 }
 
-/// The panes and windows of what is received.
+/// The panes and windows of the callbacks.
 pub fn to_look_at() -> [(&'static str, Model); 3] {
     [
         ("callbacks", receiving()),
@@ -572,7 +572,7 @@ pub fn to_look_at() -> [(&'static str, Model); 3] {
     ]
 }
 
-/// Callbacks in focus, the newest one's bytes read.
+/// The Callbacks pane, and the bytes of the newest one.
 pub fn received_bytes() -> Model {
     let mut model = receiving();
     let effects = press(&mut model, "i", second(4));

@@ -1,4 +1,4 @@
-//! The tokens' pane and its windows.
+//! The Tokens pane and its windows.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ fn failed(refused: bool, why: &str, again: Option<u64>) -> TokenFailure {
     }
 }
 
-/// One account in each state there is.
+/// One account for each state of a token.
 fn every_state() -> Model {
     let mut setup = sandbox_setup();
     let names = [
@@ -364,7 +364,7 @@ fn every_size_is_drawn_with_every_window() {
 }
 
 #[test]
-fn keys_are_heard_in_every_window_at_every_size() {
+fn keys_work_in_every_window_at_every_size() {
     for window in [
         "", "?", "!", "L", "S", ":", "3a", "4e", "5<enter>", "6<enter>", "7<enter>", "8a", "1a",
         "1i", "5/", "2i",

@@ -1,9 +1,9 @@
-//! Small pictures of numbers, in cells and eighths of cells: a gauge, columns and a sparkline.
+//! Numbers as bars: a gauge in eighths of a cell, columns, and a sparkline.
 
 use crate::domain::Amount;
 
-/// `██▋░░░`: how much of `whole` is there, in eighths of a cell. What is not empty shows something, and what is
-/// not full leaves something.
+/// `██▋░░░`: the share `part` of `whole`, in eighths of a cell. More than nothing draws at least an eighth, and less
+/// than all leaves at least one free.
 pub fn eighths(part: u128, whole: u128, cells: u16) -> (String, String) {
     const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     let steps = u128::from(cells) * 8;
@@ -23,7 +23,7 @@ pub fn eighths(part: u128, whole: u128, cells: u16) -> (String, String) {
     (full, "░".repeat(rest))
 }
 
-/// `▁▁▄█·▂`: counts as columns, the highest full; nothing is a dot, something is seen.
+/// `▁▁▄█·▂`: counts as columns, scaled to the highest; zero is a dot, and one is visible beside a thousand.
 pub fn columns(counts: &[u32]) -> String {
     const HEIGHTS: [char; 9] = ['·', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let most = u64::from(counts.iter().copied().max().unwrap_or(0)).max(1);
@@ -36,7 +36,7 @@ pub fn columns(counts: &[u32]) -> String {
         .collect()
 }
 
-/// `▁▃▇`: the last `cells` amounts between the lowest and the highest of them. One amount has no course.
+/// `▁▃▇`: the last `cells` amounts, scaled between their lowest and highest. One amount alone draws nothing.
 pub fn sparkline<'a>(amounts: impl Iterator<Item = &'a Amount>, cells: u16) -> String {
     const EIGHTHS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let all: Vec<&Amount> = amounts.collect();

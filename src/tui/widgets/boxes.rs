@@ -8,19 +8,19 @@ use ratatui::widgets::{Block, Clear, Widget as _};
 use super::text::{Pen, width};
 use crate::tui::theme::{Theme, Tone};
 
-/// How a pane is framed.
+/// The frame of a pane or a window.
 pub struct Framed<'a> {
     pub theme: &'a Theme,
     pub focused: bool,
-    /// Whether real money is within reach.
+    /// Whether an account with real money is involved; the frame then has its own colour.
     pub live: bool,
     pub title: &'a str,
-    /// At the right of the title, with its tone.
+    /// Text at the right of the title, with its tone.
     pub note: Option<(&'a str, Tone)>,
 }
 
 impl Framed<'_> {
-    /// Draws the frame and gives what lies within.
+    /// Draws the frame; returns the area inside.
     pub fn draw(&self, area: Rect, buf: &mut Buffer) -> Rect {
         let block = Block::bordered()
             .border_type(self.theme.border_type(self.focused))
@@ -42,7 +42,7 @@ impl Framed<'_> {
             (true, false) => self.theme.badge(Tone::Accent),
             (false, _) => self.theme.style(Tone::Plain),
         };
-        // The frame's own style would shine through.
+        // A bare style, so that the border's colour and weight do not show in the title.
         let bare = Style::new()
             .fg(Color::Reset)
             .remove_modifier(Modifier::DIM | Modifier::BOLD);
@@ -58,7 +58,7 @@ impl Framed<'_> {
     }
 }
 
-/// A window in the middle of `screen`, at most `width` by `height`, cleared and framed; gives what lies within.
+/// A centred window, at most `width` by `height`, cleared and framed; returns the area inside.
 pub fn window(
     buf: &mut Buffer,
     screen: Rect,
@@ -77,7 +77,7 @@ pub fn window(
         note: None,
     }
     .draw(area, buf);
-    // One column of air on either side where there is room for it.
+    // One column of padding on each side where there is room.
     if inner.width > 20 {
         Rect {
             x: inner.x + 1,

@@ -1,4 +1,4 @@
-//! A text of several lines to be written: JSON, mostly. Knows no call and no account.
+//! A multi-line text editor, mostly for JSON. Knows no call and no account.
 
 use std::fmt::Write as _;
 
@@ -13,24 +13,24 @@ use super::text::cells;
 use crate::domain::inert;
 use crate::tui::theme::{Theme, Tone};
 
-/// The most bytes it holds, as much as the command line takes.
+/// The most bytes it holds: the same limit as `request --data`.
 const TEXT_MAX: usize = 1024 * 1024;
-/// Bytes of earlier texts kept to be taken back to.
+/// Bytes of earlier texts that can be undone.
 const UNDO_MAX: usize = 4 * 1024 * 1024;
-/// Rows of a page.
+/// Lines that a page key moves.
 const PAGE: usize = 10;
 
-/// Lines, and a cursor in them.
+/// The lines, the cursor and the undo history.
 #[derive(Debug, Clone)]
 pub struct Editor {
     lines: Vec<String>,
     list: List,
     /// Bytes of the line before the cursor.
     at: usize,
-    /// The column the cursor would be in, were each line long enough.
+    /// The column to return to after shorter lines, as other editors do.
     goal: Option<usize>,
     undo: Vec<(String, usize, usize)>,
-    /// Whether the last change was a typed letter: such are taken back together.
+    /// Whether the last change was a typed character: a run of them is undone together.
     typing: bool,
 }
 
@@ -64,7 +64,7 @@ impl Editor {
         self.lines.iter().map(|line| line.len() + 1).sum()
     }
 
-    /// Puts the cursor on a line and a byte of it, both counted from 0.
+    /// Moves the cursor to a line and a byte in it, both counted from 0.
     pub fn go_to(&mut self, line: usize, byte: usize) {
         self.list.selected = line.min(self.lines.len() - 1);
         let line = self.line();
@@ -72,7 +72,7 @@ impl Editor {
         self.goal = None;
     }
 
-    /// Another text in its place; the one before can be taken back.
+    /// Replaces the whole text; can be undone.
     pub fn replace(&mut self, text: &str) {
         self.remember(false);
         self.lines = lines_of(&clean(text));
@@ -80,7 +80,7 @@ impl Editor {
         self.go_to(line, at);
     }
 
-    /// Takes the last change back; whether there was one.
+    /// Undoes the last change; returns whether there was one.
     pub fn undo(&mut self) -> bool {
         let Some((text, line, at)) = self.undo.pop() else {
             return false;
@@ -113,7 +113,7 @@ impl Editor {
         &mut self.lines[self.list.selected]
     }
 
-    /// The usual keys of an editor; what it did with this one.
+    /// Handles a key; returns what it did.
     pub fn key(&mut self, key: &KeyEvent, height: u16) -> Edited {
         let control = key.modifiers.contains(KeyModifiers::CONTROL);
         let alt = key.modifiers.contains(KeyModifiers::ALT);
@@ -175,7 +175,7 @@ impl Editor {
             (KeyCode::Home, true) => (0, 0),
             (KeyCode::End, true) => (last, self.lines[last].len()),
             (KeyCode::Home, false) => {
-                // To the first letter, and from there to the edge.
+                // First to the first non-blank character, then to the start of the line.
                 let text = self.line();
                 let first = text.len() - text.trim_start().len();
                 (line, if self.at == first { 0 } else { first })
@@ -188,7 +188,7 @@ impl Editor {
         Edited::Moved
     }
 
-    /// One letter or one word back from the cursor.
+    /// The position one character or one word before the cursor.
     fn before(&self, word: bool) -> (usize, usize) {
         let (line, head) = (self.list.selected, &self.line()[..self.at]);
         if head.is_empty() {
@@ -209,7 +209,7 @@ impl Editor {
         (line, kept.len())
     }
 
-    /// One letter or one word on from the cursor.
+    /// The position one character or one word after the cursor.
     fn after(&self, word: bool) -> (usize, usize) {
         let (line, tail) = (self.list.selected, &self.line()[self.at..]);
         if tail.is_empty() {
@@ -231,7 +231,7 @@ impl Editor {
         (line, self.line().len() - left.len())
     }
 
-    /// Everything between the cursor and another place.
+    /// Deletes the text between the cursor and another position.
     fn delete(&mut self, to: (usize, usize)) -> Edited {
         let here = (self.list.selected, self.at);
         if here == to {
@@ -277,14 +277,14 @@ impl Editor {
         Edited::Changed
     }
 
-    /// Puts a pasted text in at the cursor.
+    /// Inserts a pasted text at the cursor.
     pub fn paste(&mut self, text: &str, height: u16) -> Edited {
         let edited = self.insert(&clean(text), false);
         self.list.fit(self.lines.len(), height);
         edited
     }
 
-    /// Draws what is seen of it; gives the cursor.
+    /// Draws the visible lines; returns the cursor.
     pub fn draw(
         &self,
         here: bool,
@@ -304,7 +304,7 @@ impl Editor {
                 height: 1,
                 ..area
             };
-            // Only the line in hand is scrolled sideways.
+            // Only the cursor's line scrolls sideways.
             let left = if at == self.list.selected { left } else { 0 };
             draw_line(&self.lines[at], left, line, theme, buf);
         }
@@ -319,7 +319,7 @@ pub enum Edited {
     No,
     Moved,
     Changed,
-    /// It holds no more.
+    /// The text would be too long; nothing changed.
     Full,
 }
 
@@ -347,7 +347,7 @@ fn lines_of(text: &str) -> Vec<String> {
     text.split('\n').map(str::to_owned).collect()
 }
 
-/// The column's byte in a line, or its end.
+/// The byte of a line at a column, or its end.
 fn byte_at(line: &str, column: usize) -> usize {
     let mut used = 0;
     for (at, c) in line.char_indices() {
@@ -359,8 +359,8 @@ fn byte_at(line: &str, column: usize) -> usize {
     line.len()
 }
 
-/// Line ends as line feeds, tabs as spaces, and what could harm the screen as JSON's own escapes: within
-/// a string they mean the same, outside of one they are an error either way.
+/// Line feeds as line ends, tabs as spaces, and characters that could harm the terminal as JSON escapes: inside a
+/// JSON string these mean the same, outside of one both are an error.
 fn clean(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut letters = text.chars().peekable();
@@ -433,7 +433,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_paste_goes_in_whole_and_inert() {
+    fn a_large_paste_is_inserted_whole_and_escaped() {
         let mut editor = Editor::new("[]");
         press(&mut editor, &[KeyCode::Right]);
         let large = format!(

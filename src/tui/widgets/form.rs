@@ -1,5 +1,5 @@
-//! A form: labelled fields that are typed in, chosen or switched. Knows no account and no check; the
-//! one who shows it says what is wrong.
+//! A form: labelled fields for text, secrets, choices and switches. It checks nothing; its owner sets the
+//! errors.
 
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
@@ -11,15 +11,15 @@ use super::text::{Pen, below, cells, paragraph, width, wrap};
 use crate::domain::{Secret, inert, secret};
 use crate::tui::theme::{Theme, Tone};
 
-/// The most characters a field holds: far more than any accepted value has, so that a text that is too
-/// long is refused with its length rather than cut unnoticed.
+/// The most characters of a field. Far more than any valid value, so that a text that is too long is refused with
+/// its length and not cut without a word.
 const TYPED_MAX: usize = 16 * 1024;
-/// Stands in a pasted text where a character could not be typed: seen, and refused by every check.
+/// Replaces a character of a pasted text that cannot be typed: it is visible, and every check refuses it.
 const UNTYPEABLE: char = '\u{fffd}';
-/// Columns an error stands in from its field.
+/// Columns by which an error is indented.
 const ERROR_INDENT: u16 = 4;
 
-/// What a field holds.
+/// The value of a field.
 #[derive(Debug, Clone)]
 pub enum Value {
     Text(Input),
@@ -28,8 +28,8 @@ pub enum Value {
     Switch(Switch),
 }
 
-/// A typed text that nobody may see: no `Debug`, wiped when it goes. It is typed at its end alone, since nobody sees
-/// where else the cursor would be.
+/// A hidden text: no `Debug`, wiped on drop. It is edited at its end only, since the operator cannot see a cursor
+/// elsewhere.
 #[derive(Clone, Default)]
 pub struct Hidden(Zeroizing<String>);
 
@@ -40,7 +40,7 @@ impl std::fmt::Debug for Hidden {
 }
 
 impl Hidden {
-    /// A string that grows leaves its old text behind in memory; a new one is filled instead, and the old one wiped.
+    /// A `String` that grows leaves a copy of its text in memory; so a larger one is filled, and the old one wiped.
     fn add(&mut self, text: &str) {
         let room = TYPED_MAX.saturating_sub(self.0.chars().count());
         let end = text
@@ -80,23 +80,23 @@ impl Hidden {
     }
 }
 
-/// A yes or no.
+/// A switch: yes or no.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Switch {
     Off,
     On,
-    /// Cannot be turned on as things stand.
+    /// It cannot be turned on now.
     Locked,
 }
 
-/// One line of a form.
+/// A field of a form.
 #[derive(Debug, Clone)]
 pub struct Field {
     pub label: &'static str,
-    /// Beside an empty or chosen value.
+    /// Shown in an empty field, or after a switch.
     pub hint: String,
     pub value: Value,
-    /// Whether the whole text is selected: what is typed or pasted replaces it.
+    /// Whether the whole text is selected: typed or pasted text replaces it.
     selected: bool,
     pub error: Option<String>,
 }
@@ -112,7 +112,7 @@ impl Field {
         }
     }
 
-    /// Whose text is replaced by what is typed, unless the cursor is moved first.
+    /// A text field whose text is selected at first: typing replaces it, moving the cursor does not.
     pub fn replaced(label: &'static str, hint: &str, value: &str) -> Self {
         Self {
             selected: !value.is_empty(),
@@ -120,17 +120,17 @@ impl Field {
         }
     }
 
-    /// Ends the selection; the text goes with it where `gone`.
-    fn unselect(&mut self, gone: bool) {
+    /// Ends the selection, and clears the text where `clear`.
+    fn unselect(&mut self, clear: bool) {
         if std::mem::take(&mut self.selected)
-            && gone
+            && clear
             && let Value::Text(input) = &mut self.value
         {
             input.reset();
         }
     }
 
-    /// Whose text is not shown.
+    /// A field whose text is hidden.
     pub fn hidden(label: &'static str, hint: &str) -> Self {
         Self {
             label,
@@ -168,7 +168,7 @@ impl Field {
         }
     }
 
-    /// What was typed unseen, or why it cannot be a secret; `None` where nothing was.
+    /// The hidden text, or why it cannot be a secret; `None` where it is empty.
     pub fn secret(&self) -> Option<Result<Secret, String>> {
         let Value::Hidden(hidden) = &self.value else {
             return None;
@@ -178,7 +178,7 @@ impl Field {
             return None;
         }
         Some(if text.contains(UNTYPEABLE) {
-            Err("it has a character that no secret has; copy it anew".into())
+            Err("it has a character that no secret contains; copy it again".into())
         } else {
             Ok(Secret::new(text))
         })
@@ -210,11 +210,11 @@ impl Field {
 pub enum Typed {
     Nothing,
     Changed,
-    /// A locked switch was pressed.
+    /// The key was for a locked switch.
     Locked,
 }
 
-/// Some fields, one of them in hand.
+/// The fields, one of which is current.
 #[derive(Debug, Clone)]
 pub struct Form {
     pub fields: Vec<Field>,
@@ -237,7 +237,7 @@ impl Form {
             .unwrap_or(self.fields.len().saturating_sub(1));
     }
 
-    /// To the first field with an error; whether there is one.
+    /// Moves to the first field with an error; returns whether there is one.
     pub fn find_error(&mut self) -> bool {
         let found = self.fields.iter().position(|field| field.error.is_some());
         self.at = found.unwrap_or(self.at);
@@ -253,6 +253,7 @@ impl Form {
             .intersects(KeyModifiers::CONTROL | KeyModifiers::ALT);
         match &mut field.value {
             Value::Text(input) => {
+                // Tried on a copy: a key that changes nothing must not end the selection.
                 if field.selected && edit(&mut input.clone(), key) {
                     let erases = matches!(key.code, KeyCode::Backspace | KeyCode::Delete);
                     field.unselect(erases || plain && matches!(key.code, KeyCode::Char(_)));
@@ -300,7 +301,7 @@ impl Form {
         }
     }
 
-    /// Whether the field in hand takes text.
+    /// Whether the current field takes text.
     pub fn paste(&mut self, text: &str) -> bool {
         let Some(field) = self.fields.get_mut(self.at) else {
             return false;
@@ -315,12 +316,12 @@ impl Form {
         true
     }
 
-    /// Rows it takes: one a field, and its error's under it.
+    /// Rows of the form: one for each field, and those of its error below it.
     pub fn height(&self, width: u16) -> u16 {
         self.fields.iter().map(|field| field.height(width)).sum()
     }
 
-    /// Draws the fields; where there is not room for all, the one in hand is seen. Gives the cursor.
+    /// Draws the fields, scrolled so that the current one is visible; returns the cursor.
     pub fn draw(&self, buf: &mut Buffer, area: Rect, theme: &Theme) -> Option<Position> {
         let label = self
             .fields
@@ -403,7 +404,7 @@ fn draw_value(pen: &mut Pen<'_>, field: &Field, here: bool, theme: &Theme) -> Op
             let word = options.get(*at).map_or("", String::as_str);
             pen.text(word, theme.style(Tone::Plain));
             if here && options.len() > 1 {
-                pen.text("  Space: another", theme.style(Tone::Dim));
+                pen.text("  Space: next", theme.style(Tone::Dim));
             }
         }
         Value::Switch(switch) => {
@@ -428,14 +429,14 @@ fn draw_value(pen: &mut Pen<'_>, field: &Field, here: bool, theme: &Theme) -> Op
     None
 }
 
-/// The filter being typed, above a list; gives the cursor's column.
+/// The filter that is being typed, above a list; returns the cursor's column.
 pub fn draw_filter(buf: &mut Buffer, area: Rect, input: &Input, hint: &str, theme: &Theme) -> u16 {
     let mut pen = Pen::new(buf, area, 0);
     pen.text("filter / ", theme.bold(Tone::Accent));
     draw_input(&mut pen, input, hint, theme)
 }
 
-/// One line being typed, scrolled so that the cursor is seen; gives the cursor's column.
+/// A line that is being typed, scrolled so that the cursor is visible; returns the cursor's column.
 pub fn draw_input(pen: &mut Pen<'_>, input: &Input, hint: &str, theme: &Theme) -> u16 {
     let from = pen.x();
     let room = usize::from(pen.left()).saturating_sub(1);
@@ -458,7 +459,7 @@ pub fn draw_input(pen: &mut Pen<'_>, input: &Input, hint: &str, theme: &Theme) -
     from + cells(input.visual_cursor().saturating_sub(scrolled).min(room))
 }
 
-/// The usual keys of one typed line; whether it changed.
+/// The usual keys of a text line; returns whether it changed.
 pub fn edit(input: &mut Input, key: &KeyEvent) -> bool {
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     let alt = key.modifiers.contains(KeyModifiers::ALT);
@@ -494,8 +495,8 @@ pub fn edit(input: &mut Input, key: &KeyEvent) -> bool {
     true
 }
 
-/// Puts a pasted text in at the cursor: its first line. What could not be typed is marked, not dropped:
-/// without it an id would be another one.
+/// Inserts the first line of a pasted text at the cursor. A character that cannot be typed is marked, not dropped:
+/// an id without it would be another id.
 pub fn paste(input: &mut Input, text: &str) {
     let value = input.value();
     let pasted = typeable(text, TYPED_MAX.saturating_sub(value.chars().count()));
@@ -509,7 +510,7 @@ pub fn paste(input: &mut Input, text: &str) {
     *input = Input::new(format!("{before}{pasted}{after}")).with_cursor(cursor);
 }
 
-/// The first line of a pasted text, and whether there are more. Terminals send line feeds as returns.
+/// The first line of a pasted text, and whether there are more. Terminals send a carriage return for a line end.
 pub fn first_line(text: &str) -> (&str, bool) {
     let text = text.trim();
     match text.split_once(['\r', '\n']) {
@@ -532,7 +533,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_hidden_text_is_typed_pasted_and_never_told() {
+    fn a_hidden_text_is_typed_pasted_and_never_printed() {
         let mut form = Form::new(vec![Field::hidden("api_secret", "")]);
         form.paste("planted-\nsecond line");
         let key = |code, modifiers| KeyEvent::new(code, modifiers);
@@ -551,13 +552,13 @@ mod tests {
     }
 
     #[test]
-    fn a_paste_goes_in_at_the_cursor_and_loses_nothing_unseen() {
+    fn a_paste_is_inserted_at_the_cursor_and_drops_nothing_silently() {
         let mut input = Input::new("ażd".into()).with_cursor(2);
         paste(&mut input, "  b\u{1b}[c\rnext line");
         assert_eq!(
             (input.value(), input.cursor()),
             ("ażb\u{fffd}[cd", 6),
-            "behind what was pasted"
+            "after the pasted text"
         );
         paste(&mut input, &"漢".repeat(20_000));
         assert_eq!(input.value().chars().count(), TYPED_MAX);

@@ -1,5 +1,5 @@
-//! JSON laid out for reading, its values untouched: only the space between tokens changes, so a number
-//! reads exactly as it was sent.
+//! JSON laid out for reading. Only the space between tokens changes: a number shows exactly as it was
+//! received.
 
 use std::fmt::Write as _;
 
@@ -9,19 +9,19 @@ use serde::de::IgnoredAny;
 use crate::domain::inert;
 use crate::tui::theme::{Theme, Tone};
 
-/// A text seen as JSON.
+/// The result of reading a text as JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reading {
     /// An object or an array.
     Whole(Lines),
-    /// One that ends too early.
+    /// An object or an array that ends too early.
     Torn(Lines),
-    /// Anything else, with what a reader of JSON says of it.
+    /// Not an object or array; with the parser's message.
     Not(String),
 }
 
-/// One text, inert and without the space between tokens, and where its lines begin and end in it. The
-/// lines' indentation is a number: written out it could be far longer than the text.
+/// The text without space between tokens, control characters escaped, and the bounds of its lines. Indentation is a
+/// number: written out it could be far longer than the text.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Lines {
     pub text: String,
@@ -49,7 +49,7 @@ pub fn read(text: &str) -> Reading {
     }
 }
 
-/// The text indented, or `None` where it is no JSON object or array.
+/// The text indented, or `None` where it is not a JSON object or array.
 pub fn indented(text: &str) -> Option<String> {
     let Reading::Whole(read) = read(text) else {
         return None;
@@ -65,7 +65,7 @@ pub fn indented(text: &str) -> Option<String> {
     Some(out)
 }
 
-/// Where a text of JSON, whole or torn, is broken into lines.
+/// Splits a JSON text into lines; it may end too early.
 fn lines(text: &str) -> Lines {
     let mut out = Lines {
         text: String::with_capacity(text.len() + text.len() / 8),
@@ -133,7 +133,7 @@ fn push(out: &mut String, c: char) {
     }
 }
 
-/// What a letter of JSON belongs to.
+/// The part of JSON that a character belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Kind {
     #[default]
@@ -144,7 +144,7 @@ pub enum Kind {
     Word,
 }
 
-/// Walks along JSON and says what each letter belongs to. Can be stopped and gone on with.
+/// A tokenizer that goes one character at a time, so that drawing can start at any row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ink {
     kind: Kind,
@@ -152,7 +152,7 @@ pub struct Ink {
 }
 
 impl Ink {
-    /// What `c` belongs to; `rest` is the text behind it.
+    /// The kind of `c`; `rest` is the text after it.
     pub fn step(&mut self, c: char, rest: &str) -> Kind {
         if matches!(self.kind, Kind::Key | Kind::Text) {
             let kind = self.kind;
@@ -176,7 +176,7 @@ impl Ink {
     }
 }
 
-/// Whether the string that begins here is followed by a colon.
+/// Whether the string that begins here is followed by a colon: then it is a name.
 fn is_key(rest: &str) -> bool {
     let mut escaped = false;
     let close = rest.bytes().position(|b| {
@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_stay_as_they_were_sent() {
+    fn values_stay_as_they_were_received() {
         assert_eq!(
             indented(r#"{"b":1E2,"a":"x:,{\"","n":[ ],"l":[0.10,{"b":2}],"b":3}"#).unwrap(),
             "{\n  \"b\": 1E2,\n  \"a\": \"x:,{\\\"\",\n  \"n\": [],\n  \"l\": [\n    0.10,\n    {\n      \"b\": 2\n    }\n  ],\n  \"b\": 3\n}"
@@ -218,9 +218,9 @@ mod tests {
     }
 
     #[test]
-    fn a_torn_text_is_laid_out_as_far_as_it_goes() {
+    fn incomplete_json_is_laid_out_as_far_as_it_goes() {
         let Reading::Torn(read) = read("{\"a\": [1,\n 2, \"x") else {
-            panic!("it is torn");
+            panic!("it is incomplete");
         };
         let shown: Vec<_> = read
             .lines

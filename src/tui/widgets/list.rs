@@ -1,4 +1,4 @@
-//! Which row is selected and which rows are seen. Knows how many there are, not what they are.
+//! The selection and the scroll position of a list. Knows the number of rows, not the rows.
 
 use std::ops::Range;
 
@@ -10,7 +10,7 @@ pub struct List {
 }
 
 impl List {
-    /// The rows that are seen in `height`, the selected one among them.
+    /// The visible rows for a height; the selected one is among them.
     pub fn window(self, len: usize, height: u16) -> Range<usize> {
         let height = usize::from(height);
         if height == 0 || len == 0 {
@@ -25,25 +25,26 @@ impl List {
         offset..(offset + height).min(len)
     }
 
-    /// Remembers where the window lies after a move.
+    /// Saves the scroll position after a move.
     pub fn fit(&mut self, len: usize, height: u16) {
         self.selected = self.selected.min(len.saturating_sub(1));
         self.offset = self.window(len, height).start;
     }
 
-    /// Rows came in above the selected one, which stays where it is seen.
+    /// Rows were inserted above the selected one, which keeps its place on the screen.
     pub fn moved(&mut self, by: usize) {
         self.selected += by;
         self.offset += by;
     }
 
-    /// Shows the very last rows, as far as the selected one stays in sight.
+    /// Scrolls to the end, as far as the selected row stays visible.
     pub fn fit_to_end(&mut self, len: usize, height: u16) {
         self.offset = len;
         self.fit(len, height);
     }
 
     pub fn step(&mut self, by: Step, len: usize, height: u16) {
+        // One row of the old page stays visible, so that the operator does not lose the place.
         let page = usize::from(height.max(2)) - 1;
         self.selected = match by {
             Step::Up(n) => self.selected.saturating_sub(n),
@@ -51,6 +52,7 @@ impl List {
             Step::PageUp => self.selected.saturating_sub(page),
             Step::PageDown => self.selected.saturating_add(page),
             Step::Top => 0,
+            // `fit` limits it to the last row.
             Step::Bottom => usize::MAX,
         };
         self.fit(len, height);
@@ -69,7 +71,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// Where a text of `len` rows, seen through `height`, is scrolled to.
+    /// The new scroll position of a text of `len` rows seen through `height`.
     pub fn scroll(self, from: usize, len: usize, height: u16) -> usize {
         let page = usize::from(height.max(2)) - 1;
         let last = len.saturating_sub(usize::from(height));

@@ -1,5 +1,5 @@
-//! Drawing without memory: lines, lists, bars, boxes and forms; and two that remember where they are, a
-//! text to be read and one to be written. Knows the theme and the screen, no pane.
+//! Widgets: lines, lists, bars, boxes and forms, and a reader and an editor for longer texts. They know the
+//! theme and the screen, no pane.
 
 pub mod bar;
 pub mod boxes;

@@ -1,4 +1,4 @@
-//! A text to be read: lines found once, drawn only where they are seen, searched, wrapped or not.
+//! A text viewer: finds lines once, draws only the visible ones, searches, wraps.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -11,14 +11,14 @@ use super::text::cells;
 use crate::domain::inert;
 use crate::tui::theme::{Theme, Tone};
 
-/// Places found at most; more are said to be more.
+/// Matches at most; where there are more, the count ends in `+`.
 const FOUND_MAX: usize = 9_999;
-/// Columns a sideways step moves.
+/// Columns of a sideways step.
 const SIDEWAYS: usize = 16;
-/// The deepest indentation that is drawn; what lies deeper stands as far in.
+/// The deepest indentation drawn; deeper lines use the same.
 const INDENT_MAX: u16 = 40;
 
-/// One row on screen: a line, or a part of one that is wrapped.
+/// One row on the screen: a line, or a part of a wrapped line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Row {
     from: usize,
@@ -27,7 +27,7 @@ struct Row {
     ink: Ink,
 }
 
-/// A text, and where one is in it.
+/// A text, its rows, the scroll position and the search.
 #[derive(Debug, Clone)]
 pub struct Reader {
     text: String,
@@ -38,18 +38,18 @@ pub struct Reader {
     rows: Vec<Row>,
     top: usize,
     left: usize,
-    sought: String,
+    query: String,
     found: Vec<usize>,
     at: usize,
 }
 
 impl Reader {
-    /// JSON, its letters coloured by what they belong to.
+    /// A viewer of JSON, with coloured tokens.
     pub fn json(read: Lines) -> Self {
         Self::new(read.text, read.lines, true, true)
     }
 
-    /// Text of several lines, wrapped or not to begin with.
+    /// A viewer of plain text.
     pub fn text(text: &str, wraps: bool) -> Self {
         let text = inert::block(text).replace('\t', "    ");
         let mut lines = Vec::new();
@@ -76,7 +76,7 @@ impl Reader {
             rows: Vec::new(),
             top: 0,
             left: 0,
-            sought: String::new(),
+            query: String::new(),
             found: Vec::new(),
             at: 0,
         };
@@ -84,17 +84,17 @@ impl Reader {
         reader
     }
 
-    /// Takes the same lines written otherwise: the place is kept, and what was sought is found anew.
+    /// Replaces the text by another layout of the same lines: the position stays, and the search is repeated.
     pub fn replace(&mut self, text: &str) {
         let new = Self::text(text, self.wraps);
         (self.text, self.lines) = (new.text, new.lines);
         self.rows = self.laid_out(self.width);
         self.left = self.left.min(self.left_max());
-        self.found = places(&self.text, &self.sought);
+        self.found = places(&self.text, &self.query);
         self.at = self.at.min(self.found.len().saturating_sub(1));
     }
 
-    /// Columns scrolled past at the left.
+    /// Columns scrolled off at the left.
     pub fn left(&self) -> usize {
         self.left
     }
@@ -103,7 +103,7 @@ impl Reader {
         self.wraps
     }
 
-    /// Lays the text out for an area, if it is not already.
+    /// Lays the text out, if the area's width changed.
     pub fn fit(&mut self, area: Rect) {
         if area.width != self.width && area.width > 0 {
             let seen = self.rows.get(self.top).map_or(0, |row| row.from);
@@ -139,14 +139,14 @@ impl Reader {
         };
     }
 
-    /// Where the end of the longest line is seen.
+    /// The scroll position at which the end of the longest row is visible.
     fn left_max(&self) -> usize {
         let wide = |row: &Row| usize::from(row.indent) + self.text[row.from..row.to].width();
         let widest = self.rows.iter().map(wide).max().unwrap_or(0);
         widest.saturating_sub(usize::from(self.width))
     }
 
-    /// `12-46 of 240`, where not all is seen.
+    /// `12-46 of 240`, where not all rows are visible.
     pub fn place(&self, height: u16) -> Option<String> {
         let (height, all) = (usize::from(height), self.rows.len());
         (all > height && height > 0).then(|| {
@@ -155,28 +155,28 @@ impl Reader {
         })
     }
 
-    /// `3 of 17`, where something is sought.
+    /// `3 of 17`, while a search is active.
     pub fn found(&self) -> Option<String> {
         let more = if self.found.len() == FOUND_MAX {
             "+"
         } else {
             ""
         };
-        match (self.sought.is_empty(), self.found.len()) {
+        match (self.query.is_empty(), self.found.len()) {
             (true, _) => None,
             (false, 0) => Some("not found".into()),
             (false, all) => Some(format!("{} of {all}{more}", self.at + 1)),
         }
     }
 
-    pub fn sought(&self) -> &str {
-        &self.sought
+    pub fn query(&self) -> &str {
+        &self.query
     }
 
-    /// Looks for a text, without the case of ASCII letters, and goes to the first place from here on.
-    pub fn seek(&mut self, sought: &str, height: u16) {
-        sought.clone_into(&mut self.sought);
-        self.found = places(&self.text, sought);
+    /// Searches for a text, ASCII case ignored, and goes to the first match from the top row on.
+    pub fn search(&mut self, query: &str, height: u16) {
+        query.clone_into(&mut self.query);
+        self.found = places(&self.text, query);
         let here = self.rows.get(self.top).map_or(0, |row| row.from);
         self.at = self.found.partition_point(|at| *at < here);
         if self.at == self.found.len() {
@@ -185,8 +185,8 @@ impl Reader {
         self.show_found(height);
     }
 
-    /// To the next place found, or the one before; around at the ends.
-    pub fn seek_on(&mut self, forward: bool, height: u16) {
+    /// Goes to the next or the previous match, around at the ends.
+    pub fn next_match(&mut self, forward: bool, height: u16) {
         let all = self.found.len();
         if all > 0 {
             self.at = (self.at + if forward { 1 } else { all - 1 }) % all;
@@ -201,6 +201,7 @@ impl Reader {
         let row = self.row_of(at);
         let height = usize::from(height.max(1));
         if row < self.top || row >= self.top + height {
+            // A third from the top, so that the lines before the match show as well.
             self.top = row
                 .saturating_sub(height / 3)
                 .min(self.rows.len().saturating_sub(height));
@@ -209,7 +210,7 @@ impl Reader {
             let column =
                 usize::from(found.indent) + self.text[found.from..at.max(found.from)].width();
             let wide = usize::from(self.width);
-            if column < self.left || column + self.sought.len() >= self.left + wide {
+            if column < self.left || column + self.query.len() >= self.left + wide {
                 self.left = column.saturating_sub(wide / 3);
             }
         }
@@ -232,7 +233,7 @@ impl Reader {
             };
             let text = &self.text[line.from..line.to];
             let room = usize::from(width.saturating_sub(first.indent).max(1));
-            // A letter has at least one byte and at most two cells.
+            // No character has more cells than bytes, so a line of few bytes fits without being measured.
             if !self.wraps || text.len() <= room || !text.is_ascii() && text.width() <= room {
                 rows.push(first);
             } else {
@@ -242,7 +243,7 @@ impl Reader {
         rows
     }
 
-    /// A long line in rows, broken behind a space where one is near.
+    /// Wraps a long line, after a space where one is near.
     fn wrap(&self, line: Row, width: u16, rows: &mut Vec<Row>) {
         let (mut row, mut ink, mut used) = (line, Ink::default(), 0);
         let mut space: Option<(usize, Ink, usize)> = None;
@@ -252,6 +253,7 @@ impl Reader {
             let room = usize::from(width.saturating_sub(row.indent).max(1));
             if used + wide > room && at > row.from {
                 let (from, from_ink, kept) = space
+                    // A break further back would leave more than half of the row empty.
                     .filter(|(_, _, before)| *before > room / 2)
                     .map_or((at, ink, 0), |(from, ink, before)| {
                         (from, ink, used - before)
@@ -277,12 +279,13 @@ impl Reader {
         rows.push(row);
     }
 
-    /// Draws the rows that are seen, and no others.
+    /// Draws the visible rows.
     pub fn draw(&self, area: Rect, theme: &Theme, buf: &mut Buffer) {
         let area = area.intersection(buf.area);
         if area.is_empty() {
             return;
         }
+        // Between a resize and its event, the area has another width than `fit` was given.
         let other;
         let rows = if self.width == area.width || !self.wraps {
             &self.rows
@@ -317,7 +320,7 @@ impl Reader {
         };
         let mut next = self
             .found
-            .partition_point(|at| at + self.sought.len() <= row.from);
+            .partition_point(|at| at + self.query.len() <= row.from);
         let mut beyond = false;
         for (at, c) in self.text[row.from..row.to].char_indices() {
             let at = row.from + at;
@@ -334,7 +337,7 @@ impl Reader {
             while self
                 .found
                 .get(next)
-                .is_some_and(|found| found + self.sought.len() <= at)
+                .is_some_and(|found| found + self.query.len() <= at)
             {
                 next += 1;
             }
@@ -368,20 +371,20 @@ impl Reader {
     }
 }
 
-/// Where a text begins in another, without the case of ASCII letters; none overlaps another.
-fn places(text: &str, sought: &str) -> Vec<usize> {
-    let (text, sought) = (text.as_bytes(), sought.as_bytes());
+/// The matches of a text in another, ASCII case ignored, without overlaps.
+fn places(text: &str, query: &str) -> Vec<usize> {
+    let (text, query) = (text.as_bytes(), query.as_bytes());
     let mut found = Vec::new();
-    let Some(first) = sought.first() else {
+    let Some(first) = query.first() else {
         return found;
     };
     let mut at = 0;
-    while at + sought.len() <= text.len() && found.len() < FOUND_MAX {
+    while at + query.len() <= text.len() && found.len() < FOUND_MAX {
         if text[at].eq_ignore_ascii_case(first)
-            && text[at..at + sought.len()].eq_ignore_ascii_case(sought)
+            && text[at..at + query.len()].eq_ignore_ascii_case(query)
         {
             found.push(at);
-            at += sought.len();
+            at += query.len();
         } else {
             at += 1;
         }
@@ -434,7 +437,7 @@ mod tests {
         );
         reader.sideways(true);
         assert_eq!(shown(&reader, 20, 2)[1], "…ne two three four\",");
-        // A frame of another size than was told.
+        // The area drawn into may differ from the one it was fitted to.
         reader.toggle_wrap();
         assert_eq!(
             shown(&reader, 40, 2)[1],
@@ -443,21 +446,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sought_is_found_and_seen() {
+    fn a_match_is_found_and_scrolled_into_view() {
         let text: Vec<String> = (0..500).map(|at| format!("line {at}")).collect();
         let mut reader = read(&text.join("\n"));
         reader.fit(Rect::new(0, 0, 30, 10));
-        reader.seek("LINE 4", 10);
+        reader.search("LINE 4", 10);
         assert_eq!(reader.found().as_deref(), Some("1 of 111"));
-        reader.seek_on(true, 10);
+        reader.next_match(true, 10);
         assert!(shown(&reader, 30, 10).contains(&"line 40".to_owned()));
-        reader.seek_on(false, 10);
-        reader.seek_on(false, 10);
+        reader.next_match(false, 10);
+        reader.next_match(false, 10);
         assert_eq!(reader.found().as_deref(), Some("111 of 111"));
         assert!(shown(&reader, 30, 10).contains(&"line 499".to_owned()));
-        reader.seek("nowhere", 10);
+        reader.search("nowhere", 10);
         assert_eq!(reader.found().as_deref(), Some("not found"));
-        reader.seek("", 10);
+        reader.search("", 10);
         assert_eq!(reader.found(), None);
     }
 
@@ -472,7 +475,7 @@ mod tests {
             for width in 1..30 {
                 let mut reader = read(text);
                 reader.fit(Rect::new(0, 0, width, 7));
-                reader.seek("漢", 7);
+                reader.search("漢", 7);
                 shown(&reader, width, 7);
                 reader.toggle_wrap();
                 reader.sideways(true);

@@ -1,4 +1,4 @@
-//! A text of headings, headers and bodies laid out to be read: wrapped for its window, and scrolled.
+//! A text of headings, headers and bodies, wrapped for its window, with a scroll position.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -9,26 +9,26 @@ use super::text::{Pen, size, wrap};
 use crate::domain::{Body, inert};
 use crate::tui::theme::{Theme, Tone};
 
-/// Lines of one body that are laid out; more can be copied, not read here.
+/// Lines of one body that are laid out; of more, a line says that copying gives the whole.
 const LINES_MAX: usize = 5_000;
-/// The widest window it is read in.
+/// The widest window.
 pub const WIDEST: u16 = 110;
 
-/// What a line is.
+/// The kind of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Heading,
-    /// A header, with its name in so many bytes.
+    /// A header; its name takes this many bytes.
     Header(usize),
     Text,
     Note,
 }
 
-/// The lines, and how far one has read.
+/// The lines, and the scroll position.
 #[derive(Debug, Clone)]
 pub struct Sheet {
     lines: Vec<(Kind, String)>,
-    /// The lines wrapped to this many columns.
+    /// The lines wrapped to this width.
     wrapped: (u16, Vec<(Kind, String)>),
     scroll: usize,
 }
@@ -44,7 +44,7 @@ impl Sheet {
         }
     }
 
-    /// Other lines in place of these, read from where these were.
+    /// Replaces the lines; the scroll position stays.
     pub fn replace(&mut self, lines: Vec<(Kind, String)>) {
         self.wrapped.1 = wrapped(&lines, self.wrapped.0);
         self.lines = lines;
@@ -62,7 +62,7 @@ impl Sheet {
         self.scroll = step.scroll(self.scroll, self.wrapped.1.len(), height);
     }
 
-    /// Draws it within the frame of a window that is [`WIDEST`] at most.
+    /// Draws it within the frame of a window, at most [`WIDEST`] wide.
     pub fn view(&self, theme: &Theme, inner: Rect, buf: &mut Buffer) {
         let rewrapped;
         let rows = if self.wrapped.0 == inner.width {
@@ -103,7 +103,7 @@ impl Sheet {
     }
 }
 
-/// Columns of text in the window of [`WIDEST`].
+/// Columns of text in a window of [`WIDEST`].
 fn text_width(screen: Rect) -> u16 {
     let inner = screen.width.min(WIDEST).saturating_sub(2);
     if inner > 20 { inner - 2 } else { inner }
@@ -126,7 +126,7 @@ pub fn add_body(out: &mut Vec<(Kind, String)>, body: &Body) {
     let pretty = json::indented(&readable);
     let form = match (&pretty, body.cut) {
         (_, true) => format!(
-            "body, {}; only the first {} are kept",
+            "body, {}; only the first {} are stored",
             size(body.bytes),
             size(u64::try_from(body.raw().len()).unwrap_or(u64::MAX))
         ),
@@ -143,7 +143,7 @@ pub fn add_body(out: &mut Vec<(Kind, String)>, body: &Body) {
     if all.next().is_some() {
         out.push((
             Kind::Note,
-            "more lines follow; copy the body to read them".into(),
+            "more lines follow; copy the body to read them all".into(),
         ));
     }
 }
@@ -151,7 +151,7 @@ pub fn add_body(out: &mut Vec<(Kind, String)>, body: &Body) {
 fn wrapped(lines: &[(Kind, String)], columns: u16) -> Vec<(Kind, String)> {
     let mut rows = Vec::with_capacity(lines.len());
     for (kind, line) in lines {
-        // Indentation is kept; wrapping at words would eat it.
+        // Wrapping at words would drop the indentation.
         let indent = line.len() - line.trim_start_matches(' ').len();
         if indent == 0
             || unicode_width::UnicodeWidthStr::width(line.as_str()) <= usize::from(columns)

@@ -1,4 +1,4 @@
-//! Text on cells: cut, wrapped, aligned. Everything drawn passes here and is inert afterwards.
+//! Text in cells: cut, wrapped, aligned. Everything drawn passes here, and its control characters are escaped.
 
 use std::borrow::Cow;
 
@@ -18,9 +18,9 @@ pub fn width(text: &str) -> u16 {
     cells(text.width())
 }
 
-/// The text in at most `max` cells, inert, with `…` where it was cut.
+/// The text in at most `max` cells, control characters escaped, with `…` where it is cut off.
 pub fn fit(text: &str, max: u16) -> Cow<'_, str> {
-    // A megabyte in one field must not be walked for the sake of eighty cells.
+    // A field of a megabyte must not be walked for the sake of eighty cells.
     let enough = usize::from(max).saturating_mul(8).saturating_add(64);
     let head = match text.char_indices().nth(enough) {
         None => text,
@@ -47,7 +47,7 @@ pub fn fit(text: &str, max: u16) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// The text in at most `max` cells, inert, with `…` in its middle where it was cut: ids differ at their ends.
+/// The text in at most `max` cells, with `…` in its middle where it is cut: ids differ at their ends.
 pub fn fit_middle(text: &str, max: u16) -> Cow<'_, str> {
     let inert = inert::line(text);
     let max = usize::from(max);
@@ -70,7 +70,7 @@ pub fn fit_middle(text: &str, max: u16) -> Cow<'_, str> {
     Cow::Owned(cut.collect())
 }
 
-/// Words in lines of at most `max` cells; a word longer than a line is broken.
+/// Words wrapped to lines of at most `max` cells; a longer word is broken.
 pub fn wrap(text: &str, max: u16) -> Vec<String> {
     let max = usize::from(max.max(1));
     let mut lines = Vec::new();
@@ -99,7 +99,7 @@ pub fn wrap(text: &str, max: u16) -> Vec<String> {
     lines
 }
 
-/// The end of a path that has room behind a `…` in `room` cells: whole parts where the last one fits.
+/// The end of a path that fits after a `…` in `room` cells: whole segments where the last one fits.
 pub fn path_end(path: &str, room: u16) -> &str {
     let parts = path.match_indices('/').map(|(at, _)| &path[at..]);
     let letters = path.char_indices().map(|(at, _)| &path[at..]);
@@ -109,7 +109,7 @@ pub fn path_end(path: &str, room: u16) -> &str {
         .unwrap_or_default()
 }
 
-/// A path in at most `room` cells, cut from the left where it is too long: its end tells it from others.
+/// A path in at most `room` cells, cut at its start: its end tells it from others.
 pub fn path_within(path: &str, room: u16) -> Cow<'_, str> {
     if width(path) <= room {
         return Cow::Borrowed(path);
@@ -117,7 +117,7 @@ pub fn path_within(path: &str, room: u16) -> Cow<'_, str> {
     Cow::Owned(format!("…{}", path_end(path, room)))
 }
 
-/// Writes along one row, from left to right, never beyond its end.
+/// Writes along one row, from left to right, and stops at its end.
 pub struct Pen<'a> {
     buf: &'a mut Buffer,
     x: u16,
@@ -126,7 +126,7 @@ pub struct Pen<'a> {
 }
 
 impl<'a> Pen<'a> {
-    /// On row `row` of `area`, counted from its top; a row outside draws nothing.
+    /// On row `row` of `area`, counted from its top; a row outside of it draws nothing.
     pub fn new(buf: &'a mut Buffer, area: Rect, row: u16) -> Self {
         let area = area.intersection(buf.area);
         let inside = row < area.height;
@@ -138,7 +138,7 @@ impl<'a> Pen<'a> {
         }
     }
 
-    /// Cells left.
+    /// Cells left in the row.
     pub fn left(&self) -> u16 {
         self.end.saturating_sub(self.x)
     }
@@ -152,13 +152,13 @@ impl<'a> Pen<'a> {
         self
     }
 
-    /// Keeps the last `by` cells of the row free.
+    /// Reserves the last `by` cells of the row.
     pub fn keep(&mut self, by: u16) -> &mut Self {
         self.end = self.end.saturating_sub(by).max(self.x);
         self
     }
 
-    /// A path, as [`path_within`] has it.
+    /// A path, cut as in [`path_within`].
     pub fn path(&mut self, path: &str, style: Style) -> &mut Self {
         let path = path_within(path, self.left());
         self.text(&path, style)
@@ -176,7 +176,7 @@ impl<'a> Pen<'a> {
         self
     }
 
-    /// In a column of `width` cells, at its left.
+    /// Left-aligned in a column of `width` cells.
     pub fn cell(&mut self, text: &str, width: u16, style: Style) -> &mut Self {
         let width = width.min(self.left());
         let next = self.x + width;
@@ -195,7 +195,7 @@ impl<'a> Pen<'a> {
         self.cell(&text, width, style)
     }
 
-    /// In a column of `width` cells, at its right.
+    /// Right-aligned in a column of `width` cells.
     pub fn right(&mut self, text: &str, width: u16, style: Style) -> &mut Self {
         let width = width.min(self.left());
         let next = self.x + width;
@@ -209,14 +209,14 @@ impl<'a> Pen<'a> {
         self
     }
 
-    /// At the very right of what is left.
+    /// At the right end of the row.
     pub fn flush(&mut self, text: &str, style: Style) -> &mut Self {
         let left = self.left();
         self.right(text, left, style)
     }
 }
 
-/// Wrapped text in `area`; says how many rows it took.
+/// Wrapped text in `area`; returns the rows used.
 pub fn paragraph(buf: &mut Buffer, area: Rect, text: &str, style: Style) -> u16 {
     if area.is_empty() || text.is_empty() {
         return 0;
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_path_without_room_the_end_is_seen() {
+    fn the_end_of_a_long_path_is_shown() {
         let drawn = |path: &str, room| {
             let area = Rect::new(0, 0, room, 1);
             let mut buf = Buffer::empty(area);

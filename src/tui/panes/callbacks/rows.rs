@@ -11,10 +11,10 @@ use crate::tui::widgets::text::{Pen, below, paragraph, width};
 
 /// Columns of a clock time, and of a date.
 const TIME: u16 = 8;
-/// Columns of a verdict: `unreadable` whole.
+/// Columns of a verdict: `unreadable` fits.
 const VERDICT: u16 = 10;
 
-/// How wide each column is.
+/// The width of each column.
 pub struct Columns {
     account: u16,
     kind: u16,
@@ -38,7 +38,7 @@ impl Columns {
         } else {
             0
         };
-        // What came of it says more than how the provider calls it.
+        // The result of the jobs is worth more than the provider's name for the event.
         let kind = match rest {
             0..64 => 0,
             64..90 => widest(|row| width(&row.kind), 12),
@@ -96,7 +96,7 @@ impl Columns {
     }
 }
 
-/// The time of what happened today, the date of all else.
+/// A clock time for today, a date for any other day.
 fn when(at: WallTime, ctx: ViewContext<'_>) -> String {
     let at = at.date_and_clock(&ctx.store.zone);
     let today = ctx.now.wall.date_and_clock(&ctx.store.zone);
@@ -108,7 +108,7 @@ fn when(at: WallTime, ctx: ViewContext<'_>) -> String {
     at.get(part).unwrap_or(&at).to_owned()
 }
 
-/// The selected one, in words.
+/// The selected callback in full sentences.
 pub fn draw_detail(delivery: &Delivery, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     if area.height < 3 {
         return;
@@ -118,7 +118,7 @@ pub fn draw_detail(delivery: &Delivery, ctx: ViewContext<'_>, area: Rect, buf: &
     let (_, _, tone) = words::verdict(delivery);
     let subject = words::subject(delivery);
     let name = match (subject.as_str(), delivery.kind.as_str()) {
-        ("", "") => "a callback",
+        ("", "") => "callback",
         ("", kind) => kind,
         (subject, _) => subject,
     };

@@ -1,26 +1,25 @@
-//! The latest callbacks, newest first, a bounded window over what the ledger keeps; and what of all that was heard of
-//! is not done yet.
+//! The newest callbacks, a bounded window over the ledger, and the count of all jobs that are not done.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use crate::domain::{Delivery, DeliveryId, Job, JobState};
 
-/// Rows, newest first. No number is in it twice.
+/// Rows, newest first; each id occurs once.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Window {
     rows: VecDeque<Arc<Delivery>>,
 }
 
-/// What became of a row that was put into a window.
+/// What [`Window::put`] did with a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {
-    /// New, at this place.
+    /// Inserted at this place.
     At(usize),
-    /// In place of what was told before.
+    /// It replaced an earlier version of the same row.
     Replaced,
-    /// Older than all rows of a window that is full.
-    Left,
+    /// Not inserted: older than every row of a full window.
+    Ignored,
 }
 
 impl Window {
@@ -36,9 +35,9 @@ impl Window {
         self.rows.get(at)
     }
 
-    /// Where a number is, or would be.
+    /// The place of an id, or the place where it would be inserted.
     fn find(&self, id: DeliveryId) -> Result<usize, usize> {
-        // New ones come in at the top far more often than anywhere else.
+        // A new callback almost always has the highest id.
         match self.rows.front() {
             Some(first) if first.id >= id => self.rows.binary_search_by(|row| id.cmp(&row.id)),
             _ => Err(0),
@@ -49,14 +48,14 @@ impl Window {
         self.rows.get(self.find(id).ok()?)
     }
 
-    /// Takes a row in where it belongs, in at most `max` rows.
+    /// Inserts or replaces a row; the window holds at most `max`.
     pub fn put(&mut self, delivery: Arc<Delivery>, max: usize) -> Put {
         match self.find(delivery.id) {
             Ok(at) => {
                 self.rows[at] = delivery;
                 Put::Replaced
             }
-            Err(at) if at >= max => Put::Left,
+            Err(at) if at >= max => Put::Ignored,
             Err(at) => {
                 self.rows.insert(at, delivery);
                 Put::At(at)
@@ -64,7 +63,7 @@ impl Window {
         }
     }
 
-    /// Drops the oldest beyond `max`; whether there were any.
+    /// Drops the oldest rows beyond `max`; returns whether there were any.
     pub fn cut(&mut self, max: usize) -> bool {
         let long = self.rows.len() > max;
         self.rows.truncate(max);
@@ -72,21 +71,21 @@ impl Window {
     }
 }
 
-/// What is still to be done about one delivery.
+/// The open jobs of one callback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Count {
-    /// Errands that are due.
+    /// Jobs that are due.
     pub queued: u32,
-    /// Those of them that failed before.
+    /// The due jobs that failed before.
     pub failing: u32,
-    /// Errands that are not tried again.
+    /// Jobs that failed and are not retried.
     pub given_up: u32,
 }
 
-/// So many deliveries with something to be done are counted; more are not.
+/// Callbacks with open jobs that are counted; of more, the oldest drop out of the count.
 const OPEN_MAX: usize = 50_000;
 
-/// What is still to be done about all deliveries that were heard of, whether they are in the window or not.
+/// The open jobs of all callbacks, whether their rows are loaded or not.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Tally {
     open: BTreeMap<DeliveryId, Count>,
@@ -115,14 +114,15 @@ impl Tally {
             self.sum.given_up += count.given_up;
             before
         };
-        self.take_off(before);
+        self.subtract(before);
+        // Ids grow with time, so the first one is the oldest.
         if self.open.len() > OPEN_MAX {
             let oldest = self.open.pop_first().map(|(_, count)| count);
-            self.take_off(oldest);
+            self.subtract(oldest);
         }
     }
 
-    fn take_off(&mut self, count: Option<Count>) {
+    fn subtract(&mut self, count: Option<Count>) {
         let count = count.unwrap_or_default();
         self.sum.queued -= count.queued;
         self.sum.failing -= count.failing;
@@ -130,7 +130,7 @@ impl Tally {
     }
 }
 
-/// Whether an errand that is due was tried in vain.
+/// Whether a due job has failed before.
 pub fn has_failed(job: &Job) -> bool {
     job.tries > 0 && !job.told.is_empty()
 }

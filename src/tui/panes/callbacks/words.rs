@@ -1,4 +1,4 @@
-//! What is told of a callback, in words: its verdict, and what it gives rise to.
+//! A callback in words: its verdict, its jobs, and how it arrived.
 
 use crate::domain::{Delivery, Job, JobKind, JobState, Subject, Verdict};
 use crate::tui::panes::ViewContext;
@@ -11,7 +11,7 @@ use super::window::has_failed;
 pub fn verdict(delivery: &Delivery) -> (&'static str, String, Tone) {
     match delivery.verdict {
         Verdict::Accepted => ("✔", "accepted".into(), Tone::Good),
-        // Cut, a number would read as another.
+        // A number that is cut off would read as another number.
         Verdict::Repeat if delivery.attempt > 999 => ("↻", "repeat >1k".into(), Tone::Dim),
         Verdict::Repeat => ("↻", format!("repeat {}", delivery.attempt), Tone::Dim),
         Verdict::Refused => ("✘", "refused".into(), Tone::Bad),
@@ -20,7 +20,7 @@ pub fn verdict(delivery: &Delivery) -> (&'static str, String, Tone) {
     }
 }
 
-/// What it comes to, in one sentence.
+/// The verdict in one sentence.
 pub fn meaning(delivery: &Delivery) -> String {
     let why = |word: &str| match delivery.why.as_str() {
         "" => word.to_owned(),
@@ -28,14 +28,18 @@ pub fn meaning(delivery: &Delivery) -> String {
     };
     match delivery.verdict {
         Verdict::Accepted if delivery.why.is_empty() => "accepted".into(),
-        Verdict::Accepted => format!("accepted, proved by {}", delivery.why),
+        // An accepted callback has its proof here; "nothing: …" says why there is none (`ParsedCallback::proof`).
+        Verdict::Accepted => match delivery.why.strip_prefix("nothing: ") {
+            Some(reason) => format!("accepted, not verified: {reason}"),
+            None => format!("accepted, verified by {}", delivery.why),
+        },
         Verdict::Repeat => format!(
-            "delivered for the {} time: shown, and acted upon no more",
+            "delivered for the {} time: shown only, not processed again",
             ordinal(delivery.attempt)
         ),
-        Verdict::Refused => why("refused, not acted upon"),
-        Verdict::UnknownAccount => format!("no account here is called {}", delivery.account),
-        Verdict::Unreadable => why("it cannot be understood"),
+        Verdict::Refused => why("refused, not processed"),
+        Verdict::UnknownAccount => format!("no account is named {}", delivery.account),
+        Verdict::Unreadable => why("unreadable, not processed"),
     }
 }
 
@@ -49,7 +53,7 @@ fn ordinal(n: u32) -> String {
     format!("{n}{end}")
 }
 
-/// What came of it so far, what is not done yet first, each errand with its tone; why not, where nothing is to be done.
+/// The jobs, the unfinished ones first, each with its tone; without jobs, the reason why there are none.
 pub fn outcome(delivery: &Delivery, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     if !delivery.jobs.is_empty() {
         let mut jobs: Vec<&Job> = delivery.jobs.iter().collect();
@@ -63,7 +67,7 @@ pub fn outcome(delivery: &Delivery, ctx: ViewContext<'_>) -> Vec<(String, Tone)>
     }
     let words = match delivery.verdict {
         Verdict::Accepted => return Vec::new(),
-        Verdict::Repeat => "told before".to_owned(),
+        Verdict::Repeat => "duplicate".to_owned(),
         _ => delivery.why.clone(),
     };
     let tone = match delivery.verdict {
@@ -74,10 +78,10 @@ pub fn outcome(delivery: &Delivery, ctx: ViewContext<'_>) -> Vec<(String, Tone)>
     vec![(words, tone)]
 }
 
-/// How one errand stands.
+/// The state of one job.
 pub fn state(job: &Job, ctx: ViewContext<'_>) -> (String, Tone) {
     let verb = match job.kind {
-        JobKind::Ask => "asked",
+        JobKind::Ask => "check",
         JobKind::Forward => "forwarded",
         JobKind::Relay => "relayed",
     };
@@ -87,17 +91,17 @@ pub fn state(job: &Job, ctx: ViewContext<'_>) -> (String, Tone) {
     };
     match job.state {
         JobState::Done => (format!("{verb}: {}{took}", job.told), Tone::Plain),
-        JobState::GivenUp => (format!("given up: {}", job.told), Tone::Bad),
+        JobState::GivenUp => (format!("gave up: {}", job.told), Tone::Bad),
         JobState::Due { at } => {
             let left = at.since(ctx.now.wall);
             let next = match (left.is_zero(), ctx.still) {
                 (true, _) => String::new(),
-                (false, true) => format!("next try at {}", at.clock(&ctx.store.zone)),
-                (false, false) => format!("next try in {} s", left.as_millis().div_ceil(1000)),
+                (false, true) => format!("retry at {}", at.clock(&ctx.store.zone)),
+                (false, false) => format!("retry in {} s", left.as_millis().div_ceil(1000)),
             };
             let now = match (job.kind, next.is_empty()) {
                 (_, false) => next,
-                (JobKind::Ask, true) => "asking now".into(),
+                (JobKind::Ask, true) => "checking now".into(),
                 (JobKind::Forward, true) => "forwarding now".into(),
                 (JobKind::Relay, true) => "relaying now".into(),
             };
@@ -110,7 +114,7 @@ pub fn state(job: &Job, ctx: ViewContext<'_>) -> (String, Tone) {
     }
 }
 
-/// Of what it tells, in the words of a sentence.
+/// The payment or player that it is about.
 pub fn subject(delivery: &Delivery) -> String {
     match &delivery.subject {
         Some(Subject::Payment(id)) => id.to_string(),
@@ -119,7 +123,7 @@ pub fn subject(delivery: &Delivery) -> String {
     }
 }
 
-/// When, from where and how it came, and what it was answered.
+/// When, from where and how it arrived, and the status it was answered with.
 pub fn arrival(delivery: &Delivery, ctx: ViewContext<'_>) -> String {
     let kind = match delivery.kind.as_str() {
         "" => String::new(),
@@ -136,7 +140,7 @@ pub fn arrival(delivery: &Delivery, ctx: ViewContext<'_>) -> String {
     )
 }
 
-/// Where an errand goes and how often it was tried.
+/// The target of a job and its number of attempts.
 pub fn history(job: &Job) -> String {
     let target = match job.target.as_str() {
         "" => String::new(),
@@ -144,7 +148,7 @@ pub fn history(job: &Job) -> String {
     };
     let tries = match job.tries {
         0 | 1 => String::new(),
-        tries => format!(" · {tries} tries"),
+        tries => format!(" · {tries} attempts"),
     };
     target + &tries
 }

@@ -1,11 +1,11 @@
-//! What came of a call, laid out to be read: what the provider says in its own terms as a table, and the
-//! body as it came.
+//! The answer to a call: a table of what the provider's documents say about it, and the body as it was
+//! received.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use tui_input::Input;
 
-use super::past::Past;
+use super::history::PastCall;
 use super::table::Table;
 use crate::domain::{Explored, inert, time};
 use crate::tui::keys::Action;
@@ -17,43 +17,43 @@ use crate::tui::widgets::list::Step;
 use crate::tui::widgets::reader::Reader;
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, size, width, wrap};
 
-/// Rows a failure or a hint may take.
+/// Rows of a failure or a hint.
 const WORDS_MAX: usize = 3;
-/// Rows of a table that are left where there is a note on it.
+/// Rows left to a table below its note; with fewer, the note is left out.
 const ROWS_MIN: u16 = 3;
 
-/// Which of the two is read.
+/// Which view is on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Seen {
+enum Shown {
     Table,
     Body,
 }
 
-/// An answer being read.
+/// An answer on the screen.
 #[derive(Debug, Clone)]
 pub struct Answer {
-    /// Which call of the history it belongs to.
+    /// The number of its call in the history.
     pub number: u64,
-    /// What is said of the body: "JSON", "an HTML page".
+    /// What kind of body it is: "JSON", "an HTML page".
     note: (String, Tone),
     table: Option<Table>,
     body: Reader,
-    seen: Seen,
+    shown: Shown,
     width: u16,
     height: u16,
 }
 
-/// Where the parts of an answer lie.
+/// The areas of an answer.
 struct Parts {
     head: Rect,
-    /// Rows of the head that a table's note takes.
+    /// Rows of the head that the table's note uses.
     note: u16,
     text: Rect,
     search: Rect,
 }
 
 impl Answer {
-    pub fn new(past: &Past) -> Self {
+    pub fn new(past: &PastCall) -> Self {
         let (note, body, table) = match &past.outcome {
             Err(_) => ((String::new(), Tone::Dim), Reader::text("", true), None),
             Ok(explored) => {
@@ -64,10 +64,10 @@ impl Answer {
         Self {
             number: past.number,
             note,
-            seen: if table.is_some() {
-                Seen::Table
+            shown: if table.is_some() {
+                Shown::Table
             } else {
-                Seen::Body
+                Shown::Body
             },
             table,
             body,
@@ -77,21 +77,21 @@ impl Answer {
     }
 
     fn reader(&self) -> &Reader {
-        match (&self.table, self.seen) {
-            (Some(table), Seen::Table) => &table.rows,
+        match (&self.table, self.shown) {
+            (Some(table), Shown::Table) => &table.rows,
             _ => &self.body,
         }
     }
 
     fn reader_mut(&mut self) -> &mut Reader {
-        match (&mut self.table, self.seen) {
-            (Some(table), Seen::Table) => &mut table.rows,
+        match (&mut self.table, self.shown) {
+            (Some(table), Shown::Table) => &mut table.rows,
             _ => &mut self.body,
         }
     }
 
-    /// Lays it out for the area it will be drawn in.
-    pub fn fit(&mut self, past: &Past, searching: bool, area: Rect) {
+    /// Lays the text out for the area of the next frame.
+    pub fn fit(&mut self, past: &PastCall, searching: bool, area: Rect) {
         let text = self.parts(past, searching, area).text;
         (self.width, self.height) = (text.width, text.height);
         if let Some(table) = &mut self.table {
@@ -108,8 +108,8 @@ impl Answer {
         self.reader().wraps()
     }
 
-    pub fn is_sought(&self) -> bool {
-        !self.reader().sought().is_empty()
+    pub fn has_query(&self) -> bool {
+        !self.reader().query().is_empty()
     }
 
     pub fn step(&mut self, step: Step) {
@@ -126,27 +126,27 @@ impl Answer {
     }
 
     pub fn toggle_table(&mut self) {
-        self.seen = match self.seen {
-            Seen::Table => Seen::Body,
-            Seen::Body => Seen::Table,
+        self.shown = match self.shown {
+            Shown::Table => Shown::Body,
+            Shown::Body => Shown::Table,
         };
     }
 
-    pub fn sought(&self) -> &str {
-        self.reader().sought()
+    pub fn query(&self) -> &str {
+        self.reader().query()
     }
 
-    pub fn seek(&mut self, text: &str) {
+    pub fn search(&mut self, text: &str) {
         let height = self.height;
-        self.reader_mut().seek(text, height);
+        self.reader_mut().search(text, height);
     }
 
-    pub fn seek_on(&mut self, forward: bool) {
+    pub fn next_match(&mut self, forward: bool) {
         let height = self.height;
-        self.reader_mut().seek_on(forward, height);
+        self.reader_mut().next_match(forward, height);
     }
 
-    /// What the frame says at its right.
+    /// The note at the right of the frame's title: the match and the rows on the screen.
     pub fn place(&self) -> Option<String> {
         let place = self.reader().place(self.height);
         let found = self.reader().found();
@@ -156,18 +156,18 @@ impl Answer {
         }
     }
 
-    fn parts(&self, past: &Past, searching: bool, area: Rect) -> Parts {
+    fn parts(&self, past: &PastCall, searching: bool, area: Rect) -> Parts {
         let words = match &past.outcome {
             Ok(explored) => explored.failure.as_deref(),
             Err(_) => None,
         };
-        let said = words.map_or(0, |words| wrap(words, area.width).len().min(WORDS_MAX));
-        // Under the title, what must be known of the figures, and the columns' names.
-        let (table, note) = match (&self.table, self.seen) {
-            (Some(table), Seen::Table) => (2, note_rows(table, said, area)),
+        let failure = words.map_or(0, |words| wrap(words, area.width).len().min(WORDS_MAX));
+        // Below the title: the note on the figures, then the names of the columns.
+        let (table, note) = match (&self.table, self.shown) {
+            (Some(table), Shown::Table) => (2, note_rows(table, failure, area)),
             _ => (1, 0),
         };
-        let head = cells(1 + said + table + note).min(area.height);
+        let head = cells(1 + failure + table + note).min(area.height);
         let left = below(area, head);
         let search = u16::from(searching && left.height > 1);
         Parts {
@@ -184,10 +184,10 @@ impl Answer {
         }
     }
 
-    /// Draws it; `typing` is the text being sought. Gives the cursor.
+    /// Draws it; `typing` is the search text being typed. Returns the cursor.
     pub fn view(
         &self,
-        past: &Past,
+        past: &PastCall,
         typing: Option<&Input>,
         ctx: ViewContext<'_>,
         area: Rect,
@@ -212,19 +212,19 @@ impl Answer {
         left = below(left, 1);
         if let Some(failure) = &explored.failure {
             let rows = cells(wrap(failure, area.width).len().min(WORDS_MAX));
-            let said = Rect {
+            let place = Rect {
                 height: rows.min(left.height),
                 ..left
             };
-            paragraph(buf, said, failure, theme.style(Tone::Bad));
+            paragraph(buf, place, failure, theme.style(Tone::Bad));
             left = below(left, rows);
         }
-        if let (Some(table), Seen::Table) = (&self.table, self.seen) {
-            let beyond = beyond(table, ctx);
+        if let (Some(table), Shown::Table) = (&self.table, self.shown) {
+            let hidden_columns = hidden_columns(table, ctx);
             Pen::new(buf, left, 0)
-                .keep(width(&beyond))
+                .keep(width(&hidden_columns))
                 .text(&table.title, theme.bold(Tone::Plain));
-            Pen::new(buf, left, 0).flush(&beyond, theme.style(Tone::Accent));
+            Pen::new(buf, left, 0).flush(&hidden_columns, theme.style(Tone::Accent));
             left = below(left, 1);
             let note = Rect {
                 height: parts.note.min(left.height),
@@ -241,39 +241,39 @@ impl Answer {
         let mut pen = Pen::new(buf, parts.search, 0);
         let input = typing?;
         pen.text("search / ", theme.bold(Tone::Accent));
-        let x = draw_input(&mut pen, input, "text, without case", theme);
+        let x = draw_input(&mut pen, input, "text, case ignored", theme);
         Some(Position::new(x, parts.search.y))
     }
 }
 
-/// Rows of the note, whole or, where nothing of the table would be seen for it, not at all.
-fn note_rows(table: &Table, said: usize, area: Rect) -> usize {
+/// Rows of the note: all of them, or none where they would leave no room for the table.
+fn note_rows(table: &Table, failure: usize, area: Rect) -> usize {
     if table.note.is_empty() {
         return 0;
     }
     let rows = wrap(table.note, area.width).len();
-    let others = cells(3 + said + rows).saturating_add(ROWS_MIN);
+    let others = cells(3 + failure + rows).saturating_add(ROWS_MIN);
     if others > area.height { 0 } else { rows }
 }
 
-/// How many columns are off the screen, and the keys that lead there.
-fn beyond(table: &Table, ctx: ViewContext<'_>) -> String {
-    let (left, right) = table.beyond();
-    let said = |count: usize, action| {
+/// How many columns are off the screen at each side, with the key that scrolls there.
+fn hidden_columns(table: &Table, ctx: ViewContext<'_>) -> String {
+    let (left, right) = table.hidden_columns();
+    let side = |count: usize, action| {
         let columns = if count == 1 { "column" } else { "columns" };
         let key = ctx.key(action);
         (count > 0).then(|| format!("  {key} {count} {columns}"))
     };
     [
-        said(left, Action::ScrollLeft),
-        said(right, Action::ScrollRight),
+        side(left, Action::ScrollLeft),
+        side(right, Action::ScrollRight),
     ]
     .into_iter()
     .flatten()
     .collect()
 }
 
-fn facts(past: &Past, explored: &Explored, ctx: ViewContext<'_>) -> String {
+fn facts(past: &PastCall, explored: &Explored, ctx: ViewContext<'_>) -> String {
     let bytes = u64::try_from(explored.bytes).unwrap_or(u64::MAX);
     let kind = explored.content_type.as_deref();
     format!(
@@ -286,7 +286,7 @@ fn facts(past: &Past, explored: &Explored, ctx: ViewContext<'_>) -> String {
 }
 
 fn draw_problem(
-    past: &Past,
+    past: &PastCall,
     problem: &crate::domain::Problem,
     ctx: ViewContext<'_>,
     area: Rect,
@@ -306,14 +306,14 @@ fn draw_problem(
     paragraph(buf, left, &problem.hint, theme.style(Tone::Dim));
 }
 
-/// The body as it can be read, and what is to be known of it.
+/// The body in its best readable form, and a note that says what it is.
 fn read(explored: &Explored) -> ((String, Tone), Reader) {
     let text = explored.text.as_str();
     let kind = explored.content_type.as_deref().unwrap_or_default();
     let kind = kind.to_ascii_lowercase();
     let cut = if explored.cut {
-        let kept = u64::try_from(text.len()).unwrap_or(u64::MAX);
-        format!("; cut: only the first {} are shown", size(kept))
+        let shown = u64::try_from(text.len()).unwrap_or(u64::MAX);
+        format!("; cut: only the first {} are shown", size(shown))
     } else {
         String::new()
     };
@@ -324,15 +324,16 @@ fn read(explored: &Explored) -> ((String, Tone), Reader) {
     if explored.bytes == 0 {
         return plain("no body", Tone::Dim);
     }
-    // What is no UTF-8 was replaced on its way here.
+    // `Explored::text` has U+FFFD in place of bytes that are not UTF-8.
     let strange = text
         .chars()
         .take(4096)
         .filter(|c| *c == '\u{fffd}' || *c == '\0')
         .count();
+    // A few bad bytes are a wrong charset; more than one in sixteen is no text.
     if strange > text.len().min(4096) / 16 {
         return plain(
-            "no text: bytes that are none are shown as \u{fffd} or escaped",
+            "binary body: invalid UTF-8 is shown as \u{fffd} or escaped",
             Tone::Warn,
         );
     }
@@ -346,20 +347,24 @@ fn read(explored: &Explored) -> ((String, Tone), Reader) {
         }
         Reading::Torn(lines) => (
             (
-                "JSON that ends too early: the reply is torn".into(),
+                "incomplete JSON: the reply ends too early".into(),
                 Tone::Bad,
             ),
             Reader::json(lines),
         ),
         Reading::Not(why) => {
+            // Gateways answer errors with HTML, often under another Content-Type.
             let page = text.trim_start().starts_with('<');
             if kind.contains("html") || page && !kind.contains("xml") {
                 plain(
-                    "an HTML page, as a proxy or a web site answers, not an API",
+                    "an HTML page: from a proxy or a web site, not from the API",
                     Tone::Warn,
                 )
             } else if kind.contains("json") && why != "a single value" {
-                plain(&format!("said to be JSON, but it is not: {why}"), Tone::Bad)
+                plain(
+                    &format!("Content-Type says JSON, but the body is not: {why}"),
+                    Tone::Bad,
+                )
             } else {
                 plain("text", Tone::Dim)
             }
@@ -367,7 +372,7 @@ fn read(explored: &Explored) -> ((String, Tone), Reader) {
     }
 }
 
-/// `sent 3 s ago`, or when, where nothing may move.
+/// `sent 3s ago`, or with reduced motion the clock time.
 pub fn sent(since: std::time::Duration, ctx: ViewContext<'_>) -> String {
     let age = ctx.now.mono.saturating_sub(since);
     if ctx.still {
@@ -407,13 +412,13 @@ mod tests {
     fn a_body_is_called_what_it_is() {
         let json = "application/json";
         assert_eq!(note("{\"a\":1}", json, false), "JSON, indented");
-        assert!(note("{\"a\":", json, false).contains("torn"));
+        assert!(note("{\"a\":", json, false).contains("incomplete"));
         assert!(note("{\"a\":", json, true).starts_with("JSON; cut: only the first 5 B"));
         assert!(note("<html>", "text/html", false).starts_with("an HTML page"));
         assert!(note("<html>", json, false).starts_with("an HTML page"));
-        assert!(note("{'a'}", json, false).starts_with("said to be JSON"));
+        assert!(note("{'a'}", json, false).starts_with("Content-Type says JSON"));
         assert_eq!(note("", json, false), "no body");
-        assert!(note("\u{fffd}PNG\0\0\u{fffd}", "image/png", false).starts_with("no text"));
+        assert!(note("\u{fffd}PNG\0\0\u{fffd}", "image/png", false).starts_with("binary body"));
         assert_eq!(note("true", json, false), "text");
         assert_eq!(note("hello", "text/plain", false), "text");
     }

@@ -1,4 +1,4 @@
-//! The list of calls: each account's documented ones and any other, found by a few letters.
+//! The list of calls: the documented ones of each account, and a free call; found by fuzzy search.
 
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher, Utf32Str};
@@ -17,31 +17,31 @@ pub fn catalogue(catalogues: &Catalogues, provider: ProviderId) -> &'static [Doc
         .map_or(&[], |(_, calls)| calls)
 }
 
-/// A beginning shorter than this is not worth leaving out.
-const SHARED_MIN: usize = 8;
+/// A shorter prefix is not worth leaving out.
+const COMMON_MIN: usize = 8;
 
-/// The beginning, in whole parts, that two thirds of the paths share: what tells calls apart comes behind it.
-/// Empty where there is none, or a short one.
-pub fn shared(calls: &[Documented]) -> &'static str {
+/// The prefix, in whole path segments, that two thirds of the paths share. Rows leave it out, since what tells calls
+/// apart comes after it. Empty where there is none, or only a short one.
+pub fn common_start(calls: &[Documented]) -> &'static str {
     let longest = calls
         .iter()
         .flat_map(|call| {
             let ends = call.path.match_indices('/').map(|(at, _)| at);
             ends.map(|at| &call.path[..at])
         })
-        .filter(|start| start.len() >= SHARED_MIN && !start.contains('{'))
+        .filter(|start| start.len() >= COMMON_MIN && !start.contains('{'))
         .filter(|start| {
             let with = calls
                 .iter()
-                .filter(|call| behind(call.path, start).len() < call.path.len());
+                .filter(|call| strip_start(call.path, start).len() < call.path.len());
             with.count() * 3 >= calls.len() * 2
         })
         .max_by_key(|start| start.len());
     longest.unwrap_or_default()
 }
 
-/// A path without a beginning; whole where it begins otherwise.
-pub fn behind<'a>(path: &'a str, start: &str) -> &'a str {
+/// The path after `start`; the whole path where it does not begin with it.
+pub fn strip_start<'a>(path: &'a str, start: &str) -> &'a str {
     path.strip_prefix(start)
         .filter(|rest| rest.starts_with('/'))
         .unwrap_or(path)
@@ -50,17 +50,17 @@ pub fn behind<'a>(path: &'a str, start: &str) -> &'a str {
 /// One row of the list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Row {
-    /// A heading.
+    /// The heading of an account.
     Account(AccountId),
-    /// A documented call, with the letters of its [`told`] that were sought.
+    /// A documented call, with the characters of its [`describe`] that match the search.
     Call {
         account: AccountId,
         call: &'static Documented,
         hits: Vec<u32>,
     },
-    /// Any other call, method and path free.
+    /// A free call: any method, any path.
     Other(AccountId),
-    /// So many calls that write stand behind the arming of their account.
+    /// The number of write calls that are hidden until the account is armed.
     Locked(AccountId, usize),
 }
 
@@ -78,7 +78,7 @@ impl Row {
         matches!(self, Self::Account(_))
     }
 
-    /// Whether it is the same choice, whatever was sought.
+    /// Whether it is the same entry, whatever the search.
     pub fn is_same(&self, other: &Self) -> bool {
         match (self, other) {
             (
@@ -95,7 +95,7 @@ impl Row {
     }
 }
 
-/// Whether two are one entry of a catalogue.
+/// Whether both are the same entry of a catalogue.
 pub fn is_same_call(one: Option<&Documented>, other: Option<&Documented>) -> bool {
     match (one, other) {
         (None, None) => true,
@@ -104,30 +104,30 @@ pub fn is_same_call(one: Option<&Documented>, other: Option<&Documented>) -> boo
     }
 }
 
-/// What is searched of a call, and how it is written in a row.
+/// The text of a call that the search looks at; rows draw parts of it.
 pub fn describe(call: &Documented, account: &AccountId) -> String {
     format!("{} {} {} {account}", call.method, call.path, call.about)
 }
 
-/// The rows, in the accounts' order, those found best first; and the best of all.
+/// The rows, in the accounts' order and the best match first; and the place of the best match of all.
 pub fn rows(
     store: &Store,
     catalogues: &Catalogues,
-    sought: &str,
+    query: &str,
     now: Now,
 ) -> (Vec<Row>, Option<usize>) {
-    let mut seeker = Seeker::new(sought);
+    let mut finder = Finder::new(query);
     let mut found = Vec::new();
     for known in &store.accounts {
         let id = known.id();
         let mut here = Vec::new();
         for call in catalogue(catalogues, known.account.provider) {
-            if let Some((score, hits)) = seeker.ctx(&describe(call, id)) {
+            if let Some((score, hits)) = finder.score(&describe(call, id)) {
                 here.push((score, Some((call, hits))));
             }
         }
         here.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
-        if let Some((score, _)) = seeker.ctx(&format!("any other call {id}")) {
+        if let Some((score, _)) = finder.score(&format!("any other call {id}")) {
             here.push((score, None));
         }
         found.push((known, here));
@@ -144,12 +144,12 @@ pub fn rows(
         let heading = rows.len();
         rows.push(Row::Account(id.clone()));
         let mut locked = (0, 0);
-        // Letters strewn over a text find nearly anything.
+        // Fuzzy matches with scattered characters fit nearly any text; a low score is no match.
         for (score, call) in here.into_iter().filter(|(score, _)| score * 3 >= most * 2) {
-            let absent = call
+            let hidden = call
                 .as_ref()
-                .is_some_and(|(call, _)| is_absent(known, call.writes, now));
-            if absent {
+                .is_some_and(|(call, _)| is_hidden(known, call.writes, now));
+            if hidden {
                 locked = (locked.0 + 1, score.max(locked.1));
                 continue;
             }
@@ -167,12 +167,14 @@ pub fn rows(
         }
         if locked.0 > 0 {
             let after = matches!(rows.last(), Some(Row::Other(_)));
+            // The free call stays the last row of its account.
             let at = rows.len() - usize::from(after);
             if best.is_none_or(|(most, _)| locked.1 > most) {
                 best = Some((locked.1, at));
             }
             rows.insert(at, Row::Locked(id.clone(), locked.0));
         }
+        // A heading without rows below it goes.
         if rows.len() == heading + 1 {
             rows.truncate(heading);
         }
@@ -180,27 +182,27 @@ pub fn rows(
     (rows, best.map(|(_, at)| at))
 }
 
-/// Whether a call stands behind an arming that has not been done.
-pub fn is_absent(known: &AccountState, writes: bool, now: Now) -> bool {
+/// Whether a call is hidden because its account is not armed.
+pub fn is_hidden(known: &AccountState, writes: bool, now: Now) -> bool {
     writes && !known.may_write(now)
 }
 
-struct Seeker {
+struct Finder {
     pattern: Pattern,
     matcher: Matcher,
     letters: Vec<char>,
 }
 
-impl Seeker {
-    fn new(sought: &str) -> Self {
+impl Finder {
+    fn new(query: &str) -> Self {
         Self {
-            pattern: Pattern::parse(sought, CaseMatching::Ignore, Normalization::Smart),
+            pattern: Pattern::parse(query, CaseMatching::Ignore, Normalization::Smart),
             matcher: Matcher::new(Config::DEFAULT.match_paths()),
             letters: Vec::new(),
         }
     }
 
-    fn ctx(&mut self, text: &str) -> Option<(u32, Vec<u32>)> {
+    fn score(&mut self, text: &str) -> Option<(u32, Vec<u32>)> {
         let mut hits = Vec::new();
         let text = Utf32Str::new(text, &mut self.letters);
         let score = self.pattern.indices(text, &mut self.matcher, &mut hits)?;
@@ -215,10 +217,10 @@ mod tests {
     use super::*;
     use crate::tui::testing::*;
 
-    fn found(store: &Store, sought: &str) -> Vec<String> {
+    fn found(store: &Store, query: &str) -> Vec<String> {
         let catalogues = vec![(ProviderId("kanga"), CATALOGUE)];
-        let (rows, best) = rows(store, &catalogues, sought, second(0));
-        let told = rows.iter().enumerate().map(|(at, row)| {
+        let (rows, best) = rows(store, &catalogues, query, second(0));
+        let found = rows.iter().enumerate().map(|(at, row)| {
             let mark = if Some(at) == best { "*" } else { "" };
             match row {
                 Row::Account(id) => format!("{mark}{id}:"),
@@ -227,11 +229,11 @@ mod tests {
                 Row::Locked(_, count) => format!("{mark}locked {count}"),
             }
         });
-        told.collect()
+        found.collect()
     }
 
     #[test]
-    fn what_most_paths_begin_with_is_found_in_whole_parts() {
+    fn the_common_prefix_is_found_in_whole_segments() {
         const fn get(path: &'static str) -> Documented {
             Documented {
                 path,
@@ -252,14 +254,24 @@ mod tests {
             get("/sales/api/v1/orders"),
             get("/library/api/v1/products"),
         ];
-        assert_eq!(shared(&sales), "/sales/api/v1");
-        assert_eq!(shared(&sales[..2]), "/sales/api/v1");
-        assert_eq!(shared(&sales[2..]), "", "half of them is not most");
-        assert_eq!(shared(&[get("/v1/a"), get("/v1/b")]), "", "not worth it");
-        assert_eq!(shared(&[]), "");
-        assert_eq!(behind("/sales/api/v1/orders", "/sales/api/v1"), "/orders");
-        assert_eq!(behind("/sales/api/v12", "/sales/api/v1"), "/sales/api/v12");
-        assert_eq!(behind("/v1/a", ""), "/v1/a");
+        assert_eq!(common_start(&sales), "/sales/api/v1");
+        assert_eq!(common_start(&sales[..2]), "/sales/api/v1");
+        assert_eq!(common_start(&sales[2..]), "", "half of them is not most");
+        assert_eq!(
+            common_start(&[get("/v1/a"), get("/v1/b")]),
+            "",
+            "not worth it"
+        );
+        assert_eq!(common_start(&[]), "");
+        assert_eq!(
+            strip_start("/sales/api/v1/orders", "/sales/api/v1"),
+            "/orders"
+        );
+        assert_eq!(
+            strip_start("/sales/api/v12", "/sales/api/v1"),
+            "/sales/api/v12"
+        );
+        assert_eq!(strip_start("/v1/a", ""), "/v1/a");
     }
 
     #[test]

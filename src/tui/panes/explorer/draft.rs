@@ -1,4 +1,4 @@
-//! One call being put together: its parameters, its body, and the request they make.
+//! A call that is being prepared: its parameters, its body, and the request that they make.
 
 use std::sync::Arc;
 
@@ -13,18 +13,18 @@ use crate::tui::widgets::editor::{Edited, Editor};
 use crate::tui::widgets::form::{Field, Form, Typed, Value};
 use crate::tui::widgets::json;
 
-/// What a free call may be made with.
+/// The methods of a free call.
 const METHODS: [&str; 7] = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"];
-/// The fields of a free call.
+/// The places of a free call's fields.
 const METHOD: usize = 0;
 const PATH: usize = 1;
 
-/// What the choice of authorisation offers: the documented one first, then [`AuthMethod::ALL`].
+/// The options of the authorization field: the documented one first, then [`AuthMethod::ALL`].
 const AUTH: [&str; 3] = ["as documented", "basic", "bearer"];
 
-/// Why a body is no JSON, and where.
+/// Why a body is not JSON, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wrong {
+pub struct BodyError {
     /// Counted from 1.
     pub line: usize,
     /// In bytes, counted from 1.
@@ -32,31 +32,31 @@ pub struct Wrong {
     pub words: String,
 }
 
-/// A call on its way.
+/// A call that was sent and has no answer yet.
 #[derive(Debug, Clone)]
-pub struct Asking {
+pub struct InFlight {
     pub request: RequestId,
     pub call: RawCall,
     /// When it was sent, on the monotonic clock.
     pub since: std::time::Duration,
-    /// Its last try as it went over the wire.
+    /// The exchange of its last attempt, redacted.
     pub exchange: Option<Arc<Exchange>>,
 }
 
-/// A call, as far as it has been put together.
+/// A call that is being prepared.
 #[derive(Debug, Clone)]
 pub struct Draft {
     pub account: AccountId,
-    /// `None`: any other call.
+    /// `None` for a free call.
     pub call: Option<&'static Documented>,
     pub form: Form,
-    /// Which field chooses the authorisation, at providers that leave a choice.
+    /// The field that chooses the authorization, at providers that accept more than one.
     auth: Option<usize>,
     pub body: Option<Editor>,
     pub in_body: bool,
-    pub wrong: Option<Wrong>,
-    pub asking: Option<Asking>,
-    /// What came of it last, by its number in the history.
+    pub wrong: Option<BodyError>,
+    pub in_flight: Option<InFlight>,
+    /// The number of its latest answer in the history.
     pub past: Option<u64>,
 }
 
@@ -70,7 +70,7 @@ impl Draft {
                 let methods = METHODS.map(str::to_owned).to_vec();
                 let fields = vec![
                     Field::choice("Method", methods, 0),
-                    Field::text("Path", "from / on, with its query", "/"),
+                    Field::text("Path", "begins with /, with its query", "/"),
                 ];
                 (fields, Some(String::new()))
             }
@@ -108,7 +108,7 @@ impl Draft {
             auth,
             body: body.map(|text| Editor::new(&text)),
             wrong: None,
-            asking: None,
+            in_flight: None,
             past: None,
         };
         draft.form.at = if call.is_none() { PATH } else { 0 };
@@ -123,7 +123,7 @@ impl Draft {
         )
     }
 
-    /// The path, as far as it is filled in.
+    /// The path with the values filled in so far.
     pub fn path(&self) -> Vec<Piece> {
         match self.call {
             None => vec![Piece::Fixed(self.form.fields[PATH].typed().to_owned())],
@@ -135,7 +135,7 @@ impl Draft {
         self.form.fields.iter().map(Field::typed).collect()
     }
 
-    /// The request as it stands, holes and all.
+    /// The request as it is now, also with required values missing.
     pub fn as_it_stands(&self) -> RawCall {
         let body = self.body.as_ref().filter(|body| !body.is_blank());
         RawCall {
@@ -151,7 +151,7 @@ impl Draft {
         AuthMethod::ALL.get(chosen.checked_sub(1)?).copied()
     }
 
-    /// Fills in what was sent before.
+    /// Restores the values of an earlier call.
     pub fn fill(&mut self, values: &[String], call: &RawCall) {
         for (field, value) in self.form.fields.iter_mut().zip(values) {
             if let Value::Text(input) = &mut field.value {
@@ -179,7 +179,7 @@ impl Draft {
         self.check();
     }
 
-    /// The request it makes, or what is wrong with it, told beside its field.
+    /// The request, or what is wrong with it; the error also stands beside its field.
     pub fn submit(&mut self) -> Result<RawCall, String> {
         if let Some(call) = self.call {
             for (field, param) in self.form.fields.iter_mut().zip(call.params) {
@@ -200,7 +200,7 @@ impl Draft {
             let why = field.error.as_deref().unwrap_or_default();
             return Err(format!("{}: {why}", field.label));
         }
-        // Only where JSON is due: another call may take another kind of body.
+        // A free call may have a body that is not JSON.
         if let (Some(wrong), Some(body), true) = (&self.wrong, &mut self.body, self.call.is_some())
         {
             body.go_to(wrong.line.saturating_sub(1), wrong.column.saturating_sub(1));
@@ -213,7 +213,7 @@ impl Draft {
         Ok(self.as_it_stands())
     }
 
-    /// To the next field, or the body behind the last; around at the end.
+    /// Moves to the next field, then to the body, then around.
     pub fn next(&mut self, forward: bool) {
         let last = self.form.fields.len().saturating_sub(1);
         let has_fields = !self.form.fields.is_empty();
@@ -230,7 +230,7 @@ impl Draft {
         }
     }
 
-    /// Takes a key; whether anything changed, and a word where it could not.
+    /// Handles a key; says whether the draft changed or is full.
     pub fn key(&mut self, key: &KeyEvent, height: u16) -> Edited {
         if !self.in_body {
             return match self.form.key(key) {
@@ -245,7 +245,7 @@ impl Draft {
         self.check_after(edited)
     }
 
-    /// Takes a pasted text.
+    /// Handles a paste; says whether the draft changed or is full.
     pub fn paste(&mut self, text: &str, height: u16) -> Edited {
         match (&mut self.body, self.in_body) {
             (Some(body), true) => {
@@ -257,7 +257,7 @@ impl Draft {
         }
     }
 
-    /// Indents the body, if it is JSON.
+    /// Indents the body; returns whether it is JSON.
     pub fn tidy(&mut self) -> bool {
         let Some(body) = &mut self.body else {
             return false;
@@ -269,7 +269,7 @@ impl Draft {
         tidied.is_some()
     }
 
-    /// Takes the last change of the body back.
+    /// Undoes the last change of the body; returns whether there was one.
     pub fn undo(&mut self) -> bool {
         let undone = self.in_body && self.body.as_mut().is_some_and(Editor::undo);
         self.check();
@@ -295,7 +295,7 @@ impl Draft {
         self.wrong = checked.err().map(|error| {
             let words = error.to_string();
             let words = words.split(" at line ").next().unwrap_or_default();
-            Wrong {
+            BodyError {
                 line: error.line(),
                 column: error.column(),
                 words: words.to_owned(),
@@ -303,7 +303,7 @@ impl Draft {
         });
     }
 
-    /// What is said of the field in hand.
+    /// What the catalogue says about the current field.
     pub fn about_field(&self) -> Option<String> {
         let param = self
             .call?
@@ -365,7 +365,7 @@ mod tests {
     #[test]
     fn a_body_that_is_not_json_is_not_sent_where_json_is_due() {
         let mut draft = Draft::new(&account("sim", Environment::Embedded), Some(&CATALOGUE[3]));
-        assert!(draft.in_body, "there is nothing else to fill in");
+        assert!(draft.in_body, "there is no other field");
         typed(&mut draft, "x");
         assert_eq!(
             draft.submit().unwrap_err(),
@@ -386,7 +386,7 @@ mod tests {
         draft.key(&space, 9);
         let sent = draft.submit().unwrap();
         assert_eq!(sent.auth, Some(AuthMethod::Basic));
-        assert_eq!(sent.path, "/v1/offers/5f9e2c", "it is no parameter");
+        assert_eq!(sent.path, "/v1/offers/5f9e2c", "it is not a parameter");
         draft.key(&space, 9);
         let values: Vec<String> = draft.values().iter().map(ToString::to_string).collect();
         let bearer = draft.submit().unwrap();

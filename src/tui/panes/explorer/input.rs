@@ -1,4 +1,4 @@
-//! Keys that are no action, pasted text, clicks: whichever part they are for.
+//! Input of the explorer that is not an action: typed keys, pasted text, clicks.
 
 use ratatui::crossterm::event::KeyEvent;
 use ratatui::layout::Position;
@@ -11,23 +11,23 @@ use crate::tui::widgets::editor::Edited;
 use crate::tui::widgets::form;
 
 impl State {
-    /// Takes a key that is no action; whether the screen changed.
+    /// Handles a key that is not an action; returns whether the screen changed.
     pub fn key(&mut self, key: &KeyEvent, store: &mut Store, now: Now) -> bool {
         let height = view::body_area(self.area, self).height;
         match &mut self.typing {
             Typing::Find(input) => {
                 let changed = form::edit(input, key);
-                let sought = input.value().to_owned();
+                let query = input.value().to_owned();
                 if changed {
-                    self.find(&sought, store, now);
+                    self.find(&query, store, now);
                 }
                 changed
             }
             Typing::Search(input) => {
                 let changed = form::edit(input, key);
-                let sought = input.value().to_owned();
+                let query = input.value().to_owned();
                 if let Some(answer) = self.answer.as_mut().filter(|_| changed) {
-                    answer.seek(&sought);
+                    answer.search(&query);
                 }
                 changed
             }
@@ -42,21 +42,21 @@ impl State {
         }
     }
 
-    /// Takes a pasted text where it goes anywhere; whether only its first line did.
+    /// Handles a paste; returns whether only its first line was used.
     pub fn paste(&mut self, text: &str, store: &mut Store, now: Now) -> Option<bool> {
         let height = view::body_area(self.area, self).height;
         match &mut self.typing {
             Typing::Find(input) => {
                 form::paste(input, text);
-                let sought = input.value().to_owned();
-                self.find(&sought, store, now);
+                let query = input.value().to_owned();
+                self.find(&query, store, now);
                 Some(true)
             }
             Typing::Search(input) => {
                 form::paste(input, text);
-                let sought = input.value().to_owned();
+                let query = input.value().to_owned();
                 if let Some(answer) = &mut self.answer {
-                    answer.seek(&sought);
+                    answer.search(&query);
                 }
                 Some(true)
             }
@@ -72,7 +72,7 @@ impl State {
         }
     }
 
-    /// A click or the wheel: the part there takes the keys, and a row under it is selected.
+    /// Handles a click or the wheel: focuses the part under the pointer and selects the row there.
     pub fn pointed(&mut self, at: Position, click: bool, store: &Store) {
         let parts = view::parts(self.area, self);
         let part = [
@@ -85,6 +85,7 @@ impl State {
         let Some((part, _)) = part else {
             return;
         };
+        // Without a draft, request and answer are empty. The wheel does not move the focus into the fields.
         let may = part == Part::Calls || self.draft().is_some();
         if may && (click || part != Part::Request) {
             self.part = part;
@@ -127,7 +128,7 @@ fn edited_flash(edited: Edited, store: &mut Store) {
     if edited == Edited::Full {
         store.flash(
             Level::Warning,
-            "a body may have at most 1 MiB; this would be more",
+            "a body may have at most 1 MiB; nothing was added",
         );
     }
 }

@@ -1,14 +1,14 @@
-//! Any call: found in the catalogue, filled in, sent through the gate, its answer read. It asks for
-//! nothing by itself, and what it remembers ends with the console.
+//! The explorer: find a call in the catalogue, fill it in, send it, read the answer. It sends nothing on
+//! its own, and its history is lost when the console quits.
 
 pub mod answer;
 pub mod calls;
 pub mod draft;
+pub mod history;
+mod in_flight;
 mod input;
-pub mod past;
 mod rows;
 mod table;
-mod under_way;
 mod view;
 
 use ratatui::layout::Rect;
@@ -24,13 +24,13 @@ use super::UpdateContext;
 use answer::Answer;
 use calls::{Catalogues, Row};
 use draft::Draft;
-use past::{History, Past};
+use history::{History, PastCall};
 use rows::Starts;
 
-/// Drafts kept while others are looked at.
+/// Drafts in memory; of more, the oldest without a request in flight is dropped.
 const DRAFTS_MAX: usize = 64;
 
-/// Where the keys go.
+/// The part that has the focus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Part {
     #[default]
@@ -39,17 +39,17 @@ pub enum Part {
     Answer,
 }
 
-/// What is being typed beside a draft.
+/// The line that is being typed, outside a draft.
 #[derive(Debug, Clone)]
 enum Typing {
     Nothing,
-    /// Letters of a call.
+    /// The search in the list of calls.
     Find(Input),
-    /// A text in the answer.
+    /// The search in the answer.
     Search(Input),
 }
 
-/// The calls, the drafts, and the answers.
+/// The list of calls, the drafts, and the answers.
 #[derive(Debug, Clone)]
 pub struct State {
     catalogues: Catalogues,
@@ -57,8 +57,8 @@ pub struct State {
     pub part: Part,
     list: List,
     rows: Vec<Row>,
-    sought: String,
-    /// What the rows were made from, besides the letters.
+    query: String,
+    /// The accounts and their arming that `rows` was built from.
     made_from: Option<Vec<(AccountId, bool)>>,
     typing: Typing,
     drafts: Vec<Draft>,
@@ -76,7 +76,7 @@ impl State {
             part: Part::default(),
             list: List::default(),
             rows: Vec::new(),
-            sought: String::new(),
+            query: String::new(),
             made_from: None,
             typing: Typing::Nothing,
             drafts: Vec::new(),
@@ -87,7 +87,7 @@ impl State {
         }
     }
 
-    /// The scope keys are heard in.
+    /// The key scope of the focused part.
     pub fn scope(&self) -> Scope {
         match (&self.typing, self.part) {
             (Typing::Find(_), _) => Scope::ExplorerFind,
@@ -112,7 +112,7 @@ impl State {
         self.drafts.get_mut(self.current?)
     }
 
-    /// The account of what is selected.
+    /// The account of the selected row.
     pub fn account(&self) -> Option<&AccountId> {
         match self.draft() {
             Some(draft) => Some(&draft.account),
@@ -120,24 +120,24 @@ impl State {
         }
     }
 
-    /// What a call of an account is documented to be for.
+    /// What the provider's documents say a call is for.
     pub fn about(&self, account: &Account, call: &RawCall) -> Option<&'static str> {
         let calls = calls::catalogue(&self.catalogues, account.provider);
         catalogue::find(calls, &call.method, &call.path).map(|call| call.about)
     }
 
-    /// Whether a call of an account writes.
+    /// Whether a call changes something at the provider.
     pub fn writes(&self, account: &Account, call: &RawCall) -> bool {
         let calls = calls::catalogue(&self.catalogues, account.provider);
         catalogue::writes(calls, &call.method, &call.path)
     }
 
-    /// The past call whose answer belongs to the draft in hand.
-    pub fn past(&self) -> Option<&Past> {
+    /// The sent call whose answer belongs to the current draft.
+    pub fn past(&self) -> Option<&PastCall> {
         self.history.get(self.draft()?.past?)
     }
 
-    /// Makes the rows anew where accounts or their arming changed, and lays out for an area.
+    /// Rebuilds the rows if accounts or their arming changed, and lays out for an area.
     pub fn fit(&mut self, store: &Store, area: Rect, now: Now) {
         self.area = area;
         let from: Vec<_> = store
@@ -147,16 +147,16 @@ impl State {
             .collect();
         if self.made_from.as_ref() != Some(&from) {
             if self.made_from.is_none() {
-                // Not before the first frame, in which nothing is seen of it.
+                // The first fit comes before the first frame is drawn; reading the catalogues can wait until after it.
                 self.starts = rows::starts(&self.catalogues);
             }
             self.made_from = Some(from);
             let selected = self.rows.get(self.list.selected).cloned();
-            let (rows, best) = calls::rows(store, &self.catalogues, &self.sought, now);
+            let (rows, best) = calls::rows(store, &self.catalogues, &self.query, now);
             self.rows = rows;
-            let kept = selected.and_then(|old| self.rows.iter().position(|row| row.is_same(&old)));
-            self.list.selected = kept.or(best).unwrap_or(0);
-            if kept.is_none() && self.part == Part::Calls {
+            let same = selected.and_then(|old| self.rows.iter().position(|row| row.is_same(&old)));
+            self.list.selected = same.or(best).unwrap_or(0);
+            if same.is_none() && self.part == Part::Calls {
                 self.open_selected(store);
             }
         }
@@ -180,7 +180,7 @@ impl State {
         }
     }
 
-    /// Takes up the draft of the selected row.
+    /// Opens the draft of the selected row.
     fn open_selected(&mut self, store: &Store) {
         let (account, call) = match self.rows.get(self.list.selected) {
             Some(Row::Call { account, call, .. }) => (account.clone(), Some(*call)),
@@ -203,7 +203,7 @@ impl State {
                 return;
             };
             if self.drafts.len() >= DRAFTS_MAX
-                && let Some(idle) = self.drafts.iter().position(|d| d.asking.is_none())
+                && let Some(idle) = self.drafts.iter().position(|d| d.in_flight.is_none())
             {
                 self.drafts.remove(idle);
             }
@@ -212,9 +212,9 @@ impl State {
         self.current = Some(known.unwrap_or(self.drafts.len() - 1));
     }
 
-    fn find(&mut self, sought: &str, store: &Store, now: Now) {
-        sought.trim().clone_into(&mut self.sought);
-        let (rows, best) = calls::rows(store, &self.catalogues, &self.sought, now);
+    fn find(&mut self, query: &str, store: &Store, now: Now) {
+        query.trim().clone_into(&mut self.query);
+        let (rows, best) = calls::rows(store, &self.catalogues, &self.query, now);
         self.rows = rows;
         self.list = List::default();
         self.list.selected = best.unwrap_or(0);
@@ -247,7 +247,7 @@ impl State {
         }
     }
 
-    /// What needs nothing but what is here.
+    /// Performs the actions that need no other part of the console.
     pub fn act(&mut self, action: Action, now: Now, ctx: &mut UpdateContext<'_>) {
         match action {
             Action::FindCall => {
@@ -277,7 +277,8 @@ impl State {
                 if self.has_answer() {
                     self.part = Part::Answer;
                 } else {
-                    ctx.store.flash(Level::Info, "this call was not sent yet");
+                    ctx.store
+                        .flash(Level::Info, "this call has not been sent yet");
                 }
             }
             Action::NextParam | Action::NextInCall => self.next_in_call(true),
@@ -286,7 +287,7 @@ impl State {
                 if let Some(draft) = self.draft_mut()
                     && !draft.tidy()
                 {
-                    let words = "only a body that is JSON can be indented";
+                    let words = "only a JSON body can be indented";
                     ctx.store.flash(Level::Warning, words);
                 }
             }
@@ -294,19 +295,19 @@ impl State {
                 if let Some(draft) = self.draft_mut()
                     && !draft.undo()
                 {
-                    ctx.store.flash(Level::Info, "nothing to take back");
+                    ctx.store.flash(Level::Info, "nothing to undo");
                 }
             }
             Action::Search => {
                 if let Some(answer) = &self.answer {
-                    self.typing = Typing::Search(Input::new(answer.sought().to_owned()));
+                    self.typing = Typing::Search(Input::new(answer.query().to_owned()));
                 }
             }
             Action::KeepSearch => self.typing = Typing::Nothing,
             Action::DropSearch => {
                 self.typing = Typing::Nothing;
                 if let Some(answer) = &mut self.answer {
-                    answer.seek("");
+                    answer.search("");
                 }
             }
             _ => self.act_on_answer(action),
@@ -318,8 +319,8 @@ impl State {
             return;
         };
         match action {
-            Action::NextMatch => answer.seek_on(true),
-            Action::PreviousMatch => answer.seek_on(false),
+            Action::NextMatch => answer.next_match(true),
+            Action::PreviousMatch => answer.next_match(false),
             Action::ToggleDigest => answer.toggle_table(),
             Action::ToggleWrap => answer.toggle_wrap(),
             Action::ScrollRight => answer.sideways(true),
@@ -334,48 +335,48 @@ impl State {
         }
     }
 
-    /// Whether there is an answer to go to, or one on its way.
+    /// Whether there is an answer, or a request in flight.
     pub fn has_answer(&self) -> bool {
         self.draft()
-            .is_some_and(|draft| draft.past.is_some() || draft.asking.is_some())
+            .is_some_and(|draft| draft.past.is_some() || draft.in_flight.is_some())
     }
 
-    /// Whether an action of the explorer would do anything now.
+    /// Whether an action would do anything now.
     pub fn can(&self, action: Action) -> bool {
-        let asking = self.draft().is_some_and(|draft| draft.asking.is_some());
-        let read = self.past().is_some_and(|past| past.outcome.is_ok()) && !asking;
+        let in_flight = self.draft().is_some_and(|draft| draft.in_flight.is_some());
+        let read = self.past().is_some_and(|past| past.outcome.is_ok()) && !in_flight;
         let answer = self.answer.as_ref().filter(|_| read);
         match action {
-            // Outside of the body the shorter key is shown.
+            // In the fields, `SendField` has the shorter key and is the one shown in the footer.
             Action::SendCall => self.draft().is_some_and(|draft| draft.in_body),
             Action::OpenCall
             | Action::SendField
             | Action::CopyCommand
             | Action::CopyCallCurl
             | Action::EditCall => self.draft().is_some(),
-            Action::SendAgain => self.draft().is_some() && !asking,
+            Action::SendAgain => self.draft().is_some() && !in_flight,
             Action::ToAnswer => self.has_answer(),
             Action::History => !self.history.is_empty(),
             Action::ToggleDigest => answer.is_some_and(Answer::has_table),
             Action::ScrollLeft | Action::ScrollRight => answer.is_some_and(|a| !a.wraps()),
-            Action::NextMatch | Action::PreviousMatch => answer.is_some_and(Answer::is_sought),
+            Action::NextMatch | Action::PreviousMatch => answer.is_some_and(Answer::has_query),
             Action::Search | Action::ToggleWrap | Action::CopyAnswer => answer.is_some(),
             _ => true,
         }
     }
 
-    /// One step back: to the request, to the calls, to all of them; whether there was one.
+    /// One step back: to the request, to the calls, to all calls; returns whether there was one.
     pub fn back(&mut self, store: &Store, now: Now) -> bool {
         match self.part {
             Part::Answer => self.part = Part::Request,
             Part::Request => self.part = Part::Calls,
-            Part::Calls if !self.sought.is_empty() => self.find("", store, now),
+            Part::Calls if !self.query.is_empty() => self.find("", store, now),
             Part::Calls => return false,
         }
         true
     }
 
-    /// Takes up a past call and its answer.
+    /// Opens an earlier call with its answer.
     pub fn reopen(&mut self, number: u64, store: &Store) {
         let Some(past) = self.history.get(number).cloned() else {
             return;

@@ -1,4 +1,4 @@
-//! The list's rows: what a call is for before its path, and of the path its end, since its beginning tells nothing.
+//! The rows of the list: the purpose of a call before its path, and of the path its end, since calls differ there.
 
 use std::ops::Range;
 
@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::style::Modifier;
 use unicode_width::UnicodeWidthChar as _;
 
-use super::calls::{Row, behind, describe, shared};
+use super::calls::{Row, common_start, describe, strip_start};
 use super::{State, calls};
 use crate::domain::{AccountId, Documented, ProviderId};
 use crate::tui::keys::Action;
@@ -15,25 +15,26 @@ use crate::tui::panes::ViewContext;
 use crate::tui::theme::{Tone, badge};
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, path_end, width};
 
-/// The mark of a call that writes.
+/// The mark of a write call.
 pub const WRITES: &str = "✎ writes";
-/// Before the purpose: a margin, the method, the mark of what writes.
+/// Columns before the purpose: a margin, the method, the mark of a write call.
 const BEFORE: u16 = 1 + 7 + 2;
-/// With less room than this behind it, a row has the purpose alone.
+/// With fewer columns after that, a row shows the purpose and no path.
 const BOTH_MIN: u16 = 40;
-/// Room between two columns.
+/// Columns between two cells.
 const GAP: u16 = 2;
 
-/// What most paths of each provider begin with.
+/// The path prefix that most calls of each provider share.
 pub type Starts = Vec<(ProviderId, &'static str)>;
 
-/// Found once, since a catalogue does not change.
+/// Computed once: a catalogue does not change.
 pub fn starts(catalogues: &calls::Catalogues) -> Starts {
-    let of = |(provider, calls): &(ProviderId, &'static [Documented])| (*provider, shared(calls));
+    let of =
+        |(provider, calls): &(ProviderId, &'static [Documented])| (*provider, common_start(calls));
     catalogues.iter().map(of).collect()
 }
 
-/// How wide purpose and path are.
+/// The width of purpose and path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Columns {
     about: u16,
@@ -41,14 +42,14 @@ pub struct Columns {
 }
 
 impl State {
-    /// What most paths of an account begin with.
+    /// The path prefix that most calls of an account share.
     fn start(&self, account: &AccountId, ctx: ViewContext<'_>) -> &'static str {
         let provider = ctx.store.known(account).map(|known| known.account.provider);
         let start = self.starts.iter().find(|(id, _)| Some(*id) == provider);
         start.map_or("", |(_, start)| start)
     }
 
-    /// The columns of the list in `room` cells: as wide as they need to be, else the purpose somewhat more than half.
+    /// The columns of the list in `room` cells: as wide as their longest text; the purpose gets at least 55 %.
     pub fn columns(&self, ctx: ViewContext<'_>, room: u16) -> Columns {
         let room = room.saturating_sub(BEFORE);
         if room < BOTH_MIN {
@@ -61,7 +62,7 @@ impl State {
         for row in &self.rows {
             if let Row::Call { account, call, .. } = row {
                 let start = self.start(account, ctx);
-                let end = behind(call.path, start);
+                let end = strip_start(call.path, start);
                 about = about.max(width(call.about));
                 path = path.max(width(end) + u16::from(end != call.path));
             }
@@ -89,13 +90,13 @@ impl State {
             Row::Account(id) => self.draw_heading(id, columns, ctx, &mut pen),
             Row::Locked(id, count) => {
                 let calls = if *count == 1 {
-                    "1 call that writes is".to_owned()
+                    "1 write call".to_owned()
                 } else {
-                    format!("{count} calls that write are")
+                    format!("{count} write calls")
                 };
                 let key = ctx.key(Action::ArmAccount);
                 pen.skip(1).text("✎ ", theme.bold(Tone::Live)).text(
-                    &format!("{calls} absent; {key} arms {id}"),
+                    &format!("{calls} hidden; {key} arms {id}"),
                     theme.style(Tone::Live),
                 );
             }
@@ -147,13 +148,13 @@ impl State {
             pen.skip(1).text(" ARMED ", theme.badge(Tone::Warn));
         }
         let start = self.start(id, ctx);
-        let said = format!("… is {start}");
-        if columns.path > 0 && !start.is_empty() && width(&said) + GAP <= pen.left() {
-            pen.flush(&said, dim);
+        let legend = format!("… = {start}");
+        if columns.path > 0 && !start.is_empty() && width(&legend) + GAP <= pen.left() {
+            pen.flush(&legend, dim);
         }
     }
 
-    /// What the selected call is, whole, where its request is not seen beside the list.
+    /// The selected call with its whole path and purpose, where no request is drawn beside the list.
     pub fn draw_selected(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         let Some(Row::Call { account, call, .. }) = self.rows.get(self.list.selected) else {
             return;
@@ -180,12 +181,12 @@ impl State {
     }
 }
 
-/// Green reads, what writes warns.
+/// The tone of a method: read calls green, write calls as a warning.
 pub fn method_tone(writes: bool) -> Tone {
     if writes { Tone::Warn } else { Tone::Good }
 }
 
-/// What is searched of a call, where its parts lie in it, and the letters that were sought.
+/// The searched text of a call, where its parts lie in it, and the characters that match.
 struct Letters<'a> {
     all: Vec<char>,
     hits: &'a [u32],
@@ -212,7 +213,7 @@ impl<'a> Letters<'a> {
         u32::try_from(at).is_ok_and(|at| self.hits.binary_search(&at).is_ok())
     }
 
-    /// A part in a column of `room` cells, its end cut.
+    /// Draws a part in `room` cells, its end cut off.
     fn draw(
         &self,
         pen: &mut Pen<'_>,
@@ -239,7 +240,7 @@ impl<'a> Letters<'a> {
         pen.skip(pen.left().saturating_sub(next));
     }
 
-    /// The path in a column of `room` cells without its `start`, cut from the left where it is still too long.
+    /// Draws the path in `room` cells without the prefix `start`, cut from the left where it is too long.
     fn draw_end(&self, pen: &mut Pen<'_>, start: &str, room: u16, ctx: ViewContext<'_>) {
         let path: String = self.all[self.path.clone()].iter().collect();
         let end = tail(&path, start, room);
@@ -263,10 +264,10 @@ fn found(ctx: ViewContext<'_>) -> ratatui::style::Style {
         .add_modifier(Modifier::UNDERLINED)
 }
 
-/// The end of a path that is shown in `room` cells, a `…` before it where it is not the whole: whole parts where the
-/// last one fits.
+/// The end of a path that fits `room` cells, with `…` where it is not the whole: whole segments where the last
+/// one fits.
 fn tail<'a>(path: &'a str, start: &str, room: u16) -> &'a str {
-    let rest = behind(path, start);
+    let rest = strip_start(path, start);
     let dots = |rest: &str| u16::from(rest.len() < path.len());
     if width(rest) + dots(rest) <= room {
         return rest;
@@ -279,7 +280,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_a_path_the_end_is_seen() {
+    fn the_end_of_a_path_is_shown() {
         let path = "/sales/api/v1/offers/{offerId}/stock/{stockId}";
         let start = "/sales/api/v1";
         assert_eq!(tail(path, start, 60), "/offers/{offerId}/stock/{stockId}");

@@ -1,5 +1,5 @@
-//! A digest as a table. Numbers and states are never cut; texts give way first, and columns that still do not fit
-//! are scrolled to.
+//! A digest as a table. Numbers and states are never cut off; texts are cut first, and columns that still do not
+//! fit are reached by scrolling.
 
 use unicode_width::UnicodeWidthStr as _;
 
@@ -7,16 +7,16 @@ use crate::domain::{Column, Digest, Holds};
 use crate::tui::widgets::reader::Reader;
 use crate::tui::widgets::text::fit;
 
-/// A text is cut to no less than this for the sake of the columns behind it.
+/// A text is cut to no less than this to make room for the columns after it.
 const TEXT_MIN: usize = 16;
-/// The widest a text is drawn where it has to be scrolled to.
+/// The widest text in a table that scrolls.
 const TEXT_MAX: usize = 36;
-/// The widest anything is drawn, whatever a provider sends.
+/// The widest cell, whatever a provider sends.
 const CELL_MAX: u16 = 64;
-/// Room between two columns.
+/// Columns between two cells.
 const GAP: usize = 2;
 
-/// The table made of a digest.
+/// A digest laid out as rows of text.
 #[derive(Debug, Clone)]
 pub struct Table {
     pub title: String,
@@ -50,7 +50,7 @@ impl Table {
         table
     }
 
-    /// Lays the columns out for a width, if they are not already.
+    /// Lays the columns out, if the width changed.
     pub fn fit(&mut self, width: u16) {
         if self.width == width || width == 0 {
             return;
@@ -63,7 +63,7 @@ impl Table {
         self.rows.replace(&lines.join("\n"));
     }
 
-    /// How wide the columns are in `room` cells: as many as fit with their texts cut, which then share what is left.
+    /// The width of each column in `room` cells: as many as fit with their texts cut; the texts share what is left.
     fn widths(&self, room: usize) -> Vec<usize> {
         let wide = |(at, column): (usize, &Column)| {
             let cells = self.cells.iter().filter_map(|row| row.get(at));
@@ -88,7 +88,7 @@ impl Table {
                 })
                 .count()
         };
-        // The last cell of a row that goes on beyond the edge is a mark.
+        // In a row that is wider than the area, the reader draws `…` over the last cell.
         let room = if fitting(room) == widths.len() {
             room
         } else {
@@ -97,7 +97,7 @@ impl Table {
         let seen = fitting(room);
         let fixed = (0..seen).filter(|at| !is_text(*at)).map(|at| widths[at]);
         let mut left = room.saturating_sub(fixed.sum::<usize>() + GAP * seen.saturating_sub(1));
-        // The narrow ones first: what they leave is the wider ones'.
+        // The narrow columns first: what they do not need is shared among the wider ones.
         let mut texts: Vec<usize> = (0..seen).filter(|at| is_text(*at)).collect();
         texts.sort_by_key(|at| widths[*at]);
         for (done, at) in texts.iter().enumerate() {
@@ -128,23 +128,23 @@ impl Table {
         out.trim_end().to_owned()
     }
 
-    /// How many columns are not wholly seen: at the left, at the right.
-    pub fn beyond(&self) -> (usize, usize) {
+    /// How many columns are partly or fully off the screen: at the left, at the right.
+    pub fn hidden_columns(&self) -> (usize, usize) {
         if self.rows.wraps() {
             return (0, 0);
         }
         let left = self.rows.left();
         let right = left + usize::from(self.width);
-        let (mut from, mut beyond) = (0, (0, 0));
+        let (mut from, mut hidden_columns) = (0, (0, 0));
         for wide in &self.widths {
             if from < left {
-                beyond.0 += 1;
+                hidden_columns.0 += 1;
             } else if from + wide > right {
-                beyond.1 += 1;
+                hidden_columns.1 += 1;
             }
             from += wide + GAP;
         }
-        beyond
+        hidden_columns
     }
 }
 
@@ -195,13 +195,13 @@ mod tests {
                 "Tide                         16.60 EUR  INACTIVE  65a0c0df",
             ]
         );
-        assert_eq!(table.beyond(), (0, 0));
+        assert_eq!(table.hidden_columns(), (0, 0));
         table.fit(50);
         assert_eq!(
             lines(&table)[1],
             "Harbour of the Lo…    9.00 EUR  ACTIVE    65a0c0de"
         );
-        assert_eq!(table.beyond(), (0, 0));
+        assert_eq!(table.hidden_columns(), (0, 0));
     }
 
     #[test]
@@ -212,22 +212,22 @@ mod tests {
             lines(&table)[1],
             "Harbour of the …    9.00 EUR  ACTIVE    65a0c0de"
         );
-        assert_eq!(table.beyond(), (0, 1));
+        assert_eq!(table.hidden_columns(), (0, 1));
         table.rows.fit(ratatui::layout::Rect::new(0, 0, 40, 5));
         table.rows.sideways(true);
-        assert_eq!(table.beyond(), (1, 0));
+        assert_eq!(table.hidden_columns(), (1, 0));
         for width in 0..60 {
             table.fit(width);
-            let (left, right) = table.beyond();
+            let (left, right) = table.hidden_columns();
             assert!(left + right <= 4);
         }
     }
 
     #[test]
-    fn another_width_keeps_the_place_and_what_was_sought() {
+    fn another_width_keeps_the_place_and_the_search() {
         let mut table = table();
         table.rows.fit(ratatui::layout::Rect::new(0, 0, 80, 1));
-        table.rows.seek("tide", 1);
+        table.rows.search("tide", 1);
         table.fit(40);
         assert_eq!(table.rows.found().as_deref(), Some("1 of 1"));
         assert_eq!(table.rows.place(1).as_deref(), Some("2-2 of 2"));

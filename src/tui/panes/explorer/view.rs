@@ -1,10 +1,10 @@
-//! Where the explorer's parts lie, and how calls and request are drawn.
+//! The areas of the explorer, and how the calls and the request are drawn.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use unicode_width::UnicodeWidthChar as _;
 
-use super::calls::{Row, is_absent};
+use super::calls::{Row, is_hidden};
 use super::draft::Draft;
 use super::rows::{WRITES, method_tone};
 use super::{Part, State, Typing, answer};
@@ -18,16 +18,16 @@ use crate::tui::widgets::boxes::Framed;
 use crate::tui::widgets::form::draw_input;
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, wrap};
 
-/// From here on calls, request and answer are seen at once.
+/// From this size on, calls, request and answer are drawn at once.
 const WHOLE: (u16, u16) = (100, 26);
-/// Rows a path may take.
+/// Rows of a path.
 const PATH_ROWS: usize = 3;
 /// Rows left to a body.
 const BODY_MIN: u16 = 4;
-/// Rows of the list that are left where what is selected stands below it.
+/// Rows left to the list above the selected call.
 const LIST_MIN: u16 = 4;
 
-/// The frames. One that is not seen is empty.
+/// The frames; one that is not drawn is empty.
 pub struct Parts {
     pub calls: Rect,
     pub request: Rect,
@@ -48,7 +48,7 @@ pub fn parts(area: Rect, state: &State) -> Parts {
         }
         return parts;
     }
-    // Whichever is read has the room.
+    // The focused part gets the room.
     let side = match state.part {
         Part::Calls => area.width * 11 / 20,
         Part::Request | Part::Answer => (area.width * 3 / 10).clamp(34, 60),
@@ -91,16 +91,16 @@ fn inside(frame: Rect) -> Rect {
     })
 }
 
-/// The rows lie under the line where letters are typed.
+/// The rows of the list, below the search line.
 pub fn list_area(area: Rect, state: &State) -> Rect {
     list_parts(area, state).0
 }
 
-/// Where the rows lie, and below them what is selected, where its request is not seen.
+/// The rows of the list, and below them the selected call, where no request is drawn beside it.
 fn list_parts(area: Rect, state: &State) -> (Rect, Rect) {
     let parts = parts(area, state);
     let inner = inside(parts.calls);
-    let typed = matches!(state.typing, Typing::Find(_)) || !state.sought.is_empty();
+    let typed = matches!(state.typing, Typing::Find(_)) || !state.query.is_empty();
     let list = below(inner, u16::from(typed));
     let selected = match inner.height {
         _ if !parts.request.is_empty() => 0,
@@ -143,7 +143,7 @@ pub fn fields_area(area: Rect, state: &State) -> Rect {
     })
 }
 
-/// The parts of a request, from the top.
+/// The areas of a request, from the top.
 struct Split {
     path: Rect,
     about: Rect,
@@ -176,13 +176,13 @@ fn split(draft: &Draft, area: Rect) -> Split {
     let path = take(cells(path));
     let about = take(1);
     let body = draft.body.is_some();
-    let kept = if body {
+    let reserved = if body {
         BODY_MIN.min(area.height / 3) + 1
     } else {
         0
     };
     let wanted = draft.form.height(area.width);
-    let free = area.height.saturating_sub(path.height + 1 + kept);
+    let free = area.height.saturating_sub(path.height + 1 + reserved);
     let fields = take(
         wanted
             .min(free.max(1))
@@ -202,7 +202,7 @@ fn split(draft: &Draft, area: Rect) -> Split {
 }
 
 impl State {
-    /// Draws the parts that are seen; gives the cursor.
+    /// Draws the visible parts; returns the cursor.
     pub fn view(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let parts = parts(area, self);
         let whole = !parts.calls.is_empty() && !parts.request.is_empty();
@@ -259,11 +259,11 @@ impl State {
             }
         }
         if !parts.answer.is_empty() {
-            let asking = self.draft().is_some_and(|draft| draft.asking.is_some());
+            let in_flight = self.draft().is_some_and(|draft| draft.in_flight.is_some());
             let note = self
                 .answer
                 .as_ref()
-                .filter(|_| !asking)
+                .filter(|_| !in_flight)
                 .and_then(answer::Answer::place);
             let inner = frame(Part::Answer, parts.answer, "Answer", note, buf);
             cursor = cursor.or(self.draw_answer(ctx, inner, buf));
@@ -285,20 +285,16 @@ impl State {
             pen.text("find / ", theme.bold(Tone::Accent));
             let x = draw_input(&mut pen, input, "letters of path, purpose, account", theme);
             cursor = Some(Position::new(x, inner.y));
-        } else if !self.sought.is_empty() {
-            let text = format!(
-                "with `{}`; {} shows all",
-                self.sought,
-                ctx.key(Action::Escape)
-            );
+        } else if !self.query.is_empty() {
+            let text = format!("`{}` · {} shows all", self.query, ctx.key(Action::Escape));
             Pen::new(buf, inner, 0).text(&text, theme.style(Tone::Accent));
         }
         let (list, selected) = list_parts(area, self);
         if self.rows.is_empty() {
             let words = if ctx.store.accounts.is_empty() {
-                "This profile has no accounts. `tilldeck account add` makes one; the sandbox profile has one of each provider."
+                "This profile has no accounts. `tilldeck account add` adds one; the sandbox profile has one for each provider."
             } else {
-                "No call has these letters."
+                "No call matches the search."
             };
             paragraph(buf, list, words, theme.style(Tone::Dim));
         }
@@ -328,7 +324,7 @@ impl State {
     fn draw_no_draft(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         let words = match self.rows.get(self.list.selected) {
             Some(Row::Locked(id, _)) => format!(
-                "{id} moves real money. {} arms it by its name; its calls that write are there for ten minutes then.",
+                "{id} moves real money. {} arms it: type its name, and its write calls appear for ten minutes.",
                 ctx.key(Action::ArmAccount)
             ),
             _ => "Choose a call.".into(),
@@ -339,21 +335,21 @@ impl State {
     fn draw_answer(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let draft = self.draft()?;
-        if let Some(asking) = &draft.asking {
-            let words = match ctx.store.waiting.get(&asking.request) {
+        if let Some(in_flight) = &draft.in_flight {
+            let words = match ctx.store.waiting.get(&in_flight.request) {
                 Some(waiting) => {
-                    // The reason may be cut, how long still may not.
+                    // Where it is cut off, the remaining time still shows.
                     let until = waiting.until.map(|until| ctx.until(until) + " ");
                     format!("waits {}{}", until.unwrap_or_default(), waiting.why)
                 }
-                None => answer::sent(asking.since, ctx),
+                None => answer::sent(in_flight.since, ctx),
             };
             Pen::new(buf, area, 0)
                 .text("◌ ", theme.bold(Tone::Busy))
                 .text(&words, theme.style(Tone::Busy));
-            let call = format!("{} {}", asking.call.method, asking.call.path);
+            let call = format!("{} {}", in_flight.call.method, in_flight.call.path);
             paragraph(buf, below(area, 1), &call, theme.style(Tone::Dim));
-            let escape = format!("{} calls it off.", ctx.key(Action::Escape));
+            let escape = format!("{} cancels it.", ctx.key(Action::Escape));
             Pen::new(buf, area, 2 + cells(wrap(&call, area.width).len() - 1))
                 .text(&escape, theme.style(Tone::Dim));
             return None;
@@ -362,7 +358,7 @@ impl State {
             let words = if ctx.store.is_ready() {
                 "Not sent yet."
             } else {
-                "Still opening; calls can be sent in a moment."
+                "Opening: sending is possible in a moment."
             };
             Pen::new(buf, area, 0).text(words, theme.style(Tone::Dim));
             return None;
@@ -403,13 +399,15 @@ fn draw_request(
         let (word, tone) = badge(known.account.environment);
         pen.text(&format!(" {word} "), theme.badge(tone)).skip(1);
     }
-    if known.is_some_and(|known| is_absent(known, writes, ctx.now)) {
-        let words = format!("not armed: sending asks for the name of {}", draft.account);
+    if known.is_some_and(|known| is_hidden(known, writes, ctx.now)) {
+        let words = format!("not armed: to send, type the name {}", draft.account);
         pen.text(&words, theme.bold(Tone::Live));
     } else {
         let about = draft
             .call
-            .map_or("any call through the gate, authorised", |call| call.about);
+            .map_or("any API call, with the account's credentials", |call| {
+                call.about
+            });
         pen.text(about, dim);
     }
 
@@ -451,7 +449,7 @@ fn draw_request(
     cursor
 }
 
-/// Method and path; what is filled in stands out, what is missing more so.
+/// Method and path; values stand out, missing ones more so.
 fn draw_path(draft: &Draft, writes: bool, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let theme = ctx.theme;
     Pen::new(buf, area, 0).text(draft.method(), theme.bold(method_tone(writes)));
@@ -469,7 +467,7 @@ fn draw_path(draft: &Draft, writes: bool, ctx: ViewContext<'_>, area: Rect, buf:
         .iter()
         .map(|piece| piece.text().chars().count())
         .sum();
-    // Of a path that is too long its end is typed at.
+    // The end of a long path is shown: that is where the operator types.
     let mut skip = all.saturating_sub(room * rows);
     for piece in draft.path() {
         let style = match &piece {

@@ -1,4 +1,4 @@
-//! The selected payment: its verdict, what is expected and received, and how it got there.
+//! The selected payment: its verdict, the expected and the received amount, and its states so far.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -15,6 +15,7 @@ pub fn draw(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffe
         return;
     }
     let theme = ctx.theme;
+    // With fewer rows the spacing goes first, then the explanation of the amounts.
     let roomy = area.height >= 9;
     let mut left = below(area, if roomy { 2 } else { 1 });
     let (_, _, tone) = watched.badge(ctx.now);
@@ -44,7 +45,7 @@ pub fn draw(watched: &Watched, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffe
     draw_history(watched, ctx, below(left, rows + 1), buf);
 }
 
-/// By how much it differs, and who set what is expected.
+/// The difference, and who set the expected amount.
 fn sums(watched: &Watched, ctx: ViewContext<'_>) -> String {
     let Some(expected) = &watched.watch.expected else {
         return String::new();
@@ -60,13 +61,13 @@ fn sums(watched: &Watched, ctx: ViewContext<'_>) -> String {
             "difference {apart} {} · expected amount {set}",
             expected.sum.currency
         ),
-        // What was received is told beside it already.
+        // The explanation above names the received amount.
         None if watched.latest().is_some() => format!("expected amount {set}"),
         None => format!("expected {}, {set}", expected.sum),
     }
 }
 
-/// Why nothing newer is known.
+/// Why there is no newer state.
 fn last_error(watched: &Watched, ctx: ViewContext<'_>) -> Option<(Tone, String)> {
     let LastError::Failed(problem) = &watched.last_error else {
         return None;
@@ -74,11 +75,11 @@ fn last_error(watched: &Watched, ctx: ViewContext<'_>) -> Option<(Tone, String)>
     let known = watched.stale_since().map_or_else(String::new, |since| {
         format!(", the state above is from {}", ctx.ago(since))
     });
-    let told = problem.describe();
-    Some((Tone::Bad, format!("last check failed{known}: {told}")))
+    let why = problem.describe();
+    Some((Tone::Bad, format!("last check failed{known}: {why}")))
 }
 
-/// Since when it stands so, and when it is checked again.
+/// Since when it has this state, and when it is checked next.
 fn state(watched: &Watched, ctx: ViewContext<'_>) -> String {
     let mut parts: Vec<String> = Vec::new();
     if let Some(at) = watched.changed_at() {
@@ -94,17 +95,12 @@ fn state(watched: &Watched, ctx: ViewContext<'_>) -> String {
             None => "checking now".into(),
         });
     } else if let Some(due) = watched.due() {
-        let again = ctx.until(due);
-        parts.push(if ctx.still {
-            format!("next check at {again}")
-        } else {
-            format!("next check in {again}")
-        });
+        parts.push(format!("next check {}", ctx.in_or_at(due)));
     } else if watched.is_final() {
         parts.push("final, no longer checked".into());
     }
     if let Some(at) = ctx.store.handled_at(&watched.matter(), watched.began()) {
-        parts.push(format!("handled {}", ctx.ago(at)));
+        parts.push(format!("marked as handled {}", ctx.ago(at)));
     }
     parts.join(" · ")
 }

@@ -1,5 +1,5 @@
-//! Several payments in a pasted text, a line each: `id`, or `id;amount;currency` with semicolons, commas or tabs. Columns
-//! after these are left out.
+//! Several payments in a pasted text, one per line: `id`, or `id;amount;currency` with semicolons, commas or tabs.
+//! Further columns are ignored.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,21 +7,21 @@ use csv::{ReaderBuilder, StringRecord};
 
 use crate::domain::{Amount, Currency, Expected, PaymentId};
 
-/// More lines than this are not taken at once.
+/// More lines than this are not read at once.
 const LINES_MAX: usize = 5_000;
 
-/// What a pasted text holds.
+/// The payments in a pasted text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Pasted {
     /// In the order of the lines, each id once.
     pub rows: Vec<(PaymentId, Option<Expected>)>,
-    /// Lines that are no payment, by number, and why.
+    /// Lines that are not payments: their numbers, and why.
     pub bad: Vec<(usize, String)>,
 }
 
-/// Reads a text of several lines, or of one that has an amount; `None` where it is one id alone, or nothing.
+/// Reads a text of several lines, or of one line with an amount; `None` for a single id, or an empty text.
 pub fn read(text: &str) -> Option<Pasted> {
-    // A terminal pastes a carriage return for the end of a line.
+    // Terminals paste a carriage return for a line end.
     let text = text.replace("\r\n", "\n");
     let lines: Vec<(usize, &str)> = (1..)
         .zip(text.split(['\n', '\r']))
@@ -30,7 +30,7 @@ pub fn read(text: &str) -> Option<Pasted> {
         .collect();
     match lines.as_slice() {
         [] => return None,
-        // An id may have a comma in it.
+        // An id may contain a comma.
         [(_, line)] if !matches!(row(line), Ok((_, Some(_)))) => return None,
         _ => {}
     }
@@ -39,7 +39,7 @@ pub fn read(text: &str) -> Option<Pasted> {
     let mut contradicted = HashSet::new();
     for (number, line) in lines {
         if pasted.rows.len() == LINES_MAX {
-            let why = format!("only {LINES_MAX} lines are taken at once");
+            let why = format!("only {LINES_MAX} lines can be pasted at once");
             pasted.bad.push((number, why));
             break;
         }
@@ -49,13 +49,14 @@ pub fn read(text: &str) -> Option<Pasted> {
             first.trim().eq_ignore_ascii_case("id")
         };
         match row(line) {
+            // Spreadsheets export a heading line.
             _ if number == 1 && heading(line) => {}
             Err(why) => pasted.bad.push((number, why)),
             Ok((id, expected)) => match known.get(&id) {
                 Some(same) if *same == expected => {}
-                // It is not known which is right.
+                // Neither is added: nothing tells which amount is right.
                 Some(_) => {
-                    let why = format!("{id} is there twice, with different amounts");
+                    let why = format!("{id} appears twice with different amounts");
                     pasted.bad.push((number, why));
                     contradicted.insert(id);
                 }
@@ -89,8 +90,9 @@ fn row(line: &str) -> Result<(PaymentId, Option<Expected>), String> {
     Ok((id, expected))
 }
 
-/// The fields of a line of CSV, by the separator that it has.
+/// The fields of a line of CSV, split at its separator.
 fn fields(line: &str) -> StringRecord {
+    // In this order: a comma may be part of an id, a semicolon or a tab hardly ever.
     let separator = [b'\t', b';', b','].into_iter();
     let mut separator = separator.filter(|byte| line.as_bytes().contains(byte));
     let mut reader = ReaderBuilder::new()
@@ -98,7 +100,7 @@ fn fields(line: &str) -> StringRecord {
         .delimiter(separator.next().unwrap_or(b','))
         .from_reader(line.as_bytes());
     let mut record = StringRecord::new();
-    // A line in memory is read, and it is text: nothing can fail.
+    // A line in memory is read, and it is text: reading cannot fail.
     let _ = reader.read_record(&mut record);
     record
 }
@@ -143,11 +145,11 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_line_is_named_and_the_others_are_taken() {
+    fn a_bad_line_is_named_and_the_others_are_added() {
         let pasted =
             read("A-1;1,5;EMT\nB-2;-1;EMT\nC-3;1;E MT\nD-4;1\nA\u{7}\nE-5;1;EMT\nE-5;2;EMT")
                 .unwrap();
-        assert_eq!(pasted.rows.len(), 0, "neither of two amounts is taken");
+        assert_eq!(pasted.rows.len(), 0, "neither of two amounts is used");
         let bad: Vec<usize> = pasted.bad.iter().map(|(line, _)| *line).collect();
         assert_eq!(bad, [1, 2, 3, 4, 5, 7]);
         let many: Vec<String> = (0..6_000).map(|n| format!("P-{n}")).collect();

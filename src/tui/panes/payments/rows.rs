@@ -1,4 +1,4 @@
-//! Which watched payments are shown and in which order, and their totals.
+//! Which watched payments are shown, in which order, and their totals.
 
 use std::collections::BTreeMap;
 
@@ -7,15 +7,15 @@ use crate::tui::panes::contains;
 use crate::tui::store::Store;
 use crate::tui::watched::{LastError, Watched};
 
-/// In which order payments stand.
+/// The order of the payments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Sort {
     /// Those that need attention first, then the newest.
     #[default]
     Attention,
-    /// The newest on the list first.
+    /// The latest added first.
     Newest,
-    /// The latest change first.
+    /// The latest change of state first.
     Changed,
     /// By id.
     Id,
@@ -41,7 +41,7 @@ impl Sort {
     }
 }
 
-/// The places in [`Store::payments`] of the payments that pass the filter, in their order.
+/// The places in [`Store::payments`] of the payments that match the filter, in their order.
 pub fn order(store: &Store, filter: &str, sort: Sort) -> Vec<usize> {
     let mut rows: Vec<usize> = (0..store.payments.len())
         .filter(|at| passes(&store.payments[*at], filter))
@@ -57,7 +57,7 @@ pub fn order(store: &Store, filter: &str, sort: Sort) -> Vec<usize> {
     rows
 }
 
-/// What needs attention and was not handled stands on top, the worst first.
+/// What needs attention and is not handled comes first, the worst on top.
 fn rank(watched: &Watched, store: &Store) -> u8 {
     if !needs_attention(watched, store) {
         return u8::MAX;
@@ -84,8 +84,8 @@ pub fn needs_attention(watched: &Watched, store: &Store) -> bool {
             .is_none()
 }
 
-/// Whether nothing is left to be done about it: its page was never opened, it was cancelled, or its money came as
-/// expected, or what was wrong was marked as handled.
+/// Whether nothing is left to do: its page was never opened, it was cancelled, the expected amount arrived, or its
+/// problem was marked as handled.
 pub fn is_settled(watched: &Watched, store: &Store) -> bool {
     match watched.verdict() {
         None => watched.is_expired(),
@@ -124,15 +124,15 @@ fn passes(watched: &Watched, filter: &str) -> bool {
         .all(|word| texts.iter().any(|text| contains(text, word)))
 }
 
-/// Counts and totals of the payments that are shown.
+/// Counts and totals of the shown payments.
 #[derive(Debug, Default, PartialEq)]
 pub struct Totals {
     pub open: usize,
     pub paid: usize,
-    /// FINALIZED, with nothing to compare it with.
+    /// FINALIZED, without an expected amount.
     uncompared: usize,
     pub attention: usize,
-    /// What was paid, and what may still be, in each currency.
+    /// In each currency: what was paid, and what is still open.
     sums: BTreeMap<Currency, (Total, Total)>,
 }
 
@@ -164,7 +164,7 @@ impl Totals {
             if let (Some(amount), Some(currency)) = (payment.amount.read(), payment.currency.read())
             {
                 let sums = totals.sums.entry(currency.clone()).or_default();
-                // What is too long to be added up is no amount of money.
+                // `Total` refuses a number that is too long; such a text is no amount of money.
                 let _ = if paid {
                     sums.0.add(amount)
                 } else {
@@ -175,7 +175,7 @@ impl Totals {
         totals
     }
 
-    /// `12 open · 3 paid: 3249 EMT, 0.5 BTC`: the longest wording that fits, the counts in any case.
+    /// `12 open · 3 paid: 3249 EMT, 0.5 BTC`: the longest wording that fits; the counts always.
     pub fn words(&self, room: u16) -> String {
         let room = usize::from(room);
         let sums = |paid: bool| -> Vec<String> {
@@ -192,7 +192,7 @@ impl Totals {
                 format!(": {}", sums.join(", "))
             }
         };
-        let say = |open: &str, paid: &str| {
+        let join = |open: &str, paid: &str| {
             let parts = [
                 (self.open, "open", open),
                 (self.paid, "paid", paid),
@@ -203,11 +203,11 @@ impl Totals {
             words.collect::<Vec<_>>().join(" · ")
         };
         let (open, paid) = (list(&sums(false)), list(&sums(true)));
-        let wordings = [say(&open, &paid), say("", &paid)];
+        let wordings = [join(&open, &paid), join("", &paid)];
         let fits = |text: &String| text.chars().count() <= room;
         wordings
             .into_iter()
             .find(fits)
-            .unwrap_or_else(|| say("", ""))
+            .unwrap_or_else(|| join("", ""))
     }
 }

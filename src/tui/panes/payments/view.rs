@@ -1,4 +1,4 @@
-//! The list of watched payments, and where the pane's parts lie.
+//! The list of watched payments, and the areas of the pane.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -16,7 +16,7 @@ use crate::tui::watched::{LastError, Watched};
 use crate::tui::widgets::form::draw_filter;
 use crate::tui::widgets::text::{Pen, below, cells, fit_middle, paragraph, width};
 
-/// Where the pane's parts lie.
+/// The areas of the pane.
 pub struct Parts {
     head: Option<Rect>,
     pub list: Rect,
@@ -24,7 +24,7 @@ pub struct Parts {
 }
 
 impl State {
-    /// The detail has its place at the bottom, and what a list of `len` rows leaves free.
+    /// The detail is at the bottom, and gets what a list of `len` rows leaves free.
     pub fn parts(&self, area: Rect, len: usize, typing: bool) -> Parts {
         let least = match area.height {
             0..8 => 0,
@@ -32,7 +32,7 @@ impl State {
             12..18 => 7,
             height => (height / 2).clamp(9, 16),
         };
-        // A filter must be seen as long as it hides something.
+        // While a filter hides rows, it must be visible.
         let filters = typing || !self.filter.is_empty();
         let head = area.height >= 14 || (area.height >= 4 && filters);
         let used = cells(len).saturating_add(u16::from(head) + 1);
@@ -53,7 +53,7 @@ impl State {
         }
     }
 
-    /// Counts and totals of the payments that are shown, for the frame.
+    /// Counts and totals of the shown payments, for the frame.
     pub fn note(&self, ctx: ViewContext<'_>, room: u16) -> Option<(String, Tone)> {
         let payments = &ctx.store.payments;
         if payments.is_empty() {
@@ -75,14 +75,14 @@ impl State {
             };
             format!("{attention}{gap}{words}")
         };
-        // The longest wording there is room for; what needs attention is said in any case.
+        // The longest wording that fits; what needs attention always shows.
         let wordings = [both(&attention, words), both(&short, totals.words(0))];
         let fits = |note: &String| width(note) <= room;
         let note = wordings.into_iter().find(fits).unwrap_or(short);
         (!note.is_empty()).then_some((note, tone))
     }
 
-    /// Draws the pane; `typing` is the filter being typed. Gives the cursor's column in it.
+    /// Draws the pane; `typing` is the filter being typed. Returns the cursor's column in it.
     pub fn view(
         &self,
         ctx: ViewContext<'_>,
@@ -109,7 +109,7 @@ impl State {
             if self.filter.is_empty() {
                 columns.draw_head(ctx, head, buf);
             } else {
-                self.draw_kept_filter(shown.len(), ctx, head, buf);
+                self.draw_active_filter(shown.len(), ctx, head, buf);
             }
         }
         if shown.is_empty() {
@@ -147,7 +147,7 @@ impl State {
         cursor
     }
 
-    fn draw_kept_filter(&self, shown: usize, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    fn draw_active_filter(&self, shown: usize, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         let theme = ctx.theme;
         let all = ctx.store.payments.len();
         let text = format!("{shown} of {all} match ");
@@ -162,7 +162,7 @@ impl State {
             );
     }
 
-    /// Which rows of how many are seen, in which order, and whether what needs attention is out of sight.
+    /// Which rows are visible, in which order, and whether a payment that needs attention is scrolled off.
     fn place(
         &self,
         ctx: ViewContext<'_>,
@@ -257,7 +257,7 @@ fn draw_empty(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     );
 }
 
-/// How wide each column is.
+/// The width of each column.
 struct Columns {
     marks: u16,
     account: u16,
@@ -269,11 +269,11 @@ struct Columns {
     id: u16,
 }
 
-/// Columns that the heading of the selected payment keeps for itself.
+/// Columns reserved for the heading of the selected payment.
 const HEADING: u16 = 46;
 const STATE: u16 = 12;
 const AGE: u16 = 5;
-/// Columns of how the money compares: its words, or its sign alone.
+/// Columns of `vs. order`: with words, or the sign alone.
 const COMPARED: (u16, u16) = (16, 1);
 
 impl Columns {
@@ -289,6 +289,7 @@ impl Columns {
         let id = |w: &Watched| Some(width(w.watch.id.as_str()));
         let mut columns = Self {
             marks: if state.marked.is_empty() { 0 } else { 2 },
+            // With one account the column would say the same in every row.
             account: if total >= 90 && ctx.store.accounts.len() > 1 {
                 13
             } else {
@@ -309,7 +310,7 @@ impl Columns {
             },
             id: 0,
         };
-        // An id comes before what is seen elsewhere, too.
+        // The id is worth more than the next check and the words: it is not shown anywhere else in the row.
         let named = widest(&id, 16, u16::MAX);
         if columns.room_for_id(total) < named.min(20) {
             columns.next = 0;
@@ -331,7 +332,7 @@ impl Columns {
             + self.compared
             + AGE
             + self.next;
-        // A space after state, id, amount, currency and comparison.
+        // One space after state, id, amount, currency and comparison.
         total.saturating_sub(fixed + 5)
     }
 
@@ -368,7 +369,7 @@ impl Columns {
         let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
         let (glyph, word, tone) = watched.badge(ctx.now);
-        // A state that could not be checked again is not what it looks like.
+        // A state that could not be checked again may be out of date: it loses its colour.
         let state = if watched.stale_since().is_some() {
             dim
         } else {
@@ -419,7 +420,7 @@ impl Columns {
     }
 }
 
-/// What never changes again is dated, not aged, so that it need not be redrawn.
+/// A final state has a date, not an age, so that it need not be redrawn.
 fn clock_short(at: WallTime, ctx: ViewContext<'_>) -> String {
     let at = at.date_and_clock(&ctx.store.zone);
     let today = ctx.now.wall.date_and_clock(&ctx.store.zone);

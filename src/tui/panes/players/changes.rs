@@ -1,15 +1,15 @@
-//! What changed between two looks at an inventory, in words: `+1 sword`.
+//! What changed between two inventories, in words: `+1 sword`.
 
 use std::collections::BTreeMap;
 
 use crate::domain::{Item, inert};
 
-/// Changes that are named; of more, their number is told.
+/// Changes that are named; of more, only their number.
 const NAMED_MAX: usize = 4;
-/// Letters of an item's name.
+/// Characters of an item's name.
 const NAME_MAX: usize = 32;
 
-/// What came, what went, what was used. Empty where nothing changed.
+/// The items added, removed and used. Empty where nothing changed.
 pub fn changes(before: &[Item], after: &[Item]) -> String {
     let count = |items: &[Item]| {
         let mut counts: BTreeMap<String, i64> = BTreeMap::new();
@@ -19,14 +19,14 @@ pub fn changes(before: &[Item], after: &[Item]) -> String {
         counts
     };
     let (old, new) = (count(before), count(after));
-    let mut told: Vec<String> = Vec::new();
+    let mut parts: Vec<String> = Vec::new();
     let names: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
     for name in names {
         let have = |counts: &BTreeMap<String, i64>| counts.get(name).copied().unwrap_or(0);
         match have(&new) - have(&old) {
             0 => {}
-            more @ 1.. => told.push(format!("+{more} {name}")),
-            less => told.push(format!("−{} {name}", -less)),
+            more @ 1.. => parts.push(format!("+{more} {name}")),
+            less => parts.push(format!("−{} {name}", -less)),
         }
     }
     let known: BTreeMap<u64, &Item> = before.iter().map(|item| (item.id, item)).collect();
@@ -36,17 +36,17 @@ pub fn changes(before: &[Item], after: &[Item]) -> String {
         };
         if was.remaining_uses != item.remaining_uses {
             let (was, is) = (uses(was.remaining_uses), uses(item.remaining_uses));
-            told.push(format!("{} {was} → {is} uses", name(item)));
+            parts.push(format!("{} {was} → {is} uses", name(item)));
         } else if was.data != item.data {
-            told.push(format!("{}: other data", name(item)));
+            parts.push(format!("{}: other data", name(item)));
         }
     }
-    let more = told.len().saturating_sub(NAMED_MAX);
-    told.truncate(NAMED_MAX);
+    let more = parts.len().saturating_sub(NAMED_MAX);
+    parts.truncate(NAMED_MAX);
     if more > 0 {
-        told.push(format!("{more} more"));
+        parts.push(format!("{more} more"));
     }
-    told.join(", ")
+    parts.join(", ")
 }
 
 /// How often an item can still be used.
@@ -54,7 +54,7 @@ pub fn uses(left: Option<u64>) -> String {
     left.map_or_else(|| "∞".into(), |left| left.to_string())
 }
 
-/// What people call it; where it has no name, what programs call it.
+/// The display name of an item; without one, its identifier.
 pub fn name(item: &Item) -> String {
     let name = if item.name.trim().is_empty() {
         &item.identifier
@@ -80,26 +80,26 @@ mod tests {
     }
 
     #[test]
-    fn what_came_and_went_is_told_by_name() {
+    fn added_and_removed_items_are_named() {
         let sword = |id| item(id, "sword", None);
         let potion = |uses| item(9, "potion", Some(uses));
-        let told = |before: &[Item], after: &[Item]| changes(before, after);
-        assert_eq!(told(&[], &[]), "");
-        assert_eq!(told(&[], &[sword(1)]), "+1 sword");
-        assert_eq!(told(&[sword(1), sword(2)], &[sword(2)]), "−1 sword");
-        assert_eq!(told(&[sword(1)], &[sword(2)]), "", "another of the same");
-        assert_eq!(told(&[potion(3)], &[potion(2)]), "potion 3 → 2 uses");
+        let text = |before: &[Item], after: &[Item]| changes(before, after);
+        assert_eq!(text(&[], &[]), "");
+        assert_eq!(text(&[], &[sword(1)]), "+1 sword");
+        assert_eq!(text(&[sword(1), sword(2)], &[sword(2)]), "−1 sword");
+        assert_eq!(text(&[sword(1)], &[sword(2)]), "", "another of the same");
+        assert_eq!(text(&[potion(3)], &[potion(2)]), "potion 3 → 2 uses");
         assert_eq!(
-            told(&[potion(3)], &[item(9, "potion", None)]),
+            text(&[potion(3)], &[item(9, "potion", None)]),
             "potion 3 → ∞ uses"
         );
         let mut carved = sword(1);
         carved.data = Some("{}".into());
-        assert_eq!(told(&[sword(1)], &[carved]), "sword: other data");
+        assert_eq!(text(&[sword(1)], &[carved]), "sword: other data");
         let many: Vec<Item> = (0..6).map(|at| item(at, &format!("i{at}"), None)).collect();
-        assert_eq!(told(&[], &many), "+1 i0, +1 i1, +1 i2, +1 i3, 2 more");
+        assert_eq!(text(&[], &many), "+1 i0, +1 i1, +1 i2, +1 i3, 2 more");
         let mut nameless = item(1, "", None);
         nameless.identifier = "a\u{1b}b".into();
-        assert_eq!(told(&[], &[nameless]), "+1 a\\u{1b}b");
+        assert_eq!(text(&[], &[nameless]), "+1 a\\u{1b}b");
     }
 }

@@ -12,12 +12,12 @@ use crate::tui::store::Store;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::text::{Pen, below, paragraph, width};
 
-/// From here on the inventory stands beside the players.
+/// From this width on the inventory is drawn beside the players.
 const WHOLE: u16 = 90;
 /// Columns of the players beside an inventory.
 const SIDE: u16 = 40;
 
-/// Where the pane's parts lie.
+/// The areas of the pane.
 pub struct Parts {
     pub list: Rect,
     pub items: Rect,
@@ -46,7 +46,7 @@ pub fn parts(area: Rect) -> Parts {
     }
 }
 
-/// Rows of items in the inventory's part.
+/// Rows of items that fit the inventory's area.
 pub fn item_rows(items: Rect) -> u16 {
     items.height.saturating_sub(4)
 }
@@ -80,8 +80,8 @@ impl State {
                 Pen::new(buf, between, row).text("│", theme.border(false, false));
             }
         }
-        if let Some(known) = self.selected() {
-            self.draw_inventory(known, ctx, parts.items, buf);
+        if let Some(player) = self.selected() {
+            self.draw_inventory(player, ctx, parts.items, buf);
         }
     }
 
@@ -93,16 +93,16 @@ impl State {
         } else if ctx.store.games().next().is_none() {
             (
                 "This profile has no Kongregate account.",
-                "Players belong to a game at Kongregate; with the game's key in an account of that provider they are seen \
-                 here."
+                "Players belong to a game at Kongregate. Add an account with the game's API key to see \
+                 them."
                     .to_owned(),
             )
         } else {
             (
-                "No player is known yet.",
+                "No players yet.",
                 format!(
-                    "{} authenticates one with the token that the game's client was given, or fetches an inventory by the \
-                     player's number alone. A callback about a player puts them here too.",
+                    "{} authenticates a player with the token from the game's client, or fetches an inventory by \
+                     player number alone. A callback about a player adds it here too.",
                     ctx.key(Action::Authenticate)
                 ),
             )
@@ -111,14 +111,14 @@ impl State {
         let left = below(area, rows + 1);
         let rows = paragraph(buf, left, &then, theme.style(Tone::Dim));
         if let Some(example) = self.example.filter(|_| plays_sandbox(ctx.store)) {
-            let told = example.describe();
-            paragraph(buf, below(left, rows + 1), &told, theme.style(Tone::Sim));
+            let text = example.describe();
+            paragraph(buf, below(left, rows + 1), &text, theme.style(Tone::Sim));
         }
     }
 
     fn draw_inventory(
         &self,
-        known: &PlayerState,
+        player: &PlayerState,
         ctx: ViewContext<'_>,
         area: Rect,
         buf: &mut Buffer,
@@ -126,11 +126,11 @@ impl State {
         let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
         let mut pen = Pen::new(buf, area, 0);
-        pen.text(&known.called(), theme.bold(Tone::Plain))
-            .text(&format!(" · {} at {}", known.id, known.account), dim);
-        match &known.proof {
+        pen.text(&player.display_name(), theme.bold(Tone::Plain))
+            .text(&format!(" · {} at {}", player.id, player.account), dim);
+        match &player.proof {
             Proof::None => {
-                let text = match &known.token {
+                let text = match &player.token {
                     Some(_) => " · token from a callback",
                     None => " · not authenticated",
                 };
@@ -145,7 +145,7 @@ impl State {
             }
         }
         let mut pen = Pen::new(buf, area, 1);
-        match (&known.inventory, known.asking) {
+        match (&player.inventory, player.request) {
             (_, Some(request)) => {
                 let word = match ctx.store.waiting_for(Some(request)) {
                     Some(why) => format!("waits {why}"),
@@ -159,12 +159,12 @@ impl State {
                     n => format!("{n} items"),
                 };
                 pen.text(&format!("{many}, as of {}", ctx.ago(*at)), dim);
-                if let Some((told, at)) = &known.changed {
+                if let Some((changed, at)) = &player.changed {
                     let fresh = ctx.now.wall.since(*at) < JUST_NOW;
                     let tone = if fresh { Tone::Good } else { Tone::Dim };
                     let when = ctx.ago(*at);
                     pen.skip(2)
-                        .text(told, theme.bold(tone))
+                        .text(changed, theme.bold(tone))
                         .text(&format!(" {when}"), dim);
                 }
             }
@@ -173,19 +173,19 @@ impl State {
                 pen.text(&text, dim);
             }
         }
-        self.draw_items(known, ctx, area, buf);
+        self.draw_items(player, ctx, area, buf);
     }
 
     /// What is wrong, then the table.
-    fn draw_items(&self, known: &PlayerState, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
+    fn draw_items(&self, player: &PlayerState, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         let theme = ctx.theme;
         let dim = theme.style(Tone::Dim);
         let mut left = below(area, 2);
-        let refusal = match &known.proof {
+        let refusal = match &player.proof {
             Proof::Refused(problem) => Some(problem),
             _ => None,
         };
-        for problem in refusal.into_iter().chain(&known.last_error) {
+        for problem in refusal.into_iter().chain(&player.last_error) {
             let room = Rect {
                 height: left.height.min(4),
                 ..left
@@ -193,12 +193,12 @@ impl State {
             let rows = paragraph(buf, room, &problem.describe(), theme.style(Tone::Bad));
             left = below(left, rows);
         }
-        let Some((inventory, _)) = &known.inventory else {
+        let Some((inventory, _)) = &player.inventory else {
             return;
         };
         left = below(left, u16::from(left.height > 4));
         if inventory.items.is_empty() {
-            Pen::new(buf, left, 0).text("This player owns nothing.", dim);
+            Pen::new(buf, left, 0).text("The inventory is empty.", dim);
             return;
         }
         let widest = |measure: fn(&crate::domain::Item) -> u16, least: u16, most: u16| {
@@ -216,7 +216,7 @@ impl State {
             .skip(2)
             .right("uses", left_uses, dim)
             .skip(2)
-            .text(if wide { "data, or what it is" } else { "" }, dim);
+            .text(if wide { "data or description" } else { "" }, dim);
         left = below(left, 1);
         let last = inventory
             .items
@@ -252,34 +252,35 @@ impl State {
     }
 }
 
-fn draw_player(known: &PlayerState, ctx: ViewContext<'_>, area: Rect, row: u16, buf: &mut Buffer) {
+fn draw_player(player: &PlayerState, ctx: ViewContext<'_>, area: Rect, row: u16, buf: &mut Buffer) {
     let theme = ctx.theme;
     let dim = theme.style(Tone::Dim);
-    let (glyph, tone) = match (&known.proof, &known.last_error) {
+    let (glyph, tone) = match (&player.proof, &player.last_error) {
         (Proof::Refused(_), _) => ("✘", Tone::Bad),
         (_, Some(_)) => ("!", Tone::Warn),
         (Proof::Proved(_), None) => ("✔", Tone::Good),
         (Proof::None, None) => ("○", Tone::Dim),
     };
-    let state = match (known.asking, &known.inventory) {
-        (Some(_), _) => "asks".to_owned(),
+    let state = match (player.request, &player.inventory) {
+        (Some(_), _) => "fetch".to_owned(),
         (None, Some((_, at))) => age(*at, ctx.now),
         (None, None) => String::new(),
     };
-    let items = known
-        .inventory
-        .as_ref()
-        .map_or_else(String::new, |(inventory, _)| match inventory.items.len() {
-            1 => "1 item".to_owned(),
-            n => format!("{n} items"),
-        });
+    let items =
+        player
+            .inventory
+            .as_ref()
+            .map_or_else(String::new, |(inventory, _)| match inventory.items.len() {
+                1 => "1 item".to_owned(),
+                n => format!("{n} items"),
+            });
     let mut pen = Pen::new(buf, area, row);
     pen.keep(18)
         .text(glyph, theme.bold(tone))
         .skip(1)
-        .text(&known.called(), theme.style(Tone::Plain));
+        .text(&player.display_name(), theme.style(Tone::Plain));
     if ctx.store.games().count() > 1 {
-        pen.skip(1).text(known.account.as_str(), dim);
+        pen.skip(1).text(player.account.as_str(), dim);
     }
     let right = Rect {
         x: area.right().saturating_sub(17),
@@ -294,5 +295,5 @@ fn draw_player(known: &PlayerState, ctx: ViewContext<'_>, area: Rect, row: u16, 
 /// Whether one of the games is the sandbox's.
 fn plays_sandbox(store: &Store) -> bool {
     let mut games = store.games();
-    games.any(|known| known.account.environment == Environment::Embedded)
+    games.any(|game| game.account.environment == Environment::Embedded)
 }

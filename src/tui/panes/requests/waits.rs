@@ -1,4 +1,4 @@
-//! The requests that wait, as rows on top of the log: which is selected, and how they are drawn.
+//! The waiting requests, as rows above the log: which one is selected, and how they are drawn.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -11,25 +11,25 @@ use crate::tui::store::Store;
 use crate::tui::widgets::list::{List, Step};
 
 impl State {
-    /// The waiting request that is selected.
+    /// The selected waiting request.
     pub fn selected_waiting(&self) -> Option<RequestId> {
         self.waiting_at
     }
 
-    /// Puts the selection on the oldest waiting request.
+    /// Selects the waiting request that waits longest.
     pub fn select_waiting(&mut self, store: &Store) {
         self.waiting_at = store.waiting.keys().next().copied();
         self.waits = List::default();
     }
 
-    /// A request may have gone on. The selection stays by those that wait, while there are any.
+    /// The selection leaves the waiting requests once there are none.
     pub fn waiting_changed(&mut self, store: &Store) {
         if store.waiting.is_empty() {
             self.waiting_at = None;
         }
     }
 
-    /// The selected request no longer waits: the next one is selected.
+    /// If the selected request no longer waits, selects the next one.
     pub fn fit_waiting(&mut self, store: &Store) {
         if let Some(at) = self.waiting_at {
             let next = store.waiting.keys().find(|id| **id >= at);
@@ -37,7 +37,7 @@ impl State {
         }
     }
 
-    /// Moves among the waiting rows, and from them to the log's; whether that was all.
+    /// Moves among the waiting rows, and from them into the log; returns whether the step is done.
     pub(super) fn step_waiting(&mut self, step: Step, height: u16, store: &Store) -> bool {
         let len = store.waiting.len();
         let to_top = matches!(step, Step::Up(_) | Step::Top | Step::PageUp);
@@ -74,7 +74,7 @@ impl State {
         true
     }
 
-    /// Puts the selection on the waiting request drawn at `row`.
+    /// Selects the waiting request drawn at `row`.
     pub fn select_waiting_row(&mut self, row: u16, height: u16, store: &Store) {
         let at = self.waits.window(store.waiting.len(), height).start + usize::from(row);
         if let Some(id) = store.waiting.keys().nth(at) {
@@ -83,7 +83,7 @@ impl State {
         }
     }
 
-    /// Their rows, the last of which tells how many there are besides.
+    /// Draws their rows; the last one says how many more wait.
     pub(super) fn draw_waits(&self, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         let waiting = &ctx.store.waiting;
         let at = self

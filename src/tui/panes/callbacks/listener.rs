@@ -1,4 +1,4 @@
-//! Proof of life: where callbacks are received, since when the listener was last heard, and what is not done yet.
+//! The listener's state line: its address, its last heartbeat, and how many jobs are not done.
 
 use std::time::Duration;
 
@@ -11,14 +11,14 @@ use crate::tui::panes::{ViewContext, age_changes_in};
 use crate::tui::theme::Tone;
 use crate::tui::widgets::text::{Pen, paragraph, width};
 
-/// A heartbeat comes far more often; an older one is no proof of life any more.
-const BEATS_WITHIN: Duration = Duration::from_mins(1);
+/// The listener beats far more often; an older heartbeat means that it may be down.
+const HEARTBEAT_MAX_AGE: Duration = Duration::from_mins(1);
 
-/// How the listener stands, for the eye.
+/// Glyph and tone of the listener's state.
 fn state(ctx: ViewContext<'_>) -> (&'static str, Tone) {
     match &ctx.store.listening {
         Listening::Off => ("○", Tone::Dim),
-        Listening::Up { heartbeat, .. } if ctx.now.wall.since(*heartbeat) > BEATS_WITHIN => {
+        Listening::Up { heartbeat, .. } if ctx.now.wall.since(*heartbeat) > HEARTBEAT_MAX_AGE => {
             ("!", Tone::Warn)
         }
         Listening::Up { .. } => ("●", Tone::Good),
@@ -26,14 +26,14 @@ fn state(ctx: ViewContext<'_>) -> (&'static str, Tone) {
     }
 }
 
-/// What is said, most important first.
+/// The parts of the line, the most important first.
 fn parts(pane: &State, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     let mut parts = Vec::new();
     match &ctx.store.listening {
-        // Where there are no rows, their place says how to switch it on.
+        // An empty list explains in its own place how to switch the listener on.
         Listening::Off if pane.rows().is_empty() => parts.push(("off".into(), Tone::Dim)),
         Listening::Off => parts.push((
-            "off: set `[callbacks] bind`, or run `tilldeck listen`".into(),
+            "off: set `bind` under `[callbacks]`, or run `tilldeck listen`".into(),
             Tone::Dim,
         )),
         Listening::Up { url, heartbeat } => {
@@ -45,17 +45,20 @@ fn parts(pane: &State, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
         Listening::Down { .. } => {}
     }
     match pane.rows().front() {
-        Some(last) => parts.push((format!("last {}", ctx.ago(last.received_at)), Tone::Dim)),
+        Some(last) => parts.push((
+            format!("last callback {}", ctx.ago(last.received_at)),
+            Tone::Dim,
+        )),
         None if matches!(ctx.store.listening, Listening::Up { .. }) => {
-            parts.push(("none yet".into(), Tone::Dim));
+            parts.push(("no callback yet".into(), Tone::Dim));
         }
         None => {}
     }
     let sum = pane.tally.sum;
     for (count, word, tone) in [
         (sum.queued - sum.failing, "queued", Tone::Busy),
-        (sum.failing, "failing", Tone::Warn),
-        (sum.given_up, "given up", Tone::Bad),
+        (sum.failing, "retrying", Tone::Warn),
+        (sum.given_up, "failed", Tone::Bad),
     ] {
         if count > 0 {
             parts.push((format!("{count} {word}"), tone));
@@ -64,9 +67,10 @@ fn parts(pane: &State, ctx: ViewContext<'_>) -> Vec<(String, Tone)> {
     parts
 }
 
-/// The lines it takes in `columns`, at most `most`, with what does not fit left out.
+/// The parts wrapped to `columns`, at most `most` lines; parts that do not fit are left out.
 fn lines(parts: Vec<(String, Tone)>, columns: u16, most: usize) -> Vec<Vec<(String, Tone)>> {
     let mut lines: Vec<Vec<(String, Tone)>> = vec![Vec::new()];
+    // The glyph and its space.
     let mut used = 2;
     for part in parts {
         let wide = width(&part.0);
@@ -90,20 +94,20 @@ fn lines(parts: Vec<(String, Tone)>, columns: u16, most: usize) -> Vec<Vec<(Stri
     lines
 }
 
-/// Rows of a listener's trouble, in words.
-const TROUBLE_ROWS: u16 = 3;
+/// Rows for the reason why the listener is down.
+const ERROR_ROWS: u16 = 3;
 
-/// Rows it takes of a pane so wide and high.
+/// Rows the state takes in a pane of this size.
 pub fn rows(pane: &State, ctx: ViewContext<'_>, area: Rect) -> u16 {
     let most = if area.height >= 7 { 2 } else { 1 };
-    let told = lines(parts(pane, ctx), area.width, most).len();
-    let told = u16::try_from(told).unwrap_or(1);
+    let rows = lines(parts(pane, ctx), area.width, most).len();
+    let rows = u16::try_from(rows).unwrap_or(1);
     match &ctx.store.listening {
         Listening::Down { .. } => {
-            let why = wrapped_rows(&last_error(ctx), area.width.saturating_sub(2));
-            (why.min(TROUBLE_ROWS) + told).min(area.height)
+            let why = wrapped_rows(&why_down(ctx), area.width.saturating_sub(2));
+            (why.min(ERROR_ROWS) + rows).min(area.height)
         }
-        _ => told.min(area.height),
+        _ => rows.min(area.height),
     }
 }
 
@@ -112,14 +116,14 @@ fn wrapped_rows(text: &str, columns: u16) -> u16 {
     u16::try_from(lines).unwrap_or(u16::MAX)
 }
 
-fn last_error(ctx: ViewContext<'_>) -> String {
+fn why_down(ctx: ViewContext<'_>) -> String {
     match &ctx.store.listening {
         Listening::Down {
             address,
             why,
             since,
         } => format!(
-            "NOTHING IS RECEIVED at {address} since {}: {why}",
+            "LISTENER DOWN at {address} since {}: {why}",
             since.clock(&ctx.store.zone)
         ),
         _ => String::new(),
@@ -139,10 +143,10 @@ pub fn draw(pane: &State, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let mut row = 0;
     if down {
         let room = Rect {
-            height: inner.height.min(TROUBLE_ROWS),
+            height: inner.height.min(ERROR_ROWS),
             ..inner
         };
-        row = paragraph(buf, room, &last_error(ctx), theme.bold(Tone::Bad));
+        row = paragraph(buf, room, &why_down(ctx), theme.bold(Tone::Bad));
     }
     let most = usize::from(area.height.saturating_sub(row));
     if most == 0 {
@@ -160,12 +164,12 @@ pub fn draw(pane: &State, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// In a few words, for the title of a pane that is seen in its place.
+/// The state in a few words, for the title of the pane that is drawn in its place.
 pub fn brief(pane: &State, ctx: ViewContext<'_>) -> (String, Tone) {
     let (_, tone) = state(ctx);
     let word = match (&ctx.store.listening, pane.rows().front()) {
         (Listening::Off, None) => "callbacks off".to_owned(),
-        (Listening::Down { .. }, _) => "no callbacks are received".to_owned(),
+        (Listening::Down { .. }, _) => "callback listener down".to_owned(),
         (_, Some(last)) => format!("last callback {}", ctx.ago(last.received_at)),
         (Listening::Up { .. }, None) => "no callback yet".to_owned(),
     };
@@ -173,7 +177,7 @@ pub fn brief(pane: &State, ctx: ViewContext<'_>) -> (String, Tone) {
     (word, tone)
 }
 
-/// Until it must change by itself.
+/// Time until the line must be redrawn without an event.
 pub fn changes_in(pane: &State, listening: &Listening, now: Now) -> Option<Duration> {
     let beat = match listening {
         Listening::Up { heartbeat, .. } => Some(*heartbeat),

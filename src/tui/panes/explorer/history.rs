@@ -1,4 +1,4 @@
-//! The calls of this session and what came of them. In memory only: it ends with the console.
+//! The calls of this session with their outcomes. In memory only: lost when the console quits.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,25 +8,25 @@ use crate::domain::{
 };
 use crate::tui::theme::Tone;
 
-/// Calls kept.
+/// Calls in memory.
 const KEPT_MAX: usize = 50;
 
 /// One call that was sent.
 #[derive(Debug, Clone)]
-pub struct Past {
+pub struct PastCall {
     pub number: u64,
     pub at: WallTime,
     pub account: AccountId,
-    /// `None`: any other call.
+    /// `None` for a free call.
     pub documented: Option<&'static Documented>,
     pub values: Vec<String>,
     pub call: RawCall,
     pub outcome: Result<Explored, Problem>,
-    /// As it went over the wire, redacted.
+    /// The exchange of its last attempt, redacted.
     pub exchange: Option<Arc<Exchange>>,
 }
 
-/// What is said of a past call in a row.
+/// A sent call as a row of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallSummary {
     pub number: u64,
@@ -39,11 +39,11 @@ pub struct CallSummary {
     pub tone: Tone,
 }
 
-impl Past {
+impl PastCall {
     pub fn verdict(&self) -> (&'static str, String, Tone) {
         match &self.outcome {
             Err(problem) if problem.kind == ProblemKind::Interrupted => {
-                ("○", "called off".into(), Tone::Dim)
+                ("○", "cancelled".into(), Tone::Dim)
             }
             Err(problem) => ("✘", problem.kind.as_str().replace('_', " "), Tone::Bad),
             Ok(explored) => {
@@ -76,12 +76,13 @@ impl Past {
     }
 }
 
-/// Whether an exchange is what became of a call.
+/// Whether an exchange belongs to a call.
 pub fn is_of(call: &RawCall, exchange: &Exchange) -> bool {
+    // The exchange does not name the request; a draft has one call in flight, so method and path are enough.
     call.method == exchange.method && call.path == exchange.path()
 }
 
-/// What a status means, where that is worth a word.
+/// The reason phrase of RFC 9110, section 15, for the statuses that providers answer.
 fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
@@ -105,10 +106,10 @@ fn reason(status: u16) -> &'static str {
     }
 }
 
-/// The latest calls, newest first.
+/// The sent calls, newest first.
 #[derive(Debug, Clone, Default)]
 pub struct History {
-    all: VecDeque<Past>,
+    all: VecDeque<PastCall>,
     last: u64,
 }
 
@@ -117,12 +118,12 @@ impl History {
         self.all.is_empty()
     }
 
-    pub fn get(&self, number: u64) -> Option<&Past> {
+    pub fn get(&self, number: u64) -> Option<&PastCall> {
         self.all.iter().find(|past| past.number == number)
     }
 
-    /// Takes one more; gives its number.
-    pub fn push(&mut self, mut past: Past) -> u64 {
+    /// Adds a call; returns its number.
+    pub fn push(&mut self, mut past: PastCall) -> u64 {
         self.last += 1;
         past.number = self.last;
         self.all.truncate(KEPT_MAX - 1);
@@ -131,16 +132,17 @@ impl History {
     }
 
     pub fn describe(&self) -> Vec<CallSummary> {
-        self.all.iter().map(Past::describe).collect()
+        self.all.iter().map(PastCall::describe).collect()
     }
 
-    /// An exchange that may be the one of a call of ours.
+    /// An exchange arrived: it may belong to a call that was answered before.
     pub fn observe(&mut self, exchange: &Arc<Exchange>) {
         let past = self
             .all
             .iter_mut()
             .find(|past| past.account == exchange.account && is_of(&past.call, exchange));
         if let Some(past) = past {
+            // The newest call comes first; one that has its exchange already is not overwritten by a later one.
             past.exchange.get_or_insert_with(|| exchange.clone());
         }
     }
