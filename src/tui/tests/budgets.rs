@@ -207,7 +207,7 @@ fn what_the_console_asked_is_called_off_where_it_waits() {
     assert_eq!(press(&mut model, "x", second(1)), [Effect::Cancel(request)]);
     assert!(model.store.accounts[0].verifying.is_none(), "nothing hangs");
     assert!(model.store.waiting.is_empty());
-    assert!(screen(&model, second(1), 120, 40).contains("called off"));
+    assert!(screen(&model, second(1), 120, 40).contains("cancelled"));
     assert!(model.requests.selected().is_some(), "back in the log");
 }
 
@@ -253,7 +253,7 @@ fn a_link_that_waits_goes_back_to_its_form() {
             .unwrap(),
     );
     let mut out = Vec::new();
-    model.call_off(request, second(1), &mut out);
+    model.cancel_request(request, second(1), &mut out);
     assert_eq!(out, [Effect::Cancel(request)]);
     let Overlay::LinkForm(form) = &model.overlay else {
         panic!("{:?}", model.overlay);
@@ -268,7 +268,7 @@ fn what_others_ask_is_shown_and_not_called_off() {
     assert_eq!(press(&mut model, "5gx", second(1)), []);
     let text = screen(&model, second(1), 120, 40);
     assert!(
-        text.contains("pledg: this one goes out by itself"),
+        text.contains("pledg: this request was not started in the console"),
         "{text}"
     );
     assert_eq!(model.store.waiting.len(), 1);

@@ -179,7 +179,7 @@ fn a_write_is_marked_and_asked_for() {
     let (_, _, call) = sent(&press(&mut model, "<enter>y", second(0))).unwrap();
     assert_eq!(call.path, "/v1/offers/5f9e2c?dryRun=true");
     let quits = press(&mut model, "q", second(0));
-    assert_eq!(quits, [], "a call that writes is under way");
+    assert_eq!(quits, [], "a write call is in progress");
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn a_call_that_only_waited_was_not_sent() {
     );
     let shown = screen(&model, second(2), 120, 40);
     assert!(
-        shown.contains("called off; nothing was sent") && !shown.contains("carried out"),
+        shown.contains("cancelled; nothing was sent") && !shown.contains("carried out"),
         "{shown}"
     );
 

@@ -573,7 +573,7 @@ fn a_final_payment_that_could_not_be_checked_again_is_as_it_was() {
     let result = Err(Problem::new(ProblemKind::Failing, "no answer came", "wait"));
     update(&mut model, second(2), Msg::Answered { request, result });
     let shown = screen(&model, second(2), 120, 40);
-    let said = "A-17 could not be checked again: no answer came";
+    let said = "cannot check A-17 again: no answer came";
     assert!(shown.contains(said), "{shown}");
     assert_eq!(alerts::count(&model.store), 0);
     assert!(model.store.payments[0].due().is_none() && model.store.payments[0].asking.is_none());

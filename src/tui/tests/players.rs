@@ -236,7 +236,7 @@ fn a_players_keys() {
     assert_eq!(
         press(&mut model, "<esc>", now),
         [Effect::Cancel(request)],
-        "called off"
+        "cancelled"
     );
     press(&mut model, "d", now);
     assert!(model.players.players.is_empty());

@@ -63,7 +63,7 @@ fn a_listener_that_is_off_down_or_silent() {
     assert!(model.store.notices.is_empty(), "told once");
     update(&mut model, now, Msg::Listening(up(4)));
     assert_eq!(alerts::count(&model.store), before);
-    assert!(screen(&model, now, 120, 40).contains("received again"));
+    assert!(screen(&model, now, 120, 40).contains("receiving callbacks again"));
     let later = second(200);
     assert!(resized_screen(&mut model, later, 120, 40).contains("heartbeat 3m ago"));
 }
@@ -78,7 +78,7 @@ fn a_callback_whole() {
         panic!("{effects:?}");
     };
     assert_eq!(delivery, DeliveryId(8));
-    assert!(screen(&model, now, 120, 40).contains("being read from the ledger"));
+    assert!(screen(&model, now, 120, 40).contains("loading…"));
     let stranger = RequestId(request.0 + 1);
     update(
         &mut model,
@@ -88,7 +88,7 @@ fn a_callback_whole() {
             result: Ok(received()),
         },
     );
-    assert!(screen(&model, now, 120, 40).contains("being read from the ledger"));
+    assert!(screen(&model, now, 120, 40).contains("loading…"));
     update(
         &mut model,
         now,
@@ -187,9 +187,9 @@ fn a_replay_asks_first_and_where_to() {
 
     // One that was never handed on goes nowhere by itself.
     assert_eq!(press(&mut model, "gr<enter>", now), []);
-    assert!(screen(&model, now, 80, 24).contains("write a whole address"));
+    assert!(screen(&model, now, 80, 24).contains("enter a full URL"));
     assert_eq!(press(&mut model, "shop.example<enter>", now), []);
-    assert!(screen(&model, now, 80, 24).contains("write a whole address"));
+    assert!(screen(&model, now, 80, 24).contains("enter a full URL"));
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn a_live_accounts_callback_is_replayed_by_name_only() {
     ready.listening = up(3);
     update(&mut model, now, Msg::Ready(ready));
     assert_eq!(press(&mut model, "7r<enter>", now), []);
-    assert!(screen(&model, now, 120, 40).contains("type shop to hand it on"));
+    assert!(screen(&model, now, 120, 40).contains("type shop to forward it"));
     let typed = "http://127.0.0.1:3000/<tab>shop<enter>";
     let effects = press(&mut model, typed, now);
     assert!(
@@ -343,7 +343,7 @@ fn a_payments_timeline() {
     let now = second(4);
     let mut model = receiving();
     let request = look_back(&press(&mut model, "3ggjt", now)).unwrap();
-    assert!(screen(&model, now, 80, 24).contains("Looking through the ledger"));
+    assert!(screen(&model, now, 80, 24).contains("Loading…"));
     let nothing = Timeline {
         happenings: Vec::new(),
         ..timeline()
@@ -351,7 +351,7 @@ fn a_payments_timeline() {
     let mut empty = model.clone();
     let result = Ok(nothing);
     update(&mut empty, now, Msg::Timeline { request, result });
-    assert!(screen(&empty, now, 80, 24).contains("Nothing is known of it"));
+    assert!(screen(&empty, now, 80, 24).contains("No request, callback or state"));
     let mut failed = model.clone();
     let result = Err(Problem::new(ProblemKind::Local, "the ledger is gone", ""));
     update(&mut failed, now, Msg::Timeline { request, result });
@@ -488,7 +488,7 @@ fn a_request_leads_to_its_payments_timeline() {
     other.request_body.text = r#"{"token":"EMT","quantity":"3000"}"#.into();
     update(&mut model, now, Msg::Exchange(other.into()));
     assert_eq!(press(&mut model, "5Gt", now), []);
-    assert!(screen(&model, now, 120, 40).contains("this request is about no payment"));
+    assert!(screen(&model, now, 120, 40).contains("this request names no known payment"));
     let mut by_hand = (*exchange(51, "/v1/purchases/ORDER-1042", Outcome::Status(200))).clone();
     by_hand.about = String::new();
     update(&mut model, now, Msg::Exchange(by_hand.into()));
