@@ -59,7 +59,8 @@ impl Model {
             self.store.flash(Level::Info, text);
         } else if known.armed(now).is_some() {
             known.disarm();
-            self.store.flash(Level::Info, format!("disarmed {account}"));
+            self.store
+                .flash(Level::Info, format!("{account} is disarmed"));
         } else {
             self.overlay = Overlay::Arm(arm::State::new(account, None));
         }
@@ -158,7 +159,7 @@ impl Model {
         if let Some(known) = self.store.known_mut(&account) {
             known.arm(now);
         }
-        let words = format!("armed {account} for ten minutes");
+        let words = format!("{account} is armed for ten minutes");
         self.store.flash(Level::Warning, words);
         self.overlay = match resume {
             Some(mut form) => {

@@ -578,10 +578,10 @@ fn by_keys_alone_a_payment_is_estimated_linked_paid_and_seen_finalized() {
     terminal.send("w5/create");
     terminal.sees("POST   /api/v2/tpg/create/payment");
     terminal.send("\r\r");
-    terminal.sees("Reply");
+    terminal.sees("Response");
     terminal.sees("\"paymentToken\": \"<paymentToken>\"");
     terminal.send("\u{1b}");
-    terminal.sees_no("Reply");
+    terminal.sees_no("Response");
     terminal.send("f?");
     terminal.sees("─ Help ─");
     terminal.send("\u{3}");

@@ -132,7 +132,7 @@ table! {
     ExplorerSearch DropSearch "drop-search" ["esc"] "cancel" "cancel the search";
 
     ExplorerCall CopyCommand "copy-command" ["y"] "copy" "copy as a tilldeck command";
-    ExplorerCall CopyCallCurl "copy-call-curl" ["Y"] "copy as curl" "copy as curl, without secrets";
+    ExplorerCall CopyCallCurl "copy-call-curl" ["Y"] "as curl" "copy as curl, without secrets";
     ExplorerCall History "history" ["H"] "history" "list the calls of this session";
     ExplorerCall ArmAccount "arm-account" ["A"] "arm" "allow write calls, or disarm";
 
