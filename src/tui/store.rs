@@ -237,13 +237,13 @@ impl Store {
 
     /// Removes an account and cancels its requests.
     pub fn forget(&mut self, account: &AccountId, out: &mut Vec<Effect>) {
-        let asked: Vec<RequestId> = self
+        let requests: Vec<RequestId> = self
             .in_flight
             .iter()
             .filter(|(_, asked)| asked.account == *account)
             .map(|(request, _)| *request)
             .collect();
-        for request in asked {
+        for request in requests {
             self.cancel(request, out);
         }
         self.payments
@@ -387,8 +387,8 @@ impl Store {
 
     /// When to read the rate limits again; `None` while none is in use.
     pub fn budgets_due(&self, now: Now) -> Option<Duration> {
-        let heard = self.accounts.iter().filter_map(|known| known.in_use(now));
-        let since = heard.min().filter(|_| self.is_ready())?;
+        let updated = self.accounts.iter().filter_map(|known| known.in_use(now));
+        let since = updated.min().filter(|_| self.is_ready())?;
         Some(since.max(self.looked) + BUDGETS_EVERY)
     }
 
@@ -516,8 +516,8 @@ impl AccountState {
 
     /// The rate limits now. After a whole period without an update, all slots of one are free.
     pub fn budgets(&self, now: Now) -> impl Iterator<Item = BudgetGauge> + '_ {
-        self.budgets.iter().map(move |(gauge, heard)| {
-            let age = now.mono.saturating_sub(*heard);
+        self.budgets.iter().map(move |(gauge, updated)| {
+            let age = now.mono.saturating_sub(*updated);
             let left = |left: Duration| left.checked_sub(age).filter(|left| !left.is_zero());
             BudgetGauge {
                 used: if age >= gauge.period && gauge.waiting == 0 {
@@ -536,13 +536,13 @@ impl AccountState {
     fn in_use(&self, now: Now) -> Option<Duration> {
         let all = self.budgets.iter().zip(self.budgets(now));
         let used = all.filter(|(_, g)| g.used > 0 || g.waiting > 0 || g.held.is_some());
-        used.map(|((_, heard), _)| *heard).min()
+        used.map(|((_, updated), _)| *updated).min()
     }
 
     /// The time until a gauge on screen changes by itself.
     pub fn budget_changes_in(&self, now: Now) -> Option<Duration> {
-        let changes = self.budgets.iter().filter_map(|(gauge, heard)| {
-            let age = now.mono.saturating_sub(*heard);
+        let changes = self.budgets.iter().filter_map(|(gauge, updated)| {
+            let age = now.mono.saturating_sub(*updated);
             (gauge.used > 0)
                 .then(|| gauge.period.saturating_sub(age))
                 .filter(|left| !left.is_zero())

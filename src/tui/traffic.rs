@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_second_is_counted_whole_and_a_late_look_forgets_nothing() {
+    fn a_busy_second_is_counted_in_full_and_late_reads_lose_nothing() {
         let mut traffic = Traffic::default();
         for _ in 0..70_000 {
             traffic.sent(second(9));

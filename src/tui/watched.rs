@@ -55,7 +55,7 @@ pub struct Watched {
     /// When checks began to fail.
     pub failing_since: Option<WallTime>,
     /// Whether the provider has reported on it before, even as unknown.
-    told: bool,
+    is_reported: bool,
     pub asking: Option<RequestId>,
     interval: Duration,
     due: Option<Duration>,
@@ -73,7 +73,7 @@ impl Watched {
         let mut watched = Self {
             watch,
             is_stored: false,
-            told: !changes.is_empty(),
+            is_reported: !changes.is_empty(),
             seen: changes,
             last_error: LastError::None,
             answered_at: None,
@@ -96,7 +96,7 @@ impl Watched {
     }
 
     /// A payment that a callback reported. Its state is already known, so it is not due at once.
-    pub fn told_of(watch: Watch, now: Now) -> Self {
+    pub fn reported(watch: Watch, now: Now) -> Self {
         Self {
             due: None,
             ..Self::new(watch, Vec::new(), now)
@@ -220,18 +220,18 @@ impl Watched {
     /// Applies the result of a check.
     pub fn apply(&mut self, result: Result<Payment, Problem>, now: Now) -> Change {
         self.asking = None;
-        let heard = match result {
+        let change = match result {
             Ok(payment) => {
                 self.last_error = LastError::None;
                 self.answered_at = Some(now.wall);
                 self.failing_since = None;
-                let told_before = std::mem::replace(&mut self.told, true);
+                let was_reported = std::mem::replace(&mut self.is_reported, true);
                 if self.latest() == Some(&payment) {
                     self.interval = slower(self.interval).min(POLL_SLOWEST);
                     Change::Nothing
                 } else {
                     self.interval = POLL_FIRST;
-                    let ended = told_before && payment.state.is_final();
+                    let ended = was_reported && payment.state.is_final();
                     self.seen.push(Observation {
                         at: now.wall,
                         payment,
@@ -247,7 +247,7 @@ impl Watched {
             Err(problem) if problem.kind == ProblemKind::NotFound && self.seen.is_empty() => {
                 self.last_error = LastError::NotKnown;
                 self.failing_since = None;
-                self.told = true;
+                self.is_reported = true;
                 self.interval = slower(self.interval).min(POLL_SLOWEST);
                 Change::Nothing
             }
@@ -262,7 +262,7 @@ impl Watched {
         let expired = self.last_error == LastError::NotKnown && unknown_for > UNKNOWN_EXPIRES;
         let over = self.is_final() || expired;
         self.due = (!over).then(|| now.mono + self.interval);
-        heard
+        change
     }
 
     /// Whether an unknown id is no longer normal.

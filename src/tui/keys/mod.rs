@@ -167,7 +167,7 @@ table! {
 
     Help FindInHelp "find-in-help" ["/"] "search" "search this window";
     HelpFind ApplyHelpSearch "apply-help-search" ["enter"] "apply" "show the matching lines";
-    HelpFind DropHelpSearch "drop-help-search" ["esc"] "all" "show all lines again";
+    HelpFind DropHelpSearch "drop-help-search" ["esc"] "clear" "show all lines again";
 
     Guide NextGuide "next-guide" ["tab" "right" "l"] "next provider" "next provider";
     Guide PreviousGuide "previous-guide" ["shift-tab" "left" "h"] "" "previous provider";

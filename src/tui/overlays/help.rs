@@ -57,7 +57,10 @@ impl Entry {
     fn contains(&self, text: &str) -> bool {
         self.help.to_lowercase().contains(text)
             || self.name.contains(text)
-            || self.keys.iter().any(|key| key.to_lowercase() == text)
+            // A part of a key is not a match: "g" must not find PgDn. A part of a column's name is.
+            || self.keys.iter().map(|key| key.to_lowercase()).any(|key| {
+                key == text || self.name.is_empty() && key.contains(text)
+            })
     }
 
     /// As many whole keys as there is room for, at least one.
@@ -182,12 +185,14 @@ impl State {
         cursor
     }
 
-    /// Headings with the entries that match the search.
+    /// Headings with the entries that match the search; all entries below a heading that matches.
     fn rows(&self, keymap: &Keymap) -> Vec<Row> {
         let text = self.search.value().to_lowercase();
         let mut rows = Vec::new();
         for (title, mut entries) in sections(self.scope, keymap) {
-            entries.retain(|entry| entry.contains(&text));
+            if !title.to_lowercase().contains(&text) {
+                entries.retain(|entry| entry.contains(&text));
+            }
             if entries.is_empty() {
                 continue;
             }

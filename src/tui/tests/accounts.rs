@@ -91,7 +91,7 @@ fn name(text: &str) -> AccountId {
 }
 
 #[test]
-fn an_account_is_verified_then_kept_and_there_without_a_restart() {
+fn an_account_is_verified_then_saved_and_shown_without_a_restart() {
     let mut model = filled();
     let (request, change) = change_of(&press(&mut model, "<enter>", second(1)));
     assert_eq!(
@@ -126,7 +126,7 @@ fn an_account_is_verified_then_kept_and_there_without_a_restart() {
 }
 
 #[test]
-fn what_is_refused_is_not_kept_and_stays_in_the_form() {
+fn a_rejected_account_is_not_saved_and_stays_in_the_form() {
     let mut model = filled();
     let (request, _) = change_of(&press(&mut model, "<enter>", second(1)));
     managed(&mut model, request, Err(refused()));
@@ -143,7 +143,7 @@ fn what_is_refused_is_not_kept_and_stays_in_the_form() {
 }
 
 #[test]
-fn where_nobody_can_be_asked_it_is_kept_only_by_choice() {
+fn an_account_that_cannot_be_verified_is_saved_only_by_choice() {
     let mut model = filled();
     let (request, _) = change_of(&press(&mut model, "<enter>", second(1)));
     managed(&mut model, request, Err(unreachable()));
@@ -170,7 +170,7 @@ fn where_nobody_can_be_asked_it_is_kept_only_by_choice() {
 }
 
 #[test]
-fn verifying_can_be_called_off() {
+fn verifying_can_be_cancelled() {
     let mut model = filled();
     let (request, _) = change_of(&press(&mut model, "<enter>", second(1)));
     assert_eq!(
@@ -192,7 +192,7 @@ fn verifying_can_be_called_off() {
 }
 
 #[test]
-fn a_form_that_cannot_be_right_asks_nobody() {
+fn an_invalid_form_sends_nothing() {
     let mut model = ready(live_setup());
     assert_eq!(press(&mut model, "a<tab><tab>SHOP<enter>", second(1)), []);
     let shown = screen(&model, second(1), 120, 40);
@@ -237,7 +237,7 @@ fn a_secret_in_a_form_is_nowhere_to_be_seen() {
 }
 
 #[test]
-fn a_refused_secret_leaves_the_old_one_and_a_good_one_replaces_it() {
+fn a_rejected_secret_leaves_the_old_one_and_a_valid_one_replaces_it() {
     let mut model = ready(live_setup());
     press(&mut model, "R", second(1));
     assert_eq!(press(&mut model, "<enter>", second(1)), [], "nothing typed");

@@ -114,7 +114,7 @@ fn polls_slow_down_until_something_changes_and_stop_at_the_end() {
 }
 
 #[test]
-fn an_id_nobody_knows_yet_is_no_error() {
+fn an_id_that_the_provider_does_not_know_yet_is_no_error() {
     let (mut model, _) = ready(Vec::new());
     let effects = press(&mut model, "aA-18<enter>", second(0));
     assert_eq!(effects[0], Effect::Watch(new_watch("A-18", None)));
@@ -179,7 +179,7 @@ fn an_underpaid_order_is_not_delivered() {
 }
 
 #[test]
-fn only_an_end_that_was_watched_is_told() {
+fn only_an_end_that_was_watched_raises_a_notice() {
     let underpaid = || Ok(Answer::Payment(payment("A-17", "2.50", "FINALIZED")));
     let (mut model, effects) = ready(vec![(watch("A-17", Some("25.00")), Vec::new())]);
     let request = check_of(&effects).unwrap().0;
@@ -218,7 +218,7 @@ fn what_is_removed_can_be_brought_back() {
 }
 
 #[test]
-fn a_cancelled_request_is_not_heard() {
+fn the_response_of_a_cancelled_request_is_ignored() {
     let (mut model, effects) = ready(open_payment());
     let request = check_of(&effects).unwrap().0;
     assert_eq!(
@@ -365,7 +365,7 @@ fn quitting_asks_only_while_something_is_written() {
 }
 
 #[test]
-fn the_simulator_does_as_told_and_the_payment_is_looked_at() {
+fn a_simulator_command_checks_the_payment_soon() {
     let (mut model, effects) = ready(open_payment());
     let request = check_of(&effects).unwrap().0;
     let still = Ok(Answer::Payment(payment("A-17", "25.00", "NEW")));
@@ -427,7 +427,7 @@ fn older_requests_come_when_the_top_is_passed() {
 }
 
 #[test]
-fn a_filter_is_live_and_asks_the_ledger_when_kept() {
+fn a_filter_is_live_and_searches_the_ledger_when_applied() {
     let mut model = busy();
     assert_eq!(press(&mut model, "5/TIMED", second(3)), []);
     assert_eq!(model.requests.selected().unwrap().id, ExchangeId(6));
@@ -444,7 +444,7 @@ fn a_filter_is_live_and_asks_the_ledger_when_kept() {
 }
 
 #[test]
-fn quotes_refresh_by_themselves_only_when_told_to() {
+fn estimates_repeat_only_when_switched_on() {
     let mut model = busy();
     assert_eq!(update(&mut model, second(3), Msg::Woke), []);
     press(&mut model, "4t", second(4));
@@ -487,7 +487,7 @@ fn mouse_moves_draw_nothing_and_a_click_focuses() {
 }
 
 #[test]
-fn before_it_is_ready_nothing_is_asked() {
+fn before_it_is_ready_nothing_is_sent() {
     let mut model = sized(sandbox_setup(), 120, 40);
     for keys in ["c", "a", "L", "1v", "4r", "5o", "S"] {
         assert_eq!(press(&mut model, keys, second(0)), [], "{keys}");

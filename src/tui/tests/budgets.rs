@@ -21,7 +21,7 @@ fn gauge(counts: Counts, used: u32, limit: u32) -> BudgetGauge {
     }
 }
 
-fn tell(model: &mut Model, at: u64, account: &str, gauge: BudgetGauge) {
+fn report(model: &mut Model, at: u64, account: &str, gauge: BudgetGauge) {
     let account = name(account);
     update(model, second(at), Msg::Budget { account, gauge });
 }
@@ -58,10 +58,10 @@ fn calm() -> Model {
             answer(&mut model, second(0), request, result);
         }
     }
-    tell(&mut model, 0, "kanga", gauge(Counts::All, 1, 600));
-    tell(&mut model, 0, "kinguin", gauge(Counts::Writes, 0, 2000));
-    tell(&mut model, 0, "kinguin", gauge(Counts::Reads, 250, 4000));
-    tell(&mut model, 0, "pledg", gauge(Counts::All, 0, 600));
+    report(&mut model, 0, "kanga", gauge(Counts::All, 1, 600));
+    report(&mut model, 0, "kinguin", gauge(Counts::Writes, 0, 2000));
+    report(&mut model, 0, "kinguin", gauge(Counts::Reads, 250, 4000));
+    report(&mut model, 0, "pledg", gauge(Counts::All, 0, 600));
     model.focus = Pane::Requests;
     model
 }
@@ -90,15 +90,15 @@ fn idle_busy_full_and_held_budgets() {
     let mut model = calm();
     shown(&mut model, 1, "budgets_idle");
     traffic(&mut model, 40);
-    tell(&mut model, 40, "kinguin", gauge(Counts::Writes, 1250, 2000));
-    tell(&mut model, 40, "kinguin", gauge(Counts::Reads, 3990, 4000));
+    report(&mut model, 40, "kinguin", gauge(Counts::Writes, 1250, 2000));
+    report(&mut model, 40, "kinguin", gauge(Counts::Reads, 3990, 4000));
     shown(&mut model, 40, "budgets_busy");
     let full = BudgetGauge {
         next_free: Some(Duration::from_millis(11_200)),
         waiting: 3,
         ..gauge(Counts::Writes, 2000, 2000)
     };
-    tell(&mut model, 40, "kinguin", full);
+    report(&mut model, 40, "kinguin", full);
     for request in 70..73 {
         waits(&mut model, 40, request, "kinguin");
     }
@@ -108,7 +108,7 @@ fn idle_busy_full_and_held_budgets() {
         held: Some(Duration::from_secs(42)),
         ..gauge(Counts::Writes, 17, 2000)
     };
-    tell(&mut model, 40, "kinguin", held);
+    report(&mut model, 40, "kinguin", held);
     shown(&mut model, 40, "budgets_held");
     let text = screen(&model, second(50), 120, 40);
     assert!(text.contains("someone else is spending with these credentials: 429, goes on in 32 s"));
@@ -139,22 +139,22 @@ fn budgets_in_use_are_looked_at_again_while_they_are_on_screen() {
     let wakes = |model: &mut Model, at: u64| update(model, second(at), Msg::Woke);
     let rests =
         |model: &Model, at| panes::requests::State::changes_in(&model.store, second(at), false);
-    tell(&mut model, 100, "kinguin", gauge(Counts::Reads, 0, 4000));
+    report(&mut model, 100, "kinguin", gauge(Counts::Reads, 0, 4000));
     assert_eq!(wakes(&mut model, 110), [], "nothing is used");
     assert_eq!(rests(&model, 110), None);
 
-    tell(&mut model, 110, "kinguin", gauge(Counts::Reads, 40, 4000));
+    report(&mut model, 110, "kinguin", gauge(Counts::Reads, 40, 4000));
     assert_eq!(rests(&model, 110), Some(Duration::from_secs(2)));
     assert_eq!(wakes(&mut model, 111), [], "that is known well enough");
     assert_eq!(wakes(&mut model, 112), [Effect::LookAtBudgets]);
     assert_eq!(wakes(&mut model, 113), [], "it was just asked");
     assert_eq!(rests(&model, 113), Some(Duration::from_secs(1)));
 
-    tell(&mut model, 113, "kinguin", gauge(Counts::Reads, 7, 4000));
+    report(&mut model, 113, "kinguin", gauge(Counts::Reads, 7, 4000));
     assert!(screen(&model, second(113), 120, 40).contains("7/4000"));
     assert_eq!(wakes(&mut model, 114), []);
     assert_eq!(wakes(&mut model, 115), [Effect::LookAtBudgets]);
-    tell(&mut model, 115, "kinguin", gauge(Counts::Reads, 0, 4000));
+    report(&mut model, 115, "kinguin", gauge(Counts::Reads, 0, 4000));
     assert_eq!(wakes(&mut model, 130), [], "all slots are free");
     assert_eq!(rests(&model, 130), None);
 
@@ -162,14 +162,14 @@ fn budgets_in_use_are_looked_at_again_while_they_are_on_screen() {
         waiting: 1,
         ..gauge(Counts::Writes, 0, 2000)
     };
-    tell(&mut model, 130, "kinguin", queue);
+    report(&mut model, 130, "kinguin", queue);
     press(&mut model, "4f", second(130));
     assert_eq!(wakes(&mut model, 140), [], "nobody sees it");
     assert_eq!(press(&mut model, "5", second(140)), [Effect::LookAtBudgets]);
 }
 
 #[test]
-fn methods_are_told_whole() {
+fn methods_are_shown_in_full() {
     let mut model = calm();
     for (at, method) in [(20, "PATCH"), (21, "DELETE")] {
         let mut one = (*exchange(at, "/x", Outcome::Status(200))).clone();
@@ -191,7 +191,7 @@ fn methods_are_told_whole() {
 }
 
 #[test]
-fn what_the_console_asked_is_called_off_where_it_waits() {
+fn a_waiting_request_of_the_console_is_cancelled() {
     let mut model = calm();
     let effects = press(&mut model, "1v", second(1));
     let Effect::Ask { request, .. } = effects[0] else {
@@ -212,7 +212,7 @@ fn what_the_console_asked_is_called_off_where_it_waits() {
 }
 
 #[test]
-fn every_purpose_that_waits_can_be_called_off() {
+fn every_waiting_purpose_can_be_cancelled() {
     let mut model = calm();
     let now = second(1);
     press(&mut model, "3aA-17<enter>", now);
@@ -262,7 +262,7 @@ fn a_link_that_waits_goes_back_to_its_form() {
 }
 
 #[test]
-fn what_others_ask_is_shown_and_not_called_off() {
+fn a_waiting_request_of_others_is_shown_and_not_cancelled() {
     let mut model = calm();
     waits(&mut model, 1, 0, "pledg");
     assert_eq!(press(&mut model, "5gx", second(1)), []);

@@ -59,7 +59,12 @@ fn explored(text: &str) -> Explored {
     }
 }
 
-fn heard(model: &mut Model, now: Now, request: RequestId, result: Result<Explored, Problem>) {
+fn explored_result(
+    model: &mut Model,
+    now: Now,
+    request: RequestId,
+    result: Result<Explored, Problem>,
+) {
     update(model, now, Msg::Explored { request, result });
 }
 
@@ -137,7 +142,7 @@ fn letters_find_a_call_enter_fills_it_in_and_enter_sends_it() {
     assert_eq!((call.method.as_str(), call.body), ("GET", None));
     assert_eq!(call.path, "/v1/offers/5f9e2c%2Fx%20%3F");
     shots("sent", &mut model, second(3));
-    heard(
+    explored_result(
         &mut model,
         second(4),
         request,
@@ -151,7 +156,7 @@ fn letters_find_a_call_enter_fills_it_in_and_enter_sends_it() {
 }
 
 #[test]
-fn a_write_is_marked_and_asked_for() {
+fn a_write_call_is_marked_and_needs_a_confirmation() {
     let mut model = exploring(sandbox_setup());
     press(&mut model, "/patch<enter><down>true", second(0));
     shots("request", &mut model, second(0));
@@ -206,7 +211,7 @@ fn an_answer_is_read_as_table_and_as_body_and_searched() {
     let (request, ..) = send(&mut model, "page by page", second(1));
     let mut answer = explored(&setups());
     answer.digest = Some(offers_digest());
-    heard(&mut model, second(2), request, Ok(answer));
+    explored_result(&mut model, second(2), request, Ok(answer));
     shots("digest", &mut model, second(2));
     press(&mut model, "d", second(2));
     shots("body", &mut model, second(2));
@@ -266,7 +271,7 @@ fn a_call_that_only_waited_was_not_sent() {
 }
 
 #[test]
-fn trouble_is_told_and_called_off_is_called_off() {
+fn a_problem_is_shown_and_a_cancelled_call_says_so() {
     let mut model = exploring(sandbox_setup());
     let (request, ..) = send(&mut model, "one offer", second(1));
     let problem = Problem::new(
@@ -274,7 +279,7 @@ fn trouble_is_told_and_called_off_is_called_off() {
         "account kanga: 127.0.0.1:41207 cannot be reached: connection refused",
         "check the network, then send it again",
     );
-    heard(&mut model, second(2), request, Err(problem));
+    explored_result(&mut model, second(2), request, Err(problem));
     shots("error", &mut model, second(2));
 
     let (request, ..) = sent(&press(&mut model, "r", second(3))).unwrap();
@@ -282,7 +287,7 @@ fn trouble_is_told_and_called_off_is_called_off() {
     refused.status = 502;
     refused.content_type = Some("text/html".into());
     refused.failure = Some("kanga answered 502 with no code of its own".into());
-    heard(&mut model, second(4), request, Ok(refused));
+    explored_result(&mut model, second(4), request, Ok(refused));
     assert_snapshot!(
         "explorer_html_80x24",
         resized_screen(&mut model, second(4), 80, 24)
@@ -316,7 +321,7 @@ fn trouble_is_told_and_called_off_is_called_off() {
         shown.contains("called off") && shown.contains("nothing was sent"),
         "{shown}"
     );
-    heard(&mut model, second(7), request, Ok(explored("{}")));
+    explored_result(&mut model, second(7), request, Ok(explored("{}")));
     assert_eq!(screen(&model, second(6), 80, 24), shown, "too late");
 }
 
@@ -381,7 +386,7 @@ fn a_call_is_copied_as_a_command_and_as_curl() {
         second(1),
         Msg::Exchange(exchange(7, "/v1/calculations/price", Outcome::Status(200))),
     );
-    heard(&mut model, second(1), request, Ok(explored("{}")));
+    explored_result(&mut model, second(1), request, Ok(explored("{}")));
     let sent = press(&mut model, "Y", second(1));
     assert!(
         copied(&sent).contains("api-sig: ‹signature›"),
@@ -401,7 +406,7 @@ fn past_calls_are_taken_up_again() {
         let (request, ..) = sent(&press(&mut model, keys, second(at))).unwrap();
         let mut answer = explored(&format!("{{\"call\":{at}}}"));
         answer.status = if at == 2 { 404 } else { 200 };
-        heard(&mut model, second(at), request, Ok(answer));
+        explored_result(&mut model, second(at), request, Ok(answer));
         press(&mut model, "<esc><esc><esc>", second(at));
     }
     press(&mut model, "H", second(4));
@@ -521,7 +526,7 @@ fn a_call_under_way_ticks_by_the_second_and_an_idle_explorer_sleeps() {
     assert_eq!(model.next_wake(second(1)), None);
     assert!(screen(&model, second(2), 80, 24).contains("sent at 02:54:26"));
     model.options.reduced_motion = false;
-    heard(&mut model, second(2), request, Ok(explored("{}")));
+    explored_result(&mut model, second(2), request, Ok(explored("{}")));
     assert_eq!(model.next_wake(second(2)), None);
 }
 
@@ -547,7 +552,7 @@ fn hostile_answers_stay_words_and_ascii_stays_ascii() {
             rows: vec![vec![bad.repeat(40)]],
             note: "",
         });
-        heard(&mut model, second(0), request, Ok(answer));
+        explored_result(&mut model, second(0), request, Ok(answer));
         for keys in ["", "d", "w>"] {
             press(&mut model, keys, second(0));
             for (width, height) in [(120, 40), (60, 15), (41, 10)] {

@@ -47,6 +47,8 @@ fn help_is_searched_by_key_help_and_action_name() {
         ("undo-edit", "undo the last change to the body"),
         ("simulator", "built-in simulator: no real money"),
         ("pgdn", "one page down"),
+        ("columns", "time until the next check"),
+        ("vs.", "the amount compared with the expected amount"),
     ] {
         press(&mut model, "?/", second(4));
         press(&mut model, typed, second(4));

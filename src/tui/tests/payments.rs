@@ -153,7 +153,7 @@ fn a_second_link_with_an_id_in_use_does_not_turn_an_under_paid_order_into_a_paid
 }
 
 #[test]
-fn as_expected_is_said_only_of_money_that_came() {
+fn as_expected_is_shown_only_for_received_money() {
     for (state, said) in [
         ("NEW", false),
         ("ACTIVE", false),
@@ -290,7 +290,7 @@ fn forms_offer_only_accounts_that_can_do_it() {
 }
 
 #[test]
-fn several_pasted_lines_are_all_watched_and_told_once() {
+fn several_pasted_lines_are_all_watched_with_one_notice() {
     let mut model = underpaid();
     let text = "id;amount;currency\nLIVE-1;1;EMT\nB-2;25.00;EMT\nC-3\nD-4;1,5;EMT\n";
     let effects = update(&mut model, second(1), Msg::Paste(text.into()));

@@ -114,13 +114,13 @@ fn players_and_what_they_own() {
     let mut model = authenticated();
     let mut items = vec![item(2001, "Sword", None), item(2002, "Potion", Some(2))];
     items.push(item(2003, "Sword", None));
-    let told = Msg::Asked {
+    let message = Msg::Asked {
         account: game(),
         op: Op::PlayerItems(PlayerId(765)),
         result: Ok(inventory(items)),
         expected: None,
     };
-    update(&mut model, now, told);
+    update(&mut model, now, message);
     let notice = &model.store.notices.last().unwrap().text;
     assert!(
         notice.contains("+1 Sword") && notice.contains("Potion 3 → 2 uses"),
@@ -186,7 +186,7 @@ fn a_callback_names_a_player_and_its_token_authenticates_them() {
 }
 
 #[test]
-fn a_players_token_is_sent_once_and_kept_nowhere() {
+fn a_players_token_is_sent_once_and_not_saved() {
     let mut model = playing();
     let now = second(1);
     let effects = press(&mut model, "a765<tab>planted-game-token<enter>", now);
@@ -240,13 +240,13 @@ fn a_players_keys() {
     );
     press(&mut model, "d", now);
     assert!(model.players.players.is_empty());
-    let told = Msg::Asked {
+    let message = Msg::Asked {
         account: game(),
         op: Op::PlayerItems(PlayerId(765)),
         result: Ok(inventory(vec![item(1, "Sword", None)])),
         expected: None,
     };
-    update(&mut model, now, told);
+    update(&mut model, now, message);
     assert_eq!(
         model.players.players.len(),
         1,
@@ -259,13 +259,13 @@ fn a_large_inventory_scrolls_by_pages() {
     let mut model = authenticated();
     let now = second(4);
     let items = (0..300).map(|at| item(at, "Arrow", Some(at))).collect();
-    let told = Msg::Asked {
+    let message = Msg::Asked {
         account: game(),
         op: Op::PlayerItems(PlayerId(765)),
         result: Ok(inventory(items)),
         expected: None,
     };
-    update(&mut model, now, told);
+    update(&mut model, now, message);
     let page = KeyEvent::new(
         ratatui::crossterm::event::KeyCode::PageDown,
         ratatui::crossterm::event::KeyModifiers::NONE,
@@ -310,7 +310,7 @@ pub fn hostile_player(bad: &str) -> Model {
         }),
         second(4),
     );
-    let told = Msg::Asked {
+    let message = Msg::Asked {
         account: game(),
         op: Op::PlayerItems(PlayerId(765)),
         result: Ok(inventory(vec![Item {
@@ -323,6 +323,6 @@ pub fn hostile_player(bad: &str) -> Model {
         }])),
         expected: None,
     };
-    update(&mut model, second(4), told);
+    update(&mut model, second(4), message);
     model
 }

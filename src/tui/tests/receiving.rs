@@ -60,7 +60,7 @@ fn a_listener_that_is_off_down_or_silent() {
         "dismissed, not mended"
     );
     update(&mut model, now, Msg::Listening(down));
-    assert!(model.store.notices.is_empty(), "told once");
+    assert!(model.store.notices.is_empty(), "one notice only");
     update(&mut model, now, Msg::Listening(up(4)));
     assert_eq!(alerts::count(&model.store), before);
     assert!(screen(&model, now, 120, 40).contains("receiving callbacks again"));
@@ -69,7 +69,7 @@ fn a_listener_that_is_off_down_or_silent() {
 }
 
 #[test]
-fn a_callback_whole() {
+fn a_callback_is_shown_with_all_details() {
     let mut model = receiving();
     let now = second(4);
     press(&mut model, "jj", now);
@@ -165,11 +165,11 @@ fn a_replay_asks_first_and_where_to() {
     assert_eq!(to, "http://127.0.0.1:3000/kanga");
     assert_eq!(press(&mut model, "<enter>", now), [], "once");
     let refused = Problem::new(ProblemKind::Local, "only loopback may be plain http", "");
-    let told = |result| Msg::Replayed {
+    let message = |result| Msg::Replayed {
         request: *request,
         result,
     };
-    update(&mut model, now, told(Err(refused)));
+    update(&mut model, now, message(Err(refused)));
     assert!(screen(&model, now, 80, 24).contains("only loopback"));
     let effects = press(&mut model, "<enter>", now);
     let Some(Effect::Replay { request, .. }) = effects.first() else {
@@ -214,7 +214,7 @@ fn a_live_accounts_callback_is_replayed_by_name_only() {
 }
 
 #[test]
-fn what_goes_on_replaces_its_row_and_what_is_given_up_is_told() {
+fn progress_replaces_a_callbacks_row_and_a_failed_job_raises_a_notice() {
     let mut model = receiving();
     let now = second(4);
     let count = |model: &Model| (model.callbacks.len(), model.callbacks.tally.sum);
@@ -294,7 +294,7 @@ fn a_heartbeat_that_changes_nothing_draws_nothing() {
 }
 
 #[test]
-fn keys_on_a_callback_lead_to_what_it_tells_of() {
+fn keys_on_a_callback_open_its_payment_or_player() {
     let mut model = receiving();
     let now = second(4);
     assert_eq!(
@@ -452,7 +452,7 @@ fn a_timeline_leads_to_its_calls_and_callbacks_and_back() {
             what: "the payment id",
         }]
     );
-    // Calls that are told as one are unfolded.
+    // A group of repeated calls expands.
     press(&mut model, "gj", now);
     let folded = screen(&model, now, 120, 40);
     assert!(folded.contains("asked 12 times without change"), "{folded}");
@@ -495,7 +495,7 @@ fn a_request_leads_to_its_payments_timeline() {
     assert!(look_back(&press(&mut model, "5Gt", now)).is_some());
 }
 
-fn told(account: &AccountId, id: &str, state: &str) -> Msg {
+fn callback_check(account: &AccountId, id: &str, state: &str) -> Msg {
     Msg::Asked {
         account: account.clone(),
         op: Op::CheckPayment(PaymentId::new(id).unwrap()),
@@ -512,24 +512,32 @@ fn a_callbacks_check_is_taken_in_as_any_other() {
     let Some(Effect::Ask { request, .. }) = effects.first() else {
         panic!("{effects:?}");
     };
-    let effects = update(&mut model, now, told(&shop(), "ORDER-1042", "FINALIZED"));
+    let effects = update(
+        &mut model,
+        now,
+        callback_check(&shop(), "ORDER-1042", "FINALIZED"),
+    );
     assert_eq!(effects, [Effect::Bell]);
     let watched = &model.store.payments[0];
     assert_eq!(watched.verdict(), Some(PaymentVerdict::Paid));
     assert_eq!(watched.asking, Some(*request), "ours is under way still");
     assert!(
         model.store.notices.last().unwrap().text.contains("PAID"),
-        "it is told"
+        "a notice appears"
     );
 }
 
 #[test]
-fn a_payment_nobody_watched_is_watched_once_a_callbacks_check_finds_it() {
+fn an_unwatched_payment_is_watched_after_a_callbacks_check_finds_it() {
     let mut model = busy();
     let now = second(4);
     press(&mut model, "3j", now);
     let selected = model.payments.selected(&model.store).unwrap().watch.clone();
-    let effects = update(&mut model, now, told(&shop(), "NEW-1", "FINALIZED"));
+    let effects = update(
+        &mut model,
+        now,
+        callback_check(&shop(), "NEW-1", "FINALIZED"),
+    );
     assert!(
         matches!(&effects[..], [Effect::Watch(watch), Effect::Bell] if watch.id.as_str() == "NEW-1"),
         "{effects:?}"
@@ -550,15 +558,25 @@ fn a_payment_nobody_watched_is_watched_once_a_callbacks_check_finds_it() {
     };
     assert_eq!(update(&mut model, now, unknown), []);
     let stranger = AccountId::new("stranger").unwrap();
-    assert_eq!(update(&mut model, now, told(&stranger, "NEW-3", "NEW")), []);
+    assert_eq!(
+        update(&mut model, now, callback_check(&stranger, "NEW-3", "NEW")),
+        []
+    );
     // Taken off by hand, it stays off, until it is put back by hand.
     press(&mut model, "gd", now);
-    assert_eq!(update(&mut model, now, told(&shop(), "NEW-1", "NEW")), []);
+    assert_eq!(
+        update(&mut model, now, callback_check(&shop(), "NEW-1", "NEW")),
+        []
+    );
     press(&mut model, "u", now);
     assert!(model.store.payment_mut(&shop(), &id("NEW-1")).is_some());
 
     for at in 0..200 {
-        update(&mut model, now, told(&shop(), &format!("MANY-{at}"), "NEW"));
+        update(
+            &mut model,
+            now,
+            callback_check(&shop(), &format!("MANY-{at}"), "NEW"),
+        );
     }
     assert_eq!(model.store.payments.len(), 100, "the list is bounded");
 }
