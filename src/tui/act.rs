@@ -1,4 +1,4 @@
-//! What each action does: opens a window, moves, or is handed to its pane.
+//! Dispatches actions: opens a window, moves a selection, or calls the pane.
 
 use ratatui::layout::Rect;
 
@@ -57,7 +57,7 @@ impl Model {
                     let chosen = state.chosen();
                     self.overlay = Overlay::None;
                     if let Some((scope, action)) = chosen {
-                        // What another pane's action acts on is to be seen.
+                        // Shows the pane that the action changes.
                         self.focus = Pane::of(scope).unwrap_or(self.focus);
                         self.act(action, now, out);
                     }
@@ -92,6 +92,11 @@ impl Model {
                 }
             }
             Action::Help => self.overlay = Overlay::Help(help::State::new(self.scope())),
+            Action::FindInHelp | Action::ApplyHelpSearch | Action::DropHelpSearch => {
+                if let Overlay::Help(state) = &mut self.overlay {
+                    state.search(action);
+                }
+            }
             Action::Palette => self.open_palette(),
             Action::ShowAlerts => self.overlay = Overlay::Alerts(alerts::State::new(&self.store)),
             Action::GoToAlert => self.go_to_alert(),
@@ -110,12 +115,12 @@ impl Model {
             }
             _ if !self.store.is_ready() => self
                 .store
-                .flash(Level::Info, "still opening; try again in a moment"),
+                .flash(Level::Info, "still starting; try again in a moment"),
             _ => self.act_when_ready(action, now, out),
         }
     }
 
-    /// What asks something of the world behind the screen.
+    /// Actions that cause effects, so that they need a started runtime.
     fn act_when_ready(&mut self, action: Action, now: Now, out: &mut Vec<Effect>) {
         match action {
             Action::Link => {
@@ -155,12 +160,12 @@ impl Model {
                     self.overlay = Overlay::Sandbox(sandbox::State::new(payment));
                 } else {
                     self.store
-                        .flash(Level::Info, "no simulator runs in this profile");
+                        .flash(Level::Info, "this profile has no built-in simulator");
                 }
             }
             Action::RefreshToken => self
                 .tokens
-                .act(action, &mut Self::hand(&mut self.store, now, out)),
+                .act(action, &mut Self::update_ctx(&mut self.store, now, out)),
             Action::CopyToken => {
                 if let Some(known) = self.tokens.selected(&self.store) {
                     let account = known.id().clone();
@@ -188,7 +193,7 @@ impl Model {
             Action::ConfirmExpected => self.confirm_expected(now, out),
             Action::Verify | Action::VerifyAll => self
                 .credentials
-                .act(action, &mut Self::hand(&mut self.store, now, out)),
+                .act(action, &mut Self::update_ctx(&mut self.store, now, out)),
             Action::Check
             | Action::RemoveWatch
             | Action::UndoRemove
@@ -197,10 +202,10 @@ impl Model {
             | Action::SortPayments
             | Action::ClearSettled => self
                 .payments
-                .act(action, &mut Self::hand(&mut self.store, now, out)),
+                .act(action, &mut Self::update_ctx(&mut self.store, now, out)),
             Action::Refresh | Action::AutoRefresh => self
                 .estimates
-                .act(action, &mut Self::hand(&mut self.store, now, out)),
+                .act(action, &mut Self::update_ctx(&mut self.store, now, out)),
             Action::KeepFilter if self.overlay.filter(Pane::Requests).is_none() => {
                 self.overlay = Overlay::None;
             }
@@ -209,15 +214,15 @@ impl Model {
                     self.overlay = Overlay::None;
                 }
                 self.requests
-                    .act(action, &mut Self::hand(&mut self.store, now, out));
+                    .act(action, &mut Self::update_ctx(&mut self.store, now, out));
             }
             _ => self.act_on_received(action, now, out),
         }
     }
 
-    /// Whether an action would do anything now; footer and palette leave the others out.
+    /// Whether an action is available now. Footer and palette omit the others.
     pub(super) fn can(&self, action: Action) -> bool {
-        // Choosing it sorts the list, so only where it is asked for.
+        // A closure, because finding the selected payment sorts the list.
         let payment = || self.payments.selected(&self.store);
         let ready = self.store.is_ready();
         match action {
@@ -281,8 +286,8 @@ impl Model {
         }
     }
 
-    /// What the footer calls an action, where what it does depends on what is selected.
-    pub(super) fn called(&self, action: Action, now: Now) -> &'static str {
+    /// The footer's word for an action, which may depend on the selection.
+    pub(super) fn footer_word(&self, action: Action, now: Now) -> &'static str {
         match action {
             action if self.disarms(action, now) => "disarm",
             Action::CallbackSubject => self.subject_word(),
@@ -309,8 +314,8 @@ impl Model {
     }
 
     fn close(&mut self, now: Now, out: &mut Vec<Effect>) {
-        // What a form asks is called off first. A removal is not, nor is a replay: they are done at once, and told
-        // in any case.
+        // The first Esc cancels the form's request. Removals and replays take effect at once, so they cannot be
+        // cancelled.
         let stage = match &mut self.overlay {
             Overlay::Remove(_) | Overlay::Replay(_) => None,
             overlay => overlay.stage(),
@@ -350,32 +355,32 @@ impl Model {
         if self.focus == Pane::Tokens
             && let Some(request) = self.tokens.asking(&self.store)
         {
-            self.call_off(request, now, out);
+            self.cancel_request(request, now, out);
             return;
         }
         if self.focus == Pane::Explorer
             && let Some(request) = self.explorer.in_flight()
         {
-            self.call_off(request, now, out);
+            self.cancel_request(request, now, out);
             return;
         }
-        // The console checks payments all the time: what is under way must not come before marks that are seen.
+        // Marks first: the console checks payments all the time, so Esc would almost always cancel a check instead.
         if self.focus == Pane::Payments && self.payments.drop_marks() {
             return;
         }
-        let hand = &mut Self::hand(&mut self.store, now, out);
+        let update_ctx = &mut Self::update_ctx(&mut self.store, now, out);
         let cancelled = match self.focus {
-            Pane::Credentials => self.credentials.cancel(hand),
-            Pane::Payments => self.payments.cancel(hand),
-            Pane::Estimates => self.estimates.cancel(hand),
-            Pane::Players => self.players.cancel(hand),
+            Pane::Credentials => self.credentials.cancel(update_ctx),
+            Pane::Payments => self.payments.cancel(update_ctx),
+            Pane::Estimates => self.estimates.cancel(update_ctx),
+            Pane::Players => self.players.cancel(update_ctx),
             Pane::Explorer | Pane::Tokens | Pane::Requests | Pane::Callbacks => false,
         };
         if cancelled {
             self.store.flash(Level::Info, "cancelled");
             return;
         }
-        // What is hidden by a filter is missed more than a notice that is read.
+        // Clears the filter before the notice: hidden rows matter more than a notice that was read.
         let narrowed = match self.focus {
             Pane::Payments if !self.payments.filter().is_empty() => {
                 self.payments.set_filter("");
@@ -451,13 +456,16 @@ impl Model {
             }
             Pane::Requests => {
                 let parts = self.request_parts();
-                self.requests
-                    .step(step, parts, &mut Self::hand(&mut self.store, now, out));
+                self.requests.step(
+                    step,
+                    parts,
+                    &mut Self::update_ctx(&mut self.store, now, out),
+                );
             }
             Pane::Explorer => self.explorer.step(step, &self.store),
             Pane::Callbacks => {
-                let hand = &mut Self::hand(&mut self.store, now, out);
-                self.callbacks.step(step, height, hand);
+                let update_ctx = &mut Self::update_ctx(&mut self.store, now, out);
+                self.callbacks.step(step, height, update_ctx);
             }
             Pane::Players => {
                 let area = self.inside(Pane::Players);
@@ -466,7 +474,7 @@ impl Model {
         }
     }
 
-    /// Where a pane's rows lie.
+    /// The area of a pane's rows.
     pub(super) fn list_area(&self, pane: Pane, now: Now) -> Rect {
         let inner = self.inside(pane);
         if inner.is_empty() {
@@ -490,7 +498,7 @@ impl Model {
         panes::requests::parts(self.inside(Pane::Requests), &self.store)
     }
 
-    /// What lies within a pane's frame.
+    /// The inside of a pane's frame.
     pub(super) fn inside(&self, pane: Pane) -> Rect {
         let Some(areas) = self.areas() else {
             return Rect::default();

@@ -1,4 +1,4 @@
-//! What needs attention: each matter once, the worst first. Derived from the facts; knows no screen.
+//! The alerts: each cause once, the worst first. Derived from the store; knows nothing about the screen.
 
 use crate::domain::{AccountId, Listening, WallTime};
 
@@ -8,35 +8,35 @@ use super::theme::Tone;
 use super::watched::{LastError, Watched};
 use super::widgets::text::fit_middle;
 
-/// Columns of an id: what is wrong must be seen behind it.
+/// The most columns of an id: the cause behind it must stay on screen.
 const ID_MAX: u16 = 40;
 
-/// Where an alert leads.
+/// The target of an alert.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Leads {
     Account(AccountId),
     Payment(WatchKey),
     Callbacks,
-    /// A notice, by what it is about: it leads nowhere.
+    /// A notice, by its subject. It has no target.
     Notice(String),
 }
 
-/// One matter that needs attention.
+/// One cause that needs attention.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Alert {
-    /// Its stable name.
+    /// A stable name, under which the ledger saves that it was handled.
     pub matter: String,
-    /// One sentence.
+    /// One sentence for the operator.
     pub what: String,
     pub account: Option<AccountId>,
     pub since: Option<WallTime>,
     pub tone: Tone,
     pub leads: Leads,
-    /// When it was marked as handled.
+    /// When the operator marked it as handled.
     pub handled: Option<WallTime>,
 }
 
-/// Every matter, those that were handled last.
+/// All alerts, handled ones last.
 pub fn all(store: &Store) -> Vec<Alert> {
     let mut alerts: Vec<Alert> = payments(store)
         .chain(accounts(store))
@@ -51,7 +51,7 @@ pub fn all(store: &Store) -> Vec<Alert> {
     alerts
 }
 
-/// How many are not handled.
+/// The number of alerts that are not handled.
 pub fn count(store: &Store) -> usize {
     let alerts = all(store);
     alerts
@@ -97,7 +97,7 @@ fn accounts(store: &Store) -> impl Iterator<Item = Alert> {
     })
 }
 
-/// Payments that cannot be checked are one matter for each account, and none where its credentials are the cause.
+/// Failing checks: one alert for each account, and none if its credentials are the cause.
 fn unchecked(store: &Store) -> impl Iterator<Item = Alert> {
     let working = store.accounts.iter().filter(|k| k.status.why().is_none());
     working.filter_map(|known| {
@@ -138,7 +138,7 @@ fn listener(store: &Store) -> Option<Alert> {
     };
     Some(Alert {
         matter: LISTENER.to_owned(),
-        what: format!("no callbacks are received at {address}: {why}"),
+        what: format!("cannot receive callbacks at {address}: {why}"),
         account: None,
         since: Some(*since),
         tone: Tone::Bad,
@@ -147,14 +147,14 @@ fn listener(store: &Store) -> Option<Alert> {
     })
 }
 
-/// Skips notices that repeat an alert above.
+/// The warnings and errors among the notices, without those that repeat an alert above.
 fn notices(store: &Store) -> impl Iterator<Item = Alert> {
-    let told = |about: &str| {
+    let is_alert = |about: &str| {
         about == LISTENER || store.payments.iter().any(|watched| watched.is_about(about))
     };
     let warnings = store.notices.iter().filter(|n| n.level > Level::Info);
     warnings
-        .filter(move |n| !told(&n.about))
+        .filter(move |n| !is_alert(&n.about))
         .map(|notice| Alert {
             matter: format!("notice {}", notice.about),
             what: notice.text.clone(),

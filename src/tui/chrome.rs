@@ -1,4 +1,4 @@
-//! What lies around the panes: header, tabs, notice and footer.
+//! The parts of the screen around the panes: header, tabs, notice and footer.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -53,9 +53,9 @@ pub fn draw_header(profile: &str, ctx: ViewContext<'_>, area: Rect, buf: &mut Bu
         pen.skip(1).text(&text, theme.badge(Tone::Warn));
     }
     if store.phase == super::store::Phase::Opening {
-        pen.skip(2).text("opening…", dim);
+        pen.skip(2).text("starting…", dim);
     } else if let Some(address) = &store.simulator {
-        // Part of an address leads nowhere.
+        // Omits an address that does not fit: a part of it is of no use.
         let text = format!("simulator at {address}");
         if width(&text) <= pen.skip(2).left() {
             pen.text(&text, dim);
@@ -63,7 +63,7 @@ pub fn draw_header(profile: &str, ctx: ViewContext<'_>, area: Rect, buf: &mut Bu
     }
 }
 
-/// How many matters need attention; empty where none does.
+/// The header's alert counter; empty without alerts.
 fn alert_counter(store: &Store) -> String {
     match alerts::count(store) {
         0 => String::new(),
@@ -72,7 +72,7 @@ fn alert_counter(store: &Store) -> String {
     }
 }
 
-/// Whether the counter is drawn at this column.
+/// Whether the alert counter is at this column.
 pub fn alerts_at(store: &Store, area: Rect, x: u16) -> bool {
     let counter = width(&alert_counter(store));
     counter > 0 && x >= area.right().saturating_sub(counter)
@@ -87,7 +87,7 @@ pub fn draw_tabs(focus: Pane, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer
             (true, false) => theme.badge(Tone::Plain),
             (false, _) => theme.style(Tone::Dim),
         };
-        // Packed ones have one space between them, which belongs to none.
+        // Packed tabs share the space between them, which is drawn without style.
         let name = if tab.ends_with(' ') {
             tab.as_str()
         } else {
@@ -98,7 +98,7 @@ pub fn draw_tabs(focus: Pane, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer
     }
 }
 
-/// The pane whose tab is drawn at this column.
+/// The pane whose tab is at this column.
 pub fn tab_at(focus: Pane, area: Rect, x: u16) -> Option<Pane> {
     let mut from = area.x;
     let mut tabs = Pane::ALL.into_iter().zip(tabs(focus, area.width));
@@ -111,7 +111,7 @@ pub fn tab_at(focus: Pane, area: Rect, x: u16) -> Option<Pane> {
     at.map(|(pane, _)| pane)
 }
 
-/// Whole titles where all fit, else short ones, else these packed, else the focused one alone and the others' digits.
+/// The tabs' texts: full titles, short titles, packed short titles, or one title and digits, whichever fits first.
 fn tabs(focus: Pane, room: u16) -> [String; 8] {
     let whole = Pane::ALL.map(|pane| format!(" {} ", pane.title()));
     let short = Pane::ALL.map(|pane| format!(" {} ", pane.short_title()));
@@ -134,7 +134,7 @@ fn tabs(focus: Pane, room: u16) -> [String; 8] {
     }
 }
 
-/// The latest word to the operator, laid over the lowest frame line.
+/// Draws the latest notice over the lowest frame line.
 pub fn draw_notice(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let (store, theme) = (ctx.store, ctx.theme);
     let (level, text, key) = match (&store.flash, store.notices.last()) {
@@ -168,7 +168,7 @@ pub fn draw_notice(ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
         .text(text, theme.bold(tone));
 }
 
-/// Only what a key would do now: the window's or pane's own keys first, the way to the rest at the right.
+/// Draws the keys that work now: those of the window or pane first, help and quit at the right.
 pub fn draw_footer(model: &Model, now: Now, area: Rect, buf: &mut Buffer) {
     let ctx = model.ctx(now, false);
     let theme = ctx.theme;
@@ -184,7 +184,7 @@ pub fn draw_footer(model: &Model, now: Now, area: Rect, buf: &mut Buffer) {
     let entry = |action: Action| -> Option<(String, &'static str)> {
         let row = action.binding();
         let key = ctx.key(action);
-        let word = model.called(action, now);
+        let word = model.footer_word(action, now);
         (!key.is_empty() && !row.short.is_empty()).then_some((key, word))
     };
     let right: Vec<_> = ends.iter().filter_map(|action| entry(*action)).collect();
@@ -233,7 +233,7 @@ pub fn draw_footer(model: &Model, now: Now, area: Rect, buf: &mut Buffer) {
     }
 }
 
-/// Nothing behind the screen could be started.
+/// Draws the error that stopped the start.
 pub fn draw_failed(problem: &Problem, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let theme = ctx.theme;
     let area = Rect {
@@ -244,12 +244,12 @@ pub fn draw_failed(problem: &Problem, ctx: ViewContext<'_>, area: Rect, buf: &mu
     let mut left = area;
     Pen::new(buf, left, 0)
         .text("✘ ", theme.bold(Tone::Bad))
-        .text("tilldeck could not start", theme.bold(Tone::Bad));
+        .text("tilldeck cannot start", theme.bold(Tone::Bad));
     left = below(left, 2);
     let rows = paragraph(buf, left, &problem.message, theme.style(Tone::Plain));
     left = below(left, rows + 1);
     let rows = paragraph(buf, left, &problem.hint, theme.style(Tone::Dim));
-    let text = format!("{} leaves.", ctx.key(Action::Quit));
+    let text = format!("{} quits.", ctx.key(Action::Quit));
     paragraph(buf, below(left, rows + 1), &text, theme.style(Tone::Dim));
 }
 

@@ -1,4 +1,4 @@
-//! All the console may ask of the world. Plain, comparable data; `runtime/perform` does it.
+//! The effects of the console: plain, comparable data that `runtime/perform` carries out.
 
 use crate::domain::manage::Change;
 use crate::domain::{
@@ -11,137 +11,136 @@ use super::msg::{NewWatch, WatchKey};
 /// One thing to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
-    /// Ask an account; [`super::Msg::Answered`] brings the answer under the same number.
+    /// Send a request for an account; [`super::Msg::Answered`] has the response under the same number.
     Ask {
         /// Chosen by the console, never used twice.
         request: RequestId,
-        /// Whom to ask.
+        /// The account whose credentials sign the request.
         account: AccountId,
-        /// What to ask.
+        /// The operation.
         op: Op,
-        /// Whether nobody waits for it (polling): it goes behind all else and leaves part of the budget free.
+        /// Whether it is a poll, for which no operator waits: it goes last and leaves part of the rate limit free.
         background: bool,
     },
-    /// Send a call as it was put together; [`super::Msg::Explored`] brings what came of it.
+    /// Send a call of the explorer; [`super::Msg::Explored`] has its result.
     Explore {
         /// Chosen by the console, never used twice.
         request: RequestId,
-        /// With whose credentials.
+        /// The account whose credentials sign the call.
         account: AccountId,
-        /// What to send.
+        /// The call, as the operator wrote it.
         call: RawCall,
     },
-    /// Fetch a new access token now; [`super::Msg::Refreshed`] tells what came of it under the same number.
+    /// Renew the access token now; [`super::Msg::Refreshed`] has the result under the same number.
     RefreshToken {
         /// Chosen by the console, never used twice.
         request: RequestId,
-        /// Whose.
+        /// The account of the token.
         account: AccountId,
     },
-    /// Hand over an access token that is good now; [`super::Msg::TokenToCopy`] brings it.
+    /// Get a valid access token for the clipboard; [`super::Msg::TokenToCopy`] has it.
     TokenToCopy {
         /// Chosen by the console, never used twice.
         request: RequestId,
-        /// Whose.
+        /// The account of the token.
         account: AccountId,
     },
-    /// Stop a request; nothing more is heard of it. What was sent was sent.
+    /// Cancel a request. No message follows. A request that was sent may still take effect.
     Cancel(RequestId),
-    /// Put a payment on the watch list and set what is expected of it, unless something is;
-    /// [`super::Msg::Watched`] brings what came of it.
+    /// Add a payment to the watch list, and set its expected amount unless it has one; [`super::Msg::Watched`] has the
+    /// result.
     Watch(NewWatch),
-    /// Change what is expected of a payment, if it is still what the operator was shown; [`super::Msg::Watched`] brings
-    /// the result.
+    /// Replace the expected amount of a payment, if it still is the one that the operator saw; [`super::Msg::Watched`]
+    /// has the result.
     Expect {
-        /// What is to be expected.
+        /// The new expected amount.
         new: NewWatch,
-        /// The expectation that it takes the place of.
+        /// The expected amount that the operator saw.
         shown: Expected,
     },
-    /// Mark a matter as handled, or take the mark away.
+    /// Mark an alert as handled, or remove the mark.
     MarkHandled {
-        /// Its stable name.
+        /// The alert's stable name.
         matter: String,
         /// Whether it is handled.
         handled: bool,
     },
-    /// Take this payment off the watch list.
+    /// Remove a payment from the watch list.
     Unwatch(WatchKey),
-    /// Bring exchanges older than `before`, newest first, whose method, path, account, status or body has `filter`.
+    /// Load exchanges older than `before`, newest first, whose method, path, account, status or body has `filter`.
     LoadLog {
-        /// `None` begins with the newest.
+        /// `None` starts with the newest.
         before: Option<ExchangeId>,
-        /// Without case; empty takes all.
+        /// Ignores case; empty matches all.
         filter: String,
-        /// At most so many.
+        /// The maximum number.
         limit: usize,
     },
-    /// Bring one exchange with its bodies; [`super::Msg::Opened`] has it.
+    /// Load one exchange with its bodies; [`super::Msg::Opened`] has it.
     OpenExchange {
         /// Chosen by the console, never used twice.
         request: RequestId,
-        /// Which.
+        /// Its id.
         exchange: ExchangeId,
     },
-    /// Bring callbacks older than `before`, newest first; [`super::Msg::Deliveries`] has them.
+    /// Load callbacks older than `before`, newest first; [`super::Msg::Deliveries`] has them.
     LoadDeliveries {
-        /// `None` begins with the newest.
+        /// `None` starts with the newest.
         before: Option<DeliveryId>,
-        /// At most so many.
+        /// The maximum number.
         limit: usize,
     },
-    /// Bring the bytes of a callback; [`super::Msg::Received`] has them.
+    /// Load the received bytes of a callback; [`super::Msg::Received`] has them.
     OpenDelivery {
         /// Chosen by the console, never used twice.
         request: RequestId,
-        /// Which.
+        /// The callback's id.
         delivery: DeliveryId,
     },
-    /// Hand a callback on once more; [`super::Msg::Replayed`] tells whether that is under way.
+    /// Forward a callback again; [`super::Msg::Replayed`] reports whether it is queued.
     Replay {
         /// Chosen by the console, never used twice.
         request: RequestId,
-        /// Which.
+        /// The callback's id.
         delivery: DeliveryId,
-        /// Where to: the URL of the shop's own server.
+        /// The URL of the shop's server.
         to: String,
     },
-    /// Bring all that is known to have happened to a payment; [`super::Msg::Timeline`] has it.
+    /// Load the timeline of a payment; [`super::Msg::Timeline`] has it.
     LoadHistory {
         /// Chosen by the console, never used twice.
         request: RequestId,
-        /// Whose.
+        /// The payment's account.
         account: AccountId,
-        /// Which.
+        /// The payment's id.
         payment: PaymentId,
     },
-    /// Put a text on the terminal's clipboard.
+    /// Copy a text to the terminal's clipboard.
     Copy {
-        /// The text; it may be a link with a payment token in it.
+        /// The text. It may contain a payment token.
         text: Secret,
-        /// What it is, for the confirmation: "the payment link".
+        /// The name of the text in the notice: "the payment link".
         what: &'static str,
     },
     /// Open a page in the operator's browser.
     Browse(Secret),
-    /// Make something happen in the embedded simulator.
+    /// Send a command to the embedded simulator.
     Simulate(simulate::Command),
-    /// Change the profile's accounts; [`super::Msg::Managed`] tells under the same number what came of it.
+    /// Change the profile's accounts; [`super::Msg::Managed`] has the result under the same number.
     Manage {
         /// Chosen by the console, never used twice.
         request: RequestId,
-        /// What is to change.
+        /// The change.
         change: Change,
     },
-    /// Send an account's requests again, although its provider asked to be left alone for longer (429).
+    /// Lift the holds of an account after a 429, although its provider asked to wait longer.
     LiftHolds(AccountId),
-    /// Look at every rate budget as it stands now, what other processes took of it too; [`super::Msg::Budget`]
-    /// brings each.
+    /// Read the state of every rate limit, which other processes share; [`super::Msg::Budget`] has each.
     LookAtBudgets,
     /// Ring the terminal's bell, once.
     Bell,
     /// Stop, as Ctrl-Z does in a shell.
     Suspend,
-    /// Leave.
+    /// End the console.
     Quit,
 }

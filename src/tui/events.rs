@@ -1,10 +1,10 @@
-//! What comes from outside, taken in: readiness, answers, exchanges, budgets, notices.
+//! Applies messages from outside: readiness, responses, exchanges, rate limits, notices.
 
+use super::callback_actions::AskedByCallback;
 use super::msg::{Level, Notice, Ready};
 use super::overlays::{Overlay, Stage, link_result};
 use super::panes::Pane;
 use super::panes::estimates::Question;
-use super::receiving::AskedByCallback;
 use super::store::{Phase, Purpose};
 use super::watched::{Change, Watched};
 use super::{Effect, Model, Msg};
@@ -14,7 +14,7 @@ use crate::domain::{
     Listening, Now, Payment, PaymentId, Problem, ProblemKind, RequestId, Secret,
 };
 
-/// What an embedded account is asked first, so that the pane shows what it is for.
+/// The first estimate in the simulator, so that the pane shows an example.
 const FIRST_QUOTE: (&str, &str) = ("3000", "EMT");
 
 impl Model {
@@ -24,7 +24,7 @@ impl Model {
             Msg::NotReady(problem) => self.store.phase = Phase::Failed(problem),
             Msg::Answered { request, result } => self.answered(request, result, now, out),
             Msg::Explored { request, result } => {
-                // One that was called off and had an answer under way all the same.
+                // The response of a cancelled call may still arrive.
                 if self.store.answered(request).is_some() {
                     self.explorer.apply(request, result, now);
                 }
@@ -43,7 +43,7 @@ impl Model {
             Msg::Exchange(exchange) => {
                 self.explorer.observe(&exchange);
                 self.store.traffic.sent(now);
-                self.stir_timeline_of(&exchange, now);
+                self.reload_timeline_for(&exchange, now);
                 self.requests.push(exchange);
             }
             Msg::Budget { account, gauge } => {
@@ -53,13 +53,13 @@ impl Model {
             }
             Msg::Log(result) => self
                 .requests
-                .loaded(result, &mut Self::hand(&mut self.store, now, out)),
+                .loaded(result, &mut Self::update_ctx(&mut self.store, now, out)),
             Msg::Notice(notice) => self.store.notice(notice, now),
             Msg::Done(Ok(words)) => self.store.flash(Level::Info, words),
             Msg::Done(Err(problem)) => self.store.flash(Level::Error, problem.describe()),
             Msg::Watchlist { list, seen } => {
-                let hand = &mut Self::hand(&mut self.store, now, out);
-                self.payments.listed(list, seen, hand);
+                let update_ctx = &mut Self::update_ctx(&mut self.store, now, out);
+                self.payments.listed(list, seen, update_ctx);
             }
             Msg::Unwatched(key) => self.payments.unwatched(&key),
             Msg::Watched { new, result } => self.watched(new, result, now, out),
@@ -102,7 +102,7 @@ impl Model {
         self.store.simulator = ready.simulator;
         for (account, status) in ready.credentials {
             if let Some(known) = self.store.known_mut(&account) {
-                // A verification that was under way when the program last stopped says nothing.
+                // The program stopped during this verification: there is no result.
                 known.stands(match status {
                     CredentialStatus::Verifying => CredentialStatus::Untested,
                     other => other,
@@ -121,7 +121,7 @@ impl Model {
             .sort_by_key(|watched| std::cmp::Reverse(watched.watch.since));
         self.requests.begin(ready.log);
         self.callbacks.begin(ready.deliveries);
-        // What was told meanwhile is newer.
+        // A message about the listener may have come first, and is newer.
         if ready.listening != Listening::Off {
             self.on_listening(ready.listening, now);
         }
@@ -144,7 +144,7 @@ impl Model {
                 quantity,
             };
             self.estimates
-                .ask(question, &mut Self::hand(&mut self.store, now, out));
+                .ask(question, &mut Self::update_ctx(&mut self.store, now, out));
         }
     }
 
@@ -155,7 +155,7 @@ impl Model {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        // One that was called off and had an answer under way all the same.
+        // The response of a cancelled request may still arrive.
         let Some(asked) = self.store.answered(request) else {
             return;
         };
@@ -189,7 +189,7 @@ impl Model {
                 let result = inventory(result);
                 self.on_inventory(&asked.account, player, result, now);
             }
-            // Their answers are messages of their own.
+            // Their responses arrive as other messages.
             Purpose::Manage | Purpose::Explore | Purpose::RefreshToken | Purpose::CopyToken => {}
         }
         self.requests.waiting_changed(&self.store);
@@ -209,7 +209,7 @@ impl Model {
         }
     }
 
-    /// Passes on to the clipboard what was asked for, unless that was called off meanwhile.
+    /// Copies the token to the clipboard, unless the operator cancelled.
     fn token_to_copy(
         &mut self,
         request: RequestId,
@@ -241,7 +241,7 @@ impl Model {
             .store
             .known(account)
             .is_some_and(|known| known.verifying.is_some());
-        // The call is signed: its fate tells of the credentials too, where it tells anything.
+        // The request is signed, so its result also proves or disproves the credentials.
         match &result {
             Ok(_) if !verifying => self.store.judge(account, Ok(()), now),
             Err(problem) if !verifying && problem.kind == ProblemKind::Refused => {
@@ -256,12 +256,12 @@ impl Model {
             && watched.is_final()
         {
             watched.cancelled(now);
-            let text = format!("{id} could not be checked again: {}", problem.describe());
+            let text = format!("cannot check {id} again: {}", problem.describe());
             self.store.flash(Level::Warning, text);
             return;
         }
-        let heard = watched.apply(result, now);
-        if heard == Change::Ended {
+        let change = watched.apply(result, now);
+        if change == Change::Ended {
             let (tone, words) = watched.explain(now);
             let notice = Notice {
                 level: match tone {
@@ -275,8 +275,8 @@ impl Model {
             self.store.notice(notice, now);
             out.push(Effect::Bell);
         }
-        if heard != Change::Nothing {
-            self.stir_timeline(account, id, now);
+        if change != Change::Nothing {
+            self.reload_timeline(account, id, now);
         }
     }
 
@@ -337,11 +337,11 @@ pub(super) fn inventory(result: Result<Answer, Problem>) -> Result<Inventory, Pr
     }
 }
 
-/// An answer to another question than was asked; only a fault of ours makes one.
+/// A response of the wrong type. Only a bug in tilldeck causes it.
 pub(super) fn unexpected() -> Problem {
     Problem::new(
         ProblemKind::Nonsense,
-        "the answer does not fit the question",
-        "",
+        "internal error: the response has the wrong type",
+        "report it as a bug of tilldeck",
     )
 }

@@ -1,35 +1,35 @@
-//! Size and focus to named areas; view draws in them, update scrolls by them.
+//! Maps the screen size and the focus to named areas. `view` draws in them; `update` scrolls by them.
 
 use ratatui::layout::Rect;
 
 use super::panes::Pane;
 
-/// Below this there is one line that says so.
+/// A smaller screen shows one line with the error.
 const SMALLEST: (u16, u16) = (40, 10);
-/// From here on all panes are seen at once, but for those that need the whole body.
+/// From this size on, the screen shows all panes at once, except those that need the whole body.
 const WHOLE: (u16, u16) = (76, 22);
 
-/// From so many rows on callbacks stand under the payments; with fewer they take turns with the requests.
+/// From this height on, Callbacks has its own place under Payments; below it, it shares the place of Requests.
 const CALLBACKS_FROM: u16 = 20;
 
-/// Where everything goes.
+/// The areas of a screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Arrangement {
-    /// One line on the whole screen.
+    /// The area of the error line.
     TooSmall(Rect),
-    /// Everything else.
+    /// The areas of the console.
     Console(Areas),
 }
 
-/// The areas of a screen that is large enough. A pane that is not seen has an empty one.
+/// The areas of a large enough screen. A hidden pane has an empty one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Areas {
     pub header: Rect,
-    /// The panes' names, where only one is seen.
+    /// The tabs, if only one pane is visible.
     pub tabs: Rect,
     pub body: Rect,
     pub panes: [Rect; 8],
-    /// Over the lowest frame line, so that a notice moves nothing.
+    /// On the lowest frame line, so that a notice does not move the panes.
     pub notice: Rect,
     pub footer: Rect,
 }
@@ -40,22 +40,22 @@ impl Areas {
     }
 }
 
-/// Whether one pane has the whole body.
+/// Whether one pane fills the body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ZoomMode {
     All,
     Zoomed,
 }
 
-/// What lies where depends on this.
+/// The input of the layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LayoutInput {
     pub focus: Pane,
     pub spread: ZoomMode,
-    /// Requests or callbacks: what is seen where there is room for one of the two.
+    /// Requests or Callbacks: the visible one, if both do not fit.
     pub log: Pane,
     pub accounts: usize,
-    /// So many of the accounts use access tokens.
+    /// The number of accounts with access tokens.
     pub tokens: usize,
 }
 
@@ -100,8 +100,7 @@ pub fn arrange(screen: Rect, matter: LayoutInput) -> Arrangement {
     })
 }
 
-/// Payments at the left, what came in under them, the quieter panes in a column beside them, what went out along the
-/// bottom.
+/// Payments at the left with Callbacks below, the small panes in a column at the right, Requests along the bottom.
 fn deck(body: Rect, matter: LayoutInput) -> [Rect; 8] {
     let LayoutInput {
         accounts, tokens, ..
@@ -116,11 +115,11 @@ fn deck(body: Rect, matter: LayoutInput) -> [Rect; 8] {
     let (tokens, detail) = match (upper < 20, users) {
         (true, _) => (2 + users.clamp(1, upper.saturating_sub(10).max(1)), 1),
         (false, 0) => (5, 5),
-        // The list, and what is known of the selected one.
+        // The list, and the detail of the selected account.
         (false, _) => ((2 + users + 6).min(upper * 2 / 5), 5),
     };
     let beside = upper.saturating_sub(tokens);
-    // All accounts are worth more than the room of a quote, a selected one's detail is not.
+    // The list of accounts takes rows from Estimates; the detail of the selected account does not.
     let credentials = (2 + accounts + detail).max(4).min(beside / 2);
     let credentials = credentials.max((2 + accounts).min(beside.saturating_sub(4)));
     let column = |y: u16, height: u16| Rect {

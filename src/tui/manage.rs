@@ -1,4 +1,4 @@
-//! Accounts added, rotated and removed: the windows that ask for it, and what follows from what came of it.
+//! Adding, rotating and removing accounts: opens the windows, sends the change, and shows its result.
 
 use super::msg::{Level, Notice};
 use super::overlays::{Overlay, Stage, account_add, guide, remove, rotate};
@@ -13,12 +13,12 @@ impl Model {
         Some(known.account.clone())
     }
 
-    /// Says why not, where the profile's accounts cannot be changed.
+    /// Whether the profile's accounts can be changed. If not, a notice shows why.
     fn may_manage(&mut self) -> bool {
         if !self.may_manage {
             self.store.flash(
                 Level::Info,
-                "the built-in sandbox has its own accounts; `tilldeck account add` makes your first one",
+                "the built-in sandbox has fixed accounts; run `tilldeck account add` to add your own",
             );
         }
         self.may_manage
@@ -58,12 +58,12 @@ impl Model {
         }
     }
 
-    /// Whether what is open is about accounts, so that the guide is of use in it.
+    /// Whether the open window is a form about an account, which the guide explains.
     pub(super) fn is_about_accounts(&self) -> bool {
         matches!(self.overlay, Overlay::AddAccount(_) | Overlay::Rotate(_))
     }
 
-    /// The guide, over the form it was asked for in.
+    /// Opens the guide over the current form.
     pub(super) fn open_guide(&mut self) {
         let selected = self.selected_account().map(|account| account.provider.0);
         let (provider, resume) = match &self.overlay {
@@ -124,19 +124,19 @@ impl Model {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        // What was called off too late was kept all the same; what failed then is of no interest.
-        let waited_for = self.store.answered(request).is_some();
+        // A change that was cancelled too late is done and must be shown. Its failure needs no notice.
+        let is_expected = self.store.answered(request).is_some();
         match result {
             Ok(changed) => {
                 self.close_form_of(request);
                 self.changed(changed, now, out);
             }
-            Err(problem) if waited_for => self.change_failed(request, problem),
+            Err(problem) if is_expected => self.change_failed(request, problem),
             Err(_) => {}
         }
     }
 
-    /// The form that waits for a request, wherever it is: the guide may lie over it.
+    /// The form that waits for a request. The guide may be open over it.
     fn form_of(overlay: &mut Overlay, request: RequestId) -> Option<&mut Overlay> {
         if let Overlay::Guide(state) = overlay {
             return Self::form_of(state.resume.as_mut()?, request);
@@ -187,10 +187,10 @@ impl Model {
                     (
                         id.clone(),
                         Level::Info,
-                        format!("{id} is good and kept: {places}"),
+                        format!("{id} is valid and saved: {places}"),
                     )
                 } else {
-                    let text = format!("{id} is kept unverified: {places}");
+                    let text = format!("{id} is saved unverified: {places}");
                     (id, Level::Warning, text)
                 }
             }
@@ -202,17 +202,17 @@ impl Model {
             } => {
                 let id = account.id.clone();
                 let (status, is) = if verified {
-                    (CredentialStatus::Good { at: now.wall }, "good and in force")
+                    (CredentialStatus::Good { at: now.wall }, "valid and in use")
                 } else {
                     let known = self.store.accounts.iter().find(|k| *k.id() == id);
                     let status = known.map_or(CredentialStatus::Untested, |k| k.status.clone());
-                    (status, "in force, not verified,")
+                    (status, "in use, not verified,")
                 };
                 self.store.adopt(account, status);
                 let place = match (&kept, todo.is_empty()) {
                     (Some(place), _) => format!(", in {place}"),
                     (None, false) => " in this console".to_owned(),
-                    (None, true) => ", and already where the account's comes from".to_owned(),
+                    (None, true) => ", and the account's source already has it".to_owned(),
                 };
                 let left = if todo.is_empty() {
                     String::new()

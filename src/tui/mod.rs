@@ -1,23 +1,22 @@
-//! What is on screen and how it changes; pure. `Model`, `update`, `view`: the program on one page,
-//! routing only.
+//! The console: `Model`, `update` and `view`, all pure. This file only routes; panes and windows decide.
 
 mod act;
 mod alerts;
-mod calling_off;
+mod callback_actions;
+mod cancel;
 mod chrome;
 pub mod effect;
 mod events;
-mod exploring;
+mod explorer_actions;
+mod history;
 mod keys;
 mod layout;
 mod manage;
 pub mod msg;
 mod overlays;
 mod panes;
-mod past;
-mod playing;
+mod player_actions;
 mod pointer;
-mod receiving;
 pub mod setup;
 mod store;
 mod theme;
@@ -54,7 +53,7 @@ use theme::Theme;
 use widgets::boxes::Framed;
 use widgets::form::Typed;
 
-/// All that is on screen and all that it follows from.
+/// The complete state of the console.
 #[derive(Debug, Clone)]
 pub struct Model {
     profile: String,
@@ -76,16 +75,16 @@ pub struct Model {
     explorer: panes::explorer::State,
     callbacks: panes::callbacks::State,
     players: panes::players::State,
-    /// Requests or callbacks: whichever was in focus last.
+    /// The last focused of Requests and Callbacks, which share one place on small screens.
     log: Pane,
     dirty: bool,
 }
 
 impl Model {
-    /// The console before anything has happened.
+    /// The console before its first message.
     ///
     /// # Errors
-    /// Says which key override cannot be taken.
+    /// Names the key override that is not valid.
     pub fn new(setup: Setup) -> Result<Self, String> {
         Ok(Self {
             profile: setup.profile,
@@ -118,12 +117,12 @@ impl Model {
         self.options.mouse
     }
 
-    /// Whether anything on screen may have changed since this was asked last.
+    /// Whether the screen may have changed since the last call.
     pub fn take_dirty(&mut self) -> bool {
         std::mem::take(&mut self.dirty)
     }
 
-    /// How long until the screen must change, or something be asked, by itself. `None` while idle.
+    /// The time until the screen changes or a request is due by itself. `None` while idle.
     #[must_use]
     pub fn next_wake(&self, now: Now) -> Option<Duration> {
         let still = self.options.reduced_motion;
@@ -135,7 +134,7 @@ impl Model {
             .filter(|_| self.store.is_ready());
         let armed = self.store.accounts.iter().filter_map(|k| k.armed(now));
         let mut wakes: Vec<Duration> = dues.map(|due| due.saturating_sub(now.mono)).collect();
-        // The minutes left are on screen; the last of them ends the arming.
+        // The header counts the minutes until an account is disarmed.
         wakes.extend(armed.map(|left| {
             let into = left.as_millis().saturating_sub(1) % 60_000 + 1;
             Duration::from_millis(u64::try_from(into).unwrap_or(1))
@@ -206,7 +205,7 @@ impl Model {
             .is_some_and(|areas| !areas.pane(pane).is_empty())
     }
 
-    /// The innermost scope keys are heard in.
+    /// The innermost scope whose keys work now.
     fn scope(&self) -> Scope {
         if self.can_only_be_left() {
             return self.focus.scope();
@@ -217,7 +216,7 @@ impl Model {
         })
     }
 
-    /// Nothing can be seen to work with.
+    /// Nothing is on screen to work with: only the keys to quit are active.
     fn can_only_be_left(&self) -> bool {
         matches!(self.store.phase, Phase::Failed(_)) || self.areas().is_none()
     }
@@ -242,13 +241,17 @@ impl Model {
         }
     }
 
-    /// One pane's state and what it may touch, apart from each other.
-    fn hand<'a>(store: &'a mut Store, now: Now, out: &'a mut Vec<Effect>) -> UpdateContext<'a> {
+    /// What a pane may change besides its own state.
+    fn update_ctx<'a>(
+        store: &'a mut Store,
+        now: Now,
+        out: &'a mut Vec<Effect>,
+    ) -> UpdateContext<'a> {
         UpdateContext { store, out, now }
     }
 }
 
-/// Takes in one thing that happened and says what is to be done about it.
+/// Applies one message to the model and returns the effects to carry out.
 pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
     let mut out = Vec::new();
     match msg {
@@ -279,13 +282,13 @@ pub fn update(model: &mut Model, now: Now, msg: Msg) -> Vec<Effect> {
     model.store.poll(now, &mut out);
     model
         .estimates
-        .poll(&mut Model::hand(&mut model.store, now, &mut out));
+        .poll(&mut Model::update_ctx(&mut model.store, now, &mut out));
     model.dirty |= out.len() > before;
     if matches!(model.focus, Pane::Requests | Pane::Callbacks) {
         model.log = model.focus;
     }
-    model.look_back(now, &mut out);
-    // Not a change yet: what is heard of them will be.
+    model.load_due_timeline(now, &mut out);
+    // Reading rate limits changes nothing on screen; their messages will.
     if model.shows(Pane::Requests) {
         model.store.look_at_budgets(now, &mut out);
     }
@@ -338,7 +341,7 @@ fn on_key(model: &mut Model, now: Now, key: &KeyEvent, out: &mut Vec<Effect>) {
     }
 }
 
-/// Draws the console. Pure: whatever the size, and whatever the size was at the last update.
+/// Draws the console at any size, even if the size changed since the last update.
 pub fn view(model: &Model, now: Now, frame: &mut Frame) {
     let screen = frame.area();
     let areas = match model.arranged(screen) {
@@ -372,7 +375,7 @@ pub fn view(model: &Model, now: Now, frame: &mut Frame) {
             ..screen
         };
         cursor = model.overlay.view(ctx, over, buf).or(cursor);
-        // What a key did in a window is told over the window.
+        // A notice about a key pressed in a window must not hide behind the window.
         if model.store.flash.is_some() {
             chrome::draw_notice(ctx, areas.notice, buf);
         }
@@ -397,12 +400,12 @@ fn draw_pane(
     let focused = model.focus == pane;
     let ctx = model.ctx(now, focused);
     if pane == Pane::Explorer {
-        // It has frames of its own.
+        // It draws its own frames.
         return model.explorer.view(ctx, area, buf);
     }
     let note = match pane {
         Pane::Requests => model.requests.note(ctx).or_else(|| {
-            // Where callbacks are not seen, they are told of.
+            // A short note replaces the hidden Callbacks pane.
             let hidden = !model.shows(Pane::Callbacks);
             hidden.then(|| panes::callbacks::listener::brief(&model.callbacks, ctx))
         }),
@@ -459,7 +462,7 @@ fn draw_pane(
     None
 }
 
-/// A column of air where there are columns to spare.
+/// The inside of a frame, with padding if there is room.
 fn padded(inner: Rect) -> Rect {
     let (left, both) = match inner.width {
         0..26 => (0, 0),

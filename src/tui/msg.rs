@@ -1,4 +1,4 @@
-//! All that can happen to the console: keys, size, time, and facts from outside. Plain, comparable data.
+//! The messages to the console: keys, size, time, and events from outside. Plain, comparable data.
 
 use std::sync::Arc;
 
@@ -12,14 +12,14 @@ use crate::domain::{
     RequestId, Secret, Timeline, TokenStatus, Waiting, WallTime, Watch, Watchlist, simulate,
 };
 
-/// One thing that happened.
+/// One event.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Msg {
     /// A key was pressed or repeated.
     Key(KeyEvent),
-    /// Text was pasted (bracketed paste). Hostile until made inert.
+    /// Pasted text (bracketed paste). Not trusted: it may contain control characters.
     Paste(String),
-    /// The mouse did something.
+    /// A mouse event.
     Mouse(MouseEvent),
     /// The terminal has this size now (also sent once before the first frame).
     Resized {
@@ -30,71 +30,70 @@ pub enum Msg {
     },
     /// The instant asked for by `next_wake` has come.
     Woke,
-    /// Everything behind the screen is up: from now on effects are performed.
+    /// The runtime has started and carries out effects from now on.
     Ready(Ready),
-    /// Nothing behind the screen could be started; the console shows why and can only be left.
+    /// The runtime failed to start; the console shows why and can only quit.
     NotReady(Problem),
-    /// The answer to [`super::Effect::Ask`]. A request that was cancelled brings none.
+    /// The response to [`super::Effect::Ask`]. A cancelled request sends none.
     Answered {
         /// The number given in the effect.
         request: RequestId,
-        /// What came back.
+        /// The response.
         result: Result<Answer, Problem>,
     },
-    /// What came of [`super::Effect::Explore`]. A call that was cancelled brings nothing.
+    /// The result of [`super::Effect::Explore`]. A cancelled call sends none.
     Explored {
         /// The number given in the effect.
         request: RequestId,
-        /// The reply, whatever its status; a problem where there is none.
+        /// The response with any status, or the problem if there is none.
         result: Result<Explored, Problem>,
     },
-    /// A request of ours waits: for a slot in the rate budget, for another call with the same key, or
-    /// until it is tried again. `None` once it goes on.
+    /// A request of this process waits: for a slot of the rate limit, for another request with the same key, or for its
+    /// retry. `None` once it continues.
     Waiting {
-        /// Which request.
+        /// The waiting request.
         request: RequestId,
-        /// What it is and what it waits for.
+        /// The request and the cause of its wait.
         waiting: Option<Waiting>,
     },
-    /// One try of one request has ended and is recorded.
+    /// One attempt of a request ended and is in the log.
     Exchange(Arc<Exchange>),
-    /// A budget changed.
+    /// A rate limit changed.
     Budget {
-        /// Whose.
+        /// The account of the rate limit.
         account: AccountId,
-        /// How it stands at this instant.
+        /// Its state now.
         gauge: BudgetGauge,
     },
-    /// An account's access token changed, or its standing did.
+    /// An account's access token or its state changed.
     Token {
-        /// Whose.
+        /// The account of the token.
         account: AccountId,
-        /// How it stands.
+        /// The state of the token.
         status: TokenStatus,
     },
-    /// What came of [`super::Effect::RefreshToken`]; how the token stands is told by [`Msg::Token`].
+    /// The result of [`super::Effect::RefreshToken`]; [`Msg::Token`] has the token's state.
     Refreshed {
         /// The number given in the effect.
         request: RequestId,
-        /// Why there is no new one.
+        /// Why there is no new token.
         result: Result<(), Problem>,
     },
-    /// The token asked for by [`super::Effect::TokenToCopy`]. It goes on to the clipboard and is not kept.
+    /// The token of [`super::Effect::TokenToCopy`]. The console copies it and does not store it.
     TokenToCopy {
         /// The number given in the effect.
         request: RequestId,
         /// The token.
         result: Result<Secret, Problem>,
     },
-    /// Older exchanges, newest first, asked for by [`super::Effect::LoadLog`]; fewer than asked for means
-    /// that there are no more.
+    /// Older exchanges, newest first, for [`super::Effect::LoadLog`]. Fewer than the limit means: no more.
     Log(Result<Vec<Arc<Exchange>>, Problem>),
-    /// A callback was received, or what is done about one went on; the same number replaces what was told before.
+    /// A new callback, or the new state of its jobs; it replaces the earlier one of the same number.
     Delivery(Arc<Delivery>),
-    /// Older callbacks, newest first, asked for by [`super::Effect::LoadDeliveries`]; fewer than asked for means that
-    /// there are no more.
+    /// Older callbacks, newest first, for [`super::Effect::LoadDeliveries`]. Fewer than the limit means:
+    /// no more.
     Deliveries(Result<Vec<Arc<Delivery>>, Problem>),
-    /// Whether callbacks can be received.
+    /// The state of the callback listener.
     Listening(Listening),
     /// An accepted callback names a player.
     Player {
@@ -103,138 +102,138 @@ pub enum Msg {
         /// Name and token.
         claim: PlayerClaim,
     },
-    /// A callback gave rise to asking an account, and this came of it.
+    /// The result of a request that a callback caused.
     Asked {
-        /// Whom.
+        /// The account of the request.
         account: AccountId,
-        /// What.
+        /// The operation.
         op: Op,
-        /// What came back.
+        /// The response.
         result: Result<Answer, Problem>,
-        /// What is expected of the payment it was about.
+        /// The expected amount of the payment.
         expected: Option<Expectation>,
     },
-    /// The bytes asked for by [`super::Effect::OpenDelivery`].
+    /// The received bytes of a callback, for [`super::Effect::OpenDelivery`].
     Received {
         /// The number given in the effect.
         request: RequestId,
-        /// Redacted.
+        /// The bytes, redacted.
         result: Result<Received, Problem>,
     },
-    /// What came of [`super::Effect::Replay`]: it is under way; how it ends is told by [`Msg::Delivery`].
+    /// Whether [`super::Effect::Replay`] queued the callback; [`Msg::Delivery`] has the final result.
     Replayed {
         /// The number given in the effect.
         request: RequestId,
-        /// Why it cannot be.
+        /// Why it is not queued.
         result: Result<(), Problem>,
     },
-    /// What was asked for by [`super::Effect::LoadHistory`].
+    /// The timeline of [`super::Effect::LoadHistory`].
     Timeline {
         /// The number given in the effect.
         request: RequestId,
-        /// All that is known.
+        /// The timeline.
         result: Result<Timeline, Problem>,
     },
-    /// The exchange asked for by [`super::Effect::OpenExchange`].
+    /// The exchange of [`super::Effect::OpenExchange`].
     Opened {
         /// The number given in the effect.
         request: RequestId,
-        /// With its bodies.
+        /// The exchange with its bodies.
         result: Result<Arc<Exchange>, Problem>,
     },
-    /// Something the operator should know that is no answer to a question: "the ledger cannot be written", …
+    /// A notice to the operator that no request caused: "the ledger cannot be written".
     Notice(Notice),
-    /// A text went to the clipboard or a page was opened; in words.
+    /// The console copied a text or opened a page; the text for the operator.
     Done(Result<String, Problem>),
-    /// How the embedded simulator plays each provider now.
+    /// The simulator's current settings and events of each provider.
     Simulator(Vec<simulate::Part>),
-    /// What came of [`super::Effect::Simulate`].
+    /// The result of [`super::Effect::Simulate`].
     Simulated {
-        /// What was to happen.
+        /// The command.
         command: simulate::Command,
-        /// What happened, in words.
+        /// The result, as a sentence.
         result: Result<String, Problem>,
     },
-    /// The watch list as it is now, whoever changed it.
+    /// The current watch list, after a change by any process.
     Watchlist {
-        /// All of it.
+        /// The whole list.
         list: Watchlist,
-        /// What was seen before of payments that are new on it, oldest first.
+        /// The earlier states of payments that are new on the list, oldest first.
         seen: Vec<(WatchKey, Vec<Observation>)>,
     },
-    /// [`super::Effect::Unwatch`] is done, or failed: the stored list says which.
+    /// [`super::Effect::Unwatch`] ended; the stored list shows whether it worked.
     Unwatched(WatchKey),
     /// The result of [`super::Effect::Watch`] or [`super::Effect::Expect`].
     Watched {
-        /// What was to be.
+        /// The payment to watch.
         new: NewWatch,
-        /// Within, the other expectation that stays in force.
+        /// The expected amount that stays, if it is another one.
         result: Result<Option<Expectation>, Problem>,
     },
-    /// What came of [`super::Effect::Manage`]. One that was called off too late still brings what was kept.
+    /// The result of [`super::Effect::Manage`]. A change that was cancelled too late still sends its result.
     Managed {
         /// The number given in the effect.
         request: RequestId,
-        /// What is different now.
+        /// The change.
         result: Result<Changed, Problem>,
     },
 }
 
-/// What is known once everything behind the screen is up.
+/// The state at the start of the runtime.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ready {
     /// The operator's time zone.
     pub zone: TimeZone,
-    /// What each account's credentials were known to be when the program last ran.
+    /// The status of each account's credentials at the end of the last run.
     pub credentials: Vec<(AccountId, CredentialStatus)>,
-    /// The payments to watch, with what was seen of them before, oldest first.
+    /// The payments to watch, with their earlier states, oldest first.
     pub watches: Vec<(Watch, Vec<Observation>)>,
-    /// Matters that were marked as handled, and when.
+    /// The alerts that the operator marked as handled, and when.
     pub handled: Vec<(String, WallTime)>,
     /// The latest exchanges, newest first.
     pub log: Vec<Arc<Exchange>>,
     /// The latest callbacks, newest first.
     pub deliveries: Vec<Arc<Delivery>>,
-    /// Whether callbacks can be received.
+    /// The state of the callback listener.
     pub listening: Listening,
-    /// Accounts whose credentials may be verified without being asked (embedded ones).
+    /// The accounts to verify at once (simulated ones).
     pub verify: Vec<AccountId>,
-    /// The simulator's address (`http://127.0.0.1:PORT`), where one is running.
+    /// The simulator's address (`http://127.0.0.1:PORT`), if one is running.
     pub simulator: Option<String>,
 }
 
-/// One line for the operator, shown until it is dismissed or replaced.
+/// One line for the operator, on screen until it is dismissed or replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// How bad it is.
+    /// The severity.
     pub level: Level,
-    /// A stable name: a notice replaces the one before it of the same name ("ledger", "clock shop").
+    /// The subject ("ledger", "clock shop"): a notice replaces the earlier one of the same subject.
     pub about: String,
-    /// One sentence, inert.
+    /// One sentence, without control characters.
     pub text: String,
 }
 
-/// How bad a notice is.
+/// The severity of a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// Good to know.
+    /// Information.
     Info,
-    /// Something works less well than it should.
+    /// Something works, but not as it should.
     Warning,
     /// Something does not work.
     Error,
 }
 
-/// A payment to be watched, and what is expected of it.
+/// A payment to watch, and its expected amount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewWatch {
-    /// Whose payment.
+    /// The payment's account.
     pub account: AccountId,
-    /// Which.
+    /// The payment's id.
     pub id: PaymentId,
-    /// What must be paid, where that was said.
+    /// The expected amount, if the operator gave one.
     pub expected: Option<Expected>,
-    /// Who said it.
+    /// The source of the expected amount.
     pub by: ExpectedBy,
 }
 

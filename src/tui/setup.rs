@@ -1,4 +1,4 @@
-//! What the console is given before its first frame. Knows nothing of where it was written down.
+//! The input of the console before its first frame. Knows nothing about config files.
 
 use std::collections::BTreeMap;
 
@@ -12,17 +12,17 @@ pub struct Setup {
     pub profile: String,
     /// Its accounts, in the order of the config file.
     pub accounts: Vec<Account>,
-    /// The providers of whom accounts can be added, with what one needs and how it is come by.
+    /// The providers to add accounts for, with the fields that each needs and its guide.
     pub setups: Vec<ProviderSetup>,
     /// Whether accounts can be added and removed; the built-in profile's cannot.
     pub may_manage: bool,
     /// Each provider's documented calls, for the explorer.
     pub catalogues: Vec<(ProviderId, &'static [Documented])>,
-    /// How the operator likes it.
+    /// The operator's preferences.
     pub ui: UiOptions,
 }
 
-/// How the operator likes the console to look and listen.
+/// The operator's preferences for the screen, the mouse and the keys.
 #[expect(
     clippy::struct_excessive_bools,
     reason = "independent wishes, as they stand in the config file"
@@ -35,9 +35,9 @@ pub struct UiOptions {
     pub color: bool,
     /// Whether only ASCII may be drawn.
     pub ascii: bool,
-    /// Whether the mouse is listened to.
+    /// Whether the console uses the mouse.
     pub mouse: bool,
-    /// Nothing here moves by itself except countdowns; with this they stand still and show the clock time instead.
+    /// Shows clock times in place of countdowns, so that nothing on screen moves by itself.
     pub reduced_motion: bool,
     /// Keys by action name, in place of the built-in ones.
     pub keys: BTreeMap<String, Vec<String>>,

@@ -1,4 +1,4 @@
-//! Last known facts per account, their age, and what is in flight. Knows no pane and no screen.
+//! The last known state of each account, its age, and the requests in progress. Knows nothing about the screen.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,17 +19,17 @@ use super::watched::Watched;
 
 /// How long a live account stays armed.
 pub const ARMED_FOR: Duration = Duration::from_mins(10);
-/// How old what is known of a budget in use may be while it is on screen.
+/// The maximum age of a rate limit's state while it is on screen and in use.
 const BUDGETS_EVERY: Duration = Duration::from_secs(2);
-/// Payments of one account that are checked at once without having been asked for.
+/// The most background checks of one account at the same time.
 const POLLS_MAX: usize = 8;
-/// Notices kept; the oldest go first.
+/// The most notices; a new one replaces the oldest.
 const NOTICES_MAX: usize = 20;
 
-/// What notices of the listener are about.
+/// The subject of notices about the callback listener.
 pub const LISTENER: &str = "listener";
 
-/// How far everything behind the screen has come.
+/// The progress of the start.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Phase {
     Opening,
@@ -37,22 +37,22 @@ pub enum Phase {
     Failed(Problem),
 }
 
-/// One account and what is known of it.
+/// One account and its last known state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AccountState {
     pub account: Account,
     pub status: CredentialStatus,
-    /// Since when verifying has failed in the same way.
+    /// When verifying began to fail in the same way.
     pub failing_since: Option<WallTime>,
     pub verifying: Option<RequestId>,
-    /// Its access token, where its calls need one and anything is known of it.
+    /// The state of its access token, if its requests need one.
     pub token: Option<TokenStatus>,
-    /// Each budget, and when it was heard of.
+    /// Each rate limit, and when its state arrived.
     budgets: Vec<(BudgetGauge, Duration)>,
     armed_until: Option<Duration>,
 }
 
-/// What a request was made for; its answer goes there.
+/// The purpose of a request, which receives its response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Purpose {
     Verify,
@@ -63,13 +63,13 @@ pub enum Purpose {
     Explore,
     RefreshToken,
     CopyToken,
-    /// Is this player who they claim to be?
+    /// Authenticates a player.
     Authenticate(PlayerId),
-    /// What a player owns.
+    /// Loads the inventory of a player.
     Items(PlayerId),
 }
 
-/// One request that has not been answered.
+/// One request in progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InFlight {
     pub account: AccountId,
@@ -77,14 +77,14 @@ pub struct InFlight {
     pub writes: bool,
 }
 
-/// A short word on what a key did; gone with the next key.
+/// A short notice about a key's result; the next key dismisses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Flash {
     pub level: Level,
     pub text: String,
 }
 
-/// All facts.
+/// The state of accounts, payments and requests, without the panes' own state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Store {
     pub phase: Phase,
@@ -94,23 +94,23 @@ pub struct Store {
     pub payments: Vec<Watched>,
     pub simulator: Option<String>,
     pub fault: Fault,
-    /// Whether callbacks can be received.
+    /// The state of the callback listener.
     pub listening: Listening,
-    /// How the simulator plays each provider.
+    /// The simulator's settings and events of each provider.
     pub parts: Vec<Part>,
-    /// What this process sent in the last minute.
+    /// Requests of this process in the last minute.
     pub traffic: Traffic,
     pub notices: Vec<Notice>,
-    /// When each notice was raised.
+    /// When each notice first appeared.
     raised: BTreeMap<String, WallTime>,
-    /// Matters that were marked as handled, and when.
+    /// When the operator marked each alert as handled, by its stable name.
     pub handled: BTreeMap<String, WallTime>,
     pub flash: Option<Flash>,
-    /// Every request of this process that waits, the console's own and others (a token that is renewed).
+    /// Every waiting request of this process, of the console and others (a token renewal).
     pub waiting: BTreeMap<RequestId, Waiting>,
     in_flight: BTreeMap<RequestId, InFlight>,
     last_request: u64,
-    /// When the budgets were last looked at.
+    /// When the console last read the rate limits.
     looked: Duration,
 }
 
@@ -153,7 +153,7 @@ impl Store {
             .find(|known| known.account.id == *account)
     }
 
-    /// Whether any account of the profile moves real money.
+    /// Whether an account of the profile moves real money.
     pub fn is_live(&self) -> bool {
         self.accounts
             .iter()
@@ -166,7 +166,7 @@ impl Store {
             .find(|watched| watched.watch.account == *account && watched.watch.id == *id)
     }
 
-    /// Sends a question on its way.
+    /// Sends a request and returns its number.
     pub fn ask(
         &mut self,
         account: AccountId,
@@ -189,7 +189,7 @@ impl Store {
         request
     }
 
-    /// A number for a question that is put to the ledger, not to an account.
+    /// A new number, for a request to the ledger.
     pub fn number(&mut self) -> RequestId {
         self.last_request += 1;
         RequestId(self.last_request)
@@ -201,7 +201,7 @@ impl Store {
         request
     }
 
-    /// Sends a change of the accounts on its way.
+    /// Sends a change of the accounts.
     pub fn manage(
         &mut self,
         account: AccountId,
@@ -217,7 +217,7 @@ impl Store {
         request
     }
 
-    /// A new account at the end, or what is known anew of one that is there.
+    /// Adds an account at the end, or updates the existing one.
     pub fn adopt(&mut self, account: Account, status: CredentialStatus) {
         let at = self.accounts.iter().position(|k| *k.id() == account.id);
         let known = AccountState {
@@ -235,15 +235,15 @@ impl Store {
         }
     }
 
-    /// Forgets an account, and calls off what it is asked.
+    /// Removes an account and cancels its requests.
     pub fn forget(&mut self, account: &AccountId, out: &mut Vec<Effect>) {
-        let asked: Vec<RequestId> = self
+        let requests: Vec<RequestId> = self
             .in_flight
             .iter()
             .filter(|(_, asked)| asked.account == *account)
             .map(|(request, _)| *request)
             .collect();
-        for request in asked {
+        for request in requests {
             self.cancel(request, out);
         }
         self.payments
@@ -251,7 +251,7 @@ impl Store {
         self.accounts.retain(|known| known.id() != account);
     }
 
-    /// Sends a call of the explorer on its way.
+    /// Sends a call of the explorer.
     pub fn explore(
         &mut self,
         account: AccountId,
@@ -272,8 +272,7 @@ impl Store {
         request
     }
 
-    /// Asks for an account's access token: a new one, or a good one for the clipboard. One such question at a
-    /// time.
+    /// Requests an account's access token: a new one, or a valid one for the clipboard. One such request at a time.
     pub fn request_token(&mut self, account: &AccountId, purpose: &Purpose, out: &mut Vec<Effect>) {
         if self.token_request(account).is_some() {
             return;
@@ -291,7 +290,7 @@ impl Store {
         });
     }
 
-    /// The operator's question for this account's token that is under way.
+    /// The operator's request for this account's token, if it is in progress.
     pub fn token_request(&self, account: &AccountId) -> Option<RequestId> {
         self.in_flight.iter().find_map(|(request, asked)| {
             let token = matches!(asked.purpose, Purpose::RefreshToken | Purpose::CopyToken);
@@ -306,7 +305,7 @@ impl Store {
             .filter(|known| known.account.can(Ability::Players))
     }
 
-    /// What a request of the console was made for.
+    /// The request of the console with this number.
     pub fn in_flight_for(&self, request: RequestId) -> Option<&InFlight> {
         self.in_flight.get(&request)
     }
@@ -330,7 +329,7 @@ impl Store {
         }
     }
 
-    /// Asks for a payment, unless that is under way.
+    /// Checks a payment, unless a check is in progress.
     pub fn check(&mut self, at: usize, background: bool, out: &mut Vec<Effect>) {
         let Some(watched) = self.payments.get(at).filter(|w| w.asking.is_none()) else {
             return;
@@ -341,8 +340,7 @@ impl Store {
         self.payments[at].set_request(request);
     }
 
-    /// Checks every payment whose time has come, a few at a time: a long list must not stand before what the operator
-    /// asks for.
+    /// Checks every payment that is due, a few at a time: a long list must not delay the operator's requests.
     pub fn poll(&mut self, now: Now, out: &mut Vec<Effect>) {
         if !self.is_ready() {
             return;
@@ -351,7 +349,7 @@ impl Store {
         let places = 0..self.payments.len();
         let due = places.filter_map(|at| Some((self.payments[at].due()?, at)));
         let mut due: Vec<(Duration, usize)> = due.filter(|(due, _)| *due <= now.mono).collect();
-        // Who has waited longest goes first, so that the end of a long list has its turn.
+        // The longest overdue goes first, so that the end of a long list gets its turn.
         due.sort_unstable();
         for (_, at) in due {
             let account = &self.payments[at].watch.account;
@@ -362,7 +360,7 @@ impl Store {
         }
     }
 
-    /// When the next payment is to be checked by itself; `None` while as many are checked as may be at once.
+    /// When the next automatic check is due; `None` while the maximum number is in progress.
     pub fn poll_due(&self) -> Option<Duration> {
         let free = self.free_polls();
         let may = |w: &&Watched| free.get(&w.watch.account).is_some_and(|free| *free > 0);
@@ -370,7 +368,7 @@ impl Store {
         waiting.filter_map(Watched::due).min()
     }
 
-    /// How many more payments of each account may be checked at once; an account that hangs stops no other.
+    /// The free background checks of each account. A slow account does not block the others.
     fn free_polls(&self) -> BTreeMap<AccountId, usize> {
         let mut free: BTreeMap<AccountId, usize> = BTreeMap::new();
         for watched in &self.payments {
@@ -387,15 +385,15 @@ impl Store {
         free
     }
 
-    /// When the budgets are to be looked at again; `None` while nothing of them is used.
+    /// When to read the rate limits again; `None` while none is in use.
     pub fn budgets_due(&self, now: Now) -> Option<Duration> {
-        let heard = self.accounts.iter().filter_map(|known| known.in_use(now));
-        let since = heard.min().filter(|_| self.is_ready())?;
+        let updated = self.accounts.iter().filter_map(|known| known.in_use(now));
+        let since = updated.min().filter(|_| self.is_ready())?;
         Some(since.max(self.looked) + BUDGETS_EVERY)
     }
 
-    /// Looks at the budgets where that is due. Nobody tells of slots that fall free, nor of what other processes
-    /// spend.
+    /// Reads the rate limits when that is due. No message reports slots that become free, or requests of other
+    /// processes.
     pub fn look_at_budgets(&mut self, now: Now, out: &mut Vec<Effect>) {
         if self.budgets_due(now).is_some_and(|due| due <= now.mono) {
             self.looked = now.mono;
@@ -403,7 +401,7 @@ impl Store {
         }
     }
 
-    /// Takes a request off the list; `None` where it was cancelled or never made.
+    /// Removes a request from the list; `None` if it was cancelled or never sent.
     pub fn answered(&mut self, request: RequestId) -> Option<InFlight> {
         self.waiting.remove(&request);
         self.in_flight.remove(&request)
@@ -431,7 +429,7 @@ impl Store {
         Some(self.waiting.get(&request?)?.why.as_str())
     }
 
-    /// What an answer to a signed call says of the credentials.
+    /// Updates the credentials' status from the result of a signed request.
     pub fn judge(&mut self, account: &AccountId, outcome: Result<(), &Problem>, now: Now) {
         if let Some(known) = self.known_mut(account) {
             known.stands(CredentialStatus::after(outcome, now.wall));
@@ -453,18 +451,18 @@ impl Store {
         self.raised.remove(about);
     }
 
-    /// When a notice was raised.
+    /// When a notice first appeared.
     pub fn raised(&self, about: &str) -> Option<WallTime> {
         self.raised.get(about).copied()
     }
 
-    /// When a matter was marked as handled, if that was since it began.
+    /// When the operator marked an alert as handled, if that was after it began.
     pub fn handled_at(&self, matter: &str, began: Option<WallTime>) -> Option<WallTime> {
         let handled = self.handled.get(matter).copied();
         handled.filter(|at| began.is_none_or(|began| *at >= began))
     }
 
-    /// Marks a matter as handled, or takes the mark away.
+    /// Marks an alert as handled, or removes the mark.
     pub fn mark_handled(&mut self, matter: String, handled: bool, now: Now, out: &mut Vec<Effect>) {
         if handled {
             self.handled.insert(matter.clone(), now.wall);
@@ -483,7 +481,7 @@ impl Store {
 }
 
 impl AccountState {
-    /// Takes over what is known of its credentials.
+    /// Sets the status of its credentials.
     pub fn stands(&mut self, status: CredentialStatus) {
         let same = self.status.word() == status.word();
         if status.why().is_none() {
@@ -516,15 +514,15 @@ impl AccountState {
         self.budgets.sort_by_key(|(gauge, _)| gauge.counts);
     }
 
-    /// Whether its provider has answered 429, as was heard last.
+    /// Whether the last gauge says that the provider answered 429 and a hold is on.
     pub fn is_held(&self) -> bool {
         self.budgets.iter().any(|(gauge, _)| gauge.held.is_some())
     }
 
-    /// The budgets as they must stand now: after a whole period without news, nothing of one is used.
+    /// The rate limits now. After a whole period without an update, all slots of one are free.
     pub fn budgets(&self, now: Now) -> impl Iterator<Item = BudgetGauge> + '_ {
-        self.budgets.iter().map(move |(gauge, heard)| {
-            let age = now.mono.saturating_sub(*heard);
+        self.budgets.iter().map(move |(gauge, updated)| {
+            let age = now.mono.saturating_sub(*updated);
             let left = |left: Duration| left.checked_sub(age).filter(|left| !left.is_zero());
             BudgetGauge {
                 used: if age >= gauge.period && gauge.waiting == 0 {
@@ -539,17 +537,17 @@ impl AccountState {
         })
     }
 
-    /// Since when nothing was heard of a budget that is in use.
+    /// The time of the last update of a rate limit in use.
     fn in_use(&self, now: Now) -> Option<Duration> {
         let all = self.budgets.iter().zip(self.budgets(now));
         let used = all.filter(|(_, g)| g.used > 0 || g.waiting > 0 || g.held.is_some());
-        used.map(|((_, heard), _)| *heard).min()
+        used.map(|((_, updated), _)| *updated).min()
     }
 
-    /// Until a gauge on screen must change by itself.
+    /// The time until a gauge on screen changes by itself.
     pub fn budget_changes_in(&self, now: Now) -> Option<Duration> {
-        let changes = self.budgets.iter().filter_map(|(gauge, heard)| {
-            let age = now.mono.saturating_sub(*heard);
+        let changes = self.budgets.iter().filter_map(|(gauge, updated)| {
+            let age = now.mono.saturating_sub(*updated);
             (gauge.used > 0)
                 .then(|| gauge.period.saturating_sub(age))
                 .filter(|left| !left.is_zero())
@@ -557,7 +555,7 @@ impl AccountState {
         changes.min()
     }
 
-    /// How long it stays armed; `None` where it is not.
+    /// How long it stays armed; `None` if it is not armed.
     pub fn armed(&self, now: Now) -> Option<Duration> {
         self.armed_until?
             .checked_sub(now.mono)
@@ -572,7 +570,7 @@ impl AccountState {
         self.armed_until = None;
     }
 
-    /// Whether it may be asked for something that writes.
+    /// Whether write requests are allowed: always, or while a live account is armed.
     pub fn may_write(&self, now: Now) -> bool {
         !self.account.environment.is_live() || self.armed(now).is_some()
     }

@@ -10,6 +10,7 @@ mod accounts;
 mod behaviour;
 mod budgets;
 mod explorer;
+mod help;
 mod payments;
 mod players;
 mod promises;
@@ -156,8 +157,8 @@ fn a_link_and_its_code() {
 }
 
 #[test]
-fn a_terminal_as_large_as_told_shows_the_code() {
-    let no_room = "No room for the QR code";
+fn a_terminal_of_the_shown_size_shows_the_code() {
+    let no_room = "The QR code needs";
     for ascii in [false, true] {
         let mut model = busy();
         model.options.ascii = ascii;
@@ -178,7 +179,7 @@ fn a_terminal_as_large_as_told_shows_the_code() {
 }
 
 #[test]
-fn a_console_that_could_not_start() {
+fn a_console_that_cannot_start() {
     let mut model = sized(sandbox_setup(), 80, 24);
     let problem = Problem::new(
         ProblemKind::Local,

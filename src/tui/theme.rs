@@ -1,4 +1,4 @@
-//! Colours by meaning, and the plain-ASCII form of every glyph. Knows no pane.
+//! Colours by meaning, and an ASCII replacement for every glyph. Knows nothing about the panes.
 
 use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
@@ -8,26 +8,26 @@ use crate::domain::{Environment, Severity};
 
 use super::setup::{ThemeChoice, UiOptions};
 
-/// What a text means; its colour follows.
+/// The meaning of a text, which decides its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tone {
-    /// The matter itself.
+    /// Normal text.
     Plain,
-    /// Said beside it.
+    /// Secondary text.
     Dim,
-    /// The focused, the chosen.
+    /// The focused or selected element, and keys.
     Accent,
-    /// As it should be.
+    /// Success.
     Good,
-    /// On its way.
+    /// In progress.
     Busy,
-    /// Look at it.
+    /// A warning.
     Warn,
-    /// Act on it.
+    /// A failure.
     Bad,
     /// Real money.
     Live,
-    /// Pretended money.
+    /// Simulated money.
     Sim,
 }
 
@@ -43,7 +43,7 @@ impl From<Severity> for Tone {
     }
 }
 
-/// All styles there are.
+/// The styles of a theme.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Theme {
     palette: Palette,
@@ -68,12 +68,12 @@ struct Palette {
     live: Color,
     sim: Color,
     selected: Style,
-    /// None: whatever the terminal's background is.
+    /// `None`: the terminal's own background.
     on_badge: Option<Color>,
 }
 
-/// The terminal's own colours: they follow the operator's palette, so `DIM` in place of a grey that
-/// one background would swallow.
+/// The terminal's sixteen colours, which follow the operator's palette. It uses `DIM` and no grey, since a grey may be
+/// unreadable on one of the backgrounds.
 const AUTO: Palette = Palette {
     dim: Style::new().add_modifier(Modifier::DIM),
     border: Style::new().add_modifier(Modifier::DIM),
@@ -84,7 +84,7 @@ const AUTO: Palette = Palette {
     bad: Color::Red,
     live: Color::Magenta,
     sim: Color::Cyan,
-    // One ground for the whole row: reversed, its colours would become a patchwork.
+    // One background for the whole row: with reversed colours each cell would get its own.
     selected: Style::new()
         .fg(Color::Reset)
         .bg(Color::Reset)
@@ -185,7 +185,7 @@ impl Theme {
         self.style(tone).add_modifier(Modifier::BOLD)
     }
 
-    /// A word on a coloured ground.
+    /// A word on a coloured background.
     pub fn badge(&self, tone: Tone) -> Style {
         match (self.style(tone).fg, self.palette.on_badge) {
             (Some(ground), Some(ink)) => {
@@ -196,7 +196,7 @@ impl Theme {
         }
     }
 
-    /// Laid over a selected row: in the focused pane, or in another.
+    /// The style of a selected row, in the focused pane or in another.
     pub fn selected(&self, focused: bool) -> Style {
         match (self.has_color(), focused) {
             (true, true) => self.palette.selected,
@@ -205,7 +205,7 @@ impl Theme {
         }
     }
 
-    /// Laid over everything a window does not cover.
+    /// The style of the screen behind a window.
     pub fn behind_window(&self) -> Style {
         let dim = match (self.has_color(), self.palette.border.fg) {
             (true, Some(grey)) => Style::new().fg(grey),
@@ -225,7 +225,7 @@ impl Theme {
         }
     }
 
-    /// Without colours the focused pane needs another line.
+    /// Without colours, the focused pane needs a heavier frame.
     pub fn border_type(&self, focused: bool) -> BorderType {
         if focused && (!self.has_color() || self.is_ascii()) {
             BorderType::Thick
@@ -234,7 +234,7 @@ impl Theme {
         }
     }
 
-    /// The last step of drawing where only ASCII may be drawn.
+    /// The last step of drawing: in ASCII mode it replaces every other character.
     pub fn finish(&self, buf: &mut Buffer) {
         if !self.is_ascii() {
             return;
@@ -249,7 +249,7 @@ impl Theme {
     }
 }
 
-/// How an environment is called on screen, and what that means.
+/// The badge of an environment and its tone.
 pub fn badge(environment: Environment) -> (&'static str, Tone) {
     match environment {
         Environment::Production => ("LIVE", Tone::Live),
@@ -258,7 +258,7 @@ pub fn badge(environment: Environment) -> (&'static str, Tone) {
     }
 }
 
-#[expect(clippy::match_same_arms, reason = "one line a family of glyphs")]
+#[expect(clippy::match_same_arms, reason = "one line for each family of glyphs")]
 fn ascii(glyph: char) -> &'static str {
     match glyph {
         '─' | '┄' | '—' | '–' | '╌' => "-",

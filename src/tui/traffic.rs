@@ -1,13 +1,13 @@
-//! What was sent in the last minute, second by second. Counts on a given instant; asks no clock.
+//! Requests of the last minute, counted by second. Takes the current time as a parameter.
 
 use std::time::Duration;
 
 use crate::domain::Now;
 
-/// Seconds that are kept.
+/// The seconds that it counts.
 pub const SECONDS: usize = 60;
 
-/// One count a second, in a ring.
+/// A ring buffer with one count for each second.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Traffic {
     counts: [u32; SECONDS],
@@ -29,7 +29,7 @@ fn slot(second: u64) -> usize {
 }
 
 impl Traffic {
-    /// One more was sent.
+    /// Counts one request.
     pub fn sent(&mut self, now: Now) {
         let second = now.mono.as_secs().max(self.latest);
         let gap = second - self.latest;
@@ -56,8 +56,8 @@ impl Traffic {
         minute
     }
 
-    /// Until the minute looks different by itself; `None` where it is empty. Where nothing may move by itself it
-    /// changes every ten seconds only.
+    /// The time until the counts change by themselves; `None` if all are zero. With reduced motion they change every
+    /// ten seconds only.
     pub fn changes_in(&self, now: Now, still: bool) -> Option<Duration> {
         let any = self.minute(now).iter().any(|count| *count > 0);
         let step = if still { 10_000 } else { 1_000 };
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_second_is_counted_whole_and_a_late_look_forgets_nothing() {
+    fn a_busy_second_is_counted_in_full_and_late_reads_lose_nothing() {
         let mut traffic = Traffic::default();
         for _ in 0..70_000 {
             traffic.sent(second(9));

@@ -1,5 +1,5 @@
-//! One payment on the watch list: what was seen of it, what it means, and when it is asked for again.
-//! Arithmetic on a given instant; asks nobody.
+//! One payment on the watch list: its states, its verdict, and the time of its next check. Takes the current time as a
+//! parameter and sends nothing.
 
 use std::time::Duration;
 
@@ -11,18 +11,18 @@ use crate::domain::{
 use super::msg::WatchKey;
 use super::theme::Tone;
 
-/// After a change, and at first.
+/// The first interval, and the one after a change.
 const POLL_FIRST: Duration = Duration::from_secs(5);
-/// While nothing changes, or the provider fails.
+/// The longest interval, while nothing changes or the provider fails.
 const POLL_SLOWEST: Duration = Duration::from_mins(1);
-/// A provider knows an id once its payer has opened the page; so long that is no cause for concern.
+/// A provider knows an id only after the payer opened the payment page, so an unknown id is normal for this long.
 const UNKNOWN_IS_NORMAL: Duration = Duration::from_mins(10);
-/// An id that its provider has not known for so long is not asked for any more: nobody opened the page.
+/// The console stops checking an id that the provider did not know for this long: the payer never opened the page.
 const UNKNOWN_EXPIRES: Duration = Duration::from_hours(24);
-/// Changes kept of one payment.
+/// The most state changes in memory for one payment.
 const SEEN_MAX: usize = 64;
 
-/// What hinders us from knowing more.
+/// Why the last check gave no state.
 #[derive(Debug, Clone, PartialEq)]
 pub enum LastError {
     None,
@@ -32,12 +32,12 @@ pub enum LastError {
     Failed(Problem),
 }
 
-/// What an answer changed.
+/// The effect of a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
     Nothing,
     Changed,
-    /// Changed, for the last time, since it was last seen. What was over before anyone looked is no news.
+    /// Reached a final state since the last check. A payment that was final at its first check is no news.
     Ended,
 }
 
@@ -45,24 +45,24 @@ pub enum Change {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Watched {
     pub watch: Watch,
-    /// It was seen on the stored list, so that it goes when it goes from there.
+    /// Whether the stored list has it: if another process removes it there, it goes here too.
     pub is_stored: bool,
     /// Changes only, oldest first.
     seen: Vec<Observation>,
     pub last_error: LastError,
-    /// When the provider answered last, in this run.
+    /// The time of the provider's last response in this run.
     answered_at: Option<WallTime>,
-    /// Since when no check has had an answer.
+    /// When checks began to fail.
     pub failing_since: Option<WallTime>,
-    /// The provider has told of it before, be it that the id is not known.
-    told: bool,
+    /// Whether the provider has reported on it before, even as unknown.
+    is_reported: bool,
     pub asking: Option<RequestId>,
     interval: Duration,
     due: Option<Duration>,
 }
 
 impl Watched {
-    /// Asked for at once, unless what was seen of it is final.
+    /// A payment that is due at once, unless its last state is final.
     pub fn new(watch: Watch, seen: Vec<Observation>, now: Now) -> Self {
         let mut changes: Vec<Observation> = Vec::new();
         for observation in seen {
@@ -73,7 +73,7 @@ impl Watched {
         let mut watched = Self {
             watch,
             is_stored: false,
-            told: !changes.is_empty(),
+            is_reported: !changes.is_empty(),
             seen: changes,
             last_error: LastError::None,
             answered_at: None,
@@ -87,7 +87,7 @@ impl Watched {
         watched
     }
 
-    /// As [`Self::new`], seen on the stored list.
+    /// As [`Self::new`], for a payment of the stored list.
     pub fn stored(watch: Watch, seen: Vec<Observation>, now: Now) -> Self {
         Self {
             is_stored: true,
@@ -95,8 +95,8 @@ impl Watched {
         }
     }
 
-    /// One that a callback told of and whose state is at hand: not asked for at once.
-    pub fn told_of(watch: Watch, now: Now) -> Self {
+    /// A payment that a callback reported. Its state is already known, so it is not due at once.
+    pub fn reported(watch: Watch, now: Now) -> Self {
         Self {
             due: None,
             ..Self::new(watch, Vec::new(), now)
@@ -117,7 +117,7 @@ impl Watched {
         self.watch.account == *account && self.watch.id == *id
     }
 
-    /// What notices of it are about.
+    /// The subject of its notices.
     pub fn about(&self) -> String {
         about(&self.watch.account, &self.watch.id)
     }
@@ -130,7 +130,7 @@ impl Watched {
         rest.and_then(|rest| rest.strip_prefix(' ')) == Some(self.watch.id.as_str())
     }
 
-    /// The stable name of what needs attention about it: another verdict is another matter.
+    /// The stable name of its alert. A new verdict is a new alert.
     pub fn matter(&self) -> String {
         let verdict = self.verdict().map_or("", PaymentVerdict::as_str);
         format!("{} {verdict}", self.about())
@@ -153,52 +153,52 @@ impl Watched {
             .is_some_and(|payment| payment.state.is_final())
     }
 
-    /// What is expected of it.
+    /// Its expected amount.
     pub fn expected(&self) -> Option<&Expected> {
         self.watch.expected.as_ref().map(|expected| &expected.sum)
     }
 
-    /// What it comes to; `None` before anything was seen of it.
+    /// Its verdict; `None` before the first state.
     pub fn verdict(&self) -> Option<PaymentVerdict> {
         let payment = self.latest()?;
         Some(payment.verdict(self.expected()))
     }
 
-    /// Whether an operator should look at it.
+    /// Whether it needs the operator's attention.
     pub fn needs_attention(&self) -> bool {
         let latest = self.latest();
         latest.is_some_and(|payment| payment.needs_attention(self.expected()))
     }
 
-    /// How old its state is, where the last check failed; `None` where the state is fresh, final or not known.
+    /// The time of its last state, if the last check failed; `None` if the state is fresh, final or not known.
     pub fn stale_since(&self) -> Option<WallTime> {
         let open = !self.is_final() && matches!(self.last_error, LastError::Failed(_));
         let known = self.answered_at.or(self.changed_at());
         known.filter(|_| open)
     }
 
-    /// Nobody opened its page in a day: it is not checked any more.
+    /// Whether the payer did not open the page within a day. The console no longer checks it.
     pub fn is_expired(&self) -> bool {
         self.last_error == LastError::NotKnown && self.due.is_none() && self.asking.is_none()
     }
 
-    /// When the next poll is due; none while one is under way or none is meant to come.
+    /// When the next check is due; `None` while one is in progress and for final or expired payments.
     pub fn due(&self) -> Option<Duration> {
         self.due.filter(|_| self.asking.is_none())
     }
 
-    /// A request went out for it.
+    /// Records that a check began.
     pub fn set_request(&mut self, request: RequestId) {
         self.asking = Some(request);
     }
 
-    /// The request came to nothing; the next poll comes in its time.
+    /// Records that a check was cancelled; the next one comes after the usual interval.
     pub fn cancelled(&mut self, now: Now) {
         self.asking = None;
         self.due = (!self.is_final()).then(|| now.mono + self.interval);
     }
 
-    /// Look again soon: something happened that may have changed it.
+    /// Checks it soon, because it may have changed.
     pub fn poll_soon(&mut self, now: Now) {
         if !self.is_final() {
             self.interval = POLL_FIRST;
@@ -206,32 +206,32 @@ impl Watched {
         }
     }
 
-    /// Check it soon, whatever is known of it.
+    /// Checks it soon, even in a final state.
     pub fn poll_now(&mut self, now: Now) {
         self.due = Some(now.mono);
     }
 
-    /// Since when it is as it is: what was handled before is another matter.
+    /// When its current state began. An alert handled earlier was about another state.
     pub fn began(&self) -> Option<WallTime> {
         let expected = self.watch.expected.as_ref().map(|expected| expected.at);
         self.changed_at().max(expected)
     }
 
-    /// Takes an answer in.
+    /// Applies the result of a check.
     pub fn apply(&mut self, result: Result<Payment, Problem>, now: Now) -> Change {
         self.asking = None;
-        let heard = match result {
+        let change = match result {
             Ok(payment) => {
                 self.last_error = LastError::None;
                 self.answered_at = Some(now.wall);
                 self.failing_since = None;
-                let told_before = std::mem::replace(&mut self.told, true);
+                let was_reported = std::mem::replace(&mut self.is_reported, true);
                 if self.latest() == Some(&payment) {
                     self.interval = slower(self.interval).min(POLL_SLOWEST);
                     Change::Nothing
                 } else {
                     self.interval = POLL_FIRST;
-                    let ended = told_before && payment.state.is_final();
+                    let ended = was_reported && payment.state.is_final();
                     self.seen.push(Observation {
                         at: now.wall,
                         payment,
@@ -247,7 +247,7 @@ impl Watched {
             Err(problem) if problem.kind == ProblemKind::NotFound && self.seen.is_empty() => {
                 self.last_error = LastError::NotKnown;
                 self.failing_since = None;
-                self.told = true;
+                self.is_reported = true;
                 self.interval = slower(self.interval).min(POLL_SLOWEST);
                 Change::Nothing
             }
@@ -262,10 +262,10 @@ impl Watched {
         let expired = self.last_error == LastError::NotKnown && unknown_for > UNKNOWN_EXPIRES;
         let over = self.is_final() || expired;
         self.due = (!over).then(|| now.mono + self.interval);
-        heard
+        change
     }
 
-    /// Whether the provider should know the id by now.
+    /// Whether an unknown id is no longer normal.
     fn is_overdue(&self, now: Now) -> bool {
         now.wall.since(self.watch.since) > UNKNOWN_IS_NORMAL
     }
@@ -280,14 +280,14 @@ impl Watched {
                     ("?", "NOT FOUND".into(), Tone::Warn)
                 }
                 LastError::NotKnown => ("◌", "not known".into(), Tone::Dim),
-                LastError::Failed(_) => ("!", "no answer".into(), Tone::Bad),
+                LastError::Failed(_) => ("!", "no response".into(), Tone::Bad),
             };
         };
         let (glyph, word) = payment.badge(self.expected());
         (glyph, word, payment.severity(self.expected()).into())
     }
 
-    /// Glyph, words and tone beside its state: how the money compares, or that the last check failed.
+    /// Glyph, words and tone of the comparison with the expected amount, or of a failed check.
     pub fn mark(&self, now: Now) -> (&'static str, String, Tone) {
         if let Some(since) = self.stale_since() {
             let age = time::coarse(now.wall.since(since));
@@ -303,7 +303,7 @@ impl Watched {
         (glyph, words.into(), tone)
     }
 
-    /// What it comes to, in words.
+    /// Its verdict in words.
     pub fn explain(&self, now: Now) -> (Tone, String) {
         let Some(payment) = self.latest() else {
             return self.explain_unseen(now);
@@ -317,7 +317,7 @@ impl Watched {
 
     fn explain_unseen(&self, now: Now) -> (Tone, String) {
         match &self.last_error {
-            LastError::None => (Tone::Dim, "waiting for the first answer".into()),
+            LastError::None => (Tone::Dim, "waiting for the first response".into()),
             LastError::NotKnown if self.is_expired() => (
                 Tone::Dim,
                 "the payer did not open the payment page within a day; no longer checked".into(),
@@ -333,12 +333,12 @@ impl Watched {
                 Tone::Plain,
                 "not known yet: the payer has not opened the payment page; still checking".into(),
             ),
-            LastError::Failed(_) => (Tone::Dim, "no answer from the provider yet".into()),
+            LastError::Failed(_) => (Tone::Dim, "no response from the provider yet".into()),
         }
     }
 }
 
-/// What notices of a payment are about.
+/// The subject of notices about a payment.
 pub fn about(account: &AccountId, id: &PaymentId) -> String {
     format!("payment {account} {}", id.as_str())
 }

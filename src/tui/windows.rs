@@ -1,4 +1,4 @@
-//! What is done in windows: opening them, checking their forms, and what follows from one that is filled in.
+//! The actions of windows: opens them, checks their forms, and carries out a complete form.
 
 use super::alerts::Leads;
 use tui_input::Input;
@@ -55,7 +55,7 @@ impl Model {
             return;
         };
         if !known.account.environment.is_live() {
-            let text = format!("{account} is not a live account; it needs no arming");
+            let text = format!("{account} is not a live account: write calls are always allowed");
             self.store.flash(Level::Info, text);
         } else if known.armed(now).is_some() {
             known.disarm();
@@ -66,7 +66,7 @@ impl Model {
         }
     }
 
-    /// The locked switch of the link form was pressed.
+    /// Asks to arm the account, after a press on the locked switch of the link form.
     pub(super) fn arm_for_form(&mut self) {
         if let Overlay::LinkForm(form) = &self.overlay
             && let Some(account) = form.account().cloned()
@@ -76,7 +76,7 @@ impl Model {
         }
     }
 
-    /// Another account may have been chosen, or an arming have run out.
+    /// Updates the form: the chosen account may have changed, or its arming may have expired.
     pub(super) fn form_changed(&mut self, now: Now) {
         if let Overlay::LinkForm(form) = &mut self.overlay {
             let may = form
@@ -98,15 +98,15 @@ impl Model {
                     self.overlay = Overlay::None;
                     self.focus = Pane::Payments;
                     self.payments
-                        .watch(new, &mut Self::hand(&mut self.store, now, out));
+                        .watch(new, &mut Self::update_ctx(&mut self.store, now, out));
                 }
             }
             Overlay::AddMany(form) => {
                 if let Some(account) = form.account().cloned() {
                     let pasted = std::mem::take(&mut form.pasted);
                     self.overlay = Overlay::None;
-                    let hand = &mut Self::hand(&mut self.store, now, out);
-                    self.payments.watch_all(&account, pasted, hand);
+                    let update_ctx = &mut Self::update_ctx(&mut self.store, now, out);
+                    self.payments.watch_all(&account, pasted, update_ctx);
                 }
             }
             Overlay::ExpectForm(form) => {
@@ -119,7 +119,7 @@ impl Model {
                 if let Some(question) = form.submit() {
                     self.overlay = Overlay::None;
                     self.estimates
-                        .ask(question, &mut Self::hand(&mut self.store, now, out));
+                        .ask(question, &mut Self::update_ctx(&mut self.store, now, out));
                 }
             }
             Overlay::LinkForm(form) => {
@@ -187,7 +187,7 @@ impl Model {
         });
     }
 
-    /// What a key does in the simulator's window.
+    /// The actions of the simulator's window.
     pub(super) fn play(&mut self, action: Action, out: &mut Vec<Effect>) {
         let screen = self.overlay_screen();
         let Overlay::Sandbox(state) = &mut self.overlay else {
@@ -240,7 +240,7 @@ impl Model {
         }
     }
 
-    /// A finished link is watched from the start, with what it asks for as the expectation.
+    /// Watches the payment of a new link, with the link's amount as the expected one.
     pub(super) fn watch_link(
         &mut self,
         account: &AccountId,
@@ -255,10 +255,10 @@ impl Model {
             by: ExpectedBy::Link,
         };
         self.payments
-            .watch(new, &mut Self::hand(&mut self.store, now, out));
+            .watch(new, &mut Self::update_ctx(&mut self.store, now, out));
     }
 
-    /// The accounts that can do it, and the place among them of the selected payment's, else of the first.
+    /// The accounts with an ability, and the index of the selected payment's account among them, or 0.
     pub(super) fn offered_accounts(&self, ability: Ability) -> (Vec<AccountId>, usize) {
         let able = self.store.accounts.iter();
         let able = able.filter(|known| known.account.can(ability));
@@ -276,13 +276,13 @@ impl Model {
         all.any(|known| known.account.can(ability))
     }
 
-    /// Says so where no account can do it.
+    /// Shows a notice that no account has the ability.
     pub(super) fn none_can(&mut self, ability: Ability) {
         let text = format!("no account of this profile has {}", ability.noun());
         self.store.flash(Level::Warning, text);
     }
 
-    /// Where the selected alert leads.
+    /// Goes to the target of the selected alert.
     pub(super) fn go_to_alert(&mut self) {
         let Overlay::Alerts(state) = &self.overlay else {
             return;
@@ -308,7 +308,7 @@ impl Model {
         self.overlay = Overlay::None;
     }
 
-    /// Marks the selected alert as handled; a notice is dismissed by it.
+    /// Marks the selected alert as handled, or dismisses it if it is a notice.
     pub(super) fn mark_handled(&mut self, now: Now, out: &mut Vec<Effect>) {
         let Overlay::Alerts(state) = &self.overlay else {
             return;
@@ -325,7 +325,7 @@ impl Model {
         }
     }
 
-    /// The operator gave up the expectation that was shown.
+    /// Replaces the expected amount, after the operator confirmed.
     pub(super) fn confirm_expected(&mut self, now: Now, out: &mut Vec<Effect>) {
         match std::mem::take(&mut self.overlay) {
             Overlay::ExpectAsk(state) if state.is_read(now) => out.push(Effect::Expect {
@@ -336,7 +336,7 @@ impl Model {
         }
     }
 
-    /// The result of watching a payment, or of saying what is expected of it.
+    /// Shows the result of watching a payment or of setting its expected amount.
     pub(super) fn watched(
         &mut self,
         new: NewWatch,
@@ -344,9 +344,9 @@ impl Model {
         now: Now,
         out: &mut Vec<Effect>,
     ) {
-        self.stir_timeline(&new.account, &new.id, now);
-        let hand = &mut Self::hand(&mut self.store, now, out);
-        let Some(current) = self.payments.watched(&new, result, hand) else {
+        self.reload_timeline(&new.account, &new.id, now);
+        let update_ctx = &mut Self::update_ctx(&mut self.store, now, out);
+        let Some(current) = self.payments.watched(&new, result, update_ctx) else {
             return;
         };
         if matches!(self.overlay, Overlay::None) {
@@ -366,7 +366,7 @@ impl Model {
         }
     }
 
-    /// Several payments at once: where more than one account could be meant, which one is asked.
+    /// Watches several pasted payments. With several accounts, a form asks for the account.
     fn add_pasted(
         &mut self,
         pasted: Pasted,
@@ -380,8 +380,8 @@ impl Model {
         match accounts.as_slice() {
             [] => self.none_can(Ability::Payments),
             [only] => {
-                let hand = &mut Self::hand(&mut self.store, now, out);
-                self.payments.watch_all(only, pasted, hand);
+                let update_ctx = &mut Self::update_ctx(&mut self.store, now, out);
+                self.payments.watch_all(only, pasted, update_ctx);
             }
             _ => {
                 let state = add_many::State::new(accounts, at, pasted);
@@ -390,7 +390,7 @@ impl Model {
         }
     }
 
-    /// Begins to type a pane's filter, with what it is now.
+    /// Opens a pane's filter input with the current filter.
     pub(super) fn type_filter(&mut self, pane: Pane) {
         let filter = match pane {
             Pane::Callbacks => self.callbacks.filter(),
@@ -431,7 +431,7 @@ impl Model {
             self.add_pasted(pasted, account.as_ref(), now, out);
             return;
         }
-        // Whether only the first line went anywhere.
+        // `Some(true)`: the target took the first line only.
         let taken = match &mut self.overlay {
             Overlay::None if self.focus == Pane::Explorer => {
                 self.explorer.paste(text, &mut self.store, now)
@@ -454,20 +454,19 @@ impl Model {
                 state.paste(text);
                 Some(true)
             }
+            Overlay::Help(state) => state.paste(text).then_some(true),
             overlay => overlay
                 .form()
                 .is_some_and(|form| form.paste(text))
                 .then_some(true),
         };
         if taken == Some(true) && more {
-            let words = "only the first line of what was pasted was taken";
+            let words = "pasted only the first line";
             self.store.flash(Level::Warning, words);
         }
         if taken.is_none() && !text.trim().is_empty() {
-            self.store.flash(
-                Level::Info,
-                "pasted text does nothing here: type keys one by one",
-            );
+            self.store
+                .flash(Level::Info, "cannot paste here: type the keys one by one");
         }
     }
 }

@@ -571,7 +571,7 @@ fn the_console_adds_rotates_and_removes_without_a_restart() {
     let before = read(&place.config_path());
     let mut terminal = Terminal::start(&place.command(&[]), (120, 40));
     terminal.sees("a adds one");
-    terminal.sees_no("opening…");
+    terminal.sees_no("starting…");
     // Provider, environment, name, then what Kinguin needs.
     terminal.send("1a");
     terminal.sees("New account in mine");
@@ -591,8 +591,8 @@ fn the_console_adds_rotates_and_removes_without_a_restart() {
     terminal.paste(FIRST);
     terminal.sees("••••");
     terminal.send("\r");
-    terminal.sees("keys is good and kept");
-    terminal.sees("secret: file kept by tilldeck:");
+    terminal.sees("keys is valid and saved");
+    terminal.sees("secret file kept by tilldeck:");
     let kept = place.state().join("vault/mine.keys.client_secret");
     assert_eq!(read(&kept), FIRST);
 
@@ -606,7 +606,7 @@ fn the_console_adds_rotates_and_removes_without_a_restart() {
     terminal.send("\u{15}");
     terminal.paste(SECOND);
     terminal.send("\r");
-    terminal.sees("the new secret is good and in force");
+    terminal.sees("the new secret is valid and in use");
     assert_eq!(read(&kept), SECOND);
     terminal.send("v");
     terminal.sees_no("verifying");

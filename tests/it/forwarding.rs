@@ -224,7 +224,7 @@ fn a_ledger_that_a_newer_tilldeck_wrote_stays_as_it_is_and_nothing_runs_beside_i
     assert_eq!(version, Ok(99));
     drop(ledger);
     let mut console = Terminal::start(&place.command(&[]), (100, 30));
-    console.sees("tilldeck could not start");
+    console.sees("tilldeck cannot start");
     console.sees("--state-dir");
     console.send("q");
     console.ended();

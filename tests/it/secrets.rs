@@ -472,7 +472,7 @@ fn planted_secrets_are_found_on_no_screen() {
     command.env("PLANTED", BY_ENV);
     let mut terminal = Terminal::start(&command, (160, 50));
     terminal.sees("tilldeck ›");
-    terminal.sees_no("opening…");
+    terminal.sees_no("starting…");
     terminal.paste("A-17");
     terminal.sees("Watch a payment");
     terminal.send("\r");
@@ -499,11 +499,11 @@ fn planted_secrets_are_found_on_no_screen() {
         terminal.sees_no("copy as curl");
     }
     terminal.send("?");
-    terminal.sees("─ Keys ─");
+    terminal.sees("─ Help ─");
     terminal.send("q");
-    terminal.sees_no("─ Keys ─");
+    terminal.sees_no("─ Help ─");
     terminal.send(":");
-    terminal.sees("─ Do ─");
+    terminal.sees("─ Actions ─");
     terminal.send("\u{3}");
     assert_eq!(terminal.ended(), 0);
     seek("the screen", &terminal.rows_seen(), &[]);

@@ -394,7 +394,7 @@ fn planted_credentials_and_tokens_are_found_on_no_screen() {
     command.env("PLANTED", BY_ENV);
     let mut terminal = Terminal::start(&command, (160, 50));
     terminal.sees("tilldeck ›");
-    terminal.sees_no("opening…");
+    terminal.sees_no("starting…");
     terminal.send("1V");
     for (name, _) in ACCOUNTS {
         terminal.sees(&format!("✔ k-{name}"));

@@ -6,7 +6,7 @@ use crate::terminal::{Terminal, copied};
 fn console(place: &Place) -> Terminal {
     let terminal = Terminal::start(&place.command(&[]), (120, 40));
     terminal.sees("tilldeck ›");
-    terminal.sees_no("opening…");
+    terminal.sees_no("starting…");
     terminal
 }
 
@@ -34,12 +34,12 @@ fn what_is_pasted_without_marks_neither_leaves_nor_says_yes() {
     terminal.send("1");
     for pasted in ["qy", "y\r", "quit\ry\r"] {
         terminal.send_at_once(pasted);
-        terminal.sees("pasted text does nothing here");
+        terminal.sees("cannot paste here");
         terminal.send("?");
-        terminal.sees("─ Keys ─");
+        terminal.sees("─ Help ─");
         terminal.send("\u{1b}");
-        terminal.sees_no("─ Keys ─");
-        terminal.sees_no("pasted text does nothing");
+        terminal.sees_no("─ Help ─");
+        terminal.sees_no("cannot paste here");
     }
     // Where text goes, it goes as any paste: the line end sends nothing off.
     terminal.send("3");
@@ -61,7 +61,7 @@ fn a_copy_inside_tmux_is_wrapped_and_says_what_tmux_needs() {
         .env("TMUX", "/tmp/tmux-0/default,1,0");
     let mut terminal = Terminal::start(&command, (120, 40));
     terminal.sees("ORDER-1005");
-    terminal.sees_no("opening…");
+    terminal.sees_no("starting…");
     terminal.send("3y");
     terminal.sees("tmux passes it on with `set -g set-clipboard on`");
     let bytes = terminal.wait_for_bytes("both forms", |bytes| copied(bytes).len() == 2);

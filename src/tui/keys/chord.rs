@@ -12,7 +12,7 @@ pub struct Chord {
 }
 
 impl Chord {
-    /// Shift is part of the character, and Shift-Tab is one key, whatever the terminal calls them.
+    /// Normalises what terminals report: Shift becomes part of the character, and `BackTab` becomes Shift-Tab.
     pub fn of(key: &KeyEvent) -> Self {
         let mut modifiers =
             key.modifiers & (KeyModifiers::CONTROL | KeyModifiers::ALT | KeyModifiers::SHIFT);
@@ -31,7 +31,7 @@ impl Chord {
         Self { code, modifiers }
     }
 
-    /// Whether it is a letter where text is typed.
+    /// Whether a text field takes it as a letter.
     pub fn is_text(self) -> bool {
         matches!(self.code, KeyCode::Char(_))
             && !self

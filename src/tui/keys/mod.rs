@@ -1,5 +1,5 @@
-//! The key table: where a key is heard, what it does, how it is called. Footer, help, palette and the
-//! overrides of the config file come from it; it knows nothing of panes' insides.
+//! The key table: in which scope a key works, what it does, and its action's name. Footer, help, palette and the
+//! overrides under `[ui.keys]` are built from it. It knows nothing about the state of a pane.
 
 mod chord;
 mod scope;
@@ -11,25 +11,30 @@ use ratatui::crossterm::event::KeyEvent;
 pub use chord::Chord;
 pub use scope::Scope;
 
+/// The most columns of a key's help: the help window shows it whole beside the keys and the action's name.
+#[cfg(test)]
+const HELP_MAX: usize = 40;
+
 /// One row of the table.
 pub struct Binding {
     pub scope: Scope,
     pub action: Action,
-    /// What the config file and the palette call it.
+    /// The action's name, in `[ui.keys]` and in the palette.
     pub name: &'static str,
     pub keys: &'static [&'static str],
-    /// One word for the footer; empty where it is left out.
+    /// One word for the footer; empty: the footer omits the key.
     pub short: &'static str,
+    /// A verb and a noun, at most 40 columns.
     pub help: &'static str,
 }
 
 macro_rules! table {
     ($($scope:ident $action:ident $name:literal [$($key:literal)*] $short:literal $help:literal;)*) => {
-        /// All a key can do.
+        /// Everything that a key can do.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Action { $($action),* }
 
-        /// Every key there is, in the order of footer and help.
+        /// Every key, in the order of footer and help.
         pub const TABLE: &[Binding] = &[$(Binding {
             scope: Scope::$scope, action: Action::$action, name: $name,
             keys: &[$($key),*], short: $short, help: $help,
@@ -40,152 +45,156 @@ macro_rules! table {
 impl Action {
     /// Its row of the table.
     pub fn binding(self) -> &'static Binding {
-        // Both are made from one list.
+        // One macro builds both from one list, in the same order.
         &TABLE[self as usize]
     }
 }
 
 table! {
-    Credentials Verify "verify" ["v" "enter"] "verify" "verify the selected account: the cheapest call that changes nothing";
+    Credentials Verify "verify" ["v" "enter"] "verify" "verify the selected credentials";
     Credentials VerifyAll "verify-all" ["V"] "verify all" "verify every account";
-    Credentials Arm "arm" ["A"] "arm" "arm a live account for calls that write, or disarm it";
+    Credentials Arm "arm" ["A"] "arm" "allow write calls, or disarm";
 
-    Credentials AddAccount "add-account" ["a"] "add" "add an account: verified first, then kept";
-    Credentials RotateSecret "rotate-secret" ["R"] "rotate" "replace the selected account's secret by a new one";
-    Credentials RemoveAccount "remove-account" ["d"] "remove" "take the selected account out of the config";
-    Credentials Guide "guide" ["i"] "guide" "how accounts and credentials are come by at each provider";
-    Tokens RefreshToken "refresh-token" ["r"] "refresh" "fetch a new access token now; the one in hand serves until it is there";
-    Tokens CopyToken "copy-token" ["y"] "copy" "copy the selected access token, after a question";
-    Tokens Claims "claims" ["i" "enter"] "claims" "read what the token says of itself, where it is a JWT";
+    Credentials AddAccount "add-account" ["a"] "add" "add and verify an account";
+    Credentials RotateSecret "rotate-secret" ["R"] "rotate" "replace the account's secret";
+    Credentials RemoveAccount "remove-account" ["d"] "remove" "remove the account from the config";
+    Credentials Guide "guide" ["i"] "guide" "show how to get credentials";
+    Tokens RefreshToken "refresh-token" ["r"] "refresh" "renew the access token now";
+    Tokens CopyToken "copy-token" ["y"] "copy" "copy the token, after confirmation";
+    Tokens Claims "claims" ["i" "enter"] "claims" "show the token's claims (JWT)";
 
-    Payments Check "check" ["c" "enter"] "check" "check the selected or marked payments now";
-    Payments AddWatch "add" ["a"] "add" "watch a payment (or paste one or many)";
-    Payments RemoveWatch "remove" ["d"] "remove" "stop watching the selected or marked ones";
+    Payments Check "check" ["c" "enter"] "check" "check the selected or marked payments";
+    Payments AddWatch "add" ["a"] "add" "watch a payment; paste adds several";
+    Payments RemoveWatch "remove" ["d"] "remove" "stop watching the selected or marked";
     Payments UndoRemove "undo" ["u"] "undo" "undo the last removal";
-    Payments PaymentTimeline "timeline" ["t"] "timeline" "show the selected payment's timeline";
-    Payments ExpectPayment "expect" ["e"] "expect" "set or change the expected amount";
-    Payments FilterPayments "filter-payments" ["/"] "filter" "filter by id, state, verdict or account";
+    Payments PaymentTimeline "timeline" ["t"] "timeline" "show the payment's timeline";
+    Payments ExpectPayment "expect" ["e"] "expect" "set the expected amount";
+    Payments FilterPayments "filter-payments" ["/"] "filter" "filter by id, state, verdict, account";
     Payments MarkPayment "mark" ["space"] "mark" "mark or unmark the payment";
-    Payments CopyId "copy-id" ["y"] "copy id" "copy the ids of the selected or marked";
-    Payments SortPayments "sort" ["s"] "sort" "change the order of the payments";
-    Payments ClearSettled "clear-settled" ["x"] "clear" "remove payments that are settled";
+    Payments CopyId "copy-id" ["y"] "copy id" "copy the payment ids";
+    Payments SortPayments "sort" ["s"] "sort" "change the sort order";
+    Payments ClearSettled "clear-settled" ["x"] "clear" "remove settled payments";
 
-    Estimates Quote "quote" ["e" "enter"] "ask" "choose the sum to be quoted";
-    Estimates Refresh "refresh" ["r"] "refresh" "ask for the same quote again";
-    Estimates AutoRefresh "auto-refresh" ["t"] "auto" "ask again every 30 s, or stop doing so";
+    Estimates Quote "quote" ["e" "enter"] "amount" "set the amount to estimate";
+    Estimates Refresh "refresh" ["r"] "refresh" "estimate the same amount again";
+    Estimates AutoRefresh "auto-refresh" ["t"] "auto" "repeat every 30 s, or stop";
 
-    Requests OpenExchange "open" ["enter"] "open" "read the selected request and its reply";
-    Requests Filter "filter" ["/"] "filter" "show only requests that contain a text";
-    Requests LoadOlder "older" ["o"] "older" "bring older requests from the ledger";
+    Requests OpenExchange "open" ["enter"] "open" "show the request and its response";
+    Requests Filter "filter" ["/"] "filter" "filter the requests by text";
+    Requests LoadOlder "older" ["o"] "older" "load older requests";
 
-    Requests RequestTimeline "request-timeline" ["t"] "timeline" "all that happened to the payment the selected request is about";
-    Requests CancelWaiting "cancel-waiting" ["x"] "call off" "call the selected waiting request off; first press: go to the waiting ones; where none waits, lift the hold after a 429";
+    Requests RequestTimeline "request-timeline" ["t"] "timeline" "show the payment's timeline";
+    Requests CancelWaiting "cancel-waiting" ["x"] "cancel" "cancel a waiting request, or lift a hold";
 
-    Callbacks CallbackSubject "callback-subject" ["enter" "t"] "timeline" "all that happened to the payment it tells of; of a player, the inventory; else the callback itself";
-    Callbacks OpenDelivery "open-callback" ["i"] "details" "read the selected callback whole: its bytes, its verdict, what came of it";
-    Callbacks Replay "replay" ["r"] "replay" "hand the selected callback on once more, after a question";
-    Callbacks FilterCallbacks "filter-callbacks" ["/"] "filter" "show only callbacks that contain a text";
-    Callbacks CopySubject "copy-subject" ["y"] "copy id" "copy the number of the payment or player it tells of";
-    Callbacks OlderCallbacks "older-callbacks" ["o"] "older" "bring older callbacks from the ledger";
+    Callbacks CallbackSubject "callback-subject" ["enter" "t"] "timeline" "show the payment's or player's page";
+    Callbacks OpenDelivery "open-callback" ["i"] "details" "show the callback's details";
+    Callbacks Replay "replay" ["r"] "replay" "forward again, after confirmation";
+    Callbacks FilterCallbacks "filter-callbacks" ["/"] "filter" "filter the callbacks by text";
+    Callbacks CopySubject "copy-subject" ["y"] "copy id" "copy the payment or player id";
+    Callbacks OlderCallbacks "older-callbacks" ["o"] "older" "load older callbacks";
 
-    Players Authenticate "authenticate" ["a"] "authenticate" "authenticate a player, or look at one by number";
-    Players RefreshItems "refresh-items" ["r" "enter"] "refresh" "fetch the selected player's inventory now";
-    Players CopyPlayer "copy-player" ["y"] "copy id" "copy the selected player's number";
-    Players ForgetPlayer "forget-player" ["d"] "forget" "take the selected player off the list";
+    Players Authenticate "authenticate" ["a"] "authenticate" "authenticate or look up a player";
+    Players RefreshItems "refresh-items" ["r" "enter"] "refresh" "load the player's inventory";
+    Players CopyPlayer "copy-player" ["y"] "copy id" "copy the player's number";
+    Players ForgetPlayer "forget-player" ["d"] "forget" "remove the player from the list";
 
-    Explorer OpenCall "open-call" ["enter"] "fill in" "fill in and send the selected call";
-    Explorer FindCall "find-call" ["/"] "find" "find a call by letters of its path, purpose or account";
+    Explorer OpenCall "open-call" ["enter"] "fill in" "fill in the selected call";
+    Explorer FindCall "find-call" ["/"] "find" "find a call by path or purpose";
 
-    ExplorerFind TakeFound "take-found" ["enter"] "take" "fill in the selected call";
+    ExplorerFind TakeFound "take-found" ["enter"] "fill in" "fill in the selected call";
     ExplorerFind FoundDown "found-down" ["down" "ctrl-n"] "" "next call";
     ExplorerFind FoundUp "found-up" ["up" "ctrl-p"] "" "previous call";
-    ExplorerFind DropFind "drop-find" ["esc"] "all" "show all calls again";
+    ExplorerFind DropFind "drop-find" ["esc"] "all calls" "show all calls again";
 
     ExplorerFields SendField "send-field" ["enter"] "send" "send the call";
     ExplorerFields NextParam "next-param" ["down"] "" "next field";
     ExplorerFields PreviousParam "previous-param" ["up"] "" "previous field";
-    ExplorerRequest SendCall "send" ["ctrl-s" "f5" "alt-enter" "ctrl-enter"] "send" "send the call, from the body too";
-    ExplorerRequest NextInCall "next-in-call" ["tab"] "next" "next field, behind the last the body";
+    ExplorerRequest SendCall "send" ["ctrl-s" "f5" "alt-enter" "ctrl-enter"] "send" "send the call, also from the body";
+    ExplorerRequest NextInCall "next-in-call" ["tab"] "next" "next field, then the body";
     ExplorerRequest PreviousInCall "previous-in-call" ["shift-tab"] "" "previous field";
     ExplorerBody TidyBody "tidy" ["ctrl-t"] "indent" "indent the body";
-    ExplorerBody UndoEdit "undo-edit" ["ctrl-/" "ctrl-7" "alt-z"] "undo" "take the last change of the body back";
-    ExplorerRequest ToAnswer "answer" ["ctrl-o"] "answer" "to the answer";
-    ExplorerRequest ToCalls "calls" ["esc"] "calls" "back to the calls; calls off one that is under way";
+    ExplorerBody UndoEdit "undo-edit" ["ctrl-/" "ctrl-7" "alt-z"] "undo" "undo the last change to the body";
+    ExplorerRequest ToAnswer "answer" ["ctrl-o"] "response" "go to the response";
+    ExplorerRequest ToCalls "calls" ["esc"] "calls" "cancel the call, or show all calls";
 
-    ExplorerAnswer EditCall "edit-call" ["e" "enter"] "edit" "back to the request";
+    ExplorerAnswer EditCall "edit-call" ["e" "enter"] "edit" "edit the request";
     ExplorerAnswer SendAgain "send-again" ["r"] "again" "send the call again";
-    ExplorerAnswer Search "search" ["/"] "search" "find a text in the answer";
-    ExplorerAnswer NextMatch "next-match" ["n"] "next" "next place where it is";
-    ExplorerAnswer PreviousMatch "previous-match" ["N"] "" "previous place";
-    ExplorerAnswer ToggleDigest "table" ["d"] "table/body" "what the provider says as a table, or the body as it came";
+    ExplorerAnswer Search "search" ["/"] "search" "search the response";
+    ExplorerAnswer NextMatch "next-match" ["n"] "next" "next match";
+    ExplorerAnswer PreviousMatch "previous-match" ["N"] "" "previous match";
+    ExplorerAnswer ToggleDigest "table" ["d"] "table/body" "switch between table and body";
     ExplorerAnswer ToggleWrap "wrap" ["w"] "wrap" "wrap long lines, or scroll sideways";
-    ExplorerAnswer ScrollLeft "scroll-left" ["<"] "" "scroll left, where lines are not wrapped";
-    ExplorerAnswer ScrollRight "scroll-right" [">"] "" "scroll right";
-    ExplorerAnswer CopyAnswer "copy-answer" ["b"] "copy body" "copy the answer's body";
+    ExplorerAnswer ScrollLeft "scroll-left" ["<"] "" "scroll left (unwrapped lines)";
+    ExplorerAnswer ScrollRight "scroll-right" [">"] "" "scroll right (unwrapped lines)";
+    ExplorerAnswer CopyAnswer "copy-answer" ["b"] "copy body" "copy the response body";
 
-    ExplorerSearch KeepSearch "keep-search" ["enter"] "keep" "keep what was found; n and N go on";
-    ExplorerSearch DropSearch "drop-search" ["esc"] "drop" "stop searching";
+    ExplorerSearch KeepSearch "keep-search" ["enter"] "done" "close the search; n and N continue";
+    ExplorerSearch DropSearch "drop-search" ["esc"] "cancel" "cancel the search";
 
-    ExplorerCall CopyCommand "copy-command" ["y"] "copy" "copy the call as a tilldeck command";
-    ExplorerCall CopyCallCurl "copy-call-curl" ["Y"] "as curl" "copy the call as a curl command, secrets replaced";
-    ExplorerCall History "history" ["H"] "history" "the calls of this session, to look at or send again";
-    ExplorerCall ArmAccount "arm-account" ["A"] "arm" "arm the selected call's live account for ten minutes, or disarm it";
+    ExplorerCall CopyCommand "copy-command" ["y"] "copy" "copy as a tilldeck command";
+    ExplorerCall CopyCallCurl "copy-call-curl" ["Y"] "as curl" "copy as curl, without secrets";
+    ExplorerCall History "history" ["H"] "history" "list the calls of this session";
+    ExplorerCall ArmAccount "arm-account" ["A"] "arm" "allow write calls, or disarm";
 
-    History Reopen "reopen" ["enter"] "open" "take up the selected call and its answer";
+    History Reopen "reopen" ["enter"] "open" "open the call and its response";
 
-    SendAsk ConfirmSend "confirm-send" ["y"] "send" "send the call that writes";
-    SendAsk DontSend "dont-send" ["n"] "do not" "do not send it";
+    SendAsk ConfirmSend "confirm-send" ["y"] "send" "send the write call";
+    SendAsk DontSend "dont-send" ["n"] "do not send" "do not send it";
 
-    Exchange ExchangeTimeline "exchange-timeline" ["enter" "t"] "timeline" "all that happened to the payment it is about";
-    Exchange CopyCurl "copy-curl" ["y"] "copy as curl" "copy the request as a curl command, secrets replaced";
-    Exchange CopyBody "copy-body" ["b"] "copy body" "copy the reply's body (the request's where there is none)";
+    Exchange ExchangeTimeline "exchange-timeline" ["enter" "t"] "timeline" "show the payment's timeline";
+    Exchange CopyCurl "copy-curl" ["y"] "copy as curl" "copy as curl, without secrets";
+    Exchange CopyBody "copy-body" ["b"] "copy body" "copy the response (or request) body";
 
-    Delivery DeliveryTimeline "delivery-timeline" ["enter" "t"] "timeline" "all that happened to the payment it tells of";
-    Delivery ReplayDelivery "replay-delivery" ["r"] "replay" "hand it on once more, after a question";
-    Delivery CopyDelivery "copy-delivery" ["y"] "copy as curl" "copy it as a curl command, secrets replaced";
-    Delivery CopyDeliveryBody "copy-delivery-body" ["b"] "copy body" "copy its body, secrets replaced";
+    Delivery DeliveryTimeline "delivery-timeline" ["enter" "t"] "timeline" "show the payment's timeline";
+    Delivery ReplayDelivery "replay-delivery" ["r"] "replay" "forward again, after confirmation";
+    Delivery CopyDelivery "copy-delivery" ["y"] "copy as curl" "copy as curl, without secrets";
+    Delivery CopyDeliveryBody "copy-delivery-body" ["b"] "copy body" "copy the body, without secrets";
 
-    Timeline OpenHappening "open-happening" ["enter"] "open" "read the selected call or callback; calls told as one are unfolded";
-    Timeline AllCalls "all-calls" ["a"] "all calls" "tell every call, or those alike as one";
-    Timeline CheckTimeline "check-timeline" ["c"] "check" "ask for the payment's state now";
-    Timeline CopyTimelineId "copy-timeline-id" ["y"] "copy id" "copy the payment's id";
+    Timeline OpenHappening "open-happening" ["enter"] "open" "open an entry, or expand a group";
+    Timeline AllCalls "all-calls" ["a"] "all calls" "group or show repeated calls";
+    Timeline CheckTimeline "check-timeline" ["c"] "check" "check the payment now";
+    Timeline CopyTimelineId "copy-timeline-id" ["y"] "copy id" "copy the payment id";
 
     LinkResult CopyLink "copy-link" ["y"] "copy" "copy the link";
     LinkResult OpenLink "open-link" ["o"] "open" "open the link in the browser";
-    LinkResult WatchLink "watch-link" ["w" "enter"] "watch" "go to this payment in the watch list";
+    LinkResult WatchLink "watch-link" ["w" "enter"] "watch" "show the payment in the list";
 
-    Alerts GoToAlert "go-to-alert" ["enter"] "go there" "go to the selected payment or account";
-    Alerts MarkHandled "mark-handled" ["m"] "handled" "mark as handled, or take the mark away";
+    Alerts GoToAlert "go-to-alert" ["enter"] "go there" "go to the payment or account";
+    Alerts MarkHandled "mark-handled" ["m"] "handled" "mark as handled, or unmark";
 
-    ExpectAsk ConfirmExpected "confirm-expected" ["y"] "change it" "change the expected amount";
-    ExpectAsk LeaveExpected "leave-expected" ["n"] "leave it" "leave the expected amount as it is";
+    ExpectAsk ConfirmExpected "confirm-expected" ["y"] "change" "change the expected amount";
+    ExpectAsk LeaveExpected "leave-expected" ["n"] "keep" "keep the current expected amount";
 
-    Guide NextGuide "next-guide" ["tab" "right" "l"] "next provider" "the next provider's guide";
-    Guide PreviousGuide "previous-guide" ["shift-tab" "left" "h"] "" "the previous provider's guide";
+    Help FindInHelp "find-in-help" ["/"] "search" "search this window";
+    HelpFind ApplyHelpSearch "apply-help-search" ["enter"] "apply" "show the matching lines";
+    HelpFind DropHelpSearch "drop-help-search" ["esc"] "clear" "show all lines again";
 
-    Sandbox Play "play" ["enter"] "do it" "make the selected thing happen in the simulator";
+    Guide NextGuide "next-guide" ["tab" "right" "l"] "next provider" "next provider";
+    Guide PreviousGuide "previous-guide" ["shift-tab" "left" "h"] "" "previous provider";
 
-    Sandbox NextChoice "next-choice" ["right" "l"] "" "next value of the selected setting";
-    Sandbox PreviousChoice "previous-choice" ["left" "h"] "change" "previous value of the selected setting";
-    Sandbox OtherValue "other-value" ["e"] "other value" "type a value for the selected setting";
-    Sandbox NextSection "next-section" ["tab"] "next group" "to the next group of rows";
+    Sandbox Play "play" ["enter"] "run" "do the selected action";
 
-    CopyToken ConfirmCopy "confirm-copy" ["y"] "copy it" "copy the access token to the clipboard";
+    Sandbox NextChoice "next-choice" ["right" "l"] "" "next value of the setting";
+    Sandbox PreviousChoice "previous-choice" ["left" "h"] "change" "previous value of the setting";
+    Sandbox OtherValue "other-value" ["e"] "other value" "type a value for the setting";
+    Sandbox NextSection "next-section" ["tab"] "next group" "go to the next group";
 
-    QuitAsk ConfirmQuit "confirm-quit" ["y"] "quit anyway" "quit although a call that writes is under way";
-    QuitAsk Stay "stay" ["n"] "stay" "wait for it";
+    CopyToken ConfirmCopy "confirm-copy" ["y"] "copy" "copy the access token";
 
-    Form Submit "submit" ["enter"] "done" "check the form and go on";
+    QuitAsk ConfirmQuit "confirm-quit" ["y"] "quit anyway" "quit without waiting";
+    QuitAsk Stay "stay" ["n"] "wait" "wait for the response";
+
+    Form Submit "submit" ["enter"] "done" "check and submit the form";
     Form NextField "next-field" ["tab" "down"] "next" "next field";
     Form PreviousField "previous-field" ["shift-tab" "up"] "back" "previous field";
 
-    Form FormGuide "form-guide" ["f1"] "guide" "in the forms of Credentials: how what is asked for is come by";
+    Form FormGuide "form-guide" ["f1"] "guide" "show how to get credentials";
 
-    Palette Choose "choose" ["enter"] "do it" "do the selected action";
+    Palette Choose "choose" ["enter"] "run" "run the selected action";
     Palette ChooseDown "choose-down" ["down" "ctrl-n"] "" "next action";
     Palette ChooseUp "choose-up" ["up" "ctrl-p"] "" "previous action";
 
-    Filter KeepFilter "keep-filter" ["enter"] "keep" "keep the filter, and look for it in older requests too";
+    Filter KeepFilter "keep-filter" ["enter"] "apply" "apply the filter";
 
     Overlay Close "close" ["esc"] "close" "close the window";
     Reader Back "back" ["q"] "" "close the window";
@@ -195,41 +204,41 @@ table! {
     Nav PageDown "page-down" ["pgdn" "ctrl-d"] "" "one page down";
     Nav PageUp "page-up" ["pgup" "ctrl-u"] "" "one page up";
     Nav Top "top" ["g" "home"] "" "first row";
-    Nav Bottom "bottom" ["G" "end"] "" "last row; in the request log, follow it";
+    Nav Bottom "bottom" ["G" "end"] "" "last row; follow new requests";
 
-    Global Link "link" ["L"] "link" "build a payment link";
-    Global Sandbox "sandbox" ["S"] "simulator" "faults, clock and payer of the embedded simulator";
+    Global Link "link" ["L"] "link" "create a payment link";
+    Global Sandbox "sandbox" ["S"] "simulator" "control the built-in simulator";
     Global ShowAlerts "alerts" ["!"] "" "list what needs attention";
-    Global Zoom "zoom" ["f"] "zoom" "give the focused pane the whole screen, or all panes their place";
+    Global Zoom "zoom" ["f"] "zoom" "zoom this pane, or show all panes";
     Global NextPane "next-pane" ["tab" "right" "l"] "" "next pane";
     Global PreviousPane "previous-pane" ["shift-tab" "left" "h"] "" "previous pane";
-    Global FocusCredentials "credentials" ["1"] "" "to the credentials";
-    Global FocusTokens "tokens" ["2"] "" "to the tokens";
-    Global FocusPayments "payments" ["3"] "" "to the payments";
-    Global FocusEstimates "estimates" ["4"] "" "to the estimates";
-    Global FocusRequests "requests" ["5"] "" "to the request log";
-    Global FocusExplorer "explorer" ["6"] "explore" "to the explorer: any call, filled in and sent";
-    Global FocusCallbacks "callbacks" ["7"] "" "to the callbacks";
-    Global FocusPlayers "players" ["8"] "players" "to the players of a game and what they own";
-    Global Escape "escape" ["esc"] "" "cancel what the selection asks; else dismiss the notice; else go back, undo filter and zoom";
-    Global Palette "palette" [":" "ctrl-p"] "" "find an action by its name";
-    Global Help "help" ["?"] "help" "this list";
-    Global Quit "quit" ["q"] "quit" "leave; asks first only while a call that writes is under way";
+    Global FocusCredentials "credentials" ["1"] "" "go to Credentials";
+    Global FocusTokens "tokens" ["2"] "" "go to Tokens";
+    Global FocusPayments "payments" ["3"] "" "go to Payments";
+    Global FocusEstimates "estimates" ["4"] "" "go to Estimates";
+    Global FocusRequests "requests" ["5"] "" "go to Requests";
+    Global FocusExplorer "explorer" ["6"] "explore" "go to Explorer";
+    Global FocusCallbacks "callbacks" ["7"] "" "go to Callbacks";
+    Global FocusPlayers "players" ["8"] "players" "go to Players";
+    Global Escape "escape" ["esc"] "" "cancel, dismiss or go back";
+    Global Palette "palette" [":" "ctrl-p"] "" "search actions by name";
+    Global Help "help" ["?"] "help" "show keys, symbols and columns";
+    Global Quit "quit" ["q"] "quit" "quit, with confirmation during a write";
 
-    Always Leave "leave" ["ctrl-c"] "" "leave at once";
-    Always Suspend "suspend" ["ctrl-z"] "" "back to the shell; `fg` returns";
+    Always Leave "leave" ["ctrl-c"] "" "quit at once";
+    Always Suspend "suspend" ["ctrl-z"] "" "suspend to the shell (`fg` resumes)";
 }
 
 /// One row of the key table as it is printed outside the console.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeyRow {
-    /// Where the keys are heard: "Payments".
+    /// The pane or window where the keys work: "Payments".
     pub place: &'static str,
     /// The action's name, as the config file writes it.
     pub action: &'static str,
-    /// Its keys without overrides: "c, Enter".
+    /// Its built-in keys: "c, Enter".
     pub keys: String,
-    /// What it does.
+    /// The action, as a verb and a noun.
     pub help: &'static str,
 }
 
@@ -255,24 +264,24 @@ pub fn key_rows() -> Vec<KeyRow> {
         .collect()
 }
 
-/// The table with the operator's overrides, ready to be asked.
+/// The table with the operator's overrides, indexed by scope and key.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Keymap {
     bound: HashMap<(Scope, Chord), Action>,
-    /// Each action's, in the order of the table.
+    /// The keys of each action, in the order of the table.
     shown: Vec<Vec<Chord>>,
 }
 
 impl Keymap {
     /// # Errors
-    /// Says which override names no action, no key, or a key that is taken.
+    /// Names the override with an unknown action, an unknown key, or a key that another action uses.
     pub fn new(overrides: &BTreeMap<String, Vec<String>>) -> Result<Self, String> {
         if let Some(unknown) = overrides
             .keys()
             .find(|name| TABLE.iter().all(|row| row.name != name.as_str()))
         {
             return Err(format!(
-                "`{}` is no action; `?` in the console lists all of them",
+                "unknown action `{}`; the help (`?`) lists the action names",
                 crate::domain::inert::cut(unknown, 40)
             ));
         }
@@ -294,7 +303,7 @@ impl Keymap {
             }
             map.shown.push(chords);
         }
-        // The table by itself has no clash; that is tested, and need not be looked for before every first frame.
+        // A test proves that the built-in table has no clash, so that start-up need not check it.
         if !overrides.is_empty() {
             map.check()?;
         }
@@ -309,7 +318,7 @@ impl Keymap {
                     let before = taken.insert(*chord, row.action);
                     if let Some(before) = before.filter(|before| *before != row.action) {
                         return Err(format!(
-                            "the key {chord} is set for both `{}` and `{}`",
+                            "key {chord} is set for both `{}` and `{}`",
                             before.binding().name,
                             row.name
                         ));
@@ -320,7 +329,7 @@ impl Keymap {
         Ok(())
     }
 
-    /// What a key does while `leaf` is the innermost scope.
+    /// The action of a key while `leaf` is the innermost scope.
     pub fn action(&self, leaf: Scope, key: &KeyEvent) -> Option<Action> {
         let chord = Chord::of(key);
         leaf.chain()
@@ -333,7 +342,7 @@ impl Keymap {
         &self.shown[action as usize]
     }
 
-    /// The key to show for an action, empty where it has none.
+    /// The key to show for an action; empty if it has none.
     pub fn first(&self, action: Action) -> String {
         self.all(action)
             .first()
@@ -349,7 +358,7 @@ fn overridden(row: &Binding, keys: &[String]) -> Result<Vec<Chord>, String> {
         .map(|key| {
             Chord::parse(key).ok_or_else(|| {
                 format!(
-                    "{} (for `{}`) is no key; write x, G, f5, enter, ctrl-p or shift-tab",
+                    "{} (for `{}`) is not a key; write x, G, f5, enter, ctrl-p or shift-tab",
                     shown(key),
                     row.name
                 )
@@ -358,12 +367,12 @@ fn overridden(row: &Binding, keys: &[String]) -> Result<Vec<Chord>, String> {
         .collect::<Result<_, _>>()?;
     if row.scope.takes_text() && chords.iter().any(|chord| chord.is_text()) {
         return Err(format!(
-            "`{}` works where text is typed, so its key needs Ctrl, Alt or a name of its own",
+            "`{}` works in a text field: use Ctrl, Alt or a named key such as f5",
             row.name
         ));
     }
     if chords.is_empty() && row.action == Action::Leave {
-        return Err("`leave` needs a key, or there would be no sure way out".into());
+        return Err("`leave` needs a key: it must always be possible to quit".into());
     }
     Ok(chords)
 }
@@ -409,6 +418,18 @@ mod tests {
     }
 
     #[test]
+    fn a_keys_help_is_a_verb_and_a_noun_in_forty_columns() {
+        for row in TABLE {
+            let (columns, words) = (row.help.chars().count(), row.help.split(' ').count());
+            assert!(
+                columns <= HELP_MAX && words <= 7,
+                "{}: {columns} columns, {words} words",
+                row.name
+            );
+        }
+    }
+
+    #[test]
     fn overrides_are_checked() {
         let with = |name: &str, keys: &[&str]| {
             Keymap::new(&BTreeMap::from([(
@@ -420,21 +441,21 @@ mod tests {
         assert_eq!(with("check", &["f5", "ctrl-k"]), Ok(()));
         assert_eq!(
             with("chek", &["x"]).unwrap_err(),
-            "`chek` is no action; `?` in the console lists all of them"
+            "unknown action `chek`; the help (`?`) lists the action names"
         );
         assert_eq!(
             with("check", &["hyper-x"]).unwrap_err(),
-            "`hyper-x` (for `check`) is no key; write x, G, f5, enter, ctrl-p or shift-tab"
+            "`hyper-x` (for `check`) is not a key; write x, G, f5, enter, ctrl-p or shift-tab"
         );
         assert_eq!(
             with("check", &["a"]).unwrap_err(),
-            "the key a is set for both `check` and `add`"
+            "key a is set for both `check` and `add`"
         );
         assert_eq!(
             with("check", &["q"]).unwrap_err(),
-            "the key q is set for both `check` and `quit`"
+            "key q is set for both `check` and `quit`"
         );
-        assert!(with("submit", &["x"]).unwrap_err().contains("typed"));
+        assert!(with("submit", &["x"]).unwrap_err().contains("text field"));
         assert!(with("leave", &[]).is_err());
     }
 }

@@ -1,11 +1,11 @@
-//! Where keys are heard, and within what.
+//! Scopes: the panes and windows where a key works, and the wider scopes around each.
 
 macro_rules! scopes {
     (
         around { $($around:ident $heading:literal;)* }
         innermost { $($leaf:ident [$($outer:ident)*] $title:literal;)* }
     ) => {
-        /// Where a key is heard.
+        /// Where a key works.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Scope { $($around,)* $($leaf),* }
 
@@ -21,7 +21,7 @@ macro_rules! scopes {
                 }
             }
 
-            /// Its heading in the help.
+            /// The heading in the help.
             pub fn title(self) -> &'static str {
                 match self {
                     $(Self::$around => $heading,)*
@@ -59,25 +59,26 @@ scopes! {
         Form [Overlay] "Forms";
         Palette [Overlay] "Palette";
         Filter [Overlay] "Filter";
-        Exchange [Nav Reader Overlay] "Exchange";
+        Exchange [Nav Reader Overlay] "Request";
         Delivery [Nav Reader Overlay] "Callback";
         Timeline [Nav Reader Overlay] "Timeline";
         LinkResult [Nav Reader Overlay] "Payment link";
         Alerts [Nav Reader Overlay] "Alerts";
         ExpectAsk [Overlay] "Expected amount";
         Claims [Nav Reader Overlay] "Claims";
-        CopyToken [Overlay] "Copying a token";
+        CopyToken [Overlay] "Copy a token";
         Help [Nav Reader Overlay] "Help";
+        HelpFind [] "Help, searching";
         Guide [Nav Reader Overlay] "Guide";
         History [Nav Reader Overlay] "History";
         Sandbox [Nav Reader Overlay] "Simulator";
-        SendAsk [Overlay] "Sending";
+        SendAsk [Overlay] "Send";
         QuitAsk [Overlay] "Quit";
     }
 }
 
 impl Scope {
-    /// Whether plain letters are text here.
+    /// Whether a plain letter is text in this scope, and not a key.
     pub fn takes_text(self) -> bool {
         matches!(
             self,
@@ -89,12 +90,13 @@ impl Scope {
                 | Self::ExplorerFields
                 | Self::ExplorerBody
                 | Self::ExplorerSearch
+                | Self::HelpFind
                 | Self::Overlay
                 | Self::Always
         )
     }
 
-    /// Whether what is heard here is the explorer's, or one of its windows'.
+    /// Whether the scope belongs to the explorer or to one of its windows.
     pub fn is_explorers(self) -> bool {
         matches!(
             self,

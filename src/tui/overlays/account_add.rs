@@ -1,5 +1,5 @@
-//! The form that adds an account: its fields are what the chosen provider needs. Checks what can be checked here;
-//! verifying and keeping are not its business.
+//! The form that adds an account. Its fields depend on the chosen provider. It checks the fields only: verifying and
+//! saving happen behind the console.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -12,14 +12,14 @@ use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form, Switch};
 
-/// The form, the providers it offers and the names that are taken.
+/// The form, the providers to choose from, and the names in use.
 #[derive(Debug, Clone)]
 pub struct State {
     pub form: Form,
     pub stage: Stage,
     setups: Vec<ProviderSetup>,
     shown: usize,
-    taken: Vec<AccountId>,
+    names_in_use: Vec<AccountId>,
     profile: String,
 }
 
@@ -28,16 +28,16 @@ const ENVIRONMENT: usize = 1;
 const NAME: usize = 2;
 const NEEDS: usize = 3;
 
-const UNVERIFIED: &str = "keep unverified";
+const UNVERIFIED: &str = "save unverified";
 
 impl State {
-    pub fn new(setups: Vec<ProviderSetup>, taken: Vec<AccountId>, profile: String) -> Self {
+    pub fn new(setups: Vec<ProviderSetup>, names_in_use: Vec<AccountId>, profile: String) -> Self {
         let mut state = Self {
             form: Form::new(Vec::new()),
             stage: Stage::Filling,
             setups,
             shown: 0,
-            taken,
+            names_in_use,
             profile,
         };
         state.form.fields = state.fields("");
@@ -61,7 +61,7 @@ impl State {
                     .collect(),
                 0,
             ),
-            Field::text("name", "yours to choose, like shop", name),
+            Field::text("name", "your name for it, like shop", name),
         ];
         fields.extend(setup.fields.iter().map(|need| {
             let optional = if need.required { "" } else { ", optional" };
@@ -73,7 +73,7 @@ impl State {
             }
         }));
         let hint = format!(
-            "other URLs than the provider's, optional: {}",
+            "optional: {}",
             setup
                 .endpoints
                 .iter()
@@ -85,7 +85,7 @@ impl State {
         fields
     }
 
-    /// Another provider may have been chosen: the fields are its own from then on.
+    /// Shows the fields of the chosen provider.
     pub fn refit(&mut self) {
         let chosen = self.form.fields[PROVIDER].chosen();
         if chosen == self.shown {
@@ -103,7 +103,7 @@ impl State {
         known.unwrap_or(Environment::Production)
     }
 
-    /// What came of it. Where nobody could be asked, it can be kept all the same; that must be chosen.
+    /// Shows the error. If the provider did not answer, the form offers to save the account unverified.
     pub fn failed(&mut self, problem: Problem) {
         let offered = self.form.fields.len() > self.last() + 1;
         if leaves_open(&problem) && !offered {
@@ -117,12 +117,12 @@ impl State {
         self.stage = Stage::Failed(problem);
     }
 
-    /// The field of the endpoints, the last one but for the choice to keep it unverified.
+    /// The index of the endpoints' field: the last one, except for the choice to save unverified.
     fn last(&self) -> usize {
         NEEDS + self.setup().fields.len()
     }
 
-    /// The account it describes, or errors beside its fields.
+    /// The account that the form describes. On an error it marks the fields and returns `None`.
     pub fn submit(&mut self) -> Option<NewAccount> {
         let setup = self.setup().clone();
         let environment = self.environment();
@@ -133,14 +133,14 @@ impl State {
             name.as_ref()
                 .is_ok_and(|name| other.as_str().eq_ignore_ascii_case(name.as_str()))
         };
-        fields[NAME].error = match (&name, self.taken.iter().find(same)) {
+        fields[NAME].error = match (&name, self.names_in_use.iter().find(same)) {
             (Err(error), _) => Some(error.to_string()),
-            (Ok(_), Some(other)) => Some(format!("there is an account {other} already")),
+            (Ok(_), Some(other)) => Some(format!("account {other} already exists")),
             (Ok(_), None) => None,
         };
         let (mut texts, mut secrets) = (Vec::new(), Vec::new());
         for (field, need) in fields[NEEDS..last].iter_mut().zip(&setup.fields) {
-            let missing = || format!("it is needed: {}", need.about);
+            let missing = || format!("required: {}", need.about);
             field.error = None;
             if need.secret {
                 match field.secret() {
@@ -156,7 +156,7 @@ impl State {
         }
         let endpoints = endpoints(fields[last].typed(), &setup);
         fields[last].error = endpoints.as_ref().err().cloned();
-        let keep = fields.get(last + 1).is_some_and(Field::is_on);
+        let save_unverified = fields.get(last + 1).is_some_and(Field::is_on);
         if self.form.find_error() {
             return None;
         }
@@ -167,41 +167,45 @@ impl State {
             texts,
             endpoints: endpoints.ok()?,
             secrets,
-            proof: if keep { Proof::Waived } else { Proof::Needed },
+            proof: if save_unverified {
+                Proof::Waived
+            } else {
+                Proof::Needed
+            },
         })
     }
 
     pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
-        let said;
+        let text;
         let (note, tone) = match &self.stage {
             Stage::Filling => {
-                said = format!(
-                    "{} asks {} whether they are good; only then they are kept. {} tells how they are come by.",
+                text = format!(
+                    "{} verifies them with {}, then saves them. {} shows how to get them.",
                     ctx.key(Action::Submit),
                     self.setup().title,
                     ctx.key(Action::FormGuide)
                 );
-                (said.as_str(), Tone::Dim)
+                (text.as_str(), Tone::Dim)
             }
             Stage::Asked(request) => {
-                said = match ctx.store.waiting_for(Some(*request)) {
-                    Some(why) => format!("verifying, waits {why}; Esc calls it off"),
-                    None => format!("asking {}…; Esc calls it off", self.setup().title),
+                text = match ctx.store.waiting_for(Some(*request)) {
+                    Some(why) => format!("verifying, waits {why}; Esc cancels"),
+                    None => format!("verifying with {}…; Esc cancels", self.setup().title),
                 };
-                (said.as_str(), Tone::Busy)
+                (text.as_str(), Tone::Busy)
             }
             Stage::Failed(problem) => {
                 let tone = if leaves_open(problem) {
-                    said = format!(
-                        "{}. Try again, or choose to keep it although nobody could be asked.",
+                    text = format!(
+                        "{}. Try again, or save the account unverified.",
                         problem.describe()
                     );
                     Tone::Warn
                 } else {
-                    said = problem.describe();
+                    text = problem.describe();
                     Tone::Bad
                 };
-                (said.as_str(), tone)
+                (text.as_str(), tone)
             }
         };
         let live = self.environment().is_live();

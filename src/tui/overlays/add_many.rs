@@ -1,4 +1,4 @@
-//! The form that asks to which account several pasted payments belong.
+//! The form that chooses the account of several pasted payments.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -10,7 +10,7 @@ use crate::tui::panes::payments::pasted::Pasted;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
-/// The form, the payments, and the accounts they may belong to.
+/// The form, the pasted payments, and the accounts to choose from.
 #[derive(Debug, Clone)]
 pub struct State {
     pub form: Form,
@@ -36,10 +36,7 @@ impl State {
     pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let rows = &self.pasted.rows;
         let sums = rows.iter().filter(|(_, sum)| sum.is_some()).count();
-        let note = format!(
-            "{} payments, {sums} of them with an expected amount.",
-            rows.len()
-        );
+        let note = format!("{} payments, {sums} with an expected amount.", rows.len());
         draw_form(
             &self.form,
             ctx,

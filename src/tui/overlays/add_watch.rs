@@ -1,4 +1,4 @@
-//! The form that puts a payment on the watch list.
+//! The form that adds a payment to the watch list.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -10,7 +10,7 @@ use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
-/// The form and the accounts it offers.
+/// The form and the accounts to choose from.
 #[derive(Debug, Clone)]
 pub struct State {
     pub form: Form,
@@ -25,8 +25,8 @@ const ACCOUNT: usize = 3;
 impl State {
     pub fn new(accounts: Vec<AccountId>, at: usize, id: &str) -> Self {
         let mut fields = vec![
-            Field::text("Payment id", "the shop's own id of it", id),
-            Field::text("Expected", "amount to be paid, optional", ""),
+            Field::text("Payment id", "your order id", id),
+            Field::text("Expected", "amount to pay, like 25.00; optional", ""),
             Field::text("Currency", "of that amount, like EMT", ""),
         ];
         if accounts.len() > 1 {
@@ -40,7 +40,7 @@ impl State {
         Self { form, accounts }
     }
 
-    /// Whether the id is being typed.
+    /// Whether the cursor is in the id's field.
     pub fn types_id(&self) -> bool {
         self.form.at == ID
     }
@@ -50,7 +50,7 @@ impl State {
         self.accounts.get(chosen)
     }
 
-    /// What it makes, or errors beside its fields.
+    /// The payment to watch. On an error it marks the fields and returns `None`.
     pub fn submit(&mut self) -> Option<NewWatch> {
         let account = self.account().cloned();
         let fields = &mut self.form.fields;
@@ -86,7 +86,7 @@ impl State {
             ctx,
             (
                 "Watch a payment",
-                "PAID needs the expected amount and currency.",
+                "PAID appears only if amount and currency match.",
                 Tone::Dim,
             ),
             ctx.store.is_live(),

@@ -1,4 +1,4 @@
-//! The list of what needs attention: what, at which account, since when.
+//! The list of alerts: the cause, the account and the time of each.
 
 use std::time::Duration;
 
@@ -17,10 +17,10 @@ use crate::tui::widgets::text::{Pen, below, cells, paragraph, width};
 
 /// The widest window it is read in.
 const WIDEST: u16 = 110;
-/// Rows in which the selected matter is told whole.
+/// Rows for the whole text of the selected alert.
 const DETAIL: u16 = 4;
 
-/// The selected matter, which stays selected wherever it moves.
+/// The selected alert. It stays selected when its row moves.
 #[derive(Debug, Clone, Default)]
 pub struct State {
     list: List,
@@ -58,7 +58,7 @@ impl State {
         self.selected = at.map(|alert| alert.matter.clone());
     }
 
-    /// Until an age in it reads differently.
+    /// The time until an age on screen changes.
     pub fn changes_in(store: &Store, now: Now) -> Option<Duration> {
         let alerts = alerts::all(store).into_iter();
         let times = alerts.filter_map(|alert| alert.handled.or(alert.since));
@@ -70,7 +70,7 @@ impl State {
         let alerts = alerts::all(ctx.store);
         let (whole, height) = parts(screen, alerts.len());
         let live = ctx.store.is_live();
-        let inner = window(buf, screen, theme, "What needs attention", whole, live);
+        let inner = window(buf, screen, theme, "Alerts", whole, live);
         if alerts.is_empty() {
             paragraph(
                 buf,
@@ -115,7 +115,7 @@ impl State {
         };
         paragraph(buf, room, &alerts[selected].what, theme.style(Tone::Plain));
         let keys = format!(
-            "{} goes there, {} marks it as handled; the counter shows what is not handled.",
+            "{} goes to it, {} marks it as handled.",
             ctx.key(Action::GoToAlert),
             ctx.key(Action::MarkHandled)
         );
@@ -124,10 +124,10 @@ impl State {
     }
 }
 
-/// The window's size, and how many rows the list has in it.
+/// The window's size, and the rows of the list.
 fn parts(screen: Rect, len: usize) -> ((u16, u16), u16) {
     let frame = 2 + 1 + DETAIL;
-    // Not `clamp`: on a screen too small to be drawn, what it can hold is less than the least.
+    // Not `clamp`, which panics if the upper bound is below the lower one: on a tiny screen it is.
     let height = (cells(len) + frame)
         .max(frame + 1)
         .min(screen.height.saturating_sub(2).max(frame));
@@ -156,7 +156,7 @@ fn draw_row(alert: &Alert, account: u16, ctx: ViewContext<'_>, line: Rect, buf: 
     pen.cell(id, account, dim)
         .skip(u16::from(account > 0))
         .keep(right);
-    // The whole of it is told below.
+    // The rows below the list show the whole text.
     pen.text(
         &alert.what,
         theme.style(if alert.handled.is_some() {

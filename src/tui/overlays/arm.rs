@@ -1,4 +1,4 @@
-//! Arms a live account for calls that write, by typing its name.
+//! The form that arms a live account for write calls. The operator types the account's name.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -9,7 +9,7 @@ use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
-/// The account, and the form to go back to.
+/// The account, and the form to return to.
 #[derive(Debug, Clone)]
 pub struct State {
     pub form: Form,
@@ -20,13 +20,13 @@ pub struct State {
 impl State {
     pub fn new(account: AccountId, resume: Option<Box<link_form::State>>) -> Self {
         Self {
-            form: Form::new(vec![Field::text("Account", "its name, in full", "")]),
+            form: Form::new(vec![Field::text("Account", "type its full name", "")]),
             account,
             resume,
         }
     }
 
-    /// Whether the name was typed.
+    /// Whether the typed name is the account's.
     pub fn submit(&mut self) -> bool {
         let field = &mut self.form.fields[0];
         let right = field.typed() == self.account.as_str();
@@ -36,7 +36,7 @@ impl State {
 
     pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let note = format!(
-            "{} moves real money. Type its name to allow calls that write for ten minutes.",
+            "{} moves real money. Type its name to allow write calls for ten minutes.",
             self.account
         );
         draw_form(

@@ -1,4 +1,4 @@
-//! What an access token says of itself, to be read. It is a JWT; nobody here could verify it, and that is said.
+//! The claims of an access token that is a JWT (RFC 7519). tilldeck has no key to verify the signature and says so.
 
 use jiff::tz::TimeZone;
 use ratatui::buffer::Buffer;
@@ -16,9 +16,9 @@ use crate::tui::widgets::text::{Pen, below, cells, paragraph, wrap};
 /// Fields that are instants, in seconds since the Unix epoch (RFC 7519, 4.1).
 const INSTANTS: [&str; 3] = ["\"exp\": ", "\"iat\": ", "\"nbf\": "];
 const NOTE: &str =
-    "As the token tells of itself. Not verified: only the provider can tell whether it is true.";
+    "Read from the token itself. The signature is not verified: only the provider can verify it.";
 
-/// Whose claims, and how far down. They are read from the store, so that a renewal is seen.
+/// The account and the scroll position. The claims come from the store at each draw, so that a renewal shows.
 #[derive(Debug, Clone)]
 pub struct State {
     account: AccountId,
@@ -43,7 +43,7 @@ impl State {
             .and_then(|known| known.token.as_ref())
             .and_then(|status| status.claims.as_deref());
         let Some(claims) = claims else {
-            return vec!["The token in hand tells nothing of itself.".into()];
+            return vec!["This token is opaque (not a JWT).".into()];
         };
         let text = json::indented(claims);
         let text = inert::block(text.as_deref().unwrap_or(claims));
@@ -80,7 +80,7 @@ impl State {
             buf,
             screen,
             theme,
-            &format!("Claims of {}'s token", self.account),
+            &format!("Claims of the token of {}", self.account),
             (wide, high.min(screen.height.saturating_sub(2))),
             live,
         );
@@ -106,7 +106,7 @@ impl State {
 
 const WIDEST: u16 = 90;
 
-/// What lies within the largest window there is room for.
+/// The inside of the largest window that fits the screen.
 fn inside(screen: Rect) -> Rect {
     let width = screen.width.min(WIDEST).saturating_sub(2);
     Rect {
@@ -120,7 +120,7 @@ fn note_rows(columns: u16) -> u16 {
     cells(wrap(NOTE, columns).len()) + 1
 }
 
-/// When a line of indented claims is an instant: which.
+/// The date of a line that holds an instant.
 fn dated(line: &str, zone: &TimeZone) -> Option<String> {
     let line = line.trim_start();
     let value = INSTANTS.iter().find_map(|name| line.strip_prefix(name))?;
@@ -133,15 +133,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn instants_are_told_as_dates_and_nothing_else_is() {
-        let told = |line| dated(line, &TimeZone::UTC);
+    fn instants_are_shown_with_their_dates_and_nothing_else_is() {
+        let date = |line| dated(line, &TimeZone::UTC);
         assert_eq!(
-            told("  \"exp\": 1795316066,").unwrap(),
+            date("  \"exp\": 1795316066,").unwrap(),
             "2026-11-22 02:54:26"
         );
-        assert_eq!(told("  \"exp\": \"1795316066\","), None);
-        assert_eq!(told("  \"expires\": 1795316066"), None);
-        assert_eq!(told("  \"iat\": 1e9"), None);
-        assert_eq!(told("  \"iat\": 9223372036854775807"), None);
+        assert_eq!(date("  \"exp\": \"1795316066\","), None);
+        assert_eq!(date("  \"expires\": 1795316066"), None);
+        assert_eq!(date("  \"iat\": 1e9"), None);
+        assert_eq!(date("  \"iat\": 9223372036854775807"), None);
     }
 }

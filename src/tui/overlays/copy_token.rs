@@ -1,4 +1,4 @@
-//! Asks before an access token goes to the clipboard. The token itself is not here.
+//! Asks before the console copies an access token. The token itself is not in this state.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -11,7 +11,7 @@ use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::text::{below, cells, paragraph, wrap};
 
-/// Whose token.
+/// The account whose token the console would copy.
 #[derive(Debug, Clone)]
 pub struct State {
     pub account: AccountId,
@@ -24,22 +24,26 @@ impl State {
         let left = known
             .and_then(|known| known.token.as_ref())
             .and_then(|status| status.left(ctx.now));
-        let till = match left {
+        let until = match left {
             Some(left) if ctx.still => {
                 let at = ctx.now.wall.plus(left).clock(&ctx.store.zone);
                 format!(", until it expires at {at}")
             }
             Some(left) => format!(", until it expires in {}", countdown(left)),
-            None => ". None is in hand, so one is fetched first".into(),
+            None => ". There is none yet: tilldeck fetches one first".into(),
         };
-        let money = if live { " It moves real money." } else { "" };
+        let money = if live {
+            " The account moves real money."
+        } else {
+            ""
+        };
         let text = format!(
-            "Whoever has the access token of {} can act as this account{till}.{money} It goes to the terminal's \
-             clipboard, where other programs can read it; it is shown nowhere.",
+            "The access token of {} gives full access to this account{until}.{money} tilldeck copies it to the terminal's \
+             clipboard, where other programs can read it, and does not show it.",
             self.account
         );
         let keys = format!(
-            "{} copies it, {} does not.",
+            "{} copies it, {} cancels.",
             ctx.key(Action::ConfirmCopy),
             ctx.key(Action::Close)
         );

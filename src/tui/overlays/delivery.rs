@@ -1,5 +1,5 @@
-//! One callback, whole: its verdict, what came of it, and its bytes as they arrived. These come redacted, and inert
-//! they are drawn.
+//! The details of one callback: its verdict, its jobs, and the received request. The request arrives redacted; control
+//! characters are made inert when it is drawn.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use crate::tui::widgets::list::Step;
 use crate::tui::widgets::sheet::{Kind, Sheet, WIDEST, add_body, add_headers};
 use crate::tui::widgets::text::fit_middle;
 
-/// Its bytes, as far as they are known.
+/// The received request, which the ledger loads on demand.
 #[derive(Debug, Clone, PartialEq)]
 enum Bytes {
     Asked(RequestId),
@@ -23,18 +23,18 @@ enum Bytes {
     Failed(Problem),
 }
 
-/// The callback, laid out.
+/// The callback and its text.
 #[derive(Debug, Clone)]
 pub struct State {
     pub delivery: Arc<Delivery>,
     bytes: Bytes,
     sheet: Sheet,
-    /// What it was opened over.
+    /// The window to return to.
     pub under: Box<Overlay>,
 }
 
 impl State {
-    /// `request` asks for its bytes.
+    /// `request` is the number of the request that loads the bytes.
     pub fn new(
         delivery: Arc<Delivery>,
         request: RequestId,
@@ -52,13 +52,13 @@ impl State {
         }
     }
 
-    /// The same callback, as it stands now.
+    /// Replaces the callback by its newer version.
     pub fn apply(&mut self, delivery: Arc<Delivery>, ctx: ViewContext<'_>) {
         self.delivery = delivery;
         self.lay_out(ctx);
     }
 
-    /// Its bytes, if they are those that were asked for.
+    /// Shows the loaded bytes, if they belong to the current request.
     pub fn received(
         &mut self,
         request: RequestId,
@@ -74,7 +74,7 @@ impl State {
         }
     }
 
-    /// Laid out anew: countdowns in it go on.
+    /// Builds the text again, since countdowns in it change.
     pub fn lay_out(&mut self, ctx: ViewContext<'_>) {
         self.sheet.replace(lines(&self.delivery, &self.bytes, ctx));
     }
@@ -126,13 +126,13 @@ fn lines(delivery: &Delivery, bytes: &Bytes, ctx: ViewContext<'_>) -> Vec<(Kind,
         (Kind::Text, words::meaning(delivery)),
         (Kind::Note, words::arrival(delivery, ctx)),
         (Kind::Note, String::new()),
-        (Kind::Heading, "What came of it".into()),
+        (Kind::Heading, "Result".into()),
     ];
     if delivery.jobs.is_empty() {
         let word = if delivery.verdict == crate::domain::Verdict::Accepted {
-            "kept and shown; nothing more was to be done"
+            "saved; no action was necessary"
         } else {
-            "kept and shown; not acted upon"
+            "saved; no action was taken"
         };
         out.push((Kind::Note, word.into()));
     }
@@ -141,7 +141,7 @@ fn lines(delivery: &Delivery, bytes: &Bytes, ctx: ViewContext<'_>) -> Vec<(Kind,
         let words = inert::line(&words).into_owned() + &inert::line(&words::history(job));
         out.push((Kind::Text, words));
         if let Some(at) = job.tried_at {
-            let at = format!("  last tried {}", at.date_and_clock(zone));
+            let at = format!("  last attempt {}", at.date_and_clock(zone));
             out.push((Kind::Note, at));
         }
         let reply = match bytes {
@@ -149,14 +149,14 @@ fn lines(delivery: &Delivery, bytes: &Bytes, ctx: ViewContext<'_>) -> Vec<(Kind,
             Bytes::Asked(_) | Bytes::Failed(_) => None,
         };
         if let Some((_, body)) = reply {
-            out.push((Kind::Note, "  the shop's server answered:".into()));
+            out.push((Kind::Note, "  response of the shop's server:".into()));
             add_body(&mut out, body);
         }
     }
     out.push((Kind::Note, String::new()));
-    out.push((Kind::Heading, "As it arrived".into()));
+    out.push((Kind::Heading, "Received request".into()));
     match bytes {
-        Bytes::Asked(_) => out.push((Kind::Note, "being read from the ledger…".into())),
+        Bytes::Asked(_) => out.push((Kind::Note, "loading…".into())),
         Bytes::Failed(problem) => out.push((Kind::Text, problem.describe())),
         Bytes::Read(received) => {
             let line = format!("{} {}", delivery.method, received.target);

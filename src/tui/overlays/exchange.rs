@@ -1,4 +1,5 @@
-//! One request and its reply, to be read. It arrives redacted and inert it is drawn.
+//! The details of one request and its response. They arrive redacted; control characters are made inert when they are
+//! drawn.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -14,12 +15,12 @@ use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::sheet::{Kind, Sheet, WIDEST, add_body, add_headers};
 
-/// The exchange, laid out.
+/// The exchange and its text.
 #[derive(Debug, Clone)]
 pub struct State {
     pub exchange: Arc<Exchange>,
     sheet: Sheet,
-    /// What it was opened over.
+    /// The window to return to.
     pub under: Box<Overlay>,
 }
 
@@ -41,7 +42,7 @@ impl State {
         self.sheet.step(step, screen);
     }
 
-    /// The body worth copying.
+    /// The response body, or the request body if there is none.
     pub fn body(&self) -> Cow<'_, str> {
         match self.exchange.response_body.readable() {
             reply if reply.is_empty() => self.exchange.request_body.readable(),
@@ -79,7 +80,7 @@ fn lines(exchange: &Exchange) -> Vec<(Kind, String)> {
         .map(|head| format!(", first byte after {} ms", head.as_millis()))
         .unwrap_or_default();
     note(format!(
-        "{status} · {} ms{head} · try {}",
+        "{status} · {} ms{head} · attempt {}",
         exchange.took.as_millis(),
         exchange.attempt
     ));
@@ -96,7 +97,7 @@ fn lines(exchange: &Exchange) -> Vec<(Kind, String)> {
     add_headers(&mut out, &exchange.request_headers);
     add_body(&mut out, &exchange.request_body);
     out.push((Kind::Note, String::new()));
-    out.push((Kind::Heading, "Reply".into()));
+    out.push((Kind::Heading, "Response".into()));
     add_headers(&mut out, &exchange.response_headers);
     add_body(&mut out, &exchange.response_body);
     out

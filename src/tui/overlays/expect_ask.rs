@@ -1,4 +1,4 @@
-//! Asks before an expectation takes the place of another one.
+//! Asks before a new expected amount replaces the current one.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::text::{below, cells, paragraph, wrap};
 
-/// What is to change.
+/// The new expected amount and the current one.
 #[derive(Debug, Clone)]
 pub struct State {
     pub new: NewWatch,
-    /// The expectation in force.
+    /// The current expectation.
     pub current: Expectation,
-    /// When it was opened, by itself: a key that was meant for what lay below is no answer.
+    /// When the window opened. It opens by itself, so a key typed at that moment was meant for the pane below.
     pub opened: Duration,
 }
 
-/// Keys are no answer before the question could be read.
+/// The window ignores keys for this long, so that the operator can read it first.
 const UNREAD: Duration = Duration::from_millis(500);
 
 impl State {
@@ -49,7 +49,7 @@ impl State {
         let inner = window(buf, screen, theme, title, (wide, rows + 5), live);
         let used = paragraph(buf, inner, &text, theme.style(Tone::Plain));
         let keys = format!(
-            "{} changes it, {} leaves it. The timeline shows both.",
+            "{} changes it, {} cancels. The timeline shows both amounts.",
             ctx.key(Action::ConfirmExpected),
             ctx.key(Action::LeaveExpected)
         );

@@ -1,4 +1,4 @@
-//! The form that says what a watched payment must come to.
+//! The form that sets the expected amount of a watched payment.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -12,7 +12,7 @@ use crate::tui::watched::Watched;
 use crate::tui::widgets::form::{Field, Form};
 use crate::tui::widgets::text::fit_middle;
 
-/// The form and the payment it is about.
+/// The form and its payment.
 #[derive(Debug, Clone)]
 pub struct State {
     pub form: Form,
@@ -30,7 +30,7 @@ impl State {
         let currency = sum.map_or("", |sum| sum.currency.as_str());
         Self {
             form: Form::new(vec![
-                Field::text("Amount", "what must be paid, like 25.00", amount),
+                Field::text("Amount", "amount to pay, like 25.00", amount),
                 Field::text("Currency", "of that amount, like EMT", currency),
             ]),
             account: watched.watch.account.clone(),
@@ -38,7 +38,7 @@ impl State {
         }
     }
 
-    /// The expectation it makes, or errors beside its fields.
+    /// The new expectation. On an error it marks the fields and returns `None`.
     pub fn submit(&mut self) -> Option<NewWatch> {
         let fields = &mut self.form.fields;
         let amount = Amount::typed(fields[AMOUNT].typed());
@@ -68,7 +68,7 @@ impl State {
             ctx,
             (
                 &title,
-                "Shown as PAID only if amount and currency match.",
+                "PAID appears only if amount and currency match.",
                 Tone::Dim,
             ),
             ctx.store.is_live(),

@@ -1,4 +1,4 @@
-//! How accounts and credentials are come by, provider by provider.
+//! The guide: how to get an account and credentials from each provider.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -12,10 +12,10 @@ use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::list::Step;
 use crate::tui::widgets::text::{Pen, cells, width};
 
-/// Columns of the text where there are enough; longer lines are hard to read.
+/// The most columns of the text: longer lines are hard to read.
 const WIDE: u16 = 88;
 
-/// Whose guide, how far down, and what to go back to.
+/// The shown provider, the scroll position, and the window to go back to.
 #[derive(Debug, Clone)]
 pub struct State {
     setups: Vec<ProviderSetup>,
@@ -30,7 +30,7 @@ enum Row {
 }
 
 impl State {
-    /// Opens on the guide of `provider`, where there is one of that name.
+    /// Opens on the guide of `provider`, or on the first one.
     pub fn new(
         setups: Vec<ProviderSetup>,
         provider: Option<&str>,
@@ -120,12 +120,12 @@ impl State {
     }
 }
 
-/// Columns within the window's frame and air.
+/// Columns inside the window's frame and padding.
 fn text_width(screen: Rect) -> u16 {
     WIDE.min(screen.width).saturating_sub(4).max(1)
 }
 
-/// Rows of text: under the names of the providers and a blank line, within the frame.
+/// Rows of text below the providers' names and a blank line.
 fn page(rows: usize, screen: Rect) -> u16 {
     cells(rows).min(screen.height.saturating_sub(4)).max(1)
 }

@@ -1,46 +1,151 @@
-//! The key table as it stands in this scope.
+//! The help window: the keys of the current scope, the legend, then the keys of all other scopes. It can be searched.
 
 use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
+use ratatui::crossterm::event::KeyEvent;
+use ratatui::layout::{Position, Rect};
+use tui_input::Input;
 
-use crate::tui::keys::{Chord, Keymap, Scope, TABLE};
+use super::legend::LEGEND;
+use crate::tui::keys::{Action, Binding, Chord, Keymap, Scope, TABLE};
 use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::boxes::window;
+use crate::tui::widgets::form::{Typed, draw_input, edit, paste};
 use crate::tui::widgets::list::Step;
-use crate::tui::widgets::text::{Pen, cells};
+use crate::tui::widgets::text::{Pen, below, width};
 
-/// Whose keys, and how far down.
+/// The widest window: the keys, help and name of a row with nothing cut.
+const WIDE: u16 = 86;
+/// Columns of a key's help.
+const HELP: u16 = 40;
+/// Columns of an action's name.
+const NAME: u16 = 18;
+
+/// The scope that it explains, the scroll position, and the search.
 #[derive(Debug, Clone)]
 pub struct State {
     scope: Scope,
     scroll: usize,
+    search: Input,
+    searching: bool,
 }
-
-/// Columns of the keys.
-const KEYS: u16 = 18;
 
 enum Row {
     Heading(&'static str),
-    Key(String, &'static str),
+    Entry(Entry),
     Blank,
+}
+
+/// One key, or one symbol of the legend.
+struct Entry {
+    keys: Vec<String>,
+    help: &'static str,
+    /// The action's name; empty in the legend.
+    name: &'static str,
+}
+
+impl Entry {
+    fn of(binding: &'static Binding, keymap: &Keymap) -> Self {
+        let chords = keymap.all(binding.action).iter();
+        Self {
+            keys: chords.map(Chord::to_string).collect(),
+            help: binding.help,
+            name: binding.name,
+        }
+    }
+
+    fn contains(&self, text: &str) -> bool {
+        self.help.to_lowercase().contains(text)
+            || self.name.contains(text)
+            // A part of a key is not a match: "g" must not find PgDn. A part of a column's name is.
+            || self.keys.iter().map(|key| key.to_lowercase()).any(|key| {
+                key == text || self.name.is_empty() && key.contains(text)
+            })
+    }
+
+    /// As many whole keys as there is room for, at least one.
+    fn keys_within(&self, room: u16) -> String {
+        let mut text = self.keys.first().cloned().unwrap_or_default();
+        for key in self.keys.iter().skip(1) {
+            if width(&text) + 2 + width(key) > room {
+                break;
+            }
+            text = format!("{text}  {key}");
+        }
+        text
+    }
 }
 
 impl State {
     pub fn new(scope: Scope) -> Self {
-        Self { scope, scroll: 0 }
+        Self {
+            scope,
+            scroll: 0,
+            search: Input::default(),
+            searching: false,
+        }
+    }
+
+    pub fn scope(&self) -> Scope {
+        if self.searching {
+            Scope::HelpFind
+        } else {
+            Scope::Help
+        }
+    }
+
+    /// Begins a search, closes its input, or clears it.
+    pub fn search(&mut self, action: Action) {
+        self.searching = action == Action::FindInHelp;
+        if action == Action::DropHelpSearch {
+            self.search = Input::default();
+            self.scroll = 0;
+        }
+    }
+
+    pub fn key(&mut self, key: &KeyEvent) -> Typed {
+        if self.searching && edit(&mut self.search, key) {
+            self.scroll = 0;
+            Typed::Changed
+        } else {
+            Typed::Nothing
+        }
+    }
+
+    /// Whether it takes the text.
+    pub fn paste(&mut self, text: &str) -> bool {
+        if self.searching {
+            paste(&mut self.search, text);
+            self.scroll = 0;
+        }
+        self.searching
+    }
+
+    fn is_searched(&self) -> bool {
+        self.searching || !self.search.value().is_empty()
     }
 
     pub fn step(&mut self, step: Step, screen: Rect, keymap: &Keymap) {
-        let height = screen.height.saturating_sub(4);
-        self.scroll = step.scroll(self.scroll, rows(self.scope, keymap).len(), height);
+        let height = screen
+            .height
+            .saturating_sub(4 + u16::from(self.is_searched()));
+        self.scroll = step.scroll(self.scroll, self.rows(keymap).len(), height);
     }
 
-    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
+    pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
-        let rows = rows(self.scope, ctx.keymap);
-        let height = cells(rows.len() + 2).min(screen.height.saturating_sub(2));
-        let inner = window(buf, screen, theme, "Keys", (86, height), false);
+        let size = (WIDE, screen.height.saturating_sub(2));
+        let mut inner = window(buf, screen, theme, "Help", size, false);
+        let mut cursor = None;
+        if self.is_searched() {
+            let mut pen = Pen::new(buf, inner, 0);
+            pen.text("/ ", theme.bold(Tone::Accent));
+            let x = draw_input(&mut pen, &self.search, "type to search", theme);
+            cursor = self.searching.then(|| Position::new(x, inner.y));
+            inner = below(inner, 1);
+        }
+        let rows = self.rows(ctx.keymap);
+        let (keys, name) = columns(inner.width);
         let first = self
             .scroll
             .min(rows.len().saturating_sub(usize::from(inner.height)));
@@ -51,12 +156,21 @@ impl State {
                 Row::Heading(title) => {
                     pen.text(title, theme.bold(Tone::Accent));
                 }
-                Row::Key(keys, help) => {
-                    pen.cell(keys, KEYS, theme.bold(Tone::Plain))
-                        .skip(1)
-                        .text(help, theme.style(Tone::Dim));
+                Row::Entry(entry) => {
+                    pen.cell(&entry.keys_within(keys), keys, theme.bold(Tone::Plain))
+                        .skip(1);
+                    if entry.name.is_empty() || name == 0 {
+                        pen.text(entry.help, theme.style(Tone::Dim));
+                    } else {
+                        pen.cell(entry.help, HELP, theme.style(Tone::Dim))
+                            .skip(1)
+                            .cell(entry.name, name, theme.style(Tone::Accent));
+                    }
                 }
             }
+        }
+        if rows.is_empty() {
+            Pen::new(buf, inner, 0).text("no match", theme.style(Tone::Dim));
         }
         if rows.len() > usize::from(inner.height) {
             let under = Rect {
@@ -65,34 +179,70 @@ impl State {
                 ..inner
             };
             let last = first + usize::from(inner.height);
-            Pen::new(buf, under, 0).flush(
-                &format!(" {}-{last} of {} ", first + 1, rows.len()),
-                theme.style(Tone::Dim),
-            );
+            let place = format!(" {}-{last} of {} ", first + 1, rows.len());
+            Pen::new(buf, under, 0).flush(&place, theme.style(Tone::Dim));
         }
+        cursor
+    }
+
+    /// Headings with the entries that match the search; all entries below a heading that matches.
+    fn rows(&self, keymap: &Keymap) -> Vec<Row> {
+        let text = self.search.value().to_lowercase();
+        let mut rows = Vec::new();
+        for (title, mut entries) in sections(self.scope, keymap) {
+            if !title.to_lowercase().contains(&text) {
+                entries.retain(|entry| entry.contains(&text));
+            }
+            if entries.is_empty() {
+                continue;
+            }
+            if !rows.is_empty() {
+                rows.push(Row::Blank);
+            }
+            rows.push(Row::Heading(title));
+            rows.extend(entries.into_iter().map(Row::Entry));
+        }
+        rows
     }
 }
 
-fn rows(scope: Scope, keymap: &Keymap) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for scope in scope.chain() {
-        let before = rows.len();
-        if before > 0 {
-            rows.push(Row::Blank);
-        }
-        rows.push(Row::Heading(scope.title()));
-        let heading = rows.len();
-        for binding in TABLE.iter().filter(|binding| binding.scope == *scope) {
-            let keys: Vec<String> = keymap
-                .all(binding.action)
-                .iter()
-                .map(Chord::to_string)
-                .collect();
-            rows.push(Row::Key(keys.join("  "), binding.help));
-        }
-        if rows.len() == heading {
-            rows.truncate(before);
+/// Columns of keys and of names; narrow windows show no names.
+fn columns(room: u16) -> (u16, u16) {
+    if room >= 15 + HELP + NAME + 2 {
+        (room.saturating_sub(HELP + NAME + 2).min(22), NAME)
+    } else {
+        (room.saturating_sub(HELP + 1).clamp(9, 16), 0)
+    }
+}
+
+/// The keys of the scope, the legend, and the keys of all other scopes.
+fn sections(scope: Scope, keymap: &Keymap) -> Vec<(&'static str, Vec<Entry>)> {
+    let here = scope.chain();
+    let mut sections: Vec<(&'static str, Vec<Entry>)> = here
+        .iter()
+        .map(|scope| {
+            let own = TABLE.iter().filter(|binding| binding.scope == *scope);
+            let own = own.map(|binding| Entry::of(binding, keymap));
+            (scope.title(), own.collect())
+        })
+        .collect();
+    sections.extend(LEGEND.iter().map(|(title, rows)| {
+        let rows = rows.iter().map(|(symbol, meaning)| Entry {
+            keys: vec![(*symbol).to_owned()],
+            help: meaning,
+            name: "",
+        });
+        (*title, rows.collect())
+    }));
+    let others = sections.len();
+    for binding in TABLE.iter().filter(|row| !here.contains(&row.scope)) {
+        let title = binding.scope.title();
+        let entry = Entry::of(binding, keymap);
+        // Several scopes share one title: "Explorer, request".
+        match sections[others..].iter_mut().find(|(of, _)| *of == title) {
+            Some((_, entries)) => entries.push(entry),
+            None => sections.push((title, vec![entry])),
         }
     }
-    rows
+    sections
 }

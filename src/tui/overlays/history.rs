@@ -1,4 +1,4 @@
-//! The calls of this session, to be looked at or sent again.
+//! The explorer's calls of this session, to open or to send again.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -76,7 +76,7 @@ impl State {
                 buf.set_style(whole, theme.selected(true));
             }
         }
-        let note = "The last 50, kept in memory only: they are gone when the console is left.";
+        let note = "The last 50 calls. tilldeck deletes them when it quits.";
         Pen::new(buf, below(inner, inner.height.saturating_sub(1)), 0).text(note, dim);
     }
 }

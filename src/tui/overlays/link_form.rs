@@ -1,4 +1,4 @@
-//! The form that builds a payment link. Checks field by field; asking is not its business.
+//! The form that creates a payment link. It checks the fields; the request itself is an effect.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -9,7 +9,7 @@ use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form, Switch, Value};
 
-/// The form and the accounts it offers.
+/// The form and the accounts to choose from.
 #[derive(Debug, Clone)]
 pub struct State {
     pub form: Form,
@@ -29,15 +29,15 @@ const ACCOUNT: usize = 7;
 impl State {
     pub fn new(accounts: Vec<AccountId>, at: usize, may_write: bool) -> Self {
         let mut fields = vec![
-            Field::text("Payment id", "the shop's unique id, like ORDER-1042", ""),
-            Field::text("Amount", "to be settled, like 25.00", ""),
+            Field::text("Payment id", "your unique order id, like ORDER-1042", ""),
+            Field::text("Amount", "amount that you receive, like 25.00", ""),
             Field::text("Currency", "settlement currency, like EMT", ""),
-            Field::text("Description", "what the payer reads, optional", ""),
-            Field::text("E-mail", "the payer's, optional", ""),
+            Field::text("Description", "text for the payer, optional", ""),
+            Field::text("E-mail", "the payer's address, optional", ""),
             Field::text("Pay only in", "a currency, optional", ""),
             Field::switch(
                 "Payment token",
-                "with an e-mail: spares its check",
+                "needs an e-mail; skips the e-mail check",
                 if may_write {
                     Switch::Off
                 } else {
@@ -61,7 +61,7 @@ impl State {
         self.accounts.get(chosen)
     }
 
-    /// Whether a token may be asked for, as things stand with the account now chosen.
+    /// Locks or unlocks the payment token: only an armed account may request one.
     pub fn allow_writes(&mut self, may_write: bool) {
         if let Value::Switch(switch) = &mut self.form.fields[TOKEN].value {
             *switch = match (*switch, may_write) {
@@ -72,12 +72,12 @@ impl State {
         }
     }
 
-    /// Turns the token on, after the account was armed for it.
+    /// Turns the payment token on, after the operator armed the account.
     pub fn unlock(&mut self) {
         self.form.fields[TOKEN].value = Value::Switch(Switch::On);
     }
 
-    /// The link it describes, or errors beside its fields.
+    /// The link that the form describes. On an error it marks the fields and returns `None`.
     pub fn submit(&mut self) -> Option<(AccountId, LinkRequest)> {
         let fields = &mut self.form.fields;
         let id = super::payment_id(fields[ID].typed());
@@ -114,13 +114,13 @@ impl State {
         let failure;
         let (note, tone) = match &self.stage {
             Stage::Filling => (
-                "The payment is watched from the moment its link is made.",
+                "tilldeck watches the payment as soon as the link exists.",
                 Tone::Dim,
             ),
             Stage::Asked(request) => {
                 failure = match ctx.store.waiting_for(Some(*request)) {
-                    Some(why) => format!("building the link, waits {why}; Esc calls it off"),
-                    None => "building the link…; Esc calls it off".into(),
+                    Some(why) => format!("creating the link, waits {why}; Esc cancels"),
+                    None => "creating the link…; Esc cancels".into(),
                 };
                 (failure.as_str(), Tone::Busy)
             }
@@ -147,8 +147,8 @@ fn optional(text: &str) -> Option<String> {
 }
 
 fn bad_email(text: &str) -> Option<String> {
-    let good = text.split_once('@').is_some_and(|(name, host)| {
+    let valid = text.split_once('@').is_some_and(|(name, host)| {
         !name.is_empty() && !host.is_empty() && !host.contains('@') && !text.contains(' ')
     });
-    (!good).then(|| "an e-mail address has a name, an @ and a host".to_owned())
+    (!valid).then(|| "invalid e-mail address; write name@host".to_owned())
 }

@@ -1,5 +1,5 @@
-//! A finished link: its text and its QR code. The text never shows a payment token; the code holds it,
-//! since a payer scans it.
+//! A new payment link: its text and its QR code. The text hides the payment token; the QR code contains it, since a
+//! payer scans the code.
 
 use qrcode::{Color as Module, EcLevel, QrCode};
 use ratatui::buffer::Buffer;
@@ -13,10 +13,10 @@ use crate::tui::theme::{Theme, Tone};
 use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::text::{Pen, below, cells, fit_middle, paragraph, wrap};
 
-/// Light modules around a code, as its standard asks for; two where there is no room for four.
+/// Light modules around a code: ISO/IEC 18004 requires four. Two remain readable on a small screen.
 const QUIET: [usize; 2] = [4, 2];
 
-/// The link and its code.
+/// The link and its QR code.
 #[derive(Debug, Clone)]
 pub struct State {
     pub account: AccountId,
@@ -33,7 +33,7 @@ struct Code {
 }
 
 impl std::fmt::Debug for Code {
-    /// The modules spell the link, token and all.
+    /// Hides the modules, which encode the payment token.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Code({} modules a side)", self.side)
     }
@@ -100,7 +100,7 @@ impl State {
             .text(self.request.currency.as_str(), theme.bold(Tone::Plain))
             .text(" to ", theme.style(Tone::Dim))
             .text(self.account.as_str(), theme.style(Tone::Dim))
-            .text(", watched from now on", theme.style(Tone::Dim));
+            .text(", on the watch list", theme.style(Tone::Dim));
         left = below(left, 1);
         let rows = paragraph(buf, left, &self.link.shown, theme.style(Tone::Accent));
         left = below(left, rows);
@@ -108,7 +108,7 @@ impl State {
             let rows = paragraph(
                 buf,
                 left,
-                "Copied, opened and scanned it holds a payment token (here …): give it to the payer alone.",
+                "The link contains a secret payment token (hidden here, as …). Send it only to this payer.",
                 theme.style(Tone::Warn),
             );
             left = below(left, rows);
@@ -155,8 +155,8 @@ impl State {
         // The frame, the lines above the code, and the footer.
         let rows_beside = above + 3;
         let text = format!(
-            "No room for the QR code: zoom out or enlarge the terminal to at least {}x{}; this is {}x{}. {} copies the link, {} opens it.",
-            // In a narrower terminal the link would take more rows.
+            "The QR code needs at least {}x{}; this terminal has {}x{}. Enlarge it or zoom out. {} copies the link, {} opens it.",
+            // In a narrower terminal the link would need more rows.
             (wide + 4).max(screen.width),
             (high + rows_beside).max(screen.height + 1),
             screen.width,
@@ -169,7 +169,7 @@ impl State {
 }
 
 impl Code {
-    /// Columns and rows it takes on screen.
+    /// Columns and rows on screen.
     fn size(&self, theme: &Theme, quiet: usize) -> (u16, u16) {
         let side = self.side + 2 * quiet;
         if theme.is_ascii() {
@@ -187,7 +187,7 @@ impl Code {
         }
     }
 
-    /// Dark on light whatever the theme: many scanners do not read the reverse.
+    /// Draws dark on light in every theme: many scanners cannot read an inverted code.
     fn draw(&self, theme: &Theme, quiet: usize, area: Rect, buf: &mut Buffer) {
         let black = Color::Rgb(0, 0, 0);
         let white = Color::Rgb(255, 255, 255);
@@ -208,7 +208,7 @@ impl Code {
                 }
                 let upper = self.is_dark(x, y * 2, quiet);
                 let lower = self.is_dark(x, y * 2 + 1, quiet);
-                // Without colours ink is light on a dark terminal and dark on a light one.
+                // Without colours, a drawn cell is light on a dark terminal and dark on a light one.
                 let inked = |dark: bool| dark == (theme.has_color() || theme.is_light());
                 let symbol = match (inked(upper), inked(lower)) {
                     (true, true) => "█",

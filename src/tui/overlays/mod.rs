@@ -1,4 +1,4 @@
-//! What may lie over the panes: one at a time, an enum and not a set of switches.
+//! The windows over the panes. One is open at a time, so the state is an enum and not a set of flags.
 
 pub mod account_add;
 pub mod add_many;
@@ -14,6 +14,7 @@ pub mod expect_form;
 pub mod guide;
 pub mod help;
 pub mod history;
+mod legend;
 pub mod link_form;
 pub mod link_result;
 pub mod palette;
@@ -42,7 +43,7 @@ use super::widgets::boxes::window;
 use super::widgets::form::{Form, Typed};
 use super::widgets::text::{below, cells, paragraph, wrap};
 
-/// What is open.
+/// The open window, with its state.
 #[derive(Debug, Clone, Default)]
 pub enum Overlay {
     #[default]
@@ -58,7 +59,7 @@ pub enum Overlay {
     Exchange(exchange::State),
     ExpectAsk(Box<expect_ask::State>),
     ExpectForm(expect_form::State),
-    /// The filter of payments, requests or callbacks, typed in its pane.
+    /// The filter input of payments, requests or callbacks, drawn inside its pane.
     Filter(Pane, Input),
     Guide(guide::State),
     Help(help::State),
@@ -78,7 +79,7 @@ pub enum Overlay {
     Timeline(Box<timeline::State>),
 }
 
-/// How far a form is whose request is answered while it stays open.
+/// The progress of a form that stays open until its request has a response.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Stage {
     Filling,
@@ -87,7 +88,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// The request that is under way.
+    /// The request that is in progress.
     pub fn request(&self) -> Option<RequestId> {
         match self {
             Self::Asked(request) => Some(*request),
@@ -97,7 +98,7 @@ impl Stage {
 }
 
 impl Overlay {
-    /// The scope keys are heard in while it is open.
+    /// The scope whose keys work while it is open.
     pub fn scope(&self) -> Option<Scope> {
         Some(match self {
             Self::None => return None,
@@ -122,7 +123,7 @@ impl Overlay {
             Self::Exchange(_) => Scope::Exchange,
             Self::Filter(..) => Scope::Filter,
             Self::Guide(_) => Scope::Guide,
-            Self::Help(_) => Scope::Help,
+            Self::Help(state) => state.scope(),
             Self::History(_) => Scope::History,
             Self::LinkResult(_) => Scope::LinkResult,
             Self::Palette(_) => Scope::Palette,
@@ -132,7 +133,7 @@ impl Overlay {
         })
     }
 
-    /// The form in it, if it is one.
+    /// The form, if the window has one.
     pub fn form(&mut self) -> Option<&mut Form> {
         match self {
             Self::AddAccount(state) => Some(&mut state.form),
@@ -151,7 +152,7 @@ impl Overlay {
         }
     }
 
-    /// How far its form is, if it asks something itself.
+    /// The progress of its form, if the form sends a request.
     pub fn stage(&mut self) -> Option<&mut Stage> {
         match self {
             Self::AddAccount(state) => Some(&mut state.stage),
@@ -164,7 +165,7 @@ impl Overlay {
         }
     }
 
-    /// The filter that is typed in a pane.
+    /// The filter input of a pane, if it is open.
     pub fn filter(&self, of: Pane) -> Option<&Input> {
         match self {
             Self::Filter(pane, input) if *pane == of => Some(input),
@@ -172,15 +173,16 @@ impl Overlay {
         }
     }
 
-    /// Takes a key that is no action; whether the screen changed.
+    /// Handles a key that has no action, such as a letter in a text field.
     pub fn typed(&mut self, key: &KeyEvent) -> Typed {
         match self {
             Self::Palette(state) => state.key(key),
+            Self::Help(state) => state.key(key),
             _ => self.form().map_or(Typed::Nothing, |form| form.key(key)),
         }
     }
 
-    /// Draws what is open over `screen`; gives the cursor.
+    /// Draws the open window over `screen` and returns the cursor's position.
     pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         match self {
             Self::None | Self::Filter(..) => None,
@@ -223,10 +225,7 @@ impl Overlay {
                 state.view(ctx, screen, buf);
                 None
             }
-            Self::Help(state) => {
-                state.view(ctx, screen, buf);
-                None
-            }
+            Self::Help(state) => state.view(ctx, screen, buf),
             Self::History(state) => {
                 state.view(ctx, screen, buf);
                 None
@@ -262,11 +261,11 @@ fn draw_quit(ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
     let rows = paragraph(
         buf,
         inner,
-        "A call that writes was sent and is not answered yet. Left now, its answer is lost.",
+        "A write request is still waiting for its response. If you quit now, the response is lost.",
         ctx.theme.style(Tone::Plain),
     );
     let keys = format!(
-        "{} quits anyway, {} stays.",
+        "{} quits now, {} waits for the response.",
         ctx.key(Action::ConfirmQuit),
         ctx.key(Action::Stay)
     );
@@ -278,26 +277,27 @@ fn draw_quit(ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) {
     );
 }
 
-/// What was typed as a payment id. What a form cannot hold has been replaced in it, which would make another id of it.
+/// The typed payment id. A form replaces characters that it cannot show, and the result would be the id of another
+/// payment: such ids are rejected.
 fn payment_id(text: &str) -> Result<PaymentId, String> {
     if let Some(at) = text.chars().position(|c| c == char::REPLACEMENT_CHARACTER) {
         return Err(format!(
-            "control or invisible character at position {}; `tilldeck payments add` takes ids from a file",
+            "invalid character at position {}; `tilldeck payments add` reads such ids from a file",
             at + 1
         ));
     }
     PaymentId::new(text).map_err(|error| error.to_string())
 }
 
-/// What was typed as a currency, or what to write instead.
+/// The typed currency, or the error to show beside the field.
 fn currency(text: &str) -> Result<Currency, String> {
     if text.is_empty() {
-        return Err("the currency is missing; write its code, like EMT or BTC".into());
+        return Err("enter a currency code, like EMT or BTC".into());
     }
     Currency::new(text).map_err(|error| error.to_string())
 }
 
-/// A window with a form and a line under it, as all forms here look.
+/// Draws a window with a form and a note below it: the look of all forms.
 pub fn draw_form(
     form: &Form,
     ctx: ViewContext<'_>,
@@ -317,7 +317,7 @@ pub fn draw_form(
         (wide, form.height(room) + rows + 5),
         live,
     );
-    // A blank row above, one between, where there is room for them.
+    // A blank row above the form and one below it, if both fit.
     let spare = inner.height.saturating_sub(form.height(inner.width) + rows);
     let air = u16::from(spare >= 2);
     let fields = Rect {

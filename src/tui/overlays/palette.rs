@@ -1,4 +1,4 @@
-//! Finds an action by its name.
+//! The palette: finds an action by its name or its help, and runs it.
 
 use ratatui::buffer::Buffer;
 use ratatui::crossterm::event::KeyEvent;
@@ -13,15 +13,15 @@ use crate::tui::widgets::form::{Typed, draw_input, edit, paste};
 use crate::tui::widgets::list::{List, Step};
 use crate::tui::widgets::text::{Pen, below};
 
-/// Rows of choices seen at once.
+/// Rows of matches on screen.
 const ROWS: u16 = 12;
 
-/// What was typed, and what it may mean.
+/// The typed text and the actions that match it.
 #[derive(Debug, Clone)]
 pub struct State {
     pub input: Input,
     list: List,
-    /// What can be done now, in the order of the key table.
+    /// The actions that are available now, in the order of the key table.
     offered: Vec<Action>,
 }
 
@@ -63,7 +63,7 @@ impl State {
         crate::tui::keys::TABLE.iter().filter(|binding| {
             self.offered.contains(&binding.action)
                 && (is_subsequence(self.input.value(), binding.name)
-                    || binding.help.contains(self.input.value()))
+                    || binding.help.contains(&self.input.value().to_lowercase()))
         })
     }
 
@@ -74,16 +74,16 @@ impl State {
             buf,
             screen,
             theme,
-            "Do",
+            "Actions",
             (80, ROWS + 4),
             ctx.store.is_live(),
         );
         let mut pen = Pen::new(buf, inner, 0);
         pen.text("› ", theme.bold(Tone::Accent));
-        let x = draw_input(&mut pen, &self.input, "name of an action", theme);
+        let x = draw_input(&mut pen, &self.input, "type to search actions", theme);
         let area = below(inner, 2);
         if found.is_empty() {
-            Pen::new(buf, area, 0).text("nothing is called so", theme.style(Tone::Dim));
+            Pen::new(buf, area, 0).text("no action matches", theme.style(Tone::Dim));
         }
         for (row, at) in (0..).zip(self.list.window(found.len(), area.height)) {
             let binding = found[at];
@@ -106,7 +106,7 @@ impl State {
     }
 }
 
-/// Whether the letters of `part` occur in `text` in their order, without case.
+/// Whether `text` has the letters of `part` in the same order, whatever their case.
 fn is_subsequence(part: &str, text: &str) -> bool {
     let mut letters = text.chars();
     part.chars()

@@ -1,4 +1,4 @@
-//! The form that authenticates a player. The token typed in it is gone once it was sent.
+//! The form that authenticates a player. It clears the typed token when it submits.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -14,7 +14,7 @@ const PLAYER: usize = 0;
 const TOKEN: usize = 1;
 const ACCOUNT: usize = 2;
 
-/// The form and the accounts it offers.
+/// The form and the accounts to choose from.
 #[derive(Debug, Clone)]
 pub struct State {
     pub form: Form,
@@ -24,10 +24,7 @@ pub struct State {
 }
 
 fn token_field() -> Field {
-    Field::hidden(
-        "Token",
-        "game_auth_token; if empty, a callback's, else none",
-    )
+    Field::hidden("Token", "game_auth_token; optional")
 }
 
 impl State {
@@ -57,14 +54,15 @@ impl State {
         }
     }
 
-    /// Whom to ask for, and the token where one was typed; it is in the form no more.
+    /// The account, the player and the typed token, which the form no longer holds. On an error it marks the fields and
+    /// returns `None`.
     pub fn submit(&mut self) -> Option<(AccountId, PlayerId, Option<Secret>)> {
         let chosen = self.form.fields.get(ACCOUNT).map_or(0, Field::chosen);
         let fields = &mut self.form.fields;
         let player = fields[PLAYER].typed().parse::<u64>().ok().map(PlayerId);
         fields[PLAYER].error = player
             .is_none()
-            .then(|| "write the player's number, like 765; Kongregate calls it user_id".into());
+            .then(|| "enter the player's number (user_id), like 765".into());
         let token = fields[TOKEN].secret();
         fields[TOKEN].error = match &token {
             Some(Err(why)) => Some(why.clone()),
@@ -89,13 +87,13 @@ impl State {
                 let example = self.example.filter(|_| embedded);
                 let example = example.map(|example| format!(" {}", example.describe()));
                 let note = format!(
-                    "The game's client gets the token from getGameAuthToken(). One that is typed is sent once and not saved; \
-                     without any, only the inventory is fetched.{}",
+                    "The game's client gets the token from getGameAuthToken(). tilldeck does not save a typed token. \
+                     If empty, tilldeck uses the token of a callback, or loads only the inventory.{}",
                     example.unwrap_or_default()
                 );
                 (note, Tone::Dim)
             }
-            Stage::Asked(_) => ("asking Kongregate…".to_owned(), Tone::Busy),
+            Stage::Asked(_) => ("verifying with Kongregate…".to_owned(), Tone::Busy),
             Stage::Failed(problem) => (problem.describe(), Tone::Bad),
         };
         draw_form(

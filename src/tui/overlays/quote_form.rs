@@ -1,4 +1,4 @@
-//! The form that asks for a quote.
+//! The form of a price estimate.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -10,7 +10,7 @@ use crate::tui::panes::estimates::Question;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
-/// The form and the accounts it offers.
+/// The form and the accounts to choose from.
 #[derive(Debug, Clone)]
 pub struct State {
     pub form: Form,
@@ -27,8 +27,8 @@ impl State {
             (question.quantity.as_str(), question.token.as_str())
         });
         let mut fields = vec![
-            Field::text("Quantity", "how much is to be settled, like 3000", quantity),
-            Field::text("Token", "settlement currency, like EMT", token),
+            Field::text("Amount", "amount that you receive, like 3000", quantity),
+            Field::text("Currency", "settlement currency, like EMT", token),
         ];
         if accounts.len() > 1 {
             let names = accounts.iter().map(ToString::to_string).collect();
@@ -40,7 +40,7 @@ impl State {
         }
     }
 
-    /// The question it makes, or errors beside its fields.
+    /// The estimate to request. On an error it marks the fields and returns `None`.
     pub fn submit(&mut self) -> Option<Question> {
         let chosen = self.form.fields.get(ACCOUNT).map_or(0, Field::chosen);
         let fields = &mut self.form.fields;

@@ -1,4 +1,4 @@
-//! Asks before an account is removed; a live one's name must be typed.
+//! Asks before it removes an account. For a live one the operator types its name.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -10,20 +10,20 @@ use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
-/// The account that is about to go.
+/// The account that the form removes.
 #[derive(Debug, Clone)]
 pub struct State {
     pub form: Form,
     pub stage: Stage,
     pub account: Account,
-    /// Whether the guide tells how what the account used is deleted at its provider.
+    /// Whether the guide shows how to delete the credentials at the provider.
     deletable: bool,
 }
 
 impl State {
     pub fn new(account: Account, deletable: bool) -> Self {
         let fields = if account.environment.is_live() {
-            vec![Field::text("Account", "its name, in full", "")]
+            vec![Field::text("Account", "type its full name", "")]
         } else {
             Vec::new()
         };
@@ -35,7 +35,7 @@ impl State {
         }
     }
 
-    /// Whether it is meant.
+    /// Whether the operator confirmed.
     pub fn submit(&mut self) -> bool {
         let Some(field) = self.form.fields.first_mut() else {
             return true;
@@ -58,7 +58,7 @@ impl State {
                 let confirm = if live {
                     "Type its name, then".to_owned()
                 } else {
-                    format!("{} stays,", ctx.key(Action::Close))
+                    format!("{} cancels,", ctx.key(Action::Close))
                 };
                 let stays = if self.deletable {
                     format!(
@@ -69,7 +69,7 @@ impl State {
                     String::new()
                 };
                 let note = format!(
-                    "{id} ({provider_title}, {}) goes out of the config. What tilldeck keeps of its secrets is forgotten. {stays}{confirm} {} removes it.",
+                    "tilldeck removes {id} ({provider_title}, {}) from the config and deletes its saved secrets. {stays}{confirm} {} removes it.",
                     environment.as_str(),
                     ctx.key(Action::Submit)
                 );

@@ -1,4 +1,4 @@
-//! Asks before a callback is handed on once more, and where to.
+//! Asks before it forwards a callback again, and to which URL.
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ use crate::tui::widgets::form::{Field, Form};
 const TO: usize = 0;
 const NAME: usize = 1;
 
-/// The callback that would go out again.
+/// The callback to forward again.
 #[derive(Debug, Clone)]
 pub struct State {
     pub form: Form,
     pub stage: Stage,
     pub delivery: Arc<Delivery>,
     live: bool,
-    /// What it was asked over.
+    /// The window to return to.
     pub under: Box<Overlay>,
 }
 
@@ -33,11 +33,11 @@ impl State {
         let target = targets.next_back().map_or("", |job| job.target.as_str());
         let mut fields = vec![Field::text(
             "To",
-            "the shop's own server: http://127.0.0.1:3000/hooks",
+            "your shop's server: http://127.0.0.1:3000/hooks",
             target,
         )];
         if live {
-            fields.push(Field::text("Account", "its name, in full", ""));
+            fields.push(Field::text("Account", "type its full name", ""));
         }
         Self {
             form: Form::new(fields),
@@ -48,12 +48,12 @@ impl State {
         }
     }
 
-    /// Where to, if it is meant.
+    /// The target URL, if the operator confirmed.
     pub fn submit(&mut self) -> Option<String> {
         let account = &self.delivery.account;
         if let Some(field) = self.form.fields.get_mut(NAME) {
             let right = field.typed() == account;
-            field.error = (!right).then(|| format!("type {account} to hand it on"));
+            field.error = (!right).then(|| format!("type {account} to forward it"));
         }
         let field = &mut self.form.fields[TO];
         let to = field.typed().to_owned();
@@ -61,8 +61,7 @@ impl State {
             .iter()
             .any(|scheme| to.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty()));
         field.error = (!is_url).then(|| {
-            "write a whole address: http://127.0.0.1:3000/callbacks, or https:// on another host"
-                .into()
+            "enter a full URL: http://127.0.0.1:3000/callbacks, or https:// on another host".into()
         });
         if self.form.find_error() {
             return None;
@@ -79,19 +78,19 @@ impl State {
                     subject => format!(" about {subject}"),
                 };
                 let money = if self.live {
-                    " It belongs to a LIVE account: type its name, then"
+                    " The account is LIVE: type its name, then"
                 } else {
                     " "
                 };
                 let note = format!(
-                    "The same bytes{about} go to the shop's own server once more, which may act on them once more.{}{} \
-                     hands them on.",
+                    "tilldeck sends the same callback{about} to your shop's server again. The shop may process it twice.{}{} \
+                     forwards it.",
                     money.trim_end(),
                     format_args!(" {}", ctx.key(Action::Submit)),
                 );
                 (note, if self.live { Tone::Live } else { Tone::Plain })
             }
-            Stage::Asked(_) => ("being queued…".to_owned(), Tone::Busy),
+            Stage::Asked(_) => ("queueing…".to_owned(), Tone::Busy),
             Stage::Failed(problem) => (problem.describe(), Tone::Bad),
         };
         let title = if self.live {

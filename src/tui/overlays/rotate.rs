@@ -1,4 +1,4 @@
-//! The form that replaces a secret, under the steps that lead to the new one.
+//! The form that replaces a secret, below the steps to create the new one.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -13,17 +13,17 @@ use crate::tui::widgets::boxes::window;
 use crate::tui::widgets::form::{Field, Form};
 use crate::tui::widgets::text::{Pen, below, cells, paragraph, wrap};
 
-/// The choice about a secret of which nobody can say whether it is good.
-const UNPROVABLE: &str = "no proof";
+/// The choice for a secret that the provider offers no way to verify.
+const UNPROVABLE: &str = "if not verified";
 
-/// The form, the account and the way to its new secret.
+/// The form, the account, and the steps to create its new secret.
 #[derive(Debug, Clone)]
 pub struct State {
     pub form: Form,
     pub stage: Stage,
     pub account: Account,
     keys: Vec<&'static str>,
-    /// Those of them that no verification proves.
+    /// The keys of secrets that no request verifies.
     unprovable: Vec<&'static str>,
     guide: Option<&'static Guide>,
 }
@@ -48,7 +48,7 @@ impl State {
             .map(|need| need.key)
             .collect();
         if !unprovable.is_empty() {
-            let answers = vec!["leave the old one".into(), "keep it all the same".into()];
+            let answers = vec!["keep the old secret".into(), "save anyway".into()];
             fields.push(Field::choice(UNPROVABLE, answers, 0));
         }
         Self {
@@ -71,21 +71,22 @@ impl State {
         self.keys.get(at).copied().unwrap_or_default()
     }
 
-    /// Whether nobody can say if the new secret is good.
+    /// Whether the provider offers no way to verify the secret.
     pub fn is_unprovable(&self) -> bool {
         self.unprovable.contains(&self.key())
     }
 
-    /// The new secret, or an error beside its field. One that cannot be verified must be meant.
+    /// The new secret. On an error it marks the field and returns `None`. A secret that cannot be verified needs the
+    /// operator's choice.
     pub fn submit(&mut self) -> Option<Secret> {
-        let unmeant =
+        let undecided =
             self.is_unprovable() && self.form.fields.last().is_some_and(|f| f.chosen() == 0);
         let last = self.form.fields.len() - 1;
         if !self.unprovable.is_empty() {
-            let why = format!("{} cannot be verified; choose", self.key());
-            self.form.fields[last].error = unmeant.then_some(why);
+            let why = format!("{} cannot be verified: choose", self.key());
+            self.form.fields[last].error = undecided.then_some(why);
         }
-        if unmeant {
+        if undecided {
             self.form.at = last;
             return None;
         }
@@ -93,7 +94,7 @@ impl State {
         match field.secret() {
             Some(Ok(secret)) => return Some(secret),
             Some(Err(why)) => field.error = Some(why),
-            None => field.error = Some("it is needed".into()),
+            None => field.error = Some("required".into()),
         }
         self.form.at = 0;
         None
@@ -103,7 +104,7 @@ impl State {
         match &self.stage {
             Stage::Filling if self.is_unprovable() => (
                 format!(
-                    "Nothing {} can be asked tells whether a {} is good: it is kept without proof, if you choose so.",
+                    "{} offers no way to verify a {}. Choose whether to save it unverified.",
                     self.account.provider_title,
                     self.key()
                 ),
@@ -111,7 +112,7 @@ impl State {
             ),
             Stage::Filling => (
                 format!(
-                    "{} has {} verify it; only then it replaces the old {}.",
+                    "{} verifies it with {}, then replaces the old {}.",
                     ctx.key(Action::Submit),
                     self.account.provider_title,
                     self.key()
@@ -120,8 +121,11 @@ impl State {
             ),
             Stage::Asked(request) => (
                 match ctx.store.waiting_for(Some(*request)) {
-                    Some(why) => format!("verifying, waits {why}; Esc calls it off"),
-                    None => format!("asking {}…; Esc calls it off", self.account.provider_title),
+                    Some(why) => format!("verifying, waits {why}; Esc cancels"),
+                    None => format!(
+                        "verifying with {}…; Esc cancels",
+                        self.account.provider_title
+                    ),
                 },
                 Tone::Busy,
             ),
@@ -135,7 +139,7 @@ impl State {
             Some(guide) => steps_in(guide, width),
             None => wrap(
                 &format!(
-                    "Make the new secret at {} and bring it here. The old one serves until the new one is verified.",
+                    "Create the new secret at {} and paste it here. The old secret stays in use until the new one is verified.",
                     self.account.provider_title
                 ),
                 width,
@@ -143,7 +147,7 @@ impl State {
         }
     }
 
-    /// The form is seen whole; of the steps as much as there is room for.
+    /// Shows the whole form, and as many steps as fit above it.
     pub fn view(&self, ctx: ViewContext<'_>, screen: Rect, buf: &mut Buffer) -> Option<Position> {
         let theme = ctx.theme;
         let live = self.account.environment.is_live();

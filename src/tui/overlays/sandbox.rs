@@ -1,4 +1,4 @@
-//! What can be made to happen in the embedded simulator: payer, faults, clock, and how each provider is played.
+//! The controls of the embedded simulator: payer, faults, clock, and each provider's settings and events.
 
 use std::time::Duration;
 
@@ -20,13 +20,13 @@ const ADVANCES: [(Duration, &str, &str); 4] = [
     (
         Duration::from_mins(15),
         "+15 min",
-        "a callback that was not taken comes again",
+        "failed callbacks are retried",
     ),
     (Duration::from_hours(1), "+1 h", "one hour later"),
     (
         Duration::from_hours(25),
         "+25 h",
-        "past the day a payer has for paying",
+        "past the payer's limit of one day",
     ),
 ];
 /// The fewest columns of a name.
@@ -34,7 +34,7 @@ const NAMES: u16 = 16;
 /// Columns of a setting's value, with the arrows around it.
 const VALUES: u16 = 14;
 
-/// What is selected, and whose payer can act.
+/// The selected row, and the payment whose payer can act.
 #[derive(Debug, Clone)]
 pub struct State {
     list: List,
@@ -48,19 +48,19 @@ enum Row<'a> {
     Event(&'a Part, Event),
 }
 
-/// What the selected row asks for.
+/// The effect of the selected row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Chosen {
-    /// To be done as it is.
+    /// A complete command.
     Do(Command),
-    /// An event that happens to something, which is to be typed.
+    /// An event whose subject the operator types.
     Ask(String, Event),
 }
 
 impl State {
     pub fn new(payment: Option<PaymentId>) -> Self {
         let mut list = List::default();
-        // Under its heading; with no payer's acts to choose from, under the next one.
+        // The first row below its heading. Without a payment the first heading has no rows, so below the second one.
         list.selected = if payment.is_some() { 1 } else { 2 };
         Self { list, payment }
     }
@@ -68,7 +68,7 @@ impl State {
     fn rows<'a>(&self, store: &'a Store) -> Vec<Row<'a>> {
         let mut rows = Vec::new();
         if let Some(payment) = &self.payment {
-            rows.push(Row::Heading(format!("The payer of {payment}")));
+            rows.push(Row::Heading(format!("Payer of {payment}")));
             rows.extend(PayerAct::ALL.map(|(act, name)| {
                 let command = Command::Payer {
                     payment: payment.clone(),
@@ -78,7 +78,7 @@ impl State {
             }));
         } else {
             rows.push(Row::Heading(
-                "The payer (select a simulated payment first)".into(),
+                "Payer (select a simulated payment first)".into(),
             ));
         }
         rows.push(Row::Heading("Faults".into()));
@@ -89,14 +89,14 @@ impl State {
                 fault.describe().into(),
             )
         }));
-        rows.push(Row::Heading("Its clock".into()));
+        rows.push(Row::Heading("Clock".into()));
         rows.extend(
             ADVANCES
                 .map(|(by, name, words)| Row::Choice(Command::Advance(by), name, words.to_owned())),
         );
         for part in &store.parts {
             if !part.settings.is_empty() {
-                rows.push(Row::Heading(format!("How {} is played", part.provider)));
+                rows.push(Row::Heading(format!("Settings of {}", part.provider)));
                 rows.extend(
                     part.settings
                         .iter()
@@ -104,7 +104,7 @@ impl State {
                 );
             }
             if !part.events.is_empty() {
-                rows.push(Row::Heading(format!("What happens at {}", part.provider)));
+                rows.push(Row::Heading(format!("Events at {}", part.provider)));
                 rows.extend(part.events.iter().map(|event| Row::Event(part, *event)));
             }
         }
@@ -129,7 +129,7 @@ impl State {
         })
     }
 
-    /// The selected setting with its next choice, or the one before.
+    /// The command that sets the selected setting to its next or previous choice.
     pub fn turned(&self, store: &Store, on: bool) -> Option<Command> {
         let Row::Setting(part, setting) = self.selected(store)? else {
             return None;
@@ -150,7 +150,7 @@ impl State {
         })
     }
 
-    /// The selected setting and its provider, for a value of one's own.
+    /// The selected setting and its provider, to type a value.
     pub fn setting<'a>(&self, store: &'a Store) -> Option<(&'static str, &'a Setting)> {
         match self.selected(store)? {
             Row::Setting(part, setting) => Some((part.provider, setting)),
@@ -158,7 +158,7 @@ impl State {
         }
     }
 
-    /// Moves on to the next choice, over headings.
+    /// Moves the selection and skips headings.
     pub fn step(&mut self, step: Step, screen: Rect, store: &Store) {
         let rows = self.rows(store);
         let height = screen.height.saturating_sub(4);
@@ -174,7 +174,7 @@ impl State {
                 on = Step::Down(1);
             }
         }
-        // The heading over the first choice is to be seen, too.
+        // Scrolls up to the heading of the first row.
         if self.list.selected <= 2 {
             let at = self.list.selected;
             self.list.step(Step::Top, rows.len(), height);
@@ -183,7 +183,7 @@ impl State {
         }
     }
 
-    /// To the first choice under the next heading that has any, around the end.
+    /// Selects the first row of the next group; after the last group, of the first one.
     pub fn next_section(&mut self, screen: Rect, store: &Store) {
         let rows = self.rows(store);
         let height = screen.height.saturating_sub(4);
@@ -199,7 +199,7 @@ impl State {
         let end = (next..rows.len())
             .find(|at| matches!(rows[*at], Row::Heading(_)))
             .unwrap_or(rows.len());
-        // As much of the section as there is room for is brought into sight.
+        // Scrolls so that as much of the group as fits is on screen.
         self.list.selected = end - 1;
         self.list.fit(rows.len(), height);
         self.list.selected = next - 1;
@@ -238,7 +238,7 @@ impl State {
                 ..inner
             };
             let shown = format!(
-                " {}-{} of {}, {} goes to the next group ",
+                " {}-{} of {}, {} next group ",
                 window.start + 1,
                 window.end,
                 rows.len(),
@@ -277,8 +277,8 @@ fn draw_row(
             pen.text(text, theme.bold(Tone::Accent));
         }
         Row::Choice(command, name, words) => {
-            let in_force = *command == Command::SetFault(ctx.store.fault);
-            let (mark, tone) = match (in_force, ctx.store.fault) {
+            let is_current = *command == Command::SetFault(ctx.store.fault);
+            let (mark, tone) = match (is_current, ctx.store.fault) {
                 (true, Fault::None) => ("●", Tone::Good),
                 (true, _) => ("●", Tone::Warn),
                 (false, _) => (" ", Tone::Dim),
@@ -316,11 +316,11 @@ fn draw_row(
 
 fn describe(act: PayerAct) -> &'static str {
     match act {
-        PayerAct::Pay => "the full amount, settles within seconds",
-        PayerAct::PayOnChain => "the full amount, on-chain: takes days",
-        PayerAct::PayPart => "a part; the payment waits for more",
-        PayerAct::Overpay => "more than the amount",
-        PayerAct::Cancel => "calls the payment off",
-        PayerAct::Fail => "the payment goes wrong",
+        PayerAct::Pay => "pays the full amount, settles within seconds",
+        PayerAct::PayOnChain => "pays the full amount on-chain: takes days",
+        PayerAct::PayPart => "pays a part; the payment waits for the rest",
+        PayerAct::Overpay => "pays more than the amount",
+        PayerAct::Cancel => "cancels the payment",
+        PayerAct::Fail => "lets the payment fail",
     }
 }

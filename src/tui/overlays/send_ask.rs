@@ -1,4 +1,4 @@
-//! Asks before a call that writes is sent.
+//! Asks before it sends a write call.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -17,12 +17,12 @@ const BODY_ROWS: usize = 3;
 /// Rows of everything else, with the frame.
 const OTHER_ROWS: u16 = 7;
 
-/// The call that waits for a yes.
+/// The call to confirm.
 #[derive(Debug, Clone)]
 pub struct State {
     pub account: AccountId,
     pub call: RawCall,
-    /// What it is documented to be for; empty where it is not.
+    /// Its documented purpose; empty for an undocumented call.
     pub about: &'static str,
 }
 
@@ -43,7 +43,7 @@ impl State {
             buf,
             screen,
             theme,
-            "Send a call that writes",
+            "Send a write call",
             (wide, taken + cells(begin.len())),
             live,
         );
@@ -76,7 +76,7 @@ impl State {
             Pen::new(buf, inner, row).text(line, theme.style(Tone::Plain));
         }
         let keys = format!(
-            "{} sends it, {} does not.",
+            "{} sends it, {} cancels.",
             ctx.key(Action::ConfirmSend),
             ctx.key(Action::DontSend)
         );
@@ -84,12 +84,12 @@ impl State {
     }
 }
 
-/// The first lines of a body, its own line breaks left out, with `…` where it goes on.
+/// The first lines of a body without its line breaks, ending in `…` if the body is longer.
 fn beginning(body: &str, width: u16, rows: usize) -> Vec<String> {
     if body.is_empty() || rows == 0 {
         return Vec::new();
     }
-    // Only so much is looked at, however large it is.
+    // A body may have megabytes: reads no more than the lines show.
     let enough = usize::from(width) * (rows + 1);
     let parts = body.lines().map(str::trim).filter(|line| !line.is_empty());
     let mut text = String::new();

@@ -1,4 +1,4 @@
-//! The form for what an event of the simulator happens to, or for a setting's value that is not among the choices.
+//! The form for the subject of a simulator event, or for a setting's value that is not among its choices.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -9,14 +9,14 @@ use crate::tui::panes::ViewContext;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::form::{Field, Form};
 
-/// What the typed text is for.
+/// The purpose of the typed text.
 #[derive(Debug, Clone)]
 enum What {
     Set { setting: String },
     Event { event: String },
 }
 
-/// The form, and the window to go back to.
+/// The form, and the window to return to.
 #[derive(Debug, Clone)]
 pub struct State {
     pub form: Form,
@@ -52,7 +52,7 @@ impl State {
         }
     }
 
-    /// What was filled in. Whether it fits is the simulator's to say.
+    /// The command of the form. The simulator checks the value.
     pub fn command(&self) -> Command {
         let typed = self.form.fields[0].typed().to_owned();
         let provider = self.provider.clone();

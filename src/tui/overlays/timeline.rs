@@ -1,5 +1,4 @@
-//! All that happened to one payment, on one axis: calls out, callbacks in, changes of its state, and what the
-//! distances between them mean.
+//! The timeline of one payment: requests sent, callbacks received, state changes, and the time between them.
 
 mod rail;
 
@@ -25,53 +24,53 @@ use crate::tui::widgets::text::{Pen, below, fit_middle, paragraph};
 
 /// The widest window it is read in.
 const WIDEST: u16 = 110;
-/// So long after something happened it is looked at again: what happens together is looked at once, and the ledger has
-/// what the screen was told.
+/// The delay before a reload after a change: several changes need one reload only, and the ledger, which writes behind
+/// the screen, has saved them by then.
 const SETTLES_IN: Duration = Duration::from_millis(250);
 
-/// What is known.
+/// The loaded timeline.
 #[derive(Debug, Clone, PartialEq)]
 enum History {
     Nothing,
-    Told(Timeline, Vec<Row>),
+    Loaded(Timeline, Vec<Row>),
     Failed(Problem),
 }
 
-/// Whose past, and where one is in it.
+/// The payment, its timeline and the selected row.
 #[derive(Debug, Clone)]
 pub struct State {
     pub account: AccountId,
     pub payment: PaymentId,
     known: History,
     asked: Option<RequestId>,
-    /// When it is to be looked at again.
+    /// When to reload it.
     due: Option<Duration>,
     list: List,
-    /// Rows of calls that are told one by one, by their first happening.
+    /// Expanded groups of repeated calls, by their first happening.
     unfolded: BTreeSet<usize>,
     all: bool,
-    /// An exchange that is being fetched to be read.
+    /// The request that loads an exchange to show.
     pub opening: Option<RequestId>,
-    /// What it was opened over.
+    /// The window to return to.
     pub under: Box<Overlay>,
 }
 
-/// What one line shows.
+/// One line on screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Line {
     Day(usize),
-    /// A row as a whole.
+    /// An entry, or a group of repeated calls.
     Row(usize),
-    /// One call of a row that is unfolded.
+    /// One call of an expanded group.
     Call(usize),
-    /// A remark on a row.
+    /// A remark on an entry.
     Remark(usize, usize),
-    /// What is missing at the end.
+    /// The remark that an expected callback is missing.
     Missing,
 }
 
 impl Line {
-    /// Whether it can be selected.
+    /// Whether the cursor can stop on it.
     fn is_chosen_from(self) -> bool {
         matches!(self, Self::Row(_) | Self::Call(_))
     }
@@ -87,7 +86,7 @@ pub enum Chosen {
 }
 
 impl State {
-    /// It is asked for as soon as it is looked after.
+    /// An empty timeline that loads at once.
     pub fn new(account: AccountId, payment: PaymentId, under: Overlay, now: Now) -> Self {
         Self {
             account,
@@ -103,12 +102,12 @@ impl State {
         }
     }
 
-    /// Something that may concern it happened.
+    /// Reloads soon, since something about the payment changed.
     pub fn poll_soon(&mut self, now: Now) {
         self.due = Some(self.due.unwrap_or(now.mono + SETTLES_IN));
     }
 
-    /// When it is to be looked at again; one look at a time.
+    /// When to reload; `None` while a request is in progress.
     pub fn due(&self) -> Option<Duration> {
         self.due.filter(|_| self.asked.is_none())
     }
@@ -131,7 +130,7 @@ impl State {
         }
         self.asked = None;
         let at_end = match &self.known {
-            History::Told(..) => {
+            History::Loaded(..) => {
                 let lines = self.lines(now, store);
                 // Remarks may stand below the last row.
                 let after = lines.iter().skip(self.list.selected + 1);
@@ -142,10 +141,10 @@ impl State {
         match result {
             Ok(timeline) => {
                 let rows = timeline::rows(&timeline.happenings);
-                self.known = History::Told(timeline, rows);
+                self.known = History::Loaded(timeline, rows);
             }
-            // What was known stays, while one more look fails.
-            Err(_) if matches!(self.known, History::Told(..)) => {
+            // A failed reload keeps the entries on screen and tries again later.
+            Err(_) if matches!(self.known, History::Loaded(..)) => {
                 self.poll_soon(Now {
                     mono: now.mono + Duration::from_secs(5),
                     ..now
@@ -153,16 +152,16 @@ impl State {
             }
             Err(problem) => self.known = History::Failed(problem),
         }
-        // The latest is what one comes for.
+        // The newest entry matters most.
         if at_end {
             self.step(Step::Bottom, screen, now, store);
         }
     }
 
-    /// Until it must change by itself, or be asked for.
+    /// The time until the screen changes by itself, or until the next reload.
     pub fn changes_in(&self, now: Now, still: bool) -> Option<Duration> {
         let due = self.due().map(|due| due.saturating_sub(now.mono));
-        let History::Told(timeline, _) = &self.known else {
+        let History::Loaded(timeline, _) = &self.known else {
             return due;
         };
         let open = timeline.happenings.iter().any(|it| match &it.what {
@@ -172,7 +171,7 @@ impl State {
             _ => false,
         });
         let counts = (open && !still).then(|| tick(now));
-        // What is missing is told in whole minutes.
+        // The remark about a missing callback counts whole minutes.
         let states = timeline.happenings.iter().rev();
         let latest = states
             .filter(|it| matches!(it.what, What::State(_)))
@@ -186,20 +185,20 @@ impl State {
     }
 
     fn missing(&self, now: Now, store: &Store) -> Option<Remark> {
-        let History::Told(timeline, _) = &self.known else {
+        let History::Loaded(timeline, _) = &self.known else {
             return None;
         };
-        // Where nobody listens and nothing ever came, nothing is missing.
+        // Without a listener and without any earlier callback, no callback is expected.
         let any = timeline
             .happenings
             .iter()
             .any(|it| matches!(&it.what, What::Callback(_)));
-        let heard = any || matches!(store.listening, Listening::Up { .. });
-        timeline::missing(&timeline.happenings, now.wall).filter(|_| heard)
+        let expected = any || matches!(store.listening, Listening::Up { .. });
+        timeline::missing(&timeline.happenings, now.wall).filter(|_| expected)
     }
 
     fn lines(&self, now: Now, store: &Store) -> Vec<Line> {
-        let History::Told(timeline, rows) = &self.known else {
+        let History::Loaded(timeline, rows) = &self.known else {
             return Vec::new();
         };
         let day = |at: usize| {
@@ -219,7 +218,7 @@ impl State {
                 continue;
             }
             lines.push(Line::Row(at));
-            // A run's remark is its row.
+            // A group's remark is the text of its row.
             if row.last == row.first {
                 lines.extend((0..row.remarks.len()).map(|remark| Line::Remark(at, remark)));
             }
@@ -235,7 +234,7 @@ impl State {
         let lines = self.lines(now, store);
         let up = matches!(step, Step::Up(_) | Step::PageUp | Step::Top);
         self.list.step(step, lines.len(), height);
-        // Remarks and days are read, not chosen.
+        // The cursor skips remarks and days.
         let can = |at: &usize| lines.get(*at).copied().is_some_and(Line::is_chosen_from);
         let from = self.list.selected;
         let before = (0..=from).rev().find(can);
@@ -247,22 +246,22 @@ impl State {
         };
         self.list.selected = chosen.unwrap_or(from);
         self.list.fit(lines.len(), height);
-        // What is missing stands below the last row.
+        // The remark about a missing callback is below the last entry: scrolls to it.
         if chosen.is_some_and(|at| (at + 1..lines.len()).all(|below| !can(&below))) {
             self.list.fit_to_end(lines.len(), height);
         }
     }
 
-    /// Shows every call, or tells those alike as one.
+    /// Shows every call, or groups repeated ones.
     pub fn toggle_all(&mut self) {
         self.all = !self.all;
         self.unfolded.clear();
     }
 
-    /// What the selected line leads to; calls that are told as one are unfolded.
+    /// The target of the selected line. A group expands.
     pub fn choose(&mut self, now: Now, store: &Store) -> Chosen {
         let line = self.lines(now, store).get(self.list.selected).copied();
-        let History::Told(timeline, rows) = &self.known else {
+        let History::Loaded(timeline, rows) = &self.known else {
             return Chosen::Nothing;
         };
         let at = match line {
@@ -303,7 +302,7 @@ impl State {
         );
         let (timeline, rows) = match &self.known {
             History::Nothing => {
-                let word = "Looking through the ledger…";
+                let word = "Loading…";
                 Pen::new(buf, frame, 0).text(word, theme.style(Tone::Dim));
                 return;
             }
@@ -311,13 +310,13 @@ impl State {
                 paragraph(buf, frame, &problem.describe(), theme.style(Tone::Bad));
                 return;
             }
-            History::Told(timeline, rows) => (timeline, rows),
+            History::Loaded(timeline, rows) => (timeline, rows),
         };
         rail::draw_head(timeline, ctx, frame, buf);
         let list = inside(screen).intersection(frame);
         if rows.is_empty() {
             let text = format!(
-                "Nothing is known of it: no call, no callback, no state. {} in Payments watches it.",
+                "No request, callback or state of this payment is saved. {} in Payments watches it.",
                 ctx.key(Action::AddWatch)
             );
             paragraph(buf, list, &text, theme.style(Tone::Dim));
@@ -366,7 +365,7 @@ impl State {
     }
 }
 
-/// Where the axis lies within the largest window there is room for.
+/// The area of the entries inside the largest window that fits the screen.
 fn inside(screen: Rect) -> Rect {
     let width = screen.width.min(WIDEST);
     let x = screen.x + (screen.width - width) / 2;

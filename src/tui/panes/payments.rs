@@ -513,5 +513,5 @@ pub fn add_from_callback(watch: Watch, ctx: &mut UpdateContext<'_>) {
     ctx.out.push(Effect::Watch(again(&watch)));
     ctx.store
         .payments
-        .insert(0, Watched::told_of(watch, ctx.now));
+        .insert(0, Watched::reported(watch, ctx.now));
 }

@@ -111,7 +111,7 @@ fn an_account_is_verified_then_saved_and_listed_without_a_restart() {
         [],
         "once is enough"
     );
-    assert!(screen(&model, second(1), 120, 40).contains("asking Kinguin"));
+    assert!(screen(&model, second(1), 120, 40).contains("verifying with Kinguin"));
     managed(&mut model, request, Ok(added()));
     assert!(matches!(model.overlay, Overlay::None));
     let known = model.credentials.selected(&model.store).unwrap();
@@ -119,7 +119,7 @@ fn an_account_is_verified_then_saved_and_listed_without_a_restart() {
     assert_eq!(known.status, CredentialStatus::Good { at: second(2).wall });
     let shown = screen(&model, second(2), 120, 40);
     assert!(
-        shown.contains("keys is good and kept: client_secret in the keyring"),
+        shown.contains("keys is valid and saved: client_secret in the keyring"),
         "{shown}"
     );
     assert!(shown.contains("secret: file kept by tilldeck"), "{shown}");
@@ -148,7 +148,7 @@ fn without_a_way_to_verify_it_is_saved_only_by_choice() {
     let (request, _) = change_of(&press(&mut model, "<enter>", second(1)));
     managed(&mut model, request, Err(unreachable()));
     let shown = screen(&model, second(2), 120, 40);
-    assert!(shown.contains("keep unverified"), "{shown}");
+    assert!(shown.contains("save unverified"), "{shown}");
     let (request, change) = change_of(&press(&mut model, "<enter>", second(3)));
     assert!(matches!(change, Change::Add(new) if new.proof == Proof::Needed));
     managed(&mut model, request, Err(unreachable()));
@@ -166,7 +166,7 @@ fn without_a_way_to_verify_it_is_saved_only_by_choice() {
     managed(&mut model, request, Ok(changed));
     let known = model.credentials.selected(&model.store).unwrap();
     assert_eq!(known.status.word(), "unreachable");
-    assert!(screen(&model, second(3), 120, 40).contains("keys is kept unverified"));
+    assert!(screen(&model, second(3), 120, 40).contains("keys is saved unverified"));
 }
 
 #[test]
@@ -187,7 +187,7 @@ fn verifying_can_be_cancelled() {
     assert_eq!(
         model.store.accounts.len(),
         4,
-        "kept before it was called off"
+        "saved before it was cancelled"
     );
 }
 
@@ -196,11 +196,8 @@ fn an_invalid_form_sends_no_request() {
     let mut model = ready(live_setup());
     assert_eq!(press(&mut model, "a<tab><tab>SHOP<enter>", second(1)), []);
     let shown = screen(&model, second(1), 120, 40);
-    assert!(
-        shown.contains("there is an account shop already"),
-        "{shown}"
-    );
-    assert!(shown.contains("it is needed: the API secret"), "{shown}");
+    assert!(shown.contains("account shop already exists"), "{shown}");
+    assert!(shown.contains("required: the API secret"), "{shown}");
     let mut model = filled();
     press(&mut model, "<tab><tab>api=x<enter>", second(1));
     let shown = screen(&model, second(1), 120, 40);
@@ -240,7 +237,7 @@ fn a_secret_in_a_form_is_nowhere_to_be_seen() {
 }
 
 #[test]
-fn a_refused_secret_leaves_the_old_one_and_a_good_one_replaces_it() {
+fn a_rejected_secret_leaves_the_old_one_and_a_valid_one_replaces_it() {
     let mut model = ready(live_setup());
     press(&mut model, "R", second(1));
     assert_eq!(press(&mut model, "<enter>", second(1)), [], "nothing typed");
@@ -325,7 +322,7 @@ fn the_sandbox_takes_no_accounts_and_says_so() {
     for keys in ["a", "d"] {
         assert_eq!(press(&mut model, keys, second(1)), []);
         let shown = screen(&model, second(1), 120, 40);
-        assert!(shown.contains("`tilldeck account add` makes your first one"));
+        assert!(shown.contains("`tilldeck account add` to add your own"));
     }
 }
 

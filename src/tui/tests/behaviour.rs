@@ -267,10 +267,7 @@ fn a_paste_where_no_text_goes_does_nothing_and_says_so() {
         let effects = update(&mut model, second(0), Msg::Paste("qy\r".into()));
         assert_eq!(effects, [], "{opened}");
         let flash = model.store.flash.as_ref().unwrap();
-        assert_eq!(
-            flash.text,
-            "pasted text does nothing here: type keys one by one"
-        );
+        assert_eq!(flash.text, "cannot paste here: type the keys one by one");
     }
 }
 

@@ -21,7 +21,7 @@ fn gauge(counts: Counts, used: u32, limit: u32) -> BudgetGauge {
     }
 }
 
-fn tell(model: &mut Model, at: u64, account: &str, gauge: BudgetGauge) {
+fn report(model: &mut Model, at: u64, account: &str, gauge: BudgetGauge) {
     let account = name(account);
     update(model, second(at), Msg::Budget { account, gauge });
 }
@@ -58,10 +58,10 @@ fn calm() -> Model {
             answer(&mut model, second(0), request, result);
         }
     }
-    tell(&mut model, 0, "kanga", gauge(Counts::All, 1, 600));
-    tell(&mut model, 0, "kinguin", gauge(Counts::Writes, 0, 2000));
-    tell(&mut model, 0, "kinguin", gauge(Counts::Reads, 250, 4000));
-    tell(&mut model, 0, "pledg", gauge(Counts::All, 0, 600));
+    report(&mut model, 0, "kanga", gauge(Counts::All, 1, 600));
+    report(&mut model, 0, "kinguin", gauge(Counts::Writes, 0, 2000));
+    report(&mut model, 0, "kinguin", gauge(Counts::Reads, 250, 4000));
+    report(&mut model, 0, "pledg", gauge(Counts::All, 0, 600));
     model.focus = Pane::Requests;
     model
 }
@@ -90,15 +90,15 @@ fn idle_busy_full_and_held_budgets() {
     let mut model = calm();
     shown(&mut model, 1, "budgets_idle");
     traffic(&mut model, 40);
-    tell(&mut model, 40, "kinguin", gauge(Counts::Writes, 1250, 2000));
-    tell(&mut model, 40, "kinguin", gauge(Counts::Reads, 3990, 4000));
+    report(&mut model, 40, "kinguin", gauge(Counts::Writes, 1250, 2000));
+    report(&mut model, 40, "kinguin", gauge(Counts::Reads, 3990, 4000));
     shown(&mut model, 40, "budgets_busy");
     let full = BudgetGauge {
         next_free: Some(Duration::from_millis(11_200)),
         waiting: 3,
         ..gauge(Counts::Writes, 2000, 2000)
     };
-    tell(&mut model, 40, "kinguin", full);
+    report(&mut model, 40, "kinguin", full);
     for request in 70..73 {
         waits(&mut model, 40, request, "kinguin");
     }
@@ -108,7 +108,7 @@ fn idle_busy_full_and_held_budgets() {
         held: Some(Duration::from_secs(42)),
         ..gauge(Counts::Writes, 17, 2000)
     };
-    tell(&mut model, 40, "kinguin", held);
+    report(&mut model, 40, "kinguin", held);
     shown(&mut model, 40, "budgets_held");
     let text = screen(&model, second(50), 120, 40);
     assert!(text.contains("rate limit (429): next request in 32 s"));
@@ -123,7 +123,7 @@ fn a_hold_after_a_429_is_lifted_where_no_request_waits() {
         held: Some(Duration::from_hours(hours)),
         ..gauge(Counts::Writes, 17, 2000)
     };
-    tell(&mut model, 1, "kinguin", hours(3));
+    report(&mut model, 1, "kinguin", hours(3));
     waits(&mut model, 1, 70, "kinguin");
     assert!(!screen(&model, second(1), 120, 40).contains("x lifts"));
     assert_eq!(
@@ -148,7 +148,7 @@ fn a_hold_after_a_429_is_lifted_where_no_request_waits() {
         text.contains("kinguin: the hold is lifted, though"),
         "{text}"
     );
-    tell(&mut model, 3, "kinguin", gauge(Counts::Writes, 17, 2000));
+    report(&mut model, 3, "kinguin", gauge(Counts::Writes, 17, 2000));
     assert_eq!(press(&mut model, "x", second(3)), []);
 }
 
@@ -176,22 +176,22 @@ fn budgets_in_use_are_looked_at_again_while_they_are_on_screen() {
     let wakes = |model: &mut Model, at: u64| update(model, second(at), Msg::Woke);
     let rests =
         |model: &Model, at| panes::requests::State::changes_in(&model.store, second(at), false);
-    tell(&mut model, 100, "kinguin", gauge(Counts::Reads, 0, 4000));
+    report(&mut model, 100, "kinguin", gauge(Counts::Reads, 0, 4000));
     assert_eq!(wakes(&mut model, 110), [], "nothing is used");
     assert_eq!(rests(&model, 110), None);
 
-    tell(&mut model, 110, "kinguin", gauge(Counts::Reads, 40, 4000));
+    report(&mut model, 110, "kinguin", gauge(Counts::Reads, 40, 4000));
     assert_eq!(rests(&model, 110), Some(Duration::from_secs(2)));
     assert_eq!(wakes(&mut model, 111), [], "that is known well enough");
     assert_eq!(wakes(&mut model, 112), [Effect::LookAtBudgets]);
     assert_eq!(wakes(&mut model, 113), [], "it was just asked");
     assert_eq!(rests(&model, 113), Some(Duration::from_secs(1)));
 
-    tell(&mut model, 113, "kinguin", gauge(Counts::Reads, 7, 4000));
+    report(&mut model, 113, "kinguin", gauge(Counts::Reads, 7, 4000));
     assert!(screen(&model, second(113), 120, 40).contains("7/4000"));
     assert_eq!(wakes(&mut model, 114), []);
     assert_eq!(wakes(&mut model, 115), [Effect::LookAtBudgets]);
-    tell(&mut model, 115, "kinguin", gauge(Counts::Reads, 0, 4000));
+    report(&mut model, 115, "kinguin", gauge(Counts::Reads, 0, 4000));
     assert_eq!(wakes(&mut model, 130), [], "all slots are free");
     assert_eq!(rests(&model, 130), None);
 
@@ -199,7 +199,7 @@ fn budgets_in_use_are_looked_at_again_while_they_are_on_screen() {
         waiting: 1,
         ..gauge(Counts::Writes, 0, 2000)
     };
-    tell(&mut model, 130, "kinguin", queue);
+    report(&mut model, 130, "kinguin", queue);
     press(&mut model, "4f", second(130));
     assert_eq!(wakes(&mut model, 140), [], "nobody sees it");
     assert_eq!(press(&mut model, "5", second(140)), [Effect::LookAtBudgets]);
@@ -244,7 +244,7 @@ fn a_waiting_request_of_the_console_can_be_cancelled() {
     assert_eq!(press(&mut model, "x", second(1)), [Effect::Cancel(request)]);
     assert!(model.store.accounts[0].verifying.is_none(), "nothing hangs");
     assert!(model.store.waiting.is_empty());
-    assert!(screen(&model, second(1), 120, 40).contains("called off"));
+    assert!(screen(&model, second(1), 120, 40).contains("cancelled"));
     assert!(model.requests.selected().is_some(), "back in the log");
 }
 
@@ -290,7 +290,7 @@ fn a_link_that_waits_goes_back_to_its_form() {
             .unwrap(),
     );
     let mut out = Vec::new();
-    model.call_off(request, second(1), &mut out);
+    model.cancel_request(request, second(1), &mut out);
     assert_eq!(out, [Effect::Cancel(request)]);
     let Overlay::LinkForm(form) = &model.overlay else {
         panic!("{:?}", model.overlay);
@@ -305,7 +305,7 @@ fn background_requests_are_shown_and_cannot_be_cancelled() {
     assert_eq!(press(&mut model, "5gx", second(1)), []);
     let text = screen(&model, second(1), 120, 40);
     assert!(
-        text.contains("pledg: this one goes out by itself"),
+        text.contains("pledg: this request was not started in the console"),
         "{text}"
     );
     assert_eq!(model.store.waiting.len(), 1);

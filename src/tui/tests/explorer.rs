@@ -59,7 +59,12 @@ fn explored(text: &str) -> Explored {
     }
 }
 
-fn heard(model: &mut Model, now: Now, request: RequestId, result: Result<Explored, Problem>) {
+fn explored_result(
+    model: &mut Model,
+    now: Now,
+    request: RequestId,
+    result: Result<Explored, Problem>,
+) {
     update(model, now, Msg::Explored { request, result });
 }
 
@@ -137,7 +142,7 @@ fn letters_find_a_call_enter_fills_it_in_and_enter_sends_it() {
     assert_eq!((call.method.as_str(), call.body), ("GET", None));
     assert_eq!(call.path, "/v1/offers/5f9e2c%2Fx%20%3F");
     shots("sent", &mut model, second(3));
-    heard(
+    explored_result(
         &mut model,
         second(4),
         request,
@@ -179,7 +184,7 @@ fn a_write_is_marked_and_needs_confirmation() {
     let (_, _, call) = sent(&press(&mut model, "<enter>y", second(0))).unwrap();
     assert_eq!(call.path, "/v1/offers/5f9e2c?dryRun=true");
     let quits = press(&mut model, "q", second(0));
-    assert_eq!(quits, [], "a call that writes is under way");
+    assert_eq!(quits, [], "a write call is in progress");
 }
 
 #[test]
@@ -206,7 +211,7 @@ fn an_answer_is_read_as_table_and_as_body_and_searched() {
     let (request, ..) = send(&mut model, "page by page", second(1));
     let mut answer = explored(&setups());
     answer.digest = Some(offers_digest());
-    heard(&mut model, second(2), request, Ok(answer));
+    explored_result(&mut model, second(2), request, Ok(answer));
     shots("digest", &mut model, second(2));
     press(&mut model, "d", second(2));
     shots("body", &mut model, second(2));
@@ -274,7 +279,7 @@ fn a_failure_and_a_cancelled_call_are_shown() {
         "account kanga: 127.0.0.1:41207 cannot be reached: connection refused",
         "check the network, then send it again",
     );
-    heard(&mut model, second(2), request, Err(problem));
+    explored_result(&mut model, second(2), request, Err(problem));
     shots("error", &mut model, second(2));
 
     let (request, ..) = sent(&press(&mut model, "r", second(3))).unwrap();
@@ -282,7 +287,7 @@ fn a_failure_and_a_cancelled_call_are_shown() {
     refused.status = 502;
     refused.content_type = Some("text/html".into());
     refused.failure = Some("kanga answered 502 with no code of its own".into());
-    heard(&mut model, second(4), request, Ok(refused));
+    explored_result(&mut model, second(4), request, Ok(refused));
     assert_snapshot!(
         "explorer_html_80x24",
         resized_screen(&mut model, second(4), 80, 24)
@@ -313,7 +318,7 @@ fn a_failure_and_a_cancelled_call_are_shown() {
     );
     let shown = screen(&model, second(6), 80, 24);
     assert!(shown.contains("Cancelled before it was sent."), "{shown}");
-    heard(&mut model, second(7), request, Ok(explored("{}")));
+    explored_result(&mut model, second(7), request, Ok(explored("{}")));
     assert_eq!(screen(&model, second(6), 80, 24), shown, "too late");
 }
 
@@ -378,7 +383,7 @@ fn a_call_is_copied_as_a_command_and_as_curl() {
         second(1),
         Msg::Exchange(exchange(7, "/v1/calculations/price", Outcome::Status(200))),
     );
-    heard(&mut model, second(1), request, Ok(explored("{}")));
+    explored_result(&mut model, second(1), request, Ok(explored("{}")));
     let sent = press(&mut model, "Y", second(1));
     assert!(
         copied(&sent).contains("api-sig: ‹signature›"),
@@ -398,7 +403,7 @@ fn past_calls_are_taken_up_again() {
         let (request, ..) = sent(&press(&mut model, keys, second(at))).unwrap();
         let mut answer = explored(&format!("{{\"call\":{at}}}"));
         answer.status = if at == 2 { 404 } else { 200 };
-        heard(&mut model, second(at), request, Ok(answer));
+        explored_result(&mut model, second(at), request, Ok(answer));
         press(&mut model, "<esc><esc><esc>", second(at));
     }
     press(&mut model, "H", second(4));
@@ -518,7 +523,7 @@ fn a_call_under_way_ticks_by_the_second_and_an_idle_explorer_sleeps() {
     assert_eq!(model.next_wake(second(1)), None);
     assert!(screen(&model, second(2), 80, 24).contains("sent at 02:54:26"));
     model.options.reduced_motion = false;
-    heard(&mut model, second(2), request, Ok(explored("{}")));
+    explored_result(&mut model, second(2), request, Ok(explored("{}")));
     assert_eq!(model.next_wake(second(2)), None);
 }
 
@@ -544,7 +549,7 @@ fn hostile_answers_stay_words_and_ascii_stays_ascii() {
             rows: vec![vec![bad.repeat(40)]],
             note: "",
         });
-        heard(&mut model, second(0), request, Ok(answer));
+        explored_result(&mut model, second(0), request, Ok(answer));
         for keys in ["", "d", "w>"] {
             press(&mut model, keys, second(0));
             for (width, height) in [(120, 40), (60, 15), (41, 10)] {

@@ -154,7 +154,7 @@ fn a_second_link_with_an_id_in_use_does_not_turn_an_under_paid_order_into_a_paid
 }
 
 #[test]
-fn as_expected_is_said_only_of_money_that_came() {
+fn as_expected_is_shown_only_for_received_money() {
     for (state, said) in [
         ("NEW", false),
         ("ACTIVE", false),
@@ -574,7 +574,7 @@ fn a_final_payment_that_could_not_be_checked_again_is_as_it_was() {
     let result = Err(Problem::new(ProblemKind::Failing, "no answer came", "wait"));
     update(&mut model, second(2), Msg::Answered { request, result });
     let shown = screen(&model, second(2), 120, 40);
-    let said = "A-17 could not be checked again: no answer came";
+    let said = "cannot check A-17 again: no answer came";
     assert!(shown.contains(said), "{shown}");
     assert_eq!(alerts::count(&model.store), 0);
     assert!(model.store.payments[0].due().is_none() && model.store.payments[0].asking.is_none());

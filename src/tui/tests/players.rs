@@ -117,13 +117,13 @@ fn players_and_what_they_own() {
     let mut model = authenticated();
     let mut items = vec![item(2001, "Sword", None), item(2002, "Potion", Some(2))];
     items.push(item(2003, "Sword", None));
-    let told = Msg::Asked {
+    let message = Msg::Asked {
         account: game(),
         op: Op::PlayerItems(PlayerId(765)),
         result: Ok(inventory(items)),
         expected: None,
     };
-    update(&mut model, now, told);
+    update(&mut model, now, message);
     let notice = &model.store.notices.last().unwrap().text;
     assert!(
         notice.contains("+1 Sword") && notice.contains("Potion 3 → 2 uses"),
@@ -243,13 +243,13 @@ fn a_players_keys() {
     );
     press(&mut model, "d", now);
     assert!(model.players.players.is_empty());
-    let told = Msg::Asked {
+    let message = Msg::Asked {
         account: game(),
         op: Op::PlayerItems(PlayerId(765)),
         result: Ok(inventory(vec![item(1, "Sword", None)])),
         expected: None,
     };
-    update(&mut model, now, told);
+    update(&mut model, now, message);
     assert_eq!(
         model.players.players.len(),
         1,
@@ -262,13 +262,13 @@ fn a_large_inventory_scrolls_by_pages() {
     let mut model = authenticated();
     let now = second(4);
     let items = (0..300).map(|at| item(at, "Arrow", Some(at))).collect();
-    let told = Msg::Asked {
+    let message = Msg::Asked {
         account: game(),
         op: Op::PlayerItems(PlayerId(765)),
         result: Ok(inventory(items)),
         expected: None,
     };
-    update(&mut model, now, told);
+    update(&mut model, now, message);
     let page = KeyEvent::new(
         ratatui::crossterm::event::KeyCode::PageDown,
         ratatui::crossterm::event::KeyModifiers::NONE,
@@ -313,7 +313,7 @@ pub fn hostile_player(bad: &str) -> Model {
         }),
         second(4),
     );
-    let told = Msg::Asked {
+    let message = Msg::Asked {
         account: game(),
         op: Op::PlayerItems(PlayerId(765)),
         result: Ok(inventory(vec![Item {
@@ -326,6 +326,6 @@ pub fn hostile_player(bad: &str) -> Model {
         }])),
         expected: None,
     };
-    update(&mut model, second(4), told);
+    update(&mut model, second(4), message);
     model
 }

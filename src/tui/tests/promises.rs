@@ -99,8 +99,8 @@ fn a_links_token_is_on_no_screen() {
     seen += &screen(&model, second(4), 200, 60);
     press(&mut model, "w", second(4));
     seen += &screen(&model, second(4), 200, 60);
-    let told = format!("{model:?}");
-    assert!(!told.contains("planted") && !told.contains("xoLcXoC5"));
+    let message = format!("{model:?}");
+    assert!(!message.contains("planted") && !message.contains("xoLcXoC5"));
     assert!(!seen.contains("planted"));
     assert!(!seen.contains("xoLcXoC5"));
 }

@@ -60,16 +60,16 @@ fn a_listener_that_is_off_down_or_silent() {
         "dismissed, not mended"
     );
     update(&mut model, now, Msg::Listening(down));
-    assert!(model.store.notices.is_empty(), "told once");
+    assert!(model.store.notices.is_empty(), "one notice only");
     update(&mut model, now, Msg::Listening(up(4)));
     assert_eq!(alerts::count(&model.store), before);
-    assert!(screen(&model, now, 120, 40).contains("received again"));
+    assert!(screen(&model, now, 120, 40).contains("receiving callbacks again"));
     let later = second(200);
     assert!(resized_screen(&mut model, later, 120, 40).contains("heartbeat 3m ago"));
 }
 
 #[test]
-fn a_callback_whole() {
+fn a_callback_is_shown_with_all_details() {
     let mut model = receiving();
     let now = second(4);
     press(&mut model, "jj", now);
@@ -78,7 +78,7 @@ fn a_callback_whole() {
         panic!("{effects:?}");
     };
     assert_eq!(delivery, DeliveryId(8));
-    assert!(screen(&model, now, 120, 40).contains("being read from the ledger"));
+    assert!(screen(&model, now, 120, 40).contains("loading…"));
     let stranger = RequestId(request.0 + 1);
     update(
         &mut model,
@@ -88,7 +88,7 @@ fn a_callback_whole() {
             result: Ok(received()),
         },
     );
-    assert!(screen(&model, now, 120, 40).contains("being read from the ledger"));
+    assert!(screen(&model, now, 120, 40).contains("loading…"));
     update(
         &mut model,
         now,
@@ -165,11 +165,11 @@ fn a_replay_asks_first_and_where_to() {
     assert_eq!(to, "http://127.0.0.1:3000/kanga");
     assert_eq!(press(&mut model, "<enter>", now), [], "once");
     let refused = Problem::new(ProblemKind::Local, "only loopback may be plain http", "");
-    let told = |result| Msg::Replayed {
+    let message = |result| Msg::Replayed {
         request: *request,
         result,
     };
-    update(&mut model, now, told(Err(refused)));
+    update(&mut model, now, message(Err(refused)));
     assert!(screen(&model, now, 80, 24).contains("only loopback"));
     let effects = press(&mut model, "<enter>", now);
     let Some(Effect::Replay { request, .. }) = effects.first() else {
@@ -187,9 +187,9 @@ fn a_replay_asks_first_and_where_to() {
 
     // A callback that was never forwarded cannot be forwarded again.
     assert_eq!(press(&mut model, "gr<enter>", now), []);
-    assert!(screen(&model, now, 80, 24).contains("write a whole address"));
+    assert!(screen(&model, now, 80, 24).contains("enter a full URL"));
     assert_eq!(press(&mut model, "shop.example<enter>", now), []);
-    assert!(screen(&model, now, 80, 24).contains("write a whole address"));
+    assert!(screen(&model, now, 80, 24).contains("enter a full URL"));
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn a_live_accounts_callback_is_replayed_by_name_only() {
     ready.listening = up(3);
     update(&mut model, now, Msg::Ready(ready));
     assert_eq!(press(&mut model, "7r<enter>", now), []);
-    assert!(screen(&model, now, 120, 40).contains("type shop to hand it on"));
+    assert!(screen(&model, now, 120, 40).contains("type shop to forward it"));
     let typed = "http://127.0.0.1:3000/<tab>shop<enter>";
     let effects = press(&mut model, typed, now);
     assert!(
@@ -294,7 +294,7 @@ fn a_heartbeat_that_changes_nothing_draws_nothing() {
 }
 
 #[test]
-fn keys_on_a_callback_lead_to_what_it_tells_of() {
+fn keys_on_a_callback_open_its_payment_or_player() {
     let mut model = receiving();
     let now = second(4);
     assert_eq!(
@@ -343,7 +343,7 @@ fn a_payments_timeline() {
     let now = second(4);
     let mut model = receiving();
     let request = look_back(&press(&mut model, "3ggjt", now)).unwrap();
-    assert!(screen(&model, now, 80, 24).contains("Looking through the ledger"));
+    assert!(screen(&model, now, 80, 24).contains("Loading…"));
     let nothing = Timeline {
         happenings: Vec::new(),
         ..timeline()
@@ -351,7 +351,7 @@ fn a_payments_timeline() {
     let mut empty = model.clone();
     let result = Ok(nothing);
     update(&mut empty, now, Msg::Timeline { request, result });
-    assert!(screen(&empty, now, 80, 24).contains("Nothing is known of it"));
+    assert!(screen(&empty, now, 80, 24).contains("No request, callback or state"));
     let mut failed = model.clone();
     let result = Err(Problem::new(ProblemKind::Local, "the ledger is gone", ""));
     update(&mut failed, now, Msg::Timeline { request, result });
@@ -488,14 +488,14 @@ fn a_request_leads_to_its_payments_timeline() {
     other.request_body.text = r#"{"token":"EMT","quantity":"3000"}"#.into();
     update(&mut model, now, Msg::Exchange(other.into()));
     assert_eq!(press(&mut model, "5Gt", now), []);
-    assert!(screen(&model, now, 120, 40).contains("this request is about no payment"));
+    assert!(screen(&model, now, 120, 40).contains("this request names no known payment"));
     let mut by_hand = (*exchange(51, "/v1/purchases/ORDER-1042", Outcome::Status(200))).clone();
     by_hand.about = String::new();
     update(&mut model, now, Msg::Exchange(by_hand.into()));
     assert!(look_back(&press(&mut model, "5Gt", now)).is_some());
 }
 
-fn told(account: &AccountId, id: &str, state: &str) -> Msg {
+fn callback_check(account: &AccountId, id: &str, state: &str) -> Msg {
     Msg::Asked {
         account: account.clone(),
         op: Op::CheckPayment(PaymentId::new(id).unwrap()),
@@ -512,14 +512,18 @@ fn a_callbacks_check_is_taken_in_as_any_other() {
     let Some(Effect::Ask { request, .. }) = effects.first() else {
         panic!("{effects:?}");
     };
-    let effects = update(&mut model, now, told(&shop(), "ORDER-1042", "FINALIZED"));
+    let effects = update(
+        &mut model,
+        now,
+        callback_check(&shop(), "ORDER-1042", "FINALIZED"),
+    );
     assert_eq!(effects, [Effect::Bell]);
     let watched = &model.store.payments[0];
     assert_eq!(watched.verdict(), Some(PaymentVerdict::Paid));
     assert_eq!(watched.asking, Some(*request), "ours is under way still");
     assert!(
         model.store.notices.last().unwrap().text.contains("PAID"),
-        "it is told"
+        "a notice appears"
     );
 }
 
@@ -529,7 +533,11 @@ fn an_unwatched_payment_is_watched_after_a_callbacks_check_finds_it() {
     let now = second(4);
     press(&mut model, "3j", now);
     let selected = model.payments.selected(&model.store).unwrap().watch.clone();
-    let effects = update(&mut model, now, told(&shop(), "NEW-1", "FINALIZED"));
+    let effects = update(
+        &mut model,
+        now,
+        callback_check(&shop(), "NEW-1", "FINALIZED"),
+    );
     assert!(
         matches!(&effects[..], [Effect::Watch(watch), Effect::Bell] if watch.id.as_str() == "NEW-1"),
         "{effects:?}"
@@ -550,15 +558,25 @@ fn an_unwatched_payment_is_watched_after_a_callbacks_check_finds_it() {
     };
     assert_eq!(update(&mut model, now, unknown), []);
     let stranger = AccountId::new("stranger").unwrap();
-    assert_eq!(update(&mut model, now, told(&stranger, "NEW-3", "NEW")), []);
-    // Removed by the operator, it is not added again by a callback, only by the operator.
+    assert_eq!(
+        update(&mut model, now, callback_check(&stranger, "NEW-3", "NEW")),
+        []
+    );
+    // Taken off by hand, it stays off, until it is put back by hand.
     press(&mut model, "gd", now);
-    assert_eq!(update(&mut model, now, told(&shop(), "NEW-1", "NEW")), []);
+    assert_eq!(
+        update(&mut model, now, callback_check(&shop(), "NEW-1", "NEW")),
+        []
+    );
     press(&mut model, "u", now);
     assert!(model.store.payment_mut(&shop(), &id("NEW-1")).is_some());
 
     for at in 0..200 {
-        update(&mut model, now, told(&shop(), &format!("MANY-{at}"), "NEW"));
+        update(
+            &mut model,
+            now,
+            callback_check(&shop(), &format!("MANY-{at}"), "NEW"),
+        );
     }
     assert_eq!(model.store.payments.len(), 100, "the list is bounded");
 }

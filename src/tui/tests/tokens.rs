@@ -8,7 +8,7 @@ fn name(text: &str) -> AccountId {
     AccountId::new(text).unwrap()
 }
 
-fn tell(model: &mut Model, at: u64, account: &str, status: TokenStatus) {
+fn report(model: &mut Model, at: u64, account: &str, status: TokenStatus) {
     let account = name(account);
     update(model, second(at), Msg::Token { account, status });
 }
@@ -47,13 +47,13 @@ fn every_state() -> Model {
             .push(token_account(name, Environment::Sandbox));
     }
     let mut model = begun(setup, 120, 40);
-    tell(&mut model, 0, "fresh", token(0, 3600));
+    report(&mut model, 0, "fresh", token(0, 3600));
     let mut due = token(0, 3600);
     if let Some(life) = &mut due.life {
         life.renew_at = Duration::from_secs(35);
     }
-    tell(&mut model, 0, "due", due);
-    tell(
+    report(&mut model, 0, "due", due);
+    report(
         &mut model,
         0,
         "renewing",
@@ -62,7 +62,7 @@ fn every_state() -> Model {
             ..token(0, 44)
         },
     );
-    tell(
+    report(
         &mut model,
         0,
         "refused",
@@ -75,7 +75,7 @@ fn every_state() -> Model {
             ..TokenStatus::default()
         },
     );
-    tell(
+    report(
         &mut model,
         0,
         "expired",
@@ -90,7 +90,7 @@ fn every_state() -> Model {
             ..token(0, 20)
         },
     );
-    tell(&mut model, 0, "last", token(0, 90));
+    report(&mut model, 0, "last", token(0, 90));
     press(&mut model, "2", second(40));
     model
 }
@@ -105,8 +105,8 @@ fn shown(model: &mut Model, at: u64, name: &str) {
 #[test]
 fn the_tokens_of_the_sandbox() {
     let mut model = begun(three_setup(), 120, 40);
-    tell(&mut model, 0, "kinguin", token(0, 3600));
-    tell(
+    report(&mut model, 0, "kinguin", token(0, 3600));
+    report(
         &mut model,
         0,
         "pledg",
@@ -139,7 +139,7 @@ fn every_state_of_a_token() {
 }
 
 #[test]
-fn without_colour_or_motion_the_words_tell_it() {
+fn without_colour_or_motion_the_words_show_the_state() {
     let mut model = every_state();
     model.options.ascii = true;
     model.options.color = false;
@@ -167,7 +167,7 @@ fn a_countdown_ticks_each_second_and_only_where_it_is_seen() {
     let mut model = begun(three_setup(), 120, 40);
     press(&mut model, "2f", second(1));
     assert_eq!(model.next_wake(second(1)), None, "nothing to count");
-    tell(&mut model, 0, "kinguin", token(0, 20));
+    report(&mut model, 0, "kinguin", token(0, 20));
     let now = Now {
         mono: Duration::from_millis(3_400),
         wall: second(3).wall.plus(Duration::from_millis(400)),
@@ -190,7 +190,7 @@ fn a_countdown_ticks_each_second_and_only_where_it_is_seen() {
 }
 
 #[test]
-fn r_refreshes_once_and_says_what_came_of_it() {
+fn r_renews_once_and_shows_the_result() {
     let mut model = begun(three_setup(), 120, 40);
     let effects = press(&mut model, "2j", second(1));
     assert_eq!(effects, []);
@@ -251,7 +251,7 @@ fn escape_stops_waiting_for_a_refresh() {
 fn a_token_is_copied_after_a_yes_and_is_in_no_model_and_no_debug() {
     let planted = "planted-access-token-4711";
     let mut model = begun(three_setup(), 120, 40);
-    tell(&mut model, 0, "kinguin", token(0, 3600));
+    report(&mut model, 0, "kinguin", token(0, 3600));
     assert_eq!(press(&mut model, "2y<esc>", second(1)), []);
     assert_eq!(press(&mut model, "yn", second(1)), [], "n is no yes");
     let effects = press(&mut model, "y", second(1));
@@ -287,10 +287,10 @@ fn claims_are_said_to_be_unverified_and_hostile_ones_are_inert() {
         r#"{{"exp":1795316666,"x":"a\u202eb","long":"{}"}}"#,
         "漢".repeat(400)
     ));
-    tell(&mut model, 0, "kinguin", status);
+    report(&mut model, 0, "kinguin", status);
     press(&mut model, "i", second(1));
     let text = screen(&model, second(1), 80, 24);
-    assert!(text.contains("Not verified"), "{text}");
+    assert!(text.contains("not verified"), "{text}");
     assert!(
         text.contains("1795316666,  (2026-11-22 03:04:26)"),
         "{text}"

@@ -419,7 +419,7 @@ fn on_screen(place: &Place, planted: &Planted) -> usize {
     with_secrets(&mut command);
     let mut terminal = Terminal::start(&command, (160, 50));
     terminal.sees("tilldeck ›");
-    terminal.sees_no("opening…");
+    terminal.sees_no("starting…");
     terminal.send("1V");
     terminal.send("5G");
     for row in 0..ROWS {

@@ -15,7 +15,7 @@ use crate::terminal::{Terminal, peak_memory};
 fn console(command: &Command, size: (u16, u16)) -> Terminal {
     let terminal = Terminal::start(command, size);
     terminal.sees("tilldeck ›");
-    terminal.sees_no("opening…");
+    terminal.sees_no("starting…");
     terminal
 }
 
@@ -53,9 +53,9 @@ fn works_and_is_given_back(mut terminal: Terminal, title: &str) {
         terminal.sees(&format!("─ {pane} ─"));
     }
     terminal.send("?");
-    terminal.sees("─ Keys ─");
+    terminal.sees("─ Help ─");
     terminal.send("q");
-    terminal.sees_no("─ Keys ─");
+    terminal.sees_no("─ Help ─");
     terminal.send("q");
     terminal.sees("left 0");
     assert_eq!((terminal.ended(), terminal.kept()), (0, Vec::new()));
@@ -94,7 +94,7 @@ fn a_stop_from_outside_where_no_shell_could_end_it_changes_nothing() {
     terminal.signal(Signal::TSTP);
     terminal.signal(Signal::CONT);
     terminal.send("?");
-    terminal.sees("─ Keys ─");
+    terminal.sees("─ Help ─");
     terminal.send("qq");
     assert_eq!((terminal.ended(), terminal.kept()), (0, Vec::new()));
 }

@@ -1,4 +1,4 @@
-//! How a timeline is drawn: where the payment stands, and the axis, a line a happening.
+//! Draws a timeline: the current state, then one line for each happening along the axis.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -10,7 +10,7 @@ use crate::tui::panes::callbacks::words;
 use crate::tui::theme::Tone;
 use crate::tui::widgets::text::Pen;
 
-/// Where it stands, and of how much one is told.
+/// Draws the current state and the number of entries.
 pub fn draw_head(timeline: &Timeline, ctx: ViewContext<'_>, area: Rect, buf: &mut Buffer) {
     let theme = ctx.theme;
     let dim = theme.style(Tone::Dim);
@@ -41,7 +41,7 @@ pub fn draw_head(timeline: &Timeline, ctx: ViewContext<'_>, area: Rect, buf: &mu
                 .text(&format!(" since {}", seen.at.clock(&ctx.store.zone)), dim);
         }
         None => {
-            pen.text("no state was seen", dim);
+            pen.text("no state known", dim);
         }
     }
     let calls = count(|what| matches!(what, What::Call { .. }));
@@ -51,8 +51,8 @@ pub fn draw_head(timeline: &Timeline, ctx: ViewContext<'_>, area: Rect, buf: &mu
         n => format!("{n} {word}s"),
     };
     let text = format!(
-        " · {} out, {} in",
-        many(calls, "call"),
+        " · {}, {}",
+        many(calls, "request"),
         many(callbacks, "callback")
     );
     pen.text(&text, dim);
@@ -61,11 +61,11 @@ pub fn draw_head(timeline: &Timeline, ctx: ViewContext<'_>, area: Rect, buf: &mu
     }
 }
 
-/// The axis: time, distance, a glyph for what it is, words.
+/// The axis. A line has the time, the distance from the line before, a glyph for its kind, and its text.
 pub struct Rail<'a> {
     pub timeline: &'a Timeline,
     pub ctx: ViewContext<'a>,
-    /// Without room for distances.
+    /// Too narrow for distances.
     pub narrow: bool,
 }
 
@@ -107,21 +107,21 @@ impl Rail<'_> {
             .text(&remark.to_string(), theme.style(tone));
     }
 
-    pub fn row(&self, told: &Row, area: Rect, row: u16, buf: &mut Buffer) {
-        if told.last == told.first {
-            self.happening(told.first, area, row, buf);
+    pub fn row(&self, entry: &Row, area: Rect, row: u16, buf: &mut Buffer) {
+        if entry.last == entry.first {
+            self.happening(entry.first, area, row, buf);
             return;
         }
         let theme = self.ctx.theme;
-        let mut pen = self.begin(told.first, ("→", Tone::Dim), area, row, buf);
-        if let Some(remark) = told.remarks.first() {
+        let mut pen = self.begin(entry.first, ("→", Tone::Dim), area, row, buf);
+        if let Some(remark) = entry.remarks.first() {
             pen.text(&remark.to_string(), theme.style(Tone::Plain));
         }
         let happenings = &self.timeline.happenings;
-        let took = happenings[told.last].at.since(happenings[told.first].at);
+        let took = happenings[entry.last].at.since(happenings[entry.first].at);
         let text = format!(", over {}", time::fine(took));
         pen.text(&text, theme.style(Tone::Dim));
-        if let What::Call { outcome, .. } = &happenings[told.first].what
+        if let What::Call { outcome, .. } = &happenings[entry.first].what
             && !matches!(outcome, Outcome::Status(200..300))
         {
             pen.text(": ", theme.style(Tone::Dim));
@@ -129,7 +129,7 @@ impl Rail<'_> {
         }
     }
 
-    /// Time, distance from the one before, and the glyph.
+    /// Draws the time, the distance from the line before, and the glyph.
     fn begin<'a>(
         &self,
         at: usize,
@@ -223,7 +223,7 @@ fn outcome_in(pen: &mut Pen<'_>, outcome: &Outcome, ctx: ViewContext<'_>) {
     pen.text(&word, ctx.theme.style(tone));
 }
 
-/// How long after the one before, in one unit; nothing where it is the same instant.
+/// The time since the line before, in one unit; empty for the same instant.
 fn distance(before: &Happening, here: &Happening) -> String {
     let gap = here.at.since(before.at);
     let seconds = gap.as_secs();

@@ -1,4 +1,4 @@
-//! The past of one payment: which one is meant, its timeline opened and kept up to date, and where that leads.
+//! The timeline of a payment: finds the payment, opens and reloads the timeline, and opens its entries.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use crate::domain::{
 };
 
 impl Model {
-    /// Opens the past of a payment over what is open now.
+    /// Opens the timeline of a payment over the current window.
     pub(super) fn open_timeline(&mut self, account: AccountId, payment: PaymentId, now: Now) {
         let under = std::mem::take(&mut self.overlay);
-        // Back to where one came from, rather than ever deeper.
+        // Returns to the timeline below, if it is the same one: windows must not pile up.
         let under = match under {
             Overlay::Exchange(state) => match *state.under {
                 Overlay::Timeline(below) if below.payment == payment => {
@@ -38,8 +38,8 @@ impl Model {
         self.overlay = Overlay::Timeline(Box::new(state));
     }
 
-    /// Looks at the open timeline's payment, where that is due.
-    pub(super) fn look_back(&mut self, now: Now, out: &mut Vec<Effect>) {
+    /// Reloads the open timeline when that is due.
+    pub(super) fn load_due_timeline(&mut self, now: Now, out: &mut Vec<Effect>) {
         if !self.store.is_ready() {
             return;
         }
@@ -56,8 +56,8 @@ impl Model {
         }
     }
 
-    /// Something about a payment happened.
-    pub(super) fn stir_timeline(&mut self, account: &AccountId, payment: &PaymentId, now: Now) {
+    /// Reloads the open timeline soon, if it is this payment's.
+    pub(super) fn reload_timeline(&mut self, account: &AccountId, payment: &PaymentId, now: Now) {
         if let Overlay::Timeline(state) = &mut self.overlay
             && state.account == *account
             && state.payment == *payment
@@ -66,10 +66,10 @@ impl Model {
         }
     }
 
-    pub(super) fn stir_timeline_of(&mut self, exchange: &Exchange, now: Now) {
+    pub(super) fn reload_timeline_for(&mut self, exchange: &Exchange, now: Now) {
         if let Overlay::Timeline(state) = &mut self.overlay
             && state.account == exchange.account
-            && tells_of(exchange, state.payment.as_str())
+            && is_about(exchange, state.payment.as_str())
         {
             state.poll_soon(now);
         }
@@ -87,7 +87,7 @@ impl Model {
         }
     }
 
-    /// The exchange a timeline leads to.
+    /// Shows the exchange that the timeline loaded.
     pub(super) fn opened(&mut self, request: RequestId, result: Result<Arc<Exchange>, Problem>) {
         if let Overlay::Timeline(state) = &mut self.overlay
             && state.opening == Some(request)
@@ -106,7 +106,7 @@ impl Model {
         self.overlay = Overlay::Exchange(exchange::State::new(exchange, under, screen));
     }
 
-    /// The payment an exchange is about, where that can be known: its id stands in what was sent.
+    /// The payment of an exchange: the one that the request names.
     pub(super) fn payment_of(&self, exchange: &Exchange) -> Option<PaymentId> {
         let sent =
             |id: &str| contains(&exchange.url, id) || contains(&exchange.request_body.text, id);
@@ -115,10 +115,10 @@ impl Model {
         {
             return Some(id);
         }
-        // A call put together by hand says nothing of what it is about.
+        // An explorer call has no subject: looks for the ids of known payments in it.
         let watched = self.store.payments.iter();
         let watched = watched.filter(|w| w.watch.account == exchange.account);
-        let told = self.callbacks.rows().iter().filter_map(|delivery| {
+        let reported = self.callbacks.rows().iter().filter_map(|delivery| {
             let of = delivery.account == exchange.account.as_str();
             match &delivery.subject {
                 Some(Subject::Payment(id)) if of => Some(id),
@@ -127,8 +127,8 @@ impl Model {
         });
         watched
             .map(|watched| &watched.watch.id)
-            .chain(told)
-            .find(|id| tells_of(exchange, id.as_str()))
+            .chain(reported)
+            .find(|id| is_about(exchange, id.as_str()))
             .cloned()
     }
 
@@ -145,7 +145,7 @@ impl Model {
             Action::OpenHappening => match state.choose(now, &self.store) {
                 Chosen::Exchange(id) => self.open_exchange_of(id, out),
                 Chosen::Delivery(delivery) => {
-                    // What was heard of it since is newer.
+                    // The pane may have a newer version than the timeline.
                     let newer = self.callbacks.known(delivery.id).cloned();
                     self.open_delivery(newer.unwrap_or(delivery), now, out);
                 }
@@ -160,7 +160,7 @@ impl Model {
                     Some(at) => self.store.check(at, false, out),
                     None => self.store.flash(
                         Level::Info,
-                        "only payments that are watched are asked for; a callback or Payments adds them",
+                        "this payment is not watched; add it in Payments first",
                     ),
                 }
             }
@@ -185,9 +185,9 @@ impl Model {
     }
 }
 
-/// Whether an exchange is about a payment, or names it in its address.
-fn tells_of(exchange: &Exchange, payment: &str) -> bool {
-    // So short an id would be found in anything.
+/// Whether an exchange is about a payment, or has its id in the path.
+fn is_about(exchange: &Exchange, payment: &str) -> bool {
+    // A shorter id would match by accident.
     let named = payment.len() >= 4 && contains(exchange.path(), payment);
     exchange.about == payment || named
 }

@@ -1,4 +1,4 @@
-//! Requests that are called off: whatever they were made for stops waiting for them.
+//! Cancelling requests: the pane or form that waits for one stops waiting.
 
 use super::msg::Level;
 use super::overlays::Stage;
@@ -8,8 +8,8 @@ use super::{Effect, Model};
 use crate::domain::{Now, RequestId, time};
 
 impl Model {
-    /// Calls the selected waiting request off; with none selected, selects the oldest. Where none waits, lifts the hold
-    /// of the account that is shown first: a request that would wait for hours is not even begun.
+    /// Cancels the selected waiting request. Without a selection it selects the oldest one. Where none waits, it
+    /// lifts the hold of the account that is shown first: a request that would wait for hours does not even start.
     pub(super) fn cancel_waiting(&mut self, now: Now, out: &mut Vec<Effect>) {
         if self.store.waiting.is_empty() {
             self.lift_hold(now, out);
@@ -21,18 +21,19 @@ impl Model {
             return;
         };
         let Some(waiting) = self.store.waiting.get(&request) else {
-            // Between the look and the key; the next one was not meant.
+            // It ended between the last frame and the key press: must not cancel the next one instead.
             self.requests.select_waiting(&self.store);
-            self.store.flash(Level::Info, "that request has gone on");
+            self.store
+                .flash(Level::Info, "this request no longer waits");
             return;
         };
         if self.store.in_flight_for(request).is_some() {
-            self.call_off(request, now, out);
-            // The next one in its place, so that several go one after another.
+            self.cancel_request(request, now, out);
+            // Selects the next one, so that repeated presses cancel several.
             self.requests.fit_waiting(&self.store);
         } else {
             let words = format!(
-                "{}: this one goes out by itself, for others that need it; only what was asked here can be called off",
+                "{}: this request was not started in the console and cannot be cancelled here; other requests need it",
                 waiting.account
             );
             self.store.flash(Level::Info, words);
@@ -56,12 +57,12 @@ impl Model {
         out.push(Effect::LiftHolds(account));
     }
 
-    /// Stops a request of the console.
-    pub(super) fn call_off(&mut self, request: RequestId, now: Now, out: &mut Vec<Effect>) {
+    /// Cancels a request of the console.
+    pub(super) fn cancel_request(&mut self, request: RequestId, now: Now, out: &mut Vec<Effect>) {
         let Some(asked) = self.store.in_flight_for(request).cloned() else {
             return;
         };
-        let mut words = "called off";
+        let mut words = "cancelled";
         match asked.purpose {
             Purpose::Verify => {
                 if let Some(known) = self.store.known_mut(&asked.account) {
@@ -75,7 +76,7 @@ impl Model {
             }
             Purpose::Quote => {
                 self.estimates
-                    .cancel(&mut Self::hand(&mut self.store, now, out));
+                    .cancel(&mut Self::update_ctx(&mut self.store, now, out));
             }
             Purpose::Link(_) | Purpose::Manage => {
                 let stage = self.overlay.stage();
@@ -86,12 +87,12 @@ impl Model {
             Purpose::Explore => {
                 let waits = self.store.waiting.contains_key(&request);
                 if self.explorer.cancelled(request, waits, now) {
-                    words = "called off; nothing was sent";
+                    words = "cancelled; nothing was sent";
                 }
             }
-            // A fetch is nobody's own.
+            // The renewal is shared: other requests of the account may wait for it.
             Purpose::RefreshToken => {
-                words = "no longer waited for; a token call that was begun goes on for the calls that need it";
+                words = "cancelled; the token renewal continues for other requests";
             }
             Purpose::Authenticate(_) => {
                 let stage = self.overlay.stage();
@@ -100,7 +101,7 @@ impl Model {
                 }
             }
             Purpose::Items(player) => self.players.settled(&asked.account, player),
-            Purpose::CopyToken => words = "called off; nothing is copied",
+            Purpose::CopyToken => words = "cancelled; nothing was copied",
         }
         self.store.cancel(request, out);
         self.requests.waiting_changed(&self.store);

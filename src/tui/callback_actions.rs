@@ -1,4 +1,4 @@
-//! What is received: callbacks and what they give rise to, and what is done about them by hand.
+//! Callbacks in the console: what they change on screen, and the actions on them.
 
 use std::sync::Arc;
 
@@ -16,20 +16,20 @@ use crate::domain::{
     Payment, Problem, Received, RequestId, Secret, Subject, Watch, curl,
 };
 
-/// Payments on the watch list up to which a callback adds one. Beyond it the list is the operator's alone: whoever can
-/// make callbacks must not be able to have everything asked for.
+/// The size of the watch list up to which a callback adds its payment. A sender of forged callbacks must not be able to
+/// make the console check an endless list.
 const WATCHED_MAX: usize = 100;
 
-/// What an account was asked because of a callback, and what came back.
+/// A request that a callback caused, and its result.
 pub(super) struct AskedByCallback {
     pub(super) account: AccountId,
     pub(super) op: Op,
     pub(super) result: Result<Answer, Problem>,
-    /// What is expected of the payment it was about.
+    /// The expected amount of the payment.
     pub(super) expected: Option<Expectation>,
 }
 
-/// What is drawn from, while another part of the model is being changed.
+/// A view context that borrows single fields, so that another field can change at the same time.
 macro_rules! ctx {
     ($model:ident, $now:ident) => {
         ViewContext {
@@ -44,7 +44,7 @@ macro_rules! ctx {
 }
 
 impl Model {
-    /// A callback was received, or is done with, or tried once more.
+    /// Shows a new callback, or the new state of its jobs.
     pub(super) fn delivered(&mut self, delivery: Arc<Delivery>, now: Now) {
         let given_up = |delivery: &Delivery| {
             let all = delivery.jobs.iter();
@@ -71,7 +71,7 @@ impl Model {
         if let Some(Subject::Payment(payment)) = &delivery.subject
             && let Ok(account) = AccountId::new(delivery.account.as_str())
         {
-            self.stir_timeline(&account, payment, now);
+            self.reload_timeline(&account, payment, now);
         }
         self.callbacks.push(delivery.clone());
         let ctx = ctx!(self, now);
@@ -82,7 +82,7 @@ impl Model {
         }
     }
 
-    /// Whether callbacks can be received. A heartbeat alone is seen only where its age reads differently.
+    /// Shows whether the listener works. A heartbeat alone redraws only if its age on screen changes.
     pub(super) fn on_listening(&mut self, listening: Listening, now: Now) {
         let beats = |listening: &Listening| match listening {
             Listening::Up { url, heartbeat } => Some((url.clone(), age(*heartbeat, now))),
@@ -93,11 +93,11 @@ impl Model {
         self.dirty |= !same;
         match (&self.store.listening, &listening) {
             (Listening::Down { .. }, Listening::Up { url, .. }) => {
-                let text = format!("callbacks are received again at {url}");
+                let text = format!("receiving callbacks again at {url}");
                 self.listener_notice(Level::Info, text, now);
             }
             (before, Listening::Down { address, why, .. }) if before != &listening => {
-                let text = format!("no callbacks are received at {address}: {why}");
+                let text = format!("cannot receive callbacks at {address}: {why}");
                 self.listener_notice(Level::Error, text, now);
             }
             (_, Listening::Off) => self.store.dismiss(LISTENER),
@@ -117,7 +117,7 @@ impl Model {
         );
     }
 
-    /// What came of asking because of a callback.
+    /// Shows the result of a request that a callback caused.
     pub(super) fn query_after_callback(
         &mut self,
         asked: AskedByCallback,
@@ -138,9 +138,9 @@ impl Model {
                     Ok(_) => Err(unexpected()),
                     Err(problem) => Err(problem),
                 };
-                self.stir_timeline(account, &id, now);
+                self.reload_timeline(account, &id, now);
                 if let Some(watched) = self.store.payment_mut(account, &id) {
-                    // A check of ours that is under way has its own answer.
+                    // A check of the console may be in progress and has its own response.
                     let asking = watched.asking;
                     self.checked(account, &id, result, now, out);
                     if let Some(watched) = self.store.payment_mut(account, &id) {
@@ -153,7 +153,7 @@ impl Model {
                         expected,
                         since: now.wall,
                     };
-                    self.watch_told(watch, payment, now, out);
+                    self.watch_reported(watch, payment, now, out);
                 }
             }
             Op::PlayerItems(player) => {
@@ -163,9 +163,9 @@ impl Model {
         }
     }
 
-    /// A callback told of a payment that nobody watches, and its provider knows it: from now on it is watched. What was
-    /// taken off the list by hand stays off.
-    fn watch_told(&mut self, watch: Watch, payment: Payment, now: Now, out: &mut Vec<Effect>) {
+    /// Watches the payment of a callback, after the provider confirmed it. A payment that the operator removed is not
+    /// added again.
+    fn watch_reported(&mut self, watch: Watch, payment: Payment, now: Now, out: &mut Vec<Effect>) {
         let (account, id) = (watch.account.clone(), watch.id.clone());
         let known = self.store.known(&account).is_some();
         if !known || self.payments.was_removed(&account, &id) {
@@ -173,7 +173,7 @@ impl Model {
         }
         if self.store.payments.len() >= WATCHED_MAX {
             let text = format!(
-                "callback for {id}: it is not watched, because the watch list already has {WATCHED_MAX} payments"
+                "callback for {id}: not watched, because the watch list already has {WATCHED_MAX} payments"
             );
             self.store.notice(
                 Notice {
@@ -185,7 +185,7 @@ impl Model {
             );
             return;
         }
-        panes::payments::add_from_callback(watch, &mut Self::hand(&mut self.store, now, out));
+        panes::payments::add_from_callback(watch, &mut Self::update_ctx(&mut self.store, now, out));
         self.checked(&account, &id, Ok(payment), now, out);
         let Some(watched) = self.store.payment_mut(&account, &id) else {
             return;
@@ -222,7 +222,7 @@ impl Model {
         }
     }
 
-    /// Countdowns in an open callback go on.
+    /// Updates the countdowns of the open callback.
     pub(super) fn lay_out_delivery(&mut self, now: Now) {
         let ctx = ctx!(self, now);
         if let Overlay::Delivery(state) = &mut self.overlay {
@@ -293,23 +293,23 @@ impl Model {
         self.overlay = Overlay::Replay(replay::State::new(delivery, live, under));
     }
 
-    /// The callback in focus: in an open window, or in the pane.
-    pub(super) fn delivery_in_hand(&self) -> Option<&Arc<Delivery>> {
+    /// The current callback: of the open window, or the pane's selected one.
+    pub(super) fn current_delivery(&self) -> Option<&Arc<Delivery>> {
         match &self.overlay {
             Overlay::Delivery(state) => Some(&state.delivery),
             _ => self.callbacks.selected(),
         }
     }
 
-    /// The exchange in focus: in an open window, or in the pane.
-    pub(super) fn exchange_in_hand(&self) -> Option<&Arc<Exchange>> {
+    /// The current exchange: of the open window, or the pane's selected one.
+    pub(super) fn current_exchange(&self) -> Option<&Arc<Exchange>> {
         match &self.overlay {
             Overlay::Exchange(state) => Some(&state.exchange),
             _ => self.requests.selected(),
         }
     }
 
-    /// Where the selected callback leads, in a word.
+    /// The footer's word for the target of the selected callback.
     pub(super) fn subject_word(&self) -> &'static str {
         match self.callbacks.selected().map(|it| &it.subject) {
             Some(Some(Subject::Player(_))) => "inventory",
@@ -327,7 +327,7 @@ impl Model {
                 }
             }
             Action::RequestTimeline | Action::ExchangeTimeline => {
-                let exchange = self.exchange_in_hand().cloned();
+                let exchange = self.current_exchange().cloned();
                 let payment = exchange.as_ref().and_then(|it| self.payment_of(it));
                 match (exchange, payment) {
                     (Some(exchange), Some(payment)) => {
@@ -335,12 +335,12 @@ impl Model {
                     }
                     (Some(_), None) => self
                         .store
-                        .flash(Level::Info, "this request is about no payment"),
+                        .flash(Level::Info, "this request names no known payment"),
                     _ => {}
                 }
             }
             Action::CallbackSubject | Action::DeliveryTimeline => {
-                let Some(delivery) = self.delivery_in_hand().cloned() else {
+                let Some(delivery) = self.current_delivery().cloned() else {
                     return;
                 };
                 let account = AccountId::new(delivery.account.as_str()).ok();
@@ -360,7 +360,7 @@ impl Model {
                     }
                     _ => self
                         .store
-                        .flash(Level::Info, "this callback is about no payment"),
+                        .flash(Level::Info, "this callback names no payment"),
                 }
             }
             Action::OpenDelivery => {
@@ -369,14 +369,14 @@ impl Model {
                 }
             }
             Action::Replay | Action::ReplayDelivery => {
-                if let Some(delivery) = self.delivery_in_hand().cloned() {
+                if let Some(delivery) = self.current_delivery().cloned() {
                     self.open_replay(delivery);
                 }
             }
             Action::CopySubject => self.copy_subject(out),
             Action::OlderCallbacks => {
                 self.callbacks
-                    .load_older(&mut Self::hand(&mut self.store, now, out));
+                    .load_older(&mut Self::update_ctx(&mut self.store, now, out));
             }
             Action::CopyDelivery | Action::CopyDeliveryBody => self.copy_delivery(action, out),
             Action::OpenHappening
@@ -388,11 +388,11 @@ impl Model {
             Action::Authenticate => self.open_player_form(),
             Action::RefreshItems => {
                 self.players
-                    .refresh(&mut Self::hand(&mut self.store, now, out));
+                    .refresh(&mut Self::update_ctx(&mut self.store, now, out));
             }
             Action::ForgetPlayer => {
                 self.players
-                    .remove_selected(&mut Self::hand(&mut self.store, now, out));
+                    .remove_selected(&mut Self::update_ctx(&mut self.store, now, out));
             }
             Action::CopyPlayer => {
                 if let Some(known) = self.players.selected() {
@@ -426,7 +426,7 @@ impl Model {
         let Some(received) = state.bytes() else {
             self.store.flash(
                 Level::Info,
-                "its bytes are not read yet; try again in a moment",
+                "still loading the callback; try again in a moment",
             );
             return;
         };
@@ -451,25 +451,25 @@ impl Model {
         });
     }
 
-    /// Whether an action on what was received would do anything now.
+    /// Whether an action on callbacks, timelines or players is available now.
     pub(super) fn can_with_received(&self, action: Action) -> bool {
         let ready = self.store.is_ready();
         match action {
             Action::RequestTimeline | Action::ExchangeTimeline => {
-                let exchange = self.exchange_in_hand();
+                let exchange = self.current_exchange();
                 ready && exchange.is_some_and(|it| self.payment_of(it).is_some())
             }
             Action::CallbackSubject => ready && self.callbacks.selected().is_some(),
             Action::DeliveryTimeline => {
-                let subject = self.delivery_in_hand().and_then(|it| it.subject.as_ref());
+                let subject = self.current_delivery().and_then(|it| it.subject.as_ref());
                 ready && subject.is_some()
             }
-            // Where there is nothing else to lead to, Enter does it.
+            // For a callback without a subject, Enter already opens the details.
             Action::OpenDelivery => {
                 let selected = self.callbacks.selected();
                 ready && selected.is_some_and(|it| it.subject.is_some())
             }
-            Action::Replay | Action::ReplayDelivery => ready && self.delivery_in_hand().is_some(),
+            Action::Replay | Action::ReplayDelivery => ready && self.current_delivery().is_some(),
             Action::CopySubject => {
                 let selected = self.callbacks.selected();
                 ready && selected.is_some_and(|it| it.subject.is_some())

@@ -1,4 +1,4 @@
-//! What the explorer asks of the rest: sending with its safeguards, copying, arming, history.
+//! The explorer's actions: sending with its safeguards, copying, arming, history.
 
 use super::keys::Action;
 use super::msg::Level;
@@ -28,7 +28,7 @@ impl Model {
             Action::History => {
                 if self.explorer.history.is_empty() {
                     self.store
-                        .flash(Level::Info, "nothing was sent in this session yet");
+                        .flash(Level::Info, "no calls in this session yet");
                 } else {
                     self.overlay =
                         Overlay::History(history::State::new(self.explorer.history.describe()));
@@ -43,28 +43,30 @@ impl Model {
                 }
             }
             Action::ToCalls if let Some(request) = self.explorer.in_flight() => {
-                self.call_off(request, now, out);
+                self.cancel_request(request, now, out);
             }
             Action::OpenCall if self.explorer.draft().is_none() => {
                 self.explore(Action::ArmAccount, now, out);
             }
-            _ => self
-                .explorer
-                .act(action, now, &mut Self::hand(&mut self.store, now, out)),
+            _ => self.explorer.act(
+                action,
+                now,
+                &mut Self::update_ctx(&mut self.store, now, out),
+            ),
         }
     }
 
     fn send_call(&mut self, now: Now, out: &mut Vec<Effect>) {
         if !self.store.is_ready() {
             self.store
-                .flash(Level::Info, "still opening; try again in a moment");
+                .flash(Level::Info, "still starting; try again in a moment");
             return;
         }
         let Some(draft) = self.explorer.draft_mut() else {
             return;
         };
         if draft.in_flight.is_some() {
-            let words = "this call is under way; call it off first, or wait for it";
+            let words = "this call is in progress; cancel it first, or wait for its response";
             self.store.flash(Level::Info, words);
             return;
         }
@@ -95,7 +97,7 @@ impl Model {
         }
     }
 
-    /// The arming may have run out while it was asked.
+    /// Sends the confirmed call, unless the arming expired while the question was open.
     fn send_checked(&mut self, asked: send_ask::State, now: Now, out: &mut Vec<Effect>) {
         let send_ask::State { account, call, .. } = asked;
         let may = self.store.known(&account).is_some_and(|k| k.may_write(now));
@@ -130,7 +132,7 @@ impl Model {
             if let Some(Ok(explored)) = past.map(|past| &past.outcome) {
                 out.push(Effect::Copy {
                     text: Secret::new(explored.text.clone()),
-                    what: "the answer's body",
+                    what: "the response body",
                 });
             }
             return;
@@ -149,7 +151,7 @@ impl Model {
             });
             return;
         }
-        // As it went over the wire, where it did and nothing was changed since.
+        // If the form still shows the sent call, copies the request as it was sent.
         let sent = past
             .filter(|past| past.call == call)
             .and_then(|past| past.exchange.as_ref());

@@ -1,4 +1,4 @@
-//! Players: authenticated by hand, their inventories heard of.
+//! Players: authentication and inventories.
 
 use super::events::unexpected;
 use super::msg::{Level, Notice};
@@ -51,12 +51,12 @@ impl Model {
             Ok(_) => Err(unexpected()),
             Err(problem) => Err(problem),
         };
-        // Only what the provider says of the player is kept; a lost connection says nothing of them.
-        let says = match &result {
+        // A lost connection proves nothing about the player: only the provider's verdict is saved.
+        let is_verdict = match &result {
             Ok(_) => true,
             Err(problem) => problem.kind == ProblemKind::Refused,
         };
-        if says {
+        if is_verdict {
             self.players.authenticated(account, player, &result, now);
         }
         let stage = self.overlay.stage();
@@ -68,7 +68,7 @@ impl Model {
                     self.focus = Pane::Players;
                     self.players.select(account, player);
                     self.players
-                        .refresh(&mut Self::hand(&mut self.store, now, out));
+                        .refresh(&mut Self::update_ctx(&mut self.store, now, out));
                 }
             }
             (Err(problem), Some(stage)) => *stage = Stage::Failed(problem),
@@ -87,21 +87,21 @@ impl Model {
             return;
         };
         let token = token.or_else(|| self.players.token_of(&account, player));
-        let hand = &mut Self::hand(&mut self.store, now, out);
+        let update_ctx = &mut Self::update_ctx(&mut self.store, now, out);
         if let Some(token) = token {
-            form.stage = Stage::Asked(Players::authenticate(&account, player, token, hand));
+            form.stage = Stage::Asked(Players::authenticate(&account, player, token, update_ctx));
         } else {
             self.overlay = Overlay::None;
             self.focus = Pane::Players;
             self.players.select(&account, player);
-            self.players.refresh(hand);
+            self.players.refresh(update_ctx);
         }
     }
 
     pub(super) fn open_player_form(&mut self) {
         let accounts: Vec<AccountId> = self.store.games().map(|k| k.id().clone()).collect();
         if accounts.is_empty() {
-            let words = "this profile has no Kongregate account; players belong to one";
+            let words = "this profile has no Kongregate account; players need one";
             self.store.flash(Level::Info, words);
             return;
         }

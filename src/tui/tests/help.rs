@@ -1,0 +1,68 @@
+//! The help window: complete, whole, and searchable.
+
+use super::*;
+use crate::tui::keys::TABLE;
+
+/// Every page of the open help window.
+fn pages(model: &mut Model, width: u16, height: u16) -> String {
+    let mut all = resized_screen(model, second(4), width, height);
+    // About twice the rows of the table, ten at a time.
+    for _ in 0..TABLE.len() / 5 {
+        press(model, "jjjjjjjjjj", second(4));
+        all += &screen(model, second(4), width, height);
+    }
+    all
+}
+
+#[test]
+fn help_shows_every_action_and_symbol_whole() {
+    for (width, height) in [(120, 40), (80, 24)] {
+        let mut model = busy();
+        press(&mut model, "?", second(4));
+        let all = pages(&mut model, width, height);
+        for row in TABLE {
+            let named = format!("{:<40} {}", row.help, row.name);
+            assert!(all.contains(&named), "{width}x{height}: {named}");
+        }
+        for meaning in ["real money", "built-in simulator"] {
+            assert!(all.contains(meaning), "{width}x{height}: {meaning}");
+        }
+        for title in [
+            "Symbols",
+            "Badges",
+            "Columns of Payments",
+            "Columns of Requests",
+        ] {
+            assert!(all.contains(title), "{width}x{height}: {title}");
+        }
+    }
+}
+
+#[test]
+fn help_is_searched_by_key_help_and_action_name() {
+    let mut model = busy();
+    let shown = |model: &Model| screen(model, second(4), 120, 40);
+    for (typed, found) in [
+        ("UNDO THE", "undo the last removal"),
+        ("undo-edit", "undo the last change to the body"),
+        ("simulator", "built-in simulator: no real money"),
+        ("pgdn", "one page down"),
+        ("columns", "time until the next check"),
+        ("vs.", "the amount compared with the expected amount"),
+    ] {
+        press(&mut model, "?/", second(4));
+        press(&mut model, typed, second(4));
+        let text = shown(&model);
+        assert!(text.contains(found), "{typed}: {text}");
+        assert!(!text.contains("change the sort order"), "{typed}: {text}");
+        press(&mut model, "<enter>", second(4));
+        assert!(shown(&model).contains(found), "the result stays: {typed}");
+        press(&mut model, "<esc>", second(4));
+        assert!(matches!(model.overlay, Overlay::None));
+    }
+    press(&mut model, "?/zzzz", second(4));
+    assert!(shown(&model).contains("no match"));
+    press(&mut model, "<esc>", second(4));
+    assert!(shown(&model).contains("change the sort order"));
+    assert!(matches!(model.overlay, Overlay::Help(_)));
+}
