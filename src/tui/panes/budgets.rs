@@ -192,9 +192,7 @@ fn draw_gauge(
             format!(
                 "rate limit (429): next request {when}{waiting}{lift}; another program may be using this key"
             ),
-            format!(
-                "rate limit (429): next request {when}{waiting}; another program may be using this key"
-            ),
+            format!("rate limit (429): next request {when}{waiting}{lift}"),
             format!("rate limit (429): next request {when}{waiting}"),
             format!("429: next {when}"),
         ];

@@ -138,7 +138,7 @@ fn a_hold_after_a_429_is_lifted_where_no_request_waits() {
     update(&mut model, second(2), gone_on);
     let text = screen(&model, second(2), 140, 40);
     assert!(
-        text.contains("goes on in 2 h 59 min; x lifts the hold"),
+        text.contains("next request in 2 h 59 min; x lifts the hold"),
         "{text}"
     );
     let lifts = [Effect::LiftHolds(name("kinguin"))];
