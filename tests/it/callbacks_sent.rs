@@ -240,10 +240,7 @@ fn one_callback_is_delivered_by_hand_and_shown_without_its_secret() {
             "carry no secret",
         ),
         (&["kinguin", "R-1", "EXPLODED"], "no webhook `EXPLODED`"),
-        (
-            &["kinguin", "R-1", "--header", "a b"],
-            "no name of a header",
-        ),
+        (&["kinguin", "R-1", "--header", "a b"], "not a header name"),
         (
             &["kinguin", "R-1", "--secret", "planted-webhook"],
             "no place of a secret",

@@ -49,8 +49,8 @@ pub static MANIFEST: Manifest = Manifest {
             url: "https://staging.front.ecard.pledg.co",
         },
     ],
-    // Our choice: Pledg publishes no limit (`docs/providers/pledg.md#limits`). It is far above what a shop needs, and stops a
-    // runaway script before Pledg does.
+    // Our choice: Pledg publishes no limit (`docs/providers/pledg.md#limits`). It is far above what a shop needs, and stops
+    // a runaway script before Pledg does.
     limits: &[PublishedLimit {
         endpoint: "api",
         counts: Counts::All,
@@ -94,7 +94,7 @@ const COMPANY: &[Param] = &[Param::in_path(
 
 const SCHEDULE: &str = r#"{"amount_cents": 20000, "created": "2026-12-17"}"#;
 
-/// What the call takes; <https://docs.pledg.co/integration/principles/settings.html> has all of it.
+/// The call's fields; <https://docs.pledg.co/integration/principles/settings.html> has all of it.
 const PURCHASE: &str = r#"{
   "data": {
     "merchantUid": "mer_00000000-0000-4000-8000-000000000001",
@@ -120,7 +120,7 @@ const PURCHASE_LINK: &str = r#"{
   "purchase_link_settings": {"send_email": true, "email": "payer@shop.example", "send_sms": false}
 }"#;
 
-/// Every documented call but the token call, which is made by itself. "Check a purchase status" and "trigger a
+/// Every documented call except the token call, which tilldeck makes itself. "Check a purchase status" and "trigger a
 /// capture" are named by the documentation without a path, so they are not here.
 const CATALOGUE: &[Documented] = &[
     Documented {

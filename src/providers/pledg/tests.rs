@@ -23,7 +23,7 @@ struct Bench {
     tokens: Tokens,
     keys: Keys,
     events: crate::net::EventReceiver,
-    hand: ManualClock,
+    manual_clock: ManualClock,
     ledger: Ledger,
     _sandbox: Sandbox,
     _folder: tempfile::TempDir,
@@ -39,7 +39,7 @@ const HOW: RequestOptions = RequestOptions {
 };
 
 async fn bench_with(change: impl FnOnce(&mut BTreeMap<&'static str, String>)) -> Bench {
-    let (clock, hand) = Clock::by_hand(WallTime(1_795_316_066_000));
+    let (clock, manual_clock) = Clock::by_hand(WallTime(1_795_316_066_000));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let options = crate::sandbox::Options::new(clock.clone());
     let sandbox = crate::sandbox::start(listener, vec![(MANIFEST.simulator)()], options);
@@ -98,7 +98,7 @@ async fn bench_with(change: impl FnOnce(&mut BTreeMap<&'static str, String>)) ->
         tokens,
         keys,
         events,
-        hand,
+        manual_clock,
         ledger,
         _sandbox: sandbox,
         _folder: folder,
@@ -173,25 +173,25 @@ async fn every_documented_call_works_as_its_examples_have_it() {
                 path.replace(&format!("{{{}}}", param.name), param.example)
             });
         let reply = bench.ask(&filled, documented.body).await.unwrap();
-        let said = String::from_utf8_lossy(&reply.body);
-        assert_eq!(reply.status, 200, "{}: {said}", documented.path);
+        let text = String::from_utf8_lossy(&reply.body);
+        assert_eq!(reply.status, 200, "{}: {text}", documented.path);
         assert_eq!(bench.client.judge(&reply), Ok(()));
         let simulated = documented.path.ends_with("/simulate_payment_schedule");
         assert_eq!(bench.digest(&filled, &reply).is_some(), simulated);
         assert_eq!(MANIFEST.writes("POST", &filled), !simulated);
     }
-    let told: Vec<String> = bench
+    let texts: Vec<String> = bench
         .exchanges()
         .await
         .iter()
         .map(|one| format!("{one:?}"))
         .collect();
     assert_eq!(
-        told.len(),
+        texts.len(),
         MANIFEST.catalogue.len() + 1,
         "one token serves all"
     );
-    for one in told {
+    for one in texts {
         for secret in [
             sandbox::API_SECRET,
             sandbox::MERCHANT_SECRET,
@@ -258,7 +258,9 @@ async fn the_secret_is_read_anew_for_each_token() {
     replace("another-secret-altogether");
     assert!(bench.tokens.refresh(HOW).await.is_err());
     replace(sandbox::API_SECRET);
-    bench.hand.advance(std::time::Duration::from_mins(5));
+    bench
+        .manual_clock
+        .advance(std::time::Duration::from_mins(5));
     assert!(bench.tokens.refresh(HOW).await.is_ok());
 }
 
@@ -283,9 +285,9 @@ async fn a_pair_that_makes_no_header_is_refused_before_it_is_sent() {
         .await;
         let refused = bench.ask(path, None).await.unwrap_err();
         assert_eq!(refused.kind, ProblemKind::Config, "{key}: {refused}");
-        let told = refused.describe();
-        assert!(told.contains(key) && told.contains(word), "{told}");
-        assert!(!told.contains("one"), "{told}");
+        let texts = refused.describe();
+        assert!(texts.contains(key) && texts.contains(word), "{texts}");
+        assert!(!texts.contains("one"), "{texts}");
         assert!(bench.exchanges().await.is_empty());
     }
 }
@@ -320,13 +322,13 @@ async fn what_cannot_be_meant_is_refused_before_it_is_sent() {
         (LINK, Some("{\"data\": 7}"), "`data`"),
         (LINK, None, "nothing to sign"),
         (LINK, Some("  "), "nothing to sign"),
-        (already.as_str(), Some(ORDER), "leave one of the two out"),
+        (already.as_str(), Some(ORDER), "omit one of the two"),
         (
             "/api/token",
             Some("grant_type=client_credentials"),
-            "made by itself",
+            "makes the token call itself",
         ),
-        ("/api/token/?x=1", None, "made by itself"),
+        ("/api/token/?x=1", None, "makes the token call itself"),
     ] {
         let refused = bench.ask(path, body).await.unwrap_err();
         assert_eq!(refused.kind, ProblemKind::Usage, "{path}: {refused}");
@@ -434,7 +436,7 @@ async fn failures_are_judged_by_status_and_words_and_made_inert() {
         assert_eq!(problem.kind, kind, "{body}: {problem}");
         assert!(problem.message.contains(words), "{words}: {problem}");
     }
-    for good in ["{}", r#"{"error":null}"#, "", "[]", r#"{"type":"x"}"#] {
-        assert_eq!(judged(200, good), Ok(()), "{good}");
+    for valid in ["{}", r#"{"error":null}"#, "", "[]", r#"{"type":"x"}"#] {
+        assert_eq!(judged(200, valid), Ok(()), "{valid}");
     }
 }

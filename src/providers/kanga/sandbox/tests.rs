@@ -206,8 +206,8 @@ async fn nonces_and_payments_survive_a_restart_and_secrets_are_not_saved() {
     }
     let second = bench_with(Rules::default(), keep(&path)).await;
     assert_eq!(second.create(1_000).await, refused(9000));
-    let kept = second.check("A-1", 1_001).await;
-    assert_eq!(kept["state"], "ACTIVE");
+    let saved = second.check("A-1", 1_001).await;
+    assert_eq!(saved["state"], "ACTIVE");
     assert_eq!(
         second.check("ORDER-1001", 1_002).await["state"],
         "FINALIZED",
@@ -526,10 +526,10 @@ struct ShopServer {
 async fn shop() -> ShopServer {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let status = Arc::new(Mutex::new(StatusCode::OK));
-    let (heard, says) = (seen.clone(), status.clone());
+    let (received, says) = (seen.clone(), status.clone());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = Server::start(listener, Limits::default(), move |request| {
-        heard.lock().unwrap().push(format!(
+        received.lock().unwrap().push(format!(
             "{} {} {}",
             request.method(),
             request.uri(),
@@ -547,7 +547,7 @@ async fn shop() -> ShopServer {
 }
 
 impl ShopServer {
-    fn heard(&self) -> Vec<String> {
+    fn received(&self) -> Vec<String> {
         std::mem::take(&mut *self.seen.lock().unwrap())
     }
 
@@ -570,19 +570,19 @@ async fn each_change_of_state_sends_one_callback_with_the_id_alone() {
     let shop = shop().await;
     let bench = shop.bench("/hook?a=1").await;
     bench.sandbox.pump().await;
-    assert_eq!(shop.heard(), [""; 0], "what is past is not news");
+    assert_eq!(shop.received(), [""; 0], "what is past is not news");
     bench.pass(6);
     bench.sandbox.pump().await;
     let one = "GET /hook?a=1&transactionKey=ORDER-1001 0";
-    assert_eq!(shop.heard(), [one]);
+    assert_eq!(shop.received(), [one]);
     bench.sandbox.pump().await;
-    assert_eq!(shop.heard(), [""; 0], "200 ends it");
+    assert_eq!(shop.received(), [""; 0], "200 ends it");
     bench.pass(60);
     bench.sandbox.pump().await;
-    let mut heard = shop.heard();
-    heard.retain(|line| line.contains("ORDER-1001"));
+    let mut received = shop.received();
+    received.retain(|line| line.contains("ORDER-1001"));
     assert_eq!(
-        heard, [one; 3],
+        received, [one; 3],
         "each change is told, also when several are due"
     );
 
@@ -592,13 +592,13 @@ async fn each_change_of_state_sends_one_callback_with_the_id_alone() {
     bench.act("a%26b%20%23", "pay-part").await;
     bench.sandbox.pump().await;
     assert!(
-        shop.heard()
+        shop.received()
             .contains(&"GET /hook?a=1&transactionKey=a%26b%20%23 0".to_owned())
     );
     let repeat = Command::RepeatCallback(PaymentId::new("ORDER-1005").unwrap());
     bench.sandbox.command(&repeat).unwrap();
     bench.sandbox.pump().await;
-    assert!(shop.heard()[0].contains("ORDER-1005"));
+    assert!(shop.received()[0].contains("ORDER-1005"));
 }
 
 #[tokio::test]
@@ -626,7 +626,7 @@ async fn without_a_callback_url_callbacks_wait_and_schedule_no_wake_up() {
     first.sandbox.pump().await;
     assert_eq!(waiting(&first).await[0]["tries"], 1);
     first.0.sandbox.stop().await;
-    shop.heard();
+    shop.received();
 
     let second = run(None).await;
     let later = Command::Advance(Duration::from_mins(20));
@@ -634,14 +634,14 @@ async fn without_a_callback_url_callbacks_wait_and_schedule_no_wake_up() {
     assert_eq!(second.sandbox.pump().await, 0);
     assert_eq!(waiting(&second).await[0]["tries"], 1, "that was no try");
     second.0.sandbox.stop().await;
-    assert_eq!(shop.heard(), [""; 0]);
+    assert_eq!(shop.received(), [""; 0]);
 
     shop.answers(StatusCode::OK);
     let third = run(Some(url)).await;
     third.sandbox.command(&later).unwrap();
     third.sandbox.pump().await;
     let one = "GET /hook?transactionKey=ORDER-1003 0".to_owned();
-    assert!(shop.heard().contains(&one));
+    assert!(shop.received().contains(&one));
 
     let options = Options::new(Clock::by_hand(WallTime(0)).0);
     let simulator = Simulator::new(&options, None);
@@ -659,16 +659,16 @@ async fn without_a_callback_url_callbacks_wait_and_schedule_no_wake_up() {
 async fn a_refused_callback_is_retried_after_15_minutes_1_hour_and_6_hours() {
     let shop = shop().await;
     let bench = shop.bench("/hook").await;
-    let tries = |heard: Vec<String>| {
+    let tries = |received: Vec<String>| {
         let one = "GET /hook?transactionKey=ORDER-1003 0";
-        heard.iter().filter(|line| *line == one).count()
+        received.iter().filter(|line| *line == one).count()
     };
     bench.sandbox.pump().await;
     let repeat = Command::RepeatCallback(PaymentId::new("ORDER-1003").unwrap());
     shop.answers(StatusCode::NO_CONTENT);
     bench.sandbox.command(&repeat).unwrap();
     bench.sandbox.pump().await;
-    assert_eq!(tries(shop.heard()), 1, "204 is not 200");
+    assert_eq!(tries(shop.received()), 1, "204 is not 200");
     for (wait, status) in [
         (15 * 60, StatusCode::CREATED),
         (3_600, StatusCode::FOUND),
@@ -676,19 +676,19 @@ async fn a_refused_callback_is_retried_after_15_minutes_1_hour_and_6_hours() {
     ] {
         bench.pass(wait - 1);
         bench.sandbox.pump().await;
-        assert_eq!(tries(shop.heard()), 0, "too early");
+        assert_eq!(tries(shop.received()), 0, "too early");
         shop.answers(status);
         bench.pass(1);
         bench.sandbox.pump().await;
-        assert_eq!(tries(shop.heard()), 1, "after {wait} s");
+        assert_eq!(tries(shop.received()), 1, "after {wait} s");
     }
     bench.pass(20 * 3_600);
     bench.sandbox.pump().await;
-    assert_eq!(tries(shop.heard()), 0, "silence after four tries");
+    assert_eq!(tries(shop.received()), 0, "silence after four tries");
     shop.answers(StatusCode::OK);
     bench.pass(2 * 86_400);
     bench.sandbox.pump().await;
-    assert_eq!(tries(shop.heard()), 2, "later changes are still told");
+    assert_eq!(tries(shop.received()), 2, "later changes are still told");
 }
 
 // docs/providers/kanga.md#simulator
@@ -696,12 +696,12 @@ async fn a_refused_callback_is_retried_after_15_minutes_1_hour_and_6_hours() {
 async fn callbacks_can_be_duplicated_late_out_of_order_posted_or_about_unknown_payments() {
     let shop = shop().await;
     let bench = shop.bench("/hook").await;
-    let heard = async |seconds: u64| {
+    let received = async |seconds: u64| {
         bench.pass(seconds);
         bench.sandbox.pump().await;
-        let mut heard = shop.heard();
-        heard.retain(|line| !line.contains("ORDER-10"));
-        heard
+        let mut received = shop.received();
+        received.retain(|line| !line.contains("ORDER-10"));
+        received
             .into_iter()
             .map(|line| line.replace("GET /hook?transactionKey=", ""))
             .collect::<Vec<_>>()
@@ -714,27 +714,31 @@ async fn callbacks_can_be_duplicated_late_out_of_order_posted_or_about_unknown_p
     };
     bench.set("callback-fault", "duplicate").unwrap();
     open("D").await;
-    assert_eq!(heard(0).await, ["D 0", "D 0"], "ACTIVE");
-    assert_eq!(heard(60).await, ["D 0"; 6]);
+    assert_eq!(received(0).await, ["D 0", "D 0"], "ACTIVE");
+    assert_eq!(received(60).await, ["D 0"; 6]);
 
     bench.set("callback-fault", "late").unwrap();
     open("L").await;
-    assert_eq!(heard(59).await, [""; 0]);
-    assert_eq!(heard(1).await, ["L 0"]);
-    assert_eq!(heard(60).await, ["L 0"; 3]);
+    assert_eq!(received(59).await, [""; 0]);
+    assert_eq!(received(1).await, ["L 0"]);
+    assert_eq!(received(60).await, ["L 0"; 3]);
 
     bench.set("callback-fault", "out-of-order").unwrap();
     open("O").await;
-    assert_eq!(heard(7).await, ["O 0"], "FINALIZED is told first");
-    assert_eq!(heard(60).await, ["O 0"; 3], "what was before it after it");
+    assert_eq!(received(7).await, ["O 0"], "FINALIZED is told first");
+    assert_eq!(
+        received(60).await,
+        ["O 0"; 3],
+        "what was before it after it"
+    );
 
     bench.set("callback-fault", "none").unwrap();
     bench.set("callback-method", "form").unwrap();
     open("F").await;
-    assert_eq!(heard(0).await, ["POST /hook 16"]);
+    assert_eq!(received(0).await, ["POST /hook 16"]);
     bench.set("callback-method", "get").unwrap();
     bench.event("callback", "no such/payment").unwrap();
-    assert_eq!(heard(0).await, ["no%20such%2Fpayment 0"]);
+    assert_eq!(received(0).await, ["no%20such%2Fpayment 0"]);
 
     for (setting, value, words) in [
         (
@@ -765,7 +769,7 @@ async fn callbacks_are_sent_unprompted_and_to_this_machine_only() {
     };
     assert!(bench.sandbox.command(&pay).unwrap().contains("ORDER-1001"));
     let arrived = async {
-        while shop.heard().is_empty() {
+        while shop.received().is_empty() {
             tokio::task::yield_now().await;
         }
     };
@@ -834,7 +838,7 @@ async fn a_clock_set_back_changes_neither_states_nor_nonces() {
         bench.check("ORDER-1001", 10_000).await["state"],
         "FINALIZED"
     );
-    bench.hand.set_wall(WallTime(0));
+    bench.manual_clock.set_wall(WallTime(0));
     assert_eq!(bench.check("ORDER-1001", 9_999).await, refused(9000));
     assert_eq!(
         bench.check("ORDER-1001", 10_001).await["state"],

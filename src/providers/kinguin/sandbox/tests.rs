@@ -247,14 +247,14 @@ async fn no_secret_and_no_token_is_echoed_saved_or_shown() {
     let unknown = bench
         .as_client(planted, "GET", &format!("{API}/merchants"), "")
         .await;
-    let kept = std::fs::read_to_string(&path).unwrap();
+    let saved = std::fs::read_to_string(&path).unwrap();
     for text in [
         refused.body,
         state.body,
         index.body,
         unknown.body,
         unknown.head,
-        kept,
+        saved,
     ] {
         assert!(!text.contains(planted), "{text}");
         assert!(!text.contains(CLIENT_SECRET), "{text}");
@@ -279,8 +279,8 @@ async fn what_is_kept_survives_a_restart_but_for_tokens() {
             .status,
         200
     );
-    let said = first.event("reset-secret", "").unwrap();
-    assert!(said.contains("SANDBOX-KINGUIN-SECRET-2"), "{said}");
+    let message = first.event("reset-secret", "").unwrap();
+    assert!(message.contains("SANDBOX-KINGUIN-SECRET-2"), "{message}");
     first.bench.sandbox.stop().await;
 
     let again = Bench {

@@ -1,4 +1,5 @@
-//! The callbacks of Kongregate's simulator, and what a game's answers to orders lead to (`docs/providers/kongregate.md#callbacks`).
+//! The callbacks of Kongregate's simulator, and what a game's answers to orders lead to
+//! (`docs/providers/kongregate.md#callbacks`).
 
 use std::sync::{Arc, Mutex};
 
@@ -11,7 +12,7 @@ use crate::callbacks::{CallbackSecrets, Inbound, ParsedCallback, Refusal};
 use crate::domain::{PlayerId, Secret, Subject};
 use crate::http_server::{self, Limits, Outcome, Server, text};
 use crate::providers::kongregate::callback::{INVENTORY, ORDER_PLACED, ORDER_REQUEST, SPEC};
-use crate::providers::kongregate::sandbox::post::provider_time;
+use crate::providers::kongregate::sandbox::webhooks::provider_time;
 
 /// What the game's own server answers: a status and a body, or nothing at all.
 type Answer = Option<(u16, &'static str)>;
@@ -36,7 +37,7 @@ impl Posted {
         let (keeps, says) = (received.clone(), answers.clone());
         let server = Server::start(listener, Limits::default(), move |request| {
             let [placed, other] = *says.lock().unwrap();
-            let kind = judged(&request).map(|told| told.kind);
+            let kind = judged(&request).map(|callback| callback.kind);
             let is_placed = kind.as_deref() == Ok(ORDER_PLACED);
             let answer = if is_placed { placed } else { other };
             keeps.lock().unwrap().push(request);
@@ -99,9 +100,9 @@ fn judged(request: &http_server::Request) -> Result<ParsedCallback, Refusal> {
 #[tokio::test]
 async fn a_changed_inventory_sends_one_callback_in_plain_fields() {
     let posted = Posted::new().await;
-    let came = posted.event("buy", "1001 tea-tin").await;
-    let [request] = &came[..] else {
-        panic!("one callback: {came:?}");
+    let received = posted.event("buy", "1001 tea-tin").await;
+    let [request] = &received[..] else {
+        panic!("one callback: {received:?}");
     };
     assert_eq!(request.method(), Method::POST);
     let kind = &request.headers()["content-type"];
@@ -116,8 +117,8 @@ async fn a_changed_inventory_sends_one_callback_in_plain_fields() {
     ];
     let wanted = wanted.map(|(name, value)| (name.to_owned(), value.to_owned()));
     assert_eq!(fields(request), wanted);
-    let told = judged(request).unwrap();
-    assert_eq!(told.subject, Some(Subject::Player(PlayerId(1001))));
+    let callback = judged(request).unwrap();
+    assert_eq!(callback.subject, Some(Subject::Player(PlayerId(1001))));
     // One attempt: a failure is the end of it.
     posted.says(Some((500, "")));
     assert_eq!(posted.event("change-inventory", "1001").await.len(), 1);
@@ -131,14 +132,14 @@ async fn a_changed_inventory_sends_one_callback_in_plain_fields() {
         "a use changes the inventory, too"
     );
     posted.bench.set("callback-fault", "wrong-key").unwrap();
-    let came = posted.event("give", "1002 sea-chart").await;
+    let received = posted.event("give", "1002 sea-chart").await;
     let refused = Refusal::Refused("the key is not this game's".into());
-    assert_eq!(judged(&came[0]), Err(refused));
+    assert_eq!(judged(&received[0]), Err(refused));
     posted.bench.set("callback-fault", "duplicate").unwrap();
-    let came = posted.event("give", "1002 sea-chart").await;
+    let received = posted.event("give", "1002 sea-chart").await;
     assert_eq!(
-        judged(&came[0]).unwrap().dedup,
-        judged(&came[1]).unwrap().dedup
+        judged(&received[0]).unwrap().dedup,
+        judged(&received[1]).unwrap().dedup
     );
     posted.bench.set("callback-fault", "none").unwrap();
     for (way, proof) in [
@@ -147,10 +148,10 @@ async fn a_changed_inventory_sends_one_callback_in_plain_fields() {
         ("plain", "the key"),
     ] {
         posted.bench.set("inventory-events", way).unwrap();
-        let came = posted.event("change-inventory", "1001").await;
-        let told = judged(&came[0]).unwrap();
+        let received = posted.event("change-inventory", "1001").await;
+        let callback = judged(&received[0]).unwrap();
         assert_eq!(
-            (told.kind.as_str(), told.proof, told.asks),
+            (callback.kind.as_str(), callback.proof, callback.asks),
             (INVENTORY, proof, true)
         );
     }
@@ -195,8 +196,8 @@ fn the_providers_time_has_its_offset_in_summer_and_winter() {
 async fn a_faulty_signed_request_is_refused_with_its_reason_and_a_valid_one_accepted() {
     let posted = Posted::new().await;
     for (fault, words) in [
-        ("bad-signature", "not made with this game's key"),
-        ("wrong-key", "not made with this game's key"),
+        ("bad-signature", "does not match these bytes"),
+        ("wrong-key", "does not match these bytes"),
         ("algorithm-none", "`none`"),
         ("algorithm-sha1", "`HMAC-SHA1`"),
         ("padded", "unpadded"),
@@ -205,16 +206,16 @@ async fn a_faulty_signed_request_is_refused_with_its_reason_and_a_valid_one_acce
         ("not-json", "JSON object"),
     ] {
         posted.bench.set("callback-fault", fault).unwrap();
-        let came = posted.event("order", "1001 sword").await;
-        let Err(Refusal::Refused(why)) = judged(&came[0]) else {
+        let received = posted.event("order", "1001 sword").await;
+        let Err(Refusal::Refused(why)) = judged(&received[0]) else {
             panic!("{fault} is accepted");
         };
         assert!(why.contains(words), "{fault}: {why}");
         // On a plain event, too: its key is right, and does not save it.
         if fault != "wrong-key" {
-            let came = posted.event("change-inventory", "1001").await;
+            let received = posted.event("change-inventory", "1001").await;
             assert!(
-                matches!(judged(&came[0]), Err(Refusal::Refused(_))),
+                matches!(judged(&received[0]), Err(Refusal::Refused(_))),
                 "{fault}"
             );
         }
@@ -224,12 +225,12 @@ async fn a_faulty_signed_request_is_refused_with_its_reason_and_a_valid_one_acce
         ("unknown-event", "the key"),
         ("unknown-signed-event", "a signature"),
     ] {
-        let came = posted.event(event, "1001").await;
-        let told = judged(&came[0]).unwrap();
-        assert_eq!((told.proof, told.asks), (proof, false));
+        let received = posted.event(event, "1001").await;
+        let callback = judged(&received[0]).unwrap();
+        assert_eq!((callback.proof, callback.asks), (proof, false));
     }
-    let came = posted.event("order", "1001 sword 1002").await;
-    let signed = &fields(&came[0])[0].1;
+    let received = posted.event("order", "1001 sword 1002").await;
+    let signed = &fields(&received[0])[0].1;
     let key = Secret::new(API_KEY);
     let payload = crate::providers::kongregate::signed::verify(&key, signed).unwrap();
     let names: Vec<&String> = payload.keys().collect();
@@ -295,21 +296,21 @@ async fn an_order_is_charged_only_if_the_game_answers_completed() {
                 200,
                 r#"{"items":[{"name":"A","description":"B","price":"1","image_url":"u"}]}"#,
             )),
-            "no whole number",
+            "not a whole number",
         ),
         (
             Some((
                 200,
                 r#"{"items":[{"name":"A","description":"B","price":1.5,"image_url":"u"}]}"#,
             )),
-            "no whole number",
+            "not a whole number",
         ),
         (
             Some((
                 200,
                 r#"{"items":[{"name":"A","description":"B","price":-1,"image_url":"u"}]}"#,
             )),
-            "no whole number",
+            "not a whole number",
         ),
         (
             Some((
@@ -318,15 +319,15 @@ async fn an_order_is_charged_only_if_the_game_answers_completed() {
             )),
             "less than 99999 Kreds",
         ),
-        (Some((503, OFFER)), "another status"),
+        (Some((503, OFFER)), "does not have status 200"),
         (None, "did not answer"),
     ] {
         posted.says(answer);
         if answer.is_none() {
             posted.bench.set("patience", "20ms").unwrap();
         }
-        let came = posted.event("order", "1001 sword").await;
-        assert_eq!(judged(&came[0]).unwrap().kind, ORDER_REQUEST);
+        let received = posted.event("order", "1001 sword").await;
+        assert_eq!(judged(&received[0]).unwrap().kind, ORDER_REQUEST);
         assert!(posted.taken().await.is_empty(), "{answer:?}");
         let orders = posted.orders().await;
         let state = orders.as_array().unwrap().last().unwrap()["state"].clone();
@@ -343,7 +344,11 @@ async fn an_order_is_charged_only_if_the_game_answers_completed() {
             "neither completed nor canceled",
         ),
         (Some((200, "completed")), 0, "not JSON"),
-        (Some((500, r#"{"state":"completed"}"#)), 0, "another status"),
+        (
+            Some((500, r#"{"state":"completed"}"#)),
+            0,
+            "does not have status 200",
+        ),
         (
             Some((200, r#"{"state":"completed"}"#)),
             7,
@@ -351,21 +356,24 @@ async fn an_order_is_charged_only_if_the_game_answers_completed() {
         ),
     ] {
         *posted.answers.lock().unwrap() = [placed, Some((200, OFFER))];
-        let mut came = posted.event("order", "1001 sword 1002").await;
-        came.extend(posted.taken().await);
-        let kinds: Vec<String> = came.iter().map(|one| judged(one).unwrap().kind).collect();
+        let mut received = posted.event("order", "1001 sword 1002").await;
+        received.extend(posted.taken().await);
+        let kinds: Vec<String> = received
+            .iter()
+            .map(|one| judged(one).unwrap().kind)
+            .collect();
         assert_eq!(kinds, [ORDER_REQUEST, ORDER_PLACED]);
         assert_eq!(before - kreds(1001).await, charged, "{placed:?}");
         let orders = posted.orders().await;
         let order = orders.as_array().unwrap().last().unwrap();
-        let said = order["state"].as_str().unwrap();
-        assert!(said.contains(state), "{placed:?}: {said}");
+        let shown = order["state"].as_str().unwrap();
+        assert!(shown.contains(state), "{placed:?}: {shown}");
         // Once more, as a provider that was not sure might: nothing is charged twice.
         let id = PaymentId::new(order["id"].to_string()).unwrap();
         let again = simulate::Command::RepeatCallback(id);
         posted.bench.sandbox.command(&again).unwrap();
-        let came = posted.taken().await;
-        assert_eq!(judged(&came[0]).unwrap().kind, ORDER_PLACED);
+        let received = posted.taken().await;
+        assert_eq!(judged(&received[0]).unwrap().kind, ORDER_PLACED);
         assert_eq!(before - kreds(1001).await, charged, "{placed:?}");
     }
     // Who uploaded the game pays nothing.

@@ -100,21 +100,21 @@ async fn authenticate_refuses_missing_parameters_and_wrong_credentials_in_the_do
     );
     const WRONG: (u64, &str) = (403, "Invalid credentials");
     let bench = Bench::new().await;
-    let good = format!("user_id=1001&game_auth_token={TOKEN_1001}&{KEY}");
+    let valid = format!("user_id=1001&game_auth_token={TOKEN_1001}&{KEY}");
     let answer = bench
-        .get(&format!("/authenticate.json?{good}"))
+        .get(&format!("/authenticate.json?{valid}"))
         .await
         .json();
     let wanted = json!({ "success": true, "username": "PaperLantern", "user_id": 1001 });
     assert_eq!(answer, wanted);
     for (query, wanted) in [
-        (good.replace("user_id=1001", "user_id="), MISSING),
-        (good.replace("game_auth_token", "token"), MISSING),
-        (good.replace(KEY, "api_key=+"), MISSING),
-        (good.replace("1001&", "1002&"), WRONG),
-        (good.replace("1001&", "x&"), WRONG),
-        (good.replace("-1001-1", "-1001-2"), WRONG),
-        (good.replace(KEY, "api_key=wrong"), WRONG),
+        (valid.replace("user_id=1001", "user_id="), MISSING),
+        (valid.replace("game_auth_token", "token"), MISSING),
+        (valid.replace(KEY, "api_key=+"), MISSING),
+        (valid.replace("1001&", "1002&"), WRONG),
+        (valid.replace("1001&", "x&"), WRONG),
+        (valid.replace("-1001-1", "-1001-2"), WRONG),
+        (valid.replace(KEY, "api_key=wrong"), WRONG),
     ] {
         let answer = bench
             .get(&format!("/authenticate.json?{query}"))
@@ -219,8 +219,8 @@ async fn a_changed_password_ends_the_players_token() {
     let bench = Bench::new().await;
     let asked = |token: &str| format!("/authenticate.json?user_id=1001&game_auth_token={token}");
     assert_eq!(bench.keyed(&asked(TOKEN_1001)).await["success"], true);
-    let said = bench.event("change-password", "paperlantern").unwrap();
-    assert!(!said.contains("SANDBOX-TOKEN"), "{said}");
+    let message = bench.event("change-password", "paperlantern").unwrap();
+    assert!(!message.contains("SANDBOX-TOKEN"), "{message}");
     let old = bench.keyed(&asked(TOKEN_1001)).await;
     assert_eq!(failure(&old), (403, "Invalid credentials"));
     assert_eq!(
@@ -422,26 +422,26 @@ async fn downtime_blank_answers_and_undocumented_fields_can_be_switched_on() {
 #[tokio::test]
 async fn no_key_or_token_is_saved_or_shown_but_on_the_start_page() {
     let folder = tempfile::tempdir().unwrap();
-    let kept = folder.path().join("kept.json");
+    let saved = folder.path().join("kept.json");
     let bench = Bench::with(|options| {
-        options.keep = Some(kept.clone());
+        options.keep = Some(saved.clone());
         options
             .callback_urls
             .insert("kongregate".into(), "http://127.0.0.1:9/".into());
     })
     .await;
-    let mut told = Vec::new();
+    let mut responses = Vec::new();
     for (event, subject) in [
         ("buy", "1001 lamp-oil"),
         ("change-password", "1001"),
         ("order", "1001 sword"),
         ("unknown-signed-event", "1001"),
     ] {
-        told.push(bench.event(event, subject).unwrap());
+        responses.push(bench.event(event, subject).unwrap());
     }
-    told.push(bench.simulator().await.to_string());
-    told.push(std::fs::read_to_string(&kept).unwrap());
-    for text in told {
+    responses.push(bench.simulator().await.to_string());
+    responses.push(std::fs::read_to_string(&saved).unwrap());
+    for text in responses {
         assert!(
             !text.contains(API_KEY) && !text.contains("SANDBOX-TOKEN"),
             "{text}"
@@ -455,11 +455,11 @@ async fn no_key_or_token_is_saved_or_shown_but_on_the_start_page() {
 #[tokio::test]
 async fn a_restart_goes_on_and_another_seed_makes_other_players() {
     let folder = tempfile::tempdir().unwrap();
-    let kept = folder.path().join("kept.json");
+    let saved = folder.path().join("kept.json");
     let keep = |seed| {
-        let kept = kept.clone();
+        let saved = saved.clone();
         move |options: &mut Options| {
-            options.keep = Some(kept);
+            options.keep = Some(saved);
             options.seed = seed;
         }
     };

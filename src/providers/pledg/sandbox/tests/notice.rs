@@ -196,8 +196,8 @@ async fn notifications_go_to_this_machine_only() {
         assert_eq!(both.bench.buy(&order).await.status, 200);
         assert_eq!(both.bench.sandbox.pump().await, 0);
     }
-    let said = both.bench.event("pay", "R-1").unwrap();
-    assert!(said.contains("no notification"), "{said}");
+    let message = both.bench.event("pay", "R-1").unwrap();
+    assert!(message.contains("no notification"), "{message}");
     assert_eq!(both.bench.sandbox.pump().await, 0);
 }
 
