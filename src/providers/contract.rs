@@ -205,7 +205,7 @@ const HOW: RequestOptions = RequestOptions {
 };
 
 #[tokio::test]
-async fn good_credentials_are_verified() {
+async fn valid_credentials_are_verified() {
     for manifest in REGISTRY {
         let bench = Bench::new(manifest, false).await;
         assert_eq!(

@@ -28,7 +28,7 @@ pub enum ApiError {
         hint: String,
     },
     /// The reply is not what the provider documents.
-    Nonsense {
+    Unexpected {
         /// What is wrong with it.
         what: String,
     },
@@ -63,7 +63,7 @@ impl ApiError {
             Self::Failing { what, hint } => {
                 (ProblemKind::Failing, format!("{provider} {what}"), hint)
             }
-            Self::Nonsense { what } => (
+            Self::Unexpected { what } => (
                 ProblemKind::Nonsense,
                 format!("{provider} sent an answer that tilldeck cannot read: {what}"),
                 "`tilldeck log` shows the exchange; if the error persists, contact the provider"

@@ -80,8 +80,8 @@ fn is_json(kind: &str) -> bool {
 }
 
 /// [`Refusal::Unreadable`] in these words.
-pub fn unreadable(words: &str) -> Refusal {
-    Refusal::Unreadable(words.to_owned())
+pub fn unreadable(message: &str) -> Refusal {
+    Refusal::Unreadable(message.to_owned())
 }
 
 /// The header of this name.
@@ -170,7 +170,7 @@ pub(crate) mod tests {
         assert_eq!(text(&valid, "a"), None);
         let deep = format!("{{\"a\":{}", "[".repeat(100_000));
         let large = format!("{{\"a\":[{}0]}}", "0,".repeat(500_000));
-        for (body, words) in [
+        for (body, message) in [
             ("", "empty"),
             ("[]", "not a JSON object"),
             ("\"\\u001b[2J\"", "not a JSON object"),
@@ -183,7 +183,7 @@ pub(crate) mod tests {
             (large.as_str(), "larger than 256 KiB"),
         ] {
             match posted_object(&inbound("POST", "/", body.to_owned())) {
-                Err(Refusal::Unreadable(why)) => assert!(why.contains(words), "{body}: {why}"),
+                Err(Refusal::Unreadable(why)) => assert!(why.contains(message), "{body}: {why}"),
                 other => panic!("{body}: {other:?}"),
             }
         }

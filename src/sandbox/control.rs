@@ -152,7 +152,7 @@ fn millis(span: Duration) -> Value {
 /// # Errors
 /// The error response, if the request is invalid.
 pub fn command(request: &Request) -> Result<Command, Box<Response>> {
-    let refuse = |status, words: &str| Box::new(refusal(status, words));
+    let refuse = |status, message: &str| Box::new(refusal(status, message));
     let path = request.uri().path();
     if !ROUTES.iter().any(|(_, known, ..)| *known == path) {
         return Err(refuse(StatusCode::NOT_FOUND, "no such control route"));
@@ -170,7 +170,7 @@ pub fn command(request: &Request) -> Result<Command, Box<Response>> {
         ));
     }
     let route = path.trim_start_matches(PREFIX);
-    parse(route, request.body()).map_err(|words| refuse(StatusCode::BAD_REQUEST, &words))
+    parse(route, request.body()).map_err(|message| refuse(StatusCode::BAD_REQUEST, &message))
 }
 
 fn parse(route: &str, body: &[u8]) -> Result<Command, String> {
@@ -287,13 +287,13 @@ impl Fields {
 #[must_use]
 pub fn report(result: Result<String, String>) -> Response {
     match result {
-        Ok(words) => text(StatusCode::OK, &format!("{words}\n")),
-        Err(words) => refusal(StatusCode::UNPROCESSABLE_ENTITY, &words),
+        Ok(message) => text(StatusCode::OK, &format!("{message}\n")),
+        Err(message) => refusal(StatusCode::UNPROCESSABLE_ENTITY, &message),
     }
 }
 
-fn refusal(status: StatusCode, words: &str) -> Response {
-    text(status, &format!("{words}\n"))
+fn refusal(status: StatusCode, message: &str) -> Response {
+    text(status, &format!("{message}\n"))
 }
 
 /// The simulator's state as JSON, without keys, secrets and tokens.
@@ -508,7 +508,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_command_is_said() {
+    fn an_invalid_command_is_refused_with_the_reason() {
         let table = [
             ("fault", "", "the field `name` is missing"),
             ("fault", "name=boom", "`boom` is not a fault"),
@@ -518,9 +518,9 @@ mod tests {
             ("state", "", "does not take POST"),
             ("advance", "{", "not JSON"),
         ];
-        for (route, body, words) in table {
+        for (route, body, message) in table {
             let error = parse(route, body.as_bytes()).unwrap_err();
-            assert!(error.contains(words), "{error}");
+            assert!(error.contains(message), "{error}");
         }
     }
 }

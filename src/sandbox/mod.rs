@@ -43,7 +43,7 @@ pub struct Options {
     /// The callback URL of each provider, by its short name: plain http on this machine.
     pub callback_urls: BTreeMap<String, String>,
     /// The file for what must survive a restart: nonces, payments, waiting callbacks.
-    pub keep: Option<PathBuf>,
+    pub state_file: Option<PathBuf>,
 }
 
 impl Options {
@@ -55,7 +55,7 @@ impl Options {
             speed: 1,
             clock,
             callback_urls: BTreeMap::new(),
-            keep: None,
+            state_file: None,
         }
     }
 }
@@ -80,12 +80,13 @@ pub enum StartError {
     Exposed,
     /// The callback URL is not plain http on this machine.
     #[error(
-        "the sandbox sends callbacks only to http:// URLs on this machine, such as http://127.0.0.1:8787/callbacks/shop"
+        "the sandbox sends callbacks only to http:// URLs on this machine, such as \
+        http://127.0.0.1:8787/callbacks/shop"
     )]
     CallbackUrl,
     /// The file of an earlier run is unreadable.
     #[error("the sandbox cannot read {path}: {why}; delete the file to start again", path = path.display())]
-    Keep {
+    StateFile {
         /// The file's path.
         path: PathBuf,
         /// The reason.
@@ -129,11 +130,11 @@ pub async fn start(
     {
         return Err(StartError::CallbackUrl);
     }
-    let unreadable = |why: String| StartError::Keep {
-        path: options.keep.clone().unwrap_or_default(),
+    let unreadable = |why: String| StartError::StateFile {
+        path: options.state_file.clone().unwrap_or_default(),
         why,
     };
-    let mut saved = match &options.keep {
+    let mut saved = match &options.state_file {
         Some(path) => snapshot::read(path)
             .await
             .map_err(|error| unreadable(error.to_string()))?,
@@ -155,7 +156,7 @@ pub async fn start(
     let inner = Arc::new(Inner {
         simulator,
         providers,
-        snapshot_file: options.keep.map(SnapshotFile::new),
+        snapshot_file: options.state_file.map(SnapshotFile::new),
         base: format!("http://{address}"),
         changed: Notify::new(),
         posting: Mutex::default(),

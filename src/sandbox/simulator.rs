@@ -53,8 +53,8 @@ impl Simulator {
     #[must_use]
     pub fn now(&self) -> WallTime {
         let real = self.clock.now().mono.saturating_sub(self.opened.mono);
-        let lived = real.saturating_mul(self.speed);
-        self.start.plus(lived).plus(self.moved().advanced)
+        let simulated = real.saturating_mul(self.speed);
+        self.start.plus(simulated).plus(self.moved().advanced)
     }
 
     /// When the simulation started.
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worlds_time_is_elapsed_time_times_speed_plus_what_was_advanced() {
+    fn simulated_time_is_elapsed_time_times_speed_plus_what_was_advanced() {
         let (clock, manual_clock) = Clock::by_hand(WallTime(1_000));
         let simulator = simulator(clock, 60, None);
         assert_eq!(simulator.now(), WallTime(1_000));
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn a_world_resumed_does_not_go_back() {
+    fn a_resumed_simulation_does_not_go_back_in_time() {
         let (clock, _) = Clock::by_hand(WallTime(1_000));
         let later = simulator(clock.clone(), 1, Some(WallTime(9_000)));
         assert_eq!(later.now(), WallTime(9_000));

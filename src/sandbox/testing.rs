@@ -68,7 +68,8 @@ impl Bench {
     /// Sends a request with these header lines, each ended by CRLF; `None` where the line was cut.
     pub async fn raw(&self, method: &str, target: &str, headers: &str, body: &str) -> Option<Seen> {
         let wire = format!(
-            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+            "{method} {target} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{headers}Content-Length: \
+            {}\r\n\r\n{body}",
             self.to,
             body.len()
         );

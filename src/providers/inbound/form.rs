@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_read_in_whatever_way_they_are_posted() {
+    fn fields_are_read_from_each_encoding() {
         let two = [
             part("form-data; name=\"a b\"", "1&2\r\n--x"),
             part(
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_what_it_says_to_be_is_refused_as_that() {
+    fn a_body_that_does_not_match_its_content_type_is_refused() {
         let torn = part("form-data; name=a", "1");
         let nameless = [part("form-data; filename=a", "1"), "---x y--".into()].concat();
         for (kind, body, words) in [

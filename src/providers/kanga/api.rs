@@ -152,7 +152,7 @@ impl Client for Kanga {
             }
             Op::Estimate { token, .. } => {
                 outcome(&answer, reply, &format!("the currency {token}"))?;
-                Err(ApiError::Nonsense {
+                Err(ApiError::Unexpected {
                     what: "it has a `result` but no prices".into(),
                 })
             }
@@ -245,16 +245,16 @@ fn read(reply: &Reply) -> Result<Flat, ApiError> {
     match serde_json::from_slice::<Flat>(&reply.body) {
         Ok(answer) if status < 400 || answer.get("result").is_some() => Ok(answer),
         Ok(_) | Err(_) if status >= 400 => Err(failing(status, reply)),
-        Ok(_) => Err(ApiError::Nonsense {
+        Ok(_) => Err(ApiError::Unexpected {
             what: format!("status {status}"),
         }),
-        Err(_) if status == 204 || reply.body.is_empty() => Err(ApiError::Nonsense {
+        Err(_) if status == 204 || reply.body.is_empty() => Err(ApiError::Unexpected {
             what: format!("it is empty (status {status})"),
         }),
-        Err(_) if looks_like_html(&reply.body) => Err(ApiError::Nonsense {
+        Err(_) if looks_like_html(&reply.body) => Err(ApiError::Unexpected {
             what: format!("it is an HTML page, not JSON (status {status})"),
         }),
-        Err(error) => Err(ApiError::Nonsense {
+        Err(error) => Err(ApiError::Unexpected {
             what: format!(
                 "it is not the expected JSON: {}",
                 inert::cut(&redact::scrub(&error.to_string()), 120)
@@ -302,13 +302,13 @@ fn failing(status: u16, reply: &Reply) -> ApiError {
 fn text<'a>(answer: &'a Flat, name: &str) -> Result<&'a str, ApiError> {
     match answer.get(name) {
         Some(Field::Text(text)) => Ok(text),
-        Some(Field::Number(_)) => Err(ApiError::Nonsense {
+        Some(Field::Number(_)) => Err(ApiError::Unexpected {
             what: format!("`{name}` is a number; a string was expected"),
         }),
-        Some(Field::Other(what)) => Err(ApiError::Nonsense {
+        Some(Field::Other(what)) => Err(ApiError::Unexpected {
             what: format!("`{name}` is {what}; a string was expected"),
         }),
-        None => Err(ApiError::Nonsense {
+        None => Err(ApiError::Unexpected {
             what: format!("`{name}` is missing"),
         }),
     }
@@ -322,7 +322,9 @@ fn outcome(answer: &Flat, reply: &Reply, requested: &str) -> Result<(), ApiError
         "fail" => Err(match answer.get("code") {
             Some(Field::Number(code)) if code == INVALID_CREDENTIALS => ApiError::Refused {
                 code: format!("code {INVALID_CREDENTIALS}, twice; the second try used a fresh nonce"),
-                hint: "either api_key and api_secret do not belong together, or another program used a later nonce with this key. Compare both with Payment gateway > API in the web account, and check the clocks"
+                hint: "either api_key and api_secret do not belong together, or another program used a \
+                    later nonce with this key. Compare both with Payment gateway > API in the web account, \
+                    and check the clocks"
                     .into(),
             },
             Some(Field::Number(code)) if code == NOT_FOUND => ApiError::NotFound {
@@ -338,7 +340,7 @@ fn outcome(answer: &Flat, reply: &Reply, requested: &str) -> Result<(), ApiError
                 hint: "check the values sent; `tilldeck log` shows the exchange".into(),
             },
         }),
-        other => Err(ApiError::Nonsense { what: format!("`result` is {}", inert::quoted(&redact::scrub(other), 40)) }),
+        other => Err(ApiError::Unexpected { what: format!("`result` is {}", inert::quoted(&redact::scrub(other), 40)) }),
     }
 }
 
@@ -353,7 +355,7 @@ fn currency(text: &str) -> Reported<Currency> {
     Reported::currency(&redact::scrub(text))
 }
 
-/// An amount that cannot be read stays text: the state beside it is still worth showing (`docs/providers/kanga.md#money`).
+/// An unreadable amount stays text, so that the payment's state is still shown (`docs/providers/kanga.md#money`).
 /// It is shown, so a secret in it is redacted.
 fn amount(answer: &Flat, name: &str) -> Reported<Amount> {
     let text = reported(answer, name);
@@ -372,10 +374,10 @@ fn reported<'a>(answer: &'a Flat, name: &str) -> &'a str {
 }
 
 fn payment(id: &PaymentId, answer: &Flat) -> Result<Payment, ApiError> {
-    let nonsense = |what: String| ApiError::Nonsense { what };
+    let unexpected = |what: String| ApiError::Unexpected { what };
     let state = text(answer, "state")?;
     if state.is_empty() {
-        return Err(nonsense("`state` is empty".into()));
+        return Err(unexpected("`state` is empty".into()));
     }
     Ok(Payment {
         id: id.clone(),
@@ -396,7 +398,7 @@ fn estimate(
     answer: &Flat,
     at: WallTime,
 ) -> Result<Estimate, ApiError> {
-    let nonsense = |what: String| ApiError::Nonsense { what };
+    let unexpected = |what: String| ApiError::Unexpected { what };
     let mut prices = Vec::with_capacity(answer.0.len());
     for (name, _) in &answer.0 {
         prices.push(Price {
@@ -405,7 +407,7 @@ fn estimate(
         });
     }
     if prices.is_empty() {
-        return Err(nonsense("it has no prices".into()));
+        return Err(unexpected("it has no prices".into()));
     }
     Ok(Estimate {
         token: token.clone(),

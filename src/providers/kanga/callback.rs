@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_id_comes_in_the_query_or_in_a_form_and_is_only_a_hint() {
+    fn the_id_is_in_the_query_or_in_a_form_and_is_only_a_hint() {
         let hint = parsed("GET", "/callbacks/shop?transactionKey=ORDER-1001", "").unwrap();
         let order = PaymentId::new("ORDER-1001").unwrap();
         assert_eq!(
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn other_methods_are_told_which_ones_serve() {
+    fn other_methods_get_405_with_the_allowed_ones() {
         for method in ["HEAD", "PUT", "DELETE", "OPTIONS", "BREW"] {
             let parsed = parsed(method, "/?transactionKey=A", "");
             assert!(
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_body_of_a_mebibyte_is_gone_through_once() {
+    fn a_body_of_a_mebibyte_is_scanned_once() {
         let names = "transactionKe=x&".repeat(65_536);
         let parsed = parsed("POST", "/?transactionKey=A", names);
         assert!(parsed.is_ok());

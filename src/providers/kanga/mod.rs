@@ -112,7 +112,8 @@ const GUIDE: &[Guide] = &[Guide {
         "Open an account at https://kanga.exchange and have it verified.",
         "In the web account, under Payment gateway > My store, choose \"Submit your application\". Kanga takes up to five business \
          days.",
-        "Under Payment gateway > API, create a key; the page shows the secret. Kanga's API text calls this tab TPG > TPG API.",
+        "Under Payment gateway > API, create a key; the page shows the secret. Kanga's API text calls this \
+        tab TPG > TPG API.",
         "Set the callback address there too, so that Kanga reports changed payments.",
         "Run `tilldeck account add` and enter the key and the secret; tilldeck verifies them.",
     ],

@@ -173,9 +173,9 @@ impl Memory {
     }
 
     /// Queues one callback.
-    fn post(&mut self, id: &str, simulator: &Simulator) -> Result<(), String> {
+    fn queue_callback(&mut self, id: &str, simulator: &Simulator) -> Result<(), String> {
         if simulator.callback_url("kanga").is_none() {
-            return Err("no callback URL is set for the sandbox".into());
+            return Err("the sandbox has no callback URL".into());
         }
         self.outbox.push(self.controls.webhook(id, simulator.now()));
         self.revision += 1;
@@ -218,10 +218,10 @@ fn only(method: &'static str) -> Response {
 
 fn did(act: PayerAct) -> &'static str {
     match act {
-        PayerAct::Pay => "paid in full; it settles within seconds",
-        PayerAct::PayOnChain => "paid on-chain; it settles in about two days",
-        PayerAct::PayPart => "paid in part; it waits for the rest",
-        PayerAct::Overpay => "overpaid; it settles within seconds and the surplus goes back",
+        PayerAct::Pay => "paid in full; settles within seconds",
+        PayerAct::PayOnChain => "paid on-chain; settles in about two days",
+        PayerAct::PayPart => "paid in part; the rest is outstanding",
+        PayerAct::Overpay => "overpaid; settles within seconds, and the surplus goes back",
         PayerAct::Cancel => "being cancelled",
         PayerAct::Fail => "failed",
     }
@@ -238,7 +238,11 @@ impl SimulatedProvider for Kanga {
             keys: SHOPS.iter().map(|shop| (shop.name, shop.key)).collect(),
             routes: &[
                 ("POST", "/api/tpg/price/estimate", "GET PRICE ESTIMATE"),
-                ("POST", "/tpg/price/estimate", "the same, at its other URL"),
+                (
+                    "POST",
+                    "/tpg/price/estimate",
+                    "GET PRICE ESTIMATE, at its other URL",
+                ),
                 ("POST", "/api/v2/tpg/create/payment", "CREATE PAYMENT TOKEN"),
                 ("POST", "/api/v2/tpg/transaction", "CHECK PAYMENT"),
                 ("POST", "/api/v2/test", "TEST"),
@@ -336,8 +340,8 @@ impl SimulatedProvider for Kanga {
         SHOPS
             .iter()
             .find(|shop| memory.payment(shop, id.as_str()).is_some())?;
-        let posted = memory.post(id.as_str(), simulator);
-        Some(posted.map(|()| format!("{id}: its callback goes out once more")))
+        let posted = memory.queue_callback(id.as_str(), simulator);
+        Some(posted.map(|()| format!("{id}: sending its callback again")))
     }
 
     fn seeded(&self) -> Vec<(PaymentId, Expected)> {
@@ -354,7 +358,7 @@ impl SimulatedProvider for Kanga {
         let known = self.settings();
         simulate::Setting::named(&known, "Kanga", setting)?.takes(value)?;
         if self.rules().set(setting, value)? {
-            return Ok(format!("Kanga's {setting} is {value} from now on"));
+            return Ok(format!("Kanga: {setting} is now {value}"));
         }
         self.memory().controls.set(setting, value)
     }
@@ -367,22 +371,22 @@ impl SimulatedProvider for Kanga {
         if event != controls::CALLBACK {
             let event = inert::quoted(event, 40);
             return Err(format!(
-                "Kanga has no event {event}; it has {}",
+                "Kanga has no event {event}; its event is {}",
                 controls::CALLBACK
             ));
         }
-        self.memory().post(subject, simulator)?;
+        self.memory().queue_callback(subject, simulator)?;
         let subject = inert::quoted(subject, 60);
-        Ok(format!("a callback with the id {subject} goes out"))
+        Ok(format!("sending a callback with the id {subject}"))
     }
 
     fn sample(&self, sample: &Sample<'_>) -> Result<Webhook, String> {
         match (sample.event, sample.header) {
             ("" | "get", None) => Ok(Webhook::hint(query(sample.subject), sample.at)),
             ("form", None) => Ok(Webhook::form(query(sample.subject), sample.at)),
-            (_, Some(_)) => Err("Kanga's callbacks carry no header that proves them".into()),
+            (_, Some(_)) => Err("Kanga's callbacks are not authenticated by a header".into()),
             (event, None) => Err(format!(
-                "Kanga's callbacks tell the id and nothing else; {} is neither get nor form, the ways it may come by",
+                "Kanga's callbacks contain only the id; {} is neither get nor form",
                 inert::quoted(event, 40)
             )),
         }

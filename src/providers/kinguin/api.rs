@@ -114,7 +114,8 @@ fn unsupported(op: &Op) -> ApiError {
             "Kinguin has no payments to check; its sales are reservations: GET /sales-manager-api/api/v1/reservations"
         }
         Op::Estimate { .. } => {
-            "Kinguin gives no price estimates; its price calculator is GET /sales-manager-api/api/v1/offers/calculations/priceAndCommission"
+            "Kinguin gives no price estimates; its price calculator is GET \
+            /sales-manager-api/api/v1/offers/calculations/priceAndCommission"
         }
         Op::CreatePaymentToken | Op::PaymentLink(_) => {
             "Kinguin has no payment links; buyers pay in its own shop"
@@ -145,7 +146,7 @@ fn check_body(method: &str, path: &str, body: &[u8]) -> Result<(), ApiError> {
 
 /// A whole JSON reply.
 pub fn read<T: serde::de::DeserializeOwned>(status: u16, body: &[u8]) -> Result<T, ApiError> {
-    serde_json::from_slice(body).map_err(|error| ApiError::Nonsense {
+    serde_json::from_slice(body).map_err(|error| ApiError::Unexpected {
         what: match body.trim_ascii_start().first() {
             None => format!("it is empty (status {status})"),
             Some(b'<') => format!("it is an HTML page, not JSON (status {status})"),
@@ -162,8 +163,8 @@ fn refusal(status: u16, body: &[u8], retry_after: Option<&str>) -> Option<ApiErr
     if status < 400 {
         return None;
     }
-    let detail = wire::words(body).map_or_else(String::new, |words| {
-        format!(": {}", inert::cut(&redact::body(&words), 200))
+    let detail = wire::error_message(body).map_or_else(String::new, |message| {
+        format!(": {}", inert::cut(&redact::body(&message), 200))
     });
     let failing = |what: String, hint: &str| ApiError::Failing {
         what,
@@ -172,12 +173,14 @@ fn refusal(status: u16, body: &[u8], retry_after: Option<&str>) -> Option<ApiErr
     Some(match status {
         401 => ApiError::Refused {
             code: format!("status 401{detail}"),
-            hint: "Kinguin also rejected a fresh access token. Check that the client still exists in the merchant panel's Developer section, and that `environment` matches it"
+            hint: "Kinguin also rejected a fresh access token. Check that the client still exists in the \
+                merchant panel's Developer section, and that `environment` matches it"
                 .into(),
         },
         403 => failing(
             format!("forbids it (status 403{detail})"),
-            "the access token is valid, but the account lacks the right: it needs a merchant account that owns the resource",
+            "the access token is valid, but the account lacks the right: it needs a merchant account that \
+            owns the resource",
         ),
         404 => ApiError::NotFound {
             what: format!("the requested resource (status 404{detail})"),

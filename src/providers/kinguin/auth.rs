@@ -146,7 +146,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_body_tells_its_content_type() {
+    fn the_content_type_is_recognised_from_the_body() {
         assert_eq!(content_type(br#"["a"]"#), "application/json");
         assert_eq!(
             content_type(b"--keys-7\r\nContent-Disposition: form-data"),

@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn each_event_is_told_by_its_shape() {
+    fn each_event_is_recognised_by_its_shape() {
         let offer = r#"{"id":"5c9b71292539a4e8f1809707","productId":"p","status":"ACTIVE","block":"ADMIN_TRIAL_KEYS"}"#;
         for (body, kind, subject) in [
             (SALE, "BOUGHT", Some("65b0c0ffee0123456789abcd")),
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_texts_come_out_inert_and_nonsense_is_unreadable() {
+    fn hostile_texts_are_made_inert_and_invalid_bodies_are_unreadable() {
         let long = "x".repeat(100_000);
         for hostile in ["\\u001b[2Jboo", "\\u202eoob", "a\\r\\nb", long.as_str()] {
             for field in ["reservationId", "status", "orderId", "block"] {

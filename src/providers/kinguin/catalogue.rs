@@ -404,7 +404,8 @@ pub static CATALOGUE: [Documented; 47] = [
         Some(
             r#"{"productId": "5c9b712900000000000000ff", "price": {"amount": 1500, "currency": "EUR"}, "status": "ACTIVE", "declaredStock": 0}"#,
         ),
-        "create an offer; the `price` you send is what you receive (IWTR), the answer's `price` is what the buyer pays",
+        "create an offer; the `price` you send is what you receive (IWTR), the answer's `price` is what the \
+        buyer pays",
     ),
     Documented::write(
         "PUT",
@@ -413,14 +414,16 @@ pub static CATALOGUE: [Documented; 47] = [
         Some(
             r#"{"status": "ACTIVE", "price": {"amount": 1500, "currency": "EUR"}, "declaredStock": 0}"#,
         ),
-        "change an offer; the `price` you send is what you receive (IWTR). From the fourth price change a day Kinguin charges a fee",
+        "change an offer; the `price` you send is what you receive (IWTR). From the fourth price change a \
+        day Kinguin charges a fee",
     ),
     Documented::write(
         "PATCH",
         OFFER,
         &[OFFER_ID],
         Some(r#"{"price": {"amount": 1500, "currency": "EUR"}}"#),
-        "change some fields of an offer; the `price` you send is what you receive (IWTR). From the fourth price change a day Kinguin charges a fee",
+        "change some fields of an offer; the `price` you send is what you receive (IWTR). From the fourth \
+        price change a day Kinguin charges a fee",
     ),
     Documented::write(
         "DELETE",
@@ -464,7 +467,8 @@ pub static CATALOGUE: [Documented; 47] = [
         "/sales-manager-api/api/v1/offers/{offerId}/popularity",
         &[OFFER_ID],
         Some(r#"{"maxBid": 25, "salesBoosterRenewal": false}"#),
-        "bid for a place in the sales booster, in cents; 0 ends the bid. Each activation costs an entry fee; salesBoosterRenewal repeats it every seven days",
+        "bid for a place in the sales booster, in cents; 0 ends the bid. Each activation costs an entry \
+        fee; salesBoosterRenewal repeats it every seven days",
     ),
     Documented::write(
         "POST",

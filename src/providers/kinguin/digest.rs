@@ -537,7 +537,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_and_unknown_calls_have_no_digest() {
+    fn invalid_replies_and_unknown_calls_have_no_digest() {
         for body in ["", "7", "<html>", r#"{"page":"#, "{\"_embedded\":{}}"] {
             assert_eq!(read("GET", &format!("{API}/offers"), body), None, "{body}");
         }

@@ -90,7 +90,8 @@ const GUIDE: &[Guide] = &[
             "At the bottom of the page, in the middle under \"Partnership\", follow \"Sell on kinguin\".",
             "Choose \"Start selling\", and once more on the next page.",
             "Fill in the form to its end, and wait until the account is verified and approved.",
-            "This upgrades your customer account to a merchant account: the orange switch at the top right, next to \"Account\", opens the merchant panel.",
+            "This upgrades your customer account to a merchant account: the orange switch at the top right, \
+            next to \"Account\", opens the merchant panel.",
         ],
     },
     Guide {
@@ -109,7 +110,8 @@ const GUIDE: &[Guide] = &[
     Guide {
         title: "Two-factor authentication (once, before the first client)",
         steps: &[
-            "In the merchant panel's Developer section, start to connect a client; Kinguin first requires Google Authenticator.",
+            "In the merchant panel's Developer section, start to connect a client; Kinguin first requires \
+            Google Authenticator.",
             "Scan the QR code with the app: the account joins its list of six-digit codes.",
             "Enter the six-digit code.",
             "Save the recovery codes. Google Authenticator is now on.",
@@ -129,7 +131,8 @@ const GUIDE: &[Guide] = &[
         title: "Reset of a client's secret",
         steps: &[
             "In the merchant panel's Developer section, open the client's menu (three dots) and choose \"Reset\".",
-            "Confirm with \"YES\": Kinguin rejects the old secret from now on, so replace it in every program that uses it.",
+            "Confirm with \"YES\": Kinguin rejects the old secret from now on, so replace it in every \
+            program that uses it.",
             "Enter a two-factor code from Google Authenticator; one entered within the last hour still counts.",
             "Copy the new secret: Kinguin shows it only once. Then choose \"DONE\".",
             "Enter the new secret in tilldeck, which verifies it before it replaces the old one.",
@@ -138,7 +141,8 @@ const GUIDE: &[Guide] = &[
     Guide {
         title: "Edit a client's name",
         steps: &[
-            "In the merchant panel's Developer section, open the client's menu (three dots) and choose \"Edit Client\".",
+            "In the merchant panel's Developer section, open the client's menu (three dots) and choose \
+            \"Edit Client\".",
             "Change the name: the id and the secret stay the same, so your application needs no change.",
             "Choose \"SAVE\", then \"BACK\" to return to the list.",
         ],
@@ -148,7 +152,8 @@ const GUIDE: &[Guide] = &[
         steps: &[
             "In the merchant panel's Developer section, open the client's menu (three dots) and choose \"Delete\".",
             "Confirm with \"YES\": Kinguin deletes the client permanently and rejects every program that uses it.",
-            "Enter a code from Google Authenticator; one entered within the last hour still counts. Kinguin then shows the list of clients.",
+            "Enter a code from Google Authenticator; one entered within the last hour still counts. Kinguin \
+            then shows the list of clients.",
         ],
     },
 ];

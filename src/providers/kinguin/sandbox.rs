@@ -239,7 +239,7 @@ impl SimulatedProvider for Kinguin {
                 .all(|product| product < memory.products.len())
         };
         if memory.inventories.len() != CLIENTS.len() || !memory.inventories.iter().all(known) {
-            return Err("it speaks of products or sellers that there are not".into());
+            return Err("it refers to products or sellers that do not exist".into());
         }
         memory.inventories.iter_mut().for_each(Inventory::refill);
         memory.webhooks.resume();

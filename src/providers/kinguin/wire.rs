@@ -216,7 +216,7 @@ pub struct Product {
     pub id: Option<String>,
     #[serde(deserialize_with = "lenient")]
     pub name: Option<String>,
-    /// Its lowest allowed price, where that was asked for.
+    /// Its lowest allowed price, where the call requests it.
     #[serde(deserialize_with = "lenient")]
     pub price: Option<BuyerPrice>,
 }
@@ -307,7 +307,7 @@ struct Place {
 }
 
 /// A page in any of the three shapes: HAL (`_embedded`, absent where it is empty), `content` with `metadata`, or
-/// `content` with its place beside it (`docs/providers/kinguin.md#lists`). `None` where it is none of them.
+/// `content` with the paging fields beside it (`docs/providers/kinguin.md#lists`). `None` where it is none of them.
 pub fn page<T: DeserializeOwned>(body: &[u8]) -> Option<Page<T>> {
     let paged: Paged = serde_json::from_slice(body).ok()?;
     let is_hal = paged.embedded.is_some() || paged.links.is_some() && paged.page.is_some();
@@ -318,7 +318,7 @@ pub fn page<T: DeserializeOwned>(body: &[u8]) -> Option<Page<T>> {
         total_pages: paged.total_pages,
     });
     let rows = match paged.embedded {
-        // One list, whatever it is called.
+        // The only list; its name differs by call.
         Some(embedded) => embedded.into_values().find_map(|value| match value {
             Value::Array(rows) => Some(rows),
             _ => None,
@@ -373,7 +373,7 @@ struct Refusal {
 }
 
 /// The provider's own error message; `None` where the body has none that can be read.
-pub fn words(body: &[u8]) -> Option<String> {
+pub fn error_message(body: &[u8]) -> Option<String> {
     // Refusals are short; a longer body is not worth parsing for a message.
     if body.len() > 64 * 1024 {
         return None;
@@ -434,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_no_page_and_an_odd_row_does_not_hide_the_others() {
+    fn an_invalid_body_is_no_page_and_an_odd_row_does_not_hide_the_others() {
         for none in [
             "",
             "[]",
@@ -468,27 +468,27 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_its_words_under_any_of_the_known_names() {
-        let words = |json: &str| words(json.as_bytes());
+    fn an_error_message_is_read_from_any_of_the_known_fields() {
+        let message = |json: &str| error_message(json.as_bytes());
         assert_eq!(
-            words(r#"{"error":"invalid_client","error_description":"no"}"#).as_deref(),
+            message(r#"{"error":"invalid_client","error_description":"no"}"#).as_deref(),
             Some("no")
         );
         assert_eq!(
-            words(r#"{"kind":"Authorization","detail":"Invalid"}"#).as_deref(),
+            message(r#"{"kind":"Authorization","detail":"Invalid"}"#).as_deref(),
             Some("Invalid")
         );
         assert_eq!(
-            words(r#"{"message":["a","b"],"error":"Bad Request"}"#).as_deref(),
+            message(r#"{"message":["a","b"],"error":"Bad Request"}"#).as_deref(),
             Some("a; b")
         );
-        assert_eq!(words(r#"["too cheap"]"#).as_deref(), Some("too cheap"));
+        assert_eq!(message(r#"["too cheap"]"#).as_deref(), Some("too cheap"));
         assert_eq!(
-            words(r#"{"message":"","error":"Conflict"}"#).as_deref(),
+            message(r#"{"message":"","error":"Conflict"}"#).as_deref(),
             Some("Conflict")
         );
         for none in ["", "<html>", "{}", r#"{"message":7}"#, "[]"] {
-            assert_eq!(words(none), None, "{none}");
+            assert_eq!(message(none), None, "{none}");
         }
     }
 }

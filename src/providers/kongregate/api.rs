@@ -124,7 +124,8 @@ impl Kongregate {
             return match body {
                 None => Ok(Content::Empty),
                 Some(_) => Err(ApiError::Unsupported(format!(
-                    "a {method} to Kongregate takes no body; write the values into the path: /user_items.json?user_id=…"
+                    "a {method} to Kongregate takes no body; write the values into the path: \
+                    /user_items.json?user_id=…"
                 ))),
             };
         }
@@ -215,7 +216,7 @@ fn unsupported(op: &Op) -> ApiError {
 }
 
 fn unexpected(what: impl Into<String>) -> ApiError {
-    ApiError::Nonsense { what: what.into() }
+    ApiError::Unexpected { what: what.into() }
 }
 
 fn authenticated_player(requested: PlayerId, fields: &wire::Fields) -> Result<Player, ApiError> {

@@ -68,7 +68,7 @@ impl Keyed {
     }
 }
 
-/// A value as a form has it: text as it is, anything else as JSON.
+/// A value in a form: strings unchanged, anything else as JSON.
 fn as_text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),

@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn an_inventory_that_changed_is_asked_for() {
+    fn a_changed_inventory_is_fetched() {
         let at = "2016-04-10+06%3A20%3A59+-0700";
         let parsed = judge(inventory("765", at)).unwrap();
         assert_eq!(parsed.kind, INVENTORY);
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_must_be_right_and_is_not_told() {
+    fn the_key_must_be_valid_and_is_not_shown() {
         let at = "2016-04-10+06%3A20%3A59+-0700";
         let valid = inventory("765", at);
         for (body, words) in [
@@ -430,7 +430,7 @@ mod tests {
             placed.dedup, parsed.dedup,
             "the order's two events are two messages"
         );
-        // A bad signature is not saved by a good key.
+        // A valid key does not outweigh a bad signature.
         let bad = format!("{}&signed_request={PUBLISHED}x", inventory("765", "t"));
         assert!(matches!(judge(bad), Err(Refusal::Refused(_))));
         let empty = format!("{}&signed_request=", inventory("765", "t"));
@@ -444,7 +444,7 @@ mod tests {
 
     #[test]
     fn a_signed_request_of_long_ago_is_not_new() {
-        // The requests of these tests come at this second.
+        // The time of these tests' requests.
         const NOW: i64 = 1_795_316_066;
         let order = |issued: &str| {
             judge(signed(&format!(
@@ -464,7 +464,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_that_is_not_known_is_kept_and_nothing_asked() {
+    fn an_unknown_event_is_saved_and_causes_no_request() {
         let body = format!("event=badge_awarded&api_key={PUBLISHED_KEY}&time=t&badge=7&user_id=9");
         let parsed = judge(body.clone()).unwrap();
         assert_eq!(
@@ -542,7 +542,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(48))]
 
         #[test]
-        fn whatever_comes_is_judged_and_nothing_of_it_is_echoed_raw(
+        fn any_input_is_judged_and_never_echoed_raw(
             bytes in prop::collection::vec(any::<u8>(), 0..300),
             text in "(event|time|user_id|api_key|signed_request|[&=+%.]|[0-9a-fA-F]{2}|\\PC){0,40}",
             payload in "\\{\"algorithm\":\"HMAC-SHA256\",\"event\":\"(item_order_placed|test|\\PC)\",\"order_id\":(1|-1|1e9|\"\\PC{0,9}\"|null|\\[\\])\\}",

@@ -123,7 +123,8 @@ pub static CATALOGUE: [Documented; 15] = [
         USE_ITEM,
         &[],
         r#"{"user_id": 1001, "game_auth_token": "SANDBOX-TOKEN-1001-1", "id": 50001}"#,
-        "spend one use of a player's item; `id` is the number in user_items. Cannot be undone: after a time-out check the player's items before you retry",
+        "spend one use of a player's item; `id` is the number in user_items. Cannot be undone: after a \
+        time-out check the player's items before you retry",
     ),
     post(
         SUBMIT,
@@ -153,7 +154,8 @@ pub static CATALOGUE: [Documented; 15] = [
         "/shared_links/create.json",
         &[],
         r#"{"user_id": 1001, "game_auth_token": "SANDBOX-TOKEN-1001-1", "id": "gift-1", "name": "A gift", "type": "gift", "link_params": "kv_gift=1", "expiration": 1900000000}"#,
-        "create a link that a player can share; only link_params that begin with kv_ reach the game. `expiration` is in seconds since 1970",
+        "create a link that a player can share; only link_params that begin with kv_ reach the game. \
+        `expiration` is in seconds since 1970",
     ),
     post(
         "/shared_links/{id}/destroy.json",

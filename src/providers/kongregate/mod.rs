@@ -58,11 +58,14 @@ const GUIDE: &[Guide] = &[
     Guide {
         title: "A game and its API key",
         steps: &[
-            "Open an account at https://www.kongregate.com and upload a game: its address is then https://www.kongregate.com/games/NAME/GAME.",
-            "Signed in as its owner, open that address with /api added to its end: the page shows the game's API key.",
+            "Open an account at https://www.kongregate.com and upload a game: its address is then \
+            https://www.kongregate.com/games/NAME/GAME.",
+            "Signed in as its owner, open that address with /api added to its end: the page shows the \
+            game's API key.",
             "Run `tilldeck account add` and enter the key; tilldeck verifies it by listing the game's items.",
             "Keep the key on servers: a game's client that makes these calls gives it to every player.",
-            "A browser's warning about CORS or cross-origin resources means that a client calls the server API, so its code has probably exposed the key.",
+            "A browser's warning about CORS or cross-origin resources means that a client calls the server \
+            API, so its code has probably exposed the key.",
         ],
     },
     Guide {
@@ -72,7 +75,8 @@ const GUIDE: &[Guide] = &[
              kongregate.services.getGameAuthToken().",
             "Let the client pass both to the game's server, usually at login, and keep the token in the server's memory: it is \
              unique to one player of one game.",
-            "`tilldeck player auth USER_ID` verifies that the token is the player's. An inventory callback also contains name and token; `--token callback` uses that token.",
+            "`tilldeck player auth USER_ID` verifies that the token is the player's. An inventory callback \
+            also contains name and token; `--token callback` uses that token.",
         ],
     },
     Guide {

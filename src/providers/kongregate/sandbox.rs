@@ -47,7 +47,7 @@ static ROUTES: LazyLock<Vec<(&str, String, String)>> = LazyLock::new(|| {
         .map(|call| {
             let about = if call.path == super::catalogue::AUTHENTICATE {
                 format!(
-                    "{} Player 1001's token is {TOKEN_1001}, whose end counts the player's passwords",
+                    "{} Player 1001's token is {TOKEN_1001}; its last number counts the player's passwords",
                     call.about
                 )
             } else {

@@ -60,7 +60,7 @@ fn is_expected(fields: &Fields) -> bool {
 }
 
 fn unexpected(what: String) -> ApiError {
-    ApiError::Nonsense { what }
+    ApiError::Unexpected { what }
 }
 
 fn success(fields: &Fields) -> Option<bool> {
@@ -90,13 +90,15 @@ fn failure(fields: &Fields) -> ApiError {
     match (code.as_str(), words) {
         ("403", _) => ApiError::Refused {
             code: reason,
-            hint: "the game's key, the player's number and the player's game_auth_token belong together; the token changes with the player's password. `tilldeck account verify` checks the key alone"
+            hint: "the game's key, the player's number and the player's game_auth_token belong together; \
+                the token changes with the player's password. `tilldeck account verify` checks the key alone"
                 .into(),
         },
         // Public clients see this for a missing or unknown key (`docs/providers/kongregate.md#failures`).
         ("400", Some("Required: game_id")) => ApiError::Refused {
             code: reason,
-            hint: "Kongregate finds no game by this key: compare api_key with the one at the game's page with /api added to its address"
+            hint: "Kongregate finds no game by this key: compare api_key with the one at the game's page \
+                with /api added to its address"
                 .into(),
         },
         ("404", _) => ApiError::NotFound {
@@ -187,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn success_decides_whatever_the_status_is() {
+    fn the_success_field_decides_at_any_status() {
         for (status, body) in [
             (200, r#"{"success":true}"#),
             (200, r#"{"success":true,"error":null,"more":[1]}"#),

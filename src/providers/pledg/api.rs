@@ -178,9 +178,9 @@ fn failing(status: u16, failure: Option<&wire::Failure>) -> ApiError {
     let kind = failure
         .and_then(|failure| failure.kind.as_deref())
         .unwrap_or_default();
-    let words = failure.map(|failure| inert::cut(&redact::scrub(&failure.words), 200));
-    let with = |what: String| match &words {
-        Some(words) if !words.is_empty() => format!("{what}: {words}"),
+    let message = failure.map(|failure| inert::cut(&redact::scrub(&failure.message), 200));
+    let with = |what: String| match &message {
+        Some(message) if !message.is_empty() => format!("{what}: {message}"),
         _ => what,
     };
     match (status, kind) {

@@ -63,7 +63,7 @@ fn verified(
     secret: &Secret,
     at: WallTime,
 ) -> Result<(Map<String, Value>, &'static str), Refusal> {
-    let refuse = |words: &str| Err(Refusal::Refused(words.to_owned()));
+    let refuse = |message: &str| Err(Refusal::Refused(message.to_owned()));
     let Some(given) = notice.get(SIGNATURE) else {
         return refuse("it is not signed, and merchant_secret is set");
     };
@@ -197,7 +197,7 @@ mod tests {
         boolean["sandbox"] = true.into();
         boolean["reference"] = "PLEDG_108698_6786391".into();
         assert!(judged(Some("SECRET"), &boolean).is_ok());
-        // What is not hashed may be anything, and more may come.
+        // Fields outside the hash may have any value, and further fields are allowed.
         boolean["metadata"] = json!([1]);
         boolean["purchase_state"] = "PRIMARY_KO".into();
         boolean["transfer_order_item_uid"] = "tri_forged".into();
@@ -296,11 +296,11 @@ mod tests {
                 "no number",
             ),
         ];
-        for (notice, words) in notices {
+        for (notice, message) in notices {
             let parsed = judged(Some("SECRET"), &notice);
             assert!(is_inert(&parsed), "{notice}");
             let why = why_refused(parsed);
-            assert!(why.contains(words), "{notice}: {why}");
+            assert!(why.contains(message), "{notice}: {why}");
             assert!(!why.contains("SECRET"), "{why}");
         }
         let ahead = signed(&json!({"reference": "R", "state": "X_KO", "exp": 1_795_316_007}));
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jwt_is_told_apart_after_it_was_verified_and_the_same_is_known_again() {
+    fn a_jwt_is_classified_after_it_was_verified_and_a_repeat_is_recognised() {
         let paid = json!({"reference": "R-1", "transfer_order_item_uid": "tri_1", "purchase_uid": "pur_1", "amount_cents": 5});
         let documented =
             json!({"reference": "R-1", "purchase_state": "PRIMARY_KO", "purchase_uid": "pur_1"});
@@ -330,7 +330,7 @@ mod tests {
                 "{payload}"
             );
         }
-        // Signed anew, with another header or time, it is still the same notice.
+        // Signed again, with another header or time, it is still the same notice.
         let mut anew = paid.clone();
         anew["iat"] = 7.into();
         assert_eq!(parsed(&paid).dedup, parsed(&anew).dedup);
@@ -352,7 +352,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_secret_all_four_are_read_and_said_to_be_unproved() {
+    fn without_a_secret_all_four_are_read_and_marked_unverified() {
         let forged = {
             let (begin, _) = TRANSFER.rsplit_once('.').unwrap();
             json!({ "signature": format!("{begin}.AAAA") })
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn hostile_texts_come_out_inert() {
+    fn hostile_texts_are_made_inert() {
         for hostile in ["\u{1b}[2J", "\u{202e}x", "a\r\nb", &"x".repeat(9_000)] {
             for field in [
                 "reference",

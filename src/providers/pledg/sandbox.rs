@@ -146,8 +146,8 @@ fn refuse(status: StatusCode, debug: &str) -> Refusal {
 }
 
 fn unknown(what: &str, uid: &str) -> Refusal {
-    let words = format!("no {what} {}", inert::quoted(uid, 60));
-    refuse(StatusCode::NOT_FOUND, &words)
+    let message = format!("no {what} {}", inert::quoted(uid, 60));
+    refuse(StatusCode::NOT_FOUND, &message)
 }
 
 fn json_response(status: StatusCode, body: &Value) -> Response {
@@ -218,18 +218,18 @@ impl SimulatedProvider for Pledg {
                 (
                     "POST",
                     "/api/users/me/merchants/<MERCHANT_UID>/simulate_payment_schedule",
-                    "the same, open",
+                    "payment schedule, open to all",
                 ),
                 (
                     "POST",
                     "/api/users/me/companies/<COMPANY_UID>/simulate_payment_schedule",
-                    "all schedules of a company, open",
+                    "all schedules of a company, open to all",
                 ),
                 (
                     "POST",
                     "/api/purchase_link/?signature=",
-                    "purchase of signed data; one whose reference ends in -PAID, -ABANDONED or a state like \
-                     -SCORING_KO becomes that by itself",
+                    "purchase of signed data; -PAID, -ABANDONED or a state such as -SCORING_KO at the \
+                    reference's end sets the outcome",
                 ),
                 (
                     "GET",
@@ -239,7 +239,7 @@ impl SimulatedProvider for Pledg {
                 (
                     "POST",
                     "/api/payment_by_transfer?signature=",
-                    "the same, paid by transfer",
+                    "purchase of signed data, paid by transfer",
                 ),
                 (
                     "POST",
@@ -267,7 +267,7 @@ impl SimulatedProvider for Pledg {
         }
         let known = |purchase: &Purchase| access::merchant(&purchase.merchant).is_some();
         if !memory.purchases.iter().all(known) {
-            return Err("it holds a purchase of an unknown merchant".into());
+            return Err("it contains a purchase of an unknown merchant".into());
         }
         for seed in purchase::seeds(simulator.start()).into_iter().rev() {
             if !memory.purchases.iter().any(|known| known.uid == seed.uid) {
@@ -298,8 +298,8 @@ impl SimulatedProvider for Pledg {
     }
 
     fn down(&self) -> Option<Response> {
-        let words = "the service is under maintenance";
-        let body = json!({ "error": { "type": "maintenance", "debug": words } });
+        let message = "the service is under maintenance";
+        let body = json!({ "error": { "type": "maintenance", "debug": message } });
         Some(json_response(StatusCode::SERVICE_UNAVAILABLE, &body))
     }
 
@@ -383,7 +383,7 @@ impl SimulatedProvider for Pledg {
         };
         memory.outbox.push(notice.webhook(simulator.now()));
         memory.revision += 1;
-        Some(Ok(format!("{id}: its notification goes out once more")))
+        Some(Ok(format!("{id}: sending its notification again")))
     }
 
     fn settings(&self) -> Vec<simulate::Setting> {

@@ -6,7 +6,7 @@ use crate::domain::amount::Cents;
 use crate::domain::{Column, Digest};
 use crate::net::redact;
 
-/// Whether a call to `path` asks for a schedule.
+/// Whether a call to `path` simulates a schedule.
 pub fn is_schedule_call(path: &str) -> bool {
     let path = path.split(['?', '#']).next().unwrap_or(path);
     path.trim_end_matches('/')

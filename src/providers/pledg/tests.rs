@@ -118,13 +118,13 @@ impl Bench {
             writes: MANIFEST.writes("POST", path),
             auth: None,
         };
-        let asked = async {
+        let requests = async {
             let call = self.client.call(&op)?;
             let reply = self.session.send(&call, self.client.as_ref(), HOW).await?;
             self.client.answer(&op, &reply, reply.at)
         };
         let account = self.session.account();
-        match asked.await {
+        match requests.await {
             Ok(Answer::Raw(raw)) => Ok(raw),
             Ok(other) => panic!("a raw call is answered raw: {other:?}"),
             Err(error) => Err(error.problem(&account.id, account.provider_title)),
@@ -248,7 +248,7 @@ async fn a_call_takes_its_own_credential_and_names_the_one_that_is_missing() {
 }
 
 #[tokio::test]
-async fn the_secret_is_read_anew_for_each_token() {
+async fn the_secret_is_read_again_for_each_token() {
     let bench = bench().await;
     bench.tokens.refresh(HOW).await.unwrap();
     let replace = |secret: &str| {
@@ -294,7 +294,7 @@ async fn a_pair_that_makes_no_header_is_refused_before_it_is_sent() {
 
 #[tokio::test]
 async fn a_colon_in_a_password_and_a_long_pair_are_fine() {
-    // Refused by the simulator, which knows neither; what counts is that the header was whole.
+    // The simulator rejects both; the point is that the header was complete.
     let bench = bench_with(|keys| {
         keys.insert(
             settings::API_SECRET,
@@ -335,7 +335,7 @@ async fn what_cannot_be_meant_is_refused_before_it_is_sent() {
         assert!(refused.message.contains(words), "{words}: {refused}");
     }
     assert!(bench.exchanges().await.is_empty());
-    // Signed elsewhere: sent as it is, and refused by who can tell.
+    // Signed elsewhere: sent unchanged; the provider rejects it.
     let reply = bench.ask(&already, None).await.unwrap();
     assert_eq!(reply.status, 400);
     assert!(matches!(

@@ -11,7 +11,7 @@ pub struct Failure {
     /// The provider's name of the error, where it has one: `invalid_client`, `maintenance`.
     pub kind: Option<String>,
     /// Its message, which includes the name. Untrusted until made inert.
-    pub words: String,
+    pub message: String,
 }
 
 /// Reads a failure in any of Pledg's shapes (`docs/providers/pledg.md#failures`): `{"error":{"debug":"…"}}` (API),
@@ -25,10 +25,10 @@ pub fn failure(body: &[u8]) -> Option<Failure> {
             .filter(|text| !text.is_empty())
             .map(str::to_owned)
     };
-    let build = |kind: Option<String>, words: Option<String>| {
-        let parts: Vec<&str> = kind.iter().chain(&words).map(String::as_str).collect();
+    let build = |kind: Option<String>, message: Option<String>| {
+        let parts: Vec<&str> = kind.iter().chain(&message).map(String::as_str).collect();
         (!parts.is_empty()).then(|| Failure {
-            words: parts.join(", "),
+            message: parts.join(", "),
             kind: kind.clone(),
         })
     };
@@ -38,12 +38,12 @@ pub fn failure(body: &[u8]) -> Option<Failure> {
         }
         error @ Value::String(_) => build(text(error), text(&body["error_description"])),
         error @ Value::Object(_) => {
-            let words = ["debug", "message"]
+            let message = ["debug", "message"]
                 .iter()
                 .find_map(|name| text(&error[name]));
-            build(text(&error["type"]), words).or(Some(Failure {
+            build(text(&error["type"]), message).or(Some(Failure {
                 kind: None,
-                words: "an error without a message".into(),
+                message: "an error without a message".into(),
             }))
         }
         _ => None,

@@ -31,7 +31,8 @@ impl Kanga {
     /// Accepts a signed call and uses up its nonce.
     fn admit(&self, request: &Request, memory: &mut Memory) -> Option<(&'static Shop, Fields)> {
         let body = request.body();
-        // Signature first (`docs/providers/kanga.md#signature`): the shop is the one whose secret fits, and nothing is parsed before.
+        // Signature first (`docs/providers/kanga.md#signature`): the secret that matches identifies the shop; nothing is
+        // parsed before.
         let shop = SHOPS.iter().find(|shop| {
             let upper_case = self.rules().upper_case_signatures;
             signed::is_signed(request.headers(), body, shop.secret, upper_case)

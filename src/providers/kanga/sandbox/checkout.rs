@@ -31,8 +31,8 @@ pub(super) fn answer(
         None => (rest, None),
     };
     let Some(shop) = SHOPS.iter().find(|shop| shop.key == key) else {
-        let words = "No shop has this API key.";
-        return notice(StatusCode::NOT_FOUND, "Unknown shop", words, None);
+        let message = "No shop has this API key.";
+        return notice(StatusCode::NOT_FOUND, "Unknown shop", message, None);
     };
     let memory = &mut *kanga.memory();
     match (act, request.method()) {
@@ -128,20 +128,20 @@ fn start(
     let now = simulator.now();
     let link = match Link::read(request.uri().query().unwrap_or_default()) {
         Ok(link) => link,
-        Err(words) => return notice(StatusCode::BAD_REQUEST, "Unusable link", &words, None),
+        Err(message) => return notice(StatusCode::BAD_REQUEST, "Unusable link", &message, None),
     };
     let known = memory.payment(shop, link.id.as_str());
     if let Some(known) = known {
         let amount = Amount::received(&known.amount).ok();
         let same = known.currency == link.currency && amount == Amount::received(&link.amount).ok();
         if !same {
-            let words = "The shop already used this payment's id for another amount or currency.";
-            return notice(StatusCode::CONFLICT, "Another payment", words, None);
+            let message = "The shop already used this payment's id for another amount or currency.";
+            return notice(StatusCode::CONFLICT, "Another payment", message, None);
         }
     } else {
         if memory.payments.len() >= PAYMENTS_MAX {
-            let words = "The sandbox is full: it holds no more payments.";
-            return notice(StatusCode::SERVICE_UNAVAILABLE, "Full", words, None);
+            let message = "The sandbox is full: it holds no more payments.";
+            return notice(StatusCode::SERVICE_UNAVAILABLE, "Full", message, None);
         }
         let (id, currency, amount) = (link.id.as_str(), &link.currency, &link.amount);
         let mut opened = Payment::new(shop.name, id, currency, amount, now);
@@ -164,7 +164,8 @@ fn start(
         let redeemed = link.email.is_some() && memory.redeem(shop, token, now);
         if !redeemed {
             notice = Some(
-                "The payment token is unknown, used or expired, or the link has no e-mail address. Verify your address below.",
+                "The payment token is unknown, used or expired, or the link has no e-mail address. Verify \
+                your address below.",
             );
         } else if let Some(payment) = memory.payment_mut(shop, link.id.as_str()) {
             // A NEW payment can always be verified.
@@ -189,18 +190,18 @@ fn perform(
     simulator: &Simulator,
 ) -> Response {
     if is_foreign(request) {
-        let words = "A page of another site sent this form.";
-        return notice(StatusCode::FORBIDDEN, "Refused", words, None);
+        let message = "A page of another site sent this form.";
+        return notice(StatusCode::FORBIDDEN, "Refused", message, None);
     }
-    let bad = |words: &str, back| notice(StatusCode::BAD_REQUEST, "Not done", words, back);
+    let bad = |message: &str, back| notice(StatusCode::BAD_REQUEST, "Not done", message, back);
     let mut form = match Form::read(request.body()) {
         Ok(form) => form,
-        Err(words) => return bad(&words, None),
+        Err(message) => return bad(&message, None),
     };
     let id = form.take("transactionKey").unwrap_or_default();
     let Some(payment) = memory.payment_mut(shop, &id) else {
-        let words = "The shop has no payment with this id.";
-        return notice(StatusCode::NOT_FOUND, "Unknown payment", words, None);
+        let message = "The shop has no payment with this id.";
+        return notice(StatusCode::NOT_FOUND, "Unknown payment", message, None);
     };
     let back = address(shop, payment);
     let payer_act = match act {
@@ -210,8 +211,8 @@ fn perform(
                 // Shows the page again with the typed address.
                 let mut shown = payment.clone();
                 shown.email = Some(typed.chars().take(EMAIL_MAX).collect());
-                let words = "This is not an e-mail address. Correct it below.";
-                let html = checkout(&shown, shop, simulator, Some(words));
+                let message = "This is not an e-mail address. Correct it below.";
+                let html = checkout(&shown, shop, simulator, Some(message));
                 return page::page(StatusCode::BAD_REQUEST, &html);
             }
             payment.email = Some(typed);
@@ -236,8 +237,8 @@ fn perform(
             }
         },
     };
-    if let Err(words) = payment.act(simulator.now(), payer_act) {
-        return notice(StatusCode::CONFLICT, "Not done", words, Some(&back));
+    if let Err(message) = payment.act(simulator.now(), payer_act) {
+        return notice(StatusCode::CONFLICT, "Not done", message, Some(&back));
     }
     memory.revision += 1;
     let mut response = text(StatusCode::SEE_OTHER, "");
@@ -263,7 +264,7 @@ fn offered(payment: &Payment) -> impl Iterator<Item = &'static str> {
     prices::codes().filter(move |code| forced.is_none_or(|forced| forced == *code))
 }
 
-fn notice(status: StatusCode, title: &str, words: &str, back: Option<&str>) -> Response {
+fn notice(status: StatusCode, title: &str, message: &str, back: Option<&str>) -> Response {
     let back = back.map_or_else(Html::default, |back| {
         Html::fill(
             "<p><a href=\"{{back}}\">Back to the payment</a></p>\n",
@@ -275,7 +276,7 @@ fn notice(status: StatusCode, title: &str, words: &str, back: Option<&str>) -> R
         &[
             ("styles", page::styles()),
             ("title", Html::text(title)),
-            ("words", Html::text(words)),
+            ("words", Html::text(message)),
             ("back", back),
         ],
     );
@@ -535,7 +536,8 @@ impl View<'_> {
 
     fn form(&self, act: &'static str, inside: Html) -> Html {
         Html::fill(
-            "<form method=\"post\" action=\"/tpg/payment/{{key}}/{{act}}\"><input type=\"hidden\" name=\"transactionKey\" value=\"{{id}}\">{{inside}}</form>\n",
+            "<form method=\"post\" action=\"/tpg/payment/{{key}}/{{act}}\"><input type=\"hidden\" \
+            name=\"transactionKey\" value=\"{{id}}\">{{inside}}</form>\n",
             &[
                 ("key", Html::text(self.shop.key)),
                 ("act", Html::text(act)),
@@ -545,12 +547,12 @@ impl View<'_> {
         )
     }
 
-    fn button(&self, act: &'static str, class: &'static str, words: &str, about: &str) -> Html {
+    fn button(&self, act: &'static str, class: &'static str, message: &str, about: &str) -> Html {
         let button = Html::fill(
             "<button class=\"{{class}}\">{{words}}<small>{{about}}</small></button>",
             &[
                 ("class", Html::text(class)),
-                ("words", Html::text(words)),
+                ("words", Html::text(message)),
                 ("about", Html::text(about)),
             ],
         );
@@ -573,7 +575,9 @@ impl View<'_> {
     fn verify(&self) -> Html {
         let email = self.payment.email.as_deref().unwrap_or("payer@example.com");
         let inside = Html::fill(
-            "<label for=\"email\">E-mail address</label><input id=\"email\" name=\"email\" type=\"email\" required maxlength=\"254\" value=\"{{email}}\"><button class=\"main\">Verify<small>the sandbox sends no mail and accepts the address</small></button>",
+            "<label for=\"email\">E-mail address</label><input id=\"email\" name=\"email\" type=\"email\" \
+            required maxlength=\"254\" value=\"{{email}}\"><button class=\"main\">Verify<small>the sandbox \
+            sends no mail and accepts the address</small></button>",
             &[("email", Html::text(email))],
         );
         Html::join([
@@ -590,7 +594,8 @@ impl View<'_> {
             ""
         };
         let inside = Html::fill(
-            "<button class=\"{{class}}\" name=\"currency\" value=\"{{code}}\">{{code}}<small>{{price}}</small></button>",
+            "<button class=\"{{class}}\" name=\"currency\" \
+            value=\"{{code}}\">{{code}}<small>{{price}}</small></button>",
             &[
                 ("class", Html::text(class)),
                 ("code", Html::text(code)),

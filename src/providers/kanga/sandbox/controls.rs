@@ -57,7 +57,7 @@ impl Rules {
     /// Changes a setting; `false` if there is none of this name.
     ///
     /// # Errors
-    /// In words, if the value does not fit.
+    /// A message, if the value does not fit.
     pub(super) fn set(&mut self, name: &str, value: &str) -> Result<bool, String> {
         match name {
             UPPER_CASE => self.upper_case_signatures = value == "on",
@@ -130,7 +130,7 @@ impl Controls {
     /// Changes a setting.
     ///
     /// # Errors
-    /// In words, if there is no such setting or the value does not fit.
+    /// A message, if there is no such setting or the value does not fit.
     pub fn set(&mut self, name: &str, value: &str) -> Result<String, String> {
         let known = self.settings();
         let setting = Setting::named(&known, "Kanga", name)?;

@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn same_seed_same_world() {
+    fn the_same_seed_gives_the_same_data() {
         assert_eq!(payments(7, START, "shop"), payments(7, START, "shop"));
         assert_ne!(payments(7, START, "shop"), payments(8, START, "shop"));
         for seed in 0..200 {
@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn in_every_world_one_paid_amount_was_tampered_with() {
+    fn with_every_seed_one_paid_amount_was_tampered_with() {
         for seed in 1..50 {
             let odd = payments(seed, START, "shop")
                 .into_iter()

@@ -1,4 +1,4 @@
-//! Kanga's simulator over real loopback HTTP, with a hand-driven clock.
+//! Kanga's simulator over real loopback HTTP, with a manual clock.
 
 use std::ops::Deref;
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::sandbox::{Options, StartError, start};
 const CHECK: &str = "/api/v2/tpg/transaction";
 const CREATE: &str = "/api/v2/tpg/create/payment";
 
-/// The provider's own calls on the bench of all of them.
+/// The provider's calls on the shared test bench.
 struct Bench(testing::Bench);
 
 impl Deref for Bench {
@@ -189,7 +189,7 @@ async fn nonces_and_payments_survive_a_restart_and_secrets_are_not_saved() {
     let path = folder.path().join("sandbox.json");
     let keep = |path: &Path| {
         let path = path.to_owned();
-        move |options: &mut Options| options.keep = Some(path)
+        move |options: &mut Options| options.state_file = Some(path)
     };
     let first = bench_with(Rules::default(), keep(&path)).await;
     let page = link("currency=EMT&amount=12.50&transactionKey=A-1&email=payer@example.com");
@@ -375,7 +375,7 @@ async fn force_currency_limits_the_choice_of_currency() {
 }
 
 #[tokio::test]
-async fn a_page_keeps_what_was_typed_never_loads_itself_again_and_offers_a_look_at_what_goes_on() {
+async fn a_page_keeps_the_typed_address_never_reloads_itself_and_links_to_the_current_state() {
     const REFRESH: &str = "http-equiv=\"refresh\"";
     const LOOK: &str = "Show the state now";
     let bench = bench().await;
@@ -402,10 +402,10 @@ async fn a_page_keeps_what_was_typed_never_loads_itself_again_and_offers_a_look_
         "it is not accepted: {}",
         seen.body
     );
-    let good = bench
+    let valid = bench
         .form(&verify, "transactionKey=F-2&email=a%40b.example")
         .await;
-    assert_eq!(good.status, 303);
+    assert_eq!(valid.status, 303);
     let choosing = bench
         .get(&link("currency=EMT&amount=1&transactionKey=F-2"))
         .await;
@@ -612,7 +612,7 @@ async fn without_a_callback_url_callbacks_wait_and_schedule_no_wake_up() {
         bench_with(Rules::default(), |options| {
             options.speed = 0;
             options.callback_urls = url.map(|url| ("kanga".into(), url)).into_iter().collect();
-            options.keep = Some(path);
+            options.state_file = Some(path);
         })
     };
     let waiting = async |bench: &Bench| {
@@ -927,7 +927,7 @@ async fn secrets_and_payment_tokens_are_never_shown() {
 }
 
 #[tokio::test]
-async fn things_are_made_to_happen_over_http_but_not_by_other_sites() {
+async fn commands_are_accepted_over_http_but_not_from_other_sites() {
     let bench = bench().await;
     let seen = bench
         .form("/_control/payer", r#"{"payment":"ORDER-1004","act":"pay"}"#)
@@ -976,7 +976,7 @@ async fn it_listens_to_this_machine_only() {
 }
 
 #[tokio::test]
-async fn same_seed_same_world_over_http() {
+async fn the_same_seed_gives_the_same_data_over_http() {
     let with = |seed| bench_with(Rules::default(), move |options| options.seed = seed);
     let (a, b, c) = (with(5).await, with(5).await, with(6).await);
     let state = async |bench: &Bench| bench.simulator().await;

@@ -94,7 +94,7 @@ pub fn rule(product: &Product) -> Option<Value> {
     })
 }
 
-/// One offer as this API writes it, counted anew.
+/// One offer as this API writes it, with current stock counts.
 pub fn one(inventory: &Inventory, at: usize, products: &[Product]) -> Value {
     let offer = &inventory.offers[at];
     let counts = inventory.counts().get(offer.id.as_str()).copied();

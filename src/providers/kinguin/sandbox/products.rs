@@ -9,7 +9,7 @@ use super::prices::Rule;
 /// The number of products.
 pub const COUNT: usize = 280;
 
-/// The product that the provider itself names for tests; here the first.
+/// The product that Kinguin names for tests; the first in the list.
 const TEST_PRODUCT: &str = "5c9b71292539a4e8f1809707";
 
 /// The shop's numbers begin above this.
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn same_seed_same_products_and_no_name_stands_twice() {
+    fn the_same_seed_gives_the_same_products_with_unique_names() {
         let names = |seed| all(seed).into_iter().map(|p| p.name).collect::<Vec<_>>();
         assert_eq!(names(1), names(1));
         assert_ne!(names(1), names(2));

@@ -39,9 +39,9 @@ impl Query {
         self.get(name)
             .map(|text| {
                 text.parse().map_err(|_| {
-                    let words =
+                    let message =
                         format!("Failed to convert value of parameter '{name}' to a number");
-                    Box::new(error(StatusCode::BAD_REQUEST, &words))
+                    Box::new(error(StatusCode::BAD_REQUEST, &message))
                 })
             })
             .transpose()
@@ -55,8 +55,9 @@ impl Query {
         self.get(name)
             .map(|text| {
                 instant(text).ok_or_else(|| {
-                    let words = format!("Failed to convert value of parameter '{name}' to a date");
-                    Box::new(error(StatusCode::BAD_REQUEST, &words))
+                    let message =
+                        format!("Failed to convert value of parameter '{name}' to a date");
+                    Box::new(error(StatusCode::BAD_REQUEST, &message))
                 })
             })
             .transpose()
@@ -96,7 +97,7 @@ impl Page {
         query: &Query,
         all: Vec<T>,
     ) -> Result<(Self, Vec<T>), Box<Response>> {
-        let refuse = |words: &str| Box::new(error(StatusCode::BAD_REQUEST, words));
+        let refuse = |message: &str| Box::new(error(StatusCode::BAD_REQUEST, message));
         let number = query.number("page")?.unwrap_or(0);
         let number =
             usize::try_from(number).map_err(|_| refuse("Page index must not be less than zero"))?;

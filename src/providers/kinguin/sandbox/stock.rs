@@ -184,8 +184,8 @@ fn checked(input: &Value, inventory: &Inventory, offer: &str) -> Result<NewKey, 
                 bad(&["Invalid reservation ID (does not exist or has already been processed)"])
             })?;
             if inventory.reservations[at].status == "BUYING" {
-                let words = "Reservation is being proceeded by another action now. Please try again in few seconds";
-                return Err(Box::new(error(StatusCode::CONFLICT, words)));
+                let message = "Reservation is being proceeded by another action now. Please try again in few seconds";
+                return Err(Box::new(error(StatusCode::CONFLICT, message)));
             }
             Some(at)
         }
@@ -248,14 +248,14 @@ pub fn upload(
     };
     // All or nothing: a list with one invalid key changes nothing.
     let mut trial = inventory.clone();
-    let mut told = Vec::new();
+    let mut rows = Vec::new();
     let mut places = Vec::new();
     for input in input {
         let new_key = checked(input, &trial, offer)?;
-        places.push(put_in(new_key, &mut trial, offer, now, &mut told));
+        places.push(put_in(new_key, &mut trial, offer, now, &mut rows));
     }
     *inventory = trial;
-    events.append(&mut told);
+    events.append(&mut rows);
     let rows = places
         .into_iter()
         .map(|at| view(&inventory.keys[at], inventory, products));

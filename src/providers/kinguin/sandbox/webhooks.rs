@@ -19,7 +19,7 @@ use super::query::{Page, Query, date};
 use super::rules::WebhookFault;
 use super::{WEBHOOK_HEADER, WEBHOOK_SECRET, bad, error, json_response};
 
-/// A webhook that was not answered 200 is sent again at once, and once more after five minutes
+/// A webhook that was not answered 200 is repeated at once, and a second time after five minutes
 /// (`docs/providers/kinguin.md#webhooks`).
 const WAITS: [Duration; 2] = [Duration::ZERO, Duration::from_mins(5)];
 
@@ -163,14 +163,14 @@ impl Webhooks {
                 STATES.iter().any(|(_, known)| known == event) || OTHERS.contains(&event.as_str());
             let url = url.as_str().unwrap_or_default();
             if !known {
-                let words = format!("endpoints: there is no event {}", inert::quoted(event, 40));
-                return Err(bad(&[words]));
+                let message = format!("endpoints: there is no event {}", inert::quoted(event, 40));
+                return Err(bad(&[message]));
             }
             if !is_local_url(url) {
-                let words = format!(
+                let message = format!(
                     "endpoints.{event}: this sandbox sends only to http:// URLs on its own machine"
                 );
-                return Err(bad(&[words]));
+                return Err(bad(&[message]));
             }
             endpoints.insert(event.clone(), url.to_owned());
         }

@@ -111,7 +111,9 @@ fn page_of(memory: &super::Memory, uid: &str) -> Response {
     };
     let form = |(_, act, class, words): &(PayerAct, &'static str, &'static str, &'static str)| {
         Html::fill(
-            "<form method=\"post\" action=\"/purchase\"><input type=\"hidden\" name=\"uid\" value=\"{{uid}}\"><button class=\"{{class}}\" name=\"act\" value=\"{{act}}\">{{words}}</button></form>\n",
+            "<form method=\"post\" action=\"/purchase\"><input type=\"hidden\" name=\"uid\" \
+            value=\"{{uid}}\"><button class=\"{{class}}\" name=\"act\" \
+            value=\"{{act}}\">{{words}}</button></form>\n",
             &[
                 ("uid", Html::text(&purchase.uid)),
                 ("class", Html::text(class)),

@@ -222,8 +222,8 @@ fn data(payload: &Value, secret: Option<&str>) -> Result<Data, Refusal> {
             ));
         }
         (own, Some(secret)) if own != Some(secret) => {
-            let words = "its signature is not made with this merchant's secret";
-            return Err(typed(StatusCode::BAD_REQUEST, "error_token", words));
+            let message = "its signature is not made with this merchant's secret";
+            return Err(typed(StatusCode::BAD_REQUEST, "error_token", message));
         }
         _ => {}
     }
@@ -291,12 +291,12 @@ impl Data {
     }
 }
 
-fn invalid(words: &str) -> Refusal {
-    typed(StatusCode::BAD_REQUEST, "invalid_request_error", words)
+fn invalid(message: &str) -> Refusal {
+    typed(StatusCode::BAD_REQUEST, "invalid_request_error", message)
 }
 
-fn typed(status: StatusCode, kind: &str, words: &str) -> Refusal {
-    let body = json!({ "error": { "type": kind, "debug": words } });
+fn typed(status: StatusCode, kind: &str, message: &str) -> Refusal {
+    let body = json!({ "error": { "type": kind, "debug": message } });
     Box::new(super::json_response(status, &body))
 }
 

@@ -46,7 +46,7 @@ async fn the_token_call_is_a_posted_form_with_the_client_credentials_grant() {
             401,
             "invalid_client",
         ),
-        // The secret of one client is no secret of the other.
+        // One client's secret is not valid for the other.
         (
             format!(
                 "grant_type=client_credentials&client_id={OTHER_CLIENT_ID}&client_secret={CLIENT_SECRET}"
@@ -322,7 +322,7 @@ async fn token_calls_and_public_reads_do_not_count_against_the_limit() {
     assert_eq!(bench.get(&format!("{API}/merchants")).await.status, 200);
 }
 
-/// A request as the dialect itself gets it, so that a late answer need not be waited for.
+/// Calls the simulated provider directly, so that the test need not wait for a delayed answer.
 fn request(token: &str) -> Request {
     axum::http::Request::builder()
         .uri(format!("{API}/merchants"))
@@ -363,7 +363,7 @@ fn a_delayed_call_is_answered_once_the_window_has_room() {
         assert_eq!(late(), None);
         manual_clock.advance(Duration::from_secs(5));
     }
-    // At 15 s: the places of 0, 5 and 10 s are free again a minute later each.
+    // At 15 s: the calls of 0, 5 and 10 s leave the window a minute later each.
     assert_eq!(late(), Some(Duration::from_secs(45)));
     assert_eq!(late(), Some(Duration::from_secs(50)));
     assert_eq!(late(), Some(Duration::from_secs(55)));

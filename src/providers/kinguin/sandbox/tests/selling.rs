@@ -228,7 +228,7 @@ async fn a_patch_changes_only_what_it_names_and_updated_at_moves() {
 async fn the_calculator_answers_flat_whole_numbers_both_ways() {
     let bench = bench().await;
     let calculator = format!("{API}/offers/calculations/priceAndCommission?kpcProductId=");
-    // The second product of every world has 5 % and 15 cents.
+    // The second product has 5 % and 15 cents with every seed.
     let second = "5c9b71290000000000000002";
     for (asked, iwtr, price) in [
         ("price=10524", 10_009, 10_524),

@@ -11,7 +11,7 @@ const SUBSCRIPTION: &str = "/envoy2/api/v1/subscription";
 
 type Received = Arc<Mutex<Vec<(String, Value)>>>;
 
-/// A receiver that answers with these statuses in turn, the last of them from then on.
+/// A receiver that answers with these statuses in turn and then repeats the last.
 async fn receiver(statuses: &'static [u16]) -> (Server, String, Received) {
     let received = Received::default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -50,7 +50,7 @@ impl Bench {
         .await
     }
 
-    /// Sends what is due, whoever comes first: the postman of the sandbox works, too.
+    /// Sends the due webhooks; the sandbox's own dispatcher may send some of them first.
     async fn until(&self, received: &Received, count: usize) -> Vec<(String, Value)> {
         for _ in 0..200 {
             self.sandbox.pump().await;
@@ -230,7 +230,7 @@ async fn without_a_subscription_webhooks_go_to_the_callback_url_with_the_chosen_
             .unwrap_err()
             .contains("no-header")
     );
-    // Whoever subscribes to some events gets those alone.
+    // A subscription to some events gets only those.
     bench.subscribe(&url, &["reserve"]).await;
     assert!(
         bench

@@ -1,4 +1,4 @@
-//! The callbacks of Kongregate's simulator, and what a game's answers to orders lead to
+//! The callbacks of Kongregate's simulator, and the effect of a game's answers to orders
 //! (`docs/providers/kongregate.md#callbacks`).
 
 use std::sync::{Arc, Mutex};
@@ -17,10 +17,10 @@ use crate::providers::kongregate::sandbox::webhooks::provider_time;
 /// What the game's own server answers: a status and a body, or nothing at all.
 type Answer = Option<(u16, &'static str)>;
 
-/// What it answers to an order that is placed, and to all else.
+/// Its answers to a placed order, and to everything else.
 type Answers = Arc<Mutex<[Answer; 2]>>;
 
-/// A sandbox whose callbacks come to a receiver.
+/// A sandbox whose callbacks go to a test receiver.
 struct Posted {
     bench: Bench,
     received: Arc<Mutex<Vec<http_server::Request>>>,
@@ -63,13 +63,13 @@ impl Posted {
         *self.answers.lock().unwrap() = [answer; 2];
     }
 
-    /// What has come since last asked. The sandbox's own postman may have been first.
+    /// The callbacks received since the last call. The sandbox's own dispatcher may have sent some first.
     async fn taken(&self) -> Vec<http_server::Request> {
         self.bench.sandbox.pump().await;
         std::mem::take(&mut *self.received.lock().unwrap())
     }
 
-    /// What comes of an event.
+    /// The callbacks that an event causes.
     async fn event(&self, event: &str, subject: &str) -> Vec<http_server::Request> {
         self.bench.event(event, subject).unwrap();
         self.taken().await
@@ -84,7 +84,7 @@ fn fields(request: &http_server::Request) -> Vec<(String, String)> {
     serde_urlencoded::from_bytes(request.body()).unwrap()
 }
 
-/// What the receiver makes of it.
+/// The receiver's verdict on a callback.
 fn judged(request: &http_server::Request) -> Result<ParsedCallback, Refusal> {
     let mut held = CallbackSecrets::default();
     held.secrets.insert("api_key", Secret::new(API_KEY));
@@ -119,7 +119,7 @@ async fn a_changed_inventory_sends_one_callback_in_plain_fields() {
     assert_eq!(fields(request), wanted);
     let callback = judged(request).unwrap();
     assert_eq!(callback.subject, Some(Subject::Player(PlayerId(1001))));
-    // One attempt: a failure is the end of it.
+    // One attempt: a failed callback is not repeated.
     posted.says(Some((500, "")));
     assert_eq!(posted.event("change-inventory", "1001").await.len(), 1);
     posted.bench.pass(24 * 60 * 60);
@@ -211,7 +211,7 @@ async fn a_faulty_signed_request_is_refused_with_its_reason_and_a_valid_one_acce
             panic!("{fault} is accepted");
         };
         assert!(why.contains(words), "{fault}: {why}");
-        // On a plain event, too: its key is right, and does not save it.
+        // On a plain event, too: a valid key does not outweigh a bad signature.
         if fault != "wrong-key" {
             let received = posted.event("change-inventory", "1001").await;
             assert!(
@@ -257,7 +257,7 @@ async fn what_waits_for_an_address_is_bounded_and_forgotten_with_its_order() {
         options.callback_urls.insert("kongregate".into(), nobody);
     })
     .await;
-    // On the one thread of this test the postman does not run meanwhile.
+    // This test has one thread, so the dispatcher does not run meanwhile.
     for _ in 0..230 {
         bench.event("order", "1001 sword").unwrap();
     }
@@ -279,7 +279,7 @@ async fn an_order_is_charged_only_if_the_game_answers_completed() {
     const OFFER: &str = r#"{"items":[{"name":"Sword","description":"Sharp","price":7,"image_url":"https://x.example/s.png"},{"name":"Sheath","description":"For it","price":0,"image_url":"https://x.example/t.png"}]}"#;
     let posted = Posted::new().await;
     let kreds = async |id: u64| posted.bench.player(id).await["kreds"].as_u64().unwrap();
-    // A request that is not answered with an offer is the end of the order.
+    // Without a price in the answer the order ends.
     for (answer, why) in [
         (Some((200, "")), "not JSON"),
         (Some((200, "{}")), "no list of items"),
@@ -334,7 +334,7 @@ async fn an_order_is_charged_only_if_the_game_answers_completed() {
         assert!(state.as_str().unwrap().contains(why), "{answer:?}: {state}");
     }
     posted.bench.set("patience", "5s").unwrap();
-    // An offer, and then how the game closes it.
+    // A price, and then the game's answer to the placed order.
     let before = kreds(1001).await;
     for (placed, charged, state) in [
         (Some((200, r#"{"state":"canceled"}"#)), 0, "canceled"),
@@ -368,7 +368,7 @@ async fn an_order_is_charged_only_if_the_game_answers_completed() {
         let order = orders.as_array().unwrap().last().unwrap();
         let shown = order["state"].as_str().unwrap();
         assert!(shown.contains(state), "{placed:?}: {shown}");
-        // Once more, as a provider that was not sure might: nothing is charged twice.
+        // A repeated callback: the player is not charged twice.
         let id = PaymentId::new(order["id"].to_string()).unwrap();
         let again = simulate::Command::RepeatCallback(id);
         posted.bench.sandbox.command(&again).unwrap();
@@ -376,7 +376,7 @@ async fn an_order_is_charged_only_if_the_game_answers_completed() {
         assert_eq!(judged(&received[0]).unwrap().kind, ORDER_PLACED);
         assert_eq!(before - kreds(1001).await, charged, "{placed:?}");
     }
-    // Who uploaded the game pays nothing.
+    // The game's uploader pays nothing.
     let own = kreds(1005).await;
     posted.event("order", "1005 sword").await;
     posted.taken().await;

@@ -63,7 +63,7 @@ async fn any_other_signature_is_refused() {
             signed(&order("R-1", MERCHANT), "another secret"),
             "signature",
         ),
-        // Of production, whose secret is good there alone.
+        // Of production, whose secret is valid only there.
         (
             signed(&order("R-1", PRODUCTION), MERCHANT_SECRET),
             "signature",
@@ -176,7 +176,7 @@ async fn a_purchase_is_paid_refused_or_abandoned_once() {
 
 // docs/providers/pledg.md#simulator
 #[tokio::test]
-async fn a_references_ending_decides_what_becomes_of_its_purchase() {
+async fn a_references_ending_decides_the_outcome_of_its_purchase() {
     let bench = bench().await;
     for (reference, state) in [
         ("A-PAID", "PAID"),
@@ -185,7 +185,7 @@ async fn a_references_ending_decides_what_becomes_of_its_purchase() {
         ("A-1", "CREATED"),
         ("A-_KO", "CREATED"),
     ] {
-        // Tried twice: the one given up on has its script too.
+        // Two purchases: the abandoned one has a script, too.
         for _ in 0..2 {
             assert_eq!(bench.buy(&order(reference, MERCHANT)).await.status, 200);
         }

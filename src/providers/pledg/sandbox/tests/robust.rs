@@ -81,8 +81,8 @@ async fn secrets_and_tokens_are_never_shown() {
 #[tokio::test]
 async fn what_was_bought_survives_a_restart_and_tokens_do_not() {
     let folder = tempfile::tempdir().unwrap();
-    let keep = folder.path().join("world.json");
-    let saved = |options: &mut Options| options.keep = Some(keep.clone());
+    let state_file = folder.path().join("world.json");
+    let saved = |options: &mut Options| options.state_file = Some(state_file.clone());
     let first = bench_with(saved).await;
     first.buy(&order("R-1", MERCHANT)).await;
     first.event("pay", "R-1").unwrap();
@@ -90,7 +90,7 @@ async fn what_was_bought_survives_a_restart_and_tokens_do_not() {
     let token = first.token().await;
     let uid = first.purchase("R-1").await["uid"].clone();
     first.0.sandbox.stop().await;
-    let text = std::fs::read_to_string(&keep).unwrap();
+    let text = std::fs::read_to_string(&state_file).unwrap();
     assert!(!text.contains(&token) && !text.contains("THAT-PROTECTS-NOTHING"));
 
     let second = bench_with(saved).await;
@@ -110,7 +110,7 @@ async fn what_was_bought_survives_a_restart_and_tokens_do_not() {
     second.0.sandbox.stop().await;
 
     let another = bench_with(|options| {
-        options.keep = Some(keep.clone());
+        options.state_file = Some(state_file.clone());
         options.seed = 2;
     });
     let another = another.await;

@@ -26,12 +26,12 @@ async fn a_schedule_is_as_documented_on_both_paths() {
     let seen = bench.post(&open("merchants", MERCHANT), "", body).await;
     assert_eq!((seen.status, seen.json()), (200, documented.clone()));
     assert_eq!(seen.header("access-control-allow-origin"), Some("*"));
-    let asked = bench
+    let answer = bench
         .send("OPTIONS", &open("merchants", MERCHANT), "", "")
         .await;
-    assert_eq!(asked.status, 204);
+    assert_eq!(answer.status, 204);
     assert_eq!(
-        asked.header("access-control-allow-methods"),
+        answer.header("access-control-allow-methods"),
         Some("POST, OPTIONS")
     );
 
