@@ -191,7 +191,7 @@ mod tests {
             (
                 "text/plain",
                 "{a",
-                "no JSON: its Content-Type is `text/plain`",
+                "not JSON: its Content-Type is `text/plain`",
             ),
             ("application/json", r#"{"a":1,"a":2}"#, "unique names"),
             ("application/json", "[1]", "not a JSON object"),

@@ -150,15 +150,15 @@ mod tests {
         let long = format!("/?transactionKey={}", "x".repeat(10_000));
         let over = format!("/?transactionKey={}", "x".repeat(257));
         for (method, target, body, words) in [
-            ("GET", "/", "transactionKey=A", "there is no transactionKey"),
-            ("GET", "/?TransactionKey=A", "", "there is no"),
-            ("POST", "/", r#"{"transactionkey":"A"}"#, "there is no"),
-            ("POST", "/", r#"{"transactionKey":"A""#, "no JSON"),
+            ("GET", "/", "transactionKey=A", "transactionKey is missing"),
+            ("GET", "/?TransactionKey=A", "", "is missing"),
+            ("POST", "/", r#"{"transactionkey":"A"}"#, "is missing"),
+            ("POST", "/", r#"{"transactionKey":"A""#, "not JSON"),
             (
                 "POST",
                 "/",
                 r#"{"transactionKey":"A","transactionKey":"B"}"#,
-                "once",
+                "unique names",
             ),
             ("GET", "/?transactionKey", "", "is empty"),
             ("GET", "/?transactionKey=", "", "is empty"),

@@ -235,8 +235,13 @@ mod tests {
                 ProblemKind::NotFound,
                 "404: x\\u{1b}[2J",
             ),
-            (200, r#"{"success":1}"#, ProblemKind::Failing, "turned"),
-            (200, r#"{"x":1}"#, ProblemKind::Nonsense, "neither"),
+            (200, r#"{"success":1}"#, ProblemKind::Failing, "rejected"),
+            (
+                200,
+                r#"{"x":1}"#,
+                ProblemKind::Nonsense,
+                "does not say whether",
+            ),
             (200, "", ProblemKind::Nonsense, "it is empty (status 200)"),
             (200, " \r\n", ProblemKind::Nonsense, "it is empty"),
             (
@@ -245,7 +250,7 @@ mod tests {
                 ProblemKind::Failing,
                 "rejected the request (status 400)",
             ),
-            (200, "[]", ProblemKind::Nonsense, "no object"),
+            (200, "[]", ProblemKind::Nonsense, "not an object"),
             (200, r#"{"success":tr"#, ProblemKind::Nonsense, "not JSON"),
             (
                 503,

@@ -231,8 +231,11 @@ mod tests {
                 json!({"reference": "R", "purchase_state": "VCP_KO", "purchase_uid": "pur_1"}),
                 "not signed",
             ),
-            (json!({"signature": 7}), "no text"),
-            (json!({"signature": null, "status": "completed"}), "no text"),
+            (json!({"signature": 7}), "not a string"),
+            (
+                json!({"signature": null, "status": "completed"}),
+                "not a string",
+            ),
             (
                 json!({"signature": TRANSFER, "reference": "forged"}),
                 "lacks a back-mode field",

@@ -73,7 +73,7 @@ impl Memory {
                     CLIENTS[client].id
                 ))
             }
-            "revoke-tokens" => Ok(format!("revoked {} access tokens", self.access.revoke())),
+            "revoke-tokens" => Ok(format!("revoked access tokens: {}", self.access.revoke())),
             "sale" => self.sale(subject, now),
             "reservation" => self.move_on(subject, now),
             "block-offer" => self.block(subject, now),

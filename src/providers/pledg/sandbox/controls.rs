@@ -199,7 +199,7 @@ impl Memory {
     ) -> Result<String, String> {
         if event == "revoke-tokens" {
             let many = self.tokens.revoke();
-            return Ok(format!("revoked {many} access tokens of Pledg"));
+            return Ok(format!("revoked access tokens: {many}"));
         }
         let mut given = subject.split_whitespace();
         let (reference, further) = (given.next().unwrap_or_default(), given.next());

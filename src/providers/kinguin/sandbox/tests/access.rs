@@ -223,7 +223,7 @@ async fn a_reset_refuses_the_old_secret_and_shows_the_new_one() {
     let bench = bench().await;
     let message = bench.event("reset-secret", CLIENT_ID).unwrap();
     assert!(
-        message.contains("SANDBOX-KINGUIN-SECRET-2 from now on"),
+        message.contains("is now SANDBOX-KINGUIN-SECRET-2"),
         "{message}"
     );
     let form = |secret: &str| {

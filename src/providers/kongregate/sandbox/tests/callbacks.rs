@@ -352,7 +352,7 @@ async fn an_order_is_charged_only_if_the_game_answers_completed() {
         (
             Some((200, r#"{"state":"completed"}"#)),
             7,
-            "completed; 7 Kreds",
+            "completed; charged 7 Kreds",
         ),
     ] {
         *posted.answers.lock().unwrap() = [placed, Some((200, OFFER))];
