@@ -99,7 +99,7 @@ pub struct Player {
 }
 
 impl Player {
-    /// The player's game_auth_token; a password change makes a new one.
+    /// The player's `game_auth_token`; a password change makes a new one.
     pub fn token(&self) -> String {
         format!("SANDBOX-TOKEN-{}-{}", self.id, self.passwords)
     }
